@@ -1,0 +1,67 @@
+# Homebase. `make help` lists what can be done.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Older toolchains have known holes. Where this one cannot be had the code
+# still builds with what is there.
+WANTED := go1.26.10
+ifeq ($(shell GOTOOLCHAIN=$(WANTED) go version >/dev/null 2>&1 && echo yes),yes)
+export GOTOOLCHAIN := $(WANTED)
+endif
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+BIN := bin/homebase
+
+# Debian's package is installed when the command is missing; that needs root.
+# $(call need,TEST,PACKAGES)
+define need
+	@$(1) >/dev/null 2>&1 || { \
+	  echo "Installing $(2) from Debian's packages (needs root)."; \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $(2) >/dev/null; }
+endef
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## the static binary, bin/homebase
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) .
+
+.PHONY: run
+run: postgres build ## a server on http://localhost:8080, with a first admin
+	@$(BIN) migrate
+	@$(BIN) user create admin@example.com --role admin --first
+	@exec $(BIN) serve
+
+.PHONY: test
+test: postgres compiler ## everything that must hold, on a real PostgreSQL
+	@state=$$(mktemp -d /tmp/homebase-test.XXXXXX); \
+	trap 'while [ -e "$$state/cluster.lock" ]; do sleep .2; done; rm -rf "$$state"' EXIT; \
+	HOMEBASE_TEST_STATE=$$state go test -race -shuffle=on -timeout 15m ./...
+
+.PHONY: check
+check: ## format, vet, staticcheck, modernisers, tidiness, house rules
+	@test -z "$$(gofmt -l .)" || { echo "gofmt these:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	go fix -diff ./...
+	go mod tidy -diff
+	go test -count=1 -run '^TestHouse' .
+
+.PHONY: postgres
+postgres:
+	$(call need,command -v initdb || ls /usr/lib/postgresql/*/bin/initdb,postgresql)
+
+.PHONY: compiler
+compiler:
+	$(call need,command -v gcc,gcc libc6-dev)
+
+.PHONY: clean
+clean: ## forget what was built; data and state stay
+	rm -rf bin

@@ -1,0 +1,33 @@
+package audit
+
+// Action names what was done. The list is fixed and part of the API: an entry
+// is never renamed, new ones are added.
+type Action string
+
+const (
+	Login           Action = "auth.login"
+	LoginFailed     Action = "auth.login_failed"
+	Logout          Action = "auth.logout"
+	RefreshReuse    Action = "auth.refresh_reuse" // a stolen or replayed refresh token; the session was ended
+	SessionRevoked  Action = "auth.session_revoked"
+	Reauthenticated Action = "auth.reauthenticated"
+	PasswordChanged Action = "auth.password_changed"
+
+	UserCreated  Action = "user.created"
+	UserUpdated  Action = "user.updated"
+	UserDisabled Action = "user.disabled"
+	UserEnabled  Action = "user.enabled"
+	UserDeleted  Action = "user.deleted"
+	RoleGranted  Action = "role.grant"
+	RoleRevoked  Action = "role.revoke"
+
+	FileCreated        Action = "file.created"
+	FileReplaced       Action = "file.replaced"
+	FileDownload       Action = "file.download"
+	FileMoved          Action = "file.moved"  // renamed or put into another folder
+	FileDeleted        Action = "file.delete" // put into the trash
+	FileRestored       Action = "file.restored"
+	FilePurged         Action = "file.purged"
+	FileChangedOutside Action = "file.changed_outside"
+	FolderCreated      Action = "folder.created"
+)

@@ -1,0 +1,139 @@
+// Package audit keeps the record of what happened to people's accounts and
+// files: who, what, to which id, from where, and with which outcome. It never
+// holds a name of a file, a content, a secret, or the address of someone
+// unknown in clear.
+//
+// Record writes an event in the transaction of the act itself: if the entry
+// cannot be written, the act does not happen. Note is for reads, where losing
+// an entry is better than holding up a download: events are queued, written in
+// batches, flushed at shutdown, and what could not be kept is counted.
+//
+// Every event carries a MAC under a key derived from the platform's secret
+// over its canonical bytes, so an edit made straight in the database can be
+// found later.
+package audit
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// Outcome says how an act ended.
+type Outcome string
+
+const (
+	OK     Outcome = "ok"
+	Denied Outcome = "denied" // refused: a wrong password, a missing permission
+	Failed Outcome = "failed" // allowed, but it could not be done
+)
+
+// Actor is who acted. All zero: nobody signed in, or the operator's shell.
+type Actor struct {
+	User    uuid.UUID
+	Session uuid.UUID
+	Key     uuid.UUID
+}
+
+// Event is one entry. ID, time, request id and address are filled by Record
+// and Note; the actor too, from the request's caller, unless it is set.
+type Event struct {
+	Actor   Actor
+	Action  Action
+	Target  uuid.UUID // what was acted on; zero when nothing has an id
+	Outcome Outcome   // "" means OK
+	// Details are a few short typed facts, as {"scope": "all"}. No names,
+	// no secrets.
+	Details map[string]string
+
+	id        uuid.UUID
+	at        time.Time
+	address   netip.Addr
+	requestID string
+}
+
+// Log writes events. Make one per process with New.
+type Log struct {
+	db     *db.DB
+	log    *slog.Logger
+	keys   func(purpose string) [][]byte
+	queue  chan Event
+	lost   atomic.Int64
+	months months
+}
+
+// New makes the log; it reads no key and no database yet. keys gives the
+// derived keys of a purpose: the first writes, all verify.
+func New(d *db.DB, log *slog.Logger, keys func(purpose string) [][]byte) *Log {
+	return &Log{db: d, log: log, keys: keys, queue: make(chan Event, queueLength)}
+}
+
+// complete fills what every event has from the request in ctx.
+func (e Event) complete(ctx context.Context) Event {
+	e.id = uuid.Must(uuid.NewV7())
+	// PostgreSQL keeps microseconds; the MAC must cover what it gives back.
+	e.at = time.Now().UTC().Truncate(time.Microsecond)
+	e.address = httpx.ClientAddr(ctx)
+	e.requestID = httpx.RequestID(ctx)
+	if e.Outcome == "" {
+		e.Outcome = OK
+	}
+	if c := httpx.CallerOf(ctx); c != nil && e.Actor == (Actor{}) {
+		e.Actor = Actor{User: c.UserID, Session: c.SessionID, Key: c.KeyID}
+	}
+	return e
+}
+
+// Record writes e through q, the transaction of the act. The act must not be
+// committed when Record fails.
+func (l *Log) Record(ctx context.Context, q db.Querier, e Event) error {
+	e = e.complete(ctx)
+	if err := l.months.ensure(ctx, l.db, e.at); err != nil {
+		return err
+	}
+	_, err := db.Exec(ctx, q, insertEvent, l.row(e)...)
+	return err
+}
+
+const insertEvent = `
+-- name: audit.InsertEvent
+INSERT INTO audit_events
+       (id, at, actor_user, actor_session, actor_key, action, target, outcome,
+        address, request_id, details, key_id, mac)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+
+// row is e as insertEvent wants it, sealed with its MAC.
+func (l *Log) row(e Event) []any {
+	key := l.keys(keyPurpose)[0]
+	details := e.Details
+	if details == nil {
+		details = map[string]string{}
+	}
+	return []any{
+		e.id, e.at, null(e.Actor.User), null(e.Actor.Session), null(e.Actor.Key),
+		string(e.Action), null(e.Target), string(e.Outcome), addrOrNull(e.address), e.requestID,
+		details, keyID(key), mac(key, e),
+	}
+}
+
+func null(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}
+
+func addrOrNull(a netip.Addr) *netip.Addr {
+	if !a.IsValid() {
+		return nil
+	}
+	a = a.WithZone("").Unmap()
+	return &a
+}

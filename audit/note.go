@@ -1,0 +1,87 @@
+package audit
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	queueLength   = 8192 // events; beyond it they are dropped and counted
+	batchLength   = 512
+	batchInterval = 200 * time.Millisecond
+	flushTimeout  = 5 * time.Second
+)
+
+// Note queues e and returns at once. When the queue is full the event is
+// dropped and counted in Lost: a reader is never held up by its own record.
+func (l *Log) Note(ctx context.Context, e Event) {
+	select {
+	case l.queue <- e.complete(ctx):
+	default:
+		l.lost.Add(1)
+	}
+}
+
+// Lost is how many noted events this process could not keep.
+func (l *Log) Lost() int64 { return l.lost.Load() }
+
+// Queued is how many noted events wait to be written.
+func (l *Log) Queued() int { return len(l.queue) }
+
+// Run writes noted events until ctx ends, then what is still queued. A kill
+// loses at most one interval of notes, never anything that Record wrote.
+func (l *Log) Run(ctx context.Context) {
+	tick := time.NewTicker(batchInterval)
+	defer tick.Stop()
+	batch := make([]Event, 0, batchLength)
+	for {
+		select {
+		case e := <-l.queue:
+			if batch = append(batch, e); len(batch) < batchLength {
+				continue
+			}
+		case <-tick.C:
+		case <-ctx.Done():
+			l.drain(context.WithoutCancel(ctx), batch)
+			return
+		}
+		l.write(ctx, batch)
+		batch = batch[:0]
+	}
+}
+
+func (l *Log) drain(ctx context.Context, batch []Event) {
+	for {
+		select {
+		case e := <-l.queue:
+			batch = append(batch, e)
+		default:
+			l.write(ctx, batch)
+			return
+		}
+	}
+}
+
+// write stores a batch in one round trip. What it cannot store is lost and
+// counted: keeping it would let a dead database eat the memory.
+func (l *Log) write(ctx context.Context, batch []Event) {
+	if len(batch) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	var rows pgx.Batch
+	for _, e := range batch {
+		rows.Queue(insertEvent, l.row(e)...)
+	}
+	err := l.months.ensure(ctx, l.db, batch[len(batch)-1].at)
+	if err == nil {
+		err = l.db.InTx(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, &rows).Close() })
+	}
+	if err != nil {
+		l.lost.Add(int64(len(batch)))
+		l.log.Error("audit notes lost", "events", len(batch), "error", err)
+	}
+}

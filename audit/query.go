@@ -1,0 +1,248 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Entry is an event as it is read back.
+type Entry struct {
+	ID        uuid.UUID         `json:"id"`
+	At        time.Time         `json:"at"`
+	ActorUser *uuid.UUID        `json:"actor_user_id"`
+	Session   *uuid.UUID        `json:"actor_session_id"`
+	Key       *uuid.UUID        `json:"actor_key_id"`
+	Action    Action            `json:"action"`
+	Target    *uuid.UUID        `json:"target_id"`
+	Outcome   Outcome           `json:"outcome"`
+	Address   *netip.Addr       `json:"address"`
+	RequestID string            `json:"request_id"`
+	Details   map[string]string `json:"details"`
+}
+
+const entryColumns = `id, at, actor_user, actor_session, actor_key, action, target, outcome, address, request_id, details`
+
+func scanEntry(row pgx.Row) (e Entry, err error) {
+	err = row.Scan(&e.ID, &e.At, &e.ActorUser, &e.Session, &e.Key, &e.Action, &e.Target, &e.Outcome, &e.Address, &e.RequestID, &e.Details)
+	e.At = e.At.UTC()
+	return e, err
+}
+
+// place is an entry's place in the order newest first.
+func (e Entry) place() []string {
+	return []string{strconv.FormatInt(e.At.UnixMicro(), 10), e.ID.String()}
+}
+
+// before is the keyset that a page goes on behind; the far future on the
+// first one.
+type before struct {
+	at time.Time
+	id uuid.UUID
+}
+
+func beforeOf(p httpx.Page) (before, error) {
+	if p.After == nil {
+		return before{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max}, nil
+	}
+	if len(p.After) == 2 {
+		micros, err := strconv.ParseInt(p.After[0], 10, 64)
+		id, err2 := uuid.Parse(p.After[1])
+		if err == nil && err2 == nil {
+			return before{time.UnixMicro(micros), id}, nil
+		}
+	}
+	return before{}, httpx.ErrInvalidCursor
+}
+
+// filter is what GET /audit/events and its export can be narrowed by.
+type filter struct {
+	actor, target *uuid.UUID
+	action        *string
+	from, to      *time.Time
+}
+
+var filterParameters = []string{"actor", "action", "target", "from", "to"}
+
+func filterOf(q url.Values) (f filter, err error) {
+	id := func(name string) *uuid.UUID {
+		if !q.Has(name) {
+			return nil
+		}
+		v, bad := uuid.Parse(q.Get(name))
+		if bad != nil || len(q.Get(name)) != 36 {
+			err = httpx.ErrInvalidParameter.With(name + " must be an id.")
+		}
+		return &v
+	}
+	at := func(name string) *time.Time {
+		if !q.Has(name) {
+			return nil
+		}
+		v, bad := time.Parse(time.RFC3339, q.Get(name))
+		if bad != nil {
+			err = httpx.ErrInvalidParameter.With(name + " must be a time such as 2026-11-24T08:00:00Z.")
+		}
+		return &v
+	}
+	f.actor, f.target, f.from, f.to = id("actor"), id("target"), at("from"), at("to")
+	if q.Has("action") {
+		f.action = new(q.Get("action"))
+	}
+	return f, err
+}
+
+// bound binds a cursor to its filters.
+func bound(q url.Values) (values []string) {
+	for _, name := range filterParameters {
+		values = append(values, q.Get(name))
+	}
+	return values
+}
+
+// Routes are the operations of this room.
+func (l *Log) Routes() []httpx.Route {
+	page := []httpx.Response{{Status: http.StatusOK, Body: httpx.List[Entry]{}}}
+	return []httpx.Route{
+		{
+			Pattern: "GET /audit/events", Access: httpx.Needs("audit:read"), Rate: httpx.RateRead,
+			Summary: "Events, newest first", Query: append([]string{"limit", "cursor"}, filterParameters...),
+			Responses: page, Problems: []*httpx.Problem{httpx.ErrInvalidParameter, httpx.ErrInvalidCursor}, Handler: l.listEvents,
+		},
+		{
+			Pattern: "GET /audit/events/export", Access: httpx.Needs("audit:read"), Rate: httpx.RateDownload,
+			Summary: "Events, oldest first, as JSON lines", Query: filterParameters,
+			Responses: []httpx.Response{{Status: http.StatusOK, Type: jsonLines}},
+			Problems:  []*httpx.Problem{httpx.ErrInvalidParameter}, Handler: l.exportEvents,
+		},
+		{
+			Pattern: "GET /audit/me", Access: httpx.SignedIn(), Rate: httpx.RateRead,
+			Summary: "One's own security history, newest first", Query: []string{"limit", "cursor"},
+			Responses: page, Problems: []*httpx.Problem{httpx.ErrInvalidParameter, httpx.ErrInvalidCursor}, Handler: l.listOwn,
+		},
+		{
+			Pattern: "GET /audit/seals", Access: httpx.Needs("audit:read"), Rate: httpx.RateRead,
+			Summary: "The chain that proves the events, newest first", Query: []string{"limit", "cursor"},
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[Seal]{}}},
+			Problems:  []*httpx.Problem{httpx.ErrInvalidParameter, httpx.ErrInvalidCursor}, Handler: l.listSeals,
+		},
+	}
+}
+
+const jsonLines = "application/jsonl"
+
+func (l *Log) listEvents(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	page, err := httpx.PageOf(r, bound(q)...)
+	if err != nil {
+		return err
+	}
+	f, err := filterOf(q)
+	if err != nil {
+		return err
+	}
+	from, err := beforeOf(page)
+	if err != nil {
+		return err
+	}
+	entries, err := db.All(r.Context(), l.db, scanEntry, `
+-- name: audit.Events
+SELECT `+entryColumns+`
+  FROM audit_events
+ WHERE (at, id) < ($1, $2)
+   AND ($3::uuid IS NULL OR actor_user = $3)
+   AND ($4::uuid IS NULL OR target = $4)
+   AND ($5::text IS NULL OR action = $5)
+   AND ($6::timestamptz IS NULL OR at >= $6)
+   AND ($7::timestamptz IS NULL OR at < $7)
+ ORDER BY at DESC, id DESC
+ LIMIT $8`, from.at, from.id, f.actor, f.target, f.action, f.from, f.to, page.Limit+1)
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, entries, Entry.place))
+}
+
+// listOwn shows what the caller did and what was done to the caller's
+// account, without the everyday life of files.
+func (l *Log) listOwn(w http.ResponseWriter, r *http.Request) error {
+	page, err := httpx.PageOf(r)
+	if err != nil {
+		return err
+	}
+	from, err := beforeOf(page)
+	if err != nil {
+		return err
+	}
+	entries, err := db.All(r.Context(), l.db, scanEntry, `
+-- name: audit.Own
+(SELECT `+entryColumns+`
+   FROM audit_events
+  WHERE actor_user = $1 AND (at, id) < ($2, $3) AND action !~ '^(file|folder)\.'
+  ORDER BY at DESC, id DESC LIMIT $4)
+UNION
+(SELECT `+entryColumns+`
+   FROM audit_events
+  WHERE target = $1 AND (at, id) < ($2, $3) AND action !~ '^(file|folder)\.'
+  ORDER BY at DESC, id DESC LIMIT $4)
+ ORDER BY at DESC, id DESC LIMIT $4`, httpx.CallerOf(r.Context()).UserID, from.at, from.id, page.Limit+1)
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, entries, Entry.place))
+}
+
+// exportBatch is how many entries of an export are in memory at once.
+const exportBatch = 1000
+
+func (l *Log) exportEvents(w http.ResponseWriter, r *http.Request) error {
+	f, err := filterOf(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", jsonLines)
+	out := json.NewEncoder(w)
+	return l.each(r.Context(), f, func(e Entry) error { return out.Encode(e) })
+}
+
+// each gives every entry that f lets through, oldest first, a batch in memory
+// at a time and no transaction held open while the reader is slow.
+func (l *Log) each(ctx context.Context, f filter, give func(Entry) error) error {
+	last := before{time.Unix(0, 0), uuid.Nil}
+	for {
+		batch, err := db.All(ctx, l.db, scanEntry, `
+-- name: audit.Export
+SELECT `+entryColumns+`
+  FROM audit_events
+ WHERE (at, id) > ($1, $2)
+   AND ($3::uuid IS NULL OR actor_user = $3)
+   AND ($4::uuid IS NULL OR target = $4)
+   AND ($5::text IS NULL OR action = $5)
+   AND ($6::timestamptz IS NULL OR at >= $6)
+   AND ($7::timestamptz IS NULL OR at < $7)
+ ORDER BY at, id
+ LIMIT $8`, last.at, last.id, f.actor, f.target, f.action, f.from, f.to, exportBatch)
+		if err != nil {
+			return err
+		}
+		for _, e := range batch {
+			if err := give(e); err != nil {
+				return err
+			}
+		}
+		if len(batch) < exportBatch {
+			return nil
+		}
+		last = before{batch[len(batch)-1].At, batch[len(batch)-1].ID}
+	}
+}

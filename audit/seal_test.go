@@ -1,0 +1,226 @@
+package audit_test
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/db/dbtest"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// chain makes a log of six events under three seals and one event that waits
+// for its seal. The seals' log lines are in the buffer.
+func chain(t *testing.T) (*audit.Log, *db.DB, *bytes.Buffer) {
+	t.Helper()
+	d := dbtest.New(t)
+	var lines bytes.Buffer
+	l := audit.New(d, slog.New(slog.NewJSONHandler(&lines, nil)), keys)
+	if err := l.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	record := func(a audit.Action) {
+		e := audit.Event{Actor: audit.Actor{User: uuid.New()}, Action: a, Target: uuid.New(), Details: map[string]string{"scope": "all"}}
+		if err := l.Record(t.Context(), d, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		record(audit.Login)
+		record(audit.FileDeleted)
+		seal(t, l, d)
+	}
+	record(audit.Logout)
+	return l, d, &lines
+}
+
+func seal(t *testing.T, l *audit.Log, d *db.DB) {
+	t.Helper()
+	for _, j := range l.Jobs() {
+		if j.Name == "audit.seal" {
+			if err := d.RunJob(t.Context(), j); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatal("no job seals")
+}
+
+// asOwner does what a superuser at the database's own prompt could do.
+func asOwner(t *testing.T, d *db.DB, sql string) {
+	t.Helper()
+	err := d.InTx(t.Context(), func(tx pgx.Tx) error {
+		if _, err := db.Exec(t.Context(), tx, `SET LOCAL ROLE NONE`); err != nil {
+			return err
+		}
+		n, err := db.Exec(t.Context(), tx, sql)
+		if err == nil && n == 0 {
+			t.Errorf("touched no row: %s", sql)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestVerify_AnUntouchedChainHolds(t *testing.T) {
+	t.Parallel()
+	l, d, lines := chain(t)
+	seal(t, l, d)
+	seal(t, l, d) // nothing new: no seal
+	r, err := l.Verify(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.CheckLog(lines); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Findings) != 0 || r.Seals != 4 || r.Events != 7 || r.Unsealed != 0 {
+		t.Errorf("report is %+v", r)
+	}
+}
+
+const someEvent = `(SELECT id FROM audit_events ORDER BY at, id OFFSET 2 LIMIT 1)`
+
+// tampering is every way tried to change the past by SQL.
+var tampering = map[string]string{
+	"an outcome":           `UPDATE audit_events SET outcome = 'failed' WHERE id = ` + someEvent,
+	"an actor":             `UPDATE audit_events SET actor_user = gen_random_uuid() WHERE id = ` + someEvent,
+	"a time":               `UPDATE audit_events SET at = at + interval '1 microsecond' WHERE id = ` + someEvent,
+	"a detail":             `UPDATE audit_events SET details = '{"scope": "session"}' WHERE id = ` + someEvent,
+	"an address":           `UPDATE audit_events SET address = '10.0.0.1' WHERE id = ` + someEvent,
+	"an id":                `UPDATE audit_events SET id = gen_random_uuid() WHERE id = ` + someEvent,
+	"an event not sealed":  `UPDATE audit_events SET action = 'auth.login' WHERE action = 'auth.logout'`,
+	"a removed event":      `DELETE FROM audit_events WHERE id = ` + someEvent,
+	"an inserted event":    `INSERT INTO audit_events SELECT gen_random_uuid(), at, actor_user, actor_session, actor_key, action, target, outcome, address, request_id, details, key_id, mac FROM audit_events WHERE id = ` + someEvent,
+	"two events exchanged": `UPDATE audit_seals SET event_ids = ARRAY[event_ids[2], event_ids[1]] WHERE id = 2`,
+	"an event off a seal":  `UPDATE audit_seals SET event_ids = event_ids[1:1] WHERE id = 2`,
+	"a removed seal":       `DELETE FROM audit_seals WHERE id = 2`,
+	"a first seal removed": `DELETE FROM audit_seals WHERE id = 1`,
+	"a seal's digest":      `UPDATE audit_seals SET digest = sha256('x') WHERE id = 2`,
+	"a seal's hash":        `UPDATE audit_seals SET hash = sha256('x') WHERE id = 3`,
+	"seals renumbered":     `UPDATE audit_seals SET id = 4 WHERE id = 3`,
+	"a seal with its events": `WITH gone AS (DELETE FROM audit_seals WHERE id = 2 RETURNING event_ids)
+		DELETE FROM audit_events USING gone WHERE id = ANY (gone.event_ids)`,
+	"a whole month": `DELETE FROM audit_events`,
+}
+
+func TestVerify_FindsEveryEditOfASuperuser(t *testing.T) {
+	t.Parallel()
+	for what, sql := range tampering {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			l, d, _ := chain(t)
+			asOwner(t, d, sql)
+			r, err := l.Verify(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(r.Findings) == 0 {
+				t.Errorf("nothing was found: %+v", r)
+			}
+			var export bytes.Buffer
+			if err := l.Export(t.Context(), &export); err != nil {
+				t.Fatal(err)
+			}
+			if r, err = l.VerifyExport(t.Context(), &export); err != nil || len(r.Findings) == 0 {
+				t.Errorf("nothing was found in the export: %+v, %v", r, err)
+			}
+		})
+	}
+}
+
+func TestVerify_ACutTailShowsInTheLogOrByTheLastSeal(t *testing.T) {
+	t.Parallel()
+	l, d, lines := chain(t)
+	before, err := l.Verify(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	asOwner(t, d, `DELETE FROM audit_events WHERE at >= (SELECT first_at FROM audit_seals WHERE id = 3)`)
+	asOwner(t, d, `DELETE FROM audit_seals WHERE id = 3`)
+	verify := func() *audit.Report {
+		r, err := l.Verify(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := verify(); len(r.Findings) != 0 {
+		t.Errorf("a clean cut cannot show in the chain itself, but %q", r.Findings)
+	}
+	if r := verify(); r.CheckLog(lines) != nil || len(r.Findings) != 1 {
+		t.Errorf("the log shows %q", r.Findings)
+	}
+	if r := verify(); r.CheckLastSeal(before.LastSeal) != nil || len(r.Findings) != 1 {
+		t.Errorf("the last seal shows %q", r.Findings)
+	}
+	if verify().CheckLastSeal("abc") == nil {
+		t.Error("a hash that is none was taken")
+	}
+}
+
+func TestVerify_AnExportStandsAlone(t *testing.T) {
+	t.Parallel()
+	l, _, _ := chain(t)
+	var export bytes.Buffer
+	if err := l.Export(t.Context(), &export); err != nil {
+		t.Fatal(err)
+	}
+	alone := audit.New(nil, slog.New(slog.DiscardHandler), keys)
+	r, err := alone.VerifyExport(t.Context(), bytes.NewReader(export.Bytes()))
+	if err != nil || len(r.Findings) != 0 || r.Seals != 3 || r.Events != 6 || r.Unsealed != 1 {
+		t.Errorf("report is %+v, %v", r, err)
+	}
+	forger := audit.New(nil, slog.New(slog.DiscardHandler), func(string) [][]byte { return [][]byte{[]byte(strings.Repeat("f", 32))} })
+	if r, err := forger.VerifyExport(t.Context(), bytes.NewReader(export.Bytes())); err != nil || len(r.Findings) == 0 {
+		t.Errorf("another secret verifies it: %+v, %v", r, err)
+	}
+	if _, err := alone.VerifyExport(t.Context(), strings.NewReader("no json\n")); err == nil {
+		t.Error("a file that is no export was taken")
+	}
+}
+
+func TestSeal_TwoWorkersAtOnceMakeOneChain(t *testing.T) {
+	t.Parallel()
+	l, _, _ := chain(t)
+	done := make(chan error, 8)
+	for range 8 {
+		go func() {
+			for _, j := range l.Jobs() {
+				if j.Name == "audit.seal" {
+					done <- j.Run(t.Context())
+				}
+			}
+		}()
+	}
+	ok := 0
+	for range 8 {
+		if err := <-done; err == nil {
+			ok++
+		}
+	}
+	if ok == 0 {
+		t.Error("no sealer succeeded")
+	}
+	if r, err := l.Verify(t.Context()); err != nil || len(r.Findings) != 0 || r.Seals != 4 {
+		t.Errorf("report is %+v, %v", r, err)
+	}
+}
+
+func TestRecord_TheRunningServerMayNotChangeThePast(t *testing.T) {
+	t.Parallel()
+	_, d, _ := chain(t)
+	for _, sql := range []string{`UPDATE audit_events SET outcome = 'ok'`, `DELETE FROM audit_events`, `DELETE FROM audit_seals`, `UPDATE audit_seals SET id = id`, `TRUNCATE audit_events`} {
+		if _, err := db.Exec(t.Context(), d, sql); err == nil {
+			t.Errorf("the server's own role may do: %s", sql)
+		}
+	}
+}

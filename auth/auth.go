@@ -1,0 +1,160 @@
+// Package auth knows who sends a request and what that user may do: users,
+// roles, passwords, sessions, and the tokens and cookies that stand for them.
+//
+// What it promises:
+//
+//   - A session ends on purpose only. Tabs that refresh at once and answers
+//     that were lost do not sign anyone out; a refresh token that is used a
+//     second time after it was replaced ends its session, is recorded, and
+//     the user is told.
+//   - What ends a session, disables a user or changes a role holds at once on
+//     the worker that did it, within milliseconds on every other that
+//     PostgreSQL reaches, and within three seconds on one that it does not.
+//   - Knowing a session costs no query: see cache.
+//   - Nobody learns from a failed sign-in whether the address is known, from
+//     the answer or from the time it takes; and a flood of them takes neither
+//     the memory nor the processors from those who are signed in.
+//   - Nothing that opens a door is stored: passwords are hashed, refresh
+//     tokens are made from a key of the row and one outside of the database.
+//
+// Invariants: an access token says who, never what; permissions come from the
+// roles at the time of the request. Every act here is recorded by audit in
+// its own transaction. The lock order is users, then sessions, then the rest.
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The purposes for which keys are derived.
+const (
+	accessPurpose      = "access"      // MAC of access tokens
+	refreshPurpose     = "refresh"     // MAC of refresh tokens, with the session's rt_key
+	devicePurpose      = "device"      // MAC of the marks of known devices
+	fingerprintPurpose = "fingerprint" // recognises the secret, see Start
+)
+
+// Config is what the room needs.
+type Config struct {
+	DB    *db.DB
+	Audit *audit.Log
+	Log   *slog.Logger
+	// PublicURL is the server's address as clients see it, the issuer of
+	// its tokens: "https://api.example.com".
+	PublicURL string
+	// Keys gives the 32-byte keys of a purpose, one for each configured
+	// secret: the first signs, all verify. It is not called by New.
+	Keys func(purpose string) [][]byte
+}
+
+// Auth is the room. Make one per process with New. Safe for concurrent use.
+type Auth struct {
+	db         *db.DB
+	audit      *audit.Log
+	log        *slog.Logger
+	publicURL  string
+	public     *url.URL
+	keys       func(purpose string) [][]byte
+	accessKeys func() []accessKey
+	nobody     func() string // the hash that stands for users who do not exist
+	hasher     *hasher
+	cache      *cache
+}
+
+// New makes the room; it reads no key and asks no database. PublicURL must be
+// an absolute URL: a wrong one signs nobody in by cookie.
+func New(c Config) *Auth {
+	public, err := url.Parse(c.PublicURL)
+	if err != nil {
+		public = &url.URL{}
+	}
+	return &Auth{
+		db: c.DB, audit: c.Audit, log: c.Log, publicURL: c.PublicURL, public: public, keys: c.Keys,
+		accessKeys: sync.OnceValue(func() []accessKey {
+			var keys []accessKey
+			for _, k := range c.Keys(accessPurpose) {
+				keys = append(keys, newAccessKey(k))
+			}
+			return keys
+		}),
+		nobody: sync.OnceValue(nobody),
+		hasher: newHasher(),
+		cache:  newCache(),
+	}
+}
+
+// Start makes this process ready to serve, until ctx ends. It must be called
+// before the listener runs. It refuses a secret that is not the database's:
+// every token and sealed value would be taken for forged.
+func (a *Auth) Start(ctx context.Context) error {
+	if err := a.db.InTx(ctx, a.checkSecret(ctx)); err != nil {
+		return err
+	}
+	l := a.db.Listener()
+	l.On(channel, func(payload string) { a.cache.forget(stale(payload)) })
+	l.OnMissed(func() { a.cache.forget(all) })
+	go a.recordUse(ctx)
+	return nil
+}
+
+// checkSecret holds the configured secrets against the fingerprint that the
+// first start wrote. With several, any may match; the first's fingerprint is
+// kept then, which is how a secret is replaced.
+func (a *Auth) checkSecret(ctx context.Context) func(tx pgx.Tx) error {
+	return func(tx pgx.Tx) error {
+		kept, err := db.One(ctx, tx, db.Value[[]byte], `
+-- name: auth.SecretFingerprint
+SELECT secret_fingerprint FROM instance FOR UPDATE`)
+		if err != nil {
+			return fmt.Errorf("read the secret's fingerprint: %w", err)
+		}
+		var prints [][]byte
+		for _, k := range a.keys(fingerprintPurpose) {
+			sum := sha256.Sum256(k)
+			prints = append(prints, sum[:])
+		}
+		known := slices.ContainsFunc(prints, func(p []byte) bool { return string(p) == string(kept) })
+		if len(kept) > 0 && !known {
+			return errors.New("HOMEBASE_SECRET is not the secret that this database was set up with: " +
+				"give the old one, or give both separated by a comma, the new one first")
+		}
+		if string(kept) == string(prints[0]) {
+			return nil
+		}
+		_, err = db.Exec(ctx, tx, `
+-- name: auth.SetSecretFingerprint
+UPDATE instance SET secret_fingerprint = $1`, prints[0])
+		return err
+	}
+}
+
+// credentialsBody bounds a body with passwords: 1024 bytes, each of which
+// JSON may write as six.
+const credentialsBody = 16 << 10
+
+// Routes are the room's part of the table; each concept has its own.
+func (a *Auth) Routes() []httpx.Route {
+	return slices.Concat(a.signInRoutes(), a.meRoutes(), a.passwordRoutes(), a.sessionRoutes(), a.noticeRoutes())
+}
+
+// noContent is the answer of what has nothing to say.
+var noContent = []httpx.Response{{Status: 204}}
+
+// Jobs are the room's housekeeping.
+func (a *Auth) Jobs() []db.Job {
+	return []db.Job{{Name: "auth.sweep", Every: time.Hour, Run: a.sweep}}
+}

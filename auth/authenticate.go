@@ -1,0 +1,66 @@
+package auth
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+var (
+	errNoCredentials = errors.New("no credentials")
+	errNotBearer     = errors.New("the Authorization header is not Bearer")
+	errNoSession     = errors.New("access token: no living session")
+)
+
+// Authenticate says who sent a request. Authorization and cookies are never
+// mixed: with the header present, cookies are not looked at. Errors:
+// ErrUnauthenticated whatever is wrong with the credentials, its cause for
+// the log alone; 400 for two cookies of one name; the database's.
+func (a *Auth) Authenticate(r *http.Request) (*httpx.Caller, error) {
+	token, cookie, err := accessTokenOf(r)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	c, err := verifyAccess(token, a.accessKeys(), a.publicURL, now)
+	if err != nil {
+		return nil, httpx.ErrUnauthenticated.Because(err)
+	}
+	session, err := uuid.Parse(c.Session)
+	if err != nil {
+		return nil, httpx.ErrUnauthenticated.Because(err)
+	}
+	k, err := a.lookup(r.Context(), session)
+	if errors.Is(err, db.ErrNotFound) || err == nil && k.caller.UserID.String() != c.Subject {
+		return nil, httpx.ErrUnauthenticated.Because(errNoSession)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.cache.touch(session, now, c.Counter)
+	caller := k.caller
+	caller.Cookie = cookie
+	return &caller, nil
+}
+
+// accessTokenOf finds the access token and says whether a cookie carried it.
+func accessTokenOf(r *http.Request) (token string, cookie bool, err error) {
+	if header := r.Header.Get("Authorization"); header != "" {
+		scheme, token, _ := strings.Cut(header, " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return "", false, httpx.ErrUnauthenticated.Because(errNotBearer)
+		}
+		return token, false, nil
+	}
+	token, err = cookieValue(r, accessCookie)
+	if err == nil && token == "" {
+		err = httpx.ErrUnauthenticated.Because(errNoCredentials)
+	}
+	return token, true, err
+}

@@ -1,0 +1,139 @@
+// Package authtest boots a worker for tests: a database of the test's own,
+// audit, auth, and a server with the routes of the room under test beside
+// those of auth. Nothing in it is a substitute; users sign in as they do
+// everywhere. Only tests import it.
+package authtest
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"homebase/audit"
+	"homebase/auth"
+	"homebase/db"
+	"homebase/db/dbtest"
+	"homebase/httpx"
+	"homebase/httpx/httpxtest"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Password is what every user of User signs in with.
+const Password = "ten green bottles on a wall"
+
+// PublicURL is the address that the server thinks it has: the issuer of its
+// tokens.
+const PublicURL = "http://127.0.0.1"
+
+// Keys are the derived keys of all test workers.
+func Keys(purpose string) [][]byte {
+	key, err := hkdf.Key(sha256.New, []byte("the secret of all test workers.."), nil, purpose, 32)
+	if err != nil {
+		panic(err)
+	}
+	return [][]byte{key}
+}
+
+// Env is a running worker. Its URL and Client come from the server.
+type Env struct {
+	*httpxtest.Server
+	DB    *db.DB
+	Audit *audit.Log
+	Auth  *auth.Auth
+
+	url   string // of the database
+	rooms func(e *Env) []httpx.Route
+}
+
+// Start boots a worker on a new database. rooms, which may be nil, makes the
+// rooms under test from e.DB, e.Audit and e.Auth and returns their routes.
+func Start(t testing.TB, rooms func(e *Env) []httpx.Route) *Env {
+	t.Helper()
+	return start(t, &Env{url: dbtest.Create(t), rooms: rooms})
+}
+
+// Worker boots a second worker on the same database, with rooms of its own.
+func (e *Env) Worker(t testing.TB) *Env {
+	t.Helper()
+	return start(t, &Env{url: e.url, rooms: e.rooms})
+}
+
+func start(t testing.TB, e *Env) *Env {
+	t.Helper()
+	e.DB = dbtest.Open(t, e.url)
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
+	e.Audit = audit.New(e.DB, log, Keys)
+	e.Auth = auth.New(auth.Config{DB: e.DB, Audit: e.Audit, Log: log, PublicURL: PublicURL, Keys: Keys})
+
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	t.Cleanup(func() { cancel(); running.Wait() })
+	for _, start := range []func(context.Context) error{e.Audit.Start, e.Auth.Start} {
+		if err := start(ctx); err != nil {
+			t.Fatalf("start: %v", err)
+		}
+	}
+	routes := e.Auth.Routes()
+	if e.rooms != nil {
+		routes = append(routes, e.rooms(e)...)
+	}
+	running.Go(func() { e.Audit.Run(ctx) })
+	running.Go(func() { e.DB.Listener().Run(ctx) })
+	e.Server = httpxtest.Start(t, httpx.Config{PublicURL: PublicURL, Log: log, Authenticate: e.Auth.Authenticate}, routes)
+	for !e.DB.Listener().Fresh() {
+		if t.Context().Err() != nil {
+			t.Fatal("the listener did not begin")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return e
+}
+
+// hash is made once a process: hashing is meant to be slow.
+var hash struct {
+	sync.Mutex
+	phc string
+}
+
+// User makes a user with a role and the password Password.
+func (e *Env) User(t testing.TB, email, role string) auth.User {
+	t.Helper()
+	hash.Lock()
+	defer hash.Unlock()
+	var err error
+	if hash.phc == "" {
+		if hash.phc, err = e.Auth.HashPassword(t.Context(), email, Password); err != nil {
+			t.Fatalf("hash the password: %v", err)
+		}
+	}
+	var u auth.User
+	err = e.DB.InTx(t.Context(), func(tx pgx.Tx) error {
+		u, err = e.Auth.CreateUser(t.Context(), tx, auth.NewUser{Email: email, PasswordHash: hash.phc, Roles: []string{role}})
+		return err
+	})
+	if err != nil {
+		t.Fatalf("make the user %s: %v", email, err)
+	}
+	return u
+}
+
+// SignIn signs a user of User in, in mode token, and returns a client that
+// carries the access token.
+func (e *Env) SignIn(t testing.TB, email string) *httpxtest.Client {
+	t.Helper()
+	return e.Client(t).As(e.Grant(t, email).AccessToken)
+}
+
+// Grant signs a user of User in, in mode token, and returns the whole answer.
+func (e *Env) Grant(t testing.TB, email string) auth.Grant {
+	t.Helper()
+	var g auth.Grant
+	e.Client(t).Do("POST", "/auth/login", map[string]string{"email": email, "password": Password, "mode": "token"}).
+		Want(t, 200).JSON(t, &g)
+	return g
+}

@@ -1,0 +1,255 @@
+package auth
+
+import (
+	"container/list"
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// channel is where workers tell each other what has changed.
+const channel = "auth"
+
+// stale names what a committed change has made untrue in the caches: the
+// payload of the notification. "" is nothing, "all" is everything, otherwise
+// "session <id>" or "user <id>".
+type stale string
+
+const (
+	nothing stale = ""
+	all     stale = "all"
+)
+
+func staleSession(id uuid.UUID) stale { return stale("session " + id.String()) }
+func staleUser(id uuid.UUID) stale    { return stale("user " + id.String()) }
+
+// change runs fn in a transaction and makes what it did hold everywhere: on
+// the other workers by a notification that arrives with the commit, on this
+// one before change returns. It forgets after a failure too, because a commit
+// whose answer was lost may have happened.
+func (a *Auth) change(ctx context.Context, fn func(tx pgx.Tx) (stale, error)) error {
+	var what stale
+	err := a.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+		if what, err = fn(tx); err != nil || what == nothing {
+			return err
+		}
+		return db.Notify(ctx, tx, channel, string(what))
+	})
+	a.cache.forget(what)
+	return err
+}
+
+// cacheSize bounds the sessions kept in memory, about 400 bytes each.
+const cacheSize = 10_000
+
+// cache keeps who the living sessions belong to and what those users may do,
+// so that a request with a known session asks the database nothing. It is the
+// one place where a session ends: an ended session, one of a disabled user or
+// of a user with other roles is not in it.
+//
+// Three rules keep it true. A change forgets on every worker, see change. A
+// fill notes the generation before its query and is not kept if anything was
+// forgotten since, for the query may have run before that change. And the
+// cache is not read while the listener is not fresh.
+type cache struct {
+	mu         sync.Mutex
+	generation uint64 // moves with everything forgotten
+	entries    map[uuid.UUID]*list.Element
+	order      *list.List // of known, the last used in front
+	used       map[uuid.UUID]use
+}
+
+// known is a session as the cache holds it, never changed.
+type known struct {
+	caller  httpx.Caller
+	expires time.Time
+}
+
+// use is what a session's requests have shown since it was last written down.
+type use struct {
+	at      time.Time
+	counter int64 // the newest refresh counter in an access token
+}
+
+func newCache() *cache {
+	return &cache{entries: map[uuid.UUID]*list.Element{}, order: list.New(), used: map[uuid.UUID]use{}}
+}
+
+// get returns a session that is kept and has not expired.
+func (c *cache) get(id uuid.UUID, now time.Time) (known, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries[id]
+	if !ok || now.After(e.Value.(known).expires) {
+		return known{}, false
+	}
+	c.order.MoveToFront(e)
+	return e.Value.(known), true
+}
+
+// begin is called before the query of a fill.
+func (c *cache) begin() (generation uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.generation
+}
+
+// put keeps what a query found, unless something was forgotten since begin.
+func (c *cache) put(generation uint64, k known) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.generation != generation {
+		return
+	}
+	id := k.caller.SessionID
+	if e, ok := c.entries[id]; ok {
+		e.Value = k
+		return
+	}
+	c.entries[id] = c.order.PushFront(k)
+	if c.order.Len() > cacheSize {
+		c.remove(c.order.Back())
+	}
+}
+
+// remove takes an element out; mu is held.
+func (c *cache) remove(e *list.Element) {
+	delete(c.entries, e.Value.(known).caller.SessionID)
+	c.order.Remove(e)
+}
+
+// forget drops what a change has made untrue. What it cannot read, it takes
+// for everything: a newer worker may say more than this one knows.
+func (c *cache) forget(what stale) {
+	if what == nothing {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.generation++
+	kind, text, _ := strings.Cut(string(what), " ")
+	id, err := uuid.Parse(text)
+	switch {
+	case err == nil && kind == "session":
+		if e, ok := c.entries[id]; ok {
+			c.remove(e)
+		}
+	case err == nil && kind == "user":
+		for _, e := range c.entries {
+			if e.Value.(known).caller.UserID == id {
+				c.remove(e)
+			}
+		}
+	default:
+		clear(c.entries)
+		c.order.Init()
+	}
+}
+
+// touch notes that a session was used with an access token of a counter.
+func (c *cache) touch(id uuid.UUID, now time.Time, counter int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.used[id] = use{at: now, counter: max(counter, c.used[id].counter)}
+}
+
+// seen is the newest counter that this worker has met and not yet written.
+func (c *cache) seen(id uuid.UUID) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used[id].counter
+}
+
+// takeUsed returns the notes since the last call.
+func (c *cache) takeUsed() map[uuid.UUID]use {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	used := c.used
+	c.used = map[uuid.UUID]use{}
+	return used
+}
+
+// lookup says who a living session belongs to; db.ErrNotFound.
+func (a *Auth) lookup(ctx context.Context, id uuid.UUID) (known, error) {
+	fresh := a.db.Listener().Fresh()
+	if fresh {
+		if k, ok := a.cache.get(id, time.Now()); ok {
+			return k, nil
+		}
+	}
+	generation := a.cache.begin()
+	k, err := db.One(ctx, a.db, scanKnown, `
+-- name: auth.KnownSession
+SELECT s.id, s.user_id, s.authenticated_at, s.idle_until,
+       ARRAY(SELECT DISTINCT p
+               FROM user_roles ur
+               JOIN roles r ON r.name = ur.role
+              CROSS JOIN unnest(r.permissions) AS p
+              WHERE ur.user_id = s.user_id)
+  FROM sessions s JOIN users u ON u.id = s.user_id
+ WHERE s.id = $1 AND `+living, id)
+	if err == nil && fresh {
+		a.cache.put(generation, k)
+	}
+	return k, err
+}
+
+func scanKnown(row pgx.Row) (known, error) {
+	var k known
+	err := row.Scan(&k.caller.SessionID, &k.caller.UserID, &k.caller.AuthenticatedAt, &k.expires, &k.caller.Permissions)
+	k.caller.Permissions = expand(k.caller.Permissions)
+	return k, err
+}
+
+// writeUsedEvery is how often the use of sessions is written down.
+const writeUsedEvery = time.Minute
+
+// recordUse writes the use of sessions until ctx ends. What a crash loses is
+// a minute of last_used_at, and of what shows that a token was received:
+// refreshing is then more lenient, never stricter.
+func (a *Auth) recordUse(ctx context.Context) {
+	tick := time.NewTicker(writeUsedEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := a.writeUsed(ctx); err != nil && ctx.Err() == nil {
+				a.log.Warn("the use of sessions was not written", "error", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// writeUsed passes over sessions that someone else is changing: they are in
+// use and will come again.
+func (a *Auth) writeUsed(ctx context.Context) error {
+	used := a.cache.takeUsed()
+	if len(used) == 0 {
+		return nil
+	}
+	var ids []uuid.UUID
+	var times []time.Time
+	var counters []int64
+	for id, u := range used {
+		ids, times, counters = append(ids, id), append(times, u.at), append(counters, u.counter)
+	}
+	_, err := db.Exec(ctx, a.db, `
+-- name: auth.WriteUsed
+UPDATE sessions s
+   SET last_used_at = greatest(s.last_used_at, n.at), seen_counter = greatest(s.seen_counter, n.counter)
+  FROM (SELECT l.id, n.at, n.counter
+          FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS n (id, at, counter)
+          JOIN sessions l ON l.id = n.id
+           FOR UPDATE OF l SKIP LOCKED) AS n
+ WHERE s.id = n.id`, ids, times, counters)
+	return err
+}

@@ -1,0 +1,100 @@
+package auth
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"time"
+
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// The cookies. The prefix makes browsers take them only over a secure
+// connection, for this host alone and with Path=/, so that no sibling
+// subdomain can set or overwrite one (RFC 6265bis, section 4.1.3.2).
+const (
+	accessCookie  = "__Host-at"
+	refreshCookie = "__Host-rt"
+	deviceCookie  = "__Host-dv"
+)
+
+const deviceLifetime = 180 * 24 * time.Hour
+
+// setCookie sends a cookie that scripts cannot read and that only pages of
+// the same site make the browser send. A negative lifetime takes it away.
+func setCookie(w http.ResponseWriter, name, value string, lifetime time.Duration) {
+	age := int(lifetime / time.Second)
+	if lifetime < 0 {
+		age = -1
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: age,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	})
+}
+
+// clearSignIn takes the sign-in away from a browser; the mark of a known
+// device stays.
+func clearSignIn(w http.ResponseWriter) {
+	setCookie(w, accessCookie, "", -1)
+	setCookie(w, refreshCookie, "", -1)
+}
+
+// cookieValue is the value of a cookie, "" when there is none. Two of one
+// name are refused: nobody could say which of them is meant.
+func cookieValue(r *http.Request, name string) (string, error) {
+	switch found := r.CookiesNamed(name); len(found) {
+	case 0:
+		return "", nil
+	case 1:
+		return found[0].Value, nil
+	default:
+		return "", httpx.ErrCookieTwice
+	}
+}
+
+// A device mark shows that its browser has signed in as a user before, so
+// that a stranger's wrong guesses do not shut out the owner's own devices:
+// base64url(1 | user id (16) | random (16) | MAC (32)).
+const (
+	deviceVersion = 1
+	deviceBody    = 1 + 16 + 16
+	deviceBytes   = deviceBody + sha256.Size
+)
+
+func deviceMAC(key, body []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write(body)
+	return h.Sum(nil)
+}
+
+func (a *Auth) deviceMark(user uuid.UUID) string {
+	b := make([]byte, deviceBody, deviceBytes)
+	b[0] = deviceVersion
+	copy(b[1:], user[:])
+	rand.Read(b[17:])
+	return base64.RawURLEncoding.EncodeToString(append(b, deviceMAC(a.keys(devicePurpose)[0], b)...))
+}
+
+// knowsDevice reports whether the request comes from a browser that has
+// signed in as user before.
+func (a *Auth) knowsDevice(r *http.Request, user uuid.UUID) bool {
+	value, err := cookieValue(r, deviceCookie)
+	if err != nil || len(value) != base64.RawURLEncoding.EncodedLen(deviceBytes) {
+		return false
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(value)
+	if err != nil || len(b) != deviceBytes || b[0] != deviceVersion || uuid.UUID(b[1:17]) != user {
+		return false
+	}
+	for _, key := range a.keys(devicePurpose) {
+		if hmac.Equal(b[deviceBody:], deviceMAC(key, b[:deviceBody])) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,141 @@
+package auth
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	accessLifetime = 10 * time.Minute
+	// accessLongest refuses a token made to live longer, whoever signed it.
+	accessLongest = 15 * time.Minute
+	// clockLeeway is how far the clocks of two workers may be apart.
+	clockLeeway = 30 * time.Second
+	// tokenLongest bounds the work that an unauthenticated token can cause.
+	tokenLongest = 4096
+)
+
+// claims are what an access token says: who, never what they may do.
+type claims struct {
+	Issuer   string `json:"iss"`
+	Audience string `json:"aud"`
+	Subject  string `json:"sub"` // user id
+	Session  string `json:"sid"`
+	IssuedAt int64  `json:"iat"` // seconds since 1970
+	Expires  int64  `json:"exp"`
+	// Counter is the session's refresh counter when the token was issued:
+	// seeing it shows that the client received that answer.
+	Counter int64 `json:"rtc"`
+}
+
+// accessKey signs and verifies access tokens under one derived key. header is
+// the whole encoded header of its tokens: comparing it byte by byte leaves
+// nothing of an unauthenticated header to be interpreted, neither alg nor typ
+// nor kid (RFC 8725, sections 3.1 and 3.11).
+type accessKey struct {
+	key    []byte
+	header string
+}
+
+func newAccessKey(key []byte) accessKey {
+	header := fmt.Sprintf(`{"alg":"HS256","kid":"%s","typ":"at+jwt"}`, keyID(key))
+	return accessKey{key: key, header: base64.RawURLEncoding.EncodeToString([]byte(header))}
+}
+
+// keyID recognises a derived key without giving it away: the first 8 hex
+// digits of its SHA-256.
+func keyID(key []byte) string {
+	sum := sha256.Sum256(key)
+	return hex.EncodeToString(sum[:4])
+}
+
+// hs256 is the signature part of a JWS under HS256 (RFC 7515, appendix A.1).
+func hs256(key []byte, signingInput string) string {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(signingInput))
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+func (k accessKey) sign(c claims) string {
+	payload, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // strings and integers always marshal
+	}
+	input := k.header + "." + base64.RawURLEncoding.EncodeToString(payload)
+	return input + "." + hs256(k.key, input)
+}
+
+var (
+	errTokenForm      = errors.New("access token: not three parts of at most 4096 bytes")
+	errTokenHeader    = errors.New("access token: not a header that we issue")
+	errTokenSignature = errors.New("access token: wrong signature")
+	errTokenClaims    = errors.New("access token: wrong claims")
+	errTokenExpired   = errors.New("access token: expired")
+)
+
+// verifyAccess returns the claims of a token that one of keys signed for
+// issuer and that is valid at now, or an error and no claims. The signature is
+// compared in its encoded form, so there is no second spelling of a token:
+// padding, white space and stray trailing bits are a wrong signature.
+func verifyAccess(token string, keys []accessKey, issuer string, now time.Time) (claims, error) {
+	if len(token) > tokenLongest || strings.Count(token, ".") != 2 {
+		return claims{}, errTokenForm
+	}
+	header, rest, _ := strings.Cut(token, ".")
+	payload, signature, _ := strings.Cut(rest, ".")
+	for _, k := range keys {
+		if header != k.header {
+			continue
+		}
+		if !hmac.Equal([]byte(signature), []byte(hs256(k.key, header+"."+payload))) {
+			return claims{}, errTokenSignature
+		}
+		return readClaims(payload, issuer, now)
+	}
+	return claims{}, errTokenHeader
+}
+
+// readClaims checks the payload of a token whose signature was good.
+func readClaims(payload, issuer string, now time.Time) (claims, error) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(payload)
+	if err != nil {
+		return claims{}, errTokenClaims
+	}
+	var c claims
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if dec.Decode(&c) != nil {
+		return claims{}, errTokenClaims
+	}
+	switch {
+	case c.Issuer != issuer || c.Audience != issuer:
+		return claims{}, errTokenClaims
+	case c.IssuedAt <= 0 || c.Expires <= c.IssuedAt || c.Expires-c.IssuedAt > int64(accessLongest/time.Second):
+		return claims{}, errTokenClaims
+	case now.After(time.Unix(c.Expires, 0).Add(clockLeeway)):
+		return claims{}, errTokenExpired
+	case now.Before(time.Unix(c.IssuedAt, 0).Add(-clockLeeway)):
+		return claims{}, errTokenClaims
+	}
+	return c, nil
+}
+
+// accessToken issues a token for a session whose refresh counter is counter.
+func (a *Auth) accessToken(user, session uuid.UUID, counter int64) string {
+	now := time.Now().Unix()
+	return a.accessKeys()[0].sign(claims{
+		Issuer: a.publicURL, Audience: a.publicURL,
+		Subject: user.String(), Session: session.String(),
+		IssuedAt: now, Expires: now + int64(accessLifetime/time.Second), Counter: counter,
+	})
+}

@@ -1,0 +1,234 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// The two ways to hold the tokens.
+const (
+	modeCookie = "cookie" // browsers: in cookies that no script can read
+	modeToken  = "token"  // programs: in the answer's body
+)
+
+// LoginRequest is the body of POST /auth/login.
+type LoginRequest struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+	Mode     string `json:"mode"` // "cookie", also when absent, or "token"
+}
+
+// Grant answers a sign-in and a refresh. The tokens are in it in mode token
+// only.
+type Grant struct {
+	AccessToken  string  `json:"access_token,omitempty"`
+	RefreshToken string  `json:"refresh_token,omitempty"`
+	TokenType    string  `json:"token_type,omitempty"` // "Bearer"
+	ExpiresIn    int     `json:"expires_in"`           // seconds until the access token does
+	User         Me      `json:"user"`
+	Session      Session `json:"session"`
+}
+
+var (
+	// errInvalidCredentials is the one answer to a sign-in that fails: an
+	// unknown address, a wrong password and a disabled user look alike.
+	errInvalidCredentials = unauthorized("invalid_credentials", "The address or the password is wrong",
+		"Check both and try again.")
+
+	errInsecureOrigin = httpx.NewProblem(400, "insecure_origin", "Browsers would not keep the sign-in")
+)
+
+func (a *Auth) signInRoutes() []httpx.Route {
+	granted := []httpx.Response{{Status: 200, Body: Grant{}}}
+	return []httpx.Route{
+		{Pattern: "POST /auth/login", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials,
+			Body: credentialsBody, Request: LoginRequest{}, Responses: granted,
+			Summary:  "Sign in with address and password",
+			Problems: []*httpx.Problem{errInvalidCredentials, errInsecureOrigin, errHashingBusy},
+			Handler:  a.login},
+		{Pattern: "POST /auth/refresh", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite,
+			Body: credentialsBody, Request: RefreshRequest{}, Responses: granted,
+			Summary:  "Exchange the refresh token for new tokens",
+			Problems: []*httpx.Problem{errSignedOut},
+			Handler:  a.refresh},
+		{Pattern: "POST /auth/logout", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite,
+			Body: credentialsBody, Request: RefreshRequest{}, Responses: noContent, Query: []string{"scope"},
+			Summary: "Sign out this device, the others or all",
+			Handler: a.logout},
+	}
+}
+
+// login serves POST /auth/login.
+func (a *Auth) login(w http.ResponseWriter, r *http.Request) error {
+	in, err := httpx.ReadJSON[LoginRequest](w, r)
+	if err != nil {
+		return err
+	}
+	switch in.Mode {
+	case "":
+		in.Mode = modeCookie
+	case modeCookie, modeToken:
+	default:
+		var f httpx.Fields
+		f.Add("#/mode", "invalid", `The mode is "cookie" or "token".`)
+		return f.Err()
+	}
+	if in.Mode == modeCookie {
+		if err := a.mayKeepCookies(r); err != nil {
+			return err
+		}
+	}
+	acc, err := a.signIn(r.Context(), in.Email, in.Password)
+	if err != nil {
+		return err
+	}
+	s, err := a.openSession(r.Context(), acc, clientOf(r))
+	if err != nil {
+		return err
+	}
+	me, err := a.loadMe(r.Context(), acc.ID)
+	if err != nil {
+		return err
+	}
+	if in.Mode == modeCookie && !a.knowsDevice(r, acc.ID) {
+		setCookie(w, deviceCookie, a.deviceMark(acc.ID), deviceLifetime)
+	}
+	return a.answerGrant(w, http.StatusOK, in.Mode, me, s)
+}
+
+// mayKeepCookies refuses to set cookies for a request that another site may
+// have sent, and where the browser would drop them without a word: they need
+// a secure connection, and plain http counts as one on loopback names only.
+func (a *Auth) mayKeepCookies(r *http.Request) error {
+	if err := httpx.RequireOrigin(r); err != nil {
+		return err
+	}
+	if a.public.Scheme == "http" && !strings.EqualFold(hostname(r.Host), a.public.Hostname()) {
+		return errInsecureOrigin.With("Browsers keep the cookies of a sign-in over plain http only for " + a.publicURL +
+			". Open that address, serve this one over https and set HOMEBASE_PUBLIC_URL, or sign in with mode token.")
+	}
+	return nil
+}
+
+// hostname is host without its port, and without the brackets of IPv6.
+func hostname(host string) string { return (&url.URL{Host: host}).Hostname() }
+
+// signIn proves an address and a password. Every failure does the same work:
+// one look-up, one hash, one audit event.
+func (a *Auth) signIn(ctx context.Context, email, password string) (account, error) {
+	place, err := a.hasher.enter()
+	if err != nil {
+		return account{}, err
+	}
+	defer place.leave()
+	acc, reason := account{}, ""
+	address, err := parseEmail(email)
+	if err == nil {
+		acc, err = accountByEmail(ctx, a.db, address)
+	} else {
+		// An address that cannot be one is asked for all the same.
+		acc, err = accountByEmail(ctx, a.db, "")
+	}
+	switch {
+	case errors.Is(err, db.ErrNotFound):
+		acc, reason = account{passwordHash: a.nobody()}, "unknown"
+	case err != nil:
+		return account{}, err
+	}
+	ok, outdated, err := place.matches(ctx, password, acc.passwordHash)
+	switch {
+	case err != nil:
+		return account{}, err
+	case reason != "":
+	case !ok:
+		reason = "password"
+	case acc.Status != statusActive:
+		reason = "disabled"
+	}
+	if reason != "" {
+		return account{}, a.refuseSignIn(ctx, email, acc.ID, reason)
+	}
+	if outdated {
+		return a.rehash(ctx, place, acc, password)
+	}
+	return acc, nil
+}
+
+// refuseSignIn records a failed sign-in. The address of someone unknown is
+// kept as a keyed hash: people type passwords into the wrong field.
+func (a *Auth) refuseSignIn(ctx context.Context, email string, user uuid.UUID, reason string) error {
+	e := audit.Event{Action: audit.LoginFailed, Outcome: audit.Denied, Target: user,
+		Details: map[string]string{"reason": reason}}
+	if user == uuid.Nil {
+		e.Details["address"] = a.audit.Blind(email)
+	}
+	err := a.db.InTx(ctx, func(tx pgx.Tx) error { return a.audit.Record(ctx, tx, e) })
+	if err != nil {
+		return err
+	}
+	return errInvalidCredentials.Because(errors.New("sign-in refused: " + reason))
+}
+
+// rehash replaces a hash that was made at another cost, while the password is
+// at hand.
+func (a *Auth) rehash(ctx context.Context, place *place, acc account, password string) (account, error) {
+	hash, err := place.hash(ctx, password)
+	if err != nil {
+		return account{}, err
+	}
+	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+		if err := sameAccount(ctx, tx, acc); err != nil {
+			return err
+		}
+		return updatePasswordHash(ctx, tx, acc.ID, hash)
+	})
+	acc.passwordHash = hash
+	return acc, err
+}
+
+// openSession begins a session for someone who has proved to be acc.
+func (a *Auth) openSession(ctx context.Context, acc account, c client) (Session, error) {
+	var s Session
+	err := a.change(ctx, func(tx pgx.Tx) (stale, error) {
+		if err := sameAccount(ctx, tx, acc); err != nil {
+			return nothing, err
+		}
+		var err error
+		if s, err = insertSession(ctx, tx, acc.ID, c); err != nil {
+			return nothing, err
+		}
+		err = a.audit.Record(ctx, tx, audit.Event{
+			Action: audit.Login, Target: s.ID, Actor: audit.Actor{User: acc.ID, Session: s.ID},
+		})
+		if err != nil {
+			return nothing, err
+		}
+		return a.evictSessions(ctx, tx, acc.ID)
+	})
+	return s, err
+}
+
+// answerGrant hands out the tokens that the session s has now.
+func (a *Auth) answerGrant(w http.ResponseWriter, status int, mode string, me Me, s Session) error {
+	s.Current = true
+	access := a.accessToken(s.userID, s.ID, s.counter)
+	refresh := a.refreshTokenOf(s.ID, s.rtKey, s.counter)
+	g := Grant{ExpiresIn: int(accessLifetime.Seconds()), User: me, Session: s}
+	if mode == modeToken {
+		g.AccessToken, g.RefreshToken, g.TokenType = access, refresh, "Bearer"
+	} else {
+		setCookie(w, accessCookie, access, accessLifetime)
+		setCookie(w, refreshCookie, refresh, idleLifetime)
+	}
+	return httpx.WriteJSON(w, status, g)
+}

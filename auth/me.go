@@ -1,0 +1,134 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Me is a user as the user reads it.
+type Me struct {
+	User
+	Roles       []string `json:"roles"`
+	Permissions []string `json:"permissions"`
+	Notices     []Notice `json:"notices"`
+}
+
+func (a *Auth) loadMe(ctx context.Context, id uuid.UUID) (Me, error) {
+	var me Me
+	var err error
+	if me.User, err = userByID(ctx, a.db, id); err != nil {
+		return Me{}, err
+	}
+	if me.Roles, err = rolesOf(ctx, a.db, id); err != nil {
+		return Me{}, err
+	}
+	if me.Permissions, err = permissionsOf(ctx, a.db, id); err != nil {
+		return Me{}, err
+	}
+	me.Notices, err = noticesOf(ctx, a.db, id)
+	return me, err
+}
+
+func (a *Auth) meRoutes() []httpx.Route {
+	me := []httpx.Response{{Status: 200, Body: Me{}, Headers: []string{"ETag"}}}
+	return []httpx.Route{
+		{Pattern: "GET /auth/me", Access: httpx.SignedIn().OrKey(), Rate: httpx.RateRead, Responses: me,
+			Summary: "The signed-in user with roles, permissions and notices",
+			Handler: a.getMe},
+		{Pattern: "PATCH /auth/me", Access: httpx.SignedIn(), Rate: httpx.RateWrite,
+			Body: 64 << 10, Request: MePatch{}, Responses: me,
+			Summary:  "Change one's own name",
+			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed},
+			Handler:  a.patchMe},
+	}
+}
+
+// getMe serves GET /auth/me.
+func (a *Auth) getMe(w http.ResponseWriter, r *http.Request) error {
+	me, err := a.loadMe(r.Context(), httpx.CallerOf(r.Context()).UserID)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", revisionTag(me.Revision))
+	return httpx.WriteJSON(w, http.StatusOK, me)
+}
+
+// MePatch is the body of PATCH /auth/me, a merge patch.
+type MePatch struct {
+	Name httpx.Optional[string] `json:"name"` // null takes the name away
+}
+
+// patchMe serves PATCH /auth/me. If-Match guards against a change made
+// meanwhile.
+func (a *Auth) patchMe(w http.ResponseWriter, r *http.Request) error {
+	in, err := httpx.ReadJSON[MePatch](w, r)
+	if err != nil {
+		return err
+	}
+	var f httpx.Fields
+	checkName(&f, "#/name", in.Name.Value)
+	if err := f.Err(); err != nil {
+		return err
+	}
+	ctx, id := r.Context(), httpx.CallerOf(r.Context()).UserID
+	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+		acc, err := lockAccount(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if !ifMatch(r, acc.Revision) {
+			return httpx.ErrPreconditionFailed
+		}
+		if !in.Name.Set || in.Name.Value == acc.Name {
+			return nil
+		}
+		if err := renameUser(ctx, tx, id, in.Name.Value); err != nil {
+			return err
+		}
+		return a.audit.Record(ctx, tx, audit.Event{Action: audit.UserUpdated, Target: id,
+			Details: map[string]string{"field": "name"}})
+	})
+	if err != nil {
+		return err
+	}
+	me, err := a.loadMe(ctx, id)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", revisionTag(me.Revision))
+	return httpx.WriteJSON(w, http.StatusOK, me)
+}
+
+func renameUser(ctx context.Context, q db.Querier, id uuid.UUID, name string) error {
+	_, err := db.Exec(ctx, q, `
+-- name: auth.RenameUser
+UPDATE users SET name = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, id, name)
+	return err
+}
+
+// revisionTag is the strong ETag of a resource with revisions.
+func revisionTag(revision int64) string { return fmt.Sprintf(`"r%d"`, revision) }
+
+// ifMatch reports whether the request's If-Match, if any, allows a change of
+// a resource that is there at this revision (RFC 9110, section 13.1.1).
+func ifMatch(r *http.Request, revision int64) bool {
+	lines := r.Header.Values("If-Match")
+	if len(lines) == 0 {
+		return true
+	}
+	for tag := range strings.SplitSeq(strings.Join(lines, ","), ",") {
+		if tag = strings.TrimSpace(tag); tag == "*" || tag == revisionTag(revision) {
+			return true
+		}
+	}
+	return false
+}

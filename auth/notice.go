@@ -1,0 +1,88 @@
+package auth
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Notice is something about the account that its owner has not been told yet.
+type Notice struct {
+	ID        uuid.UUID `json:"id"`
+	Kind      string    `json:"kind"`
+	Device    string    `json:"device"`  // that it was about, "" if none
+	Address   string    `json:"address"` // of that device, "" if not known
+	CreatedAt time.Time `json:"created_at"`
+}
+
+const (
+	noticeRefreshReuse  = "refresh_reuse"  // a token was used twice: someone may have copied it
+	noticePasswordReset = "password_reset" // the operator has set the password
+)
+
+func scanNotice(row pgx.Row) (Notice, error) {
+	var n Notice
+	var address *netip.Addr
+	err := row.Scan(&n.ID, &n.Kind, &n.Device, &address, &n.CreatedAt)
+	n.CreatedAt = n.CreatedAt.UTC()
+	if address != nil {
+		n.Address = address.String()
+	}
+	return n, err
+}
+
+// addNotice tells user of something about the session s, which may be zero.
+func addNotice(ctx context.Context, q db.Querier, user uuid.UUID, kind string, s Session) error {
+	var address *netip.Addr
+	if a, err := netip.ParseAddr(s.Address); err == nil {
+		address = &a
+	}
+	_, err := db.Exec(ctx, q, `
+-- name: auth.InsertNotice
+INSERT INTO notices (id, user_id, kind, device, address) VALUES ($1, $2, $3, $4, $5)`,
+		uuid.Must(uuid.NewV7()), user, kind, s.Name, address)
+	return err
+}
+
+// noticesLimit bounds what /auth/me carries.
+const noticesLimit = 20
+
+func noticesOf(ctx context.Context, q db.Querier, user uuid.UUID) ([]Notice, error) {
+	return db.All(ctx, q, scanNotice, `
+-- name: auth.NoticesOfUser
+SELECT id, kind, device, address, created_at FROM notices WHERE user_id = $1 ORDER BY id DESC LIMIT $2`,
+		user, noticesLimit)
+}
+
+func (a *Auth) noticeRoutes() []httpx.Route {
+	return []httpx.Route{
+		{Pattern: "DELETE /auth/notices/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Responses: noContent,
+			Summary: "Forget a notice that was read", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: a.deleteNotice},
+	}
+}
+
+// deleteNotice serves DELETE /auth/notices/{id}: the user has read it.
+func (a *Auth) deleteNotice(w http.ResponseWriter, r *http.Request) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	n, err := db.Exec(r.Context(), a.db, `
+-- name: auth.DeleteNotice
+DELETE FROM notices WHERE id = $1 AND user_id = $2`, id, httpx.CallerOf(r.Context()).UserID)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return httpx.ErrNotFound
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,219 @@
+package auth
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"net/http"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// A refresh token is base64url(1 | session id (16) | counter (8) | MAC (32)).
+// The session's row holds the one counter that is valid, so rotating a token
+// is adding one, the newest token can be made again at any time, and a token
+// that is behind shows by how much. The MAC's key comes from the platform's
+// secret and the session's own rt_key: neither the database nor the secret
+// alone can make a token.
+type refreshToken struct {
+	session uuid.UUID
+	counter int64
+	body    [refreshBody]byte
+	mac     []byte
+}
+
+const (
+	refreshVersion = 1
+	refreshBody    = 1 + 16 + 8
+	refreshBytes   = refreshBody + sha256.Size
+)
+
+var errRefreshForm = errors.New("refresh token: not of our form")
+
+func parseRefreshToken(s string) (refreshToken, error) {
+	// 57 bytes are 76 characters with no bits left over: one spelling each.
+	if len(s) != base64.RawURLEncoding.EncodedLen(refreshBytes) {
+		return refreshToken{}, errRefreshForm
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil || len(raw) != refreshBytes || raw[0] != refreshVersion {
+		return refreshToken{}, errRefreshForm
+	}
+	t := refreshToken{mac: raw[refreshBody:], counter: int64(binary.BigEndian.Uint64(raw[17:]))}
+	copy(t.session[:], raw[1:17])
+	copy(t.body[:], raw)
+	if t.counter <= 0 {
+		return refreshToken{}, errRefreshForm
+	}
+	return t, nil
+}
+
+func refreshMAC(secret, rtKey []byte, body []byte) []byte {
+	k := hmac.New(sha256.New, secret)
+	k.Write(rtKey)
+	h := hmac.New(sha256.New, k.Sum(nil))
+	h.Write(body)
+	return h.Sum(nil)
+}
+
+// signedBy reports whether the token was made with rtKey and one of secrets.
+func (t refreshToken) signedBy(secrets [][]byte, rtKey []byte) bool {
+	for _, secret := range secrets {
+		if hmac.Equal(t.mac, refreshMAC(secret, rtKey, t.body[:])) {
+			return true
+		}
+	}
+	return false
+}
+
+// refreshTokenOf is the token of a session at a counter, always the same.
+func (a *Auth) refreshTokenOf(session uuid.UUID, rtKey []byte, counter int64) string {
+	b := append([]byte{refreshVersion}, session[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(counter))
+	b = append(b, refreshMAC(a.keys(refreshPurpose)[0], rtKey, b)...)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// refreshGrace is how long after a rotation the token before it still gets
+// the current one: tabs that raced, whoever lost.
+const refreshGrace = 30 * time.Second
+
+// judgement is what a genuine refresh token of a living session means.
+type judgement int
+
+const (
+	ahead   judgement = iota // a counter never issued: the secret or the row was restored from a backup
+	current                  // the valid one: rotate
+	again                    // the one before, in time: give the current one again
+	reused                   // replayed: someone else has had it
+)
+
+// judge compares a token's counter with its session's. The token before the
+// current one is honest in two cases: for a moment after the rotation, when
+// several tabs refreshed at once; and later while nothing shows that the
+// client received the current one, when the answer was lost on the way.
+// Anything else is a copy of a token that was already used.
+func judge(s Session, token int64, seen int64) judgement {
+	behind := s.counter - token
+	switch {
+	case behind < 0:
+		return ahead
+	case behind == 0:
+		return current
+	case behind == 1 && (s.sinceRefresh <= refreshGrace || seen < s.counter && s.sinceRefresh <= idleLifetime):
+		return again
+	default:
+		return reused
+	}
+}
+
+// RefreshRequest is the body of POST /auth/refresh and POST /auth/logout for
+// clients that hold their tokens themselves. Others send cookies and no body.
+type RefreshRequest struct {
+	RefreshToken string `json:"refresh_token"`
+}
+
+// errSignedOut is the one answer to a refresh token that is not good, whether
+// it is forged, old, of an ended session or of a disabled user.
+var errSignedOut = unauthorized("session_ended", "The session has ended", "Sign in again.")
+
+// refresh serves POST /auth/refresh. A refused cookie is not cleared: another
+// tab may just have signed in anew.
+func (a *Auth) refresh(w http.ResponseWriter, r *http.Request) error {
+	in, err := optionalJSON[RefreshRequest](w, r)
+	if err != nil {
+		return err
+	}
+	mode, token := modeToken, in.RefreshToken
+	if token == "" {
+		mode = modeCookie
+		if token, err = cookieValue(r, refreshCookie); err != nil {
+			return err
+		}
+	}
+	s, err := a.rotate(r.Context(), token, clientOf(r))
+	if err != nil {
+		return err
+	}
+	me, err := a.loadMe(r.Context(), s.userID)
+	if err != nil {
+		return err
+	}
+	return a.answerGrant(w, http.StatusOK, mode, me, s)
+}
+
+// rotate exchanges a refresh token: it returns the session with the counter
+// whose tokens the client shall have now. The row's lock makes tabs that race
+// come one after the other, on all workers.
+func (a *Auth) rotate(ctx context.Context, token string, c client) (Session, error) {
+	t, err := parseRefreshToken(token)
+	if err != nil {
+		return Session{}, errSignedOut.Because(err)
+	}
+	var s Session
+	var verdict judgement
+	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+		var err error
+		s, err = lockLiveSession(ctx, tx, t.session)
+		if errors.Is(err, db.ErrNotFound) {
+			return nothing, errSignedOut.Because(errors.New("refresh token: no living session"))
+		}
+		if err != nil {
+			return nothing, err
+		}
+		if !t.signedBy(a.keys(refreshPurpose), s.rtKey) {
+			// Not a reason to end the session: anyone can guess an id.
+			return nothing, errSignedOut.Because(errors.New("refresh token: wrong MAC"))
+		}
+		switch verdict = judge(s, t.counter, max(s.seenCounter, a.cache.seen(s.ID))); verdict {
+		case ahead:
+			return nothing, errSignedOut.Because(errors.New("refresh token: counter never issued"))
+		case current:
+			s, err = advanceSession(ctx, tx, s.ID, c)
+			return nothing, err
+		case again:
+			return nothing, nil
+		default:
+			return staleSession(s.ID), a.endReused(ctx, tx, s)
+		}
+	})
+	if err != nil {
+		return Session{}, err
+	}
+	if verdict == reused {
+		return Session{}, errSignedOut.Because(errors.New("refresh token: used before"))
+	}
+	return s, nil
+}
+
+// endReused ends a session whose token was replayed. Who holds the copy is
+// not known, so both lose it, and the user is told at the next sign-in.
+func (a *Auth) endReused(ctx context.Context, tx pgx.Tx, s Session) error {
+	if err := endSession(ctx, tx, s.ID, "refresh_reuse"); err != nil {
+		return err
+	}
+	if err := addNotice(ctx, tx, s.userID, noticeRefreshReuse, s); err != nil {
+		return err
+	}
+	return a.audit.Record(ctx, tx, audit.Event{
+		Action: audit.RefreshReuse, Outcome: audit.Denied, Target: s.ID,
+		Actor: audit.Actor{User: s.userID, Session: s.ID},
+	})
+}
+
+// unauthorized is a kind of 401; each must name the way to sign in (RFC 9110,
+// section 15.5.2).
+func unauthorized(code, title, detail string) *httpx.Problem {
+	p := httpx.NewProblem(http.StatusUnauthorized, code, title).With(detail)
+	p.Header = map[string]string{"WWW-Authenticate": "Bearer"}
+	return p
+}

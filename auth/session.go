@@ -1,0 +1,236 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// idleLifetime ends a session that was not refreshed.
+	idleLifetime = 14 * 24 * time.Hour
+	// absoluteLifetime ends every session, however much it was used.
+	absoluteLifetime = 30 * 24 * time.Hour
+	// sessionsMost is how many living sessions a user has; one more sign-in
+	// ends the one that was refreshed longest ago.
+	sessionsMost = 20
+	// keepEnded is how long the row of an ended session is kept.
+	keepEnded = 7 * 24 * time.Hour
+)
+
+// Session is one signed-in device.
+type Session struct {
+	ID              uuid.UUID `json:"id"`
+	Name            string    `json:"name"` // "Firefox on Linux"
+	Address         string    `json:"address"`
+	CreatedAt       time.Time `json:"created_at"`
+	LastUsedAt      time.Time `json:"last_used_at"` // to a minute
+	AuthenticatedAt time.Time `json:"authenticated_at"`
+	ExpiresAt       time.Time `json:"expires_at"` // unless it is refreshed before
+	Current         bool      `json:"current"`
+
+	userID       uuid.UUID
+	rtKey        []byte
+	counter      int64
+	seenCounter  int64
+	sinceRefresh time.Duration
+}
+
+const sessionColumns = `s.id, s.user_agent, s.address, s.created_at, s.last_used_at, s.authenticated_at,
+       s.idle_until, s.user_id, s.rt_key, s.counter, s.seen_counter, now() - s.refreshed_at`
+
+func scanSession(row pgx.Row) (Session, error) {
+	var s Session
+	var userAgent string
+	var address *netip.Addr
+	err := row.Scan(&s.ID, &userAgent, &address, &s.CreatedAt, &s.LastUsedAt, &s.AuthenticatedAt,
+		&s.ExpiresAt, &s.userID, &s.rtKey, &s.counter, &s.seenCounter, &s.sinceRefresh)
+	s.Name = deviceName(userAgent)
+	if address != nil {
+		s.Address = address.String()
+	}
+	for _, t := range []*time.Time{&s.CreatedAt, &s.LastUsedAt, &s.AuthenticatedAt, &s.ExpiresAt} {
+		*t = t.UTC()
+	}
+	return s, err
+}
+
+// client is what a session remembers of who uses it.
+type client struct {
+	userAgent string
+	address   *netip.Addr
+}
+
+func clientOf(r *http.Request) client {
+	c := client{userAgent: cleanUserAgent(r.UserAgent())}
+	if a := httpx.ClientAddr(r.Context()); a.IsValid() {
+		c.address = new(a.WithZone(""))
+	}
+	return c
+}
+
+// insertSession begins a session at counter 1.
+func insertSession(ctx context.Context, tx pgx.Tx, user uuid.UUID, c client) (Session, error) {
+	rtKey := make([]byte, 32)
+	rand.Read(rtKey)
+	return db.One(ctx, tx, scanSession, `
+-- name: auth.InsertSession
+INSERT INTO sessions AS s (id, user_id, rt_key, user_agent, address, idle_until, absolute_until)
+VALUES ($1, $2, $3, $4, $5, now() + $6::interval, now() + $7::interval)
+RETURNING `+sessionColumns,
+		uuid.Must(uuid.NewV7()), user, rtKey, c.userAgent, c.address, idleLifetime, absoluteLifetime)
+}
+
+// living is the condition under which a session s of a user u is one.
+const living = `s.revoked_at IS NULL AND s.idle_until > now() AND u.status = 'active'`
+
+// lockLiveSession returns a living session and holds its row until the
+// transaction ends; db.ErrNotFound.
+func lockLiveSession(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Session, error) {
+	return db.One(ctx, tx, scanSession, `
+-- name: auth.LockLiveSession
+SELECT `+sessionColumns+`
+  FROM sessions s JOIN users u ON u.id = s.user_id
+ WHERE s.id = $1 AND `+living+`
+   FOR UPDATE OF s`, id)
+}
+
+// advanceSession makes the next refresh token the valid one and puts off the
+// idle end, never beyond the absolute one.
+func advanceSession(ctx context.Context, tx pgx.Tx, id uuid.UUID, c client) (Session, error) {
+	return db.One(ctx, tx, scanSession, `
+-- name: auth.AdvanceSession
+UPDATE sessions s
+   SET counter = counter + 1, refreshed_at = now(), last_used_at = now(), user_agent = $2, address = $3,
+       idle_until = least(now() + $4::interval, absolute_until)
+ WHERE s.id = $1
+RETURNING `+sessionColumns, id, c.userAgent, c.address, idleLifetime)
+}
+
+// touchAuthenticated notes that the password was just given.
+func touchAuthenticated(ctx context.Context, q db.Querier, id uuid.UUID) error {
+	_, err := db.Exec(ctx, q, `
+-- name: auth.TouchAuthenticated
+UPDATE sessions SET authenticated_at = now() WHERE id = $1`, id)
+	return err
+}
+
+// endSession ends one session; an ended one stays as it ended.
+func endSession(ctx context.Context, q db.Querier, id uuid.UUID, reason string) error {
+	_, err := db.Exec(ctx, q, `
+-- name: auth.EndSession
+UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE id = $1 AND revoked_at IS NULL`, id, reason)
+	return err
+}
+
+// endSessionsOf ends all sessions of a user but keep, which may be zero, and
+// says how many those were.
+func endSessionsOf(ctx context.Context, q db.Querier, user, keep uuid.UUID, reason string) (int64, error) {
+	return db.Exec(ctx, q, `
+-- name: auth.EndSessionsOfUser
+UPDATE sessions SET revoked_at = now(), revoked_reason = $3
+ WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL`, user, keep, reason)
+}
+
+// evictSessions ends a user's sessions beyond sessionsMost, those first that
+// were refreshed longest ago. The user's row is locked, so that two sign-ins
+// do not both count before the other.
+func (a *Auth) evictSessions(ctx context.Context, tx pgx.Tx, user uuid.UUID) (stale, error) {
+	evicted, err := db.All(ctx, tx, db.Value[uuid.UUID], `
+-- name: auth.EvictSessions
+UPDATE sessions SET revoked_at = now(), revoked_reason = 'too_many'
+ WHERE id IN (SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id
+               WHERE s.user_id = $1 AND `+living+`
+               ORDER BY s.refreshed_at DESC, s.id DESC OFFSET $2)
+RETURNING id`, user, sessionsMost)
+	if err != nil || len(evicted) == 0 {
+		return nothing, err
+	}
+	for _, id := range evicted {
+		err := a.audit.Record(ctx, tx, audit.Event{
+			Action: audit.SessionRevoked, Target: id, Actor: audit.Actor{User: user},
+			Details: map[string]string{"reason": "too_many"},
+		})
+		if err != nil {
+			return nothing, err
+		}
+	}
+	return staleUser(user), nil
+}
+
+// SessionList is the page of a user's devices; there is only one.
+type SessionList struct {
+	Items      []Session `json:"items"`
+	NextCursor *string   `json:"next_cursor"`
+}
+
+func (a *Auth) sessionRoutes() []httpx.Route {
+	return []httpx.Route{
+		{Pattern: "GET /auth/sessions", Access: httpx.SignedIn(), Rate: httpx.RateRead,
+			Responses: []httpx.Response{{Status: 200, Body: SessionList{}}},
+			Summary:   "The devices that are signed in", Handler: a.listSessions},
+		{Pattern: "DELETE /auth/sessions/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Responses: noContent,
+			Summary: "Sign out a device", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: a.deleteSession},
+	}
+}
+
+// listSessions serves GET /auth/sessions, the last used device first.
+func (a *Auth) listSessions(w http.ResponseWriter, r *http.Request) error {
+	caller := httpx.CallerOf(r.Context())
+	list, err := db.All(r.Context(), a.db, scanSession, `
+-- name: auth.SessionsOfUser
+SELECT `+sessionColumns+`
+  FROM sessions s JOIN users u ON u.id = s.user_id
+ WHERE s.user_id = $1 AND `+living+`
+ ORDER BY s.last_used_at DESC, s.id DESC`, caller.UserID)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		list[i].Current = list[i].ID == caller.SessionID
+	}
+	return httpx.WriteJSON(w, http.StatusOK, SessionList{Items: list})
+}
+
+// deleteSession serves DELETE /auth/sessions/{id}: that device is signed out.
+func (a *Auth) deleteSession(w http.ResponseWriter, r *http.Request) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
+	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+		_, err := db.One(ctx, tx, db.Value[uuid.UUID], `
+-- name: auth.EndOwnSession
+UPDATE sessions SET revoked_at = now(), revoked_reason = 'ended_by_user'
+ WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL
+RETURNING id`, id, caller.UserID)
+		if err != nil {
+			return nothing, err
+		}
+		return staleSession(id), a.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: id})
+	})
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// sweep forgets sessions that ended a while ago.
+func (a *Auth) sweep(ctx context.Context) error {
+	_, err := db.Exec(ctx, a.db, `
+-- name: auth.SweepSessions
+DELETE FROM sessions
+ WHERE least(idle_until, coalesce(revoked_at, idle_until)) < now() - $1::interval`, keepEnded)
+	return err
+}

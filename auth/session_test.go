@@ -1,0 +1,229 @@
+package auth_test
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"homebase/auth"
+	"homebase/auth/authtest"
+	"homebase/db"
+	"homebase/httpx/httpxtest"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// within waits until done is true; it fails after far more than is promised,
+// for a busy machine must not fail the test.
+func within(t *testing.T, what string, done func() bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for !done() {
+		if time.Since(began) > 20*time.Second {
+			t.Fatalf("%s: not after 20 s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return time.Since(began)
+}
+
+func TestLogout_HoldsAtOnceOnEveryWorker(t *testing.T) {
+	t.Parallel()
+	one := authtest.Start(t, nil)
+	two := one.Worker(t)
+	one.User(t, "ada@example.com", "member")
+	g := one.Grant(t, "ada@example.com")
+	me(t, one, g.AccessToken, 200)
+	me(t, two, g.AccessToken, 200) // in both caches now
+
+	one.Client(t).As(g.AccessToken).Do("POST", "/auth/logout", nil).Want(t, 204)
+	me(t, one, g.AccessToken, 401)
+	took := within(t, "the other worker", func() bool {
+		return two.Client(t).As(g.AccessToken).Do("GET", "/auth/me", nil).Status == 401
+	})
+	t.Logf("on the other worker after %v", took)
+	exchange(t, two, g.RefreshToken, 401)
+	if n := query(t, one.DB, `SELECT count(*)::text FROM audit_events WHERE action = 'auth.logout' AND details->>'scope' = 'session'`)[0]; n != "1" {
+		t.Errorf("recorded %s times", n)
+	}
+}
+
+func TestLogout_HoldsOnAWorkerThatHearsNothing(t *testing.T) {
+	t.Parallel()
+	one := authtest.Start(t, nil)
+	two := one.Worker(t)
+	one.User(t, "ada@example.com", "member")
+	g := one.Grant(t, "ada@example.com")
+	me(t, two, g.AccessToken, 200)
+	// Stop the newest listening backend, which is the second worker's: it gets
+	// no notification and no answer.
+	var pid int
+	err := one.DB.InTx(t.Context(), func(tx pgx.Tx) (err error) {
+		// Only the owner sees what other backends run.
+		if _, err := db.Exec(t.Context(), tx, `SET LOCAL ROLE NONE`); err != nil {
+			return err
+		}
+		pid, err = db.One(t.Context(), tx, db.Value[int], `
+			SELECT pid FROM pg_stat_activity
+			 WHERE datname = current_database() AND query = 'SELECT 1' ORDER BY backend_start DESC LIMIT 1`)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("find the listening backend: %v", err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatalf("stop the backend %d, which must run on this machine: %v", pid, err)
+	}
+	defer syscall.Kill(pid, syscall.SIGCONT)
+	one.Client(t).As(g.AccessToken).Do("POST", "/auth/logout", nil).Want(t, 204)
+	took := within(t, "the deaf worker", func() bool {
+		return two.Client(t).As(g.AccessToken).Do("GET", "/auth/me", nil).Status == 401
+	})
+	t.Logf("on the deaf worker after %v", took)
+}
+
+func TestLogout_ScopesEndWhatTheySay(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	e.User(t, "bob@example.com", "member")
+	bob := e.Grant(t, "bob@example.com")
+	a, b, c := e.Grant(t, "ada@example.com"), e.Grant(t, "ada@example.com"), e.Grant(t, "ada@example.com")
+	for _, g := range []auth.Grant{a, b, c} {
+		me(t, e, g.AccessToken, 200)
+	}
+	out := func(g auth.Grant, scope string) *httpxtest.Answer {
+		return e.Client(t).As(g.AccessToken).Do("POST", "/auth/logout?scope="+scope, nil).Want(t, 204)
+	}
+	out(a, "session")
+	me(t, e, a.AccessToken, 401)
+	me(t, e, b.AccessToken, 200)
+	if set := out(b, "others").Header.Values("Set-Cookie"); len(set) != 0 {
+		t.Error("who stays signed in keeps the cookies")
+	}
+	me(t, e, b.AccessToken, 200)
+	me(t, e, c.AccessToken, 401)
+	d := e.Grant(t, "ada@example.com")
+	out(d, "all")
+	me(t, e, b.AccessToken, 401)
+	me(t, e, d.AccessToken, 401)
+	me(t, e, bob.AccessToken, 200)
+	e.Client(t).Do("POST", "/auth/logout?scope=everyone", nil).WantProblem(t, 400, "invalid_parameter")
+}
+
+func TestLogout_AlwaysSucceedsAndClearsTheCookies(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	g := e.Grant(t, "ada@example.com")
+	for name, cookies := range map[string]string{
+		"none": "", "garbage": "__Host-at=x; __Host-rt=y", "tossed": "__Host-at=x; __Host-at=y; __Host-rt=a; __Host-rt=b",
+		"only refresh": "__Host-rt=" + g.RefreshToken, "again": "__Host-at=" + g.AccessToken,
+	} {
+		a := e.Client(t).Do("POST", "/auth/logout", nil, browser, httpxtest.WithHeader("Cookie", cookies)).Want(t, 204)
+		want := "__Host-at=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Strict\n__Host-rt=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Strict"
+		if got := strings.Join(a.Header.Values("Set-Cookie"), "\n"); got != want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	exchange(t, e, g.RefreshToken, 401)
+	g = e.Grant(t, "ada@example.com")
+	e.Client(t).Do("POST", "/auth/logout", object{"refresh_token": g.RefreshToken}).Want(t, 204)
+	me(t, e, g.AccessToken, 401)
+	g = e.Grant(t, "ada@example.com")
+	cross := httpxtest.WithHeader("Sec-Fetch-Site", "cross-site")
+	e.Client(t).Do("POST", "/auth/logout", nil, cross, httpxtest.WithHeader("Cookie", "__Host-rt="+g.RefreshToken)).
+		WantProblem(t, 403, "origin_refused")
+	me(t, e, g.AccessToken, 200)
+}
+
+func TestSession_KnowingOneAsksTheDatabaseNothing(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	c := e.SignIn(t, "ada@example.com")
+	// Refused after the policy was looked at, so auth is all that could ask.
+	warm := func() { c.Do("DELETE", "/auth/sessions/none", nil).WantProblem(t, 404, "not_found") }
+	warm()
+	before := e.DB.Stat().AcquireCount()
+	for range 100 {
+		warm()
+	}
+	if n := e.DB.Stat().AcquireCount() - before; n != 0 {
+		t.Errorf("%d of 100 requests took a connection to the database", n)
+	}
+}
+
+func TestSession_DevicesAreListedAndEnded(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	e.User(t, "eve@example.com", "admin")
+	here, there := e.Grant(t, "ada@example.com"), e.Grant(t, "ada@example.com")
+	me(t, e, there.AccessToken, 200)
+	c := e.Client(t).As(here.AccessToken)
+	var list auth.SessionList
+	c.Do("GET", "/auth/sessions", nil).Want(t, 200).JSON(t, &list)
+	if len(list.Items) != 2 {
+		t.Fatalf("%d sessions", len(list.Items))
+	}
+	for _, s := range list.Items {
+		if s.Current != (s.ID == here.Session.ID) || s.Name != "Go-http-client" || time.Until(s.ExpiresAt) < 13*24*time.Hour {
+			t.Errorf("%+v", s)
+		}
+	}
+	e.SignIn(t, "eve@example.com").Do("DELETE", "/auth/sessions/"+there.Session.ID.String(), nil).WantProblem(t, 404, "not_found")
+	me(t, e, there.AccessToken, 200)
+	c.Do("DELETE", "/auth/sessions/"+there.Session.ID.String(), nil).Want(t, 204)
+	c.Do("DELETE", "/auth/sessions/"+there.Session.ID.String(), nil).WantProblem(t, 404, "not_found")
+	me(t, e, there.AccessToken, 401)
+	me(t, e, here.AccessToken, 200)
+}
+
+func TestSession_UseIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	g := e.Grant(t, "ada@example.com")
+	exec(t, e.DB, `UPDATE sessions SET last_used_at = now() - interval '1 day'`)
+	me(t, e, g.AccessToken, 200)
+	if err := e.Auth.WriteUsed(); err != nil {
+		t.Fatal(err)
+	}
+	got := query(t, e.DB, `SELECT (last_used_at > now() - interval '1 hour')::text || seen_counter::text FROM sessions`)[0]
+	if got != "true1" {
+		t.Errorf("used and seen: %s", got)
+	}
+}
+
+func TestSession_EndedOnesAreSweptAndLivingOnesAreNot(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	living, ended, expired := e.Grant(t, "ada@example.com"), e.Grant(t, "ada@example.com"), e.Grant(t, "ada@example.com")
+	exec(t, e.DB, `UPDATE sessions SET revoked_at = now() - interval '8 days', revoked_reason = 'logout' WHERE id = $1`, ended.Session.ID)
+	exec(t, e.DB, `UPDATE sessions SET idle_until = now() - interval '8 days' WHERE id = $1`, expired.Session.ID)
+	for _, job := range e.Auth.Jobs() {
+		if err := job.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := query(t, e.DB, `SELECT id::text FROM sessions`); len(got) != 1 || got[0] != living.Session.ID.String() {
+		t.Errorf("left: %v", got)
+	}
+}
+
+func TestSession_NamesOfDevices(t *testing.T) {
+	t.Parallel()
+	for agent, want := range map[string]string{
+		"": "Unknown program", "curl/8.5.0": "curl", "Mozilla/5.0": "Unknown program",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36 Edg/141.0.0.0":           "Edge on Windows",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1": "Safari on iPhone",
+		"Mozilla/5.0 (Linux; Android 15; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36":                   "Chrome on Android",
+	} {
+		if got := auth.DeviceName(agent); got != want {
+			t.Errorf("%q: %q, want %q", agent, got, want)
+		}
+	}
+}

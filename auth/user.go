@@ -1,0 +1,171 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// User is a person with an account.
+type User struct {
+	ID        uuid.UUID `json:"id"`
+	Email     string    `json:"email"`
+	Name      string    `json:"name"`
+	Status    string    `json:"status"` // "active" or "disabled"
+	Revision  int64     `json:"revision"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+const (
+	statusActive   = "active"
+	statusDisabled = "disabled"
+)
+
+const userColumns = "u.id, u.email, u.name, u.status, u.revision, u.created_at, u.updated_at"
+
+func scanUser(row pgx.Row) (User, error) {
+	var u User
+	err := row.Scan(&u.ID, &u.Email, &u.Name, &u.Status, &u.Revision, &u.CreatedAt, &u.UpdatedAt)
+	u.CreatedAt, u.UpdatedAt = u.CreatedAt.UTC(), u.UpdatedAt.UTC()
+	return u, err
+}
+
+func userByID(ctx context.Context, q db.Querier, id uuid.UUID) (User, error) {
+	return db.One(ctx, q, scanUser, `
+-- name: auth.UserByID
+SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id)
+}
+
+// UserByEmail finds a user by address, without case; db.ErrNotFound.
+func (a *Auth) UserByEmail(ctx context.Context, email string) (User, error) {
+	email, err := parseEmail(email)
+	if err != nil {
+		return User{}, db.ErrNotFound
+	}
+	return db.One(ctx, a.db, scanUser, `
+-- name: auth.UserByEmail
+SELECT `+userColumns+` FROM users u WHERE lower(u.email) = lower($1)`, email)
+}
+
+// account is what signing in compares with.
+type account struct {
+	User
+	passwordHash string
+}
+
+func scanAccount(row pgx.Row) (account, error) {
+	var acc account
+	err := row.Scan(&acc.ID, &acc.Email, &acc.Name, &acc.Status, &acc.Revision, &acc.CreatedAt, &acc.UpdatedAt,
+		&acc.passwordHash)
+	acc.CreatedAt, acc.UpdatedAt = acc.CreatedAt.UTC(), acc.UpdatedAt.UTC()
+	return acc, err
+}
+
+func accountByEmail(ctx context.Context, q db.Querier, email string) (account, error) {
+	return db.One(ctx, q, scanAccount, `
+-- name: auth.AccountByEmail
+SELECT `+userColumns+`, u.password_hash FROM users u WHERE lower(u.email) = lower($1)`, email)
+}
+
+func accountByID(ctx context.Context, q db.Querier, id uuid.UUID) (account, error) {
+	return db.One(ctx, q, scanAccount, `
+-- name: auth.AccountByID
+SELECT `+userColumns+`, u.password_hash FROM users u WHERE u.id = $1`, id)
+}
+
+// lockAccount is accountByID that makes every other change of the user wait
+// until the transaction ends: sign-ins, password changes and disabling happen
+// one after the other. Foreign keys to the user are not held up.
+func lockAccount(ctx context.Context, tx pgx.Tx, id uuid.UUID) (account, error) {
+	return db.One(ctx, tx, scanAccount, `
+-- name: auth.LockAccount
+SELECT `+userColumns+`, u.password_hash FROM users u WHERE u.id = $1 FOR NO KEY UPDATE`, id)
+}
+
+var errEmail = errors.New("not an address such as ada@example.com, in ASCII and at most 254 characters")
+
+// parseEmail checks the shape of an address: ASCII without spaces or
+// controls, one @ with something on both sides, at most 254 characters. What
+// lies behind it only mail can tell.
+func parseEmail(s string) (string, error) {
+	local, domain, ok := strings.Cut(s, "@")
+	if !ok || len(s) > 254 || len(local) > 64 || local == "" || domain == "" || strings.Contains(domain, "@") {
+		return "", errEmail
+	}
+	for i := range len(s) {
+		// Quotes, commas, angles and the like are for mail headers.
+		if s[i] <= ' ' || s[i] > '~' || strings.IndexByte(`"(),:;<>[\]`, s[i]) >= 0 {
+			return "", errEmail
+		}
+	}
+	if strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.Contains(domain, "..") {
+		return "", errEmail
+	}
+	return s, nil
+}
+
+const nameLongest = 200
+
+// checkName refuses a display name that is too long or holds controls.
+func checkName(f *httpx.Fields, pointer, name string) {
+	if len([]rune(name)) > nameLongest {
+		f.Add(pointer, "too_long", "A name has at most 200 characters.")
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
+		f.Add(pointer, "invalid", "A name has no control characters.")
+	}
+}
+
+// NewUser is what CreateUser needs.
+type NewUser struct {
+	Email        string
+	Name         string
+	PasswordHash string // from HashPassword
+	Roles        []string
+}
+
+// CreateUser writes a user with roles and records it, in the transaction tx.
+// Errors: a *httpx.Problem for an address that is none, and from the
+// database a conflict email_taken or a missing role.
+func (a *Auth) CreateUser(ctx context.Context, tx pgx.Tx, n NewUser) (User, error) {
+	var f httpx.Fields
+	email, err := parseEmail(n.Email)
+	if err != nil {
+		f.Add("#/email", "invalid", "This is "+err.Error()+".")
+	}
+	checkName(&f, "#/name", n.Name)
+	if err := f.Err(); err != nil {
+		return User{}, err
+	}
+	u, err := db.One(ctx, tx, scanUser, `
+-- name: auth.InsertUser
+INSERT INTO users AS u (id, email, name, password_hash) VALUES ($1, $2, $3, $4)
+RETURNING `+userColumns, uuid.Must(uuid.NewV7()), email, n.Name, n.PasswordHash)
+	if err != nil {
+		return User{}, err
+	}
+	if err := a.audit.Record(ctx, tx, audit.Event{Action: audit.UserCreated, Target: u.ID}); err != nil {
+		return User{}, err
+	}
+	for _, role := range n.Roles {
+		if err := grantRole(ctx, tx, u.ID, role); err != nil {
+			return User{}, err
+		}
+		err := a.audit.Record(ctx, tx, audit.Event{
+			Action: audit.RoleGranted, Target: u.ID, Details: map[string]string{"role": role},
+		})
+		if err != nil {
+			return User{}, err
+		}
+	}
+	return u, nil
+}

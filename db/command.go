@@ -1,0 +1,84 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+)
+
+// ErrUsage says that a command was called wrongly; the program ends with 2.
+var ErrUsage = errors.New("wrong usage")
+
+var errMissing = fmt.Errorf("%w: an argument is missing", ErrUsage)
+
+// Command is one subcommand of the program, given by a room as data like its
+// routes and jobs.
+type Command struct {
+	// Name is one or two words: "serve", "user create".
+	Name string
+	// Args describes the arguments in the usage line: "EMAIL [--role ROLE]".
+	Args string
+	// Summary is one line for the help.
+	Summary string
+	// Offline says that it runs without a database and without the secret.
+	Offline bool
+	// Lazy says that it calls Shell.Connect itself, when its arguments turn
+	// out to need the database.
+	Lazy bool
+	// Run gets what follows the name. Its error is printed as one line and
+	// makes the exit code not zero.
+	Run func(ctx context.Context, sh *Shell, args []string) error
+}
+
+// Shell is where a command reads and writes.
+type Shell struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Connect opens the database. It is called before Run unless the command
+	// is Offline or Lazy.
+	Connect func(ctx context.Context) error
+}
+
+// Flags are a command's options. Unlike the standard library's they may
+// stand before, between and behind the arguments.
+type Flags struct{ *flag.FlagSet }
+
+// Flags makes the options of the command name.
+func (sh *Shell) Flags(name string) Flags {
+	set := flag.NewFlagSet("homebase "+name, flag.ContinueOnError)
+	set.SetOutput(sh.Stderr)
+	return Flags{set}
+}
+
+// Parse reads args and stores what is no option in arguments, in order; none
+// may be missing or left over. The error is flag.ErrHelp after -h, else ErrUsage.
+func (f Flags) Parse(args []string, arguments ...*string) error {
+	for {
+		if err := f.FlagSet.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return err
+		} else if err != nil {
+			return fmt.Errorf("%w: %w", ErrUsage, err)
+		}
+		args = f.Args()
+		switch {
+		case len(args) == 0 && len(arguments) == 0:
+			return nil
+		case len(args) == 0:
+			return fmt.Errorf("%w; see %s -h", errMissing, f.Name())
+		case len(arguments) == 0:
+			return fmt.Errorf("%w: %q is one argument too many; see %s -h", ErrUsage, args[0], f.Name())
+		}
+		*arguments[0], arguments, args = args[0], arguments[1:], args[1:]
+	}
+}
+
+// ParseOptional is Parse for arguments that may be left out.
+func (f Flags) ParseOptional(args []string, arguments ...*string) error {
+	err := f.Parse(args, arguments...)
+	if errors.Is(err, errMissing) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,55 @@
+package db
+
+// constraint is how the violation of one named constraint is told.
+type constraint struct {
+	kind   Kind
+	code   string // stable, snake_case: part of the API
+	detail string // a sentence for the user that says what to do
+}
+
+var defect = constraint{}
+
+// constraints is the one place where the names of schema.sql are given a
+// meaning. A test holds it against the catalog of the migrated schema: every
+// check, foreign key, exclusion and unique constraint or index is here, and
+// nothing else is. A primary key may be listed where a user can collide with
+// it; the others hold ids made by the program.
+//
+// defect stands for what no request can bring about: when it is violated, the
+// program is wrong, and the error keeps no kind.
+var constraints = map[string]constraint{
+	"users_email_key":            {Conflict, "email_taken", "There is already a user with this address."},
+	"users_email_check":          {Invalid, "email_invalid", "An address has 3 to 254 characters."},
+	"users_name_check":           {Invalid, "name_too_long", "A name has at most 200 characters."},
+	"users_status_check":         {Invalid, "status_invalid", "The status is active or disabled."},
+	"roles_pkey":                 {Conflict, "role_taken", "There is already a role with this name."},
+	"roles_name_check":           {Invalid, "role_name_invalid", "A role's name begins with a small letter and has at most 40 small letters, digits, - and _."},
+	"roles_description_check":    {Invalid, "description_too_long", "A description has at most 500 characters."},
+	"user_roles_user_id_fkey":    {Missing, "user_missing", "There is no such user."},
+	"user_roles_role_fkey":       {Missing, "role_missing", "There is no such role, or users still have it."},
+	"sessions_user_id_fkey":      {Missing, "user_missing", "There is no such user."},
+	"sessions_rt_key_check":      defect,
+	"sessions_user_agent_check":  defect,
+	"sessions_revoked_check":     defect,
+	"notices_user_id_fkey":       {Missing, "user_missing", "There is no such user."},
+	"trees_owner_id_fkey":        {Missing, "user_missing", "There is no such user."},
+	"trees_quota_check":          {Invalid, "quota_invalid", "A quota is a number of bytes, not less than 0."},
+	"trees_used_check":           defect,
+	"trees_reserved_check":       defect,
+	"items_owner_id_fkey":        {Missing, "tree_missing", "The owner of the files is gone."},
+	"items_parent_id_fkey":       {Missing, "parent_missing", "The folder does not exist, or is not empty."},
+	"items_kind_check":           defect,
+	"items_name_check":           {Invalid, "item_invalid", "The item is not valid."},
+	"items_size_check":           defect,
+	"items_file_check":           defect,
+	"items_root_check":           defect,
+	"items_name_key":             {Conflict, "name_conflict", "Something in this folder has this name already; choose another."},
+	"items_root_key":             {Conflict, "root_exists", "The owner has a root folder already."},
+	"uploads_owner_id_fkey":      {Missing, "tree_missing", "The owner of the files is gone."},
+	"uploads_bytes_check":        defect,
+	"file_ops_owner_id_fkey":     {Missing, "tree_missing", "The owner of the files is gone."},
+	"file_ops_kind_check":        defect,
+	"instance_singleton_check":   defect,
+	"jobs_name_key":              defect,
+	"audit_events_outcome_check": defect,
+}

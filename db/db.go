@@ -1,0 +1,203 @@
+// Package db is the house's way to PostgreSQL: the pool, transactions, rows,
+// errors, schema steps, jobs, notifications, and the private cluster that is
+// used when no database URL is given.
+//
+// What it promises:
+//   - A transaction given to InTx is repeated only where PostgreSQL asked for
+//     it and only before COMMIT was sent. When nobody can know whether it was
+//     committed, the error is ErrOutcomeUnknown and nothing is repeated.
+//   - Rows read by All and One are whole: an error in the middle of a result
+//     is an error, never a short list. Absence is ErrNotFound.
+//   - Errors that a caller can act on carry a Kind; a violated constraint
+//     carries the code and the sentence of the one table in constraints.go.
+//   - Nothing that must be right is held by a process alone: jobs, schema
+//     steps and notifications are agreed on through PostgreSQL.
+//
+// Advisory locks are taken as pairs (class, id). The classes 1 to 99 belong
+// to this package; a room that needs locks takes a class from 100 on.
+package db
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// The classes of this package's advisory locks.
+const (
+	lockMigrate = 1 // id 0: applying schema steps
+	lockJobs    = 2 // id is jobs.id: running that job
+)
+
+// runtimeRole owns nothing. Where it exists and the login may take it, every
+// connection but those of Migrate works as this role.
+const runtimeRole = "homebase_runtime"
+
+// DB is the database of the house. New makes one that is not connected yet,
+// so that rooms can be built before (and without) a database; everything but
+// Listener answers Unavailable until Connect. Safe for concurrent use.
+type DB struct {
+	log      *slog.Logger
+	pool     atomic.Pointer[pgxpool.Pool]
+	listener *Listener
+}
+
+// Config says how to connect.
+type Config struct {
+	// URL is a PostgreSQL URL. It must lead to PostgreSQL itself or to a
+	// pooler in session mode: LISTEN, SET ROLE and advisory locks live in a
+	// session.
+	URL string
+	// MaxConns bounds the pool; 0 is twelve. Two more connections are opened
+	// outside the pool, by Listener.Run and by RunJobs.
+	MaxConns int32
+}
+
+const (
+	defaultMaxConns = 12
+	connectTimeout  = 5 * time.Second
+)
+
+// errNotConnected is what everything answers before Connect and after Close.
+var errNotConnected = &Error{Kind: Unavailable, Err: errors.New("the database is not connected")}
+
+// New returns a DB that is not connected to anything. It is cheap.
+func New(log *slog.Logger) *DB {
+	d := &DB{log: log}
+	d.listener = &Listener{db: d, born: time.Now(), handlers: map[string][]func(string){}}
+	return d
+}
+
+// Connect opens the pool and makes sure that PostgreSQL answers. It is called
+// once. The error never contains the URL's password.
+func (d *DB) Connect(ctx context.Context, c Config) error {
+	cfg, err := pgxpool.ParseConfig(c.URL)
+	if err != nil {
+		return errURL
+	}
+	if cfg.MaxConns = c.MaxConns; c.MaxConns == 0 {
+		cfg.MaxConns = defaultMaxConns
+	}
+	cfg.MinIdleConns = min(1, cfg.MaxConns)
+	cfg.MaxConnLifetimeJitter = 10 * time.Minute
+	cfg.PingTimeout = connectTimeout
+	prepareConfig(cfg.ConnConfig)
+	cfg.AfterConnect = setUpSession
+
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return translate(err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return translate(err)
+	}
+	if !d.pool.CompareAndSwap(nil, pool) {
+		pool.Close()
+		return errors.New("db: Connect was called twice")
+	}
+	return nil
+}
+
+// errURL replaces the parser's error, which quotes the URL and masks the
+// password only where it recognises it.
+var errURL = errors.New("the database URL cannot be read: it must look like postgres://user:password@host:5432/database")
+
+// prepareConfig sets what holds for every connection of this package.
+func prepareConfig(c *pgx.ConnConfig) {
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = connectTimeout
+	}
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = "homebase"
+	}
+}
+
+// setUpSession bounds what one statement may hold up, and gives away the
+// owner's rights. The bounds are defaults: a transaction that needs another
+// says SET LOCAL. A worker that stops in the middle of a transaction loses it
+// after a minute, so that its row locks do not stop the others for ever.
+func setUpSession(ctx context.Context, conn *pgx.Conn) error {
+	const sql = `-- name: db.SetUpSession
+		SELECT set_config('timezone', 'UTC', false),
+		       set_config('lock_timeout', '10s', false),
+		       set_config('statement_timeout', '60s', false),
+		       set_config('idle_in_transaction_session_timeout', '60s', false);
+		SELECT set_config('role', rolname, false)
+		  FROM pg_roles
+		 WHERE rolname = '` + runtimeRole + `'
+		   AND pg_has_role(oid, CASE WHEN current_setting('server_version_num')::int >= 160000
+		                             THEN 'SET' ELSE 'MEMBER' END)`
+	_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
+	return err
+}
+
+// dial opens a connection outside the pool, with the rights of the URL's
+// login and without the bounds of setUpSession.
+func (d *DB) dial(ctx context.Context, onNotification pgconn.NotificationHandler) (*pgx.Conn, error) {
+	pool := d.pool.Load()
+	if pool == nil {
+		return nil, errNotConnected
+	}
+	cfg := pool.Config().ConnConfig
+	cfg.OnNotification = onNotification
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	return conn, translate(err)
+}
+
+// connect opens a connection outside the pool, for what lives in a session.
+func (d *DB) connect(ctx context.Context, onNotification pgconn.NotificationHandler) (*pgx.Conn, error) {
+	conn, err := d.dial(ctx, onNotification)
+	if err != nil {
+		return nil, err
+	}
+	if err := setUpSession(ctx, conn); err != nil {
+		closeConn(conn)
+		return nil, translate(err)
+	}
+	return conn, nil
+}
+
+// closeConn closes a connection without waiting for a server that does not
+// answer.
+func closeConn(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // the session is given up either way
+}
+
+// Close waits for the connections in use and closes the pool. Everything
+// after it answers Unavailable.
+func (d *DB) Close() {
+	if pool := d.pool.Swap(nil); pool != nil {
+		pool.Close()
+	}
+}
+
+// Ping asks PostgreSQL for an answer.
+func (d *DB) Ping(ctx context.Context) error {
+	pool := d.pool.Load()
+	if pool == nil {
+		return errNotConnected
+	}
+	return translate(pool.Ping(ctx))
+}
+
+// Stat is the pool's figures for metrics, nil while not connected. The
+// difference of AcquireCount tells how often something asked the database.
+func (d *DB) Stat() *pgxpool.Stat {
+	pool := d.pool.Load()
+	if pool == nil {
+		return nil
+	}
+	return pool.Stat()
+}
+
+// Listener is the one listener of this process.
+func (d *DB) Listener() *Listener { return d.listener }

@@ -1,0 +1,217 @@
+// Package dbtest gives each test a database of its own with the whole schema,
+// on a real PostgreSQL, in some ten milliseconds. Only tests import it.
+//
+// The server is that of HOMEBASE_TEST_DATABASE_URL, whose login must be
+// allowed to create databases; without it a private cluster, without fsync,
+// in the folder HOMEBASE_TEST_STATE or <temporary folder>/homebase-test-<uid>.
+// All test processes on that folder share the cluster. A few seconds after
+// the last of them has ended, however it ended, the cluster is stopped and
+// everything in the folder deleted; cluster.lock goes last.
+//
+// The schema is applied once, to a template named by the hash of schema.sql;
+// each test clones that. Without a PostgreSQL tests fail when CI is set in
+// the environment, and are skipped with the reason otherwise.
+package dbtest
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"homebase/db"
+)
+
+// maxConns is small, so that many tests at once fit into one server.
+const maxConns = 6
+
+// New returns a connected database with the whole schema that is only this
+// test's. It is dropped when the test ends.
+func New(t testing.TB) *db.DB {
+	t.Helper()
+	return Open(t, Create(t))
+}
+
+// Create makes a database with the whole schema that is dropped when the test
+// ends, and returns the URL of its owner.
+func Create(t testing.TB) string {
+	t.Helper()
+	return create(t, templateOf(t, server(t)))
+}
+
+// CreateEmpty is Create without any schema.
+func CreateEmpty(t testing.TB) string {
+	t.Helper()
+	server(t)
+	return create(t, "template0")
+}
+
+// Open connects to a database made by Create; two Opens are two workers. The
+// pool is closed when the test ends.
+func Open(t testing.TB, url string) *db.DB {
+	t.Helper()
+	d := db.New(slog.New(slog.DiscardHandler))
+	if err := d.Connect(t.Context(), db.Config{URL: url, MaxConns: maxConns}); err != nil {
+		t.Fatalf("connect to the test's database: %v", err)
+	}
+	t.Cleanup(d.Close)
+	return d
+}
+
+// Schema is the text of schema.sql at the root of the module.
+func Schema(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			t.Fatal("there is no go.mod above the test's folder")
+		}
+		dir = up
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "schema.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// create clones a template. FILE_COPY is the faster way where files are not
+// synced; elsewhere the difference is small against what a test does.
+func create(t testing.TB, template string) string {
+	t.Helper()
+	name := "hb_test_" + strings.ToLower(rand.Text()[:16])
+	onceOnServer(t, "CREATE DATABASE "+name+" TEMPLATE "+template+" STRATEGY file_copy")
+	t.Cleanup(func() { onceOnServer(t, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
+	return onServer(t, name)
+}
+
+// onceOnServer runs one statement on the server's own database. The context is not
+// the test's, which has ended when a cleanup runs.
+func onceOnServer(t testing.TB, sql string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, server(t))
+	if err != nil {
+		t.Fatalf("connect to the test server: %v", err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// onServer is the server's URL with another database.
+func onServer(t testing.TB, database string) string {
+	t.Helper()
+	u, err := url.Parse(server(t))
+	if err != nil {
+		t.Fatal("HOMEBASE_TEST_DATABASE_URL is not a URL")
+	}
+	u.Path = "/" + database
+	return u.String()
+}
+
+var templates struct {
+	sync.Mutex
+	name string
+	err  error
+}
+
+// templateOf makes the template once on each server; test processes that come
+// at the same time wait for the one that makes it.
+func templateOf(t testing.TB, server string) string {
+	t.Helper()
+	templates.Lock()
+	defer templates.Unlock()
+	if templates.name == "" && templates.err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		templates.name, templates.err = makeTemplate(ctx, t, server)
+	}
+	if templates.err != nil {
+		t.Fatalf("make the template database: %v", templates.err)
+	}
+	return templates.name
+}
+
+func migrate(ctx context.Context, url, schema string) error {
+	d := db.New(slog.New(slog.DiscardHandler))
+	if err := d.Connect(ctx, db.Config{URL: url}); err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Migrate(ctx, schema)
+}
+
+// lockTemplate is the advisory lock (class, id) of making templates.
+const lockTemplate = 3
+
+func makeTemplate(ctx context.Context, t testing.TB, server string) (string, error) {
+	schema := Schema(t)
+	hash := sha256.Sum256([]byte(schema))
+	name := "hb_template_" + hex.EncodeToString(hash[:8])
+	building := name + "_new"
+
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	for {
+		locked, err := db.One(ctx, conn, db.Value[bool], `-- name: dbtest.Lock
+			SELECT pg_try_advisory_lock($1, 0)`, lockTemplate)
+		if err != nil {
+			return "", err
+		}
+		if locked {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	made, err := db.One(ctx, conn, db.Value[bool], `-- name: dbtest.TemplateExists
+		SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, name)
+	if err != nil || made {
+		return name, err
+	}
+	// It gets its name when it is whole: a killed test leaves no half template.
+	for _, sql := range []string{
+		"DROP DATABASE IF EXISTS " + building + " WITH (FORCE)",
+		"CREATE DATABASE " + building + " TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'",
+	} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return "", err
+		}
+	}
+	if err := migrate(ctx, onServer(t, building), schema); err != nil {
+		return "", err
+	}
+	// Nobody may connect to it: a clone needs the original to be at rest.
+	for _, sql := range []string{
+		"ALTER DATABASE " + building + " WITH ALLOW_CONNECTIONS false",
+		"ALTER DATABASE " + building + " RENAME TO " + name,
+	} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return "", fmt.Errorf("%s: %w", sql, err)
+		}
+	}
+	return name, nil
+}

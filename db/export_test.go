@@ -1,0 +1,11 @@
+package db
+
+// Constraints are the names in the table of constraints, with their code and
+// sentence, for the test that holds them against the catalog.
+func Constraints() map[string][2]string {
+	m := map[string][2]string{}
+	for name, c := range constraints {
+		m[name] = [2]string{c.code, c.detail}
+	}
+	return m
+}

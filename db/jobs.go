@@ -1,0 +1,263 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Job is work that has to be done again and again, by one worker at a time.
+// A room gives its jobs as data.
+type Job struct {
+	// Name is "area.verb", as "auth.sweep". It is the job's identity in the
+	// database.
+	Name string
+	// Every is from the begin of one run to the next. A run that fails is
+	// tried again after a minute, then two, four and so on, but not later.
+	Every time.Duration
+	// Run does the work. Its context ends when the process stops, and when
+	// the connection that keeps other workers away is lost.
+	Run func(ctx context.Context) error
+}
+
+// JobState is a job as the database knows it.
+type JobState struct {
+	Name           string
+	Running        bool // on some worker, now
+	NextRunAt      time.Time
+	LastRunAt      *time.Time // nil: never
+	LastFinishedAt *time.Time
+	LastError      string // of the last run that finished; empty when it went well
+	Failures       int    // runs in a row that did not go well
+}
+
+const (
+	jobTick        = time.Second
+	jobAnswer      = 10 * time.Second // after that the connection counts as lost
+	jobRetry       = time.Minute
+	jobErrorLength = 500
+	finishTimeout  = 5 * time.Second
+)
+
+// errRunning is what RunJob answers while another worker runs the job.
+var errRunning = &Error{Kind: Busy, Err: errors.New("the job is running on another worker")}
+
+// RunJobs runs each job when it is due, until ctx ends and the runs have
+// ended. What is due stands in the table jobs, so the schedule survives
+// restarts, and a job that is overdue at the start runs at once.
+//
+// The advisory locks of all runs lie on one connection outside the pool. When
+// it breaks, PostgreSQL has given the locks away: the contexts of the runs
+// end, and everything begins again on a new connection.
+func (d *DB) RunJobs(ctx context.Context, jobs []Job) {
+	for {
+		err := d.runJobs(ctx, jobs)
+		if ctx.Err() != nil {
+			return
+		}
+		d.log.Warn("the jobs' connection is down", "error", err)
+		if !sleep(ctx, jobTick) {
+			return
+		}
+	}
+}
+
+// RunJob runs a job now, whenever it would be due, and returns its error. It
+// is a *Error of kind Busy when another worker is running it.
+func (d *DB) RunJob(ctx context.Context, job Job) error {
+	r, err := d.newRunner(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	if err := r.register(ctx, []Job{job}); err != nil {
+		return err
+	}
+	id, err := r.id(ctx, job)
+	if err != nil {
+		return err
+	}
+	if begun, err := r.start(ctx, id, job, true); err != nil {
+		return err
+	} else if !begun {
+		return fmt.Errorf("%s: %w", job.Name, errRunning)
+	}
+	rctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	done := make(chan struct{})
+	defer close(done)
+	wg.Go(func() { r.guard(ctx, done, cancel) })
+	return r.run(rctx, id, job)
+}
+
+// JobStates lists every job that the database knows, by name.
+func (d *DB) JobStates(ctx context.Context) ([]JobState, error) {
+	const sql = `-- name: db.JobStates
+		SELECT j.name, l.objid IS NOT NULL, j.next_run_at, j.last_run_at, j.last_finished_at,
+		       coalesce(CASE WHEN l.objid IS NULL AND j.last_run_at > coalesce(j.last_finished_at, '-infinity')
+		                     THEN 'The worker ended before the job did.'
+		                     ELSE j.last_error END, ''),
+		       j.failures
+		  FROM jobs j
+		  LEFT JOIN pg_locks l
+		         ON l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+		        AND l.classid = $1 AND l.objid = j.id::oid AND l.objsubid = 2 AND l.granted
+		 ORDER BY j.name`
+	return All(ctx, d, func(row pgx.Row) (s JobState, err error) {
+		err = row.Scan(&s.Name, &s.Running, &s.NextRunAt, &s.LastRunAt, &s.LastFinishedAt, &s.LastError, &s.Failures)
+		return s, err
+	}, sql, uint32(lockJobs))
+}
+
+// runner owns the connection that holds the locks of the runs. A connection
+// takes one statement at a time: mu.
+type runner struct {
+	db *DB
+
+	mu   sync.Mutex
+	conn *pgx.Conn
+}
+
+func (d *DB) newRunner(ctx context.Context) (*runner, error) {
+	conn, err := d.connect(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &runner{db: d, conn: conn}, nil
+}
+
+// close gives all locks back.
+func (r *runner) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	closeConn(r.conn)
+}
+
+// runJobs is the life of one connection.
+func (d *DB) runJobs(ctx context.Context, jobs []Job) error {
+	r, err := d.newRunner(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	if err := r.register(ctx, jobs); err != nil {
+		return err
+	}
+	// Deferred after close, so that the runs have ended when the locks go.
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	rctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	byName := map[string]Job{}
+	for _, j := range jobs {
+		byName[j.Name] = j
+	}
+	// The names of the runs of this process: an advisory lock is no
+	// protection against oneself, the same session may take it twice.
+	var running sync.Map
+	for {
+		due, err := r.due(ctx, idle(jobs, &running))
+		if err != nil {
+			return err
+		}
+		for _, j := range due {
+			job := byName[j.name]
+			begun, err := r.start(ctx, j.id, job, false)
+			if err != nil {
+				return err
+			}
+			if !begun {
+				continue
+			}
+			running.Store(job.Name, nil)
+			wg.Go(func() {
+				defer running.Delete(job.Name)
+				_ = r.run(rctx, j.id, job) // it is logged and recorded
+			})
+		}
+		// The list of what is due is also the question whether the
+		// connection still stands.
+		if !sleep(ctx, jobTick) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func idle(jobs []Job, running *sync.Map) []string {
+	names := make([]string, 0, len(jobs))
+	for _, j := range jobs {
+		if _, runs := running.Load(j.Name); !runs {
+			names = append(names, j.Name)
+		}
+	}
+	return names
+}
+
+// start takes the lock of a job and writes down that its run begins. It is
+// false when another worker runs it, or has just done so.
+func (r *runner) start(ctx context.Context, id int32, job Job, asked bool) (bool, error) {
+	locked, err := r.lock(ctx, id)
+	if err != nil || !locked {
+		return false, err
+	}
+	begun, err := r.begin(ctx, id, job, asked)
+	if err == nil && !begun {
+		err = r.unlock(ctx, id)
+	}
+	return begun, err
+}
+
+// guard asks the connection until done, and ends the run when it is lost.
+func (r *runner) guard(ctx context.Context, done <-chan struct{}, cancel context.CancelCauseFunc) {
+	for {
+		select {
+		case <-done:
+			return
+		case <-time.After(jobTick):
+		}
+		if err := r.ping(ctx); err != nil {
+			cancel(fmt.Errorf("the lock of the job is lost: %w", translate(err)))
+			return
+		}
+	}
+}
+
+// run calls the job, records how it ended, and gives its lock back.
+func (r *runner) run(ctx context.Context, id int32, job Job) error {
+	start := time.Now()
+	err := callJob(ctx, job)
+	log := r.db.log.With("job", job.Name, "took", time.Since(start).String())
+	if err != nil && ctx.Err() == nil {
+		log.Error("a job failed", "error", err)
+	} else {
+		log.Debug("a job ended", "error", err)
+	}
+	// Recorded over the pool: the run's own connection may be gone.
+	fctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	if ferr := r.db.finishJob(fctx, id, job, err, ctx.Err() != nil); ferr != nil {
+		log.Warn("how a job ended could not be recorded", "error", ferr)
+	}
+	if uerr := r.unlock(fctx, id); uerr != nil {
+		log.Debug("a job's lock went with its connection", "error", uerr)
+	}
+	return err
+}
+
+// callJob turns a panic into an error of the job.
+func callJob(ctx context.Context, job Job) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return job.Run(ctx)
+}

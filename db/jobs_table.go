@@ -1,0 +1,126 @@
+package db
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The statements of the table jobs. A run is written down as failed before it
+// begins: a worker that is killed in it leaves a schedule in which the job
+// comes again soon, but not at once and for ever when the job is what kills
+// the worker.
+
+// register makes the rows of new jobs, due now, and brings the next run of
+// the others forward where they are to run more often than before.
+func (r *runner) register(ctx context.Context, jobs []Job) error {
+	const sql = `-- name: db.RegisterJob
+		INSERT INTO jobs (name, next_run_at) VALUES ($1, now())
+		ON CONFLICT (name) DO UPDATE SET next_run_at = now() + $2::interval
+		 WHERE jobs.next_run_at > now() + $2::interval`
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, j := range jobs {
+		if _, err := Exec(ctx, r.conn, sql, j.Name, j.Every); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *runner) id(ctx context.Context, job Job) (int32, error) {
+	const sql = `-- name: db.JobID
+		SELECT id FROM jobs WHERE name = $1`
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return One(ctx, r.conn, Value[int32], sql, job.Name)
+}
+
+func (r *runner) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, jobAnswer)
+	defer cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.conn.Ping(ctx)
+}
+
+type dueJob struct {
+	id   int32
+	name string
+}
+
+func (r *runner) due(ctx context.Context, names []string) ([]dueJob, error) {
+	const sql = `-- name: db.DueJobs
+		SELECT id, name FROM jobs WHERE name = ANY ($1) AND next_run_at <= now() ORDER BY next_run_at, id`
+	ctx, cancel := context.WithTimeout(ctx, jobAnswer)
+	defer cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return All(ctx, r.conn, func(row pgx.Row) (j dueJob, err error) {
+		err = row.Scan(&j.id, &j.name)
+		return j, err
+	}, sql, names)
+}
+
+func (r *runner) lock(ctx context.Context, id int32) (bool, error) {
+	const sql = `-- name: db.LockJob
+		SELECT pg_try_advisory_lock($1, $2)`
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return One(ctx, r.conn, Value[bool], sql, lockJobs, id)
+}
+
+func (r *runner) unlock(ctx context.Context, id int32) error {
+	const sql = `-- name: db.UnlockJob
+		SELECT pg_advisory_unlock($1, $2)`
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, err := One(ctx, r.conn, Value[bool], sql, lockJobs, id)
+	return err
+}
+
+// begin writes down that the run begins, unless it is no longer due; a run
+// that was asked for is always due. The caller holds the lock.
+func (r *runner) begin(ctx context.Context, id int32, job Job, asked bool) (bool, error) {
+	const sql = `-- name: db.BeginJob
+		UPDATE jobs
+		   SET last_run_at = now(),
+		       failures    = failures + 1,
+		       next_run_at = now() + least($2::interval, $3::interval * power(2, least(failures, 20)))
+		 WHERE id = $1 AND (next_run_at <= now() OR $4)`
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n, err := Exec(ctx, r.conn, sql, id, job.Every, jobRetry, asked)
+	return n == 1, err
+}
+
+// finishJob writes down how a run ended. One that was interrupted, because
+// the process stops, is due again at once and counts as no failure.
+func (d *DB) finishJob(ctx context.Context, id int32, job Job, cause error, interrupted bool) error {
+	const sql = `-- name: db.FinishJob
+		UPDATE jobs
+		   SET last_finished_at = now(),
+		       last_error       = $3,
+		       failures         = CASE WHEN $3::text IS NULL THEN 0 WHEN $4 THEN greatest(failures - 1, 0) ELSE failures END,
+		       next_run_at      = CASE WHEN $3::text IS NULL THEN greatest(last_run_at + $2::interval, now())
+		                               WHEN $4 THEN now() ELSE next_run_at END
+		 WHERE id = $1`
+	var text *string
+	if cause != nil {
+		text = new(firstLine(cause.Error()))
+	}
+	_, err := Exec(ctx, d, sql, id, job.Every, text, interrupted)
+	return err
+}
+
+// firstLine keeps stacks and long texts for the log, and what is no valid
+// UTF-8 out of the table.
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+	if len(s) > jobErrorLength {
+		s = strings.ToValidUTF8(s[:jobErrorLength], "") + "…"
+	}
+	return s
+}

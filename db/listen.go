@@ -1,0 +1,143 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Listener receives notifications on a connection of its own and knows how
+// far it can be trusted. PostgreSQL replays nothing: what was notified while
+// the connection was down is lost, so whoever keeps state by notifications
+// forgets it in OnMissed and does not believe it while Fresh is false.
+type Listener struct {
+	db       *DB
+	handlers map[string][]func(payload string)
+	missed   []func()
+	born     time.Time
+	// answered is when the last question that got an answer was asked, as
+	// the time since born on the monotonic clock; 0 while there is no
+	// connection.
+	answered atomic.Int64
+}
+
+const (
+	askEvery     = time.Second
+	answerWithin = 2 * time.Second
+	freshFor     = 3 * time.Second
+	reconnectMin = 50 * time.Millisecond
+	reconnectMax = 2 * time.Second
+)
+
+// On calls fn for every notification on the channel, in their order, from the
+// one goroutine of Run: fn must not wait for anything. Call it before Run.
+func (l *Listener) On(channel string, fn func(payload string)) {
+	l.handlers[channel] = append(l.handlers[channel], fn)
+}
+
+// OnMissed calls fn each time a connection has begun to listen, the first
+// included, before Fresh turns true: anything may have happened before. Call
+// it before Run.
+func (l *Listener) OnMissed(fn func()) { l.missed = append(l.missed, fn) }
+
+// Fresh reports whether every change that was notified more than three
+// seconds ago has reached the handlers: the connection answered a question
+// that was asked within the last three seconds.
+func (l *Listener) Fresh() bool {
+	at := l.answered.Load()
+	return at != 0 && time.Since(l.born)-time.Duration(at) < freshFor
+}
+
+// Run listens until ctx ends and returns its cause. It reconnects as often as
+// needed; a database that is away is logged, not returned.
+func (l *Listener) Run(ctx context.Context) error {
+	wait := reconnectMin
+	for {
+		listened, err := l.listen(ctx)
+		l.answered.Store(0)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if listened {
+			wait = reconnectMin
+		}
+		l.db.log.Warn("the listening connection is down", "error", err, "again_in", wait.String())
+		if !sleep(ctx, wait) {
+			return context.Cause(ctx)
+		}
+		wait = min(2*wait, reconnectMax)
+	}
+}
+
+// listen is the life of one connection. listened is true once it stood.
+func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
+	conn, err := l.db.connect(ctx, func(_ *pgconn.PgConn, n *pgconn.Notification) {
+		for _, fn := range l.handlers[n.Channel] {
+			fn(n.Payload)
+		}
+	})
+	if err != nil {
+		return false, err
+	}
+	defer closeConn(conn)
+
+	// In one transaction: all channels begin at the same moment.
+	var sql strings.Builder
+	for channel := range l.handlers {
+		sql.WriteString("LISTEN " + pgx.Identifier{channel}.Sanitize() + ";")
+	}
+	if err := l.ask(ctx, conn, sql.String()); err != nil {
+		return false, err
+	}
+	for _, fn := range l.missed {
+		fn()
+	}
+	for {
+		asked := time.Now()
+		if err := l.ask(ctx, conn, "SELECT 1"); err != nil {
+			return listened, err
+		}
+		// The handlers have run for all that arrived before the answer.
+		l.answered.Store(int64(asked.Sub(l.born)))
+		listened = true
+		if err := wait(ctx, conn, asked.Add(askEvery)); err != nil {
+			return listened, err
+		}
+	}
+}
+
+func (l *Listener) ask(ctx context.Context, conn *pgx.Conn, sql string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
+	return err
+}
+
+// wait hands out notifications until the deadline.
+func wait(ctx context.Context, conn *pgx.Conn, until time.Time) error {
+	tick, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	for {
+		if err := conn.PgConn().WaitForNotification(tick); err != nil {
+			if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && !conn.IsClosed() {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// Notify sends payload, fewer than 8000 bytes, to the channel's listeners on
+// every worker; inside a transaction, when it commits. Notifying commits wait
+// for each other in PostgreSQL: for rare changes only.
+func Notify(ctx context.Context, q Querier, channel, payload string) error {
+	const sql = `-- name: db.Notify
+		SELECT pg_notify($1, $2)`
+	_, err := Exec(ctx, q, sql, channel, payload)
+	return err
+}

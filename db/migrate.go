@@ -1,0 +1,301 @@
+package db
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Step is one numbered step of the schema.
+type Step struct {
+	Number int
+	Title  string
+	// SQL is the whole text of the step, its heading included.
+	SQL string
+	// Hash is the SHA-256 of SQL: a step that was applied is never edited.
+	Hash [sha256.Size]byte
+}
+
+// StepStatus is a step as the database knows it.
+type StepStatus struct {
+	Number int
+	Title  string
+	// AppliedAt is nil for a step that is not applied yet.
+	AppliedAt *time.Time
+	// Problem is a sentence when the recorded step is not the program's:
+	// edited since, or unknown to this program. Empty otherwise.
+	Problem string
+}
+
+const (
+	pollLock         = 100 * time.Millisecond
+	stepLockTimeout  = 5 * time.Second
+	stepLockAttempts = 6
+)
+
+var heading = regexp.MustCompile(`(?m)^-- step (\d+): (\S.*)$`)
+
+// ParseSteps cuts a schema into its steps. A step goes from its line
+// "-- step N: title" to the next one; numbers count up from 1.
+func ParseSteps(schema string) ([]Step, error) {
+	found := heading.FindAllStringSubmatchIndex(schema, -1)
+	if found == nil {
+		return nil, errors.New(`the schema has no step: a step begins with a line "-- step 1: title"`)
+	}
+	steps := make([]Step, 0, len(found))
+	for i, at := range found {
+		end := len(schema)
+		if i+1 < len(found) {
+			end = found[i+1][0]
+		}
+		n, err := strconv.Atoi(schema[at[2]:at[3]])
+		if err != nil || n != i+1 {
+			return nil, fmt.Errorf("the schema's step %s stands where step %d belongs: steps are numbered from 1 without a gap",
+				schema[at[2]:at[3]], i+1)
+		}
+		sql := strings.TrimRight(schema[at[0]:end], " \t\r\n")
+		steps = append(steps, Step{Number: n, Title: schema[at[4]:at[5]], SQL: sql, Hash: sha256.Sum256([]byte(sql))})
+	}
+	return steps, nil
+}
+
+// Migrate brings the connected database to the schema and applies the grants
+// of the runtime role anew. It works on a connection of its own with the
+// rights of the URL's login, who must own the database.
+//
+// Any number of processes may call it at once: one works, the others wait
+// until ctx ends. Each step is one transaction with its record in
+// schema_steps, so a crash leaves whole steps only. It refuses, and changes
+// nothing, when a recorded step was edited since or when the database is
+// newer than the schema.
+func (d *DB) Migrate(ctx context.Context, schema string) error {
+	steps, err := ParseSteps(schema)
+	if err != nil {
+		return err
+	}
+	conn, err := d.dial(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer closeConn(conn) // which also gives the lock back
+
+	if err := lockMigration(ctx, conn); err != nil {
+		return err
+	}
+	if err := createStepTable(ctx, conn); err != nil {
+		return err
+	}
+	done, err := All(ctx, conn, scanStepStatus, sqlSteps)
+	if err != nil {
+		return err
+	}
+	if err := refusal(done, steps); err != nil {
+		return err
+	}
+	for _, s := range steps[len(done):] {
+		start := time.Now()
+		if err := applyStep(ctx, conn, s); err != nil {
+			return fmt.Errorf("schema step %d (%s): %w", s.Number, s.Title, err)
+		}
+		d.log.Info("schema step applied", "step", s.Number, "title", s.Title, "took", time.Since(start).String())
+	}
+	return applyGrants(ctx, conn)
+}
+
+// MigrationStatus lists the steps of the schema and what the connected
+// database knows of them, then the steps that only the database knows.
+func (d *DB) MigrationStatus(ctx context.Context, schema string) ([]StepStatus, error) {
+	steps, err := ParseSteps(schema)
+	if err != nil {
+		return nil, err
+	}
+	// As the owner, like Migrate: the grants come last, and a step may fail.
+	conn, err := d.dial(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer closeConn(conn)
+	const sqlExists = `-- name: db.StepTableExists
+		SELECT to_regclass('public.schema_steps') IS NOT NULL`
+	exists, err := One(ctx, conn, Value[bool], sqlExists)
+	if err != nil {
+		return nil, err
+	}
+	var done []recordedStep
+	if exists {
+		if done, err = All(ctx, conn, scanStepStatus, sqlSteps); err != nil {
+			return nil, err
+		}
+	}
+	list := make([]StepStatus, 0, max(len(steps), len(done)))
+	for i, s := range steps {
+		st := StepStatus{Number: s.Number, Title: s.Title}
+		if i < len(done) {
+			st.AppliedAt, st.Problem = new(done[i].appliedAt), done[i].problem(s)
+		}
+		list = append(list, st)
+	}
+	for _, r := range done[min(len(steps), len(done)):] {
+		list = append(list, StepStatus{Number: r.number, Title: r.title, AppliedAt: new(r.appliedAt), Problem: "This program does not know the step: it is older than the database."})
+	}
+	return list, nil
+}
+
+// recordedStep is a row of schema_steps.
+type recordedStep struct {
+	number    int
+	title     string
+	hash      []byte
+	appliedAt time.Time
+}
+
+const sqlSteps = `-- name: db.Steps
+	SELECT number, title, hash, applied_at FROM public.schema_steps ORDER BY number`
+
+func scanStepStatus(row pgx.Row) (r recordedStep, err error) {
+	err = row.Scan(&r.number, &r.title, &r.hash, &r.appliedAt)
+	return r, err
+}
+
+func (r recordedStep) problem(s Step) string {
+	if r.number == s.Number && string(r.hash) == string(s.Hash[:]) {
+		return ""
+	}
+	return "The step was edited after it had been applied."
+}
+
+// refusal is why these steps must not be applied over the recorded ones.
+func refusal(done []recordedStep, steps []Step) error {
+	if len(done) > len(steps) {
+		last := done[len(done)-1]
+		return fmt.Errorf("the database is newer than this program: it has schema step %d (%s), this program knows steps 1 to %d; start a newer release",
+			last.number, last.title, len(steps))
+	}
+	for i, r := range done {
+		if r.problem(steps[i]) != "" {
+			return fmt.Errorf("schema step %d (%s) was edited after it had been applied to this database on %s: restore its text and put the change into a new step at the end",
+				steps[i].Number, steps[i].Title, r.appliedAt.UTC().Format(time.DateOnly))
+		}
+	}
+	return nil
+}
+
+// lockMigration polls instead of waiting inside PostgreSQL: a session that
+// waits for an advisory lock holds a snapshot, and whoever holds the lock may
+// have to wait for all older snapshots to end.
+func lockMigration(ctx context.Context, conn *pgx.Conn) error {
+	const sql = `-- name: db.LockMigration
+		SELECT pg_try_advisory_lock($1, 0)`
+	for {
+		locked, err := One(ctx, conn, Value[bool], sql, lockMigrate)
+		if err != nil {
+			return err
+		}
+		if locked {
+			return nil
+		}
+		if !sleep(ctx, pollLock) {
+			return fmt.Errorf("wait for another process that applies schema steps: %w", context.Cause(ctx))
+		}
+	}
+}
+
+func createStepTable(ctx context.Context, conn *pgx.Conn) error {
+	const sql = `-- name: db.CreateStepTable
+		CREATE TABLE IF NOT EXISTS public.schema_steps (
+			number     integer     NOT NULL CONSTRAINT schema_steps_pkey PRIMARY KEY,
+			title      text        NOT NULL,
+			hash       bytea       NOT NULL,
+			applied_at timestamptz NOT NULL
+		)`
+	// IF NOT EXISTS answers a notice each time; nobody reads it.
+	_, err := Exec(ctx, conn, sql)
+	return err
+}
+
+// applyStep gives up a lock that it cannot have soon, instead of making every
+// query behind it wait, and tries again: the workers of the release before
+// are still at work.
+func applyStep(ctx context.Context, conn *pgx.Conn, s Step) error {
+	for attempt := 1; ; attempt++ {
+		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return runStep(ctx, tx, s) })
+		kind, _ := KindOf(translate(err))
+		if kind != Busy || attempt == stepLockAttempts {
+			return translate(err)
+		}
+		if !sleep(ctx, time.Second+retryWait(attempt)) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func runStep(ctx context.Context, tx pgx.Tx, s Step) error {
+	const record = `-- name: db.RecordStep
+		INSERT INTO public.schema_steps (number, title, hash, applied_at) VALUES ($1, $2, $3, now())`
+	if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", stepLockTimeout.Milliseconds())); err != nil {
+		return err
+	}
+	conn := tx.Conn().PgConn()
+	// The simple protocol takes several statements at once.
+	if _, err := conn.Exec(ctx, s.SQL).ReadAll(); err != nil {
+		return where(err, s)
+	}
+	if conn.TxStatus() != 'T' {
+		return errors.New("the step ended its transaction: a step contains no COMMIT and no ROLLBACK")
+	}
+	_, err := tx.Exec(ctx, record, s.Number, s.Title, s.Hash[:])
+	return err
+}
+
+// where adds the line of the step at which PostgreSQL stopped.
+func where(err error, s Step) error {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok || pg.Position <= 0 {
+		return err
+	}
+	// Position counts characters from 1.
+	before := []rune(s.SQL)[:min(int(pg.Position)-1, len([]rune(s.SQL)))]
+	return fmt.Errorf("line %d of the step: %w", strings.Count(string(before), "\n")+1, err)
+}
+
+// applyGrants sets what the runtime role may do, where it exists: everything
+// usual, but audit events and seals can only be added and read, and schema
+// steps only be read. It is one statement, so no worker ever sees the rights
+// half taken away.
+func applyGrants(ctx context.Context, conn *pgx.Conn) error {
+	const sql = `-- name: db.ApplyGrants
+		DO $$
+		DECLARE
+			t record;
+		BEGIN
+			IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '` + runtimeRole + `') THEN
+				RETURN;
+			END IF;
+			GRANT USAGE ON SCHEMA public TO ` + runtimeRole + `;
+			GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO ` + runtimeRole + `;
+			FOR t IN
+				SELECT c.oid::regclass AS name,
+				       CASE WHEN c.relname = 'schema_steps' THEN 'SELECT'
+				            WHEN c.relname ~ '^audit_(events|seals)' THEN 'SELECT, INSERT'
+				            ELSE 'SELECT, INSERT, UPDATE, DELETE' END AS rights
+				  FROM pg_class c
+				 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+			LOOP
+				EXECUTE format('REVOKE ALL ON %s FROM ` + runtimeRole + `', t.name);
+				EXECUTE format('GRANT %s ON %s TO ` + runtimeRole + `', t.rights, t.name);
+			END LOOP;
+		END
+		$$`
+	if _, err := Exec(ctx, conn, sql); err != nil {
+		return fmt.Errorf("grant the runtime role its rights: %w", err)
+	}
+	return nil
+}

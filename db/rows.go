@@ -1,0 +1,115 @@
+package db
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Querier is what a statement can be sent to: a transaction, or the DB
+// itself, which takes a connection from the pool for that one statement.
+type Querier interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// All reads every row of a query with scan. The list is never nil. An error
+// that comes after the first rows is returned, and no rows with it.
+func All[T any](ctx context.Context, q Querier, scan func(pgx.Row) (T, error), sql string, args ...any) ([]T, error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, translate(err)
+	}
+	defer rows.Close()
+	list := []T{}
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, translate(err)
+		}
+		list = append(list, v)
+	}
+	// The loop also ends where the result broke off.
+	if err := rows.Err(); err != nil {
+		return nil, translate(err)
+	}
+	return list, nil
+}
+
+// One reads the first row of a query, or of a statement with RETURNING, with
+// scan. No row is ErrNotFound. A query that may match several rows says which
+// it wants by ORDER BY and LIMIT.
+func One[T any](ctx context.Context, q Querier, scan func(pgx.Row) (T, error), sql string, args ...any) (T, error) {
+	var zero T
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return zero, translate(err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return zero, translate(err)
+		}
+		return zero, ErrNotFound
+	}
+	v, err := scan(rows)
+	if err != nil {
+		return zero, translate(err)
+	}
+	// A statement with RETURNING may fail after its first row, at a
+	// constraint that is checked at the end of the statement.
+	rows.Close()
+	if err := rows.Err(); err != nil {
+		return zero, translate(err)
+	}
+	return v, nil
+}
+
+// Value scans a row of one column: db.One(ctx, q, db.Value[int64], sql).
+func Value[T any](row pgx.Row) (v T, err error) {
+	err = row.Scan(&v)
+	return v, err
+}
+
+// Exec runs a statement and returns how many rows it touched.
+func Exec(ctx context.Context, q Querier, sql string, args ...any) (int64, error) {
+	tag, err := q.Exec(ctx, sql, args...)
+	if err != nil {
+		return 0, translate(err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+// Exec makes *DB a Querier; rooms call the function Exec, which translates
+// errors.
+func (d *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	pool := d.pool.Load()
+	if pool == nil {
+		return pgconn.CommandTag{}, errNotConnected
+	}
+	return pool.Exec(ctx, sql, args...)
+}
+
+// Query makes *DB a Querier; rooms call All.
+func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	pool := d.pool.Load()
+	if pool == nil {
+		return nil, errNotConnected
+	}
+	return pool.Query(ctx, sql, args...)
+}
+
+// QueryRow makes *DB a Querier; rooms call One.
+func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	pool := d.pool.Load()
+	if pool == nil {
+		return failedRow{errNotConnected}
+	}
+	return pool.QueryRow(ctx, sql, args...)
+}
+
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }

@@ -1,0 +1,101 @@
+package files
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"homebase/httpx"
+)
+
+// maxRanges is how many ranges one request may ask for. Each costs a part
+// with headers of its own, so a long list is answered with the whole.
+const maxRanges = 8
+
+// checkRead holds a read's preconditions and range against the content before
+// http.ServeContent does, which would refuse without a problem document.
+// What it lets pass it leaves in the request for ServeContent.
+func checkRead(h http.Header, tag string, modified time.Time, size int64) error {
+	if match := h.Values("If-Match"); len(match) > 0 {
+		if strings.HasPrefix(tag, "W/") {
+			tag = "" // a weak tag matches nothing but "*"
+		}
+		if !anyTag(match, []string{tag}) {
+			return httpx.ErrPreconditionFailed.With("If-Match names another version than the stored one.")
+		}
+	} else if t, err := http.ParseTime(h.Get("If-Unmodified-Since")); err == nil && modified.Truncate(time.Second).After(t) {
+		return httpx.ErrPreconditionFailed.With("The content was changed since then.")
+	}
+	if notModified(h, tag) {
+		return nil // 304 goes before the range
+	}
+	spec, ok := strings.CutPrefix(h.Get("Range"), "bytes=")
+	if !ok || h.Get("If-Range") != "" && h.Get("If-Range") != tag || strings.Count(spec, ",") >= maxRanges {
+		// Another unit, another version, or too many: the whole.
+		h.Del("Range")
+		return nil
+	}
+	useful := false
+	for part := range strings.SplitSeq(spec, ",") {
+		wellFormed, within := checkRange(strings.TrimSpace(part), size)
+		if !wellFormed {
+			useful = false
+			break
+		}
+		useful = useful || within
+	}
+	if !useful {
+		p := *httpx.ErrRange.With(fmt.Sprintf("The content has %d bytes.", size))
+		p.Header = map[string]string{"Content-Range": fmt.Sprintf("bytes */%d", size)}
+		return &p
+	}
+	return nil
+}
+
+// notModified reports whether If-None-Match names the tag, weakly compared.
+func notModified(h http.Header, tag string) bool {
+	weak := strings.TrimPrefix(tag, "W/")
+	for _, list := range h.Values("If-None-Match") {
+		for have := range strings.SplitSeq(list, ",") {
+			have = strings.TrimSpace(have)
+			if have == "*" || strings.TrimPrefix(have, "W/") == weak {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checkRange reads one range of a bytes range set. "-0" is well formed and
+// asks for nothing, so it lies nowhere.
+func checkRange(part string, size int64) (wellFormed, within bool) {
+	first, last, ok := strings.Cut(part, "-")
+	if !ok {
+		return false, false
+	}
+	if first == "" {
+		n, ok := parseSize(last)
+		return ok, n > 0 && size > 0
+	}
+	from, ok := parseSize(first)
+	if !ok {
+		return false, false
+	}
+	if last != "" {
+		if to, ok := parseSize(last); !ok || to < from {
+			return false, false
+		}
+	}
+	return true, from < size
+}
+
+// parseSize reads digits alone: no sign, no space.
+func parseSize(s string) (int64, bool) {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
+}

@@ -1,0 +1,83 @@
+package files
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"homebase/httpx"
+)
+
+var (
+	errInvalidDigest  = httpx.NewProblem(400, "invalid_digest", "The digest field cannot be read")
+	errDigestMismatch = httpx.NewProblem(422, "digest_mismatch", "The content does not match its digest")
+)
+
+// wantedDigests are the SHA-256 sums that the request's Content-Digest and
+// Repr-Digest fields name (RFC 9530). For a whole upload without content
+// coding both speak of the same bytes. Algorithms other than sha-256 are
+// passed over; a field that cannot be parsed is refused, because who sends
+// one wants it checked.
+func wantedDigests(h http.Header) ([][]byte, error) {
+	var sums [][]byte
+	for _, field := range []string{"Content-Digest", "Repr-Digest"} {
+		values := h.Values(field)
+		if len(values) == 0 {
+			continue
+		}
+		sum, err := parseDigest(strings.Join(values, ","))
+		if err != nil {
+			return nil, errInvalidDigest.With(field + ` must look like sha-256=:<base64>:, the sum in padded base64.`)
+		}
+		if sum != nil {
+			sums = append(sums, sum)
+		}
+	}
+	return sums, nil
+}
+
+// parseDigest reads a dictionary of byte sequences (RFC 9651) and gives the
+// value of sha-256, nil when it has none. As in every dictionary the last of
+// several equal keys counts.
+func parseDigest(field string) (sum []byte, err error) {
+	for member := range strings.SplitSeq(field, ",") {
+		key, value, ok := strings.Cut(strings.Trim(member, " \t"), "=")
+		if !ok || !digestKey(key) {
+			return nil, errInvalidDigest
+		}
+		value, ok = strings.CutPrefix(value, ":")
+		if !ok {
+			return nil, errInvalidDigest
+		}
+		value, params, ok := strings.Cut(value, ":")
+		if !ok || params != "" && !strings.HasPrefix(params, ";") {
+			return nil, errInvalidDigest
+		}
+		bytes, err := base64.StdEncoding.Strict().DecodeString(value)
+		if err != nil {
+			return nil, errInvalidDigest
+		}
+		if key != "sha-256" {
+			continue
+		}
+		if len(bytes) != sha256.Size {
+			return nil, errInvalidDigest
+		}
+		sum = bytes
+	}
+	return sum, nil
+}
+
+// digestKey reports whether s is a key of a dictionary.
+func digestKey(s string) bool {
+	if s == "" || s[0] != '*' && (s[0] < 'a' || s[0] > 'z') {
+		return false
+	}
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_-.*") == ""
+}
+
+// reprDigest is the Repr-Digest field for a sum.
+func reprDigest(sum []byte) string {
+	return "sha-256=:" + base64.StdEncoding.EncodeToString(sum) + ":"
+}

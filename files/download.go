@@ -1,0 +1,230 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+var (
+	errNotFile        = httpx.NewProblem(409, "not_a_file", "This is a folder").With("A folder has no content; list its children.")
+	errContentMissing = httpx.NewProblem(404, "content_missing", "The file's bytes are not there").
+				With("The file is known, but its place on the server's disk does not hold it. Tell the operator.")
+)
+
+const (
+	readRounds = 3
+	readPause  = 20 * time.Millisecond
+)
+
+// readable is what one statement shows of an item to read: the row and what
+// is pending around it.
+type readable struct {
+	placed
+	staged string   // where the bytes of this revision are until they are published
+	moves  []string // pending moves of the owner: source, target, source, target …
+}
+
+// readableItem reads the row and the pending records at one moment: between
+// two statements the disk could have followed.
+func readableItem(ctx context.Context, q db.Querier, owner, id uuid.UUID) (readable, error) {
+	const sql = `-- name: files.ReadableItem
+		WITH RECURSIVE up AS (
+		    SELECT i.parent_id, i.name, i.trashed_at, 0 AS height
+		      FROM items i WHERE i.id = $2 AND i.owner_id = $1
+		    UNION ALL
+		    SELECT p.parent_id, p.name, p.trashed_at, u.height + 1
+		      FROM up u JOIN items p ON p.id = u.parent_id
+		), pending AS (
+		    SELECT o.kind, o.item_id, o.revision, o.source, o.target
+		      FROM file_ops o WHERE o.owner_id = $1 AND o.quarantined_at IS NULL
+		)
+		SELECT ` + itemColumns + `,
+		       (SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u),
+		       coalesce((SELECT o.source FROM pending o
+		                  WHERE o.kind = 'put' AND o.item_id = i.id AND o.revision = i.revision), ''),
+		       (SELECT array_agg(p.v) FROM pending o, unnest(ARRAY[o.source, o.target]) AS p (v) WHERE o.kind = 'move')
+		  FROM items i
+		 WHERE i.id = $2 AND i.owner_id = $1
+		   AND NOT EXISTS (SELECT FROM up u WHERE u.trashed_at IS NOT NULL)`
+	return db.One(ctx, q, func(row pgx.Row) (it readable, err error) {
+		err = row.Scan(append(it.fields(), &it.path, &it.staged, &it.moves)...)
+		return it, err
+	}, sql, owner, id)
+}
+
+// places are where the item's bytes may be, the likeliest first.
+func (it *readable) places(owner uuid.UUID) []string {
+	p := diskPath(owner, it.path)
+	list := []string{p}
+	if it.staged != "" {
+		list = append(list, it.staged)
+	}
+	for i := 0; i+1 < len(it.moves); i += 2 {
+		source, target := it.moves[i], it.moves[i+1]
+		if rest, ok := strings.CutPrefix(p+"/", target+"/"); ok {
+			list = append(list, strings.TrimSuffix(source+"/"+rest, "/"))
+		}
+	}
+	return list
+}
+
+// matches reports whether the file that was opened is the row's.
+func (it *item) matches(info fs.FileInfo) bool {
+	return info.Size() == it.Size && info.ModTime().UnixNano() == *it.MTime
+}
+
+// content is an open file and what may be said of it.
+type content struct {
+	file *os.File
+	info fs.FileInfo
+	item readable
+	// proven says that the disk shows what the row says. Else the file was
+	// changed from outside: it has no digest and only a weak tag.
+	proven bool
+}
+
+// openContent finds an item's bytes without ever writing. A reader that
+// overlaps a change gets the bytes before or after it, never a mixture: what
+// it has open is not written into, and it only believes a file that the row
+// describes.
+func (f *Files) openContent(ctx context.Context, owner, id uuid.UUID) (c content, err error) {
+	for round := 1; ; round++ {
+		if c.item, err = readableItem(ctx, f.db, owner, id); err != nil {
+			return c, err
+		}
+		if !c.item.isFile() {
+			return c, errNotFile
+		}
+		for _, p := range c.item.places(owner) {
+			file, info, err := f.disk.open(p)
+			if failed(err) {
+				return c, err
+			}
+			if err != nil {
+				continue
+			}
+			if c.item.matches(info) {
+				c.file, c.info, c.proven = file, info, true
+				return c, nil
+			}
+			file.Close()
+		}
+		if round == readRounds {
+			break
+		}
+		f.disk.forgetOwner(owner.String())
+		if !sleep(ctx, readPause) {
+			return c, context.Cause(ctx)
+		}
+	}
+	c.file, c.info, err = f.disk.open(diskPath(owner, c.item.path))
+	if err != nil && !failed(err) {
+		err = errContentMissing.Because(err)
+	}
+	return c, err
+}
+
+// failed tells an error of the disk or of the process from a place where the
+// file simply is not: no such name, or something else in its place.
+func failed(err error) bool {
+	errno, ok := errors.AsType[syscall.Errno](err)
+	return ok && errno != syscall.ENOENT && errno != syscall.ENOTDIR && errno != syscall.ELOOP
+}
+
+// getContent is GET and HEAD /files/items/{id}/content.
+func (f *Files) getContent(w http.ResponseWriter, r *http.Request, v visit) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	return f.serveContent(w, r, v.owner, id)
+}
+
+// getPath is GET and HEAD /files/content/{path...}.
+func (f *Files) getPath(w http.ResponseWriter, r *http.Request, v visit) error {
+	names := httpx.PathSegments(r, "path")
+	if err := checkPath(names); err != nil {
+		return err
+	}
+	it, err := itemByPath(r.Context(), f.db, v.owner, names)
+	if err != nil {
+		return err
+	}
+	return f.serveContent(w, r, v.owner, it.ID)
+}
+
+// serveContent answers with an item's bytes. The *os.File goes to
+// http.ServeContent as it is, so that they leave by sendfile.
+func (f *Files) serveContent(w http.ResponseWriter, r *http.Request, owner, id uuid.UUID) error {
+	c, err := f.openContent(r.Context(), owner, id)
+	if err != nil {
+		return err
+	}
+	defer c.file.Close()
+	h := w.Header()
+	tag := "W/" + `"` + c.info.ModTime().UTC().Format("20060102150405.000000000") + `"`
+	if c.proven {
+		tag = c.item.contentTag()
+	}
+	if err := checkRead(r.Header, tag, c.info.ModTime(), c.info.Size()); err != nil {
+		return err
+	}
+	h.Set("ETag", tag)
+	if c.proven {
+		h.Set("Repr-Digest", reprDigest(c.item.SHA256))
+	}
+	describe(h, c.item.Name, *c.item.MediaType)
+	// A private answer may be kept by the browser, which asks each time.
+	h.Set("Cache-Control", "private, no-cache")
+	if r.Method == http.MethodGet {
+		f.audit.Note(r.Context(), audit.Event{Action: audit.FileDownload, Target: id})
+	}
+	http.ServeContent(w, r, "", c.info.ModTime(), c.file)
+	return nil
+}
+
+// describe says what the bytes are and how a browser may treat them: a
+// download unless the type is inert, and in either case a sandbox.
+func describe(h http.Header, name, mediaType string) {
+	disposition := "attachment"
+	if inert(mediaType) {
+		disposition = "inline"
+	}
+	h.Set("Content-Disposition", disposition+dispositionName(name))
+	if strings.HasPrefix(mediaType, "text/") {
+		mediaType = mime.FormatMediaType(mediaType, map[string]string{"charset": "utf-8"})
+	}
+	h.Set("Content-Type", mediaType)
+	h.Set("Content-Security-Policy", "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; sandbox")
+}
+
+// dispositionName is the file name as RFC 6266 wants it: in ASCII for all,
+// and in RFC 8187's form where that says less than the name.
+func dispositionName(name string) string {
+	ascii := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' || r == '%' {
+			return '_'
+		}
+		return r
+	}, name)
+	s := `; filename="` + ascii + `"`
+	if ascii != name {
+		s += "; filename*=UTF-8''" + strings.ReplaceAll(url.QueryEscape(name), "+", "%20")
+	}
+	return s
+}

@@ -1,0 +1,232 @@
+// Package files keeps people's files: plain files under the names their
+// owners gave them, a tree of rows that describes them, and the promise that
+// what was acknowledged is never lost and what was not is never half there.
+//
+// # The rule
+//
+// The commit in PostgreSQL is the only commit point: before it undo, after it
+// redo only. Bytes are durable before a row points to them, a published file
+// is never written into, and bytes that a commit displaces are not freed by
+// it. Every change goes the same way (commit.go):
+//
+//	P0 reserve   a row of uploads holds the space; not for small files
+//	P1 receive   staging/<owner>/<op>.<worker>, hashed while streaming, fsync
+//	P2 commit    rows, audit and redo record in one transaction, under the
+//	             fence and the owner's lock                    ← durable here
+//	P3 publish   the disk follows: rename, fsync of the folders (publish.go)
+//	P4 forget    the redo record is deleted, in groups, asynchronously
+//	P5 answer    2xx only after P3
+//
+// # What a crash leaves
+//
+//	while receiving, or staged   staging file and reservation: a recovery removes both
+//	COMMIT without an answer     pg_xact_status decides; the client got 503
+//	committed, not renamed       the record is redone; until then readers get the staged bytes
+//	renamed, folder not synced   the record is redone
+//	published, record remains    the redo finds it done
+//	inside a recovery            every step twice does no harm
+//	a dead worker's late commit  waits at the fence, then finds its worker dead
+//
+// A record of a living worker is never carried out by another: it is also a
+// lock, and who meets it waits. Alive is who holds the lock on its file in
+// workers/ (worker.go).
+//
+// # Who may do what
+//
+// Everybody reaches their own tree and nothing else: what is another's is not
+// found, on every route, whoever asks.
+package files
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// Config is what the package needs.
+type Config struct {
+	DB    *db.DB
+	Audit *audit.Log
+	Log   *slog.Logger
+	// DataDir is the absolute path of the data directory.
+	DataDir string
+	// MinFree is how many bytes uploads leave free on its disk.
+	MinFree int64
+	// DefaultQuota is an owner's quota in bytes where none is set.
+	DefaultQuota int64
+	// UploadExpiry is how long an upload may hold its reservation.
+	UploadExpiry time.Duration
+	// TrashRetention is how long trash is kept; 0 is until it is emptied.
+	TrashRetention time.Duration
+}
+
+// Files is the storage of one worker. It is safe for concurrent use. Before
+// Start every file route answers 503.
+type Files struct {
+	db             *db.DB
+	audit          *audit.Log
+	log            *slog.Logger
+	dataDir        string
+	minFree        int64
+	quota          int64
+	uploadExpiry   time.Duration
+	trashRetention time.Duration
+
+	disk   *dataDir // nil until Start
+	worker worker
+	id     uuid.UUID // of the data directory
+	places places
+	roots  roots
+	own    ownOps
+
+	forgetting chan uuid.UUID // ops to forget
+	missed     atomic.Bool    // the database was lost: own records may have come back
+	unfinished atomic.Int64   // changes that are committed or in doubt, and not in place
+	away       atomic.Pointer[string]
+	degraded   atomic.Pointer[string]
+	dead       atomic.Bool // declared dead: never in place again
+	stop       context.CancelFunc
+	running    sync.WaitGroup
+}
+
+// New makes the storage; it touches neither disk nor database. Call it before
+// the database's listener runs.
+func New(c Config) *Files {
+	f := &Files{
+		db: c.DB, audit: c.Audit, log: c.Log, dataDir: c.DataDir,
+		minFree: c.MinFree, quota: c.DefaultQuota, uploadExpiry: c.UploadExpiry, trashRetention: c.TrashRetention,
+		places:     places{owners: map[uuid.UUID]*place{}},
+		roots:      roots{known: map[uuid.UUID]uuid.UUID{}},
+		own:        ownOps{ops: map[uuid.UUID]*ownOp{}},
+		forgetting: make(chan uuid.UUID, 1024),
+	}
+	f.away.Store(new("the storage has not been opened yet"))
+	f.db.Listener().OnMissed(func() { f.missed.Store(true) })
+	return f
+}
+
+// Start opens the data directory, makes this process a worker, and finishes
+// what dead workers began; then the routes work. It is called once, after the
+// database is connected. An error says why the
+// directory does not belong to this database. A directory whose rows are lost
+// is no error: the routes answer 503 until they were rebuilt.
+func (f *Files) Start(ctx context.Context) error {
+	claimed, err := f.claim(ctx)
+	if err != nil {
+		return err
+	}
+	if !claimed {
+		const lost = "the data directory holds files that the database knows nothing of; run: homebase files rebuild"
+		f.log.ErrorContext(ctx, lost, "data_dir", f.dataDir)
+		f.away.Store(new(lost))
+		return nil
+	}
+	if err := f.disk.makeLayout(); err != nil {
+		return err
+	}
+	if err := f.enroll(ctx); err != nil {
+		return err
+	}
+	if err := f.recoverDead(ctx); err != nil {
+		// Another worker or the next round of the job will manage.
+		f.log.ErrorContext(ctx, "a dead worker could not be recovered", "error", err)
+	}
+	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
+	f.running.Go(func() { f.forget(ctx) })
+	f.running.Go(func() { f.mend(ctx) })
+	f.running.Go(func() { f.watch(ctx) })
+	f.away.Store(nil)
+	return nil
+}
+
+// Stop ends the worker after the last request has been answered, and before
+// the database is closed. What it leaves undone is for another worker, as
+// after a kill.
+func (f *Files) Stop() {
+	if f.disk == nil {
+		return
+	}
+	if f.stop != nil {
+		f.away.Store(new("the storage was closed"))
+		f.stop()
+		f.running.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := f.retire(ctx); err != nil {
+			f.log.Warn("this worker is left for another to clean up", "error", err)
+		}
+	}
+	if err := f.disk.close(); err != nil {
+		f.log.Warn("the data directory could not be closed", "error", err)
+	}
+}
+
+// Ready is nil when files can be stored and read, else it says what is wrong.
+func (f *Files) Ready(context.Context) error {
+	for _, fault := range []*string{f.away.Load(), f.degraded.Load()} {
+		if fault != nil {
+			return errors.New(*fault)
+		}
+	}
+	if f.unfinished.Load() > 0 {
+		return errors.New("committed changes wait to be put in place")
+	}
+	return f.checkFree(0)
+}
+
+// Jobs are the storage's repeated work.
+func (f *Files) Jobs() []db.Job {
+	return []db.Job{
+		{Name: "files.recover", Every: 10 * time.Second, Run: f.ifOpen(f.recoverDead)},
+		{Name: "files.expire", Every: time.Minute, Run: f.ifOpen(f.expire)},
+		{Name: "files.trash", Every: time.Hour, Run: f.ifOpen(f.endTrash)},
+		{Name: "files.purge", Every: time.Minute, Run: f.ifOpen(f.freeDisplaced)},
+	}
+}
+
+// ifOpen skips a job while the data directory is not in place: what is absent
+// then must not be taken for gone.
+func (f *Files) ifOpen(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if s := f.away.Load(); s != nil {
+			return errors.New(*s)
+		}
+		return run(ctx)
+	}
+}
+
+// Commands are the storage's commands.
+func (f *Files) Commands() []db.Command { return nil }
+
+// visit is a request to the caller's own tree.
+type visit struct {
+	owner uuid.UUID
+	root  uuid.UUID
+}
+
+// visitor opens the caller's tree for a handler, or refuses while the data
+// directory is not in place.
+func (f *Files) visitor(h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if s := f.away.Load(); s != nil {
+			return errUnavailable.With("The files cannot be reached at the moment. Ask again later; if it stays so, tell the operator.").
+				Because(errors.New(*s))
+		}
+		owner := httpx.CallerOf(r.Context()).UserID
+		root, err := f.rootOf(r.Context(), owner)
+		if err != nil {
+			return err
+		}
+		return h(w, r, visit{owner, root})
+	}
+}

@@ -1,0 +1,118 @@
+package files
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+var (
+	errNameConflict  = httpx.NewProblem(409, "name_conflict", "The name is taken").With("Something in this folder has this name already; choose another.")
+	errParentMissing = httpx.NewProblem(409, "parent_missing", "The folder does not exist").With("Make the folder first, or ask for parents=true.")
+	errNotFolder     = httpx.NewProblem(409, "not_a_folder", "This is not a folder")
+)
+
+// folderRequest says which folder to make: by path, or by parent and name.
+type folderRequest struct {
+	Path     string     `json:"path,omitempty"`
+	ParentID *uuid.UUID `json:"parent_id,omitempty"`
+	Name     string     `json:"name,omitempty"`
+	// Parents makes the missing folders above too and takes one that exists.
+	Parents bool `json:"parents,omitempty"`
+}
+
+// postFolder is POST /files/folders.
+func (f *Files) postFolder(w http.ResponseWriter, r *http.Request, v visit) error {
+	req, err := httpx.ReadJSON[folderRequest](w, r)
+	if err != nil {
+		return err
+	}
+	names, err := f.folderNames(r.Context(), v, req)
+	if err != nil {
+		return err
+	}
+	it, made, err := f.makeFolders(r.Context(), v.owner, names, req.Parents)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if made {
+		status = http.StatusCreated
+	}
+	return writeItem(w, status, it)
+}
+
+// folderNames is the path that a request asks for.
+func (f *Files) folderNames(ctx context.Context, v visit, req folderRequest) ([]string, error) {
+	var fields httpx.Fields
+	if (req.Path == "") == (req.ParentID == nil || req.Name == "") {
+		fields.Add("#/path", "required", "Give either path, or parent_id and name.")
+		return nil, fields.Err()
+	}
+	if req.Path != "" {
+		names, err := parsePath(req.Path)
+		if err == nil && len(names) == 0 {
+			err = errNameConflict.With("The root is always there; name a folder below it.")
+		}
+		return names, err
+	}
+	if err := checkName(req.Name); err != nil {
+		return nil, err
+	}
+	parent, err := itemByID(ctx, f.db, v.owner, *req.ParentID)
+	if err != nil {
+		return nil, errParentMissing.Because(err)
+	}
+	names := append(strings.Split(parent.path, "/")[1:], req.Name)
+	return names, checkPath(names)
+}
+
+// makeFolders makes the folder that names lead to. With parents it makes the
+// way as well, and made is false when the folder is there already.
+func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, names []string, parents bool) (last placed, made bool, err error) {
+	c := change{owner: owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
+		found, err := walk(ctx, t, owner, names)
+		if err != nil {
+			return err
+		}
+		deepest, missing := found[len(found)-1], names[len(found)-1:]
+		made = len(missing) > 0
+		switch {
+		case len(missing) == 0 && (!parents || deepest.isFile()):
+			return errNameConflict
+		case len(missing) > 1 && !parents:
+			return errParentMissing
+		case deepest.isFile():
+			return errNotFolder.With("A part of the path is a file.")
+		}
+		for i, name := range missing {
+			if deepest, err = insertFolder(ctx, t, owner, deepest.ID, name); err != nil {
+				return err
+			}
+			at := joinNames(names[:len(names)-len(missing)+i+1])
+			t.add(record{kind: kindMkdir, item: deepest.ID, revision: deepest.Revision, target: diskPath(owner, at)})
+			if err := f.audit.Record(ctx, t, audit.Event{Action: audit.FolderCreated, Target: deepest.ID}); err != nil {
+				return err
+			}
+		}
+		last = placed{deepest, joinNames(names)}
+		return nil
+	}}
+	err = f.carryOut(ctx, c, func(context.Context) {})
+	return last, made, err
+}
+
+// insertFolder writes a folder's row.
+func insertFolder(ctx context.Context, q db.Querier, owner, parent uuid.UUID, name string) (item, error) {
+	const sql = `-- name: files.InsertFolder
+		INSERT INTO items AS i (id, owner_id, parent_id, kind, name, name_sort)
+		VALUES ($1, $2, $3, 0, $4, normalize($5, NFC))
+		RETURNING ` + itemColumns
+	return db.One(ctx, q, scanItem, sql, newID(), owner, parent, name, strings.ToLower(name))
+}

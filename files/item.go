@@ -1,0 +1,235 @@
+package files
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	folderKind = 0 // before 1: folders come first in every order
+	fileKind   = 1
+)
+
+// item is a row of items.
+type item struct {
+	ID        uuid.UUID
+	Parent    *uuid.UUID // nil: the root
+	Kind      int16
+	Name      string
+	Size      int64
+	MediaType *string // files only, as SHA256 and MTime
+	SHA256    []byte
+	MTime     *int64 // nanoseconds since 1970
+	Revision  int64
+	Created   time.Time
+	Updated   time.Time
+}
+
+const itemColumns = `i.id, i.parent_id, i.kind, i.name, i.size, i.media_type, i.sha256, i.mtime, i.revision, i.created_at, i.updated_at`
+
+// fields are where a row of itemColumns is scanned to.
+func (it *item) fields() []any {
+	return []any{&it.ID, &it.Parent, &it.Kind, &it.Name, &it.Size, &it.MediaType, &it.SHA256, &it.MTime, &it.Revision, &it.Created, &it.Updated}
+}
+
+func scanItem(row pgx.Row) (it item, err error) {
+	err = row.Scan(it.fields()...)
+	return it, err
+}
+
+func (it *item) isFile() bool { return it.Kind == fileKind }
+
+// contentTag is the ETag of a file's bytes.
+func (it *item) contentTag() string { return `"` + hex.EncodeToString(it.SHA256) + `"` }
+
+// tag is the ETag of the item as a resource.
+func (it *item) tag() string { return `"r` + strconv.FormatInt(it.Revision, 10) + `"` }
+
+// itemBody is an item on the wire.
+type itemBody struct {
+	ID        uuid.UUID  `json:"id"`
+	ParentID  *uuid.UUID `json:"parent_id"` // null: the root
+	Type      string     `json:"type"`      // file or folder
+	Name      string     `json:"name"`      // "" for the root
+	Path      string     `json:"path"`      // "/documents/a.pdf"
+	Size      int64      `json:"size"`      // bytes; 0 for a folder
+	MediaType *string    `json:"media_type"`
+	SHA256    *string    `json:"sha256"` // hex
+	Revision  int64      `json:"revision"`
+	CreatedAt time.Time  `json:"created_at"`
+	UpdatedAt time.Time  `json:"updated_at"`
+}
+
+// body is the item at a path, "" for the root's.
+func (it *item) body(path string) itemBody {
+	b := itemBody{ID: it.ID, ParentID: it.Parent, Type: "folder", Name: it.Name, Path: path, Size: it.Size,
+		MediaType: it.MediaType, Revision: it.Revision, CreatedAt: it.Created.UTC(), UpdatedAt: it.Updated.UTC()}
+	if path == "" {
+		b.Path = "/"
+	}
+	if it.isFile() {
+		b.Type = "file"
+		b.SHA256 = new(hex.EncodeToString(it.SHA256))
+	}
+	return b
+}
+
+// placed is an item with where it is.
+type placed struct {
+	item
+	path string // "/documents/a.pdf", "" for the root
+}
+
+// diskPath is where an owner's item of that path lies below the data directory.
+func diskPath(owner uuid.UUID, p string) string { return ownerPath(owner) + p }
+
+// itemByID finds an owner's item. What is another's, or lies in the trash, is
+// not there.
+func itemByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (placed, error) {
+	const sql = `-- name: files.ItemByID
+		WITH RECURSIVE up AS (
+		    SELECT i.parent_id, i.name, i.trashed_at, 0 AS height
+		      FROM items i WHERE i.id = $2 AND i.owner_id = $1
+		    UNION ALL
+		    SELECT p.parent_id, p.name, p.trashed_at, u.height + 1
+		      FROM up u JOIN items p ON p.id = u.parent_id
+		)
+		SELECT ` + itemColumns + `, (SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u)
+		  FROM items i
+		 WHERE i.id = $2 AND i.owner_id = $1
+		   AND NOT EXISTS (SELECT FROM up u WHERE u.trashed_at IS NOT NULL)`
+	return db.One(ctx, q, func(row pgx.Row) (p placed, err error) {
+		err = row.Scan(append(p.fields(), &p.path)...)
+		return p, err
+	}, sql, owner, id)
+}
+
+// walk follows names from an owner's root as far as they lead: the root
+// first, then what each name found, byte for byte. None for the root means
+// that the owner has no tree.
+func walk(ctx context.Context, q db.Querier, owner uuid.UUID, names []string) ([]item, error) {
+	const sql = `-- name: files.Walk
+		WITH RECURSIVE way AS (
+		    SELECT i.id, 0 AS depth FROM items i WHERE i.owner_id = $1 AND i.parent_id IS NULL
+		    UNION ALL
+		    SELECT c.id, w.depth + 1
+		      FROM way w
+		      JOIN items c ON c.parent_id = w.id AND c.trashed_at IS NULL
+		       AND normalize(c.name, NFC) = normalize(($2::text[])[w.depth + 1], NFC)
+		       AND c.name = ($2::text[])[w.depth + 1]
+		)
+		SELECT ` + itemColumns + ` FROM way w JOIN items i ON i.id = w.id ORDER BY w.depth`
+	found, err := db.All(ctx, q, scanItem, sql, owner, names)
+	if err == nil && len(found) == 0 {
+		err = db.ErrNotFound
+	}
+	return found, err
+}
+
+// itemByPath finds an owner's item by its names.
+func itemByPath(ctx context.Context, q db.Querier, owner uuid.UUID, names []string) (placed, error) {
+	found, err := walk(ctx, q, owner, names)
+	if err != nil {
+		return placed{}, err
+	}
+	if len(found) <= len(names) {
+		return placed{}, db.ErrNotFound
+	}
+	return placed{found[len(names)], joinNames(names)}, nil
+}
+
+// joinNames is the path of names: "/documents/a.pdf", "" for none.
+func joinNames(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return "/" + strings.Join(names, "/")
+}
+
+// requested finds the item that the wildcard {id} names; "root" is the
+// caller's own root.
+func (f *Files) requested(r *http.Request, v visit) (placed, error) {
+	if r.PathValue("id") == "root" {
+		return itemByID(r.Context(), f.db, v.owner, v.root)
+	}
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return placed{}, err
+	}
+	return itemByID(r.Context(), f.db, v.owner, id)
+}
+
+// getItem is GET /files/items/{id}.
+func (f *Files) getItem(w http.ResponseWriter, r *http.Request, v visit) error {
+	it, err := f.requested(r, v)
+	if err != nil {
+		return err
+	}
+	return writeItem(w, http.StatusOK, it)
+}
+
+// lookup is GET /files/lookup?path=.
+func (f *Files) lookup(w http.ResponseWriter, r *http.Request, v visit) error {
+	names, err := parsePath(r.URL.Query().Get("path"))
+	if err != nil {
+		return err
+	}
+	it, err := itemByPath(r.Context(), f.db, v.owner, names)
+	if err != nil {
+		return err
+	}
+	return writeItem(w, http.StatusOK, it)
+}
+
+// writeItem answers with an item as a resource.
+func writeItem(w http.ResponseWriter, status int, it placed) error {
+	w.Header().Set("ETag", it.tag())
+	if status == http.StatusCreated {
+		w.Header().Set("Location", itemLocation(it.ID))
+	}
+	return httpx.WriteJSON(w, status, it.body(it.path))
+}
+
+func itemLocation(id uuid.UUID) string {
+	return path.Join(httpx.Prefix, "files/items", id.String())
+}
+
+// precondition holds If-Match and If-None-Match (RFC 9110, section 13) against
+// what is there; tags is empty when nothing is. Both compare strongly: a weak
+// tag never matches.
+func precondition(h http.Header, tags ...string) error {
+	if match := h.Values("If-Match"); len(match) > 0 && !anyTag(match, tags) {
+		return httpx.ErrPreconditionFailed.With("If-Match names another version than the stored one. Read it again before you change it.")
+	}
+	if none := h.Values("If-None-Match"); len(none) > 0 && anyTag(none, tags) {
+		return httpx.ErrPreconditionFailed.With("If-None-Match forbids to replace what is there already.")
+	}
+	return nil
+}
+
+// anyTag reports whether a list of entity tags names one of tags; "*" names
+// whatever is there.
+func anyTag(values, tags []string) bool {
+	for _, list := range values {
+		for tag := range strings.SplitSeq(list, ",") {
+			tag = strings.TrimSpace(tag)
+			for _, have := range tags {
+				if tag == "*" || tag == have {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

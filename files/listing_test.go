@@ -1,0 +1,80 @@
+package files_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestChildren_ComeInOrderPageByPage(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	docs := decode[item](t, c.Do("GET", "/files/lookup?path=documents", nil).Want(t, 200))
+	for i, name := range []string{"b.txt", "A.txt", "c.txt", "é.txt", "z.txt", "a.txt"} {
+		c.Do("PUT", "/files/content/documents/"+name, strings.Repeat("x", (i*7)%5+1)).Want(t, 201)
+	}
+	c.Do("POST", "/files/folders", map[string]string{"path": "/documents/zoo"}).Want(t, 201)
+	c.Do("POST", "/files/folders", map[string]string{"parent_id": docs.ID, "name": "ark"}).Want(t, 201)
+	at := "/files/items/" + docs.ID + "/children"
+	for sort, want := range map[string][]string{
+		"":            {"ark", "zoo", "A.txt", "a.txt", "b.txt", "c.txt", "z.txt", "é.txt"},
+		"name":        {"ark", "zoo", "A.txt", "a.txt", "b.txt", "c.txt", "z.txt", "é.txt"},
+		"-name":       {"zoo", "ark", "é.txt", "z.txt", "c.txt", "b.txt", "a.txt", "A.txt"},
+		"-updated_at": {"ark", "zoo", "a.txt", "z.txt", "é.txt", "c.txt", "A.txt", "b.txt"},
+		"updated_at":  {"zoo", "ark", "b.txt", "A.txt", "c.txt", "é.txt", "z.txt", "a.txt"},
+		"size":        {"zoo", "ark", "b.txt", "a.txt", "é.txt", "A.txt", "z.txt", "c.txt"},
+	} {
+		for _, limit := range []int{1, 3, 8, 500} {
+			var got []string
+			cursor := ""
+			for range 20 {
+				p := decode[page](t, c.Do("GET", fmt.Sprintf("%s?sort=%s&limit=%d%s", at, sort, limit, cursor), nil).Want(t, 200))
+				if len(p.Items) > limit {
+					t.Fatalf("%d items on a page of %d", len(p.Items), limit)
+				}
+				got = append(got, p.names()...)
+				if p.NextCursor == nil {
+					break
+				}
+				cursor = "&cursor=" + *p.NextCursor
+			}
+			if !slices.Equal(got, want) && sort != "size" {
+				t.Errorf("sort=%s&limit=%d: got %q, want %q", sort, limit, got, want)
+			}
+			if len(got) != len(want) {
+				t.Errorf("sort=%s&limit=%d: got %q", sort, limit, got)
+			}
+		}
+	}
+	first := decode[page](t, c.Do("GET", at+"?limit=2", nil).Want(t, 200))
+	if first.Items[0].Path != "/documents/ark" || first.Items[0].Type != "folder" {
+		t.Errorf("got %+v", first.Items[0])
+	}
+	c.Do("GET", at+"?limit=2&sort=size&cursor="+*first.NextCursor, nil).WantProblem(t, 400, "invalid_cursor")
+	c.Do("GET", "/files/items/root/children?limit=2&cursor="+*first.NextCursor, nil).WantProblem(t, 400, "invalid_cursor")
+	c.Do("GET", at+"?cursor=x", nil).WantProblem(t, 400, "invalid_cursor")
+	c.Do("GET", at+"?sort=color", nil).WantProblem(t, 400, "invalid_parameter")
+	for _, limit := range []string{"0", "-1", "1000000000"} {
+		c.Do("GET", at+"?limit="+limit, nil).Want(t, 200)
+	}
+	c.Do("GET", "/files/items/"+first.Items[0].ID+"/children", nil).Want(t, 200)
+}
+
+func TestRoot_HasTheThreeFoldersOfANewOwner(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	p := decode[page](t, c.Do("GET", "/files/items/root/children", nil).Want(t, 200))
+	if got := p.names(); !slices.Equal(got, []string{"backups", "documents", "images"}) {
+		t.Fatalf("got %q", got)
+	}
+	for _, name := range p.names() {
+		h.wantFolder(t, h.place(id, name))
+	}
+	root := decode[item](t, c.Do("GET", "/files/items/root", nil).Want(t, 200))
+	if root.Path != "/" || root.ParentID != nil || root.ID != *p.Items[0].ParentID {
+		t.Fatalf("got %+v", root)
+	}
+}

@@ -1,0 +1,121 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// claim opens the data directory and makes sure that it and the database
+// belong together: both know the same id. Neither knows one: a fresh start,
+// the marker is made first and then the row. Only the disk: false, unless
+// there are no files yet and so a first start was cut off between the two.
+// Only the database, or different ids: an error, because a mount is missing
+// or another disk is in its place.
+func (f *Files) claim(ctx context.Context) (claimed bool, err error) {
+	err = f.db.InTx(ctx, func(tx pgx.Tx) error {
+		const lock = `-- name: files.LockMarker
+			SELECT pg_advisory_xact_lock($1, 0)`
+		const read = `-- name: files.DataDirID
+			SELECT i.data_dir_id FROM instance i`
+		if _, err := db.Exec(ctx, tx, lock, lockMarker); err != nil {
+			return err
+		}
+		known, err := db.One(ctx, tx, db.Value[*uuid.UUID], read)
+		if err != nil {
+			return err
+		}
+		claimed, err = f.agree(ctx, tx, known)
+		return err
+	})
+	return claimed, err
+}
+
+func (f *Files) agree(ctx context.Context, tx pgx.Tx, known *uuid.UUID) (bool, error) {
+	const write = `-- name: files.SetDataDirID
+		UPDATE instance SET data_dir_id = $1`
+	if err := f.openDisk(known != nil); err != nil {
+		return false, err
+	}
+	marker, err := f.disk.marker()
+	unmarked := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !unmarked {
+		return false, err
+	}
+	switch {
+	case unmarked && known != nil:
+		return false, fmt.Errorf("%s is not the data directory of this database: it has no file %s. Is a disk not mounted? Mount it, or point HOMEBASE_DATA_DIR to it", f.dataDir, markerFile)
+	case known != nil && marker != *known:
+		return false, fmt.Errorf("%s belongs to another database: its file %s holds another id. Point HOMEBASE_DATA_DIR to the right directory", f.dataDir, markerFile)
+	case known != nil:
+		f.id = marker
+		return true, nil
+	case unmarked:
+		marker = newID()
+		if err := f.disk.writeMarker(marker); err != nil {
+			return false, err
+		}
+	default:
+		if owners, err := f.disk.hasOwners(); err != nil || owners {
+			return false, err
+		}
+	}
+	f.id = marker
+	_, err = db.Exec(ctx, tx, write, marker)
+	return true, err
+}
+
+// openDisk opens the data directory, which is made only where none is known.
+func (f *Files) openDisk(known bool) error {
+	if f.disk != nil {
+		return nil // the transaction is repeated
+	}
+	if !known {
+		if err := os.MkdirAll(f.dataDir, 0o700); err != nil {
+			return err
+		}
+	}
+	disk, err := openDataDir(f.dataDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("the data directory %s is not there. Is a disk not mounted? Mount it, or point HOMEBASE_DATA_DIR to it", f.dataDir)
+	}
+	f.disk = disk
+	return err
+}
+
+// watch looks each second whether the path of the data directory still leads
+// to the one that is open. While it does not, every file route answers 503:
+// an empty mount point must not look like deleted files.
+func (f *Files) watch(ctx context.Context) {
+	for sleep(ctx, time.Second) {
+		err := f.disk.checkInPlace(f.id)
+		if ctx.Err() != nil || f.dead.Load() {
+			return
+		}
+		was := f.away.Load()
+		switch {
+		case err != nil && was == nil:
+			f.log.ErrorContext(ctx, "the data directory went away", "error", err)
+			f.away.Store(new(err.Error()))
+		case err == nil && was != nil:
+			f.log.InfoContext(ctx, "the data directory is back")
+			f.away.Store(nil)
+		}
+	}
+}
+
+// declaredDead stops this worker for good: another process has taken its lock
+// and carries out its records.
+func (f *Files) declaredDead() {
+	f.dead.Store(true)
+	f.away.Store(new("this worker was declared dead by another; restart it"))
+	f.log.Error("this worker was declared dead by another and must be restarted; does the data directory's file system keep locks?")
+}

@@ -1,0 +1,175 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"strings"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+var (
+	errRoot       = httpx.NewProblem(409, "root_fixed", "The root stays as it is").With("The root folder cannot be renamed, moved or deleted; choose something in it.")
+	errIntoItself = httpx.NewProblem(409, "move_into_itself", "A folder cannot be moved into itself").With("Choose a folder that does not lie in the moved one.")
+)
+
+// movePatch renames, moves, or both; what is absent stays.
+type movePatch struct {
+	Name     httpx.Optional[string]    `json:"name"`
+	ParentID httpx.Optional[uuid.UUID] `json:"parent_id"`
+}
+
+// patchItem is PATCH /files/items/{id}.
+func (f *Files) patchItem(w http.ResponseWriter, r *http.Request, v visit) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	patch, err := httpx.ReadJSON[movePatch](w, r)
+	if err != nil {
+		return err
+	}
+	var fields httpx.Fields
+	if patch.Name.Null {
+		fields.Add("#/name", "required", "A name cannot be taken away; give another or leave it out.")
+	}
+	if patch.ParentID.Null {
+		fields.Add("#/parent_id", "required", "Everything lies in a folder; name one or leave it out.")
+	}
+	if err := fields.Err(); err != nil {
+		return err
+	}
+	if patch.Name.Set {
+		if err := checkName(patch.Name.Value); err != nil {
+			return err
+		}
+	}
+	it, err := f.move(r.Context(), v.owner, id, patch, r.Header)
+	if err != nil {
+		return err
+	}
+	return writeItem(w, http.StatusOK, it)
+}
+
+// move is one row and one rename, however much lies below.
+func (f *Files) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, h http.Header) (it placed, err error) {
+	c := change{owner: owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
+		from, err := itemByID(ctx, t, owner, id)
+		if err != nil {
+			return err
+		}
+		if from.Parent == nil {
+			return errRoot
+		}
+		if err := precondition(h, from.tag()); err != nil {
+			return err
+		}
+		name, parent := from.Name, *from.Parent
+		if patch.Name.Set {
+			name = patch.Name.Value
+		}
+		if patch.ParentID.Set {
+			parent = patch.ParentID.Value
+		}
+		to, err := folderByID(ctx, t, owner, parent)
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(to.path+"/", from.path+"/") {
+			return errIntoItself
+		}
+		it = placed{path: to.path + "/" + name}
+		if it.path == from.path {
+			it = from
+			return nil
+		}
+		if err := checkFit(ctx, t, from.item, from.path, it.path); err != nil {
+			return err
+		}
+		if it.item, err = relocate(ctx, t, from.ID, parent, name); err != nil {
+			return err
+		}
+		if err := f.addMove(t, it.item, kindMove, diskPath(owner, from.path), diskPath(owner, it.path)); err != nil {
+			return err
+		}
+		return f.audit.Record(ctx, t, audit.Event{Action: audit.FileMoved, Target: id})
+	}}
+	err = f.carryOut(ctx, c, func(context.Context) {})
+	return it, err
+}
+
+// folderByID finds the folder that something is to be put into.
+func folderByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (placed, error) {
+	to, err := itemByID(ctx, q, owner, id)
+	switch {
+	case errors.Is(err, db.ErrNotFound):
+		return to, errParentMissing
+	case err == nil && to.isFile():
+		return to, errNotFolder.With("A file cannot hold anything; choose a folder.")
+	}
+	return to, err
+}
+
+// relocate gives an item its place in the tree, out of the trash if it was
+// there.
+func relocate(ctx context.Context, q db.Querier, id, parent uuid.UUID, name string) (item, error) {
+	const sql = `-- name: files.Relocate
+		UPDATE items i
+		   SET parent_id = $2, name = $3, name_sort = normalize($4, NFC), trashed_at = NULL,
+		       revision = i.revision + 1, updated_at = now()
+		 WHERE i.id = $1
+		RETURNING ` + itemColumns
+	return db.One(ctx, q, scanItem, sql, id, parent, name, strings.ToLower(name))
+}
+
+// addMove adds the record of one rename on the disk. The owner has no pending
+// record at this point, so the entry lies where the rows of before say. What
+// is missing there needs no record: nothing has to follow.
+func (f *Files) addMove(t *txn, it item, kind, source, target string) error {
+	info, err := f.disk.lstat(source)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t.add(record{kind: kind, item: it.ID, revision: it.Revision, ino: inode(info), source: source, target: target})
+	return nil
+}
+
+// checkFit holds a move against the limits of depth and length. Only folders
+// are walked, so a folder counts as if each had a file in it with the longest
+// name; nothing is refused that becomes neither deeper nor longer.
+func checkFit(ctx context.Context, q db.Querier, it item, from, to string) error {
+	deeper := strings.Count(to, "/") - strings.Count(from, "/")
+	if deeper <= 0 && len(to) <= len(from) {
+		return nil
+	}
+	if it.isFile() {
+		return checkExtent(strings.Count(to, "/"), len(to))
+	}
+	const sql = `-- name: files.Height
+		WITH RECURSIVE down AS (
+		    SELECT $1::uuid AS id, 0 AS height, 0 AS length
+		    UNION ALL
+		    SELECT c.id, d.height + 1, d.length + octet_length(c.name) + 1
+		      FROM down d JOIN items c ON c.parent_id = d.id AND c.kind = 0 AND c.trashed_at IS NULL
+		)
+		SELECT max(d.height), max(d.length) FROM down d`
+	type extent struct{ height, length int }
+	below, err := db.One(ctx, q, func(row pgx.Row) (e extent, err error) {
+		err = row.Scan(&e.height, &e.length)
+		return e, err
+	}, sql, it.ID)
+	if err != nil {
+		return err
+	}
+	return checkExtent(strings.Count(to, "/")+below.height+1, len(to)+below.length+1+maxName)
+}

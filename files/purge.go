@@ -1,0 +1,168 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"path"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// purgeFor bounds how long one transaction holds the lock that a backup
+	// waits for.
+	purgeFor = 20 * time.Second
+	// purgePage is how many items of the trash one round ends.
+	purgePage = 100
+)
+
+// deleteTrashed is DELETE /files/trash/{id}: for good.
+func (f *Files) deleteTrashed(w http.ResponseWriter, r *http.Request, v visit) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	if err := f.purge(r.Context(), v.owner, id); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// emptyTrash is DELETE /files/trash.
+func (f *Files) emptyTrash(w http.ResponseWriter, r *http.Request, v visit) error {
+	const sql = `-- name: files.TrashedOfOwner
+		SELECT i.owner_id, i.id FROM items i WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL ORDER BY i.trashed_at, i.id LIMIT $2`
+	for {
+		done, err := f.purgeSome(r.Context(), sql, v.owner, purgePage)
+		if err != nil {
+			return err
+		}
+		if done < purgePage {
+			break
+		}
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// endTrash purges what has been in the trash for longer than its retention.
+func (f *Files) endTrash(ctx context.Context) error {
+	const sql = `-- name: files.TrashToEnd
+		SELECT i.owner_id, i.id FROM items i WHERE i.trashed_at < now() - $1::interval ORDER BY i.trashed_at LIMIT $2`
+	for f.trashRetention > 0 {
+		done, err := f.purgeSome(ctx, sql, f.trashRetention, purgePage)
+		if err != nil || done < purgePage {
+			return err
+		}
+	}
+	return nil
+}
+
+// purgeSome purges the items that a query names and tells how many it named.
+func (f *Files) purgeSome(ctx context.Context, sql string, args ...any) (int, error) {
+	type key struct{ owner, item uuid.UUID }
+	keys, err := db.All(ctx, f.db, func(row pgx.Row) (k key, err error) {
+		err = row.Scan(&k.owner, &k.item)
+		return k, err
+	}, sql, args...)
+	if err != nil {
+		return 0, err
+	}
+	for _, k := range keys {
+		// Another may have restored or purged it meanwhile.
+		if err := f.purge(ctx, k.owner, k.item); err != nil && !errors.Is(err, db.ErrNotFound) {
+			return 0, err
+		}
+	}
+	return len(keys), nil
+}
+
+// purge deletes a trashed item with all that lies below it. The bytes go to
+// purge/ by one rename; what was trashed before from a folder that ends here
+// stays in the trash and would be restored to the root.
+func (f *Files) purge(ctx context.Context, owner, id uuid.UUID) error {
+	const below = `
+		WITH RECURSIVE below AS (
+		    SELECT i.id FROM items i WHERE i.id = $1
+		    UNION ALL
+		    SELECT c.id FROM below b JOIN items c ON c.parent_id = b.id AND c.trashed_at IS NULL
+		)`
+	const keep = `-- name: files.KeepTrashedBelow` + below + `
+		UPDATE items i SET parent_id = $2
+		 WHERE i.parent_id IN (SELECT b.id FROM below b) AND i.trashed_at IS NOT NULL AND i.id <> $1`
+	const remove = `-- name: files.DeleteBelow` + below + `, gone AS (
+		    DELETE FROM items i USING below b WHERE i.id = b.id RETURNING i.size
+		)
+		SELECT coalesce(sum(g.size), 0)::bigint FROM gone g`
+	c := change{owner: owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
+		it, err := trashedByID(ctx, t, owner, id)
+		if err != nil {
+			return err
+		}
+		if _, err := db.Exec(ctx, t, keep, id, t.tree.root); err != nil {
+			return err
+		}
+		freed, err := db.One(ctx, t, db.Value[int64], remove, id)
+		if err != nil {
+			return err
+		}
+		t.used = -freed
+		if err := f.addMove(t, it.item, kindPurge, trashPath(owner, id), purgePath(id, it.Revision)); err != nil {
+			return err
+		}
+		return f.audit.Record(ctx, t, audit.Event{Action: audit.FilePurged, Target: id})
+	}}
+	return f.carryOut(ctx, c, func(context.Context) {})
+}
+
+// freeDisplaced frees what lies in purge/. It holds the lock PURGE, which a
+// backup holds from its snapshot to its end.
+func (f *Files) freeDisplaced(ctx context.Context) error {
+	for more := true; more; {
+		if err := f.disk.checkInPlace(f.id); err != nil {
+			return err
+		}
+		err := f.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+			const lock = `-- name: files.TryPurgeLock
+				SELECT pg_try_advisory_xact_lock($1, 0)`
+			locked, err := db.One(ctx, tx, db.Value[bool], lock, lockPurge)
+			if err != nil || !locked {
+				more = false
+				return err
+			}
+			more, err = f.freeFor(ctx, purgeFor)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// freeFor removes entries of purge/ for about that long; more says whether
+// some are left.
+func (f *Files) freeFor(ctx context.Context, long time.Duration) (more bool, err error) {
+	names, err := f.disk.names(purgeFolder)
+	if err != nil {
+		return false, err
+	}
+	began := time.Now()
+	for _, name := range names {
+		if ctx.Err() != nil || time.Since(began) > long {
+			return ctx.Err() == nil, context.Cause(ctx)
+		}
+		if err := f.disk.root.RemoveAll(path.Join(purgeFolder, name)); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}

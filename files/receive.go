@@ -1,0 +1,224 @@
+package files
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// copyBuffer is the size of one write. io.Copy's 32 KiB cost eight times as
+// many system calls; the buffers are kept, so an upload costs one of them.
+const copyBuffer = 256 << 10
+
+// flushEvery is how many bytes are written before the kernel is told to begin
+// with them, so that the fsync at the end finds little left.
+const flushEvery = 16 << 20
+
+var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
+
+// staged are bytes on their way in: a file that no row points to yet.
+type staged struct {
+	owner    uuid.UUID
+	op       uuid.UUID
+	item     uuid.UUID // whose id the file carries
+	path     string
+	file     *os.File
+	size     int64
+	sum      []byte // SHA-256
+	mtime    int64  // nanoseconds since 1970
+	ino      int64
+	reserved int64 // bytes held in uploads
+}
+
+// stage makes the empty staging file of a new op.
+func (f *Files) stage(owner, op, item uuid.UUID) (*staged, error) {
+	s := &staged{owner: owner, op: op, item: item, path: f.stagingPath(owner, op)}
+	const flags = os.O_RDWR | os.O_CREATE | os.O_EXCL
+	var err error
+	s.file, err = f.disk.root.OpenFile(s.path, flags, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := f.disk.root.Mkdir(path.Dir(s.path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		if err := f.disk.syncFolder(stagingFolder); err != nil {
+			return nil, err
+		}
+		s.file, err = f.disk.root.OpenFile(s.path, flags, 0o600)
+	}
+	return s, err
+}
+
+// drop removes what an upload that came to nothing has left: the bytes, then
+// the reservation. What cannot be removed now is found by recovery.
+func (f *Files) drop(ctx context.Context, s *staged) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	if err := f.disk.root.Remove(s.path); ignoreNotExist(err) != nil {
+		f.log.WarnContext(ctx, "a staging file could not be removed", "op", s.op, "error", err)
+	}
+	if s.reserved == 0 {
+		return
+	}
+	if err := release(ctx, f.db, s.owner, s.op); err != nil {
+		f.log.WarnContext(ctx, "a reservation could not be released; it will expire", "op", s.op, "error", err)
+	}
+}
+
+// receive is P1: it takes the body into the staging file, hashing in the same
+// pass, and makes it durable. declared is the Content-Length, -1 without one;
+// less is what the bytes will displace and need not be reserved for.
+func (f *Files) receive(ctx context.Context, s *staged, body io.Reader, declared, less int64) error {
+	buf := buffers.Get().(*[copyBuffer]byte)
+	defer buffers.Put(buf)
+	sum := sha256.New()
+	growth := int64(firstGrowth)
+	for ended := false; !ended; {
+		n, err := fill(body, buf[:])
+		if ended = errors.Is(err, io.EOF); err != nil && !ended {
+			return err
+		}
+		if n == 0 {
+			continue
+		}
+		if declared < 0 {
+			if growth, err = f.grow(ctx, s, int64(n), less, growth); err != nil {
+				return err
+			}
+		}
+		if err := f.write(s, sum, buf[:n]); err != nil {
+			return err
+		}
+	}
+	if declared >= 0 && s.size != declared {
+		// net/http ends a body by EOF only at its declared length.
+		return fmt.Errorf("received %d of %d bytes: %w", s.size, declared, io.ErrUnexpectedEOF)
+	}
+	s.sum = sum.Sum(nil)
+	return f.seal(s)
+}
+
+// fill reads until the buffer is full or the body ends.
+func fill(body io.Reader, buf []byte) (n int, err error) {
+	for n < len(buf) && err == nil {
+		var m int
+		m, err = body.Read(buf[n:])
+		n += m
+	}
+	return n, err
+}
+
+func (f *Files) write(s *staged, sum hash.Hash, b []byte) error {
+	sum.Write(b)
+	if _, err := s.file.Write(b); err != nil {
+		return f.diskError(err)
+	}
+	before := s.size
+	s.size += int64(len(b))
+	if before/flushEvery != s.size/flushEvery {
+		// A hint alone: whether the bytes arrived is for fsync to say.
+		from := before / flushEvery * flushEvery
+		_ = syscall.SyncFileRange(int(s.file.Fd()), from, flushEvery, 2 /* SYNC_FILE_RANGE_WRITE */)
+	}
+	return nil
+}
+
+// grow reserves ahead for an upload that has not told its length, and asks
+// for the floor of free space again. When the step is refused the next bytes
+// may still fit exactly.
+func (f *Files) grow(ctx context.Context, s *staged, next, less, growth int64) (int64, error) {
+	needed := s.size + next - less
+	if needed <= max(s.reserved, unreserved) {
+		return growth, nil
+	}
+	if err := f.checkFree(next); err != nil {
+		return growth, err
+	}
+	for _, step := range []int64{max(growth, needed-s.reserved), needed - s.reserved} {
+		err := f.reserve(ctx, s.owner, s.op, step)
+		if err == nil {
+			s.reserved += step
+			return min(2*growth, mostGrowth), nil
+		}
+		if !errors.Is(err, errQuota) {
+			return growth, err
+		}
+	}
+	return growth, errQuota.With("The rest of the upload does not fit. Delete something, or ask for more space.")
+}
+
+// seal makes the received bytes durable under everything they have to be
+// found again by. A failed fsync is final: the kernel may have thrown the
+// pages away, and a second call would say that all is well.
+func (f *Files) seal(s *staged) error {
+	if err := setTimes(s.file, time.Now()); err != nil {
+		return f.diskError(err)
+	}
+	info, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	s.mtime, s.ino = info.ModTime().UnixNano(), inode(info)
+	sum := fmt.Sprintf("%s %d %d", hex.EncodeToString(s.sum), s.size, s.mtime)
+	if err := setXattr(s.file, xattrSHA256, sum); err != nil {
+		return f.diskError(err)
+	}
+	if err := f.carry(s, s.item); err != nil {
+		return err
+	}
+	if err := f.disk.syncFolder(path.Dir(s.path)); err != nil {
+		return f.syncFailed(err)
+	}
+	return nil
+}
+
+// carry lets the file carry an item's id, durably.
+func (f *Files) carry(s *staged, item uuid.UUID) error {
+	if err := setXattr(s.file, xattrID, item.String()); err != nil {
+		return f.diskError(err)
+	}
+	s.item = item
+	if err := s.file.Sync(); err != nil {
+		return f.syncFailed(err)
+	}
+	return nil
+}
+
+// verify holds the received bytes against the sums that the client sent.
+func (s *staged) verify(wanted [][]byte) error {
+	for _, sum := range wanted {
+		if !bytes.Equal(sum, s.sum) {
+			return errDigestMismatch.With("The bytes that arrived have another SHA-256. Nothing was stored; send them again.")
+		}
+	}
+	return nil
+}
+
+// diskError turns a full disk into its problem.
+func (f *Files) diskError(err error) error {
+	if noSpace(err) {
+		return errNoSpace.Because(err)
+	}
+	return err
+}
+
+// syncFailed reports the disk as degraded until the process is restarted.
+func (f *Files) syncFailed(err error) error {
+	if !noSpace(err) {
+		f.degraded.Store(new("fsync failed: " + err.Error()))
+		f.log.Error("fsync failed: the storage cannot be trusted until the disk was looked at", "error", err)
+	}
+	return f.diskError(err)
+}

@@ -1,0 +1,385 @@
+package files_test
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"homebase/db/dbtest"
+	"homebase/files"
+)
+
+func (h *house) wantFolder(t testing.TB, p string) {
+	t.Helper()
+	if info, err := os.Lstat(p); err != nil || !info.IsDir() {
+		t.Fatalf("%s is no folder: %v", p, err)
+	}
+}
+
+// killed makes the state that a worker leaves which was killed between the
+// commit and the publishing of the file at name: the row is new, the disk is
+// old, the bytes are staged, a record remains, and nobody holds its lock.
+func (h *house) killed(t *testing.T, owner, name string) (staged string) {
+	t.Helper()
+	worker := h.number(t, "INSERT INTO workers DEFAULT VALUES RETURNING id")
+	place := h.place(owner, "documents", name)
+	staged = filepath.Join("staging", owner, fmt.Sprintf("01234567-89ab-7def-8123-456789abcdef.%d", worker))
+	if err := os.MkdirAll(filepath.Join(h.data, "staging", owner), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(place, filepath.Join(h.data, staged)); err != nil {
+		t.Fatal(err)
+	}
+	n := h.exec(t, `
+		WITH t AS (UPDATE trees SET seq = seq + 1 WHERE owner_id = $1 RETURNING seq)
+		INSERT INTO file_ops (owner_id, seq, op_id, worker_id, kind, item_id, revision, ino, source, target)
+		SELECT $1, t.seq, gen_random_uuid(), $2, 'put', i.id, i.revision, i.ino, $3, $4
+		  FROM t, items i WHERE i.owner_id = $1 AND i.name = $5`,
+		owner, worker, staged, "users/"+owner+"/documents/"+name, name)
+	if n != 1 {
+		t.Fatalf("%d records", n)
+	}
+	return staged
+}
+
+func TestKilledBetweenCommitAndPublish_NewFileIsReadAndThenPutInPlace(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	want := random(100_000)
+	c.Do("PUT", "/files/content/documents/a.bin", want).Want(t, 201)
+	h.settled(t)
+	h.killed(t, id, "a.bin")
+
+	a := c.Do("GET", "/files/content/documents/a.bin", nil).Want(t, 200)
+	wantBytes(t, a.Body, want)
+	if a.Header.Get("ETag") != `"`+sha(want)+`"` {
+		t.Errorf("got ETag %s", a.Header.Get("ETag"))
+	}
+	h.run(t, "files.recover")
+	wantFile(t, h.place(id, "documents", "a.bin"), want)
+	h.run(t, "files.recover")
+	wantBytes(t, c.Do("GET", "/files/content/documents/a.bin", nil).Want(t, 200).Body, want)
+	if left := h.onDisk(t); len(left) != 1 {
+		t.Errorf("the disk holds %q", left)
+	}
+	if n := h.number(t, "SELECT count(*) FROM workers") + h.number(t, "SELECT count(*) FROM file_ops"); n != 1 {
+		t.Errorf("%d workers and records are left", n)
+	}
+}
+
+func TestKilledBetweenCommitAndPublish_ReplacedFileDisplacesTheOldBytes(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.bin", "old").Want(t, 201)
+	it := decode[item](t, c.Do("PUT", "/files/content/documents/a.bin", "new bytes").Want(t, 200))
+	h.settled(t)
+	h.killed(t, id, "a.bin")
+	// The old bytes are still in place.
+	if err := os.Rename(h.data+"/purge/"+it.ID+".1", h.place(id, "documents", "a.bin")); err != nil {
+		t.Fatal(err)
+	}
+	wantBytes(t, c.Do("GET", "/files/content/documents/a.bin", nil).Want(t, 200).Body, []byte("new bytes"))
+	h.run(t, "files.recover")
+	wantFile(t, h.place(id, "documents", "a.bin"), []byte("new bytes"))
+	wantFile(t, h.data+"/purge/"+it.ID+".1", []byte("old"))
+}
+
+func TestKilledInsideRecovery_EveryStepTwiceDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.bin", "bytes").Want(t, 201)
+	h.settled(t)
+	staged := h.killed(t, id, "a.bin")
+	// Marked dead and renamed, then killed again before the record went.
+	h.exec(t, "UPDATE workers SET dead_at = now() WHERE id = (SELECT worker_id FROM file_ops)")
+	if err := os.Rename(filepath.Join(h.data, staged), h.place(id, "documents", "a.bin")); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t, "files.recover")
+	wantFile(t, h.place(id, "documents", "a.bin"), []byte("bytes"))
+	if n := h.number(t, "SELECT count(*) FROM file_ops"); n != 0 {
+		t.Errorf("%d records are left", n)
+	}
+}
+
+func TestRecovery_OldRecordsOfAnItemThatWentOnAreDropped(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.bin", "one").Want(t, 201)
+	c.Do("PUT", "/files/content/documents/a.bin", "two").Want(t, 200)
+	h.settled(t)
+	worker := h.number(t, "INSERT INTO workers DEFAULT VALUES RETURNING id")
+	h.exec(t, `
+		INSERT INTO file_ops (owner_id, seq, op_id, worker_id, kind, item_id, revision, ino, source, target)
+		SELECT $1, 1000, gen_random_uuid(), $2, 'put', i.id, 1, 1, 'staging/x', $3 FROM items i WHERE i.name = 'a.bin'`,
+		id, worker, "users/"+id+"/documents/a.bin")
+	h.run(t, "files.recover")
+	wantFile(t, h.place(id, "documents", "a.bin"), []byte("two"))
+}
+
+func TestRecovery_ReleasesReservationsAndSweepsStaging(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.bin", "x").Want(t, 201)
+	h.settled(t)
+	worker := h.number(t, "INSERT INTO workers DEFAULT VALUES RETURNING id")
+	h.exec(t, "UPDATE trees SET reserved = 5000")
+	h.exec(t, "INSERT INTO uploads (op_id, owner_id, worker_id, bytes, expires_at) VALUES (gen_random_uuid(), $1, $2, 5000, now() + interval '1 h')", id, worker)
+	if err := os.WriteFile(filepath.Join(h.data, "staging", id, fmt.Sprintf("op.%d", worker)), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t, "files.recover")
+	if n := h.number(t, "SELECT reserved FROM trees"); n != 0 {
+		t.Errorf("%d bytes are still reserved", n)
+	}
+	if left := h.onDisk(t); len(left) != 1 {
+		t.Errorf("the disk holds %q", left)
+	}
+}
+
+func TestExpiry_ReleasesWhatOutlivedItsTime(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("GET", "/files/usage", nil).Want(t, 200)
+	h.exec(t, "UPDATE trees SET reserved = 5000")
+	h.exec(t, "INSERT INTO uploads (op_id, owner_id, worker_id, bytes, expires_at) VALUES (gen_random_uuid(), $1, 0, 5000, now() - interval '1 s')", id)
+	h.run(t, "files.expire")
+	if u := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)); u.Reserved != 0 {
+		t.Errorf("got %+v", u)
+	}
+}
+
+func TestRecovery_WhatStandsInTheWayIsKeptUnderAnotherName(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.txt", "mine").Want(t, 201)
+	h.settled(t)
+	h.killed(t, id, "a.txt")
+	if err := os.WriteFile(h.place(id, "documents", "a.txt"), []byte("copied by hand"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t, "files.recover")
+	wantFile(t, h.place(id, "documents", "a.txt"), []byte("mine"))
+	wantFile(t, h.place(id, "documents", "a (found).txt"), []byte("copied by hand"))
+}
+
+func TestRecovery_BytesThatAreNowhereBlockNobody(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.txt", "mine").Want(t, 201)
+	h.settled(t)
+	staged := h.killed(t, id, "a.txt")
+	if err := os.Remove(filepath.Join(h.data, staged)); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t, "files.recover")
+	if n := h.number(t, "SELECT count(*) FROM file_ops WHERE quarantined_at IS NOT NULL"); n != 1 {
+		t.Errorf("%d records are kept aside", n)
+	}
+	c.Do("GET", "/files/content/documents/a.txt", nil).WantProblem(t, 404, "content_missing")
+	c.Do("GET", "/files/lookup?path=/documents/a.txt", nil).Want(t, 200)
+	c.Do("PUT", "/files/content/documents/a.txt", "again").Want(t, 200)
+	c.Do("POST", "/files/folders", map[string]string{"path": "/documents/b"}).Want(t, 201)
+}
+
+func TestRecovery_MissingFoldersAreMadeAgain(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.txt", "mine").Want(t, 201)
+	h.settled(t)
+	h.killed(t, id, "a.txt")
+	if err := os.RemoveAll(h.place(id)); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t, "files.recover")
+	wantFile(t, h.place(id, "documents", "a.txt"), []byte("mine"))
+}
+
+func TestWriters_WaitForADeadWorkersRecordAndFinishIt(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.txt", "mine").Want(t, 201)
+	h.settled(t)
+	h.killed(t, id, "a.txt")
+	c.Do("PUT", "/files/content/documents/b.txt", "beside").Want(t, 201) // puts run side by side
+	c.Do("POST", "/files/folders", map[string]string{"path": "/documents/new"}).Want(t, 201)
+	wantFile(t, h.place(id, "documents", "a.txt"), []byte("mine"))
+	h.wantFolder(t, h.place(id, "documents", "new"))
+}
+
+func TestWriters_NeverCarryOutALivingWorkersRecord(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.txt", "mine").Want(t, 201)
+	h.settled(t)
+	other := h.second(t)
+	staged := h.killed(t, id, "a.txt")
+	// It lives, and was only stopped for a while.
+	lock, err := os.Create(filepath.Join(h.data, "workers", filepath.Ext(staged)[1:]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	c.Do("PUT", "/files/content/documents/a.txt", "next").WantProblem(t, 503, "busy")
+	c.Do("POST", "/files/folders", map[string]string{"path": "/documents/b"}).WantProblem(t, 503, "busy")
+	c.Do("PUT", "/files/content/documents/b.txt", "beside").Want(t, 201)
+	if _, err := os.Lstat(filepath.Join(h.data, staged)); err != nil {
+		t.Fatal(err)
+	}
+	// Readers of both workers are not held up.
+	oc := other.Client(t).As(c.Bearer)
+	wantBytes(t, oc.Do("GET", "/files/content/documents/a.txt", nil).Want(t, 200).Body, []byte("mine"))
+}
+
+func TestTwoWorkers_ShareOneTree(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	other := h.second(t)
+	oc := other.Client(t).As(c.Bearer)
+	c.Do("PUT", "/files/content/documents/a.txt", "one").Want(t, 201)
+	wantBytes(t, oc.Do("GET", "/files/content/documents/a.txt", nil).Want(t, 200).Body, []byte("one"))
+	oc.Do("PUT", "/files/content/documents/a.txt", "two").Want(t, 200)
+	wantBytes(t, c.Do("GET", "/files/content/documents/a.txt", nil).Want(t, 200).Body, []byte("two"))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 30 {
+			if a := oc.Do("PUT", fmt.Sprintf("/files/content/documents/b%d", i), "x"); a.Status != 201 {
+				t.Errorf("got %d: %s", a.Status, a.Body)
+			}
+		}
+	}()
+	for i := range 30 {
+		c.Do("POST", "/files/folders", map[string]any{"path": fmt.Sprintf("/images/%d", i)}).Want(t, 201)
+	}
+	<-done
+	h.settled(t)
+	if left := h.onDisk(t); len(left) != 32 { // 30, a.txt, and what it displaced
+		t.Errorf("the disk holds %d: %q", len(left), left)
+	}
+	h.wantFolder(t, h.place(id, "images", "29"))
+}
+
+func open(t *testing.T, url, data string) (*files.Files, error) {
+	t.Helper()
+	d := dbtest.Open(t, url)
+	f := files.New(files.Config{DB: d, DataDir: data, DefaultQuota: 1 << 30, UploadExpiry: time.Hour, Log: slog.New(slog.DiscardHandler)})
+	err := f.Start(t.Context())
+	return f, err
+}
+
+func TestStart_RefusesADirectoryThatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
+	url, data := dbtest.Create(t), filepath.Join(t.TempDir(), "data")
+	f, err := open(t, url, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Stop()
+	if f, err = open(t, url, data); err != nil {
+		t.Fatalf("the second time: %v", err)
+	}
+	f.Stop()
+	if _, err := open(t, url, t.TempDir()); err == nil || !strings.Contains(err.Error(), "not mounted") {
+		t.Errorf("an empty directory: got %v", err)
+	}
+	if _, err := open(t, url, filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "not mounted") {
+		t.Errorf("no directory: got %v", err)
+	}
+	foreign := t.TempDir()
+	if f, err = open(t, dbtest.Create(t), foreign); err != nil {
+		t.Fatal(err)
+	}
+	f.Stop()
+	if _, err := open(t, url, foreign); err == nil || !strings.Contains(err.Error(), "another") {
+		t.Errorf("another's directory: got %v", err)
+	}
+}
+
+func TestStart_DiskWithoutItsRowsServesNothing(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.txt", "x").Want(t, 201)
+	h.settled(t)
+	h.exec(t, "UPDATE instance SET data_dir_id = NULL")
+	other := h.second(t)
+	other.Client(t).As(c.Bearer).Do("GET", "/files/content/documents/a.txt", nil).WantProblem(t, 503, "storage_unavailable")
+	if err := other.files.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "homebase files rebuild") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestMountThatGoesAway_AnswersUnavailableUntilItIsBack(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.txt", "x").Want(t, 201)
+	aside := h.data + ".aside"
+	if err := os.Rename(h.data, aside); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(h.data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return h.files.Ready(t.Context()) != nil })
+	c.Do("GET", "/files/content/documents/a.txt", nil).WantProblem(t, 503, "storage_unavailable")
+	c.Do("PUT", "/files/content/documents/b.txt", "x").WantProblem(t, 503, "storage_unavailable")
+	if err := os.Remove(h.data); err != nil { // empty: nothing was written into it
+		t.Fatal(err)
+	}
+	if err := os.Rename(aside, h.data); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return h.files.Ready(t.Context()) == nil })
+	c.Do("GET", "/files/content/documents/a.txt", nil).Want(t, 200)
+}
+
+func await(t testing.TB, held func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !held(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not come about")
+		}
+	}
+}
+
+func TestAudit_NamesTheChangesAndTheReads(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	it := decode[item](t, c.Do("PUT", "/files/content/documents/private-name.txt", "x").Want(t, 201))
+	c.Do("PUT", "/files/content/documents/private-name.txt", "y").Want(t, 200)
+	c.Do("GET", "/files/content/documents/private-name.txt", nil).Want(t, 200)
+	fo := decode[item](t, c.Do("POST", "/files/folders", map[string]string{"path": "/documents/private-folder"}).Want(t, 201))
+	count := func(action, target string) int64 {
+		return h.number(t, "SELECT count(*) FROM audit_events WHERE actor_user = $1 AND action = $2 AND target = $3", id, action, target)
+	}
+	if count("file.created", it.ID) != 1 || count("file.replaced", it.ID) != 1 || count("folder.created", fo.ID) != 1 {
+		t.Error("an event is missing")
+	}
+	await(t, func() bool { return count("file.download", it.ID) == 1 })
+	if n := h.number(t, "SELECT count(*) FROM audit_events WHERE details::text LIKE '%private%'"); n != 0 {
+		t.Errorf("%d events hold a name", n)
+	}
+}

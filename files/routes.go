@@ -1,0 +1,88 @@
+package files
+
+import (
+	"net/http"
+
+	"homebase/httpx"
+)
+
+const (
+	mayRead  = "files:read"
+	mayWrite = "files:write"
+)
+
+// Routes are the storage's routes.
+func (f *Files) Routes() []httpx.Route {
+	var (
+		anItem  = httpx.Response{Status: http.StatusOK, Body: itemBody{}, Headers: []string{"ETag"}}
+		newItem = httpx.Response{Status: http.StatusCreated, Body: itemBody{}, Headers: []string{"ETag", "Location"}}
+		partial = httpx.Response{Status: http.StatusPartialContent, Type: "*/*", Headers: []string{"ETag"}}
+		bytes   = httpx.Response{Status: http.StatusOK, Type: "*/*", Headers: []string{"ETag", "Accept-Ranges", "Content-Disposition"}}
+		done    = httpx.Response{Status: http.StatusNoContent}
+		same    = httpx.Response{Status: http.StatusNotModified, Headers: []string{"ETag"}}
+
+		found = []*httpx.Problem{httpx.ErrNotFound, errUnavailable}
+		named = append([]*httpx.Problem{errInvalidName, errPathTooLong}, found...)
+		reads = append([]*httpx.Problem{errNotFile, errContentMissing, httpx.ErrPreconditionFailed, httpx.ErrRange}, named...)
+		puts  = append([]*httpx.Problem{errNotFolder, errNotFile, errNameConflict, errParentMissing, errQuota, errNoSpace, errExpiry,
+			errInvalidDigest, errDigestMismatch, errContentRange, errContentCoding, httpx.ErrPreconditionFailed}, named...)
+	)
+	return []httpx.Route{
+		{Pattern: "GET /files/items/{id}", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
+			Summary: "A file or folder", Responses: []httpx.Response{anItem}, Problems: found,
+			Handler: f.visitor(f.getItem)},
+		{Pattern: "PATCH /files/items/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
+			Summary: "Rename or move a file or folder", Request: movePatch{}, Responses: []httpx.Response{anItem},
+			Problems: append([]*httpx.Problem{errRoot, errIntoItself, errNameConflict, errParentMissing, errNotFolder, httpx.ErrPreconditionFailed}, named...),
+			Handler:  f.visitor(f.patchItem)},
+		{Pattern: "DELETE /files/items/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
+			Summary: "Put a file or folder into the trash", Responses: []httpx.Response{done},
+			Problems: append([]*httpx.Problem{errRoot, httpx.ErrPreconditionFailed}, found...),
+			Handler:  f.visitor(f.deleteItem)},
+		{Pattern: "GET /files/trash", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
+			Summary: "What is in the trash, newest first", Query: []string{"limit", "cursor"},
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[trashedBody]{}}},
+			Problems:  append([]*httpx.Problem{httpx.ErrInvalidCursor}, found...),
+			Handler:   f.visitor(f.getTrash)},
+		{Pattern: "DELETE /files/trash", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
+			Summary: "Empty the trash", Responses: []httpx.Response{done}, Problems: found,
+			Handler: f.visitor(f.emptyTrash)},
+		{Pattern: "POST /files/trash/{id}/restore", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
+			Summary: "Take a file or folder out of the trash", Responses: []httpx.Response{anItem},
+			Problems: append([]*httpx.Problem{errNameConflict, errPathTooLong}, found...),
+			Handler:  f.visitor(f.restore)},
+		{Pattern: "DELETE /files/trash/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
+			Summary: "Delete a file or folder in the trash for good", Responses: []httpx.Response{done}, Problems: found,
+			Handler: f.visitor(f.deleteTrashed)},
+		{Pattern: "GET /files/items/{id}/children", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
+			Summary: "What is in a folder, page by page", Query: []string{"sort", "limit", "cursor"},
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[itemBody]{}}},
+			Problems:  append([]*httpx.Problem{errNotFolder, httpx.ErrInvalidCursor}, found...),
+			Handler:   f.visitor(f.getChildren)},
+		{Pattern: "GET /files/lookup", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
+			Summary: "A file or folder by its path", Query: []string{"path"},
+			Responses: []httpx.Response{anItem}, Problems: named,
+			Handler: f.visitor(f.lookup)},
+		{Pattern: "POST /files/folders", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
+			Summary: "Make a folder", Request: folderRequest{},
+			Responses: []httpx.Response{newItem, anItem},
+			Problems:  append([]*httpx.Problem{errNameConflict, errParentMissing, errNotFolder}, named...),
+			Handler:   f.visitor(f.postFolder)},
+		{Pattern: "GET /files/items/{id}/content", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
+			Summary: "A file's bytes", Responses: []httpx.Response{bytes, partial, same}, Problems: reads,
+			Handler: f.visitor(f.getContent)},
+		{Pattern: "PUT /files/items/{id}/content", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
+			Summary: "Replace a file's bytes", Responses: []httpx.Response{anItem}, Problems: puts,
+			Handler: f.visitor(f.putItem)},
+		{Pattern: "GET /files/content/{path...}", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
+			Summary: "A file's bytes by its path", Responses: []httpx.Response{bytes, partial, same}, Problems: reads,
+			Handler: f.visitor(f.getPath)},
+		{Pattern: "PUT /files/content/{path...}", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
+			Summary: "Store a file under a path", Query: []string{"parents"},
+			Responses: []httpx.Response{newItem, anItem}, Problems: puts,
+			Handler: f.visitor(f.putPath)},
+		{Pattern: "GET /files/usage", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
+			Summary: "How much is stored, in bytes", Responses: []httpx.Response{{Status: http.StatusOK, Body: usageBody{}}}, Problems: found,
+			Handler: f.visitor(f.getUsage)},
+	}
+}

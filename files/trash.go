@@ -1,0 +1,226 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// trashedBody is an item in the trash on the wire. Its path is where it was.
+type trashedBody struct {
+	itemBody
+	TrashedAt    time.Time `json:"trashed_at"`
+	OriginalPath string    `json:"original_path"`
+}
+
+// trashed is an item in the trash: the top of what was deleted.
+type trashed struct {
+	placed
+	at  time.Time
+	key string // at as text, for the cursor
+}
+
+// trashedQuery finds items in the trash with the path that they were deleted
+// from, or that their former folder has now.
+const trashedQuery = `
+	SELECT ` + itemColumns + `,
+	       (WITH RECURSIVE up AS (
+	            SELECT i.parent_id, i.name, 0 AS height
+	            UNION ALL
+	            SELECT p.parent_id, p.name, u.height + 1 FROM up u JOIN items p ON p.id = u.parent_id
+	        ) SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u),
+	       i.trashed_at, i.trashed_at::text
+	  FROM items i
+	 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL`
+
+func scanTrashed(row pgx.Row) (t trashed, err error) {
+	err = row.Scan(append(t.fields(), &t.path, &t.at, &t.key)...)
+	return t, err
+}
+
+func trashedByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (trashed, error) {
+	return db.One(ctx, q, scanTrashed, `-- name: files.TrashedByID`+trashedQuery+` AND i.id = $2`, owner, id)
+}
+
+// trashPath is where a deleted item lies.
+func trashPath(owner, item uuid.UUID) string {
+	return path.Join(trashFolder, owner.String(), item.String())
+}
+
+// getTrash is GET /files/trash, newest first.
+func (f *Files) getTrash(w http.ResponseWriter, r *http.Request, v visit) error {
+	page, err := httpx.PageOf(r, v.owner.String())
+	if err != nil {
+		return err
+	}
+	const order = ` ORDER BY i.trashed_at DESC, i.id DESC LIMIT $2`
+	sql, args := `-- name: files.Trash`+trashedQuery+order, []any{v.owner, page.Limit + 1}
+	if len(page.After) == 2 {
+		sql = `-- name: files.TrashAfter` + trashedQuery + ` AND (i.trashed_at, i.id) < ($3::text::timestamptz, $4::text::uuid)` + order
+		args = append(args, page.After[0], page.After[1])
+	}
+	found, err := db.All(r.Context(), f.db, scanTrashed, sql, args...)
+	if err != nil {
+		return err
+	}
+	list := httpx.ListOf(page, found, func(t trashed) []string { return []string{t.key, t.ID.String()} })
+	bodies := make([]trashedBody, len(list.Items))
+	for i, t := range list.Items {
+		bodies[i] = trashedBody{t.body(t.path), t.at.UTC(), t.path}
+	}
+	return httpx.WriteJSON(w, http.StatusOK, httpx.List[trashedBody]{Items: bodies, NextCursor: list.NextCursor})
+}
+
+// deleteItem is DELETE /files/items/{id}: to the trash.
+func (f *Files) deleteItem(w http.ResponseWriter, r *http.Request, v visit) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	if err := f.markTrashed(r.Context(), v.owner, id); err != nil {
+		return err
+	}
+	c := change{owner: v.owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
+		const sql = `-- name: files.TrashItem
+			UPDATE items i SET trashed_at = now(), revision = i.revision + 1 WHERE i.id = $1
+			RETURNING ` + itemColumns
+		it, err := itemByID(ctx, t, v.owner, id)
+		if err != nil {
+			return err
+		}
+		if it.Parent == nil {
+			return errRoot
+		}
+		if err := precondition(r.Header, it.tag()); err != nil {
+			return err
+		}
+		if it.item, err = db.One(ctx, t, scanItem, sql, id); err != nil {
+			return err
+		}
+		if err := f.addMove(t, it.item, kindMove, diskPath(v.owner, it.path), trashPath(v.owner, id)); err != nil {
+			return err
+		}
+		return f.audit.Record(ctx, t, audit.Event{Action: audit.FileDeleted, Target: id})
+	}}
+	if err := f.carryOut(r.Context(), c, func(context.Context) {}); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// markTrashed writes the item's folder and name to the entry itself, so that
+// the trash can be rebuilt from the disk. It counts only in the trash, so it
+// does no harm when the deletion comes to nothing.
+func (f *Files) markTrashed(ctx context.Context, owner, id uuid.UUID) error {
+	it, err := itemByID(ctx, f.db, owner, id)
+	if err != nil {
+		return err
+	}
+	if it.Parent == nil {
+		return errRoot
+	}
+	open := f.disk.folder
+	if it.isFile() {
+		open = func(p string) (*os.File, error) {
+			file, _, err := f.disk.open(p)
+			return file, err
+		}
+	}
+	entry, err := open(diskPath(owner, it.path))
+	if err != nil {
+		return nil // it is missing, or something else stands there: the rows decide
+	}
+	defer entry.Close()
+	if err := setXattr(entry, xattrTrashed, it.Parent.String()+" "+it.Name); err != nil {
+		return f.diskError(err)
+	}
+	return entry.Sync()
+}
+
+// restore is POST /files/trash/{id}/restore: back to its folder, or to the
+// root when that is gone; under its name, or a free one like it.
+func (f *Files) restore(w http.ResponseWriter, r *http.Request, v visit) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	var it placed
+	c := change{owner: v.owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
+		from, err := trashedByID(ctx, t, v.owner, id)
+		if err != nil {
+			return err
+		}
+		to, err := itemByID(ctx, t, v.owner, *from.Parent)
+		if err == nil {
+			err = checkFit(ctx, t, from.item, "", to.path+"/"+from.Name)
+		}
+		if errors.Is(err, db.ErrNotFound) || errors.Is(err, errPathTooLong) {
+			to, err = itemByID(ctx, t, v.owner, t.tree.root)
+		}
+		if err != nil {
+			return err
+		}
+		name, err := freeName(ctx, t, to.ID, from.Name)
+		if err != nil {
+			return err
+		}
+		it.path = to.path + "/" + name
+		if it.item, err = relocate(ctx, t, id, to.ID, name); err != nil {
+			return err
+		}
+		if err := f.addMove(t, it.item, kindMove, trashPath(v.owner, id), diskPath(v.owner, it.path)); err != nil {
+			return err
+		}
+		return f.audit.Record(ctx, t, audit.Event{Action: audit.FileRestored, Target: id})
+	}}
+	if err := f.carryOut(r.Context(), c, func(context.Context) {}); err != nil {
+		return err
+	}
+	return writeItem(w, http.StatusOK, it)
+}
+
+// freeName is the name itself, or "name (2).ext" and so on, whichever is not
+// taken in the folder. The caller holds the owner's lock.
+func freeName(ctx context.Context, q db.Querier, folder uuid.UUID, name string) (string, error) {
+	const sql = `-- name: files.NameTaken
+		SELECT EXISTS (SELECT FROM items i
+		                WHERE i.parent_id = $1 AND normalize(i.name, NFC) = normalize($2, NFC) AND i.trashed_at IS NULL)`
+	for n := 1; n <= 1000; n++ {
+		candidate := name
+		if n > 1 {
+			candidate = markName(name, fmt.Sprintf(" (%d)", n))
+		}
+		taken, err := db.One(ctx, q, db.Value[bool], sql, folder, candidate)
+		if err != nil || !taken {
+			return candidate, err
+		}
+	}
+	return "", errNameConflict
+}
+
+// markName puts a mark between a name and its extension and cuts the name
+// where the whole would be too long.
+func markName(name, mark string) string {
+	ext := path.Ext(name)
+	if len(ext) > 32 || ext == name {
+		ext = ""
+	}
+	stem := strings.TrimSuffix(name, ext)
+	if room := maxName - len(mark) - len(ext); len(stem) > room {
+		stem = strings.ToValidUTF8(stem[:room], "")
+	}
+	return stem + mark + ext
+}

@@ -1,0 +1,294 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"path"
+	"strings"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+var (
+	errContentRange = httpx.NewProblem(400, "content_range", "A PUT replaces the whole").
+			With("Leave Content-Range out, or use a resumable upload to send a file in pieces.")
+	errContentCoding = httpx.ErrUnsupportedType.With("Send the bytes as they are, without Content-Encoding.")
+
+	// errCarry rolls the commit back: the staged file carries another id than
+	// the item that turned out to be at the name.
+	errCarry = errors.New("the staged file carries another id")
+)
+
+// spot is where an upload goes, as the rows show it at one moment.
+type spot struct {
+	parent  uuid.UUID // the deepest folder that is there
+	missing []string  // folders that are not
+	name    string
+	path    string // "/documents/a.pdf"
+	item    *item  // what is there already, a file
+}
+
+// displaced is the size of what the upload replaces.
+func (s spot) displaced() int64 {
+	if s.item == nil {
+		return 0
+	}
+	return s.item.Size
+}
+
+// tags are the entity tags by which the present content may be named.
+func (s spot) tags() []string {
+	if s.item == nil {
+		return nil
+	}
+	return []string{s.item.contentTag(), s.item.tag()}
+}
+
+// finder looks an upload's spot up: once before the body is read, to refuse
+// early, and again under the owner's lock, where it counts.
+type finder func(ctx context.Context, q db.Querier) (spot, error)
+
+// byPath finds the spot that names lead to.
+func byPath(owner uuid.UUID, names []string) finder {
+	return func(ctx context.Context, q db.Querier) (spot, error) {
+		found, err := walk(ctx, q, owner, names)
+		if err != nil {
+			return spot{}, err
+		}
+		s := spot{name: names[len(names)-1], path: joinNames(names)}
+		folders := found[:min(len(found), len(names))]
+		deepest := folders[len(folders)-1]
+		if deepest.isFile() {
+			return s, errNotFolder.With("A part of the path is a file.")
+		}
+		s.parent = deepest.ID
+		s.missing = names[len(folders)-1 : len(names)-1]
+		if len(found) > len(names) {
+			s.item = &found[len(names)]
+			if !s.item.isFile() {
+				return s, errNameConflict.With("There is a folder of this name.")
+			}
+		}
+		return s, nil
+	}
+}
+
+// byID finds the spot of a file that is there.
+func byID(owner, id uuid.UUID) finder {
+	return func(ctx context.Context, q db.Querier) (spot, error) {
+		it, err := itemByID(ctx, q, owner, id)
+		if err != nil {
+			return spot{}, err
+		}
+		if !it.isFile() {
+			return spot{}, errNotFile
+		}
+		return spot{parent: *it.Parent, name: it.Name, path: it.path, item: &it.item}, nil
+	}
+}
+
+// putPath is PUT /files/content/{path...}.
+func (f *Files) putPath(w http.ResponseWriter, r *http.Request, v visit) error {
+	names := httpx.PathSegments(r, "path")
+	if err := checkPath(names); err != nil {
+		return err
+	}
+	parents := false
+	switch r.URL.Query().Get("parents") {
+	case "true":
+		parents = true
+	case "", "false":
+	default:
+		return httpx.ErrInvalidParameter.With("parents is true or false.")
+	}
+	return f.put(w, r, v, byPath(v.owner, names), parents)
+}
+
+// putItem is PUT /files/items/{id}/content.
+func (f *Files) putItem(w http.ResponseWriter, r *http.Request, v visit) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	return f.put(w, r, v, byID(v.owner, id), false)
+}
+
+// put takes a file in: check, reserve, receive, commit, publish, answer. What
+// a crash leaves at each step is the table in the package comment.
+func (f *Files) put(w http.ResponseWriter, r *http.Request, v visit, find finder, parents bool) error {
+	ctx := r.Context()
+	wanted, err := f.checkPut(r)
+	if err != nil {
+		return err
+	}
+	at, err := find(ctx, f.db)
+	if err != nil {
+		return err
+	}
+	if len(at.missing) > 0 && !parents {
+		return errParentMissing
+	}
+	if err := precondition(r.Header, at.tags()...); err != nil {
+		return err
+	}
+	s, err := f.take(ctx, v.owner, at, r)
+	if err != nil {
+		return err
+	}
+	defer s.file.Close()
+	if err := s.verify(wanted); err != nil {
+		f.drop(ctx, s)
+		return err
+	}
+	if len(at.missing) > 0 {
+		folders := strings.Split(path.Dir(at.path), "/")[1:]
+		if _, _, err := f.makeFolders(ctx, v.owner, folders, true); err != nil {
+			f.drop(ctx, s)
+			return err
+		}
+	}
+	it, created, err := f.commitPut(ctx, s, find, r.Header)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if created {
+		status = http.StatusCreated
+		w.Header().Set("Location", itemLocation(it.ID))
+	}
+	// The content is the resource that was put, so its tag is the answer's.
+	w.Header().Set("ETag", it.contentTag())
+	return httpx.WriteJSON(w, status, it.body(it.path))
+}
+
+// checkPut refuses by the headers alone.
+func (f *Files) checkPut(r *http.Request) (wanted [][]byte, err error) {
+	if r.Header.Get("Content-Range") != "" {
+		return nil, errContentRange
+	}
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return nil, errContentCoding
+	}
+	return wantedDigests(r.Header)
+}
+
+// take is P0 and P1. On an error nothing is left.
+func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request) (*staged, error) {
+	if err := f.checkFree(max(r.ContentLength, 0)); err != nil {
+		return nil, err
+	}
+	op, id := newID(), newID()
+	if at.item != nil {
+		id = at.item.ID
+	}
+	reserved := int64(0)
+	if r.ContentLength > unreserved {
+		if reserved = r.ContentLength - at.displaced(); reserved > 0 {
+			if err := f.reserve(ctx, owner, op, reserved); err != nil {
+				return nil, err
+			}
+		}
+	}
+	s, err := f.stage(owner, op, id)
+	if err != nil {
+		f.drop(ctx, &staged{owner: owner, op: op, path: f.stagingPath(owner, op), reserved: max(reserved, 0)})
+		return nil, f.diskError(err)
+	}
+	s.reserved = max(reserved, 0)
+	failpoint("reserved")
+	if err := f.receive(ctx, s, r.Body, r.ContentLength, at.displaced()); err != nil {
+		s.file.Close()
+		f.drop(ctx, s)
+		return nil, err
+	}
+	failpoint("staged")
+	return s, nil
+}
+
+// commitPut is P2 and P3 of an upload. It drops the staged bytes when the
+// commit did not happen; while that is not known, nobody may touch them.
+func (f *Files) commitPut(ctx context.Context, s *staged, find finder, h http.Header) (it placed, created bool, err error) {
+	for range 3 {
+		var other uuid.UUID
+		c := change{owner: s.owner, op: s.op, put: true, reserved: s.reserved > 0}
+		c.decide = func(ctx context.Context, t *txn) error {
+			at, err := find(ctx, t)
+			if err != nil {
+				return err
+			}
+			if len(at.missing) > 0 {
+				return errParentMissing
+			}
+			if at.item != nil {
+				other = at.item.ID
+			} else {
+				other = s.item
+			}
+			target := diskPath(s.owner, at.path)
+			if t.inTheWay(other, target) {
+				return errInTheWay
+			}
+			if err := precondition(h, at.tags()...); err != nil {
+				return err
+			}
+			if other != s.item {
+				return errCarry
+			}
+			created = at.item == nil
+			it.path = at.path
+			it.item, err = f.writeFile(ctx, t, s, at, h.Get("Content-Type"))
+			if err != nil {
+				return err
+			}
+			t.used = s.size - at.displaced()
+			t.add(record{kind: kindPut, item: it.ID, revision: it.Revision, ino: s.ino, source: s.path, target: target})
+			return nil
+		}
+		err = f.carryOut(ctx, c, func(ctx context.Context) { f.drop(ctx, s) })
+		switch {
+		case err == nil || errors.Is(err, db.ErrOutcomeUnknown) || errors.Is(err, errUnpublished):
+			return it, created, err
+		case errors.Is(err, errCarry):
+			// Another upload made the name meanwhile.
+			err = f.carry(s, other)
+		}
+		if err != nil {
+			break
+		}
+	}
+	f.drop(ctx, s)
+	return it, created, err
+}
+
+// writeFile writes the row of a received file, new or replaced, and its audit
+// entry.
+func (f *Files) writeFile(ctx context.Context, t *txn, s *staged, at spot, declaredType string) (it item, err error) {
+	const insert = `-- name: files.InsertFile
+		INSERT INTO items AS i (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino)
+		VALUES ($1, $2, $3, 1, $4, normalize($5, NFC), $6, $7, $8, $9, $10)
+		RETURNING ` + itemColumns
+	const replace = `-- name: files.ReplaceFile
+		UPDATE items i
+		   SET size = $3, media_type = $4, sha256 = $5, mtime = $6, ino = $7, revision = i.revision + 1, updated_at = now()
+		 WHERE i.id = $1 AND i.owner_id = $2
+		RETURNING ` + itemColumns
+	media := mediaType(at.name, declaredType)
+	event := audit.Event{Action: audit.FileCreated}
+	if at.item == nil {
+		it, err = db.One(ctx, t, scanItem, insert, s.item, s.owner, at.parent, at.name, strings.ToLower(at.name),
+			s.size, media, s.sum, s.mtime, s.ino)
+	} else {
+		event.Action = audit.FileReplaced
+		it, err = db.One(ctx, t, scanItem, replace, s.item, s.owner, s.size, media, s.sum, s.mtime, s.ino)
+	}
+	if err != nil {
+		return it, err
+	}
+	event.Target = it.ID
+	return it, f.audit.Record(ctx, t, event)
+}

@@ -1,0 +1,48 @@
+package files
+
+import (
+	"context"
+	"net/http"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// usageBody is what an owner's files take, in bytes.
+type usageBody struct {
+	Quota    int64 `json:"quota"`
+	Used     int64 `json:"used"`     // files and trash
+	Reserved int64 `json:"reserved"` // uploads under way
+	Trash    int64 `json:"trash"`    // the part of used that lies in the trash
+	Items    int64 `json:"items"`    // files and folders, without the root and the trash
+}
+
+// getUsage is GET /files/usage.
+func (f *Files) getUsage(w http.ResponseWriter, r *http.Request, v visit) error {
+	u, err := usageOf(r.Context(), f.db, v.owner, f.quota)
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, u)
+}
+
+func usageOf(ctx context.Context, q db.Querier, owner uuid.UUID, quota int64) (usageBody, error) {
+	const sql = `-- name: files.Usage
+		WITH RECURSIVE trash AS (
+		    SELECT i.id, i.size FROM items i WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL
+		    UNION
+		    SELECT c.id, c.size FROM trash p JOIN items c ON c.parent_id = p.id
+		)
+		SELECT coalesce(t.quota, $2), t.used, t.reserved,
+		       (SELECT coalesce(sum(x.size), 0)::bigint FROM trash x),
+		       (SELECT count(*) FROM items i WHERE i.owner_id = $1 AND i.parent_id IS NOT NULL)
+		     - (SELECT count(*) FROM trash)
+		  FROM trees t WHERE t.owner_id = $1`
+	return db.One(ctx, q, func(row pgx.Row) (u usageBody, err error) {
+		err = row.Scan(&u.Quota, &u.Used, &u.Reserved, &u.Trash, &u.Items)
+		return u, err
+	}, sql, owner, quota)
+}

@@ -1,0 +1,218 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// worker is this process's identity. It lives as long as the lock on
+// workers/<id> is held: the kernel gives that up when the process ends and at
+// no other time, so a restart of the database kills nobody.
+type worker struct {
+	id   int32
+	lock *os.File
+}
+
+func lockPath(id int32) string { return path.Join(workersFolder, strconv.Itoa(int(id))) }
+
+// tryLock takes the lock of a worker; false when someone holds it.
+func (d *dataDir) tryLock(id int32) (*os.File, bool, error) {
+	f, err := d.root.OpenFile(lockPath(id), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, false, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, false, nil
+		}
+		return nil, false, os.NewSyscallError("flock", err)
+	}
+	return f, true, nil
+}
+
+// enroll makes this process a worker. The lock is held before anybody can see
+// the row, so nobody takes a worker that is starting for a dead one.
+func (f *Files) enroll(ctx context.Context) error {
+	const sql = `-- name: files.InsertWorker
+		INSERT INTO workers DEFAULT VALUES RETURNING id`
+	var w worker
+	err := f.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+		if w.lock != nil {
+			w.lock.Close() // of an attempt that was rolled back
+		}
+		if w.id, err = db.One(ctx, tx, db.Value[int32], sql); err != nil {
+			return err
+		}
+		var ok bool
+		if w.lock, ok, err = f.disk.tryLock(w.id); err == nil && !ok {
+			err = fmt.Errorf("the lock of the new worker %d is held", w.id)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	f.worker = w
+	return nil
+}
+
+// recoverDead looks for workers that are gone and finishes what they began.
+// One that fails is tried again at the next call.
+func (f *Files) recoverDead(ctx context.Context) error {
+	const sql = `-- name: files.OtherWorkers
+		SELECT w.id FROM workers w WHERE w.id <> $1 ORDER BY w.id`
+	ids, err := db.All(ctx, f.db, db.Value[int32], sql, f.worker.id)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, id := range ids {
+		lock, ok, err := f.disk.tryLock(id)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		if !ok {
+			continue // alive, or recovered by another just now
+		}
+		if err := f.recover(ctx, id); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("recover worker %d: %w", id, err))
+		} else {
+			failed = errors.Join(failed, ignoreNotExist(f.disk.root.Remove(lockPath(id))))
+		}
+		lock.Close()
+	}
+	return failed
+}
+
+// recover finishes for a dead worker whose lock the caller holds: it is
+// marked dead, commits of it that are still in flight are waited for, its
+// records are redone, its reservations released and its staging swept. The
+// row goes last: a crash anywhere leaves the worker to be recovered again.
+func (f *Files) recover(ctx context.Context, id int32) error {
+	const markDead = `-- name: files.MarkWorkerDead
+		UPDATE workers SET dead_at = coalesce(dead_at, now()) WHERE id = $1`
+	const fence = `-- name: files.FenceExclusive
+		SELECT pg_advisory_xact_lock($1, $2)`
+	const gone = `-- name: files.DeleteWorker
+		DELETE FROM workers w
+		 WHERE w.id = $1
+		   AND NOT EXISTS (SELECT FROM file_ops o WHERE o.worker_id = w.id AND o.quarantined_at IS NULL)`
+	if _, err := db.Exec(ctx, f.db, markDead, id); err != nil {
+		return err
+	}
+	// Once this lock was had, a commit of that worker either is visible or
+	// will find the worker dead.
+	err := f.db.InTx(ctx, func(tx pgx.Tx) error {
+		_, err := db.Exec(ctx, tx, fence, lockFence, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	failpoint("fenced")
+	records, err := recordsOf(ctx, f.db, id)
+	if err != nil {
+		return err
+	}
+	if err := f.redoAll(ctx, records); err != nil {
+		return err
+	}
+	if err := f.releaseWorker(ctx, id); err != nil {
+		return err
+	}
+	if err := f.sweepStaging(ctx, id); err != nil {
+		return err
+	}
+	if len(records) > 0 {
+		f.log.InfoContext(ctx, "finished the changes of a worker that is gone", "worker", id, "records", len(records))
+	}
+	_, err = db.Exec(ctx, f.db, gone, id)
+	return err
+}
+
+// sweepStaging removes a dead worker's staged bytes that no record needs.
+func (f *Files) sweepStaging(ctx context.Context, id int32) error {
+	const sql = `-- name: files.StagedSources
+		SELECT o.source FROM file_ops o WHERE o.worker_id = $1`
+	sources, err := db.All(ctx, f.db, db.Value[string], sql, id)
+	if err != nil {
+		return err
+	}
+	needed := map[string]bool{}
+	for _, s := range sources {
+		needed[s] = true
+	}
+	owners, err := f.disk.names(stagingFolder)
+	if err != nil {
+		return err
+	}
+	suffix := "." + strconv.Itoa(int(id))
+	for _, owner := range owners {
+		folder := path.Join(stagingFolder, owner)
+		names, err := f.disk.names(folder)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			p := path.Join(folder, name)
+			if !strings.HasSuffix(name, suffix) || needed[p] {
+				continue
+			}
+			if err := f.disk.root.Remove(p); ignoreNotExist(err) != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// names lists one of the system's own folders.
+func (d *dataDir) names(folder string) ([]string, error) {
+	f, err := d.root.Open(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
+// stagingPath is where the bytes of an op are received. It names the worker,
+// so that a dead one's can be swept.
+func (f *Files) stagingPath(owner, op uuid.UUID) string {
+	return fmt.Sprintf("%s/%s/%s.%d", stagingFolder, owner, op, f.worker.id)
+}
+
+// retire gives the worker up after the last request: nothing of it is left
+// unless a change could not be finished, and that is for another worker.
+func (f *Files) retire(ctx context.Context) error {
+	return errors.Join(f.db.InTx(ctx, func(tx pgx.Tx) error {
+		const sql = `-- name: files.RetireWorker
+			DELETE FROM workers w
+			 WHERE w.id = $1
+			   AND NOT EXISTS (SELECT FROM file_ops o WHERE o.worker_id = w.id)
+			   AND NOT EXISTS (SELECT FROM uploads u WHERE u.worker_id = w.id)`
+		n, err := db.Exec(ctx, tx, sql, f.worker.id)
+		if err != nil || n == 0 {
+			return err
+		}
+		return f.disk.root.Remove(lockPath(f.worker.id))
+	}), f.worker.lock.Close())
+}

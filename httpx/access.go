@@ -1,0 +1,77 @@
+package httpx
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Access is a route's policy. Make one with Public, SignedIn or Needs; the
+// zero value declares nothing and keeps the server from starting.
+type Access struct {
+	level      level
+	permission string
+	recent     bool
+	keys       bool
+}
+
+type level int
+
+const (
+	undeclared level = iota
+	public
+	signedIn
+	permitted
+)
+
+// Public is open to all; credentials are not looked at.
+func Public() Access { return Access{level: public} }
+
+// SignedIn asks for any signed-in caller with a session. Access keys are
+// refused, but for OrKey: what a key may do is named by a permission.
+func SignedIn() Access { return Access{level: signedIn} }
+
+// Needs asks for a caller who holds the permission, "area:verb".
+func Needs(permission string) Access { return Access{level: permitted, permission: permission} }
+
+// Recent asks also for a password given within the last ten minutes.
+func (a Access) Recent() Access { a.recent = true; return a }
+
+// OrKey lets access keys in beside sessions where SignedIn is asked for.
+func (a Access) OrKey() Access { a.keys = true; return a }
+
+// recentFor is how long a given password counts as recent.
+const recentFor = 10 * time.Minute
+
+// checkPolicy holds the caller against the route's access.
+func checkPolicy(x *exchange, _ *http.Request) error {
+	access, caller := x.route.Access, x.caller
+	switch {
+	case access.level == public:
+		return nil
+	case caller == nil:
+		return ErrUnauthenticated
+	case access.level == permitted && !caller.Can(access.permission):
+		return ErrForbidden.With(fmt.Sprintf("This needs the permission %q.", access.permission))
+	case caller.KeyID != uuid.Nil && (access.recent || access.level == signedIn && !access.keys):
+		return ErrForbidden.With("An access key cannot do this; sign in instead.")
+	case access.recent && time.Since(caller.AuthenticatedAt) > recentFor:
+		return ErrReauthenticate
+	}
+	return nil
+}
+
+// String is the form shown by `homebase routes`: "public", "signed in",
+// "files:read", with " or key" and ", recent" where they hold.
+func (a Access) String() string {
+	s := map[level]string{undeclared: "undeclared", public: "public", signedIn: "signed in", permitted: a.permission}[a.level]
+	if a.keys {
+		s += " or key"
+	}
+	if a.recent {
+		s += ", recent"
+	}
+	return s
+}

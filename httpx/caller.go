@@ -1,0 +1,39 @@
+package httpx
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Caller is who sent a request. auth fills it, everyone reads it; it is
+// never changed after.
+type Caller struct {
+	UserID    uuid.UUID
+	SessionID uuid.UUID // zero when an access key calls
+	KeyID     uuid.UUID // zero when a session calls
+	// Permissions are sorted.
+	Permissions []string
+	// AuthenticatedAt is when the caller last proved the password.
+	AuthenticatedAt time.Time
+	// Cookie says that a cookie carried the credentials: only then can
+	// another site have made the browser send them.
+	Cookie bool
+}
+
+// Can reports whether the caller holds the permission.
+func (c *Caller) Can(permission string) bool {
+	_, ok := slices.BinarySearch(c.Permissions, permission)
+	return ok
+}
+
+// CallerOf returns who sent the request, nil when nobody is signed in or the
+// route is public.
+func CallerOf(ctx context.Context) *Caller {
+	if x := exchangeOf(ctx); x != nil {
+		return x.caller
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package httpx
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+var errUntrustedPeer = NewProblem(403, "untrusted_peer", "This server answers its proxy only").
+	With("Requests reach this server through its proxy. If you run it: HOMEBASE_TRUSTED_PROXIES does not contain the address that this connection came from.")
+
+// findClient finds the client's address. A peer on a unix socket is let in by
+// the socket's file mode and no CIDR can name it, so it counts as a trusted
+// proxy.
+func (s *Server) findClient(x *exchange, r *http.Request) error {
+	peer, unix := peerAddr(r)
+	trusted := unix || s.trusts(peer)
+	if !trusted && len(s.proxies) > 0 && !peer.IsLoopback() {
+		return errUntrustedPeer
+	}
+	x.addr = peer
+	if !trusted {
+		return nil
+	}
+	if addr, ok := s.forwardedAddr(r); ok {
+		x.addr = addr
+		return nil
+	}
+	// Nothing says who is behind the proxy. Its own address stands for
+	// everyone: to count by it would let one client lock out all others.
+	x.many = true
+	return nil
+}
+
+func peerAddr(r *http.Request) (addr netip.Addr, unix bool) {
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && local.Network() == "unix" {
+		return netip.Addr{}, true
+	}
+	ap, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return ap.Addr().Unmap().WithZone(""), false
+}
+
+func (s *Server) trusts(addr netip.Addr) bool {
+	return slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// forwardedAddr reads what a trusted peer says: one well-formed X-Real-IP,
+// which that proxy must set itself, else the right-most entry of
+// X-Forwarded-For that no trusted proxy owns. Everything to the left of it is
+// the client's own word. If all entries are trusted, the left-most began the
+// request; an entry that is no address ends the walk without an answer.
+func (s *Server) forwardedAddr(r *http.Request) (netip.Addr, bool) {
+	if real := r.Header.Values("X-Real-Ip"); len(real) == 1 {
+		if addr, ok := parseForwarded(real[0]); ok && !s.trusts(addr) {
+			return addr, true
+		}
+	}
+	var last netip.Addr
+	for _, line := range slices.Backward(r.Header.Values("X-Forwarded-For")) {
+		for line != "" {
+			i := strings.LastIndexByte(line, ',')
+			addr, ok := parseForwarded(line[i+1:])
+			if !ok {
+				return netip.Addr{}, false
+			}
+			if !s.trusts(addr) {
+				return addr, true
+			}
+			last, line = addr, line[:max(i, 0)]
+		}
+	}
+	return last, last.IsValid()
+}
+
+// parseForwarded reads an address, with a port or without. One with a zone
+// means something only on the machine that wrote it.
+func parseForwarded(s string) (netip.Addr, bool) {
+	s = strings.TrimSpace(s)
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		ap, err := netip.ParseAddrPort(s)
+		if err != nil {
+			return netip.Addr{}, false
+		}
+		addr = ap.Addr()
+	}
+	if addr.Zone() != "" || addr.IsUnspecified() {
+		return netip.Addr{}, false
+	}
+	return addr.Unmap(), true
+}

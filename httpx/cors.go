@@ -1,0 +1,98 @@
+package httpx
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// cors is the Fetch standard's permission for other origins: exact strings,
+// no patterns.
+type cors struct {
+	trusted map[string]bool // with credentials, every route
+	public  map[string]bool // without, public routes
+}
+
+const (
+	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+	// Headers that a page may send, and those of the answer it may read.
+	corsAllow = "Authorization, Content-Type, Content-Digest, If-Match, If-None-Match, Range, Repr-Digest, " +
+		"Tus-Resumable, Upload-Checksum, Upload-Complete, Upload-Concat, Upload-Defer-Length, Upload-Draft-Interop-Version, Upload-Length, Upload-Metadata, Upload-Offset, " +
+		"X-HTTP-Method-Override, X-Request-ID, X-Requested-With"
+	corsExpose = "Accept-Ranges, Content-Disposition, Content-Location, Content-Range, ETag, Location, RateLimit, RateLimit-Policy, Repr-Digest, Retry-After, " +
+		"Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, X-Request-Id"
+	corsMaxAge = "7200"
+)
+
+func newCORS(trusted, public []string) (cors, error) {
+	c := cors{trusted: make(map[string]bool), public: make(map[string]bool)}
+	for _, origin := range trusted {
+		if err := checkOrigin(origin); err != nil {
+			return c, err
+		}
+		c.trusted[origin] = true
+	}
+	for _, origin := range public {
+		if err := checkOrigin(origin); err != nil {
+			return c, err
+		}
+		if c.trusted[origin] {
+			return c, fmt.Errorf("the origin %q is both trusted and public; name it once", origin)
+		}
+		c.public[origin] = true
+	}
+	return c, nil
+}
+
+// checkOrigin demands the very form that browsers send, because an origin is
+// compared byte by byte and a wrong one would silently never match.
+func checkOrigin(origin string) error {
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" ||
+		origin != u.Scheme+"://"+u.Host || origin != strings.ToLower(origin) || strings.Contains(origin, "*") ||
+		u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
+		return fmt.Errorf("%q is not an origin: write https://host or https://host:port in lower case, without a path, a wildcard or the usual port", origin)
+	}
+	return nil
+}
+
+// mark lets a trusted origin's pages read the answer, whatever it will be: an
+// error without these headers is a bare network error to them.
+func (c *cors) mark(h http.Header, r *http.Request) {
+	if origin := r.Header.Get("Origin"); c.trusted[origin] {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Allow-Credentials", "true")
+		h.Set("Access-Control-Expose-Headers", corsExpose)
+	}
+}
+
+// markPublic lets a public origin's pages read what everyone may read.
+func (c *cors) markPublic(h http.Header, r *http.Request, route *Route) bool {
+	origin := r.Header.Get("Origin")
+	if !c.public[origin] || route == nil || route.readsCredentials() {
+		return false
+	}
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Expose-Headers", corsExpose)
+	return true
+}
+
+// preflight answers the browser's question. It carries no credentials, so it
+// is answered before anything is looked up, but for a public origin, whose
+// answer depends on the route.
+func (s *Server) preflight(x *exchange, r *http.Request) error {
+	method := r.Header.Get("Access-Control-Request-Method")
+	if r.Method != http.MethodOptions || method == "" || r.Header.Get("Origin") == "" {
+		return nil
+	}
+	h := x.w.Header()
+	if s.cors.trusted[r.Header.Get("Origin")] || s.cors.markPublic(h, r, s.matchAs(method, r)) {
+		h.Del("Access-Control-Expose-Headers")
+		h.Set("Access-Control-Allow-Methods", corsMethods)
+		h.Set("Access-Control-Allow-Headers", corsAllow)
+		h.Set("Access-Control-Max-Age", corsMaxAge)
+	}
+	x.w.WriteHeader(http.StatusNoContent)
+	return errAnswered
+}

@@ -1,0 +1,65 @@
+package httpx
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// newCrossOrigin trusts the frontends, and the server's own address for
+// browsers that a proxy reaches under another Host.
+func newCrossOrigin(publicURL string, origins []string) (*http.CrossOriginProtection, error) {
+	protection := http.NewCrossOriginProtection()
+	for _, origin := range origins {
+		if err := protection.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("origin %q: %w", origin, err)
+		}
+	}
+	if publicURL == "" {
+		return protection, nil
+	}
+	u, err := url.Parse(publicURL)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("the public URL %q is not an absolute URL", publicURL)
+	}
+	return protection, protection.AddTrustedOrigin(u.Scheme + "://" + u.Host)
+}
+
+// protectCookies is the defence against cross-site request forgery. Only
+// cookies can be sent by a page that does not know them, so who sends a bearer
+// token is not concerned. A browser does send a Basic sign-in that it has kept.
+func (s *Server) protectCookies(x *exchange, r *http.Request) error {
+	cookies := x.caller != nil && x.caller.Cookie ||
+		x.route.Cookies && !hasBearer(r)
+	if !cookies {
+		return nil
+	}
+	if err := s.crossOrigin.Check(r); err != nil {
+		return errOriginRefused.Because(err)
+	}
+	// A public route serves scripts too, as long as they bring no cookie.
+	if x.caller == nil && r.Header.Get("Cookie") == "" {
+		return nil
+	}
+	return RequireOrigin(r)
+}
+
+func hasBearer(r *http.Request) bool {
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.EqualFold(scheme, "Bearer")
+}
+
+// RequireOrigin refuses an unsafe request that does not say where it comes
+// from: every browser of today says so. It is called for all callers known by
+// a cookie; a public route calls it before it sets cookies.
+func RequireOrigin(r *http.Request) error {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return nil
+	}
+	if r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
+		return errOriginRequired
+	}
+	return nil
+}

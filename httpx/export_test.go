@@ -1,0 +1,32 @@
+package httpx
+
+import (
+	"net/netip"
+	"reflect"
+	"time"
+)
+
+// Hurry makes the server impatient, so that a test can wait for what takes a
+// minute in production.
+func (s *Server) Hurry(stall, grace, header, patience time.Duration) {
+	s.pace.minSend = 1 << 30
+	s.pace.stall, s.pace.grace, s.pace.header, s.pace.patience = stall, grace, header, patience
+}
+
+// Buckets is how many buckets the limiter holds, and how many it may hold.
+func (s *Server) Buckets() (held, most int) {
+	s.limiter.mu.Lock()
+	defer s.limiter.mu.Unlock()
+	return len(s.limiter.young) + len(s.limiter.old), 2 * maxBuckets
+}
+
+// Flood counts a request of each of n addresses.
+func (s *Server) Flood(n int) {
+	for i := range n {
+		addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		s.limiter.take(bucketKey{rate: RateAddress, net: network(addr)}, time.Now())
+	}
+}
+
+// CheckJSON is the strict check by itself, for fuzzing.
+func CheckJSON(text []byte, zero any) error { return checkJSON(text, reflect.TypeOf(zero)) }

@@ -1,0 +1,253 @@
+// Package httpx carries a request from the socket to its handler and the
+// answer back. All routes of the product are one table of Route values; what
+// holds for every route is done here, once, in this order:
+//
+//  1. request id: a well-formed X-Request-Id is kept, else one is made.
+//  2. recover, access log, metrics: whatever happens below, there is one
+//     answer, one log line and one count.
+//  3. client address: taken from the proxies that are trusted, from no other.
+//  4. path check: a path that could be read in two ways is 400.
+//  5. CORS: a preflight ends here.
+//  6. route: 404 and 405 as problems; the mux never redirects.
+//  7. address limit: wide, it only guards the credential work that follows.
+//  8. authenticate: not on public routes.
+//  9. cross-origin protection: for callers known by a cookie.
+//  10. user limit: by the route's class.
+//  11. policy: the route's Access.
+//  12. query: an undeclared parameter is 400.
+//  13. body limit, then the Handler.
+//
+// A layer may trust all that the layers above it promise, and a handler all
+// of them. Every answer carries the security headers, X-Request-Id and Vary;
+// every refusal is a problem document of RFC 9457. What net/http refuses by
+// itself before there is a request (431 for huge headers, 400 for malformed
+// ones) is the one exception.
+package httpx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// Prefix is the path below which all routes live.
+const Prefix = "/api/v1"
+
+// Config is what a Server needs beside its routes.
+type Config struct {
+	// PublicURL is the server's own address as browsers see it.
+	PublicURL string
+	// Origins may call every route with credentials: "https://files.example.com".
+	Origins []string
+	// PublicOrigins may call public routes, without credentials.
+	PublicOrigins []string
+	// TrustedProxies are the peers whose forwarding headers are believed.
+	// Once there is one, other peers are refused, except loopback.
+	TrustedProxies []netip.Prefix
+	// RateLimits turns the limiter on.
+	RateLimits bool
+	Log        *slog.Logger
+	// Authenticate says who sent a request: ErrUnauthenticated when it has
+	// no credentials or wrong ones. It is not called on public routes.
+	Authenticate func(*http.Request) (*Caller, error)
+}
+
+// Server is the http.Handler of the whole API. It is safe for concurrent use
+// and never changed after New, but for its limits, metrics and the drain.
+type Server struct {
+	log          *slog.Logger
+	authenticate func(*http.Request) (*Caller, error)
+	proxies      []netip.Prefix
+	mux          *http.ServeMux
+	cors         cors
+	crossOrigin  *http.CrossOriginProtection
+	limiter      *limiter // nil: limits are off
+	metrics      metrics
+	pace         pace
+	draining     chan struct{} // closed when the drain begins
+	// cut is the context above all requests; it ends when the drain has
+	// waited long enough.
+	cut    context.Context
+	cutOff context.CancelFunc
+}
+
+// New checks the table and makes the server of it. An error names the first
+// route that is wrong and says what it lacks.
+func New(cfg Config, routes []Route) (*Server, error) {
+	s := &Server{
+		log:          cfg.Log,
+		authenticate: cfg.Authenticate,
+		proxies:      cfg.TrustedProxies,
+		pace:         defaultPace,
+		draining:     make(chan struct{}),
+	}
+	s.cut, s.cutOff = context.WithCancel(context.Background())
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.RateLimits {
+		s.limiter = newLimiter()
+	}
+	var err error
+	if s.cors, err = newCORS(cfg.Origins, cfg.PublicOrigins); err != nil {
+		return nil, err
+	}
+	if s.crossOrigin, err = newCrossOrigin(cfg.PublicURL, cfg.Origins); err != nil {
+		return nil, err
+	}
+	for i := range routes {
+		if err := routes[i].check(); err != nil {
+			return nil, fmt.Errorf("route %q: %w", routes[i].Pattern, err)
+		}
+		if routes[i].Access.level != public && cfg.Authenticate == nil {
+			return nil, fmt.Errorf("route %q: not public, and there is no Authenticate", routes[i].Pattern)
+		}
+	}
+	s.mux, err = newMux(routes)
+	return s, err
+}
+
+// exchange is one request on its way: what the layers find out about it.
+// Only the request's own goroutine writes to it.
+type exchange struct {
+	server *Server
+	id     string
+	start  time.Time
+	addr   netip.Addr // zero: not known
+	many   bool       // addr is a proxy's: it stands for many clients
+	route  *Route
+	caller *Caller
+	w      *response
+	body   *body
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// RequestID is the id of the request that ctx belongs to, "" outside of one.
+func RequestID(ctx context.Context) string {
+	if x := exchangeOf(ctx); x != nil {
+		return x.id
+	}
+	return ""
+}
+
+// ClientAddr is the address of the client behind the trusted proxies. It is
+// the zero Addr when it cannot be known, as on a unix socket or outside of a
+// request.
+func ClientAddr(ctx context.Context) netip.Addr {
+	if x := exchangeOf(ctx); x != nil {
+		return x.addr
+	}
+	return netip.Addr{}
+}
+
+// ServerOf is the server that received the request of ctx, nil outside of
+// one. Handlers read its metrics, its limits and its drain.
+func ServerOf(ctx context.Context) *Server {
+	if x := exchangeOf(ctx); x != nil {
+		return x.server
+	}
+	return nil
+}
+
+// errAnswered ends the way early: the answer is complete.
+var errAnswered = errors.New("answered")
+
+// ServeHTTP takes the request the whole way.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{server: s, id: requestID(r), start: time.Now()}
+	x.w = &response{ResponseWriter: w, pace: &s.pace}
+	x.body = &body{ReadCloser: r.Body, rc: http.NewResponseController(w), pace: &s.pace, cut: s.cut, header: w.Header()}
+	x.w.body = x.body
+	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	r.Body = x.body
+	w.Header().Set("X-Request-Id", x.id)
+	setSecurityHeaders(w.Header())
+	s.cors.mark(w.Header(), r)
+	if s.stopping() {
+		w.Header().Set("Connection", "close")
+	}
+	s.metrics.inFlight.Add(1)
+
+	var err error
+	defer func() { s.conclude(x, r, err, recover()) }()
+	err = s.travel(x, r)
+}
+
+// travel is the order of the package comment from the client address on.
+func (s *Server) travel(x *exchange, r *http.Request) error {
+	for _, layer := range [...]func(*exchange, *http.Request) error{
+		s.findClient,
+		checkPath,
+		s.preflight,
+		s.findRoute,
+		s.limitAddress,
+		s.findCaller,
+		s.protectCookies,
+		s.limitCaller,
+		checkPolicy,
+		checkQuery,
+		limitBody,
+	} {
+		if err := layer(x, r); err != nil {
+			return err
+		}
+	}
+	return x.route.Handler(x.w, r)
+}
+
+// findCaller authenticates. A public route's credentials are not looked at.
+func (s *Server) findCaller(x *exchange, r *http.Request) error {
+	if !x.route.readsCredentials() {
+		return nil
+	}
+	// With two headers a proxy and this server could each believe another.
+	if len(r.Header.Values("Authorization")) > 1 {
+		return errAuthorizationTwice
+	}
+	if x.route.Access.level == public {
+		return nil
+	}
+	caller, err := s.authenticate(r)
+	if err != nil {
+		return err
+	}
+	if caller == nil {
+		return ErrUnauthenticated
+	}
+	x.caller = caller
+	return nil
+}
+
+// checkQuery refuses what the route does not declare, and text that
+// PostgreSQL could not hold.
+func checkQuery(x *exchange, r *http.Request) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return ErrInvalidParameter.With("The query cannot be read; percent-encode names and values.").Because(err)
+	}
+	for name, values := range query {
+		if !x.route.takesQuery(name) {
+			return errUnknownParameter.With(fmt.Sprintf("There is no parameter %q here.", clip(name)))
+		}
+		for _, value := range values {
+			if !cleanText(value) {
+				return ErrInvalidParameter.With(fmt.Sprintf("The parameter %q must be UTF-8 text without NUL.", clip(name)))
+			}
+		}
+	}
+	return nil
+}

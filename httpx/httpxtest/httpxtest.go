@@ -1,0 +1,107 @@
+// Package httpxtest tests routes through the front door: a real server on a
+// real connection. Its client holds every answer against what the answering
+// route declares — status, media type, body, headers and problem codes — and
+// against what every answer of the product carries. A test that forgets to
+// look at an answer still finds out when the contract is broken.
+package httpxtest
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"homebase/httpx"
+)
+
+// Server is a running server and the table that its answers are held against.
+type Server struct {
+	URL   string        // "http://127.0.0.1:port", without a slash at the end
+	HTTPX *httpx.Server // nil for a server that Dial found
+	table *table
+}
+
+// Start serves the routes until the test ends. With no cfg.Log the errors go
+// to the test's output.
+func Start(t testing.TB, cfg httpx.Config, routes []httpx.Route) *Server {
+	t.Helper()
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + ln.Addr().String()
+	if cfg.PublicURL == "" {
+		cfg.PublicURL = url
+	}
+	server, err := httpx.New(cfg, routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ctx, ln) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return &Server{URL: url, HTTPX: server, table: newTable(t, routes, cfg.RateLimits)}
+}
+
+// Dial is a server that runs elsewhere, as the built binary does, with the
+// table it was built from.
+func Dial(t testing.TB, url string, routes []httpx.Route) *Server {
+	t.Helper()
+	return &Server{URL: strings.TrimSuffix(url, "/"), table: newTable(t, routes, false)}
+}
+
+// table finds the route that must answer a request.
+type table struct {
+	mux     *http.ServeMux
+	limited bool // the limiter is on: its headers must be there
+}
+
+type found struct {
+	http.ResponseWriter
+	route *httpx.Route
+}
+
+func newTable(t testing.TB, routes []httpx.Route, limited bool) *table {
+	t.Helper()
+	tb := &table{mux: http.NewServeMux(), limited: limited}
+	for i := range routes {
+		pattern := strings.Replace(routes[i].Pattern, " ", " "+httpx.Prefix, 1)
+		tb.mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) { w.(*found).route = &routes[i] })
+	}
+	return tb
+}
+
+// route is nil where there is none.
+func (tb *table) route(r *http.Request) *httpx.Route {
+	at := func(method string) *httpx.Route {
+		other := *r
+		other.Method = method
+		f := &found{ResponseWriter: discard{}}
+		tb.mux.ServeHTTP(f, &other)
+		return f.route
+	}
+	if wish := r.Header.Get("X-HTTP-Method-Override"); r.Method == http.MethodPost && wish != "" {
+		if route := at(wish); route != nil && route.Override {
+			return route
+		}
+	}
+	return at(r.Method)
+}
+
+// discard takes the mux's own answers.
+type discard struct{}
+
+func (discard) Header() http.Header         { return http.Header{} }
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+func (discard) WriteHeader(int)             {}

@@ -1,0 +1,166 @@
+package httpx
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+var (
+	errInvalidJSON  = NewProblem(400, "invalid_json", "The request body is not valid JSON")
+	errTrailingData = NewProblem(400, "trailing_data", "The request body goes on after the JSON")
+)
+
+// ReadJSON reads the request body as a T, which must be the type that the
+// route declares as its Request. It is stricter than encoding/json: names are
+// matched exactly, and unknown and duplicate names, null where the type has
+// no room for it, text that PostgreSQL cannot hold, and anything after the
+// value are refused. Every error is a Problem but for a T that the route does
+// not declare.
+func ReadJSON[T any](_ http.ResponseWriter, r *http.Request) (T, error) {
+	var v T
+	t := reflect.TypeFor[T]()
+	if x := exchangeOf(r.Context()); x == nil || reflect.TypeOf(x.route.Request) != t {
+		return v, fmt.Errorf("ReadJSON of %v, which route %q does not declare as its Request", t, r.Pattern)
+	}
+	if err := checkContentType(r); err != nil {
+		return v, err
+	}
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return v, err
+	}
+	if err := checkJSON(text, t); err != nil {
+		return v, err
+	}
+	if err := json.Unmarshal(text, &v); err != nil {
+		// What the check let pass and encoding/json does not: an Unmarshaler
+		// that looks at several members at once.
+		var zero T
+		return zero, errInvalidJSON.With("The body does not have the form that is declared.").Because(err)
+	}
+	return v, nil
+}
+
+// checkContentType demands application/json in UTF-8, for PATCH also the
+// media type of RFC 7396, without a content coding.
+func checkContentType(r *http.Request) error {
+	refuse := ErrUnsupportedType.With("Send Content-Type: application/json.")
+	values := r.Header.Values("Content-Type")
+	if len(values) != 1 {
+		return refuse
+	}
+	media, params, err := mime.ParseMediaType(values[0])
+	if err != nil {
+		return refuse.Because(err)
+	}
+	if media != "application/json" && (media != "application/merge-patch+json" || r.Method != http.MethodPatch) {
+		return refuse
+	}
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return ErrUnsupportedType.With("JSON is UTF-8; send no other charset.")
+	}
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return ErrUnsupportedType.With("Send the body without a Content-Encoding.")
+	}
+	return nil
+}
+
+// checkJSON holds a JSON text against a type.
+func checkJSON(text []byte, t reflect.Type) error {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return errInvalidJSON.With("The body is empty; send a JSON object.")
+	}
+	if !utf8.Valid(text) {
+		return errInvalidJSON.With("The body is not UTF-8.")
+	}
+	// The grammar first and as a whole, so that the walk meets no surprise.
+	dec := json.NewDecoder(bytes.NewReader(text))
+	var whole json.RawMessage
+	if err := dec.Decode(&whole); err != nil {
+		detail := "The body ends in the middle of the JSON."
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok && !errors.Is(err, io.ErrUnexpectedEOF) {
+			detail = fmt.Sprintf("At byte %d: %s.", syntax.Offset, syntax.Error())
+		}
+		return errInvalidJSON.With(detail).Because(err)
+	}
+	if end := dec.InputOffset(); len(bytes.TrimSpace(text[end:])) > 0 {
+		return errTrailingData.With(fmt.Sprintf("There is more at byte %d; send one JSON value.", end))
+	}
+	walk := walker{dec: json.NewDecoder(bytes.NewReader(text))}
+	walk.dec.UseNumber()
+	if err := walk.value(t, "#", 0); err != nil {
+		return err
+	}
+	return walk.fields.Err()
+}
+
+// WriteJSON answers with v as JSON. It is encoded before the answer begins,
+// so that a failure can still become a problem.
+func WriteJSON(w http.ResponseWriter, status int, v any) error {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("encode %T: %w", v, err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(text.Len()))
+	w.WriteHeader(status)
+	_, err := w.Write(text.Bytes())
+	return err
+}
+
+// Optional is a member of a JSON merge patch (RFC 7396): absent, null or a
+// value.
+type Optional[T any] struct {
+	Set   bool // the member is there
+	Null  bool // and is null
+	Value T
+}
+
+// UnmarshalJSON is called only for a member that is there.
+func (o *Optional[T]) UnmarshalJSON(text []byte) error {
+	*o = Optional[T]{Set: true}
+	if string(text) == "null" {
+		o.Null = true
+		return nil
+	}
+	return json.Unmarshal(text, &o.Value)
+}
+
+// Of is the type of the value.
+func (Optional[T]) Of() reflect.Type { return reflect.TypeFor[T]() }
+
+// maxFieldErrors bounds an answer that a client can make as long as its body.
+const maxFieldErrors = 50
+
+// Fields gathers what is wrong with the fields of a request body, so that a
+// client learns all of it at once. The zero value is ready.
+type Fields struct{ errors []FieldError }
+
+// Add notes one invalid field by its JSON Pointer in fragment form, as
+// "#/email".
+func (f *Fields) Add(pointer, code, detail string) {
+	if len(f.errors) < maxFieldErrors {
+		f.errors = append(f.errors, FieldError{Pointer: pointer, Code: code, Detail: detail})
+	}
+}
+
+// Err is nil when nothing was added, else 422 validation_failed.
+func (f *Fields) Err() error {
+	if len(f.errors) == 0 {
+		return nil
+	}
+	p := *errValidation
+	p.Fields = f.errors
+	return &p
+}

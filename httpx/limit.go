@@ -1,0 +1,199 @@
+package httpx
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Rate is a class of the limiter: routes of one class share a caller's
+// bucket.
+type Rate string
+
+const (
+	RateRead        Rate = "read"
+	RateWrite       Rate = "write"
+	RateCredentials Rate = "credentials" // routes that check a secret
+	RateUpload      Rate = "upload"
+	RateDownload    Rate = "download"
+	// RateNone is not counted by class: for health checks, and where a
+	// refusal would cost the client its progress.
+	RateNone Rate = "none"
+	// RateAddress is no route's class. It counts all requests of one address
+	// that need authentication, before the work for it is done.
+	RateAddress Rate = "address"
+)
+
+// Limit lets Requests pass at once and refills them evenly over Per.
+type Limit struct {
+	Requests int           `json:"requests"`
+	Per      time.Duration `json:"per"`
+}
+
+var defaultLimits = map[Rate]Limit{
+	RateRead:        {1200, time.Minute},
+	RateWrite:       {300, time.Minute},
+	RateCredentials: {20, time.Minute},
+	RateUpload:      {600, time.Minute},
+	RateDownload:    {1200, time.Minute},
+	RateAddress:     {6000, time.Minute},
+}
+
+// maxBuckets bounds each of the two generations of buckets, about 6 MB.
+const maxBuckets = 1 << 15
+
+// limiter counts by the generic cell rate algorithm: a bucket is one time,
+// the moment at which it will be full again. A bucket that nobody has asked
+// for is full, so old ones can be forgotten: there are two generations, and
+// when the young one is full it becomes the old one, whose buckets return to
+// the young as they are asked for. A flood of a million addresses can so push
+// others' counts out, but never take more memory.
+type limiter struct {
+	mu     sync.Mutex
+	limits map[Rate]Limit
+	young  map[bucketKey]time.Time
+	old    map[bucketKey]time.Time
+}
+
+// bucketKey is a class and whom it counts: a user, or a network.
+type bucketKey struct {
+	rate Rate
+	user uuid.UUID
+	net  netip.Prefix
+}
+
+func newLimiter() *limiter {
+	return &limiter{limits: maps.Clone(defaultLimits), young: make(map[bucketKey]time.Time)}
+}
+
+// allowance is a bucket's state after a request.
+type allowance struct {
+	limit Limit
+	ok    bool
+	left  int
+	next  time.Duration // until one more request is allowed
+}
+
+// take counts one request at now.
+func (l *limiter) take(key bucketKey, now time.Time) allowance {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limit := l.limits[key.rate]
+	each := limit.Per / time.Duration(limit.Requests)
+	full := l.bucket(key)
+	if full.Before(now) {
+		full = now
+	}
+	// A bucket filled under a wider limit must not block for longer than an
+	// empty one of today's.
+	if most := now.Add(limit.Per); full.After(most) {
+		full = most
+	}
+	a := allowance{limit: limit, ok: full.Add(each).Sub(now) <= limit.Per}
+	if a.ok {
+		full = full.Add(each)
+	}
+	l.young[key] = full
+	lacks := full.Sub(now)
+	a.left = max(0, int((limit.Per-lacks)/each))
+	a.next = lacks - (limit.Per - time.Duration(a.left+1)*each)
+	return a
+}
+
+// bucket finds a bucket and makes room for it among the young.
+func (l *limiter) bucket(key bucketKey) time.Time {
+	if full, ok := l.young[key]; ok {
+		return full
+	}
+	full := l.old[key]
+	if len(l.young) >= maxBuckets {
+		l.old, l.young = l.young, make(map[bucketKey]time.Time)
+	}
+	return full
+}
+
+// network is what counts as one client: an IPv4 address, or the /64 that one
+// IPv6 subscriber has.
+func network(addr netip.Addr) netip.Prefix {
+	bits := 64
+	if addr.Is4() {
+		bits = 32
+	}
+	p, _ := addr.Prefix(bits)
+	return p
+}
+
+// limitAddress guards the work of authentication.
+func (s *Server) limitAddress(x *exchange, _ *http.Request) error {
+	if s.limiter == nil || x.many || !x.addr.IsValid() || !x.route.readsCredentials() {
+		return nil
+	}
+	if a := s.limiter.take(bucketKey{rate: RateAddress, net: network(x.addr)}, time.Now()); !a.ok {
+		return a.refusal()
+	}
+	return nil
+}
+
+// limitCaller counts by user, and by address where there is none. Who can be
+// told from others by neither is not counted: a bucket for everyone would
+// lock everyone out.
+func (s *Server) limitCaller(x *exchange, _ *http.Request) error {
+	if s.limiter == nil || x.route.Rate == RateNone {
+		return nil
+	}
+	key := bucketKey{rate: x.route.Rate}
+	switch {
+	case x.caller != nil:
+		key.user = x.caller.UserID
+	case x.addr.IsValid() && !x.many:
+		key.net = network(x.addr)
+	default:
+		return nil
+	}
+	a := s.limiter.take(key, time.Now())
+	h := x.w.Header()
+	h.Set("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", key.rate, a.limit.Requests, int(a.limit.Per.Seconds())))
+	h.Set("RateLimit", fmt.Sprintf("%q;r=%d;t=%d", key.rate, a.left, seconds(a.next)))
+	if !a.ok {
+		return a.refusal()
+	}
+	return nil
+}
+
+func (a allowance) refusal() error {
+	return ErrRateLimited.With(fmt.Sprintf("Ask again in %d seconds.", seconds(a.next))).RetryAfter(a.next)
+}
+
+// Limits are the limits in force; nil when the limiter is off.
+func (s *Server) Limits() map[Rate]Limit {
+	if s.limiter == nil {
+		return nil
+	}
+	s.limiter.mu.Lock()
+	defer s.limiter.mu.Unlock()
+	return maps.Clone(s.limiter.limits)
+}
+
+// SetLimit changes the limit of a class from the next request on; the zero
+// Limit brings back the default. It has no effect when the limiter is off.
+func (s *Server) SetLimit(rate Rate, limit Limit) error {
+	usual, known := defaultLimits[rate]
+	if limit == (Limit{}) {
+		limit = usual
+	}
+	if !known || limit.Requests < 1 || limit.Per < time.Second || limit.Per > 24*time.Hour {
+		return fmt.Errorf("no limit %q of %d requests in %v: give a known class, at least 1 request, and from 1 s to 24 h", rate, limit.Requests, limit.Per)
+	}
+	if s.limiter == nil {
+		return nil
+	}
+	s.limiter.mu.Lock()
+	defer s.limiter.mu.Unlock()
+	s.limiter.limits[rate] = limit
+	return nil
+}

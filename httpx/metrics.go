@@ -1,0 +1,73 @@
+package httpx
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DurationBounds are the upper bounds, in seconds, of the buckets of
+// RouteMetrics.Durations; the last bucket has none.
+var DurationBounds = [...]float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60}
+
+// Metrics is a snapshot of what the server has answered since its start.
+type Metrics struct {
+	InFlight int64
+	Routes   []RouteMetrics // sorted by Pattern
+}
+
+// RouteMetrics are the figures of one route.
+type RouteMetrics struct {
+	Pattern   string        // as in Route; "" for requests that found none
+	Statuses  map[int]int64 // 499: the client went away before the answer
+	Durations [len(DurationBounds) + 1]int64
+	Seconds   float64 // the sum of all durations
+	BytesIn   int64   // of bodies
+	BytesOut  int64
+}
+
+// metrics is bounded: the patterns are those of the table.
+type metrics struct {
+	inFlight atomic.Int64
+	mu       sync.Mutex
+	routes   map[string]*RouteMetrics
+}
+
+func (m *metrics) count(pattern string, status int, took time.Duration, in, out int64) {
+	m.inFlight.Add(-1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.routes == nil {
+		m.routes = make(map[string]*RouteMetrics)
+	}
+	route := m.routes[pattern]
+	if route == nil {
+		route = &RouteMetrics{Pattern: pattern, Statuses: make(map[int]int64)}
+		m.routes[pattern] = route
+	}
+	// The first bound that is not smaller; past all of them, the last bucket.
+	i, _ := slices.BinarySearch(DurationBounds[:], took.Seconds())
+	route.Durations[i]++
+	route.Statuses[status]++
+	route.Seconds += took.Seconds()
+	route.BytesIn += in
+	route.BytesOut += out
+}
+
+// Metrics is what there is to tell now.
+func (s *Server) Metrics() Metrics {
+	m := &s.metrics
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	snapshot := Metrics{InFlight: m.inFlight.Load(), Routes: make([]RouteMetrics, 0, len(m.routes))}
+	for _, route := range m.routes {
+		c := *route
+		c.Statuses = maps.Clone(route.Statuses)
+		snapshot.Routes = append(snapshot.Routes, c)
+	}
+	slices.SortFunc(snapshot.Routes, func(a, b RouteMetrics) int { return cmp.Compare(a.Pattern, b.Pattern) })
+	return snapshot
+}

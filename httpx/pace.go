@@ -1,0 +1,24 @@
+package httpx
+
+import "time"
+
+// pace is how slow a client may be. Deadlines roll: each read and each write
+// gets its own, so that a transfer may last for hours as long as it moves.
+type pace struct {
+	stall   time.Duration // the longest wait for one read, or for room to write
+	grace   time.Duration // how long a body may be slower than minRead
+	minRead int64         // bytes a second, the mean over the time spent waiting
+	minSend int64         // bytes a second
+
+	header   time.Duration // for the headers of a request
+	patience time.Duration // for requests in flight when the server stops
+}
+
+var defaultPace = pace{
+	stall:    30 * time.Second,
+	grace:    time.Minute,
+	minRead:  1 << 10,
+	minSend:  32 << 10,
+	header:   10 * time.Second,
+	patience: 20 * time.Second,
+}

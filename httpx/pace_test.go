@@ -1,0 +1,313 @@
+package httpx_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"homebase/httpx"
+	"homebase/httpx/httpxtest"
+)
+
+const (
+	never = time.Hour // in a test: no deadline
+	soon  = 500 * time.Millisecond
+)
+
+// hurried serves the routes with deadlines that a test can wait for.
+func hurried(t *testing.T, cfg httpx.Config, stall, grace, header, patience time.Duration, ln net.Listener, routes ...httpx.Route) (*httpxtest.Server, context.CancelFunc, <-chan error) {
+	t.Helper()
+	server, err := httpx.New(cfg, routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Hurry(stall, grace, header, patience)
+	if ln == nil {
+		if ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	gone := make(chan struct{})
+	go func() { defer close(gone); ended <- server.Serve(ctx, ln) }()
+	t.Cleanup(func() { cancel(); <-gone })
+	s := httpxtest.Dial(t, "http://"+ln.Addr().String(), routes)
+	s.HTTPX = server
+	return s, cancel, ended
+}
+
+// swallow reads the whole body and says how much it was.
+func swallow(rt *httpx.Route) {
+	rt.Body = httpx.Stream
+	rt.Responses = []httpx.Response{{Status: 200, Type: "text/plain"}}
+	rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil {
+			return err
+		}
+		return say(w, fmt.Sprint(n))
+	}
+}
+
+func TestPace_ABodyThatStallsIs408AndTheConnectionEnds(t *testing.T) {
+	t.Parallel()
+	s, _, _ := hurried(t, config(), soon, never, never, never, nil, route("PUT /thing", httpx.Public(), swallow))
+	response := raw(t, s, "PUT /api/v1/thing HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
+	if got := code(t, response); response.StatusCode != 408 || got != "request_timeout" || !response.Close {
+		t.Errorf("%d %s, close %v", response.StatusCode, got, response.Close)
+	}
+}
+
+func TestPace_ABodyThatDripsIs408AfterTheGrace(t *testing.T) {
+	t.Parallel()
+	// Each byte is in time; only the mean is not.
+	s, _, _ := hurried(t, config(), never, time.Second, never, never, nil, route("PUT /thing", httpx.Public(), swallow))
+	conn := dial(t, s)
+	io.WriteString(conn, "PUT /api/v1/thing HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+	go func() {
+		for {
+			if _, err := conn.Write([]byte("x")); err != nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	if response := answer(t, conn); response.StatusCode != 408 {
+		t.Errorf("%d", response.StatusCode)
+	}
+}
+
+func TestPace_ALongUploadThatMovesIsNotCut(t *testing.T) {
+	t.Parallel()
+	// It takes longer than any one read may take.
+	s, _, _ := hurried(t, config(), 3*time.Second, never, never, never, nil, route("PUT /thing", httpx.Public(), swallow))
+	reader, writer := io.Pipe()
+	go func() {
+		for range 20 {
+			time.Sleep(200 * time.Millisecond)
+			writer.Write(make([]byte, 1000))
+		}
+		writer.Close()
+	}()
+	if a := s.Client(t).Do("PUT", "/thing", reader).Want(t, 200); string(a.Body) != "20000" {
+		t.Errorf("%s bytes", a.Body)
+	}
+}
+
+// TestPace_AHandlerThatThinksIsNotCut: after the body's end no read deadline
+// is left that would look like the client's going away, nor a write deadline
+// of the request before on the same connection.
+func TestPace_AHandlerThatThinksIsNotCut(t *testing.T) {
+	t.Parallel()
+	s, _, _ := hurried(t, config(), time.Second, never, never, never, nil, route("PUT /thing", httpx.Public(), func(rt *httpx.Route) {
+		rt.Body = 10
+		rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
+			if _, err := io.ReadAll(r.Body); err != nil {
+				return err
+			}
+			time.Sleep(1500 * time.Millisecond)
+			if err := r.Context().Err(); err != nil {
+				return err
+			}
+			return done(w, r)
+		}
+	}))
+	c := s.Client(t)
+	for range 2 {
+		c.Do("PUT", "/thing", "body").Want(t, 204)
+	}
+}
+
+// TestPace_ARefusalDoesNotWaitForTheBody: net/http reads what is left of a
+// body before it answers, and by itself without a deadline.
+func TestPace_ARefusalDoesNotWaitForTheBody(t *testing.T) {
+	t.Parallel()
+	s, _, _ := hurried(t, config(), soon, never, never, never, nil, route("PUT /thing", httpx.SignedIn(), swallow))
+	response := raw(t, s, "PUT /api/v1/thing HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
+	if got := code(t, response); got != "unauthenticated" {
+		t.Errorf("%d %s", response.StatusCode, got)
+	}
+}
+
+func TestPace_SlowHeadersAreCut(t *testing.T) {
+	t.Parallel()
+	s, _, _ := hurried(t, config(), never, never, soon, never, nil, route("GET /thing", httpx.Public()))
+	conn := dial(t, s)
+	io.WriteString(conn, "GET /api/v1/thing HTTP/1.1\r\nHost: x\r\n")
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		// Nothing, or a 408 of net/http's own: then the end follows.
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("the connection was held")
+		}
+	}
+}
+
+// TestPace_AnotherGoroutineCanEndARead is what a resumable upload needs when
+// a newer request takes over.
+func TestPace_AnotherGoroutineCanEndARead(t *testing.T) {
+	t.Parallel()
+	reading := make(chan *http.ResponseController, 1)
+	s, _, _ := hurried(t, config(), never, never, never, never, nil, route("PUT /thing", httpx.Public(), func(rt *httpx.Route) {
+		rt.Body = httpx.Stream
+		rt.Problems = []*httpx.Problem{httpx.NewProblem(400, "upload_interrupted", "Interrupted")}
+		rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
+			reading <- http.NewResponseController(w)
+			for {
+				if _, err := r.Body.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+					return rt.Problems[0].Because(err)
+				} else if err != nil {
+					return err
+				}
+			}
+		}
+	}))
+	conn := dial(t, s)
+	io.WriteString(conn, "PUT /api/v1/thing HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
+	if err := (<-reading).SetReadDeadline(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if got := code(t, answer(t, conn)); got != "upload_interrupted" {
+		t.Error(got)
+	}
+}
+
+func TestPace_ABrokenBodyIs400AndNeverAWholeOne(t *testing.T) {
+	t.Parallel()
+	s, _, _ := hurried(t, config(), never, never, never, never, nil, route("PUT /thing", httpx.Public(), swallow))
+	const head = "PUT /api/v1/thing HTTP/1.1\r\nHost: x\r\n"
+	for name, request := range map[string]string{
+		"bad chunk":      head + "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n",
+		"bare LF":        head + "Transfer-Encoding: chunked\r\n\r\n4\nhalf\r\n0\r\n\r\n",
+		"negative chunk": head + "Transfer-Encoding: chunked\r\n\r\n-4\r\nhalf\r\n0\r\n\r\n",
+	} {
+		if response := raw(t, s, request); response.StatusCode != 400 || code(t, response) != "invalid_body" {
+			t.Errorf("%s: %d", name, response.StatusCode)
+		}
+	}
+	conn := dial(t, s)
+	io.WriteString(conn, head+"Content-Length: 10\r\n\r\nhalf")
+	conn.(*net.TCPConn).CloseWrite()
+	if response := answer(t, conn); response.StatusCode != 400 {
+		t.Errorf("short body: %d", response.StatusCode)
+	}
+}
+
+// countingListener hands out connections that tell what reached their
+// ReadFrom: a *net.TCPConn uses sendfile for an *os.File in there, whole or
+// inside one *io.LimitedReader.
+type countingListener struct {
+	net.Listener
+	files atomic.Int64 // calls with a file
+	bytes atomic.Int64
+}
+
+type countingConn struct {
+	*net.TCPConn
+	counts *countingListener
+}
+
+func (ln *countingListener) Accept() (net.Conn, error) {
+	conn, err := ln.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &countingConn{conn.(*net.TCPConn), ln}, nil
+}
+
+func (c *countingConn) ReadFrom(src io.Reader) (int64, error) {
+	n, err := c.TCPConn.ReadFrom(src)
+	inner := src
+	if limited, ok := src.(*io.LimitedReader); ok {
+		inner = limited.R
+	}
+	if _, ok := inner.(*os.File); ok {
+		c.counts.files.Add(1)
+		c.counts.bytes.Add(n)
+	}
+	return n, err
+}
+
+func TestDownload_GoesThroughSendfileInPieces(t *testing.T) {
+	t.Parallel()
+	const size = 10<<20 + 7
+	path := filepath.Join(t.TempDir(), "file")
+	content := strings.Repeat("0123456", size/7+1)[:size]
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := &countingListener{Listener: tcp}
+	s, _, _ := hurried(t, config(), time.Minute, never, never, never, ln, route("GET /file", httpx.Public(), func(rt *httpx.Route) {
+		rt.Responses = []httpx.Response{{Status: 200, Type: "application/x-test"}, {Status: 206, Type: "application/x-test"}}
+		rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
+			f, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			w.Header().Set("Content-Type", "application/x-test")
+			http.ServeContent(w, r, "", time.Time{}, f)
+			return nil
+		}
+	}))
+	c := s.Client(t)
+	if a := c.Do("GET", "/file", nil).Want(t, 200); string(a.Body) != content {
+		t.Errorf("%d bytes, or other ones", len(a.Body))
+	}
+	// net/http copies the first 512 bytes itself, to go out with the headers.
+	if calls, bytes := ln.files.Load(), ln.bytes.Load(); calls != 3 || bytes < size-1024 {
+		t.Errorf("%d bytes of %d in %d calls reached the connection's ReadFrom", bytes, size, calls)
+	}
+	ln.bytes.Store(0)
+	if a := c.Do("GET", "/file", nil, httpxtest.WithHeader("Range", "bytes=7-6000006")).Want(t, 206); string(a.Body) != content[7:6000007] {
+		t.Errorf("%d bytes of a range", len(a.Body))
+	}
+	if bytes := ln.bytes.Load(); bytes < 6000000-1024 {
+		t.Errorf("%d bytes of a range reached the connection's ReadFrom", bytes)
+	}
+}
+
+func TestDownload_AClientThatDoesNotReadIsCut(t *testing.T) {
+	t.Parallel()
+	const size = 64 << 20 // more than the sockets hold
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+	log := new(journal)
+	cfg := config()
+	cfg.Log = log.logger()
+	s, _, _ := hurried(t, cfg, soon, never, never, never, nil,
+		route("GET /memory", httpx.Public(), text(func(w http.ResponseWriter, r *http.Request) error {
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(strings.Repeat("x", size)))
+			return nil
+		})),
+		route("GET /file", httpx.Public(), text(func(w http.ResponseWriter, r *http.Request) error {
+			http.ServeFile(w, r, path)
+			return nil
+		})))
+	for _, from := range []string{"/memory", "/file"} {
+		conn := dial(t, s)
+		io.WriteString(conn, "GET /api/v1"+from+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		id := answer(t, conn).Header.Get("X-Request-Id") // and no more than the headers
+		if record := log.record(t, id); record["status"] != 499.0 || record["problem"] != "client_gone" {
+			t.Errorf("%s: %v", from, record)
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package httpx
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+)
+
+// ErrInvalidCursor is for every route that takes a cursor.
+var ErrInvalidCursor = NewProblem(http.StatusBadRequest, "invalid_cursor", "The cursor is not valid")
+
+// List is a page of a collection. Items is never null; NextCursor is null on
+// the last page.
+type List[T any] struct {
+	Items      []T     `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// Page is what a request asks of a collection: at most Limit items behind the
+// keyset After, which is nil on the first page.
+type Page struct {
+	Limit int
+	After []string
+	bound string
+}
+
+// PageOf reads ?limit= (50 unless given, coerced into 1 to 500) and ?cursor=.
+// bound is everything else that the answer depends on: filters, order, owner.
+// A cursor of another collection or of other filters is 400 invalid_cursor.
+// It carries no authority: whoever edits one reads what they may read anyway.
+func PageOf(r *http.Request, bound ...string) (Page, error) {
+	q := r.URL.Query()
+	p := Page{Limit: defaultLimit, bound: fingerprint(r.Pattern, bound)}
+	if s := q.Get("limit"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return p, ErrInvalidParameter.With("limit must be a whole number.")
+		}
+		p.Limit = max(1, min(n, maxLimit))
+	}
+	if !q.Has("cursor") {
+		return p, nil
+	}
+	var c cursor
+	b, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
+	if err != nil || json.Unmarshal(b, &c) != nil || c.Bound != p.bound || len(c.After) == 0 ||
+		slices.ContainsFunc(c.After, func(s string) bool { return !cleanText(s) }) {
+		return p, ErrInvalidCursor.With("Use next_cursor of the page before with the same parameters, or leave the cursor out to start anew.")
+	}
+	p.After = c.After
+	return p, nil
+}
+
+type cursor struct {
+	Bound string   `json:"b"`
+	After []string `json:"a"`
+}
+
+func fingerprint(pattern string, bound []string) string {
+	b, _ := json.Marshal(append([]string{pattern}, bound...)) // strings always encode
+	sum := sha256.Sum256(b)
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
+}
+
+// ListOf makes the page of items, which was read with a limit of p.Limit+1:
+// the one too many tells that there is a next page. after is an item's place
+// in the order.
+func ListOf[T any](p Page, items []T, after func(T) []string) List[T] {
+	if len(items) <= p.Limit {
+		return List[T]{Items: items}
+	}
+	items = items[:p.Limit]
+	b, _ := json.Marshal(cursor{p.bound, after(items[p.Limit-1])}) // strings always encode
+	return List[T]{Items: items, NextCursor: new(base64.RawURLEncoding.EncodeToString(b))}
+}

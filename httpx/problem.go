@@ -1,0 +1,81 @@
+package httpx
+
+import (
+	"maps"
+	"strconv"
+	"time"
+)
+
+// Problem is an answer of RFC 9457 and an error at once. Declare each kind
+// once with NewProblem, list it in the Route that may answer it, and return
+// it from the handler, with With for this case's words:
+//
+//	var errQuota = httpx.NewProblem(507, "quota_exceeded", "Your storage is full")
+//	return errQuota.With("The file has 12 bytes; 3 are left.")
+type Problem struct {
+	Status int
+	Code   string // stable, snake_case: part of the API
+	Title  string // the same for every case of this code
+	Detail string // this case; a sentence that says what to do
+	Fields []FieldError
+	Header map[string]string // further response headers, as Retry-After
+	cause  error             // for the log only
+}
+
+// FieldError is one invalid field of a request body.
+type FieldError struct {
+	Pointer string `json:"pointer"` // JSON Pointer in a fragment: "#/name"
+	Code    string `json:"code"`
+	Detail  string `json:"detail"`
+}
+
+// NewProblem declares a kind of problem.
+func NewProblem(status int, code, title string) *Problem {
+	return &Problem{Status: status, Code: code, Title: title}
+}
+
+// With is a copy of p with this case's detail.
+func (p *Problem) With(detail string) *Problem { c := *p; c.Detail = detail; return &c }
+
+// Because is a copy of p that carries the cause for the log. The client
+// never sees it.
+func (p *Problem) Because(err error) *Problem { c := *p; c.cause = err; return &c }
+
+// RetryAfter is a copy of p that says when to ask again, in whole seconds
+// rounded up, at least one.
+func (p *Problem) RetryAfter(wait time.Duration) *Problem {
+	return p.withHeader("Retry-After", strconv.FormatInt(seconds(wait), 10))
+}
+
+func seconds(wait time.Duration) int64 {
+	return max(1, int64((wait+time.Second-1)/time.Second))
+}
+
+func (p *Problem) withHeader(name, value string) *Problem {
+	c := *p
+	c.Header = maps.Clone(p.Header)
+	if c.Header == nil {
+		c.Header = make(map[string]string, 1)
+	}
+	c.Header[name] = value
+	return &c
+}
+
+func (p *Problem) Error() string {
+	s := p.Code
+	if p.Detail != "" {
+		s += ": " + p.Detail
+	}
+	if p.cause != nil {
+		s += ": " + p.cause.Error()
+	}
+	return s
+}
+
+func (p *Problem) Unwrap() error { return p.cause }
+
+// Is makes errors.Is(err, kind) true for every case of a kind.
+func (p *Problem) Is(target error) bool {
+	t, ok := target.(*Problem)
+	return ok && t.Code == p.Code
+}

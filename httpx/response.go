@@ -1,0 +1,139 @@
+package httpx
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+// response is the ResponseWriter that handlers get. It counts, it gives each
+// write a deadline of its own, and it keeps the way to sendfile open: its
+// ReadFrom hands files on to the connection in pieces.
+//
+// A status of 400 or more that a handler writes by itself is held back and
+// becomes a problem: http.ServeContent answers 412 and 416 in its own way.
+type response struct {
+	http.ResponseWriter
+	pace   *pace
+	body   *body
+	status int   // 0 until the answer begins
+	held   int   // the error status that was held back
+	sent   int64 // bytes of the body
+	broken error // why a write failed
+}
+
+// Unwrap is for http.ResponseController.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// SetReadDeadline makes reads of the request body fail from t on, also one
+// that waits now and also when another goroutine calls: the usual rolling
+// deadline does not undo it.
+func (w *response) SetReadDeadline(t time.Time) error { return w.body.setOwn(t) }
+
+func (w *response) begun() bool { return w.status != 0 }
+
+// begin sends the headers.
+func (w *response) begin(status int) {
+	w.status = status
+	w.body.settle()
+	w.roll(0)
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// WriteHeader begins the answer, or holds it back if it is an error.
+func (w *response) WriteHeader(status int) {
+	switch {
+	case w.begun() || w.held != 0:
+	case status >= 400:
+		w.held = status
+	case status < 200:
+		w.ResponseWriter.WriteHeader(status)
+	default:
+		w.begin(status)
+	}
+}
+
+// refusal is the problem that stands for the status held back.
+func (w *response) refusal() error {
+	switch w.held {
+	case 0:
+		return nil
+	case http.StatusPreconditionFailed:
+		return ErrPreconditionFailed
+	case http.StatusRequestedRangeNotSatisfiable:
+		return ErrRange
+	}
+	return errInternal.Because(fmt.Errorf("the handler wrote the status %d by itself", w.held))
+}
+
+// roll gives the next write its deadline, by its size.
+func (w *response) roll(size int64) {
+	wait := w.pace.stall + time.Duration(size)*time.Second/time.Duration(w.pace.minSend)
+	http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(wait))
+}
+
+func (w *response) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	if !w.begun() {
+		return len(p), nil
+	}
+	w.roll(int64(len(p)))
+	n, err := w.ResponseWriter.Write(p)
+	w.sent += int64(n)
+	w.broken = cmp.Or(w.broken, err)
+	return n, err
+}
+
+// FlushError is found by http.ResponseController.
+func (w *response) FlushError() error {
+	w.WriteHeader(http.StatusOK)
+	if !w.begun() {
+		return nil
+	}
+	w.roll(0)
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// sendChunk is how much goes to sendfile at once, under one deadline.
+const sendChunk = 4 << 20
+
+// ReadFrom is what io.Copy calls. The connection uses sendfile for an
+// *os.File inside at most one *io.LimitedReader, so the one that
+// http.ServeContent brings is taken off and a smaller one put on.
+func (w *response) ReadFrom(src io.Reader) (int64, error) {
+	w.WriteHeader(http.StatusOK)
+	if !w.begun() {
+		return io.Copy(io.Discard, src)
+	}
+	inner, ok := w.ResponseWriter.(io.ReaderFrom)
+	if !ok {
+		return io.Copy(struct{ io.Writer }{w}, src)
+	}
+	limited, ok := src.(*io.LimitedReader)
+	if !ok {
+		limited = &io.LimitedReader{R: src, N: 1<<63 - 1}
+	}
+	if _, ok := limited.R.(*os.File); !ok {
+		// Nothing to send in the kernel; and a source that is slow by
+		// itself must not use up a client's deadline for 4 MiB.
+		return io.Copy(struct{ io.Writer }{w}, src)
+	}
+	var total int64
+	for limited.N > 0 {
+		chunk := &io.LimitedReader{R: limited.R, N: min(limited.N, sendChunk)}
+		asked := chunk.N
+		w.roll(asked)
+		n, err := inner.ReadFrom(chunk)
+		total += n
+		w.sent += n
+		limited.N -= n
+		w.broken = cmp.Or(w.broken, err)
+		if err != nil || n < asked {
+			return total, err
+		}
+	}
+	return total, nil
+}

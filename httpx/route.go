@@ -1,0 +1,57 @@
+package httpx
+
+import "net/http"
+
+// Handler answers one request or returns the error that one place turns into
+// a problem document. A handler that has begun its answer returns an error
+// only for the log.
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// Route is one operation of the API as data. From the table of all routes
+// come the mux, the list `homebase routes`, the OpenAPI document and the
+// tests that hold every answer against what is declared here.
+type Route struct {
+	// Pattern is a ServeMux pattern below /api/v1: "GET /auth/me". GET also
+	// serves HEAD.
+	Pattern string
+	// Access says who may call. The zero value is refused at start.
+	Access Access
+	// Cookies marks a public route that reads or sets cookies by itself, as
+	// sign-in does: cross-origin protection then holds for it too.
+	Cookies bool
+	// Override lets a client that can only GET and POST reach this PATCH or
+	// DELETE by POST with X-HTTP-Method-Override.
+	Override bool
+	// Rate is the class of the limiter that counts calls of this route.
+	Rate Rate
+	// Body is the largest request body in bytes: 0 refuses any body,
+	// Stream leaves the length to the handler.
+	Body int64
+	// Summary is one line for the operator and for OpenAPI.
+	Summary string
+	// Query names the query parameters; any other is 400 unknown_parameter.
+	Query []string
+	// Request is a zero value of the JSON body's type, nil when the route
+	// takes none or raw bytes.
+	Request any
+	// Responses are the successful answers.
+	Responses []Response
+	// Problems are the problems this route may answer beside those that its
+	// access, rate and body imply.
+	Problems []*Problem
+	Handler  Handler
+}
+
+// Stream as Route.Body: raw bytes of any length, checked by the handler.
+const Stream int64 = -1
+
+// Response is one successful answer of a route.
+type Response struct {
+	Status int
+	// Body is a zero value of the JSON type; nil with no Type means no body.
+	Body any
+	// Type is the media type when the body is not JSON; "*/*" for any.
+	Type string
+	// Headers are the names that this answer must carry.
+	Headers []string
+}

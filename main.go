@@ -1,0 +1,268 @@
+// Homebase is one platform backend for all the web frontends of a person or a
+// small team: sign-in, files, portfolio content, and a room for every
+// application still to come, behind /api/v1.
+//
+// This file is the wiring, the only place that knows every room. Routes, jobs
+// and commands come to it as data.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"text/tabwriter"
+
+	"homebase/audit"
+	"homebase/auth"
+	"homebase/db"
+	"homebase/files"
+	"homebase/httpx"
+	"homebase/system"
+)
+
+//go:embed schema.sql
+var schema string
+
+// version is set by the build: -ldflags "-X main.version=…".
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	sh := &db.Shell{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	err := run(ctx, sh, os.Environ(), os.Args[1:])
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "homebase: "+err.Error())
+		if errors.Is(err, db.ErrUsage) {
+			os.Exit(2)
+		}
+		os.Exit(1)
+	}
+}
+
+// platform is every room, wired. Making one reads no secret, no disk and no
+// database.
+type platform struct {
+	cfg    *system.Config
+	log    *slog.Logger
+	db     *db.DB
+	audit  *audit.Log
+	auth   *auth.Auth
+	files  *files.Files
+	system *system.System
+}
+
+func wire(cfg *system.Config, log *slog.Logger) *platform {
+	p := &platform{cfg: cfg, log: log, db: db.New(log)}
+	p.audit = audit.New(p.db, log, cfg.Keys)
+	p.auth = auth.New(auth.Config{
+		DB: p.db, Audit: p.audit, Log: log, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(),
+	})
+	p.files = files.New(files.Config{
+		DB: p.db, Audit: p.audit, Log: log, DataDir: cfg.DataDir, MinFree: cfg.MinFree,
+		DefaultQuota: cfg.DefaultQuota, UploadExpiry: cfg.UploadExpiry,
+	})
+	p.system = system.New(version, log,
+		system.Check{Name: "database", Run: p.db.Ping},
+		system.Check{Name: "files", Run: p.files.Ready},
+	)
+	return p
+}
+
+func (p *platform) routes() []httpx.Route {
+	return slices.Concat(p.auth.Routes(), p.files.Routes(), p.audit.Routes(), p.system.Routes())
+}
+
+func (p *platform) jobs() []db.Job {
+	return slices.Concat(p.auth.Jobs(), p.files.Jobs(), p.audit.Jobs())
+}
+
+func (p *platform) commands() []db.Command {
+	own := []db.Command{
+		{Name: "serve", Summary: "answer requests until told to stop", Run: p.serve},
+		{Name: "migrate", Args: "[--status]", Summary: "bring the database to this version's schema", Run: p.migrate},
+		{Name: "routes", Args: "[--json]", Summary: "list every route and who may call it", Offline: true, Run: p.listRoutes},
+	}
+	return slices.Concat(own, p.auth.Commands(), p.files.Commands(), p.audit.Commands(), p.system.Commands(p.cfg))
+}
+
+// run is the program: it reads the configuration, finds the command and
+// carries it out.
+func run(ctx context.Context, sh *db.Shell, environ, args []string) error {
+	cfg, configErr := system.LoadConfig(environ)
+	if configErr != nil {
+		// Help and version must work whatever the environment holds.
+		cfg, _ = system.LoadConfig(nil)
+	}
+	log := cfg.Logger(sh.Stderr)
+	p := wire(cfg, log)
+	cmd, rest, ok := find(p.commands(), args)
+	switch {
+	case !ok:
+		return help(sh, p.commands(), args)
+	case configErr != nil && cmd.Name != "version":
+		return fmt.Errorf("the configuration has problems:\n%w", configErr)
+	case cmd.Offline:
+		return cmd.Run(ctx, sh, rest)
+	}
+	err := cfg.LoadSecret()
+	if err != nil {
+		return fmt.Errorf("the secret: %w", err)
+	}
+	var leave []func() error
+	sh.Connect = func(ctx context.Context) error {
+		closeDB, err := p.connect(ctx)
+		leave = append(leave, closeDB)
+		return err
+	}
+	if !cmd.Lazy {
+		err = sh.Connect(ctx)
+	}
+	if err == nil {
+		err = cmd.Run(ctx, sh, rest)
+	}
+	for _, close := range leave {
+		err = errors.Join(err, close())
+	}
+	return err
+}
+
+// connect opens the database, starting or joining the private cluster when no
+// URL is configured. The function it returns, always, lets go of both.
+func (p *platform) connect(ctx context.Context) (leave func() error, err error) {
+	url := p.cfg.DatabaseURL
+	leave = func() error { p.db.Close(); return nil }
+	if url == "" {
+		cluster, err := db.StartCluster(ctx, db.ClusterConfig{StateDir: p.cfg.StateDir, Log: p.log})
+		if err != nil {
+			return leave, err
+		}
+		url = cluster.URL()
+		leave = func() error { p.db.Close(); return cluster.Close() }
+	}
+	return leave, p.db.Connect(ctx, db.Config{URL: url})
+}
+
+// find is the command that args begin with, and what follows its name.
+func find(commands []db.Command, args []string) (cmd db.Command, rest []string, ok bool) {
+	for _, c := range commands {
+		words := strings.Fields(c.Name)
+		if len(args) >= len(words) && slices.Equal(args[:len(words)], words) {
+			return c, args[len(words):], true
+		}
+	}
+	return db.Command{}, nil, false
+}
+
+// help lists the commands. Asked for it is an answer, else a usage error.
+func help(sh *db.Shell, commands []db.Command, args []string) error {
+	w := sh.Stderr
+	asked := len(args) == 0 || slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0])
+	if asked {
+		w = sh.Stdout
+	}
+	fmt.Fprint(w, "Homebase: one backend for all your frontends.\n\nusage: homebase COMMAND [-h]\n\n")
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range commands {
+		fmt.Fprintf(tw, "  %s %s\t%s\n", c.Name, c.Args, c.Summary)
+	}
+	if err := tw.Flush(); err != nil || asked {
+		return err
+	}
+	return fmt.Errorf("%w: no command %q", db.ErrUsage, strings.Join(args, " "))
+}
+
+// serve migrates, recovers what a killed worker left, and answers requests
+// until ctx ends; then requests under way are finished, notes of the audit
+// log flushed, and everything is let go.
+func (p *platform) serve(ctx context.Context, sh *db.Shell, args []string) error {
+	if err := sh.Flags("serve").Parse(args); err != nil {
+		return err
+	}
+	server, err := httpx.New(httpx.Config{
+		PublicURL: p.cfg.PublicURL.String(), Origins: p.cfg.Origins, PublicOrigins: p.cfg.PublicOrigins,
+		TrustedProxies: p.cfg.TrustedProxies, RateLimits: p.cfg.RateLimits, Log: p.log,
+		Authenticate: p.auth.Authenticate,
+	}, p.routes())
+	if err != nil {
+		return err
+	}
+	if err := p.db.Migrate(ctx, schema); err != nil {
+		return err
+	}
+	// Background work outlives ctx by the drain, so that the last requests
+	// still find their listener, their journal and their log.
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer stop()
+	for _, start := range []func(context.Context) error{p.audit.Start, p.auth.Start, p.files.Start} {
+		if err := start(work); err != nil {
+			return err
+		}
+	}
+	defer p.files.Stop()
+	group.Go(func() { p.db.Listener().Run(work) })
+	group.Go(func() { p.audit.Run(work) })
+	group.Go(func() { p.db.RunJobs(work, p.jobs()) })
+	listener, err := httpx.Listen(p.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	p.log.Info("serving", "version", version, "listen", p.cfg.Listen, "url", p.cfg.PublicURL.String()+"/api/v1")
+	return server.Serve(ctx, listener)
+}
+
+func (p *platform) migrate(ctx context.Context, sh *db.Shell, args []string) error {
+	flags := sh.Flags("migrate")
+	status := flags.Bool("status", false, "list the steps and when each was applied")
+	asJSON := flags.Bool("json", false, "as JSON")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if !*status {
+		return p.db.Migrate(ctx, schema)
+	}
+	steps, err := p.db.MigrationStatus(ctx, schema)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		return json.NewEncoder(sh.Stdout).Encode(steps)
+	}
+	for _, s := range steps {
+		applied := "pending"
+		if s.AppliedAt != nil {
+			applied = s.AppliedAt.UTC().Format("2006-01-02 15:04:05Z")
+		}
+		fmt.Fprintf(sh.Stdout, "%3d  %-20s  %s\n", s.Number, applied, s.Title)
+	}
+	return nil
+}
+
+func (p *platform) listRoutes(ctx context.Context, sh *db.Shell, args []string) error {
+	flags := sh.Flags("routes")
+	asJSON := flags.Bool("json", false, "as JSON")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	listed := httpx.Listings(p.routes())
+	if *asJSON {
+		return json.NewEncoder(sh.Stdout).Encode(listed)
+	}
+	w := tabwriter.NewWriter(sh.Stdout, 0, 0, 2, ' ', 0)
+	for _, r := range listed {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Method, r.Pattern, r.Access, r.Summary)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,87 @@
+package system
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	"homebase/db"
+)
+
+// Commands are the operator's verbs of this room.
+func (s *System) Commands(cfg *Config) []db.Command {
+	return []db.Command{
+		{Name: "config", Args: "[--json]", Summary: "print the effective configuration, secrets withheld", Offline: true,
+			Run: func(_ context.Context, sh *db.Shell, args []string) error { return printConfig(cfg, sh, args) }},
+		{Name: "healthcheck", Summary: "exit 0 when the server here answers ready, 1 when not", Offline: true,
+			Run: func(ctx context.Context, _ *db.Shell, _ []string) error { return healthcheck(ctx, cfg.Listen) }},
+		{Name: "version", Args: "[--json]", Summary: "print the version", Offline: true, Run: s.printVersion},
+	}
+}
+
+func jsonFlag(sh *db.Shell, name string, args []string) (asJSON bool, err error) {
+	flags := sh.Flags(name)
+	flags.BoolVar(&asJSON, "json", false, "as JSON")
+	return asJSON, flags.Parse(args)
+}
+
+func printConfig(cfg *Config, sh *db.Shell, args []string) error {
+	asJSON, err := jsonFlag(sh, "config", args)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(sh.Stdout).Encode(cfg.Values())
+	}
+	cfg.Print(sh.Stdout)
+	return nil
+}
+
+func (s *System) printVersion(_ context.Context, sh *db.Shell, args []string) error {
+	asJSON, err := jsonFlag(sh, "version", args)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(sh.Stdout).Encode(Version{Version: s.version, Go: runtime.Version()})
+	}
+	_, err = fmt.Fprintf(sh.Stdout, "homebase %s (%s %s/%s)\n", s.version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
+
+// healthcheck asks the server that listens on the configured address whether
+// it is ready.
+func healthcheck(ctx context.Context, listen string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	network, address := "tcp", listen
+	if path, ok := strings.CutPrefix(listen, "unix:"); ok {
+		network, address = "unix", path
+	} else if host, port, err := net.SplitHostPort(listen); err == nil && (host == "" || net.ParseIP(host).IsUnspecified()) {
+		address = net.JoinHostPort("127.0.0.1", port)
+	}
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, network, address)
+		},
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/api/v1/system/ready", nil)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server answers %s", res.Status)
+	}
+	return nil
+}

@@ -1,0 +1,237 @@
+package system
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"mime"
+	"mime/quotedprintable"
+	"net"
+	"net/mail"
+	"net/smtp"
+	"net/url"
+	"strings"
+	"time"
+
+	"homebase/auth"
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Mail is the outbox. Send puts a message into it in the transaction of the
+// act that the message tells of, so that either both happen or none; a job
+// hands messages to the SMTP server and tries again when it does not take
+// them. Texts are sealed at rest: they may hold a link that signs someone in.
+//
+// A kill between the server's answer and the deletion of the row sends the
+// message twice; nothing loses it.
+type Mail struct {
+	db     *db.DB
+	log    *slog.Logger
+	url    *url.URL // nil when no mail is configured
+	from   string
+	sealer auth.Sealer
+}
+
+// NewMail makes the outbox. smtpURL is "" when no mail is configured.
+func NewMail(d *db.DB, log *slog.Logger, smtpURL, from string, keys func(purpose string) [][]byte) *Mail {
+	m := &Mail{db: d, log: log, from: from, sealer: auth.NewSealer(keys, "mail")}
+	if smtpURL != "" {
+		m.url, _ = url.Parse(smtpURL) // LoadConfig has refused what does not parse
+	}
+	return m
+}
+
+// Configured says whether there is a server to hand mail to.
+func (m *Mail) Configured() bool { return m.url != nil }
+
+const (
+	mailTimeout     = 30 * time.Second
+	mailBatch       = 20
+	mailFirstRetry  = time.Minute
+	mailMaxAttempts = 12 // with doubling waits: about three days
+)
+
+// Send queues one message of plain text. Addresses and subject come from
+// people: a line break in them is an error, never a header.
+func (m *Mail) Send(ctx context.Context, tx db.Querier, to, subject, text string) error {
+	if !m.Configured() {
+		return errors.New("no mail is configured")
+	}
+	if strings.ContainsAny(to+subject, "\r\n\x00") {
+		return errors.New("a line break in a mail header")
+	}
+	if _, err := mail.ParseAddress(to); err != nil {
+		return err
+	}
+	id := uuid.Must(uuid.NewV7())
+	_, err := db.Exec(ctx, tx, `
+-- name: system.QueueMail
+INSERT INTO mail_outbox (id, recipient, subject, body, attempts, created_at, next_try_at)
+VALUES ($1, $2, $3, $4, 0, now(), now())`,
+		id, to, subject, m.sealer.Seal([]byte(text), id.String()))
+	return err
+}
+
+// Jobs deliver what is queued. Without a server there is nothing to do, and
+// nothing wakes the disk.
+func (m *Mail) Jobs() []db.Job {
+	if !m.Configured() {
+		return nil
+	}
+	return []db.Job{{Name: "mail.deliver", Every: 15 * time.Second, Run: m.deliver}}
+}
+
+type queued struct {
+	id                 uuid.UUID
+	recipient, subject string
+	body               []byte
+	attempts           int
+}
+
+func scanQueued(row pgx.Row) (q queued, err error) {
+	err = row.Scan(&q.id, &q.recipient, &q.subject, &q.body, &q.attempts)
+	return q, err
+}
+
+// deliver hands over what is due. The runner lets one worker do it at a time.
+func (m *Mail) deliver(ctx context.Context) error {
+	due, err := db.All(ctx, m.db, scanQueued, `
+-- name: system.DueMail
+SELECT id, recipient, subject, body, attempts
+  FROM mail_outbox
+ WHERE next_try_at <= now()
+ ORDER BY next_try_at
+ LIMIT $1`, mailBatch)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, q := range due {
+		problems = append(problems, m.deliverOne(ctx, q))
+	}
+	return errors.Join(problems...)
+}
+
+// deliverOne sends q and forgets it, or says when to try again. A message
+// that failed for three days, or that cannot be opened any more, is dropped
+// with a line in the log that names no content.
+func (m *Mail) deliverOne(ctx context.Context, q queued) error {
+	text, err := m.sealer.Open(q.body, q.id.String())
+	if err == nil {
+		if err = m.hand(ctx, q.recipient, q.subject, string(text)); err == nil {
+			_, err = db.Exec(ctx, m.db, `-- name: system.ForgetMail
+DELETE FROM mail_outbox WHERE id = $1`, q.id)
+			return err
+		}
+		if q.attempts+1 < mailMaxAttempts {
+			_, later := db.Exec(ctx, m.db, `-- name: system.RetryMail
+UPDATE mail_outbox SET attempts = attempts + 1, next_try_at = now() + $2 * interval '1 second' WHERE id = $1`,
+				q.id, (mailFirstRetry << q.attempts).Seconds())
+			return errors.Join(fmt.Errorf("mail %s, try %d: %w", q.id, q.attempts+1, err), later)
+		}
+	}
+	m.log.Error("mail given up", "mail", q.id, "tries", q.attempts+1, "error", err)
+	_, forget := db.Exec(ctx, m.db, `-- name: system.GiveUpMail
+DELETE FROM mail_outbox WHERE id = $1`, q.id)
+	return forget
+}
+
+// hand gives one message to the SMTP server (RFC 5321). smtps:// is implicit
+// TLS; smtp:// must offer STARTTLS (RFC 3207) unless it is on this machine.
+func (m *Mail) hand(ctx context.Context, to, subject, text string) error {
+	host, port := m.url.Hostname(), m.url.Port()
+	implicit := m.url.Scheme == "smtps"
+	if port == "" {
+		port = map[bool]string{true: "465", false: "587"}[implicit]
+	}
+	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
+	defer cancel()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	if err := conn.SetDeadline(deadline); err != nil {
+		return err
+	}
+	// The certificate is checked against the system's roots (SSL_CERT_FILE).
+	trust := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if implicit {
+		conn = tls.Client(conn, trust)
+	}
+	c, err := smtp.NewClient(conn, host)
+	if err != nil {
+		return err
+	}
+	if !implicit {
+		if offered, _ := c.Extension("STARTTLS"); offered {
+			if err := c.StartTLS(trust); err != nil {
+				return err
+			}
+		} else if !loopbackHost(host) {
+			return errors.New("the mail server offers no STARTTLS; the message was not sent in clear")
+		}
+	}
+	if password, ok := m.url.User.Password(); ok {
+		if err := c.Auth(smtp.PlainAuth("", m.url.User.Username(), password, host)); err != nil {
+			return err
+		}
+	}
+	return transact(c, m.from, to, compose(m.from, to, subject, text))
+}
+
+func transact(c *smtp.Client, from, to string, message []byte) error {
+	sender, err := mail.ParseAddress(from)
+	if err != nil {
+		return err
+	}
+	if err := c.Mail(sender.Address); err != nil {
+		return err
+	}
+	if err := c.Rcpt(to); err != nil {
+		return err
+	}
+	w, err := c.Data()
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(message); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	_ = c.Quit() // the message is taken; how the server says goodbye is its affair
+	return nil
+}
+
+// compose is the message of RFC 5322, its text quoted-printable UTF-8.
+func compose(from, to, subject, text string) []byte {
+	var b strings.Builder
+	_, domain, _ := strings.Cut(strings.TrimSuffix(from, ">"), "@")
+	for _, header := range [][2]string{
+		{"From", from},
+		{"To", to},
+		{"Subject", mime.QEncoding.Encode("utf-8", subject)},
+		{"Date", time.Now().UTC().Format(time.RFC1123Z)},
+		{"Message-ID", "<" + uuid.NewString() + "@" + domain + ">"},
+		{"MIME-Version", "1.0"},
+		{"Content-Type", "text/plain; charset=utf-8"},
+		{"Content-Transfer-Encoding", "quoted-printable"},
+		{"Auto-Submitted", "auto-generated"},
+	} {
+		b.WriteString(header[0] + ": " + header[1] + "\r\n")
+	}
+	b.WriteString("\r\n")
+	w := quotedprintable.NewWriter(&b)
+	_, _ = w.Write([]byte(text)) // a strings.Builder takes everything
+	_ = w.Close()
+	return []byte(b.String())
+}

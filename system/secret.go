@@ -1,0 +1,118 @@
+package system
+
+import (
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// secretBytes is the length of a generated secret and the least of a given
+// one.
+const secretBytes = 32
+
+func (c *Config) setSecret(v string) error {
+	secrets, err := parseSecrets(v)
+	if err != nil {
+		return err
+	}
+	c.secrets = func() ([][]byte, error) { return secrets, nil }
+	return nil
+}
+
+func parseSecrets(v string) (secrets [][]byte, err error) {
+	for s := range strings.SplitSeq(v, ",") {
+		b, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(s))
+		if err != nil {
+			// The decoder's own error would quote part of the secret.
+			return nil, errors.New("not base64; make one with: openssl rand -base64 32")
+		}
+		if len(b) < secretBytes {
+			return nil, fmt.Errorf("%d bytes are too few; make one with: openssl rand -base64 32", len(b))
+		}
+		secrets = append(secrets, b)
+	}
+	return secrets, nil
+}
+
+// generatedSecret reads the secret kept in the state folder, making it the
+// first time. The file is linked into place whole, so two processes starting
+// at once agree, and a kill leaves either no secret or a complete one.
+func generatedSecret(stateDir string) ([][]byte, error) {
+	path := filepath.Join(stateDir, "secret")
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := makeSecret(stateDir, path); err != nil {
+			return nil, err
+		}
+		b, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := parseSecrets(strings.TrimSpace(string(b)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return secrets, nil
+}
+
+func makeSecret(stateDir, path string) error {
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(stateDir, "secret-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	b := make([]byte, secretBytes)
+	rand.Read(b)
+	_, err = f.WriteString(base64.StdEncoding.EncodeToString(b) + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	d, err := os.Open(stateDir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// LoadSecret reads the secret, or makes it on a first start, so that a
+// problem with it is an error before anything runs.
+func (c *Config) LoadSecret() error {
+	_, err := c.secrets()
+	return err
+}
+
+// Keys derives the 32-byte key of a purpose from every secret by HKDF
+// (RFC 5869), so that a token of one kind can never pass for another. The
+// first key signs, all verify. LoadSecret must have succeeded before.
+func (c *Config) Keys(purpose string) [][]byte {
+	if known, ok := c.derived.Load(purpose); ok {
+		return known.([][]byte)
+	}
+	secrets, err := c.secrets()
+	if err != nil {
+		panic("the secret was not loaded before it was used: " + err.Error())
+	}
+	derived := make([][]byte, len(secrets))
+	for i, s := range secrets {
+		k, err := hkdf.Key(sha256.New, s, nil, "homebase "+purpose, 32)
+		if err != nil {
+			panic(err) // only for lengths HKDF cannot give
+		}
+		derived[i] = k
+	}
+	c.derived.Store(purpose, derived)
+	return derived
+}

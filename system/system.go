@@ -1,0 +1,118 @@
+// Package system is the platform's own controls: its configuration and
+// secret, and what tells an operator and a proxy how it fares. It serves and
+// changes what the other rooms registered; it holds no business of its own.
+//
+// /system/health says that the process answers and touches nothing else, so a
+// dead database never makes a supervisor restart a living server.
+// /system/ready says whether a request would succeed now.
+package system
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"homebase/httpx"
+)
+
+// Check is one thing that must hold for the platform to be ready.
+type Check struct {
+	Name string
+	Run  func(ctx context.Context) error
+}
+
+// System serves the platform's own routes.
+type System struct {
+	version string
+	log     *slog.Logger
+	checks  []Check
+}
+
+// New makes the room. version is the build's, checks are what /system/ready
+// asks.
+func New(version string, log *slog.Logger, checks ...Check) *System {
+	return &System{version: version, log: log, checks: checks}
+}
+
+// checkTimeout bounds one readiness check, below every proxy's patience.
+const checkTimeout = 2 * time.Second
+
+var errNotReady = httpx.NewProblem(http.StatusServiceUnavailable, "not_ready", "Not ready")
+
+// Status is the answer of health and readiness.
+type Status struct {
+	Status string `json:"status"`
+}
+
+// Version is the answer of /system/version.
+type Version struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+}
+
+// Routes are the operations of this room.
+func (s *System) Routes() []httpx.Route {
+	return []httpx.Route{
+		{
+			Pattern: "GET /system/health", Access: httpx.Public(), Rate: httpx.RateRead,
+			Summary:   "The process answers; nothing else is asked",
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: Status{}}},
+			Handler:   s.health,
+		},
+		{
+			Pattern: "GET /system/ready", Access: httpx.Public(), Rate: httpx.RateRead,
+			Summary:   "Whether database and storage are there, so that a request would succeed",
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: Status{}}},
+			Problems:  []*httpx.Problem{errNotReady},
+			Handler:   s.ready,
+		},
+		{
+			Pattern: "GET /system/version", Access: httpx.SignedIn(), Rate: httpx.RateRead,
+			Summary:   "What is running",
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: Version{}}},
+			Handler:   s.versionHandler,
+		},
+	}
+}
+
+func (s *System) health(w http.ResponseWriter, r *http.Request) error {
+	return httpx.WriteJSON(w, http.StatusOK, Status{Status: "ok"})
+}
+
+func (s *System) ready(w http.ResponseWriter, r *http.Request) error {
+	select {
+	case <-httpx.ServerOf(r.Context()).Draining():
+		return errNotReady.With("The server is stopping; another one will answer.")
+	default:
+	}
+	if err := s.Ready(r.Context()); err != nil {
+		return errNotReady.With("The server cannot take requests now; try again shortly.").Because(err)
+	}
+	return httpx.WriteJSON(w, http.StatusOK, Status{Status: "ready"})
+}
+
+// Ready runs the checks and returns the first failure.
+func (s *System) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	for _, c := range s.checks {
+		if err := c.Run(ctx); err != nil {
+			return &checkError{c.Name, err}
+		}
+	}
+	return nil
+}
+
+type checkError struct {
+	name string
+	err  error
+}
+
+func (e *checkError) Error() string { return e.name + ": " + e.err.Error() }
+func (e *checkError) Unwrap() error { return e.err }
+
+func (s *System) versionHandler(w http.ResponseWriter, r *http.Request) error {
+	return httpx.WriteJSON(w, http.StatusOK, Version{Version: s.version, Go: runtime.Version()})
+}
