@@ -18,7 +18,7 @@ BIN := bin/homebase
 # Debian's package is installed when the command is missing; that needs root.
 # $(call need,TEST,PACKAGES)
 define need
-	@$(1) >/dev/null 2>&1 || { \
+	@{ $(1); } >/dev/null 2>&1 || { \
 	  echo "Installing $(2) from Debian's packages (needs root)."; \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	  export DEBIAN_FRONTEND=noninteractive; \
@@ -40,7 +40,7 @@ run: postgres build ## a server on http://localhost:8080, with a first admin
 	@exec $(BIN) serve
 
 .PHONY: test
-test: postgres compiler ## everything that must hold, on a real PostgreSQL
+test: postgres peers ## everything that must hold, on a real PostgreSQL
 	@state=$$(mktemp -d /tmp/homebase-test.XXXXXX); \
 	trap 'while [ -e "$$state/cluster.lock" ]; do sleep .2; done; rm -rf "$$state"' EXIT; \
 	HOMEBASE_TEST_STATE=$$state go test -race -shuffle=on -timeout 15m ./...
@@ -58,9 +58,11 @@ check: ## format, vet, staticcheck, modernisers, tidiness, house rules
 postgres:
 	$(call need,command -v initdb || ls /usr/lib/postgresql/*/bin/initdb,postgresql)
 
-.PHONY: compiler
-compiler:
-	$(call need,command -v gcc,gcc libc6-dev)
+# What the tests need beside Go: a C compiler for the race detector, and the
+# real programs that ours is tried with.
+.PHONY: peers
+peers:
+	$(call need,command -v gcc && command -v strace && command -v aiosmtpd && command -v oathtool,gcc libc6-dev strace python3-aiosmtpd oathtool)
 
 .PHONY: clean
 clean: ## forget what was built; data and state stay

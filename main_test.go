@@ -34,13 +34,12 @@ import (
 
 const password = "seven purple otters dancing"
 
+// built is where the program goes, if a test asks for it.
+var built string
+
 // binary is the program as `make build` makes it.
 var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "homebase-bin")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "homebase")
+	path := filepath.Join(built, "homebase")
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", path, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -50,10 +49,12 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	var err error
+	if built, err = os.MkdirTemp("", "homebase-bin"); err != nil {
+		panic(err)
 	}
+	code := m.Run()
+	os.RemoveAll(built)
 	os.Exit(code)
 }
 

@@ -190,6 +190,29 @@ CREATE TABLE notices (
 
 CREATE INDEX notices_user_idx ON notices (user_id, id);
 
+-- What scripts sign in with. hash is the SHA-256 of the key, which is shown
+-- once and kept nowhere; hint is how it begins, to recognise one that was
+-- found. A key may do what is in permissions and what its owner may do, from
+-- an address in allow (anywhere when that is empty). A revoked key's row goes.
+CREATE TABLE access_keys (
+    id           uuid        NOT NULL,
+    user_id      uuid        NOT NULL,
+    name         text        NOT NULL,
+    hint         text COLLATE "C" NOT NULL,
+    hash         bytea       NOT NULL,
+    permissions  text[]      NOT NULL,
+    allow        cidr[]      NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz NOT NULL,
+    last_used_at timestamptz,
+    CONSTRAINT access_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT access_keys_hash_key UNIQUE (hash),
+    CONSTRAINT access_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT access_keys_hash_check CHECK (length(hash) = 32)
+);
+
+CREATE INDEX access_keys_user_idx ON access_keys (user_id, id);
+
 -- step 4: files
 
 -- The processes that write to the data directory. Alive is who holds the lock

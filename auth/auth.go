@@ -69,7 +69,7 @@ type Auth struct {
 	publicURL  string
 	public     *url.URL
 	keys       func(purpose string) [][]byte
-	accessKeys func() []accessKey
+	signingKeys func() []signingKey
 	nobody     func() string // the hash that stands for users who do not exist
 	hasher     *hasher
 	cache      *cache
@@ -84,10 +84,10 @@ func New(c Config) *Auth {
 	}
 	return &Auth{
 		db: c.DB, audit: c.Audit, log: c.Log, publicURL: c.PublicURL, public: public, keys: c.Keys,
-		accessKeys: sync.OnceValue(func() []accessKey {
-			var keys []accessKey
+		signingKeys: sync.OnceValue(func() []signingKey {
+			var keys []signingKey
 			for _, k := range c.Keys(accessPurpose) {
-				keys = append(keys, newAccessKey(k))
+				keys = append(keys, newSigningKey(k))
 			}
 			return keys
 		}),

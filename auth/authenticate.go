@@ -28,7 +28,7 @@ func (a *Auth) Authenticate(r *http.Request) (*httpx.Caller, error) {
 		return nil, err
 	}
 	now := time.Now()
-	c, err := verifyAccess(token, a.accessKeys(), a.publicURL, now)
+	c, err := verifyAccess(token, a.signingKeys(), a.publicURL, now)
 	if err != nil {
 		return nil, httpx.ErrUnauthenticated.Because(err)
 	}

@@ -25,7 +25,7 @@ var (
 
 // VerifyAccess returns the subject of a good token.
 func VerifyAccess(token string, key []byte, issuer string, now time.Time) (string, error) {
-	c, err := verifyAccess(token, []accessKey{newAccessKey(key)}, issuer, now)
+	c, err := verifyAccess(token, []signingKey{newSigningKey(key)}, issuer, now)
 	return c.Subject, err
 }
 

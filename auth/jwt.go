@@ -38,18 +38,18 @@ type claims struct {
 	Counter int64 `json:"rtc"`
 }
 
-// accessKey signs and verifies access tokens under one derived key. header is
+// signingKey signs and verifies access tokens under one derived key. header is
 // the whole encoded header of its tokens: comparing it byte by byte leaves
 // nothing of an unauthenticated header to be interpreted, neither alg nor typ
 // nor kid (RFC 8725, sections 3.1 and 3.11).
-type accessKey struct {
+type signingKey struct {
 	key    []byte
 	header string
 }
 
-func newAccessKey(key []byte) accessKey {
+func newSigningKey(key []byte) signingKey {
 	header := fmt.Sprintf(`{"alg":"HS256","kid":"%s","typ":"at+jwt"}`, keyID(key))
-	return accessKey{key: key, header: base64.RawURLEncoding.EncodeToString([]byte(header))}
+	return signingKey{key: key, header: base64.RawURLEncoding.EncodeToString([]byte(header))}
 }
 
 // keyID recognises a derived key without giving it away: the first 8 hex
@@ -66,7 +66,7 @@ func hs256(key []byte, signingInput string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-func (k accessKey) sign(c claims) string {
+func (k signingKey) sign(c claims) string {
 	payload, err := json.Marshal(c)
 	if err != nil {
 		panic(err) // strings and integers always marshal
@@ -87,7 +87,7 @@ var (
 // issuer and that is valid at now, or an error and no claims. The signature is
 // compared in its encoded form, so there is no second spelling of a token:
 // padding, white space and stray trailing bits are a wrong signature.
-func verifyAccess(token string, keys []accessKey, issuer string, now time.Time) (claims, error) {
+func verifyAccess(token string, keys []signingKey, issuer string, now time.Time) (claims, error) {
 	if len(token) > tokenLongest || strings.Count(token, ".") != 2 {
 		return claims{}, errTokenForm
 	}
@@ -133,7 +133,7 @@ func readClaims(payload, issuer string, now time.Time) (claims, error) {
 // accessToken issues a token for a session whose refresh counter is counter.
 func (a *Auth) accessToken(user, session uuid.UUID, counter int64) string {
 	now := time.Now().Unix()
-	return a.accessKeys()[0].sign(claims{
+	return a.signingKeys()[0].sign(claims{
 		Issuer: a.publicURL, Audience: a.publicURL,
 		Subject: user.String(), Session: session.String(),
 		IssuedAt: now, Expires: now + int64(accessLifetime/time.Second), Counter: counter,

@@ -66,7 +66,7 @@ func (a *Auth) sessionsOf(r *http.Request, refresh string) []uuid.UUID {
 	}
 	var ids []uuid.UUID
 	for _, token := range access {
-		if c, err := verifyAccess(token, a.accessKeys(), a.publicURL, time.Now()); err == nil {
+		if c, err := verifyAccess(token, a.signingKeys(), a.publicURL, time.Now()); err == nil {
 			if id, err := uuid.Parse(c.Session); err == nil {
 				ids = append(ids, id)
 			}

@@ -14,7 +14,7 @@ type Access struct {
 	level      level
 	permission string
 	recent     bool
-	keys       bool
+	noKey      bool // access keys are refused
 }
 
 type level int
@@ -31,16 +31,20 @@ func Public() Access { return Access{level: public} }
 
 // SignedIn asks for any signed-in caller with a session. Access keys are
 // refused, but for OrKey: what a key may do is named by a permission.
-func SignedIn() Access { return Access{level: signedIn} }
+func SignedIn() Access { return Access{level: signedIn, noKey: true} }
 
 // Needs asks for a caller who holds the permission, "area:verb".
 func Needs(permission string) Access { return Access{level: permitted, permission: permission} }
 
-// Recent asks also for a password given within the last ten minutes.
-func (a Access) Recent() Access { a.recent = true; return a }
+// Recent asks also for a password given within the last ten minutes, which no
+// access key has.
+func (a Access) Recent() Access { a.recent, a.noKey = true, true; return a }
 
 // OrKey lets access keys in beside sessions where SignedIn is asked for.
-func (a Access) OrKey() Access { a.keys = true; return a }
+func (a Access) OrKey() Access { a.noKey = false; return a }
+
+// NoKey refuses access keys, also those that hold the permission.
+func (a Access) NoKey() Access { a.noKey = true; return a }
 
 // recentFor is how long a given password counts as recent.
 const recentFor = 10 * time.Minute
@@ -55,7 +59,7 @@ func checkPolicy(x *exchange, _ *http.Request) error {
 		return ErrUnauthenticated
 	case access.level == permitted && !caller.Can(access.permission):
 		return ErrForbidden.With(fmt.Sprintf("This needs the permission %q.", access.permission))
-	case caller.KeyID != uuid.Nil && (access.recent || access.level == signedIn && !access.keys):
+	case caller.KeyID != uuid.Nil && access.noKey:
 		return ErrForbidden.With("An access key cannot do this; sign in instead.")
 	case access.recent && time.Since(caller.AuthenticatedAt) > recentFor:
 		return ErrReauthenticate
@@ -64,14 +68,16 @@ func checkPolicy(x *exchange, _ *http.Request) error {
 }
 
 // String is the form shown by `homebase routes`: "public", "signed in",
-// "files:read", with " or key" and ", recent" where they hold.
+// "files:read", with " or key", ", no key" and ", recent" where they hold.
 func (a Access) String() string {
 	s := map[level]string{undeclared: "undeclared", public: "public", signedIn: "signed in", permitted: a.permission}[a.level]
-	if a.keys {
-		s += " or key"
-	}
-	if a.recent {
+	switch {
+	case a.recent:
 		s += ", recent"
+	case a.level == signedIn && !a.noKey:
+		s += " or key"
+	case a.level == permitted && a.noKey:
+		s += ", no key"
 	}
 	return s
 }

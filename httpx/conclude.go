@@ -104,7 +104,7 @@ func (s *Server) record(x *exchange, r *http.Request, problem *Problem, stack []
 		}
 		switch {
 		case problem.Status == http.StatusServiceUnavailable:
-			level = slog.LevelWarn // refused on purpose: whoever asks again is served
+			level = slog.LevelWarn // it passes: whoever asks again is served
 		case problem.Status >= 500:
 			level = slog.LevelError
 		}

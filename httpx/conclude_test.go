@@ -77,7 +77,14 @@ func TestErrors_BecomeTheirProblemAndTheirLogLine(t *testing.T) {
 		if cause, _ := record["cause"].(string); strings.Contains(cause, secret) != hasSecret {
 			t.Errorf("%d: cause %q", i, cause)
 		}
-		if (record["stack"] != nil) != (row.err == nil) || (record["level"] == "ERROR") != (row.status >= 500) {
+		level := "INFO"
+		switch {
+		case row.status == 503:
+			level = "WARN"
+		case row.status >= 500:
+			level = "ERROR"
+		}
+		if (record["stack"] != nil) != (row.err == nil) || record["level"] != level {
 			t.Errorf("%d: level %v, stack %v", i, record["level"], record["stack"])
 		}
 	}

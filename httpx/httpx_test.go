@@ -226,6 +226,7 @@ func TestPolicy_WhoMayDoWhat(t *testing.T) {
 		route("GET /me-or-key", httpx.SignedIn().OrKey()),
 		route("GET /read", httpx.Needs("files:read")),
 		route("GET /write", httpx.Needs("files:write")),
+		route("GET /no-key", httpx.Needs("files:read").NoKey()),
 		route("GET /recent", httpx.Needs("files:read").Recent()),
 	})
 	for _, row := range []struct {
@@ -238,6 +239,7 @@ func TestPolicy_WhoMayDoWhat(t *testing.T) {
 		{"/me-or-key", "key", 204, ""}, {"/me-or-key", "", 401, "unauthenticated"},
 		{"/read", "member", 204, ""}, {"/read", "key", 204, ""}, {"/read", "", 401, "unauthenticated"},
 		{"/write", "member", 403, "forbidden"},
+		{"/no-key", "member", 204, ""}, {"/no-key", "key", 403, "forbidden"},
 		{"/recent", "member", 403, "reauthentication_required"}, {"/recent", "fresh", 204, ""}, {"/recent", "key", 403, "forbidden"},
 	} {
 		a := s.Client(t).As(row.token).Do("GET", row.path, nil)

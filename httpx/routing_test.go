@@ -139,6 +139,7 @@ func TestNew_RefusesAWrongTableAndNamesTheRoute(t *testing.T) {
 	for name, change := range map[string]func(*httpx.Route){
 		"no access":         func(rt *httpx.Route) { rt.Access = httpx.Access{} },
 		"recent public":     func(rt *httpx.Route) { rt.Access = httpx.Public().Recent() },
+		"recent or key":     func(rt *httpx.Route) { rt.Access = httpx.SignedIn().Recent().OrKey() },
 		"bad permission":    func(rt *httpx.Route) { rt.Access = httpx.Needs("files") },
 		"no method":         func(rt *httpx.Route) { rt.Pattern = "/thing" },
 		"bad method":        func(rt *httpx.Route) { rt.Pattern = "FOO /thing" },
@@ -180,12 +181,13 @@ func TestNew_RefusesAWrongTableAndNamesTheRoute(t *testing.T) {
 func TestListings_AreWhatTheOperatorReads(t *testing.T) {
 	t.Parallel()
 	got := httpx.Listings([]httpx.Route{
-		route("POST /b", httpx.Needs("files:write").Recent()), route("GET /b", httpx.SignedIn().OrKey()), route("GET /a", httpx.Public()),
+		route("POST /b", httpx.Needs("files:write").Recent()), route("GET /b", httpx.SignedIn().OrKey()), route("GET /a", httpx.Public()), route("GET /c", httpx.Needs("files:read").NoKey()),
 	})
 	want := []httpx.Listing{
 		{Method: "GET", Pattern: "/api/v1/a", Access: "public", Summary: "For a test"},
 		{Method: "GET", Pattern: "/api/v1/b", Access: "signed in or key", Summary: "For a test"},
 		{Method: "POST", Pattern: "/api/v1/b", Access: "files:write, recent", Summary: "For a test"},
+		{Method: "GET", Pattern: "/api/v1/c", Access: "files:read, no key", Summary: "For a test"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)

@@ -124,7 +124,7 @@ func received(t *testing.T, maildir string) (messages []*mail.Message) {
 
 func outbox(d *db.DB, url string) *system.Mail {
 	return system.NewMail(d, slog.New(slog.DiscardHandler), url, "Homebase <noreply@example.com>",
-		func(purpose string) [][]byte { return [][]byte{[]byte(fmt.Sprintf("%-32.32s", purpose))} })
+		func(purpose string) [][]byte { return [][]byte{fmt.Appendf(nil, "%-32.32s", purpose)} })
 }
 
 func send(t *testing.T, m *system.Mail, d *db.DB, to, subject, text string) error {

@@ -15,7 +15,7 @@ func (c *Config) setListen(v string) error {
 	c.Listen = v
 	if path, ok := strings.CutPrefix(v, "unix:"); ok {
 		if !strings.HasPrefix(path, "/") {
-			return errors.New("give an absolute path after unix:")
+			return errors.New("after unix: give an absolute path")
 		}
 		return nil
 	}
