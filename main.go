@@ -70,7 +70,7 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 	})
 	p.files = files.New(files.Config{
 		DB: p.db, Audit: p.audit, Log: log, DataDir: cfg.DataDir, MinFree: cfg.MinFree,
-		DefaultQuota: cfg.DefaultQuota, UploadExpiry: cfg.UploadExpiry,
+		DefaultQuota: cfg.DefaultQuota, UploadExpiry: cfg.UploadExpiry, TrashRetention: cfg.TrashRetention,
 	})
 	p.system = system.New(version, log,
 		system.Check{Name: "database", Run: p.db.Ping},

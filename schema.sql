@@ -344,3 +344,152 @@ CREATE TABLE mail_outbox (
     CONSTRAINT mail_outbox_pkey PRIMARY KEY (id)
 );
 CREATE INDEX mail_outbox_due_idx ON mail_outbox (next_try_at);
+
+-- step 6: portfolio
+
+-- The one profile. clock rises with every change of the portfolio, in its
+-- transaction: it makes the changes wait for each other and gives what they
+-- touch a revision that no row of the portfolio ever had before. image_id, as
+-- everywhere here, is the id of a file; the file may be gone.
+CREATE TABLE portfolio_profile (
+    singleton  boolean     NOT NULL DEFAULT true,
+    clock      bigint      NOT NULL DEFAULT 0,
+    name       text        NOT NULL DEFAULT '',
+    headline   text        NOT NULL DEFAULT '',
+    summary    text        NOT NULL DEFAULT '',
+    location   text        NOT NULL DEFAULT '',
+    email      text        NOT NULL DEFAULT '',
+    image_id   uuid,
+    links      jsonb       NOT NULL DEFAULT '[]',
+    revision   bigint      NOT NULL DEFAULT 0,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT portfolio_profile_pkey PRIMARY KEY (singleton),
+    CONSTRAINT portfolio_profile_singleton_check CHECK (singleton)
+);
+
+INSERT INTO portfolio_profile DEFAULT VALUES;
+
+-- The entries of the four collections: at most 200 each, shown in the order
+-- of (position, id), to everyone when published. Dates are text, YYYY-MM or
+-- YYYY-MM-DD: a month is not its first day.
+CREATE TABLE portfolio_projects (
+    id         uuid        NOT NULL,
+    position   integer     NOT NULL,
+    status     text COLLATE "C" NOT NULL,
+    revision   bigint      NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    slug       text COLLATE "C" NOT NULL,
+    title      text        NOT NULL,
+    summary    text        NOT NULL,
+    body       text        NOT NULL,
+    tags       text[]      NOT NULL,
+    links      jsonb       NOT NULL,
+    image_ids  uuid[]      NOT NULL,
+    featured   boolean     NOT NULL,
+    started_on text COLLATE "C",
+    ended_on   text COLLATE "C",
+    CONSTRAINT portfolio_projects_pkey PRIMARY KEY (id),
+    CONSTRAINT portfolio_projects_status_check CHECK (status IN ('draft', 'published'))
+);
+
+-- Every slug that ever led to a project, its present one among them: an old
+-- link still arrives, and no two projects can claim one word.
+CREATE TABLE portfolio_slugs (
+    slug       text COLLATE "C" NOT NULL,
+    project_id uuid NOT NULL,
+    CONSTRAINT portfolio_slugs_pkey PRIMARY KEY (slug),
+    CONSTRAINT portfolio_slugs_project_id_fkey FOREIGN KEY (project_id) REFERENCES portfolio_projects (id) ON DELETE CASCADE
+);
+
+CREATE INDEX portfolio_slugs_project_id_idx ON portfolio_slugs (project_id);
+
+CREATE TABLE portfolio_skills (
+    id         uuid        NOT NULL,
+    position   integer     NOT NULL,
+    status     text COLLATE "C" NOT NULL,
+    revision   bigint      NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    name       text        NOT NULL,
+    level      text        NOT NULL,
+    category   text        NOT NULL,
+    CONSTRAINT portfolio_skills_pkey PRIMARY KEY (id),
+    CONSTRAINT portfolio_skills_status_check CHECK (status IN ('draft', 'published'))
+);
+
+CREATE TABLE portfolio_experience (
+    id           uuid        NOT NULL,
+    position     integer     NOT NULL,
+    status       text COLLATE "C" NOT NULL,
+    revision     bigint      NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    updated_at   timestamptz NOT NULL DEFAULT now(),
+    organization text        NOT NULL,
+    role         text        NOT NULL,
+    summary      text        NOT NULL,
+    highlights   text[]      NOT NULL,
+    location     text        NOT NULL,
+    url          text        NOT NULL,
+    started_on   text COLLATE "C",
+    ended_on     text COLLATE "C",
+    CONSTRAINT portfolio_experience_pkey PRIMARY KEY (id),
+    CONSTRAINT portfolio_experience_status_check CHECK (status IN ('draft', 'published'))
+);
+
+CREATE TABLE portfolio_education (
+    id          uuid        NOT NULL,
+    position    integer     NOT NULL,
+    status      text COLLATE "C" NOT NULL,
+    revision    bigint      NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    institution text        NOT NULL,
+    area        text        NOT NULL,
+    study_type  text        NOT NULL,
+    score       text        NOT NULL,
+    courses     text[]      NOT NULL,
+    url         text        NOT NULL,
+    started_on  text COLLATE "C",
+    ended_on    text COLLATE "C",
+    CONSTRAINT portfolio_education_pkey PRIMARY KEY (id),
+    CONSTRAINT portfolio_education_status_check CHECK (status IN ('draft', 'published'))
+);
+
+-- What strangers wrote. score and reasons say why something was taken for
+-- spam; digest finds the same text sent again.
+CREATE TABLE portfolio_messages (
+    id         uuid        NOT NULL,
+    state      text COLLATE "C" NOT NULL,
+    name       text        NOT NULL,
+    email      text        NOT NULL,
+    subject    text        NOT NULL,
+    message    text        NOT NULL,
+    score      integer     NOT NULL,
+    reasons    text[]      NOT NULL,
+    digest     bytea       NOT NULL,
+    revision   bigint      NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT portfolio_messages_pkey PRIMARY KEY (id),
+    CONSTRAINT portfolio_messages_state_check CHECK (state IN ('new', 'read', 'archived', 'spam'))
+);
+
+CREATE INDEX portfolio_messages_state_idx ON portfolio_messages (state, id);
+CREATE INDEX portfolio_messages_digest_idx ON portfolio_messages (digest);
+
+-- Form tokens that were used, until they would have expired anyway.
+CREATE TABLE portfolio_spent_tokens (
+    token      bytea       NOT NULL,
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT portfolio_spent_tokens_pkey PRIMARY KEY (token)
+);
+
+-- How many messages came in a window of time that began at since: from one
+-- network, known by a keyed hash alone, or from everyone.
+CREATE TABLE portfolio_contact_counts (
+    sender bytea       NOT NULL,
+    since  timestamptz NOT NULL,
+    posts  integer     NOT NULL,
+    CONSTRAINT portfolio_contact_counts_pkey PRIMARY KEY (sender)
+);

@@ -30,4 +30,14 @@ const (
 	FilePurged         Action = "file.purged"
 	FileChangedOutside Action = "file.changed_outside"
 	FolderCreated      Action = "folder.created"
+
+	PortfolioCreated   Action = "portfolio.created"
+	PortfolioUpdated   Action = "portfolio.updated"
+	PortfolioDeleted   Action = "portfolio.deleted"
+	PortfolioReordered Action = "portfolio.reordered"
+	PortfolioImported  Action = "portfolio.imported"
+	PortfolioPreview   Action = "portfolio.preview" // a link to a draft was made
+	MessageUpdated     Action = "inbox.updated"
+	MessageDeleted     Action = "inbox.deleted"
+	MessagesPurged     Action = "inbox.purged" // their time was over
 )

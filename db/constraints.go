@@ -55,4 +55,13 @@ var constraints = map[string]constraint{
 	"instance_singleton_check":   defect,
 	"jobs_name_key":              defect,
 	"audit_events_outcome_check": defect,
+
+	"portfolio_profile_singleton_check": defect,
+	"portfolio_projects_status_check":   defect,
+	"portfolio_slugs_pkey":              {Conflict, "slug_taken", "Another project has, or had, this slug; choose another."},
+	"portfolio_slugs_project_id_fkey":   {Missing, "project_missing", "The project is gone."},
+	"portfolio_skills_status_check":     defect,
+	"portfolio_experience_status_check": defect,
+	"portfolio_education_status_check":  defect,
+	"portfolio_messages_state_check":    defect,
 }

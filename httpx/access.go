@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Access is a route's policy. Make one with Public, SignedIn or Needs; the
-// zero value declares nothing and keeps the server from starting.
+// Access is a route's policy. Make one with Public, Recognised, SignedIn or
+// Needs; the zero value declares nothing and keeps the server from starting.
 type Access struct {
 	level      level
 	permission string
@@ -22,12 +22,20 @@ type level int
 const (
 	undeclared level = iota
 	public
+	recognised
 	signedIn
 	permitted
 )
 
 // Public is open to all; credentials are not looked at.
 func Public() Access { return Access{level: public} }
+
+// Recognised is open to all like Public, and a caller who brings valid
+// credentials is known to the handler, who may then tell more. Credentials in
+// Authorization that are not valid are refused, so that a client learns to
+// renew them; with a cookie that is not valid one is a stranger. The pages of
+// a public origin are always strangers'.
+func Recognised() Access { return Access{level: recognised} }
 
 // SignedIn asks for any signed-in caller with a session. Access keys are
 // refused, but for OrKey: what a key may do is named by a permission.
@@ -53,7 +61,7 @@ const recentFor = 10 * time.Minute
 func checkPolicy(x *exchange, _ *http.Request) error {
 	access, caller := x.route.Access, x.caller
 	switch {
-	case access.level == public:
+	case access.level <= recognised:
 		return nil
 	case caller == nil:
 		return ErrUnauthenticated
@@ -70,7 +78,7 @@ func checkPolicy(x *exchange, _ *http.Request) error {
 // String is the form shown by `homebase routes`: "public", "signed in",
 // "files:read", with " or key", ", no key" and ", recent" where they hold.
 func (a Access) String() string {
-	s := map[level]string{undeclared: "undeclared", public: "public", signedIn: "signed in", permitted: a.permission}[a.level]
+	s := map[level]string{undeclared: "undeclared", public: "public", recognised: "public, callers recognised", signedIn: "signed in", permitted: a.permission}[a.level]
 	switch {
 	case a.recent:
 		s += ", recent"

@@ -70,7 +70,7 @@ func (c *cors) mark(h http.Header, r *http.Request) {
 // markPublic lets a public origin's pages read what everyone may read.
 func (c *cors) markPublic(h http.Header, r *http.Request, route *Route) bool {
 	origin := r.Header.Get("Origin")
-	if !c.public[origin] || route == nil || route.readsCredentials() {
+	if !c.public[origin] || route == nil || route.Access.level > recognised || route.Cookies {
 		return false
 	}
 	h.Set("Access-Control-Allow-Origin", origin)

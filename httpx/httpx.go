@@ -10,7 +10,8 @@
 //  5. CORS: a preflight ends here.
 //  6. route: 404 and 405 as problems; the mux never redirects.
 //  7. address limit: wide, it only guards the credential work that follows.
-//  8. authenticate: not on public routes.
+//  8. authenticate: not on public routes; where callers are only
+//     recognised, strangers go on without.
 //  9. cross-origin protection: for callers known by a cookie.
 //  10. user limit: by the route's class.
 //  11. policy: the route's Access.
@@ -206,7 +207,8 @@ func (s *Server) travel(x *exchange, r *http.Request) error {
 	return x.route.Handler(x.w, r)
 }
 
-// findCaller authenticates. A public route's credentials are not looked at.
+// findCaller authenticates. A public route's credentials are not looked at;
+// a route that recognises callers takes strangers too.
 func (s *Server) findCaller(x *exchange, r *http.Request) error {
 	if !x.route.readsCredentials() {
 		return nil
@@ -215,10 +217,14 @@ func (s *Server) findCaller(x *exchange, r *http.Request) error {
 	if len(r.Header.Values("Authorization")) > 1 {
 		return errAuthorizationTwice
 	}
-	if x.route.Access.level == public {
+	stranger := x.route.Access.level == recognised && (!bringsCredentials(r) || s.cors.public[r.Header.Get("Origin")])
+	if x.route.Access.level == public || stranger {
 		return nil
 	}
 	caller, err := s.authenticate(r)
+	if x.route.Access.level == recognised && r.Header.Get("Authorization") == "" && errors.Is(err, ErrUnauthenticated) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -227,6 +233,11 @@ func (s *Server) findCaller(x *exchange, r *http.Request) error {
 	}
 	x.caller = caller
 	return nil
+}
+
+// bringsCredentials reports whether there is anything to authenticate by.
+func bringsCredentials(r *http.Request) bool {
+	return r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != ""
 }
 
 // checkQuery refuses what the route does not declare, and text that

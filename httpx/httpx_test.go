@@ -222,6 +222,7 @@ func TestPolicy_WhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	s := httpxtest.Start(t, config(), []httpx.Route{
 		route("GET /public", httpx.Public()),
+		route("GET /recognised", httpx.Recognised()),
 		route("GET /me", httpx.SignedIn()),
 		route("GET /me-or-key", httpx.SignedIn().OrKey()),
 		route("GET /read", httpx.Needs("files:read")),
@@ -235,6 +236,7 @@ func TestPolicy_WhoMayDoWhat(t *testing.T) {
 		code        string
 	}{
 		{"/public", "", 204, ""}, {"/public", "wrong", 204, ""},
+		{"/recognised", "", 204, ""}, {"/recognised", "member", 204, ""}, {"/recognised", "key", 204, ""}, {"/recognised", "wrong", 401, "unauthenticated"},
 		{"/me", "", 401, "unauthenticated"}, {"/me", "wrong", 401, "unauthenticated"}, {"/me", "member", 204, ""}, {"/me", "key", 403, "forbidden"},
 		{"/me-or-key", "key", 204, ""}, {"/me-or-key", "", 401, "unauthenticated"},
 		{"/read", "member", 204, ""}, {"/read", "key", 204, ""}, {"/read", "", 401, "unauthenticated"},
@@ -247,6 +249,38 @@ func TestPolicy_WhoMayDoWhat(t *testing.T) {
 			a.Want(t, row.status)
 		} else {
 			a.WantProblem(t, row.status, row.code)
+		}
+	}
+}
+
+func TestRecognised_StrangersAreServedAndCallersKnown(t *testing.T) {
+	t.Parallel()
+	s := httpxtest.Start(t, config(), []httpx.Route{
+		route("GET /page", httpx.Recognised(), text(func(w http.ResponseWriter, r *http.Request) error {
+			if c := httpx.CallerOf(r.Context()); c != nil {
+				return say(w, c.UserID.String())
+			}
+			return say(w, "stranger")
+		})),
+	})
+	c := s.Client(t)
+	for name, row := range map[string]struct {
+		want   string
+		header []httpxtest.Option
+	}{
+		"nothing":          {"stranger", nil},
+		"token":            {userID.String(), []httpxtest.Option{httpxtest.WithHeader("Authorization", "Bearer member")}},
+		"cookie":           {userID.String(), []httpxtest.Option{httpxtest.WithHeader("Cookie", "at=member")}},
+		"old cookie":       {"stranger", []httpxtest.Option{httpxtest.WithHeader("Cookie", "at=gone")}},
+		"from a frontend":  {userID.String(), []httpxtest.Option{httpxtest.WithHeader("Authorization", "Bearer member"), httpxtest.WithHeader("Origin", trustedOrigin)}},
+		"from public page": {"stranger", []httpxtest.Option{httpxtest.WithHeader("Authorization", "Bearer member"), httpxtest.WithHeader("Origin", publicOrigin)}},
+	} {
+		a := c.Do("GET", "/page", nil, row.header...).Want(t, 200)
+		if string(a.Body) != row.want {
+			t.Errorf("%s: known as %s, want %s", name, a.Body, row.want)
+		}
+		if name == "from public page" && (a.Header.Get("Access-Control-Allow-Origin") != publicOrigin || a.Header.Get("Access-Control-Allow-Credentials") != "") {
+			t.Errorf("a public origin gets %v", a.Header)
 		}
 	}
 }

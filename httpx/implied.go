@@ -14,7 +14,10 @@ func ImpliedProblems(rt *Route) []*Problem {
 		implied = append(implied, errAuthorizationTwice, ErrCookieTwice, errOriginRequired, errOriginRefused)
 	}
 	if rt.Access.level != public {
-		implied = append(implied, ErrUnauthenticated, ErrForbidden)
+		implied = append(implied, ErrUnauthenticated)
+	}
+	if rt.Access.level > recognised {
+		implied = append(implied, ErrForbidden)
 	}
 	if rt.Access.recent {
 		implied = append(implied, ErrReauthenticate)

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -128,9 +129,20 @@ func network(addr netip.Addr) netip.Prefix {
 	return p
 }
 
+// ClientNetwork is what counts as one client, the address or the /64 that ctx's
+// request came from; the zero Prefix when clients cannot be told apart, as
+// behind a proxy that does not say who they are.
+func ClientNetwork(ctx context.Context) netip.Prefix {
+	if x := exchangeOf(ctx); x != nil && x.addr.IsValid() && !x.many {
+		return network(x.addr)
+	}
+	return netip.Prefix{}
+}
+
 // limitAddress guards the work of authentication.
-func (s *Server) limitAddress(x *exchange, _ *http.Request) error {
-	if s.limiter == nil || x.many || !x.addr.IsValid() || !x.route.readsCredentials() {
+func (s *Server) limitAddress(x *exchange, r *http.Request) error {
+	if s.limiter == nil || x.many || !x.addr.IsValid() || !x.route.readsCredentials() ||
+		x.route.Access.level == recognised && !bringsCredentials(r) {
 		return nil
 	}
 	if a := s.limiter.take(bucketKey{rate: RateAddress, net: network(x.addr)}, time.Now()); !a.ok {

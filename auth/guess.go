@@ -1,0 +1,160 @@
+package auth
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// What is guessed at. Each kind is counted apart for an account; the count of
+// an address is one for all of them.
+const (
+	guessPassword = "password"
+	guessCode     = "code"  // of an authenticator, or a recovery code
+	guessToken    = "token" // of a link; no account is named
+	guessMail     = "mail"  // no secret: requests that send mail to an address
+)
+
+// How many wrong guesses are free before each further one has to wait: 30
+// seconds, doubled with every one up to 15 minutes. A day after the last, all
+// is forgotten.
+const (
+	guessesOfAccount = 5
+	guessesOfAddress = 20
+	guessMemory      = 24 * time.Hour
+	guessLongest     = 15 * time.Minute
+)
+
+// guessWait is how long after its last one a row g makes the next guess wait.
+const guessWait = `least(interval '30 seconds' * power(2, least(g.excess, 9)), interval '15 minutes')`
+
+// Guess is one try at a secret. It was counted as a wrong one before anything
+// was compared, so that tries at the same moment cannot all be the first;
+// Right takes that back.
+type Guess struct {
+	account, address []byte // keys of the rows that count it, nil for none
+}
+
+// Guess counts a try at a secret of some kind, before the secret is looked at.
+// account names whose secret it is, "" when nobody is named, and user is the
+// user it belongs to, zero when there is none. While the account or the
+// client's address has to wait the error is 429 with Retry-After, and the
+// right secret is refused too: whoever waits learns nothing.
+//
+// A device that is already trusted, because it is signed in as user or carries
+// the mark of an earlier sign-in, is counted apart from everyone else: nobody
+// can shut a user out of it. Addresses that are not known are not counted, nor
+// is a trusted proxy's own.
+func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (Guess, error) {
+	var g Guess
+	if a.guessesUnlimited {
+		return g, nil
+	}
+	ctx, device := r.Context(), a.trustedDevice(r, user)
+	var keys [][]byte
+	var free []int
+	// The order in which the rows are locked, here and in Right.
+	if account != "" {
+		g.account = a.guessKey(kind, account, device)
+		keys, free = append(keys, g.account), append(free, guessesOfAccount)
+	}
+	if network := httpx.ClientNetwork(ctx); network.IsValid() && device == "" {
+		g.address = a.guessKey("address", network.String(), "")
+		keys, free = append(keys, g.address), append(free, guessesOfAddress)
+	}
+	if len(keys) == 0 {
+		return g, nil
+	}
+	return g, a.db.InTx(ctx, func(tx pgx.Tx) error { return countGuess(ctx, tx, keys, free) })
+}
+
+// countGuess counts in all rows or, when one of them has to wait, in none: a
+// refused try makes no wait longer. excess is how many guesses the row has
+// beyond the free ones, so it begins below zero.
+func countGuess(ctx context.Context, tx pgx.Tx, keys [][]byte, free []int) error {
+	counted, err := db.Exec(ctx, tx, `
+-- name: auth.CountGuess
+INSERT INTO guesses AS g (key, excess, last_at)
+SELECT n.key, 1 - n.free, clock_timestamp()
+  FROM unnest($1::bytea[], $2::integer[]) WITH ORDINALITY AS n (key, free, place)
+ ORDER BY n.place
+    ON CONFLICT (key) DO UPDATE
+   SET excess = CASE WHEN g.last_at > clock_timestamp() - $3::interval THEN g.excess + 1 ELSE excluded.excess END,
+       last_at = clock_timestamp()
+ WHERE g.excess < 0 OR g.last_at + `+guessWait+` <= clock_timestamp()`, keys, free, guessMemory)
+	if err != nil || counted == int64(len(keys)) {
+		return err
+	}
+	wait, err := db.One(ctx, tx, db.Value[time.Duration], `
+-- name: auth.GuessWait
+SELECT coalesce(max(g.last_at + `+guessWait+`) - clock_timestamp(), '1 second')
+  FROM guesses g WHERE g.key = ANY($1) AND g.excess >= 0`, keys)
+	if err != nil {
+		return err
+	}
+	return httpx.ErrRateLimited.With(fmt.Sprintf("There were too many wrong tries. Try again in %d seconds.",
+		max(1, int64(wait.Round(time.Second)/time.Second)))).RetryAfter(wait)
+}
+
+// Right takes a counted try back because the secret was right: the account
+// begins anew, and the address has one guess less, for others may share it.
+func (g Guess) Right(ctx context.Context, q db.Querier) error {
+	if g.account != nil {
+		_, err := db.Exec(ctx, q, `
+-- name: auth.ForgetGuesses
+DELETE FROM guesses WHERE key = $1`, g.account)
+		if err != nil {
+			return err
+		}
+	}
+	if g.address == nil {
+		return nil
+	}
+	// The time goes back too, or a right secret would begin another wait.
+	_, err := db.Exec(ctx, q, `
+-- name: auth.TakeGuessBack
+UPDATE guesses SET excess = excess - 1, last_at = last_at - $2::interval WHERE key = $1`, g.address, guessLongest)
+	return err
+}
+
+// trustedDevice names the device of a request that has proved to be user's
+// before, "" for any other.
+func (a *Auth) trustedDevice(r *http.Request, user uuid.UUID) string {
+	if user == uuid.Nil {
+		return ""
+	}
+	if caller := httpx.CallerOf(r.Context()); caller != nil && caller.UserID == user {
+		return caller.SessionID.String()
+	}
+	if a.knowsDevice(r, user) {
+		mark, _ := cookieValue(r, deviceCookie)
+		return mark
+	}
+	return ""
+}
+
+// guessKey names a row without giving away what it counts: strangers'
+// addresses do not lie in the database in clear.
+func (a *Auth) guessKey(parts ...string) []byte {
+	h := hmac.New(sha256.New, a.keys(guessPurpose)[0])
+	for _, part := range parts {
+		fmt.Fprintf(h, "%d %s", len(part), part)
+	}
+	return h.Sum(nil)
+}
+
+func sweepGuesses(ctx context.Context, q db.Querier) error {
+	_, err := db.Exec(ctx, q, `
+-- name: auth.SweepGuesses
+DELETE FROM guesses WHERE last_at < now() - $1::interval`, guessMemory)
+	return err
+}
