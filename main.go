@@ -27,6 +27,7 @@ import (
 	"homebase/db"
 	"homebase/files"
 	"homebase/httpx"
+	"homebase/portfolio"
 	"homebase/system"
 )
 
@@ -53,24 +54,37 @@ func main() {
 // platform is every room, wired. Making one reads no secret, no disk and no
 // database.
 type platform struct {
-	cfg    *system.Config
-	log    *slog.Logger
-	db     *db.DB
-	audit  *audit.Log
-	auth   *auth.Auth
-	files  *files.Files
-	system *system.System
+	cfg       *system.Config
+	log       *slog.Logger
+	db        *db.DB
+	audit     *audit.Log
+	mail      *system.Mail
+	auth      *auth.Auth
+	files     *files.Files
+	portfolio *portfolio.Portfolio
+	system    *system.System
 }
 
 func wire(cfg *system.Config, log *slog.Logger) *platform {
 	p := &platform{cfg: cfg, log: log, db: db.New(log)}
 	p.audit = audit.New(p.db, log, cfg.Keys)
-	p.auth = auth.New(auth.Config{
-		DB: p.db, Audit: p.audit, Log: log, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(),
-	})
+	p.audit.Retention = cfg.AuditRetention
+	p.mail = system.NewMail(p.db, log, cfg.SMTPURL, cfg.MailFrom, cfg.Keys)
+	send := p.mail.Send
+	if !p.mail.Configured() {
+		send = nil
+	}
 	p.files = files.New(files.Config{
-		DB: p.db, Audit: p.audit, Log: log, DataDir: cfg.DataDir, MinFree: cfg.MinFree,
-		DefaultQuota: cfg.DefaultQuota, UploadExpiry: cfg.UploadExpiry, TrashRetention: cfg.TrashRetention,
+		DB: p.db, Audit: p.audit, Log: log, DataDir: cfg.DataDir, MinFree: cfg.MinFree, DefaultQuota: cfg.DefaultQuota,
+		UploadExpiry: cfg.UploadExpiry, TrashRetention: cfg.TrashRetention,
+	})
+	p.auth = auth.New(auth.Config{
+		DB: p.db, Audit: p.audit, Log: log, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), AccountURL: cfg.AccountURL,
+		Registration: cfg.Registration, GuessesUnlimited: !cfg.RateLimits, Send: send,
+		Quota: p.files.Quota, SetQuota: p.files.SetQuota, Erase: p.files.Erase,
+	})
+	p.portfolio = portfolio.New(portfolio.Config{
+		DB: p.db, Audit: p.audit, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), Send: send,
 	})
 	p.system = system.New(version, log,
 		system.Check{Name: "database", Run: p.db.Ping},
@@ -80,11 +94,11 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 }
 
 func (p *platform) routes() []httpx.Route {
-	return slices.Concat(p.auth.Routes(), p.files.Routes(), p.audit.Routes(), p.system.Routes())
+	return slices.Concat(p.auth.Routes(), p.files.Routes(), p.portfolio.Routes(), p.audit.Routes(), p.system.Routes())
 }
 
 func (p *platform) jobs() []db.Job {
-	return slices.Concat(p.auth.Jobs(), p.files.Jobs(), p.audit.Jobs())
+	return slices.Concat(p.auth.Jobs(), p.files.Jobs(), p.portfolio.Jobs(), p.audit.Jobs(), p.mail.Jobs())
 }
 
 func (p *platform) commands() []db.Command {
@@ -93,7 +107,7 @@ func (p *platform) commands() []db.Command {
 		{Name: "migrate", Args: "[--status]", Summary: "bring the database to this version's schema", Run: p.migrate},
 		{Name: "routes", Args: "[--json]", Summary: "list every route and who may call it", Offline: true, Run: p.listRoutes},
 	}
-	return slices.Concat(own, p.auth.Commands(), p.files.Commands(), p.audit.Commands(), p.system.Commands(p.cfg))
+	return slices.Concat(own, p.auth.Commands(), p.files.Commands(), p.portfolio.Commands(), p.audit.Commands(), p.system.Commands(p.cfg))
 }
 
 // run is the program: it reads the configuration, finds the command and
@@ -164,6 +178,9 @@ func find(commands []db.Command, args []string) (cmd db.Command, rest []string, 
 	return db.Command{}, nil, false
 }
 
+// helpColumn is how wide a command may be to share a line with its summary.
+const helpColumn = 28
+
 // help lists the commands. Asked for it is an answer, else a usage error.
 func help(sh *db.Shell, commands []db.Command, args []string) error {
 	w := sh.Stderr
@@ -172,12 +189,15 @@ func help(sh *db.Shell, commands []db.Command, args []string) error {
 		w = sh.Stdout
 	}
 	fmt.Fprint(w, "Homebase: one backend for all your frontends.\n\nusage: homebase COMMAND [-h]\n\n")
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range commands {
-		fmt.Fprintf(tw, "  %s %s\t%s\n", c.Name, c.Args, c.Summary)
+		call := strings.TrimSpace(c.Name + " " + c.Args)
+		if len(call) > helpColumn {
+			call += "\n" + strings.Repeat(" ", helpColumn+2)
+		}
+		fmt.Fprintf(w, "  %-*s  %s\n", helpColumn, call, c.Summary)
 	}
-	if err := tw.Flush(); err != nil || asked {
-		return err
+	if asked {
+		return nil
 	}
 	return fmt.Errorf("%w: no command %q", db.ErrUsage, strings.Join(args, " "))
 }
@@ -206,7 +226,7 @@ func (p *platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer stop()
-	for _, start := range []func(context.Context) error{p.audit.Start, p.auth.Start, p.files.Start} {
+	for _, start := range []func(context.Context) error{p.audit.Start, p.auth.Start, p.portfolio.Start, p.files.Start} {
 		if err := start(work); err != nil {
 			return err
 		}

@@ -71,6 +71,12 @@ type server struct {
 // ready.
 func start(t *testing.T, env ...string) *server {
 	t.Helper()
+	return startBy(t, `exec "$0" serve`, env...)
+}
+
+// startBy starts it by a line of shell, in which $0 is the program.
+func startBy(t *testing.T, line string, env ...string) *server {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +88,7 @@ func start(t *testing.T, env ...string) *server {
 		"HOMEBASE_DATABASE_URL=" + dbtest.Create(t), "HOMEBASE_DATA_DIR=" + s.dir + "/data", "HOMEBASE_STATE_DIR=" + s.dir + "/state",
 		"HOMEBASE_MIN_FREE=1MiB", "HOMEBASE_LOG_FORMAT=json",
 	}, env...)
-	s.cmd = exec.Command(path, "serve")
+	s.cmd = exec.Command("sh", "-c", line, path)
 	s.cmd.Env, s.cmd.Stderr = s.env, s.log
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -431,5 +437,25 @@ func TestHealthcheck_TellsAReadyServerFromNone(t *testing.T) {
 	s.command(t, "", "healthcheck")
 	if _, err := offline(t, []string{"HOMEBASE_LISTEN=127.0.0.1:" + freePort(t)}, "healthcheck"); err == nil {
 		t.Error("a server that does not run is healthy")
+	}
+}
+
+func TestServe_IdleStrangersDoNotTakeTheFilesFromWhoIsIn(t *testing.T) {
+	t.Parallel()
+	s := startBy(t, `ulimit -n 96; exec "$0" serve`)
+	c := s.signIn(t, "me@example.com")
+	c.Do("PUT", "/files/content/documents/before", "x").Want(t, 201)
+	for range 120 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		io.WriteString(conn, "GET /api/v1/system/health HTTP/1.1\r\n")
+	}
+	// Longer than the data directory's check takes to come round.
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		c.Do("PUT", "/files/content/documents/before", "x").Want(t, 200)
+		c.Do("GET", "/files/content/documents/before", nil).Want(t, 200)
 	}
 }

@@ -40,4 +40,23 @@ const (
 	MessageUpdated     Action = "inbox.updated"
 	MessageDeleted     Action = "inbox.deleted"
 	MessagesPurged     Action = "inbox.purged" // their time was over
+
+	RoleCreated Action = "role.created"
+	RoleUpdated Action = "role.updated"
+	RoleDeleted Action = "role.deleted"
+	KeyCreated  Action = "key.created"
+	KeyRevoked  Action = "key.revoked"
+
+	TOTPEnabled          Action = "auth.totp_enabled"
+	TOTPDisabled         Action = "auth.totp_disabled"
+	TOTPReset            Action = "auth.totp_reset" // by the operator or who manages users
+	RecoveryCodesRenewed Action = "auth.recovery_codes_renewed"
+	RecoveryCodeUsed     Action = "auth.recovery_code_used"
+	InvitationCreated    Action = "auth.invitation_created"
+	InvitationDeleted    Action = "auth.invitation_deleted"
+	RegistrationAsked    Action = "auth.registration_asked"
+	PasswordForgotten    Action = "auth.password_forgotten" // a token to set another was asked for
+	EmailChangeAsked     Action = "auth.email_change_asked"
+	EmailChanged         Action = "auth.email_changed"
+	LoginLinkMade        Action = "auth.login_link_made"
 )

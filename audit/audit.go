@@ -61,6 +61,10 @@ type Event struct {
 
 // Log writes events. Make one per process with New.
 type Log struct {
+	// Retention is how long events are kept, by whole months; 0 is for ever.
+	// It is set before the log is used.
+	Retention time.Duration
+
 	db     *db.DB
 	log    *slog.Logger
 	keys   func(purpose string) [][]byte

@@ -164,3 +164,28 @@ func TestBlind_HidesAndRecognises(t *testing.T) {
 		t.Errorf("blind gives %q and %q", a, b)
 	}
 }
+
+func TestRecord_TransactionsThatHoldTheWholePoolDoNotWaitForIt(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	l := audit.New(d, slog.New(slog.DiscardHandler), keys) // does not know the month yet
+	var all, done sync.WaitGroup
+	n := int(d.Stat().MaxConns())
+	all.Add(n)
+	for range n {
+		done.Go(func() {
+			err := d.InTx(t.Context(), func(tx pgx.Tx) error {
+				all.Done()
+				all.Wait()
+				return l.Record(t.Context(), tx, audit.Event{Action: audit.Login})
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+	if got := events(t, d); len(got) != n {
+		t.Errorf("%d events of %d", len(got), n)
+	}
+}

@@ -99,7 +99,9 @@ func printEntry(w io.Writer, e Entry, asJSON bool) error {
 }
 
 // Verify walks the chain in the database.
-func (l *Log) Verify(ctx context.Context) (*Report, error) { return l.verify(ctx, stored{l.db}) }
+func (l *Log) Verify(ctx context.Context) (*Report, error) {
+	return l.verify(ctx, stored{l.db, l.Retention})
+}
 
 // VerifyExport walks the chain in what Export wrote; no database is asked.
 func (l *Log) VerifyExport(ctx context.Context, r io.Reader) (*Report, error) {

@@ -37,7 +37,7 @@ type exportedSeal struct {
 // Export writes every event and seal as JSON lines: each seal behind the
 // events it lists, what is not sealed yet at the end.
 func (l *Log) Export(ctx context.Context, w io.Writer) error {
-	from := stored{l.db}
+	from := stored{l.db, l.Retention}
 	out := json.NewEncoder(w)
 	event := func(s sealed) error {
 		return out.Encode(exportedEvent{s.entry(), s.keyID, hex.EncodeToString(s.mac)})

@@ -35,6 +35,8 @@ func (l *Log) Queued() int { return len(l.queue) }
 func (l *Log) Run(ctx context.Context) {
 	tick := time.NewTicker(batchInterval)
 	defer tick.Stop()
+	ahead := time.NewTicker(time.Hour)
+	defer ahead.Stop()
 	batch := make([]Event, 0, batchLength)
 	for {
 		select {
@@ -43,6 +45,10 @@ func (l *Log) Run(ctx context.Context) {
 				continue
 			}
 		case <-tick.C:
+		case <-ahead.C:
+			if err := l.makePartitions(ctx); err != nil {
+				l.log.Error("the coming months of the audit log could not be made", "error", err)
+			}
 		case <-ctx.Done():
 			l.drain(context.WithoutCancel(ctx), batch)
 			return

@@ -25,27 +25,32 @@ type months struct {
 }
 
 // ensure makes the partition of t's month if it is missing. It works on a
-// connection of its own, so the caller's transaction is neither held up nor
-// spoiled by it.
+// connection of its own, one at a time: the caller's transaction is neither
+// spoiled by it nor waits for the pool that it holds a connection of.
 func (m *months) ensure(ctx context.Context, d *db.DB, t time.Time) error {
 	name := partitionName(t)
 	m.mu.Lock()
-	known := m.known[name]
-	m.mu.Unlock()
-	if known {
+	defer m.mu.Unlock()
+	if m.known[name] {
 		return nil
 	}
-	if err := d.InTx(ctx, func(tx pgx.Tx) error { return makePartition(ctx, tx, t) }); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
+	defer cancel()
+	err := d.AsOwner(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return makePartition(ctx, tx, t) })
+	})
+	if err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if m.known == nil {
 		m.known = map[string]bool{}
 	}
 	m.known[name] = true
 	return nil
 }
+
+// ensureTimeout bounds how long an event waits for its month.
+const ensureTimeout = 5 * time.Second
 
 func partitionName(t time.Time) string { return t.UTC().Format("audit_events_2006_01") }
 
@@ -65,8 +70,6 @@ func makePartition(ctx context.Context, tx pgx.Tx, t time.Time) error {
 	from := time.Date(t.UTC().Year(), t.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
 	name := pgx.Identifier{partitionName(t)}.Sanitize()
 	for _, sql := range []string{
-		// The owner's rights: the role of the pool may not create tables.
-		`SET LOCAL ROLE NONE`,
 		`SELECT pg_advisory_xact_lock(` + lockPartitions + `)`,
 		`CREATE TABLE IF NOT EXISTS ` + name + ` (LIKE audit_events INCLUDING ALL)`,
 		fmt.Sprintf(`DO $$ BEGIN
@@ -88,11 +91,14 @@ func (l *Log) Start(ctx context.Context) error { return l.makePartitions(ctx) }
 // Jobs are the housekeeping of this package.
 func (l *Log) Jobs() []db.Job {
 	return []db.Job{
-		{Name: "audit.partitions", Every: 24 * time.Hour, Run: l.makePartitions},
 		{Name: "audit.seal", Every: sealEvery, Run: l.sealNew},
+		{Name: "audit.retention", Every: 24 * time.Hour, Run: l.dropOld},
 	}
 }
 
+// makePartitions makes this month's partition and those of the next months.
+// Every process does it for itself, at its start and then every hour: it has
+// to know them before the first event of a month comes.
 func (l *Log) makePartitions(ctx context.Context) error {
 	now := time.Now().UTC()
 	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
@@ -102,4 +108,58 @@ func (l *Log) makePartitions(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// month is a month's table as the catalogue shows it.
+type month struct {
+	name              string
+	attached, pending bool // pending: a detachment was cut off
+}
+
+// dropOld drops the months that ended before Retention. They are detached
+// concurrently, which holds up neither writers nor readers; what a crash
+// leaves half detached, or detached and not dropped, is finished the next
+// time. The seals stay, so that what is left still verifies.
+func (l *Log) dropOld(ctx context.Context) error {
+	if l.Retention == 0 {
+		return nil
+	}
+	oldest := partitionName(time.Now().Add(-l.Retention))
+	return l.db.AsOwner(ctx, func(conn *pgx.Conn) error {
+		old, err := db.All(ctx, conn, func(row pgx.Row) (m month, err error) {
+			err = row.Scan(&m.name, &m.attached, &m.pending)
+			return m, err
+		}, `
+-- name: audit.OldMonths
+SELECT c.relname, i.inhrelid IS NOT NULL, coalesce(i.inhdetachpending, false)
+  FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+   AND c.relname ~ '^audit_events_[0-9]{4}_[0-9]{2}$' AND c.relname::text COLLATE "C" < $1
+ ORDER BY c.relname`, oldest)
+		if err != nil {
+			return err
+		}
+		for _, m := range old {
+			if err := dropMonth(ctx, conn, m); err != nil {
+				return err
+			}
+			l.log.Info("audit month dropped", "month", m.name)
+		}
+		return nil
+	})
+}
+
+func dropMonth(ctx context.Context, conn *pgx.Conn, m month) error {
+	table := pgx.Identifier{m.name}.Sanitize()
+	if m.attached {
+		how := ` CONCURRENTLY`
+		if m.pending {
+			how = ` FINALIZE`
+		}
+		if _, err := db.Exec(ctx, conn, `ALTER TABLE audit_events DETACH PARTITION `+table+how); err != nil {
+			return err
+		}
+	}
+	_, err := db.Exec(ctx, conn, `DROP TABLE `+table)
+	return err
 }

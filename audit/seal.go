@@ -135,6 +135,10 @@ func (l *Log) sealOnce(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return err
 		}
+		since := last.at.Add(-sealOverlap)
+		if len(last.events) == sealMost {
+			since = last.last.Add(-sealOverlap) // it was full: a backlog goes on where it stopped
+		}
 		events, err := db.All(ctx, tx, scanStored, `
 -- name: audit.Unsealed
 SELECT `+storedColumns+`
@@ -142,7 +146,7 @@ SELECT `+storedColumns+`
  WHERE at >= $1
    AND id NOT IN (SELECT unnest(event_ids) FROM audit_seals WHERE last_at >= $1)
  ORDER BY at, id
- LIMIT $2`, last.at.Add(-sealOverlap), sealMost)
+ LIMIT $2`, since, sealMost)
 		if n = len(events); err != nil || n == 0 {
 			return err
 		}
@@ -205,15 +209,19 @@ func (l *Log) listSeals(w http.ResponseWriter, r *http.Request) error {
 			return httpx.ErrInvalidCursor
 		}
 	}
-	seals, err := db.All(r.Context(), l.db, scanSeal, `
+	shown, err := db.All(r.Context(), l.db, func(row pgx.Row) (s Seal, err error) {
+		err = row.Scan(&s.ID, &s.At, &s.Events, &s.Hash, &s.PreviousHash)
+		s.At = s.At.UTC()
+		return s, err
+	}, `
 -- name: audit.Seals
-SELECT `+sealColumns+` FROM audit_seals WHERE id < $1 ORDER BY id DESC LIMIT $2`, after, page.Limit+1)
+SELECT id, at, cardinality(event_ids), encode(hash, 'hex'), encode(previous_hash, 'hex')
+  FROM audit_seals
+ WHERE id < $1
+ ORDER BY id DESC
+ LIMIT $2`, after, page.Limit+1)
 	if err != nil {
 		return err
-	}
-	shown := make([]Seal, len(seals))
-	for i, s := range seals {
-		shown[i] = Seal{s.id, s.at.UTC(), len(s.events), hex.EncodeToString(s.hash), hex.EncodeToString(s.previous)}
 	}
 	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, shown, func(s Seal) []string {
 		return []string{strconv.FormatInt(s.ID, 10)}

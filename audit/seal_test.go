@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"homebase/audit"
 	"homebase/db"
@@ -41,15 +42,20 @@ func chain(t *testing.T) (*audit.Log, *db.DB, *bytes.Buffer) {
 
 func seal(t *testing.T, l *audit.Log, d *db.DB) {
 	t.Helper()
+	run(t, l, d, "audit.seal")
+}
+
+func run(t *testing.T, l *audit.Log, d *db.DB, job string) {
+	t.Helper()
 	for _, j := range l.Jobs() {
-		if j.Name == "audit.seal" {
+		if j.Name == job {
 			if err := d.RunJob(t.Context(), j); err != nil {
 				t.Fatal(err)
 			}
 			return
 		}
 	}
-	t.Fatal("no job seals")
+	t.Fatalf("there is no job %s", job)
 }
 
 // asOwner does what a superuser at the database's own prompt could do.
@@ -222,5 +228,59 @@ func TestRecord_TheRunningServerMayNotChangeThePast(t *testing.T) {
 		if _, err := db.Exec(t.Context(), d, sql); err == nil {
 			t.Errorf("the server's own role may do: %s", sql)
 		}
+	}
+}
+
+func TestSeal_ABacklogIsSealedToItsEnd(t *testing.T) {
+	t.Parallel()
+	l, d, _ := chain(t)
+	seal(t, l, d)
+	// More than two seals take, and no seal was made since they came. The
+	// month before this one has to be there for a test on a month's first day.
+	asOwnerEach(t, d, `DO $$ BEGIN EXECUTE format('CREATE TABLE audit_events_%s PARTITION OF audit_events FOR VALUES FROM (%L) TO (%L)',
+		to_char(date_trunc('month', now()) - interval '1 month', 'YYYY_MM'), date_trunc('month', now()) - interval '1 month', date_trunc('month', now())); END $$`)
+	asOwner(t, d, `INSERT INTO audit_events (id, at, action, outcome, request_id, details, key_id, mac)
+		SELECT gen_random_uuid(), now() - interval '2 hours', 'auth.login', 'ok', '', '{}', 'x', 'x' FROM generate_series(1, 25000)`)
+	asOwner(t, d, `UPDATE audit_seals SET at = at - interval '11 hours'`)
+	seal(t, l, d)
+	n, err := db.One(t.Context(), d, db.Value[int], `SELECT count(*) FROM audit_events WHERE id NOT IN (SELECT unnest(event_ids) FROM audit_seals)`)
+	if err != nil || n != 0 {
+		t.Errorf("%d events are sealed by nobody, %v", n, err)
+	}
+}
+
+func TestRetention_OldMonthsGoAndTheChainStillHolds(t *testing.T) {
+	t.Parallel()
+	l, d, _ := chain(t)
+	// The chain's month becomes one of long ago, as time would make it: its
+	// table gets another name, and a seal knows events only by their times.
+	asOwnerEach(t, d,
+		`CREATE TABLE audit_events_2001_01 (LIKE audit_events INCLUDING ALL)`,
+		`ALTER TABLE audit_events ATTACH PARTITION audit_events_2001_01 FOR VALUES FROM ('2001-01-01') TO ('2001-02-01')`,
+		`CREATE TABLE audit_events_2000_12 (LIKE audit_events INCLUDING ALL)`, // detached by a run that was killed
+	)
+	l.Retention = 30 * 24 * time.Hour
+	run(t, l, d, "audit.retention")
+	left, err := db.All(t.Context(), d, db.Value[string], `SELECT relname::text FROM pg_class WHERE relname ~ '^audit_events_[0-9_]+$' ORDER BY relname`)
+	if err != nil || len(left) != 4 || left[0] < "audit_events_2020" {
+		t.Errorf("the tables %v are left, %v", left, err)
+	}
+	if r, err := l.Verify(t.Context()); err != nil || len(r.Findings) != 0 || r.Events != 6 {
+		t.Errorf("report is %+v, %v", r, err)
+	}
+}
+
+func asOwnerEach(t *testing.T, d *db.DB, statements ...string) {
+	t.Helper()
+	err := d.AsOwner(t.Context(), func(conn *pgx.Conn) error {
+		for _, sql := range statements {
+			if _, err := db.Exec(t.Context(), conn, sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -151,6 +151,18 @@ func (d *DB) dial(ctx context.Context, onNotification pgconn.NotificationHandler
 	return conn, translate(err)
 }
 
+// AsOwner runs fn on a connection of its own with the rights of the URL's
+// login, for what the runtime role may not do: making and dropping tables. It
+// takes no connection from the pool, so it may be called within a transaction.
+func (d *DB) AsOwner(ctx context.Context, fn func(conn *pgx.Conn) error) error {
+	conn, err := d.dial(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer closeConn(conn)
+	return translate(fn(conn))
+}
+
 // connect opens a connection outside the pool, for what lives in a session.
 func (d *DB) connect(ctx context.Context, onNotification pgconn.NotificationHandler) (*pgx.Conn, error) {
 	conn, err := d.dial(ctx, onNotification)

@@ -1,7 +1,6 @@
 package db
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -123,9 +122,8 @@ func translate(err error) error {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return translatePg(pg, err)
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
+	// A connection that could not be made in time fails by a deadline of this
+	// package, not of the caller, so it is looked for first.
 	if lost(err) {
 		return &Error{Kind: Unavailable, Err: err}
 	}
@@ -161,7 +159,8 @@ func lost(err error) bool {
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return true
 	}
-	if _, ok := errors.AsType[net.Error](err); ok {
+	// Not net.Error: a syscall.Errno is one too, and a disk has those.
+	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return true
 	}
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||

@@ -17,7 +17,7 @@ var errUntrustedPeer = NewProblem(403, "untrusted_peer", "This server answers it
 func (s *Server) findClient(x *exchange, r *http.Request) error {
 	peer, unix := peerAddr(r)
 	trusted := unix || s.trusts(peer)
-	if !trusted && len(s.proxies) > 0 && !peer.IsLoopback() {
+	if !trusted && len(s.proxies) > 0 && !peer.IsLoopback() && !sameMachine(r, peer) {
 		return errUntrustedPeer
 	}
 	x.addr = peer
@@ -34,6 +34,13 @@ func (s *Server) findClient(x *exchange, r *http.Request) error {
 	return nil
 }
 
+// sameMachine reports whether the peer's address is the one that it reached:
+// then it runs here, as `homebase healthcheck` does.
+func sameMachine(r *http.Request, peer netip.Addr) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return ok && local.AddrPort().Addr().Unmap().WithZone("") == peer
+}
+
 func peerAddr(r *http.Request) (addr netip.Addr, unix bool) {
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && local.Network() == "unix" {
 		return netip.Addr{}, true
@@ -46,16 +53,15 @@ func (s *Server) trusts(addr netip.Addr) bool {
 	return slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// forwardedAddr reads what a trusted peer says: one well-formed X-Real-IP,
-// which that proxy must set itself, else the right-most entry of
+// forwardedAddr reads what a trusted peer says: the right-most entry of
 // X-Forwarded-For that no trusted proxy owns. Everything to the left of it is
 // the client's own word. If all entries are trusted, the left-most began the
-// request; an entry that is no address ends the walk without an answer.
+// request; an entry that is no address ends the walk without an answer. One
+// well-formed X-Real-IP counts only where there is no X-Forwarded-For: a proxy
+// that sets the latter may pass on a client's own X-Real-IP.
 func (s *Server) forwardedAddr(r *http.Request) (netip.Addr, bool) {
-	if real := r.Header.Values("X-Real-Ip"); len(real) == 1 {
-		if addr, ok := parseForwarded(real[0]); ok && !s.trusts(addr) {
-			return addr, true
-		}
+	if real := r.Header.Values("X-Real-Ip"); len(real) == 1 && r.Header.Get("X-Forwarded-For") == "" {
+		return parseForwarded(real[0])
 	}
 	var last netip.Addr
 	for _, line := range slices.Backward(r.Header.Values("X-Forwarded-For")) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 )
 
 // newCrossOrigin trusts the frontends, and the server's own address for
@@ -27,12 +26,11 @@ func newCrossOrigin(publicURL string, origins []string) (*http.CrossOriginProtec
 }
 
 // protectCookies is the defence against cross-site request forgery. Only
-// cookies can be sent by a page that does not know them, so who sends a bearer
-// token is not concerned. A browser does send a Basic sign-in that it has kept.
+// cookies can be sent by a page that does not know them, so a caller known by
+// a bearer token is not concerned; a public route that reads or sets cookies
+// always is.
 func (s *Server) protectCookies(x *exchange, r *http.Request) error {
-	cookies := x.caller != nil && x.caller.Cookie ||
-		x.route.Cookies && !hasBearer(r)
-	if !cookies {
+	if !x.route.Cookies && (x.caller == nil || !x.caller.Cookie) {
 		return nil
 	}
 	if err := s.crossOrigin.Check(r); err != nil {
@@ -43,11 +41,6 @@ func (s *Server) protectCookies(x *exchange, r *http.Request) error {
 		return nil
 	}
 	return RequireOrigin(r)
-}
-
-func hasBearer(r *http.Request) bool {
-	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.EqualFold(scheme, "Bearer")
 }
 
 // RequireOrigin refuses an unsafe request that does not say where it comes

@@ -58,6 +58,11 @@ func problemOf(ctx context.Context, err error) *Problem {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return bodyTooLarge(tooLarge.Limit).Because(err)
 	}
+	// Before the deadline: a database that did not answer in time is no fault
+	// of the client's body.
+	if e, ok := errors.AsType[*db.Error](err); ok {
+		return problemOfDB(e).Because(err)
+	}
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		return ErrNotFound.Because(err)
@@ -65,9 +70,6 @@ func problemOf(ctx context.Context, err error) *Problem {
 		return errOutcomeUnknown.Because(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errSlowBody.Because(err)
-	}
-	if e, ok := errors.AsType[*db.Error](err); ok {
-		return problemOfDB(e).Because(err)
 	}
 	return errInternal.Because(err)
 }

@@ -6,6 +6,7 @@ import "time"
 // gets its own, so that a transfer may last for hours as long as it moves.
 type pace struct {
 	stall   time.Duration // the longest wait for one read, or for room to write
+	whole   time.Duration // for all of a body that is no stream
 	grace   time.Duration // how long a body may be slower than minRead
 	minRead int64         // bytes a second, the mean over the time spent waiting
 	minSend int64         // bytes a second
@@ -16,6 +17,7 @@ type pace struct {
 
 var defaultPace = pace{
 	stall:    30 * time.Second,
+	whole:    30 * time.Second,
 	grace:    time.Minute,
 	minRead:  1 << 10,
 	minSend:  32 << 10,

@@ -20,7 +20,9 @@ const (
 // Serve answers on ln until ctx ends, then drains and returns nil. The error
 // is the listener's. It may be called once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	limit := &limited{Listener: ln, places: make(chan struct{}, mostConnections()), stop: s.draining}
 	srv := &http.Server{
+		ConnState:         limit.track,
 		Handler:           s,
 		ReadHeaderTimeout: s.pace.header,
 		IdleTimeout:       2 * time.Minute,
@@ -34,7 +36,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	srv.Protocols.SetHTTP1(true)
 
 	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(ln) }()
+	go func() { ended <- srv.Serve(limit) }()
 	notify("READY=1")
 	select {
 	case err := <-ended:

@@ -136,12 +136,16 @@ func (c *Config) setTrustedProxies(v string) error {
 	for s := range strings.SplitSeq(v, ",") {
 		s = strings.TrimSpace(s)
 		if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+			a = a.Unmap()
 			c.TrustedProxies = append(c.TrustedProxies, netip.PrefixFrom(a, a.BitLen()))
 			continue
 		}
 		p, err := netip.ParsePrefix(s)
-		if err != nil {
+		if err != nil || p.Addr().Is4In6() {
 			return fmt.Errorf("%q is not a CIDR such as 172.18.0.2/32", s)
+		}
+		if p.Bits() == 0 {
+			return fmt.Errorf("%q trusts everyone to say who they are; name the proxy's own address", s)
 		}
 		c.TrustedProxies = append(c.TrustedProxies, p.Masked())
 	}
