@@ -152,8 +152,7 @@ func TestRoutes_StrangersGet401WhereNotPublic(t *testing.T) {
 		if route.Access == "public" {
 			continue
 		}
-		path := strings.ReplaceAll(route.Pattern, "{id}", "0198e5a0-0000-7000-8000-000000000000")
-		e.Client(t).DoAt(route.Method, path, nil).WantProblem(t, 401, "unauthenticated")
+		e.Client(t).DoAt(route.Method, concrete(route.Pattern), nil).WantProblem(t, 401, "unauthenticated")
 	}
 }
 
@@ -265,7 +264,7 @@ func TestUser_AddressesThatAreNone(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{
 		"", "a", "@", "a@", "@b", "a@b@c", "a@b,c@d", `"a b"@x`, "a b@x", "a@b\r\nBcc: c@d", "a@b\x00", "ä@example.com",
-		"a@exämple.com", "a@.b", "a@b.", "a@b..c", "<a@b>", strings.Repeat("a", 65) + "@b", "a@" + strings.Repeat("b", 253),
+		"a@exämple.com", "a@.b", "a@b.", "a@b..c", ".a@b", "a.@b", "a..a@b", "<a@b>", strings.Repeat("a", 65) + "@b", "a@" + strings.Repeat("b", 253),
 	} {
 		if _, err := auth.ParseEmail(bad); err == nil {
 			t.Errorf("%q is taken for an address", bad)

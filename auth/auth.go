@@ -16,10 +16,14 @@
 //     the memory nor the processors from those who are signed in.
 //   - Nothing that opens a door is stored: passwords are hashed, refresh
 //     tokens are made from a key of the row and one outside of the database.
+//   - Nobody grants what they lack: a role, a key or another user never may do
+//     more than who made it, and a key never more than its owner may at that
+//     time. One admin always stays.
 //
 // Invariants: an access token says who, never what; permissions come from the
 // roles at the time of the request. Every act here is recorded by audit in
-// its own transaction. The lock order is users, then sessions, then the rest.
+// its own transaction. The lock order is roles, then users, then sessions,
+// then the rest. README.md names the test of each promise.
 package auth
 
 import (
@@ -28,6 +32,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"slices"
 	"sync"
@@ -37,6 +42,7 @@ import (
 	"homebase/db"
 	"homebase/httpx"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -45,6 +51,7 @@ const (
 	accessPurpose      = "access"      // MAC of access tokens
 	refreshPurpose     = "refresh"     // MAC of refresh tokens, with the session's rt_key
 	devicePurpose      = "device"      // MAC of the marks of known devices
+	guessPurpose       = "guess"       // names the rows that count guesses
 	fingerprintPurpose = "fingerprint" // recognises the secret, see Start
 )
 
@@ -59,20 +66,51 @@ type Config struct {
 	// Keys gives the 32-byte keys of a purpose, one for each configured
 	// secret: the first signs, all verify. It is not called by New.
 	Keys func(purpose string) [][]byte
+	// Registration says who may join: "closed", "invite" or "open".
+	Registration string
+	// AccountURL is the page of a frontend that links in mail open, with
+	// "#action=reset&token=…" behind it. "": mail carries the token as text.
+	AccountURL string
+	// Send queues a mail in a transaction; nil where no mail is configured.
+	Send func(ctx context.Context, tx db.Querier, to, subject, text string) error
+	// GuessesUnlimited switches the throttling of guesses off, for tests and
+	// benchmarks.
+	GuessesUnlimited bool
+	// Permissions are those of the apps, "projects.<app>:<verb>".
+	Permissions []string
+	// Quota, SetQuota and Erase are what files has of a user, each called in
+	// a transaction that holds the user's row where it changes something. A
+	// quota is in bytes, nil the server's default. Erase lets go of
+	// everything that refers to a user who is about to be deleted. Nil
+	// functions know of no files.
+	Quota    func(ctx context.Context, tx pgx.Tx, user uuid.UUID) (*int64, error)
+	SetQuota func(ctx context.Context, tx pgx.Tx, user uuid.UUID, quota *int64) error
+	Erase    func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error
 }
 
 // Auth is the room. Make one per process with New. Safe for concurrent use.
 type Auth struct {
-	db         *db.DB
-	audit      *audit.Log
-	log        *slog.Logger
-	publicURL  string
-	public     *url.URL
-	keys       func(purpose string) [][]byte
+	db          *db.DB
+	audit       *audit.Log
+	log         *slog.Logger
+	publicURL   string
+	public      *url.URL
+	keys        func(purpose string) [][]byte
 	signingKeys func() []signingKey
-	nobody     func() string // the hash that stands for users who do not exist
-	hasher     *hasher
-	cache      *cache
+	nobody      func() string // the hash that stands for users who do not exist
+	hasher      *hasher
+	cache       *cache
+	totpSealer  Sealer
+
+	registration     string
+	accountURL       string
+	send             func(ctx context.Context, tx db.Querier, to, subject, text string) error
+	guessesUnlimited bool
+	// permissions are all there are, sorted.
+	permissions []string
+	quota       func(ctx context.Context, tx pgx.Tx, user uuid.UUID) (*int64, error)
+	setQuota    func(ctx context.Context, tx pgx.Tx, user uuid.UUID, quota *int64) error
+	erase       func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
@@ -82,7 +120,7 @@ func New(c Config) *Auth {
 	if err != nil {
 		public = &url.URL{}
 	}
-	return &Auth{
+	a := &Auth{
 		db: c.DB, audit: c.Audit, log: c.Log, publicURL: c.PublicURL, public: public, keys: c.Keys,
 		signingKeys: sync.OnceValue(func() []signingKey {
 			var keys []signingKey
@@ -91,10 +129,24 @@ func New(c Config) *Auth {
 			}
 			return keys
 		}),
-		nobody: sync.OnceValue(nobody),
-		hasher: newHasher(),
-		cache:  newCache(),
+		nobody:       sync.OnceValue(nobody),
+		hasher:       newHasher(),
+		cache:        newCache(),
+		totpSealer:   NewSealer(c.Keys, totpPurpose),
+		registration: c.Registration, accountURL: c.AccountURL, send: c.Send, guessesUnlimited: c.GuessesUnlimited,
+		quota: c.Quota, setQuota: c.SetQuota, erase: c.Erase,
+		permissions: slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))),
 	}
+	if a.quota == nil {
+		a.quota = func(context.Context, pgx.Tx, uuid.UUID) (*int64, error) { return nil, nil }
+	}
+	if a.setQuota == nil {
+		a.setQuota = func(context.Context, pgx.Tx, uuid.UUID, *int64) error { return nil }
+	}
+	if a.erase == nil {
+		a.erase = func(context.Context, pgx.Tx, uuid.UUID) error { return nil }
+	}
+	return a
 }
 
 // Start makes this process ready to serve, until ctx ends. It must be called
@@ -137,7 +189,9 @@ SELECT secret_fingerprint FROM instance FOR UPDATE`)
 		}
 		_, err = db.Exec(ctx, tx, `
 -- name: auth.SetSecretFingerprint
-UPDATE instance SET secret_fingerprint = $1`, prints[0])
+UPDATE instance
+   SET secret_fingerprint = $1,
+       secret_since = CASE WHEN secret_fingerprint IS NOT NULL THEN now() END`, prints[0])
 		return err
 	}
 }
@@ -148,13 +202,36 @@ const credentialsBody = 16 << 10
 
 // Routes are the room's part of the table; each concept has its own.
 func (a *Auth) Routes() []httpx.Route {
-	return slices.Concat(a.signInRoutes(), a.meRoutes(), a.passwordRoutes(), a.sessionRoutes(), a.noticeRoutes())
+	return slices.Concat(a.signInRoutes(), a.meRoutes(), a.passwordRoutes(), a.sessionRoutes(), a.noticeRoutes(),
+		a.keyRoutes(), a.roleRoutes(), a.userRoutes(), a.totpRoutes(), a.joinRoutes(), a.recoverRoutes())
 }
 
 // noContent is the answer of what has nothing to say.
 var noContent = []httpx.Response{{Status: 204}}
 
+// noBody gives that answer unless the act failed.
+func noBody(w http.ResponseWriter, err error) error {
+	if err == nil {
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return err
+}
+
+// byID hands a handler the id in the path.
+func byID(handle func(w http.ResponseWriter, r *http.Request, id uuid.UUID) error) httpx.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		id, err := httpx.PathID(r, "id")
+		if err != nil {
+			return err
+		}
+		return handle(w, r, id)
+	}
+}
+
 // Jobs are the room's housekeeping.
 func (a *Auth) Jobs() []db.Job {
-	return []db.Job{{Name: "auth.sweep", Every: time.Hour, Run: a.sweep}}
+	return []db.Job{
+		{Name: "auth.sweep", Every: time.Hour, Run: a.sweep},
+		{Name: "auth.reseal", Every: time.Hour, Run: a.reseal},
+	}
 }

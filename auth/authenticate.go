@@ -27,6 +27,9 @@ func (a *Auth) Authenticate(r *http.Request) (*httpx.Caller, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !cookie && strings.HasPrefix(token, keyPrefix) {
+		return a.authenticateKey(r, token)
+	}
 	now := time.Now()
 	c, err := verifyAccess(token, a.signingKeys(), a.publicURL, now)
 	if err != nil {
@@ -36,7 +39,7 @@ func (a *Auth) Authenticate(r *http.Request) (*httpx.Caller, error) {
 	if err != nil {
 		return nil, httpx.ErrUnauthenticated.Because(err)
 	}
-	k, err := a.lookup(r.Context(), session)
+	k, err := a.lookup(sessionCredential(session), func() (known, error) { return a.findSession(r.Context(), session) })
 	if errors.Is(err, db.ErrNotFound) || err == nil && k.caller.UserID.String() != c.Subject {
 		return nil, httpx.ErrUnauthenticated.Because(errNoSession)
 	}
@@ -49,7 +52,7 @@ func (a *Auth) Authenticate(r *http.Request) (*httpx.Caller, error) {
 	return &caller, nil
 }
 
-// accessTokenOf finds the access token and says whether a cookie carried it.
+// accessTokenOf finds the access token or key and says whether a cookie carried it.
 func accessTokenOf(r *http.Request) (token string, cookie bool, err error) {
 	if header := r.Header.Get("Authorization"); header != "" {
 		scheme, token, _ := strings.Cut(header, " ")

@@ -3,6 +3,7 @@ package auth
 import (
 	"container/list"
 	"context"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -46,13 +47,22 @@ func (a *Auth) change(ctx context.Context, fn func(tx pgx.Tx) (stale, error)) er
 	return err
 }
 
-// cacheSize bounds the sessions kept in memory, about 400 bytes each.
+// cacheSize bounds the sessions and keys kept in memory, about 400 bytes each.
 const cacheSize = 10_000
 
-// cache keeps who the living sessions belong to and what those users may do,
-// so that a request with a known session asks the database nothing. It is the
-// one place where a session ends: an ended session, one of a disabled user or
-// of a user with other roles is not in it.
+// credential is what the cache knows a session or an access key by: the
+// session's id and zeros, or the key's SHA-256.
+type credential [32]byte
+
+func sessionCredential(id uuid.UUID) (c credential) {
+	copy(c[:], id[:])
+	return c
+}
+
+// cache keeps who the living sessions and access keys belong to and what those
+// users may do, so that a request with a known one asks the database nothing.
+// It is the one place where they end: an ended session, a revoked key, one of
+// a disabled user or of a user with other roles is not in it.
 //
 // Three rules keep it true. A change forgets on every worker, see change. A
 // fill notes the generation before its query and is not kept if anything was
@@ -61,29 +71,32 @@ const cacheSize = 10_000
 type cache struct {
 	mu         sync.Mutex
 	generation uint64 // moves with everything forgotten
-	entries    map[uuid.UUID]*list.Element
+	entries    map[credential]*list.Element
 	order      *list.List // of known, the last used in front
 	used       map[uuid.UUID]use
 }
 
-// known is a session as the cache holds it, never changed.
+// known is a session or a key as the cache holds it, never changed.
 type known struct {
-	caller  httpx.Caller
-	expires time.Time
+	credential credential
+	caller     httpx.Caller
+	expires    time.Time
+	allow      []netip.Prefix // where a key may be used; empty: anywhere
 }
 
-// use is what a session's requests have shown since it was last written down.
+// use is what requests have shown of a session or key, by its id, since it
+// was last written down.
 type use struct {
 	at      time.Time
 	counter int64 // the newest refresh counter in an access token
 }
 
 func newCache() *cache {
-	return &cache{entries: map[uuid.UUID]*list.Element{}, order: list.New(), used: map[uuid.UUID]use{}}
+	return &cache{entries: map[credential]*list.Element{}, order: list.New(), used: map[uuid.UUID]use{}}
 }
 
-// get returns a session that is kept and has not expired.
-func (c *cache) get(id uuid.UUID, now time.Time) (known, bool) {
+// get returns what is kept and has not expired.
+func (c *cache) get(id credential, now time.Time) (known, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries[id]
@@ -108,12 +121,11 @@ func (c *cache) put(generation uint64, k known) {
 	if c.generation != generation {
 		return
 	}
-	id := k.caller.SessionID
-	if e, ok := c.entries[id]; ok {
+	if e, ok := c.entries[k.credential]; ok {
 		e.Value = k
 		return
 	}
-	c.entries[id] = c.order.PushFront(k)
+	c.entries[k.credential] = c.order.PushFront(k)
 	if c.order.Len() > cacheSize {
 		c.remove(c.order.Back())
 	}
@@ -121,7 +133,7 @@ func (c *cache) put(generation uint64, k known) {
 
 // remove takes an element out; mu is held.
 func (c *cache) remove(e *list.Element) {
-	delete(c.entries, e.Value.(known).caller.SessionID)
+	delete(c.entries, e.Value.(known).credential)
 	c.order.Remove(e)
 }
 
@@ -138,7 +150,7 @@ func (c *cache) forget(what stale) {
 	id, err := uuid.Parse(text)
 	switch {
 	case err == nil && kind == "session":
-		if e, ok := c.entries[id]; ok {
+		if e, ok := c.entries[sessionCredential(id)]; ok {
 			c.remove(e)
 		}
 	case err == nil && kind == "user":
@@ -153,7 +165,8 @@ func (c *cache) forget(what stale) {
 	}
 }
 
-// touch notes that a session was used with an access token of a counter.
+// touch notes that a session was used with an access token of a counter, or a
+// key, which has none.
 func (c *cache) touch(id uuid.UUID, now time.Time, counter int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -176,42 +189,43 @@ func (c *cache) takeUsed() map[uuid.UUID]use {
 	return used
 }
 
-// lookup says who a living session belongs to; db.ErrNotFound.
-func (a *Auth) lookup(ctx context.Context, id uuid.UUID) (known, error) {
+// lookup says who a living credential belongs to, from the cache or else by
+// find, which asks the database; db.ErrNotFound.
+func (a *Auth) lookup(c credential, find func() (known, error)) (known, error) {
 	fresh := a.db.Listener().Fresh()
 	if fresh {
-		if k, ok := a.cache.get(id, time.Now()); ok {
+		if k, ok := a.cache.get(c, time.Now()); ok {
 			return k, nil
 		}
 	}
 	generation := a.cache.begin()
-	k, err := db.One(ctx, a.db, scanKnown, `
--- name: auth.KnownSession
-SELECT s.id, s.user_id, s.authenticated_at, s.idle_until,
-       ARRAY(SELECT DISTINCT p
-               FROM user_roles ur
-               JOIN roles r ON r.name = ur.role
-              CROSS JOIN unnest(r.permissions) AS p
-              WHERE ur.user_id = s.user_id)
-  FROM sessions s JOIN users u ON u.id = s.user_id
- WHERE s.id = $1 AND `+living, id)
-	if err == nil && fresh {
+	k, err := find()
+	if err != nil {
+		return known{}, err
+	}
+	k.credential, k.caller.Permissions = c, a.expand(k.caller.Permissions)
+	if fresh {
 		a.cache.put(generation, k)
 	}
-	return k, err
+	return k, nil
 }
 
-func scanKnown(row pgx.Row) (known, error) {
-	var k known
-	err := row.Scan(&k.caller.SessionID, &k.caller.UserID, &k.caller.AuthenticatedAt, &k.expires, &k.caller.Permissions)
-	k.caller.Permissions = expand(k.caller.Permissions)
-	return k, err
+// findSession is lookup's question about a session.
+func (a *Auth) findSession(ctx context.Context, id uuid.UUID) (known, error) {
+	return db.One(ctx, a.db, func(row pgx.Row) (k known, err error) {
+		err = row.Scan(&k.caller.SessionID, &k.caller.UserID, &k.caller.AuthenticatedAt, &k.expires, &k.caller.Permissions)
+		return k, err
+	}, `
+-- name: auth.KnownSession
+SELECT s.id, s.user_id, s.authenticated_at, s.idle_until, `+held+`
+  FROM sessions s JOIN users u ON u.id = s.user_id
+ WHERE s.id = $1 AND `+living, id)
 }
 
-// writeUsedEvery is how often the use of sessions is written down.
+// writeUsedEvery is how often the use of sessions and keys is written down.
 const writeUsedEvery = time.Minute
 
-// recordUse writes the use of sessions until ctx ends. What a crash loses is
+// recordUse writes the use of sessions and keys until ctx ends. What a crash loses is
 // a minute of last_used_at, and of what shows that a token was received:
 // refreshing is then more lenient, never stricter.
 func (a *Auth) recordUse(ctx context.Context) {
@@ -229,8 +243,8 @@ func (a *Auth) recordUse(ctx context.Context) {
 	}
 }
 
-// writeUsed passes over sessions that someone else is changing: they are in
-// use and will come again.
+// writeUsed passes over rows that someone else is changing: they are in use
+// and will come again.
 func (a *Auth) writeUsed(ctx context.Context) error {
 	used := a.cache.takeUsed()
 	if len(used) == 0 {
@@ -244,11 +258,16 @@ func (a *Auth) writeUsed(ctx context.Context) error {
 	}
 	_, err := db.Exec(ctx, a.db, `
 -- name: auth.WriteUsed
+WITH used AS (SELECT n.id, n.at, n.counter
+                FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS n (id, at, counter)),
+     keys AS (
+UPDATE access_keys k SET last_used_at = greatest(k.last_used_at, n.at)
+  FROM (SELECT l.id, n.at FROM used n JOIN access_keys l ON l.id = n.id FOR UPDATE OF l SKIP LOCKED) AS n
+ WHERE k.id = n.id)
 UPDATE sessions s
    SET last_used_at = greatest(s.last_used_at, n.at), seen_counter = greatest(s.seen_counter, n.counter)
   FROM (SELECT l.id, n.at, n.counter
-          FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS n (id, at, counter)
-          JOIN sessions l ON l.id = n.id
+          FROM used n JOIN sessions l ON l.id = n.id
            FOR UPDATE OF l SKIP LOCKED) AS n
  WHERE s.id = n.id`, ids, times, counters)
 	return err

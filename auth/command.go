@@ -1,15 +1,19 @@
 package auth
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"homebase/db"
+	"homebase/httpx"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -17,17 +21,18 @@ import (
 
 // Commands are what the operator does with users from a shell.
 func (a *Auth) Commands() []db.Command {
-	return []db.Command{
-		{Name: "user create", Args: "EMAIL [--role ROLE] [--password-stdin]", Summary: "Make a user", Run: a.userCreate},
-		{Name: "user list", Args: "[--json]", Summary: "List the users", Run: a.userList},
-		{Name: "user password", Args: "EMAIL [--password-stdin]", Summary: "Set a user's password and end the user's sessions", Run: a.userPassword},
-	}
+	return slices.Concat([]db.Command{
+		{Name: "user create", Args: "EMAIL [--role ROLE] [--first] [--password-stdin]", Summary: "make a user", Run: a.userCreate},
+		{Name: "user list", Args: "[--json]", Summary: "list the users", Run: a.userList},
+		{Name: "user password", Args: "EMAIL [--password-stdin]", Summary: "set a user's password and end the user's sessions", Run: a.userPassword},
+	}, a.userCommands(), a.recoverCommands(), a.keyCommands())
 }
 
 func (a *Auth) userCreate(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, given := sh.Flags("user create"), ""
 	role := flags.String("role", RoleMember, "what the user may do: a `ROLE` such as admin or member")
 	stdin := flags.Bool("password-stdin", false, "read the password from standard input")
+	first := flags.Bool("first", false, "do nothing when there is a user; make the password unless it is given")
 	if err := flags.Parse(args, &given); err != nil {
 		return err
 	}
@@ -35,8 +40,10 @@ func (a *Auth) userCreate(ctx context.Context, sh *db.Shell, args []string) erro
 	if err != nil {
 		return fmt.Errorf("%q is %w", given, err)
 	}
-	password, err := readPassword(ctx, sh, *stdin)
-	if err != nil {
+	password, made := "", *first && !*stdin
+	if made {
+		password = rand.Text() // 130 bits
+	} else if password, err = readPassword(ctx, sh, *stdin); err != nil {
 		return err
 	}
 	hash, err := a.HashPassword(ctx, email, password)
@@ -44,14 +51,55 @@ func (a *Auth) userCreate(ctx context.Context, sh *db.Shell, args []string) erro
 		return err
 	}
 	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+		if *first {
+			if err := refuseSecond(ctx, tx); err != nil {
+				return err
+			}
+		}
 		_, err := a.CreateUser(ctx, tx, NewUser{Email: email, PasswordHash: hash, Roles: []string{*role}})
 		return err
 	})
+	if errors.Is(err, errNotFirst) {
+		_, err = fmt.Fprintln(sh.Stdout, "There are users already; none was made.")
+		return err
+	}
 	if err != nil {
 		return sentence(err)
 	}
 	_, err = fmt.Fprintf(sh.Stdout, "%s is now a user with the role %s.\n", email, *role)
+	if err == nil && made {
+		_, err = fmt.Fprintf(sh.Stdout, "The password is %s and is not shown again.\n", password)
+	}
 	return err
+}
+
+var errNotFirst = errors.New("there are users already")
+
+// refuseSecond is errNotFirst when there is a user. Two that ask at once do so
+// one after the other.
+func refuseSecond(ctx context.Context, tx pgx.Tx) error {
+	_, err := db.Exec(ctx, tx, `
+-- name: auth.LockInstance
+SELECT singleton FROM instance FOR UPDATE`)
+	if err != nil {
+		return err
+	}
+	some, err := db.One(ctx, tx, db.Value[bool], `
+-- name: auth.HasUsers
+SELECT EXISTS (SELECT FROM users)`)
+	if err == nil && some {
+		err = errNotFirst
+	}
+	return err
+}
+
+// userNamed finds the user that a command is about.
+func (a *Auth) userNamed(ctx context.Context, email string) (User, error) {
+	u, err := a.UserByEmail(ctx, email)
+	if errors.Is(err, db.ErrNotFound) {
+		return User{}, fmt.Errorf("there is no user %q; homebase user list shows who there is", email)
+	}
+	return u, err
 }
 
 func (a *Auth) userPassword(ctx context.Context, sh *db.Shell, args []string) error {
@@ -60,10 +108,7 @@ func (a *Auth) userPassword(ctx context.Context, sh *db.Shell, args []string) er
 	if err := flags.Parse(args, &given); err != nil {
 		return err
 	}
-	u, err := a.UserByEmail(ctx, given)
-	if errors.Is(err, db.ErrNotFound) {
-		return fmt.Errorf("there is no user %q; homebase user list shows who there is", given)
-	}
+	u, err := a.userNamed(ctx, given)
 	if err != nil {
 		return err
 	}
@@ -91,53 +136,46 @@ func (a *Auth) userPassword(ctx context.Context, sh *db.Shell, args []string) er
 	return err
 }
 
-// listedUser is a user as `user list` shows it.
-type listedUser struct {
-	User
-	Roles []string `json:"roles"`
-}
-
 func (a *Auth) userList(ctx context.Context, sh *db.Shell, args []string) error {
 	flags := sh.Flags("user list")
 	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	users, err := db.All(ctx, a.db, scanListedUser, `
--- name: auth.ListUsers
-SELECT `+userColumns+`,
-       ARRAY(SELECT role FROM user_roles WHERE user_id = u.id ORDER BY role)
-  FROM users u
- ORDER BY u.id`)
+	users, err := a.managedUsers(ctx, `ORDER BY u.id`)
 	if err != nil {
 		return err
 	}
-	if *asJSON {
+	return printList(sh, *asJSON, users, "EMAIL\tROLES\tSTATUS\tCREATED\tID", func(u ManagedUser) []any {
+		return []any{u.Email, strings.Join(u.Roles, ","), u.Status, u.CreatedAt.Format(time.DateOnly), u.ID}
+	})
+}
+
+// printList prints a list as JSON, or as a table of rows under a header.
+func printList[T any](sh *db.Shell, asJSON bool, list []T, header string, row func(T) []any) error {
+	if asJSON {
 		enc := json.NewEncoder(sh.Stdout)
 		enc.SetIndent("", "  ")
-		return enc.Encode(users)
+		return enc.Encode(list)
 	}
 	w := tabwriter.NewWriter(sh.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "EMAIL\tROLES\tSTATUS\tCREATED\tID")
-	for _, u := range users {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", u.Email, strings.Join(u.Roles, ","), u.Status,
-			u.CreatedAt.Format(time.DateOnly), u.ID)
+	fmt.Fprintln(w, header)
+	for _, v := range list {
+		fmt.Fprintln(w, strings.TrimSuffix(fmt.Sprintf(strings.Repeat("%v\t", strings.Count(header, "\t")+1), row(v)...), "\t"))
 	}
 	return w.Flush()
 }
 
-func scanListedUser(row pgx.Row) (listedUser, error) {
-	var u listedUser
-	err := row.Scan(&u.ID, &u.Email, &u.Name, &u.Status, &u.Revision, &u.CreatedAt, &u.UpdatedAt, &u.Roles)
-	u.CreatedAt, u.UpdatedAt = u.CreatedAt.UTC(), u.UpdatedAt.UTC()
-	return u, err
-}
-
-// sentence is the constraint's own sentence where the database refused a row,
-// for people who read it in a shell.
+// sentence is what a refusal tells people, for those who read it in a shell.
 func sentence(err error) error {
 	if e, ok := errors.AsType[*db.Error](err); ok && e.Detail != "" {
 		return errors.New(e.Detail)
+	}
+	if p, ok := errors.AsType[*httpx.Problem](err); ok {
+		for _, f := range p.Fields {
+			return errors.New(f.Detail)
+		}
+		return errors.New(cmp.Or(p.Detail, p.Title))
 	}
 	return err
 }

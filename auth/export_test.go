@@ -12,6 +12,8 @@ var (
 	HS256             = hs256
 	ParseRefreshToken = func(s string) error { _, err := parseRefreshToken(s); return err }
 	CookieValue       = cookieValue
+	GenerateKey       = newKey
+	ParseKey          = func(s string) error { _, err := parseKey(s); return err }
 	DeviceName        = deviceName
 	ParseEmail        = parseEmail
 	ParsePHC          = func(s string) (string, error) { p, err := parsePHC(s); return p.String(), err }
@@ -37,3 +39,8 @@ func (a *Auth) CheckSecret() error {
 	ctx := context.Background()
 	return a.db.InTx(ctx, a.checkSecret(ctx))
 }
+
+var (
+	HOTP      = hotp
+	ParseCode = parseCode
+)

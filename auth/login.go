@@ -23,9 +23,11 @@ const (
 
 // LoginRequest is the body of POST /auth/login.
 type LoginRequest struct {
-	Email    string `json:"email"`
-	Password string `json:"password"`
-	Mode     string `json:"mode"` // "cookie", also when absent, or "token"
+	Email     string `json:"email"`
+	Password  string `json:"password"`
+	Code      string `json:"code"`       // with TOTP on: of the authenticator, or a recovery code
+	LinkToken string `json:"link_token"` // of `homebase user login-link`, in place of address and password
+	Mode      string `json:"mode"`       // "cookie", also when absent, or "token"
 }
 
 // Grant answers a sign-in and a refresh. The tokens are in it in mode token
@@ -54,7 +56,7 @@ func (a *Auth) signInRoutes() []httpx.Route {
 		{Pattern: "POST /auth/login", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: LoginRequest{}, Responses: granted,
 			Summary:  "Sign in with address and password",
-			Problems: []*httpx.Problem{errInvalidCredentials, errInsecureOrigin, errHashingBusy},
+			Problems: []*httpx.Problem{errInvalidCredentials, errSignInNeedsCode, errSignInWrongCode, errInsecureOrigin, errHashingBusy},
 			Handler:  a.login},
 		{Pattern: "POST /auth/refresh", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite,
 			Body: credentialsBody, Request: RefreshRequest{}, Responses: granted,
@@ -74,36 +76,58 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	switch in.Mode {
-	case "":
-		in.Mode = modeCookie
-	case modeCookie, modeToken:
+	mode, err := a.modeOf(r, in.Mode)
+	if err != nil {
+		return err
+	}
+	var acc account
+	var by proof
+	switch {
+	case in.LinkToken == "":
+		by.method = "password"
+		acc, err = a.signIn(r, in.Email, in.Password)
+	case in.Email == "" && in.Password == "":
+		acc, by, err = a.followLink(r, in.LinkToken)
 	default:
 		var f httpx.Fields
-		f.Add("#/mode", "invalid", `The mode is "cookie" or "token".`)
+		f.Add("#/link_token", "invalid", "A link token stands in place of address and password.")
 		return f.Err()
 	}
-	if in.Mode == modeCookie {
-		if err := a.mayKeepCookies(r); err != nil {
-			return err
-		}
-	}
-	acc, err := a.signIn(r.Context(), in.Email, in.Password)
 	if err != nil {
 		return err
 	}
-	s, err := a.openSession(r.Context(), acc, clientOf(r))
+	by.code = in.Code
+	s, err := a.openSession(r, acc, by)
 	if err != nil {
 		return err
 	}
-	me, err := a.loadMe(r.Context(), acc.ID)
+	return a.welcome(w, r, http.StatusOK, mode, acc.ID, s)
+}
+
+// modeOf reads how a sign-in's tokens are to be held, and refuses cookies
+// where they would not be.
+func (a *Auth) modeOf(r *http.Request, given string) (mode string, err error) {
+	switch given {
+	case "", modeCookie:
+		return modeCookie, a.mayKeepCookies(r)
+	case modeToken:
+		return modeToken, nil
+	}
+	var f httpx.Fields
+	f.Add("#/mode", "invalid", `The mode is "cookie" or "token".`)
+	return "", f.Err()
+}
+
+// welcome answers whoever has just signed in as user, and marks the device.
+func (a *Auth) welcome(w http.ResponseWriter, r *http.Request, status int, mode string, user uuid.UUID, s Session) error {
+	me, err := a.loadMe(r.Context(), user)
 	if err != nil {
 		return err
 	}
-	if in.Mode == modeCookie && !a.knowsDevice(r, acc.ID) {
-		setCookie(w, deviceCookie, a.deviceMark(acc.ID), deviceLifetime)
+	if mode == modeCookie && !a.knowsDevice(r, user) {
+		setCookie(w, deviceCookie, a.deviceMark(user), deviceLifetime)
 	}
-	return a.answerGrant(w, http.StatusOK, in.Mode, me, s)
+	return a.answerGrant(w, status, mode, me, s)
 }
 
 // mayKeepCookies refuses to set cookies for a request that another site may
@@ -125,7 +149,8 @@ func hostname(host string) string { return (&url.URL{Host: host}).Hostname() }
 
 // signIn proves an address and a password. Every failure does the same work:
 // one look-up, one hash, one audit event.
-func (a *Auth) signIn(ctx context.Context, email, password string) (account, error) {
+func (a *Auth) signIn(r *http.Request, email, password string) (account, error) {
+	ctx := r.Context()
 	place, err := a.hasher.enter()
 	if err != nil {
 		return account{}, err
@@ -145,6 +170,14 @@ func (a *Auth) signIn(ctx context.Context, email, password string) (account, err
 	case err != nil:
 		return account{}, err
 	}
+	who := strings.ToLower(email)
+	if reason == "" {
+		who = acc.ID.String()
+	}
+	guess, err := a.Guess(r, guessPassword, who, acc.ID)
+	if err != nil {
+		return account{}, err
+	}
 	ok, outdated, err := place.matches(ctx, password, acc.passwordHash)
 	switch {
 	case err != nil:
@@ -157,6 +190,9 @@ func (a *Auth) signIn(ctx context.Context, email, password string) (account, err
 	}
 	if reason != "" {
 		return account{}, a.refuseSignIn(ctx, email, acc.ID, reason)
+	}
+	if err := a.db.InTx(ctx, func(tx pgx.Tx) error { return guess.Right(ctx, tx) }); err != nil {
+		return account{}, err
 	}
 	if outdated {
 		return a.rehash(ctx, place, acc, password)
@@ -179,6 +215,18 @@ func (a *Auth) refuseSignIn(ctx context.Context, email string, user uuid.UUID, r
 	return errInvalidCredentials.Because(errors.New("sign-in refused: " + reason))
 }
 
+// recordRefusal records a wrong code.
+func (a *Auth) recordRefusal(ctx context.Context, action audit.Action, user uuid.UUID, why error) error {
+	reason := "code"
+	if errors.Is(why, errUsedCode) {
+		reason = "used_code"
+	}
+	return a.db.InTx(ctx, func(tx pgx.Tx) error {
+		return a.audit.Record(ctx, tx, audit.Event{Action: action, Outcome: audit.Denied, Target: user,
+			Details: map[string]string{"reason": reason}})
+	})
+}
+
 // rehash replaces a hash that was made at another cost, while the password is
 // at hand.
 func (a *Auth) rehash(ctx context.Context, place *place, acc account, password string) (account, error) {
@@ -196,25 +244,59 @@ func (a *Auth) rehash(ctx context.Context, place *place, acc account, password s
 	return acc, err
 }
 
-// openSession begins a session for someone who has proved to be acc.
-func (a *Auth) openSession(ctx context.Context, acc account, c client) (Session, error) {
+// proof is how someone has proved to be a user.
+type proof struct {
+	method string   // for the record: "password", or the purpose of a token
+	link   *oneTime // to be used up with the session that it opens, or nil
+	code   string   // "" if none was given
+}
+
+// openSession begins a session for someone who has proved to be acc, but for
+// the code, which is asked for here: that it was not used before, and that it
+// is used now, must hold together with the session.
+func (a *Auth) openSession(r *http.Request, acc account, by proof) (Session, error) {
+	ctx := r.Context()
+	var guess Guess
+	var err error
+	if by.code != "" {
+		if guess, err = a.Guess(r, guessCode, acc.ID.String(), acc.ID); err != nil {
+			return Session{}, err
+		}
+	}
 	var s Session
-	err := a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if err := sameAccount(ctx, tx, acc); err != nil {
 			return nothing, err
 		}
-		var err error
-		if s, err = insertSession(ctx, tx, acc.ID, c); err != nil {
+		if by.link != nil {
+			if err := useToken(ctx, tx, *by.link); err != nil {
+				return nothing, errInvalidCredentials.Because(err)
+			}
+		}
+		if err := a.secondFactor(ctx, tx, acc.ID, by.code); err != nil {
+			return nothing, err
+		}
+		if err := guess.Right(ctx, tx); err != nil {
+			return nothing, err
+		}
+		if s, err = insertSession(ctx, tx, acc.ID, clientOf(r)); err != nil {
 			return nothing, err
 		}
 		err = a.audit.Record(ctx, tx, audit.Event{
 			Action: audit.Login, Target: s.ID, Actor: audit.Actor{User: acc.ID, Session: s.ID},
+			Details: map[string]string{"by": by.method},
 		})
 		if err != nil {
 			return nothing, err
 		}
 		return a.evictSessions(ctx, tx, acc.ID)
 	})
+	switch {
+	case errors.Is(err, errNoCode):
+		err = errSignInNeedsCode
+	case errors.Is(err, errWrongCode):
+		err = errors.Join(a.recordRefusal(ctx, audit.LoginFailed, acc.ID, err), errSignInWrongCode.Because(err))
+	}
 	return s, err
 }
 

@@ -174,7 +174,7 @@ func TestLogin_CookiesNeedAnOriginThatBrowsersKeepThemFor(t *testing.T) {
 
 func TestLogin_FloodIsBoundedAndTheRestIsTold(t *testing.T) {
 	t.Parallel()
-	e := authtest.Start(t, nil)
+	e := authtest.Start(t, nil, unlimited)
 	e.User(t, "ada@example.com", "member")
 	var wg sync.WaitGroup
 	var mu sync.Mutex

@@ -31,9 +31,10 @@ func (a *Auth) loadMe(ctx context.Context, id uuid.UUID) (Me, error) {
 	if me.Roles, err = rolesOf(ctx, a.db, id); err != nil {
 		return Me{}, err
 	}
-	if me.Permissions, err = permissionsOf(ctx, a.db, id); err != nil {
+	if me.Permissions, err = heldBy(ctx, a.db, id); err != nil {
 		return Me{}, err
 	}
+	me.Permissions = a.expand(me.Permissions)
 	me.Notices, err = noticesOf(ctx, a.db, id)
 	return me, err
 }
@@ -49,14 +50,23 @@ func (a *Auth) meRoutes() []httpx.Route {
 			Summary:  "Change one's own name",
 			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed},
 			Handler:  a.patchMe},
+		{Pattern: "DELETE /auth/me", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite, Responses: noContent,
+			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed, errLastAdmin},
+			Summary:  "Close one's own account and delete its files",
+			Handler:  a.deleteMe},
 	}
 }
 
-// getMe serves GET /auth/me.
+// getMe serves GET /auth/me. An access key reads what it may do itself, and
+// no notices.
 func (a *Auth) getMe(w http.ResponseWriter, r *http.Request) error {
-	me, err := a.loadMe(r.Context(), httpx.CallerOf(r.Context()).UserID)
+	caller := httpx.CallerOf(r.Context())
+	me, err := a.loadMe(r.Context(), caller.UserID)
 	if err != nil {
 		return err
+	}
+	if caller.KeyID != uuid.Nil {
+		me.Permissions, me.Notices = caller.Permissions, []Notice{}
 	}
 	w.Header().Set("ETag", revisionTag(me.Revision))
 	return httpx.WriteJSON(w, http.StatusOK, me)
@@ -106,6 +116,16 @@ func (a *Auth) patchMe(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("ETag", revisionTag(me.Revision))
 	return httpx.WriteJSON(w, http.StatusOK, me)
+}
+
+// deleteMe serves DELETE /auth/me.
+func (a *Auth) deleteMe(w http.ResponseWriter, r *http.Request) error {
+	caller := httpx.CallerOf(r.Context())
+	err := a.removeUser(r, caller.UserID)
+	if err == nil && caller.Cookie {
+		clearSignIn(w)
+	}
+	return noBody(w, err)
 }
 
 func renameUser(ctx context.Context, q db.Querier, id uuid.UUID, name string) error {

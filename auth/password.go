@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -193,6 +194,9 @@ func (a *Auth) setPassword(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash 
 	if _, err := endSessionsOf(ctx, tx, user, keep, "password_changed"); err != nil {
 		return err
 	}
+	if err := killTokens(ctx, tx, user); err != nil {
+		return err
+	}
 	return a.audit.Record(ctx, tx, audit.Event{Action: audit.PasswordChanged, Target: user})
 }
 
@@ -222,7 +226,7 @@ func (a *Auth) passwordRoutes() []httpx.Route {
 		{Pattern: "POST /auth/reauthenticate", Access: httpx.SignedIn(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Reauthenticate{}, Responses: noContent,
 			Summary:  "Give the password again, for what asks for a recent one",
-			Problems: problems, Handler: a.reauthenticate},
+			Problems: append(problems, errNeedsCode, errCodeWrong), Handler: a.reauthenticate},
 	}
 }
 
@@ -239,7 +243,7 @@ func (a *Auth) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer place.leave()
-	acc, err := a.provePassword(ctx, place, caller, in.CurrentPassword)
+	acc, err := a.provePassword(r, place, in.CurrentPassword)
 	if err != nil {
 		return err
 	}
@@ -256,9 +260,8 @@ func (a *Auth) changePassword(w http.ResponseWriter, r *http.Request) error {
 		if err := sameAccount(ctx, tx, acc); err != nil {
 			return nothing, err
 		}
-		if err := touchAuthenticated(ctx, tx, caller.SessionID); err != nil {
-			return nothing, err
-		}
+		// This does not count as giving a recent password: it asks for no
+		// code, and would be the way around it.
 		return staleUser(acc.ID), a.setPassword(ctx, tx, acc.ID, hash, caller.SessionID)
 	})
 	if err != nil {
@@ -271,6 +274,7 @@ func (a *Auth) changePassword(w http.ResponseWriter, r *http.Request) error {
 // Reauthenticate is the body of POST /auth/reauthenticate.
 type Reauthenticate struct {
 	Password string `json:"password"`
+	Code     string `json:"code"` // with TOTP on, as for signing in
 }
 
 // reauthenticate serves POST /auth/reauthenticate: for ten minutes the
@@ -286,12 +290,24 @@ func (a *Auth) reauthenticate(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer place.leave()
-	acc, err := a.provePassword(ctx, place, caller, in.Password)
+	acc, err := a.provePassword(r, place, in.Password)
 	if err != nil {
 		return err
 	}
+	var guess Guess
+	if in.Code != "" {
+		if guess, err = a.Guess(r, guessCode, acc.ID.String(), acc.ID); err != nil {
+			return err
+		}
+	}
 	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if err := sameAccount(ctx, tx, acc); err != nil {
+			return nothing, err
+		}
+		if err := a.secondFactor(ctx, tx, acc.ID, in.Code); err != nil {
+			return nothing, err
+		}
+		if err := guess.Right(ctx, tx); err != nil {
 			return nothing, err
 		}
 		if err := touchAuthenticated(ctx, tx, caller.SessionID); err != nil {
@@ -300,7 +316,12 @@ func (a *Auth) reauthenticate(w http.ResponseWriter, r *http.Request) error {
 		return staleSession(caller.SessionID),
 			a.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: acc.ID})
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoCode):
+		return errNeedsCode
+	case errors.Is(err, errWrongCode):
+		return errors.Join(a.recordRefusal(ctx, audit.Reauthenticated, acc.ID, err), errCodeWrong.Because(err))
+	case err != nil:
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -310,14 +331,22 @@ func (a *Auth) reauthenticate(w http.ResponseWriter, r *http.Request) error {
 // provePassword compares a signed-in caller's password. A wrong one is
 // recorded and is errWrongPassword: 401 would tell a frontend that the
 // session has ended.
-func (a *Auth) provePassword(ctx context.Context, place *place, caller *httpx.Caller, password string) (account, error) {
-	acc, err := accountByID(ctx, a.db, caller.UserID)
+func (a *Auth) provePassword(r *http.Request, place *place, password string) (account, error) {
+	ctx := r.Context()
+	acc, err := accountByID(ctx, a.db, httpx.CallerOf(ctx).UserID)
+	if err != nil {
+		return account{}, err
+	}
+	guess, err := a.Guess(r, guessPassword, acc.ID.String(), acc.ID)
 	if err != nil {
 		return account{}, err
 	}
 	ok, _, err := place.matches(ctx, password, acc.passwordHash)
-	if err != nil || ok {
-		return acc, err
+	if err != nil {
+		return account{}, err
+	}
+	if ok {
+		return acc, guess.Right(ctx, a.db)
 	}
 	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
 		return a.audit.Record(ctx, tx, audit.Event{

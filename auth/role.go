@@ -2,50 +2,55 @@ package auth
 
 import (
 	"context"
+	"net/http"
+	"regexp"
 	"slices"
+	"strings"
+	"time"
 
+	"homebase/audit"
 	"homebase/db"
+	"homebase/httpx"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
-// Permissions, each "area:verb". A route names one in its access policy, a
-// role is a set of them.
-const (
-	FilesRead      = "files:read"
-	FilesWrite     = "files:write"
-	FilesShare     = "files:share"
-	PortfolioWrite = "portfolio:write"
-	InboxRead      = "inbox:read"
-	UsersManage    = "users:manage"
-	AuditRead      = "audit:read"
-	SystemRead     = "system:read"
-	SystemManage   = "system:manage"
-)
-
-// allPermissions is what the admin role holds, sorted.
-var allPermissions = []string{
-	AuditRead, FilesRead, FilesShare, FilesWrite, InboxRead, PortfolioWrite, SystemManage, SystemRead, UsersManage,
-}
-
-// The built-in roles. Their rows come with the schema.
+// The built-in roles. Their rows come with the schema and stay as they are.
 const (
 	RoleAdmin  = "admin"  // every permission
 	RoleMember = "member" // own files: read, write, share
 )
 
-// wildcard as a role's permission stands for all there are.
-const wildcard = "*"
-
-// expand turns what roles' rows hold into the sorted set that a Caller
-// carries.
-func expand(permissions []string) []string {
-	if slices.Contains(permissions, wildcard) {
-		return allPermissions
-	}
-	slices.Sort(permissions)
-	return slices.Compact(permissions)
+// Role is a named set of permissions.
+type Role struct {
+	Name        string    `json:"name"`
+	Description string    `json:"description"`
+	Permissions []string  `json:"permissions"`
+	Builtin     bool      `json:"builtin"`
+	Revision    int64     `json:"revision"`
+	CreatedAt   time.Time `json:"created_at"`
+	UpdatedAt   time.Time `json:"updated_at"`
 }
+
+const roleColumns = "r.name, r.description, r.permissions, r.builtin, r.revision, r.created_at, r.updated_at"
+
+func scanRole(row pgx.Row) (Role, error) {
+	var r Role
+	err := row.Scan(&r.Name, &r.Description, &r.Permissions, &r.Builtin, &r.Revision, &r.CreatedAt, &r.UpdatedAt)
+	r.CreatedAt, r.UpdatedAt = r.CreatedAt.UTC(), r.UpdatedAt.UTC()
+	return r, err
+}
+
+var (
+	errRoleTaken   = httpx.NewProblem(409, "role_taken", "There is already a role with this name")
+	errRoleBuiltin = httpx.NewProblem(409, "role_builtin", "This role is built in").
+			With("It cannot be changed or deleted; make another role.")
+	errRoleInUse = httpx.NewProblem(409, "role_in_use", "Somebody still has this role").
+			With("Take the role from them first.")
+	errLastAdmin = httpx.NewProblem(409, "last_admin", "This is the last admin").
+			With("Make somebody else an admin first: without one nobody could manage this server.")
+)
 
 // rolesOf are the names of a user's roles, sorted.
 func rolesOf(ctx context.Context, q db.Querier, user uuid.UUID) ([]string, error) {
@@ -54,23 +59,268 @@ func rolesOf(ctx context.Context, q db.Querier, user uuid.UUID) ([]string, error
 SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role`, user)
 }
 
-// permissionsOf is the union of what a user's roles allow.
-func permissionsOf(ctx context.Context, q db.Querier, user uuid.UUID) ([]string, error) {
-	held, err := db.All(ctx, q, db.Value[string], `
--- name: auth.PermissionsOfUser
-SELECT DISTINCT p
-  FROM user_roles ur
-  JOIN roles r ON r.name = ur.role
- CROSS JOIN unnest(r.permissions) AS p
- WHERE ur.user_id = $1`, user)
-	return expand(held), err
+// setRoles makes the roles of a user, who had some, those of roles, and
+// records each that changes. One that does not exist is the database's error
+// role_missing.
+func (a *Auth) setRoles(ctx context.Context, tx pgx.Tx, user uuid.UUID, had, roles []string) error {
+	granted, revoked := without(roles, had), without(had, roles)
+	_, err := db.Exec(ctx, tx, `
+-- name: auth.SetRoles
+WITH gone AS (DELETE FROM user_roles WHERE user_id = $1 AND role = ANY($3))
+INSERT INTO user_roles (user_id, role) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING`, user, granted, revoked)
+	for i, role := range slices.Concat(granted, revoked) {
+		if err != nil {
+			return err
+		}
+		action := audit.RoleGranted
+		if i >= len(granted) {
+			action = audit.RoleRevoked
+		}
+		err = a.audit.Record(ctx, tx, audit.Event{Action: action, Target: user, Details: map[string]string{"role": role}})
+	}
+	return err
 }
 
-// grantRole gives a user a role. Granting what is already held changes
-// nothing; a role that does not exist is the database's error role_missing.
-func grantRole(ctx context.Context, q db.Querier, user uuid.UUID, role string) error {
-	_, err := db.Exec(ctx, q, `
--- name: auth.GrantRole
-INSERT INTO user_roles (user_id, role) VALUES ($1, $2) ON CONFLICT DO NOTHING`, user, role)
-	return err
+// lockAdmins reports whether user is the only active admin. Until the
+// transaction ends nobody else stops being one: whatever removes, disables or
+// demotes a user asks here first, and the row of the role admin is the queue.
+// Being granted the role does not wait.
+func lockAdmins(ctx context.Context, tx pgx.Tx, user uuid.UUID) (last bool, err error) {
+	if _, err := lockRole(ctx, tx, RoleAdmin); err != nil {
+		return false, err
+	}
+	// A statement of its own: it must see what those before in the queue did.
+	return db.One(ctx, tx, db.Value[bool], `
+-- name: auth.IsLastAdmin
+SELECT count(*) = 1 AND bool_and(u.id = $1)
+  FROM user_roles ur JOIN users u ON u.id = ur.user_id
+ WHERE ur.role = 'admin' AND u.status = 'active'`, user)
+}
+
+func lockRole(ctx context.Context, tx pgx.Tx, name string) (Role, error) {
+	return db.One(ctx, tx, scanRole, `
+-- name: auth.LockRole
+SELECT `+roleColumns+` FROM roles r WHERE r.name = $1 FOR NO KEY UPDATE`, name)
+}
+
+func (a *Auth) roleRoutes() []httpx.Route {
+	manages := httpx.Needs(UsersManage)
+	answer := func(status int, more ...string) []httpx.Response {
+		return []httpx.Response{{Status: status, Body: Role{}, Headers: append(more, "ETag")}}
+	}
+	changes := []*httpx.Problem{httpx.ErrNotFound, httpx.ErrPreconditionFailed, errRoleBuiltin}
+	return []httpx.Route{
+		{Pattern: "GET /auth/roles", Access: manages.NoKey(), Rate: httpx.RateRead, Query: []string{"limit", "cursor"},
+			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Role]{}}}, Problems: []*httpx.Problem{httpx.ErrInvalidCursor},
+			Summary: "The roles by name", Handler: a.listRoles},
+		{Pattern: "POST /auth/roles", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: NewRole{},
+			Responses: answer(201, "Location"), Problems: []*httpx.Problem{errRoleTaken},
+			Summary: "Make a role", Handler: a.postRole},
+		{Pattern: "GET /auth/roles/{name}", Access: manages.NoKey(), Rate: httpx.RateRead,
+			Responses: answer(200), Problems: []*httpx.Problem{httpx.ErrNotFound},
+			Summary: "A role", Handler: a.getRole},
+		{Pattern: "PATCH /auth/roles/{name}", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: RolePatch{},
+			Responses: answer(200), Problems: changes,
+			Summary: "Change what a role allows", Handler: a.patchRole},
+		{Pattern: "DELETE /auth/roles/{name}", Access: manages.Recent(), Rate: httpx.RateWrite, Responses: noContent,
+			Problems: append(changes, errRoleInUse),
+			Summary:  "Delete a role that nobody has", Handler: a.deleteRole},
+	}
+}
+
+// answerRole shows the wildcard as what it stands for.
+func (a *Auth) answerRole(w http.ResponseWriter, status int, role Role) error {
+	role.Permissions = a.expand(role.Permissions)
+	w.Header().Set("ETag", revisionTag(role.Revision))
+	return httpx.WriteJSON(w, status, role)
+}
+
+// listRoles serves GET /auth/roles.
+func (a *Auth) listRoles(w http.ResponseWriter, r *http.Request) error {
+	page, err := httpx.PageOf(r)
+	if err != nil {
+		return err
+	}
+	roles, err := db.All(r.Context(), a.db, scanRole, `
+-- name: auth.ListRoles
+SELECT `+roleColumns+` FROM roles r WHERE r.name > $1 ORDER BY r.name LIMIT $2`,
+		strings.Join(page.After, ""), page.Limit+1)
+	if err != nil {
+		return err
+	}
+	for i := range roles {
+		roles[i].Permissions = a.expand(roles[i].Permissions)
+	}
+	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, roles, func(r Role) []string { return []string{r.Name} }))
+}
+
+// getRole serves GET /auth/roles/{name}.
+func (a *Auth) getRole(w http.ResponseWriter, r *http.Request) error {
+	role, err := db.One(r.Context(), a.db, scanRole, `
+-- name: auth.RoleByName
+SELECT `+roleColumns+` FROM roles r WHERE r.name = $1`, r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	return a.answerRole(w, http.StatusOK, role)
+}
+
+// NewRole is the body of POST /auth/roles.
+type NewRole struct {
+	Name        string   `json:"name"` // a small letter, then at most 39 of a-z 0-9 - _
+	Description string   `json:"description"`
+	Permissions []string `json:"permissions"`
+}
+
+var roleName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
+
+func checkDescription(f *httpx.Fields, text string) {
+	if len([]rune(text)) > 500 {
+		f.Add("#/description", "too_long", "A description has at most 500 characters.")
+	}
+}
+
+// postRole serves POST /auth/roles.
+func (a *Auth) postRole(w http.ResponseWriter, r *http.Request) error {
+	in, err := httpx.ReadJSON[NewRole](w, r)
+	if err != nil {
+		return err
+	}
+	var f httpx.Fields
+	if !roleName.MatchString(in.Name) {
+		f.Add("#/name", "invalid", "A role's name begins with a small letter and has at most 40 small letters, digits, - and _.")
+	}
+	checkDescription(&f, in.Description)
+	permissions := a.checkPermissions(&f, in.Permissions)
+	if err := f.Err(); err != nil {
+		return err
+	}
+	var role Role
+	ctx := r.Context()
+	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+		if err := mayGrant(ctx, tx, httpx.CallerOf(ctx).UserID, permissions); err != nil {
+			return err
+		}
+		role, err = db.One(ctx, tx, scanRole, `
+-- name: auth.InsertRole
+INSERT INTO roles AS r (name, description, permissions) VALUES ($1, $2, $3) RETURNING `+roleColumns,
+			in.Name, in.Description, permissions)
+		if err != nil {
+			return err
+		}
+		return a.recordRole(ctx, tx, audit.RoleCreated, in.Name, nil, permissions)
+	})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", httpx.Prefix+"/auth/roles/"+role.Name)
+	return a.answerRole(w, http.StatusCreated, role)
+}
+
+// recordRole records a change of a role by what it gained and lost.
+func (a *Auth) recordRole(ctx context.Context, tx pgx.Tx, action audit.Action, name string, before, after []string) error {
+	return a.audit.Record(ctx, tx, audit.Event{Action: action, Details: map[string]string{
+		"role": name, "added": strings.Join(without(after, before), " "), "removed": strings.Join(without(before, after), " "),
+	}})
+}
+
+// without is what of list is not in other.
+func without(list, other []string) (rest []string) {
+	for _, s := range list {
+		if !slices.Contains(other, s) {
+			rest = append(rest, s)
+		}
+	}
+	return rest
+}
+
+// RolePatch is the body of PATCH /auth/roles/{name}, a merge patch.
+type RolePatch struct {
+	Description httpx.Optional[string]   `json:"description"`
+	Permissions httpx.Optional[[]string] `json:"permissions"` // null takes all away
+}
+
+// patchRole serves PATCH /auth/roles/{name}. It holds for those who have the
+// role at their next request.
+func (a *Auth) patchRole(w http.ResponseWriter, r *http.Request) error {
+	in, err := httpx.ReadJSON[RolePatch](w, r)
+	if err != nil {
+		return err
+	}
+	var f httpx.Fields
+	checkDescription(&f, in.Description.Value)
+	permissions := a.checkPermissions(&f, in.Permissions.Value)
+	if err := f.Err(); err != nil {
+		return err
+	}
+	var role Role
+	ctx := r.Context()
+	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+		before, err := a.lockChangeable(ctx, tx, r)
+		if err != nil {
+			return nothing, err
+		}
+		role = before
+		if in.Description.Set {
+			role.Description = in.Description.Value
+		}
+		if in.Permissions.Set {
+			role.Permissions = permissions
+		}
+		if role.Description == before.Description && slices.Equal(role.Permissions, before.Permissions) {
+			return nothing, nil
+		}
+		if err := mayGrant(ctx, tx, httpx.CallerOf(ctx).UserID, without(role.Permissions, before.Permissions)); err != nil {
+			return nothing, err
+		}
+		role, err = db.One(ctx, tx, scanRole, `
+-- name: auth.UpdateRole
+UPDATE roles r SET description = $2, permissions = $3, revision = revision + 1, updated_at = now()
+ WHERE r.name = $1 RETURNING `+roleColumns, role.Name, role.Description, role.Permissions)
+		if err != nil {
+			return nothing, err
+		}
+		return all, a.recordRole(ctx, tx, audit.RoleUpdated, role.Name, before.Permissions, role.Permissions)
+	})
+	if err != nil {
+		return err
+	}
+	return a.answerRole(w, http.StatusOK, role)
+}
+
+// lockChangeable locks the role that a request is about, and refuses one that
+// is built in or has changed since.
+func (a *Auth) lockChangeable(ctx context.Context, tx pgx.Tx, r *http.Request) (Role, error) {
+	role, err := lockRole(ctx, tx, r.PathValue("name"))
+	switch {
+	case err != nil:
+		return Role{}, err
+	case role.Builtin:
+		return Role{}, errRoleBuiltin
+	case !ifMatch(r, role.Revision):
+		return Role{}, httpx.ErrPreconditionFailed
+	}
+	return role, nil
+}
+
+// deleteRole serves DELETE /auth/roles/{name}.
+func (a *Auth) deleteRole(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	err := a.db.InTx(ctx, func(tx pgx.Tx) error {
+		role, err := a.lockChangeable(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		_, err = db.Exec(ctx, tx, `
+-- name: auth.DeleteRole
+DELETE FROM roles WHERE name = $1`, role.Name)
+		if kind, _ := db.KindOf(err); kind == db.Missing {
+			return errRoleInUse
+		}
+		if err != nil {
+			return err
+		}
+		return a.recordRole(ctx, tx, audit.RoleDeleted, role.Name, role.Permissions, nil)
+	})
+	return noBody(w, err)
 }

@@ -23,7 +23,7 @@ const (
 	// sessionsMost is how many living sessions a user has; one more sign-in
 	// ends the one that was refreshed longest ago.
 	sessionsMost = 20
-	// keepEnded is how long the row of an ended session is kept.
+	// keepEnded is how long the row of an ended session or key is kept.
 	keepEnded = 7 * 24 * time.Hour
 )
 
@@ -179,36 +179,40 @@ func (a *Auth) sessionRoutes() []httpx.Route {
 			Responses: []httpx.Response{{Status: 200, Body: SessionList{}}},
 			Summary:   "The devices that are signed in", Handler: a.listSessions},
 		{Pattern: "DELETE /auth/sessions/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Responses: noContent,
-			Summary: "Sign out a device", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: a.deleteSession},
+			Summary: "Sign out a device", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: byID(a.deleteSession)},
 	}
 }
 
 // listSessions serves GET /auth/sessions, the last used device first.
 func (a *Auth) listSessions(w http.ResponseWriter, r *http.Request) error {
-	caller := httpx.CallerOf(r.Context())
-	list, err := db.All(r.Context(), a.db, scanSession, `
--- name: auth.SessionsOfUser
-SELECT `+sessionColumns+`
-  FROM sessions s JOIN users u ON u.id = s.user_id
- WHERE s.user_id = $1 AND `+living+`
- ORDER BY s.last_used_at DESC, s.id DESC`, caller.UserID)
+	return a.answerSessions(w, r, httpx.CallerOf(r.Context()).UserID)
+}
+
+func (a *Auth) answerSessions(w http.ResponseWriter, r *http.Request, user uuid.UUID) error {
+	list, err := a.sessionsOfUser(r.Context(), user)
 	if err != nil {
 		return err
 	}
 	for i := range list {
-		list[i].Current = list[i].ID == caller.SessionID
+		list[i].Current = list[i].ID == httpx.CallerOf(r.Context()).SessionID
 	}
 	return httpx.WriteJSON(w, http.StatusOK, SessionList{Items: list})
 }
 
+// sessionsOfUser are a user's living sessions, the last used first.
+func (a *Auth) sessionsOfUser(ctx context.Context, user uuid.UUID) ([]Session, error) {
+	return db.All(ctx, a.db, scanSession, `
+-- name: auth.SessionsOfUser
+SELECT `+sessionColumns+`
+  FROM sessions s JOIN users u ON u.id = s.user_id
+ WHERE s.user_id = $1 AND `+living+`
+ ORDER BY s.last_used_at DESC, s.id DESC`, user)
+}
+
 // deleteSession serves DELETE /auth/sessions/{id}: that device is signed out.
-func (a *Auth) deleteSession(w http.ResponseWriter, r *http.Request) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
+func (a *Auth) deleteSession(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return noBody(w, a.change(ctx, func(tx pgx.Tx) (stale, error) {
 		_, err := db.One(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.EndOwnSession
 UPDATE sessions SET revoked_at = now(), revoked_reason = 'ended_by_user'
@@ -218,19 +222,27 @@ RETURNING id`, id, caller.UserID)
 			return nothing, err
 		}
 		return staleSession(id), a.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: id})
-	})
-	if err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	}))
 }
 
-// sweep forgets sessions that ended a while ago.
+// sweep forgets sessions and access keys that ended a while ago, guesses and
+// tokens that count no more.
 func (a *Auth) sweep(ctx context.Context) error {
 	_, err := db.Exec(ctx, a.db, `
 -- name: auth.SweepSessions
 DELETE FROM sessions
  WHERE least(idle_until, coalesce(revoked_at, idle_until)) < now() - $1::interval`, keepEnded)
-	return err
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec(ctx, a.db, `
+-- name: auth.SweepKeys
+DELETE FROM access_keys WHERE expires_at < now() - $1::interval`, keepEnded)
+	if err != nil {
+		return err
+	}
+	if err := sweepTokens(ctx, a.db); err != nil {
+		return err
+	}
+	return sweepGuesses(ctx, a.db)
 }

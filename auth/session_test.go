@@ -2,16 +2,12 @@ package auth_test
 
 import (
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"homebase/auth"
 	"homebase/auth/authtest"
-	"homebase/db"
 	"homebase/httpx/httpxtest"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // within waits until done is true; it fails after far more than is promised,
@@ -56,26 +52,7 @@ func TestLogout_HoldsOnAWorkerThatHearsNothing(t *testing.T) {
 	one.User(t, "ada@example.com", "member")
 	g := one.Grant(t, "ada@example.com")
 	me(t, two, g.AccessToken, 200)
-	// Stop the newest listening backend, which is the second worker's: it gets
-	// no notification and no answer.
-	var pid int
-	err := one.DB.InTx(t.Context(), func(tx pgx.Tx) (err error) {
-		// Only the owner sees what other backends run.
-		if _, err := db.Exec(t.Context(), tx, `SET LOCAL ROLE NONE`); err != nil {
-			return err
-		}
-		pid, err = db.One(t.Context(), tx, db.Value[int], `
-			SELECT pid FROM pg_stat_activity
-			 WHERE datname = current_database() AND query = 'SELECT 1' ORDER BY backend_start DESC LIMIT 1`)
-		return err
-	})
-	if err != nil {
-		t.Fatalf("find the listening backend: %v", err)
-	}
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatalf("stop the backend %d, which must run on this machine: %v", pid, err)
-	}
-	defer syscall.Kill(pid, syscall.SIGCONT)
+	defer deafen(t, one)()
 	one.Client(t).As(g.AccessToken).Do("POST", "/auth/logout", nil).Want(t, 204)
 	took := within(t, "the deaf worker", func() bool {
 		return two.Client(t).As(g.AccessToken).Do("GET", "/auth/me", nil).Status == 401

@@ -11,9 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
+	"homebase/audit"
 	"homebase/db"
 
 	"github.com/google/uuid"
@@ -178,4 +180,20 @@ UPDATE totp SET last_step = $2, confirmed_at = coalesce(confirmed_at, now()) WHE
 		err = errUsedCode
 	}
 	return err
+}
+
+// useRecoveryCode spends one of a user's recovery codes.
+func (a *Auth) useRecoveryCode(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash []byte) error {
+	left, err := db.One(ctx, tx, db.Value[int], `
+-- name: auth.UseRecoveryCode
+UPDATE totp SET recovery = array_remove(recovery, $2) WHERE user_id = $1 AND $2 = ANY(recovery)
+RETURNING cardinality(recovery)`, user, hash)
+	if errors.Is(err, db.ErrNotFound) {
+		return errWrongCode
+	}
+	if err != nil {
+		return err
+	}
+	return a.audit.Record(ctx, tx, audit.Event{Action: audit.RecoveryCodeUsed, Target: user,
+		Actor: audit.Actor{User: user}, Details: map[string]string{"left": strconv.Itoa(left)}})
 }

@@ -20,6 +20,7 @@ type User struct {
 	Email     string    `json:"email"`
 	Name      string    `json:"name"`
 	Status    string    `json:"status"` // "active" or "disabled"
+	TOTP      bool      `json:"totp"`   // on: signing in asks for a code
 	Revision  int64     `json:"revision"`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
@@ -30,11 +31,16 @@ const (
 	statusDisabled = "disabled"
 )
 
-const userColumns = "u.id, u.email, u.name, u.status, u.revision, u.created_at, u.updated_at"
+const userColumns = `u.id, u.email, u.name, u.status,
+       EXISTS (SELECT FROM totp WHERE user_id = u.id AND confirmed_at IS NOT NULL),
+       u.revision, u.created_at, u.updated_at`
 
-func scanUser(row pgx.Row) (User, error) {
+func scanUser(row pgx.Row) (User, error) { return scanUserAnd(row) }
+
+// scanUserAnd is scanUser for a row that goes on after the user.
+func scanUserAnd(row pgx.Row, more ...any) (User, error) {
 	var u User
-	err := row.Scan(&u.ID, &u.Email, &u.Name, &u.Status, &u.Revision, &u.CreatedAt, &u.UpdatedAt)
+	err := row.Scan(append([]any{&u.ID, &u.Email, &u.Name, &u.Status, &u.TOTP, &u.Revision, &u.CreatedAt, &u.UpdatedAt}, more...)...)
 	u.CreatedAt, u.UpdatedAt = u.CreatedAt.UTC(), u.UpdatedAt.UTC()
 	return u, err
 }
@@ -62,11 +68,8 @@ type account struct {
 	passwordHash string
 }
 
-func scanAccount(row pgx.Row) (account, error) {
-	var acc account
-	err := row.Scan(&acc.ID, &acc.Email, &acc.Name, &acc.Status, &acc.Revision, &acc.CreatedAt, &acc.UpdatedAt,
-		&acc.passwordHash)
-	acc.CreatedAt, acc.UpdatedAt = acc.CreatedAt.UTC(), acc.UpdatedAt.UTC()
+func scanAccount(row pgx.Row) (acc account, err error) {
+	acc.User, err = scanUserAnd(row, &acc.passwordHash)
 	return acc, err
 }
 
@@ -107,10 +110,19 @@ func parseEmail(s string) (string, error) {
 			return "", errEmail
 		}
 	}
-	if strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.Contains(domain, "..") {
+	if parts := strings.FieldsFunc(s, func(r rune) bool { return r == '.' || r == '@' }); len(parts) != strings.Count(s, ".")+2 {
 		return "", errEmail
 	}
 	return s, nil
+}
+
+// checkEmail is parseEmail for a field of a body.
+func checkEmail(f *httpx.Fields, given string) string {
+	email, err := parseEmail(given)
+	if err != nil {
+		f.Add("#/email", "invalid", "This is "+err.Error()+".")
+	}
+	return email
 }
 
 const nameLongest = 200
@@ -131,6 +143,7 @@ type NewUser struct {
 	Name         string
 	PasswordHash string // from HashPassword
 	Roles        []string
+	Quota        *int64 // bytes; nil is the server's default
 }
 
 // CreateUser writes a user with roles and records it, in the transaction tx.
@@ -138,10 +151,7 @@ type NewUser struct {
 // database a conflict email_taken or a missing role.
 func (a *Auth) CreateUser(ctx context.Context, tx pgx.Tx, n NewUser) (User, error) {
 	var f httpx.Fields
-	email, err := parseEmail(n.Email)
-	if err != nil {
-		f.Add("#/email", "invalid", "This is "+err.Error()+".")
-	}
+	email := checkEmail(&f, n.Email)
 	checkName(&f, "#/name", n.Name)
 	if err := f.Err(); err != nil {
 		return User{}, err
@@ -156,16 +166,11 @@ RETURNING `+userColumns, uuid.Must(uuid.NewV7()), email, n.Name, n.PasswordHash)
 	if err := a.audit.Record(ctx, tx, audit.Event{Action: audit.UserCreated, Target: u.ID}); err != nil {
 		return User{}, err
 	}
-	for _, role := range n.Roles {
-		if err := grantRole(ctx, tx, u.ID, role); err != nil {
-			return User{}, err
-		}
-		err := a.audit.Record(ctx, tx, audit.Event{
-			Action: audit.RoleGranted, Target: u.ID, Details: map[string]string{"role": role},
-		})
-		if err != nil {
-			return User{}, err
-		}
+	if err := a.setRoles(ctx, tx, u.ID, nil, n.Roles); err != nil {
+		return User{}, err
 	}
-	return u, nil
+	if n.Quota != nil {
+		err = a.setQuota(ctx, tx, u.ID, n.Quota)
+	}
+	return u, err
 }

@@ -46,21 +46,23 @@ type Env struct {
 	Audit *audit.Log
 	Auth  *auth.Auth
 
-	url   string // of the database
-	rooms func(e *Env) []httpx.Route
+	url       string // of the database
+	rooms     func(e *Env) []httpx.Route
+	configure []func(*auth.Config)
 }
 
 // Start boots a worker on a new database. rooms, which may be nil, makes the
 // rooms under test from e.DB, e.Audit and e.Auth and returns their routes.
-func Start(t testing.TB, rooms func(e *Env) []httpx.Route) *Env {
+// configure changes what auth is made with.
+func Start(t testing.TB, rooms func(e *Env) []httpx.Route, configure ...func(*auth.Config)) *Env {
 	t.Helper()
-	return start(t, &Env{url: dbtest.Create(t), rooms: rooms})
+	return start(t, &Env{url: dbtest.Create(t), rooms: rooms, configure: configure})
 }
 
 // Worker boots a second worker on the same database, with rooms of its own.
 func (e *Env) Worker(t testing.TB) *Env {
 	t.Helper()
-	return start(t, &Env{url: e.url, rooms: e.rooms})
+	return start(t, &Env{url: e.url, rooms: e.rooms, configure: e.configure})
 }
 
 func start(t testing.TB, e *Env) *Env {
@@ -68,7 +70,11 @@ func start(t testing.TB, e *Env) *Env {
 	e.DB = dbtest.Open(t, e.url)
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	e.Audit = audit.New(e.DB, log, Keys)
-	e.Auth = auth.New(auth.Config{DB: e.DB, Audit: e.Audit, Log: log, PublicURL: PublicURL, Keys: Keys})
+	cfg := auth.Config{DB: e.DB, Audit: e.Audit, Log: log, PublicURL: PublicURL, Keys: Keys}
+	for _, change := range e.configure {
+		change(&cfg)
+	}
+	e.Auth = auth.New(cfg)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -1,0 +1,278 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+var (
+	// Signing in answers 401 for a code; for who is signed in that would
+	// mean that the session has ended, so there it is 403.
+	errSignInNeedsCode = unauthorized("totp_required", "A code is needed too",
+		"Give the code of your authenticator, or a recovery code, in code.")
+	errSignInWrongCode = unauthorized("wrong_code", "The code is wrong",
+		"Give the code that your authenticator shows now. Each code can be used once.")
+	errNeedsCode = httpx.NewProblem(http.StatusForbidden, errSignInNeedsCode.Code, errSignInNeedsCode.Title).With(errSignInNeedsCode.Detail)
+	errCodeWrong = httpx.NewProblem(http.StatusForbidden, errSignInWrongCode.Code, errSignInWrongCode.Title).With(errSignInWrongCode.Detail)
+
+	errTOTPOn  = httpx.NewProblem(http.StatusConflict, "totp_on", "TOTP is on").With("Turn it off first: DELETE /api/v1/auth/totp.")
+	errTOTPOff = httpx.NewProblem(http.StatusConflict, "totp_off", "TOTP is not on").With("Begin with POST /api/v1/auth/totp.")
+)
+
+// TOTPSecret is what an authenticator is given, in two spellings. It is shown
+// this once.
+type TOTPSecret struct {
+	Secret     string `json:"secret"` // base32
+	OTPAuthURI string `json:"otpauth_uri"`
+}
+
+// TOTPCode is the body of POST /auth/totp/confirm.
+type TOTPCode struct {
+	Code string `json:"code"`
+}
+
+// RecoveryCodes each stand for one code of a lost authenticator. They are
+// shown this once.
+type RecoveryCodes struct {
+	RecoveryCodes []string `json:"recovery_codes"`
+}
+
+func (a *Auth) totpRoutes() []httpx.Route {
+	own := httpx.SignedIn().Recent()
+	codes := []httpx.Response{{Status: 200, Body: RecoveryCodes{}}}
+	return []httpx.Route{
+		{Pattern: "POST /auth/totp", Access: own, Rate: httpx.RateWrite,
+			Responses: []httpx.Response{{Status: 200, Body: TOTPSecret{}}},
+			Summary:   "Begin to set up TOTP: a secret for the authenticator",
+			Problems:  []*httpx.Problem{errTOTPOn}, Handler: a.beginTOTP},
+		{Pattern: "POST /auth/totp/confirm", Access: own, Rate: httpx.RateCredentials,
+			Body: credentialsBody, Request: TOTPCode{}, Responses: codes,
+			Summary:  "Turn TOTP on with a first code; the other sessions end",
+			Problems: []*httpx.Problem{errTOTPOn, errTOTPOff, errCodeWrong}, Handler: a.confirmTOTP},
+		{Pattern: "DELETE /auth/totp", Access: own, Rate: httpx.RateWrite, Responses: noContent,
+			Summary:  "Turn TOTP off; the other sessions end",
+			Problems: []*httpx.Problem{errTOTPOff}, Handler: a.deleteTOTP},
+		{Pattern: "POST /auth/totp/recovery-codes", Access: own, Rate: httpx.RateWrite, Responses: codes,
+			Summary:  "Replace the recovery codes by ten new ones",
+			Problems: []*httpx.Problem{errTOTPOff}, Handler: a.renewRecoveryCodes},
+		{Pattern: "POST /auth/users/{id}/totp/reset", Access: httpx.Needs(UsersManage).Recent(), Rate: httpx.RateWrite,
+			Responses: noContent, Summary: "Turn TOTP off for a user who lost the authenticator; the user's sessions end",
+			Problems: []*httpx.Problem{httpx.ErrNotFound, errTOTPOff}, Handler: a.resetTOTP},
+	}
+}
+
+// beginTOTP serves POST /auth/totp. The secret guards nothing until a code of
+// it is confirmed; asked again, there is another one.
+func (a *Auth) beginTOTP(w http.ResponseWriter, r *http.Request) error {
+	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
+	secret := make([]byte, totpSecretBytes)
+	rand.Read(secret)
+	var acc account
+	err := a.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+		if acc, err = lockAccount(ctx, tx, caller.UserID); err != nil {
+			return err
+		}
+		n, err := db.Exec(ctx, tx, `
+-- name: auth.BeginTOTP
+INSERT INTO totp (user_id, secret) VALUES ($1, $2)
+    ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, last_step = 0 WHERE totp.confirmed_at IS NULL`,
+			acc.ID, a.totpSealer.Seal(secret, acc.ID.String()))
+		if err == nil && n == 0 {
+			err = errTOTPOn
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	text := base32Text.EncodeToString(secret)
+	return httpx.WriteJSON(w, http.StatusOK, TOTPSecret{Secret: text, OTPAuthURI: otpauthURI(text, acc.Email)})
+}
+
+// confirmTOTP serves POST /auth/totp/confirm. The sessions that began without
+// a code end, but for the one that asks.
+func (a *Auth) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
+	in, err := httpx.ReadJSON[TOTPCode](w, r)
+	if err != nil {
+		return err
+	}
+	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
+	guess, err := a.Guess(r, guessCode, caller.UserID.String(), caller.UserID)
+	if err != nil {
+		return err
+	}
+	codes, hashes := newRecoveryCodes()
+	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+		if _, err := lockAccount(ctx, tx, caller.UserID); err != nil {
+			return nothing, err
+		}
+		t, err := authenticatorOf(ctx, tx, caller.UserID)
+		switch {
+		case errors.Is(err, db.ErrNotFound):
+			return nothing, errTOTPOff
+		case err != nil:
+			return nothing, err
+		case t.confirmed:
+			return nothing, errTOTPOn
+		}
+		digits, _, ok := parseCode(in.Code)
+		if !ok || digits == "" {
+			return nothing, errWrongCode
+		}
+		if err := a.useStep(ctx, tx, caller.UserID, t, digits); err != nil {
+			return nothing, err
+		}
+		if err := setRecoveryCodes(ctx, tx, caller.UserID, hashes); err != nil {
+			return nothing, err
+		}
+		if err := guess.Right(ctx, tx); err != nil {
+			return nothing, err
+		}
+		return a.factorChanged(ctx, tx, audit.TOTPEnabled, caller.UserID, caller.SessionID)
+	})
+	if errors.Is(err, errWrongCode) {
+		return errCodeWrong.Because(err)
+	}
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, RecoveryCodes{codes})
+}
+
+// deleteTOTP serves DELETE /auth/totp.
+func (a *Auth) deleteTOTP(w http.ResponseWriter, r *http.Request) error {
+	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
+	err := a.change(ctx, func(tx pgx.Tx) (stale, error) {
+		if err := dropTOTP(ctx, tx, caller.UserID); err != nil {
+			return nothing, err
+		}
+		return a.factorChanged(ctx, tx, audit.TOTPDisabled, caller.UserID, caller.SessionID)
+	})
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// renewRecoveryCodes serves POST /auth/totp/recovery-codes: what is left of
+// the old ones is worth nothing.
+func (a *Auth) renewRecoveryCodes(w http.ResponseWriter, r *http.Request) error {
+	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
+	codes, hashes := newRecoveryCodes()
+	err := a.db.InTx(ctx, func(tx pgx.Tx) error {
+		if err := setRecoveryCodes(ctx, tx, caller.UserID, hashes); err != nil {
+			return err
+		}
+		return a.audit.Record(ctx, tx, audit.Event{Action: audit.RecoveryCodesRenewed, Target: caller.UserID})
+	})
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, RecoveryCodes{codes})
+}
+
+// resetTOTP serves POST /auth/users/{id}/totp/reset. Whoever may do less than
+// that user may not weaken the user's sign-in.
+func (a *Auth) resetTOTP(w http.ResponseWriter, r *http.Request) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
+	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+		if _, err := lockAccount(ctx, tx, id); err != nil {
+			return nothing, err
+		}
+		theirs, err := heldBy(ctx, tx, id)
+		if err != nil {
+			return nothing, err
+		}
+		if err := mayGrant(ctx, tx, caller.UserID, theirs); err != nil {
+			return nothing, err
+		}
+		return a.takeTOTPAway(ctx, tx, id)
+	})
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// takeTOTPAway turns TOTP off for a user, who is told, and whose sessions end.
+func (a *Auth) takeTOTPAway(ctx context.Context, tx pgx.Tx, user uuid.UUID) (stale, error) {
+	if err := dropTOTP(ctx, tx, user); err != nil {
+		return nothing, err
+	}
+	if err := addNotice(ctx, tx, user, noticeTOTPReset, Session{}); err != nil {
+		return nothing, err
+	}
+	return a.factorChanged(ctx, tx, audit.TOTPReset, user, uuid.Nil)
+}
+
+// factorChanged records that TOTP was turned on or off, and ends the user's
+// sessions except keep, which may be zero.
+func (a *Auth) factorChanged(ctx context.Context, tx pgx.Tx, action audit.Action, user, keep uuid.UUID) (stale, error) {
+	if _, err := endSessionsOf(ctx, tx, user, keep, "totp_changed"); err != nil {
+		return nothing, err
+	}
+	return staleUser(user), a.audit.Record(ctx, tx, audit.Event{Action: action, Target: user})
+}
+
+// dropTOTP locks the user first, as everything does that changes how the user
+// signs in.
+func dropTOTP(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
+	if _, err := lockAccount(ctx, tx, user); err != nil {
+		return err
+	}
+	n, err := db.Exec(ctx, tx, `
+-- name: auth.DropTOTP
+DELETE FROM totp WHERE user_id = $1 AND confirmed_at IS NOT NULL`, user)
+	if err == nil && n == 0 {
+		err = errTOTPOff
+	}
+	return err
+}
+
+// setRecoveryCodes replaces the set of a user who has TOTP on.
+func setRecoveryCodes(ctx context.Context, tx pgx.Tx, user uuid.UUID, hashes [][]byte) error {
+	n, err := db.Exec(ctx, tx, `
+-- name: auth.SetRecoveryCodes
+UPDATE totp SET recovery = $2 WHERE user_id = $1 AND confirmed_at IS NOT NULL`, user, hashes)
+	if err == nil && n == 0 {
+		err = errTOTPOff
+	}
+	return err
+}
+
+// userResetTOTP is the command `user reset-totp`.
+func (a *Auth) userResetTOTP(ctx context.Context, sh *db.Shell, args []string) error {
+	flags, given := sh.Flags("user reset-totp"), ""
+	if err := flags.Parse(args, &given); err != nil {
+		return err
+	}
+	u, err := a.userNamed(ctx, given)
+	if err != nil {
+		return err
+	}
+	err = a.change(ctx, func(tx pgx.Tx) (stale, error) { return a.takeTOTPAway(ctx, tx, u.ID) })
+	if errors.Is(err, errTOTPOff) {
+		return fmt.Errorf("%s signs in without TOTP: there is nothing to reset", u.Email)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(sh.Stdout, "%s signs in without a code now, and every session of theirs has ended.\n", u.Email)
+	return err
+}

@@ -1,0 +1,319 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Who may join, as Config.Registration says.
+const (
+	registrationInvite = "invite" // whoever a manager of users has invited
+	registrationOpen   = "open"   // whoever has an address
+)
+
+var (
+	errRegistrationClosed = httpx.NewProblem(http.StatusForbidden, "registration_closed", "Nobody can join this server in this way").
+				With("Ask its operator. If you are: HOMEBASE_REGISTRATION says who may join.")
+	errNoMail = httpx.NewProblem(http.StatusConflict, "mail_not_configured", "This server sends no mail").
+			With("Ask its operator. If you are: set HOMEBASE_SMTP_URL and HOMEBASE_MAIL_FROM.")
+	errEmailTaken = httpx.NewProblem(http.StatusConflict, "email_taken", "There is already a user with this address")
+)
+
+// Invitation lets the owner of an address join.
+type Invitation struct {
+	ID        uuid.UUID `json:"id"`
+	Email     string    `json:"email"`
+	Roles     []string  `json:"roles"`
+	Quota     *int64    `json:"quota"` // bytes; null is the server's default
+	InvitedBy uuid.UUID `json:"invited_by"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	// Token is shown once, where no mail is configured to send it.
+	Token string `json:"token,omitempty"`
+}
+
+func (t oneTime) invitation() Invitation {
+	return Invitation{ID: t.id, Email: t.email, Roles: t.roles, Quota: t.quota, InvitedBy: t.inviter,
+		CreatedAt: t.createdAt, ExpiresAt: t.expiresAt}
+}
+
+// NewInvitation is the body of POST /auth/invitations.
+type NewInvitation struct {
+	Email string   `json:"email"`
+	Roles []string `json:"roles"` // none given: member
+	Quota *int64   `json:"quota"` // bytes; absent or null: the server's default
+}
+
+// AcceptInvitation is the body of POST /auth/invitations/accept.
+type AcceptInvitation struct {
+	Token    string `json:"token"`
+	Password string `json:"password"`
+	Name     string `json:"name"`
+	Mode     string `json:"mode"` // as for signing in
+}
+
+func (a *Auth) joinRoutes() []httpx.Route {
+	manage := httpx.Needs(UsersManage).NoKey()
+	return []httpx.Route{
+		{Pattern: "GET /auth/invitations", Access: manage, Rate: httpx.RateRead,
+			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Invitation]{}}}, Query: []string{"limit", "cursor"},
+			Summary: "The invitations that wait", Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: a.listInvitations},
+		{Pattern: "POST /auth/invitations", Access: manage, Rate: httpx.RateWrite,
+			Body: 64 << 10, Request: NewInvitation{}, Responses: []httpx.Response{{Status: 201, Body: Invitation{}, Headers: []string{"Location"}}},
+			Summary:  "Invite somebody to join, with roles and quota",
+			Problems: []*httpx.Problem{errRegistrationClosed, errEmailTaken}, Handler: a.invite},
+		{Pattern: "DELETE /auth/invitations/{id}", Access: manage, Rate: httpx.RateWrite, Responses: noContent,
+			Summary: "Withdraw an invitation", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: a.deleteInvitation},
+		{Pattern: "POST /auth/invitations/accept", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials,
+			Body: credentialsBody, Request: AcceptInvitation{},
+			Responses: []httpx.Response{{Status: 201, Body: Grant{}, Headers: []string{"Location"}}},
+			Summary:   "Join with the token of an invitation or registration, and be signed in",
+			Problems: []*httpx.Problem{errTokenInvalid, errRegistrationClosed, errEmailTaken, errHashingBusy, errInsecureOrigin,
+				errInvalidCredentials}, Handler: a.acceptInvitation},
+		{Pattern: "POST /auth/register", Access: httpx.Public(), Rate: httpx.RateCredentials,
+			Body: credentialsBody, Request: Address{}, Responses: []httpx.Response{{Status: 202}},
+			Summary:  "Ask to join; a token comes by mail",
+			Problems: []*httpx.Problem{errRegistrationClosed, errNoMail}, Handler: a.register},
+	}
+}
+
+// listInvitations serves GET /auth/invitations, the newest first.
+func (a *Auth) listInvitations(w http.ResponseWriter, r *http.Request) error {
+	p, err := httpx.PageOf(r)
+	if err != nil {
+		return err
+	}
+	before := uuid.Max
+	if p.After != nil {
+		if before, err = uuid.Parse(p.After[0]); err != nil {
+			return httpx.ErrInvalidCursor
+		}
+	}
+	found, err := db.All(r.Context(), a.db, scanOneTime, `
+-- name: auth.ListInvitations
+SELECT `+oneTimeColumns+`
+  FROM one_time_tokens t
+ WHERE t.purpose = $2 AND t.expires_at > now() AND t.id < $3
+ ORDER BY t.id DESC LIMIT $4`, uuid.Nil, purposeInvitation, before, p.Limit+1)
+	if err != nil {
+		return err
+	}
+	list := make([]Invitation, len(found))
+	for i, t := range found {
+		list[i] = t.invitation()
+	}
+	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(p, list, func(i Invitation) []string { return []string{i.ID.String()} }))
+}
+
+// invite serves POST /auth/invitations. A second one for an address takes the
+// place of the first. Who manages users may know who is one, so an address
+// that is taken is told.
+func (a *Auth) invite(w http.ResponseWriter, r *http.Request) error {
+	in, err := httpx.ReadJSON[NewInvitation](w, r)
+	if err != nil {
+		return err
+	}
+	if err := a.mayJoin(purposeInvitation); err != nil {
+		return err
+	}
+	var f httpx.Fields
+	email := checkEmail(&f, in.Email)
+	if in.Quota != nil && *in.Quota < 0 {
+		f.Add("#/quota", "invalid", "A quota is a number of bytes, not less than 0.")
+	}
+	if err := f.Err(); err != nil {
+		return err
+	}
+	if len(in.Roles) == 0 {
+		in.Roles = []string{RoleMember}
+	}
+	slices.Sort(in.Roles)
+	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
+	var made Invitation
+	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+		if err := mayGrantRoles(ctx, tx, caller.UserID, in.Roles); err != nil {
+			return err
+		}
+		if _, err := accountByEmail(ctx, tx, email); !errors.Is(err, db.ErrNotFound) {
+			if err == nil {
+				err = errEmailTaken
+			}
+			return err
+		}
+		_, err := db.Exec(ctx, tx, `
+-- name: auth.ReplaceInvitation
+DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2)`, purposeInvitation, email)
+		if err != nil {
+			return err
+		}
+		t, token, err := issueToken(ctx, tx, oneTime{purpose: purposeInvitation, email: email,
+			roles: slices.Compact(in.Roles), quota: in.Quota, inviter: caller.UserID})
+		if err != nil {
+			return err
+		}
+		if made = t.invitation(); a.send == nil {
+			made.Token = token
+		} else if err := a.mailToken(ctx, tx, t, token, "You are invited", "You are invited to join "+a.public.Host+"."); err != nil {
+			return err
+		}
+		return a.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationCreated, Target: made.ID})
+	})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", httpx.Prefix+"/auth/invitations/"+made.ID.String())
+	return httpx.WriteJSON(w, http.StatusCreated, made)
+}
+
+// deleteInvitation serves DELETE /auth/invitations/{id}.
+func (a *Auth) deleteInvitation(w http.ResponseWriter, r *http.Request) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+		n, err := db.Exec(ctx, tx, `
+-- name: auth.DeleteInvitation
+DELETE FROM one_time_tokens WHERE id = $1 AND purpose = $2`, id, purposeInvitation)
+		if err == nil && n == 0 {
+			err = httpx.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return a.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationDeleted, Target: id})
+	})
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// mayJoin says whether joining by a token of this purpose is allowed now,
+// whatever was when the token was made.
+func (a *Auth) mayJoin(purpose string) error {
+	if a.registration == registrationOpen || a.registration == registrationInvite && purpose == purposeInvitation {
+		return nil
+	}
+	return errRegistrationClosed
+}
+
+// register serves POST /auth/register. Whoever has the mailbox chooses the
+// password, with the token that arrives there: so nobody can prepare an
+// account for an address that is not theirs. Who is a user already is told
+// that by mail, and the answer is the same.
+func (a *Auth) register(w http.ResponseWriter, r *http.Request) error {
+	if err := a.mayJoin(purposeRegister); err != nil {
+		return err
+	}
+	return a.answerByMail(w, r, func(tx pgx.Tx, email string, known account) error {
+		asked := "Somebody, probably you, asked to join " + a.public.Host + " with this address"
+		err := a.offer(r.Context(), tx, oneTime{purpose: purposeRegister, email: email, roles: []string{RoleMember}}, known.Email,
+			"Finish signing up", asked+".",
+			asked+", which has an account there. If you forgot the password, ask for a new one.")
+		if err != nil {
+			return err
+		}
+		return a.audit.Record(r.Context(), tx, audit.Event{Action: audit.RegistrationAsked, Target: known.ID,
+			Details: map[string]string{"address": a.audit.Blind(email)}})
+	})
+}
+
+// acceptInvitation serves POST /auth/invitations/accept, and answers as a
+// sign-in does. A password that is not taken does not cost the token.
+func (a *Auth) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
+	in, err := httpx.ReadJSON[AcceptInvitation](w, r)
+	if err != nil {
+		return err
+	}
+	mode, err := a.modeOf(r, in.Mode)
+	if err != nil {
+		return err
+	}
+	place, err := a.hasher.enter()
+	if err != nil {
+		return err
+	}
+	defer place.leave()
+	guess, err := a.Guess(r, guessToken, "", uuid.Nil)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	t, err := findToken(ctx, a.db, in.Token, purposeInvitation, purposeRegister)
+	if err == nil {
+		err = a.mayJoin(t.purpose)
+	}
+	if err != nil {
+		return err
+	}
+	var f httpx.Fields
+	checkName(&f, "#/name", in.Name)
+	if weak := checkPassword(t.email, in.Password); weak != nil {
+		f.Add("#/password", weak.code, weak.detail)
+	}
+	if err := f.Err(); err != nil {
+		return errors.Join(guess.Right(ctx, a.db), err)
+	}
+	hash, err := place.hash(ctx, in.Password)
+	if err != nil {
+		return err
+	}
+	acc := account{passwordHash: hash}
+	err = a.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+		if err := a.stillGranted(ctx, tx, t); err != nil {
+			return err
+		}
+		if err := useToken(ctx, tx, t); err != nil {
+			return err
+		}
+		if err := guess.Right(ctx, tx); err != nil {
+			return err
+		}
+		acc.User, err = a.CreateUser(ctx, tx, NewUser{Email: t.email, Name: in.Name, PasswordHash: hash, Roles: t.roles, Quota: t.quota})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s, err := a.openSession(r, acc, proof{method: t.purpose})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", httpx.Prefix+"/auth/me")
+	return a.welcome(w, r, http.StatusCreated, mode, acc.ID, s)
+}
+
+// stillGranted makes sure that whoever invited may still give what the
+// invitation promises.
+func (a *Auth) stillGranted(ctx context.Context, tx pgx.Tx, t oneTime) error {
+	if t.inviter == operator {
+		return nil
+	}
+	inviter, err := userByID(ctx, tx, t.inviter)
+	if err == nil && inviter.Status == statusActive {
+		err = mayGrant(ctx, tx, t.inviter, []string{UsersManage})
+	} else if err == nil {
+		err = httpx.ErrForbidden
+	}
+	if err == nil {
+		err = mayGrantRoles(ctx, tx, t.inviter, t.roles)
+	}
+	if p, ok := errors.AsType[*httpx.Problem](err); ok {
+		return errTokenInvalid.Because(fmt.Errorf("the invitation is not backed any more: %w", p))
+	}
+	return err
+}

@@ -1,0 +1,307 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/big"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// An access key is "hb_", 32 random bytes as 43 digits of base 62, and the
+// CRC-32 of those digits as 6 more: scanners for leaked secrets recognise it
+// by its form alone, and a mistyped one costs no query.
+const (
+	keyPrefix   = "hb_"
+	keyDigits   = 43
+	keyLength   = len(keyPrefix) + keyDigits + 6
+	keyHint     = 8 // characters of a key that are kept to recognise it
+	keyLifetime = 90 * 24 * time.Hour
+	keyLongest  = 365 * 24 * time.Hour
+	keysMost    = 100 // a user
+)
+
+var (
+	errKeyForm  = errors.New("access key: not of our form")
+	errNoKey    = errors.New("access key: unknown, expired, or of a disabled user")
+	errKeyPlace = errors.New("access key: used from an address that is not allowed")
+)
+
+func base62(b []byte, width int) string {
+	digits := new(big.Int).SetBytes(b).Text(62)
+	return strings.Repeat("0", width-len(digits)) + digits
+}
+
+func keyChecksum(digits string) string {
+	return base62(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(digits))), 6)
+}
+
+func newKey() string {
+	b := make([]byte, 32)
+	rand.Read(b)
+	digits := base62(b, keyDigits)
+	return keyPrefix + digits + keyChecksum(digits)
+}
+
+// parseKey returns what the database and the cache know a well-formed key by.
+func parseKey(key string) (credential, error) {
+	digits, ok := strings.CutPrefix(key, keyPrefix)
+	if !ok || len(key) != keyLength || keyChecksum(digits[:keyDigits]) != digits[keyDigits:] {
+		return credential{}, errKeyForm
+	}
+	return sha256.Sum256([]byte(key)), nil
+}
+
+// authenticateKey says who sends an access key. What is wrong with it is for
+// the log alone.
+func (a *Auth) authenticateKey(r *http.Request, key string) (*httpx.Caller, error) {
+	c, err := parseKey(key)
+	if err != nil {
+		return nil, httpx.ErrUnauthenticated.Because(err)
+	}
+	k, err := a.lookup(c, func() (known, error) { return a.findKey(r.Context(), c) })
+	if errors.Is(err, db.ErrNotFound) {
+		return nil, httpx.ErrUnauthenticated.Because(errNoKey)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// An address that is not known is on no list.
+	from := httpx.ClientAddr(r.Context()).Unmap().WithZone("")
+	if len(k.allow) > 0 && !slices.ContainsFunc(k.allow, func(p netip.Prefix) bool { return p.Contains(from) }) {
+		return nil, httpx.ErrUnauthenticated.Because(errKeyPlace)
+	}
+	a.cache.touch(k.caller.KeyID, time.Now(), 0)
+	return new(k.caller), nil
+}
+
+// findKey is lookup's question about a key: it may do what both its own list
+// and its owner's roles allow at this time.
+func (a *Auth) findKey(ctx context.Context, c credential) (known, error) {
+	return db.One(ctx, a.db, func(row pgx.Row) (k known, err error) {
+		var scope, owner []string
+		err = row.Scan(&k.caller.KeyID, &k.caller.UserID, &k.expires, &k.allow, &scope, &owner)
+		owner = a.expand(owner)
+		k.caller.Permissions = slices.DeleteFunc(scope, func(p string) bool { return !slices.Contains(owner, p) })
+		return k, err
+	}, `
+-- name: auth.KnownKey
+SELECT k.id, k.user_id, k.expires_at, k.allow, k.permissions, `+held+`
+  FROM access_keys k JOIN users u ON u.id = k.user_id
+ WHERE k.hash = $1 AND k.expires_at > now() AND u.status = 'active'`, c[:])
+}
+
+// Key is an access key as its owner sees it: all but the key itself.
+type Key struct {
+	ID          uuid.UUID      `json:"id"`
+	Name        string         `json:"name"`
+	Hint        string         `json:"hint"` // how the key begins
+	Permissions []string       `json:"permissions"`
+	Allow       []netip.Prefix `json:"allow"` // CIDRs it may be used from; empty: anywhere
+	CreatedAt   time.Time      `json:"created_at"`
+	ExpiresAt   time.Time      `json:"expires_at"`
+	LastUsedAt  *time.Time     `json:"last_used_at"` // to a minute; null: never
+}
+
+const keyColumns = "k.id, k.name, k.hint, k.permissions, k.allow, k.created_at, k.expires_at, k.last_used_at"
+
+func scanKey(row pgx.Row) (Key, error) { return scanKeyAnd(row) }
+
+// scanKeyAnd is scanKey for a row that goes on after the key.
+func scanKeyAnd(row pgx.Row, more ...any) (Key, error) {
+	var k Key
+	err := row.Scan(append([]any{&k.ID, &k.Name, &k.Hint, &k.Permissions, &k.Allow, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt}, more...)...)
+	k.CreatedAt, k.ExpiresAt = k.CreatedAt.UTC(), k.ExpiresAt.UTC()
+	if k.LastUsedAt != nil {
+		k.LastUsedAt = new(k.LastUsedAt.UTC())
+	}
+	return k, err
+}
+
+// NewKey is the body of POST /auth/keys.
+type NewKey struct {
+	Name        string     `json:"name"`
+	Permissions []string   `json:"permissions"` // some of one's own
+	ExpiresAt   *time.Time `json:"expires_at"`  // in 90 days unless given, in 365 at most
+	Allow       []string   `json:"allow"`       // addresses and CIDRs; anywhere unless given
+}
+
+// MadeKey answers POST /auth/keys, the one time that the key is shown.
+type MadeKey struct {
+	Key
+	Secret string `json:"key"` // "hb_…"
+}
+
+var errTooManyKeys = httpx.NewProblem(409, "too_many_keys", "You have too many access keys").
+	With("Revoke one that is not needed any more.")
+
+func (a *Auth) keyRoutes() []httpx.Route {
+	return []httpx.Route{
+		{Pattern: "GET /auth/keys", Access: httpx.SignedIn(), Rate: httpx.RateRead, Query: []string{"limit", "cursor"},
+			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Key]{}}}, Problems: []*httpx.Problem{httpx.ErrInvalidCursor},
+			Summary: "One's own access keys", Handler: a.listKeys},
+		{Pattern: "POST /auth/keys", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: NewKey{},
+			Responses: []httpx.Response{{Status: 201, Body: MadeKey{}, Headers: []string{"Location"}}},
+			Problems:  []*httpx.Problem{errTooManyKeys},
+			Summary:   "Make an access key for a script", Handler: a.postKey},
+		{Pattern: "DELETE /auth/keys/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Responses: noContent,
+			Problems: []*httpx.Problem{httpx.ErrNotFound},
+			Summary:  "Revoke an access key", Handler: byID(a.deleteKey)},
+	}
+}
+
+// listKeys serves GET /auth/keys, the oldest first.
+func (a *Auth) listKeys(w http.ResponseWriter, r *http.Request) error {
+	user := httpx.CallerOf(r.Context()).UserID
+	page, err := httpx.PageOf(r, user.String())
+	if err != nil {
+		return err
+	}
+	after, err := afterID(page)
+	if err != nil {
+		return err
+	}
+	keys, err := db.All(r.Context(), a.db, scanKey, `
+-- name: auth.KeysOfUser
+SELECT `+keyColumns+` FROM access_keys k WHERE k.user_id = $1 AND k.id > $2 ORDER BY k.id LIMIT $3`,
+		user, after, page.Limit+1)
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, keys, func(k Key) []string { return []string{k.ID.String()} }))
+}
+
+// afterID is where a page that is ordered by id begins.
+func afterID(p httpx.Page) (uuid.UUID, error) {
+	if p.After == nil {
+		return uuid.Nil, nil
+	}
+	id, err := uuid.Parse(p.After[0])
+	if err != nil {
+		return uuid.Nil, httpx.ErrInvalidCursor
+	}
+	return id, nil
+}
+
+// postKey serves POST /auth/keys.
+func (a *Auth) postKey(w http.ResponseWriter, r *http.Request) error {
+	in, err := httpx.ReadJSON[NewKey](w, r)
+	if err != nil {
+		return err
+	}
+	made, err := a.makeKey(r.Context(), httpx.CallerOf(r.Context()).UserID, in)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", httpx.Prefix+"/auth/keys/"+made.ID.String())
+	return httpx.WriteJSON(w, http.StatusCreated, made)
+}
+
+// makeKey makes a key that may do a part of what its owner may.
+func (a *Auth) makeKey(ctx context.Context, owner uuid.UUID, in NewKey) (MadeKey, error) {
+	var f httpx.Fields
+	if strings.TrimSpace(in.Name) == "" {
+		f.Add("#/name", "required", "Give the key a name that says what it is for.")
+	}
+	checkName(&f, "#/name", in.Name)
+	permissions := a.checkPermissions(&f, in.Permissions)
+	if len(permissions) == 0 {
+		f.Add("#/permissions", "required", "Name at least one permission.")
+	}
+	now := time.Now()
+	expires := now.Add(keyLifetime)
+	if in.ExpiresAt != nil {
+		expires = *in.ExpiresAt
+	}
+	if !expires.After(now) || expires.After(now.Add(keyLongest)) {
+		f.Add("#/expires_at", "out_of_range", "A key expires in the future, within 365 days.")
+	}
+	allow := parseAllow(&f, in.Allow)
+	if err := f.Err(); err != nil {
+		return MadeKey{}, err
+	}
+	made := MadeKey{Secret: newKey()}
+	hash := sha256.Sum256([]byte(made.Secret))
+	err := a.db.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := lockAccount(ctx, tx, owner); err != nil {
+			return err
+		}
+		if err := mayGrant(ctx, tx, owner, permissions); err != nil {
+			return err
+		}
+		var err error
+		made.Key, err = db.One(ctx, tx, scanKey, `
+-- name: auth.InsertKey
+INSERT INTO access_keys AS k (id, user_id, name, hint, hash, permissions, allow, expires_at)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8
+ WHERE (SELECT count(*) FROM access_keys WHERE user_id = $2) < $9
+RETURNING `+keyColumns,
+			uuid.Must(uuid.NewV7()), owner, in.Name, made.Secret[:keyHint], hash[:], permissions, allow, expires, keysMost)
+		if errors.Is(err, db.ErrNotFound) {
+			return errTooManyKeys
+		}
+		if err != nil {
+			return err
+		}
+		return a.audit.Record(ctx, tx, audit.Event{Action: audit.KeyCreated, Target: made.ID,
+			Details: map[string]string{"owner": owner.String(), "permissions": strings.Join(permissions, " ")}})
+	})
+	return made, err
+}
+
+// parseAllow reads addresses and CIDRs. Bits behind the prefix count for
+// nothing, as everywhere.
+func parseAllow(f *httpx.Fields, allow []string) []netip.Prefix {
+	const most = 50
+	if len(allow) > most {
+		f.Add("#/allow", "too_many", "At most 50 addresses and CIDRs can be allowed.")
+		return nil
+	}
+	prefixes := []netip.Prefix{}
+	for i, s := range allow {
+		p, err := netip.ParsePrefix(s)
+		if one, bad := netip.ParseAddr(s); bad == nil && one.Zone() == "" {
+			p, err = one.Prefix(one.BitLen())
+		}
+		if err != nil || p.Addr().Is4In6() {
+			f.Add(fmt.Sprintf("#/allow/%d", i), "invalid", "This is neither an address nor a CIDR such as 192.0.2.0/24.")
+			continue
+		}
+		prefixes = append(prefixes, p.Masked())
+	}
+	return prefixes
+}
+
+// deleteKey serves DELETE /auth/keys/{id}.
+func (a *Auth) deleteKey(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+	return noBody(w, a.revokeKey(r.Context(), id, httpx.CallerOf(r.Context()).UserID))
+}
+
+// revokeKey ends a key of owner, or anybody's for the operator; db.ErrNotFound.
+func (a *Auth) revokeKey(ctx context.Context, id, owner uuid.UUID) error {
+	return a.change(ctx, func(tx pgx.Tx) (stale, error) {
+		user, err := db.One(ctx, tx, db.Value[uuid.UUID], `
+-- name: auth.DeleteKey
+DELETE FROM access_keys WHERE id = $1 AND (user_id = $2 OR $2 = $3) RETURNING user_id`, id, owner, operator)
+		if err != nil {
+			return nothing, err
+		}
+		return staleUser(user), a.audit.Record(ctx, tx, audit.Event{Action: audit.KeyRevoked, Target: id,
+			Details: map[string]string{"owner": user.String()}})
+	})
+}

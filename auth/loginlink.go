@@ -1,0 +1,80 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// userLoginLink is the command `user login-link`, for who is locked out. The
+// link stands for the password; who has TOTP on needs the code all the same,
+// or `user reset-totp`.
+func (a *Auth) userLoginLink(ctx context.Context, sh *db.Shell, args []string) error {
+	flags, given := sh.Flags("user login-link"), ""
+	asJSON := flags.Bool("json", false, "print JSON")
+	if err := flags.Parse(args, &given); err != nil {
+		return err
+	}
+	u, err := a.userNamed(ctx, given)
+	if err != nil {
+		return err
+	}
+	if u.Status != statusActive {
+		return fmt.Errorf("%s is disabled; homebase user enable %s lets them in again", u.Email, u.Email)
+	}
+	var t oneTime
+	var token string
+	err = a.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+		if t, token, err = issueToken(ctx, tx, oneTime{purpose: purposeLogin, user: u.ID, email: u.Email}); err != nil {
+			return err
+		}
+		return a.audit.Record(ctx, tx, audit.Event{Action: audit.LoginLinkMade, Target: u.ID})
+	})
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		answer := struct {
+			Token     string    `json:"token"`
+			URL       *string   `json:"url"` // null without HOMEBASE_ACCOUNT_URL
+			ExpiresAt time.Time `json:"expires_at"`
+		}{Token: token, ExpiresAt: t.expiresAt}
+		if a.accountURL != "" {
+			answer.URL = new(a.link(t.purpose, token))
+		}
+		return json.NewEncoder(sh.Stdout).Encode(answer)
+	}
+	_, err = fmt.Fprintf(sh.Stdout, "Signs %s in, once, until %s UTC:\n%s\n", u.Email, t.expiresAt.Format("15:04"), a.link(t.purpose, token))
+	return err
+}
+
+// followLink proves a user by the token of a link. The token is used up with
+// the session that it opens.
+func (a *Auth) followLink(r *http.Request, token string) (account, proof, error) {
+	ctx := r.Context()
+	guess, err := a.Guess(r, guessToken, "", uuid.Nil)
+	if err != nil {
+		return account{}, proof{}, err
+	}
+	t, err := findToken(ctx, a.db, token, purposeLogin)
+	var acc account
+	if err == nil {
+		acc, err = accountByID(ctx, a.db, t.user)
+	}
+	if errors.Is(err, errTokenInvalid) || errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.email) {
+		return account{}, proof{}, a.refuseSignIn(ctx, "", acc.ID, "link")
+	}
+	if err != nil {
+		return account{}, proof{}, err
+	}
+	return acc, proof{method: purposeLogin, link: &t}, guess.Right(ctx, a.db)
+}

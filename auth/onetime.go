@@ -1,0 +1,141 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// What a one-time token is good for, in the table and in links.
+const (
+	purposeInvitation = "invitation" // joining, as a manager of users has offered
+	purposeRegister   = "register"   // joining, as the person has asked
+	purposeReset      = "reset"      // a new password
+	purposeEmail      = "email"      // another address, which its owner confirms so
+	purposeLogin      = "login"      // signing in without the password
+)
+
+// oneTimeLifetime says how long the tokens of a purpose can be used.
+var oneTimeLifetime = map[string]time.Duration{
+	purposeInvitation: 7 * 24 * time.Hour,
+	purposeRegister:   24 * time.Hour,
+	purposeReset:      time.Hour,
+	purposeEmail:      24 * time.Hour,
+	purposeLogin:      10 * time.Minute,
+}
+
+// errTokenInvalid is the one answer to a token that is not good, whether it is
+// forged, used, too old, or its user or address is another now.
+var errTokenInvalid = httpx.NewProblem(http.StatusGone, "token_invalid", "The link is no longer valid").
+	With("It can be used once and for a while only. Ask for a new one.")
+
+// oneTime is a token that can be used once, as its row has it: bound to a
+// purpose, an address and, but for joining, a user.
+type oneTime struct {
+	id        uuid.UUID
+	purpose   string
+	user      uuid.UUID // zero: who does not exist yet
+	email     string
+	roles     []string  // of the user who joins
+	quota     *int64    // likewise, in bytes; nil is the default
+	inviter   uuid.UUID // zero but for invitations
+	createdAt time.Time
+	expiresAt time.Time
+}
+
+const oneTimeColumns = `t.id, t.purpose, coalesce(t.user_id, $1::uuid), t.email, t.roles, t.quota, coalesce(t.invited_by, $1::uuid), t.created_at, t.expires_at`
+
+func scanOneTime(row pgx.Row) (t oneTime, err error) {
+	err = row.Scan(&t.id, &t.purpose, &t.user, &t.email, &t.roles, &t.quota, &t.inviter, &t.createdAt, &t.expiresAt)
+	t.createdAt, t.expiresAt = t.createdAt.UTC(), t.expiresAt.UTC()
+	return t, err
+}
+
+// issueToken writes t and returns it with the token, of which only the hash is
+// kept.
+func issueToken(ctx context.Context, q db.Querier, t oneTime) (oneTime, string, error) {
+	token := rand.Text()
+	t, err := db.One(ctx, q, scanOneTime, `
+-- name: auth.IssueToken
+INSERT INTO one_time_tokens AS t (id, hash, purpose, user_id, email, roles, quota, invited_by, expires_at)
+VALUES ($2, $3, $4, nullif($5::uuid, $1::uuid), $6, $7, $8, nullif($9::uuid, $1::uuid), now() + $10::interval)
+RETURNING `+oneTimeColumns, uuid.Nil, uuid.Must(uuid.NewV7()), hashToken(token), t.purpose, t.user, t.email,
+		append([]string{}, t.roles...), t.quota, t.inviter, oneTimeLifetime[t.purpose])
+	return t, token, err
+}
+
+// findToken looks a token up without using it: a password that is not taken
+// must not cost the link. errTokenInvalid.
+func findToken(ctx context.Context, q db.Querier, token string, purposes ...string) (oneTime, error) {
+	t, err := db.One(ctx, q, scanOneTime, `
+-- name: auth.FindToken
+SELECT `+oneTimeColumns+` FROM one_time_tokens t WHERE t.hash = $2 AND t.purpose = ANY($3) AND t.expires_at > now()`,
+		uuid.Nil, hashToken(token), purposes)
+	if errors.Is(err, db.ErrNotFound) {
+		err = errTokenInvalid
+	}
+	return t, err
+}
+
+// useToken uses a token up in the transaction of what it is used for; of two
+// that try at once the second finds errTokenInvalid.
+func useToken(ctx context.Context, tx pgx.Tx, t oneTime) error {
+	n, err := db.Exec(ctx, tx, `
+-- name: auth.UseToken
+DELETE FROM one_time_tokens WHERE id = $1 AND expires_at > now()`, t.id)
+	if err == nil && n == 0 {
+		err = errTokenInvalid
+	}
+	return err
+}
+
+// killTokens makes every token of a user worthless: a link that was sent
+// before the password or the address changed opens nothing after.
+func killTokens(ctx context.Context, q db.Querier, user uuid.UUID) error {
+	_, err := db.Exec(ctx, q, `
+-- name: auth.KillTokens
+DELETE FROM one_time_tokens WHERE user_id = $1`, user)
+	return err
+}
+
+func sweepTokens(ctx context.Context, q db.Querier) error {
+	_, err := db.Exec(ctx, q, `
+-- name: auth.SweepTokens
+DELETE FROM one_time_tokens WHERE expires_at < now()`)
+	return err
+}
+
+// link is what opens the account page with a token, or the token alone where
+// there is no such page. Behind # it is sent to no server and stands in no log.
+func (a *Auth) link(action, token string) string {
+	if a.accountURL == "" {
+		return token
+	}
+	return a.accountURL + "#action=" + action + "&token=" + token
+}
+
+// pretend runs fn and, unless real is set, takes back all it has done. Where
+// an answer must not tell whether an address is known, it must not take
+// another time either: so the same is done in both cases, and the commit that
+// follows is the same too.
+func pretend(ctx context.Context, tx pgx.Tx, real bool, fn func(tx pgx.Tx) error) error {
+	save, err := tx.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := fn(save); err != nil {
+		return err // the transaction ends with it
+	}
+	if real {
+		return save.Commit(ctx)
+	}
+	return save.Rollback(ctx)
+}

@@ -1,0 +1,118 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// Permissions, each "area:verb". A route names one in its access policy, a
+// role is a set of them.
+const (
+	FilesRead      = "files:read"
+	FilesWrite     = "files:write"
+	FilesShare     = "files:share"
+	PortfolioWrite = "portfolio:write"
+	InboxRead      = "inbox:read"
+	UsersManage    = "users:manage"
+	AuditRead      = "audit:read"
+	SystemRead     = "system:read"
+	SystemManage   = "system:manage"
+)
+
+// platformPermissions are those of the rooms; the apps' come with Config.
+var platformPermissions = []string{
+	AuditRead, FilesRead, FilesShare, FilesWrite, InboxRead, PortfolioWrite, SystemManage, SystemRead, UsersManage,
+}
+
+// wildcard as a role's permission stands for all there are.
+const wildcard = "*"
+
+// expand turns what roles' rows hold into the sorted set that a Caller
+// carries.
+func (a *Auth) expand(permissions []string) []string {
+	if slices.Contains(permissions, wildcard) {
+		return a.permissions
+	}
+	slices.Sort(permissions)
+	return slices.Compact(permissions)
+}
+
+// held is the SQL of what the roles of a user u allow, as an array.
+const held = `ARRAY(SELECT DISTINCT p
+               FROM user_roles ur
+               JOIN roles r ON r.name = ur.role
+              CROSS JOIN unnest(r.permissions) AS p
+              WHERE ur.user_id = u.id)`
+
+// heldBy is what a user's roles allow, not expanded.
+func heldBy(ctx context.Context, q db.Querier, user uuid.UUID) ([]string, error) {
+	return db.One(ctx, q, db.Value[[]string], `
+-- name: auth.PermissionsOfUser
+SELECT `+held+` FROM users u WHERE u.id = $1`, user)
+}
+
+// operator stands for whoever has the server's shell, where a user would be
+// named: everything is allowed.
+var operator = uuid.Nil
+
+// mayGrant refuses with 403 what by does not hold, for nobody grants what
+// they lack. It asks the database and not the Caller, so that a right that
+// was taken away a moment ago is not passed on any more.
+func mayGrant(ctx context.Context, q db.Querier, by uuid.UUID, permissions []string) error {
+	if by == operator || len(permissions) == 0 {
+		return nil
+	}
+	has, err := heldBy(ctx, q, by)
+	if err != nil || slices.Contains(has, wildcard) {
+		return err
+	}
+	for _, p := range permissions {
+		if !slices.Contains(has, p) {
+			return httpx.ErrForbidden.With(fmt.Sprintf("%q is not granted by somebody who does not hold it.", p))
+		}
+	}
+	return nil
+}
+
+// mayGrantRoles is mayGrant for all that the roles allow. A role that does
+// not exist is 422.
+func mayGrantRoles(ctx context.Context, q db.Querier, by uuid.UUID, roles []string) error {
+	found, err := db.All(ctx, q, scanRole, `
+-- name: auth.RolesByName
+SELECT `+roleColumns+` FROM roles r WHERE r.name = ANY($1)`, roles)
+	if err != nil {
+		return err
+	}
+	var permissions []string
+	for _, r := range found {
+		permissions = append(permissions, r.Permissions...)
+	}
+	var f httpx.Fields
+	for _, name := range roles {
+		if !slices.ContainsFunc(found, func(r Role) bool { return r.Name == name }) {
+			f.Add("#/roles", "role_missing", fmt.Sprintf("There is no role %q.", name))
+		}
+	}
+	if err := f.Err(); err != nil {
+		return err
+	}
+	return mayGrant(ctx, q, by, permissions)
+}
+
+// checkPermissions refuses what no route could ever ask for, and sorts.
+func (a *Auth) checkPermissions(f *httpx.Fields, permissions []string) []string {
+	for i, p := range permissions {
+		if _, known := slices.BinarySearch(a.permissions, p); !known {
+			f.Add(fmt.Sprintf("#/permissions/%d", i), "unknown", "There is no such permission.")
+		}
+	}
+	sorted := slices.Clone(permissions)
+	slices.Sort(sorted)
+	return slices.Compact(sorted)
+}

@@ -1,0 +1,38 @@
+package auth
+
+import (
+	"context"
+	"errors"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// Recheck says who a caller of before is by now, for requests that last
+// longer than an access token: with the permissions of today, as long as the
+// session or key lives. ErrUnauthenticated when it has ended.
+func (a *Auth) Recheck(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error) {
+	credential, find := sessionCredential(c.SessionID), func() (known, error) { return a.findSession(ctx, c.SessionID) }
+	if c.KeyID != uuid.Nil {
+		hash, err := db.One(ctx, a.db, db.Value[[]byte], `
+-- name: auth.HashOfKey
+SELECT k.hash FROM access_keys k WHERE k.id = $1`, c.KeyID)
+		if err != nil && !errors.Is(err, db.ErrNotFound) {
+			return nil, err
+		}
+		copy(credential[:], hash)
+		find = func() (known, error) { return a.findKey(ctx, credential) }
+	}
+	k, err := a.lookup(credential, find)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil, httpx.ErrUnauthenticated.Because(errNoSession)
+	}
+	if err != nil {
+		return nil, err
+	}
+	caller := k.caller
+	caller.Cookie = c.Cookie
+	return &caller, nil
+}

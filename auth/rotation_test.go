@@ -1,0 +1,78 @@
+package auth_test
+
+import (
+	"bytes"
+	"log/slog"
+	"testing"
+	"time"
+
+	"homebase/auth"
+	"homebase/auth/authtest"
+	"homebase/httpx"
+	"homebase/httpx/httpxtest"
+)
+
+// rotated is a worker on e's database that was given other secrets.
+func rotated(t *testing.T, e *authtest.Env, keys func(purpose string) [][]byte) (*auth.Auth, *httpxtest.Server) {
+	t.Helper()
+	a := auth.New(auth.Config{DB: e.DB, Audit: e.Audit, Log: slog.New(slog.DiscardHandler), PublicURL: authtest.PublicURL, Keys: keys})
+	if err := a.CheckSecret(); err != nil {
+		t.Fatal(err)
+	}
+	return a, httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: a.Authenticate}, a.Routes())
+}
+
+func newKeys(purpose string) [][]byte {
+	return [][]byte{bytes.Repeat([]byte{byte(len(purpose)), 7}, 16)}
+}
+
+func TestRotation_LogsNobodyOutAndSaysWhenTheOldSecretMayGo(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	g := guard(t, e, "ada@example.com")
+	if old, err := e.Auth.OldSecret(t.Context()); err != nil || old != (auth.OldSecret{}) {
+		t.Errorf("before: %+v %v", old, err)
+	}
+	both, between := rotated(t, e, func(purpose string) [][]byte {
+		return append(newKeys(purpose), authtest.Keys(purpose)...)
+	})
+	old, err := both.OldSecret(t.Context())
+	if err != nil || old.Sealed != 1 || time.Until(old.SignedUntil).Round(time.Hour) != 14*24*time.Hour {
+		t.Errorf("%+v %v", old, err)
+	}
+	between.Client(t).As(g.AccessToken).Do("GET", "/auth/me", nil).Want(t, 200)
+	var next auth.Grant
+	between.Client(t).Do("POST", "/auth/refresh", object{"refresh_token": g.RefreshToken}).Want(t, 200).JSON(t, &next)
+	reseal := func(a *auth.Auth) error {
+		for _, job := range a.Jobs() {
+			if job.Name == "auth.reseal" {
+				return job.Run(t.Context())
+			}
+		}
+		t.Fatal("there is no job auth.reseal")
+		return nil
+	}
+	if err := reseal(both); err != nil {
+		t.Error(err)
+	}
+	if old, err := both.OldSecret(t.Context()); err != nil || old.Sealed != 0 || old.SignedUntil.IsZero() {
+		t.Errorf("after the job: %+v %v", old, err)
+	}
+
+	alone, after := rotated(t, e, newKeys)
+	after.Client(t).As(next.AccessToken).Do("GET", "/auth/me", nil).Want(t, 200)
+	after.Client(t).As(g.AccessToken).Do("GET", "/auth/me", nil).Want(t, 401)
+	after.Client(t).Do("POST", "/auth/refresh", object{"refresh_token": next.RefreshToken}).Want(t, 200)
+	after.Client(t).Do("POST", "/auth/login", with(code(t, g.secret, 1), credentials("ada@example.com", authtest.Password, "token"))).Want(t, 200)
+
+	// What was not sealed anew in time is told, and stays as it is.
+	bob := e.User(t, "bob@example.com", "member")
+	exec(t, e.DB, `INSERT INTO totp (user_id, secret, confirmed_at) VALUES ($1, $2, now())`,
+		bob.ID, auth.NewSealer(authtest.Keys, "totp").Seal([]byte("twenty bytes of it.."), bob.ID.String()))
+	if err := reseal(alone); err == nil {
+		t.Error("nobody is told of a value that cannot be opened")
+	}
+	if old, err := alone.OldSecret(t.Context()); err != nil || old.Sealed != 1 {
+		t.Errorf("%+v %v", old, err)
+	}
+}

@@ -1,0 +1,352 @@
+package auth
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// ManagedUser is a user as those see one who manage users.
+type ManagedUser struct {
+	User
+	Roles []string `json:"roles"`
+	Quota *int64   `json:"quota"` // bytes; null: the server's default
+}
+
+// managedUsers are the users u that the end of a query names.
+func (a *Auth) managedUsers(ctx context.Context, where string, args ...any) (users []ManagedUser, err error) {
+	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+		users, err = db.All(ctx, tx, func(row pgx.Row) (m ManagedUser, err error) {
+			m.User, err = scanUserAnd(row, &m.Roles)
+			return m, err
+		}, `
+-- name: auth.ManagedUsers
+SELECT `+userColumns+`, ARRAY(SELECT ur.role FROM user_roles ur WHERE ur.user_id = u.id ORDER BY ur.role)
+  FROM users u `+where, args...)
+		for i := range users {
+			if users[i].Quota, err = a.quota(ctx, tx, users[i].ID); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+	return users, err
+}
+
+func (a *Auth) userRoutes() []httpx.Route {
+	manages := httpx.Needs(UsersManage)
+	answer := func(status int, more ...string) []httpx.Response {
+		return []httpx.Response{{Status: status, Body: ManagedUser{}, Headers: append(more, "ETag")}}
+	}
+	missing := []*httpx.Problem{httpx.ErrNotFound}
+	changes := []*httpx.Problem{httpx.ErrNotFound, httpx.ErrPreconditionFailed, errLastAdmin}
+	return []httpx.Route{
+		{Pattern: "GET /auth/users", Access: manages.NoKey(), Rate: httpx.RateRead, Query: []string{"limit", "cursor"},
+			Responses: []httpx.Response{{Status: 200, Body: httpx.List[ManagedUser]{}}}, Problems: []*httpx.Problem{httpx.ErrInvalidCursor},
+			Summary: "The users, the oldest first", Handler: a.listUsers},
+		{Pattern: "POST /auth/users", Access: manages.Recent(), Rate: httpx.RateCredentials, Body: credentialsBody, Request: NewAccount{},
+			Responses: answer(201, "Location"), Problems: []*httpx.Problem{errEmailTaken, errHashingBusy},
+			Summary: "Make a user with a password", Handler: a.postUser},
+		{Pattern: "GET /auth/users/{id}", Access: manages.NoKey(), Rate: httpx.RateRead,
+			Responses: answer(200), Problems: missing, Summary: "A user", Handler: byID(a.getUser)},
+		{Pattern: "PATCH /auth/users/{id}", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: UserPatch{},
+			Responses: answer(200), Problems: changes,
+			Summary: "Change a user's name, status, roles or quota", Handler: byID(a.patchUser)},
+		{Pattern: "DELETE /auth/users/{id}", Access: manages.Recent(), Rate: httpx.RateWrite,
+			Responses: noContent, Problems: changes, Summary: "Delete a user and the user's files", Handler: byID(a.deleteUser)},
+		{Pattern: "GET /auth/users/{id}/sessions", Access: manages.NoKey(), Rate: httpx.RateRead,
+			Responses: []httpx.Response{{Status: 200, Body: SessionList{}}}, Problems: missing,
+			Summary: "The devices on which a user is signed in", Handler: byID(a.listUserSessions)},
+		{Pattern: "DELETE /auth/users/{id}/sessions", Access: manages.Recent(), Rate: httpx.RateWrite,
+			Responses: noContent, Problems: missing, Summary: "Sign out all of a user's devices", Handler: byID(a.deleteUserSessions)},
+	}
+}
+
+// listUsers serves GET /auth/users.
+func (a *Auth) listUsers(w http.ResponseWriter, r *http.Request) error {
+	page, err := httpx.PageOf(r)
+	if err != nil {
+		return err
+	}
+	after, err := afterID(page)
+	if err != nil {
+		return err
+	}
+	users, err := a.managedUsers(r.Context(), `WHERE u.id > $1 ORDER BY u.id LIMIT $2`, after, page.Limit+1)
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, users, func(m ManagedUser) []string { return []string{m.ID.String()} }))
+}
+
+// getUser serves GET /auth/users/{id}.
+func (a *Auth) getUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+	return a.answerUser(w, r, http.StatusOK, id)
+}
+
+func (a *Auth) answerUser(w http.ResponseWriter, r *http.Request, status int, id uuid.UUID) error {
+	users, err := a.managedUsers(r.Context(), `WHERE u.id = $1`, id)
+	if err != nil {
+		return err
+	}
+	if len(users) == 0 {
+		return httpx.ErrNotFound
+	}
+	w.Header().Set("ETag", revisionTag(users[0].Revision))
+	return httpx.WriteJSON(w, status, users[0])
+}
+
+// NewAccount is the body of POST /auth/users.
+type NewAccount struct {
+	Email    string   `json:"email"`
+	Name     string   `json:"name"`
+	Password string   `json:"password"`
+	Roles    []string `json:"roles"` // member unless given
+	Quota    *int64   `json:"quota"` // bytes; the server's default unless given
+}
+
+func checkQuota(f *httpx.Fields, quota int64) {
+	if quota < 0 {
+		f.Add("#/quota", "invalid", "A quota is a number of bytes, not less than 0.")
+	}
+}
+
+// postUser serves POST /auth/users.
+func (a *Auth) postUser(w http.ResponseWriter, r *http.Request) error {
+	in, err := httpx.ReadJSON[NewAccount](w, r)
+	if err != nil {
+		return err
+	}
+	var f httpx.Fields
+	if weak := checkPassword(in.Email, in.Password); weak != nil {
+		f.Add("#/password", weak.code, weak.detail)
+	}
+	if in.Quota != nil {
+		checkQuota(&f, *in.Quota)
+	}
+	if err := f.Err(); err != nil {
+		return err
+	}
+	if in.Roles == nil {
+		in.Roles = []string{RoleMember}
+	}
+	ctx := r.Context()
+	hash, err := a.HashPassword(ctx, in.Email, in.Password)
+	if err != nil {
+		return err
+	}
+	var u User
+	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+		if err := mayGrantRoles(ctx, tx, httpx.CallerOf(ctx).UserID, in.Roles); err != nil {
+			return err
+		}
+		u, err = a.CreateUser(ctx, tx, NewUser{Email: in.Email, Name: in.Name, PasswordHash: hash, Roles: in.Roles, Quota: in.Quota})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", httpx.Prefix+"/auth/users/"+u.ID.String())
+	return a.answerUser(w, r, http.StatusCreated, u.ID)
+}
+
+// UserPatch is the body of PATCH /auth/users/{id}, a merge patch. The address
+// is not in it: whoever could change it could take the account over.
+type UserPatch struct {
+	Name   httpx.Optional[string]   `json:"name"`
+	Status httpx.Optional[string]   `json:"status"` // "active" or "disabled"
+	Roles  httpx.Optional[[]string] `json:"roles"`  // all that the user shall have
+	Quota  httpx.Optional[int64]    `json:"quota"`  // bytes; null: the server's default
+}
+
+func (p UserPatch) check() error {
+	var f httpx.Fields
+	checkName(&f, "#/name", p.Name.Value)
+	if p.Status.Set && p.Status.Value != statusActive && p.Status.Value != statusDisabled {
+		f.Add("#/status", "invalid", `The status is "active" or "disabled".`)
+	}
+	if p.Roles.Null {
+		f.Add("#/roles", "invalid", "Give a list of roles; it may be empty.")
+	}
+	checkQuota(&f, p.Quota.Value)
+	return f.Err()
+}
+
+// patchUser serves PATCH /auth/users/{id}.
+func (a *Auth) patchUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+	in, err := httpx.ReadJSON[UserPatch](w, r)
+	if err != nil {
+		return err
+	}
+	if err := a.updateUser(r.Context(), httpx.CallerOf(r.Context()).UserID, id, in, r); err != nil {
+		return err
+	}
+	return a.answerUser(w, r, http.StatusOK, id)
+}
+
+// updateUser changes a user for by, under the If-Match of r unless that is
+// nil. What it takes away holds when it returns.
+func (a *Auth) updateUser(ctx context.Context, by, id uuid.UUID, p UserPatch, r *http.Request) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	return a.change(ctx, func(tx pgx.Tx) (stale, error) {
+		acc, last, err := a.lockManaged(ctx, tx, id, r)
+		if err != nil {
+			return nothing, err
+		}
+		had, err := rolesOf(ctx, tx, id)
+		if err != nil {
+			return nothing, err
+		}
+		name, status, roles := acc.Name, acc.Status, had
+		if p.Name.Set {
+			name = p.Name.Value
+		}
+		if p.Status.Set {
+			status = p.Status.Value
+		}
+		if p.Roles.Set {
+			roles = slices.Compact(slices.Sorted(slices.Values(p.Roles.Value)))
+		}
+		if last && (status != statusActive || !slices.Contains(roles, RoleAdmin)) {
+			return nothing, errLastAdmin
+		}
+		if name == acc.Name && status == acc.Status && slices.Equal(roles, had) && !p.Quota.Set {
+			return nothing, nil
+		}
+		gained := without(roles, had)
+		if status == statusActive && acc.Status != statusActive {
+			gained = roles // enabling gives all of them anew
+		}
+		if err := mayGrantRoles(ctx, tx, by, gained); err != nil {
+			return nothing, err
+		}
+		_, err = db.Exec(ctx, tx, `
+-- name: auth.UpdateUser
+UPDATE users SET name = $2, status = $3, revision = revision + 1, updated_at = now() WHERE id = $1`, id, name, status)
+		if err != nil {
+			return nothing, err
+		}
+		if err := a.setRoles(ctx, tx, id, had, roles); err != nil {
+			return nothing, err
+		}
+		return staleUser(id), a.recordUpdate(ctx, tx, acc, name, status, p.Quota)
+	})
+}
+
+// lockManaged locks a user who is about to be changed and reports whether that
+// is the last admin.
+func (a *Auth) lockManaged(ctx context.Context, tx pgx.Tx, id uuid.UUID, r *http.Request) (acc account, last bool, err error) {
+	if last, err = lockAdmins(ctx, tx, id); err != nil {
+		return account{}, false, err
+	}
+	acc, err = lockAccount(ctx, tx, id)
+	if err == nil && r != nil && !ifMatch(r, acc.Revision) {
+		err = httpx.ErrPreconditionFailed
+	}
+	return acc, last, err
+}
+
+// recordUpdate records what is new of a user, and does what follows from it:
+// a disabled user's sessions end for good, and files learns of the quota.
+func (a *Auth) recordUpdate(ctx context.Context, tx pgx.Tx, acc account, name, status string, quota httpx.Optional[int64]) error {
+	var events []audit.Event
+	if name != acc.Name {
+		events = append(events, audit.Event{Action: audit.UserUpdated, Details: map[string]string{"field": "name"}})
+	}
+	switch {
+	case status == acc.Status:
+	case status == statusActive:
+		events = append(events, audit.Event{Action: audit.UserEnabled})
+	default:
+		events = append(events, audit.Event{Action: audit.UserDisabled})
+		if _, err := endSessionsOf(ctx, tx, acc.ID, uuid.Nil, "disabled"); err != nil {
+			return err
+		}
+	}
+	if quota.Set {
+		value, text := &quota.Value, strconv.FormatInt(quota.Value, 10)
+		if quota.Null {
+			value, text = nil, "default"
+		}
+		events = append(events, audit.Event{Action: audit.UserUpdated, Details: map[string]string{"field": "quota", "to": text}})
+		if err := a.setQuota(ctx, tx, acc.ID, value); err != nil {
+			return err
+		}
+	}
+	for _, e := range events {
+		e.Target = acc.ID
+		if err := a.audit.Record(ctx, tx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteUser serves DELETE /auth/users/{id}.
+func (a *Auth) deleteUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+	return noBody(w, a.removeUser(r, id))
+}
+
+// removeUser deletes a user with everything of theirs, as the request r asks.
+// What the audit log says of them stays.
+func (a *Auth) removeUser(r *http.Request, id uuid.UUID) error {
+	ctx := r.Context()
+	return a.change(ctx, func(tx pgx.Tx) (stale, error) {
+		_, last, err := a.lockManaged(ctx, tx, id, r)
+		if err != nil {
+			return nothing, err
+		}
+		if last {
+			return nothing, errLastAdmin
+		}
+		if err := a.erase(ctx, tx, id); err != nil {
+			return nothing, err
+		}
+		_, err = db.Exec(ctx, tx, `
+-- name: auth.DeleteUser
+DELETE FROM users WHERE id = $1`, id)
+		if err != nil {
+			return nothing, err
+		}
+		return staleUser(id), a.audit.Record(ctx, tx, audit.Event{Action: audit.UserDeleted, Target: id})
+	})
+}
+
+// listUserSessions serves GET /auth/users/{id}/sessions.
+func (a *Auth) listUserSessions(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+	if _, err := userByID(r.Context(), a.db, id); err != nil {
+		return err
+	}
+	return a.answerSessions(w, r, id)
+}
+
+// deleteUserSessions serves DELETE /auth/users/{id}/sessions.
+func (a *Auth) deleteUserSessions(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+	_, err := a.endAllSessions(r.Context(), id)
+	return noBody(w, err)
+}
+
+// endAllSessions signs a user out everywhere and says of how many devices.
+func (a *Auth) endAllSessions(ctx context.Context, id uuid.UUID) (ended int64, err error) {
+	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+		if _, err := lockAccount(ctx, tx, id); err != nil {
+			return nothing, err
+		}
+		if ended, err = endSessionsOf(ctx, tx, id, uuid.Nil, "ended_by_admin"); err != nil {
+			return nothing, err
+		}
+		return staleUser(id), a.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: id,
+			Details: map[string]string{"scope": "all", "sessions": strconv.FormatInt(ended, 10)}})
+	})
+	return ended, err
+}
