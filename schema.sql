@@ -25,6 +25,8 @@ CREATE TABLE instance (
     -- Which secret signs and seals: a worker with another one must not start.
     -- It tells nothing about the secret. NULL until the first worker.
     secret_fingerprint bytea,
+    -- When the secret took the place of another; NULL: it is the first one.
+    secret_since       timestamptz,
     created_at         timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT instance_pkey PRIMARY KEY (singleton),
     CONSTRAINT instance_singleton_check CHECK (singleton)
@@ -213,6 +215,58 @@ CREATE TABLE access_keys (
 
 CREATE INDEX access_keys_user_idx ON access_keys (user_id, id);
 
+-- The authenticators. secret is sealed for the user. It guards nothing until a
+-- code of it has confirmed it; last_step is the time step of the last code
+-- that was accepted, and no step up to it is accepted again. recovery holds
+-- the SHA-256 of the recovery codes that are left.
+CREATE TABLE totp (
+    user_id      uuid        NOT NULL,
+    secret       bytea       NOT NULL,
+    confirmed_at timestamptz,
+    last_step    bigint      NOT NULL DEFAULT 0,
+    recovery     bytea[]     NOT NULL DEFAULT '{}',
+    CONSTRAINT totp_pkey PRIMARY KEY (user_id),
+    CONSTRAINT totp_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+);
+
+-- The tokens of invitations, registrations, forgotten passwords, new
+-- addresses and sign-in links, as their SHA-256: each is good for one purpose
+-- and one address, once. user_id is NULL for who joins; roles, quota (bytes,
+-- NULL: the default) and invited_by are what an invitation promises.
+CREATE TABLE one_time_tokens (
+    id         uuid        NOT NULL,
+    hash       bytea       NOT NULL,
+    purpose    text COLLATE "C" NOT NULL,
+    user_id    uuid,
+    email      text COLLATE "C" NOT NULL,
+    roles      text[]      NOT NULL,
+    quota      bigint,
+    invited_by uuid,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT one_time_tokens_pkey PRIMARY KEY (id),
+    CONSTRAINT one_time_tokens_hash_key UNIQUE (hash),
+    CONSTRAINT one_time_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT one_time_tokens_invited_by_fkey FOREIGN KEY (invited_by) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT one_time_tokens_purpose_check CHECK (purpose IN ('invitation', 'register', 'reset', 'email', 'login'))
+);
+
+CREATE INDEX one_time_tokens_user_idx ON one_time_tokens (user_id);
+CREATE INDEX one_time_tokens_invited_by_idx ON one_time_tokens (invited_by);
+CREATE INDEX one_time_tokens_purpose_idx ON one_time_tokens (purpose, lower(email));
+
+-- Wrong guesses, counted by account or by address. key is a keyed hash of
+-- what is counted: nobody's address stands here in clear. excess is how many
+-- there were beyond those that are free.
+CREATE TABLE guesses (
+    key     bytea       NOT NULL,
+    excess  integer     NOT NULL,
+    last_at timestamptz NOT NULL,
+    CONSTRAINT guesses_pkey PRIMARY KEY (key)
+);
+
+CREATE INDEX guesses_last_at_idx ON guesses (last_at);
+
 -- step 4: files
 
 -- The processes that write to the data directory. Alive is who holds the lock
@@ -249,7 +303,9 @@ CREATE TABLE trees (
 -- come first in every order. revision rises by one with every change of the
 -- row that the disk follows; it is also the guard of redo. mtime (nanoseconds
 -- since 1970), size and ino are what the disk showed when the bytes were
--- taken. Only the top of what was trashed carries trashed_at.
+-- taken. Only the top of what was trashed carries trashed_at. missing_at says
+-- since when a scan does not find it on the disk, checked_at when its bytes
+-- were last held against sha256.
 CREATE TABLE items (
     id         uuid        NOT NULL,
     owner_id   uuid        NOT NULL,
@@ -266,6 +322,8 @@ CREATE TABLE items (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     trashed_at timestamptz,
+    missing_at timestamptz,
+    checked_at timestamptz,
     CONSTRAINT items_pkey PRIMARY KEY (id),
     CONSTRAINT items_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES trees (owner_id),
     CONSTRAINT items_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES items (id),
@@ -284,31 +342,50 @@ CREATE UNIQUE INDEX items_root_key ON items (owner_id) WHERE parent_id IS NULL;
 CREATE INDEX items_by_name_idx ON items (parent_id, kind, name_sort, id) WHERE trashed_at IS NULL;
 CREATE INDEX items_by_updated_at_idx ON items (parent_id, kind, updated_at, id) WHERE trashed_at IS NULL;
 CREATE INDEX items_by_size_idx ON items (parent_id, kind, size, id) WHERE trashed_at IS NULL;
+-- All of a folder, trash too, and all of an owner: for the foreign keys when
+-- something is deleted, and for counting.
+CREATE INDEX items_parent_id_idx ON items (parent_id);
+CREATE INDEX items_owner_id_idx ON items (owner_id);
 -- The trash of an owner, newest first, and what its retention has ended.
 CREATE INDEX items_trashed_at_idx ON items (owner_id, trashed_at, id) WHERE trashed_at IS NOT NULL;
 
 -- Space reserved for bytes that are being received. The change that takes the
--- bytes in deletes the row in its own transaction, so an expired upload and a
--- finished one can never both win.
+-- bytes in ends the reservation in its own transaction, so an expired upload
+-- and a finished one can never both win. A plain upload belongs to a worker
+-- and dies with it. A resumable one has no worker_id: whoever holds the lock
+-- on its staging file goes on with it. The first durable_offset bytes of that
+-- file are known to be on the disk, sum_state is their running SHA-256, and
+-- length is null until the client tells it. The row outlives the upload until
+-- expires_at; state says how it ended, item_id what became of the bytes.
 CREATE TABLE uploads (
-    op_id      uuid        NOT NULL,
-    owner_id   uuid        NOT NULL,
-    worker_id  integer     NOT NULL,
-    bytes      bigint      NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    expires_at timestamptz NOT NULL,
+    op_id          uuid        NOT NULL,
+    owner_id       uuid        NOT NULL,
+    worker_id      integer,
+    bytes          bigint      NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    expires_at     timestamptz NOT NULL,
+    state          text        COLLATE "C" NOT NULL DEFAULT 'open',
+    length         bigint,
+    durable_offset bigint      NOT NULL DEFAULT 0,
+    sum_state      bytea,
+    metadata       text        COLLATE "C" NOT NULL DEFAULT '',
+    item_id        uuid,
     CONSTRAINT uploads_pkey PRIMARY KEY (op_id),
     CONSTRAINT uploads_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES trees (owner_id),
-    CONSTRAINT uploads_bytes_check CHECK (bytes >= 0)
+    CONSTRAINT uploads_bytes_check CHECK (bytes >= 0),
+    CONSTRAINT uploads_state_check CHECK (state IN ('open', 'finished', 'expired', 'deleted')),
+    CONSTRAINT uploads_offset_check CHECK (durable_offset >= 0 AND durable_offset <= length)
 );
 
+CREATE INDEX uploads_owner_id_idx ON uploads (owner_id);
 CREATE INDEX uploads_worker_id_idx ON uploads (worker_id);
 CREATE INDEX uploads_expires_at_idx ON uploads (expires_at);
 
 -- The redo records: what the disk still has to follow. source and target are
 -- paths below the data directory, ino is the inode that moves. A record is
 -- written with the rows it belongs to and deleted when the disk has followed;
--- quarantined_at marks one whose bytes were found nowhere.
+-- quarantined_at marks one whose bytes were found nowhere. A record outlives
+-- its owner: the owner's folders follow after the rows have gone.
 CREATE TABLE file_ops (
     owner_id       uuid     NOT NULL,
     seq            bigint   NOT NULL,
@@ -323,7 +400,6 @@ CREATE TABLE file_ops (
     target         text     COLLATE "C" NOT NULL,
     quarantined_at timestamptz,
     CONSTRAINT file_ops_pkey PRIMARY KEY (owner_id, seq),
-    CONSTRAINT file_ops_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES trees (owner_id),
     CONSTRAINT file_ops_kind_check CHECK (kind IN ('put', 'mkdir', 'move', 'purge'))
 );
 
@@ -347,50 +423,38 @@ CREATE INDEX mail_outbox_due_idx ON mail_outbox (next_try_at);
 
 -- step 6: portfolio
 
--- The one profile. clock rises with every change of the portfolio, in its
--- transaction: it makes the changes wait for each other and gives what they
--- touch a revision that no row of the portfolio ever had before. image_id, as
--- everywhere here, is the id of a file; the file may be gone.
-CREATE TABLE portfolio_profile (
+-- Exactly one row: the profile, as JSON of the shape that the API shows.
+-- clock rises with every change of the portfolio, in its transaction: it makes
+-- the changes wait for each other and gives what they touch a revision that
+-- nothing of the portfolio ever had before.
+CREATE TABLE portfolio (
     singleton  boolean     NOT NULL DEFAULT true,
     clock      bigint      NOT NULL DEFAULT 0,
-    name       text        NOT NULL DEFAULT '',
-    headline   text        NOT NULL DEFAULT '',
-    summary    text        NOT NULL DEFAULT '',
-    location   text        NOT NULL DEFAULT '',
-    email      text        NOT NULL DEFAULT '',
-    image_id   uuid,
-    links      jsonb       NOT NULL DEFAULT '[]',
     revision   bigint      NOT NULL DEFAULT 0,
     updated_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT portfolio_profile_pkey PRIMARY KEY (singleton),
-    CONSTRAINT portfolio_profile_singleton_check CHECK (singleton)
+    profile    jsonb       NOT NULL DEFAULT '{}',
+    CONSTRAINT portfolio_pkey PRIMARY KEY (singleton),
+    CONSTRAINT portfolio_singleton_check CHECK (singleton)
 );
 
-INSERT INTO portfolio_profile DEFAULT VALUES;
+INSERT INTO portfolio DEFAULT VALUES;
 
--- The entries of the four collections: at most 200 each, shown in the order
--- of (position, id), to everyone when published. Dates are text, YYYY-MM or
--- YYYY-MM-DD: a month is not its first day.
-CREATE TABLE portfolio_projects (
+-- The entries of the collections, at most 200 of a kind, shown in the order of
+-- (position, id) and to everyone when published. fields is what makes one kind
+-- differ from another, as the API shows it. All of it is always read at once,
+-- so there is nothing to index.
+CREATE TABLE portfolio_entries (
     id         uuid        NOT NULL,
+    kind       text COLLATE "C" NOT NULL,
     position   integer     NOT NULL,
     status     text COLLATE "C" NOT NULL,
     revision   bigint      NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    slug       text COLLATE "C" NOT NULL,
-    title      text        NOT NULL,
-    summary    text        NOT NULL,
-    body       text        NOT NULL,
-    tags       text[]      NOT NULL,
-    links      jsonb       NOT NULL,
-    image_ids  uuid[]      NOT NULL,
-    featured   boolean     NOT NULL,
-    started_on text COLLATE "C",
-    ended_on   text COLLATE "C",
-    CONSTRAINT portfolio_projects_pkey PRIMARY KEY (id),
-    CONSTRAINT portfolio_projects_status_check CHECK (status IN ('draft', 'published'))
+    fields     jsonb       NOT NULL,
+    CONSTRAINT portfolio_entries_pkey PRIMARY KEY (id),
+    CONSTRAINT portfolio_entries_kind_check CHECK (kind IN ('projects', 'skills', 'experience', 'education')),
+    CONSTRAINT portfolio_entries_status_check CHECK (status IN ('draft', 'published'))
 );
 
 -- Every slug that ever led to a project, its present one among them: an old
@@ -399,62 +463,10 @@ CREATE TABLE portfolio_slugs (
     slug       text COLLATE "C" NOT NULL,
     project_id uuid NOT NULL,
     CONSTRAINT portfolio_slugs_pkey PRIMARY KEY (slug),
-    CONSTRAINT portfolio_slugs_project_id_fkey FOREIGN KEY (project_id) REFERENCES portfolio_projects (id) ON DELETE CASCADE
+    CONSTRAINT portfolio_slugs_project_id_fkey FOREIGN KEY (project_id) REFERENCES portfolio_entries (id) ON DELETE CASCADE
 );
 
 CREATE INDEX portfolio_slugs_project_id_idx ON portfolio_slugs (project_id);
-
-CREATE TABLE portfolio_skills (
-    id         uuid        NOT NULL,
-    position   integer     NOT NULL,
-    status     text COLLATE "C" NOT NULL,
-    revision   bigint      NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    updated_at timestamptz NOT NULL DEFAULT now(),
-    name       text        NOT NULL,
-    level      text        NOT NULL,
-    category   text        NOT NULL,
-    CONSTRAINT portfolio_skills_pkey PRIMARY KEY (id),
-    CONSTRAINT portfolio_skills_status_check CHECK (status IN ('draft', 'published'))
-);
-
-CREATE TABLE portfolio_experience (
-    id           uuid        NOT NULL,
-    position     integer     NOT NULL,
-    status       text COLLATE "C" NOT NULL,
-    revision     bigint      NOT NULL,
-    created_at   timestamptz NOT NULL DEFAULT now(),
-    updated_at   timestamptz NOT NULL DEFAULT now(),
-    organization text        NOT NULL,
-    role         text        NOT NULL,
-    summary      text        NOT NULL,
-    highlights   text[]      NOT NULL,
-    location     text        NOT NULL,
-    url          text        NOT NULL,
-    started_on   text COLLATE "C",
-    ended_on     text COLLATE "C",
-    CONSTRAINT portfolio_experience_pkey PRIMARY KEY (id),
-    CONSTRAINT portfolio_experience_status_check CHECK (status IN ('draft', 'published'))
-);
-
-CREATE TABLE portfolio_education (
-    id          uuid        NOT NULL,
-    position    integer     NOT NULL,
-    status      text COLLATE "C" NOT NULL,
-    revision    bigint      NOT NULL,
-    created_at  timestamptz NOT NULL DEFAULT now(),
-    updated_at  timestamptz NOT NULL DEFAULT now(),
-    institution text        NOT NULL,
-    area        text        NOT NULL,
-    study_type  text        NOT NULL,
-    score       text        NOT NULL,
-    courses     text[]      NOT NULL,
-    url         text        NOT NULL,
-    started_on  text COLLATE "C",
-    ended_on    text COLLATE "C",
-    CONSTRAINT portfolio_education_pkey PRIMARY KEY (id),
-    CONSTRAINT portfolio_education_status_check CHECK (status IN ('draft', 'published'))
-);
 
 -- What strangers wrote. score and reasons say why something was taken for
 -- spam; digest finds the same text sent again.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,10 +50,11 @@ var (
 type change struct {
 	owner uuid.UUID
 	op    uuid.UUID
-	// put says that the change takes bytes to one name and leaves the shape
-	// of the tree alone. Puts run side by side; of all others at most one an
-	// owner is between commit and rename.
-	put bool
+	// local says that the change concerns the paths of its records alone and
+	// asks txn.inTheWay about each before it looks at the disk there. It runs
+	// beside all that is pending elsewhere in the tree; any other change waits
+	// until nothing of the owner is between commit and rename.
+	local bool
 	// reserved says that a row of uploads holds space for the change.
 	reserved bool
 	// decide reads what the change depends on, checks it, and writes rows
@@ -70,16 +72,12 @@ type txn struct {
 	used    int64    // bytes that the change adds to what the owner uses
 }
 
-// inTheWay reports whether a pending record has to go first. A put waits for
-// a put of the same item or to the same name; every pending record that is
-// not a put has stopped this change before decide.
-func (t *txn) inTheWay(item uuid.UUID, target string) bool {
-	for _, r := range t.pending {
-		if r.item == item || r.target == target {
-			return true
-		}
-	}
-	return false
+// inTheWay reports whether a pending record has to go first: one of the same
+// item, or one that says where something above, at or below a path lies.
+func (t *txn) inTheWay(item uuid.UUID, paths ...string) bool {
+	return slices.ContainsFunc(t.pending, func(r record) bool {
+		return r.item == item || slices.ContainsFunc(paths, r.concerns)
+	})
 }
 
 // add appends a redo record.
@@ -98,8 +96,7 @@ func (f *Files) carryOut(ctx context.Context, c change, undone func(context.Cont
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	f.own.begin(c.op)
-	records, xid, err := f.commit(ctx, c)
-	leave()
+	records, xid, err := f.commitInTurn(ctx, c, leave)
 	switch {
 	case errors.Is(err, db.ErrOutcomeUnknown):
 		f.own.doubt(c.op, records, xid, undone)
@@ -114,6 +111,13 @@ func (f *Files) carryOut(ctx context.Context, c change, undone func(context.Cont
 	}
 	failpoint("published")
 	return nil
+}
+
+// commitInTurn commits and gives the owner's place up, come what may: after a
+// panic nobody else would.
+func (f *Files) commitInTurn(ctx context.Context, c change, leave func()) (records []record, xid string, err error) {
+	defer leave()
+	return f.commit(ctx, c)
 }
 
 // commit repeats the transaction of a change until nothing is in its way. The
@@ -153,10 +157,8 @@ func (f *Files) attempt(ctx context.Context, tx pgx.Tx, c change) ([]record, str
 	if err := f.lockTree(ctx, t, c.owner); err != nil {
 		return nil, "", err
 	}
-	for _, r := range t.pending {
-		if !c.put || r.kind != kindPut {
-			return nil, "", fmt.Errorf("%w: a %s", errInTheWay, r.kind)
-		}
+	if len(t.pending) > 0 && !c.local {
+		return nil, "", fmt.Errorf("%w: a %s", errInTheWay, t.pending[0].kind)
 	}
 	if err := c.decide(ctx, t); err != nil {
 		return nil, "", err
@@ -180,20 +182,32 @@ func (f *Files) lockTree(ctx context.Context, t *txn, owner uuid.UUID) error {
 		SELECT w.id FROM workers w WHERE w.id = $1 AND w.dead_at IS NULL`, f.worker.id).
 		QueryRow(func(row pgx.Row) error {
 			var id int32
-			if err := row.Scan(&id); errors.Is(err, pgx.ErrNoRows) {
+			if err := row.Scan(&id); errors.Is(err, pgx.ErrNoRows) && !without("fence") {
 				f.declaredDead()
 				return errUnavailable.Because(errDeclaredDead)
-			} else if err != nil {
+			} else if !without("fence") {
 				return err
 			}
 			return nil
 		})
+	if without("order") {
+		f.queuePending(&b, t, owner)
+	}
 	b.Queue(`-- name: files.LockTree
 		SELECT `+treeColumns+` FROM trees t WHERE t.owner_id = $1 FOR NO KEY UPDATE`, owner).
 		QueryRow(func(row pgx.Row) (err error) {
 			t.tree, err = scanTree(row)
 			return err
 		})
+	if !without("order") {
+		f.queuePending(&b, t, owner)
+	}
+	return t.SendBatch(ctx, &b).Close()
+}
+
+// queuePending asks for the owner's pending records, but for those that this
+// worker has published.
+func (f *Files) queuePending(b *pgx.Batch, t *txn, owner uuid.UUID) {
 	b.Queue(`-- name: files.PendingRecords
 		SELECT `+recordColumns+`
 		  FROM file_ops o
@@ -204,7 +218,6 @@ func (f *Files) lockTree(ctx context.Context, t *txn, owner uuid.UUID) error {
 			t.pending, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (record, error) { return scanRecord(row) })
 			return err
 		})
-	return t.SendBatch(ctx, &b).Close()
 }
 
 // settle moves the counters, gives the reservation up for the bytes

@@ -2,14 +2,12 @@ package files
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"mime"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"homebase/audit"
@@ -113,7 +111,7 @@ func (f *Files) openContent(ctx context.Context, owner, id uuid.UUID) (c content
 		for _, p := range c.item.places(owner) {
 			file, info, err := f.disk.open(p)
 			if failed(err) {
-				return c, err
+				return c, f.diskError(err)
 			}
 			if err != nil {
 				continue
@@ -136,14 +134,7 @@ func (f *Files) openContent(ctx context.Context, owner, id uuid.UUID) (c content
 	if err != nil && !failed(err) {
 		err = errContentMissing.Because(err)
 	}
-	return c, err
-}
-
-// failed tells an error of the disk or of the process from a place where the
-// file simply is not: no such name, or something else in its place.
-func failed(err error) bool {
-	errno, ok := errors.AsType[syscall.Errno](err)
-	return ok && errno != syscall.ENOENT && errno != syscall.ENOTDIR && errno != syscall.ELOOP
+	return c, f.diskError(err)
 }
 
 // getContent is GET and HEAD /files/items/{id}/content.
@@ -180,6 +171,8 @@ func (f *Files) serveContent(w http.ResponseWriter, r *http.Request, owner, id u
 	tag := "W/" + `"` + c.info.ModTime().UTC().Format("20060102150405.000000000") + `"`
 	if c.proven {
 		tag = c.item.contentTag()
+	} else {
+		f.changedOutside(owner, id)
 	}
 	if err := checkRead(r.Header, tag, c.info.ModTime(), c.info.Size()); err != nil {
 		return err

@@ -11,21 +11,36 @@ import (
 )
 
 // FAILPOINT=name or name:n kills the process, as kill -9 would, at the n-th
-// time that it passes the place of that name.
-var failpointName, failpointLeft = func() (string, *atomic.Int64) {
+// time that it passes the place of that name; name:n:stop stops it there
+// instead, until it gets SIGCONT.
+var failpointName, failpointLeft, failpointSignal = func() (string, *atomic.Int64, syscall.Signal) {
 	name, times, _ := strings.Cut(os.Getenv("FAILPOINT"), ":")
+	times, how, _ := strings.Cut(times, ":")
+	signal := syscall.SIGKILL
+	if how == "stop" {
+		signal = syscall.SIGSTOP
+	}
 	left := new(atomic.Int64)
 	n, err := strconv.ParseInt(times, 10, 64)
 	if err != nil {
 		n = 1
 	}
 	left.Store(n)
-	return name, left
+	return name, left, signal
 }()
 
 func failpoint(name string) {
 	if name == failpointName && failpointLeft.Add(-1) == 0 {
-		syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {}
+		syscall.Kill(os.Getpid(), failpointSignal)
+		if failpointSignal == syscall.SIGKILL {
+			select {}
+		}
 	}
 }
+
+// ABLATE takes one part of the protocol out: "guard", the revision that a
+// redo looks at; "fence", which a late commit of a dead worker waits at;
+// "fsync"; or "order", reading what is pending after the owner's lock.
+var ablated = os.Getenv("ABLATE")
+
+func without(part string) bool { return part == ablated }

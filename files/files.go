@@ -68,6 +68,10 @@ type Config struct {
 	UploadExpiry time.Duration
 	// TrashRetention is how long trash is kept; 0 is until it is emptied.
 	TrashRetention time.Duration
+	// Recheck says who a caller is by now, at the end of an upload that may
+	// have outlived its access token: an error when the session or key has
+	// ended. Nil believes what was known at the beginning.
+	Recheck func(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error)
 }
 
 // Files is the storage of one worker. It is safe for concurrent use. Before
@@ -81,6 +85,7 @@ type Files struct {
 	quota          int64
 	uploadExpiry   time.Duration
 	trashRetention time.Duration
+	recheck        func(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error)
 
 	disk   *dataDir // nil until Start
 	worker worker
@@ -88,10 +93,13 @@ type Files struct {
 	places places
 	roots  roots
 	own    ownOps
+	// holders are the resumable uploads that this worker has locked.
+	holders holders
 
 	forgetting chan uuid.UUID // ops to forget
+	outside    chan outside   // items that readers saw changed from outside
 	missed     atomic.Bool    // the database was lost: own records may have come back
-	unfinished atomic.Int64   // changes that are committed or in doubt, and not in place
+	incoming   atomic.Int64   // bytes that uploads have declared and not yet written
 	away       atomic.Pointer[string]
 	degraded   atomic.Pointer[string]
 	dead       atomic.Bool // declared dead: never in place again
@@ -108,10 +116,20 @@ func New(c Config) *Files {
 		places:     places{owners: map[uuid.UUID]*place{}},
 		roots:      roots{known: map[uuid.UUID]uuid.UUID{}},
 		own:        ownOps{ops: map[uuid.UUID]*ownOp{}},
+		holders:    holders{held: map[uuid.UUID]*holder{}},
 		forgetting: make(chan uuid.UUID, 1024),
+		outside:    make(chan outside, 256),
 	}
 	f.away.Store(new("the storage has not been opened yet"))
+	if f.recheck = c.Recheck; f.recheck == nil {
+		f.recheck = func(_ context.Context, c *httpx.Caller) (*httpx.Caller, error) { return c, nil }
+	}
 	f.db.Listener().OnMissed(func() { f.missed.Store(true) })
+	f.db.Listener().On(uploadChannel, func(payload string) {
+		if id, err := uuid.Parse(payload); err == nil {
+			f.holders.interrupt(id)
+		}
+	})
 	return f
 }
 
@@ -144,6 +162,7 @@ func (f *Files) Start(ctx context.Context) error {
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
 	f.running.Go(func() { f.forget(ctx) })
 	f.running.Go(func() { f.mend(ctx) })
+	f.running.Go(func() { f.adoptOutside(ctx) })
 	f.running.Go(func() { f.watch(ctx) })
 	f.away.Store(nil)
 	return nil
@@ -171,17 +190,17 @@ func (f *Files) Stop() {
 	}
 }
 
-// Ready is nil when files can be stored and read, else it says what is wrong.
+// Ready is nil when files can be reached and the disk is sound, else it says
+// what is wrong. A full disk, or a change that cannot be put in place yet, is
+// for the log alone: all else works, and the owners could not free anything
+// on a server that nobody sends them to.
 func (f *Files) Ready(context.Context) error {
 	for _, fault := range []*string{f.away.Load(), f.degraded.Load()} {
 		if fault != nil {
 			return errors.New(*fault)
 		}
 	}
-	if f.unfinished.Load() > 0 {
-		return errors.New("committed changes wait to be put in place")
-	}
-	return f.checkFree(0)
+	return nil
 }
 
 // Jobs are the storage's repeated work.
@@ -206,7 +225,15 @@ func (f *Files) ifOpen(run func(context.Context) error) func(context.Context) er
 }
 
 // Commands are the storage's commands.
-func (f *Files) Commands() []db.Command { return nil }
+func (f *Files) Commands() []db.Command {
+	return []db.Command{
+		{Name: "files scan", Args: "[USER] [--accept-missing] [--json]", Summary: "take over what was copied, renamed or edited on the disk", Run: f.scanCommand},
+		{Name: "files verify", Args: "[USER] [--rate MB] [--older-than TIME] [--json]", Summary: "read every file and compare it with its sum", Run: f.verifyCommand},
+		{Name: "files rebuild", Args: "[--json]", Summary: "make the rows of the files again from the disk alone", Run: f.rebuildCommand},
+		{Name: "files usage", Args: "[USER] [--json]", Summary: "show how much everybody stores", Run: f.usageCommand},
+		{Name: "files purge", Args: "[USER] [--older-than TIME] [--json]", Summary: "delete old trash and free its space now", Run: f.purgeCommand},
+	}
+}
 
 // visit is a request to the caller's own tree.
 type visit struct {

@@ -27,6 +27,7 @@ type house struct {
 	*authtest.Env
 	files *files.Files
 	data  string // the data directory
+	idle  bool   // the next one that is opened is a command: it serves nothing
 }
 
 // start boots a worker; each change of the configuration is one edit.
@@ -49,10 +50,16 @@ func (h *house) second(t testing.TB) *house {
 func (h *house) open(t testing.TB, e *authtest.Env, edits ...func(*files.Config)) []httpx.Route {
 	c := files.Config{DB: e.DB, Audit: e.Audit, DataDir: h.data, DefaultQuota: 1 << 30, UploadExpiry: time.Hour, TrashRetention: time.Hour,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))}
+	if e.Auth != nil {
+		c.Recheck = e.Auth.Recheck
+	}
 	for _, edit := range edits {
 		edit(&c)
 	}
 	h.files = files.New(c)
+	if h.idle {
+		return nil
+	}
 	if err := h.files.Start(t.Context()); err != nil {
 		t.Fatalf("start files: %v", err)
 	}

@@ -18,6 +18,10 @@ var (
 	errNotFolder     = httpx.NewProblem(409, "not_a_folder", "This is not a folder")
 )
 
+// folderSpace is more than the folders of one path take on the disk. Without
+// it they would be committed, and the disk could not follow.
+const folderSpace = 1 << 20
+
 // folderRequest says which folder to make: by path, or by parent and name.
 type folderRequest struct {
 	Path     string     `json:"path,omitempty"`
@@ -76,7 +80,10 @@ func (f *Files) folderNames(ctx context.Context, v visit, req folderRequest) ([]
 // makeFolders makes the folder that names lead to. With parents it makes the
 // way as well, and made is false when the folder is there already.
 func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, names []string, parents bool) (last placed, made bool, err error) {
-	c := change{owner: owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
+	if err := f.checkFree(folderSpace); err != nil {
+		return last, false, err
+	}
+	c := change{owner: owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
 		found, err := walk(ctx, t, owner, names)
 		if err != nil {
 			return err
@@ -95,8 +102,11 @@ func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, names []string
 			if deepest, err = insertFolder(ctx, t, owner, deepest.ID, name); err != nil {
 				return err
 			}
-			at := joinNames(names[:len(names)-len(missing)+i+1])
-			t.add(record{kind: kindMkdir, item: deepest.ID, revision: deepest.Revision, target: diskPath(owner, at)})
+			at := diskPath(owner, joinNames(names[:len(names)-len(missing)+i+1]))
+			if t.inTheWay(deepest.ID, at) {
+				return errInTheWay
+			}
+			t.add(record{kind: kindMkdir, item: deepest.ID, revision: deepest.Revision, target: at})
 			if err := f.audit.Record(ctx, t, audit.Event{Action: audit.FolderCreated, Target: deepest.ID}); err != nil {
 				return err
 			}

@@ -38,3 +38,25 @@ func FuzzDigest(f *testing.F) {
 		}
 	})
 }
+
+// FuzzMetadata holds what is accepted as Upload-Metadata against what is done
+// with it: it is stored as text, said back in a header, and names a file.
+func FuzzMetadata(f *testing.F) {
+	for _, field := range []string{"filename YWJj", "filename YWJj,path L2E=", "a,b c", "filename Li4=", ",", " k\tYQ=="} {
+		f.Add(field)
+	}
+	f.Fuzz(func(t *testing.T, field string) {
+		d, err := parseDestination(field)
+		if err != nil {
+			return
+		}
+		if strings.ContainsFunc(field, func(r rune) bool { return r > '~' || r < ' ' && r != '\t' }) {
+			t.Fatalf("%q was accepted", field)
+		}
+		for _, name := range append(d.folder, d.name) {
+			if !filepath.IsLocal(name) || filepath.Base(name) != name {
+				t.Fatalf("%q leads to %q", field, name)
+			}
+		}
+	})
+}

@@ -34,13 +34,15 @@ type item struct {
 	Revision  int64
 	Created   time.Time
 	Updated   time.Time
+	Ino       *int64 // the inode where the bytes were taken
+	Missing   bool   // the last scan did not find it on the disk
 }
 
-const itemColumns = `i.id, i.parent_id, i.kind, i.name, i.size, i.media_type, i.sha256, i.mtime, i.revision, i.created_at, i.updated_at`
+const itemColumns = `i.id, i.parent_id, i.kind, i.name, i.size, i.media_type, i.sha256, i.mtime, i.revision, i.created_at, i.updated_at, i.ino, i.missing_at IS NOT NULL`
 
 // fields are where a row of itemColumns is scanned to.
 func (it *item) fields() []any {
-	return []any{&it.ID, &it.Parent, &it.Kind, &it.Name, &it.Size, &it.MediaType, &it.SHA256, &it.MTime, &it.Revision, &it.Created, &it.Updated}
+	return []any{&it.ID, &it.Parent, &it.Kind, &it.Name, &it.Size, &it.MediaType, &it.SHA256, &it.MTime, &it.Revision, &it.Created, &it.Updated, &it.Ino, &it.Missing}
 }
 
 func scanItem(row pgx.Row) (it item, err error) {
@@ -69,12 +71,13 @@ type itemBody struct {
 	Revision  int64      `json:"revision"`
 	CreatedAt time.Time  `json:"created_at"`
 	UpdatedAt time.Time  `json:"updated_at"`
+	Missing   bool       `json:"missing,omitempty"` // a scan did not find it on the server's disk
 }
 
 // body is the item at a path, "" for the root's.
 func (it *item) body(path string) itemBody {
 	b := itemBody{ID: it.ID, ParentID: it.Parent, Type: "folder", Name: it.Name, Path: path, Size: it.Size,
-		MediaType: it.MediaType, Revision: it.Revision, CreatedAt: it.Created.UTC(), UpdatedAt: it.Updated.UTC()}
+		MediaType: it.MediaType, Revision: it.Revision, CreatedAt: it.Created.UTC(), UpdatedAt: it.Updated.UTC(), Missing: it.Missing}
 	if path == "" {
 		b.Path = "/"
 	}

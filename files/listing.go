@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"time"
 
 	"homebase/db"
 	"homebase/httpx"
@@ -16,21 +17,27 @@ import (
 // with an index of its own, so a page costs the same wherever it begins.
 // Folders come first either way round.
 type order struct {
-	first string // the query of a page without a cursor
-	after string // the query of a page behind one
+	first string                      // the query of a page without a cursor
+	after string                      // the query of a page behind one
+	key   func(c child) string        // an item's place in the order
+	parse func(s string) (any, error) // what key says
 }
 
 var orders = func() map[string]order {
 	all := map[string]order{}
-	for name, key := range map[string]struct{ column, cast string }{
-		"name":       {"name_sort", "text"},
-		"size":       {"size", "bigint"},
-		"updated_at": {"updated_at", "timestamptz"},
+	for name, key := range map[string]struct {
+		column string
+		of     func(c child) string
+		parse  func(s string) (any, error)
+	}{
+		"name":       {"name_sort", func(c child) string { return c.sort }, func(s string) (any, error) { return s, nil }},
+		"size":       {"size", func(c child) string { return strconv.FormatInt(c.Size, 10) }, func(s string) (any, error) { return strconv.ParseInt(s, 10, 64) }},
+		"updated_at": {"updated_at", func(c child) string { return timeKey(c.Updated) }, asTime},
 	} {
 		for sign, way := range map[string]struct{ compare, direction string }{"": {">", "ASC"}, "-": {"<", "DESC"}} {
 			query := func(where string) string {
 				return `-- name: files.Children
-					SELECT ` + itemColumns + `, i.` + key.column + `::text
+					SELECT ` + itemColumns + `, i.name_sort
 					  FROM items i
 					 WHERE i.parent_id = $1 AND i.owner_id = $2 AND i.kind = $3 AND i.trashed_at IS NULL` + where + `
 					 ORDER BY i.` + key.column + ` ` + way.direction + `, i.id ` + way.direction + `
@@ -38,7 +45,9 @@ var orders = func() map[string]order {
 			}
 			all[sign+name] = order{
 				first: query(""),
-				after: query(` AND (i.` + key.column + `, i.id) ` + way.compare + ` ($5::text::` + key.cast + `, $6::text::uuid)`),
+				after: query(` AND (i.` + key.column + `, i.id) ` + way.compare + ` ($5, $6)`),
+				key:   key.of,
+				parse: key.parse,
 			}
 		}
 	}
@@ -71,7 +80,7 @@ func (f *Files) getChildren(w http.ResponseWriter, r *http.Request, v visit) err
 		return err
 	}
 	list := httpx.ListOf(page, found, func(c child) []string {
-		return []string{strconv.Itoa(int(c.Kind)), c.key, c.ID.String()}
+		return []string{strconv.Itoa(int(c.Kind)), o.key(c), c.ID.String()}
 	})
 	bodies := make([]itemBody, len(list.Items))
 	for i, c := range list.Items {
@@ -80,14 +89,14 @@ func (f *Files) getChildren(w http.ResponseWriter, r *http.Request, v visit) err
 	return httpx.WriteJSON(w, http.StatusOK, httpx.List[itemBody]{Items: bodies, NextCursor: list.NextCursor})
 }
 
-// child is an item with its key in the order, as text.
+// child is an item with the key of its name.
 type child struct {
 	item
-	key string
+	sort string
 }
 
 func scanChild(row pgx.Row) (c child, err error) {
-	err = row.Scan(append(c.fields(), &c.key)...)
+	err = row.Scan(append(c.fields(), &c.sort)...)
 	return c, err
 }
 
@@ -95,16 +104,23 @@ func scanChild(row pgx.Row) (c child, err error) {
 // cursor and, where they do not fill the page, files. A cursor is the kind,
 // the key and the id of the item before.
 func children(ctx context.Context, q db.Querier, owner, folder uuid.UUID, o order, page httpx.Page) ([]child, error) {
+	var from int
+	var key any
+	var id uuid.UUID
+	if page.After != nil {
+		var err error
+		if from, err = strconv.Atoi(page.After[0]); err != nil || from < folderKind || from > fileKind {
+			return nil, errCursor
+		}
+		if key, id, err = placeAfter(page.After[1:], o.parse); err != nil {
+			return nil, err
+		}
+	}
 	list := []child{}
-	for kind := folderKind; kind <= fileKind && len(list) <= page.Limit; kind++ {
+	for kind := from; kind <= fileKind && len(list) <= page.Limit; kind++ {
 		sql, args := o.first, []any{folder, owner, kind, page.Limit + 1 - len(list)}
-		if len(page.After) == 3 {
-			switch at := page.After[0]; {
-			case at == strconv.Itoa(kind):
-				sql, args = o.after, append(args, page.After[1], page.After[2])
-			case at > strconv.Itoa(kind):
-				continue // these were on the pages before
-			}
+		if page.After != nil && kind == from {
+			sql, args = o.after, append(args, key, id)
 		}
 		more, err := db.All(ctx, q, scanChild, sql, args...)
 		if err != nil {
@@ -114,3 +130,24 @@ func children(ctx context.Context, q db.Querier, owner, folder uuid.UUID, o orde
 	}
 	return list, nil
 }
+
+var errCursor = httpx.ErrInvalidCursor.With("Use next_cursor of the page before, or leave the cursor out to start anew.")
+
+// placeAfter reads what a cursor says of the item before: its key and its id.
+func placeAfter(after []string, parse func(string) (any, error)) (key any, id uuid.UUID, err error) {
+	if len(after) != 2 {
+		return nil, id, errCursor
+	}
+	key, err = parse(after[0])
+	if err == nil {
+		id, err = uuid.Parse(after[1])
+	}
+	if err != nil {
+		return nil, id, errCursor.Because(err)
+	}
+	return key, id, nil
+}
+
+func timeKey(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+func asTime(s string) (any, error) { return time.Parse(time.RFC3339Nano, s) }

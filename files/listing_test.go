@@ -1,6 +1,8 @@
 package files_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,6 +62,47 @@ func TestChildren_ComeInOrderPageByPage(t *testing.T) {
 		c.Do("GET", at+"?limit="+limit, nil).Want(t, 200)
 	}
 	c.Do("GET", "/files/items/"+first.Items[0].ID+"/children", nil).Want(t, 200)
+}
+
+func TestCursor_ThatWasEditedIsRefused(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	for _, name := range []string{"a", "b"} {
+		c.Do("PUT", "/files/content/documents/"+name, "x").Want(t, 201)
+		it := decode[item](t, c.Do("PUT", "/files/content/images/"+name, "x").Want(t, 201))
+		c.Do("DELETE", "/files/items/"+it.ID, nil).Want(t, 204)
+	}
+	docs := decode[item](t, c.Do("GET", "/files/lookup?path=/documents", nil).Want(t, 200))
+	const id = "01234567-89ab-7def-8123-456789abcdef"
+	children := "/files/items/" + docs.ID + "/children?limit=1&sort="
+	for at, edits := range map[string][][]string{
+		children + "name":       {{"1", "x", "notuuid"}, {"1", "x"}, {"1"}, {"2", "x", id}, {"x", "x", id}, {"1", "x", id, "x"}},
+		children + "size":       {{"1", "x", id}, {"1", "99999999999999999999", id}},
+		children + "updated_at": {{"1", "x", id}, {"1", "99999-01-01T00:00:00Z", id}},
+		"/files/trash?limit=1":  {{"x", id}, {"2026-01-01T00:00:00Z", "x"}, {"2026-01-01T00:00:00Z"}, {"1", "2026-01-01T00:00:00Z", id}},
+	} {
+		good := *decode[page](t, c.Do("GET", at, nil).Want(t, 200)).NextCursor
+		second := decode[page](t, c.Do("GET", at+"&cursor="+good, nil).Want(t, 200))
+		if len(second.Items) != 1 || second.NextCursor != nil {
+			t.Errorf("%s: got %+v", at, second)
+		}
+		b, err := base64.RawURLEncoding.DecodeString(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cursor map[string]any
+		if err := json.Unmarshal(b, &cursor); err != nil {
+			t.Fatal(err)
+		}
+		for _, after := range edits {
+			cursor["a"] = after
+			if b, err = json.Marshal(cursor); err != nil {
+				t.Fatal(err)
+			}
+			c.Do("GET", at+"&cursor="+base64.RawURLEncoding.EncodeToString(b), nil).WantProblem(t, 400, "invalid_cursor")
+		}
+	}
 }
 
 func TestRoot_HasTheThreeFoldersOfANewOwner(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"homebase/db"
@@ -102,6 +103,8 @@ func (f *Files) watch(ctx context.Context) {
 		}
 		was := f.away.Load()
 		switch {
+		case outOfReach(err):
+			f.log.WarnContext(ctx, "whether the data directory is in place cannot be seen now", "error", err)
 		case err != nil && was == nil:
 			f.log.ErrorContext(ctx, "the data directory went away", "error", err)
 			f.away.Store(new(err.Error()))
@@ -110,6 +113,11 @@ func (f *Files) watch(ctx context.Context) {
 			f.away.Store(nil)
 		}
 	}
+}
+
+// outOfReach says that the process, and not the disk, lacks something.
+func outOfReach(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }
 
 // declaredDead stops this worker for good: another process has taken its lock

@@ -3,7 +3,6 @@ package files
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"net/http"
 	"strings"
 
@@ -60,7 +59,7 @@ func (f *Files) patchItem(w http.ResponseWriter, r *http.Request, v visit) error
 
 // move is one row and one rename, however much lies below.
 func (f *Files) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, h http.Header) (it placed, err error) {
-	c := change{owner: owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
+	c := change{owner: owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
 		from, err := itemByID(ctx, t, owner, id)
 		if err != nil {
 			return err
@@ -129,16 +128,19 @@ func relocate(ctx context.Context, q db.Querier, id, parent uuid.UUID, name stri
 	return db.One(ctx, q, scanItem, sql, id, parent, name, strings.ToLower(name))
 }
 
-// addMove adds the record of one rename on the disk. The owner has no pending
-// record at this point, so the entry lies where the rows of before say. What
-// is missing there needs no record: nothing has to follow.
+// addMove adds the record of one rename on the disk. Nothing is pending around
+// the two paths, so the entry lies where the rows of before say. What is
+// missing there needs no record: nothing has to follow.
 func (f *Files) addMove(t *txn, it item, kind, source, target string) error {
+	if t.inTheWay(it.ID, source, target) {
+		return errInTheWay
+	}
 	info, err := f.disk.lstat(source)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if failed(err) {
+		return f.diskError(err)
 	}
 	if err != nil {
-		return err
+		return nil
 	}
 	t.add(record{kind: kind, item: it.ID, revision: it.Revision, ino: inode(info), source: source, target: target})
 	return nil

@@ -164,7 +164,6 @@ func TestCommit_WhoseAnswerWasLostIsFoundToBeDone(t *testing.T) {
 	if u := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)); u.Used != int64(len(body))+1 || u.Reserved != 0 {
 		t.Errorf("got %+v", u)
 	}
-	await(t, func() bool { return h.files.Ready(t.Context()) == nil })
 }
 
 func TestCommit_ThatNeverArrivedIsUndone(t *testing.T) {
@@ -179,6 +178,18 @@ func TestCommit_ThatNeverArrivedIsUndone(t *testing.T) {
 	c.Do("PUT", "/files/content/documents/a.bin", "again").Want(t, 201)
 }
 
+func TestReservation_WhoseReleaseFailsIsReleasedLater(t *testing.T) {
+	t.Parallel()
+	h, c, w, _ := cutHouse(t)
+	h.cutNextPut(t, w, "before")
+	c.Do("PUT", "/files/content/documents/a.bin", random(3<<20),
+		httpxtest.WithHeader("Content-Digest", "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:")).WantProblem(t, 422, "digest_mismatch")
+	if w.cut.Load() != nil {
+		t.Fatal("nothing was cut")
+	}
+	await(t, func() bool { return decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)).Reserved == 0 })
+}
+
 // cutNextPut cuts the next COMMIT. Nothing else commits by a command at that
 // time: reservations are single statements, and no record waits.
 func (h *house) cutNextPut(t *testing.T, w *wire, how string) {
@@ -190,27 +201,14 @@ func (h *house) cutNextPut(t *testing.T, w *wire, how string) {
 
 func TestPublish_ThatFailsIsServedFromStagingAndTriedAgain(t *testing.T) {
 	t.Parallel()
-	h := start(t, func(c *files.Config) { c.Log = slog.New(slog.DiscardHandler) })
+	h := start(t, silent)
 	c, id := h.member(t, "ann@example.com")
 	c.Do("PUT", "/files/content/documents/a.txt", "old").Want(t, 201)
 	h.settled(t)
-	documents, aside := h.place(id, "documents"), h.place(id, "aside")
-	if err := os.Rename(documents, aside); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(documents, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	thaw := freeze(t, h.place(id, "documents"))
 	c.Do("PUT", "/files/content/documents/a.txt", "new").WantProblem(t, 503, "storage_unavailable")
 	wantBytes(t, c.Do("GET", "/files/content/documents/a.txt", nil).Want(t, 200).Body, []byte("new"))
-	await(t, func() bool { return h.files.Ready(t.Context()) != nil })
-	if err := os.Remove(documents); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(aside, documents); err != nil {
-		t.Fatal(err)
-	}
-	await(t, func() bool { return h.files.Ready(t.Context()) == nil })
-	wantFile(t, h.place(id, "documents", "a.txt"), []byte("new"))
+	thaw()
 	h.settled(t)
+	wantFile(t, h.place(id, "documents", "a.txt"), []byte("new"))
 }

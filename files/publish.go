@@ -26,19 +26,23 @@ func (f *Files) publish(ctx context.Context, r record) error {
 	if r.kind == kindMkdir {
 		return f.publishFolder(ctx, r)
 	}
+	if path.Dir(r.source) == usersFolder {
+		// The root that is open would show a folder that was moved away.
+		f.disk.forgetOwner(path.Base(r.source))
+	}
 	here, err := f.disk.lstat(r.target)
 	switch {
 	case err == nil && inode(here) == r.ino:
 		// Renamed before; a power cut might still take that back.
 		return errors.Join(f.disk.syncFolder(path.Dir(r.target)), ignoreNotExist(f.disk.syncFolder(path.Dir(r.source))))
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	case failed(err):
 		return err
 	}
 	occupied := err == nil
 	there, err := f.disk.lstat(r.source)
 	switch {
 	case err == nil && inode(there) == r.ino:
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	case failed(err):
 		return err
 	case r.kind == kindPurge:
 		return nil // renamed before, and freed by now
@@ -72,17 +76,26 @@ func (f *Files) publish(ctx context.Context, r record) error {
 }
 
 func (f *Files) publishFolder(ctx context.Context, r record) error {
-	here, err := f.disk.lstat(r.target)
-	if err == nil && !here.IsDir() {
-		if err := f.moveAside(ctx, r.target); err != nil {
-			return err
-		}
-	}
 	if err := f.makeWay(ctx, r); err != nil {
 		return err
 	}
 	failpoint("mkdir")
-	return f.disk.mkdir(r.target, r.item)
+	return f.makeFolder(ctx, r.target, r.item)
+}
+
+// makeFolder makes a folder that the rows know. What is in its place and no
+// folder, as a link that was put there past the API, gives way.
+func (f *Files) makeFolder(ctx context.Context, at string, item uuid.UUID) error {
+	here, err := f.disk.lstat(at)
+	if failed(err) {
+		return err
+	}
+	if err == nil && !here.IsDir() {
+		if err := f.moveAside(ctx, at); err != nil {
+			return err
+		}
+	}
+	return f.disk.mkdir(at, item)
 }
 
 // moveAside gives what no row knows another name beside it. It belongs to the
@@ -100,13 +113,16 @@ func (f *Files) moveAside(ctx context.Context, target string) error {
 	return fmt.Errorf("no free name beside an unknown entry: %w", fs.ErrExist)
 }
 
-// makeWay makes the folders above the target again where they are missing on
-// the disk: the rows know them, or the record could not name them.
+// makeWay makes the folders above the target again where the disk has none:
+// the rows know them, or the record could not name them. The owner's lock is
+// held meanwhile, so that no two changes move the same thing aside, the later
+// one what the other has just made.
 func (f *Files) makeWay(ctx context.Context, r record) error {
 	if path.Dir(r.target) == usersFolder {
 		return nil
 	}
-	if _, err := f.disk.lstat(path.Dir(r.target)); !errors.Is(err, fs.ErrNotExist) {
+	here, err := f.disk.lstat(path.Dir(r.target))
+	if failed(err) || err == nil && here.IsDir() {
 		return err
 	}
 	if !strings.HasPrefix(r.target, usersFolder+"/") {
@@ -128,24 +144,29 @@ func (f *Files) makeWay(ctx context.Context, r record) error {
 		id   uuid.UUID
 		name string
 	}
-	folders, err := db.All(ctx, f.db, func(row pgx.Row) (v folder, err error) {
-		err = row.Scan(&v.id, &v.name)
-		return v, err
-	}, sql, r.item)
-	if err != nil {
-		return err
-	}
-	at := ownerPath(r.owner)
-	for _, folder := range folders {
-		at = path.Join(at, folder.name)
-		if _, err := f.disk.lstat(at); err == nil {
-			continue
-		}
-		if err := f.disk.mkdir(at, folder.id); err != nil {
+	return f.db.InTx(ctx, func(tx pgx.Tx) error {
+		if err := lockOwner(ctx, tx, r.owner); err != nil {
 			return err
 		}
-	}
-	return nil
+		folders, err := db.All(ctx, tx, func(row pgx.Row) (v folder, err error) {
+			err = row.Scan(&v.id, &v.name)
+			return v, err
+		}, sql, r.item)
+		if err != nil {
+			return err
+		}
+		at := ownerPath(r.owner)
+		for _, folder := range folders {
+			at = path.Join(at, folder.name)
+			if here, err := f.disk.lstat(at); err == nil && here.IsDir() {
+				continue
+			}
+			if err := f.makeFolder(ctx, at, folder.id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // ownerPath is where an owner's root lies below the data directory.

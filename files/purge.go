@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"path"
+	"slices"
 	"time"
 
 	"homebase/audit"
@@ -39,15 +40,10 @@ func (f *Files) deleteTrashed(w http.ResponseWriter, r *http.Request, v visit) e
 // emptyTrash is DELETE /files/trash.
 func (f *Files) emptyTrash(w http.ResponseWriter, r *http.Request, v visit) error {
 	const sql = `-- name: files.TrashedOfOwner
-		SELECT i.owner_id, i.id FROM items i WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL ORDER BY i.trashed_at, i.id LIMIT $2`
-	for {
-		done, err := f.purgeSome(r.Context(), sql, v.owner, purgePage)
-		if err != nil {
-			return err
-		}
-		if done < purgePage {
-			break
-		}
+		SELECT i.owner_id, i.id FROM items i
+		 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.id = ANY ($2) ORDER BY i.trashed_at, i.id LIMIT $3`
+	if _, err := f.purgeAll(r.Context(), sql, v.owner); err != nil {
+		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -56,33 +52,42 @@ func (f *Files) emptyTrash(w http.ResponseWriter, r *http.Request, v visit) erro
 // endTrash purges what has been in the trash for longer than its retention.
 func (f *Files) endTrash(ctx context.Context) error {
 	const sql = `-- name: files.TrashToEnd
-		SELECT i.owner_id, i.id FROM items i WHERE i.trashed_at < now() - $1::interval ORDER BY i.trashed_at LIMIT $2`
-	for f.trashRetention > 0 {
-		done, err := f.purgeSome(ctx, sql, f.trashRetention, purgePage)
-		if err != nil || done < purgePage {
-			return err
-		}
+		SELECT i.owner_id, i.id FROM items i
+		 WHERE i.trashed_at < now() - $1::interval AND NOT i.id = ANY ($2) ORDER BY i.trashed_at LIMIT $3`
+	if f.trashRetention == 0 {
+		return nil
 	}
-	return nil
+	_, err := f.purgeAll(ctx, sql, f.trashRetention)
+	return err
 }
 
-// purgeSome purges the items that a query names and tells how many it named.
-func (f *Files) purgeSome(ctx context.Context, sql string, args ...any) (int, error) {
+// purgeAll purges the items that a query names and counts them. The last two
+// parameters of the query are the items to pass over and the size of a page:
+// one that cannot be purged holds none of the others.
+func (f *Files) purgeAll(ctx context.Context, sql string, args ...any) (purged int, failed error) {
 	type key struct{ owner, item uuid.UUID }
-	keys, err := db.All(ctx, f.db, func(row pgx.Row) (k key, err error) {
-		err = row.Scan(&k.owner, &k.item)
-		return k, err
-	}, sql, args...)
-	if err != nil {
-		return 0, err
-	}
-	for _, k := range keys {
-		// Another may have restored or purged it meanwhile.
-		if err := f.purge(ctx, k.owner, k.item); err != nil && !errors.Is(err, db.ErrNotFound) {
-			return 0, err
+	tried := []uuid.UUID{}
+	for {
+		keys, err := db.All(ctx, f.db, func(row pgx.Row) (k key, err error) {
+			err = row.Scan(&k.owner, &k.item)
+			return k, err
+		}, sql, append(slices.Clip(args), tried, purgePage)...)
+		if err != nil || len(keys) == 0 {
+			return purged, errors.Join(failed, err)
+		}
+		for _, k := range keys {
+			err := f.purge(ctx, k.owner, k.item)
+			switch {
+			case err == nil:
+				purged++
+			case ctx.Err() != nil:
+				return purged, errors.Join(failed, err)
+			case !errors.Is(err, db.ErrNotFound): // restored or purged meanwhile
+				failed = errors.Join(failed, err)
+				tried = append(tried, k.item)
+			}
 		}
 	}
-	return len(keys), nil
 }
 
 // purge deletes a trashed item with all that lies below it. The bytes go to
@@ -102,7 +107,7 @@ func (f *Files) purge(ctx context.Context, owner, id uuid.UUID) error {
 		    DELETE FROM items i USING below b WHERE i.id = b.id RETURNING i.size
 		)
 		SELECT coalesce(sum(g.size), 0)::bigint FROM gone g`
-	c := change{owner: owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
+	c := change{owner: owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
 		it, err := trashedByID(ctx, t, owner, id)
 		if err != nil {
 			return err
@@ -126,31 +131,33 @@ func (f *Files) purge(ctx context.Context, owner, id uuid.UUID) error {
 // freeDisplaced frees what lies in purge/. It holds the lock PURGE, which a
 // backup holds from its snapshot to its end.
 func (f *Files) freeDisplaced(ctx context.Context) error {
+	var failed error
 	for more := true; more; {
 		if err := f.disk.checkInPlace(f.id); err != nil {
 			return err
 		}
-		err := f.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+		err := f.db.InTx(ctx, func(tx pgx.Tx) error {
+			// The removal of one large folder may outlast every timeout.
 			const lock = `-- name: files.TryPurgeLock
-				SELECT pg_try_advisory_xact_lock($1, 0)`
+				SELECT pg_try_advisory_xact_lock($1, 0)
+				  FROM set_config('idle_in_transaction_session_timeout', '0', true)`
 			locked, err := db.One(ctx, tx, db.Value[bool], lock, lockPurge)
-			if err != nil || !locked {
-				more = false
-				return err
+			more = false
+			if err == nil && locked {
+				more, failed = f.freeFor(ctx, purgeFor)
 			}
-			more, err = f.freeFor(ctx, purgeFor)
 			return err
 		})
 		if err != nil {
-			return err
+			return errors.Join(failed, err)
 		}
 	}
-	return nil
+	return failed
 }
 
 // freeFor removes entries of purge/ for about that long; more says whether
-// some are left.
-func (f *Files) freeFor(ctx context.Context, long time.Duration) (more bool, err error) {
+// some are left that were not tried.
+func (f *Files) freeFor(ctx context.Context, long time.Duration) (more bool, failed error) {
 	names, err := f.disk.names(purgeFolder)
 	if err != nil {
 		return false, err
@@ -158,11 +165,9 @@ func (f *Files) freeFor(ctx context.Context, long time.Duration) (more bool, err
 	began := time.Now()
 	for _, name := range names {
 		if ctx.Err() != nil || time.Since(began) > long {
-			return ctx.Err() == nil, context.Cause(ctx)
+			return ctx.Err() == nil, errors.Join(failed, context.Cause(ctx))
 		}
-		if err := f.disk.root.RemoveAll(path.Join(purgeFolder, name)); err != nil {
-			return false, err
-		}
+		failed = errors.Join(failed, f.disk.root.RemoveAll(path.Join(purgeFolder, name)))
 	}
-	return false, nil
+	return false, failed
 }

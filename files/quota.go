@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"homebase/db"
@@ -25,16 +26,34 @@ const (
 	mostGrowth  = 64 << 20
 )
 
-// checkFree refuses bytes that would leave less free space than the floor.
+// checkFree refuses bytes that would leave less free space than the floor,
+// with all that uploads under way in this worker have declared and not yet
+// written.
 func (f *Files) checkFree(more int64) error {
 	free, err := f.disk.free()
 	if err != nil {
-		return err
+		return f.diskError(err)
 	}
-	if free-more < f.minFree {
+	if free-f.incoming.Load()-more < f.minFree {
 		return errNoSpace
 	}
 	return nil
+}
+
+// expect counts the bytes that an upload has declared as taken, so that many
+// at once cannot pass the floor together. What is written counts no more, and
+// done forgets the rest.
+func (f *Files) expect(s *staged, declared int64) (done func(), err error) {
+	s.due = declared
+	f.incoming.Add(declared)
+	done = func() {
+		f.incoming.Add(-s.due)
+		s.due = 0
+	}
+	if err = f.checkFree(0); err != nil {
+		done()
+	}
+	return done, err
 }
 
 // reserve holds space for an upload, or for more of it: one statement, so two
@@ -65,19 +84,25 @@ func (f *Files) reserve(ctx context.Context, owner, op uuid.UUID, bytes int64) e
 // as in every commit, so that the two cannot deadlock.
 func release(ctx context.Context, d *db.DB, owner, op uuid.UUID) error {
 	return d.InTx(ctx, func(tx pgx.Tx) error {
-		const lock = `-- name: files.LockTreeForRelease
-			SELECT t.owner_id FROM trees t WHERE t.owner_id = $1 FOR NO KEY UPDATE`
 		const sql = `-- name: files.Release
 			WITH freed AS (
 			    DELETE FROM uploads u WHERE u.op_id = $2 RETURNING u.bytes
 			)
 			UPDATE trees t SET reserved = t.reserved - f.bytes FROM freed f WHERE t.owner_id = $1`
-		if _, err := db.One(ctx, tx, db.Value[uuid.UUID], lock, owner); err != nil {
+		if err := lockOwner(ctx, tx, owner); err != nil {
 			return err
 		}
 		_, err := db.Exec(ctx, tx, sql, owner, op)
 		return err
 	})
+}
+
+// lockOwner takes an owner's lock for what changes the ledger alone.
+func lockOwner(ctx context.Context, tx pgx.Tx, owner uuid.UUID) error {
+	const sql = `-- name: files.LockOwner
+		SELECT t.owner_id FROM trees t WHERE t.owner_id = $1 FOR NO KEY UPDATE`
+	_, err := db.One(ctx, tx, db.Value[uuid.UUID], sql, owner)
+	return err
 }
 
 // held is a reservation's key.
@@ -92,16 +117,17 @@ func scanHeld(row pgx.Row) (h held, err error) {
 func (f *Files) releaseWorker(ctx context.Context, id int32) error {
 	const sql = `-- name: files.UploadsOfWorker
 		SELECT u.owner_id, u.op_id FROM uploads u WHERE u.worker_id = $1`
-	list, err := db.All(ctx, f.db, scanHeld, sql, id)
-	if err != nil {
-		return err
-	}
+	return f.releaseAll(ctx, sql, id)
+}
+
+// releaseAll gives back the reservations that a query names. One that cannot
+// be given back holds none of the others.
+func (f *Files) releaseAll(ctx context.Context, sql string, args ...any) error {
+	list, err := db.All(ctx, f.db, scanHeld, sql, args...)
 	for _, h := range list {
-		if err := release(ctx, f.db, h.owner, h.op); err != nil {
-			return err
-		}
+		err = errors.Join(err, release(ctx, f.db, h.owner, h.op))
 	}
-	return nil
+	return err
 }
 
 // expire gives back reservations that outlived their time: those whose
@@ -109,15 +135,7 @@ func (f *Files) releaseWorker(ctx context.Context, id int32) error {
 // then fails at its commit, which wants its row.
 func (f *Files) expire(ctx context.Context) error {
 	const sql = `-- name: files.ExpiredUploads
-		SELECT u.owner_id, u.op_id FROM uploads u WHERE u.expires_at < now() ORDER BY u.expires_at LIMIT 1000`
-	list, err := db.All(ctx, f.db, scanHeld, sql)
-	if err != nil {
-		return err
-	}
-	for _, h := range list {
-		if err := release(ctx, f.db, h.owner, h.op); err != nil {
-			return err
-		}
-	}
-	return nil
+		SELECT u.owner_id, u.op_id FROM uploads u
+		 WHERE u.expires_at < now() AND u.worker_id IS NOT NULL ORDER BY u.expires_at LIMIT 1000`
+	return errors.Join(f.releaseAll(ctx, sql), f.expireUploads(ctx))
 }

@@ -1,10 +1,17 @@
 package files_test
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"homebase/files"
@@ -78,14 +85,115 @@ func TestQuota_RefusesBeforeTheBodyIsSent(t *testing.T) {
 	c.Do("PUT", "/files/content/documents/b.bin", "").Want(t, 201)
 }
 
+// freeOf is how many bytes the disk below a folder can take.
+func freeOf(t *testing.T, folder string) int64 {
+	t.Helper()
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(folder, &st); err != nil {
+		t.Fatal(err)
+	}
+	return int64(st.Bavail) * int64(st.Bsize)
+}
+
+func TestMinFree_DeclaredUploadsCountBeforeTheyArrive(t *testing.T) {
+	t.Parallel()
+	h := start(t, func(c *files.Config) { c.DefaultQuota = 1 << 60 })
+	c, _ := h.member(t, "ann@example.com")
+	most := freeOf(t, h.data) / 5 * 3
+	begin := func() (net.Conn, string) {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(h.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		fmt.Fprintf(conn, "PUT /api/v1/files/content/documents/a.bin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
+			"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n", c.Bearer, most)
+		line, _ := bufio.NewReader(conn).ReadString('\n')
+		return conn, strings.TrimSpace(line)
+	}
+	const goOn, full = "HTTP/1.1 100 Continue", "HTTP/1.1 507 Insufficient Storage"
+	first, line := begin()
+	if line != goOn {
+		t.Fatalf("the first: got %q", line)
+	}
+	if _, line := begin(); line != full {
+		t.Fatalf("the second: got %q", line)
+	}
+	first.Close()
+	await(t, func() bool { _, line := begin(); return line == goOn })
+}
+
+// smallDisk is a data directory on a disk to which nobody else writes, where
+// that can be made, and how much of it a test may fill.
+func smallDisk(t *testing.T) (folder string, room int64) {
+	t.Helper()
+	folder = t.TempDir()
+	if os.Geteuid() != 0 {
+		return folder, 4 << 30
+	}
+	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=160m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return folder, 96 << 20
+}
+
+func TestMinFree_HoldsWhileOthersFillTheDisk(t *testing.T) {
+	t.Parallel()
+	folder, room := smallDisk(t)
+	h := start(t, func(c *files.Config) {
+		c.DataDir = folder
+		c.MinFree = freeOf(t, folder) - room/2
+	})
+	c, _ := h.member(t, "ann@example.com")
+	c.Do("GET", "/files/usage", nil).Want(t, 200)
+	body := &fillingBody{folder: folder, bytes: room, left: 40 << 20}
+	c.Do("PUT", "/files/content/documents/a.bin", body, httpxtest.WithLength(40<<20)).WantProblem(t, 507, "insufficient_storage")
+	if !body.filled {
+		t.Error("it was refused before the disk was full")
+	}
+}
+
+// fillingBody is a body in the middle of which another process fills the disk.
+type fillingBody struct {
+	folder string
+	bytes  int64
+	left   int
+	filled bool
+}
+
+func (b *fillingBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	if b.left < 32<<20 && !b.filled {
+		b.filled = true
+		f, err := os.Create(b.folder + "/ballast")
+		if err != nil {
+			return 0, err
+		}
+		if err := errors.Join(syscall.Fallocate(int(f.Fd()), 0, 0, b.bytes), f.Close()); err != nil {
+			return 0, err
+		}
+	}
+	n := min(len(p), b.left)
+	b.left -= n
+	return n, nil
+}
+
 func TestMinFree_StopsUploadsAndNothingElse(t *testing.T) {
 	t.Parallel()
 	h := start(t, func(c *files.Config) { c.MinFree = 1 << 60 })
 	c, _ := h.member(t, "ann@example.com")
 	c.Do("PUT", "/files/content/documents/a.bin", "x").WantProblem(t, 507, "insufficient_storage")
+	c.Do("POST", "/files/folders", map[string]string{"path": "/documents/a"}).WantProblem(t, 507, "insufficient_storage")
 	c.Do("GET", "/files/items/root/children", nil).Want(t, 200)
-	if err := h.files.Ready(t.Context()); err == nil {
-		t.Error("ready with a full disk")
+	if err := h.files.Ready(t.Context()); err != nil {
+		t.Errorf("with a full disk nobody could free anything: %v", err)
 	}
 	if left := h.onDisk(t); len(left) > 0 {
 		t.Errorf("the disk holds %q", left)

@@ -16,6 +16,9 @@ import (
 	"syscall"
 	"time"
 
+	"homebase/db"
+	"homebase/httpx"
+
 	"github.com/google/uuid"
 )
 
@@ -41,29 +44,46 @@ type staged struct {
 	mtime    int64  // nanoseconds since 1970
 	ino      int64
 	reserved int64 // bytes held in uploads
+	due      int64 // bytes that were declared and are not written yet
+	// also is what the commit does beside taking the bytes in: it ends a
+	// resumable upload, whose bytes are kept when the commit fails.
+	also func(ctx context.Context, t *txn, item uuid.UUID) error
 }
 
 // stage makes the empty staging file of a new op.
 func (f *Files) stage(owner, op, item uuid.UUID) (*staged, error) {
 	s := &staged{owner: owner, op: op, item: item, path: f.stagingPath(owner, op)}
-	const flags = os.O_RDWR | os.O_CREATE | os.O_EXCL
 	var err error
-	s.file, err = f.disk.root.OpenFile(s.path, flags, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := f.disk.root.Mkdir(path.Dir(s.path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, err
-		}
-		if err := f.disk.syncFolder(stagingFolder); err != nil {
-			return nil, err
-		}
-		s.file, err = f.disk.root.OpenFile(s.path, flags, 0o600)
-	}
+	s.file, err = f.createStaged(s.path)
 	return s, err
 }
 
+func (f *Files) createStaged(p string) (*os.File, error) {
+	const flags = os.O_RDWR | os.O_CREATE | os.O_EXCL
+	file, err := f.disk.root.OpenFile(p, flags, 0o600)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return file, err
+	}
+	if err := f.makeStaging(path.Dir(p)); err != nil {
+		return nil, err
+	}
+	return f.disk.root.OpenFile(p, flags, 0o600)
+}
+
+// makeStaging makes an owner's folder in staging/.
+func (f *Files) makeStaging(p string) error {
+	if err := f.disk.root.Mkdir(p, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return f.disk.syncFolder(stagingFolder)
+}
+
 // drop removes what an upload that came to nothing has left: the bytes, then
-// the reservation. What cannot be removed now is found by recovery.
+// the reservation, if need be later. What a crash leaves is found by recovery.
 func (f *Files) drop(ctx context.Context, s *staged) {
+	if s.also != nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	if err := f.disk.root.Remove(s.path); ignoreNotExist(err) != nil {
@@ -73,7 +93,8 @@ func (f *Files) drop(ctx context.Context, s *staged) {
 		return
 	}
 	if err := release(ctx, f.db, s.owner, s.op); err != nil {
-		f.log.WarnContext(ctx, "a reservation could not be released; it will expire", "op", s.op, "error", err)
+		f.log.WarnContext(ctx, "a reservation could not be released yet", "op", s.op, "error", err)
+		f.own.undoLater(s.op, func(ctx context.Context) { f.drop(ctx, s) })
 	}
 }
 
@@ -85,6 +106,11 @@ func (f *Files) receive(ctx context.Context, s *staged, body io.Reader, declared
 	defer buffers.Put(buf)
 	sum := sha256.New()
 	growth := int64(firstGrowth)
+	done, err := f.expect(s, max(declared, 0))
+	if err != nil {
+		return err
+	}
+	defer done()
 	for ended := false; !ended; {
 		n, err := fill(body, buf[:])
 		if ended = errors.Is(err, io.EOF); err != nil && !ended {
@@ -121,30 +147,31 @@ func fill(body io.Reader, buf []byte) (n int, err error) {
 }
 
 func (f *Files) write(s *staged, sum hash.Hash, b []byte) error {
-	sum.Write(b)
 	if _, err := s.file.Write(b); err != nil {
 		return f.diskError(err)
 	}
+	sum.Write(b)
 	before := s.size
 	s.size += int64(len(b))
+	written := min(s.due, int64(len(b)))
+	s.due -= written
+	f.incoming.Add(-written)
 	if before/flushEvery != s.size/flushEvery {
 		// A hint alone: whether the bytes arrived is for fsync to say.
 		from := before / flushEvery * flushEvery
 		_ = syscall.SyncFileRange(int(s.file.Fd()), from, flushEvery, 2 /* SYNC_FILE_RANGE_WRITE */)
+		// Others write to this disk too.
+		return f.checkFree(0)
 	}
 	return nil
 }
 
-// grow reserves ahead for an upload that has not told its length, and asks
-// for the floor of free space again. When the step is refused the next bytes
-// may still fit exactly.
+// grow reserves ahead for an upload that has not told its length. When the
+// step is refused the next bytes may still fit exactly.
 func (f *Files) grow(ctx context.Context, s *staged, next, less, growth int64) (int64, error) {
 	needed := s.size + next - less
 	if needed <= max(s.reserved, unreserved) {
 		return growth, nil
-	}
-	if err := f.checkFree(next); err != nil {
-		return growth, err
 	}
 	for _, step := range []int64{max(growth, needed-s.reserved), needed - s.reserved} {
 		err := f.reserve(ctx, s.owner, s.op, step)
@@ -168,7 +195,7 @@ func (f *Files) seal(s *staged) error {
 	}
 	info, err := s.file.Stat()
 	if err != nil {
-		return err
+		return f.diskError(err)
 	}
 	s.mtime, s.ino = info.ModTime().UnixNano(), inode(info)
 	sum := fmt.Sprintf("%s %d %d", hex.EncodeToString(s.sum), s.size, s.mtime)
@@ -190,7 +217,7 @@ func (f *Files) carry(s *staged, item uuid.UUID) error {
 		return f.diskError(err)
 	}
 	s.item = item
-	if err := s.file.Sync(); err != nil {
+	if err := durable(s.file); err != nil {
 		return f.syncFailed(err)
 	}
 	return nil
@@ -206,10 +233,19 @@ func (s *staged) verify(wanted [][]byte) error {
 	return nil
 }
 
-// diskError turns a full disk into its problem.
+// diskError turns an error of the disk into its problem: it is full, or it
+// does not do what it should. What is no error of the kernel, or was judged
+// before, stays.
 func (f *Files) diskError(err error) error {
-	if noSpace(err) {
+	_, judged := errors.AsType[*httpx.Problem](err)
+	_, database := db.KindOf(err)
+	switch {
+	case judged || database:
+		return err
+	case noSpace(err):
 		return errNoSpace.Because(err)
+	case failed(err):
+		return errUnavailable.With("The disk refuses. Ask again later; if it stays so, tell the operator.").Because(err)
 	}
 	return err
 }

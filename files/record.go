@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"strings"
 
 	"homebase/db"
 
@@ -39,6 +40,17 @@ type record struct {
 	ino      int64 // of what moves; 0 for mkdir
 	source   string
 	target   string
+}
+
+// concerns reports whether what lies at a path of the data directory depends
+// on the record, or the record on it.
+func (r record) concerns(p string) bool {
+	for _, own := range []string{r.source, r.target} {
+		if own != "" && (strings.HasPrefix(p+"/", own+"/") || strings.HasPrefix(own+"/", p+"/")) {
+			return true
+		}
+	}
+	return false
 }
 
 const recordColumns = `o.owner_id, o.seq, o.op_id, o.worker_id, o.kind, o.item_id, o.revision, o.ino, o.source, o.target`

@@ -35,7 +35,8 @@ type ownOps struct {
 }
 
 // ownOp is one of them, in exactly one state: committing (all zero), in doubt
-// (xid set), committed and not published (due set), or published.
+// (xid set), to be undone (undone set without xid), committed and not
+// published (due set), or published.
 type ownOp struct {
 	records   []record
 	xid       string
@@ -73,6 +74,12 @@ func (o *ownOps) known() []uuid.UUID {
 // doubt hands a change whose COMMIT got no answer to the resolver.
 func (o *ownOps) doubt(op uuid.UUID, records []record, xid string, undone func(context.Context)) {
 	o.set(op, &ownOp{records: records, xid: xid, undone: undone, due: time.Now()})
+}
+
+// undoLater hands a change that came to nothing, and whose traces could not be
+// removed now, to mend.
+func (o *ownOps) undoLater(op uuid.UUID, undo func(context.Context)) {
+	o.set(op, &ownOp{undone: undo, due: time.Now().Add(retryMost)})
 }
 
 // published are the ops whose records block nobody in this worker.
@@ -127,6 +134,10 @@ func (f *Files) tryPublish(ctx context.Context, op uuid.UUID, records []record, 
 			return err
 		}
 	}
+	if len(records) == 0 {
+		f.own.end(op)
+		return nil
+	}
 	f.own.set(op, &ownOp{records: records, published: true})
 	f.forgetting <- op
 	return nil
@@ -144,16 +155,16 @@ func (f *Files) quarantine(ctx context.Context, r record) error {
 }
 
 // redo carries out a record of a worker that is gone, or one that came back.
-// The revision is the guard: a record whose item went on was published before.
+// The guard is that the item still has the record's revision and place: one
+// that went on, or was carried elsewhere with a folder above it, was put in
+// place before, because who moves a folder waits for the records below it.
 func (f *Files) redo(ctx context.Context, r record) error {
-	const sql = `-- name: files.RevisionOfItem
-		SELECT i.revision FROM items i WHERE i.id = $1`
-	revision, err := db.One(ctx, f.db, db.Value[int64], sql, r.item)
+	row, place, err := placeOf(ctx, f.db, r.owner, r.item)
 	gone := errors.Is(err, db.ErrNotFound)
 	if err != nil && !gone {
 		return err
 	}
-	if revision == r.revision || gone && r.kind == kindPurge {
+	if row.Revision == r.revision && place == r.target || gone && r.kind == kindPurge || without("guard") {
 		err := f.publish(ctx, r)
 		if errors.Is(err, errNowhere) {
 			return f.quarantine(ctx, r)
@@ -166,18 +177,18 @@ func (f *Files) redo(ctx context.Context, r record) error {
 	return deleteRecords(ctx, f.db, []record{r})
 }
 
-// redoAll carries records out in order. After a failure the rest of that
-// owner waits for the next time.
+// redoAll carries records out in order. After a failure what concerns the
+// same paths waits for the next time.
 func (f *Files) redoAll(ctx context.Context, records []record) error {
 	var failed error
-	var stuck []uuid.UUID
+	var stuck []record
 	for _, r := range records {
-		if slices.Contains(stuck, r.owner) {
+		if slices.ContainsFunc(stuck, func(s record) bool { return s.concerns(r.target) || r.source != "" && s.concerns(r.source) }) {
 			continue
 		}
 		if err := f.redo(ctx, r); err != nil {
 			f.log.ErrorContext(ctx, "a change could not be redone", "op", r.op, "error", err)
-			stuck = append(stuck, r.owner)
+			stuck = append(stuck, r)
 			failed = errors.Join(failed, err)
 		}
 	}
@@ -215,8 +226,8 @@ func (f *Files) forget(ctx context.Context) {
 }
 
 func (f *Files) forgetGroup(ctx context.Context, group []uuid.UUID) bool {
-	if len(group) == 0 {
-		return true
+	if len(group) == 0 || f.dead.Load() {
+		return true // who declared this worker dead deletes its records
 	}
 	var records []record
 	f.own.mu.Lock()
@@ -240,14 +251,21 @@ func (f *Files) forgetGroup(ctx context.Context, group []uuid.UUID) bool {
 // doubt, until ctx ends.
 func (f *Files) mend(ctx context.Context) {
 	for wait := retryFirst; sleep(ctx, wait); {
+		if f.dead.Load() {
+			return // another carries out what this worker has left
+		}
 		due, waiting := f.own.dueNow()
-		f.unfinished.Store(int64(waiting))
 		if wait = time.Second; waiting > 0 {
 			wait = retryFirst
 		}
 		for id, op := range due {
-			if op.xid != "" {
+			switch {
+			case op.xid != "":
 				f.resolve(ctx, id, op)
+				continue
+			case op.undone != nil:
+				f.own.end(id)
+				op.undone(ctx)
 				continue
 			}
 			if err := f.tryPublish(ctx, id, op.records, op.wait); err != nil {

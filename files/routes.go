@@ -27,7 +27,7 @@ func (f *Files) Routes() []httpx.Route {
 		puts  = append([]*httpx.Problem{errNotFolder, errNotFile, errNameConflict, errParentMissing, errQuota, errNoSpace, errExpiry,
 			errInvalidDigest, errDigestMismatch, errContentRange, errContentCoding, httpx.ErrPreconditionFailed}, named...)
 	)
-	return []httpx.Route{
+	return append(f.tusRoutes(named), []httpx.Route{
 		{Pattern: "GET /files/items/{id}", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "A file or folder", Responses: []httpx.Response{anItem}, Problems: found,
 			Handler: f.visitor(f.getItem)},
@@ -35,6 +35,11 @@ func (f *Files) Routes() []httpx.Route {
 			Summary: "Rename or move a file or folder", Request: movePatch{}, Responses: []httpx.Response{anItem},
 			Problems: append([]*httpx.Problem{errRoot, errIntoItself, errNameConflict, errParentMissing, errNotFolder, httpx.ErrPreconditionFailed}, named...),
 			Handler:  f.visitor(f.patchItem)},
+		{Pattern: "POST /files/items/{id}/copy", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
+			Summary: "Copy a file or folder", Request: copyRequest{}, Responses: []httpx.Response{newItem},
+			Problems: append([]*httpx.Problem{errRoot, errNameConflict, errParentMissing, errNotFolder, errQuota, errNoSpace, errExpiry,
+				errContentMissing, errDamaged, errCopyTooLarge}, named...),
+			Handler: f.visitor(f.postCopy)},
 		{Pattern: "DELETE /files/items/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
 			Summary: "Put a file or folder into the trash", Responses: []httpx.Response{done},
 			Problems: append([]*httpx.Problem{errRoot, httpx.ErrPreconditionFailed}, found...),
@@ -66,7 +71,7 @@ func (f *Files) Routes() []httpx.Route {
 		{Pattern: "POST /files/folders", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Make a folder", Request: folderRequest{},
 			Responses: []httpx.Response{newItem, anItem},
-			Problems:  append([]*httpx.Problem{errNameConflict, errParentMissing, errNotFolder}, named...),
+			Problems:  append([]*httpx.Problem{errNameConflict, errParentMissing, errNotFolder, errNoSpace}, named...),
 			Handler:   f.visitor(f.postFolder)},
 		{Pattern: "GET /files/items/{id}/content", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A file's bytes", Responses: []httpx.Response{bytes, partial, same}, Problems: reads,
@@ -84,5 +89,10 @@ func (f *Files) Routes() []httpx.Route {
 		{Pattern: "GET /files/usage", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "How much is stored, in bytes", Responses: []httpx.Response{{Status: http.StatusOK, Body: usageBody{}}}, Problems: found,
 			Handler: f.visitor(f.getUsage)},
-	}
+		{Pattern: "POST /files/scan", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
+			Summary: "Take over what was changed on the disk in a folder", Request: scanRequest{},
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: scanReport{}}},
+			Problems:  append([]*httpx.Problem{errNotFolder, errMassAbsence}, found...),
+			Handler:   f.visitor(f.postScan)},
+	}...)
 }

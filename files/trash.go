@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path"
 	"strings"
 	"time"
@@ -28,8 +27,7 @@ type trashedBody struct {
 // trashed is an item in the trash: the top of what was deleted.
 type trashed struct {
 	placed
-	at  time.Time
-	key string // at as text, for the cursor
+	at time.Time
 }
 
 // trashedQuery finds items in the trash with the path that they were deleted
@@ -41,12 +39,12 @@ const trashedQuery = `
 	            UNION ALL
 	            SELECT p.parent_id, p.name, u.height + 1 FROM up u JOIN items p ON p.id = u.parent_id
 	        ) SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u),
-	       i.trashed_at, i.trashed_at::text
+	       i.trashed_at
 	  FROM items i
 	 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL`
 
 func scanTrashed(row pgx.Row) (t trashed, err error) {
-	err = row.Scan(append(t.fields(), &t.path, &t.at, &t.key)...)
+	err = row.Scan(append(t.fields(), &t.path, &t.at)...)
 	return t, err
 }
 
@@ -67,15 +65,19 @@ func (f *Files) getTrash(w http.ResponseWriter, r *http.Request, v visit) error 
 	}
 	const order = ` ORDER BY i.trashed_at DESC, i.id DESC LIMIT $2`
 	sql, args := `-- name: files.Trash`+trashedQuery+order, []any{v.owner, page.Limit + 1}
-	if len(page.After) == 2 {
-		sql = `-- name: files.TrashAfter` + trashedQuery + ` AND (i.trashed_at, i.id) < ($3::text::timestamptz, $4::text::uuid)` + order
-		args = append(args, page.After[0], page.After[1])
+	if page.After != nil {
+		at, id, err := placeAfter(page.After, asTime)
+		if err != nil {
+			return err
+		}
+		sql = `-- name: files.TrashAfter` + trashedQuery + ` AND (i.trashed_at, i.id) < ($3, $4)` + order
+		args = append(args, at, id)
 	}
 	found, err := db.All(r.Context(), f.db, scanTrashed, sql, args...)
 	if err != nil {
 		return err
 	}
-	list := httpx.ListOf(page, found, func(t trashed) []string { return []string{t.key, t.ID.String()} })
+	list := httpx.ListOf(page, found, func(t trashed) []string { return []string{timeKey(t.at), t.ID.String()} })
 	bodies := make([]trashedBody, len(list.Items))
 	for i, t := range list.Items {
 		bodies[i] = trashedBody{t.body(t.path), t.at.UTC(), t.path}
@@ -89,19 +91,24 @@ func (f *Files) deleteItem(w http.ResponseWriter, r *http.Request, v visit) erro
 	if err != nil {
 		return err
 	}
-	if err := f.markTrashed(r.Context(), v.owner, id); err != nil {
+	it, err := itemByID(r.Context(), f.db, v.owner, id)
+	if err != nil {
 		return err
 	}
-	c := change{owner: v.owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
+	if it.Parent == nil {
+		return errRoot
+	}
+	if err := precondition(r.Header, it.tag()); err != nil {
+		return err
+	}
+	f.markTrashed(r.Context(), v.owner, it)
+	c := change{owner: v.owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
 		const sql = `-- name: files.TrashItem
 			UPDATE items i SET trashed_at = now(), revision = i.revision + 1 WHERE i.id = $1
 			RETURNING ` + itemColumns
 		it, err := itemByID(ctx, t, v.owner, id)
 		if err != nil {
 			return err
-		}
-		if it.Parent == nil {
-			return errRoot
 		}
 		if err := precondition(r.Header, it.tag()); err != nil {
 			return err
@@ -123,31 +130,22 @@ func (f *Files) deleteItem(w http.ResponseWriter, r *http.Request, v visit) erro
 
 // markTrashed writes the item's folder and name to the entry itself, so that
 // the trash can be rebuilt from the disk. It counts only in the trash, so it
-// does no harm when the deletion comes to nothing.
-func (f *Files) markTrashed(ctx context.Context, owner, id uuid.UUID) error {
-	it, err := itemByID(ctx, f.db, owner, id)
+// does no harm when the deletion comes to nothing, and what cannot be written
+// is no reason to keep the item: a full disk wants things deleted.
+func (f *Files) markTrashed(ctx context.Context, owner uuid.UUID, it placed) {
+	at := diskPath(owner, it.path)
+	info, err := f.disk.lstat(at)
 	if err != nil {
-		return err
+		return // it is missing: the rows decide
 	}
-	if it.Parent == nil {
-		return errRoot
+	entry, err := f.disk.look(at, info)
+	if err == nil {
+		defer entry.Close()
+		err = errors.Join(setXattr(entry, xattrTrashed, it.Parent.String()+" "+it.Name), entry.Sync())
 	}
-	open := f.disk.folder
-	if it.isFile() {
-		open = func(p string) (*os.File, error) {
-			file, _, err := f.disk.open(p)
-			return file, err
-		}
-	}
-	entry, err := open(diskPath(owner, it.path))
 	if err != nil {
-		return nil // it is missing, or something else stands there: the rows decide
+		f.log.WarnContext(ctx, "what is deleted cannot carry where it was; without the database it would come back to the root", "item", it.ID, "error", err)
 	}
-	defer entry.Close()
-	if err := setXattr(entry, xattrTrashed, it.Parent.String()+" "+it.Name); err != nil {
-		return f.diskError(err)
-	}
-	return entry.Sync()
 }
 
 // restore is POST /files/trash/{id}/restore: back to its folder, or to the
@@ -158,7 +156,7 @@ func (f *Files) restore(w http.ResponseWriter, r *http.Request, v visit) error {
 		return err
 	}
 	var it placed
-	c := change{owner: v.owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
+	c := change{owner: v.owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
 		from, err := trashedByID(ctx, t, v.owner, id)
 		if err != nil {
 			return err

@@ -79,13 +79,14 @@ func (f *Files) rootOf(ctx context.Context, owner uuid.UUID) (uuid.UUID, error) 
 	return id, nil
 }
 
+const insertRoot = `-- name: files.InsertRoot
+	INSERT INTO items (id, owner_id, kind, name, name_sort) VALUES ($1, $2, 0, '', '') ON CONFLICT DO NOTHING`
+
 // plant makes an owner's tree: the row, which from then on is the lock, and
 // then the root and the first folders as a change like any other.
 func (f *Files) plant(ctx context.Context, owner uuid.UUID) error {
 	const insertTree = `-- name: files.InsertTree
 		INSERT INTO trees (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3) ON CONFLICT (owner_id) DO NOTHING`
-	const insertRoot = `-- name: files.InsertRoot
-		INSERT INTO items (id, owner_id, kind, name, name_sort) VALUES ($1, $2, 0, '', '') ON CONFLICT DO NOTHING`
 	_, err := db.Exec(ctx, f.db, insertTree, owner, newID(), newID())
 	if err != nil {
 		return err
@@ -105,7 +106,11 @@ func (f *Files) plant(ctx context.Context, owner uuid.UUID) error {
 		}
 		return f.audit.Record(ctx, t, audit.Event{Action: audit.FolderCreated, Target: t.tree.root})
 	}}
-	return f.carryOut(ctx, c, func(context.Context) {})
+	err = f.carryOut(ctx, c, func(context.Context) {})
+	if errors.Is(err, errUnpublished) {
+		return nil // a full disk: there is nothing in the folders that anybody could miss
+	}
+	return err
 }
 
 // newID makes an id: UUIDv7, so that ids made later sort later.

@@ -78,6 +78,21 @@ func byPath(owner uuid.UUID, names []string) finder {
 	}
 }
 
+// inFolder finds the spot of a name in the folder of that id.
+func inFolder(owner, parent uuid.UUID, name string) finder {
+	return func(ctx context.Context, q db.Querier) (spot, error) {
+		folder, err := folderByID(ctx, q, owner, parent)
+		if err != nil {
+			return spot{}, err
+		}
+		names := append(strings.Split(folder.path, "/")[1:], name)
+		if err := checkPath(names); err != nil {
+			return spot{}, err
+		}
+		return byPath(owner, names)(ctx, q)
+	}
+}
+
 // byID finds the spot of a file that is there.
 func byID(owner, id uuid.UUID) finder {
 	return func(ctx context.Context, q db.Querier) (spot, error) {
@@ -141,7 +156,12 @@ func (f *Files) put(w http.ResponseWriter, r *http.Request, v visit, find finder
 		return err
 	}
 	defer s.file.Close()
-	if err := s.verify(wanted); err != nil {
+	// A sum may also come behind the bytes that it was taken of.
+	late, err := wantedDigests(r.Trailer)
+	if err == nil {
+		err = s.verify(append(wanted, late...))
+	}
+	if err != nil {
 		f.drop(ctx, s)
 		return err
 	}
@@ -179,9 +199,6 @@ func (f *Files) checkPut(r *http.Request) (wanted [][]byte, err error) {
 
 // take is P0 and P1. On an error nothing is left.
 func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request) (*staged, error) {
-	if err := f.checkFree(max(r.ContentLength, 0)); err != nil {
-		return nil, err
-	}
 	op, id := newID(), newID()
 	if at.item != nil {
 		id = at.item.ID
@@ -215,7 +232,7 @@ func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Requ
 func (f *Files) commitPut(ctx context.Context, s *staged, find finder, h http.Header) (it placed, created bool, err error) {
 	for range 3 {
 		var other uuid.UUID
-		c := change{owner: s.owner, op: s.op, put: true, reserved: s.reserved > 0}
+		c := change{owner: s.owner, op: s.op, local: true, reserved: s.reserved > 0}
 		c.decide = func(ctx context.Context, t *txn) error {
 			at, err := find(ctx, t)
 			if err != nil {
@@ -244,6 +261,11 @@ func (f *Files) commitPut(ctx context.Context, s *staged, find finder, h http.He
 			it.item, err = f.writeFile(ctx, t, s, at, h.Get("Content-Type"))
 			if err != nil {
 				return err
+			}
+			if s.also != nil {
+				if err := s.also(ctx, t, it.ID); err != nil {
+					return err
+				}
 			}
 			t.used = s.size - at.displaced()
 			t.add(record{kind: kindPut, item: it.ID, revision: it.Revision, ino: s.ino, source: s.path, target: target})
@@ -274,7 +296,8 @@ func (f *Files) writeFile(ctx context.Context, t *txn, s *staged, at spot, decla
 		RETURNING ` + itemColumns
 	const replace = `-- name: files.ReplaceFile
 		UPDATE items i
-		   SET size = $3, media_type = $4, sha256 = $5, mtime = $6, ino = $7, revision = i.revision + 1, updated_at = now()
+		   SET size = $3, media_type = $4, sha256 = $5, mtime = $6, ino = $7, revision = i.revision + 1, updated_at = now(),
+		       missing_at = NULL, checked_at = NULL
 		 WHERE i.id = $1 AND i.owner_id = $2
 		RETURNING ` + itemColumns
 	media := mediaType(at.name, declaredType)

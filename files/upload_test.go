@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -138,6 +139,23 @@ func TestPut_HoldsTheBytesAgainstTheirDigest(t *testing.T) {
 	c.Do("PUT", at, "abc", httpxtest.WithHeader("Content-Range", "bytes 0-2/3")).WantProblem(t, 400, "content_range")
 }
 
+func TestPut_HoldsTheBytesAgainstADigestThatComesBehindThem(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	for i, tt := range []struct{ digest, want string }{
+		{"sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:", " 422 "},
+		{"sha-256=abc", " 400 "},
+		{"sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:", " 201 "}, // of abc
+	} {
+		line := raw(t, h, c.Bearer, "PUT /api/v1/files/content/documents/a.txt HTTP/1.1", "Trailer: Content-Digest\r\nTransfer-Encoding: chunked\r\n\r\n"+
+			"3\r\nabc\r\n0\r\nContent-Digest: "+tt.digest+"\r\n\r\n", false)
+		if !strings.Contains(line, tt.want) {
+			t.Errorf("%d: got %q", i, line)
+		}
+	}
+}
+
 func TestPut_NeedsTheFolderOrMakesItWhenAsked(t *testing.T) {
 	t.Parallel()
 	h := start(t)
@@ -249,6 +267,7 @@ func TestFiles_AreNotFoundByAnotherUserOnAnyRoute(t *testing.T) {
 	eve := h.SignIn(t, "eve@example.com")
 	it := decode[item](t, ann.Do("PUT", "/files/content/documents/secret.txt", "secret").Want(t, 201))
 	eve.Do("GET", "/files/items/root", nil).Want(t, 200)
+	up := path.Base(begin(t, ann, 10, "filename", "later.txt"))
 	for _, route := range h.files.Routes() {
 		method, pattern, _ := strings.Cut(route.Pattern, " ")
 		if !strings.Contains(pattern, "{id}") {
@@ -258,11 +277,22 @@ func TestFiles_AreNotFoundByAnotherUserOnAnyRoute(t *testing.T) {
 		if route.Request != nil {
 			body = map[string]string{}
 		}
-		for _, id := range []string{it.ID, *it.ParentID} {
-			eve.Do(method, strings.Replace(pattern, "{id}", id, 1), body).WantProblem(t, 404, "not_found")
+		refused := func(c *httpxtest.Client, id string) {
+			at := strings.Replace(pattern, "{id}", id, 1)
+			switch {
+			case method == "HEAD":
+				c.Do(method, at, body).Want(t, 404)
+			case strings.Contains(pattern, "/uploads/"):
+				tus(c, method, at, body, "Upload-Offset", "0", "Content-Type", offsetType).WantProblem(t, 404, "not_found")
+			default:
+				c.Do(method, at, body).WantProblem(t, 404, "not_found")
+			}
+		}
+		for _, id := range []string{it.ID, *it.ParentID, up} {
+			refused(eve, id)
 		}
 		for _, id := range []string{strings.ToUpper(it.ID), "urn:uuid:" + it.ID, "%7B" + it.ID + "%7D", "00000000-0000-0000-0000-000000000000", "x"} {
-			ann.Do(method, strings.Replace(pattern, "{id}", id, 1), body).WantProblem(t, 404, "not_found")
+			refused(ann, id)
 		}
 	}
 	eve.Do("GET", "/files/content/documents/secret.txt", nil).WantProblem(t, 404, "not_found")

@@ -1,0 +1,470 @@
+package files
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// adoptBatch is how many differences one transaction adopts: the owner's
+	// writers wait for that long.
+	adoptBatch = 64
+	adoptTries = 6 // of five seconds each, where an owner's writers never pause
+)
+
+var (
+	errFresh   = errors.New("it is being written; scan again in a moment")
+	errGoneOn  = errors.New("it was changed meanwhile; scan again")
+	errForeign = errors.New("it cannot be read or marked; give it to the user that the server runs as")
+)
+
+// verdict says what became of a difference under the owner's lock.
+type verdict int
+
+const (
+	later   verdict = iota // its folder is not known yet, or its name is still held
+	adopted                // the rows say it now
+	stale                  // no longer so: left to the next scan
+)
+
+// adopt makes the rows follow the differences. What has to wait for another,
+// as a file for its new folder, is tried again until nothing moves.
+func (f *Files) adopt(ctx context.Context, owner uuid.UUID, diffs []*difference, report *scanReport) error {
+	waiting := diffs[:0:0]
+	for batch := range slices.Chunk(diffs, adoptBatch) {
+		var ready []*difference
+		for _, d := range batch {
+			switch err := f.prepare(ctx, d); {
+			case errors.Is(err, errFresh), errors.Is(err, errGoneOn), errors.Is(err, errForeign):
+				report.problem(d.place, err.Error())
+			case err != nil:
+				return err
+			case d.kind != diffUnmarked:
+				ready = append(ready, d)
+			}
+		}
+		left, err := f.adoptSome(ctx, owner, ready, report)
+		if err != nil {
+			return err
+		}
+		waiting = append(waiting, left...)
+	}
+	for before := -1; len(waiting) > 0 && len(waiting) != before; {
+		before = len(waiting)
+		var still []*difference
+		for batch := range slices.Chunk(waiting, adoptBatch) {
+			left, err := f.adoptSome(ctx, owner, batch, report)
+			if err != nil {
+				return err
+			}
+			still = append(still, left...)
+		}
+		if waiting = still; len(waiting) == before {
+			// Trash whose folder is nowhere belongs to the root.
+			for _, d := range waiting {
+				if d.trash != nil && d.trash.parent != (uuid.UUID{}) {
+					d.trash.parent, before = uuid.UUID{}, -1
+				}
+			}
+		}
+	}
+	for _, d := range waiting {
+		report.problem(d.place, "another item has this name, or its folder was not taken; rename it and scan again")
+	}
+	return nil
+}
+
+// prepare makes durable what is about to be known, reads its sum and lets it
+// carry its id: all that takes long, before the lock.
+func (f *Files) prepare(ctx context.Context, d *difference) error {
+	if d.kind == diffMissing || d.kind == diffReturned {
+		return ctx.Err()
+	}
+	file, err := f.disk.look(d.place, d.info)
+	if err != nil {
+		return unreachable(err)
+	}
+	defer file.Close()
+	if d.isFile() && d.sum == nil && !(d.kind == diffMoved && d.item.matches(d.info)) {
+		if d.sum = carriedSum(file, d.info); d.sum == nil {
+			if time.Since(d.info.ModTime()) < settleTime {
+				return errFresh
+			}
+			if d.sum, err = sumOf(ctx, file); err != nil {
+				return err
+			}
+		}
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !unchangedSince(d.info, info) {
+		return errGoneOn
+	}
+	sum := d.sum
+	if sum == nil {
+		sum = d.item.SHA256
+	}
+	if err := mark(file, d.item.ID, sum, d.info); err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return errForeign
+		}
+		return f.diskError(err)
+	}
+	return unreachable(f.disk.syncFolder(path.Dir(d.place)))
+}
+
+// unreachable tells what went or may not be opened from an error of the disk.
+func unreachable(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrPermission):
+		return errForeign
+	case failed(err):
+		return err
+	}
+	return errGoneOn
+}
+
+// unchangedSince reports whether two looks saw the same entry, and of a file
+// the same bytes.
+func unchangedSince(before, now fs.FileInfo) bool {
+	return os.SameFile(before, now) &&
+		(before.IsDir() || before.Size() == now.Size() && before.ModTime().Equal(now.ModTime()))
+}
+
+// sumOf is the SHA-256 of an open file.
+func sumOf(ctx context.Context, file io.Reader) ([]byte, error) {
+	buf := buffers.Get().(*[copyBuffer]byte)
+	defer buffers.Put(buf)
+	sum := sha256.New()
+	for {
+		n, err := file.Read(buf[:])
+		sum.Write(buf[:n])
+		switch {
+		case errors.Is(err, io.EOF):
+			return sum.Sum(nil), nil
+		case err != nil:
+			return nil, err
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// sumAt is the SHA-256 of the file that was seen at a place, carried or read;
+// nil when it is not there any more.
+func (f *Files) sumAt(ctx context.Context, place string, info fs.FileInfo) ([]byte, error) {
+	file, now, err := f.disk.open(place)
+	if err != nil {
+		if failed(err) && !errors.Is(err, fs.ErrPermission) {
+			return nil, err
+		}
+		return nil, nil
+	}
+	defer file.Close()
+	if !unchangedSince(info, now) {
+		return nil, nil
+	}
+	if sum := carriedSum(file, now); sum != nil {
+		return sum, nil
+	}
+	return sumOf(ctx, file)
+}
+
+// adoptSome takes differences over in one transaction and gives back those
+// that have to wait for others.
+func (f *Files) adoptSome(ctx context.Context, owner uuid.UUID, batch []*difference, report *scanReport) (waiting []*difference, err error) {
+	if len(batch) == 0 {
+		return nil, nil
+	}
+	if err := f.disk.checkInPlace(f.id); err != nil {
+		return nil, errUnavailable.Because(err)
+	}
+	verdicts := make([]verdict, len(batch))
+	// Beside puts, unless the shape of the tree changes: their targets count
+	// on it.
+	c := change{owner: owner, op: newID(), local: !slices.ContainsFunc(batch, func(d *difference) bool { return d.kind == diffMoved })}
+	c.decide = func(ctx context.Context, t *txn) (err error) {
+		for i, d := range batch {
+			if t.inTheWay(d.item.ID, d.place) {
+				verdicts[i] = stale
+			} else if verdicts[i], err = f.adoptOne(ctx, t, owner, d); err != nil {
+				return fmt.Errorf("adopt what is %s: %w", d.kind, err)
+			}
+		}
+		return nil
+	}
+	for try := 1; ; try++ {
+		err := f.carryOut(ctx, c, func(context.Context) {})
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, httpx.ErrBusy) || try == adoptTries {
+			return nil, err
+		}
+	}
+	for i, d := range batch {
+		switch verdicts[i] {
+		case adopted:
+			report.did(d)
+		case later:
+			waiting = append(waiting, d)
+		}
+	}
+	return waiting, nil
+}
+
+// adoptOne looks again at one difference and writes the rows. Nothing of this
+// owner is between commit and rename, so the disk is as the rows say but for
+// what was done past the API.
+func (f *Files) adoptOne(ctx context.Context, t *txn, owner uuid.UUID, d *difference) (verdict, error) {
+	if d.kind == diffNew {
+		return f.adoptNew(ctx, t, owner, d)
+	}
+	row, place, err := placeOf(ctx, t, owner, d.item.ID)
+	if errors.Is(err, db.ErrNotFound) {
+		return stale, nil
+	}
+	if err != nil {
+		return stale, err
+	}
+	info, err := f.disk.lstat(d.place)
+	if err != nil && failed(err) {
+		return stale, err
+	}
+	there := err == nil
+	switch d.kind {
+	case diffMissing:
+		if place != d.place || there && (info.IsDir() || info.Mode().IsRegular()) && info.IsDir() != row.isFile() {
+			return stale, nil
+		}
+		return adopted, setMissing(ctx, t, row.ID, true)
+	case diffReturned:
+		if place != d.place || !there || !unchangedSince(d.info, info) {
+			return stale, nil
+		}
+		return adopted, setMissing(ctx, t, row.ID, false)
+	case diffChanged:
+		if place != d.place || !there || !unchangedSince(d.info, info) || row.matches(info) {
+			return stale, nil
+		}
+		return adopted, f.adoptBytes(ctx, t, owner, row, d)
+	}
+	return f.adoptMove(ctx, t, owner, row, place, d, info)
+}
+
+func setMissing(ctx context.Context, t *txn, id uuid.UUID, missing bool) error {
+	const sql = `-- name: files.SetMissing
+		UPDATE items SET missing_at = CASE WHEN $2 THEN now() END WHERE id = $1`
+	_, err := db.Exec(ctx, t, sql, id, missing)
+	return err
+}
+
+// grow counts adopted bytes. They are on the disk already, so no quota
+// refuses them: an owner beyond it cannot upload until there is room again.
+func (t *txn) grow(ctx context.Context, owner uuid.UUID, bytes int64) error {
+	const sql = `-- name: files.CountAdopted
+		UPDATE trees SET used = used + $2 WHERE owner_id = $1`
+	if bytes == 0 {
+		return nil
+	}
+	_, err := db.Exec(ctx, t, sql, owner, bytes)
+	return err
+}
+
+// adoptBytes gives a row the bytes that somebody wrote past the API.
+func (f *Files) adoptBytes(ctx context.Context, t *txn, owner uuid.UUID, row item, d *difference) error {
+	const sql = `-- name: files.AdoptBytes
+		UPDATE items i
+		   SET size = $2, sha256 = $3, mtime = $4, ino = $5, revision = i.revision + 1, updated_at = now(),
+		       missing_at = NULL, checked_at = NULL
+		 WHERE i.id = $1`
+	if _, err := db.Exec(ctx, t, sql, row.ID, d.info.Size(), d.sum, d.info.ModTime().UnixNano(), inode(d.info)); err != nil {
+		return err
+	}
+	if err := t.grow(ctx, owner, d.info.Size()-row.Size); err != nil {
+		return err
+	}
+	return f.audit.Record(ctx, t, audit.Event{Action: audit.FileChangedOutside, Target: row.ID})
+}
+
+// roomFor reports whether something can be taken in at a place: the folder
+// there is the one that is meant, and the name is free but for the item.
+func roomFor(ctx context.Context, t *txn, owner uuid.UUID, d *difference) (bool, error) {
+	const sql = `-- name: files.NameHeld
+		SELECT EXISTS (SELECT FROM items i
+		                WHERE i.parent_id = $1 AND normalize(i.name, NFC) = normalize($2, NFC)
+		                  AND i.trashed_at IS NULL AND i.id <> $3)`
+	folder, place, err := placeOf(ctx, t, owner, d.parent)
+	if errors.Is(err, db.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil || folder.isFile() || place != path.Dir(d.place) {
+		return false, err
+	}
+	held, err := db.One(ctx, t, db.Value[bool], sql, d.parent, path.Base(d.place), d.item.ID)
+	return !held, err
+}
+
+// adoptMove takes over that something lies elsewhere, and its bytes if they
+// were changed too.
+func (f *Files) adoptMove(ctx context.Context, t *txn, owner uuid.UUID, row item, from string, d *difference, info fs.FileInfo) (verdict, error) {
+	if from != d.from || info == nil || !unchangedSince(d.info, info) {
+		return stale, nil
+	}
+	if held, err := f.carriedAt(from, row.ID); err != nil || held {
+		return stale, err
+	}
+	if room, err := roomFor(ctx, t, owner, d); err != nil || !room {
+		return later, err
+	}
+	if d.isFile() && !row.matches(info) && d.sum == nil {
+		return stale, nil // it was prepared for another version of the row
+	}
+	moved, err := relocate(ctx, t, row.ID, d.parent, path.Base(d.place))
+	if err != nil {
+		return stale, err
+	}
+	if row.Missing {
+		if err := setMissing(ctx, t, row.ID, false); err != nil {
+			return stale, err
+		}
+	}
+	if d.isFile() && !row.matches(info) {
+		if err := f.adoptBytes(ctx, t, owner, moved, d); err != nil {
+			return stale, err
+		}
+	}
+	return adopted, f.audit.Record(ctx, t, audit.Event{Action: audit.FileMoved, Target: row.ID})
+}
+
+// adoptNew inserts the row of what was copied onto the disk. One with an id
+// from a former life keeps it, with the time that the id tells, and begins
+// with a revision that it never had before.
+func (f *Files) adoptNew(ctx context.Context, t *txn, owner uuid.UUID, d *difference) (verdict, error) {
+	const sql = `-- name: files.AdoptItem
+		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino,
+		                   revision, created_at, updated_at, trashed_at)
+		VALUES ($1, $2, $3, $4, $5, normalize($6, NFC), $7, $8, $9, $10, $11, $12, $13, $14, $15)`
+	info, err := f.disk.lstat(d.place)
+	if err != nil || !unchangedSince(d.info, info) {
+		if err != nil && failed(err) {
+			return stale, err
+		}
+		return stale, nil
+	}
+	if free, err := idFree(ctx, t, d.item.ID); err != nil || !free {
+		return stale, err
+	}
+	name, parent := path.Base(d.place), d.parent
+	var trashedAt *time.Time
+	if d.trash != nil {
+		name, parent = d.trash.name, d.trash.parent
+		if parent == (uuid.UUID{}) {
+			parent = t.tree.root
+		}
+		if folder, _, err := placeOf(ctx, t, owner, parent); errors.Is(err, db.ErrNotFound) || folder.isFile() {
+			return later, nil
+		} else if err != nil {
+			return stale, err
+		}
+		// It was renamed to where it lies when it was deleted.
+		ctim := statOf(info).Ctim
+		trashedAt = new(time.Unix(ctim.Unix()))
+	} else if room, err := roomFor(ctx, t, owner, d); err != nil || !room {
+		return later, err
+	}
+	row := []any{d.item.ID, owner, parent, d.item.Kind, name, strings.ToLower(name)}
+	action, updated := audit.FolderCreated, time.Now()
+	if d.isFile() {
+		action, updated = audit.FileCreated, info.ModTime()
+		row = append(row, info.Size(), mediaType(name, ""), d.sum, info.ModTime().UnixNano(), inode(info))
+	} else {
+		row = append(row, 0, nil, nil, nil, nil)
+	}
+	revision, created := int64(1), time.Now()
+	if d.former {
+		revision = created.Unix()
+		if d.item.ID.Version() == 7 {
+			created = time.Unix(d.item.ID.Time().UnixTime())
+		}
+		if !d.isFile() {
+			updated = created
+		}
+	}
+	if _, err := db.Exec(ctx, t, sql, append(row, revision, created, updated, trashedAt)...); err != nil {
+		return stale, err
+	}
+	if d.isFile() {
+		if err := t.grow(ctx, owner, info.Size()); err != nil {
+			return stale, err
+		}
+	}
+	return adopted, f.audit.Record(ctx, t, audit.Event{Action: action, Target: d.item.ID})
+}
+
+// outside is an item that a reader saw changed from outside.
+type outside struct{ owner, item uuid.UUID }
+
+// changedOutside hands an item to the adoption job. When much waits already
+// it is dropped: the next reader sees it again.
+func (f *Files) changedOutside(owner, id uuid.UUID) {
+	select {
+	case f.outside <- outside{owner, id}:
+	default:
+	}
+}
+
+// adoptOutside takes over what readers found changed, until ctx ends. What
+// was written to within two seconds is left for its next reader.
+func (f *Files) adoptOutside(ctx context.Context) {
+	for {
+		select {
+		case o := <-f.outside:
+			if err := f.adoptItem(ctx, o); err != nil && ctx.Err() == nil {
+				f.log.WarnContext(ctx, "a file that was changed from outside could not be taken over yet", "item", o.item, "error", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (f *Files) adoptItem(ctx context.Context, o outside) error {
+	row, place, err := placeOf(ctx, f.db, o.owner, o.item)
+	if err != nil || !row.isFile() {
+		return ignoreNotFound(err)
+	}
+	info, err := f.disk.lstat(place)
+	if err != nil || !info.Mode().IsRegular() || row.matches(info) {
+		return nil // it is missing or in order by now
+	}
+	report := &scanReport{}
+	d := &difference{kind: diffChanged, item: row, place: place, info: info}
+	return f.adopt(ctx, o.owner, []*difference{d}, report)
+}
+
+func ignoreNotFound(err error) error {
+	if errors.Is(err, db.ErrNotFound) {
+		return nil
+	}
+	return err
+}

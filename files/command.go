@@ -1,0 +1,184 @@
+package files
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// asWorker runs a command as a worker of its own: it enrols, recovers dead
+// workers and retires like a server, so that it can run beside any number of
+// them or alone.
+func (f *Files) asWorker(ctx context.Context, run func() error) error {
+	if err := f.Start(ctx); err != nil {
+		return err
+	}
+	defer f.Stop()
+	if s := f.away.Load(); s != nil {
+		return errors.New(*s)
+	}
+	return run()
+}
+
+// owner is somebody with files.
+type owner struct {
+	id    uuid.UUID
+	root  uuid.UUID
+	email string
+}
+
+// owners are all who have files, or the one with that address or id.
+func (f *Files) owners(ctx context.Context, who string) ([]owner, error) {
+	const sql = `-- name: files.Owners
+		SELECT t.owner_id, t.root_id, u.email
+		  FROM trees t JOIN users u ON u.id = t.owner_id
+		 WHERE $1 = '' OR lower(u.email) = lower($1) OR u.id::text = lower($1)
+		 ORDER BY u.email`
+	list, err := db.All(ctx, f.db, func(row pgx.Row) (o owner, err error) {
+		err = row.Scan(&o.id, &o.root, &o.email)
+		return o, err
+	}, sql, who)
+	if err == nil && len(list) == 0 && who != "" {
+		err = fmt.Errorf("there is no user %q with files; homebase files usage lists who has some", who)
+	}
+	return list, err
+}
+
+func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) error {
+	flags, who := sh.Flags("files scan"), ""
+	accept := flags.Bool("accept-missing", false, "go on although many known files are not on the disk")
+	asJSON := flags.Bool("json", false, "as JSON")
+	if err := flags.ParseOptional(args, &who); err != nil {
+		return err
+	}
+	type line struct {
+		User string `json:"user"`
+		*scanReport
+		Error string `json:"error,omitempty"`
+	}
+	return f.asWorker(ctx, func() error {
+		list, err := f.owners(ctx, who)
+		if err != nil {
+			return err
+		}
+		var failed error
+		for _, o := range list {
+			report := &scanReport{Details: []scanProblem{}}
+			if !*asJSON {
+				report.told = func(what, where string) { fmt.Fprintf(sh.Stdout, "%s: %s: %q\n", o.email, what, where) }
+			}
+			err := f.scan(ctx, o.id, placed{item: item{ID: o.root}}, *accept, report)
+			if errors.Is(err, errMassAbsence) {
+				err = errors.New("more than 5 % or 100 of the known files are missing, so nothing was changed; is a disk not mounted? If they are gone for good, add --accept-missing")
+			}
+			if err != nil {
+				failed = errors.Join(failed, fmt.Errorf("%s: %w", o.email, err))
+			}
+			l := line{User: o.email, scanReport: report}
+			switch {
+			case *asJSON:
+				if err != nil {
+					l.Error = err.Error()
+				}
+				if err := json.NewEncoder(sh.Stdout).Encode(l); err != nil {
+					return err
+				}
+			case err == nil:
+				fmt.Fprintf(sh.Stdout, "%s: %d new, %d moved, %d changed, %d missing, %d returned, %d problems; %d bytes used, %d on record before.\n",
+					o.email, report.New, report.Moved, report.Changed, report.Missing, report.Returned, report.Problems, *report.Used, *report.UsedBefore)
+			}
+			if ctx.Err() != nil {
+				break
+			}
+		}
+		return failed
+	})
+}
+
+func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) error {
+	flags, who := sh.Flags("files usage"), ""
+	asJSON := flags.Bool("json", false, "as JSON lines")
+	if err := flags.ParseOptional(args, &who); err != nil {
+		return err
+	}
+	list, err := f.owners(ctx, who)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(sh.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	if !*asJSON {
+		fmt.Fprintln(w, "BYTES USED\tIN TRASH\tRESERVED\tQUOTA\tITEMS\t USER\t")
+	}
+	for _, o := range list {
+		u, err := usageOf(ctx, f.db, o.id, f.quota)
+		if err != nil {
+			return err
+		}
+		if !*asJSON {
+			fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t %s\t\n", u.Used, u.Trash, u.Reserved, u.Quota, u.Items, o.email)
+			continue
+		}
+		err = json.NewEncoder(sh.Stdout).Encode(struct {
+			User string `json:"user"`
+			usageBody
+		}{o.email, u})
+		if err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}
+
+func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) error {
+	flags, who := sh.Flags("files purge"), ""
+	older := flags.Duration("older-than", f.trashRetention, "delete what has been in the trash for longer than this `TIME`")
+	asJSON := flags.Bool("json", false, "as JSON")
+	if err := flags.ParseOptional(args, &who); err != nil {
+		return err
+	}
+	given := f.trashRetention > 0
+	flags.Visit(func(option *flag.Flag) { given = given || option.Name == "older-than" })
+	return f.asWorker(ctx, func() error {
+		var only *uuid.UUID
+		if who != "" {
+			list, err := f.owners(ctx, who)
+			if err != nil {
+				return err
+			}
+			only = &list[0].id
+		}
+		purged := 0
+		if given {
+			var err error
+			if purged, err = f.purgeOlder(ctx, only, *older); err != nil {
+				return err
+			}
+		}
+		if err := f.freeDisplaced(ctx); err != nil {
+			return err
+		}
+		if *asJSON {
+			return json.NewEncoder(sh.Stdout).Encode(map[string]int{"purged": purged})
+		}
+		_, err := fmt.Fprintf(sh.Stdout, "%d items of the trash are gone for good, and the space of all that was replaced is free.\n", purged)
+		return err
+	})
+}
+
+// purgeOlder purges what has been in the trash for longer.
+func (f *Files) purgeOlder(ctx context.Context, owner *uuid.UUID, older time.Duration) (purged int, err error) {
+	const sql = `-- name: files.TrashOlder
+		SELECT i.owner_id, i.id FROM items i
+		 WHERE i.trashed_at < now() - $1::interval AND ($2::uuid IS NULL OR i.owner_id = $2) AND NOT i.id = ANY ($3)
+		 ORDER BY i.trashed_at LIMIT $4`
+	return f.purgeAll(ctx, sql, older, owner)
+}

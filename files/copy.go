@@ -1,0 +1,335 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// mostCopied is how many files and folders one copy may hold. A folder is
+// copied within one request: its bytes go to staging/ file by file, under one
+// reservation, and then all its rows are committed at once with a single
+// rename of the whole. So a copy appears as a whole or not at all, and a
+// client that goes away ends it; but it takes its time, hence the bound.
+const mostCopied = 10_000
+
+var (
+	errCopyTooLarge = httpx.NewProblem(409, "copy_too_large", "The folder holds too much for one copy").
+			With("At most 10,000 files and folders are copied at once; copy its folders one by one.")
+	errDamaged = httpx.NewProblem(409, "content_damaged", "The file's bytes are not those that were stored").
+			With("Nothing was copied. Tell the operator, who can compare all files by: homebase files verify.")
+)
+
+// copyRequest says where a copy goes. What is absent is as with the original,
+// but that the name gives way to a free one like it.
+type copyRequest struct {
+	ParentID *uuid.UUID `json:"parent_id,omitempty"`
+	Name     string     `json:"name,omitempty"`
+}
+
+// postCopy is POST /files/items/{id}/copy.
+func (f *Files) postCopy(w http.ResponseWriter, r *http.Request, v visit) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	req, err := httpx.ReadJSON[copyRequest](w, r)
+	if err != nil {
+		return err
+	}
+	if req.Name != "" {
+		if err := checkName(req.Name); err != nil {
+			return err
+		}
+	}
+	from, err := itemByID(r.Context(), f.db, v.owner, id)
+	if err != nil {
+		return err
+	}
+	if from.Parent == nil {
+		return errRoot.With("The root folder cannot be copied; choose something in it.")
+	}
+	find := copySpot(v.owner, from, req)
+	at, err := find(r.Context(), f.db)
+	if err != nil {
+		return err
+	}
+	var it placed
+	if from.isFile() {
+		it, err = f.copyFile(r.Context(), v.owner, from.ID, find)
+	} else {
+		it, err = f.copyFolder(r.Context(), v.owner, from, at, find)
+	}
+	if err != nil {
+		return err
+	}
+	return writeItem(w, http.StatusCreated, it)
+}
+
+// copySpot finds where a copy goes; nothing is there yet, or the commit
+// refuses the name.
+func copySpot(owner uuid.UUID, from placed, req copyRequest) finder {
+	parent := *from.Parent
+	if req.ParentID != nil {
+		parent = *req.ParentID
+	}
+	return func(ctx context.Context, q db.Querier) (spot, error) {
+		folder, err := folderByID(ctx, q, owner, parent)
+		if err != nil {
+			return spot{}, err
+		}
+		name := req.Name
+		if name == "" {
+			if name, err = freeName(ctx, q, parent, from.Name); err != nil {
+				return spot{}, err
+			}
+		}
+		s := spot{parent: parent, name: name, path: folder.path + "/" + name}
+		return s, checkExtent(strings.Count(s.path, "/"), len(s.path))
+	}
+}
+
+// copyFile copies a file by the way of an upload, from disk to disk.
+func (f *Files) copyFile(ctx context.Context, owner, id uuid.UUID, find finder) (placed, error) {
+	c, err := f.openContent(ctx, owner, id)
+	if err != nil {
+		return placed{}, err
+	}
+	defer c.file.Close()
+	s := &staged{owner: owner, op: newID(), item: newID()}
+	s.path = f.stagingPath(owner, s.op)
+	if s.reserved, err = f.reserveCopy(ctx, owner, s.op, c.info.Size()); err != nil {
+		return placed{}, err
+	}
+	if err := f.copyContent(ctx, s, c); err != nil {
+		f.drop(ctx, s)
+		return placed{}, err
+	}
+	defer s.file.Close()
+	failpoint("copied")
+	it, _, err := f.commitPut(ctx, s, find, http.Header{"Content-Type": {*c.item.MediaType}})
+	return it, err
+}
+
+func (f *Files) reserveCopy(ctx context.Context, owner, op uuid.UUID, size int64) (int64, error) {
+	if err := f.checkFree(size); err != nil || size <= unreserved {
+		return 0, err
+	}
+	return size, f.reserve(ctx, owner, op, size)
+}
+
+// copyContent makes the staging file at s.path a copy of what is open: by
+// sharing its blocks where the file system can, else byte by byte, held
+// against the sum that the row knows. On an error s.file is closed.
+func (f *Files) copyContent(ctx context.Context, s *staged, c content) (err error) {
+	if s.file, err = f.createStaged(s.path); err != nil {
+		return f.diskError(err)
+	}
+	defer func() {
+		if err != nil {
+			s.file.Close()
+		}
+	}()
+	if c.proven && reflink(s.file, c.file) {
+		// The blocks are those of one moment; was it still the row's?
+		again, err := c.file.Stat()
+		if err != nil {
+			return err
+		}
+		if !c.item.matches(again) {
+			return httpx.ErrBusy.With("The file was changed while it was copied. Ask again.")
+		}
+		s.size, s.sum = c.item.Size, c.item.SHA256
+		return f.seal(s)
+	}
+	if err := f.receive(ctx, s, whileAsked{ctx, c.file}, c.info.Size(), 0); err != nil {
+		return err
+	}
+	if c.proven {
+		if err := s.verify([][]byte{c.item.SHA256}); err != nil {
+			return errDamaged.Because(err)
+		}
+	}
+	return nil
+}
+
+// whileAsked is a source that ends with the request it is read for.
+type whileAsked struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r whileAsked) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	return r.Reader.Read(p)
+}
+
+// reflink shares the blocks of one file with an empty one (FICLONE of
+// ioctl_ficlonerange(2)); false where the file system cannot.
+func reflink(to, from *os.File) bool {
+	const ficlone = 0x40049409
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, to.Fd(), ficlone, from.Fd())
+	return errno == 0
+}
+
+// node is an item of a folder that is copied.
+type node struct {
+	placed // path: below the folder, "" for itself
+	copy   staged
+}
+
+// nodesBelow lists a folder and what is in it, from the top down.
+func nodesBelow(ctx context.Context, q db.Querier, owner, folder uuid.UUID) ([]*node, error) {
+	const sql = `-- name: files.NodesBelow
+		WITH RECURSIVE down AS (
+		    SELECT i.id, '' COLLATE "C" AS path FROM items i WHERE i.id = $2 AND i.owner_id = $1
+		    UNION ALL
+		    SELECT c.id, d.path || '/' || c.name
+		      FROM down d JOIN items c ON c.parent_id = d.id AND c.trashed_at IS NULL
+		)
+		SELECT ` + itemColumns + `, d.path FROM (SELECT down.id, down.path FROM down LIMIT $3) AS d JOIN items i ON i.id = d.id
+		 ORDER BY length(d.path) - length(replace(d.path, '/', ''))`
+	list, err := db.All(ctx, q, func(row pgx.Row) (*node, error) {
+		n := &node{}
+		return n, row.Scan(append(n.fields(), &n.path)...)
+	}, sql, owner, folder, mostCopied+1)
+	if err == nil && len(list) > mostCopied {
+		err = errCopyTooLarge
+	}
+	return list, err
+}
+
+// copyFolder makes the copy in staging/, as a folder there, and commits it.
+func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at spot, find finder) (it placed, err error) {
+	nodes, err := nodesBelow(ctx, f.db, owner, from.ID)
+	if err != nil {
+		return it, err
+	}
+	var size int64
+	for _, n := range nodes {
+		size += n.Size
+		if err := checkExtent(strings.Count(at.path+n.path, "/"), len(at.path)+len(n.path)); err != nil {
+			return it, err
+		}
+	}
+	op := newID()
+	reserved, err := f.reserveCopy(ctx, owner, op, size)
+	if err != nil {
+		return it, err
+	}
+	top := f.stagingPath(owner, op)
+	drop := func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+		defer cancel()
+		err := f.disk.root.RemoveAll(top)
+		if reserved > 0 {
+			err = errors.Join(err, release(ctx, f.db, owner, op))
+		}
+		if err != nil {
+			f.log.WarnContext(ctx, "a copy that came to nothing could not be cleared away", "op", op, "error", err)
+		}
+	}
+	if err = f.makeStaging(path.Dir(top)); err == nil {
+		err = f.copyNodes(ctx, owner, op, top, nodes)
+	}
+	if err != nil {
+		drop(ctx)
+		return it, f.diskError(err)
+	}
+	failpoint("copied")
+	c := change{owner: owner, op: op, local: true, reserved: reserved > 0, decide: func(ctx context.Context, t *txn) error {
+		at, err := find(ctx, t)
+		if err != nil {
+			return err
+		}
+		nodes[0].Name = at.name
+		if t.used, err = insertNodes(ctx, t, owner, at.parent, nodes); err != nil {
+			return err
+		}
+		if it, err = itemByID(ctx, t, owner, nodes[0].copy.item); err != nil {
+			return err
+		}
+		if err := f.addMove(t, it.item, kindMove, top, diskPath(owner, it.path)); err != nil {
+			return err
+		}
+		return f.audit.Record(ctx, t, audit.Event{Action: audit.FolderCreated, Target: it.ID})
+	}}
+	err = f.carryOut(ctx, c, drop)
+	if err != nil && !errors.Is(err, db.ErrOutcomeUnknown) && !errors.Is(err, errUnpublished) {
+		drop(ctx)
+	}
+	return it, err
+}
+
+// copyNodes makes the copies at top, folders before what is in them.
+func (f *Files) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, nodes []*node) error {
+	for _, n := range nodes {
+		n.copy = staged{owner: owner, op: op, item: newID(), path: top + n.path}
+		if !n.isFile() {
+			if err := f.disk.mkdir(n.copy.path, n.copy.item); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := f.copyNode(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *Files) copyNode(ctx context.Context, n *node) error {
+	c, err := f.openContent(ctx, n.copy.owner, n.ID)
+	if errors.Is(err, db.ErrNotFound) {
+		return httpx.ErrBusy.With(fmt.Sprintf("%q went away while the folder was copied. Ask again.", n.Name))
+	}
+	if err != nil {
+		return err
+	}
+	defer c.file.Close()
+	n.MediaType = c.item.MediaType
+	if err := f.copyContent(ctx, &n.copy, c); err != nil {
+		return err
+	}
+	return n.copy.file.Close()
+}
+
+// insertNodes writes the rows of the copies under parent and tells their size.
+func insertNodes(ctx context.Context, q db.Querier, owner, parent uuid.UUID, nodes []*node) (size int64, err error) {
+	const sql = `-- name: files.InsertCopies
+		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino)
+		SELECT n.id, $1, n.parent_id, n.kind, n.name, normalize(n.name_sort, NFC), n.size, n.media_type, n.sha256, n.mtime, n.ino
+		  FROM unnest($2::uuid[], $3::uuid[], $4::smallint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::bytea[], $10::bigint[], $11::bigint[])
+		    AS n (id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino)`
+	count := len(nodes)
+	ids, parents, kinds := make([]uuid.UUID, count), make([]uuid.UUID, count), make([]int16, count)
+	names, sorts, sizes := make([]string, count), make([]string, count), make([]int64, count)
+	types, sums, mtimes, inos := make([]*string, count), make([][]byte, count), make([]*int64, count), make([]*int64, count)
+	copies := map[uuid.UUID]uuid.UUID{*nodes[0].Parent: parent}
+	for i, n := range nodes {
+		copies[n.ID] = n.copy.item
+		ids[i], parents[i], kinds[i] = n.copy.item, copies[*n.Parent], n.Kind
+		names[i], sorts[i], sizes[i] = n.Name, strings.ToLower(n.Name), n.copy.size
+		size += n.copy.size
+		if n.isFile() {
+			types[i], sums[i], mtimes[i], inos[i] = n.MediaType, n.copy.sum, &n.copy.mtime, &n.copy.ino
+		}
+	}
+	_, err = db.Exec(ctx, q, sql, owner, ids, parents, kinds, names, sorts, sizes, types, sums, mtimes, inos)
+	return size, err
+}

@@ -1,0 +1,163 @@
+package files
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// rebuilt is what could be read back from the disk.
+type rebuilt struct {
+	Owners   int64         `json:"owners"`
+	Items    int64         `json:"items"`    // files and folders, the trash's too
+	Passed   int64         `json:"passed"`   // owners whose rows are there: a scan is for them
+	Problems []scanProblem `json:"problems"` // the first hundred of each owner
+}
+
+// notGivenBack is what no file carries.
+const notGivenBack = "Not on the disk and so not given back: quotas, shares, earlier versions, revisions, and declared media types."
+
+// rebuild makes the rows again of every owner who has none: the tree, ids,
+// names, sizes, sums, times and the trash, by what files and folders carry. A
+// rebuild is a scan of a tree without rows, so it can be cut off and repeated.
+// Accounts are not files: whoever has none is named and left as it is.
+func (f *Files) rebuild(ctx context.Context, told func(what, where string)) (*rebuilt, error) {
+	out := &rebuilt{Problems: []scanProblem{}}
+	owners, err := f.disk.names(usersFolder)
+	if err != nil {
+		return out, err
+	}
+	for _, name := range owners {
+		place := path.Join(usersFolder, name)
+		owner, err := uuid.Parse(name)
+		if err != nil {
+			out.Problems = append(out.Problems, scanProblem{place, "it is not the folder of an account"})
+			continue
+		}
+		root, state, err := f.replant(ctx, owner, place)
+		switch {
+		case err != nil:
+			return out, err
+		case state != "":
+			out.Problems = append(out.Problems, scanProblem{place, state})
+			continue
+		case root == uuid.UUID{}:
+			out.Passed++
+			continue
+		}
+		report := &scanReport{told: told}
+		at := placed{item: item{ID: root}}
+		if err := f.scan(ctx, owner, at, true, report); err != nil {
+			return out, err
+		}
+		out.Owners++
+		out.Items += report.New
+		out.Problems = append(out.Problems, report.Details...)
+	}
+	return out, nil
+}
+
+// replant makes an owner's tree with the root that the folder carries. The
+// root is zero when the owner has rows; state says why there can be no tree.
+func (f *Files) replant(ctx context.Context, owner uuid.UUID, place string) (root uuid.UUID, state string, err error) {
+	const exists = `-- name: files.AccountAndRows
+		SELECT EXISTS (SELECT FROM users u WHERE u.id = $1),
+		       EXISTS (SELECT FROM items i WHERE i.owner_id = $1 AND i.parent_id IS NOT NULL)`
+	const insertTree = `-- name: files.InsertTreeAgain
+		INSERT INTO trees AS t (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3)
+		    ON CONFLICT (owner_id) DO UPDATE SET root_id = excluded.root_id, feed_epoch = excluded.feed_epoch
+		         WHERE NOT EXISTS (SELECT FROM items i WHERE i.owner_id = t.owner_id)`
+	type known struct{ account, rows bool }
+	k, err := db.One(ctx, f.db, func(row pgx.Row) (k known, err error) {
+		err = row.Scan(&k.account, &k.rows)
+		return k, err
+	}, exists, owner)
+	switch {
+	case err != nil || k.rows:
+		return root, "", err
+	case !k.account:
+		return root, "there is no account with this id: make one, move the files into its folder, and run homebase files scan", nil
+	}
+	info, err := f.disk.lstat(place)
+	if err != nil || !info.IsDir() {
+		return root, "it is not a folder", nil
+	}
+	folder, err := f.disk.folder(place)
+	if err != nil {
+		return root, "", err
+	}
+	defer folder.Close()
+	id := carriedID(folder)
+	if free, err := idFree(ctx, f.db, id); err != nil || !free || id == (uuid.UUID{}) {
+		id = newID()
+	}
+	if _, err := db.Exec(ctx, f.db, insertTree, owner, id, newID()); err != nil {
+		return root, "", err
+	}
+	c := change{owner: owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
+		root = t.tree.root
+		_, err := db.Exec(ctx, t, insertRoot, root, owner)
+		return err
+	}}
+	if err := f.carryOut(ctx, c, func(context.Context) {}); err != nil {
+		return root, "", err
+	}
+	return root, "", mark(folder, root, nil, info)
+}
+
+// reclaim ties the data directory to a database that knows none.
+func (f *Files) reclaim(ctx context.Context) error {
+	const write = `-- name: files.SetLostDataDirID
+		UPDATE instance SET data_dir_id = $1 WHERE data_dir_id IS NULL`
+	claimed, err := f.claim(ctx)
+	if err != nil || claimed {
+		return err
+	}
+	id, err := f.disk.marker()
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("the data directory has no marker")
+	}
+	if err == nil {
+		_, err = db.Exec(ctx, f.db, write, id)
+	}
+	return err
+}
+
+func (f *Files) rebuildCommand(ctx context.Context, sh *db.Shell, args []string) error {
+	flags := sh.Flags("files rebuild")
+	asJSON := flags.Bool("json", false, "as JSON")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if err := f.reclaim(ctx); err != nil {
+		return err
+	}
+	return f.asWorker(ctx, func() error {
+		line, n := newProgress(sh.Stderr), 0
+		out, err := f.rebuild(ctx, func(what, where string) {
+			n++
+			line.show("%d items", n)
+		})
+		line.end()
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return json.NewEncoder(sh.Stdout).Encode(out)
+		}
+		for _, p := range out.Problems {
+			fmt.Fprintf(sh.Stdout, "%q: %s\n", p.Path, p.Problem)
+		}
+		fmt.Fprintf(sh.Stdout, "%d files and folders of %d owners have rows again; %d owners had theirs.\n%s\nRestart servers that were running.\n",
+			out.Items, out.Owners, out.Passed, notGivenBack)
+		return nil
+	})
+}

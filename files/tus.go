@@ -1,0 +1,350 @@
+package files
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// Resumable uploads, tus 1.0.0. An upload is a row of uploads and a staging
+// file that belong to no worker: any of them goes on where another was
+// killed.
+//
+//	POST   row and reservation, then the file, then 201
+//	PATCH  lock; cut the file to the durable offset; bytes, fdatasync, then
+//	       the offset and the running SHA-256, again and again; 204
+//	last   the commit of a PUT, which also ends the upload; then publish, 204
+//
+// A kill leaves an upload at its durable offset, which HEAD tells. Clients
+// take every refusal of HEAD but 423 for the end of the upload, and an offset
+// equal to the length for its success: so what passes by itself is 423, and
+// HEAD first finishes an upload whose bytes are all there.
+const (
+	tusVersion    = "1.0.0"
+	tusExtensions = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination"
+	offsetType    = "application/offset+octet-stream"
+)
+
+var (
+	errTusVersion    = httpx.NewProblem(412, "unsupported_tus_version", "This version of tus is not spoken here").With("Send Tus-Resumable: 1.0.0.")
+	errUploadLength  = httpx.NewProblem(400, "invalid_upload_length", "The upload's length cannot be used")
+	errUploadOffset  = httpx.NewProblem(400, "invalid_upload_offset", "Upload-Offset must be a number of bytes")
+	errOffsetDiffers = httpx.NewProblem(409, "upload_offset_mismatch", "The upload stands at another offset").With("Go on from the Upload-Offset of this answer.")
+	errUploadExpired = httpx.NewProblem(410, "upload_expired", "The upload has expired").With("Begin it again.")
+	errConcat        = httpx.NewProblem(400, "concatenation_not_offered", "Uploads in parallel parts are not offered").With("Send the file in one upload, without Upload-Concat.")
+)
+
+// tus says the version in every answer and asks for it.
+func (f *Files) tus(h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
+	visited := f.visitor(h)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Tus-Resumable", tusVersion)
+		version := r.Header.Get("Tus-Resumable")
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if version != tusVersion && (version != "" || !reads) {
+			w.Header().Set("Tus-Version", tusVersion)
+			return errTusVersion
+		}
+		err := visited(w, r)
+		if r.Method == http.MethodHead {
+			err = passing(err)
+		}
+		return err
+	}
+}
+
+// passing turns an error that passes by itself into 423.
+func passing(err error) error {
+	kind, _ := db.KindOf(err)
+	p, ok := errors.AsType[*httpx.Problem](err)
+	if kind == db.Busy || kind == db.Unavailable || errors.Is(err, db.ErrOutcomeUnknown) ||
+		ok && p.Status == http.StatusServiceUnavailable {
+		return errLocked.Because(err)
+	}
+	return err
+}
+
+// optionsUploads is OPTIONS /files/uploads: what is offered.
+func (f *Files) optionsUploads(w http.ResponseWriter, _ *http.Request) error {
+	h := w.Header()
+	h.Set("Tus-Resumable", tusVersion)
+	h.Set("Tus-Version", tusVersion)
+	h.Set("Tus-Extension", tusExtensions)
+	h.Set("Tus-Checksum-Algorithm", "sha1,sha256")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// postUpload is POST /files/uploads, with or without a first chunk. When that
+// chunk fails the upload goes: its client does not know where it is.
+func (f *Files) postUpload(w http.ResponseWriter, r *http.Request, v visit) error {
+	ctx := r.Context()
+	length, metadata, err := checkCreation(r.Header)
+	if err != nil {
+		return err
+	}
+	c, err := chunkOf(w, r)
+	if err != nil {
+		return err
+	}
+	withBody := r.Header.Get("Content-Type") == offsetType
+	if withBody && length != nil && c.length > *length {
+		return errUploadTooLong
+	}
+	d, err := parseDestination(metadata)
+	if err != nil {
+		return err
+	}
+	at, err := d.find(v.owner)(ctx, f.db)
+	if err == nil && len(at.missing) > 0 {
+		err = errParentMissing
+	}
+	if err == nil && length != nil {
+		err = f.checkFree(*length)
+	}
+	if err != nil {
+		return err
+	}
+	id, err := f.openUpload(ctx, v.owner, length, at.displaced(), metadata)
+	if err != nil {
+		return err
+	}
+	x, err := f.seize(ctx, v.owner, id)
+	if err != nil {
+		return err
+	}
+	defer x.letGo()
+	if withBody {
+		err = f.receiveChunk(ctx, x, c)
+	}
+	if err == nil && x.complete() {
+		err = f.finish(ctx, x)
+	}
+	if err != nil {
+		return errors.Join(err, f.discard(ctx, x.upload, uploadDeleted, 0))
+	}
+	w.Header().Set("Location", httpx.Prefix+"/files/uploads/"+id.String())
+	x.describe(w.Header())
+	w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// checkCreation reads the headers of a creation; length is nil when it is
+// told later.
+func checkCreation(h http.Header) (length *int64, metadata string, err error) {
+	if h.Get("Upload-Concat") != "" {
+		return nil, "", errConcat
+	}
+	lengths, deferred := h.Values("Upload-Length"), h.Values("Upload-Defer-Length")
+	switch {
+	case len(lengths)+len(deferred) != 1:
+		return nil, "", errUploadLength.With("Send either Upload-Length or Upload-Defer-Length, once.")
+	case len(deferred) == 1 && deferred[0] != "1":
+		return nil, "", errUploadLength.With("Upload-Defer-Length can only be 1.")
+	case len(lengths) == 1:
+		n, ok := parseSize(lengths[0])
+		if !ok {
+			return nil, "", errUploadLength.With("Upload-Length must be a number of bytes, digits alone.")
+		}
+		length = &n
+	}
+	return length, strings.Join(h.Values("Upload-Metadata"), ","), nil
+}
+
+// chunkOf is the chunk that a request brings.
+func chunkOf(w http.ResponseWriter, r *http.Request) (c chunk, err error) {
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return c, errContentCoding
+	}
+	c.w, c.body, c.length = w, r.Body, r.ContentLength
+	c.running, c.sum, err = parseChecksum(r.Header)
+	return c, err
+}
+
+// resume takes the upload that the wildcard {id} names.
+func (f *Files) resume(r *http.Request, v visit) (*seized, error) {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return nil, err
+	}
+	x, err := f.seize(r.Context(), v.owner, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.standing(); err != nil {
+		x.letGo()
+		return nil, err
+	}
+	return x, nil
+}
+
+// standing refuses what is neither open nor finished.
+func (x *seized) standing() error {
+	switch {
+	case x.state == uploadFinished:
+		return nil
+	case x.state == uploadExpired || x.state == uploadOpen && x.expired:
+		return errUploadExpired
+	case x.state == uploadDeleted || x.file == nil:
+		return httpx.ErrNotFound
+	}
+	return nil
+}
+
+// describe says how the upload stands.
+func (u *upload) describe(h http.Header) {
+	h.Set("Upload-Offset", strconv.FormatInt(u.offset, 10))
+	if u.item != nil {
+		h.Set("Content-Location", itemLocation(*u.item))
+		h.Del("Upload-Expires")
+	} else {
+		h.Set("Upload-Expires", u.expires.UTC().Format(http.TimeFormat))
+	}
+}
+
+// headUpload is HEAD /files/uploads/{id}.
+func (f *Files) headUpload(w http.ResponseWriter, r *http.Request, v visit) error {
+	x, err := f.resume(r, v)
+	if err != nil {
+		return err
+	}
+	defer x.letGo()
+	if x.state == uploadOpen && x.complete() {
+		if err := f.finish(r.Context(), x); err != nil {
+			return err
+		}
+	}
+	h := w.Header()
+	x.describe(h)
+	if x.length != nil {
+		h.Set("Upload-Length", strconv.FormatInt(*x.length, 10))
+	} else {
+		h.Set("Upload-Defer-Length", "1")
+	}
+	if x.metadata != "" {
+		h.Set("Upload-Metadata", x.metadata)
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// uploadBody is an upload on the wire.
+type uploadBody struct {
+	ID        uuid.UUID  `json:"id"`
+	State     string     `json:"state"`  // open, finished, expired
+	Offset    int64      `json:"offset"` // bytes that were stored for good
+	Length    *int64     `json:"length"` // null: not told yet
+	ItemID    *uuid.UUID `json:"item_id"`
+	ExpiresAt time.Time  `json:"expires_at"` // when it can no longer be asked about
+}
+
+// getUpload is GET /files/uploads/{id}: it only looks, and leaves whoever
+// sends bytes alone.
+func (f *Files) getUpload(w http.ResponseWriter, r *http.Request, v visit) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	u, err := uploadByID(r.Context(), f.db, v.owner, id)
+	if err == nil && u.state == uploadDeleted {
+		err = httpx.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, uploadBody{u.id, u.state, u.offset, u.length, u.item, u.expires.UTC()})
+}
+
+// patchUpload is PATCH /files/uploads/{id}.
+func (f *Files) patchUpload(w http.ResponseWriter, r *http.Request, v visit) error {
+	if r.Header.Get("Content-Type") != offsetType {
+		return httpx.ErrUnsupportedType.With("Send Content-Type: " + offsetType + ".")
+	}
+	c, err := chunkOf(w, r)
+	if err != nil {
+		return err
+	}
+	offset, ok := parseSize(r.Header.Get("Upload-Offset"))
+	if !ok || len(r.Header.Values("Upload-Offset")) > 1 {
+		return errUploadOffset
+	}
+	x, err := f.resume(r, v)
+	if err != nil {
+		return err
+	}
+	defer x.letGo()
+	x.describe(w.Header())
+	switch {
+	case x.state == uploadFinished && c.length >= 0 && c.length == *x.length-offset:
+		// The last chunk once more: its answer was lost.
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	case offset != x.offset || x.state == uploadFinished:
+		return errOffsetDiffers
+	}
+	if err := f.lateLength(r, x); err != nil {
+		return err
+	}
+	err = f.receiveChunk(r.Context(), x, c)
+	if err == nil && x.complete() {
+		err = f.finish(r.Context(), x)
+	}
+	x.describe(w.Header())
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// lateLength takes the length that was deferred; a known one never changes.
+func (f *Files) lateLength(r *http.Request, x *seized) error {
+	values := r.Header.Values("Upload-Length")
+	if len(values) == 0 {
+		return nil
+	}
+	n, ok := parseSize(values[0])
+	switch {
+	case !ok || len(values) > 1:
+		return errUploadLength.With("Upload-Length must be a number of bytes, digits alone.")
+	case x.length != nil && *x.length != n:
+		return errUploadLength.With("The length of this upload is known and cannot change.")
+	case x.length != nil:
+		return nil
+	case n < x.offset:
+		return errUploadLength.With("More bytes than that have arrived already.")
+	}
+	if err := f.checkFree(n - x.offset); err != nil {
+		return err
+	}
+	return f.setLength(r.Context(), x, n)
+}
+
+// deleteUpload is DELETE /files/uploads/{id}. Of a finished upload only the
+// memory goes; the item stays.
+func (f *Files) deleteUpload(w http.ResponseWriter, r *http.Request, v visit) error {
+	const forget = `-- name: files.ForgetUpload
+		DELETE FROM uploads u WHERE u.op_id = $1 AND u.state <> 'open'`
+	x, err := f.resume(r, v)
+	if err != nil {
+		return err
+	}
+	defer x.letGo()
+	if x.state == uploadOpen {
+		if err := f.discard(r.Context(), x.upload, uploadDeleted, 0); err != nil {
+			return err
+		}
+	}
+	if _, err := db.Exec(r.Context(), f.db, forget, x.id); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

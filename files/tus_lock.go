@@ -1,0 +1,177 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// uploadChannel is where a worker asks the others to let go of an upload; the
+// payload is its id.
+const uploadChannel = "files_upload"
+
+// askAgain is how often a held lock is asked for.
+const askAgain = time.Second
+
+// errLocked is the refusal that clients of tus repeat, whatever passes by
+// itself.
+var errLocked = httpx.NewProblem(423, "upload_locked", "The upload is in use").With("Ask again in a moment.").RetryAfter(time.Second)
+
+// holders are the uploads whose lock this worker has.
+type holders struct {
+	mu   sync.Mutex
+	held map[uuid.UUID]*holder
+}
+
+// holder has one of them. While it reads a body, who wants the upload ends
+// that read: the client that sends it is mostly gone, and only the next one
+// knows.
+type holder struct {
+	reading     *http.ResponseController // nil: it will let go by itself
+	interrupted bool
+}
+
+func (h *holders) add(id uuid.UUID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.held[id] = &holder{}
+}
+
+// read makes the read of the holder's body one that can be ended, until done
+// is called, which reports whether someone wanted that.
+func (h *holders) read(id uuid.UUID, w http.ResponseWriter) (done func() (interrupted bool)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	x := h.held[id]
+	x.reading = http.NewResponseController(w)
+	if x.interrupted {
+		x.stop()
+	}
+	return func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		x.reading = nil
+		return x.interrupted
+	}
+}
+
+func (x *holder) stop() {
+	// An error says that the request is over already.
+	_ = x.reading.SetReadDeadline(time.Unix(1, 0))
+}
+
+func (h *holders) remove(id uuid.UUID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.held, id)
+}
+
+// interrupt asks the holder in this worker, if there is one, to stop.
+func (h *holders) interrupt(id uuid.UUID) (found bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	x, found := h.held[id]
+	if found && !x.interrupted {
+		x.interrupted = true
+		if x.reading != nil {
+			x.stop()
+		}
+	}
+	return found
+}
+
+// seized is an upload with its lock, which is the kernel's on its staging
+// file: it ends with the process and holds between workers. Nobody else
+// writes to the file or changes the row meanwhile. An upload that has ended,
+// or lost its file, has no file and needs no lock.
+type seized struct {
+	upload
+	file  *os.File
+	unreg func()
+}
+
+// letGo gives the lock up.
+func (x *seized) letGo() {
+	if x.file != nil {
+		x.unreg()
+		x.file.Close()
+	}
+}
+
+// seize takes an upload for a request. When its lock is held the holder is
+// asked to stop, here or by way of the database in another worker: it stores
+// what it has and lets go. After five seconds errLocked.
+func (f *Files) seize(ctx context.Context, owner, id uuid.UUID) (*seized, error) {
+	u, err := uploadByID(ctx, f.db, owner, id)
+	if err != nil || u.state != uploadOpen {
+		return &seized{upload: u}, err
+	}
+	file, err := f.disk.root.OpenFile(uploadPath(owner, id), os.O_RDWR, 0)
+	gone := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !gone {
+		return nil, err
+	}
+	if !gone {
+		if err := f.lockUpload(ctx, file, id); err != nil {
+			file.Close()
+			return nil, err
+		}
+	}
+	// The holder of before may have ended the upload, and put its file in
+	// place: what was locked then is never written to.
+	u, err = uploadByID(ctx, f.db, owner, id)
+	if err != nil || u.state != uploadOpen || gone {
+		if !gone {
+			file.Close()
+		}
+		return &seized{upload: u}, err
+	}
+	f.holders.add(id)
+	x := &seized{upload: u, file: file, unreg: func() { f.holders.remove(id) }}
+	info, err := file.Stat()
+	if err == nil && info.Size() < u.offset {
+		err = fmt.Errorf("the upload %s has %d bytes on the disk, and %d of it were durable", id, info.Size(), u.offset)
+	}
+	if err != nil {
+		x.letGo()
+		return nil, err
+	}
+	return x, nil
+}
+
+// lockUpload waits for the lock on a staging file.
+func (f *Files) lockUpload(ctx context.Context, file *os.File, id uuid.UUID) error {
+	began := time.Now()
+	var asked time.Time
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, syscall.EWOULDBLOCK):
+			return os.NewSyscallError("flock", err)
+		case time.Since(began) > waitInWay:
+			return errLocked
+		}
+		if !f.holders.interrupt(id) && time.Since(asked) > askAgain {
+			asked = time.Now()
+			if err := db.Notify(ctx, f.db, uploadChannel, id.String()); err != nil {
+				return err
+			}
+		}
+		if !sleep(ctx, wait) {
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,216 @@
+package files
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// What is received is made durable after so many bytes or so much time: what
+// a kill takes from the client is at most this.
+const (
+	saveBytes = 32 << 20
+	saveEvery = 5 * time.Second
+)
+
+var (
+	errUploadTooLong = httpx.ErrBodyTooLarge.With("The bytes go beyond Upload-Length.")
+	// errInterrupted ends the older of two requests for one upload. Were it
+	// one that clients repeat, two of them would take it from each other for
+	// ever.
+	errInterrupted = httpx.NewProblem(400, "upload_interrupted", "Another request has taken the upload over")
+	// errEnded rolls a commit back: an earlier one, whose answer was lost,
+	// has ended the upload.
+	errEnded = errors.New("the upload has ended before")
+)
+
+// chunk is the body of one request and the checksum that it must have, if any.
+type chunk struct {
+	w       http.ResponseWriter
+	body    io.Reader
+	length  int64 // -1: not declared
+	running hash.Hash
+	sum     []byte
+}
+
+// left is how many bytes the upload may still take.
+func (x *seized) left() int64 {
+	if x.length == nil {
+		return math.MaxInt64 - x.offset
+	}
+	return *x.length - x.offset
+}
+
+// receiveChunk takes a chunk in behind the durable offset. Whatever ends it,
+// the bytes that arrived count, but for two cases: a chunk with a checksum
+// counts whole or not at all, and one that goes beyond the length only as far
+// as it was saved before that was seen.
+func (f *Files) receiveChunk(ctx context.Context, x *seized, c chunk) error {
+	if c.length > x.left() {
+		return errUploadTooLong
+	}
+	sum, err := x.hash()
+	if err != nil {
+		return err
+	}
+	// What a killed process wrote beyond the offset was never counted.
+	if err := x.file.Truncate(x.offset); err != nil {
+		return f.diskError(err)
+	}
+	if _, err := x.file.Seek(x.offset, io.SeekStart); err != nil {
+		return err
+	}
+	s := &staged{owner: x.owner, op: x.id, file: x.file, size: x.offset, reserved: x.reserved}
+	arrived, err := f.expect(s, max(c.length, 0))
+	if err != nil {
+		return err
+	}
+	done := f.holders.read(x.id, c.w)
+	ended := f.takeChunk(ctx, x, s, c, sum)
+	arrived()
+	if done() {
+		// The connection's deadline may have passed after the last read.
+		c.w.Header().Set("Connection", "close")
+		if errors.Is(ended, os.ErrDeadlineExceeded) {
+			ended = errInterrupted.Because(ended)
+		}
+	}
+	x.reserved = s.reserved
+	switch {
+	case errors.Is(ended, errUploadTooLong):
+	case c.running != nil && ended == nil && !bytes.Equal(c.running.Sum(nil), c.sum):
+		ended = errChecksumDiff
+	case c.running != nil && ended != nil:
+	default:
+		if err := f.save(ctx, x, s, sum); err != nil {
+			return err
+		}
+		return slowed(ended)
+	}
+	if err := x.file.Truncate(x.offset); err != nil {
+		return f.diskError(err)
+	}
+	return slowed(ended)
+}
+
+// takeChunk writes until the body ends, and saves every so often; nil is the
+// body's regular end.
+func (f *Files) takeChunk(ctx context.Context, x *seized, s *staged, c chunk, sum hash.Hash) error {
+	buf := buffers.Get().(*[copyBuffer]byte)
+	defer buffers.Put(buf)
+	growth, savedAt := int64(firstGrowth), time.Now()
+	deferred := x.length == nil
+	for left := x.left(); ; {
+		room := int64(copyBuffer)
+		if left < room {
+			room = left + 1 // tells too long from just full
+		}
+		n, ended := fill(c.body, buf[:room])
+		if int64(n) > left {
+			return errUploadTooLong
+		}
+		left -= int64(n)
+		if n > 0 && deferred {
+			var err error
+			if growth, err = f.grow(ctx, s, int64(n), 0, growth); err != nil {
+				return err
+			}
+		}
+		if c.running != nil {
+			c.running.Write(buf[:n])
+		}
+		if err := f.write(s, sum, buf[:n]); err != nil {
+			return err
+		}
+		if errors.Is(ended, io.EOF) {
+			return nil
+		}
+		if ended != nil {
+			return ended
+		}
+		if c.running == nil && (s.size-x.offset >= saveBytes || time.Since(savedAt) >= saveEvery) {
+			if err := f.save(ctx, x, s, sum); err != nil {
+				return err
+			}
+			savedAt = time.Now()
+		}
+	}
+}
+
+// slowed turns the end of a body that came too slowly into what clients of
+// tus repeat.
+func slowed(err error) error {
+	if p, ok := errors.AsType[*httpx.Problem](err); ok && p.Status == http.StatusRequestTimeout {
+		return errLocked.With("The bytes came too slowly. What arrived was kept; go on from Upload-Offset.").Because(err)
+	}
+	return err
+}
+
+// finish puts a complete upload in place by the same commit as a PUT. Hours
+// may have passed: whether the caller's session lives and may write, whether
+// the folder is there and the quota suffices, is all asked again. The client
+// need not be there any more; what fails for now is tried again at the next
+// request.
+func (f *Files) finish(ctx context.Context, x *seized) error {
+	ctx = context.WithoutCancel(ctx)
+	caller, err := f.recheck(ctx, httpx.CallerOf(ctx))
+	if err != nil {
+		return err
+	}
+	if !caller.Can(mayWrite) {
+		return httpx.ErrForbidden
+	}
+	d, err := parseDestination(x.metadata)
+	if err != nil {
+		return err
+	}
+	find := d.find(x.owner)
+	at, err := find(ctx, f.db)
+	if err != nil {
+		return err
+	}
+	sum, err := x.hash()
+	if err != nil {
+		return err
+	}
+	s := &staged{owner: x.owner, op: newID(), item: newID(), path: uploadPath(x.owner, x.id), file: x.file, size: x.offset, sum: sum.Sum(nil)}
+	if at.item != nil {
+		s.item = at.item.ID
+	}
+	if err := f.seal(s); err != nil {
+		return err
+	}
+	failpoint("staged")
+	s.also = func(ctx context.Context, t *txn, id uuid.UUID) error {
+		ended, err := endUpload(ctx, t, x.owner, x.id, uploadFinished, &id, keepEnded)
+		if err == nil && !ended {
+			err = errEnded
+		}
+		return err
+	}
+	it, _, err := f.commitPut(ctx, s, find, http.Header{"Content-Type": {d.mediaType}})
+	if err == nil {
+		x.state, x.item = uploadFinished, &it.ID
+		return nil
+	}
+	if !errors.Is(err, errEnded) {
+		return err
+	}
+	x.upload, err = uploadByID(ctx, f.db, x.owner, x.id)
+	if err == nil && x.state != uploadFinished {
+		err = fmt.Errorf("%w: %s", db.ErrNotFound, x.state)
+	}
+	return err
+}

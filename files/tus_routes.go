@@ -1,0 +1,51 @@
+package files
+
+import (
+	"net/http"
+
+	"homebase/httpx"
+)
+
+// tusRoutes are the routes of resumable uploads. HEAD and PATCH are not
+// counted by the limiter: a client that is refused there loses its progress,
+// and what it sends is bounded by the quota.
+func (f *Files) tusRoutes(named []*httpx.Problem) []httpx.Route {
+	var (
+		places  = append([]*httpx.Problem{errNotFolder, errNameConflict, errParentMissing, errQuota, errNoSpace, errMetadata}, named...)
+		known   = []*httpx.Problem{httpx.ErrNotFound, errUploadExpired, errTusVersion, errUnavailable, errLocked}
+		sends   = []*httpx.Problem{errContentCoding, errChecksum, errChecksumDiff, errUploadLength, errInterrupted, errTusVersion, errLocked}
+		stands  = []string{"Tus-Resumable", "Upload-Offset"}
+		version = []string{"Tus-Resumable"}
+	)
+	return []httpx.Route{
+		{Pattern: "OPTIONS /files/uploads", Access: httpx.Public(), Rate: httpx.RateRead,
+			Summary:   "What is offered of tus",
+			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: []string{"Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Checksum-Algorithm"}}},
+			Handler:   f.optionsUploads},
+		{Pattern: "POST /files/uploads", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
+			Summary:   "Begin a resumable upload (tus 1.0.0)",
+			Responses: []httpx.Response{{Status: http.StatusCreated, Headers: append([]string{"Location"}, stands...)}},
+			Problems:  append(append([]*httpx.Problem{errConcat, errTooManyUploads}, sends...), places...),
+			Handler:   f.tus(f.postUpload)},
+		{Pattern: "HEAD /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateNone,
+			Summary:   "How far a resumable upload is",
+			Responses: []httpx.Response{{Status: http.StatusOK, Headers: stands}},
+			Problems:  append(known[:len(known):len(known)], places...),
+			Handler:   f.tus(f.headUpload)},
+		{Pattern: "GET /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateRead,
+			Summary:   "A resumable upload",
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: uploadBody{}, Headers: version}},
+			Problems:  known,
+			Handler:   f.tus(f.getUpload)},
+		{Pattern: "PATCH /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateNone, Body: httpx.Stream, Override: true,
+			Summary:   "Send bytes of a resumable upload",
+			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: stands}},
+			Problems:  append(append(append([]*httpx.Problem{errUploadOffset, errOffsetDiffers, httpx.ErrUnsupportedType}, known...), sends...), places...),
+			Handler:   f.tus(f.patchUpload)},
+		{Pattern: "DELETE /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Override: true,
+			Summary:   "Give a resumable upload up",
+			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: version}},
+			Problems:  known,
+			Handler:   f.tus(f.deleteUpload)},
+	}
+}

@@ -1,0 +1,261 @@
+package files
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding"
+	"errors"
+	"fmt"
+	"hash"
+	"path"
+	"syscall"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// How a resumable upload stands.
+const (
+	uploadOpen     = "open"
+	uploadFinished = "finished" // the bytes are an item; the row answers for a lost last response
+	uploadExpired  = "expired"
+	uploadDeleted  = "deleted" // by the client; the row goes with the next round of expiry
+)
+
+const (
+	// keepEnded is how long an ended upload can still be asked about.
+	keepEnded = 24 * time.Hour
+	// mostUploads is how many uploads an owner may have open.
+	mostUploads = 1000
+)
+
+var errTooManyUploads = httpx.NewProblem(409, "too_many_uploads", "Too many uploads are open").
+	With("Finish or delete some of them, or wait until they expire.")
+
+// upload is a row of uploads that belongs to no worker.
+type upload struct {
+	id, owner uuid.UUID
+	state     string
+	length    *int64 // nil: not told yet
+	offset    int64  // bytes that are durable
+	sumState  []byte // of these bytes
+	reserved  int64
+	metadata  string // as it was sent
+	item      *uuid.UUID
+	expires   time.Time
+	expired   bool
+}
+
+const uploadColumns = `u.op_id, u.owner_id, u.state, u.length, u.durable_offset, u.sum_state, u.bytes, u.metadata, u.item_id, u.expires_at, u.expires_at < now()`
+
+func scanUpload(row pgx.Row) (u upload, err error) {
+	err = row.Scan(&u.id, &u.owner, &u.state, &u.length, &u.offset, &u.sumState, &u.reserved, &u.metadata, &u.item, &u.expires, &u.expired)
+	return u, err
+}
+
+func uploadByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (upload, error) {
+	const sql = `-- name: files.UploadByID
+		SELECT ` + uploadColumns + ` FROM uploads u WHERE u.op_id = $2 AND u.owner_id = $1 AND u.worker_id IS NULL`
+	return db.One(ctx, q, scanUpload, sql, owner, id)
+}
+
+// uploadPath is the staging file of a resumable upload. It names no worker,
+// so the death of one does not sweep it away.
+func uploadPath(owner, id uuid.UUID) string {
+	return fmt.Sprintf("%s/%s/%s.tus", stagingFolder, owner, id)
+}
+
+// complete reports whether all bytes are there.
+func (u *upload) complete() bool { return u.length != nil && u.offset == *u.length }
+
+// hash is the running SHA-256 of the durable bytes.
+func (u *upload) hash() (hash.Hash, error) {
+	sum := sha256.New()
+	if u.sumState == nil {
+		return sum, nil
+	}
+	return sum, sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(u.sumState)
+}
+
+// openUpload reserves the space, writes the row and makes the staging file,
+// in this order. A crash after the row leaves an upload whose id nobody was
+// told; it expires.
+func (f *Files) openUpload(ctx context.Context, owner uuid.UUID, length *int64, displaced int64, metadata string) (id uuid.UUID, err error) {
+	const count = `-- name: files.CountUploads
+		SELECT count(*) FROM uploads u WHERE u.owner_id = $1 AND u.state = 'open' AND u.worker_id IS NULL`
+	const sql = `-- name: files.InsertUpload
+		WITH held AS (
+		    UPDATE trees t
+		       SET reserved = t.reserved + $3
+		     WHERE t.owner_id = $1 AND t.used + t.reserved + $3 <= coalesce(t.quota, $4)
+		    RETURNING t.owner_id
+		)
+		INSERT INTO uploads (op_id, owner_id, bytes, length, metadata, expires_at)
+		SELECT $2, h.owner_id, $3, $5, $6, now() + $7::interval FROM held h`
+	open, err := db.One(ctx, f.db, db.Value[int64], count, owner)
+	if err != nil {
+		return id, err
+	}
+	if open >= mostUploads {
+		return id, errTooManyUploads
+	}
+	id = newID()
+	var reserved int64
+	if length != nil {
+		reserved = max(0, *length-displaced)
+	}
+	n, err := db.Exec(ctx, f.db, sql, owner, id, reserved, f.quota, length, metadata, f.uploadExpiry)
+	if err != nil {
+		return id, err
+	}
+	if n == 0 {
+		return id, errQuota.With(fmt.Sprintf("There is no room for %d more bytes. Delete something, or ask for more space.", reserved))
+	}
+	failpoint("reserved")
+	file, err := f.createStaged(uploadPath(owner, id))
+	if err != nil {
+		return id, f.diskError(err)
+	}
+	file.Close()
+	return id, f.disk.syncFolder(path.Dir(uploadPath(owner, id)))
+}
+
+// setLength notes the length of an upload that began without one, and
+// reserves what is missing for it.
+func (f *Files) setLength(ctx context.Context, x *seized, length int64) error {
+	const sql = `-- name: files.SetUploadLength
+		WITH held AS (
+		    UPDATE trees t
+		       SET reserved = t.reserved + $3
+		     WHERE t.owner_id = $1 AND t.used + t.reserved + $3 <= coalesce(t.quota, $4)
+		    RETURNING t.owner_id
+		)
+		UPDATE uploads u
+		   SET length = $5, bytes = u.bytes + $3
+		  FROM held h
+		 WHERE u.op_id = $2 AND u.state = 'open' AND u.length IS NULL`
+	more := max(0, length-x.reserved)
+	n, err := db.Exec(ctx, f.db, sql, x.owner, x.id, more, f.quota, length)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errQuota.With(fmt.Sprintf("There is no room for %d more bytes. Delete something, or ask for more space.", more))
+	}
+	x.length, x.reserved = &length, x.reserved+more
+	return nil
+}
+
+// save makes the received bytes durable and then, never before, the offset
+// that counts them. Each save puts the expiry off.
+func (f *Files) save(ctx context.Context, x *seized, s *staged, sum hash.Hash) error {
+	const sql = `-- name: files.SaveUpload
+		UPDATE uploads u
+		   SET durable_offset = $2, sum_state = $3, expires_at = now() + $4::interval
+		 WHERE u.op_id = $1 AND u.state = 'open'
+		RETURNING u.expires_at`
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	if err := syscall.Fdatasync(int(s.file.Fd())); err != nil && !without("fsync") {
+		if !noSpace(err) {
+			err = errors.Join(f.syncFailed(err), f.discard(ctx, x.upload, uploadDeleted, 0))
+		}
+		return f.diskError(err)
+	}
+	failpoint("synced")
+	state, err := sum.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		return err
+	}
+	expires, err := db.One(ctx, f.db, db.Value[time.Time], sql, x.id, s.size, state, f.uploadExpiry)
+	if err != nil {
+		return err
+	}
+	x.offset, x.sumState, x.expires = s.size, state, expires
+	failpoint("saved")
+	return nil
+}
+
+// endUpload ends an open upload and gives its reservation back, in a
+// transaction that holds the owner's lock; false when it has ended before.
+func endUpload(ctx context.Context, q db.Querier, owner, id uuid.UUID, state string, item *uuid.UUID, keep time.Duration) (bool, error) {
+	const sql = `-- name: files.EndUpload
+		WITH open AS (
+		    SELECT u.op_id, u.bytes FROM uploads u WHERE u.op_id = $2 AND u.state = 'open' FOR UPDATE
+		), ended AS (
+		    UPDATE uploads u
+		       SET state = $3, item_id = $4, bytes = 0, sum_state = NULL, expires_at = now() + $5::interval
+		      FROM open o WHERE u.op_id = o.op_id
+		    RETURNING o.bytes
+		)
+		UPDATE trees t SET reserved = t.reserved - e.bytes FROM ended e WHERE t.owner_id = $1`
+	n, err := db.Exec(ctx, q, sql, owner, id, state, item, keep)
+	return n == 1, err
+}
+
+// discard ends an upload that came to nothing: first the row, under the
+// owner's lock, so that no commit in flight can still use the bytes; then the
+// bytes. A crash between the two leaves them to expireUploads.
+func (f *Files) discard(ctx context.Context, u upload, state string, keep time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	ended := false
+	err := f.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+		if err = lockOwner(ctx, tx, u.owner); err == nil {
+			ended, err = endUpload(ctx, tx, u.owner, u.id, state, nil, keep)
+		}
+		return err
+	})
+	if err != nil || !ended {
+		return err
+	}
+	failpoint("discarded")
+	return ignoreNotExist(f.disk.root.Remove(uploadPath(u.owner, u.id)))
+}
+
+// expireUploads ends the uploads that nobody went on with, and forgets those
+// that ended a while ago.
+func (f *Files) expireUploads(ctx context.Context) error {
+	const due = `-- name: files.ExpiredResumable
+		SELECT u.owner_id, u.op_id FROM uploads u
+		 WHERE u.worker_id IS NULL AND u.state = 'open' AND u.expires_at < now() ORDER BY u.expires_at LIMIT 1000`
+	const ended = `-- name: files.EndedUploads
+		SELECT u.owner_id, u.op_id FROM uploads u WHERE u.worker_id IS NULL AND u.state IN ('expired', 'deleted')`
+	const forget = `-- name: files.ForgetUploads
+		DELETE FROM uploads u
+		 WHERE u.worker_id IS NULL AND u.expires_at < now() AND (u.state = 'finished' OR u.state <> 'open' AND u.op_id = ANY ($1))`
+	list, err := db.All(ctx, f.db, scanHeld, due)
+	if err != nil {
+		return err
+	}
+	for _, h := range list {
+		x, err := f.seize(ctx, h.owner, h.op)
+		if err != nil {
+			f.log.WarnContext(ctx, "an upload could not be ended yet", "upload", h.op, "error", err)
+			continue
+		}
+		if x.state == uploadOpen && x.expired {
+			err = f.discard(ctx, x.upload, uploadExpired, keepEnded)
+		}
+		x.letGo()
+		if err != nil {
+			return err
+		}
+	}
+	if list, err = db.All(ctx, f.db, scanHeld, ended); err != nil {
+		return err
+	}
+	ids := make([]uuid.UUID, len(list))
+	for i, h := range list {
+		ids[i] = h.op
+		if err := ignoreNotExist(f.disk.root.Remove(uploadPath(h.owner, h.op))); err != nil {
+			return err
+		}
+	}
+	_, err = db.Exec(ctx, f.db, forget, ids)
+	return err
+}

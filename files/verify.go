@@ -1,0 +1,251 @@
+package files
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// verifyPage is how many files are taken at a time. What was checked is
+// written down after each, so that a run that is cut off is not in vain.
+const verifyPage = 100
+
+// verification is what reading every file again found. Damaged files look
+// untouched and have other bytes than were stored.
+type verification struct {
+	Files   int64         `json:"files"`
+	Bytes   int64         `json:"bytes"`
+	Damaged int64         `json:"damaged"`
+	Changed int64         `json:"changed"` // by somebody, past the API; a scan takes it over
+	Missing int64         `json:"missing"`
+	Details []scanProblem `json:"details"` // the first hundred that do not match
+}
+
+func (v *verification) mismatches() int64 { return v.Damaged + v.Changed + v.Missing }
+
+// toCheck is a file that waits to be read.
+type toCheck struct {
+	id, owner uuid.UUID
+	checked   time.Time // zero: never
+}
+
+const unchecked = `
+	  FROM items i
+	 WHERE i.kind = 1 AND ($1::uuid IS NULL OR i.owner_id = $1) AND coalesce(i.checked_at, '0001-01-01Z') < $2`
+
+// verify reads the files that were not read since a moment, longest unread
+// first. It takes no lock and is no writer; what is changed meanwhile is
+// judged by the version that was opened.
+func (f *Files) verify(ctx context.Context, owner *uuid.UUID, since time.Time, rate int64, show func(v *verification, bytes, of int64)) (*verification, error) {
+	const total = `-- name: files.SizeToCheck
+		SELECT coalesce(sum(i.size), 0)::bigint` + unchecked
+	const page = `-- name: files.FilesToCheck
+		SELECT i.id, i.owner_id, coalesce(i.checked_at, '0001-01-01Z')` + unchecked + `
+		   AND (coalesce(i.checked_at, '0001-01-01Z'), i.id) > ($3, $4)
+		 ORDER BY 3, 1 LIMIT $5`
+	const checked = `-- name: files.SetChecked
+		UPDATE items i SET checked_at = now()
+		  FROM (SELECT x.id FROM items x WHERE x.id = ANY ($1) ORDER BY x.id FOR NO KEY UPDATE) AS good
+		 WHERE i.id = good.id`
+	v := &verification{Details: []scanProblem{}}
+	of, err := db.One(ctx, f.db, db.Value[int64], total, owner, since)
+	if err != nil {
+		return v, err
+	}
+	pace := &pace{rate: rate, began: time.Now()}
+	var last toCheck
+	for {
+		list, err := db.All(ctx, f.db, func(row pgx.Row) (c toCheck, err error) {
+			err = row.Scan(&c.id, &c.owner, &c.checked)
+			return c, err
+		}, page, owner, since, last.checked, last.id, verifyPage)
+		if err != nil || len(list) == 0 {
+			return v, err
+		}
+		var good []uuid.UUID
+		for _, c := range list {
+			last = c
+			sound, err := f.check(ctx, c, v, pace)
+			if err != nil {
+				return v, err
+			}
+			if sound {
+				good = append(good, c.id)
+			}
+			show(v, pace.read, of)
+		}
+		if _, err := db.Exec(ctx, f.db, checked, good); err != nil {
+			return v, err
+		}
+	}
+}
+
+// check reads one file and reports whether it is what was stored.
+func (f *Files) check(ctx context.Context, c toCheck, v *verification, pace *pace) (sound bool, err error) {
+	row, file, place, err := f.openToCheck(ctx, c)
+	if errors.Is(err, db.ErrNotFound) {
+		return false, nil // purged meanwhile
+	}
+	note := func(count *int64, problem string) {
+		*count++
+		if len(v.Details) < mostProblems {
+			v.Details = append(v.Details, scanProblem{shown(place), problem})
+		}
+	}
+	v.Files++
+	switch {
+	case errors.Is(err, errContentMissing):
+		note(&v.Missing, "missing")
+		return false, nil
+	case err != nil:
+		note(&v.Damaged, "it cannot be opened: "+err.Error())
+		return false, nil
+	}
+	defer file.Close()
+	pace.ctx, pace.from = ctx, file
+	sum, err := sumOf(ctx, pace)
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	info, statErr := file.Stat()
+	switch {
+	case err != nil || statErr != nil:
+		note(&v.Damaged, "it cannot be read: "+errors.Join(err, statErr).Error())
+	case !row.matches(info):
+		note(&v.Changed, "changed from outside; homebase files scan takes it over")
+	case !bytes.Equal(sum, row.SHA256):
+		note(&v.Damaged, "damaged: its bytes are not those that were stored")
+	default:
+		v.Bytes += info.Size()
+		return true, nil
+	}
+	return false, nil
+}
+
+// openToCheck opens a file in the tree, as readers do, or in the trash.
+func (f *Files) openToCheck(ctx context.Context, c toCheck) (item, *os.File, string, error) {
+	for round := 1; ; round++ {
+		got, err := f.openContent(ctx, c.owner, c.id)
+		if !errors.Is(err, db.ErrNotFound) {
+			return got.item.item, got.file, diskPath(c.owner, got.item.path), err
+		}
+		row, place, err := placeOf(ctx, f.db, c.owner, c.id)
+		if err != nil {
+			return row, nil, place, err
+		}
+		file, _, err := f.disk.open(place)
+		if err == nil {
+			return row, file, place, nil
+		}
+		if failed(err) && !errors.Is(err, fs.ErrPermission) || round == readRounds {
+			return row, nil, place, errContentMissing.Because(err)
+		}
+		if !sleep(ctx, readPause) {
+			return row, nil, place, context.Cause(ctx)
+		}
+	}
+}
+
+// pace lets bytes through at a rate, in bytes a second; 0 is no limit.
+type pace struct {
+	ctx   context.Context
+	from  io.Reader
+	rate  int64
+	read  int64
+	began time.Time
+}
+
+func (p *pace) Read(b []byte) (int, error) {
+	n, err := p.from.Read(b)
+	p.read += int64(n)
+	if p.rate > 0 {
+		due := time.Duration(float64(p.read) / float64(p.rate) * float64(time.Second))
+		if ahead := due - time.Since(p.began); ahead > 0 && !sleep(p.ctx, ahead) {
+			return n, context.Cause(p.ctx)
+		}
+	}
+	return n, err
+}
+
+func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) error {
+	flags, who := sh.Flags("files verify"), ""
+	rate := flags.Int64("rate", 0, "read at most this many `MB` a second; 0 is no limit")
+	older := flags.Duration("older-than", 0, "pass over what was read within this `TIME`, as 720h: so a run that was cut off is continued")
+	asJSON := flags.Bool("json", false, "as JSON")
+	if err := flags.ParseOptional(args, &who); err != nil {
+		return err
+	}
+	return f.asWorker(ctx, func() error {
+		var owner *uuid.UUID
+		if who != "" {
+			owners, err := f.owners(ctx, who)
+			if err != nil {
+				return err
+			}
+			owner = &owners[0].id
+		}
+		line := newProgress(sh.Stderr)
+		v, err := f.verify(ctx, owner, time.Now().Add(-*older), *rate*1e6, func(v *verification, bytes, of int64) {
+			line.show("%d files, %d of %d MB, %d do not match", v.Files, bytes/1e6, of/1e6, v.mismatches())
+		})
+		line.end()
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			if err := json.NewEncoder(sh.Stdout).Encode(v); err != nil {
+				return err
+			}
+		} else {
+			for _, d := range v.Details {
+				fmt.Fprintf(sh.Stdout, "%q: %s\n", d.Path, d.Problem)
+			}
+			fmt.Fprintf(sh.Stdout, "%d files (%d bytes) are sound; %d damaged, %d changed from outside, %d missing.\n",
+				v.Files-v.mismatches(), v.Bytes, v.Damaged, v.Changed, v.Missing)
+		}
+		if n := v.mismatches(); n > 0 {
+			return fmt.Errorf("%d files are not what was stored", n)
+		}
+		return nil
+	})
+}
+
+// progress is one line on a terminal that is written over, at most five
+// times a second. Elsewhere it is silent.
+type progress struct {
+	w     io.Writer
+	shown time.Time
+}
+
+func newProgress(w io.Writer) *progress {
+	if f, ok := w.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeCharDevice != 0 {
+			return &progress{w: w}
+		}
+	}
+	return &progress{}
+}
+
+func (p *progress) show(format string, args ...any) {
+	if p.w != nil && time.Since(p.shown) > 200*time.Millisecond {
+		p.shown = time.Now()
+		fmt.Fprintf(p.w, "\r\x1b[K"+format, args...)
+	}
+}
+
+func (p *progress) end() {
+	if p.w != nil {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
