@@ -1,4 +1,185 @@
-// Package portfolio is the content of a person's portfolio site: profile,
-// projects, skills, experience, and an inbox. It knows nothing of passwords
-// or disks: it asks who calls through httpx and keeps file ids.
+// Package portfolio is the content of a person's portfolio site: a profile,
+// four ordered collections (projects, skills, experience, education), their
+// form as a JSON Resume, and an inbox. It knows nothing of passwords or
+// disks: it asks httpx who calls, and keeps ids of files.
+//
+// What it promises:
+//   - A stranger sees what is published, and nothing else: no draft, no
+//     picture that only a draft names.
+//   - Public answers are encoded once and kept in memory. What changes the
+//     portfolio forgets them on this worker before it answers, and on the
+//     others by a notification of its own transaction; while a worker cannot
+//     know what it missed, it reads the database each time.
+//   - An ETag never stands for two contents: revisions come from one clock
+//     and are never used again.
+//   - A slug that once led to a project leads to it as long as it exists.
+//   - A message that got through the form is kept, if need be aside as spam;
+//     what a flood can add to the database is bounded.
+//   - Every change of content and inbox is audited in its transaction. The
+//     addresses of strangers are kept nowhere.
 package portfolio
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"homebase/audit"
+	"homebase/auth"
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Config is what the portfolio needs of others.
+type Config struct {
+	DB    *db.DB
+	Audit *audit.Log
+	// Keys gives the derived keys of a purpose: the first signs, all verify.
+	Keys func(purpose string) [][]byte
+	// PublicURL is the server's own address, for the links in a resume.
+	PublicURL string
+	// Image opens the stripped rendition of a picture that fits into size
+	// pixels each way; httpx.ErrNotFound or db.ErrNotFound when there is
+	// none. Nil: the portfolio shows no pictures.
+	Image func(ctx context.Context, fileID uuid.UUID, size int) (Rendition, error)
+	// Send queues a mail in the transaction. Nil: no mail is configured.
+	Send func(ctx context.Context, tx db.Querier, to, subject, text string) error
+	// NotifyTo is who is told of a new message; "" is the profile's address.
+	NotifyTo string
+}
+
+// Portfolio is the room. Make one with New.
+type Portfolio struct {
+	Config
+	projects   *collection[Project, ProjectFields, *Project]
+	skills     *collection[Skill, SkillFields, *Skill]
+	experience *collection[Experience, ExperienceFields, *Experience]
+	education  *collection[Education, EducationFields, *Education]
+
+	current atomic.Pointer[snapshot] // what strangers see; nil: not known
+	filling chan struct{}            // holds one: who reads it anew
+
+	mu      sync.Mutex // orders forgetting and keeping
+	changes uint64     // how often current was forgotten
+}
+
+// New makes the room. It reads no key and no database.
+func New(cfg Config) *Portfolio {
+	p := &Portfolio{Config: cfg, filling: make(chan struct{}, 1)}
+	p.projects = &collection[Project, ProjectFields, *Project]{p: p, kind: "projects", wild: "slug", status: draft,
+		list: func(c *content) *[]Project { return &c.Projects }}
+	p.skills = &collection[Skill, SkillFields, *Skill]{p: p, kind: "skills", wild: "id", status: published,
+		list: func(c *content) *[]Skill { return &c.Skills }}
+	p.experience = &collection[Experience, ExperienceFields, *Experience]{p: p, kind: "experience", wild: "id", status: draft,
+		list: func(c *content) *[]Experience { return &c.Experience }}
+	p.education = &collection[Education, EducationFields, *Education]{p: p, kind: "education", wild: "id", status: draft,
+		list: func(c *content) *[]Education { return &c.Education }}
+	return p
+}
+
+// channel carries the news that something of the portfolio changed.
+const channel = "portfolio"
+
+// Start registers with the listener; call it before the listener runs.
+func (p *Portfolio) Start(context.Context) error {
+	p.DB.Listener().On(channel, func(string) { p.forget() })
+	p.DB.Listener().OnMissed(p.forget)
+	return nil
+}
+
+// Jobs keep the inbox within its bounds.
+func (p *Portfolio) Jobs() []db.Job {
+	return []db.Job{{Name: "portfolio.sweep", Every: 10 * time.Minute, Run: p.sweep}}
+}
+
+// Commands are the operator's verbs of this room.
+func (p *Portfolio) Commands() []db.Command {
+	return []db.Command{{
+		Name: "portfolio import", Args: "FILE [--dry-run] [--json]",
+		Summary: "take profile and entries over from a JSON Resume (- is standard input)", Run: p.importCommand,
+	}}
+}
+
+// content is the whole portfolio.
+type content struct {
+	Profile    Profile
+	Projects   []Project
+	Skills     []Skill
+	Experience []Experience
+	Education  []Education
+	Slugs      map[string]uuid.UUID // every slug that ever led to a project
+}
+
+// load reads the whole portfolio, drafts too. It is small: that is what the
+// bounds of collections and texts are for.
+func (p *Portfolio) load(ctx context.Context, q db.Querier) (*content, error) {
+	c := new(content)
+	for _, load := range []func(context.Context, db.Querier, *content) error{
+		loadProfile, p.projects.load, p.skills.load, p.experience.load, p.education.load, loadSlugs,
+	} {
+		if err := load(ctx, q, c); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// whole reads the portfolio as it was at one moment.
+func (p *Portfolio) whole(ctx context.Context) (c *content, err error) {
+	err = p.DB.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := db.Exec(ctx, tx, `SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`); err != nil {
+			return err
+		}
+		c, err = p.load(ctx, tx)
+		return err
+	})
+	return c, err
+}
+
+// change runs fn in a transaction on the whole portfolio, which no other
+// change can run beside, with the revision that belongs to the change. When
+// its outcome is not known, what is kept in memory is forgotten all the same.
+func (p *Portfolio) change(ctx context.Context, fn func(tx pgx.Tx, c *content, revision int64) error) error {
+	defer p.forget()
+	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
+		revision, err := db.One(ctx, tx, db.Value[int64], `
+-- name: portfolio.Tick
+UPDATE portfolio SET clock = clock + 1 RETURNING clock`)
+		if err != nil {
+			return err
+		}
+		c, err := p.load(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := fn(tx, c, revision); err != nil {
+			return err
+		}
+		return db.Notify(ctx, tx, channel, "")
+	})
+}
+
+// sign makes a token of a time and an id that only this platform can make, for
+// one purpose; signed reads it.
+func (p *Portfolio) sign(purpose string, at time.Time, id uuid.UUID) string {
+	data := binary.BigEndian.AppendUint64(id[:], uint64(at.UnixMilli()))
+	return base64.RawURLEncoding.EncodeToString(auth.NewSealer(p.Keys, purpose).Seal(data, ""))
+}
+
+func (p *Portfolio) signed(purpose, token string) (at time.Time, id uuid.UUID, ok bool) {
+	// Strict: one token has one spelling.
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil {
+		return at, id, false
+	}
+	data, err := auth.NewSealer(p.Keys, purpose).Open(sealed, "")
+	if err != nil || len(data) != 24 {
+		return at, id, false
+	}
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(data[16:]))), uuid.UUID(data[:16]), true
+}

@@ -1,0 +1,349 @@
+package crash
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const password = "seven purple otters dancing"
+
+// rig is a machine under test: a PostgreSQL with fsync, a data directory, and
+// two servers that share both.
+type rig struct {
+	t       testing.TB
+	binary  string
+	dir     string // outlives a power cut: logs, secrets, sockets
+	disk    string // what a power cut hits: PostgreSQL and the data directory
+	image   string // of the disk, "" where the power is never cut
+	bin     string // of PostgreSQL
+	login   *syscall.Credential
+	pg      *exec.Cmd
+	servers [2]*server
+}
+
+type server struct {
+	*exec.Cmd
+	url   string
+	ended chan struct{}
+}
+
+// newRig builds the program with its failpoints and brings up PostgreSQL.
+func newRig(t testing.TB, power bool) *rig {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "hb-crash-")
+	must(t, err)
+	r := &rig{t: t, dir: dir, disk: filepath.Join(dir, "disk"), binary: filepath.Join(dir, "homebase")}
+	t.Cleanup(r.takeDown)
+	must(t, os.Chmod(dir, 0o711))
+	must(t, os.Mkdir(r.disk, 0o711))
+	build := exec.Command("go", "build", "-tags", "failpoint", "-buildvcs=false", "-o", r.binary, "homebase")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	postgres, err := exec.LookPath("postgres")
+	if err != nil {
+		found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+		if len(found) == 0 {
+			t.Fatal("PostgreSQL is not installed")
+		}
+		postgres = found[len(found)-1]
+	}
+	postgres, err = filepath.EvalSymlinks(postgres)
+	must(t, err)
+	r.bin = filepath.Dir(postgres)
+	if os.Geteuid() == 0 { // PostgreSQL refuses root
+		u, err := user.Lookup("postgres")
+		must(t, err)
+		uid, _ := strconv.Atoi(u.Uid)
+		gid, _ := strconv.Atoi(u.Gid)
+		r.login = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	}
+	if power {
+		r.image = filepath.Join(dir, "image")
+		r.run("truncate", "-s", "1G", r.image)
+		r.run("mkfs.ext4", "-q", "-F", "-m", "0", r.image)
+		r.mount()
+	}
+	for _, folder := range []string{r.disk + "/pg", dir + "/socket"} {
+		must(t, os.Mkdir(folder, 0o700))
+		if r.login != nil {
+			must(t, os.Chown(folder, int(r.login.Uid), int(r.login.Gid)))
+		}
+	}
+	if out, err := r.postgres("initdb", "-D", r.disk+"/pg", "-A", "trust", "-U", "homebase", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v: %s", err, out)
+	}
+	syscall.Sync()
+	r.startPostgres()
+	return r
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) run(name string, args ...string) {
+	r.t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		r.t.Fatalf("%s %v: %v: %s", name, args, err, out)
+	}
+}
+
+// takeDown leaves nothing behind, whatever state the test ended in.
+func (r *rig) takeDown() {
+	for _, s := range r.servers {
+		s.kill()
+	}
+	r.killPostgres()
+	if r.image != "" {
+		for range 50 {
+			if exec.Command("umount", r.disk).Run() == nil {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	if r.t.Failed() {
+		r.t.Logf("the state is kept in %s", r.dir)
+		return
+	}
+	os.RemoveAll(r.dir)
+}
+
+func (r *rig) postgres(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(r.bin, name), args...)
+	cmd.Dir, cmd.Env = "/", []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: r.login}
+	return cmd
+}
+
+func (r *rig) databaseURL() string { return "postgres://homebase@/postgres?host=" + r.dir + "/socket" }
+
+// startPostgres starts it with everything durable. Commits are held back for
+// a moment before they are flushed, so that more of them are in flight when
+// something is killed.
+func (r *rig) startPostgres() {
+	r.t.Helper()
+	os.Remove(r.disk + "/pg/postmaster.pid")
+	r.pg = r.postgres("postgres", "-D", r.disk+"/pg", "-c", "listen_addresses=", "-c", "unix_socket_directories="+r.dir+"/socket",
+		"-c", "shared_buffers=32MB", "-c", "max_wal_size=64MB", "-c", "log_min_messages=fatal", "-c", "commit_delay=3000", "-c", "commit_siblings=0",
+		"-c", "max_connections=80")
+	log, err := os.OpenFile(r.dir+"/postgres.log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	must(r.t, err)
+	defer log.Close()
+	r.pg.Stdout, r.pg.Stderr = log, log
+	must(r.t, r.pg.Start())
+	await(r.t, "PostgreSQL answers", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		conn, err := pgx.Connect(ctx, r.databaseURL())
+		if err != nil {
+			return false
+		}
+		return conn.Close(ctx) == nil
+	})
+}
+
+// killPostgres kills the postmaster and all its children at once.
+func (r *rig) killPostgres() {
+	if r.pg == nil || r.pg.Process == nil {
+		return
+	}
+	pids := []int{r.pg.Process.Pid}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range stats {
+		b, _ := os.ReadFile(name)
+		_, rest, _ := strings.Cut(string(b), ") ")
+		if f := strings.Fields(rest); len(f) > 1 && f[1] == strconv.Itoa(pids[0]) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			pids = append(pids, pid)
+		}
+	}
+	for _, pid := range pids {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+	r.pg.Wait()
+	r.pg = nil
+	for _, pid := range pids[1:] { // they are init's now
+		for syscall.Kill(pid, 0) == nil && !gone(pid) {
+			time.Sleep(2 * time.Millisecond)
+		}
+	}
+}
+
+func gone(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || bytes.Contains(b, []byte(") Z "))
+}
+
+func (r *rig) mount() {
+	r.t.Helper()
+	r.run("mount", "-o", "loop", r.image, r.disk)
+	must(r.t, os.Chmod(r.disk, 0o711))
+}
+
+// cutPower shuts the file system down without flushing its journal, kills
+// everything, and mounts what a machine would find after the cut.
+func (r *rig) cutPower() {
+	r.t.Helper()
+	disk, err := os.Open(r.disk)
+	must(r.t, err)
+	const shutdown, noLogFlush = 0x8004587d, 2
+	flag := uint32(noLogFlush)
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, disk.Fd(), shutdown, uintptr(unsafe.Pointer(&flag)))
+	disk.Close()
+	if errno != 0 {
+		r.t.Fatalf("shut the file system down: %v", errno)
+	}
+	for _, s := range r.servers {
+		s.kill()
+	}
+	r.killPostgres()
+	await(r.t, "the disk can be unmounted", func() bool { return syscall.Unmount(r.disk, 0) == nil })
+	r.mount()
+	r.startPostgres()
+}
+
+// environment is what every process of the program gets.
+func (r *rig) environment(listen string) []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOMEBASE_LISTEN=" + listen, "HOMEBASE_PUBLIC_URL=http://127.0.0.1:1",
+		"HOMEBASE_DATABASE_URL=" + r.databaseURL(), "HOMEBASE_DATA_DIR=" + r.disk + "/data", "HOMEBASE_STATE_DIR=" + r.dir + "/state",
+		"HOMEBASE_MIN_FREE=1MiB", "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_LOG_LEVEL=warn", "ABLATE=" + os.Getenv("ABLATE")}
+}
+
+// launch starts server i; failpoint may be empty. It does not wait.
+func (r *rig) launch(i int, failpoint string) *server {
+	r.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(r.t, err)
+	address := l.Addr().String()
+	l.Close()
+	s := &server{Cmd: exec.Command(r.binary, "serve"), url: "http://" + address + "/api/v1", ended: make(chan struct{})}
+	s.Env = append(r.environment(address), "FAILPOINT="+failpoint)
+	log, err := os.OpenFile(fmt.Sprintf("%s/server%d.log", r.dir, i), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	must(r.t, err)
+	defer log.Close()
+	s.Stderr = log
+	must(r.t, s.Start())
+	go func() { s.Wait(); close(s.ended) }()
+	if i < len(r.servers) {
+		r.servers[i] = s
+	}
+	return s
+}
+
+func (s *server) kill() {
+	if s != nil {
+		s.Process.Kill()
+		<-s.ended
+	}
+}
+
+func (s *server) running() bool {
+	if s == nil {
+		return false
+	}
+	select {
+	case <-s.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// stopped reports whether the server hangs at a SIGSTOP.
+func (s *server) stopped() bool {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Process.Pid))
+	return bytes.Contains(b, []byte(") T "))
+}
+
+var probe = &http.Client{Timeout: time.Second}
+
+func (s *server) ready() bool {
+	res, err := probe.Get(s.url + "/system/ready")
+	if err != nil {
+		return false
+	}
+	res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+// bringUp starts the servers that do not run and waits until all are ready.
+func (r *rig) bringUp(failpoints ...string) {
+	r.t.Helper()
+	for i, s := range r.servers {
+		if !s.running() {
+			point := ""
+			if i < len(failpoints) {
+				point = failpoints[i]
+			}
+			r.launch(i, point)
+		}
+	}
+	await(r.t, "the servers are ready", func() bool {
+		return !slices.ContainsFunc(r.servers[:], func(s *server) bool { return s.running() && !s.ready() })
+	})
+}
+
+// command runs a command beside the servers.
+func (r *rig) command(stdin string, args ...string) (string, error) {
+	cmd := exec.Command(r.binary, args...)
+	cmd.Env, cmd.Stdin = r.environment("127.0.0.1:1"), strings.NewReader(stdin)
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	out, err := cmd.Output()
+	if err != nil {
+		out = append(out, log.Bytes()...)
+	}
+	return string(out), err
+}
+
+// count asks the database for a number.
+func (r *rig) count(sql string) (n int) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, r.databaseURL())
+	must(r.t, err)
+	defer conn.Close(ctx)
+	must(r.t, conn.QueryRow(ctx, sql).Scan(&n))
+	return n
+}
+
+func await(t testing.TB, what string, held func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(40 * time.Second); !held(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it did not come about that %s", what)
+		}
+	}
+}
+
+const contSignal = syscall.SIGCONT
+
+// staged are the files that lie in staging.
+func (r *rig) staged() []string {
+	left, err := filepath.Glob(r.disk + "/data/staging/*/*")
+	must(r.t, err)
+	return left
+}

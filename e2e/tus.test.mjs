@@ -1,0 +1,171 @@
+// Resumable uploads by tus-js-client, the client that browsers use. It needs
+// a running server, a user, and a command that kills the server as a crash
+// would, kill -9, and starts it again on the same data:
+//
+//   HOMEBASE_URL=http://localhost:8080 HOMEBASE_EMAIL=… HOMEBASE_PASSWORD=… \
+//   HOMEBASE_RESTART='…' node --test e2e/tus.test.mjs
+//
+// HOMEBASE_TUS_MIB is how much is sent through the crash, 256 by default.
+import assert from 'node:assert/strict'
+import { exec } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { before, test } from 'node:test'
+import { promisify } from 'node:util'
+import { Upload } from 'tus-js-client'
+
+const { HOMEBASE_URL: url, HOMEBASE_EMAIL: email, HOMEBASE_PASSWORD: password, HOMEBASE_RESTART: restart } = process.env
+for (const [name, value] of Object.entries({ HOMEBASE_URL: url, HOMEBASE_EMAIL: email, HOMEBASE_PASSWORD: password, HOMEBASE_RESTART: restart })) {
+  assert.ok(value, `${name} is not set`)
+}
+// What is ours means nothing to the server, which refuses unknown settings.
+const ours = ['HOMEBASE_URL', 'HOMEBASE_EMAIL', 'HOMEBASE_PASSWORD', 'HOMEBASE_RESTART', 'HOMEBASE_TUS_MIB']
+const others = Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.includes(name)))
+const size = Number(process.env.HOMEBASE_TUS_MIB ?? 256) << 20
+const api = `${url}/api/v1`
+
+let token
+
+before(async () => {
+  const answer = await fetch(`${api}/auth/login`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ email, password, mode: 'token' }),
+  })
+  assert.equal(answer.status, 200)
+  token = (await answer.json()).access_token
+})
+
+const headers = () => ({ Authorization: `Bearer ${token}` })
+const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex')
+
+// send uploads a source under a name. It resolves to the whole story: every
+// request that was sent, and the last answer. started gets the upload and its
+// progress while it runs.
+const send = (source, name, options = {}, started = () => {}) =>
+  new Promise((resolve, reject) => {
+    const requests = []
+    const upload = new Upload(source, {
+      endpoint: `${api}/files/uploads`,
+      headers: headers(),
+      metadata: { filename: name, path: '/documents' },
+      retryDelays: [100, 200, 500, 1000, 2000, 3000, 5000, 5000, 5000],
+      onAfterResponse: (req, res) => requests.push({ method: req.getMethod(), status: res.getStatus(), offset: res.getHeader('Upload-Offset') }),
+      onProgress: (sent) => started(upload, sent),
+      onError: reject,
+      onSuccess: ({ lastResponse }) => resolve({ upload, requests, lastResponse }),
+      ...options,
+    })
+    upload.start()
+  })
+
+// stored asserts that the file is there, whole, and named by its upload.
+const stored = async (name, want) => {
+  const answer = await fetch(`${api}/files/content/documents/${name}`, { headers: headers() })
+  assert.equal(answer.status, 200)
+  const hash = createHash('sha256')
+  let length = 0
+  for await (const piece of answer.body) {
+    hash.update(piece)
+    length += piece.length
+  }
+  assert.equal(length, want.length)
+  assert.equal(hash.digest('hex'), sha256(want))
+  assert.equal(answer.headers.get('etag'), `"${sha256(want)}"`)
+}
+
+test('plain', async () => {
+  const want = randomBytes(3_000_000)
+  const { requests, lastResponse } = await send(want, 'plain.bin')
+  assert.deepEqual(requests.map((r) => `${r.method} ${r.status}`), ['POST 201', 'PATCH 204'])
+  assert.match(lastResponse.getHeader('Content-Location'), /^\/api\/v1\/files\/items\/[0-9a-f-]{36}$/)
+  await stored('plain.bin', want)
+})
+
+test('in chunks, the first with the creation, by POST alone', async () => {
+  const want = randomBytes(3_000_000)
+  const { requests } = await send(want, 'chunks.bin', { chunkSize: 700_000, uploadDataDuringCreation: true, overridePatchMethod: true })
+  assert.deepEqual(requests.map((r) => r.offset), ['700000', '1400000', '2100000', '2800000', '3000000'])
+  assert.ok(requests.every((r) => r.method === 'POST'))
+  await stored('chunks.bin', want)
+})
+
+test('pause and resume', async () => {
+  const want = randomBytes(40_000_000)
+  let first
+  await new Promise((resolve, reject) => {
+    const upload = new Upload(want, {
+      endpoint: `${api}/files/uploads`,
+      headers: headers(),
+      metadata: { filename: 'pause.bin', path: '/documents' },
+      chunkSize: 5_000_000,
+      onChunkComplete: (_, accepted) => {
+        if (accepted >= 10_000_000 && !first) {
+          first = upload.url
+          upload.abort().then(resolve, reject)
+        }
+      },
+      onError: reject,
+      onSuccess: () => reject(new Error('it was not paused')),
+    })
+    upload.start()
+  })
+  const { requests } = await send(want, 'pause.bin', { uploadUrl: first })
+  assert.equal(requests[0].method, 'HEAD')
+  assert.ok(Number(requests[0].offset) >= 10_000_000, `it went on from ${requests[0].offset}`)
+  assert.ok(requests.every((r) => r.method !== 'POST'), 'it began again')
+  await stored('pause.bin', want)
+  // Asked again, the finished upload is still known.
+  const again = await send(want, 'pause.bin', { uploadUrl: first })
+  assert.deepEqual(again.requests.map((r) => `${r.method} ${r.offset}`), [`HEAD ${want.length}`])
+})
+
+test('killed in the middle of one long PATCH, it goes on and never from zero', async () => {
+  const want = randomBytes(size)
+  let killed
+  const { requests } = await send(want, 'killed.bin', {}, (_, sent) => {
+    if (sent >= size / 2 && !killed) killed = promisify(exec)(restart, { env: others })
+  })
+  await killed
+  const offsets = requests.filter((r) => r.method === 'HEAD' && r.status === 200).map((r) => Number(r.offset))
+  console.log(`went on from ${offsets} of ${size}`)
+  assert.ok(offsets.length > 0, 'the kill was not noticed')
+  assert.ok(offsets[0] > 0, 'it went on from zero')
+  assert.equal(requests.filter((r) => r.method === 'POST').length, 1)
+  await stored('killed.bin', want)
+})
+
+test('the length is told late', async () => {
+  const want = randomBytes(3_000_000)
+  await send(Readable.from([want.subarray(0, 1_000_000), want.subarray(1_000_000)]), 'late.bin', { uploadLengthDeferred: true, chunkSize: 800_000 })
+  await stored('late.bin', want)
+})
+
+test('zero bytes', async () => {
+  const want = Buffer.alloc(0)
+  const { requests } = await send(want, 'zero.bin')
+  assert.deepEqual(requests.map((r) => `${r.method} ${r.status}`), ['POST 201'])
+  await stored('zero.bin', want)
+})
+
+test('given up, it is gone', async () => {
+  const want = randomBytes(10_000_000)
+  let given
+  await new Promise((resolve, reject) => {
+    const upload = new Upload(want, {
+      endpoint: `${api}/files/uploads`,
+      headers: headers(),
+      metadata: { filename: 'given-up.bin', path: '/documents' },
+      chunkSize: 1_000_000,
+      onChunkComplete: () => {
+        given ??= upload.url
+        upload.abort(true).then(resolve, reject)
+      },
+      onError: reject,
+      onSuccess: () => reject(new Error('it was not given up')),
+    })
+    upload.start()
+  })
+  const answer = await fetch(given, { method: 'HEAD', headers: { ...headers(), 'Tus-Resumable': '1.0.0' } })
+  assert.equal(answer.status, 404)
+})

@@ -1,0 +1,212 @@
+package portfolio
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	senderPosts  = 3 // of one network in senderWindow; more is 429
+	senderWindow = time.Hour
+	globalPosts  = 30 // of everyone in globalWindow; more is kept as spam
+	globalWindow = 24 * time.Hour
+
+	maxSpam    = 1000 // rows
+	spamScore  = 3    // and more is spam
+	maxMessage = 4_000
+)
+
+// ContactPost is the body of POST /portfolio/contact.
+type ContactPost struct {
+	Token   string `json:"token"`
+	Nonce   string `json:"nonce"`
+	Name    string `json:"name"`
+	Email   string `json:"email"`
+	Subject string `json:"subject"`
+	Message string `json:"message"`
+	Website string `json:"website"` // the honeypot: a field that people do not see
+}
+
+func (m ContactPost) check() error {
+	var f httpx.Fields
+	checkLine(&f, "#/name", m.Name, true)
+	checkEmail(&f, "#/email", m.Email)
+	checkLine(&f, "#/subject", m.Subject, false)
+	checkText(&f, "#/message", m.Message, maxMessage)
+	if strings.TrimSpace(m.Message) == "" {
+		f.Add("#/message", "required", "This must not be empty.")
+	}
+	return f.Err()
+}
+
+// digest is equal for texts that differ in digits, case and punctuation only.
+func (m ContactPost) digest() []byte {
+	sum := sha256.Sum256([]byte(strings.Map(func(c rune) rune {
+		if !unicode.IsLetter(c) {
+			return -1
+		}
+		return unicode.ToLower(c)
+	}, m.Message)))
+	return sum[:]
+}
+
+var (
+	linkForm   = regexp.MustCompile(`(?i)https?://|\bwww\.`)
+	markupForm = regexp.MustCompile(`(?i)<a\s|\[url|\[link`)
+)
+
+// judge says how much like spam the message is, and why.
+func (m ContactPost) judge(seen bool) (score int, reasons []string) {
+	reasons = []string{}
+	blame := func(points int, reason string) {
+		if points > 0 {
+			score, reasons = score+points, append(reasons, reason)
+		}
+	}
+	blame(min(len(m.Website), 1)*10, "honeypot")
+	blame(map[bool]int{true: 5}[seen], "duplicate")
+	blame(map[bool]int{true: 5}[markupForm.MatchString(m.Message) || linkForm.MatchString(m.Name+" "+m.Subject)], "markup")
+	blame(min(len(linkForm.FindAllStringIndex(m.Message, -1)), 10), "links")
+	return score, reasons
+}
+
+// postContact serves POST /portfolio/contact. Whether a message was taken for
+// spam cannot be told from the answer.
+func (p *Portfolio) postContact(w http.ResponseWriter, r *http.Request) error {
+	in, err := httpx.ReadJSON[ContactPost](w, r)
+	if err != nil {
+		return err
+	}
+	if err := in.check(); err != nil {
+		return err
+	}
+	expires, err := p.solved(in.Token, in.Nonce)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	err = p.DB.InTx(ctx, func(tx pgx.Tx) error {
+		if err := p.limitSender(ctx, tx); err != nil {
+			return err
+		}
+		token := sha256.Sum256([]byte(in.Token))
+		first, err := db.Exec(ctx, tx, `
+-- name: portfolio.SpendToken
+INSERT INTO portfolio_spent_tokens (token, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, token[:16], expires)
+		if err == nil && first == 0 {
+			err = errChallenge
+		}
+		if err != nil {
+			return err
+		}
+		return p.keepMessage(ctx, tx, in)
+	})
+	if err == nil {
+		w.WriteHeader(http.StatusAccepted)
+	}
+	return err
+}
+
+// limitSender counts by network, under a keyed hash: who wrote when stays
+// unknown to whoever reads the database. Networks that cannot be told apart
+// are not counted: one count for all would lock all out.
+func (p *Portfolio) limitSender(ctx context.Context, tx db.Querier) error {
+	network := httpx.ClientNetwork(ctx)
+	if !network.IsValid() {
+		return nil
+	}
+	hash := hmac.New(sha256.New, p.Keys("contact sender")[0])
+	hash.Write([]byte(network.String()))
+	posts, since, err := countPost(ctx, tx, hash.Sum(nil)[:16], senderWindow)
+	if err == nil && posts > senderPosts {
+		return httpx.ErrRateLimited.With("You have sent several messages already; write again later.").RetryAfter(time.Until(since.Add(senderWindow)))
+	}
+	return err
+}
+
+// everyone is the sender under which all messages that are no spam count.
+var everyone = []byte{}
+
+// countPost counts one more in the sender's window, or begins a new one. The
+// sender's next post waits for this transaction.
+func countPost(ctx context.Context, tx db.Querier, sender []byte, window time.Duration) (posts int, since time.Time, err error) {
+	since, err = db.One(ctx, tx, func(row pgx.Row) (at time.Time, err error) {
+		err = row.Scan(&posts, &at)
+		return at, err
+	}, `
+-- name: portfolio.CountPost
+INSERT INTO portfolio_contact_counts AS c (sender, since, posts) VALUES ($1, now(), 1)
+    ON CONFLICT (sender) DO UPDATE
+   SET posts = CASE WHEN c.since > now() - $2 * interval '1 second' THEN c.posts + 1 ELSE 1 END,
+       since = CASE WHEN c.since > now() - $2 * interval '1 second' THEN c.since ELSE now() END
+RETURNING posts, since`, sender, window.Seconds())
+	return posts, since, err
+}
+
+func (p *Portfolio) keepMessage(ctx context.Context, tx db.Querier, in ContactPost) error {
+	seen, err := db.One(ctx, tx, db.Value[bool], `
+-- name: portfolio.MessageSeen
+SELECT EXISTS (SELECT FROM portfolio_messages WHERE digest = $1)`, in.digest())
+	if err != nil {
+		return err
+	}
+	state := "new"
+	score, reasons := in.judge(seen)
+	if score >= spamScore {
+		state = "spam"
+	} else if posts, _, err := countPost(ctx, tx, everyone, globalWindow); err != nil {
+		return err
+	} else if posts > globalPosts {
+		state, reasons = "spam", append(reasons, "flood")
+	}
+	if _, err := db.Exec(ctx, tx, `
+-- name: portfolio.InsertMessage
+INSERT INTO portfolio_messages (id, state, name, email, subject, message, score, reasons, digest)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, uuid.Must(uuid.NewV7()), state,
+		in.Name, in.Email, in.Subject, in.Message, score, reasons, in.digest()); err != nil {
+		return err
+	}
+	if state == "spam" {
+		return trimSpam(ctx, tx)
+	}
+	return p.notify(ctx, tx, in)
+}
+
+// trimSpam keeps what is least like spam, and of that the newest.
+func trimSpam(ctx context.Context, tx db.Querier) error {
+	_, err := db.Exec(ctx, tx, `
+-- name: portfolio.TrimSpam
+DELETE FROM portfolio_messages
+ WHERE id IN (SELECT id FROM portfolio_messages WHERE state = 'spam' ORDER BY score, id DESC OFFSET $1)`, maxSpam)
+	return err
+}
+
+// notify tells the owner by mail. Nothing that a stranger wrote comes into a
+// header but the subject, which is one line.
+func (p *Portfolio) notify(ctx context.Context, tx db.Querier, in ContactPost) error {
+	if p.Send == nil {
+		return nil
+	}
+	to := p.NotifyTo
+	if to == "" {
+		var c content
+		if err := loadProfile(ctx, tx, &c); err != nil || c.Profile.Email == "" {
+			return err
+		}
+		to = c.Profile.Email
+	}
+	return p.Send(ctx, tx, to, strings.TrimSpace("New message: "+in.Subject),
+		in.Name+" <"+in.Email+"> wrote to you through your portfolio:\n\n"+in.Message+"\n")
+}

@@ -1,0 +1,115 @@
+package portfolio
+
+import (
+	"fmt"
+	"net/mail"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"homebase/httpx"
+)
+
+// The bounds of texts, in characters, and of lists.
+const (
+	maxLine    = 200
+	maxSummary = 4_000
+	maxBody    = 50_000
+	maxURL     = 2_000
+	maxList    = 50
+)
+
+// Link is a named address.
+type Link struct {
+	Label string `json:"label"`
+	URL   string `json:"url"` // https, http or mailto
+}
+
+// checkLine holds a text of one line to its bounds.
+func checkLine(f *httpx.Fields, at, text string, required bool) {
+	if required && strings.TrimSpace(text) == "" {
+		f.Add(at, "required", "This must not be empty.")
+	}
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		f.Add(at, "control_character", "This is one line of text, without control characters.")
+	}
+	checkText(f, at, text, maxLine)
+}
+
+// checkText is for a text of several lines. Markdown is text to us.
+func checkText(f *httpx.Fields, at, text string, most int) {
+	if utf8.RuneCountInString(text) > most {
+		f.Add(at, "too_long", fmt.Sprintf("This has at most %d characters.", most))
+	}
+}
+
+func checkEmail(f *httpx.Fields, at, text string) {
+	a, err := mail.ParseAddress(text)
+	if err != nil || a.Address != text || len(text) > 254 || strings.ContainsFunc(text, unicode.IsControl) {
+		f.Add(at, "invalid", "This must be an address such as name@example.com.")
+	}
+}
+
+// checkURL refuses what a page must not link to, as javascript: addresses.
+func checkURL(f *httpx.Fields, at, text string, required bool) {
+	u, err := url.Parse(text)
+	if err == nil && len(text) <= maxURL && !strings.ContainsAny(text, " \t") &&
+		(text == "" && !required || (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" || u.Scheme == "mailto" && u.Opaque != "") {
+		return
+	}
+	f.Add(at, "invalid", "This must be an address that begins with https://, http:// or mailto:.")
+}
+
+// checkList holds a list to its bounds and each of its values to check. It is
+// never null, and nothing in it is there twice.
+func checkList[T comparable](f *httpx.Fields, at string, list *[]T, check func(at string, v T)) {
+	if *list == nil {
+		*list = []T{}
+	}
+	if len(*list) > maxList {
+		f.Add(at, "too_many", fmt.Sprintf("At most %d of these.", maxList))
+		return
+	}
+	for i, v := range *list {
+		check(at+"/"+strconv.Itoa(i), v)
+		if slices.Contains((*list)[:i], v) {
+			f.Add(at+"/"+strconv.Itoa(i), "duplicate", "This is there already.")
+		}
+	}
+}
+
+func checkLinks(f *httpx.Fields, links *[]Link) {
+	checkList(f, "#/links", links, func(at string, l Link) {
+		checkLine(f, at+"/label", l.Label, true)
+		checkURL(f, at+"/url", l.URL, true)
+	})
+}
+
+var dateForm = regexp.MustCompile(`^[12]\d{3}-\d\d(-\d\d)?$`)
+
+func (p Period) check(f *httpx.Fields) {
+	valid := true
+	for at, date := range map[string]string{"#/started_on": text(p.StartedOn), "#/ended_on": text(p.EndedOn)} {
+		if _, err := time.Parse("2006-01-02"[:min(len(date), 10)], date); date != "" && (err != nil || !dateForm.MatchString(date)) {
+			f.Add(at, "invalid", "A date is a month such as 2024-03 or a day such as 2024-03-31; null is none.")
+			valid = false
+		}
+	}
+	started, ended := text(p.StartedOn), text(p.EndedOn)
+	if shared := min(len(started), len(ended)); valid && ended[:shared] < started[:shared] {
+		f.Add("#/ended_on", "invalid", "This is before started_on.")
+	}
+}
+
+// text is a date, or nothing.
+func text(date *string) string {
+	if date == nil {
+		return ""
+	}
+	return *date
+}

@@ -1,0 +1,65 @@
+package portfolio
+
+import (
+	"net/http"
+	"time"
+
+	"homebase/audit"
+	"homebase/httpx"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	previewPurpose = "preview"
+	previewLives   = 7 * 24 * time.Hour
+)
+
+// Preview is a link that shows one project, draft or not, to whoever has it.
+type Preview struct {
+	Token     string    `json:"token"`
+	Path      string    `json:"path"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// postPreview signs a link. Nothing of it is stored: it ends with its time or
+// with the project.
+func (p *Portfolio) postPreview(w http.ResponseWriter, r *http.Request) error {
+	var project *Project
+	ctx := r.Context()
+	err := p.DB.InTx(ctx, func(tx pgx.Tx) error {
+		c, err := p.load(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if project, err = p.projects.find(c, r); err != nil {
+			return err
+		}
+		return p.projects.record(ctx, tx, audit.PortfolioPreview, project)
+	})
+	if err != nil {
+		return err
+	}
+	expires := time.Now().Add(previewLives).UTC().Truncate(time.Second)
+	token := p.sign(previewPurpose, expires, project.ID)
+	path := httpx.Prefix + "/portfolio/previews/" + token
+	w.Header().Set("Location", path)
+	return httpx.WriteJSON(w, http.StatusCreated, Preview{Token: token, Path: path, ExpiresAt: expires})
+}
+
+// getPreview serves GET /portfolio/previews/{token}. A wrong link, one that
+// has expired and one to a deleted project are told apart by nothing.
+func (p *Portfolio) getPreview(w http.ResponseWriter, r *http.Request) error {
+	gone := httpx.ErrNotFound.With("The link is wrong or has expired; ask for a new one.")
+	expires, id, ok := p.signed(previewPurpose, r.PathValue("token"))
+	if !ok || !time.Now().Before(expires) {
+		return gone
+	}
+	return p.readNow(w, r, func(c *content) (answer, error) {
+		at := p.projects.index(c.Projects, id)
+		if at < 0 {
+			return answer{}, gone
+		}
+		return answer{body: c.Projects[at], tag: httpx.RevisionTag(c.Projects[at].Revision)}, nil
+	})
+}

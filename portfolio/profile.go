@@ -1,0 +1,99 @@
+package portfolio
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Profile is who the portfolio is about. There is always one; at first all of
+// it is empty.
+type Profile struct {
+	ProfileFields
+	Revision  int64     `json:"revision"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// ProfileFields is the body of PUT /portfolio/profile. All of it is public.
+type ProfileFields struct {
+	Name     string     `json:"name"`
+	Headline string     `json:"headline"`
+	Summary  string     `json:"summary"`
+	Location string     `json:"location"`
+	Email    string     `json:"email"`
+	ImageID  *uuid.UUID `json:"image_id"` // of a file
+	Links    []Link     `json:"links"`
+}
+
+func (p *ProfileFields) check(f *httpx.Fields) {
+	checkLine(f, "#/name", p.Name, false)
+	checkLine(f, "#/headline", p.Headline, false)
+	checkText(f, "#/summary", p.Summary, maxSummary)
+	checkLine(f, "#/location", p.Location, false)
+	if p.Email != "" {
+		checkEmail(f, "#/email", p.Email)
+	}
+	checkLinks(f, &p.Links)
+}
+
+func scanProfile(row pgx.Row) (p Profile, err error) {
+	err = row.Scan(&p.ProfileFields, &p.Revision, &p.UpdatedAt)
+	p.UpdatedAt = p.UpdatedAt.UTC()
+	p.check(new(httpx.Fields)) // the stored one may lack its list
+	return p, err
+}
+
+func loadProfile(ctx context.Context, q db.Querier, c *content) (err error) {
+	c.Profile, err = db.One(ctx, q, scanProfile, `
+-- name: portfolio.Profile
+SELECT profile, revision, updated_at FROM portfolio`)
+	return err
+}
+
+func saveProfile(ctx context.Context, tx db.Querier, in ProfileFields, revision int64) (Profile, error) {
+	var f httpx.Fields
+	if in.check(&f); f.Err() != nil {
+		return Profile{}, f.Err()
+	}
+	return db.One(ctx, tx, scanProfile, `
+-- name: portfolio.StoreProfile
+UPDATE portfolio SET profile = $1, revision = $2, updated_at = now()
+RETURNING profile, revision, updated_at`, &in, revision)
+}
+
+func (p *Portfolio) getProfile(w http.ResponseWriter, r *http.Request) error {
+	return p.read(w, r, func(c *content) (answer, error) {
+		return answer{body: c.Profile, tag: httpx.RevisionTag(c.Profile.Revision)}, nil
+	})
+}
+
+// putProfile serves PUT /portfolio/profile, which replaces the whole.
+func (p *Portfolio) putProfile(w http.ResponseWriter, r *http.Request) error {
+	in, err := httpx.ReadJSON[ProfileFields](w, r)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	var saved Profile
+	err = p.change(ctx, func(tx pgx.Tx, c *content, revision int64) error {
+		if err := matches(r, c.Profile.Revision); err != nil {
+			return err
+		}
+		if saved, err = saveProfile(ctx, tx, in, revision); err != nil {
+			return err
+		}
+		return p.Audit.Record(ctx, tx, audit.Event{Action: audit.PortfolioUpdated, Details: map[string]string{"kind": "profile"}})
+	})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", httpx.RevisionTag(saved.Revision))
+	return httpx.WriteJSON(w, http.StatusOK, saved)
+}

@@ -1,0 +1,114 @@
+package portfolio
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Project is a piece of work with a page of its own.
+type Project struct {
+	Entry
+	ProjectFields
+}
+
+// ProjectFields is what can be written of a Project.
+type ProjectFields struct {
+	Placed
+	Slug     string      `json:"slug"` // "" or absent in POST: made of the title
+	Title    string      `json:"title"`
+	Summary  string      `json:"summary"`
+	Body     string      `json:"body"` // Markdown, as it was written
+	Tags     []string    `json:"tags"`
+	Links    []Link      `json:"links"`
+	ImageIDs []uuid.UUID `json:"image_ids"` // of files; shown at /portfolio/images/{id}
+	Featured bool        `json:"featured"`
+	Period
+}
+
+func (p *Project) fields() *ProjectFields { return &p.ProjectFields }
+func (p *Project) segment() string        { return p.Slug }
+func (p *Project) same() string           { return strings.ToLower(p.Title) }
+
+const maxSlug = 80
+
+var slugForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+func (p *Project) check(f *httpx.Fields) {
+	// A slug that looks like an id could hide the project of that id.
+	if _, err := uuid.Parse(p.Slug); p.Slug != "" && (!slugForm.MatchString(p.Slug) || len(p.Slug) > maxSlug || err == nil) {
+		f.Add("#/slug", "invalid", "A slug is at most 80 small letters and digits, in words joined by -, and no id.")
+	}
+	checkLine(f, "#/title", p.Title, true)
+	checkText(f, "#/summary", p.Summary, maxSummary)
+	checkText(f, "#/body", p.Body, maxBody)
+	checkList(f, "#/tags", &p.Tags, func(at, tag string) { checkLine(f, at, tag, true) })
+	checkLinks(f, &p.Links)
+	checkList(f, "#/image_ids", &p.ImageIDs, func(string, uuid.UUID) {})
+	p.Period.check(f)
+}
+
+// matches holds a project against the parameters of a list.
+func (p Project) matches(q url.Values) bool {
+	return (!q.Has("tag") || slices.Contains(p.Tags, q.Get("tag"))) &&
+		(!q.Has("featured") || strconv.FormatBool(p.Featured) == q.Get("featured"))
+}
+
+var errSlugTaken = httpx.NewProblem(http.StatusConflict, "slug_taken", "Another project has this slug").
+	With("Another project has, or had, this slug; choose another.")
+
+// claimSlug gives a project without a slug one, and refuses one that leads or
+// ever led to another project. Changes do not run beside each other, so what
+// is free here is free when it is stored.
+func (c *content) claimSlug(p *Project) error {
+	if p.Slug != "" {
+		if owner, taken := c.Slugs[p.Slug]; taken && owner != p.ID {
+			return errSlugTaken
+		}
+		return nil
+	}
+	base := strings.Join(strings.FieldsFunc(strings.ToLower(p.Title), func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < '0' || c > '9')
+	}), "-")
+	base = strings.Trim(base[:min(len(base), maxSlug-10)], "-")
+	if _, err := uuid.Parse(base); base == "" || err == nil {
+		base = "project"
+	}
+	p.Slug = base
+	for n := 2; c.Slugs[p.Slug] != uuid.Nil && c.Slugs[p.Slug] != p.ID; n++ {
+		p.Slug = base + "-" + strconv.Itoa(n)
+	}
+	return nil
+}
+
+// keepSlug makes the slug lead to the project for as long as it exists.
+func (c *content) keepSlug(ctx context.Context, tx db.Querier, p *Project) error {
+	c.Slugs[p.Slug] = p.ID
+	_, err := db.Exec(ctx, tx, `
+-- name: portfolio.KeepSlug
+INSERT INTO portfolio_slugs (slug, project_id) VALUES ($1, $2) ON CONFLICT (slug) DO NOTHING`, p.Slug, p.ID)
+	return err
+}
+
+func loadSlugs(ctx context.Context, q db.Querier, c *content) error {
+	c.Slugs = map[string]uuid.UUID{}
+	_, err := db.All(ctx, q, func(row pgx.Row) (slug string, err error) {
+		var project uuid.UUID
+		err = row.Scan(&slug, &project)
+		c.Slugs[slug] = project
+		return slug, err
+	}, `
+-- name: portfolio.Slugs
+SELECT slug, project_id FROM portfolio_slugs`)
+	return err
+}
