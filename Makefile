@@ -45,6 +45,11 @@ test: postgres peers ## everything that must hold, on a real PostgreSQL
 	trap 'while [ -e "$$state/cluster.lock" ]; do sleep .2; done; rm -rf "$$state"' EXIT; \
 	HOMEBASE_TEST_STATE=$$state go test -race -shuffle=on -timeout 15m ./...
 
+.PHONY: e2e
+e2e: postgres build ## try it with other people's programs: jose, tus-js-client, JSON Resume
+	$(call need,command -v npm,nodejs npm)
+	e2e/run
+
 .PHONY: crash
 crash: postgres ## kill it again and again: N=200 MODE=kill, postgres or power (root)
 	CRASH_CYCLES=$(or $(N),200) CRASH_MODE=$(MODE) ABLATE=$(ABLATE) go test -count=1 -timeout 0 -v -run '^TestCrash_Nothing' ./e2e/crash

@@ -43,4 +43,5 @@ func (a *Auth) CheckSecret() error {
 var (
 	HOTP      = hotp
 	ParseCode = parseCode
+	MatchStep = matchStep
 )

@@ -29,7 +29,7 @@ const (
 
 var (
 	errFresh   = errors.New("it is being written; scan again in a moment")
-	errGoneOn  = errors.New("it was changed meanwhile; scan again")
+	errGoneOn  = errors.New("it was changed meanwhile")
 	errForeign = errors.New("it cannot be read or marked; give it to the user that the server runs as")
 )
 
@@ -44,31 +44,16 @@ const (
 
 // adopt makes the rows follow the differences. What has to wait for another,
 // as a file for its new folder, is tried again until nothing moves.
-func (f *Files) adopt(ctx context.Context, owner uuid.UUID, diffs []*difference, report *scanReport) error {
-	waiting := diffs[:0:0]
-	for batch := range slices.Chunk(diffs, adoptBatch) {
-		var ready []*difference
-		for _, d := range batch {
-			switch err := f.prepare(ctx, d); {
-			case errors.Is(err, errFresh), errors.Is(err, errGoneOn), errors.Is(err, errForeign):
-				report.problem(d.place, err.Error())
-			case err != nil:
-				return err
-			case d.kind != diffUnmarked:
-				ready = append(ready, d)
-			}
-		}
-		left, err := f.adoptSome(ctx, owner, ready, report)
-		if err != nil {
-			return err
-		}
-		waiting = append(waiting, left...)
-	}
+func (f *Files) adopt(ctx context.Context, owner uuid.UUID, waiting []*difference, report *scanReport) error {
 	for before := -1; len(waiting) > 0 && len(waiting) != before; {
 		before = len(waiting)
 		var still []*difference
 		for batch := range slices.Chunk(waiting, adoptBatch) {
-			left, err := f.adoptSome(ctx, owner, batch, report)
+			ready, err := f.prepareSome(ctx, batch, report)
+			if err != nil {
+				return err
+			}
+			left, err := f.adoptSome(ctx, owner, ready, report)
 			if err != nil {
 				return err
 			}
@@ -87,6 +72,22 @@ func (f *Files) adopt(ctx context.Context, owner uuid.UUID, diffs []*difference,
 		report.problem(d.place, "another item has this name, or its folder was not taken; rename it and scan again")
 	}
 	return nil
+}
+
+// prepareSome prepares a batch and gives back what has to go on.
+func (f *Files) prepareSome(ctx context.Context, batch []*difference, report *scanReport) (ready []*difference, err error) {
+	for _, d := range batch {
+		switch err := f.prepare(ctx, d); {
+		case errors.Is(err, errFresh), errors.Is(err, errForeign):
+			report.problem(d.place, err.Error())
+		case errors.Is(err, errGoneOn):
+		case err != nil:
+			return nil, err
+		case d.kind != diffUnmarked || d.remark:
+			ready = append(ready, d)
+		}
+	}
+	return ready, nil
 }
 
 // prepare makes durable what is about to be known, reads its sum and lets it
@@ -117,17 +118,41 @@ func (f *Files) prepare(ctx context.Context, d *difference) error {
 	if !unchangedSince(d.info, info) {
 		return errGoneOn
 	}
+	id := carriedID(file)
+	if d.remark = id != (uuid.UUID{}) && id != d.item.ID; d.remark {
+		err = file.Sync()
+	} else {
+		err = d.mark(file)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return errForeign
+	}
+	if err != nil {
+		return f.diskError(err)
+	}
+	return unreachable(f.disk.syncFolder(path.Dir(d.place)))
+}
+
+func (d *difference) mark(file *os.File) error {
 	sum := d.sum
 	if sum == nil {
 		sum = d.item.SHA256
 	}
-	if err := mark(file, d.item.ID, sum, d.info); err != nil {
-		if errors.Is(err, fs.ErrPermission) {
-			return errForeign
-		}
-		return f.diskError(err)
+	return mark(file, d.item.ID, sum, d.info)
+}
+
+// settleMark gives what carries another id its own. That is done under the
+// owner's lock alone: before, the other one may just have been renamed here.
+func (f *Files) settleMark(d *difference) error {
+	if !d.remark {
+		return nil
 	}
-	return unreachable(f.disk.syncFolder(path.Dir(d.place)))
+	file, err := f.disk.look(d.place, d.info)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return f.diskError(d.mark(file))
 }
 
 // unreachable tells what went or may not be opened from an error of the disk.
@@ -199,8 +224,8 @@ func (f *Files) adoptSome(ctx context.Context, owner uuid.UUID, batch []*differe
 		return nil, errUnavailable.Because(err)
 	}
 	verdicts := make([]verdict, len(batch))
-	// Beside puts, unless the shape of the tree changes: their targets count
-	// on it.
+	// Beside what is pending elsewhere, unless something was moved: that
+	// concerns two places, and the records of neither.
 	c := change{owner: owner, op: newID(), local: !slices.ContainsFunc(batch, func(d *difference) bool { return d.kind == diffMoved })}
 	c.decide = func(ctx context.Context, t *txn) (err error) {
 		for i, d := range batch {
@@ -232,9 +257,9 @@ func (f *Files) adoptSome(ctx context.Context, owner uuid.UUID, batch []*differe
 	return waiting, nil
 }
 
-// adoptOne looks again at one difference and writes the rows. Nothing of this
-// owner is between commit and rename, so the disk is as the rows say but for
-// what was done past the API.
+// adoptOne looks again at one difference and writes the rows. Nothing around
+// it is between commit and rename, so the disk is as the rows say but for what
+// was done past the API.
 func (f *Files) adoptOne(ctx context.Context, t *txn, owner uuid.UUID, d *difference) (verdict, error) {
 	if d.kind == diffNew {
 		return f.adoptNew(ctx, t, owner, d)
@@ -262,6 +287,11 @@ func (f *Files) adoptOne(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 			return stale, nil
 		}
 		return adopted, setMissing(ctx, t, row.ID, false)
+	case diffUnmarked:
+		if place != d.place || !there || !unchangedSince(d.info, info) {
+			return stale, nil
+		}
+		return adopted, f.settleMark(d)
 	case diffChanged:
 		if place != d.place || !there || !unchangedSince(d.info, info) || row.matches(info) {
 			return stale, nil
@@ -297,6 +327,9 @@ func (f *Files) adoptBytes(ctx context.Context, t *txn, owner uuid.UUID, row ite
 		   SET size = $2, sha256 = $3, mtime = $4, ino = $5, revision = i.revision + 1, updated_at = now(),
 		       missing_at = NULL, checked_at = NULL
 		 WHERE i.id = $1`
+	if err := f.settleMark(d); err != nil {
+		return err
+	}
 	if _, err := db.Exec(ctx, t, sql, row.ID, d.info.Size(), d.sum, d.info.ModTime().UnixNano(), inode(d.info)); err != nil {
 		return err
 	}
@@ -338,6 +371,9 @@ func (f *Files) adoptMove(ctx context.Context, t *txn, owner uuid.UUID, row item
 	}
 	if d.isFile() && !row.matches(info) && d.sum == nil {
 		return stale, nil // it was prepared for another version of the row
+	}
+	if err := f.settleMark(d); err != nil {
+		return stale, err
 	}
 	moved, err := relocate(ctx, t, row.ID, d.parent, path.Base(d.place))
 	if err != nil {
@@ -391,6 +427,9 @@ func (f *Files) adoptNew(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 		trashedAt = new(time.Unix(ctim.Unix()))
 	} else if room, err := roomFor(ctx, t, owner, d); err != nil || !room {
 		return later, err
+	}
+	if err := f.settleMark(d); err != nil {
+		return stale, err
 	}
 	row := []any{d.item.ID, owner, parent, d.item.Kind, name, strings.ToLower(name)}
 	action, updated := audit.FolderCreated, time.Now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -26,6 +27,7 @@ type difference struct {
 	sum    []byte      // SHA-256 of new bytes
 	below  uuid.UUID   // missing: the top of what is missing as a whole
 	trash  *discarded  // new: it lies in the trash
+	remark bool        // it carries another's id
 }
 
 func (d *difference) isFile() bool {
@@ -198,7 +200,7 @@ func (c *comparison) same(ctx context.Context, row item, place string, info fs.F
 		id, err := c.f.disk.idAt(place, info)
 		switch {
 		case err != nil && failed(err):
-			c.report.problem(place, "it cannot be read; give it to the user that the server runs as")
+			c.report.problem(place, errForeign.Error())
 			return nil
 		case err != nil:
 			return nil // it was replaced meanwhile
@@ -224,14 +226,14 @@ func (c *comparison) same(ctx context.Context, row item, place string, info fs.F
 // unknown looks for the row of an entry that has none at its place: by the id
 // that it carries; else it is new, with everything below it.
 func (c *comparison) unknown(ctx context.Context, parent uuid.UUID, place string, info fs.FileInfo) error {
-	if checkExtent(extent(place)) != nil {
+	if p := shown(place); strings.HasPrefix(p, "/") && checkExtent(strings.Count(p, "/"), len(p)) != nil {
 		c.report.problem(place, "the path is too deep or too long; move it further up")
 		return nil
 	}
 	carried, err := c.f.disk.idAt(place, info)
 	if err != nil {
 		if failed(err) {
-			c.report.problem(place, "it cannot be read; give it to the user that the server runs as")
+			c.report.problem(place, errForeign.Error())
 		}
 		return nil
 	}
@@ -246,6 +248,9 @@ func (c *comparison) unknown(ctx context.Context, parent uuid.UUID, place string
 			held, err := c.f.carriedAt(from, row.ID)
 			if err != nil {
 				return err
+			}
+			if there, err := c.f.disk.lstat(from); held && err == nil && os.SameFile(there, info) {
+				return nil // it was put or moved here during the comparison
 			}
 			if !held {
 				d.kind, d.item, d.from = diffMoved, row, from
@@ -271,9 +276,14 @@ func (c *comparison) unknown(ctx context.Context, parent uuid.UUID, place string
 	if d.kind == diffMoved {
 		return ignoreNotExist(c.folder(ctx, d.item.ID, place))
 	}
+	return c.newFolder(ctx, d.item.ID, place)
+}
+
+// newFolder notes everything in a folder that no row knows.
+func (c *comparison) newFolder(ctx context.Context, id uuid.UUID, place string) error {
 	names, err := c.names(place)
 	for _, name := range names {
-		if _, err := c.entry(ctx, d.item.ID, path.Join(place, name), item{}, false); err != nil {
+		if _, err := c.entry(ctx, id, path.Join(place, name), item{}, false); err != nil {
 			return err
 		}
 	}
@@ -433,13 +443,7 @@ func (c *comparison) unknownTrash(ctx context.Context, place string, info fs.Fil
 	if !info.IsDir() {
 		return nil
 	}
-	names, err := c.names(place)
-	for _, name := range names {
-		if _, err := c.entry(ctx, id, path.Join(place, name), item{}, false); err != nil {
-			return err
-		}
-	}
-	return ignoreNotExist(err)
+	return c.newFolder(ctx, id, place)
 }
 
 // discarded is what an entry of the trash says of itself.

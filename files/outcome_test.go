@@ -20,7 +20,6 @@ import (
 	"homebase/auth/authtest"
 	"homebase/db"
 	"homebase/db/dbtest"
-	"homebase/files"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 

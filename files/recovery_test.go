@@ -216,10 +216,13 @@ func TestWriters_WaitForADeadWorkersRecordAndFinishIt(t *testing.T) {
 	c.Do("PUT", "/files/content/documents/a.txt", "mine").Want(t, 201)
 	h.settled(t)
 	h.killed(t, id, "a.txt")
-	c.Do("PUT", "/files/content/documents/b.txt", "beside").Want(t, 201) // puts run side by side
+	// What does not concern it runs beside it.
+	c.Do("PUT", "/files/content/documents/b.txt", "beside").Want(t, 201)
 	c.Do("POST", "/files/folders", map[string]string{"path": "/documents/new"}).Want(t, 201)
-	wantFile(t, h.place(id, "documents", "a.txt"), []byte("mine"))
-	h.wantFolder(t, h.place(id, "documents", "new"))
+	docs := decode[item](t, c.Do("GET", "/files/lookup?path=/documents", nil).Want(t, 200))
+	c.Do("PATCH", "/files/items/"+docs.ID, map[string]string{"name": "papers"}).Want(t, 200)
+	wantFile(t, h.place(id, "papers", "a.txt"), []byte("mine"))
+	h.wantFolder(t, h.place(id, "papers", "new"))
 }
 
 func TestWriters_NeverCarryOutALivingWorkersRecord(t *testing.T) {
@@ -240,8 +243,10 @@ func TestWriters_NeverCarryOutALivingWorkersRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Do("PUT", "/files/content/documents/a.txt", "next").WantProblem(t, 503, "busy")
-	c.Do("POST", "/files/folders", map[string]string{"path": "/documents/b"}).WantProblem(t, 503, "busy")
+	docs := decode[item](t, c.Do("GET", "/files/lookup?path=/documents", nil).Want(t, 200))
+	c.Do("DELETE", "/files/items/"+docs.ID, nil).WantProblem(t, 503, "busy")
 	c.Do("PUT", "/files/content/documents/b.txt", "beside").Want(t, 201)
+	c.Do("POST", "/files/folders", map[string]string{"path": "/documents/b"}).Want(t, 201)
 	if _, err := os.Lstat(filepath.Join(h.data, staged)); err != nil {
 		t.Fatal(err)
 	}

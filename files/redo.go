@@ -247,8 +247,8 @@ func (f *Files) forgetGroup(ctx context.Context, group []uuid.UUID) bool {
 	return true
 }
 
-// mend tries again what could not be published and resolves what is in
-// doubt, until ctx ends.
+// mend tries again what could not be published or undone and resolves what is
+// in doubt, until ctx ends or the worker was declared dead.
 func (f *Files) mend(ctx context.Context) {
 	for wait := retryFirst; sleep(ctx, wait); {
 		if f.dead.Load() {

@@ -26,7 +26,8 @@ func TestRecovery_RecordsOfWhatWasCarriedElsewhereWithItsFolderAreDropped(t *tes
 	// Somebody has made a folder of the old name meanwhile.
 	c.Do("POST", "/files/folders", map[string]string{"path": "/documents/f"})
 	h.run(t, "files.recover")
-	if n := h.number(t, "SELECT count(*) FROM file_ops"); n != 0 {
+	h.settled(t)
+	if n := h.number(t, "SELECT count(*) FROM file_ops WHERE worker_id = $1", worker); n != 0 {
 		t.Errorf("%d records are left", n)
 	}
 	if _, err := os.Lstat(h.place(id, "documents", "f", "g")); err == nil {

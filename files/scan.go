@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"path"
 	"strings"
 	"time"
 
@@ -225,19 +224,4 @@ func (f *Files) recount(ctx context.Context, owner uuid.UUID, report *scanReport
 		return err
 	}}
 	return f.carryOut(ctx, c, func(context.Context) {})
-}
-
-// extent is the depth and the length of the path at a place, as the limits
-// count them. What lies in the trash counts from its top.
-func extent(place string) (depth, length int) {
-	rest := shown(place)
-	if !strings.HasPrefix(rest, "/") {
-		_, rest, _ = strings.Cut(strings.TrimPrefix(rest, trashFolder+"/"), "/")
-		rest = "/" + rest
-	}
-	rest = path.Clean(rest)
-	if rest == "/" {
-		return 0, 0
-	}
-	return strings.Count(rest, "/"), len(rest)
 }

@@ -160,7 +160,11 @@ func (f *Files) save(ctx context.Context, x *seized, s *staged, sum hash.Hash) e
 		RETURNING u.expires_at`
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
-	if err := syscall.Fdatasync(int(s.file.Fd())); err != nil && !without("fsync") {
+	var err error
+	if !without("fsync") {
+		err = syscall.Fdatasync(int(s.file.Fd()))
+	}
+	if err != nil {
 		if !noSpace(err) {
 			err = errors.Join(f.syncFailed(err), f.discard(ctx, x.upload, uploadDeleted, 0))
 		}

@@ -56,6 +56,29 @@ type account struct {
 	email   string
 	token   string
 	clients []*client
+	box     string // a folder that everybody renames
+}
+
+// contend changes what others change at the same time, through both servers.
+// Whoever wins: bytes and rows must agree in the end.
+func (a *account) contend(ctx context.Context, s *server, r *rand.Rand) {
+	body := make([]byte, 1+r.IntN(3000))
+	for i := range body {
+		body[i] = byte(r.Uint32())
+	}
+	status := 0
+	switch r.IntN(6) {
+	case 0:
+		name := fmt.Sprintf("box%d", r.IntN(2))
+		status, _, _ = request(ctx, s, a.token, "PATCH", "/files/items/"+a.box, map[string]string{"name": name}, nil)
+	case 1:
+		status, _, _ = request(ctx, s, a.token, "PUT", fmt.Sprintf("/files/content/shared/box%d/x%d", r.IntN(2), r.IntN(2)), body, nil)
+	default:
+		status, _, _ = request(ctx, s, a.token, "PUT", fmt.Sprintf("/files/content/shared/hot%d", r.IntN(2)), body, nil)
+	}
+	if status >= 500 || status == 0 {
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // answers counts what happened, over all cycles.

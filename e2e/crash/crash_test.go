@@ -85,6 +85,12 @@ func (r *rig) accounts(users, clients int) (list []*account) {
 			c.folder = made.ID
 			a.clients = append(a.clients, c)
 		}
+		var box itemBody
+		body := map[string]any{"path": "/shared/box0", "parents": true}
+		if status, code, _ := request(r.t.Context(), r.servers[0], a.token, "POST", "/files/folders", body, &box); status != 201 {
+			r.t.Fatalf("make the shared folder: %d %s", status, code)
+		}
+		a.box = box.ID
 		list = append(list, a)
 	}
 	return list
@@ -135,6 +141,15 @@ func (r *rig) load(random *rand.Rand, accounts []*account, mode string) (finding
 	var working sync.WaitGroup
 	servers := r.servers // who is killed is asked in vain
 	for _, a := range accounts {
+		for _, s := range servers {
+			seed := random.Uint64()
+			working.Go(func() {
+				own := rand.New(rand.NewPCG(seed, 2))
+				for ctx.Err() == nil {
+					a.contend(context.WithoutCancel(ctx), s, own)
+				}
+			})
+		}
 		for _, c := range a.clients {
 			working.Go(func() {
 				for ctx.Err() == nil && c.doubtful == nil {
@@ -172,11 +187,13 @@ func (r *rig) load(random *rand.Rand, accounts []*account, mode string) (finding
 		}
 	default:
 		victim := random.IntN(3)
-		if victim != 1 {
-			r.servers[0].kill()
-		}
-		if victim != 0 {
-			r.servers[1].kill()
+		for i, s := range r.servers {
+			if victim != 1-i {
+				late := r.holdBackends(random, i)
+				time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
+				s.kill()
+				time.AfterFunc(time.Duration(200+random.IntN(3000))*time.Millisecond, late)
+			}
 		}
 		pause(400)
 	}

@@ -24,14 +24,14 @@ type act struct {
 }
 
 var (
-	putPoints  = []string{"reserved", "staged", "committed", "publish", "rename", "published"}
-	movePoints = []string{"committed", "publish", "rename", "published"}
+	putPoints  = []string{"reserved", "staged", "committed", "rename", "published"}
+	movePoints = []string{"committed", "rename", "published"}
 )
 
 var operations = []operation{
 	{"upload", putPoints, nil, act{"put", "new", "first"}, "new", "", "first"},
 	{"replace", putPoints, []act{{"put", "a", "first"}}, act{"put", "a", "second"}, "a", "first", "second"},
-	{"mkdir", []string{"committed", "publish", "mkdir", "published"}, nil, act{"mkdir", "new", ""}, "new", "", "folder"},
+	{"mkdir", []string{"committed", "mkdir", "published"}, nil, act{"mkdir", "new", ""}, "new", "", "folder"},
 	{"rename", movePoints, []act{{"put", "a", "x"}}, act{"rename", "a", "b"}, "b", "", "x"},
 	{"move", movePoints, []act{{"mkdir", "f", ""}, {"mkdir", "g", ""}, {"put", "f/a", "x"}}, act{"move", "f", "g"}, "g/f/a", "", "x"},
 	{"trash", movePoints, []act{{"mkdir", "f", ""}, {"put", "f/a", "x"}}, act{"trash", "f", ""}, "f/a", "x", ""},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -43,20 +45,40 @@ type server struct {
 	ended chan struct{}
 }
 
-// newRig builds the program with its failpoints and brings up PostgreSQL.
+// built is where the program goes, with its failpoints.
+var built string
+
+var binary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(built, "homebase")
+	build := exec.Command("go", "build", "-tags", "failpoint", "-buildvcs=false", "-o", path, "homebase")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	var err error
+	if built, err = os.MkdirTemp("", "hb-crash-bin-"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(built)
+	os.Exit(code)
+}
+
+// newRig brings up PostgreSQL.
 func newRig(t testing.TB, power bool) *rig {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "hb-crash-")
 	must(t, err)
-	r := &rig{t: t, dir: dir, disk: filepath.Join(dir, "disk"), binary: filepath.Join(dir, "homebase")}
+	r := &rig{t: t, dir: dir, disk: filepath.Join(dir, "disk")}
 	t.Cleanup(r.takeDown)
 	must(t, os.Chmod(dir, 0o711))
 	must(t, os.Mkdir(r.disk, 0o711))
-	build := exec.Command("go", "build", "-tags", "failpoint", "-buildvcs=false", "-o", r.binary, "homebase")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	r.binary, err = binary()
+	must(t, err)
 	postgres, err := exec.LookPath("postgres")
 	if err != nil {
 		found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
@@ -239,7 +261,8 @@ func (r *rig) launch(i int, failpoint string) *server {
 	address := l.Addr().String()
 	l.Close()
 	s := &server{Cmd: exec.Command(r.binary, "serve"), url: "http://" + address + "/api/v1", ended: make(chan struct{})}
-	s.Env = append(r.environment(address), "FAILPOINT="+failpoint)
+	s.Env = append(r.environment(address), "FAILPOINT="+failpoint,
+		fmt.Sprintf("HOMEBASE_DATABASE_URL=%s&application_name=server%d", r.databaseURL(), i))
 	log, err := os.OpenFile(fmt.Sprintf("%s/server%d.log", r.dir, i), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	must(r.t, err)
 	defer log.Close()
@@ -316,6 +339,33 @@ func (r *rig) command(stdin string, args ...string) (string, error) {
 		out = append(out, log.Bytes()...)
 	}
 	return string(out), err
+}
+
+// holdBackends stops, in every other cycle, what PostgreSQL does for a server,
+// as a slow disk would: what was sent to it is carried out when the server is
+// long dead. The function that it returns lets it go on.
+func (r *rig) holdBackends(random *rand.Rand, i int) (release func()) {
+	r.t.Helper()
+	if random.IntN(2) == 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, r.databaseURL())
+	must(r.t, err)
+	defer conn.Close(ctx)
+	rows, err := conn.Query(ctx, "SELECT pid FROM pg_stat_activity WHERE application_name = $1", fmt.Sprint("server", i))
+	must(r.t, err)
+	pids, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	must(r.t, err)
+	for _, pid := range pids {
+		syscall.Kill(pid, syscall.SIGSTOP)
+	}
+	return func() {
+		for _, pid := range pids {
+			syscall.Kill(pid, syscall.SIGCONT)
+		}
+	}
 }
 
 // count asks the database for a number.
