@@ -29,7 +29,9 @@ type Listener struct {
 const (
 	askEvery     = time.Second
 	answerWithin = 2 * time.Second
-	freshFor     = 3 * time.Second
+	// Half a second less than the three that are promised, for the request
+	// that looks at the last moment and its way back.
+	freshFor     = 2500 * time.Millisecond
 	reconnectMin = 50 * time.Millisecond
 	reconnectMax = 2 * time.Second
 )
@@ -47,7 +49,7 @@ func (l *Listener) OnMissed(fn func()) { l.missed = append(l.missed, fn) }
 
 // Fresh reports whether every change that was notified more than three
 // seconds ago has reached the handlers: the connection answered a question
-// that was asked within the last three seconds.
+// that was asked within the last two and a half seconds.
 func (l *Listener) Fresh() bool {
 	at := l.answered.Load()
 	return at != 0 && time.Since(l.born)-time.Duration(at) < freshFor

@@ -254,7 +254,7 @@ func (r *rig) environment(listen string) []string {
 }
 
 // launch starts server i; failpoint may be empty. It does not wait.
-func (r *rig) launch(i int, failpoint string) *server {
+func (r *rig) launch(i int, failpoint string, more ...string) *server {
 	r.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(r.t, err)
@@ -263,6 +263,7 @@ func (r *rig) launch(i int, failpoint string) *server {
 	s := &server{Cmd: exec.Command(r.binary, "serve"), url: "http://" + address + "/api/v1", ended: make(chan struct{})}
 	s.Env = append(r.environment(address), "FAILPOINT="+failpoint,
 		fmt.Sprintf("HOMEBASE_DATABASE_URL=%s&application_name=server%d", r.databaseURL(), i))
+	s.Env = append(s.Env, more...)
 	log, err := os.OpenFile(fmt.Sprintf("%s/server%d.log", r.dir, i), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	must(r.t, err)
 	defer log.Close()
