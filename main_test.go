@@ -185,7 +185,10 @@ func TestServe_AStrangerGets401ForEveryRouteThatIsNotPublic(t *testing.T) {
 		}
 		guarded++
 		path := regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(strings.TrimPrefix(l.Pattern, httpx.Prefix), uuid.NewString())
-		s.Client(t).Do(l.Method, path, nil).WantProblem(t, 401, "unauthenticated")
+		a := s.Client(t).Do(l.Method, path, nil).Want(t, 401)
+		if l.Method != http.MethodHead { // whose answers have no body
+			a.WantProblem(t, 401, "unauthenticated")
+		}
 	}
 	if guarded < 15 {
 		t.Errorf("only %d routes are not public", guarded)
