@@ -46,6 +46,10 @@ func (f *Files) prepare(ctx context.Context, d *difference) error {
 		return unreachable(err)
 	}
 	defer file.Close()
+	// What was replaced since is not what was seen, and never half written.
+	if err := stillAs(d.info, file); err != nil {
+		return err
+	}
 	if d.isFile() && d.sum == nil && !(d.kind == diffMoved && d.item.matches(d.info)) {
 		if d.sum = carriedSum(file, d.info); d.sum == nil {
 			if time.Since(d.info.ModTime()) < settleTime {
@@ -56,12 +60,8 @@ func (f *Files) prepare(ctx context.Context, d *difference) error {
 			}
 		}
 	}
-	info, err := file.Stat()
-	if err != nil {
+	if err := stillAs(d.info, file); err != nil {
 		return err
-	}
-	if !unchangedSince(d.info, info) {
-		return errGoneOn
 	}
 	id := carriedID(file)
 	if d.remark = id != (uuid.UUID{}) && id != d.item.ID; d.remark {
@@ -111,6 +111,15 @@ func unreachable(err error) error {
 		return err
 	}
 	return errGoneOn
+}
+
+// stillAs is errGoneOn when an open file is not what an earlier look saw.
+func stillAs(seen fs.FileInfo, file *os.File) error {
+	now, err := file.Stat()
+	if err == nil && !unchangedSince(seen, now) {
+		err = errGoneOn
+	}
+	return err
 }
 
 // unchangedSince reports whether two looks saw the same entry, and of a file
