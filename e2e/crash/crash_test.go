@@ -1,5 +1,3 @@
-//go:build crash
-
 // Package crash kills the real program and looks at what is left. Two servers
 // on one PostgreSQL and one data directory take a mixed load of uploads,
 // replaces, folders, renames, moves, trash, restores and purges; then one or
