@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -81,6 +82,13 @@ func (a *account) contend(ctx context.Context, s *server, r *rand.Rand) {
 	}
 }
 
+// resumable is the body of an upload by tus that comes with its creation.
+type resumable struct {
+	folder string // the id of where it goes
+	name   string
+	bytes  []byte
+}
+
 // answers counts what happened, over all cycles.
 var answers struct{ acknowledged, unknown, refused, reads atomic.Int64 }
 
@@ -92,6 +100,8 @@ func request(ctx context.Context, s *server, token, method, path string, body an
 	case nil:
 	case []byte:
 		content = bytes.NewReader(body)
+	case resumable:
+		content, kind = bytes.NewReader(body.bytes), "application/offset+octet-stream"
 	default:
 		text, _ := json.Marshal(body)
 		content, kind = bytes.NewReader(text), "application/json"
@@ -103,6 +113,12 @@ func request(ctx context.Context, s *server, token, method, path string, body an
 		panic(err)
 	}
 	req.Header.Set("Content-Type", kind)
+	if up, ok := body.(resumable); ok {
+		req.Header.Set("Tus-Resumable", "1.0.0")
+		req.Header.Set("Upload-Length", fmt.Sprint(len(up.bytes)))
+		encode := base64.StdEncoding.EncodeToString
+		req.Header.Set("Upload-Metadata", fmt.Sprintf("filename %s,parent_id %s", encode([]byte(up.name)), encode([]byte(up.folder))))
+	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -123,6 +139,9 @@ func request(ctx context.Context, s *server, token, method, path string, body an
 		json.Unmarshal(text, &problem)
 		// busy and a 4xx say that nothing happened; the others leave it open.
 		return res.StatusCode, problem.Code, res.StatusCode < 500 || problem.Code == "busy"
+	}
+	if _, made, ok := strings.Cut(res.Header.Get("Content-Location"), "/items/"); ok {
+		text = fmt.Appendf(nil, `{"id":%q}`, made) // tus answers without a body
 	}
 	if b, ok := out.(*[]byte); ok {
 		*b, code = text, res.Header.Get("ETag")
@@ -155,7 +174,19 @@ func (c *client) step(ctx context.Context, s *server) (finding string) {
 	case len(live) < 3:
 		k = c.rand.IntN(40)
 	}
+	files := slices.DeleteFunc(slices.Clone(live), func(k int) bool { return c.nodes[k].folder })
 	switch {
+	case k < 6: // upload by tus
+		body, parent := c.bytes(name), pick(folders)
+		return c.send(ctx, s, "POST", "/files/uploads", resumable{c.id(parent), name, body}, func(m model, id string) {
+			m[c.next] = node{id: id, parent: parent, name: name, sum: sum(body), size: len(body)}
+		})
+	case k < 10 && len(files) > 0: // copy
+		from, parent := c.nodes[pick(files)], pick(folders)
+		to := map[string]string{"parent_id": c.id(parent), "name": name}
+		return c.send(ctx, s, "POST", "/files/items/"+from.id+"/copy", to, func(m model, id string) {
+			m[c.next] = node{id: id, parent: parent, name: name, sum: from.sum, size: from.size}
+		})
 	case k < 28: // upload
 		body := c.bytes(name)
 		parent := pick(folders)
@@ -169,7 +200,6 @@ func (c *client) step(ctx context.Context, s *server) (finding string) {
 			m[c.next] = node{id: id, parent: parent, name: name, folder: true}
 		})
 	case k < 56: // replace
-		files := slices.DeleteFunc(live, func(k int) bool { return c.nodes[k].folder })
 		if len(files) == 0 {
 			return ""
 		}

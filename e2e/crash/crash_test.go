@@ -1,6 +1,7 @@
 // Package crash kills the real program and looks at what is left. Two servers
-// on one PostgreSQL and one data directory take a mixed load of uploads,
-// replaces, folders, renames, moves, trash, restores and purges; then one or
+// on one PostgreSQL and one data directory take a mixed load of uploads (plain
+// and tus), copies, replaces, folders, renames, moves, trash, restores and
+// purges; then one or
 // both of them, or PostgreSQL, or the power, goes away at a random moment, or
 // a server is stopped between a commit and its rename. After the recovery
 // every acknowledged change must be there and whole, and of the one request
@@ -224,7 +225,7 @@ func (r *rig) check(accounts []*account) (findings []string) {
 	}
 	r.bringUp()
 	settled := func() bool {
-		return r.count(`SELECT (SELECT count(*) FROM file_ops WHERE quarantined_at IS NULL) + (SELECT count(*) FROM uploads)
+		return r.count(`SELECT (SELECT count(*) FROM file_ops WHERE quarantined_at IS NULL) + (SELECT count(*) FROM uploads WHERE worker_id IS NOT NULL)
 		                     + abs((SELECT count(*) FROM workers) - 2)`) == 0
 	}
 	for deadline := time.Now().Add(30 * time.Second); !settled(); time.Sleep(20 * time.Millisecond) {
@@ -243,11 +244,14 @@ func (r *rig) check(accounts []*account) (findings []string) {
 	if n := r.count("SELECT count(*) FROM file_ops"); n > 0 {
 		findings = append(findings, fmt.Sprintf("%d records were kept aside: their bytes are nowhere", n))
 	}
+	if n := r.count(`SELECT count(*) FROM trees t WHERE t.reserved <> (SELECT coalesce(sum(u.bytes), 0) FROM uploads u WHERE u.owner_id = t.owner_id)`); n > 0 {
+		findings = append(findings, fmt.Sprintf("%d users have more or less reserved than their uploads under way", n))
+	}
 	if out, err := r.command("", "files", "verify"); err != nil {
 		findings = append(findings, "verify: "+out)
 	}
 	findings = append(findings, r.disagreements()...)
-	if left := r.staged(); len(left) > 0 {
+	if left := r.orphans(); len(left) > 0 {
 		findings = append(findings, fmt.Sprintf("staging holds %q", left))
 	}
 	return findings

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -28,9 +29,14 @@ var (
 	movePoints = []string{"committed", "rename", "published"}
 )
 
+// uncommitted are the points before a commit: nothing happened.
+var uncommitted = []string{"reserved", "synced", "saved", "staged", "copied"}
+
 var operations = []operation{
 	{"upload", putPoints, nil, act{"put", "new", "first"}, "new", "", "first"},
 	{"replace", putPoints, []act{{"put", "a", "first"}}, act{"put", "a", "second"}, "a", "first", "second"},
+	{"tus", append([]string{"synced", "saved"}, putPoints...), nil, act{"tus", "new", "first"}, "new", "", "first"},
+	{"copy", append([]string{"copied"}, movePoints...), []act{{"put", "a", "x"}}, act{"copy", "a", "b"}, "b", "", "x"},
 	{"mkdir", []string{"committed", "mkdir", "published"}, nil, act{"mkdir", "new", ""}, "new", "", "folder"},
 	{"rename", movePoints, []act{{"put", "a", "x"}}, act{"rename", "a", "b"}, "b", "", "x"},
 	{"move", movePoints, []act{{"mkdir", "f", ""}, {"mkdir", "g", ""}, {"put", "f/a", "x"}}, act{"move", "f", "g"}, "g/f/a", "", "x"},
@@ -62,7 +68,7 @@ func TestCrash_AtEveryPointOfEveryOperation(t *testing.T) {
 			}
 			c.kill(t, op, point)
 			want := op.after
-			if point == "reserved" || point == "staged" {
+			if slices.Contains(uncommitted, point) {
 				want = op.before
 			}
 			for _, finding := range r.disagreements() {
@@ -100,8 +106,8 @@ func (c *try) kill(t *testing.T, op operation, point string) {
 		t.Fatalf("%s at %s: answered %d %s", op.name, point, status, code)
 	}
 	await(t, "the second server is dead", func() bool { return !s.running() })
-	if point != "committed" || op.name == "rename" || op.name == "restore" {
-		return // these two are moves like the others
+	if point != "committed" || slices.Contains([]string{"rename", "restore", "tus", "copy"}, op.name) {
+		return // these are moves and puts like the others
 	}
 	for _, again := range []string{"fenced", "rename", "redone"} {
 		if op.name == "mkdir" && again == "rename" {
@@ -139,6 +145,10 @@ func (c *try) do(t *testing.T, s *server, a act) (status int, code string, sure 
 	case "put":
 		// Larger than what goes without a reservation.
 		send("PUT", "/files/content"+path, append([]byte(a.body), make([]byte, 2<<20)...))
+	case "tus":
+		send("POST", "/files/uploads", resumable{c.ids[""], a.target, append([]byte(a.body), make([]byte, 2<<20)...)})
+	case "copy":
+		send("POST", "/files/items/"+id+"/copy", map[string]string{"name": a.body})
 	case "mkdir":
 		send("POST", "/files/folders", map[string]string{"path": path})
 	case "rename":

@@ -370,14 +370,14 @@ func (r *rig) holdBackends(random *rand.Rand, i int) (release func()) {
 }
 
 // count asks the database for a number.
-func (r *rig) count(sql string) (n int) {
+func (r *rig) count(sql string, args ...any) (n int) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, r.databaseURL())
 	must(r.t, err)
 	defer conn.Close(ctx)
-	must(r.t, conn.QueryRow(ctx, sql).Scan(&n))
+	must(r.t, conn.QueryRow(ctx, sql, args...).Scan(&n))
 	return n
 }
 
@@ -392,9 +392,15 @@ func await(t testing.TB, what string, held func() bool) {
 
 const contSignal = syscall.SIGCONT
 
-// staged are the files that lie in staging.
-func (r *rig) staged() []string {
+// orphans are the files in staging that belong to no upload that can go on.
+func (r *rig) orphans() (orphans []string) {
 	left, err := filepath.Glob(r.disk + "/data/staging/*/*")
 	must(r.t, err)
-	return left
+	for _, name := range left {
+		id, resumable := strings.CutSuffix(filepath.Base(name), ".tus")
+		if !resumable || r.count("SELECT count(*) FROM uploads WHERE state = 'open' AND op_id = $1", id) == 0 {
+			orphans = append(orphans, name)
+		}
+	}
+	return orphans
 }
