@@ -1,7 +1,9 @@
 package db
 
 import (
+	"cmp"
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -15,56 +17,82 @@ type Querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
+type patienceKey struct{}
+
+// WithPatience bounds how long each statement of a context waits for its
+// answer, its connection included; then it is an error of the kind
+// Unavailable. PostgreSQL ends what takes too long by itself: this is for one
+// that is frozen, and ends nothing any more.
+func WithPatience(ctx context.Context, patience time.Duration) context.Context {
+	return context.WithValue(ctx, patienceKey{}, patience)
+}
+
+// answered asks PostgreSQL within the context's patience and translates the
+// error.
+func answered[T any](ctx context.Context, ask func(ctx context.Context) (T, error)) (T, error) {
+	asking := ctx
+	if patience, ok := ctx.Value(patienceKey{}).(time.Duration); ok {
+		var cancel context.CancelFunc
+		asking, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	v, err := ask(asking)
+	if err != nil && asking.Err() != nil && ctx.Err() == nil {
+		return v, &Error{Kind: Unavailable, Err: err}
+	}
+	return v, translate(err)
+}
+
 // All reads every row of a query with scan. The list is never nil. An error
 // that comes after the first rows is returned, and no rows with it.
 func All[T any](ctx context.Context, q Querier, scan func(pgx.Row) (T, error), sql string, args ...any) ([]T, error) {
-	rows, err := q.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, translate(err)
-	}
-	defer rows.Close()
-	list := []T{}
-	for rows.Next() {
-		v, err := scan(rows)
+	return answered(ctx, func(ctx context.Context) ([]T, error) {
+		rows, err := q.Query(ctx, sql, args...)
 		if err != nil {
-			return nil, translate(err)
+			return nil, err
 		}
-		list = append(list, v)
-	}
-	// The loop also ends where the result broke off.
-	if err := rows.Err(); err != nil {
-		return nil, translate(err)
-	}
-	return list, nil
+		defer rows.Close()
+		list := []T{}
+		for rows.Next() {
+			v, err := scan(rows)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		// The loop also ends where the result broke off.
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+		return list, nil
+	})
 }
 
 // One reads the first row of a query, or of a statement with RETURNING, with
 // scan. No row is ErrNotFound. A query that may match several rows says which
 // it wants by ORDER BY and LIMIT.
 func One[T any](ctx context.Context, q Querier, scan func(pgx.Row) (T, error), sql string, args ...any) (T, error) {
-	var zero T
-	rows, err := q.Query(ctx, sql, args...)
-	if err != nil {
-		return zero, translate(err)
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		if err := rows.Err(); err != nil {
-			return zero, translate(err)
+	return answered(ctx, func(ctx context.Context) (v T, err error) {
+		var zero T
+		rows, err := q.Query(ctx, sql, args...)
+		if err != nil {
+			return zero, err
 		}
-		return zero, ErrNotFound
-	}
-	v, err := scan(rows)
-	if err != nil {
-		return zero, translate(err)
-	}
-	// A statement with RETURNING may fail after its first row, at a
-	// constraint that is checked at the end of the statement.
-	rows.Close()
-	if err := rows.Err(); err != nil {
-		return zero, translate(err)
-	}
-	return v, nil
+		defer rows.Close()
+		if !rows.Next() {
+			return zero, cmp.Or(rows.Err(), ErrNotFound)
+		}
+		if v, err = scan(rows); err != nil {
+			return zero, err
+		}
+		// A statement with RETURNING may fail after its first row, at a
+		// constraint that is checked at the end of the statement.
+		rows.Close()
+		if err := rows.Err(); err != nil {
+			return zero, err
+		}
+		return v, nil
+	})
 }
 
 // Value scans a row of one column: db.One(ctx, q, db.Value[int64], sql).
@@ -75,11 +103,10 @@ func Value[T any](row pgx.Row) (v T, err error) {
 
 // Exec runs a statement and returns how many rows it touched.
 func Exec(ctx context.Context, q Querier, sql string, args ...any) (int64, error) {
-	tag, err := q.Exec(ctx, sql, args...)
-	if err != nil {
-		return 0, translate(err)
-	}
-	return tag.RowsAffected(), nil
+	return answered(ctx, func(ctx context.Context) (int64, error) {
+		tag, err := q.Exec(ctx, sql, args...)
+		return tag.RowsAffected(), err
+	})
 }
 
 // Exec makes *DB a Querier; rooms call the function Exec, which translates

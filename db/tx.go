@@ -52,7 +52,9 @@ func (d *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 
 // inTx is one attempt. committing is true once COMMIT was tried.
 func inTx(ctx context.Context, pool *pgxpool.Pool, fn func(tx pgx.Tx) error) (committing bool, err error) {
-	tx, err := pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	tx, err := answered(ctx, func(ctx context.Context) (pgx.Tx, error) {
+		return pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	})
 	if err != nil {
 		return false, err
 	}
@@ -74,7 +76,10 @@ func inTx(ctx context.Context, pool *pgxpool.Pool, fn func(tx pgx.Tx) error) (co
 		return false, fmt.Errorf("before COMMIT: %w", pgconn.ErrConnClosed)
 	}
 	committing = true
-	return true, commitError(tx.Commit(ctx))
+	_, err = answered(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, tx.Commit(ctx)
+	})
+	return true, commitError(err)
 }
 
 // commitError tells a refused COMMIT from one whose answer was lost. Refused

@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -311,4 +313,38 @@ func losingProxy(t *testing.T, to string) string {
 	q.Set("sslmode", "disable")
 	u.Host, u.RawQuery = "", q.Encode()
 	return u.String()
+}
+
+// frozen stops the backend of a transaction until the test ends.
+func frozen(t *testing.T, tx pgx.Tx) {
+	t.Helper()
+	pid := value[int](t, tx, `SELECT pg_backend_pid()`)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatalf("stop the backend %d, which must run on this machine: %v", pid, err)
+	}
+	t.Cleanup(func() { syscall.Kill(pid, syscall.SIGCONT) })
+}
+
+func TestInTx_AFrozenDatabaseIsUnavailableWhenPatienceEnds(t *testing.T) {
+	t.Parallel()
+	d, _, _ := counters(t)
+	ctx := db.WithPatience(t.Context(), 300*time.Millisecond)
+	err := d.InTx(ctx, func(tx pgx.Tx) error {
+		frozen(t, tx)
+		_, err := db.Exec(ctx, tx, bump, 1)
+		return err
+	})
+	if kind, _ := db.KindOf(err); kind != db.Unavailable {
+		t.Errorf("a statement: %v", err)
+	}
+	err = d.InTx(ctx, func(tx pgx.Tx) error {
+		frozen(t, tx)
+		return nil
+	})
+	if !errors.Is(err, db.ErrOutcomeUnknown) {
+		t.Errorf("a COMMIT: %v", err)
+	}
+	if n := count(t, d, 1); n != 0 {
+		t.Errorf("%d was counted", n)
+	}
 }

@@ -34,6 +34,8 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
+
+	"homebase/db"
 )
 
 // Prefix is the path below which all routes live.
@@ -170,7 +172,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.w = &response{ResponseWriter: w, pace: &s.pace}
 	x.body = &body{ReadCloser: r.Body, rc: http.NewResponseController(w), pace: &s.pace, cut: s.cut, header: w.Header()}
 	x.w.body = x.body
-	r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+	r = r.WithContext(context.WithValue(db.WithPatience(r.Context(), s.pace.database), exchangeKey{}, x))
 	r.Body = x.body
 	w.Header().Set("X-Request-Id", x.id)
 	setSecurityHeaders(w.Header())

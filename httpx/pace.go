@@ -12,6 +12,7 @@ type pace struct {
 	minSend int64         // bytes a second
 
 	header   time.Duration // for the headers of a request
+	database time.Duration // for one answer of PostgreSQL
 	patience time.Duration // for requests in flight when the server stops
 }
 
@@ -22,5 +23,6 @@ var defaultPace = pace{
 	minRead:  1 << 10,
 	minSend:  32 << 10,
 	header:   10 * time.Second,
+	database: 10 * time.Second,
 	patience: 20 * time.Second,
 }
