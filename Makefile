@@ -54,6 +54,10 @@ e2e: postgres build ## try it with other people's programs: jose, tus-js-client,
 crash: postgres ## kill it again and again: N=200 MODE=kill, postgres or power (root)
 	CRASH_CYCLES=$(or $(N),200) CRASH_MODE=$(MODE) ABLATE=$(ABLATE) go test -count=1 -timeout 0 -v -run '$(or $(RUN),^TestCrash_Nothing)' ./e2e/crash
 
+.PHONY: bench
+bench: postgres ## processor time of an operation beside a bare Go server's: RUN=Download
+	go test -run '^$$' -bench '$(or $(RUN),.)' -timeout 0 ./bench
+
 .PHONY: check
 check: ## format, vet, staticcheck, modernisers, tidiness, house rules
 	@test -z "$$(gofmt -l .)" || { echo "gofmt these:"; gofmt -l .; exit 1; }
