@@ -7,6 +7,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -95,7 +96,7 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 }
 
 func (p *platform) routes() []httpx.Route {
-	return slices.Concat(p.auth.Routes(), p.files.Routes(), p.portfolio.Routes(), p.audit.Routes(), p.system.Routes())
+	return system.WithContract(slices.Concat(p.auth.Routes(), p.files.Routes(), p.portfolio.Routes(), p.audit.Routes(), p.system.Routes()))
 }
 
 func (p *platform) jobs() []db.Job {
@@ -107,6 +108,7 @@ func (p *platform) commands() []db.Command {
 		{Name: "serve", Summary: "answer requests until told to stop", Run: p.serve},
 		{Name: "migrate", Args: "[--status]", Summary: "bring the database to this version's schema", Run: p.migrate},
 		{Name: "routes", Args: "[--json]", Summary: "list every route and who may call it", Offline: true, Run: p.listRoutes},
+		{Name: "openapi", Summary: "print this API as an OpenAPI 3.1 document", Offline: true, Run: p.describe},
 	}
 	return slices.Concat(own, p.auth.Commands(), p.files.Commands(), p.portfolio.Commands(), p.audit.Commands(), p.system.Commands(p.cfg))
 }
@@ -269,6 +271,23 @@ func (p *platform) migrate(ctx context.Context, sh *db.Shell, args []string) err
 		fmt.Fprintf(sh.Stdout, "%3d  %-20s  %s\n", s.Number, applied, s.Title)
 	}
 	return nil
+}
+
+func (p *platform) describe(ctx context.Context, sh *db.Shell, args []string) error {
+	if err := sh.Flags("openapi").Parse(args); err != nil {
+		return err
+	}
+	text, err := httpx.OpenAPI(p.routes())
+	if err != nil {
+		return err
+	}
+	var lines bytes.Buffer
+	if err := json.Indent(&lines, text, "", " "); err != nil {
+		return err
+	}
+	lines.WriteByte('\n')
+	_, err = lines.WriteTo(sh.Stdout)
+	return err
 }
 
 func (p *platform) listRoutes(ctx context.Context, sh *db.Shell, args []string) error {

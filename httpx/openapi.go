@@ -1,0 +1,253 @@
+package httpx
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// object is a JSON object of the document. encoding/json sorts its members,
+// so the same table always gives the same bytes.
+type object = map[string]any
+
+// contractVersion is that of the API, not of the program: it grows with what
+// is added, and never takes away.
+const contractVersion = "1.0.0"
+
+const contractText = `One backend for all frontends: sign-in, files, portfolio content and apps.
+
+Sizes are bytes, times RFC 3339 in UTC, ids UUIDs. Every refusal is a problem document (RFC 9457) with a stable code; new codes, fields, enum values and routes may be added, none is taken away. Collections are pages: keep asking with cursor=next_cursor until it is null. 429 means you, 503 means ask again after Retry-After.
+
+Browsers are signed in by cookies on their own site, everything else by a bearer token or an access key.`
+
+// OpenAPI describes a route table as an OpenAPI 3.1 document. What it says of
+// bodies comes from the Go types that the handlers read and write, and what
+// it says of problems from the same lists that the tests' client holds every
+// answer against, so it cannot say what the server does not do.
+func OpenAPI(routes []Route) ([]byte, error) {
+	c := &contract{schemas: object{"Problem": problemSchema}, refusals: object{}}
+	paths, ids := map[string]object{}, map[string]string{}
+	for i := range routes {
+		rt := &routes[i]
+		method, path := rt.split()
+		id := operationID(method, path)
+		if other, taken := ids[id]; taken {
+			return nil, fmt.Errorf("%q and %q have the same operation id %s", other, rt.Pattern, id)
+		}
+		ids[id] = rt.Pattern
+		template := strings.ReplaceAll(path, "...}", "}")
+		if paths[template] == nil {
+			paths[template] = object{}
+		}
+		paths[template][strings.ToLower(method)] = c.operation(rt, id, path)
+	}
+	return json.Marshal(object{
+		"openapi": "3.1.0",
+		"info": object{
+			"title": "Homebase", "version": contractVersion, "description": contractText,
+			"license": object{"name": "MIT", "identifier": "MIT"},
+		},
+		"servers": []object{{"url": Prefix}},
+		"paths":   paths,
+		"components": object{
+			"schemas":   c.schemas,
+			"responses": c.refusals,
+			"headers": object{
+				"RateLimit":        object{"schema": object{"type": "string"}, "description": "What is left of the caller's limit."},
+				"RateLimit-Policy": object{"schema": object{"type": "string"}, "description": "The limit."},
+			},
+			"securitySchemes": object{
+				"bearer": object{"type": "http", "scheme": "bearer", "description": "An access token of ten minutes, or an access key (hb_…)."},
+				"cookie": object{"type": "apiKey", "in": "cookie", "name": "__Host-at", "description": "Set by signing in; only on the site of the API."},
+			},
+		},
+	})
+}
+
+// contract gathers what the operations share while they are described.
+type contract struct{ schemas, refusals object }
+
+func (rt *Route) split() (method, path string) {
+	method, path, _ = strings.Cut(rt.Pattern, " ")
+	return method, path
+}
+
+// operationID is the method and the words of the path: getFilesItemsByIdContent.
+func operationID(method, path string) string {
+	id := strings.ToLower(method)
+	for word := range strings.FieldsFuncSeq(path, func(c rune) bool { return strings.ContainsRune("/_-.}", c) }) {
+		if name, ok := strings.CutPrefix(word, "{"); ok {
+			word = "by" + title(name)
+		}
+		id += title(word)
+	}
+	return id
+}
+
+func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
+
+// tag is the room that an operation belongs to.
+func tag(path string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return name
+}
+
+func (c *contract) operation(rt *Route, id, path string) object {
+	op := object{
+		"operationId": id,
+		"tags":        []string{tag(path)},
+		"summary":     rt.Summary,
+		"description": "Access: " + rt.Access.String() + ".",
+		"security":    rt.Access.security(),
+		"responses":   c.responses(rt),
+	}
+	if parameters := rt.parameters(path); len(parameters) > 0 {
+		op["parameters"] = parameters
+	}
+	if rt.Body != 0 {
+		op["requestBody"] = c.requestBody(rt)
+	}
+	return op
+}
+
+// security lists what lets a caller in, each on its own; empty for nobody
+// needed.
+func (a Access) security() []object {
+	each := []object{{"cookie": []string{}}, {"bearer": []string{}}}
+	switch a.level {
+	case public:
+		return []object{}
+	case recognised:
+		return append([]object{{}}, each...)
+	}
+	return each
+}
+
+func (rt *Route) parameters(path string) (list []object) {
+	for part := range strings.SplitSeq(path, "/") {
+		name, ok := strings.CutPrefix(part, "{")
+		if !ok {
+			continue
+		}
+		name, rest := strings.CutSuffix(strings.TrimSuffix(name, "}"), "...")
+		p := object{"name": name, "in": "path", "required": true, "schema": object{"type": "string"}}
+		if rest {
+			p["description"] = "A path of any depth; its slashes are sent as they are."
+		}
+		list = append(list, p)
+	}
+	for _, name := range rt.Query {
+		schema := object{"type": "string"}
+		switch name {
+		case "limit":
+			schema = object{"type": "integer", "minimum": 1, "default": defaultLimit}
+		case "size":
+			schema = object{"type": "integer", "minimum": 1}
+		}
+		list = append(list, object{"name": name, "in": "query", "schema": schema})
+	}
+	return list
+}
+
+func (c *contract) requestBody(rt *Route) object {
+	if rt.Request == nil {
+		return object{"content": object{"*/*": object{"schema": object{}}}, "description": "The bytes as they are."}
+	}
+	body := object{"schema": c.request(rt.Request)}
+	content := object{"application/json": body}
+	if strings.HasPrefix(rt.Pattern, "PATCH ") {
+		content["application/merge-patch+json"] = body
+	}
+	return object{"required": true, "content": content}
+}
+
+// responses are the declared answers, and one for each status of the
+// problems that are declared or implied, with their codes.
+func (c *contract) responses(rt *Route) object {
+	all := object{}
+	for _, r := range rt.Responses {
+		status := strconv.Itoa(r.Status)
+		answer, _ := all[status].(object)
+		if answer == nil {
+			answer = object{"description": http.StatusText(r.Status), "content": object{}, "headers": rt.limitHeaders()}
+			all[status] = answer
+		}
+		for _, name := range r.Headers {
+			answer["headers"].(object)[name] = object{"required": true, "schema": object{"type": "string"}}
+		}
+		switch {
+		case r.Body != nil:
+			answer["content"].(object)["application/json"] = object{"schema": c.response(r.Body)}
+		case r.Type != "":
+			answer["content"].(object)[r.Type] = object{"schema": object{}}
+		}
+	}
+	codes := map[int][]string{}
+	for _, p := range slices.Concat(rt.Problems, ImpliedProblems(rt)) {
+		codes[p.Status] = append(codes[p.Status], p.Code)
+	}
+	for status, list := range codes {
+		slices.Sort(list)
+		all[strconv.Itoa(status)] = c.refusal(status, slices.Compact(list))
+	}
+	for _, answer := range all {
+		maps.DeleteFunc(answer.(object), func(_ string, v any) bool { o, ok := v.(object); return ok && len(o) == 0 })
+	}
+	return all
+}
+
+func (rt *Route) limitHeaders() object {
+	if rt.Rate == RateNone {
+		return object{}
+	}
+	return object{"RateLimit": ref("headers", "RateLimit"), "RateLimit-Policy": ref("headers", "RateLimit-Policy")}
+}
+
+// refusal is a component that all routes with the same codes share; its name
+// is made of them, so that it does not change with other routes.
+func (c *contract) refusal(status int, codes []string) object {
+	sum := sha256.Sum256([]byte(strings.Join(codes, " ")))
+	name := fmt.Sprintf("%d-%x", status, sum[:4])
+	refusal := object{
+		"description": cmp.Or(http.StatusText(status), "Refused"),
+		"content": object{"application/problem+json": object{"schema": object{"allOf": []object{
+			ref("schemas", "Problem"),
+			{"properties": object{"code": object{"enum": codes}}},
+		}}}},
+	}
+	if header, ok := refusalHeaders[status]; ok {
+		refusal["headers"] = object{header: object{"required": true, "schema": object{"type": "string"}}}
+	}
+	c.refusals[name] = refusal
+	return ref("responses", name)
+}
+
+// refusalHeaders are what a refusal always carries.
+var refusalHeaders = map[int]string{401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
+
+func ref(kind, name string) object { return object{"$ref": "#/components/" + kind + "/" + name} }
+
+var problemSchema = object{
+	"type":        "object",
+	"description": "A problem document (RFC 9457).",
+	"required":    []string{"type", "title", "status", "code", "request_id"},
+	"properties": object{
+		"type": object{"type": "string", "format": "uri"}, "title": object{"type": "string"},
+		"status": object{"type": "integer"}, "detail": object{"type": "string", "description": "For a person; only code is for programs."},
+		"code":       object{"type": "string", "description": "Stable; an open list."},
+		"request_id": object{"type": "string"},
+		"errors": object{"type": "array", "items": object{
+			"type": "object", "required": []string{"pointer", "code", "detail"},
+			"properties": object{
+				"pointer": object{"type": "string", "description": "A JSON Pointer as a fragment: #/email"},
+				"code":    object{"type": "string"}, "detail": object{"type": "string"},
+			},
+		}},
+	},
+}

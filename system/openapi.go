@@ -1,0 +1,38 @@
+package system
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"homebase/httpx"
+)
+
+// WithContract adds to a table of routes the one that describes them all.
+func WithContract(routes []httpx.Route) []httpx.Route {
+	var text func() ([]byte, error)
+	routes = append(routes, httpx.Route{
+		Pattern: "GET /system/openapi.json", Access: httpx.Public(), Rate: httpx.RateRead,
+		Summary:   "This API as an OpenAPI 3.1 document",
+		Responses: []httpx.Response{{Status: http.StatusOK, Type: "application/json", Headers: []string{"ETag"}}, {Status: http.StatusNotModified}},
+		Handler: func(w http.ResponseWriter, r *http.Request) error {
+			contract, err := text()
+			if err != nil {
+				return fmt.Errorf("describe the routes: %w", err)
+			}
+			tag := fmt.Sprintf(`"%x"`, sha256.Sum256(contract))
+			w.Header().Set("Cache-Control", "public, max-age=300")
+			w.Header().Set("ETag", tag)
+			if httpx.IfNoneMatch(r, tag) {
+				w.WriteHeader(http.StatusNotModified)
+				return nil
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, err = w.Write(contract)
+			return err
+		},
+	})
+	text = sync.OnceValues(func() ([]byte, error) { return httpx.OpenAPI(routes) })
+	return routes
+}
