@@ -80,14 +80,15 @@ func (rt *Route) split() (method, path string) {
 
 // operationID is the method and the words of the path: getFilesItemsByIdContent.
 func operationID(method, path string) string {
-	id := strings.ToLower(method)
+	var id strings.Builder
+	id.WriteString(strings.ToLower(method))
 	for word := range strings.FieldsFuncSeq(path, func(c rune) bool { return strings.ContainsRune("/_-.}", c) }) {
 		if name, ok := strings.CutPrefix(word, "{"); ok {
 			word = "by" + title(name)
 		}
-		id += title(word)
+		id.WriteString(title(word))
 	}
-	return id
+	return id.String()
 }
 
 func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
