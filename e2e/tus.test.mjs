@@ -2,24 +2,25 @@
 // a running server, a user, and a command that kills the server as a crash
 // would, kill -9, and starts it again on the same data:
 //
-//   HOMEBASE_URL=http://localhost:8080 HOMEBASE_EMAIL=… HOMEBASE_PASSWORD=… \
+//   HOMEBASE_URL=http://localhost:8080 HOMEBASE_URL2=… HOMEBASE_EMAIL=… HOMEBASE_PASSWORD=… \
 //   HOMEBASE_RESTART='…' node --test e2e/tus.test.mjs
 //
-// HOMEBASE_TUS_MIB is how much is sent through the crash, 256 by default.
+// HOMEBASE_URL2 is another worker on the same data; HOMEBASE_TUS_MIB is how much is sent through the crash, 256 by default.
 import assert from 'node:assert/strict'
-import { exec } from 'node:child_process'
+import { exec, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
+import { createServer, request as forward } from 'node:http'
 import { Readable } from 'node:stream'
 import { before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { Upload } from 'tus-js-client'
 
-const { HOMEBASE_URL: url, HOMEBASE_EMAIL: email, HOMEBASE_PASSWORD: password, HOMEBASE_RESTART: restart } = process.env
-for (const [name, value] of Object.entries({ HOMEBASE_URL: url, HOMEBASE_EMAIL: email, HOMEBASE_PASSWORD: password, HOMEBASE_RESTART: restart })) {
+const { HOMEBASE_URL: url, HOMEBASE_URL2: url2, HOMEBASE_EMAIL: email, HOMEBASE_PASSWORD: password, HOMEBASE_RESTART: restart } = process.env
+for (const [name, value] of Object.entries({ HOMEBASE_URL: url, HOMEBASE_URL2: url2, HOMEBASE_EMAIL: email, HOMEBASE_PASSWORD: password, HOMEBASE_RESTART: restart })) {
   assert.ok(value, `${name} is not set`)
 }
 // What is ours means nothing to the server, which refuses unknown settings.
-const ours = ['HOMEBASE_URL', 'HOMEBASE_EMAIL', 'HOMEBASE_PASSWORD', 'HOMEBASE_RESTART', 'HOMEBASE_TUS_MIB']
+const ours = ['HOMEBASE_URL', 'HOMEBASE_URL2', 'HOMEBASE_EMAIL', 'HOMEBASE_PASSWORD', 'HOMEBASE_RESTART', 'HOMEBASE_TUS_MIB']
 const others = Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.includes(name)))
 const size = Number(process.env.HOMEBASE_TUS_MIB ?? 256) << 20
 const api = `${url}/api/v1`
@@ -133,6 +134,73 @@ test('killed in the middle of one long PATCH, it goes on and never from zero', a
   assert.ok(offsets[0] > 0, 'it went on from zero')
   assert.equal(requests.filter((r) => r.method === 'POST').length, 1)
   await stored('killed.bin', want)
+})
+
+test('two workers take turns', async () => {
+  const turns = []
+  const proxy = createServer((req, res) => {
+    const to = new URL(req.url, turns.length % 2 ? url2 : url)
+    turns.push(`${req.method} ${to.port}`)
+    req.pipe(forward(to, { method: req.method, headers: req.headers }, (answer) => {
+      res.writeHead(answer.statusCode, answer.headers)
+      answer.pipe(res)
+    }))
+  })
+  await new Promise((listening) => proxy.listen(0, 'localhost', listening))
+  const want = randomBytes(5_000_000)
+  await send(want, 'turns.bin', { endpoint: `http://localhost:${proxy.address().port}/api/v1/files/uploads`, chunkSize: 1_000_000 })
+  proxy.close()
+  proxy.closeAllConnections()
+  assert.equal(turns.length, 6)
+  assert.equal(new Set(turns.map((turn) => turn.split(' ')[1])).size, 2)
+  await stored('turns.bin', want)
+})
+
+test('a client that is killed goes on as another', async () => {
+  const want = randomBytes(30_000_000)
+  const child = spawn(process.execPath, ['--input-type=module', '-e', `
+    import { Upload } from 'tus-js-client'
+    const pieces = []
+    for await (const piece of process.stdin) pieces.push(piece)
+    const upload = new Upload(Buffer.concat(pieces), {
+      endpoint: ${JSON.stringify(`${api}/files/uploads`)},
+      headers: ${JSON.stringify(headers())},
+      metadata: { filename: 'client.bin', path: '/documents' },
+      chunkSize: 5_000_000,
+      onChunkComplete: (_, accepted) => console.log(upload.url, accepted),
+    })
+    upload.start()`], { cwd: import.meta.dirname, stdio: ['pipe', 'pipe', 'inherit'] })
+  child.stdin.end(want)
+  const told = await new Promise((resolve, reject) => {
+    let text = ''
+    child.stdout.on('data', (piece) => {
+      text += piece
+      if (text.includes(' 10000000')) child.kill('SIGKILL')
+    })
+    child.on('error', reject)
+    child.on('close', () => resolve(text))
+  })
+  const { requests } = await send(want, 'client.bin', { uploadUrl: told.split(' ')[0] })
+  assert.equal(requests[0].method, 'HEAD')
+  assert.ok(Number(requests[0].offset) >= 10_000_000, `it went on from ${requests[0].offset}`)
+  await stored('client.bin', want)
+})
+
+test('each chunk with its checksum; a wrong one is refused and sent again', async () => {
+  const want = randomBytes(3_000_000), chunkSize = 1_000_000
+  let lies = 1
+  const { requests } = await send(want, 'checksum.bin', {
+    chunkSize,
+    onBeforeRequest: (req) => {
+      if (req.getMethod() !== 'PATCH') return
+      const offset = Number(req.getHeader('Upload-Offset'))
+      const sum = offset > 0 && lies-- > 0 ? createHash('sha256').update('another') : createHash('sha256').update(want.subarray(offset, offset + chunkSize))
+      req.setHeader('Upload-Checksum', `sha256 ${sum.digest('base64')}`)
+    },
+    onShouldRetry: (error) => error.originalResponse?.getStatus() === 460,
+  })
+  assert.deepEqual(requests.map((r) => `${r.method} ${r.status}`), ['POST 201', 'PATCH 204', 'PATCH 460', 'HEAD 200', 'PATCH 204', 'PATCH 204'])
+  await stored('checksum.bin', want)
 })
 
 test('the length is told late', async () => {
