@@ -87,10 +87,10 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 	p.portfolio = portfolio.New(portfolio.Config{
 		DB: p.db, Audit: p.audit, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), Send: send,
 	})
-	p.system = system.New(version, log,
-		system.Check{Name: "database", Run: p.db.Ping},
-		system.Check{Name: "files", Run: p.files.Ready},
-	)
+	p.system = system.New(system.Setup{
+		Version: version, Log: log, DB: p.db, Audit: p.audit,
+		Checks: []system.Check{{Name: "database", Run: p.db.Ping}, {Name: "files", Run: p.files.Ready}},
+	})
 	return p
 }
 

@@ -213,11 +213,11 @@ func (a *Auth) lookup(c credential, find func() (known, error)) (known, error) {
 // findSession is lookup's question about a session.
 func (a *Auth) findSession(ctx context.Context, id uuid.UUID) (known, error) {
 	return db.One(ctx, a.db, func(row pgx.Row) (k known, err error) {
-		err = row.Scan(&k.caller.SessionID, &k.caller.UserID, &k.caller.AuthenticatedAt, &k.expires, &k.caller.Permissions)
+		err = row.Scan(&k.caller.SessionID, &k.caller.UserID, &k.caller.AuthenticatedAt, &k.expires, &k.caller.Permissions, &k.caller.Roles)
 		return k, err
 	}, `
 -- name: auth.KnownSession
-SELECT s.id, s.user_id, s.authenticated_at, s.idle_until, `+held+`
+SELECT s.id, s.user_id, s.authenticated_at, s.idle_until, `+held+`, `+rolesHeld+`
   FROM sessions s JOIN users u ON u.id = s.user_id
  WHERE s.id = $1 AND `+living, id)
 }

@@ -48,9 +48,9 @@ func (s *System) printVersion(_ context.Context, sh *db.Shell, args []string) er
 		return err
 	}
 	if asJSON {
-		return json.NewEncoder(sh.Stdout).Encode(Version{Version: s.version, Go: runtime.Version()})
+		return json.NewEncoder(sh.Stdout).Encode(Version{Version: s.Version, Go: runtime.Version()})
 	}
-	_, err = fmt.Fprintf(sh.Stdout, "homebase %s (%s %s/%s)\n", s.version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err = fmt.Fprintf(sh.Stdout, "homebase %s (%s %s/%s)\n", s.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }
 

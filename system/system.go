@@ -12,8 +12,11 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"slices"
 	"time"
 
+	"homebase/audit"
+	"homebase/db"
 	"homebase/httpx"
 )
 
@@ -23,17 +26,40 @@ type Check struct {
 	Run  func(ctx context.Context) error
 }
 
-// System serves the platform's own routes.
-type System struct {
-	version string
-	log     *slog.Logger
-	checks  []Check
+// Setup is what the room needs.
+type Setup struct {
+	Version string
+	Log     *slog.Logger
+	DB      *db.DB
+	Audit   *audit.Log
+	// Checks are what /system/ready asks.
+	Checks []Check
 }
 
-// New makes the room. version is the build's, checks are what /system/ready
-// asks.
-func New(version string, log *slog.Logger, checks ...Check) *System {
-	return &System{version: version, log: log, checks: checks}
+// System serves the platform's own routes. Make one with New.
+type System struct {
+	Setup
+	flags flags
+}
+
+// channel carries the news that something of this room changed.
+const (
+	channel      = "system"
+	flagsChanged = "flags"
+)
+
+// New makes the room and registers with the listener: call it before the
+// listener runs. It reads no key and no database.
+func New(setup Setup) *System {
+	s := &System{Setup: setup}
+	l := s.DB.Listener()
+	l.On(channel, func(payload string) {
+		if payload == flagsChanged {
+			s.flags.forget()
+		}
+	})
+	l.OnMissed(s.flags.forget)
+	return s
 }
 
 // checkTimeout bounds one readiness check, below every proxy's patience.
@@ -54,6 +80,10 @@ type Version struct {
 
 // Routes are the operations of this room.
 func (s *System) Routes() []httpx.Route {
+	return slices.Concat(s.healthRoutes(), s.flagRoutes(), s.ofrepRoutes())
+}
+
+func (s *System) healthRoutes() []httpx.Route {
 	return []httpx.Route{
 		{
 			Pattern: "GET /system/health", Access: httpx.Public(), Rate: httpx.RateRead,
@@ -97,7 +127,7 @@ func (s *System) ready(w http.ResponseWriter, r *http.Request) error {
 func (s *System) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	for _, c := range s.checks {
+	for _, c := range s.Checks {
 		if err := c.Run(ctx); err != nil {
 			return &checkError{c.Name, err}
 		}
@@ -114,5 +144,5 @@ func (e *checkError) Error() string { return e.name + ": " + e.err.Error() }
 func (e *checkError) Unwrap() error { return e.err }
 
 func (s *System) versionHandler(w http.ResponseWriter, r *http.Request) error {
-	return httpx.WriteJSON(w, http.StatusOK, Version{Version: s.version, Go: runtime.Version()})
+	return httpx.WriteJSON(w, http.StatusOK, Version{Version: s.Version, Go: runtime.Version()})
 }
