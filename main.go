@@ -14,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -87,9 +88,12 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 	p.portfolio = portfolio.New(portfolio.Config{
 		DB: p.db, Audit: p.audit, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), Send: send,
 	})
+	shared := auth.SharedLimits()
+	maps.Copy(shared, portfolio.SharedLimits())
 	p.system = system.New(system.Setup{
 		Version: version, Log: log, DB: p.db, Audit: p.audit,
-		Checks: []system.Check{{Name: "database", Run: p.db.Ping}, {Name: "files", Run: p.files.Ready}},
+		Checks:       []system.Check{{Name: "database", Run: p.db.Ping}, {Name: "files", Run: p.files.Ready}},
+		SharedLimits: shared,
 	})
 	return p
 }
@@ -236,6 +240,7 @@ func (p *platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 	group.Go(func() { p.db.Listener().Run(work) })
 	group.Go(func() { p.audit.Run(work) })
 	group.Go(func() { p.db.RunJobs(work, p.jobs()) })
+	group.Go(func() { p.system.FollowLimits(work, server) })
 	listener, err := httpx.Listen(p.cfg.Listen)
 	if err != nil {
 		return err

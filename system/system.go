@@ -34,31 +34,39 @@ type Setup struct {
 	Audit   *audit.Log
 	// Checks are what /system/ready asks.
 	Checks []Check
+	// SharedLimits are the limits that other rooms keep in PostgreSQL.
+	SharedLimits map[httpx.Rate]httpx.Limit
 }
 
 // System serves the platform's own routes. Make one with New.
 type System struct {
 	Setup
-	flags flags
+	flags  flags
+	limits limits
 }
 
 // channel carries the news that something of this room changed.
 const (
-	channel      = "system"
-	flagsChanged = "flags"
+	channel       = "system"
+	flagsChanged  = "flags"
+	limitsChanged = "limits"
 )
 
 // New makes the room and registers with the listener: call it before the
 // listener runs. It reads no key and no database.
 func New(setup Setup) *System {
-	s := &System{Setup: setup}
+	s := &System{Setup: setup, limits: limits{due: make(chan struct{}, 1)}}
 	l := s.DB.Listener()
 	l.On(channel, func(payload string) {
-		if payload == flagsChanged {
+		switch payload {
+		case flagsChanged:
 			s.flags.forget()
+		case limitsChanged:
+			s.limits.changed()
 		}
 	})
 	l.OnMissed(s.flags.forget)
+	l.OnMissed(s.limits.changed)
 	return s
 }
 
@@ -80,7 +88,7 @@ type Version struct {
 
 // Routes are the operations of this room.
 func (s *System) Routes() []httpx.Route {
-	return slices.Concat(s.healthRoutes(), s.flagRoutes(), s.ofrepRoutes())
+	return slices.Concat(s.healthRoutes(), s.flagRoutes(), s.ofrepRoutes(), s.limitRoutes())
 }
 
 func (s *System) healthRoutes() []httpx.Route {
