@@ -94,6 +94,7 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 		Version: version, Log: log, DB: p.db, Audit: p.audit,
 		Checks:       []system.Check{{Name: "database", Run: p.db.Ping}, {Name: "files", Run: p.files.Ready}},
 		SharedLimits: shared,
+		Figures:      []func(context.Context) ([]httpx.Figure, error){p.auth.Figures, p.files.Figures, p.audit.Figures},
 	})
 	return p
 }

@@ -36,6 +36,8 @@ type Setup struct {
 	Checks []Check
 	// SharedLimits are the limits that other rooms keep in PostgreSQL.
 	SharedLimits map[httpx.Rate]httpx.Limit
+	// Figures are what other rooms tell in /system/metrics.
+	Figures []func(ctx context.Context) ([]httpx.Figure, error)
 }
 
 // System serves the platform's own routes. Make one with New.
@@ -88,7 +90,7 @@ type Version struct {
 
 // Routes are the operations of this room.
 func (s *System) Routes() []httpx.Route {
-	return slices.Concat(s.healthRoutes(), s.flagRoutes(), s.ofrepRoutes(), s.limitRoutes())
+	return slices.Concat(s.healthRoutes(), s.flagRoutes(), s.ofrepRoutes(), s.limitRoutes(), s.metricsRoutes())
 }
 
 func (s *System) healthRoutes() []httpx.Route {
