@@ -92,7 +92,14 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 	maps.Copy(shared, portfolio.SharedLimits())
 	p.system = system.New(system.Setup{
 		Version: version, Log: log, DB: p.db, Audit: p.audit,
-		Checks:       []system.Check{{Name: "database", Run: p.db.Ping}, {Name: "files", Run: p.files.Ready}},
+		Checks: []system.Check{
+			{Name: "database", Run: p.db.Ping},
+			{Name: "schema", Run: func(ctx context.Context) error { return p.db.Migrated(ctx, schema) }},
+			{Name: "notifications", Run: p.db.Listener().Heard},
+			{Name: "storage", Run: p.files.Ready},
+			{Name: "free_space", Run: p.files.HasRoom},
+			{Name: "redo", Run: p.files.KeepsUp},
+		},
 		SharedLimits: shared,
 		Figures:      []func(context.Context) ([]httpx.Figure, error){p.auth.Figures, p.files.Figures, p.audit.Figures},
 	})

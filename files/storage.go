@@ -3,6 +3,7 @@ package files
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -104,6 +105,34 @@ func (f *Files) storageOf(ctx context.Context, after uuid.UUID, limit int) ([]ow
 		err = row.Scan(&o.UserID, &o.Quota, &o.Used, &o.Reserved, &o.Trash)
 		return o, err
 	}, sql, after, limit, f.quota)
+}
+
+// mostRedo is how many committed changes may wait for the disk before it is
+// said that it does not keep up.
+const mostRedo = 1000
+
+// KeepsUp is nil while the disk follows what is committed.
+func (f *Files) KeepsUp(ctx context.Context) error {
+	t, err := readTotals(ctx, f.db)
+	if err == nil && t.redo > mostRedo {
+		err = fmt.Errorf("%d committed changes wait for the disk", t.redo)
+	}
+	return err
+}
+
+// HasRoom is nil while there is free space for more than uploads. They stop
+// at the floor, and all else goes on, so that owners can free something; with
+// less than an eighth of it left, whatever else writes to the disk is about
+// to fail too.
+func (f *Files) HasRoom(context.Context) error {
+	if s := f.away.Load(); s != nil {
+		return errors.New(*s)
+	}
+	_, free, err := f.disk.space()
+	if err == nil && free < f.minFree/8 {
+		err = fmt.Errorf("%d bytes are free on the data directory's disk; uploads stopped at %d", free, f.minFree)
+	}
+	return err
 }
 
 // Figures are what there is to tell of everyone's files and their disk.

@@ -2,6 +2,7 @@ package files_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"homebase/httpx/httpxtest"
@@ -61,6 +62,14 @@ func TestStorage_FiguresOfEveryoneComePageByPage(t *testing.T) {
 	c.Do("GET", "/system/storage", nil).WantProblem(t, 403, "forbidden")
 	admin.Do("GET", "/system/storage?cursor=x", nil).WantProblem(t, 400, "invalid_cursor")
 
+	if err := errors.Join(h.files.HasRoom(t.Context()), h.files.KeepsUp(t.Context())); err != nil {
+		t.Error(err)
+	}
+	h.exec(t, `INSERT INTO file_ops (owner_id, seq, op_id, worker_id, kind, item_id, revision, ino, source, target)
+		SELECT t.owner_id, 1000000 + n, t.root_id, 0, 'move', t.root_id, 1, 1, 'a', 'b' FROM trees t, generate_series(1, 300) n`)
+	if h.files.KeepsUp(t.Context()) == nil {
+		t.Error("1200 changes that wait are no backlog")
+	}
 	figures, err := h.files.Figures(t.Context())
 	text, _ := json.Marshal(figures)
 	if err != nil || len(figures) != 7 {

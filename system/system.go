@@ -9,13 +9,18 @@ package system
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 )
@@ -77,9 +82,11 @@ const checkTimeout = 2 * time.Second
 
 var errNotReady = httpx.NewProblem(http.StatusServiceUnavailable, "not_ready", "Not ready")
 
-// Status is the answer of health and readiness.
+// Status is the answer of health and readiness. Checks are told only to who
+// holds system:read.
 type Status struct {
-	Status string `json:"status"`
+	Status string   `json:"status"`
+	Checks []string `json:"checks,omitempty"` // the names of those that hold
 }
 
 // Version is the answer of /system/version.
@@ -102,8 +109,8 @@ func (s *System) healthRoutes() []httpx.Route {
 			Handler:   s.health,
 		},
 		{
-			Pattern: "GET /system/ready", Access: httpx.Public(), Rate: httpx.RateRead,
-			Summary:   "Whether database and storage are there, so that a request would succeed",
+			Pattern: "GET /system/ready", Access: httpx.Recognised(), Rate: httpx.RateRead,
+			Summary:   "Whether a request would succeed: database, schema, storage, free space, redo backlog, notifications",
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: Status{}}},
 			Problems:  []*httpx.Problem{errNotReady},
 			Handler:   s.ready,
@@ -124,34 +131,46 @@ func (s *System) health(w http.ResponseWriter, r *http.Request) error {
 func (s *System) ready(w http.ResponseWriter, r *http.Request) error {
 	select {
 	case <-httpx.ServerOf(r.Context()).Draining():
-		return errNotReady.With("The server is stopping; another one will answer.")
+		return errNotReady.With("The server is stopping; another one will answer.").RetryAfter(time.Second)
 	default:
 	}
-	if err := s.Ready(r.Context()); err != nil {
-		return errNotReady.With("The server cannot take requests now; try again shortly.").Because(err)
+	caller := httpx.CallerOf(r.Context())
+	trusted := caller != nil && caller.Can(auth.SystemRead)
+	holding, failing, err := s.runChecks(r.Context())
+	if err != nil {
+		detail := "The server cannot take requests now; try again shortly."
+		if trusted {
+			detail = "What fails: " + strings.Join(failing, ", ") + ". The server's log says why."
+		}
+		return errNotReady.With(detail).Because(err).RetryAfter(time.Second)
 	}
-	return httpx.WriteJSON(w, http.StatusOK, Status{Status: "ready"})
+	if !trusted {
+		holding = nil
+	}
+	return httpx.WriteJSON(w, http.StatusOK, Status{Status: "ready", Checks: holding})
 }
 
-// Ready runs the checks and returns the first failure.
-func (s *System) Ready(ctx context.Context) error {
+// runChecks runs all checks at once, so that one that hangs does not speak
+// for the others. The error is of all that fail.
+func (s *System) runChecks(ctx context.Context) (holding, failing []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	for _, c := range s.Checks {
-		if err := c.Run(ctx); err != nil {
-			return &checkError{c.Name, err}
-		}
+	errs := make([]error, len(s.Checks))
+	var group sync.WaitGroup
+	for i, c := range s.Checks {
+		group.Go(func() { errs[i] = c.Run(ctx) })
 	}
-	return nil
+	group.Wait()
+	for i, c := range s.Checks {
+		if errs[i] == nil {
+			holding = append(holding, c.Name)
+			continue
+		}
+		failing = append(failing, c.Name)
+		err = errors.Join(err, fmt.Errorf("%s: %w", c.Name, errs[i]))
+	}
+	return holding, failing, err
 }
-
-type checkError struct {
-	name string
-	err  error
-}
-
-func (e *checkError) Error() string { return e.name + ": " + e.err.Error() }
-func (e *checkError) Unwrap() error { return e.err }
 
 func (s *System) versionHandler(w http.ResponseWriter, r *http.Request) error {
 	return httpx.WriteJSON(w, http.StatusOK, Version{Version: s.Version, Go: runtime.Version()})
