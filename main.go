@@ -91,7 +91,7 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 	shared := auth.SharedLimits()
 	maps.Copy(shared, portfolio.SharedLimits())
 	p.system = system.New(system.Setup{
-		Version: version, Log: log, DB: p.db, Audit: p.audit,
+		Version: version, Log: log, DB: p.db, Audit: p.audit, Keys: cfg.Keys,
 		Checks: []system.Check{
 			{Name: "database", Run: p.db.Ping},
 			{Name: "schema", Run: func(ctx context.Context) error { return p.db.Migrated(ctx, schema) }},

@@ -28,7 +28,7 @@ func start(t testing.TB, change ...func(*system.Setup)) *room {
 	t.Helper()
 	rm := &room{}
 	rm.Env = authtest.Start(t, func(e *authtest.Env) []httpx.Route {
-		setup := system.Setup{Version: "test", Log: slog.New(slog.DiscardHandler), DB: e.DB, Audit: e.Audit}
+		setup := system.Setup{Version: "test", Log: slog.New(slog.DiscardHandler), DB: e.DB, Audit: e.Audit, Keys: authtest.Keys}
 		for _, fn := range change {
 			fn(&setup)
 		}

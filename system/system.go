@@ -37,6 +37,8 @@ type Setup struct {
 	Log     *slog.Logger
 	DB      *db.DB
 	Audit   *audit.Log
+	// Keys gives the derived keys of a purpose: the first signs, all verify.
+	Keys func(purpose string) [][]byte
 	// Checks are what /system/ready asks.
 	Checks []Check
 	// SharedLimits are the limits that other rooms keep in PostgreSQL.
@@ -97,7 +99,7 @@ type Version struct {
 
 // Routes are the operations of this room.
 func (s *System) Routes() []httpx.Route {
-	return slices.Concat(s.healthRoutes(), s.flagRoutes(), s.ofrepRoutes(), s.limitRoutes(), s.metricsRoutes())
+	return slices.Concat(s.healthRoutes(), s.flagRoutes(), s.ofrepRoutes(), s.limitRoutes(), s.metricsRoutes(), s.probeRoutes())
 }
 
 func (s *System) healthRoutes() []httpx.Route {
