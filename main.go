@@ -15,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -88,10 +89,21 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 	p.portfolio = portfolio.New(portfolio.Config{
 		DB: p.db, Audit: p.audit, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), Send: send,
 	})
-	p.system = system.New(version, log,
-		system.Check{Name: "database", Run: p.db.Ping},
-		system.Check{Name: "files", Run: p.files.Ready},
-	)
+	shared := auth.SharedLimits()
+	maps.Copy(shared, portfolio.SharedLimits())
+	p.system = system.New(system.Setup{
+		Version: version, Log: log, DB: p.db, Audit: p.audit, Keys: cfg.Keys,
+		Checks: []system.Check{
+			{Name: "database", Run: p.db.Ping},
+			{Name: "schema", Run: func(ctx context.Context) error { return p.db.Migrated(ctx, schema) }},
+			{Name: "notifications", Run: p.db.Listener().Heard},
+			{Name: "storage", Run: p.files.Ready},
+			{Name: "free_space", Run: p.files.HasRoom},
+			{Name: "redo", Run: p.files.KeepsUp},
+		},
+		SharedLimits: shared,
+		Figures:      []func(context.Context) ([]httpx.Figure, error){p.auth.Figures, p.files.Figures, p.audit.Figures},
+	})
 	return p
 }
 
@@ -238,6 +250,7 @@ func (p *platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 	group.Go(func() { p.db.Listener().Run(work) })
 	group.Go(func() { p.audit.Run(work) })
 	group.Go(func() { p.db.RunJobs(work, p.jobs()) })
+	group.Go(func() { p.system.FollowLimits(work, server) })
 	listener, err := httpx.Listen(p.cfg.Listen)
 	if err != nil {
 		return err

@@ -505,3 +505,35 @@ CREATE TABLE portfolio_contact_counts (
     posts  integer     NOT NULL,
     CONSTRAINT portfolio_contact_counts_pkey PRIMARY KEY (sender)
 );
+
+-- step 7: controls
+
+-- Feature flags. rules is a list of {roles, users, percentage}, as the API
+-- shows it; with none a flag that is enabled is on for everyone who may know
+-- of it: everyone when public, else who is signed in. All of them are always
+-- read at once, at most 500.
+CREATE TABLE flags (
+    key         text COLLATE "C" NOT NULL,
+    description text        NOT NULL,
+    enabled     boolean     NOT NULL,
+    public      boolean     NOT NULL,
+    rules       jsonb       NOT NULL,
+    revision    bigint      NOT NULL DEFAULT 1,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT flags_pkey PRIMARY KEY (key),
+    CONSTRAINT flags_key_check CHECK (key ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'),
+    CONSTRAINT flags_description_check CHECK (length(description) <= 500)
+);
+
+-- Exactly one row: the rate limits that are not the program's own, as
+-- {class: {requests, per}}, per in nanoseconds.
+CREATE TABLE limits (
+    singleton boolean NOT NULL DEFAULT true,
+    changed   jsonb   NOT NULL DEFAULT '{}',
+    revision  bigint  NOT NULL DEFAULT 1,
+    CONSTRAINT limits_pkey PRIMARY KEY (singleton),
+    CONSTRAINT limits_singleton_check CHECK (singleton)
+);
+
+INSERT INTO limits DEFAULT VALUES;

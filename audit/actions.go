@@ -59,4 +59,9 @@ const (
 	EmailChangeAsked     Action = "auth.email_change_asked"
 	EmailChanged         Action = "auth.email_changed"
 	LoginLinkMade        Action = "auth.login_link_made"
+
+	FlagCreated   Action = "flag.created"
+	FlagUpdated   Action = "flag.updated"
+	FlagDeleted   Action = "flag.deleted"
+	LimitsUpdated Action = "limits.updated"
 )

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"homebase/httpx"
+
 	"github.com/jackc/pgx/v5"
 )
 
@@ -29,6 +31,14 @@ func (l *Log) Lost() int64 { return l.lost.Load() }
 
 // Queued is how many noted events wait to be written.
 func (l *Log) Queued() int { return len(l.queue) }
+
+// Figures are what this process tells of its notes.
+func (l *Log) Figures(context.Context) ([]httpx.Figure, error) {
+	return []httpx.Figure{
+		{Name: "homebase_audit_queue_events", Help: "Noted audit events that wait to be written.", Value: float64(l.Queued())},
+		{Name: "homebase_audit_lost_events_total", Help: "Noted audit events that could not be kept.", Value: float64(l.Lost())},
+	}, nil
+}
 
 // Run writes noted events until ctx ends, then what is still queued. A kill
 // loses at most one interval of notes, never anything that Record wrote.

@@ -74,6 +74,8 @@ type cache struct {
 	entries    map[credential]*list.Element
 	order      *list.List // of known, the last used in front
 	used       map[uuid.UUID]use
+	hits       int64
+	misses     int64
 }
 
 // known is a session or a key as the cache holds it, never changed.
@@ -101,8 +103,10 @@ func (c *cache) get(id credential, now time.Time) (known, bool) {
 	defer c.mu.Unlock()
 	e, ok := c.entries[id]
 	if !ok || now.After(e.Value.(known).expires) {
+		c.misses++
 		return known{}, false
 	}
+	c.hits++
 	c.order.MoveToFront(e)
 	return e.Value.(known), true
 }
@@ -210,14 +214,32 @@ func (a *Auth) lookup(c credential, find func() (known, error)) (known, error) {
 	return k, nil
 }
 
+// Figures are what there is to tell of sessions and their cache.
+func (a *Auth) Figures(ctx context.Context) ([]httpx.Figure, error) {
+	sessions, err := db.One(ctx, a.db, db.Value[int64], `
+-- name: auth.CountSessions
+SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+living)
+	if err != nil {
+		return nil, err
+	}
+	a.cache.mu.Lock()
+	defer a.cache.mu.Unlock()
+	return []httpx.Figure{
+		{Name: "homebase_sessions", Help: "Living sessions of all users.", Value: float64(sessions)},
+		{Name: "homebase_session_cache_entries", Help: "Sessions and access keys in memory.", Value: float64(a.cache.order.Len())},
+		{Name: "homebase_session_cache_hits_total", Help: "Requests whose session or key was in memory.", Value: float64(a.cache.hits)},
+		{Name: "homebase_session_cache_misses_total", Help: "Requests whose session or key was not in memory.", Value: float64(a.cache.misses)},
+	}, nil
+}
+
 // findSession is lookup's question about a session.
 func (a *Auth) findSession(ctx context.Context, id uuid.UUID) (known, error) {
 	return db.One(ctx, a.db, func(row pgx.Row) (k known, err error) {
-		err = row.Scan(&k.caller.SessionID, &k.caller.UserID, &k.caller.AuthenticatedAt, &k.expires, &k.caller.Permissions)
+		err = row.Scan(&k.caller.SessionID, &k.caller.UserID, &k.caller.AuthenticatedAt, &k.expires, &k.caller.Permissions, &k.caller.Roles)
 		return k, err
 	}, `
 -- name: auth.KnownSession
-SELECT s.id, s.user_id, s.authenticated_at, s.idle_until, `+held+`
+SELECT s.id, s.user_id, s.authenticated_at, s.idle_until, `+held+`, `+rolesHeld+`
   FROM sessions s JOIN users u ON u.id = s.user_id
  WHERE s.id = $1 AND `+living, id)
 }

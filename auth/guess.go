@@ -34,6 +34,15 @@ const (
 	guessLongest     = 15 * time.Minute
 )
 
+// SharedLimits are the free guesses as limits, which hold for all workers
+// together.
+func SharedLimits() map[httpx.Rate]httpx.Limit {
+	return map[httpx.Rate]httpx.Limit{
+		"guesses_of_account": {Requests: guessesOfAccount, Per: guessMemory},
+		"guesses_of_address": {Requests: guessesOfAddress, Per: guessMemory},
+	}
+}
+
 // guessWait is how long after its last one a row g makes the next guess wait.
 const guessWait = `least(interval '30 seconds' * power(2, least(g.excess, 9)), interval '15 minutes')`
 

@@ -95,13 +95,13 @@ func (a *Auth) authenticateKey(r *http.Request, key string) (*httpx.Caller, erro
 func (a *Auth) findKey(ctx context.Context, c credential) (known, error) {
 	return db.One(ctx, a.db, func(row pgx.Row) (k known, err error) {
 		var scope, owner []string
-		err = row.Scan(&k.caller.KeyID, &k.caller.UserID, &k.expires, &k.allow, &scope, &owner)
+		err = row.Scan(&k.caller.KeyID, &k.caller.UserID, &k.expires, &k.allow, &scope, &owner, &k.caller.Roles)
 		owner = a.expand(owner)
 		k.caller.Permissions = slices.DeleteFunc(scope, func(p string) bool { return !slices.Contains(owner, p) })
 		return k, err
 	}, `
 -- name: auth.KnownKey
-SELECT k.id, k.user_id, k.expires_at, k.allow, k.permissions, `+held+`
+SELECT k.id, k.user_id, k.expires_at, k.allow, k.permissions, `+held+`, `+rolesHeld+`
   FROM access_keys k JOIN users u ON u.id = k.user_id
  WHERE k.hash = $1 AND k.expires_at > now() AND u.status = 'active'`, c[:])
 }

@@ -50,6 +50,9 @@ const held = `ARRAY(SELECT DISTINCT p
               CROSS JOIN unnest(r.permissions) AS p
               WHERE ur.user_id = u.id)`
 
+// rolesHeld is the SQL of the names of a user u's roles, as an array.
+const rolesHeld = `ARRAY(SELECT ur.role FROM user_roles ur WHERE ur.user_id = u.id ORDER BY ur.role)`
+
 // heldBy is what a user's roles allow, not expanded.
 func heldBy(ctx context.Context, q db.Querier, user uuid.UUID) ([]string, error) {
 	return db.One(ctx, q, db.Value[[]string], `

@@ -61,6 +61,9 @@ var constraints = map[string]constraint{
 	"instance_singleton_check":        defect,
 	"jobs_name_key":                   defect,
 	"audit_events_outcome_check":      defect,
+	"flags_key_check":                 {Invalid, "flag_key_invalid", "A flag's key has at most 100 letters, digits, dots, - and _."},
+	"flags_description_check":         {Invalid, "description_too_long", "A description has at most 500 characters."},
+	"limits_singleton_check":          defect,
 
 	"portfolio_singleton_check":       defect,
 	"portfolio_entries_kind_check":    defect,

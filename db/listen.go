@@ -55,6 +55,14 @@ func (l *Listener) Fresh() bool {
 	return at != 0 && time.Since(l.born)-time.Duration(at) < freshFor
 }
 
+// Heard is Fresh as an error, for readiness.
+func (l *Listener) Heard(context.Context) error {
+	if !l.Fresh() {
+		return errors.New("the listening connection did not answer in time")
+	}
+	return nil
+}
+
 // Run listens until ctx ends and returns its cause. It reconnects as often as
 // needed; a database that is away is logged, not returned.
 func (l *Listener) Run(ctx context.Context) error {

@@ -154,13 +154,14 @@ func (d *dataDir) hasOwners() (bool, error) {
 	return len(names) > 0, ignoreEOF(err)
 }
 
-// free is the space in bytes that an unprivileged process may still fill.
-func (d *dataDir) free() (int64, error) {
+// space is the size of the disk in bytes, and what of it an unprivileged
+// process may still fill.
+func (d *dataDir) space() (total, free int64, err error) {
 	var st syscall.Statfs_t
 	if err := syscall.Fstatfs(int(d.self.Fd()), &st); err != nil {
-		return 0, os.NewSyscallError("fstatfs", err)
+		return 0, 0, os.NewSyscallError("fstatfs", err)
 	}
-	return int64(st.Bavail) * int64(st.Bsize), nil
+	return int64(st.Blocks) * int64(st.Bsize), int64(st.Bavail) * int64(st.Bsize), nil
 }
 
 // within gives the root that a path is reached by and its rest below it.

@@ -201,6 +201,9 @@ func TestMinFree_StopsUploadsAndNothingElse(t *testing.T) {
 	if err := h.files.Ready(t.Context()); err != nil {
 		t.Errorf("with a full disk nobody could free anything: %v", err)
 	}
+	if err := h.files.HasRoom(t.Context()); err == nil {
+		t.Error("a disk that lacks the last eighth of the floor has room")
+	}
 	if left := h.onDisk(t); len(left) > 0 {
 		t.Errorf("the disk holds %q", left)
 	}

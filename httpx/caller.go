@@ -16,6 +16,9 @@ type Caller struct {
 	KeyID     uuid.UUID // zero when a session calls
 	// Permissions are sorted.
 	Permissions []string
+	// Roles are the names of the user's roles, also where a key calls. They
+	// grant nothing by themselves: that is what permissions are for.
+	Roles []string
 	// AuthenticatedAt is when the caller last proved the password.
 	AuthenticatedAt time.Time
 	// Cookie says that a cookie carried the credentials: only then can

@@ -141,7 +141,7 @@ func (w *response) problem(p *Problem, requestID string) {
 	for name, value := range p.Header {
 		h.Set(name, value)
 	}
-	// Strings and numbers alone: this cannot fail.
+	// Strings and numbers alone: neither of these can fail.
 	text, _ := json.Marshal(document{
 		Type:      "urn:homebase:problem:" + p.Code,
 		Title:     p.Title,
@@ -151,6 +151,10 @@ func (w *response) problem(p *Problem, requestID string) {
 		RequestID: requestID,
 		Errors:    p.Fields,
 	})
+	if len(p.Members) > 0 {
+		more, _ := json.Marshal(p.Members)
+		text = append(append(text[:len(text)-1], ','), more[1:]...)
+	}
 	h.Set("Content-Type", "application/problem+json")
 	w.begin(p.Status)
 	w.Write(text)

@@ -33,6 +33,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"homebase/db"
@@ -92,6 +93,10 @@ func New(cfg Config, routes []Route) (*Server, error) {
 	s.cut, s.cutOff = context.WithCancel(context.Background())
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.metrics.handling = map[Rate]*atomic.Int64{RateNone: {}}
+	for rate := range defaultLimits {
+		s.metrics.handling[rate] = new(atomic.Int64)
 	}
 	if cfg.RateLimits {
 		s.limiter = newLimiter()
@@ -206,6 +211,7 @@ func (s *Server) travel(x *exchange, r *http.Request) error {
 			return err
 		}
 	}
+	defer s.metrics.handle(x.route.Rate)()
 	return x.route.Handler(x.w, r)
 }
 

@@ -191,15 +191,26 @@ func (s *Server) Limits() map[Rate]Limit {
 	return maps.Clone(s.limiter.limits)
 }
 
+// DefaultLimits are the limits of all classes where nobody has changed them.
+func DefaultLimits() map[Rate]Limit { return maps.Clone(defaultLimits) }
+
+// CheckLimit says what is wrong with a limit of a class.
+func CheckLimit(rate Rate, limit Limit) error {
+	_, known := defaultLimits[rate]
+	if !known || limit.Requests < 1 || limit.Requests > 1_000_000 || limit.Per < time.Second || limit.Per > 24*time.Hour {
+		return fmt.Errorf("no limit %q of %d requests in %v: give a known class, from 1 to a million requests, and from 1 s to 24 h", rate, limit.Requests, limit.Per)
+	}
+	return nil
+}
+
 // SetLimit changes the limit of a class from the next request on; the zero
 // Limit brings back the default. It has no effect when the limiter is off.
 func (s *Server) SetLimit(rate Rate, limit Limit) error {
-	usual, known := defaultLimits[rate]
 	if limit == (Limit{}) {
-		limit = usual
+		limit = defaultLimits[rate]
 	}
-	if !known || limit.Requests < 1 || limit.Per < time.Second || limit.Per > 24*time.Hour {
-		return fmt.Errorf("no limit %q of %d requests in %v: give a known class, at least 1 request, and from 1 s to 24 h", rate, limit.Requests, limit.Per)
+	if err := CheckLimit(rate, limit); err != nil {
+		return err
 	}
 	if s.limiter == nil {
 		return nil

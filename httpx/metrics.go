@@ -16,6 +16,9 @@ var DurationBounds = [...]float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 // Metrics is a snapshot of what the server has answered since its start.
 type Metrics struct {
 	InFlight int64
+	// Handling is how many requests of each class are in their handlers, as
+	// uploads and downloads under way.
+	Handling map[Rate]int64
 	Routes   []RouteMetrics // sorted by Pattern
 }
 
@@ -32,8 +35,16 @@ type RouteMetrics struct {
 // metrics is bounded: the patterns are those of the table.
 type metrics struct {
 	inFlight atomic.Int64
+	handling map[Rate]*atomic.Int64 // the map is never changed
 	mu       sync.Mutex
 	routes   map[string]*RouteMetrics
+}
+
+// handle counts a request while its handler runs.
+func (m *metrics) handle(rate Rate) (done func()) {
+	n := m.handling[rate]
+	n.Add(1)
+	return func() { n.Add(-1) }
 }
 
 func (m *metrics) count(pattern string, status int, took time.Duration, in, out int64) {
@@ -62,7 +73,10 @@ func (s *Server) Metrics() Metrics {
 	m := &s.metrics
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	snapshot := Metrics{InFlight: m.inFlight.Load(), Routes: make([]RouteMetrics, 0, len(m.routes))}
+	snapshot := Metrics{InFlight: m.inFlight.Load(), Handling: make(map[Rate]int64), Routes: make([]RouteMetrics, 0, len(m.routes))}
+	for rate, n := range m.handling {
+		snapshot.Handling[rate] = n.Load()
+	}
 	for _, route := range m.routes {
 		c := *route
 		c.Statuses = maps.Clone(route.Statuses)

@@ -19,7 +19,9 @@ type Problem struct {
 	Detail string // this case; a sentence that says what to do
 	Fields []FieldError
 	Header map[string]string // further response headers, as Retry-After
-	cause  error             // for the log only
+	// Members are further members of the document (RFC 9457, section 3.2).
+	Members map[string]string
+	cause   error // for the log only
 }
 
 // FieldError is one invalid field of a request body.

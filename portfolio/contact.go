@@ -28,6 +28,15 @@ const (
 	maxMessage = 4_000
 )
 
+// SharedLimits are the limits of the form, which hold for all workers
+// together.
+func SharedLimits() map[httpx.Rate]httpx.Limit {
+	return map[httpx.Rate]httpx.Limit{
+		"contact_of_address": {Requests: senderPosts, Per: senderWindow},
+		"contact_of_all":     {Requests: globalPosts, Per: globalWindow},
+	}
+}
+
 // ContactPost is the body of POST /portfolio/contact.
 type ContactPost struct {
 	Token   string `json:"token"`

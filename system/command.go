@@ -18,6 +18,8 @@ func (s *System) Commands(cfg *Config) []db.Command {
 	return []db.Command{
 		{Name: "config", Args: "[--json]", Summary: "print the effective configuration, secrets withheld", Offline: true,
 			Run: func(_ context.Context, sh *db.Shell, args []string) error { return printConfig(cfg, sh, args) }},
+		{Name: "doctor", Args: "[--json]", Summary: "find out what is wrong inside and in front of the server, and how to mend it", Lazy: true,
+			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return s.doctor(ctx, cfg, sh, args) }},
 		{Name: "healthcheck", Summary: "exit 0 when the server here answers ready, 1 when not", Offline: true,
 			Run: func(ctx context.Context, _ *db.Shell, _ []string) error { return healthcheck(ctx, cfg.Listen) }},
 		{Name: "version", Args: "[--json]", Summary: "print the version", Offline: true, Run: s.printVersion},
@@ -48,9 +50,9 @@ func (s *System) printVersion(_ context.Context, sh *db.Shell, args []string) er
 		return err
 	}
 	if asJSON {
-		return json.NewEncoder(sh.Stdout).Encode(Version{Version: s.version, Go: runtime.Version()})
+		return json.NewEncoder(sh.Stdout).Encode(Version{Version: s.Version, Go: runtime.Version()})
 	}
-	_, err = fmt.Fprintf(sh.Stdout, "homebase %s (%s %s/%s)\n", s.version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err = fmt.Fprintf(sh.Stdout, "homebase %s (%s %s/%s)\n", s.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }
 

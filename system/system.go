@@ -9,11 +9,19 @@ package system
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
+	"homebase/audit"
+	"homebase/auth"
+	"homebase/db"
 	"homebase/httpx"
 )
 
@@ -23,17 +31,52 @@ type Check struct {
 	Run  func(ctx context.Context) error
 }
 
-// System serves the platform's own routes.
-type System struct {
-	version string
-	log     *slog.Logger
-	checks  []Check
+// Setup is what the room needs.
+type Setup struct {
+	Version string
+	Log     *slog.Logger
+	DB      *db.DB
+	Audit   *audit.Log
+	// Keys gives the derived keys of a purpose: the first signs, all verify.
+	Keys func(purpose string) [][]byte
+	// Checks are what /system/ready asks.
+	Checks []Check
+	// SharedLimits are the limits that other rooms keep in PostgreSQL.
+	SharedLimits map[httpx.Rate]httpx.Limit
+	// Figures are what other rooms tell in /system/metrics.
+	Figures []func(ctx context.Context) ([]httpx.Figure, error)
 }
 
-// New makes the room. version is the build's, checks are what /system/ready
-// asks.
-func New(version string, log *slog.Logger, checks ...Check) *System {
-	return &System{version: version, log: log, checks: checks}
+// System serves the platform's own routes. Make one with New.
+type System struct {
+	Setup
+	flags  flags
+	limits limits
+}
+
+// channel carries the news that something of this room changed.
+const (
+	channel       = "system"
+	flagsChanged  = "flags"
+	limitsChanged = "limits"
+)
+
+// New makes the room and registers with the listener: call it before the
+// listener runs. It reads no key and no database.
+func New(setup Setup) *System {
+	s := &System{Setup: setup, limits: limits{due: make(chan struct{}, 1)}}
+	l := s.DB.Listener()
+	l.On(channel, func(payload string) {
+		switch payload {
+		case flagsChanged:
+			s.flags.forget()
+		case limitsChanged:
+			s.limits.changed()
+		}
+	})
+	l.OnMissed(s.flags.forget)
+	l.OnMissed(s.limits.changed)
+	return s
 }
 
 // checkTimeout bounds one readiness check, below every proxy's patience.
@@ -41,9 +84,11 @@ const checkTimeout = 2 * time.Second
 
 var errNotReady = httpx.NewProblem(http.StatusServiceUnavailable, "not_ready", "Not ready")
 
-// Status is the answer of health and readiness.
+// Status is the answer of health and readiness. Checks are told only to who
+// holds system:read.
 type Status struct {
-	Status string `json:"status"`
+	Status string   `json:"status"`
+	Checks []string `json:"checks,omitempty"` // the names of those that hold
 }
 
 // Version is the answer of /system/version.
@@ -54,6 +99,10 @@ type Version struct {
 
 // Routes are the operations of this room.
 func (s *System) Routes() []httpx.Route {
+	return slices.Concat(s.healthRoutes(), s.flagRoutes(), s.ofrepRoutes(), s.limitRoutes(), s.metricsRoutes(), s.probeRoutes())
+}
+
+func (s *System) healthRoutes() []httpx.Route {
 	return []httpx.Route{
 		{
 			Pattern: "GET /system/health", Access: httpx.Public(), Rate: httpx.RateRead,
@@ -62,8 +111,8 @@ func (s *System) Routes() []httpx.Route {
 			Handler:   s.health,
 		},
 		{
-			Pattern: "GET /system/ready", Access: httpx.Public(), Rate: httpx.RateRead,
-			Summary:   "Whether database and storage are there, so that a request would succeed",
+			Pattern: "GET /system/ready", Access: httpx.Recognised(), Rate: httpx.RateRead,
+			Summary:   "Whether a request would succeed: database, schema, storage, free space, redo backlog, notifications",
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: Status{}}},
 			Problems:  []*httpx.Problem{errNotReady},
 			Handler:   s.ready,
@@ -84,35 +133,47 @@ func (s *System) health(w http.ResponseWriter, r *http.Request) error {
 func (s *System) ready(w http.ResponseWriter, r *http.Request) error {
 	select {
 	case <-httpx.ServerOf(r.Context()).Draining():
-		return errNotReady.With("The server is stopping; another one will answer.")
+		return errNotReady.With("The server is stopping; another one will answer.").RetryAfter(time.Second)
 	default:
 	}
-	if err := s.Ready(r.Context()); err != nil {
-		return errNotReady.With("The server cannot take requests now; try again shortly.").Because(err)
+	caller := httpx.CallerOf(r.Context())
+	trusted := caller != nil && caller.Can(auth.SystemRead)
+	holding, failing, err := s.runChecks(r.Context())
+	if err != nil {
+		detail := "The server cannot take requests now; try again shortly."
+		if trusted {
+			detail = "What fails: " + strings.Join(failing, ", ") + ". The server's log says why."
+		}
+		return errNotReady.With(detail).Because(err).RetryAfter(time.Second)
 	}
-	return httpx.WriteJSON(w, http.StatusOK, Status{Status: "ready"})
+	if !trusted {
+		holding = nil
+	}
+	return httpx.WriteJSON(w, http.StatusOK, Status{Status: "ready", Checks: holding})
 }
 
-// Ready runs the checks and returns the first failure.
-func (s *System) Ready(ctx context.Context) error {
+// runChecks runs all checks at once, so that one that hangs does not speak
+// for the others. The error is of all that fail.
+func (s *System) runChecks(ctx context.Context) (holding, failing []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	for _, c := range s.checks {
-		if err := c.Run(ctx); err != nil {
-			return &checkError{c.Name, err}
-		}
+	errs := make([]error, len(s.Checks))
+	var group sync.WaitGroup
+	for i, c := range s.Checks {
+		group.Go(func() { errs[i] = c.Run(ctx) })
 	}
-	return nil
+	group.Wait()
+	for i, c := range s.Checks {
+		if errs[i] == nil {
+			holding = append(holding, c.Name)
+			continue
+		}
+		failing = append(failing, c.Name)
+		err = errors.Join(err, fmt.Errorf("%s: %w", c.Name, errs[i]))
+	}
+	return holding, failing, err
 }
-
-type checkError struct {
-	name string
-	err  error
-}
-
-func (e *checkError) Error() string { return e.name + ": " + e.err.Error() }
-func (e *checkError) Unwrap() error { return e.err }
 
 func (s *System) versionHandler(w http.ResponseWriter, r *http.Request) error {
-	return httpx.WriteJSON(w, http.StatusOK, Version{Version: s.version, Go: runtime.Version()})
+	return httpx.WriteJSON(w, http.StatusOK, Version{Version: s.Version, Go: runtime.Version()})
 }

@@ -201,6 +201,10 @@ type Problem struct {
 	Code      string             `json:"code"`
 	RequestID string             `json:"request_id"`
 	Errors    []httpx.FieldError `json:"errors"`
+	// What OFREP adds.
+	Key          string `json:"key"`
+	ErrorCode    string `json:"errorCode"`
+	ErrorDetails string `json:"errorDetails"`
 }
 
 // WantProblem ends the test unless the answer is this problem.

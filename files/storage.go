@@ -1,0 +1,161 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// storageBody is what the data directory holds, in bytes where nothing else
+// is said: figures for who runs the server, without a name or a walk.
+type storageBody struct {
+	Disk       diskBody    `json:"disk"`
+	Users      []ownerBody `json:"users"` // a page, by user_id
+	NextCursor *string     `json:"next_cursor"`
+	Staging    int64       `json:"staging"` // held by uploads under way
+	Purge      int64       `json:"purge"`   // files and folders that wait to be freed
+	Items      int64       `json:"items"`   // files and folders of everyone, trash too
+}
+
+type diskBody struct {
+	Total int64 `json:"total"`
+	Free  int64 `json:"free"` // for who is not root
+}
+
+type ownerBody struct {
+	UserID   uuid.UUID `json:"user_id"`
+	Quota    int64     `json:"quota"`
+	Used     int64     `json:"used"` // files and trash
+	Reserved int64     `json:"reserved"`
+	Trash    int64     `json:"trash"`
+}
+
+// totals are the figures that PostgreSQL has of everyone's files.
+type totals struct {
+	items, uploads, staging, redo, quarantined int64
+}
+
+func readTotals(ctx context.Context, q db.Querier) (totals, error) {
+	return db.One(ctx, q, func(row pgx.Row) (t totals, err error) {
+		err = row.Scan(&t.items, &t.uploads, &t.staging, &t.redo, &t.quarantined)
+		return t, err
+	}, `-- name: files.Totals
+		SELECT (SELECT count(*) FROM items i) - (SELECT count(*) FROM trees t),
+		       u.uploads, u.bytes, o.records - o.quarantined, o.quarantined
+		  FROM (SELECT count(*) AS uploads, coalesce(sum(u.bytes), 0)::bigint AS bytes FROM uploads u WHERE u.state = 'open') u,
+		       (SELECT count(*) AS records, count(o.quarantined_at) AS quarantined FROM file_ops o) o`)
+}
+
+// getStorage is GET /system/storage.
+func (f *Files) getStorage(w http.ResponseWriter, r *http.Request) error {
+	if s := f.away.Load(); s != nil {
+		return errUnavailable.Because(errors.New(*s))
+	}
+	page, err := httpx.PageOf(r)
+	if err != nil {
+		return err
+	}
+	after, err := uuid.Parse(strings.Join(page.After, ""))
+	if page.After != nil && err != nil {
+		return httpx.ErrInvalidCursor
+	}
+	owners, err := f.storageOf(r.Context(), after, page.Limit+1)
+	if err != nil {
+		return err
+	}
+	t, err := readTotals(r.Context(), f.db)
+	if err != nil {
+		return err
+	}
+	waiting, err := f.disk.names(purgeFolder)
+	if err != nil {
+		return f.diskError(err)
+	}
+	list := httpx.ListOf(page, owners, func(o ownerBody) []string { return []string{o.UserID.String()} })
+	body := storageBody{Users: list.Items, NextCursor: list.NextCursor, Staging: t.staging, Purge: int64(len(waiting)), Items: t.items}
+	if body.Disk.Total, body.Disk.Free, err = f.disk.space(); err != nil {
+		return f.diskError(err)
+	}
+	return httpx.WriteJSON(w, http.StatusOK, body)
+}
+
+// storageOf are the owners behind one, by id.
+func (f *Files) storageOf(ctx context.Context, after uuid.UUID, limit int) ([]ownerBody, error) {
+	const sql = `-- name: files.StorageOfOwners
+		WITH RECURSIVE owners AS (
+		    SELECT t.owner_id, coalesce(t.quota, $3) AS quota, t.used, t.reserved
+		      FROM trees t WHERE t.owner_id > $1 ORDER BY t.owner_id LIMIT $2
+		), trash AS (
+		    SELECT i.id, i.owner_id, i.size FROM owners o JOIN items i ON i.owner_id = o.owner_id WHERE i.trashed_at IS NOT NULL
+		    UNION
+		    SELECT c.id, c.owner_id, c.size FROM trash p JOIN items c ON c.parent_id = p.id
+		)
+		SELECT o.owner_id, o.quota, o.used, o.reserved,
+		       (SELECT coalesce(sum(x.size), 0)::bigint FROM trash x WHERE x.owner_id = o.owner_id)
+		  FROM owners o ORDER BY o.owner_id`
+	return db.All(ctx, f.db, func(row pgx.Row) (o ownerBody, err error) {
+		err = row.Scan(&o.UserID, &o.Quota, &o.Used, &o.Reserved, &o.Trash)
+		return o, err
+	}, sql, after, limit, f.quota)
+}
+
+// mostRedo is how many committed changes may wait for the disk before it is
+// said that it does not keep up.
+const mostRedo = 1000
+
+// KeepsUp is nil while the disk follows what is committed.
+func (f *Files) KeepsUp(ctx context.Context) error {
+	t, err := readTotals(ctx, f.db)
+	if err == nil && t.redo > mostRedo {
+		err = fmt.Errorf("%d committed changes wait for the disk", t.redo)
+	}
+	return err
+}
+
+// HasRoom is nil while there is free space for more than uploads. They stop
+// at the floor, and all else goes on, so that owners can free something; with
+// less than an eighth of it left, whatever else writes to the disk is about
+// to fail too.
+func (f *Files) HasRoom(context.Context) error {
+	if s := f.away.Load(); s != nil {
+		return errors.New(*s)
+	}
+	_, free, err := f.disk.space()
+	if err == nil && free < f.minFree/8 {
+		err = fmt.Errorf("%d bytes are free on the data directory's disk; uploads stopped at %d", free, f.minFree)
+	}
+	return err
+}
+
+// Figures are what there is to tell of everyone's files and their disk.
+func (f *Files) Figures(ctx context.Context) ([]httpx.Figure, error) {
+	t, err := readTotals(ctx, f.db)
+	if err != nil {
+		return nil, err
+	}
+	figures := []httpx.Figure{
+		{Name: "homebase_items", Help: "Files and folders of everyone, trash too.", Value: float64(t.items)},
+		{Name: "homebase_uploads_open", Help: "Uploads under way or broken off that hold space.", Value: float64(t.uploads)},
+		{Name: "homebase_staging_bytes", Help: "Space held by uploads under way.", Value: float64(t.staging)},
+		{Name: "homebase_redo_records", Help: "Committed changes that the disk still has to follow.", Value: float64(t.redo)},
+		{Name: "homebase_redo_quarantined_records", Help: "Committed changes whose bytes were found nowhere.", Value: float64(t.quarantined)},
+	}
+	if f.away.Load() != nil {
+		return figures, nil
+	}
+	total, free, err := f.disk.space()
+	if err != nil {
+		return nil, err
+	}
+	return append(figures,
+		httpx.Figure{Name: "homebase_disk_size_bytes", Help: "Size of the data directory's disk.", Value: float64(total)},
+		httpx.Figure{Name: "homebase_disk_free_bytes", Help: "Free space of the data directory's disk.", Value: float64(free)}), nil
+}

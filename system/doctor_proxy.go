@@ -1,0 +1,292 @@
+package system
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"slices"
+	"strings"
+	"time"
+
+	"homebase/httpx"
+)
+
+// What stands between the internet and the server is tried from the outside,
+// with requests like those of clients, and judged by how they arrived. Where
+// a proxy has to be told something, its lines are for Nginx Proxy Manager's
+// box "Custom Nginx Configuration", in the host's tab "Advanced".
+
+// outside is the public URL as the doctor sees it.
+type outside struct {
+	ctx    context.Context
+	cfg    *Config
+	f      *findings
+	client *http.Client
+	token  string
+}
+
+const (
+	forgedAddr  = "198.51.100.77" // of a network for documentation: nobody's
+	hugeBody    = 1 << 40         // bytes that are announced, never sent
+	probeWithin = 20 * time.Second
+	soonExpires = 14 * 24 * time.Hour
+
+	forwardLines = "proxy_set_header X-Forwarded-For $remote_addr;\nproxy_set_header X-Real-IP $remote_addr;"
+)
+
+func examinePublicURL(ctx context.Context, cfg *Config, f *findings) {
+	transport := &http.Transport{TLSClientConfig: &tls.Config{}}
+	defer transport.CloseIdleConnections()
+	o := &outside{ctx: ctx, cfg: cfg, f: f, token: newProbeToken(cfg.Keys(probePurpose)[0], time.Now().Add(probeFor))}
+	o.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	first, ok := o.reach(transport)
+	if !ok {
+		return
+	}
+	o.examineClient(first)
+	o.examineHeaders(first)
+	o.examineLimit()
+	o.examineBody()
+	o.examineStream()
+	o.examineOrigins()
+}
+
+// send asks for a path below /api/v1 and reads the whole answer.
+func (o *outside) send(method, path string, body io.Reader, change ...func(*http.Request)) (*http.Response, []byte, error) {
+	ctx, cancel := context.WithTimeout(o.ctx, probeWithin)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, o.cfg.PublicURL.String()+httpx.Prefix+path, body)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.Header.Set(probeHeader, o.token)
+	for _, fn := range change {
+		fn(r)
+	}
+	res, err := o.client.Do(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	return res, text, err
+}
+
+func header(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+// probe is what the server saw of a request.
+func (o *outside) probe(method string, body io.Reader, change ...func(*http.Request)) (*http.Response, Seen, error) {
+	res, text, err := o.send(method, "/system/probe", body, change...)
+	var seen Seen
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("the answer is %s: %.200s", res.Status, text)
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &seen)
+	}
+	return res, seen, err
+}
+
+// reach finds out whether this server answers at the public URL. With a
+// certificate that is not trusted it goes on without looking at it.
+func (o *outside) reach(transport *http.Transport) (first *http.Response, ok bool) {
+	res, text, err := o.send("GET", "/system/probe", nil)
+	if _, invalid := errors.AsType[*tls.CertificateVerificationError](err); invalid {
+		o.f.fault("tls", "The certificate is not valid: "+err.Error(), "Browsers refuse the connection.", "Nginx Proxy Manager: the host's tab \"SSL\", request a new certificate for this name.")
+		transport.TLSClientConfig.InsecureSkipVerify = true
+		res, text, err = o.send("GET", "/system/probe", nil)
+	} else if err == nil && res.TLS != nil {
+		o.expiry(res.TLS.PeerCertificates[0])
+	}
+	const lines = "proxy_pass http://HOMEBASE:8080;   # without a path behind the port"
+	switch {
+	case err != nil:
+		o.f.fault("reach", "The public URL cannot be reached: "+err.Error(), "Nobody can use the server.",
+			"Start the server (homebase serve), and look at DNS, the router's port forwarding and the proxy's host.")
+	case strings.Contains(string(text), `"untrusted_peer"`):
+		o.f.fault("trusted_proxies", "The server refuses its proxy: HOMEBASE_TRUSTED_PROXIES does not contain the proxy's address.", "Every request is answered with 403.",
+			"HOMEBASE_TRUSTED_PROXIES=<the address of the proxy's container, as docker inspect shows it>")
+	case res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusGatewayTimeout:
+		o.f.fault("reach", fmt.Sprintf("The proxy answers %s: it does not reach the server.", res.Status), "Nobody can use the server.",
+			"Start the server (homebase serve), and let the proxy's host forward to HOMEBASE_LISTEN, here "+o.cfg.Listen+".")
+	case res.StatusCode != http.StatusOK:
+		o.f.fault("reach", fmt.Sprintf("Something else answers at the public URL, with %s and not as this server.", res.Status),
+			"Clients talk to the wrong program, the path is changed on the way, or the server has another HOMEBASE_SECRET.", lines)
+	default:
+		o.f.ok("reach", "The server answers at the public URL.")
+		o.f.date(res)
+		return res, true
+	}
+	return nil, false
+}
+
+func (f *findings) date(res *http.Response) {
+	if at, err := http.ParseTime(res.Header.Get("Date")); err == nil {
+		f.clock("clock.public", "The Date of the public URL", at, time.Now().Truncate(time.Second))
+	}
+}
+
+func (o *outside) expiry(cert *x509.Certificate) {
+	what := fmt.Sprintf("The certificate is valid until %s.", cert.NotAfter.UTC().Format(time.DateOnly))
+	if time.Until(cert.NotAfter) < soonExpires {
+		o.f.warn("tls", what, "It should have been renewed by now.", "Nginx Proxy Manager: SSL Certificates, Renew now; its log says why it did not.")
+		return
+	}
+	o.f.ok("tls", what)
+}
+
+// examineClient asks whether the server knows who its clients are, and
+// whether a client can pretend to be another.
+func (o *outside) examineClient(*http.Response) {
+	_, plain, err := o.probe("GET", nil)
+	if err != nil {
+		o.f.fault("client_address", "The server's view of a request could not be read: "+err.Error(), "", "")
+		return
+	}
+	_, forged, err := o.probe("GET", nil, header("X-Forwarded-For", forgedAddr), header("X-Real-Ip", forgedAddr))
+	peer, _, _ := net.SplitHostPort(plain.Peer)
+	const shared = "Limits would count everyone as one client, and the audit log would show one address."
+	switch {
+	case err == nil && forged.Client == forgedAddr:
+		o.f.fault("client_address", "A client can choose the address that the server sees.", "Limits and the audit log can be deceived.",
+			forwardLines+"\nand name only the proxy's own address in HOMEBASE_TRUSTED_PROXIES")
+	case (plain.ForwardedFor != "" || plain.RealIP != "") && plain.Client == peer:
+		o.f.fault("trusted_proxies", fmt.Sprintf("The proxy at %s says who its clients are, and is not believed.", peer), shared,
+			"HOMEBASE_TRUSTED_PROXIES="+peer)
+	case !plain.ClientKnown || o.cfg.PublicURL.Scheme == "https" && plain.ForwardedFor == "" && plain.RealIP == "":
+		o.f.fault("client_address", "The proxy does not say who its clients are.", shared, forwardLines)
+	default:
+		o.f.ok("client_address", fmt.Sprintf("The server sees this request come from %s.", plain.Client))
+	}
+}
+
+// examineHeaders asks whether credentials and cookies come through whole, in
+// both directions, and whether anything keeps answers.
+func (o *outside) examineHeaders(first *http.Response) {
+	res, seen, err := o.probe("GET", nil, header("Authorization", "Bearer doctor"), header("Cookie", probeCookie+"=doctor"))
+	if err != nil {
+		o.f.fault("headers", "A request with credentials did not arrive: "+err.Error(), "Nobody could sign in.", "Remove the access list from the proxy's host.")
+		return
+	}
+	if !seen.Authorization {
+		o.f.fault("authorization", "The header Authorization does not arrive.", "Scripts and apps could not sign in.", "proxy_set_header Authorization $http_authorization;")
+	} else {
+		o.f.ok("authorization", "Authorization arrives.")
+	}
+	cookies := res.Header.Values("Set-Cookie")
+	whole := len(cookies) == 1 && strings.HasPrefix(cookies[0], probeCookie+"=")
+	for _, attribute := range []string{"; Path=/", "; Secure", "; HttpOnly", "; SameSite=Strict"} {
+		whole = whole && strings.Contains(cookies[0]+";", attribute+";")
+	}
+	if whole = whole && !strings.Contains(strings.ToLower(cookies[0]), "domain="); !whole || !seen.Cookie {
+		o.f.fault("cookies", "The server's cookies are changed on the way, or do not come back.", "Browsers drop a __Host- cookie that lost an attribute: nobody stays signed in.",
+			"proxy_cookie_domain off;\nproxy_cookie_path off;\nproxy_cookie_flags off;\nand remove every add_header Set-Cookie, proxy_hide_header Set-Cookie and proxy_set_header Cookie")
+	} else {
+		o.f.ok("cookies", "Cookies come through as they were set.")
+	}
+	if id := first.Header.Get("X-Request-Id"); id == "" || id == res.Header.Get("X-Request-Id") || res.Header.Get("Age") != "" {
+		o.f.fault("cache", "The proxy keeps answers that are marked no-store.", "One user could be shown what is another's.", "Switch \"Cache Assets\" off, and:\nproxy_cache off;")
+	} else {
+		o.f.ok("cache", "Nothing keeps answers on the way.")
+	}
+}
+
+// examineLimit announces a body larger than any disk. A proxy with a limit
+// refuses by the announcement alone; one without one waits for the body.
+func (o *outside) examineLimit() {
+	ctx, cancel := context.WithTimeout(o.ctx, probePause)
+	defer cancel()
+	body, hold := io.Pipe()
+	defer hold.Close()
+	res, _, err := o.send("POST", "/system/probe", body, func(r *http.Request) {
+		*r = *r.WithContext(ctx)
+		r.Header.Set(probeHeader, o.token)
+		r.ContentLength = hugeBody
+	})
+	switch {
+	case err == nil && res.StatusCode == http.StatusRequestEntityTooLarge:
+		o.f.fault("body_limit", "The proxy limits the size of a request.", "Larger uploads end with 413.", "client_max_body_size 0;")
+	case err == nil && res.StatusCode >= 400:
+		o.f.warn("body_limit", "A large upload is refused with "+res.Status+".", "Uploads may fail.", "client_max_body_size 0;")
+	default:
+		o.f.ok("body_limit", "The proxy sets no limit to the size of an upload.")
+	}
+}
+
+// examineBody sends a body in two parts with a pause between.
+func (o *outside) examineBody() {
+	body, parts := io.Pipe()
+	go func() {
+		part := make([]byte, 64<<10)
+		_, _ = parts.Write(part) // an error is the request's too
+		time.Sleep(probePause)
+		_, _ = parts.Write(part)
+		parts.Close()
+	}()
+	_, seen, err := o.probe("POST", body)
+	switch {
+	case err != nil:
+		o.f.fault("request_buffering", "An upload in parts did not arrive: "+err.Error(), "Uploads of unknown length fail.", "proxy_http_version 1.1;\nproxy_request_buffering off;")
+	case seen.BodySeconds < probePause.Seconds()/2:
+		o.f.fault("request_buffering", "The proxy keeps an upload until all of it is there.", "An upload that breaks off has to begin anew, and needs its space twice.",
+			"proxy_http_version 1.1;\nproxy_request_buffering off;")
+	default:
+		o.f.ok("request_buffering", "Uploads pass as they are sent.")
+	}
+}
+
+// examineStream reads two events with a pause between.
+func (o *outside) examineStream() {
+	var headers, end time.Time
+	trace := &httptrace.ClientTrace{GotFirstResponseByte: func() { headers = time.Now() }}
+	res, text, err := o.send("GET", "/system/probe?stream=1", nil, func(r *http.Request) {
+		*r = *r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
+		r.Header.Set("Accept", "text/event-stream")
+	})
+	end = time.Now()
+	const lines = "proxy_buffering off;\nproxy_read_timeout 3600s;\nproxy_send_timeout 3600s;"
+	switch {
+	case err != nil || res.StatusCode != http.StatusOK || !strings.HasSuffix(string(text), "data: second\n\n"):
+		o.f.fault("event_stream", "A stream of events breaks off when nothing is sent for a moment.", "Frontends do not learn of changes; slow downloads break off.", lines)
+	case end.Sub(headers) < probePause/2:
+		o.f.fault("event_stream", "The proxy keeps a stream of events until its end.", "Frontends learn of changes late or never.", lines)
+	default:
+		o.f.ok("event_stream", "Events pass as they are sent.")
+	}
+}
+
+// examineOrigins asks as the pages of each origin would, and as a stranger's.
+func (o *outside) examineOrigins() {
+	const why = "Browsers let the pages of this origin read nothing."
+	const lines = "Remove every add_header Access-Control-… and every rule for OPTIONS: the server answers them by itself."
+	for _, origin := range slices.Concat(o.cfg.Origins, o.cfg.PublicOrigins) {
+		trusted := slices.Contains(o.cfg.Origins, origin)
+		res, _, err := o.send("OPTIONS", "/system/health", nil, header("Origin", origin), header("Access-Control-Request-Method", "GET"),
+			header("Access-Control-Request-Headers", "authorization"))
+		ok := err == nil && res.StatusCode == http.StatusNoContent && allows(res, origin, trusted)
+		res, _, err = o.send("GET", "/system/health", nil, header("Origin", origin))
+		if !ok || err != nil || res.StatusCode != http.StatusOK || !allows(res, origin, trusted) {
+			o.f.fault("cors", "The permission for "+origin+" is changed on the way.", why, lines)
+			continue
+		}
+		o.f.ok("cors", origin+" may call.")
+	}
+	if res, _, err := o.send("GET", "/system/health", nil, header("Origin", "https://stranger.invalid")); err == nil && res.Header.Get("Access-Control-Allow-Origin") != "" {
+		o.f.fault("cors", "Something on the way lets the pages of every origin in.", "A stranger's page could read what its visitor may read.", lines)
+	}
+}
+
+// allows reports whether an answer lets exactly this origin's pages read it.
+func allows(res *http.Response, origin string, credentials bool) bool {
+	given := res.Header.Values("Access-Control-Allow-Origin")
+	return len(given) == 1 && given[0] == origin && slices.Equal(res.Header.Values("Access-Control-Allow-Credentials"), map[bool][]string{true: {"true"}, false: nil}[credentials])
+}

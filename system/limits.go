@@ -1,0 +1,237 @@
+package system
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// RateLimit is how many requests of a class one user, or one address where
+// nobody is signed in, may send.
+type RateLimit struct {
+	Class      httpx.Rate `json:"class"`
+	Requests   int        `json:"requests"`
+	PerSeconds float64    `json:"per_seconds"`
+	// Scope is "worker" where each process counts for itself, so that two
+	// let twice as much pass, and "shared" where all count in PostgreSQL.
+	// Those are the limits that guard guesses; they cannot be changed.
+	Scope   string `json:"scope"`
+	Changed bool   `json:"changed"` // not the program's own
+}
+
+// rateLimits is the answer of GET and PUT /system/limits.
+type rateLimits struct {
+	// Enforced is false where HOMEBASE_RATE_LIMITS is off.
+	Enforced bool        `json:"enforced"`
+	Items    []RateLimit `json:"items"`
+}
+
+// newLimits is the body of PUT /system/limits: all that shall differ from the
+// program's own limits.
+type newLimits struct {
+	Items []newLimit `json:"items"`
+}
+
+type newLimit struct {
+	Class      httpx.Rate `json:"class"`
+	Requests   int        `json:"requests"`
+	PerSeconds float64    `json:"per_seconds"`
+}
+
+// changedLimits is the row of limits.
+type changedLimits struct {
+	Limits   map[httpx.Rate]httpx.Limit
+	Revision int64
+}
+
+func scanLimits(row pgx.Row) (c changedLimits, err error) {
+	err = row.Scan(&c.Limits, &c.Revision)
+	return c, err
+}
+
+// limitRoutes are not limited themselves: whoever chose a limit too small must
+// be able to take it back.
+func (s *System) limitRoutes() []httpx.Route {
+	answer := []httpx.Response{{Status: http.StatusOK, Body: rateLimits{}, Headers: []string{"ETag"}}}
+	return []httpx.Route{
+		{
+			Pattern: "GET /system/limits", Access: httpx.Needs("system:read"), Rate: httpx.RateNone,
+			Summary: "The rate limits by class", Responses: answer, Handler: s.getLimits,
+		},
+		{
+			Pattern: "PUT /system/limits", Access: httpx.Needs("system:manage"), Rate: httpx.RateNone, Body: 64 << 10, Request: newLimits{},
+			Summary: "Change rate limits; classes that are not named get the program's own", Responses: answer,
+			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed}, Handler: s.putLimits,
+		},
+	}
+}
+
+func (s *System) answerLimits(w http.ResponseWriter, r *http.Request, c changedLimits) error {
+	answer := rateLimits{Enforced: httpx.ServerOf(r.Context()).Limits() != nil, Items: []RateLimit{}}
+	own := httpx.DefaultLimits()
+	for class, limit := range merged(c.Limits) {
+		answer.Items = append(answer.Items, RateLimit{class, limit.Requests, limit.Per.Seconds(), "worker", limit != own[class]})
+	}
+	for class, limit := range s.SharedLimits {
+		answer.Items = append(answer.Items, RateLimit{class, limit.Requests, limit.Per.Seconds(), "shared", false})
+	}
+	slices.SortFunc(answer.Items, func(a, b RateLimit) int { return cmp.Compare(a.Class, b.Class) })
+	w.Header().Set("ETag", httpx.RevisionTag(c.Revision))
+	return httpx.WriteJSON(w, http.StatusOK, answer)
+}
+
+// merged are the program's own limits with the changed ones over them. A
+// class that this program does not know, or a limit that it does not take, is
+// another release's and left out.
+func merged(changed map[httpx.Rate]httpx.Limit) map[httpx.Rate]httpx.Limit {
+	all := httpx.DefaultLimits()
+	maps.Copy(all, changed)
+	maps.DeleteFunc(all, func(class httpx.Rate, limit httpx.Limit) bool { return httpx.CheckLimit(class, limit) != nil })
+	return all
+}
+
+// getLimits serves GET /system/limits.
+func (s *System) getLimits(w http.ResponseWriter, r *http.Request) error {
+	c, err := readLimits(r.Context(), s.DB)
+	if err != nil {
+		return err
+	}
+	return s.answerLimits(w, r, c)
+}
+
+func readLimits(ctx context.Context, q db.Querier) (changedLimits, error) {
+	return db.One(ctx, q, scanLimits, `
+-- name: system.Limits
+SELECT changed, revision FROM limits`)
+}
+
+func (in *newLimits) check() (map[httpx.Rate]httpx.Limit, error) {
+	var f httpx.Fields
+	limits := map[httpx.Rate]httpx.Limit{}
+	own := httpx.DefaultLimits()
+	for i, item := range in.Items {
+		at := "#/items/" + strconv.Itoa(i)
+		// Bounded before it is a Duration, which a huge number would wrap.
+		limit := httpx.Limit{Requests: item.Requests, Per: time.Duration(min(max(item.PerSeconds, 0), 1e6) * float64(time.Second))}
+		if err := httpx.CheckLimit(item.Class, limit); err != nil {
+			f.Add(at, "invalid", fmt.Sprintf("Give one of the classes %v, from 1 to a million requests, and from 1 to 86400 seconds.", slices.Sorted(maps.Keys(own))))
+		}
+		if _, twice := limits[item.Class]; twice {
+			f.Add(at+"/class", "duplicate", "This class is there twice.")
+		}
+		limits[item.Class] = limit
+	}
+	return limits, f.Err()
+}
+
+// putLimits serves PUT /system/limits.
+func (s *System) putLimits(w http.ResponseWriter, r *http.Request) error {
+	in, err := httpx.ReadJSON[newLimits](w, r)
+	if err != nil {
+		return err
+	}
+	limits, err := in.check()
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	var saved changedLimits
+	err = s.DB.InTx(ctx, func(tx pgx.Tx) error {
+		before, err := db.One(ctx, tx, scanLimits, `
+-- name: system.LockLimits
+SELECT changed, revision FROM limits FOR UPDATE`)
+		if err != nil {
+			return err
+		}
+		if !httpx.IfMatch(r, httpx.RevisionTag(before.Revision)) {
+			return httpx.ErrPreconditionFailed
+		}
+		saved, err = db.One(ctx, tx, scanLimits, `
+-- name: system.PutLimits
+UPDATE limits SET changed = $1, revision = revision + 1 RETURNING changed, revision`, limits)
+		if err != nil {
+			return err
+		}
+		if err := s.recordLimits(ctx, tx, before.Limits, limits); err != nil {
+			return err
+		}
+		return db.Notify(ctx, tx, channel, limitsChanged)
+	})
+	// After a failure too: a commit whose answer was lost may have happened.
+	if applied := s.applyLimits(context.WithoutCancel(ctx), httpx.ServerOf(ctx)); err == nil {
+		err = applied
+	}
+	if err != nil {
+		return err
+	}
+	return s.answerLimits(w, r, saved)
+}
+
+// recordLimits records what each class that changes is from now on.
+func (s *System) recordLimits(ctx context.Context, tx pgx.Tx, before, after map[httpx.Rate]httpx.Limit) error {
+	details := map[string]string{}
+	was := merged(before)
+	for class, limit := range merged(after) {
+		if limit != was[class] {
+			details[string(class)] = fmt.Sprintf("%d in %v", limit.Requests, limit.Per)
+		}
+	}
+	return s.Audit.Record(ctx, tx, audit.Event{Action: audit.LimitsUpdated, Details: details})
+}
+
+// limits brings what was changed to the limiter of this worker.
+type limits struct {
+	mu  sync.Mutex    // orders reading and setting
+	due chan struct{} // holds one: there is something to read
+}
+
+func (l *limits) changed() {
+	select {
+	case l.due <- struct{}{}:
+	default:
+	}
+}
+
+func (s *System) applyLimits(ctx context.Context, server *httpx.Server) error {
+	s.limits.mu.Lock()
+	defer s.limits.mu.Unlock()
+	c, err := readLimits(ctx, s.DB)
+	if err != nil {
+		return err
+	}
+	for class, limit := range merged(c.Limits) {
+		if err := server.SetLimit(class, limit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// FollowLimits keeps the limits of server as the database has them until ctx
+// ends: each time another worker has changed them, and whenever the listening
+// connection was away.
+func (s *System) FollowLimits(ctx context.Context, server *httpx.Server) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.limits.due:
+		}
+		if err := s.applyLimits(ctx, server); err != nil && ctx.Err() == nil {
+			s.Log.Warn("the rate limits could not be read; the ones in force stay until the next try", "error", err)
+			time.AfterFunc(time.Second, s.limits.changed)
+		}
+	}
+}

@@ -1,0 +1,247 @@
+package system
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"mime"
+	"net/http"
+	"runtime/metrics"
+	"slices"
+	"strconv"
+	"strings"
+
+	"homebase/httpx"
+)
+
+// Metrics is what this process tells of itself, since its start.
+type Metrics struct {
+	// DurationBounds are the upper bounds of durations in seconds; the last
+	// count there has none.
+	DurationBounds []float64      `json:"duration_bounds"`
+	Requests       []RouteFigures `json:"requests"`
+	Figures        []httpx.Figure `json:"figures"`
+}
+
+// RouteFigures are those of the requests of one route.
+type RouteFigures struct {
+	Route     string           `json:"route"`    // its pattern, "none" where there was none
+	Statuses  map[string]int64 `json:"statuses"` // by class: "2xx"
+	Durations []int64          `json:"durations"`
+	Seconds   float64          `json:"seconds"` // the sum of all
+	BytesIn   int64            `json:"bytes_in"`
+	BytesOut  int64            `json:"bytes_out"`
+}
+
+// prometheusType is the text format 0.0.4; a scrape fails when it differs in
+// as little as a comma.
+const prometheusType = "text/plain; version=0.0.4; charset=utf-8"
+
+func (s *System) metricsRoutes() []httpx.Route {
+	return []httpx.Route{{
+		Pattern: "GET /system/metrics", Access: httpx.Needs("system:read"), Rate: httpx.RateRead,
+		Summary: "What this process tells of itself, also in Prometheus' text format",
+		Responses: []httpx.Response{
+			{Status: http.StatusOK, Body: Metrics{}},
+			{Status: http.StatusOK, Type: "text/plain"},
+		},
+		Handler: s.getMetrics,
+	}}
+}
+
+// getMetrics serves GET /system/metrics.
+func (s *System) getMetrics(w http.ResponseWriter, r *http.Request) error {
+	m, err := s.metrics(r.Context())
+	if err != nil {
+		return err
+	}
+	w.Header().Add("Vary", "Accept")
+	if !wantsText(r.Header.Get("Accept")) {
+		return httpx.WriteJSON(w, http.StatusOK, m)
+	}
+	w.Header().Set("Content-Type", prometheusType)
+	_, err = w.Write(m.prometheus())
+	return err
+}
+
+// wantsText reports whether an Accept header names text/plain and not JSON,
+// as Prometheus' does.
+func wantsText(accept string) bool {
+	text := false
+	for item := range strings.SplitSeq(accept, ",") {
+		switch media, _, _ := mime.ParseMediaType(strings.TrimSpace(item)); media {
+		case "application/json":
+			return false
+		case "text/plain":
+			text = true
+		}
+	}
+	return text
+}
+
+func (s *System) metrics(ctx context.Context) (Metrics, error) {
+	of := httpx.ServerOf(ctx).Metrics()
+	m := Metrics{DurationBounds: httpx.DurationBounds[:], Requests: []RouteFigures{}}
+	for _, route := range of.Routes {
+		f := RouteFigures{
+			Route: cmp.Or(route.Pattern, "none"), Statuses: map[string]int64{}, Durations: route.Durations[:],
+			Seconds: route.Seconds, BytesIn: route.BytesIn, BytesOut: route.BytesOut,
+		}
+		for status, n := range route.Statuses {
+			f.Statuses[strconv.Itoa(status/100)+"xx"] += n
+		}
+		m.Requests = append(m.Requests, f)
+	}
+	m.Figures = slices.Concat(requestFigures(of), s.databaseFigures(), runtimeFigures(), []httpx.Figure{
+		{Name: "homebase_build_info", Help: "The version that runs; always 1.", Labels: map[string]string{"version": s.Version}, Value: 1},
+	})
+	for _, figures := range s.Figures {
+		more, err := figures(ctx)
+		if err != nil {
+			return Metrics{}, err
+		}
+		m.Figures = append(m.Figures, more...)
+	}
+	slices.SortStableFunc(m.Figures, func(a, b httpx.Figure) int { return cmp.Compare(a.Name, b.Name) })
+	return m, nil
+}
+
+func requestFigures(of httpx.Metrics) []httpx.Figure {
+	figures := []httpx.Figure{{Name: "homebase_http_requests_in_flight", Help: "Requests that are being answered.", Value: float64(of.InFlight)}}
+	for rate, n := range of.Handling {
+		figures = append(figures, httpx.Figure{
+			Name: "homebase_http_handling_requests", Help: "Requests in their handlers by rate class, as uploads and downloads under way.",
+			Labels: map[string]string{"class": string(rate)}, Value: float64(n),
+		})
+	}
+	slices.SortFunc(figures, func(a, b httpx.Figure) int { return cmp.Compare(a.Labels["class"], b.Labels["class"]) })
+	return figures
+}
+
+func (s *System) databaseFigures() []httpx.Figure {
+	fresh := 0.0
+	if s.DB.Listener().Fresh() {
+		fresh = 1
+	}
+	figures := []httpx.Figure{{Name: "homebase_listen_fresh", Help: "1 while this process hears what others change, so that its caches are believed.", Value: fresh}}
+	stat := s.DB.Stat()
+	if stat == nil {
+		return figures
+	}
+	return append(figures,
+		httpx.Figure{Name: "homebase_database_connections", Help: "Connections of the pool.", Labels: map[string]string{"state": "used"}, Value: float64(stat.AcquiredConns())},
+		httpx.Figure{Name: "homebase_database_connections", Help: "Connections of the pool.", Labels: map[string]string{"state": "idle"}, Value: float64(stat.IdleConns())},
+		httpx.Figure{Name: "homebase_database_connections_most", Help: "How many connections the pool may open.", Value: float64(stat.MaxConns())},
+		httpx.Figure{Name: "homebase_database_acquires_total", Help: "How often something took a connection from the pool.", Value: float64(stat.AcquireCount())},
+		httpx.Figure{Name: "homebase_database_waits_total", Help: "How often it had to wait for one.", Value: float64(stat.EmptyAcquireCount())},
+		httpx.Figure{Name: "homebase_database_wait_seconds_total", Help: "Time spent until a connection was had.", Value: stat.AcquireDuration().Seconds()},
+	)
+}
+
+// runtimeFigures come without stopping the world.
+func runtimeFigures() (figures []httpx.Figure) {
+	names := []struct{ sample, name, help string }{
+		{"/sched/goroutines:goroutines", "homebase_go_goroutines", "Goroutines."},
+		{"/sched/gomaxprocs:threads", "homebase_go_maxprocs", "Processors that Go uses at once."},
+		{"/memory/classes/heap/objects:bytes", "homebase_go_heap_objects_bytes", "Memory in living and not yet swept objects."},
+		{"/memory/classes/total:bytes", "homebase_go_memory_bytes", "Memory that the Go runtime has mapped."},
+		{"/gc/cycles/total:gc-cycles", "homebase_go_gc_cycles_total", "Garbage collections."},
+		{"/gc/heap/allocs:bytes", "homebase_go_allocated_bytes_total", "Memory that was ever allocated."},
+		{"/cpu/classes/gc/total:cpu-seconds", "homebase_go_gc_cpu_seconds_total", "Processor time spent collecting garbage."},
+	}
+	samples := make([]metrics.Sample, len(names))
+	for i, n := range names {
+		samples[i].Name = n.sample
+	}
+	metrics.Read(samples)
+	for i, n := range names {
+		f := httpx.Figure{Name: n.name, Help: n.help}
+		switch v := samples[i].Value; v.Kind() {
+		case metrics.KindUint64:
+			f.Value = float64(v.Uint64())
+		case metrics.KindFloat64:
+			f.Value = v.Float64()
+		default:
+			continue // another Go release has it no more
+		}
+		figures = append(figures, f)
+	}
+	return figures
+}
+
+// exposition is Prometheus' text being written.
+type exposition struct {
+	strings.Builder
+	family string
+}
+
+// sample writes one line, and before a family's first one its heading. kind
+// "" is told by the name; suffix is what a histogram adds to its family's.
+func (e *exposition) sample(f httpx.Figure, kind, suffix string) {
+	if e.family != f.Name {
+		if e.family = f.Name; kind == "" {
+			kind = map[bool]string{true: "counter", false: "gauge"}[strings.HasSuffix(f.Name, "_total")]
+		}
+		fmt.Fprintf(e, "# HELP %s %s\n# TYPE %s %s\n", f.Name, strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(f.Help), f.Name, kind)
+	}
+	e.WriteString(f.Name + suffix)
+	separator := "{"
+	for _, name := range slices.Sorted(maps.Keys(f.Labels)) {
+		value := strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(f.Labels[name])
+		fmt.Fprintf(e, `%s%s="%s"`, separator, name, value)
+		separator = ","
+	}
+	if separator == "," {
+		e.WriteString("}")
+	}
+	e.WriteString(" " + strconv.FormatFloat(f.Value, 'g', -1, 64) + "\n")
+}
+
+// prometheus writes the text format 0.0.4: each family in one piece.
+func (m Metrics) prometheus() []byte {
+	var e exposition
+	for _, f := range m.Figures {
+		e.sample(f, "", "")
+	}
+	perRoute := func(name, help string, value func(RouteFigures) int64) {
+		for _, route := range m.Requests {
+			e.sample(httpx.Figure{Name: name, Help: help, Labels: map[string]string{"route": route.Route}, Value: float64(value(route))}, "", "")
+		}
+	}
+	for _, route := range m.Requests {
+		for _, status := range slices.Sorted(maps.Keys(route.Statuses)) {
+			e.sample(httpx.Figure{
+				Name: "homebase_http_requests_total", Help: "Answered requests by route and class of status.",
+				Labels: map[string]string{"route": route.Route, "status": status}, Value: float64(route.Statuses[status]),
+			}, "", "")
+		}
+	}
+	perRoute("homebase_http_request_bytes_total", "Bytes of request bodies.", func(f RouteFigures) int64 { return f.BytesIn })
+	perRoute("homebase_http_response_bytes_total", "Bytes of response bodies.", func(f RouteFigures) int64 { return f.BytesOut })
+	for _, route := range m.Requests {
+		m.histogram(&e, route)
+	}
+	return []byte(e.String())
+}
+
+func (m Metrics) histogram(e *exposition, route RouteFigures) {
+	line := func(suffix, le string, value float64) {
+		labels := map[string]string{"route": route.Route}
+		if le != "" {
+			labels["le"] = le
+		}
+		e.sample(httpx.Figure{Name: "homebase_http_request_duration_seconds", Help: "How long requests took.", Labels: labels, Value: value}, "histogram", suffix)
+	}
+	var sum int64
+	for i, n := range route.Durations {
+		le := "+Inf"
+		if i < len(m.DurationBounds) {
+			le = strconv.FormatFloat(m.DurationBounds[i], 'g', -1, 64)
+		}
+		sum += n
+		line("_bucket", le, float64(sum))
+	}
+	line("_sum", "", route.Seconds)
+	line("_count", "", float64(sum))
+}

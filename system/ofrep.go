@@ -1,0 +1,134 @@
+package system
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+
+	"homebase/httpx"
+)
+
+// The OpenFeature Remote Evaluation Protocol, 0.1 to 0.3: any OpenFeature SDK
+// reads the flags with the base URL …/api/v1/system/flags. A refusal is a
+// problem document that also has the members of the protocol.
+
+// ofrepRequest is the body of both operations. context is what the SDK knows
+// of its user; only targetingKey counts here, and only a stranger's.
+type ofrepRequest struct {
+	Context map[string]any `json:"context"`
+}
+
+// ofrepFlag is a flag as the SDKs read it.
+type ofrepFlag struct {
+	Key     string `json:"key"`
+	Value   bool   `json:"value"`
+	Variant string `json:"variant"` // "on" or "off"
+	Reason  string `json:"reason"`
+}
+
+// ofrepFlags is the answer for all flags at once.
+type ofrepFlags struct {
+	Flags []ofrepFlag `json:"flags"`
+}
+
+var errContext = httpx.NewProblem(400, "invalid_context", "The evaluation context is not valid")
+
+func (s *System) ofrepRoutes() []httpx.Route {
+	return []httpx.Route{
+		{
+			Pattern: "POST /system/flags/ofrep/v1/evaluate/flags", Access: httpx.Recognised(), Rate: httpx.RateRead, Body: 64 << 10, Request: ofrepRequest{},
+			Summary: "All feature flags for the caller, for OpenFeature's SDKs",
+			Responses: []httpx.Response{
+				{Status: http.StatusOK, Body: ofrepFlags{}, Headers: []string{"ETag"}},
+				{Status: http.StatusNotModified, Headers: []string{"ETag"}},
+			},
+			Problems: []*httpx.Problem{errContext},
+			Handler:  s.evaluateFlags,
+		},
+		{
+			Pattern: "POST /system/flags/ofrep/v1/evaluate/flags/{key}", Access: httpx.Recognised(), Rate: httpx.RateRead, Body: 64 << 10, Request: ofrepRequest{},
+			Summary:   "One feature flag for the caller, for OpenFeature's SDKs",
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: ofrepFlag{}}},
+			Problems:  []*httpx.Problem{errContext, httpx.ErrNotFound},
+			Handler:   s.evaluateFlag,
+		},
+	}
+}
+
+func ofrepOf(state FlagState) ofrepFlag {
+	return ofrepFlag{state.Key, state.Enabled, map[bool]string{true: "on", false: "off"}[state.Enabled], state.reason}
+}
+
+// ofrepSubject reads whom the flags are asked for.
+func ofrepSubject(w http.ResponseWriter, r *http.Request) (subject, error) {
+	in, err := httpx.ReadJSON[ofrepRequest](w, r)
+	problem, _ := errors.AsType[*httpx.Problem](err)
+	key, isText := in.Context["targetingKey"].(string)
+	switch {
+	case problem != nil && problem.Status == http.StatusBadRequest:
+		return subject{}, ofrepFailure(r, problem, "PARSE_ERROR")
+	case problem != nil && problem.Status == http.StatusUnprocessableEntity:
+		return subject{}, ofrepFailure(r, errContext.With("context must be an object.").Because(err), "INVALID_CONTEXT")
+	case err != nil:
+		return subject{}, err
+	case !isText && in.Context["targetingKey"] != nil:
+		return subject{}, ofrepFailure(r, errContext.With("targetingKey must be a string."), "INVALID_CONTEXT")
+	}
+	return subjectOf(r.Context(), key), nil
+}
+
+// ofrepFailure adds to a problem what the SDKs look for.
+func ofrepFailure(r *http.Request, p *httpx.Problem, code string) error {
+	c := *p
+	c.Members = map[string]string{"key": r.PathValue("key"), "errorCode": code, "errorDetails": p.Detail}
+	return &c
+}
+
+// evaluateFlag serves POST …/ofrep/v1/evaluate/flags/{key}.
+func (s *System) evaluateFlag(w http.ResponseWriter, r *http.Request) error {
+	who, err := ofrepSubject(w, r)
+	if err != nil {
+		return err
+	}
+	states, err := s.statesFor(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(states, func(state FlagState) bool { return state.Key == r.PathValue("key") })
+	if i < 0 {
+		return ofrepFailure(r, httpx.ErrNotFound.With("There is no such flag."), "FLAG_NOT_FOUND")
+	}
+	return httpx.WriteJSON(w, http.StatusOK, ofrepOf(states[i]))
+}
+
+// evaluateFlags serves POST …/ofrep/v1/evaluate/flags. Clients ask again and
+// again; the tag is a hash over the answer.
+func (s *System) evaluateFlags(w http.ResponseWriter, r *http.Request) error {
+	who, err := ofrepSubject(w, r)
+	if err != nil {
+		return err
+	}
+	states, err := s.statesFor(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	answer := ofrepFlags{Flags: []ofrepFlag{}}
+	for _, state := range states {
+		answer.Flags = append(answer.Flags, ofrepOf(state))
+	}
+	text, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(text)
+	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	w.Header().Set("ETag", tag)
+	if httpx.IfNoneMatch(r, tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	return httpx.WriteJSON(w, http.StatusOK, answer)
+}

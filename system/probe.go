@@ -1,0 +1,143 @@
+package system
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"io"
+	"net/http"
+	"time"
+
+	"homebase/httpx"
+)
+
+// The probe is what `homebase doctor` asks through the public URL: how a
+// request of its looked when it arrived here. It answers to nobody else, for
+// the token is made with the platform's secret and holds for two minutes.
+
+// Seen is how a request looked when it arrived.
+type Seen struct {
+	RequestID    string `json:"request_id"` // the same twice: something cached it
+	Peer         string `json:"peer"`       // who connected
+	Client       string `json:"client"`     // whom the server takes for the client
+	ClientKnown  bool   `json:"client_known"`
+	ForwardedFor string `json:"forwarded_for"`
+	RealIP       string `json:"real_ip"`
+	// Authorization and Cookie are whether the doctor's own arrived.
+	Authorization bool `json:"authorization"`
+	Cookie        bool `json:"cookie"`
+	// BodySeconds is how long the body took to arrive after the headers.
+	BodyBytes   int64   `json:"body_bytes"`
+	BodySeconds float64 `json:"body_seconds"`
+}
+
+const (
+	probePurpose = "probe"
+	probeHeader  = "X-Homebase-Probe"
+	probeCookie  = "__Host-probe"
+	probeFor     = 2 * time.Minute
+	// probePause is how long the doctor pauses in the middle of a body, and
+	// the server in the middle of a stream: what is buffered arrives without
+	// the pause.
+	probePause = 1500 * time.Millisecond
+	// probeRead bounds what is read of a body; one that is declared larger is
+	// not read at all.
+	probeRead = 16 << 20
+)
+
+// newProbeToken is a time and its MAC.
+func newProbeToken(key []byte, until time.Time) string {
+	text := binary.BigEndian.AppendUint64(nil, uint64(until.Unix()))
+	return base64.RawURLEncoding.EncodeToString(hmacOf(key, text))
+}
+
+func hmacOf(key, text []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write(text)
+	return h.Sum(text)
+}
+
+func (s *System) knowsProbe(r *http.Request) bool {
+	token, err := base64.RawURLEncoding.Strict().DecodeString(r.Header.Get(probeHeader))
+	if err != nil || len(token) != 8+sha256.Size {
+		return false
+	}
+	until := time.Unix(int64(binary.BigEndian.Uint64(token[:8])), 0)
+	for _, key := range s.Keys(probePurpose) {
+		if hmac.Equal(token, hmacOf(key, token[:8:8])) {
+			// A token from far ahead is one that would hold for longer.
+			left := time.Until(until)
+			return left > 0 && left <= 2*probeFor
+		}
+	}
+	return false
+}
+
+func (s *System) probeRoutes() []httpx.Route {
+	seen := []httpx.Response{{Status: http.StatusOK, Body: Seen{}}, {Status: http.StatusOK, Type: "text/event-stream"}}
+	return []httpx.Route{
+		{
+			Pattern: "GET /system/probe", Access: httpx.Public(), Rate: httpx.RateRead, Query: []string{"stream"},
+			Summary: "How a request of `homebase doctor` arrived; nobody else's", Responses: seen,
+			Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: s.probe,
+		},
+		{
+			Pattern: "POST /system/probe", Access: httpx.Public(), Rate: httpx.RateRead, Body: httpx.Stream,
+			Summary: "How a body of `homebase doctor` arrived; nobody else's", Responses: seen[:1],
+			Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: s.probe,
+		},
+	}
+}
+
+// probe serves both.
+func (s *System) probe(w http.ResponseWriter, r *http.Request) error {
+	if !s.knowsProbe(r) {
+		return httpx.ErrNotFound
+	}
+	if r.URL.Query().Has("stream") {
+		return streamProbe(w, r)
+	}
+	ctx := r.Context()
+	_, err := r.Cookie(probeCookie)
+	seen := Seen{
+		RequestID: httpx.RequestID(ctx), Peer: r.RemoteAddr, ClientKnown: httpx.ClientNetwork(ctx).IsValid(),
+		ForwardedFor: r.Header.Get("X-Forwarded-For"), RealIP: r.Header.Get("X-Real-Ip"),
+		Authorization: r.Header.Get("Authorization") != "", Cookie: err == nil,
+	}
+	if addr := httpx.ClientAddr(ctx); addr.IsValid() {
+		seen.Client = addr.String()
+	}
+	began := time.Now()
+	if r.ContentLength <= probeRead {
+		seen.BodyBytes, err = io.Copy(io.Discard, io.LimitReader(r.Body, probeRead))
+		if err != nil {
+			return err
+		}
+		seen.BodySeconds = time.Since(began).Seconds()
+	}
+	http.SetCookie(w, &http.Cookie{Name: probeCookie, Value: rand.Text(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 60})
+	return httpx.WriteJSON(w, http.StatusOK, seen)
+}
+
+// streamProbe sends two events with the pause between.
+func streamProbe(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Content-Type", "text/event-stream")
+	for i, event := range []string{"first", "second"} {
+		if i > 0 {
+			select {
+			case <-time.After(probePause):
+			case <-r.Context().Done():
+				return r.Context().Err()
+			}
+		}
+		if _, err := io.WriteString(w, "data: "+event+"\n\n"); err != nil {
+			return err
+		}
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
