@@ -59,4 +59,8 @@ const (
 	EmailChangeAsked     Action = "auth.email_change_asked"
 	EmailChanged         Action = "auth.email_changed"
 	LoginLinkMade        Action = "auth.login_link_made"
+
+	AppEnabled  Action = "app.enabled"
+	AppDisabled Action = "app.disabled"
+	AppAct      Action = "app.act" // an app's own; details say which app and what
 )
