@@ -86,7 +86,8 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 		Recheck: func(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error) { return p.auth.Recheck(ctx, c) },
 	})
 	p.projects = projects.New(projects.Config{
-		DB: p.db, Audit: p.audit, Log: log, Origins: slices.Concat(cfg.Origins, cfg.PublicOrigins),
+		DB: p.db, Audit: p.audit, Log: log,
+		Origins: slices.Concat([]string{cfg.PublicURL.Scheme + "://" + cfg.PublicURL.Host}, cfg.Origins, cfg.PublicOrigins),
 		Open: func(ctx context.Context, id uuid.UUID) (projects.File, error) {
 			c, err := p.files.Open(ctx, id)
 			return projects.File{ReadSeekCloser: c.File, Name: c.Name, MediaType: c.MediaType, Size: c.Size}, err

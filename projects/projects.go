@@ -69,7 +69,7 @@ type Config struct {
 	DB    *db.DB
 	Audit *audit.Log
 	Log   *slog.Logger
-	// Origins are the frontends'.
+	// Origins are the frontends', the server's own among them.
 	Origins []string
 	// Open opens a file of the caller in ctx, who needs files:read.
 	Open func(ctx context.Context, id uuid.UUID) (File, error)

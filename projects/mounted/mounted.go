@@ -3,7 +3,10 @@ package mounted
 
 import (
 	"homebase/projects"
+	"homebase/projects/analytics"
 )
 
 // Apps are mounted in this order.
-var Apps = []projects.Mount{}
+var Apps = []projects.Mount{
+	analytics.App,
+}
