@@ -212,7 +212,9 @@ var rules = []struct {
 	except  func(source) bool
 }{
 	{regexp.MustCompile(`\bos\.Exit\(|\blog\.Fatal`), "only main ends the process",
-		func(s source) bool { return s.path == "main.go" || s.test() || s.kit() }},
+		func(s source) bool {
+			return s.file.Name.Name == "main" && filepath.Base(s.path) == "main.go" || s.test() || s.kit()
+		}},
 	{regexp.MustCompile(`(?i)select\s+\*|returning\s+\*`), "columns are listed", source.test},
 	{regexp.MustCompile(`\bTO` + `DO\b|\bFIX` + `ME\b`), "finish it or leave it out", nil},
 	{regexp.MustCompile(`\.Skip(f|Now)?\(`), "a skipped test is one that nobody runs; only the database kit may skip, and says so loudly",
