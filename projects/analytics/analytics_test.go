@@ -31,7 +31,7 @@ type env struct {
 	host *projects.Host
 }
 
-func start(t *testing.T) *env {
+func start(t testing.TB) *env {
 	t.Helper()
 	e := &env{}
 	e.Env = projectstest.Start(t, nil, func(h *projects.Host) projects.App { e.host = h; return analytics.App(h) })
@@ -50,7 +50,7 @@ func (e *env) sql(t *testing.T, text string, args ...any) {
 	}
 }
 
-func value[T any](t *testing.T, e *env, text string, args ...any) (v T) {
+func value[T any](t testing.TB, e *env, text string, args ...any) (v T) {
 	t.Helper()
 	err := e.host.InTx(t.Context(), func(tx *projects.Tx) (err error) {
 		v, err = db.One(t.Context(), tx, db.Value[T], text, args...)

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -32,8 +31,16 @@ type Event struct {
 var errOrigin = httpx.NewProblem(http.StatusForbidden, "origin_refused", "Requests from this origin are refused").
 	With("The page that sent this is of neither HOMEBASE_ORIGINS nor HOMEBASE_PUBLIC_ORIGINS.")
 
-// robots are words in the User-Agent of programs that are no person's browser.
-var robots = regexp.MustCompile(`(?i)bot\b|bot[/;-]|crawl|spider|slurp|headless|lighthouse|preview|monitor|uptime|scrap|curl/|wget/|python|java/|okhttp|axios|node-fetch|go-http|phantom|puppeteer|playwright`)
+// robots are words in the User-Agent, in small letters, of programs that are
+// no person's browser.
+var robots = strings.Fields(`bot crawl spider slurp headless lighthouse preview monitor uptime scrap curl/ wget/ python java/ okhttp
+	axios node-fetch go-http phantom puppeteer playwright`)
+
+// robot reports whether no person sent this. Cubot makes phones.
+func robot(agent string) bool {
+	agent = strings.ReplaceAll(strings.ToLower(agent), "cubot", "")
+	return agent == "" || slices.ContainsFunc(robots, func(word string) bool { return strings.Contains(agent, word) })
+}
 
 // view is an event on its way to the table. The network, an IPv4
 // address or a /64, lives in it for a second, in memory.
@@ -62,8 +69,7 @@ func (a *app) postEvent(w http.ResponseWriter, r *http.Request) error {
 		f.Add("#/path", "invalid", "A path begins with a slash and has at most 512 bytes.")
 		return f.Err()
 	}
-	agent := r.UserAgent()
-	if agent != "" && !robots.MatchString(agent) {
+	if agent := r.UserAgent(); !robot(agent) {
 		_, site, _ := strings.Cut(origin, "://")
 		a.take(view{at: time.Now(), site: site, path: path, referrer: referrer(in.Referrer, site), device: device(agent),
 			network: httpx.ClientNetwork(r.Context()), agent: agent})
