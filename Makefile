@@ -45,6 +45,10 @@ test: postgres peers ## everything that must hold, on a real PostgreSQL
 	trap 'while [ -e "$$state/cluster.lock" ]; do sleep .2; done; rm -rf "$$state"' EXIT; \
 	HOMEBASE_TEST_STATE=$$state go test -race -shuffle=on -timeout 15m ./...
 
+.PHONY: app
+app: ## a new app below projects/: make app NAME=notes
+	go run ./projects/newapp $(NAME)
+
 .PHONY: e2e
 e2e: postgres build ## try it with other people's programs: jose, tus-js-client, OpenFeature, JSON Resume
 	$(call need,command -v npm,nodejs npm)

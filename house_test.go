@@ -124,6 +124,29 @@ func TestHouse_ImportsPointDownwards(t *testing.T) {
 	}
 }
 
+// TestHouse_AppsKnowThePlatformAndNotEachOther: what an app needs of other
+// rooms comes from its host.
+func TestHouse_AppsKnowThePlatformAndNotEachOther(t *testing.T) {
+	allowed := []string{"homebase/audit", "homebase/auth", "homebase/db", "homebase/httpx", "homebase/projects"}
+	apps := 0
+	for _, s := range sources(t) {
+		parts := strings.Split(filepath.ToSlash(s.path), "/")
+		if len(parts) < 3 || parts[0] != "projects" || s.test() || s.kit() || parts[1] == "mounted" || parts[1] == "newapp" {
+			continue
+		}
+		apps++
+		for _, p := range s.imports() {
+			own := strings.HasPrefix(p, "homebase/projects/"+parts[1]+"/")
+			if strings.HasPrefix(p, "homebase/") && !own && !slices.Contains(allowed, p) {
+				t.Errorf("%s imports %s: an app sees %v and its own packages", s.path, p, allowed)
+			}
+		}
+	}
+	if apps == 0 {
+		t.Error("no app was found")
+	}
+}
+
 func TestHouse_TestKitsStayOutOfTheBinary(t *testing.T) {
 	for _, s := range sources(t) {
 		if s.test() || s.kit() {
@@ -189,7 +212,9 @@ var rules = []struct {
 	except  func(source) bool
 }{
 	{regexp.MustCompile(`\bos\.Exit\(|\blog\.Fatal`), "only main ends the process",
-		func(s source) bool { return s.path == "main.go" || s.test() || s.kit() }},
+		func(s source) bool {
+			return s.file.Name.Name == "main" && filepath.Base(s.path) == "main.go" || s.test() || s.kit()
+		}},
 	{regexp.MustCompile(`(?i)select\s+\*|returning\s+\*`), "columns are listed", source.test},
 	{regexp.MustCompile(`\bTO` + `DO\b|\bFIX` + `ME\b`), "finish it or leave it out", nil},
 	{regexp.MustCompile(`\.Skip(f|Now)?\(`), "a skipped test is one that nobody runs; only the database kit may skip, and says so loudly",

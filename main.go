@@ -30,7 +30,12 @@ import (
 	"homebase/files"
 	"homebase/httpx"
 	"homebase/portfolio"
+	"homebase/projects"
+	"homebase/projects/mounted"
 	"homebase/system"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 //go:embed schema.sql
@@ -64,6 +69,7 @@ type platform struct {
 	auth      *auth.Auth
 	files     *files.Files
 	portfolio *portfolio.Portfolio
+	projects  *projects.Projects
 	system    *system.System
 }
 
@@ -81,10 +87,18 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 		UploadExpiry: cfg.UploadExpiry, TrashRetention: cfg.TrashRetention,
 		Recheck: func(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error) { return p.auth.Recheck(ctx, c) },
 	})
+	p.projects = projects.New(projects.Config{
+		DB: p.db, Audit: p.audit, Log: log,
+		Origins: slices.Concat([]string{cfg.PublicURL.Scheme + "://" + cfg.PublicURL.Host}, cfg.Origins, cfg.PublicOrigins),
+		Open: func(ctx context.Context, id uuid.UUID) (projects.File, error) {
+			c, err := p.files.Open(ctx, id)
+			return projects.File{ReadSeekCloser: c.File, Name: c.Name, MediaType: c.MediaType, Size: c.Size}, err
+		},
+	}, mounted.Apps...)
 	p.auth = auth.New(auth.Config{
 		DB: p.db, Audit: p.audit, Log: log, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), AccountURL: cfg.AccountURL,
 		Registration: cfg.Registration, GuessesUnlimited: !cfg.RateLimits, Send: send,
-		Quota: p.files.Quota, SetQuota: p.files.SetQuota, Erase: p.files.Erase,
+		Quota: p.files.Quota, SetQuota: p.files.SetQuota, Erase: p.erase, Permissions: p.projects.Permissions(),
 	})
 	p.portfolio = portfolio.New(portfolio.Config{
 		DB: p.db, Audit: p.audit, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), Send: send,
@@ -107,12 +121,21 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 	return p
 }
 
+// erase lets every room let go of a user who is about to be deleted.
+func (p *platform) erase(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
+	if err := p.projects.Erase(ctx, tx, user); err != nil {
+		return err
+	}
+	return p.files.Erase(ctx, tx, user)
+}
+
 func (p *platform) routes() []httpx.Route {
-	return system.WithContract(slices.Concat(p.auth.Routes(), p.files.Routes(), p.portfolio.Routes(), p.audit.Routes(), p.system.Routes()))
+	return system.WithContract(slices.Concat(p.auth.Routes(), p.files.Routes(), p.portfolio.Routes(), p.projects.Routes(),
+		p.audit.Routes(), p.system.Routes(), system.JobRoutes(p.db)))
 }
 
 func (p *platform) jobs() []db.Job {
-	return slices.Concat(p.auth.Jobs(), p.files.Jobs(), p.portfolio.Jobs(), p.audit.Jobs(), p.mail.Jobs())
+	return slices.Concat(p.auth.Jobs(), p.files.Jobs(), p.portfolio.Jobs(), p.projects.Jobs(), p.audit.Jobs(), p.mail.Jobs())
 }
 
 func (p *platform) commands() []db.Command {
@@ -122,7 +145,8 @@ func (p *platform) commands() []db.Command {
 		{Name: "routes", Args: "[--json]", Summary: "list every route and who may call it", Offline: true, Run: p.listRoutes},
 		{Name: "openapi", Summary: "print this API as an OpenAPI 3.1 document", Offline: true, Run: p.describe},
 	}
-	return slices.Concat(own, p.auth.Commands(), p.files.Commands(), p.portfolio.Commands(), p.audit.Commands(), p.system.Commands(p.cfg))
+	return slices.Concat(own, p.auth.Commands(), p.files.Commands(), p.portfolio.Commands(), p.projects.Commands(), p.audit.Commands(),
+		system.JobCommands(p.db, p.jobs()), p.system.Commands(p.cfg))
 }
 
 // run is the program: it reads the configuration, finds the command and
@@ -172,7 +196,7 @@ func (p *platform) connect(ctx context.Context) (leave func() error, err error) 
 	url := p.cfg.DatabaseURL
 	leave = func() error { p.db.Close(); return nil }
 	if url == "" {
-		cluster, err := db.StartCluster(ctx, db.ClusterConfig{StateDir: p.cfg.StateDir, Log: p.log})
+		cluster, err := db.StartCluster(ctx, db.ClusterConfig{StateDir: p.cfg.StateDir, Roles: p.projects.Roles(), Log: p.log})
 		if err != nil {
 			return leave, err
 		}
@@ -232,7 +256,7 @@ func (p *platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 	if err != nil {
 		return err
 	}
-	if err := p.db.Migrate(ctx, schema); err != nil {
+	if err := p.migrateAll(ctx); err != nil {
 		return err
 	}
 	// Background work outlives ctx by the drain, so that the last requests
@@ -241,7 +265,7 @@ func (p *platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer stop()
-	for _, start := range []func(context.Context) error{p.audit.Start, p.auth.Start, p.portfolio.Start, p.files.Start} {
+	for _, start := range []func(context.Context) error{p.audit.Start, p.auth.Start, p.portfolio.Start, p.projects.Start, p.files.Start} {
 		if err := start(work); err != nil {
 			return err
 		}
@@ -249,6 +273,7 @@ func (p *platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 	defer p.files.Stop()
 	group.Go(func() { p.db.Listener().Run(work) })
 	group.Go(func() { p.audit.Run(work) })
+	group.Go(func() { p.projects.Run(work) })
 	group.Go(func() { p.db.RunJobs(work, p.jobs()) })
 	group.Go(func() { p.system.FollowLimits(work, server) })
 	listener, err := httpx.Listen(p.cfg.Listen)
@@ -259,6 +284,14 @@ func (p *platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 	return server.Serve(ctx, listener)
 }
 
+// migrateAll brings the platform's tables to this version, then the apps'.
+func (p *platform) migrateAll(ctx context.Context) error {
+	if err := p.db.Migrate(ctx, schema); err != nil {
+		return err
+	}
+	return p.projects.Migrate(ctx)
+}
+
 func (p *platform) migrate(ctx context.Context, sh *db.Shell, args []string) error {
 	flags := sh.Flags("migrate")
 	status := flags.Bool("status", false, "list the steps and when each was applied")
@@ -267,7 +300,7 @@ func (p *platform) migrate(ctx context.Context, sh *db.Shell, args []string) err
 		return err
 	}
 	if !*status {
-		return p.db.Migrate(ctx, schema)
+		return p.migrateAll(ctx)
 	}
 	steps, err := p.db.MigrationStatus(ctx, schema)
 	if err != nil {

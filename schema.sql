@@ -537,3 +537,13 @@ CREATE TABLE limits (
 );
 
 INSERT INTO limits DEFAULT VALUES;
+
+-- step 8: apps
+
+-- The apps below projects/ that are turned off. What an app keeps is in a
+-- schema of its own, with steps of its own.
+CREATE TABLE disabled_apps (
+    name        text        COLLATE "C" NOT NULL,
+    disabled_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT disabled_apps_pkey PRIMARY KEY (name)
+);

@@ -64,4 +64,8 @@ const (
 	FlagUpdated   Action = "flag.updated"
 	FlagDeleted   Action = "flag.deleted"
 	LimitsUpdated Action = "limits.updated"
+
+	AppEnabled  Action = "app.enabled"
+	AppDisabled Action = "app.disabled"
+	AppAct      Action = "app.act" // an app's own; details say which app and what
 )

@@ -22,6 +22,9 @@ type ClusterConfig struct {
 	// as another user that cannot walk into /root, and StateDir/postgres for
 	// anybody else.
 	DataDir string
+	// Roles are made beside the runtime role: those of namespaces, see
+	// DB.MigrateIn.
+	Roles []string
 	// NoSync trades durability for speed: a power cut destroys the cluster.
 	// For tests only.
 	NoSync bool
@@ -79,7 +82,7 @@ func StartCluster(ctx context.Context, cfg ClusterConfig) (*Cluster, error) {
 	}
 	c := &Cluster{place: p, member: member}
 	if c.socketDir, err = p.ensureRunning(ctx); err == nil {
-		err = p.bootstrap(ctx, c.socketDir)
+		err = p.bootstrap(ctx, c.socketDir, cfg.Roles)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the private PostgreSQL: %w", err), member.Close())

@@ -183,20 +183,25 @@ func (p *place) removeSocketDir() error {
 }
 
 // bootstrap makes the roles and the database where they are missing: the
-// login that owns the database, and the role without login that the pool
+// login that owns the database, and the roles without login that the pool
 // works as. It may be repeated, and a crash in it is mended by the next one.
-func (p *place) bootstrap(ctx context.Context, socketDir string) error {
-	const roles = `-- name: db.BootstrapRoles
+func (p *place) bootstrap(ctx context.Context, socketDir string, roles []string) error {
+	const login = `-- name: db.BootstrapLogin
 		DO $$
 		BEGIN
 			IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '` + clusterLogin + `') THEN
 				CREATE ROLE ` + clusterLogin + ` LOGIN CREATEDB;
 			END IF;
-			IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '` + runtimeRole + `') THEN
-				CREATE ROLE ` + runtimeRole + ` NOLOGIN;
+		END
+		$$`
+	const role = `-- name: db.BootstrapRole
+		DO $$
+		BEGIN
+			IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'NAMESPACE') THEN
+				CREATE ROLE NAMESPACE NOLOGIN;
 			END IF;
-			IF NOT pg_has_role('` + clusterLogin + `', '` + runtimeRole + `', 'MEMBER') THEN
-				GRANT ` + runtimeRole + ` TO ` + clusterLogin + `;
+			IF NOT pg_has_role('` + clusterLogin + `', 'NAMESPACE', 'MEMBER') THEN
+				GRANT NAMESPACE TO ` + clusterLogin + `;
 			END IF;
 		END
 		$$`
@@ -210,8 +215,14 @@ func (p *place) bootstrap(ctx context.Context, socketDir string) error {
 		return err
 	}
 	defer closeConn(conn)
-	if _, err := Exec(ctx, conn, roles); err != nil {
-		return fmt.Errorf("make the roles: %w", err)
+	statements := []string{login}
+	for _, name := range append([]string{runtimeRole}, roles...) {
+		statements = append(statements, inNamespace(name, role))
+	}
+	for _, sql := range statements {
+		if _, err := Exec(ctx, conn, sql); err != nil {
+			return fmt.Errorf("make the roles: %w", err)
+		}
 	}
 	made, err := One(ctx, conn, Value[bool], exists)
 	if err != nil || made {

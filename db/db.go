@@ -39,6 +39,11 @@ const (
 // connection but those of Migrate works as this role.
 const runtimeRole = "homebase_runtime"
 
+// mayTakeRole is the SQL of whether the session's login may work as the role
+// of a row of pg_roles.
+const mayTakeRole = `pg_has_role(session_user, oid, CASE WHEN current_setting('server_version_num')::int >= 160000
+	                             THEN 'SET' ELSE 'MEMBER' END)`
+
 // DB is the database of the house. New makes one that is not connected yet,
 // so that rooms can be built before (and without) a database; everything but
 // Listener answers Unavailable until Connect. Safe for concurrent use.
@@ -132,8 +137,7 @@ func setUpSession(ctx context.Context, conn *pgx.Conn) error {
 		SELECT set_config('role', rolname, false)
 		  FROM pg_roles
 		 WHERE rolname = '` + runtimeRole + `'
-		   AND pg_has_role(oid, CASE WHEN current_setting('server_version_num')::int >= 160000
-		                             THEN 'SET' ELSE 'MEMBER' END)`
+		   AND ` + mayTakeRole
 	_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 	return err
 }

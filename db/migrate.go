@@ -77,6 +77,16 @@ func ParseSteps(schema string) ([]Step, error) {
 // nothing, when a recorded step was edited since or when the database is
 // newer than the schema.
 func (d *DB) Migrate(ctx context.Context, schema string) error {
+	inPublic := func(conn *pgx.Conn) error {
+		_, err := Exec(ctx, conn, "SET search_path TO public")
+		return err
+	}
+	return d.migrate(ctx, schema, inPublic, func(conn *pgx.Conn) error { return applyGrants(ctx, conn) })
+}
+
+// migrate applies the steps in the namespace of the connection that prepare
+// leaves; finish gives the rights.
+func (d *DB) migrate(ctx context.Context, schema string, prepare, finish func(conn *pgx.Conn) error) error {
 	steps, err := ParseSteps(schema)
 	if err != nil {
 		return err
@@ -88,6 +98,9 @@ func (d *DB) Migrate(ctx context.Context, schema string) error {
 	defer closeConn(conn) // which also gives the lock back
 
 	if err := lockMigration(ctx, conn); err != nil {
+		return err
+	}
+	if err := prepare(conn); err != nil {
 		return err
 	}
 	if err := createStepTable(ctx, conn); err != nil {
@@ -107,7 +120,7 @@ func (d *DB) Migrate(ctx context.Context, schema string) error {
 		}
 		d.log.Info("schema step applied", "step", s.Number, "title", s.Title, "took", time.Since(start).String())
 	}
-	return applyGrants(ctx, conn)
+	return finish(conn)
 }
 
 // MigrationStatus lists the steps of the schema and what the connected
@@ -124,7 +137,7 @@ func (d *DB) MigrationStatus(ctx context.Context, schema string) ([]StepStatus, 
 	}
 	defer closeConn(conn)
 	const sqlExists = `-- name: db.StepTableExists
-		SELECT to_regclass('public.schema_steps') IS NOT NULL`
+		SELECT to_regclass('schema_steps') IS NOT NULL`
 	exists, err := One(ctx, conn, Value[bool], sqlExists)
 	if err != nil {
 		return nil, err
@@ -178,7 +191,7 @@ type recordedStep struct {
 }
 
 const sqlSteps = `-- name: db.Steps
-	SELECT number, title, hash, applied_at FROM public.schema_steps ORDER BY number`
+	SELECT number, title, hash, applied_at FROM schema_steps ORDER BY number`
 
 func scanStepStatus(row pgx.Row) (r recordedStep, err error) {
 	err = row.Scan(&r.number, &r.title, &r.hash, &r.appliedAt)
@@ -230,7 +243,7 @@ func lockMigration(ctx context.Context, conn *pgx.Conn) error {
 
 func createStepTable(ctx context.Context, conn *pgx.Conn) error {
 	const sql = `-- name: db.CreateStepTable
-		CREATE TABLE IF NOT EXISTS public.schema_steps (
+		CREATE TABLE IF NOT EXISTS schema_steps (
 			number     integer     NOT NULL CONSTRAINT schema_steps_pkey PRIMARY KEY,
 			title      text        NOT NULL,
 			hash       bytea       NOT NULL,
@@ -259,7 +272,7 @@ func applyStep(ctx context.Context, conn *pgx.Conn, s Step) error {
 
 func runStep(ctx context.Context, tx pgx.Tx, s Step) error {
 	const record = `-- name: db.RecordStep
-		INSERT INTO public.schema_steps (number, title, hash, applied_at) VALUES ($1, $2, $3, now())`
+		INSERT INTO schema_steps (number, title, hash, applied_at) VALUES ($1, $2, $3, now())`
 	if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", stepLockTimeout.Milliseconds())); err != nil {
 		return err
 	}

@@ -214,9 +214,13 @@ func (f *Files) Jobs() []db.Job {
 }
 
 // ifOpen skips a job while the data directory is not in place: what is absent
-// then must not be taken for gone.
+// then must not be taken for gone. In the process of a command, which starts
+// nothing, the job is a worker of its own.
 func (f *Files) ifOpen(run func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
+		if f.disk == nil {
+			return f.asWorker(ctx, func() error { return run(ctx) })
+		}
 		if s := f.away.Load(); s != nil {
 			return errors.New(*s)
 		}

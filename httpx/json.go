@@ -28,10 +28,11 @@ var (
 func ReadJSON[T any](_ http.ResponseWriter, r *http.Request) (T, error) {
 	var v T
 	t := reflect.TypeFor[T]()
-	if x := exchangeOf(r.Context()); x == nil || reflect.TypeOf(x.route.Request) != t {
+	x := exchangeOf(r.Context())
+	if x == nil || reflect.TypeOf(x.route.Request) != t {
 		return v, fmt.Errorf("ReadJSON of %v, which route %q does not declare as its Request", t, r.Pattern)
 	}
-	if err := checkContentType(r); err != nil {
+	if err := checkContentType(r, x.route.Beacon); err != nil {
 		return v, err
 	}
 	text, err := io.ReadAll(r.Body)
@@ -51,8 +52,8 @@ func ReadJSON[T any](_ http.ResponseWriter, r *http.Request) (T, error) {
 }
 
 // checkContentType demands application/json in UTF-8, for PATCH also the
-// media type of RFC 7396, without a content coding.
-func checkContentType(r *http.Request) error {
+// media type of RFC 7396 and for a beacon text/plain, without a content coding.
+func checkContentType(r *http.Request, beacon bool) error {
 	refuse := ErrUnsupportedType.With("Send Content-Type: application/json.")
 	values := r.Header.Values("Content-Type")
 	if len(values) != 1 {
@@ -62,7 +63,7 @@ func checkContentType(r *http.Request) error {
 	if err != nil {
 		return refuse.Because(err)
 	}
-	if media != "application/json" && (media != "application/merge-patch+json" || r.Method != http.MethodPatch) {
+	if media != "application/json" && (media != "text/plain" || !beacon) && (media != "application/merge-patch+json" || r.Method != http.MethodPatch) {
 		return refuse
 	}
 	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {

@@ -34,6 +34,10 @@ type Route struct {
 	// Request is a zero value of the JSON body's type, nil when the route
 	// takes none or raw bytes.
 	Request any
+	// Beacon takes the JSON also as text/plain, the only way in which
+	// navigator.sendBeacon sends it to another origin without asking first.
+	// It is for routes to which cookies mean nothing.
+	Beacon bool
 	// Responses are the successful answers.
 	Responses []Response
 	// Problems are the problems this route may answer beside those that its

@@ -31,6 +31,8 @@ func (rt *Route) check() error {
 		return fmt.Errorf("the access %q contradicts itself", rt.Access)
 	case rt.Cookies && rt.Access.level != public:
 		return errors.New("cookies are for public routes; others have them anyway")
+	case rt.Beacon && rt.readsCredentials():
+		return errors.New("a beacon comes from any page and must not act for a caller")
 	case rt.Override && method != "PATCH" && method != "DELETE":
 		return errors.New("only PATCH and DELETE can be overridden to")
 	case rt.Rate != RateNone && defaultLimits[rt.Rate] == Limit{}:

@@ -1,4 +1,278 @@
 // Package projects is the namespace for every application still to come, one
 // folder each below this one, and the registry that mounts them. A new idea
-// becomes an app here, never a second backend.
+// becomes an app here, never a second backend; README.md shows how.
+//
+// What it promises of an app, whatever its code does:
+//   - Its routes are /projects/<name>/…, in the one route table with the same
+//     policies; its permissions are projects.<name>:<verb>.
+//   - Its database work runs in a schema of its own. Where the role
+//     app_<name> exists, it has no rights on any other table.
+//   - Turned off, it answers 404 on every worker at once and its jobs rest;
+//     what it keeps stays.
+//   - It uses at most a quarter of the database's connections, all apps
+//     together at most half: one that blocks or panics harms no other.
+//   - What it does is audited in the transaction in which it does it.
 package projects
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// App is one application as data.
+type App struct {
+	// Name is that of its folder.
+	Name string
+	// Description is one line for people.
+	Description string
+	// Schema holds its numbered steps, as schema.sql does; they run in its
+	// own schema. "": it keeps nothing.
+	Schema string
+	// Permissions are all that its routes ask for, "projects.<name>:<verb>".
+	Permissions []string
+	// Routes have patterns below /projects/<name>: "GET /items".
+	Routes []httpx.Route
+	// Jobs are named by a verb alone: "sweep" is listed as
+	// projects.<name>.sweep.
+	Jobs []db.Job
+	// Run works beside the server until ctx ends; nil where all work is
+	// done in requests and jobs. A panic in it is logged and it is called again. A
+	// goroutine of the app's own has no such net.
+	Run func(ctx context.Context)
+	// Erase deletes what belongs to a user who is deleted; nil when nothing
+	// belongs to users.
+	Erase func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error
+}
+
+// Mount makes an app of its host. It touches neither database nor disk.
+type Mount func(h *Host) App
+
+// Config is what the registry needs.
+type Config struct {
+	DB    *db.DB
+	Audit *audit.Log
+	Log   *slog.Logger
+	// Origins are the frontends', the server's own among them.
+	Origins []string
+	// Open opens a file of the caller in ctx, who needs files:read.
+	Open func(ctx context.Context, id uuid.UUID) (File, error)
+}
+
+// File is an open file of the caller. Close it.
+type File struct {
+	io.ReadSeekCloser
+	Name, MediaType string
+	Size            int64 // bytes
+}
+
+// Projects is the registry. Make one per process with New.
+type Projects struct {
+	Config
+	apps  []*mounted
+	fault error // of the first app that is not as it must be
+
+	mu      sync.Mutex // guards off and changes
+	off     map[string]bool
+	changes uint64
+}
+
+type mounted struct {
+	App
+	host *Host
+}
+
+// namespace is the app's PostgreSQL schema and role.
+func (m *mounted) namespace() string { return "app_" + m.Name }
+
+// New mounts the apps. An app that is not as it must be is refused by
+// Migrate, before anything is served.
+func New(cfg Config, mounts ...Mount) *Projects {
+	p := &Projects{Config: cfg}
+	for _, mount := range mounts {
+		m := &mounted{host: &Host{p: p, Log: cfg.Log, Origins: cfg.Origins}}
+		m.App = mount(m.host)
+		m.host.name, m.host.namespace = m.Name, m.namespace()
+		if err := m.check(); err != nil && p.fault == nil {
+			p.fault = fmt.Errorf("the app %q: %w", m.Name, err)
+		}
+		p.apps = append(p.apps, m)
+	}
+	return p
+}
+
+var nameForm = regexp.MustCompile(`^[a-z][a-z0-9]{1,29}$`)
+
+// check says what an app lacks.
+func (m *mounted) check() error {
+	prefix := "projects." + m.Name + ":"
+	switch {
+	case !nameForm.MatchString(m.Name):
+		return errors.New("a name has 2 to 30 small letters and digits")
+	case m.Description == "":
+		return errors.New("it has no description")
+	}
+	for _, permission := range m.Permissions {
+		if !strings.HasPrefix(permission, prefix) {
+			return fmt.Errorf("its permission %q does not begin with %s", permission, prefix)
+		}
+	}
+	for _, route := range m.Routes {
+		asks, _, _ := strings.Cut(route.Access.String(), ",")
+		if strings.Contains(asks, ":") && !slices.Contains(m.Permissions, asks) {
+			return fmt.Errorf("%q asks for %q, which is none of its permissions", route.Pattern, asks)
+		}
+	}
+	return nil
+}
+
+// Permissions are those of all apps, for auth.
+func (p *Projects) Permissions() (all []string) {
+	for _, m := range p.apps {
+		all = append(all, m.App.Permissions...)
+	}
+	return all
+}
+
+// Roles are the PostgreSQL roles that the apps work as where they exist.
+func (p *Projects) Roles() (roles []string) {
+	for _, m := range p.apps {
+		if m.Schema != "" {
+			roles = append(roles, m.namespace())
+		}
+	}
+	return roles
+}
+
+// Migrate brings every app's schema to this version's. It comes after the
+// platform's own migration.
+func (p *Projects) Migrate(ctx context.Context) error {
+	err := p.fault
+	for _, m := range p.apps {
+		if err == nil && m.Schema != "" {
+			err = p.DB.MigrateIn(ctx, m.namespace(), m.Schema)
+		}
+	}
+	return err
+}
+
+// Start is for servers: it registers with the listener, before that runs, and
+// bounds the apps' shares of the pool.
+func (p *Projects) Start(context.Context) error {
+	p.DB.Listener().On(channel, func(string) { p.forget() })
+	p.DB.Listener().OnMissed(p.forget)
+	conns := int(p.DB.Stat().MaxConns())
+	all := make(chan struct{}, max(1, conns/2))
+	for _, m := range p.apps {
+		m.host.shares = []chan struct{}{make(chan struct{}, max(1, conns/4)), all}
+	}
+	return nil
+}
+
+// runAgain is the wait before an app's Run is called again.
+const runAgain = time.Second
+
+// Run does the apps' work beside the requests until ctx ends and they have
+// returned.
+func (p *Projects) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	for _, m := range p.apps {
+		if m.App.Run == nil {
+			continue
+		}
+		running.Go(func() {
+			for ctx.Err() == nil {
+				p.runOnce(ctx, m)
+				select {
+				case <-ctx.Done():
+				case <-time.After(runAgain):
+				}
+			}
+		})
+	}
+}
+
+func (p *Projects) runOnce(ctx context.Context, m *mounted) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.Log.Error("an app panicked", "app", m.Name, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		}
+	}()
+	m.App.Run(ctx)
+}
+
+// Routes are those of the registry and of all apps.
+func (p *Projects) Routes() []httpx.Route {
+	routes := p.ownRoutes()
+	for _, m := range p.apps {
+		for _, route := range m.App.Routes {
+			method, path, _ := strings.Cut(route.Pattern, " ")
+			route.Pattern = method + " /projects/" + m.Name + path
+			route.Problems = append(slices.Clip(route.Problems), httpx.ErrNotFound)
+			if handler := route.Handler; handler != nil {
+				route.Handler = func(w http.ResponseWriter, r *http.Request) error {
+					switch on, err := p.enabled(r.Context(), m.Name); {
+					case err != nil:
+						return err
+					case !on:
+						return httpx.ErrNotFound.With("The app is turned off.")
+					}
+					return handler(w, r)
+				}
+			}
+			routes = append(routes, route)
+		}
+	}
+	return routes
+}
+
+// Jobs are those of all apps. That of an app which is turned off does nothing
+// when it is due.
+func (p *Projects) Jobs() (jobs []db.Job) {
+	for _, m := range p.apps {
+		for _, job := range m.App.Jobs {
+			run := job.Run
+			job.Name = "projects." + m.Name + "." + job.Name
+			job.Run = func(ctx context.Context) error {
+				if on, err := p.enabled(ctx, m.Name); err != nil || !on {
+					return err
+				}
+				return run(ctx)
+			}
+			jobs = append(jobs, job)
+		}
+	}
+	return jobs
+}
+
+// Erase deletes what the apps keep of a user, in the transaction that deletes
+// the user.
+func (p *Projects) Erase(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
+	for _, m := range p.apps {
+		if m.App.Erase == nil {
+			continue
+		}
+		err := db.InNamespace(ctx, tx, m.namespace(), func() error { return m.App.Erase(ctx, tx, user) })
+		if err != nil {
+			return fmt.Errorf("the app %q: %w", m.Name, err)
+		}
+	}
+	return nil
+}

@@ -74,25 +74,46 @@ func Open(t testing.TB, url string) *db.DB {
 // Schema is the text of schema.sql at the root of the module.
 func Schema(t testing.TB) string {
 	t.Helper()
-	dir, err := os.Getwd()
+	dir, err := moduleRoot()
 	if err != nil {
 		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Fatal("there is no go.mod above the test's folder")
-		}
-		dir = up
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "schema.sql"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// moduleRoot is the folder of go.mod; tests run in those of their packages.
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", errors.New("there is no go.mod above the test's folder")
+		}
+		dir = up
+	}
+}
+
+// appRoles are the roles of the apps that have tables.
+func appRoles() (roles []string, err error) {
+	dir, err := moduleRoot()
+	if err != nil {
+		return nil, err
+	}
+	schemas, err := filepath.Glob(filepath.Join(dir, "projects", "*", "schema.sql"))
+	for _, path := range schemas {
+		roles = append(roles, "app_"+filepath.Base(filepath.Dir(path)))
+	}
+	return roles, err
 }
 
 // create clones a template. FILE_COPY is the faster way where files are not

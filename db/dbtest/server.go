@@ -55,6 +55,9 @@ var startServer = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if cfg.Roles, err = appRoles(); err != nil {
+		return "", err
+	}
 	cluster, err := db.StartCluster(context.Background(), cfg)
 	if err != nil {
 		return "", err

@@ -1,0 +1,264 @@
+package analytics_test
+
+import (
+	"bytes"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx/httpxtest"
+	"homebase/projects"
+	"homebase/projects/analytics"
+	"homebase/projects/projectstest"
+)
+
+const (
+	firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
+	iphone  = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 Version/18.6 Mobile/15E148 Safari/604.1"
+	tablet  = "Mozilla/5.0 (Linux; Android 15; SM-X910) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36"
+	google  = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+	events = "/projects/analytics/events"
+	job    = "projects.analytics.rollup"
+)
+
+// env is a worker with the app, and a way into the app's tables.
+type env struct {
+	*projectstest.Env
+	host *projects.Host
+}
+
+func start(t testing.TB) *env {
+	t.Helper()
+	e := &env{}
+	e.Env = projectstest.Start(t, nil, func(h *projects.Host) projects.App { e.host = h; return analytics.App(h) })
+	return e
+}
+
+// sql runs a statement in the app's schema; with RETURNING or SELECT use value.
+func (e *env) sql(t *testing.T, text string, args ...any) {
+	t.Helper()
+	err := e.host.InTx(t.Context(), func(tx *projects.Tx) error {
+		_, err := db.Exec(t.Context(), tx, text, args...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func value[T any](t testing.TB, e *env, text string, args ...any) (v T) {
+	t.Helper()
+	err := e.host.InTx(t.Context(), func(tx *projects.Tx) (err error) {
+		v, err = db.One(t.Context(), tx, db.Value[T], text, args...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// send posts an event as a browser's sendBeacon does.
+func (e *env) send(t *testing.T, agent, body string) *httpxtest.Answer {
+	t.Helper()
+	return e.Client(t).Do("POST", events, body, httpxtest.WithHeader("Content-Type", "text/plain;charset=UTF-8"),
+		httpxtest.WithHeader("Origin", projectstest.Origin), httpxtest.WithHeader("User-Agent", agent), httpxtest.WithHeader("Cookie", "__Host-at=garbage"))
+}
+
+// written waits until so many views are in the table.
+func (e *env) written(t *testing.T, views int) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if value[int](t, e, `SELECT count(*) FROM views`) >= views {
+			return
+		}
+	}
+	t.Fatalf("%d views were never written", views)
+}
+
+func (e *env) stats(t *testing.T, query string) (s analytics.Stats) {
+	t.Helper()
+	e.Owner.Do("GET", "/projects/analytics/stats"+query, nil).Want(t, 200).JSON(t, &s)
+	return s
+}
+
+func TestEvents_OfPeopleAreCounted(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.send(t, firefox, `{"path":"/?token=secret#x","referrer":"https://www.Example.org/search?q=private","title":"Home"}`).Want(t, 202)
+	e.send(t, firefox, `{"path":"/about","referrer":"https://site.example.com/"}`).Want(t, 202)
+	e.send(t, iphone, `{"path":"/about"}`).Want(t, 202)
+	e.send(t, tablet, `{"path":"/about","referrer":"android-app://com.example"}`).Want(t, 202)
+	e.send(t, google, `{"path":"/robots-only"}`).Want(t, 202)
+	e.send(t, "", `{"path":"/robots-only"}`).Want(t, 202)
+	e.written(t, 4)
+	e.RunJob(t, job)
+	e.RunJob(t, job) // counts nothing twice
+
+	s := e.stats(t, "")
+	if len(s.Items) != 30 || s.Items[29].Views != 4 || s.Items[29].Visitors != 3 || s.Items[0].Views != 0 {
+		t.Errorf("the last thirty days are %+v", s.Items)
+	}
+	s.Items = nil
+	const site = "site.example.com"
+	want := analytics.Stats{
+		Pages:     []analytics.Page{{Site: site, Path: "/about", Views: 3, Visitors: 3}, {Site: site, Path: "/", Views: 1, Visitors: 1}},
+		Referrers: []analytics.Referrer{{Referrer: "", Views: 3, Visitors: 3}, {Referrer: "example.org", Views: 1, Visitors: 1}},
+		Devices:   []analytics.Device{{Device: "desktop", Views: 2, Visitors: 1}, {Device: "phone", Views: 1, Visitors: 1}, {Device: "tablet", Views: 1, Visitors: 1}},
+	}
+	if !reflect.DeepEqual(s, want) {
+		t.Errorf("got  %+v\nwant %+v", s, want)
+	}
+	today := time.Now().UTC().Format(time.DateOnly)
+	if s := e.stats(t, "?by=hour&page=/about&from="+today+"&to="+today); len(s.Items) != 24 || len(s.Pages) != 1 || s.Pages[0].Views != 3 {
+		t.Errorf("one page by the hour: %+v", s)
+	}
+	if s := e.stats(t, "?site=other.example.com"); len(s.Pages) != 0 || s.Items[29].Views != 0 {
+		t.Errorf("another site: %+v", s)
+	}
+}
+
+func TestEvents_NothingThatLeadsToAPersonIsKept(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.send(t, firefox, `{"path":"/?token=secret","referrer":"https://example.org/private"}`).Want(t, 202)
+	e.written(t, 1)
+	var out bytes.Buffer
+	for _, c := range e.Projects.Commands() {
+		if c.Name == "app export" {
+			if err := c.Run(t.Context(), &db.Shell{Stdout: &out, Stderr: &out}, []string{"analytics"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !strings.Contains(out.String(), `"path":"/"`) {
+		t.Fatalf("the export lacks the view: %s", &out)
+	}
+	for _, word := range []string{"127.0.0.1", "secret", "private", "Firefox", "salt"} {
+		if strings.Contains(out.String(), word) {
+			t.Errorf("%q is in the export: %s", word, &out)
+		}
+	}
+}
+
+func TestEvents_OfStrangersAreRefused(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	c := e.Client(t)
+	plain := httpxtest.WithHeader("Content-Type", "text/plain")
+	from := func(origins ...string) httpxtest.Option { return httpxtest.WithHeader("Origin", origins...) }
+	c.Do("POST", events, `{"path":"/"}`, plain, from("https://elsewhere.example")).WantProblem(t, 403, "origin_refused")
+	c.Do("POST", events, `{"path":"/"}`, plain, from()).WantProblem(t, 403, "origin_refused")
+	c.Do("POST", events, `{"path":"/"}`, httpxtest.WithHeader("Content-Type", "application/json"), from(projectstest.Origin)).Want(t, 202)
+	c.Do("POST", events, `{"path":"/"}`, httpxtest.WithHeader("Content-Type", "text/html"), from(projectstest.Origin)).WantProblem(t, 415, "unsupported_media_type")
+	e.send(t, firefox, `{"path":"no slash"}`).WantProblem(t, 422, "validation_failed")
+	e.send(t, firefox, `{"path":"/`+strings.Repeat("x", 512)+`"}`).WantProblem(t, 422, "validation_failed")
+	e.send(t, firefox, `{"path":"/`+strings.Repeat("x", 5000)+`"}`).WantProblem(t, 413, "body_too_large")
+	e.send(t, firefox, `{"path":"/","user":"me"}`).WantProblem(t, 400, "unknown_field")
+	e.Client(t).Do("GET", "/projects/analytics/stats", nil).WantProblem(t, 401, "unauthenticated")
+}
+
+func TestSalt_IsDestroyedWhenItsDayIsOver(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.send(t, firefox, `{"path":"/"}`)
+	e.send(t, firefox, `{"path":"/"}`)
+	e.written(t, 2)
+	if n := value[int](t, e, `SELECT count(DISTINCT visitor) FROM views`); n != 1 {
+		t.Errorf("one person is %d visitors on one day", n)
+	}
+	salt := value[[]byte](t, e, `SELECT salt FROM salts`)
+	e.sql(t, `UPDATE salts SET day = day - 1`)
+	e.send(t, firefox, `{"path":"/"}`)
+	e.written(t, 3)
+	if n := value[int](t, e, `SELECT count(DISTINCT visitor) FROM views`); n != 2 {
+		t.Errorf("on two days one person is %d visitors, which can be joined", n)
+	}
+	if now := value[[]byte](t, e, `SELECT salt FROM salts`); bytes.Equal(now, salt) {
+		t.Error("the salt is still that of yesterday")
+	}
+	// Nobody comes, and the job forgets it.
+	e.sql(t, `UPDATE salts SET day = day - 1`)
+	e.RunJob(t, job)
+	if n := value[int](t, e, `SELECT count(*) FROM salts WHERE day < current_date`); n != 0 {
+		t.Error("the salt of yesterday is still there")
+	}
+}
+
+// insert makes views of so many visitors, one an hour, on each of the last days.
+func (e *env) insert(t *testing.T, days, visitors int) {
+	t.Helper()
+	e.sql(t, `INSERT INTO views (at, site, path, referrer, device, visitor)
+		SELECT date_trunc('day', now()) - d * interval '1 day' + h * interval '1 hour', 'a.example', '/' || (h % 3), '', 'desktop', int4send((1000 * d + v)::int)
+		  FROM generate_series(1, $1::int) d, generate_series(1, $2::int) v, generate_series(0, 23) h`, days, visitors)
+}
+
+func TestRollUp_KeepsTheCountsAndDropsTheViews(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.insert(t, 40, 2)
+	e.RunJob(t, job)
+	if n := value[int](t, e, `SELECT count(DISTINCT date_trunc('day', at)) FROM views`); n != 7 {
+		t.Errorf("the views of %d days are left, want 7", n)
+	}
+	e.RunJob(t, job)
+	yesterday := time.Now().UTC().AddDate(0, 0, -1)
+	query := "?from=" + yesterday.AddDate(0, 0, -29).Format(time.DateOnly) + "&to=" + yesterday.Format(time.DateOnly)
+	s := e.stats(t, query)
+	for _, c := range s.Items {
+		if c.Views != 48 || c.Visitors != 2 {
+			t.Errorf("on %s there were %d views of %d visitors", c.At, c.Views, c.Visitors)
+		}
+	}
+	if len(s.Items) != 30 || len(s.Pages) != 3 || s.Pages[0].Views != 30*16 {
+		t.Errorf("%d days, and the pages are %+v", len(s.Items), s.Pages)
+	}
+	var views, visitors int64
+	for _, c := range e.stats(t, query+"&by=month").Items {
+		views, visitors = views+c.Views, visitors+c.Visitors
+	}
+	if views != 30*48 || visitors != 30*2 {
+		t.Errorf("by the month: %d views of %d visitors", views, visitors)
+	}
+	day := yesterday.Format(time.DateOnly)
+	if s := e.stats(t, "?by=hour&from="+day+"&to="+day); len(s.Items) != 24 || s.Items[7].Views != 2 || s.Items[7].Visitors != 2 {
+		t.Errorf("by the hour: %+v", s.Items)
+	}
+}
+
+func TestRollUp_BoundsWhatInventedPathsCanAdd(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.sql(t, `INSERT INTO views (at, site, path, referrer, device, visitor)
+		SELECT date_trunc('day', now()), 'a.example', '/' || n, '', 'desktop', '\x01' FROM generate_series(1, 700) n`)
+	e.RunJob(t, job)
+	if n := value[int](t, e, `SELECT count(*) FROM rollups WHERE grain = 'day' AND kind = 'page'`); n != 501 {
+		t.Errorf("%d names are kept", n)
+	}
+	if p := e.stats(t, "").Pages[0]; p.Path != "(other)" || p.Views != 200 || p.Visitors != 1 {
+		t.Errorf("the others are %+v", p)
+	}
+}
+
+func TestStats_RefusesWhatItCannotAnswer(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	for _, query := range []string{"?from=yesterday", "?by=week", "?from=2026-02-01&to=2026-01-01", "?by=hour&from=2026-01-01&to=2026-02-01", "?from=1990-01-01&to=2026-01-01"} {
+		e.Owner.Do("GET", "/projects/analytics/stats"+query, nil).WantProblem(t, 400, "invalid_parameter")
+	}
+}
+
+func TestScript_IsSmallAndKnowsTheRoute(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../examples/analytics.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(text) > 600 || !bytes.Contains(text, []byte("/api/v1"+events)) || bytes.Contains(text, []byte("cookie")) {
+		t.Errorf("%d bytes of script:\n%s", len(text), text)
+	}
+}

@@ -1,0 +1,91 @@
+package analytics
+
+import (
+	"context"
+	"time"
+
+	"homebase/db"
+	"homebase/projects"
+)
+
+// maxNames is how many pages, and how many referrers, a site has on one day
+// under their own name; the others are summed up as "(other)". It bounds what
+// invented paths can add for good.
+const maxNames = 500
+
+// rollUp counts the days that may have changed since the last time, and then
+// drops the views of the days before the last seven. Each day is counted anew
+// as a whole, so a run may be repeated or be missed; a day whose views are
+// dropped is never touched again.
+func (a *app) rollUp(ctx context.Context) error {
+	var days []time.Time
+	err := a.host.InTx(ctx, func(tx *projects.Tx) (err error) {
+		// The job also forgets the salt when nobody comes on the next day.
+		if _, err = todaysSalt(ctx, tx); err != nil {
+			return err
+		}
+		// A batch may be late: within an hour of midnight yesterday is
+		// counted too. The days are found by steps along the index.
+		days, err = db.All(ctx, tx, db.Value[time.Time], `-- name: analytics.Days
+			WITH RECURSIVE days AS (
+			    SELECT date_trunc('day', min(at)) AS day FROM views
+			     WHERE at >= least(coalesce((SELECT max(at) FROM rollups WHERE grain = 'day'), '-infinity'), date_trunc('day', now() - interval '1 hour'))
+			    UNION ALL
+			    SELECT (SELECT date_trunc('day', min(v.at)) FROM views v WHERE v.at >= d.day + interval '1 day') FROM days d WHERE d.day IS NOT NULL
+			)
+			SELECT day FROM days WHERE day IS NOT NULL`)
+		return err
+	})
+	for _, day := range days {
+		if err == nil {
+			err = a.countDay(ctx, day)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return a.host.InTx(ctx, func(tx *projects.Tx) error {
+		if err := unhurried(ctx, tx); err != nil {
+			return err
+		}
+		_, err := db.Exec(ctx, tx, `-- name: analytics.Drop
+			DELETE FROM views WHERE at < date_trunc('day', now()) - interval '7 days'`)
+		return err
+	})
+}
+
+// unhurried lets the statements of a job take longer than those of requests.
+func unhurried(ctx context.Context, tx *projects.Tx) error {
+	_, err := db.Exec(ctx, tx, `SET LOCAL statement_timeout = '10min'`)
+	return err
+}
+
+func (a *app) countDay(ctx context.Context, day time.Time) error {
+	return a.host.InTx(ctx, func(tx *projects.Tx) error {
+		if err := unhurried(ctx, tx); err != nil {
+			return err
+		}
+		if _, err := db.Exec(ctx, tx, `-- name: analytics.ForgetDay
+			DELETE FROM rollups WHERE grain IN ('hour', 'day') AND at >= $1 AND at < $1 + interval '1 day'`, day); err != nil {
+			return err
+		}
+		_, err := db.Exec(ctx, tx, `-- name: analytics.CountDay
+			WITH named AS (
+			    SELECT v.at, v.site, v.visitor, k.kind, k.name
+			      FROM views v CROSS JOIN LATERAL (VALUES ('total', ''), ('page', v.path), ('referrer', v.referrer), ('device', v.device)) AS k (kind, name)
+			     WHERE v.at >= $1 AND v.at < $1 + interval '1 day'
+			), kept AS (
+			    SELECT site, kind, name
+			      FROM (SELECT site, kind, name, row_number() OVER (PARTITION BY site, kind ORDER BY count(*) DESC, name) AS place
+			              FROM named GROUP BY site, kind, name) AS places
+			     WHERE place <= $2
+			)
+			INSERT INTO rollups (grain, kind, name, site, at, views, visitors)
+			SELECT g.grain, n.kind, coalesce(k.name, '(other)'), n.site, date_trunc(g.grain, n.at), count(*), count(DISTINCT n.visitor)
+			  FROM named n
+			  LEFT JOIN kept k ON k.site = n.site AND k.kind = n.kind AND k.name = n.name
+			 CROSS JOIN (VALUES ('hour'), ('day')) AS g (grain)
+			 GROUP BY 1, 2, 3, 4, 5`, day, maxNames)
+		return err
+	})
+}

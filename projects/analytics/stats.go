@@ -1,0 +1,153 @@
+package analytics
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+	"homebase/projects"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	topNames = 20
+	maxDays  = 3660 // of one answer
+	maxHours = 31   // days of an answer by the hour
+)
+
+// Count is what happened in one hour, day or month.
+type Count struct {
+	At       time.Time `json:"at"` // its begin
+	Views    int64     `json:"views"`
+	Visitors int64     `json:"visitors"` // of a month: the sum of its days' visitors
+}
+
+// Page is one of the pages that were seen most.
+type Page struct {
+	Site     string `json:"site"`
+	Path     string `json:"path"`
+	Views    int64  `json:"views"`
+	Visitors int64  `json:"visitors"` // the sum of the days' visitors
+}
+
+// Referrer is one of the hosts that led to most views.
+type Referrer struct {
+	Referrer string `json:"referrer"` // "": none
+	Views    int64  `json:"views"`
+	Visitors int64  `json:"visitors"`
+}
+
+// Device is a class of devices.
+type Device struct {
+	Device   string `json:"device"` // desktop, phone or tablet
+	Views    int64  `json:"views"`
+	Visitors int64  `json:"visitors"`
+}
+
+// Stats is the answer of GET /projects/analytics/stats. Referrers and devices
+// are kept of whole sites: with a page they are empty.
+type Stats struct {
+	Items     []Count    `json:"items"` // without gaps
+	Pages     []Page     `json:"pages"`
+	Referrers []Referrer `json:"referrers"`
+	Devices   []Device   `json:"devices"`
+}
+
+// question is what a request for stats asks.
+type question struct {
+	from, to   time.Time // whole UTC days, to exclusive
+	by         string
+	page, site string // "": all
+}
+
+// asked reads ?from=&to=, two UTC days, both included; without them the last
+// thirty.
+func asked(q url.Values) (question, error) {
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	k := question{from: today.AddDate(0, 0, -29), to: today, by: "day", page: q.Get("page"), site: q.Get("site")}
+	for name, day := range map[string]*time.Time{"from": &k.from, "to": &k.to} {
+		if text := q.Get(name); text != "" {
+			var err error
+			if *day, err = time.Parse(time.DateOnly, text); err != nil {
+				return k, httpx.ErrInvalidParameter.With(name + " must be a day, like 2026-01-31.")
+			}
+		}
+	}
+	if by := q.Get("by"); by != "" {
+		k.by = by
+	}
+	most, known := map[string]int{"hour": maxHours, "day": maxDays, "month": maxDays}[k.by]
+	switch days := int(k.to.Sub(k.from).Hours()/24) + 1; {
+	case !known:
+		return k, httpx.ErrInvalidParameter.With("by must be hour, day or month.")
+	case days < 1:
+		return k, httpx.ErrInvalidParameter.With("from must not come after to.")
+	case days > most:
+		return k, httpx.ErrInvalidParameter.With("Ask for at most 31 days by the hour, and for at most ten years.")
+	}
+	k.to = k.to.AddDate(0, 0, 1)
+	return k, nil
+}
+
+// getStats serves GET /projects/analytics/stats, from the counts alone. They
+// are up to five minutes behind.
+func (a *app) getStats(w http.ResponseWriter, r *http.Request) error {
+	k, err := asked(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	s := Stats{Pages: []Page{}, Referrers: []Referrer{}, Devices: []Device{}}
+	err = a.host.InTx(ctx, func(tx *projects.Tx) (err error) {
+		grain, kind := "day", "total"
+		if k.by == "hour" {
+			grain = "hour"
+		}
+		if k.page != "" {
+			kind = "page"
+		}
+		s.Items, err = db.All(ctx, tx, func(row pgx.Row) (c Count, err error) {
+			err = row.Scan(&c.At, &c.Views, &c.Visitors)
+			c.At = c.At.UTC()
+			return c, err
+		}, `-- name: analytics.Items
+			SELECT at, coalesce(c.views, 0), coalesce(c.visitors, 0)
+			  FROM generate_series(date_trunc($1, $2::timestamptz), $3::timestamptz - interval '1 second', ('1 ' || $1)::interval) AS at
+			  LEFT JOIN (SELECT date_trunc($1, r.at) AS at, sum(r.views)::bigint AS views, sum(r.visitors)::bigint AS visitors
+			               FROM rollups r
+			              WHERE r.grain = $4 AND r.kind = $5 AND r.name = $6 AND r.at >= $2 AND r.at < $3 AND ($7 = '' OR r.site = $7)
+			              GROUP BY 1) AS c USING (at)
+			 ORDER BY 1`, k.by, k.from, k.to, grain, kind, k.page, k.site)
+		if err == nil {
+			s.Pages, err = top(r, tx, k, "page", func(name, site string, n Count) Page { return Page{site, name, n.Views, n.Visitors} })
+		}
+		if err == nil && k.page == "" {
+			s.Referrers, err = top(r, tx, k, "referrer", func(name, _ string, n Count) Referrer { return Referrer{name, n.Views, n.Visitors} })
+		}
+		if err == nil && k.page == "" {
+			s.Devices, err = top(r, tx, k, "device", func(name, _ string, n Count) Device { return Device{name, n.Views, n.Visitors} })
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, s)
+}
+
+// top are the names of a kind that had most views, pages by site.
+func top[T any](r *http.Request, tx *projects.Tx, k question, kind string, make func(name, site string, n Count) T) ([]T, error) {
+	return db.All(r.Context(), tx, func(row pgx.Row) (T, error) {
+		var name, site string
+		var n Count
+		err := row.Scan(&name, &site, &n.Views, &n.Visitors)
+		return make(name, site, n), err
+	}, `-- name: analytics.Top
+		SELECT r.name, CASE WHEN $1 = 'page' THEN r.site ELSE '' END, sum(r.views)::bigint, sum(r.visitors)::bigint
+		  FROM rollups r
+		 WHERE r.grain = 'day' AND r.kind = $1 AND r.at >= $2 AND r.at < $3 AND ($4 = '' OR r.site = $4) AND ($5 = '' OR r.name = $5)
+		 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT $6`, kind, k.from, k.to, k.site, k.page, topNames)
+}

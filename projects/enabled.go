@@ -1,0 +1,163 @@
+package projects
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"homebase/audit"
+	"homebase/auth"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// channel carries the news that an app was turned off or on.
+const channel = "apps"
+
+// Info is an app as its users see it.
+type Info struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Enabled     bool   `json:"enabled"`
+	// Permissions are those of the app that the caller holds.
+	Permissions []string `json:"permissions"`
+}
+
+// Change is the body of PATCH /projects/{app}.
+type Change struct {
+	Enabled httpx.Optional[bool] `json:"enabled"` // null is true, as for an app that nobody touched
+}
+
+func (p *Projects) ownRoutes() []httpx.Route {
+	return []httpx.Route{
+		{Pattern: "GET /projects", Access: httpx.SignedIn().OrKey(), Rate: httpx.RateRead,
+			Summary: "The apps that the caller may use; who manages the system sees all", Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[Info]{}}},
+			Handler: p.getProjects},
+		{Pattern: "PATCH /projects/{app}", Access: httpx.Needs(auth.SystemManage), Rate: httpx.RateWrite, Body: 1 << 10, Request: Change{},
+			Summary: "Turn an app off or on", Responses: []httpx.Response{{Status: http.StatusOK, Body: Info{}}},
+			Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: p.patchProject},
+	}
+}
+
+// info is the app for a caller; ok: they may use it.
+func (m *mounted) info(off map[string]bool, caller *httpx.Caller) (i Info, ok bool) {
+	i = Info{Name: m.Name, Description: m.Description, Enabled: !off[m.Name], Permissions: []string{}}
+	for _, permission := range m.App.Permissions {
+		if caller.Can(permission) {
+			i.Permissions = append(i.Permissions, permission)
+		}
+	}
+	slices.Sort(i.Permissions)
+	return i, i.Enabled && (len(m.App.Permissions) == 0 || len(i.Permissions) > 0)
+}
+
+func (p *Projects) getProjects(w http.ResponseWriter, r *http.Request) error {
+	off, err := p.disabled(r.Context())
+	if err != nil {
+		return err
+	}
+	caller := httpx.CallerOf(r.Context())
+	list := httpx.List[Info]{Items: []Info{}}
+	for _, m := range p.apps {
+		if i, ok := m.info(off, caller); ok || caller.Can(auth.SystemManage) {
+			list.Items = append(list.Items, i)
+		}
+	}
+	return httpx.WriteJSON(w, http.StatusOK, list)
+}
+
+func (p *Projects) patchProject(w http.ResponseWriter, r *http.Request) error {
+	in, err := httpx.ReadJSON[Change](w, r)
+	if err != nil {
+		return err
+	}
+	m, err := p.find(r.PathValue("app"))
+	if err != nil {
+		return err
+	}
+	if in.Enabled.Set {
+		if err := p.turn(r.Context(), m, in.Enabled.Null || in.Enabled.Value); err != nil {
+			return err
+		}
+	}
+	off, err := p.disabled(r.Context())
+	if err != nil {
+		return err
+	}
+	i, _ := m.info(off, httpx.CallerOf(r.Context()))
+	return httpx.WriteJSON(w, http.StatusOK, i)
+}
+
+// find is the app of that name, or db.ErrNotFound.
+func (p *Projects) find(name string) (*mounted, error) {
+	for _, m := range p.apps {
+		if m.Name == name {
+			return m, nil
+		}
+	}
+	return nil, db.ErrNotFound
+}
+
+// turn turns an app on or off, here before it returns and everywhere when it
+// commits. What changes nothing is not recorded.
+func (p *Projects) turn(ctx context.Context, m *mounted, on bool) error {
+	sql, action := `-- name: projects.Disable
+		INSERT INTO disabled_apps (name) VALUES ($1) ON CONFLICT DO NOTHING`, audit.AppDisabled
+	if on {
+		sql, action = `-- name: projects.Enable
+		DELETE FROM disabled_apps WHERE name = $1`, audit.AppEnabled
+	}
+	defer p.forget()
+	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
+		n, err := db.Exec(ctx, tx, sql, m.Name)
+		if err != nil || n == 0 {
+			return err
+		}
+		if err := p.Audit.Record(ctx, tx, audit.Event{Action: action, Details: map[string]string{"app": m.Name}}); err != nil {
+			return err
+		}
+		return db.Notify(ctx, tx, channel, m.Name)
+	})
+}
+
+func (p *Projects) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.changes++
+	p.off = nil
+}
+
+func (p *Projects) enabled(ctx context.Context, name string) (bool, error) {
+	off, err := p.disabled(ctx)
+	return err == nil && !off[name], err
+}
+
+// disabled are the names of the apps that are turned off, from memory where
+// that can be trusted. What a change has overtaken while it was read is used
+// once and not kept, nor what no notification could end.
+func (p *Projects) disabled(ctx context.Context) (map[string]bool, error) {
+	fresh := p.DB.Listener().Fresh()
+	p.mu.Lock()
+	off, before := p.off, p.changes
+	p.mu.Unlock()
+	if fresh && off != nil {
+		return off, nil
+	}
+	names, err := db.All(ctx, p.DB, db.Value[string], `-- name: projects.Disabled
+		SELECT name FROM disabled_apps`)
+	if err != nil {
+		return nil, err
+	}
+	off = make(map[string]bool, len(names))
+	for _, name := range names {
+		off[name] = true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if fresh && p.changes == before {
+		p.off = off
+	}
+	return off, nil
+}

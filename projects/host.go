@@ -1,0 +1,105 @@
+package projects
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Host is all that an app has of the platform beside the packages auth,
+// audit, db and httpx: who calls comes from httpx.CallerOf.
+type Host struct {
+	Log *slog.Logger
+	// Origins are the frontends', as the Origin header names them.
+	Origins []string
+
+	p         *Projects
+	name      string
+	namespace string
+	shares    []chan struct{} // its own, then that of all apps
+}
+
+// shareWait is how long a transaction waits for the app's share of the pool.
+const shareWait = time.Second
+
+// Tx is a transaction in the app's own schema.
+type Tx struct {
+	pgx.Tx
+	events []audit.Event
+}
+
+// Audit records an act of the app with the transaction: target is the id of
+// what was acted on, details are a few short facts without names or secrets.
+func (tx *Tx) Audit(act string, target uuid.UUID, details map[string]string) {
+	all := map[string]string{"act": act}
+	for k, v := range details {
+		all[k] = v
+	}
+	tx.events = append(tx.events, audit.Event{Action: audit.AppAct, Target: target, Details: all})
+}
+
+// InTx is db.InTx in the app's own schema. A statement may take five seconds,
+// and the app may leave the transaction alone for ten; a job that needs longer
+// says SET LOCAL statement_timeout. While the app's share of the pool is
+// taken the error is httpx.ErrBusy.
+func (h *Host) InTx(ctx context.Context, fn func(tx *Tx) error) error {
+	const bounds = `-- name: projects.Bounds
+		SELECT set_config('statement_timeout', '5s', true), set_config('idle_in_transaction_session_timeout', '10s', true)`
+	release, err := h.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return h.p.DB.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := db.Exec(ctx, tx, bounds); err != nil {
+			return err
+		}
+		t := &Tx{Tx: tx}
+		if err := db.InNamespace(ctx, tx, h.namespace, func() error { return fn(t) }); err != nil {
+			return err
+		}
+		for _, e := range t.events {
+			e.Details["app"] = h.name
+			if err := h.p.Audit.Record(ctx, tx, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// take waits for a place in the app's share and in that of all apps.
+func (h *Host) take(ctx context.Context) (release func(), err error) {
+	wait, cancel := context.WithTimeout(ctx, shareWait)
+	defer cancel()
+	var held []chan struct{}
+	release = func() {
+		for _, share := range held {
+			<-share
+		}
+	}
+	for _, share := range h.shares {
+		select {
+		case share <- struct{}{}:
+			held = append(held, share)
+		case <-wait.Done():
+			release()
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			return nil, httpx.ErrBusy
+		}
+	}
+	return release, nil
+}
+
+// Open opens a file of the caller, who needs files:read: httpx.ErrNotFound
+// or db.ErrNotFound for what is not theirs. Close it.
+func (h *Host) Open(ctx context.Context, id uuid.UUID) (File, error) { return h.p.Open(ctx, id) }

@@ -1,0 +1,114 @@
+package system
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"homebase/auth"
+	"homebase/db"
+	"homebase/httpx"
+)
+
+// JobStatus is a job as its operators see it.
+type JobStatus struct {
+	Name      string     `json:"name"`
+	LastRunAt *time.Time `json:"last_run_at"` // null: never
+	// LastError is that of the last run that ended, "" when it went well.
+	LastError string    `json:"last_error"`
+	NextRunAt time.Time `json:"next_run_at"`
+	Running   bool      `json:"running"`  // on some worker, now
+	Failures  int       `json:"failures"` // runs in a row that did not go well
+}
+
+func jobStatuses(ctx context.Context, d *db.DB) ([]JobStatus, error) {
+	states, err := d.JobStates(ctx)
+	list := make([]JobStatus, 0, len(states))
+	for _, s := range states {
+		job := JobStatus{Name: s.Name, LastError: s.LastError, NextRunAt: s.NextRunAt.UTC(), Running: s.Running, Failures: s.Failures}
+		if s.LastRunAt != nil {
+			job.LastRunAt = new(s.LastRunAt.UTC())
+		}
+		if s.Running {
+			job.Failures = max(0, job.Failures-1) // a run counts as failed until it ends
+		}
+		list = append(list, job)
+	}
+	return list, err
+}
+
+// JobRoutes show the jobs of the platform and of the apps.
+func JobRoutes(d *db.DB) []httpx.Route {
+	return []httpx.Route{{
+		Pattern: "GET /system/jobs", Access: httpx.Needs(auth.SystemRead), Rate: httpx.RateRead,
+		Summary:   "Every job: its last run, its next, and its failures",
+		Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[JobStatus]{}}},
+		Handler: func(w http.ResponseWriter, r *http.Request) error {
+			list, err := jobStatuses(r.Context(), d)
+			if err != nil {
+				return err
+			}
+			return httpx.WriteJSON(w, http.StatusOK, httpx.List[JobStatus]{Items: list})
+		},
+	}}
+}
+
+// JobCommands list the jobs and run one.
+func JobCommands(d *db.DB, jobs []db.Job) []db.Command {
+	return []db.Command{
+		{Name: "jobs list", Args: "[--json]", Summary: "list the jobs: last run, next run, failures",
+			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return listJobs(ctx, d, sh, args) }},
+		{Name: "jobs run", Args: "NAME", Summary: "run a job now, unless a worker is running it",
+			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return runJob(ctx, d, jobs, sh, args) }},
+	}
+}
+
+func listJobs(ctx context.Context, d *db.DB, sh *db.Shell, args []string) error {
+	asJSON, err := jsonFlag(sh, "jobs list", args)
+	if err != nil {
+		return err
+	}
+	list, err := jobStatuses(ctx, d)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(sh.Stdout).Encode(list)
+	}
+	const form = "2006-01-02 15:04:05Z"
+	w := tabwriter.NewWriter(sh.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "NAME\tLAST RUN\tNEXT RUN\tFAILURES\tLAST ERROR\n")
+	for _, j := range list {
+		last, next := "never", j.NextRunAt.Format(form)
+		if j.LastRunAt != nil {
+			last = j.LastRunAt.Format(form)
+		}
+		if j.Running {
+			next = "running"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", j.Name, last, next, j.Failures, cmp.Or(j.LastError, "-"))
+	}
+	return w.Flush()
+}
+
+func runJob(ctx context.Context, d *db.DB, jobs []db.Job, sh *db.Shell, args []string) error {
+	var name string
+	if err := sh.Flags("jobs run").Parse(args, &name); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(jobs, func(j db.Job) bool { return j.Name == name })
+	if i < 0 {
+		return fmt.Errorf("there is no job %q; homebase jobs list shows them", name)
+	}
+	began := time.Now()
+	if err := d.RunJob(ctx, jobs[i]); err != nil {
+		return err
+	}
+	fmt.Fprintf(sh.Stdout, "%s took %s.\n", name, time.Since(began).Round(time.Millisecond))
+	return nil
+}
