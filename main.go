@@ -86,6 +86,7 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 	})
 	p.portfolio = portfolio.New(portfolio.Config{
 		DB: p.db, Audit: p.audit, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), Send: send,
+		Image: p.files.Image, Owns: p.files.Owns,
 	})
 	p.system = system.New(version, log,
 		system.Check{Name: "database", Run: p.db.Ping},
