@@ -102,6 +102,7 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 	})
 	p.portfolio = portfolio.New(portfolio.Config{
 		DB: p.db, Audit: p.audit, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), Send: send,
+		Image: p.files.Image, Owns: p.files.Owns,
 	})
 	shared := auth.SharedLimits()
 	maps.Copy(shared, portfolio.SharedLimits())

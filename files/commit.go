@@ -89,7 +89,7 @@ func (t *txn) add(r record) { t.records = append(t.records, r) }
 // follows later. After any other error nothing has happened, and what was
 // staged is the caller's to remove.
 func (f *Files) carryOut(ctx context.Context, c change, undone func(context.Context)) error {
-	leave, err := f.places.take(ctx, c.owner)
+	leave, err := f.places.take(ctx, c.owner, waitInWay)
 	if err != nil {
 		return err
 	}
@@ -269,9 +269,9 @@ type place struct {
 	claims int           // guarded by places.mu: who is in or waits
 }
 
-// take waits for the owner's place, at most five seconds. leave gives it up
-// and may be called once.
-func (p *places) take(ctx context.Context, owner uuid.UUID) (leave func(), err error) {
+// take waits for the owner's place, and then answers ErrBusy. leave gives it
+// up and may be called once.
+func (p *places) take(ctx context.Context, owner uuid.UUID, wait time.Duration) (leave func(), err error) {
 	p.mu.Lock()
 	pl, ok := p.owners[owner]
 	if !ok {
@@ -287,7 +287,7 @@ func (p *places) take(ctx context.Context, owner uuid.UUID) (leave func(), err e
 			delete(p.owners, owner)
 		}
 	}
-	timer := time.NewTimer(waitInWay)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case pl.taken <- struct{}{}:

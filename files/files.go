@@ -91,8 +91,12 @@ type Files struct {
 	worker worker
 	id     uuid.UUID // of the data directory
 	places places
-	roots  roots
-	own    ownOps
+	// drawing orders who makes renditions: the owners, and uuid.Nil for all.
+	drawing    places
+	undrawable refusals
+	cacheAdded atomic.Int64 // bytes since the cache was trimmed
+	roots      roots
+	own        ownOps
 	// holders are the resumable uploads that this worker has locked.
 	holders holders
 
@@ -114,6 +118,7 @@ func New(c Config) *Files {
 		db: c.DB, audit: c.Audit, log: c.Log, dataDir: c.DataDir,
 		minFree: c.MinFree, quota: c.DefaultQuota, uploadExpiry: c.UploadExpiry, trashRetention: c.TrashRetention,
 		places:     places{owners: map[uuid.UUID]*place{}},
+		drawing:    places{owners: map[uuid.UUID]*place{}},
 		roots:      roots{known: map[uuid.UUID]uuid.UUID{}},
 		own:        ownOps{ops: map[uuid.UUID]*ownOp{}},
 		holders:    holders{held: map[uuid.UUID]*holder{}},
@@ -210,6 +215,7 @@ func (f *Files) Jobs() []db.Job {
 		{Name: "files.expire", Every: time.Minute, Run: f.ifOpen(f.expire)},
 		{Name: "files.trash", Every: time.Hour, Run: f.ifOpen(f.endTrash)},
 		{Name: "files.purge", Every: time.Minute, Run: f.ifOpen(f.freeDisplaced)},
+		{Name: "files.cache", Every: time.Hour, Run: f.ifOpen(f.trimCache)},
 	}
 }
 
@@ -245,13 +251,20 @@ type visit struct {
 	root  uuid.UUID
 }
 
-// visitor opens the caller's tree for a handler, or refuses while the data
-// directory is not in place.
+// reachable refuses while the data directory is not in place.
+func (f *Files) reachable() error {
+	if s := f.away.Load(); s != nil {
+		return errUnavailable.With("The files cannot be reached at the moment. Ask again later; if it stays so, tell the operator.").
+			Because(errors.New(*s))
+	}
+	return nil
+}
+
+// visitor opens the caller's tree for a handler.
 func (f *Files) visitor(h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if s := f.away.Load(); s != nil {
-			return errUnavailable.With("The files cannot be reached at the moment. Ask again later; if it stays so, tell the operator.").
-				Because(errors.New(*s))
+		if err := f.reachable(); err != nil {
+			return err
 		}
 		owner := httpx.CallerOf(r.Context()).UserID
 		root, err := f.rootOf(r.Context(), owner)

@@ -153,13 +153,12 @@ func newSnapshot(p *Portfolio, c *content) *snapshot {
 	p.experience.publish(c)
 	p.education.publish(c)
 	s := &snapshot{content: c, images: map[uuid.UUID]bool{}, pages: map[pageKey]*page{}}
-	if c.Profile.ImageID != nil {
-		s.images[*c.Profile.ImageID] = true
+	named := imagesOf(&c.Profile.ProfileFields)
+	for i := range c.Projects {
+		named = append(named, imagesOf(&c.Projects[i])...)
 	}
-	for _, project := range c.Projects {
-		for _, id := range project.ImageIDs {
-			s.images[id] = true
-		}
+	for _, id := range named {
+		s.images[id] = true
 	}
 	return s
 }

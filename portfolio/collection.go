@@ -207,7 +207,11 @@ func (k *collection[T, F, P]) write(w http.ResponseWriter, r *http.Request) erro
 		} else if e, err = k.matched(c, r); err != nil {
 			return err
 		}
+		before := imagesOf(e)
 		if err := in.apply(e.fields()); err != nil {
+			return err
+		}
+		if err := k.p.ownImages(ctx, tx, "#/image_ids", before, imagesOf(e)); err != nil {
 			return err
 		}
 		if err := k.save(ctx, tx, c, e, revision); err != nil {

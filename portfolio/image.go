@@ -1,41 +1,24 @@
 package portfolio
 
 import (
-	"cmp"
-	"io"
+	"context"
 	"net/http"
-	"strconv"
+	"slices"
 
+	"homebase/db"
 	"homebase/httpx"
+
+	"github.com/google/uuid"
 )
 
-// Rendition is a picture made for showing: without EXIF, GPS and the name of
-// its file. The original is never shown.
-type Rendition struct {
-	Content   io.ReadCloser // an *os.File is sent by the kernel
-	Size      int64         // bytes
-	MediaType string
-	Tag       string // a strong ETag, with its quotes
-}
-
-// The sizes there are double from the smallest to the largest: a few, so that
-// nobody can fill the cache folder with all the others.
-const (
-	smallestImage = 256
-	largestImage  = 2048
-	usualImage    = "1024"
-)
+const usualImage = "1024" // pixels each way
 
 // getImage serves a picture that published content names. What only a draft
 // names is not there.
 func (p *Portfolio) getImage(w http.ResponseWriter, r *http.Request) error {
-	asked, err := strconv.Atoi(cmp.Or(r.URL.Query().Get("size"), usualImage))
-	if err != nil || asked < 1 {
-		return httpx.ErrInvalidParameter.With("size must be a number of pixels.")
-	}
-	size := smallestImage
-	for size < asked && size < largestImage {
-		size *= 2
+	size, err := httpx.PictureSize(r, usualImage)
+	if err != nil {
+		return err
 	}
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
@@ -45,25 +28,47 @@ func (p *Portfolio) getImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if p.Image == nil || !s.images[id] {
+	if !s.images[id] {
 		return httpx.ErrNotFound
 	}
 	picture, err := p.Image(r.Context(), id, size)
 	if err != nil {
 		return err
 	}
-	defer picture.Content.Close()
-	h := w.Header()
-	h.Set("Cache-Control", cacheControl(r))
 	// A site on another domain shows it in an <img>.
-	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	h.Set("ETag", picture.Tag)
-	if httpx.IfNoneMatch(r, picture.Tag) {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+	return picture.Serve(w, r, cacheControl(r))
+}
+
+// imagesOf are the files that a *Project or *ProfileFields names.
+func imagesOf(v any) []uuid.UUID {
+	switch v := v.(type) {
+	case *Project:
+		return v.ImageIDs
+	case *ProfileFields:
+		if v.ImageID != nil {
+			return []uuid.UUID{*v.ImageID}
+		}
 	}
-	h.Set("Content-Type", picture.MediaType)
-	h.Set("Content-Length", strconv.FormatInt(picture.Size, 10))
-	_, err = io.Copy(w, picture.Content)
-	return err
+	return nil
+}
+
+// ownImages refuses files that are not the caller's, else whoever knows an id
+// could publish another's picture. What was named before stays.
+func (p *Portfolio) ownImages(ctx context.Context, tx db.Querier, pointer string, before, after []uuid.UUID) error {
+	for _, id := range after {
+		if slices.Contains(before, id) {
+			continue
+		}
+		own, err := p.Owns(ctx, tx, httpx.CallerOf(ctx).UserID, id)
+		if err != nil {
+			return err
+		}
+		if !own {
+			var f httpx.Fields
+			f.Add(pointer, "unknown", "You have no file "+id.String()+".")
+			return f.Err()
+		}
+	}
+	return nil
 }

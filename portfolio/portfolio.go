@@ -30,6 +30,7 @@ import (
 	"homebase/audit"
 	"homebase/auth"
 	"homebase/db"
+	"homebase/httpx"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -44,9 +45,11 @@ type Config struct {
 	// PublicURL is the server's own address, for the links in a resume.
 	PublicURL string
 	// Image opens the stripped rendition of a picture that fits into size
-	// pixels each way; httpx.ErrNotFound or db.ErrNotFound when there is
-	// none. Nil: the portfolio shows no pictures.
-	Image func(ctx context.Context, fileID uuid.UUID, size int) (Rendition, error)
+	// pixels each way, or into the next size that there is; httpx.ErrNotFound
+	// or db.ErrNotFound when there is none. The original is never shown.
+	Image func(ctx context.Context, fileID uuid.UUID, size int) (httpx.Rendition, error)
+	// Owns reports whether a file is the user's: nobody publishes another's.
+	Owns func(ctx context.Context, q db.Querier, user, fileID uuid.UUID) (bool, error)
 	// Send queues a mail in the transaction. Nil: no mail is configured.
 	Send func(ctx context.Context, tx db.Querier, to, subject, text string) error
 	// NotifyTo is who is told of a new message; "" is the profile's address.

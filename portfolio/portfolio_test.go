@@ -3,7 +3,10 @@ package portfolio_test
 import (
 	"bytes"
 	"context"
-	"io"
+	"encoding/json"
+	"image"
+	"image/jpeg"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -13,6 +16,7 @@ import (
 
 	"homebase/auth/authtest"
 	"homebase/db"
+	"homebase/files"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 	"homebase/portfolio"
@@ -38,22 +42,15 @@ func (rm *room) mailed() []string {
 
 type object = map[string]any
 
-// picture is a file that a rendition can be made of.
-var picture = uuid.MustParse("0198c0de-0000-7000-8000-00000000abcd")
-
 func start(t testing.TB) *room {
 	t.Helper()
-	rm := &room{}
+	rm, data := &room{}, t.TempDir()
 	rm.Env = authtest.Start(t, func(e *authtest.Env) []httpx.Route {
+		f := files.New(files.Config{DB: e.DB, Audit: e.Audit, Log: slog.New(slog.DiscardHandler), DataDir: data, DefaultQuota: 1 << 30})
+		t.Cleanup(f.Stop)
 		rm.p = portfolio.New(portfolio.Config{
 			DB: e.DB, Audit: e.Audit, Keys: authtest.Keys, PublicURL: "https://api.example.com",
-			Image: func(_ context.Context, id uuid.UUID, size int) (portfolio.Rendition, error) {
-				if id != picture {
-					return portfolio.Rendition{}, httpx.ErrNotFound
-				}
-				text := strings.Repeat("x", size)
-				return portfolio.Rendition{Content: io.NopCloser(strings.NewReader(text)), Size: int64(size), MediaType: "image/jpeg", Tag: `"picture"`}, nil
-			},
+			Image: f.Image, Owns: f.Owns,
 			Send: func(_ context.Context, _ db.Querier, to, subject, text string) error {
 				rm.mu.Lock()
 				defer rm.mu.Unlock()
@@ -61,10 +58,12 @@ func start(t testing.TB) *room {
 				return nil
 			},
 		})
-		if err := rm.p.Start(t.Context()); err != nil {
-			t.Fatal(err)
+		for _, start := range []func(context.Context) error{rm.p.Start, f.Start} {
+			if err := start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
-		return rm.p.Routes()
+		return slices.Concat(rm.p.Routes(), f.Routes())
 	})
 	rm.User(t, "owner@example.com", "admin")
 	rm.owner = rm.SignIn(t, "owner@example.com")
@@ -329,33 +328,101 @@ func TestDrafts_AreSeenByWritersAndThroughALinkOnly(t *testing.T) {
 	}
 }
 
+// photo is a JPEG of that width, with an Exif block that says where it was
+// taken.
+func photo(t testing.TB, width int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, width, 10)), nil); err != nil {
+		t.Fatal(err)
+	}
+	exif := "Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x00 GPS 46.9480 N 7.4474 E"
+	return slices.Concat(b.Bytes()[:2], []byte{0xFF, 0xE1, 0, byte(len(exif) + 2)}, []byte(exif), b.Bytes()[2:])
+}
+
+// upload stores a file as c and returns its id.
+func upload(t testing.TB, c *httpxtest.Client, name string, body []byte) (id string) {
+	t.Helper()
+	var it struct{ ID string }
+	if err := json.Unmarshal(c.Do("PUT", "/files/content/images/"+name, body).Body, &it); err != nil || it.ID == "" {
+		t.Fatalf("%s was not stored: %v", name, err)
+	}
+	return it.ID
+}
+
 func TestImages_OnlyWhatPublishedContentNames(t *testing.T) {
 	t.Parallel()
 	rm := start(t)
-	c, path := rm.Client(t), "/portfolio/images/"+picture.String()
+	picture, text := upload(t, rm.owner, "a.jpg", photo(t, 3000)), upload(t, rm.owner, "a.png", []byte("no picture"))
+	c, path := rm.Client(t), "/portfolio/images/"+picture
 	c.Do("GET", path, nil).WantProblem(t, 404, "not_found")
-	other := uuid.New()
-	rm.add(t, "projects", object{"title": "A", "image_ids": []uuid.UUID{picture, other}})
+	rm.add(t, "projects", object{"title": "A", "image_ids": []string{picture, text}})
 	c.Do("GET", path, nil).WantProblem(t, 404, "not_found")
+	rm.owner.Do("GET", path, nil).WantProblem(t, 404, "not_found")
 	rm.owner.Do("PATCH", "/portfolio/projects/a", object{"status": "published"}).Want(t, 200)
 	a := c.Do("GET", path, nil).Want(t, 200)
-	if len(a.Body) != 1024 || a.Header.Get("Content-Type") != "image/jpeg" || a.Header.Get("Cross-Origin-Resource-Policy") != "cross-origin" ||
+	if a.Header.Get("Content-Type") != "image/jpeg" || a.Header.Get("Cross-Origin-Resource-Policy") != "cross-origin" ||
 		!strings.HasPrefix(a.Header.Get("Cache-Control"), "public, max-age=60") {
-		t.Errorf("%d bytes with %v", len(a.Body), a.Header)
+		t.Errorf("got %v", a.Header)
 	}
-	for asked, want := range map[string]int{"1": 256, "256": 256, "257": 512, "4000": 2048} {
-		if a := c.Do("GET", path+"?size="+asked, nil).Want(t, 200); len(a.Body) != want {
-			t.Errorf("size %s gives %d", asked, len(a.Body))
+	for asked, want := range map[string]int{"": 1024, "?size=1": 64, "?size=256": 256, "?size=257": 512, "?size=4000": 2048} {
+		a := c.Do("GET", path+asked, nil).Want(t, 200)
+		if m, err := jpeg.DecodeConfig(bytes.NewReader(a.Body)); err != nil || m.Width != want {
+			t.Errorf("size %s gives %d: %v", asked, m.Width, err)
 		}
 	}
 	c.Do("GET", path+"?size=big", nil).WantProblem(t, 400, "invalid_parameter")
-	c.Do("GET", path, nil, httpxtest.WithHeader("If-None-Match", `"picture"`)).Want(t, 304)
+	if tag := a.Header.Get("ETag"); len(c.Do("GET", path, nil, httpxtest.WithHeader("If-None-Match", tag)).Want(t, 304).Body) > 0 || tag[0] != '"' {
+		t.Errorf("got ETag %s", tag)
+	}
 	c.Do("HEAD", path, nil).Want(t, 200)
-	c.Do("GET", "/portfolio/images/"+other.String(), nil).WantProblem(t, 404, "not_found")
-	rm.owner.Do("DELETE", "/portfolio/projects/a", nil).Want(t, 204)
+	if got := rm.owner.Do("GET", path, nil).Want(t, 200).Header.Get("Cache-Control"); !strings.HasPrefix(got, "private") {
+		t.Errorf("with credentials: got Cache-Control %s", got)
+	}
+	c.Do("GET", "/portfolio/images/"+text, nil).WantProblem(t, 404, "not_found")
+	rm.owner.Do("PATCH", "/portfolio/projects/a", object{"status": "draft"}).Want(t, 200)
 	c.Do("GET", path, nil).WantProblem(t, 404, "not_found")
 	rm.owner.Do("PUT", "/portfolio/profile", object{"image_id": picture}).Want(t, 200)
 	c.Do("GET", path, nil).Want(t, 200)
+	rm.owner.Do("DELETE", "/files/items/"+picture, nil).Want(t, 204)
+	c.Do("GET", path, nil).WantProblem(t, 404, "not_found")
+}
+
+func TestImages_CarryNoMetadataAndLeaveTheOriginalAsItIs(t *testing.T) {
+	t.Parallel()
+	rm := start(t)
+	original := photo(t, 100)
+	picture := upload(t, rm.owner, "a.jpg", original)
+	rm.owner.Do("PUT", "/portfolio/profile", object{"image_id": picture}).Want(t, 200)
+	// Smaller than any size: even then it is not the original.
+	shown := rm.Client(t).Do("GET", "/portfolio/images/"+picture+"?size=2048", nil).Want(t, 200)
+	for _, secret := range []string{"Exif", "GPS", "46.9480", "a.jpg"} {
+		if bytes.Contains(shown.Body, []byte(secret)) || strings.Contains(shown.Header.Get("Content-Disposition"), secret) {
+			t.Errorf("%s came out", secret)
+		}
+	}
+	at := "/files/items/" + picture + "/content"
+	if got := rm.owner.Do("GET", at, nil).Want(t, 200).Body; !bytes.Equal(got, original) {
+		t.Error("the original was changed")
+	}
+	rm.Client(t).Do("GET", at, nil).WantProblem(t, 401, "unauthenticated")
+}
+
+func TestImages_NobodyPublishesAnothersFile(t *testing.T) {
+	t.Parallel()
+	rm := start(t)
+	rm.User(t, "ann@example.com", "admin")
+	ann := rm.SignIn(t, "ann@example.com")
+	hers := upload(t, ann, "a.jpg", photo(t, 100))
+	for _, id := range []string{hers, uuid.NewString()} {
+		rm.owner.Do("POST", "/portfolio/projects", object{"title": "A", "image_ids": []string{id}}).WantProblem(t, 422, "validation_failed")
+		rm.owner.Do("PUT", "/portfolio/profile", object{"image_id": id}).WantProblem(t, 422, "validation_failed")
+	}
+	// What she has named herself, another writer may leave in place.
+	ann.Do("POST", "/portfolio/projects", object{"title": "B", "status": "published", "image_ids": []string{hers}}).Want(t, 201)
+	rm.owner.Do("PATCH", "/portfolio/projects/b", object{"summary": "s", "image_ids": []string{hers}}).Want(t, 200)
+	rm.owner.Do("PATCH", "/portfolio/projects/b", object{"image_ids": []string{}}).Want(t, 200)
+	rm.owner.Do("PATCH", "/portfolio/projects/b", object{"image_ids": []string{hers}}).WantProblem(t, 422, "validation_failed")
 }
 
 func TestCollections_AreBounded(t *testing.T) {

@@ -86,6 +86,9 @@ func (p *Portfolio) putProfile(w http.ResponseWriter, r *http.Request) error {
 		if err := matches(r, c.Profile.Revision); err != nil {
 			return err
 		}
+		if err := p.ownImages(ctx, tx, "#/image_id", imagesOf(&c.Profile.ProfileFields), imagesOf(&in)); err != nil {
+			return err
+		}
 		if saved, err = saveProfile(ctx, tx, in, revision); err != nil {
 			return err
 		}

@@ -1,0 +1,126 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"slices"
+	"time"
+
+	"homebase/httpx"
+)
+
+// The folder cache/ holds renditions: cache/<sha256 of the content>-<size>.
+// All of it can be made again, so it may be deleted at any time, and what goes
+// wrong in it costs only work.
+const (
+	maxCache = 1 << 30 // bytes
+	// minCached is how many bytes a file counts at least, so that there are
+	// never more than 65,536.
+	minCached = 16 << 10
+	// cacheGrowth is how many bytes a worker adds before it looks at the size.
+	cacheGrowth = 64 << 20
+	// touchAfter is how old the mark of the last use may be: a disk that
+	// only shows pictures is not written to each time.
+	touchAfter = 12 * time.Hour
+)
+
+// cached opens a rendition that was made before.
+func (f *Files) cached(name string) (p httpx.Rendition, ok bool) {
+	p.Tag = `"` + name + `"`
+	name = path.Join(cacheFolder, name)
+	file, info, err := f.disk.open(name)
+	if err != nil {
+		return p, false
+	}
+	head := make([]byte, 8)
+	n, _ := file.ReadAt(head, 0)
+	p.Content, p.Size, p.MediaType = file, info.Size(), http.DetectContentType(head[:n])
+	if p.Size == 0 {
+		file.Close()
+		return p, false
+	}
+	if now := time.Now(); now.Sub(info.ModTime()) > touchAfter {
+		_ = f.disk.root.Chtimes(name, now, now) // it may have been evicted
+	}
+	return p, true
+}
+
+// keep puts a rendition into the cache. The bytes are durable before they have
+// their name: a power cut leaves the whole file or none. Without success the
+// next request makes the picture again.
+func (f *Files) keep(ctx context.Context, name string, data []byte) {
+	draft := path.Join(cacheFolder, newID().String())
+	err := f.checkFree(int64(len(data)))
+	if err == nil {
+		err = f.writeCached(draft, data)
+	}
+	if err == nil {
+		err = f.disk.root.Rename(draft, path.Join(cacheFolder, name))
+	}
+	if err == nil && f.cacheAdded.Add(max(minCached, int64(len(data)))) > cacheGrowth {
+		err = f.trimCache(ctx)
+	}
+	if err != nil {
+		_ = f.disk.root.Remove(draft)
+		f.log.WarnContext(ctx, "a rendition could not be cached", "error", err)
+	}
+}
+
+func (f *Files) writeCached(name string, data []byte) error {
+	if err := f.disk.root.Mkdir(cacheFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	file, err := f.disk.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err == nil {
+		err = durable(file)
+	}
+	return errors.Join(err, file.Close())
+}
+
+// trimCache deletes what was used longest ago until the rest is small enough.
+func (f *Files) trimCache(ctx context.Context) error {
+	f.cacheAdded.Store(0)
+	dir, err := f.disk.folder(cacheFolder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	type entry struct {
+		name string
+		size int64
+		used time.Time
+	}
+	entries := make([]entry, 0, len(names))
+	for _, name := range names {
+		name = path.Join(cacheFolder, name)
+		if info, err := f.disk.lstat(name); err == nil { // else another worker deleted it
+			entries = append(entries, entry{name, max(minCached, info.Size()), info.ModTime()})
+		}
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return b.used.Compare(a.used) })
+	var total int64
+	for _, e := range entries {
+		if total += e.size; total <= maxCache {
+			continue
+		}
+		if err := f.disk.root.RemoveAll(e.name); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,88 @@
+package files
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"io"
+)
+
+// jpegHeader reads a JPEG file up to where its frame begins: how it has to be
+// turned to stand upright (1 to 8, as Exif counts), and whether the frame is
+// known to be sequential. It is strict: at a progressive frame and at anything
+// unusual it ends, and what follows must be taken for progressive, which
+// needs more memory. What it calls sequential no decoder reads otherwise.
+func jpegHeader(r io.Reader) (orientation int, sequential bool) {
+	const (
+		soi, baseline, extended = 0xD8, 0xC0, 0xC1
+		dht, dqt, dri           = 0xC4, 0xDB, 0xDD
+		app0, app1, app15, com  = 0xE0, 0xE1, 0xEF, 0xFE
+	)
+	orientation = 1
+	b := bufio.NewReader(r)
+	if start := [2]byte{}; read(b, start[:]) != nil || start != [2]byte{0xFF, soi} {
+		return orientation, false
+	}
+	for {
+		var head [4]byte // FF, marker, length with itself
+		if read(b, head[:]) != nil || head[0] != 0xFF {
+			return orientation, false
+		}
+		length := int(binary.BigEndian.Uint16(head[2:])) - 2
+		switch marker := head[1]; {
+		case marker == baseline || marker == extended:
+			return orientation, true
+		case length < 0:
+			return orientation, false
+		case marker == app1:
+			segment := make([]byte, length)
+			if read(b, segment) != nil {
+				return orientation, false
+			}
+			if o := exifOrientation(segment); o != 0 {
+				orientation = o
+			}
+		case marker == dht || marker == dqt || marker == dri || app0 <= marker && marker <= app15 || marker == com:
+			if _, err := b.Discard(length); err != nil {
+				return orientation, false
+			}
+		default:
+			return orientation, false
+		}
+	}
+}
+
+func read(r io.Reader, p []byte) error {
+	_, err := io.ReadFull(r, p)
+	return err
+}
+
+// exifOrientation finds the orientation in an APP1 segment of Exif, whose
+// heart is a TIFF file: the first directory's tag 0x0112. 0 is none. What
+// points outside of the segment is not followed.
+func exifOrientation(segment []byte) int {
+	tiff, ok := bytes.CutPrefix(segment, []byte("Exif\x00\x00"))
+	if !ok || len(tiff) < 8 {
+		return 0
+	}
+	var order binary.ByteOrder = binary.BigEndian
+	if tiff[0] == 'I' {
+		order = binary.LittleEndian
+	}
+	at := uint64(order.Uint32(tiff[4:]))
+	if order.Uint16(tiff[2:]) != 42 || at+2 > uint64(len(tiff)) {
+		return 0
+	}
+	entries := order.Uint16(tiff[at:])
+	const entrySize, orientationTag, short = 12, 0x0112, 3
+	for entry := tiff[at+2:]; entries > 0 && len(entry) >= entrySize; entry = entry[entrySize:] {
+		entries--
+		if order.Uint16(entry) != orientationTag || order.Uint16(entry[2:]) != short {
+			continue
+		}
+		if o := order.Uint16(entry[8:]); 1 <= o && o <= 8 {
+			return int(o)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,182 @@
+package files
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// Pictures are drawn in sizes that double from the smallest to the largest:
+// few, so that nobody can fill the cache with all the others.
+const (
+	smallestPicture = 64
+	largestPicture  = 2048
+	usualThumbnail  = "256"
+
+	// renderer is raised when the same bytes are to be drawn differently: it
+	// is a part of the tag.
+	renderer = 1
+	// drawWait is how long a request waits until its picture is drawn.
+	drawWait = 20 * time.Second
+)
+
+// getThumbnail is GET and HEAD /files/items/{id}/thumbnail.
+func (f *Files) getThumbnail(w http.ResponseWriter, r *http.Request, v visit) error {
+	size, err := httpx.PictureSize(r, usualThumbnail)
+	if err != nil {
+		return err
+	}
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	picture, err := f.rendition(r.Context(), v.owner, id, size)
+	if err != nil {
+		return err
+	}
+	// As for the content: a browser that has it asks each time.
+	return picture.Serve(w, r, "private, no-cache")
+}
+
+// Image makes a rendition of anybody's picture, to be shown in public because
+// its owner wants it so: it fits into size pixels each way, or into the next
+// size that there is. httpx.ErrNotFound when there is none.
+func (f *Files) Image(ctx context.Context, id uuid.UUID, size int) (httpx.Rendition, error) {
+	const sql = `-- name: files.OwnerOfItem
+		SELECT i.owner_id FROM items i WHERE i.id = $1`
+	if err := f.reachable(); err != nil {
+		return httpx.Rendition{}, httpx.ErrBusy.Because(err)
+	}
+	owner, err := db.One(ctx, f.db, db.Value[uuid.UUID], sql, id)
+	if err != nil {
+		return httpx.Rendition{}, err
+	}
+	picture, err := f.rendition(ctx, owner, id, size)
+	if p, ok := errors.AsType[*httpx.Problem](err); ok && p.Status < 500 {
+		err = httpx.ErrNotFound.Because(err)
+	} else if ok {
+		err = httpx.ErrBusy.Because(err)
+	}
+	return picture, err
+}
+
+// Owns reports whether the item is a file of the user's and not in the trash.
+func (f *Files) Owns(ctx context.Context, q db.Querier, user, id uuid.UUID) (bool, error) {
+	it, err := itemByID(ctx, q, user, id)
+	if errors.Is(err, db.ErrNotFound) {
+		return false, nil
+	}
+	return it.isFile(), err
+}
+
+// rendition opens the picture in an owner's file as small as asked for. What
+// decides is the content: another one has another rendition at once.
+func (f *Files) rendition(ctx context.Context, owner, id uuid.UUID, asked int) (httpx.Rendition, error) {
+	c, err := f.openContent(ctx, owner, id)
+	if err != nil {
+		return httpx.Rendition{}, err
+	}
+	defer c.file.Close()
+	if !isPicture(c.file) {
+		return httpx.Rendition{}, errNoPreview
+	}
+	sum := c.item.SHA256
+	if !c.proven {
+		f.changedOutside(owner, id)
+		if sum, err = sumOf(ctx, io.NewSectionReader(c.file, 0, maxEncoded+1)); err != nil {
+			return httpx.Rendition{}, f.diskError(err)
+		}
+	}
+	size := smallestPicture
+	for size < asked && size < largestPicture {
+		size *= 2
+	}
+	name := fmt.Sprintf("%x-%d-%d", sum, size, renderer)
+	if p, ok := f.cached(name); ok {
+		return p, nil
+	}
+	// One waits for each owner, and one is at work: however many ask, it
+	// takes one core and the memory of one picture, and nobody's many
+	// pictures hold up another's few.
+	for _, whose := range []uuid.UUID{owner, uuid.Nil} {
+		leave, err := f.drawing.take(ctx, whose, drawWait)
+		if err != nil {
+			return httpx.Rendition{}, err
+		}
+		defer leave()
+	}
+	// Who was in before may have drawn this very picture.
+	if p, ok := f.cached(name); ok {
+		return p, nil
+	}
+	data, err := f.draw(&c, sum, size)
+	if err != nil {
+		return httpx.Rendition{}, err
+	}
+	f.keep(ctx, name, data)
+	return httpx.Rendition{Content: io.NopCloser(bytes.NewReader(data)), Size: int64(len(data)),
+		MediaType: http.DetectContentType(data), Tag: `"` + name + `"`}, nil
+}
+
+// draw makes the rendition, unless this content is known to have none.
+func (f *Files) draw(c *content, sum []byte, size int) ([]byte, error) {
+	if err := f.undrawable.get([sha256.Size]byte(sum)); err != nil {
+		return nil, err
+	}
+	data, err := drawSmall(c.file, c.info.Size(), size)
+	if failed(err) {
+		return nil, f.diskError(err)
+	}
+	// Bytes that are edited from outside meanwhile are not those of the sum.
+	after, statErr := c.file.Stat()
+	if statErr != nil || !unchangedSince(c.info, after) {
+		return nil, httpx.ErrBusy.Because(statErr)
+	}
+	if err == nil {
+		return data, nil
+	}
+	problem, ok := errors.AsType[*httpx.Problem](err)
+	if !ok {
+		problem = errNoPreview.With("The picture is damaged, or of a kind that is not supported.").Because(err)
+	}
+	f.undrawable.put([sha256.Size]byte(sum), problem)
+	return nil, problem
+}
+
+// refusals remembers which contents have no rendition, so that a damaged file
+// is not decoded for each request. It forgets all when it is full.
+type refusals struct {
+	mu    sync.Mutex
+	known map[[sha256.Size]byte]*httpx.Problem
+}
+
+const maxRefusals = 1024
+
+func (r *refusals) get(sum [sha256.Size]byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p, ok := r.known[sum]; ok {
+		return p
+	}
+	return nil
+}
+
+func (r *refusals) put(sum [sha256.Size]byte, p *httpx.Problem) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.known) >= maxRefusals || r.known == nil {
+		r.known = map[[sha256.Size]byte]*httpx.Problem{}
+	}
+	r.known[sum] = p
+}

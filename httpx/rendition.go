@@ -1,0 +1,42 @@
+package httpx
+
+import (
+	"cmp"
+	"io"
+	"net/http"
+	"strconv"
+)
+
+// Rendition is a picture made anew for showing: without EXIF, GPS and the
+// name of its file.
+type Rendition struct {
+	Content   io.ReadCloser // an *os.File is sent by the kernel
+	Size      int64         // bytes
+	MediaType string
+	Tag       string // a strong ETag, with its quotes
+}
+
+// Serve answers with the picture, or with 304 to who has it, and closes it.
+func (p *Rendition) Serve(w http.ResponseWriter, r *http.Request, cacheControl string) error {
+	defer p.Content.Close()
+	h := w.Header()
+	h.Set("Cache-Control", cacheControl)
+	h.Set("ETag", p.Tag)
+	if IfNoneMatch(r, p.Tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	h.Set("Content-Type", p.MediaType)
+	h.Set("Content-Length", strconv.FormatInt(p.Size, 10))
+	_, err := io.Copy(w, p.Content)
+	return err
+}
+
+// PictureSize reads ?size=, the pixels that a picture may have each way.
+func PictureSize(r *http.Request, usual string) (int, error) {
+	size, err := strconv.Atoi(cmp.Or(r.URL.Query().Get("size"), usual))
+	if err != nil || size < 1 {
+		return 0, ErrInvalidParameter.With("size must be a number of pixels.")
+	}
+	return size, nil
+}
