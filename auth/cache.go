@@ -74,6 +74,8 @@ type cache struct {
 	entries    map[credential]*list.Element
 	order      *list.List // of known, the last used in front
 	used       map[uuid.UUID]use
+	// after is called when something was forgotten.
+	after []func()
 }
 
 // known is a session or a key as the cache holds it, never changed.
@@ -143,6 +145,13 @@ func (c *cache) forget(what stale) {
 	if what == nothing {
 		return
 	}
+	c.drop(what)
+	for _, fn := range c.after {
+		fn()
+	}
+}
+
+func (c *cache) drop(what stale) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.generation++

@@ -57,6 +57,9 @@ func (h *house) open(t testing.TB, e *authtest.Env, edits ...func(*files.Config)
 		edit(&c)
 	}
 	h.files = files.New(c)
+	if e.Auth != nil {
+		e.Auth.OnChange(h.files.RecheckListeners)
+	}
 	if h.idle {
 		return nil
 	}

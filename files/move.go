@@ -98,6 +98,7 @@ func (f *Files) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, 
 		if err := f.addMove(t, it.item, kindMove, diskPath(owner, from.path), diskPath(owner, it.path)); err != nil {
 			return err
 		}
+		t.note(feedMoved, it)
 		return f.audit.Record(ctx, t, audit.Event{Action: audit.FileMoved, Target: id})
 	}}
 	err = f.carryOut(ctx, c, func(context.Context) {})

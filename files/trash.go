@@ -33,13 +33,7 @@ type trashed struct {
 // trashedQuery finds items in the trash with the path that they were deleted
 // from, or that their former folder has now.
 const trashedQuery = `
-	SELECT ` + itemColumns + `,
-	       (WITH RECURSIVE up AS (
-	            SELECT i.parent_id, i.name, 0 AS height
-	            UNION ALL
-	            SELECT p.parent_id, p.name, u.height + 1 FROM up u JOIN items p ON p.id = u.parent_id
-	        ) SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u),
-	       i.trashed_at
+	SELECT ` + itemColumns + `, ` + pathColumn + `, i.trashed_at
 	  FROM items i
 	 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL`
 
@@ -119,6 +113,7 @@ func (f *Files) deleteItem(w http.ResponseWriter, r *http.Request, v visit) erro
 		if err := f.addMove(t, it.item, kindMove, diskPath(v.owner, it.path), trashPath(v.owner, id)); err != nil {
 			return err
 		}
+		t.note(feedTrashed, it)
 		return f.audit.Record(ctx, t, audit.Event{Action: audit.FileDeleted, Target: id})
 	}}
 	if err := f.carryOut(r.Context(), c, func(context.Context) {}); err != nil {
@@ -182,6 +177,7 @@ func (f *Files) restore(w http.ResponseWriter, r *http.Request, v visit) error {
 		if err := f.addMove(t, it.item, kindMove, trashPath(v.owner, id), diskPath(v.owner, it.path)); err != nil {
 			return err
 		}
+		t.note(feedRestored, it)
 		return f.audit.Record(ctx, t, audit.Event{Action: audit.FileRestored, Target: id})
 	}}
 	if err := f.carryOut(r.Context(), c, func(context.Context) {}); err != nil {

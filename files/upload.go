@@ -267,6 +267,11 @@ func (f *Files) commitPut(ctx context.Context, s *staged, find finder, h http.He
 					return err
 				}
 			}
+			if created {
+				t.note(feedCreated, it)
+			} else {
+				t.note(feedChanged, it)
+			}
 			t.used = s.size - at.displaced()
 			t.add(record{kind: kindPut, item: it.ID, revision: it.Revision, ino: s.ino, source: s.path, target: target})
 			return nil
