@@ -50,33 +50,36 @@ func (f *Files) postCopy(w http.ResponseWriter, r *http.Request, v visit) error 
 	if err != nil {
 		return err
 	}
-	if req.Name != "" {
-		if err := checkName(req.Name); err != nil {
-			return err
-		}
-	}
-	from, err := itemByID(r.Context(), f.db, v.owner, id)
-	if err != nil {
-		return err
-	}
-	if from.Parent == nil {
-		return errRoot.With("The root folder cannot be copied; choose something in it.")
-	}
-	find := copySpot(v.owner, from, req)
-	at, err := find(r.Context(), f.db)
-	if err != nil {
-		return err
-	}
-	var it placed
-	if from.isFile() {
-		it, err = f.copyFile(r.Context(), v.owner, from.ID, find)
-	} else {
-		it, err = f.copyFolder(r.Context(), v.owner, from, at, find)
-	}
+	it, err := f.copy(r.Context(), v.owner, id, req)
 	if err != nil {
 		return err
 	}
 	return writeItem(w, http.StatusCreated, it)
+}
+
+// copy makes a copy of a file or folder.
+func (f *Files) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest) (placed, error) {
+	if req.Name != "" {
+		if err := checkName(req.Name); err != nil {
+			return placed{}, err
+		}
+	}
+	from, err := itemByID(ctx, f.db, owner, id)
+	if err != nil {
+		return placed{}, err
+	}
+	if from.Parent == nil {
+		return placed{}, errRoot.With("The root folder cannot be copied; choose something in it.")
+	}
+	find := copySpot(owner, from, req)
+	at, err := find(ctx, f.db)
+	if err != nil {
+		return placed{}, err
+	}
+	if from.isFile() {
+		return f.copyFile(ctx, owner, from.ID, find)
+	}
+	return f.copyFolder(ctx, owner, from, at, find)
 }
 
 // copySpot finds where a copy goes; nothing is there yet, or the commit
