@@ -100,6 +100,7 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 		Registration: cfg.Registration, GuessesUnlimited: !cfg.RateLimits, Send: send,
 		Quota: p.files.Quota, SetQuota: p.files.SetQuota, Erase: p.erase, Permissions: p.projects.Permissions(),
 	})
+	p.auth.OnChange(p.files.RecheckListeners)
 	p.portfolio = portfolio.New(portfolio.Config{
 		DB: p.db, Audit: p.audit, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), Send: send,
 		Image: p.files.Image, Owns: p.files.Owns,

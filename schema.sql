@@ -547,3 +547,26 @@ CREATE TABLE disabled_apps (
     disabled_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT disabled_apps_pkey PRIMARY KEY (name)
 );
+
+-- step 9: change feed
+
+-- What became of an owner's items, one row a change, in the order in which
+-- the changes were committed: seq is taken from trees.seq under the owner's
+-- lock, which is held until the COMMIT. type is the word of the API, item the
+-- item as the change left it, of the shape that the API shows. Rows are kept
+-- for 30 days.
+CREATE TABLE changes (
+    owner_id uuid        NOT NULL,
+    seq      bigint      NOT NULL,
+    type     text        COLLATE "C" NOT NULL,
+    at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    item     jsonb       NOT NULL,
+    CONSTRAINT changes_pkey PRIMARY KEY (owner_id, seq),
+    CONSTRAINT changes_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES trees (owner_id) ON DELETE CASCADE,
+    CONSTRAINT changes_type_check CHECK (type IN ('created', 'changed', 'moved', 'trashed', 'restored', 'purged'))
+);
+
+-- Nothing is missing from changes behind feed_from: 0 while all is there that
+-- ever happened to the tree.
+ALTER TABLE trees ADD COLUMN feed_from bigint NOT NULL DEFAULT 0;
+UPDATE trees SET feed_from = seq;

@@ -76,6 +76,8 @@ type cache struct {
 	used       map[uuid.UUID]use
 	hits       int64
 	misses     int64
+	// after is called when something was forgotten.
+	after []func()
 }
 
 // known is a session or a key as the cache holds it, never changed.
@@ -147,6 +149,13 @@ func (c *cache) forget(what stale) {
 	if what == nothing {
 		return
 	}
+	c.drop(what)
+	for _, fn := range c.after {
+		fn()
+	}
+}
+
+func (c *cache) drop(what stale) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.generation++

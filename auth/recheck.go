@@ -10,6 +10,12 @@ import (
 	"github.com/google/uuid"
 )
 
+// OnChange calls fn each time that Recheck may have begun to answer otherwise
+// than before, but for the mere passing of time: after a session or key has
+// ended, or a user or role was changed, here or at another worker. fn must not
+// wait for anything. Call it before requests are answered.
+func (a *Auth) OnChange(fn func()) { a.cache.after = append(a.cache.after, fn) }
+
 // Recheck says who a caller of before is by now, for requests that last
 // longer than an access token: with the permissions of today, as long as the
 // session or key lives. ErrUnauthenticated when it has ended.

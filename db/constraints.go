@@ -58,6 +58,8 @@ var constraints = map[string]constraint{
 	"uploads_state_check":             defect,
 	"uploads_offset_check":            defect,
 	"file_ops_kind_check":             defect,
+	"changes_owner_id_fkey":           {Missing, "tree_missing", "The owner of the files is gone."},
+	"changes_type_check":              defect,
 	"instance_singleton_check":        defect,
 	"jobs_name_key":                   defect,
 	"audit_events_outcome_check":      defect,

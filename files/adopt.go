@@ -132,12 +132,12 @@ func (f *Files) adoptOne(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 		if place != d.place || there && (info.IsDir() || info.Mode().IsRegular()) && info.IsDir() != row.isFile() {
 			return stale, nil
 		}
-		return adopted, setMissing(ctx, t, row.ID, true)
+		return adopted, t.setMissing(ctx, owner, row.ID, true)
 	case diffReturned:
 		if place != d.place || !there || !unchangedSince(d.info, info) {
 			return stale, nil
 		}
-		return adopted, setMissing(ctx, t, row.ID, false)
+		return adopted, t.setMissing(ctx, owner, row.ID, false)
 	case diffUnmarked:
 		if place != d.place || !there || !unchangedSince(d.info, info) {
 			return stale, nil
@@ -152,11 +152,13 @@ func (f *Files) adoptOne(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 	return f.adoptMove(ctx, t, owner, row, place, d, info)
 }
 
-func setMissing(ctx context.Context, t *txn, id uuid.UUID, missing bool) error {
+func (t *txn) setMissing(ctx context.Context, owner, id uuid.UUID, missing bool) error {
 	const sql = `-- name: files.SetMissing
 		UPDATE items SET missing_at = CASE WHEN $2 THEN now() END WHERE id = $1`
-	_, err := db.Exec(ctx, t, sql, id, missing)
-	return err
+	if _, err := db.Exec(ctx, t, sql, id, missing); err != nil {
+		return err
+	}
+	return t.noteStored(ctx, feedChanged, owner, id)
 }
 
 // grow counts adopted bytes. They are on the disk already, so no quota
@@ -185,6 +187,9 @@ func (f *Files) adoptBytes(ctx context.Context, t *txn, owner uuid.UUID, row ite
 		return err
 	}
 	if err := t.grow(ctx, owner, d.info.Size()-row.Size); err != nil {
+		return err
+	}
+	if err := t.noteStored(ctx, feedChanged, owner, row.ID); err != nil {
 		return err
 	}
 	return f.audit.Record(ctx, t, audit.Event{Action: audit.FileChangedOutside, Target: row.ID})
@@ -226,17 +231,18 @@ func (f *Files) adoptMove(ctx context.Context, t *txn, owner uuid.UUID, row item
 	if err := f.settleMark(d); err != nil {
 		return stale, err
 	}
-	moved, err := relocate(ctx, t, row.ID, d.parent, path.Base(d.place))
+	now, err := relocate(ctx, t, row.ID, d.parent, path.Base(d.place))
+	if err == nil {
+		err = t.noteStored(ctx, feedMoved, owner, row.ID)
+	}
+	if err == nil && row.Missing {
+		err = t.setMissing(ctx, owner, row.ID, false)
+	}
 	if err != nil {
 		return stale, err
 	}
-	if row.Missing {
-		if err := setMissing(ctx, t, row.ID, false); err != nil {
-			return stale, err
-		}
-	}
 	if d.isFile() && !row.matches(info) {
-		if err := f.adoptBytes(ctx, t, owner, moved, d); err != nil {
+		if err := f.adoptBytes(ctx, t, owner, now, d); err != nil {
 			return stale, err
 		}
 	}
@@ -307,6 +313,13 @@ func (f *Files) adoptNew(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 		if err := t.grow(ctx, owner, info.Size()); err != nil {
 			return stale, err
 		}
+	}
+	what := feedCreated
+	if d.trash != nil {
+		what = feedTrashed
+	}
+	if err := t.noteStored(ctx, what, owner, d.item.ID); err != nil {
+		return stale, err
 	}
 	return adopted, f.audit.Record(ctx, t, audit.Event{Action: action, Target: d.item.ID})
 }

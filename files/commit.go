@@ -69,6 +69,7 @@ type txn struct {
 	tree    tree
 	pending []record // of the owner, but for what this worker has published
 	records []record // to be written: kind, item, revision, ino, source, target
+	entries []entry  // to be told by the feed: type and item
 	used    int64    // bytes that the change adds to what the owner uses
 }
 
@@ -105,6 +106,7 @@ func (f *Files) carryOut(ctx context.Context, c change, undone func(context.Cont
 		f.own.end(c.op)
 		return err
 	}
+	f.hub.changed(c.owner)
 	failpoint("committed")
 	if err := f.publishAll(ctx, c.op, records); err != nil {
 		return err
@@ -221,8 +223,9 @@ func (f *Files) queuePending(b *pgx.Batch, t *txn, owner uuid.UUID) {
 }
 
 // settle moves the counters, gives the reservation up for the bytes
-// themselves, and writes the redo records. The xid says later whether a
-// COMMIT whose answer was lost took place.
+// themselves, and writes the redo records and the entries of the feed, both
+// numbered from the seq of before. The xid says later whether a COMMIT whose
+// answer was lost took place.
 func (f *Files) settle(ctx context.Context, t *txn, c change) (xid string, err error) {
 	var b pgx.Batch
 	b.Queue(`-- name: files.SettleTree
@@ -235,7 +238,7 @@ func (f *Files) settle(ctx context.Context, t *txn, c change) (xid string, err e
 		       reserved = t.reserved - coalesce((SELECT sum(f.bytes) FROM freed f), 0)
 		 WHERE t.owner_id = $1
 		RETURNING (SELECT count(*) FROM freed), t.used + t.reserved <= coalesce(t.quota, $5)`,
-		c.owner, c.op, len(t.records), t.used, f.quota).
+		c.owner, c.op, max(len(t.records), len(t.entries)), t.used, f.quota).
 		QueryRow(func(row pgx.Row) error {
 			var freed int
 			var fits bool
@@ -253,6 +256,7 @@ func (f *Files) settle(ctx context.Context, t *txn, c change) (xid string, err e
 	for _, r := range t.records {
 		b.Queue(insertRecord, r.row()...).QueryRow(func(row pgx.Row) error { return row.Scan(&xid) })
 	}
+	t.queueEntries(&b, c.owner)
 	return xid, t.SendBatch(ctx, &b).Close()
 }
 

@@ -50,33 +50,36 @@ func (f *Files) postCopy(w http.ResponseWriter, r *http.Request, v visit) error 
 	if err != nil {
 		return err
 	}
-	if req.Name != "" {
-		if err := checkName(req.Name); err != nil {
-			return err
-		}
-	}
-	from, err := itemByID(r.Context(), f.db, v.owner, id)
-	if err != nil {
-		return err
-	}
-	if from.Parent == nil {
-		return errRoot.With("The root folder cannot be copied; choose something in it.")
-	}
-	find := copySpot(v.owner, from, req)
-	at, err := find(r.Context(), f.db)
-	if err != nil {
-		return err
-	}
-	var it placed
-	if from.isFile() {
-		it, err = f.copyFile(r.Context(), v.owner, from.ID, find)
-	} else {
-		it, err = f.copyFolder(r.Context(), v.owner, from, at, find)
-	}
+	it, err := f.copy(r.Context(), v.owner, id, req)
 	if err != nil {
 		return err
 	}
 	return writeItem(w, http.StatusCreated, it)
+}
+
+// copy makes a copy of a file or folder.
+func (f *Files) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest) (placed, error) {
+	if req.Name != "" {
+		if err := checkName(req.Name); err != nil {
+			return placed{}, err
+		}
+	}
+	from, err := itemByID(ctx, f.db, owner, id)
+	if err != nil {
+		return placed{}, err
+	}
+	if from.Parent == nil {
+		return placed{}, errRoot.With("The root folder cannot be copied; choose something in it.")
+	}
+	find := copySpot(owner, from, req)
+	at, err := find(ctx, f.db)
+	if err != nil {
+		return placed{}, err
+	}
+	if from.isFile() {
+		return f.copyFile(ctx, owner, from.ID, find)
+	}
+	return f.copyFolder(ctx, owner, from, at, find)
 }
 
 // copySpot finds where a copy goes; nothing is there yet, or the commit
@@ -258,12 +261,16 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 			return err
 		}
 		nodes[0].Name = at.name
-		if t.used, err = insertNodes(ctx, t, owner, at.parent, nodes); err != nil {
+		copies, err := insertNodes(ctx, t, owner, at.parent, nodes)
+		if err != nil {
 			return err
 		}
-		if it, err = itemByID(ctx, t, owner, nodes[0].copy.item); err != nil {
-			return err
+		for _, n := range nodes {
+			made := placed{copies[n.copy.item], at.path + n.path}
+			t.used += made.Size
+			t.note(feedCreated, made)
 		}
+		it = placed{copies[nodes[0].copy.item], at.path}
 		if err := f.addMove(t, it.item, kindMove, top, diskPath(owner, it.path)); err != nil {
 			return err
 		}
@@ -309,13 +316,15 @@ func (f *Files) copyNode(ctx context.Context, n *node) error {
 	return n.copy.file.Close()
 }
 
-// insertNodes writes the rows of the copies under parent and tells their size.
-func insertNodes(ctx context.Context, q db.Querier, owner, parent uuid.UUID, nodes []*node) (size int64, err error) {
+// insertNodes writes the rows of the copies under parent and returns them by
+// their id.
+func insertNodes(ctx context.Context, q db.Querier, owner, parent uuid.UUID, nodes []*node) (map[uuid.UUID]item, error) {
 	const sql = `-- name: files.InsertCopies
-		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino)
+		INSERT INTO items AS i (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino)
 		SELECT n.id, $1, n.parent_id, n.kind, n.name, normalize(n.name_sort, NFC), n.size, n.media_type, n.sha256, n.mtime, n.ino
 		  FROM unnest($2::uuid[], $3::uuid[], $4::smallint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::bytea[], $10::bigint[], $11::bigint[])
-		    AS n (id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino)`
+		    AS n (id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino)
+		RETURNING ` + itemColumns
 	count := len(nodes)
 	ids, parents, kinds := make([]uuid.UUID, count), make([]uuid.UUID, count), make([]int16, count)
 	names, sorts, sizes := make([]string, count), make([]string, count), make([]int64, count)
@@ -325,11 +334,14 @@ func insertNodes(ctx context.Context, q db.Querier, owner, parent uuid.UUID, nod
 		copies[n.ID] = n.copy.item
 		ids[i], parents[i], kinds[i] = n.copy.item, copies[*n.Parent], n.Kind
 		names[i], sorts[i], sizes[i] = n.Name, strings.ToLower(n.Name), n.copy.size
-		size += n.copy.size
 		if n.isFile() {
 			types[i], sums[i], mtimes[i], inos[i] = n.MediaType, n.copy.sum, &n.copy.mtime, &n.copy.ino
 		}
 	}
-	_, err = db.Exec(ctx, q, sql, owner, ids, parents, kinds, names, sorts, sizes, types, sums, mtimes, inos)
-	return size, err
+	list, err := db.All(ctx, q, scanItem, sql, owner, ids, parents, kinds, names, sorts, sizes, types, sums, mtimes, inos)
+	made := make(map[uuid.UUID]item, count)
+	for _, it := range list {
+		made[it.ID] = it
+	}
+	return made, err
 }

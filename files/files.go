@@ -68,8 +68,8 @@ type Config struct {
 	UploadExpiry time.Duration
 	// TrashRetention is how long trash is kept; 0 is until it is emptied.
 	TrashRetention time.Duration
-	// Recheck says who a caller is by now, at the end of an upload that may
-	// have outlived its access token: an error when the session or key has
+	// Recheck says who a caller is by now, at the end of an upload or in the
+	// middle of a stream that may have outlived its access token: an error when the session or key has
 	// ended. Nil believes what was known at the beginning.
 	Recheck func(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error)
 }
@@ -99,6 +99,7 @@ type Files struct {
 	own        ownOps
 	// holders are the resumable uploads that this worker has locked.
 	holders holders
+	hub     *hub
 
 	forgetting chan uuid.UUID // ops to forget
 	outside    chan outside   // items that readers saw changed from outside
@@ -122,6 +123,7 @@ func New(c Config) *Files {
 		roots:      roots{known: map[uuid.UUID]uuid.UUID{}},
 		own:        ownOps{ops: map[uuid.UUID]*ownOp{}},
 		holders:    holders{held: map[uuid.UUID]*holder{}},
+		hub:        newHub(),
 		forgetting: make(chan uuid.UUID, 1024),
 		outside:    make(chan outside, 256),
 	}
@@ -129,7 +131,11 @@ func New(c Config) *Files {
 	if f.recheck = c.Recheck; f.recheck == nil {
 		f.recheck = func(_ context.Context, c *httpx.Caller) (*httpx.Caller, error) { return c, nil }
 	}
-	f.db.Listener().OnMissed(func() { f.missed.Store(true) })
+	f.db.Listener().OnMissed(func() {
+		f.missed.Store(true)
+		f.hub.announced(nil)
+	})
+	f.db.Listener().On(changesChannel, f.onAnnounced)
 	f.db.Listener().On(uploadChannel, func(payload string) {
 		if id, err := uuid.Parse(payload); err == nil {
 			f.holders.interrupt(id)
@@ -169,6 +175,8 @@ func (f *Files) Start(ctx context.Context) error {
 	f.running.Go(func() { f.mend(ctx) })
 	f.running.Go(func() { f.adoptOutside(ctx) })
 	f.running.Go(func() { f.watch(ctx) })
+	f.running.Go(func() { f.announceChanges(ctx) })
+	f.running.Go(func() { f.lookForChanges(ctx) })
 	f.away.Store(nil)
 	return nil
 }
@@ -214,6 +222,7 @@ func (f *Files) Jobs() []db.Job {
 		{Name: "files.recover", Every: 10 * time.Second, Run: f.ifOpen(f.recoverDead)},
 		{Name: "files.expire", Every: time.Minute, Run: f.ifOpen(f.expire)},
 		{Name: "files.trash", Every: time.Hour, Run: f.ifOpen(f.endTrash)},
+		{Name: "files.feed", Every: time.Hour, Run: f.sweepFeed},
 		{Name: "files.purge", Every: time.Minute, Run: f.ifOpen(f.freeDisplaced)},
 		{Name: "files.cache", Every: time.Hour, Run: f.ifOpen(f.trimCache)},
 	}

@@ -28,6 +28,7 @@ type house struct {
 	files *files.Files
 	data  string // the data directory
 	idle  bool   // the next one that is opened is a command: it serves nothing
+	beat  time.Duration
 }
 
 // start boots a worker; each change of the configuration is one edit.
@@ -57,6 +58,12 @@ func (h *house) open(t testing.TB, e *authtest.Env, edits ...func(*files.Config)
 		edit(&c)
 	}
 	h.files = files.New(c)
+	if e.Auth != nil {
+		e.Auth.OnChange(h.files.RecheckListeners)
+	}
+	if h.beat > 0 {
+		h.files.SetBeat(h.beat)
+	}
 	if h.idle {
 		return nil
 	}

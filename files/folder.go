@@ -102,11 +102,13 @@ func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, names []string
 			if deepest, err = insertFolder(ctx, t, owner, deepest.ID, name); err != nil {
 				return err
 			}
-			at := diskPath(owner, joinNames(names[:len(names)-len(missing)+i+1]))
+			last = placed{deepest, joinNames(names[:len(names)-len(missing)+i+1])}
+			at := diskPath(owner, last.path)
 			if t.inTheWay(deepest.ID, at) {
 				return errInTheWay
 			}
 			t.add(record{kind: kindMkdir, item: deepest.ID, revision: deepest.Revision, target: at})
+			t.note(feedCreated, last)
 			if err := f.audit.Record(ctx, t, audit.Event{Action: audit.FolderCreated, Target: deepest.ID}); err != nil {
 				return err
 			}

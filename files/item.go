@@ -40,6 +40,15 @@ type item struct {
 
 const itemColumns = `i.id, i.parent_id, i.kind, i.name, i.size, i.media_type, i.sha256, i.mtime, i.revision, i.created_at, i.updated_at, i.ino, i.missing_at IS NOT NULL`
 
+// pathColumn is the path of a row of items AS i, whether or not something of
+// it lies in the trash.
+const pathColumn = `
+	(WITH RECURSIVE up AS (
+	     SELECT i.parent_id, i.name, 0 AS height
+	     UNION ALL
+	     SELECT p.parent_id, p.name, u.height + 1 FROM up u JOIN items p ON p.id = u.parent_id
+	 ) SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u)`
+
 // fields are where a row of itemColumns is scanned to.
 func (it *item) fields() []any {
 	return []any{&it.ID, &it.Parent, &it.Kind, &it.Name, &it.Size, &it.MediaType, &it.SHA256, &it.MTime, &it.Revision, &it.Created, &it.Updated, &it.Ino, &it.Missing}
@@ -112,10 +121,12 @@ func itemByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (placed, e
 		  FROM items i
 		 WHERE i.id = $2 AND i.owner_id = $1
 		   AND NOT EXISTS (SELECT FROM up u WHERE u.trashed_at IS NOT NULL)`
-	return db.One(ctx, q, func(row pgx.Row) (p placed, err error) {
-		err = row.Scan(append(p.fields(), &p.path)...)
-		return p, err
-	}, sql, owner, id)
+	return db.One(ctx, q, scanPlaced, sql, owner, id)
+}
+
+func scanPlaced(row pgx.Row) (p placed, err error) {
+	err = row.Scan(append(p.fields(), &p.path)...)
+	return p, err
 }
 
 // walk follows names from an owner's root as far as they lead: the root

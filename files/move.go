@@ -45,11 +45,6 @@ func (f *Files) patchItem(w http.ResponseWriter, r *http.Request, v visit) error
 	if err := fields.Err(); err != nil {
 		return err
 	}
-	if patch.Name.Set {
-		if err := checkName(patch.Name.Value); err != nil {
-			return err
-		}
-	}
 	it, err := f.move(r.Context(), v.owner, id, patch, r.Header)
 	if err != nil {
 		return err
@@ -59,6 +54,11 @@ func (f *Files) patchItem(w http.ResponseWriter, r *http.Request, v visit) error
 
 // move is one row and one rename, however much lies below.
 func (f *Files) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, h http.Header) (it placed, err error) {
+	if patch.Name.Set {
+		if err := checkName(patch.Name.Value); err != nil {
+			return it, err
+		}
+	}
 	c := change{owner: owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
 		from, err := itemByID(ctx, t, owner, id)
 		if err != nil {
@@ -98,6 +98,7 @@ func (f *Files) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, 
 		if err := f.addMove(t, it.item, kindMove, diskPath(owner, from.path), diskPath(owner, it.path)); err != nil {
 			return err
 		}
+		t.note(feedMoved, it)
 		return f.audit.Record(ctx, t, audit.Event{Action: audit.FileMoved, Target: id})
 	}}
 	err = f.carryOut(ctx, c, func(context.Context) {})

@@ -123,6 +123,7 @@ func (f *Files) purge(ctx context.Context, owner, id uuid.UUID) error {
 		if err := f.addMove(t, it.item, kindPurge, trashPath(owner, id), purgePath(id, it.Revision)); err != nil {
 			return err
 		}
+		t.note(feedPurged, it.placed)
 		return f.audit.Record(ctx, t, audit.Event{Action: audit.FilePurged, Target: id})
 	}}
 	return f.carryOut(ctx, c, func(context.Context) {})

@@ -73,8 +73,10 @@ func (f *Files) replant(ctx context.Context, owner uuid.UUID, place string) (roo
 		       EXISTS (SELECT FROM items i WHERE i.owner_id = $1 AND i.parent_id IS NOT NULL)`
 	const insertTree = `-- name: files.InsertTreeAgain
 		INSERT INTO trees AS t (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3)
-		    ON CONFLICT (owner_id) DO UPDATE SET root_id = excluded.root_id, feed_epoch = excluded.feed_epoch
+		    ON CONFLICT (owner_id) DO UPDATE SET root_id = excluded.root_id, feed_epoch = excluded.feed_epoch, feed_from = 0
 		         WHERE NOT EXISTS (SELECT FROM items i WHERE i.owner_id = t.owner_id)`
+	const forget = `-- name: files.ForgetChanges
+		DELETE FROM changes c WHERE c.owner_id = $1`
 	type known struct{ account, rows bool }
 	k, err := db.One(ctx, f.db, func(row pgx.Row) (k known, err error) {
 		err = row.Scan(&k.account, &k.rows)
@@ -104,7 +106,10 @@ func (f *Files) replant(ctx context.Context, owner uuid.UUID, place string) (roo
 	}
 	c := change{owner: owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
 		root = t.tree.root
-		_, err := db.Exec(ctx, t, insertRoot, root, owner)
+		if err := insertRoot(ctx, t, owner); err != nil {
+			return ignoreNotFound(err)
+		}
+		_, err := db.Exec(ctx, t, forget, owner)
 		return err
 	}}
 	if err := f.carryOut(ctx, c, func(context.Context) {}); err != nil {

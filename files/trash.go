@@ -33,13 +33,7 @@ type trashed struct {
 // trashedQuery finds items in the trash with the path that they were deleted
 // from, or that their former folder has now.
 const trashedQuery = `
-	SELECT ` + itemColumns + `,
-	       (WITH RECURSIVE up AS (
-	            SELECT i.parent_id, i.name, 0 AS height
-	            UNION ALL
-	            SELECT p.parent_id, p.name, u.height + 1 FROM up u JOIN items p ON p.id = u.parent_id
-	        ) SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u),
-	       i.trashed_at
+	SELECT ` + itemColumns + `, ` + pathColumn + `, i.trashed_at
 	  FROM items i
 	 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL`
 
@@ -91,41 +85,47 @@ func (f *Files) deleteItem(w http.ResponseWriter, r *http.Request, v visit) erro
 	if err != nil {
 		return err
 	}
-	it, err := itemByID(r.Context(), f.db, v.owner, id)
+	if err := f.trash(r.Context(), v.owner, id, r.Header); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// trash puts an item into the trash, if it is what the preconditions in h say.
+func (f *Files) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) error {
+	it, err := itemByID(ctx, f.db, owner, id)
 	if err != nil {
 		return err
 	}
 	if it.Parent == nil {
 		return errRoot
 	}
-	if err := precondition(r.Header, it.tag()); err != nil {
+	if err := precondition(h, it.tag()); err != nil {
 		return err
 	}
-	f.markTrashed(r.Context(), v.owner, it)
-	c := change{owner: v.owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
+	f.markTrashed(ctx, owner, it)
+	c := change{owner: owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
 		const sql = `-- name: files.TrashItem
 			UPDATE items i SET trashed_at = now(), revision = i.revision + 1 WHERE i.id = $1
 			RETURNING ` + itemColumns
-		it, err := itemByID(ctx, t, v.owner, id)
+		it, err := itemByID(ctx, t, owner, id)
 		if err != nil {
 			return err
 		}
-		if err := precondition(r.Header, it.tag()); err != nil {
+		if err := precondition(h, it.tag()); err != nil {
 			return err
 		}
 		if it.item, err = db.One(ctx, t, scanItem, sql, id); err != nil {
 			return err
 		}
-		if err := f.addMove(t, it.item, kindMove, diskPath(v.owner, it.path), trashPath(v.owner, id)); err != nil {
+		if err := f.addMove(t, it.item, kindMove, diskPath(owner, it.path), trashPath(owner, id)); err != nil {
 			return err
 		}
+		t.note(feedTrashed, it)
 		return f.audit.Record(ctx, t, audit.Event{Action: audit.FileDeleted, Target: id})
 	}}
-	if err := f.carryOut(r.Context(), c, func(context.Context) {}); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return f.carryOut(ctx, c, func(context.Context) {})
 }
 
 // markTrashed writes the item's folder and name to the entry itself, so that
@@ -182,6 +182,7 @@ func (f *Files) restore(w http.ResponseWriter, r *http.Request, v visit) error {
 		if err := f.addMove(t, it.item, kindMove, trashPath(v.owner, id), diskPath(v.owner, it.path)); err != nil {
 			return err
 		}
+		t.note(feedRestored, it)
 		return f.audit.Record(ctx, t, audit.Event{Action: audit.FileRestored, Target: id})
 	}}
 	if err := f.carryOut(r.Context(), c, func(context.Context) {}); err != nil {

@@ -79,8 +79,18 @@ func (f *Files) rootOf(ctx context.Context, owner uuid.UUID) (uuid.UUID, error) 
 	return id, nil
 }
 
-const insertRoot = `-- name: files.InsertRoot
-	INSERT INTO items (id, owner_id, kind, name, name_sort) VALUES ($1, $2, 0, '', '') ON CONFLICT DO NOTHING`
+// insertRoot writes the row of an owner's root; db.ErrNotFound when there is
+// one.
+func insertRoot(ctx context.Context, t *txn, owner uuid.UUID) error {
+	const sql = `-- name: files.InsertRoot
+		INSERT INTO items AS i (id, owner_id, kind, name, name_sort) VALUES ($1, $2, 0, '', '') ON CONFLICT DO NOTHING
+		RETURNING ` + itemColumns
+	root, err := db.One(ctx, t, scanItem, sql, t.tree.root, owner)
+	if err == nil {
+		t.note(feedCreated, placed{item: root})
+	}
+	return err
+}
 
 // plant makes an owner's tree: the row, which from then on is the lock, and
 // then the root and the first folders as a change like any other.
@@ -92,9 +102,8 @@ func (f *Files) plant(ctx context.Context, owner uuid.UUID) error {
 		return err
 	}
 	c := change{owner: owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
-		n, err := db.Exec(ctx, t, insertRoot, t.tree.root, owner)
-		if err != nil || n == 0 {
-			return err // made by another request meanwhile
+		if err := insertRoot(ctx, t, owner); err != nil {
+			return ignoreNotFound(err) // made by another request meanwhile
 		}
 		t.add(record{kind: kindMkdir, item: t.tree.root, revision: 1, target: ownerPath(owner)})
 		for _, name := range firstFolders {
@@ -103,6 +112,7 @@ func (f *Files) plant(ctx context.Context, owner uuid.UUID) error {
 				return err
 			}
 			t.add(record{kind: kindMkdir, item: it.ID, revision: it.Revision, target: path.Join(ownerPath(owner), name)})
+			t.note(feedCreated, placed{it, "/" + name})
 		}
 		return f.audit.Record(ctx, t, audit.Event{Action: audit.FolderCreated, Target: t.tree.root})
 	}}

@@ -267,6 +267,11 @@ func (f *Files) commitPut(ctx context.Context, s *staged, find finder, h http.He
 					return err
 				}
 			}
+			if created {
+				t.note(feedCreated, it)
+			} else {
+				t.note(feedChanged, it)
+			}
 			t.used = s.size - at.displaced()
 			t.add(record{kind: kindPut, item: it.ID, revision: it.Revision, ino: s.ino, source: s.path, target: target})
 			return nil
@@ -278,6 +283,9 @@ func (f *Files) commitPut(ctx context.Context, s *staged, find finder, h http.He
 		case errors.Is(err, errCarry):
 			// Another upload made the name meanwhile.
 			err = f.carry(s, other)
+		case idTaken(err):
+			// What was to be replaced went elsewhere: this is another item.
+			err = f.carry(s, newID())
 		}
 		if err != nil {
 			break
@@ -285,6 +293,12 @@ func (f *Files) commitPut(ctx context.Context, s *staged, find finder, h http.He
 	}
 	f.drop(ctx, s)
 	return it, created, err
+}
+
+// idTaken reports whether a new item was to get the id of one that exists.
+func idTaken(err error) bool {
+	e, ok := errors.AsType[*db.Error](err)
+	return ok && e.Constraint == "items_pkey"
 }
 
 // writeFile writes the row of a received file, new or replaced, and its audit

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -115,8 +116,8 @@ func (s *Server) record(x *exchange, r *http.Request, problem *Problem, stack []
 	s.log.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
-// document is the wire form of a problem.
-type document struct {
+// Document is the wire form of a problem.
+type Document struct {
 	Type      string       `json:"type"`
 	Title     string       `json:"title"`
 	Status    int          `json:"status"`
@@ -124,6 +125,28 @@ type document struct {
 	Code      string       `json:"code"`
 	RequestID string       `json:"request_id"`
 	Errors    []FieldError `json:"errors,omitempty"`
+}
+
+func (p *Problem) document(requestID string) Document {
+	return Document{
+		Type:      "urn:homebase:problem:" + p.Code,
+		Title:     p.Title,
+		Status:    p.Status,
+		Detail:    p.Detail,
+		Code:      p.Code,
+		RequestID: requestID,
+		Errors:    p.Fields,
+	}
+}
+
+// DocumentOf is what an error would be answered with, for one part of an
+// answer that has several. A fault of the server goes to the log.
+func DocumentOf(ctx context.Context, err error) Document {
+	p, x := problemOf(ctx, err), exchangeOf(ctx)
+	if p.Status >= 500 {
+		x.server.log.ErrorContext(ctx, "a part of a request failed", "problem", p.Code, "cause", p.cause, "request_id", x.id)
+	}
+	return p.document(x.id)
 }
 
 // problem answers with p. Headers that described the answer which the handler
@@ -142,15 +165,7 @@ func (w *response) problem(p *Problem, requestID string) {
 		h.Set(name, value)
 	}
 	// Strings and numbers alone: neither of these can fail.
-	text, _ := json.Marshal(document{
-		Type:      "urn:homebase:problem:" + p.Code,
-		Title:     p.Title,
-		Status:    p.Status,
-		Detail:    p.Detail,
-		Code:      p.Code,
-		RequestID: requestID,
-		Errors:    p.Fields,
-	})
+	text, _ := json.Marshal(p.document(requestID))
 	if len(p.Members) > 0 {
 		more, _ := json.Marshal(p.Members)
 		text = append(append(text[:len(text)-1], ','), more[1:]...)

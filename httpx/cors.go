@@ -17,7 +17,7 @@ type cors struct {
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 	// Headers that a page may send, and those of the answer it may read.
-	corsAllow = "Authorization, Content-Type, Content-Digest, If-Match, If-None-Match, Range, Repr-Digest, " +
+	corsAllow = "Authorization, Content-Type, Content-Digest, If-Match, If-None-Match, Last-Event-ID, Range, Repr-Digest, " +
 		"Tus-Resumable, Upload-Checksum, Upload-Complete, Upload-Concat, Upload-Defer-Length, Upload-Draft-Interop-Version, Upload-Length, Upload-Metadata, Upload-Offset, " +
 		"X-HTTP-Method-Override, X-Request-ID, X-Requested-With"
 	corsExpose = "Accept-Ranges, Content-Disposition, Content-Location, Content-Range, ETag, Location, RateLimit, RateLimit-Policy, Repr-Digest, Retry-After, " +

@@ -38,16 +38,10 @@ type Page struct {
 // It carries no authority: whoever edits one reads what they may read anyway.
 func PageOf(r *http.Request, bound ...string) (Page, error) {
 	q := r.URL.Query()
-	p := Page{Limit: defaultLimit, bound: fingerprint(r.Pattern, bound)}
-	if s := q.Get("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			return p, ErrInvalidParameter.With("limit must be a whole number.")
-		}
-		p.Limit = max(1, min(n, maxLimit))
-	}
-	if !q.Has("cursor") {
-		return p, nil
+	limit, err := LimitOf(r)
+	p := Page{Limit: limit, bound: fingerprint(r.Pattern, bound)}
+	if err != nil || !q.Has("cursor") {
+		return p, err
 	}
 	var c cursor
 	b, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
@@ -57,6 +51,19 @@ func PageOf(r *http.Request, bound ...string) (Page, error) {
 	}
 	p.After = c.After
 	return p, nil
+}
+
+// LimitOf reads ?limit=.
+func LimitOf(r *http.Request) (int, error) {
+	s := r.URL.Query().Get("limit")
+	if s == "" {
+		return defaultLimit, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0, ErrInvalidParameter.With("limit must be a whole number.")
+	}
+	return max(1, min(n, maxLimit)), nil
 }
 
 type cursor struct {

@@ -1,0 +1,112 @@
+package files
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// mostOperations bounds one batch.
+const mostOperations = 500
+
+// batchRequest is a list of operations on the caller's items.
+type batchRequest struct {
+	Operations []operation `json:"operations"`
+}
+
+// operation is one of them: move, copy or trash, as the routes of one item do
+// it. What is absent stays, or is as with the original.
+type operation struct {
+	Op       string     `json:"op"`
+	ID       uuid.UUID  `json:"id"`
+	ParentID *uuid.UUID `json:"parent_id,omitempty"`
+	Name     *string    `json:"name,omitempty"`
+}
+
+// batchBody has a result for each operation, in their order.
+type batchBody struct {
+	Results []result `json:"results"`
+}
+
+// result is what the operation would have been answered with by itself.
+type result struct {
+	Status  int             `json:"status"`
+	Item    *itemBody       `json:"item,omitempty"`
+	Problem *httpx.Document `json:"problem,omitempty"`
+}
+
+// postBatch is POST /files/batch. The operations are carried out one after
+// another, each a change of its own: one that is refused stops none of the
+// others, and a client that goes away stops those that have not begun.
+func (f *Files) postBatch(w http.ResponseWriter, r *http.Request, v visit) error {
+	req, err := httpx.ReadJSON[batchRequest](w, r)
+	if err != nil {
+		return err
+	}
+	var fields httpx.Fields
+	if n := len(req.Operations); n == 0 || n > mostOperations {
+		fields.Add("#/operations", "count", fmt.Sprintf("Give 1 to %d operations.", mostOperations))
+	}
+	for i, o := range req.Operations {
+		at := fmt.Sprintf("#/operations/%d", i)
+		switch o.Op {
+		case "move", "copy":
+		case "trash":
+			if o.ParentID != nil || o.Name != nil {
+				fields.Add(at, "invalid", "The trash takes neither parent_id nor name.")
+			}
+		default:
+			fields.Add(at+"/op", "invalid", "op is move, copy or trash.")
+		}
+	}
+	if err := fields.Err(); err != nil {
+		return err
+	}
+	body := batchBody{make([]result, len(req.Operations))}
+	for i, o := range req.Operations {
+		if r.Context().Err() != nil {
+			return context.Cause(r.Context())
+		}
+		body.Results[i] = f.carryOutOne(r.Context(), v.owner, o)
+	}
+	return httpx.WriteJSON(w, http.StatusOK, body)
+}
+
+func (f *Files) carryOutOne(ctx context.Context, owner uuid.UUID, o operation) (res result) {
+	var it placed
+	var err error
+	switch o.Op {
+	case "move":
+		var patch movePatch
+		if o.Name != nil {
+			patch.Name = httpx.Optional[string]{Set: true, Value: *o.Name}
+		}
+		if o.ParentID != nil {
+			patch.ParentID = httpx.Optional[uuid.UUID]{Set: true, Value: *o.ParentID}
+		}
+		res.Status = http.StatusOK
+		it, err = f.move(ctx, owner, o.ID, patch, http.Header{})
+	case "copy":
+		req := copyRequest{ParentID: o.ParentID}
+		if o.Name != nil {
+			req.Name = *o.Name
+		}
+		res.Status = http.StatusCreated
+		it, err = f.copy(ctx, owner, o.ID, req)
+	case "trash":
+		res.Status = http.StatusNoContent
+		err = f.trash(ctx, owner, o.ID, http.Header{})
+	}
+	if err != nil {
+		document := httpx.DocumentOf(ctx, err)
+		return result{Status: document.Status, Problem: &document}
+	}
+	if o.Op != "trash" {
+		res.Item = new(it.body(it.path))
+	}
+	return res
+}

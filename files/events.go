@@ -1,0 +1,145 @@
+package files
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// eventPage is how many entries a listener holds at once.
+	eventPage = 100
+	// retryAfter is what clients are told to wait before they come again.
+	retryAfter = 3 * time.Second
+)
+
+// getEvents is GET /files/events: the feed as server-sent events (the section
+// "Server-sent events" of the HTML standard). It goes on behind the id in
+// Last-Event-ID, which browsers send when they come again, else behind
+// ?cursor=, else with what happens from now on. It ends when the session or
+// key does, when the server drains, and when the client does not take what is
+// written for as long as httpx allows.
+func (f *Files) getEvents(w http.ResponseWriter, r *http.Request, v visit) error {
+	ctx := r.Context()
+	// Before the first look, so that nothing falls between the two.
+	wake, leave := f.hub.listen(v.owner)
+	defer leave()
+	cursor := r.Header.Get("Last-Event-ID")
+	if cursor == "" {
+		cursor = r.URL.Query().Get("cursor")
+	}
+	if cursor == "" {
+		cursor = "now"
+	}
+	at, err := f.feedPlace(ctx, v.owner, cursor)
+	if err != nil {
+		return err
+	}
+	if _, err := f.changesAfter(ctx, v.owner, at, 0); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	s := stream{w: w, at: at}
+	// An id without data is no event, but where a client that comes again
+	// before the first one will go on.
+	fmt.Fprintf(&s.text, "retry: %d\nid: %s\n\n", retryAfter.Milliseconds(), at)
+	if err := s.send(); err != nil {
+		return err
+	}
+	return f.follow(ctx, v.owner, &s, wake)
+}
+
+// follow sends what comes until the stream has to end.
+func (f *Files) follow(ctx context.Context, owner uuid.UUID, s *stream, wake <-chan struct{}) error {
+	beat := time.NewTicker(f.hub.beat)
+	defer beat.Stop()
+	draining := httpx.ServerOf(ctx).Draining()
+	for look := true; ; {
+		// Before the question: what changes after it, wakes.
+		rights := f.hub.nextRights()
+		caller, err := f.recheck(ctx, httpx.CallerOf(ctx))
+		if errors.Is(err, httpx.ErrUnauthenticated) || err == nil && !caller.Can(mayRead) {
+			return nil
+		}
+		for look && err == nil {
+			look, err = f.tell(ctx, owner, s)
+		}
+		switch {
+		case s.broken:
+			return err
+		case errors.Is(err, errCursorExpired) || errors.Is(err, db.ErrNotFound):
+			return nil // whoever comes again is told
+		case err != nil:
+			// The database is away. Browsers do not come again after a
+			// refusal, so the stream stays, says nothing, and tries later.
+			look = true
+		}
+		select {
+		case <-wake:
+			look = true
+		case <-beat.C:
+			s.text.WriteString(":\n\n")
+			if err := s.send(); err != nil {
+				return err
+			}
+		case <-rights:
+		case <-draining:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// tell sends a page of what is new and says whether there is more.
+func (f *Files) tell(ctx context.Context, owner uuid.UUID, s *stream) (more bool, err error) {
+	entries, err := f.changesAfter(ctx, owner, s.at, eventPage)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range entries {
+		data, err := json.Marshal(e)
+		if err != nil {
+			return false, err
+		}
+		s.at.seq = e.Seq
+		fmt.Fprintf(&s.text, "id: %s\nevent: %s\ndata: %s\n\n", s.at, e.Type, data)
+	}
+	return len(entries) == eventPage, s.send()
+}
+
+// stream is one listener's answer.
+type stream struct {
+	w      http.ResponseWriter
+	at     feedCursor   // behind what was told
+	text   bytes.Buffer // to be sent
+	broken bool         // it could not be sent
+}
+
+// send writes and forgets the text; idle streams are many, and keep nothing.
+func (s *stream) send() error {
+	if s.text.Len() == 0 {
+		return nil
+	}
+	_, err := s.w.Write(s.text.Bytes())
+	if err == nil {
+		err = http.NewResponseController(s.w).Flush()
+	}
+	s.text, s.broken = bytes.Buffer{}, err != nil
+	return err
+}

@@ -1,0 +1,224 @@
+package files
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"net/http"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// The change feed tells what became of an owner's items, enough to keep a
+// mirror of the tree. Its entries are written in the transactions of the
+// changes themselves and numbered under the owner's lock, which is held until
+// the COMMIT: who sees an entry sees all with lower numbers, so none is ever
+// missed, and none is told of what was rolled back.
+//
+// An entry carries the whole item as the change left it; whoever applies it
+// needs nothing of the entries before. Trashed, restored, moved and purged
+// are told of the top alone and stand for all below it: a mirror keeps what
+// lies below something trashed, for it comes back with it, and lets it go
+// with the purge, but for what was put into the trash by itself. Whatever is
+// new is told item by item, folders before what is in them, a copied folder
+// too. Several changes of one request that are committed apart are apart in
+// the feed. What a scan finds is told like any other change; that something
+// is missing on the disk, or there again, is a change of its item.
+const (
+	feedCreated  = "created"
+	feedChanged  = "changed" // other bytes, or missing_at
+	feedMoved    = "moved"   // another folder, another name, or both
+	feedTrashed  = "trashed" // what a scan finds in the trash begins with it
+	feedRestored = "restored"
+	feedPurged   = "purged"
+)
+
+const (
+	// feedRetention is how long entries are kept.
+	feedRetention = 30 * 24 * time.Hour
+	// sweepBatch is how many entries go in one transaction: the owner's
+	// writers wait for that long.
+	sweepBatch = 1000
+)
+
+var errCursorExpired = httpx.NewProblem(410, "cursor_expired", "The feed does not reach back that far").
+	With("Begin anew: take a cursor by cursor=now, then list the tree, then ask for what has changed since that cursor.")
+
+// entry is one change of one item, as the feed tells it.
+type entry struct {
+	Seq  int64     `json:"seq"` // rises, with gaps
+	Type string    `json:"type"`
+	At   time.Time `json:"at"`
+	Item itemBody  `json:"item"` // after the change; before it when purged
+}
+
+// note appends an entry to those that the transaction will tell.
+func (t *txn) note(what string, it placed) {
+	t.entries = append(t.entries, entry{Type: what, Item: it.body(it.path)})
+}
+
+// noteStored is note for an item as its row is by now.
+func (t *txn) noteStored(ctx context.Context, what string, owner, id uuid.UUID) error {
+	const sql = `-- name: files.ItemAnywhere
+		SELECT ` + itemColumns + `, ` + pathColumn + ` FROM items i WHERE i.owner_id = $1 AND i.id = $2`
+	it, err := db.One(ctx, t, scanPlaced, sql, owner, id)
+	if err == nil {
+		t.note(what, it)
+	}
+	return err
+}
+
+// queueEntries writes what was noted.
+func (t *txn) queueEntries(b *pgx.Batch, owner uuid.UUID) {
+	if len(t.entries) == 0 {
+		return
+	}
+	const sql = `-- name: files.InsertChanges
+		INSERT INTO changes (owner_id, seq, type, item)
+		SELECT $1, $2 + n.place, n.type, n.item
+		  FROM unnest($3::text[], $4::jsonb[]) WITH ORDINALITY AS n (type, item, place)`
+	types, items := make([]string, len(t.entries)), make([]itemBody, len(t.entries))
+	for i, e := range t.entries {
+		types[i], items[i] = e.Type, e.Item
+	}
+	b.Queue(sql, owner, t.tree.seq, types, items)
+}
+
+// feedCursor is a place in a feed: behind the entry of that seq. The epoch is
+// one tree's alone, and another one after its rows were lost.
+type feedCursor struct {
+	epoch uuid.UUID
+	seq   int64
+}
+
+func (c feedCursor) String() string {
+	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(c.epoch[:], uint64(c.seq)))
+}
+
+func parseFeedCursor(s string) (c feedCursor, err error) {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || len(b) != len(c.epoch)+8 {
+		return c, errCursor
+	}
+	c.seq = int64(binary.BigEndian.Uint64(b[copy(c.epoch[:], b):]))
+	return c, nil
+}
+
+// feedOf is where an owner's feed ends, and the seq from which on it is whole.
+func (f *Files) feedOf(ctx context.Context, owner uuid.UUID) (end feedCursor, from int64, err error) {
+	const sql = `-- name: files.FeedOfOwner
+		SELECT t.feed_epoch, t.seq, t.feed_from FROM trees t WHERE t.owner_id = $1`
+	end, err = db.One(ctx, f.db, func(row pgx.Row) (c feedCursor, err error) {
+		err = row.Scan(&c.epoch, &c.seq, &from)
+		return c, err
+	}, sql, owner)
+	return end, from, err
+}
+
+// changesAfter reads at most limit entries behind a place; errCursorExpired
+// when some of them have gone.
+func (f *Files) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor, limit int) ([]entry, error) {
+	const sql = `-- name: files.ChangesAfter
+		SELECT c.seq, c.type, c.at, c.item FROM changes c
+		 WHERE c.owner_id = $1 AND c.seq > $2 ORDER BY c.seq LIMIT $3`
+	entries, err := db.All(ctx, f.db, func(row pgx.Row) (e entry, err error) {
+		err = row.Scan(&e.Seq, &e.Type, &e.At, &e.Item)
+		e.At = e.At.UTC()
+		return e, err
+	}, sql, owner, at.seq, limit)
+	if err != nil {
+		return nil, err
+	}
+	// Asked afterwards: what is whole now was whole when it was read.
+	end, from, err := f.feedOf(ctx, owner)
+	if err == nil && (at.epoch != end.epoch || at.seq < from || at.seq > end.seq) {
+		err = errCursorExpired
+	}
+	return entries, err
+}
+
+// feedPlace reads a cursor as clients send it: "now" is the end of the feed.
+func (f *Files) feedPlace(ctx context.Context, owner uuid.UUID, cursor string) (at feedCursor, err error) {
+	if cursor == "now" {
+		at, _, err = f.feedOf(ctx, owner)
+		return at, err
+	}
+	return parseFeedCursor(cursor)
+}
+
+// changesBody is a page of the feed. NextCursor is never null: with it the
+// client asks for what comes next, whenever that is.
+type changesBody struct {
+	Items      []entry `json:"items"`
+	NextCursor string  `json:"next_cursor"`
+}
+
+// getChanges is GET /files/changes. Without a cursor the feed is told from
+// the beginning of the tree, if all of it is still there.
+func (f *Files) getChanges(w http.ResponseWriter, r *http.Request, v visit) error {
+	ctx := r.Context()
+	limit, err := httpx.LimitOf(r)
+	if err != nil {
+		return err
+	}
+	var at feedCursor
+	if q := r.URL.Query(); q.Has("cursor") {
+		at, err = f.feedPlace(ctx, v.owner, q.Get("cursor"))
+	} else if at, _, err = f.feedOf(ctx, v.owner); err == nil {
+		at.seq = 0
+	}
+	if err != nil {
+		return err
+	}
+	entries, err := f.changesAfter(ctx, v.owner, at, limit)
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		at.seq = entries[len(entries)-1].Seq
+	}
+	return httpx.WriteJSON(w, http.StatusOK, changesBody{entries, at.String()})
+}
+
+// sweepFeed drops entries that have been kept long enough.
+func (f *Files) sweepFeed(ctx context.Context) error {
+	const sql = `-- name: files.FeedsToSweep
+		SELECT t.owner_id
+		  FROM trees t
+		 CROSS JOIN LATERAL (SELECT c.at FROM changes c WHERE c.owner_id = t.owner_id ORDER BY c.seq LIMIT 1) AS oldest
+		 WHERE oldest.at < now() - $1::interval`
+	owners, err := db.All(ctx, f.db, db.Value[uuid.UUID], sql, feedRetention)
+	for _, owner := range owners {
+		for more := true; more && err == nil; {
+			more, err = f.sweepSome(ctx, owner)
+		}
+	}
+	return err
+}
+
+// sweepSome drops a batch of an owner's old entries. Under the owner's lock,
+// so that feed_from never says less than what is gone.
+func (f *Files) sweepSome(ctx context.Context, owner uuid.UUID) (more bool, err error) {
+	const sql = `-- name: files.SweepChanges
+		WITH gone AS (
+		    DELETE FROM changes c
+		     WHERE c.owner_id = $1 AND c.at < now() - $2::interval
+		       AND c.seq IN (SELECT x.seq FROM changes x WHERE x.owner_id = $1 ORDER BY x.seq LIMIT $3)
+		    RETURNING c.seq
+		)
+		UPDATE trees t SET feed_from = greatest(t.feed_from, (SELECT max(g.seq) FROM gone g))
+		 WHERE t.owner_id = $1
+		RETURNING (SELECT count(*) FROM gone) = $3`
+	err = f.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+		if err = lockOwner(ctx, tx, owner); err == nil {
+			more, err = db.One(ctx, tx, db.Value[bool], sql, owner, feedRetention, sweepBatch)
+		}
+		return err
+	})
+	return more, err
+}
