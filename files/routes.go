@@ -21,13 +21,15 @@ func (f *Files) Routes() []httpx.Route {
 		done    = httpx.Response{Status: http.StatusNoContent}
 		same    = httpx.Response{Status: http.StatusNotModified, Headers: []string{"ETag"}}
 
+		zipped = []httpx.Response{{Status: http.StatusOK, Type: "application/zip", Headers: []string{"Content-Disposition"}}}
+
 		found = []*httpx.Problem{httpx.ErrNotFound, errUnavailable}
 		named = append([]*httpx.Problem{errInvalidName, errPathTooLong}, found...)
 		reads = append([]*httpx.Problem{errNotFile, errContentMissing, httpx.ErrPreconditionFailed, httpx.ErrRange}, named...)
 		puts  = append([]*httpx.Problem{errNotFolder, errNotFile, errNameConflict, errParentMissing, errQuota, errNoSpace, errExpiry,
 			errInvalidDigest, errDigestMismatch, errContentRange, errContentCoding, httpx.ErrPreconditionFailed}, named...)
 	)
-	return append(f.tusRoutes(named), []httpx.Route{
+	return append(append(f.tusRoutes(named), f.shareRoutes(reads, puts)...), []httpx.Route{
 		{Pattern: "GET /files/items/{id}", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "A file or folder", Responses: []httpx.Response{anItem}, Problems: found,
 			Handler: f.visitor(f.getItem)},
@@ -86,6 +88,12 @@ func (f *Files) Routes() []httpx.Route {
 			Summary: "Store a file under a path", Query: []string{"parents"},
 			Responses: []httpx.Response{newItem, anItem}, Problems: puts,
 			Handler: f.visitor(f.putPath)},
+		{Pattern: "GET /files/items/{id}/archive", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
+			Summary: "A file or folder as a zip", Responses: zipped, Problems: reads,
+			Handler: f.visitor(f.getArchive)},
+		{Pattern: "POST /files/archive", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload, Body: 64 << 10,
+			Summary: "Several files and folders as one zip", Request: archiveRequest{}, Responses: zipped, Problems: reads,
+			Handler: f.visitor(f.postArchive)},
 		{Pattern: "GET /files/usage", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "How much is stored, in bytes", Responses: []httpx.Response{{Status: http.StatusOK, Body: usageBody{}}}, Problems: found,
 			Handler: f.visitor(f.getUsage)},
