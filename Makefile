@@ -46,8 +46,9 @@ test: postgres peers ## everything that must hold, on a real PostgreSQL
 	HOMEBASE_TEST_STATE=$$state go test -race -shuffle=on -timeout 15m ./...
 
 .PHONY: e2e
-e2e: postgres build ## try it with other people's programs: jose, tus-js-client, JSON Resume
+e2e: postgres build ## try it with other people's programs: jose, tus-js-client, JSON Resume, unzip, Chromium
 	$(call need,command -v npm,nodejs npm)
+	$(call need,command -v unzip && command -v bsdtar && command -v python3 && command -v chromium,unzip libarchive-tools python3 chromium)
 	e2e/run
 
 .PHONY: crash
