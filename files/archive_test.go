@@ -124,6 +124,9 @@ func TestArchive_HoldsTheFolderUnderNamesThatEverySystemTakes(t *testing.T) {
 		if f.Method != method {
 			t.Errorf("%s: got method %d", f.Name, f.Method)
 		}
+		if _, known := want[f.Name]; !known {
+			continue
+		}
 		if info, err := os.Stat(h.place(id, strings.Split(f.Name, "/")...)); err == nil && !info.IsDir() && !f.Modified.Equal(info.ModTime().Truncate(time.Second)) {
 			t.Errorf("%s: got %v, want %v", f.Name, f.Modified, info.ModTime())
 		}

@@ -20,6 +20,7 @@ func (f *Files) Routes() []httpx.Route {
 		bytes   = httpx.Response{Status: http.StatusOK, Type: "*/*", Headers: []string{"ETag", "Accept-Ranges", "Content-Disposition"}}
 		done    = httpx.Response{Status: http.StatusNoContent}
 		same    = httpx.Response{Status: http.StatusNotModified, Headers: []string{"ETag"}}
+		content = []httpx.Response{bytes, partial, same}
 
 		zipped = []httpx.Response{{Status: http.StatusOK, Type: "application/zip", Headers: []string{"Content-Disposition"}}}
 
@@ -29,7 +30,7 @@ func (f *Files) Routes() []httpx.Route {
 		puts  = append([]*httpx.Problem{errNotFolder, errNotFile, errNameConflict, errParentMissing, errQuota, errNoSpace, errExpiry,
 			errInvalidDigest, errDigestMismatch, errContentRange, errContentCoding, httpx.ErrPreconditionFailed}, named...)
 	)
-	return append(append(f.tusRoutes(named), f.shareRoutes(reads, puts)...), []httpx.Route{
+	return append(append(f.tusRoutes(named), f.shareRoutes(reads, puts, content, zipped)...), []httpx.Route{
 		{Pattern: "GET /files/items/{id}", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "A file or folder", Responses: []httpx.Response{anItem}, Problems: found,
 			Handler: f.visitor(f.getItem)},
@@ -76,13 +77,13 @@ func (f *Files) Routes() []httpx.Route {
 			Problems:  append([]*httpx.Problem{errNameConflict, errParentMissing, errNotFolder, errNoSpace}, named...),
 			Handler:   f.visitor(f.postFolder)},
 		{Pattern: "GET /files/items/{id}/content", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
-			Summary: "A file's bytes", Responses: []httpx.Response{bytes, partial, same}, Problems: reads,
+			Summary: "A file's bytes", Responses: content, Problems: reads,
 			Handler: f.visitor(f.getContent)},
 		{Pattern: "PUT /files/items/{id}/content", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
 			Summary: "Replace a file's bytes", Responses: []httpx.Response{anItem}, Problems: puts,
 			Handler: f.visitor(f.putItem)},
 		{Pattern: "GET /files/content/{path...}", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
-			Summary: "A file's bytes by its path", Responses: []httpx.Response{bytes, partial, same}, Problems: reads,
+			Summary: "A file's bytes by its path", Responses: content, Problems: reads,
 			Handler: f.visitor(f.getPath)},
 		{Pattern: "PUT /files/content/{path...}", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
 			Summary: "Store a file under a path", Query: []string{"parents"},

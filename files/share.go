@@ -28,31 +28,32 @@ const (
 )
 
 const (
-	dropSize       = 1 << 30 // bytes of one dropped file, unless the owner says otherwise
-	sharePassword  = 1024    // bytes
-	shareTokenSize = 32      // bytes
+	dropSize      = 1 << 30 // bytes of one dropped file, unless the owner says otherwise
+	sharePassword = 1024    // bytes
 )
 
-// share is a row of shares.
+// share is a row of shares, and as JSON what its owner sees of it.
 type share struct {
-	ID           uuid.UUID
-	Owner        uuid.UUID
-	Item         uuid.UUID
-	Mode         string
-	Password     *string // its hash; nil: none is asked for
-	Expires      *time.Time
-	MaxDownloads *int64
-	Downloads    int64
-	MaxSize      *int64 // of a dropped file; nil in mode read
-	Allow        []netip.Prefix
-	Created      time.Time
+	ID           uuid.UUID      `json:"id"`
+	Token        string         `json:"token,omitempty"` // when it is made, and never again
+	Owner        uuid.UUID      `json:"-"`
+	Item         uuid.UUID      `json:"item_id"`
+	Mode         string         `json:"mode"`
+	Password     *string        `json:"-"` // its hash; nil: none is asked for
+	HasPassword  bool           `json:"has_password"`
+	Expires      *time.Time     `json:"expires_at"`
+	MaxDownloads *int64         `json:"max_downloads"`
+	Downloads    int64          `json:"downloads"`
+	MaxSize      *int64         `json:"max_size"` // bytes of one dropped file; null in mode read
+	Allow        []netip.Prefix `json:"allow"`    // where it works from; empty: anywhere
+	Created      time.Time      `json:"created_at"`
 }
 
-const shareColumns = `s.id, s.owner_id, s.item_id, s.mode, s.password_hash, s.expires_at, s.max_downloads, s.downloads, s.max_size, s.allow, s.created_at`
+const shareColumns = `s.id, s.owner_id, s.item_id, s.mode, s.password_hash, s.password_hash IS NOT NULL, s.expires_at, s.max_downloads, s.downloads, s.max_size, s.allow, s.created_at`
 
 func scanShare(row pgx.Row) (s share, err error) {
-	err = row.Scan(&s.ID, &s.Owner, &s.Item, &s.Mode, &s.Password, &s.Expires, &s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Allow, &s.Created)
-	if s.Expires != nil {
+	err = row.Scan(&s.ID, &s.Owner, &s.Item, &s.Mode, &s.Password, &s.HasPassword, &s.Expires, &s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Allow, &s.Created)
+	if s.Created = s.Created.UTC(); s.Expires != nil {
 		s.Expires = new(s.Expires.UTC())
 	}
 	return s, err
@@ -65,26 +66,6 @@ func needs(mode string) []string {
 		return []string{mayShare, mayWrite}
 	}
 	return []string{mayShare, mayRead}
-}
-
-// shareBody is a share as its owner sees it.
-type shareBody struct {
-	ID           uuid.UUID      `json:"id"`
-	Token        string         `json:"token,omitempty"` // when it is made, and never again
-	ItemID       uuid.UUID      `json:"item_id"`
-	Mode         string         `json:"mode"`
-	HasPassword  bool           `json:"has_password"`
-	ExpiresAt    *time.Time     `json:"expires_at"`
-	MaxDownloads *int64         `json:"max_downloads"`
-	Downloads    int64          `json:"downloads"`
-	MaxSize      *int64         `json:"max_size"` // bytes of one dropped file; null in mode read
-	Allow        []netip.Prefix `json:"allow"`    // where it works from; empty: anywhere
-	CreatedAt    time.Time      `json:"created_at"`
-}
-
-func (s *share) body() shareBody {
-	return shareBody{ID: s.ID, ItemID: s.Item, Mode: s.Mode, HasPassword: s.Password != nil, ExpiresAt: s.Expires,
-		MaxDownloads: s.MaxDownloads, Downloads: s.Downloads, MaxSize: s.MaxSize, Allow: s.Allow, CreatedAt: s.Created.UTC()}
 }
 
 // shareTerms are what an owner may say of a share at any time; null takes a
@@ -158,7 +139,7 @@ func (f *Files) postShare(w http.ResponseWriter, r *http.Request, v visit) error
 		return err
 	}
 	ctx := r.Context()
-	s := share{ID: newID(), Owner: v.owner, Item: in.ItemID, Mode: modeRead}
+	s := share{Owner: v.owner, Item: in.ItemID, Mode: modeRead}
 	if in.Mode == modeDrop {
 		s.Mode = modeDrop
 	} else if in.Mode != "" && in.Mode != modeRead {
@@ -184,20 +165,19 @@ func (f *Files) postShare(w http.ResponseWriter, r *http.Request, v visit) error
 	if s.Password, err = f.hashPassword(ctx, in.Password); err != nil {
 		return err
 	}
-	token := make([]byte, shareTokenSize)
-	rand.Read(token)
-	body := shareBody{}
+	random := make([]byte, 32)
+	rand.Read(random)
+	token := base64.RawURLEncoding.EncodeToString(random)
 	err = f.db.InTx(ctx, func(tx pgx.Tx) error {
 		const sql = `-- name: files.InsertShare
 			INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, allow)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 			RETURNING ` + shareColumns
-		made, err := db.One(ctx, tx, scanShare, sql, s.ID, s.Owner, s.Item, shareHash(base64.RawURLEncoding.EncodeToString(token)),
-			s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow)
+		made, err := db.One(ctx, tx, scanShare, sql, newID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow)
 		if err != nil {
 			return err
 		}
-		body = made.body()
+		s = made
 		return f.recordShare(ctx, tx, audit.ShareCreated, &made)
 	})
 	if kind, _ := db.KindOf(err); kind == db.Missing {
@@ -206,9 +186,9 @@ func (f *Files) postShare(w http.ResponseWriter, r *http.Request, v visit) error
 	if err != nil {
 		return err
 	}
-	body.Token = base64.RawURLEncoding.EncodeToString(token)
+	s.Token = token
 	w.Header().Set("Location", path.Join(httpx.Prefix, "files/shares", s.ID.String()))
-	return httpx.WriteJSON(w, http.StatusCreated, body)
+	return httpx.WriteJSON(w, http.StatusCreated, s)
 }
 
 // shareHash is what the database knows a share's token by.
@@ -251,12 +231,7 @@ func (f *Files) getShares(w http.ResponseWriter, r *http.Request, v visit) error
 	if err != nil {
 		return err
 	}
-	list := httpx.ListOf(page, found, func(s share) []string { return []string{s.ID.String()} })
-	bodies := make([]shareBody, len(list.Items))
-	for i := range list.Items {
-		bodies[i] = list.Items[i].body()
-	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.List[shareBody]{Items: bodies, NextCursor: list.NextCursor})
+	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, found, func(s share) []string { return []string{s.ID.String()} }))
 }
 
 // patchShare is PATCH /files/shares/{id}. Whoever has unlocked the share has
@@ -279,7 +254,8 @@ func (f *Files) patchShare(w http.ResponseWriter, r *http.Request, v visit) erro
 		const find = `-- name: files.ShareToChange
 			SELECT ` + shareColumns + ` FROM shares s WHERE s.id = $1 AND s.owner_id = $2 FOR UPDATE`
 		const change = `-- name: files.UpdateShare
-			UPDATE shares SET password_hash = $2, expires_at = $3, max_downloads = $4, max_size = $5, allow = $6 WHERE id = $1`
+			UPDATE shares s SET password_hash = $2, expires_at = $3, max_downloads = $4, max_size = $5, allow = $6 WHERE s.id = $1
+			RETURNING ` + shareColumns
 		ctx := r.Context()
 		if s, err = db.One(ctx, tx, scanShare, find, id, v.owner); err != nil {
 			return err
@@ -290,7 +266,7 @@ func (f *Files) patchShare(w http.ResponseWriter, r *http.Request, v visit) erro
 		if in.Password.Set {
 			s.Password = hash
 		}
-		if _, err := db.Exec(ctx, tx, change, id, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow); err != nil {
+		if s, err = db.One(ctx, tx, scanShare, change, id, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow); err != nil {
 			return err
 		}
 		return f.recordShare(ctx, tx, audit.ShareUpdated, &s)
@@ -298,7 +274,7 @@ func (f *Files) patchShare(w http.ResponseWriter, r *http.Request, v visit) erro
 	if err != nil {
 		return err
 	}
-	return httpx.WriteJSON(w, http.StatusOK, s.body())
+	return httpx.WriteJSON(w, http.StatusOK, s)
 }
 
 // deleteShare is DELETE /files/shares/{id}: the link opens nothing any more.

@@ -9,24 +9,21 @@ import (
 
 // shareRoutes are the routes of shares: the owner's, and those of whoever has
 // the link. The latter read a cookie of their own.
-func (f *Files) shareRoutes(reads, puts []*httpx.Problem) []httpx.Route {
+func (f *Files) shareRoutes(reads, puts []*httpx.Problem, content, zipped []httpx.Response) []httpx.Route {
 	var (
-		aShare = []httpx.Response{{Status: http.StatusOK, Body: shareBody{}}}
-		bytes  = httpx.Response{Status: http.StatusOK, Type: "*/*", Headers: []string{"ETag", "Accept-Ranges", "Content-Disposition"}}
-		part   = httpx.Response{Status: http.StatusPartialContent, Type: "*/*", Headers: []string{"ETag"}}
-		same   = httpx.Response{Status: http.StatusNotModified, Headers: []string{"ETag"}}
+		aShare = []httpx.Response{{Status: http.StatusOK, Body: share{}}}
 		found  = []*httpx.Problem{httpx.ErrNotFound, errUnavailable}
 		guests = append([]*httpx.Problem{errSharePassword}, found...)
 	)
 	routes := []httpx.Route{
 		{Pattern: "GET /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateRead,
 			Summary: "One's own shares, newest first", Query: []string{"item_id", "limit", "cursor"},
-			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[shareBody]{}}},
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[share]{}}},
 			Problems:  append([]*httpx.Problem{httpx.ErrInvalidCursor}, found...),
 			Handler:   f.visitor(f.getShares)},
 		{Pattern: "POST /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Share a file or folder by a link", Request: newShare{},
-			Responses: []httpx.Response{{Status: http.StatusCreated, Body: shareBody{}, Headers: []string{"Location"}}},
+			Responses: []httpx.Response{{Status: http.StatusCreated, Body: share{}, Headers: []string{"Location"}}},
 			Problems:  append([]*httpx.Problem{errNotFolder, auth.ErrHashingBusy}, found...),
 			Handler:   f.visitor(f.postShare)},
 		{Pattern: "PATCH /files/shares/{id}", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
@@ -53,13 +50,12 @@ func (f *Files) shareRoutes(reads, puts []*httpx.Problem) []httpx.Route {
 			Handler:   f.guest(guestOf{mode: modeRead}, f.getSharedChildren)},
 		{Pattern: "GET /files/shared/{token}/content", Rate: httpx.RateDownload,
 			Summary: "A shared file's bytes", Query: []string{"item_id"},
-			Responses: []httpx.Response{bytes, part, same}, Problems: append(guests[:1:1], reads...),
+			Responses: content, Problems: append(guests[:1:1], reads...),
 			Handler: f.guest(guestOf{mode: modeRead, used: true}, f.getSharedContent)},
 		{Pattern: "GET /files/shared/{token}/archive", Rate: httpx.RateDownload,
 			Summary: "A shared folder as a zip", Query: []string{"item_id"},
-			Responses: []httpx.Response{{Status: http.StatusOK, Type: "application/zip", Headers: []string{"Content-Disposition"}}},
-			Problems:  append(guests[:1:1], reads...),
-			Handler:   f.guest(guestOf{mode: modeRead}, f.getSharedArchive)},
+			Responses: zipped, Problems: append(guests[:1:1], reads...),
+			Handler: f.guest(guestOf{mode: modeRead}, f.getSharedArchive)},
 		{Pattern: "PUT /files/shared/{token}/drop/{name}", Rate: httpx.RateUpload, Body: httpx.Stream,
 			Summary: "Put a file into a shared folder", Responses: []httpx.Response{{Status: http.StatusCreated, Body: dropBody{}}},
 			Problems: append(guests[:1:1], puts...),
