@@ -570,3 +570,47 @@ CREATE TABLE changes (
 -- ever happened to the tree.
 ALTER TABLE trees ADD COLUMN feed_from bigint NOT NULL DEFAULT 0;
 UPDATE trees SET feed_from = seq;
+
+-- step 10: shares
+
+-- Links by which strangers reach an item: mode 'read' shows it, 'drop' only
+-- takes files into it. token_hash is the SHA-256 of the token, which is shown
+-- once; password_hash is Argon2id as a PHC string, NULL where none is asked
+-- for. downloads stops at max_downloads (NULL: never). max_size bounds
+-- one dropped file in bytes. An ended share's row goes; one whose item lies in
+-- the trash waits for it.
+CREATE TABLE shares (
+    id            uuid        NOT NULL,
+    owner_id      uuid        NOT NULL,
+    item_id       uuid        NOT NULL,
+    token_hash    bytea       NOT NULL,
+    mode          text        COLLATE "C" NOT NULL,
+    password_hash text,
+    expires_at    timestamptz,
+    max_downloads bigint,
+    downloads     bigint      NOT NULL DEFAULT 0,
+    max_size      bigint,
+    allow         cidr[]      NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT shares_pkey PRIMARY KEY (id),
+    CONSTRAINT shares_token_key UNIQUE (token_hash),
+    CONSTRAINT shares_item_id_fkey FOREIGN KEY (item_id) REFERENCES items (id) ON DELETE CASCADE,
+    CONSTRAINT shares_mode_check CHECK (mode IN ('read', 'drop'))
+);
+
+CREATE INDEX shares_owner_id_idx ON shares (owner_id, id);
+CREATE INDEX shares_item_id_idx ON shares (item_id);
+
+-- Who was counted lately: until free_until the rest of the item costs that
+-- network no further download. network is a keyed hash: nobody's address
+-- stands here in clear.
+CREATE TABLE share_downloads (
+    share_id   uuid        NOT NULL,
+    item_id    uuid        NOT NULL,
+    network    bytea       NOT NULL,
+    free_until timestamptz NOT NULL,
+    CONSTRAINT share_downloads_pkey PRIMARY KEY (share_id, item_id, network),
+    CONSTRAINT share_downloads_share_id_fkey FOREIGN KEY (share_id) REFERENCES shares (id) ON DELETE CASCADE
+);
+
+CREATE INDEX share_downloads_free_until_idx ON share_downloads (free_until);

@@ -31,6 +31,13 @@ const (
 	FileChangedOutside Action = "file.changed_outside"
 	FolderCreated      Action = "folder.created"
 
+	ShareCreated  Action = "share.created"
+	ShareUpdated  Action = "share.updated"
+	ShareEnded    Action = "share.ended"
+	ShareUnlocked Action = "share.unlocked" // denied: a wrong password
+	ShareRead     Action = "share.read"     // by whoever has the link
+	ShareDropped  Action = "share.dropped"  // likewise; a file came in
+
 	PortfolioCreated   Action = "portfolio.created"
 	PortfolioUpdated   Action = "portfolio.updated"
 	PortfolioDeleted   Action = "portfolio.deleted"

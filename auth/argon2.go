@@ -95,7 +95,8 @@ const (
 	idleAfter = 50 * time.Millisecond
 )
 
-var errHashingBusy = httpx.NewProblem(503, "hashing_busy", "Too many sign-ins at once").
+// ErrHashingBusy is for every route that hashes a secret.
+var ErrHashingBusy = httpx.NewProblem(503, "hashing_busy", "Too many sign-ins at once").
 	With("The server checks as many passwords as it can. Try again in a few seconds.").
 	RetryAfter(2 * time.Second)
 
@@ -115,13 +116,13 @@ func newHasher() *hasher {
 // connections busy either.
 type place struct{ h *hasher }
 
-// enter takes a place; errHashingBusy when too many are taken.
+// enter takes a place; ErrHashingBusy when too many are taken.
 func (h *hasher) enter() (*place, error) {
 	select {
 	case h.places <- struct{}{}:
 		return &place{h}, nil
 	default:
-		return nil, errHashingBusy
+		return nil, ErrHashingBusy
 	}
 }
 

@@ -61,7 +61,7 @@ func accessTokenOf(r *http.Request) (token string, cookie bool, err error) {
 		}
 		return token, false, nil
 	}
-	token, err = cookieValue(r, accessCookie)
+	token, err = CookieValue(r, accessCookie)
 	if err == nil && token == "" {
 		err = httpx.ErrUnauthenticated.Because(errNoCredentials)
 	}

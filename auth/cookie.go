@@ -44,9 +44,9 @@ func clearSignIn(w http.ResponseWriter) {
 	setCookie(w, refreshCookie, "", -1)
 }
 
-// cookieValue is the value of a cookie, "" when there is none. Two of one
+// CookieValue is the value of a cookie, "" when there is none. Two of one
 // name are refused: nobody could say which of them is meant.
-func cookieValue(r *http.Request, name string) (string, error) {
+func CookieValue(r *http.Request, name string) (string, error) {
 	switch found := r.CookiesNamed(name); len(found) {
 	case 0:
 		return "", nil
@@ -83,7 +83,7 @@ func (a *Auth) deviceMark(user uuid.UUID) string {
 // knowsDevice reports whether the request comes from a browser that has
 // signed in as user before.
 func (a *Auth) knowsDevice(r *http.Request, user uuid.UUID) bool {
-	value, err := cookieValue(r, deviceCookie)
+	value, err := CookieValue(r, deviceCookie)
 	if err != nil || len(value) != base64.RawURLEncoding.EncodedLen(deviceBytes) {
 		return false
 	}

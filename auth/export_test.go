@@ -11,7 +11,6 @@ import (
 var (
 	HS256             = hs256
 	ParseRefreshToken = func(s string) error { _, err := parseRefreshToken(s); return err }
-	CookieValue       = cookieValue
 	GenerateKey       = newKey
 	ParseKey          = func(s string) error { _, err := parseKey(s); return err }
 	DeviceName        = deviceName

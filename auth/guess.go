@@ -145,7 +145,7 @@ func (a *Auth) trustedDevice(r *http.Request, user uuid.UUID) string {
 		return caller.SessionID.String()
 	}
 	if a.knowsDevice(r, user) {
-		mark, _ := cookieValue(r, deviceCookie)
+		mark, _ := CookieValue(r, deviceCookie)
 		return mark
 	}
 	return ""

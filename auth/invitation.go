@@ -79,7 +79,7 @@ func (a *Auth) joinRoutes() []httpx.Route {
 			Body: credentialsBody, Request: AcceptInvitation{},
 			Responses: []httpx.Response{{Status: 201, Body: Grant{}, Headers: []string{"Location"}}},
 			Summary:   "Join with the token of an invitation or registration, and be signed in",
-			Problems: []*httpx.Problem{errTokenInvalid, errRegistrationClosed, errEmailTaken, errHashingBusy, errInsecureOrigin,
+			Problems: []*httpx.Problem{errTokenInvalid, errRegistrationClosed, errEmailTaken, ErrHashingBusy, ErrInsecureOrigin,
 				errInvalidCredentials}, Handler: a.acceptInvitation},
 		{Pattern: "POST /auth/register", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Address{}, Responses: []httpx.Response{{Status: 202}},

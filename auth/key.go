@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"math/big"
 	"net/http"
@@ -81,9 +80,7 @@ func (a *Auth) authenticateKey(r *http.Request, key string) (*httpx.Caller, erro
 	if err != nil {
 		return nil, err
 	}
-	// An address that is not known is on no list.
-	from := httpx.ClientAddr(r.Context()).Unmap().WithZone("")
-	if len(k.allow) > 0 && !slices.ContainsFunc(k.allow, func(p netip.Prefix) bool { return p.Contains(from) }) {
+	if !Allows(r.Context(), k.allow) {
 		return nil, httpx.ErrUnauthenticated.Because(errKeyPlace)
 	}
 	a.cache.touch(k.caller.KeyID, time.Now(), 0)
@@ -231,7 +228,7 @@ func (a *Auth) makeKey(ctx context.Context, owner uuid.UUID, in NewKey) (MadeKey
 	if !expires.After(now) || expires.After(now.Add(keyLongest)) {
 		f.Add("#/expires_at", "out_of_range", "A key expires in the future, within 365 days.")
 	}
-	allow := parseAllow(&f, in.Allow)
+	allow := ParseAllow(&f, in.Allow)
 	if err := f.Err(); err != nil {
 		return MadeKey{}, err
 	}
@@ -262,29 +259,6 @@ RETURNING `+keyColumns,
 			Details: map[string]string{"owner": owner.String(), "permissions": strings.Join(permissions, " ")}})
 	})
 	return made, err
-}
-
-// parseAllow reads addresses and CIDRs. Bits behind the prefix count for
-// nothing, as everywhere.
-func parseAllow(f *httpx.Fields, allow []string) []netip.Prefix {
-	const most = 50
-	if len(allow) > most {
-		f.Add("#/allow", "too_many", "At most 50 addresses and CIDRs can be allowed.")
-		return nil
-	}
-	prefixes := []netip.Prefix{}
-	for i, s := range allow {
-		p, err := netip.ParsePrefix(s)
-		if one, bad := netip.ParseAddr(s); bad == nil && one.Zone() == "" {
-			p, err = one.Prefix(one.BitLen())
-		}
-		if err != nil || p.Addr().Is4In6() {
-			f.Add(fmt.Sprintf("#/allow/%d", i), "invalid", "This is neither an address nor a CIDR such as 192.0.2.0/24.")
-			continue
-		}
-		prefixes = append(prefixes, p.Masked())
-	}
-	return prefixes
 }
 
 // deleteKey serves DELETE /auth/keys/{id}.

@@ -47,7 +47,8 @@ var (
 	errInvalidCredentials = unauthorized("invalid_credentials", "The address or the password is wrong",
 		"Check both and try again.")
 
-	errInsecureOrigin = httpx.NewProblem(400, "insecure_origin", "Browsers would not keep the sign-in")
+	// ErrInsecureOrigin is for every route that gives a cookie.
+	ErrInsecureOrigin = httpx.NewProblem(400, "insecure_origin", "Browsers would not keep the sign-in")
 )
 
 func (a *Auth) signInRoutes() []httpx.Route {
@@ -56,7 +57,7 @@ func (a *Auth) signInRoutes() []httpx.Route {
 		{Pattern: "POST /auth/login", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: LoginRequest{}, Responses: granted,
 			Summary:  "Sign in with address and password",
-			Problems: []*httpx.Problem{errInvalidCredentials, errSignInNeedsCode, errSignInWrongCode, errInsecureOrigin, errHashingBusy},
+			Problems: []*httpx.Problem{errInvalidCredentials, errSignInNeedsCode, errSignInWrongCode, ErrInsecureOrigin, ErrHashingBusy},
 			Handler:  a.login},
 		{Pattern: "POST /auth/refresh", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite,
 			Body: credentialsBody, Request: RefreshRequest{}, Responses: granted,
@@ -138,7 +139,7 @@ func (a *Auth) mayKeepCookies(r *http.Request) error {
 		return err
 	}
 	if a.public.Scheme == "http" && !strings.EqualFold(hostname(r.Host), a.public.Hostname()) {
-		return errInsecureOrigin.With("Browsers keep the cookies of a sign-in over plain http only for " + a.publicURL +
+		return ErrInsecureOrigin.With("Browsers keep the cookies of a sign-in over plain http only for " + a.publicURL +
 			". Open that address, serve this one over https and set HOMEBASE_PUBLIC_URL, or sign in with mode token.")
 	}
 	return nil

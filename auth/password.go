@@ -217,7 +217,7 @@ var errWrongPassword = httpx.NewProblem(403, "wrong_password", "The password is 
 	With("Give the password that you signed in with.")
 
 func (a *Auth) passwordRoutes() []httpx.Route {
-	problems := []*httpx.Problem{errWrongPassword, errInvalidCredentials, errHashingBusy}
+	problems := []*httpx.Problem{errWrongPassword, errInvalidCredentials, ErrHashingBusy}
 	return []httpx.Route{
 		{Pattern: "POST /auth/password", Access: httpx.SignedIn(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: ChangePassword{}, Responses: noContent,

@@ -42,7 +42,7 @@ func (a *Auth) recoverRoutes() []httpx.Route {
 		{Pattern: "POST /auth/password/reset", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: ResetPassword{}, Responses: noContent,
 			Summary:  "Set a new password with a token; all sessions end",
-			Problems: []*httpx.Problem{errTokenInvalid, errHashingBusy}, Handler: a.resetPassword},
+			Problems: []*httpx.Problem{errTokenInvalid, ErrHashingBusy}, Handler: a.resetPassword},
 		{Pattern: "POST /auth/email", Access: httpx.SignedIn().Recent(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Address{}, Responses: accepted,
 			Summary: "Change the address; a token comes by mail to the new one", Problems: []*httpx.Problem{errNoMail}, Handler: a.changeEmail},

@@ -136,7 +136,7 @@ func (a *Auth) refresh(w http.ResponseWriter, r *http.Request) error {
 	mode, token := modeToken, in.RefreshToken
 	if token == "" {
 		mode = modeCookie
-		if token, err = cookieValue(r, refreshCookie); err != nil {
+		if token, err = CookieValue(r, refreshCookie); err != nil {
 			return err
 		}
 	}

@@ -53,7 +53,7 @@ func (a *Auth) userRoutes() []httpx.Route {
 			Responses: []httpx.Response{{Status: 200, Body: httpx.List[ManagedUser]{}}}, Problems: []*httpx.Problem{httpx.ErrInvalidCursor},
 			Summary: "The users, the oldest first", Handler: a.listUsers},
 		{Pattern: "POST /auth/users", Access: manages.Recent(), Rate: httpx.RateCredentials, Body: credentialsBody, Request: NewAccount{},
-			Responses: answer(201, "Location"), Problems: []*httpx.Problem{errEmailTaken, errHashingBusy},
+			Responses: answer(201, "Location"), Problems: []*httpx.Problem{errEmailTaken, ErrHashingBusy},
 			Summary: "Make a user with a password", Handler: a.postUser},
 		{Pattern: "GET /auth/users/{id}", Access: manages.NoKey(), Rate: httpx.RateRead,
 			Responses: answer(200), Problems: missing, Summary: "A user", Handler: byID(a.getUser)},

@@ -91,6 +91,37 @@ func checkRange(part string, size int64) (wellFormed, within bool) {
 	return true, from < size
 }
 
+// sendsFirst reports whether the answer to a read that checkRead has let pass
+// will hold byte 0: by its ranges, or because http.ServeContent answers with
+// the whole where they overlap to more than that, or where If-Range names a
+// weak tag.
+func sendsFirst(h http.Header, tag string, size int64) bool {
+	spec, ok := strings.CutPrefix(h.Get("Range"), "bytes=")
+	if !ok || h.Get("If-Range") != "" && strings.HasPrefix(tag, "W/") {
+		return true
+	}
+	sum := int64(0)
+	for part := range strings.SplitSeq(spec, ",") {
+		first, last, _ := strings.Cut(strings.TrimSpace(part), "-")
+		from, _ := parseSize(first)
+		to, bounded := parseSize(last)
+		switch {
+		case first == "":
+			from = max(size-to, 0)
+			to = size
+		case !bounded:
+			to = size
+		default:
+			to = min(to, size-1) + 1
+		}
+		if from == 0 {
+			return true
+		}
+		sum += max(to-from, 0)
+	}
+	return sum > size
+}
+
 // parseSize reads digits alone: no sign, no space.
 func parseSize(s string) (int64, bool) {
 	if s == "" || strings.Trim(s, "0123456789") != "" {

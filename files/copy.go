@@ -89,18 +89,15 @@ func copySpot(owner uuid.UUID, from placed, req copyRequest) finder {
 	if req.ParentID != nil {
 		parent = *req.ParentID
 	}
+	if req.Name == "" {
+		return freeSpot(owner, parent, from.Name)
+	}
 	return func(ctx context.Context, q db.Querier) (spot, error) {
 		folder, err := folderByID(ctx, q, owner, parent)
 		if err != nil {
 			return spot{}, err
 		}
-		name := req.Name
-		if name == "" {
-			if name, err = freeName(ctx, q, parent, from.Name); err != nil {
-				return spot{}, err
-			}
-		}
-		s := spot{parent: parent, name: name, path: folder.path + "/" + name}
+		s := spot{parent: parent, name: req.Name, path: folder.path + "/" + req.Name}
 		return s, checkExtent(strings.Count(s.path, "/"), len(s.path))
 	}
 }

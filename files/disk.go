@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -28,6 +29,37 @@ func (d *dataDir) open(p string) (*os.File, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return openIn(root, rest)
+}
+
+// openBelow is open for who must not get out of the folder top: what lies
+// below it is reached through a root of that folder alone. With top "" it is
+// open.
+func (d *dataDir) openBelow(top, p string) (*os.File, fs.FileInfo, error) {
+	below, ok := strings.CutPrefix(p, top+"/")
+	if !ok || top == "" {
+		return d.open(p)
+	}
+	root, rest, err := d.within(top)
+	if err != nil {
+		return nil, nil, err
+	}
+	seen, err := root.Lstat(rest)
+	if err != nil {
+		return nil, nil, err
+	}
+	folder, err := root.OpenRoot(rest)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer folder.Close()
+	if info, err := folder.Stat("."); err != nil || !os.SameFile(seen, info) {
+		return nil, nil, errNotRegular // a link stands in its place
+	}
+	return openIn(folder, below)
+}
+
+func openIn(root *os.Root, rest string) (*os.File, fs.FileInfo, error) {
 	seen, err := root.Lstat(rest)
 	if err != nil {
 		return nil, nil, err

@@ -101,6 +101,13 @@ type content struct {
 // it has open is not written into, and it only believes a file that the row
 // describes.
 func (f *Files) openContent(ctx context.Context, owner, id uuid.UUID) (c content, err error) {
+	return f.openBelow(ctx, owner, id, "")
+}
+
+// openBelow is openContent for an item that must lie in the folder at top, a
+// path below the data directory; nothing outside of it is reached. With ""
+// the item may lie anywhere.
+func (f *Files) openBelow(ctx context.Context, owner, id uuid.UUID, top string) (c content, err error) {
 	for round := 1; ; round++ {
 		if c.item, err = readableItem(ctx, f.db, owner, id); err != nil {
 			return c, err
@@ -108,8 +115,11 @@ func (f *Files) openContent(ctx context.Context, owner, id uuid.UUID) (c content
 		if !c.item.isFile() {
 			return c, errNotFile
 		}
+		if top != "" && !strings.HasPrefix(diskPath(owner, c.item.path), top+"/") {
+			return c, db.ErrNotFound // moved out of the folder meanwhile
+		}
 		for _, p := range c.item.places(owner) {
-			file, info, err := f.disk.open(p)
+			file, info, err := f.disk.openBelow(top, p)
 			if failed(err) {
 				return c, f.diskError(err)
 			}
@@ -130,7 +140,7 @@ func (f *Files) openContent(ctx context.Context, owner, id uuid.UUID) (c content
 			return c, context.Cause(ctx)
 		}
 	}
-	c.file, c.info, err = f.disk.open(diskPath(owner, c.item.path))
+	c.file, c.info, err = f.disk.openBelow(top, diskPath(owner, c.item.path))
 	if err != nil && !failed(err) {
 		err = errContentMissing.Because(err)
 	}
@@ -159,20 +169,29 @@ func (f *Files) getPath(w http.ResponseWriter, r *http.Request, v visit) error {
 	return f.serveContent(w, r, v.owner, it.ID)
 }
 
-// serveContent answers with an item's bytes. The *os.File goes to
-// http.ServeContent as it is, so that they leave by sendfile.
+// serveContent answers an owner with an item's bytes.
 func (f *Files) serveContent(w http.ResponseWriter, r *http.Request, owner, id uuid.UUID) error {
 	c, err := f.openContent(r.Context(), owner, id)
 	if err != nil {
 		return err
 	}
+	return f.serve(w, r, owner, c, func(bool) error {
+		f.audit.Note(r.Context(), audit.Event{Action: audit.FileDownload, Target: id})
+		return nil
+	})
+}
+
+// serve answers with what is open. The *os.File goes to http.ServeContent as
+// it is, so that the bytes leave by sendfile. permit is asked before the first
+// of them, and told whether byte 0 will be among them.
+func (f *Files) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c content, permit func(first bool) error) error {
 	defer c.file.Close()
 	h := w.Header()
 	tag := "W/" + `"` + c.info.ModTime().UTC().Format("20060102150405.000000000") + `"`
 	if c.proven {
 		tag = c.item.contentTag()
 	} else {
-		f.changedOutside(owner, id)
+		f.changedOutside(owner, c.item.ID)
 	}
 	if err := checkRead(r.Header, tag, c.info.ModTime(), c.info.Size()); err != nil {
 		return err
@@ -184,8 +203,10 @@ func (f *Files) serveContent(w http.ResponseWriter, r *http.Request, owner, id u
 	describe(h, c.item.Name, *c.item.MediaType)
 	// A private answer may be kept by the browser, which asks each time.
 	h.Set("Cache-Control", "private, no-cache")
-	if r.Method == http.MethodGet {
-		f.audit.Note(r.Context(), audit.Event{Action: audit.FileDownload, Target: id})
+	if r.Method == http.MethodGet && !notModified(r.Header, tag) {
+		if err := permit(sendsFirst(r.Header, tag, c.info.Size())); err != nil {
+			return err
+		}
 	}
 	http.ServeContent(w, r, "", c.info.ModTime(), c.file)
 	return nil

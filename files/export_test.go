@@ -1,6 +1,44 @@
 package files
 
-import "time"
+import (
+	"archive/zip"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// ZipLengths foresees the length of an archive of files with these sizes, -1
+// for a folder, and lets archive/zip write one.
+func ZipLengths(t *testing.T, sizes []int64) (foreseen, written int64) {
+	var length zipLength
+	var count counter
+	z := zip.NewWriter(&count)
+	zeros := make([]byte, 1<<20)
+	for i, size := range sizes {
+		name, it := strconv.Itoa(i)+" ü", item{Kind: fileKind, Size: size, MediaType: new(octetStream)}
+		if size < 0 {
+			name, it = name+"/", item{Kind: folderKind}
+		}
+		length.add(name, &it, max(size, 0))
+		w, err := z.CreateHeader(zipHeader(name, &it, time.Now()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for left := size; left > 0; left -= int64(len(zeros)) {
+			if _, err := w.Write(zeros[:min(left, int64(len(zeros)))]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return length.total(), int64(count)
+}
+
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
 
 // SetBeat makes streams beat, and workers look for changes, more often than
 // every fifteen seconds. It is called before Start.

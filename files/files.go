@@ -34,7 +34,9 @@
 // # Who may do what
 //
 // Everybody reaches their own tree and nothing else: what is another's is not
-// found, on every route, whoever asks.
+// found, on every route, whoever asks. A share is the one door for others: it
+// opens one item, in one mode, for as long as its owner may share it, and
+// what it does not open is not found either (shared.go).
 package files
 
 import (
@@ -47,6 +49,7 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -72,6 +75,11 @@ type Config struct {
 	// middle of a stream that may have outlived its access token: an error when the session or key has
 	// ended. Nil believes what was known at the beginning.
 	Recheck func(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error)
+	// Keys gives the 32-byte keys of a purpose: the first signs, all verify.
+	Keys func(purpose string) [][]byte
+	// Auth is the room of identity, for the passwords of shares and for what
+	// their owners may do. Each room knows the other, so it is asked for late.
+	Auth func() *auth.Auth
 }
 
 // Files is the storage of one worker. It is safe for concurrent use. Before
@@ -86,6 +94,8 @@ type Files struct {
 	uploadExpiry   time.Duration
 	trashRetention time.Duration
 	recheck        func(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error)
+	keys           func(purpose string) [][]byte
+	auth           func() *auth.Auth
 
 	disk   *dataDir // nil until Start
 	worker worker
@@ -117,6 +127,7 @@ type Files struct {
 func New(c Config) *Files {
 	f := &Files{
 		db: c.DB, audit: c.Audit, log: c.Log, dataDir: c.DataDir,
+		keys: c.Keys, auth: c.Auth,
 		minFree: c.MinFree, quota: c.DefaultQuota, uploadExpiry: c.UploadExpiry, trashRetention: c.TrashRetention,
 		places:     places{owners: map[uuid.UUID]*place{}},
 		drawing:    places{owners: map[uuid.UUID]*place{}},
@@ -225,6 +236,7 @@ func (f *Files) Jobs() []db.Job {
 		{Name: "files.feed", Every: time.Hour, Run: f.sweepFeed},
 		{Name: "files.purge", Every: time.Minute, Run: f.ifOpen(f.freeDisplaced)},
 		{Name: "files.cache", Every: time.Hour, Run: f.ifOpen(f.trimCache)},
+		{Name: "files.shares", Every: time.Hour, Run: f.sweepShares},
 	}
 }
 
@@ -254,14 +266,8 @@ func (f *Files) Commands() []db.Command {
 	}
 }
 
-// visit is a request to the caller's own tree.
-type visit struct {
-	owner uuid.UUID
-	root  uuid.UUID
-}
-
-// reachable refuses while the data directory is not in place.
-func (f *Files) reachable() error {
+// inPlace refuses while the data directory is not in place.
+func (f *Files) inPlace() error {
 	if s := f.away.Load(); s != nil {
 		return errUnavailable.With("The files cannot be reached at the moment. Ask again later; if it stays so, tell the operator.").
 			Because(errors.New(*s))
@@ -269,10 +275,16 @@ func (f *Files) reachable() error {
 	return nil
 }
 
+// visit is a request to the caller's own tree.
+type visit struct {
+	owner uuid.UUID
+	root  uuid.UUID
+}
+
 // visitor opens the caller's tree for a handler.
 func (f *Files) visitor(h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := f.reachable(); err != nil {
+		if err := f.inPlace(); err != nil {
 			return err
 		}
 		owner := httpx.CallerOf(r.Context()).UserID

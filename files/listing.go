@@ -60,6 +60,12 @@ func (f *Files) getChildren(w http.ResponseWriter, r *http.Request, v visit) err
 	if err != nil {
 		return err
 	}
+	return f.listChildren(w, r, v.owner, folder)
+}
+
+// listChildren answers with a page of a folder; the paths in it continue
+// folder's.
+func (f *Files) listChildren(w http.ResponseWriter, r *http.Request, owner uuid.UUID, folder placed) error {
 	if folder.isFile() {
 		return errNotFolder.With("A file has no children.")
 	}
@@ -71,11 +77,11 @@ func (f *Files) getChildren(w http.ResponseWriter, r *http.Request, v visit) err
 	if !ok {
 		return httpx.ErrInvalidParameter.With("sort is name, updated_at or size, with a minus in front for the other way round.")
 	}
-	page, err := httpx.PageOf(r, v.owner.String(), folder.ID.String(), sort)
+	page, err := httpx.PageOf(r, owner.String(), folder.ID.String(), sort)
 	if err != nil {
 		return err
 	}
-	found, err := children(r.Context(), f.db, v.owner, folder.ID, o, page)
+	found, err := children(r.Context(), f.db, owner, folder.ID, o, page)
 	if err != nil {
 		return err
 	}

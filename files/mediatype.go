@@ -65,6 +65,19 @@ func mediaType(name, declared string) string {
 	return known[0]
 }
 
+// compressible reports whether deflating bytes of the type is worth the time.
+// What is not known is most likely compressed or encrypted already.
+func compressible(mediaType string) bool {
+	switch mediaType {
+	case "application/json", "application/jsonl", "application/xml", "application/yaml", "application/toml", "application/sql",
+		"application/javascript", "application/rtf", "application/x-sh", "application/x-tex", "application/x-tar", "application/x-subrip",
+		"application/wasm", "application/vnd.sqlite3", "application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint",
+		"image/bmp", "image/x-ms-bmp", "image/vnd.adobe.photoshop", "audio/wav", "audio/x-wav", "audio/wave", "font/ttf", "font/otf", "message/rfc822":
+		return true
+	}
+	return strings.HasPrefix(mediaType, "text/") || strings.HasSuffix(mediaType, "+xml")
+}
+
 // inert reports whether a browser may show the type in place. What it would
 // run or could be talked into running (HTML, SVG, XML) is a download only.
 func inert(mediaType string) bool {

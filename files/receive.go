@@ -43,8 +43,9 @@ type staged struct {
 	sum      []byte // SHA-256
 	mtime    int64  // nanoseconds since 1970
 	ino      int64
-	reserved int64 // bytes held in uploads
-	due      int64 // bytes that were declared and are not written yet
+	reserved int64     // bytes held in uploads
+	due      int64     // bytes that were declared and are not written yet
+	share    uuid.UUID // by whose link a stranger sends them, or zero
 	// also is what the commit does beside taking the bytes in: it ends a
 	// resumable upload, whose bytes are kept when the commit fails.
 	also func(ctx context.Context, t *txn, item uuid.UUID) error

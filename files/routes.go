@@ -20,6 +20,9 @@ func (f *Files) Routes() []httpx.Route {
 		bytes   = httpx.Response{Status: http.StatusOK, Type: "*/*", Headers: []string{"ETag", "Accept-Ranges", "Content-Disposition"}}
 		done    = httpx.Response{Status: http.StatusNoContent}
 		same    = httpx.Response{Status: http.StatusNotModified, Headers: []string{"ETag"}}
+		content = []httpx.Response{bytes, partial, same}
+
+		zipped = []httpx.Response{{Status: http.StatusOK, Type: "application/zip", Headers: []string{"Content-Disposition"}}}
 
 		found = []*httpx.Problem{httpx.ErrNotFound, errUnavailable}
 		named = append([]*httpx.Problem{errInvalidName, errPathTooLong}, found...)
@@ -27,7 +30,7 @@ func (f *Files) Routes() []httpx.Route {
 		puts  = append([]*httpx.Problem{errNotFolder, errNotFile, errNameConflict, errParentMissing, errQuota, errNoSpace, errExpiry,
 			errInvalidDigest, errDigestMismatch, errContentRange, errContentCoding, httpx.ErrPreconditionFailed}, named...)
 	)
-	return append(f.tusRoutes(named), []httpx.Route{
+	return append(append(f.tusRoutes(named), f.shareRoutes(reads, puts, content, zipped)...), []httpx.Route{
 		{Pattern: "GET /files/items/{id}", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "A file or folder", Responses: []httpx.Response{anItem}, Problems: found,
 			Handler: f.visitor(f.getItem)},
@@ -78,7 +81,7 @@ func (f *Files) Routes() []httpx.Route {
 			Problems:  append([]*httpx.Problem{errNameConflict, errParentMissing, errNotFolder, errNoSpace}, named...),
 			Handler:   f.visitor(f.postFolder)},
 		{Pattern: "GET /files/items/{id}/content", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
-			Summary: "A file's bytes", Responses: []httpx.Response{bytes, partial, same}, Problems: reads,
+			Summary: "A file's bytes", Responses: content, Problems: reads,
 			Handler: f.visitor(f.getContent)},
 		{Pattern: "GET /files/items/{id}/thumbnail", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A picture in small, upright and without metadata", Query: []string{"size"},
@@ -89,12 +92,18 @@ func (f *Files) Routes() []httpx.Route {
 			Summary: "Replace a file's bytes", Responses: []httpx.Response{anItem}, Problems: puts,
 			Handler: f.visitor(f.putItem)},
 		{Pattern: "GET /files/content/{path...}", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
-			Summary: "A file's bytes by its path", Responses: []httpx.Response{bytes, partial, same}, Problems: reads,
+			Summary: "A file's bytes by its path", Responses: content, Problems: reads,
 			Handler: f.visitor(f.getPath)},
 		{Pattern: "PUT /files/content/{path...}", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
 			Summary: "Store a file under a path", Query: []string{"parents"},
 			Responses: []httpx.Response{newItem, anItem}, Problems: puts,
 			Handler: f.visitor(f.putPath)},
+		{Pattern: "GET /files/items/{id}/archive", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
+			Summary: "A file or folder as a zip", Responses: zipped, Problems: reads,
+			Handler: f.visitor(f.getArchive)},
+		{Pattern: "POST /files/archive", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload, Body: 64 << 10,
+			Summary: "Several files and folders as one zip", Request: archiveRequest{}, Responses: zipped, Problems: reads,
+			Handler: f.visitor(f.postArchive)},
 		{Pattern: "GET /files/usage", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "How much is stored, in bytes", Responses: []httpx.Response{{Status: http.StatusOK, Body: usageBody{}}}, Problems: found,
 			Handler: f.visitor(f.getUsage)},

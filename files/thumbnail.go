@@ -55,7 +55,7 @@ func (f *Files) getThumbnail(w http.ResponseWriter, r *http.Request, v visit) er
 func (f *Files) Image(ctx context.Context, id uuid.UUID, size int) (httpx.Rendition, error) {
 	const sql = `-- name: files.OwnerOfItem
 		SELECT i.owner_id FROM items i WHERE i.id = $1`
-	if err := f.reachable(); err != nil {
+	if err := f.inPlace(); err != nil {
 		return httpx.Rendition{}, httpx.ErrBusy.Because(err)
 	}
 	owner, err := db.One(ctx, f.db, db.Value[uuid.UUID], sql, id)

@@ -136,43 +136,7 @@ func (f *Files) putItem(w http.ResponseWriter, r *http.Request, v visit) error {
 // put takes a file in: check, reserve, receive, commit, publish, answer. What
 // a crash leaves at each step is the table in the package comment.
 func (f *Files) put(w http.ResponseWriter, r *http.Request, v visit, find finder, parents bool) error {
-	ctx := r.Context()
-	wanted, err := f.checkPut(r)
-	if err != nil {
-		return err
-	}
-	at, err := find(ctx, f.db)
-	if err != nil {
-		return err
-	}
-	if len(at.missing) > 0 && !parents {
-		return errParentMissing
-	}
-	if err := precondition(r.Header, at.tags()...); err != nil {
-		return err
-	}
-	s, err := f.take(ctx, v.owner, at, r)
-	if err != nil {
-		return err
-	}
-	defer s.file.Close()
-	// A sum may also come behind the bytes that it was taken of.
-	late, err := wantedDigests(r.Trailer)
-	if err == nil {
-		err = s.verify(append(wanted, late...))
-	}
-	if err != nil {
-		f.drop(ctx, s)
-		return err
-	}
-	if len(at.missing) > 0 {
-		folders := strings.Split(path.Dir(at.path), "/")[1:]
-		if _, _, err := f.makeFolders(ctx, v.owner, folders, true); err != nil {
-			f.drop(ctx, s)
-			return err
-		}
-	}
-	it, created, err := f.commitPut(ctx, s, find, r.Header)
+	it, created, err := f.takeIn(r, v.owner, find, parents, uuid.Nil)
 	if err != nil {
 		return err
 	}
@@ -184,6 +148,49 @@ func (f *Files) put(w http.ResponseWriter, r *http.Request, v visit, find finder
 	// The content is the resource that was put, so its tag is the answer's.
 	w.Header().Set("ETag", it.contentTag())
 	return httpx.WriteJSON(w, status, it.body(it.path))
+}
+
+// takeIn is put without the answer. share is by whose link a stranger sends
+// the file, uuid.Nil for an owner.
+func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bool, share uuid.UUID) (it placed, created bool, err error) {
+	ctx := r.Context()
+	wanted, err := f.checkPut(r)
+	if err != nil {
+		return it, false, err
+	}
+	at, err := find(ctx, f.db)
+	if err != nil {
+		return it, false, err
+	}
+	if len(at.missing) > 0 && !parents {
+		return it, false, errParentMissing
+	}
+	if err := precondition(r.Header, at.tags()...); err != nil {
+		return it, false, err
+	}
+	s, err := f.take(ctx, owner, at, r)
+	if err != nil {
+		return it, false, err
+	}
+	defer s.file.Close()
+	s.share = share
+	// A sum may also come behind the bytes that it was taken of.
+	late, err := wantedDigests(r.Trailer)
+	if err == nil {
+		err = s.verify(append(wanted, late...))
+	}
+	if err != nil {
+		f.drop(ctx, s)
+		return it, false, err
+	}
+	if len(at.missing) > 0 {
+		folders := strings.Split(path.Dir(at.path), "/")[1:]
+		if _, _, err := f.makeFolders(ctx, owner, folders, true); err != nil {
+			f.drop(ctx, s)
+			return it, false, err
+		}
+	}
+	return f.commitPut(ctx, s, find, r.Header)
 }
 
 // checkPut refuses by the headers alone.
@@ -326,6 +333,8 @@ func (f *Files) writeFile(ctx context.Context, t *txn, s *staged, at spot, decla
 	if err != nil {
 		return it, err
 	}
-	event.Target = it.ID
+	if event.Target = it.ID; s.share != uuid.Nil {
+		event.Action, event.Details = audit.ShareDropped, map[string]string{"share": s.share.String()}
+	}
 	return it, f.audit.Record(ctx, t, event)
 }

@@ -1,0 +1,74 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"homebase/db"
+
+	"github.com/google/uuid"
+)
+
+// HashSecret hashes a secret that is no user's password, such as a share's,
+// at the same cost and within the same bound. Which secrets are good enough
+// is for the caller to say. ErrHashingBusy when too many are being hashed.
+func (a *Auth) HashSecret(ctx context.Context, secret string) (string, error) {
+	place, err := a.hasher.enter()
+	if err != nil {
+		return "", err
+	}
+	defer place.leave()
+	return place.hash(ctx, secret)
+}
+
+// MatchSecret compares a secret with what HashSecret made. Wrong ones are
+// counted like every guess, by kind and account and by the client's address,
+// so beside ErrHashingBusy the error may be 429, for the right one too.
+func (a *Auth) MatchSecret(r *http.Request, kind, account, secret, hash string) (ok bool, err error) {
+	place, err := a.hasher.enter()
+	if err != nil {
+		return false, err
+	}
+	defer place.leave()
+	guess, err := a.Guess(r, kind, account, uuid.Nil)
+	if err != nil {
+		return false, err
+	}
+	if ok, _, err = place.matches(r.Context(), secret, hash); err != nil || !ok {
+		return false, err
+	}
+	return true, guess.Right(r.Context(), a.db)
+}
+
+// Holds reports whether a user is there, active, and holds all of the
+// permissions at this time: for what was set up by one who is not asking now.
+func (a *Auth) Holds(ctx context.Context, q db.Querier, user uuid.UUID, permissions ...string) (bool, error) {
+	has, err := db.One(ctx, q, db.Value[[]string], `
+-- name: auth.PermissionsOfActiveUser
+SELECT `+held+` FROM users u WHERE u.id = $1 AND u.status = 'active'`, user)
+	if errors.Is(err, db.ErrNotFound) {
+		return false, nil
+	}
+	has = a.expand(has)
+	for _, p := range permissions {
+		if !slices.Contains(has, p) {
+			return false, err
+		}
+	}
+	return err == nil, err
+}
+
+// KeepCookie gives the client a cookie like those of a sign-in: no script
+// reads it, and only pages of this site send it. It is refused, as signing in
+// is, where another site may ask for it or the browser would not keep it; a
+// route that calls it declares ErrInsecureOrigin.
+func (a *Auth) KeepCookie(w http.ResponseWriter, r *http.Request, name, value string, lifetime time.Duration) error {
+	if err := a.mayKeepCookies(r); err != nil {
+		return err
+	}
+	setCookie(w, name, value, lifetime)
+	return nil
+}

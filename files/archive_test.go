@@ -1,0 +1,271 @@
+package files_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"homebase/files"
+)
+
+// unzip reads an archive whole, so that every checksum is held; a folder's
+// content is "/".
+func unzip(t testing.TB, b []byte) map[string]string {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, f := range z.File {
+		if _, twice := got[f.Name]; twice {
+			t.Errorf("%s is there twice", f.Name)
+		}
+		if strings.HasSuffix(f.Name, "/") {
+			got[f.Name] = "/"
+			continue
+		}
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		got[f.Name] = string(content)
+	}
+	return got
+}
+
+func wantEntries(t testing.TB, got, want map[string]string) {
+	t.Helper()
+	for name, content := range want {
+		if c, ok := got[name]; !ok || c != content {
+			t.Errorf("%q: got %.40q, %v, want %.40q", name, c, ok, content)
+		}
+	}
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			t.Errorf("%q is there too", name)
+		}
+	}
+}
+
+func TestArchive_HoldsTheFolderUnderNamesThatEverySystemTakes(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	want := map[string]string{"odd/": "/", "odd/empty/": "/", "odd/sub/": "/", "odd/sub/deeper/": "/"}
+	for name, as := range map[string]string{
+		"plain.txt": "", "empty.bin": "", "Grüße aus München.txt": "", "日本語.png": "", "emoji 👩‍👩‍👧.jpg": "", "é.txt": "",
+		"a:b?.txt": "a_b_.txt", "con": "_con", "NUL.tar.gz": "_NUL.tar.gz", "LPT¹.x": "_LPT¹.x", "COM7": "_COM7", "COM10": "", "console": "",
+		"-rf": "", "~": "", "$(id)": "", `"quoted"`: "_quoted_", "<x>|*": "_x___", "CONTACT.txt": "", "sub/deeper/x.txt": "",
+		"Case.TXT": "Case.TXT", "case.txt": "case (2).txt", "CASE.txt": "CASE (3).txt", "a_b_": "", "a*b*": "a_b_ (2)", "SUB": "SUB (2)",
+	} {
+		if as == "" {
+			as = name
+		}
+		body := "the content of " + name
+		if name == "empty.bin" {
+			body = ""
+		}
+		segments := strings.Split(name, "/")
+		for i := range segments {
+			segments[i] = url.PathEscape(segments[i])
+		}
+		c.Do("PUT", "/files/content/odd/"+strings.Join(segments, "/")+"?parents=true", body).Want(t, 201)
+		if strings.EqualFold(name, "case.txt") || name == "a*b*" || name == "a_b_" {
+			continue // which of them gets the mark is the order of their ids
+		}
+		want["odd/"+as] = body
+	}
+	c.Do("POST", "/files/folders", map[string]any{"path": "/odd/empty"}).Want(t, 201)
+	gone := put(t, c, "/odd/trashed.txt", "x")
+	c.Do("DELETE", "/files/items/"+gone.ID, nil).Want(t, 204)
+	folder := find(t, c, "/odd").ID
+	a := c.Do("GET", "/files/items/"+folder+"/archive", nil).Want(t, 200)
+	if got := a.Header.Get("Content-Disposition"); got != `attachment; filename="odd.zip"` {
+		t.Errorf("got %s", got)
+	}
+	got := unzip(t, a.Body)
+	var cases []string
+	for name, content := range got {
+		if strings.HasPrefix(strings.ToLower(name), "odd/case") || strings.HasPrefix(name, "odd/a_b_") && !strings.HasSuffix(name, ".txt") {
+			cases = append(cases, strings.ToLower(name)+" "+strings.ToLower(content))
+			delete(got, name)
+		}
+	}
+	if slices.Sort(cases); len(slices.Compact(cases)) != 5 {
+		t.Errorf("got %q", cases)
+	}
+	wantEntries(t, got, want)
+
+	z, err := zip.NewReader(bytes.NewReader(a.Body), int64(len(a.Body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range z.File {
+		method := zip.Store
+		if strings.HasSuffix(strings.ToLower(f.Name), ".txt") {
+			method = zip.Deflate
+		}
+		if f.Method != method {
+			t.Errorf("%s: got method %d", f.Name, f.Method)
+		}
+		if _, known := want[f.Name]; !known {
+			continue
+		}
+		if info, err := os.Stat(h.place(id, strings.Split(f.Name, "/")...)); err == nil && !info.IsDir() && !f.Modified.Equal(info.ModTime().Truncate(time.Second)) {
+			t.Errorf("%s: got %v, want %v", f.Name, f.Modified, info.ModTime())
+		}
+	}
+}
+
+func TestArchive_OfSeveralItemsOfAShareAndOfTheRoot(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	other, _ := h.member(t, "bob@example.com")
+	a, b := put(t, c, "/one/same.txt", "first"), put(t, c, "/two/same.txt", "second")
+	two := find(t, c, "/two").ID
+	ids := map[string]any{"ids": []string{a.ID, b.ID, two, a.ID}}
+	wantEntries(t, unzip(t, c.Do("POST", "/files/archive", ids).Want(t, 200).Body),
+		map[string]string{"same.txt": "first", "same (2).txt": "second", "two/": "/", "two/same.txt": "second"})
+	other.Do("POST", "/files/archive", ids).WantProblem(t, 404, "not_found")
+	other.Do("GET", "/files/items/"+two+"/archive", nil).WantProblem(t, 404, "not_found")
+	c.Do("POST", "/files/archive", map[string]any{"ids": []string{}}).WantProblem(t, 422, "validation_failed")
+	wantEntries(t, unzip(t, c.Do("GET", "/files/items/root/archive", nil).Want(t, 200).Body), map[string]string{
+		"documents/": "/", "images/": "/", "backups/": "/", "one/": "/", "one/same.txt": "first", "two/": "/", "two/same.txt": "second"})
+
+	s := share(t, c, two, "max_downloads", 2)
+	guest := h.Client(t)
+	wantEntries(t, unzip(t, guest.Do("GET", s.at("/archive"), nil).Want(t, 200).Body), map[string]string{"two/": "/", "two/same.txt": "second"})
+	wantEntries(t, unzip(t, guest.Do("GET", s.at("/archive?item_id="+b.ID), nil).Want(t, 200).Body), map[string]string{"same.txt": "second"})
+	guest.Do("GET", s.at("/archive"), nil).WantProblem(t, 404, "not_found")
+}
+
+func TestArchive_TellsItsLengthWhereNothingIsCompressed(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	want := map[string]string{"album/": "/"}
+	for i := range 510 { // more than a page of a folder
+		name := fmt.Sprintf("picture %d.jpg", i)
+		want["album/"+name] = string(random(i % 70))
+		write(t, h.place(id, "album", name), want["album/"+name])
+	}
+	c.Do("POST", "/files/scan", map[string]any{"item_id": find(t, c, "/").ID}).Want(t, 200)
+	at := "/files/items/" + find(t, c, "/album").ID + "/archive"
+	a := c.Do("GET", at, nil).Want(t, 200)
+	if a.Header.Get("Content-Length") != strconv.Itoa(len(a.Body)) {
+		t.Errorf("got Content-Length %q of %d bytes", a.Header.Get("Content-Length"), len(a.Body))
+	}
+	if head := c.Do("HEAD", at, nil).Want(t, 200); head.Header.Get("Content-Length") != strconv.Itoa(len(a.Body)) {
+		t.Errorf("HEAD: got %v", head.Header)
+	}
+	wantEntries(t, unzip(t, a.Body), want)
+}
+
+func TestArchive_ForeseesTheLengthOfWhatArchiveZipWrites(t *testing.T) {
+	t.Parallel()
+	for name, sizes := range map[string][]int64{
+		"nothing": nil, "folder": {-1}, "empty": {0}, "some": {1, -1, 70_000, 0},
+		"many": make([]int64, 65_535), "almost many": make([]int64, 65_534),
+		"large": {1<<32 - 1, 3}, "almost large": {1<<32 - 2, 3}, "far": {1 << 31, 1 << 31, 5, -1},
+	} {
+		foreseen, got := files.ZipLengths(t, sizes)
+		if foreseen != got {
+			t.Errorf("%s: foreseen were %d bytes, archive/zip wrote %d", name, foreseen, got)
+		}
+	}
+}
+
+func TestArchive_BreaksOffRatherThanLackWhatVanished(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	for name, change := range map[string]func(p string) error{
+		"gone.bin":    os.Remove,
+		"changed.bin": func(p string) error { return os.WriteFile(p, []byte("longer than before"), 0o600) },
+		"fifo.bin":    func(p string) error { os.Remove(p); return os.Symlink("/etc/passwd", p) },
+	} {
+		folder := strings.TrimSuffix(name, ".bin")
+		// So much comes before it that the answer has begun.
+		put(t, c, "/"+folder+"/a.bin", string(random(1<<20)))
+		put(t, c, "/"+folder+"/"+name, "x")
+		h.settled(t)
+		if err := change(h.place(id, folder, name)); err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequest("GET", h.URL+"/api/v1/files/items/"+find(t, c, "/"+folder).ID+"/archive", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+c.Bearer)
+		a, err := c.HTTP.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, a.Body)
+		if a.Body.Close(); a.StatusCode != 200 || err == nil {
+			t.Errorf("%s: the archive came to a good end", name)
+		}
+	}
+}
+
+func TestArchive_WhileOthersWriteIsWholeOrBreaksOff(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	const count = 40
+	versions := func(i, v int) string { return strings.Repeat(fmt.Sprintf("file %d version %d ", i, v), 2000) }
+	for i := range count {
+		put(t, c, fmt.Sprintf("/busy/%d.txt", i), versions(i, 0))
+	}
+	folder := find(t, c, "/busy").ID
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for w := range 3 {
+		group.Go(func() {
+			for v := 1; ; v++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				i := (v*7 + w) % count
+				c.Do("PUT", fmt.Sprintf("/files/content/busy/%d.txt", i), versions(i, v%9)).Want(t, 200)
+				c.Do("PUT", fmt.Sprintf("/files/content/documents/other-%d-%d", w, v), "x").Want(t, 201)
+			}
+		})
+	}
+	for range 5 {
+		got := unzip(t, c.Do("GET", "/files/items/"+folder+"/archive", nil).Want(t, 200).Body)
+		if len(got) != count+1 {
+			t.Errorf("%d entries, want %d", len(got), count+1)
+		}
+		for name, content := range got {
+			if name == "busy/" {
+				continue
+			}
+			i, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(name), ".txt"))
+			if err != nil || !slices.ContainsFunc([]int{0, 1, 2, 3, 4, 5, 6, 7, 8}, func(v int) bool { return content == versions(i, v) }) {
+				t.Errorf("%s is no version of the file", name)
+			}
+		}
+	}
+	close(stop)
+	group.Wait()
+}

@@ -1,0 +1,79 @@
+package files
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// dropBody is the receipt for a dropped file: what arrived, and nothing of
+// where it lies or what else does.
+type dropBody struct {
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"` // hex
+}
+
+// putDrop is PUT /files/shared/{token}/drop/{name}: an upload of the owner's
+// by another's hand. It takes a free name like the one that is asked for, so
+// nothing is ever replaced.
+func (f *Files) putDrop(w http.ResponseWriter, r *http.Request, g guest) error {
+	name := r.PathValue("name")
+	if err := checkName(name); err != nil {
+		return err
+	}
+	s := &g.share
+	if r.ContentLength > *s.MaxSize {
+		return &http.MaxBytesError{Limit: *s.MaxSize}
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, *s.MaxSize)
+	free := freeSpot(s.Owner, s.Item, name)
+	// Sending may take hours: whether the share still holds is asked again
+	// with the commit.
+	find := func(ctx context.Context, q db.Querier) (spot, error) {
+		const sql = `-- name: files.ShareStillHolds
+			SELECT s.id FROM shares s WHERE s.id = $1 AND (s.expires_at IS NULL OR s.expires_at > now())`
+		if _, err := db.One(ctx, q, db.Value[uuid.UUID], sql, s.ID); err != nil {
+			return spot{}, err
+		}
+		if err := f.stillMay(ctx, q, s); err != nil {
+			return spot{}, err
+		}
+		at, err := free(ctx, q)
+		if errors.Is(err, errParentMissing) {
+			err = httpx.ErrNotFound // trashed meanwhile
+		}
+		return at, err
+	}
+	it, _, err := f.takeIn(r, s.Owner, find, false, s.ID)
+	if errors.Is(err, errQuota) {
+		return errNoSpace.With("There is no room for this file. Tell whoever gave you the link.").Because(err)
+	}
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusCreated, dropBody{it.Size, hex.EncodeToString(it.SHA256)})
+}
+
+// freeSpot finds a free name like the one given in a folder, also while the
+// commit looks again: see freeName.
+func freeSpot(owner, parent uuid.UUID, name string) finder {
+	return func(ctx context.Context, q db.Querier) (spot, error) {
+		folder, err := folderByID(ctx, q, owner, parent)
+		if err != nil {
+			return spot{}, err
+		}
+		s := spot{parent: parent}
+		if s.name, err = freeName(ctx, q, parent, name); err != nil {
+			return spot{}, err
+		}
+		s.path = folder.path + "/" + s.name
+		return s, checkExtent(strings.Count(s.path, "/"), len(s.path))
+	}
+}

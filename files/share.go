@@ -1,0 +1,300 @@
+package files
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/netip"
+	"path"
+	"time"
+
+	"homebase/audit"
+	"homebase/auth"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const mayShare = "files:share"
+
+// What a share's guests may do with its item.
+const (
+	modeRead = "read"
+	modeDrop = "drop" // put files into the folder, and see nothing
+)
+
+const (
+	dropSize      = 1 << 30 // bytes of one dropped file, unless the owner says otherwise
+	sharePassword = 1024    // bytes
+)
+
+// share is a row of shares, and as JSON what its owner sees of it.
+type share struct {
+	ID           uuid.UUID      `json:"id"`
+	Token        string         `json:"token,omitempty"` // when it is made, and never again
+	Owner        uuid.UUID      `json:"-"`
+	Item         uuid.UUID      `json:"item_id"`
+	Mode         string         `json:"mode"`
+	Password     *string        `json:"-"` // its hash; nil: none is asked for
+	HasPassword  bool           `json:"has_password"`
+	Expires      *time.Time     `json:"expires_at"`
+	MaxDownloads *int64         `json:"max_downloads"`
+	Downloads    int64          `json:"downloads"`
+	MaxSize      *int64         `json:"max_size"` // bytes of one dropped file; null in mode read
+	Allow        []netip.Prefix `json:"allow"`    // where it works from; empty: anywhere
+	Created      time.Time      `json:"created_at"`
+}
+
+const shareColumns = `s.id, s.owner_id, s.item_id, s.mode, s.password_hash, s.password_hash IS NOT NULL, s.expires_at, s.max_downloads, s.downloads, s.max_size, s.allow, s.created_at`
+
+func scanShare(row pgx.Row) (s share, err error) {
+	err = row.Scan(&s.ID, &s.Owner, &s.Item, &s.Mode, &s.Password, &s.HasPassword, &s.Expires, &s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Allow, &s.Created)
+	if s.Created = s.Created.UTC(); s.Expires != nil {
+		s.Expires = new(s.Expires.UTC())
+	}
+	return s, err
+}
+
+// needs are the permissions that the owner of a share must hold for as long
+// as it is to work: nobody opens by a link what they cannot open themselves.
+func needs(mode string) []string {
+	if mode == modeDrop {
+		return []string{mayShare, mayWrite}
+	}
+	return []string{mayShare, mayRead}
+}
+
+// shareTerms are what an owner may say of a share at any time; null takes a
+// term away.
+type shareTerms struct {
+	Password     httpx.Optional[string]    `json:"password"`
+	ExpiresAt    httpx.Optional[time.Time] `json:"expires_at"`
+	MaxDownloads httpx.Optional[int64]     `json:"max_downloads"` // mode read
+	MaxSize      httpx.Optional[int64]     `json:"max_size"`      // mode drop
+	Allow        httpx.Optional[[]string]  `json:"allow"`         // addresses and CIDRs
+}
+
+// newShare is the body of POST /files/shares.
+type newShare struct {
+	ItemID uuid.UUID `json:"item_id"`
+	Mode   string    `json:"mode"` // read, also when absent, or drop
+	shareTerms
+}
+
+// apply gives the share its terms, and says all that is wrong with them.
+func (s *share) apply(t shareTerms) error {
+	var f httpx.Fields
+	s.Expires = chosen(t.ExpiresAt, s.Expires)
+	if t.ExpiresAt.Set && s.Expires != nil && !s.Expires.After(time.Now()) {
+		f.Add("#/expires_at", "out_of_range", "A share expires in the future.")
+	}
+	s.MaxDownloads = chosen(t.MaxDownloads, s.MaxDownloads)
+	if n := s.MaxDownloads; n != nil && (*n < 1 || s.Mode == modeDrop) {
+		f.Add("#/max_downloads", "invalid", "A share that is read from can have a limit of 1 or more.")
+	}
+	s.MaxSize = chosen(t.MaxSize, s.MaxSize)
+	if s.Mode == modeDrop && s.MaxSize == nil {
+		s.MaxSize = new(int64(dropSize))
+	}
+	if n := s.MaxSize; n != nil && (*n < 1 || s.Mode != modeDrop) {
+		f.Add("#/max_size", "invalid", "A share that takes files can have a limit of 1 byte or more.")
+	}
+	if t.Password.Set && !t.Password.Null && (t.Password.Value == "" || len(t.Password.Value) > sharePassword) {
+		f.Add("#/password", "invalid", "A share's password has 1 to 1024 bytes; null stands for none.")
+	}
+	if t.Allow.Set || s.Allow == nil {
+		s.Allow = auth.ParseAllow(&f, t.Allow.Value)
+	}
+	return f.Err()
+}
+
+// chosen is what a term says, or what held before when it says nothing.
+func chosen[T any](term httpx.Optional[T], before *T) *T {
+	switch {
+	case !term.Set:
+		return before
+	case term.Null:
+		return nil
+	}
+	return &term.Value
+}
+
+// hashPassword hashes a share's password, nil for none.
+func (f *Files) hashPassword(ctx context.Context, term httpx.Optional[string]) (*string, error) {
+	if !term.Set || term.Null {
+		return nil, nil
+	}
+	hash, err := f.auth().HashSecret(ctx, term.Value)
+	return &hash, err
+}
+
+// postShare is POST /files/shares.
+func (f *Files) postShare(w http.ResponseWriter, r *http.Request, v visit) error {
+	in, err := httpx.ReadJSON[newShare](w, r)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	s := share{Owner: v.owner, Item: in.ItemID, Mode: modeRead}
+	if in.Mode == modeDrop {
+		s.Mode = modeDrop
+	} else if in.Mode != "" && in.Mode != modeRead {
+		var fields httpx.Fields
+		fields.Add("#/mode", "invalid", "The mode is read or drop.")
+		return fields.Err()
+	}
+	for _, p := range needs(s.Mode) {
+		if !httpx.CallerOf(ctx).Can(p) {
+			return httpx.ErrForbidden.With("Nobody shares what they cannot do themselves: this needs the permission " + p + ".")
+		}
+	}
+	if err := s.apply(in.shareTerms); err != nil {
+		return err
+	}
+	it, err := itemByID(ctx, f.db, v.owner, s.Item)
+	if err != nil {
+		return err
+	}
+	if s.Mode == modeDrop && it.isFile() {
+		return errNotFolder.With("Files can be dropped into a folder only.")
+	}
+	if s.Password, err = f.hashPassword(ctx, in.Password); err != nil {
+		return err
+	}
+	random := make([]byte, 32)
+	rand.Read(random)
+	token := base64.RawURLEncoding.EncodeToString(random)
+	err = f.db.InTx(ctx, func(tx pgx.Tx) error {
+		const sql = `-- name: files.InsertShare
+			INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, allow)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+			RETURNING ` + shareColumns
+		made, err := db.One(ctx, tx, scanShare, sql, newID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow)
+		if err != nil {
+			return err
+		}
+		s = made
+		return f.recordShare(ctx, tx, audit.ShareCreated, &made)
+	})
+	if kind, _ := db.KindOf(err); kind == db.Missing {
+		return httpx.ErrNotFound.Because(err) // purged meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	s.Token = token
+	w.Header().Set("Location", path.Join(httpx.Prefix, "files/shares", s.ID.String()))
+	return httpx.WriteJSON(w, http.StatusCreated, s)
+}
+
+// shareHash is what the database knows a share's token by.
+func shareHash(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}
+
+func (f *Files) recordShare(ctx context.Context, q db.Querier, action audit.Action, s *share) error {
+	return f.audit.Record(ctx, q, audit.Event{Action: action, Target: s.ID,
+		Details: map[string]string{"item": s.Item.String(), "mode": s.Mode}})
+}
+
+// getShares is GET /files/shares, the newest first; ?item_id= asks for those
+// of one item.
+func (f *Files) getShares(w http.ResponseWriter, r *http.Request, v visit) error {
+	var item *uuid.UUID
+	asked := r.URL.Query().Get("item_id")
+	if asked != "" {
+		id, err := uuid.Parse(asked)
+		if err != nil {
+			return httpx.ErrInvalidParameter.With("item_id is the id of a file or folder.")
+		}
+		item = &id
+	}
+	page, err := httpx.PageOf(r, v.owner.String(), asked)
+	if err != nil {
+		return err
+	}
+	before := uuid.Max
+	if page.After != nil {
+		if before, err = uuid.Parse(page.After[0]); err != nil {
+			return errCursor.Because(err)
+		}
+	}
+	const sql = `-- name: files.SharesOfOwner
+		SELECT ` + shareColumns + ` FROM shares s
+		 WHERE s.owner_id = $1 AND s.id < $2 AND ($3::uuid IS NULL OR s.item_id = $3) ORDER BY s.id DESC LIMIT $4`
+	found, err := db.All(r.Context(), f.db, scanShare, sql, v.owner, before, item, page.Limit+1)
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, found, func(s share) []string { return []string{s.ID.String()} }))
+}
+
+// patchShare is PATCH /files/shares/{id}. Whoever has unlocked the share has
+// to do so again after another password was set.
+func (f *Files) patchShare(w http.ResponseWriter, r *http.Request, v visit) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	in, err := httpx.ReadJSON[shareTerms](w, r)
+	if err != nil {
+		return err
+	}
+	hash, err := f.hashPassword(r.Context(), in.Password)
+	if err != nil {
+		return err
+	}
+	var s share
+	err = f.db.InTx(r.Context(), func(tx pgx.Tx) error {
+		const find = `-- name: files.ShareToChange
+			SELECT ` + shareColumns + ` FROM shares s WHERE s.id = $1 AND s.owner_id = $2 FOR UPDATE`
+		const change = `-- name: files.UpdateShare
+			UPDATE shares s SET password_hash = $2, expires_at = $3, max_downloads = $4, max_size = $5, allow = $6 WHERE s.id = $1
+			RETURNING ` + shareColumns
+		ctx := r.Context()
+		if s, err = db.One(ctx, tx, scanShare, find, id, v.owner); err != nil {
+			return err
+		}
+		if err := s.apply(in); err != nil {
+			return err
+		}
+		if in.Password.Set {
+			s.Password = hash
+		}
+		if s, err = db.One(ctx, tx, scanShare, change, id, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow); err != nil {
+			return err
+		}
+		return f.recordShare(ctx, tx, audit.ShareUpdated, &s)
+	})
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, s)
+}
+
+// deleteShare is DELETE /files/shares/{id}: the link opens nothing any more.
+func (f *Files) deleteShare(w http.ResponseWriter, r *http.Request, v visit) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	err = f.db.InTx(r.Context(), func(tx pgx.Tx) error {
+		const sql = `-- name: files.DeleteShare
+			DELETE FROM shares s WHERE s.id = $1 AND s.owner_id = $2 RETURNING ` + shareColumns
+		s, err := db.One(r.Context(), tx, scanShare, sql, id, v.owner)
+		if err != nil {
+			return err
+		}
+		return f.recordShare(r.Context(), tx, audit.ShareEnded, &s)
+	})
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

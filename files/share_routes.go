@@ -1,0 +1,68 @@
+package files
+
+import (
+	"net/http"
+
+	"homebase/auth"
+	"homebase/httpx"
+)
+
+// shareRoutes are the routes of shares: the owner's, and those of whoever has
+// the link. The latter read a cookie of their own.
+func (f *Files) shareRoutes(reads, puts []*httpx.Problem, content, zipped []httpx.Response) []httpx.Route {
+	var (
+		aShare = []httpx.Response{{Status: http.StatusOK, Body: share{}}}
+		found  = []*httpx.Problem{httpx.ErrNotFound, errUnavailable}
+		guests = append([]*httpx.Problem{errSharePassword}, found...)
+	)
+	routes := []httpx.Route{
+		{Pattern: "GET /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateRead,
+			Summary: "One's own shares, newest first", Query: []string{"item_id", "limit", "cursor"},
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[share]{}}},
+			Problems:  append([]*httpx.Problem{httpx.ErrInvalidCursor}, found...),
+			Handler:   f.visitor(f.getShares)},
+		{Pattern: "POST /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
+			Summary: "Share a file or folder by a link", Request: newShare{},
+			Responses: []httpx.Response{{Status: http.StatusCreated, Body: share{}, Headers: []string{"Location"}}},
+			Problems:  append([]*httpx.Problem{errNotFolder, auth.ErrHashingBusy}, found...),
+			Handler:   f.visitor(f.postShare)},
+		{Pattern: "PATCH /files/shares/{id}", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
+			Summary: "Change the terms of a share", Request: shareTerms{}, Responses: aShare,
+			Problems: append([]*httpx.Problem{auth.ErrHashingBusy}, found...),
+			Handler:  f.visitor(f.patchShare)},
+		{Pattern: "DELETE /files/shares/{id}", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite,
+			Summary: "End a share", Responses: []httpx.Response{{Status: http.StatusNoContent}}, Problems: found,
+			Handler: f.visitor(f.deleteShare)},
+	}
+	public := []httpx.Route{
+		{Pattern: "GET /files/shared/{token}", Rate: httpx.RateRead,
+			Summary: "What a link shares", Responses: []httpx.Response{{Status: http.StatusOK, Body: sharedBody{}}}, Problems: guests,
+			Handler: f.guest(guestOf{}, f.getShared)},
+		{Pattern: "POST /files/shared/{token}/unlock", Rate: httpx.RateCredentials, Body: 16 << 10,
+			Summary: "Give a share's password", Request: unlockRequest{},
+			Responses: []httpx.Response{{Status: http.StatusNoContent}, {Status: http.StatusOK, Body: unlockBody{}}},
+			Problems:  append([]*httpx.Problem{auth.ErrHashingBusy, auth.ErrInsecureOrigin}, guests...),
+			Handler:   f.guest(guestOf{used: true, locked: true}, f.postUnlock)},
+		{Pattern: "GET /files/shared/{token}/children", Rate: httpx.RateRead,
+			Summary: "What is in a shared folder", Query: []string{"item_id", "sort", "limit", "cursor"},
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[itemBody]{}}},
+			Problems:  append([]*httpx.Problem{errNotFolder, httpx.ErrInvalidCursor}, guests...),
+			Handler:   f.guest(guestOf{mode: modeRead}, f.getSharedChildren)},
+		{Pattern: "GET /files/shared/{token}/content", Rate: httpx.RateDownload,
+			Summary: "A shared file's bytes", Query: []string{"item_id"},
+			Responses: content, Problems: append(guests[:1:1], reads...),
+			Handler: f.guest(guestOf{mode: modeRead, used: true}, f.getSharedContent)},
+		{Pattern: "GET /files/shared/{token}/archive", Rate: httpx.RateDownload,
+			Summary: "A shared folder as a zip", Query: []string{"item_id"},
+			Responses: zipped, Problems: append(guests[:1:1], reads...),
+			Handler: f.guest(guestOf{mode: modeRead}, f.getSharedArchive)},
+		{Pattern: "PUT /files/shared/{token}/drop/{name}", Rate: httpx.RateUpload, Body: httpx.Stream,
+			Summary: "Put a file into a shared folder", Responses: []httpx.Response{{Status: http.StatusCreated, Body: dropBody{}}},
+			Problems: append(guests[:1:1], puts...),
+			Handler:  f.guest(guestOf{mode: modeDrop}, f.putDrop)},
+	}
+	for i := range public {
+		public[i].Access, public[i].Cookies = httpx.Public(), true
+	}
+	return append(routes, public...)
+}

@@ -1,0 +1,133 @@
+package files
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"net/http"
+	"strings"
+	"time"
+
+	"homebase/audit"
+	"homebase/auth"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+var errSharePassword = httpx.NewProblem(401, "share_password_required", "This share asks for a password").
+	With("Give it to POST /api/v1/files/shared/{token}/unlock.")
+
+const (
+	shareCookie    = "__Host-sh"
+	unlockLifetime = time.Hour
+)
+
+// unlockRequest is the body of POST /files/shared/{token}/unlock.
+type unlockRequest struct {
+	Password string `json:"password"`
+	Mode     string `json:"mode"` // cookie, also when absent, or token
+}
+
+// unlockBody answers it in mode token.
+type unlockBody struct {
+	AccessToken string `json:"access_token"` // for Authorization: Bearer
+	ExpiresIn   int    `json:"expires_in"`   // seconds
+}
+
+// postUnlock is POST /files/shared/{token}/unlock.
+func (f *Files) postUnlock(w http.ResponseWriter, r *http.Request, g guest) error {
+	in, err := httpx.ReadJSON[unlockRequest](w, r)
+	if err != nil {
+		return err
+	}
+	if in.Mode != "" && in.Mode != "cookie" && in.Mode != "token" {
+		var fields httpx.Fields
+		fields.Add("#/mode", "invalid", "The mode is cookie or token.")
+		return fields.Err()
+	}
+	s := &g.share
+	if s.Password != nil {
+		ok, err := f.auth().MatchSecret(r, "share", s.ID.String(), in.Password, *s.Password)
+		if err != nil {
+			return err
+		}
+		outcome := audit.OK
+		if !ok {
+			outcome = audit.Denied
+		}
+		err = f.db.InTx(r.Context(), func(tx pgx.Tx) error {
+			return f.audit.Record(r.Context(), tx, audit.Event{Action: audit.ShareUnlocked, Target: s.ID, Outcome: outcome})
+		})
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return errSharePassword.With("The password is wrong.")
+		}
+	}
+	token := f.unlockToken(s, time.Now().Add(unlockLifetime))
+	if in.Mode == "token" {
+		return httpx.WriteJSON(w, http.StatusOK, unlockBody{token, int(unlockLifetime.Seconds())})
+	}
+	if err := f.auth().KeepCookie(w, r, shareCookie, token, unlockLifetime); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// An unlock's token is base64url(1 | share id (16) | end in seconds since 1970
+// (8) | MAC (32)). The MAC covers the password's hash too, so another password
+// ends it.
+const (
+	unlockVersion = 1
+	unlockBytes   = 1 + 16 + 8
+)
+
+func unlockMAC(key, body []byte, s *share) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write(body)
+	if s.Password != nil {
+		h.Write([]byte(*s.Password))
+	}
+	return h.Sum(nil)
+}
+
+func (f *Files) unlockToken(s *share, end time.Time) string {
+	b := append([]byte{unlockVersion}, s.ID[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(end.Unix()))
+	return base64.RawURLEncoding.EncodeToString(append(b, unlockMAC(f.keys("share unlock")[0], b, s)...))
+}
+
+// checkUnlocked is errSharePassword unless the share asks for no password or
+// the request has a token of its unlocking. With Authorization there the
+// cookie is not looked at.
+func (f *Files) checkUnlocked(r *http.Request, s *share) error {
+	if s.Password == nil {
+		return nil
+	}
+	token, err := auth.CookieValue(r, shareCookie)
+	if header := r.Header.Get("Authorization"); header != "" {
+		scheme, bearer, _ := strings.Cut(header, " ")
+		if token, err = bearer, nil; !strings.EqualFold(scheme, "Bearer") {
+			return errSharePassword
+		}
+	}
+	if err != nil {
+		return err
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(b) != unlockBytes+sha256.Size || b[0] != unlockVersion || uuid.UUID(b[1:17]) != s.ID ||
+		time.Now().Unix() >= int64(binary.BigEndian.Uint64(b[17:])) {
+		return errSharePassword
+	}
+	for _, key := range f.keys("share unlock") {
+		if hmac.Equal(b[unlockBytes:], unlockMAC(key, b[:unlockBytes], s)) {
+			return nil
+		}
+	}
+	return errSharePassword
+}

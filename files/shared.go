@@ -1,0 +1,249 @@
+package files
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"net/http"
+	"strings"
+
+	"homebase/audit"
+	"homebase/auth"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// guest is a request by a share's token: the share, and the item at or below
+// the shared one that it is about.
+type guest struct {
+	share share
+	item  placed // its path is the owner's
+	top   string // the shared item's path, the owner's too
+}
+
+// guestOf says what routes a share opens.
+type guestOf struct {
+	mode string // "": any
+	// used lets in who was counted before the share was used up: the rest of
+	// a download that broke off is free for a day.
+	used bool
+	// locked does not ask for the password.
+	locked bool
+}
+
+// guest opens a share for a handler. Whatever keeps it shut looks like a token
+// that never was; but for the password, and who lacks that learns nothing of
+// the item.
+func (f *Files) guest(of guestOf, h func(w http.ResponseWriter, r *http.Request, g guest) error) httpx.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := f.inPlace(); err != nil {
+			return err
+		}
+		ctx := r.Context()
+		s, err := f.shareByToken(ctx, r.PathValue("token"), of.used)
+		if err != nil {
+			return err
+		}
+		if of.mode != "" && s.Mode != of.mode || !auth.Allows(ctx, s.Allow) {
+			return httpx.ErrNotFound
+		}
+		if err := f.stillMay(ctx, f.db, &s); err != nil {
+			return err
+		}
+		top, err := itemByID(ctx, f.db, s.Owner, s.Item)
+		if err != nil {
+			return err
+		}
+		if !of.locked {
+			if err := f.checkUnlocked(r, &s); err != nil {
+				return err
+			}
+		}
+		g := guest{s, top, top.path}
+		if asked := r.URL.Query().Get("item_id"); asked != "" {
+			if g.item, g.top, err = sharedItem(ctx, f.db, &s, asked); err != nil {
+				return err
+			}
+		}
+		return h(w, r, g)
+	}
+}
+
+// stillMay is db.ErrNotFound when the share's owner may not share any more, or
+// is disabled.
+func (f *Files) stillMay(ctx context.Context, q db.Querier, s *share) error {
+	may, err := f.auth().Holds(ctx, q, s.Owner, needs(s.Mode)...)
+	if err == nil && !may {
+		err = db.ErrNotFound
+	}
+	return err
+}
+
+// shareByToken finds a share that has not expired and is not used up. With
+// used it finds a used-up one too for the networks that were counted lately.
+func (f *Files) shareByToken(ctx context.Context, token string, used bool) (share, error) {
+	const sql = `-- name: files.ShareByToken
+		SELECT ` + shareColumns + ` FROM shares s
+		 WHERE s.token_hash = $1 AND (s.expires_at IS NULL OR s.expires_at > now())
+		   AND (s.max_downloads IS NULL OR s.downloads < s.max_downloads OR $2 AND EXISTS (
+		        SELECT FROM share_downloads d WHERE d.share_id = s.id AND d.network = $3 AND d.free_until > now()))`
+	return db.One(ctx, f.db, scanShare, sql, shareHash(token), used, f.networkKey(ctx))
+}
+
+// sharedItem finds an item that lies in a shared folder, or is the shared
+// item, and is in no trash; and the shared item's path as of the same moment.
+func sharedItem(ctx context.Context, q db.Querier, s *share, asked string) (it placed, top string, err error) {
+	id, err := uuid.Parse(asked)
+	if err != nil || id.String() != asked {
+		return it, "", httpx.ErrNotFound
+	}
+	const sql = `-- name: files.SharedItem
+		WITH RECURSIVE up AS (
+		    SELECT i.id, i.parent_id, i.name, i.trashed_at, 0 AS height
+		      FROM items i WHERE i.id = $2 AND i.owner_id = $1
+		    UNION ALL
+		    SELECT p.id, p.parent_id, p.name, p.trashed_at, u.height + 1
+		      FROM up u JOIN items p ON p.id = u.parent_id
+		)
+		SELECT ` + itemColumns + `,
+		       (SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u),
+		       (SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u WHERE u.height >= top.height)
+		  FROM up top, items i
+		 WHERE top.id = $3 AND i.id = $2
+		   AND NOT EXISTS (SELECT FROM up u WHERE u.trashed_at IS NOT NULL)`
+	it, err = db.One(ctx, q, func(row pgx.Row) (p placed, err error) {
+		err = row.Scan(append(p.fields(), &p.path, &top)...)
+		return p, err
+	}, sql, s.Owner, id, s.Item)
+	return it, top, err
+}
+
+// seen is the item as guests see it: paths begin at what is shared, and
+// nothing tells where that lies.
+func (g guest) seen() placed {
+	it := g.item
+	if it.path = strings.TrimPrefix(it.path, g.top); it.ID == g.share.Item {
+		it.Parent = nil
+		if it.isFile() {
+			it.path = "/" + it.Name
+		}
+	}
+	return it
+}
+
+// folder is the disk path of the shared folder, out of which nothing leads;
+// "" where a file is shared.
+func (g guest) folder() string {
+	if g.share.Item == g.item.ID && g.item.isFile() {
+		return ""
+	}
+	return diskPath(g.share.Owner, g.top)
+}
+
+// noteGuest records what a guest was shown.
+func (f *Files) noteGuest(ctx context.Context, g guest, what string) {
+	f.audit.Note(ctx, audit.Event{Action: audit.ShareRead, Target: g.share.ID,
+		Details: map[string]string{"item": g.item.ID.String(), "what": what}})
+}
+
+// sharedBody is a share as its guests see it.
+type sharedBody struct {
+	Mode    string    `json:"mode"`
+	Item    *itemBody `json:"item"`     // null in mode drop
+	MaxSize *int64    `json:"max_size"` // bytes of one dropped file; null in mode read
+}
+
+// getShared is GET /files/shared/{token}.
+func (f *Files) getShared(w http.ResponseWriter, r *http.Request, g guest) error {
+	body := sharedBody{Mode: g.share.Mode, MaxSize: g.share.MaxSize}
+	if g.share.Mode == modeRead {
+		seen := g.seen()
+		body.Item = new(seen.body(seen.path))
+	}
+	f.noteGuest(r.Context(), g, "item")
+	return httpx.WriteJSON(w, http.StatusOK, body)
+}
+
+// getSharedChildren is GET /files/shared/{token}/children.
+func (f *Files) getSharedChildren(w http.ResponseWriter, r *http.Request, g guest) error {
+	f.noteGuest(r.Context(), g, "children")
+	return f.listChildren(w, r, g.share.Owner, g.seen())
+}
+
+// getSharedContent is GET and HEAD /files/shared/{token}/content.
+func (f *Files) getSharedContent(w http.ResponseWriter, r *http.Request, g guest) error {
+	c, err := f.openBelow(r.Context(), g.share.Owner, g.item.ID, g.folder())
+	if err != nil {
+		return err
+	}
+	// A tag is always sent, and says more: so whether there will be an answer
+	// with bytes is settled before it is counted.
+	r.Header.Del("If-Modified-Since")
+	return f.serve(w, r, g.share.Owner, c, func(first bool) error { return f.countDownload(r.Context(), g, first) })
+}
+
+// getSharedArchive is GET /files/shared/{token}/archive. It counts as one
+// download.
+func (f *Files) getSharedArchive(w http.ResponseWriter, r *http.Request, g guest) error {
+	a := archive{owner: g.share.Owner, top: g.folder(), items: []placed{g.item}, name: g.item.Name}
+	return f.sendArchive(w, r, a, func() error { return f.countDownload(r.Context(), g, true) })
+}
+
+// countDownload counts a download before its first byte is sent. One that does
+// not begin at the beginning is the rest of another and free for a day, where
+// that other was counted for the same network. The statement is the one place
+// where the limit holds: of many at once, exactly as many pass as are left.
+func (f *Files) countDownload(ctx context.Context, g guest, first bool) error {
+	const free = `-- name: files.RestIsFree
+		SELECT EXISTS (SELECT FROM share_downloads d
+		                WHERE d.share_id = $1 AND d.item_id = $2 AND d.network = $3 AND d.free_until > now())`
+	const count = `-- name: files.CountDownload
+		WITH counted AS (
+		    UPDATE shares s SET downloads = s.downloads + 1
+		     WHERE s.id = $1 AND (s.expires_at IS NULL OR s.expires_at > now())
+		       AND (s.max_downloads IS NULL OR s.downloads < s.max_downloads)
+		    RETURNING s.id
+		), kept AS (
+		    INSERT INTO share_downloads (share_id, item_id, network, free_until)
+		    SELECT c.id, $2, $3, now() + interval '24 hours' FROM counted c WHERE length($3::bytea) > 0
+		        ON CONFLICT (share_id, item_id, network) DO UPDATE SET free_until = excluded.free_until
+		)
+		SELECT c.id FROM counted c`
+	key, counted := f.networkKey(ctx), false
+	if !first {
+		var err error
+		if counted, err = db.One(ctx, f.db, db.Value[bool], free, g.share.ID, g.item.ID, key); err != nil {
+			return err
+		}
+	}
+	if !counted {
+		if _, err := db.One(ctx, f.db, db.Value[uuid.UUID], count, g.share.ID, g.item.ID, key); err != nil {
+			return err
+		}
+	}
+	f.noteGuest(ctx, g, "content")
+	return nil
+}
+
+// networkKey names the network of a request without giving it away; empty
+// where clients cannot be told apart, and then nothing is free.
+func (f *Files) networkKey(ctx context.Context) []byte {
+	network := httpx.ClientNetwork(ctx)
+	if !network.IsValid() {
+		return []byte{}
+	}
+	h := hmac.New(sha256.New, f.keys("share network")[0])
+	h.Write([]byte(network.String()))
+	return h.Sum(nil)[:16]
+}
+
+// sweepShares forgets whose further downloads are no longer free.
+func (f *Files) sweepShares(ctx context.Context) error {
+	const sql = `-- name: files.SweepShareDownloads
+		DELETE FROM share_downloads WHERE free_until < now()`
+	_, err := db.Exec(ctx, f.db, sql)
+	return err
+}
