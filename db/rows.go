@@ -30,17 +30,20 @@ func WithPatience(ctx context.Context, patience time.Duration) context.Context {
 // answered asks PostgreSQL within the context's patience and translates the
 // error.
 func answered[T any](ctx context.Context, ask func(ctx context.Context) (T, error)) (T, error) {
-	asking := ctx
-	if patience, ok := ctx.Value(patienceKey{}).(time.Duration); ok {
-		var cancel context.CancelFunc
-		asking, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
-	}
+	asking, cancel := patient(ctx)
+	defer cancel()
 	v, err := ask(asking)
 	if err != nil && asking.Err() != nil && ctx.Err() == nil {
 		return v, &Error{Kind: Unavailable, Err: err}
 	}
 	return v, translate(err)
+}
+
+func patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	if patience, ok := ctx.Value(patienceKey{}).(time.Duration); ok {
+		return context.WithTimeout(ctx, patience)
+	}
+	return ctx, func() {}
 }
 
 // All reads every row of a query with scan. The list is never nil. An error

@@ -76,10 +76,9 @@ func inTx(ctx context.Context, pool *pgxpool.Pool, fn func(tx pgx.Tx) error) (co
 		return false, fmt.Errorf("before COMMIT: %w", pgconn.ErrConnClosed)
 	}
 	committing = true
-	_, err = answered(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, tx.Commit(ctx)
-	})
-	return true, commitError(err)
+	ctx, cancel := patient(ctx)
+	defer cancel()
+	return true, commitError(tx.Commit(ctx))
 }
 
 // commitError tells a refused COMMIT from one whose answer was lost. Refused
