@@ -81,12 +81,12 @@ func (d *DB) Migrate(ctx context.Context, schema string) error {
 		_, err := Exec(ctx, conn, "SET search_path TO public")
 		return err
 	}
-	return d.migrate(ctx, schema, inPublic, func(conn *pgx.Conn) error { return applyGrants(ctx, conn) })
+	return d.migrate(ctx, "public", schema, inPublic, func(conn *pgx.Conn) error { return applyGrants(ctx, conn) })
 }
 
-// migrate applies the steps in the namespace of the connection that prepare
-// leaves; finish gives the rights.
-func (d *DB) migrate(ctx context.Context, schema string, prepare, finish func(conn *pgx.Conn) error) error {
+// migrate applies the steps in the namespace to which prepare leads the
+// connection; finish gives the rights.
+func (d *DB) migrate(ctx context.Context, namespace, schema string, prepare, finish func(conn *pgx.Conn) error) error {
 	steps, err := ParseSteps(schema)
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (d *DB) migrate(ctx context.Context, schema string, prepare, finish func(co
 		if err := applyStep(ctx, conn, s); err != nil {
 			return fmt.Errorf("schema step %d (%s): %w", s.Number, s.Title, err)
 		}
-		d.log.Info("schema step applied", "step", s.Number, "title", s.Title, "took", time.Since(start).String())
+		d.log.Info("schema step applied", "schema", namespace, "step", s.Number, "title", s.Title, "took", time.Since(start).String())
 	}
 	return finish(conn)
 }

@@ -66,7 +66,7 @@ func (d *DB) MigrateIn(ctx context.Context, namespace, schema string) error {
 			return err
 		}
 	}
-	if err := d.migrate(ctx, schema, run(prepare), run(grants)); err != nil {
+	if err := d.migrate(ctx, namespace, schema, run(prepare), run(grants)); err != nil {
 		return fmt.Errorf("%s: %w", namespace, err)
 	}
 	return nil

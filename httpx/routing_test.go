@@ -147,6 +147,7 @@ func TestNew_RefusesAWrongTableAndNamesTheRoute(t *testing.T) {
 		"closing slash":     func(rt *httpx.Route) { rt.Pattern = "GET /thing/" },
 		"no rate":           func(rt *httpx.Route) { rt.Rate = "" },
 		"unknown rate":      func(rt *httpx.Route) { rt.Rate = "often" },
+		"private beacon":    func(rt *httpx.Route) { rt.Beacon = true },
 		"no summary":        func(rt *httpx.Route) { rt.Summary = "" },
 		"no handler":        func(rt *httpx.Route) { rt.Handler = nil },
 		"no response":       func(rt *httpx.Route) { rt.Responses = nil },

@@ -3,6 +3,7 @@ package projects
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"time"
 
 	"homebase/audit"
@@ -39,9 +40,7 @@ type Tx struct {
 // what was acted on, details are a few short facts without names or secrets.
 func (tx *Tx) Audit(act string, target uuid.UUID, details map[string]string) {
 	all := map[string]string{"act": act}
-	for k, v := range details {
-		all[k] = v
-	}
+	maps.Copy(all, details)
 	tx.events = append(tx.events, audit.Event{Action: audit.AppAct, Target: target, Details: all})
 }
 

@@ -206,6 +206,10 @@ func TestRollUp_KeepsTheCountsAndDropsTheViews(t *testing.T) {
 		t.Errorf("the views of %d days are left, want 7", n)
 	}
 	e.RunJob(t, job)
+	// An hour of a page, the total, a referrer and a device each, and a day of three pages.
+	if n := value[int](t, e, `SELECT count(*) FROM rollups`); n != 40*(24*4+6) {
+		t.Errorf("%d rows are kept, whose number does not depend on how many views there were", n)
+	}
 	yesterday := time.Now().UTC().AddDate(0, 0, -1)
 	query := "?from=" + yesterday.AddDate(0, 0, -29).Format(time.DateOnly) + "&to=" + yesterday.Format(time.DateOnly)
 	s := e.stats(t, query)

@@ -11,6 +11,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/db"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 	"homebase/projects"
@@ -33,12 +34,13 @@ type Env struct {
 
 // Start boots a worker with these apps. Worker boots others on the same
 // database. rooms, which may be nil, makes other rooms of the platform and the
-// door to files.
+// door to files, behind which there are none without.
 func Start(t testing.TB, rooms func(e *authtest.Env, cfg *projects.Config) []httpx.Route, mounts ...projects.Mount) *Env {
 	t.Helper()
 	env := &Env{}
 	env.Env = authtest.Start(t, func(e *authtest.Env) (routes []httpx.Route) {
-		cfg := projects.Config{DB: e.DB, Audit: e.Audit, Log: slog.New(slog.DiscardHandler), Origins: []string{Origin}}
+		cfg := projects.Config{DB: e.DB, Audit: e.Audit, Log: slog.New(slog.DiscardHandler), Origins: []string{Origin},
+			Open: func(context.Context, uuid.UUID) (projects.File, error) { return projects.File{}, db.ErrNotFound }}
 		if rooms != nil {
 			routes = rooms(e, &cfg)
 		}
