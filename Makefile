@@ -46,8 +46,8 @@ test: postgres peers ## everything that must hold, on a real PostgreSQL
 	HOMEBASE_TEST_STATE=$$state go test -race -shuffle=on -timeout 15m ./...
 
 .PHONY: e2e
-e2e: postgres build ## try it with other people's programs: jose, tus-js-client, OpenFeature, JSON Resume
-	$(call need,command -v npm,nodejs npm)
+e2e: postgres build ## try it with other people's programs: jose, nginx, tus-js-client, OpenFeature, JSON Resume
+	$(call need,command -v npm && command -v nginx && command -v openssl,nodejs npm nginx-light openssl)
 	e2e/run
 
 .PHONY: crash
