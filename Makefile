@@ -50,8 +50,8 @@ app: ## a new app below projects/: make app NAME=notes
 	go run ./projects/newapp $(NAME)
 
 .PHONY: e2e
-e2e: postgres build ## try it with other people's programs: jose, tus-js-client, OpenFeature, unzip, Chromium
-	$(call need,command -v npm,nodejs npm)
+e2e: postgres build ## try it with other people's programs: jose, nginx, tus-js-client, OpenFeature, unzip, Chromium
+	$(call need,command -v npm && command -v nginx && command -v openssl,nodejs npm nginx-light openssl)
 	$(call need,command -v unzip && command -v bsdtar && command -v python3 && command -v chromium,unzip libarchive-tools python3 chromium)
 	e2e/run
 

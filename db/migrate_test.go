@@ -56,6 +56,12 @@ func TestMigrate_EightAtOnceApplyEachStepOnce(t *testing.T) {
 	if n := value[int](t, owner(t, url), `SELECT count(*) FROM people`); n != 1 {
 		t.Errorf("step 1 was applied %d times", n)
 	}
+	if err := d.Migrated(t.Context(), twoSteps); err != nil {
+		t.Errorf("ready: %v", err)
+	}
+	if d.Migrated(t.Context(), twoSteps+"\n-- step 3: more\nSELECT 1;") == nil || d.Migrated(t.Context(), strings.Replace(twoSteps, "pets (", "cats (", 1)) == nil {
+		t.Error("a database that lacks a step, or has another, passes for ready")
+	}
 	status, err := d.MigrationStatus(t.Context(), twoSteps)
 	if err != nil || len(status) != 2 || status[0].AppliedAt == nil || status[1].AppliedAt == nil || status[0].Problem != "" {
 		t.Errorf("%+v, %v", status, err)

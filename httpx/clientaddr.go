@@ -20,7 +20,7 @@ func (s *Server) findClient(x *exchange, r *http.Request) error {
 	if !trusted && len(s.proxies) > 0 && !peer.IsLoopback() && !sameMachine(r, peer) {
 		return errUntrustedPeer
 	}
-	x.addr = peer
+	x.addr, x.proxy = peer, trusted
 	if !trusted {
 		return nil
 	}

@@ -127,6 +127,7 @@ type exchange struct {
 	id     string
 	start  time.Time
 	addr   netip.Addr // zero: not known
+	proxy  bool       // a trusted proxy sent it
 	many   bool       // addr is a proxy's: it stands for many clients
 	route  *Route
 	caller *Caller
@@ -157,6 +158,13 @@ func ClientAddr(ctx context.Context) netip.Addr {
 		return x.addr
 	}
 	return netip.Addr{}
+}
+
+// FromProxy reports whether a trusted proxy sent the request of ctx, whose
+// word about the client is then believed.
+func FromProxy(ctx context.Context) bool {
+	x := exchangeOf(ctx)
+	return x != nil && x.proxy
 }
 
 // ServerOf is the server that received the request of ctx, nil outside of

@@ -50,8 +50,11 @@ func examinePublicURL(ctx context.Context, cfg *Config, f *findings) {
 	if !ok {
 		return
 	}
-	o.examineClient(first)
-	o.examineHeaders(first)
+	if !o.examineCache(first) {
+		return // what is kept says nothing of the next request
+	}
+	o.examineClient()
+	o.examineHeaders()
 	o.examineLimit()
 	o.examineBody()
 	o.examineStream()
@@ -144,9 +147,20 @@ func (o *outside) expiry(cert *x509.Certificate) {
 	o.f.ok("tls", what)
 }
 
+// examineCache asks again: a second answer is another one.
+func (o *outside) examineCache(first *http.Response) bool {
+	res, _, err := o.probe("GET", nil)
+	if err == nil && (res.Header.Get("X-Request-Id") == first.Header.Get("X-Request-Id") || res.Header.Get("Age") != "") {
+		o.f.fault("cache", "The proxy keeps answers that are marked no-store.", "One user could be shown what is another's.", "Switch \"Cache Assets\" off, and:\nproxy_cache off;")
+		return false
+	}
+	o.f.ok("cache", "Nothing keeps answers on the way.")
+	return true
+}
+
 // examineClient asks whether the server knows who its clients are, and
 // whether a client can pretend to be another.
-func (o *outside) examineClient(*http.Response) {
+func (o *outside) examineClient() {
 	_, plain, err := o.probe("GET", nil)
 	if err != nil {
 		o.f.fault("client_address", "The server's view of a request could not be read: "+err.Error(), "", "")
@@ -159,7 +173,7 @@ func (o *outside) examineClient(*http.Response) {
 	case err == nil && forged.Client == forgedAddr:
 		o.f.fault("client_address", "A client can choose the address that the server sees.", "Limits and the audit log can be deceived.",
 			forwardLines+"\nand name only the proxy's own address in HOMEBASE_TRUSTED_PROXIES")
-	case (plain.ForwardedFor != "" || plain.RealIP != "") && plain.Client == peer:
+	case (plain.ForwardedFor != "" || plain.RealIP != "") && !plain.ProxyTrusted:
 		o.f.fault("trusted_proxies", fmt.Sprintf("The proxy at %s says who its clients are, and is not believed.", peer), shared,
 			"HOMEBASE_TRUSTED_PROXIES="+peer)
 	case !plain.ClientKnown || o.cfg.PublicURL.Scheme == "https" && plain.ForwardedFor == "" && plain.RealIP == "":
@@ -170,8 +184,8 @@ func (o *outside) examineClient(*http.Response) {
 }
 
 // examineHeaders asks whether credentials and cookies come through whole, in
-// both directions, and whether anything keeps answers.
-func (o *outside) examineHeaders(first *http.Response) {
+// both directions.
+func (o *outside) examineHeaders() {
 	res, seen, err := o.probe("GET", nil, header("Authorization", "Bearer doctor"), header("Cookie", probeCookie+"=doctor"))
 	if err != nil {
 		o.f.fault("headers", "A request with credentials did not arrive: "+err.Error(), "Nobody could sign in.", "Remove the access list from the proxy's host.")
@@ -193,11 +207,6 @@ func (o *outside) examineHeaders(first *http.Response) {
 	} else {
 		o.f.ok("cookies", "Cookies come through as they were set.")
 	}
-	if id := first.Header.Get("X-Request-Id"); id == "" || id == res.Header.Get("X-Request-Id") || res.Header.Get("Age") != "" {
-		o.f.fault("cache", "The proxy keeps answers that are marked no-store.", "One user could be shown what is another's.", "Switch \"Cache Assets\" off, and:\nproxy_cache off;")
-	} else {
-		o.f.ok("cache", "Nothing keeps answers on the way.")
-	}
 }
 
 // examineLimit announces a body larger than any disk. A proxy with a limit
@@ -206,7 +215,8 @@ func (o *outside) examineLimit() {
 	ctx, cancel := context.WithTimeout(o.ctx, probePause)
 	defer cancel()
 	body, hold := io.Pipe()
-	defer hold.Close()
+	// The transport waits for a body that it is reading, whatever the context.
+	defer context.AfterFunc(ctx, func() { hold.CloseWithError(context.Cause(ctx)) })()
 	res, _, err := o.send("POST", "/system/probe", body, func(r *http.Request) {
 		*r = *r.WithContext(ctx)
 		r.Header.Set(probeHeader, o.token)

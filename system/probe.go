@@ -23,6 +23,7 @@ type Seen struct {
 	Peer         string `json:"peer"`       // who connected
 	Client       string `json:"client"`     // whom the server takes for the client
 	ClientKnown  bool   `json:"client_known"`
+	ProxyTrusted bool   `json:"proxy_trusted"`
 	ForwardedFor string `json:"forwarded_for"`
 	RealIP       string `json:"real_ip"`
 	// Authorization and Cookie are whether the doctor's own arrived.
@@ -102,7 +103,7 @@ func (s *System) probe(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	_, err := r.Cookie(probeCookie)
 	seen := Seen{
-		RequestID: httpx.RequestID(ctx), Peer: r.RemoteAddr, ClientKnown: httpx.ClientNetwork(ctx).IsValid(),
+		RequestID: httpx.RequestID(ctx), Peer: r.RemoteAddr, ClientKnown: httpx.ClientNetwork(ctx).IsValid(), ProxyTrusted: httpx.FromProxy(ctx),
 		ForwardedFor: r.Header.Get("X-Forwarded-For"), RealIP: r.Header.Get("X-Real-Ip"),
 		Authorization: r.Header.Get("Authorization") != "", Cookie: err == nil,
 	}
