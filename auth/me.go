@@ -2,9 +2,7 @@ package auth
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"strings"
 
 	"homebase/audit"
 	"homebase/db"
@@ -68,7 +66,7 @@ func (a *Auth) getMe(w http.ResponseWriter, r *http.Request) error {
 	if caller.KeyID != uuid.Nil {
 		me.Permissions, me.Notices = caller.Permissions, []Notice{}
 	}
-	w.Header().Set("ETag", revisionTag(me.Revision))
+	w.Header().Set("ETag", httpx.RevisionTag(me.Revision))
 	return httpx.WriteJSON(w, http.StatusOK, me)
 }
 
@@ -95,7 +93,7 @@ func (a *Auth) patchMe(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if !ifMatch(r, acc.Revision) {
+		if !httpx.IfMatch(r.Header, httpx.RevisionTag(acc.Revision)) {
 			return httpx.ErrPreconditionFailed
 		}
 		if !in.Name.Set || in.Name.Value == acc.Name {
@@ -114,7 +112,7 @@ func (a *Auth) patchMe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("ETag", revisionTag(me.Revision))
+	w.Header().Set("ETag", httpx.RevisionTag(me.Revision))
 	return httpx.WriteJSON(w, http.StatusOK, me)
 }
 
@@ -133,22 +131,4 @@ func renameUser(ctx context.Context, q db.Querier, id uuid.UUID, name string) er
 -- name: auth.RenameUser
 UPDATE users SET name = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, id, name)
 	return err
-}
-
-// revisionTag is the strong ETag of a resource with revisions.
-func revisionTag(revision int64) string { return fmt.Sprintf(`"r%d"`, revision) }
-
-// ifMatch reports whether the request's If-Match, if any, allows a change of
-// a resource that is there at this revision (RFC 9110, section 13.1.1).
-func ifMatch(r *http.Request, revision int64) bool {
-	lines := r.Header.Values("If-Match")
-	if len(lines) == 0 {
-		return true
-	}
-	for tag := range strings.SplitSeq(strings.Join(lines, ","), ",") {
-		if tag = strings.TrimSpace(tag); tag == "*" || tag == revisionTag(revision) {
-			return true
-		}
-	}
-	return false
 }

@@ -131,7 +131,7 @@ func (a *Auth) roleRoutes() []httpx.Route {
 // answerRole shows the wildcard as what it stands for.
 func (a *Auth) answerRole(w http.ResponseWriter, status int, role Role) error {
 	role.Permissions = a.expand(role.Permissions)
-	w.Header().Set("ETag", revisionTag(role.Revision))
+	w.Header().Set("ETag", httpx.RevisionTag(role.Revision))
 	return httpx.WriteJSON(w, status, role)
 }
 
@@ -297,7 +297,7 @@ func (a *Auth) lockChangeable(ctx context.Context, tx pgx.Tx, r *http.Request) (
 		return Role{}, err
 	case role.Builtin:
 		return Role{}, errRoleBuiltin
-	case !ifMatch(r, role.Revision):
+	case !httpx.IfMatch(r.Header, httpx.RevisionTag(role.Revision)):
 		return Role{}, httpx.ErrPreconditionFailed
 	}
 	return role, nil

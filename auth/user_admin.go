@@ -100,7 +100,7 @@ func (a *Auth) answerUser(w http.ResponseWriter, r *http.Request, status int, id
 	if len(users) == 0 {
 		return httpx.ErrNotFound
 	}
-	w.Header().Set("ETag", revisionTag(users[0].Revision))
+	w.Header().Set("ETag", httpx.RevisionTag(users[0].Revision))
 	return httpx.WriteJSON(w, status, users[0])
 }
 
@@ -250,7 +250,7 @@ func (a *Auth) lockManaged(ctx context.Context, tx pgx.Tx, id uuid.UUID, r *http
 		return account{}, false, err
 	}
 	acc, err = lockAccount(ctx, tx, id)
-	if err == nil && r != nil && !ifMatch(r, acc.Revision) {
+	if err == nil && r != nil && !httpx.IfMatch(r.Header, httpx.RevisionTag(acc.Revision)) {
 		err = httpx.ErrPreconditionFailed
 	}
 	return acc, last, err

@@ -18,17 +18,16 @@ const maxRanges = 8
 // http.ServeContent does, which would refuse without a problem document.
 // What it lets pass it leaves in the request for ServeContent.
 func checkRead(h http.Header, tag string, modified time.Time, size int64) error {
-	if match := h.Values("If-Match"); len(match) > 0 {
-		if strings.HasPrefix(tag, "W/") {
-			tag = "" // a weak tag matches nothing but "*"
-		}
-		if !anyTag(match, []string{tag}) {
-			return httpx.ErrPreconditionFailed.With("If-Match names another version than the stored one.")
-		}
-	} else if t, err := http.ParseTime(h.Get("If-Unmodified-Since")); err == nil && modified.Truncate(time.Second).After(t) {
+	strong := tag
+	if strings.HasPrefix(tag, "W/") {
+		strong = "" // matches nothing but "*"
+	}
+	if !httpx.IfMatch(h, strong) {
+		return httpx.ErrPreconditionFailed.With("If-Match names another version than the stored one.")
+	} else if t, err := http.ParseTime(h.Get("If-Unmodified-Since")); err == nil && h.Get("If-Match") == "" && modified.Truncate(time.Second).After(t) {
 		return httpx.ErrPreconditionFailed.With("The content was changed since then.")
 	}
-	if notModified(h, tag) {
+	if httpx.IfNoneMatch(h, tag) {
 		return nil // 304 goes before the range
 	}
 	spec, ok := strings.CutPrefix(h.Get("Range"), "bytes=")
@@ -52,20 +51,6 @@ func checkRead(h http.Header, tag string, modified time.Time, size int64) error 
 		return &p
 	}
 	return nil
-}
-
-// notModified reports whether If-None-Match names the tag, weakly compared.
-func notModified(h http.Header, tag string) bool {
-	weak := strings.TrimPrefix(tag, "W/")
-	for _, list := range h.Values("If-None-Match") {
-		for have := range strings.SplitSeq(list, ",") {
-			have = strings.TrimSpace(have)
-			if have == "*" || strings.TrimPrefix(have, "W/") == weak {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // checkRange reads one range of a bytes range set. "-0" is well formed and

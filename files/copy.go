@@ -233,7 +233,8 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 		return it, err
 	}
 	top := f.stagingPath(owner, op)
-	drop := func(ctx context.Context) {
+	var drop func(ctx context.Context)
+	drop = func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 		defer cancel()
 		err := f.disk.root.RemoveAll(top)
@@ -241,7 +242,8 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 			err = errors.Join(err, release(ctx, f.db, owner, op))
 		}
 		if err != nil {
-			f.log.WarnContext(ctx, "a copy that came to nothing could not be cleared away", "op", op, "error", err)
+			f.log.WarnContext(ctx, "a copy that came to nothing could not be cleared away yet", "op", op, "error", err)
+			f.own.undoLater(op, drop)
 		}
 	}
 	if err = f.makeStaging(path.Dir(top)); err == nil {

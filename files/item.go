@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"path"
-	"strconv"
 	"strings"
 	"time"
 
@@ -65,7 +64,7 @@ func (it *item) isFile() bool { return it.Kind == fileKind }
 func (it *item) contentTag() string { return `"` + hex.EncodeToString(it.SHA256) + `"` }
 
 // tag is the ETag of the item as a resource.
-func (it *item) tag() string { return `"r` + strconv.FormatInt(it.Revision, 10) + `"` }
+func (it *item) tag() string { return httpx.RevisionTag(it.Revision) }
 
 // itemBody is an item on the wire.
 type itemBody struct {
@@ -219,31 +218,14 @@ func itemLocation(id uuid.UUID) string {
 	return path.Join(httpx.Prefix, "files/items", id.String())
 }
 
-// precondition holds If-Match and If-None-Match (RFC 9110, section 13) against
-// what is there; tags is empty when nothing is. Both compare strongly: a weak
-// tag never matches.
+// precondition holds If-Match and If-None-Match against what is there; tags is
+// empty when nothing is.
 func precondition(h http.Header, tags ...string) error {
-	if match := h.Values("If-Match"); len(match) > 0 && !anyTag(match, tags) {
+	if !httpx.IfMatch(h, tags...) {
 		return httpx.ErrPreconditionFailed.With("If-Match names another version than the stored one. Read it again before you change it.")
 	}
-	if none := h.Values("If-None-Match"); len(none) > 0 && anyTag(none, tags) {
+	if httpx.IfNoneMatch(h, tags...) {
 		return httpx.ErrPreconditionFailed.With("If-None-Match forbids to replace what is there already.")
 	}
 	return nil
-}
-
-// anyTag reports whether a list of entity tags names one of tags; "*" names
-// whatever is there.
-func anyTag(values, tags []string) bool {
-	for _, list := range values {
-		for tag := range strings.SplitSeq(list, ",") {
-			tag = strings.TrimSpace(tag)
-			for _, have := range tags {
-				if tag == "*" || tag == have {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }

@@ -23,13 +23,13 @@ var errNoPreview = httpx.NewProblem(415, "no_preview", "There is no preview of t
 const (
 	// maxEncoded is how large the file of a picture may be in bytes.
 	maxEncoded = 128 << 20
-	// maxDecoded is how much memory in bytes decoding may take: 112 million
-	// pixels of an ordinary JPEG, 22 million of a progressive one, 56 million
-	// of a PNG.
-	maxDecoded = 336 << 20
+	// maxDecoded is how much memory in bytes decoding may take: 67 million
+	// pixels of an ordinary JPEG or a GIF, 13 million of a progressive JPEG,
+	// 33 million of a PNG.
+	maxDecoded = 192 << 20
 	// drawTime bounds the work. A progressive JPEG can ask for any amount of
 	// it: each of its scans touches every pixel and may take a few bytes.
-	drawTime = 15 * time.Second
+	drawTime = 20 * time.Second
 	// muchMemory in bytes is given back to the machine at once.
 	muchMemory = 16 << 20
 
@@ -87,21 +87,20 @@ func drawSmall(file *os.File, length int64, size int) ([]byte, error) {
 }
 
 // pixelCost is how many bytes of memory a pixel takes at most while it is
-// decoded: more than in the end, because of what decoders hold beside.
+// decoded: more than in the end, because of what decoders hold beside. A GIF's
+// takes one, and time like the others'.
 func pixelCost(format string, model color.Model, sequential bool) int64 {
 	switch {
-	case format == "gif":
-		return 1
 	case format == "png" && (model == color.RGBA64Model || model == color.NRGBA64Model || model == color.Gray16Model):
 		return 12 // 8, and half of it again for a pass of an interlaced one
 	case format == "png":
 		return 6
-	case model != color.YCbCrModel && model != color.GrayModel:
-		return 24 // four components with their coefficients, and a conversion
-	case sequential:
+	case format == "gif" || sequential && (model == color.YCbCrModel || model == color.GrayModel):
 		return 3
+	case model == color.YCbCrModel || model == color.GrayModel:
+		return 15 // coefficients of four bytes for each of three components
 	}
-	return 15 // coefficients of four bytes for each of three components
+	return 24 // coefficients for four, and a conversion
 }
 
 // timedReader fails when its time is over.

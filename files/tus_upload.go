@@ -236,6 +236,7 @@ func (f *Files) expireUploads(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failures error // of one upload, which holds up no other
 	for _, h := range list {
 		x, err := f.seize(ctx, h.owner, h.op)
 		if err != nil {
@@ -246,20 +247,19 @@ func (f *Files) expireUploads(ctx context.Context) error {
 			err = f.discard(ctx, x.upload, uploadExpired, keepEnded)
 		}
 		x.letGo()
-		if err != nil {
-			return err
-		}
+		failures = errors.Join(failures, err)
 	}
 	if list, err = db.All(ctx, f.db, scanHeld, ended); err != nil {
 		return err
 	}
-	ids := make([]uuid.UUID, len(list))
-	for i, h := range list {
-		ids[i] = h.op
+	ids := make([]uuid.UUID, 0, len(list))
+	for _, h := range list {
 		if err := ignoreNotExist(f.disk.root.Remove(uploadPath(h.owner, h.op))); err != nil {
-			return err
+			failures = errors.Join(failures, err)
+			continue
 		}
+		ids = append(ids, h.op)
 	}
 	_, err = db.Exec(ctx, f.db, forget, ids)
-	return err
+	return errors.Join(failures, err)
 }

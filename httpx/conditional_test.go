@@ -29,10 +29,10 @@ func TestConditional_TagsAreComparedAsTheRFCSays(t *testing.T) {
 			r.Header.Add("If-Match", line)
 			r.Header.Add("If-None-Match", line)
 		}
-		if got := httpx.IfMatch(r, tag); got != row.match {
+		if got := httpx.IfMatch(r.Header, tag); got != row.match {
 			t.Errorf("If-Match %q: %v", row.lines, got)
 		}
-		if got := httpx.IfNoneMatch(r, tag); got != row.none {
+		if got := httpx.IfNoneMatch(r.Header, tag); got != row.none {
 			t.Errorf("If-None-Match %q: %v", row.lines, got)
 		}
 	}

@@ -22,7 +22,7 @@ func (p *Rendition) Serve(w http.ResponseWriter, r *http.Request, cacheControl s
 	h := w.Header()
 	h.Set("Cache-Control", cacheControl)
 	h.Set("ETag", p.Tag)
-	if IfNoneMatch(r, p.Tag) {
+	if IfNoneMatch(r.Header, p.Tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}

@@ -102,7 +102,7 @@ func (g *page) serve(w http.ResponseWriter, r *http.Request, cacheControl string
 	if g.zipped.bytes != nil && acceptsGzip(r.Header.Get("Accept-Encoding")) {
 		chosen = g.zipped
 	}
-	if httpx.IfNoneMatch(r, g.plain.tag) || g.zipped.bytes != nil && httpx.IfNoneMatch(r, g.zipped.tag) {
+	if httpx.IfNoneMatch(r.Header, g.plain.tag) || g.zipped.bytes != nil && httpx.IfNoneMatch(r.Header, g.zipped.tag) {
 		h.Set("Vary", vary)
 		h.Set("ETag", chosen.tag)
 		w.WriteHeader(http.StatusNotModified)

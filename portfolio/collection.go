@@ -313,7 +313,7 @@ func (k *collection[T, F, P]) matched(c *content, r *http.Request) (P, error) {
 }
 
 func matches(r *http.Request, revision int64) error {
-	if !httpx.IfMatch(r, httpx.RevisionTag(revision)) {
+	if !httpx.IfMatch(r.Header, httpx.RevisionTag(revision)) {
 		return httpx.ErrPreconditionFailed.With("If-Match names another revision than the stored one; read it again.")
 	}
 	return nil
