@@ -25,8 +25,9 @@ const (
 )
 
 // How many wrong guesses are free before each further one has to wait: 30
-// seconds, doubled with every one up to 15 minutes. A day after the last, all
-// is forgotten.
+// seconds, doubled with every one up to 15 minutes. An hour without a try
+// forgives one, for an address in daily use never has a day of rest; a day
+// after the last, all is forgotten.
 const (
 	guessesOfAccount = 5
 	guessesOfAddress = 20
@@ -61,7 +62,8 @@ type Guess struct {
 //
 // A device that is already trusted, because it is signed in as user or carries
 // the mark of an earlier sign-in, is counted apart from everyone else: nobody
-// can shut a user out of it. Addresses that are not known are not counted, nor
+// can shut a user out of it. Codes, for which the password was given already,
+// are counted for all of these devices together. Addresses that are not known are not counted, nor
 // is a trusted proxy's own.
 func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (Guess, error) {
 	var g Guess
@@ -73,7 +75,13 @@ func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (Gue
 	var free []int
 	// The order in which the rows are locked, here and in Right.
 	if account != "" {
-		g.account = a.guessKey(kind, account, device)
+		apart := device
+		if kind == guessCode && device != "" {
+			// Marks can be collected with the password alone, before TOTP is
+			// turned on: five tries for each would find six digits soon.
+			apart = "known"
+		}
+		g.account = a.guessKey(kind, account, apart)
 		keys, free = append(keys, g.account), append(free, guessesOfAccount)
 	}
 	if network := httpx.ClientNetwork(ctx); network.IsValid() && device == "" {
@@ -97,7 +105,9 @@ SELECT n.key, 1 - n.free, clock_timestamp()
   FROM unnest($1::bytea[], $2::integer[]) WITH ORDINALITY AS n (key, free, place)
  ORDER BY n.place
     ON CONFLICT (key) DO UPDATE
-   SET excess = CASE WHEN g.last_at > clock_timestamp() - $3::interval THEN g.excess + 1 ELSE excluded.excess END,
+   SET excess = CASE WHEN g.last_at > clock_timestamp() - $3::interval
+                     THEN greatest(excluded.excess, g.excess + 1 - greatest(0, floor(extract(epoch FROM clock_timestamp() - g.last_at) / 3600))::integer)
+                     ELSE excluded.excess END,
        last_at = clock_timestamp()
  WHERE g.excess < 0 OR g.last_at + `+guessWait+` <= clock_timestamp()`, keys, free, guessMemory)
 	if err != nil || counted == int64(len(keys)) {

@@ -278,6 +278,54 @@ func TestGuess_RightSecretsDoNotUseUpAnAddress(t *testing.T) {
 	}
 }
 
+func TestGuess_AnAddressInDailyUseIsForgivenToo(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	wrong := func() *httpxtest.Answer {
+		return e.Client(t).Do("POST", "/auth/login", object{"link_token": "x", "mode": "token"})
+	}
+	for range 19 {
+		wrong().WantProblem(t, 401, "invalid_credentials")
+	}
+	for range 3 { // never a day without somebody who signs in
+		exec(t, e.DB, `UPDATE guesses SET last_at = last_at - interval '12 hours'`)
+		login(t, e, "ada@example.com", "").Want(t, 200)
+	}
+	for range 5 {
+		wrong().WantProblem(t, 401, "invalid_credentials")
+	}
+	login(t, e, "ada@example.com", "").Want(t, 200)
+}
+
+// TestGuess_CollectedMarksAreNoMoreTriesAtACode: whoever has the password
+// signs in many times before its owner turns TOTP on.
+func TestGuess_CollectedMarksAreNoMoreTriesAtACode(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	var marked []*httpxtest.Client
+	for range 2 {
+		c := e.Client(t).KeepCookies()
+		c.Do("POST", "/auth/login", credentials("ada@example.com", authtest.Password, "cookie"), browser).Want(t, 200)
+		marked = append(marked, c)
+	}
+	c := e.SignIn(t, "ada@example.com")
+	var begun auth.TOTPSecret
+	c.Do("POST", "/auth/totp", nil).Want(t, 200).JSON(t, &begun)
+	c.Do("POST", "/auth/totp/confirm", object{"code": code(t, begun.Secret, 0)}).Want(t, 200)
+	guess := func(i int) *httpxtest.Answer {
+		in := with("000000", credentials("ada@example.com", authtest.Password, "cookie"))
+		return marked[i%2].Do("POST", "/auth/login", in, browser)
+	}
+	for i := range 5 {
+		guess(i).WantProblem(t, 401, "wrong_code")
+	}
+	freeze(t, e)
+	guess(0).WantProblem(t, 429, "rate_limited")
+	guess(1).WantProblem(t, 429, "rate_limited")
+}
+
 func TestGuess_NamesNobodyAndIsSwept(t *testing.T) {
 	t.Parallel()
 	e := authtest.Start(t, nil)

@@ -69,7 +69,7 @@ func (a *Auth) joinRoutes() []httpx.Route {
 		{Pattern: "GET /auth/invitations", Access: manage, Rate: httpx.RateRead,
 			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Invitation]{}}}, Query: []string{"limit", "cursor"},
 			Summary: "The invitations that wait", Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: a.listInvitations},
-		{Pattern: "POST /auth/invitations", Access: manage, Rate: httpx.RateWrite,
+		{Pattern: "POST /auth/invitations", Access: manage.Recent(), Rate: httpx.RateWrite,
 			Body: 64 << 10, Request: NewInvitation{}, Responses: []httpx.Response{{Status: 201, Body: Invitation{}, Headers: []string{"Location"}}},
 			Summary:  "Invite somebody to join, with roles and quota",
 			Problems: []*httpx.Problem{errRegistrationClosed, errEmailTaken}, Handler: a.invite},

@@ -115,7 +115,7 @@ func (a *Auth) checkPermissions(f *httpx.Fields, permissions []string) []string 
 			f.Add(fmt.Sprintf("#/permissions/%d", i), "unknown", "There is no such permission.")
 		}
 	}
-	sorted := slices.Clone(permissions)
+	sorted := append([]string{}, permissions...) // an empty list is not NULL
 	slices.Sort(sorted)
 	return slices.Compact(sorted)
 }

@@ -45,6 +45,11 @@ func TestRole_IsMadeChangedAndDeleted(t *testing.T) {
 	c.Do("PATCH", "/auth/roles/editor", object{"permissions": nil}, guarded).WantProblem(t, 412, "precondition_failed")
 	c.Do("DELETE", "/auth/roles/editor", nil, guarded).WantProblem(t, 412, "precondition_failed")
 	c.Do("GET", "/auth/roles/editor", nil).Want(t, 200).JSON(t, &role)
+	c.Do("PATCH", "/auth/roles/editor", object{"permissions": nil}).Want(t, 200).JSON(t, &role)
+	if len(role.Permissions) != 0 {
+		t.Errorf("null leaves %v", role.Permissions)
+	}
+	c.Do("PATCH", "/auth/roles/editor", object{"permissions": []string{"inbox:read"}}).Want(t, 200)
 
 	names := func(query string) (names []string) {
 		var list httpx.List[auth.Role]
@@ -71,7 +76,7 @@ func TestRole_IsMadeChangedAndDeleted(t *testing.T) {
 	c.Do("DELETE", "/auth/roles/editor", nil).WantProblem(t, 404, "not_found")
 	c.Do("GET", "/auth/roles/editor", nil).WantProblem(t, 404, "not_found")
 	got := query(t, e.DB, `SELECT action || ':' || (details->>'added') || ':' || (details->>'removed') FROM audit_events WHERE details ? 'added' ORDER BY at`)
-	if fmt.Sprint(got) != "[role.created:portfolio:write projects.analytics:read: role.updated:inbox:read:portfolio:write projects.analytics:read role.deleted::inbox:read]" {
+	if fmt.Sprint(got) != "[role.created:portfolio:write projects.analytics:read: role.updated:inbox:read:portfolio:write projects.analytics:read role.updated::inbox:read role.updated:inbox:read: role.deleted::inbox:read]" {
 		t.Errorf("recorded: %v", got)
 	}
 }

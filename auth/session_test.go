@@ -115,6 +115,18 @@ func TestLogout_AlwaysSucceedsAndClearsTheCookies(t *testing.T) {
 	me(t, e, g.AccessToken, 200)
 }
 
+func TestLogout_ManyCookiesAreNotAsManyQueries(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	cookies := "__Host-rt=" + e.Grant(t, "ada@example.com").RefreshToken
+	before := e.DB.Stat().AcquireCount()
+	e.Client(t).Do("POST", "/auth/logout", nil, browser, httpxtest.WithHeader("Cookie", cookies+strings.Repeat("; "+cookies, 100))).Want(t, 204)
+	if n := e.DB.Stat().AcquireCount() - before; n > 10 {
+		t.Errorf("one request without a sign-in took %d connections", n)
+	}
+}
+
 func TestSession_KnowingOneAsksTheDatabaseNothing(t *testing.T) {
 	t.Parallel()
 	e := authtest.Start(t, nil)

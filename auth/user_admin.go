@@ -272,6 +272,9 @@ func (a *Auth) recordUpdate(ctx context.Context, tx pgx.Tx, acc account, name, s
 		if _, err := endSessionsOf(ctx, tx, acc.ID, uuid.Nil, "disabled"); err != nil {
 			return err
 		}
+		if err := killTokens(ctx, tx, acc.ID); err != nil {
+			return err
+		}
 	}
 	if quota.Set {
 		value, text := &quota.Value, strconv.FormatInt(quota.Value, 10)
