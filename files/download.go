@@ -203,7 +203,7 @@ func (f *Files) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c
 	describe(h, c.item.Name, *c.item.MediaType)
 	// A private answer may be kept by the browser, which asks each time.
 	h.Set("Cache-Control", "private, no-cache")
-	if r.Method == http.MethodGet && !notModified(r.Header, tag) {
+	if r.Method == http.MethodGet && !httpx.IfNoneMatch(r.Header, tag) {
 		if err := permit(sendsFirst(r.Header, tag, c.info.Size())); err != nil {
 			return err
 		}

@@ -205,7 +205,7 @@ LOCK TABLE flags IN SHARE ROW EXCLUSIVE MODE`)
 		if err != nil && !errors.Is(err, db.ErrNotFound) {
 			return err
 		}
-		if there && (!httpx.IfMatch(r, httpx.RevisionTag(before.Revision)) || r.Method == http.MethodPut && httpx.IfNoneMatch(r, httpx.RevisionTag(before.Revision))) ||
+		if there && (!httpx.IfMatch(r.Header, httpx.RevisionTag(before.Revision)) || r.Method == http.MethodPut && httpx.IfNoneMatch(r.Header, httpx.RevisionTag(before.Revision))) ||
 			!there && r.Header.Get("If-Match") != "" {
 			return httpx.ErrPreconditionFailed
 		}

@@ -155,7 +155,7 @@ SELECT changed, revision FROM limits FOR UPDATE`)
 		if err != nil {
 			return err
 		}
-		if !httpx.IfMatch(r, httpx.RevisionTag(before.Revision)) {
+		if !httpx.IfMatch(r.Header, httpx.RevisionTag(before.Revision)) {
 			return httpx.ErrPreconditionFailed
 		}
 		saved, err = db.One(ctx, tx, scanLimits, `

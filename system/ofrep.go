@@ -126,7 +126,7 @@ func (s *System) evaluateFlags(w http.ResponseWriter, r *http.Request) error {
 	sum := sha256.Sum256(text)
 	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
 	w.Header().Set("ETag", tag)
-	if httpx.IfNoneMatch(r, tag) {
+	if httpx.IfNoneMatch(r.Header, tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}

@@ -24,7 +24,7 @@ func WithContract(routes []httpx.Route) []httpx.Route {
 			tag := fmt.Sprintf(`"%x"`, sha256.Sum256(contract))
 			w.Header().Set("Cache-Control", "public, max-age=300")
 			w.Header().Set("ETag", tag)
-			if httpx.IfNoneMatch(r, tag) {
+			if httpx.IfNoneMatch(r.Header, tag) {
 				w.WriteHeader(http.StatusNotModified)
 				return nil
 			}

@@ -1,0 +1,243 @@
+package files
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// A search finds the caller's items whose names hold every word of q, however
+// they are written as to case, in the order of the names. A word of three
+// characters or more is found anywhere in a name, by items_search_idx: its
+// keys are all runs of three characters with the owner before them, so other
+// people's names cost nothing. (The trigrams of pg_trgm are made of letters
+// alone, and in the locale C only those of ASCII are letters.) With shorter
+// words alone, names are found that begin with the first of them.
+//
+// What the index finds has to be read and sorted for each page, so it is asked
+// for so much alone. Where it finds more, a page is soon full: then the
+// owner's names are walked in their order by items_name_sort_idx.
+
+const (
+	// keyLength is how many characters a key of items_search_idx has.
+	keyLength = 3
+	mostQuery = 1000 // bytes of q
+	// mostSorted is how many items are read to sort them.
+	mostSorted = 5000
+)
+
+// criteria are the conditions of a search as SQL.
+type criteria struct {
+	ids  []uuid.UUID // of the items to choose from; nil: all of the owner
+	sql  strings.Builder
+	args []any
+}
+
+// add appends a condition; %d is the number of its parameter.
+func (c *criteria) add(condition string, arg any) {
+	c.args = append(c.args, arg)
+	fmt.Fprintf(&c.sql, "\n AND "+condition, len(c.args))
+}
+
+// getSearch is GET /files/search.
+func (f *Files) getSearch(w http.ResponseWriter, r *http.Request, v visit) error {
+	filters := r.URL.Query()
+	filters.Del("cursor")
+	filters.Del("limit")
+	page, err := httpx.PageOf(r, v.owner.String(), filters.Encode())
+	if err != nil {
+		return err
+	}
+	c := criteria{args: []any{v.owner, page.Limit + 1}}
+	if err := f.addWords(r.Context(), &c, v.owner, filters.Get("q")); err != nil {
+		return err
+	}
+	if err := f.addFilters(r.Context(), &c, v.owner, filters); err != nil {
+		return err
+	}
+	if page.After != nil {
+		name, id, err := placeAfter(page.After, func(s string) (any, error) { return s, nil })
+		if err != nil {
+			return err
+		}
+		c.add(`i.name_sort >= $%d`, name)
+		c.add(fmt.Sprintf(`(i.name_sort, i.id) > ($%d, $%%d)`, len(c.args)), id)
+	}
+	found, err := searchItems(r.Context(), f.db, c)
+	if err != nil {
+		return err
+	}
+	list := httpx.ListOf(page, found, func(h hit) []string { return []string{h.sort, h.ID.String()} })
+	bodies := make([]itemBody, len(list.Items))
+	for i, h := range list.Items {
+		bodies[i] = h.body(h.path)
+	}
+	return httpx.WriteJSON(w, http.StatusOK, httpx.List[itemBody]{Items: bodies, NextCursor: list.NextCursor})
+}
+
+// hit is a found item with the key of its name.
+type hit struct {
+	placed
+	sort string
+}
+
+// searchItems reads a page. What lies below something trashed is told by its
+// folder, and there are fewer folders in the trash than files anywhere.
+func searchItems(ctx context.Context, q db.Querier, c criteria) ([]hit, error) {
+	sql, args := c.query()
+	return db.All(ctx, q, func(row pgx.Row) (h hit, err error) {
+		err = row.Scan(append(h.fields(), &h.path, &h.sort)...)
+		return h, err
+	}, sql, args...)
+}
+
+func (c *criteria) query() (sql string, args []any) {
+	// Planned anew each time: what is good depends on the words.
+	args = append([]any{pgx.QueryExecModeDescribeExec}, c.args...)
+	from := `items i`
+	if c.ids != nil {
+		args = append(args, c.ids)
+		// OFFSET 0: one by one, by their ids.
+		from = fmt.Sprintf(`unnest($%d::uuid[]) AS f (id) CROSS JOIN LATERAL (
+		        SELECT i.id, i.owner_id, i.parent_id, i.kind, i.name_sort, i.size, i.media_type, i.updated_at, i.trashed_at
+		          FROM items i WHERE i.id = f.id OFFSET 0) AS i`, len(c.args)+1)
+	}
+	return `-- name: files.Search
+		WITH RECURSIVE gone AS (
+		    SELECT i.id FROM items i WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND i.kind = 0
+		    UNION
+		    SELECT c.id FROM gone g JOIN items c ON c.parent_id = g.id AND c.kind = 0 AND c.trashed_at IS NULL
+		), hits AS (
+		    SELECT i.id
+		      FROM ` + from + `
+		     WHERE i.owner_id = $1 AND i.trashed_at IS NULL AND i.parent_id IS NOT NULL
+		       AND i.parent_id NOT IN (SELECT g.id FROM gone g)` + c.sql.String() + `
+		     ORDER BY i.name_sort, i.id LIMIT $2
+		)
+		SELECT ` + itemColumns + `, ` + pathColumn + `, i.name_sort
+		  FROM hits h JOIN items i ON i.id = h.id
+		 ORDER BY i.name_sort, i.id`, args
+}
+
+// searchKeys are the keys of items_search_idx that names with these words have.
+func searchKeys(owner uuid.UUID, words []string) (keys []string) {
+	for _, word := range words {
+		letters := []rune(word)
+		for i := keyLength; i <= len(letters); i++ {
+			keys = append(keys, owner.String()+string(letters[i-keyLength:i]))
+		}
+	}
+	return keys
+}
+
+const itemsByKeys = `-- name: files.ItemsByKeys
+	SELECT i.id FROM items i
+	 WHERE name_keys(i.owner_id, i.name_sort) @> $1::text[] AND i.trashed_at IS NULL LIMIT $2`
+
+// idsByKeys asks the index; nil when it finds too much.
+func idsByKeys(ctx context.Context, q db.Querier, keys []string) ([]uuid.UUID, error) {
+	ids, err := db.All(ctx, q, db.Value[uuid.UUID], itemsByKeys, pgx.QueryExecModeDescribeExec, keys, mostSorted+1)
+	if len(ids) > mostSorted {
+		ids = nil
+	}
+	return ids, err
+}
+
+// addWords demands the words of q in the name.
+func (f *Files) addWords(ctx context.Context, c *criteria, owner uuid.UUID, q string) error {
+	if len(q) > mostQuery {
+		return httpx.ErrInvalidParameter.With("q is too long; give fewer words.")
+	}
+	q = strings.ToLower(q)
+	if strings.ContainsFunc(q, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		// As the names are kept.
+		const sql = `-- name: files.NormalizeQuery
+			SELECT normalize($1, NFC)`
+		var err error
+		if q, err = db.One(ctx, f.db, db.Value[string], sql, q); err != nil {
+			return err
+		}
+	}
+	words := strings.Fields(q)
+	keys := searchKeys(owner, words)
+	if len(words) == 0 {
+		return nil
+	}
+	c.add(`NOT EXISTS (SELECT FROM unnest($%d::text[]) AS w WHERE strpos(i.name_sort, w) = 0)`, words)
+	if len(keys) == 0 {
+		c.add(`i.name_sort ^@ $%d`, words[0])
+		return nil
+	}
+	var err error
+	c.ids, err = idsByKeys(ctx, f.db, keys)
+	return err
+}
+
+// addFilters demands what the other parameters ask for.
+func (f *Files) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, filters url.Values) error {
+	switch kind := filters.Get("type"); kind {
+	case "":
+	case "file":
+		c.add(`i.kind = $%d`, fileKind)
+	case "folder":
+		c.add(`i.kind = $%d`, folderKind)
+	default:
+		return httpx.ErrInvalidParameter.With("type is file or folder.")
+	}
+	if media := filters.Get("media_type"); media != "" {
+		if family, all := strings.CutSuffix(media, "/*"); all {
+			c.add(`i.media_type ^@ $%d`, family+"/")
+		} else {
+			c.add(`i.media_type = $%d`, media)
+		}
+	}
+	for name, condition := range map[string]string{"min_size": `i.size >= $%d`, "max_size": `i.size <= $%d`} {
+		if s := filters.Get(name); s != "" {
+			n, err := strconv.ParseInt(s, 10, 64)
+			if err != nil {
+				return httpx.ErrInvalidParameter.With(name + " is a number of bytes.")
+			}
+			c.add(condition, n)
+		}
+	}
+	for name, condition := range map[string]string{"modified_after": `i.updated_at > $%d`, "modified_before": `i.updated_at < $%d`} {
+		if s := filters.Get(name); s != "" {
+			at, err := time.Parse(time.RFC3339, s)
+			if err != nil {
+				return httpx.ErrInvalidParameter.With(name + " is a time as 2006-01-02T15:04:05Z.")
+			}
+			c.add(condition, at)
+		}
+	}
+	s := filters.Get("folder_id")
+	if s == "" {
+		return nil
+	}
+	id, err := uuid.Parse(s)
+	if err != nil {
+		return httpx.ErrInvalidParameter.With("folder_id is the id of a folder.")
+	}
+	if _, err := itemByID(ctx, f.db, owner, id); err != nil {
+		return err
+	}
+	// As a filter, whatever it might save as a join: of a large folder nearly
+	// all would be read.
+	c.add(`(i.parent_id IN (
+		WITH RECURSIVE below AS (
+		    SELECT $%d::uuid AS id
+		    UNION ALL
+		    SELECT c.id FROM below b JOIN items c ON c.parent_id = b.id AND c.kind = 0 AND c.trashed_at IS NULL
+		) SELECT b.id FROM below b)) IS TRUE`, id)
+	return nil
+}
