@@ -128,7 +128,6 @@ func (s *System) examineDatabase(ctx context.Context, cfg *Config, f *findings) 
 		version                              int
 		encoding, user, login, fsync, commit string
 		now                                  time.Time
-		marker                               *string
 	}
 	began := time.Now()
 	d, err := db.One(ctx, s.DB, func(row pgx.Row) (d facts, err error) {
