@@ -2,6 +2,7 @@ package files
 
 import (
 	"net/http"
+	"slices"
 
 	"homebase/httpx"
 )
@@ -30,7 +31,7 @@ func (f *Files) Routes() []httpx.Route {
 		puts  = append([]*httpx.Problem{errNotFolder, errNotFile, errNameConflict, errParentMissing, errQuota, errNoSpace, errExpiry,
 			errInvalidDigest, errDigestMismatch, errContentRange, errContentCoding, httpx.ErrPreconditionFailed}, named...)
 	)
-	return append(append(f.tusRoutes(named), f.shareRoutes(reads, puts, content, zipped)...), []httpx.Route{
+	return slices.Concat(f.tusRoutes(named), f.shareRoutes(reads, puts, content, zipped), f.feedRoutes(found), []httpx.Route{
 		{Pattern: "GET /files/items/{id}", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "A file or folder", Responses: []httpx.Response{anItem}, Problems: found,
 			Handler: f.visitor(f.getItem)},
@@ -118,20 +119,27 @@ func (f *Files) Routes() []httpx.Route {
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[itemBody]{}}},
 			Problems:  append([]*httpx.Problem{httpx.ErrInvalidCursor}, found...),
 			Handler:   f.visitor(f.getSearch)},
-		{Pattern: "GET /files/changes", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
-			Summary: "What has changed since a cursor, in the order of the commits", Query: []string{"cursor", "limit"},
-			Responses: []httpx.Response{{Status: http.StatusOK, Body: changesBody{}}},
-			Problems:  append([]*httpx.Problem{httpx.ErrInvalidCursor, errCursorExpired}, found...),
-			Handler:   f.visitor(f.getChanges)},
-		{Pattern: "GET /files/events", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
-			Summary: "The same as it happens: server-sent events", Query: []string{"cursor"},
-			Responses: []httpx.Response{{Status: http.StatusOK, Type: "text/event-stream", Headers: []string{"X-Accel-Buffering"}}},
-			Problems:  append([]*httpx.Problem{httpx.ErrInvalidCursor, errCursorExpired}, found...),
-			Handler:   f.visitor(f.getEvents)},
 		{Pattern: "POST /files/scan", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Take over what was changed on the disk in a folder", Request: scanRequest{},
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: scanReport{}}},
 			Problems:  append([]*httpx.Problem{errNotFolder, errMassAbsence}, found...),
 			Handler:   f.visitor(f.postScan)},
-	}...)
+	})
+}
+
+// feedRoutes are the two doors to the change feed.
+func (f *Files) feedRoutes(found []*httpx.Problem) []httpx.Route {
+	expires := append([]*httpx.Problem{httpx.ErrInvalidCursor, errCursorExpired}, found...)
+	return []httpx.Route{
+		{Pattern: "GET /files/changes", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
+			Summary: "What has changed since a cursor, in the order of the commits", Query: []string{"cursor", "limit"},
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: changesBody{}}},
+			Problems:  expires,
+			Handler:   f.visitor(f.getChanges)},
+		{Pattern: "GET /files/events", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
+			Summary: "The same as it happens: server-sent events", Query: []string{"cursor"},
+			Responses: []httpx.Response{{Status: http.StatusOK, Type: "text/event-stream", Headers: []string{"X-Accel-Buffering"}}},
+			Problems:  expires,
+			Handler:   f.visitor(f.getEvents)},
+	}
 }
