@@ -200,14 +200,14 @@ func (e *env) insert(t *testing.T, days, visitors int) {
 func TestRollUp_KeepsTheCountsAndDropsTheViews(t *testing.T) {
 	t.Parallel()
 	e := start(t)
-	e.insert(t, 40, 2)
+	e.insert(t, 70, 2)
 	e.RunJob(t, job)
 	if n := value[int](t, e, `SELECT count(DISTINCT date_trunc('day', at)) FROM views`); n != 7 {
 		t.Errorf("the views of %d days are left, want 7", n)
 	}
 	e.RunJob(t, job)
 	// An hour of a page, the total, a referrer and a device each, and a day of three pages.
-	if n := value[int](t, e, `SELECT count(*) FROM rollups`); n != 40*(24*4+6) {
+	if n := value[int](t, e, `SELECT count(*) FROM rollups WHERE grain <> 'month'`); n != 70*(24*4+6) {
 		t.Errorf("%d rows are kept, whose number does not depend on how many views there were", n)
 	}
 	yesterday := time.Now().UTC().AddDate(0, 0, -1)
@@ -220,6 +220,11 @@ func TestRollUp_KeepsTheCountsAndDropsTheViews(t *testing.T) {
 	}
 	if len(s.Items) != 30 || len(s.Pages) != 3 || s.Pages[0].Views != 30*16 {
 		t.Errorf("%d days, and the pages are %+v", len(s.Items), s.Pages)
+	}
+	// More than two months, of which at least one is whole.
+	long := "?from=" + yesterday.AddDate(0, 0, -64).Format(time.DateOnly) + "&to=" + yesterday.Format(time.DateOnly)
+	if p := e.stats(t, long).Pages; len(p) != 3 || p[0].Views != 65*16 || p[2].Visitors != 65*2 {
+		t.Errorf("the pages of 65 days are %+v", p)
 	}
 	var views, visitors int64
 	for _, c := range e.stats(t, query+"&by=month").Items {

@@ -86,6 +86,19 @@ func (a *app) countDay(ctx context.Context, day time.Time) error {
 			  LEFT JOIN kept k ON k.site = n.site AND k.kind = n.kind AND k.name = n.name
 			 CROSS JOIN (VALUES ('hour'), ('day')) AS g (grain)
 			 GROUP BY 1, 2, 3, 4, 5`, day, maxNames)
+		if err != nil {
+			return err
+		}
+		if _, err := db.Exec(ctx, tx, `-- name: analytics.ForgetMonth
+			DELETE FROM rollups WHERE grain = 'month' AND at = date_trunc('month', $1::timestamptz)`, day); err != nil {
+			return err
+		}
+		_, err = db.Exec(ctx, tx, `-- name: analytics.CountMonth
+			INSERT INTO rollups (grain, kind, name, site, at, views, visitors)
+			SELECT 'month', kind, name, site, date_trunc('month', $1::timestamptz), sum(views), sum(visitors)
+			  FROM rollups
+			 WHERE grain = 'day' AND at >= date_trunc('month', $1::timestamptz) AND at < date_trunc('month', $1::timestamptz) + interval '1 month'
+			 GROUP BY kind, name, site`, day)
 		return err
 	})
 }

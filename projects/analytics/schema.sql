@@ -26,9 +26,9 @@ CREATE UNLOGGED TABLE salts (
     CONSTRAINT salts_pkey PRIMARY KEY (day)
 );
 
--- What is kept for good, by hour and by day (UTC) and in four kinds: the
+-- What is kept for good, by hour, day and month (UTC) and in four kinds: the
 -- total, whose name is '', pages, referrers and devices. visitors are
--- distinct within the row's hour or day.
+-- distinct within the row's hour or day; a month's row is the sum of its days.
 CREATE TABLE rollups (
     grain    text COLLATE "C" NOT NULL,
     kind     text COLLATE "C" NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE rollups (
     views    bigint      NOT NULL,
     visitors bigint      NOT NULL,
     CONSTRAINT rollups_pkey PRIMARY KEY (grain, kind, name, at, site),
-    CONSTRAINT rollups_grain_check CHECK (grain IN ('hour', 'day')),
+    CONSTRAINT rollups_grain_check CHECK (grain IN ('hour', 'day', 'month')),
     CONSTRAINT rollups_kind_check CHECK (kind IN ('total', 'page', 'referrer', 'device'))
 );
 

@@ -138,8 +138,24 @@ func (a *app) getStats(w http.ResponseWriter, r *http.Request) error {
 	return httpx.WriteJSON(w, http.StatusOK, s)
 }
 
-// top are the names of a kind that had most views, pages by site.
+// months are the whole months within the question; without one both are its
+// end.
+func (k question) months() (from, to time.Time) {
+	from = time.Date(k.from.Year(), k.from.Month(), 1, 0, 0, 0, 0, time.UTC)
+	if from.Before(k.from) {
+		from = from.AddDate(0, 1, 0)
+	}
+	to = time.Date(k.to.Year(), k.to.Month(), 1, 0, 0, 0, 0, time.UTC)
+	if !from.Before(to) {
+		return k.to, k.to
+	}
+	return from, to
+}
+
+// top are the names of a kind that had most views, pages by site: from the
+// rows of whole months, and of the days before and after them.
 func top[T any](r *http.Request, tx *projects.Tx, k question, kind string, make func(name, site string, n Count) T) ([]T, error) {
+	firstMonth, endMonth := k.months()
 	return db.All(r.Context(), tx, func(row pgx.Row) (T, error) {
 		var name, site string
 		var n Count
@@ -148,6 +164,7 @@ func top[T any](r *http.Request, tx *projects.Tx, k question, kind string, make 
 	}, `-- name: analytics.Top
 		SELECT r.name, CASE WHEN $1 = 'page' THEN r.site ELSE '' END, sum(r.views)::bigint, sum(r.visitors)::bigint
 		  FROM rollups r
-		 WHERE r.grain = 'day' AND r.kind = $1 AND r.at >= $2 AND r.at < $3 AND ($4 = '' OR r.site = $4) AND ($5 = '' OR r.name = $5)
-		 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT $6`, kind, k.from, k.to, k.site, k.page, topNames)
+		 WHERE r.kind = $1 AND ($4 = '' OR r.site = $4) AND ($5 = '' OR r.name = $5)
+		   AND (r.grain = 'month' AND r.at >= $7 AND r.at < $8 OR r.grain = 'day' AND r.at >= $2 AND r.at < $7 OR r.grain = 'day' AND r.at >= $8 AND r.at < $3)
+		 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT $6`, kind, k.from, k.to, k.site, k.page, topNames, firstMonth, endMonth)
 }
