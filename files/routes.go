@@ -31,7 +31,7 @@ func (f *Files) Routes() []httpx.Route {
 		puts  = append([]*httpx.Problem{errNotFolder, errNotFile, errNameConflict, errParentMissing, errQuota, errNoSpace, errExpiry,
 			errInvalidDigest, errDigestMismatch, errContentRange, errContentCoding, httpx.ErrPreconditionFailed}, named...)
 	)
-	return slices.Concat(f.tusRoutes(named), f.shareRoutes(reads, puts, content, zipped), f.feedRoutes(found), []httpx.Route{
+	return slices.Concat(f.tusRoutes(named), f.shareRoutes(reads, puts, content, zipped), f.feedRoutes(found), f.trashRoutes(anItem, found), f.diskRoutes(found), []httpx.Route{
 		{Pattern: "GET /files/items/{id}", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "A file or folder", Responses: []httpx.Response{anItem}, Problems: found,
 			Handler: f.visitor(f.getItem)},
@@ -52,21 +52,6 @@ func (f *Files) Routes() []httpx.Route {
 			Summary: "Put a file or folder into the trash", Responses: []httpx.Response{done},
 			Problems: append([]*httpx.Problem{errRoot, httpx.ErrPreconditionFailed}, found...),
 			Handler:  f.visitor(f.deleteItem)},
-		{Pattern: "GET /files/trash", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
-			Summary: "What is in the trash, newest first", Query: []string{"limit", "cursor"},
-			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[trashedBody]{}}},
-			Problems:  append([]*httpx.Problem{httpx.ErrInvalidCursor}, found...),
-			Handler:   f.visitor(f.getTrash)},
-		{Pattern: "DELETE /files/trash", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
-			Summary: "Empty the trash", Responses: []httpx.Response{done}, Problems: found,
-			Handler: f.visitor(f.emptyTrash)},
-		{Pattern: "POST /files/trash/{id}/restore", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
-			Summary: "Take a file or folder out of the trash", Responses: []httpx.Response{anItem},
-			Problems: append([]*httpx.Problem{errNameConflict, errPathTooLong}, found...),
-			Handler:  f.visitor(f.restore)},
-		{Pattern: "DELETE /files/trash/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
-			Summary: "Delete a file or folder in the trash for good", Responses: []httpx.Response{done}, Problems: found,
-			Handler: f.visitor(f.deleteTrashed)},
 		{Pattern: "GET /files/items/{id}/children", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "What is in a folder, page by page", Query: []string{"sort", "limit", "cursor"},
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[itemBody]{}}},
@@ -105,6 +90,38 @@ func (f *Files) Routes() []httpx.Route {
 		{Pattern: "POST /files/archive", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload, Body: 64 << 10,
 			Summary: "Several files and folders as one zip", Request: archiveRequest{}, Responses: zipped, Problems: reads,
 			Handler: f.visitor(f.postArchive)},
+		{Pattern: "GET /files/search", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
+			Summary:   "Find files and folders by their names",
+			Query:     []string{"q", "type", "media_type", "min_size", "max_size", "modified_after", "modified_before", "folder_id", "limit", "cursor"},
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[itemBody]{}}},
+			Problems:  append([]*httpx.Problem{httpx.ErrInvalidCursor}, found...),
+			Handler:   f.visitor(f.getSearch)},
+	})
+}
+
+// feedRoutes are the two doors to the change feed.
+func (f *Files) trashRoutes(anItem httpx.Response, found []*httpx.Problem) []httpx.Route {
+	return []httpx.Route{
+		{Pattern: "GET /files/trash", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
+			Summary: "What is in the trash, newest first", Query: []string{"limit", "cursor"},
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[trashedBody]{}}},
+			Problems:  append([]*httpx.Problem{httpx.ErrInvalidCursor}, found...),
+			Handler:   f.visitor(f.getTrash)},
+		{Pattern: "DELETE /files/trash", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
+			Summary: "Empty the trash", Responses: []httpx.Response{{Status: http.StatusNoContent}}, Problems: found,
+			Handler: f.visitor(f.emptyTrash)},
+		{Pattern: "POST /files/trash/{id}/restore", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
+			Summary: "Take a file or folder out of the trash", Responses: []httpx.Response{anItem},
+			Problems: append([]*httpx.Problem{errNameConflict, errPathTooLong}, found...),
+			Handler:  f.visitor(f.restore)},
+		{Pattern: "DELETE /files/trash/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
+			Summary: "Delete a file or folder in the trash for good", Responses: []httpx.Response{{Status: http.StatusNoContent}}, Problems: found,
+			Handler: f.visitor(f.deleteTrashed)},
+	}
+}
+
+func (f *Files) diskRoutes(found []*httpx.Problem) []httpx.Route {
+	return []httpx.Route{
 		{Pattern: "GET /files/usage", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "How much is stored, in bytes", Responses: []httpx.Response{{Status: http.StatusOK, Body: usageBody{}}}, Problems: found,
 			Handler: f.visitor(f.getUsage)},
@@ -113,21 +130,14 @@ func (f *Files) Routes() []httpx.Route {
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: storageBody{}}},
 			Problems:  []*httpx.Problem{errUnavailable, httpx.ErrInvalidCursor},
 			Handler:   f.getStorage},
-		{Pattern: "GET /files/search", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
-			Summary:   "Find files and folders by their names",
-			Query:     []string{"q", "type", "media_type", "min_size", "max_size", "modified_after", "modified_before", "folder_id", "limit", "cursor"},
-			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[itemBody]{}}},
-			Problems:  append([]*httpx.Problem{httpx.ErrInvalidCursor}, found...),
-			Handler:   f.visitor(f.getSearch)},
 		{Pattern: "POST /files/scan", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Take over what was changed on the disk in a folder", Request: scanRequest{},
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: scanReport{}}},
 			Problems:  append([]*httpx.Problem{errNotFolder, errMassAbsence}, found...),
 			Handler:   f.visitor(f.postScan)},
-	})
+	}
 }
 
-// feedRoutes are the two doors to the change feed.
 func (f *Files) feedRoutes(found []*httpx.Problem) []httpx.Route {
 	expires := append([]*httpx.Problem{httpx.ErrInvalidCursor, errCursorExpired}, found...)
 	return []httpx.Route{
