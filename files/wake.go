@@ -2,7 +2,7 @@ package files
 
 import (
 	"context"
-	"fmt"
+	"crypto/rand"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +34,7 @@ const (
 
 // hub knows who listens in this worker.
 type hub struct {
+	name string // by which it knows its own notifications
 	beat time.Duration
 
 	mu        sync.Mutex
@@ -50,7 +51,7 @@ type audience struct {
 }
 
 func newHub() *hub {
-	return &hub{beat: beatEvery, audiences: map[uuid.UUID]*audience{}, moved: map[uuid.UUID]bool{},
+	return &hub{name: rand.Text(), beat: beatEvery, audiences: map[uuid.UUID]*audience{}, moved: map[uuid.UUID]bool{},
 		announce: make(chan struct{}, 1), rights: make(chan struct{})}
 }
 
@@ -117,11 +118,11 @@ func (h *hub) announced(owners []string) {
 }
 
 // takeMoved is the payload of the next notification.
-func (h *hub) takeMoved(worker int32) string {
+func (h *hub) takeMoved() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var s strings.Builder
-	fmt.Fprint(&s, worker)
+	s.WriteString(h.name)
 	for owner := range h.moved {
 		if len(h.moved) <= mostAnnounced {
 			s.WriteString(" " + owner.String())
@@ -148,8 +149,8 @@ func (h *hub) nextRights() <-chan struct{} {
 
 // onAnnounced takes a notification; this worker's own listeners were woken.
 func (f *Files) onAnnounced(payload string) {
-	worker, owners, _ := strings.Cut(payload, " ")
-	if worker != fmt.Sprint(f.worker.id) {
+	name, owners, _ := strings.Cut(payload, " ")
+	if name != f.hub.name {
 		f.hub.announced(strings.Fields(owners))
 	}
 }
@@ -163,7 +164,7 @@ func (f *Files) announceChanges(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		payload := f.hub.takeMoved(f.worker.id)
+		payload := f.hub.takeMoved()
 		err := f.db.InTx(ctx, func(tx pgx.Tx) error {
 			if _, err := db.Exec(ctx, tx, asynchronous); err != nil {
 				return err
