@@ -79,9 +79,9 @@ func parsePHC(s string) (phc, error) {
 	return p, nil
 }
 
-// hasher runs Argon2id, so many at a time as there are processors and few
-// waiting behind them: each holds 19 MiB, so a flood of sign-ins would
-// otherwise take the memory from everyone else.
+// hasher runs Argon2id, a few at a time and few waiting behind them: each
+// holds 19 MiB and a processor, so a flood of sign-ins would otherwise take
+// both from everyone else. One processor is left to those who are signed in.
 type hasher struct {
 	places chan struct{} // running or waiting
 	slots  chan struct{} // running
@@ -101,7 +101,7 @@ var ErrHashingBusy = httpx.NewProblem(503, "hashing_busy", "Too many sign-ins at
 	RetryAfter(2 * time.Second)
 
 func newHasher() *hasher {
-	n := runtime.GOMAXPROCS(0)
+	n := max(1, runtime.GOMAXPROCS(0)-1)
 	h := &hasher{
 		places: make(chan struct{}, n+hashQueue),
 		slots:  make(chan struct{}, n),
