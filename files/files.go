@@ -20,7 +20,7 @@
 // # What a crash leaves
 //
 //	while receiving, or staged   staging file and reservation: a recovery removes both
-//	COMMIT without an answer     pg_xact_status decides; the client got 503
+//	COMMIT without an answer     once it has ended its record decides; the client got 503
 //	committed, not renamed       the record is redone; until then readers get the staged bytes
 //	renamed, folder not synced   the record is redone
 //	published, record remains    the redo finds it done

@@ -280,17 +280,26 @@ func (f *Files) mend(ctx context.Context) {
 	}
 }
 
-// resolve asks PostgreSQL alone what became of a COMMIT without an answer. A
-// transaction that it has forgotten was never committed: a committed one is
-// remembered far longer than a worker keeps asking.
+// resolve asks PostgreSQL alone what became of a COMMIT without an answer: as
+// soon as the transaction has ended, its record stands or it came to nothing.
+// The status of the xid would not do. After a crash PostgreSQL gives the xid
+// of a transaction that never reached its log to another one, and that one
+// may be committed.
 func (f *Files) resolve(ctx context.Context, id uuid.UUID, op *ownOp) {
-	const sql = `-- name: files.TransactionStatus
-		SELECT coalesce(pg_xact_status($1::text::xid8), 'aborted')`
-	status, err := db.One(ctx, f.db, db.Value[string], sql, op.xid)
+	const running = `-- name: files.TransactionRuns
+		SELECT coalesce(pg_xact_status($1::text::xid8) = 'in progress', false)`
+	const recorded = `-- name: files.RecordStands
+		SELECT EXISTS (SELECT FROM file_ops o WHERE o.owner_id = $1 AND o.op_id = $2)`
+	// Two statements: the second sees what the first one knows to have ended.
+	unsure, err := db.One(ctx, f.db, db.Value[bool], running, op.xid)
+	committed := false
+	if err == nil && !unsure {
+		committed, err = db.One(ctx, f.db, db.Value[bool], recorded, op.records[0].owner, id)
+	}
 	switch {
-	case err != nil || status == "in progress":
+	case err != nil || unsure:
 		f.own.set(id, &ownOp{records: op.records, xid: op.xid, undone: op.undone, due: time.Now().Add(retryFirst)})
-	case status == "committed":
+	case committed:
 		_ = f.publishAll(ctx, id, op.records) // it is logged, and tried again
 	default:
 		f.own.end(id)
