@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 // forgets it in OnMissed and does not believe it while Fresh is false.
 type Listener struct {
 	db       *DB
+	mu       sync.RWMutex // guards the next two; both only grow
 	handlers map[string][]func(payload string)
 	missed   []func()
 	born     time.Time
@@ -39,13 +41,19 @@ const (
 // On calls fn for every notification on the channel, in their order, from the
 // one goroutine of Run: fn must not wait for anything. Call it before Run.
 func (l *Listener) On(channel string, fn func(payload string)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.handlers[channel] = append(l.handlers[channel], fn)
 }
 
 // OnMissed calls fn each time a connection has begun to listen, the first
 // included, before Fresh turns true: anything may have happened before. Call
 // it before Run.
-func (l *Listener) OnMissed(fn func()) { l.missed = append(l.missed, fn) }
+func (l *Listener) OnMissed(fn func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.missed = append(l.missed, fn)
+}
 
 // Fresh reports whether every change that was notified more than three
 // seconds ago has reached the handlers: the connection answered a question
@@ -87,7 +95,10 @@ func (l *Listener) Run(ctx context.Context) error {
 // listen is the life of one connection. listened is true once it stood.
 func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 	conn, err := l.db.connect(ctx, func(_ *pgconn.PgConn, n *pgconn.Notification) {
-		for _, fn := range l.handlers[n.Channel] {
+		l.mu.RLock()
+		fns := l.handlers[n.Channel]
+		l.mu.RUnlock()
+		for _, fn := range fns {
 			fn(n.Payload)
 		}
 	})
@@ -98,13 +109,16 @@ func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 
 	// In one transaction: all channels begin at the same moment.
 	var sql strings.Builder
+	l.mu.RLock()
 	for channel := range l.handlers {
 		sql.WriteString("LISTEN " + pgx.Identifier{channel}.Sanitize() + ";")
 	}
+	missed := l.missed
+	l.mu.RUnlock()
 	if err := l.ask(ctx, conn, sql.String()); err != nil {
 		return false, err
 	}
-	for _, fn := range l.missed {
+	for _, fn := range missed {
 		fn()
 	}
 	for {
