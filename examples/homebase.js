@@ -1,0 +1,221 @@
+// The client of a Homebase server for pages in a browser: one ES module, no
+// build step, nothing else needed. Copy it beside your page:
+//
+//   <meta name="homebase-api" content="https://api.example.com">
+//
+//   import { Homebase } from './homebase.js'
+//   const api = new Homebase()
+//   const user = await api.start()              // null: nobody is signed in
+//   const { items } = await api.get('/files/items/root/children', { limit: 20 })
+//
+// The tokens are in cookies that no script can read, so there is nothing here
+// to steal and nothing to store. All tabs of the origin share one sign-in: one
+// of them refreshes for all, and a sign-out in one is a sign-out in all. What
+// protects against other sites is the Origin header that browsers send.
+
+// Problem is whatever went wrong: a refusal of the server (RFC 9457) or, with
+// status 0 and code "network", no answer at all. `code` is stable and what a
+// program looks at, `message` is a sentence for a person.
+export class Problem extends Error {
+  constructor({ status = 0, code = 'network', title, detail, errors = [], request_id = '' } = {}, retryAfter = 0) {
+    super(detail || title || (status ? `The server answered ${status}.` : 'The server cannot be reached. Are you online?'))
+    Object.assign(this, { name: 'Problem', status, code, detail, requestId: request_id, retryAfter })
+    // fields are the sentences by field: { email: 'This is no address.' }
+    this.fields = Object.fromEntries(errors.map((e) => [e.pointer.replace(/^#\//, ''), e.detail]))
+  }
+}
+
+const margin = 60_000 // a token that is good for less than that, in ms, is replaced before it is used
+const waits = 3 // how often a busy server is asked again
+const idempotent = ['GET', 'HEAD', 'PUT', 'DELETE']
+const pause = (ms) => new Promise((done) => setTimeout(done, ms))
+
+// Homebase is the server, and who is signed in there. It fires "signin" and
+// "signout" in every tab, also in the one that did it.
+export class Homebase extends EventTarget {
+  user = null // as of GET /auth/me, null for nobody
+  // reauthenticate is asked when the server wants the password once more: set
+  // it to a function that gets it and calls api.post('/auth/reauthenticate', …).
+  reauthenticate = null
+  #credentials
+  #channel = new BroadcastChannel('homebase')
+
+  // api is the server's address without /api/v1. A page whose origin is only
+  // in HOMEBASE_PUBLIC_ORIGINS sends no cookies: credentials 'omit'.
+  constructor({ api = document.querySelector('meta[name=homebase-api]')?.content ?? '', credentials = 'include' } = {}) {
+    super()
+    this.base = `${api.replace(/\/$/, '')}/api/v1`
+    this.#credentials = credentials
+    this.#channel.onmessage = ({ data }) => this.#become(data.user, data.type)
+    // Pictures, videos and links cannot refresh by themselves, so the cookie
+    // is kept good for as long as somebody is signed in.
+    const keep = () => this.user && document.visibilityState === 'visible' && this.fresh().catch(() => {})
+    if (credentials === 'include') setInterval(keep, margin / 2)
+    document.addEventListener('visibilitychange', keep)
+  }
+
+  // url is the address of a path below /api/v1, for src and href.
+  url(path, query) {
+    const text = new URLSearchParams(Object.entries(query ?? {}).filter(([, value]) => value != null && value !== '')).toString()
+    return this.base + path + (text && `?${text}`)
+  }
+
+  // get, post, put, patch and delete answer with the parsed JSON, null when
+  // there is none. A value that is no Blob is sent as JSON.
+  get(path, query, init) { return this.#json('GET', path, { query, ...init }) }
+  post(path, json, init) { return this.#json('POST', path, { json, ...init }) }
+  put(path, json, init) { return this.#json('PUT', path, { json, ...init }) }
+  patch(path, json, init) { return this.#json('PATCH', path, { json, ...init }) }
+  delete(path, init) { return this.#json('DELETE', path, init) }
+
+  async #json(method, path, init) {
+    const response = await this.fetch(path, { method, ...init })
+    return response.status === 200 || response.status === 201 ? response.json() : null
+  }
+
+  // list gives the items of all pages, one by one.
+  async *list(path, query = {}) {
+    for (let cursor; cursor !== null;) {
+      const page = await this.get(path, { ...query, cursor })
+      yield* page.items
+      cursor = page.next_cursor
+    }
+  }
+
+  // fetch is the fetch of the browser with all that a request here needs: the
+  // cookies, a refresh and a second try when the access token has run out, more
+  // tries when the server is busy. It throws a Problem unless the answer is
+  // a success. init is fetch's, and json, query.
+  async fetch(path, { json, query, ...init } = {}) {
+    const request = { credentials: this.#credentials, ...init, headers: new Headers(init.headers) }
+    request.method ??= 'GET'
+    if (json instanceof Blob) request.body = json
+    else if (json !== undefined) {
+      request.body = JSON.stringify(json)
+      request.headers.set('Content-Type', 'application/json')
+    }
+    for (let refreshed = 0, waited = 0, proven = false; ;) {
+      const sent = Date.now()
+      const response = await fetch(this.url(path, query), request).catch((reason) => {
+        throw reason.name === 'AbortError' ? reason : new Problem()
+      })
+      if (response.ok || response.status === 304) return response
+      const problem = await problemOf(response)
+      if (problem.code === 'unauthenticated' && this.#credentials === 'include' && refreshed < 2) {
+        // The second time another tab's refresh did not help: one of our own.
+        await this.refresh(refreshed++ ? Infinity : sent)
+      } else if (problem.code === 'reauthentication_required' && this.reauthenticate && !proven) {
+        await this.reauthenticate()
+        proven = true
+      } else if (problem.status === 503 && idempotent.includes(request.method) && waited < waits) {
+        waited++
+        await pause(1000 * Math.min(problem.retryAfter || 1, 30) * (1 + Math.random() / 4))
+      } else throw problem
+    }
+  }
+
+  // start finds out who is signed in, perhaps on a sibling frontend.
+  async start() {
+    try {
+      const grant = await this.fresh()
+      this.user = grant?.user ?? await this.get('/auth/me')
+    } catch (problem) {
+      if (problem.status !== 401) throw problem
+    }
+    return this.user
+  }
+
+  // signIn takes { email, password, code? }, or { link_token }. The Problem
+  // with code totp_required asks for the same once more with a code.
+  async signIn(credentials, path = '/auth/login') {
+    const grant = await this.post(path, { ...credentials, mode: 'cookie' })
+    this.#stamp(grant)
+    this.#tell('signin', grant.user)
+    return grant.user
+  }
+
+  // signOut ends this session, the "others" or "all".
+  async signOut(scope = 'session') {
+    await this.fetch('/auth/logout', { method: 'POST', query: { scope } })
+    if (scope !== 'others') this.#leave()
+  }
+
+  // fresh makes sure that the access token is good for a while. Await it before
+  // a link or a video is opened.
+  async fresh() {
+    if (stamped().until - Date.now() < margin) return this.refresh(Date.now())
+  }
+
+  // refresh exchanges the tokens, unless another tab has done so after the
+  // time `sent`. Tabs queue up at a lock, so of many exactly one asks.
+  refresh(sent = Date.now()) {
+    return navigator.locks.request('homebase-refresh', async () => {
+      if (stamped().at > sent && stamped().at <= Date.now()) return
+      const response = await fetch(this.url('/auth/refresh'), { method: 'POST', credentials: 'include' }).catch(() => {
+        throw new Problem()
+      })
+      if (response.ok) return this.#stamp(await response.json())
+      if (response.status === 401 && (this.user || stamped().at)) this.#leave()
+      throw await problemOf(response)
+    })
+  }
+
+  // events tells of what happens on a stream of server-sent events: tell is
+  // called with { type, data }, and with type "open" whenever something may
+  // have been missed. One tab listens for all, because a browser has few
+  // connections to a server. Returns a function that ends it.
+  events(path, types, tell) {
+    const channel = new BroadcastChannel(`homebase${path}`)
+    const end = new AbortController()
+    channel.onmessage = ({ data }) => tell(data)
+    const all = (message) => { tell(message); channel.postMessage(message) }
+    const listen = () => new Promise((over) => {
+      const source = new EventSource(this.url(path), { withCredentials: true })
+      for (const type of types) source.addEventListener(type, ({ data }) => all({ type, data: JSON.parse(data) }))
+      source.onopen = () => all({ type: 'open' })
+      // A stream that was lost comes again by itself; one that was refused does not.
+      source.onerror = () => source.readyState === EventSource.CLOSED && over()
+      end.signal.addEventListener('abort', () => { source.close(); over() })
+    })
+    navigator.locks.request(`homebase${path}`, { signal: end.signal }, async () => {
+      while (!end.signal.aborted) {
+        await listen()
+        if (!end.signal.aborted) await pause(3000)
+        if (!end.signal.aborted) await this.get('/auth/me').catch(({ status }) => status === 401 && end.abort())
+      }
+    }).catch(() => {}) // ended before its turn came
+    return () => { end.abort(); channel.close() }
+  }
+
+  #stamp(grant) {
+    localStorage.setItem('homebase', JSON.stringify({ at: Date.now(), until: Date.now() + 1000 * grant.expires_in }))
+    return grant
+  }
+
+  #leave() {
+    localStorage.removeItem('homebase')
+    this.#tell('signout', null)
+  }
+
+  #tell(type, user) {
+    this.#channel.postMessage({ type, user })
+    this.#become(user, type)
+  }
+
+  #become(user, type) {
+    this.user = user
+    this.dispatchEvent(new Event(type))
+  }
+}
+
+// stamped is when some tab refreshed last, and until when that holds.
+function stamped() {
+  return JSON.parse(localStorage.getItem('homebase') ?? '{"at":0,"until":0}')
+}
+
+// problemOf reads a refusal; HEAD has no body, a proxy its own.
+async function problemOf(response) {
+  const told = await response.json().catch(() => ({}))
+  const code = told.code ?? (response.status === 401 ? 'unauthenticated' : 'unknown')
+  return new Problem({ ...told, status: response.status, code }, Number(response.headers.get('Retry-After')) || 0)
+}
