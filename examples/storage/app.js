@@ -93,5 +93,7 @@ addEventListener('unhandledrejection', (event) => {
   if (event.reason?.name === 'Problem') say(event.reason.message)
   if (['Problem', 'AbortError'].includes(event.reason?.name)) event.preventDefault()
 })
-if (await api.start()) enter()
+// Where HOMEBASE_ACCOUNT_URL names this page, mail's links end here.
+if (location.hash.startsWith('#action=')) location.replace(`account.html${location.hash}`)
+else if (await api.start()) enter()
 else route()
