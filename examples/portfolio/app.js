@@ -16,7 +16,7 @@ function h(name, attributes = {}, ...children) {
     if (key in element && key !== 'list') element[key] = value
     else element.setAttribute(key, value)
   }
-  element.append(...children.flat().filter((child) => child != null && child !== ''))
+  element.append(...children.flat().filter((child) => child || child === 0))
   return element
 }
 

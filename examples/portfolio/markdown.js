@@ -57,7 +57,9 @@ export function markdown(text) {
     if (!line.trim()) lines.shift()
     else if (/^```/.test(line)) {
       lines.shift()
-      nodes.push(element('pre', [element('code', [take((l) => !/^```/.test(l)).join('\n')])]))
+      const code = element('pre', [element('code', [take((l) => !/^```/.test(l)).join('\n')])])
+      code.tabIndex = 0 // it scrolls sideways, also for who has only keys
+      nodes.push(code)
       lines.shift()
     } else if (heading) {
       lines.shift()
