@@ -200,7 +200,7 @@ func (f *Files) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c
 	if c.proven {
 		h.Set("Repr-Digest", reprDigest(c.item.SHA256))
 	}
-	describe(h, c.item.Name, *c.item.MediaType)
+	describe(h, c.item.Name, *c.item.MediaType, r.URL.Query().Get("download") == "true")
 	// A private answer may be kept by the browser, which asks each time.
 	h.Set("Cache-Control", "private, no-cache")
 	if r.Method == http.MethodGet && !httpx.IfNoneMatch(r.Header, tag) {
@@ -213,10 +213,12 @@ func (f *Files) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c
 }
 
 // describe says what the bytes are and how a browser may treat them: a
-// download unless the type is inert, and in either case a sandbox.
-func describe(h http.Header, name, mediaType string) {
+// download unless the type is inert, and in either case a sandbox. keep makes
+// it a download in any case: what a page of another origin links to, it cannot
+// mark as one itself.
+func describe(h http.Header, name, mediaType string, keep bool) {
 	disposition := "attachment"
-	if inert(mediaType) {
+	if inert(mediaType) && !keep {
 		disposition = "inline"
 	}
 	h.Set("Content-Disposition", disposition+dispositionName(name))

@@ -38,6 +38,7 @@ type share struct {
 	Token        string         `json:"token,omitempty"` // when it is made, and never again
 	Owner        uuid.UUID      `json:"-"`
 	Item         uuid.UUID      `json:"item_id"`
+	ItemName     string         `json:"item_name"` // "" for the root
 	Mode         string         `json:"mode"`
 	Password     *string        `json:"-"` // its hash; nil: none is asked for
 	HasPassword  bool           `json:"has_password"`
@@ -49,10 +50,10 @@ type share struct {
 	Created      time.Time      `json:"created_at"`
 }
 
-const shareColumns = `s.id, s.owner_id, s.item_id, s.mode, s.password_hash, s.password_hash IS NOT NULL, s.expires_at, s.max_downloads, s.downloads, s.max_size, s.allow, s.created_at`
+const shareColumns = `s.id, s.owner_id, s.item_id, (SELECT i.name FROM items i WHERE i.id = s.item_id), s.mode, s.password_hash, s.password_hash IS NOT NULL, s.expires_at, s.max_downloads, s.downloads, s.max_size, s.allow, s.created_at`
 
 func scanShare(row pgx.Row) (s share, err error) {
-	err = row.Scan(&s.ID, &s.Owner, &s.Item, &s.Mode, &s.Password, &s.HasPassword, &s.Expires, &s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Allow, &s.Created)
+	err = row.Scan(&s.ID, &s.Owner, &s.Item, &s.ItemName, &s.Mode, &s.Password, &s.HasPassword, &s.Expires, &s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Allow, &s.Created)
 	if s.Created = s.Created.UTC(); s.Expires != nil {
 		s.Expires = new(s.Expires.UTC())
 	}

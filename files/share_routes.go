@@ -49,7 +49,7 @@ func (f *Files) shareRoutes(reads, puts []*httpx.Problem, content, zipped []http
 			Problems:  append([]*httpx.Problem{errNotFolder, httpx.ErrInvalidCursor}, guests...),
 			Handler:   f.guest(guestOf{mode: modeRead}, f.getSharedChildren)},
 		{Pattern: "GET /files/shared/{token}/content", Rate: httpx.RateDownload,
-			Summary: "A shared file's bytes", Query: []string{"item_id"},
+			Summary: "A shared file's bytes", Query: []string{"item_id", "download"},
 			Responses: content, Problems: append(guests[:1:1], reads...),
 			Handler: f.guest(guestOf{mode: modeRead, used: true}, f.getSharedContent)},
 		{Pattern: "GET /files/shared/{token}/archive", Rate: httpx.RateDownload,

@@ -22,6 +22,7 @@ type shared struct {
 	ID           string   `json:"id"`
 	Token        string   `json:"token"`
 	ItemID       string   `json:"item_id"`
+	ItemName     string   `json:"item_name"`
 	Mode         string   `json:"mode"`
 	HasPassword  bool     `json:"has_password"`
 	MaxDownloads *int64   `json:"max_downloads"`
@@ -92,7 +93,7 @@ func TestShare_IsMadeListedChangedAndEnded(t *testing.T) {
 	second := share(t, c, *it.ParentID)
 	var list struct{ Items []shared }
 	c.Do("GET", "/files/shares", nil).Want(t, 200).JSON(t, &list)
-	if len(list.Items) != 2 || list.Items[0].ID != second.ID || list.Items[1].Downloads != 1 || list.Items[0].Token != "" {
+	if len(list.Items) != 2 || list.Items[0].ID != second.ID || list.Items[0].ItemName != "documents" || list.Items[1].ItemName != "a.txt" || list.Items[1].Downloads != 1 || list.Items[0].Token != "" {
 		t.Fatalf("got %+v", list.Items)
 	}
 	c.Do("GET", "/files/shares?item_id="+it.ID, nil).Want(t, 200).JSON(t, &list)
@@ -407,6 +408,11 @@ func TestShare_NothingRunsFromSharedContentEither(t *testing.T) {
 			if !strings.HasPrefix(a.Header.Get("Content-Disposition"), want) || !strings.Contains(policy, "sandbox") ||
 				!strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "allow-scripts") {
 				t.Errorf("%s: got %v", name, a.Header)
+			}
+		}
+		for who, at := range map[*httpxtest.Client]string{guest: s.at("/content?download=true&item_id=" + id), c: "/files/items/" + id + "/content?download=true"} {
+			if got := who.Do("GET", at, nil).Want(t, 200).Header.Get("Content-Disposition"); !strings.HasPrefix(got, "attachment") {
+				t.Errorf("%s as a download: got %s", name, got)
 			}
 		}
 	}

@@ -1,0 +1,97 @@
+// The storage frontend: who is signed in, and which page is shown. Each page
+// is a function that fills the main element; the fragment of the address says
+// which, so that back, forward and bookmarks work.
+import { Homebase } from '../homebase.js'
+import { account } from './account.js'
+import { browse, changed } from './browse.js'
+import { button, bytes, el, icon, say } from './dom.js'
+import { ask } from './form.js'
+import { shared } from './shares.js'
+import { signIn } from './signin.js'
+import { trash } from './trash.js'
+import { leaveUploads, unfinished } from './uploads.js'
+
+const api = new Homebase()
+const main = document.querySelector('main'), bar = document.querySelector('.bar')
+const places = [['files', 'folder', 'Files', browse], ['shared', 'share', 'Shared', shared], ['trash', 'trash', 'Trash', trash], ['account', 'person', 'Account', account]]
+let ended = () => {}
+
+// What needs the password once more gets it here.
+api.reauthenticate = async () => {
+  const given = await ask('Is it you?', {
+    words: 'Give your password once more before this is changed.', submit: 'Go on',
+    fields: [
+      { name: 'password', label: 'Password', type: 'password', required: true, autocomplete: 'current-password' },
+      ...api.user.totp ? [{ name: 'code', label: 'Code', required: true, autocomplete: 'one-time-code', inputMode: 'numeric' }] : [],
+    ],
+    act: (values) => api.post('/auth/reauthenticate', values),
+  })
+  if (!given) throw new DOMException('Not now', 'AbortError')
+}
+
+async function route() {
+  ended()
+  bar.hidden = !api.user
+  if (!api.user) {
+    document.title = 'Sign in · Homebase'
+    return main.replaceChildren(signIn(api))
+  }
+  const [, name = 'files', ...rest] = location.hash.split('/')
+  const [at, , title, page] = places.find(([known]) => known === name) ?? places[0]
+  for (const link of bar.querySelectorAll('nav a')) {
+    if (link.hash === `#/${at}`) link.setAttribute('aria-current', 'page')
+    else link.removeAttribute('aria-current')
+  }
+  document.title = `${title} · Homebase`
+  await page(api, main, '/' + rest.filter(Boolean).map(decodeURIComponent).join('/'))
+}
+
+// live shows what other tabs, devices and programs do to the files.
+function live() {
+  const stop = api.events('/files/events', ['created', 'changed', 'moved', 'trashed', 'restored', 'purged'], (event) => {
+    changed(event)
+    clearTimeout(live.timer)
+    live.timer = setTimeout(usage, 500)
+  })
+  return stop
+}
+
+async function usage() {
+  if (!api.user) return
+  const { quota, used } = await api.get('/files/usage')
+  const words = `${bytes(used)} of ${bytes(quota)}`
+  bar.querySelector('.usage').replaceChildren(
+    el('meter', { min: 0, max: quota, value: used, high: 0.9 * quota, 'aria-label': `Storage: ${words} used` }), el('span', {}, `${words} used`))
+}
+
+function notices() {
+  for (const { id, kind, device, address } of api.user.notices) {
+    const told = {
+      refresh_reuse: `Somebody used an old copy of your sign-in (${device || 'unknown device'} ${address}). That device was signed out; change your password if it was not you.`,
+      password_reset: 'Your password was set anew by a link from a mail. If it was not you, change it now.',
+    }[kind] ?? `For your safety: ${kind.replaceAll('_', ' ')} ${device}`
+    say(told, 'I have seen it', () => api.delete(`/auth/notices/${id}`))
+  }
+}
+
+function enter() {
+  const stop = live()
+  ended = () => api.user || (stop(), leaveUploads())
+  usage().catch(() => {})
+  notices()
+  unfinished(api)
+  route()
+}
+
+bar.querySelector('nav').append(...places.map(([name, picture, words]) => el('a', { href: `#/${name}` }, icon(picture), el('span', {}, words))),
+  button('out', 'Sign out', () => api.signOut(), { kind: 'plain' }))
+api.addEventListener('signin', enter)
+api.addEventListener('signout', route)
+addEventListener('hashchange', route)
+// What a click started and the server refused is told, whoever started it.
+addEventListener('unhandledrejection', (event) => {
+  if (event.reason?.name === 'Problem') say(event.reason.message)
+  if (['Problem', 'AbortError'].includes(event.reason?.name)) event.preventDefault()
+})
+if (await api.start()) enter()
+else route()

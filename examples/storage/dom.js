@@ -1,0 +1,58 @@
+// Building a page out of elements. Text is only ever set as text, so a file's
+// name can hold what it likes.
+
+// el makes an element: el('p.small', { id: 'x', onclick: f }, 'text', child).
+// What is null or false among the children is left out.
+export function el(tag, attributes = {}, ...children) {
+  const [name, ...classes] = tag.split('.')
+  const node = document.createElement(name)
+  if (classes.length) node.className = classes.join(' ')
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined) continue
+    if (key in node && !key.startsWith('aria')) node[key] = value
+    else node.setAttribute(key, value)
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false))
+  return node
+}
+
+// icon is a picture of icons.svg; what it means must stand beside it.
+export function icon(name) {
+  const [svg, use] = ['svg', 'use'].map((tag) => document.createElementNS('http://www.w3.org/2000/svg', tag))
+  svg.setAttribute('class', 'icon')
+  svg.setAttribute('aria-hidden', 'true')
+  use.setAttribute('href', `icons.svg#${name}`)
+  svg.append(use)
+  return svg
+}
+
+// button has a picture, its meaning, or both; hide keeps the words for those
+// who hear the page.
+export function button(picture, words, onclick, { hide = false, kind = '', ...more } = {}) {
+  const seen = hide ? el('span.heard', {}, words) : words
+  return el(`button${kind && `.${kind}`}`, { type: 'button', onclick, title: hide ? words : null, ...more }, picture && icon(picture), seen)
+}
+
+// say tells the person something in passing, and offers one thing to do.
+export function say(text, words, act) {
+  const place = document.querySelector('#said')
+  const note = el('p', {}, text)
+  if (act) note.append(button(null, words, () => { note.remove(); act() }, { kind: 'plain' }))
+  place.replaceChildren(note)
+  setTimeout(() => note.remove(), act ? 8000 : 5000)
+}
+
+// sorry says what went wrong.
+export const sorry = (problem) => say(problem.message)
+
+export function bytes(n) {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  const unit = Math.min(Math.floor(Math.log10(Math.max(n, 1)) / 3), units.length - 1)
+  const value = n / 1000 ** unit
+  return `${value.toLocaleString(undefined, { maximumFractionDigits: unit && value < 100 ? 1 : 0 })} ${units[unit]}`
+}
+
+export function when(time) {
+  const date = new Date(time), today = date.toDateString() === new Date().toDateString()
+  return date.toLocaleString(undefined, today ? { timeStyle: 'short' } : { dateStyle: 'medium' })
+}

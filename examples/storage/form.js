@@ -1,0 +1,89 @@
+// Forms and dialogs: each field has a label, what is wrong stands beside the
+// field that it is about, and the keyboard finds its way back.
+import { Problem } from '../homebase.js'
+import { button, el } from './dom.js'
+
+let ids = 0
+
+// form makes a form of fields { name, label, type?, value?, hint?, options?,
+// … attributes of the input }. act is given the values by name; a Problem that
+// it throws is shown and the form stays.
+export function form({ fields = [], submit, danger = false, act, extra = [] }) {
+  const rows = fields.map(field)
+  const alert = el('p.problem', { role: 'alert', hidden: true })
+  const send = el('button', { type: 'submit', className: danger ? 'danger' : 'main' }, submit)
+  const node = el('form', { noValidate: true }, rows.map((row) => row.node), alert, el('div.ends', {}, extra, send))
+  node.addEventListener('submit', async (event) => {
+    event.preventDefault()
+    if (send.disabled) return
+    for (const row of rows) row.wrong('')
+    const empty = rows.find(({ input }) => !input.checkValidity())
+    if (empty) {
+      empty.wrong(empty.input.validationMessage)
+      return empty.input.focus()
+    }
+    alert.hidden = true
+    send.disabled = true
+    try {
+      await act(Object.fromEntries(rows.map(({ input }) => [input.name, input.type === 'checkbox' ? input.checked : input.value])))
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem
+      const told = rows.filter((row) => row.wrong(problem.fields[row.input.name] ?? ''))
+      alert.textContent = problem.message
+      alert.hidden = told.length > 0
+      ;(told[0]?.input ?? rows.at(-1)?.input)?.focus()
+    } finally {
+      send.disabled = false
+    }
+  })
+  return node
+}
+
+function field({ name, label, hint, options, type = 'text', ...more }) {
+  const id = `field-${++ids}`
+  const input = options
+    ? el('select', { id, name }, options.map(([value, words]) => el('option', { value }, words)))
+    : el('input', { id, name, type, ...more })
+  if (options && more.value) input.value = more.value
+  const wrong = el('p.problem', { id: `${id}-wrong`, hidden: true })
+  const note = hint && el('p.hint', { id: `${id}-hint` }, hint)
+  input.setAttribute('aria-describedby', `${id}-wrong${hint ? ` ${id}-hint` : ''}`)
+  const words = el('label', { htmlFor: id }, label)
+  return {
+    input,
+    node: el(type === 'checkbox' ? 'div.field.check' : 'div.field', {}, type === 'checkbox' ? [input, words] : [words, input], note, wrong),
+    wrong(text) {
+      input.toggleAttribute('aria-invalid', !!text)
+      wrong.textContent = text
+      wrong.hidden = !text
+      return !!text
+    },
+  }
+}
+
+// open shows a dialog; fill is given the function that closes it with a
+// result, which open answers with. Escape and the cross close it with
+// undefined.
+export function open(title, fill, { kind = '', tools = [] } = {}) {
+  return new Promise((done) => {
+    let result
+    const id = `dialog-${++ids}`
+    const dialog = el(`dialog${kind && `.${kind}`}`, { 'aria-labelledby': id })
+    const close = (value) => { result = value; dialog.close() }
+    const head = el('header', {}, el('h2', { id }, title), tools, button('cross', 'Close', () => close(), { hide: true, kind: 'plain' }))
+    dialog.append(head, el('div.content', {}, fill(close, dialog)))
+    dialog.addEventListener('click', (event) => event.target === dialog && close())
+    dialog.addEventListener('close', () => { dialog.remove(); done(result) })
+    document.body.append(dialog)
+    dialog.showModal()
+    dialog.querySelector('.content input:not([type=checkbox]), .content .main, .content .danger')?.focus()
+  })
+}
+
+// ask shows a form in a dialog and answers with what act answers.
+export function ask(title, { words, ...of }) {
+  return open(title, (close) => [words && el('p', {}, words), form({ ...of, act: async (values) => close(await of.act?.(values) ?? true) })])
+}
+
+// sure asks before what cannot be undone.
+export const sure = (title, words, submit) => ask(title, { words, submit, danger: true })

@@ -1,0 +1,142 @@
+// The queue of uploads, and the panel that shows it. Each goes on by itself
+// after the network was away; one that a reload broke off goes on when its
+// file is chosen again, because a page may not keep files.
+import { Upload } from '../tus.js'
+import { button, bytes, el, icon, say } from './dom.js'
+import { open } from './form.js'
+
+const atOnce = 3
+const panel = document.querySelector('.uploads')
+const uploads = new Map() // to their rows
+const states = {
+  ready: 'Waiting for its turn', waiting: 'Waiting for the network', paused: 'Paused', done: 'Done', cancelled: 'Cancelled',
+}
+
+// pick lets files be chosen for a folder.
+export function pick(api, folder, multiple = true) {
+  const input = el('input', { type: 'file', multiple })
+  input.addEventListener('change', () => add(api, folder, [...input.files].map((file) => ({ file, folder: '' }))))
+  input.click()
+}
+
+// dropped takes what was dropped, folders with all that is in them.
+export async function dropped(api, folder, { items }) {
+  const entries = [...items].map((item) => item.webkitGetAsEntry()).filter(Boolean)
+  const found = []
+  const walk = async (entry, path) => {
+    if (entry.isFile) return found.push({ file: await new Promise((done, fail) => entry.file(done, fail)), folder: path })
+    const reader = entry.createReader()
+    for (let some; (some = await new Promise((done, fail) => reader.readEntries(done, fail))).length;) {
+      for (const inside of some) await walk(inside, `${path}/${entry.name}`)
+    }
+  }
+  for (const entry of entries) await walk(entry, '')
+  await add(api, folder, found)
+}
+
+// add queues files; the folders that they were in are made, and what would
+// replace another file is asked about once.
+async function add(api, folder, found) {
+  const targets = new Map()
+  for (const path of new Set(found.map((one) => one.folder))) {
+    const made = path ? await api.post('/files/folders', { path: folder.path.replace(/\/$/, '') + path, parents: true }) : folder
+    const names = new Set()
+    for await (const { name } of api.list(`/files/items/${made.id}/children`, { limit: 500 })) names.add(name)
+    targets.set(path, { id: made.id, names })
+  }
+  const wanted = found.map((one) => ({ file: one.file, name: one.file.name, target: targets.get(one.folder) }))
+  const twice = wanted.filter(({ name, target }) => target.names.has(name))
+  const choice = twice.length && await open(twice.length === 1 ? `“${twice[0].name}” is there already` : `${twice.length} files are there already`, (close) =>
+    el('div.ends', {}, button(null, 'Leave out', () => close('skip')), button(null, 'Keep both', () => close('both')), button(null, 'Replace', () => close('replace'), { kind: 'main' })))
+  for (const one of wanted) {
+    if (twice.includes(one) && choice !== 'replace') {
+      if (choice !== 'both') continue
+      for (let n = 2; one.target.names.has(one.name); n++) one.name = one.file.name.replace(/(\.[^.]*)?$/, (ending) => ` (${n})${ending}`)
+    }
+    one.target.names.add(one.name)
+    show(new Upload(api, one.file, { folder: one.target.id, name: one.name }))
+  }
+  next()
+}
+
+// next begins as many as may be under way.
+function next() {
+  const all = [...uploads.keys()]
+  const free = atOnce - all.filter(({ state }) => state === 'sending' || state === 'waiting').length
+  for (const upload of all.filter(({ state }) => state === 'ready').slice(0, Math.max(0, free))) upload.start().catch(() => {})
+}
+
+function show(upload) {
+  panel.hidden = false
+  const meter = el('progress', { max: upload.size || 1, value: 0, 'aria-label': upload.name })
+  const facts = el('span.facts'), tools = el('span.tools')
+  const row = el('li', {}, el('span.name', {}, upload.name), tools, meter, facts)
+  let state = ''
+  const tell = () => {
+    meter.value = upload.state === 'done' ? meter.max : upload.sent
+    const left = upload.speed > 0 ? ` · ${duration((upload.size - upload.sent) / upload.speed)}` : ''
+    facts.textContent = upload.state === 'sending' ? `${bytes(upload.sent)} of ${bytes(upload.size)}${left}`
+      : upload.state === 'failed' ? upload.problem.message : states[upload.state]
+    if (state === upload.state) return
+    state = row.dataset.state = upload.state
+    const held = state === 'paused' || state === 'failed', over = state === 'done' || state === 'cancelled'
+    tools.replaceChildren(...over ? [icon(state === 'done' ? 'check' : 'cross')] : [
+      held ? button('play', `Go on with ${upload.name}`, () => upload.start().catch(() => {}), { hide: true, kind: 'plain' })
+        : button('pause', `Pause ${upload.name}`, () => upload.pause(), { hide: true, kind: 'plain' }),
+      button('cross', `Cancel ${upload.name}`, () => upload.cancel(), { hide: true, kind: 'plain' })])
+    if (state !== 'sending') summary()
+    if (over || held) next()
+  }
+  upload.addEventListener('change', tell)
+  uploads.set(upload, row)
+  tell()
+  list().append(row)
+  summary()
+}
+
+function list() {
+  const known = panel.querySelector('ul')
+  if (known) return known
+  const made = el('ul')
+  panel.replaceChildren(el('header', {}, el('h2', { role: 'status' }), button('cross', 'Hide what is done', clear, { hide: true, kind: 'plain' })), made)
+  return made
+}
+
+// summary is what is read out: one line for all, not each percent of each.
+function summary() {
+  const all = [...uploads.keys()], done = all.filter(({ state }) => state === 'done').length
+  const going = all.filter(({ state }) => !['done', 'cancelled', 'failed'].includes(state)).length
+  list()
+  panel.querySelector('h2').textContent = going ? `Uploading ${all.length - going + 1} of ${all.length}` : `${done} uploaded`
+}
+
+function clear() {
+  for (const [upload, row] of uploads) {
+    if (['done', 'cancelled', 'failed'].includes(upload.state)) { row.remove(); uploads.delete(upload) }
+  }
+  panel.hidden = uploads.size === 0
+}
+
+const duration = (s) => s < 60 ? `${Math.ceil(s)} s left` : s < 3600 ? `${Math.ceil(s / 60)} min left` : `${(s / 3600).toFixed(1)} h left`
+
+// unfinished offers to go on with what a reload broke off.
+export function unfinished(api) {
+  const keys = Object.keys(localStorage).filter((key) => key.startsWith(`tus ${api.user.id} `))
+  if (!keys.length) return
+  const [, , folder, , , ...name] = keys[0].split(' ')
+  say(`“${name.join(' ')}” was not uploaded to the end. Choose it again to go on.`, 'Choose', () => {
+    api.get(`/files/items/${folder}`).then((to) => pick(api, to), () => localStorage.removeItem(keys[0]))
+  })
+}
+
+// leaveUploads lets go of everything when the person signs out.
+export function leaveUploads() {
+  for (const upload of uploads.keys()) if (!['done', 'failed', 'cancelled'].includes(upload.state)) upload.pause()
+  uploads.clear()
+  panel.replaceChildren()
+  panel.hidden = true
+}
+
+addEventListener('beforeunload', (event) => {
+  if ([...uploads.keys()].some(({ state }) => state === 'sending' || state === 'waiting')) event.preventDefault()
+})
