@@ -39,6 +39,11 @@ run: postgres build ## a server on http://localhost:8080, with a first admin
 	@$(BIN) user create admin@example.com --role admin --first
 	@exec $(BIN) serve
 
+.PHONY: demo
+demo: postgres build ## the server and two frontends on localhost:8080 to 8082, with sample content
+	go build -o bin/demo ./examples/demo
+	@exec bin/demo
+
 .PHONY: test
 test: postgres peers ## everything that must hold, on a real PostgreSQL
 	@state=$$(mktemp -d /tmp/homebase-test.XXXXXX); \
@@ -51,7 +56,7 @@ app: ## a new app below projects/: make app NAME=notes
 
 .PHONY: e2e
 e2e: postgres build ## try it with other people's programs: jose, nginx, tus-js-client, OpenFeature, unzip, Chromium
-	$(call need,command -v npm && command -v nginx && command -v openssl,nodejs npm nginx-light openssl)
+	$(call need,command -v npm && command -v nginx && command -v openssl && command -v certutil,nodejs npm nginx-light openssl libnss3-tools)
 	$(call need,command -v unzip && command -v bsdtar && command -v python3 && command -v chromium,unzip libarchive-tools python3 chromium)
 	e2e/run
 

@@ -1,0 +1,134 @@
+// A site as a person would have it at home: the API and two frontends on three
+// names of one site, TLS of a private CA, nginx configured as Nginx Proxy
+// Manager configures it, the example frontends, and the demo's content. Each
+// start is a server and a database of its own, in a folder that goes at stop.
+// It needs bin/homebase, Go, nginx, openssl and certutil.
+import { execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const names = { api: 'api.site.test', portfolio: 'portfolio.site.test', storage: 'storage.site.test' }
+const origin = (name) => `https://${names[name]}`
+
+// The settings of the caller's own server are not those of this one.
+const clean = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('HOMEBASE_')))
+
+// certify makes a CA that only a browser with this home trusts, and a
+// certificate for the names.
+function certify(dir, home) {
+  const openssl = (...args) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' })
+  const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  openssl('req', '-x509', ...ec, '-keyout', 'ca.key', '-out', 'ca.crt', '-days', '30', '-subj', '/CN=Test CA',
+    '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign')
+  openssl('req', ...ec, '-keyout', 'key.pem', '-out', 'cert.csr', '-subj', '/CN=site.test')
+  writeFileSync(join(dir, 'names'), `subjectAltName=DNS:site.test,DNS:*.site.test\nextendedKeyUsage=serverAuth\n`)
+  openssl('x509', '-req', '-in', 'cert.csr', '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '30', '-extfile', 'names', '-out', 'cert.pem')
+  const nss = `sql:${join(home, '.pki/nssdb')}`
+  mkdirSync(join(home, '.pki/nssdb'), { recursive: true })
+  execFileSync('certutil', ['-d', nss, '-N', '--empty-password'])
+  execFileSync('certutil', ['-d', nss, '-A', '-t', 'C,,', '-n', 'test-ca', '-i', join(dir, 'ca.crt')])
+}
+
+// publish copies a frontend to where nginx serves it from, with the address of
+// this API in its pages.
+function publish(name, www) {
+  const examples = join(root, 'examples')
+  cpSync(join(examples, name), www, { recursive: true })
+  for (const file of readdirSync(examples)) {
+    if (file.endsWith('.js')) cpSync(join(examples, file), join(www, file))
+  }
+  for (const file of readdirSync(www)) {
+    if (file.endsWith('.html')) writeFileSync(join(www, file), readFileSync(join(www, file), 'utf8').replaceAll('http://localhost:8080', origin('api')))
+  }
+}
+
+// configure is nginx.conf. What stands in http and in the API's location is
+// what Nginx Proxy Manager writes by itself; the included file is what a person
+// puts into the box "Advanced".
+function configure(dir, port, worker) {
+  const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((what) => `${what}_temp_path ${dir}/tmp/${what};`).join(' ')
+  const server = (name, body) => `server { listen 127.0.0.1:${port} ssl http2; server_name ${names[name]}; ${body} }`
+  const frontend = (name) => server(name, `root ${dir}/www/${name}; add_header Cache-Control no-cache;`)
+  return `daemon off; worker_processes 1; pid ${dir}/nginx.pid; error_log ${dir}/nginx.log;
+    ${process.getuid() === 0 ? 'user root;' : ''}
+    events {}
+    http {
+      include /etc/nginx/mime.types; access_log off; ${temp}
+      ssl_certificate cert.pem; ssl_certificate_key key.pem;
+      sendfile on; tcp_nopush on; gzip on; keepalive_timeout 90s; client_max_body_size 2000m; proxy_cache off;
+      proxy_connect_timeout 90s; proxy_send_timeout 90s; proxy_read_timeout 90s; proxy_http_version 1.1;
+      ${frontend('portfolio')} ${frontend('storage')}
+      ${server('api', `
+        include ${root}deploy/nginx-proxy-manager.conf;
+        location / {
+          add_header X-Served-By $host;
+          proxy_set_header Host $host;
+          proxy_set_header X-Forwarded-Scheme $scheme;
+          proxy_set_header X-Forwarded-Proto $scheme;
+          proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+          proxy_set_header X-Real-IP $remote_addr;
+          proxy_pass http://127.0.0.1:${worker}$request_uri;
+        }`)}
+    }`
+}
+
+const stopped = (child) => new Promise((done) => (child.exitCode ?? child.signalCode) === null ? child.once('exit', done) : done())
+
+// start answers when all of it serves. `inside` is the API's address without
+// nginx, for what a test prepares and looks up; `sign` gives headers for it.
+export async function start({ settings = {} } = {}) {
+  const dir = mkdtempSync(join(tmpdir(), 'homebase-site-'))
+  const home = join(dir, 'home')
+  const port = 20000 + Math.floor(Math.random() * 10000)
+  const worker = port + 10000
+  const email = 'admin@example.com'
+  const password = randomBytes(12).toString('hex')
+  for (const name of ['tmp', 'home', 'www']) mkdirSync(join(dir, name))
+  certify(dir, home)
+  for (const name of ['portfolio', 'storage']) publish(name, join(dir, 'www', name))
+  writeFileSync(join(dir, 'nginx.conf'), configure(dir, port, worker))
+
+  const env = {
+    ...clean, HOMEBASE_LISTEN: `127.0.0.1:${worker}`, HOMEBASE_PUBLIC_URL: origin('api'), HOMEBASE_ACCOUNT_URL: `${origin('storage')}/`,
+    HOMEBASE_ORIGINS: `${origin('portfolio')},${origin('storage')}`, HOMEBASE_TRUSTED_PROXIES: '127.0.0.1/32',
+    HOMEBASE_DATA_DIR: join(dir, 'data'), HOMEBASE_STATE_DIR: join(dir, 'state'), HOMEBASE_MIN_FREE: '1MiB', HOMEBASE_RATE_LIMITS: 'off',
+    HOMEBASE_LOG_FORMAT: 'json', ...settings,
+  }
+  let log = ''
+  const server = spawn(join(root, 'bin/homebase'), ['serve'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  server.stderr.on('data', (text) => { log += text })
+  const nginx = spawn('nginx', ['-e', join(dir, 'nginx.log'), '-p', dir, '-c', join(dir, 'nginx.conf')], { stdio: 'inherit' })
+  const site = {
+    ...Object.fromEntries(Object.keys(names).map((name) => [name, origin(name)])), inside: `http://127.0.0.1:${worker}/api/v1`,
+    email, password, home, port, log: () => log,
+    async sign() {
+      const login = await fetch(`${site.inside}/auth/login`, {
+        method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ email, password, mode: 'token' }),
+      })
+      return { Authorization: `Bearer ${(await login.json()).access_token}` }
+    },
+    async stop() {
+      nginx.kill('SIGQUIT')
+      server.kill('SIGTERM')
+      await Promise.all([stopped(server), stopped(nginx)])
+      const cluster = /"data":"(\/var\/lib\/homebase\/[^"]+)"/.exec(log)?.[1]
+      for (const path of [dir, cluster]) if (path) rmSync(path, { recursive: true, force: true })
+    },
+  }
+  try {
+    for (let i = 0; !(await fetch(`${site.inside}/system/ready`).catch(() => ({}))).ok; i++) {
+      if (i === 150 || server.exitCode !== null) throw new Error(`the server did not start: ${log}`)
+      await new Promise((done) => setTimeout(done, 200))
+    }
+    execFileSync(join(root, 'bin/homebase'), ['user', 'create', email, '--role', 'admin', '--password-stdin'], { env, input: password, stdio: 'pipe' })
+    execFileSync('go', ['run', './examples/demo', '-fill', site.inside, '-email', email], { cwd: root, env: clean, input: password, stdio: ['pipe', 'pipe', 'inherit'] })
+  } catch (problem) {
+    await site.stop()
+    throw problem
+  }
+  return site
+}
