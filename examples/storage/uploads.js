@@ -21,8 +21,9 @@ export function pick(api, folder, multiple = true) {
 
 // dropped takes what was dropped, folders with all that is in them.
 export async function dropped(api, folder, { items }) {
-  const entries = [...items].map((item) => item.webkitGetAsEntry()).filter(Boolean)
-  const found = []
+  const all = [...items].filter(({ kind }) => kind === 'file')
+  const entries = all.map((item) => item.webkitGetAsEntry())
+  const found = all.filter((_, i) => !entries[i]).map((item) => ({ file: item.getAsFile(), folder: '' })) // no folders here
   const walk = async (entry, path) => {
     if (entry.isFile) return found.push({ file: await new Promise((done, fail) => entry.file(done, fail)), folder: path })
     const reader = entry.createReader()
@@ -30,7 +31,7 @@ export async function dropped(api, folder, { items }) {
       for (const inside of some) await walk(inside, `${path}/${entry.name}`)
     }
   }
-  for (const entry of entries) await walk(entry, '')
+  for (const entry of entries.filter(Boolean)) await walk(entry, '')
   await add(api, folder, found)
 }
 
