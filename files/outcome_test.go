@@ -177,6 +177,18 @@ func TestCommit_ThatNeverArrivedIsUndone(t *testing.T) {
 	c.Do("PUT", "/files/content/documents/a.bin", "again").Want(t, 201)
 }
 
+// After a failover the new server may not have come as far as the xid that the
+// old one gave.
+func TestCommit_OfATransactionThatTheServerNeverHadIsUndone(t *testing.T) {
+	t.Parallel()
+	h, c, w, _ := cutHouse(t)
+	h.exec(t, "ALTER TABLE file_ops ALTER COLUMN xid SET DEFAULT '4611686018427387904'")
+	h.cutNextPut(t, w, "before")
+	c.Do("PUT", "/files/content/documents/a.bin", random(3<<20)).WantProblem(t, 503, "outcome_unknown")
+	await(t, func() bool { return len(h.onDisk(t)) == 0 })
+	c.Do("PUT", "/files/content/documents/a.bin", "again").Want(t, 201)
+}
+
 func TestReservation_WhoseReleaseFailsIsReleasedLater(t *testing.T) {
 	t.Parallel()
 	h, c, w, _ := cutHouse(t)
