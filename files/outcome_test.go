@@ -24,6 +24,7 @@ import (
 	"homebase/httpx/httpxtest"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -182,7 +183,13 @@ func TestCommit_ThatNeverArrivedIsUndone(t *testing.T) {
 func TestCommit_OfATransactionThatTheServerNeverHadIsUndone(t *testing.T) {
 	t.Parallel()
 	h, c, w, _ := cutHouse(t)
-	h.exec(t, "ALTER TABLE file_ops ALTER COLUMN xid SET DEFAULT '4611686018427387904'")
+	err := h.DB.AsOwner(t.Context(), func(conn *pgx.Conn) error {
+		_, err := conn.Exec(t.Context(), "ALTER TABLE file_ops ALTER COLUMN xid SET DEFAULT '4611686018427387904'")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	h.cutNextPut(t, w, "before")
 	c.Do("PUT", "/files/content/documents/a.bin", random(3<<20)).WantProblem(t, 503, "outcome_unknown")
 	await(t, func() bool { return len(h.onDisk(t)) == 0 })
