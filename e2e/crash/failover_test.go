@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,13 +24,18 @@ func (r *rig) replicate() {
 	if out, err := r.postgres("pg_basebackup", "-d", from, "-D", r.home(other), "-R", "-X", "stream", "-c", "fast", "--no-sync").CombinedOutput(); err != nil {
 		r.t.Fatalf("pg_basebackup: %v: %s", err, out)
 	}
-	r.standby = r.start(other, fmt.Sprintf("postgres://homebase@127.0.0.1:%d/postgres", r.ports[other]))
+	r.standby = r.start(other, r.nodeURL(other))
 	// The copy must not have this: alone it would acknowledge nothing.
 	r.tell("ALTER SYSTEM SET synchronous_standby_names = '*'")
 	r.tell("SELECT pg_reload_conf()")
 	await(r.t, "the standby is synchronous", func() bool {
 		return r.count("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == 1
 	})
+}
+
+// nodeURL leads to one of the two, whatever it does.
+func (r *rig) nodeURL(node int) string {
+	return fmt.Sprintf("postgres://homebase@127.0.0.1:%d/postgres", r.ports[node])
 }
 
 // promote makes the standby the one that takes writes. The other, which is
@@ -134,9 +138,9 @@ func TestFailover_ServersFollowToTheStandbyAndNothingAcknowledgedIsLost(t *testi
 	}
 }
 
-// TestFailover_WhatTheStandbyNeverHadIsNotPutInPlace stops the standby, ends
-// the session whose commit of a replacement waits for it, which leaves that
-// committed on the first PostgreSQL alone, and loses this one.
+// TestFailover_WhatTheStandbyNeverHadIsNotPutInPlace takes the standby away,
+// ends the session whose commit of a replacement waits for it, which leaves
+// that committed on the first PostgreSQL alone, and loses this one.
 func TestFailover_WhatTheStandbyNeverHadIsNotPutInPlace(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "failover")
@@ -147,10 +151,7 @@ func TestFailover_WhatTheStandbyNeverHadIsNotPutInPlace(t *testing.T) {
 		t.Fatalf("%d %s", status, code)
 	}
 	await(t, "nothing is under way", func() bool { return r.count("SELECT count(*) FROM file_ops") == 0 })
-	held := append(children(r.standby.Process.Pid), r.standby.Process.Pid)
-	for _, pid := range held {
-		syscall.Kill(pid, syscall.SIGSTOP)
-	}
+	killTree(r.standby)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -162,9 +163,7 @@ func TestFailover_WhatTheStandbyNeverHadIsNotPutInPlace(t *testing.T) {
 	<-done
 	time.Sleep(time.Second) // for the server to ask what became of it
 	r.killPostgres()
-	for _, pid := range held {
-		syscall.Kill(pid, syscall.SIGCONT)
-	}
+	r.standby = r.start(1-r.node, r.nodeURL(1-r.node))
 	r.promote()
 	r.bringUp()
 	for _, finding := range r.check(nil) {
