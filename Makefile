@@ -61,7 +61,7 @@ e2e: postgres build ## try it with other people's programs: jose, nginx, tus-js-
 	e2e/run
 
 .PHONY: crash
-crash: postgres ## kill it again and again: N=200 MODE=kill, postgres or power (root)
+crash: postgres ## kill it again and again: N=200 MODE=kill, postgres, failover or power (root)
 	CRASH_CYCLES=$(or $(N),200) CRASH_MODE=$(MODE) ABLATE=$(ABLATE) go test -count=1 -timeout 0 -v -run '$(or $(RUN),^TestCrash_Nothing)' ./e2e/crash
 
 .PHONY: bench

@@ -93,7 +93,7 @@ func (a *Auth) userSessions(ctx context.Context, sh *db.Shell, args []string) er
 		return err
 	}
 	if *end {
-		n, err := a.endAllSessions(ctx, u.ID)
+		n, err := a.endAllSessions(ctx, operator, u.ID)
 		if err == nil {
 			_, err = fmt.Fprintf(sh.Stdout, "%s was signed in on %d devices and is on none now.\n", u.Email, n)
 		}

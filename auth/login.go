@@ -229,7 +229,8 @@ func (a *Auth) recordRefusal(ctx context.Context, action audit.Action, user uuid
 }
 
 // rehash replaces a hash that was made at another cost, while the password is
-// at hand.
+// at hand. Whoever signs in at the same time may have done it first: then the
+// password is held against what stands there now.
 func (a *Auth) rehash(ctx context.Context, place *place, acc account, password string) (account, error) {
 	hash, err := place.hash(ctx, password)
 	if err != nil {
@@ -241,7 +242,17 @@ func (a *Auth) rehash(ctx context.Context, place *place, acc account, password s
 		}
 		return updatePasswordHash(ctx, tx, acc.ID, hash)
 	})
-	acc.passwordHash = hash
+	if !errors.Is(err, errInvalidCredentials) {
+		acc.passwordHash = hash
+		return acc, err
+	}
+	if acc, err = accountByID(ctx, a.db, acc.ID); err != nil {
+		return account{}, err
+	}
+	ok, _, err := place.matches(ctx, password, acc.passwordHash)
+	if err == nil && (!ok || acc.Status != statusActive) {
+		err = errInvalidCredentials
+	}
 	return acc, err
 }
 

@@ -225,6 +225,20 @@ func TestLogin_OutdatedHashIsMadeAnew(t *testing.T) {
 	e.SignIn(t, "ada@example.com")
 }
 
+func TestLogin_ManyAtOnceWhileTheHashIsMadeAnewAllSucceed(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	exec(t, e.DB, `UPDATE users SET password_hash = $1`, oldHash())
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			e.Client(t).Do("POST", "/auth/login", credentials("ada@example.com", authtest.Password, "token")).Want(t, 200)
+		})
+	}
+	wg.Wait()
+}
+
 func oldHash() string {
 	salt := []byte("sixteen bytes...")
 	b64 := base64.RawStdEncoding.EncodeToString

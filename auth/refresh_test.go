@@ -109,6 +109,17 @@ func TestRefresh_StolenTokenKillsTheSession(t *testing.T) {
 		t.Errorf("recorded: %v", got)
 	}
 	c := e.Client(t).As(next.AccessToken)
+	exec(t, e.DB, `INSERT INTO notices (id, user_id, kind, created_at) SELECT gen_random_uuid(), user_id, kind, now() - interval '181 days' FROM notices`)
+	for _, job := range e.Auth.Jobs() {
+		if job.Name == "auth.sweep" {
+			if err := job.Run(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if n := len(query(t, e.DB, `SELECT id::text FROM notices`)); n != 1 {
+		t.Errorf("%d notices are left, want the one that is new", n)
+	}
 	c.Do("DELETE", "/auth/notices/"+next.User.Notices[0].ID.String(), nil).Want(t, 204)
 	c.Do("DELETE", "/auth/notices/"+next.User.Notices[0].ID.String(), nil).WantProblem(t, 404, "not_found")
 }

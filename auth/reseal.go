@@ -12,40 +12,49 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// resealBatch bounds what one run of the job holds in memory.
+// resealBatch bounds what the job holds in memory.
 const resealBatch = 1000
 
 // reseal seals TOTP secrets anew that an older secret of the platform has
 // sealed. It goes on where it was when it is interrupted, and a row that
 // changes meanwhile was sealed under the first secret by that change.
 func (a *Auth) reseal(ctx context.Context) error {
-	type row struct {
-		user   uuid.UUID
-		sealed []byte
-	}
-	old, err := db.All(ctx, a.db, func(r pgx.Row) (o row, err error) { return o, r.Scan(&o.user, &o.sealed) }, `
--- name: auth.SealedUnderOldSecret
-SELECT user_id, secret FROM totp WHERE substring(secret FOR 4) <> $1 ORDER BY user_id LIMIT $2`, a.totpSealer.Current(), resealBatch)
-	if err != nil {
-		return err
-	}
 	var failed []error
-	for _, o := range old {
-		plain, err := a.totpSealer.Open(o.sealed, o.user.String())
-		if err != nil {
-			// Its secret is no longer configured: only a reset helps its user.
-			failed = append(failed, fmt.Errorf("TOTP of user %s: %w", o.user, err))
-			continue
-		}
-		_, err = db.Exec(ctx, a.db, `
--- name: auth.Reseal
-UPDATE totp SET secret = $3 WHERE user_id = $1 AND secret = $2`, o.user, o.sealed, a.totpSealer.Seal(plain, o.user.String()))
+	for after := uuid.Nil; ; {
+		old, err := db.All(ctx, a.db, scanSealed, `
+-- name: auth.SealedUnderOldSecret
+SELECT user_id, secret FROM totp WHERE substring(secret FOR 4) <> $1 AND user_id > $2 ORDER BY user_id LIMIT $3`, a.totpSealer.Current(), after, resealBatch)
 		if err != nil {
 			return err
 		}
+		for _, o := range old {
+			after = o.user
+			plain, err := a.totpSealer.Open(o.secret, o.user.String())
+			if err != nil {
+				// Its secret is no longer configured: only a reset helps its user.
+				failed = append(failed, fmt.Errorf("TOTP of user %s: %w", o.user, err))
+				continue
+			}
+			_, err = db.Exec(ctx, a.db, `
+-- name: auth.Reseal
+UPDATE totp SET secret = $3 WHERE user_id = $1 AND secret = $2`, o.user, o.secret, a.totpSealer.Seal(plain, o.user.String()))
+			if err != nil {
+				return err
+			}
+		}
+		if len(old) < resealBatch {
+			return errors.Join(failed...)
+		}
 	}
-	return errors.Join(failed...)
 }
+
+// sealed is a TOTP secret as it lies in the database.
+type sealed struct {
+	user   uuid.UUID
+	secret []byte
+}
+
+func scanSealed(row pgx.Row) (s sealed, err error) { return s, row.Scan(&s.user, &s.secret) }
 
 // OldSecret is what still needs the secrets behind the first.
 type OldSecret struct {

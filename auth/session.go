@@ -25,6 +25,8 @@ const (
 	sessionsMost = 20
 	// keepEnded is how long the row of an ended session or key is kept.
 	keepEnded = 7 * 24 * time.Hour
+	// keepNotices is how long a notice waits to be read.
+	keepNotices = 180 * 24 * time.Hour
 )
 
 // Session is one signed-in device.
@@ -225,8 +227,8 @@ RETURNING id`, id, caller.UserID)
 	}))
 }
 
-// sweep forgets sessions and access keys that ended a while ago, guesses and
-// tokens that count no more.
+// sweep forgets sessions and access keys that ended a while ago, notices that
+// nobody came for, guesses and tokens that count no more.
 func (a *Auth) sweep(ctx context.Context) error {
 	_, err := db.Exec(ctx, a.db, `
 -- name: auth.SweepSessions
@@ -238,6 +240,12 @@ DELETE FROM sessions
 	_, err = db.Exec(ctx, a.db, `
 -- name: auth.SweepKeys
 DELETE FROM access_keys WHERE expires_at < now() - $1::interval`, keepEnded)
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec(ctx, a.db, `
+-- name: auth.SweepNotices
+DELETE FROM notices WHERE created_at < now() - $1::interval`, keepNotices)
 	if err != nil {
 		return err
 	}

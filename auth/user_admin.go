@@ -199,7 +199,7 @@ func (a *Auth) updateUser(ctx context.Context, by, id uuid.UUID, p UserPatch, r 
 		return err
 	}
 	return a.change(ctx, func(tx pgx.Tx) (stale, error) {
-		acc, last, err := a.lockManaged(ctx, tx, id, r)
+		acc, last, err := a.lockManaged(ctx, tx, by, id, r)
 		if err != nil {
 			return nothing, err
 		}
@@ -243,17 +243,28 @@ UPDATE users SET name = $2, status = $3, revision = revision + 1, updated_at = n
 	})
 }
 
-// lockManaged locks a user who is about to be changed and reports whether that
-// is the last admin.
-func (a *Auth) lockManaged(ctx context.Context, tx pgx.Tx, id uuid.UUID, r *http.Request) (acc account, last bool, err error) {
+// lockManaged locks a user who is about to be changed by somebody and reports
+// whether that is the last admin. Only an admin changes an admin.
+func (a *Auth) lockManaged(ctx context.Context, tx pgx.Tx, by, id uuid.UUID, r *http.Request) (acc account, last bool, err error) {
 	if last, err = lockAdmins(ctx, tx, id); err != nil {
 		return account{}, false, err
 	}
-	acc, err = lockAccount(ctx, tx, id)
+	if acc, err = lockAccount(ctx, tx, id); err == nil {
+		err = mayManage(ctx, tx, by, id)
+	}
 	if err == nil && r != nil && !httpx.IfMatch(r.Header, httpx.RevisionTag(acc.Revision)) {
 		err = httpx.ErrPreconditionFailed
 	}
 	return acc, last, err
+}
+
+// mayManage refuses with 403 to touch an admin without being one.
+func mayManage(ctx context.Context, tx pgx.Tx, by, id uuid.UUID) error {
+	roles, err := rolesOf(ctx, tx, id)
+	if err != nil || !slices.Contains(roles, RoleAdmin) {
+		return err
+	}
+	return mayGrant(ctx, tx, by, []string{wildcard})
 }
 
 // recordUpdate records what is new of a user, and does what follows from it:
@@ -305,7 +316,7 @@ func (a *Auth) deleteUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) 
 func (a *Auth) removeUser(r *http.Request, id uuid.UUID) error {
 	ctx := r.Context()
 	return a.change(ctx, func(tx pgx.Tx) (stale, error) {
-		_, last, err := a.lockManaged(ctx, tx, id, r)
+		_, last, err := a.lockManaged(ctx, tx, httpx.CallerOf(ctx).UserID, id, r)
 		if err != nil {
 			return nothing, err
 		}
@@ -335,14 +346,17 @@ func (a *Auth) listUserSessions(w http.ResponseWriter, r *http.Request, id uuid.
 
 // deleteUserSessions serves DELETE /auth/users/{id}/sessions.
 func (a *Auth) deleteUserSessions(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	_, err := a.endAllSessions(r.Context(), id)
+	_, err := a.endAllSessions(r.Context(), httpx.CallerOf(r.Context()).UserID, id)
 	return noBody(w, err)
 }
 
 // endAllSessions signs a user out everywhere and says of how many devices.
-func (a *Auth) endAllSessions(ctx context.Context, id uuid.UUID) (ended int64, err error) {
+func (a *Auth) endAllSessions(ctx context.Context, by, id uuid.UUID) (ended int64, err error) {
 	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if _, err := lockAccount(ctx, tx, id); err != nil {
+			return nothing, err
+		}
+		if err := mayManage(ctx, tx, by, id); err != nil {
 			return nothing, err
 		}
 		if ended, err = endSessionsOf(ctx, tx, id, uuid.Nil, "ended_by_admin"); err != nil {

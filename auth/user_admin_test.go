@@ -121,6 +121,27 @@ func TestUsers_AreMadeReadChangedAndDeleted(t *testing.T) {
 	}
 }
 
+func TestUsers_OnlyAnAdminChangesAnAdmin(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "root@example.com", "admin")
+	admin := e.User(t, "ada@example.com", "admin").ID.String()
+	member := e.User(t, "bob@example.com", "member").ID.String()
+	root := e.SignIn(t, "root@example.com")
+	root.Do("POST", "/auth/roles", object{"name": "manager", "permissions": []string{"users:manage", "files:read", "files:write", "files:share"}}).Want(t, 201)
+	e.User(t, "max@example.com", "manager")
+	manager := e.SignIn(t, "max@example.com")
+	for _, change := range []object{{"status": "disabled"}, {"roles": []string{"member"}}, {"name": "Nobody"}, {"quota": 0}} {
+		manager.Do("PATCH", "/auth/users/"+admin, change).WantProblem(t, 403, "forbidden")
+	}
+	manager.Do("DELETE", "/auth/users/"+admin+"/sessions", nil).WantProblem(t, 403, "forbidden")
+	manager.Do("DELETE", "/auth/users/"+admin, nil).WantProblem(t, 403, "forbidden")
+	manager.Do("PATCH", "/auth/users/"+member, object{"status": "disabled"}).Want(t, 200)
+	manager.Do("DELETE", "/auth/users/"+member+"/sessions", nil).Want(t, 204)
+	root.Do("PATCH", "/auth/users/"+admin, object{"status": "disabled"}).Want(t, 200)
+	root.Do("DELETE", "/auth/users/"+admin, nil).Want(t, 204)
+}
+
 func TestUsers_WritesNeedARecentPassword(t *testing.T) {
 	t.Parallel()
 	e := authtest.Start(t, nil)

@@ -57,7 +57,8 @@ type DB struct {
 type Config struct {
 	// URL is a PostgreSQL URL. It must lead to PostgreSQL itself or to a
 	// pooler in session mode: LISTEN, SET ROLE and advisory locks live in a
-	// session.
+	// session. It may name several hosts: with target_session_attrs=read-write
+	// every new connection goes to the one that takes writes.
 	URL string
 	// MaxConns bounds the pool; 0 is twelve. Two more connections are opened
 	// outside the pool, by Listener.Run and by RunJobs.
@@ -114,8 +115,11 @@ func (d *DB) Connect(ctx context.Context, c Config) error {
 // password only where it recognises it.
 var errURL = errors.New("the database URL cannot be read: it must look like postgres://user:password@host:5432/database")
 
-// prepareConfig sets what holds for every connection of this package.
+// prepareConfig sets what holds for every connection of this package. One that
+// leads to a server which takes no writes any more is closed: the next one is
+// made to whoever does.
 func prepareConfig(c *pgx.ConnConfig) {
+	c.OnPgError = func(_ *pgconn.PgConn, err *pgconn.PgError) bool { return !fatal(err) && err.Code != "25006" }
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
 	}

@@ -97,6 +97,7 @@ var sqlStates = map[string]Kind{
 	"53200": Unavailable,
 	"53300": Unavailable, // too_many_connections
 	"53400": Unavailable,
+	"25006": Unavailable, // read_only_sql_transaction: another server takes the writes now
 	"25P03": Unavailable, // idle_in_transaction_session_timeout
 	"57P01": Unavailable, // admin_shutdown
 	"57P02": Unavailable, // crash_shutdown

@@ -142,6 +142,26 @@ func TestDB_UnavailableBeforeConnectAfterCloseAndWithoutServer(t *testing.T) {
 	everything("after")
 }
 
+func TestErrors_AServerThatTakesNoWritesAnyMoreIsLeft(t *testing.T) {
+	t.Parallel()
+	_, _, dbURL := counters(t)
+	d := db.New(quiet)
+	if err := d.Connect(t.Context(), db.Config{URL: dbURL, MaxConns: 1}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Close)
+	must(t, d, `SET default_transaction_read_only = on`)
+	const write = `UPDATE counters SET n = 2`
+	if _, err := db.Exec(t.Context(), d, write); err == nil {
+		t.Error("it took a write")
+	} else if kind, _ := db.KindOf(err); kind != db.Unavailable {
+		t.Errorf("error %v", err)
+	}
+	if _, err := db.Exec(t.Context(), d, write); err != nil {
+		t.Errorf("the next connection: %v", err)
+	}
+}
+
 func TestConnect_ErrorNeverShowsThePassword(t *testing.T) {
 	t.Parallel()
 	for _, u := range []string{

@@ -132,14 +132,43 @@ func (d *dataDir) folder(p string) (*os.File, error) {
 
 // rename moves the entry at source to target. With replace false it fails
 // with EEXIST when something is there, which Root.Rename cannot promise.
+//
+// CephFS and NFS cannot be asked for that and answer EINVAL. There a file gets
+// its new name before it loses the old one, and a crash may leave it with both
+// (see publish). A folder is never put over a file by the kernel, nor over a
+// folder that holds anything.
 func (d *dataDir) rename(source, target string, replace bool) error {
 	return d.between(source, target, func(from *os.File, name string, to *os.File, newName string) error {
-		flags := uintptr(renameNoReplace)
 		if replace {
-			flags = 0
+			return at("renameat", syscall.SYS_RENAMEAT, from, name, to, newName, 0)
 		}
-		return at("renameat2", sysRenameat2, from, name, to, newName, flags)
+		err := error(syscall.EINVAL)
+		if !without("noreplace") {
+			err = at("renameat2", sysRenameat2, from, name, to, newName, renameNoReplace)
+		}
+		if !errors.Is(err, syscall.EINVAL) {
+			return err
+		}
+		if info, err := d.lstat(source); err != nil {
+			return err
+		} else if info.IsDir() {
+			return at("renameat", syscall.SYS_RENAMEAT, from, name, to, newName, 0)
+		}
+		if err := at("linkat", syscall.SYS_LINKAT, from, name, to, newName, 0); err != nil {
+			return err
+		}
+		failpoint("linked")
+		return d.remove(source)
 	})
+}
+
+// remove takes a name away.
+func (d *dataDir) remove(p string) error {
+	root, rest, err := d.within(p)
+	if err != nil {
+		return err
+	}
+	return root.Remove(rest)
 }
 
 // link gives the file at source a second name.

@@ -40,7 +40,9 @@ func failpoint(name string) {
 
 // ABLATE takes one part of the protocol out: "guard", the revision that a
 // redo looks at; "fence", which a late commit of a dead worker waits at;
-// "fsync"; or "order", reading what is pending after the owner's lock.
+// "fsync"; or "order", reading what is pending after the owner's lock. With
+// "noreplace" the file system is one that has no RENAME_NOREPLACE, and
+// everything must hold.
 var ablated = os.Getenv("ABLATE")
 
 func without(part string) bool { return part == ablated }

@@ -33,7 +33,13 @@ func (f *Files) publish(ctx context.Context, r record) error {
 	here, err := f.disk.lstat(r.target)
 	switch {
 	case err == nil && inode(here) == r.ino:
-		// Renamed before; a power cut might still take that back.
+		// Renamed before; a power cut might still take that back. One that was
+		// linked first may still have its old name.
+		if there, err := f.disk.lstat(r.source); err == nil && inode(there) == r.ino {
+			if err := f.disk.remove(r.source); err != nil {
+				return err
+			}
+		}
 		return errors.Join(f.disk.syncFolder(path.Dir(r.target)), ignoreNotExist(f.disk.syncFolder(path.Dir(r.source))))
 	case failed(err):
 		return err

@@ -13,6 +13,7 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 const (
@@ -285,16 +286,31 @@ func (f *Files) mend(ctx context.Context) {
 // The status of the xid would not do. After a crash PostgreSQL gives the xid
 // of a transaction that never reached its log to another one, and that one
 // may be committed.
+//
+// PostgreSQL may be another one by now, the standby of one that was lost. An
+// xid ahead of its own is of a transaction that it never had; and one that is
+// no more than a standby cannot answer, because the question takes an xid. The
+// record is locked, which makes the question's own commit wait for the
+// standby: what the standby does not have yet may still come to nothing.
 func (f *Files) resolve(ctx context.Context, id uuid.UUID, op *ownOp) {
 	const running = `-- name: files.TransactionRuns
-		SELECT coalesce(pg_xact_status($1::text::xid8) = 'in progress', false)`
+		SELECT CASE WHEN $1::text::xid8 < pg_current_xact_id()
+		            THEN coalesce(pg_xact_status($1::text::xid8) = 'in progress', false) ELSE false END`
 	const recorded = `-- name: files.RecordStands
-		SELECT EXISTS (SELECT FROM file_ops o WHERE o.owner_id = $1 AND o.op_id = $2)`
+		SELECT true FROM file_ops o WHERE o.owner_id = $1 AND o.op_id = $2 LIMIT 1 FOR UPDATE`
+	asking, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
 	// Two statements: the second sees what the first one knows to have ended.
-	unsure, err := db.One(ctx, f.db, db.Value[bool], running, op.xid)
+	unsure, err := db.One(asking, f.db, db.Value[bool], running, op.xid)
 	committed := false
 	if err == nil && !unsure {
-		committed, err = db.One(ctx, f.db, db.Value[bool], recorded, op.records[0].owner, id)
+		err = f.db.InTx(asking, func(tx pgx.Tx) (err error) {
+			committed, err = db.One(asking, tx, db.Value[bool], recorded, op.records[0].owner, id)
+			if errors.Is(err, db.ErrNotFound) {
+				return nil
+			}
+			return err
+		})
 	}
 	switch {
 	case err != nil || unsure:

@@ -10,10 +10,13 @@
 //	make crash                     200 kills of servers
 //	make crash N=50 MODE=postgres  kills of PostgreSQL under living servers
 //	make crash N=50 MODE=power     power cuts; by root alone
+//	make crash N=50 MODE=failover  kills of PostgreSQL whose standby takes over
 //	make crash MODE=kill ABLATE=fence
 //
 // The last one takes a part of the protocol out, and has to fail: a check
-// that cannot fail is none. The parts are guard, fence, fsync and order.
+// that cannot fail is none. The parts are guard, fence, fsync and order. With
+// ABLATE=noreplace the disk is like CephFS, without RENAME_NOREPLACE, and
+// everything has to hold.
 package crash
 
 import (
@@ -49,16 +52,12 @@ func TestCrash_NothingAcknowledgedIsLostAndNothingElseIsHalfThere(t *testing.T) 
 	}
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
-	r := newRig(t, mode == "power")
+	r := newRig(t, mode)
 	r.bringUp()
 	accounts := r.accounts(4, 2)
 	began := time.Now()
 	for cycle := 1; cycle <= cycles; cycle++ {
-		r.prepare(random, accounts, mode)
-		findings := r.load(random, accounts, mode)
-		r.bringUp()
-		findings = append(findings, r.check(accounts)...)
-		if len(findings) > 0 {
+		if findings := r.cycle(random, accounts, mode); len(findings) > 0 {
 			t.Fatalf("cycle %d, seed %d:\n%s", cycle, seed, strings.Join(findings, "\n"))
 		}
 		if cycle%10 == 0 || cycle == cycles {
@@ -66,6 +65,15 @@ func TestCrash_NothingAcknowledgedIsLostAndNothingElseIsHalfThere(t *testing.T) 
 				time.Since(began).Seconds(), answers.acknowledged.Load(), answers.unknown.Load(), answers.refused.Load(), answers.reads.Load())
 		}
 	}
+}
+
+// cycle is one blow under load, the recovery, and the look at everything.
+func (r *rig) cycle(random *rand.Rand, accounts []*account, mode string) (findings []string) {
+	r.t.Helper()
+	r.prepare(random, accounts, mode)
+	findings = r.load(random, accounts, mode)
+	r.bringUp()
+	return append(findings, r.check(accounts)...)
 }
 
 // accounts makes users, each with clients that have a folder of their own.
@@ -113,7 +121,10 @@ func (r *rig) signIn(a *account) {
 // there, or to be stopped between a commit and its rename.
 func (r *rig) prepare(random *rand.Rand, accounts []*account, mode string) {
 	r.t.Helper()
-	if point := random.IntN(2 * len(points)); mode != "postgres" && point < len(points) {
+	if mode == "failover" && r.standby == nil {
+		r.replicate()
+	}
+	if point := random.IntN(2 * len(points)); (mode == "kill" || mode == "power") && point < len(points) {
 		at := fmt.Sprintf("%s:%d", points[point], 1+random.IntN(20))
 		if random.IntN(3) == 0 {
 			at = fmt.Sprintf("committed:%d:stop", 1+random.IntN(20))
@@ -176,6 +187,11 @@ func (r *rig) load(random *rand.Rand, accounts []*account, mode string) (finding
 	switch mode {
 	case "power":
 		r.cutPower()
+	case "failover":
+		r.killPostgres()
+		pause(500)
+		r.promote()
+		pause(1000)
 	case "postgres":
 		for range 1 + random.IntN(2) {
 			r.killPostgres()

@@ -63,7 +63,7 @@ func (w *slowWire) serve(ln net.Listener, postgres string) {
 // the server that sent it, and lets another one recover meanwhile.
 func TestCrash_ACommitThatArrivesAfterItsServerDied(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, false)
+	r := newRig(t, "kill")
 	r.launch(0, "")
 	await(t, "the server is ready", r.servers[0].ready)
 	a := &account{email: "ann@example.com"}

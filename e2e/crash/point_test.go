@@ -33,16 +33,16 @@ var (
 var uncommitted = []string{"reserved", "synced", "saved", "staged", "copied"}
 
 var operations = []operation{
-	{"upload", putPoints, nil, act{"put", "new", "first"}, "new", "", "first"},
+	{"upload", append([]string{"linked"}, putPoints...), nil, act{"put", "new", "first"}, "new", "", "first"},
 	{"replace", putPoints, []act{{"put", "a", "first"}}, act{"put", "a", "second"}, "a", "first", "second"},
 	{"tus", append([]string{"synced", "saved"}, putPoints...), nil, act{"tus", "new", "first"}, "new", "", "first"},
 	{"copy", append([]string{"copied"}, movePoints...), []act{{"put", "a", "x"}}, act{"copy", "a", "b"}, "b", "", "x"},
 	{"mkdir", []string{"committed", "mkdir", "published"}, nil, act{"mkdir", "new", ""}, "new", "", "folder"},
-	{"rename", movePoints, []act{{"put", "a", "x"}}, act{"rename", "a", "b"}, "b", "", "x"},
+	{"rename", append([]string{"linked"}, movePoints...), []act{{"put", "a", "x"}}, act{"rename", "a", "b"}, "b", "", "x"},
 	{"move", movePoints, []act{{"mkdir", "f", ""}, {"mkdir", "g", ""}, {"put", "f/a", "x"}}, act{"move", "f", "g"}, "g/f/a", "", "x"},
 	{"trash", movePoints, []act{{"mkdir", "f", ""}, {"put", "f/a", "x"}}, act{"trash", "f", ""}, "f/a", "x", ""},
 	{"restore", movePoints, []act{{"mkdir", "f", ""}, {"put", "f/a", "x"}, {"trash", "f", ""}}, act{"restore", "f", ""}, "f/a", "", "x"},
-	{"purge", movePoints, []act{{"put", "a", "x"}, {"trash", "a", ""}}, act{"purge", "a", ""}, "a", "", ""},
+	{"purge", append([]string{"linked"}, movePoints...), []act{{"put", "a", "x"}, {"trash", "a", ""}}, act{"purge", "a", ""}, "a", "", ""},
 }
 
 // TestCrash_AtEveryPointOfEveryOperation kills a server at each place that an
@@ -51,7 +51,7 @@ var operations = []operation{
 // committed, and as if never asked where it was not.
 func TestCrash_AtEveryPointOfEveryOperation(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, false)
+	r := newRig(t, "kill")
 	r.launch(0, "")
 	await(t, "the server is ready", r.servers[0].ready)
 	a := &account{email: "ann@example.com"}
@@ -100,7 +100,11 @@ type try struct {
 // it was committed, a third dies while it recovers the second.
 func (c *try) kill(t *testing.T, op operation, point string) {
 	t.Helper()
-	s := c.rig.launch(1, point)
+	ablate := ""
+	if point == "linked" { // which only a file system without RENAME_NOREPLACE passes
+		ablate = "noreplace"
+	}
+	s := c.rig.launch(1, point, "ABLATE="+ablate)
 	await(t, "the second server is ready", s.ready)
 	if status, code, sure := c.do(t, s, op.act); sure {
 		t.Fatalf("%s at %s: answered %d %s", op.name, point, status, code)

@@ -37,6 +37,12 @@ type rig struct {
 	login   *syscall.Credential
 	pg      *exec.Cmd
 	servers [2]*server
+
+	// Where there is a standby (see replicate): which of the two folders takes
+	// writes, and the port of each.
+	node    int
+	ports   [2]int
+	standby *exec.Cmd
 }
 
 type server struct {
@@ -68,8 +74,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// newRig brings up PostgreSQL.
-func newRig(t testing.TB, power bool) *rig {
+// newRig brings up PostgreSQL, and a standby beside it in the mode failover.
+func newRig(t testing.TB, mode string) *rig {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "hb-crash-")
 	must(t, err)
@@ -97,24 +103,43 @@ func newRig(t testing.TB, power bool) *rig {
 		gid, _ := strconv.Atoi(u.Gid)
 		r.login = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
-	if power {
+	if mode == "power" {
 		r.image = filepath.Join(dir, "image")
 		r.run("truncate", "-s", "1G", r.image)
 		r.run("mkfs.ext4", "-q", "-F", "-m", "0", r.image)
 		r.mount()
 	}
-	for _, folder := range []string{r.disk + "/pg", dir + "/socket"} {
-		must(t, os.Mkdir(folder, 0o700))
-		if r.login != nil {
-			must(t, os.Chown(folder, int(r.login.Uid), int(r.login.Gid)))
+	r.folder(r.home(0))
+	r.folder(dir + "/socket")
+	if mode == "failover" {
+		for i := range r.ports {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			must(t, err)
+			r.ports[i] = l.Addr().(*net.TCPAddr).Port
+			must(t, l.Close())
 		}
 	}
-	if out, err := r.postgres("initdb", "-D", r.disk+"/pg", "-A", "trust", "-U", "homebase", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
+	if out, err := r.postgres("initdb", "-D", r.home(0), "-A", "trust", "-U", "homebase", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v: %s", err, out)
 	}
 	syscall.Sync()
 	r.startPostgres()
+	if mode == "failover" {
+		r.replicate()
+	}
 	return r
+}
+
+// home is where the rows of a PostgreSQL lie.
+func (r *rig) home(node int) string { return fmt.Sprintf("%s/pg%d", r.disk, node) }
+
+// folder makes one that is PostgreSQL's own.
+func (r *rig) folder(name string) {
+	r.t.Helper()
+	must(r.t, os.Mkdir(name, 0o700))
+	if r.login != nil {
+		must(r.t, os.Chown(name, int(r.login.Uid), int(r.login.Gid)))
+	}
 }
 
 func must(t testing.TB, err error) {
@@ -137,6 +162,7 @@ func (r *rig) takeDown() {
 		s.kill()
 	}
 	r.killPostgres()
+	killTree(r.standby)
 	if r.image != "" {
 		for range 50 {
 			if exec.Command("umount", r.disk).Run() == nil {
@@ -159,58 +185,84 @@ func (r *rig) postgres(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-func (r *rig) databaseURL() string { return "postgres://homebase@/postgres?host=" + r.dir + "/socket" }
+// databaseURL leads to the PostgreSQL that takes writes.
+func (r *rig) databaseURL() string {
+	if r.ports[0] != 0 {
+		return fmt.Sprintf("postgres://homebase@127.0.0.1:%d,127.0.0.1:%d/postgres?target_session_attrs=read-write", r.ports[0], r.ports[1])
+	}
+	return "postgres://homebase@/postgres?host=" + r.dir + "/socket"
+}
 
-// startPostgres starts it with everything durable. Commits are held back for
-// a moment before they are flushed, so that more of them are in flight when
-// something is killed.
+// startPostgres starts the one that takes writes.
 func (r *rig) startPostgres() {
 	r.t.Helper()
-	os.Remove(r.disk + "/pg/postmaster.pid")
-	r.pg = r.postgres("postgres", "-D", r.disk+"/pg", "-c", "listen_addresses=", "-c", "unix_socket_directories="+r.dir+"/socket",
+	r.pg = r.start(r.node, r.databaseURL())
+}
+
+// start starts a PostgreSQL with everything durable, and waits for its answer.
+// Commits are held back for a moment before they are flushed, so that more of
+// them are in flight when something is killed.
+func (r *rig) start(node int, url string) *exec.Cmd {
+	r.t.Helper()
+	os.Remove(r.home(node) + "/postmaster.pid")
+	addresses, port := "", 5432
+	if r.ports[0] != 0 {
+		addresses, port = "127.0.0.1", r.ports[node]
+	}
+	pg := r.postgres("postgres", "-D", r.home(node), "-c", "unix_socket_directories="+r.dir+"/socket",
+		"-c", "listen_addresses="+addresses, "-c", fmt.Sprintf("port=%d", port),
 		"-c", "shared_buffers=32MB", "-c", "max_wal_size=64MB", "-c", "log_min_messages=fatal", "-c", "commit_delay=3000", "-c", "commit_siblings=0",
 		"-c", "max_connections=80")
 	log, err := os.OpenFile(r.dir+"/postgres.log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	must(r.t, err)
 	defer log.Close()
-	r.pg.Stdout, r.pg.Stderr = log, log
-	must(r.t, r.pg.Start())
+	pg.Stdout, pg.Stderr = log, log
+	must(r.t, pg.Start())
 	await(r.t, "PostgreSQL answers", func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		conn, err := pgx.Connect(ctx, r.databaseURL())
+		conn, err := pgx.Connect(ctx, url)
 		if err != nil {
 			return false
 		}
 		return conn.Close(ctx) == nil
 	})
+	return pg
 }
 
-// killPostgres kills the postmaster and all its children at once.
 func (r *rig) killPostgres() {
-	if r.pg == nil || r.pg.Process == nil {
+	killTree(r.pg)
+	r.pg = nil
+}
+
+// killTree kills a postmaster and all its children at once.
+func killTree(pg *exec.Cmd) {
+	if pg == nil || pg.Process == nil {
 		return
 	}
-	pids := []int{r.pg.Process.Pid}
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, name := range stats {
-		b, _ := os.ReadFile(name)
-		_, rest, _ := strings.Cut(string(b), ") ")
-		if f := strings.Fields(rest); len(f) > 1 && f[1] == strconv.Itoa(pids[0]) {
-			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
-			pids = append(pids, pid)
-		}
-	}
-	for _, pid := range pids {
+	left := children(pg.Process.Pid)
+	for _, pid := range append(left, pg.Process.Pid) {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
-	r.pg.Wait()
-	r.pg = nil
-	for _, pid := range pids[1:] { // they are init's now
+	pg.Wait()
+	for _, pid := range left { // they are init's now
 		for syscall.Kill(pid, 0) == nil && !gone(pid) {
 			time.Sleep(2 * time.Millisecond)
 		}
 	}
+}
+
+func children(parent int) (pids []int) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range stats {
+		b, _ := os.ReadFile(name)
+		_, rest, _ := strings.Cut(string(b), ") ")
+		if f := strings.Fields(rest); len(f) > 1 && f[1] == strconv.Itoa(parent) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 func gone(pid int) bool {
