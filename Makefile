@@ -30,8 +30,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## the static binary, bin/homebase
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) .
+build: ## the static binary, bin/homebase; without HTTP/2, which the proxy speaks, not the server
+	CGO_ENABLED=0 go build -tags nethttpomithttp2 -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) .
 
 .PHONY: release
 release: ## reproducible binaries for linux, their SHA-256 and the bill of materials, in bin/release

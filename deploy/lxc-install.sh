@@ -155,11 +155,11 @@ if [ "$1" = --uninstall ]; then
 fi
 first=yes
 [ -e "$settings" ] && first=no
-packages
 user
-database
 configure
 wrapper
+packages
+database
 program "$1"
 service
 echo "Homebase $("$verb" version | cut -d' ' -f2) serves $(sed -n 's/^HOMEBASE_PUBLIC_URL=//p' "$settings")."
