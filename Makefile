@@ -27,11 +27,40 @@ endef
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## the static binary, bin/homebase
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) .
+build: ## the static binary, bin/homebase; without HTTP/2, which the proxy speaks, not the server
+	CGO_ENABLED=0 go build -tags nethttpomithttp2 -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) .
+
+.PHONY: release
+release: ## reproducible binaries for linux, their SHA-256 and the bill of materials, in bin/release
+	@rm -rf bin/release; mkdir -p bin/release
+	@for arch in amd64 arm64; do \
+	  GOARCH=$$arch $(MAKE) --no-print-directory build BIN=bin/release/homebase-linux-$$arch; done
+	@cd bin/release && sha256sum homebase-linux-* | tee SHA256SUMS
+	@for file in bin/release/homebase-linux-*; do \
+	  size=$$(stat -c %s $$file); echo "$$size bytes  $$file"; [ "$$size" -lt 16000000 ] || { echo "16 MB is the limit."; exit 1; }; \
+	  deploy/sbom.sh $$file $(VERSION) >$$file.cdx.json; done
+
+.PHONY: sbom
+sbom: build ## every module in the binary with version and licence, as CycloneDX JSON
+	@deploy/sbom.sh $(BIN) $(VERSION)
+
+.PHONY: reproduce
+reproduce: ## build it twice, in other folders with other caches, and compare
+	deploy/test/reproduce.sh $(VERSION)
+
+.PHONY: image
+image: release ## the Docker image homebase:VERSION
+	@rm -rf bin/image; mkdir -p bin/image/data
+	@cp bin/release/homebase-linux-$$(go env GOARCH) bin/image/homebase
+	@cp -L /etc/ssl/certs/ca-certificates.crt bin/image/
+	docker build -q -f deploy/Dockerfile -t homebase:$(VERSION) -t homebase:latest bin/image
+
+.PHONY: deploy-test
+deploy-test: ## try the deployment: Docker with compose, and a container with systemd (root)
+	deploy/test/run
 
 .PHONY: run
 run: postgres build ## a server on http://localhost:8080, with a first admin

@@ -17,10 +17,11 @@ var errUntrustedPeer = NewProblem(403, "untrusted_peer", "This server answers it
 func (s *Server) findClient(x *exchange, r *http.Request) error {
 	peer, unix := peerAddr(r)
 	trusted := unix || s.trusts(peer)
+	// Before the refusal: the log tells the operator which address it was.
+	x.addr, x.proxy = peer, trusted
 	if !trusted && len(s.proxies) > 0 && !peer.IsLoopback() && !sameMachine(r, peer) {
 		return errUntrustedPeer
 	}
-	x.addr, x.proxy = peer, trusted
 	if !trusted {
 		return nil
 	}

@@ -1,6 +1,8 @@
 package httpx_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -77,6 +79,8 @@ func TestClientAddr_OtherPeersAreRefused(t *testing.T) {
 	t.Parallel()
 	cfg := config()
 	cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}
+	var log bytes.Buffer
+	cfg.Log = slog.New(slog.NewJSONHandler(&log, nil))
 	server, err := httpx.New(cfg, []httpx.Route{route("GET /addr", httpx.Public(), text(sayAddr))})
 	if err != nil {
 		t.Fatal(err)
@@ -92,6 +96,10 @@ func TestClientAddr_OtherPeersAreRefused(t *testing.T) {
 		server.ServeHTTP(w, r)
 		if !strings.Contains(w.Body.String(), want) || (w.Code == 403) != (want == "untrusted_peer") {
 			t.Errorf("%s: %d %s", peer, w.Code, w.Body)
+		}
+		addr := netip.MustParseAddrPort(peer).Addr().String()
+		if w.Code == 403 && !strings.Contains(log.String(), `"client":"`+addr+`"`) {
+			t.Errorf("the log does not say that %s was refused: %s", addr, &log)
 		}
 	}
 }
