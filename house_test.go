@@ -18,6 +18,7 @@ import (
 var floor = map[string]int{
 	"db": 0, "httpx": 1, "audit": 2, "auth": 3,
 	"files": 4, "portfolio": 4, "projects": 4, "system": 4,
+	"backup": 5,
 }
 
 const (

@@ -26,6 +26,7 @@ import (
 
 	"homebase/audit"
 	"homebase/auth"
+	"homebase/backup"
 	"homebase/db"
 	"homebase/files"
 	"homebase/httpx"
@@ -71,6 +72,7 @@ type platform struct {
 	portfolio *portfolio.Portfolio
 	projects  *projects.Projects
 	system    *system.System
+	backup    *backup.Backup
 }
 
 func wire(cfg *system.Config, log *slog.Logger) *platform {
@@ -120,7 +122,24 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 		SharedLimits: shared,
 		Figures:      []func(context.Context) ([]httpx.Figure, error){p.auth.Figures, p.files.Figures, p.audit.Figures},
 	})
+	schemas := p.projects.Schemas()
+	schemas["public"] = schema
+	p.backup = backup.New(backup.Config{
+		DB: p.db, Audit: p.audit, Files: p.files, Version: version, Schemas: schemas, Migrate: p.migrateAll, Restored: p.restored,
+		Fingerprints: p.auth.Fingerprints, Secret: cfg.SecretText, KeepSecret: cfg.KeepSecret,
+	})
+	if p.mail.Configured() {
+		p.backup.Mail = p.mail.Deliver
+	}
 	return p
+}
+
+// restored lets every room put away what must not come back with a backup.
+func (p *platform) restored(ctx context.Context, tx pgx.Tx, lost bool) error {
+	if err := p.auth.Restored(ctx, tx, lost); err != nil {
+		return err
+	}
+	return p.mail.Restored(ctx, tx)
 }
 
 // erase lets every room let go of a user who is about to be deleted.
@@ -147,7 +166,7 @@ func (p *platform) commands() []db.Command {
 		{Name: "routes", Args: "[--json]", Summary: "list every route and who may call it", Offline: true, Run: p.listRoutes},
 		{Name: "openapi", Summary: "print this API as an OpenAPI 3.1 document", Offline: true, Run: p.describe},
 	}
-	return slices.Concat(own, p.auth.Commands(), p.files.Commands(), p.portfolio.Commands(), p.projects.Commands(), p.audit.Commands(),
+	return slices.Concat(own, p.auth.Commands(), p.files.Commands(), p.portfolio.Commands(), p.projects.Commands(), p.audit.Commands(), p.backup.Commands(),
 		system.JobCommands(p.db, p.jobs()), p.system.Commands(p.cfg))
 }
 

@@ -75,4 +75,7 @@ const (
 	AppEnabled  Action = "app.enabled"
 	AppDisabled Action = "app.disabled"
 	AppAct      Action = "app.act" // an app's own; details say which app and what
+
+	BackupMade     Action = "backup.made"
+	BackupRestored Action = "backup.restored"
 )

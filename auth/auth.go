@@ -174,11 +174,7 @@ SELECT secret_fingerprint FROM instance FOR UPDATE`)
 		if err != nil {
 			return fmt.Errorf("read the secret's fingerprint: %w", err)
 		}
-		var prints [][]byte
-		for _, k := range a.keys(fingerprintPurpose) {
-			sum := sha256.Sum256(k)
-			prints = append(prints, sum[:])
-		}
+		prints := a.Fingerprints()
 		known := slices.ContainsFunc(prints, func(p []byte) bool { return string(p) == string(kept) })
 		if len(kept) > 0 && !known {
 			return errors.New("HOMEBASE_SECRET is not the secret that this database was set up with: " +
@@ -194,6 +190,36 @@ UPDATE instance
        secret_since = CASE WHEN secret_fingerprint IS NOT NULL THEN now() END`, prints[0])
 		return err
 	}
+}
+
+// Fingerprints recognise the configured secrets and tell nothing about them;
+// the first is the one that signs.
+func (a *Auth) Fingerprints() (prints [][]byte) {
+	for _, k := range a.keys(fingerprintPurpose) {
+		sum := sha256.Sum256(k)
+		prints = append(prints, sum[:])
+	}
+	return prints
+}
+
+// Restored puts away what must not come back with a backup: sessions, which
+// may have been ended since, and links that were used since. With lost, the
+// secret of then is not here, and the next start takes its own.
+func (a *Auth) Restored(ctx context.Context, tx pgx.Tx, lost bool) error {
+	if _, err := db.Exec(ctx, tx, `
+-- name: auth.EndSessionsOfBackup
+UPDATE sessions SET revoked_at = now(), revoked_reason = 'restored' WHERE revoked_at IS NULL`); err != nil {
+		return err
+	}
+	if _, err := db.Exec(ctx, tx, `
+-- name: auth.ForgetTokensOfBackup
+DELETE FROM one_time_tokens WHERE purpose <> 'invitation'`); err != nil || !lost {
+		return err
+	}
+	_, err := db.Exec(ctx, tx, `
+-- name: auth.ForgetSecret
+UPDATE instance SET secret_fingerprint = NULL, secret_since = NULL`)
+	return err
 }
 
 // credentialsBody bounds a body with passwords: 1024 bytes, each of which

@@ -241,16 +241,18 @@ func lockMigration(ctx context.Context, conn *pgx.Conn) error {
 	}
 }
 
+// StepTable makes the record of the steps, in the first schema of the path.
+const StepTable = `-- name: db.CreateStepTable
+	CREATE TABLE IF NOT EXISTS schema_steps (
+		number     integer     NOT NULL CONSTRAINT schema_steps_pkey PRIMARY KEY,
+		title      text        NOT NULL,
+		hash       bytea       NOT NULL,
+		applied_at timestamptz NOT NULL
+	)`
+
 func createStepTable(ctx context.Context, conn *pgx.Conn) error {
-	const sql = `-- name: db.CreateStepTable
-		CREATE TABLE IF NOT EXISTS schema_steps (
-			number     integer     NOT NULL CONSTRAINT schema_steps_pkey PRIMARY KEY,
-			title      text        NOT NULL,
-			hash       bytea       NOT NULL,
-			applied_at timestamptz NOT NULL
-		)`
 	// IF NOT EXISTS answers a notice each time; nobody reads it.
-	_, err := Exec(ctx, conn, sql)
+	_, err := Exec(ctx, conn, StepTable)
 	return err
 }
 

@@ -146,12 +146,12 @@ func (f *Files) rebuildCommand(ctx context.Context, sh *db.Shell, args []string)
 		return err
 	}
 	return f.asWorker(ctx, func() error {
-		line, n := newProgress(sh.Stderr), 0
+		line, n := db.NewProgress(sh.Stderr), 0
 		out, err := f.rebuild(ctx, func(what, where string) {
 			n++
-			line.show("%d items", n)
+			line.Show("%d items", n)
 		})
-		line.end()
+		line.End()
 		if err != nil {
 			return err
 		}

@@ -195,11 +195,11 @@ func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) 
 			}
 			owner = &owners[0].id
 		}
-		line := newProgress(sh.Stderr)
+		line := db.NewProgress(sh.Stderr)
 		v, err := f.verify(ctx, owner, time.Now().Add(-*older), *rate*1e6, func(v *verification, bytes, of int64) {
-			line.show("%d files, %d of %d MB, %d do not match", v.Files, bytes/1e6, of/1e6, v.mismatches())
+			line.Show("%d files, %d of %d MB, %d do not match", v.Files, bytes/1e6, of/1e6, v.mismatches())
 		})
-		line.end()
+		line.End()
 		if err != nil {
 			return err
 		}
@@ -219,33 +219,4 @@ func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) 
 		}
 		return nil
 	})
-}
-
-// progress is one line on a terminal that is written over, at most five
-// times a second. Elsewhere it is silent.
-type progress struct {
-	w     io.Writer
-	shown time.Time
-}
-
-func newProgress(w io.Writer) *progress {
-	if f, ok := w.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeCharDevice != 0 {
-			return &progress{w: w}
-		}
-	}
-	return &progress{}
-}
-
-func (p *progress) show(format string, args ...any) {
-	if p.w != nil && time.Since(p.shown) > 200*time.Millisecond {
-		p.shown = time.Now()
-		fmt.Fprintf(p.w, "\r\x1b[K"+format, args...)
-	}
-}
-
-func (p *progress) end() {
-	if p.w != nil {
-		fmt.Fprint(p.w, "\r\x1b[K")
-	}
 }

@@ -160,6 +160,18 @@ func (p *Projects) Roles() (roles []string) {
 	return roles
 }
 
+// Schemas are the texts of the apps' steps by the PostgreSQL schema they run
+// in.
+func (p *Projects) Schemas() map[string]string {
+	texts := map[string]string{}
+	for _, m := range p.apps {
+		if m.Schema != "" {
+			texts[m.namespace()] = m.Schema
+		}
+	}
+	return texts
+}
+
 // Migrate brings every app's schema to this version's. It comes after the
 // platform's own migration.
 func (p *Projects) Migrate(ctx context.Context) error {

@@ -77,6 +77,27 @@ VALUES ($1, $2, $3, $4, 0, now(), now())`,
 	return err
 }
 
+// Deliver hands a message to the SMTP server at once, and queues it when that
+// does not take it: for a command, which may find no worker running.
+func (m *Mail) Deliver(ctx context.Context, to, subject, text string) error {
+	err := m.hand(ctx, to, subject, text)
+	if err == nil {
+		return nil
+	}
+	if later := m.Send(ctx, m.db, to, subject, text); later != nil {
+		return fmt.Errorf("the message could neither be sent nor queued: %w", errors.Join(err, later))
+	}
+	return nil
+}
+
+// Restored forgets what waited when a backup was made: it has been sent since.
+func (m *Mail) Restored(ctx context.Context, tx pgx.Tx) error {
+	_, err := db.Exec(ctx, tx, `
+-- name: system.ForgetMailOfBackup
+DELETE FROM mail_outbox`)
+	return err
+}
+
 // Jobs deliver what is queued. Without a server there is nothing to do, and
 // nothing wakes the disk.
 func (m *Mail) Jobs() []db.Job {

@@ -94,6 +94,39 @@ func (c *Config) LoadSecret() error {
 	return err
 }
 
+// SecretText is the secret in the form of HOMEBASE_SECRET.
+func (c *Config) SecretText() (string, error) {
+	secrets, err := c.secrets()
+	texts := make([]string, len(secrets))
+	for i, s := range secrets {
+		texts[i] = base64.StdEncoding.EncodeToString(s)
+	}
+	return strings.Join(texts, ","), err
+}
+
+// KeepSecret puts a secret in the place of the generated one, from now on and
+// for later starts. One that is given in the environment is the operator's to
+// change.
+func (c *Config) KeepSecret(text string) error {
+	secrets, err := parseSecrets(text)
+	if err != nil {
+		return err
+	}
+	if c.given["SECRET"] != "" {
+		return errors.New("HOMEBASE_SECRET is another secret than the one to be kept: remove it, or give that one")
+	}
+	draft, path := filepath.Join(c.StateDir, "secret.new"), filepath.Join(c.StateDir, "secret")
+	if err := os.WriteFile(draft, []byte(text+"\n"), 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(draft, path); err != nil {
+		return err
+	}
+	c.secrets = func() ([][]byte, error) { return secrets, nil }
+	c.derived.Clear()
+	return nil
+}
+
 // Keys derives the 32-byte key of a purpose from every secret by HKDF
 // (RFC 5869), so that a token of one kind can never pass for another. The
 // first key signs, all verify. LoadSecret must have succeeded before.

@@ -1,0 +1,354 @@
+// Package backup keeps everything in a folder of plain files, and brings it
+// back from there.
+//
+//	objects/ab/cdef…       the bytes of files, by their SHA-256, each once
+//	points/<time>/         a restore point: the whole platform at one moment
+//	    manifest.json      what belongs to it; written last
+//	    files.jsonl        every file: id, owner, place, size, SHA-256
+//	    tables/*.gz        every table, as PostgreSQL's COPY writes text
+//	    secret             only when it was asked for
+//
+// What it promises:
+//   - It works while servers do. Tables are of one snapshot, and the bytes of
+//     every file that the snapshot names are found and compared with their
+//     sum, whatever is replaced, deleted or purged meanwhile.
+//   - What is in objects is not read again: a backup of what has not changed
+//     costs a look at each file.
+//   - A point has its name when all of it is on the disk. What is cut off
+//     before leaves a folder that nobody takes for a point, and that the next
+//     backup removes.
+//   - It is read by any later release and any PostgreSQL from 15 on.
+//   - A restore goes into an empty database and an empty data directory, and
+//     no server starts on them before it has come to its end.
+//
+// Left out are tables that PostgreSQL itself keeps in no log: they are meant
+// to be forgotten.
+package backup
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/mail"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/files"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Config is what the room needs. Functions may be called in the process of a
+// command alone.
+type Config struct {
+	DB      *db.DB
+	Audit   *audit.Log
+	Files   *files.Files
+	Version string
+	// Schemas are the texts of the steps by PostgreSQL schema: "public" is
+	// the platform's, "app_<name>" an app's.
+	Schemas map[string]string
+	// Migrate brings the database to this release.
+	Migrate func(ctx context.Context) error
+	// Restored lets every room put away what must not come back: sessions,
+	// mail. lost says that the secret of then is not here.
+	Restored func(ctx context.Context, tx pgx.Tx, lost bool) error
+	// Fingerprints recognise the secrets: the first signs.
+	Fingerprints func() [][]byte
+	// Secret is the secret as text, KeepSecret puts another in its place.
+	Secret     func() (string, error)
+	KeepSecret func(text string) error
+	// Mail hands over a message; nil without a mail server.
+	Mail func(ctx context.Context, to, subject, text string) error
+}
+
+// Backup is the room.
+type Backup struct{ Config }
+
+// New makes the room.
+func New(c Config) *Backup { return &Backup{c} }
+
+// Commands are the operator's verbs of this room.
+func (b *Backup) Commands() []db.Command {
+	return []db.Command{
+		{Name: "backup", Args: "DIR [--with-secret] [--keep N] [--mail-to ADDRESS] [--verify]", Lazy: true, Run: b.command,
+			Summary: "add a restore point to a folder, or read one again and compare"},
+		{Name: "restore", Args: "DIR [--point NAME] [--without-secret] [--check]", Lazy: true, Run: b.restoreCommand,
+			Summary: "bring everything back into an empty database and data directory, or try whether that would work"},
+	}
+}
+
+func (b *Backup) command(ctx context.Context, sh *db.Shell, args []string) error {
+	flags, dir := sh.Flags("backup"), ""
+	secret := flags.Bool("with-secret", false, "put the secret in too: who has the backup can then sign in as anybody")
+	keep := flags.Int("keep", 0, "remove all restore points but the newest `N`; 0 keeps all")
+	to := flags.String("mail-to", "", "tell this `ADDRESS` when it fails")
+	verify := flags.Bool("verify", false, "make no backup: read the newest point again and compare everything with its sums")
+	point := flags.String("point", "", "with --verify: the point of this `NAME`")
+	if err := flags.Parse(args, &dir); err != nil {
+		return err
+	}
+	if _, err := mail.ParseAddress(*to); *to != "" && (err != nil || b.Mail == nil) {
+		return fmt.Errorf("%w: --mail-to needs an address, and HOMEBASE_SMTP_URL a server", db.ErrUsage)
+	}
+	if *keep < 0 || *point != "" && !*verify {
+		return fmt.Errorf("%w: --keep is a number from 0 on, and --point goes with --verify", db.ErrUsage)
+	}
+	run := func() error { return b.add(ctx, sh, dir, *secret, *keep) }
+	if *verify {
+		run = func() error { return b.verify(ctx, sh, dir, *point) }
+	}
+	err := run()
+	if err != nil && *to != "" {
+		host, _ := os.Hostname()
+		text := fmt.Sprintf("On %s at %s\n\n  homebase backup %s\n\nfailed:\n\n  %s\n", host, time.Now().Format(time.RFC1123), dir, err)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		err = errors.Join(err, b.Mail(ctx, *to, "Homebase: the backup failed", text))
+	}
+	return err
+}
+
+// add makes a restore point.
+func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool, keep int) error {
+	st, err := openStore(dir, true)
+	if err != nil {
+		return err
+	}
+	defer st.close()
+	if err := sh.Connect(ctx); err != nil {
+		return err
+	}
+	if err := b.DB.Migrated(ctx, b.Schemas["public"]); err != nil {
+		return fmt.Errorf("back up with the release that the database belongs to, or run homebase migrate: %w", err)
+	}
+	began := time.Now()
+	m := &Manifest{Format: format, Version: b.Version, MadeAt: began.UTC()}
+	if secret {
+		text, err := b.Secret()
+		if err != nil {
+			return err
+		}
+		if err := st.write("secret", []byte(text+"\n")); err != nil {
+			return err
+		}
+		m.Secret = true
+	}
+	line := newBar(sh.Stderr)
+	defer line.End()
+	err = b.Files.Snapshot(ctx, func(s *files.Snapshot) error {
+		if err := b.dump(ctx, st, s, m, line); err != nil {
+			return err
+		}
+		if err := st.collect(ctx, s, m, line); err != nil {
+			return err
+		}
+		return s.Kept(ctx)
+	})
+	if err == nil {
+		err = st.finish(m)
+	}
+	line.End()
+	if err != nil {
+		return err
+	}
+	err = b.DB.InTx(ctx, func(tx pgx.Tx) error {
+		return b.Audit.Record(ctx, tx, audit.Event{Action: audit.BackupMade, Details: map[string]string{"secret": fmt.Sprint(m.Secret)}})
+	})
+	fmt.Fprintf(sh.Stdout, "%s: %d tables, %d files (%s), %s of them new, in %s; the secret is %s.\n", m.Name, len(m.Tables),
+		m.Files.Count, bytesText(m.Files.Bytes), bytesText(st.added), time.Since(began).Round(100*time.Millisecond), map[bool]string{true: "in it", false: "not in it"}[m.Secret])
+	if keep > 0 {
+		err = errors.Join(err, st.prune(keep))
+	}
+	for _, p := range m.Files.Problems {
+		fmt.Fprintf(sh.Stdout, "%q: %s\n", p.Place, p.Problem)
+	}
+	if n := m.Files.lost(); n > 0 {
+		err = errors.Join(err, fmt.Errorf("the backup can be restored, but %d files were damaged or missing on the disk; see above, and homebase files verify", n))
+	}
+	return err
+}
+
+// collect brings the bytes of every file of the snapshot into objects and
+// completes files.jsonl, which dump has begun.
+func (st *store) collect(ctx context.Context, s *files.Snapshot, m *Manifest, line *bar) error {
+	draft, err := os.Open(st.path(draftName))
+	if err != nil {
+		return err
+	}
+	defer draft.Close()
+	out, err := st.create(filesName)
+	if err != nil {
+		return err
+	}
+	defer out.abort()
+	from, to := json.NewDecoder(draft), json.NewEncoder(out)
+	var done int64
+	for {
+		var f file
+		err := from.Decode(&f)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = st.take(ctx, s, &f)
+		}
+		if err == nil {
+			err = to.Encode(f)
+		}
+		if err != nil {
+			return err
+		}
+		if f.Problem != "" {
+			m.Files.Problems = append(m.Files.Problems, f)
+		}
+		done += f.Size
+		line.show("files", done, m.Files.Bytes)
+	}
+	if m.Files.Part, err = out.done(); err != nil {
+		return err
+	}
+	return os.Remove(st.path(draftName))
+}
+
+// take makes sure that the bytes of one file are in objects, and says what is
+// not as the rows have it.
+func (st *store) take(ctx context.Context, s *files.Snapshot, f *file) error {
+	here := st.has(f.SHA256, f.Size)
+	if here && s.InPlace(f.Stored) {
+		return nil
+	}
+	bytes, changed, err := s.Open(ctx, f.Stored)
+	if errors.Is(err, files.ErrNotStored) {
+		f.Problem = missing
+		if here {
+			f.Problem = rescued
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer bytes.Close()
+	if here && !changed {
+		return nil
+	}
+	sum, size, err := st.put(ctx, bytes)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", f.Place, err)
+	case changed:
+		info, err := bytes.Stat()
+		if err != nil {
+			return err
+		}
+		f.Problem, f.Kept, f.KeptSize, f.KeptMTime = altered, sum, size, info.ModTime().UnixNano()
+	case sum != f.SHA256:
+		f.Problem, f.Kept, f.KeptSize, f.KeptMTime = damaged, sum, size, f.MTime
+	}
+	return nil
+}
+
+// bar is the progress of something with a known size.
+type bar struct {
+	*db.Progress
+	began time.Time
+}
+
+func newBar(w io.Writer) *bar { return &bar{db.NewProgress(w), time.Now()} }
+
+func (l *bar) show(what string, done, of int64) {
+	part := float64(done) / float64(max(of, 1))
+	left := ""
+	if spent := time.Since(l.began); part > 0.01 && spent > 2*time.Second {
+		left = ", " + time.Duration(float64(spent)*(1-part)/part).Round(time.Second).String() + " left"
+	}
+	full := min(30, int(30*part))
+	l.Show("%s [%s%s] %3.0f %% of %s%s", what, strings.Repeat("#", full), strings.Repeat(".", 30-full), 100*part, bytesText(of), left)
+}
+
+func bytesText(n int64) string {
+	unit := 0
+	v := float64(n)
+	for ; v >= 1000 && unit < 4; unit++ {
+		v /= 1000
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f %s", v, []string{"", "kB", "MB", "GB", "TB"}[unit])
+}
+
+// verify reads a restore point again and compares everything with its sums.
+func (b *Backup) verify(ctx context.Context, sh *db.Shell, dir, point string) error {
+	st, m, err := openPoint(dir, point)
+	if err != nil {
+		return err
+	}
+	defer st.close()
+	line := newBar(sh.Stderr)
+	defer line.End()
+	bad, err := st.compare(ctx, m, line)
+	line.End()
+	if err != nil {
+		return err
+	}
+	for _, text := range bad {
+		fmt.Fprintln(sh.Stdout, text)
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("%d parts of the restore point %s are not what was written", len(bad), m.Name)
+	}
+	fmt.Fprintf(sh.Stdout, "%s is whole: %d tables, %d files (%s) have their sums.\n", m.Name, len(m.Tables), m.Files.Count, bytesText(m.Files.Bytes))
+	return nil
+}
+
+// compare reads every table and every object of a point.
+func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []string, err error) {
+	parts := []Part{m.Files.Part}
+	for _, t := range m.Tables {
+		parts = append(parts, t.Part)
+	}
+	for _, p := range parts {
+		sum, size, err := sumOf(ctx, filepath.Join(st.point, p.Name))
+		if err != nil || sum != p.SHA256 || size != p.Size {
+			bad = append(bad, fmt.Sprintf("%s: %s", p.Name, cmp.Or(errText(err), "its bytes are not those that were written")))
+		}
+	}
+	seen := map[[32]byte]bool{}
+	var done int64
+	err = st.eachFile(m, func(f file) error {
+		done += f.Size
+		var key [32]byte
+		hash := f.hash()
+		if n, _ := hex.Decode(key[:], []byte(hash)); n == 0 || seen[key] {
+			return nil
+		}
+		seen[key] = true
+		sum, _, err := sumOf(ctx, st.object(hash))
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil || sum != hash {
+			bad = append(bad, fmt.Sprintf("%q: %s", f.Place, cmp.Or(errText(err), "its bytes in the backup are damaged")))
+		}
+		line.show("comparing", done, m.Files.Bytes)
+		return nil
+	})
+	return bad, err
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

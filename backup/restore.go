@@ -1,0 +1,366 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/files"
+
+	"github.com/jackc/pgx/v5"
+)
+
+func (b *Backup) restoreCommand(ctx context.Context, sh *db.Shell, args []string) error {
+	flags, dir := sh.Flags("restore"), ""
+	point := flags.String("point", "", "the restore point of this `NAME` instead of the newest")
+	without := flags.Bool("without-secret", false, "go on although the secret is neither in the backup nor configured")
+	check := flags.Bool("check", false, "restore nothing: try the tables in a transaction that is rolled back, and compare every file")
+	if err := flags.Parse(args, &dir); err != nil {
+		return err
+	}
+	st, m, err := openPoint(dir, *point)
+	if err != nil {
+		return err
+	}
+	defer st.close()
+	if err := b.known(m); err != nil {
+		return err
+	}
+	if err := sh.Connect(ctx); err != nil {
+		return err
+	}
+	line := newBar(sh.Stderr)
+	defer line.End()
+	if *check {
+		return b.check(ctx, sh, st, m, line)
+	}
+	return b.restore(ctx, sh, st, m, *without, line)
+}
+
+// known refuses a point of steps that this release does not have.
+func (b *Backup) known(m *Manifest) error {
+	for schema, applied := range m.Steps {
+		text, ok := b.Schemas[schema]
+		if !ok {
+			return fmt.Errorf("the restore point holds the tables of %s, which this release does not have: restore with the release %s", schema, m.Version)
+		}
+		steps, err := db.ParseSteps(text)
+		if err != nil {
+			return err
+		}
+		for i, s := range applied {
+			if i >= len(steps) {
+				return fmt.Errorf("the restore point is newer than this program: %s has step %d (%s) there, this program knows steps 1 to %d; restore with the release %s or a newer one",
+					schema, s.Number, s.Title, len(steps), m.Version)
+			}
+			if !bytes.Equal(s.Hash, steps[i].Hash[:]) {
+				return fmt.Errorf("step %d (%s) of %s is another one in this program than in the restore point: restore with the release %s", s.Number, s.Title, schema, m.Version)
+			}
+		}
+	}
+	return nil
+}
+
+// stepsOf is the text of the steps of a schema that the point was made with.
+func (b *Backup) stepsOf(m *Manifest, schema string) (string, error) {
+	steps, err := db.ParseSteps(b.Schemas[schema])
+	var text strings.Builder
+	for _, s := range steps[:min(len(steps), len(m.Steps[schema]))] {
+		text.WriteString(s.SQL + "\n\n")
+	}
+	return text.String(), err
+}
+
+// lost is what a restore without the secret of then cannot give back.
+const lost = `Without the secret that the platform had, this is lost:
+  - authenticators: their seeds are sealed. Recovery codes still work; for anybody else: homebase user reset-totp EMAIL
+  - the proof of the audit log: events of before stay readable, but their MACs and seals cannot be verified any more
+  - devices that were known, opened share links with a password, drafts' preview links, tokens of contact forms
+Passwords, access keys, files, shares and everything else work as before.`
+
+// restore fills an empty database and an empty data directory. Until its last
+// transaction no server starts on them.
+func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manifest, without bool, line *bar) error {
+	if err := errors.Join(b.DB.AsOwner(ctx, func(conn *pgx.Conn) error { return checkEmpty(ctx, conn) }), b.Files.CheckEmpty()); err != nil {
+		return err
+	}
+	known, err := b.findSecret(st, m)
+	if err != nil {
+		return err
+	}
+	if !known {
+		fmt.Fprintln(sh.Stderr, lost)
+		if !without {
+			return errors.New("the secret is neither in the restore point nor configured: give it as HOMEBASE_SECRET, or accept the loss by --without-secret; nothing was changed")
+		}
+	}
+	began := time.Now()
+	put, err := b.Files.PutBack()
+	if err != nil {
+		return err
+	}
+	if err := b.fill(ctx, st, m, line); err != nil {
+		return err
+	}
+	var gone []file
+	err = b.DB.AsOwner(ctx, func(conn *pgx.Conn) (err error) {
+		gone, err = st.putFiles(ctx, conn, put, m, line)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			if err := b.Restored(ctx, tx, !known); err != nil {
+				return err
+			}
+			if err := b.Audit.Record(ctx, tx, audit.Event{Action: audit.BackupRestored, Details: map[string]string{"point": m.Name}}); err != nil {
+				return err
+			}
+			return put.Finish(ctx, tx)
+		})
+	})
+	if err != nil {
+		return err
+	}
+	line.End()
+	fmt.Fprintf(sh.Stdout, "Restored %s: %d tables, %d files (%s), in %s.\n", m.Name, len(m.Tables), m.Files.Count, bytesText(m.Files.Bytes), time.Since(began).Round(100*time.Millisecond))
+	fmt.Fprintf(sh.Stdout, "Everybody has to sign in again. What was revoked or deleted after %s is there again: look through access keys, shares and users.\n", m.MadeAt.Format(time.RFC1123))
+	for _, f := range gone {
+		fmt.Fprintf(sh.Stdout, "%q: %s\n", f.Place, f.Problem)
+	}
+	return nil
+}
+
+// checkEmpty refuses a database with an account.
+func checkEmpty(ctx context.Context, conn *pgx.Conn) error {
+	exists, err := db.One(ctx, conn, db.Value[bool], `-- name: backup.UsersExist
+		SELECT to_regclass('public.users') IS NOT NULL`)
+	if err != nil || !exists {
+		return err
+	}
+	users, err := db.One(ctx, conn, db.Value[int64], `-- name: backup.CountUsers
+		SELECT count(*) FROM public.users`)
+	if err == nil && users > 0 {
+		err = fmt.Errorf("the database is not empty: it has %d users. Restore into an empty one; nothing was changed", users)
+	}
+	return err
+}
+
+// findSecret looks whether the secret of the point is configured, and takes
+// the one in the point where it is not.
+func (b *Backup) findSecret(st *store, m *Manifest) (known bool, err error) {
+	fits := func() bool {
+		return len(m.Fingerprint) == 0 || slices.ContainsFunc(b.Fingerprints(), func(p []byte) bool { return bytes.Equal(p, m.Fingerprint) })
+	}
+	if fits() || !m.Secret {
+		return fits(), nil
+	}
+	text, err := os.ReadFile(st.path("secret"))
+	if err != nil {
+		return false, err
+	}
+	if err := b.KeepSecret(strings.TrimSpace(string(text))); err != nil {
+		return false, err
+	}
+	return fits(), nil
+}
+
+// fill makes the tables as they were, fills them, and brings them to this
+// release. A server that ran before anybody had an account has left tables;
+// they go.
+func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) error {
+	if err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error { return wipe(ctx, conn) }); err != nil {
+		return err
+	}
+	for schema := range m.Steps {
+		text, err := b.stepsOf(m, schema)
+		if err != nil {
+			return err
+		}
+		if schema == "public" {
+			err = b.DB.Migrate(ctx, text)
+		} else {
+			err = b.DB.MigrateIn(ctx, schema, text)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			return st.load(ctx, tx, m, func(schema string) string { return schema }, line)
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if err := b.Migrate(ctx); err != nil {
+		return err
+	}
+	return b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
+		_, err := db.Exec(ctx, conn, `ANALYZE`)
+		return err
+	})
+}
+
+// wipe drops the tables and functions of a platform without accounts.
+func wipe(ctx context.Context, conn *pgx.Conn) error {
+	const sql = `-- name: backup.Wipe
+		DO $$
+		DECLARE
+			t text;
+		BEGIN
+			FOR t IN SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname LIKE 'app\_%' LOOP
+				EXECUTE 'DROP SCHEMA ' || t || ' CASCADE';
+			END LOOP;
+			FOR t IN
+				SELECT format('DROP TABLE IF EXISTS public.%I CASCADE', c.relname)
+				  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+				 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND ` + ours + `
+				UNION ALL
+				SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', c.oid::regprocedure)
+				  FROM pg_proc c JOIN pg_namespace n ON n.oid = c.pronamespace
+				 WHERE n.nspname = 'public' AND ` + ours + `
+			LOOP
+				EXECUTE t;
+			END LOOP;
+		END
+		$$`
+	// Tables of others in this database stay: only ours have steps.
+	exists, err := db.One(ctx, conn, db.Value[bool], `-- name: backup.StepsExist
+		SELECT to_regclass('public.schema_steps') IS NOT NULL`)
+	if err != nil || !exists {
+		return err
+	}
+	_, err = db.Exec(ctx, conn, sql)
+	return err
+}
+
+// putFiles puts every folder and file that the restored rows name where they
+// have it. It returns those that the backup itself did not have as they should
+// be.
+func (st *store) putFiles(ctx context.Context, conn *pgx.Conn, put *files.Putting, m *Manifest, line *bar) (gone []file, err error) {
+	problems := map[string]file{}
+	for _, f := range m.Files.Problems {
+		problems[f.ID.String()] = f
+	}
+	var done int64
+	err = files.EachStored(ctx, conn, true, func(page []files.Stored) error {
+		var described []files.Stored
+		for _, s := range page {
+			f, odd := problems[s.ID.String()]
+			if odd && f.Problem != rescued {
+				gone = append(gone, f)
+			}
+			if f.Problem == missing {
+				continue
+			}
+			now, err := st.putFile(ctx, put, s, f)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.Place, err)
+			}
+			described = append(described, now)
+			done += s.Size
+		}
+		line.show("files", done, m.Files.Bytes)
+		return put.Describe(ctx, conn, described)
+	})
+	return gone, err
+}
+
+func (st *store) putFile(ctx context.Context, put *files.Putting, s files.Stored, f file) (files.Stored, error) {
+	if s.SHA256 == "" {
+		return put.Put(s, nil)
+	}
+	hash := s.SHA256
+	if f.Kept != "" {
+		hash, s.MTime = f.Kept, f.KeptMTime
+	}
+	object, err := os.Open(st.object(hash))
+	if err != nil {
+		return s, err
+	}
+	defer object.Close()
+	if f.Problem == altered {
+		s.SHA256 = hash
+	}
+	return put.Put(s, object)
+}
+
+// check restores the tables into PostgreSQL schemas that are made for it in a
+// transaction, brings them no further, and rolls it back: a kill leaves
+// nothing either. Then every file is compared.
+func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest, line *bar) error {
+	undo := errors.New("undone")
+	scratch := func(schema string) string { return "check_" + schema }
+	tables := *m
+	tables.Tables = slices.Clone(m.Tables)
+	err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			for schema := range m.Steps {
+				text, err := b.stepsOf(m, schema)
+				if err != nil {
+					return err
+				}
+				// Nothing of the live tables is on the path.
+				path := pgx.Identifier{scratch(schema)}.Sanitize()
+				text = "CREATE SCHEMA " + path + "; SET LOCAL search_path TO " + path + ";" + db.StepTable + ";\n" + text
+				if _, err := conn.PgConn().Exec(ctx, text).ReadAll(); err != nil {
+					return err
+				}
+			}
+			if err := st.load(ctx, tx, &tables, scratch, line); err != nil {
+				return err
+			}
+			if err := st.counted(ctx, tx, m); err != nil {
+				return err
+			}
+			return undo
+		})
+	})
+	if !errors.Is(err, undo) {
+		return fmt.Errorf("the tables of %s cannot be restored: %w", m.Name, err)
+	}
+	bad, err := st.compare(ctx, m, line)
+	line.End()
+	if err != nil {
+		return err
+	}
+	for _, text := range bad {
+		fmt.Fprintln(sh.Stdout, text)
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("the tables of %s can be restored, but %d parts are not what was written", m.Name, len(bad))
+	}
+	fmt.Fprintf(sh.Stdout, "%s can be restored: %d tables were, and %d files (%s) have their sums. Nothing was left behind.\n",
+		m.Name, len(m.Tables), m.Files.Count, bytesText(m.Files.Bytes))
+	return nil
+}
+
+// counted compares what the restored rows say of files with what the point
+// says.
+func (st *store) counted(ctx context.Context, tx pgx.Tx, m *Manifest) error {
+	const sql = `-- name: backup.Counted
+		SELECT (SELECT count(*) FROM check_public.items i WHERE i.kind = 1),
+		       (SELECT coalesce(sum(i.size), 0)::bigint FROM check_public.items i WHERE i.kind = 1),
+		       (SELECT coalesce(sum(t.used), 0)::bigint FROM check_public.trees t)`
+	type sums struct{ files, bytes, used int64 }
+	rows, err := db.One(ctx, tx, func(row pgx.Row) (s sums, err error) {
+		err = row.Scan(&s.files, &s.bytes, &s.used)
+		return s, err
+	}, sql)
+	if err == nil && rows != (sums{m.Files.Count, m.Files.Bytes, m.Files.Bytes}) {
+		err = fmt.Errorf("the rows name %d files with %d bytes and count %d as used, the manifest has %d files with %d bytes",
+			rows.files, rows.bytes, rows.used, m.Files.Count, m.Files.Bytes)
+	}
+	return err
+}

@@ -1,0 +1,359 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	manifestName = "manifest.json"
+	filesName    = "files.jsonl"
+	draftName    = "files.draft"
+	cutOff       = ".unfinished"
+	pointForm    = "20060102T150405.000Z"
+)
+
+// store is the folder of a backup, and the one restore point that is written
+// or read.
+type store struct {
+	dir   string
+	lock  *os.File // the folder itself: flock keeps writers apart
+	point string   // path of the point's folder
+	added int64    // bytes that this run brought into objects
+	seen  map[string]bool
+}
+
+// openStore opens the folder for a new point, making it where it is missing,
+// or for reading. One process writes, or any number read.
+func openStore(dir string, write bool) (*store, error) {
+	if write {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	lock, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	st := &store{dir: dir, lock: lock, seen: map[string]bool{}}
+	how := syscall.LOCK_SH
+	if write {
+		how = syscall.LOCK_EX
+	}
+	if err := syscall.Flock(int(lock.Fd()), how|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another backup, comparison or restore is using %s: %w", dir, err), lock.Close())
+	}
+	if write {
+		if err := st.begin(); err != nil {
+			return nil, errors.Join(err, lock.Close())
+		}
+	}
+	return st, nil
+}
+
+// begin removes what a backup that was cut off has left, and makes the folder
+// of the new point under a name that is none of a point's.
+func (st *store) begin() error {
+	for _, name := range []string{"objects", "points"} {
+		if err := os.MkdirAll(filepath.Join(st.dir, name), 0o700); err != nil {
+			return err
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(st.dir, "points", "*"+cutOff))
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	st.point = filepath.Join(st.dir, "points", time.Now().UTC().Format(pointForm)+cutOff)
+	return os.MkdirAll(st.path("tables"), 0o700)
+}
+
+func (st *store) close() error { return st.lock.Close() }
+
+func (st *store) path(name string) string { return filepath.Join(st.point, name) }
+
+func (st *store) object(sum string) string {
+	return filepath.Join(st.dir, "objects", sum[:2], sum[2:])
+}
+
+// has reports whether objects holds the bytes of that sum. Their name was
+// given to them when they were on the disk.
+func (st *store) has(sum string, size int64) bool {
+	info, err := os.Lstat(st.object(sum))
+	return err == nil && info.Size() == size
+}
+
+// put brings bytes into objects: as a clone that shares the disk's blocks
+// where the file system can, else copied.
+func (st *store) put(ctx context.Context, from *os.File) (sum string, size int64, err error) {
+	part, err := os.CreateTemp(filepath.Join(st.dir, "objects"), "part-*") // 0600
+	if err != nil {
+		return "", 0, err
+	}
+	defer os.Remove(part.Name())
+	defer part.Close()
+	const ficlone = 0x40049409 // ioctl(2): FICLONE
+	h := sha256.New()
+	source, to := io.Reader(from), io.Writer(io.MultiWriter(part, h))
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, part.Fd(), ficlone, from.Fd()); errno == 0 {
+		source, to = part, h
+	}
+	if size, err = io.CopyBuffer(to, &cancelled{ctx, source}, make([]byte, 1<<20)); err != nil {
+		return "", 0, err
+	}
+	if err := part.Sync(); err != nil {
+		return "", 0, err
+	}
+	sum = hex.EncodeToString(h.Sum(nil))
+	if st.has(sum, size) {
+		return sum, size, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(st.object(sum)), 0o700); err != nil {
+		return "", 0, err
+	}
+	st.seen[filepath.Dir(st.object(sum))] = true
+	st.added += size
+	return sum, size, os.Rename(part.Name(), st.object(sum))
+}
+
+// cancelled ends a long copy when its context ends.
+type cancelled struct {
+	ctx  context.Context
+	from io.Reader
+}
+
+func (c *cancelled) Read(b []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	return c.from.Read(b)
+}
+
+func sumOf(ctx context.Context, path string) (string, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.CopyBuffer(h, &cancelled{ctx, f}, make([]byte, 1<<20))
+	return hex.EncodeToString(h.Sum(nil)), n, err
+}
+
+// partFile is a file of the point that is being written, with its sum.
+type partFile struct {
+	*os.File
+	h    hash.Hash
+	size int64
+	name string
+}
+
+func (st *store) create(name string) (*partFile, error) {
+	f, err := os.OpenFile(st.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return &partFile{File: f, h: sha256.New(), name: name}, err
+}
+
+func (p *partFile) Write(b []byte) (int, error) {
+	n, err := p.File.Write(b)
+	p.h.Write(b[:n])
+	p.size += int64(n)
+	return n, err
+}
+
+// done makes the file durable.
+func (p *partFile) done() (Part, error) {
+	err := errors.Join(p.Sync(), p.Close())
+	return Part{Name: p.name, Size: p.size, SHA256: hex.EncodeToString(p.h.Sum(nil))}, err
+}
+
+// abort closes what done has not.
+func (p *partFile) abort() { p.Close() }
+
+func (st *store) write(name string, text []byte) error {
+	f, err := st.create(name)
+	if err != nil {
+		return err
+	}
+	defer f.abort()
+	if _, err := f.Write(text); err != nil {
+		return err
+	}
+	_, err = f.done()
+	return err
+}
+
+// finish writes the manifest and gives the point its name, when all that it
+// names is durable.
+func (st *store) finish(m *Manifest) error {
+	m.Name = strings.TrimSuffix(filepath.Base(st.point), cutOff)
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := st.write(manifestName, append(text, '\n')); err != nil {
+		return err
+	}
+	points := filepath.Join(st.dir, "points")
+	for _, folder := range slices.Concat(slices.Sorted(maps.Keys(st.seen)), []string{filepath.Join(st.dir, "objects"), st.path("tables"), st.point}) {
+		if err := syncFolder(folder); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(st.point, filepath.Join(points, m.Name)); err != nil {
+		return err
+	}
+	return errors.Join(syncFolder(points), syncFolder(st.dir))
+}
+
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// points are the names of the restore points, the newest last.
+func (st *store) points() (names []string, err error) {
+	list, err := os.ReadDir(filepath.Join(st.dir, "points"))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	for _, e := range list {
+		if _, bad := time.Parse(pointForm, e.Name()); bad == nil {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
+// openPoint opens a restore point, the newest when name is "".
+func openPoint(dir, name string) (*store, *Manifest, error) {
+	st, err := openStore(dir, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := st.read(name)
+	if err != nil {
+		return nil, nil, errors.Join(err, st.close())
+	}
+	return st, m, nil
+}
+
+func (st *store) read(name string) (*Manifest, error) {
+	names, err := st.points()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(names) == 0:
+		return nil, fmt.Errorf("%s holds no restore point; homebase backup %s makes one", st.dir, st.dir)
+	case name == "":
+		name = names[len(names)-1]
+	case !slices.Contains(names, name):
+		return nil, fmt.Errorf("there is no restore point %q; there are: %s", name, strings.Join(names, ", "))
+	}
+	st.point = filepath.Join(st.dir, "points", name)
+	text, err := os.ReadFile(st.path(manifestName))
+	if err != nil {
+		return nil, err
+	}
+	m := &Manifest{}
+	if err := json.Unmarshal(text, m); err != nil {
+		return nil, fmt.Errorf("%s: %w", st.path(manifestName), err)
+	}
+	if m.Format != format {
+		return nil, fmt.Errorf("the restore point %s was made by a newer release (%s): use that one", name, m.Version)
+	}
+	return m, nil
+}
+
+// eachFile gives the files of a point.
+func (st *store) eachFile(m *Manifest, give func(f file) error) error {
+	list, err := os.Open(st.path(m.Files.Name))
+	if err != nil {
+		return err
+	}
+	defer list.Close()
+	from := json.NewDecoder(list)
+	for {
+		var f file
+		err := from.Decode(&f)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = give(f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// prune removes all points but the newest, and the objects that no point
+// names any more. Cut off anywhere, the next one removes the rest.
+func (st *store) prune(keep int) error {
+	names, err := st.points()
+	if err != nil {
+		return err
+	}
+	for _, name := range names[:max(0, len(names)-keep)] {
+		// Never half a point under a point's name.
+		path := filepath.Join(st.dir, "points", name)
+		if err := os.Rename(path, path+cutOff); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(path + cutOff); err != nil {
+			return err
+		}
+	}
+	named := map[[32]byte]bool{}
+	for _, name := range names[max(0, len(names)-keep):] {
+		m, err := st.read(name)
+		if err != nil {
+			return err
+		}
+		err = st.eachFile(m, func(f file) error {
+			var key [32]byte
+			if n, _ := hex.Decode(key[:], []byte(f.hash())); n > 0 {
+				named[key] = true
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return filepath.WalkDir(filepath.Join(st.dir, "objects"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		var key [32]byte
+		if hash := filepath.Base(filepath.Dir(path)) + d.Name(); len(hash) == 64 {
+			hex.Decode(key[:], []byte(hash))
+		}
+		if named[key] {
+			return nil
+		}
+		return os.Remove(path) // also a part that was cut off
+	})
+}

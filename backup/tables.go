@@ -1,0 +1,233 @@
+package backup
+
+import (
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"homebase/db"
+	"homebase/files"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ours are the PostgreSQL schemas of the platform and of all apps, also of
+// those that this program does not have any more.
+const ours = `(n.nspname = 'public' OR n.nspname LIKE 'app\_%')
+	AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')`
+
+// plain makes values text that any later PostgreSQL reads.
+const plain = `-- name: backup.PlainText
+	SELECT set_config('datestyle', 'ISO', false), set_config('intervalstyle', 'postgres', false),
+	       set_config('timezone', 'UTC', false), set_config('bytea_output', 'hex', false),
+	       set_config('search_path', 'pg_catalog', false)`
+
+// dump writes all rows of the snapshot and a draft of files.jsonl, and ends
+// the rows' part of the snapshot.
+func (b *Backup) dump(ctx context.Context, st *store, s *files.Snapshot, m *Manifest, line *bar) error {
+	if _, err := db.Exec(ctx, s, plain); err != nil {
+		return err
+	}
+	oids, err := m.describe(ctx, s.Conn)
+	if err != nil {
+		return err
+	}
+	for i := range m.Tables {
+		if err := st.dumpTable(ctx, s.Conn, &m.Tables[i]); err != nil {
+			return fmt.Errorf("table %s: %w", m.Tables[i].Table, err)
+		}
+		line.show("tables", int64(i), int64(len(oids)))
+	}
+	draft, err := st.create(draftName)
+	if err != nil {
+		return err
+	}
+	defer draft.abort()
+	if _, err := db.Exec(ctx, s, `SET search_path TO public`); err != nil {
+		return err
+	}
+	to := json.NewEncoder(draft)
+	err = files.EachStored(ctx, s.Conn, false, func(page []files.Stored) error {
+		for _, f := range page {
+			if err := to.Encode(file{Stored: f}); err != nil {
+				return err
+			}
+			m.Files.Count++
+			m.Files.Bytes += f.Size
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	m.Files.Problems = []file{}
+	return s.CloseRows(ctx)
+}
+
+// describe fills the manifest from the catalogue of the snapshot.
+func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) (oids []uint32, err error) {
+	const tables = `-- name: backup.Tables
+		SELECT c.oid, n.nspname, c.relname, coalesce(p.relname, ''), coalesce(pg_get_expr(c.relpartbound, c.oid), ''),
+		       (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
+		         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''),
+		       (SELECT coalesce(array_agg(DISTINCT f.confrelid), '{}') FROM pg_constraint f
+		         WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.confrelid <> c.oid)
+		  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		  LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = i.inhparent
+		 WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND ` + ours + `
+		 ORDER BY n.nspname <> 'public', n.nspname, c.relname`
+	type described struct {
+		oid   uint32
+		table Table
+		needs []uint32
+	}
+	list, err := db.All(ctx, conn, func(row pgx.Row) (d described, err error) {
+		t := &d.table
+		err = row.Scan(&d.oid, &t.Schema, &t.Table, &t.PartitionOf, &t.Bound, &t.Columns, &d.needs)
+		return d, err
+	}, tables)
+	if err != nil {
+		return nil, err
+	}
+	// What a row refers to comes first; the schema has no circles.
+	var add func(oid uint32)
+	add = func(oid uint32) {
+		for _, d := range list {
+			if d.oid != oid || slices.Contains(oids, oid) {
+				continue
+			}
+			for _, needed := range d.needs {
+				add(needed)
+			}
+			oids = append(oids, oid)
+			m.Tables = append(m.Tables, d.table)
+		}
+	}
+	m.Steps = map[string][]Step{}
+	for _, d := range list {
+		add(d.oid)
+		if d.table.Table != "schema_steps" {
+			continue
+		}
+		m.Steps[d.table.Schema], err = db.All(ctx, conn, func(row pgx.Row) (s Step, err error) {
+			err = row.Scan(&s.Number, &s.Title, &s.Hash)
+			return s, err
+		}, `SELECT number, title, hash FROM `+name(d.table)+` ORDER BY number`)
+		if err != nil {
+			return nil, err
+		}
+	}
+	m.Sequences, err = db.All(ctx, conn, func(row pgx.Row) (s Sequence, err error) {
+		err = row.Scan(&s.Schema, &s.Name, &s.Last)
+		return s, err
+	}, `-- name: backup.Sequences
+		SELECT q.schemaname, q.sequencename, q.last_value FROM pg_sequences q
+		 WHERE q.last_value IS NOT NULL AND (q.schemaname = 'public' OR q.schemaname LIKE 'app\_%') ORDER BY 1, 2`)
+	if err != nil {
+		return nil, err
+	}
+	m.Fingerprint, err = db.One(ctx, conn, db.Value[[]byte], `-- name: backup.Fingerprint
+		SELECT secret_fingerprint FROM public.instance`)
+	return oids, err
+}
+
+func name(t Table) string { return pgx.Identifier{t.Schema, t.Table}.Sanitize() }
+
+func columns(t Table) string {
+	quoted := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		quoted[i] = pgx.Identifier{c}.Sanitize()
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// dumpTable writes a table as COPY's text, which no version of PostgreSQL has
+// changed, and counts its rows.
+func (st *store) dumpTable(ctx context.Context, conn *pgx.Conn, t *Table) error {
+	out, err := st.create("tables/" + t.Schema + "." + t.Table + ".gz")
+	if err != nil {
+		return err
+	}
+	defer out.abort()
+	zip, err := gzip.NewWriterLevel(out, gzip.BestSpeed)
+	if err != nil {
+		return err
+	}
+	tag, err := conn.PgConn().CopyTo(ctx, zip, "COPY "+name(*t)+" ("+columns(*t)+") TO STDOUT")
+	if err != nil {
+		return err
+	}
+	if err := zip.Close(); err != nil {
+		return err
+	}
+	t.Rows = tag.RowsAffected()
+	t.Part, err = out.done()
+	return err
+}
+
+// bound is how PostgreSQL writes the bound of a partition by time: nothing
+// else of a manifest is ever run as SQL.
+var bound = regexp.MustCompile(`^FOR VALUES FROM \('[0-9 :+.-]+'\) TO \('[0-9 :+.-]+'\)$`)
+
+// load fills the tables that the steps have made, each in the PostgreSQL
+// schema that in names. The rows that the steps themselves put in go first.
+func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schema string) string, line *bar) error {
+	if _, err := db.Exec(ctx, tx, plain); err != nil {
+		return err
+	}
+	var all []string
+	for i, t := range m.Tables {
+		t.Schema = in(t.Schema)
+		m.Tables[i] = t
+		if t.PartitionOf != "" {
+			if !bound.MatchString(t.Bound) {
+				return fmt.Errorf("the manifest gives %s a bound that is none", t.Table)
+			}
+			parent := name(Table{Schema: t.Schema, Table: t.PartitionOf})
+			if _, err := db.Exec(ctx, tx, "CREATE TABLE "+name(t)+" PARTITION OF "+parent+" "+t.Bound); err != nil {
+				return err
+			}
+		}
+		all = append(all, name(t))
+	}
+	if _, err := db.Exec(ctx, tx, "TRUNCATE "+strings.Join(all, ", ")); err != nil {
+		return err
+	}
+	for i, t := range m.Tables {
+		if err := st.loadTable(ctx, tx, t); err != nil {
+			return fmt.Errorf("table %s: %w", t.Table, err)
+		}
+		line.show("tables", int64(i), int64(len(m.Tables)))
+	}
+	for _, s := range m.Sequences {
+		_, err := db.Exec(ctx, tx, `-- name: backup.SetSequence
+			SELECT setval($1::text::regclass, $2)`, pgx.Identifier{in(s.Schema), s.Name}.Sanitize(), s.Last)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (st *store) loadTable(ctx context.Context, tx pgx.Tx, t Table) error {
+	f, err := os.Open(st.path(t.Part.Name))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	zip, err := gzip.NewReader(f)
+	if err != nil {
+		return err
+	}
+	tag, err := tx.Conn().PgConn().CopyFrom(ctx, io.Reader(zip), "COPY "+name(t)+" ("+columns(t)+") FROM STDIN")
+	if err == nil && tag.RowsAffected() != t.Rows {
+		err = fmt.Errorf("%d rows came in of %d", tag.RowsAffected(), t.Rows)
+	}
+	return err
+}

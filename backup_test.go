@@ -1,0 +1,282 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	mrand "math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"homebase/db"
+	"homebase/db/dbtest"
+	"homebase/httpx/httpxtest"
+)
+
+// homebase runs a command of the program in an environment.
+func homebase(env []string, args ...string) (string, error) {
+	path, err := binary()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Env = env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func must(t *testing.T, env []string, args ...string) string {
+	t.Helper()
+	out, err := homebase(env, args...)
+	if err != nil {
+		t.Fatalf("homebase %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// elsewhere is the environment of a new machine: an empty database, no data
+// directory, no secret.
+func elsewhere(t *testing.T) (env []string, url, dir string) {
+	t.Helper()
+	url, dir = dbtest.CreateEmpty(t), t.TempDir()
+	return []string{"PATH=" + os.Getenv("PATH"), "HOMEBASE_DATABASE_URL=" + url, "HOMEBASE_DATA_DIR=" + dir + "/data",
+		"HOMEBASE_STATE_DIR=" + dir + "/state", "HOMEBASE_LOG_LEVEL=error", "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_MIN_FREE=1MiB"}, url, dir
+}
+
+// login is signIn for a user who is there.
+func (s *server) login(t *testing.T, email string) *httpxtest.Client {
+	t.Helper()
+	var granted struct {
+		AccessToken string `json:"access_token"`
+	}
+	s.Client(t).Do("POST", "/auth/login", map[string]string{"email": email, "password": password, "mode": "token"}).
+		Want(t, 200).JSON(t, &granted)
+	return s.Client(t).As(granted.AccessToken)
+}
+
+// disturb changes one tree without a pause until stop is closed: new files and
+// folders, replacements, moves, deletions for good.
+func disturb(t *testing.T, c *httpxtest.Client, seed uint64, stop chan struct{}) (acts int) {
+	dice := mrand.New(mrand.NewPCG(seed, 1))
+	type item struct {
+		ID   string `json:"id"`
+		Path string `json:"path"`
+	}
+	for ; ; acts++ {
+		select {
+		case <-stop:
+			return acts
+		default:
+		}
+		folder := fmt.Sprintf("/documents/%d", dice.IntN(4))
+		name := fmt.Sprintf("%s/file %d", folder, dice.IntN(12))
+		bytes := make([]byte, 1+dice.IntN(60_000))
+		rand.Read(bytes)
+		switch found := c.Do("GET", "/files/lookup?path="+strings.ReplaceAll(name, " ", "%20"), nil); {
+		case found.Status == http.StatusNotFound || dice.IntN(2) == 0:
+			c.Do("POST", "/files/folders", map[string]any{"path": folder})
+			c.Do("PUT", "/files/content"+strings.ReplaceAll(name, " ", "%20"), bytes)
+		case dice.IntN(8) == 0:
+			c.Do("DELETE", "/files/trash", nil)
+		default:
+			var it item
+			found.JSON(t, &it)
+			if dice.IntN(3) > 0 {
+				c.Do("DELETE", "/files/items/"+it.ID, nil)
+				if dice.IntN(2) == 0 {
+					c.Do("DELETE", "/files/trash/"+it.ID, nil)
+				}
+				continue
+			}
+			var up item
+			c.Do("GET", "/files/lookup?path=/documents", nil).JSON(t, &up)
+			if from := c.Do("GET", "/files/lookup?path="+folder, nil); from.Status == http.StatusOK { // a whole folder goes
+				from.JSON(t, &it)
+				c.Do("DELETE", "/files/items/"+it.ID, nil)
+				c.Do("DELETE", "/files/trash/"+it.ID, nil)
+			}
+		}
+	}
+}
+
+func TestBackup_TakenDuringHeavyWritingRestoresToWhatItNames(t *testing.T) {
+	t.Parallel()
+	s := start(t, "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_LOG_LEVEL=error")
+	of := func(key string) string {
+		for _, kv := range s.env {
+			if v, ok := strings.CutPrefix(kv, key+"="); ok {
+				return kv[:len(key)+1] + v
+			}
+		}
+		return ""
+	}
+	other := start(t, "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_LOG_LEVEL=error", of("HOMEBASE_DATABASE_URL"), of("HOMEBASE_DATA_DIR"), of("HOMEBASE_STATE_DIR"))
+	me, you := s.signIn(t, "me@example.com"), s.signIn(t, "you@example.com")
+	clients := []*httpxtest.Client{me, you, other.login(t, "me@example.com"), other.login(t, "you@example.com")}
+	bk := filepath.Join(t.TempDir(), "backup")
+
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	acts := make([]int, len(clients))
+	for i, c := range clients {
+		writers.Go(func() { acts[i] = disturb(t, c, uint64(i), stop) })
+	}
+	for range 3 {
+		must(t, s.env, "backup", bk, "--with-secret")
+	}
+	// What is freed now was kept for the backups alone.
+	must(t, s.env, "files", "purge")
+	close(stop)
+	writers.Wait()
+	for i, n := range acts {
+		if n == 0 {
+			t.Fatalf("writer %d did nothing", i)
+		}
+	}
+
+	env, url, dir := elsewhere(t)
+	if out := must(t, env, "restore", "--check", bk); !strings.Contains(out, "can be restored") {
+		t.Errorf("the check says %q", out)
+	}
+	if left, err := os.ReadDir(dir + "/data"); err == nil {
+		t.Errorf("the check left %v", left)
+	}
+	must(t, env, "restore", bk)
+	if out := must(t, env, "files", "verify"); !strings.Contains(out, "0 damaged, 0 changed from outside, 0 missing") {
+		t.Error(out)
+	}
+	if out := must(t, env, "files", "scan"); strings.Count(out, "0 new, 0 moved, 0 changed, 0 missing, 0 returned, 0 problems") != 2 {
+		t.Error(out)
+	}
+	must(t, env, "audit", "verify")
+	d := dbtest.Open(t, url)
+	for what, sql := range map[string]string{
+		"owners whose usage is another than the sum": `SELECT count(*) FROM trees t WHERE t.reserved <> 0 OR
+			t.used <> (SELECT coalesce(sum(i.size), 0) FROM items i WHERE i.owner_id = t.owner_id)`,
+		"records of workers of then": `SELECT count(*) FROM file_ops`,
+		"sessions of then":           `SELECT count(*) FROM sessions WHERE revoked_at IS NULL`,
+	} {
+		if n, err := db.One(t.Context(), d, db.Value[int64], sql); err != nil || n != 0 {
+			t.Errorf("%d %s, %v", n, what, err)
+		}
+	}
+	// The names of the disk tell the rows again: every entry carries its id.
+	again := start(t, env[1:4]...)
+	c := again.login(t, "me@example.com")
+	c.Do("PUT", "/files/content/documents/after", "written after the restore").Want(t, 201)
+	c.Do("GET", "/files/usage", nil).Want(t, 200)
+	if out, err := homebase(env, "restore", bk); err == nil || !strings.Contains(out, "is not empty") {
+		t.Errorf("a second restore: %v, %s", err, out)
+	}
+}
+
+// TestBackup_SaysWhatItDoesNotHave: a file that rotted, one that is gone, one
+// that was edited past the API, and one of the backup's own.
+func TestBackup_SaysWhatItDoesNotHave(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	c := s.signIn(t, "me@example.com")
+	for _, name := range []string{"whole", "rotten", "gone", "edited", "late"} {
+		c.Do("PUT", "/files/content/documents/"+name, "bytes of "+name).Want(t, 201)
+	}
+	folder := filepath.Join(s.dir, "data/users", owner(t, s.dir), "documents")
+	bk := filepath.Join(t.TempDir(), "backup")
+	info, err := os.Stat(folder + "/rotten")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{
+		os.WriteFile(folder+"/rotten", []byte("bytes of Rotten"), 0o600), os.Chtimes(folder+"/rotten", info.ModTime(), info.ModTime()),
+		os.Remove(folder + "/gone"), os.WriteFile(folder+"/edited", []byte("other bytes"), 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := homebase(s.env, "backup", bk)
+	if err == nil || !strings.Contains(out, "2 files were damaged or missing") || !strings.Contains(out, `edited": changed past the API`) ||
+		!strings.Contains(out, `rotten": damaged`) || !strings.Contains(out, `gone": missing`) || strings.Contains(out, "whole") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	must(t, s.env, "backup", "--verify", bk)
+
+	env, _, dir := elsewhere(t)
+	if out, err = homebase(env, "restore", bk); err == nil || !strings.Contains(out, "authenticators") || !strings.Contains(out, "--without-secret") {
+		t.Errorf("without the secret: %v\n%s", err, out)
+	}
+	must(t, env, "restore", "--without-secret", bk)
+	for name, want := range map[string]string{"whole": "bytes of whole", "rotten": "bytes of Rotten", "edited": "other bytes"} {
+		got, err := os.ReadFile(filepath.Join(dir, "data/users", owner(t, dir), "documents", name))
+		if err != nil || string(got) != want {
+			t.Errorf("%s holds %q, %v", name, got, err)
+		}
+	}
+	out, err = homebase(env, "files", "verify")
+	if err == nil || !strings.Contains(out, "1 damaged, 0 changed from outside, 1 missing") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	start(t, env[1:4]...).login(t, "me@example.com")
+
+	// The backup's own disk rots too.
+	objects, err := filepath.Glob(bk + "/objects/*/*")
+	if err != nil || len(objects) != 4 {
+		t.Fatalf("%v, %v", objects, err)
+	}
+	if err := os.WriteFile(objects[0], []byte("?"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"backup", "--verify", bk}, {"restore", "--check", bk}} {
+		if out, err := homebase(env, args...); err == nil || !strings.Contains(out, "its bytes in the backup are damaged") {
+			t.Errorf("%v: %v\n%s", args, err, out)
+		}
+	}
+}
+
+func TestBackup_PointsStandAloneAndAnUnfinishedOneIsNone(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	c := s.signIn(t, "me@example.com")
+	bk := filepath.Join(t.TempDir(), "backup")
+	points := func() []string {
+		t.Helper()
+		list, err := filepath.Glob(bk + "/points/*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	for i := range 3 {
+		c.Do("PUT", "/files/content/documents/note", fmt.Sprint("version ", i)).Want(t, map[bool]int{true: 201, false: 200}[i == 0])
+		must(t, s.env, "backup", bk)
+	}
+	first := points()[0]
+	// As a kill leaves it, all but the name.
+	unfinished := bk + "/points/20990101T000000.000Z.unfinished"
+	if err := os.CopyFS(unfinished, os.DirFS(first)); err != nil {
+		t.Fatal(err)
+	}
+	if out := must(t, s.env, "backup", "--verify", bk); strings.Contains(out, "2099") {
+		t.Errorf("an unfinished point was taken: %s", out)
+	}
+	env, _, dir := elsewhere(t)
+	env = append(env, "HOMEBASE_SECRET_FILE="+s.dir+"/state/secret")
+	must(t, env, "restore", bk, "--point", filepath.Base(first))
+	if got, err := os.ReadFile(filepath.Join(dir, "data/users", owner(t, dir), "documents/note")); err != nil || string(got) != "version 0" {
+		t.Errorf("the first point gives %q, %v", got, err)
+	}
+	must(t, s.env, "backup", bk, "--keep", "2")
+	if list := points(); len(list) != 2 || list[0] == first {
+		t.Errorf("kept were %v", list)
+	}
+	if objects, err := filepath.Glob(bk + "/objects/*/*"); err != nil || len(objects) != 1 {
+		t.Errorf("objects are %v, %v", objects, err)
+	}
+	must(t, s.env, "restore", "--check", bk)
+	if out, err := homebase(s.env, "backup", bk, "--mail-to", "me@example.com"); err == nil || !strings.Contains(out, "HOMEBASE_SMTP_URL") {
+		t.Errorf("mail without a server: %v, %s", err, out)
+	}
+}

@@ -1,0 +1,41 @@
+package db
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// Progress is one line on a terminal that is written over, at most five times
+// a second. Elsewhere it is silent.
+type Progress struct {
+	w     io.Writer
+	shown time.Time
+}
+
+// NewProgress shows on w if that is a terminal.
+func NewProgress(w io.Writer) *Progress {
+	if f, ok := w.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeCharDevice != 0 {
+			return &Progress{w: w}
+		}
+	}
+	return &Progress{}
+}
+
+// Show writes the line anew.
+func (p *Progress) Show(format string, args ...any) {
+	if p.w != nil && time.Since(p.shown) > 200*time.Millisecond {
+		p.shown = time.Now()
+		fmt.Fprintf(p.w, "\r\x1b[K"+format, args...)
+	}
+}
+
+// End clears the line.
+func (p *Progress) End() {
+	if p.w != nil {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}

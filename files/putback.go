@@ -1,0 +1,195 @@
+package files
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"time"
+
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Putting fills an empty data directory from a backup. The directory
+// gets an id of its own at the begin, the database at the end: until then no
+// server takes the two for a pair, and whoever is cut off begins anew.
+type Putting struct {
+	f  *Files
+	id uuid.UUID
+}
+
+// PutBack prepares the data directory, which must hold nobody's files, or
+// says how it is in use.
+func (f *Files) PutBack() (*Putting, error) {
+	if err := f.CheckEmpty(); err != nil {
+		return nil, err
+	}
+	if err := f.openDisk(false); err != nil {
+		return nil, err
+	}
+	p := &Putting{f: f, id: newID()}
+	return p, errors.Join(f.disk.makeLayout(), f.disk.writeMarker(p.id))
+}
+
+// CheckEmpty says why the data directory cannot take a restored tree: a
+// server runs on it, or it holds more than the empty folders of one that ran.
+func (f *Files) CheckEmpty() error {
+	disk, err := openDataDir(f.dataDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer disk.close()
+	workers, err := disk.names(workersFolder)
+	if err != nil {
+		return err
+	}
+	for _, name := range workers {
+		id, err := strconv.ParseInt(name, 10, 32)
+		if err != nil {
+			continue
+		}
+		lock, free, err := disk.tryLock(int32(id))
+		if err != nil {
+			return err
+		}
+		if !free {
+			return fmt.Errorf("a server is running on the data directory %s: stop it first", f.dataDir)
+		}
+		lock.Close()
+	}
+	top, err := disk.names(".")
+	if err != nil {
+		return err
+	}
+	own := []string{markerFile, workersFolder, cacheFolder, "lost+found"}
+	for _, name := range top {
+		if slices.Contains(own, name) {
+			continue
+		}
+		below, err := disk.names(name)
+		if err != nil || len(below) > 0 || !slices.Contains([]string{usersFolder, trashFolder, stagingFolder, purgeFolder}, name) {
+			return fmt.Errorf("the data directory %s is not empty: it holds %q. Restore into an empty one; nothing was changed", f.dataDir, name)
+		}
+	}
+	return nil
+}
+
+// Put makes a folder, or a file of what from gives, where the rows have it,
+// and lets it carry its id and sum. What it returns has the times, inode, size
+// and sum that the row has to have.
+func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
+	d := p.f.disk
+	root, rest, err := d.parentRoot(s.Place)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := d.root.MkdirAll(ownerPath(s.Owner), 0o700); err != nil {
+			return s, err
+		}
+		root, rest, err = d.parentRoot(s.Place)
+	}
+	if err == nil && path.Dir(rest) != "." {
+		err = root.MkdirAll(path.Dir(rest), 0o700)
+	}
+	if err != nil {
+		return s, err
+	}
+	var entry *os.File
+	if from == nil {
+		if err := d.mkdir(s.Place, s.ID); err != nil {
+			return s, err
+		}
+		entry, err = d.folder(s.Place)
+	} else if entry, err = root.OpenFile(rest, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+		if _, err = io.Copy(entry, from); err == nil {
+			err = setTimes(entry, time.Unix(0, s.MTime))
+		}
+	}
+	if err != nil {
+		return s, errors.Join(err, closeIf(entry))
+	}
+	defer entry.Close()
+	info, err := entry.Stat()
+	if err != nil {
+		return s, err
+	}
+	s.Ino = inode(info)
+	if from != nil {
+		s.Size, s.MTime = info.Size(), info.ModTime().UnixNano()
+	}
+	if s.former != "" {
+		if err := setXattr(entry, xattrTrashed, s.former); err != nil {
+			return s, err
+		}
+	}
+	sum, err := hex.DecodeString(s.SHA256)
+	if err != nil || from == nil {
+		sum = nil
+	}
+	return s, errors.Join(err, mark(entry, s.ID, sum, info))
+}
+
+func closeIf(f *os.File) error {
+	if f == nil {
+		return nil
+	}
+	return f.Close()
+}
+
+// Describe writes what Put returned to the rows, and what somebody changed
+// past the API to its owner's ledger.
+func (p *Putting) Describe(ctx context.Context, q db.Querier, list []Stored) error {
+	const sql = `-- name: files.DescribeStored
+		WITH put AS (
+		    SELECT n.id, n.ino, n.mtime, n.size, n.sha256, n.size - i.size AS more, i.owner_id
+		      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[]) AS n (id, ino, mtime, size, sha256)
+		      JOIN items i ON i.id = n.id
+		), counted AS (
+		    UPDATE trees t SET used = t.used + m.more
+		      FROM (SELECT owner_id, sum(more) AS more FROM put WHERE more <> 0 GROUP BY owner_id) AS m
+		     WHERE t.owner_id = m.owner_id
+		)
+		UPDATE items i SET ino = p.ino, mtime = p.mtime, size = p.size, sha256 = p.sha256 FROM put p WHERE i.id = p.id`
+	ids, inos, mtimes := make([]uuid.UUID, len(list)), make([]int64, len(list)), make([]int64, len(list))
+	sizes, sums := make([]int64, len(list)), make([][]byte, len(list))
+	for i, s := range list {
+		ids[i], inos[i], mtimes[i], sizes[i] = s.ID, s.Ino, s.MTime, s.Size
+		sums[i], _ = hex.DecodeString(s.SHA256)
+	}
+	_, err := db.Exec(ctx, q, sql, ids, inos, mtimes, sizes, sums)
+	return err
+}
+
+// Finish ties the database to the data directory. What belonged to the
+// workers of then goes: their records, reservations and unfinished uploads.
+// Feeds begin a new epoch, so that a mirror lists its tree anew instead of
+// missing what was undone.
+func (p *Putting) Finish(ctx context.Context, tx pgx.Tx) error {
+	for _, sql := range []string{
+		`-- name: files.ForgetRecords
+		 DELETE FROM file_ops`,
+		`-- name: files.ForgetUploads
+		 DELETE FROM uploads`,
+		`-- name: files.ForgetWorkers
+		 DELETE FROM workers`,
+		`-- name: files.NewEpochs
+		 UPDATE trees SET reserved = 0, feed_epoch = gen_random_uuid()`,
+	} {
+		if _, err := db.Exec(ctx, tx, sql); err != nil {
+			return err
+		}
+	}
+	_, err := db.Exec(ctx, tx, `-- name: files.PairDataDir
+		UPDATE instance SET data_dir_id = $1`, p.id)
+	return errors.Join(err, p.f.disk.self.Sync())
+}

@@ -1,0 +1,218 @@
+package files
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Stored is a file or folder as the rows name it at one moment.
+type Stored struct {
+	ID     uuid.UUID `json:"id"`
+	Owner  uuid.UUID `json:"owner"`
+	Place  string    `json:"place"`  // below the data directory
+	Size   int64     `json:"size"`   // bytes
+	SHA256 string    `json:"sha256"` // hex; "" for a folder
+	MTime  int64     `json:"mtime"`  // nanoseconds since 1970
+	Ino    int64     `json:"ino"`
+	former string    // of what lies in the trash: its folder's id and its name
+}
+
+func (s Stored) matches(info fs.FileInfo) bool {
+	return info.Mode().IsRegular() && info.Size() == s.Size && info.ModTime().UnixNano() == s.MTime
+}
+
+// EachStored gives what the rows name, files and folders or files alone, in
+// pages: an owner may have millions.
+func EachStored(ctx context.Context, q db.Querier, folders bool, give func(page []Stored) error) error {
+	const sql = `-- name: files.Stored
+		SELECT i.id, i.owner_id, i.size, coalesce(i.sha256, ''), coalesce(i.mtime, 0), coalesce(i.ino, 0),
+		       CASE WHEN i.trashed_at IS NOT NULL THEN i.parent_id || ' ' || i.name ELSE '' END,
+		       (WITH RECURSIVE up AS (
+		            SELECT i.id, i.parent_id, i.name, i.trashed_at, 0 AS height
+		            UNION ALL
+		            SELECT p.id, p.parent_id, p.name, p.trashed_at, u.height + 1
+		              FROM up u JOIN items p ON p.id = u.parent_id
+		             WHERE u.trashed_at IS NULL
+		        ) SELECT string_agg(CASE WHEN u.trashed_at IS NOT NULL THEN 'trash/' || i.owner_id || '/' || u.id
+		                                 WHEN u.parent_id IS NULL THEN 'users/' || i.owner_id
+		                                 ELSE u.name END, '/' ORDER BY u.height DESC) FROM up u)
+		  FROM items i WHERE i.id > $1 AND (i.kind = 1 OR $2) ORDER BY i.id LIMIT 1000`
+	var last uuid.UUID
+	for {
+		page, err := db.All(ctx, q, func(row pgx.Row) (s Stored, err error) {
+			var sum []byte
+			err = row.Scan(&s.ID, &s.Owner, &s.Size, &sum, &s.MTime, &s.Ino, &s.former, &s.Place)
+			s.SHA256 = hex.EncodeToString(sum)
+			return s, err
+		}, sql, last, folders)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		last = page[len(page)-1].ID
+		if err := give(page); err != nil {
+			return err
+		}
+	}
+}
+
+// Snapshot is everything as it was at one moment: rows on its connection
+// until they are closed, bytes until it ends. It holds the lock PURGE from
+// before the moment on, so that no bytes that the rows name are freed,
+// whatever is replaced, deleted or purged meanwhile.
+type Snapshot struct {
+	*pgx.Conn
+	f         *Files
+	displaced map[int64]string // inode → place, of what was found in purge/
+}
+
+// snapshotWait is how long a running removal of displaced bytes, or another
+// backup, is waited for.
+const snapshotWait = 2 * purgeFor
+
+// Snapshot runs fn on a snapshot. Changes of dead workers are finished before
+// it is taken. When the connection is lost, so are lock and snapshot: fn asks
+// Kept before it believes that it had every byte.
+func (f *Files) Snapshot(ctx context.Context, fn func(s *Snapshot) error) error {
+	const lock = `-- name: files.LockPurge
+		SELECT pg_try_advisory_lock($1, 0)`
+	return f.asWorker(ctx, func() error {
+		return f.db.AsOwner(ctx, func(conn *pgx.Conn) error {
+			for began := time.Now(); ; {
+				locked, err := db.One(ctx, conn, db.Value[bool], lock, lockPurge)
+				if err != nil {
+					return err
+				}
+				if locked {
+					break
+				}
+				if time.Since(began) > snapshotWait {
+					return errors.New("another backup is running")
+				}
+				if !sleep(ctx, 100*time.Millisecond) {
+					return context.Cause(ctx)
+				}
+			}
+			if _, err := conn.Exec(ctx, `BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY`); err != nil {
+				return err
+			}
+			return fn(&Snapshot{Conn: conn, f: f})
+		})
+	})
+}
+
+// CloseRows ends the transaction of the snapshot: one that is open for long
+// keeps PostgreSQL from cleaning up.
+func (s *Snapshot) CloseRows(ctx context.Context) error {
+	_, err := db.Exec(ctx, s.Conn, `COMMIT`)
+	return err
+}
+
+// Kept says why bytes may have been freed since the snapshot was taken.
+func (s *Snapshot) Kept(ctx context.Context) error {
+	if err := s.Ping(ctx); err != nil {
+		return fmt.Errorf("the connection that kept the bytes from being freed was lost: %w", err)
+	}
+	return s.f.disk.checkInPlace(s.f.id)
+}
+
+// ErrNotStored says that the bytes which the rows name are not on the disk.
+var ErrNotStored = errors.New("its bytes are not on the disk")
+
+// Open opens the bytes of a file of the snapshot wherever they are by now: in
+// place, on the way there, or displaced. What somebody changed past the API is
+// opened as it is, with changed. Nothing at all is ErrNotStored.
+func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed bool, err error) {
+	for round := 1; ; round++ {
+		row, place, err := placeOf(ctx, s.f.db, of.Owner, of.ID)
+		if err != nil && !errors.Is(err, db.ErrNotFound) {
+			return nil, false, err
+		}
+		sources, err := s.staged(ctx, of.ID)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, p := range append(sources, of.Place, place) {
+			if file := s.openAt(p, of.matches); file != nil {
+				return file, false, nil
+			}
+		}
+		p, ok := s.displaced[of.Ino]
+		if !ok {
+			s.look()
+			p = s.displaced[of.Ino]
+		}
+		if file := s.openAt(p, of.matches); file != nil {
+			return file, false, nil
+		}
+		if round < readRounds {
+			if !sleep(ctx, readPause) {
+				return nil, false, context.Cause(ctx)
+			}
+			// Another's change may hang between its commit and the disk.
+			if err := s.f.recoverDead(ctx); err != nil {
+				return nil, false, err
+			}
+			continue
+		}
+		// Nobody displaced them, and they are not as they were taken.
+		if row.isFile() && hex.EncodeToString(row.SHA256) == of.SHA256 {
+			if file := s.openAt(place, func(info fs.FileInfo) bool { return info.Mode().IsRegular() }); file != nil {
+				return file, true, nil
+			}
+		}
+		return nil, false, ErrNotStored
+	}
+}
+
+// InPlace reports whether a file lies at its place as the rows have it. It
+// looks without opening.
+func (s *Snapshot) InPlace(of Stored) bool {
+	info, err := s.f.disk.lstat(of.Place)
+	return err == nil && of.matches(info)
+}
+
+func (s *Snapshot) openAt(place string, right func(fs.FileInfo) bool) *os.File {
+	if place == "" {
+		return nil
+	}
+	file, info, err := s.f.disk.open(place)
+	if err == nil && !right(info) {
+		file.Close()
+		return nil
+	}
+	return file
+}
+
+// staged are the places of bytes of an item that a commit has taken and the
+// disk has not followed.
+func (s *Snapshot) staged(ctx context.Context, id uuid.UUID) ([]string, error) {
+	const sql = `-- name: files.StagedOfItem
+		SELECT o.source FROM file_ops o WHERE o.item_id = $1 AND o.kind = 'put'`
+	return db.All(ctx, s.f.db, db.Value[string], sql, id)
+}
+
+// look lists what was displaced. It is known by its inode: a rename keeps it,
+// and it is not used again as long as nothing is freed. What a look cannot
+// reach, the next one may.
+func (s *Snapshot) look() {
+	s.displaced = map[int64]string{}
+	_ = fs.WalkDir(s.f.disk.root.FS(), purgeFolder, func(place string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil
+		}
+		if info, err := d.Info(); err == nil {
+			s.displaced[inode(info)] = place
+		}
+		return nil
+	})
+}
