@@ -22,16 +22,12 @@ func (s *Server) findClient(x *exchange, r *http.Request) error {
 	if !trusted && len(s.proxies) > 0 && !peer.IsLoopback() && !sameMachine(r, peer) {
 		return errUntrustedPeer
 	}
-	if !trusted {
-		return nil
+	if trusted {
+		// When nothing says who is behind the proxy nobody is known. Its own
+		// address would stand for everyone: a limit by it would let one
+		// client lock out all others, and a list that names it let all in.
+		x.addr = s.forwardedAddr(r)
 	}
-	if addr, ok := s.forwardedAddr(r); ok {
-		x.addr = addr
-		return nil
-	}
-	// Nothing says who is behind the proxy. Its own address stands for
-	// everyone: to count by it would let one client lock out all others.
-	x.many = true
 	return nil
 }
 
@@ -57,28 +53,28 @@ func (s *Server) trusts(addr netip.Addr) bool {
 // forwardedAddr reads what a trusted peer says: the right-most entry of
 // X-Forwarded-For that no trusted proxy owns. Everything to the left of it is
 // the client's own word. If all entries are trusted, the left-most began the
-// request; an entry that is no address ends the walk without an answer. One
+// request; an entry that is no address ends the walk with the zero Addr. One
 // well-formed X-Real-IP counts only where there is no X-Forwarded-For: a proxy
 // that sets the latter may pass on a client's own X-Real-IP.
-func (s *Server) forwardedAddr(r *http.Request) (netip.Addr, bool) {
+func (s *Server) forwardedAddr(r *http.Request) (last netip.Addr) {
 	if real := r.Header.Values("X-Real-Ip"); len(real) == 1 && r.Header.Get("X-Forwarded-For") == "" {
-		return parseForwarded(real[0])
+		addr, _ := parseForwarded(real[0])
+		return addr
 	}
-	var last netip.Addr
 	for _, line := range slices.Backward(r.Header.Values("X-Forwarded-For")) {
 		for line != "" {
 			i := strings.LastIndexByte(line, ',')
 			addr, ok := parseForwarded(line[i+1:])
 			if !ok {
-				return netip.Addr{}, false
+				return netip.Addr{}
 			}
 			if !s.trusts(addr) {
-				return addr, true
+				return addr
 			}
 			last, line = addr, line[:max(i, 0)]
 		}
 	}
-	return last, last.IsValid()
+	return last
 }
 
 // parseForwarded reads an address, with a port or without. One with a zone

@@ -32,26 +32,26 @@ func TestClientAddr_IsBelievedOfTrustedProxiesOnly(t *testing.T) {
 	for _, row := range []struct {
 		realIP, forwarded, want string
 	}{
-		{"", "", "127.0.0.1"},
+		{"", "", "none"}, // the proxy's own would be everyone's
 		{"203.0.113.9", "", "203.0.113.9"},
 		{"203.0.113.9", "198.51.100.1", "198.51.100.1"}, // the first may be the client's own
 		{"", "203.0.113.9", "203.0.113.9"},
-		{"", "6.6.6.6, 203.0.113.9", "203.0.113.9"},                  // the left is the client's word
-		{"", "127.0.0.1, 203.0.113.9", "203.0.113.9"},                // also when it claims to be local
-		{"", "203.0.113.9, 10.1.0.7", "203.0.113.9"},                 // through two proxies
-		{"10.1.0.7", "203.0.113.9, 10.1.0.7", "203.0.113.9"},         // the inner one knows only the outer
-		{"", many + "203.0.113.9", "203.0.113.9"},                    // 301 entries
-		{"", "unknown, 203.0.113.9", "203.0.113.9"},                  //
-		{"", "203.0.113.9, unknown", "127.0.0.1"},                    // nobody to believe
-		{"", "203.0.113.9, unknown, 10.1.0.7", "127.0.0.1"},          //
-		{"fe80::1%eth0", "", "127.0.0.1"},                            // a zone means nothing here
-		{"", "2001:db8::1", "2001:db8::1"},                           //
-		{"", "[2001:db8::1]:4711", "2001:db8::1"},                    // some proxies write the port
-		{"::ffff:203.0.113.9", "", "203.0.113.9"},                    //
-		{"not an address", "203.0.113.9", "203.0.113.9"},             //
-		{"0.0.0.0", "203.0.113.9", "203.0.113.9"},                    //
-		{"", "10.1.0.8, 10.1.0.7", "10.1.0.8"},                       // all trusted: the first began it
-		{"", ",", "127.0.0.1"}, {"", ", 203.0.113.9", "203.0.113.9"}, //
+		{"", "6.6.6.6, 203.0.113.9", "203.0.113.9"},             // the left is the client's word
+		{"", "127.0.0.1, 203.0.113.9", "203.0.113.9"},           // also when it claims to be local
+		{"", "203.0.113.9, 10.1.0.7", "203.0.113.9"},            // through two proxies
+		{"10.1.0.7", "203.0.113.9, 10.1.0.7", "203.0.113.9"},    // the inner one knows only the outer
+		{"", many + "203.0.113.9", "203.0.113.9"},               // 301 entries
+		{"", "unknown, 203.0.113.9", "203.0.113.9"},             //
+		{"", "203.0.113.9, unknown", "none"},                    // nobody to believe
+		{"", "203.0.113.9, unknown, 10.1.0.7", "none"},          //
+		{"fe80::1%eth0", "", "none"},                            // a zone means nothing here
+		{"", "2001:db8::1", "2001:db8::1"},                      //
+		{"", "[2001:db8::1]:4711", "2001:db8::1"},               // some proxies write the port
+		{"::ffff:203.0.113.9", "", "203.0.113.9"},               //
+		{"not an address", "203.0.113.9", "203.0.113.9"},        //
+		{"0.0.0.0", "203.0.113.9", "203.0.113.9"},               //
+		{"", "10.1.0.8, 10.1.0.7", "10.1.0.8"},                  // all trusted: the first began it
+		{"", ",", "none"}, {"", ", 203.0.113.9", "203.0.113.9"}, //
 	} {
 		headers := []httpxtest.Option{}
 		if row.realIP != "" {

@@ -80,7 +80,17 @@ func (s *Server) record(x *exchange, r *http.Request, problem *Problem, stack []
 	s.metrics.count(pattern, status, took, bytesIn, bytesOut)
 
 	level := slog.LevelInfo
-	attrs := []slog.Attr{
+	switch {
+	case problem == nil || problem.Status < 500:
+	case problem.Status == http.StatusServiceUnavailable:
+		level = slog.LevelWarn // it passes: whoever asks again is served
+	default:
+		level = slog.LevelError
+	}
+	if !s.log.Enabled(r.Context(), level) {
+		return
+	}
+	attrs := append(make([]slog.Attr, 0, 13), // all that there can be
 		slog.String("method", clip(r.Method)),
 		slog.String("route", cmp.Or(pattern, "none")),
 		slog.Int("status", status),
@@ -88,7 +98,7 @@ func (s *Server) record(x *exchange, r *http.Request, problem *Problem, stack []
 		slog.Int64("bytes_in", bytesIn),
 		slog.Int64("bytes_out", bytesOut),
 		slog.String("request_id", x.id),
-	}
+	)
 	if x.addr.IsValid() {
 		attrs = append(attrs, slog.String("client", x.addr.String()))
 	}
@@ -102,12 +112,6 @@ func (s *Server) record(x *exchange, r *http.Request, problem *Problem, stack []
 		attrs = append(attrs, slog.String("problem", problem.Code))
 		if problem.cause != nil {
 			attrs = append(attrs, slog.String("cause", problem.cause.Error()))
-		}
-		switch {
-		case problem.Status == http.StatusServiceUnavailable:
-			level = slog.LevelWarn // it passes: whoever asks again is served
-		case problem.Status >= 500:
-			level = slog.LevelError
 		}
 	}
 	if stack != nil {

@@ -128,11 +128,10 @@ type exchange struct {
 	start  time.Time
 	addr   netip.Addr // zero: not known
 	proxy  bool       // a trusted proxy sent it
-	many   bool       // addr is a proxy's: it stands for many clients
 	route  *Route
 	caller *Caller
-	w      *response
-	body   *body
+	w      response
+	body   body
 }
 
 type exchangeKey struct{}
@@ -151,8 +150,8 @@ func RequestID(ctx context.Context) string {
 }
 
 // ClientAddr is the address of the client behind the trusted proxies. It is
-// the zero Addr when it cannot be known, as on a unix socket or outside of a
-// request.
+// the zero Addr when it cannot be known, as behind a proxy that does not say
+// who its clients are, or outside of a request.
 func ClientAddr(ctx context.Context) netip.Addr {
 	if x := exchangeOf(ctx); x != nil {
 		return x.addr
@@ -182,16 +181,16 @@ var errAnswered = errors.New("answered")
 // ServeHTTP takes the request the whole way.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{server: s, id: requestID(r), start: time.Now()}
-	x.w = &response{ResponseWriter: w, pace: &s.pace}
-	x.body = &body{ReadCloser: r.Body, rc: http.NewResponseController(w), pace: &s.pace, cut: s.cut, header: w.Header()}
-	x.w.body = x.body
+	h := w.Header()
+	x.w = response{ResponseWriter: w, pace: &s.pace, body: &x.body}
+	x.body.ReadCloser, x.body.rc, x.body.pace, x.body.cut, x.body.header = r.Body, http.NewResponseController(w), &s.pace, s.cut, h
 	r = r.WithContext(context.WithValue(db.WithPatience(r.Context(), s.pace.database), exchangeKey{}, x))
-	r.Body = x.body
-	w.Header().Set("X-Request-Id", x.id)
-	setSecurityHeaders(w.Header())
-	s.cors.mark(w.Header(), r)
+	r.Body = &x.body
+	h.Set("X-Request-Id", x.id)
+	setSecurityHeaders(h)
+	s.cors.mark(h, r)
 	if s.stopping() {
-		w.Header().Set("Connection", "close")
+		h.Set("Connection", "close")
 	}
 	s.metrics.inFlight.Add(1)
 
@@ -220,7 +219,7 @@ func (s *Server) travel(x *exchange, r *http.Request) error {
 		}
 	}
 	defer s.metrics.handle(x.route.Rate)()
-	return x.route.Handler(x.w, r)
+	return x.route.Handler(&x.w, r)
 }
 
 // findCaller authenticates. A public route's credentials are not looked at;

@@ -133,7 +133,7 @@ func network(addr netip.Addr) netip.Prefix {
 // request came from; the zero Prefix when clients cannot be told apart, as
 // behind a proxy that does not say who they are.
 func ClientNetwork(ctx context.Context) netip.Prefix {
-	if x := exchangeOf(ctx); x != nil && x.addr.IsValid() && !x.many {
+	if x := exchangeOf(ctx); x != nil && x.addr.IsValid() {
 		return network(x.addr)
 	}
 	return netip.Prefix{}
@@ -141,7 +141,7 @@ func ClientNetwork(ctx context.Context) netip.Prefix {
 
 // limitAddress guards the work of authentication.
 func (s *Server) limitAddress(x *exchange, r *http.Request) error {
-	if s.limiter == nil || x.many || !x.addr.IsValid() || !x.route.readsCredentials() ||
+	if s.limiter == nil || !x.addr.IsValid() || !x.route.readsCredentials() ||
 		x.route.Access.level == recognised && !bringsCredentials(r) {
 		return nil
 	}
@@ -162,7 +162,7 @@ func (s *Server) limitCaller(x *exchange, _ *http.Request) error {
 	switch {
 	case x.caller != nil:
 		key.user = x.caller.UserID
-	case x.addr.IsValid() && !x.many:
+	case x.addr.IsValid():
 		key.net = network(x.addr)
 	default:
 		return nil

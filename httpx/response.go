@@ -19,10 +19,11 @@ type response struct {
 	http.ResponseWriter
 	pace   *pace
 	body   *body
-	status int   // 0 until the answer begins
-	held   int   // the error status that was held back
-	sent   int64 // bytes of the body
-	broken error // why a write failed
+	status int       // 0 until the answer begins
+	held   int       // the error status that was held back
+	sent   int64     // bytes of the body
+	until  time.Time // the deadline in force
+	broken error     // why a write failed
 }
 
 // Unwrap is for http.ResponseController.
@@ -69,10 +70,16 @@ func (w *response) refusal() error {
 	return errInternal.Because(fmt.Errorf("the handler wrote the status %d by itself", w.held))
 }
 
-// roll gives the next write its deadline, by its size.
+// roll gives the next write its deadline, by its size. One that differs
+// little from that in force is not worth the work.
 func (w *response) roll(size int64) {
 	wait := w.pace.stall + time.Duration(size)*time.Second/time.Duration(w.pace.minSend)
-	http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(wait))
+	until := time.Now().Add(wait)
+	if until.Sub(w.until).Abs() < w.pace.stall/32 {
+		return
+	}
+	w.until = until
+	http.NewResponseController(w.ResponseWriter).SetWriteDeadline(until)
 }
 
 func (w *response) Write(p []byte) (int, error) {

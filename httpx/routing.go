@@ -95,13 +95,18 @@ type verdict struct {
 	status int
 }
 
-func (v *verdict) Header() http.Header         { return v.header }
+func (v *verdict) Header() http.Header {
+	if v.header == nil {
+		v.header = make(http.Header)
+	}
+	return v.header
+}
 func (v *verdict) WriteHeader(status int)      { v.status = status }
 func (v *verdict) Write(p []byte) (int, error) { return len(p), nil }
 
 // match asks the mux, which sets the pattern and the path values of r.
 func (s *Server) match(r *http.Request) *verdict {
-	v := &verdict{header: make(http.Header)}
+	v := new(verdict)
 	s.mux.ServeHTTP(v, r)
 	return v
 }

@@ -20,15 +20,18 @@ import (
 )
 
 const (
-	cachePublic  = "public, max-age=60, stale-while-revalidate=600"
-	cachePrivate = "private, no-cache" // for whom credentials came along
-	cacheNever   = "private, no-store" // with drafts in it
-
 	vary = "Origin, Cookie, Authorization, Accept-Encoding"
 
 	minGzip  = 1 << 10  // bytes; less is not worth a header
 	maxPages = 1 << 10  // of a snapshot
 	maxBytes = 32 << 20 // of all its pages
+)
+
+// The values of Cache-Control, shared by all answers.
+var (
+	cachePublic  = []string{"public, max-age=60, stale-while-revalidate=600"}
+	cachePrivate = []string{"private, no-cache"} // for whom credentials came along
+	cacheNever   = []string{"private, no-store"} // with drafts in it
 )
 
 // answer is what a read found: a body, or the place it has moved to. Without
@@ -89,9 +92,9 @@ func (a answer) encode(zip bool) (*page, error) {
 }
 
 // serve answers with the page, or with 304 or 308.
-func (g *page) serve(w http.ResponseWriter, r *http.Request, cacheControl string) error {
+func (g *page) serve(w http.ResponseWriter, r *http.Request, cacheControl []string) error {
 	h := w.Header()
-	h["Cache-Control"] = []string{cacheControl}
+	h["Cache-Control"] = cacheControl
 	if g.location != "" {
 		h.Set("Vary", vary)
 		h.Set("Location", g.location)
@@ -127,7 +130,7 @@ func acceptsGzip(header string) bool {
 
 // cacheControl is for what everyone may see. Only an answer to a request
 // without credentials may be kept by shared caches.
-func cacheControl(r *http.Request) string {
+func cacheControl(r *http.Request) []string {
 	if r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "" {
 		return cachePrivate
 	}
