@@ -127,7 +127,7 @@ export function unfinished(api) {
   const [, , folder, , , ...name] = keys[0].split(' ')
   say(`“${name.join(' ')}” was not uploaded to the end. Choose it again to go on.`, 'Choose', () => {
     api.get(`/files/items/${folder}`).then((to) => pick(api, to), () => localStorage.removeItem(keys[0]))
-  })
+  }, true)
 }
 
 // leaveUploads lets go of everything when the person signs out.
