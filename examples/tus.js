@@ -1,6 +1,5 @@
-// Uploads that survive: a small client of tus 1.0.0 (https://tus.io). A file is
-// sent in chunks; after a lost network, a pause or a reload it goes on where
-// the server says that it stands.
+// A small client of tus 1.0.0 (https://tus.io): uploads that go on where the
+// server says that they stand, after a lost network, a pause or a reload.
 //
 //   const upload = new Upload(api, file, { folder })       // api of homebase.js
 //   upload.addEventListener('change', () => show(upload.state, upload.sent, upload.size))
@@ -41,7 +40,7 @@ export class Upload extends EventTarget {
     this.#finished.catch(() => {}) // the state tells too
   }
 
-  // known says whether a part of the file is on the server already.
+  // known: a part of the file is on the server already.
   get known() { return localStorage.getItem(this.key) !== null }
 
   // start begins or goes on. It answers with the item's id in the end, and
@@ -143,7 +142,8 @@ export class Upload extends EventTarget {
       const request = new XMLHttpRequest()
       request.open('PATCH', this.#api.url(url))
       request.withCredentials = true
-      for (const [name, value] of Object.entries({ ...version, 'Upload-Offset': offset, 'Content-Type': 'application/offset+octet-stream' })) request.setRequestHeader(name, value)
+      const headers = { ...version, 'Upload-Offset': offset, 'Content-Type': 'application/offset+octet-stream' }
+      for (const name in headers) request.setRequestHeader(name, headers[name])
       request.upload.onprogress = ({ loaded }) => this.#advance(offset + loaded)
       request.onerror = () => fail(new Problem())
       request.onabort = () => fail(new DOMException('Stopped', 'AbortError'))
@@ -163,8 +163,7 @@ export class Upload extends EventTarget {
   #advance(sent) {
     const now = performance.now(), { at, sent: before } = this.#measured
     if (now - at > 1000 || sent < before) {
-      const speed = at ? Math.max(0, 1000 * (sent - before) / (now - at)) : 0
-      this.speed = this.speed ? 0.7 * this.speed + 0.3 * speed : speed
+      this.speed = at ? Math.max(0, 0.7 * this.speed + 0.3 * 1000 * (sent - before) / (now - at)) : 0
       this.#measured = { at: now, sent }
     }
     this.sent = sent
@@ -177,12 +176,9 @@ export class Upload extends EventTarget {
   }
 }
 
-// place is where an answer says that the upload stands; with the item when it
-// is finished.
+// place is where an upload stands, with the item when it is finished.
 function place(header) {
   return { offset: Number(header('Upload-Offset')), item: header('Content-Location')?.split('/').pop() }
 }
 
-function base64(text) {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
-}
+const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)))
