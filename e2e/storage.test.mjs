@@ -337,16 +337,16 @@ test('the second step is set up and asked for, a key is made, and a device is si
   await page.getByRole('button', { name: 'Revoke a script' }).waitFor({ state: 'detached' })
   assert.equal((await fetch(`${site.inside}/auth/me`, { headers: { Authorization: `Bearer ${key}` } })).status, 401)
 
-  await page.getByRole('button', { name: 'Turn it off' }).click()
-  await page.getByRole('dialog').getByRole('button', { name: 'Turn it off' }).click()
-  await page.getByText('asks for a code of your phone').waitFor()
   await page.getByRole('button', { name: 'Sign out all others' }).click()
   // The other device learns it from its stream, and nobody touched it.
   await there.getByRole('heading', { name: 'Sign in' }).waitFor({ timeout: 30000 })
+  await page.getByRole('button', { name: 'Turn it off' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Turn it off' }).click()
+  await page.getByText('asks for a code of your phone').waitFor()
   assert.equal(await page.getByRole('heading', { name: 'Account' }).isVisible(), true)
   quiet(person)
   quiet(phoned)
-  headers = await site.sign() // the password's own session went with the others
+  headers = await site.sign() // the test's own session went with the others
   await Promise.all([person.close(), phoned.close()])
 })
 
