@@ -101,7 +101,8 @@ export async function start({ settings = {} } = {}) {
   let log = ''
   const server = spawn(join(root, 'bin/homebase'), ['serve'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
   server.stderr.on('data', (text) => { log += text })
-  const nginx = spawn('nginx', ['-e', join(dir, 'nginx.log'), '-p', dir, '-c', join(dir, 'nginx.conf')], { stdio: 'inherit' })
+  const proxy = () => spawn('nginx', ['-e', join(dir, 'nginx.log'), '-p', dir, '-c', join(dir, 'nginx.conf')], { stdio: 'inherit' })
+  let nginx = proxy()
   const site = {
     ...Object.fromEntries(Object.keys(names).map((name) => [name, origin(name)])), inside: `http://127.0.0.1:${worker}/api/v1`,
     email, password, home, port, log: () => log,
@@ -111,6 +112,12 @@ export async function start({ settings = {} } = {}) {
       })
       return { Authorization: `Bearer ${(await login.json()).access_token}` }
     },
+    // cut breaks every connection to the site, mend lets new ones be made.
+    async cut() {
+      nginx.kill('SIGTERM')
+      await stopped(nginx)
+    },
+    mend() { nginx = proxy() },
     async stop() {
       nginx.kill('SIGQUIT')
       server.kill('SIGTERM')

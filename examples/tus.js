@@ -26,7 +26,8 @@ export class Upload extends EventTarget {
   #file
   #metadata
   #stop
-  #finished
+  #settle
+  #finished = new Promise((done, fail) => { this.#settle = { done, fail } })
 
   // folder is the id of the folder that it goes to, name the file's name there.
   constructor(api, file, { folder, name = file.name } = {}) {
@@ -37,8 +38,7 @@ export class Upload extends EventTarget {
     this.size = file.size
     this.#metadata = { filename: name, ...(file.type && { filetype: file.type }), ...(folder && { parent_id: folder }) }
     this.key = `tus ${api.user?.id} ${folder ?? ''} ${file.size} ${file.lastModified} ${name}`
-    this.#finished = Promise.withResolvers?.() ?? resolvers()
-    this.#finished.promise.catch(() => {}) // the state tells too
+    this.#finished.catch(() => {}) // the state tells too
   }
 
   // known says whether a part of the file is on the server already.
@@ -51,7 +51,7 @@ export class Upload extends EventTarget {
       this.#stop = new AbortController()
       this.#run(this.#stop.signal)
     }
-    return this.#finished.promise
+    return this.#finished
   }
 
   pause() {
@@ -76,14 +76,14 @@ export class Upload extends EventTarget {
         localStorage.removeItem(this.key)
         this.sent = this.size
         this.#become('done')
-        return this.#finished.resolve(this.item)
+        return this.#settle.done(this.item)
       } catch (problem) {
         if (signal.aborted) return
         if (!passes.includes(problem.status)) {
           this.problem = problem
           this.#stop.abort()
           this.#become('failed')
-          return this.#finished.reject(problem)
+          return this.#settle.fail(problem)
         }
         if (this.sent > before) tries = 0
         before = this.sent
@@ -97,14 +97,9 @@ export class Upload extends EventTarget {
   // rest waits some ms, less if the network comes back.
   #rest(ms, signal) {
     return new Promise((done) => {
-      const timer = setTimeout(over, ms)
-      function over() {
-        clearTimeout(timer)
-        removeEventListener('online', over)
-        done()
-      }
-      addEventListener('online', over)
-      signal.addEventListener('abort', over)
+      setTimeout(done, ms)
+      addEventListener('online', done, { once: true })
+      signal.addEventListener('abort', done)
     })
   }
 
@@ -143,17 +138,18 @@ export class Upload extends EventTarget {
   // patch sends one chunk. Only XMLHttpRequest tells how much has left.
   async #patch(url, offset, signal) {
     await this.#api.fresh()
+    const sent = Date.now()
     return new Promise((done, fail) => {
       const request = new XMLHttpRequest()
       request.open('PATCH', this.#api.url(url))
       request.withCredentials = true
-      const headers = { ...version, 'Upload-Offset': offset, 'Content-Type': 'application/offset+octet-stream' }
-      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value)
+      for (const [name, value] of Object.entries({ ...version, 'Upload-Offset': offset, 'Content-Type': 'application/offset+octet-stream' })) request.setRequestHeader(name, value)
       request.upload.onprogress = ({ loaded }) => this.#advance(offset + loaded)
       request.onerror = () => fail(new Problem())
       request.onabort = () => fail(new DOMException('Stopped', 'AbortError'))
       request.onload = () => {
         if (request.status === 204) return done(place((name) => request.getResponseHeader(name)))
+        if (request.status === 401) return this.#api.refresh(sent).then(() => fail(new Problem()), fail)
         let told = {}
         try { told = JSON.parse(request.responseText) } catch { /* a proxy's page */ }
         fail(new Problem({ ...told, status: request.status }, Number(request.getResponseHeader('Retry-After')) || 0))
@@ -172,15 +168,13 @@ export class Upload extends EventTarget {
       this.#measured = { at: now, sent }
     }
     this.sent = sent
-    this.#tell()
+    this.dispatchEvent(new Event('change'))
   }
 
   #become(state) {
     this.state = state
-    this.#tell()
+    this.dispatchEvent(new Event('change'))
   }
-
-  #tell() { this.dispatchEvent(new Event('change')) }
 }
 
 // place is where an answer says that the upload stands; with the item when it
@@ -191,10 +185,4 @@ function place(header) {
 
 function base64(text) {
   return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
-}
-
-function resolvers() {
-  const made = {}
-  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }))
-  return made
 }

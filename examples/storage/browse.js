@@ -35,18 +35,16 @@ export async function browse(api, main, path) {
       button('newfolder', 'New folder', () => newFolder(api, folder), { kind: 'seldom' }),
       button('upload', 'Upload', () => pick(api, folder), { kind: 'main' }))),
     mine.list, mine.more)
-  const last = mine.path
-  if (last) main.focus()
 }
 
 // way is the breadcrumb.
 function way(path) {
   const names = path.split('/').filter(Boolean)
   return el('nav.way', { 'aria-label': 'Path' }, el('ol', {},
-    el('li', {}, el('a', { href: '#/files', 'aria-current': names.length ? null : 'page' }, icon('home'), el('span.heard', {}, 'All files'))),
+    el('li', {}, el('a', { href: '#/files' }, icon('home'), names.length ? el('span.heard', {}, 'All files') : el('h1', {}, 'All files'))),
     names.map((name, i) => el('li', {}, el('a', {
       href: itemURL({ path: '/' + names.slice(0, i + 1).join('/') }), 'aria-current': i === names.length - 1 ? 'page' : null,
-    }, name)))))
+    }, i === names.length - 1 ? el('h1', {}, name) : name)))))
 }
 
 // load reads the first page again, as long as what was shown, or the next one.

@@ -12,7 +12,7 @@ export function el(tag, attributes = {}, ...children) {
     if (key in node && !key.startsWith('aria')) node[key] = value
     else node.setAttribute(key, value)
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false))
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false))
   return node
 }
 
@@ -33,13 +33,15 @@ export function button(picture, words, onclick, { hide = false, kind = '', ...mo
   return el(`button${kind && `.${kind}`}`, { type: 'button', onclick, title: hide ? words : null, ...more }, picture && icon(picture), seen)
 }
 
-// say tells the person something in passing, and offers one thing to do.
-export function say(text, words, act) {
+// say tells the person something in passing, and offers one thing to do. What
+// stays is there until it is done.
+export function say(text, words, act, stays = false) {
   const place = document.querySelector('#said')
-  const note = el('p', {}, text)
+  const note = el(`p${stays ? '.stays' : ''}`, {}, text)
   if (act) note.append(button(null, words, () => { note.remove(); act() }, { kind: 'plain' }))
-  place.replaceChildren(note)
-  setTimeout(() => note.remove(), act ? 8000 : 5000)
+  for (const old of place.querySelectorAll('p:not(.stays)')) old.remove()
+  place.append(note)
+  if (!stays) setTimeout(() => note.remove(), act ? 8000 : 5000)
 }
 
 // sorry says what went wrong.

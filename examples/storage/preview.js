@@ -29,8 +29,7 @@ export async function preview(api, item, items = [item]) {
     })
     return [look(api, item), el('div.ends', {},
       before && button('left', 'Before', () => close(before), { hide: true, kind: 'plain' }),
-      el('span.facts', {}, bytes(item.size)),
-      el('a.main', { href: downloadURL(api, item) }, icon('download'), 'Download'),
+      el('a.main', { href: downloadURL(api, item) }, icon('download'), `Download ${bytes(item.size)}`),
       button('more', 'What else', () => { close(); actions(api, item) }, { hide: true, kind: 'plain' }),
       after && button('right', 'Next', () => close(after), { hide: true, kind: 'plain' }))]
   }, { kind: 'preview' })

@@ -10,7 +10,7 @@ export async function trash(api, main) {
     el('span.open', {}, el(`span.picture.${pictureOf(item)}`, {}, icon(pictureOf(item))), el('span.name', {}, item.name),
       el('span.facts', {}, item.original_path.replace(/[^/]*$/, ''), item.type === 'file' ? ` · ${bytes(item.size)}` : '', ` · ${when(item.trashed_at)}`)),
     button('restore', `Restore ${item.name}`, () => restore(api, item).then(again, sorry), { hide: true, kind: 'plain' }),
-    button('cross', `Delete ${item.name} for good`, () => purge(api, item).then(again, sorry), { hide: true, kind: 'plain' }))
+    button('trash', `Delete ${item.name} for good`, () => purge(api, item).then(again, sorry), { hide: true, kind: 'plain' }))
   main.replaceChildren(
     el('div.head', {}, el('h1', {}, 'Trash'), el('div.tools', {},
       page.items.length > 0 && button('trash', 'Empty the trash', () => empty(api).then(again, sorry), { kind: 'danger' }))),

@@ -21,8 +21,9 @@ export function pick(api, folder, multiple = true) {
 
 // dropped takes what was dropped, folders with all that is in them.
 export async function dropped(api, folder, { items }) {
-  const entries = [...items].map((item) => item.webkitGetAsEntry()).filter(Boolean)
-  const found = []
+  const all = [...items].filter(({ kind }) => kind === 'file')
+  const entries = all.map((item) => item.webkitGetAsEntry())
+  const found = all.filter((_, i) => !entries[i]).map((item) => ({ file: item.getAsFile(), folder: '' })) // no folders here
   const walk = async (entry, path) => {
     if (entry.isFile) return found.push({ file: await new Promise((done, fail) => entry.file(done, fail)), folder: path })
     const reader = entry.createReader()
@@ -30,7 +31,7 @@ export async function dropped(api, folder, { items }) {
       for (const inside of some) await walk(inside, `${path}/${entry.name}`)
     }
   }
-  for (const entry of entries) await walk(entry, '')
+  for (const entry of entries.filter(Boolean)) await walk(entry, '')
   await add(api, folder, found)
 }
 
@@ -98,7 +99,7 @@ function list() {
   const known = panel.querySelector('ul')
   if (known) return known
   const made = el('ul')
-  panel.replaceChildren(el('header', {}, el('h2', { role: 'status' }), button('cross', 'Hide what is done', clear, { hide: true, kind: 'plain' })), made)
+  panel.replaceChildren(el('header', {}, el('h2', {}, el('span', { role: 'status' })), button('cross', 'Hide what is done', clear, { hide: true, kind: 'plain' })), made)
   return made
 }
 
@@ -107,7 +108,7 @@ function summary() {
   const all = [...uploads.keys()], done = all.filter(({ state }) => state === 'done').length
   const going = all.filter(({ state }) => !['done', 'cancelled', 'failed'].includes(state)).length
   list()
-  panel.querySelector('h2').textContent = going ? `Uploading ${all.length - going + 1} of ${all.length}` : `${done} uploaded`
+  panel.querySelector('h2 span').textContent = going ? `Uploading ${all.length - going + 1} of ${all.length}` : `${done} uploaded`
 }
 
 function clear() {
@@ -126,7 +127,7 @@ export function unfinished(api) {
   const [, , folder, , , ...name] = keys[0].split(' ')
   say(`“${name.join(' ')}” was not uploaded to the end. Choose it again to go on.`, 'Choose', () => {
     api.get(`/files/items/${folder}`).then((to) => pick(api, to), () => localStorage.removeItem(keys[0]))
-  })
+  }, true)
 }
 
 // leaveUploads lets go of everything when the person signs out.
