@@ -1,7 +1,7 @@
 // A portfolio that is read from a Homebase server. Everything that is shown
 // comes as data and becomes text and attributes: innerHTML is used nowhere.
 import { contact } from './contact.js'
-import { Homebase } from './homebase.js'
+import { Homebase } from '../homebase.js'
 import { markdown } from './markdown.js'
 
 const api = new Homebase()
