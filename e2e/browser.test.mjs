@@ -25,10 +25,11 @@ const inside = async (method, path, body) => {
   return answer.status === 204 ? null : answer.json()
 }
 
-// visit opens a frontend that has finished with its first requests.
+// visit opens a page and waits until it has read what it shows.
 const visit = async (person, address) => {
   const page = await person.page()
-  await page.goto(address, { waitUntil: 'networkidle' })
+  await page.goto(address)
+  await page.waitForFunction(() => !document.querySelector('[aria-busy=true]'))
   return page
 }
 

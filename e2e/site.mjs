@@ -93,7 +93,7 @@ export async function start({ settings = {} } = {}) {
   writeFileSync(join(dir, 'nginx.conf'), configure(dir, port, worker))
 
   const env = {
-    ...clean, HOMEBASE_LISTEN: `127.0.0.1:${worker}`, HOMEBASE_PUBLIC_URL: origin('api'), HOMEBASE_ACCOUNT_URL: `${origin('storage')}/`,
+    ...clean, HOMEBASE_LISTEN: `127.0.0.1:${worker}`, HOMEBASE_PUBLIC_URL: origin('api'), HOMEBASE_ACCOUNT_URL: `${origin('storage')}/account.html`,
     HOMEBASE_ORIGINS: `${origin('portfolio')},${origin('storage')}`, HOMEBASE_TRUSTED_PROXIES: '127.0.0.1/32',
     HOMEBASE_DATA_DIR: join(dir, 'data'), HOMEBASE_STATE_DIR: join(dir, 'state'), HOMEBASE_MIN_FREE: '1MiB', HOMEBASE_RATE_LIMITS: 'off',
     HOMEBASE_LOG_FORMAT: 'json', ...settings,

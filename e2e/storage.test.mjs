@@ -33,7 +33,7 @@ const quiet = (person, also = /^$/) => assert.deepEqual(person.complaints.filter
 // enter opens the frontend and signs in by its form.
 async function enter(person, options = {}) {
   const page = await person.page()
-  page.setDefaultTimeout(15000)
+  page.setDefaultTimeout(30000)
   await page.goto(`${site.storage}/`)
   await page.getByLabel('E-mail').fill(options.email ?? site.email)
   await page.getByLabel('Password').fill(options.password ?? site.password)
@@ -93,6 +93,15 @@ async function until(condition) {
   }
 }
 
+// uploaded waits until the panel says so, and tells what it says else.
+async function uploaded(page) {
+  const panel = page.locator('.uploads')
+  for (const end = Date.now() + 120000; !(await panel.innerText()).includes('1 uploaded');) {
+    assert.ok(Date.now() < end, await panel.innerText())
+    await page.waitForTimeout(200)
+  }
+}
+
 test('300 MB go on where they were when the network comes back, and arrive as they are', async () => {
   const file = large('large.bin', 300 << 20)
   const person = await browser.person(), page = await enter(person)
@@ -108,7 +117,7 @@ test('300 MB go on where they were when the network comes back, and arrive as th
   const before = requests.length
   site.mend()
   await person.context.setOffline(false)
-  await panel.getByRole('heading', { name: '1 uploaded' }).waitFor({ timeout: 120000 })
+  await uploaded(page)
   await row(page, 'large.bin').first().waitFor() // live, in the folder
   const again = requests.slice(before).filter(([method]) => method === 'PATCH')
   assert.ok(again[0][1] >= 16 << 20, `it went on at ${again[0][1]}`)
@@ -130,7 +139,7 @@ test('an upload that was paused goes on after a reload when its file is chosen a
   page.on('request', (request) => request.url().endsWith('/files/uploads') && created.push(request.method()))
   await page.getByText('was not uploaded to the end').waitFor()
   await choose(page, () => page.getByRole('button', { name: 'Choose', exact: true }).click(), file.path)
-  await page.getByRole('heading', { name: '1 uploaded' }).waitFor({ timeout: 60000 })
+  await uploaded(page)
   assert.deepEqual(created, [], 'it was begun again')
   assert.equal(await stored('paused.bin'), file.sum)
   quiet(person)
@@ -153,12 +162,12 @@ test('files are dropped, renamed, moved, put into the trash and brought back, an
   await row(other, 'note.txt').waitFor()
 
   await act(page, 'note.txt', 'Rename')
-  await page.getByLabel('Name').fill('Notiz für Jürgen.txt')
+  await page.getByRole('textbox', { name: 'Name' }).fill('Notiz für Jürgen.txt')
   await page.getByRole('dialog').getByRole('button', { name: 'Rename' }).click()
   await row(other, 'Notiz für Jürgen.txt').waitFor()
 
   await page.getByRole('button', { name: 'New folder' }).click()
-  await page.getByLabel('Name').fill('Post')
+  await page.getByRole('textbox', { name: 'Name' }).fill('Post')
   await page.keyboard.press('Enter')
   await row(other, 'Post').waitFor()
   await act(page, 'Notiz für Jürgen.txt', 'Move')
@@ -317,7 +326,7 @@ test('the second step is set up and asked for, a key is made, and a device is si
 
   await page.reload()
   await page.getByRole('button', { name: 'New key' }).click()
-  await page.getByRole('dialog').getByLabel('Name').fill('a script')
+  await page.getByRole('textbox', { name: 'Name' }).last().fill('a script')
   await page.getByRole('button', { name: 'Make it' }).click()
   const key = await page.getByLabel('Key', { exact: true }).inputValue()
   const me = await fetch(`${site.inside}/auth/me`, { headers: { Authorization: `Bearer ${key}` } })
@@ -328,16 +337,16 @@ test('the second step is set up and asked for, a key is made, and a device is si
   await page.getByRole('button', { name: 'Revoke a script' }).waitFor({ state: 'detached' })
   assert.equal((await fetch(`${site.inside}/auth/me`, { headers: { Authorization: `Bearer ${key}` } })).status, 401)
 
-  await page.getByRole('button', { name: 'Turn it off' }).click()
-  await page.getByRole('dialog').getByRole('button', { name: 'Turn it off' }).click()
-  await page.getByText('asks for a code of your phone').waitFor()
   await page.getByRole('button', { name: 'Sign out all others' }).click()
   // The other device learns it from its stream, and nobody touched it.
   await there.getByRole('heading', { name: 'Sign in' }).waitFor({ timeout: 30000 })
+  await page.getByRole('button', { name: 'Turn it off' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Turn it off' }).click()
+  await page.getByText('asks for a code of your phone').waitFor()
   assert.equal(await page.getByRole('heading', { name: 'Account' }).isVisible(), true)
   quiet(person)
   quiet(phoned)
-  headers = await site.sign() // the password's own session went with the others
+  headers = await site.sign() // the test's own session went with the others
   await Promise.all([person.close(), phoned.close()])
 })
 

@@ -11,7 +11,7 @@
 // The tokens are in cookies that no script can read, so there is nothing here
 // to steal and nothing to store. All tabs of the origin share one sign-in: one
 // of them refreshes for all, and a sign-out in one is a sign-out in all. What
-// protects against other sites is the Origin header that browsers send.
+// keeps other sites out is the Origin header that browsers send.
 
 // Problem is whatever went wrong: a refusal of the server (RFC 9457) or, with
 // status 0 and code "network", no answer at all. `code` is stable and what a
@@ -192,10 +192,7 @@ export class Homebase extends EventTarget {
     return grant
   }
 
-  #leave() {
-    localStorage.removeItem('homebase')
-    this.#tell('signout', null)
-  }
+  #leave() { localStorage.removeItem('homebase'); this.#tell('signout', null) }
 
   #tell(type, user) {
     this.#channel.postMessage({ type, user })

@@ -1,6 +1,5 @@
-// Uploads that survive: a small client of tus 1.0.0 (https://tus.io). A file is
-// sent in chunks; after a lost network, a pause or a reload it goes on where
-// the server says that it stands.
+// A small client of tus 1.0.0 (https://tus.io): uploads that go on where the
+// server says that they stand, after a lost network, a pause or a reload.
 //
 //   const upload = new Upload(api, file, { folder })       // api of homebase.js
 //   upload.addEventListener('change', () => show(upload.state, upload.sent, upload.size))
@@ -26,7 +25,8 @@ export class Upload extends EventTarget {
   #file
   #metadata
   #stop
-  #finished
+  #settle
+  #finished = new Promise((done, fail) => { this.#settle = { done, fail } })
 
   // folder is the id of the folder that it goes to, name the file's name there.
   constructor(api, file, { folder, name = file.name } = {}) {
@@ -37,11 +37,10 @@ export class Upload extends EventTarget {
     this.size = file.size
     this.#metadata = { filename: name, ...(file.type && { filetype: file.type }), ...(folder && { parent_id: folder }) }
     this.key = `tus ${api.user?.id} ${folder ?? ''} ${file.size} ${file.lastModified} ${name}`
-    this.#finished = Promise.withResolvers?.() ?? resolvers()
-    this.#finished.promise.catch(() => {}) // the state tells too
+    this.#finished.catch(() => {}) // the state tells too
   }
 
-  // known says whether a part of the file is on the server already.
+  // known: a part of the file is on the server already.
   get known() { return localStorage.getItem(this.key) !== null }
 
   // start begins or goes on. It answers with the item's id in the end, and
@@ -51,7 +50,7 @@ export class Upload extends EventTarget {
       this.#stop = new AbortController()
       this.#run(this.#stop.signal)
     }
-    return this.#finished.promise
+    return this.#finished
   }
 
   pause() {
@@ -76,14 +75,14 @@ export class Upload extends EventTarget {
         localStorage.removeItem(this.key)
         this.sent = this.size
         this.#become('done')
-        return this.#finished.resolve(this.item)
+        return this.#settle.done(this.item)
       } catch (problem) {
         if (signal.aborted) return
         if (!passes.includes(problem.status)) {
           this.problem = problem
           this.#stop.abort()
           this.#become('failed')
-          return this.#finished.reject(problem)
+          return this.#settle.fail(problem)
         }
         if (this.sent > before) tries = 0
         before = this.sent
@@ -97,14 +96,9 @@ export class Upload extends EventTarget {
   // rest waits some ms, less if the network comes back.
   #rest(ms, signal) {
     return new Promise((done) => {
-      const timer = setTimeout(over, ms)
-      function over() {
-        clearTimeout(timer)
-        removeEventListener('online', over)
-        done()
-      }
-      addEventListener('online', over)
-      signal.addEventListener('abort', over)
+      setTimeout(done, ms)
+      addEventListener('online', done, { once: true })
+      signal.addEventListener('abort', done)
     })
   }
 
@@ -143,17 +137,19 @@ export class Upload extends EventTarget {
   // patch sends one chunk. Only XMLHttpRequest tells how much has left.
   async #patch(url, offset, signal) {
     await this.#api.fresh()
+    const sent = Date.now()
     return new Promise((done, fail) => {
       const request = new XMLHttpRequest()
       request.open('PATCH', this.#api.url(url))
       request.withCredentials = true
       const headers = { ...version, 'Upload-Offset': offset, 'Content-Type': 'application/offset+octet-stream' }
-      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value)
+      for (const name in headers) request.setRequestHeader(name, headers[name])
       request.upload.onprogress = ({ loaded }) => this.#advance(offset + loaded)
       request.onerror = () => fail(new Problem())
       request.onabort = () => fail(new DOMException('Stopped', 'AbortError'))
       request.onload = () => {
         if (request.status === 204) return done(place((name) => request.getResponseHeader(name)))
+        if (request.status === 401) return this.#api.refresh(sent).then(() => fail(new Problem()), fail)
         let told = {}
         try { told = JSON.parse(request.responseText) } catch { /* a proxy's page */ }
         fail(new Problem({ ...told, status: request.status }, Number(request.getResponseHeader('Retry-After')) || 0))
@@ -167,34 +163,22 @@ export class Upload extends EventTarget {
   #advance(sent) {
     const now = performance.now(), { at, sent: before } = this.#measured
     if (now - at > 1000 || sent < before) {
-      const speed = at ? Math.max(0, 1000 * (sent - before) / (now - at)) : 0
-      this.speed = this.speed ? 0.7 * this.speed + 0.3 * speed : speed
+      this.speed = at ? Math.max(0, 0.7 * this.speed + 0.3 * 1000 * (sent - before) / (now - at)) : 0
       this.#measured = { at: now, sent }
     }
     this.sent = sent
-    this.#tell()
+    this.dispatchEvent(new Event('change'))
   }
 
   #become(state) {
     this.state = state
-    this.#tell()
+    this.dispatchEvent(new Event('change'))
   }
-
-  #tell() { this.dispatchEvent(new Event('change')) }
 }
 
-// place is where an answer says that the upload stands; with the item when it
-// is finished.
+// place is where an upload stands, with the item when it is finished.
 function place(header) {
   return { offset: Number(header('Upload-Offset')), item: header('Content-Location')?.split('/').pop() }
 }
 
-function base64(text) {
-  return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
-}
-
-function resolvers() {
-  const made = {}
-  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }))
-  return made
-}
+const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)))

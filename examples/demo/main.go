@@ -113,8 +113,8 @@ func present(ctx context.Context, password string) error {
 
 func homebase(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "bin/homebase", args...)
-	cmd.Env = append(os.Environ(), "HOMEBASE_DATA_DIR="+dir+"/data", "HOMEBASE_STATE_DIR="+dir+"/state", "HOMEBASE_LOG_LEVEL=warn",
-		"HOMEBASE_ORIGINS=http://localhost:8081,http://localhost:8082", "HOMEBASE_ACCOUNT_URL=http://localhost:8082/")
+	cmd.Env = append(os.Environ(), "HOMEBASE_DATA_DIR="+dir+"/data", "HOMEBASE_STATE_DIR="+dir+"/state", "HOMEBASE_LOG_LEVEL=error",
+		"HOMEBASE_ORIGINS=http://localhost:8081,http://localhost:8082", "HOMEBASE_ACCOUNT_URL=http://localhost:8082/account.html")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	return cmd

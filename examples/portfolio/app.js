@@ -1,7 +1,7 @@
 // A portfolio that is read from a Homebase server. Everything that is shown
 // comes as data and becomes text and attributes: innerHTML is used nowhere.
 import { contact } from './contact.js'
-import { Homebase } from './homebase.js'
+import { Homebase } from '../homebase.js'
 import { markdown } from './markdown.js'
 
 const api = new Homebase()
@@ -130,6 +130,7 @@ let home = 0 // where the page was scrolled to when a project was opened
 function route() {
   const slug = /^#\/projects\/(.+)/.exec(location.hash)?.[1]
   const at = data.projects.findIndex((project) => project.slug === slug)
+  const back = !$('#project').hidden
   if (!$('#home').hidden) home = scrollY
   $('#notice').hidden = !slug || at >= 0
   $('#notice').textContent = 'There is no such project. It may have been renamed.'
@@ -139,12 +140,12 @@ function route() {
   document.title = [data.projects[at]?.title, data.profile.name || 'Portfolio'].filter(Boolean).join(' · ')
   if (at >= 0) {
     showProject(data.projects[at], data.projects[(at + 1) % data.projects.length])
-    scrollTo(0, 0)
+    scrollTo({ top: 0, behavior: 'instant' })
     $('#project h1').focus({ preventScroll: true })
   } else {
     const part = /^#[a-z]+$/.test(location.hash) && $(location.hash)
-    if (part) part.scrollIntoView()
-    else scrollTo(0, location.hash ? home : scrollY)
+    if (part) part.scrollIntoView({ behavior: back ? 'instant' : 'auto' })
+    else if (back || location.hash) scrollTo({ top: location.hash ? 0 : home, behavior: 'instant' })
   }
 }
 

@@ -34,6 +34,7 @@ async function route() {
   bar.hidden = !api.user
   if (!api.user) {
     document.title = 'Sign in · Homebase'
+    document.querySelector('#said').replaceChildren()
     return main.replaceChildren(signIn(api))
   }
   const [, name = 'files', ...rest] = location.hash.split('/')
@@ -68,9 +69,11 @@ function notices() {
   for (const { id, kind, device, address } of api.user.notices) {
     const told = {
       refresh_reuse: `Somebody used an old copy of your sign-in (${device || 'unknown device'} ${address}). That device was signed out; change your password if it was not you.`,
-      password_reset: 'Your password was set anew by a link from a mail. If it was not you, change it now.',
-    }[kind] ?? `For your safety: ${kind.replaceAll('_', ' ')} ${device}`
-    say(told, 'I have seen it', () => api.delete(`/auth/notices/${id}`))
+      password_reset: 'Your password was set anew, by a mail’s link or the operator. If it was not you, change it now.',
+      email_changed: 'The address of your account was changed.',
+      totp_reset: 'The second step of your account was turned off for you.',
+    }[kind] ?? kind.replaceAll('_', ' ')
+    say(told, 'I have seen it', () => api.delete(`/auth/notices/${id}`), true)
   }
 }
 

@@ -1,6 +1,8 @@
 // Building a page out of elements. Text is only ever set as text, so a file's
 // name can hold what it likes.
 
+import { icons } from './icons.js'
+
 // el makes an element: el('p.small', { id: 'x', onclick: f }, 'text', child).
 // What is null or false among the children is left out.
 export function el(tag, attributes = {}, ...children) {
@@ -16,13 +18,12 @@ export function el(tag, attributes = {}, ...children) {
   return node
 }
 
-// icon is a picture of icons.svg; what it means must stand beside it.
+// icon is a picture; what it means must stand beside it.
 export function icon(name) {
-  const [svg, use] = ['svg', 'use'].map((tag) => document.createElementNS('http://www.w3.org/2000/svg', tag))
-  svg.setAttribute('class', 'icon')
-  svg.setAttribute('aria-hidden', 'true')
-  use.setAttribute('href', `icons.svg#${name}`)
-  svg.append(use)
+  const [svg, path] = ['svg', 'path'].map((tag) => document.createElementNS('http://www.w3.org/2000/svg', tag))
+  for (const [key, value] of Object.entries({ class: `icon ${name}`, viewBox: '0 0 24 24', 'aria-hidden': 'true' })) svg.setAttribute(key, value)
+  path.setAttribute('d', icons[name])
+  svg.append(path)
   return svg
 }
 
@@ -33,13 +34,15 @@ export function button(picture, words, onclick, { hide = false, kind = '', ...mo
   return el(`button${kind && `.${kind}`}`, { type: 'button', onclick, title: hide ? words : null, ...more }, picture && icon(picture), seen)
 }
 
-// say tells the person something in passing, and offers one thing to do.
-export function say(text, words, act) {
+// say tells the person something in passing, and offers one thing to do. What
+// stays is there until it is done.
+export function say(text, words, act, stays = false) {
   const place = document.querySelector('#said')
-  const note = el('p', {}, text)
+  const note = el(`p${stays ? '.stays' : ''}`, {}, text)
   if (act) note.append(button(null, words, () => { note.remove(); act() }, { kind: 'plain' }))
-  place.replaceChildren(note)
-  setTimeout(() => note.remove(), act ? 8000 : 5000)
+  for (const old of place.querySelectorAll('p:not(.stays)')) old.remove()
+  place.append(note)
+  if (!stays) setTimeout(() => note.remove(), act ? 8000 : 5000)
 }
 
 // sorry says what went wrong.

@@ -99,7 +99,7 @@ function list() {
   const known = panel.querySelector('ul')
   if (known) return known
   const made = el('ul')
-  panel.replaceChildren(el('header', {}, el('h2', { role: 'status' }), button('cross', 'Hide what is done', clear, { hide: true, kind: 'plain' })), made)
+  panel.replaceChildren(el('header', {}, el('h2', {}, el('span', { role: 'status' })), button('cross', 'Hide what is done', clear, { hide: true, kind: 'plain' })), made)
   return made
 }
 
@@ -108,7 +108,7 @@ function summary() {
   const all = [...uploads.keys()], done = all.filter(({ state }) => state === 'done').length
   const going = all.filter(({ state }) => !['done', 'cancelled', 'failed'].includes(state)).length
   list()
-  panel.querySelector('h2').textContent = going ? `Uploading ${all.length - going + 1} of ${all.length}` : `${done} uploaded`
+  panel.querySelector('h2 span').textContent = going ? `Uploading ${all.length - going + 1} of ${all.length}` : `${done} uploaded`
 }
 
 function clear() {
@@ -127,7 +127,7 @@ export function unfinished(api) {
   const [, , folder, , , ...name] = keys[0].split(' ')
   say(`“${name.join(' ')}” was not uploaded to the end. Choose it again to go on.`, 'Choose', () => {
     api.get(`/files/items/${folder}`).then((to) => pick(api, to), () => localStorage.removeItem(keys[0]))
-  })
+  }, true)
 }
 
 // leaveUploads lets go of everything when the person signs out.
