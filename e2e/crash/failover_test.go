@@ -35,7 +35,7 @@ func (r *rig) replicate() {
 
 // nodeURL leads to one of the two, whatever it does.
 func (r *rig) nodeURL(node int) string {
-	return fmt.Sprintf("postgres://homebase@127.0.0.1:%d/postgres", r.ports[node])
+	return fmt.Sprintf("postgres://homebase@127.0.0.1:%d/postgres?sslmode=disable", r.ports[node])
 }
 
 // promote makes the standby the one that takes writes. The other, which is

@@ -188,7 +188,7 @@ func (r *rig) postgres(name string, args ...string) *exec.Cmd {
 // databaseURL leads to the PostgreSQL that takes writes.
 func (r *rig) databaseURL() string {
 	if r.ports[0] != 0 {
-		return fmt.Sprintf("postgres://homebase@127.0.0.1:%d,127.0.0.1:%d/postgres?target_session_attrs=read-write", r.ports[0], r.ports[1])
+		return fmt.Sprintf("postgres://homebase@127.0.0.1:%d,127.0.0.1:%d/postgres?sslmode=disable&target_session_attrs=read-write", r.ports[0], r.ports[1])
 	}
 	return "postgres://homebase@/postgres?host=" + r.dir + "/socket"
 }
@@ -435,7 +435,7 @@ func (r *rig) count(sql string, args ...any) (n int) {
 
 func await(t testing.TB, what string, held func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(40 * time.Second); !held(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !held(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it did not come about that %s", what)
 		}
