@@ -52,11 +52,12 @@ reproduce: ## build it twice, in other folders with other caches, and compare
 	deploy/test/reproduce.sh $(VERSION)
 
 .PHONY: image
-image: release ## the Docker image homebase:VERSION
+image: build ## the Docker image homebase:latest
 	@rm -rf bin/image; mkdir -p bin/image/data
-	@cp bin/release/homebase-linux-$$(go env GOARCH) bin/image/homebase
+	@cp $(BIN) bin/image/homebase
 	@cp -L /etc/ssl/certs/ca-certificates.crt bin/image/
 	docker build -q -f deploy/Dockerfile -t homebase:$(VERSION) -t homebase:latest bin/image
+	@rm -rf bin/image
 
 .PHONY: deploy-test
 deploy-test: ## try the deployment: Docker with compose, and a container with systemd (root)

@@ -6,7 +6,12 @@ set -eu
 cd "$(dirname "$0")"
 umask 022
 mkdir -p -m 700 secrets
-make() { [ -s "secrets/$1" ] || { cat >"secrets/$1.new" && mv "secrets/$1.new" "secrets/$1"; }; }
-openssl rand -base64 32 | make secret
-openssl rand -hex 24 | make postgres_password
-echo "postgres://homebase:$(openssl rand -hex 24)@database:5432/homebase" | make database_url
+# make NAME COMMAND…
+make() {
+	file=secrets/$1
+	shift
+	[ -s "$file" ] || { "$@" >"$file.new" && mv "$file.new" "$file"; }
+}
+make secret openssl rand -base64 32
+make postgres_password openssl rand -hex 24
+make database_url echo "postgres://homebase:$(openssl rand -hex 24)@database:5432/homebase"

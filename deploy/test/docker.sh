@@ -17,7 +17,7 @@ dockerd --data-root "$work/docker" --exec-root "$work/exec" -H "$DOCKER_HOST" --
 engine=$!
 leave() {
 	rc=$?
-	[ $rc = 0 ] || { tail -5 "$work/dockerd.log"; compose logs --tail 20 2>/dev/null || true; }
+	[ $rc = 0 ] || for id in $(docker ps -aq); do docker inspect -f '{{.Name}} {{.State.Status}}' "$id" && docker logs --tail 20 "$id"; done
 	compose down -v -t 5 >/dev/null 2>&1 || true
 	kill $engine
 	wait $engine || true
@@ -28,13 +28,12 @@ trap leave EXIT
 until_ok 30 docker version
 
 step "the image, and a stand-in for the official PostgreSQL image"
-mkdir -p "$work/image/data" "$work/postgres"
-cp "$work/homebase-v1" "$work/image/homebase"
-cp -L /etc/ssl/certs/ca-certificates.crt "$work/image/"
-docker build -q -f "$here/../Dockerfile" -t homebase:latest "$work/image" >/dev/null
+image() { make --no-print-directory -C "$here/../.." image VERSION="$1-test" BIN="$work/homebase-$1" >"$work/build.log" 2>&1 || { cat "$work/build.log"; fail "make image"; }; }
+image v1
 docker import "$base" debian:base >/dev/null
+mkdir "$work/postgres"
 cp "$here/postgres.Dockerfile" "$here/postgres-entry.sh" "$work/postgres/"
-docker build -q --network none -f "$work/postgres/postgres.Dockerfile" -t postgres:15 "$work/postgres" >/dev/null
+docker build -q --network none -f "$work/postgres/postgres.Dockerfile" -t postgres:15 "$work/postgres" >"$work/build.log" 2>&1 || { cat "$work/build.log"; fail "postgres:15"; }
 
 step "compose"
 cp -r "$here/.." "$work/deploy"
@@ -83,8 +82,7 @@ step "kill -9, and an upgrade"
 kill -9 "$(docker inspect -f '{{.State.Pid}}' "$id")"
 until_ok 60 health
 same "the file after kill -9" "$(digest film.mp4 "$token")" "$want"
-cp "$work/homebase-v2" "$work/image/homebase"
-docker build -q -f Dockerfile -t homebase:latest "$work/image" >/dev/null
+image v2
 compose up -d >"$work/compose.log" 2>&1
 id=$(compose ps -q homebase)
 until_ok 60 health

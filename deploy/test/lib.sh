@@ -19,7 +19,7 @@ until_ok() {
 		sleep 0.2
 	done
 }
-email=admin@example.com
+email=you@example.com
 password='vivid otter climbs ladders'
 sign_in() { # prints an access token
 	ask -f "$API/auth/login" -H 'Content-Type: application/json' \

@@ -106,22 +106,21 @@ start
 until_ok 60 ready
 same "the file after a reboot" "$(digest film.mp4 "$token")" "$want"
 
-# load N: reads and writes, each on a connection of its own, until $work/stop.
+# load N: reads and writes, each on a connection of its own as Nginx Proxy
+# Manager opens them, until $work/stop is there. A line a request: its status.
 load() {
-	local i=0 code
+	local several=(-Z --parallel-max 4 -H 'Connection: close' -H "Authorization: Bearer $token" -o /dev/null -w '%{http_code} %{method} %{errormsg}\n')
 	while [ ! -e "$work/stop" ]; do
-		i=$((i + 1))
-		code=$(status GET /files/content/documents/film.mp4 "$token")
-		echo "$code GET" >>"$work/load.$1"
-		code=$(status PUT "/files/content/documents/load-$1-$((i % 20))" "$token" -d "load $1 $i" -H 'Content-Type: text/plain')
-		echo "$code PUT" >>"$work/load.$1"
-	done
+		ask "${several[@]}" "$API/files/content/documents/film.mp4#[1-25]"
+		ask "${several[@]}" -T "$work/small" "$API/files/content/documents/load-$1-[1-25]"
+	done >>"$work/load.$1" 2>&1 || true
 }
 # under_load COMMAND…: not one request may fail.
 under_load() {
 	rm -f "$work"/load.* "$work/stop"
+	echo "a small file" >"$work/small"
 	local pids=() n bad
-	for n in 1 2 3 4; do
+	for n in 1 2; do
 		load $n &
 		pids+=($!)
 	done
@@ -156,6 +155,7 @@ same "the file after it" "$(digest film.mp4 "$token")" "$want"
 step "disk full"
 big() { status PUT "/files/content/documents/$1" "$token" -T "$work/big"; }
 head -c 20000000 /dev/zero >"$work/big"
+id=$(ask -f -H "Authorization: Bearer $token" -T "$work/big" "$API/files/content/documents/big-0" | jq -r .id)
 codes=$(for i in 1 2 3 4 5 6 7 8; do big "big-$i"; echo; done)
 same "uploads until MIN_FREE" "$(sort -u <<<"$codes" | xargs)" "201 507"
 # Full to the last byte, by someone else.
@@ -163,7 +163,7 @@ dd if=/dev/zero of="$work/data/filler" bs=1M 2>/dev/null || true
 same "upload to a full disk" "$(big late)" 507
 same "readiness says so" "$(ask "$API/system/ready" -o /dev/null -w '%{http_code}')" 503
 same "download from a full disk" "$(digest film.mp4 "$token")" "$want"
-same "delete on a full disk" "$(status DELETE "/files/content/documents/big-1" "$token")" 204
+same "delete on a full disk" "$(status DELETE "/files/items/$id" "$token")" 204
 rm "$work/data/filler"
 until_ok 30 ready
 same "upload when there is room again" "$(status PUT /files/content/documents/after "$token" -T "$work/film.mp4")" 201
@@ -181,6 +181,22 @@ until_ok 60 ready
 inside homebase files verify
 same "the file on the bigger disk" "$(digest film.mp4 "$token")" "$want"
 inside homebase doctor --json | jq -e '[.[] | select(.check | startswith("data_dir")) | select(.level != "ok")] == []' >/dev/null || fail "the doctor dislikes the disk"
+
+step "what docs/operations.md prints"
+page=$(cat "$here/../../docs/operations.md")
+key=$(inside homebase key create "$email" test --permissions system:read | grep -o 'hb_[A-Za-z0-9_-]*')
+figures=$(ask -f "$API/system/metrics" -H 'Accept: text/plain' -H "Authorization: Bearer $key")
+grep -o 'homebase_[a-z_]*' <<<"$page" | while read -r name; do
+	[[ $figures == *"$name"* ]] || fail "there is no figure $name"
+done
+# Here the doctor cannot reach the public URL, and the admin is there already.
+# shellcheck disable=SC2016 # a backquote, as Markdown means it
+grep -oE '(^|`)homebase [a-z][^`]*' <<<"$page" | tr -d '`' | sort -u | grep -v 'user create\|doctor' >"$work/commands"
+while read -r line; do
+	# shellcheck disable=SC2086 # the words of a command
+	inside $line >"$work/out" 2>&1 </dev/null || { cat "$work/out"; fail "$line"; }
+done <"$work/commands"
+echo "   $(wc -l <"$work/commands") commands"
 
 step "uninstall keeps what is the operator's"
 inside /root/deploy/lxc-install.sh --uninstall
