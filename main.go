@@ -86,7 +86,6 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 		DB: p.db, Audit: p.audit, Log: log, DataDir: cfg.DataDir, MinFree: cfg.MinFree, DefaultQuota: cfg.DefaultQuota,
 		UploadExpiry: cfg.UploadExpiry, TrashRetention: cfg.TrashRetention,
 		Keys: cfg.Keys, Auth: func() *auth.Auth { return p.auth },
-		Recheck: func(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error) { return p.auth.Recheck(ctx, c) },
 	})
 	p.projects = projects.New(projects.Config{
 		DB: p.db, Audit: p.audit, Log: log,

@@ -39,7 +39,7 @@ func (a *Auth) Authenticate(r *http.Request) (*httpx.Caller, error) {
 	if err != nil {
 		return nil, httpx.ErrUnauthenticated.Because(err)
 	}
-	k, err := a.lookup(sessionCredential(session), func() (known, error) { return a.findSession(r.Context(), session) })
+	k, err := a.lookup(idCredential(session), func() (known, error) { return a.findSession(r.Context(), session) })
 	if errors.Is(err, db.ErrNotFound) || err == nil && k.caller.UserID.String() != c.Subject {
 		return nil, httpx.ErrUnauthenticated.Because(errNoSession)
 	}

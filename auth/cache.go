@@ -50,11 +50,11 @@ func (a *Auth) change(ctx context.Context, fn func(tx pgx.Tx) (stale, error)) er
 // cacheSize bounds the sessions and keys kept in memory, about 400 bytes each.
 const cacheSize = 10_000
 
-// credential is what the cache knows a session or an access key by: the
-// session's id and zeros, or the key's SHA-256.
+// credential is what the cache knows a session or an access key by: its id
+// and zeros, or the key's SHA-256.
 type credential [32]byte
 
-func sessionCredential(id uuid.UUID) (c credential) {
+func idCredential(id uuid.UUID) (c credential) {
 	copy(c[:], id[:])
 	return c
 }
@@ -163,7 +163,7 @@ func (c *cache) drop(what stale) {
 	id, err := uuid.Parse(text)
 	switch {
 	case err == nil && kind == "session":
-		if e, ok := c.entries[sessionCredential(id)]; ok {
+		if e, ok := c.entries[idCredential(id)]; ok {
 			c.remove(e)
 		}
 	case err == nil && kind == "user":

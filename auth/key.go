@@ -87,9 +87,18 @@ func (a *Auth) authenticateKey(r *http.Request, key string) (*httpx.Caller, erro
 	return new(k.caller), nil
 }
 
-// findKey is lookup's question about a key: it may do what both its own list
-// and its owner's roles allow at this time.
+// findKey is lookup's question about a key.
 func (a *Auth) findKey(ctx context.Context, c credential) (known, error) {
+	return a.findKeyBy(ctx, "k.hash = $1", c[:])
+}
+
+func (a *Auth) findKeyByID(ctx context.Context, id uuid.UUID) (known, error) {
+	return a.findKeyBy(ctx, "k.id = $1", id)
+}
+
+// findKeyBy finds a living key: it may do what both its own list and its
+// owner's roles allow at this time.
+func (a *Auth) findKeyBy(ctx context.Context, condition string, arg any) (known, error) {
 	return db.One(ctx, a.db, func(row pgx.Row) (k known, err error) {
 		var scope, owner []string
 		err = row.Scan(&k.caller.KeyID, &k.caller.UserID, &k.expires, &k.allow, &scope, &owner, &k.caller.Roles)
@@ -100,7 +109,7 @@ func (a *Auth) findKey(ctx context.Context, c credential) (known, error) {
 -- name: auth.KnownKey
 SELECT k.id, k.user_id, k.expires_at, k.allow, k.permissions, `+held+`, `+rolesHeld+`
   FROM access_keys k JOIN users u ON u.id = k.user_id
- WHERE k.hash = $1 AND k.expires_at > now() AND u.status = 'active'`, c[:])
+ WHERE `+condition+` AND k.expires_at > now() AND u.status = 'active'`, arg)
 }
 
 // Key is an access key as its owner sees it: all but the key itself.

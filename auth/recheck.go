@@ -20,18 +20,11 @@ func (a *Auth) OnChange(fn func()) { a.cache.after = append(a.cache.after, fn) }
 // longer than an access token: with the permissions of today, as long as the
 // session or key lives. ErrUnauthenticated when it has ended.
 func (a *Auth) Recheck(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error) {
-	credential, find := sessionCredential(c.SessionID), func() (known, error) { return a.findSession(ctx, c.SessionID) }
+	id, find := c.SessionID, a.findSession
 	if c.KeyID != uuid.Nil {
-		hash, err := db.One(ctx, a.db, db.Value[[]byte], `
--- name: auth.HashOfKey
-SELECT k.hash FROM access_keys k WHERE k.id = $1`, c.KeyID)
-		if err != nil && !errors.Is(err, db.ErrNotFound) {
-			return nil, err
-		}
-		copy(credential[:], hash)
-		find = func() (known, error) { return a.findKey(ctx, credential) }
+		id, find = c.KeyID, a.findKeyByID
 	}
-	k, err := a.lookup(credential, find)
+	k, err := a.lookup(idCredential(id), func() (known, error) { return find(ctx, id) })
 	if errors.Is(err, db.ErrNotFound) {
 		return nil, httpx.ErrUnauthenticated.Because(errNoSession)
 	}

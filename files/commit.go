@@ -100,6 +100,7 @@ func (f *Files) carryOut(ctx context.Context, c change, undone func(context.Cont
 	records, xid, err := f.commitInTurn(ctx, c, leave)
 	switch {
 	case errors.Is(err, db.ErrOutcomeUnknown):
+		f.hub.changed(c.owner)
 		f.own.doubt(c.op, records, xid, undone)
 		return err
 	case err != nil:

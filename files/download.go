@@ -94,6 +94,8 @@ type content struct {
 	// proven says that the disk shows what the row says. Else the file was
 	// changed from outside: it has no digest and only a weak tag.
 	proven bool
+	// atPlace says that the file lies where the row says.
+	atPlace bool
 }
 
 // openContent finds an item's bytes without ever writing. A reader that
@@ -118,7 +120,7 @@ func (f *Files) openBelow(ctx context.Context, owner, id uuid.UUID, top string) 
 		if top != "" && !strings.HasPrefix(diskPath(owner, c.item.path), top+"/") {
 			return c, db.ErrNotFound // moved out of the folder meanwhile
 		}
-		for _, p := range c.item.places(owner) {
+		for i, p := range c.item.places(owner) {
 			file, info, err := f.disk.openBelow(top, p)
 			if failed(err) {
 				return c, f.diskError(err)
@@ -127,7 +129,7 @@ func (f *Files) openBelow(ctx context.Context, owner, id uuid.UUID, top string) 
 				continue
 			}
 			if c.item.matches(info) {
-				c.file, c.info, c.proven = file, info, true
+				c.file, c.info, c.proven, c.atPlace = file, info, true, i == 0
 				return c, nil
 			}
 			file.Close()
@@ -153,7 +155,7 @@ func (f *Files) getContent(w http.ResponseWriter, r *http.Request, v visit) erro
 	if err != nil {
 		return err
 	}
-	return f.serveContent(w, r, v.owner, id)
+	return f.serveContent(w, r, v.owner, id.String(), func() (uuid.UUID, error) { return id, nil })
 }
 
 // getPath is GET and HEAD /files/content/{path...}.
@@ -162,23 +164,47 @@ func (f *Files) getPath(w http.ResponseWriter, r *http.Request, v visit) error {
 	if err := checkPath(names); err != nil {
 		return err
 	}
-	it, err := itemByPath(r.Context(), f.db, v.owner, names)
-	if err != nil {
-		return err
-	}
-	return f.serveContent(w, r, v.owner, it.ID)
+	return f.serveContent(w, r, v.owner, joinNames(names), func() (uuid.UUID, error) {
+		it, err := itemByPath(r.Context(), f.db, v.owner, names)
+		return it.ID, err
+	})
 }
 
-// serveContent answers an owner with an item's bytes.
-func (f *Files) serveContent(w http.ResponseWriter, r *http.Request, owner, id uuid.UUID) error {
-	c, err := f.openContent(r.Context(), owner, id)
+// serveContent answers an owner with the bytes of the file that was asked for
+// by a path or an id.
+func (f *Files) serveContent(w http.ResponseWriter, r *http.Request, owner uuid.UUID, asked string, find func() (uuid.UUID, error)) error {
+	c, err := f.openAsked(r.Context(), owner, asked, find)
 	if err != nil {
 		return err
 	}
 	return f.serve(w, r, owner, c, func(bool) error {
-		f.audit.Note(r.Context(), audit.Event{Action: audit.FileDownload, Target: id})
+		f.audit.Note(r.Context(), audit.Event{Action: audit.FileDownload, Target: c.item.ID})
 		return nil
 	})
+}
+
+// openAsked is openContent for an owner's own files, without a question to the
+// database where the disk still shows what an earlier one told.
+func (f *Files) openAsked(ctx context.Context, owner uuid.UUID, asked string, find func() (uuid.UUID, error)) (c content, err error) {
+	fresh := f.db.Listener().Fresh()
+	shelf, row, ok := f.hub.known.get(owner, asked)
+	if ok && fresh {
+		file, info, err := f.disk.open(diskPath(owner, row.path))
+		if err == nil && row.holds(info) {
+			return content{file: file, info: info, item: row.readable, proven: true, atPlace: true}, nil
+		}
+		if err == nil {
+			file.Close()
+		}
+	}
+	id, err := find()
+	if err != nil {
+		return c, err
+	}
+	if c, err = f.openContent(ctx, owner, id); err == nil && fresh {
+		f.hub.known.put(shelf, asked, c)
+	}
+	return c, err
 }
 
 // serve answers with what is open. The *os.File goes to http.ServeContent as

@@ -31,7 +31,7 @@ const (
 func (f *Files) getEvents(w http.ResponseWriter, r *http.Request, v visit) error {
 	ctx := r.Context()
 	// Before the first look, so that nothing falls between the two.
-	wake, leave := f.hub.listen(v.owner)
+	l, leave := f.hub.listen(v.owner)
 	defer leave()
 	cursor := r.Header.Get("Last-Event-ID")
 	if cursor == "" {
@@ -44,7 +44,17 @@ func (f *Files) getEvents(w http.ResponseWriter, r *http.Request, v visit) error
 	if err != nil {
 		return err
 	}
-	if _, err := f.changesAfter(ctx, v.owner, at, 0); err != nil {
+	s := stream{w: w, at: at, listener: l}
+	// An id without data is no event, but where a client that comes again
+	// before the first one will go on.
+	fmt.Fprintf(&s.text, "retry: %d\nid: %s\n\n", retryAfter.Milliseconds(), at)
+	more := cursor != "now"
+	if more {
+		more, err = f.read(ctx, v.owner, &s)
+	} else {
+		f.hub.saw(l, at.seq)
+	}
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -54,61 +64,76 @@ func (f *Files) getEvents(w http.ResponseWriter, r *http.Request, v visit) error
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	s := stream{w: w, at: at}
-	// An id without data is no event, but where a client that comes again
-	// before the first one will go on.
-	fmt.Fprintf(&s.text, "retry: %d\nid: %s\n\n", retryAfter.Milliseconds(), at)
 	if err := s.send(); err != nil {
 		return err
 	}
-	return f.follow(ctx, v.owner, &s, wake)
+	return f.follow(ctx, v.owner, &s, more)
 }
 
-// follow sends what comes until the stream has to end.
-func (f *Files) follow(ctx context.Context, owner uuid.UUID, s *stream, wake <-chan struct{}) error {
+// follow sends what comes until the stream has to end; more says that there
+// is something already.
+func (f *Files) follow(ctx context.Context, owner uuid.UUID, s *stream, more bool) error {
 	beat := time.NewTicker(f.hub.beat)
 	defer beat.Stop()
 	draining := httpx.ServerOf(ctx).Draining()
-	for look := true; ; {
+	for ask := true; ; {
 		// Before the question: what changes after it, wakes.
 		rights := f.hub.nextRights()
-		caller, err := f.recheck(ctx, httpx.CallerOf(ctx))
-		if errors.Is(err, httpx.ErrUnauthenticated) || err == nil && !caller.Can(mayRead) {
-			return nil
+		var err error
+		if ask || more {
+			err = f.mayFollow(ctx)
 		}
-		for look && err == nil {
-			look, err = f.tell(ctx, owner, s)
+		for more && err == nil {
+			if more, err = f.read(ctx, owner, s); err == nil {
+				err = s.send()
+			}
 		}
 		switch {
 		case s.broken:
 			return err
-		case errors.Is(err, errCursorExpired) || errors.Is(err, db.ErrNotFound):
+		case errors.Is(err, errNoListener) || errors.Is(err, errCursorExpired) || errors.Is(err, db.ErrNotFound):
 			return nil // whoever comes again is told
 		case err != nil:
 			// The database is away. Browsers do not come again after a
 			// refusal, so the stream stays, says nothing, and tries later.
-			look = true
+			more = true
 		}
 		select {
-		case <-wake:
-			look = true
+		case <-s.listener.wake:
+			more = true
 		case <-beat.C:
 			s.text.WriteString(":\n\n")
 			if err := s.send(); err != nil {
 				return err
 			}
+			// While the worker cannot hear what has ended it would have to
+			// ask for each stream; when it hears again, all ask anyway.
+			ask = f.db.Listener().Fresh()
+			continue
 		case <-rights:
 		case <-draining:
 			return nil
 		case <-ctx.Done():
 			return nil
 		}
+		ask = true
 	}
 }
 
-// tell sends a page of what is new and says whether there is more.
-func (f *Files) tell(ctx context.Context, owner uuid.UUID, s *stream) (more bool, err error) {
-	entries, err := f.changesAfter(ctx, owner, s.at, eventPage)
+// errNoListener says that whoever listens may no longer.
+var errNoListener = errors.New("the session, the key or the right to read has ended")
+
+func (f *Files) mayFollow(ctx context.Context) error {
+	caller, err := f.auth().Recheck(ctx, httpx.CallerOf(ctx))
+	if errors.Is(err, httpx.ErrUnauthenticated) || err == nil && !caller.Can(mayRead) {
+		return errNoListener
+	}
+	return err
+}
+
+// read takes a page of what is new and says whether there is more.
+func (f *Files) read(ctx context.Context, owner uuid.UUID, s *stream) (more bool, err error) {
+	entries, end, err := f.changesAfter(ctx, owner, s.at, eventPage)
 	if err != nil {
 		return false, err
 	}
@@ -120,15 +145,19 @@ func (f *Files) tell(ctx context.Context, owner uuid.UUID, s *stream) (more bool
 		s.at.seq = e.Seq
 		fmt.Fprintf(&s.text, "id: %s\nevent: %s\ndata: %s\n\n", s.at, e.Type, data)
 	}
-	return len(entries) == eventPage, s.send()
+	if more = len(entries) == eventPage; !more {
+		f.hub.saw(s.listener, end.seq)
+	}
+	return more, nil
 }
 
 // stream is one listener's answer.
 type stream struct {
-	w      http.ResponseWriter
-	at     feedCursor   // behind what was told
-	text   bytes.Buffer // to be sent
-	broken bool         // it could not be sent
+	w        http.ResponseWriter
+	at       feedCursor // behind what was told
+	listener *listener
+	text     bytes.Buffer // to be sent
+	broken   bool         // it could not be sent
 }
 
 // send writes and forgets the text; idle streams are many, and keep nothing.

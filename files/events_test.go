@@ -220,3 +220,60 @@ func TestEvents_BeatAndLookWhatWasLost(t *testing.T) {
 		INSERT INTO changes (owner_id, seq, type, item) SELECT $1, t.seq, 'created', '{"path": "/x"}' FROM t`, id)
 	l.want(t, "created /x")
 }
+
+// Opening a stream takes one question. What is idle asks nothing: once a beat
+// the worker looks for all of its listeners.
+func TestEvents_IdleListenersDoNotAskTheDatabase(t *testing.T) {
+	t.Parallel()
+	const beat = 250 * time.Millisecond
+	h := &house{data: t.TempDir(), beat: beat}
+	h.Env = authtest.Start(t, func(e *authtest.Env) []httpx.Route { return h.open(t, e) })
+	clients := make([]*httpxtest.Client, 5)
+	for i := range clients {
+		clients[i], _ = h.member(t, strconv.Itoa(i)+"@example.com")
+		clients[i].Do("PUT", "/files/content/documents/a", "x").Want(t, 201)
+	}
+	key := decode[struct{ Key string }](t, clients[0].Do("POST", "/auth/keys",
+		map[string]any{"name": "listener", "permissions": []string{"files:read"}}).Want(t, 201))
+	clients = append(clients, h.Client(t).As(key.Key))
+	listen(t, h, clients[5], "").close()
+	h.settled(t)
+
+	// within counts the questions but for the looks that the time allows. A
+	// worker that was not let run for seconds does not trust what it knows
+	// and asks; then it is counted again.
+	within := func(most int64, act func()) {
+		t.Helper()
+		var n int64
+		for range 3 {
+			before, began := h.DB.Stat().AcquireCount(), time.Now()
+			act()
+			n = h.DB.Stat().AcquireCount() - before - int64(time.Since(began)/beat) - 1
+			if n <= most {
+				return
+			}
+		}
+		t.Errorf("there were %d questions, want %d", n, most)
+	}
+	var streams []*listener
+	within(50, func() {
+		streams = nil
+		for i := range 50 {
+			streams = append(streams, listen(t, h, clients[i%len(clients)], ""))
+		}
+	})
+	within(0, func() {
+		for range 4 {
+			for _, l := range streams {
+				if fields, ok := l.block(t); !ok || len(fields) != 1 {
+					t.Fatalf("got %q, want a comment", fields)
+				}
+			}
+		}
+	})
+	// They were idle, not deaf.
+	clients[0].Do("PUT", "/files/content/documents/b", "x").Want(t, 201)
+	for i := 0; i < len(streams); i += len(clients) {
+		streams[i].want(t, "created /documents/b")
+	}
+}

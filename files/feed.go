@@ -120,26 +120,39 @@ func (f *Files) feedOf(ctx context.Context, owner uuid.UUID) (end feedCursor, fr
 	return end, from, err
 }
 
-// changesAfter reads at most limit entries behind a place; errCursorExpired
-// when some of them have gone.
-func (f *Files) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor, limit int) ([]entry, error) {
+// changesAfter reads at most limit entries behind a place, and where the feed
+// ended at that moment; errCursorExpired when some of them have gone. One
+// statement: between two the feed could have gone on.
+func (f *Files) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor, limit int) (entries []entry, end feedCursor, err error) {
 	const sql = `-- name: files.ChangesAfter
-		SELECT c.seq, c.type, c.at, c.item FROM changes c
-		 WHERE c.owner_id = $1 AND c.seq > $2 ORDER BY c.seq LIMIT $3`
-	entries, err := db.All(ctx, f.db, func(row pgx.Row) (e entry, err error) {
-		err = row.Scan(&e.Seq, &e.Type, &e.At, &e.Item)
-		e.At = e.At.UTC()
-		return e, err
+		SELECT t.feed_epoch, t.seq, t.feed_from, c.seq, c.type, c.at, c.item
+		  FROM trees t
+		  LEFT JOIN LATERAL (SELECT c.seq, c.type, c.at, c.item FROM changes c
+		                      WHERE c.owner_id = t.owner_id AND c.seq > $2 ORDER BY c.seq LIMIT $3) AS c ON true
+		 WHERE t.owner_id = $1
+		 ORDER BY c.seq`
+	var from int64
+	entries = []entry{}
+	_, err = db.All(ctx, f.db, func(row pgx.Row) (none struct{}, err error) {
+		var seq *int64 // NULL in the one row of a feed that has nothing new
+		var what *string
+		var when *time.Time
+		var it *itemBody
+		err = row.Scan(&end.epoch, &end.seq, &from, &seq, &what, &when, &it)
+		if err == nil && seq != nil {
+			entries = append(entries, entry{*seq, *what, when.UTC(), *it})
+		}
+		return none, err
 	}, sql, owner, at.seq, limit)
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return nil, end, err
+	case end == feedCursor{}:
+		return nil, end, db.ErrNotFound
+	case at.epoch != end.epoch || at.seq < from || at.seq > end.seq:
+		return nil, end, errCursorExpired
 	}
-	// Asked afterwards: what is whole now was whole when it was read.
-	end, from, err := f.feedOf(ctx, owner)
-	if err == nil && (at.epoch != end.epoch || at.seq < from || at.seq > end.seq) {
-		err = errCursorExpired
-	}
-	return entries, err
+	return entries, end, nil
 }
 
 // feedPlace reads a cursor as clients send it: "now" is the end of the feed.
@@ -175,7 +188,7 @@ func (f *Files) getChanges(w http.ResponseWriter, r *http.Request, v visit) erro
 	if err != nil {
 		return err
 	}
-	entries, err := f.changesAfter(ctx, v.owner, at, limit)
+	entries, _, err := f.changesAfter(ctx, v.owner, at, limit)
 	if err != nil {
 		return err
 	}

@@ -71,14 +71,12 @@ type Config struct {
 	UploadExpiry time.Duration
 	// TrashRetention is how long trash is kept; 0 is until it is emptied.
 	TrashRetention time.Duration
-	// Recheck says who a caller is by now, at the end of an upload or in the
-	// middle of a stream that may have outlived its access token: an error when the session or key has
-	// ended. Nil believes what was known at the beginning.
-	Recheck func(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error)
 	// Keys gives the 32-byte keys of a purpose: the first signs, all verify.
 	Keys func(purpose string) [][]byte
-	// Auth is the room of identity, for the passwords of shares and for what
-	// their owners may do. Each room knows the other, so it is asked for late.
+	// Auth is the room of identity: for who a caller is by now, when a request
+	// may have outlived its access token, for the passwords of shares, and for
+	// what their owners may do. Each room knows the other, so it is asked for
+	// late.
 	Auth func() *auth.Auth
 }
 
@@ -93,7 +91,6 @@ type Files struct {
 	quota          int64
 	uploadExpiry   time.Duration
 	trashRetention time.Duration
-	recheck        func(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error)
 	keys           func(purpose string) [][]byte
 	auth           func() *auth.Auth
 
@@ -139,9 +136,6 @@ func New(c Config) *Files {
 		outside:    make(chan outside, 256),
 	}
 	f.away.Store(new("the storage has not been opened yet"))
-	if f.recheck = c.Recheck; f.recheck == nil {
-		f.recheck = func(_ context.Context, c *httpx.Caller) (*httpx.Caller, error) { return c, nil }
-	}
 	f.db.Listener().OnMissed(func() {
 		f.missed.Store(true)
 		f.hub.announced(nil)

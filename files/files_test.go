@@ -53,9 +53,6 @@ func (h *house) open(t testing.TB, e *authtest.Env, edits ...func(*files.Config)
 	c := files.Config{DB: e.DB, Audit: e.Audit, DataDir: h.data, DefaultQuota: 1 << 30, UploadExpiry: time.Hour, TrashRetention: time.Hour,
 		Keys: authtest.Keys, Auth: func() *auth.Auth { return e.Auth },
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))}
-	if e.Auth != nil {
-		c.Recheck = e.Auth.Recheck
-	}
 	for _, edit := range edits {
 		edit(&c)
 	}

@@ -300,6 +300,7 @@ func (f *Files) resolve(ctx context.Context, id uuid.UUID, op *ownOp) {
 	case err != nil || unsure:
 		f.own.set(id, &ownOp{records: op.records, xid: op.xid, undone: op.undone, due: time.Now().Add(retryFirst)})
 	case committed:
+		f.hub.changed(op.records[0].owner)
 		_ = f.publishAll(ctx, id, op.records) // it is logged, and tried again
 	default:
 		f.own.end(id)

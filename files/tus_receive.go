@@ -165,7 +165,7 @@ func slowed(err error) error {
 // request.
 func (f *Files) finish(ctx context.Context, x *seized) error {
 	ctx = context.WithoutCancel(ctx)
-	caller, err := f.recheck(ctx, httpx.CallerOf(ctx))
+	caller, err := f.auth().Recheck(ctx, httpx.CallerOf(ctx))
 	if err != nil {
 		return err
 	}

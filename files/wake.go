@@ -32,48 +32,56 @@ const (
 	beatEvery = 15 * time.Second
 )
 
-// hub knows who listens in this worker.
+// hub knows who listens in this worker, and the rows that hold until someone
+// would be woken.
 type hub struct {
 	name string // by which it knows its own notifications
 	beat time.Duration
 
+	known known
+
 	mu        sync.Mutex
-	audiences map[uuid.UUID]*audience // by owner
-	moved     map[uuid.UUID]bool      // to be announced to the other workers
-	announce  chan struct{}           // of one slot: there is something in moved
-	rights    chan struct{}           // closed, and another one made, when rights changed
+	audiences map[uuid.UUID]map[*listener]bool // by owner
+	moved     map[uuid.UUID]bool               // to be announced to the other workers
+	announce  chan struct{}                    // of one slot: there is something in moved
+	rights    chan struct{}                    // closed, and another one made, when rights changed
 }
 
-// audience is who listens to one owner's feed.
-type audience struct {
-	wakes map[chan struct{}]bool
-	seq   int64 // of the tree at the last look
+// listener is one stream.
+type listener struct {
+	// wake has one slot: it says that there may be something new, not how much.
+	wake chan struct{}
+	seq  int64 // of the tree when all of it was told; guarded by hub.mu
 }
 
 func newHub() *hub {
-	return &hub{name: rand.Text(), beat: beatEvery, audiences: map[uuid.UUID]*audience{}, moved: map[uuid.UUID]bool{},
+	return &hub{name: rand.Text(), beat: beatEvery, known: known{shelves: map[uuid.UUID]*shelf{}}, audiences: map[uuid.UUID]map[*listener]bool{}, moved: map[uuid.UUID]bool{},
 		announce: make(chan struct{}, 1), rights: make(chan struct{})}
 }
 
-// listen adds a listener until leave is called. wake has one slot: it says
-// that there may be something new, not how much.
-func (h *hub) listen(owner uuid.UUID) (wake chan struct{}, leave func()) {
-	wake = make(chan struct{}, 1)
+// listen adds a listener until leave is called.
+func (h *hub) listen(owner uuid.UUID) (l *listener, leave func()) {
+	l = &listener{wake: make(chan struct{}, 1)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	a, ok := h.audiences[owner]
-	if !ok {
-		a = &audience{wakes: map[chan struct{}]bool{}}
-		h.audiences[owner] = a
+	if h.audiences[owner] == nil {
+		h.audiences[owner] = map[*listener]bool{}
 	}
-	a.wakes[wake] = true
-	return wake, func() {
+	h.audiences[owner][l] = true
+	return l, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if delete(a.wakes, wake); len(a.wakes) == 0 {
+		if delete(h.audiences[owner], l); len(h.audiences[owner]) == 0 {
 			delete(h.audiences, owner)
 		}
 	}
+}
+
+// saw notes that a listener was told all up to a seq of the tree.
+func (h *hub) saw(l *listener, seq int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l.seq = seq
 }
 
 func signal(c chan struct{}) {
@@ -83,9 +91,17 @@ func signal(c chan struct{}) {
 	}
 }
 
-func (a *audience) wake() {
-	for c := range a.wakes {
-		signal(c)
+// unknownSeq is no tree's.
+const unknownSeq = -1
+
+// awaken wakes those of an owner's listeners who were not told all up to that
+// seq of the tree; mu is held. What readers know of the rows goes first.
+func (h *hub) awaken(owner uuid.UUID, seq int64) {
+	h.known.forget(owner)
+	for l := range h.audiences[owner] {
+		if l.seq != seq {
+			signal(l.wake)
+		}
 	}
 }
 
@@ -93,9 +109,7 @@ func (a *audience) wake() {
 func (h *hub) changed(owner uuid.UUID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if a, ok := h.audiences[owner]; ok {
-		a.wake()
-	}
+	h.awaken(owner, unknownSeq)
 	h.moved[owner] = true
 	signal(h.announce)
 }
@@ -106,13 +120,14 @@ func (h *hub) announced(owners []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(owners) == 0 {
-		for _, a := range h.audiences {
-			a.wake()
+		h.known.forgetAll()
+		for owner := range h.audiences {
+			h.awaken(owner, unknownSeq)
 		}
 	}
 	for _, s := range owners {
-		if id, err := uuid.Parse(s); err == nil && h.audiences[id] != nil {
-			h.audiences[id].wake()
+		if id, err := uuid.Parse(s); err == nil {
+			h.awaken(id, unknownSeq)
 		}
 	}
 }
@@ -212,10 +227,7 @@ func (f *Files) lookOnce(ctx context.Context) error {
 	f.hub.mu.Lock()
 	defer f.hub.mu.Unlock()
 	for _, m := range list {
-		if a, ok := f.hub.audiences[m.owner]; ok && a.seq != m.seq {
-			a.seq = m.seq
-			a.wake()
-		}
+		f.hub.awaken(m.owner, m.seq)
 	}
 	return err
 }
