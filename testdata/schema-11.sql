@@ -1,0 +1,630 @@
+-- The whole database of Homebase, in numbered steps.
+--
+-- A step is everything from its line "-- step N: title" to the next one. It
+-- runs once, in one transaction, as the owner of the database, and its hash is
+-- recorded: a step that has been released is never edited, a change is a new
+-- step at the end. Expand first, contract a release later: the workers of the
+-- release before still run while a step is applied.
+--
+-- House rules: every constraint is named and listed in db/constraints.go,
+-- every indexed text column is COLLATE "C", times are timestamptz, ids uuid
+-- (version 7, made by the program).
+
+-- step 1: platform
+
+-- Searching names by trigrams. The extension is trusted: the owner of the
+-- database may create it.
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+
+-- What belongs to this one installation; exactly one row.
+CREATE TABLE instance (
+    singleton          boolean     NOT NULL DEFAULT true,
+    -- The data directory that belongs to this database. NULL until the first
+    -- worker has taken one.
+    data_dir_id        uuid,
+    -- Which secret signs and seals: a worker with another one must not start.
+    -- It tells nothing about the secret. NULL until the first worker.
+    secret_fingerprint bytea,
+    -- When the secret took the place of another; NULL: it is the first one.
+    secret_since       timestamptz,
+    created_at         timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT instance_pkey PRIMARY KEY (singleton),
+    CONSTRAINT instance_singleton_check CHECK (singleton)
+);
+
+INSERT INTO instance DEFAULT VALUES;
+
+-- One row for each job that ever ran here. Whether one runs now is not in the
+-- table: that is who holds the advisory lock (2, id), so a killed worker is
+-- never listed as running.
+CREATE TABLE jobs (
+    -- An integer, so that it can be the second half of an advisory lock.
+    id               integer     GENERATED ALWAYS AS IDENTITY,
+    name             text        COLLATE "C" NOT NULL,
+    next_run_at      timestamptz NOT NULL,
+    last_run_at      timestamptz,
+    -- NULL or before last_run_at: the run goes on, or its worker was killed.
+    last_finished_at timestamptz,
+    -- Of the last run that finished; NULL when it went well.
+    last_error       text,
+    -- Runs in a row that did not go well; each makes the wait longer.
+    failures         integer     NOT NULL DEFAULT 0,
+    CONSTRAINT jobs_pkey PRIMARY KEY (id),
+    CONSTRAINT jobs_name_key UNIQUE (name)
+);
+
+-- step 2: audit
+
+-- One row an event, partitioned by month so that old months go by dropping a
+-- table. The partitions are made by the program (audit/partition.go), three
+-- months ahead. mac is an HMAC over the canonical bytes of the row
+-- (audit/mac.go) under the key that key_id recognises.
+CREATE TABLE audit_events (
+    id            uuid        NOT NULL,
+    at            timestamptz NOT NULL,
+    actor_user    uuid,
+    actor_session uuid,
+    actor_key     uuid,
+    action        text COLLATE "C" NOT NULL,
+    target        uuid,
+    outcome       text COLLATE "C" NOT NULL,
+    address       inet,
+    request_id    text COLLATE "C" NOT NULL,
+    details       jsonb       NOT NULL,
+    key_id        text COLLATE "C" NOT NULL,
+    mac           bytea       NOT NULL,
+    CONSTRAINT audit_events_pkey PRIMARY KEY (at, id),
+    CONSTRAINT audit_events_outcome_check CHECK (outcome IN ('ok', 'denied', 'failed'))
+) PARTITION BY RANGE (at);
+
+-- A person's own history, newest first.
+CREATE INDEX audit_events_actor_idx ON audit_events (actor_user, at DESC, id DESC);
+CREATE INDEX audit_events_target_idx ON audit_events (target, at DESC, id DESC);
+
+-- What the events were, in a chain. A seal lists the events that it covers in
+-- order; digest is a hash over their canonical bytes, hash a keyed one over
+-- the seal before, the list and the digest. When old events are dropped their
+-- seals stay, and the chain still verifies.
+CREATE TABLE audit_seals (
+    id            bigint      NOT NULL,
+    at            timestamptz NOT NULL,
+    event_ids     uuid[]      NOT NULL,
+    first_at      timestamptz NOT NULL,
+    last_at       timestamptz NOT NULL,
+    digest        bytea       NOT NULL,
+    previous_hash bytea       NOT NULL,
+    hash          bytea       NOT NULL,
+    key_id        text COLLATE "C" NOT NULL,
+    CONSTRAINT audit_seals_pkey PRIMARY KEY (id)
+);
+
+-- step 3: identity
+
+-- Addresses are ASCII and unique without case; they keep the case they were
+-- given in. password_hash is Argon2id as a PHC string.
+CREATE TABLE users (
+    id            uuid        NOT NULL,
+    email         text COLLATE "C" NOT NULL,
+    name          text        NOT NULL DEFAULT '',
+    status        text COLLATE "C" NOT NULL DEFAULT 'active',
+    password_hash text        NOT NULL,
+    revision      bigint      NOT NULL DEFAULT 1,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    updated_at    timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT users_pkey PRIMARY KEY (id),
+    CONSTRAINT users_email_check CHECK (length(email) BETWEEN 3 AND 254),
+    CONSTRAINT users_name_check CHECK (length(name) <= 200),
+    CONSTRAINT users_status_check CHECK (status IN ('active', 'disabled'))
+);
+
+CREATE UNIQUE INDEX users_email_key ON users (lower(email));
+
+-- A role is a set of permissions, "area:verb". The permission * stands for
+-- all there are, also those that a later release brings; only admin has it.
+CREATE TABLE roles (
+    name        text COLLATE "C" NOT NULL,
+    description text        NOT NULL DEFAULT '',
+    permissions text[]      NOT NULL,
+    builtin     boolean     NOT NULL DEFAULT false,
+    revision    bigint      NOT NULL DEFAULT 1,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT roles_pkey PRIMARY KEY (name),
+    CONSTRAINT roles_name_check CHECK (name ~ '^[a-z][a-z0-9_-]{0,39}$'),
+    CONSTRAINT roles_description_check CHECK (length(description) <= 500)
+);
+
+INSERT INTO roles (name, description, permissions, builtin) VALUES
+    ('admin', 'Everything, also managing users and the system.', '{*}', true),
+    ('member', 'Keeps, reads and shares own files.', '{files:read,files:write,files:share}', true);
+
+CREATE TABLE user_roles (
+    user_id uuid NOT NULL,
+    role    text COLLATE "C" NOT NULL,
+    CONSTRAINT user_roles_pkey PRIMARY KEY (user_id, role),
+    CONSTRAINT user_roles_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT user_roles_role_fkey FOREIGN KEY (role) REFERENCES roles (name)
+);
+
+CREATE INDEX user_roles_role_idx ON user_roles (role);
+
+-- One row a signed-in device. counter is the refresh token that is valid now,
+-- rt_key what its MAC is made with (together with the platform's secret),
+-- seen_counter the newest counter that an access token has shown the client
+-- to have received. An ended session keeps its row for a while, so that a
+-- replayed token is told from an unknown one.
+CREATE TABLE sessions (
+    id               uuid        NOT NULL,
+    user_id          uuid        NOT NULL,
+    rt_key           bytea       NOT NULL,
+    counter          bigint      NOT NULL DEFAULT 1,
+    seen_counter     bigint      NOT NULL DEFAULT 0,
+    user_agent       text        NOT NULL,
+    address          inet,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    authenticated_at timestamptz NOT NULL DEFAULT now(),
+    refreshed_at     timestamptz NOT NULL DEFAULT now(),
+    last_used_at     timestamptz NOT NULL DEFAULT now(),
+    idle_until       timestamptz NOT NULL,
+    absolute_until   timestamptz NOT NULL,
+    revoked_at       timestamptz,
+    revoked_reason   text COLLATE "C",
+    CONSTRAINT sessions_pkey PRIMARY KEY (id),
+    CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT sessions_rt_key_check CHECK (length(rt_key) = 32),
+    CONSTRAINT sessions_user_agent_check CHECK (length(user_agent) <= 256),
+    CONSTRAINT sessions_revoked_check CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL))
+);
+
+CREATE INDEX sessions_user_idx ON sessions (user_id, id);
+
+-- What a user is told at the next sign-in, until told to forget it.
+CREATE TABLE notices (
+    id         uuid        NOT NULL,
+    user_id    uuid        NOT NULL,
+    kind       text COLLATE "C" NOT NULL,
+    device     text        NOT NULL DEFAULT '',
+    address    inet,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT notices_pkey PRIMARY KEY (id),
+    CONSTRAINT notices_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+);
+
+CREATE INDEX notices_user_idx ON notices (user_id, id);
+
+-- What scripts sign in with. hash is the SHA-256 of the key, which is shown
+-- once and kept nowhere; hint is how it begins, to recognise one that was
+-- found. A key may do what is in permissions and what its owner may do, from
+-- an address in allow (anywhere when that is empty). A revoked key's row goes.
+CREATE TABLE access_keys (
+    id           uuid        NOT NULL,
+    user_id      uuid        NOT NULL,
+    name         text        NOT NULL,
+    hint         text COLLATE "C" NOT NULL,
+    hash         bytea       NOT NULL,
+    permissions  text[]      NOT NULL,
+    allow        cidr[]      NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz NOT NULL,
+    last_used_at timestamptz,
+    CONSTRAINT access_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT access_keys_hash_key UNIQUE (hash),
+    CONSTRAINT access_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT access_keys_hash_check CHECK (length(hash) = 32)
+);
+
+CREATE INDEX access_keys_user_idx ON access_keys (user_id, id);
+
+-- The authenticators. secret is sealed for the user. It guards nothing until a
+-- code of it has confirmed it; last_step is the time step of the last code
+-- that was accepted, and no step up to it is accepted again. recovery holds
+-- the SHA-256 of the recovery codes that are left.
+CREATE TABLE totp (
+    user_id      uuid        NOT NULL,
+    secret       bytea       NOT NULL,
+    confirmed_at timestamptz,
+    last_step    bigint      NOT NULL DEFAULT 0,
+    recovery     bytea[]     NOT NULL DEFAULT '{}',
+    CONSTRAINT totp_pkey PRIMARY KEY (user_id),
+    CONSTRAINT totp_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+);
+
+-- The tokens of invitations, registrations, forgotten passwords, new
+-- addresses and sign-in links, as their SHA-256: each is good for one purpose
+-- and one address, once. user_id is NULL for who joins; roles, quota (bytes,
+-- NULL: the default) and invited_by are what an invitation promises.
+CREATE TABLE one_time_tokens (
+    id         uuid        NOT NULL,
+    hash       bytea       NOT NULL,
+    purpose    text COLLATE "C" NOT NULL,
+    user_id    uuid,
+    email      text COLLATE "C" NOT NULL,
+    roles      text[]      NOT NULL,
+    quota      bigint,
+    invited_by uuid,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT one_time_tokens_pkey PRIMARY KEY (id),
+    CONSTRAINT one_time_tokens_hash_key UNIQUE (hash),
+    CONSTRAINT one_time_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT one_time_tokens_invited_by_fkey FOREIGN KEY (invited_by) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT one_time_tokens_purpose_check CHECK (purpose IN ('invitation', 'register', 'reset', 'email', 'login'))
+);
+
+CREATE INDEX one_time_tokens_user_idx ON one_time_tokens (user_id);
+CREATE INDEX one_time_tokens_invited_by_idx ON one_time_tokens (invited_by);
+CREATE INDEX one_time_tokens_purpose_idx ON one_time_tokens (purpose, lower(email));
+
+-- Wrong guesses, counted by account or by address. key is a keyed hash of
+-- what is counted: nobody's address stands here in clear. excess is how many
+-- there were beyond those that are free.
+CREATE TABLE guesses (
+    key     bytea       NOT NULL,
+    excess  integer     NOT NULL,
+    last_at timestamptz NOT NULL,
+    CONSTRAINT guesses_pkey PRIMARY KEY (key)
+);
+
+CREATE INDEX guesses_last_at_idx ON guesses (last_at);
+
+-- step 4: files
+
+-- The processes that write to the data directory. Alive is who holds the lock
+-- on its file workers/<id>; dead_at is set by whoever took that lock over, and
+-- the row goes when nothing of the worker is left to recover. The id is the
+-- second key of the advisory lock FENCE, so it has to fit int4.
+CREATE TABLE workers (
+    id         integer     GENERATED ALWAYS AS IDENTITY,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    dead_at    timestamptz,
+    CONSTRAINT workers_pkey PRIMARY KEY (id)
+);
+
+-- One row an owner. It is the owner's lock (FOR NO KEY UPDATE), the counter
+-- that orders redo and change feed, and the quota's ledger in bytes: used
+-- counts files and trash, reserved the uploads under way. A quota of NULL is
+-- the configured default.
+CREATE TABLE trees (
+    owner_id   uuid   NOT NULL,
+    root_id    uuid   NOT NULL,
+    feed_epoch uuid   NOT NULL,
+    seq        bigint NOT NULL DEFAULT 0,
+    quota      bigint,
+    used       bigint NOT NULL DEFAULT 0,
+    reserved   bigint NOT NULL DEFAULT 0,
+    CONSTRAINT trees_pkey PRIMARY KEY (owner_id),
+    CONSTRAINT trees_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES users (id),
+    CONSTRAINT trees_quota_check CHECK (quota >= 0),
+    CONSTRAINT trees_used_check CHECK (used >= 0),
+    CONSTRAINT trees_reserved_check CHECK (reserved >= 0)
+) WITH (fillfactor = 50);
+
+-- Files and folders. kind is 0 for a folder, 1 for a file, so that folders
+-- come first in every order. revision rises by one with every change of the
+-- row that the disk follows; it is also the guard of redo. mtime (nanoseconds
+-- since 1970), size and ino are what the disk showed when the bytes were
+-- taken. Only the top of what was trashed carries trashed_at. missing_at says
+-- since when a scan does not find it on the disk, checked_at when its bytes
+-- were last held against sha256.
+CREATE TABLE items (
+    id         uuid        NOT NULL,
+    owner_id   uuid        NOT NULL,
+    parent_id  uuid,
+    kind       smallint    NOT NULL,
+    name       text        COLLATE "C" NOT NULL,
+    name_sort  text        COLLATE "C" NOT NULL,
+    size       bigint      NOT NULL DEFAULT 0,
+    media_type text        COLLATE "C",
+    sha256     bytea,
+    mtime      bigint,
+    ino        bigint,
+    revision   bigint      NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    trashed_at timestamptz,
+    missing_at timestamptz,
+    checked_at timestamptz,
+    CONSTRAINT items_pkey PRIMARY KEY (id),
+    CONSTRAINT items_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES trees (owner_id),
+    CONSTRAINT items_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES items (id),
+    CONSTRAINT items_kind_check CHECK (kind IN (0, 1)),
+    CONSTRAINT items_name_check CHECK ((parent_id IS NULL) = (name = '') AND octet_length(name) <= 255),
+    CONSTRAINT items_size_check CHECK (size >= 0),
+    CONSTRAINT items_file_check CHECK ((kind = 1) = (sha256 IS NOT NULL AND mtime IS NOT NULL AND media_type IS NOT NULL)),
+    CONSTRAINT items_root_check CHECK (parent_id IS NOT NULL OR (kind = 0 AND trashed_at IS NULL))
+);
+
+-- Names are unique in a folder after NFC; lookups by name use it too.
+CREATE UNIQUE INDEX items_name_key ON items (parent_id, normalize(name, NFC)) WHERE trashed_at IS NULL;
+-- One root an owner.
+CREATE UNIQUE INDEX items_root_key ON items (owner_id) WHERE parent_id IS NULL;
+-- The three orders of a listing, each a keyset.
+CREATE INDEX items_by_name_idx ON items (parent_id, kind, name_sort, id) WHERE trashed_at IS NULL;
+CREATE INDEX items_by_updated_at_idx ON items (parent_id, kind, updated_at, id) WHERE trashed_at IS NULL;
+CREATE INDEX items_by_size_idx ON items (parent_id, kind, size, id) WHERE trashed_at IS NULL;
+-- All of a folder, trash too, and all of an owner: for the foreign keys when
+-- something is deleted, and for counting.
+CREATE INDEX items_parent_id_idx ON items (parent_id);
+CREATE INDEX items_owner_id_idx ON items (owner_id);
+-- The trash of an owner, newest first, and what its retention has ended.
+CREATE INDEX items_trashed_at_idx ON items (owner_id, trashed_at, id) WHERE trashed_at IS NOT NULL;
+
+-- Space reserved for bytes that are being received. The change that takes the
+-- bytes in ends the reservation in its own transaction, so an expired upload
+-- and a finished one can never both win. A plain upload belongs to a worker
+-- and dies with it. A resumable one has no worker_id: whoever holds the lock
+-- on its staging file goes on with it. The first durable_offset bytes of that
+-- file are known to be on the disk, sum_state is their running SHA-256, and
+-- length is null until the client tells it. The row outlives the upload until
+-- expires_at; state says how it ended, item_id what became of the bytes.
+CREATE TABLE uploads (
+    op_id          uuid        NOT NULL,
+    owner_id       uuid        NOT NULL,
+    worker_id      integer,
+    bytes          bigint      NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    expires_at     timestamptz NOT NULL,
+    state          text        COLLATE "C" NOT NULL DEFAULT 'open',
+    length         bigint,
+    durable_offset bigint      NOT NULL DEFAULT 0,
+    sum_state      bytea,
+    metadata       text        COLLATE "C" NOT NULL DEFAULT '',
+    item_id        uuid,
+    CONSTRAINT uploads_pkey PRIMARY KEY (op_id),
+    CONSTRAINT uploads_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES trees (owner_id),
+    CONSTRAINT uploads_bytes_check CHECK (bytes >= 0),
+    CONSTRAINT uploads_state_check CHECK (state IN ('open', 'finished', 'expired', 'deleted')),
+    CONSTRAINT uploads_offset_check CHECK (durable_offset >= 0 AND durable_offset <= length)
+);
+
+CREATE INDEX uploads_owner_id_idx ON uploads (owner_id);
+CREATE INDEX uploads_worker_id_idx ON uploads (worker_id);
+CREATE INDEX uploads_expires_at_idx ON uploads (expires_at);
+
+-- The redo records: what the disk still has to follow. source and target are
+-- paths below the data directory, ino is the inode that moves. A record is
+-- written with the rows it belongs to and deleted when the disk has followed;
+-- quarantined_at marks one whose bytes were found nowhere. A record outlives
+-- its owner: the owner's folders follow after the rows have gone.
+CREATE TABLE file_ops (
+    owner_id       uuid     NOT NULL,
+    seq            bigint   NOT NULL,
+    op_id          uuid     NOT NULL,
+    worker_id      integer  NOT NULL,
+    xid            xid8     NOT NULL DEFAULT pg_current_xact_id(),
+    kind           text     COLLATE "C" NOT NULL,
+    item_id        uuid     NOT NULL,
+    revision       bigint   NOT NULL,
+    ino            bigint   NOT NULL,
+    source         text     COLLATE "C" NOT NULL,
+    target         text     COLLATE "C" NOT NULL,
+    quarantined_at timestamptz,
+    CONSTRAINT file_ops_pkey PRIMARY KEY (owner_id, seq),
+    CONSTRAINT file_ops_kind_check CHECK (kind IN ('put', 'mkdir', 'move', 'purge'))
+);
+
+CREATE INDEX file_ops_worker_id_idx ON file_ops (worker_id);
+
+-- step 5: mail
+
+-- Messages that wait for the SMTP server. body is sealed: it may hold a link
+-- that signs someone in. A row goes when its message was taken.
+CREATE TABLE mail_outbox (
+    id          uuid        NOT NULL,
+    recipient   text COLLATE "C" NOT NULL,
+    subject     text COLLATE "C" NOT NULL,
+    body        bytea       NOT NULL,
+    attempts    integer     NOT NULL,
+    created_at  timestamptz NOT NULL,
+    next_try_at timestamptz NOT NULL,
+    CONSTRAINT mail_outbox_pkey PRIMARY KEY (id)
+);
+CREATE INDEX mail_outbox_due_idx ON mail_outbox (next_try_at);
+
+-- step 6: portfolio
+
+-- Exactly one row: the profile, as JSON of the shape that the API shows.
+-- clock rises with every change of the portfolio, in its transaction: it makes
+-- the changes wait for each other and gives what they touch a revision that
+-- nothing of the portfolio ever had before.
+CREATE TABLE portfolio (
+    singleton  boolean     NOT NULL DEFAULT true,
+    clock      bigint      NOT NULL DEFAULT 0,
+    revision   bigint      NOT NULL DEFAULT 0,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    profile    jsonb       NOT NULL DEFAULT '{}',
+    CONSTRAINT portfolio_pkey PRIMARY KEY (singleton),
+    CONSTRAINT portfolio_singleton_check CHECK (singleton)
+);
+
+INSERT INTO portfolio DEFAULT VALUES;
+
+-- The entries of the collections, at most 200 of a kind, shown in the order of
+-- (position, id) and to everyone when published. fields is what makes one kind
+-- differ from another, as the API shows it. All of it is always read at once,
+-- so there is nothing to index.
+CREATE TABLE portfolio_entries (
+    id         uuid        NOT NULL,
+    kind       text COLLATE "C" NOT NULL,
+    position   integer     NOT NULL,
+    status     text COLLATE "C" NOT NULL,
+    revision   bigint      NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    fields     jsonb       NOT NULL,
+    CONSTRAINT portfolio_entries_pkey PRIMARY KEY (id),
+    CONSTRAINT portfolio_entries_kind_check CHECK (kind IN ('projects', 'skills', 'experience', 'education')),
+    CONSTRAINT portfolio_entries_status_check CHECK (status IN ('draft', 'published'))
+);
+
+-- Every slug that ever led to a project, its present one among them: an old
+-- link still arrives, and no two projects can claim one word.
+CREATE TABLE portfolio_slugs (
+    slug       text COLLATE "C" NOT NULL,
+    project_id uuid NOT NULL,
+    CONSTRAINT portfolio_slugs_pkey PRIMARY KEY (slug),
+    CONSTRAINT portfolio_slugs_project_id_fkey FOREIGN KEY (project_id) REFERENCES portfolio_entries (id) ON DELETE CASCADE
+);
+
+CREATE INDEX portfolio_slugs_project_id_idx ON portfolio_slugs (project_id);
+
+-- What strangers wrote. score and reasons say why something was taken for
+-- spam; digest finds the same text sent again.
+CREATE TABLE portfolio_messages (
+    id         uuid        NOT NULL,
+    state      text COLLATE "C" NOT NULL,
+    name       text        NOT NULL,
+    email      text        NOT NULL,
+    subject    text        NOT NULL,
+    message    text        NOT NULL,
+    score      integer     NOT NULL,
+    reasons    text[]      NOT NULL,
+    digest     bytea       NOT NULL,
+    revision   bigint      NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT portfolio_messages_pkey PRIMARY KEY (id),
+    CONSTRAINT portfolio_messages_state_check CHECK (state IN ('new', 'read', 'archived', 'spam'))
+);
+
+CREATE INDEX portfolio_messages_state_idx ON portfolio_messages (state, id);
+CREATE INDEX portfolio_messages_digest_idx ON portfolio_messages (digest);
+
+-- Form tokens that were used, until they would have expired anyway.
+CREATE TABLE portfolio_spent_tokens (
+    token      bytea       NOT NULL,
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT portfolio_spent_tokens_pkey PRIMARY KEY (token)
+);
+
+-- How many messages came in a window of time that began at since: from one
+-- network, known by a keyed hash alone, or from everyone.
+CREATE TABLE portfolio_contact_counts (
+    sender bytea       NOT NULL,
+    since  timestamptz NOT NULL,
+    posts  integer     NOT NULL,
+    CONSTRAINT portfolio_contact_counts_pkey PRIMARY KEY (sender)
+);
+
+-- step 7: controls
+
+-- Feature flags. rules is a list of {roles, users, percentage}, as the API
+-- shows it; with none a flag that is enabled is on for everyone who may know
+-- of it: everyone when public, else who is signed in. All of them are always
+-- read at once, at most 500.
+CREATE TABLE flags (
+    key         text COLLATE "C" NOT NULL,
+    description text        NOT NULL,
+    enabled     boolean     NOT NULL,
+    public      boolean     NOT NULL,
+    rules       jsonb       NOT NULL,
+    revision    bigint      NOT NULL DEFAULT 1,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT flags_pkey PRIMARY KEY (key),
+    CONSTRAINT flags_key_check CHECK (key ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'),
+    CONSTRAINT flags_description_check CHECK (length(description) <= 500)
+);
+
+-- Exactly one row: the rate limits that are not the program's own, as
+-- {class: {requests, per}}, per in nanoseconds.
+CREATE TABLE limits (
+    singleton boolean NOT NULL DEFAULT true,
+    changed   jsonb   NOT NULL DEFAULT '{}',
+    revision  bigint  NOT NULL DEFAULT 1,
+    CONSTRAINT limits_pkey PRIMARY KEY (singleton),
+    CONSTRAINT limits_singleton_check CHECK (singleton)
+);
+
+INSERT INTO limits DEFAULT VALUES;
+
+-- step 8: apps
+
+-- The apps below projects/ that are turned off. What an app keeps is in a
+-- schema of its own, with steps of its own.
+CREATE TABLE disabled_apps (
+    name        text        COLLATE "C" NOT NULL,
+    disabled_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT disabled_apps_pkey PRIMARY KEY (name)
+);
+
+-- step 9: change feed
+
+-- What became of an owner's items, one row a change, in the order in which
+-- the changes were committed: seq is taken from trees.seq under the owner's
+-- lock, which is held until the COMMIT. type is the word of the API, item the
+-- item as the change left it, of the shape that the API shows. Rows are kept
+-- for 30 days.
+CREATE TABLE changes (
+    owner_id uuid        NOT NULL,
+    seq      bigint      NOT NULL,
+    type     text        COLLATE "C" NOT NULL,
+    at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    item     jsonb       NOT NULL,
+    CONSTRAINT changes_pkey PRIMARY KEY (owner_id, seq),
+    CONSTRAINT changes_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES trees (owner_id) ON DELETE CASCADE,
+    CONSTRAINT changes_type_check CHECK (type IN ('created', 'changed', 'moved', 'trashed', 'restored', 'purged'))
+);
+
+-- Nothing is missing from changes behind feed_from: 0 while all is there that
+-- ever happened to the tree.
+ALTER TABLE trees ADD COLUMN feed_from bigint NOT NULL DEFAULT 0;
+UPDATE trees SET feed_from = seq;
+
+-- step 10: shares
+
+-- Links by which strangers reach an item: mode 'read' shows it, 'drop' only
+-- takes files into it. token_hash is the SHA-256 of the token, which is shown
+-- once; password_hash is Argon2id as a PHC string, NULL where none is asked
+-- for. downloads stops at max_downloads (NULL: never). max_size bounds
+-- one dropped file in bytes. An ended share's row goes; one whose item lies in
+-- the trash waits for it.
+CREATE TABLE shares (
+    id            uuid        NOT NULL,
+    owner_id      uuid        NOT NULL,
+    item_id       uuid        NOT NULL,
+    token_hash    bytea       NOT NULL,
+    mode          text        COLLATE "C" NOT NULL,
+    password_hash text,
+    expires_at    timestamptz,
+    max_downloads bigint,
+    downloads     bigint      NOT NULL DEFAULT 0,
+    max_size      bigint,
+    allow         cidr[]      NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT shares_pkey PRIMARY KEY (id),
+    CONSTRAINT shares_token_key UNIQUE (token_hash),
+    CONSTRAINT shares_item_id_fkey FOREIGN KEY (item_id) REFERENCES items (id) ON DELETE CASCADE,
+    CONSTRAINT shares_mode_check CHECK (mode IN ('read', 'drop'))
+);
+
+CREATE INDEX shares_owner_id_idx ON shares (owner_id, id);
+CREATE INDEX shares_item_id_idx ON shares (item_id);
+
+-- Who was counted lately: until free_until the rest of the item costs that
+-- network no further download. network is a keyed hash: nobody's address
+-- stands here in clear.
+CREATE TABLE share_downloads (
+    share_id   uuid        NOT NULL,
+    item_id    uuid        NOT NULL,
+    network    bytea       NOT NULL,
+    free_until timestamptz NOT NULL,
+    CONSTRAINT share_downloads_pkey PRIMARY KEY (share_id, item_id, network),
+    CONSTRAINT share_downloads_share_id_fkey FOREIGN KEY (share_id) REFERENCES shares (id) ON DELETE CASCADE
+);
+
+CREATE INDEX share_downloads_free_until_idx ON share_downloads (free_until);
+
+-- step 11: search
+
+-- What a name is found by: all its runs of three characters, each behind its
+-- owner. Made by hand and not by pg_trgm, for which in the locale C only the
+-- letters of ASCII are letters. Its cost keeps it out of filters.
+CREATE FUNCTION name_keys(owner uuid, name text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    COST 100
+    RETURN (SELECT array_agg(owner::text || substr(name, n, 3)) FROM generate_series(1, length(name) - 2) AS n);
+
+CREATE INDEX items_search_idx ON items USING gin (name_keys(owner_id, name_sort)) WHERE trashed_at IS NULL;
+-- All names of an owner in their order: for short words and for pages that
+-- are soon full.
+CREATE INDEX items_name_sort_idx ON items (owner_id, name_sort, id) WHERE trashed_at IS NULL;
