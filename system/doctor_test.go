@@ -79,7 +79,7 @@ func admit(t *testing.T, rm *room, tls bool, trusted []netip.Prefix, spoil func(
 // examine runs the doctor and returns what it finds.
 func (p *patient) examine(t *testing.T) (all []system.Finding, err error) {
 	t.Helper()
-	commands := p.sys.Commands(p.cfg)
+	commands := p.sys.Commands(p.cfg, nil)
 	i := slices.IndexFunc(commands, func(c db.Command) bool { return c.Name == "doctor" })
 	var out bytes.Buffer
 	sh := &db.Shell{Stdout: &out, Stderr: io.Discard, Connect: func(context.Context) error { return nil }}
