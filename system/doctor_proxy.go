@@ -231,8 +231,6 @@ func (o *outside) examineLimit() {
 		o.f.fault("body_limit", "The proxy limits the size of a request.", "Larger uploads end with 413.", "client_max_body_size 0;")
 	case err == nil && res.StatusCode >= 400:
 		o.f.warn("body_limit", "A large upload is refused with "+res.Status+".", "Uploads may fail.", "client_max_body_size 0;")
-	case err != nil && !errors.Is(err, context.DeadlineExceeded):
-		o.f.fault("body_limit", "The connection of a large upload is broken: "+err.Error(), "Uploads fail.", "client_max_body_size 0;\nand look at the proxy's log")
 	default:
 		o.f.ok("body_limit", "The proxy sets no limit to the size of an upload.")
 	}
