@@ -152,7 +152,7 @@ func (p *platform) erase(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 
 func (p *platform) routes() []httpx.Route {
 	return system.WithContract(slices.Concat(p.auth.Routes(), p.files.Routes(), p.portfolio.Routes(), p.projects.Routes(),
-		p.audit.Routes(), p.system.Routes(), system.JobRoutes(p.db)))
+		p.audit.Routes(), p.system.Routes()))
 }
 
 func (p *platform) jobs() []db.Job {
@@ -166,8 +166,8 @@ func (p *platform) commands() []db.Command {
 		{Name: "routes", Args: "[--json]", Summary: "list every route and who may call it", Offline: true, Run: p.listRoutes},
 		{Name: "openapi", Summary: "print this API as an OpenAPI 3.1 document", Offline: true, Run: p.describe},
 	}
-	return slices.Concat(own, p.auth.Commands(), p.files.Commands(), p.portfolio.Commands(), p.projects.Commands(), p.audit.Commands(), p.backup.Commands(),
-		system.JobCommands(p.db, p.jobs()), p.system.Commands(p.cfg))
+	return slices.Concat(own, p.auth.Commands(), p.files.Commands(), p.portfolio.Commands(), p.projects.Commands(), p.audit.Commands(),
+		p.backup.Commands(), p.system.Commands(p.cfg, p.jobs()))
 }
 
 // run is the program: it reads the configuration, finds the command and

@@ -628,3 +628,7 @@ CREATE INDEX items_search_idx ON items USING gin (name_keys(owner_id, name_sort)
 -- All names of an owner in their order: for short words and for pages that
 -- are soon full.
 CREATE INDEX items_name_sort_idx ON items (owner_id, name_sort, id) WHERE trashed_at IS NULL;
+
+-- step 12: events by their action
+
+CREATE INDEX audit_events_action_idx ON audit_events (action, at DESC, id DESC);

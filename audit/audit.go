@@ -106,6 +106,10 @@ func (l *Log) Record(ctx context.Context, q db.Querier, e Event) error {
 	return err
 }
 
+// eventColumns are those of insertEvent and row, in their order.
+var eventColumns = []string{"id", "at", "actor_user", "actor_session", "actor_key", "action", "target", "outcome",
+	"address", "request_id", "details", "key_id", "mac"}
+
 const insertEvent = `
 -- name: audit.InsertEvent
 INSERT INTO audit_events

@@ -22,7 +22,7 @@ func keys(purpose string) [][]byte {
 	return [][]byte{[]byte("key of " + purpose + strings.Repeat("!", 32))}
 }
 
-func start(t *testing.T) (*audit.Log, *db.DB) {
+func start(t testing.TB) (*audit.Log, *db.DB) {
 	t.Helper()
 	d := dbtest.New(t)
 	l := audit.New(d, slog.New(slog.DiscardHandler), keys)

@@ -11,7 +11,7 @@ import (
 
 const (
 	queueLength   = 8192 // events; beyond it they are dropped and counted
-	batchLength   = 512
+	batchLength   = 2048
 	batchInterval = 200 * time.Millisecond
 	flushTimeout  = 5 * time.Second
 )
@@ -81,21 +81,22 @@ func (l *Log) drain(ctx context.Context, batch []Event) {
 	}
 }
 
-// write stores a batch in one round trip. What it cannot store is lost and
-// counted: keeping it would let a dead database eat the memory.
+// write stores a batch by COPY, which costs PostgreSQL a fraction of as many
+// INSERTs. What it cannot store is lost and counted: keeping it would let a
+// dead database eat the memory.
 func (l *Log) write(ctx context.Context, batch []Event) {
 	if len(batch) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	var rows pgx.Batch
-	for _, e := range batch {
-		rows.Queue(insertEvent, l.row(e)...)
-	}
 	err := l.months.ensure(ctx, l.db, batch[len(batch)-1].at)
 	if err == nil {
-		err = l.db.InTx(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, &rows).Close() })
+		err = l.db.InTx(ctx, func(tx pgx.Tx) error {
+			_, err := tx.CopyFrom(ctx, pgx.Identifier{"audit_events"}, eventColumns,
+				pgx.CopyFromSlice(len(batch), func(i int) ([]any, error) { return l.row(batch[i]), nil }))
+			return err
+		})
 	}
 	if err != nil {
 		l.lost.Add(int64(len(batch)))

@@ -84,6 +84,19 @@ func checkJSON(text []byte, t reflect.Type) error {
 		return errInvalidJSON.With("The body is not UTF-8.")
 	}
 	// The grammar first and as a whole, so that the walk meets no surprise.
+	if !json.Valid(text) {
+		return badGrammar(text)
+	}
+	walk := walker{dec: json.NewDecoder(bytes.NewReader(text))}
+	walk.dec.UseNumber()
+	if err := walk.value(t, "#", 0); err != nil {
+		return err
+	}
+	return walk.fields.Err()
+}
+
+// badGrammar says where a text stops being one JSON value.
+func badGrammar(text []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	var whole json.RawMessage
 	if err := dec.Decode(&whole); err != nil {
@@ -93,15 +106,7 @@ func checkJSON(text []byte, t reflect.Type) error {
 		}
 		return errInvalidJSON.With(detail).Because(err)
 	}
-	if end := dec.InputOffset(); len(bytes.TrimSpace(text[end:])) > 0 {
-		return errTrailingData.With(fmt.Sprintf("There is more at byte %d; send one JSON value.", end))
-	}
-	walk := walker{dec: json.NewDecoder(bytes.NewReader(text))}
-	walk.dec.UseNumber()
-	if err := walk.value(t, "#", 0); err != nil {
-		return err
-	}
-	return walk.fields.Err()
+	return errTrailingData.With(fmt.Sprintf("There is more at byte %d; send one JSON value.", dec.InputOffset()))
 }
 
 // WriteJSON answers with v as JSON. It is encoded before the answer begins,

@@ -13,9 +13,9 @@ import (
 	"homebase/db"
 )
 
-// Commands are the operator's verbs of this room.
-func (s *System) Commands(cfg *Config) []db.Command {
-	return []db.Command{
+// Commands are the operator's verbs of this room; jobs are those of all.
+func (s *System) Commands(cfg *Config, jobs []db.Job) []db.Command {
+	return append(s.jobCommands(jobs), []db.Command{
 		{Name: "config", Args: "[--json]", Summary: "print the effective configuration, secrets withheld", Offline: true,
 			Run: func(_ context.Context, sh *db.Shell, args []string) error { return printConfig(cfg, sh, args) }},
 		{Name: "doctor", Args: "[--json]", Summary: "find out what is wrong inside and in front of the server, and how to mend it", Lazy: true,
@@ -23,7 +23,7 @@ func (s *System) Commands(cfg *Config) []db.Command {
 		{Name: "healthcheck", Summary: "exit 0 when the server here answers ready, 1 when not", Offline: true,
 			Run: func(ctx context.Context, _ *db.Shell, _ []string) error { return healthcheck(ctx, cfg.Listen) }},
 		{Name: "version", Args: "[--json]", Summary: "print the version", Offline: true, Run: s.printVersion},
-	}
+	}...)
 }
 
 func jsonFlag(sh *db.Shell, name string, args []string) (asJSON bool, err error) {

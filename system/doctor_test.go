@@ -79,7 +79,7 @@ func admit(t *testing.T, rm *room, tls bool, trusted []netip.Prefix, spoil func(
 // examine runs the doctor and returns what it finds.
 func (p *patient) examine(t *testing.T) (all []system.Finding, err error) {
 	t.Helper()
-	commands := p.sys.Commands(p.cfg)
+	commands := p.sys.Commands(p.cfg, nil)
 	i := slices.IndexFunc(commands, func(c db.Command) bool { return c.Name == "doctor" })
 	var out bytes.Buffer
 	sh := &db.Shell{Stdout: &out, Stderr: io.Discard, Connect: func(context.Context) error { return nil }}
@@ -143,6 +143,17 @@ func TestDoctor_NamesWhatIsWrongInFrontOfTheServer(t *testing.T) {
 					return
 				}
 				proxy.ServeHTTP(w, r)
+			})
+		}},
+		// A test has no second machine to be the proxy.
+		"untrusted peer": {want: "trusted_proxies", planted: func(*httputil.ReverseProxy) http.Handler {
+			server, err := httpx.New(httpx.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}, Authenticate: rm.Auth.Authenticate}, rm.sys.Routes())
+			if err != nil {
+				t.Error(err)
+			}
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.RemoteAddr = "203.0.113.1:4711"
+				server.ServeHTTP(w, r)
 			})
 		}},
 		"buffered request": {want: "request_buffering", planted: func(proxy *httputil.ReverseProxy) http.Handler {

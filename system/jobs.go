@@ -42,14 +42,14 @@ func jobStatuses(ctx context.Context, d *db.DB) ([]JobStatus, error) {
 	return list, err
 }
 
-// JobRoutes show the jobs of the platform and of the apps.
-func JobRoutes(d *db.DB) []httpx.Route {
+// jobRoutes show the jobs of the platform and of the apps.
+func (s *System) jobRoutes() []httpx.Route {
 	return []httpx.Route{{
 		Pattern: "GET /system/jobs", Access: httpx.Needs(auth.SystemRead), Rate: httpx.RateRead,
 		Summary:   "Every job: its last run, its next, and its failures",
 		Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[JobStatus]{}}},
 		Handler: func(w http.ResponseWriter, r *http.Request) error {
-			list, err := jobStatuses(r.Context(), d)
+			list, err := jobStatuses(r.Context(), s.DB)
 			if err != nil {
 				return err
 			}
@@ -58,13 +58,13 @@ func JobRoutes(d *db.DB) []httpx.Route {
 	}}
 }
 
-// JobCommands list the jobs and run one.
-func JobCommands(d *db.DB, jobs []db.Job) []db.Command {
+// jobCommands list the jobs and run one.
+func (s *System) jobCommands(jobs []db.Job) []db.Command {
 	return []db.Command{
 		{Name: "jobs list", Args: "[--json]", Summary: "list the jobs: last run, next run, failures",
-			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return listJobs(ctx, d, sh, args) }},
+			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return listJobs(ctx, s.DB, sh, args) }},
 		{Name: "jobs run", Args: "NAME", Summary: "run a job now, unless a worker is running it",
-			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return runJob(ctx, d, jobs, sh, args) }},
+			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return runJob(ctx, s.DB, jobs, sh, args) }},
 	}
 }
 

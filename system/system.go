@@ -99,7 +99,7 @@ type Version struct {
 
 // Routes are the operations of this room.
 func (s *System) Routes() []httpx.Route {
-	return slices.Concat(s.healthRoutes(), s.flagRoutes(), s.ofrepRoutes(), s.limitRoutes(), s.metricsRoutes(), s.probeRoutes())
+	return slices.Concat(s.healthRoutes(), s.flagRoutes(), s.ofrepRoutes(), s.limitRoutes(), s.metricsRoutes(), s.jobRoutes(), s.probeRoutes())
 }
 
 func (s *System) healthRoutes() []httpx.Route {

@@ -1,0 +1,135 @@
+package audit_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+	"homebase/httpx/httpxtest"
+
+	"github.com/google/uuid"
+)
+
+// TestEvents_AreFilteredPagedAndExported reads what three acts of two persons
+// left, as an auditor, as one of the persons, and as a stranger.
+func TestEvents_AreFilteredPagedAndExported(t *testing.T) {
+	t.Parallel()
+	l, d := start(t)
+	ann, ben := uuid.New(), uuid.New()
+	for _, e := range []audit.Event{
+		{Actor: audit.Actor{User: ann}, Action: audit.Login},
+		{Actor: audit.Actor{User: ann}, Action: audit.FileDeleted, Target: uuid.New()},
+		{Actor: audit.Actor{User: ben}, Action: audit.UserDisabled, Target: ann},
+	} {
+		if err := l.Record(t.Context(), d, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := httpxtest.Start(t, httpx.Config{Authenticate: func(r *http.Request) (*httpx.Caller, error) {
+		switch r.Header.Get("Authorization") {
+		case "Bearer ann":
+			return &httpx.Caller{UserID: ann, SessionID: uuid.New()}, nil
+		case "Bearer auditor":
+			return &httpx.Caller{UserID: uuid.New(), SessionID: uuid.New(), Permissions: []string{"audit:read"}}, nil
+		}
+		return nil, httpx.ErrUnauthenticated
+	}}, l.Routes())
+	auditor, own := server.Client(t).As("auditor"), server.Client(t).As("ann")
+	actions := func(page httpx.List[audit.Entry]) string {
+		var list []string
+		for _, e := range page.Items {
+			list = append(list, string(e.Action))
+		}
+		return strings.Join(list, " ")
+	}
+	now := time.Now().UTC()
+	ago, ahead := now.Add(-time.Hour).Format(time.RFC3339), now.Add(time.Hour).Format(time.RFC3339)
+	for query, want := range map[string]string{
+		"":                              "user.disabled file.delete auth.login",
+		"?actor=" + ann.String():        "file.delete auth.login",
+		"?target=" + ann.String():       "user.disabled",
+		"?action=auth.login":            "auth.login",
+		"?action=nothing":               "",
+		"?from=" + ago + "&to=" + ahead: "user.disabled file.delete auth.login",
+		"?to=" + ago:                    "",
+		"?actor=" + ben.String() + "&target=" + ann.String() + "&action=user.disabled": "user.disabled",
+	} {
+		var page httpx.List[audit.Entry]
+		auditor.Do("GET", "/audit/events"+query, nil).Want(t, 200).JSON(t, &page)
+		if got := actions(page); got != want {
+			t.Errorf("%q finds %q, want %q", query, got, want)
+		}
+		var lines []string
+		for line := range strings.Lines(string(auditor.Do("GET", "/audit/events/export"+query, nil).Want(t, 200).Body)) {
+			var e audit.Entry
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				t.Fatal(err)
+			}
+			lines = append([]string{string(e.Action)}, lines...)
+		}
+		if got := strings.Join(lines, " "); got != want {
+			t.Errorf("%q exports %q, want %q", query, got, want)
+		}
+	}
+	var seen []string
+	for cursor := ""; ; {
+		var page httpx.List[audit.Entry]
+		auditor.Do("GET", "/audit/events?limit=1"+cursor, nil).Want(t, 200).JSON(t, &page)
+		seen = append(seen, actions(page))
+		if page.NextCursor == nil {
+			break
+		}
+		cursor = "&cursor=" + *page.NextCursor
+	}
+	if got := strings.Join(seen, " "); got != "user.disabled file.delete auth.login" {
+		t.Errorf("page by page: %q", got)
+	}
+	auditor.Do("GET", "/audit/events?actor=x", nil).WantProblem(t, 400, "invalid_parameter")
+	auditor.Do("GET", "/audit/events?from=yesterday", nil).WantProblem(t, 400, "invalid_parameter")
+
+	var mine httpx.List[audit.Entry]
+	own.Do("GET", "/audit/me", nil).Want(t, 200).JSON(t, &mine)
+	if got := actions(mine); got != "user.disabled auth.login" {
+		t.Errorf("one's own history: %q", got)
+	}
+	for _, path := range []string{"/audit/events", "/audit/events/export", "/audit/seals"} {
+		own.Do("GET", path, nil).WantProblem(t, 403, "forbidden")
+		server.Client(t).Do("GET", path, nil).WantProblem(t, 401, "unauthenticated")
+	}
+}
+
+func TestCommands_TailAndExportPrintTheEvents(t *testing.T) {
+	t.Parallel()
+	l, d := start(t)
+	for _, action := range []audit.Action{audit.Login, audit.Logout} {
+		if err := l.Record(t.Context(), d, audit.Event{Action: action, Details: map[string]string{"scope": "all"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(name string, args ...string) string {
+		var out bytes.Buffer
+		for _, c := range l.Commands() {
+			if c.Name == name {
+				if err := c.Run(t.Context(), &db.Shell{Stdout: &out, Stderr: &out}, args); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		}
+		return out.String()
+	}
+	if out := run("audit tail", "-n", "1"); !strings.Contains(out, "auth.logout") || strings.Contains(out, "auth.login ") || !strings.Contains(out, "scope=all") {
+		t.Errorf("the tail is %q", out)
+	}
+	if out := run("audit tail", "--json"); strings.Count(out, "\n") != 2 || !strings.HasPrefix(out, "{") {
+		t.Errorf("the tail is %q", out)
+	}
+	if out := run("audit export"); strings.Count(out, `"mac":`) != 2 {
+		t.Errorf("the export is %q", out)
+	}
+}
