@@ -76,7 +76,8 @@ func (c *contract) structure(t reflect.Type, closed bool) object {
 	properties, required := object{}, []string{}
 	for _, field := range JSONFields(t) {
 		properties[field.Name] = c.schema(field.Type, closed)
-		if !field.MayLack && !field.optional() {
+		// In a request, what may be null may also be left out.
+		if !field.MayLack && !(closed && field.Type.Kind() == reflect.Pointer) {
 			required = append(required, field.Name)
 		}
 	}
@@ -92,11 +93,6 @@ func (c *contract) structure(t reflect.Type, closed bool) object {
 	}
 	c.schemas[name] = schema
 	return ref("schemas", name)
-}
-
-func (f JSONField) optional() bool {
-	_, ok := reflect.Zero(f.Type).Interface().(interface{ Of() reflect.Type })
-	return ok
 }
 
 // schemaName is the package and the type, without the word that only tells

@@ -16,11 +16,12 @@ import (
 
 // shapeFaults holds a JSON text against the type of a zero value, stricter
 // than encoding/json: no unknown member, none missing, none twice, and null
-// only for pointers and interfaces, so never for an array.
-func shapeFaults(text []byte, zero any) []string {
+// only for pointers and interfaces, so never for an array. In a request, what
+// may be null may be missing.
+func shapeFaults(text []byte, zero any, request bool) []string {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
-	s := shape{dec: dec}
+	s := shape{dec: dec, request: request}
 	s.value(reflect.TypeOf(zero), "#")
 	if len(s.faults) == 0 {
 		if _, err := dec.Token(); err != io.EOF {
@@ -31,8 +32,9 @@ func shapeFaults(text []byte, zero any) []string {
 }
 
 type shape struct {
-	dec    *json.Decoder
-	faults []string
+	dec     *json.Decoder
+	request bool
+	faults  []string
 }
 
 func (s *shape) fault(pointer, format string, args ...any) {
@@ -48,6 +50,11 @@ var (
 // value holds the next value against t; nil takes any.
 func (s *shape) value(t reflect.Type, pointer string) {
 	nullable := t == nil
+	if t != nil {
+		if optional, ok := reflect.Zero(t).Interface().(interface{ Of() reflect.Type }); ok {
+			t, nullable = optional.Of(), true
+		}
+	}
 	for t != nil && t.Kind() == reflect.Pointer {
 		t, nullable = t.Elem(), true
 	}
@@ -150,6 +157,9 @@ func (s *shape) object(t reflect.Type, pointer string) {
 	}
 	s.dec.Token()
 	for _, field := range fields {
+		if s.request && field.Type.Kind() == reflect.Pointer {
+			continue
+		}
 		if !field.MayLack && !slices.Contains(seen, field.Name) {
 			s.fault(pointer, "lacks %q", field.Name)
 		}
