@@ -212,7 +212,9 @@ func (c *comparison) schema(where string, was, now node, request bool) {
 	}
 	if types := wider.strings("type"); types != nil {
 		more := narrower.strings("type")
-		if more == nil || slices.ContainsFunc(more, func(t string) bool { return !slices.Contains(types, t) && (t != "integer" || !slices.Contains(types, "number")) }) {
+		if more == nil || slices.ContainsFunc(more, func(t string) bool {
+			return !slices.Contains(types, t) && (t != "integer" || !slices.Contains(types, "number"))
+		}) {
 			c.lose(where, "is %v, was %v", now["type"], was["type"])
 		}
 	}

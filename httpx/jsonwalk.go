@@ -45,7 +45,7 @@ func JSONFields(t reflect.Type) []JSONField {
 			if name == "" {
 				name = field.Name
 			}
-			_, optional := reflect.Zero(field.Type).Interface().(interface{ Of() reflect.Type })
+			_, optional := optionalOf(field.Type)
 			fields = append(fields, JSONField{name, field.Type, optional || strings.Contains(options, "omit")})
 		}
 	}

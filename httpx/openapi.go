@@ -168,7 +168,7 @@ func (c *contract) requestBody(rt *Route) object {
 		}
 		return object{"content": content, "description": fmt.Sprintf("The bytes as they are, at most %d.", rt.Body), "x-max-bytes": rt.Body}
 	}
-	body := c.exampleContent(c.request(rt.Request))
+	body := c.exampleContent(c.request(rt))
 	content := object{"application/json": body}
 	if strings.HasPrefix(rt.Pattern, "PATCH ") {
 		content["application/merge-patch+json"] = body
@@ -176,7 +176,7 @@ func (c *contract) requestBody(rt *Route) object {
 	if rt.Beacon {
 		content["text/plain"] = body
 	}
-	return object{"required": true, "content": content, "description": fmt.Sprintf("At most %d bytes.", rt.Body), "x-max-bytes": rt.Body}
+	return object{"required": !rt.Optional, "content": content, "description": fmt.Sprintf("At most %d bytes.", rt.Body), "x-max-bytes": rt.Body}
 }
 
 // responses are the declared answers, and one for each status of the

@@ -158,6 +158,8 @@ var exampleWords = map[string]any{
 	"PortfolioExperienceFieldsInput.role": "Engineer", "AnalyticsPage.path": "/", "AnalyticsEventInput.path": "/", "PortfolioPreview.path": "/projects/analytical-engine",
 	"HttpxFigure.name": "homebase_go_goroutines", "SystemJobStatus.name": "audit.seal", "ProjectsInfo.name": "analytics", "SystemStatus.status": "ok",
 
+	"PortfolioResumeFileInput.": object{"basics": object{"name": "Ada Lovelace", "label": "Builds engines"}, "skills": []object{{"name": "Go", "level": "fluent"}}},
+
 	"key": "new-player", "variant": "on", "reason": "TARGETING_MATCH", "percentage": 25, "class": "write", "requests": 120, "per_seconds": 60,
 	"version": "v1.0.0", "go": "go1.26", "check": "database", "route": "GET /files/items/{id}", "statuses": object{"2xx": 1}, "last_error": "",
 	"duration_bound": 0.005, "labels": object{"class": "read"}, "referrer": "https://example.org", "site": "https://example.com", "by": "day", "app": "analytics",

@@ -36,12 +36,12 @@ func CheckExamples(t testing.TB, document []byte, routes []httpx.Route) {
 	if err := json.Unmarshal(document, &d); err != nil {
 		t.Fatal(err)
 	}
-	check := func(m media, zero any, request bool, where string) {
+	check := func(m media, zero any, route *httpx.Route, where string) {
 		text := m.Example
 		for _, shared := range m.Examples {
 			text = d.Components.Examples[strings.TrimPrefix(shared.Ref, "#/components/examples/")].Value
 		}
-		for _, fault := range shapeFaults(text, zero, request) {
+		for _, fault := range shapeFaults(text, zero, route) {
 			t.Errorf("%s: the example's %s", where, fault)
 		}
 	}
@@ -50,17 +50,17 @@ func CheckExamples(t testing.TB, document []byte, routes []httpx.Route) {
 		op := d.Paths[strings.ReplaceAll(path, "...}", "}")][strings.ToLower(method)]
 		if route.Request != nil {
 			for mediaType, m := range op.RequestBody.Content {
-				check(m, route.Request, true, route.Pattern+" "+mediaType)
+				check(m, route.Request, &route, route.Pattern+" "+mediaType)
 			}
 		}
 		for _, declared := range route.Responses {
 			if declared.Body != nil {
 				where := fmt.Sprintf("%s %d", route.Pattern, declared.Status)
-				check(op.Responses[strconv.Itoa(declared.Status)].Content["application/json"], declared.Body, false, where)
+				check(op.Responses[strconv.Itoa(declared.Status)].Content["application/json"], declared.Body, nil, where)
 			}
 		}
 	}
 	for name, refusal := range d.Components.Responses {
-		check(refusal.Content["application/problem+json"], httpx.Document{}, false, name)
+		check(refusal.Content["application/problem+json"], httpx.Document{}, nil, name)
 	}
 }
