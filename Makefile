@@ -77,17 +77,19 @@ demo: postgres build ## the server and two frontends on localhost:8080 to 8082, 
 .PHONY: test
 test: postgres peers ## everything that must hold, on a real PostgreSQL
 	@state=$$(mktemp -d /tmp/homebase-test.XXXXXX); \
-	trap 'while [ -e "$$state/cluster.lock" ]; do sleep .2; done; rm -rf "$$state"' EXIT; \
-	HOMEBASE_TEST_STATE=$$state go test -race -shuffle=on -timeout 15m ./...
+	trap 'while [ -e "$$state/cluster.lock" ]; do sleep .2; done; rm -rf "$$state" "$$state.seen"' EXIT; \
+	HOMEBASE_TEST_STATE=$$state HOMEBASE_TEST_SEEN=$$state.seen go test -race -shuffle=on -timeout 15m ./... && \
+	HOMEBASE_TEST_JUDGE=$$state.seen go test -race -count=1 -run '^TestContract_EveryAnswerWasSeen$$' .
 
 .PHONY: app
 app: ## a new app below projects/: make app NAME=notes
 	go run ./projects/newapp $(NAME)
 
 .PHONY: e2e
-e2e: postgres build ## try it with other people's programs: jose, nginx, tus-js-client, OpenFeature, unzip, Chromium
+e2e: postgres build ## try it with other people's programs: jose, nginx, tus-js-client, OpenFeature, curl, promtool, Chromium
 	$(call need,command -v npm && command -v nginx && command -v openssl && command -v certutil,nodejs npm nginx-light openssl libnss3-tools)
 	$(call need,command -v unzip && command -v bsdtar && command -v python3 && command -v chromium,unzip libarchive-tools python3 chromium)
+	$(call need,command -v curl && command -v wget && command -v promtool,curl wget prometheus)
 	e2e/run
 
 .PHONY: crash

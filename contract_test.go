@@ -2,17 +2,32 @@ package main
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"testing"
 
 	"homebase/db"
+	"homebase/httpx"
+	"homebase/httpx/httpxtest"
+	"homebase/system"
 )
+
+const golden = "testdata/openapi.json"
+
+// table is that of all routes.
+func table(t *testing.T) []httpx.Route {
+	t.Helper()
+	cfg, err := system.LoadConfig(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return wire(cfg, slog.New(slog.DiscardHandler)).routes()
+}
 
 // The document is kept beside the code so that a change of the contract is a
 // change that somebody reads.
 func TestContract_IsWhatIsWrittenDown(t *testing.T) {
 	t.Parallel()
-	const golden = "testdata/openapi.json"
 	want, err := os.ReadFile(golden)
 	if err != nil {
 		t.Fatal(err)
@@ -23,5 +38,37 @@ func TestContract_IsWhatIsWrittenDown(t *testing.T) {
 	}
 	if !bytes.Equal(got.Bytes(), want) {
 		t.Errorf("the contract changed; if it only grew: bin/homebase openapi > %s, and commit it with the change", golden)
+	}
+}
+
+func TestContract_ExamplesAreWhatTheServerTakesAndSays(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	httpxtest.CheckExamples(t, document, table(t))
+}
+
+// TestContract_EveryAnswerWasSeen judges a whole run of all tests, which
+// `make test` gives it in HOMEBASE_TEST_JUDGE: a documented answer that no
+// test ever got is either not tested or not true. By itself it only sees that
+// an answer which is missing would be missed.
+func TestContract_EveryAnswerWasSeen(t *testing.T) {
+	t.Parallel()
+	routes := table(t)
+	if missing := httpxtest.Unseen(routes, ""); len(missing) < len(routes) {
+		t.Fatalf("of %d routes that nobody called only %d answers are missed", len(routes), len(missing))
+	}
+	path := os.Getenv("HOMEBASE_TEST_JUDGE")
+	if path == "" {
+		return
+	}
+	lines, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range httpxtest.Unseen(routes, string(lines)) {
+		t.Errorf("no test got %s", line)
 	}
 }

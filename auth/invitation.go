@@ -51,16 +51,16 @@ func (t oneTime) invitation() Invitation {
 // NewInvitation is the body of POST /auth/invitations.
 type NewInvitation struct {
 	Email string   `json:"email"`
-	Roles []string `json:"roles"` // none given: member
-	Quota *int64   `json:"quota"` // bytes; absent or null: the server's default
+	Roles []string `json:"roles,omitempty"` // none given: member
+	Quota *int64   `json:"quota"`           // bytes; absent or null: the server's default
 }
 
 // AcceptInvitation is the body of POST /auth/invitations/accept.
 type AcceptInvitation struct {
 	Token    string `json:"token"`
 	Password string `json:"password"`
-	Name     string `json:"name"`
-	Mode     string `json:"mode"` // as for signing in
+	Name     string `json:"name,omitempty"`
+	Mode     string `json:"mode,omitempty"` // as for signing in
 }
 
 func (a *Auth) joinRoutes() []httpx.Route {

@@ -23,11 +23,11 @@ const (
 
 // LoginRequest is the body of POST /auth/login.
 type LoginRequest struct {
-	Email     string `json:"email"`
-	Password  string `json:"password"`
-	Code      string `json:"code"`       // with TOTP on: of the authenticator, or a recovery code
-	LinkToken string `json:"link_token"` // of `homebase user login-link`, in place of address and password
-	Mode      string `json:"mode"`       // "cookie", also when absent, or "token"
+	Email     string `json:"email,omitempty"`
+	Password  string `json:"password,omitempty"`
+	Code      string `json:"code,omitempty"`       // with TOTP on: of the authenticator, or a recovery code
+	LinkToken string `json:"link_token,omitempty"` // of `homebase user login-link`, in place of address and password
+	Mode      string `json:"mode,omitempty"`       // "cookie", also when absent, or "token"
 }
 
 // Grant answers a sign-in and a refresh. The tokens are in it in mode token
@@ -60,12 +60,12 @@ func (a *Auth) signInRoutes() []httpx.Route {
 			Problems: []*httpx.Problem{errInvalidCredentials, errSignInNeedsCode, errSignInWrongCode, ErrInsecureOrigin, ErrHashingBusy},
 			Handler:  a.login},
 		{Pattern: "POST /auth/refresh", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite,
-			Body: credentialsBody, Request: RefreshRequest{}, Responses: granted,
+			Body: credentialsBody, Request: RefreshRequest{}, Optional: true, Responses: granted,
 			Summary:  "Exchange the refresh token for new tokens",
 			Problems: []*httpx.Problem{errSignedOut},
 			Handler:  a.refresh},
 		{Pattern: "POST /auth/logout", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite,
-			Body: credentialsBody, Request: RefreshRequest{}, Responses: noContent, Query: []string{"scope"},
+			Body: credentialsBody, Request: RefreshRequest{}, Optional: true, Responses: noContent, Query: []string{"scope"},
 			Summary: "Sign out this device, the others or all",
 			Handler: a.logout},
 	}

@@ -274,7 +274,7 @@ func (a *Auth) changePassword(w http.ResponseWriter, r *http.Request) error {
 // Reauthenticate is the body of POST /auth/reauthenticate.
 type Reauthenticate struct {
 	Password string `json:"password"`
-	Code     string `json:"code"` // with TOTP on, as for signing in
+	Code     string `json:"code,omitempty"` // with TOTP on, as for signing in
 }
 
 // reauthenticate serves POST /auth/reauthenticate: for ten minutes the

@@ -119,7 +119,7 @@ func judge(s Session, token int64, seen int64) judgement {
 // RefreshRequest is the body of POST /auth/refresh and POST /auth/logout for
 // clients that hold their tokens themselves. Others send cookies and no body.
 type RefreshRequest struct {
-	RefreshToken string `json:"refresh_token"`
+	RefreshToken string `json:"refresh_token,omitempty"`
 }
 
 // errSignedOut is the one answer to a refresh token that is not good, whether

@@ -168,7 +168,7 @@ SELECT `+roleColumns+` FROM roles r WHERE r.name = $1`, r.PathValue("name"))
 // NewRole is the body of POST /auth/roles.
 type NewRole struct {
 	Name        string   `json:"name"` // a small letter, then at most 39 of a-z 0-9 - _
-	Description string   `json:"description"`
+	Description string   `json:"description,omitempty"`
 	Permissions []string `json:"permissions"`
 }
 

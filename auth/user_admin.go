@@ -107,10 +107,10 @@ func (a *Auth) answerUser(w http.ResponseWriter, r *http.Request, status int, id
 // NewAccount is the body of POST /auth/users.
 type NewAccount struct {
 	Email    string   `json:"email"`
-	Name     string   `json:"name"`
+	Name     string   `json:"name,omitempty"`
 	Password string   `json:"password"`
-	Roles    []string `json:"roles"` // member unless given
-	Quota    *int64   `json:"quota"` // bytes; the server's default unless given
+	Roles    []string `json:"roles,omitempty"` // member unless given
+	Quota    *int64   `json:"quota"`           // bytes; the server's default unless given
 }
 
 func checkQuota(f *httpx.Fields, quota int64) {

@@ -6,8 +6,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 
-const run = (program, ...args) => execFileSync(join(import.meta.dirname, 'node_modules/.bin', program), args, { encoding: 'utf8', env: { ...process.env, REDOCLY_TELEMETRY: 'off' } });
+const run = (program, ...args) => execFileSync(fileURLToPath(new URL(`node_modules/.bin/${program}`, import.meta.url)), args, { encoding: 'utf8', env: { ...process.env, REDOCLY_TELEMETRY: 'off' } });
 
 test('the OpenAPI document is clean under redocly lint and makes strict types', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'openapi-'));

@@ -169,7 +169,7 @@ test('a client that is killed goes on as another', async () => {
       chunkSize: 5_000_000,
       onChunkComplete: (_, accepted) => console.log(upload.url, accepted),
     })
-    upload.start()`], { cwd: import.meta.dirname, stdio: ['pipe', 'pipe', 'inherit'] })
+    upload.start()`], { cwd: new URL('.', import.meta.url), stdio: ['pipe', 'pipe', 'inherit'] })
   child.stdin.end(want)
   const told = await new Promise((resolve, reject) => {
     let text = ''

@@ -82,7 +82,7 @@ type shareTerms struct {
 // newShare is the body of POST /files/shares.
 type newShare struct {
 	ItemID uuid.UUID `json:"item_id"`
-	Mode   string    `json:"mode"` // read, also when absent, or drop
+	Mode   string    `json:"mode,omitempty"` // read, also when absent, or drop
 	shareTerms
 }
 

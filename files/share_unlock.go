@@ -28,7 +28,7 @@ const (
 // unlockRequest is the body of POST /files/shared/{token}/unlock.
 type unlockRequest struct {
 	Password string `json:"password"`
-	Mode     string `json:"mode"` // cookie, also when absent, or token
+	Mode     string `json:"mode,omitempty"` // cookie, also when absent, or token
 }
 
 // unlockBody answers it in mode token.

@@ -19,27 +19,27 @@ type part struct {
 }
 
 type common struct {
-	Role string `json:"role"`
+	Role string `json:"role,omitempty"`
 }
 
 type input struct {
 	common
-	Name   string                     `json:"name"`
-	Count  int                        `json:"count"`
-	Small  uint8                      `json:"small"`
-	Ratio  float64                    `json:"ratio"`
-	OK     bool                       `json:"ok"`
-	Tags   []string                   `json:"tags"`
-	Parts  []part                     `json:"parts"`
-	Extra  map[string]int             `json:"extra"`
-	Any    any                        `json:"any"`
-	Note   *string                    `json:"note"`
-	ID     uuid.UUID                  `json:"id"`
-	At     time.Time                  `json:"at"`
-	Parent httpx.Optional[uuid.UUID]  `json:"parent"`
-	Title  httpx.Optional[string]     `json:"title"`
-	Where  httpx.Optional[*time.Time] `json:"where"`
-	Data   []byte                     `json:"data"`
+	Name   string                     `json:"name,omitempty"`
+	Count  int                        `json:"count,omitempty"`
+	Small  uint8                      `json:"small,omitempty"`
+	Ratio  float64                    `json:"ratio,omitempty"`
+	OK     bool                       `json:"ok,omitempty"`
+	Tags   []string                   `json:"tags,omitempty"`
+	Parts  []part                     `json:"parts,omitempty"`
+	Extra  map[string]int             `json:"extra,omitempty"`
+	Any    any                        `json:"any,omitempty"`
+	Note   *string                    `json:"note,omitempty"`
+	ID     uuid.UUID                  `json:"id,omitempty"`
+	At     time.Time                  `json:"at,omitempty"`
+	Parent httpx.Optional[uuid.UUID]  `json:"parent,omitempty"`
+	Title  httpx.Optional[string]     `json:"title,omitempty"`
+	Where  httpx.Optional[*time.Time] `json:"where,omitempty"`
+	Data   []byte                     `json:"data,omitempty"`
 	Hidden string                     `json:"-"`
 }
 

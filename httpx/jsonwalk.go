@@ -17,7 +17,8 @@ import (
 type JSONField struct {
 	Name string
 	Type reflect.Type
-	// MayLack says that the member is left out when empty.
+	// MayLack says that the member is left out when empty, or of a merge
+	// patch.
 	MayLack bool
 }
 
@@ -44,7 +45,8 @@ func JSONFields(t reflect.Type) []JSONField {
 			if name == "" {
 				name = field.Name
 			}
-			fields = append(fields, JSONField{name, field.Type, strings.Contains(options, "omit")})
+			_, optional := optionalOf(field.Type)
+			fields = append(fields, JSONField{name, field.Type, optional || strings.Contains(options, "omit")})
 		}
 	}
 	jsonFields.Store(t, fields)

@@ -31,7 +31,7 @@ Browsers are signed in by cookies on their own site, everything else by a bearer
 // it says of problems from the same lists that the tests' client holds every
 // answer against, so it cannot say what the server does not do.
 func OpenAPI(routes []Route) ([]byte, error) {
-	c := &contract{schemas: object{"Problem": problemSchema}, refusals: object{}}
+	c := &contract{schemas: object{"Problem": problemSchema}, refusals: object{}, examples: object{}}
 	paths, ids := map[string]object{}, map[string]string{}
 	for i := range routes {
 		rt := &routes[i]
@@ -58,6 +58,7 @@ func OpenAPI(routes []Route) ([]byte, error) {
 		"components": object{
 			"schemas":   c.schemas,
 			"responses": c.refusals,
+			"examples":  c.examples,
 			"headers": object{
 				"RateLimit":        object{"schema": object{"type": "string"}, "description": "What is left of the caller's limit."},
 				"RateLimit-Policy": object{"schema": object{"type": "string"}, "description": "The limit."},
@@ -71,7 +72,7 @@ func OpenAPI(routes []Route) ([]byte, error) {
 }
 
 // contract gathers what the operations share while they are described.
-type contract struct{ schemas, refusals object }
+type contract struct{ schemas, refusals, examples object }
 
 func (rt *Route) split() (method, path string) {
 	method, path, _ = strings.Cut(rt.Pattern, " ")
@@ -108,7 +109,7 @@ func (c *contract) operation(rt *Route, id, path string) object {
 		"security":    rt.Access.security(),
 		"responses":   c.responses(rt),
 	}
-	if parameters := rt.parameters(path); len(parameters) > 0 {
+	if parameters := c.parameters(rt, path); len(parameters) > 0 {
 		op["parameters"] = parameters
 	}
 	if rt.Body != 0 {
@@ -130,7 +131,7 @@ func (a Access) security() []object {
 	return each
 }
 
-func (rt *Route) parameters(path string) (list []object) {
+func (c *contract) parameters(rt *Route, path string) (list []object) {
 	for part := range strings.SplitSeq(path, "/") {
 		name, ok := strings.CutPrefix(part, "{")
 		if !ok {
@@ -153,19 +154,29 @@ func (rt *Route) parameters(path string) (list []object) {
 		}
 		list = append(list, object{"name": name, "in": "query", "schema": schema})
 	}
+	for _, p := range list {
+		p["example"] = c.exampleOf(p["schema"].(object), "parameter", p["name"].(string))
+	}
 	return list
 }
 
 func (c *contract) requestBody(rt *Route) object {
 	if rt.Request == nil {
-		return object{"content": object{"*/*": object{"schema": object{}}}, "description": "The bytes as they are."}
+		content := object{"*/*": object{"schema": object{}}}
+		if rt.Body == Stream {
+			return object{"content": content, "description": "The bytes as they are."}
+		}
+		return object{"content": content, "description": fmt.Sprintf("The bytes as they are, at most %d.", rt.Body), "x-max-bytes": rt.Body}
 	}
-	body := object{"schema": c.request(rt.Request)}
+	body := c.exampleContent(c.request(rt))
 	content := object{"application/json": body}
 	if strings.HasPrefix(rt.Pattern, "PATCH ") {
 		content["application/merge-patch+json"] = body
 	}
-	return object{"required": true, "content": content}
+	if rt.Beacon {
+		content["text/plain"] = body
+	}
+	return object{"required": !rt.Optional, "content": content, "description": fmt.Sprintf("At most %d bytes.", rt.Body), "x-max-bytes": rt.Body}
 }
 
 // responses are the declared answers, and one for each status of the
@@ -184,18 +195,21 @@ func (c *contract) responses(rt *Route) object {
 		}
 		switch {
 		case r.Body != nil:
-			answer["content"].(object)["application/json"] = object{"schema": c.response(r.Body)}
+			answer["content"].(object)["application/json"] = c.exampleContent(c.response(r.Body))
 		case r.Type != "":
-			answer["content"].(object)[r.Type] = object{"schema": object{}}
+			content := object{"schema": object{}}
+			if text, ok := exampleTexts[r.Type]; ok {
+				content["example"] = text
+			}
+			answer["content"].(object)[r.Type] = content
 		}
 	}
-	codes := map[int][]string{}
+	problems := map[int][]*Problem{}
 	for _, p := range slices.Concat(rt.Problems, ImpliedProblems(rt)) {
-		codes[p.Status] = append(codes[p.Status], p.Code)
+		problems[p.Status] = append(problems[p.Status], p)
 	}
-	for status, list := range codes {
-		slices.Sort(list)
-		all[strconv.Itoa(status)] = c.refusal(status, slices.Compact(list))
+	for status, list := range problems {
+		all[strconv.Itoa(status)] = c.refusal(status, list)
 	}
 	for _, answer := range all {
 		maps.DeleteFunc(answer.(object), func(_ string, v any) bool { o, ok := v.(object); return ok && len(o) == 0 })
@@ -212,15 +226,24 @@ func (rt *Route) limitHeaders() object {
 
 // refusal is a component that all routes with the same codes share; its name
 // is made of them, so that it does not change with other routes.
-func (c *contract) refusal(status int, codes []string) object {
+func (c *contract) refusal(status int, problems []*Problem) object {
+	var codes []string
+	for _, p := range problems {
+		codes = append(codes, p.Code)
+	}
+	slices.Sort(codes)
+	codes = slices.Compact(codes)
 	sum := sha256.Sum256([]byte(strings.Join(codes, " ")))
 	name := fmt.Sprintf("%d-%x", status, sum[:4])
+	if c.refusals[name] != nil {
+		return ref("responses", name)
+	}
 	refusal := object{
 		"description": cmp.Or(http.StatusText(status), "Refused"),
-		"content": object{"application/problem+json": object{"schema": object{"allOf": []object{
-			ref("schemas", "Problem"),
-			{"properties": object{"code": object{"enum": codes}}},
-		}}}},
+		"content": object{"application/problem+json": object{
+			"schema":  object{"allOf": []object{ref("schemas", "Problem"), {"properties": object{"code": object{"enum": codes}}}}},
+			"example": problems[0].document("5f0c1e9a7b3d4c2e"),
+		}},
 	}
 	if header, ok := refusalHeaders[status]; ok {
 		refusal["headers"] = object{header: object{"required": true, "schema": object{"type": "string"}}}

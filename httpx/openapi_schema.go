@@ -16,7 +16,16 @@ var (
 )
 
 // request is the schema of a request body: other members are refused.
-func (c *contract) request(zero any) object { return c.schema(reflect.TypeOf(zero), true) }
+func (c *contract) request(rt *Route) object {
+	t := reflect.TypeOf(rt.Request)
+	if optional, ok := optionalOf(t); ok {
+		t = optional
+	}
+	if t.Kind() == reflect.Struct {
+		return c.structure(t, true, rt.Sparse())
+	}
+	return c.schema(t, true)
+}
 
 // response is the schema of an answer: clients pass over what they do not
 // know.
@@ -27,8 +36,8 @@ func (c *contract) schema(t reflect.Type, closed bool) object {
 	if t == nil || t.Kind() == reflect.Interface {
 		return object{}
 	}
-	if optional, ok := reflect.Zero(t).Interface().(interface{ Of() reflect.Type }); ok {
-		return orNull(c.schema(optional.Of(), closed))
+	if optional, ok := optionalOf(t); ok {
+		return orNull(c.schema(optional, closed))
 	}
 	switch {
 	case t.Kind() == reflect.Pointer:
@@ -57,12 +66,12 @@ func (c *contract) schema(t reflect.Type, closed bool) object {
 	case reflect.Map:
 		return object{"type": "object", "additionalProperties": c.schema(t.Elem(), closed)}
 	case reflect.Struct:
-		return c.structure(t, closed)
+		return c.structure(t, closed, false)
 	}
 	return object{"type": "integer"}
 }
 
-func (c *contract) structure(t reflect.Type, closed bool) object {
+func (c *contract) structure(t reflect.Type, closed, sparse bool) object {
 	name := schemaName(t)
 	if name != "" && closed {
 		name = strings.TrimSuffix(name, "Request") + "Input"
@@ -76,7 +85,8 @@ func (c *contract) structure(t reflect.Type, closed bool) object {
 	properties, required := object{}, []string{}
 	for _, field := range JSONFields(t) {
 		properties[field.Name] = c.schema(field.Type, closed)
-		if !field.MayLack && !field.optional() {
+		// In a request, what may be null may also be left out.
+		if !field.MayLack && !sparse && !(closed && field.Type.Kind() == reflect.Pointer) {
 			required = append(required, field.Name)
 		}
 	}
@@ -84,7 +94,7 @@ func (c *contract) structure(t reflect.Type, closed bool) object {
 	if len(required) > 0 {
 		schema["required"] = required
 	}
-	if closed {
+	if closed && !reflect.PointerTo(t).Implements(unmarshalerType) {
 		schema["additionalProperties"] = false
 	}
 	if name == "" {
@@ -94,9 +104,14 @@ func (c *contract) structure(t reflect.Type, closed bool) object {
 	return ref("schemas", name)
 }
 
-func (f JSONField) optional() bool {
-	_, ok := reflect.Zero(f.Type).Interface().(interface{ Of() reflect.Type })
-	return ok
+// optionalOf is the type inside of an Optional, or of another type that says
+// what it is a merge patch of.
+func optionalOf(t reflect.Type) (reflect.Type, bool) {
+	optional, ok := reflect.Zero(t).Interface().(interface{ Of() reflect.Type })
+	if !ok {
+		return nil, false
+	}
+	return optional.Of(), true
 }
 
 // schemaName is the package and the type, without the word that only tells

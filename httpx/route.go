@@ -1,6 +1,10 @@
 package httpx
 
-import "net/http"
+import (
+	"net/http"
+	"reflect"
+	"strings"
+)
 
 // Handler answers one request or returns the error that one place turns into
 // a problem document. A handler that has begun its answer returns an error
@@ -34,6 +38,8 @@ type Route struct {
 	// Request is a zero value of the JSON body's type, nil when the route
 	// takes none or raw bytes.
 	Request any
+	// Optional says that the JSON body may also be missing as a whole.
+	Optional bool
 	// Beacon takes the JSON also as text/plain, the only way in which
 	// navigator.sendBeacon sends it to another origin without asking first.
 	// It is for routes to which cookies mean nothing.
@@ -44,6 +50,17 @@ type Route struct {
 	// access, rate and body imply.
 	Problems []*Problem
 	Handler  Handler
+}
+
+// Sparse says that any member of the JSON body may be left out: of a PUT it is
+// then empty, of a merge patch it stays as it is. Elsewhere those may that can
+// be null or are tagged omitempty.
+func (rt *Route) Sparse() bool {
+	if rt.Request == nil {
+		return false
+	}
+	_, patch := optionalOf(reflect.TypeOf(rt.Request))
+	return patch || strings.HasPrefix(rt.Pattern, "PUT ") || strings.HasPrefix(rt.Pattern, "PATCH ")
 }
 
 // Stream as Route.Body: raw bytes of any length, checked by the handler.

@@ -43,9 +43,9 @@ type ContactPost struct {
 	Nonce   string `json:"nonce"`
 	Name    string `json:"name"`
 	Email   string `json:"email"`
-	Subject string `json:"subject"`
+	Subject string `json:"subject,omitempty"`
 	Message string `json:"message"`
-	Website string `json:"website"` // the honeypot: a field that people do not see
+	Website string `json:"website,omitempty"` // the honeypot: a field that people do not see
 }
 
 func (m ContactPost) check() error {

@@ -18,7 +18,7 @@ import (
 // ofrepRequest is the body of both operations. context is what the SDK knows
 // of its user; only targetingKey counts here, and only a stranger's.
 type ofrepRequest struct {
-	Context map[string]any `json:"context"`
+	Context map[string]any `json:"context,omitempty"`
 }
 
 // ofrepFlag is a flag as the SDKs read it.

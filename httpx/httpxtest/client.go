@@ -170,6 +170,9 @@ func (c *Client) request(method, path string, body any) (*http.Request, error) {
 func (c *Client) check(r *http.Request, a *Answer) {
 	c.t.Helper()
 	route := c.server.table.route(r)
+	if err := a.remember(r, route); err != nil {
+		c.t.Error(err)
+	}
 	for _, fault := range a.faults(r, route, c.server.table.limited) {
 		c.t.Errorf("%s: %d: %s", a.request, a.Status, fault)
 	}

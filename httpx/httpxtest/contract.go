@@ -37,6 +37,7 @@ func (a *Answer) faults(r *http.Request, route *httpx.Route, limited bool) []str
 			}
 		}
 	}
+	faults = append(faults, a.requestFaults(r, route)...)
 	var tried []string
 	for _, declared := range route.Responses {
 		if declared.Status != a.Status {
@@ -80,6 +81,34 @@ func (a *Answer) commonFaults() []string {
 	return faults
 }
 
+// requestFaults holds a request that succeeded against the declared one: a
+// member that the document calls required and the server does not would make
+// every typed client send it.
+func (a *Answer) requestFaults(r *http.Request, route *httpx.Route) []string {
+	if route.Request == nil || a.Status >= 300 || r.Body != nil && r.GetBody == nil {
+		return nil // it was refused, or its body is a stream that is gone
+	}
+	if r.Body == nil {
+		if route.Optional {
+			return nil
+		}
+		return []string{"the request was taken, but its body is missing"}
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	faults := shapeFaults(text, route.Request, route)
+	for i := range faults {
+		faults[i] = "the request was taken, but its " + faults[i]
+	}
+	return faults
+}
+
 // responseFaults holds a success against one declared response.
 func (a *Answer) responseFaults(r *http.Request, declared httpx.Response) []string {
 	var faults []string
@@ -106,7 +135,7 @@ func (a *Answer) responseFaults(r *http.Request, declared httpx.Response) []stri
 	if r.Method == http.MethodHead {
 		return faults
 	}
-	return append(faults, shapeFaults(a.Body, declared.Body)...)
+	return append(faults, shapeFaults(a.Body, declared.Body, nil)...)
 }
 
 // problemFaults holds a refusal against RFC 9457 and against the problems

@@ -16,11 +16,12 @@ import (
 
 // shapeFaults holds a JSON text against the type of a zero value, stricter
 // than encoding/json: no unknown member, none missing, none twice, and null
-// only for pointers and interfaces, so never for an array.
-func shapeFaults(text []byte, zero any) []string {
+// only for pointers and interfaces, so never for an array. route is nil for an
+// answer; in a request to it what may be null may be missing.
+func shapeFaults(text []byte, zero any, route *httpx.Route) []string {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
-	s := shape{dec: dec}
+	s := shape{dec: dec, request: route != nil, sparse: route != nil && route.Sparse()}
 	s.value(reflect.TypeOf(zero), "#")
 	if len(s.faults) == 0 {
 		if _, err := dec.Token(); err != io.EOF {
@@ -31,8 +32,10 @@ func shapeFaults(text []byte, zero any) []string {
 }
 
 type shape struct {
-	dec    *json.Decoder
-	faults []string
+	dec     *json.Decoder
+	request bool
+	sparse  bool // at the top
+	faults  []string
 }
 
 func (s *shape) fault(pointer, format string, args ...any) {
@@ -40,21 +43,27 @@ func (s *shape) fault(pointer, format string, args ...any) {
 }
 
 var (
-	marshalerType = reflect.TypeFor[json.Marshaler]()
-	textType      = reflect.TypeFor[encoding.TextMarshaler]()
-	timeType      = reflect.TypeFor[time.Time]()
+	marshalerType   = reflect.TypeFor[json.Marshaler]()
+	unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
+	textType        = reflect.TypeFor[encoding.TextMarshaler]()
+	timeType        = reflect.TypeFor[time.Time]()
 )
 
 // value holds the next value against t; nil takes any.
 func (s *shape) value(t reflect.Type, pointer string) {
 	nullable := t == nil
+	if t != nil {
+		if optional, ok := reflect.Zero(t).Interface().(interface{ Of() reflect.Type }); ok {
+			t, nullable = optional.Of(), true
+		}
+	}
 	for t != nil && t.Kind() == reflect.Pointer {
 		t, nullable = t.Elem(), true
 	}
 	if t != nil && t.Kind() == reflect.Interface {
 		t, nullable = nil, true
 	}
-	if t == nil || t.Implements(marshalerType) || t.Implements(textType) || t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 {
+	if t == nil || s.request && reflect.PointerTo(t).Implements(unmarshalerType) || t.Implements(marshalerType) || t.Implements(textType) || t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 {
 		s.opaque(t, pointer, nullable)
 		return
 	}
@@ -150,6 +159,9 @@ func (s *shape) object(t reflect.Type, pointer string) {
 	}
 	s.dec.Token()
 	for _, field := range fields {
+		if s.request && field.Type.Kind() == reflect.Pointer || s.sparse && pointer == "#" {
+			continue
+		}
 		if !field.MayLack && !slices.Contains(seen, field.Name) {
 			s.fault(pointer, "lacks %q", field.Name)
 		}

@@ -23,9 +23,9 @@ type Event struct {
 	// may hold secrets.
 	Path string `json:"path"`
 	// Referrer is the URL of the page that led here; only its host is kept.
-	Referrer string `json:"referrer"`
+	Referrer string `json:"referrer,omitempty"`
 	// Title is taken for clients that send it, and not kept.
-	Title string `json:"title"`
+	Title string `json:"title,omitempty"`
 }
 
 var errOrigin = httpx.NewProblem(http.StatusForbidden, "origin_refused", "Requests from this origin are refused").

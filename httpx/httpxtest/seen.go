@@ -1,0 +1,86 @@
+package httpxtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"homebase/httpx"
+)
+
+// seen is where all test processes of a run add what their clients saw, so
+// that the run can tell which documented answers no test ever got. Without
+// the setting, as in a run of a few tests, nothing is kept. The file stays
+// open, for there are tests that use up all descriptors.
+var seen = struct {
+	sync.Mutex
+	file  *os.File
+	err   error
+	known map[string]bool
+}{known: map[string]bool{}}
+
+func init() {
+	if path := os.Getenv("HOMEBASE_TEST_SEEN"); path != "" {
+		seen.file, seen.err = os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	}
+}
+
+// remember adds an answer as a line "METHOD /pattern status", with the code
+// of a problem as a fourth word. What is appended is written as a whole, so
+// processes need no lock between them.
+func (a *Answer) remember(r *http.Request, route *httpx.Route) error {
+	if seen.file == nil || route == nil {
+		return seen.err
+	}
+	if method, _, _ := strings.Cut(route.Pattern, " "); method != r.Method && !route.Override {
+		return nil
+	}
+	var p Problem
+	if a.Status >= 400 {
+		if err := json.Unmarshal(a.Body, &p); err != nil {
+			return nil // check says so, where there should have been one
+		}
+	}
+	line := strings.TrimSpace(fmt.Sprintf("%s %d %s", route.Pattern, a.Status, p.Code)) + "\n"
+	seen.Lock()
+	defer seen.Unlock()
+	if seen.known[line] {
+		return nil
+	}
+	seen.known[line] = true
+	_, err := seen.file.WriteString(line)
+	return err
+}
+
+// Unseen are the documented answers of a table that are not among the lines
+// that the clients of a whole run remembered: each success of each route on
+// that route, and each problem that a route declares or implies on any route,
+// for most are answered in one place for many.
+func Unseen(routes []httpx.Route, lines string) (missing []string) {
+	known := map[string]bool{}
+	for line := range strings.Lines(lines) {
+		words := strings.Fields(line)
+		known[strings.Join(words[:min(3, len(words))], " ")] = true
+		if len(words) == 4 {
+			known[words[2]+" "+words[3]] = true
+		}
+	}
+	want := func(line string) {
+		if !known[line] {
+			known[line], missing = true, append(missing, line)
+		}
+	}
+	for i := range routes {
+		for _, r := range routes[i].Responses {
+			want(fmt.Sprint(routes[i].Pattern, " ", r.Status))
+		}
+		for _, p := range slices.Concat(routes[i].Problems, httpx.ImpliedProblems(&routes[i])) {
+			want(fmt.Sprint(p.Status, " ", p.Code))
+		}
+	}
+	return missing
+}
