@@ -63,7 +63,8 @@ func (l *Log) Run(ctx context.Context) {
 			l.drain(context.WithoutCancel(ctx), batch)
 			return
 		}
-		l.write(ctx, batch)
+		// Not cut off by the end: what is being written would be lost.
+		l.write(context.WithoutCancel(ctx), batch)
 		batch = batch[:0]
 	}
 }
