@@ -24,6 +24,7 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // Outcome says how an act ended.
@@ -104,6 +105,16 @@ func (l *Log) Record(ctx context.Context, q db.Querier, e Event) error {
 	}
 	_, err := db.Exec(ctx, q, insertEvent, l.row(e)...)
 	return err
+}
+
+// Queue is Record as a part of a batch that is sent in the act's transaction.
+func (l *Log) Queue(ctx context.Context, b *pgx.Batch, e Event) error {
+	e = e.complete(ctx)
+	if err := l.months.ensure(ctx, l.db, e.at); err != nil {
+		return err
+	}
+	b.Queue(insertEvent, l.row(e)...)
+	return nil
 }
 
 // eventColumns are those of insertEvent and row, in their order.

@@ -192,7 +192,8 @@ func (f *Files) adoptBytes(ctx context.Context, t *txn, owner uuid.UUID, row ite
 	if err := t.noteStored(ctx, feedChanged, owner, row.ID); err != nil {
 		return err
 	}
-	return f.audit.Record(ctx, t, audit.Event{Action: audit.FileChangedOutside, Target: row.ID})
+	t.audit(audit.Event{Action: audit.FileChangedOutside, Target: row.ID})
+	return nil
 }
 
 // roomFor reports whether something can be taken in at a place: the folder
@@ -246,7 +247,8 @@ func (f *Files) adoptMove(ctx context.Context, t *txn, owner uuid.UUID, row item
 			return stale, err
 		}
 	}
-	return adopted, f.audit.Record(ctx, t, audit.Event{Action: audit.FileMoved, Target: row.ID})
+	t.audit(audit.Event{Action: audit.FileMoved, Target: row.ID})
+	return adopted, nil
 }
 
 // adoptNew inserts the row of what was copied onto the disk. One with an id
@@ -321,5 +323,6 @@ func (f *Files) adoptNew(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 	if err := t.noteStored(ctx, what, owner, d.item.ID); err != nil {
 		return stale, err
 	}
-	return adopted, f.audit.Record(ctx, t, audit.Event{Action: action, Target: d.item.ID})
+	t.audit(audit.Event{Action: action, Target: d.item.ID})
+	return adopted, nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"homebase/audit"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -67,10 +68,11 @@ type change struct {
 type txn struct {
 	pgx.Tx
 	tree    tree
-	pending []record // of the owner, but for what this worker has published
-	records []record // to be written: kind, item, revision, ino, source, target
-	entries []entry  // to be told by the feed: type and item
-	used    int64    // bytes that the change adds to what the owner uses
+	pending []record      // of the owner, but for what this worker has published
+	records []record      // to be written: kind, item, revision, ino, source, target
+	entries []entry       // to be told by the feed: type and item
+	events  []audit.Event // to be recorded
+	used    int64         // bytes that the change adds to what the owner uses
 }
 
 // inTheWay reports whether a pending record has to go first: one of the same
@@ -83,6 +85,9 @@ func (t *txn) inTheWay(item uuid.UUID, paths ...string) bool {
 
 // add appends a redo record.
 func (t *txn) add(r record) { t.records = append(t.records, r) }
+
+// audit appends an event to those that the transaction will record.
+func (t *txn) audit(e audit.Event) { t.events = append(t.events, e) }
 
 // carryOut commits a change and makes the disk follow. ErrOutcomeUnknown says
 // that the resolver will find out what became of it; it calls undone if that
@@ -225,8 +230,8 @@ func (f *Files) queuePending(b *pgx.Batch, t *txn, owner uuid.UUID) {
 
 // settle moves the counters, gives the reservation up for the bytes
 // themselves, and writes the redo records and the entries of the feed, both
-// numbered from the seq of before. The xid says later whether a COMMIT whose
-// answer was lost took place.
+// numbered from the seq of before, and the audit events. The xid says later
+// whether a COMMIT whose answer was lost took place.
 func (f *Files) settle(ctx context.Context, t *txn, c change) (xid string, err error) {
 	var b pgx.Batch
 	b.Queue(`-- name: files.SettleTree
@@ -258,6 +263,11 @@ func (f *Files) settle(ctx context.Context, t *txn, c change) (xid string, err e
 		b.Queue(insertRecord, r.row()...).QueryRow(func(row pgx.Row) error { return row.Scan(&xid) })
 	}
 	t.queueEntries(&b, c.owner)
+	for _, e := range t.events {
+		if err := f.audit.Queue(ctx, &b, e); err != nil {
+			return "", err
+		}
+	}
 	return xid, t.SendBatch(ctx, &b).Close()
 }
 

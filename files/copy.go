@@ -273,7 +273,8 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 		if err := f.addMove(t, it.item, kindMove, top, diskPath(owner, it.path)); err != nil {
 			return err
 		}
-		return f.audit.Record(ctx, t, audit.Event{Action: audit.FolderCreated, Target: it.ID})
+		t.audit(audit.Event{Action: audit.FolderCreated, Target: it.ID})
+		return nil
 	}}
 	err = f.carryOut(ctx, c, drop)
 	if err != nil && !errors.Is(err, db.ErrOutcomeUnknown) && !errors.Is(err, errUnpublished) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -276,4 +277,30 @@ func TestEvents_IdleListenersDoNotAskTheDatabase(t *testing.T) {
 	for i := 0; i < len(streams); i += len(clients) {
 		streams[i].want(t, "created /documents/b")
 	}
+}
+
+func TestEvents_ManyFirstListenersMakeTheTreeOnce(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	const many = 100
+	var n int64
+	for i := range 3 { // a worker that was not let run for seconds asks more
+		c, _ := h.member(t, strconv.Itoa(i)+"@example.com")
+		c.Do("GET", "/auth/me", nil).Want(t, 200)
+		before := h.DB.Stat().AcquireCount()
+		var openings sync.WaitGroup
+		for range many {
+			openings.Go(func() {
+				if a := c.Do("HEAD", "/files/events", nil); a.Status != 200 {
+					t.Errorf("%d: %s", a.Status, a.Body)
+				}
+			})
+		}
+		openings.Wait()
+		// One makes the tree, which takes a few, and is announced.
+		if n = h.DB.Stat().AcquireCount() - before; n < many+20 {
+			return
+		}
+	}
+	t.Errorf("%d openings took %d questions", many, n)
 }

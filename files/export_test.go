@@ -2,6 +2,7 @@ package files
 
 import (
 	"archive/zip"
+	"context"
 	"strconv"
 	"strings"
 	"testing"
@@ -72,4 +73,13 @@ func (f *Files) ExplainSearch(t testing.TB, owner, q string) (plans []map[string
 	sql, args := c.query()
 	explain(sql, args...)
 	return plans
+}
+
+// Resolve asks what became of a change of an owner whose COMMIT got no answer,
+// and reports whether it came to nothing.
+func (f *Files) Resolve(ctx context.Context, owner, xid string) (undone bool) {
+	r := record{owner: uuid.MustParse(owner), op: newID(), kind: kindPut, item: newID(), revision: 1, ino: 1,
+		source: stagingFolder + "/none", target: usersFolder + "/" + owner + "/documents/none"}
+	f.resolve(ctx, r.op, &ownOp{records: []record{r}, xid: xid, undone: func(context.Context) { undone = true }})
+	return undone
 }

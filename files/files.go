@@ -128,7 +128,7 @@ func New(c Config) *Files {
 		minFree: c.MinFree, quota: c.DefaultQuota, uploadExpiry: c.UploadExpiry, trashRetention: c.TrashRetention,
 		places:     places{owners: map[uuid.UUID]*place{}},
 		drawing:    places{owners: map[uuid.UUID]*place{}},
-		roots:      roots{known: map[uuid.UUID]uuid.UUID{}},
+		roots:      roots{known: map[uuid.UUID]uuid.UUID{}, asks: places{owners: map[uuid.UUID]*place{}}},
 		own:        ownOps{ops: map[uuid.UUID]*ownOp{}},
 		holders:    holders{held: map[uuid.UUID]*holder{}},
 		hub:        newHub(),

@@ -109,9 +109,7 @@ func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, names []string
 			}
 			t.add(record{kind: kindMkdir, item: deepest.ID, revision: deepest.Revision, target: at})
 			t.note(feedCreated, last)
-			if err := f.audit.Record(ctx, t, audit.Event{Action: audit.FolderCreated, Target: deepest.ID}); err != nil {
-				return err
-			}
+			t.audit(audit.Event{Action: audit.FolderCreated, Target: deepest.ID})
 		}
 		last = placed{deepest, joinNames(names)}
 		return nil

@@ -99,7 +99,8 @@ func (f *Files) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, 
 			return err
 		}
 		t.note(feedMoved, it)
-		return f.audit.Record(ctx, t, audit.Event{Action: audit.FileMoved, Target: id})
+		t.audit(audit.Event{Action: audit.FileMoved, Target: id})
+		return nil
 	}}
 	err = f.carryOut(ctx, c, func(context.Context) {})
 	return it, err

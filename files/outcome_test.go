@@ -230,3 +230,21 @@ func TestPublish_ThatFailsIsServedFromStagingAndTriedAgain(t *testing.T) {
 	h.settled(t)
 	wantFile(t, h.place(id, "documents", "a.txt"), []byte("new"))
 }
+
+// A PostgreSQL that crashed before the transaction reached its log gives the
+// xid away again.
+func TestCommit_WithoutAnswerIsJudgedByItsRecordNotByAnXidOfAnother(t *testing.T) {
+	t.Parallel()
+	h := start(t, silent)
+	_, id := h.member(t, "ann@example.com")
+	xid, err := db.One(t.Context(), h.DB, db.Value[string], "SELECT pg_current_xact_id()::text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, err := db.One(t.Context(), h.DB, db.Value[string], "SELECT pg_xact_status($1::text::xid8)", xid); err != nil || status != "committed" {
+		t.Fatalf("%s: %v", status, err)
+	}
+	if !h.files.Resolve(t.Context(), id, xid) {
+		t.Error("a change of which there is no record was taken for committed")
+	}
+}

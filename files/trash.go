@@ -123,7 +123,8 @@ func (f *Files) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) e
 			return err
 		}
 		t.note(feedTrashed, it)
-		return f.audit.Record(ctx, t, audit.Event{Action: audit.FileDeleted, Target: id})
+		t.audit(audit.Event{Action: audit.FileDeleted, Target: id})
+		return nil
 	}}
 	return f.carryOut(ctx, c, func(context.Context) {})
 }
@@ -183,7 +184,8 @@ func (f *Files) restore(w http.ResponseWriter, r *http.Request, v visit) error {
 			return err
 		}
 		t.note(feedRestored, it)
-		return f.audit.Record(ctx, t, audit.Event{Action: audit.FileRestored, Target: id})
+		t.audit(audit.Event{Action: audit.FileRestored, Target: id})
+		return nil
 	}}
 	if err := f.carryOut(r.Context(), c, func(context.Context) {}); err != nil {
 		return err

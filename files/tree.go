@@ -38,6 +38,7 @@ var firstFolders = []string{"documents", "images", "backups"}
 type roots struct {
 	mu    sync.Mutex
 	known map[uuid.UUID]uuid.UUID
+	asks  places // one request of an owner at a time looks
 }
 
 const mostRoots = 10_000
@@ -61,6 +62,15 @@ func (r *roots) put(owner, root uuid.UUID) {
 // rootOf is the id of an owner's root folder. The tree is made at the
 // owner's first touch of a file route.
 func (f *Files) rootOf(ctx context.Context, owner uuid.UUID) (uuid.UUID, error) {
+	if id, ok := f.roots.get(owner); ok {
+		return id, nil
+	}
+	// A page that is opened for the first time sends many requests at once.
+	leave, err := f.roots.asks.take(ctx, owner, commitTimeout)
+	if err != nil {
+		return uuid.UUID{}, err
+	}
+	defer leave()
 	if id, ok := f.roots.get(owner); ok {
 		return id, nil
 	}
@@ -114,7 +124,8 @@ func (f *Files) plant(ctx context.Context, owner uuid.UUID) error {
 			t.add(record{kind: kindMkdir, item: it.ID, revision: it.Revision, target: path.Join(ownerPath(owner), name)})
 			t.note(feedCreated, placed{it, "/" + name})
 		}
-		return f.audit.Record(ctx, t, audit.Event{Action: audit.FolderCreated, Target: t.tree.root})
+		t.audit(audit.Event{Action: audit.FolderCreated, Target: t.tree.root})
+		return nil
 	}}
 	err = f.carryOut(ctx, c, func(context.Context) {})
 	if errors.Is(err, errUnpublished) {

@@ -336,5 +336,6 @@ func (f *Files) writeFile(ctx context.Context, t *txn, s *staged, at spot, decla
 	if event.Target = it.ID; s.share != uuid.Nil {
 		event.Action, event.Details = audit.ShareDropped, map[string]string{"share": s.share.String()}
 	}
-	return it, f.audit.Record(ctx, t, event)
+	t.audit(event)
+	return it, nil
 }
