@@ -83,14 +83,14 @@ function enter() {
   usage().catch(() => {})
   notices()
   unfinished(api)
-  route()
+  return route()
 }
 
 bar.querySelector('nav').append(...places.map(([name, picture, words]) => el('a', { href: `#/${name}` }, icon(picture), el('span', {}, words))),
   button('out', 'Sign out', () => api.signOut(), { kind: 'plain' }))
 api.addEventListener('signin', enter)
 api.addEventListener('signout', route)
-addEventListener('hashchange', route)
+addEventListener('hashchange', () => route().then(() => document.querySelector('dialog') ? ?? main.focus()))
 // What a click started and the server refused is told, whoever started it.
 addEventListener('unhandledrejection', (event) => {
   if (event.reason?.name === 'Problem') say(event.reason.message)
@@ -98,5 +98,11 @@ addEventListener('unhandledrejection', (event) => {
 })
 // Where HOMEBASE_ACCOUNT_URL names this page, mail's links end here.
 if (location.hash.startsWith('#action=')) location.replace(`account.html${location.hash}`)
-else if (await api.start()) enter()
-else route()
+else {
+  try {
+    await (await api.start() ? enter() : route())
+  } catch (problem) {
+    main.replaceChildren(el('div.centre', {}, el('section.card.small', { role: 'alert' }, el('h1', {}, 'Not now'), el('p', {}, problem.message),
+      button('restore', 'Try again', () => location.reload(), { kind: 'main' }))))
+  }
+}

@@ -76,7 +76,8 @@ export function open(title, fill, { kind = '', tools = [] } = {}) {
     dialog.addEventListener('close', () => { dialog.remove(); done(result) })
     document.body.append(dialog)
     dialog.showModal()
-    dialog.querySelector('.content input:not([type=checkbox]), .content .main, .content .danger')?.focus()
+    // What has to be filled in, else what is most likely wanted.
+    ;(dialog.querySelector('.content input:required') ?? dialog.querySelector('.content .main, .content .danger'))?.focus()
   })
 }
 

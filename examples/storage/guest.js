@@ -49,10 +49,10 @@ async function folder(path, cursor = null, before = []) {
   el('div.tools', {}, el('a.main', { href: download(here, 'archive') }, icon('download'), 'Download all'))),
   el('ul.list', { 'aria-label': 'Files and folders' }, items.length ? items.map((item) => {
     const inside = [el(`span.picture.${pictureOf(item)}`, {}, icon(pictureOf(item))), el('span.name', {}, item.name),
-      el('span.facts', {}, item.type === 'file' ? `${bytes(item.size)} · ${when(item.updated_at)}` : '')]
+      item.type === 'file' && el('span.facts', {}, `${bytes(item.size)} · ${when(item.updated_at)}`)]
     return el('li', {}, item.type === 'folder' ? button(null, inside, () => open([...path, item]), { kind: 'open' }) : el('a.open', { href: download(item) }, inside, icon('download')))
   }) : el('li.nothing', {}, icon('folder'), el('p', {}, 'This folder is empty.'))),
-  page.next_cursor && button(null, 'Show more', () => folder(path, page.next_cursor, items).catch(sorry), { kind: 'wide' }))
+  ...page.next_cursor ? [button(null, 'Show more', () => folder(path, page.next_cursor, items).catch(sorry), { kind: 'wide' })] : [])
 }
 
 // drop takes files and shows none of those that are there.
@@ -70,7 +70,7 @@ function drop(most) {
 // put sends one file; XMLHttpRequest tells how far it is.
 function put(file, most, list) {
   const meter = el('progress', { max: file.size || 1, value: 0, 'aria-label': file.name }), facts = el('span.facts', {}, bytes(file.size))
-  list.append(el('li', {}, el('span.open', {}, el('span.name', {}, file.name), meter, facts)))
+  list.append(el('li', {}, el('span.open', {}, el('span.picture', {}, icon('file')), el('span.name', {}, file.name), facts, meter)))
   return new Promise((done, fail) => {
     if (file.size > most) throw new Problem({ detail: `“${file.name}” is larger than ${bytes(most)}.` })
     const request = new XMLHttpRequest()

@@ -12,7 +12,7 @@ function terms(share) {
   return [
     share.mode === 'drop' ? 'Others put files here' : 'Others read it',
     share.has_password && 'with a password', share.expires_at && `until ${when(share.expires_at)}`,
-    share.mode === 'read' && (share.max_downloads ? `${share.downloads} of ${share.max_downloads} downloads` : `${share.downloads} downloads`),
+    share.mode === 'read' && `downloaded ${share.downloads}${share.max_downloads ? ` of ${share.max_downloads}` : ''} times`,
   ].filter(Boolean).join(' · ')
 }
 

@@ -108,6 +108,7 @@ function summary() {
   const all = [...uploads.keys()], done = all.filter(({ state }) => state === 'done').length
   const going = all.filter(({ state }) => !['done', 'cancelled', 'failed'].includes(state)).length
   list()
+  panel.querySelector('header button').hidden = going > 0
   panel.querySelector('h2 span').textContent = going ? `Uploading ${all.length - going + 1} of ${all.length}` : `${done} uploaded`
 }
 
