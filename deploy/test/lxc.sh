@@ -113,7 +113,7 @@ load() {
 	while [ ! -e "$work/stop" ]; do
 		ask "${several[@]}" "$API/files/content/documents/film.mp4#[1-25]"
 		ask "${several[@]}" -T "$work/small" "$API/files/content/documents/load-$1-[1-25]"
-	done >>"$work/load.$1" 2>&1 || true
+	done >>"$work/load.$1" 2>/dev/null || true
 }
 # under_load COMMAND…: not one request may fail.
 under_load() {
