@@ -53,6 +53,7 @@ leave() {
 	if [ $rc != 0 ] && [ $up = yes ]; then inside journalctl -u homebase -n 20 --no-pager || true; fi
 	[ $up = no ] || lxc-stop -P "$work/lxc" -n hb -k || true
 	umount "$work/data" "$work/new" 2>/dev/null || true
+	rmdir /sys/fs/cgroup/*/lxc.pivot 2>/dev/null || true
 	exit $rc
 }
 trap leave EXIT
