@@ -131,7 +131,9 @@ func (p *Projects) rolesCommand(ctx context.Context, sh *db.Shell, args []string
 	}
 	fmt.Fprintln(sh.Stdout, "-- Run this as a superuser, then: homebase migrate")
 	for _, role := range missing {
-		fmt.Fprintf(sh.Stdout, "CREATE ROLE %s NOLOGIN;\nGRANT %s TO %s;\n", role, role, pgx.Identifier{login}.Sanitize())
+		// A role may be there without the grant: it is left by a database that was here before.
+		const sql = "DO $$ BEGIN CREATE ROLE %s NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;\nGRANT %s TO %s;\n"
+		fmt.Fprintf(sh.Stdout, sql, role, role, pgx.Identifier{login}.Sanitize())
 	}
 	return nil
 }

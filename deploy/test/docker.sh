@@ -18,6 +18,7 @@ engine=$!
 leave() {
 	rc=$?
 	[ $rc = 0 ] || for id in $(docker ps -aq); do docker inspect -f '{{.Name}} {{.State.Status}}' "$id" && docker logs --tail 20 "$id"; done
+	docker rm -f proxy >/dev/null 2>&1 || true
 	compose down -v -t 5 >/dev/null 2>&1 || true
 	kill $engine
 	wait $engine || true

@@ -53,6 +53,7 @@ leave() {
 	if [ $rc != 0 ] && [ $up = yes ]; then inside journalctl -u homebase -n 20 --no-pager || true; fi
 	[ $up = no ] || lxc-stop -P "$work/lxc" -n hb -k || true
 	umount "$work/data" "$work/new" 2>/dev/null || true
+	rmdir /sys/fs/cgroup/*/lxc.pivot 2>/dev/null || true
 	exit $rc
 }
 trap leave EXIT
@@ -113,7 +114,7 @@ load() {
 	while [ ! -e "$work/stop" ]; do
 		ask "${several[@]}" "$API/files/content/documents/film.mp4#[1-25]"
 		ask "${several[@]}" -T "$work/small" "$API/files/content/documents/load-$1-[1-25]"
-	done >>"$work/load.$1" 2>&1 || true
+	done >>"$work/load.$1" 2>/dev/null || true
 }
 # under_load COMMAND…: not one request may fail.
 under_load() {
