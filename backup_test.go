@@ -157,8 +157,9 @@ func TestBackup_TakenDuringHeavyWritingRestoresToWhatItNames(t *testing.T) {
 	for what, sql := range map[string]string{
 		"owners whose usage is another than the sum": `SELECT count(*) FROM trees t WHERE t.reserved <> 0 OR
 			t.used <> (SELECT coalesce(sum(i.size), 0) FROM items i WHERE i.owner_id = t.owner_id)`,
-		"records of workers of then": `SELECT count(*) FROM file_ops`,
-		"sessions of then":           `SELECT count(*) FROM sessions WHERE revoked_at IS NULL`,
+		"folders that look like files": `SELECT count(*) FROM items WHERE kind = 0 AND (sha256 IS NOT NULL OR mtime IS NOT NULL)`,
+		"records of workers of then":   `SELECT count(*) FROM file_ops`,
+		"sessions of then":             `SELECT count(*) FROM sessions WHERE revoked_at IS NULL`,
 	} {
 		if n, err := db.One(t.Context(), d, db.Value[int64], sql); err != nil || n != 0 {
 			t.Errorf("%d %s, %v", n, what, err)

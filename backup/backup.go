@@ -119,14 +119,14 @@ func (b *Backup) command(ctx context.Context, sh *db.Shell, args []string) error
 
 // add makes a restore point.
 func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool, keep int) error {
+	if err := sh.Connect(ctx); err != nil { // first: the outbox of mail is there
+		return err
+	}
 	st, err := openStore(dir, true)
 	if err != nil {
 		return err
 	}
 	defer st.close()
-	if err := sh.Connect(ctx); err != nil {
-		return err
-	}
 	if err := b.DB.Migrated(ctx, b.Schemas["public"]); err != nil {
 		return fmt.Errorf("back up with the release that the database belongs to, or run homebase migrate: %w", err)
 	}
@@ -192,11 +192,16 @@ func (st *store) collect(ctx context.Context, s *files.Snapshot, m *Manifest, li
 	defer out.abort()
 	from, to := json.NewDecoder(draft), json.NewEncoder(out)
 	var done int64
+	asked := time.Now()
 	for {
 		var f file
 		err := from.Decode(&f)
 		if errors.Is(err, io.EOF) {
 			break
+		}
+		if err == nil && time.Since(asked) > time.Minute {
+			asked = time.Now()
+			err = s.Kept(ctx) // rather fail now than after hours
 		}
 		if err == nil {
 			err = st.take(ctx, s, &f)

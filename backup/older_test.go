@@ -144,7 +144,7 @@ func TestRestore_ABackupOfAnOlderSchemaComesUpToThisOne(t *testing.T) {
 	if err != nil || string(got) != "kept since the sixth step\n" {
 		t.Errorf("the file holds %q, %v", got, err)
 	}
-	type row struct{ feedFrom, used, reserved, open, worker int64 }
+	type row struct{ feedFrom, used, reserved, open int64 }
 	r, err := db.One(t.Context(), d, func(row0 pgx.Row) (r row, err error) {
 		err = row0.Scan(&r.feedFrom, &r.used, &r.reserved, &r.open)
 		return r, err

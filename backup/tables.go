@@ -34,22 +34,21 @@ func (b *Backup) dump(ctx context.Context, st *store, s *files.Snapshot, m *Mani
 	if _, err := db.Exec(ctx, s, plain); err != nil {
 		return err
 	}
-	oids, err := m.describe(ctx, s.Conn)
-	if err != nil {
+	if err := m.describe(ctx, s.Conn); err != nil {
 		return err
 	}
 	for i := range m.Tables {
 		if err := st.dumpTable(ctx, s.Conn, &m.Tables[i]); err != nil {
 			return fmt.Errorf("table %s: %w", m.Tables[i].Table, err)
 		}
-		line.show("tables", int64(i), int64(len(oids)))
+		line.Show("table %d of %d", i+1, len(m.Tables))
 	}
 	draft, err := st.create(draftName)
 	if err != nil {
 		return err
 	}
 	defer draft.abort()
-	if _, err := db.Exec(ctx, s, `SET search_path TO public`); err != nil {
+	if _, err = db.Exec(ctx, s, `SET search_path TO public`); err != nil {
 		return err
 	}
 	to := json.NewEncoder(draft)
@@ -71,7 +70,7 @@ func (b *Backup) dump(ctx context.Context, st *store, s *files.Snapshot, m *Mani
 }
 
 // describe fills the manifest from the catalogue of the snapshot.
-func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) (oids []uint32, err error) {
+func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) error {
 	const tables = `-- name: backup.Tables
 		SELECT c.oid, n.nspname, c.relname, coalesce(p.relname, ''), coalesce(pg_get_expr(c.relpartbound, c.oid), ''),
 		       (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
@@ -93,19 +92,20 @@ func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) (oids []uint32,
 		return d, err
 	}, tables)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// What a row refers to comes first; the schema has no circles.
+	var added []uint32
 	var add func(oid uint32)
 	add = func(oid uint32) {
 		for _, d := range list {
-			if d.oid != oid || slices.Contains(oids, oid) {
+			if d.oid != oid || slices.Contains(added, oid) {
 				continue
 			}
 			for _, needed := range d.needs {
 				add(needed)
 			}
-			oids = append(oids, oid)
+			added = append(added, oid)
 			m.Tables = append(m.Tables, d.table)
 		}
 	}
@@ -120,7 +120,7 @@ func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) (oids []uint32,
 			return s, err
 		}, `SELECT number, title, hash FROM `+name(d.table)+` ORDER BY number`)
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	m.Sequences, err = db.All(ctx, conn, func(row pgx.Row) (s Sequence, err error) {
@@ -130,11 +130,11 @@ func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) (oids []uint32,
 		SELECT q.schemaname, q.sequencename, q.last_value FROM pg_sequences q
 		 WHERE q.last_value IS NOT NULL AND (q.schemaname = 'public' OR q.schemaname LIKE 'app\_%') ORDER BY 1, 2`)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	m.Fingerprint, err = db.One(ctx, conn, db.Value[[]byte], `-- name: backup.Fingerprint
 		SELECT secret_fingerprint FROM public.instance`)
-	return oids, err
+	return err
 }
 
 func name(t Table) string { return pgx.Identifier{t.Schema, t.Table}.Sanitize() }
@@ -203,7 +203,7 @@ func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schem
 		if err := st.loadTable(ctx, tx, t); err != nil {
 			return fmt.Errorf("table %s: %w", t.Table, err)
 		}
-		line.show("tables", int64(i), int64(len(m.Tables)))
+		line.Show("table %d of %d", i+1, len(m.Tables))
 	}
 	for _, s := range m.Sequences {
 		_, err := db.Exec(ctx, tx, `-- name: backup.SetSequence

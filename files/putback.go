@@ -115,10 +115,12 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 			err = setTimes(entry, time.Unix(0, s.MTime))
 		}
 	}
-	if err != nil {
-		return s, errors.Join(err, closeIf(entry))
+	if entry != nil {
+		defer entry.Close()
 	}
-	defer entry.Close()
+	if err != nil {
+		return s, err
+	}
 	info, err := entry.Stat()
 	if err != nil {
 		return s, err
@@ -139,13 +141,6 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 	return s, errors.Join(err, mark(entry, s.ID, sum, info))
 }
 
-func closeIf(f *os.File) error {
-	if f == nil {
-		return nil
-	}
-	return f.Close()
-}
-
 // Describe writes what Put returned to the rows, and what somebody changed
 // past the API to its owner's ledger.
 func (p *Putting) Describe(ctx context.Context, q db.Querier, list []Stored) error {
@@ -159,7 +154,10 @@ func (p *Putting) Describe(ctx context.Context, q db.Querier, list []Stored) err
 		      FROM (SELECT owner_id, sum(more) AS more FROM put WHERE more <> 0 GROUP BY owner_id) AS m
 		     WHERE t.owner_id = m.owner_id
 		)
-		UPDATE items i SET ino = p.ino, mtime = p.mtime, size = p.size, sha256 = p.sha256 FROM put p WHERE i.id = p.id`
+		UPDATE items i
+		   SET ino = p.ino, size = p.size,
+		       mtime = CASE WHEN i.kind = 1 THEN p.mtime END, sha256 = CASE WHEN i.kind = 1 THEN p.sha256 END
+		  FROM put p WHERE i.id = p.id`
 	ids, inos, mtimes := make([]uuid.UUID, len(list)), make([]int64, len(list)), make([]int64, len(list))
 	sizes, sums := make([]int64, len(list)), make([][]byte, len(list))
 	for i, s := range list {
