@@ -69,6 +69,33 @@ func TestContract_EveryAnswerWasSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, line := range httpxtest.Unseen(routes, string(lines)) {
-		t.Errorf("no test got %s", line)
+		if _, elsewhere := seenElsewhere[line]; !elsewhere {
+			t.Errorf("no test got %s", line)
+		}
 	}
+}
+
+// seenElsewhere are answers that are tested without the client that remembers
+// them: on a bare connection, or by the one program that may ask for them.
+var seenElsewhere = map[string]string{
+	"400 invalid_body":       "httpx: a body that breaks the framing of HTTP",
+	"408 request_timeout":    "httpx: a body that trickles",
+	"GET /system/probe 200":  "system: the doctor alone knows the token",
+	"POST /system/probe 200": "system: the doctor alone knows the token",
+}
+
+// TestServe_OperatorsReadTheRecordTheJobsAndTheDisk on the built program.
+func TestServe_OperatorsReadTheRecordTheJobsAndTheDisk(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	admin := s.signIn(t, "operator@example.com")
+	for _, path := range []string{"/audit/events", "/audit/events/export", "/audit/me", "/audit/seals", "/system/jobs", "/system/storage"} {
+		if a := admin.Do("GET", path, nil).Want(t, 200); len(a.Body) == 0 {
+			t.Errorf("%s says nothing", path)
+		}
+	}
+	for _, path := range []string{"/audit/events", "/audit/me", "/audit/seals"} {
+		admin.Do("GET", path+"?cursor=x", nil).WantProblem(t, 400, "invalid_cursor")
+	}
+	admin.Do("GET", "/audit/events?from=yesterday", nil).WantProblem(t, 400, "invalid_parameter")
 }

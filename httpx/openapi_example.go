@@ -26,7 +26,11 @@ func (c *contract) exampleOf(schema object, component, name string) any {
 			return exampleWords[key]
 		}
 	}
+	self := "#/components/schemas/" + component // a type that holds itself ends here
 	if either, ok := schema["anyOf"].([]object); ok {
+		if either[0]["$ref"] == self {
+			return nil
+		}
 		return c.exampleOf(either[0], component, name)
 	}
 	switch {
@@ -34,6 +38,8 @@ func (c *contract) exampleOf(schema object, component, name string) any {
 		return c.exampleObject(schema, component)
 	case kinds[0] == "boolean":
 		return true
+	case kinds[0] == "array" && schema["items"].(object)["$ref"] == self:
+		return []any{}
 	case kinds[0] == "array":
 		return []any{c.exampleOf(schema["items"].(object), component, strings.TrimSuffix(name, "s"))}
 	case kinds[0] != "string":

@@ -266,6 +266,22 @@ func TestSlugs_AreUniqueAndOldOnesStillArrive(t *testing.T) {
 	rm.add(t, "projects", object{"title": "x", "slug": "size"})
 }
 
+func TestReads_AreNotRepeatedToWhoHasThem(t *testing.T) {
+	t.Parallel()
+	rm := start(t)
+	paths := []string{"/portfolio/profile", "/portfolio/resume.json"}
+	for kind, fields := range map[string]object{
+		"projects": {"title": "One"}, "skills": {"name": "Go"}, "experience": {"organization": "One"}, "education": {"institution": "One"},
+	} {
+		fields["status"] = "published"
+		paths = append(paths, "/portfolio/"+kind, "/portfolio/"+kind+"/"+rm.add(t, kind, fields)["id"].(string))
+	}
+	for _, path := range paths {
+		a := rm.Client(t).Do("GET", path, nil).Want(t, 200)
+		rm.Client(t).Do("GET", path, nil, httpxtest.WithHeader("If-None-Match", a.Header.Get("ETag"))).Want(t, 304)
+	}
+}
+
 func TestProjects_AreFilteredByTagAndFeatured(t *testing.T) {
 	t.Parallel()
 	rm := start(t)
@@ -312,6 +328,7 @@ func TestDrafts_AreSeenByWritersAndThroughALinkOnly(t *testing.T) {
 	if !bytes.Contains(seen.Body, []byte("Secret")) || seen.Header.Get("Cache-Control") != "private, no-store" {
 		t.Errorf("the link shows %s with %q", seen.Body, seen.Header.Get("Cache-Control"))
 	}
+	rm.Client(t).DoAt("GET", link.Path, nil, httpxtest.WithHeader("If-None-Match", seen.Header.Get("ETag"))).Want(t, 304)
 	if left := time.Until(link.ExpiresAt); left < 6*24*time.Hour || left > 7*24*time.Hour {
 		t.Errorf("the link lives for %v", left)
 	}

@@ -35,13 +35,13 @@ func TestContract_DescribesWhatTheTableSays(t *testing.T) {
 	for _, want := range []string{
 		`"openapi":"3.1.0"`,
 		`"/cups/{id}/marks/{mark}":{"patch":{"description":"Access: cups:write, recent.","operationId":"patchCupsByIdMarksByMark"`,
-		`{"in":"query","name":"limit","schema":{"default":50,"minimum":1,"type":"integer"}}`,
+		`{"example":50,"in":"query","name":"limit","schema":{"default":50,"minimum":1,"type":"integer"}}`,
 		`"security":[{"cookie":[]},{"bearer":[]}],"summary":"Marks a cup"`,
-		`"application/merge-patch+json":{"schema":{"$ref":"#/components/schemas/System_testWishInput"}}`,
+		`"application/merge-patch+json":{"examples":{"typical":{"$ref":"#/components/examples/System_testWishInput"}},"schema":{"$ref":"#/components/schemas/System_testWishInput"}}`,
 		`"System_testWishInput":{"additionalProperties":false,"properties":{"count":{"type":["integer","null"]},"name":{"type":"string"},"note":{"type":["string","null"]},"parts":{"items":{"$ref":"#/components/schemas/System_testWishInput"},"type":"array"}`,
 		`"required":["name"]`,
 		`"System_testWishList":{"properties":{"items":{"items":{"$ref":"#/components/schemas/System_testWish"},"type":"array"},"next_cursor":{"type":["string","null"]}},"required":["items","next_cursor"],"type":"object"}`,
-		`"409-3f59bac2":{"content":{"application/problem+json":{"schema":{"allOf":[{"$ref":"#/components/schemas/Problem"},{"properties":{"code":{"enum":["cupboard_full"]}}}]}}},"description":"Conflict"}`,
+		`"409-3f59bac2":{"content":{"application/problem+json":{"example":{"type":"urn:homebase:problem:cupboard_full","title":"The cupboard is full","status":409,"code":"cupboard_full","request_id":"5f0c1e9a7b3d4c2e"},"schema":{"allOf":[{"$ref":"#/components/schemas/Problem"},{"properties":{"code":{"enum":["cupboard_full"]}}}]}}},"description":"Conflict"}`,
 		`"enum":["forbidden","origin_refused","origin_required","reauthentication_required"`,
 		`"Retry-After"`,
 	} {
