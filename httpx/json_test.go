@@ -35,10 +35,10 @@ type input struct {
 	Any    any                        `json:"any,omitempty"`
 	Note   *string                    `json:"note,omitempty"`
 	ID     uuid.UUID                  `json:"id,omitempty"`
-	At     time.Time                  `json:"at,omitempty"`
-	Parent httpx.Optional[uuid.UUID]  `json:"parent,omitempty"`
-	Title  httpx.Optional[string]     `json:"title,omitempty"`
-	Where  httpx.Optional[*time.Time] `json:"where,omitempty"`
+	At     time.Time                  `json:"at,omitzero"`
+	Parent httpx.Optional[uuid.UUID]  `json:"parent,omitzero"`
+	Title  httpx.Optional[string]     `json:"title,omitzero"`
+	Where  httpx.Optional[*time.Time] `json:"where,omitzero"`
 	Data   []byte                     `json:"data,omitempty"`
 	Hidden string                     `json:"-"`
 }
