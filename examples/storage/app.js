@@ -90,7 +90,7 @@ bar.querySelector('nav').append(...places.map(([name, picture, words]) => el('a'
   button('out', 'Sign out', () => api.signOut(), { kind: 'plain' }))
 api.addEventListener('signin', enter)
 api.addEventListener('signout', route)
-addEventListener('hashchange', () => route().then(() => document.querySelector('dialog') ? ?? main.focus()))
+addEventListener('hashchange', () => route().then(() => document.querySelector('dialog') || main.focus()))
 // What a click started and the server refused is told, whoever started it.
 addEventListener('unhandledrejection', (event) => {
   if (event.reason?.name === 'Problem') say(event.reason.message)
