@@ -152,10 +152,10 @@ for (const stranger of strangers.map((name) => `https://${name}`)) {
       ['/auth/login', 'text/plain', { '{"email":"eve@example.com","password":"': '"}' }],
       ['/files/folders', 'text/plain', { '{"path":"/forged","x":"': '"}' }],
     ]) {
-      await evil.goto(`${stranger}/`)
+      const forger = await visit(person, `${stranger}/`)
       const [answer] = await Promise.all([
-        evil.waitForResponse((response) => response.url().startsWith(site.api)),
-        evil.evaluate(({ action, enctype, fields }) => {
+        forger.waitForResponse((response) => response.url().startsWith(site.api)),
+        forger.evaluate(({ action, enctype, fields }) => {
           const form = Object.assign(document.createElement('form'), { method: 'POST', action, enctype })
           for (const [name, value] of Object.entries(fields)) form.append(Object.assign(document.createElement('input'), { name, value }))
           document.body.append(form)
@@ -163,6 +163,7 @@ for (const stranger of strangers.map((name) => `https://${name}`)) {
         }, { action: `${site.api}/api/v1${path}`, enctype, fields }),
       ])
       assert.ok([401, 403, 415].includes(answer.status()), `${path}: ${answer.status()}`)
+      await forger.close()
     }
     assert.equal((await call(own, '/auth/me')).email, site.email)
     assert.equal(await call(own, '/files/lookup?path=/forged'), 404)

@@ -129,6 +129,7 @@ export async function start({ settings = {} } = {}) {
       for (const path of [dir, cluster]) if (path) rmSync(path, { recursive: true, force: true })
     },
   }
+  process.once('SIGTERM', () => site.stop().then(() => process.exit(1))) // a run that takes too long
   try {
     for (let i = 0; !(await fetch(`${site.inside}/system/ready`).catch(() => ({}))).ok; i++) {
       if (i === 150 || server.exitCode !== null) throw new Error(`the server did not start: ${log}`)
