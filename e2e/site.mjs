@@ -12,6 +12,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const names = { api: 'api.site.test', portfolio: 'portfolio.site.test', storage: 'storage.site.test' }
+// Others have pages too: one below the same domain, one elsewhere.
+export const strangers = ['evil.site.test', 'evil.example']
 const origin = (name) => `https://${names[name]}`
 
 // The settings of the caller's own server are not those of this one.
@@ -25,7 +27,7 @@ function certify(dir, home) {
   openssl('req', '-x509', ...ec, '-keyout', 'ca.key', '-out', 'ca.crt', '-days', '30', '-subj', '/CN=Test CA',
     '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign')
   openssl('req', ...ec, '-keyout', 'key.pem', '-out', 'cert.csr', '-subj', '/CN=site.test')
-  writeFileSync(join(dir, 'names'), `subjectAltName=DNS:site.test,DNS:*.site.test\nextendedKeyUsage=serverAuth\n`)
+  writeFileSync(join(dir, 'names'), `subjectAltName=DNS:*.site.test,DNS:evil.example\nextendedKeyUsage=serverAuth\n`)
   openssl('x509', '-req', '-in', 'cert.csr', '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '30', '-extfile', 'names', '-out', 'cert.pem')
   const nss = `sql:${join(home, '.pki/nssdb')}`
   mkdirSync(join(home, '.pki/nssdb'), { recursive: true })
@@ -62,6 +64,7 @@ function configure(dir, port, worker) {
       sendfile on; tcp_nopush on; gzip on; keepalive_timeout 90s; client_max_body_size 2000m; proxy_cache off;
       proxy_connect_timeout 90s; proxy_send_timeout 90s; proxy_read_timeout 90s; proxy_http_version 1.1;
       ${frontend('portfolio')} ${frontend('storage')}
+      server { listen 127.0.0.1:${port} ssl http2; server_name ${strangers.join(' ')}; default_type text/html; return 200 '<!doctype html><title>x</title>'; }
       ${server('api', `
         include ${root}deploy/nginx-proxy-manager.conf;
         location / {
@@ -126,6 +129,7 @@ export async function start({ settings = {} } = {}) {
       for (const path of [dir, cluster]) if (path) rmSync(path, { recursive: true, force: true })
     },
   }
+  process.once('SIGTERM', () => site.stop().then(() => process.exit(1))) // a run that takes too long
   try {
     for (let i = 0; !(await fetch(`${site.inside}/system/ready`).catch(() => ({}))).ok; i++) {
       if (i === 150 || server.exitCode !== null) throw new Error(`the server did not start: ${log}`)

@@ -31,7 +31,7 @@ const anchor = ({ label, url }) => h('a', { href: url, rel: 'noopener noreferrer
 // its owner sees the thumbnail of the file.
 function picture(project, id, alt, sizes) {
   const at = (size) => api.url(project.status === 'draft' ? `/files/items/${id}/thumbnail` : `/portfolio/images/${id}`, { size })
-  return h('img', { srcset: `${at(512)} 512w, ${at(1024)} 1024w`, src: at(1024), sizes, alt, loading: 'lazy', decoding: 'async' })
+  return h('img', { srcset: `${at(512)} 512w, ${at(1024)} 1024w`, src: at(1024), sizes, alt, loading: 'lazy' })
 }
 
 // load reads everything. Who has signed in on any frontend of this server
