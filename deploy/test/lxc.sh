@@ -171,9 +171,9 @@ same "upload when there is room again" "$(status PUT /files/content/documents/af
 
 step "a bigger disk"
 inside apt-get install -y -qq rsync >/dev/null
-inside rsync -aHX --delete /data/ /mnt/new/
+inside rsync -aHX --delete --exclude=/lost+found /data/ /mnt/new/
 inside systemctl stop homebase.socket homebase.service
-inside rsync -aHX --delete /data/ /mnt/new/
+inside rsync -aHX --delete --exclude=/lost+found /data/ /mnt/new/
 stop
 umount "$work/data" "$work/new"
 mount -o loop "$work/new.img" "$work/data"
