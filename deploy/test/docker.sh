@@ -77,7 +77,7 @@ same "the file" "$(digest film.mp4 "$token")" "$want"
 
 step "others are refused"
 same "direct access" "$(curl -sS http://127.0.0.1:8080/api/v1/system/health | jq -r .code)" untrusted_peer
-says '"client":"172.30.8.1"' compose logs --no-color homebase
+says '"client":"172.30.8.128","problem":"untrusted_peer"' compose logs --no-color homebase
 
 step "kill -9, and an upgrade"
 kill -9 "$(docker inspect -f '{{.State.Pid}}' "$id")"
