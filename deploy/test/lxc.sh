@@ -181,7 +181,7 @@ start
 until_ok 60 ready
 inside homebase files verify
 same "the file on the bigger disk" "$(digest film.mp4 "$token")" "$want"
-inside homebase doctor --json | jq -e '[.[] | select(.check | startswith("data_dir")) | select(.level != "ok")] == []' >/dev/null || fail "the doctor dislikes the disk"
+{ inside homebase doctor --json 2>/dev/null || true; } | jq -e '[.[] | select(.check | startswith("data_dir")) | select(.level != "ok")] == []' >/dev/null || fail "the doctor dislikes the disk"
 
 step "what docs/operations.md prints"
 page=$(cat "$here/../../docs/operations.md")
