@@ -54,7 +54,7 @@ same "secrets after a second run" "$(cat secrets/*)" "$first"
 compose up -d >"$work/compose.log" 2>&1 || { cat "$work/compose.log"; fail "compose up"; }
 id=$(compose ps -q homebase)
 health() { [ "$(docker inspect -f '{{.State.Health.Status}}' "$id")" = healthy ]; }
-until_ok 60 health
+until_ok 180 health
 
 step "how the container is closed"
 same "read only, user, memory" "$(docker inspect -f '{{.HostConfig.ReadonlyRootfs}} {{.Config.User}} {{.HostConfig.Memory}} {{.HostConfig.CapDrop}}' "$id")" "true 65532:65532 1073741824 [ALL]"
@@ -77,16 +77,16 @@ same "the file" "$(digest film.mp4 "$token")" "$want"
 
 step "others are refused"
 same "direct access" "$(curl -sS http://127.0.0.1:8080/api/v1/system/health | jq -r .code)" untrusted_peer
-says '"client":"172.30.8.1"' compose logs --no-color homebase
+says '"client":"172.30.8.128","problem":"untrusted_peer"' compose logs --no-color homebase
 
 step "kill -9, and an upgrade"
 kill -9 "$(docker inspect -f '{{.State.Pid}}' "$id")"
-until_ok 60 health
+until_ok 180 health
 same "the file after kill -9" "$(digest film.mp4 "$token")" "$want"
 image v2
 compose up -d >"$work/compose.log" 2>&1
 id=$(compose ps -q homebase)
-until_ok 60 health
+until_ok 180 health
 says v2-test compose exec -T homebase /homebase version
 same "the file after the upgrade" "$(digest film.mp4 "$token")" "$want"
 docker rm -f proxy >/dev/null
