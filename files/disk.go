@@ -135,8 +135,8 @@ func (d *dataDir) folder(p string) (*os.File, error) {
 //
 // CephFS and NFS cannot be asked for that and answer EINVAL. There a file gets
 // its new name before it loses the old one, and a crash may leave it with both
-// (see publish). A folder is never put over a file by the kernel, nor over a
-// folder that holds anything.
+// (see publish). A folder that appears between the look and the rename is only
+// replaced when it is empty.
 func (d *dataDir) rename(source, target string, replace bool) error {
 	return d.between(source, target, func(from *os.File, name string, to *os.File, newName string) error {
 		if replace {
@@ -152,6 +152,9 @@ func (d *dataDir) rename(source, target string, replace bool) error {
 		if info, err := d.lstat(source); err != nil {
 			return err
 		} else if info.IsDir() {
+			if _, err := d.lstat(target); err == nil {
+				return syscall.EEXIST
+			}
 			return at("renameat", syscall.SYS_RENAMEAT, from, name, to, newName, 0)
 		}
 		if err := at("linkat", syscall.SYS_LINKAT, from, name, to, newName, 0); err != nil {

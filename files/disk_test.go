@@ -126,6 +126,26 @@ func TestPublish_WhatStandsInPlaceOfAFolderGivesWay(t *testing.T) {
 	}
 }
 
+// Where two paths lead to one name, putting a file from one to the other must
+// not end with no name.
+func TestPublish_AFileMovedThroughALinkToItsOwnFolderIsKept(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	b := decode[item](t, c.Do("POST", "/files/folders", map[string]any{"path": "/documents/b"}).Want(t, 201))
+	x := decode[item](t, c.Do("PUT", "/files/content/documents/a/x?parents=true", "bytes").Want(t, 201))
+	h.settled(t)
+	if err := errors.Join(os.Remove(h.place(id, "documents", "b")), os.Symlink("a", h.place(id, "documents", "b"))); err != nil {
+		t.Fatal(err)
+	}
+	// What the answer can be is not the point here.
+	a := c.Do("PATCH", "/files/items/"+x.ID, map[string]string{"parent_id": b.ID})
+	time.Sleep(100 * time.Millisecond) // for a worker that tries again
+	if got, err := os.ReadFile(h.place(id, "documents", "a", "x")); err != nil || string(got) != "bytes" {
+		t.Errorf("after %d: %q, %v", a.Status, got, err)
+	}
+}
+
 func TestChanges_OfWhatTheDiskHoldsNoMoreNeedNothingOfIt(t *testing.T) {
 	t.Parallel()
 	for name, stand := range map[string]func(place string) error{

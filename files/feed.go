@@ -194,6 +194,7 @@ func (f *Files) getChanges(w http.ResponseWriter, r *http.Request, v visit) erro
 	}
 	if len(entries) > 0 {
 		at.seq = entries[len(entries)-1].Seq
+		f.hub.known.forget(v.owner)
 	}
 	return httpx.WriteJSON(w, http.StatusOK, changesBody{entries, at.String()})
 }

@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	// mostKnown bounds the rows that a worker remembers, about 600 bytes each.
-	mostKnown = 10_000
+	// mostKnown bounds the rows that a worker remembers, about 600 bytes each;
+	// longestKnown is for the path and what was asked together.
+	mostKnown    = 10_000
+	longestKnown = 1024
 	// knownFor bounds for how long a row is believed of whose change this
 	// worker was not told.
 	knownFor = 15 * time.Second
@@ -24,8 +26,8 @@ const (
 // untouched, that held its bytes when it was read. A change is acknowledged
 // after the disk has followed, so what still holds is never older than that.
 // Between a commit and its rename the disk shows what was before; so that
-// whoever was told of a commit sees it, an owner's rows are forgotten by the
-// same words that wake the owner's listeners, before they are woken.
+// whoever was told of a commit by the feed sees it, an owner's rows are
+// forgotten before listeners are woken and before changes are told.
 type known struct {
 	mu      sync.Mutex
 	shelves map[uuid.UUID]*shelf // by owner
@@ -60,7 +62,7 @@ func (k *known) get(owner uuid.UUID, asked string) (s *shelf, row knownRow, ok b
 // put keeps what was found at its place while nothing of the owner's was on
 // its way there.
 func (k *known) put(s *shelf, asked string, c content) {
-	if !c.atPlace || len(c.item.moves) > 0 || c.item.staged != "" {
+	if !c.atPlace || len(c.item.moves) > 0 || c.item.staged != "" || len(asked)+len(c.item.path) > longestKnown {
 		return
 	}
 	k.mu.Lock()

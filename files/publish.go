@@ -34,8 +34,10 @@ func (f *Files) publish(ctx context.Context, r record) error {
 	switch {
 	case err == nil && inode(here) == r.ino:
 		// Renamed before; a power cut might still take that back. One that was
-		// linked first may still have its old name.
-		if there, err := f.disk.lstat(r.source); err == nil && inode(there) == r.ino {
+		// linked first may still have its old name. Two paths alone are no two
+		// names: a link to a folder, or a disk that does not tell a from A,
+		// shows one name by both.
+		if there, err := f.disk.lstat(r.source); err == nil && inode(there) == r.ino && there.Mode().IsRegular() && statOf(there).Nlink > 1 {
 			if err := f.disk.remove(r.source); err != nil {
 				return err
 			}

@@ -55,9 +55,10 @@ func (s *Server) trusts(addr netip.Addr) bool {
 // the client's own word. If all entries are trusted, the left-most began the
 // request; an entry that is no address ends the walk with the zero Addr. One
 // well-formed X-Real-IP counts only where there is no X-Forwarded-For: a proxy
-// that sets the latter may pass on a client's own X-Real-IP.
+// that sets the latter may pass on a client's own X-Real-IP. A client's empty
+// line before the proxy's is no absence.
 func (s *Server) forwardedAddr(r *http.Request) (last netip.Addr) {
-	if real := r.Header.Values("X-Real-Ip"); len(real) == 1 && r.Header.Get("X-Forwarded-For") == "" {
+	if real := r.Header.Values("X-Real-Ip"); len(real) == 1 && strings.Join(r.Header.Values("X-Forwarded-For"), "") == "" {
 		addr, _ := parseForwarded(real[0])
 		return addr
 	}

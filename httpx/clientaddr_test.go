@@ -71,6 +71,10 @@ func TestClientAddr_IsBelievedOfTrustedProxiesOnly(t *testing.T) {
 	if a := proxied.Do("GET", "/addr", nil, twice, httpxtest.WithHeader("X-Forwarded-For", "6.6.6.6", "203.0.113.7, 10.1.0.7")); string(a.Body) != "203.0.113.7" {
 		t.Errorf("two headers of each: got %s", a.Body)
 	}
+	empty := httpxtest.WithHeader("X-Forwarded-For", "", "203.0.113.7")
+	if a := proxied.Do("GET", "/addr", nil, empty, httpxtest.WithHeader("X-Real-IP", "6.6.6.6")); string(a.Body) != "203.0.113.7" {
+		t.Errorf("an empty line of the client's before the proxy's: got %s", a.Body)
+	}
 }
 
 // TestClientAddr_OtherPeersAreRefused calls the handler itself: a test has no
