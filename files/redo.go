@@ -300,18 +300,19 @@ func (f *Files) resolve(ctx context.Context, id uuid.UUID, op *ownOp) {
 		SELECT true FROM file_ops o WHERE o.owner_id = $1 AND o.op_id = $2 LIMIT 1 FOR UPDATE`
 	asking, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
+	var unsure, committed bool
 	// Two statements: the second sees what the first one knows to have ended.
-	unsure, err := db.One(asking, f.db, db.Value[bool], running, op.xid)
-	committed := false
-	if err == nil && !unsure {
-		err = f.db.InTx(asking, func(tx pgx.Tx) (err error) {
-			committed, err = db.One(asking, tx, db.Value[bool], recorded, op.records[0].owner, id)
-			if errors.Is(err, db.ErrNotFound) {
-				return nil
-			}
+	// One connection: both ask the same server.
+	err := f.db.InTx(asking, func(tx pgx.Tx) (err error) {
+		if unsure, err = db.One(asking, tx, db.Value[bool], running, op.xid); err != nil || unsure {
 			return err
-		})
-	}
+		}
+		committed, err = db.One(asking, tx, db.Value[bool], recorded, op.records[0].owner, id)
+		if errors.Is(err, db.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
 	switch {
 	case err != nil || unsure:
 		f.own.set(id, &ownOp{records: op.records, xid: op.xid, undone: op.undone, due: time.Now().Add(retryFirst)})
