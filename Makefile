@@ -53,6 +53,7 @@ reproduce: ## build it twice, in other folders with other caches, and compare
 
 .PHONY: image
 image: build ## the Docker image homebase:latest
+	$(call need,[ -s /etc/ssl/certs/ca-certificates.crt ],ca-certificates)
 	@rm -rf bin/image; mkdir -p bin/image/data
 	@cp $(BIN) bin/image/homebase
 	@cp -L /etc/ssl/certs/ca-certificates.crt bin/image/

@@ -81,7 +81,7 @@ func TestDocs_NameOnlySettingsThatExist(t *testing.T) {
 		t.Errorf("deploy/homebase.env: %v", err)
 	}
 	// What compose.yaml asks of the operator, not of the program.
-	known := append(slices.Collect(maps.Keys(cfg.Values())), "HOMEBASE_DATA", "HOMEBASE_PUBLISH")
+	known := append(slices.Collect(maps.Keys(cfg.Values())), "HOMEBASE_BACKUP", "HOMEBASE_DATA", "HOMEBASE_PUBLISH")
 	for path, text := range pages(t, "README.md", "docs/*.md", "deploy/*.*", "deploy/Dockerfile") {
 		for _, name := range regexp.MustCompile(`\bHOMEBASE_[A-Z][A-Z_]+`).FindAllString(text, -1) {
 			if !slices.Contains(known, strings.TrimSuffix(name, "_FILE")) {

@@ -6,6 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
+	"time"
 )
 
 // ErrUsage says that a command was called wrongly; the program ends with 2.
@@ -50,6 +53,27 @@ func (sh *Shell) Flags(name string) Flags {
 	set := flag.NewFlagSet("homebase "+name, flag.ContinueOnError)
 	set.SetOutput(sh.Stderr)
 	return Flags{set}
+}
+
+// Span makes an option that is a time span, as ParseSpan reads it.
+func (f Flags) Span(name string, span time.Duration, usage string) *time.Duration {
+	f.Func(name, usage, func(v string) (err error) {
+		span, err = ParseSpan(v)
+		return err
+	})
+	return &span
+}
+
+// ParseSpan reads whole days as "30d", or a Go duration that is not negative.
+func ParseSpan(v string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(v, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil && n <= 36500 {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	} else if d, err := time.ParseDuration(v); err == nil && d >= 0 {
+		return d, nil
+	}
+	return 0, fmt.Errorf("%q is not a time span such as 30d, 24h or 90m", v)
 }
 
 // Parse reads args and stores what is no option in arguments, in order; none

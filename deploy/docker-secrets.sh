@@ -6,6 +6,7 @@ set -eu
 cd "$(dirname "$0")"
 umask 022
 mkdir -p -m 700 secrets
+chmod 700 secrets
 # make NAME COMMAND…
 make() {
 	file=secrets/$1

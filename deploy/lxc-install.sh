@@ -7,7 +7,9 @@
 #   ./lxc-install.sh --uninstall     remove the program; files, database, secret and settings stay
 #
 # Every HOMEBASE_… variable given goes into /etc/homebase/homebase.env, which
-# is the operator's from then on.
+# is the operator's from then on: a later run takes none, and says so. With
+# HOMEBASE_DATABASE_URL of another machine no PostgreSQL is installed here; run
+# database.sql there first.
 set -euo pipefail
 umask 022
 
@@ -19,9 +21,15 @@ units=/etc/systemd/system
 
 die() { echo "lxc-install.sh: $*" >&2; exit 1; }
 say() { echo "== $*"; }
+# setting NAME prints it as the settings have it; the last line counts.
+setting() { sed -n "s/^$1=//p" "$settings" | tail -n 1; }
 
 uninstall() {
 	systemctl disable --quiet --now homebase.socket homebase.service 2>/dev/null || true
+	systemctl disable --quiet --now homebase-backup.timer 2>/dev/null || true
+	systemctl stop --quiet homebase-backup.service 2>/dev/null || true
+	# The roles that its login was given: the server's own, and one for each app.
+	roles=$(su postgres -c 'psql -Atq' 2>/dev/null <<<"SELECT DISTINCT format(' && dropuser %s', m.roleid::regrole) FROM pg_auth_members m WHERE m.member = 'homebase'::regrole" | tr -d '\n') || roles=
 	rm -rf "$units/homebase.service" "$units/homebase.socket" "$lib" "$verb"
 	systemctl daemon-reload
 	cat <<-END
@@ -30,9 +38,10 @@ uninstall() {
 		  /var/lib/homebase   the secret
 		  /etc/homebase       the settings
 		  the database "homebase" and PostgreSQL itself
+		  $units/homebase-backup.*, the nightly backup, if you had one; it is switched off
 		To install again, run this script with a binary. To destroy the rest as well:
-		  su postgres -c 'dropdb homebase && dropuser homebase && dropuser homebase_runtime'
-		  rm -r /etc/homebase /var/lib/homebase
+		  su postgres -c 'dropdb homebase && dropuser homebase$roles'
+		  rm -rf /etc/homebase /var/lib/homebase $units/homebase-backup.*
 	END
 }
 
@@ -45,6 +54,18 @@ check() {
 	"$1" version >/dev/null || die "$1 does not run here; is it for this processor?"
 	mountpoint -q /data || die "/data is not a mount point. Files belong on the disk that was made for them; on the Proxmox host:
   pct set $(hostname | tr -cd '0-9' | grep . || echo ID) -mp0 /path/on/the/host,mp=/data"
+}
+
+# database_here says that the database is this container's.
+database_here() {
+	local url file
+	url=$(setting HOMEBASE_DATABASE_URL)
+	file=$(setting HOMEBASE_DATABASE_URL_FILE)
+	[ -z "$file" ] || url=$(<"$file")
+	case $url in
+		"" | *host=/* | *@localhost[:/]* | *@127.0.0.1[:/]*) ;;
+		*) return 1 ;;
+	esac
 }
 
 packages() {
@@ -82,7 +103,7 @@ configure() {
 		(
 			umask 077
 			: "${HOMEBASE_LISTEN:=0.0.0.0:8080}"
-			: "${HOMEBASE_DATABASE_URL:=postgres://homebase@/homebase?host=/run/postgresql}"
+			[ -n "${HOMEBASE_DATABASE_URL_FILE:-}" ] || : "${HOMEBASE_DATABASE_URL:=postgres://homebase@/homebase?host=/run/postgresql}"
 			: "${HOMEBASE_DATA_DIR:=/data}"
 			: "${HOMEBASE_STATE_DIR:=/var/lib/homebase}"
 			export HOMEBASE_LISTEN HOMEBASE_DATABASE_URL HOMEBASE_DATA_DIR HOMEBASE_STATE_DIR
@@ -90,6 +111,13 @@ configure() {
 		)
 		mv "$settings.new" "$settings"
 	fi
+	# From here on the file is what counts.
+	local name
+	for name in "${!HOMEBASE_@}"; do
+		[[ $'\n'$(<"$settings")$'\n' == *$'\n'"$name=${!name}"$'\n'* ]] ||
+			echo "lxc-install.sh: $name is ignored, $settings was there already: change it there, then run this script again" >&2
+		unset "$name"
+	done
 	chown root:homebase "$settings"
 	chmod 640 "$settings"
 }
@@ -116,10 +144,13 @@ program() {
 	install -d -m 755 "$lib"
 	install -m 755 "$1" "$lib/homebase.new"
 	mapfile -t given < <(grep '^HOMEBASE_' "$settings")
-	as_homebase() { (cd /var/lib/homebase && env -i PATH="$PATH" "${given[@]}" setpriv --reuid=homebase --regid=homebase --init-groups "$lib/homebase.new" "$@"); }
+	# Exported, because the arguments of env could be read by everybody.
+	as_homebase() { (cd /var/lib/homebase && unset "${!PG@}" && export "${given[@]}" && exec setpriv --reuid=homebase --regid=homebase --init-groups "$lib/homebase.new" "$@"); }
 	as_homebase migrate
 	roles=$(as_homebase app roles)
 	if grep -q CREATE <<<"$roles"; then
+		database_here || die "the apps need roles in the database. Do this there, then run this script again:
+$roles"
 		su postgres -c 'psql -qv ON_ERROR_STOP=1 homebase' <<<"$roles"
 		as_homebase migrate
 	fi
@@ -130,7 +161,8 @@ program() {
 # as long as it stays, no connection is refused.
 service() {
 	say "service"
-	address=$(sed -n 's/^HOMEBASE_LISTEN=//p' "$settings")
+	address=$(setting HOMEBASE_LISTEN)
+	: "${address:=127.0.0.1:8080}"
 	sed "s|^ListenStream=.*|ListenStream=${address#unix:}|" "$here/homebase.socket" >"$units/homebase.socket.new"
 	install -m 644 "$here/homebase.service" "$units/homebase.service"
 	if ! cmp -s "$units/homebase.socket.new" "$units/homebase.socket"; then
@@ -158,9 +190,11 @@ first=yes
 user
 configure
 wrapper
-packages
-database
+if database_here; then
+	packages
+	database
+fi
 program "$1"
 service
-echo "Homebase $("$verb" version | cut -d' ' -f2) serves $(sed -n 's/^HOMEBASE_PUBLIC_URL=//p' "$settings")."
+echo "Homebase $("$verb" version | cut -d' ' -f2) serves $(setting HOMEBASE_PUBLIC_URL)."
 [ $first = no ] || echo "The first admin: homebase user create you@example.com --role admin"

@@ -140,7 +140,7 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 
 func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, who := sh.Flags("files purge"), ""
-	older := flags.Duration("older-than", f.trashRetention, "delete what has been in the trash for longer than this `TIME`")
+	older := flags.Span("older-than", f.trashRetention, "delete what has been in the trash for longer than this `TIME`, as 7d or 12h")
 	asJSON := flags.Bool("json", false, "as JSON")
 	if err := flags.ParseOptional(args, &who); err != nil {
 		return err

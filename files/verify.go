@@ -181,7 +181,7 @@ func (p *pace) Read(b []byte) (int, error) {
 func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, who := sh.Flags("files verify"), ""
 	rate := flags.Int64("rate", 0, "read at most this many `MB` a second; 0 is no limit")
-	older := flags.Duration("older-than", 0, "pass over what was read within this `TIME`, as 720h: so a run that was cut off is continued")
+	older := flags.Span("older-than", 0, "pass over what was read within this `TIME`, as 30d: so a run that was cut off is continued")
 	asJSON := flags.Bool("json", false, "as JSON")
 	if err := flags.ParseOptional(args, &who); err != nil {
 		return err

@@ -76,7 +76,7 @@ func TestVerify_GoesOnWhereItWasCutOffAndKeepsToItsRate(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	put(t, c, "/documents/5", "replaced")
-	if out, err := h.command(t, "verify", "ann@example.com", "--older-than", "1h"); err != nil || !strings.HasPrefix(out, "1 files") {
+	if out, err := h.command(t, "verify", "ann@example.com", "--older-than", "1d"); err != nil || !strings.HasPrefix(out, "1 files") {
 		t.Fatalf("%v: %s", err, out)
 	}
 	put(t, c, "/documents/large", string(random(2_000_000)))

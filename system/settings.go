@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"homebase/db"
 )
 
 func (c *Config) setListen(v string) error {
@@ -191,21 +193,11 @@ func bytes(field func(*Config) *int64) func(*Config, string) error {
 	}
 }
 
-// parseSpan reads a Go duration, or whole days as "30d".
-func parseSpan(v string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(v, "d"); ok {
-		if n, err := strconv.ParseUint(days, 10, 16); err == nil && n > 0 && n <= 36500 {
-			return time.Duration(n) * 24 * time.Hour, nil
-		}
-	} else if d, err := time.ParseDuration(v); err == nil && d > 0 {
-		return d, nil
-	}
-	return 0, fmt.Errorf("%q is not a time span such as 30d, 24h or 90m", v)
-}
-
 func span(field func(*Config) *time.Duration) func(*Config, string) error {
 	return func(c *Config, v string) (err error) {
-		*field(c), err = parseSpan(v)
+		if *field(c), err = db.ParseSpan(v); err == nil && *field(c) == 0 {
+			err = errors.New("give a time span above zero")
+		}
 		return err
 	}
 }

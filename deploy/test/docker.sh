@@ -75,6 +75,11 @@ same "upload" "$(status PUT /files/content/documents/film.mp4 "$token" -T - <"$w
 want=$(sha256sum <"$work/film.mp4" | cut -d' ' -f1)
 same "the file" "$(digest film.mp4 "$token")" "$want"
 
+step "what docs/backup.md prints"
+says '1 files' compose exec -T homebase /homebase backup --keep 30 /backup
+compose exec -T homebase /homebase backup --verify /backup >/dev/null
+compose exec -T homebase /homebase restore --check /backup >/dev/null
+
 step "others are refused"
 same "direct access" "$(curl -sS http://127.0.0.1:8080/api/v1/system/health | jq -r .code)" untrusted_peer
 says '"client":"172.30.8.128","problem":"untrusted_peer"' compose logs --no-color homebase

@@ -120,7 +120,7 @@ load() {
 under_load() {
 	rm -f "$work"/load.* "$work/stop"
 	echo "a small file" >"$work/small"
-	local pids=() n bad
+	local pids=() n bad all
 	for n in 1 2; do
 		load $n &
 		pids+=($!)
@@ -131,7 +131,9 @@ under_load() {
 	touch "$work/stop"
 	wait "${pids[@]}"
 	bad=$(cat "$work"/load.* | grep -cv '^20[01] ' || true)
-	echo "   $(cat "$work"/load.* | wc -l) requests, $bad failed"
+	all=$(cat "$work"/load.* | wc -l)
+	echo "   $all requests, $bad failed"
+	[ "$all" -ge 200 ] || fail "$all requests are no load"
 	[ "$bad" = 0 ] || { cat "$work"/load.* | sort | uniq -c; fail "requests failed under load: $*"; }
 }
 step "restart under load"
@@ -200,7 +202,7 @@ done <"$work/commands"
 echo "   $(wc -l <"$work/commands") commands"
 
 step "uninstall keeps what is the operator's"
-inside /root/deploy/lxc-install.sh --uninstall
+says 'dropuser app_analytics' inside /root/deploy/lxc-install.sh --uninstall
 ask "$API/system/health" >/dev/null 2>&1 && fail "it still answers"
 [ -e "$work/data/.homebase" ] || fail "/data was touched"
 install_it homebase-v2
