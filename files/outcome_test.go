@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/db"
 	"homebase/db/dbtest"
@@ -130,10 +131,14 @@ func cutHouse(t *testing.T) (h *house, c *httpxtest.Client, w *wire, id string) 
 	d, w := between(t, databaseURL)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	events := audit.New(d, log, authtest.Keys)
-	h = &house{data: t.TempDir(), Env: &authtest.Env{DB: d, Audit: events}}
+	h = &house{data: t.TempDir(), Env: &authtest.Env{DB: d, Audit: events,
+		Auth: auth.New(auth.Config{DB: d, Audit: events, Log: log, PublicURL: authtest.PublicURL, Keys: authtest.Keys})}}
 	routes := h.open(t, h.Env)
 	owner := uuid.Must(uuid.NewV7())
 	h.exec(t, "INSERT INTO users (id, email, password_hash) VALUES ($1, 'ann@example.com', 'x')", owner)
+	h.exec(t, "INSERT INTO user_roles (user_id, role) VALUES ($1, 'member')", owner)
+	h.exec(t, `INSERT INTO sessions (id, user_id, rt_key, user_agent, idle_until, absolute_until)
+		VALUES ($1, $1, sha256('x'), '', now() + interval '1 hour', now() + interval '1 hour')`, owner)
 	ctx, cancel := context.WithCancel(context.Background())
 	var group sync.WaitGroup
 	t.Cleanup(func() { cancel(); group.Wait() })

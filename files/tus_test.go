@@ -521,8 +521,8 @@ func TestTus_ANewerRequestTakesTheUploadOver(t *testing.T) {
 			if n < 256<<10 || n > 300_000 {
 				t.Fatalf("got offset %d of 300,000 bytes sent", n)
 			}
-			writer.CloseWithError(io.ErrUnexpectedEOF)
 			(<-sent).WantProblem(t, 400, "upload_interrupted")
+			writer.CloseWithError(io.ErrUnexpectedEOF)
 			patch(oc, at, n, want[n:]).Want(t, 204)
 			wantFile(t, h.place(id, "a.bin"), want)
 		})
