@@ -49,5 +49,17 @@ export async function accessible(page, what) {
   assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target).join(', ')}`), [], what)
 }
 
+// colour is [red, green, blue] of the point of an element that lies at these
+// parts of its width and height, as it is seen on the screen.
+export async function colour(element, x, y) {
+  const shot = await element.screenshot()
+  return element.page().evaluate(async ([png, x, y]) => {
+    const picture = await createImageBitmap(new Blob([Uint8Array.from(atob(png), (byte) => byte.charCodeAt(0))]))
+    const paint = new OffscreenCanvas(picture.width, picture.height).getContext('2d')
+    paint.drawImage(picture, 0, 0)
+    return [...paint.getImageData(x * picture.width, y * picture.height, 1, 1).data.slice(0, 3)]
+  }, [shot.toString('base64'), x, y])
+}
+
 // keep takes a screenshot, of the whole page with `full`.
 export const keep = (page, name, full = false) => page.screenshot({ path: join(artefacts, `${name}.png`), fullPage: full, animations: 'disabled' })

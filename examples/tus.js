@@ -8,8 +8,8 @@ import { Problem } from './homebase.js'
 
 const chunk = 16 << 20 // bytes of one request
 const longest = 30_000 // ms between two tries
-// passes are refusals that pass by themselves; 0 is no answer at all.
-const passes = [0, 408, 409, 423, 429, 500, 502, 503, 504]
+// passes are the codes and statuses of what passes by itself.
+const passes = ['network', 'upload_offset_mismatch', 'too_many_uploads', 408, 423, 429, 500, 502, 503, 504]
 const version = { 'Tus-Resumable': '1.0.0' }
 
 // Upload is one file on its way. state is "ready", "sending", "waiting" (for
@@ -25,8 +25,8 @@ export class Upload extends EventTarget {
   #file
   #metadata
   #stop
-  #settle
-  #finished = new Promise((done, fail) => { this.#settle = { done, fail } })
+  #url = null // where the server has it
+  #finished = Promise.withResolvers()
 
   // folder is the id of the folder that it goes to, name the file's name there.
   constructor(api, file, { folder, name = file.name } = {}) {
@@ -37,7 +37,6 @@ export class Upload extends EventTarget {
     this.size = file.size
     this.#metadata = { filename: name, ...(file.type && { filetype: file.type }), ...(folder && { parent_id: folder }) }
     this.key = `tus ${api.user?.id} ${folder ?? ''} ${file.size} ${file.lastModified} ${name}`
-    this.#finished.catch(() => {}) // the state tells too
   }
 
   // known: a part of the file is on the server already.
@@ -47,10 +46,13 @@ export class Upload extends EventTarget {
   // throws the Problem when there is no hope; a pause in between is neither.
   start() {
     if (this.#stop?.signal.aborted ?? true) {
+      if (this.problem) this.#finished = Promise.withResolvers()
+      this.problem = null
+      this.#finished.promise.catch(() => {}) // the state tells too
       this.#stop = new AbortController()
       this.#run(this.#stop.signal)
     }
-    return this.#finished
+    return this.#finished.promise
   }
 
   pause() {
@@ -62,8 +64,8 @@ export class Upload extends EventTarget {
   async cancel() {
     this.#stop?.abort()
     this.#become('cancelled')
-    const url = localStorage.getItem(this.key)
-    localStorage.removeItem(this.key)
+    const url = this.#url ?? localStorage.getItem(this.key)
+    this.#forget()
     if (url) await this.#api.fetch(url, { method: 'DELETE', headers: version }).catch(() => {})
   }
 
@@ -75,14 +77,14 @@ export class Upload extends EventTarget {
         localStorage.removeItem(this.key)
         this.sent = this.size
         this.#become('done')
-        return this.#settle.done(this.item)
+        return this.#finished.resolve(this.item)
       } catch (problem) {
         if (signal.aborted) return
-        if (!passes.includes(problem.status)) {
+        if (!passes.includes(problem.code) && !passes.includes(problem.status)) {
           this.problem = problem
           this.#stop.abort()
           this.#become('failed')
-          return this.#settle.fail(problem)
+          return this.#finished.reject(problem)
         }
         if (this.sent > before) tries = 0
         before = this.sent
@@ -104,11 +106,12 @@ export class Upload extends EventTarget {
 
   // send finds out where the upload stands, or creates it, and sends the rest.
   async #send(signal) {
-    let at = this.known ? await this.#stand(signal) : null
+    this.#url ??= localStorage.getItem(this.key)
+    let at = this.#url && await this.#stand(signal)
     at ??= await this.#create(signal)
     while (!at.item) {
       this.#advance(at.offset)
-      at = await this.#patch(localStorage.getItem(this.key), at.offset, signal)
+      at = await this.#patch(at.offset, signal)
     }
     return at.item
   }
@@ -118,44 +121,55 @@ export class Upload extends EventTarget {
     const { headers } = await this.#api.fetch('/files/uploads', {
       method: 'POST', signal, headers: { ...version, 'Upload-Length': this.size, 'Upload-Metadata': encoded.join(',') },
     })
-    localStorage.setItem(this.key, headers.get('Location').replace('/api/v1', ''))
+    this.#url = headers.get('Location').replace('/api/v1', '')
+    localStorage.setItem(this.key, this.#url)
     return place((name) => headers.get(name))
   }
 
   // stand asks how far the server has come; null when it has forgotten.
   async #stand(signal) {
     try {
-      const { headers } = await this.#api.fetch(localStorage.getItem(this.key), { method: 'HEAD', signal, headers: version })
+      const { headers } = await this.#api.fetch(this.#url, { method: 'HEAD', signal, headers: version })
       return place((name) => headers.get(name))
     } catch (problem) {
       if (problem.status !== 404 && problem.status !== 410) throw problem
-      localStorage.removeItem(this.key)
+      this.#forget()
       return null
     }
   }
 
+  #forget() {
+    this.#url = null
+    localStorage.removeItem(this.key)
+  }
+
   // patch sends one chunk. Only XMLHttpRequest tells how much has left.
-  async #patch(url, offset, signal) {
+  async #patch(offset, signal) {
     await this.#api.fresh()
-    const sent = Date.now()
+    signal.throwIfAborted()
+    const sent = Date.now(), piece = this.#file.slice(offset, offset + chunk)
     return new Promise((done, fail) => {
       const request = new XMLHttpRequest()
-      request.open('PATCH', this.#api.url(url))
+      request.open('PATCH', this.#api.url(this.#url))
       request.withCredentials = true
       const headers = { ...version, 'Upload-Offset': offset, 'Content-Type': 'application/offset+octet-stream' }
       for (const name in headers) request.setRequestHeader(name, headers[name])
       request.upload.onprogress = ({ loaded }) => this.#advance(offset + loaded)
-      request.onerror = () => fail(new Problem())
+      // A file that was changed or removed on the disk looks like a lost network.
+      request.onerror = () => piece.slice(0, 1).arrayBuffer().then(() => fail(new Problem()),
+        () => fail(new Problem({ code: 'unreadable', detail: 'The file was changed or removed meanwhile. Choose it again.' })))
       request.onabort = () => fail(new DOMException('Stopped', 'AbortError'))
       request.onload = () => {
         if (request.status === 204) return done(place((name) => request.getResponseHeader(name)))
         if (request.status === 401) return this.#api.refresh(sent).then(() => fail(new Problem()), fail)
         let told = {}
         try { told = JSON.parse(request.responseText) } catch { /* a proxy's page */ }
-        fail(new Problem({ ...told, status: request.status }, Number(request.getResponseHeader('Retry-After')) || 0))
+        fail(new Problem({ code: 'unknown', ...told, status: request.status }, Number(request.getResponseHeader('Retry-After')) || 0))
       }
-      signal.addEventListener('abort', () => request.abort())
-      request.send(this.#file.slice(offset, offset + chunk))
+      const stop = () => request.abort()
+      signal.addEventListener('abort', stop)
+      request.onloadend = () => signal.removeEventListener('abort', stop)
+      request.send(piece)
     })
   }
 

@@ -14,7 +14,8 @@ import { leaveUploads, unfinished } from './uploads.js'
 const api = new Homebase()
 const main = document.querySelector('main'), bar = document.querySelector('.bar')
 const places = [['files', 'folder', 'Files', browse], ['shared', 'share', 'Shared', shared], ['trash', 'trash', 'Trash', trash], ['account', 'person', 'Account', account]]
-let ended = () => {}
+let stop = () => {}, who // the stream of events, and whose it is
+let stage // where the newest page shows itself
 
 // What needs the password once more gets it here.
 api.reauthenticate = async () => {
@@ -30,9 +31,11 @@ api.reauthenticate = async () => {
 }
 
 async function route() {
-  ended()
+  stage = null
   bar.hidden = !api.user
   if (!api.user) {
+    stop()
+    leaveUploads()
     document.title = 'Sign in · Homebase'
     document.querySelector('#said').replaceChildren()
     return main.replaceChildren(signIn(api))
@@ -44,17 +47,23 @@ async function route() {
     else link.removeAttribute('aria-current')
   }
   document.title = `${title} · Homebase`
-  await page(api, main, '/' + rest.filter(Boolean).map(decodeURIComponent).join('/'))
+  // What a slow page shows when another was asked for meanwhile goes nowhere.
+  const mine = stage = { replaceChildren: (...nodes) => stage === mine && main.replaceChildren(...nodes) }
+  await page(api, mine, '/' + rest.filter(Boolean).map(decoded).join('/'))
+}
+
+// decoded takes what was typed by hand as it is: “100%”.
+function decoded(part) {
+  try { return decodeURIComponent(part) } catch { return part }
 }
 
 // live shows what other tabs, devices and programs do to the files.
 function live() {
-  const stop = api.events('/files/events', ['created', 'changed', 'moved', 'trashed', 'restored', 'purged'], (event) => {
+  return api.events('/files/events', ['created', 'changed', 'moved', 'trashed', 'restored', 'purged'], (event) => {
     changed(event)
     clearTimeout(live.timer)
     live.timer = setTimeout(usage, 500)
   })
-  return stop
 }
 
 async function usage() {
@@ -77,9 +86,13 @@ function notices() {
   }
 }
 
+// enter may come again without a sign-out, when another tab signed in.
 function enter() {
-  const stop = live()
-  ended = () => api.user || (stop(), leaveUploads())
+  stop()
+  if (who !== api.user.id) leaveUploads()
+  who = api.user.id
+  stop = live()
+  document.querySelector('#said').replaceChildren()
   usage().catch(() => {})
   notices()
   unfinished(api)

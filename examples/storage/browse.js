@@ -29,7 +29,6 @@ export async function browse(api, main, path) {
     load(mine, true).catch(sorry)
   } }, orders.map(([value, words]) => el('option', { value, selected: value === mine.sort }, words)))
   await load(mine, true)
-  if (here !== mine) return // another page was asked for meanwhile
   main.replaceChildren(
     el('div.head', {}, way(folder.path), el('div.tools', {}, sort,
       button('newfolder', 'New folder', () => newFolder(api, folder), { kind: 'seldom' }),
@@ -49,10 +48,15 @@ function way(path) {
 
 // load reads the first page again, as long as what was shown, or the next one.
 async function load(at, again) {
-  const limit = again ? Math.min(500, Math.max(50, at.items.length)) : 50
-  const page = await at.api.get(`/files/items/${at.folder.id}/children`, { sort: at.sort, limit, cursor: again ? null : at.cursor })
-  at.items = again ? page.items : [...at.items, ...page.items]
-  at.cursor = page.next_cursor
+  const most = again ? Math.max(50, at.items.length) : 50, items = []
+  let cursor = again ? null : at.cursor
+  do {
+    const page = await at.api.get(`/files/items/${at.folder.id}/children`, { sort: at.sort, limit: Math.min(500, most - items.length), cursor })
+    items.push(...page.items)
+    cursor = page.next_cursor
+  } while (cursor && items.length < most)
+  at.items = again ? items : [...at.items, ...items]
+  at.cursor = cursor
   at.more.hidden = !at.cursor
   show(at)
 }

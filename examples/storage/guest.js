@@ -12,12 +12,16 @@ const small = (picture, title, ...inside) => main.replaceChildren(el('div.centre
 const download = (item, what = 'content') => api.url(`${at()}/${what}`, { item_id: item?.id, download: what === 'content' ? true : null })
 
 async function show() {
+  const mine = at()
+  main.ondragover = main.ondrop = null
   try {
-    const { mode, item, max_size: most } = await api.get(at())
+    const { mode, item, max_size: most } = await api.get(mine)
+    if (mine !== at()) return // another link was opened meanwhile
     if (mode === 'drop') drop(most)
     else if (item.type === 'folder') folder([item])
     else file(item)
   } catch (problem) {
+    if (mine !== at()) return
     if (problem.code === 'share_password_required') return locked()
     if (problem.status !== 404) return sorry(problem)
     small('cross', 'This link opens nothing', el('p', {}, 'It has ended, or it is not whole. Ask whoever gave it to you for a new one.'))
@@ -57,29 +61,30 @@ async function folder(path, cursor = null, before = []) {
 
 // drop takes files and shows none of those that are there.
 function drop(most) {
-  const list = el('ul.list', { 'aria-label': 'Your files' })
+  const list = el('ul.list', { 'aria-label': 'Your files' }), to = at()
   const input = el('input', { type: 'file', multiple: true, className: 'heard', tabIndex: -1, 'aria-label': 'Files', onchange: () => send([...input.files]) })
-  const send = async (files) => { for (const one of files) await put(one, most, list).catch(sorry) }
+  const send = async (files) => { for (const one of files) await put(to, one, most, list).catch(sorry) }
   small('upload', 'Put your files here', el('p.hint', {}, `Up to ${bytes(most)} each. Only the owner sees them.`),
     button('plus', 'Choose files', () => input.click(), { kind: 'main' }), input, list)
-  for (const kind of ['dragover', 'drop']) {
-    main.addEventListener(kind, (event) => { event.preventDefault(); if (kind === 'drop') send([...event.dataTransfer.files]) })
-  }
+  main.ondragover = (event) => event.preventDefault()
+  main.ondrop = (event) => { event.preventDefault(); send([...event.dataTransfer.files]) }
 }
 
 // put sends one file; XMLHttpRequest tells how far it is.
-function put(file, most, list) {
+function put(to, file, most, list) {
   const meter = el('progress', { max: file.size || 1, value: 0, 'aria-label': file.name }), facts = el('span.facts', {}, bytes(file.size))
   list.append(el('li', {}, el('span.open', {}, el('span.picture', {}, icon('file')), el('span.name', {}, file.name), facts, meter)))
   return new Promise((done, fail) => {
     if (file.size > most) throw new Problem({ detail: `“${file.name}” is larger than ${bytes(most)}.` })
     const request = new XMLHttpRequest()
-    request.open('PUT', api.url(`${at()}/drop/${encodeURIComponent(file.name)}`))
+    request.open('PUT', api.url(`${to}/drop/${encodeURIComponent(file.name)}`))
     request.withCredentials = true
     request.upload.onprogress = ({ loaded }) => { meter.value = loaded }
     request.onerror = () => fail(new Problem())
     request.onload = () => {
-      if (request.status !== 201) return fail(new Problem(JSON.parse(request.responseText || '{}')))
+      let told = {}
+      try { told = JSON.parse(request.responseText) } catch { /* a proxy's page */ }
+      if (request.status !== 201) return fail(new Problem({ ...told, status: request.status }))
       meter.value = meter.max
       facts.textContent = 'Given. Thank you!'
       done()

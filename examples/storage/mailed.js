@@ -16,6 +16,7 @@ const join = {
   act: (values, token) => api.signIn({ ...values, token }, '/auth/invitations/accept').then(enter),
 }
 
+const asking = ['forgot', 'join'] // need no link
 const actions = {
   invitation: join,
   register: join,
@@ -50,7 +51,7 @@ const done = (text) => card('Done', el('p', { role: 'status' }, text), back)
 function show() {
   const given = new URLSearchParams(location.hash.slice(1)), token = given.get('token')
   const action = actions[given.get('action')]
-  if (!action) return card('Nothing to do', el('p', {}, 'Open the link of the mail once more, whole.'), back)
+  if (!action || !token && !asking.includes(given.get('action'))) return card('Nothing to do', el('p', {}, 'Open the link of the mail once more, whole.'), back)
   // Out of the address, so that it is in no history and on no shared screen.
   if (token) history.replaceState(null, '', `#action=${given.get('action')}`)
   card(action.title, action.words && el('p', {}, action.words), form({ ...action, act: (values) => action.act(values, token) }), back)

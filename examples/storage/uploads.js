@@ -42,20 +42,28 @@ async function add(api, folder, found) {
   for (const path of new Set(found.map((one) => one.folder))) {
     const made = path ? await api.post('/files/folders', { path: folder.path.replace(/\/$/, '') + path, parents: true }) : folder
     const names = new Set()
-    for await (const { name } of api.list(`/files/items/${made.id}/children`, { limit: 500 })) names.add(name)
+    for await (const { name } of api.list(`/files/items/${made.id}/children`, { limit: 500 })) names.add(name.normalize()) // as the server compares them
     targets.set(path, { id: made.id, names })
   }
-  const wanted = found.map((one) => ({ file: one.file, name: one.file.name, target: targets.get(one.folder) }))
-  const twice = wanted.filter(({ name, target }) => target.names.has(name))
+  const wanted = [], twice = []
+  for (const { file, folder } of found) {
+    const one = { file, name: file.name, target: targets.get(folder) }
+    if (one.target.names.has(one.name.normalize())) twice.push(one)
+    one.target.names.add(one.name.normalize())
+    wanted.push(one)
+  }
   const choice = twice.length && await open(twice.length === 1 ? `“${twice[0].name}” is there already` : `${twice.length} files are there already`, (close) =>
     el('div.ends', {}, button(null, 'Leave out', () => close('skip')), button(null, 'Keep both', () => close('both')), button(null, 'Replace', () => close('replace'), { kind: 'main' })))
   for (const one of wanted) {
     if (twice.includes(one) && choice !== 'replace') {
       if (choice !== 'both') continue
-      for (let n = 2; one.target.names.has(one.name); n++) one.name = one.file.name.replace(/(\.[^.]*)?$/, (ending) => ` (${n})${ending}`)
+      for (let n = 2; one.target.names.has(one.name.normalize()); n++) one.name = one.file.name.replace(/(\.[^.]*)?$/, (ending) => ` (${n})${ending}`)
     }
-    one.target.names.add(one.name)
-    show(new Upload(api, one.file, { folder: one.target.id, name: one.name }))
+    one.target.names.add(one.name.normalize())
+    const upload = new Upload(api, one.file, { folder: one.target.id, name: one.name })
+    const same = [...uploads.keys()].find(({ key, state }) => key === upload.key && state !== 'done' && state !== 'cancelled')
+    if (same) same.start().catch(() => {})
+    else show(upload)
   }
   next()
 }
@@ -121,14 +129,27 @@ function clear() {
 
 const duration = (s) => s < 60 ? `${Math.ceil(s)} s left` : s < 3600 ? `${Math.ceil(s / 60)} min left` : `${(s / 3600).toFixed(1)} h left`
 
-// unfinished offers to go on with what a reload broke off.
-export function unfinished(api) {
-  const keys = Object.keys(localStorage).filter((key) => key.startsWith(`tus ${api.user.id} `))
-  if (!keys.length) return
-  const [, , folder, , , ...name] = keys[0].split(' ')
-  say(`“${name.join(' ')}” was not uploaded to the end. Choose it again to go on.`, 'Choose', () => {
-    api.get(`/files/items/${folder}`).then((to) => pick(api, to), () => localStorage.removeItem(keys[0]))
-  }, true)
+// unfinished offers to go on with what a reload broke off, a folder at a time,
+// and forgets what the server has forgotten.
+export async function unfinished(api) {
+  const { id } = api.user, going = [...uploads.keys()].map(({ key }) => key), folders = {}
+  for (const [key, url] of Object.entries(localStorage)) {
+    if (!key.startsWith(`tus ${id} `) || going.includes(key)) continue
+    const state = await api.get(url).then((upload) => upload.state, ({ status }) => status === 404 ? 'forgotten' : 'unknown')
+    if (state === 'open') (folders[key.split(' ')[2]] ??= []).push(key)
+    else if (state !== 'unknown') localStorage.removeItem(key)
+  }
+  if (api.user?.id !== id) return
+  for (const [folder, keys] of Object.entries(folders)) {
+    const name = keys[0].split(' ').slice(5).join(' '), more = keys.length - 1
+    say(more ? `“${name}” and ${more} more were not uploaded to the end. Choose them again to go on.`
+      : `“${name}” was not uploaded to the end. Choose it again to go on.`, 'Choose', () => {
+      api.get(`/files/items/${folder}`).then((to) => pick(api, to), (problem) => {
+        if (problem.status !== 404) throw problem
+        for (const key of keys) localStorage.removeItem(key)
+      })
+    }, true)
+  }
 }
 
 // leaveUploads lets go of everything when the person signs out.
