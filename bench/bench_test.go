@@ -188,13 +188,19 @@ func (s *server) folder(b *testing.B, name string, files int) (id string) {
 // json sends and reads JSON.
 func (s *server) json(b *testing.B, method, path string, body, answer any) {
 	b.Helper()
-	text, err := json.Marshal(body)
-	if err != nil {
-		b.Fatal(err)
+	var sent io.Reader
+	header := http.Header{}
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			b.Fatal(err)
+		}
+		sent, header = bytes.NewReader(text), http.Header{"Content-Type": {"application/json"}}
 	}
-	res := s.send(b, method, path, bytes.NewReader(text), http.Header{"Content-Type": {"application/json"}})
+	res := s.send(b, method, path, sent, header)
 	defer res.Body.Close()
-	if text, err = io.ReadAll(res.Body); err == nil && answer != nil {
+	text, err := io.ReadAll(res.Body)
+	if err == nil && answer != nil {
 		err = json.Unmarshal(text, answer)
 	}
 	if err != nil {
