@@ -2,6 +2,8 @@ package main
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	mrand "math/rand/v2"
 	"net/http"
@@ -11,10 +13,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"homebase/db"
 	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // homebase runs a command of the program in an environment.
@@ -45,6 +50,16 @@ func elsewhere(t *testing.T) (env []string, url, dir string) {
 	url, dir = dbtest.CreateEmpty(t), t.TempDir()
 	return []string{"PATH=" + os.Getenv("PATH"), "HOMEBASE_DATABASE_URL=" + url, "HOMEBASE_DATA_DIR=" + dir + "/data",
 		"HOMEBASE_STATE_DIR=" + dir + "/state", "HOMEBASE_LOG_LEVEL=error", "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_MIN_FREE=1MiB"}, url, dir
+}
+
+// setting is KEY=value of the server's environment.
+func (s *server) setting(key string) string {
+	for _, kv := range s.env {
+		if strings.HasPrefix(kv, key+"=") {
+			return kv
+		}
+	}
+	return ""
 }
 
 // login is signIn for a user who is there.
@@ -106,14 +121,7 @@ func disturb(t *testing.T, c *httpxtest.Client, seed uint64, stop chan struct{})
 func TestBackup_TakenDuringHeavyWritingRestoresToWhatItNames(t *testing.T) {
 	t.Parallel()
 	s := start(t, "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_LOG_LEVEL=error")
-	of := func(key string) string {
-		for _, kv := range s.env {
-			if v, ok := strings.CutPrefix(kv, key+"="); ok {
-				return kv[:len(key)+1] + v
-			}
-		}
-		return ""
-	}
+	of := s.setting
 	other := start(t, "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_LOG_LEVEL=error", of("HOMEBASE_DATABASE_URL"), of("HOMEBASE_DATA_DIR"), of("HOMEBASE_STATE_DIR"))
 	me, you := s.signIn(t, "me@example.com"), s.signIn(t, "you@example.com")
 	clients := []*httpxtest.Client{me, you, other.login(t, "me@example.com"), other.login(t, "you@example.com")}
@@ -279,5 +287,125 @@ func TestBackup_PointsStandAloneAndAnUnfinishedOneIsNone(t *testing.T) {
 	must(t, s.env, "restore", "--check", bk)
 	if out, err := homebase(s.env, "backup", bk, "--mail-to", "me@example.com"); err == nil || !strings.Contains(out, "HOMEBASE_SMTP_URL") {
 		t.Errorf("mail without a server: %v, %s", err, out)
+	}
+}
+
+// objectOf is where a backup has these bytes.
+func objectOf(bk, text string) string {
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
+	return filepath.Join(bk, "objects", sum[:2], sum[2:])
+}
+
+// TestBackup_HasWhatIsReplacedAndPurgedMeanwhile holds a backup up between its
+// snapshot and the bytes. One file has another inode than its row says, as on
+// a disk that was copied.
+func TestBackup_HasWhatIsReplacedAndPurgedMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	c := s.signIn(t, "me@example.com")
+	c.Do("POST", "/files/folders", map[string]any{"path": "/documents/folder"}).Want(t, 201)
+	c.Do("PUT", "/files/content/documents/folder/purged", "purged bytes").Want(t, 201)
+	c.Do("PUT", "/files/content/documents/copied", "first bytes").Want(t, 201)
+	var folder struct {
+		ID string `json:"id"`
+	}
+	c.Do("GET", "/files/lookup?path=/documents/folder", nil).JSON(t, &folder)
+	d := dbtest.Open(t, strings.TrimPrefix(s.setting("HOMEBASE_DATABASE_URL"), "HOMEBASE_DATABASE_URL="))
+	bk := filepath.Join(t.TempDir(), "backup")
+	var out string
+	var failed error
+	ended := make(chan struct{})
+	err := d.AsOwner(t.Context(), func(conn *pgx.Conn) error {
+		for _, sql := range []string{`UPDATE items SET ino = ino + 1000000000 WHERE name = 'copied'`,
+			`BEGIN`, `LOCK TABLE portfolio_slugs IN ACCESS EXCLUSIVE MODE`} {
+			if _, err := conn.Exec(t.Context(), sql); err != nil {
+				return err
+			}
+		}
+		go func() {
+			defer close(ended)
+			out, failed = homebase(s.env, "backup", bk)
+		}()
+		for waits := false; !waits; time.Sleep(10 * time.Millisecond) {
+			var err error
+			waits, err = db.One(t.Context(), conn, db.Value[bool], `SELECT EXISTS (SELECT FROM pg_locks l
+				WHERE l.relation = 'portfolio_slugs'::regclass AND NOT l.granted AND l.mode = 'AccessShareLock')`)
+			if err != nil {
+				return err
+			}
+			select {
+			case <-ended:
+				return errors.New("the backup did not wait for the lock")
+			default:
+			}
+		}
+		c.Do("PUT", "/files/content/documents/copied", "second bytes").Want(t, 200)
+		c.Do("DELETE", "/files/items/"+folder.ID, nil).Want(t, 204)
+		c.Do("DELETE", "/files/trash/"+folder.ID, nil).Want(t, 204)
+		must(t, s.env, "files", "purge")
+		_, err := conn.Exec(t.Context(), `ROLLBACK`)
+		return err
+	})
+	<-ended
+	if err != nil || failed != nil || strings.Contains(out, "past the API") {
+		t.Fatalf("%v, %v: %s", err, failed, out)
+	}
+	for _, text := range []string{"purged bytes", "first bytes"} {
+		if got, err := os.ReadFile(objectOf(bk, text)); err != nil || string(got) != text {
+			t.Errorf("instead of %q the backup has %q, %v", text, got, err)
+		}
+	}
+	if _, err := os.Stat(objectOf(bk, "second bytes")); err == nil {
+		t.Error("the replacement came in before the backup looked for bytes")
+	}
+}
+
+func TestBackup_RestoreGoesOnPastWhatTheBackupLostAndServesNothingElse(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	c := s.signIn(t, "me@example.com")
+	for _, name := range []string{"whole", "rotten", "short", "gone"} {
+		c.Do("PUT", "/files/content/documents/"+name, "bytes of "+name).Want(t, 201)
+	}
+	bk := filepath.Join(t.TempDir(), "backup")
+	must(t, s.env, "backup", bk, "--with-secret")
+	for _, err := range []error{
+		os.WriteFile(objectOf(bk, "bytes of rotten"), []byte("bytes of Rotten"), 0o600),
+		os.Truncate(objectOf(bk, "bytes of short"), 5), os.Remove(objectOf(bk, "bytes of gone")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := homebase(s.env, "backup", "--verify", bk); err == nil || !strings.Contains(out, "remove "+objectOf(bk, "bytes of rotten")) {
+		t.Errorf("the comparison: %v, %s", err, out)
+	}
+	env, _, dir := elsewhere(t)
+	out, err := homebase(env, "restore", bk)
+	if err == nil || !strings.Contains(out, "all is restored but 3 files") || strings.Contains(out, "whole") {
+		t.Errorf("%v, %s", err, out)
+	}
+	folder := filepath.Join(dir, "data/users", owner(t, dir), "documents")
+	if list, err := os.ReadDir(folder); err != nil || len(list) != 1 {
+		t.Errorf("on the disk are %v, %v", list, err)
+	}
+	c = start(t, env[1:4]...).login(t, "me@example.com")
+	if got := c.Do("GET", "/files/content/documents/whole", nil).Want(t, 200); string(got.Body) != "bytes of whole" {
+		t.Errorf("got %q", got.Body)
+	}
+	for _, name := range []string{"rotten", "short", "gone"} {
+		if !strings.Contains(out, name+`": its bytes in the backup are damaged`) || !strings.Contains(out, objectOf(bk, "bytes of "+name)) {
+			t.Errorf("%s is not named: %s", name, out)
+		}
+		if got := c.Do("GET", "/files/content/documents/"+name, nil); got.Status < 400 {
+			t.Errorf("%s is served: %d %q", name, got.Status, got.Body)
+		}
+		c.Do("PUT", "/files/content/documents/"+name, "put back").Want(t, 200)
+	}
+	if out := must(t, env, "files", "verify"); !strings.Contains(out, "0 damaged, 0 changed from outside, 0 missing") {
+		t.Error(out)
+	}
+	if old, err := os.ReadFile(dir + "/state/secret.before-restore"); err != nil || len(old) < 40 {
+		t.Errorf("the secret of the new installation was not kept: %v", err)
 	}
 }

@@ -33,10 +33,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/mail"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"homebase/audit"
@@ -231,15 +233,20 @@ func (st *store) take(ctx context.Context, s *files.Snapshot, f *file) error {
 	if here && s.InPlace(f.Stored) {
 		return nil
 	}
-	bytes, changed, err := s.Open(ctx, f.Stored)
-	if errors.Is(err, files.ErrNotStored) {
-		f.Problem = missing
+	without := func(problem string) error {
+		f.Problem = problem
 		if here {
 			f.Problem = rescued
 		}
 		return nil
 	}
-	if err != nil {
+	bytes, changed, err := s.Open(ctx, f.Stored)
+	switch {
+	case errors.Is(err, files.ErrNotStored):
+		return without(missing)
+	case errors.Is(err, syscall.EIO), errors.Is(err, fs.ErrPermission):
+		return without(unread)
+	case err != nil:
 		return err
 	}
 	defer bytes.Close()
@@ -248,6 +255,8 @@ func (st *store) take(ctx context.Context, s *files.Snapshot, f *file) error {
 	}
 	sum, size, err := st.put(ctx, bytes)
 	switch {
+	case errors.Is(err, errUnread):
+		return without(unread)
 	case err != nil:
 		return fmt.Errorf("%s: %w", f.Place, err)
 	case changed:
@@ -343,7 +352,8 @@ func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []str
 			return context.Cause(ctx)
 		}
 		if err != nil || sum != hash {
-			bad = append(bad, fmt.Sprintf("%q: %s", f.Place, cmp.Or(errText(err), "its bytes in the backup are damaged")))
+			heal := errRotten.Error() + "; remove " + st.object(hash) + " and back up again, while the file is sound"
+			bad = append(bad, fmt.Sprintf("%q: %s", f.Place, cmp.Or(errText(err), heal)))
 		}
 		line.show("comparing", done, m.Files.Bytes)
 		return nil

@@ -76,6 +76,7 @@ const (
 	altered = "changed past the API; the backup has it as it was found"
 	damaged = "damaged: its bytes are not those that were stored; the backup has them as they were found"
 	missing = "missing: its bytes were not on the disk and are not in the backup"
+	unread  = "unreadable: the disk did not give its bytes, and the backup does not have them"
 	rescued = "missing: its bytes were not on the disk; the backup has them from before"
 )
 
@@ -91,7 +92,7 @@ type file struct {
 
 // hash is the name of the file's bytes in objects, "" when it has none.
 func (f file) hash() string {
-	if f.Problem == missing {
+	if f.Problem == missing || f.Problem == unread {
 		return ""
 	}
 	return cmp.Or(f.Kept, f.SHA256)

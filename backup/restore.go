@@ -3,11 +3,15 @@ package backup
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"homebase/audit"
@@ -88,7 +92,7 @@ Passwords, access keys, files, shares and everything else work as before.`
 // restore fills an empty database and an empty data directory. Until its last
 // transaction no server starts on them.
 func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manifest, without bool, line *bar) error {
-	if err := errors.Join(b.DB.AsOwner(ctx, func(conn *pgx.Conn) error { return checkEmpty(ctx, conn) }), b.Files.CheckEmpty()); err != nil {
+	if err := errors.Join(b.DB.AsOwner(ctx, func(conn *pgx.Conn) error { return b.checkEmpty(ctx, conn) }), b.Files.CheckEmpty()); err != nil {
 		return err
 	}
 	known, err := b.findSecret(st, m)
@@ -106,12 +110,14 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 	if err != nil {
 		return err
 	}
-	if err := b.fill(ctx, st, m, line); err != nil {
+	others, err := b.fill(ctx, st, m, line)
+	if err != nil {
 		return err
 	}
 	var gone []file
+	var rotten int
 	err = b.DB.AsOwner(ctx, func(conn *pgx.Conn) (err error) {
-		gone, err = st.putFiles(ctx, conn, put, m, line)
+		gone, rotten, err = st.putFiles(ctx, conn, put, m, line)
 		return err
 	})
 	if err != nil {
@@ -137,11 +143,36 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 	for _, f := range gone {
 		fmt.Fprintf(sh.Stdout, "%q: %s\n", f.Place, f.Problem)
 	}
+	st.sayOthers(sh.Stdout, others)
+	if rotten > 0 {
+		return fmt.Errorf("all is restored but %d files whose bytes in the backup are damaged or missing; see above: they are listed, and not on the disk", rotten)
+	}
 	return nil
 }
 
-// checkEmpty refuses a database with an account.
-func checkEmpty(ctx context.Context, conn *pgx.Conn) error {
+// creates finds what the steps make in public: nothing else there is ever dropped.
+var creates = regexp.MustCompile(`(?m)^CREATE (?:UNLOGGED )?(?:TABLE|FUNCTION) (\w+)`)
+
+// own are the names of the tables and functions of the platform.
+func (b *Backup) own() (names []string) {
+	for _, m := range creates.FindAllStringSubmatch(b.Schemas["public"], -1) {
+		names = append(names, m[1])
+	}
+	return append(names, "schema_steps")
+}
+
+// checkEmpty refuses a database with tables of others or with an account.
+func (b *Backup) checkEmpty(ctx context.Context, conn *pgx.Conn) error {
+	foreign, err := db.All(ctx, conn, db.Value[string], `-- name: backup.TablesOfOthers
+		SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+		   AND (NOT c.relname = ANY ($1) OR to_regclass('public.schema_steps') IS NULL) AND `+ours, b.own())
+	if err == nil && len(foreign) > 0 {
+		err = fmt.Errorf("the database holds tables that are not this platform's (%s). Restore into an empty one; nothing was changed", strings.Join(foreign, ", "))
+	}
+	if err != nil {
+		return err
+	}
 	exists, err := db.One(ctx, conn, db.Value[bool], `-- name: backup.UsersExist
 		SELECT to_regclass('public.users') IS NOT NULL`)
 	if err != nil || !exists {
@@ -177,14 +208,14 @@ func (b *Backup) findSecret(st *store, m *Manifest) (known bool, err error) {
 // fill makes the tables as they were, fills them, and brings them to this
 // release. A server that ran before anybody had an account has left tables;
 // they go.
-func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) error {
-	if err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error { return wipe(ctx, conn) }); err != nil {
-		return err
+func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) (others []Table, err error) {
+	if err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error { return b.wipe(ctx, conn) }); err != nil {
+		return nil, err
 	}
 	for schema := range m.Steps {
 		text, err := b.stepsOf(m, schema)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if schema == "public" {
 			err = b.DB.Migrate(ctx, text)
@@ -192,63 +223,64 @@ func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) er
 			err = b.DB.MigrateIn(ctx, schema, text)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
-		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			return st.load(ctx, tx, m, func(schema string) string { return schema }, line)
+	err = b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) (err error) {
+			others, err = st.load(ctx, tx, m, func(schema string) string { return schema }, line)
+			return err
 		})
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := b.Migrate(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	return b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
+	return others, b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
 		_, err := db.Exec(ctx, conn, `ANALYZE`)
 		return err
 	})
 }
 
-// wipe drops the tables and functions of a platform without accounts.
-func wipe(ctx context.Context, conn *pgx.Conn) error {
-	const sql = `-- name: backup.Wipe
-		DO $$
-		DECLARE
-			t text;
-		BEGIN
-			FOR t IN SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname LIKE 'app\_%' LOOP
-				EXECUTE 'DROP SCHEMA ' || t || ' CASCADE';
-			END LOOP;
-			FOR t IN
-				SELECT format('DROP TABLE IF EXISTS public.%I CASCADE', c.relname)
-				  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-				 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND ` + ours + `
-				UNION ALL
-				SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', c.oid::regprocedure)
-				  FROM pg_proc c JOIN pg_namespace n ON n.oid = c.pronamespace
-				 WHERE n.nspname = 'public' AND ` + ours + `
-			LOOP
-				EXECUTE t;
-			END LOOP;
-		END
-		$$`
-	// Tables of others in this database stay: only ours have steps.
+// wipe drops the tables and functions of a platform without accounts, and
+// every app's schema: what others have in this database stays.
+func (b *Backup) wipe(ctx context.Context, conn *pgx.Conn) error {
+	const sql = `-- name: backup.WhatToWipe
+		SELECT format('DROP SCHEMA %I CASCADE', n.nspname)
+		  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		 WHERE n.nspname LIKE 'app\_%' AND c.relname = 'schema_steps' AND c.relkind = 'r'
+		UNION ALL
+		SELECT format('DROP TABLE IF EXISTS public.%I CASCADE', c.relname)
+		  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname = ANY ($1)
+		UNION ALL
+		SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', c.oid::regprocedure)
+		  FROM pg_proc c JOIN pg_namespace n ON n.oid = c.pronamespace
+		 WHERE n.nspname = 'public' AND c.proname = ANY ($1) AND ` + ours
+	// Without steps nothing is ours.
 	exists, err := db.One(ctx, conn, db.Value[bool], `-- name: backup.StepsExist
 		SELECT to_regclass('public.schema_steps') IS NOT NULL`)
 	if err != nil || !exists {
 		return err
 	}
-	_, err = db.Exec(ctx, conn, sql)
-	return err
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		list, err := db.All(ctx, tx, db.Value[string], sql, b.own())
+		for _, drop := range list {
+			if err == nil {
+				_, err = db.Exec(ctx, tx, drop)
+			}
+		}
+		return err
+	})
 }
 
 // putFiles puts every folder and file that the restored rows name where they
 // have it. It returns those that the backup itself did not have as they should
-// be.
-func (st *store) putFiles(ctx context.Context, conn *pgx.Conn, put *files.Putting, m *Manifest, line *bar) (gone []file, err error) {
+// be, and how many it has lost since: nothing is put at their place, so that
+// nobody takes other bytes for theirs.
+func (st *store) putFiles(ctx context.Context, conn *pgx.Conn, put *files.Putting, m *Manifest, line *bar) (gone []file, rotten int, err error) {
 	problems := map[string]file{}
 	for _, f := range m.Files.Problems {
 		problems[f.ID.String()] = f
@@ -261,10 +293,17 @@ func (st *store) putFiles(ctx context.Context, conn *pgx.Conn, put *files.Puttin
 			if odd && f.Problem != rescued {
 				gone = append(gone, f)
 			}
-			if f.Problem == missing {
+			if odd && f.hash() == "" {
 				continue
 			}
 			now, err := st.putFile(ctx, put, s, f)
+			if errors.Is(err, errRotten) {
+				f.Stored = s
+				f.Problem = fmt.Sprintf("%v (%s)", err, st.object(f.hash()))
+				gone = append(gone, f)
+				rotten++
+				continue
+			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.Place, err)
 			}
@@ -274,7 +313,7 @@ func (st *store) putFiles(ctx context.Context, conn *pgx.Conn, put *files.Puttin
 		line.show("files", done, m.Files.Bytes)
 		return put.Describe(ctx, conn, described)
 	})
-	return gone, err
+	return gone, rotten, err
 }
 
 func (st *store) putFile(ctx context.Context, put *files.Putting, s files.Stored, f file) (files.Stored, error) {
@@ -286,6 +325,9 @@ func (st *store) putFile(ctx context.Context, put *files.Putting, s files.Stored
 		hash, s.MTime = f.Kept, f.KeptMTime
 	}
 	object, err := os.Open(st.object(hash))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO) {
+		return s, fmt.Errorf("%w: %w", errRotten, err)
+	}
 	if err != nil {
 		return s, err
 	}
@@ -293,7 +335,7 @@ func (st *store) putFile(ctx context.Context, put *files.Putting, s files.Stored
 	if f.Problem == altered {
 		s.SHA256 = hash
 	}
-	return put.Put(s, object)
+	return put.Put(s, &proven{object, sha256.New(), hash})
 }
 
 // check restores the tables into PostgreSQL schemas that are made for it in a
@@ -302,8 +344,7 @@ func (st *store) putFile(ctx context.Context, put *files.Putting, s files.Stored
 func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest, line *bar) error {
 	undo := errors.New("undone")
 	scratch := func(schema string) string { return "check_" + schema }
-	tables := *m
-	tables.Tables = slices.Clone(m.Tables)
+	var others []Table
 	err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			for schema := range m.Steps {
@@ -318,7 +359,8 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 					return err
 				}
 			}
-			if err := st.load(ctx, tx, &tables, scratch, line); err != nil {
+			var err error
+			if others, err = st.load(ctx, tx, m, scratch, line); err != nil {
 				return err
 			}
 			if err := st.counted(ctx, tx, m); err != nil {
@@ -335,6 +377,7 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 	if err != nil {
 		return err
 	}
+	st.sayOthers(sh.Stdout, others)
 	for _, text := range bad {
 		fmt.Fprintln(sh.Stdout, text)
 	}

@@ -31,10 +31,10 @@ const (
 // or read.
 type store struct {
 	dir   string
-	lock  *os.File // the folder itself: flock keeps writers apart
-	point string   // path of the point's folder
-	added int64    // bytes that this run brought into objects
-	seen  map[string]bool
+	lock  *os.File        // the folder itself: flock keeps writers apart
+	point string          // path of the point's folder
+	added int64           // bytes that this run brought into objects
+	seen  map[string]bool // folders of objects that have to be synced
 }
 
 // openStore opens the folder for a new point, making it where it is missing,
@@ -95,14 +95,20 @@ func (st *store) object(sum string) string {
 }
 
 // has reports whether objects holds the bytes of that sum. Their name was
-// given to them when they were on the disk.
+// given to them when they were on the disk; the name itself may be that of a
+// run that was cut off, and is made durable with this one's.
 func (st *store) has(sum string, size int64) bool {
 	info, err := os.Lstat(st.object(sum))
-	return err == nil && info.Size() == size
+	if err != nil || info.Size() != size {
+		return false
+	}
+	st.seen[filepath.Dir(st.object(sum))] = true
+	return true
 }
 
 // put brings bytes into objects: as a clone that shares the disk's blocks
-// where the file system can, else copied.
+// where the file system can, else copied. Bytes that the disk does not give
+// are errUnread, also when they are read as the clone's.
 func (st *store) put(ctx context.Context, from *os.File) (sum string, size int64, err error) {
 	part, err := os.CreateTemp(filepath.Join(st.dir, "objects"), "part-*") // 0600
 	if err != nil {
@@ -134,6 +140,9 @@ func (st *store) put(ctx context.Context, from *os.File) (sum string, size int64
 	return sum, size, os.Rename(part.Name(), st.object(sum))
 }
 
+// errUnread tells that bytes could not be read from failures to write them.
+var errUnread = errors.New("its bytes cannot be read")
+
 // cancelled ends a long copy when its context ends.
 type cancelled struct {
 	ctx  context.Context
@@ -144,7 +153,35 @@ func (c *cancelled) Read(b []byte) (int, error) {
 	if c.ctx.Err() != nil {
 		return 0, context.Cause(c.ctx)
 	}
-	return c.from.Read(b)
+	n, err := c.from.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("%w: %w", errUnread, err)
+	}
+	return n, err
+}
+
+// errRotten is of a part or object that is not what was written.
+var errRotten = errors.New("its bytes in the backup are damaged")
+
+// proven reads bytes that have to have a sum, and fails at their end when they
+// have not.
+type proven struct {
+	from io.Reader
+	h    hash.Hash
+	sum  string
+}
+
+func (p *proven) Read(b []byte) (int, error) {
+	n, err := p.from.Read(b)
+	p.h.Write(b[:n])
+	switch {
+	case err == nil:
+	case !errors.Is(err, io.EOF):
+		err = fmt.Errorf("%w: %w", errRotten, err)
+	case hex.EncodeToString(p.h.Sum(nil)) != p.sum:
+		err = errRotten
+	}
+	return n, err
 }
 
 func sumOf(ctx context.Context, path string) (string, int64, error) {

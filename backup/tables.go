@@ -1,8 +1,10 @@
 package backup
 
 import (
+	"cmp"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -94,7 +96,8 @@ func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	// What a row refers to comes first; the schema has no circles.
+	// What a row refers to comes first; the schema has no circles, and in
+	// those of others any order will do.
 	var added []uint32
 	var add func(oid uint32)
 	add = func(oid uint32) {
@@ -102,10 +105,10 @@ func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) error {
 			if d.oid != oid || slices.Contains(added, oid) {
 				continue
 			}
+			added = append(added, oid)
 			for _, needed := range d.needs {
 				add(needed)
 			}
-			added = append(added, oid)
 			m.Tables = append(m.Tables, d.table)
 		}
 	}
@@ -177,42 +180,61 @@ var bound = regexp.MustCompile(`^FOR VALUES FROM \('[0-9 :+.-]+'\) TO \('[0-9 :+
 
 // load fills the tables that the steps have made, each in the PostgreSQL
 // schema that in names. The rows that the steps themselves put in go first.
-func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schema string) string, line *bar) error {
+// Tables that no step makes, of others or a month that was detached, stay in
+// the point; others are those.
+func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schema string) string, line *bar) (others []Table, err error) {
 	if _, err := db.Exec(ctx, tx, plain); err != nil {
-		return err
+		return nil, err
 	}
 	var all []string
-	for i, t := range m.Tables {
+	var made []Table
+	for _, t := range m.Tables {
+		from := t
 		t.Schema = in(t.Schema)
-		m.Tables[i] = t
+		parent := name(Table{Schema: t.Schema, Table: cmp.Or(t.PartitionOf, t.Table)})
+		exists, err := db.One(ctx, tx, db.Value[bool], `-- name: backup.TableExists
+			SELECT to_regclass($1) IS NOT NULL`, parent)
+		if err != nil {
+			return nil, err
+		}
+		if !exists {
+			others = append(others, from)
+			continue
+		}
 		if t.PartitionOf != "" {
 			if !bound.MatchString(t.Bound) {
-				return fmt.Errorf("the manifest gives %s a bound that is none", t.Table)
+				return nil, fmt.Errorf("the manifest gives %s a bound that is none", t.Table)
 			}
-			parent := name(Table{Schema: t.Schema, Table: t.PartitionOf})
 			if _, err := db.Exec(ctx, tx, "CREATE TABLE "+name(t)+" PARTITION OF "+parent+" "+t.Bound); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		all = append(all, name(t))
+		all, made = append(all, name(t)), append(made, t)
 	}
 	if _, err := db.Exec(ctx, tx, "TRUNCATE "+strings.Join(all, ", ")); err != nil {
-		return err
+		return nil, err
 	}
-	for i, t := range m.Tables {
+	for i, t := range made {
 		if err := st.loadTable(ctx, tx, t); err != nil {
-			return fmt.Errorf("table %s: %w", t.Table, err)
+			return nil, fmt.Errorf("table %s: %w", t.Table, err)
 		}
-		line.Show("table %d of %d", i+1, len(m.Tables))
+		line.Show("table %d of %d", i+1, len(made))
 	}
 	for _, s := range m.Sequences {
 		_, err := db.Exec(ctx, tx, `-- name: backup.SetSequence
-			SELECT setval($1::text::regclass, $2)`, pgx.Identifier{in(s.Schema), s.Name}.Sanitize(), s.Last)
+			SELECT setval(to_regclass($1), $2)`, pgx.Identifier{in(s.Schema), s.Name}.Sanitize(), s.Last)
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return others, nil
+}
+
+// sayOthers names the tables that load passed over.
+func (st *store) sayOthers(w io.Writer, others []Table) {
+	for _, t := range others {
+		fmt.Fprintf(w, "%s is no table of this platform and is left out; its %d rows are in %s\n", name(t), t.Rows, st.path(t.Part.Name))
+	}
 }
 
 func (st *store) loadTable(ctx context.Context, tx pgx.Tx, t Table) error {
@@ -221,7 +243,7 @@ func (st *store) loadTable(ctx context.Context, tx pgx.Tx, t Table) error {
 		return err
 	}
 	defer f.Close()
-	zip, err := gzip.NewReader(f)
+	zip, err := gzip.NewReader(&proven{f, sha256.New(), t.Part.SHA256})
 	if err != nil {
 		return err
 	}

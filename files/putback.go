@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"homebase/db"
@@ -88,7 +89,8 @@ func (f *Files) CheckEmpty() error {
 
 // Put makes a folder, or a file of what from gives, where the rows have it,
 // and lets it carry its id and sum. What it returns has the times, inode, size
-// and sum that the row has to have.
+// and sum that the row has to have. Of a file that from fails to give whole,
+// nothing stays.
 func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 	d := p.f.disk
 	root, rest, err := d.parentRoot(s.Place)
@@ -113,6 +115,8 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 	} else if entry, err = root.OpenFile(rest, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
 		if _, err = io.Copy(entry, from); err == nil {
 			err = setTimes(entry, time.Unix(0, s.MTime))
+		} else {
+			err = errors.Join(err, root.Remove(rest))
 		}
 	}
 	if entry != nil {
@@ -171,8 +175,10 @@ func (p *Putting) Describe(ctx context.Context, q db.Querier, list []Stored) err
 // Finish ties the database to the data directory. What belonged to the
 // workers of then goes: their records, reservations and unfinished uploads.
 // Feeds begin a new epoch, so that a mirror lists its tree anew instead of
-// missing what was undone.
+// missing what was undone. Put made bytes durable, and here all their names
+// become so.
 func (p *Putting) Finish(ctx context.Context, tx pgx.Tx) error {
+	syscall.Sync()
 	for _, sql := range []string{
 		`-- name: files.ForgetRecords
 		 DELETE FROM file_ops`,

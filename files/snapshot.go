@@ -1,12 +1,16 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"homebase/db"
@@ -72,7 +76,7 @@ func EachStored(ctx context.Context, q db.Querier, folders bool, give func(page 
 type Snapshot struct {
 	*pgx.Conn
 	f         *Files
-	displaced map[int64]string // inode → place, of what was found in purge/
+	displaced map[string][]string // inode, or id of the item → places in purge/
 }
 
 // snapshotWait is how long a running removal of displaced bytes, or another
@@ -130,9 +134,16 @@ var ErrNotStored = errors.New("its bytes are not on the disk")
 
 // Open opens the bytes of a file of the snapshot wherever they are by now: in
 // place, on the way there, or displaced. What somebody changed past the API is
-// opened as it is, with changed. Nothing at all is ErrNotStored.
+// opened as it is, with changed. Nothing at all is ErrNotStored; what the disk
+// does not give is its error.
 func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed bool, err error) {
 	for round := 1; ; round++ {
+		var broken error
+		at := func(place string, right func(fs.FileInfo) bool) *os.File {
+			file, err := s.openAt(place, right)
+			broken = cmp.Or(broken, err)
+			return file
+		}
 		row, place, err := placeOf(ctx, s.f.db, of.Owner, of.ID)
 		if err != nil && !errors.Is(err, db.ErrNotFound) {
 			return nil, false, err
@@ -142,17 +153,19 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 			return nil, false, err
 		}
 		for _, p := range append(sources, of.Place, place) {
-			if file := s.openAt(p, of.matches); file != nil {
+			if file := at(p, of.matches); file != nil {
 				return file, false, nil
 			}
 		}
-		p, ok := s.displaced[of.Ino]
-		if !ok {
-			s.look()
-			p = s.displaced[of.Ino]
-		}
-		if file := s.openAt(p, of.matches); file != nil {
-			return file, false, nil
+		for _, anew := range []bool{s.displaced == nil, true} {
+			if anew {
+				broken = cmp.Or(broken, s.look())
+			}
+			for _, p := range slices.Concat(s.displaced[fmt.Sprint(of.Ino)], s.displaced[of.ID.String()]) {
+				if file := at(p, of.matches); file != nil {
+					return file, false, nil
+				}
+			}
 		}
 		if round < readRounds {
 			if !sleep(ctx, readPause) {
@@ -166,11 +179,11 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 		}
 		// Nobody displaced them, and they are not as they were taken.
 		if row.isFile() && hex.EncodeToString(row.SHA256) == of.SHA256 {
-			if file := s.openAt(place, func(info fs.FileInfo) bool { return info.Mode().IsRegular() }); file != nil {
+			if file := at(place, func(info fs.FileInfo) bool { return info.Mode().IsRegular() }); file != nil {
 				return file, true, nil
 			}
 		}
-		return nil, false, ErrNotStored
+		return nil, false, cmp.Or(broken, ErrNotStored)
 	}
 }
 
@@ -181,16 +194,21 @@ func (s *Snapshot) InPlace(of Stored) bool {
 	return err == nil && of.matches(info)
 }
 
-func (s *Snapshot) openAt(place string, right func(fs.FileInfo) bool) *os.File {
+// openAt opens what lies at a place, nil when it is not right.
+func (s *Snapshot) openAt(place string, right func(fs.FileInfo) bool) (*os.File, error) {
 	if place == "" {
-		return nil
+		return nil, nil
 	}
 	file, info, err := s.f.disk.open(place)
-	if err == nil && !right(info) {
-		file.Close()
-		return nil
+	switch {
+	case err == nil && right(info):
+		return file, nil
+	case err == nil:
+		return nil, file.Close()
+	case failed(err):
+		return nil, err
 	}
-	return file
+	return nil, nil
 }
 
 // staged are the places of bytes of an item that a commit has taken and the
@@ -202,17 +220,34 @@ func (s *Snapshot) staged(ctx context.Context, id uuid.UUID) ([]string, error) {
 }
 
 // look lists what was displaced. It is known by its inode: a rename keeps it,
-// and it is not used again as long as nothing is freed. What a look cannot
-// reach, the next one may.
-func (s *Snapshot) look() {
-	s.displaced = map[int64]string{}
+// and it is not used again as long as nothing is freed. On a disk that was
+// copied inodes are others than the rows have: there the name still tells the
+// item. What a look cannot reach, the next one may.
+func (s *Snapshot) look() (broken error) {
+	s.displaced = map[string][]string{}
 	_ = fs.WalkDir(s.f.disk.root.FS(), purgeFolder, func(place string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err == nil && d.IsDir() {
 			return nil
 		}
-		if info, err := d.Info(); err == nil {
-			s.displaced[inode(info)] = place
+		var info fs.FileInfo
+		if err == nil {
+			info, err = d.Info()
+		}
+		if err != nil {
+			if failed(err) {
+				broken = err
+			}
+			return nil
+		}
+		keys := []string{fmt.Sprint(inode(info))}
+		if path.Dir(place) == purgeFolder { // below it names are an owner's
+			id, _, _ := strings.Cut(d.Name(), ".")
+			keys = append(keys, id)
+		}
+		for _, key := range keys {
+			s.displaced[key] = append(s.displaced[key], place)
 		}
 		return nil
 	})
+	return broken
 }

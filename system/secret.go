@@ -47,7 +47,12 @@ func generatedSecret(stateDir string) ([][]byte, error) {
 	path := filepath.Join(stateDir, "secret")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		if err := makeSecret(stateDir, path); err != nil {
+		random := make([]byte, secretBytes)
+		rand.Read(random)
+		err = writeSecret(stateDir, base64.StdEncoding.EncodeToString(random), func(draft string) error {
+			return ignoreExist(os.Link(draft, path))
+		})
+		if err != nil {
 			return nil, err
 		}
 		b, err = os.ReadFile(path)
@@ -62,7 +67,9 @@ func generatedSecret(stateDir string) ([][]byte, error) {
 	return secrets, nil
 }
 
-func makeSecret(stateDir, path string) error {
+// writeSecret makes a durable draft, lets place give it its name, and makes
+// that durable.
+func writeSecret(stateDir, text string, place func(draft string) error) error {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
 		return err
 	}
@@ -71,13 +78,11 @@ func makeSecret(stateDir, path string) error {
 		return err
 	}
 	defer os.Remove(f.Name())
-	b := make([]byte, secretBytes)
-	rand.Read(b)
-	_, err = f.WriteString(base64.StdEncoding.EncodeToString(b) + "\n")
+	_, err = f.WriteString(text + "\n")
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := place(f.Name()); err != nil {
 		return err
 	}
 	d, err := os.Open(stateDir)
@@ -85,6 +90,13 @@ func makeSecret(stateDir, path string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+func ignoreExist(err error) error {
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	return err
 }
 
 // LoadSecret reads the secret, or makes it on a first start, so that a
@@ -105,8 +117,9 @@ func (c *Config) SecretText() (string, error) {
 }
 
 // KeepSecret puts a secret in the place of the generated one, from now on and
-// for later starts. One that is given in the environment is the operator's to
-// change.
+// for later starts; that one stays as secret.before-restore, unless an earlier
+// one does: what came after it came out of a backup. One that is given in the
+// environment is the operator's to change.
 func (c *Config) KeepSecret(text string) error {
 	secrets, err := parseSecrets(text)
 	if err != nil {
@@ -115,11 +128,14 @@ func (c *Config) KeepSecret(text string) error {
 	if c.given["SECRET"] != "" {
 		return errors.New("HOMEBASE_SECRET is another secret than the one to be kept: remove it, or give that one")
 	}
-	draft, path := filepath.Join(c.StateDir, "secret.new"), filepath.Join(c.StateDir, "secret")
-	if err := os.WriteFile(draft, []byte(text+"\n"), 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(draft, path); err != nil {
+	path := filepath.Join(c.StateDir, "secret")
+	err = writeSecret(c.StateDir, text, func(draft string) error {
+		if err := ignoreExist(os.Link(path, path+".before-restore")); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		return os.Rename(draft, path)
+	})
+	if err != nil {
 		return err
 	}
 	c.secrets = func() ([][]byte, error) { return secrets, nil }
