@@ -79,7 +79,10 @@ func TestContract_EveryAnswerWasSeen(t *testing.T) {
 // them: on a bare connection, or by the one program that may ask for them.
 var seenElsewhere = map[string]string{
 	"400 invalid_body":       "httpx: a body that breaks the framing of HTTP",
+	"403 untrusted_peer":     "httpx: a peer on another machine, given to the handler itself",
 	"408 request_timeout":    "httpx: a body that trickles",
+	"503 shutting_down":      "httpx: an upload over a bare connection while the server drains",
+	"GET /files/events 200":  "files: a stream, which is read as it comes",
 	"GET /system/probe 200":  "system: the doctor alone knows the token",
 	"POST /system/probe 200": "system: the doctor alone knows the token",
 }

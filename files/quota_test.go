@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -206,5 +207,26 @@ func TestMinFree_StopsUploadsAndNothingElse(t *testing.T) {
 	}
 	if left := h.onDisk(t); len(left) > 0 {
 		t.Errorf("the disk holds %q", left)
+	}
+}
+
+func TestPut_WhoseSpaceWasGivenBackMeanwhileIsRefused(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("GET", "/files/items/root", nil).Want(t, 200)
+	h.settled(t)
+	before := h.onDisk(t)
+	body, writer := io.Pipe()
+	sent := make(chan *httpxtest.Answer)
+	go func() { sent <- c.Do("PUT", "/files/content/documents/slow.bin", body) }()
+	writer.Write(random(2 << 20))
+	await(t, func() bool { return h.number(t, "SELECT count(*) FROM uploads") == 1 })
+	h.exec(t, "DELETE FROM uploads WHERE owner_id = $1", id)
+	h.exec(t, "UPDATE trees SET reserved = 0 WHERE owner_id = $1", id)
+	writer.Close()
+	(<-sent).WantProblem(t, 409, "upload_expired")
+	if after := h.onDisk(t); !slices.Equal(after, before) {
+		t.Errorf("left behind: %v, before %v", after, before)
 	}
 }

@@ -546,8 +546,19 @@ func TestTus_WhatHoldsOnIsLockedAndNotGone(t *testing.T) {
 	if a := tus(c, "HEAD", at, nil).Want(t, 423); a.Header.Get("Retry-After") == "" || a.Header.Get("Upload-Offset") != "" {
 		t.Errorf("got %v", a.Header)
 	}
+	patch(c, at, 0, "0123").WantProblem(t, 423, "upload_locked")
 	file.Close()
 	patch(c, at, 0, "0123").Want(t, 204)
+}
+
+func TestTus_TooManyOpenUploadsAreRefused(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	begin(t, c, 4, "filename", "a.txt")
+	h.exec(t, `INSERT INTO uploads (op_id, owner_id, bytes, length, expires_at)
+		SELECT gen_random_uuid(), $1, 0, 0, now() + interval '1 hour' FROM generate_series(1, 999)`, id)
+	tus(c, "POST", "/files/uploads", nil, "Upload-Length", "4", "Upload-Metadata", metadata("filename", "b.txt")).WantProblem(t, 409, "too_many_uploads")
 }
 
 func TestTus_ACutConnectionKeepsWhatArrived(t *testing.T) {

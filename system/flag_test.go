@@ -183,6 +183,12 @@ func TestFlags_PreconditionsAndLimitsHold(t *testing.T) {
 	if created != 1 {
 		t.Errorf("%d times made", created)
 	}
+	if _, err := rm.DB.Exec(t.Context(), `INSERT INTO flags (key, description, enabled, public, rules)
+		SELECT 'many' || n, '', false, false, '[]' FROM generate_series(1, 1000) AS n`); err != nil {
+		t.Fatal(err)
+	}
+	c.Do("PUT", "/system/flags/one-more", object{}).WantProblem(t, 409, "too_many_flags")
+	c.Do("PUT", "/system/flags/many1", object{}).Want(t, 200)
 }
 
 func TestOFREP_AnswersAndRefusesAsTheProtocolSays(t *testing.T) {
