@@ -94,8 +94,8 @@ func (c *contract) structure(t reflect.Type, closed, sparse bool) object {
 	if len(required) > 0 {
 		schema["required"] = required
 	}
-	if closed && !reflect.PointerTo(t).Implements(unmarshalerType) {
-		schema["additionalProperties"] = false
+	if closed {
+		schema["additionalProperties"] = reflect.PointerTo(t).Implements(unmarshalerType)
 	}
 	if name == "" {
 		return schema
