@@ -32,7 +32,7 @@ before(async () => {
     upstream workers { ${ports.map((port) => `server 127.0.0.1:${port};`).join(' ')} }
     server { listen 127.0.0.1:${door}; location / {
       proxy_pass http://workers; proxy_http_version 1.1; proxy_set_header Host $host;
-      proxy_set_header X-Real-IP $http_x_from; proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-For $http_x_from;
       client_max_body_size 0; proxy_request_buffering off; proxy_buffering off; } } }`)
   workers = ports.map((port) => spawn('sh', ['-c', `exec ${run} HOMEBASE_LISTEN=127.0.0.1:${port} HOMEBASE_PUBLIC_URL=http://localhost:${door} HOMEBASE_TRUSTED_PROXIES=127.0.0.1/32 -- serve`],
     { stdio: 'ignore', detached: true }))
