@@ -79,7 +79,7 @@ test('three tabs on two frontends stay signed in when the access token expires',
   await signIn(tabs[0])
   tabs.push(await visit(person, `${site.storage}/`), await visit(person, `${site.portfolio}/`))
   await Promise.all(tabs.map((tab) => call(tab, '/auth/me')))
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 10; round++) {
     let refreshes = 0
     const count = (request) => { if (request.url().endsWith('/auth/refresh') && request.method() === 'POST') refreshes++ }
     person.context.on('request', count)

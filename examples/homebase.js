@@ -129,7 +129,7 @@ export class Homebase extends EventTarget {
   // with code totp_required asks for the same once more with a code.
   async signIn(credentials, path = '/auth/login') {
     const grant = await this.post(path, { ...credentials, mode: 'cookie' })
-    this.#stamp(grant)
+    await this.#stamp(grant)
     this.#tell('signin', grant.user)
     return grant.user
   }
@@ -137,25 +137,27 @@ export class Homebase extends EventTarget {
   // signOut ends this session, the "others" or "all".
   async signOut(scope = 'session') {
     await this.fetch('/auth/logout', { method: 'POST', query: { scope } })
-    if (scope !== 'others') this.#leave()
+    if (scope !== 'others') await this.#leave()
   }
 
   // fresh makes sure that the access token is good for a while. Await it before
   // a link or a video is opened.
   async fresh() {
-    if (stamped().until - Date.now() < margin) return this.refresh(Date.now())
+    const { until } = await stamped()
+    if (until - Date.now() < margin) return this.refresh(Date.now())
   }
 
   // refresh exchanges the tokens, unless another tab has done so after the
   // time `sent`. Tabs queue up at a lock, so of many exactly one asks.
   refresh(sent = Date.now()) {
     return navigator.locks.request('homebase-refresh', async () => {
-      if (stamped().at > sent && stamped().at <= Date.now()) return
+      const { at } = await stamped()
+      if (at > sent && at <= Date.now()) return
       const response = await fetch(this.url('/auth/refresh'), { method: 'POST', credentials: 'include' }).catch(() => {
         throw new Problem()
       })
       if (response.ok) return this.#stamp(await response.json())
-      if (response.status === 401 && (this.user || stamped().at)) this.#leave()
+      if (response.status === 401 && (this.user || at)) await this.#leave()
       throw await problemOf(response)
     })
   }
@@ -187,12 +189,16 @@ export class Homebase extends EventTarget {
     return () => { end.abort(); channel.close() }
   }
 
-  #stamp(grant) {
-    localStorage.setItem('homebase', JSON.stringify({ at: Date.now(), until: Date.now() + 1000 * grant.expires_in }))
+  async #stamp(grant) {
+    const now = Date.now()
+    await (await caches.open('homebase')).put('/refreshed', Response.json({ at: now, until: now + 1000 * grant.expires_in }))
     return grant
   }
 
-  #leave() { localStorage.removeItem('homebase'); this.#tell('signout', null) }
+  async #leave() {
+    await caches.delete('homebase')
+    this.#tell('signout', null)
+  }
 
   #tell(type, user) {
     this.#channel.postMessage({ type, user })
@@ -205,9 +211,12 @@ export class Homebase extends EventTarget {
   }
 }
 
-// stamped is when some tab refreshed last, and until when that holds.
-function stamped() {
-  return JSON.parse(localStorage.getItem('homebase') ?? '{"at":0,"until":0}')
+// stamped is when some tab refreshed last, and until when that holds. It lies
+// in the cache storage because that is one for all tabs at any moment: each
+// process of a browser has its own copy of localStorage, old by milliseconds.
+async function stamped() {
+  const stamp = await (await caches.open('homebase')).match('/refreshed')
+  return stamp ? stamp.json() : { at: 0, until: 0 }
 }
 
 // problemOf reads a refusal; HEAD has no body, a proxy its own.
