@@ -20,20 +20,23 @@ type Me struct {
 	Notices     []Notice `json:"notices"`
 }
 
+// loadMe asks one question, and a second when there are notices.
 func (a *Auth) loadMe(ctx context.Context, id uuid.UUID) (Me, error) {
-	var me Me
-	var err error
-	if me.User, err = userByID(ctx, a.db, id); err != nil {
+	var noticed bool
+	me, err := db.One(ctx, a.db, func(row pgx.Row) (me Me, err error) {
+		me.User, err = scanUserAnd(row, &me.Roles, &me.Permissions, &noticed)
+		return me, err
+	}, `
+-- name: auth.Me
+SELECT `+userColumns+`, `+rolesHeld+`, `+held+`, EXISTS (SELECT FROM notices WHERE user_id = u.id)
+  FROM users u WHERE u.id = $1`, id)
+	if err != nil {
 		return Me{}, err
 	}
-	if me.Roles, err = rolesOf(ctx, a.db, id); err != nil {
-		return Me{}, err
+	me.Permissions, me.Notices = a.expand(me.Permissions), []Notice{}
+	if noticed {
+		me.Notices, err = noticesOf(ctx, a.db, id)
 	}
-	if me.Permissions, err = heldBy(ctx, a.db, id); err != nil {
-		return Me{}, err
-	}
-	me.Permissions = a.expand(me.Permissions)
-	me.Notices, err = noticesOf(ctx, a.db, id)
 	return me, err
 }
 
