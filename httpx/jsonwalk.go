@@ -293,7 +293,7 @@ func badText(pointer string) error {
 	return errInvalidJSON.With(fmt.Sprintf("The text at %s holds NUL, U+FFFD or half of a surrogate pair.", clip(pointer)))
 }
 
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
 // escapePointer writes a name for a JSON Pointer in a URI fragment (RFC 6901).
-func escapePointer(name string) string {
-	return url.PathEscape(strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
-}
+func escapePointer(name string) string { return url.PathEscape(pointerEscapes.Replace(name)) }
