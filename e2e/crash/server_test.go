@@ -240,6 +240,7 @@ func killTree(pg *exec.Cmd) {
 	if pg == nil || pg.Process == nil {
 		return
 	}
+	syscall.Kill(pg.Process.Pid, syscall.SIGSTOP) // or one that it forks meanwhile would live on
 	left := children(pg.Process.Pid)
 	for _, pid := range append(left, pg.Process.Pid) {
 		syscall.Kill(pid, syscall.SIGKILL)
