@@ -56,17 +56,26 @@ func (f *Files) expect(s *staged, declared int64) (done func(), err error) {
 	return done, err
 }
 
-// reserve holds space for an upload, or for more of it: one statement, so two
-// uploads never both take the last byte. It is durable before a byte is
-// received; recovery, the expiry job or the commit itself gives it back.
-func (f *Files) reserve(ctx context.Context, owner, op uuid.UUID, bytes int64) error {
-	const sql = `-- name: files.Reserve
+// holding begins a statement that takes $3 bytes for the owner $1. There is no
+// row "held" when neither the owner's quota nor else the server's, $4, has
+// room for them. One statement, so two uploads never both take the last byte.
+const holding = `
 		WITH held AS (
 		    UPDATE trees t
 		       SET reserved = t.reserved + $3
 		     WHERE t.owner_id = $1 AND t.used + t.reserved + $3 <= coalesce(t.quota, $4)
 		    RETURNING t.owner_id
-		)
+		)`
+
+func errNoRoom(bytes int64) error {
+	return errQuota.With(fmt.Sprintf("There is no room for %d more bytes. Delete something, or ask for more space.", bytes))
+}
+
+// reserve holds space for an upload, or for more of it. It is durable before
+// a byte is received; recovery, the expiry job or the commit itself gives it
+// back.
+func (f *Files) reserve(ctx context.Context, owner, op uuid.UUID, bytes int64) error {
+	const sql = `-- name: files.Reserve` + holding + `
 		INSERT INTO uploads AS u (op_id, owner_id, worker_id, bytes, expires_at)
 		SELECT $2, h.owner_id, $5, $3, now() + $6::interval FROM held h
 		    ON CONFLICT (op_id) DO UPDATE SET bytes = u.bytes + excluded.bytes, expires_at = excluded.expires_at`
@@ -75,7 +84,7 @@ func (f *Files) reserve(ctx context.Context, owner, op uuid.UUID, bytes int64) e
 		return err
 	}
 	if n == 0 {
-		return errQuota.With(fmt.Sprintf("There is no room for %d more bytes. Delete something, or ask for more space.", bytes))
+		return errNoRoom(bytes)
 	}
 	return nil
 }

@@ -87,13 +87,7 @@ func (u *upload) hash() (hash.Hash, error) {
 func (f *Files) openUpload(ctx context.Context, owner uuid.UUID, length *int64, displaced int64, metadata string) (id uuid.UUID, err error) {
 	const count = `-- name: files.CountUploads
 		SELECT count(*) FROM uploads u WHERE u.owner_id = $1 AND u.state = 'open' AND u.worker_id IS NULL`
-	const sql = `-- name: files.InsertUpload
-		WITH held AS (
-		    UPDATE trees t
-		       SET reserved = t.reserved + $3
-		     WHERE t.owner_id = $1 AND t.used + t.reserved + $3 <= coalesce(t.quota, $4)
-		    RETURNING t.owner_id
-		)
+	const sql = `-- name: files.InsertUpload` + holding + `
 		INSERT INTO uploads (op_id, owner_id, bytes, length, metadata, expires_at)
 		SELECT $2, h.owner_id, $3, $5, $6, now() + $7::interval FROM held h`
 	open, err := db.One(ctx, f.db, db.Value[int64], count, owner)
@@ -113,7 +107,7 @@ func (f *Files) openUpload(ctx context.Context, owner uuid.UUID, length *int64, 
 		return id, err
 	}
 	if n == 0 {
-		return id, errQuota.With(fmt.Sprintf("There is no room for %d more bytes. Delete something, or ask for more space.", reserved))
+		return id, errNoRoom(reserved)
 	}
 	failpoint("reserved")
 	file, err := f.createStaged(uploadPath(owner, id))
@@ -127,13 +121,7 @@ func (f *Files) openUpload(ctx context.Context, owner uuid.UUID, length *int64, 
 // setLength notes the length of an upload that began without one, and
 // reserves what is missing for it.
 func (f *Files) setLength(ctx context.Context, x *seized, length int64) error {
-	const sql = `-- name: files.SetUploadLength
-		WITH held AS (
-		    UPDATE trees t
-		       SET reserved = t.reserved + $3
-		     WHERE t.owner_id = $1 AND t.used + t.reserved + $3 <= coalesce(t.quota, $4)
-		    RETURNING t.owner_id
-		)
+	const sql = `-- name: files.SetUploadLength` + holding + `
 		UPDATE uploads u
 		   SET length = $5, bytes = u.bytes + $3
 		  FROM held h
@@ -144,7 +132,7 @@ func (f *Files) setLength(ctx context.Context, x *seized, length int64) error {
 		return err
 	}
 	if n == 0 {
-		return errQuota.With(fmt.Sprintf("There is no room for %d more bytes. Delete something, or ask for more space.", more))
+		return errNoRoom(more)
 	}
 	x.length, x.reserved = &length, x.reserved+more
 	return nil
