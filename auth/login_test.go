@@ -260,3 +260,21 @@ func query(t *testing.T, d *db.DB, sql string, args ...any) []string {
 	}
 	return list
 }
+
+// Hashing takes long. What was proved with a password is worth nothing when
+// the password or the user changed meanwhile.
+func TestLogin_WhatChangesWhileThePasswordIsHashedCounts(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	for name, change := range map[string]string{"changed": `password_hash = password_hash || '0'`, "disabled": `status = 'disabled'`} {
+		email := name + "@example.com"
+		e.User(t, email, "member")
+		overtake(t, e, `SELECT FROM users WHERE email = '`+email+`' FOR UPDATE`, func() {
+			e.Client(t).Do("POST", "/auth/login", object{"email": email, "password": authtest.Password, "mode": "token"}).
+				WantProblem(t, 401, "invalid_credentials")
+		}, func(tx pgx.Tx) error {
+			_, err := db.Exec(t.Context(), tx, `UPDATE users SET `+change+` WHERE email = '`+email+`'`)
+			return err
+		})
+	}
+}

@@ -1,13 +1,17 @@
 package auth_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/db"
 	"homebase/httpx/httpxtest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // within waits until done is true; it fails after far more than is promised,
@@ -215,4 +219,68 @@ func TestSession_NamesOfDevices(t *testing.T) {
 			t.Errorf("%q: %q, want %q", agent, got, want)
 		}
 	}
+}
+
+// What was asked before a session ended, and is answered after, would keep it
+// alive in memory. The answer is held back where the query reads the roles.
+func TestSession_AnAnswerThatTheEndHasOvertakenIsNotKept(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	g := e.Grant(t, "ada@example.com")
+	err := e.DB.InTx(t.Context(), func(tx pgx.Tx) error {
+		for _, sql := range []string{`SET LOCAL ROLE NONE`, `ALTER TABLE roles ENABLE ROW LEVEL SECURITY`,
+			`CREATE POLICY held ON roles USING (pg_advisory_xact_lock_shared(1) IS NOT NULL)`} {
+			if _, err := db.Exec(t.Context(), tx, sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overtake(t, e, `SELECT pg_advisory_xact_lock(1)`, func() {
+		e.Client(t).As(g.AccessToken).Do("GET", "/auth/me", nil)
+	}, func(pgx.Tx) error {
+		e.Client(t).Do("POST", "/auth/logout", object{"refresh_token": g.RefreshToken}).Want(t, 204)
+		return nil
+	})
+	me(t, e, g.AccessToken, 401)
+}
+
+// overtake takes a lock, asks for what has to wait for it, and acts before it
+// lets go.
+func overtake(t *testing.T, e *authtest.Env, lock string, ask func(), act func(tx pgx.Tx) error) {
+	t.Helper()
+	ctx, done := t.Context(), make(chan struct{})
+	err := e.DB.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := db.Exec(ctx, tx, lock); err != nil {
+			return err
+		}
+		go func() {
+			defer close(done)
+			ask()
+		}()
+		for {
+			waiting, err := db.One(ctx, tx, db.Value[bool], `
+				SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+				                WHERE a.datname = current_database() AND NOT l.granted)`)
+			if err != nil {
+				return err
+			}
+			if waiting {
+				return act(tx)
+			}
+			select {
+			case <-done:
+				return errors.New("it did not wait")
+			case <-time.After(time.Millisecond):
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-done
 }

@@ -2,6 +2,10 @@ package files_test
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +17,7 @@ import (
 	"time"
 
 	"homebase/auth/authtest"
+	"homebase/db"
 	"homebase/files"
 	"homebase/httpx/httpxtest"
 )
@@ -296,6 +301,19 @@ func TestShare_PasswordsAreAskedForThrottledAndOpenOneShare(t *testing.T) {
 	opened.Do("GET", second.at("/content"), nil).WantProblem(t, 401, "share_password_required")
 	opened.As(token.AccessToken[:len(token.AccessToken)-1]+"A").Do("GET", s.at("/content"), nil).WantProblem(t, 401, "share_password_required")
 	opened.Do("GET", "/files/items/root", nil).WantProblem(t, 401, "unauthenticated")
+
+	// It ends, as one that was made an hour ago shows.
+	hash, err := db.One(t.Context(), h.DB, db.Value[string], `SELECT password_hash FROM shares WHERE id = $1`, s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end, status := range map[time.Time]int{time.Now().Add(time.Minute): 200, time.Now(): 401} {
+		raw, _ := base64.RawURLEncoding.DecodeString(token.AccessToken)
+		raw = binary.BigEndian.AppendUint64(raw[:17], uint64(end.Unix()))
+		mac := hmac.New(sha256.New, authtest.Keys("share unlock")[0])
+		mac.Write(append(raw, hash...))
+		guest.As(base64.RawURLEncoding.EncodeToString(mac.Sum(raw))).Do("GET", s.at("/content"), nil).Want(t, status)
+	}
 
 	unlock(s, "sesame", "").WantProblem(t, 403, "origin_required")
 	here := []httpxtest.Option{httpxtest.WithHeader("Origin", authtest.PublicURL), func(r *http.Request) { r.Host = "127.0.0.1" }}

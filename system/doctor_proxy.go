@@ -34,7 +34,7 @@ type outside struct {
 
 const (
 	forgedAddr  = "198.51.100.77" // of a network for documentation: nobody's
-	hugeBody    = 1 << 40         // bytes that are announced, never sent
+	hugeBody    = 1 << 40         // bytes that are announced, never all sent
 	probeWithin = 20 * time.Second
 	soonExpires = 14 * 24 * time.Hour
 
@@ -214,13 +214,21 @@ func (o *outside) examineHeaders() {
 }
 
 // examineLimit announces a body larger than any disk. A proxy with a limit
-// refuses by the announcement alone; one without one waits for the body.
+// refuses by the announcement alone, or cuts the connection; one without one
+// waits for the body.
 func (o *outside) examineLimit() {
 	ctx, cancel := context.WithTimeout(o.ctx, probePause)
 	defer cancel()
 	body, hold := io.Pipe()
 	// The transport waits for a body that it is reading, whatever the context.
 	defer context.AfterFunc(ctx, func() { hold.CloseWithError(context.Cause(ctx)) })()
+	go func() {
+		// A connection that was cut shows when something is sent.
+		for err := error(nil); err == nil; {
+			time.Sleep(probePause / 5)
+			_, err = hold.Write(make([]byte, 64<<10))
+		}
+	}()
 	res, _, err := o.send("POST", "/system/probe", body, func(r *http.Request) {
 		*r = *r.WithContext(ctx)
 		r.Header.Set(probeHeader, o.token)
@@ -231,6 +239,8 @@ func (o *outside) examineLimit() {
 		o.f.fault("body_limit", "The proxy limits the size of a request.", "Larger uploads end with 413.", "client_max_body_size 0;")
 	case err == nil && res.StatusCode >= 400:
 		o.f.warn("body_limit", "A large upload is refused with "+res.Status+".", "Uploads may fail.", "client_max_body_size 0;")
+	case err != nil && !errors.Is(err, context.DeadlineExceeded):
+		o.f.fault("body_limit", "The proxy cuts the connection of a large upload: "+err.Error(), "Larger uploads break off.", "client_max_body_size 0;")
 	default:
 		o.f.ok("body_limit", "The proxy sets no limit to the size of an upload.")
 	}

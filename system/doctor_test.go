@@ -145,6 +145,14 @@ func TestDoctor_NamesWhatIsWrongInFrontOfTheServer(t *testing.T) {
 				proxy.ServeHTTP(w, r)
 			})
 		}},
+		"body limit by a cut": {want: "body_limit", planted: func(proxy *httputil.ReverseProxy) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.ContentLength > 1<<31 {
+					panic(http.ErrAbortHandler)
+				}
+				proxy.ServeHTTP(w, r)
+			})
+		}},
 		// A test has no second machine to be the proxy.
 		"untrusted peer": {want: "trusted_proxies", planted: func(*httputil.ReverseProxy) http.Handler {
 			server, err := httpx.New(httpx.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}, Authenticate: rm.Auth.Authenticate}, rm.sys.Routes())
