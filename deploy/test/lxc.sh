@@ -39,7 +39,7 @@ up=no
 inside() { lxc-attach -P "$work/lxc" -n hb -- "$@"; }
 state() { [[ $(inside systemctl is-system-running 2>/dev/null) =~ running|degraded ]]; }
 start() {
-	lxc-start -P "$work/lxc" -n hb -o "$work/lxc.log" -d
+	lxc-start -P "$work/lxc" -n hb -o "$work/lxc.log" -d || { cat "$work/lxc.log"; fail lxc-start; }
 	up=yes
 	until_ok 180 state
 	init=$(lxc-info -P "$work/lxc" -n hb -pH)
