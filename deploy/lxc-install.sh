@@ -180,6 +180,7 @@ service() {
 	die "the server does not get ready; look at: journalctl -u homebase"
 }
 
+[ ! -f "${1:-}" ] || set -- "$(realpath "$1")" # a bare name would be looked for in PATH
 check "$@"
 if [ "$1" = --uninstall ]; then
 	uninstall

@@ -63,7 +63,8 @@ ready() { [ "$(ask -o /dev/null -w '%{http_code}' "$API/system/ready")" = 200 ];
 start
 cp -r "$here/.." "$root/root/deploy"
 install -m 755 "$work/homebase-v1" "$work/homebase-v2" "$root/root/"
-install_it() { inside /root/deploy/lxc-install.sh "/root/$1" >"$work/install.log" 2>&1 || { cat "$work/install.log"; fail "lxc-install.sh $1"; }; }
+# As docs/backup.md prints it, from /root.
+install_it() { inside sh -c "cd /root && deploy/lxc-install.sh $1" >"$work/install.log" 2>&1 || { cat "$work/install.log"; fail "lxc-install.sh $1"; }; }
 
 step "without the disk, and with one of the host's root, it refuses and says how"
 says 'pct set 101 -mp0' inside /root/deploy/lxc-install.sh /root/homebase-v1
