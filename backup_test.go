@@ -409,3 +409,28 @@ func TestBackup_RestoreGoesOnPastWhatTheBackupLostAndServesNothingElse(t *testin
 		t.Errorf("the secret of the new installation was not kept: %v", err)
 	}
 }
+
+func TestBackup_ARestoreThatWasCutOffSaysSoAndNoServerStartsOnIt(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.signIn(t, "me@example.com").Do("PUT", "/files/content/documents/film", "bytes of film").Want(t, 201)
+	bk := filepath.Join(t.TempDir(), "backup")
+	must(t, s.env, "backup", bk, "--with-secret")
+	// What can be neither read nor taken for damaged ends the restore on the way.
+	object := objectOf(bk, "bytes of film")
+	if err := errors.Join(os.Remove(object), os.Symlink(object, object)); err != nil {
+		t.Fatal(err)
+	}
+	env, _, _ := elsewhere(t)
+	if out, err := homebase(env, "restore", bk); err == nil || !strings.Contains(out, "symbolic links") {
+		t.Fatalf("the restore: %v, %s", err, out)
+	}
+	for _, command := range [][]string{{"serve"}, {"restore", bk}} {
+		if out, err := homebase(env, command...); err == nil || !strings.Contains(out, "was cut off: empty the directory and the database, and restore again") {
+			t.Errorf("%v: %v, %s", command, err, out)
+		}
+	}
+	if out, err := homebase(env, "doctor"); err == nil || !strings.Contains(out, "half restored") {
+		t.Errorf("the doctor: %v, %s", err, out)
+	}
+}

@@ -25,6 +25,7 @@ const (
 	draftName    = "files.draft"
 	cutOff       = ".unfinished"
 	pointForm    = "20060102T150405.000Z"
+	partForm     = "part-*"
 )
 
 // store is the folder of a backup, and the one restore point that is written
@@ -73,13 +74,15 @@ func (st *store) begin() error {
 			return err
 		}
 	}
-	left, err := filepath.Glob(filepath.Join(st.dir, "points", "*"+cutOff))
-	if err != nil {
-		return err
-	}
-	for _, path := range left {
-		if err := os.RemoveAll(path); err != nil {
+	for _, pattern := range []string{"points/*" + cutOff, "objects/" + partForm} {
+		left, err := filepath.Glob(filepath.Join(st.dir, pattern))
+		if err != nil {
 			return err
+		}
+		for _, path := range left {
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
 		}
 	}
 	st.point = filepath.Join(st.dir, "points", time.Now().UTC().Format(pointForm)+cutOff)
@@ -110,7 +113,7 @@ func (st *store) has(sum string, size int64) bool {
 // where the file system can, else copied. Bytes that the disk does not give
 // are errUnread, also when they are read as the clone's.
 func (st *store) put(ctx context.Context, from *os.File) (sum string, size int64, err error) {
-	part, err := os.CreateTemp(filepath.Join(st.dir, "objects"), "part-*") // 0600
+	part, err := os.CreateTemp(filepath.Join(st.dir, "objects"), partForm) // 0600
 	if err != nil {
 		return "", 0, err
 	}
@@ -391,6 +394,6 @@ func (st *store) prune(keep int) error {
 		if named[key] {
 			return nil
 		}
-		return os.Remove(path) // also a part that was cut off
+		return os.Remove(path)
 	})
 }

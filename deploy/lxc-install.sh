@@ -29,7 +29,7 @@ uninstall() {
 	systemctl disable --quiet --now homebase-backup.timer 2>/dev/null || true
 	systemctl stop --quiet homebase-backup.service 2>/dev/null || true
 	# The roles that its login was given: the server's own, and one for each app.
-	roles=$(su postgres -c 'psql -Atq' 2>/dev/null <<<"SELECT DISTINCT format(' && dropuser %s', m.roleid::regrole) FROM pg_auth_members m WHERE m.member = 'homebase'::regrole" | tr -d '\n') || roles=
+	roles=$(su - postgres -c 'psql -Atq' 2>/dev/null <<<"SELECT DISTINCT format(' && dropuser %s', m.roleid::regrole) FROM pg_auth_members m WHERE m.member = 'homebase'::regrole" | tr -d '\n') || roles=
 	rm -rf "$units/homebase.service" "$units/homebase.socket" "$lib" "$verb"
 	systemctl daemon-reload
 	cat <<-END
@@ -40,7 +40,7 @@ uninstall() {
 		  the database "homebase" and PostgreSQL itself
 		  $units/homebase-backup.*, the nightly backup, if you had one; it is switched off
 		To install again, run this script with a binary. To destroy the rest as well:
-		  su postgres -c 'dropdb homebase && dropuser homebase$roles'
+		  su - postgres -c 'dropdb homebase && dropuser homebase$roles'
 		  rm -rf /etc/homebase /var/lib/homebase $units/homebase-backup.*
 	END
 }
@@ -79,10 +79,10 @@ packages() {
 database() {
 	systemctl start postgresql.service
 	for _ in $(seq 50); do
-		su postgres -c 'psql -qc "SELECT 1"' >/dev/null 2>&1 && break
+		su - postgres -c 'psql -qc "SELECT 1"' >/dev/null 2>&1 && break
 		sleep 0.2
 	done
-	su postgres -c 'psql -qv ON_ERROR_STOP=1' <"$here/database.sql"
+	su - postgres -c 'psql -qv ON_ERROR_STOP=1' <"$here/database.sql"
 }
 
 user() {
@@ -151,7 +151,7 @@ program() {
 	if grep -q CREATE <<<"$roles"; then
 		database_here || die "the apps need roles in the database. Do this there, then run this script again:
 $roles"
-		su postgres -c 'psql -qv ON_ERROR_STOP=1 homebase' <<<"$roles"
+		su - postgres -c 'psql -qv ON_ERROR_STOP=1 homebase' <<<"$roles"
 		as_homebase migrate
 	fi
 	mv "$lib/homebase.new" "$lib/homebase"
@@ -180,6 +180,7 @@ service() {
 	die "the server does not get ready; look at: journalctl -u homebase"
 }
 
+[ ! -f "${1:-}" ] || set -- "$(realpath "$1")" # a bare name would be looked for in PATH
 check "$@"
 if [ "$1" = --uninstall ]; then
 	uninstall

@@ -87,11 +87,20 @@ func (d *dataDir) makeLayout() error {
 	return d.self.Sync()
 }
 
+// halfRestored stands where the id belongs while a restore is under way.
+const halfRestored = "a restore is not at its end"
+
+// errHalfRestored is what a restore that was cut off leaves behind.
+var errHalfRestored = errors.New("a restore into this data directory was cut off: empty the directory and the database, and restore again; docs/backup.md prints the commands")
+
 // marker reads the id of this data directory; fs.ErrNotExist without one.
 func (d *dataDir) marker() (uuid.UUID, error) {
 	text, err := d.root.ReadFile(markerFile)
 	if err != nil {
 		return uuid.UUID{}, err
+	}
+	if strings.TrimSpace(string(text)) == halfRestored {
+		return uuid.UUID{}, fmt.Errorf("%s: %w", d.path, errHalfRestored)
 	}
 	id, err := uuid.Parse(strings.TrimSpace(string(text)))
 	if err != nil {
@@ -100,11 +109,11 @@ func (d *dataDir) marker() (uuid.UUID, error) {
 	return id, nil
 }
 
-// writeMarker makes the directory known by id. A crash leaves either no
-// marker or the whole one.
-func (d *dataDir) writeMarker(id uuid.UUID) error {
+// writeMarker makes the directory known by id, or as halfRestored. A crash
+// leaves either the marker of before or the whole new one.
+func (d *dataDir) writeMarker(id string) error {
 	const draft = markerFile + ".new"
-	if err := d.root.WriteFile(draft, []byte(id.String()+"\n"), 0o600); err != nil {
+	if err := d.root.WriteFile(draft, []byte(id+"\n"), 0o600); err != nil {
 		return err
 	}
 	f, err := d.root.Open(draft)

@@ -61,7 +61,7 @@ func (f *Files) agree(ctx context.Context, tx pgx.Tx, known *uuid.UUID) (bool, e
 		return true, nil
 	case unmarked:
 		marker = newID()
-		if err := f.disk.writeMarker(marker); err != nil {
+		if err := f.disk.writeMarker(marker.String()); err != nil {
 			return false, err
 		}
 	default:

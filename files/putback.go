@@ -21,8 +21,8 @@ import (
 )
 
 // Putting fills an empty data directory from a backup. The directory
-// gets an id of its own at the begin, the database at the end: until then no
-// server takes the two for a pair, and whoever is cut off begins anew.
+// says that it is half restored, and the two get their common id at the end:
+// until then no server starts on it, and whoever is cut off begins anew.
 type Putting struct {
 	f  *Files
 	id uuid.UUID
@@ -38,7 +38,7 @@ func (f *Files) PutBack() (*Putting, error) {
 		return nil, err
 	}
 	p := &Putting{f: f, id: newID()}
-	return p, errors.Join(f.disk.makeLayout(), f.disk.writeMarker(p.id))
+	return p, errors.Join(f.disk.makeLayout(), f.disk.writeMarker(halfRestored))
 }
 
 // CheckEmpty says why the data directory cannot take a restored tree: a
@@ -81,6 +81,9 @@ func (f *Files) CheckEmpty() error {
 		}
 		below, err := disk.names(name)
 		if err != nil || len(below) > 0 || !slices.Contains([]string{usersFolder, trashFolder, stagingFolder, purgeFolder}, name) {
+			if _, err := disk.marker(); errors.Is(err, errHalfRestored) {
+				return err
+			}
 			return fmt.Errorf("the data directory %s is not empty: it holds %q. Restore into an empty one; nothing was changed", f.dataDir, name)
 		}
 	}
@@ -195,5 +198,8 @@ func (p *Putting) Finish(ctx context.Context, tx pgx.Tx) error {
 	}
 	_, err := db.Exec(ctx, tx, `-- name: files.PairDataDir
 		UPDATE instance SET data_dir_id = $1`, p.id)
-	return errors.Join(err, p.f.disk.self.Sync())
+	if err != nil {
+		return err
+	}
+	return p.f.disk.writeMarker(p.id.String())
 }

@@ -200,6 +200,9 @@ SELECT coalesce(data_dir_id::text, '') FROM instance`)
 		f.fault("data_dir.marker", "Which data directory is the database's cannot be read: "+err.Error(), "", "homebase migrate")
 	case known == "":
 		f.warn("data_dir.marker", "The database knows no data directory yet.", "The first start of the server chooses it.", "homebase serve")
+	case strings.HasPrefix(found, "a restore"):
+		f.fault("data_dir.marker", cfg.DataDir+" says: "+found+".", "The server refuses to start on a half restored platform.",
+			"Empty the data directory and the database, and restore again; docs/backup.md prints the commands.")
 	case readErr != nil || found != known:
 		f.fault("data_dir.marker", cfg.DataDir+" is not the data directory of this database.", "The server refuses to start: an empty mount point must not look like deleted files.",
 			"Mount the disk, or point HOMEBASE_DATA_DIR to the right folder.")
