@@ -2,14 +2,22 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"log/slog"
+	"maps"
+	"net/http"
 	"os"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"homebase/db"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 	"homebase/system"
+
+	"github.com/google/uuid"
 )
 
 const golden = "testdata/openapi.json"
@@ -73,6 +81,123 @@ func TestContract_EveryAnswerWasSeen(t *testing.T) {
 			t.Errorf("no test got %s", line)
 		}
 	}
+}
+
+// TestContract_EveryRouteRefusesWhatItsTableForbids asks each route for what
+// its line alone decides, in the order of a request: the path, the caller, the
+// permission, the query, the length, the media type, the form of the body, and
+// then whether there is such a thing.
+func TestContract_EveryRouteRefusesWhatItsTableForbids(t *testing.T) {
+	t.Parallel()
+	s := start(t, "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_REGISTRATION=open", "HOMEBASE_SMTP_URL=smtp://127.0.0.1:1", "HOMEBASE_MAIL_FROM=homebase@example.com")
+	admin := s.signIn(t, "operator@example.com")
+	browser := s.Client(t).KeepCookies()
+	sameSite := httpxtest.WithHeader("Sec-Fetch-Site", "same-origin")
+	browser.Do("POST", "/auth/login", map[string]string{"email": "operator@example.com", "password": password}, sameSite)
+	keys := map[string]*httpxtest.Client{}
+	for _, permission := range []string{"audit:read", "files:read"} {
+		var made struct{ Key string }
+		admin.Do("POST", "/auth/keys", map[string]any{"name": "little", "permissions": []string{permission}}).Want(t, 201).JSON(t, &made)
+		keys[permission] = s.Client(t).As(made.Key)
+	}
+	var shared struct{ Token string }
+	admin.Do("POST", "/files/shares", map[string]any{"item_id": "root"}).Want(t, 201).JSON(t, &shared)
+	examples := readDocument(t, golden)
+	as := func(mediaType string) httpxtest.Option { return httpxtest.WithHeader("Content-Type", mediaType) }
+	tus := httpxtest.WithHeader("Tus-Resumable", "1.0.0")
+	parameter := regexp.MustCompile(`\{[^}]*\}`)
+	for _, rt := range table(t) {
+		method, pattern, _ := strings.Cut(rt.Pattern, " ")
+		path := parameter.ReplaceAllString(pattern, uuid.NewString())
+		problem := func(a *httpxtest.Answer, status int, code string) {
+			if a.Status != status || method != http.MethodHead && !strings.Contains(string(a.Body), `"`+code+`"`) {
+				t.Errorf("%s: got %d, want %d %s: %s", rt.Pattern, a.Status, status, code, a.Body)
+			}
+		}
+		documents := func(status int) bool {
+			return slices.ContainsFunc(slices.Concat(rt.Problems, httpx.ImpliedProblems(&rt)), func(p *httpx.Problem) bool { return p.Status == status && p.Code != "untrusted_peer" })
+		}
+		problem(admin.Do(method, path+"?no_such=1", nil), 400, "unknown_parameter")
+		if access := rt.Access.String(); !strings.HasPrefix(access, "public") || strings.Contains(access, "recognised") {
+			problem(s.Client(t).As("nobody").Do(method, path, nil), 401, "unauthenticated")
+		}
+		switch other := "audit:read"; {
+		case rt.Access.String() == "signed in or key":
+		case !strings.HasPrefix(rt.Access.String(), "public"):
+			if strings.HasPrefix(rt.Access.String(), other) {
+				other = "files:read"
+			}
+			problem(keys[other].Do(method, path, nil), 403, "forbidden")
+		case documents(403) && (rt.Cookies || rt.Access != httpx.Public()):
+			problem(browser.Do(method, path, nil), 403, "origin_required")
+		}
+		if rt.Body != httpx.Stream {
+			problem(admin.Do(method, path, bytes.Repeat([]byte("x"), int(rt.Body)+1)), 413, "body_too_large")
+		}
+		if rt.Request != nil {
+			there := strings.Replace(pattern, "{token}", shared.Token, 1)
+			there = parameter.ReplaceAllString(there, uuid.NewString())
+			problem(admin.Do(method, there, "{}", as("text/html"), sameSite), 415, "unsupported_media_type")
+			if !strings.Contains(pattern, "/ofrep/") { // OpenFeature's protocol has a 400 for it
+				problem(admin.Do(method, there, "{\""+member(examples, method, pattern)+"\":[[{}]]}", as("application/json"), sameSite), 422, "validation_failed")
+			}
+		}
+		if documents(404) && path != pattern {
+			body, mediaType := "", "application/offset+octet-stream"
+			if rt.Request != nil {
+				body, mediaType = example(t, examples, method, pattern), "application/json"
+			}
+			problem(admin.Do(method, path, body, as(mediaType), tus, httpxtest.WithHeader("Upload-Offset", "0"), sameSite), 404, "not_found")
+		}
+	}
+}
+
+// TestContract_NamesEveryRequestHeaderThatARoomReads: the tests' client sees
+// to it that a header goes where it is declared; here one is found that no
+// route declares at all.
+func TestContract_NamesEveryRequestHeaderThatARoomReads(t *testing.T) {
+	t.Parallel()
+	known := []string{"Accept", "Accept-Encoding", "Authorization", "Content-Encoding", "Content-Type", "Cookie", "Origin", "X-Forwarded-For", "X-Real-Ip", // of any request
+		"Content-Range", "Upload-Concat"} // read in order to be refused
+	for _, rt := range table(t) {
+		known = append(known, httpx.RequestHeaders(&rt)...)
+	}
+	read := regexp.MustCompile(`(?:r\.Header|\bh)\.(?:Get|Values)\("([^"]+)"\)`)
+	found := 0
+	for _, s := range sources(t) {
+		if s.test() || s.kit() || floor[s.room()] < floor["audit"] || s.room() == "backup" {
+			continue
+		}
+		for _, m := range read.FindAllSubmatch(s.text, -1) {
+			if found++; !slices.Contains(known, string(m[1])) {
+				t.Errorf("%s reads the header %s, which no route declares", s.path, m[1])
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d headers are read", found)
+	}
+}
+
+// member is the name of a member of a JSON body.
+func member(document node, method, path string) string {
+	schema := resolve(document, document.at("paths", path, strings.ToLower(method), "requestBody", "content", "application/json", "schema"))
+	return slices.Min(slices.Collect(maps.Keys(schema.at("properties"))))
+}
+
+// example is the document's example of a JSON body.
+func example(t *testing.T, document node, method, path string) string {
+	t.Helper()
+	media := document.at("paths", path, strings.ToLower(method), "requestBody", "content", "application/json")
+	value := media.at("example")
+	for name := range media.at("examples") {
+		value = resolve(document, media.at("examples", name)).at("value")
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // seenElsewhere are answers that are tested without the client that remembers
