@@ -37,7 +37,7 @@ func (f *Files) tusRoutes(named []*httpx.Problem) []httpx.Route {
 		{Pattern: "GET /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateRead,
 			Summary: "A resumable upload", Headers: version,
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: uploadBody{}, Headers: version}},
-			Problems:  known,
+			Problems:  []*httpx.Problem{httpx.ErrNotFound, errTusVersion, errUnavailable},
 			Handler:   f.tus(f.getUpload)},
 		{Pattern: "PATCH /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateNone, Body: httpx.Stream, Override: true,
 			Summary: "Send bytes of a resumable upload", Headers: append([]string{"Upload-Offset"}, asks...),
