@@ -88,7 +88,7 @@ func TestContract_EveryAnswerWasSeen(t *testing.T) {
 // then whether there is such a thing.
 func TestContract_EveryRouteRefusesWhatItsTableForbids(t *testing.T) {
 	t.Parallel()
-	s := start(t, "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_REGISTRATION=open", "HOMEBASE_SMTP_URL=smtp://127.0.0.1:1", "HOMEBASE_MAIL_FROM=homebase@example.com")
+	s := start(t, "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_REGISTRATION=open", "HOMEBASE_ORIGINS=https://home.example", "HOMEBASE_SMTP_URL=smtp://127.0.0.1:1", "HOMEBASE_MAIL_FROM=homebase@example.com")
 	admin := s.signIn(t, "operator@example.com")
 	browser := s.Client(t).KeepCookies()
 	sameSite := httpxtest.WithHeader("Sec-Fetch-Site", "same-origin")
@@ -105,7 +105,7 @@ func TestContract_EveryRouteRefusesWhatItsTableForbids(t *testing.T) {
 	admin.Do("POST", "/files/shares", map[string]any{"item_id": folder.ID, "mode": "drop"}).Want(t, 201).JSON(t, &shared)
 	examples := readDocument(t, golden)
 	as := func(mediaType string) httpxtest.Option { return httpxtest.WithHeader("Content-Type", mediaType) }
-	tus := httpxtest.WithHeader("Tus-Resumable", "1.0.0")
+	tus, home := httpxtest.WithHeader("Tus-Resumable", "1.0.0"), httpxtest.WithHeader("Origin", "https://home.example")
 	parameter := regexp.MustCompile(`\{[^}]*\}`)
 	for _, rt := range table(t) {
 		method, pattern, _ := strings.Cut(rt.Pattern, " ")
@@ -138,18 +138,10 @@ func TestContract_EveryRouteRefusesWhatItsTableForbids(t *testing.T) {
 		if rt.Request != nil {
 			there := strings.Replace(pattern, "{token}", shared.Token, 1)
 			there = parameter.ReplaceAllString(there, uuid.NewString())
-			problem(admin.Do(method, there, "{}", as("text/html")), 415, "unsupported_media_type")
-			// Something else came between two steps of one request.
-	"POST /auth/invitations/accept 401":         "auth: the account is closed before it is signed in",
-	"POST /auth/invitations/accept 409":         "auth: the address is taken in the same moment",
-	"POST /files/trash/{id}/restore 409":        "files: the free name is taken in the same moment",
-	"PUT /files/shared/{token}/drop/{name} 409": "files: the free name is taken, or the time is over, while the file is sent",
-	"POST /files/uploads 404":                   "files: the new upload is swept while its bytes come",
-	"POST /files/uploads 423":                   "files: another worker holds the new upload",
-	"HEAD /files/uploads/{id} 409":              "files: the folder goes before the upload is finished",
-	// OpenFeature's protocol has a 400 for it, a JSON Resume members that nobody knows.
+			problem(admin.Do(method, there, "{}", as("text/html"), home), 415, "unsupported_media_type")
+			// OpenFeature's protocol has a 400 for it, a JSON Resume members that nobody knows.
 			if name := member(examples, method, pattern); name != "" && !strings.Contains(pattern, "/ofrep/") {
-				problem(admin.Do(method, there, `{"`+name+`":[[{}]]}`, as("application/json")), 422, "validation_failed")
+				problem(admin.Do(method, there, `{"`+name+`":[[{}]]}`, as("application/json"), home), 422, "validation_failed")
 			}
 		}
 		if documents(404) && path != pattern {
@@ -277,6 +269,14 @@ var seenElsewhere = map[string]string{
 	"POST /portfolio/experience 409": "portfolio: the same limit as of skills",
 	"POST /portfolio/education 409":  "portfolio: the same limit as of skills",
 	"PUT /portfolio/resume.json 409": "portfolio: the same limit as of skills",
+	// Something else came between two steps of one request.
+	"POST /auth/invitations/accept 401":         "auth: the account is closed before it is signed in",
+	"POST /auth/invitations/accept 409":         "auth: the address is taken in the same moment",
+	"POST /files/trash/{id}/restore 409":        "files: the free name is taken in the same moment",
+	"PUT /files/shared/{token}/drop/{name} 409": "files: the free name is taken, or the time is over, while the file is sent",
+	"POST /files/uploads 404":                   "files: the new upload is swept while its bytes come",
+	"POST /files/uploads 423":                   "files: another worker holds the new upload",
+	"HEAD /files/uploads/{id} 409":              "files: the folder goes before the upload is finished",
 	// OpenFeature's protocol has its own words for a body that does not fit.
 	"POST /system/flags/ofrep/v1/evaluate/flags 422":       "system: answered as 400 invalid_context",
 	"POST /system/flags/ofrep/v1/evaluate/flags/{key} 422": "system: answered as 400 invalid_context",
