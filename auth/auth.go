@@ -232,6 +232,9 @@ func (a *Auth) Routes() []httpx.Route {
 		a.keyRoutes(), a.roleRoutes(), a.userRoutes(), a.totpRoutes(), a.joinRoutes(), a.recoverRoutes())
 }
 
+// cookies are what signs a browser in or out.
+var cookies = []string{"Set-Cookie"}
+
 // noContent is the answer of what has nothing to say.
 var noContent = []httpx.Response{{Status: 204}}
 

@@ -357,7 +357,7 @@ func TestGuess_NamesNobodyAndIsSwept(t *testing.T) {
 
 // unlock is a room with a secret of its own, as the password of a share.
 func unlock(e *authtest.Env) []httpx.Route {
-	return []httpx.Route{{Pattern: "POST /test/unlock", Access: httpx.Public(), Rate: httpx.RateCredentials, Summary: "For tests",
+	return []httpx.Route{{Pattern: "POST /test/unlock", Access: httpx.Public(), Rate: httpx.RateCredentials, Summary: "For tests", Headers: []string{"X-Secret"},
 		Responses: []httpx.Response{{Status: 204}}, Problems: []*httpx.Problem{httpx.ErrForbidden},
 		Handler: func(w http.ResponseWriter, r *http.Request) error {
 			guess, err := e.Auth.Guess(r, "share", "the share", uuid.Nil)

@@ -77,7 +77,7 @@ func (a *Auth) joinRoutes() []httpx.Route {
 			Summary: "Withdraw an invitation", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: a.deleteInvitation},
 		{Pattern: "POST /auth/invitations/accept", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: AcceptInvitation{},
-			Responses: []httpx.Response{{Status: 201, Body: Grant{}, Headers: []string{"Location"}}},
+			Responses: []httpx.Response{{Status: 201, Body: Grant{}, Headers: []string{"Location"}, May: cookies}},
 			Summary:   "Join with the token of an invitation or registration, and be signed in",
 			Problems: []*httpx.Problem{errTokenInvalid, errRegistrationClosed, errEmailTaken, ErrHashingBusy, ErrInsecureOrigin,
 				errInvalidCredentials}, Handler: a.acceptInvitation},

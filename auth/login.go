@@ -52,7 +52,7 @@ var (
 )
 
 func (a *Auth) signInRoutes() []httpx.Route {
-	granted := []httpx.Response{{Status: 200, Body: Grant{}}}
+	granted := []httpx.Response{{Status: 200, Body: Grant{}, May: cookies}}
 	return []httpx.Route{
 		{Pattern: "POST /auth/login", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: LoginRequest{}, Responses: granted,
@@ -65,7 +65,7 @@ func (a *Auth) signInRoutes() []httpx.Route {
 			Problems: []*httpx.Problem{errSignedOut},
 			Handler:  a.refresh},
 		{Pattern: "POST /auth/logout", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite,
-			Body: credentialsBody, Request: RefreshRequest{}, Optional: true, Responses: noContent, Query: []string{"scope"},
+			Body: credentialsBody, Request: RefreshRequest{}, Optional: true, Responses: []httpx.Response{{Status: 204, May: cookies}}, Query: []string{"scope"},
 			Summary: "Sign out this device, the others or all",
 			Handler: a.logout},
 	}

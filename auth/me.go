@@ -51,7 +51,7 @@ func (a *Auth) meRoutes() []httpx.Route {
 			Summary:  "Change one's own name",
 			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed},
 			Handler:  a.patchMe},
-		{Pattern: "DELETE /auth/me", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite, Responses: noContent,
+		{Pattern: "DELETE /auth/me", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite, Responses: []httpx.Response{{Status: 204, May: cookies}},
 			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed, errLastAdmin},
 			Summary:  "Close one's own account and delete its files",
 			Handler:  a.deleteMe},

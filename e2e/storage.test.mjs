@@ -7,13 +7,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { accessible, colour, desktop, keep, launch, phone } from './browser.mjs'
+import { mailbox } from './mailbox.mjs'
 import { start } from './site.mjs'
 import { video } from './webm.mjs'
 
-let site, browser, headers, dir
+let site, browser, headers, dir, post
 
 before(async () => {
-  site = await start()
+  post = await mailbox()
+  site = await start({ settings: { HOMEBASE_SMTP_URL: post.url, HOMEBASE_MAIL_FROM: 'Homebase <homebase@example.com>' } })
   browser = await launch(site)
   headers = await site.sign()
   dir = mkdtempSync(join(tmpdir(), 'homebase-storage-'))
@@ -22,6 +24,7 @@ before(async () => {
 after(async () => {
   await browser?.close()
   await site?.stop()
+  post?.stop()
   if (dir) rmSync(dir, { recursive: true, force: true })
 })
 
@@ -406,3 +409,50 @@ for (const [device, options] of Object.entries({ phone, desktop })) {
     await person.close()
   })
 }
+
+test('what is sought is found below all folders, and the folder is there again when nothing is sought', async () => {
+  await put('letters/autumn/A walk in October.txt', 'leaves', 'text/plain')
+  const person = await browser.person(phone), page = await enter(person)
+  const search = page.getByRole('searchbox', { name: 'Search all files' })
+  await search.fill('october')
+  await row(page, 'A walk in October.txt').getByText('/letters/autumn').waitFor()
+  assert.equal(await page.getByRole('listitem').filter({ has: page.getByText('letters', { exact: true }) }).count(), 0)
+  await accessible(page, 'search')
+  await keep(page, 'storage-search')
+  await search.fill('nothing is called so')
+  await page.getByText('Nothing has such a name.').waitFor()
+  await search.fill('')
+  await row(page, 'letters').waitFor()
+  quiet(person)
+  await person.close()
+})
+
+test('who forgot the password sets a new one by the link in the mail, which works once', async () => {
+  const email = 'forgetful@example.com', first = 'nine grey geese going', second = 'two red robins resting'
+  const fresh = await fetch(`${site.inside}/auth/users`, { method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body: JSON.stringify({ email, password: first, roles: ['member'] }) })
+  assert.equal(fresh.status, 201)
+  const person = await browser.person(phone), page = await person.page()
+  await page.goto(`${site.storage}/account.html#action=forgot`)
+  await page.getByLabel('E-mail').fill(email)
+  await page.getByRole('button', { name: 'Send it' }).click()
+  await page.getByText('a mail is on its way').waitFor()
+  const mail = await post.next()
+  assert.match(mail, /^To: .*forgetful@example\.com/m)
+  const [link] = /https:\S+account\.html#action=reset&token=\S+/.exec(mail)
+
+  const open = async () => {
+    await page.goto('about:blank')
+    await page.goto(link)
+    await page.getByLabel('New password').fill(second)
+    await page.getByRole('button', { name: 'Set it' }).click()
+  }
+  await open()
+  await page.getByText('The new password is set').waitFor()
+  await keep(page, 'storage-mailed')
+  const again = await enter(person, { email, password: second })
+  await again.getByRole('heading', { name: 'All files' }).waitFor()
+  await open()
+  await page.getByRole('alert').waitFor()
+  quiet(person, /status of 4\d\d .*\/password\/reset\)/)
+  await person.close()
+})

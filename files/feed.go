@@ -148,7 +148,7 @@ func (f *Files) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor
 	case err != nil:
 		return nil, end, err
 	case end == feedCursor{}:
-		return nil, end, db.ErrNotFound
+		return nil, end, errCursorExpired // deleted meanwhile
 	case at.epoch != end.epoch || at.seq < from || at.seq > end.seq:
 		return nil, end, errCursorExpired
 	}

@@ -283,6 +283,9 @@ func (f *Files) visitor(h func(w http.ResponseWriter, r *http.Request, v visit) 
 		}
 		owner := httpx.CallerOf(r.Context()).UserID
 		root, err := f.rootOf(r.Context(), owner)
+		if errors.Is(err, db.ErrNotFound) {
+			return httpx.ErrUnauthenticated.Because(err) // deleted meanwhile
+		}
 		if err != nil {
 			return err
 		}

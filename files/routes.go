@@ -17,21 +17,25 @@ func (f *Files) Routes() []httpx.Route {
 	var (
 		anItem  = httpx.Response{Status: http.StatusOK, Body: itemBody{}, Headers: []string{"ETag"}}
 		newItem = httpx.Response{Status: http.StatusCreated, Body: itemBody{}, Headers: []string{"ETag", "Location"}}
-		partial = httpx.Response{Status: http.StatusPartialContent, Type: "*/*", Headers: []string{"ETag"}}
-		bytes   = httpx.Response{Status: http.StatusOK, Type: "*/*", Headers: []string{"ETag", "Accept-Ranges", "Content-Disposition"}}
+		bytes   = httpx.Response{Status: http.StatusOK, Type: "*/*", Headers: []string{"ETag", "Accept-Ranges", "Content-Disposition", "Last-Modified"}, May: []string{"Repr-Digest"}}
+		partial = httpx.Response{Status: http.StatusPartialContent, Type: "*/*", Headers: bytes.Headers, May: []string{"Content-Range", "Repr-Digest"}}
 		done    = httpx.Response{Status: http.StatusNoContent}
 		same    = httpx.Response{Status: http.StatusNotModified, Headers: []string{"ETag"}}
-		content = []httpx.Response{bytes, partial, same}
+		content = []httpx.Response{bytes, partial, {Status: http.StatusNotModified, Headers: same.Headers, May: []string{"Content-Disposition", "Repr-Digest"}}}
 
 		zipped = []httpx.Response{{Status: http.StatusOK, Type: "application/zip", Headers: []string{"Content-Disposition"}}}
 
+		sums = []string{"Content-Digest", "If-None-Match", "Repr-Digest"}
+
 		found = []*httpx.Problem{httpx.ErrNotFound, errUnavailable}
 		named = append([]*httpx.Problem{errInvalidName, errPathTooLong}, found...)
-		reads = append([]*httpx.Problem{errNotFile, errContentMissing, httpx.ErrPreconditionFailed, httpx.ErrRange}, named...)
-		puts  = append([]*httpx.Problem{errNotFolder, errNotFile, errNameConflict, errParentMissing, errQuota, errNoSpace, errExpiry,
-			errInvalidDigest, errDigestMismatch, errContentRange, errContentCoding, httpx.ErrPreconditionFailed}, named...)
+		whole = append([]*httpx.Problem{errContentMissing}, found...)
+		reads = append([]*httpx.Problem{errNotFile, httpx.ErrPreconditionFailed, httpx.ErrRange}, whole...)
+		puts  = []*httpx.Problem{errUnavailable, errNotFile, errQuota, errNoSpace, errExpiry,
+			errInvalidDigest, errDigestMismatch, errContentRange, errContentCoding, httpx.ErrPreconditionFailed}
+		paths = []*httpx.Problem{errInvalidName, errPathTooLong}
 	)
-	return slices.Concat(f.tusRoutes(named), f.shareRoutes(reads, puts, content, zipped), f.feedRoutes(found), f.trashRoutes(anItem, found), f.diskRoutes(found), []httpx.Route{
+	return slices.Concat(f.tusRoutes(named), f.shareRoutes(whole, reads, puts, content, zipped, sums), f.feedRoutes(), f.trashRoutes(anItem, found), f.diskRoutes(found), []httpx.Route{
 		{Pattern: "GET /files/items/{id}", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "A file or folder", Responses: []httpx.Response{anItem}, Problems: found,
 			Handler: f.visitor(f.getItem)},
@@ -41,7 +45,7 @@ func (f *Files) Routes() []httpx.Route {
 			Handler:  f.visitor(f.patchItem)},
 		{Pattern: "POST /files/batch", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 1 << 20,
 			Summary: "Move, copy or trash many files and folders, each by itself", Request: batchRequest{},
-			Responses: []httpx.Response{{Status: http.StatusOK, Body: batchBody{}}}, Problems: found,
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: batchBody{}}}, Problems: found[1:],
 			Handler: f.visitor(f.postBatch)},
 		{Pattern: "POST /files/items/{id}/copy", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Copy a file or folder", Request: copyRequest{}, Responses: []httpx.Response{newItem},
@@ -64,7 +68,7 @@ func (f *Files) Routes() []httpx.Route {
 		{Pattern: "POST /files/folders", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Make a folder", Request: folderRequest{},
 			Responses: []httpx.Response{newItem, anItem},
-			Problems:  append([]*httpx.Problem{errNameConflict, errParentMissing, errNotFolder, errNoSpace}, named...),
+			Problems:  append([]*httpx.Problem{errNameConflict, errParentMissing, errNotFolder, errNoSpace, errUnavailable}, paths...),
 			Handler:   f.visitor(f.postFolder)},
 		{Pattern: "GET /files/items/{id}/content", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A file's bytes", Query: []string{"download"}, Responses: content, Problems: reads,
@@ -75,20 +79,21 @@ func (f *Files) Routes() []httpx.Route {
 			Problems:  append([]*httpx.Problem{errNotFile, errContentMissing, errNoPreview}, found...),
 			Handler:   f.visitor(f.getThumbnail)},
 		{Pattern: "PUT /files/items/{id}/content", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
-			Summary: "Replace a file's bytes", Responses: []httpx.Response{anItem}, Problems: puts,
+			Summary: "Replace a file's bytes", Headers: sums, Responses: []httpx.Response{anItem}, Problems: append(puts[:len(puts):len(puts)], httpx.ErrNotFound),
 			Handler: f.visitor(f.putItem)},
 		{Pattern: "GET /files/content/{path...}", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
-			Summary: "A file's bytes by its path", Query: []string{"download"}, Responses: content, Problems: reads,
+			Summary: "A file's bytes by its path", Query: []string{"download"}, Responses: content, Problems: append(paths[:2:2], reads...),
 			Handler: f.visitor(f.getPath)},
 		{Pattern: "PUT /files/content/{path...}", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
-			Summary: "Store a file under a path", Query: []string{"parents"},
-			Responses: []httpx.Response{newItem, anItem}, Problems: puts,
+			Summary: "Store a file under a path", Query: []string{"parents"}, Headers: sums,
+			Responses: []httpx.Response{newItem, anItem}, Problems: slices.Concat(
+				[]*httpx.Problem{errNotFolder, errNameConflict, errParentMissing}, paths, puts),
 			Handler: f.visitor(f.putPath)},
 		{Pattern: "GET /files/items/{id}/archive", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
-			Summary: "A file or folder as a zip", Responses: zipped, Problems: reads,
+			Summary: "A file or folder as a zip", Responses: zipped, Problems: whole,
 			Handler: f.visitor(f.getArchive)},
 		{Pattern: "POST /files/archive", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload, Body: 64 << 10,
-			Summary: "Several files and folders as one zip", Request: archiveRequest{}, Responses: zipped, Problems: reads,
+			Summary: "Several files and folders as one zip", Request: archiveRequest{}, Responses: zipped, Problems: whole,
 			Handler: f.visitor(f.postArchive)},
 		{Pattern: "GET /files/search", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary:   "Find files and folders by their names",
@@ -105,10 +110,10 @@ func (f *Files) trashRoutes(anItem httpx.Response, found []*httpx.Problem) []htt
 		{Pattern: "GET /files/trash", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "What is in the trash, newest first", Query: []string{"limit", "cursor"},
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[trashedBody]{}}},
-			Problems:  append([]*httpx.Problem{httpx.ErrInvalidCursor}, found...),
+			Problems:  []*httpx.Problem{httpx.ErrInvalidCursor, errUnavailable},
 			Handler:   f.visitor(f.getTrash)},
 		{Pattern: "DELETE /files/trash", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
-			Summary: "Empty the trash", Responses: []httpx.Response{{Status: http.StatusNoContent}}, Problems: found,
+			Summary: "Empty the trash", Responses: []httpx.Response{{Status: http.StatusNoContent}}, Problems: found[1:],
 			Handler: f.visitor(f.emptyTrash)},
 		{Pattern: "POST /files/trash/{id}/restore", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
 			Summary: "Take a file or folder out of the trash", Responses: []httpx.Response{anItem},
@@ -123,7 +128,7 @@ func (f *Files) trashRoutes(anItem httpx.Response, found []*httpx.Problem) []htt
 func (f *Files) diskRoutes(found []*httpx.Problem) []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /files/usage", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
-			Summary: "How much is stored, in bytes", Responses: []httpx.Response{{Status: http.StatusOK, Body: usageBody{}}}, Problems: found,
+			Summary: "How much is stored, in bytes", Responses: []httpx.Response{{Status: http.StatusOK, Body: usageBody{}}}, Problems: found[1:],
 			Handler: f.visitor(f.getUsage)},
 		{Pattern: "GET /system/storage", Access: httpx.Needs("system:read"), Rate: httpx.RateRead,
 			Summary: "The disk and what each user stores, in bytes", Query: []string{"limit", "cursor"},
@@ -138,8 +143,8 @@ func (f *Files) diskRoutes(found []*httpx.Problem) []httpx.Route {
 	}
 }
 
-func (f *Files) feedRoutes(found []*httpx.Problem) []httpx.Route {
-	expires := append([]*httpx.Problem{httpx.ErrInvalidCursor, errCursorExpired}, found...)
+func (f *Files) feedRoutes() []httpx.Route {
+	expires := []*httpx.Problem{httpx.ErrInvalidCursor, errCursorExpired, errUnavailable}
 	return []httpx.Route{
 		{Pattern: "GET /files/changes", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "What has changed since a cursor, in the order of the commits", Query: []string{"cursor", "limit"},
@@ -147,7 +152,7 @@ func (f *Files) feedRoutes(found []*httpx.Problem) []httpx.Route {
 			Problems:  expires,
 			Handler:   f.visitor(f.getChanges)},
 		{Pattern: "GET /files/events", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
-			Summary: "The same as it happens: server-sent events", Query: []string{"cursor"},
+			Summary: "The same as it happens: server-sent events", Query: []string{"cursor"}, Headers: []string{"Last-Event-ID"},
 			Responses: []httpx.Response{{Status: http.StatusOK, Type: "text/event-stream", Headers: []string{"X-Accel-Buffering"}}},
 			Problems:  expires,
 			Handler:   f.visitor(f.getEvents)},

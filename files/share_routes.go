@@ -9,7 +9,7 @@ import (
 
 // shareRoutes are the routes of shares: the owner's, and those of whoever has
 // the link. The latter read a cookie of their own.
-func (f *Files) shareRoutes(reads, puts []*httpx.Problem, content, zipped []httpx.Response) []httpx.Route {
+func (f *Files) shareRoutes(whole, reads, puts []*httpx.Problem, content, zipped []httpx.Response, sums []string) []httpx.Route {
 	var (
 		aShare = []httpx.Response{{Status: http.StatusOK, Body: share{}}}
 		found  = []*httpx.Problem{httpx.ErrNotFound, errUnavailable}
@@ -19,7 +19,7 @@ func (f *Files) shareRoutes(reads, puts []*httpx.Problem, content, zipped []http
 		{Pattern: "GET /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateRead,
 			Summary: "One's own shares, newest first", Query: []string{"item_id", "limit", "cursor"},
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[share]{}}},
-			Problems:  append([]*httpx.Problem{httpx.ErrInvalidCursor}, found...),
+			Problems:  []*httpx.Problem{httpx.ErrInvalidCursor, errUnavailable},
 			Handler:   f.visitor(f.getShares)},
 		{Pattern: "POST /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Share a file or folder by a link", Request: newShare{},
@@ -40,7 +40,7 @@ func (f *Files) shareRoutes(reads, puts []*httpx.Problem, content, zipped []http
 			Handler: f.guest(guestOf{}, f.getShared)},
 		{Pattern: "POST /files/shared/{token}/unlock", Rate: httpx.RateCredentials, Body: 16 << 10,
 			Summary: "Give a share's password", Request: unlockRequest{},
-			Responses: []httpx.Response{{Status: http.StatusNoContent}, {Status: http.StatusOK, Body: unlockBody{}}},
+			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: []string{"Set-Cookie"}}, {Status: http.StatusOK, Body: unlockBody{}}},
 			Problems:  append([]*httpx.Problem{auth.ErrHashingBusy, auth.ErrInsecureOrigin}, guests...),
 			Handler:   f.guest(guestOf{used: true, locked: true}, f.postUnlock)},
 		{Pattern: "GET /files/shared/{token}/children", Rate: httpx.RateRead,
@@ -54,11 +54,11 @@ func (f *Files) shareRoutes(reads, puts []*httpx.Problem, content, zipped []http
 			Handler: f.guest(guestOf{mode: modeRead, used: true}, f.getSharedContent)},
 		{Pattern: "GET /files/shared/{token}/archive", Rate: httpx.RateDownload,
 			Summary: "A shared folder as a zip", Query: []string{"item_id"},
-			Responses: zipped, Problems: append(guests[:1:1], reads...),
+			Responses: zipped, Problems: append(guests[:1:1], whole...),
 			Handler: f.guest(guestOf{mode: modeRead}, f.getSharedArchive)},
 		{Pattern: "PUT /files/shared/{token}/drop/{name}", Rate: httpx.RateUpload, Body: httpx.Stream,
-			Summary: "Put a file into a shared folder", Responses: []httpx.Response{{Status: http.StatusCreated, Body: dropBody{}}},
-			Problems: append(guests[:1:1], puts...),
+			Summary: "Put a file into a shared folder", Headers: sums, Responses: []httpx.Response{{Status: http.StatusCreated, Body: dropBody{}}},
+			Problems: append([]*httpx.Problem{errSharePassword, errInvalidName, errPathTooLong, httpx.ErrNotFound, httpx.ErrBodyTooLarge}, puts...),
 			Handler:  f.guest(guestOf{mode: modeDrop}, f.putDrop)},
 	}
 	for i := range public {

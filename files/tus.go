@@ -33,7 +33,8 @@ const (
 )
 
 var (
-	errTusVersion    = httpx.NewProblem(412, "unsupported_tus_version", "This version of tus is not spoken here").With("Send Tus-Resumable: 1.0.0.")
+	errTusVersion = &httpx.Problem{Status: 412, Code: "unsupported_tus_version", Title: "This version of tus is not spoken here",
+		Detail: "Send Tus-Resumable: 1.0.0.", Header: map[string]string{"Tus-Version": tusVersion}}
 	errUploadLength  = httpx.NewProblem(400, "invalid_upload_length", "The upload's length cannot be used")
 	errUploadOffset  = httpx.NewProblem(400, "invalid_upload_offset", "Upload-Offset must be a number of bytes")
 	errOffsetDiffers = httpx.NewProblem(409, "upload_offset_mismatch", "The upload stands at another offset").With("Go on from the Upload-Offset of this answer.")
@@ -49,7 +50,6 @@ func (f *Files) tus(h func(w http.ResponseWriter, r *http.Request, v visit) erro
 		version := r.Header.Get("Tus-Resumable")
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		if version != tusVersion && (version != "" || !reads) {
-			w.Header().Set("Tus-Version", tusVersion)
 			return errTusVersion
 		}
 		err := visited(w, r)

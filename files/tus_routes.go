@@ -13,9 +13,11 @@ func (f *Files) tusRoutes(named []*httpx.Problem) []httpx.Route {
 	var (
 		places  = append([]*httpx.Problem{errNotFolder, errNameConflict, errParentMissing, errQuota, errNoSpace, errMetadata}, named...)
 		known   = []*httpx.Problem{httpx.ErrNotFound, errUploadExpired, errTusVersion, errUnavailable, errLocked}
-		sends   = []*httpx.Problem{errContentCoding, errChecksum, errChecksumDiff, errUploadLength, errInterrupted, errTusVersion, errLocked}
+		sends   = []*httpx.Problem{errContentCoding, errChecksum, errChecksumDiff, errUploadLength, errInterrupted, errTusVersion, errLocked, httpx.ErrBodyTooLarge}
 		stands  = []string{"Tus-Resumable", "Upload-Offset"}
 		version = []string{"Tus-Resumable"}
+		open    = []string{"Upload-Expires"}
+		asks    = []string{"Tus-Resumable", "Upload-Checksum", "Upload-Length"}
 	)
 	return []httpx.Route{
 		{Pattern: "OPTIONS /files/uploads", Access: httpx.Public(), Rate: httpx.RateRead,
@@ -23,27 +25,27 @@ func (f *Files) tusRoutes(named []*httpx.Problem) []httpx.Route {
 			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: []string{"Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Checksum-Algorithm"}}},
 			Handler:   f.optionsUploads},
 		{Pattern: "POST /files/uploads", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
-			Summary:   "Begin a resumable upload (tus 1.0.0)",
-			Responses: []httpx.Response{{Status: http.StatusCreated, Headers: append([]string{"Location"}, stands...)}},
+			Summary: "Begin a resumable upload (tus 1.0.0)", Headers: append([]string{"Upload-Defer-Length", "Upload-Metadata"}, asks...),
+			Responses: []httpx.Response{{Status: http.StatusCreated, Headers: append([]string{"Location"}, stands...), May: append([]string{"Content-Location"}, open...)}},
 			Problems:  append(append([]*httpx.Problem{errConcat, errTooManyUploads}, sends...), places...),
 			Handler:   f.tus(f.postUpload)},
 		{Pattern: "HEAD /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateNone,
-			Summary:   "How far a resumable upload is",
-			Responses: []httpx.Response{{Status: http.StatusOK, Headers: stands}},
+			Summary: "How far a resumable upload is", Headers: version,
+			Responses: []httpx.Response{{Status: http.StatusOK, Headers: stands, May: append([]string{"Content-Location", "Upload-Defer-Length", "Upload-Length", "Upload-Metadata"}, open...)}},
 			Problems:  append(known[:len(known):len(known)], places...),
 			Handler:   f.tus(f.headUpload)},
 		{Pattern: "GET /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateRead,
-			Summary:   "A resumable upload",
+			Summary: "A resumable upload", Headers: version,
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: uploadBody{}, Headers: version}},
-			Problems:  known,
+			Problems:  []*httpx.Problem{httpx.ErrNotFound, errTusVersion, errUnavailable},
 			Handler:   f.tus(f.getUpload)},
 		{Pattern: "PATCH /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateNone, Body: httpx.Stream, Override: true,
-			Summary:   "Send bytes of a resumable upload",
-			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: stands}},
+			Summary: "Send bytes of a resumable upload", Headers: append([]string{"Upload-Offset"}, asks...),
+			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: stands, May: append([]string{"Content-Location"}, open...)}},
 			Problems:  append(append(append([]*httpx.Problem{errUploadOffset, errOffsetDiffers, httpx.ErrUnsupportedType}, known...), sends...), places...),
 			Handler:   f.tus(f.patchUpload)},
 		{Pattern: "DELETE /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Override: true,
-			Summary:   "Give a resumable upload up",
+			Summary: "Give a resumable upload up", Headers: version,
 			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: version}},
 			Problems:  known,
 			Handler:   f.tus(f.deleteUpload)},

@@ -419,6 +419,7 @@ func TestTus_ExpiryEndsTheUploadAndFreesItsSpace(t *testing.T) {
 	tus(c, "HEAD", at, nil).Want(t, 410)
 	h.run(t, "files.expire")
 	patch(c, at, 4, "4").WantProblem(t, 410, "upload_expired")
+	tus(c, "DELETE", at, nil).WantProblem(t, 410, "upload_expired")
 	if u := decode[usage](t, c.Do("GET", "/files/usage", nil)); u.Reserved != 0 {
 		t.Errorf("got %+v", u)
 	}
@@ -547,6 +548,7 @@ func TestTus_WhatHoldsOnIsLockedAndNotGone(t *testing.T) {
 		t.Errorf("got %v", a.Header)
 	}
 	patch(c, at, 0, "0123").WantProblem(t, 423, "upload_locked")
+	tus(c, "DELETE", at, nil).WantProblem(t, 423, "upload_locked")
 	file.Close()
 	patch(c, at, 0, "0123").Want(t, 204)
 }

@@ -43,6 +43,7 @@ func TestErrors_BecomeTheirProblemAndTheirLogLine(t *testing.T) {
 	var routes []httpx.Route
 	for i, row := range rows {
 		routes = append(routes, route(fmt.Sprintf("GET /%d", i), httpx.SignedIn(), func(rt *httpx.Route) {
+			rt.Responses = []httpx.Response{{Status: 200, May: []string{"Set-Cookie"}}}
 			rt.Problems = []*httpx.Problem{full, httpx.NewProblem(row.status, row.code, "Declared")}
 			rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
 				w.Header().Set("Content-Length", "5")
@@ -173,7 +174,7 @@ func TestErrors_OfAClientThatLeftAreNot500(t *testing.T) {
 func TestServeContent_RefusesWithOurProblems(t *testing.T) {
 	t.Parallel()
 	s := httpxtest.Start(t, config(), []httpx.Route{route("GET /content", httpx.Public(), func(rt *httpx.Route) {
-		rt.Responses = []httpx.Response{{Status: 200, Type: "text/plain", Headers: []string{"ETag"}}, {Status: 206, Type: "text/plain"}, {Status: 304}}
+		rt.Responses = []httpx.Response{{Status: 200, Type: "text/plain", Headers: []string{"ETag", "Accept-Ranges", "Last-Modified"}}, {Status: 206, Type: "text/plain", Headers: []string{"ETag", "Accept-Ranges", "Last-Modified", "Content-Range"}}, {Status: 304, Headers: []string{"ETag"}}}
 		rt.Problems = []*httpx.Problem{httpx.ErrPreconditionFailed, httpx.ErrRange}
 		rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("ETag", `"v1"`)

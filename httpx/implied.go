@@ -1,5 +1,30 @@
 package httpx
 
+import (
+	"net/http"
+	"slices"
+)
+
+// RequestHeaders are the names of the request headers that mean something to
+// the route: those that it lists, and those that its answers imply. Of what
+// any request may carry, as Authorization or Origin, there is no word.
+func RequestHeaders(rt *Route) []string {
+	names := slices.Clone(rt.Headers)
+	for _, r := range rt.Responses {
+		switch r.Status {
+		case http.StatusPartialContent:
+			names = append(names, "If-Modified-Since", "If-Range", "If-Unmodified-Since", "Range")
+		case http.StatusNotModified:
+			names = append(names, "If-None-Match")
+		}
+	}
+	if slices.Contains(rt.Problems, ErrPreconditionFailed) {
+		names = append(names, "If-Match")
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // ImpliedProblems are the problems that a route may answer without listing
 // them, because its access, rate, body or query imply them; those of a path
 // without a route for nil. The OpenAPI document and the tests' client add
@@ -9,14 +34,20 @@ func ImpliedProblems(rt *Route) []*Problem {
 	if rt == nil {
 		return append(implied, ErrNotFound, errMethodNotAllowed)
 	}
-	implied = append(implied, errUnknownParameter, ErrInvalidParameter, ErrBodyTooLarge, ErrBusy, errDatabase, errOutcomeUnknown, errDiskFull)
+	implied = append(implied, errUnknownParameter, ErrInvalidParameter, ErrBusy, errDatabase, errOutcomeUnknown, errDiskFull)
+	if rt.Body != Stream {
+		implied = append(implied, ErrBodyTooLarge)
+	}
 	if rt.readsCredentials() {
-		implied = append(implied, errAuthorizationTwice, ErrCookieTwice, errOriginRequired, errOriginRefused)
+		implied = append(implied, errAuthorizationTwice, ErrCookieTwice)
+		if method, _ := rt.split(); method != http.MethodGet && method != http.MethodHead {
+			implied = append(implied, errOriginRequired, errOriginRefused)
+		}
 	}
 	if rt.Access.level != public {
 		implied = append(implied, ErrUnauthenticated)
 	}
-	if rt.Access.level > recognised {
+	if rt.Access.level == permitted || rt.Access.noKey {
 		implied = append(implied, ErrForbidden)
 	}
 	if rt.Access.recent {

@@ -154,6 +154,9 @@ func (c *contract) parameters(rt *Route, path string) (list []object) {
 		}
 		list = append(list, object{"name": name, "in": "query", "schema": schema})
 	}
+	for _, name := range RequestHeaders(rt) {
+		list = append(list, object{"name": name, "in": "header", "schema": object{"type": "string"}})
+	}
 	for _, p := range list {
 		p["example"] = c.exampleOf(p["schema"].(object), "parameter", p["name"].(string))
 	}
@@ -192,6 +195,9 @@ func (c *contract) responses(rt *Route) object {
 		}
 		for _, name := range r.Headers {
 			answer["headers"].(object)[name] = object{"required": true, "schema": object{"type": "string"}}
+		}
+		for _, name := range r.May {
+			answer["headers"].(object)[name] = object{"schema": object{"type": "string"}}
 		}
 		switch {
 		case r.Body != nil:
@@ -245,15 +251,27 @@ func (c *contract) refusal(status int, problems []*Problem) object {
 			"example": problems[0].document("5f0c1e9a7b3d4c2e"),
 		}},
 	}
+	headers := object{}
+	for _, p := range problems {
+		for name := range p.Header {
+			if name == "Connection" {
+				continue // the business of HTTP/1.1
+			}
+			headers[name] = object{"schema": object{"type": "string"}}
+		}
+	}
 	if header, ok := refusalHeaders[status]; ok {
-		refusal["headers"] = object{header: object{"required": true, "schema": object{"type": "string"}}}
+		headers[header] = object{"required": true, "schema": object{"type": "string"}}
+	}
+	if len(headers) > 0 {
+		refusal["headers"] = headers
 	}
 	c.refusals[name] = refusal
 	return ref("responses", name)
 }
 
 // refusalHeaders are what a refusal always carries.
-var refusalHeaders = map[int]string{401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
+var refusalHeaders = map[int]string{401: "WWW-Authenticate", 405: "Allow", 416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}
 
 func ref(kind, name string) object { return object{"$ref": "#/components/" + kind + "/" + name} }
 

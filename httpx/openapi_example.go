@@ -146,6 +146,12 @@ var exampleWords = map[string]any{
 	"city": "London", "countryCode": "GB", "postalCode": "W1", "region": "England", "ignored": "languages", "field": "level",
 	"PortfolioResumeLocation.address": "12 St James's Square", "PortfolioMessage.score": 0, "PortfolioMessage.reason": "links",
 
+	"If-Match": `"r3"`, "If-None-Match": `"r3"`, "If-Range": `"` + exampleHash + `"`, "Range": "bytes=0-1023", "Last-Event-ID": "bm90IGEgY3Vyc29y",
+	"If-Modified-Since": "Sat, 31 Jan 2026 12:00:00 GMT", "If-Unmodified-Since": "Sat, 31 Jan 2026 12:00:00 GMT",
+	"Content-Digest": "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:", "Repr-Digest": "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:",
+	"Tus-Resumable": "1.0.0", "Upload-Checksum": "sha256 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "Upload-Defer-Length": "1",
+	"Upload-Length": "48213", "Upload-Metadata": "filename cmVwb3J0LnBkZg==,path L2RvY3VtZW50cw==", "Upload-Offset": "16384", "X-Homebase-Probe": "bm90IGEgdG9rZW4",
+
 	"id": exampleID, "item_id": exampleID, "folder_id": exampleID, "actor": exampleID, "target": exampleID, "q": "report",
 	"parameter.path": "documents/report.pdf", "parameter.name": "editor", "parameter.max_size": "1048576", "parameter.size": 256, "parents": "true", "featured": "true",
 	"dry_run": "true", "page": "/", "stream": "true", "min_size": "1024", "modified_after": "2026-01-01T00:00:00Z", "modified_before": "2026-02-01T00:00:00Z",

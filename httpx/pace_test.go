@@ -251,7 +251,10 @@ func TestDownload_GoesThroughSendfileInPieces(t *testing.T) {
 	}
 	ln := &countingListener{Listener: tcp}
 	s, _, _ := hurried(t, config(), time.Minute, never, never, never, ln, route("GET /file", httpx.Public(), func(rt *httpx.Route) {
-		rt.Responses = []httpx.Response{{Status: 200, Type: "application/x-test"}, {Status: 206, Type: "application/x-test"}}
+		rt.Responses = []httpx.Response{
+			{Status: 200, Type: "application/x-test", Headers: []string{"Accept-Ranges"}},
+			{Status: 206, Type: "application/x-test", Headers: []string{"Accept-Ranges", "Content-Range"}},
+		}
 		rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
 			f, err := os.Open(path)
 			if err != nil {

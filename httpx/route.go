@@ -35,6 +35,9 @@ type Route struct {
 	Summary string
 	// Query names the query parameters; any other is 400 unknown_parameter.
 	Query []string
+	// Headers names the request headers that mean something to this route,
+	// beside those that its answers imply and those that any request may have.
+	Headers []string
 	// Request is a zero value of the JSON body's type, nil when the route
 	// takes none or raw bytes.
 	Request any
@@ -73,6 +76,7 @@ type Response struct {
 	Body any
 	// Type is the media type when the body is not JSON; "*/*" for any.
 	Type string
-	// Headers are the names that this answer must carry.
-	Headers []string
+	// Headers are the names that this answer must carry, May those that it
+	// sometimes does.
+	Headers, May []string
 }

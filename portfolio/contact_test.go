@@ -208,6 +208,7 @@ func TestInbox_IsReadMarkedAndDeleted(t *testing.T) {
 		t.Errorf("got %+v with %s", m, a.Header.Get("ETag"))
 	}
 	rm.owner.Do("PATCH", path, object{"state": "archived"}, httpxtest.WithHeader("If-Match", `"r1"`)).WantProblem(t, 412, "precondition_failed")
+	rm.owner.Do("DELETE", path, nil, httpxtest.WithHeader("If-Match", `"r1"`)).WantProblem(t, 412, "precondition_failed")
 	rm.owner.Do("PATCH", path, object{"state": "gone"}).WantProblem(t, 422, "validation_failed")
 	rm.owner.Do("PATCH", "/portfolio/contact/"+in.Items[1].ID.String(), object{"state": "spam"}).Want(t, 200)
 	if in := rm.inbox(t, "?state=spam"); len(in.Items) != 1 || fmt.Sprint(in.Counts) != "map[archived:0 new:1 read:1 spam:1]" {

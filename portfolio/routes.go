@@ -18,7 +18,7 @@ var refusals = []*httpx.Problem{httpx.ErrNotFound, httpx.ErrPreconditionFailed}
 // cached are the answers of a read of T that is kept in memory.
 func cached[T any]() []httpx.Response {
 	return []httpx.Response{
-		{Status: http.StatusOK, Body: *new(T), Headers: []string{"ETag"}},
+		{Status: http.StatusOK, Body: *new(T), Headers: []string{"ETag"}, May: []string{"Content-Encoding"}},
 		{Status: http.StatusNotModified, Headers: []string{"ETag"}},
 	}
 }

@@ -140,12 +140,12 @@ func (s *System) flagRoutes() []httpx.Route {
 		},
 		{
 			Pattern: "PUT /system/flags/{key}", Access: manage, Rate: httpx.RateWrite, Body: flagBody, Request: FlagFields{},
-			Summary: "Make or replace a feature flag",
+			Summary: "Make or replace a feature flag", Headers: []string{"If-None-Match"},
 			Responses: []httpx.Response{
 				{Status: http.StatusOK, Body: Flag{}, Headers: []string{"ETag"}},
 				{Status: http.StatusCreated, Body: Flag{}, Headers: []string{"ETag", "Location"}},
 			},
-			Problems: append(changes, errFlags),
+			Problems: append(changes[1:], errFlags),
 			Handler:  s.putFlag,
 		},
 		{

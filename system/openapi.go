@@ -15,7 +15,7 @@ func WithContract(routes []httpx.Route) []httpx.Route {
 	routes = append(routes, httpx.Route{
 		Pattern: "GET /system/openapi.json", Access: httpx.Public(), Rate: httpx.RateRead,
 		Summary:   "This API as an OpenAPI 3.1 document",
-		Responses: []httpx.Response{{Status: http.StatusOK, Type: "application/json", Headers: []string{"ETag"}}, {Status: http.StatusNotModified}},
+		Responses: []httpx.Response{{Status: http.StatusOK, Type: "application/json", Headers: []string{"ETag"}}, {Status: http.StatusNotModified, Headers: []string{"ETag"}}},
 		Handler: func(w http.ResponseWriter, r *http.Request) error {
 			contract, err := text()
 			if err != nil {

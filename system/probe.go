@@ -80,12 +80,12 @@ func (s *System) probeRoutes() []httpx.Route {
 	seen := []httpx.Response{{Status: http.StatusOK, Body: Seen{}}, {Status: http.StatusOK, Type: "text/event-stream"}}
 	return []httpx.Route{
 		{
-			Pattern: "GET /system/probe", Access: httpx.Public(), Rate: httpx.RateRead, Query: []string{"stream"},
+			Pattern: "GET /system/probe", Access: httpx.Public(), Rate: httpx.RateRead, Query: []string{"stream"}, Headers: []string{probeHeader},
 			Summary: "How a request of `homebase doctor` arrived; nobody else's", Responses: seen,
 			Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: s.probe,
 		},
 		{
-			Pattern: "POST /system/probe", Access: httpx.Public(), Rate: httpx.RateRead, Body: httpx.Stream,
+			Pattern: "POST /system/probe", Access: httpx.Public(), Rate: httpx.RateRead, Body: httpx.Stream, Headers: []string{probeHeader},
 			Summary: "How a body of `homebase doctor` arrived; nobody else's", Responses: seen[:1],
 			Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: s.probe,
 		},

@@ -28,9 +28,17 @@ export async function browse(api, main, path) {
     localStorage.setItem('sort', mine.sort = sort.value)
     load(mine, true).catch(sorry)
   } }, orders.map(([value, words]) => el('option', { value, selected: value === mine.sort }, words)))
+  const search = el('input.search', { type: 'search', placeholder: 'Search', 'aria-label': 'Search all files', oninput: () => {
+    clearTimeout(mine.typed)
+    mine.typed = setTimeout(() => {
+      sort.disabled = !!(mine.find = search.value.trim())
+      mine.rows = new Map() // what is found says also where it lies
+      load(mine, true).catch(sorry)
+    }, 250)
+  } })
   await load(mine, true)
   main.replaceChildren(
-    el('div.head', {}, way(folder.path), el('div.tools', {}, sort,
+    el('div.head', {}, way(folder.path), el('div.tools', {}, search, sort,
       button('newfolder', 'New folder', () => newFolder(api, folder), { kind: 'seldom' }),
       button('upload', 'Upload', () => pick(api, folder), { kind: 'main' }))),
     mine.list, mine.more)
@@ -46,12 +54,16 @@ function way(path) {
     }, i === names.length - 1 ? el('h1', {}, name) : name)))))
 }
 
-// load reads the first page again, as long as what was shown, or the next one.
+// load reads the first page again, as long as what was shown, or the next one:
+// of the folder, or of what was found.
 async function load(at, again) {
   const most = again ? Math.max(50, at.items.length) : 50, items = []
+  const { find, sort } = at
   let cursor = again ? null : at.cursor
   do {
-    const page = await at.api.get(`/files/items/${at.folder.id}/children`, { sort: at.sort, limit: Math.min(500, most - items.length), cursor })
+    const limit = Math.min(500, most - items.length)
+    const page = await (find ? at.api.get('/files/search', { q: find, limit, cursor }) : at.api.get(`/files/items/${at.folder.id}/children`, { sort, limit, cursor }))
+    if (find !== at.find) return // somebody types faster than we read
     items.push(...page.items)
     cursor = page.next_cursor
   } while (cursor && items.length < most)
@@ -73,7 +85,9 @@ function show(at) {
   at.list.replaceChildren(...[...rows.values()].map(({ node }) => node))
   if (focused) (rows.get(focused)?.node ?? at.list).querySelector('a, button')?.focus()
   at.list.classList.toggle('empty', rows.size === 0)
-  if (rows.size === 0) {
+  if (rows.size === 0 && at.find) {
+    at.list.append(el('li.nothing', { role: 'status' }, el('p', {}, 'Nothing has such a name.')))
+  } else if (rows.size === 0) {
     at.list.append(el('li.nothing', {}, icon('upload'), el('p', {}, 'Nothing here yet.'),
       button(null, 'Choose files', () => pick(at.api, at.folder), { kind: 'plain' }), el('p.hint', {}, 'or drop them here')))
   }
@@ -85,7 +99,7 @@ function row(at, item) {
     ? el('img', { src: at.api.url(`/files/items/${item.id}/thumbnail`, { size: 128, v: null }), alt: '', loading: 'lazy', onerror: (event) => event.target.replaceWith(icon(pictureOf(item))) })
     : icon(pictureOf(item))
   const inside = [el(`span.picture.${pictureOf(item)}`, {}, picture), el('span.name', {}, item.name),
-    el('span.facts', {}, folder ? '' : `${bytes(item.size)} · `, el('time', { dateTime: item.updated_at }, when(item.updated_at)))]
+    el('span.facts', {}, at.find ? `${item.path.replace(/\/[^/]*$/, '') || '/'} · ` : '', folder ? '' : `${bytes(item.size)} · `, el('time', { dateTime: item.updated_at }, when(item.updated_at)))]
   return el('li', { 'data-id': item.id },
     folder ? el('a.open', { href: itemURL(item) }, inside)
       : button(null, inside, () => preview(at.api, item, at.items), { kind: 'open' }),

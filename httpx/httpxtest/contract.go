@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -38,6 +39,7 @@ func (a *Answer) faults(r *http.Request, route *httpx.Route, limited bool) []str
 		}
 	}
 	faults = append(faults, a.requestFaults(r, route)...)
+	faults = append(faults, headerFaults(r.Header, httpx.RequestHeaders(route), anyRequest, "was taken with")...)
 	var tried []string
 	for _, declared := range route.Responses {
 		if declared.Status != a.Status {
@@ -81,6 +83,35 @@ func (a *Answer) commonFaults() []string {
 	return faults
 }
 
+// headerFaults are the headers that are neither declared nor such as any
+// message may have: nobody could know of them.
+func headerFaults(h http.Header, declared, common []string, does string) (faults []string) {
+	for name := range h {
+		is := func(known string) bool { return strings.EqualFold(known, name) }
+		if !slices.ContainsFunc(declared, is) && !slices.ContainsFunc(common, is) {
+			faults = append(faults, does+" the header "+name+", which is not declared")
+		}
+	}
+	return faults
+}
+
+// anyRequest and anyAnswer are headers of HTTP, of browsers and of proxies,
+// which mean the same on all routes.
+var (
+	anyRequest = []string{
+		"Accept", "Accept-Encoding", "Access-Control-Request-Headers", "Access-Control-Request-Method", "Authorization", "Content-Encoding", "Content-Length", "Content-Type", "Cookie",
+		"Origin", "Sec-Fetch-Site", "User-Agent", "X-Forwarded-For", "X-Http-Method-Override", "X-Real-Ip", "X-Request-Id",
+	}
+	anyAnswer = []string{
+		"Access-Control-Allow-Credentials", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Cache-Control", "Connection", "Content-Length",
+		"Content-Security-Policy", "Content-Type", "Cross-Origin-Resource-Policy", "Date", "RateLimit", "RateLimit-Policy", "Referrer-Policy",
+		"Strict-Transport-Security", "Vary", "X-Content-Type-Options", "X-Request-Id",
+	}
+)
+
+// refusalHeaders are what a refusal must carry.
+var refusalHeaders = map[int]string{401: "WWW-Authenticate", 405: "Allow", 416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}
+
 // requestFaults holds a request that succeeded against the declared one: a
 // member that the document calls required and the server does not would make
 // every typed client send it.
@@ -117,6 +148,7 @@ func (a *Answer) responseFaults(r *http.Request, declared httpx.Response) []stri
 			faults = append(faults, "lacks the header "+name)
 		}
 	}
+	faults = append(faults, headerFaults(a.Header, slices.Concat(declared.Headers, declared.May), anyAnswer, "has")...)
 	media, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))
 	switch {
 	case declared.Body == nil && declared.Type == "":
@@ -148,11 +180,19 @@ func (a *Answer) problemFaults(r *http.Request, route *httpx.Route) []string {
 	if got := a.Header.Get("Cache-Control"); got != "no-store" {
 		faults = append(faults, fmt.Sprintf("is a refusal with Cache-Control %q", got))
 	}
-	for status, name := range map[int]string{401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"} {
-		if a.Status == status && a.Header.Get(name) == "" {
-			faults = append(faults, "lacks the header "+name)
+	if name := refusalHeaders[a.Status]; name != "" && a.Header.Get(name) == "" {
+		faults = append(faults, "lacks the header "+name)
+	}
+	may := []string{refusalHeaders[a.Status], "Retry-After"}
+	if route != nil {
+		for _, success := range route.Responses {
+			may = slices.Concat(may, success.Headers, success.May)
+		}
+		for _, p := range route.Problems {
+			may = slices.AppendSeq(may, maps.Keys(p.Header))
 		}
 	}
+	faults = append(faults, headerFaults(a.Header, may, anyAnswer, "is a refusal with")...)
 	if r.Method == http.MethodHead {
 		return faults
 	}

@@ -88,12 +88,15 @@ func TestClient_CatchesARouteThatLies(t *testing.T) {
 		"other code":         {fails(httpx.NewProblem(409, "conflict", "A conflict")), "409 conflict"},
 		"other status":       {fails(httpx.NewProblem(410, "name_conflict", "Gone")), "410 name_conflict"},
 		"429 without wait":   {fails(httpx.ErrRateLimited), "lacks the header Retry-After"},
+		"other header":       {says(200, media, honest, "ETag", `"r1"`, "X-Secret", "1"), "has the header X-Secret, which is not declared"},
+		"header at times":    {says(201, "text/plain", "hello", "Content-Location", "/x"), ""},
+		"refusal's header":   {func(w http.ResponseWriter, _ *http.Request) error { w.Header().Set("X-Secret", "1"); return declared }, "a refusal with the header X-Secret"},
 		"security header":    {says(200, media, honest, "ETag", `"r1"`, "X-Content-Type-Options", "off"), "X-Content-Type-Options"},
 		"lost Vary":          {says(200, media, honest, "ETag", `"r1"`, "Vary", "Origin"), "Vary lacks authorization"},
 	} {
 		routes := []httpx.Route{{
 			Pattern: "GET /thing", Access: httpx.Public(), Rate: httpx.RateRead, Summary: "For a test",
-			Responses: []httpx.Response{{Status: 200, Body: item{}, Headers: []string{"ETag"}}, {Status: 201, Type: "text/plain"}, {Status: 204}},
+			Responses: []httpx.Response{{Status: 200, Body: item{}, Headers: []string{"ETag"}}, {Status: 201, Type: "text/plain", May: []string{"Content-Location"}}, {Status: 204}},
 			Problems:  []*httpx.Problem{declared}, Handler: row.handler,
 		}}
 		w := &witness{TB: t}
@@ -132,7 +135,7 @@ func TestClient_KeepsSecureCookiesOnRequest(t *testing.T) {
 	t.Parallel()
 	s := httpxtest.Start(t, httpx.Config{}, []httpx.Route{{
 		Pattern: "GET /thing", Access: httpx.Public(), Rate: httpx.RateRead, Summary: "For a test",
-		Responses: []httpx.Response{{Status: 200, Type: "text/plain"}},
+		Responses: []httpx.Response{{Status: 200, Type: "text/plain", May: []string{"Set-Cookie"}}},
 		Handler: func(w http.ResponseWriter, r *http.Request) error {
 			http.SetCookie(w, &http.Cookie{Name: "__Host-at", Value: "x", Path: "/", Secure: true, HttpOnly: true})
 			w.Header().Set("Content-Type", "text/plain")

@@ -40,7 +40,7 @@ func (a *Answer) remember(r *http.Request, route *httpx.Route) error {
 		return nil
 	}
 	var p Problem
-	if a.Status >= 400 {
+	if a.Status >= 400 && r.Method != http.MethodHead {
 		if err := json.Unmarshal(a.Body, &p); err != nil {
 			return nil // check says so, where there should have been one
 		}
@@ -57,9 +57,9 @@ func (a *Answer) remember(r *http.Request, route *httpx.Route) error {
 }
 
 // Unseen are the documented answers of a table that are not among the lines
-// that the clients of a whole run remembered: each success of each route on
-// that route, and each problem that a route declares or implies on any route,
-// for most are answered in one place for many.
+// that the clients of a whole run remembered: each status of each route on that
+// route, and the code of each problem on any, for most are answered in one
+// place for many. What a route has no part in is asked for by its code alone.
 func Unseen(routes []httpx.Route, lines string) (missing []string) {
 	known := map[string]bool{}
 	for line := range strings.Lines(lines) {
@@ -80,7 +80,16 @@ func Unseen(routes []httpx.Route, lines string) (missing []string) {
 		}
 		for _, p := range slices.Concat(routes[i].Problems, httpx.ImpliedProblems(&routes[i])) {
 			want(fmt.Sprint(p.Status, " ", p.Code))
+			if !anywhere(p) {
+				want(fmt.Sprint(routes[i].Pattern, " ", p.Status))
+			}
 		}
 	}
 	return missing
+}
+
+// anywhere reports whether a problem comes from before all routes, or from
+// what is below them: the limiter, the disk, the database, the drain.
+func anywhere(p *httpx.Problem) bool {
+	return p.Status >= 500 || slices.Contains([]int{http.StatusRequestTimeout, http.StatusTooManyRequests}, p.Status) || p.Code == "untrusted_peer"
 }
