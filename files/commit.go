@@ -95,7 +95,11 @@ func (t *txn) audit(e audit.Event) { t.events = append(t.events, e) }
 // follows later. After any other error nothing has happened, and what was
 // staged is the caller's to remove.
 func (f *Files) carryOut(ctx context.Context, c change, undone func(context.Context)) error {
-	leave, err := f.places.take(ctx, c.owner, waitInWay)
+	patience := waitInWay
+	if c.reserved {
+		patience = commitTimeout // what was sent already costs more to send again
+	}
+	leave, err := f.places.take(ctx, c.owner, patience)
 	if err != nil {
 		return err
 	}
