@@ -166,6 +166,8 @@ func TestContract_SaysNoToWhatDoesNotFit(t *testing.T) {
 	}
 	file, folder := "/files/items/"+made("PUT", "/files/content/letter.txt", "Dear Ada").ID, made("POST", "/files/folders", map[string]any{"path": "/dropped"})
 	drop := "/files/shared/" + made("POST", "/files/shares", map[string]any{"item_id": folder.ID, "mode": "drop"}).Token + "/drop/x"
+	var root struct{ ID string }
+	admin.Do("GET", "/files/lookup?path=/", nil).Want(t, 200).JSON(t, &root)
 	tus := httpxtest.WithHeader("Tus-Resumable", "0.1")
 	stale, packed := httpxtest.WithHeader("If-Match", `"r99"`), httpxtest.WithHeader("Content-Encoding", "gzip")
 	wrong := httpxtest.WithHeader("Repr-Digest", "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:")
@@ -176,6 +178,7 @@ func TestContract_SaysNoToWhatDoesNotFit(t *testing.T) {
 		status       int
 	}{
 		{"GET", file + "/children", nil, tus, 409},
+		{"DELETE", "/files/items/" + root.ID, nil, tus, 409},
 		{"GET", "/files/items/" + folder.ID + "/content", nil, tus, 409},
 		{"PUT", file + "/content", "other", wrong, 422},
 		{"PUT", file + "/content", "other", packed, 415},
