@@ -180,6 +180,7 @@ func TestContract_SaysNoToWhatDoesNotFit(t *testing.T) {
 		{"GET", file + "/children", nil, tus, 409},
 		{"DELETE", "/files/items/" + root.ID, nil, tus, 409},
 		{"GET", "/files/items/" + folder.ID + "/content", nil, tus, 409},
+		{"PUT", "/files/items/" + folder.ID + "/content", "other", tus, 409},
 		{"PUT", file + "/content", "other", wrong, 422},
 		{"PUT", file + "/content", "other", packed, 415},
 		{"PUT", drop, "other", packed, 415},
