@@ -12,6 +12,7 @@ import (
 
 	"homebase/audit"
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -71,7 +72,7 @@ func (f *Files) adoptSome(ctx context.Context, owner uuid.UUID, batch []*differe
 	if len(batch) == 0 {
 		return nil, nil
 	}
-	if err := f.disk.checkInPlace(f.id); err != nil {
+	if err := f.disk.CheckInPlace(f.id); err != nil {
 		return nil, errUnavailable.Because(err)
 	}
 	verdicts := make([]verdict, len(batch))
@@ -122,8 +123,8 @@ func (f *Files) adoptOne(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 	if err != nil {
 		return stale, err
 	}
-	info, err := f.disk.lstat(d.place)
-	if err != nil && failed(err) {
+	info, err := f.disk.Lstat(d.place)
+	if err != nil && disk.Failed(err) {
 		return stale, err
 	}
 	there := err == nil
@@ -183,7 +184,7 @@ func (f *Files) adoptBytes(ctx context.Context, t *txn, owner uuid.UUID, row ite
 	if err := f.settleMark(d); err != nil {
 		return err
 	}
-	if _, err := db.Exec(ctx, t, sql, row.ID, d.info.Size(), d.sum, d.info.ModTime().UnixNano(), inode(d.info)); err != nil {
+	if _, err := db.Exec(ctx, t, sql, row.ID, d.info.Size(), d.sum, d.info.ModTime().UnixNano(), disk.Inode(d.info)); err != nil {
 		return err
 	}
 	if err := t.grow(ctx, owner, d.info.Size()-row.Size); err != nil {
@@ -259,9 +260,9 @@ func (f *Files) adoptNew(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino,
 		                   revision, created_at, updated_at, trashed_at)
 		VALUES ($1, $2, $3, $4, $5, normalize($6, NFC), $7, $8, $9, $10, $11, $12, $13, $14, $15)`
-	info, err := f.disk.lstat(d.place)
+	info, err := f.disk.Lstat(d.place)
 	if err != nil || !unchangedSince(d.info, info) {
-		if err != nil && failed(err) {
+		if err != nil && disk.Failed(err) {
 			return stale, err
 		}
 		return stale, nil
@@ -282,7 +283,7 @@ func (f *Files) adoptNew(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 			return stale, err
 		}
 		// It was renamed to where it lies when it was deleted.
-		ctim := statOf(info).Ctim
+		ctim := disk.StatOf(info).Ctim
 		trashedAt = new(time.Unix(ctim.Unix()))
 	} else if room, err := roomFor(ctx, t, owner, d); err != nil || !room {
 		return later, err
@@ -294,7 +295,7 @@ func (f *Files) adoptNew(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 	action, updated := audit.FolderCreated, time.Now()
 	if d.isFile() {
 		action, updated = audit.FileCreated, info.ModTime()
-		row = append(row, info.Size(), mediaType(name, ""), d.sum, info.ModTime().UnixNano(), inode(info))
+		row = append(row, info.Size(), mediaType(name, ""), d.sum, info.ModTime().UnixNano(), disk.Inode(info))
 	} else {
 		row = append(row, 0, nil, nil, nil, nil)
 	}

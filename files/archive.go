@@ -17,6 +17,7 @@ import (
 
 	"homebase/audit"
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -213,7 +214,7 @@ func (f *Files) pack(ctx context.Context, z *zip.Writer, a archive, name string,
 // openListed opens a file whose row was just read. When it lies there as the
 // row says no query is needed.
 func (f *Files) openListed(ctx context.Context, a archive, it placed) (content, error) {
-	file, info, err := f.disk.openBelow(a.top, diskPath(a.owner, it.path))
+	file, info, err := f.disk.OpenBelow(a.top, disk.UserPath(a.owner, it.path))
 	if err == nil {
 		if it.matches(info) {
 			return content{file: file, info: info, item: readable{placed: it}, proven: true}, nil

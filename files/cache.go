@@ -3,13 +3,12 @@ package files
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"net/http"
-	"os"
 	"path"
 	"slices"
 	"time"
 
+	"homebase/files/disk"
 	"homebase/httpx"
 )
 
@@ -31,8 +30,8 @@ const (
 // cached opens a rendition that was made before.
 func (f *Files) cached(name string) (p httpx.Rendition, ok bool) {
 	p.Tag = `"` + name + `"`
-	name = path.Join(cacheFolder, name)
-	file, info, err := f.disk.open(name)
+	name = path.Join(disk.Cache, name)
+	file, info, err := f.disk.Open(name)
 	if err != nil {
 		return p, false
 	}
@@ -44,7 +43,7 @@ func (f *Files) cached(name string) (p httpx.Rendition, ok bool) {
 		return p, false
 	}
 	if now := time.Now(); now.Sub(info.ModTime()) > touchAfter {
-		_ = f.disk.root.Chtimes(name, now, now) // it may have been evicted
+		_ = f.disk.Touch(name, now) // it may have been evicted
 	}
 	return p, true
 }
@@ -53,34 +52,31 @@ func (f *Files) cached(name string) (p httpx.Rendition, ok bool) {
 // their name: a power cut leaves the whole file or none. Without success the
 // next request makes the picture again.
 func (f *Files) keep(ctx context.Context, name string, data []byte) {
-	draft := path.Join(cacheFolder, newID().String())
+	draft := path.Join(disk.Cache, newID().String())
 	err := f.checkFree(int64(len(data)))
 	if err == nil {
 		err = f.writeCached(draft, data)
 	}
 	if err == nil {
-		err = f.disk.root.Rename(draft, path.Join(cacheFolder, name))
+		err = f.disk.Replace(draft, path.Join(disk.Cache, name))
 	}
 	if err == nil && f.cacheAdded.Add(max(minCached, int64(len(data)))) > cacheGrowth {
 		err = f.trimCache(ctx)
 	}
 	if err != nil {
-		_ = f.disk.root.Remove(draft)
+		_ = f.disk.Remove(draft)
 		f.log.WarnContext(ctx, "a rendition could not be cached", "error", err)
 	}
 }
 
 func (f *Files) writeCached(name string, data []byte) error {
-	if err := f.disk.root.Mkdir(cacheFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	file, err := f.disk.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := f.disk.Create(name)
 	if err != nil {
 		return err
 	}
 	_, err = file.Write(data)
 	if err == nil {
-		err = durable(file)
+		err = disk.Sync(file)
 	}
 	return errors.Join(err, file.Close())
 }
@@ -88,15 +84,7 @@ func (f *Files) writeCached(name string, data []byte) error {
 // trimCache deletes what was used longest ago until the rest is small enough.
 func (f *Files) trimCache(ctx context.Context) error {
 	f.cacheAdded.Store(0)
-	dir, err := f.disk.folder(cacheFolder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
+	names, err := f.disk.Names(disk.Cache)
 	if err != nil {
 		return err
 	}
@@ -107,8 +95,8 @@ func (f *Files) trimCache(ctx context.Context) error {
 	}
 	entries := make([]entry, 0, len(names))
 	for _, name := range names {
-		name = path.Join(cacheFolder, name)
-		if info, err := f.disk.lstat(name); err == nil { // else another worker deleted it
+		name = path.Join(disk.Cache, name)
+		if info, err := f.disk.Lstat(name); err == nil { // else another worker deleted it
 			entries = append(entries, entry{name, max(minCached, info.Size()), info.ModTime()})
 		}
 	}
@@ -118,7 +106,7 @@ func (f *Files) trimCache(ctx context.Context) error {
 		if total += e.size; total <= maxCache {
 			continue
 		}
-		if err := f.disk.root.RemoveAll(e.name); err != nil {
+		if err := f.disk.RemoveAll(e.name); err != nil {
 			return err
 		}
 	}

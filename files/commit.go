@@ -10,6 +10,7 @@ import (
 
 	"homebase/audit"
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -117,11 +118,11 @@ func (f *Files) carryOut(ctx context.Context, c change, undone func(context.Cont
 		return err
 	}
 	f.hub.changed(c.owner)
-	failpoint("committed")
+	disk.Failpoint("committed")
 	if err := f.publishAll(ctx, c.op, records); err != nil {
 		return err
 	}
-	failpoint("published")
+	disk.Failpoint("published")
 	return nil
 }
 
@@ -194,15 +195,15 @@ func (f *Files) lockTree(ctx context.Context, t *txn, owner uuid.UUID) error {
 		SELECT w.id FROM workers w WHERE w.id = $1 AND w.dead_at IS NULL`, f.worker.id).
 		QueryRow(func(row pgx.Row) error {
 			var id int32
-			if err := row.Scan(&id); errors.Is(err, pgx.ErrNoRows) && !without("fence") {
+			if err := row.Scan(&id); errors.Is(err, pgx.ErrNoRows) && !disk.Without("fence") {
 				f.declaredDead()
 				return errUnavailable.Because(errDeclaredDead)
-			} else if !without("fence") {
+			} else if !disk.Without("fence") {
 				return err
 			}
 			return nil
 		})
-	if without("order") {
+	if disk.Without("order") {
 		f.queuePending(&b, t, owner)
 	}
 	b.Queue(`-- name: files.LockTree
@@ -211,7 +212,7 @@ func (f *Files) lockTree(ctx context.Context, t *txn, owner uuid.UUID) error {
 			t.tree, err = scanTree(row)
 			return err
 		})
-	if !without("order") {
+	if !disk.Without("order") {
 		f.queuePending(&b, t, owner)
 	}
 	return t.SendBatch(ctx, &b).Close()

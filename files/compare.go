@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -90,8 +91,8 @@ func placeOf(ctx context.Context, q db.Querier, owner, id uuid.UUID) (item, stri
 // compare fills diffs with what is different below a folder; for the root,
 // also in the trash.
 func (c *comparison) compare(ctx context.Context, at placed) error {
-	place := diskPath(c.owner, at.path)
-	c.f.disk.forgetOwner(c.owner.String()) // what is open may be a folder that is gone
+	place := disk.UserPath(c.owner, at.path)
+	c.f.disk.Forget(c.owner) // what is open may be a folder that is gone
 	err := c.folder(ctx, at.ID, place)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = c.absent(ctx, at.item, place)
@@ -154,7 +155,7 @@ func (c *comparison) folder(ctx context.Context, id uuid.UUID, place string) err
 
 // names are the entries of a folder, sorted.
 func (c *comparison) names(place string) ([]string, error) {
-	f, err := c.f.disk.folder(place)
+	f, err := c.f.disk.Folder(place)
 	if err != nil {
 		return nil, err
 	}
@@ -167,13 +168,13 @@ func (c *comparison) names(place string) ([]string, error) {
 // entry compares one entry with the row of its name, if there is one, and
 // reports whether it stands for that row.
 func (c *comparison) entry(ctx context.Context, parent uuid.UUID, place string, row item, known bool) (found bool, err error) {
-	info, err := c.f.disk.lstat(place)
+	info, err := c.f.disk.Lstat(place)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, ctx.Err() // it went while the folder was read
 	case err != nil:
 		return false, err
-	case statOf(info).Dev != statOf(c.f.disk.info).Dev:
+	case !c.f.disk.Holds(info):
 		c.report.problem(place, "another file system is mounted here; files must lie on the data directory's own")
 		return true, nil
 	case !info.Mode().IsRegular() && !info.IsDir():
@@ -196,10 +197,10 @@ func (c *comparison) entry(ctx context.Context, parent uuid.UUID, place string, 
 // that does not carry the row's id waits until the whole tree was seen.
 func (c *comparison) same(ctx context.Context, row item, place string, info fs.FileInfo, doubting bool) error {
 	unchanged := info.IsDir() || row.matches(info)
-	if row.Ino == nil || !row.isFile() || *row.Ino != inode(info) || !unchanged {
-		id, err := c.f.disk.idAt(place, info)
+	if row.Ino == nil || !row.isFile() || *row.Ino != disk.Inode(info) || !unchanged {
+		id, err := c.f.disk.IDAt(place, info)
 		switch {
-		case err != nil && failed(err):
+		case err != nil && disk.Failed(err):
 			c.report.problem(place, errForeign.Error())
 			return nil
 		case err != nil:
@@ -230,9 +231,9 @@ func (c *comparison) unknown(ctx context.Context, parent uuid.UUID, place string
 		c.report.problem(place, "the path is too deep or too long; move it further up")
 		return nil
 	}
-	carried, err := c.f.disk.idAt(place, info)
+	carried, err := c.f.disk.IDAt(place, info)
 	if err != nil {
-		if failed(err) {
+		if disk.Failed(err) {
 			c.report.problem(place, errForeign.Error())
 		}
 		return nil
@@ -249,7 +250,7 @@ func (c *comparison) unknown(ctx context.Context, parent uuid.UUID, place string
 			if err != nil {
 				return err
 			}
-			if there, err := c.f.disk.lstat(from); held && err == nil && os.SameFile(there, info) {
+			if there, err := c.f.disk.Lstat(from); held && err == nil && os.SameFile(there, info) {
 				return nil // it was put or moved here during the comparison
 			}
 			if !held {
@@ -292,15 +293,15 @@ func (c *comparison) newFolder(ctx context.Context, id uuid.UUID, place string) 
 
 // carriedAt reports whether what lies at a place carries the id.
 func (f *Files) carriedAt(place string, id uuid.UUID) (bool, error) {
-	info, err := f.disk.lstat(place)
+	info, err := f.disk.Lstat(place)
 	if err == nil && (info.IsDir() || info.Mode().IsRegular()) {
 		var there uuid.UUID
-		there, err = f.disk.idAt(place, info)
+		there, err = f.disk.IDAt(place, info)
 		if err == nil {
 			return there == id, nil
 		}
 	}
-	if err != nil && failed(err) {
+	if err != nil && disk.Failed(err) {
 		return false, err
 	}
 	return false, nil

@@ -4,9 +4,9 @@ import (
 	"context"
 	"io/fs"
 	"path"
-	"strings"
 
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/google/uuid"
 )
@@ -20,7 +20,7 @@ func (c *comparison) trash(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	names, err := c.names(path.Join(trashFolder, c.owner.String()))
+	names, err := c.names(path.Join(disk.Trash, c.owner.String()))
 	if ignoreNotExist(err) != nil {
 		return err
 	}
@@ -30,8 +30,8 @@ func (c *comparison) trash(ctx context.Context) error {
 	}
 	for _, name := range names {
 		row, known := byID[name]
-		place := path.Join(trashFolder, c.owner.String(), name)
-		info, err := c.f.disk.lstat(place)
+		place := path.Join(disk.Trash, c.owner.String(), name)
+		info, err := c.f.disk.Lstat(place)
 		switch {
 		case err != nil:
 			continue // purged or restored meanwhile
@@ -48,7 +48,7 @@ func (c *comparison) trash(ctx context.Context) error {
 		}
 	}
 	for _, row := range byID {
-		if err := c.absent(ctx, row, trashPath(c.owner, row.ID)); err != nil {
+		if err := c.absent(ctx, row, disk.TrashPath(c.owner, row.ID)); err != nil {
 			return err
 		}
 	}
@@ -65,7 +65,7 @@ func (c *comparison) unknownTrash(ctx context.Context, place string, info fs.Fil
 	if free, err := idFree(ctx, c.f.db, id); err != nil || !free {
 		return err // restored or purged meanwhile, or put here by hand
 	}
-	t, err := c.f.disk.discardedAt(place, info)
+	t, err := c.f.discardedAt(place, info)
 	if err != nil {
 		return ignoreNotExist(err)
 	}
@@ -87,16 +87,15 @@ type discarded struct {
 	name   string
 }
 
-func (d *dataDir) discardedAt(place string, info fs.FileInfo) (*discarded, error) {
-	f, err := d.look(place, info)
+func (f *Files) discardedAt(place string, info fs.FileInfo) (*discarded, error) {
+	entry, err := f.disk.Look(place, info)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer entry.Close()
 	t := &discarded{name: path.Base(place)}
-	folder, name, _ := strings.Cut(xattr(f, xattrTrashed), " ")
-	if id, err := uuid.Parse(folder); err == nil && checkName(name) == nil {
-		t.parent, t.name = id, name
+	if folder, name := disk.Trashed(entry); folder != uuid.Nil && checkName(name) == nil {
+		t.parent, t.name = folder, name
 	}
 	return t, nil
 }

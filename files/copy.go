@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path"
 	"strings"
-	"syscall"
 
 	"homebase/audit"
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -119,7 +118,7 @@ func (f *Files) copyFile(ctx context.Context, owner, id uuid.UUID, find finder) 
 		return placed{}, err
 	}
 	defer s.file.Close()
-	failpoint("copied")
+	disk.Failpoint("copied")
 	it, _, err := f.commitPut(ctx, s, find, http.Header{"Content-Type": {*c.item.MediaType}})
 	return it, err
 }
@@ -135,7 +134,7 @@ func (f *Files) reserveCopy(ctx context.Context, owner, op uuid.UUID, size int64
 // sharing its blocks where the file system can, else byte by byte, held
 // against the sum that the row knows. On an error s.file is closed.
 func (f *Files) copyContent(ctx context.Context, s *staged, c content) (err error) {
-	if s.file, err = f.createStaged(s.path); err != nil {
+	if s.file, err = f.disk.Create(s.path); err != nil {
 		return f.diskError(err)
 	}
 	defer func() {
@@ -143,7 +142,7 @@ func (f *Files) copyContent(ctx context.Context, s *staged, c content) (err erro
 			s.file.Close()
 		}
 	}()
-	if c.proven && reflink(s.file, c.file) {
+	if c.proven && disk.Reflink(s.file, c.file) {
 		// The blocks are those of one moment; was it still the row's?
 		again, err := c.file.Stat()
 		if err != nil {
@@ -177,14 +176,6 @@ func (r whileAsked) Read(p []byte) (int, error) {
 		return 0, context.Cause(r.ctx)
 	}
 	return r.Reader.Read(p)
-}
-
-// reflink shares the blocks of one file with an empty one (FICLONE of
-// ioctl_ficlonerange(2)); false where the file system cannot.
-func reflink(to, from *os.File) bool {
-	const ficlone = 0x40049409
-	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, to.Fd(), ficlone, from.Fd())
-	return errno == 0
 }
 
 // node is an item of a folder that is copied.
@@ -237,7 +228,7 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 	drop = func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 		defer cancel()
-		err := f.disk.root.RemoveAll(top)
+		err := f.disk.RemoveAll(top)
 		if reserved > 0 {
 			err = errors.Join(err, release(ctx, f.db, owner, op))
 		}
@@ -246,14 +237,14 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 			f.own.undoLater(op, drop)
 		}
 	}
-	if err = f.makeStaging(path.Dir(top)); err == nil {
+	if err = f.disk.MakeFolder(path.Dir(top)); err == nil {
 		err = f.copyNodes(ctx, owner, op, top, nodes)
 	}
 	if err != nil {
 		drop(ctx)
 		return it, f.diskError(err)
 	}
-	failpoint("copied")
+	disk.Failpoint("copied")
 	c := change{owner: owner, op: op, local: true, reserved: reserved > 0, decide: func(ctx context.Context, t *txn) error {
 		at, err := find(ctx, t)
 		if err != nil {
@@ -270,7 +261,7 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 			t.note(feedCreated, made)
 		}
 		it = placed{copies[nodes[0].copy.item], at.path}
-		if err := f.addMove(t, it.item, kindMove, top, diskPath(owner, it.path)); err != nil {
+		if err := f.addMove(t, it.item, kindMove, top, disk.UserPath(owner, it.path)); err != nil {
 			return err
 		}
 		t.audit(audit.Event{Action: audit.FolderCreated, Target: it.ID})
@@ -288,7 +279,7 @@ func (f *Files) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, 
 	for _, n := range nodes {
 		n.copy = staged{owner: owner, op: op, item: newID(), path: top + n.path}
 		if !n.isFile() {
-			if err := f.disk.mkdir(n.copy.path, n.copy.item); err != nil {
+			if err := f.disk.Mkdir(n.copy.path, n.copy.item); err != nil {
 				return err
 			}
 			continue

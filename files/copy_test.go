@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"homebase/files"
+	"homebase/files/disk"
 )
 
 func TestCopy_FileGetsAFreeNameAndBytesOfItsOwn(t *testing.T) {
@@ -202,7 +203,7 @@ func TestCopy_KilledBetweenCommitAndRenameIsReadAndThenPutInPlace(t *testing.T) 
 		INSERT INTO file_ops (owner_id, seq, op_id, worker_id, kind, item_id, revision, ino, source, target)
 		SELECT $1, t.seq, gen_random_uuid(), $2, 'move', i.id, i.revision, $3, $4, $5
 		  FROM t, items i WHERE i.owner_id = $1 AND i.name = 'copy'`,
-		id, worker, inode(info), staged, "users/"+id+"/documents/copy")
+		id, worker, disk.Inode(info), staged, "users/"+id+"/documents/copy")
 	// And another one that was killed before its commit.
 	if err := os.MkdirAll(filepath.Join(h.data, "staging", id, fmt.Sprintf("other.%d", worker), "sub"), 0o700); err != nil {
 		t.Fatal(err)

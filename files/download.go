@@ -12,6 +12,7 @@ import (
 
 	"homebase/audit"
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -67,7 +68,7 @@ func readableItem(ctx context.Context, q db.Querier, owner, id uuid.UUID) (reada
 
 // places are where the item's bytes may be, the likeliest first.
 func (it *readable) places(owner uuid.UUID) []string {
-	p := diskPath(owner, it.path)
+	p := disk.UserPath(owner, it.path)
 	list := []string{p}
 	if it.staged != "" {
 		list = append(list, it.staged)
@@ -117,12 +118,12 @@ func (f *Files) openBelow(ctx context.Context, owner, id uuid.UUID, top string) 
 		if !c.item.isFile() {
 			return c, errNotFile
 		}
-		if top != "" && !strings.HasPrefix(diskPath(owner, c.item.path), top+"/") {
+		if top != "" && !strings.HasPrefix(disk.UserPath(owner, c.item.path), top+"/") {
 			return c, db.ErrNotFound // moved out of the folder meanwhile
 		}
 		for i, p := range c.item.places(owner) {
-			file, info, err := f.disk.openBelow(top, p)
-			if failed(err) {
+			file, info, err := f.disk.OpenBelow(top, p)
+			if disk.Failed(err) {
 				return c, f.diskError(err)
 			}
 			if err != nil {
@@ -137,13 +138,13 @@ func (f *Files) openBelow(ctx context.Context, owner, id uuid.UUID, top string) 
 		if round == readRounds {
 			break
 		}
-		f.disk.forgetOwner(owner.String())
+		f.disk.Forget(owner)
 		if !sleep(ctx, readPause) {
 			return c, context.Cause(ctx)
 		}
 	}
-	c.file, c.info, err = f.disk.openBelow(top, diskPath(owner, c.item.path))
-	if err != nil && !failed(err) {
+	c.file, c.info, err = f.disk.OpenBelow(top, disk.UserPath(owner, c.item.path))
+	if err != nil && !disk.Failed(err) {
 		err = errContentMissing.Because(err)
 	}
 	return c, f.diskError(err)
@@ -189,7 +190,7 @@ func (f *Files) openAsked(ctx context.Context, owner uuid.UUID, asked string, fi
 	fresh := f.db.Listener().Fresh()
 	shelf, row, ok := f.hub.known.get(owner, asked)
 	if ok && fresh {
-		file, info, err := f.disk.open(diskPath(owner, row.path))
+		file, info, err := f.disk.Open(disk.UserPath(owner, row.path))
 		if err == nil && row.holds(info) {
 			return content{file: file, info: info, item: row.readable, proven: true, atPlace: true}, nil
 		}

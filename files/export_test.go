@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -79,7 +80,7 @@ func (f *Files) ExplainSearch(t testing.TB, owner, q string) (plans []map[string
 // and reports whether it came to nothing.
 func (f *Files) Resolve(ctx context.Context, owner, xid string) (undone bool) {
 	r := record{owner: uuid.MustParse(owner), op: newID(), kind: kindPut, item: newID(), revision: 1, ino: 1,
-		source: stagingFolder + "/none", target: usersFolder + "/" + owner + "/documents/none"}
+		source: disk.Staging + "/none", target: disk.Users + "/" + owner + "/documents/none"}
 	f.resolve(ctx, r.op, &ownOp{records: []record{r}, xid: xid, undone: func(context.Context) { undone = true }})
 	return undone
 }

@@ -51,6 +51,7 @@ import (
 	"homebase/audit"
 	"homebase/auth"
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -94,7 +95,7 @@ type Files struct {
 	keys           func(purpose string) [][]byte
 	auth           func() *auth.Auth
 
-	disk   *dataDir // nil until Start
+	disk   *disk.Dir // nil until Start
 	worker worker
 	id     uuid.UUID // of the data directory
 	places places
@@ -165,7 +166,7 @@ func (f *Files) Start(ctx context.Context) error {
 		f.away.Store(new(lost))
 		return nil
 	}
-	if err := f.disk.makeLayout(); err != nil {
+	if err := f.disk.MakeLayout(); err != nil {
 		return err
 	}
 	if err := f.enroll(ctx); err != nil {
@@ -203,7 +204,7 @@ func (f *Files) Stop() {
 			f.log.Warn("this worker is left for another to clean up", "error", err)
 		}
 	}
-	if err := f.disk.close(); err != nil {
+	if err := f.disk.Close(); err != nil {
 		f.log.Warn("the data directory could not be closed", "error", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"homebase/audit"
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -103,7 +104,7 @@ func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, names []string
 				return err
 			}
 			last = placed{deepest, joinNames(names[:len(names)-len(missing)+i+1])}
-			at := diskPath(owner, last.path)
+			at := disk.UserPath(owner, last.path)
 			if t.inTheWay(deepest.ID, at) {
 				return errInTheWay
 			}

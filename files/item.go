@@ -102,9 +102,6 @@ type placed struct {
 	path string // "/documents/a.pdf", "" for the root
 }
 
-// diskPath is where an owner's item of that path lies below the data directory.
-func diskPath(owner uuid.UUID, p string) string { return ownerPath(owner) + p }
-
 // itemByID finds an owner's item. What is another's, or lies in the trash, is
 // not there.
 func itemByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (placed, error) {

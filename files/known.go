@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"time"
 
+	"homebase/files/disk"
+
 	"github.com/google/uuid"
 )
 
@@ -70,7 +72,7 @@ func (k *known) put(s *shelf, asked string, c content) {
 	if _, ok := s.rows[asked]; !ok {
 		k.grow()
 	}
-	s.rows[asked] = knownRow{c.item, *statOf(c.info), time.Now().Add(knownFor)}
+	s.rows[asked] = knownRow{c.item, *disk.StatOf(c.info), time.Now().Add(knownFor)}
 }
 
 // grow counts a row or a shelf; when there are too many all go. A miss costs
@@ -99,6 +101,6 @@ func (k *known) forgetAll() {
 // nothing was done to it since: any write, rename, link or attribute moves its
 // ctime.
 func (r *knownRow) holds(info fs.FileInfo) bool {
-	now := statOf(info)
+	now := disk.StatOf(info)
 	return now.Dev == r.seen.Dev && now.Ino == r.seen.Ino && now.Size == r.seen.Size && now.Mtim == r.seen.Mtim && now.Ctim == r.seen.Ctim
 }

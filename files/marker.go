@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -46,26 +47,26 @@ func (f *Files) agree(ctx context.Context, tx pgx.Tx, known *uuid.UUID) (bool, e
 	if err := f.openDisk(known != nil); err != nil {
 		return false, err
 	}
-	marker, err := f.disk.marker()
+	marker, err := f.disk.Marker()
 	unmarked := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !unmarked {
 		return false, err
 	}
 	switch {
 	case unmarked && known != nil:
-		return false, fmt.Errorf("%s is not the data directory of this database: it has no file %s. Is a disk not mounted? Mount it, or point HOMEBASE_DATA_DIR to it", f.dataDir, markerFile)
+		return false, fmt.Errorf("%s is not the data directory of this database: it has no file %s. Is a disk not mounted? Mount it, or point HOMEBASE_DATA_DIR to it", f.dataDir, disk.MarkerFile)
 	case known != nil && marker != *known:
-		return false, fmt.Errorf("%s belongs to another database: its file %s holds another id. Point HOMEBASE_DATA_DIR to the right directory", f.dataDir, markerFile)
+		return false, fmt.Errorf("%s belongs to another database: its file %s holds another id. Point HOMEBASE_DATA_DIR to the right directory", f.dataDir, disk.MarkerFile)
 	case known != nil:
 		f.id = marker
 		return true, nil
 	case unmarked:
 		marker = newID()
-		if err := f.disk.writeMarker(marker.String()); err != nil {
+		if err := f.disk.SetMarker(marker); err != nil {
 			return false, err
 		}
 	default:
-		if owners, err := f.disk.hasOwners(); err != nil || owners {
+		if owners, err := f.disk.HasOwners(); err != nil || owners {
 			return false, err
 		}
 	}
@@ -84,11 +85,11 @@ func (f *Files) openDisk(known bool) error {
 			return err
 		}
 	}
-	disk, err := openDataDir(f.dataDir)
+	dir, err := disk.Open(f.dataDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("the data directory %s is not there. Is a disk not mounted? Mount it, or point HOMEBASE_DATA_DIR to it", f.dataDir)
 	}
-	f.disk = disk
+	f.disk = dir
 	return err
 }
 
@@ -97,7 +98,7 @@ func (f *Files) openDisk(known bool) error {
 // an empty mount point must not look like deleted files.
 func (f *Files) watch(ctx context.Context) {
 	for sleep(ctx, time.Second) {
-		err := f.disk.checkInPlace(f.id)
+		err := f.disk.CheckInPlace(f.id)
 		if ctx.Err() != nil || f.dead.Load() {
 			return
 		}

@@ -8,6 +8,7 @@ import (
 
 	"homebase/audit"
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -95,7 +96,7 @@ func (f *Files) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, 
 		if it.item, err = relocate(ctx, t, from.ID, parent, name); err != nil {
 			return err
 		}
-		if err := f.addMove(t, it.item, kindMove, diskPath(owner, from.path), diskPath(owner, it.path)); err != nil {
+		if err := f.addMove(t, it.item, kindMove, disk.UserPath(owner, from.path), disk.UserPath(owner, it.path)); err != nil {
 			return err
 		}
 		t.note(feedMoved, it)
@@ -137,14 +138,14 @@ func (f *Files) addMove(t *txn, it item, kind, source, target string) error {
 	if t.inTheWay(it.ID, source, target) {
 		return errInTheWay
 	}
-	info, err := f.disk.lstat(source)
-	if failed(err) {
+	info, err := f.disk.Lstat(source)
+	if disk.Failed(err) {
 		return f.diskError(err)
 	}
 	if err != nil {
 		return nil
 	}
-	t.add(record{kind: kind, item: it.ID, revision: it.Revision, ino: inode(info), source: source, target: target})
+	t.add(record{kind: kind, item: it.ID, revision: it.Revision, ino: disk.Inode(info), source: source, target: target})
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"homebase/files/disk"
 	"homebase/httpx/httpxtest"
 )
 
@@ -111,7 +112,7 @@ func TestMove_KilledBeforeTheRenameIsReadThroughAndRedone(t *testing.T) {
 	}
 	worker := h.number(t, "INSERT INTO workers DEFAULT VALUES RETURNING id")
 	h.exec(t, `INSERT INTO file_ops (owner_id, seq, op_id, worker_id, kind, item_id, revision, ino, source, target)
-		VALUES ($1, 1000, gen_random_uuid(), $2, 'move', $3, 2, $4, $5, $6)`, id, worker, a.ID, inode(info),
+		VALUES ($1, 1000, gen_random_uuid(), $2, 'move', $3, 2, $4, $5, $6)`, id, worker, a.ID, disk.Inode(info),
 		"users/"+id+"/documents/a", "users/"+id+"/documents/b")
 	wantBytes(t, c.Do("GET", "/files/content/documents/b/c.txt", nil).Want(t, 200).Body, []byte("x"))
 	h.run(t, "files.recover")
@@ -212,7 +213,7 @@ func TestTrash_KilledWhilePurgingIsRedone(t *testing.T) {
 	worker := h.number(t, "INSERT INTO workers DEFAULT VALUES RETURNING id")
 	h.exec(t, "DELETE FROM items WHERE id = $1", it.ID)
 	h.exec(t, `INSERT INTO file_ops (owner_id, seq, op_id, worker_id, kind, item_id, revision, ino, source, target)
-		VALUES ($1, 1000, gen_random_uuid(), $2, 'purge', $3, 2, $4, $5, $6)`, id, worker, it.ID, inode(info),
+		VALUES ($1, 1000, gen_random_uuid(), $2, 'purge', $3, 2, $4, $5, $6)`, id, worker, it.ID, disk.Inode(info),
 		"trash/"+id+"/"+it.ID, "purge/"+it.ID+".2")
 	h.run(t, "files.recover")
 	h.run(t, "files.purge")

@@ -41,7 +41,7 @@ func (f *Files) adoptItem(ctx context.Context, o outside) error {
 	if err != nil || !row.isFile() {
 		return ignoreNotFound(err)
 	}
-	info, err := f.disk.lstat(place)
+	info, err := f.disk.Lstat(place)
 	if err != nil || !info.Mode().IsRegular() || row.matches(info) {
 		return nil // it is missing or in order by now
 	}

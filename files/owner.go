@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -67,7 +68,7 @@ func (f *Files) Erase(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 		return err
 	}
 	op := newID()
-	for i, folder := range []string{usersFolder, trashFolder, stagingFolder} {
+	for i, folder := range []string{disk.Users, disk.Trash, disk.Staging} {
 		source := path.Join(folder, user.String())
 		info, err := os.Lstat(filepath.Join(f.dataDir, source))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -78,7 +79,7 @@ func (f *Files) Erase(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 		}
 		n := int64(i) + 1
 		r := record{owner: user, seq: t.seq + n, op: op, worker: worker, kind: kindPurge, item: t.root, revision: n,
-			ino: inode(info), source: source, target: purgePath(t.root, n)}
+			ino: disk.Inode(info), source: source, target: disk.PurgePath(t.root, n)}
 		if _, err := db.Exec(ctx, tx, insertRecord, r.row()...); err != nil {
 			return err
 		}
@@ -130,12 +131,12 @@ func (f *Files) checkDataDir(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	disk, err := openDataDir(f.dataDir)
+	dir, err := disk.Open(f.dataDir)
 	if err != nil {
 		return err
 	}
-	marker, err := disk.marker()
-	if err = errors.Join(err, disk.close()); err != nil {
+	marker, err := dir.Marker()
+	if err = errors.Join(err, dir.Close()); err != nil {
 		return err
 	}
 	if known == nil || *known != marker {

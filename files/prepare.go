@@ -10,6 +10,8 @@ import (
 	"path"
 	"time"
 
+	"homebase/files/disk"
+
 	"github.com/google/uuid"
 )
 
@@ -41,7 +43,7 @@ func (f *Files) prepare(ctx context.Context, d *difference) error {
 	if d.kind == diffMissing || d.kind == diffReturned {
 		return ctx.Err()
 	}
-	file, err := f.disk.look(d.place, d.info)
+	file, err := f.disk.Look(d.place, d.info)
 	if err != nil {
 		return unreachable(err)
 	}
@@ -51,7 +53,7 @@ func (f *Files) prepare(ctx context.Context, d *difference) error {
 		return err
 	}
 	if d.isFile() && d.sum == nil && !(d.kind == diffMoved && d.item.matches(d.info)) {
-		if d.sum = carriedSum(file, d.info); d.sum == nil {
+		if d.sum = disk.Sum(file, d.info); d.sum == nil {
 			if time.Since(d.info.ModTime()) < settleTime {
 				return errFresh
 			}
@@ -63,7 +65,7 @@ func (f *Files) prepare(ctx context.Context, d *difference) error {
 	if err := stillAs(d.info, file); err != nil {
 		return err
 	}
-	id := carriedID(file)
+	id := disk.ID(file)
 	if d.remark = id != (uuid.UUID{}) && id != d.item.ID; d.remark {
 		err = file.Sync()
 	} else {
@@ -75,7 +77,7 @@ func (f *Files) prepare(ctx context.Context, d *difference) error {
 	if err != nil {
 		return f.diskError(err)
 	}
-	return unreachable(f.disk.syncFolder(path.Dir(d.place)))
+	return unreachable(f.disk.SyncFolder(path.Dir(d.place)))
 }
 
 func (d *difference) mark(file *os.File) error {
@@ -83,7 +85,7 @@ func (d *difference) mark(file *os.File) error {
 	if sum == nil {
 		sum = d.item.SHA256
 	}
-	return mark(file, d.item.ID, sum, d.info)
+	return disk.Mark(file, d.item.ID, sum, d.info)
 }
 
 // settleMark gives what carries another id its own. That is done under the
@@ -92,7 +94,7 @@ func (f *Files) settleMark(d *difference) error {
 	if !d.remark {
 		return nil
 	}
-	file, err := f.disk.look(d.place, d.info)
+	file, err := f.disk.Look(d.place, d.info)
 	if err != nil {
 		return err
 	}
@@ -107,7 +109,7 @@ func unreachable(err error) error {
 		return nil
 	case errors.Is(err, fs.ErrPermission):
 		return errForeign
-	case failed(err):
+	case disk.Failed(err):
 		return err
 	}
 	return errGoneOn
@@ -151,9 +153,9 @@ func sumOf(ctx context.Context, file io.Reader) ([]byte, error) {
 // sumAt is the SHA-256 of the file that was seen at a place, carried or read;
 // nil when it is not there any more.
 func (f *Files) sumAt(ctx context.Context, place string, info fs.FileInfo) ([]byte, error) {
-	file, now, err := f.disk.open(place)
+	file, now, err := f.disk.Open(place)
 	if err != nil {
-		if failed(err) && !errors.Is(err, fs.ErrPermission) {
+		if disk.Failed(err) && !errors.Is(err, fs.ErrPermission) {
 			return nil, err
 		}
 		return nil, nil
@@ -162,7 +164,7 @@ func (f *Files) sumAt(ctx context.Context, place string, info fs.FileInfo) ([]by
 	if !unchangedSince(info, now) {
 		return nil, nil
 	}
-	if sum := carriedSum(file, now); sum != nil {
+	if sum := disk.Sum(file, now); sum != nil {
 		return sum, nil
 	}
 	return sumOf(ctx, file)

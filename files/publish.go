@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -22,35 +23,35 @@ var errNowhere = errors.New("the bytes of a committed change are neither at thei
 // anywhere, it comes to the same end; so redo is publish. The caller knows
 // that the item still has the record's revision.
 func (f *Files) publish(ctx context.Context, r record) error {
-	failpoint("publish")
+	disk.Failpoint("publish")
 	if r.kind == kindMkdir {
 		return f.publishFolder(ctx, r)
 	}
-	if path.Dir(r.source) == usersFolder {
+	if path.Dir(r.source) == disk.Users {
 		// The root that is open would show a folder that was moved away.
-		f.disk.forgetOwner(path.Base(r.source))
+		f.disk.Forget(r.owner)
 	}
-	here, err := f.disk.lstat(r.target)
+	here, err := f.disk.Lstat(r.target)
 	switch {
-	case err == nil && inode(here) == r.ino:
+	case err == nil && disk.Inode(here) == r.ino:
 		// Renamed before; a power cut might still take that back. One that was
 		// linked first may still have its old name. Two paths alone are no two
 		// names: a link to a folder, or a disk that does not tell a from A,
 		// shows one name by both.
-		if there, err := f.disk.lstat(r.source); err == nil && inode(there) == r.ino && there.Mode().IsRegular() && statOf(there).Nlink > 1 {
-			if err := f.disk.remove(r.source); err != nil {
+		if there, err := f.disk.Lstat(r.source); err == nil && disk.Inode(there) == r.ino && there.Mode().IsRegular() && disk.StatOf(there).Nlink > 1 {
+			if err := f.disk.Remove(r.source); err != nil {
 				return err
 			}
 		}
-		return errors.Join(f.disk.syncFolder(path.Dir(r.target)), ignoreNotExist(f.disk.syncFolder(path.Dir(r.source))))
-	case failed(err):
+		return errors.Join(f.disk.SyncFolder(path.Dir(r.target)), ignoreNotExist(f.disk.SyncFolder(path.Dir(r.source))))
+	case disk.Failed(err):
 		return err
 	}
 	occupied := err == nil
-	there, err := f.disk.lstat(r.source)
+	there, err := f.disk.Lstat(r.source)
 	switch {
-	case err == nil && inode(there) == r.ino:
-	case failed(err):
+	case err == nil && disk.Inode(there) == r.ino:
+	case disk.Failed(err):
 		return err
 	case r.kind == kindPurge:
 		return nil // renamed before, and freed by now
@@ -59,14 +60,14 @@ func (f *Files) publish(ctx context.Context, r record) error {
 	}
 	replace := occupied && r.kind == kindPut && r.revision > 1 && here.Mode().IsRegular()
 	if replace {
-		if replace, err = f.disk.carries(r.target, r.item); err != nil {
+		if replace, err = f.disk.Carries(r.target, r.item); err != nil {
 			return err
 		}
 	}
 	switch {
 	case replace:
 		// Only the purge job frees bytes. EEXIST: linked before the cut.
-		err = f.disk.link(r.target, purgePath(r.item, r.revision-1))
+		err = f.disk.Link(r.target, disk.PurgePath(r.item, r.revision-1))
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
@@ -79,23 +80,23 @@ func (f *Files) publish(ctx context.Context, r record) error {
 			return err
 		}
 	}
-	failpoint("rename")
-	return f.disk.rename(r.source, r.target, replace)
+	disk.Failpoint("rename")
+	return f.disk.Rename(r.source, r.target, replace)
 }
 
 func (f *Files) publishFolder(ctx context.Context, r record) error {
 	if err := f.makeWay(ctx, r); err != nil {
 		return err
 	}
-	failpoint("mkdir")
+	disk.Failpoint("mkdir")
 	return f.makeFolder(ctx, r.target, r.item)
 }
 
 // makeFolder makes a folder that the rows know. What is in its place and no
 // folder, as a link that was put there past the API, gives way.
 func (f *Files) makeFolder(ctx context.Context, at string, item uuid.UUID) error {
-	here, err := f.disk.lstat(at)
-	if failed(err) {
+	here, err := f.disk.Lstat(at)
+	if disk.Failed(err) {
 		return err
 	}
 	if err == nil && !here.IsDir() {
@@ -103,14 +104,14 @@ func (f *Files) makeFolder(ctx context.Context, at string, item uuid.UUID) error
 			return err
 		}
 	}
-	return f.disk.mkdir(at, item)
+	return f.disk.Mkdir(at, item)
 }
 
 // moveAside gives what no row knows another name beside it. It belongs to the
 // owner, who put it there past the API: it is kept, and a scan adopts it.
 func (f *Files) moveAside(ctx context.Context, target string) error {
 	for n := 1; n < 1000; n++ {
-		err := f.disk.rename(target, found(target, n), false)
+		err := f.disk.Rename(target, found(target, n), false)
 		if !errors.Is(err, fs.ErrExist) {
 			if err == nil {
 				f.log.WarnContext(ctx, "an unknown entry stood in the way and was renamed", "folder", path.Dir(target))
@@ -126,21 +127,18 @@ func (f *Files) moveAside(ctx context.Context, target string) error {
 // held meanwhile, so that no two changes move the same thing aside, the later
 // one what the other has just made.
 func (f *Files) makeWay(ctx context.Context, r record) error {
-	if path.Dir(r.target) == usersFolder {
+	if path.Dir(r.target) == disk.Users {
 		return nil
 	}
-	here, err := f.disk.lstat(path.Dir(r.target))
-	if failed(err) || err == nil && here.IsDir() {
+	here, err := f.disk.Lstat(path.Dir(r.target))
+	if disk.Failed(err) || err == nil && here.IsDir() {
 		return err
 	}
-	if !strings.HasPrefix(r.target, usersFolder+"/") {
-		if err := f.disk.root.Mkdir(path.Dir(r.target), 0o700); err != nil {
-			return err
-		}
-		return f.disk.syncFolder(path.Dir(path.Dir(r.target)))
+	if !strings.HasPrefix(r.target, disk.Users+"/") {
+		return f.disk.MakeFolder(path.Dir(r.target))
 	}
 	// The owner's root that is open may be of a folder that was deleted.
-	f.disk.forgetOwner(r.owner.String())
+	f.disk.Forget(r.owner)
 	const sql = `-- name: files.FoldersAbove
 		WITH RECURSIVE up AS (
 		    SELECT i.parent_id, 0 AS height FROM items i WHERE i.id = $1
@@ -163,10 +161,10 @@ func (f *Files) makeWay(ctx context.Context, r record) error {
 		if err != nil {
 			return err
 		}
-		at := ownerPath(r.owner)
+		at := disk.UserPath(r.owner, "")
 		for _, folder := range folders {
 			at = path.Join(at, folder.name)
-			if here, err := f.disk.lstat(at); err == nil && here.IsDir() {
+			if here, err := f.disk.Lstat(at); err == nil && here.IsDir() {
 				continue
 			}
 			if err := f.makeFolder(ctx, at, folder.id); err != nil {
@@ -177,12 +175,13 @@ func (f *Files) makeWay(ctx context.Context, r record) error {
 	})
 }
 
-// ownerPath is where an owner's root lies below the data directory.
-func ownerPath(owner uuid.UUID) string { return path.Join(usersFolder, owner.String()) }
-
-// purgePath is where the bytes of a former revision wait for the purge job.
-func purgePath(item uuid.UUID, revision int64) string {
-	return fmt.Sprintf("%s/%s.%d", purgeFolder, item, revision)
+// found gives a name beside p for what no row knows: "a (found).pdf".
+func found(p string, n int) string {
+	folder, name := path.Split(p)
+	if n == 1 {
+		return folder + markName(name, " (found)")
+	}
+	return folder + markName(name, fmt.Sprintf(" (found %d)", n))
 }
 
 func ignoreNotExist(err error) error {

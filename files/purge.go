@@ -10,6 +10,7 @@ import (
 
 	"homebase/audit"
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -120,7 +121,7 @@ func (f *Files) purge(ctx context.Context, owner, id uuid.UUID) error {
 			return err
 		}
 		t.used = -freed
-		if err := f.addMove(t, it.item, kindPurge, trashPath(owner, id), purgePath(id, it.Revision)); err != nil {
+		if err := f.addMove(t, it.item, kindPurge, disk.TrashPath(owner, id), disk.PurgePath(id, it.Revision)); err != nil {
 			return err
 		}
 		t.note(feedPurged, it.placed)
@@ -135,7 +136,7 @@ func (f *Files) purge(ctx context.Context, owner, id uuid.UUID) error {
 func (f *Files) freeDisplaced(ctx context.Context) error {
 	var failed error
 	for more := true; more; {
-		if err := f.disk.checkInPlace(f.id); err != nil {
+		if err := f.disk.CheckInPlace(f.id); err != nil {
 			return err
 		}
 		err := f.db.InTx(ctx, func(tx pgx.Tx) error {
@@ -160,7 +161,7 @@ func (f *Files) freeDisplaced(ctx context.Context) error {
 // freeFor removes entries of purge/ for about that long; more says whether
 // some are left that were not tried.
 func (f *Files) freeFor(ctx context.Context, long time.Duration) (more bool, failed error) {
-	names, err := f.disk.names(purgeFolder)
+	names, err := f.disk.Names(disk.Purge)
 	if err != nil {
 		return false, err
 	}
@@ -169,7 +170,7 @@ func (f *Files) freeFor(ctx context.Context, long time.Duration) (more bool, fai
 		if ctx.Err() != nil || time.Since(began) > long {
 			return ctx.Err() == nil, errors.Join(failed, context.Cause(ctx))
 		}
-		failed = errors.Join(failed, f.disk.root.RemoveAll(path.Join(purgeFolder, name)))
+		failed = errors.Join(failed, f.disk.RemoveAll(path.Join(disk.Purge, name)))
 	}
 	return false, failed
 }

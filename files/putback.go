@@ -8,13 +8,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -38,21 +39,21 @@ func (f *Files) PutBack() (*Putting, error) {
 		return nil, err
 	}
 	p := &Putting{f: f, id: newID()}
-	return p, errors.Join(f.disk.makeLayout(), f.disk.writeMarker(halfRestored))
+	return p, errors.Join(f.disk.MakeLayout(), f.disk.MarkHalfRestored())
 }
 
 // CheckEmpty says why the data directory cannot take a restored tree: a
 // server runs on it, or it holds more than the empty folders of one that ran.
 func (f *Files) CheckEmpty() error {
-	disk, err := openDataDir(f.dataDir)
+	dir, err := disk.Open(f.dataDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer disk.close()
-	workers, err := disk.names(workersFolder)
+	defer dir.Close()
+	workers, err := dir.Names(disk.Workers)
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (f *Files) CheckEmpty() error {
 		if err != nil {
 			continue
 		}
-		lock, free, err := disk.tryLock(int32(id))
+		lock, free, err := dir.LockWorker(int32(id))
 		if err != nil {
 			return err
 		}
@@ -70,18 +71,18 @@ func (f *Files) CheckEmpty() error {
 		}
 		lock.Close()
 	}
-	top, err := disk.names(".")
+	top, err := dir.Names(".")
 	if err != nil {
 		return err
 	}
-	own := []string{markerFile, workersFolder, cacheFolder, "lost+found"}
+	own := []string{disk.MarkerFile, disk.Workers, disk.Cache, "lost+found"}
 	for _, name := range top {
 		if slices.Contains(own, name) {
 			continue
 		}
-		below, err := disk.names(name)
-		if err != nil || len(below) > 0 || !slices.Contains([]string{usersFolder, trashFolder, stagingFolder, purgeFolder}, name) {
-			if _, err := disk.marker(); errors.Is(err, errHalfRestored) {
+		below, err := dir.Names(name)
+		if err != nil || len(below) > 0 || !slices.Contains([]string{disk.Users, disk.Trash, disk.Staging, disk.Purge}, name) {
+			if _, err := dir.Marker(); errors.Is(err, disk.ErrHalfRestored) {
 				return err
 			}
 			return fmt.Errorf("the data directory %s is not empty: it holds %q. Restore into an empty one; nothing was changed", f.dataDir, name)
@@ -95,33 +96,7 @@ func (f *Files) CheckEmpty() error {
 // and sum that the row has to have. Of a file that from fails to give whole,
 // nothing stays.
 func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
-	d := p.f.disk
-	root, rest, err := d.parentRoot(s.Place)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := d.root.MkdirAll(ownerPath(s.Owner), 0o700); err != nil {
-			return s, err
-		}
-		root, rest, err = d.parentRoot(s.Place)
-	}
-	if err == nil && path.Dir(rest) != "." {
-		err = root.MkdirAll(path.Dir(rest), 0o700)
-	}
-	if err != nil {
-		return s, err
-	}
-	var entry *os.File
-	if from == nil {
-		if err := d.mkdir(s.Place, s.ID); err != nil {
-			return s, err
-		}
-		entry, err = d.folder(s.Place)
-	} else if entry, err = root.OpenFile(rest, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
-		if _, err = io.Copy(entry, from); err == nil {
-			err = setTimes(entry, time.Unix(0, s.MTime))
-		} else {
-			err = errors.Join(err, root.Remove(rest))
-		}
-	}
+	entry, err := p.make(s, from)
 	if entry != nil {
 		defer entry.Close()
 	}
@@ -132,12 +107,14 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Ino = inode(info)
+	s.Ino = disk.Inode(info)
 	if from != nil {
 		s.Size, s.MTime = info.Size(), info.ModTime().UnixNano()
 	}
 	if s.former != "" {
-		if err := setXattr(entry, xattrTrashed, s.former); err != nil {
+		folder, name, _ := strings.Cut(s.former, " ")
+		id, err := uuid.Parse(folder)
+		if err = errors.Join(err, disk.SetTrashed(entry, id, name)); err != nil {
 			return s, err
 		}
 	}
@@ -145,7 +122,29 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 	if err != nil || from == nil {
 		sum = nil
 	}
-	return s, errors.Join(err, mark(entry, s.ID, sum, info))
+	return s, errors.Join(err, disk.Mark(entry, s.ID, sum, info))
+}
+
+// make makes the folder, or the file with what from gives; an entry that is
+// not nil is the caller's to close.
+func (p *Putting) make(s Stored, from io.Reader) (*os.File, error) {
+	if from == nil {
+		if err := p.f.disk.MakeWay(s.Owner, s.Place); err != nil {
+			return nil, err
+		}
+		if err := p.f.disk.Mkdir(s.Place, s.ID); err != nil {
+			return nil, err
+		}
+		return p.f.disk.Folder(s.Place)
+	}
+	entry, err := p.f.disk.Put(s.Owner, s.Place)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(entry, from); err != nil {
+		return entry, errors.Join(err, p.f.disk.Remove(s.Place))
+	}
+	return entry, disk.SetTime(entry, time.Unix(0, s.MTime))
 }
 
 // Describe writes what Put returned to the rows, and what somebody changed
@@ -201,5 +200,5 @@ func (p *Putting) Finish(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	return p.f.disk.writeMarker(p.id.String())
+	return p.f.disk.SetMarker(p.id)
 }

@@ -30,7 +30,7 @@ const (
 // with all that uploads under way in this worker have declared and not yet
 // written.
 func (f *Files) checkFree(more int64) error {
-	_, free, err := f.disk.space()
+	_, free, err := f.disk.Space()
 	if err != nil {
 		return f.diskError(err)
 	}

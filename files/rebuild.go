@@ -9,6 +9,7 @@ import (
 	"path"
 
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -31,12 +32,12 @@ const notGivenBack = "Not on the disk and so not given back: quotas, shares, ear
 // Accounts are not files: whoever has none is named and left as it is.
 func (f *Files) rebuild(ctx context.Context, told func(what, where string)) (*rebuilt, error) {
 	out := &rebuilt{Problems: []scanProblem{}}
-	owners, err := f.disk.names(usersFolder)
+	owners, err := f.disk.Names(disk.Users)
 	if err != nil {
 		return out, err
 	}
 	for _, name := range owners {
-		place := path.Join(usersFolder, name)
+		place := path.Join(disk.Users, name)
 		owner, err := uuid.Parse(name)
 		if err != nil {
 			out.Problems = append(out.Problems, scanProblem{place, "it is not the folder of an account"})
@@ -88,16 +89,16 @@ func (f *Files) replant(ctx context.Context, owner uuid.UUID, place string) (roo
 	case !k.account:
 		return root, "there is no account with this id: make one, move the files into its folder, and run homebase files scan", nil
 	}
-	info, err := f.disk.lstat(place)
+	info, err := f.disk.Lstat(place)
 	if err != nil || !info.IsDir() {
 		return root, "it is not a folder", nil
 	}
-	folder, err := f.disk.folder(place)
+	folder, err := f.disk.Folder(place)
 	if err != nil {
 		return root, "", err
 	}
 	defer folder.Close()
-	id := carriedID(folder)
+	id := disk.ID(folder)
 	if free, err := idFree(ctx, f.db, id); err != nil || !free || id == (uuid.UUID{}) {
 		id = newID()
 	}
@@ -115,7 +116,7 @@ func (f *Files) replant(ctx context.Context, owner uuid.UUID, place string) (roo
 	if err := f.carryOut(ctx, c, func(context.Context) {}); err != nil {
 		return root, "", err
 	}
-	return root, "", mark(folder, root, nil, info)
+	return root, "", disk.Mark(folder, root, nil, info)
 }
 
 // reclaim ties the data directory to a database that knows none.
@@ -126,7 +127,7 @@ func (f *Files) reclaim(ctx context.Context) error {
 	if err != nil || claimed {
 		return err
 	}
-	id, err := f.disk.marker()
+	id, err := f.disk.Marker()
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("the data directory has no marker")
 	}

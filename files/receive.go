@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"sync"
@@ -17,6 +15,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -55,28 +54,8 @@ type staged struct {
 func (f *Files) stage(owner, op, item uuid.UUID) (*staged, error) {
 	s := &staged{owner: owner, op: op, item: item, path: f.stagingPath(owner, op)}
 	var err error
-	s.file, err = f.createStaged(s.path)
+	s.file, err = f.disk.Create(s.path)
 	return s, err
-}
-
-func (f *Files) createStaged(p string) (*os.File, error) {
-	const flags = os.O_RDWR | os.O_CREATE | os.O_EXCL
-	file, err := f.disk.root.OpenFile(p, flags, 0o600)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return file, err
-	}
-	if err := f.makeStaging(path.Dir(p)); err != nil {
-		return nil, err
-	}
-	return f.disk.root.OpenFile(p, flags, 0o600)
-}
-
-// makeStaging makes an owner's folder in staging/.
-func (f *Files) makeStaging(p string) error {
-	if err := f.disk.root.Mkdir(p, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return f.disk.syncFolder(stagingFolder)
 }
 
 // drop removes what an upload that came to nothing has left: the bytes, then
@@ -87,7 +66,7 @@ func (f *Files) drop(ctx context.Context, s *staged) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
-	if err := f.disk.root.Remove(s.path); ignoreNotExist(err) != nil {
+	if err := f.disk.Remove(s.path); ignoreNotExist(err) != nil {
 		f.log.WarnContext(ctx, "a staging file could not be removed", "op", s.op, "error", err)
 	}
 	if s.reserved == 0 {
@@ -191,22 +170,21 @@ func (f *Files) grow(ctx context.Context, s *staged, next, less, growth int64) (
 // found again by. A failed fsync is final: the kernel may have thrown the
 // pages away, and a second call would say that all is well.
 func (f *Files) seal(s *staged) error {
-	if err := setTimes(s.file, time.Now()); err != nil {
+	if err := disk.SetTime(s.file, time.Now()); err != nil {
 		return f.diskError(err)
 	}
 	info, err := s.file.Stat()
 	if err != nil {
 		return f.diskError(err)
 	}
-	s.mtime, s.ino = info.ModTime().UnixNano(), inode(info)
-	sum := fmt.Sprintf("%s %d %d", hex.EncodeToString(s.sum), s.size, s.mtime)
-	if err := setXattr(s.file, xattrSHA256, sum); err != nil {
+	s.mtime, s.ino = info.ModTime().UnixNano(), disk.Inode(info)
+	if err := disk.SetSum(s.file, s.sum, info); err != nil {
 		return f.diskError(err)
 	}
 	if err := f.carry(s, s.item); err != nil {
 		return err
 	}
-	if err := f.disk.syncFolder(path.Dir(s.path)); err != nil {
+	if err := f.disk.SyncFolder(path.Dir(s.path)); err != nil {
 		return f.syncFailed(err)
 	}
 	return nil
@@ -214,11 +192,11 @@ func (f *Files) seal(s *staged) error {
 
 // carry lets the file carry an item's id, durably.
 func (f *Files) carry(s *staged, item uuid.UUID) error {
-	if err := setXattr(s.file, xattrID, item.String()); err != nil {
+	if err := disk.SetID(s.file, item); err != nil {
 		return f.diskError(err)
 	}
 	s.item = item
-	if err := durable(s.file); err != nil {
+	if err := disk.Sync(s.file); err != nil {
 		return f.syncFailed(err)
 	}
 	return nil
@@ -243,9 +221,9 @@ func (f *Files) diskError(err error) error {
 	switch {
 	case judged || database:
 		return err
-	case noSpace(err):
+	case disk.Full(err):
 		return errNoSpace.Because(err)
-	case failed(err):
+	case disk.Failed(err):
 		return errUnavailable.With("The disk refuses. Ask again later; if it stays so, tell the operator.").Because(err)
 	}
 	return err
@@ -253,7 +231,7 @@ func (f *Files) diskError(err error) error {
 
 // syncFailed reports the disk as degraded until the process is restarted.
 func (f *Files) syncFailed(err error) error {
-	if !noSpace(err) {
+	if !disk.Full(err) {
 		f.degraded.Store(new("fsync failed: " + err.Error()))
 		f.log.Error("fsync failed: the storage cannot be trusted until the disk was looked at", "error", err)
 	}

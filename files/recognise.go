@@ -3,6 +3,8 @@ package files
 import (
 	"context"
 	"slices"
+
+	"homebase/files/disk"
 )
 
 // recognise finds what was moved and does not carry its id: by inode, size
@@ -25,7 +27,7 @@ func (c *comparison) recognise(ctx context.Context) error {
 			continue
 		}
 		i := slices.IndexFunc(candidates, func(m *difference) bool {
-			return m.item.Ino != nil && *m.item.Ino == inode(d.info) && m.item.matches(d.info)
+			return m.item.Ino != nil && *m.item.Ino == disk.Inode(d.info) && m.item.matches(d.info)
 		})
 		if i < 0 {
 			sum, err := c.f.sumAt(ctx, d.place, d.info)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -165,7 +166,7 @@ func (f *Files) redo(ctx context.Context, r record) error {
 	if err != nil && !gone {
 		return err
 	}
-	if row.Revision == r.revision && place == r.target || gone && r.kind == kindPurge || without("guard") {
+	if row.Revision == r.revision && place == r.target || gone && r.kind == kindPurge || disk.Without("guard") {
 		err := f.publish(ctx, r)
 		if errors.Is(err, errNowhere) {
 			return f.quarantine(ctx, r)
@@ -174,7 +175,7 @@ func (f *Files) redo(ctx context.Context, r record) error {
 			return err
 		}
 	}
-	failpoint("redone")
+	disk.Failpoint("redone")
 	return deleteRecords(ctx, f.db, []record{r})
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -109,7 +110,7 @@ func (s *scanReport) did(d *difference) {
 
 // shown is a place below the data directory as its owner knows it.
 func shown(place string) string {
-	if rest, ok := strings.CutPrefix(place, usersFolder+"/"); ok {
+	if rest, ok := strings.CutPrefix(place, disk.Users+"/"); ok {
 		_, rest, _ = strings.Cut(rest, "/")
 		return "/" + rest
 	}
@@ -152,7 +153,7 @@ func (f *Files) scan(ctx context.Context, owner uuid.UUID, at placed, accept boo
 	if err := c.compare(ctx, at); err != nil {
 		return err
 	}
-	if err := f.disk.checkInPlace(f.id); err != nil {
+	if err := f.disk.CheckInPlace(f.id); err != nil {
 		return errUnavailable.Because(err)
 	}
 	if !accept {
@@ -198,11 +199,11 @@ func (f *Files) stillMissing(ctx context.Context, owner uuid.UUID, diffs []*diff
 		if err != nil {
 			return 0, err
 		}
-		info, err := f.disk.lstat(place)
+		info, err := f.disk.Lstat(place)
 		if err == nil && info.Mode().IsRegular() {
 			continue
 		}
-		if err != nil && failed(err) {
+		if err != nil && disk.Failed(err) {
 			return 0, err
 		}
 		n++

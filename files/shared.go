@@ -10,6 +10,7 @@ import (
 	"homebase/audit"
 	"homebase/auth"
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -140,7 +141,7 @@ func (g guest) folder() string {
 	if g.share.Item == g.item.ID && g.item.isFile() {
 		return ""
 	}
-	return diskPath(g.share.Owner, g.top)
+	return disk.UserPath(g.share.Owner, g.top)
 }
 
 // noteGuest records what a guest was shown.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -126,7 +127,7 @@ func (s *Snapshot) Kept(ctx context.Context) error {
 	if err := s.Ping(ctx); err != nil {
 		return fmt.Errorf("the connection that kept the bytes from being freed was lost: %w", err)
 	}
-	return s.f.disk.checkInPlace(s.f.id)
+	return s.f.disk.CheckInPlace(s.f.id)
 }
 
 // ErrNotStored says that the bytes which the rows name are not on the disk.
@@ -190,7 +191,7 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 // InPlace reports whether a file lies at its place as the rows have it. It
 // looks without opening.
 func (s *Snapshot) InPlace(of Stored) bool {
-	info, err := s.f.disk.lstat(of.Place)
+	info, err := s.f.disk.Lstat(of.Place)
 	return err == nil && of.matches(info)
 }
 
@@ -199,13 +200,13 @@ func (s *Snapshot) openAt(place string, right func(fs.FileInfo) bool) (*os.File,
 	if place == "" {
 		return nil, nil
 	}
-	file, info, err := s.f.disk.open(place)
+	file, info, err := s.f.disk.Open(place)
 	switch {
 	case err == nil && right(info):
 		return file, nil
 	case err == nil:
 		return nil, file.Close()
-	case failed(err):
+	case disk.Failed(err):
 		return nil, err
 	}
 	return nil, nil
@@ -225,7 +226,7 @@ func (s *Snapshot) staged(ctx context.Context, id uuid.UUID) ([]string, error) {
 // item. What a look cannot reach, the next one may.
 func (s *Snapshot) look() (broken error) {
 	s.displaced = map[string][]string{}
-	_ = fs.WalkDir(s.f.disk.root.FS(), purgeFolder, func(place string, d fs.DirEntry, err error) error {
+	_ = s.f.disk.Walk(disk.Purge, func(place string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
 			return nil
 		}
@@ -234,13 +235,13 @@ func (s *Snapshot) look() (broken error) {
 			info, err = d.Info()
 		}
 		if err != nil {
-			if failed(err) {
+			if disk.Failed(err) {
 				broken = err
 			}
 			return nil
 		}
-		keys := []string{fmt.Sprint(inode(info))}
-		if path.Dir(place) == purgeFolder { // below it names are an owner's
+		keys := []string{fmt.Sprint(disk.Inode(info))}
+		if path.Dir(place) == disk.Purge { // below it names are an owner's
 			id, _, _ := strings.Cut(d.Name(), ".")
 			keys = append(keys, id)
 		}

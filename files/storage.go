@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -75,13 +76,13 @@ func (f *Files) getStorage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	waiting, err := f.disk.names(purgeFolder)
+	waiting, err := f.disk.Names(disk.Purge)
 	if err != nil {
 		return f.diskError(err)
 	}
 	list := httpx.ListOf(page, owners, func(o ownerBody) []string { return []string{o.UserID.String()} })
 	body := storageBody{Users: list.Items, NextCursor: list.NextCursor, Staging: t.staging, Purge: int64(len(waiting)), Items: t.items}
-	if body.Disk.Total, body.Disk.Free, err = f.disk.space(); err != nil {
+	if body.Disk.Total, body.Disk.Free, err = f.disk.Space(); err != nil {
 		return f.diskError(err)
 	}
 	return httpx.WriteJSON(w, http.StatusOK, body)
@@ -128,7 +129,7 @@ func (f *Files) HasRoom(context.Context) error {
 	if s := f.away.Load(); s != nil {
 		return errors.New(*s)
 	}
-	_, free, err := f.disk.space()
+	_, free, err := f.disk.Space()
 	if err == nil && free < f.minFree/8 {
 		err = fmt.Errorf("%d bytes are free on the data directory's disk; uploads stopped at %d", free, f.minFree)
 	}
@@ -151,7 +152,7 @@ func (f *Files) Figures(ctx context.Context) ([]httpx.Figure, error) {
 	if f.away.Load() != nil {
 		return figures, nil
 	}
-	total, free, err := f.disk.space()
+	total, free, err := f.disk.Space()
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -135,7 +136,7 @@ func (f *Files) draw(c *content, sum []byte, size int) ([]byte, error) {
 		return nil, err
 	}
 	data, err := drawSmall(c.file, c.info.Size(), size)
-	if failed(err) {
+	if disk.Failed(err) {
 		return nil, f.diskError(err)
 	}
 	// Bytes that are edited from outside meanwhile are not those of the sum.

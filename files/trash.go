@@ -11,6 +11,7 @@ import (
 
 	"homebase/audit"
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -44,11 +45,6 @@ func scanTrashed(row pgx.Row) (t trashed, err error) {
 
 func trashedByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (trashed, error) {
 	return db.One(ctx, q, scanTrashed, `-- name: files.TrashedByID`+trashedQuery+` AND i.id = $2`, owner, id)
-}
-
-// trashPath is where a deleted item lies.
-func trashPath(owner, item uuid.UUID) string {
-	return path.Join(trashFolder, owner.String(), item.String())
 }
 
 // getTrash is GET /files/trash, newest first.
@@ -119,7 +115,7 @@ func (f *Files) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) e
 		if it.item, err = db.One(ctx, t, scanItem, sql, id); err != nil {
 			return err
 		}
-		if err := f.addMove(t, it.item, kindMove, diskPath(owner, it.path), trashPath(owner, id)); err != nil {
+		if err := f.addMove(t, it.item, kindMove, disk.UserPath(owner, it.path), disk.TrashPath(owner, id)); err != nil {
 			return err
 		}
 		t.note(feedTrashed, it)
@@ -134,15 +130,15 @@ func (f *Files) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) e
 // does no harm when the deletion comes to nothing, and what cannot be written
 // is no reason to keep the item: a full disk wants things deleted.
 func (f *Files) markTrashed(ctx context.Context, owner uuid.UUID, it placed) {
-	at := diskPath(owner, it.path)
-	info, err := f.disk.lstat(at)
+	at := disk.UserPath(owner, it.path)
+	info, err := f.disk.Lstat(at)
 	if err != nil {
 		return // it is missing: the rows decide
 	}
-	entry, err := f.disk.look(at, info)
+	entry, err := f.disk.Look(at, info)
 	if err == nil {
 		defer entry.Close()
-		err = errors.Join(setXattr(entry, xattrTrashed, it.Parent.String()+" "+it.Name), entry.Sync())
+		err = errors.Join(disk.SetTrashed(entry, *it.Parent, it.Name), entry.Sync())
 	}
 	if err != nil {
 		f.log.WarnContext(ctx, "what is deleted cannot carry where it was; without the database it would come back to the root", "item", it.ID, "error", err)
@@ -180,7 +176,7 @@ func (f *Files) restore(w http.ResponseWriter, r *http.Request, v visit) error {
 		if it.item, err = relocate(ctx, t, id, to.ID, name); err != nil {
 			return err
 		}
-		if err := f.addMove(t, it.item, kindMove, trashPath(v.owner, id), diskPath(v.owner, it.path)); err != nil {
+		if err := f.addMove(t, it.item, kindMove, disk.TrashPath(v.owner, id), disk.UserPath(v.owner, it.path)); err != nil {
 			return err
 		}
 		t.note(feedRestored, it)

@@ -8,6 +8,7 @@ import (
 
 	"homebase/audit"
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -115,13 +116,13 @@ func (f *Files) plant(ctx context.Context, owner uuid.UUID) error {
 		if err := insertRoot(ctx, t, owner); err != nil {
 			return ignoreNotFound(err) // made by another request meanwhile
 		}
-		t.add(record{kind: kindMkdir, item: t.tree.root, revision: 1, target: ownerPath(owner)})
+		t.add(record{kind: kindMkdir, item: t.tree.root, revision: 1, target: disk.UserPath(owner, "")})
 		for _, name := range firstFolders {
 			it, err := insertFolder(ctx, t, owner, t.tree.root, name)
 			if err != nil {
 				return err
 			}
-			t.add(record{kind: kindMkdir, item: it.ID, revision: it.Revision, target: path.Join(ownerPath(owner), name)})
+			t.add(record{kind: kindMkdir, item: it.ID, revision: it.Revision, target: path.Join(disk.UserPath(owner, ""), name)})
 			t.note(feedCreated, placed{it, "/" + name})
 		}
 		t.audit(audit.Event{Action: audit.FolderCreated, Target: t.tree.root})

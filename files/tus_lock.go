@@ -8,10 +8,10 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -117,7 +117,7 @@ func (f *Files) seize(ctx context.Context, owner, id uuid.UUID) (*seized, error)
 	if err != nil || u.state != uploadOpen {
 		return &seized{upload: u}, err
 	}
-	file, err := f.disk.root.OpenFile(uploadPath(owner, id), os.O_RDWR, 0)
+	file, err := f.disk.OpenStaged(uploadPath(owner, id))
 	gone := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !gone {
 		return nil, err
@@ -155,12 +155,10 @@ func (f *Files) lockUpload(ctx context.Context, file *os.File, id uuid.UUID) err
 	began := time.Now()
 	var asked time.Time
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		locked, err := disk.Lock(file)
 		switch {
-		case err == nil:
-			return nil
-		case !errors.Is(err, syscall.EWOULDBLOCK):
-			return os.NewSyscallError("flock", err)
+		case locked || err != nil:
+			return err
 		case time.Since(began) > waitInWay:
 			return errLocked
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -192,7 +193,7 @@ func (f *Files) finish(ctx context.Context, x *seized) error {
 	if err := f.seal(s); err != nil {
 		return err
 	}
-	failpoint("staged")
+	disk.Failpoint("staged")
 	s.also = func(ctx context.Context, t *txn, id uuid.UUID) error {
 		ended, err := endUpload(ctx, t, x.owner, x.id, uploadFinished, &id, keepEnded)
 		if err == nil && !ended {

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"hash"
 	"path"
-	"syscall"
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -66,7 +66,7 @@ func uploadByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (upload,
 // uploadPath is the staging file of a resumable upload. It names no worker,
 // so the death of one does not sweep it away.
 func uploadPath(owner, id uuid.UUID) string {
-	return fmt.Sprintf("%s/%s/%s.tus", stagingFolder, owner, id)
+	return fmt.Sprintf("%s/%s/%s.tus", disk.Staging, owner, id)
 }
 
 // complete reports whether all bytes are there.
@@ -109,13 +109,13 @@ func (f *Files) openUpload(ctx context.Context, owner uuid.UUID, length *int64, 
 	if n == 0 {
 		return id, errNoRoom(reserved)
 	}
-	failpoint("reserved")
-	file, err := f.createStaged(uploadPath(owner, id))
+	disk.Failpoint("reserved")
+	file, err := f.disk.Create(uploadPath(owner, id))
 	if err != nil {
 		return id, f.diskError(err)
 	}
 	file.Close()
-	return id, f.disk.syncFolder(path.Dir(uploadPath(owner, id)))
+	return id, f.disk.SyncFolder(path.Dir(uploadPath(owner, id)))
 }
 
 // setLength notes the length of an upload that began without one, and
@@ -148,17 +148,13 @@ func (f *Files) save(ctx context.Context, x *seized, s *staged, sum hash.Hash) e
 		RETURNING u.expires_at`
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
-	var err error
-	if !without("fsync") {
-		err = syscall.Fdatasync(int(s.file.Fd()))
-	}
-	if err != nil {
-		if !noSpace(err) {
+	if err := disk.SyncData(s.file); err != nil {
+		if !disk.Full(err) {
 			err = errors.Join(f.syncFailed(err), f.discard(ctx, x.upload, uploadDeleted, 0))
 		}
 		return f.diskError(err)
 	}
-	failpoint("synced")
+	disk.Failpoint("synced")
 	state, err := sum.(encoding.BinaryMarshaler).MarshalBinary()
 	if err != nil {
 		return err
@@ -168,7 +164,7 @@ func (f *Files) save(ctx context.Context, x *seized, s *staged, sum hash.Hash) e
 		return err
 	}
 	x.offset, x.sumState, x.expires = s.size, state, expires
-	failpoint("saved")
+	disk.Failpoint("saved")
 	return nil
 }
 
@@ -205,8 +201,8 @@ func (f *Files) discard(ctx context.Context, u upload, state string, keep time.D
 	if err != nil || !ended {
 		return err
 	}
-	failpoint("discarded")
-	return ignoreNotExist(f.disk.root.Remove(uploadPath(u.owner, u.id)))
+	disk.Failpoint("discarded")
+	return ignoreNotExist(f.disk.Remove(uploadPath(u.owner, u.id)))
 }
 
 // expireUploads ends the uploads that nobody went on with, and forgets those
@@ -242,7 +238,7 @@ func (f *Files) expireUploads(ctx context.Context) error {
 	}
 	ids := make([]uuid.UUID, 0, len(list))
 	for _, h := range list {
-		if err := ignoreNotExist(f.disk.root.Remove(uploadPath(h.owner, h.op))); err != nil {
+		if err := ignoreNotExist(f.disk.Remove(uploadPath(h.owner, h.op))); err != nil {
 			failures = errors.Join(failures, err)
 			continue
 		}

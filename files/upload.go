@@ -9,6 +9,7 @@ import (
 
 	"homebase/audit"
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -224,13 +225,13 @@ func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Requ
 		return nil, f.diskError(err)
 	}
 	s.reserved = max(reserved, 0)
-	failpoint("reserved")
+	disk.Failpoint("reserved")
 	if err := f.receive(ctx, s, r.Body, r.ContentLength, at.displaced()); err != nil {
 		s.file.Close()
 		f.drop(ctx, s)
 		return nil, err
 	}
-	failpoint("staged")
+	disk.Failpoint("staged")
 	return s, nil
 }
 
@@ -253,7 +254,7 @@ func (f *Files) commitPut(ctx context.Context, s *staged, find finder, h http.He
 			} else {
 				other = s.item
 			}
-			target := diskPath(s.owner, at.path)
+			target := disk.UserPath(s.owner, at.path)
 			if t.inTheWay(other, target) {
 				return errInTheWay
 			}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -138,17 +139,17 @@ func (f *Files) openToCheck(ctx context.Context, c toCheck) (item, *os.File, str
 	for round := 1; ; round++ {
 		got, err := f.openContent(ctx, c.owner, c.id)
 		if !errors.Is(err, db.ErrNotFound) {
-			return got.item.item, got.file, diskPath(c.owner, got.item.path), err
+			return got.item.item, got.file, disk.UserPath(c.owner, got.item.path), err
 		}
 		row, place, err := placeOf(ctx, f.db, c.owner, c.id)
 		if err != nil {
 			return row, nil, place, err
 		}
-		file, _, err := f.disk.open(place)
+		file, _, err := f.disk.Open(place)
 		if err == nil {
 			return row, file, place, nil
 		}
-		if failed(err) && !errors.Is(err, fs.ErrPermission) || round == readRounds {
+		if disk.Failed(err) && !errors.Is(err, fs.ErrPermission) || round == readRounds {
 			return row, nil, place, errContentMissing.Because(err)
 		}
 		if !sleep(ctx, readPause) {

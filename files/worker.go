@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -23,25 +22,6 @@ import (
 type worker struct {
 	id   int32
 	lock *os.File
-}
-
-func lockPath(id int32) string { return path.Join(workersFolder, strconv.Itoa(int(id))) }
-
-// tryLock takes the lock of a worker; false when someone holds it.
-func (d *dataDir) tryLock(id int32) (*os.File, bool, error) {
-	f, err := d.root.OpenFile(lockPath(id), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, false, err
-	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, false, nil
-		}
-		return nil, false, os.NewSyscallError("flock", err)
-	}
-	return f, true, nil
 }
 
 // enroll makes this process a worker. The lock is held before anybody can see
@@ -58,7 +38,7 @@ func (f *Files) enroll(ctx context.Context) error {
 			return err
 		}
 		var ok bool
-		if w.lock, ok, err = f.disk.tryLock(w.id); err == nil && !ok {
+		if w.lock, ok, err = f.disk.LockWorker(w.id); err == nil && !ok {
 			err = fmt.Errorf("the lock of the new worker %d is held", w.id)
 		}
 		return err
@@ -81,7 +61,7 @@ func (f *Files) recoverDead(ctx context.Context) error {
 	}
 	var failed error
 	for _, id := range ids {
-		lock, ok, err := f.disk.tryLock(id)
+		lock, ok, err := f.disk.LockWorker(id)
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue
@@ -92,7 +72,7 @@ func (f *Files) recoverDead(ctx context.Context) error {
 		if err := f.recover(ctx, id); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("recover worker %d: %w", id, err))
 		} else {
-			failed = errors.Join(failed, ignoreNotExist(f.disk.root.Remove(lockPath(id))))
+			failed = errors.Join(failed, ignoreNotExist(f.disk.RemoveLock(id)))
 		}
 		lock.Close()
 	}
@@ -118,7 +98,7 @@ func (f *Files) recover(ctx context.Context, id int32) error {
 	// Once this lock was had, a commit of that worker either is visible or
 	// will find the worker dead.
 	err := f.db.InTx(ctx, func(tx pgx.Tx) error {
-		if without("fence") {
+		if disk.Without("fence") {
 			return nil
 		}
 		_, err := db.Exec(ctx, tx, fence, lockFence, id)
@@ -127,7 +107,7 @@ func (f *Files) recover(ctx context.Context, id int32) error {
 	if err != nil {
 		return err
 	}
-	failpoint("fenced")
+	disk.Failpoint("fenced")
 	records, err := recordsOf(ctx, f.db, id)
 	if err != nil {
 		return err
@@ -154,15 +134,15 @@ func (f *Files) sweepStaging(ctx context.Context, id int32) error {
 	for _, s := range sources {
 		needed[s] = true
 	}
-	owners, err := f.disk.names(stagingFolder)
+	owners, err := f.disk.Names(disk.Staging)
 	if err != nil {
 		return err
 	}
 	var failed error
 	suffix := "." + strconv.Itoa(int(id))
 	for _, owner := range owners {
-		folder := path.Join(stagingFolder, owner)
-		names, err := f.disk.names(folder)
+		folder := path.Join(disk.Staging, owner)
+		names, err := f.disk.Names(folder)
 		if err != nil {
 			return err
 		}
@@ -172,29 +152,16 @@ func (f *Files) sweepStaging(ctx context.Context, id int32) error {
 				continue
 			}
 			// A copied folder is a folder there.
-			failed = errors.Join(failed, f.disk.root.RemoveAll(p))
+			failed = errors.Join(failed, f.disk.RemoveAll(p))
 		}
 	}
 	return failed
 }
 
-// names lists one of the system's own folders.
-func (d *dataDir) names(folder string) ([]string, error) {
-	f, err := d.root.Open(folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return f.Readdirnames(-1)
-}
-
 // stagingPath is where the bytes of an op are received. It names the worker,
 // so that a dead one's can be swept.
 func (f *Files) stagingPath(owner, op uuid.UUID) string {
-	return fmt.Sprintf("%s/%s/%s.%d", stagingFolder, owner, op, f.worker.id)
+	return fmt.Sprintf("%s/%s/%s.%d", disk.Staging, owner, op, f.worker.id)
 }
 
 // retire gives the worker up after the last request: nothing of it is left
@@ -210,6 +177,6 @@ func (f *Files) retire(ctx context.Context) error {
 		if err != nil || n == 0 {
 			return err
 		}
-		return f.disk.root.Remove(lockPath(f.worker.id))
+		return f.disk.RemoveLock(f.worker.id)
 	}), f.worker.lock.Close())
 }

@@ -1,6 +1,6 @@
 //go:build failpoint
 
-package files
+package disk
 
 import (
 	"os"
@@ -29,7 +29,8 @@ var failpointName, failpointLeft, failpointSignal = func() (string, *atomic.Int6
 	return name, left, signal
 }()
 
-func failpoint(name string) {
+// Failpoint kills or stops the process at the place that FAILPOINT names.
+func Failpoint(name string) {
 	if name == failpointName && failpointLeft.Add(-1) == 0 {
 		syscall.Kill(os.Getpid(), failpointSignal)
 		if failpointSignal == syscall.SIGKILL {
@@ -45,4 +46,5 @@ func failpoint(name string) {
 // everything must hold.
 var ablated = os.Getenv("ABLATE")
 
-func without(part string) bool { return part == ablated }
+// Without reports whether ABLATE names that part.
+func Without(part string) bool { return part == ablated }

@@ -1,0 +1,204 @@
+// Package disk is the data directory: plain files under their owners' names,
+// and the few system calls by which they are read and put in place. It knows
+// neither SQL nor HTTP and writes no log.
+//
+// Paths are relative to the data directory, with slashes:
+// "users/<owner>/documents/a.pdf". What lies below an owner's folder is
+// reached through an [os.Root] of that folder alone, so no link in it can lead
+// into another owner's tree; the last name of a path is never followed when it
+// is a link.
+//
+// Names are their owners' business: no error of this package carries one.
+// Errors are the kernel's (syscall.Errno), found by [errors.Is] as usual.
+//
+// What a method makes durable is said at the method. A failed fsync is final:
+// the kernel may have dropped the pages, and a second call would succeed.
+package disk
+
+import (
+	"container/list"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/google/uuid"
+)
+
+// openRoots is how many owners' folders a worker keeps open.
+const openRoots = 256
+
+// Dir is an open data directory. It is safe for concurrent use.
+type Dir struct {
+	path string
+	root *os.Root
+	self *os.File // the directory itself, for statfs and fsync
+	info fs.FileInfo
+
+	mu     sync.Mutex
+	owners map[string]*list.Element // of *ownerRoot, by owner
+	recent *list.List               // front: used last
+}
+
+type ownerRoot struct {
+	owner string
+	root  *os.Root
+}
+
+// Open opens the directory without writing to it.
+func Open(name string) (*Dir, error) {
+	root, err := os.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	self, err := root.Open(".")
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	info, err := self.Stat()
+	if err != nil {
+		return nil, errors.Join(err, self.Close(), root.Close())
+	}
+	return &Dir{path: name, root: root, self: self, info: info,
+		owners: map[string]*list.Element{}, recent: list.New()}, nil
+}
+
+// Close closes the directory; files opened from it stay open.
+func (d *Dir) Close() error { return errors.Join(d.self.Close(), d.root.Close()) }
+
+// MakeLayout makes the folders of the layout and refuses one that is on
+// another file system.
+func (d *Dir) MakeLayout() error {
+	for _, name := range []string{Workers, Staging, Trash, Purge, Cache, Users} {
+		if err := d.root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		info, err := d.root.Lstat(name)
+		if err != nil {
+			return err
+		}
+		if !info.IsDir() || !d.Holds(info) {
+			return fmt.Errorf("%s must be a folder on the same file system as %s: files are put in place by renaming", path.Join(d.path, name), d.path)
+		}
+	}
+	return d.self.Sync()
+}
+
+// Holds reports whether what was looked at lies on the directory's own file
+// system and not on one that is mounted below it.
+func (d *Dir) Holds(info fs.FileInfo) bool { return StatOf(info).Dev == StatOf(d.info).Dev }
+
+// CheckInPlace says why the directory that its path leads to now is not the
+// open one with that id: a mount went away, or another disk is in its place.
+func (d *Dir) CheckInPlace(id uuid.UUID) error {
+	info, err := os.Stat(d.path)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(info, d.info) {
+		return fmt.Errorf("%s is another directory now than the one that was opened", d.path)
+	}
+	found, err := d.Marker()
+	if err != nil {
+		return err
+	}
+	if found != id {
+		return fmt.Errorf("%s belongs to another installation", d.path)
+	}
+	return nil
+}
+
+// HasOwners reports whether any owner's folder is there.
+func (d *Dir) HasOwners() (bool, error) {
+	f, err := d.root.Open(Users)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(1)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return len(names) > 0, err
+}
+
+// Space is the size of the disk in bytes, and how much of it an unprivileged
+// process may still fill.
+func (d *Dir) Space() (total, free int64, err error) {
+	var st syscall.Statfs_t
+	if err := syscall.Fstatfs(int(d.self.Fd()), &st); err != nil {
+		return 0, 0, os.NewSyscallError("fstatfs", err)
+	}
+	return int64(st.Blocks) * int64(st.Bsize), int64(st.Bavail) * int64(st.Bsize), nil
+}
+
+// within gives the root that a path is reached by, and its rest below it.
+func (d *Dir) within(p string) (*os.Root, string, error) {
+	rest, ok := strings.CutPrefix(p, Users+"/")
+	if !ok {
+		return d.root, p, nil
+	}
+	owner, rest, ok := strings.Cut(rest, "/")
+	if !ok {
+		rest = "."
+	}
+	root, err := d.ownerRoot(owner)
+	return root, rest, err
+}
+
+// parentRoot is within for a path that need not exist yet: an owner's folder
+// itself is reached from the data directory.
+func (d *Dir) parentRoot(p string) (*os.Root, string, error) {
+	if path.Dir(p) == Users {
+		return d.root, p, nil
+	}
+	return d.within(p)
+}
+
+// ownerRoot opens users/<owner> or takes it from the list of open ones. The
+// least recently used one is dropped, not closed: whoever works with it may go
+// on, and the runtime closes it when nobody does.
+func (d *Dir) ownerRoot(owner string) (*os.Root, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e, ok := d.owners[owner]; ok {
+		d.recent.MoveToFront(e)
+		return e.Value.(*ownerRoot).root, nil
+	}
+	name := path.Join(Users, owner)
+	info, err := d.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, syscall.ENOTDIR
+	}
+	root, err := d.root.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	d.owners[owner] = d.recent.PushFront(&ownerRoot{owner, root})
+	if d.recent.Len() > openRoots {
+		last := d.recent.Remove(d.recent.Back()).(*ownerRoot)
+		delete(d.owners, last.owner)
+	}
+	return root, nil
+}
+
+// Forget drops an owner's open root: another folder may be at its path by now.
+func (d *Dir) Forget(owner uuid.UUID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e, ok := d.owners[owner.String()]; ok {
+		d.recent.Remove(e)
+		delete(d.owners, owner.String())
+	}
+}

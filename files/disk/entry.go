@@ -1,0 +1,171 @@
+package disk
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// ErrNotRegular says that the path names something that is neither opened nor
+// followed: a link, a device, a FIFO, a socket, or a folder.
+var ErrNotRegular = errors.New("not a regular file")
+
+// bare is an error of the kernel without the names that it was about.
+func bare(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return os.NewSyscallError(e.Op, e.Err)
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return os.NewSyscallError(e.Op, e.Err)
+	}
+	return err
+}
+
+// Open opens the regular file at a path for reading. Nothing else is ever
+// opened: the name is looked at first, and what was opened must be what was
+// seen, so a link put there meanwhile is refused. O_NONBLOCK is for the FIFO
+// that wins that race.
+func (d *Dir) Open(p string) (*os.File, fs.FileInfo, error) {
+	root, rest, err := d.within(p)
+	if err != nil {
+		return nil, nil, bare(err)
+	}
+	return openIn(root, rest)
+}
+
+// OpenBelow is Open for a reader who must not get out of the folder top: what
+// lies below it is reached through a root of that folder alone. With top ""
+// it is Open.
+func (d *Dir) OpenBelow(top, p string) (*os.File, fs.FileInfo, error) {
+	below, ok := strings.CutPrefix(p, top+"/")
+	if !ok || top == "" {
+		return d.Open(p)
+	}
+	root, rest, err := d.within(top)
+	if err != nil {
+		return nil, nil, bare(err)
+	}
+	seen, err := root.Lstat(rest)
+	if err != nil {
+		return nil, nil, bare(err)
+	}
+	folder, err := root.OpenRoot(rest)
+	if err != nil {
+		return nil, nil, bare(err)
+	}
+	defer folder.Close()
+	if info, err := folder.Stat("."); err != nil || !os.SameFile(seen, info) {
+		return nil, nil, ErrNotRegular // a link stands in its place
+	}
+	return openIn(folder, below)
+}
+
+func openIn(root *os.Root, rest string) (*os.File, fs.FileInfo, error) {
+	seen, err := root.Lstat(rest)
+	if err != nil {
+		return nil, nil, bare(err)
+	}
+	if !seen.Mode().IsRegular() {
+		return nil, nil, ErrNotRegular
+	}
+	return openSeen(root, rest, seen, os.O_RDONLY|syscall.O_NONBLOCK)
+}
+
+// openSeen opens what was seen at a name, and nothing else.
+func openSeen(root *os.Root, rest string, seen fs.FileInfo, flags int) (*os.File, fs.FileInfo, error) {
+	f, err := root.OpenFile(rest, flags, 0)
+	if err != nil {
+		return nil, nil, bare(err)
+	}
+	info, err := f.Stat()
+	if err == nil && !os.SameFile(seen, info) {
+		err = ErrNotRegular
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, bare(err)
+	}
+	return f, info, nil
+}
+
+// Folder opens the folder at a path, never through a link as its last name.
+func (d *Dir) Folder(p string) (*os.File, error) {
+	root, rest, err := d.within(p)
+	if err != nil {
+		return nil, bare(err)
+	}
+	seen, err := root.Lstat(rest)
+	if err != nil {
+		return nil, bare(err)
+	}
+	if !seen.IsDir() {
+		return nil, syscall.ENOTDIR
+	}
+	f, _, err := openSeen(root, rest, seen, os.O_RDONLY|syscall.O_DIRECTORY)
+	if errors.Is(err, ErrNotRegular) {
+		err = syscall.ENOTDIR
+	}
+	return f, err
+}
+
+// Look opens the file or folder that was seen at a path; nothing else.
+func (d *Dir) Look(p string, seen fs.FileInfo) (*os.File, error) {
+	if seen.IsDir() {
+		return d.Folder(p)
+	}
+	f, _, err := d.Open(p)
+	return f, err
+}
+
+// Lstat looks at what has the path as its name.
+func (d *Dir) Lstat(p string) (fs.FileInfo, error) {
+	root, rest, err := d.parentRoot(p)
+	if err != nil {
+		return nil, bare(err)
+	}
+	info, err := root.Lstat(rest)
+	return info, bare(err)
+}
+
+// Names lists a folder in no order; one that is not there holds nothing.
+func (d *Dir) Names(p string) ([]string, error) {
+	f, err := d.Folder(p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	return names, bare(err)
+}
+
+// Walk calls fn for everything below one of the directory's own folders.
+func (d *Dir) Walk(p string, fn fs.WalkDirFunc) error {
+	return bare(fs.WalkDir(d.root.FS(), p, fn))
+}
+
+// Failed tells an error of the disk or of the process from a path where the
+// entry simply is not: no such name, something other than a folder on the
+// way, or a link that leads out of the owner's tree.
+func Failed(err error) bool {
+	errno, ok := errors.AsType[syscall.Errno](err)
+	if ok {
+		return errno != syscall.ENOENT && errno != syscall.ENOTDIR && errno != syscall.ELOOP
+	}
+	return errors.Is(err, fs.ErrClosed)
+}
+
+// Full reports whether the disk or the kernel's own quota is full.
+func Full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// StatOf is the kernel's view of a file that was looked at on Linux.
+func StatOf(info fs.FileInfo) *syscall.Stat_t { return info.Sys().(*syscall.Stat_t) }
+
+// Inode is the number that a redo record knows its bytes by.
+func Inode(info fs.FileInfo) int64 { return int64(StatOf(info).Ino) }
