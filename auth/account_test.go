@@ -10,6 +10,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/auth/internal/hashcost"
 	"homebase/db"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
@@ -257,6 +258,24 @@ func TestStart_RefusesAnotherSecret(t *testing.T) {
 	}
 	if err := start(key(1)); err == nil {
 		t.Error("the secret that was replaced is accepted")
+	}
+}
+
+func TestStart_RefusesHashesThatAreCheaperThanTheStandard(t *testing.T) {
+	t.Parallel()
+	for _, c := range []hashcost.Cost{
+		{Memory: 19455, Passes: 2, Threads: 1}, {Memory: 19456, Passes: 1, Threads: 1}, {Memory: 19456, Passes: 2},
+		{Memory: 1 << 20, Passes: 2, Threads: 1}, {Memory: 64, Passes: 16, Threads: 1},
+	} {
+		a := auth.New(auth.Config{PublicURL: authtest.PublicURL, Keys: authtest.Keys, HashCost: c})
+		if err := a.Start(t.Context()); err == nil {
+			t.Errorf("%+v is taken", c)
+		}
+	}
+	for _, c := range []hashcost.Cost{hashcost.Standard, {Memory: 47104, Passes: 1, Threads: 1}} {
+		if err := c.Check(); err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
 	}
 }
 

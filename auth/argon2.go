@@ -8,61 +8,46 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
+	"homebase/auth/internal/hashcost"
 	"homebase/httpx"
 
 	"golang.org/x/crypto/argon2"
 )
 
-// cost is the work one Argon2id hash asks for (RFC 9106).
-type cost struct {
-	memory  uint32 // KiB
-	passes  uint32
-	threads uint8
-}
-
-// currentCost is what new hashes use: OWASP's least for Argon2id, about 26 ms
-// of one core and 19 MiB. A hash made at another cost is made anew at its
-// owner's next sign-in.
-var currentCost = cost{memory: 19456, passes: 2, threads: 1}
-
 const (
 	saltBytes = 16
 	hashBytes = 32
-	// A stored hash that asks for more than this is not ours, and must not
-	// be able to exhaust the memory.
-	maxMemory = 256 << 10 // KiB
-	maxPasses = 16
 )
 
 // phc is a password hash in the form of the PHC string format:
 // $argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>, base64 without padding.
 type phc struct {
-	cost
+	cost       hashcost.Cost
 	salt, hash []byte
 }
 
 func (p phc) String() string {
 	b64 := base64.RawStdEncoding.EncodeToString
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s",
-		argon2.Version, p.memory, p.passes, p.threads, b64(p.salt), b64(p.hash))
+		argon2.Version, p.cost.Memory, p.cost.Passes, p.cost.Threads, b64(p.salt), b64(p.hash))
 }
 
 var errPHC = errors.New("not an Argon2id hash of ours")
 
 func parsePHC(s string) (phc, error) {
 	var p phc
+	c := &p.cost
 	var version int
 	var rest string
 	// %s takes all that is left: salt and hash have no spaces.
-	n, err := fmt.Sscanf(s, "$argon2id$v=%d$m=%d,t=%d,p=%d$%s", &version, &p.memory, &p.passes, &p.threads, &rest)
+	n, err := fmt.Sscanf(s, "$argon2id$v=%d$m=%d,t=%d,p=%d$%s", &version, &c.Memory, &c.Passes, &c.Threads, &rest)
 	if err != nil || n != 5 || version != argon2.Version {
 		return phc{}, errPHC
 	}
-	if p.memory == 0 || p.memory > maxMemory || p.passes == 0 || p.passes > maxPasses || p.threads == 0 {
+	if c.Memory == 0 || c.Memory > hashcost.MostMemory || c.Passes == 0 || c.Passes > hashcost.MostPasses || c.Threads == 0 {
 		return phc{}, errPHC
 	}
 	salt, hash, ok := strings.Cut(rest, "$")
@@ -82,17 +67,19 @@ func parsePHC(s string) (phc, error) {
 // hasher runs Argon2id, a few at a time and few waiting behind them: each
 // holds 19 MiB and a processor, so a flood of sign-ins would otherwise take
 // both from everyone else. One processor is left to those who are signed in.
+// The collector is left to itself: it lets garbage grow to as much as is in
+// use, so the hashes hold at most twice their memory between them.
 type hasher struct {
+	cost   hashcost.Cost // of new hashes; one made at another is made anew at its owner's next sign-in
 	places chan struct{} // running or waiting
 	slots  chan struct{} // running
-	idle   *time.Timer   // gives memory back once no hash has ended for a moment
 }
 
 const (
 	hashQueue = 16
-	// idleAfter is how long after the last hash its memory goes back to the
-	// system; at once, the next would only fetch it again.
-	idleAfter = 50 * time.Millisecond
+	// hashesMost bounds what a large machine gives to hashing: four check
+	// 150 passwords a second.
+	hashesMost = 4
 )
 
 // ErrHashingBusy is for every route that hashes a secret.
@@ -100,15 +87,9 @@ var ErrHashingBusy = httpx.NewProblem(503, "hashing_busy", "Too many sign-ins at
 	With("The server checks as many passwords as it can. Try again in a few seconds.").
 	RetryAfter(2 * time.Second)
 
-func newHasher() *hasher {
-	n := max(1, runtime.GOMAXPROCS(0)-1)
-	h := &hasher{
-		places: make(chan struct{}, n+hashQueue),
-		slots:  make(chan struct{}, n),
-		idle:   time.AfterFunc(time.Hour, debug.FreeOSMemory),
-	}
-	h.idle.Stop()
-	return h
+func newHasher(cost hashcost.Cost) *hasher {
+	n := max(1, min(runtime.GOMAXPROCS(0)-1, hashesMost))
+	return &hasher{cost: cost, places: make(chan struct{}, n+hashQueue), slots: make(chan struct{}, n)}
 }
 
 // place is the right to hash, one hash at a time. It is taken before the
@@ -130,23 +111,19 @@ func (h *hasher) enter() (*place, error) {
 func (p *place) leave() { <-p.h.places }
 
 // key derives the hash of a password once it is this place's turn.
-func (p *place) key(ctx context.Context, password string, c cost, salt []byte) ([]byte, error) {
+func (p *place) key(ctx context.Context, password string, c hashcost.Cost, salt []byte) ([]byte, error) {
 	select {
 	case p.h.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	defer func() { <-p.h.slots; p.h.idle.Reset(idleAfter) }()
-	k := argon2.IDKey([]byte(password), salt, c.passes, c.memory, c.threads, hashBytes)
-	// The collector would let the garbage of one hash stand while the next
-	// is made: twice the memory, for a few milliseconds saved.
-	runtime.GC()
-	return k, nil
+	defer func() { <-p.h.slots }()
+	return argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Threads, hashBytes), nil
 }
 
 // hash makes the PHC string that a user's row keeps.
 func (p *place) hash(ctx context.Context, password string) (string, error) {
-	made := phc{cost: currentCost, salt: make([]byte, saltBytes)}
+	made := phc{cost: p.h.cost, salt: make([]byte, saltBytes)}
 	rand.Read(made.salt)
 	var err error
 	made.hash, err = p.key(ctx, password, made.cost, made.salt)
@@ -164,13 +141,13 @@ func (p *place) matches(ctx context.Context, password, stored string) (ok, outda
 	if err != nil {
 		return false, false, err
 	}
-	return subtle.ConstantTimeCompare(got, kept.hash) == 1, kept.cost != currentCost, nil
+	return subtle.ConstantTimeCompare(got, kept.hash) == 1, kept.cost != p.h.cost, nil
 }
 
 // nobody is a hash that no password has, checked where there is no such user
 // so that the answer takes as long as for one who exists.
-func nobody() string {
-	p := phc{cost: currentCost, salt: make([]byte, saltBytes), hash: make([]byte, hashBytes)}
+func nobody(cost hashcost.Cost) string {
+	p := phc{cost: cost, salt: make([]byte, saltBytes), hash: make([]byte, hashBytes)}
 	rand.Read(p.salt)
 	rand.Read(p.hash)
 	return p.String()

@@ -27,6 +27,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -39,6 +40,7 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/auth/internal/hashcost"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -73,17 +75,19 @@ type Config struct {
 	AccountURL string
 	// Send queues a mail in a transaction; nil where no mail is configured.
 	Send func(ctx context.Context, tx db.Querier, to, subject, text string) error
+	// HashCost is the work of a password hash; zero is hashcost.Standard.
+	HashCost hashcost.Cost
 	// GuessesUnlimited switches the throttling of guesses off, for tests and
 	// benchmarks.
 	GuessesUnlimited bool
 	// Permissions are those of the apps, "projects.<app>:<verb>".
 	Permissions []string
-	// Quota, SetQuota and Erase are what files has of a user, each called in
-	// a transaction that holds the user's row where it changes something. A
-	// quota is in bytes, nil the server's default. Erase lets go of
-	// everything that refers to a user who is about to be deleted. Nil
-	// functions know of no files.
-	Quota    func(ctx context.Context, tx pgx.Tx, user uuid.UUID) (*int64, error)
+	// Quotas, SetQuota and Erase are what files has of users. SetQuota and
+	// Erase are called in a transaction that holds the user's row. A quota is
+	// in bytes; where the server's default holds, Quotas has none and SetQuota
+	// is given nil. Erase lets go of everything that refers to a user who is
+	// about to be deleted. Nil functions know of no files.
+	Quotas   func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]int64, error)
 	SetQuota func(ctx context.Context, tx pgx.Tx, user uuid.UUID, quota *int64) error
 	Erase    func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error
 }
@@ -108,7 +112,7 @@ type Auth struct {
 	guessesUnlimited bool
 	// permissions are all there are, sorted.
 	permissions []string
-	quota       func(ctx context.Context, tx pgx.Tx, user uuid.UUID) (*int64, error)
+	quotas      func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]int64, error)
 	setQuota    func(ctx context.Context, tx pgx.Tx, user uuid.UUID, quota *int64) error
 	erase       func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error
 }
@@ -120,6 +124,7 @@ func New(c Config) *Auth {
 	if err != nil {
 		public = &url.URL{}
 	}
+	cost := cmp.Or(c.HashCost, hashcost.Standard)
 	a := &Auth{
 		db: c.DB, audit: c.Audit, log: c.Log, publicURL: c.PublicURL, public: public, keys: c.Keys,
 		signingKeys: sync.OnceValue(func() []signingKey {
@@ -129,16 +134,16 @@ func New(c Config) *Auth {
 			}
 			return keys
 		}),
-		nobody:       sync.OnceValue(nobody),
-		hasher:       newHasher(),
+		nobody:       sync.OnceValue(func() string { return nobody(cost) }),
+		hasher:       newHasher(cost),
 		cache:        newCache(),
 		totpSealer:   NewSealer(c.Keys, totpPurpose),
 		registration: c.Registration, accountURL: c.AccountURL, send: c.Send, guessesUnlimited: c.GuessesUnlimited,
-		quota: c.Quota, setQuota: c.SetQuota, erase: c.Erase,
+		quotas: c.Quotas, setQuota: c.SetQuota, erase: c.Erase,
 		permissions: slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))),
 	}
-	if a.quota == nil {
-		a.quota = func(context.Context, pgx.Tx, uuid.UUID) (*int64, error) { return nil, nil }
+	if a.quotas == nil {
+		a.quotas = func(context.Context, []uuid.UUID) (map[uuid.UUID]int64, error) { return nil, nil }
 	}
 	if a.setQuota == nil {
 		a.setQuota = func(context.Context, pgx.Tx, uuid.UUID, *int64) error { return nil }
@@ -151,8 +156,12 @@ func New(c Config) *Auth {
 
 // Start makes this process ready to serve, until ctx ends. It must be called
 // before the listener runs. It refuses a secret that is not the database's:
-// every token and sealed value would be taken for forged.
+// every token and sealed value would be taken for forged. Likewise a cost of
+// hashes that is too low.
 func (a *Auth) Start(ctx context.Context) error {
+	if err := a.hasher.cost.Check(); err != nil {
+		return err
+	}
 	if err := a.db.InTx(ctx, a.checkSecret(ctx)); err != nil {
 		return err
 	}

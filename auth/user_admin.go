@@ -22,23 +22,31 @@ type ManagedUser struct {
 }
 
 // managedUsers are the users u that the end of a query names.
-func (a *Auth) managedUsers(ctx context.Context, where string, args ...any) (users []ManagedUser, err error) {
-	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
-		users, err = db.All(ctx, tx, func(row pgx.Row) (m ManagedUser, err error) {
-			m.User, err = scanUserAnd(row, &m.Roles)
-			return m, err
-		}, `
+func (a *Auth) managedUsers(ctx context.Context, where string, args ...any) ([]ManagedUser, error) {
+	users, err := db.All(ctx, a.db, func(row pgx.Row) (m ManagedUser, err error) {
+		m.User, err = scanUserAnd(row, &m.Roles)
+		return m, err
+	}, `
 -- name: auth.ManagedUsers
-SELECT `+userColumns+`, ARRAY(SELECT ur.role FROM user_roles ur WHERE ur.user_id = u.id ORDER BY ur.role)
+SELECT `+userColumns+`, `+rolesHeld+`
   FROM users u `+where, args...)
-		for i := range users {
-			if users[i].Quota, err = a.quota(ctx, tx, users[i].ID); err != nil {
-				return err
-			}
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]uuid.UUID, len(users))
+	for i, u := range users {
+		ids[i] = u.ID
+	}
+	quotas, err := a.quotas(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range users {
+		if quota, set := quotas[users[i].ID]; set {
+			users[i].Quota = &quota
 		}
-		return err
-	})
-	return users, err
+	}
+	return users, nil
 }
 
 func (a *Auth) userRoutes() []httpx.Route {

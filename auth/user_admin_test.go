@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,16 +20,43 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+func TestUsers_APageAsksAsMuchHoweverLongItIs(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	e, statements := authtest.StartWatched(t, func(c *auth.Config) {
+		c.Quotas = func(context.Context, []uuid.UUID) (map[uuid.UUID]int64, error) { asked++; return nil, nil }
+	})
+	e.User(t, "root@example.com", "admin")
+	c := e.SignIn(t, "root@example.com")
+	for range 30 {
+		e.User(t, uuid.NewString()+"@example.com", "member")
+	}
+	c.Do("GET", "/auth/me", nil).Want(t, 200) // the session is known from now on
+	for _, limit := range []string{"1", "30"} {
+		statements.Take()
+		asked = 0
+		c.Do("GET", "/auth/users?limit="+limit, nil).Want(t, 200)
+		if sent := statements.Take(); !slices.Equal(sent, []string{"auth.ManagedUsers"}) || asked != 1 {
+			t.Errorf("%s users: %v, and files asked %d times", limit, sent, asked)
+		}
+	}
+}
+
 func TestUsers_AreMadeReadChangedAndDeleted(t *testing.T) {
 	t.Parallel()
 	// What files keeps of users, in a table of its own.
+	var e *authtest.Env
 	quotas := func(c *auth.Config) {
-		c.Quota = func(ctx context.Context, tx pgx.Tx, user uuid.UUID) (*int64, error) {
-			quota, err := db.One(ctx, tx, db.Value[*int64], `SELECT quota FROM test_quotas WHERE id = $1`, user)
-			if err == db.ErrNotFound {
-				err = nil
-			}
-			return quota, err
+		c.Quotas = func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]int64, error) {
+			quotas := map[uuid.UUID]int64{}
+			_, err := db.All(ctx, e.DB, func(row pgx.Row) (_ struct{}, err error) {
+				var user uuid.UUID
+				var quota int64
+				err = row.Scan(&user, &quota)
+				quotas[user] = quota
+				return struct{}{}, err
+			}, `SELECT id, quota FROM test_quotas WHERE id = ANY($1) AND quota IS NOT NULL`, users)
+			return quotas, err
 		}
 		c.SetQuota = func(ctx context.Context, tx pgx.Tx, user uuid.UUID, quota *int64) error {
 			_, err := db.Exec(ctx, tx, `INSERT INTO test_quotas VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET quota = $2`, user, quota)
@@ -39,7 +67,7 @@ func TestUsers_AreMadeReadChangedAndDeleted(t *testing.T) {
 			return err
 		}
 	}
-	e := authtest.Start(t, nil, quotas)
+	e = authtest.Start(t, nil, quotas)
 	err := e.DB.InTx(t.Context(), func(tx pgx.Tx) error {
 		for _, sql := range []string{`SET LOCAL ROLE NONE`, `CREATE TABLE test_quotas (id uuid PRIMARY KEY REFERENCES users, quota bigint)`, `GRANT ALL ON test_quotas TO PUBLIC`} {
 			if _, err := db.Exec(t.Context(), tx, sql); err != nil {

@@ -153,7 +153,9 @@ func (f *Files) commit(ctx context.Context, c change) (records []record, xid str
 		}
 		if waited > askAfter && !asked {
 			asked = true
-			f.recoverDead(ctx)
+			if err := f.recoverDead(ctx); err != nil {
+				f.log.ErrorContext(ctx, "a dead worker could not be recovered", "error", err)
+			}
 		}
 		if !sleep(ctx, wait) {
 			return nil, "", context.Cause(ctx)

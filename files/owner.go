@@ -18,15 +18,20 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Quota is a user's quota in bytes, nil where the configured default holds.
-func (f *Files) Quota(ctx context.Context, tx pgx.Tx, user uuid.UUID) (*int64, error) {
-	const sql = `-- name: files.Quota
-		SELECT t.quota FROM trees t WHERE t.owner_id = $1`
-	quota, err := db.One(ctx, tx, db.Value[*int64], sql, user)
-	if errors.Is(err, db.ErrNotFound) {
-		return nil, nil // no file route was touched yet
-	}
-	return quota, err
+// Quotas are the quotas of those of the users who have one of their own, in
+// bytes.
+func (f *Files) Quotas(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]int64, error) {
+	const sql = `-- name: files.Quotas
+		SELECT t.owner_id, t.quota FROM trees t WHERE t.owner_id = ANY($1) AND t.quota IS NOT NULL`
+	quotas := map[uuid.UUID]int64{}
+	_, err := db.All(ctx, f.db, func(row pgx.Row) (_ struct{}, err error) {
+		var user uuid.UUID
+		var quota int64
+		err = row.Scan(&user, &quota)
+		quotas[user] = quota
+		return struct{}{}, err
+	}, sql, users)
+	return quotas, err
 }
 
 // SetQuota gives a user a quota in bytes, nil for the configured default.

@@ -160,19 +160,24 @@ func TestQuota_IsSetForAUserBeforeTheFirstTouch(t *testing.T) {
 	c, id := h.member(t, "ann@example.com")
 	user := uuid.MustParse(id)
 	quota := func(set *int64) (got *int64) {
-		err := h.DB.InTx(t.Context(), func(tx pgx.Tx) (err error) {
-			if set != nil {
-				if err := h.files.SetQuota(t.Context(), tx, user, set); err != nil {
-					return err
-				}
+		t.Helper()
+		err := h.DB.InTx(t.Context(), func(tx pgx.Tx) error {
+			if set == nil {
+				return nil
 			}
-			got, err = h.files.Quota(t.Context(), tx, user)
-			return err
+			return h.files.SetQuota(t.Context(), tx, user, set)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return got
+		quotas, err := h.files.Quotas(t.Context(), []uuid.UUID{uuid.New(), user})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes, set := quotas[user]; set {
+			return &bytes
+		}
+		return nil
 	}
 	if got := quota(nil); got != nil {
 		t.Errorf("got %d", *got)

@@ -15,6 +15,7 @@ import (
 
 	"homebase/audit"
 	"homebase/auth"
+	"homebase/auth/internal/hashcost"
 	"homebase/db"
 	"homebase/db/dbtest"
 	"homebase/httpx"
@@ -29,6 +30,9 @@ const Password = "ten green bottles on a wall"
 // PublicURL is the address that the server thinks it has: the issuer of its
 // tokens.
 const PublicURL = "http://127.0.0.1"
+
+// RealCost makes a worker hash at the cost that the server hashes at.
+func RealCost(c *auth.Config) { c.HashCost = hashcost.Standard }
 
 // Keys are the derived keys of all test workers.
 func Keys(purpose string) [][]byte {
@@ -59,6 +63,13 @@ func Start(t testing.TB, rooms func(e *Env) []httpx.Route, configure ...func(*au
 	return start(t, &Env{url: dbtest.Create(t), rooms: rooms, configure: configure})
 }
 
+// StartWatched is Start for tests that count what auth asks the database.
+func StartWatched(t testing.TB, configure ...func(*auth.Config)) (*Env, *dbtest.Statements) {
+	t.Helper()
+	url, statements := dbtest.Watch(t, dbtest.Create(t))
+	return start(t, &Env{url: url, configure: configure}), statements
+}
+
 // Worker boots a second worker on the same database, with rooms of its own.
 func (e *Env) Worker(t testing.TB) *Env {
 	t.Helper()
@@ -70,7 +81,7 @@ func start(t testing.TB, e *Env) *Env {
 	e.DB = dbtest.Open(t, e.url)
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	e.Audit = audit.New(e.DB, log, Keys)
-	cfg := auth.Config{DB: e.DB, Audit: e.Audit, Log: log, PublicURL: PublicURL, Keys: Keys}
+	cfg := auth.Config{DB: e.DB, Audit: e.Audit, Log: log, PublicURL: PublicURL, Keys: Keys, HashCost: hashcost.OfTests}
 	for _, change := range e.configure {
 		change(&cfg)
 	}
