@@ -1,11 +1,16 @@
 package files_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 
+	"homebase/db"
 	"homebase/httpx/httpxtest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 type storage struct {
@@ -74,5 +79,25 @@ func TestStorage_FiguresOfEveryoneComePageByPage(t *testing.T) {
 	text, _ := json.Marshal(figures)
 	if err != nil || len(figures) != 7 {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// Readiness is public and asked every few seconds; metrics are scraped as
+// often. A table that is locked shows who reads it.
+func TestReady_ReadsNoItems(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	h.member(t, "many@example.com")
+	err := h.DB.InTx(t.Context(), func(tx pgx.Tx) error {
+		if _, err := db.Exec(t.Context(), tx, `LOCK TABLE items IN ACCESS EXCLUSIVE MODE`); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err := h.files.Figures(ctx)
+		return errors.Join(err, h.files.Ready(ctx), h.files.HasRoom(ctx), h.files.KeepsUp(ctx))
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
