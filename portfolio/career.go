@@ -1,10 +1,6 @@
 package portfolio
 
-import (
-	"strings"
-
-	"homebase/httpx"
-)
+import "homebase/httpx"
 
 // Skill is one skill.
 type Skill struct {
@@ -21,7 +17,9 @@ type SkillFields struct {
 }
 
 func (s *Skill) fields() *SkillFields { return &s.SkillFields }
-func (s *Skill) same() string         { return strings.ToLower(s.Category + "\n" + s.Name) }
+func (s *Skill) same() (key, from string) {
+	return s.Category + "\n" + s.Name, ""
+}
 
 func (s *Skill) check(f *httpx.Fields) {
 	checkLine(f, "#/name", s.Name, true)
@@ -29,9 +27,10 @@ func (s *Skill) check(f *httpx.Fields) {
 	checkLine(f, "#/category", s.Category, false)
 }
 
-// Period is when something began and ended, in months or days.
+// Period is when something began and ended, as precisely as is known: each is
+// a year, a month or a day, and stays what it is.
 type Period struct {
-	StartedOn *string `json:"started_on"` // YYYY-MM or YYYY-MM-DD
+	StartedOn *string `json:"started_on"` // YYYY, YYYY-MM or YYYY-MM-DD
 	EndedOn   *string `json:"ended_on"`   // null: it goes on
 }
 
@@ -46,6 +45,7 @@ type ExperienceFields struct {
 	Placed
 	Organization string   `json:"organization"`
 	Role         string   `json:"role"`
+	Description  string   `json:"description"` // of the organization
 	Summary      string   `json:"summary"`
 	Highlights   []string `json:"highlights"`
 	Location     string   `json:"location"`
@@ -55,13 +55,14 @@ type ExperienceFields struct {
 
 func (e *Experience) fields() *ExperienceFields { return &e.ExperienceFields }
 
-func (e *Experience) same() string {
-	return strings.ToLower(e.Organization + "\n" + e.Role + "\n" + text(e.StartedOn))
+func (e *Experience) same() (key, from string) {
+	return e.Organization + "\n" + e.Role, text(e.StartedOn)
 }
 
 func (e *Experience) check(f *httpx.Fields) {
 	checkLine(f, "#/organization", e.Organization, true)
 	checkLine(f, "#/role", e.Role, false)
+	checkText(f, "#/description", e.Description, maxSummary)
 	checkText(f, "#/summary", e.Summary, maxSummary)
 	checkList(f, "#/highlights", &e.Highlights, func(at, v string) { checkText(f, at, v, maxSummary) })
 	checkLine(f, "#/location", e.Location, false)
@@ -89,8 +90,8 @@ type EducationFields struct {
 
 func (e *Education) fields() *EducationFields { return &e.EducationFields }
 
-func (e *Education) same() string {
-	return strings.ToLower(e.Institution + "\n" + e.Area + "\n" + e.StudyType)
+func (e *Education) same() (key, from string) {
+	return e.Institution + "\n" + e.Area + "\n" + e.StudyType, ""
 }
 
 func (e *Education) check(f *httpx.Fields) {

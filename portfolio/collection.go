@@ -57,7 +57,9 @@ type entity[T, F any] interface {
 	fields() *F
 	segment() string // the entry's name in its path
 	check(f *httpx.Fields)
-	same() string // equal for two entries that an import takes for one
+	// same has equal keys for two entries that an import takes for one, if
+	// they also begin at the same time as far as both say when.
+	same() (key, from string)
 }
 
 // collection is one ordered list of entries of the type T. The kind gives the

@@ -28,6 +28,8 @@ const (
 type Link struct {
 	Label string `json:"label"`
 	URL   string `json:"url"` // https, http or mailto
+	// Username is how the one whom it leads to is called there.
+	Username string `json:"username,omitempty"`
 }
 
 // checkLine holds a text of one line to its bounds.
@@ -87,16 +89,19 @@ func checkLinks(f *httpx.Fields, links *[]Link) {
 	checkList(f, "#/links", links, func(at string, l Link) {
 		checkLine(f, at+"/label", l.Label, true)
 		checkURL(f, at+"/url", l.URL, true)
+		checkLine(f, at+"/username", l.Username, false)
 	})
 }
 
-var dateForm = regexp.MustCompile(`^[12]\d{3}-\d\d(-\d\d)?$`)
+var dateForm = regexp.MustCompile(`^[12]\d{3}(-\d\d(-\d\d)?)?$`)
 
+// check compares two dates as far as both say something: from May 2014 to 2014
+// is in order.
 func (p Period) check(f *httpx.Fields) {
 	valid := true
 	for at, date := range map[string]string{"#/started_on": text(p.StartedOn), "#/ended_on": text(p.EndedOn)} {
 		if _, err := time.Parse("2006-01-02"[:min(len(date), 10)], date); date != "" && (err != nil || !dateForm.MatchString(date)) {
-			f.Add(at, "invalid", "A date is a month such as 2024-03 or a day such as 2024-03-31; null is none.")
+			f.Add(at, "invalid", "A date is a year such as 2024, a month such as 2024-03 or a day such as 2024-03-31; null is none.")
 			valid = false
 		}
 	}
@@ -104,6 +109,11 @@ func (p Period) check(f *httpx.Fields) {
 	if shared := min(len(started), len(ended)); valid && ended[:shared] < started[:shared] {
 		f.Add("#/ended_on", "invalid", "This is before started_on.")
 	}
+}
+
+// folded is equal for texts that differ in case only.
+func folded(text string) string {
+	return strings.ReplaceAll(strings.ToLower(strings.ToUpper(text)), "ß", "ss") // a final sigma has the capital of the others
 }
 
 // text is a date, or nothing.

@@ -2,12 +2,12 @@ package portfolio
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -40,7 +40,7 @@ type Imported struct {
 	DryRun    bool     `json:"dry_run"`
 	Changes   []Change `json:"changes"`
 	Unchanged int      `json:"unchanged"` // entries that were so already
-	Ignored   []string `json:"ignored"`   // sections that the portfolio has no place for
+	Ignored   []string `json:"ignored"`   // JSON pointers of what the portfolio has no place for
 }
 
 // Change is one entry that an import makes or changes.
@@ -57,40 +57,44 @@ var errUndo = errors.New("a change that is only tried")
 // importResume takes a resume over. An entry that is there already, by what
 // it is called, gets what the resume says and keeps the rest; others are new,
 // published, at the end. Nothing is deleted, and doing it twice changes
-// nothing more. A dry run does it all and takes it back.
+// nothing more. A dry run does it all and takes it back. One value that cannot
+// be kept refuses the whole, and all such values are named: half a resume
+// would be worse.
 func (p *Portfolio) importResume(ctx context.Context, text []byte, dryRun bool) (Imported, error) {
-	var in Resume
-	if err := json.Unmarshal(text, &in); err != nil {
-		wrong, _ := errors.AsType[*json.UnmarshalTypeError](err) // the text is JSON
-		return Imported{}, wrongType(strings.TrimSuffix("#/"+strings.ReplaceAll(wrong.Field, ".", "/"), "/"))
-	}
-	ours := members(in)
+	in := p.readResume(text)
 	var out Imported
 	err := p.change(ctx, func(tx pgx.Tx, c *content, revision int64) error {
-		out = Imported{DryRun: dryRun, Changes: []Change{}, Ignored: []string{}}
-		for _, name := range slices.Sorted(maps.Keys(members(json.RawMessage(text)))) {
-			if ours[name] == nil {
-				out.Ignored = append(out.Ignored, name)
-			}
-		}
+		faults := in.faults
+		out = Imported{DryRun: dryRun, Changes: []Change{}}
 		profile := c.Profile.ProfileFields
-		if err := profileOf(in.Basics).apply(&profile); err != nil {
+		if err := in.profile.applyTo(&profile); err != nil {
 			return err
 		}
 		if out.count("profile", profile.Name, &c.Profile.ProfileFields, &profile) {
-			if _, err := saveProfile(ctx, tx, profile, revision); err != nil {
-				return under("#/basics", err)
+			_, err := saveProfile(ctx, tx, profile, revision)
+			if err := gather(&faults, err, in.profile.at, in.profile.names); err != nil {
+				return err
 			}
 		}
-		if err := errors.Join(
-			p.experience.merge(ctx, tx, c, revision, &out, "work", patches[ExperienceFields](in.Work, workNames)),
-			p.education.merge(ctx, tx, c, revision, &out, "education", patches[EducationFields](in.Education, educationNames)),
-			p.skills.merge(ctx, tx, c, revision, &out, "skills", skillsOf(in.Skills)),
-			p.projects.merge(ctx, tx, c, revision, &out, "projects", projectsOf(in.Projects)),
-		); err != nil {
+		err := p.experience.merge(ctx, tx, c, revision, &out, &faults, in.work)
+		if err == nil {
+			err = p.education.merge(ctx, tx, c, revision, &out, &faults, in.education)
+		}
+		if err == nil {
+			err = p.skills.merge(ctx, tx, c, revision, &out, &faults, in.skills)
+		}
+		if err == nil {
+			err = p.projects.merge(ctx, tx, c, revision, &out, &faults, in.projects)
+		}
+		if err == nil {
+			err = faults.Err()
+		}
+		if err != nil {
 			return err
 		}
-		err := p.Audit.Record(ctx, tx, audit.Event{Action: audit.PortfolioImported, Details: map[string]string{"changes": strconv.Itoa(len(out.Changes))}})
+		in.basics.drop("image", p.imageURL(c.Profile))
+		out.Ignored = in.left()
+		err = p.Audit.Record(ctx, tx, audit.Event{Action: audit.PortfolioImported, Details: map[string]string{"changes": strconv.Itoa(len(out.Changes))}})
 		if err == nil && dryRun {
 			return errUndo
 		}
@@ -104,35 +108,79 @@ func (p *Portfolio) importResume(ctx context.Context, text []byte, dryRun bool) 
 
 // merge makes or changes an entry for each of wanted. Two of one import never
 // meet in the same entry.
-func (k *collection[T, F, P]) merge(ctx context.Context, tx db.Querier, c *content, revision int64, out *Imported, section string, wanted []Patch[F]) error {
+func (k *collection[T, F, P]) merge(ctx context.Context, tx db.Querier, c *content, revision int64, out *Imported, faults *httpx.Fields, all []wanted[F]) error {
 	met := map[uuid.UUID]bool{}
-	for i, patch := range wanted {
-		pointer := "#/" + section + "/" + strconv.Itoa(i)
+	for _, x := range all {
 		want, e, before := P(new(T)), k.fresh(c, published), new(F)
-		if patch.apply(want.fields()) != nil {
-			return wrongType(pointer)
+		if err := x.applyTo(want.fields()); err != nil {
+			return err
 		}
 		list := *k.list(c)
-		at := slices.IndexFunc(list, func(v T) bool { return P(&v).same() == want.same() && !met[P(&v).entry().ID] })
+		at := k.likest(list, want, met)
 		if at >= 0 {
 			*e = list[at]
 			*before = *e.fields()
 		}
 		met[e.entry().ID] = true
-		if err := patch.apply(e.fields()); err != nil {
+		if err := x.applyTo(e.fields()); err != nil {
 			return err
 		}
-		if !out.count(k.kind, strings.Trim(strings.ReplaceAll(want.same(), "\n", ", "), ", "), before, e.fields()) {
+		key, from := want.same()
+		if !out.count(k.kind, strings.ToLower(strings.Trim(strings.ReplaceAll(key+"\n"+from, "\n", ", "), ", ")), before, e.fields()) {
 			continue
 		}
 		if err := k.save(ctx, tx, c, e, revision); err != nil {
-			return under(pointer, err)
+			if err := gather(faults, err, x.at, x.names); err != nil {
+				return err
+			}
+			continue
 		}
 		if at < 0 {
 			*k.list(c) = append(list, *e)
 		} else {
 			list[at] = *e
 		}
+	}
+	return nil
+}
+
+// likest is the entry that an import takes for the wanted one: one that begins
+// when that does, or else one that begins so as far as both say when; -1 for
+// none.
+func (k *collection[T, F, P]) likest(list []T, want P, met map[uuid.UUID]bool) int {
+	key, from := want.same()
+	key = folded(key)
+	about := -1
+	for i := range list {
+		e := P(&list[i])
+		theirs, began := e.same()
+		if met[e.entry().ID] || folded(theirs) != key {
+			continue
+		}
+		if began == from {
+			return i
+		}
+		if n := min(len(began), len(from)); about < 0 && n > 0 && began[:n] == from[:n] {
+			about = i
+		}
+	}
+	return about
+}
+
+// gather adds the fields of a refusal to faults, with the names that they have
+// in the resume. What is no refusal of fields is returned.
+func gather(faults *httpx.Fields, err error, at string, names map[string]string) error {
+	problem, ok := errors.AsType[*httpx.Problem](err)
+	if !ok || len(problem.Fields) == 0 {
+		return err
+	}
+	for _, f := range problem.Fields {
+		ours, rest, deeper := strings.Cut(strings.TrimPrefix(f.Pointer, "#/"), "/")
+		pointer := at + "/" + cmp.Or(names[ours], ours)
+		if deeper {
+			pointer += "/" + rest
+		}
+		faults.Add(pointer, f.Code, f.Detail)
 	}
 	return nil
 }
@@ -157,113 +205,6 @@ func (out *Imported) count(kind, name string, before, after any) bool {
 	}
 	out.Changes = append(out.Changes, change)
 	return true
-}
-
-// given is a patch of what fields says, leaving out what is empty.
-func given[F any](fields any) Patch[F] {
-	m := members(fields)
-	maps.DeleteFunc(m, func(_ string, v json.RawMessage) bool {
-		return slices.Contains([]string{`""`, "null", "[]", "0", "false"}, string(v))
-	})
-	return Patch[F]{encoded(m)}
-}
-
-func profileOf(b ResumeBasics) Patch[ProfileFields] {
-	v := ProfileFields{Name: b.Name, Headline: b.Label, Email: b.Email, Summary: b.Summary}
-	if l := b.Location; l != nil {
-		parts := []string{l.Address, strings.TrimSpace(l.PostalCode + " " + l.City), l.Region, l.CountryCode}
-		v.Location = strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
-	}
-	for _, x := range append([]ResumeProfile{{website, b.URL}}, b.Profiles...) {
-		if x.URL != "" {
-			v.Links = append(v.Links, Link{x.Network, address(x.URL)})
-		}
-	}
-	return given[ProfileFields](v)
-}
-
-// patches are what entries of a resume say of ours. A year is taken for its
-// January: our dates have a month.
-func patches[F any](entries []Renamed, names map[string]string) (all []Patch[F]) {
-	for _, x := range entries {
-		m := Renamed{}
-		for ours, theirs := range names {
-			var text string
-			m[ours] = x[theirs]
-			if json.Unmarshal(x[theirs], &text) != nil {
-				continue
-			}
-			switch {
-			case theirs == "url":
-				text = address(text)
-			case strings.HasSuffix(theirs, "Date") && len(text) == 4:
-				text += "-01"
-			}
-			m[ours] = encoded(text)
-		}
-		all = append(all, given[F](m))
-	}
-	return all
-}
-
-func skillsOf(list []ResumeSkill) (all []Patch[SkillFields]) {
-	for _, x := range list {
-		if len(x.Keywords) == 0 {
-			all = append(all, given[SkillFields](SkillFields{Name: x.Name, Level: x.Level}))
-		}
-		for _, word := range x.Keywords {
-			all = append(all, given[SkillFields](SkillFields{Name: word, Level: x.Level, Category: x.Name}))
-		}
-	}
-	return all
-}
-
-func projectsOf(list []Renamed) []Patch[ProjectFields] {
-	names := maps.Clone(projectNames)
-	names["body"], names["links"] = "body", "links"
-	for _, x := range list {
-		var items []string
-		var link string
-		delete(x, "body")
-		delete(x, "links")
-		if json.Unmarshal(x["highlights"], &items) == nil && len(items) > 0 {
-			x["body"] = encoded(bullet + strings.Join(items, "\n"+bullet))
-		}
-		if json.Unmarshal(x["url"], &link) == nil && link != "" {
-			x["links"] = encoded([]Link{{website, address(link)}})
-		}
-	}
-	return patches[ProjectFields](list, names)
-}
-
-// address completes what people write for one.
-func address(text string) string {
-	if text == "" || strings.Contains(text, "://") || strings.HasPrefix(text, "mailto:") {
-		return text
-	}
-	return "https://" + text
-}
-
-// wrongType refuses what has not the type that JSON Resume says.
-func wrongType(pointer string) error {
-	var f httpx.Fields
-	f.Add(pointer, "invalid_type", "This is not as JSON Resume 1.0.0 has it.")
-	return f.Err()
-}
-
-// under puts the pointers of a refusal below the part of the resume that it
-// is about.
-func under(pointer string, err error) error {
-	problem, ok := errors.AsType[*httpx.Problem](err)
-	if !ok {
-		return err
-	}
-	moved := *problem
-	moved.Fields = slices.Clone(problem.Fields)
-	for i := range moved.Fields {
-		moved.Fields[i].Pointer = pointer + strings.TrimPrefix(moved.Fields[i].Pointer, "#")
-	}
-	return &moved
 }
 
 // putResume serves PUT /portfolio/resume.json.
@@ -322,6 +263,9 @@ func (p *Portfolio) importCommand(ctx context.Context, sh *db.Shell, args []stri
 	}
 	for _, c := range done.Changes {
 		fmt.Fprintf(sh.Stdout, "%s %s: %s (%s)\n", c.Action, c.Kind, c.Name, strings.Join(c.Fields, ", "))
+	}
+	for _, pointer := range done.Ignored {
+		fmt.Fprintf(sh.Stdout, "ignored %s: the portfolio has no place for it\n", pointer)
 	}
 	_, err = fmt.Fprintf(sh.Stdout, "%d changes, %d unchanged, dry run: %t\n", len(done.Changes), done.Unchanged, done.DryRun)
 	return err

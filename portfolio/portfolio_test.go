@@ -192,7 +192,7 @@ func TestWrites_BadFieldsAreNamedAllAtOnce(t *testing.T) {
 		}
 	}
 	for _, body := range []object{
-		{"title": "x", "started_on": "2024"}, {"title": "x", "started_on": "2024-02-30"}, {"title": "x", "started_on": "2024-05", "ended_on": "2024-04-30"},
+		{"title": "x", "started_on": "204"}, {"title": "x", "started_on": "2024-02-30"}, {"title": "x", "started_on": "2024-05", "ended_on": "2024-04-30"},
 		{"title": "x", "slug": "0198c0de-0000-7000-8000-000000000001"}, {"title": nil}, {"title": "x", "tags": nil},
 	} {
 		rm.owner.Do("POST", "/portfolio/projects", body).WantProblem(t, 422, "validation_failed")

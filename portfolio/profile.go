@@ -3,6 +3,7 @@ package portfolio
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"homebase/audit"
@@ -23,13 +24,16 @@ type Profile struct {
 
 // ProfileFields is the body of PUT /portfolio/profile. All of it is public.
 type ProfileFields struct {
-	Name     string     `json:"name"`
-	Headline string     `json:"headline"`
-	Summary  string     `json:"summary"`
-	Location string     `json:"location"`
-	Email    string     `json:"email"`
-	ImageID  *uuid.UUID `json:"image_id"` // of a file
-	Links    []Link     `json:"links"`
+	Name        string     `json:"name"`
+	Headline    string     `json:"headline"`
+	Summary     string     `json:"summary"`
+	Location    string     `json:"location"`     // one line
+	Region      string     `json:"region"`       // of the location
+	CountryCode string     `json:"country_code"` // of the location, ISO 3166-1 alpha-2
+	Email       string     `json:"email"`
+	Phone       string     `json:"phone"`
+	ImageID     *uuid.UUID `json:"image_id"` // of a file
+	Links       []Link     `json:"links"`
 }
 
 func (p *ProfileFields) check(f *httpx.Fields) {
@@ -37,6 +41,10 @@ func (p *ProfileFields) check(f *httpx.Fields) {
 	checkLine(f, "#/headline", p.Headline, false)
 	checkText(f, "#/summary", p.Summary, maxSummary)
 	checkLine(f, "#/location", p.Location, false)
+	checkLine(f, "#/region", p.Region, false)
+	checkLine(f, "#/country_code", p.CountryCode, false)
+	checkLine(f, "#/phone", p.Phone, false)
+	p.Email = strings.TrimSpace(p.Email)
 	if p.Email != "" {
 		checkEmail(f, "#/email", p.Email)
 	}

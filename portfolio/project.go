@@ -30,6 +30,9 @@ type ProjectFields struct {
 	Summary  string      `json:"summary"`
 	Body     string      `json:"body"` // Markdown, as it was written
 	Tags     []string    `json:"tags"`
+	Roles    []string    `json:"roles"`  // what its owner was in it
+	Entity   string      `json:"entity"` // for whom or with whom
+	Type     string      `json:"type"`   // such as application or talk
 	Links    []Link      `json:"links"`
 	ImageIDs []uuid.UUID `json:"image_ids"` // of files; shown at /portfolio/images/{id}
 	Featured bool        `json:"featured"`
@@ -38,7 +41,9 @@ type ProjectFields struct {
 
 func (p *Project) fields() *ProjectFields { return &p.ProjectFields }
 func (p *Project) segment() string        { return p.Slug }
-func (p *Project) same() string           { return strings.ToLower(p.Title) }
+func (p *Project) same() (key, from string) {
+	return p.Title, ""
+}
 
 const maxSlug = 80
 
@@ -53,6 +58,9 @@ func (p *Project) check(f *httpx.Fields) {
 	checkText(f, "#/summary", p.Summary, maxSummary)
 	checkText(f, "#/body", p.Body, maxBody)
 	checkList(f, "#/tags", &p.Tags, func(at, tag string) { checkLine(f, at, tag, true) })
+	checkList(f, "#/roles", &p.Roles, func(at, role string) { checkLine(f, at, role, true) })
+	checkLine(f, "#/entity", p.Entity, false)
+	checkLine(f, "#/type", p.Type, false)
 	checkLinks(f, &p.Links)
 	checkList(f, "#/image_ids", &p.ImageIDs, func(string, uuid.UUID) {})
 	p.Period.check(f)

@@ -27,13 +27,14 @@ type ResumeBasics struct {
 	Label    string          `json:"label,omitempty"`
 	Image    string          `json:"image,omitempty"`
 	Email    string          `json:"email,omitempty"`
+	Phone    string          `json:"phone,omitempty"`
 	URL      string          `json:"url,omitempty"`
 	Summary  string          `json:"summary,omitempty"`
 	Location *ResumeLocation `json:"location,omitempty"`
 	Profiles []ResumeProfile `json:"profiles"`
 }
 
-// ResumeLocation is a place. Ours is one line, and stands in City.
+// ResumeLocation is a place. Our line stands in City.
 type ResumeLocation struct {
 	Address     string `json:"address,omitempty"`
 	PostalCode  string `json:"postalCode,omitempty"`
@@ -44,8 +45,9 @@ type ResumeLocation struct {
 
 // ResumeProfile is a link.
 type ResumeProfile struct {
-	Network string `json:"network,omitempty"`
-	URL     string `json:"url,omitempty"`
+	Network  string `json:"network,omitempty"`
+	Username string `json:"username,omitempty"`
+	URL      string `json:"url,omitempty"`
 }
 
 // Renamed is an entry with those of its fields that JSON Resume has, under the
@@ -54,13 +56,13 @@ type Renamed map[string]json.RawMessage
 
 // The names that JSON Resume has for the fields of entries.
 var (
-	workNames = map[string]string{"organization": "name", "role": "position", "url": "url", "location": "location",
+	workNames = map[string]string{"organization": "name", "role": "position", "url": "url", "location": "location", "description": "description",
 		"started_on": "startDate", "ended_on": "endDate", "summary": "summary", "highlights": "highlights"}
 	educationNames = map[string]string{"institution": "institution", "url": "url", "area": "area", "study_type": "studyType",
 		"started_on": "startDate", "ended_on": "endDate", "score": "score", "courses": "courses"}
 	// A project's url is its first link; its highlights are a body that is
 	// nothing but a plain list.
-	projectNames = map[string]string{"title": "name", "summary": "description", "tags": "keywords",
+	projectNames = map[string]string{"title": "name", "summary": "description", "tags": "keywords", "roles": "roles", "entity": "entity", "type": "type",
 		"started_on": "startDate", "ended_on": "endDate"}
 )
 
@@ -97,7 +99,20 @@ const (
 	resumeSchema = "https://raw.githubusercontent.com/jsonresume/resume-schema/v1.0.0/schema.json"
 	website      = "Website"
 	bullet       = "- "
+	indent       = "  " // of the further lines of an item
 )
+
+func (p *Portfolio) resumeMeta() ResumeMeta {
+	return ResumeMeta{p.PublicURL + httpx.Prefix + "/portfolio/resume.json", "v1.0.0"}
+}
+
+// imageURL is where the picture of a profile is shown, "" when there is none.
+func (p *Portfolio) imageURL(profile Profile) string {
+	if profile.ImageID == nil {
+		return ""
+	}
+	return p.PublicURL + httpx.Prefix + "/portfolio/images/" + profile.ImageID.String()
+}
 
 // getResume serves GET /portfolio/resume.json: what is published, to all.
 func (p *Portfolio) getResume(w http.ResponseWriter, r *http.Request) error {
@@ -105,23 +120,20 @@ func (p *Portfolio) getResume(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Portfolio) resume(c *content) Resume {
-	here := p.PublicURL + httpx.Prefix + "/portfolio/"
 	v := Resume{
-		Schema: resumeSchema, Meta: ResumeMeta{here + "resume.json", "v1.0.0"},
-		Basics: ResumeBasics{Name: c.Profile.Name, Label: c.Profile.Headline, Email: c.Profile.Email, Summary: c.Profile.Summary, Profiles: []ResumeProfile{}},
-		Work:   []Renamed{}, Education: []Renamed{}, Skills: []ResumeSkill{}, Projects: []Renamed{},
+		Schema: resumeSchema, Meta: p.resumeMeta(),
+		Basics: ResumeBasics{Name: c.Profile.Name, Label: c.Profile.Headline, Image: p.imageURL(c.Profile), Email: c.Profile.Email, Phone: c.Profile.Phone,
+			Summary: c.Profile.Summary, Profiles: []ResumeProfile{}},
+		Work: []Renamed{}, Education: []Renamed{}, Skills: []ResumeSkill{}, Projects: []Renamed{},
 	}
-	if c.Profile.Location != "" {
-		v.Basics.Location = &ResumeLocation{City: c.Profile.Location}
-	}
-	if c.Profile.ImageID != nil {
-		v.Basics.Image = here + "images/" + c.Profile.ImageID.String()
+	if place := (ResumeLocation{City: c.Profile.Location, Region: c.Profile.Region, CountryCode: c.Profile.CountryCode}); place != (ResumeLocation{}) {
+		v.Basics.Location = &place
 	}
 	for _, l := range c.Profile.Links {
-		if v.Basics.URL == "" && strings.EqualFold(l.Label, website) {
+		if v.Basics.URL == "" && strings.EqualFold(l.Label, website) && l.Username == "" {
 			v.Basics.URL = l.URL
 		} else {
-			v.Basics.Profiles = append(v.Basics.Profiles, ResumeProfile{l.Label, l.URL})
+			v.Basics.Profiles = append(v.Basics.Profiles, ResumeProfile{l.Label, l.Username, l.URL})
 		}
 	}
 	for _, e := range c.Experience {
@@ -159,11 +171,13 @@ func (p *Portfolio) resume(c *content) Resume {
 // bullets are the items of a body that is nothing but a plain list.
 func bullets(body string) (items []string) {
 	for line := range strings.SplitSeq(strings.TrimSpace(body), "\n") {
-		item, ok := strings.CutPrefix(line, bullet)
-		if !ok {
+		if item, ok := strings.CutPrefix(line, bullet); ok {
+			items = append(items, strings.TrimSpace(item))
+		} else if more, ok := strings.CutPrefix(line, indent); ok && len(items) > 0 {
+			items[len(items)-1] += "\n" + more
+		} else {
 			return nil
 		}
-		items = append(items, strings.TrimSpace(item))
 	}
 	return items
 }

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -169,7 +170,7 @@ func TestImport_FillsEverythingOnceAndTheDryRunOnlySaysSo(t *testing.T) {
 			t.Errorf("%q is not in %s", want, text)
 		}
 	}
-	if !slices.Contains(done.Ignored, "volunteer") || slices.Contains(done.Ignored, "work") {
+	if !slices.Contains(done.Ignored, "#/volunteer") || slices.Contains(done.Ignored, "#/work") {
 		t.Errorf("ignored are %v", done.Ignored)
 	}
 	for _, resume := range []json.RawMessage{sample(t), text} {
@@ -191,12 +192,12 @@ func TestImport_KeepsWhatAResumeDoesNotSay(t *testing.T) {
 		{Kind: "projects", Action: "updated", Name: "a", Fields: []string{"started_on", "summary", "title"}},
 		{Kind: "projects", Action: "created", Name: "b", Fields: done.Changes[1].Fields},
 	}
-	if !reflect.DeepEqual(done.Changes, want) || !reflect.DeepEqual(done.Ignored, []string{"x-theme"}) {
+	if !reflect.DeepEqual(done.Changes, want) || !reflect.DeepEqual(done.Ignored, []string{"#/x-theme"}) {
 		t.Errorf("got %+v", done)
 	}
 	var e portfolio.Project
 	rm.owner.Do("GET", "/portfolio/projects/a", nil).Want(t, 200).JSON(t, &e)
-	if e.Body != "long" || e.Summary != "short" || e.Status != "draft" || *e.StartedOn != "2019-01" || len(e.Tags) != 1 {
+	if e.Body != "long" || e.Summary != "short" || e.Status != "draft" || *e.StartedOn != "2019" || len(e.Tags) != 1 {
 		t.Errorf("got %+v", e)
 	}
 }
@@ -205,11 +206,11 @@ func TestImport_SaysWhatIsWrongAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	rm := start(t)
 	for at, resume := range map[string]object{
-		"#/work/0/url":           {"work": []object{{"name": "O", "url": "ftp://x"}}, "skills": []object{{"name": "kept out"}}},
-		"#/projects/1/title":     {"projects": []object{{"name": "x"}, {"description": "no name"}}},
-		"#/basics/email":         {"basics": object{"email": "x"}},
-		"#/work/0":               {"work": []object{{"startDate": 2019}}},
-		"#/education/0/ended_on": {"education": []object{{"institution": "I", "endDate": "soon"}}},
+		"#/work/0/url":          {"work": []object{{"name": "O", "url": "ftp://x"}}, "skills": []object{{"name": "kept out"}}},
+		"#/projects/1/name":     {"projects": []object{{"name": "x"}, {"description": "no name"}}},
+		"#/basics/email":        {"basics": object{"email": "x"}},
+		"#/work/0/startDate":    {"work": []object{{"name": "O", "startDate": true}}},
+		"#/education/0/endDate": {"education": []object{{"institution": "I", "endDate": "soon"}}},
 	} {
 		p := rm.owner.Do("PUT", "/portfolio/resume.json", resume).WantProblem(t, 422, "validation_failed")
 		if len(p.Errors) == 0 || p.Errors[0].Pointer != at {
@@ -247,12 +248,168 @@ func TestImportCommand_GivesANewcomerAPortfolio(t *testing.T) {
 	if got := names(t, rm.Client(t), "/portfolio/experience", "organization"); got != "Pied Piper" {
 		t.Errorf("imported are %q", got)
 	}
-	if out, err := run("-"); err == nil || !strings.Contains(out, "#/work/0/organization") {
+	if out, err := run("-"); err == nil || !strings.Contains(out, "#/work/0/name") {
 		t.Errorf("%v: %s", err, out)
 	}
 	for _, args := range [][]string{{}, {"/nothing"}, {path, path}} {
 		if _, err := run(args...); err == nil {
 			t.Errorf("%v went well", args)
 		}
+	}
+}
+
+// filled makes a value of a rule of the schema in which every text is another
+// one, notes each by its pointer, and puts a member that JSON Resume does not
+// know into every object.
+func (s schema) filled(at string, rule object, texts map[string]string) any {
+	if ref, ok := rule["$ref"].(string); ok {
+		rule = s.root["definitions"].(object)[strings.TrimPrefix(ref, "#/definitions/")].(object)
+	}
+	n := len(texts)
+	text := fmt.Sprintf("text number %d.", n)
+	switch {
+	case rule["type"] == "object" || rule["properties"] != nil:
+		v := object{"x-" + strconv.Itoa(n): text}
+		texts[fmt.Sprintf("%s/x-%d", at, n)] = text
+		for name, rule := range rule["properties"].(object) {
+			v[name] = s.filled(at+"/"+name, rule.(object), texts)
+		}
+		return v
+	case rule["type"] == "array":
+		return []any{s.filled(at+"/0", rule["items"].(object), texts), s.filled(at+"/1", rule["items"].(object), texts)}
+	case rule["pattern"] != nil: // years, later ones for ends
+		text = strconv.Itoa(1000 + n)
+		if strings.HasSuffix(at, "/endDate") {
+			text = strconv.Itoa(2000 + n)
+		}
+	case rule["format"] == "uri":
+		text = fmt.Sprintf("https://number-%d.example/", n)
+	case rule["format"] == "email":
+		text = fmt.Sprintf("number-%d@example.com", n)
+	}
+	texts[at] = text
+	return text
+}
+
+func TestImport_KeepsOrNamesEverythingThatAResumeCanSay(t *testing.T) {
+	t.Parallel()
+	rm, s := start(t), loadSchema(t)
+	texts := map[string]string{}
+	resume := s.filled("#", s.root, texts)
+	var done portfolio.Imported
+	rm.owner.Do("PUT", "/portfolio/resume.json", resume).Want(t, 200).JSON(t, &done)
+	out := rm.Client(t).Do("GET", "/portfolio/resume.json", nil, identity).Want(t, 200).Body
+	s.valid(out)
+	kept := 0
+	for at, text := range texts {
+		named := slices.ContainsFunc(done.Ignored, func(pointer string) bool { return pointer == at || strings.HasPrefix(at, pointer+"/") })
+		if is := bytes.Contains(out, []byte(text)); is {
+			kept++
+		} else if !named && at != "#/$schema" {
+			t.Errorf("%s, %q, is neither kept nor named", at, text)
+		}
+	}
+	for _, at := range []string{"#/basics/phone", "#/basics/location/region", "#/basics/location/countryCode", "#/basics/profiles/0/username", "#/projects/1/roles/1"} {
+		if slices.Contains(done.Ignored, at) || !bytes.Contains(out, []byte(texts[at])) {
+			t.Errorf("%s is not kept", at)
+		}
+	}
+	if len(texts) < 150 || kept < 60 {
+		t.Errorf("%d of %d texts are kept", kept, len(texts))
+	}
+	// Its own export is taken whole.
+	rm.owner.Do("PUT", "/portfolio/resume.json", json.RawMessage(out)).Want(t, 200).JSON(t, &done)
+	if len(done.Changes) != 0 || len(done.Ignored) != 0 {
+		t.Errorf("taking the export back does %+v", done)
+	}
+}
+
+func TestDates_StayAsPreciseAsTheyAre(t *testing.T) {
+	t.Parallel()
+	rm := start(t)
+	work := func(name, from, to string) object { return object{"name": name, "startDate": from, "endDate": to} }
+	given := []object{work("Years", "2009", "2012"), work("Month to year", "2014-05", "2014"), work("Day to month", "2014-05-20", "2014-05"), work("Year to day", "2014", "2014-01-02")}
+	rm.owner.Do("PUT", "/portfolio/resume.json", object{"work": given, "projects": []object{{"name": "P", "startDate": "2009"}},
+		"education": []object{{"institution": "I", "startDate": "2009", "endDate": "2009"}}}).Want(t, 200)
+	var out struct{ Work, Projects, Education []object }
+	rm.Client(t).Do("GET", "/portfolio/resume.json", nil).Want(t, 200).JSON(t, &out)
+	for i, x := range given {
+		if out.Work[i]["startDate"] != x["startDate"] || out.Work[i]["endDate"] != x["endDate"] {
+			t.Errorf("%v became %v", x, out.Work[i])
+		}
+	}
+	if out.Projects[0]["startDate"] != "2009" || out.Education[0]["endDate"] != "2009" {
+		t.Errorf("got %v, %v", out.Projects, out.Education)
+	}
+	rm.add(t, "projects", object{"title": "Q", "started_on": "2014-05", "ended_on": "2014"})
+	for _, wrong := range [][2]string{{"2015", "2014-12"}, {"2014-06", "2014-05-31"}, {"209", ""}, {"2014-", ""}, {"0999", ""}} {
+		rm.owner.Do("PUT", "/portfolio/resume.json", object{"work": []object{work("W", wrong[0], wrong[1])}}).WantProblem(t, 422, "validation_failed")
+	}
+	// One job, of which one more is known now.
+	var done portfolio.Imported
+	rm.owner.Do("PUT", "/portfolio/resume.json", object{"work": []object{work("years", "2009-03", "2012")}}).Want(t, 200).JSON(t, &done)
+	if len(done.Changes) != 1 || done.Changes[0].Action != "updated" {
+		t.Errorf("a more precise date makes %+v", done.Changes)
+	}
+}
+
+func TestImport_TakesWhatOtherProgramsTake(t *testing.T) {
+	t.Parallel()
+	rm := start(t)
+	var done portfolio.Imported
+	// Empty members, names of before 1.0.0, numbers, addresses of several
+	// lines, and links without a name.
+	rm.owner.Do("PUT", "/portfolio/resume.json", json.RawMessage(`{"basics":{"name":"A","email":" a@example.com ","image":"","url":"a.example","location":{"address":"Street 1\n2nd floor","city":"Bern"},
+		"profiles":[{"url":"//b.example/a"},{"network":"C","username":"c"},{"network":"Website","url":"https://a.example"}]},
+		"work":[{"company":"O","website":"o.example","startDate":2019,"endDate":"","highlights":null}],"volunteer":[],"awards":null,
+		"education":[{"institution":"I","gpa":3.80}],"skills":[{"name":"Go","keywords":[""]}],"projects":[{"name":"P","highlights":["one\nand more","two"]}]}`)).Want(t, 200).JSON(t, &done)
+	if want := []string{"#/basics/profiles/1/network", "#/basics/profiles/1/username"}; !reflect.DeepEqual(done.Ignored, want) {
+		t.Errorf("ignored are %v", done.Ignored)
+	}
+	out := rm.Client(t).Do("GET", "/portfolio/resume.json", nil, identity).Want(t, 200).Body
+	for _, want := range []string{`"email":"a@example.com"`, `"url":"https://a.example","location":{"city":"Street 1, 2nd floor, Bern"},"profiles":[{"network":"b.example","url":"https://b.example/a"}]`,
+		`"startDate":"2019"`, `"url":"https://o.example"`, `"score":"3.80"`, `"highlights":["one\nand more","two"]`} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("%s is not in %s", want, out)
+		}
+	}
+}
+
+func TestImport_NamesAllThatIsWrongAtOnce(t *testing.T) {
+	t.Parallel()
+	rm := start(t)
+	p := rm.owner.Do("PUT", "/portfolio/resume.json", object{"basics": object{"email": "x", "phone": []string{}, "label": object{"a": 1}},
+		"work":     []object{{"name": "O", "startDate": "soon"}, {"name": "fine"}, {"position": "without a name"}},
+		"skills":   []object{{"name": "S", "keywords": []string{"good", strings.Repeat("x", 300)}}},
+		"projects": []object{{"name": "P", "url": "ftp://x", "keywords": []any{"a", false}}}}).WantProblem(t, 422, "validation_failed")
+	var at []string
+	for _, e := range p.Errors {
+		at = append(at, e.Pointer)
+	}
+	slices.Sort(at)
+	want := []string{"#/basics/email", "#/basics/label", "#/projects/0/keywords/1", "#/projects/0/url", "#/skills/0/keywords/1", "#/work/0/startDate", "#/work/2/name"}
+	if !slices.Equal(slices.Compact(at), want) {
+		t.Errorf("named are %v", at)
+	}
+}
+
+func TestImport_KeepsTheLinksThatAResumeHasNoPlaceFor(t *testing.T) {
+	t.Parallel()
+	rm := start(t)
+	rm.owner.Do("PUT", "/portfolio/profile", object{"name": "A", "links": []object{{"label": "Blog", "url": "https://a.example"}, {"label": "Code", "url": "https://c.example"}}}).Want(t, 200)
+	rm.add(t, "projects", object{"title": "P", "status": "published", "links": []object{{"label": "Code", "url": "https://p.example"}, {"label": "Demo", "url": "https://d.example"}}})
+	var done portfolio.Imported
+	rm.owner.Do("PUT", "/portfolio/resume.json", json.RawMessage(rm.Client(t).Do("GET", "/portfolio/resume.json", nil, identity).Want(t, 200).Body)).Want(t, 200).JSON(t, &done)
+	if len(done.Changes) != 0 {
+		t.Errorf("its own export changes %+v", done.Changes)
+	}
+	rm.owner.Do("PUT", "/portfolio/resume.json", object{"basics": object{"profiles": []object{{"network": "blog", "url": "https://new.example"}, {"network": "More", "url": "https://m.example"}}},
+		"projects": []object{{"name": "p", "url": "https://d.example"}}}).Want(t, 200)
+	var profile portfolio.Profile
+	var project portfolio.Project
+	rm.owner.Do("GET", "/portfolio/profile", nil).Want(t, 200).JSON(t, &profile)
+	rm.owner.Do("GET", "/portfolio/projects/p", nil).Want(t, 200).JSON(t, &project)
+	if got := fmt.Sprint(profile.Links, project.Links); got != "[{blog https://new.example } {Code https://c.example } {More https://m.example }] [{Demo https://d.example } {Code https://p.example }]" {
+		t.Errorf("the links are %s", got)
 	}
 }
