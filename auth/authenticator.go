@@ -102,7 +102,7 @@ INSERT INTO totp (user_id, secret) VALUES ($1, $2)
 // confirmTOTP serves POST /auth/totp/confirm. The sessions that began without
 // a code end, but for the one that asks.
 func (a *Auth) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[TOTPCode](w, r)
+	in, err := readJSON[TOTPCode](a, w, r, "")
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (a *Auth) resetTOTP(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return nothing, err
 		}
-		if err := mayGrant(ctx, tx, caller.UserID, theirs); err != nil {
+		if err := mayGrant(ctx, tx, caller.UserID, append(theirs, UsersManage)); err != nil {
 			return nothing, err
 		}
 		return a.takeTOTPAway(ctx, tx, id)

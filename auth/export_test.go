@@ -58,3 +58,6 @@ func (a *Auth) HoldHashing() (room int, release func()) {
 		}
 	}
 }
+
+// Hashing is how many secrets are hashed or wait for it.
+func (a *Auth) Hashing() int { return len(a.hasher.places) }

@@ -206,7 +206,7 @@ func afterID(p httpx.Page) (uuid.UUID, error) {
 
 // postKey serves POST /auth/keys.
 func (a *Auth) postKey(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[NewKey](w, r)
+	in, err := readJSON[NewKey](a, w, r, "")
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ type MePatch struct {
 // patchMe serves PATCH /auth/me. If-Match guards against a change made
 // meanwhile.
 func (a *Auth) patchMe(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[MePatch](w, r)
+	in, err := readJSON[MePatch](a, w, r, "")
 	if err != nil {
 		return err
 	}

@@ -253,6 +253,9 @@ func (a *Auth) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return f.Err()
 	}
 	hash, err := place.hash(ctx, in.NewPassword)
+	if err == nil {
+		err = a.Still(ctx, "")
+	}
 	if err != nil {
 		return err
 	}
@@ -291,6 +294,9 @@ func (a *Auth) reauthenticate(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer place.leave()
 	acc, err := a.provePassword(r, place, in.Password)
+	if err == nil {
+		err = a.Still(ctx, "")
+	}
 	if err != nil {
 		return err
 	}

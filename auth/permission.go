@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -64,6 +65,17 @@ SELECT `+held+` FROM users u WHERE u.id = $1`, user)
 // named: everything is allowed.
 var operator = uuid.Nil
 
+// heldNow is heldBy for a user who acts: who is disabled holds nothing.
+func heldNow(ctx context.Context, q db.Querier, user uuid.UUID) ([]string, error) {
+	held, err := db.One(ctx, q, db.Value[[]string], `
+-- name: auth.PermissionsOfActiveUser
+SELECT `+held+` FROM users u WHERE u.id = $1 AND u.status = 'active'`, user)
+	if errors.Is(err, db.ErrNotFound) {
+		return nil, nil
+	}
+	return held, err
+}
+
 // mayGrant refuses with 403 what by does not hold, for nobody grants what
 // they lack. It asks the database and not the Caller, so that a right that
 // was taken away a moment ago is not passed on any more.
@@ -71,7 +83,7 @@ func mayGrant(ctx context.Context, q db.Querier, by uuid.UUID, permissions []str
 	if by == operator || len(permissions) == 0 {
 		return nil
 	}
-	has, err := heldBy(ctx, q, by)
+	has, err := heldNow(ctx, q, by)
 	if err != nil || slices.Contains(has, wildcard) {
 		return err
 	}
@@ -105,7 +117,8 @@ SELECT `+roleColumns+` FROM roles r WHERE r.name = ANY($1)`, roles)
 	if err := f.Err(); err != nil {
 		return err
 	}
-	return mayGrant(ctx, q, by, permissions)
+	// Roles are given by who manages users, also where they allow nothing.
+	return mayGrant(ctx, q, by, append(permissions, UsersManage))
 }
 
 // checkPermissions refuses what no route could ever ask for, and sorts.

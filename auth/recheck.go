@@ -3,6 +3,8 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 
 	"homebase/db"
 	"homebase/httpx"
@@ -34,4 +36,33 @@ func (a *Auth) Recheck(ctx context.Context, c *httpx.Caller) (*httpx.Caller, err
 	caller := k.caller
 	caller.Cookie = c.Cookie
 	return &caller, nil
+}
+
+// Still judges the caller of ctx's request once more: the session or key lives,
+// the user is enabled, and permission is still held, "" for none. Rights were
+// judged when the request arrived, and may have ended since. Call it before
+// anything lasting whenever something took its time: a body that was received,
+// a secret that was hashed, a slot that was waited for, each item of a batch.
+// It costs no query while the cache knows the caller, so call it often. The
+// access token itself may have expired meanwhile. Errors: ErrUnauthenticated,
+// also where nobody is signed in; ErrForbidden; the database's.
+func (a *Auth) Still(ctx context.Context, permission string) error {
+	c := httpx.CallerOf(ctx)
+	if c == nil {
+		return httpx.ErrUnauthenticated.Because(errNoCredentials)
+	}
+	now, err := a.Recheck(ctx, c)
+	if err == nil && permission != "" && !now.Can(permission) {
+		err = httpx.ErrForbidden.With(fmt.Sprintf("This needs the permission %q.", permission))
+	}
+	return err
+}
+
+// readJSON is httpx.ReadJSON for routes of callers: a body can take its time.
+func readJSON[T any](a *Auth, w http.ResponseWriter, r *http.Request, permission string) (T, error) {
+	in, err := httpx.ReadJSON[T](w, r)
+	if err == nil {
+		err = a.Still(r.Context(), permission)
+	}
+	return in, err
 }

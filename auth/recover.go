@@ -71,6 +71,11 @@ func (a *Auth) answerByMail(w http.ResponseWriter, r *http.Request, fn func(tx p
 		return errNoMail
 	}
 	ctx := r.Context()
+	if httpx.CallerOf(ctx) != nil {
+		if err := a.Still(ctx, ""); err != nil { // a body can take its time
+			return err
+		}
+	}
 	known, err := accountByEmail(ctx, a.db, email)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return err

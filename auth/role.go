@@ -182,7 +182,7 @@ func checkDescription(f *httpx.Fields, text string) {
 
 // postRole serves POST /auth/roles.
 func (a *Auth) postRole(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[NewRole](w, r)
+	in, err := readJSON[NewRole](a, w, r, UsersManage)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (a *Auth) postRole(w http.ResponseWriter, r *http.Request) error {
 	var role Role
 	ctx := r.Context()
 	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
-		if err := mayGrant(ctx, tx, httpx.CallerOf(ctx).UserID, permissions); err != nil {
+		if err := mayGrant(ctx, tx, httpx.CallerOf(ctx).UserID, append(permissions, UsersManage)); err != nil {
 			return err
 		}
 		role, err = db.One(ctx, tx, scanRole, `
@@ -243,7 +243,7 @@ type RolePatch struct {
 // patchRole serves PATCH /auth/roles/{name}. It holds for those who have the
 // role at their next request.
 func (a *Auth) patchRole(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[RolePatch](w, r)
+	in, err := readJSON[RolePatch](a, w, r, UsersManage)
 	if err != nil {
 		return err
 	}
@@ -270,7 +270,7 @@ func (a *Auth) patchRole(w http.ResponseWriter, r *http.Request) error {
 		if role.Description == before.Description && slices.Equal(role.Permissions, before.Permissions) {
 			return nothing, nil
 		}
-		if err := mayGrant(ctx, tx, httpx.CallerOf(ctx).UserID, without(role.Permissions, before.Permissions)); err != nil {
+		if err := mayGrant(ctx, tx, httpx.CallerOf(ctx).UserID, append(without(role.Permissions, before.Permissions), UsersManage)); err != nil {
 			return nothing, err
 		}
 		role, err = db.One(ctx, tx, scanRole, `

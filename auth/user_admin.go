@@ -151,6 +151,9 @@ func (a *Auth) postUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.Still(ctx, UsersManage); err != nil {
+		return err
+	}
 	var u User
 	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
 		if err := mayGrantRoles(ctx, tx, httpx.CallerOf(ctx).UserID, in.Roles); err != nil {
@@ -190,7 +193,7 @@ func (p UserPatch) check() error {
 
 // patchUser serves PATCH /auth/users/{id}.
 func (a *Auth) patchUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	in, err := httpx.ReadJSON[UserPatch](w, r)
+	in, err := readJSON[UserPatch](a, w, r, UsersManage)
 	if err != nil {
 		return err
 	}
@@ -252,7 +255,8 @@ UPDATE users SET name = $2, status = $3, revision = revision + 1, updated_at = n
 }
 
 // lockManaged locks a user who is about to be changed by somebody and reports
-// whether that is the last admin. Only an admin changes an admin.
+// whether that is the last admin. Whoever changes another manages users at
+// that moment, and only an admin changes an admin.
 func (a *Auth) lockManaged(ctx context.Context, tx pgx.Tx, by, id uuid.UUID, r *http.Request) (acc account, last bool, err error) {
 	if last, err = lockAdmins(ctx, tx, id); err != nil {
 		return account{}, false, err
@@ -266,13 +270,18 @@ func (a *Auth) lockManaged(ctx context.Context, tx pgx.Tx, by, id uuid.UUID, r *
 	return acc, last, err
 }
 
-// mayManage refuses with 403 to touch an admin without being one.
+// mayManage refuses with 403 whoever does not manage users, and to touch an
+// admin without being one.
 func mayManage(ctx context.Context, tx pgx.Tx, by, id uuid.UUID) error {
 	roles, err := rolesOf(ctx, tx, id)
-	if err != nil || !slices.Contains(roles, RoleAdmin) {
+	if err != nil {
 		return err
 	}
-	return mayGrant(ctx, tx, by, []string{wildcard})
+	needs := UsersManage
+	if slices.Contains(roles, RoleAdmin) {
+		needs = wildcard
+	}
+	return mayGrant(ctx, tx, by, []string{needs})
 }
 
 // recordUpdate records what is new of a user, and does what follows from it:
@@ -323,8 +332,12 @@ func (a *Auth) deleteUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) 
 // What the audit log says of them stays.
 func (a *Auth) removeUser(r *http.Request, id uuid.UUID) error {
 	ctx := r.Context()
+	by := httpx.CallerOf(ctx).UserID
+	if by == id {
+		by = operator // everybody may leave
+	}
 	return a.change(ctx, func(tx pgx.Tx) (stale, error) {
-		_, last, err := a.lockManaged(ctx, tx, httpx.CallerOf(ctx).UserID, id, r)
+		_, last, err := a.lockManaged(ctx, tx, by, id, r)
 		if err != nil {
 			return nothing, err
 		}
