@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 )
 
@@ -48,6 +49,42 @@ func jpegHeader(r io.Reader) (orientation int, sequential bool) {
 			}
 		default:
 			return orientation, false
+		}
+	}
+}
+
+// recoloured reports whether a JPEG file has a segment behind the beginning of
+// its frame that may make the decoder take its colours for others than the
+// head says, which needs more memory. Nobody's camera does that.
+func recoloured(r io.Reader) bool {
+	const sof0, sof2, eoi, app0, app14, rst0, rst7 = 0xC0, 0xC2, 0xD9, 0xE0, 0xEE, 0xD0, 0xD7
+	b := bufio.NewReaderSize(r, 64<<10)
+	for framed := false; ; {
+		// What is no marker is skipped, as decoders do it.
+		if _, err := b.ReadSlice(0xFF); errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		} else if err != nil {
+			return false
+		}
+		marker, err := b.ReadByte()
+		for err == nil && marker == 0xFF {
+			marker, err = b.ReadByte()
+		}
+		switch {
+		case err != nil || marker == eoi:
+			return false
+		case marker == 0 || rst0 <= marker && marker <= rst7:
+			continue // data, or a marker alone
+		case framed && (marker == app0 || marker == app14):
+			return true
+		}
+		framed = framed || sof0 <= marker && marker <= sof2
+		var size [2]byte
+		if read(b, size[:]) != nil {
+			return false
+		}
+		if _, err := b.Discard(max(0, int(binary.BigEndian.Uint16(size[:]))-2)); err != nil {
+			return false
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -25,8 +26,11 @@ const (
 	maxEncoded = 128 << 20
 	// maxDecoded is how much memory in bytes decoding may take: 67 million
 	// pixels of an ordinary JPEG or a GIF, 13 million of a progressive JPEG,
-	// 33 million of a PNG.
+	// 50 million of a PNG.
 	maxDecoded = 192 << 20
+	// maxSide bounds width and height: what decoders hold beside the picture
+	// grows with its rows, however few they are.
+	maxSide = 1 << 16
 	// drawTime bounds the work. A progressive JPEG can ask for any amount of
 	// it: each of its scans touches every pixel and may take a few bytes.
 	drawTime = 20 * time.Second
@@ -55,19 +59,14 @@ func isPicture(file *os.File) bool {
 func drawSmall(file *os.File, length int64, size int) ([]byte, error) {
 	until := time.Now().Add(drawTime)
 	fromStart := func() io.Reader { return &timedReader{io.NewSectionReader(file, 0, length), until} }
-	config, format, err := image.DecodeConfig(fromStart())
+	config, orientation, memory, err := weigh(fromStart)
 	if err != nil {
 		return nil, err
 	}
-	orientation, sequential := 1, true
-	if format == "jpeg" {
-		orientation, sequential = jpegHeader(fromStart())
-	}
-	pixels, cost := int64(config.Width)*int64(config.Height), pixelCost(format, config.ColorModel, sequential)
-	if pixels > maxDecoded/cost || length > maxEncoded {
+	if memory > maxDecoded || length > maxEncoded {
 		return nil, errNoPreview.With(fmt.Sprintf("With %d × %d pixels in %d bytes the picture is too large for one.", config.Width, config.Height, length))
 	}
-	if pixels*cost > muchMemory {
+	if memory > muchMemory {
 		defer debug.FreeOSMemory()
 	}
 	m, _, err := image.Decode(fromStart())
@@ -86,21 +85,62 @@ func drawSmall(file *os.File, length int64, size int) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// pixelCost is how many bytes of memory a pixel takes at most while it is
-// decoded: more than in the end, because of what decoders hold beside. A GIF's
-// takes one, and time like the others'.
-func pixelCost(format string, model color.Model, sequential bool) int64 {
-	switch {
-	case format == "png" && (model == color.RGBA64Model || model == color.NRGBA64Model || model == color.Gray16Model):
-		return 12 // 8, and half of it again for a pass of an interlaced one
-	case format == "png":
-		return 6
-	case format == "gif" || sequential && (model == color.YCbCrModel || model == color.GrayModel):
+// weigh reads the head of a picture: its size, how it has to be turned, and how
+// many bytes of memory decoding takes at most. That is more than in the end,
+// because of what decoders hold beside.
+func weigh(fromStart func() io.Reader) (config image.Config, orientation int, memory int64, err error) {
+	config, format, err := image.DecodeConfig(fromStart())
+	if err != nil {
+		return config, 0, 0, err
+	}
+	if config.Width > maxSide || config.Height > maxSide {
+		return config, 0, math.MaxInt64, nil
+	}
+	w, h, orientation := int64(config.Width), int64(config.Height), 1
+	switch format {
+	case "png":
+		memory = w * h * pngPixel(config.ColorModel, fromStart())
+	case "gif":
+		memory = w * h * 3 // the frame is no larger, and is there twice while its rows are sorted
+	default:
+		var sequential bool
+		orientation, sequential = jpegHeader(fromStart())
+		// Blocks are whole at the edges, up to four of them at once.
+		w, h = w+31, h+31
+		memory = w * h * jpegPixel(config.ColorModel, sequential)
+		if w*h*jpegMost > maxDecoded && memory <= maxDecoded && recoloured(fromStart()) {
+			memory = w * h * jpegMost
+		}
+	}
+	return config, orientation, memory + 32*int64(config.Width), nil // rows of decoding and drawing
+}
+
+// pngPixel is the memory of a pixel: whether some colour is transparent shows
+// too late to count on. The passes of an interlaced one are kept once more.
+func pngPixel(model color.Model, r io.Reader) (bytes int64) {
+	bytes = 4
+	if model == color.RGBA64Model || model == color.NRGBA64Model || model == color.Gray16Model {
+		bytes = 8
+	}
+	const interlaced = 28 // in the file
+	if head := [interlaced + 1]byte{}; read(r, head[:]) != nil || head[interlaced] != 0 {
+		bytes *= 2
+	}
+	return bytes
+}
+
+// jpegMost is the memory of a pixel with coefficients for four components, and
+// a conversion.
+const jpegMost = 24
+
+func jpegPixel(model color.Model, sequential bool) int64 {
+	switch three := model == color.YCbCrModel || model == color.GrayModel; {
+	case three && sequential:
 		return 3
-	case model == color.YCbCrModel || model == color.GrayModel:
+	case three:
 		return 15 // coefficients of four bytes for each of three components
 	}
-	return 24 // coefficients for four, and a conversion
+	return jpegMost
 }
 
 // timedReader fails when its time is over.
