@@ -59,6 +59,7 @@ func jpegHeader(r io.Reader) (orientation int, sequential bool) {
 func recoloured(r io.Reader) bool {
 	const sof0, sof2, eoi, app0, app14, rst0, rst7 = 0xC0, 0xC2, 0xD9, 0xE0, 0xEE, 0xD0, 0xD7
 	b := bufio.NewReaderSize(r, 64<<10)
+	_, _ = b.Discard(2) // the start of the image, a marker without a length
 	for framed := false; ; {
 		// What is no marker is skipped, as decoders do it.
 		if _, err := b.ReadSlice(0xFF); errors.Is(err, bufio.ErrBufferFull) {
