@@ -62,6 +62,7 @@ function configure(dir, port, worker) {
       include /etc/nginx/mime.types; access_log off; ${temp}
       ssl_certificate cert.pem; ssl_certificate_key key.pem;
       sendfile on; tcp_nopush on; gzip on; keepalive_timeout 90s; client_max_body_size 2000m; proxy_cache off;
+      set_real_ip_from 10.0.0.0/8; set_real_ip_from 172.16.0.0/12; set_real_ip_from 192.168.0.0/16; real_ip_header X-Real-IP; real_ip_recursive on;
       proxy_connect_timeout 90s; proxy_send_timeout 90s; proxy_read_timeout 90s; proxy_http_version 1.1;
       ${frontend('portfolio')} ${frontend('storage')}
       server { listen 127.0.0.1:${port} ssl http2; server_name ${strangers.join(' ')}; default_type text/html; return 200 '<!doctype html><title>x</title>'; }

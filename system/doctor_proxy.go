@@ -39,7 +39,13 @@ const (
 	soonExpires = 14 * 24 * time.Hour
 
 	forwardLines = "proxy_set_header X-Forwarded-For $remote_addr;\nproxy_set_header X-Real-IP $remote_addr;"
+	// realIPLines end nginx' belief in what clients of the house network say
+	// of themselves, which Nginx Proxy Manager begins.
+	realIPLines = "real_ip_header X-Unused;"
 )
+
+// sayings are the headers in which clients could say who they are.
+var sayings = []string{"X-Real-Ip", "X-Forwarded-For", "Forwarded", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip"}
 
 func examinePublicURL(ctx context.Context, cfg *Config, f *findings) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{}}
@@ -170,13 +176,22 @@ func (o *outside) examineClient() {
 		o.f.fault("client_address", "The server's view of a request could not be read: "+err.Error(), "", "")
 		return
 	}
-	_, forged, err := o.probe("GET", nil, header("X-Forwarded-For", forgedAddr), header("X-Real-Ip", forgedAddr))
+	var believed []string
+	for _, name := range sayings {
+		said := forgedAddr
+		if name == "Forwarded" {
+			said = "for=" + forgedAddr
+		}
+		if _, forged, err := o.probe("GET", nil, header(name, said)); err == nil && forged.Client == forgedAddr {
+			believed = append(believed, name)
+		}
+	}
 	peer, _, _ := net.SplitHostPort(plain.Peer)
 	const shared = "Limits would count everyone as one client, and the audit log would show one address."
 	switch {
-	case err == nil && forged.Client == forgedAddr:
-		o.f.fault("client_address", "A client can choose the address that the server sees.", "Limits and the audit log can be deceived.",
-			forwardLines+"\nand name only the proxy's own address in HOMEBASE_TRUSTED_PROXIES")
+	case len(believed) > 0:
+		o.f.fault("client_address", "A client can choose the address that the server sees, by "+strings.Join(believed, ", ")+".", "Limits and the audit log can be deceived.",
+			realIPLines+"\n"+forwardLines+"\nand name only the proxy's own address in HOMEBASE_TRUSTED_PROXIES")
 	case (plain.ForwardedFor != "" || plain.RealIP != "") && !plain.ProxyTrusted:
 		o.f.fault("trusted_proxies", fmt.Sprintf("The proxy at %s says who its clients are, and is not believed.", peer), shared,
 			"HOMEBASE_TRUSTED_PROXIES="+peer)

@@ -129,6 +129,17 @@ func TestDoctor_NamesWhatIsWrongInFrontOfTheServer(t *testing.T) {
 		"trust":         {want: "trusted_proxies", nobody: true},
 		"silent proxy":  {want: "client_address", planted: request(func(r *http.Request) { r.Header.Del("X-Forwarded-For") })},
 		"forged client": {want: "client_address", planted: request(func(r *http.Request) { r.Header.Set("X-Forwarded-For", "198.51.100.77") })},
+		// As nginx does with set_real_ip_from, and Nginx Proxy Manager by itself.
+		"believed client": {want: "client_address", planted: func(proxy *httputil.ReverseProxy) http.Handler {
+			rewrite := proxy.Rewrite
+			proxy.Rewrite = func(p *httputil.ProxyRequest) {
+				rewrite(p)
+				if said := p.In.Header.Get("X-Real-Ip"); said != "" {
+					p.Out.Header.Set("X-Forwarded-For", said)
+				}
+			}
+			return proxy
+		}},
 		"authorization": {want: "authorization", planted: request(func(r *http.Request) { r.Header.Del("Authorization") })},
 		"cookies": {want: "cookies", planted: answer(func(h http.Header) {
 			h.Set("Set-Cookie", strings.Replace(h.Get("Set-Cookie"), "; Secure", "", 1))
@@ -195,6 +206,9 @@ func TestDoctor_NamesWhatIsWrongInFrontOfTheServer(t *testing.T) {
 			for _, f := range all {
 				if f.Level == system.Fault && (f.Why == "" || f.Mend == "") {
 					t.Errorf("%s says not why it matters, or how to mend it", f.Check)
+				}
+				if name == "believed client" && f.Check == "client_address" && (!strings.Contains(f.Mend, "real_ip_header X-Unused;") || !strings.Contains(f.What, "by X-Real-Ip.")) {
+					t.Errorf("what is found is %+v", f)
 				}
 			}
 		})
