@@ -14,12 +14,11 @@ import (
 
 var (
 	errNoCredentials = errors.New("no credentials")
-	errNotBearer     = errors.New("the Authorization header is not Bearer")
 	errNoSession     = errors.New("access token: no living session")
 )
 
-// Authenticate says who sent a request. Authorization and cookies are never
-// mixed: with the header present, cookies are not looked at. Errors:
+// Authenticate says who sent a request. Authorization: Bearer and cookies are
+// never mixed: with the header present, cookies are not looked at. Errors:
 // ErrUnauthenticated whatever is wrong with the credentials, its cause for
 // the log alone; 400 for two cookies of one name; the database's.
 func (a *Auth) Authenticate(r *http.Request) (*httpx.Caller, error) {
@@ -54,11 +53,7 @@ func (a *Auth) Authenticate(r *http.Request) (*httpx.Caller, error) {
 
 // accessTokenOf finds the access token or key and says whether a cookie carried it.
 func accessTokenOf(r *http.Request) (token string, cookie bool, err error) {
-	if header := r.Header.Get("Authorization"); header != "" {
-		scheme, token, _ := strings.Cut(header, " ")
-		if !strings.EqualFold(scheme, "Bearer") {
-			return "", false, httpx.ErrUnauthenticated.Because(errNotBearer)
-		}
+	if token, ok := httpx.Bearer(r); ok {
 		return token, false, nil
 	}
 	token, err = CookieValue(r, accessCookie)

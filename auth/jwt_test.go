@@ -140,7 +140,7 @@ func TestToken_OnlyOurOwnAreAccepted(t *testing.T) {
 		"no session":        signed(f.with("sid", "")),
 		"other subject":     signed(f.with("sub", g.Session.ID.String())),
 		"padding":           good + "=",
-		"white space":       " " + good,
+		"white space": "\t" + good,
 		"white space after": header + "." + payload + "." + signature + " x",
 		"trailing bits":     good[:len(good)-1] + string(last+1),
 		"one dot":           header + "." + payload,
@@ -181,14 +181,20 @@ func TestToken_HeaderIsReadAsRFC6750Says(t *testing.T) {
 	}
 	send("bearer "+g.AccessToken).Want(t, 200)
 	send("BEARER "+g.AccessToken).Want(t, 200)
+	send("Bearer  "+g.AccessToken).Want(t, 200)
 	send("Bearer "+g.AccessToken, "Bearer "+g.AccessToken).WantProblem(t, 400, "duplicate_authorization")
-	for _, value := range []string{"Bearer", "Bearer ", g.AccessToken, "Basic YWRhOng=", "Bearer  " + g.AccessToken, "Bearer\t" + g.AccessToken} {
+	for _, value := range []string{"Bearer", "Bearer ", g.AccessToken, "Basic YWRhOng=", "Bearer\t" + g.AccessToken} {
 		send(value).WantProblem(t, 401, "unauthenticated")
 	}
 	// With the header there, the cookie does not count; nor do other places.
 	both := httpxtest.WithHeader("Cookie", "__Host-at="+g.AccessToken)
 	c.Do("GET", "/auth/me", nil, both).Want(t, 200)
 	c.Do("GET", "/auth/me", nil, both, httpxtest.WithHeader("Authorization", "Bearer x")).WantProblem(t, 401, "unauthenticated")
+	// Another scheme is somebody else's, and shadows neither cookie nor token.
+	for _, foreign := range []string{"Basic YWRhOng=", "Negotiate YWJj", "Digest username=\"ada\"", g.AccessToken, "x"} {
+		c.Do("GET", "/auth/me", nil, both, httpxtest.WithHeader("Authorization", foreign)).Want(t, 200)
+		send(foreign, "Bearer "+g.AccessToken).Want(t, 200)
+	}
 	c.Do("GET", "/auth/me", nil, httpxtest.WithHeader("Cookie", "at="+g.AccessToken)).WantProblem(t, 401, "unauthenticated")
 	c.Do("GET", "/auth/me?access_token="+g.AccessToken, nil).WantProblem(t, 401, "unauthenticated")
 }

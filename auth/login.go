@@ -65,7 +65,7 @@ func (a *Auth) signInRoutes() []httpx.Route {
 			Problems: []*httpx.Problem{errSignedOut},
 			Handler:  a.refresh},
 		{Pattern: "POST /auth/logout", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite,
-			Body: credentialsBody, Request: RefreshRequest{}, Optional: true, Responses: []httpx.Response{{Status: 204, May: cookies}}, Query: []string{"scope"},
+			Body: credentialsBody, Request: RefreshRequest{}, Optional: true, Forgiving: true, Responses: []httpx.Response{{Status: 204, May: cookies}}, Query: []string{"scope"},
 			Summary: "Sign out this device, the others or all",
 			Handler: a.logout},
 	}

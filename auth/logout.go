@@ -2,7 +2,9 @@ package auth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -15,109 +17,108 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// logout serves POST /auth/logout. It ends what ?scope= names, "session" (the
-// default), "others" or "all", and answers 204 whatever the credentials are
-// worth, so that a browser with a broken sign-in can always get rid of it.
-// With "others" this device stays signed in, if it is.
+// logout serves POST /auth/logout. It ends what ?scope= names, "others" or
+// "all", anything else being this session, and answers 204 whatever the
+// request looks like, so that a browser with a broken sign-in can always get
+// rid of it. With "others" this device stays signed in, if it is.
 func (a *Auth) logout(w http.ResponseWriter, r *http.Request) error {
 	scope := r.URL.Query().Get("scope")
-	switch scope {
-	case "":
+	if scope != "others" && scope != "all" {
 		scope = "session"
-	case "session", "others", "all":
-	default:
-		return httpx.ErrInvalidParameter.With(`The scope is "session", "others" or "all".`)
 	}
-	in, err := optionalJSON[RefreshRequest](w, r)
-	if err != nil {
-		return err
-	}
-	ctx := r.Context()
-	stays := false
-	for _, id := range a.sessionsOf(r, in.RefreshToken) {
-		found, err := a.logOut(ctx, id, scope)
+	left := map[uuid.UUID]bool{} // twice would be recorded twice
+	for _, d := range a.departing(r) {
+		if left[d.session] {
+			continue
+		}
+		found, err := a.logOut(r.Context(), d, scope)
 		if err != nil {
 			return err
 		}
-		stays = stays || found && scope == "others"
+		if found {
+			left[d.session] = true
+		}
 	}
-	if !stays {
+	if scope != "others" || len(left) == 0 {
 		clearSignIn(w)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// cookiesMost is how many refresh cookies signing out looks at.
+// departing is a session to be left, by an access token that was good, or by
+// a refresh token that is still to be judged.
+type departing struct {
+	session uuid.UUID
+	refresh *refreshToken
+}
+
+// cookiesMost is how many refresh cookies signing out looks at: each is a
+// query that needs no sign-in.
 const cookiesMost = 4
 
-// sessionsOf are the living sessions whose genuine tokens came with the
-// request. Cookies count also where one name came twice: leaving must not
-// fail for what another page has set.
-func (a *Auth) sessionsOf(r *http.Request, refresh string) []uuid.UUID {
-	access, refreshes := []string{}, []string{refresh}
-	if r.Header.Get("Authorization") != "" {
-		token, _, _ := accessTokenOf(r) // "" for another scheme, and no token is ""
-		access = append(access, token)
-	} else if refresh == "" {
-		for _, c := range r.CookiesNamed(accessCookie) {
-			access = append(access, c.Value)
-		}
-		for _, c := range r.CookiesNamed(refreshCookie) {
-			refreshes = append(refreshes, c.Value)
-		}
-		// Each is a query that needs no sign-in.
-		refreshes = refreshes[:min(len(refreshes), 1+cookiesMost)]
+// departing are the sessions whose tokens came with the request, wherever they
+// stood: leaving by one must not leave another signed in. Cookies count also
+// where one name came twice, for leaving must not fail for what another page
+// has set.
+func (a *Auth) departing(r *http.Request) (list []departing) {
+	var in RefreshRequest
+	if text, err := io.ReadAll(r.Body); err == nil {
+		_ = json.Unmarshal(text, &in) // what cannot be read says nothing
 	}
-	var ids []uuid.UUID
+	access, refresh := []string{}, []string{in.RefreshToken}
+	if token, ok := httpx.Bearer(r); ok {
+		access = append(access, token)
+	}
+	for _, c := range r.CookiesNamed(accessCookie) {
+		access = append(access, c.Value)
+	}
+	for _, c := range r.CookiesNamed(refreshCookie) {
+		refresh = append(refresh, c.Value)
+	}
+	// The refresh tokens first: a copy of an old one is found out while its
+	// session lives.
+	for _, token := range refresh[:min(len(refresh), 1+cookiesMost)] {
+		if t, err := parseRefreshToken(token); err == nil {
+			list = append(list, departing{t.session, &t})
+		}
+	}
 	for _, token := range access {
 		if c, err := verifyAccess(token, a.signingKeys(), a.publicURL, time.Now()); err == nil {
 			if id, err := uuid.Parse(c.Session); err == nil {
-				ids = append(ids, id)
+				list = append(list, departing{session: id})
 			}
 		}
 	}
-	for _, token := range refreshes {
-		if id, err := a.genuineRefresh(r.Context(), token); err == nil {
-			ids = append(ids, id)
-		}
-	}
-	return ids
+	return list
 }
 
-// genuineRefresh is the session of a refresh token that was ours once,
-// whatever its counter.
-func (a *Auth) genuineRefresh(ctx context.Context, token string) (uuid.UUID, error) {
-	t, err := parseRefreshToken(token)
-	if err != nil {
-		return uuid.Nil, err
-	}
-	rtKey, err := db.One(ctx, a.db, db.Value[[]byte], `
--- name: auth.RefreshKey
-SELECT rt_key FROM sessions WHERE id = $1`, t.session)
-	if err != nil {
-		return uuid.Nil, err
-	}
-	if !t.signedBy(a.keys(refreshPurpose), rtKey) {
-		return uuid.Nil, errRefreshForm
-	}
-	return t.session, nil
-}
-
-// logOut ends the sessions that scope names, seen from the session id. found
-// is false when that one is not living any more.
-func (a *Auth) logOut(ctx context.Context, id uuid.UUID, scope string) (found bool, err error) {
+// logOut ends the sessions that scope names, seen from d. found is false when
+// that one is not living any more, and when d's refresh token was replaced
+// before: whoever holds such a copy ends the session that it was copied from,
+// as by refreshing with it, and no other.
+func (a *Auth) logOut(ctx context.Context, d departing, scope string) (found bool, err error) {
 	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
-		s, err := lockLiveSession(ctx, tx, id)
-		if found = err == nil; !found {
+		found = false
+		s, err := lockLiveSession(ctx, tx, d.session)
+		if err != nil {
 			return nothing, err
 		}
+		if d.refresh != nil {
+			switch a.judge(s, *d.refresh) {
+			case forged, ahead:
+				return nothing, nil
+			case reused:
+				return staleSession(s.ID), a.endReused(ctx, tx, s)
+			}
+		}
+		found = true
 		what, ended := staleUser(s.userID), int64(1)
 		switch scope {
 		case "session":
-			what, err = staleSession(id), endSession(ctx, tx, id, "logout")
+			what, err = staleSession(s.ID), endSession(ctx, tx, s.ID, "logout")
 		case "others":
-			ended, err = endSessionsOf(ctx, tx, s.userID, id, "logout")
+			ended, err = endSessionsOf(ctx, tx, s.userID, s.ID, "logout")
 		case "all":
 			ended, err = endSessionsOf(ctx, tx, s.userID, uuid.Nil, "logout")
 		}
@@ -125,7 +126,7 @@ func (a *Auth) logOut(ctx context.Context, id uuid.UUID, scope string) (found bo
 			return nothing, err
 		}
 		return what, a.audit.Record(ctx, tx, audit.Event{
-			Action: audit.Logout, Target: id, Actor: audit.Actor{User: s.userID, Session: id},
+			Action: audit.Logout, Target: s.ID, Actor: audit.Actor{User: s.userID, Session: s.ID},
 			Details: map[string]string{"scope": scope, "sessions": strconv.FormatInt(ended, 10)},
 		})
 	})
@@ -133,13 +134,4 @@ func (a *Auth) logOut(ctx context.Context, id uuid.UUID, scope string) (found bo
 		return false, nil
 	}
 	return found && err == nil, err
-}
-
-// optionalJSON is httpx.ReadJSON for a route whose body may be left out.
-func optionalJSON[T any](w http.ResponseWriter, r *http.Request) (T, error) {
-	if r.ContentLength == 0 {
-		var none T
-		return none, nil
-	}
-	return httpx.ReadJSON[T](w, r)
 }

@@ -87,11 +87,12 @@ func (a *Auth) refreshTokenOf(session uuid.UUID, rtKey []byte, counter int64) st
 // the current one: tabs that raced, whoever lost.
 const refreshGrace = 30 * time.Second
 
-// judgement is what a genuine refresh token of a living session means.
+// judgement is what a refresh token of a living session means.
 type judgement int
 
 const (
-	ahead   judgement = iota // a counter never issued: the secret or the row was restored from a backup
+	forged  judgement = iota // not one of ours: no reason to end the session, for anyone can guess an id
+	ahead                    // a counter never issued: the secret or the row was restored from a backup
 	current                  // the valid one: rotate
 	again                    // the one before, in time: give the current one again
 	reused                   // replayed: someone else has had it
@@ -116,6 +117,14 @@ func judge(s Session, token int64, seen int64) judgement {
 	}
 }
 
+// judge is the one judge of refresh tokens, whatever they are sent for.
+func (a *Auth) judge(s Session, t refreshToken) judgement {
+	if !t.signedBy(a.keys(refreshPurpose), s.rtKey) {
+		return forged
+	}
+	return judge(s, t.counter, max(s.seenCounter, a.cache.seen(s.ID)))
+}
+
 // RefreshRequest is the body of POST /auth/refresh and POST /auth/logout for
 // clients that hold their tokens themselves. Others send cookies and no body.
 type RefreshRequest struct {
@@ -129,7 +138,7 @@ var errSignedOut = unauthorized("session_ended", "The session has ended", "Sign 
 // refresh serves POST /auth/refresh. A refused cookie is not cleared: another
 // tab may just have signed in anew.
 func (a *Auth) refresh(w http.ResponseWriter, r *http.Request) error {
-	in, err := optionalJSON[RefreshRequest](w, r)
+	in, err := httpx.ReadJSON[RefreshRequest](w, r)
 	if err != nil {
 		return err
 	}
@@ -170,11 +179,9 @@ func (a *Auth) rotate(ctx context.Context, token string, c client) (Session, err
 		if err != nil {
 			return nothing, err
 		}
-		if !t.signedBy(a.keys(refreshPurpose), s.rtKey) {
-			// Not a reason to end the session: anyone can guess an id.
+		switch verdict = a.judge(s, t); verdict {
+		case forged:
 			return nothing, errSignedOut.Because(errors.New("refresh token: wrong MAC"))
-		}
-		switch verdict = judge(s, t.counter, max(s.seenCounter, a.cache.seen(s.ID))); verdict {
 		case ahead:
 			return nothing, errSignedOut.Because(errors.New("refresh token: counter never issued"))
 		case current:

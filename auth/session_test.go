@@ -90,7 +90,6 @@ func TestLogout_ScopesEndWhatTheySay(t *testing.T) {
 	me(t, e, b.AccessToken, 401)
 	me(t, e, d.AccessToken, 401)
 	me(t, e, bob.AccessToken, 200)
-	e.Client(t).Do("POST", "/auth/logout?scope=everyone", nil).WantProblem(t, 400, "invalid_parameter")
 }
 
 func TestLogout_AlwaysSucceedsAndClearsTheCookies(t *testing.T) {
@@ -109,6 +108,37 @@ func TestLogout_AlwaysSucceedsAndClearsTheCookies(t *testing.T) {
 		}
 	}
 	exchange(t, e, g.RefreshToken, 401)
+	// Whatever the request looks like, what it carries has ended after.
+	mediaType := func(m string) httpxtest.Option { return httpxtest.WithHeader("Content-Type", m) }
+	for name, ask := range map[string]struct {
+		query, body string
+		options     []httpxtest.Option
+	}{
+		"an empty object": {body: "{}", options: []httpxtest.Option{mediaType("application/json")}},
+		"null":            {body: "null", options: []httpxtest.Option{mediaType("application/json")}},
+		"a beacon":        {body: `{"a":1,"a":2}`, options: []httpxtest.Option{mediaType("text/plain;charset=UTF-8")}},
+		"a form":          {body: "next=%2F", options: []httpxtest.Option{mediaType("application/x-www-form-urlencoded")}},
+		"half of JSON":    {body: `{"refresh_token":"`, options: []httpxtest.Option{mediaType("application/json")}},
+		"no media type":   {body: "\x00\xff", options: []httpxtest.Option{mediaType("")}},
+		"too much":        {body: strings.Repeat("x", 1<<20)},
+		"parameters":      {query: "?next=/&next=%ff%00&scope=everything&%zz"},
+		"Basic":           {options: []httpxtest.Option{httpxtest.WithHeader("Authorization", "Basic YTpi")}},
+		"a foreign token": {options: []httpxtest.Option{httpxtest.WithHeader("Authorization", "Bearer a.b.c", "Bearer x")}},
+		"an empty token":  {body: `{"refresh_token":"gone"}`, options: []httpxtest.Option{mediaType("application/json")}},
+	} {
+		g := e.Grant(t, "ada@example.com")
+		kept := httpxtest.WithHeader("Cookie", "__Host-at="+g.AccessToken+"; __Host-rt="+g.RefreshToken)
+		a := e.Client(t).Do("POST", "/auth/logout"+ask.query, ask.body, append(ask.options, browser, kept)...).Want(t, 204)
+		if len(a.Header.Values("Set-Cookie")) != 2 {
+			t.Errorf("%s: the cookies stay", name)
+		}
+		me(t, e, g.AccessToken, 401)
+	}
+	// A program's token beside a browser's cookies: both have left.
+	mine, kept := e.Grant(t, "ada@example.com"), e.Grant(t, "ada@example.com")
+	e.Client(t).As(mine.AccessToken).Do("POST", "/auth/logout", nil, browser, httpxtest.WithHeader("Cookie", "__Host-rt="+kept.RefreshToken)).Want(t, 204)
+	me(t, e, mine.AccessToken, 401)
+	me(t, e, kept.AccessToken, 401)
 	g = e.Grant(t, "ada@example.com")
 	e.Client(t).Do("POST", "/auth/logout", object{"refresh_token": g.RefreshToken}).Want(t, 204)
 	me(t, e, g.AccessToken, 401)
@@ -283,4 +313,34 @@ func overtake(t *testing.T, e *authtest.Env, lock string, ask func(), act func(t
 		t.Fatal(err)
 	}
 	<-done
+}
+
+// A copy of a refresh token that was replaced is no key to the other sessions:
+// it ends the one that it was copied from, and the user is told.
+func TestLogout_AReplacedTokenCountsAsReuse(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	for _, scope := range []string{"session", "others", "all"} {
+		other, g := e.Grant(t, "ada@example.com"), e.Grant(t, "ada@example.com")
+		second := exchange(t, e, g.RefreshToken, 200)
+		third := exchange(t, e, second.RefreshToken, 200)
+		e.Client(t).Do("POST", "/auth/logout?scope="+scope, object{"refresh_token": g.RefreshToken}).Want(t, 204)
+		me(t, e, other.AccessToken, 200)
+		me(t, e, third.AccessToken, 401)
+	}
+	if got := strings.Join(query(t, e.DB, `SELECT action || ' ' || outcome FROM audit_events WHERE action IN ('auth.logout', 'auth.refresh_reuse')`), "\n"); got != strings.TrimSpace(strings.Repeat("auth.refresh_reuse denied\n", 3)) {
+		t.Errorf("recorded:\n%s", got)
+	}
+	if n := query(t, e.DB, `SELECT count(*)::text FROM notices WHERE kind = 'refresh_reuse'`)[0]; n != "3" {
+		t.Errorf("%s notices", n)
+	}
+	// The token before the current one, of an answer that was lost, is honest.
+	g := e.Grant(t, "ada@example.com")
+	next := exchange(t, e, g.RefreshToken, 200)
+	e.Client(t).Do("POST", "/auth/logout", object{"refresh_token": g.RefreshToken}).Want(t, 204)
+	me(t, e, next.AccessToken, 401)
+	if n := query(t, e.DB, `SELECT count(*)::text FROM notices WHERE kind = 'refresh_reuse'`)[0]; n != "3" {
+		t.Error("an answer that was lost counts as reuse")
+	}
 }

@@ -48,7 +48,7 @@ func (f *Files) Routes() []httpx.Route {
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: batchBody{}}}, Problems: found[1:],
 			Handler: f.visitor(f.postBatch)},
 		{Pattern: "POST /files/items/{id}/copy", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
-			Summary: "Copy a file or folder", Request: copyRequest{}, Responses: []httpx.Response{newItem},
+			Summary: "Copy a file or folder", Request: copyRequest{}, Optional: true, Responses: []httpx.Response{newItem},
 			Problems: append([]*httpx.Problem{errRoot, errNameConflict, errParentMissing, errNotFolder, errQuota, errNoSpace, errExpiry,
 				errContentMissing, errDamaged, errCopyTooLarge}, named...),
 			Handler: f.visitor(f.postCopy)},

@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"net/http"
-	"strings"
 	"time"
 
 	"homebase/audit"
@@ -20,10 +20,11 @@ import (
 var errSharePassword = httpx.NewProblem(401, "share_password_required", "This share asks for a password").
 	With("Give it to POST /api/v1/files/shared/{token}/unlock.")
 
-const (
-	shareCookie    = "__Host-sh"
-	unlockLifetime = time.Hour
-)
+const unlockLifetime = time.Hour
+
+// shareCookie names the cookie of a share's unlocking: each has its own, so
+// that unlocking one does not lock another again.
+func shareCookie(s *share) string { return "__Host-sh-" + hex.EncodeToString(s.ID[:]) }
 
 // unlockRequest is the body of POST /files/shared/{token}/unlock.
 type unlockRequest struct {
@@ -72,7 +73,7 @@ func (f *Files) postUnlock(w http.ResponseWriter, r *http.Request, g guest) erro
 	if in.Mode == "token" {
 		return httpx.WriteJSON(w, http.StatusOK, unlockBody{token, int(unlockLifetime.Seconds())})
 	}
-	if err := f.auth().KeepCookie(w, r, shareCookie, token, unlockLifetime); err != nil {
+	if err := f.auth().KeepCookie(w, r, shareCookie(s), token, unlockLifetime); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -103,31 +104,33 @@ func (f *Files) unlockToken(s *share, end time.Time) string {
 }
 
 // checkUnlocked is errSharePassword unless the share asks for no password or
-// the request has a token of its unlocking. With Authorization there the
-// cookie is not looked at.
+// the request has a token of its unlocking. A bearer that is none, of someone
+// who is signed in for example, does not shadow the cookie.
 func (f *Files) checkUnlocked(r *http.Request, s *share) error {
 	if s.Password == nil {
 		return nil
 	}
-	token, err := auth.CookieValue(r, shareCookie)
-	if header := r.Header.Get("Authorization"); header != "" {
-		scheme, bearer, _ := strings.Cut(header, " ")
-		if token, err = bearer, nil; !strings.EqualFold(scheme, "Bearer") {
-			return errSharePassword
-		}
+	if bearer, ok := httpx.Bearer(r); ok && f.unlocks(bearer, s) {
+		return nil
 	}
-	if err != nil {
-		return err
+	cookie, err := auth.CookieValue(r, shareCookie(s))
+	if err == nil && !f.unlocks(cookie, s) {
+		err = errSharePassword
 	}
+	return err
+}
+
+// unlocks reports whether a token is one of the share's unlocking.
+func (f *Files) unlocks(token string, s *share) bool {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) != unlockBytes+sha256.Size || b[0] != unlockVersion || uuid.UUID(b[1:17]) != s.ID ||
 		time.Now().Unix() >= int64(binary.BigEndian.Uint64(b[17:])) {
-		return errSharePassword
+		return false
 	}
 	for _, key := range f.keys("share unlock") {
 		if hmac.Equal(b[unlockBytes:], unlockMAC(key, b[:unlockBytes], s)) {
-			return nil
+			return true
 		}
 	}
-	return errSharePassword
+	return false
 }

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -148,14 +149,27 @@ func (b *body) stop() {
 // one byte of it is read, and bounds one of unknown length.
 func limitBody(x *exchange, r *http.Request) error {
 	limit := x.route.Body
-	if limit == Stream {
-		x.body.limit = -1
-		return nil
-	}
-	if r.ContentLength > limit || limit == 0 && r.ContentLength != 0 {
+	switch {
+	case limit == Stream:
+		limit = -1
+	case x.route.Forgiving:
+	case limit == 0 && r.ContentLength != 0:
+		return saysNothing(x, r)
+	case r.ContentLength > limit:
 		return bodyTooLarge(limit)
 	}
 	x.body.limit = limit
+	return nil
+}
+
+// saysNothing refuses a body where none is taken, except one that says
+// nothing: many clients send {} or null with every POST or DELETE.
+func saysNothing(x *exchange, r *http.Request) error {
+	x.body.limit = 16
+	text, err := io.ReadAll(r.Body)
+	if text = bytes.TrimSpace(text); err != nil || len(text) > 0 && string(text) != "{}" && string(text) != "null" {
+		return bodyTooLarge(0)
+	}
 	return nil
 }
 

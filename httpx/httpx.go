@@ -33,6 +33,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -228,8 +229,9 @@ func (s *Server) findCaller(x *exchange, r *http.Request) error {
 	if !x.route.readsCredentials() {
 		return nil
 	}
-	// With two headers a proxy and this server could each believe another.
-	if len(r.Header.Values("Authorization")) > 1 {
+	// With two of them a proxy and this server could each believe another.
+	bearers := bearersOf(r)
+	if len(bearers) > 1 && !x.route.Forgiving {
 		return errAuthorizationTwice
 	}
 	stranger := x.route.Access.level == recognised && (!bringsCredentials(r) || s.cors.public[r.Header.Get("Origin")])
@@ -237,7 +239,7 @@ func (s *Server) findCaller(x *exchange, r *http.Request) error {
 		return nil
 	}
 	caller, err := s.authenticate(r)
-	if x.route.Access.level == recognised && r.Header.Get("Authorization") == "" && errors.Is(err, ErrUnauthenticated) {
+	if x.route.Access.level == recognised && len(bearers) == 0 && errors.Is(err, ErrUnauthenticated) {
 		return nil
 	}
 	if err != nil {
@@ -252,13 +254,32 @@ func (s *Server) findCaller(x *exchange, r *http.Request) error {
 
 // bringsCredentials reports whether there is anything to authenticate by.
 func bringsCredentials(r *http.Request) bool {
-	return r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != ""
+	return len(bearersOf(r)) > 0 || r.Header.Get("Cookie") != ""
+}
+
+// Bearer is the token of Authorization: Bearer, "" when there is no token. Any
+// other scheme is somebody else's, a proxy's for example: it is not looked at.
+func Bearer(r *http.Request) (token string, ok bool) {
+	if tokens := bearersOf(r); len(tokens) > 0 {
+		return tokens[0], true
+	}
+	return "", false
+}
+
+// bearersOf are the tokens of all Authorization headers of our scheme.
+func bearersOf(r *http.Request) (tokens []string) {
+	for _, value := range r.Header.Values("Authorization") {
+		if scheme, token, _ := strings.Cut(value, " "); strings.EqualFold(scheme, "Bearer") {
+			tokens = append(tokens, strings.TrimLeft(token, " "))
+		}
+	}
+	return tokens
 }
 
 // checkQuery refuses what the route does not declare, and text that
 // PostgreSQL could not hold.
 func checkQuery(x *exchange, r *http.Request) error {
-	if r.URL.RawQuery == "" {
+	if r.URL.RawQuery == "" || x.route.Forgiving {
 		return nil
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)

@@ -172,6 +172,21 @@ func code(t *testing.T, response *http.Response) string {
 	return problem.Code
 }
 
+func TestBody_ThatSaysNothingIsTakenWhereNoneIs(t *testing.T) {
+	t.Parallel()
+	c := httpxtest.Start(t, config(), []httpx.Route{route("POST /thing", httpx.Public()), route("DELETE /thing", httpx.Public())}).Client(t)
+	for _, method := range []string{"POST", "DELETE"} {
+		for _, body := range []string{"", "{}", " {}\n", "null", "\r\n"} {
+			c.Do(method, "/thing", body).Want(t, 204)
+			c.Do(method, "/thing", io.MultiReader(strings.NewReader(body))).Want(t, 204) // of unknown length
+		}
+		for _, body := range []string{"{", "x", "[]", `""`, `{"a":1}`, "{}{}", strings.Repeat(" ", 17)} {
+			c.Do(method, "/thing", body).WantProblem(t, 413, "body_too_large")
+			c.Do(method, "/thing", io.MultiReader(strings.NewReader(body))).WantProblem(t, 413, "body_too_large")
+		}
+	}
+}
+
 // TestWay_LayersComeInTheirOrder sends one request that every layer would
 // refuse, and takes away one fault after another.
 func TestWay_LayersComeInTheirOrder(t *testing.T) {

@@ -34,12 +34,11 @@ func ImpliedProblems(rt *Route) []*Problem {
 	if rt == nil {
 		return append(implied, ErrNotFound, errMethodNotAllowed)
 	}
-	implied = append(implied, errUnknownParameter, ErrInvalidParameter, ErrBusy, errDatabase, errOutcomeUnknown, errDiskFull)
-	if rt.Body != Stream {
-		implied = append(implied, ErrBodyTooLarge)
+	implied = append(implied, ErrBusy, errDatabase, errOutcomeUnknown, errDiskFull)
+	if !rt.Forgiving {
+		implied = append(implied, rt.formProblems()...)
 	}
 	if rt.readsCredentials() {
-		implied = append(implied, errAuthorizationTwice, ErrCookieTwice)
 		if method, _ := rt.split(); method != http.MethodGet && method != http.MethodHead {
 			implied = append(implied, errOriginRequired, errOriginRefused)
 		}
@@ -55,6 +54,18 @@ func ImpliedProblems(rt *Route) []*Problem {
 	}
 	if rt.Rate != RateNone || rt.readsCredentials() {
 		implied = append(implied, ErrRateLimited)
+	}
+	return implied
+}
+
+// formProblems are those of the query, the body and the headers as such.
+func (rt *Route) formProblems() []*Problem {
+	implied := []*Problem{errUnknownParameter, ErrInvalidParameter}
+	if rt.Body != Stream {
+		implied = append(implied, ErrBodyTooLarge)
+	}
+	if rt.readsCredentials() {
+		implied = append(implied, errAuthorizationTwice, ErrCookieTwice)
 	}
 	if rt.Body != 0 {
 		implied = append(implied, errSlowBody, errBodyBroken)

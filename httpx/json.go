@@ -20,7 +20,7 @@ var (
 )
 
 // ReadJSON reads the request body as a T, which must be the type that the
-// route declares as its Request. It is stricter than encoding/json: names are
+// route declares as its Request; without a body that is optional it is zero. It is stricter than encoding/json: names are
 // matched exactly, and unknown and duplicate names, null where the type has
 // no room for it, text that PostgreSQL cannot hold, and anything after the
 // value are refused. Every error is a Problem but for a T that the route does
@@ -31,6 +31,9 @@ func ReadJSON[T any](_ http.ResponseWriter, r *http.Request) (T, error) {
 	x := exchangeOf(r.Context())
 	if x == nil || reflect.TypeOf(x.route.Request) != t {
 		return v, fmt.Errorf("ReadJSON of %v, which route %q does not declare as its Request", t, r.Pattern)
+	}
+	if x.route.Optional && r.ContentLength == 0 {
+		return v, nil
 	}
 	if err := checkContentType(r, x.route.Beacon); err != nil {
 		return v, err

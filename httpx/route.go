@@ -47,6 +47,10 @@ type Route struct {
 	// navigator.sendBeacon sends it to another origin without asking first.
 	// It is for routes to which cookies mean nothing.
 	Beacon bool
+	// Forgiving takes any query and any body, whatever its media type: what
+	// cannot be read of them counts as left out. The handler reads the body
+	// itself. It is for signing out, which must not fail for its form.
+	Forgiving bool
 	// Responses are the successful answers.
 	Responses []Response
 	// Problems are the problems this route may answer beside those that its

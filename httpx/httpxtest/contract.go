@@ -116,7 +116,7 @@ var refusalHeaders = map[int]string{401: "WWW-Authenticate", 405: "Allow", 416: 
 // member that the document calls required and the server does not would make
 // every typed client send it.
 func (a *Answer) requestFaults(r *http.Request, route *httpx.Route) []string {
-	if route.Request == nil || a.Status >= 300 || r.Body != nil && r.GetBody == nil {
+	if route.Request == nil || route.Forgiving || a.Status >= 300 || r.Body != nil && r.GetBody == nil {
 		return nil // it was refused, or its body is a stream that is gone
 	}
 	if r.Body == nil {

@@ -91,5 +91,5 @@ func Unseen(routes []httpx.Route, lines string) (missing []string) {
 // anywhere reports whether a problem comes from before all routes, or from
 // what is below them: the limiter, the disk, the database, the drain.
 func anywhere(p *httpx.Problem) bool {
-	return p.Status >= 500 || slices.Contains([]int{http.StatusRequestTimeout, http.StatusTooManyRequests}, p.Status) || p.Code == "untrusted_peer"
+	return p.Status >= 500 || slices.Contains([]int{http.StatusRequestTimeout, http.StatusTooManyRequests}, p.Status) || p.Code == "untrusted_peer" || p.Code == "invalid_path"
 }
