@@ -140,7 +140,7 @@ func TestToken_OnlyOurOwnAreAccepted(t *testing.T) {
 		"no session":        signed(f.with("sid", "")),
 		"other subject":     signed(f.with("sub", g.Session.ID.String())),
 		"padding":           good + "=",
-		"white space": "\t" + good,
+		"white space":       "\t" + good,
 		"white space after": header + "." + payload + "." + signature + " x",
 		"trailing bits":     good[:len(good)-1] + string(last+1),
 		"one dot":           header + "." + payload,
