@@ -349,6 +349,38 @@ CREATE INDEX items_owner_id_idx ON items (owner_id);
 -- The trash of an owner, newest first, and what its retention has ended.
 CREATE INDEX items_trashed_at_idx ON items (owner_id, trashed_at, id) WHERE trashed_at IS NOT NULL;
 
+-- The walks up the tree. Each is one SELECT without side effects, so that
+-- PostgreSQL plans it as a part of the statement that asks.
+
+-- An item and the folders above it, the item first; the root's name is ''.
+CREATE FUNCTION item_up(start uuid)
+    RETURNS TABLE (id uuid, parent_id uuid, owner_id uuid, name text, trashed_at timestamptz, height integer)
+    LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    WITH RECURSIVE up AS (
+        SELECT i.id, i.parent_id, i.owner_id, i.name, i.trashed_at, 0 AS height FROM items i WHERE i.id = start
+        UNION ALL
+        SELECT p.id, p.parent_id, p.owner_id, p.name, p.trashed_at, u.height + 1 FROM up u JOIN items p ON p.id = u.parent_id
+    )
+    SELECT u.id, u.parent_id, u.owner_id, u.name, u.trashed_at, u.height FROM up u
+$$;
+
+-- The entries of the path below the data directory at which an item lies, the
+-- last first: it ends in the trash or in the owner's folder.
+CREATE FUNCTION item_place(start uuid)
+    RETURNS TABLE (entry text, height integer)
+    LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    WITH RECURSIVE up AS (
+        SELECT i.id, i.parent_id, i.owner_id, i.name, i.trashed_at, 0 AS height FROM items i WHERE i.id = start
+        UNION ALL
+        SELECT p.id, p.parent_id, p.owner_id, p.name, p.trashed_at, u.height + 1
+          FROM up u JOIN items p ON p.id = u.parent_id WHERE u.trashed_at IS NULL
+    )
+    SELECT CASE WHEN u.trashed_at IS NOT NULL THEN 'trash/' || u.owner_id || '/' || u.id
+                WHEN u.parent_id IS NULL THEN 'users/' || u.owner_id
+                ELSE u.name END, u.height
+      FROM up u
+$$;
+
 -- Space reserved for bytes that are being received. The change that takes the
 -- bytes in ends the reservation in its own transaction, so an expired upload
 -- and a finished one can never both win. A plain upload belongs to a worker

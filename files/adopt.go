@@ -13,6 +13,7 @@ import (
 	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -73,15 +74,15 @@ func (f *Files) adoptSome(ctx context.Context, owner uuid.UUID, batch []*differe
 		return nil, nil
 	}
 	if err := f.disk.CheckInPlace(f.id); err != nil {
-		return nil, errUnavailable.Because(err)
+		return nil, journal.ErrUnavailable.Because(err)
 	}
 	verdicts := make([]verdict, len(batch))
 	// Beside what is pending elsewhere, unless something was moved: that
 	// concerns two places, and the records of neither.
-	c := change{owner: owner, op: newID(), local: !slices.ContainsFunc(batch, func(d *difference) bool { return d.kind == diffMoved })}
-	c.decide = func(ctx context.Context, t *txn) (err error) {
+	c := journal.Change{Owner: owner, Whole: slices.ContainsFunc(batch, func(d *difference) bool { return d.kind == diffMoved })}
+	c.Decide = func(ctx context.Context, t *journal.Tx) (err error) {
 		for i, d := range batch {
-			if t.inTheWay(d.item.ID, d.place) {
+			if t.InTheWay(d.item.ID, d.place) {
 				verdicts[i] = stale
 			} else if verdicts[i], err = f.adoptOne(ctx, t, owner, d); err != nil {
 				return fmt.Errorf("adopt what is %s: %w", d.kind, err)
@@ -90,7 +91,7 @@ func (f *Files) adoptSome(ctx context.Context, owner uuid.UUID, batch []*differe
 		return nil
 	}
 	for try := 1; ; try++ {
-		err := f.carryOut(ctx, c, func(context.Context) {})
+		err := f.journal.Commit(ctx, c)
 		if err == nil {
 			break
 		}
@@ -112,7 +113,7 @@ func (f *Files) adoptSome(ctx context.Context, owner uuid.UUID, batch []*differe
 // adoptOne looks again at one difference and writes the rows. Nothing around
 // it is between commit and rename, so the disk is as the rows say but for what
 // was done past the API.
-func (f *Files) adoptOne(ctx context.Context, t *txn, owner uuid.UUID, d *difference) (verdict, error) {
+func (f *Files) adoptOne(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *difference) (verdict, error) {
 	if d.kind == diffNew {
 		return f.adoptNew(ctx, t, owner, d)
 	}
@@ -133,12 +134,12 @@ func (f *Files) adoptOne(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 		if place != d.place || there && (info.IsDir() || info.Mode().IsRegular()) && info.IsDir() != row.isFile() {
 			return stale, nil
 		}
-		return adopted, t.setMissing(ctx, owner, row.ID, true)
+		return adopted, setMissing(ctx, t, owner, row.ID, true)
 	case diffReturned:
 		if place != d.place || !there || !unchangedSince(d.info, info) {
 			return stale, nil
 		}
-		return adopted, t.setMissing(ctx, owner, row.ID, false)
+		return adopted, setMissing(ctx, t, owner, row.ID, false)
 	case diffUnmarked:
 		if place != d.place || !there || !unchangedSince(d.info, info) {
 			return stale, nil
@@ -153,18 +154,18 @@ func (f *Files) adoptOne(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 	return f.adoptMove(ctx, t, owner, row, place, d, info)
 }
 
-func (t *txn) setMissing(ctx context.Context, owner, id uuid.UUID, missing bool) error {
+func setMissing(ctx context.Context, t *journal.Tx, owner, id uuid.UUID, missing bool) error {
 	const sql = `-- name: files.SetMissing
 		UPDATE items SET missing_at = CASE WHEN $2 THEN now() END WHERE id = $1`
 	if _, err := db.Exec(ctx, t, sql, id, missing); err != nil {
 		return err
 	}
-	return t.noteStored(ctx, feedChanged, owner, id)
+	return tellStored(ctx, t, feedChanged, owner, id)
 }
 
 // grow counts adopted bytes. They are on the disk already, so no quota
 // refuses them: an owner beyond it cannot upload until there is room again.
-func (t *txn) grow(ctx context.Context, owner uuid.UUID, bytes int64) error {
+func grow(ctx context.Context, t *journal.Tx, owner uuid.UUID, bytes int64) error {
 	const sql = `-- name: files.CountAdopted
 		UPDATE trees SET used = used + $2 WHERE owner_id = $1`
 	if bytes == 0 {
@@ -175,7 +176,7 @@ func (t *txn) grow(ctx context.Context, owner uuid.UUID, bytes int64) error {
 }
 
 // adoptBytes gives a row the bytes that somebody wrote past the API.
-func (f *Files) adoptBytes(ctx context.Context, t *txn, owner uuid.UUID, row item, d *difference) error {
+func (f *Files) adoptBytes(ctx context.Context, t *journal.Tx, owner uuid.UUID, row item, d *difference) error {
 	const sql = `-- name: files.AdoptBytes
 		UPDATE items i
 		   SET size = $2, sha256 = $3, mtime = $4, ino = $5, revision = i.revision + 1, updated_at = now(),
@@ -187,19 +188,19 @@ func (f *Files) adoptBytes(ctx context.Context, t *txn, owner uuid.UUID, row ite
 	if _, err := db.Exec(ctx, t, sql, row.ID, d.info.Size(), d.sum, d.info.ModTime().UnixNano(), disk.Inode(d.info)); err != nil {
 		return err
 	}
-	if err := t.grow(ctx, owner, d.info.Size()-row.Size); err != nil {
+	if err := grow(ctx, t, owner, d.info.Size()-row.Size); err != nil {
 		return err
 	}
-	if err := t.noteStored(ctx, feedChanged, owner, row.ID); err != nil {
+	if err := tellStored(ctx, t, feedChanged, owner, row.ID); err != nil {
 		return err
 	}
-	t.audit(audit.Event{Action: audit.FileChangedOutside, Target: row.ID})
+	t.Audit(ctx, audit.Event{Action: audit.FileChangedOutside, Target: row.ID})
 	return nil
 }
 
 // roomFor reports whether something can be taken in at a place: the folder
 // there is the one that is meant, and the name is free but for the item.
-func roomFor(ctx context.Context, t *txn, owner uuid.UUID, d *difference) (bool, error) {
+func roomFor(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *difference) (bool, error) {
 	const sql = `-- name: files.NameHeld
 		SELECT EXISTS (SELECT FROM items i
 		                WHERE i.parent_id = $1 AND normalize(i.name, NFC) = normalize($2, NFC)
@@ -217,7 +218,7 @@ func roomFor(ctx context.Context, t *txn, owner uuid.UUID, d *difference) (bool,
 
 // adoptMove takes over that something lies elsewhere, and its bytes if they
 // were changed too.
-func (f *Files) adoptMove(ctx context.Context, t *txn, owner uuid.UUID, row item, from string, d *difference, info fs.FileInfo) (verdict, error) {
+func (f *Files) adoptMove(ctx context.Context, t *journal.Tx, owner uuid.UUID, row item, from string, d *difference, info fs.FileInfo) (verdict, error) {
 	if from != d.from || info == nil || !unchangedSince(d.info, info) {
 		return stale, nil
 	}
@@ -235,10 +236,10 @@ func (f *Files) adoptMove(ctx context.Context, t *txn, owner uuid.UUID, row item
 	}
 	now, err := relocate(ctx, t, row.ID, d.parent, path.Base(d.place))
 	if err == nil {
-		err = t.noteStored(ctx, feedMoved, owner, row.ID)
+		err = tellStored(ctx, t, feedMoved, owner, row.ID)
 	}
 	if err == nil && row.Missing {
-		err = t.setMissing(ctx, owner, row.ID, false)
+		err = setMissing(ctx, t, owner, row.ID, false)
 	}
 	if err != nil {
 		return stale, err
@@ -248,14 +249,14 @@ func (f *Files) adoptMove(ctx context.Context, t *txn, owner uuid.UUID, row item
 			return stale, err
 		}
 	}
-	t.audit(audit.Event{Action: audit.FileMoved, Target: row.ID})
+	t.Audit(ctx, audit.Event{Action: audit.FileMoved, Target: row.ID})
 	return adopted, nil
 }
 
 // adoptNew inserts the row of what was copied onto the disk. One with an id
 // from a former life keeps it, with the time that the id tells, and begins
 // with a revision that it never had before.
-func (f *Files) adoptNew(ctx context.Context, t *txn, owner uuid.UUID, d *difference) (verdict, error) {
+func (f *Files) adoptNew(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *difference) (verdict, error) {
 	const sql = `-- name: files.AdoptItem
 		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino,
 		                   revision, created_at, updated_at, trashed_at)
@@ -275,7 +276,7 @@ func (f *Files) adoptNew(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 	if d.trash != nil {
 		name, parent = d.trash.name, d.trash.parent
 		if parent == (uuid.UUID{}) {
-			parent = t.tree.root
+			parent = t.Tree.Root
 		}
 		if folder, _, err := placeOf(ctx, t, owner, parent); errors.Is(err, db.ErrNotFound) || folder.isFile() {
 			return later, nil
@@ -313,7 +314,7 @@ func (f *Files) adoptNew(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 		return stale, err
 	}
 	if d.isFile() {
-		if err := t.grow(ctx, owner, info.Size()); err != nil {
+		if err := grow(ctx, t, owner, info.Size()); err != nil {
 			return stale, err
 		}
 	}
@@ -321,9 +322,9 @@ func (f *Files) adoptNew(ctx context.Context, t *txn, owner uuid.UUID, d *differ
 	if d.trash != nil {
 		what = feedTrashed
 	}
-	if err := t.noteStored(ctx, what, owner, d.item.ID); err != nil {
+	if err := tellStored(ctx, t, what, owner, d.item.ID); err != nil {
 		return stale, err
 	}
-	t.audit(audit.Event{Action: action, Target: d.item.ID})
+	t.Audit(ctx, audit.Event{Action: action, Target: d.item.ID})
 	return adopted, nil
 }

@@ -297,7 +297,7 @@ func (t zipNames) claim(name string) string {
 	for n := 1; ; n++ {
 		candidate := safe
 		if n > 1 {
-			candidate = markName(safe, fmt.Sprintf(" (%d)", n))
+			candidate = disk.MarkName(safe, fmt.Sprintf(" (%d)", n))
 		}
 		h := fnv.New64a()
 		io.WriteString(h, strings.ToLower(candidate))

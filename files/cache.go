@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 )
 
@@ -52,7 +53,7 @@ func (f *Files) cached(name string) (p httpx.Rendition, ok bool) {
 // their name: a power cut leaves the whole file or none. Without success the
 // next request makes the picture again.
 func (f *Files) keep(ctx context.Context, name string, data []byte) {
-	draft := path.Join(disk.Cache, newID().String())
+	draft := path.Join(disk.Cache, journal.NewID().String())
 	err := f.checkFree(int64(len(data)))
 	if err == nil {
 		err = f.writeCached(draft, data)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -76,7 +77,7 @@ func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) er
 			if !*asJSON {
 				report.told = func(what, where string) { fmt.Fprintf(sh.Stdout, "%s: %s: %q\n", o.email, what, where) }
 			}
-			err := f.scan(ctx, o.id, placed{item: item{ID: o.root}}, *accept, report)
+			err := f.scan(ctx, o.id, placed{item: item{journal.Item{ID: o.root}}}, *accept, report)
 			if errors.Is(err, errMassAbsence) {
 				err = errors.New("more than 5 % or 100 of the known files are missing, so nothing was changed; is a disk not mounted? If they are gone for good, add --accept-missing")
 			}

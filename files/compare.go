@@ -11,6 +11,7 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -82,7 +83,7 @@ func placeOf(ctx context.Context, q db.Querier, owner, id uuid.UUID) (item, stri
 		place string
 	}
 	v, err := db.One(ctx, q, func(row pgx.Row) (v found, err error) {
-		err = row.Scan(append(v.fields(), &v.place)...)
+		err = row.Scan(append(v.Fields(), &v.place)...)
 		return v, err
 	}, sql, owner.String(), id)
 	return v.item, v.place, err
@@ -238,7 +239,7 @@ func (c *comparison) unknown(ctx context.Context, parent uuid.UUID, place string
 		}
 		return nil
 	}
-	d := &difference{kind: diffNew, item: item{ID: newID(), Kind: fileKind}, parent: parent, place: place, info: info}
+	d := &difference{kind: diffNew, item: item{journal.Item{ID: journal.NewID(), Kind: fileKind}}, parent: parent, place: place, info: info}
 	if info.IsDir() {
 		d.item.Kind = folderKind
 	}
@@ -326,7 +327,7 @@ func (c *comparison) absent(ctx context.Context, row item, place string) error {
 		SELECT ` + itemColumns + `, b.place FROM below b JOIN items i ON i.id = b.id`
 	found, err := db.All(ctx, c.f.db, func(r pgx.Row) (*difference, error) {
 		d := &difference{kind: diffMissing, below: row.ID}
-		err := r.Scan(append(d.item.fields(), &d.place)...)
+		err := r.Scan(append(d.item.Fields(), &d.place)...)
 		return d, err
 	}, sql, row.ID, place)
 	for _, d := range found {

@@ -7,6 +7,7 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
 )
@@ -69,7 +70,7 @@ func (c *comparison) unknownTrash(ctx context.Context, place string, info fs.Fil
 	if err != nil {
 		return ignoreNotExist(err)
 	}
-	d := &difference{kind: diffNew, item: item{ID: id, Kind: fileKind}, place: place, info: info, former: true, trash: t}
+	d := &difference{kind: diffNew, item: item{journal.Item{ID: id, Kind: fileKind}}, place: place, info: info, former: true, trash: t}
 	c.claimed[id] = true
 	if info.IsDir() {
 		d.item.Kind = folderKind

@@ -12,6 +12,7 @@ import (
 	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -76,7 +77,7 @@ func (f *Files) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest) 
 		return placed{}, err
 	}
 	if from.isFile() {
-		return f.copyFile(ctx, owner, from.ID, find)
+		return f.copyFile(ctx, owner, from.ID, at, find)
 	}
 	return f.copyFolder(ctx, owner, from, at, find)
 }
@@ -96,20 +97,20 @@ func copySpot(owner uuid.UUID, from placed, req copyRequest) finder {
 		if err != nil {
 			return spot{}, err
 		}
-		s := spot{parent: parent, name: req.Name, path: folder.path + "/" + req.Name}
+		s := spot{parent: parent, name: req.Name, path: folder.path + "/" + req.Name, free: true}
 		return s, checkExtent(strings.Count(s.path, "/"), len(s.path))
 	}
 }
 
 // copyFile copies a file by the way of an upload, from disk to disk.
-func (f *Files) copyFile(ctx context.Context, owner, id uuid.UUID, find finder) (placed, error) {
+func (f *Files) copyFile(ctx context.Context, owner, id uuid.UUID, at spot, find finder) (placed, error) {
 	c, err := f.openContent(ctx, owner, id)
 	if err != nil {
 		return placed{}, err
 	}
 	defer c.file.Close()
-	s := &staged{owner: owner, op: newID(), item: newID()}
-	s.path = f.stagingPath(owner, s.op)
+	s := &staged{owner: owner, op: journal.NewID(), item: journal.NewID()}
+	s.path = f.journal.StagingPath(owner, s.op)
 	if s.reserved, err = f.reserveCopy(ctx, owner, s.op, c.info.Size()); err != nil {
 		return placed{}, err
 	}
@@ -119,7 +120,7 @@ func (f *Files) copyFile(ctx context.Context, owner, id uuid.UUID, find finder) 
 	}
 	defer s.file.Close()
 	disk.Failpoint("copied")
-	it, _, err := f.commitPut(ctx, s, find, http.Header{"Content-Type": {*c.item.MediaType}})
+	it, _, err := f.place(ctx, s, at, find, http.Header{"Content-Type": {*c.item.MediaType}})
 	return it, err
 }
 
@@ -127,7 +128,7 @@ func (f *Files) reserveCopy(ctx context.Context, owner, op uuid.UUID, size int64
 	if err := f.checkFree(size); err != nil || size <= unreserved {
 		return 0, err
 	}
-	return size, f.reserve(ctx, owner, op, size)
+	return size, f.journal.Reserve(ctx, owner, op, size)
 }
 
 // copyContent makes the staging file at s.path a copy of what is open: by
@@ -197,7 +198,7 @@ func nodesBelow(ctx context.Context, q db.Querier, owner, folder uuid.UUID) ([]*
 		 ORDER BY length(d.path) - length(replace(d.path, '/', ''))`
 	list, err := db.All(ctx, q, func(row pgx.Row) (*node, error) {
 		n := &node{}
-		return n, row.Scan(append(n.fields(), &n.path)...)
+		return n, row.Scan(append(n.Fields(), &n.path)...)
 	}, sql, owner, folder, mostCopied+1)
 	if err == nil && len(list) > mostCopied {
 		err = errCopyTooLarge
@@ -218,23 +219,23 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 			return it, err
 		}
 	}
-	op := newID()
+	op := journal.NewID()
 	reserved, err := f.reserveCopy(ctx, owner, op, size)
 	if err != nil {
 		return it, err
 	}
-	top := f.stagingPath(owner, op)
+	top := f.journal.StagingPath(owner, op)
 	var drop func(ctx context.Context)
 	drop = func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 		defer cancel()
 		err := f.disk.RemoveAll(top)
 		if reserved > 0 {
-			err = errors.Join(err, release(ctx, f.db, owner, op))
+			err = errors.Join(err, f.journal.Release(ctx, owner, op))
 		}
 		if err != nil {
 			f.log.WarnContext(ctx, "a copy that came to nothing could not be cleared away yet", "op", op, "error", err)
-			f.own.undoLater(op, drop)
+			f.journal.UndoLater(op, drop)
 		}
 	}
 	if err = f.disk.MakeFolder(path.Dir(top)); err == nil {
@@ -245,7 +246,7 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 		return it, f.diskError(err)
 	}
 	disk.Failpoint("copied")
-	c := change{owner: owner, op: op, local: true, reserved: reserved > 0, decide: func(ctx context.Context, t *txn) error {
+	c := journal.Change{Owner: owner, Op: op, Reserved: reserved > 0, Wait: journal.Timeout, Undone: drop, Decide: func(ctx context.Context, t *journal.Tx) error {
 		at, err := find(ctx, t)
 		if err != nil {
 			return err
@@ -257,18 +258,18 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 		}
 		for _, n := range nodes {
 			made := placed{copies[n.copy.item], at.path + n.path}
-			t.used += made.Size
-			t.note(feedCreated, made)
+			t.Use(made.Size)
+			t.Tell(feedCreated, told(made))
 		}
 		it = placed{copies[nodes[0].copy.item], at.path}
-		if err := f.addMove(t, it.item, kindMove, top, disk.UserPath(owner, it.path)); err != nil {
+		if err := t.Move(it.ID, it.Revision, top, disk.UserPath(owner, it.path)); err != nil {
 			return err
 		}
-		t.audit(audit.Event{Action: audit.FolderCreated, Target: it.ID})
+		t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: it.ID})
 		return nil
 	}}
-	err = f.carryOut(ctx, c, drop)
-	if err != nil && !errors.Is(err, db.ErrOutcomeUnknown) && !errors.Is(err, errUnpublished) {
+	err = f.journal.Commit(ctx, c)
+	if err != nil && !errors.Is(err, db.ErrOutcomeUnknown) && !errors.Is(err, journal.ErrUnpublished) {
 		drop(ctx)
 	}
 	return it, err
@@ -277,7 +278,7 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 // copyNodes makes the copies at top, folders before what is in them.
 func (f *Files) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, nodes []*node) error {
 	for _, n := range nodes {
-		n.copy = staged{owner: owner, op: op, item: newID(), path: top + n.path}
+		n.copy = staged{owner: owner, op: op, item: journal.NewID(), path: top + n.path}
 		if !n.isFile() {
 			if err := f.disk.Mkdir(n.copy.path, n.copy.item); err != nil {
 				return err

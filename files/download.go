@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -61,7 +63,7 @@ func readableItem(ctx context.Context, q db.Querier, owner, id uuid.UUID) (reada
 		 WHERE i.id = $2 AND i.owner_id = $1
 		   AND NOT EXISTS (SELECT FROM up u WHERE u.trashed_at IS NOT NULL)`
 	return db.One(ctx, q, func(row pgx.Row) (it readable, err error) {
-		err = row.Scan(append(it.fields(), &it.path, &it.staged, &it.moves)...)
+		err = row.Scan(append(it.Fields(), &it.path, &it.staged, &it.moves)...)
 		return it, err
 	}, sql, owner, id)
 }
@@ -139,7 +141,7 @@ func (f *Files) openBelow(ctx context.Context, owner, id uuid.UUID, top string) 
 			break
 		}
 		f.disk.Forget(owner)
-		if !sleep(ctx, readPause) {
+		if !journal.Sleep(ctx, readPause) {
 			return c, context.Cause(ctx)
 		}
 	}
@@ -270,4 +272,11 @@ func dispositionName(name string) string {
 		s += "; filename*=UTF-8''" + strings.ReplaceAll(url.QueryEscape(name), "+", "%20")
 	}
 	return s
+}
+
+func ignoreNotExist(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"homebase/db"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -34,31 +35,31 @@ func (f *Files) putDrop(w http.ResponseWriter, r *http.Request, g guest) error {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, *s.MaxSize)
 	free := freeSpot(s.Owner, s.Item, name)
-	// Sending may take hours: whether the share still holds is asked again
-	// with the commit.
 	find := func(ctx context.Context, q db.Querier) (spot, error) {
-		const sql = `-- name: files.ShareStillHolds
-			SELECT s.id FROM shares s WHERE s.id = $1 AND (s.expires_at IS NULL OR s.expires_at > now())`
-		if _, err := db.One(ctx, q, db.Value[uuid.UUID], sql, s.ID); err != nil {
-			return spot{}, err
-		}
-		if err := f.stillMay(ctx, q, s); err != nil {
-			return spot{}, err
-		}
 		at, err := free(ctx, q)
 		if errors.Is(err, errParentMissing) {
 			err = httpx.ErrNotFound // trashed meanwhile
 		}
 		return at, err
 	}
-	it, _, err := f.takeIn(r, s.Owner, find, false, s.ID)
-	if errors.Is(err, errQuota) {
+	it, _, err := f.takeIn(r, s.Owner, find, false, s)
+	if errors.Is(err, journal.ErrQuota) {
 		return errNoSpace.With("There is no room for this file. Tell whoever gave you the link.").Because(err)
 	}
 	if err != nil {
 		return err
 	}
 	return httpx.WriteJSON(w, http.StatusCreated, dropBody{it.Size, hex.EncodeToString(it.SHA256)})
+}
+
+// stillHolds is db.ErrNotFound when a share has ended: sending may take hours.
+func (f *Files) stillHolds(ctx context.Context, q db.Querier, s *share) error {
+	const sql = `-- name: files.ShareStillHolds
+		SELECT s.id FROM shares s WHERE s.id = $1 AND (s.expires_at IS NULL OR s.expires_at > now())`
+	if _, err := db.One(ctx, q, db.Value[uuid.UUID], sql, s.ID); err != nil {
+		return err
+	}
+	return f.stillMay(ctx, q, s)
 }
 
 // freeSpot finds a free name like the one given in a folder, also while the

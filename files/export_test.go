@@ -3,7 +3,6 @@ package files
 import (
 	"archive/zip"
 	"bytes"
-	"context"
 	"io"
 	"strconv"
 	"strings"
@@ -11,7 +10,7 @@ import (
 	"time"
 
 	"homebase/db"
-	"homebase/files/disk"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -34,9 +33,9 @@ func ZipLengths(t *testing.T, sizes []int64) (foreseen, written int64) {
 	z := zip.NewWriter(&count)
 	zeros := make([]byte, 1<<20)
 	for i, size := range sizes {
-		name, it := strconv.Itoa(i)+" ü", item{Kind: fileKind, Size: size, MediaType: new(octetStream)}
+		name, it := strconv.Itoa(i)+" ü", item{journal.Item{Kind: fileKind, Size: size, MediaType: new(octetStream)}}
 		if size < 0 {
-			name, it = name+"/", item{Kind: folderKind}
+			name, it = name+"/", item{journal.Item{Kind: folderKind}}
 		}
 		length.add(name, &it, max(size, 0))
 		w, err := z.CreateHeader(zipHeader(name, &it, time.Now()))
@@ -85,13 +84,4 @@ func (f *Files) ExplainSearch(t testing.TB, owner, q string) (plans []map[string
 	sql, args := c.query()
 	explain(sql, args...)
 	return plans
-}
-
-// Resolve asks what became of a change of an owner whose COMMIT got no answer,
-// and reports whether it came to nothing.
-func (f *Files) Resolve(ctx context.Context, owner, xid string) (undone bool) {
-	r := record{owner: uuid.MustParse(owner), op: newID(), kind: kindPut, item: newID(), revision: 1, ino: 1,
-		source: disk.Staging + "/none", target: disk.Users + "/" + owner + "/documents/none"}
-	f.resolve(ctx, r.op, &ownOp{records: []record{r}, xid: xid, undone: func(context.Context) { undone = true }})
-	return undone
 }

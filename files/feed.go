@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"net/http"
 	"time"
 
 	"homebase/db"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -57,36 +59,24 @@ type entry struct {
 	Item itemBody  `json:"item"` // after the change; before it when purged
 }
 
-// note appends an entry to those that the transaction will tell.
-func (t *txn) note(what string, it placed) {
-	t.entries = append(t.entries, entry{Type: what, Item: it.body(it.path)})
+// told is an item as the feed tells it.
+func told(it placed) json.RawMessage {
+	b, err := json.Marshal(it.body(it.path))
+	if err != nil {
+		panic(err) // a struct of strings, numbers and times
+	}
+	return b
 }
 
-// noteStored is note for an item as its row is by now.
-func (t *txn) noteStored(ctx context.Context, what string, owner, id uuid.UUID) error {
+// tellStored tells of an item as its row is by now.
+func tellStored(ctx context.Context, t *journal.Tx, what string, owner, id uuid.UUID) error {
 	const sql = `-- name: files.ItemAnywhere
 		SELECT ` + itemColumns + `, ` + pathColumn + ` FROM items i WHERE i.owner_id = $1 AND i.id = $2`
 	it, err := db.One(ctx, t, scanPlaced, sql, owner, id)
 	if err == nil {
-		t.note(what, it)
+		t.Tell(what, told(it))
 	}
 	return err
-}
-
-// queueEntries writes what was noted.
-func (t *txn) queueEntries(b *pgx.Batch, owner uuid.UUID) {
-	if len(t.entries) == 0 {
-		return
-	}
-	const sql = `-- name: files.InsertChanges
-		INSERT INTO changes (owner_id, seq, type, item)
-		SELECT $1, $2 + n.place, n.type, n.item
-		  FROM unnest($3::text[], $4::jsonb[]) WITH ORDINALITY AS n (type, item, place)`
-	types, items := make([]string, len(t.entries)), make([]itemBody, len(t.entries))
-	for i, e := range t.entries {
-		types[i], items[i] = e.Type, e.Item
-	}
-	b.Queue(sql, owner, t.tree.seq, types, items)
 }
 
 // feedCursor is a place in a feed: behind the entry of that seq. The epoch is
@@ -228,10 +218,8 @@ func (f *Files) sweepSome(ctx context.Context, owner uuid.UUID) (more bool, err 
 		UPDATE trees t SET feed_from = greatest(t.feed_from, (SELECT max(g.seq) FROM gone g))
 		 WHERE t.owner_id = $1
 		RETURNING (SELECT count(*) FROM gone) = $3`
-	err = f.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		if err = lockOwner(ctx, tx, owner); err == nil {
-			more, err = db.One(ctx, tx, db.Value[bool], sql, owner, feedRetention, sweepBatch)
-		}
+	err = f.journal.Hold(ctx, owner, func(t *journal.Tx) (err error) {
+		more, err = db.One(ctx, t, db.Value[bool], sql, owner, feedRetention, sweepBatch)
 		return err
 	})
 	return more, err

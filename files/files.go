@@ -2,34 +2,8 @@
 // owners gave them, a tree of rows that describes them, and the promise that
 // what was acknowledged is never lost and what was not is never half there.
 //
-// # The rule
-//
-// The commit in PostgreSQL is the only commit point: before it undo, after it
-// redo only. Bytes are durable before a row points to them, a published file
-// is never written into, and bytes that a commit displaces are not freed by
-// it. Every change goes the same way (commit.go):
-//
-//	P0 reserve   a row of uploads holds the space; not for small files
-//	P1 receive   staging/<owner>/<op>.<worker>, hashed while streaming, fsync
-//	P2 commit    rows, audit and redo record in one transaction, under the
-//	             fence and the owner's lock                    ← durable here
-//	P3 publish   the disk follows: rename, fsync of the folders (publish.go)
-//	P4 forget    the redo record is deleted, in groups, asynchronously
-//	P5 answer    2xx only after P3
-//
-// # What a crash leaves
-//
-//	while receiving, or staged   staging file and reservation: a recovery removes both
-//	COMMIT without an answer     once it has ended its record decides; the client got 503
-//	committed, not renamed       the record is redone; until then readers get the staged bytes
-//	renamed, folder not synced   the record is redone
-//	published, record remains    the redo finds it done
-//	inside a recovery            every step twice does no harm
-//	a dead worker's late commit  waits at the fence, then finds its worker dead
-//
-// A record of a living worker is never carried out by another: it is also a
-// lock, and who meets it waits. Alive is who holds the lock on its file in
-// workers/ (worker.go).
+// How a file is kept, and what a crash leaves at each step, is package
+// journal's to say; the system calls are in package disk.
 //
 // # Who may do what
 //
@@ -52,6 +26,7 @@ import (
 	"homebase/auth"
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -95,29 +70,24 @@ type Files struct {
 	keys           func(purpose string) [][]byte
 	auth           func() *auth.Auth
 
-	disk   *disk.Dir // nil until Start
-	worker worker
-	id     uuid.UUID // of the data directory
-	places places
+	journal *journal.Journal
+	disk    *disk.Dir // nil until Start
+	id      uuid.UUID // of the data directory
 	// drawing orders who makes renditions: the owners, and uuid.Nil for all.
-	drawing    places
+	drawing    journal.Slots
 	undrawable refusals
 	cacheAdded atomic.Int64 // bytes since the cache was trimmed
 	roots      roots
-	own        ownOps
 	// holders are the resumable uploads that this worker has locked.
 	holders holders
 	hub     *hub
 
-	forgetting chan uuid.UUID // ops to forget
-	outside    chan outside   // items that readers saw changed from outside
-	missed     atomic.Bool    // the database was lost: own records may have come back
-	incoming   atomic.Int64   // bytes that uploads have declared and not yet written
-	away       atomic.Pointer[string]
-	degraded   atomic.Pointer[string]
-	dead       atomic.Bool // declared dead: never in place again
-	stop       context.CancelFunc
-	running    sync.WaitGroup
+	outside  chan outside // items that readers saw changed from outside
+	incoming atomic.Int64 // bytes that uploads have declared and not yet written
+	away     atomic.Pointer[string]
+	degraded atomic.Pointer[string]
+	stop     context.CancelFunc
+	running  sync.WaitGroup
 }
 
 // New makes the storage; it touches neither disk nor database. Call it before
@@ -127,20 +97,15 @@ func New(c Config) *Files {
 		db: c.DB, audit: c.Audit, log: c.Log, dataDir: c.DataDir,
 		keys: c.Keys, auth: c.Auth,
 		minFree: c.MinFree, quota: c.DefaultQuota, uploadExpiry: c.UploadExpiry, trashRetention: c.TrashRetention,
-		places:     places{owners: map[uuid.UUID]*place{}},
-		drawing:    places{owners: map[uuid.UUID]*place{}},
-		roots:      roots{known: map[uuid.UUID]uuid.UUID{}, asks: places{owners: map[uuid.UUID]*place{}}},
-		own:        ownOps{ops: map[uuid.UUID]*ownOp{}},
-		holders:    holders{held: map[uuid.UUID]*holder{}},
-		hub:        newHub(),
-		forgetting: make(chan uuid.UUID, 1024),
-		outside:    make(chan outside, 256),
+		roots:   roots{known: map[uuid.UUID]uuid.UUID{}},
+		holders: holders{held: map[uuid.UUID]*holder{}},
+		hub:     newHub(),
+		outside: make(chan outside, 256),
 	}
 	f.away.Store(new("the storage has not been opened yet"))
-	f.db.Listener().OnMissed(func() {
-		f.missed.Store(true)
-		f.hub.announced(nil)
-	})
+	f.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
+		Judge: f.judge, Changed: f.hub.changed})
+	f.db.Listener().OnMissed(func() { f.hub.announced(nil) })
 	f.db.Listener().On(changesChannel, f.onAnnounced)
 	f.db.Listener().On(uploadChannel, func(payload string) {
 		if id, err := uuid.Parse(payload); err == nil {
@@ -169,16 +134,10 @@ func (f *Files) Start(ctx context.Context) error {
 	if err := f.disk.MakeLayout(); err != nil {
 		return err
 	}
-	if err := f.enroll(ctx); err != nil {
+	if err := f.journal.Start(ctx, f.disk); err != nil {
 		return err
 	}
-	if err := f.recoverDead(ctx); err != nil {
-		// Another worker or the next round of the job will manage.
-		f.log.ErrorContext(ctx, "a dead worker could not be recovered", "error", err)
-	}
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
-	f.running.Go(func() { f.forget(ctx) })
-	f.running.Go(func() { f.mend(ctx) })
 	f.running.Go(func() { f.adoptOutside(ctx) })
 	f.running.Go(func() { f.watch(ctx) })
 	f.running.Go(func() { f.announceChanges(ctx) })
@@ -198,9 +157,7 @@ func (f *Files) Stop() {
 		f.away.Store(new("the storage was closed"))
 		f.stop()
 		f.running.Wait()
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := f.retire(ctx); err != nil {
+		if err := f.journal.Stop(); err != nil {
 			f.log.Warn("this worker is left for another to clean up", "error", err)
 		}
 	}
@@ -225,7 +182,7 @@ func (f *Files) Ready(context.Context) error {
 // Jobs are the storage's repeated work.
 func (f *Files) Jobs() []db.Job {
 	return []db.Job{
-		{Name: "files.recover", Every: 10 * time.Second, Run: f.ifOpen(f.recoverDead)},
+		{Name: "files.recover", Every: 10 * time.Second, Run: f.ifOpen(f.journal.RecoverDead)},
 		{Name: "files.expire", Every: time.Minute, Run: f.ifOpen(f.expire)},
 		{Name: "files.trash", Every: time.Hour, Run: f.ifOpen(f.endTrash)},
 		{Name: "files.feed", Every: time.Hour, Run: f.sweepFeed},
@@ -264,10 +221,20 @@ func (f *Files) Commands() []db.Command {
 // inPlace refuses while the data directory is not in place.
 func (f *Files) inPlace() error {
 	if s := f.away.Load(); s != nil {
-		return errUnavailable.With("The files cannot be reached at the moment. Ask again later; if it stays so, tell the operator.").
+		return journal.ErrUnavailable.With("The files cannot be reached at the moment. Ask again later; if it stays so, tell the operator.").
 			Because(errors.New(*s))
 	}
 	return nil
+}
+
+// judge asks once more whether the caller may write, when a change of theirs is
+// about to be made: what was received, waited for or done before it in the same
+// request took its time. A job, a command and a share's guest have no caller.
+func (f *Files) judge(ctx context.Context) error {
+	if httpx.CallerOf(ctx) == nil {
+		return nil
+	}
+	return f.auth().Still(ctx, mayWrite)
 }
 
 // visit is a request to the caller's own tree.

@@ -8,13 +8,13 @@ import (
 	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
 )
 
 var (
-	errNameConflict  = httpx.NewProblem(409, "name_conflict", "The name is taken").With("Something in this folder has this name already; choose another.")
 	errParentMissing = httpx.NewProblem(409, "parent_missing", "The folder does not exist").With("Make the folder first, or ask for parents=true.")
 	errNotFolder     = httpx.NewProblem(409, "not_a_folder", "This is not a folder")
 )
@@ -63,7 +63,7 @@ func (f *Files) folderNames(ctx context.Context, v visit, req folderRequest) ([]
 	if req.Path != "" {
 		names, err := parsePath(req.Path)
 		if err == nil && len(names) == 0 {
-			err = errNameConflict.With("The root is always there; name a folder below it.")
+			err = journal.ErrNameConflict.With("The root is always there; name a folder below it.")
 		}
 		return names, err
 	}
@@ -84,7 +84,7 @@ func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, names []string
 	if err := f.checkFree(folderSpace); err != nil {
 		return last, false, err
 	}
-	c := change{owner: owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
+	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		found, err := walk(ctx, t, owner, names)
 		if err != nil {
 			return err
@@ -93,7 +93,7 @@ func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, names []string
 		made = len(missing) > 0
 		switch {
 		case len(missing) == 0 && (!parents || deepest.isFile()):
-			return errNameConflict
+			return journal.ErrNameConflict
 		case len(missing) > 1 && !parents:
 			return errParentMissing
 		case deepest.isFile():
@@ -105,17 +105,16 @@ func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, names []string
 			}
 			last = placed{deepest, joinNames(names[:len(names)-len(missing)+i+1])}
 			at := disk.UserPath(owner, last.path)
-			if t.inTheWay(deepest.ID, at) {
-				return errInTheWay
+			if err := t.Mkdir(deepest.ID, at); err != nil {
+				return err
 			}
-			t.add(record{kind: kindMkdir, item: deepest.ID, revision: deepest.Revision, target: at})
-			t.note(feedCreated, last)
-			t.audit(audit.Event{Action: audit.FolderCreated, Target: deepest.ID})
+			t.Tell(feedCreated, told(last))
+			t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: deepest.ID})
 		}
 		last = placed{deepest, joinNames(names)}
 		return nil
 	}}
-	err = f.carryOut(ctx, c, func(context.Context) {})
+	err = f.journal.Commit(ctx, c)
 	return last, made, err
 }
 
@@ -125,5 +124,5 @@ func insertFolder(ctx context.Context, q db.Querier, owner, parent uuid.UUID, na
 		INSERT INTO items AS i (id, owner_id, parent_id, kind, name, name_sort)
 		VALUES ($1, $2, $3, 0, $4, normalize($5, NFC))
 		RETURNING ` + itemColumns
-	return db.One(ctx, q, scanItem, sql, newID(), owner, parent, name, strings.ToLower(name))
+	return db.One(ctx, q, scanItem, sql, journal.NewID(), owner, parent, name, strings.ToLower(name))
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"homebase/files/disk"
 )
 
 // FuzzName holds what is accepted as a name against what a name may be on a
@@ -17,7 +19,7 @@ func FuzzName(f *testing.F) {
 		if checkName(name) != nil {
 			return
 		}
-		if !filepath.IsLocal(name) || filepath.Base(name) != name || filepath.Clean(name) != name || len(name) > maxName || !utf8.ValidString(name) {
+		if !filepath.IsLocal(name) || filepath.Base(name) != name || filepath.Clean(name) != name || len(name) > disk.MaxName || !utf8.ValidString(name) {
 			t.Fatalf("%q was accepted", name)
 		}
 	})

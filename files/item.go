@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -16,28 +17,14 @@ import (
 )
 
 const (
-	folderKind = 0 // before 1: folders come first in every order
-	fileKind   = 1
+	folderKind = journal.Folder
+	fileKind   = journal.File
 )
 
 // item is a row of items.
-type item struct {
-	ID        uuid.UUID
-	Parent    *uuid.UUID // nil: the root
-	Kind      int16
-	Name      string
-	Size      int64
-	MediaType *string // files only, as SHA256 and MTime
-	SHA256    []byte
-	MTime     *int64 // nanoseconds since 1970
-	Revision  int64
-	Created   time.Time
-	Updated   time.Time
-	Ino       *int64 // the inode where the bytes were taken
-	Missing   bool   // the last scan did not find it on the disk
-}
+type item struct{ journal.Item }
 
-const itemColumns = `i.id, i.parent_id, i.kind, i.name, i.size, i.media_type, i.sha256, i.mtime, i.revision, i.created_at, i.updated_at, i.ino, i.missing_at IS NOT NULL`
+const itemColumns = journal.ItemColumns
 
 // pathColumn is the path of a row of items AS i, whether or not something of
 // it lies in the trash.
@@ -48,17 +35,12 @@ const pathColumn = `
 	     SELECT p.parent_id, p.name, u.height + 1 FROM up u JOIN items p ON p.id = u.parent_id
 	 ) SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u)`
 
-// fields are where a row of itemColumns is scanned to.
-func (it *item) fields() []any {
-	return []any{&it.ID, &it.Parent, &it.Kind, &it.Name, &it.Size, &it.MediaType, &it.SHA256, &it.MTime, &it.Revision, &it.Created, &it.Updated, &it.Ino, &it.Missing}
-}
-
 func scanItem(row pgx.Row) (it item, err error) {
-	err = row.Scan(it.fields()...)
+	err = row.Scan(it.Fields()...)
 	return it, err
 }
 
-func (it *item) isFile() bool { return it.Kind == fileKind }
+func (it *item) isFile() bool { return it.IsFile() }
 
 // contentTag is the ETag of a file's bytes.
 func (it *item) contentTag() string { return `"` + hex.EncodeToString(it.SHA256) + `"` }
@@ -121,7 +103,7 @@ func itemByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (placed, e
 }
 
 func scanPlaced(row pgx.Row) (p placed, err error) {
-	err = row.Scan(append(p.fields(), &p.path)...)
+	err = row.Scan(append(p.Fields(), &p.path)...)
 	return p, err
 }
 

@@ -102,7 +102,7 @@ type child struct {
 }
 
 func scanChild(row pgx.Row) (c child, err error) {
-	err = row.Scan(append(c.fields(), &c.sort)...)
+	err = row.Scan(append(c.Fields(), &c.sort)...)
 	return c, err
 }
 

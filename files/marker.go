@@ -11,6 +11,7 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -28,7 +29,7 @@ func (f *Files) claim(ctx context.Context) (claimed bool, err error) {
 			SELECT pg_advisory_xact_lock($1, 0)`
 		const read = `-- name: files.DataDirID
 			SELECT i.data_dir_id FROM instance i`
-		if _, err := db.Exec(ctx, tx, lock, lockMarker); err != nil {
+		if _, err := db.Exec(ctx, tx, lock, journal.LockMarker); err != nil {
 			return err
 		}
 		known, err := db.One(ctx, tx, db.Value[*uuid.UUID], read)
@@ -61,7 +62,7 @@ func (f *Files) agree(ctx context.Context, tx pgx.Tx, known *uuid.UUID) (bool, e
 		f.id = marker
 		return true, nil
 	case unmarked:
-		marker = newID()
+		marker = journal.NewID()
 		if err := f.disk.SetMarker(marker); err != nil {
 			return false, err
 		}
@@ -97,9 +98,9 @@ func (f *Files) openDisk(known bool) error {
 // to the one that is open. While it does not, every file route answers 503:
 // an empty mount point must not look like deleted files.
 func (f *Files) watch(ctx context.Context) {
-	for sleep(ctx, time.Second) {
+	for journal.Sleep(ctx, time.Second) {
 		err := f.disk.CheckInPlace(f.id)
-		if ctx.Err() != nil || f.dead.Load() {
+		if ctx.Err() != nil || f.journal.Dead() {
 			return
 		}
 		was := f.away.Load()
@@ -119,12 +120,4 @@ func (f *Files) watch(ctx context.Context) {
 // outOfReach says that the process, and not the disk, lacks something.
 func outOfReach(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
-}
-
-// declaredDead stops this worker for good: another process has taken its lock
-// and carries out its records.
-func (f *Files) declaredDead() {
-	f.dead.Store(true)
-	f.away.Store(new("this worker was declared dead by another; restart it"))
-	f.log.Error("this worker was declared dead by another and must be restarted; does the data directory's file system keep locks?")
 }

@@ -9,6 +9,7 @@ import (
 	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -60,7 +61,7 @@ func (f *Files) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, 
 			return it, err
 		}
 	}
-	c := change{owner: owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
+	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		from, err := itemByID(ctx, t, owner, id)
 		if err != nil {
 			return err
@@ -96,14 +97,14 @@ func (f *Files) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, 
 		if it.item, err = relocate(ctx, t, from.ID, parent, name); err != nil {
 			return err
 		}
-		if err := f.addMove(t, it.item, kindMove, disk.UserPath(owner, from.path), disk.UserPath(owner, it.path)); err != nil {
+		if err := t.Move(it.ID, it.Revision, disk.UserPath(owner, from.path), disk.UserPath(owner, it.path)); err != nil {
 			return err
 		}
-		t.note(feedMoved, it)
-		t.audit(audit.Event{Action: audit.FileMoved, Target: id})
+		t.Tell(feedMoved, told(it))
+		t.Audit(ctx, audit.Event{Action: audit.FileMoved, Target: id})
 		return nil
 	}}
-	err = f.carryOut(ctx, c, func(context.Context) {})
+	err = f.journal.Commit(ctx, c)
 	return it, err
 }
 
@@ -129,24 +130,6 @@ func relocate(ctx context.Context, q db.Querier, id, parent uuid.UUID, name stri
 		 WHERE i.id = $1
 		RETURNING ` + itemColumns
 	return db.One(ctx, q, scanItem, sql, id, parent, name, strings.ToLower(name))
-}
-
-// addMove adds the record of one rename on the disk. Nothing is pending around
-// the two paths, so the entry lies where the rows of before say. What is
-// missing there needs no record: nothing has to follow.
-func (f *Files) addMove(t *txn, it item, kind, source, target string) error {
-	if t.inTheWay(it.ID, source, target) {
-		return errInTheWay
-	}
-	info, err := f.disk.Lstat(source)
-	if disk.Failed(err) {
-		return f.diskError(err)
-	}
-	if err != nil {
-		return nil
-	}
-	t.add(record{kind: kind, item: it.ID, revision: it.Revision, ino: disk.Inode(info), source: source, target: target})
-	return nil
 }
 
 // checkFit holds a move against the limits of depth and length. Only folders
@@ -176,5 +159,5 @@ func checkFit(ctx context.Context, q db.Querier, it item, from, to string) error
 	if err != nil {
 		return err
 	}
-	return checkExtent(strings.Count(to, "/")+below.height+1, len(to)+below.length+1+maxName)
+	return checkExtent(strings.Count(to, "/")+below.height+1, len(to)+below.length+1+disk.MaxName)
 }

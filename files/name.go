@@ -5,11 +5,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"homebase/files/disk"
 	"homebase/httpx"
 )
 
 const (
-	maxName  = 255  // bytes: what ext4, xfs and btrfs hold
 	maxDepth = 64   // names from the root to an item
 	maxPath  = 4000 // bytes of a whole path, so that it stays below PATH_MAX
 )
@@ -28,7 +28,7 @@ func checkName(name string) error {
 	switch {
 	case name == "":
 		return errInvalidName.With("The name is empty; give at least one character.")
-	case len(name) > maxName:
+	case len(name) > disk.MaxName:
 		return errInvalidName.With("The name is longer than 255 bytes; shorten it.")
 	case !utf8.ValidString(name) || strings.ContainsRune(name, utf8.RuneError):
 		return errInvalidName.With("The name is not valid UTF-8 text.")

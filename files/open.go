@@ -7,6 +7,7 @@ import (
 
 	"homebase/audit"
 	"homebase/auth"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -29,7 +30,7 @@ func (f *Files) Open(ctx context.Context, id uuid.UUID) (Opened, error) {
 	case !caller.Can(auth.FilesRead):
 		return Opened{}, httpx.ErrForbidden.With("This needs the permission \"" + auth.FilesRead + "\".")
 	case away != nil:
-		return Opened{}, errUnavailable.Because(errors.New(*away))
+		return Opened{}, journal.ErrUnavailable.Because(errors.New(*away))
 	}
 	c, err := f.openContent(ctx, caller.UserID, id)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -108,27 +109,27 @@ func (f *Files) purge(ctx context.Context, owner, id uuid.UUID) error {
 		    DELETE FROM items i USING below b WHERE i.id = b.id RETURNING i.size
 		)
 		SELECT coalesce(sum(g.size), 0)::bigint FROM gone g`
-	c := change{owner: owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
+	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		it, err := trashedByID(ctx, t, owner, id)
 		if err != nil {
 			return err
 		}
-		if _, err := db.Exec(ctx, t, keep, id, t.tree.root); err != nil {
+		if _, err := db.Exec(ctx, t, keep, id, t.Tree.Root); err != nil {
 			return err
 		}
 		freed, err := db.One(ctx, t, db.Value[int64], remove, id)
 		if err != nil {
 			return err
 		}
-		t.used = -freed
-		if err := f.addMove(t, it.item, kindPurge, disk.TrashPath(owner, id), disk.PurgePath(id, it.Revision)); err != nil {
+		t.Use(-freed)
+		if err := t.Purge(id, it.Revision, disk.TrashPath(owner, id)); err != nil {
 			return err
 		}
-		t.note(feedPurged, it.placed)
-		t.audit(audit.Event{Action: audit.FilePurged, Target: id})
+		t.Tell(feedPurged, told(it.placed))
+		t.Audit(ctx, audit.Event{Action: audit.FilePurged, Target: id})
 		return nil
 	}}
-	return f.carryOut(ctx, c, func(context.Context) {})
+	return f.journal.Commit(ctx, c)
 }
 
 // freeDisplaced frees what lies in purge/. It holds the lock PURGE, which a
@@ -144,7 +145,7 @@ func (f *Files) freeDisplaced(ctx context.Context) error {
 			const lock = `-- name: files.TryPurgeLock
 				SELECT pg_try_advisory_xact_lock($1, 0)
 				  FROM set_config('idle_in_transaction_session_timeout', '0', true)`
-			locked, err := db.One(ctx, tx, db.Value[bool], lock, lockPurge)
+			locked, err := db.One(ctx, tx, db.Value[bool], lock, journal.LockPurge)
 			more = false
 			if err == nil && locked {
 				more, failed = f.freeFor(ctx, purgeFor)

@@ -16,6 +16,7 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -38,7 +39,7 @@ func (f *Files) PutBack() (*Putting, error) {
 	if err := f.openDisk(false); err != nil {
 		return nil, err
 	}
-	p := &Putting{f: f, id: newID()}
+	p := &Putting{f: f, id: journal.NewID()}
 	return p, errors.Join(f.disk.MakeLayout(), f.disk.MarkHalfRestored())
 }
 

@@ -225,7 +225,7 @@ func TestPut_WhoseSpaceWasGivenBackMeanwhileIsRefused(t *testing.T) {
 	h.exec(t, "DELETE FROM uploads WHERE owner_id = $1", id)
 	h.exec(t, "UPDATE trees SET reserved = 0 WHERE owner_id = $1", id)
 	writer.Close()
-	(<-sent).WantProblem(t, 409, "upload_expired")
+	(<-sent).WantProblem(t, 409, "reservation_expired")
 	if after := h.onDisk(t); !slices.Equal(after, before) {
 		t.Errorf("left behind: %v, before %v", after, before)
 	}

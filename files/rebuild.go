@@ -10,6 +10,7 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -55,7 +56,7 @@ func (f *Files) rebuild(ctx context.Context, told func(what, where string)) (*re
 			continue
 		}
 		report := &scanReport{told: told}
-		at := placed{item: item{ID: root}}
+		at := placed{item: item{journal.Item{ID: root}}}
 		if err := f.scan(ctx, owner, at, true, report); err != nil {
 			return out, err
 		}
@@ -100,20 +101,20 @@ func (f *Files) replant(ctx context.Context, owner uuid.UUID, place string) (roo
 	defer folder.Close()
 	id := disk.ID(folder)
 	if free, err := idFree(ctx, f.db, id); err != nil || !free || id == (uuid.UUID{}) {
-		id = newID()
+		id = journal.NewID()
 	}
-	if _, err := db.Exec(ctx, f.db, insertTree, owner, id, newID()); err != nil {
+	if _, err := db.Exec(ctx, f.db, insertTree, owner, id, journal.NewID()); err != nil {
 		return root, "", err
 	}
-	c := change{owner: owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
-		root = t.tree.root
+	c := journal.Change{Owner: owner, Whole: true, Decide: func(ctx context.Context, t *journal.Tx) error {
+		root = t.Tree.Root
 		if err := insertRoot(ctx, t, owner); err != nil {
 			return ignoreNotFound(err)
 		}
 		_, err := db.Exec(ctx, t, forget, owner)
 		return err
 	}}
-	if err := f.carryOut(ctx, c, func(context.Context) {}); err != nil {
+	if err := f.journal.Commit(ctx, c); err != nil {
 		return root, "", err
 	}
 	return root, "", disk.Mark(folder, root, nil, info)

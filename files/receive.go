@@ -9,13 +9,13 @@ import (
 	"hash"
 	"io"
 	"os"
-	"path"
 	"sync"
 	"syscall"
 	"time"
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -36,6 +36,7 @@ type staged struct {
 	owner    uuid.UUID
 	op       uuid.UUID
 	item     uuid.UUID // whose id the file carries
+	replaces bool      // which is that of a file to be replaced
 	path     string
 	file     *os.File
 	size     int64
@@ -45,14 +46,19 @@ type staged struct {
 	reserved int64     // bytes held in uploads
 	due      int64     // bytes that were declared and are not written yet
 	share    uuid.UUID // by whose link a stranger sends them, or zero
-	// also is what the commit does beside taking the bytes in: it ends a
-	// resumable upload, whose bytes are kept when the commit fails.
-	also func(ctx context.Context, t *txn, item uuid.UUID) error
+	// holds asks, with the commit, whether that link still holds; may be nil.
+	holds func(ctx context.Context, q db.Querier) error
+	// upload is the resumable upload that the bytes came by: it keeps them when
+	// the commit fails, and ends with it otherwise.
+	upload uuid.UUID
 }
 
 // stage makes the empty staging file of a new op.
-func (f *Files) stage(owner, op, item uuid.UUID) (*staged, error) {
-	s := &staged{owner: owner, op: op, item: item, path: f.stagingPath(owner, op)}
+func (f *Files) stage(owner, op uuid.UUID, at spot) (*staged, error) {
+	s := &staged{owner: owner, op: op, item: journal.NewID(), path: f.journal.StagingPath(owner, op)}
+	if s.replaces = at.item != nil; s.replaces {
+		s.item = at.item.ID
+	}
 	var err error
 	s.file, err = f.disk.Create(s.path)
 	return s, err
@@ -61,10 +67,10 @@ func (f *Files) stage(owner, op, item uuid.UUID) (*staged, error) {
 // drop removes what an upload that came to nothing has left: the bytes, then
 // the reservation, if need be later. What a crash leaves is found by recovery.
 func (f *Files) drop(ctx context.Context, s *staged) {
-	if s.also != nil {
+	if s.upload != uuid.Nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
 	if err := f.disk.Remove(s.path); ignoreNotExist(err) != nil {
 		f.log.WarnContext(ctx, "a staging file could not be removed", "op", s.op, "error", err)
@@ -72,9 +78,9 @@ func (f *Files) drop(ctx context.Context, s *staged) {
 	if s.reserved == 0 {
 		return
 	}
-	if err := release(ctx, f.db, s.owner, s.op); err != nil {
+	if err := f.journal.Release(ctx, s.owner, s.op); err != nil {
 		f.log.WarnContext(ctx, "a reservation could not be released yet", "op", s.op, "error", err)
-		f.own.undoLater(s.op, func(ctx context.Context) { f.drop(ctx, s) })
+		f.journal.UndoLater(s.op, func(ctx context.Context) { f.drop(ctx, s) })
 	}
 }
 
@@ -154,20 +160,20 @@ func (f *Files) grow(ctx context.Context, s *staged, next, less, growth int64) (
 		return growth, nil
 	}
 	for _, step := range []int64{max(growth, needed-s.reserved), needed - s.reserved} {
-		err := f.reserve(ctx, s.owner, s.op, step)
+		err := f.journal.Reserve(ctx, s.owner, s.op, step)
 		if err == nil {
 			s.reserved += step
 			return min(2*growth, mostGrowth), nil
 		}
-		if !errors.Is(err, errQuota) {
+		if !errors.Is(err, journal.ErrQuota) {
 			return growth, err
 		}
 	}
-	return growth, errQuota.With("The rest of the upload does not fit. Delete something, or ask for more space.")
+	return growth, journal.ErrQuota.With("The rest of the upload does not fit. Delete something, or ask for more space.")
 }
 
-// seal makes the received bytes durable under everything they have to be
-// found again by. A failed fsync is final: the kernel may have thrown the
+// seal makes the received bytes durable with everything they have to be found
+// again by; their name in staging/ becomes so with the commit. A failed fsync is final: the kernel may have thrown the
 // pages away, and a second call would say that all is well.
 func (f *Files) seal(s *staged) error {
 	if err := disk.SetTime(s.file, time.Now()); err != nil {
@@ -181,13 +187,7 @@ func (f *Files) seal(s *staged) error {
 	if err := disk.SetSum(s.file, s.sum, info); err != nil {
 		return f.diskError(err)
 	}
-	if err := f.carry(s, s.item); err != nil {
-		return err
-	}
-	if err := f.disk.SyncFolder(path.Dir(s.path)); err != nil {
-		return f.syncFailed(err)
-	}
-	return nil
+	return f.carry(s, s.item)
 }
 
 // carry lets the file carry an item's id, durably.
@@ -224,7 +224,7 @@ func (f *Files) diskError(err error) error {
 	case disk.Full(err):
 		return errNoSpace.Because(err)
 	case disk.Failed(err):
-		return errUnavailable.With("The disk refuses. Ask again later; if it stays so, tell the operator.").Because(err)
+		return journal.ErrUnavailable.With("The disk refuses. Ask again later; if it stays so, tell the operator.").Because(err)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"homebase/files/journal"
 	"homebase/httpx"
 )
 
@@ -27,11 +28,11 @@ func (f *Files) Routes() []httpx.Route {
 
 		sums = []string{"Content-Digest", "If-None-Match", "Repr-Digest"}
 
-		found = []*httpx.Problem{httpx.ErrNotFound, errUnavailable}
+		found = []*httpx.Problem{httpx.ErrNotFound, journal.ErrUnavailable}
 		named = append([]*httpx.Problem{errInvalidName, errPathTooLong}, found...)
 		whole = append([]*httpx.Problem{errContentMissing}, found...)
 		reads = append([]*httpx.Problem{errNotFile, httpx.ErrPreconditionFailed, httpx.ErrRange}, whole...)
-		puts  = []*httpx.Problem{errUnavailable, errNotFile, errQuota, errNoSpace, errExpiry,
+		puts  = []*httpx.Problem{journal.ErrUnavailable, errNotFile, journal.ErrQuota, errNoSpace, journal.ErrExpired,
 			errInvalidDigest, errDigestMismatch, errContentRange, errContentCoding, httpx.ErrPreconditionFailed}
 		paths = []*httpx.Problem{errInvalidName, errPathTooLong}
 	)
@@ -41,7 +42,7 @@ func (f *Files) Routes() []httpx.Route {
 			Handler: f.visitor(f.getItem)},
 		{Pattern: "PATCH /files/items/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Rename or move a file or folder", Request: movePatch{}, Responses: []httpx.Response{anItem},
-			Problems: append([]*httpx.Problem{errRoot, errIntoItself, errNameConflict, errParentMissing, errNotFolder, httpx.ErrPreconditionFailed}, named...),
+			Problems: append([]*httpx.Problem{errRoot, errIntoItself, journal.ErrNameConflict, errParentMissing, errNotFolder, httpx.ErrPreconditionFailed}, named...),
 			Handler:  f.visitor(f.patchItem)},
 		{Pattern: "POST /files/batch", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 1 << 20,
 			Summary: "Move, copy or trash many files and folders, each by itself", Request: batchRequest{},
@@ -49,7 +50,7 @@ func (f *Files) Routes() []httpx.Route {
 			Handler: f.visitor(f.postBatch)},
 		{Pattern: "POST /files/items/{id}/copy", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Copy a file or folder", Request: copyRequest{}, Optional: true, Responses: []httpx.Response{newItem},
-			Problems: append([]*httpx.Problem{errRoot, errNameConflict, errParentMissing, errNotFolder, errQuota, errNoSpace, errExpiry,
+			Problems: append([]*httpx.Problem{errRoot, journal.ErrNameConflict, errParentMissing, errNotFolder, journal.ErrQuota, errNoSpace, journal.ErrExpired,
 				errContentMissing, errDamaged, errCopyTooLarge}, named...),
 			Handler: f.visitor(f.postCopy)},
 		{Pattern: "DELETE /files/items/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
@@ -68,7 +69,7 @@ func (f *Files) Routes() []httpx.Route {
 		{Pattern: "POST /files/folders", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Make a folder", Request: folderRequest{},
 			Responses: []httpx.Response{newItem, anItem},
-			Problems:  append([]*httpx.Problem{errNameConflict, errParentMissing, errNotFolder, errNoSpace, errUnavailable}, paths...),
+			Problems:  append([]*httpx.Problem{journal.ErrNameConflict, errParentMissing, errNotFolder, errNoSpace, journal.ErrUnavailable}, paths...),
 			Handler:   f.visitor(f.postFolder)},
 		{Pattern: "GET /files/items/{id}/content", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A file's bytes", Query: []string{"download"}, Responses: content, Problems: reads,
@@ -87,7 +88,7 @@ func (f *Files) Routes() []httpx.Route {
 		{Pattern: "PUT /files/content/{path...}", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
 			Summary: "Store a file under a path", Query: []string{"parents"}, Headers: sums,
 			Responses: []httpx.Response{newItem, anItem}, Problems: slices.Concat(
-				[]*httpx.Problem{errNotFolder, errNameConflict, errParentMissing}, paths, puts),
+				[]*httpx.Problem{errNotFolder, journal.ErrNameConflict, errParentMissing}, paths, puts),
 			Handler: f.visitor(f.putPath)},
 		{Pattern: "GET /files/items/{id}/archive", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A file or folder as a zip", Responses: zipped, Problems: whole,
@@ -110,14 +111,14 @@ func (f *Files) trashRoutes(anItem httpx.Response, found []*httpx.Problem) []htt
 		{Pattern: "GET /files/trash", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "What is in the trash, newest first", Query: []string{"limit", "cursor"},
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[trashedBody]{}}},
-			Problems:  []*httpx.Problem{httpx.ErrInvalidCursor, errUnavailable},
+			Problems:  []*httpx.Problem{httpx.ErrInvalidCursor, journal.ErrUnavailable},
 			Handler:   f.visitor(f.getTrash)},
 		{Pattern: "DELETE /files/trash", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
 			Summary: "Empty the trash", Responses: []httpx.Response{{Status: http.StatusNoContent}}, Problems: found[1:],
 			Handler: f.visitor(f.emptyTrash)},
 		{Pattern: "POST /files/trash/{id}/restore", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
 			Summary: "Take a file or folder out of the trash", Responses: []httpx.Response{anItem},
-			Problems: append([]*httpx.Problem{errNameConflict, errPathTooLong}, found...),
+			Problems: append([]*httpx.Problem{journal.ErrNameConflict, errPathTooLong}, found...),
 			Handler:  f.visitor(f.restore)},
 		{Pattern: "DELETE /files/trash/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
 			Summary: "Delete a file or folder in the trash for good", Responses: []httpx.Response{{Status: http.StatusNoContent}}, Problems: found,
@@ -133,7 +134,7 @@ func (f *Files) diskRoutes(found []*httpx.Problem) []httpx.Route {
 		{Pattern: "GET /system/storage", Access: httpx.Needs("system:read"), Rate: httpx.RateRead,
 			Summary: "The disk and what each user stores, in bytes", Query: []string{"limit", "cursor"},
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: storageBody{}}},
-			Problems:  []*httpx.Problem{errUnavailable, httpx.ErrInvalidCursor},
+			Problems:  []*httpx.Problem{journal.ErrUnavailable, httpx.ErrInvalidCursor},
 			Handler:   f.getStorage},
 		{Pattern: "POST /files/scan", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Take over what was changed on the disk in a folder", Request: scanRequest{},
@@ -144,7 +145,7 @@ func (f *Files) diskRoutes(found []*httpx.Problem) []httpx.Route {
 }
 
 func (f *Files) feedRoutes() []httpx.Route {
-	expires := []*httpx.Problem{httpx.ErrInvalidCursor, errCursorExpired, errUnavailable}
+	expires := []*httpx.Problem{httpx.ErrInvalidCursor, errCursorExpired, journal.ErrUnavailable}
 	return []httpx.Route{
 		{Pattern: "GET /files/changes", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "What has changed since a cursor, in the order of the commits", Query: []string{"cursor", "limit"},

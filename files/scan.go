@@ -9,6 +9,7 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -154,7 +155,7 @@ func (f *Files) scan(ctx context.Context, owner uuid.UUID, at placed, accept boo
 		return err
 	}
 	if err := f.disk.CheckInPlace(f.id); err != nil {
-		return errUnavailable.Because(err)
+		return journal.ErrUnavailable.Because(err)
 	}
 	if !accept {
 		missing, err := f.stillMissing(ctx, owner, c.diffs)
@@ -219,10 +220,10 @@ func (f *Files) recount(ctx context.Context, owner uuid.UUID, report *scanReport
 		   SET used = (SELECT coalesce(sum(i.size), 0)::bigint FROM items i WHERE i.owner_id = $1)
 		 WHERE t.owner_id = $1
 		RETURNING t.used`
-	c := change{owner: owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
+	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		used, err := db.One(ctx, t, db.Value[int64], sql, owner)
-		report.Used, report.UsedBefore = &used, new(t.tree.used)
+		report.Used, report.UsedBefore = &used, new(t.Tree.Used)
 		return err
 	}}
-	return f.carryOut(ctx, c, func(context.Context) {})
+	return f.journal.Commit(ctx, c)
 }

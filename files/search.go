@@ -97,7 +97,7 @@ type hit struct {
 func searchItems(ctx context.Context, q db.Querier, c criteria) ([]hit, error) {
 	sql, args := c.query()
 	return db.All(ctx, q, func(row pgx.Row) (h hit, err error) {
-		err = row.Scan(append(h.fields(), &h.path, &h.sort)...)
+		err = row.Scan(append(h.Fields(), &h.path, &h.sort)...)
 		return h, err
 	}, sql, args...)
 }

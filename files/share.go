@@ -13,6 +13,7 @@ import (
 	"homebase/audit"
 	"homebase/auth"
 	"homebase/db"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -174,7 +175,7 @@ func (f *Files) postShare(w http.ResponseWriter, r *http.Request, v visit) error
 			INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, allow)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 			RETURNING ` + shareColumns
-		made, err := db.One(ctx, tx, scanShare, sql, newID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow)
+		made, err := db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"homebase/auth"
+	"homebase/files/journal"
 	"homebase/httpx"
 )
 
@@ -12,14 +13,14 @@ import (
 func (f *Files) shareRoutes(whole, reads, puts []*httpx.Problem, content, zipped []httpx.Response, sums []string) []httpx.Route {
 	var (
 		aShare = []httpx.Response{{Status: http.StatusOK, Body: share{}}}
-		found  = []*httpx.Problem{httpx.ErrNotFound, errUnavailable}
+		found  = []*httpx.Problem{httpx.ErrNotFound, journal.ErrUnavailable}
 		guests = append([]*httpx.Problem{errSharePassword}, found...)
 	)
 	routes := []httpx.Route{
 		{Pattern: "GET /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateRead,
 			Summary: "One's own shares, newest first", Query: []string{"item_id", "limit", "cursor"},
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[share]{}}},
-			Problems:  []*httpx.Problem{httpx.ErrInvalidCursor, errUnavailable},
+			Problems:  []*httpx.Problem{httpx.ErrInvalidCursor, journal.ErrUnavailable},
 			Handler:   f.visitor(f.getShares)},
 		{Pattern: "POST /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Share a file or folder by a link", Request: newShare{},

@@ -116,7 +116,7 @@ func sharedItem(ctx context.Context, q db.Querier, s *share, asked string) (it p
 		 WHERE top.id = $3 AND i.id = $2
 		   AND NOT EXISTS (SELECT FROM up u WHERE u.trashed_at IS NOT NULL)`
 	it, err = db.One(ctx, q, func(row pgx.Row) (p placed, err error) {
-		err = row.Scan(append(p.fields(), &p.path, &top)...)
+		err = row.Scan(append(p.Fields(), &p.path, &top)...)
 		return p, err
 	}, sql, s.Owner, id, s.Item)
 	return it, top, err

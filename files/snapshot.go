@@ -15,6 +15,7 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -93,7 +94,7 @@ func (f *Files) Snapshot(ctx context.Context, fn func(s *Snapshot) error) error 
 	return f.asWorker(ctx, func() error {
 		return f.db.AsOwner(ctx, func(conn *pgx.Conn) error {
 			for began := time.Now(); ; {
-				locked, err := db.One(ctx, conn, db.Value[bool], lock, lockPurge)
+				locked, err := db.One(ctx, conn, db.Value[bool], lock, journal.LockPurge)
 				if err != nil {
 					return err
 				}
@@ -103,7 +104,7 @@ func (f *Files) Snapshot(ctx context.Context, fn func(s *Snapshot) error) error 
 				if time.Since(began) > snapshotWait {
 					return errors.New("another backup is running")
 				}
-				if !sleep(ctx, 100*time.Millisecond) {
+				if !journal.Sleep(ctx, 100*time.Millisecond) {
 					return context.Cause(ctx)
 				}
 			}
@@ -169,11 +170,11 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 			}
 		}
 		if round < readRounds {
-			if !sleep(ctx, readPause) {
+			if !journal.Sleep(ctx, readPause) {
 				return nil, false, context.Cause(ctx)
 			}
 			// Another's change may hang between its commit and the disk.
-			if err := s.f.recoverDead(ctx); err != nil {
+			if err := s.f.journal.RecoverDead(ctx); err != nil {
 				return nil, false, err
 			}
 			continue

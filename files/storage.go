@@ -9,6 +9,7 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -60,7 +61,7 @@ func readTotals(ctx context.Context, q db.Querier) (totals, error) {
 // getStorage is GET /system/storage.
 func (f *Files) getStorage(w http.ResponseWriter, r *http.Request) error {
 	if s := f.away.Load(); s != nil {
-		return errUnavailable.Because(errors.New(*s))
+		return journal.ErrUnavailable.Because(errors.New(*s))
 	}
 	page, err := httpx.PageOf(r)
 	if err != nil {

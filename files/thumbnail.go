@@ -111,7 +111,7 @@ func (f *Files) rendition(ctx context.Context, owner, id uuid.UUID, asked int) (
 	// takes one core and the memory of one picture, and nobody's many
 	// pictures hold up another's few.
 	for _, whose := range []uuid.UUID{owner, uuid.Nil} {
-		leave, err := f.drawing.take(ctx, whose, drawWait)
+		leave, err := f.drawing.Take(ctx, whose, drawWait)
 		if err != nil {
 			return httpx.Rendition{}, err
 		}

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path"
-	"strings"
 	"time"
 
 	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -39,7 +38,7 @@ const trashedQuery = `
 	 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL`
 
 func scanTrashed(row pgx.Row) (t trashed, err error) {
-	err = row.Scan(append(t.fields(), &t.path, &t.at)...)
+	err = row.Scan(append(t.Fields(), &t.path, &t.at)...)
 	return t, err
 }
 
@@ -101,7 +100,7 @@ func (f *Files) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) e
 		return err
 	}
 	f.markTrashed(ctx, owner, it)
-	c := change{owner: owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
+	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		const sql = `-- name: files.TrashItem
 			UPDATE items i SET trashed_at = now(), revision = i.revision + 1 WHERE i.id = $1
 			RETURNING ` + itemColumns
@@ -115,14 +114,14 @@ func (f *Files) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) e
 		if it.item, err = db.One(ctx, t, scanItem, sql, id); err != nil {
 			return err
 		}
-		if err := f.addMove(t, it.item, kindMove, disk.UserPath(owner, it.path), disk.TrashPath(owner, id)); err != nil {
+		if err := t.Move(it.ID, it.Revision, disk.UserPath(owner, it.path), disk.TrashPath(owner, id)); err != nil {
 			return err
 		}
-		t.note(feedTrashed, it)
-		t.audit(audit.Event{Action: audit.FileDeleted, Target: id})
+		t.Tell(feedTrashed, told(it))
+		t.Audit(ctx, audit.Event{Action: audit.FileDeleted, Target: id})
 		return nil
 	}}
-	return f.carryOut(ctx, c, func(context.Context) {})
+	return f.journal.Commit(ctx, c)
 }
 
 // markTrashed writes the item's folder and name to the entry itself, so that
@@ -153,7 +152,7 @@ func (f *Files) restore(w http.ResponseWriter, r *http.Request, v visit) error {
 		return err
 	}
 	var it placed
-	c := change{owner: v.owner, op: newID(), local: true, decide: func(ctx context.Context, t *txn) error {
+	c := journal.Change{Owner: v.owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		from, err := trashedByID(ctx, t, v.owner, id)
 		if err != nil {
 			return err
@@ -163,7 +162,7 @@ func (f *Files) restore(w http.ResponseWriter, r *http.Request, v visit) error {
 			err = checkFit(ctx, t, from.item, "", to.path+"/"+from.Name)
 		}
 		if errors.Is(err, db.ErrNotFound) || errors.Is(err, errPathTooLong) {
-			to, err = itemByID(ctx, t, v.owner, t.tree.root)
+			to, err = itemByID(ctx, t, v.owner, t.Tree.Root)
 		}
 		if err != nil {
 			return err
@@ -176,14 +175,14 @@ func (f *Files) restore(w http.ResponseWriter, r *http.Request, v visit) error {
 		if it.item, err = relocate(ctx, t, id, to.ID, name); err != nil {
 			return err
 		}
-		if err := f.addMove(t, it.item, kindMove, disk.TrashPath(v.owner, id), disk.UserPath(v.owner, it.path)); err != nil {
+		if err := t.Move(it.ID, it.Revision, disk.TrashPath(v.owner, id), disk.UserPath(v.owner, it.path)); err != nil {
 			return err
 		}
-		t.note(feedRestored, it)
-		t.audit(audit.Event{Action: audit.FileRestored, Target: id})
+		t.Tell(feedRestored, told(it))
+		t.Audit(ctx, audit.Event{Action: audit.FileRestored, Target: id})
 		return nil
 	}}
-	if err := f.carryOut(r.Context(), c, func(context.Context) {}); err != nil {
+	if err := f.journal.Commit(r.Context(), c); err != nil {
 		return err
 	}
 	return writeItem(w, http.StatusOK, it)
@@ -198,26 +197,12 @@ func freeName(ctx context.Context, q db.Querier, folder uuid.UUID, name string) 
 	for n := 1; n <= 1000; n++ {
 		candidate := name
 		if n > 1 {
-			candidate = markName(name, fmt.Sprintf(" (%d)", n))
+			candidate = disk.MarkName(name, fmt.Sprintf(" (%d)", n))
 		}
 		taken, err := db.One(ctx, q, db.Value[bool], sql, folder, candidate)
 		if err != nil || !taken {
 			return candidate, err
 		}
 	}
-	return "", errNameConflict
-}
-
-// markName puts a mark between a name and its extension and cuts the name
-// where the whole would be too long.
-func markName(name, mark string) string {
-	ext := path.Ext(name)
-	if len(ext) > 32 || ext == name {
-		ext = ""
-	}
-	stem := strings.TrimSuffix(name, ext)
-	if room := maxName - len(mark) - len(ext); len(stem) > room {
-		stem = strings.ToValidUTF8(stem[:room], "")
-	}
-	return stem + mark + ext
+	return "", journal.ErrNameConflict
 }

@@ -3,33 +3,15 @@ package files
 import (
 	"context"
 	"errors"
-	"path"
 	"sync"
 
 	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
-
-// tree is an owner's row of trees: the lock of all changes, the counter that
-// orders them, and the ledger of bytes.
-type tree struct {
-	root     uuid.UUID
-	seq      int64
-	quota    *int64 // bytes; nil: the configured default
-	used     int64
-	reserved int64
-}
-
-const treeColumns = `t.root_id, t.seq, t.quota, t.used, t.reserved`
-
-func scanTree(row pgx.Row) (t tree, err error) {
-	err = row.Scan(&t.root, &t.seq, &t.quota, &t.used, &t.reserved)
-	return t, err
-}
 
 // firstFolders are made for every new owner.
 var firstFolders = []string{"documents", "images", "backups"}
@@ -39,7 +21,7 @@ var firstFolders = []string{"documents", "images", "backups"}
 type roots struct {
 	mu    sync.Mutex
 	known map[uuid.UUID]uuid.UUID
-	asks  places // one request of an owner at a time looks
+	asks  journal.Slots // one request of an owner at a time looks
 }
 
 const mostRoots = 10_000
@@ -67,7 +49,7 @@ func (f *Files) rootOf(ctx context.Context, owner uuid.UUID) (uuid.UUID, error) 
 		return id, nil
 	}
 	// A page that is opened for the first time sends many requests at once.
-	leave, err := f.roots.asks.take(ctx, owner, commitTimeout)
+	leave, err := f.roots.asks.Take(ctx, owner, journal.Timeout)
 	if err != nil {
 		return uuid.UUID{}, err
 	}
@@ -92,13 +74,13 @@ func (f *Files) rootOf(ctx context.Context, owner uuid.UUID) (uuid.UUID, error) 
 
 // insertRoot writes the row of an owner's root; db.ErrNotFound when there is
 // one.
-func insertRoot(ctx context.Context, t *txn, owner uuid.UUID) error {
+func insertRoot(ctx context.Context, t *journal.Tx, owner uuid.UUID) error {
 	const sql = `-- name: files.InsertRoot
 		INSERT INTO items AS i (id, owner_id, kind, name, name_sort) VALUES ($1, $2, 0, '', '') ON CONFLICT DO NOTHING
 		RETURNING ` + itemColumns
-	root, err := db.One(ctx, t, scanItem, sql, t.tree.root, owner)
+	root, err := db.One(ctx, t, scanItem, sql, t.Tree.Root, owner)
 	if err == nil {
-		t.note(feedCreated, placed{item: root})
+		t.Tell(feedCreated, told(placed{item: root}))
 	}
 	return err
 }
@@ -108,32 +90,33 @@ func insertRoot(ctx context.Context, t *txn, owner uuid.UUID) error {
 func (f *Files) plant(ctx context.Context, owner uuid.UUID) error {
 	const insertTree = `-- name: files.InsertTree
 		INSERT INTO trees (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3) ON CONFLICT (owner_id) DO NOTHING`
-	_, err := db.Exec(ctx, f.db, insertTree, owner, newID(), newID())
+	_, err := db.Exec(ctx, f.db, insertTree, owner, journal.NewID(), journal.NewID())
 	if err != nil {
 		return err
 	}
-	c := change{owner: owner, op: newID(), decide: func(ctx context.Context, t *txn) error {
+	c := journal.Change{Owner: owner, Whole: true, Unjudged: true, Decide: func(ctx context.Context, t *journal.Tx) error {
 		if err := insertRoot(ctx, t, owner); err != nil {
 			return ignoreNotFound(err) // made by another request meanwhile
 		}
-		t.add(record{kind: kindMkdir, item: t.tree.root, revision: 1, target: disk.UserPath(owner, "")})
+		if err := t.Mkdir(t.Tree.Root, disk.UserPath(owner, "")); err != nil {
+			return err
+		}
 		for _, name := range firstFolders {
-			it, err := insertFolder(ctx, t, owner, t.tree.root, name)
+			it, err := insertFolder(ctx, t, owner, t.Tree.Root, name)
 			if err != nil {
 				return err
 			}
-			t.add(record{kind: kindMkdir, item: it.ID, revision: it.Revision, target: path.Join(disk.UserPath(owner, ""), name)})
-			t.note(feedCreated, placed{it, "/" + name})
+			if err := t.Mkdir(it.ID, disk.UserPath(owner, "/"+name)); err != nil {
+				return err
+			}
+			t.Tell(feedCreated, told(placed{it, "/" + name}))
 		}
-		t.audit(audit.Event{Action: audit.FolderCreated, Target: t.tree.root})
+		t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: t.Tree.Root})
 		return nil
 	}}
-	err = f.carryOut(ctx, c, func(context.Context) {})
-	if errors.Is(err, errUnpublished) {
+	err = f.journal.Commit(ctx, c)
+	if errors.Is(err, journal.ErrUnpublished) {
 		return nil // a full disk: there is nothing in the folders that anybody could miss
 	}
 	return err
 }
-
-// newID makes an id: UUIDv7, so that ids made later sort later.
-func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }

@@ -118,6 +118,7 @@ func (f *Files) postUpload(w http.ResponseWriter, r *http.Request, v visit) erro
 	}
 	x, err := f.seize(ctx, v.owner, id)
 	if err != nil {
+		f.abandon(ctx, upload{id: id, owner: v.owner})
 		return err
 	}
 	defer x.letGo()
@@ -128,7 +129,8 @@ func (f *Files) postUpload(w http.ResponseWriter, r *http.Request, v visit) erro
 		err = f.finish(ctx, x)
 	}
 	if err != nil {
-		return errors.Join(err, f.discard(ctx, x.upload, uploadDeleted, 0))
+		f.abandon(ctx, x.upload)
+		return err
 	}
 	w.Header().Set("Location", httpx.Prefix+"/files/uploads/"+id.String())
 	x.describe(w.Header())

@@ -12,6 +12,7 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -21,8 +22,12 @@ import (
 // payload is its id.
 const uploadChannel = "files_upload"
 
-// askAgain is how often a held lock is asked for.
-const askAgain = time.Second
+const (
+	// lockWait is how long a held lock is waited for, and askAgain how often
+	// its holder is asked to let go.
+	lockWait = 5 * time.Second
+	askAgain = time.Second
+)
 
 // errLocked is the refusal that clients of tus repeat, whatever passes by
 // itself.
@@ -154,12 +159,12 @@ func (f *Files) seize(ctx context.Context, owner, id uuid.UUID) (*seized, error)
 func (f *Files) lockUpload(ctx context.Context, file *os.File, id uuid.UUID) error {
 	began := time.Now()
 	var asked time.Time
-	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+	for wait := 2 * time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		locked, err := disk.Lock(file)
 		switch {
 		case locked || err != nil:
 			return err
-		case time.Since(began) > waitInWay:
+		case time.Since(began) > lockWait:
 			return errLocked
 		}
 		if !f.holders.interrupt(id) && time.Since(asked) > askAgain {
@@ -168,7 +173,7 @@ func (f *Files) lockUpload(ctx context.Context, file *os.File, id uuid.UUID) err
 				return err
 			}
 		}
-		if !sleep(ctx, wait) {
+		if !journal.Sleep(ctx, wait) {
 			return context.Cause(ctx)
 		}
 	}

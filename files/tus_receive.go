@@ -14,9 +14,8 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
-
-	"github.com/google/uuid"
 )
 
 // What is received is made durable after so many bytes or so much time: what
@@ -32,9 +31,6 @@ var (
 	// one that clients repeat, two of them would take it from each other for
 	// ever.
 	errInterrupted = httpx.NewProblem(400, "upload_interrupted", "Another request has taken the upload over")
-	// errEnded rolls a commit back: an earlier one, whose answer was lost,
-	// has ended the upload.
-	errEnded = errors.New("the upload has ended before")
 )
 
 // chunk is the body of one request and the checksum that it must have, if any.
@@ -179,6 +175,9 @@ func (f *Files) finish(ctx context.Context, x *seized) error {
 	}
 	find := d.find(x.owner)
 	at, err := find(ctx, f.db)
+	if err == nil && len(at.missing) > 0 {
+		err = errParentMissing
+	}
 	if err != nil {
 		return err
 	}
@@ -186,27 +185,21 @@ func (f *Files) finish(ctx context.Context, x *seized) error {
 	if err != nil {
 		return err
 	}
-	s := &staged{owner: x.owner, op: newID(), item: newID(), path: uploadPath(x.owner, x.id), file: x.file, size: x.offset, sum: sum.Sum(nil)}
-	if at.item != nil {
+	s := &staged{owner: x.owner, op: journal.NewID(), item: journal.NewID(), path: uploadPath(x.owner, x.id), file: x.file,
+		size: x.offset, sum: sum.Sum(nil), upload: x.id}
+	if s.replaces = at.item != nil; s.replaces {
 		s.item = at.item.ID
 	}
 	if err := f.seal(s); err != nil {
 		return err
 	}
 	disk.Failpoint("staged")
-	s.also = func(ctx context.Context, t *txn, id uuid.UUID) error {
-		ended, err := endUpload(ctx, t, x.owner, x.id, uploadFinished, &id, keepEnded)
-		if err == nil && !ended {
-			err = errEnded
-		}
-		return err
-	}
-	it, _, err := f.commitPut(ctx, s, find, http.Header{"Content-Type": {d.mediaType}})
+	it, _, err := f.place(ctx, s, at, find, http.Header{"Content-Type": {d.mediaType}})
 	if err == nil {
 		x.state, x.item = uploadFinished, &it.ID
 		return nil
 	}
-	if !errors.Is(err, errEnded) {
+	if !errors.Is(err, journal.ErrEnded) {
 		return err
 	}
 	x.upload, err = uploadByID(ctx, f.db, x.owner, x.id)

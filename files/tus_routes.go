@@ -3,6 +3,7 @@ package files
 import (
 	"net/http"
 
+	"homebase/files/journal"
 	"homebase/httpx"
 )
 
@@ -11,8 +12,8 @@ import (
 // and what it sends is bounded by the quota.
 func (f *Files) tusRoutes(named []*httpx.Problem) []httpx.Route {
 	var (
-		places  = append([]*httpx.Problem{errNotFolder, errNameConflict, errParentMissing, errQuota, errNoSpace, errMetadata}, named...)
-		known   = []*httpx.Problem{httpx.ErrNotFound, errUploadExpired, errTusVersion, errUnavailable, errLocked}
+		places  = append([]*httpx.Problem{errNotFolder, journal.ErrNameConflict, errParentMissing, journal.ErrQuota, errNoSpace, errMetadata}, named...)
+		known   = []*httpx.Problem{httpx.ErrNotFound, errUploadExpired, errTusVersion, journal.ErrUnavailable, errLocked}
 		sends   = []*httpx.Problem{errContentCoding, errChecksum, errChecksumDiff, errUploadLength, errInterrupted, errTusVersion, errLocked, httpx.ErrBodyTooLarge}
 		stands  = []string{"Tus-Resumable", "Upload-Offset"}
 		version = []string{"Tus-Resumable"}
@@ -37,7 +38,7 @@ func (f *Files) tusRoutes(named []*httpx.Problem) []httpx.Route {
 		{Pattern: "GET /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateRead,
 			Summary: "A resumable upload", Headers: version,
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: uploadBody{}, Headers: version}},
-			Problems:  []*httpx.Problem{httpx.ErrNotFound, errTusVersion, errUnavailable},
+			Problems:  []*httpx.Problem{httpx.ErrNotFound, errTusVersion, journal.ErrUnavailable},
 			Handler:   f.tus(f.getUpload)},
 		{Pattern: "PATCH /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateNone, Body: httpx.Stream, Override: true,
 			Summary: "Send bytes of a resumable upload", Headers: append([]string{"Upload-Offset"}, asks...),

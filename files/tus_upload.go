@@ -12,6 +12,7 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -26,12 +27,8 @@ const (
 	uploadDeleted  = "deleted" // by the client; the row goes with the next round of expiry
 )
 
-const (
-	// keepEnded is how long an ended upload can still be asked about.
-	keepEnded = 24 * time.Hour
-	// mostUploads is how many uploads an owner may have open.
-	mostUploads = 1000
-)
+// mostUploads is how many uploads an owner may have open.
+const mostUploads = 1000
 
 var errTooManyUploads = httpx.NewProblem(409, "too_many_uploads", "Too many uploads are open").
 	With("Finish or delete some of them, or wait until they expire.")
@@ -87,9 +84,8 @@ func (u *upload) hash() (hash.Hash, error) {
 func (f *Files) openUpload(ctx context.Context, owner uuid.UUID, length *int64, displaced int64, metadata string) (id uuid.UUID, err error) {
 	const count = `-- name: files.CountUploads
 		SELECT count(*) FROM uploads u WHERE u.owner_id = $1 AND u.state = 'open' AND u.worker_id IS NULL`
-	const sql = `-- name: files.InsertUpload` + holding + `
-		INSERT INTO uploads (op_id, owner_id, bytes, length, metadata, expires_at)
-		SELECT $2, h.owner_id, $3, $5, $6, now() + $7::interval FROM held h`
+	const sql = `-- name: files.InsertUpload
+		INSERT INTO uploads (op_id, owner_id, bytes, length, metadata, expires_at) VALUES ($2, $1, $3, $4, $5, now() + $6::interval)`
 	open, err := db.One(ctx, f.db, db.Value[int64], count, owner)
 	if err != nil {
 		return id, err
@@ -97,42 +93,67 @@ func (f *Files) openUpload(ctx context.Context, owner uuid.UUID, length *int64, 
 	if open >= mostUploads {
 		return id, errTooManyUploads
 	}
-	id = newID()
+	id = journal.NewID()
 	var reserved int64
 	if length != nil {
 		reserved = max(0, *length-displaced)
 	}
-	n, err := db.Exec(ctx, f.db, sql, owner, id, reserved, f.quota, length, metadata, f.uploadExpiry)
-	if err != nil {
+	err = f.journal.Hold(ctx, owner, func(t *journal.Tx) error {
+		if err := t.Reserve(ctx, reserved); err != nil {
+			return err
+		}
+		_, err := db.Exec(ctx, t, sql, owner, id, reserved, length, metadata, f.uploadExpiry)
+		return err
+	})
+	unknown := errors.Is(err, db.ErrOutcomeUnknown)
+	if err != nil && !unknown {
 		return id, err
 	}
-	if n == 0 {
-		return id, errNoRoom(reserved)
-	}
 	disk.Failpoint("reserved")
+	if err == nil {
+		err = f.makeUploadFile(owner, id)
+	}
+	if err != nil {
+		f.abandon(ctx, upload{id: id, owner: owner})
+	}
+	return id, err
+}
+
+func (f *Files) makeUploadFile(owner, id uuid.UUID) error {
 	file, err := f.disk.Create(uploadPath(owner, id))
 	if err != nil {
-		return id, f.diskError(err)
+		return f.diskError(err)
 	}
 	file.Close()
-	return id, f.disk.SyncFolder(path.Dir(uploadPath(owner, id)))
+	return f.diskError(f.disk.SyncFolder(path.Dir(uploadPath(owner, id))))
+}
+
+// abandon ends an upload of which nobody was told, if need be later.
+func (f *Files) abandon(ctx context.Context, u upload) {
+	if err := f.discard(ctx, u, uploadDeleted, 0); err != nil && !errors.Is(err, db.ErrNotFound) {
+		f.journal.UndoLater(u.id, func(ctx context.Context) { f.abandon(ctx, u) })
+	}
 }
 
 // setLength notes the length of an upload that began without one, and
 // reserves what is missing for it.
 func (f *Files) setLength(ctx context.Context, x *seized, length int64) error {
-	const sql = `-- name: files.SetUploadLength` + holding + `
-		UPDATE uploads u
-		   SET length = $5, bytes = u.bytes + $3
-		  FROM held h
-		 WHERE u.op_id = $2 AND u.state = 'open' AND u.length IS NULL`
+	const sql = `-- name: files.SetUploadLength
+		UPDATE uploads u SET length = $2, bytes = u.bytes + $3
+		 WHERE u.op_id = $1 AND u.state = 'open' AND u.length IS NULL`
 	more := max(0, length-x.reserved)
-	n, err := db.Exec(ctx, f.db, sql, x.owner, x.id, more, f.quota, length)
+	err := f.journal.Hold(ctx, x.owner, func(t *journal.Tx) error {
+		if err := t.Reserve(ctx, more); err != nil {
+			return err
+		}
+		n, err := db.Exec(ctx, t, sql, x.id, length, more)
+		if err == nil && n == 0 {
+			err = db.ErrNotFound // it ended meanwhile
+		}
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	if n == 0 {
-		return errNoRoom(more)
 	}
 	x.length, x.reserved = &length, x.reserved+more
 	return nil
@@ -146,7 +167,7 @@ func (f *Files) save(ctx context.Context, x *seized, s *staged, sum hash.Hash) e
 		   SET durable_offset = $2, sum_state = $3, expires_at = now() + $4::interval
 		 WHERE u.op_id = $1 AND u.state = 'open'
 		RETURNING u.expires_at`
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
 	if err := disk.SyncData(s.file); err != nil {
 		if !disk.Full(err) {
@@ -170,18 +191,18 @@ func (f *Files) save(ctx context.Context, x *seized, s *staged, sum hash.Hash) e
 
 // endUpload ends an open upload and gives its reservation back, in a
 // transaction that holds the owner's lock; false when it has ended before.
-func endUpload(ctx context.Context, q db.Querier, owner, id uuid.UUID, state string, item *uuid.UUID, keep time.Duration) (bool, error) {
+func endUpload(ctx context.Context, q db.Querier, owner, id uuid.UUID, state string, keep time.Duration) (bool, error) {
 	const sql = `-- name: files.EndUpload
 		WITH open AS (
 		    SELECT u.op_id, u.bytes FROM uploads u WHERE u.op_id = $2 AND u.state = 'open' FOR UPDATE
 		), ended AS (
 		    UPDATE uploads u
-		       SET state = $3, item_id = $4, bytes = 0, sum_state = NULL, expires_at = now() + $5::interval
+		       SET state = $3, bytes = 0, sum_state = NULL, expires_at = now() + $4::interval
 		      FROM open o WHERE u.op_id = o.op_id
 		    RETURNING o.bytes
 		)
 		UPDATE trees t SET reserved = t.reserved - e.bytes FROM ended e WHERE t.owner_id = $1`
-	n, err := db.Exec(ctx, q, sql, owner, id, state, item, keep)
+	n, err := db.Exec(ctx, q, sql, owner, id, state, keep)
 	return n == 1, err
 }
 
@@ -189,13 +210,11 @@ func endUpload(ctx context.Context, q db.Querier, owner, id uuid.UUID, state str
 // owner's lock, so that no commit in flight can still use the bytes; then the
 // bytes. A crash between the two leaves them to expireUploads.
 func (f *Files) discard(ctx context.Context, u upload, state string, keep time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
 	ended := false
-	err := f.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		if err = lockOwner(ctx, tx, u.owner); err == nil {
-			ended, err = endUpload(ctx, tx, u.owner, u.id, state, nil, keep)
-		}
+	err := f.journal.Hold(ctx, u.owner, func(t *journal.Tx) (err error) {
+		ended, err = endUpload(ctx, t, u.owner, u.id, state, keep)
 		return err
 	})
 	if err != nil || !ended {
@@ -203,6 +222,14 @@ func (f *Files) discard(ctx context.Context, u upload, state string, keep time.D
 	}
 	disk.Failpoint("discarded")
 	return ignoreNotExist(f.disk.Remove(uploadPath(u.owner, u.id)))
+}
+
+// held is a reservation's key.
+type held struct{ owner, op uuid.UUID }
+
+func scanHeld(row pgx.Row) (h held, err error) {
+	err = row.Scan(&h.owner, &h.op)
+	return h, err
 }
 
 // expireUploads ends the uploads that nobody went on with, and forgets those
@@ -228,7 +255,7 @@ func (f *Files) expireUploads(ctx context.Context) error {
 			continue
 		}
 		if x.state == uploadOpen && x.expired {
-			err = f.discard(ctx, x.upload, uploadExpired, keepEnded)
+			err = f.discard(ctx, x.upload, uploadExpired, journal.KeepEnded)
 		}
 		x.letGo()
 		failures = errors.Join(failures, err)

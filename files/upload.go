@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"path"
@@ -10,6 +11,7 @@ import (
 	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -19,10 +21,6 @@ var (
 	errContentRange = httpx.NewProblem(400, "content_range", "A PUT replaces the whole").
 			With("Leave Content-Range out, or use a resumable upload to send a file in pieces.")
 	errContentCoding = httpx.ErrUnsupportedType.With("Send the bytes as they are, without Content-Encoding.")
-
-	// errCarry rolls the commit back: the staged file carries another id than
-	// the item that turned out to be at the name.
-	errCarry = errors.New("the staged file carries another id")
 )
 
 // spot is where an upload goes, as the rows show it at one moment.
@@ -32,6 +30,7 @@ type spot struct {
 	name    string
 	path    string // "/documents/a.pdf"
 	item    *item  // what is there already, a file
+	free    bool   // nothing may be there, and another's is refused
 }
 
 // displaced is the size of what the upload replaces.
@@ -72,7 +71,7 @@ func byPath(owner uuid.UUID, names []string) finder {
 		if len(found) > len(names) {
 			s.item = &found[len(names)]
 			if !s.item.isFile() {
-				return s, errNameConflict.With("There is a folder of this name.")
+				return s, journal.ErrNameConflict.With("There is a folder of this name.")
 			}
 		}
 		return s, nil
@@ -137,7 +136,7 @@ func (f *Files) putItem(w http.ResponseWriter, r *http.Request, v visit) error {
 // put takes a file in: check, reserve, receive, commit, publish, answer. What
 // a crash leaves at each step is the table in the package comment.
 func (f *Files) put(w http.ResponseWriter, r *http.Request, v visit, find finder, parents bool) error {
-	it, created, err := f.takeIn(r, v.owner, find, parents, uuid.Nil)
+	it, created, err := f.takeIn(r, v.owner, find, parents, nil)
 	if err != nil {
 		return err
 	}
@@ -151,9 +150,9 @@ func (f *Files) put(w http.ResponseWriter, r *http.Request, v visit, find finder
 	return httpx.WriteJSON(w, status, it.body(it.path))
 }
 
-// takeIn is put without the answer. share is by whose link a stranger sends
-// the file, uuid.Nil for an owner.
-func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bool, share uuid.UUID) (it placed, created bool, err error) {
+// takeIn is put without the answer. from is the share by whose link a stranger
+// sends the file, nil for an owner.
+func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bool, from *share) (it placed, created bool, err error) {
 	ctx := r.Context()
 	wanted, err := f.checkPut(r)
 	if err != nil {
@@ -174,7 +173,10 @@ func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bo
 		return it, false, err
 	}
 	defer s.file.Close()
-	s.share = share
+	if from != nil {
+		s.share = from.ID
+		s.holds = func(ctx context.Context, q db.Querier) error { return f.stillHolds(ctx, q, from) }
+	}
 	// A sum may also come behind the bytes that it was taken of.
 	late, err := wantedDigests(r.Trailer)
 	if err == nil {
@@ -186,12 +188,14 @@ func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bo
 	}
 	if len(at.missing) > 0 {
 		folders := strings.Split(path.Dir(at.path), "/")[1:]
-		if _, _, err := f.makeFolders(ctx, owner, folders, true); err != nil {
+		var made placed
+		if made, _, err = f.makeFolders(ctx, owner, folders, true); err != nil {
 			f.drop(ctx, s)
 			return it, false, err
 		}
+		at.parent, at.missing = made.ID, nil
 	}
-	return f.commitPut(ctx, s, find, r.Header)
+	return f.place(ctx, s, at, find, r.Header)
 }
 
 // checkPut refuses by the headers alone.
@@ -207,21 +211,18 @@ func (f *Files) checkPut(r *http.Request) (wanted [][]byte, err error) {
 
 // take is P0 and P1. On an error nothing is left.
 func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request) (*staged, error) {
-	op, id := newID(), newID()
-	if at.item != nil {
-		id = at.item.ID
-	}
+	op := journal.NewID()
 	reserved := int64(0)
 	if r.ContentLength > unreserved {
 		if reserved = r.ContentLength - at.displaced(); reserved > 0 {
-			if err := f.reserve(ctx, owner, op, reserved); err != nil {
+			if err := f.journal.Reserve(ctx, owner, op, reserved); err != nil {
 				return nil, err
 			}
 		}
 	}
-	s, err := f.stage(owner, op, id)
+	s, err := f.stage(owner, op, at)
 	if err != nil {
-		f.drop(ctx, &staged{owner: owner, op: op, path: f.stagingPath(owner, op), reserved: max(reserved, 0)})
+		f.drop(ctx, &staged{owner: owner, op: op, path: f.journal.StagingPath(owner, op), reserved: max(reserved, 0)})
 		return nil, f.diskError(err)
 	}
 	s.reserved = max(reserved, 0)
@@ -235,108 +236,81 @@ func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Requ
 	return s, nil
 }
 
-// commitPut is P2 and P3 of an upload. It drops the staged bytes when the
-// commit did not happen; while that is not known, nobody may touch them.
-func (f *Files) commitPut(ctx context.Context, s *staged, find finder, h http.Header) (it placed, created bool, err error) {
-	for range 3 {
-		var other uuid.UUID
-		c := change{owner: s.owner, op: s.op, local: true, reserved: s.reserved > 0}
-		c.decide = func(ctx context.Context, t *txn) error {
-			at, err := find(ctx, t)
-			if err != nil {
-				return err
-			}
-			if len(at.missing) > 0 {
-				return errParentMissing
-			}
-			if at.item != nil {
-				other = at.item.ID
-			} else {
-				other = s.item
-			}
-			target := disk.UserPath(s.owner, at.path)
-			if t.inTheWay(other, target) {
-				return errInTheWay
-			}
-			if err := precondition(h, at.tags()...); err != nil {
-				return err
-			}
-			if other != s.item {
-				return errCarry
-			}
-			created = at.item == nil
-			it.path = at.path
-			it.item, err = f.writeFile(ctx, t, s, at, h.Get("Content-Type"))
-			if err != nil {
-				return err
-			}
-			if s.also != nil {
-				if err := s.also(ctx, t, it.ID); err != nil {
-					return err
-				}
-			}
-			if created {
-				t.note(feedCreated, it)
-			} else {
-				t.note(feedChanged, it)
-			}
-			t.used = s.size - at.displaced()
-			t.add(record{kind: kindPut, item: it.ID, revision: it.Revision, ino: s.ino, source: s.path, target: target})
-			return nil
+// place puts the staged bytes where they go, which at says as it was looked up
+// before: the commit looks again. It drops the bytes when nothing came of it;
+// while that is not known, nobody may touch them.
+func (f *Files) place(ctx context.Context, s *staged, at spot, find finder, h http.Header) (it placed, created bool, err error) {
+	for range lookAgain {
+		var done journal.Placed
+		if err = f.carryFor(s, at); err == nil {
+			done, err = f.journal.Put(ctx, f.putOf(s, at, h))
 		}
-		err = f.carryOut(ctx, c, func(ctx context.Context) { f.drop(ctx, s) })
 		switch {
-		case err == nil || errors.Is(err, db.ErrOutcomeUnknown) || errors.Is(err, errUnpublished):
-			return it, created, err
-		case errors.Is(err, errCarry):
-			// Another upload made the name meanwhile.
-			err = f.carry(s, other)
-		case idTaken(err):
-			// What was to be replaced went elsewhere: this is another item.
-			err = f.carry(s, newID())
+		case err == nil || errors.Is(err, db.ErrOutcomeUnknown) || errors.Is(err, journal.ErrUnpublished):
+			return placed{item{done.Item}, done.Path}, done.Created, err
+		case !errors.Is(err, journal.ErrLookAgain):
+			f.drop(ctx, s)
+			return it, false, err
+		}
+		if at, err = find(ctx, f.db); err == nil && len(at.missing) > 0 {
+			err = errParentMissing
 		}
 		if err != nil {
 			break
 		}
 	}
 	f.drop(ctx, s)
-	return it, created, err
+	if errors.Is(err, journal.ErrLookAgain) {
+		err = httpx.ErrBusy.Because(err)
+	}
+	return it, false, err
 }
 
-// idTaken reports whether a new item was to get the id of one that exists.
-func idTaken(err error) bool {
-	e, ok := errors.AsType[*db.Error](err)
-	return ok && e.Constraint == "items_pkey"
+// lookAgain bounds how often something else may turn out to be at the path.
+const lookAgain = 20
+
+// carryFor lets the staged file carry the id of what it replaces, or one of
+// its own.
+func (f *Files) carryFor(s *staged, at spot) error {
+	switch {
+	case at.item != nil && at.item.ID != s.item:
+		s.replaces = true
+		return f.carry(s, at.item.ID)
+	case at.item == nil && s.replaces:
+		s.replaces = false // what was to be replaced went elsewhere
+		return f.carry(s, journal.NewID())
+	}
+	return nil
 }
 
-// writeFile writes the row of a received file, new or replaced, and its audit
-// entry.
-func (f *Files) writeFile(ctx context.Context, t *txn, s *staged, at spot, declaredType string) (it item, err error) {
-	const insert = `-- name: files.InsertFile
-		INSERT INTO items AS i (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino)
-		VALUES ($1, $2, $3, 1, $4, normalize($5, NFC), $6, $7, $8, $9, $10)
-		RETURNING ` + itemColumns
-	const replace = `-- name: files.ReplaceFile
-		UPDATE items i
-		   SET size = $3, media_type = $4, sha256 = $5, mtime = $6, ino = $7, revision = i.revision + 1, updated_at = now(),
-		       missing_at = NULL, checked_at = NULL
-		 WHERE i.id = $1 AND i.owner_id = $2
-		RETURNING ` + itemColumns
-	media := mediaType(at.name, declaredType)
-	event := audit.Event{Action: audit.FileCreated}
-	if at.item == nil {
-		it, err = db.One(ctx, t, scanItem, insert, s.item, s.owner, at.parent, at.name, strings.ToLower(at.name),
-			s.size, media, s.sum, s.mtime, s.ino)
-	} else {
-		event.Action = audit.FileReplaced
-		it, err = db.One(ctx, t, scanItem, replace, s.item, s.owner, s.size, media, s.sum, s.mtime, s.ino)
+func (f *Files) putOf(s *staged, at spot, h http.Header) journal.Put {
+	return journal.Put{
+		Owner: s.owner, Op: s.op, Reserved: s.reserved > 0 || s.upload != uuid.Nil, Upload: s.upload,
+		Folder: at.parent, Path: at.path, NameSort: strings.ToLower(at.name), Item: s.item, Replaces: s.replaces, MustBeFree: at.free,
+		Staged: s.path, Ino: s.ino, Size: s.size, MTime: s.mtime, SHA256: s.sum, MediaType: mediaType(at.name, h.Get("Content-Type")),
+		Check: func(ctx context.Context, t *journal.Tx, there *journal.Item) error {
+			if s.holds != nil {
+				if err := s.holds(ctx, t); err != nil {
+					return err
+				}
+			}
+			now := spot{}
+			if there != nil {
+				now.item = &item{*there}
+			}
+			return precondition(h, now.tags()...)
+		},
+		Event: func(it journal.Item, created bool) audit.Event {
+			e := audit.Event{Action: audit.FileReplaced, Target: it.ID}
+			switch {
+			case s.share != uuid.Nil:
+				e.Action, e.Details = audit.ShareDropped, map[string]string{"share": s.share.String()}
+			case created:
+				e.Action = audit.FileCreated
+			}
+			return e
+		},
+		Told:   func(it journal.Item) json.RawMessage { return told(placed{item{it}, at.path}) },
+		Undone: func(ctx context.Context) { f.drop(ctx, s) },
 	}
-	if err != nil {
-		return it, err
-	}
-	if event.Target = it.ID; s.share != uuid.Nil {
-		event.Action, event.Details = audit.ShareDropped, map[string]string{"share": s.share.String()}
-	}
-	t.audit(event)
-	return it, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -181,7 +182,7 @@ func (f *Files) announceChanges(ctx context.Context) {
 		}
 		payload := f.hub.takeMoved()
 		err := f.db.InTx(ctx, func(tx pgx.Tx) error {
-			if _, err := db.Exec(ctx, tx, asynchronous); err != nil {
+			if _, err := db.Exec(ctx, tx, journal.Asynchronous); err != nil {
 				return err
 			}
 			return db.Notify(ctx, tx, changesChannel, payload)
@@ -189,7 +190,7 @@ func (f *Files) announceChanges(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			f.log.WarnContext(ctx, "changes could not be announced; listeners at other workers learn of them later", "error", err)
 		}
-		if !sleep(ctx, announceEvery) {
+		if !journal.Sleep(ctx, announceEvery) {
 			return
 		}
 	}
@@ -197,7 +198,7 @@ func (f *Files) announceChanges(ctx context.Context) {
 
 // lookForChanges is the net under lost wake-ups, until ctx ends.
 func (f *Files) lookForChanges(ctx context.Context) {
-	for sleep(ctx, f.hub.beat) {
+	for journal.Sleep(ctx, f.hub.beat) {
 		if err := f.lookOnce(ctx); err != nil && ctx.Err() == nil {
 			f.log.WarnContext(ctx, "it could not be looked for changes", "error", err)
 		}

@@ -48,7 +48,7 @@ func (d *Dir) OpenStaged(p string) (*os.File, error) {
 	return f, bare(err)
 }
 
-// Rename moves the entry at source to target and syncs both folders, the
+// Rename moves the entry at source to target; the caller syncs the folders, the
 // target's first. With replace false it fails with EEXIST when something is
 // there, which Root.Rename cannot promise.
 //
@@ -84,15 +84,15 @@ func (d *Dir) Rename(source, target string, replace bool) error {
 	})
 }
 
-// Link gives the file at source a second name, and syncs both folders.
+// Link gives the file at source a second name; it syncs nothing.
 func (d *Dir) Link(source, target string) error {
 	return d.between(source, target, func(from *os.File, name string, to *os.File, newName string) error {
 		return at("linkat", syscall.SYS_LINKAT, from, name, to, newName, 0)
 	})
 }
 
-// between opens the two folders for act and syncs both after it, the target's
-// first: a power cut between the two leaves the name in both, never in none.
+// between opens the two folders for act. It syncs neither: the target's goes
+// first, so that a power cut leaves the name in both, never in none.
 func (d *Dir) between(source, target string, act func(from *os.File, name string, to *os.File, newName string) error) error {
 	from, err := d.Folder(path.Dir(source))
 	if err != nil {
@@ -104,13 +104,7 @@ func (d *Dir) between(source, target string, act func(from *os.File, name string
 		return err
 	}
 	defer to.Close()
-	if err := act(from, path.Base(source), to, path.Base(target)); err != nil {
-		return err
-	}
-	if err := Sync(to); err != nil || path.Dir(source) == path.Dir(target) {
-		return err
-	}
-	return Sync(from)
+	return act(from, path.Base(source), to, path.Base(target))
 }
 
 // Remove takes a name away; it syncs nothing.

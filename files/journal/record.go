@@ -1,4 +1,4 @@
-package files
+package journal
 
 import (
 	"context"
@@ -28,7 +28,7 @@ const (
 
 // record is one redo record, a row of file_ops: committed with the rows it
 // belongs to, deleted when the disk has followed. Until then it is also a
-// lock (see txn.inTheWay).
+// lock (see Tx.InTheWay).
 type record struct {
 	owner    uuid.UUID
 	seq      int64
@@ -60,13 +60,28 @@ func scanRecord(row pgx.Row) (r record, err error) {
 	return r, err
 }
 
-const insertRecord = `-- name: files.InsertRecord
-	INSERT INTO file_ops (owner_id, seq, op_id, worker_id, kind, item_id, revision, ino, source, target)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-	RETURNING xid::text`
-
-func (r record) row() []any {
-	return []any{r.owner, r.seq, r.op, r.worker, r.kind, r.item, r.revision, r.ino, r.source, r.target}
+// queueRecords writes an owner's records in one statement; xid gets the
+// transaction's id, which later says whether a COMMIT whose answer was lost
+// took place.
+func queueRecords(b *pgx.Batch, owner uuid.UUID, worker int32, list []record, xid *string) {
+	const sql = `-- name: files.InsertRecords
+		INSERT INTO file_ops (owner_id, worker_id, seq, op_id, kind, item_id, revision, ino, source, target)
+		SELECT $1, $2, r.seq, r.op_id, r.kind, r.item_id, r.revision, r.ino, r.source, r.target
+		  FROM unnest($3::bigint[], $4::uuid[], $5::text[], $6::uuid[], $7::bigint[], $8::bigint[], $9::text[], $10::text[])
+		    AS r (seq, op_id, kind, item_id, revision, ino, source, target)
+		RETURNING xid::text`
+	if len(list) == 0 {
+		return
+	}
+	n := len(list)
+	seqs, ops, kinds, items := make([]int64, n), make([]uuid.UUID, n), make([]string, n), make([]uuid.UUID, n)
+	revisions, inos, sources, targets := make([]int64, n), make([]int64, n), make([]string, n), make([]string, n)
+	for i, r := range list {
+		seqs[i], ops[i], kinds[i], items[i] = r.seq, r.op, r.kind, r.item
+		revisions[i], inos[i], sources[i], targets[i] = r.revision, r.ino, r.source, r.target
+	}
+	b.Queue(sql, owner, worker, seqs, ops, kinds, items, revisions, inos, sources, targets).
+		QueryRow(func(row pgx.Row) error { return row.Scan(xid) })
 }
 
 // recordsOf reads a worker's records in the order in which they have to be
@@ -93,7 +108,7 @@ func deleteRecords(ctx context.Context, d *db.DB, records []record) error {
 		 USING unnest($1::uuid[], $2::bigint[]) AS done (owner_id, seq)
 		 WHERE o.owner_id = done.owner_id AND o.seq = done.seq AND o.quarantined_at IS NULL`
 	return d.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := db.Exec(ctx, tx, asynchronous); err != nil {
+		if _, err := db.Exec(ctx, tx, Asynchronous); err != nil {
 			return err
 		}
 		_, err := db.Exec(ctx, tx, sql, owners, seqs)
@@ -101,5 +116,6 @@ func deleteRecords(ctx context.Context, d *db.DB, records []record) error {
 	})
 }
 
-const asynchronous = `-- name: files.AsynchronousCommit
+// Asynchronous is for transactions that need not survive a crash.
+const Asynchronous = `-- name: files.AsynchronousCommit
 	SET LOCAL synchronous_commit = off`

@@ -1,9 +1,10 @@
-package files
+package journal
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"strconv"
@@ -26,11 +27,11 @@ type worker struct {
 
 // enroll makes this process a worker. The lock is held before anybody can see
 // the row, so nobody takes a worker that is starting for a dead one.
-func (f *Files) enroll(ctx context.Context) error {
+func (j *Journal) enroll(ctx context.Context) error {
 	const sql = `-- name: files.InsertWorker
 		INSERT INTO workers DEFAULT VALUES RETURNING id`
 	var w worker
-	err := f.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+	err := j.DB.InTx(ctx, func(tx pgx.Tx) (err error) {
 		if w.lock != nil {
 			w.lock.Close() // of an attempt that was rolled back
 		}
@@ -38,7 +39,7 @@ func (f *Files) enroll(ctx context.Context) error {
 			return err
 		}
 		var ok bool
-		if w.lock, ok, err = f.disk.LockWorker(w.id); err == nil && !ok {
+		if w.lock, ok, err = j.disk.LockWorker(w.id); err == nil && !ok {
 			err = fmt.Errorf("the lock of the new worker %d is held", w.id)
 		}
 		return err
@@ -46,44 +47,52 @@ func (f *Files) enroll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.worker = w
+	j.worker = w
 	return nil
 }
 
-// recoverDead looks for workers that are gone and finishes what they began.
+// declaredDead stops this worker for good: another process has taken its lock
+// and carries out its records.
+func (j *Journal) declaredDead() {
+	if !j.dead.Swap(true) {
+		j.Log.Error("this worker was declared dead by another and must be restarted; does the data directory's file system keep locks?")
+	}
+}
+
+// RecoverDead looks for workers that are gone and finishes what they began.
 // One that fails is tried again at the next call.
-func (f *Files) recoverDead(ctx context.Context) error {
+func (j *Journal) RecoverDead(ctx context.Context) error {
 	const sql = `-- name: files.OtherWorkers
 		SELECT w.id FROM workers w WHERE w.id <> $1 ORDER BY w.id`
-	ids, err := db.All(ctx, f.db, db.Value[int32], sql, f.worker.id)
+	ids, err := db.All(ctx, j.DB, db.Value[int32], sql, j.worker.id)
 	if err != nil {
 		return err
 	}
-	var failed error
+	var failures error
 	for _, id := range ids {
-		lock, ok, err := f.disk.LockWorker(id)
+		lock, ok, err := j.disk.LockWorker(id)
 		if err != nil {
-			failed = errors.Join(failed, err)
+			failures = errors.Join(failures, err)
 			continue
 		}
 		if !ok {
 			continue // alive, or recovered by another just now
 		}
-		if err := f.recover(ctx, id); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("recover worker %d: %w", id, err))
-		} else {
-			failed = errors.Join(failed, ignoreNotExist(f.disk.RemoveLock(id)))
+		if err := j.recover(ctx, id); err != nil {
+			failures = errors.Join(failures, fmt.Errorf("recover worker %d: %w", id, err))
+		} else if err := j.disk.RemoveLock(id); !errors.Is(err, fs.ErrNotExist) {
+			failures = errors.Join(failures, err)
 		}
 		lock.Close()
 	}
-	return failed
+	return failures
 }
 
 // recover finishes for a dead worker whose lock the caller holds: it is
 // marked dead, commits of it that are still in flight are waited for, its
 // records are redone, its reservations released and its staging swept. The
 // row goes last: a crash anywhere leaves the worker to be recovered again.
-func (f *Files) recover(ctx context.Context, id int32) error {
+func (j *Journal) recover(ctx context.Context, id int32) error {
 	const markDead = `-- name: files.MarkWorkerDead
 		UPDATE workers SET dead_at = coalesce(dead_at, now()) WHERE id = $1`
 	const fence = `-- name: files.FenceExclusive
@@ -92,12 +101,12 @@ func (f *Files) recover(ctx context.Context, id int32) error {
 		DELETE FROM workers w
 		 WHERE w.id = $1
 		   AND NOT EXISTS (SELECT FROM file_ops o WHERE o.worker_id = w.id AND o.quarantined_at IS NULL)`
-	if _, err := db.Exec(ctx, f.db, markDead, id); err != nil {
+	if _, err := db.Exec(ctx, j.DB, markDead, id); err != nil {
 		return err
 	}
-	// Once this lock was had, a commit of that worker either is visible or
-	// will find the worker dead.
-	err := f.db.InTx(ctx, func(tx pgx.Tx) error {
+	// Once this lock was granted, a commit of that worker either is visible
+	// or will find the worker dead.
+	err := j.DB.InTx(ctx, func(tx pgx.Tx) error {
 		if disk.Without("fence") {
 			return nil
 		}
@@ -108,25 +117,25 @@ func (f *Files) recover(ctx context.Context, id int32) error {
 		return err
 	}
 	disk.Failpoint("fenced")
-	records, err := recordsOf(ctx, f.db, id)
+	records, err := recordsOf(ctx, j.DB, id)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.redoAll(ctx, records), f.releaseWorker(ctx, id), f.sweepStaging(ctx, id)); err != nil {
+	if err := errors.Join(j.redoAll(ctx, records), j.releaseWorker(ctx, id), j.sweepStaging(ctx, id)); err != nil {
 		return err
 	}
 	if len(records) > 0 {
-		f.log.InfoContext(ctx, "finished the changes of a worker that is gone", "worker", id, "records", len(records))
+		j.Log.InfoContext(ctx, "finished the changes of a worker that is gone", "worker", id, "records", len(records))
 	}
-	_, err = db.Exec(ctx, f.db, gone, id)
+	_, err = db.Exec(ctx, j.DB, gone, id)
 	return err
 }
 
 // sweepStaging removes a dead worker's staged bytes that no record needs.
-func (f *Files) sweepStaging(ctx context.Context, id int32) error {
+func (j *Journal) sweepStaging(ctx context.Context, id int32) error {
 	const sql = `-- name: files.StagedSources
 		SELECT o.source FROM file_ops o WHERE o.worker_id = $1`
-	sources, err := db.All(ctx, f.db, db.Value[string], sql, id)
+	sources, err := db.All(ctx, j.DB, db.Value[string], sql, id)
 	if err != nil {
 		return err
 	}
@@ -134,15 +143,15 @@ func (f *Files) sweepStaging(ctx context.Context, id int32) error {
 	for _, s := range sources {
 		needed[s] = true
 	}
-	owners, err := f.disk.Names(disk.Staging)
+	owners, err := j.disk.Names(disk.Staging)
 	if err != nil {
 		return err
 	}
-	var failed error
+	var failures error
 	suffix := "." + strconv.Itoa(int(id))
 	for _, owner := range owners {
 		folder := path.Join(disk.Staging, owner)
-		names, err := f.disk.Names(folder)
+		names, err := j.disk.Names(folder)
 		if err != nil {
 			return err
 		}
@@ -152,31 +161,31 @@ func (f *Files) sweepStaging(ctx context.Context, id int32) error {
 				continue
 			}
 			// A copied folder is a folder there.
-			failed = errors.Join(failed, f.disk.RemoveAll(p))
+			failures = errors.Join(failures, j.disk.RemoveAll(p))
 		}
 	}
-	return failed
+	return failures
 }
 
-// stagingPath is where the bytes of an op are received. It names the worker,
+// StagingPath is where the bytes of an op are received. It names the worker,
 // so that a dead one's can be swept.
-func (f *Files) stagingPath(owner, op uuid.UUID) string {
-	return fmt.Sprintf("%s/%s/%s.%d", disk.Staging, owner, op, f.worker.id)
+func (j *Journal) StagingPath(owner, op uuid.UUID) string {
+	return fmt.Sprintf("%s/%s/%s.%d", disk.Staging, owner, op, j.worker.id)
 }
 
 // retire gives the worker up after the last request: nothing of it is left
 // unless a change could not be finished, and that is for another worker.
-func (f *Files) retire(ctx context.Context) error {
-	return errors.Join(f.db.InTx(ctx, func(tx pgx.Tx) error {
+func (j *Journal) retire(ctx context.Context) error {
+	return errors.Join(j.DB.InTx(ctx, func(tx pgx.Tx) error {
 		const sql = `-- name: files.RetireWorker
 			DELETE FROM workers w
 			 WHERE w.id = $1
 			   AND NOT EXISTS (SELECT FROM file_ops o WHERE o.worker_id = w.id)
 			   AND NOT EXISTS (SELECT FROM uploads u WHERE u.worker_id = w.id)`
-		n, err := db.Exec(ctx, tx, sql, f.worker.id)
+		n, err := db.Exec(ctx, tx, sql, j.worker.id)
 		if err != nil || n == 0 {
 			return err
 		}
-		return f.disk.RemoveLock(f.worker.id)
-	}), f.worker.lock.Close())
+		return j.disk.RemoveLock(j.worker.id)
+	}), j.worker.lock.Close())
 }

@@ -1,0 +1,374 @@
+package journal
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/files/disk"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Change is one change of one owner's tree.
+type Change struct {
+	Owner uuid.UUID
+	// Op names what was staged for the change, and its reservation if
+	// Reserved; a change that stages nothing needs none.
+	Op       uuid.UUID
+	Reserved bool
+	// Whole waits until nothing of the owner is between commit and rename.
+	// Other changes run beside all that is pending elsewhere in the tree, and
+	// wait for what concerns the paths that they name to the Tx.
+	Whole bool
+	// Unjudged is for what the caller in the context did not ask for.
+	Unjudged bool
+	// Wait is how long the change waits for its turn; 0 is five seconds.
+	Wait time.Duration
+	// Decide reads what the change depends on, checks it, and writes rows
+	// through the Tx. It runs under the owner's lock, and again from the
+	// start when the transaction is repeated, so it has no effect but in t.
+	Decide func(ctx context.Context, t *Tx) error
+	// Undone is called when a change whose COMMIT got no answer turns out to
+	// have come to nothing. It may be nil.
+	Undone func(ctx context.Context)
+}
+
+// Tree is an owner's row of trees: the lock of all changes, the counter that
+// orders them, and the ledger of bytes.
+type Tree struct {
+	Root     uuid.UUID
+	Seq      int64
+	Quota    *int64 // bytes; nil: the configured default
+	Used     int64
+	Reserved int64
+}
+
+const treeColumns = `t.root_id, t.seq, t.quota, t.used, t.reserved`
+
+func scanTree(row pgx.Row) (t Tree, err error) {
+	err = row.Scan(&t.Root, &t.Seq, &t.Quota, &t.Used, &t.Reserved)
+	return t, err
+}
+
+// Tx is one attempt of a change under the owner's lock.
+type Tx struct {
+	pgx.Tx
+	Tree    Tree
+	j       *Journal
+	owner   uuid.UUID
+	op      uuid.UUID
+	now     time.Time // of the transaction
+	pending []record  // of the owner, except what this worker has published
+	records []record  // to be written: kind, item, revision, ino, source, target
+	told    []told    // to be told by the feed
+	events  []event   // to be recorded
+	used    int64     // bytes that the change adds to what the owner uses
+}
+
+type told struct {
+	what string
+	item string // JSON
+}
+
+// InTheWay reports whether a pending record has to go first: one of the same
+// item, or one that says where something above, at or below a path lies.
+func (t *Tx) InTheWay(item uuid.UUID, paths ...string) bool {
+	return slices.ContainsFunc(t.pending, func(r record) bool {
+		return r.item == item || slices.ContainsFunc(paths, r.concerns)
+	})
+}
+
+// Move lets the disk rename source to target, where nothing may be. Nothing is
+// pending around the two paths, so the entry lies where the rows of before
+// say. What is missing there needs no record: nothing has to follow.
+func (t *Tx) Move(item uuid.UUID, revision int64, source, target string) error {
+	return t.rename(kindMove, item, revision, source, target)
+}
+
+// Purge is Move into purge/, for an item whose rows go.
+func (t *Tx) Purge(item uuid.UUID, revision int64, source string) error {
+	return t.rename(kindPurge, item, revision, source, disk.PurgePath(item, revision))
+}
+
+func (t *Tx) rename(kind string, item uuid.UUID, revision int64, source, target string) error {
+	if t.InTheWay(item, source, target) {
+		return errInTheWay
+	}
+	info, err := t.j.disk.Lstat(source)
+	if disk.Failed(err) {
+		return unavailable(err)
+	}
+	if err != nil {
+		return nil
+	}
+	t.records = append(t.records, record{kind: kind, item: item, revision: revision, ino: disk.Inode(info), source: source, target: target})
+	return nil
+}
+
+// Mkdir lets the disk make a folder of revision 1.
+func (t *Tx) Mkdir(item uuid.UUID, target string) error {
+	if t.InTheWay(item, target) {
+		return errInTheWay
+	}
+	t.records = append(t.records, record{kind: kindMkdir, item: item, revision: 1, target: target})
+	return nil
+}
+
+// Tell appends an entry to those that the feed will tell: what became of an
+// item, and the item itself as JSON.
+func (t *Tx) Tell(what string, item json.RawMessage) {
+	t.told = append(t.told, told{what, string(item)})
+}
+
+// event is an audit event with the context of the request that caused it.
+type event struct {
+	ctx context.Context
+	audit.Event
+}
+
+// Audit appends an event to those that the transaction will record.
+func (t *Tx) Audit(ctx context.Context, e audit.Event) { t.events = append(t.events, event{ctx, e}) }
+
+// Use counts bytes that the owner uses more, or less. More than the quota
+// fails the change.
+func (t *Tx) Use(bytes int64) { t.used += bytes }
+
+// Commit commits a change and makes the disk follow. db.ErrOutcomeUnknown
+// says that it is found out later what became of it; ErrUnpublished that the
+// change is durable and the disk follows later. After any other error nothing
+// has happened, and what was staged is the caller's to remove.
+func (j *Journal) Commit(ctx context.Context, c Change) error {
+	leave, err := j.slots.Take(ctx, c.Owner, cmp.Or(c.Wait, waitInWay))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
+	defer cancel()
+	if !c.Unjudged {
+		if err := j.Judge(ctx); err != nil {
+			leave()
+			return err
+		}
+	}
+	if c.Op == uuid.Nil {
+		c.Op = NewID()
+	}
+	j.own.begin(c.Op)
+	records, xid, err := j.commitInTurn(ctx, c, leave)
+	switch {
+	case errors.Is(err, db.ErrOutcomeUnknown):
+		j.Changed(c.Owner)
+		j.own.doubt(c.Op, records, xid, c.Undone)
+		return err
+	case err != nil:
+		j.own.end(c.Op)
+		return err
+	}
+	j.Changed(c.Owner)
+	disk.Failpoint("committed")
+	if err := j.follow(ctx, c.Op, records); err != nil {
+		return err
+	}
+	disk.Failpoint("published")
+	return nil
+}
+
+// commitInTurn commits and gives the owner's slot up, come what may: after a
+// panic nobody else would. The slot is kept while something is in the way, so
+// that puts of this worker do not overtake the change for ever; the connection
+// is not.
+func (j *Journal) commitInTurn(ctx context.Context, c Change, leave func()) (records []record, xid string, err error) {
+	defer leave()
+	err = j.untilClear(ctx, func() error {
+		return j.DB.InTx(ctx, func(tx pgx.Tx) error {
+			records, xid, err = j.attempt(ctx, tx, c)
+			return err
+		})
+	})
+	return records, xid, err
+}
+
+// untilClear repeats what fails because another's record is in the way, for
+// five seconds.
+func (j *Journal) untilClear(ctx context.Context, try func() error) error {
+	began, asked := time.Now(), false
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		err := try()
+		if !errors.Is(err, errInTheWay) {
+			return err
+		}
+		waited := time.Since(began)
+		if waited > waitInWay {
+			return httpx.ErrBusy.Because(err)
+		}
+		if waited > askAfter && !asked {
+			asked = true
+			if err := j.RecoverDead(ctx); err != nil {
+				j.Log.ErrorContext(ctx, "a dead worker could not be recovered", "error", err)
+			}
+		}
+		if !Sleep(ctx, wait) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// attempt is P2 up to the COMMIT. Each lock is a statement of its own and
+// what is decided under it is read by a later one: in READ COMMITTED every
+// statement has its own snapshot, and one that waited for a lock would still
+// see the rows of before.
+func (j *Journal) attempt(ctx context.Context, tx pgx.Tx, c Change) ([]record, string, error) {
+	t := &Tx{Tx: tx, j: j, owner: c.Owner, op: c.Op}
+	var b pgx.Batch
+	j.queueLock(&b, t)
+	if err := t.SendBatch(ctx, &b).Close(); err != nil {
+		return nil, "", err
+	}
+	if len(t.pending) > 0 && c.Whole {
+		return nil, "", fmt.Errorf("%w: a %s", errInTheWay, t.pending[0].kind)
+	}
+	if err := c.Decide(ctx, t); err != nil {
+		return nil, "", err
+	}
+	for i := range t.records {
+		t.records[i].op = c.Op
+	}
+	xid, err := j.settle(ctx, t, c)
+	return t.records, xid, err
+}
+
+// queueLock takes the fence, makes sure that this worker lives, takes the
+// owner's lock, and reads what is pending: statements of one round trip.
+func (j *Journal) queueLock(b *pgx.Batch, t *Tx) {
+	b.Queue(`-- name: files.Fence
+		SELECT now(), set_config('lock_timeout', '5s', true), pg_advisory_xact_lock_shared($1, $2)`, lockFence, j.worker.id).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&t.now, nil, nil) })
+	b.Queue(`-- name: files.WorkerAlive
+		SELECT w.id FROM workers w WHERE w.id = $1 AND w.dead_at IS NULL`, j.worker.id).
+		QueryRow(func(row pgx.Row) error {
+			var id int32
+			if err := row.Scan(&id); errors.Is(err, pgx.ErrNoRows) && !disk.Without("fence") {
+				j.declaredDead()
+				return unavailable(errDeclaredDead)
+			} else if !disk.Without("fence") {
+				return err
+			}
+			return nil
+		})
+	if disk.Without("order") {
+		j.queuePending(b, t)
+	}
+	b.Queue(`-- name: files.LockTree
+		SELECT `+treeColumns+` FROM trees t WHERE t.owner_id = $1 FOR NO KEY UPDATE`, t.owner).
+		QueryRow(func(row pgx.Row) (err error) {
+			t.Tree, err = scanTree(row)
+			return err
+		})
+	if !disk.Without("order") {
+		j.queuePending(b, t)
+	}
+}
+
+// queuePending asks for the owner's pending records, except those that this
+// worker has published.
+func (j *Journal) queuePending(b *pgx.Batch, t *Tx) {
+	b.Queue(`-- name: files.PendingRecords
+		SELECT `+recordColumns+`
+		  FROM file_ops o
+		 WHERE o.owner_id = $1 AND o.quarantined_at IS NULL
+		   AND NOT (o.worker_id = $2 AND o.seq = ANY ($3))
+		 ORDER BY o.seq`, t.owner, j.worker.id, j.own.published(t.owner)).
+		Query(func(rows pgx.Rows) (err error) {
+			t.pending, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (record, error) { return scanRecord(row) })
+			return err
+		})
+}
+
+// settle moves the counters, gives the reservation up for the bytes
+// themselves, and writes the rest.
+func (j *Journal) settle(ctx context.Context, t *Tx, c Change) (xid string, err error) {
+	var b pgx.Batch
+	b.Queue(`-- name: files.SettleTree
+		WITH freed AS (
+		    DELETE FROM uploads u WHERE u.op_id = $2 RETURNING u.bytes
+		)
+		UPDATE trees t
+		   SET seq = t.seq + $3,
+		       used = t.used + $4,
+		       reserved = t.reserved - coalesce((SELECT sum(f.bytes) FROM freed f), 0)
+		 WHERE t.owner_id = $1
+		RETURNING (SELECT count(*) FROM freed), t.used + t.reserved <= coalesce(t.quota, $5)`,
+		c.Owner, c.Op, max(len(t.records), len(t.told)), t.used, j.Quota).
+		QueryRow(func(row pgx.Row) error {
+			var freed int
+			var fits bool
+			if err := row.Scan(&freed, &fits); err != nil {
+				return err
+			}
+			switch {
+			case c.Reserved && freed == 0:
+				return ErrExpired
+			case t.used > 0 && !fits:
+				return ErrQuota.With("Delete something, or ask for more space.")
+			}
+			return nil
+		})
+	if err := t.queueRest(&b, &xid); err != nil {
+		return "", err
+	}
+	return xid, t.SendBatch(ctx, &b).Close()
+}
+
+// queueRest writes the redo records and the entries of the feed, both numbered
+// from the seq of before, and the audit events.
+func (t *Tx) queueRest(b *pgx.Batch, xid *string) error {
+	for i := range t.records {
+		r := &t.records[i]
+		r.owner, r.worker, r.seq = t.owner, t.j.worker.id, t.Tree.Seq+int64(i)+1
+	}
+	queueRecords(b, t.owner, t.j.worker.id, t.records, xid)
+	if len(t.told) > 0 {
+		types, items := make([]string, len(t.told)), make([]string, len(t.told))
+		for i, e := range t.told {
+			types[i], items[i] = e.what, e.item
+		}
+		b.Queue(`-- name: files.InsertChanges
+			INSERT INTO changes (owner_id, seq, type, item)
+			SELECT $1, $2 + n.ordinality, n.type, n.item
+			  FROM unnest($3::text[], $4::jsonb[]) WITH ORDINALITY AS n (type, item, ordinality)`, t.owner, t.Tree.Seq, types, items)
+	}
+	for _, e := range t.events {
+		if err := t.j.Audit.Queue(e.ctx, b, e.Event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Hold runs f in a transaction under the owner's lock, in the owner's turn:
+// for what changes the ledger alone. db.ErrNotFound when there is no tree.
+func (j *Journal) Hold(ctx context.Context, owner uuid.UUID, f func(t *Tx) error) error {
+	leave, err := j.slots.Take(ctx, owner, waitInWay)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return j.DB.InTx(ctx, func(tx pgx.Tx) error {
+		const sql = `-- name: files.LockOwner
+			SELECT ` + treeColumns + ` FROM trees t WHERE t.owner_id = $1 FOR NO KEY UPDATE`
+		t := &Tx{Tx: tx, j: j, owner: owner}
+		if t.Tree, err = db.One(ctx, tx, scanTree, sql, owner); err != nil {
+			return err
+		}
+		return f(t)
+	})
+}

@@ -1,0 +1,278 @@
+package journal
+
+import (
+	"context"
+	"path"
+
+	"homebase/files/disk"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// groupTx is the transaction of a group of puts: what it reads and decides,
+// from the start when it is repeated.
+type groupTx struct {
+	j     *Journal
+	owner uuid.UUID
+	group []*waiting
+
+	t         *Tx
+	folders   map[uuid.UUID]string // the paths of folders in the tree
+	there     map[*waiting]Item    // what has the name
+	held      map[uuid.UUID]int64  // bytes reserved, by op
+	forgotten []published          // whose records go with the commit
+
+	refused  map[*waiting]error
+	accepted []*waiting
+	records  []record // one for each accepted put
+	freed    int64    // reserved bytes that are given back
+	xid      string
+}
+
+// attempt is P2 of a group up to its COMMIT: one statement takes the locks'
+// places, one looks all names up, one writes each table.
+func (g *groupTx) attempt(ctx context.Context) func(pgx.Tx) error {
+	return func(tx pgx.Tx) error {
+		*g = groupTx{j: g.j, owner: g.owner, group: g.group, t: &Tx{Tx: tx, j: g.j, owner: g.owner},
+			folders: map[uuid.UUID]string{}, there: map[*waiting]Item{}, held: map[uuid.UUID]int64{}, refused: map[*waiting]error{}}
+		var look pgx.Batch
+		g.j.queueLock(&look, g.t)
+		g.queueLookup(&look)
+		if err := tx.SendBatch(ctx, &look).Close(); err != nil {
+			return err
+		}
+		disk.Failpoint("looked-up")
+		for _, w := range g.group {
+			if err := g.decide(ctx, w); err != nil {
+				g.refused[w] = err
+			}
+		}
+		if len(g.accepted) == 0 {
+			return nil
+		}
+		var write pgx.Batch
+		g.queueItems(&write)
+		g.queueUploads(&write)
+		g.queueTree(&write)
+		if err := g.t.queueRest(&write, &g.xid); err != nil {
+			return err
+		}
+		g.records = g.t.records
+		return tx.SendBatch(ctx, &write).Close()
+	}
+}
+
+// queueLookup looks up where the folders are, what has the names, and what is
+// reserved. Each name is looked up by itself through the index: a join would
+// be planned by statistics, and those of a young table are wrong.
+func (g *groupTx) queueLookup(b *pgx.Batch) {
+	const folders = `-- name: files.FoldersOfGroup
+		SELECT f.id, w.path
+		  FROM unnest($2::uuid[]) AS n (id)
+		 CROSS JOIN LATERAL (SELECT i.id FROM items i WHERE i.id = n.id AND i.owner_id = $1 AND i.kind = 0 LIMIT 1) f
+		 CROSS JOIN LATERAL (SELECT string_agg(u.name, '/' ORDER BY u.height DESC) AS path
+		                       FROM item_up(n.id) u HAVING bool_and(u.trashed_at IS NULL)) w`
+	const names = `-- name: files.NamesOfGroup
+		SELECT n.ordinality, ` + ItemColumns + `
+		  FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS n (folder, name, ordinality)
+		 CROSS JOIN LATERAL (
+		    SELECT x.id, x.parent_id, x.kind, x.name, x.size, x.media_type, x.sha256, x.mtime, x.revision, x.created_at, x.updated_at, x.ino, x.missing_at
+		      FROM items x
+		     WHERE x.parent_id = n.folder AND normalize(x.name, NFC) = normalize(n.name, NFC) AND x.trashed_at IS NULL
+		     LIMIT 1) i`
+	const reserved = `-- name: files.ReservedOfGroup
+		SELECT u.op_id, u.bytes FROM uploads u WHERE u.op_id = ANY ($1) AND u.state = 'open'`
+	seen := map[uuid.UUID]bool{}
+	var distinct, parents, ops []uuid.UUID
+	var last []string
+	for _, w := range g.group {
+		if !seen[w.Folder] {
+			seen[w.Folder] = true
+			distinct = append(distinct, w.Folder)
+		}
+		parents, last = append(parents, w.Folder), append(last, path.Base(w.Path))
+		if w.Reserved {
+			ops = append(ops, w.reservation())
+		}
+	}
+	b.Queue(folders, g.owner, distinct).Query(func(rows pgx.Rows) error {
+		var id uuid.UUID
+		var at string
+		_, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error { g.folders[id] = at; return nil })
+		return err
+	})
+	b.Queue(names, parents, last).Query(func(rows pgx.Rows) error {
+		var n int
+		var it Item
+		_, err := pgx.ForEachRow(rows, append([]any{&n}, it.Fields()...), func() error {
+			g.there[g.group[n-1]] = it
+			it = Item{}
+			return nil
+		})
+		return err
+	})
+	if len(ops) > 0 {
+		b.Queue(reserved, ops).Query(func(rows pgx.Rows) error {
+			var op uuid.UUID
+			var bytes int64
+			_, err := pgx.ForEachRow(rows, []any{&op, &bytes}, func() error { g.held[op] = bytes; return nil })
+			return err
+		})
+	}
+}
+
+// reservation is the id of the row of uploads that ends with the put.
+func (p *Put) reservation() uuid.UUID {
+	if p.Upload != uuid.Nil {
+		return p.Upload
+	}
+	return p.Op
+}
+
+// decide accepts a put into the transaction or says why not.
+func (g *groupTx) decide(ctx context.Context, w *waiting) error {
+	target := disk.UserPath(g.owner, w.Path)
+	if g.t.InTheWay(w.Item, target) {
+		return errInTheWay
+	}
+	folder, ok := g.folders[w.Folder]
+	if !ok || folder != path.Dir(w.Path) && folder+"/" != path.Dir(w.Path) {
+		return ErrLookAgain
+	}
+	var at *Item
+	if it, ok := g.there[w]; ok {
+		at = &it
+	}
+	if at != nil && (w.MustBeFree || !at.IsFile() || at.Name != path.Base(w.Path)) {
+		return ErrNameConflict
+	}
+	if w.Replaces != (at != nil) || at != nil && at.ID != w.Item {
+		return ErrLookAgain
+	}
+	if err := w.Check(ctx, g.t, at); err != nil {
+		return err
+	}
+	bytes, ok := g.held[w.reservation()]
+	if w.Reserved && !ok {
+		if w.Upload != uuid.Nil {
+			return ErrEnded
+		}
+		return ErrExpired
+	}
+	return g.accept(w, at, bytes)
+}
+
+// accept counts a put and notes what is to be written for it.
+func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
+	t := g.t
+	it := Item{ID: w.Item, Parent: &w.Folder, Kind: File, Name: path.Base(w.Path), Size: w.Size, MediaType: &w.MediaType,
+		SHA256: w.SHA256, MTime: &w.MTime, Ino: &w.Ino, Revision: 1, Created: t.now, Updated: t.now}
+	more := w.Size
+	if at != nil {
+		it.Revision, it.Created = at.Revision+1, at.Created
+		more -= at.Size
+	}
+	quota := g.j.Quota
+	if t.Tree.Quota != nil {
+		quota = *t.Tree.Quota
+	}
+	if more > 0 && t.Tree.Used+t.used+more+t.Tree.Reserved-g.freed-reserved > quota {
+		return ErrQuota.With("Delete something, or ask for more space.")
+	}
+	t.Use(more)
+	g.freed += reserved
+	w.placed = Placed{Item: it, Path: w.Path, Created: at == nil}
+	t.records = append(t.records, record{op: w.Op, kind: kindPut, item: it.ID, revision: it.Revision, ino: w.Ino,
+		source: w.Staged, target: disk.UserPath(g.owner, w.Path)})
+	what := "changed"
+	if at == nil {
+		what = "created"
+	}
+	t.Tell(what, w.Told(it))
+	t.events = append(t.events, event{w.ctx, w.Event(it, at == nil)})
+	g.accepted = append(g.accepted, w)
+	return nil
+}
+
+// columns are the rows of several files, column by column.
+type columns struct {
+	ids, parents          []uuid.UUID
+	names, sorts, media   []string
+	sizes, mtimes, inodes []int64
+	sums                  [][]byte
+}
+
+func (c *columns) add(w *waiting) {
+	c.ids, c.parents = append(c.ids, w.Item), append(c.parents, w.Folder)
+	c.names, c.sorts, c.media = append(c.names, path.Base(w.Path)), append(c.sorts, w.NameSort), append(c.media, w.MediaType)
+	c.sizes, c.mtimes, c.inodes = append(c.sizes, w.Size), append(c.mtimes, w.MTime), append(c.inodes, w.Ino)
+	c.sums = append(c.sums, w.SHA256)
+}
+
+// queueItems writes the rows of the files.
+func (g *groupTx) queueItems(b *pgx.Batch) {
+	const insert = `-- name: files.InsertFiles
+		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino)
+		SELECT n.id, $1, n.parent_id, 1, n.name, normalize(n.name_sort, NFC), n.size, n.media_type, n.sha256, n.mtime, n.ino
+		  FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::bytea[], $9::bigint[], $10::bigint[])
+		    AS n (id, parent_id, name, name_sort, size, media_type, sha256, mtime, ino)`
+	const replace = `-- name: files.ReplaceFiles
+		UPDATE items i
+		   SET size = ($3::bigint[])[p.n], media_type = ($4::text[])[p.n], sha256 = ($5::bytea[])[p.n], mtime = ($6::bigint[])[p.n],
+		       ino = ($7::bigint[])[p.n], revision = i.revision + 1, updated_at = now(), missing_at = NULL, checked_at = NULL
+		  FROM items o CROSS JOIN LATERAL (SELECT array_position($2::uuid[], o.id) AS n) p
+		 WHERE o.id = ANY ($2) AND i.id = o.id AND i.owner_id = $1`
+	var made, replaced columns
+	for _, w := range g.accepted {
+		if w.placed.Created {
+			made.add(w)
+		} else {
+			replaced.add(w)
+		}
+	}
+	if c := made; len(c.ids) > 0 {
+		b.Queue(insert, g.owner, c.ids, c.parents, c.names, c.sorts, c.sizes, c.media, c.sums, c.mtimes, c.inodes)
+	}
+	if c := replaced; len(c.ids) > 0 {
+		b.Queue(replace, g.owner, c.ids, c.sizes, c.media, c.sums, c.mtimes, c.inodes)
+	}
+}
+
+// queueUploads ends the reservations and the resumable uploads.
+func (g *groupTx) queueUploads(b *pgx.Batch) {
+	const free = `-- name: files.FreeReservations
+		DELETE FROM uploads u WHERE u.op_id = ANY ($1)`
+	const finish = `-- name: files.FinishUpload
+		UPDATE uploads u
+		   SET state = 'finished', item_id = $2, bytes = 0, sum_state = NULL, expires_at = now() + $3::interval
+		 WHERE u.op_id = $1`
+	var freed []uuid.UUID
+	for _, w := range g.accepted {
+		if w.Upload != uuid.Nil {
+			b.Queue(finish, w.Upload, w.Item, KeepEnded)
+		} else if w.Reserved {
+			freed = append(freed, w.Op)
+		}
+	}
+	if len(freed) > 0 {
+		b.Queue(free, freed)
+	}
+}
+
+// queueTree moves the counters, and deletes the records of groups before that
+// the disk has followed.
+func (g *groupTx) queueTree(b *pgx.Batch) {
+	b.Queue(`-- name: files.CountGroup
+		UPDATE trees t SET seq = t.seq + $2, used = t.used + $3, reserved = t.reserved - $4 WHERE t.owner_id = $1`,
+		g.owner, len(g.accepted), g.t.used, g.freed)
+	if g.forgotten = g.j.own.publishedOf(g.owner); len(g.forgotten) == 0 {
+		return
+	}
+	var seqs []int64
+	for _, p := range g.forgotten {
+		seqs = append(seqs, p.seqs...)
+	}
+	b.Queue(`-- name: files.ForgetRecordsOfOwner
+		DELETE FROM file_ops o WHERE o.owner_id = $1 AND o.worker_id = $2 AND o.seq = ANY ($3)`, g.owner, g.j.worker.id, seqs)
+}

@@ -1,0 +1,189 @@
+// Package journal makes every change of an owner's tree, and is the only code
+// that writes both PostgreSQL and the disk. It keeps one promise: what was
+// acknowledged is never lost, and the rest was never there.
+//
+// # The rule
+//
+// The commit in PostgreSQL is the only commit point: before it undo, after it
+// redo only. Bytes are durable before a row points to them, a published file
+// is never written into, and bytes that a commit displaces are not freed by
+// it. Every change goes the same way:
+//
+//	P0 reserve   a row of uploads holds the space; small files need none
+//	P1 receive   staging/<owner>/<op>.<worker>, hashed while streaming, fsync
+//	P2 commit    rows, audit and redo records in one transaction, under the
+//	             fence and the owner's lock (commit.go, put.go)   ← durable here
+//	P3 publish   the disk follows: rename, fsync of the folders (publish.go)
+//	P4 forget    the redo records are deleted (underway.go)
+//	P5 answer    2xx only after P3
+//
+// Files that wait for their owner's turn are committed together (put.go). A
+// group shares the transaction and the flushes; each file has its own record,
+// so recovery does not know that there were groups.
+//
+// # What a crash leaves
+//
+//	while receiving, or staged   staging file and reservation: a recovery removes both
+//	COMMIT without an answer     once it has ended its record decides; the client got 503
+//	committed, not renamed       the record is redone; until then readers get the staged bytes
+//	renamed, folder not synced   the record is redone
+//	published, record remains    the redo finds it done
+//	inside a recovery            every step twice does no harm
+//	a dead worker's late commit  waits at the fence, then finds its worker dead
+//
+// A record of a living worker is never carried out by another: it is also a
+// lock, and whoever meets it waits (record.go). A worker lives while it holds
+// the lock on its file in workers/ (worker.go).
+//
+// One owner's changes queue for the owner's slot before they ask for a
+// connection, so no owner can take the pool from the others (slot.go).
+package journal
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/files/disk"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// The classes of the advisory locks.
+const (
+	lockFence = 100 // id: a worker. Shared by its commits; exclusive: none is in flight any more
+	// LockPurge, id 0: freeing displaced bytes, or a backup that needs them.
+	LockPurge = 101
+	// LockMarker, id 0: agreeing on the data directory's id.
+	LockMarker = 102
+)
+
+const (
+	// Timeout bounds a commit and its publishing once the bytes are in. The
+	// client's leaving no longer stops them: a cut-off COMMIT would only have
+	// to be resolved later. What has been sent waits as long for its turn.
+	Timeout   = 30 * time.Second
+	waitInWay = 5 * time.Second // for other changes of the owner
+	// KeepEnded is how long an ended resumable upload can still be asked about.
+	KeepEnded   = 24 * time.Hour
+	firstWait   = 2 * time.Millisecond
+	longestWait = 50 * time.Millisecond
+	// askAfter is when a writer that is held up looks for dead workers.
+	askAfter = 250 * time.Millisecond
+)
+
+var (
+	// ErrUnavailable is the answer while the data directory cannot be used.
+	ErrUnavailable = httpx.NewProblem(503, "storage_unavailable", "The storage is not available").RetryAfter(time.Second)
+	// ErrQuota says that an owner's bytes are used up.
+	ErrQuota = httpx.NewProblem(507, "quota_exceeded", "Your storage is full")
+	// ErrExpired says that an upload lost its reservation before its commit.
+	ErrExpired = httpx.NewProblem(409, "reservation_expired", "The upload took too long").With("Its reserved space was given back meanwhile. Upload it again.")
+	// ErrUnpublished says that a change is durable and the disk could not
+	// follow yet: it is not taken back, and a reader gets the new bytes.
+	ErrUnpublished = errors.New("a committed change is not in place yet")
+
+	// errInTheWay rolls a transaction back to wait for another's record.
+	errInTheWay = errors.New("a pending change is in the way")
+	// errDeclaredDead says that another process recovers this worker's
+	// records: it must not write any more.
+	errDeclaredDead = errors.New("this worker was declared dead")
+)
+
+// Config is what a journal needs.
+type Config struct {
+	DB    *db.DB
+	Audit *audit.Log
+	Log   *slog.Logger
+	// Quota is how many bytes an owner has where none are set.
+	Quota int64
+	// UploadExpiry is how long a reservation is held.
+	UploadExpiry time.Duration
+	// Judge asks whether whoever causes a change may still do so; it is called
+	// when the change's turn has come, before anything is written.
+	Judge func(ctx context.Context) error
+	// Changed is called after every commit, before anybody is answered.
+	Changed func(owner uuid.UUID)
+}
+
+// Journal is one worker's way of changing trees. It is safe for concurrent use
+// between Start and Stop.
+type Journal struct {
+	Config
+	disk   *disk.Dir
+	worker worker
+	slots  Slots
+	queue  queue
+	own    underway
+
+	forgetting chan uuid.UUID // ops whose records go
+	missed     atomic.Bool    // the database was lost: own records may have come back
+	dead       atomic.Bool    // declared dead: never writes again
+	stop       context.CancelFunc
+	running    sync.WaitGroup
+}
+
+// New makes a journal; it touches neither disk nor database. Call it before
+// the database's listener runs.
+func New(c Config) *Journal {
+	j := &Journal{Config: c, forgetting: make(chan uuid.UUID, 1024)}
+	j.own.ops = map[uuid.UUID]*op{}
+	c.DB.Listener().OnMissed(func() { j.missed.Store(true) })
+	return j
+}
+
+// Start makes this process a worker on an open data directory and finishes
+// what dead workers began.
+func (j *Journal) Start(ctx context.Context, d *disk.Dir) error {
+	j.disk = d
+	if err := j.enroll(ctx); err != nil {
+		return err
+	}
+	if err := j.RecoverDead(ctx); err != nil {
+		// Another worker or the next round of the job will manage.
+		j.Log.ErrorContext(ctx, "a dead worker could not be recovered", "error", err)
+	}
+	ctx, j.stop = context.WithCancel(context.WithoutCancel(ctx))
+	j.running.Go(func() { j.forget(ctx) })
+	j.running.Go(func() { j.mend(ctx) })
+	return nil
+}
+
+// Stop gives the worker up after its last change. What it leaves undone is
+// for another worker, as after a kill.
+func (j *Journal) Stop() error {
+	j.stop()
+	j.running.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return j.retire(ctx)
+}
+
+// Dead reports whether another process has declared this worker dead.
+func (j *Journal) Dead() bool { return j.dead.Load() }
+
+// Unavailable turns an error into the answer of a storage that cannot be used.
+func unavailable(err error) error {
+	return ErrUnavailable.With("The files cannot be reached at the moment. Ask again later; if it stays so, tell the operator.").Because(err)
+}
+
+// NewID makes an id: UUIDv7, so that ids made later sort later.
+func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+// Sleep waits and reports whether the context still lives.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,164 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"homebase/db"
+	"homebase/files/disk"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// errLeft is the answer of puts whose leader panicked.
+var errLeft = errors.New("the group was left unfinished")
+
+// lead commits the puts that wait for the slot that the caller holds, and
+// gives it up, come what may.
+func (j *Journal) lead(ctx context.Context, owner uuid.UUID, leave func()) {
+	group := j.queue.group(owner)
+	defer func() {
+		for _, w := range group { // left by a panic alone
+			w.answer(errLeft)
+		}
+		leave()
+	}()
+	if len(group) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
+	defer cancel()
+	j.awaitTurn(ctx, group)
+	held := j.commitGroup(ctx, owner, group)
+	group = nil
+	waiting := held[:0]
+	for _, w := range held {
+		if w.held.IsZero() {
+			w.held = time.Now()
+		}
+		if time.Since(w.held) > waitInWay {
+			j.refuse(w, httpx.ErrBusy.Because(errInTheWay))
+			continue
+		}
+		waiting = append(waiting, w)
+	}
+	j.queue.putBack(owner, waiting)
+}
+
+// awaitTurn pauses before puts of which each has met something in its way, and
+// looks for dead workers when it has stood there for a while.
+func (j *Journal) awaitTurn(ctx context.Context, group []*waiting) {
+	longest := time.Duration(0)
+	for _, w := range group {
+		if w.held.IsZero() {
+			return
+		}
+		longest = max(longest, time.Since(w.held))
+	}
+	Sleep(ctx, min(max(longest/4, firstWait), longestWait))
+	if longest < askAfter || longest > askAfter+4*longestWait {
+		return
+	}
+	if err := j.RecoverDead(ctx); err != nil {
+		j.Log.ErrorContext(ctx, "a dead worker could not be recovered", "error", err)
+	}
+}
+
+// answer answers a put once.
+func (w *waiting) answer(err error) {
+	select {
+	case w.done <- err:
+	default:
+	}
+}
+
+// refuse answers a put that came to nothing.
+func (j *Journal) refuse(w *waiting, err error) {
+	j.own.end(w.Op)
+	w.answer(err)
+}
+
+// commitGroup commits what it can of a group, makes the disk follow, and
+// answers. It returns the puts that have to wait for another's record.
+func (j *Journal) commitGroup(ctx context.Context, owner uuid.UUID, group []*waiting) (held []*waiting) {
+	group = slices.DeleteFunc(group, func(w *waiting) bool {
+		err := j.Judge(w.ctx)
+		if err != nil {
+			j.refuse(w, err)
+		}
+		return err != nil
+	})
+	if len(group) == 0 {
+		return nil
+	}
+	g := &groupTx{j: j, owner: owner, group: group}
+	err := j.disk.SyncFolder(path.Join(disk.Staging, owner.String()))
+	if err != nil {
+		err = unavailable(err)
+	} else {
+		err = j.DB.InTx(ctx, g.attempt(ctx))
+	}
+	if broken(err) && len(group) > 1 {
+		// One of them broke a constraint: each by itself, so that only that
+		// one fails.
+		for _, w := range group {
+			held = append(held, j.commitGroup(ctx, owner, []*waiting{w})...)
+		}
+		return held
+	}
+	for _, w := range group {
+		refused := g.refused[w]
+		switch {
+		case errors.Is(refused, errInTheWay):
+			held = append(held, w)
+		case refused != nil:
+			j.refuse(w, refused)
+		case err != nil && !errors.Is(err, db.ErrOutcomeUnknown):
+			j.refuse(w, err)
+		}
+	}
+	switch {
+	case errors.Is(err, db.ErrOutcomeUnknown):
+		j.Changed(owner)
+		for i, w := range g.accepted {
+			j.own.doubt(w.Op, g.records[i:i+1], g.xid, w.Undone)
+			w.answer(err)
+		}
+	case err == nil && len(g.accepted) > 0:
+		j.Changed(owner)
+		disk.Failpoint("committed")
+		j.own.forget(g.forgotten)
+		j.followGroup(ctx, g)
+		disk.Failpoint("published")
+	}
+	return held
+}
+
+// broken reports whether a row broke a constraint or held what PostgreSQL
+// does not take.
+func broken(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (strings.HasPrefix(pg.Code, "23") || strings.HasPrefix(pg.Code, "22"))
+}
+
+// followGroup puts a committed group in place and answers it.
+func (j *Journal) followGroup(ctx context.Context, g *groupTx) {
+	errs := j.publishAll(ctx, g.records)
+	for i, w := range g.accepted {
+		records := g.records[i : i+1]
+		err := j.orQuarantine(ctx, records[0], errs[i])
+		if err != nil {
+			j.followLater(w.Op, records, retryFirst)
+			err = j.unpublished(ctx, w.Op, err)
+		} else {
+			j.followed(w.Op, records)
+		}
+		w.answer(err)
+	}
+}

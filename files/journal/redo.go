@@ -1,0 +1,80 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"homebase/db"
+	"homebase/files/disk"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// redo carries out a record of a worker that is gone, or one that came back.
+// The guard is that the item still has the record's revision and path: one
+// that went on, or was carried elsewhere with a folder above it, was put in
+// place before, because whoever moves a folder waits for the records below it.
+func (j *Journal) redo(ctx context.Context, r record) error {
+	revision, at, err := whereabouts(ctx, j.DB, r.owner, r.item)
+	gone := errors.Is(err, db.ErrNotFound)
+	if err != nil && !gone {
+		return err
+	}
+	if revision == r.revision && at == r.target || gone && r.kind == kindPurge || disk.Without("guard") {
+		err := j.publish(ctx, r)
+		if errors.Is(err, errNowhere) {
+			return j.orQuarantine(ctx, r, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	disk.Failpoint("redone")
+	return deleteRecords(ctx, j.DB, []record{r})
+}
+
+// whereabouts are an item's revision and the path where it lies below the
+// data directory, in the tree or in the trash.
+func whereabouts(ctx context.Context, q db.Querier, owner, item uuid.UUID) (revision int64, at string, err error) {
+	const sql = `-- name: files.Whereabouts
+		SELECT i.revision, (SELECT string_agg(u.entry, '/' ORDER BY u.height DESC) FROM item_place(i.id) u)
+		  FROM items i WHERE i.id = $2 AND i.owner_id = $1`
+	_, err = db.One(ctx, q, func(row pgx.Row) (none struct{}, err error) {
+		return none, row.Scan(&revision, &at)
+	}, sql, owner, item)
+	return revision, at, err
+}
+
+// redoAll carries records out in order. After a failure what concerns the
+// same paths waits for the next time.
+func (j *Journal) redoAll(ctx context.Context, records []record) error {
+	var failures error
+	var stuck []record
+	for _, r := range records {
+		if slices.ContainsFunc(stuck, func(s record) bool { return s.concerns(r.target) || r.source != "" && s.concerns(r.source) }) {
+			continue
+		}
+		if err := j.redo(ctx, r); err != nil {
+			j.Log.ErrorContext(ctx, "a change could not be redone", "op", r.op, "error", err)
+			stuck = append(stuck, r)
+			failures = errors.Join(failures, err)
+		}
+	}
+	return failures
+}
+
+// redoOwn carries out this worker's records that it does not know of: after
+// PostgreSQL was lost, an asynchronous deletion may have been undone.
+func (j *Journal) redoOwn(ctx context.Context) error {
+	// One that ends while the rows are read was known before.
+	known := j.own.known()
+	records, err := recordsOf(ctx, j.DB, j.worker.id)
+	if err != nil {
+		return err
+	}
+	maps.Copy(known, j.own.known())
+	return j.redoAll(ctx, slices.DeleteFunc(records, func(r record) bool { return known[r.op] }))
+}

@@ -1,0 +1,105 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// errNoRoom says that bytes cannot be reserved.
+func errNoRoom(bytes int64) error {
+	return ErrQuota.With(fmt.Sprintf("There is no room for %d more bytes. Delete something, or ask for more space.", bytes))
+}
+
+// Reserve counts bytes as reserved: the quota must have room for them. The row
+// of uploads that says for what is the caller's to write.
+func (t *Tx) Reserve(ctx context.Context, bytes int64) error {
+	const sql = `-- name: files.ReserveBytes
+		UPDATE trees t
+		   SET reserved = t.reserved + $2
+		 WHERE t.owner_id = $1 AND t.used + t.reserved + $2 <= coalesce(t.quota, $3)`
+	n, err := db.Exec(ctx, t, sql, t.owner, bytes, t.j.Quota)
+	if err == nil && n == 0 {
+		err = errNoRoom(bytes)
+	}
+	return err
+}
+
+// Reserve holds space for an upload of this worker, or for more of it. It is
+// durable before a byte is received; recovery, the expiry job or the commit
+// itself gives it back.
+func (j *Journal) Reserve(ctx context.Context, owner, op uuid.UUID, bytes int64) error {
+	const sql = `-- name: files.Reserve
+		INSERT INTO uploads AS u (op_id, owner_id, worker_id, bytes, expires_at)
+		VALUES ($2, $1, $4, $3, now() + $5::interval)
+		    ON CONFLICT (op_id) DO UPDATE SET bytes = u.bytes + excluded.bytes, expires_at = excluded.expires_at`
+	err := j.Hold(ctx, owner, func(t *Tx) error {
+		if err := t.Reserve(ctx, bytes); err != nil {
+			return err
+		}
+		_, err := db.Exec(ctx, t, sql, owner, op, bytes, j.worker.id, j.UploadExpiry)
+		return err
+	})
+	if errors.Is(err, db.ErrOutcomeUnknown) {
+		j.releaseLater(owner, op)
+		err = ErrUnavailable.Because(err) // nothing of the upload has happened
+	}
+	return err
+}
+
+func (j *Journal) releaseLater(owner, op uuid.UUID) {
+	j.UndoLater(op, func(ctx context.Context) {
+		if err := j.Release(ctx, owner, op); err != nil && !errors.Is(err, db.ErrNotFound) {
+			j.releaseLater(owner, op)
+		}
+	})
+}
+
+// Release gives an upload's reservation back.
+func (j *Journal) Release(ctx context.Context, owner, op uuid.UUID) error {
+	const sql = `-- name: files.Release
+		WITH freed AS (
+		    DELETE FROM uploads u WHERE u.op_id = $2 RETURNING u.bytes
+		)
+		UPDATE trees t SET reserved = t.reserved - f.bytes FROM freed f WHERE t.owner_id = $1`
+	return j.Hold(ctx, owner, func(t *Tx) error {
+		_, err := db.Exec(ctx, t, sql, owner, op)
+		return err
+	})
+}
+
+// releaseWorker gives back what a dead worker had reserved.
+func (j *Journal) releaseWorker(ctx context.Context, id int32) error {
+	const sql = `-- name: files.UploadsOfWorker
+		SELECT u.owner_id, u.op_id FROM uploads u WHERE u.worker_id = $1`
+	return j.releaseAll(ctx, sql, id)
+}
+
+// ReleaseExpired gives back reservations that outlived their time: those whose
+// release failed, and uploads that dawdle. An upload that is still running
+// then fails at its commit, which wants its row.
+func (j *Journal) ReleaseExpired(ctx context.Context) error {
+	const sql = `-- name: files.ExpiredUploads
+		SELECT u.owner_id, u.op_id FROM uploads u
+		 WHERE u.expires_at < now() AND u.worker_id IS NOT NULL ORDER BY u.expires_at LIMIT 1000`
+	return j.releaseAll(ctx, sql)
+}
+
+// releaseAll gives back the reservations that a query names. One that cannot
+// be given back holds none of the others.
+func (j *Journal) releaseAll(ctx context.Context, sql string, args ...any) error {
+	type key struct{ owner, op uuid.UUID }
+	list, err := db.All(ctx, j.DB, func(row pgx.Row) (k key, err error) {
+		err = row.Scan(&k.owner, &k.op)
+		return k, err
+	}, sql, args...)
+	for _, k := range list {
+		err = errors.Join(err, j.Release(ctx, k.owner, k.op))
+	}
+	return err
+}

@@ -1,0 +1,31 @@
+package journal
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"homebase/db"
+	"homebase/db/dbtest"
+)
+
+// A PostgreSQL that crashed before the transaction reached its log gives the
+// xid away again.
+func TestCommit_WithoutAnswerIsJudgedByItsRecordNotByAnXidOfAnother(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	xid, err := db.One(t.Context(), d, db.Value[string], "SELECT pg_current_xact_id()::text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, err := db.One(t.Context(), d, db.Value[string], "SELECT pg_xact_status($1::text::xid8)", xid); err != nil || status != "committed" {
+		t.Fatalf("%s: %v", status, err)
+	}
+	j := New(Config{DB: d, Log: slog.New(slog.DiscardHandler)})
+	undone := false
+	r := record{owner: NewID(), op: NewID(), kind: kindPut, item: NewID(), revision: 1, ino: 1, source: "staging/none", target: "users/none"}
+	j.resolve(t.Context(), r.op, &op{records: []record{r}, xid: xid, undone: func(context.Context) { undone = true }})
+	if !undone {
+		t.Error("a change of which there is no record was taken for committed")
+	}
+}

@@ -1,0 +1,328 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	forgetAtMost = 64
+	forgetAfter  = 50 * time.Millisecond
+	retryFirst   = 100 * time.Millisecond
+	retryMost    = 5 * time.Second
+)
+
+// underway are the changes of this worker that have not come to their end:
+// from before their commit until their records are deleted. What the database
+// holds of this worker beside them came back after a crash of PostgreSQL and
+// is redone.
+type underway struct {
+	mu  sync.Mutex
+	ops map[uuid.UUID]*op
+}
+
+// op is one of them, in exactly one state: committing (all zero), in doubt
+// (xid set), to be undone (undone set without xid), committed and not
+// published (due set), or published.
+type op struct {
+	records   []record
+	xid       string
+	undone    func(context.Context)
+	published bool
+	wait      time.Duration
+	due       time.Time
+}
+
+func (u *underway) begin(id uuid.UUID) { u.set(id, &op{}) }
+
+func (u *underway) end(id uuid.UUID) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.ops, id)
+}
+
+func (u *underway) set(id uuid.UUID, state *op) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.ops[id] = state
+}
+
+// known are the ops under way.
+func (u *underway) known() map[uuid.UUID]bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	known := make(map[uuid.UUID]bool, len(u.ops))
+	for id := range u.ops {
+		known[id] = true
+	}
+	return known
+}
+
+// doubt hands a change whose COMMIT got no answer to the resolver.
+func (u *underway) doubt(id uuid.UUID, records []record, xid string, undone func(context.Context)) {
+	if undone == nil {
+		undone = func(context.Context) {}
+	}
+	u.set(id, &op{records: records, xid: xid, undone: undone, due: time.Now()})
+}
+
+// published is an op that the disk has followed, with its records' numbers.
+type published struct {
+	op   uuid.UUID
+	seqs []int64
+}
+
+// publishedOf are those of an owner.
+func (u *underway) publishedOf(owner uuid.UUID) (list []published) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for id, o := range u.ops {
+		if !o.published || o.records[0].owner != owner {
+			continue
+		}
+		p := published{op: id}
+		for _, r := range o.records {
+			p.seqs = append(p.seqs, r.seq)
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// published are the numbers of an owner's records that block nobody in this
+// worker.
+func (u *underway) published(owner uuid.UUID) []int64 {
+	seqs := []int64{}
+	for _, p := range u.publishedOf(owner) {
+		seqs = append(seqs, p.seqs...)
+	}
+	return seqs
+}
+
+// forget ends ops whose records are deleted.
+func (u *underway) forget(list []published) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, p := range list {
+		delete(u.ops, p.op)
+	}
+}
+
+// dueNow are the ops whose next try is due; waiting counts all that need one.
+func (u *underway) dueNow() (due map[uuid.UUID]*op, waiting int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	due = map[uuid.UUID]*op{}
+	for id, o := range u.ops {
+		if o.due.IsZero() {
+			continue
+		}
+		waiting++
+		if time.Now().After(o.due) {
+			due[id] = o
+		}
+	}
+	return due, waiting
+}
+
+// UndoLater hands a change that came to nothing, and whose traces could not be
+// removed now, to the next round of mending.
+func (j *Journal) UndoLater(id uuid.UUID, undo func(context.Context)) {
+	j.own.set(id, &op{undone: undo, due: time.Now().Add(retryMost)})
+}
+
+// follow makes the disk follow a committed change. What fails is tried again
+// by mend, in order.
+func (j *Journal) follow(ctx context.Context, id uuid.UUID, records []record) error {
+	if err := j.tryFollow(ctx, id, records, retryFirst); err != nil {
+		return j.unpublished(ctx, id, err)
+	}
+	return nil
+}
+
+func (j *Journal) unpublished(ctx context.Context, id uuid.UUID, err error) error {
+	j.Log.ErrorContext(ctx, "a committed change could not be put in place", "op", id, "error", err)
+	return fmt.Errorf("%w: %w", ErrUnpublished,
+		ErrUnavailable.With("The change is stored, but the disk does not take it in place yet. Ask again in a moment.").Because(err))
+}
+
+func (j *Journal) tryFollow(ctx context.Context, id uuid.UUID, records []record, wait time.Duration) error {
+	for _, r := range records {
+		if err := j.orQuarantine(ctx, r, j.publish(ctx, r)); err != nil {
+			j.followLater(id, records, wait)
+			return err
+		}
+	}
+	j.followed(id, records)
+	return nil
+}
+
+func (j *Journal) followLater(id uuid.UUID, records []record, wait time.Duration) {
+	j.own.set(id, &op{records: records, wait: min(2*wait, retryMost), due: time.Now().Add(wait)})
+}
+
+// followed notes that the disk has followed; the records go soon.
+func (j *Journal) followed(id uuid.UUID, records []record) {
+	if len(records) == 0 {
+		j.own.end(id)
+		return
+	}
+	j.own.set(id, &op{records: records, published: true})
+	j.forgetting <- id
+}
+
+// orQuarantine takes a record out of everybody's way whose bytes are nowhere.
+// The row stays: absence is a state of an item, never a reason to forget it.
+func (j *Journal) orQuarantine(ctx context.Context, r record, err error) error {
+	const sql = `-- name: files.QuarantineRecord
+		UPDATE file_ops SET quarantined_at = now() WHERE owner_id = $1 AND seq = $2`
+	if !errors.Is(err, errNowhere) {
+		return err
+	}
+	j.Log.ErrorContext(ctx, "the bytes of a committed change were found nowhere; its record is kept aside",
+		"op", r.op, "item", r.item, "revision", r.revision)
+	_, err = db.Exec(ctx, j.DB, sql, r.owner, r.seq)
+	return err
+}
+
+// forget deletes the records of published changes in groups: one small
+// transaction for many uploads.
+func (j *Journal) forget(ctx context.Context) {
+	var group []uuid.UUID
+	timer := time.NewTimer(forgetAfter)
+	for {
+		select {
+		case id := <-j.forgetting:
+			if len(group) == 0 {
+				timer.Reset(forgetAfter)
+			}
+			if group = append(group, id); len(group) < forgetAtMost {
+				continue
+			}
+		case <-timer.C:
+		case <-ctx.Done():
+			for len(j.forgetting) > 0 {
+				group = append(group, <-j.forgetting)
+			}
+			j.forgetGroup(context.WithoutCancel(ctx), group)
+			return
+		}
+		if j.forgetGroup(ctx, group) {
+			group = group[:0]
+		} else {
+			timer.Reset(time.Second)
+		}
+	}
+}
+
+func (j *Journal) forgetGroup(ctx context.Context, group []uuid.UUID) bool {
+	if len(group) == 0 || j.dead.Load() {
+		return true // who declared this worker dead deletes its records
+	}
+	var records []record
+	j.own.mu.Lock()
+	for _, id := range group {
+		if o, ok := j.own.ops[id]; ok { // else a group of puts has deleted them
+			records = append(records, o.records...)
+		}
+	}
+	j.own.mu.Unlock()
+	if len(records) == 0 {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	if err := deleteRecords(ctx, j.DB, records); err != nil {
+		j.Log.WarnContext(ctx, "records of finished changes could not be deleted yet", "records", len(records), "error", err)
+		return false
+	}
+	for _, id := range group {
+		j.own.end(id)
+	}
+	return true
+}
+
+// mend tries again what could not be published or undone and resolves what is
+// in doubt, until ctx ends or the worker was declared dead.
+func (j *Journal) mend(ctx context.Context) {
+	for wait := retryFirst; Sleep(ctx, wait); {
+		if j.dead.Load() {
+			return // another carries out what this worker has left
+		}
+		due, waiting := j.own.dueNow()
+		if wait = time.Second; waiting > 0 {
+			wait = retryFirst
+		}
+		for id, o := range due {
+			switch {
+			case o.xid != "":
+				j.resolve(ctx, id, o)
+				continue
+			case o.undone != nil:
+				j.own.end(id)
+				o.undone(ctx)
+				continue
+			}
+			if err := j.tryFollow(ctx, id, o.records, o.wait); err != nil {
+				j.Log.ErrorContext(ctx, "a committed change still cannot be put in place", "op", id, "error", err)
+			}
+		}
+		if j.missed.Swap(false) {
+			if err := j.redoOwn(ctx); err != nil {
+				j.missed.Store(true)
+			}
+		}
+	}
+}
+
+// resolve asks PostgreSQL alone what became of a COMMIT without an answer: as
+// soon as the transaction has ended, its record stands or it came to nothing.
+// The status of the xid would not do. After a crash PostgreSQL gives the xid
+// of a transaction that never reached its log to another one, and that one
+// may be committed.
+//
+// PostgreSQL may be another one by now, the standby of one that was lost. An
+// xid ahead of its own is of a transaction that it never had; and one that is
+// no more than a standby cannot answer, because the question takes an xid. The
+// record is locked, which makes the question's own commit wait for the
+// standby: what the standby does not have yet may still come to nothing.
+func (j *Journal) resolve(ctx context.Context, id uuid.UUID, o *op) {
+	const running = `-- name: files.TransactionRuns
+		SELECT CASE WHEN $1::text::xid8 < pg_current_xact_id()
+		            THEN coalesce(pg_xact_status($1::text::xid8) = 'in progress', false) ELSE false END`
+	const recorded = `-- name: files.RecordStands
+		SELECT true FROM file_ops o WHERE o.owner_id = $1 AND o.op_id = $2 LIMIT 1 FOR UPDATE`
+	asking, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	var unsure, committed bool
+	// Two statements: the second sees what the first one knows to have ended.
+	// One connection: both ask the same server.
+	err := j.DB.InTx(asking, func(tx pgx.Tx) (err error) {
+		if unsure, err = db.One(asking, tx, db.Value[bool], running, o.xid); err != nil || unsure {
+			return err
+		}
+		committed, err = db.One(asking, tx, db.Value[bool], recorded, o.records[0].owner, id)
+		if errors.Is(err, db.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	switch {
+	case err != nil || unsure:
+		j.own.set(id, &op{records: o.records, xid: o.xid, undone: o.undone, due: time.Now().Add(retryFirst)})
+	case committed:
+		j.Changed(o.records[0].owner)
+		_ = j.follow(ctx, id, o.records) // it is logged, and tried again
+	default:
+		j.own.end(id)
+		o.undone(ctx)
+	}
+}
