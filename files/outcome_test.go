@@ -159,7 +159,7 @@ func TestCommit_WhoseAnswerWasLostIsFoundToBeDone(t *testing.T) {
 	body := random(3 << 20)
 	c.Do("PUT", "/files/content/documents/first.bin", "x").Want(t, 201)
 	h.settled(t)
-	h.cutNextPut(t, w, "after")
+	h.cutCommit(t, w, "after", 1)
 	c.Do("PUT", "/files/content/documents/a.bin", body).WantProblem(t, 503, "outcome_unknown")
 	await(t, func() bool {
 		got, err := os.ReadFile(h.place(id, "documents", "a.bin"))
@@ -175,7 +175,7 @@ func TestCommit_WhoseAnswerWasLostIsFoundToBeDone(t *testing.T) {
 func TestCommit_ThatNeverArrivedIsUndone(t *testing.T) {
 	t.Parallel()
 	h, c, w, _ := cutHouse(t)
-	h.cutNextPut(t, w, "before")
+	h.cutCommit(t, w, "before", 1)
 	c.Do("PUT", "/files/content/documents/a.bin", random(3<<20)).WantProblem(t, 503, "outcome_unknown")
 	await(t, func() bool { return len(h.onDisk(t)) == 0 })
 	await(t, func() bool {
@@ -196,7 +196,7 @@ func TestCommit_OfATransactionThatTheServerNeverHadIsUndone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.cutNextPut(t, w, "before")
+	h.cutCommit(t, w, "before", 1)
 	c.Do("PUT", "/files/content/documents/a.bin", random(3<<20)).WantProblem(t, 503, "outcome_unknown")
 	await(t, func() bool { return len(h.onDisk(t)) == 0 })
 	c.Do("PUT", "/files/content/documents/a.bin", "again").Want(t, 201)
@@ -205,7 +205,7 @@ func TestCommit_OfATransactionThatTheServerNeverHadIsUndone(t *testing.T) {
 func TestReservation_WhoseReleaseFailsIsReleasedLater(t *testing.T) {
 	t.Parallel()
 	h, c, w, _ := cutHouse(t)
-	h.cutNextPut(t, w, "before")
+	h.cutCommit(t, w, "before", 1)
 	c.Do("PUT", "/files/content/documents/a.bin", random(3<<20),
 		httpxtest.WithHeader("Content-Digest", "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:")).WantProblem(t, 422, "digest_mismatch")
 	if w.cut.Load() != nil {
@@ -214,13 +214,13 @@ func TestReservation_WhoseReleaseFailsIsReleasedLater(t *testing.T) {
 	await(t, func() bool { return decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)).Reserved == 0 })
 }
 
-// cutNextPut cuts the COMMIT behind that of the next reservation. Nothing else
+// cutCommit cuts a COMMIT behind so many others. Nothing else
 // commits at that time: no record waits.
-func (h *house) cutNextPut(t *testing.T, w *wire, how string) {
+func (h *house) cutCommit(t *testing.T, w *wire, how string, spare int32) {
 	t.Helper()
 	h.settled(t)
 	time.Sleep(100 * time.Millisecond) // the commit that deleted the last record
-	w.spare.Store(1)
+	w.spare.Store(spare)
 	w.cut.Store(&how)
 }
 

@@ -676,7 +676,7 @@ func TestTus_CommitWhoseAnswerWasLostIsFoundToBeDone(t *testing.T) {
 			h, c, w, id := cutHouse(t)
 			at := begin(t, c, 4, "filename", "a.txt")
 			patch(c, at, 0, "01").Want(t, 204)
-			h.cutNextPut(t, w, how)
+			h.cutCommit(t, w, how, 0)
 			patch(c, at, 2, "23").WantProblem(t, 503, "outcome_unknown")
 			await(t, func() bool { return tus(c, "HEAD", at, nil).Status == 200 })
 			await(t, func() bool {
