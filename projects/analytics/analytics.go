@@ -6,9 +6,13 @@
 //     Within one UTC day and site a visitor is a keyed hash; its salt is
 //     destroyed when the day is over, and then nobody can make the hash again.
 //   - Taking a view costs no query: views are queued, bounded, and written in
-//     batches; what a full queue loses is counted in the log.
+//     batches.
+//   - What strangers can add is bounded: the views of one day, for all and for
+//     each network, and the names under which they are counted. The stats tell
+//     how many were dropped.
 //   - What is kept for good is counts by hour and day, whose number depends
-//     on how many pages there are and not on how often they are seen.
+//     on how many pages there are and not on how often they are seen. Those of
+//     single pages by the hour are kept for 400 days.
 //
 // Visitors are distinct within an hour or a day. For a longer time there is
 // no such number, because nothing joins two days: months and sums over a
@@ -33,14 +37,18 @@ var schema string
 const Read = "projects.analytics:read"
 
 type app struct {
-	host  *projects.Host
-	queue chan view
-	lost  atomic.Int64 // views that came while the queue was full
+	host     *projects.Host
+	queue    chan view
+	maxViews int // of one day
+	networks networks
+	dropped  atomic.Int64 // views beyond a bound, that nobody has written down yet
 }
 
 // App makes the app.
-func App(host *projects.Host) projects.App {
-	a := &app{host: host, queue: make(chan view, queueLength)}
+func App(host *projects.Host) projects.App { return bounded(host, maxViews, maxNetwork) }
+
+func bounded(host *projects.Host, views, network int) projects.App {
+	a := &app{host: host, queue: make(chan view, queueLength), maxViews: views, networks: networks{most: network}}
 	return projects.App{
 		Name:        "analytics",
 		Description: "Page views of the frontends, without cookies or stored addresses",

@@ -2,6 +2,7 @@ package analytics_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -33,8 +34,13 @@ type env struct {
 
 func start(t testing.TB) *env {
 	t.Helper()
+	return startWith(t, analytics.App)
+}
+
+func startWith(t testing.TB, mount projects.Mount) *env {
+	t.Helper()
 	e := &env{}
-	e.Env = projectstest.Start(t, nil, func(h *projects.Host) projects.App { e.host = h; return analytics.App(h) })
+	e.Env = projectstest.Start(t, nil, func(h *projects.Host) projects.App { e.host = h; return mount(h) })
 	return e
 }
 
@@ -206,8 +212,8 @@ func TestRollUp_KeepsTheCountsAndDropsTheViews(t *testing.T) {
 		t.Errorf("the views of %d days are left, want 7", n)
 	}
 	e.RunJob(t, job)
-	// An hour of a page, the total, a referrer and a device each, and a day of three pages.
-	if n := value[int](t, e, `SELECT count(*) FROM rollups WHERE grain <> 'month'`); n != 70*(24*4+6) {
+	// An hour of a page and the total, and a day of three pages, the total, a referrer and a device.
+	if n := value[int](t, e, `SELECT count(*) FROM rollups WHERE grain <> 'month'`); n != 70*(24*2+6) {
 		t.Errorf("%d rows are kept, whose number does not depend on how many views there were", n)
 	}
 	yesterday := time.Now().UTC().AddDate(0, 0, -1)
@@ -269,5 +275,90 @@ func TestScript_IsSmallAndKnowsTheRoute(t *testing.T) {
 	}
 	if len(text) > 600 || !bytes.Contains(text, []byte("/api/v1"+events)) || bytes.Contains(text, []byte("cookie")) {
 		t.Errorf("%d bytes of script:\n%s", len(text), text)
+	}
+}
+
+// settled waits until so many views are kept or dropped.
+func (e *env) settled(t *testing.T, views int) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if value[int](t, e, `SELECT coalesce(sum(views + dropped), 0) FROM days`) >= views {
+			return
+		}
+	}
+	t.Fatalf("%d views were never settled", views)
+}
+
+func TestEvents_OfOneDayAreBoundedAndTheStatsTellHowManyWereDropped(t *testing.T) {
+	t.Parallel()
+	for name, bounds := range map[string]struct{ views, network, kept int }{"all": {7, 1000, 7}, "one network": {1000, 5, 5}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := startWith(t, func(h *projects.Host) projects.App { return analytics.Bounded(h, bounds.views, bounds.network) })
+			for i := range 20 {
+				e.send(t, firefox, fmt.Sprintf(`{"path":"/invented-%d"}`, i)).Want(t, 202)
+			}
+			e.settled(t, 20)
+			e.RunJob(t, job)
+			s := e.stats(t, "")
+			if n := value[int](t, e, `SELECT count(*) FROM views`); n != bounds.kept || s.Items[29].Views != int64(bounds.kept) || s.Dropped != int64(20-bounds.kept) {
+				t.Errorf("%d views are kept, %d counted, %d dropped", n, s.Items[29].Views, s.Dropped)
+			}
+		})
+	}
+}
+
+func TestEvents_OfPreviewsAndOtherRobotsAreNotCounted(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	for _, agent := range []string{
+		"Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", "Twitterbot/1.0", "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+		"Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)", "TelegramBot (like TwitterBot)", "WhatsApp/2.23.20.0 A", "LinkedInBot/1.0 (compatible; Mozilla/5.0)",
+		"Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 Version/17.4 Safari/605.1.15 (Applebot/0.1)", google, "Mozilla/5.0 AppleWebKit/537.36 (compatible; bingbot/2.0)", "curl/8.5.0",
+		"meta-externalagent/1.1", "http.rb/5.2.0 (Mastodon/4.3.0; +https://social.example/)", "Wget/1.21", "Mozilla/5.0 (Windows NT 10.0) SkypeUriPreview Preview/0.5",
+	} {
+		e.send(t, agent, `{"path":"/robot"}`).Want(t, 202)
+	}
+	for _, agent := range []string{firefox, iphone, iphone + " Instagram 300.0.0.0", "Mozilla/5.0 (Linux; Android 10; CUBOT X30) Chrome/120.0 Mobile Safari/537.36"} {
+		e.send(t, agent, `{"path":"/person"}`).Want(t, 202)
+	}
+	e.settled(t, 4)
+	if n := value[int](t, e, `SELECT count(*) FROM views WHERE path = '/robot'`); n != 0 {
+		t.Errorf("%d views of robots are counted", n)
+	}
+}
+
+func TestPaths_OfOnePageAreOne(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"/": "/", "//": "/", "": "", "a": "a", "/a": "/a", "/a/": "/a", "/a//": "/a", "/a?x/": "/a", "/a#/b": "/a", "/%e6": "/%E6", "/%E6": "/%E6", "/%c3%a9": "/%C3%A9", "/é": "/%C3%A9",
+		"/%61%7e%2D": "/a~-", "/a%2fb": "/a%2Fb", "/100%": "/100%25", "/%zz": "/%25zz", "/%4": "/%254", "/a b": "/a%20b", "/A": "/A", "/a+b:c@d": "/a+b:c@d", "/%3f": "/%3F",
+	} {
+		if got := analytics.OnePath(given); got != want {
+			t.Errorf("%q is %q, want %q", given, got, want)
+		}
+		if got := analytics.OnePath(want); got != want {
+			t.Errorf("%q is not the form of itself, but %q", want, got)
+		}
+	}
+	e := start(t)
+	for _, path := range []string{"/%e6", "/%E6/", "/%E6?x"} {
+		e.send(t, firefox, `{"path":"`+path+`"}`).Want(t, 202)
+	}
+	e.settled(t, 3)
+	e.RunJob(t, job)
+	if s := e.stats(t, "?page=/%25e6/"); len(s.Pages) != 1 || s.Pages[0].Views != 3 {
+		t.Errorf("the pages are %+v", s.Pages)
+	}
+}
+
+func TestRollUp_AViewAheadOfTimeStopsNoCount(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.sql(t, `INSERT INTO rollups (grain, kind, name, site, at, views, visitors) VALUES ('day', 'total', '', 'a.example', date_trunc('day', now()) + interval '900 days', 1, 1)`)
+	e.insert(t, 3, 1) // of days on which nothing was counted
+	e.RunJob(t, job)
+	if n := value[int](t, e, `SELECT sum(views) FROM rollups WHERE grain = 'day' AND kind = 'total' AND at < now()`); n != 3*24 {
+		t.Errorf("%d views are counted", n)
 	}
 }

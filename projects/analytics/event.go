@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,9 +33,13 @@ var errOrigin = httpx.NewProblem(http.StatusForbidden, "origin_refused", "Reques
 	With("The page that sent this is of neither HOMEBASE_ORIGINS nor HOMEBASE_PUBLIC_ORIGINS.")
 
 // robots are words in the User-Agent, in small letters, of programs that are
-// no person's browser.
-var robots = strings.Fields(`bot crawl spider slurp headless lighthouse preview monitor uptime scrap curl/ wget/ python java/ okhttp
-	axios node-fetch go-http phantom puppeteer playwright`)
+// no person's browser: crawlers (most call themselves bot, as Googlebot,
+// Applebot, Slackbot, Twitterbot, LinkedInBot, Discordbot and TelegramBot do),
+// what fetches a page to show a preview of a link, monitors, and libraries.
+// Browsers inside of apps, such as Instagram's, are people's.
+var robots = strings.Fields(`bot crawl spider slurp preview facebookexternalhit facebookcatalog meta-external whatsapp/ embedly iframely vkshare
+	mastodon/ pleroma misskey akkoma lemmy/ google-inspectiontool mediapartners feedfetcher headless lighthouse phantom puppeteer playwright
+	monitor uptime scrap archiver curl/ wget httpie libwww python java/ okhttp axios node-fetch undici go-http http.rb guzzle`)
 
 // robot reports whether no person sent this. Cubot makes phones.
 func robot(agent string) bool {
@@ -52,7 +57,7 @@ type view struct {
 }
 
 // postEvent serves POST /projects/analytics/events. A robot gets the answer
-// that everybody gets.
+// that everybody gets, and so does who has sent too many.
 func (a *app) postEvent(w http.ResponseWriter, r *http.Request) error {
 	origin := r.Header.Get("Origin")
 	if !slices.Contains(a.host.Origins, origin) {
@@ -62,20 +67,53 @@ func (a *app) postEvent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	path, _, _ := strings.Cut(in.Path, "#")
-	path, _, _ = strings.Cut(path, "?")
+	path := onePath(in.Path)
 	if !strings.HasPrefix(path, "/") || len(path) > maxPath {
 		var f httpx.Fields
 		f.Add("#/path", "invalid", "A path begins with a slash and has at most 512 bytes.")
 		return f.Err()
 	}
-	if agent := r.UserAgent(); !robot(agent) {
+	agent, network := r.UserAgent(), httpx.ClientNetwork(r.Context())
+	switch {
+	case robot(agent):
+	case !a.networks.admit(network, time.Now()):
+		a.dropped.Add(1)
+	default:
 		_, site, _ := strings.Cut(origin, "://")
 		a.take(view{at: time.Now(), site: site, path: path, referrer: referrer(in.Referrer, site), device: device(agent),
-			network: httpx.ClientNetwork(r.Context()), agent: agent})
+			network: network, agent: agent})
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil
+}
+
+// onePath is the one form of a page's path (RFC 3986, section 6.2.2): without
+// query, fragment and the slash at its end, unreserved characters as they are,
+// and all that must be escaped escaped in capitals.
+func onePath(text string) string {
+	const hex = "0123456789ABCDEF"
+	if end := strings.IndexAny(text, "?#"); end >= 0 {
+		text = text[:end]
+	}
+	var out strings.Builder
+	for i := 0; i < len(text); i++ {
+		c, escaped := text[i], false
+		if c == '%' && i+2 < len(text) {
+			if v, err := strconv.ParseUint(text[i+1:i+3], 16, 8); err == nil {
+				c, escaped, i = byte(v), true, i+2
+			}
+		}
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0
+		if letter || !escaped && strings.IndexByte("/!$&'()*+,;=:@", c) >= 0 {
+			out.WriteByte(c)
+		} else {
+			out.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		}
+	}
+	if path := strings.TrimRight(out.String(), "/"); path != "" || !strings.HasPrefix(text, "/") {
+		return path
+	}
+	return "/"
 }
 
 // referrer is the host of another site that a URL leads to, "" when it is
@@ -85,7 +123,7 @@ func referrer(text, site string) string {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || strings.EqualFold(u.Host, site) || len(u.Hostname()) > maxHost {
 		return ""
 	}
-	return strings.TrimPrefix(strings.ToLower(u.Hostname()), "www.")
+	return strings.TrimPrefix(strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), "www.")
 }
 
 // device is the class of the device that a browser names.

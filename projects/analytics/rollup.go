@@ -29,7 +29,7 @@ func (a *app) rollUp(ctx context.Context) error {
 		days, err = db.All(ctx, tx, db.Value[time.Time], `-- name: analytics.Days
 			WITH RECURSIVE days AS (
 			    SELECT date_trunc('day', min(at)) AS day FROM views
-			     WHERE at >= least(coalesce((SELECT max(at) FROM rollups WHERE grain = 'day'), '-infinity'), date_trunc('day', now() - interval '1 hour'))
+			     WHERE at >= least(coalesce((SELECT max(at) FROM rollups WHERE grain = 'day' AND at <= now()), '-infinity'), date_trunc('day', now() - interval '1 hour'))
 			    UNION ALL
 			    SELECT (SELECT date_trunc('day', min(v.at)) FROM views v WHERE v.at >= d.day + interval '1 day') FROM days d WHERE d.day IS NOT NULL
 			)
@@ -48,8 +48,12 @@ func (a *app) rollUp(ctx context.Context) error {
 		if err := unhurried(ctx, tx); err != nil {
 			return err
 		}
-		_, err := db.Exec(ctx, tx, `-- name: analytics.Drop
-			DELETE FROM views WHERE at < date_trunc('day', now()) - interval '7 days'`)
+		if _, err := db.Exec(ctx, tx, `-- name: analytics.Drop
+			DELETE FROM views WHERE at < date_trunc('day', now()) - interval '7 days'`); err != nil {
+			return err
+		}
+		_, err := db.Exec(ctx, tx, `-- name: analytics.DropHours
+			DELETE FROM rollups WHERE grain = 'hour' AND kind = 'page' AND at < now() - interval '400 days'`)
 		return err
 	})
 }
@@ -84,7 +88,7 @@ func (a *app) countDay(ctx context.Context, day time.Time) error {
 			SELECT g.grain, n.kind, coalesce(k.name, '(other)'), n.site, date_trunc(g.grain, n.at), count(*), count(DISTINCT n.visitor)
 			  FROM named n
 			  LEFT JOIN kept k ON k.site = n.site AND k.kind = n.kind AND k.name = n.name
-			 CROSS JOIN (VALUES ('hour'), ('day')) AS g (grain)
+			  JOIN (VALUES ('hour'), ('day')) AS g (grain) ON g.grain = 'day' OR n.kind IN ('total', 'page')
 			 GROUP BY 1, 2, 3, 4, 5`, day, maxNames)
 		if err != nil {
 			return err

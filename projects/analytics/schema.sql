@@ -26,9 +26,18 @@ CREATE UNLOGGED TABLE salts (
     CONSTRAINT salts_pkey PRIMARY KEY (day)
 );
 
+-- How many views of a UTC day were kept, and how many were dropped.
+CREATE TABLE days (
+    day     date   NOT NULL,
+    views   bigint NOT NULL,
+    dropped bigint NOT NULL,
+    CONSTRAINT days_pkey PRIMARY KEY (day)
+);
+
 -- What is kept for good, by hour, day and month (UTC) and in four kinds: the
 -- total, whose name is '', pages, referrers and devices. visitors are
 -- distinct within the row's hour or day; a month's row is the sum of its days.
+-- By the hour there are totals and pages alone, these for 400 days.
 CREATE TABLE rollups (
     grain    text COLLATE "C" NOT NULL,
     kind     text COLLATE "C" NOT NULL,

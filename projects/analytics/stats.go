@@ -54,6 +54,10 @@ type Stats struct {
 	Pages     []Page     `json:"pages"`
 	Referrers []Referrer `json:"referrers"`
 	Devices   []Device   `json:"devices"`
+	// Dropped is how many views of these days, of all sites, were not kept:
+	// their day or their network had no room for more, or they came faster
+	// than they could be written.
+	Dropped int64 `json:"dropped"`
 }
 
 // question is what a request for stats asks.
@@ -67,7 +71,7 @@ type question struct {
 // thirty.
 func asked(q url.Values) (question, error) {
 	today := time.Now().UTC().Truncate(24 * time.Hour)
-	k := question{from: today.AddDate(0, 0, -29), to: today, by: "day", page: q.Get("page"), site: q.Get("site")}
+	k := question{from: today.AddDate(0, 0, -29), to: today, by: "day", page: onePath(q.Get("page")), site: q.Get("site")}
 	for name, day := range map[string]*time.Time{"from": &k.from, "to": &k.to} {
 		if text := q.Get(name); text != "" {
 			var err error
@@ -129,6 +133,10 @@ func (a *app) getStats(w http.ResponseWriter, r *http.Request) error {
 		}
 		if err == nil && k.page == "" {
 			s.Devices, err = top(r, tx, k, "device", func(name, _ string, n Count) Device { return Device{name, n.Views, n.Visitors} })
+		}
+		if err == nil {
+			s.Dropped, err = db.One(ctx, tx, db.Value[int64], `-- name: analytics.Dropped
+			SELECT coalesce(sum(d.dropped), 0)::bigint FROM days d WHERE d.day >= ($1::timestamptz AT TIME ZONE 'UTC')::date AND d.day < ($2::timestamptz AT TIME ZONE 'UTC')::date`, k.from, k.to)
 		}
 		return err
 	})

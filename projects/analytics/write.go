@@ -5,6 +5,9 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"hash/maphash"
+	"net/netip"
+	"sync"
 	"time"
 
 	"homebase/db"
@@ -16,14 +19,53 @@ const (
 	maxBatch    = 1 << 12
 	writeEvery  = time.Second
 	lastWrite   = 5 * time.Second // for the write at shutdown
+
+	// Anyone may send views in the name of a frontend. What is kept of one
+	// UTC day is bounded for all together and for each network.
+	maxViews   = 100_000
+	maxNetwork = 10_000
 )
 
-// take queues a view, or counts it as lost.
+// networks counts the views of each network today. Of a network it knows a
+// hash, and the key of that goes with the day.
+type networks struct {
+	most int // views of one
+
+	mu   sync.Mutex
+	day  int64
+	seed maphash.Seed
+	of   map[uint64]int
+}
+
+// admit counts one more view of a network, an IPv4 address or a /56, unless it
+// has sent all that it may. Clients that cannot be told apart are not counted:
+// they would shut each other out.
+func (n *networks) admit(network netip.Prefix, at time.Time) bool {
+	if !network.IsValid() {
+		return true
+	}
+	if network.Addr().Is6() {
+		network = netip.PrefixFrom(network.Addr(), min(network.Bits(), 56)).Masked()
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if day := at.Unix() / (24 * 60 * 60); n.of == nil || day != n.day {
+		n.day, n.seed, n.of = day, maphash.MakeSeed(), map[uint64]int{}
+	}
+	key := maphash.Comparable(n.seed, network)
+	if count, known := n.of[key]; count >= n.most || !known && len(n.of) >= maxViews {
+		return false
+	}
+	n.of[key]++
+	return true
+}
+
+// take queues a view, or drops it.
 func (a *app) take(v view) {
 	select {
 	case a.queue <- v:
 	default:
-		a.lost.Add(1)
+		a.dropped.Add(1)
 	}
 }
 
@@ -43,10 +85,12 @@ func (a *app) write(ctx context.Context) {
 		wctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
 		for more := true; more; {
 			batch, more = a.fill(batch)
-			if len(batch) == 0 {
+			dropped := a.dropped.Swap(0)
+			if len(batch) == 0 && dropped == 0 {
 				break
 			}
-			if err := a.insert(wctx, batch); err != nil {
+			if err := a.insert(wctx, batch, dropped); err != nil {
+				a.dropped.Add(dropped)
 				a.host.Log.Warn("page views wait for the database", "error", err)
 				break
 			}
@@ -54,9 +98,6 @@ func (a *app) write(ctx context.Context) {
 			batch = batch[:0]
 		}
 		cancel()
-		if lost := a.lost.Swap(0); lost > 0 {
-			a.host.Log.Warn("page views were lost: they came faster than they could be written", "lost", lost)
-		}
 	}
 }
 
@@ -73,23 +114,39 @@ func (a *app) fill(batch []view) (filled []view, more bool) {
 	return batch, true
 }
 
-func (a *app) insert(ctx context.Context, batch []view) error {
+// insert writes a batch as far as the day has room for it, and counts the rest
+// with what was dropped before. A clock that is ahead makes no view of a day
+// to come, which no count would ever reach.
+func (a *app) insert(ctx context.Context, batch []view, dropped int64) error {
 	return a.host.InTx(ctx, func(tx *projects.Tx) error {
 		salt, err := todaysSalt(ctx, tx)
 		if err != nil {
 			return err
 		}
-		n := len(batch)
+		// The other workers wait here.
+		before, err := db.One(ctx, tx, db.Value[int], `-- name: analytics.Today
+			INSERT INTO days AS d (day, views, dropped) VALUES ((now() AT TIME ZONE 'UTC')::date, 0, 0)
+			    ON CONFLICT (day) DO UPDATE SET views = d.views
+			RETURNING views`)
+		if err != nil {
+			return err
+		}
+		n := min(len(batch), max(0, a.maxViews-before))
 		at, visitors := make([]time.Time, n), make([][]byte, n)
 		sites, paths, referrers, devices := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-		for i, v := range batch {
+		for i, v := range batch[:n] {
 			at[i], sites[i], paths[i], referrers[i], devices[i], visitors[i] = v.at, v.site, v.path, v.referrer, v.device, v.visitor(salt)
 		}
-		_, err = db.Exec(ctx, tx, `-- name: analytics.Insert
+		if _, err = db.Exec(ctx, tx, `-- name: analytics.Insert
 			INSERT INTO views (at, site, path, referrer, device, visitor)
-			SELECT at, site, path, referrer, device, visitor
+			SELECT least(at, now()), site, path, referrer, device, visitor
 			  FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[])
-			    AS v (at, site, path, referrer, device, visitor)`, at, sites, paths, referrers, devices, visitors)
+			    AS v (at, site, path, referrer, device, visitor)`, at, sites, paths, referrers, devices, visitors); err != nil {
+			return err
+		}
+		_, err = db.Exec(ctx, tx, `-- name: analytics.CountToday
+			UPDATE days SET views = views + $1, dropped = dropped + $2 WHERE day = (now() AT TIME ZONE 'UTC')::date`,
+			n, dropped+int64(len(batch)-n))
 		return err
 	})
 }
