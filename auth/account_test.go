@@ -59,37 +59,84 @@ func TestPassword_ChangeEndsTheOtherSessions(t *testing.T) {
 func TestPassword_PolicyRefusesOnlyTheGuessable(t *testing.T) {
 	t.Parallel()
 	for password, want := range map[string]string{
-		"correct horse battery":        "too_common", // each of them is on every list
-		"vivid otter climbs 9 ladders": "",
-		"ten green bottles on a wall":  "",
-		"Zx8!kfQ0p-mW":                 "",
-		"пароль из четырёх слов":       "",
-		"  leading and trailing  ":     "",
-		"elevenchars":                  "too_short",
-		"twelve chars":                 "",
-		"            ":                 "too_common",
-		"123456789012":                 "too_common",
-		"qwertyuiop123":                "too_common",
-		"1qaz2wsx3edc":                 "too_common",
-		"Password1234":                 "too_common",
-		"P@ssw0rd123!":                 "too_common",
-		"iloveyou1234":                 "too_common",
-		"aaaaaaaaaaaaaaaa":             "too_common",
-		"abcabcabcabc":                 "too_common",
-		"adalovelace2":                 "too_common",
-		"adalovelace@example.com":      "too_common",
-		"homebase12345":                "too_common",
-		"zyxwvutsrqponm":               "too_common",
-		"bad\xff utf-8 bytes":          "invalid",
-		strings.Repeat("long ", 60):    "too_long",
-		strings.Repeat("a1!Z", 64):     "too_common",
-		strings.Repeat("漢字かな交", 20):    "too_common",
-		"correct Horse battery Staple": "too_common",
+		"correct horse battery":                 "too_common", // each of them is on every list
+		"vivid otter climbs 9 ladders":          "",
+		"ten green bottles on a wall":           "",
+		"Zx8!kfQ0p-mW":                          "",
+		"пароль из четырёх слов":                "",
+		"  leading and trailing  ":              "",
+		"elevenchars":                           "too_short",
+		"twelve chars":                          "",
+		"            ":                          "too_common",
+		"123456789012":                          "too_common",
+		"qwertyuiop123":                         "too_common",
+		"1qaz2wsx3edc":                          "too_common",
+		"Password1234":                          "too_common",
+		"P@ssw0rd123!":                          "too_common",
+		"iloveyou1234":                          "too_common",
+		"aaaaaaaaaaaaaaaa":                      "too_common",
+		"abcabcabcabc":                          "too_common",
+		"adalovelace2":                          "too_common",
+		"adalovelace@example.com":               "too_common",
+		"homebase12345":                         "too_common",
+		"zyxwvutsrqponm":                        "too_common",
+		"bad\xff utf-8 bytes":                   "invalid",
+		strings.Repeat("long ", 60):             "too_long",
+		strings.Repeat("a1!Z", 64):              "too_common",
+		strings.Repeat("漢字かな交", 20):             "too_common",
+		"correct Horse battery Staple":          "too_common",
+		strings.Repeat("e\u0301", 6):            "too_short", // six letters, however they were typed
+		strings.Repeat("\uFDFA", 11):            "too_short",
+		strings.Repeat("vivid é\uFDFA ", 28):    "",
+		"\uff50assword\uff11\uff12\uff13\uff14": "too_common",
 	} {
 		if got := auth.CheckPassword("AdaLovelace@example.com", password); got != want {
 			t.Errorf("%q: %q, want %q", password, got, want)
 		}
 	}
+}
+
+// The letters of a password are the same letters on every system, wherever it
+// is given: composed, decomposed, or wide.
+func TestPassword_IsTheSameHoweverItsLettersAreEncoded(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil, withMail)
+	e.User(t, "root@example.com", "admin")
+	root := e.SignIn(t, "root@example.com")
+	const composed, decomposed, wide = "cr\u00e8me br\u00fbl\u00e9e \u00e0 midi", "cre\u0300me bru\u0302le\u0301e a\u0300 midi", "\uff43r\u00e8me br\u00fbl\u00e9e\u00a0\u00e0 midi"
+	everyForm := func(email string) (c *httpxtest.Client) {
+		t.Helper()
+		for _, form := range []string{composed, decomposed, wide} {
+			var g auth.Grant
+			e.Client(t).Do("POST", "/auth/login", credentials(email, form, "token")).Want(t, 200).JSON(t, &g)
+			c = e.Client(t).As(g.AccessToken)
+		}
+		return c
+	}
+	root.Do("POST", "/auth/users", object{"email": "made@example.com", "password": decomposed}).Want(t, 201)
+	c := everyForm("made@example.com")
+	for _, form := range []string{composed, decomposed, wide} {
+		c.Do("POST", "/auth/reauthenticate", object{"password": form}).Want(t, 204)
+		c.Do("POST", "/auth/password", object{"current_password": composed, "new_password": form}).Want(t, 204)
+		c = everyForm("made@example.com")
+	}
+	forgot(t, e, "made@example.com")
+	e.Client(t).Do("POST", "/auth/password/reset", object{"token": mailedToken(t, e, "made@example.com"), "password": wide}).Want(t, 204)
+	everyForm("made@example.com")
+	if _, err := run(t, e, decomposed+"\n", "user", "create", "shell@example.com", "--password-stdin"); err != nil {
+		t.Fatal(err)
+	}
+	everyForm("shell@example.com")
+	if _, err := run(t, e, wide+"\n", "user", "password", "shell@example.com", "--password-stdin"); err != nil {
+		t.Fatal(err)
+	}
+	everyForm("shell@example.com")
+	hash, err := e.Auth.HashSecret(t.Context(), decomposed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, e.DB, `UPDATE users SET password_hash = $1 WHERE email = 'shell@example.com'`, hash) // as shares hash theirs
+	everyForm("shell@example.com")
 }
 
 func noop(w http.ResponseWriter, _ *http.Request) error {

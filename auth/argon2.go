@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"homebase/auth/internal/hashcost"
+	"homebase/auth/internal/nfkc"
 	"homebase/httpx"
 
 	"golang.org/x/crypto/argon2"
@@ -110,7 +111,9 @@ func (h *hasher) enter() (*place, error) {
 // leave gives the place back.
 func (p *place) leave() { <-p.h.places }
 
-// key derives the hash of a password once it is this place's turn.
+// key derives the hash of a password once it is this place's turn. Every
+// password comes through here, and is folded: the same letters typed on
+// another system may be other code points.
 func (p *place) key(ctx context.Context, password string, c hashcost.Cost, salt []byte) ([]byte, error) {
 	select {
 	case p.h.slots <- struct{}{}:
@@ -118,7 +121,7 @@ func (p *place) key(ctx context.Context, password string, c hashcost.Cost, salt 
 		return nil, ctx.Err()
 	}
 	defer func() { <-p.h.slots }()
-	return argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Threads, hashBytes), nil
+	return argon2.IDKey([]byte(nfkc.Fold(password)), salt, c.Passes, c.Memory, c.Threads, hashBytes), nil
 }
 
 // hash makes the PHC string that a user's row keeps.

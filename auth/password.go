@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"homebase/audit"
+	"homebase/auth/internal/nfkc"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -37,17 +38,21 @@ var (
 
 // checkPassword holds a new password against the policy: long enough, and
 // none of the first that anyone would guess. There are no rules of
-// composition; they make passwords worse.
+// composition; they make passwords worse. What is folded counts where that is
+// shorter, for é is one character also when it was typed as two.
 func checkPassword(email, password string) *weakPassword {
 	n := utf8.RuneCountInString(password)
 	switch {
 	case !utf8.ValidString(password):
 		return errPasswordBroken
-	case n < passwordShortest:
-		return errPasswordShort
 	case n > passwordLongest || len(password) > passwordLongestBytes:
 		return errPasswordLong
-	case guessable(email, password):
+	}
+	folded := nfkc.Fold(password)
+	switch {
+	case min(n, utf8.RuneCountInString(folded)) < passwordShortest:
+		return errPasswordShort
+	case guessable(email, folded):
 		return errPasswordCommon
 	}
 	return nil

@@ -30,6 +30,11 @@ const waits = 3 // how often a busy server is asked again
 const idempotent = ['GET', 'HEAD', 'PUT', 'DELETE']
 const pause = (ms) => new Promise((done) => setTimeout(done, ms))
 
+// The same password, typed on another system, may be other code points: é is
+// one or two. What the server compares is their one form, and so is sent.
+const passwords = ['password', 'current_password', 'new_password']
+const folded = (name, value) => passwords.includes(name) && typeof value === 'string' ? value.normalize('NFKC') : value
+
 // Homebase is the server, and who is signed in there. It fires "signin" and
 // "signout" in every tab, also in the one that did it.
 export class Homebase extends EventTarget {
@@ -91,7 +96,7 @@ export class Homebase extends EventTarget {
     request.method ??= 'GET'
     if (json instanceof Blob) request.body = json
     else if (json !== undefined) {
-      request.body = JSON.stringify(json)
+      request.body = JSON.stringify(json, folded)
       request.headers.set('Content-Type', 'application/json')
     }
     for (let refreshed = 0, waited = 0, proven = false; ;) {
