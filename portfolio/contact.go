@@ -1,6 +1,7 @@
 package portfolio
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -61,13 +62,15 @@ func (m ContactPost) check() error {
 }
 
 // digest is equal for texts that differ in digits, case and punctuation only.
+// One without a letter, such as a telephone number, is equal to itself alone.
 func (m ContactPost) digest() []byte {
-	sum := sha256.Sum256([]byte(strings.Map(func(c rune) rune {
+	letters := folded(strings.Map(func(c rune) rune {
 		if !unicode.IsLetter(c) {
 			return -1
 		}
-		return unicode.ToLower(c)
-	}, m.Message)))
+		return c
+	}, m.Message))
+	sum := sha256.Sum256([]byte(cmp.Or(letters, m.Message)))
 	return sum[:]
 }
 
@@ -98,6 +101,7 @@ func (p *Portfolio) postContact(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	in.Email = strings.TrimSpace(in.Email) // as a telephone's keyboard leaves it
 	if err := in.check(); err != nil {
 		return err
 	}
@@ -148,8 +152,9 @@ func (p *Portfolio) limitSender(ctx context.Context, tx db.Querier) error {
 // everyone is the sender under which all messages that are no spam count.
 var everyone = []byte{}
 
-// countPost counts one more in the sender's window, or begins a new one. The
-// sender's next post waits for this transaction.
+// countPost counts one more in the sender's window, or begins a new one, also
+// when the old one lies ahead of a clock that was set back: it would last for
+// ever. The sender's next post waits for this transaction.
 func countPost(ctx context.Context, tx db.Querier, sender []byte, window time.Duration) (posts int, since time.Time, err error) {
 	since, err = db.One(ctx, tx, func(row pgx.Row) (at time.Time, err error) {
 		err = row.Scan(&posts, &at)
@@ -158,8 +163,8 @@ func countPost(ctx context.Context, tx db.Querier, sender []byte, window time.Du
 -- name: portfolio.CountPost
 INSERT INTO portfolio_contact_counts AS c (sender, since, posts) VALUES ($1, now(), 1)
     ON CONFLICT (sender) DO UPDATE
-   SET posts = CASE WHEN c.since > now() - $2 * interval '1 second' THEN c.posts + 1 ELSE 1 END,
-       since = CASE WHEN c.since > now() - $2 * interval '1 second' THEN c.since ELSE now() END
+   SET posts = CASE WHEN abs(extract(epoch FROM now() - c.since)) < $2 THEN c.posts + 1 ELSE 1 END,
+       since = CASE WHEN abs(extract(epoch FROM now() - c.since)) < $2 THEN c.since ELSE now() END
 RETURNING posts, since`, sender, window.Seconds())
 	return posts, since, err
 }

@@ -222,6 +222,36 @@ func TestInbox_IsReadMarkedAndDeleted(t *testing.T) {
 	}
 }
 
+func TestContact_AClockThatWasSetBackLocksNobodyOut(t *testing.T) {
+	t.Parallel()
+	rm := start(t)
+	c := rm.proxied(t).Client(t)
+	for i := range 3 {
+		c.Do("POST", "/portfolio/contact", rm.letter(object{"message": strings.Repeat("x", i+1)}), from("192.0.2.1")).Want(t, 202)
+	}
+	c.Do("POST", "/portfolio/contact", rm.letter(object{"message": "one too many"}), from("192.0.2.1")).Want(t, 429)
+	if _, err := db.Exec(t.Context(), rm.DB, `UPDATE portfolio_contact_counts SET since = now() + interval '900 days', posts = 1000`); err != nil {
+		t.Fatal(err)
+	}
+	// With a space behind the address, as a telephone leaves it.
+	c.Do("POST", "/portfolio/contact", rm.letter(object{"message": "back in time", "email": "eve@example.com "}), from("192.0.2.1")).Want(t, 202)
+	if in := rm.inbox(t, "?state=new"); len(in.Items) != 4 || in.Items[0].Message != "back in time" || in.Items[0].Email != "eve@example.com" {
+		t.Errorf("the inbox is %+v", in)
+	}
+}
+
+func TestContact_MessagesWithoutALetterAreNotOneMessage(t *testing.T) {
+	t.Parallel()
+	rm := start(t)
+	c := rm.proxied(t).Client(t)
+	for i, text := range []string{"+49 30 5550101", "👍", "+49 30 5550102", "+49 30 5550101"} {
+		c.Do("POST", "/portfolio/contact", rm.letter(object{"message": text}), from(fmt.Sprintf("192.0.2.%d", i))).Want(t, 202)
+	}
+	if in := rm.inbox(t, ""); in.Counts["new"] != 3 || in.Counts["spam"] != 1 {
+		t.Errorf("the inbox is %v", in.Counts)
+	}
+}
+
 func TestSweep_EndsWhatHasHadItsTime(t *testing.T) {
 	t.Parallel()
 	rm := start(t)

@@ -119,15 +119,16 @@ func scanQueued(row pgx.Row) (q queued, err error) {
 	return q, err
 }
 
-// deliver hands over what is due. The runner lets one worker do it at a time.
+// deliver hands over what is due, and what lies further ahead than any wait: a
+// clock was set back. The runner lets one worker do it at a time.
 func (m *Mail) deliver(ctx context.Context) error {
 	due, err := db.All(ctx, m.db, scanQueued, `
 -- name: system.DueMail
 SELECT id, recipient, subject, body, attempts
   FROM mail_outbox
- WHERE next_try_at <= now()
+ WHERE next_try_at <= now() OR next_try_at > now() + $2 * interval '1 second'
  ORDER BY next_try_at
- LIMIT $1`, mailBatch)
+ LIMIT $1`, mailBatch, (mailFirstRetry << mailMaxAttempts).Seconds())
 	if err != nil {
 		return err
 	}

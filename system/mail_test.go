@@ -238,6 +238,17 @@ func TestMail_WaitsForADeadServerAndSurvivesARestart(t *testing.T) {
 	if got := received(t, maildir); len(got) != 1 || waiting(t, d) != 0 {
 		t.Errorf("%d arrived, %d wait", len(got), waiting(t, d))
 	}
+	// Queued while the clock was ahead.
+	alive := outbox(d, "smtp://"+localhost(addr))
+	if err := send(t, alive, d, "someone@example.com", "Hello", "text"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(t.Context(), d, `UPDATE mail_outbox SET next_try_at = now() + interval '900 days'`); err != nil {
+		t.Fatal(err)
+	}
+	if err := deliver(t, alive); err != nil || waiting(t, d) != 0 {
+		t.Errorf("%d wait for a time that lies far ahead: %v", waiting(t, d), err)
+	}
 }
 
 func TestMail_AHeaderCannotBeInjectedAndARolledBackActSendsNothing(t *testing.T) {

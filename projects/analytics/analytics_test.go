@@ -322,7 +322,8 @@ func TestEvents_OfPreviewsAndOtherRobotsAreNotCounted(t *testing.T) {
 	for _, agent := range []string{firefox, iphone, iphone + " Instagram 300.0.0.0", "Mozilla/5.0 (Linux; Android 10; CUBOT X30) Chrome/120.0 Mobile Safari/537.36"} {
 		e.send(t, agent, `{"path":"/person"}`).Want(t, 202)
 	}
-	e.settled(t, 4)
+	e.send(t, firefox, `{"path":"/person","referrer":"https://%ff%fe.example./"}`).Want(t, 202) // spoils no other's view
+	e.settled(t, 5)
 	if n := value[int](t, e, `SELECT count(*) FROM views WHERE path = '/robot'`); n != 0 {
 		t.Errorf("%d views of robots are counted", n)
 	}
