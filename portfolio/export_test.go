@@ -13,3 +13,6 @@ func (p *Portfolio) ChallengeOf(at time.Time) string { return p.sign(challengePu
 func (p *Portfolio) PreviewOf(project uuid.UUID, expires time.Time) string {
 	return p.sign(previewPurpose, expires, project)
 }
+
+// Ignored reads a resume and returns the pointers of what is not taken.
+func (p *Portfolio) Ignored(text []byte) []string { return p.readResume(text).left() }

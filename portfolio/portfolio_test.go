@@ -449,4 +449,6 @@ func TestCollections_AreBounded(t *testing.T) {
 		rm.add(t, "skills", object{"name": "s"})
 	}
 	rm.owner.Do("POST", "/portfolio/skills", object{"name": "s"}).WantProblem(t, 409, "collection_full")
+	rm.owner.Do("PUT", "/portfolio/resume.json", object{"skills": []object{{"name": "one more"}}}).WantProblem(t, 409, "collection_full")
+	rm.owner.Do("PUT", "/portfolio/resume.json", object{"work": make([]object, 201)}).WantProblem(t, 422, "validation_failed")
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -412,4 +413,43 @@ func TestImport_KeepsTheLinksThatAResumeHasNoPlaceFor(t *testing.T) {
 	if got := fmt.Sprint(profile.Links, project.Links); got != "[{blog https://new.example } {Code https://c.example } {More https://m.example }] [{Demo https://d.example } {Code https://p.example }]" {
 		t.Errorf("the links are %s", got)
 	}
+}
+
+// TestImport_CostsNoMoreThanTheSizeOfTheResume runs alone: it counts all bytes
+// that are allocated meanwhile.
+func TestImport_CostsNoMoreThanTheSizeOfTheResume(t *testing.T) {
+	p := portfolio.New(portfolio.Config{})
+	for name, resume := range map[string]func(n int) string{
+		"members": func(n int) string { return `{"basics":{` + strings.Repeat(`"a":1,`, n/6) + `"z":1}}` },
+		"names":   func(n int) string { return numbered(`{"basics":{"location":{`, `"name-%d":1,`, `"z":1}}}`, n/16) },
+		"a name": func(n int) string {
+			return `{"` + strings.Repeat("x", n/2) + `":{` + strings.Repeat(`"a":1,`, n/12) + `"z":1}}`
+		},
+		"depth":    func(n int) string { return `{"work":` + strings.Repeat("[", n/2) + strings.Repeat("]", n/2) + `}` },
+		"entries":  func(n int) string { return `{"projects":[` + strings.Repeat(`{"x":1},`, n/8) + `{}]}` },
+		"keywords": func(n int) string { return `{"skills":[{"keywords":[` + strings.Repeat(`"a",`, n/4) + `"b"]}]}` },
+		"roles":    func(n int) string { return `{"projects":[{"roles":[` + strings.Repeat(`true,`, n/5) + `"b"]}]}` },
+	} {
+		cost := func(n int) uint64 {
+			text := []byte(resume(n))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			p.Ignored(text)
+			runtime.ReadMemStats(&after)
+			return after.TotalAlloc - before.TotalAlloc
+		}
+		const size = 8 << 10
+		if once, eight := cost(size), cost(8*size); eight > 12*once {
+			t.Errorf("%s: %d bytes for %d, %d for eight times as many", name, once, size, eight)
+		}
+	}
+}
+
+func numbered(before, member, after string, n int) string {
+	var text strings.Builder
+	text.WriteString(before)
+	for i := range n {
+		fmt.Fprintf(&text, member, i)
+	}
+	return text.String() + after
 }
