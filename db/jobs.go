@@ -191,14 +191,14 @@ func (d *DB) runJobs(ctx context.Context, jobs []Job) error {
 	}
 }
 
-func idle(jobs []Job, running *sync.Map) []string {
-	names := make([]string, 0, len(jobs))
+func idle(jobs []Job, running *sync.Map) []Job {
+	rest := make([]Job, 0, len(jobs))
 	for _, j := range jobs {
 		if _, runs := running.Load(j.Name); !runs {
-			names = append(names, j.Name)
+			rest = append(rest, j)
 		}
 	}
-	return names
+	return rest
 }
 
 // start takes the lock of a job and writes down that its run begins. It is

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -50,9 +51,18 @@ type dueJob struct {
 	name string
 }
 
-func (r *runner) due(ctx context.Context, names []string) ([]dueJob, error) {
+// due are those of the jobs whose time has come. One that lies further ahead
+// than the job's interval was written before the clock was set back.
+func (r *runner) due(ctx context.Context, jobs []Job) ([]dueJob, error) {
 	const sql = `-- name: db.DueJobs
-		SELECT id, name FROM jobs WHERE name = ANY ($1) AND next_run_at <= now() ORDER BY next_run_at, id`
+		SELECT j.id, j.name
+		  FROM jobs j JOIN unnest($1::text[], $2::interval[]) AS known (name, every) USING (name)
+		 WHERE j.next_run_at <= now() OR j.next_run_at > now() + known.every
+		 ORDER BY j.next_run_at, j.id`
+	names, intervals := make([]string, len(jobs)), make([]time.Duration, len(jobs))
+	for i, j := range jobs {
+		names[i], intervals[i] = j.Name, j.Every
+	}
 	ctx, cancel := context.WithTimeout(ctx, jobAnswer)
 	defer cancel()
 	r.mu.Lock()
@@ -60,7 +70,7 @@ func (r *runner) due(ctx context.Context, names []string) ([]dueJob, error) {
 	return All(ctx, r.conn, func(row pgx.Row) (j dueJob, err error) {
 		err = row.Scan(&j.id, &j.name)
 		return j, err
-	}, sql, names)
+	}, sql, names, intervals)
 }
 
 func (r *runner) lock(ctx context.Context, id int32) (bool, error) {
@@ -88,7 +98,7 @@ func (r *runner) begin(ctx context.Context, id int32, job Job, asked bool) (bool
 		   SET last_run_at = now(),
 		       failures    = failures + 1,
 		       next_run_at = now() + least($2::interval, $3::interval * power(2, least(failures, 20)))
-		 WHERE id = $1 AND (next_run_at <= now() OR $4)`
+		 WHERE id = $1 AND (next_run_at <= now() OR next_run_at > now() + $2::interval OR $4)`
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n, err := Exec(ctx, r.conn, sql, id, job.Every, jobRetry, asked)

@@ -149,6 +149,23 @@ func TestJobs_ScheduleSurvivesARestart(t *testing.T) {
 	}
 }
 
+func TestJobs_ATimeThatLiesTooFarAheadIsDue(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t, dbtest.Create(t))
+	ran := make(chan struct{}, 2)
+	working(t, d, db.Job{Name: "test.daily", Every: 24 * time.Hour, Run: func(context.Context) error { ran <- struct{}{}; return nil }})
+	<-ran
+	// The clock is set back once the run is written down.
+	for moved := int64(0); moved == 0; time.Sleep(10 * time.Millisecond) {
+		n, err := db.Exec(t.Context(), d, `UPDATE jobs SET next_run_at = now() + interval '900 days' WHERE last_finished_at IS NOT NULL`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved = n
+	}
+	<-ran
+}
+
 // killLock ends whoever holds the lock of a job of this database.
 const killLock = `SELECT pg_terminate_backend(pid) FROM pg_locks
 	WHERE locktype = 'advisory' AND classid = 2 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
