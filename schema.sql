@@ -664,3 +664,9 @@ CREATE INDEX items_name_sort_idx ON items (owner_id, name_sort, id) WHERE trashe
 -- step 12: events by their action
 
 CREATE INDEX audit_events_action_idx ON audit_events (action, at DESC, id DESC);
+
+-- What was sealed lately.
+CREATE INDEX audit_seals_last_idx ON audit_seals (last_at);
+
+-- A person's own history without the everyday life of files.
+CREATE INDEX audit_events_own_idx ON audit_events (actor_user, at DESC, id DESC) WHERE action !~ '^(file|folder)\.';

@@ -78,4 +78,6 @@ const (
 
 	BackupMade     Action = "backup.made"
 	BackupRestored Action = "backup.restored"
+
+	EventsDropped Action = "audit.dropped" // retention dropped what is older than details.before
 )

@@ -82,9 +82,9 @@ func New(d *db.DB, log *slog.Logger, keys func(purpose string) [][]byte) *Log {
 
 // complete fills what every event has from the request in ctx.
 func (e Event) complete(ctx context.Context) Event {
-	e.id = uuid.Must(uuid.NewV7())
 	// PostgreSQL keeps microseconds; the MAC must cover what it gives back.
 	e.at = time.Now().UTC().Truncate(time.Microsecond)
+	e.id = newID(e.at)
 	e.address = httpx.ClientAddr(ctx)
 	e.requestID = httpx.RequestID(ctx)
 	if e.Outcome == "" {

@@ -3,9 +3,13 @@ package audit
 import (
 	"bufio"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"time"
 
@@ -34,24 +38,30 @@ type exportedSeal struct {
 	KeyID        string      `json:"key_id"`
 }
 
+// exportEnd is the last line of an export: a MAC over all lines before it.
+// Without it a file that lost its last lines would look like an older export.
+type exportEnd struct {
+	End   time.Time `json:"end"`
+	KeyID string    `json:"key_id"`
+	MAC   string    `json:"mac"`
+}
+
+const exportPurpose = "audit-export"
+
+func (end exportEnd) mac(lines hash.Hash) string {
+	lines.Write([]byte(end.End.Format(time.RFC3339Nano)))
+	return hex.EncodeToString(lines.Sum(nil))
+}
+
 // Export writes every event and seal as JSON lines: each seal behind the
-// events it lists, what is not sealed yet at the end.
+// events it lists, what is not sealed yet behind the last seal, then the end.
 func (l *Log) Export(ctx context.Context, w io.Writer) error {
-	from := stored{l.db, l.Retention}
-	out := json.NewEncoder(w)
-	event := func(s sealed) error {
+	key := l.keys(exportPurpose)[0]
+	lines := hmac.New(sha256.New, key)
+	out := json.NewEncoder(io.MultiWriter(w, lines))
+	err := l.walk(ctx, func(s sealed) error {
 		return out.Encode(exportedEvent{s.entry(), s.keyID, hex.EncodeToString(s.mac)})
-	}
-	err := from.seals(ctx, func(s seal) error {
-		events, err := from.events(ctx, s.events, s.first, s.last)
-		if err != nil {
-			return err
-		}
-		for _, e := range events {
-			if err := event(e); err != nil {
-				return err
-			}
-		}
+	}, func(s seal) error {
 		return out.Encode(exportedSeal{
 			s.id, s.at.UTC(), s.events, s.first.UTC(), s.last.UTC(), hex.EncodeToString(s.digest),
 			hex.EncodeToString(s.previous), hex.EncodeToString(s.hash), s.keyID,
@@ -60,7 +70,9 @@ func (l *Log) Export(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return from.unlisted(ctx, event)
+	end := exportEnd{End: time.Now().UTC(), KeyID: keyID(key)}
+	end.MAC = end.mac(lines)
+	return out.Encode(end)
 }
 
 // entry is the event as it is shown.
@@ -76,112 +88,90 @@ func (e Event) entry() Entry {
 	}
 }
 
-// exported is the archive in a file that Export wrote. It is held in memory.
+// exported is an export that is verified as it is read.
 type exported struct {
-	chain []seal
-	byID  map[uuid.UUID]sealed
-	order []uuid.UUID
+	*verification
+	lines map[string]hash.Hash // the MAC of the lines so far, by the id of its key
+	ended bool
 }
 
-// readExport parses an export.
-func readExport(r io.Reader) (*exported, error) {
-	a := &exported{byID: map[uuid.UUID]sealed{}}
+// VerifyExport walks the chain in what Export wrote; no database is asked.
+func (l *Log) VerifyExport(r io.Reader, kept Kept) (*Report, error) {
+	x := exported{verification: l.verification(kept), lines: map[string]hash.Hash{}}
+	for _, key := range l.keys(exportPurpose) {
+		x.lines[keyID(key)] = hmac.New(sha256.New, key)
+	}
 	in := bufio.NewReader(r)
-	for line := 1; ; line++ {
-		text, err := in.ReadBytes('\n')
-		if err == io.EOF && len(text) == 0 {
-			return a, nil
+	for n := 1; ; n++ {
+		line, err := in.ReadBytes('\n')
+		if err == io.EOF && len(line) == 0 {
+			break
 		}
-		if err != nil && err != io.EOF {
-			return nil, err
+		if err == nil || err == io.EOF {
+			err = x.line(line)
 		}
-		if err := a.add(text); err != nil {
-			return nil, fmt.Errorf("line %d is not of an audit export: %w", line, err)
+		if err != nil {
+			return nil, fmt.Errorf("line %d is not of an audit export: %w", n, err)
 		}
 	}
+	if !x.ended {
+		x.find("the export has no last line: its end was cut")
+	}
+	return x.report(), nil
 }
 
-func (a *exported) add(line []byte) error {
+func (x *exported) line(line []byte) error {
 	var kind struct {
-		Seal *int64 `json:"seal"`
+		Seal *int64
+		End  *time.Time
 	}
 	if err := json.Unmarshal(line, &kind); err != nil {
 		return err
 	}
-	if kind.Seal == nil {
-		var e exportedEvent
-		if err := json.Unmarshal(line, &e); err != nil {
-			return err
-		}
-		mac, err := hex.DecodeString(e.MAC)
-		if _, twice := a.byID[e.ID]; !twice {
-			a.order = append(a.order, e.ID)
-		}
-		a.byID[e.ID] = sealed{e.event(), e.KeyID, mac}
+	if x.ended {
+		x.find("the export goes on behind its last line")
+	}
+	if kind.End != nil {
+		return x.end(line)
+	}
+	for _, h := range x.lines {
+		h.Write(line)
+	}
+	if kind.Seal != nil {
+		s, err := readSeal(line)
+		return errors.Join(err, x.seal(s))
+	}
+	var e exportedEvent
+	if err := json.Unmarshal(line, &e); err != nil {
 		return err
 	}
+	mac, err := hex.DecodeString(e.MAC)
+	return errors.Join(err, x.event(sealed{e.event(), e.KeyID, mac}))
+}
+
+func (x *exported) end(line []byte) error {
+	var end exportEnd
+	if err := json.Unmarshal(line, &end); err != nil {
+		return err
+	}
+	x.ended = true
+	if lines := x.lines[end.KeyID]; lines == nil {
+		x.find("the export was made with the secret %s, which is not configured", end.KeyID)
+	} else if !hmac.Equal([]byte(end.MAC), []byte(end.mac(lines))) {
+		x.find("lines of the export were added, removed, moved or edited after it was written")
+	}
+	return nil
+}
+
+func readSeal(line []byte) (seal, error) {
 	var s exportedSeal
 	if err := json.Unmarshal(line, &s); err != nil {
-		return err
+		return seal{}, err
 	}
 	made := seal{id: s.Seal, at: s.At, events: s.EventIDs, first: s.FirstAt, last: s.LastAt, keyID: s.KeyID}
-	for _, field := range []struct {
-		to   *[]byte
-		text string
-	}{{&made.digest, s.Digest}, {&made.previous, s.PreviousHash}, {&made.hash, s.Hash}} {
-		b, err := hex.DecodeString(field.text)
-		if err != nil {
-			return err
-		}
-		*field.to = b
-	}
-	a.chain = append(a.chain, made)
-	return nil
-}
-
-func (a *exported) seals(_ context.Context, give func(seal) error) error {
-	for _, s := range a.chain {
-		if err := give(s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (a *exported) events(_ context.Context, ids []uuid.UUID, _, _ time.Time) (found []sealed, err error) {
-	for _, id := range ids {
-		if e, there := a.byID[id]; there {
-			found = append(found, e)
-		}
-	}
-	return found, nil
-}
-
-func (a *exported) unlisted(_ context.Context, give func(sealed) error) error {
-	listed := map[uuid.UUID]bool{}
-	for _, s := range a.chain {
-		for _, id := range s.events {
-			listed[id] = true
-		}
-	}
-	for _, id := range a.order {
-		if listed[id] {
-			continue
-		}
-		if err := give(a.byID[id]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// dropped: an export has every seal's events, or they were gone already when
-// it was made and all events of its time with them.
-func (a *exported) dropped(_ context.Context, t time.Time) (bool, error) {
-	for _, e := range a.byID {
-		if partitionName(e.at) <= partitionName(t) {
-			return false, nil
-		}
-	}
-	return len(a.byID) > 0, nil
+	var errs [3]error
+	made.digest, errs[0] = hex.DecodeString(s.Digest)
+	made.previous, errs[1] = hex.DecodeString(s.PreviousHash)
+	made.hash, errs[2] = hex.DecodeString(s.Hash)
+	return made, errors.Join(errs[:]...)
 }

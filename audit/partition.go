@@ -52,6 +52,12 @@ func (m *months) ensure(ctx context.Context, d *db.DB, t time.Time) error {
 // ensureTimeout bounds how long an event waits for its month.
 const ensureTimeout = 5 * time.Second
 
+// monthOf is when the month of t begins.
+func monthOf(t time.Time) time.Time {
+	t = t.UTC()
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
+}
+
 func partitionName(t time.Time) string { return t.UTC().Format("audit_events_2006_01") }
 
 const partitionAttached = `
@@ -67,7 +73,7 @@ func makePartition(ctx context.Context, tx pgx.Tx, t time.Time) error {
 	if err != nil || attached {
 		return err
 	}
-	from := time.Date(t.UTC().Year(), t.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
+	from := monthOf(t)
 	name := pgx.Identifier{partitionName(t)}.Sanitize()
 	for _, sql := range []string{
 		`SELECT pg_advisory_xact_lock(` + lockPartitions + `)`,
@@ -100,8 +106,7 @@ func (l *Log) Jobs() []db.Job {
 // Every process does it for itself, at its start and then every hour: it has
 // to know them before the first event of a month comes.
 func (l *Log) makePartitions(ctx context.Context) error {
-	now := time.Now().UTC()
-	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	first := monthOf(time.Now())
 	for i := range monthsAhead + 1 {
 		if err := l.months.ensure(ctx, l.db, first.AddDate(0, i, 0)); err != nil {
 			return err
@@ -116,15 +121,19 @@ type month struct {
 	attached, pending bool // pending: a detachment was cut off
 }
 
+// droppedBefore is the detail of EventsDropped: all that is older is gone.
+const droppedBefore = "before"
+
 // dropOld drops the months that ended before Retention. They are detached
 // concurrently, which holds up neither writers nor readers; what a crash
 // leaves half detached, or detached and not dropped, is finished the next
-// time. The seals stay, so that what is left still verifies.
+// time. The seals stay, and an event records what is going before it goes: a
+// verification takes nothing else for retention.
 func (l *Log) dropOld(ctx context.Context) error {
 	if l.Retention == 0 {
 		return nil
 	}
-	oldest := partitionName(time.Now().Add(-l.Retention))
+	before := monthOf(time.Now().Add(-l.Retention))
 	return l.db.AsOwner(ctx, func(conn *pgx.Conn) error {
 		old, err := db.All(ctx, conn, func(row pgx.Row) (m month, err error) {
 			err = row.Scan(&m.name, &m.attached, &m.pending)
@@ -135,7 +144,11 @@ SELECT c.relname, i.inhrelid IS NOT NULL, coalesce(i.inhdetachpending, false)
   FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
    AND c.relname ~ '^audit_events_[0-9]{4}_[0-9]{2}$' AND c.relname::text COLLATE "C" < $1
- ORDER BY c.relname`, oldest)
+ ORDER BY c.relname`, partitionName(before))
+		if err != nil || len(old) == 0 {
+			return err
+		}
+		err = l.Record(ctx, l.db, Event{Action: EventsDropped, Details: map[string]string{droppedBefore: before.Format(time.RFC3339)}})
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"net/netip"
@@ -202,9 +201,6 @@ UNION
 	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, entries, Entry.place))
 }
 
-// exportBatch is how many entries of an export are in memory at once.
-const exportBatch = 1000
-
 func (l *Log) exportEvents(w http.ResponseWriter, r *http.Request) error {
 	f, err := filterOf(r.URL.Query())
 	if err != nil {
@@ -212,37 +208,13 @@ func (l *Log) exportEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", jsonLines)
 	out := json.NewEncoder(w)
-	return l.each(r.Context(), f, func(e Entry) error { return out.Encode(e) })
-}
-
-// each gives every entry that f lets through, oldest first, a batch in memory
-// at a time and no transaction held open while the reader is slow.
-func (l *Log) each(ctx context.Context, f filter, give func(Entry) error) error {
-	last := before{time.Unix(0, 0), uuid.Nil}
-	for {
-		batch, err := db.All(ctx, l.db, scanEntry, `
--- name: audit.Export
-SELECT `+entryColumns+`
-  FROM audit_events
- WHERE (at, id) > ($1, $2)
-   AND ($3::uuid IS NULL OR actor_user = $3)
-   AND ($4::uuid IS NULL OR target = $4)
-   AND ($5::text IS NULL OR action = $5)
-   AND ($6::timestamptz IS NULL OR at >= $6)
-   AND ($7::timestamptz IS NULL OR at < $7)
- ORDER BY at, id
- LIMIT $8`, last.at, last.id, f.actor, f.target, f.action, f.from, f.to, exportBatch)
+	for e, err := range l.events(r.Context(), f) {
+		if err == nil {
+			err = out.Encode(e.entry())
+		}
 		if err != nil {
 			return err
 		}
-		for _, e := range batch {
-			if err := give(e); err != nil {
-				return err
-			}
-		}
-		if len(batch) < exportBatch {
-			return nil
-		}
-		last = before{batch[len(batch)-1].At, batch[len(batch)-1].ID}
 	}
+	return nil
 }

@@ -2,8 +2,12 @@ package audit_test
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +18,10 @@ import (
 	"homebase/httpx/httpxtest"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
+
+var digits = regexp.MustCompile(`"[0-9]{16}"`)
 
 // TestEvents_AreFilteredPagedAndExported reads what three acts of two persons
 // left, as an auditor, as one of the persons, and as a stranger.
@@ -58,6 +65,9 @@ func TestEvents_AreFilteredPagedAndExported(t *testing.T) {
 		"?action=nothing":               "",
 		"?from=" + ago + "&to=" + ahead: "user.disabled file.delete auth.login",
 		"?to=" + ago:                    "",
+		"?from=0000-01-01T00:00:00Z&to=9999-12-31T23:59:59.999999999Z":                 "user.disabled file.delete auth.login",
+		"?from=9999-12-31T23:59:59Z":                                                   "",
+		"?from=" + ahead + "&to=" + ago:                                                "",
 		"?actor=" + ben.String() + "&target=" + ann.String() + "&action=user.disabled": "user.disabled",
 	} {
 		var page httpx.List[audit.Entry]
@@ -78,6 +88,7 @@ func TestEvents_AreFilteredPagedAndExported(t *testing.T) {
 		}
 	}
 	var seen []string
+	var first string
 	for cursor := ""; ; {
 		var page httpx.List[audit.Entry]
 		auditor.Do("GET", "/audit/events?limit=1"+cursor, nil).Want(t, 200).JSON(t, &page)
@@ -85,10 +96,26 @@ func TestEvents_AreFilteredPagedAndExported(t *testing.T) {
 		if page.NextCursor == nil {
 			break
 		}
-		cursor = "&cursor=" + *page.NextCursor
+		first = *page.NextCursor
+		cursor = "&cursor=" + first
 	}
 	if got := strings.Join(seen, " "); got != "user.disabled file.delete auth.login" {
 		t.Errorf("page by page: %q", got)
+	}
+	for _, micros := range []string{"9223372036854775807", "-9223372036854775808", "x"} {
+		b, err := base64.RawURLEncoding.DecodeString(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged := base64.RawURLEncoding.EncodeToString(digits.ReplaceAll(b, []byte(`"`+micros+`"`)))
+		if status := auditor.Do("GET", "/audit/events?limit=1&cursor="+forged, nil).Status; status != 200 && status != 400 {
+			t.Errorf("a cursor at %s: %d", micros, status)
+		}
+	}
+	for _, odd := range []string{"action=%00", "action=%ff", "from=2026-11-24", "to=2026-02-30T00:00:00Z", "from=%00"} {
+		if status := auditor.Do("GET", "/audit/events?"+odd, nil).Status; status != 400 && status != 200 {
+			t.Errorf("%s: %d", odd, status)
+		}
 	}
 	auditor.Do("GET", "/audit/events?actor=x", nil).WantProblem(t, 400, "invalid_parameter")
 	auditor.Do("GET", "/audit/events?from=yesterday", nil).WantProblem(t, 400, "invalid_parameter")
@@ -129,7 +156,56 @@ func TestCommands_TailAndExportPrintTheEvents(t *testing.T) {
 	if out := run("audit tail", "--json"); strings.Count(out, "\n") != 2 || !strings.HasPrefix(out, "{") {
 		t.Errorf("the tail is %q", out)
 	}
-	if out := run("audit export"); strings.Count(out, `"mac":`) != 2 {
+	if out := run("audit export"); strings.Count(out, `"mac":`) != 3 {
 		t.Errorf("the export is %q", out)
+	}
+}
+
+func TestTail_FollowsWhatCommitsLate(t *testing.T) {
+	t.Parallel()
+	l, d := start(t)
+	record := func(q db.Querier, a audit.Action) {
+		if err := l.Record(t.Context(), q, audit.Event{Action: a}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record(d, audit.Login)
+	ctx, cancel := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		for _, c := range l.Commands() {
+			if c.Name == "audit tail" {
+				done <- c.Run(ctx, &db.Shell{Stdout: in, Stderr: in}, []string{"-f", "--json"})
+			}
+		}
+		in.Close()
+	}()
+	lines := json.NewDecoder(out)
+	follows := func(want audit.Action) {
+		t.Helper()
+		var e audit.Entry
+		if err := lines.Decode(&e); err != nil || e.Action != want {
+			t.Fatalf("the tail goes on with %q, want %q, %v", e.Action, want, err)
+		}
+	}
+	follows(audit.Login)
+	err := d.InTx(t.Context(), func(tx pgx.Tx) error {
+		record(tx, audit.UserCreated)
+		for range 2 { // each in a read of its own
+			record(d, audit.Logout)
+			follows(audit.Logout)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	follows(audit.UserCreated)
+	record(d, audit.Logout)
+	follows(audit.Logout)
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

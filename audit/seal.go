@@ -135,10 +135,15 @@ func (l *Log) sealOnce(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return err
 		}
-		since := last.at.Add(-sealOverlap)
+		since := last.at
 		if len(last.events) == sealMost {
-			since = last.last.Add(-sealOverlap) // it was full: a backlog goes on where it stopped
+			since = last.last // it was full: a backlog goes on where it stopped
 		}
+		// A seal that a clock dated ahead must not hide what happens until then.
+		if now := time.Now(); since.After(now) {
+			since = now
+		}
+		since = since.Add(-sealOverlap)
 		events, err := db.All(ctx, tx, scanStored, `
 -- name: audit.Unsealed
 SELECT `+storedColumns+`

@@ -1,0 +1,56 @@
+package audit
+
+import (
+	"bufio"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"homebase/db"
+)
+
+// Kept are seals that were kept where whoever owns the database cannot go: by
+// hash, with where each was seen. A verification takes out those it meets; what
+// is left was cut off the chain.
+type Kept map[string]string
+
+var errNoSealInLog = errors.New("no line of the log is of a seal: it must be the server's own JSON lines, as of journalctl -u homebase -o cat")
+
+// ReadLog adds the seals that the server wrote to its log.
+func (k Kept) ReadLog(log io.Reader) error {
+	found := false
+	in := bufio.NewReader(log)
+	for {
+		text, err := in.ReadBytes('\n')
+		var line struct {
+			Message string `json:"msg"`
+			Seal    int64  `json:"seal"`
+			Hash    string `json:"hash"`
+		}
+		// Lines of other programs and of other formats are not ours to judge.
+		if json.Unmarshal(text, &line) == nil && line.Message == sealedMessage {
+			k[line.Hash], found = fmt.Sprintf("seal %d of the log", line.Seal), true
+		}
+		if err == io.EOF && !found {
+			return errNoSealInLog
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Add adds the hash of a seal that was seen before.
+func (k Kept) Add(hash string) error {
+	if b, err := hex.DecodeString(hash); err != nil || len(b) != 32 {
+		return fmt.Errorf("%w: %q is not the hash of a seal, 64 hex digits", db.ErrUsage, hash)
+	}
+	k[strings.ToLower(hash)] = "the last seal"
+	return nil
+}

@@ -1,0 +1,129 @@
+package audit
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"iter"
+	"time"
+
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// position is where an event stands in the order of time.
+type position struct {
+	at pgtype.Timestamptz
+	id uuid.UUID
+}
+
+// oldest is before every event, whatever time it claims.
+var oldest = position{at: pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}}
+
+func (e Event) position() position {
+	return position{pgtype.Timestamptz{Time: e.at.UTC(), Valid: true}, e.id}
+}
+
+// compare orders events as they are stored.
+func (e sealed) compare(other sealed) int {
+	return cmp.Or(e.at.Compare(other.at), bytes.Compare(e.id[:], other.id[:]))
+}
+
+// pageLength is how many events are in memory at once.
+const pageLength = 1000
+
+// pages yields the rows of a table in the order of a key, a page in memory at a
+// time and no transaction held open while the reader is slow. A page begins at
+// the key that the one before ended with, behind as many rows as were seen of
+// it: keys that somebody doubled all come.
+func pages[T any, K comparable](from K, key func(T) K, read func(from K, seen int) ([]T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for seen := 0; ; {
+			page, err := read(from, seen)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, row := range page {
+				if k := key(row); k != from {
+					from, seen = k, 0
+				}
+				seen++
+				if !yield(row, nil) {
+					return
+				}
+			}
+			if len(page) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// events are those that f lets through, oldest first.
+func (l *Log) events(ctx context.Context, f filter) iter.Seq2[sealed, error] {
+	return pages(oldest, sealed.position, func(from position, seen int) ([]sealed, error) {
+		return db.All(ctx, l.db, scanStored, `
+-- name: audit.EventsInOrder
+SELECT `+storedColumns+`
+  FROM audit_events
+ WHERE (at, id) >= ($1, $2)
+   AND ($3::uuid IS NULL OR actor_user = $3)
+   AND ($4::uuid IS NULL OR target = $4)
+   AND ($5::text IS NULL OR action = $5)
+   AND ($6::timestamptz IS NULL OR at >= $6)
+   AND ($7::timestamptz IS NULL OR at < $7)
+ ORDER BY at, id
+OFFSET $8 LIMIT $9`, from.at, from.id, f.actor, f.target, f.action, f.from, f.to, seen, pageLength)
+	})
+}
+
+// sealsTo are the seals up to the one with the number last.
+func (l *Log) sealsTo(ctx context.Context, last int64) iter.Seq2[seal, error] {
+	return pages(-1<<63, func(s seal) int64 { return s.id }, func(from int64, seen int) ([]seal, error) {
+		// A seal may list thousands of ids: a few at a time.
+		return db.All(ctx, l.db, scanSeal, `
+-- name: audit.SealsInOrder
+SELECT `+sealColumns+` FROM audit_seals WHERE id BETWEEN $1 AND $2 ORDER BY id OFFSET $3 LIMIT 20`, from, last, seen)
+	})
+}
+
+// walk gives every event and seal once: the events in the order of time, each
+// seal as soon as all events are given that are as old as it says. Seals made
+// since the walk began are left for the next one: they may list an event that
+// committed behind its back.
+func (l *Log) walk(ctx context.Context, event func(sealed) error, give func(seal) error) error {
+	newest, err := lastSeal(ctx, l.db)
+	if err != nil {
+		return err
+	}
+	next, stop := iter.Pull2(l.events(ctx, filter{}))
+	defer stop()
+	e, err, more := next()
+	eventsTo := func(covered func(time.Time) bool) error {
+		for ; more && (err != nil || covered(e.at)); e, err, more = next() {
+			if err == nil {
+				err = event(e)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for s, err := range l.sealsTo(ctx, newest.id) {
+		if err == nil {
+			err = eventsTo(func(at time.Time) bool { return !at.After(s.last) })
+		}
+		if err == nil {
+			err = give(s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return eventsTo(func(time.Time) bool { return true })
+}
