@@ -51,7 +51,8 @@ const guessWait = `least(interval '30 seconds' * power(2, least(g.excess, 9)), i
 // was compared, so that tries at the same moment cannot all be the first;
 // Right takes that back.
 type Guess struct {
-	account, address []byte // keys of the rows that count it, nil for none
+	keys    [][]byte // of the rows that count it, in the order in which they are locked
+	account []byte   // the first of them, unless no account is named
 }
 
 // Guess counts a try at a secret of some kind, before the secret is looked at.
@@ -71,9 +72,7 @@ func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (Gue
 		return g, nil
 	}
 	ctx, device := r.Context(), a.trustedDevice(r, user)
-	var keys [][]byte
 	var free []int
-	// The order in which the rows are locked, here and in Right.
 	if account != "" {
 		apart := device
 		if kind == guessCode && device != "" {
@@ -82,16 +81,18 @@ func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (Gue
 			apart = "known"
 		}
 		g.account = a.guessKey(kind, account, apart)
-		keys, free = append(keys, g.account), append(free, guessesOfAccount)
+		g.keys, free = append(g.keys, g.account), append(free, guessesOfAccount)
 	}
-	if network := httpx.ClientNetwork(ctx); network.IsValid() && device == "" {
-		g.address = a.guessKey("address", network.String(), "")
-		keys, free = append(keys, g.address), append(free, guessesOfAddress)
+	if device == "" {
+		for _, network := range httpx.ClientNetworks(ctx) {
+			g.keys = append(g.keys, a.guessKey("address", network.String(), ""))
+			free = append(free, httpx.Share(guessesOfAddress, network))
+		}
 	}
-	if len(keys) == 0 {
+	if len(g.keys) == 0 {
 		return g, nil
 	}
-	return g, a.db.InTx(ctx, func(tx pgx.Tx) error { return countGuess(ctx, tx, keys, free) })
+	return g, a.db.InTx(ctx, func(tx pgx.Tx) error { return countGuess(ctx, tx, g.keys, free) })
 }
 
 // countGuess counts in all rows or, when one of them has to wait, in none: a
@@ -125,23 +126,21 @@ SELECT coalesce(max(g.last_at + `+guessWait+`) - clock_timestamp(), '1 second')
 }
 
 // Right takes a counted try back because the secret was right: the account
-// begins anew, and the address has one guess less, for others may share it.
+// begins anew, and each network has one guess less, for others may share it.
 func (g Guess) Right(ctx context.Context, q db.Querier) error {
-	if g.account != nil {
-		_, err := db.Exec(ctx, q, `
--- name: auth.ForgetGuesses
-DELETE FROM guesses WHERE key = $1`, g.account)
-		if err != nil {
-			return err
-		}
-	}
-	if g.address == nil {
+	if len(g.keys) == 0 {
 		return nil
 	}
 	// The time goes back too, or a right secret would begin another wait.
 	_, err := db.Exec(ctx, q, `
 -- name: auth.TakeGuessBack
-UPDATE guesses SET excess = excess - 1, last_at = last_at - $2::interval WHERE key = $1`, g.address, guessLongest)
+WITH counted AS MATERIALIZED (
+    SELECT g.key
+      FROM unnest($1::bytea[]) WITH ORDINALITY AS n (key, place) JOIN guesses g ON g.key = n.key
+     ORDER BY n.place FOR UPDATE OF g),
+     forgotten AS (DELETE FROM guesses g USING counted c WHERE g.key = c.key AND g.key = $2)
+UPDATE guesses g SET excess = g.excess - 1, last_at = g.last_at - $3::interval
+  FROM counted c WHERE g.key = c.key AND g.key IS DISTINCT FROM $2`, g.keys, g.account, guessLongest)
 	return err
 }
 

@@ -231,7 +231,7 @@ func TestGuess_AddressesAreCountedByNetworkAndProxiesAreNot(t *testing.T) {
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, e.Auth.Routes())
 	// Links name no account, so only the address is counted.
 	refused := func(s *httpxtest.Server, from func(i int) []httpxtest.Option) (n int) {
-		for i := range 30 {
+		for i := range 45 {
 			if s.Client(t).Do("POST", "/auth/login", object{"link_token": "x", "mode": "token"}, from(i)...).Status == 429 {
 				n++
 			}
@@ -248,16 +248,19 @@ func TestGuess_AddressesAreCountedByNetworkAndProxiesAreNot(t *testing.T) {
 		from   func(i int) []httpxtest.Option
 		want   int
 	}{
-		"one IPv6 network":         {behind, forwarded("2001:db8:1:1::#"), 10},
-		"many IPv6 networks":       {behind, forwarded("2001:db8:2:#::1"), 0},
+		"one IPv6 network": {behind, forwarded("2001:db8:1:1::#"), 25},
+		// Who has a /56 or a /48 is one client with half as much more for each.
+		"the /64s of a /56":        {behind, forwarded("2001:db8:2:#::1"), 15},
+		"the /56s of a /48":        {behind, forwarded("2001:db8:3:#00::1"), 0},
+		"many IPv6 networks":       {behind, forwarded("2001:db9:#::1"), 0},
 		"many IPv4 addresses":      {behind, forwarded("192.0.#.9"), 0},
 		"the proxy alone":          {behind, func(int) []httpxtest.Option { return nil }, 0},
 		"nonsense from the proxy":  {behind, forwarded("unknown#"), 0},
-		"a header without a proxy": {e.Server, forwarded("198.51.#.9"), 10},
-		"one IPv4 address":         {behind, forwarded("203.0.113.7"), 10},
+		"a header without a proxy": {e.Server, forwarded("198.51.#.9"), 25},
+		"one IPv4 address":         {behind, forwarded("203.0.113.7"), 25},
 	} {
 		if got := refused(row.server, row.from); got != row.want {
-			t.Errorf("%s: %d of 30 refused, want %d", name, got, row.want)
+			t.Errorf("%s: %d of 45 refused, want %d", name, got, row.want)
 		}
 	}
 }

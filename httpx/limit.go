@@ -80,11 +80,39 @@ type allowance struct {
 	next  time.Duration // until one more request is allowed
 }
 
-// take counts one request at now.
-func (l *limiter) take(key bucketKey, now time.Time) allowance {
+// take counts one request of a client at now, unless one of the client's
+// networks has used up its share: then in none. What it returns is the state
+// of the one that allows the least.
+func (l *limiter) take(rate Rate, networks []netip.Prefix, now time.Time) allowance {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var least allowance
+	for _, count := range []bool{false, true} {
+		for i, n := range networks {
+			a := l.count(bucketKey{rate: rate, net: n}, count, now)
+			if i == 0 || !a.ok || least.ok && a.left < least.left {
+				least = a
+			}
+			if !a.ok {
+				return least
+			}
+		}
+	}
+	return least
+}
+
+// takeUser counts one request of a user at now.
+func (l *limiter) takeUser(rate Rate, user uuid.UUID, now time.Time) allowance {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.count(bucketKey{rate: rate, user: user}, true, now)
+}
+
+// count is a bucket's state with one request more, which is counted only to
+// keep; mu is held.
+func (l *limiter) count(key bucketKey, keep bool, now time.Time) allowance {
 	limit := l.limits[key.rate]
+	limit.Requests = Share(limit.Requests, key.net)
 	each := limit.Per / time.Duration(limit.Requests)
 	full := l.bucket(key)
 	if full.Before(now) {
@@ -95,11 +123,14 @@ func (l *limiter) take(key bucketKey, now time.Time) allowance {
 	if most := now.Add(limit.Per); full.After(most) {
 		full = most
 	}
+	l.young[key] = full
 	a := allowance{limit: limit, ok: full.Add(each).Sub(now) <= limit.Per}
 	if a.ok {
 		full = full.Add(each)
 	}
-	l.young[key] = full
+	if keep {
+		l.young[key] = full
+	}
 	lacks := full.Sub(now)
 	a.left = max(0, int((limit.Per-lacks)/each))
 	a.next = lacks - (limit.Per - time.Duration(a.left+1)*each)
@@ -118,15 +149,32 @@ func (l *limiter) bucket(key bucketKey) time.Time {
 	return full
 }
 
-// network is what counts as one client: an IPv4 address, or the /64 that one
-// IPv6 subscriber has.
-func network(addr netip.Addr) netip.Prefix {
-	bits := 64
+// networksOf are what counts as one client, the narrowest first: an IPv4
+// address; of IPv6 the /64 that everybody has, and the /56 and the /48 that
+// some have.
+func networksOf(addr netip.Addr) (networks []netip.Prefix) {
 	if addr.Is4() {
-		bits = 32
+		return []netip.Prefix{netip.PrefixFrom(addr, 32)}
 	}
-	p, _ := addr.Prefix(bits)
-	return p
+	for bits := subscriber; bits >= 48; bits -= 8 {
+		p, _ := addr.Prefix(bits)
+		networks = append(networks, p)
+	}
+	return networks
+}
+
+// subscriber is the length of the narrowest IPv6 network that is counted.
+const subscriber = 64
+
+// Share is how much of a limit for one client a network may have: a wider one
+// may be several clients, so each eight bits give half as much again.
+func Share(most int, network netip.Prefix) int {
+	if network.Addr().Is6() {
+		for bits := network.Bits(); bits < subscriber; bits += 8 {
+			most = (3*most + 1) / 2
+		}
+	}
+	return most
 }
 
 // ClientNetwork is what counts as one client, the address or the /64 that ctx's
@@ -134,9 +182,18 @@ func network(addr netip.Addr) netip.Prefix {
 // behind a proxy that does not say who they are.
 func ClientNetwork(ctx context.Context) netip.Prefix {
 	if x := exchangeOf(ctx); x != nil && x.addr.IsValid() {
-		return network(x.addr)
+		return networksOf(x.addr)[0]
 	}
 	return netip.Prefix{}
+}
+
+// ClientNetworks are the networks under which ctx's request is counted, the
+// narrowest first, each up to its Share; none when clients cannot be told apart.
+func ClientNetworks(ctx context.Context) []netip.Prefix {
+	if x := exchangeOf(ctx); x != nil && x.addr.IsValid() {
+		return networksOf(x.addr)
+	}
+	return nil
 }
 
 // limitAddress guards the work of authentication.
@@ -145,7 +202,7 @@ func (s *Server) limitAddress(x *exchange, r *http.Request) error {
 		x.route.Access.level == recognised && !bringsCredentials(r) {
 		return nil
 	}
-	if a := s.limiter.take(bucketKey{rate: RateAddress, net: network(x.addr)}, time.Now()); !a.ok {
+	if a := s.limiter.take(RateAddress, networksOf(x.addr), time.Now()); !a.ok {
 		return a.refusal()
 	}
 	return nil
@@ -158,19 +215,18 @@ func (s *Server) limitCaller(x *exchange, _ *http.Request) error {
 	if s.limiter == nil || x.route.Rate == RateNone {
 		return nil
 	}
-	key := bucketKey{rate: x.route.Rate}
+	var a allowance
 	switch {
 	case x.caller != nil:
-		key.user = x.caller.UserID
+		a = s.limiter.takeUser(x.route.Rate, x.caller.UserID, time.Now())
 	case x.addr.IsValid():
-		key.net = network(x.addr)
+		a = s.limiter.take(x.route.Rate, networksOf(x.addr), time.Now())
 	default:
 		return nil
 	}
-	a := s.limiter.take(key, time.Now())
 	h := x.w.Header()
-	h.Set("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", key.rate, a.limit.Requests, int(a.limit.Per.Seconds())))
-	h.Set("RateLimit", fmt.Sprintf("%q;r=%d;t=%d", key.rate, a.left, seconds(a.next)))
+	h.Set("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", x.route.Rate, a.limit.Requests, int(a.limit.Per.Seconds())))
+	h.Set("RateLimit", fmt.Sprintf("%q;r=%d;t=%d", x.route.Rate, a.left, seconds(a.next)))
 	if !a.ok {
 		return a.refusal()
 	}

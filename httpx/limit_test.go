@@ -1,6 +1,7 @@
 package httpx_test
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -47,6 +48,20 @@ func TestLimit_CountsByUserElseByAddress(t *testing.T) {
 	c.Do("GET", "/public", nil, from("2001:db8::2")).Want(t, 204)
 	c.Do("GET", "/public", nil, from("2001:db8:0:0:ffff::3")).WantProblem(t, 429, "rate_limited")
 	c.Do("GET", "/public", nil, from("2001:db8:0:1::1")).Want(t, 204)
+
+	// Some have a /56 or a /48: wider networks have more, but not as many times
+	// as there are networks in them: 2, 3 and 5.
+	passed := map[string]int{}
+	for i := range 20 {
+		for _, form := range []string{"2001:db8:1:%x::1", "2001:db8:2:%x00::1"} {
+			if c.Do("GET", "/public", nil, from(fmt.Sprintf(form, i))).Status == 204 {
+				passed[form]++
+			}
+		}
+	}
+	if passed["2001:db8:1:%x::1"] != 3 || passed["2001:db8:2:%x00::1"] != 5 {
+		t.Errorf("passed: %v", passed)
+	}
 
 	// A user is one, from wherever; and is not the address.
 	member := c.As("member")
