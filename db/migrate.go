@@ -165,19 +165,21 @@ func (d *DB) MigrationStatus(ctx context.Context, schema string) ([]StepStatus, 
 // Migrated is nil when the database has this schema or a newer one, as it has
 // while the next release takes over. It asks over the pool.
 func (d *DB) Migrated(ctx context.Context, schema string) error {
-	const sql = `-- name: db.StepHash
-		SELECT hash FROM public.schema_steps WHERE number = $1`
 	steps, err := ParseSteps(schema)
 	if err != nil {
 		return err
 	}
-	last := steps[len(steps)-1]
-	hash, err := One(ctx, d, Value[[]byte], sql, last.Number)
-	if err == nil && string(hash) != string(last.Hash[:]) {
-		err = errors.New("the step was edited after it had been applied")
-	}
+	const sql = `-- name: db.StepsInPublic
+		SELECT number, title, hash, applied_at FROM public.schema_steps ORDER BY number`
+	done, err := All(ctx, d, scanStepStatus, sql)
 	if err != nil {
-		return fmt.Errorf("schema step %d (%s): %w", last.Number, last.Title, err)
+		return err
+	}
+	if err := refusal(done[:min(len(done), len(steps))], steps); err != nil {
+		return err
+	}
+	if n := len(done); n < len(steps) {
+		return fmt.Errorf("schema step %d (%s): %w", steps[n].Number, steps[n].Title, ErrNotFound)
 	}
 	return nil
 }

@@ -59,8 +59,14 @@ func TestMigrate_EightAtOnceApplyEachStepOnce(t *testing.T) {
 	if err := d.Migrated(t.Context(), twoSteps); err != nil {
 		t.Errorf("ready: %v", err)
 	}
-	if d.Migrated(t.Context(), twoSteps+"\n-- step 3: more\nSELECT 1;") == nil || d.Migrated(t.Context(), strings.Replace(twoSteps, "pets (", "cats (", 1)) == nil {
-		t.Error("a database that lacks a step, or has another, passes for ready")
+	for _, other := range []string{
+		twoSteps + "\n-- step 3: more\nSELECT 1;",
+		strings.Replace(twoSteps, "pets (", "cats (", 1),
+		strings.Replace(twoSteps, "people (", "persons (", 1),
+	} {
+		if d.Migrated(t.Context(), other) == nil {
+			t.Errorf("a database that lacks a step, or has another, passes for ready: %s", other)
+		}
 	}
 	status, err := d.MigrationStatus(t.Context(), twoSteps)
 	if err != nil || len(status) != 2 || status[0].AppliedAt == nil || status[1].AppliedAt == nil || status[0].Problem != "" {

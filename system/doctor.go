@@ -128,15 +128,19 @@ func (s *System) examineDatabase(ctx context.Context, cfg *Config, f *findings) 
 		version                              int
 		encoding, user, login, fsync, commit string
 		now                                  time.Time
+		mayEdit                              bool
 	}
 	began := time.Now()
 	d, err := db.One(ctx, s.DB, func(row pgx.Row) (d facts, err error) {
-		err = row.Scan(&d.version, &d.encoding, &d.user, &d.login, &d.fsync, &d.commit, &d.now)
+		err = row.Scan(&d.version, &d.encoding, &d.user, &d.login, &d.fsync, &d.commit, &d.now, &d.mayEdit)
 		return d, err
 	}, `
 -- name: system.DatabaseFacts
 SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), current_user::text, session_user::text,
-       current_setting('fsync'), current_setting('synchronous_commit'), clock_timestamp()`)
+       current_setting('fsync'), current_setting('synchronous_commit'), clock_timestamp(),
+       EXISTS (SELECT 1 FROM pg_class
+                WHERE relnamespace = 'public'::regnamespace AND relname ~ '^audit_(events|seals)' AND relkind IN ('r', 'p')
+                  AND has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE'))`)
 	if err != nil {
 		f.fault("database", "PostgreSQL answers with an error: "+err.Error(), "Nothing works without it.", "")
 		return
@@ -153,6 +157,8 @@ SELECT current_setting('server_version_num')::int, current_setting('server_encod
 	s.examineLatency(ctx, f)
 	if d.user == d.login {
 		f.warn("database.roles", fmt.Sprintf("The server works with the rights of %s, who owns the database.", d.login), "With a role of its own it could not change audit events.", fmt.Sprintf(rolesSQL, pgx.Identifier{d.login}.Sanitize()))
+	} else if d.mayEdit {
+		f.warn("database.roles", fmt.Sprintf("The server works as %s, who may change and remove audit events.", d.user), "A fault of the server could rewrite the record.", "Take from that role what others gave it, superuser too, and then: homebase migrate")
 	} else {
 		f.ok("database.roles", fmt.Sprintf("The server works as %s.", d.user))
 	}

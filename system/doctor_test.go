@@ -20,6 +20,8 @@ import (
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 	"homebase/system"
+
+	"github.com/jackc/pgx/v5"
 )
 
 const friend = "https://files.example.com"
@@ -242,5 +244,25 @@ func TestProbe_AnswersToNobodyElse(t *testing.T) {
 			c.Do("GET", "/system/probe", nil, httpxtest.WithHeader("X-Homebase-Probe", token)).WantProblem(t, 404, "not_found")
 			c.Do("POST", "/system/probe", "body", httpxtest.WithHeader("X-Homebase-Probe", token)).WantProblem(t, 404, "not_found")
 		}
+	}
+}
+
+func TestDoctor_LooksWhetherTheServerMayRewriteTheRecord(t *testing.T) {
+	t.Parallel()
+	p := admit(t, ward(t), false, nil, nil)
+	level := func() any {
+		all, _ := p.examine(t)
+		i := slices.IndexFunc(all, func(f system.Finding) bool { return f.Check == "database.roles" })
+		return all[i].Level
+	}
+	if got := level(); got != system.Sound {
+		t.Errorf("a role that may only add is %v", got)
+	}
+	err := p.DB.AsOwner(t.Context(), func(conn *pgx.Conn) error {
+		_, err := db.Exec(t.Context(), conn, `GRANT UPDATE ON audit_seals TO homebase_runtime`)
+		return err
+	})
+	if got := level(); err != nil || got != system.Warning {
+		t.Errorf("a role that may edit seals is %v, %v", got, err)
 	}
 }
