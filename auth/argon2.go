@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"homebase/auth/internal/hashcost"
@@ -74,6 +75,7 @@ type hasher struct {
 	cost   hashcost.Cost // of new hashes; one made at another is made anew at its owner's next sign-in
 	places chan struct{} // running or waiting
 	slots  chan struct{} // running
+	done   atomic.Int64  // hashes made
 }
 
 const (
@@ -121,6 +123,7 @@ func (p *place) key(ctx context.Context, password string, c hashcost.Cost, salt 
 		return nil, ctx.Err()
 	}
 	defer func() { <-p.h.slots }()
+	p.h.done.Add(1)
 	return argon2.IDKey([]byte(nfkc.Fold(password)), salt, c.Passes, c.Memory, c.Threads, hashBytes), nil
 }
 
