@@ -336,9 +336,11 @@ func TestUser_AddressesThatAreNone(t *testing.T) {
 			t.Errorf("%q is taken for an address", bad)
 		}
 	}
-	for _, good := range []string{"a@b", "ada.lovelace+home@mail.example.com", "o'neil@example.com"} {
-		if _, err := auth.ParseEmail(good); err != nil {
+	for _, good := range []string{"a@b", "ada.lovelace+home@mail.example.com", "o'neil@example.com", "a@b ", "\ta@b\n"} {
+		if got, err := auth.ParseEmail(good); err != nil {
 			t.Errorf("%q is refused", good)
+		} else if got != strings.TrimSpace(good) {
+			t.Errorf("%q is kept as %q", good, got)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
+	"strings"
 	"time"
 
 	"homebase/httpx"
@@ -80,14 +81,40 @@ func (a *Auth) deviceMark(user uuid.UUID) string {
 	return base64.RawURLEncoding.EncodeToString(append(b, deviceMAC(a.keys(devicePurpose)[0], b)...))
 }
 
-// knowsDevice reports whether the request comes from a browser that has
-// signed in as user before.
-func (a *Auth) knowsDevice(r *http.Request, user uuid.UUID) bool {
+// marksMost is how many users' marks a browser keeps.
+const marksMost = 4
+
+// deviceMarks is the cookie of a browser that has just signed in as user: its
+// mark before those that were there, for a browser may be several people's.
+func (a *Auth) deviceMarks(r *http.Request, user uuid.UUID) string {
+	marks := []string{a.deviceMark(user)}
+	if there, err := CookieValue(r, deviceCookie); err == nil && there != "" {
+		marks = append(marks, strings.Split(there, ".")...)
+	}
+	return strings.Join(marks[:min(len(marks), marksMost)], ".")
+}
+
+// markOf is the mark of user among those of the request's browser, which shows
+// that it has signed in as user before; "" for none.
+func (a *Auth) markOf(r *http.Request, user uuid.UUID) string {
 	value, err := CookieValue(r, deviceCookie)
-	if err != nil || len(value) != base64.RawURLEncoding.EncodedLen(deviceBytes) {
+	if err != nil {
+		return ""
+	}
+	marks := strings.SplitN(value, ".", marksMost+1)
+	for _, mark := range marks[:min(len(marks), marksMost)] {
+		if a.isMark(mark, user) {
+			return mark
+		}
+	}
+	return ""
+}
+
+func (a *Auth) isMark(mark string, user uuid.UUID) bool {
+	if len(mark) != base64.RawURLEncoding.EncodedLen(deviceBytes) {
 		return false
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(value)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(mark)
 	if err != nil || len(b) != deviceBytes || b[0] != deviceVersion || uuid.UUID(b[1:17]) != user {
 		return false
 	}

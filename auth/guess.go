@@ -96,7 +96,8 @@ func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (Gue
 }
 
 // countGuess counts in all rows or, when one of them has to wait, in none: a
-// refused try makes no wait longer. excess is how many guesses the row has
+// refused try makes no wait longer. A last try that lies ahead is of a clock
+// that was put back, and nobody waits for it to come. excess is how many guesses the row has
 // beyond the free ones, so it begins below zero.
 func countGuess(ctx context.Context, tx pgx.Tx, keys [][]byte, free []int) error {
 	counted, err := db.Exec(ctx, tx, `
@@ -110,7 +111,7 @@ SELECT n.key, 1 - n.free, clock_timestamp()
                      THEN greatest(excluded.excess, g.excess + 1 - greatest(0, floor(extract(epoch FROM clock_timestamp() - g.last_at) / 3600))::integer)
                      ELSE excluded.excess END,
        last_at = clock_timestamp()
- WHERE g.excess < 0 OR g.last_at + `+guessWait+` <= clock_timestamp()`, keys, free, guessMemory)
+ WHERE g.excess < 0 OR g.last_at + `+guessWait+` <= clock_timestamp() OR g.last_at > clock_timestamp() + $4::interval`, keys, free, guessMemory, guessLongest)
 	if err != nil || counted == int64(len(keys)) {
 		return err
 	}
@@ -153,11 +154,7 @@ func (a *Auth) trustedDevice(r *http.Request, user uuid.UUID) string {
 	if caller := httpx.CallerOf(r.Context()); caller != nil && caller.UserID == user {
 		return caller.SessionID.String()
 	}
-	if a.knowsDevice(r, user) {
-		mark, _ := CookieValue(r, deviceCookie)
-		return mark
-	}
-	return ""
+	return a.markOf(r, user)
 }
 
 // guessKey names a row without giving away what it counts: strangers'

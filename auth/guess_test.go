@@ -208,6 +208,7 @@ func TestGuess_AStrangerLocksNobodyOutOfAKnownDevice(t *testing.T) {
 	}
 	known, others, session := e.Client(t).KeepCookies(), e.Client(t).KeepCookies(), e.SignIn(t, "ada@example.com")
 	sign(known, "ada@example.com", authtest.Password).Want(t, 200)
+	sign(known, "bob@example.com", authtest.Password).Want(t, 200) // of the same house: takes nothing away
 	sign(others, "bob@example.com", authtest.Password).Want(t, 200)
 	for range 6 {
 		sign(e.Client(t), "ada@example.com", "wrong wrong wrong")
@@ -386,4 +387,15 @@ func TestGuess_IsSwitchedOffForBenchmarks(t *testing.T) {
 	for range 30 {
 		try(t, e, "wrong").WantProblem(t, 403, "forbidden")
 	}
+}
+
+func TestGuess_AClockThatWasPutBackLocksNobodyOut(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	for range 6 {
+		e.Client(t).Do("POST", "/auth/login", credentials("ada@example.com", "wrong wrong wrong", "token"))
+	}
+	exec(t, e.DB, `UPDATE guesses SET last_at = now() + interval '1 year'`)
+	login(t, e, "ada@example.com", "").Want(t, 200)
 }

@@ -153,7 +153,7 @@ func (a *Auth) invite(w http.ResponseWriter, r *http.Request) error {
 		}
 		_, err := db.Exec(ctx, tx, `
 -- name: auth.ReplaceInvitation
-DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2)`, purposeInvitation, email)
+DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLATE "C")`, purposeInvitation, email)
 		if err != nil {
 			return err
 		}

@@ -125,8 +125,8 @@ func (a *Auth) welcome(w http.ResponseWriter, r *http.Request, status int, mode 
 	if err != nil {
 		return err
 	}
-	if mode == modeCookie && !a.knowsDevice(r, user) {
-		setCookie(w, deviceCookie, a.deviceMark(user), deviceLifetime)
+	if mode == modeCookie && a.markOf(r, user) == "" {
+		setCookie(w, deviceCookie, a.deviceMarks(r, user), deviceLifetime)
 	}
 	return a.answerGrant(w, status, mode, me, s)
 }
@@ -171,7 +171,7 @@ func (a *Auth) signIn(r *http.Request, email, password string) (account, error) 
 	case err != nil:
 		return account{}, err
 	}
-	who := strings.ToLower(email)
+	who := strings.ToLower(strings.TrimSpace(email))
 	if reason == "" {
 		who = acc.ID.String()
 	}

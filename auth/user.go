@@ -59,7 +59,7 @@ func (a *Auth) UserByEmail(ctx context.Context, email string) (User, error) {
 	}
 	return db.One(ctx, a.db, scanUser, `
 -- name: auth.UserByEmail
-SELECT `+userColumns+` FROM users u WHERE lower(u.email) = lower($1)`, email)
+SELECT `+userColumns+` FROM users u WHERE lower(u.email) = lower($1 COLLATE "C")`, email)
 }
 
 // account is what signing in compares with.
@@ -76,7 +76,7 @@ func scanAccount(row pgx.Row) (acc account, err error) {
 func accountByEmail(ctx context.Context, q db.Querier, email string) (account, error) {
 	return db.One(ctx, q, scanAccount, `
 -- name: auth.AccountByEmail
-SELECT `+userColumns+`, u.password_hash FROM users u WHERE lower(u.email) = lower($1)`, email)
+SELECT `+userColumns+`, u.password_hash FROM users u WHERE lower(u.email) = lower($1 COLLATE "C")`, email)
 }
 
 func accountByID(ctx context.Context, q db.Querier, id uuid.UUID) (account, error) {
@@ -100,6 +100,7 @@ var errEmail = errors.New("not an address such as ada@example.com, in ASCII and 
 // controls, one @ with something on both sides, at most 254 characters. What
 // lies behind it only mail can tell.
 func parseEmail(s string) (string, error) {
+	s = strings.TrimSpace(s) // keyboards put a space behind what they complete
 	local, domain, ok := strings.Cut(s, "@")
 	if !ok || len(s) > 254 || len(local) > 64 || local == "" || domain == "" || strings.Contains(domain, "@") {
 		return "", errEmail
