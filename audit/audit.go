@@ -129,16 +129,24 @@ INSERT INTO audit_events
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 
 // row is e as insertEvent wants it, sealed with its MAC.
-func (l *Log) row(e Event) []any {
-	key := l.keys(keyPurpose)[0]
+func (l *Log) row(event Event) []any {
+	key, e := l.keys(keyPurpose)[0], event.entry()
+	return []any{
+		e.ID, e.At, e.ActorUser, e.Session, e.Key, string(e.Action), e.Target, string(e.Outcome), e.Address, e.RequestID,
+		e.Details, keyID(key), mac(key, e),
+	}
+}
+
+// entry is the event as it is shown.
+func (e Event) entry() Entry {
 	details := e.Details
 	if details == nil {
 		details = map[string]string{}
 	}
-	return []any{
-		e.id, e.at, null(e.Actor.User), null(e.Actor.Session), null(e.Actor.Key),
-		string(e.Action), null(e.Target), string(e.Outcome), addrOrNull(e.address), e.requestID,
-		details, keyID(key), mac(key, e),
+	return Entry{
+		ID: e.id, At: e.at.UTC(), ActorUser: null(e.Actor.User), Session: null(e.Actor.Session), Key: null(e.Actor.Key),
+		Action: e.Action, Target: null(e.Target), Outcome: e.Outcome, Address: addrOrNull(e.address),
+		RequestID: e.requestID, Details: details,
 	}
 }
 

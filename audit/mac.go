@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"github.com/google/uuid"
 )
 
 // keyPurpose names the derived key that MACs events.
@@ -23,23 +25,29 @@ func keyID(key []byte) string {
 // canonical is the byte form of an event that the MAC covers: a version byte,
 // then every field in the order of the table, each with its length in front,
 // so that no two events share a form.
-func canonical(e Event) []byte {
+func canonical(e Entry) []byte {
 	b := []byte{1}
 	add := func(s string) { b = appendField(b, s) }
-	add(string(e.id[:]))
-	add(strconv.FormatInt(e.at.UnixMicro(), 10))
-	add(string(e.Actor.User[:]))
-	add(string(e.Actor.Session[:]))
-	add(string(e.Actor.Key[:]))
+	addID := func(id *uuid.UUID) {
+		if id == nil {
+			id = &uuid.Nil
+		}
+		add(string(id[:]))
+	}
+	addID(&e.ID)
+	add(strconv.FormatInt(e.At.UnixMicro(), 10))
+	addID(e.ActorUser)
+	addID(e.Session)
+	addID(e.Key)
 	add(string(e.Action))
-	add(string(e.Target[:]))
+	addID(e.Target)
 	add(string(e.Outcome))
 	address := ""
-	if a := addrOrNull(e.address); a != nil {
-		address = a.String()
+	if e.Address != nil && e.Address.IsValid() {
+		address = addrOrNull(*e.Address).String()
 	}
 	add(address)
-	add(e.requestID)
+	add(e.RequestID)
 	add(strconv.Itoa(len(e.Details)))
 	for _, k := range slices.Sorted(maps.Keys(e.Details)) {
 		add(k)
@@ -53,7 +61,7 @@ func appendField(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-func mac(key []byte, e Event) []byte {
+func mac(key []byte, e Entry) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write(canonical(e))
 	return h.Sum(nil)
@@ -66,4 +74,14 @@ func (l *Log) Blind(value string) string {
 	h := hmac.New(sha256.New, l.keys("audit-blind")[0])
 	h.Write([]byte(value))
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// hexBytes are shown as hex digits.
+type hexBytes []byte
+
+func (b hexBytes) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, b), nil }
+
+func (b *hexBytes) UnmarshalText(text []byte) (err error) {
+	*b, err = hex.AppendDecode(hexBytes{}, text)
+	return err
 }

@@ -32,8 +32,12 @@ type Entry struct {
 
 const entryColumns = `id, at, actor_user, actor_session, actor_key, action, target, outcome, address, request_id, details`
 
+func (e *Entry) columns() []any {
+	return []any{&e.ID, &e.At, &e.ActorUser, &e.Session, &e.Key, &e.Action, &e.Target, &e.Outcome, &e.Address, &e.RequestID, &e.Details}
+}
+
 func scanEntry(row pgx.Row) (e Entry, err error) {
-	err = row.Scan(&e.ID, &e.At, &e.ActorUser, &e.Session, &e.Key, &e.Action, &e.Target, &e.Outcome, &e.Address, &e.RequestID, &e.Details)
+	err = row.Scan(e.columns()...)
 	e.At = e.At.UTC()
 	return e, err
 }
@@ -210,7 +214,7 @@ func (l *Log) exportEvents(w http.ResponseWriter, r *http.Request) error {
 	out := json.NewEncoder(w)
 	for e, err := range l.events(r.Context(), f) {
 		if err == nil {
-			err = out.Encode(e.entry())
+			err = out.Encode(e.Entry)
 		}
 		if err != nil {
 			return err

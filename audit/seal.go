@@ -17,17 +17,18 @@ import (
 )
 
 // seal is a link of the chain: the events it covers and a keyed hash over the
-// seal before and all of them.
+// seal before and all of them. It is exported as it is; ID tells its line from
+// an event's.
 type seal struct {
-	id       int64
-	at       time.Time
-	events   []uuid.UUID
-	first    time.Time // of the oldest event
-	last     time.Time // of the newest event
-	digest   []byte
-	previous []byte
-	hash     []byte
-	keyID    string
+	ID       int64       `json:"seal"`
+	At       time.Time   `json:"at"`
+	Events   []uuid.UUID `json:"event_ids"`
+	First    time.Time   `json:"first_at"` // of the oldest event
+	Last     time.Time   `json:"last_at"`  // of the newest event
+	Digest   hexBytes    `json:"digest"`
+	Previous hexBytes    `json:"previous_hash"`
+	Hash     hexBytes    `json:"hash"`
+	KeyID    string      `json:"key_id"`
 }
 
 const (
@@ -43,24 +44,24 @@ const (
 func digestOf(events []sealed) []byte {
 	h := sha256.New()
 	for _, e := range events {
-		h.Write(appendField(appendField(nil, string(canonical(e.Event))), string(e.mac)))
+		h.Write(appendField(appendField(nil, string(canonical(e.Entry))), string(e.MAC)))
 	}
 	return h.Sum(nil)
 }
 
 // sum is the hash of the seal under a key.
 func (s seal) sum(key []byte) []byte {
-	b := appendField([]byte{1}, strconv.FormatInt(s.id, 10))
-	b = appendField(b, strconv.FormatInt(s.at.UnixMicro(), 10))
-	b = appendField(b, strconv.Itoa(len(s.events)))
-	for _, id := range s.events {
+	b := appendField([]byte{1}, strconv.FormatInt(s.ID, 10))
+	b = appendField(b, strconv.FormatInt(s.At.UnixMicro(), 10))
+	b = appendField(b, strconv.Itoa(len(s.Events)))
+	for _, id := range s.Events {
 		b = append(b, id[:]...)
 	}
-	b = appendField(b, strconv.FormatInt(s.first.UnixMicro(), 10))
-	b = appendField(b, strconv.FormatInt(s.last.UnixMicro(), 10))
-	b = appendField(b, string(s.digest))
-	b = appendField(b, string(s.previous))
-	b = appendField(b, s.keyID)
+	b = appendField(b, strconv.FormatInt(s.First.UnixMicro(), 10))
+	b = appendField(b, strconv.FormatInt(s.Last.UnixMicro(), 10))
+	b = appendField(b, string(s.Digest))
+	b = appendField(b, string(s.Previous))
+	b = appendField(b, s.KeyID)
 	h := hmac.New(sha256.New, key)
 	h.Write(b)
 	return h.Sum(nil)
@@ -75,44 +76,23 @@ const sealPurpose = "audit-seal"
 const sealColumns = `id, at, event_ids, first_at, last_at, digest, previous_hash, hash, key_id`
 
 func scanSeal(row pgx.Row) (s seal, err error) {
-	err = row.Scan(&s.id, &s.at, &s.events, &s.first, &s.last, &s.digest, &s.previous, &s.hash, &s.keyID)
+	err = row.Scan(&s.ID, &s.At, &s.Events, &s.First, &s.Last, &s.Digest, &s.Previous, &s.Hash, &s.KeyID)
+	s.At, s.First, s.Last = s.At.UTC(), s.First.UTC(), s.Last.UTC()
 	return s, err
 }
 
-// sealed is an event as it is stored, with what its row claims of itself.
+// sealed is an event as it is stored and exported, with what its row claims of
+// itself.
 type sealed struct {
-	Event
-	keyID string
-	mac   []byte
+	Entry
+	KeyID string   `json:"key_id"`
+	MAC   hexBytes `json:"mac"`
 }
 
-const storedColumns = `id, at, actor_user, actor_session, actor_key, action, target, outcome, address, request_id, details, key_id, mac`
-
-func scanStored(row pgx.Row) (s sealed, err error) {
-	var e Entry
-	err = row.Scan(&e.ID, &e.At, &e.ActorUser, &e.Session, &e.Key, &e.Action, &e.Target, &e.Outcome,
-		&e.Address, &e.RequestID, &e.Details, &s.keyID, &s.mac)
-	s.Event = e.event()
+func scanSealed(row pgx.Row) (s sealed, err error) {
+	err = row.Scan(append(s.columns(), &s.KeyID, &s.MAC)...)
+	s.At = s.At.UTC()
 	return s, err
-}
-
-// event is the entry as the MAC was made over it.
-func (e Entry) event() Event {
-	id := func(p *uuid.UUID) uuid.UUID {
-		if p == nil {
-			return uuid.Nil
-		}
-		return *p
-	}
-	v := Event{
-		Actor:  Actor{User: id(e.ActorUser), Session: id(e.Session), Key: id(e.Key)},
-		Action: e.Action, Target: id(e.Target), Outcome: e.Outcome, Details: e.Details,
-		id: e.ID, at: e.At, requestID: e.RequestID,
-	}
-	if e.Address != nil {
-		v.address = *e.Address
-	}
-	return v
 }
 
 // sealNew seals every committed event that no seal lists yet, and logs each
@@ -135,18 +115,18 @@ func (l *Log) sealOnce(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return err
 		}
-		since := last.at
-		if len(last.events) == sealMost {
-			since = last.last // it was full: a backlog goes on where it stopped
+		since := last.At
+		if len(last.Events) == sealMost {
+			since = last.Last // it was full: a backlog goes on where it stopped
 		}
 		// A seal that a clock dated ahead must not hide what happens until then.
 		if now := time.Now(); since.After(now) {
 			since = now
 		}
 		since = since.Add(-sealOverlap)
-		events, err := db.All(ctx, tx, scanStored, `
+		events, err := db.All(ctx, tx, scanSealed, `
 -- name: audit.Unsealed
-SELECT `+storedColumns+`
+SELECT `+entryColumns+`, key_id, mac
   FROM audit_events
  WHERE at >= $1
    AND id NOT IN (SELECT unnest(event_ids) FROM audit_seals WHERE last_at >= $1)
@@ -159,11 +139,11 @@ SELECT `+storedColumns+`
 		_, err = db.Exec(ctx, tx, `
 -- name: audit.InsertSeal
 INSERT INTO audit_seals (`+sealColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			made.id, made.at, made.events, made.first, made.last, made.digest, made.previous, made.hash, made.keyID)
+			made.ID, made.At, made.Events, made.First, made.Last, made.Digest, made.Previous, made.Hash, made.KeyID)
 		return err
 	})
 	if err == nil && n > 0 {
-		l.log.Info(sealedMessage, "seal", made.id, "events", n, "hash", hex.EncodeToString(made.hash))
+		l.log.Info(sealedMessage, "seal", made.ID, "events", n, "hash", hex.EncodeToString(made.Hash))
 	}
 	return n, err
 }
@@ -174,7 +154,7 @@ func lastSeal(ctx context.Context, q db.Querier) (seal, error) {
 -- name: audit.LastSeal
 SELECT `+sealColumns+` FROM audit_seals ORDER BY id DESC LIMIT 1`)
 	if err != nil || len(found) == 0 {
-		return seal{at: time.Unix(0, 0), hash: []byte{}}, err
+		return seal{At: time.Unix(0, 0), Hash: []byte{}}, err
 	}
 	return found[0], nil
 }
@@ -183,14 +163,14 @@ SELECT `+sealColumns+` FROM audit_seals ORDER BY id DESC LIMIT 1`)
 func (l *Log) chain(last seal, events []sealed) seal {
 	key := l.keys(sealPurpose)[0]
 	s := seal{
-		id: last.id + 1, at: time.Now().UTC().Truncate(time.Microsecond),
-		first: events[0].at, last: events[len(events)-1].at,
-		digest: digestOf(events), previous: last.hash, keyID: keyID(key),
+		ID: last.ID + 1, At: time.Now().UTC().Truncate(time.Microsecond),
+		First: events[0].At, Last: events[len(events)-1].At,
+		Digest: digestOf(events), Previous: last.Hash, KeyID: keyID(key),
 	}
 	for _, e := range events {
-		s.events = append(s.events, e.id)
+		s.Events = append(s.Events, e.ID)
 	}
-	s.hash = s.sum(key)
+	s.Hash = s.sum(key)
 	return s
 }
 

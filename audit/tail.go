@@ -97,13 +97,13 @@ SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint, now
 		if err != nil {
 			return err
 		}
-		if _, ok := t.seen[e.id]; ok {
+		if _, ok := t.seen[e.ID]; ok {
 			continue
 		}
-		if err := give(e.entry()); err != nil {
+		if err := give(e.Entry); err != nil {
 			return err
 		}
-		t.seen[e.id] = e.at
+		t.seen[e.ID] = e.At
 	}
 	t.polls = append(t.polls, now)
 	for len(t.polls) > 1 && t.polls[1].next <= running {

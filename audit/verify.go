@@ -38,7 +38,7 @@ type verification struct {
 	log     *Log
 	kept    Kept
 	last    seal
-	newest  *sealed              // event
+	newest  *Entry               // event
 	waiting map[uuid.UUID]sealed // read, and listed by no seal so far
 	holes   []hole
 	dropped time.Time // retention recorded that everything before it is gone
@@ -64,53 +64,53 @@ func (l *Log) Verify(ctx context.Context, kept Kept) (*Report, error) {
 func (l *Log) verification(kept Kept) *verification {
 	return &verification{
 		Report: Report{Findings: []string{}}, log: l, kept: kept,
-		last: seal{hash: []byte{}}, waiting: map[uuid.UUID]sealed{},
+		last: seal{Hash: []byte{}}, waiting: map[uuid.UUID]sealed{},
 	}
 }
 
 // event takes the next event. Each is later than the one before: a second copy
 // has no place to stand in.
 func (v *verification) event(e sealed) error {
-	switch key := v.log.key(keyPurpose, e.keyID); {
-	case v.newest != nil && v.newest.compare(e) >= 0:
-		v.find("event %s stands twice or out of order", e.id)
+	switch key := v.log.key(keyPurpose, e.KeyID); {
+	case v.newest != nil && v.newest.compare(e.Entry) >= 0:
+		v.find("event %s stands twice or out of order", e.ID)
 		return nil
 	case key == nil:
-		v.find("event %s was made with the secret %s, which is not configured", e.id, e.keyID)
-	case !hmac.Equal(e.mac, mac(key, e.Event)):
-		v.find("event %s was inserted or edited", e.id)
+		v.find("event %s was made with the secret %s, which is not configured", e.ID, e.KeyID)
+	case !hmac.Equal(e.MAC, mac(key, e.Entry)):
+		v.find("event %s was inserted or edited", e.ID)
 	default:
-		v.waiting[e.id] = e
+		v.waiting[e.ID] = e
 		if before, err := time.Parse(time.RFC3339, e.Details[droppedBefore]); err == nil && e.Action == EventsDropped && before.After(v.dropped) {
 			v.dropped = before
 		}
 	}
-	v.newest = &e
+	v.newest = &e.Entry
 	return nil
 }
 
 // seal takes the next seal, behind the events that it lists.
 func (v *verification) seal(s seal) error {
 	v.Seals++
-	v.LastSeal = hex.EncodeToString(s.hash)
+	v.LastSeal = hex.EncodeToString(s.Hash)
 	if _, ok := v.kept[v.LastSeal]; ok {
 		delete(v.kept, v.LastSeal)
-		v.ProvenTo = s.id
+		v.ProvenTo = s.ID
 	}
-	if s.id != v.last.id+1 {
-		v.find("seal %d follows seal %d: seals between them were removed, or one was put in", s.id, v.last.id)
-	} else if !bytes.Equal(s.previous, v.last.hash) {
-		v.find("seal %d does not continue seal %d: one of them was replaced", s.id, v.last.id)
+	if s.ID != v.last.ID+1 {
+		v.find("seal %d follows seal %d: seals between them were removed, or one was put in", s.ID, v.last.ID)
+	} else if !bytes.Equal(s.Previous, v.last.Hash) {
+		v.find("seal %d does not continue seal %d: one of them was replaced", s.ID, v.last.ID)
 	}
 	v.last = s
-	if key := v.log.key(sealPurpose, s.keyID); key == nil {
-		v.find("seal %d was made with the secret %s, which is not configured", s.id, s.keyID)
-	} else if !hmac.Equal(s.hash, s.sum(key)) {
-		v.find("seal %d was edited", s.id)
+	if key := v.log.key(sealPurpose, s.KeyID); key == nil {
+		v.find("seal %d was made with the secret %s, which is not configured", s.ID, s.KeyID)
+	} else if !hmac.Equal(s.Hash, s.sum(key)) {
+		v.find("seal %d was edited", s.ID)
 	}
-	listed := make([]sealed, 0, len(s.events))
-	gap := hole{seal: s.id, of: len(s.events)}
-	for _, id := range s.events {
+	listed := make([]sealed, 0, len(s.Events))
+	gap := hole{seal: s.ID, of: len(s.Events)}
+	for _, id := range s.Events {
 		if e, ok := v.waiting[id]; ok {
 			listed = append(listed, e)
 			delete(v.waiting, id)
@@ -124,8 +124,8 @@ func (v *verification) seal(s seal) error {
 	v.Events += len(listed)
 	if gap.missing > 0 {
 		v.holes = append(v.holes, gap)
-	} else if !bytes.Equal(s.digest, digestOf(listed)) {
-		v.find("the events of seal %d are not those that were sealed, or not in their order", s.id)
+	} else if !bytes.Equal(s.Digest, digestOf(listed)) {
+		v.find("the events of seal %d are not those that were sealed, or not in their order", s.ID)
 	}
 	return nil
 }
@@ -144,12 +144,12 @@ func (v *verification) report() *Report {
 	}
 	v.Unsealed = len(v.waiting)
 	due := time.Now()
-	if v.last.at.Before(due) {
-		due = v.last.at
+	if v.last.At.Before(due) {
+		due = v.last.At
 	}
-	for _, e := range slices.SortedFunc(maps.Values(v.waiting), sealed.compare) {
-		if e.at.Before(due.Add(-sealOverlap)) {
-			v.find("event %s of %s is listed by no seal, though seal %d is newer: its seal was replaced", e.id, e.at.UTC().Format(time.RFC3339), v.last.id)
+	for _, e := range slices.SortedFunc(maps.Values(v.waiting), func(a, b sealed) int { return a.compare(b.Entry) }) {
+		if e.At.Before(due.Add(-sealOverlap)) {
+			v.find("event %s of %s is listed by no seal, though seal %d is newer: its seal was replaced", e.ID, e.At.UTC().Format(time.RFC3339), v.last.ID)
 		}
 	}
 	for _, hash := range slices.Sorted(maps.Keys(v.kept)) {

@@ -22,13 +22,13 @@ type position struct {
 // oldest is before every event, whatever time it claims.
 var oldest = position{at: pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}}
 
-func (e Event) position() position {
-	return position{pgtype.Timestamptz{Time: e.at.UTC(), Valid: true}, e.id}
+func (e Entry) position() position {
+	return position{pgtype.Timestamptz{Time: e.At, Valid: true}, e.ID}
 }
 
 // compare orders events as they are stored.
-func (e sealed) compare(other sealed) int {
-	return cmp.Or(e.at.Compare(other.at), bytes.Compare(e.id[:], other.id[:]))
+func (e Entry) compare(other Entry) int {
+	return cmp.Or(e.At.Compare(other.At), bytes.Compare(e.ID[:], other.ID[:]))
 }
 
 // pageLength is how many events are in memory at once.
@@ -65,10 +65,10 @@ func pages[T any, K comparable](from K, key func(T) K, read func(from K, seen in
 
 // events are those that f lets through, oldest first.
 func (l *Log) events(ctx context.Context, f filter) iter.Seq2[sealed, error] {
-	return pages(oldest, sealed.position, func(from position, seen int) ([]sealed, error) {
-		return db.All(ctx, l.db, scanStored, `
+	return pages(oldest, func(e sealed) position { return e.position() }, func(from position, seen int) ([]sealed, error) {
+		return db.All(ctx, l.db, scanSealed, `
 -- name: audit.EventsInOrder
-SELECT `+storedColumns+`
+SELECT `+entryColumns+`, key_id, mac
   FROM audit_events
  WHERE (at, id) >= ($1, $2)
    AND ($3::uuid IS NULL OR actor_user = $3)
@@ -83,7 +83,7 @@ OFFSET $8 LIMIT $9`, from.at, from.id, f.actor, f.target, f.action, f.from, f.to
 
 // sealsTo are the seals up to the one with the number last.
 func (l *Log) sealsTo(ctx context.Context, last int64) iter.Seq2[seal, error] {
-	return pages(-1<<63, func(s seal) int64 { return s.id }, func(from int64, seen int) ([]seal, error) {
+	return pages(-1<<63, func(s seal) int64 { return s.ID }, func(from int64, seen int) ([]seal, error) {
 		// A seal may list thousands of ids: a few at a time.
 		return db.All(ctx, l.db, scanSeal, `
 -- name: audit.SealsInOrder
@@ -104,7 +104,7 @@ func (l *Log) walk(ctx context.Context, event func(sealed) error, give func(seal
 	defer stop()
 	e, err, more := next()
 	eventsTo := func(covered func(time.Time) bool) error {
-		for ; more && (err != nil || covered(e.at)); e, err, more = next() {
+		for ; more && (err != nil || covered(e.At)); e, err, more = next() {
 			if err == nil {
 				err = event(e)
 			}
@@ -114,9 +114,9 @@ func (l *Log) walk(ctx context.Context, event func(sealed) error, give func(seal
 		}
 		return nil
 	}
-	for s, err := range l.sealsTo(ctx, newest.id) {
+	for s, err := range l.sealsTo(ctx, newest.ID) {
 		if err == nil {
-			err = eventsTo(func(at time.Time) bool { return !at.After(s.last) })
+			err = eventsTo(func(at time.Time) bool { return !at.After(s.Last) })
 		}
 		if err == nil {
 			err = give(s)
