@@ -132,12 +132,19 @@ func prepareConfig(c *pgx.ConnConfig) {
 // owner's rights. The bounds are defaults: a transaction that needs another
 // says SET LOCAL. A worker that stops in the middle of a transaction loses it
 // after a minute, so that its row locks do not stop the others for ever.
+//
+// Sequential scans are only for what has no index. A plan that was made while
+// a table was empty would read all of it, kept for the life of the connection,
+// also by the checks of foreign keys. Such plans look dear, so just-in-time
+// compilation, which goes by that, is off.
 func setUpSession(ctx context.Context, conn *pgx.Conn) error {
 	const sql = `-- name: db.SetUpSession
 		SELECT set_config('timezone', 'UTC', false),
 		       set_config('lock_timeout', '10s', false),
 		       set_config('statement_timeout', '60s', false),
-		       set_config('idle_in_transaction_session_timeout', '60s', false);
+		       set_config('idle_in_transaction_session_timeout', '60s', false),
+	       set_config('enable_seqscan', 'off', false),
+	       set_config('jit', 'off', false);
 		SELECT set_config('role', rolname, false)
 		  FROM pg_roles
 		 WHERE rolname = '` + runtimeRole + `'

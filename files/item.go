@@ -113,7 +113,7 @@ func scanPlaced(row pgx.Row) (p placed, err error) {
 func walk(ctx context.Context, q db.Querier, owner uuid.UUID, names []string) ([]item, error) {
 	const sql = `-- name: files.Walk
 		WITH RECURSIVE way AS (
-		    SELECT i.id, 0 AS depth FROM items i WHERE i.owner_id = $1 AND i.parent_id IS NULL
+		    SELECT t.root_id AS id, 0 AS depth FROM trees t WHERE t.owner_id = $1
 		    UNION ALL
 		    SELECT c.id, w.depth + 1
 		      FROM way w

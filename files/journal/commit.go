@@ -174,6 +174,7 @@ func (j *Journal) Commit(ctx context.Context, c Change) error {
 		return err
 	}
 	j.Changed(c.Owner)
+	j.wrote(len(records))
 	disk.Failpoint("committed")
 	if err := j.follow(ctx, c.Op, records); err != nil {
 		return err
@@ -250,8 +251,8 @@ func (j *Journal) attempt(ctx context.Context, tx pgx.Tx, c Change) ([]record, s
 // owner's lock, and reads what is pending: statements of one round trip.
 func (j *Journal) queueLock(b *pgx.Batch, t *Tx) {
 	b.Queue(`-- name: files.Fence
-		SELECT now(), set_config('lock_timeout', '5s', true), pg_advisory_xact_lock_shared($1, $2)`, lockFence, j.worker.id).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&t.now, nil, nil) })
+		SELECT now(), set_config('lock_timeout', '5s', true), set_config('enable_bitmapscan', 'off', true), pg_advisory_xact_lock_shared($1, $2)`, lockFence, j.worker.id).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&t.now, nil, nil, nil) })
 	b.Queue(`-- name: files.WorkerAlive
 		SELECT w.id FROM workers w WHERE w.id = $1 AND w.dead_at IS NULL`, j.worker.id).
 		QueryRow(func(row pgx.Row) error {

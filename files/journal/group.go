@@ -64,8 +64,8 @@ func (g *groupTx) attempt(ctx context.Context) func(pgx.Tx) error {
 }
 
 // queueLookup looks up where the folders are, what has the names, and what is
-// reserved. Each name is looked up by itself through the index: a join would
-// be planned by statistics, and those of a young table are wrong.
+// reserved. Each name is looked up by itself through the index: a join might
+// read a whole folder.
 func (g *groupTx) queueLookup(b *pgx.Batch) {
 	const folders = `-- name: files.FoldersOfGroup
 		SELECT f.id, w.path

@@ -123,6 +123,8 @@ type Journal struct {
 	own    underway
 
 	forgetting chan uuid.UUID // ops whose records go
+	written    atomic.Int64   // items, since the last look at the statistics
+	grown      chan struct{}  // of one slot: written has come to a power of two
 	missed     atomic.Bool    // the database was lost: own records may have come back
 	dead       atomic.Bool    // declared dead: never writes again
 	stop       context.CancelFunc
@@ -132,7 +134,7 @@ type Journal struct {
 // New makes a journal; it touches neither disk nor database. Call it before
 // the database's listener runs.
 func New(c Config) *Journal {
-	j := &Journal{Config: c, forgetting: make(chan uuid.UUID, 1024)}
+	j := &Journal{Config: c, forgetting: make(chan uuid.UUID, 1024), grown: make(chan struct{}, 1)}
 	j.own.ops = map[uuid.UUID]*op{}
 	c.DB.Listener().OnMissed(func() { j.missed.Store(true) })
 	return j
@@ -152,6 +154,7 @@ func (j *Journal) Start(ctx context.Context, d *disk.Dir) error {
 	ctx, j.stop = context.WithCancel(context.WithoutCancel(ctx))
 	j.running.Go(func() { j.forget(ctx) })
 	j.running.Go(func() { j.mend(ctx) })
+	j.running.Go(func() { j.keepStatistics(ctx) })
 	return nil
 }
 

@@ -132,6 +132,7 @@ func (j *Journal) commitGroup(ctx context.Context, owner uuid.UUID, group []*wai
 		}
 	case err == nil && len(g.accepted) > 0:
 		j.Changed(owner)
+		j.wrote(len(g.records))
 		disk.Failpoint("committed")
 		j.own.forget(g.forgotten)
 		j.followGroup(ctx, g)

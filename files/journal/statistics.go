@@ -1,0 +1,54 @@
+package journal
+
+import (
+	"context"
+	"math/bits"
+
+	"homebase/db"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// firstLook is how many items a worker writes before it first looks whether
+// PostgreSQL knows that there are so many.
+const firstLook = 128
+
+// wrote counts items, and asks for a look each time that their number doubles.
+func (j *Journal) wrote(n int) {
+	if now := j.written.Add(int64(n)); now >= firstLook && bits.Len64(uint64(now)) > bits.Len64(uint64(now-int64(n))) {
+		select {
+		case j.grown <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// keepStatistics has the tables analysed that outgrow what is known of them,
+// until ctx ends. PostgreSQL itself comes a minute later, and until then plans
+// of the first day read whole folders for one name: a first import would get
+// slower with each file.
+func (j *Journal) keepStatistics(ctx context.Context) {
+	for {
+		select {
+		case <-j.grown:
+		case <-ctx.Done():
+			return
+		}
+		if err := j.analyse(ctx); err != nil && ctx.Err() == nil {
+			j.Log.WarnContext(ctx, "the tables could not be analysed; statements may be slow until PostgreSQL does it", "error", err)
+		}
+	}
+}
+
+func (j *Journal) analyse(ctx context.Context) error {
+	const outgrown = `-- name: files.Outgrown
+		SELECT c.reltuples < 4 * $1::bigint FROM pg_class c WHERE c.oid = 'items'::regclass`
+	due, err := db.One(ctx, j.DB, db.Value[bool], outgrown, j.written.Load())
+	if err != nil || !due {
+		return err
+	}
+	return j.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `ANALYZE items, trees, changes, uploads, file_ops`)
+		return err
+	})
+}
