@@ -44,6 +44,7 @@ var constraints = map[string]constraint{
 	"trees_quota_check":               {Invalid, "quota_invalid", "A quota is a number of bytes, not less than 0."},
 	"trees_used_check":                defect,
 	"trees_reserved_check":            defect,
+	"trees_entry_quota_check":         {Invalid, "entry_quota_invalid", "An entry quota is a number of files and folders, not less than 0."},
 	"items_owner_id_fkey":             {Missing, "tree_missing", "The owner of the files is gone."},
 	"items_parent_id_fkey":            {Missing, "parent_missing", "The folder does not exist, or is not empty."},
 	"items_kind_check":                defect,

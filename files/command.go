@@ -179,7 +179,7 @@ func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) e
 func (f *Files) purgeOlder(ctx context.Context, owner *uuid.UUID, older time.Duration) (purged int, err error) {
 	const sql = `-- name: files.TrashOlder
 		SELECT i.owner_id, i.id FROM items i
-		 WHERE i.trashed_at < now() - $1::interval AND ($2::uuid IS NULL OR i.owner_id = $2) AND NOT i.id = ANY ($3)
+		 WHERE i.trashed_at < now() - $1::interval AND NOT i.purging AND ($2::uuid IS NULL OR i.owner_id = $2) AND NOT i.id = ANY ($3)
 		 ORDER BY i.trashed_at LIMIT $4`
 	return f.purgeAll(ctx, sql, older, owner)
 }

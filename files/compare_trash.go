@@ -16,7 +16,7 @@ import (
 // under their ids. What no row knows is taken in again by what it carries.
 func (c *comparison) trash(ctx context.Context) error {
 	const sql = `-- name: files.TrashToCompare
-		SELECT ` + itemColumns + ` FROM items i WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL`
+		SELECT ` + itemColumns + ` FROM items i WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging`
 	rows, err := db.All(ctx, c.f.db, scanItem, sql, c.owner)
 	if err != nil {
 		return err

@@ -251,6 +251,9 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 		if err != nil {
 			return err
 		}
+		if err := t.Grow(len(nodes)); err != nil {
+			return err
+		}
 		nodes[0].Name = at.name
 		copies, err := insertNodes(ctx, t, owner, at.parent, nodes)
 		if err != nil {

@@ -82,8 +82,9 @@ type Files struct {
 	holders holders
 	hub     *hub
 
-	outside  chan outside // items that readers saw changed from outside
-	incoming atomic.Int64 // bytes that uploads have declared and not yet written
+	purging  chan struct{} // of one slot: a purge has left rows
+	outside  chan outside  // items that readers saw changed from outside
+	incoming atomic.Int64  // bytes that uploads have declared and not yet written
 	away     atomic.Pointer[string]
 	degraded atomic.Pointer[string]
 	stop     context.CancelFunc
@@ -100,12 +101,13 @@ func New(c Config) *Files {
 		roots:   roots{known: map[uuid.UUID]uuid.UUID{}},
 		holders: holders{held: map[uuid.UUID]*holder{}},
 		hub:     newHub(),
+		purging: make(chan struct{}, 1),
 		outside: make(chan outside, 256),
 	}
 	f.away.Store(new("the storage has not been opened yet"))
 	f.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
 		Judge: f.judge, Changed: f.hub.changed})
-	f.db.Listener().OnMissed(func() { f.hub.announced(nil) })
+	f.db.Listener().OnMissed(func() { f.hub.announced(everybody) })
 	f.db.Listener().On(changesChannel, f.onAnnounced)
 	f.db.Listener().On(uploadChannel, func(payload string) {
 		if id, err := uuid.Parse(payload); err == nil {
@@ -140,6 +142,7 @@ func (f *Files) Start(ctx context.Context) error {
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
 	f.running.Go(func() { f.adoptOutside(ctx) })
 	f.running.Go(func() { f.watch(ctx) })
+	f.running.Go(func() { f.purgeLeft(ctx) })
 	f.running.Go(func() { f.announceChanges(ctx) })
 	f.running.Go(func() { f.lookForChanges(ctx) })
 	f.away.Store(nil)

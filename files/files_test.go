@@ -173,7 +173,10 @@ func (p page) names() []string {
 	return list
 }
 
-type usage struct{ Quota, Used, Reserved, Trash, Items int64 }
+type usage struct {
+	Quota, Used, Reserved, Trash, Items, Entries int64
+	EntryQuota                                   int64 `json:"entry_quota"`
+}
 
 func decode[T any](t testing.TB, a *httpxtest.Answer) (v T) {
 	t.Helper()

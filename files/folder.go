@@ -99,6 +99,9 @@ func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, names []string
 		case deepest.isFile():
 			return errNotFolder.With("A part of the path is a file.")
 		}
+		if err := t.Grow(len(missing)); err != nil {
+			return err
+		}
 		for i, name := range missing {
 			if deepest, err = insertFolder(ctx, t, owner, deepest.ID, name); err != nil {
 				return err

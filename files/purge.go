@@ -22,6 +22,9 @@ const (
 	// purgeFor bounds how long one transaction holds the lock that a backup
 	// waits for.
 	purgeFor = 20 * time.Second
+	// purgeStep is how many rows one change deletes: the owner's other changes
+	// wait for that long.
+	purgeStep = 1000
 	// purgePage is how many items of the trash one round ends.
 	purgePage = 100
 )
@@ -43,7 +46,7 @@ func (f *Files) deleteTrashed(w http.ResponseWriter, r *http.Request, v visit) e
 func (f *Files) emptyTrash(w http.ResponseWriter, r *http.Request, v visit) error {
 	const sql = `-- name: files.TrashedOfOwner
 		SELECT i.owner_id, i.id FROM items i
-		 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.id = ANY ($2) ORDER BY i.trashed_at, i.id LIMIT $3`
+		 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging AND NOT i.id = ANY ($2) ORDER BY i.trashed_at, i.id LIMIT $3`
 	if _, err := f.purgeAll(r.Context(), sql, v.owner); err != nil {
 		return err
 	}
@@ -55,7 +58,7 @@ func (f *Files) emptyTrash(w http.ResponseWriter, r *http.Request, v visit) erro
 func (f *Files) endTrash(ctx context.Context) error {
 	const sql = `-- name: files.TrashToEnd
 		SELECT i.owner_id, i.id FROM items i
-		 WHERE i.trashed_at < now() - $1::interval AND NOT i.id = ANY ($2) ORDER BY i.trashed_at LIMIT $3`
+		 WHERE i.trashed_at < now() - $1::interval AND NOT i.purging AND NOT i.id = ANY ($2) ORDER BY i.trashed_at LIMIT $3`
 	if f.trashRetention == 0 {
 		return nil
 	}
@@ -93,49 +96,125 @@ func (f *Files) purgeAll(ctx context.Context, sql string, args ...any) (purged i
 }
 
 // purge deletes a trashed item with all that lies below it. The bytes go to
-// purge/ by one rename; what was trashed before from a folder that ends here
-// stays in the trash and would be restored to the root.
+// purge/ by one rename, and the item is out of the trash at once. Its rows go
+// with the same change when they are few; else behind the mark that it leaves,
+// some at a time, so no folder is too large to be purged.
 func (f *Files) purge(ctx context.Context, owner, id uuid.UUID) error {
-	const below = `
-		WITH RECURSIVE below AS (
-		    SELECT i.id FROM items i WHERE i.id = $1
-		    UNION ALL
-		    SELECT c.id FROM below b JOIN items c ON c.parent_id = b.id AND c.trashed_at IS NULL
-		)`
-	const keep = `-- name: files.KeepTrashedBelow` + below + `
-		UPDATE items i SET parent_id = $2
-		 WHERE i.parent_id IN (SELECT b.id FROM below b) AND i.trashed_at IS NOT NULL AND i.id <> $1`
-	const remove = `-- name: files.DeleteBelow` + below + `, gone AS (
-		    DELETE FROM items i USING below b WHERE i.id = b.id RETURNING i.size
-		)
-		SELECT coalesce(sum(g.size), 0)::bigint FROM gone g`
-	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
+	const mark = `-- name: files.MarkPurging
+		UPDATE items i SET purging = true WHERE i.id = $1`
+	left := false
+	err := f.journal.Commit(ctx, journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		it, err := trashedByID(ctx, t, owner, id)
 		if err != nil {
 			return err
 		}
-		if _, err := db.Exec(ctx, t, keep, id, t.Tree.Root); err != nil {
-			return err
-		}
-		freed, err := db.One(ctx, t, db.Value[int64], remove, id)
-		if err != nil {
-			return err
-		}
-		t.Use(-freed)
 		if err := t.Purge(id, it.Revision, disk.TrashPath(owner, id)); err != nil {
+			return err
+		}
+		if _, err := db.Exec(ctx, t, mark, id); err != nil {
 			return err
 		}
 		t.Tell(feedPurged, told(it.placed))
 		t.Audit(ctx, audit.Event{Action: audit.FilePurged, Target: id})
-		return nil
-	}}
-	return f.journal.Commit(ctx, c)
+		left, err = purgeRows(ctx, t, owner)
+		return err
+	}})
+	if left {
+		signal(f.purging)
+	}
+	return err
 }
 
-// freeDisplaced frees what lies in purge/. It holds the lock PURGE, which a
+// purgeRows deletes up to purgeStep rows that are marked or lie below one that
+// is. A folder's files go, its folders are marked in its place, and then it
+// goes itself: each row is looked at once, however deep it lies. What was
+// trashed before from a folder that ends here stays in the trash and would be
+// restored to the root.
+func purgeRows(ctx context.Context, t *journal.Tx, owner uuid.UUID) (left bool, err error) {
+	const next = `-- name: files.NextPurging
+		SELECT i.id FROM items i WHERE i.owner_id = $1 AND i.purging ORDER BY i.id LIMIT 1`
+	const below = `-- name: files.PurgeChildren
+		WITH child AS (
+		    SELECT c.id, c.kind, c.trashed_at IS NOT NULL AS trashed FROM items c WHERE c.parent_id = $1 LIMIT $3
+		), kept AS (
+		    UPDATE items i SET parent_id = $2 FROM child c WHERE i.id = c.id AND c.trashed
+		), folders AS (
+		    UPDATE items i SET parent_id = $2, trashed_at = now(), purging = true
+		      FROM child c WHERE i.id = c.id AND c.kind = 0 AND NOT c.trashed
+		), gone AS (
+		    DELETE FROM items i USING child c WHERE i.id = c.id AND c.kind = 1 AND NOT c.trashed RETURNING i.size
+		)
+		SELECT (SELECT count(*) FROM child), (SELECT coalesce(sum(g.size), 0)::bigint FROM gone g)`
+	const last = `-- name: files.DeletePurged
+		DELETE FROM items i WHERE i.id = $1 RETURNING i.size`
+	for budget := purgeStep; budget > 0; {
+		id, err := db.One(ctx, t, db.Value[uuid.UUID], next, owner)
+		if errors.Is(err, db.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		var children int
+		var freed int64
+		_, err = db.One(ctx, t, func(row pgx.Row) (none struct{}, err error) {
+			return none, row.Scan(&children, &freed)
+		}, below, id, t.Tree.Root, budget)
+		if err != nil {
+			return false, err
+		}
+		t.Use(-freed)
+		if children < budget {
+			size, err := db.One(ctx, t, db.Value[int64], last, id)
+			if err != nil {
+				return false, err
+			}
+			t.Use(-size)
+		}
+		budget -= children + 1
+	}
+	return true, nil
+}
+
+// finishPurges deletes the rows that purges have left, a step a transaction.
+func (f *Files) finishPurges(ctx context.Context) error {
+	const sql = `-- name: files.OwnersPurging
+		SELECT DISTINCT i.owner_id FROM items i WHERE i.purging`
+	owners, err := db.All(ctx, f.db, db.Value[uuid.UUID], sql)
+	for _, owner := range owners {
+		for left := true; left && ctx.Err() == nil; {
+			failure := f.journal.Commit(ctx, journal.Change{Owner: owner, Unjudged: true, Decide: func(ctx context.Context, t *journal.Tx) (err error) {
+				left, err = purgeRows(ctx, t, owner)
+				return err
+			}})
+			if failure != nil {
+				err = errors.Join(err, failure)
+				break
+			}
+		}
+	}
+	return err
+}
+
+// purgeLeft finishes purges as soon as one leaves something, until ctx ends.
+// What fails is left to the job.
+func (f *Files) purgeLeft(ctx context.Context) {
+	for {
+		select {
+		case <-f.purging:
+		case <-ctx.Done():
+			return
+		}
+		if err := f.finishPurges(ctx); err != nil && ctx.Err() == nil {
+			f.log.WarnContext(ctx, "a purge is not at its end yet", "error", err)
+		}
+	}
+}
+
+// freeDisplaced ends purges and frees what lies in purge/. It holds the lock PURGE, which a
 // backup holds from its snapshot to its end.
 func (f *Files) freeDisplaced(ctx context.Context) error {
-	var failed error
+	failed := f.finishPurges(ctx)
 	for more := true; more; {
 		if err := f.disk.CheckInPlace(f.id); err != nil {
 			return err

@@ -11,13 +11,13 @@ var errNoSpace = httpx.NewProblem(507, "insufficient_storage", "The server's sto
 	With("Nothing was stored. Tell the operator, or try again when there is space.")
 
 const (
-	// unreserved is how many bytes an upload may receive without a
+	// unreserved is how many bytes an upload may declare without a
 	// reservation: the commit checks the quota anyway, and small files are
 	// many.
 	unreserved = 1 << 20
 	// firstGrowth and mostGrowth bound the steps by which an upload of
 	// unknown length reserves ahead of what it receives.
-	firstGrowth = 8 << 20
+	firstGrowth = 1 << 20
 	mostGrowth  = 64 << 20
 )
 

@@ -3,6 +3,7 @@ package files_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,8 @@ import (
 
 	"homebase/files"
 	"homebase/httpx/httpxtest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 func TestQuota_ManyUploadsAtOnceNeverPassIt(t *testing.T) {
@@ -229,4 +232,110 @@ func TestPut_WhoseSpaceWasGivenBackMeanwhileIsRefused(t *testing.T) {
 	if after := h.onDisk(t); !slices.Equal(after, before) {
 		t.Errorf("left behind: %v, before %v", after, before)
 	}
+}
+
+func TestReservation_OfAStrangerIsWhatHasCome(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	s := share(t, c, *put(t, c, "/inbox/a", "x").ParentID, "mode", "drop")
+	body, writer := io.Pipe()
+	sent := make(chan *httpxtest.Answer)
+	go func() {
+		sent <- h.Client(t).Do("PUT", s.at("/drop/film"), body, httpxtest.WithLength(50<<20))
+	}()
+	writer.Write(random(600 << 10))
+	await(t, func() bool { return h.number(t, "SELECT reserved FROM trees") > 0 })
+	if n := h.number(t, "SELECT reserved FROM trees"); n > 1<<20 {
+		t.Errorf("600 KiB that came hold %d bytes", n)
+	}
+	writer.CloseWithError(io.ErrUnexpectedEOF)
+	<-sent
+	await(t, func() bool { return h.number(t, "SELECT reserved FROM trees") == 0 })
+}
+
+func TestTus_DeferredLengthCountsFromTheFirstByte(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("GET", "/files/items/root", nil).Want(t, 200)
+	h.exec(t, "UPDATE trees SET quota = 1000 WHERE owner_id = $1", id)
+	taken := 0
+	for i := range 5 {
+		at := begin(t, c, -1, "filename", fmt.Sprint("a", i), "path", "/documents")
+		a := patch(c, at, 0, random(300))
+		if a.Status == 204 {
+			taken++
+		} else {
+			a.WantProblem(t, 507, "quota_exceeded")
+		}
+	}
+	if taken != 3 {
+		t.Errorf("%d uploads of 300 bytes were taken into 1,000", taken)
+	}
+	if n := h.number(t, "SELECT reserved FROM trees"); n > 1000 {
+		t.Errorf("%d bytes are reserved", n)
+	}
+}
+
+func TestEntries_AreCountedAndBounded(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("GET", "/files/items/root", nil).Want(t, 200) // documents, images, backups
+	h.exec(t, "UPDATE trees SET entry_quota = 8 WHERE owner_id = $1", id)
+	folder := put(t, c, "/a/b/c.txt", "x").ParentID // 3 more
+	c.Do("POST", "/files/items/"+*folder+"/copy", nil).Want(t, 201)
+	u := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200))
+	if u.Entries != 8 || u.EntryQuota != 8 {
+		t.Errorf("got %+v", u)
+	}
+	c.Do("POST", "/files/folders", map[string]string{"path": "/empty"}).WantProblem(t, 507, "entries_exceeded")
+	c.Do("PUT", "/files/content/a/new.txt", "x").WantProblem(t, 507, "entries_exceeded")
+	c.Do("POST", "/files/items/"+*folder+"/copy", nil).WantProblem(t, 507, "entries_exceeded")
+	begin(t, c, 0, "filename", "c.txt", "path", "/a/b") // replaces: no entry more
+	c.Do("PUT", "/files/content/a/b/c.txt", "other").Want(t, 200)
+	c.Do("DELETE", "/files/items/"+*folder, nil).Want(t, 204)
+	c.Do("DELETE", "/files/trash", nil).Want(t, 204)
+	if n := h.number(t, "SELECT entries FROM trees"); n != 6 {
+		t.Errorf("%d entries after the purge, want 6", n)
+	}
+	c.Do("PUT", "/files/content/a/new.txt", "x").Want(t, 201)
+}
+
+// Whoever has many uploads waits for its own turn before it asks the pool for
+// a connection: others do not notice.
+func TestOwner_WithUploadsBehindALongChangeLeavesThePoolToOthers(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	other, _ := h.member(t, "bob@example.com")
+	c.Do("GET", "/files/items/root", nil).Want(t, 200)
+	other.Do("GET", "/files/items/root", nil).Want(t, 200)
+	locked, free := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(free) })
+	defer release()
+	go h.DB.AsOwner(context.WithoutCancel(t.Context()), func(conn *pgx.Conn) error {
+		_, err := conn.Exec(t.Context(), "BEGIN; SELECT FROM trees WHERE owner_id = '"+id+"' FOR UPDATE")
+		close(locked)
+		<-free
+		return errors.Join(err, conn.Close(context.Background()))
+	})
+	<-locked
+	var group sync.WaitGroup
+	for i := range 16 {
+		group.Go(func() { c.Do("PUT", fmt.Sprintf("/files/content/documents/%d", i), random(2<<20)) })
+		group.Go(func() {
+			tus(c, "POST", "/files/uploads", nil, "Upload-Length", "10", "Upload-Metadata", metadata("filename", fmt.Sprint("t", i), "path", "/documents"))
+		})
+	}
+	await(t, func() bool {
+		return h.number(t, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()") > 0
+	})
+	other.Do("PUT", "/files/content/documents/mine", "x").Want(t, 201)
+	if n := h.number(t, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"); n != 1 {
+		t.Errorf("%d connections wait for one owner, want 1", n)
+	}
+	release()
+	group.Wait()
 }

@@ -92,6 +92,7 @@ func (f *Files) receive(ctx context.Context, s *staged, body io.Reader, declared
 	defer buffers.Put(buf)
 	sum := sha256.New()
 	growth := int64(firstGrowth)
+	ahead := declared < 0 || s.share != uuid.Nil && declared > unreserved // reserve as it comes
 	done, err := f.expect(s, max(declared, 0))
 	if err != nil {
 		return err
@@ -105,7 +106,7 @@ func (f *Files) receive(ctx context.Context, s *staged, body io.Reader, declared
 		if n == 0 {
 			continue
 		}
-		if declared < 0 {
+		if ahead {
 			if growth, err = f.grow(ctx, s, int64(n), less, growth); err != nil {
 				return err
 			}
@@ -152,11 +153,12 @@ func (f *Files) write(s *staged, sum hash.Hash, b []byte) error {
 	return nil
 }
 
-// grow reserves ahead for an upload that has not told its length. When the
-// step is refused the next bytes may still fit exactly.
+// grow reserves ahead for an upload that has not told its length, or that a
+// stranger sends: what is promised and never comes must not hold an owner's
+// space. When the step is refused the next bytes may still fit exactly.
 func (f *Files) grow(ctx context.Context, s *staged, next, less, growth int64) (int64, error) {
 	needed := s.size + next - less
-	if needed <= max(s.reserved, unreserved) {
+	if needed <= s.reserved {
 		return growth, nil
 	}
 	for _, step := range []int64{max(growth, needed-s.reserved), needed - s.reserved} {

@@ -35,7 +35,7 @@ type trashed struct {
 const trashedQuery = `
 	SELECT ` + itemColumns + `, ` + pathColumn + `, i.trashed_at
 	  FROM items i
-	 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL`
+	 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging`
 
 func scanTrashed(row pgx.Row) (t trashed, err error) {
 	err = row.Scan(append(t.Fields(), &t.path, &t.at)...)

@@ -168,15 +168,11 @@ func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bo
 	if err := precondition(r.Header, at.tags()...); err != nil {
 		return it, false, err
 	}
-	s, err := f.take(ctx, owner, at, r)
+	s, err := f.take(ctx, owner, at, r, from)
 	if err != nil {
 		return it, false, err
 	}
 	defer s.file.Close()
-	if from != nil {
-		s.share = from.ID
-		s.holds = func(ctx context.Context, q db.Querier) error { return f.stillHolds(ctx, q, from) }
-	}
 	// A sum may also come behind the bytes that it was taken of.
 	late, err := wantedDigests(r.Trailer)
 	if err == nil {
@@ -210,10 +206,10 @@ func (f *Files) checkPut(r *http.Request) (wanted [][]byte, err error) {
 }
 
 // take is P0 and P1. On an error nothing is left.
-func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request) (*staged, error) {
+func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request, from *share) (*staged, error) {
 	op := journal.NewID()
 	reserved := int64(0)
-	if r.ContentLength > unreserved {
+	if r.ContentLength > unreserved && from == nil {
 		if reserved = r.ContentLength - at.displaced(); reserved > 0 {
 			if err := f.journal.Reserve(ctx, owner, op, reserved); err != nil {
 				return nil, err
@@ -226,6 +222,10 @@ func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Requ
 		return nil, f.diskError(err)
 	}
 	s.reserved = max(reserved, 0)
+	if from != nil {
+		s.share = from.ID
+		s.holds = func(ctx context.Context, q db.Querier) error { return f.stillHolds(ctx, q, from) }
+	}
 	disk.Failpoint("reserved")
 	if err := f.receive(ctx, s, r.Body, r.ContentLength, at.displaced()); err != nil {
 		s.file.Close()

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"homebase/db"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -18,6 +19,10 @@ type usageBody struct {
 	Reserved int64 `json:"reserved"` // uploads under way
 	Trash    int64 `json:"trash"`    // the part of used that lies in the trash
 	Items    int64 `json:"items"`    // files and folders, without the root and the trash
+	// Entries are all files and folders but the root, trash too, and
+	// EntryQuota how many there may be.
+	Entries    int64 `json:"entries"`
+	EntryQuota int64 `json:"entry_quota"`
 }
 
 // getUsage is GET /files/usage.
@@ -39,10 +44,10 @@ func usageOf(ctx context.Context, q db.Querier, owner uuid.UUID, quota int64) (u
 		SELECT coalesce(t.quota, $2), t.used, t.reserved,
 		       (SELECT coalesce(sum(x.size), 0)::bigint FROM trash x),
 		       (SELECT count(*) FROM items i WHERE i.owner_id = $1 AND i.parent_id IS NOT NULL)
-		     - (SELECT count(*) FROM trash)
+		     - (SELECT count(*) FROM trash), t.entries, coalesce(t.entry_quota, $3)
 		  FROM trees t WHERE t.owner_id = $1`
 	return db.One(ctx, q, func(row pgx.Row) (u usageBody, err error) {
-		err = row.Scan(&u.Quota, &u.Used, &u.Reserved, &u.Trash, &u.Items)
+		err = row.Scan(&u.Quota, &u.Used, &u.Reserved, &u.Trash, &u.Items, &u.Entries, &u.EntryQuota)
 		return u, err
-	}, sql, owner, quota)
+	}, sql, owner, quota, journal.DefaultEntries)
 }

@@ -3,6 +3,7 @@ package files
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,8 +26,8 @@ import (
 const (
 	changesChannel = "files_changes"
 	announceEvery  = time.Second / 20
-	// mostAnnounced bounds a notification (8000 bytes); with more owners it
-	// names nobody and means everybody.
+	// mostAnnounced bounds a notification (8000 bytes); more owners are
+	// everybody.
 	mostAnnounced = 200
 	// beatEvery is how often an idle stream shows that it lives, and how long
 	// a lost wake-up costs. Proxies give up after sixty seconds.
@@ -115,16 +116,16 @@ func (h *hub) changed(owner uuid.UUID) {
 	signal(h.announce)
 }
 
-// announced wakes those whom another worker's notification names, all when it
-// names nobody.
-func (h *hub) announced(owners []string) {
+// announced wakes those whom another worker's notification names.
+func (h *hub) announced(owners ...string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(owners) == 0 {
+	if slices.Contains(owners, everybody) {
 		h.known.forgetAll()
 		for owner := range h.audiences {
 			h.awaken(owner, unknownSeq)
 		}
+		return
 	}
 	for _, s := range owners {
 		if id, err := uuid.Parse(s); err == nil {
@@ -133,16 +134,25 @@ func (h *hub) announced(owners []string) {
 	}
 }
 
-// takeMoved is the payload of the next notification.
+// everybody stands for all owners in a notification.
+const everybody = "*"
+
+// takeMoved is the payload of the next notification, "" when nothing has moved
+// since the last one.
 func (h *hub) takeMoved() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.moved) == 0 {
+		return ""
+	}
 	var s strings.Builder
 	s.WriteString(h.name)
+	if len(h.moved) > mostAnnounced {
+		s.WriteString(" " + everybody)
+		clear(h.moved)
+	}
 	for owner := range h.moved {
-		if len(h.moved) <= mostAnnounced {
-			s.WriteString(" " + owner.String())
-		}
+		s.WriteString(" " + owner.String())
 	}
 	clear(h.moved)
 	return s.String()
@@ -167,7 +177,7 @@ func (h *hub) nextRights() <-chan struct{} {
 func (f *Files) onAnnounced(payload string) {
 	name, owners, _ := strings.Cut(payload, " ")
 	if name != f.hub.name {
-		f.hub.announced(strings.Fields(owners))
+		f.hub.announced(strings.Fields(owners)...)
 	}
 }
 
@@ -181,6 +191,9 @@ func (f *Files) announceChanges(ctx context.Context) {
 			return
 		}
 		payload := f.hub.takeMoved()
+		if payload == "" {
+			continue // an earlier round took it along
+		}
 		err := f.db.InTx(ctx, func(tx pgx.Tx) error {
 			if _, err := db.Exec(ctx, tx, journal.Asynchronous); err != nil {
 				return err
@@ -200,7 +213,7 @@ func (f *Files) announceChanges(ctx context.Context) {
 func (f *Files) lookForChanges(ctx context.Context) {
 	for journal.Sleep(ctx, f.hub.beat) {
 		if err := f.lookOnce(ctx); err != nil && ctx.Err() == nil {
-			f.log.WarnContext(ctx, "it could not be looked for changes", "error", err)
+			f.log.WarnContext(ctx, "the net under lost wake-ups failed", "error", err)
 		}
 	}
 }

@@ -50,12 +50,30 @@ type Tree struct {
 	Quota    *int64 // bytes; nil: the configured default
 	Used     int64
 	Reserved int64
+	// Entries are the files and folders, trash too, and EntryQuota how many
+	// there may be; nil: DefaultEntries.
+	Entries    int64
+	EntryQuota *int64
 }
 
-const treeColumns = `t.root_id, t.seq, t.quota, t.used, t.reserved`
+// DefaultEntries is how many files and folders an owner may have where nothing
+// else is set: more than a home holds, and few enough that nobody fills the
+// disk with empty folders.
+const DefaultEntries = 1_000_000
+
+// full reports whether so many entries more are too many.
+func (t Tree) full(more int64) bool {
+	limit := int64(DefaultEntries)
+	if t.EntryQuota != nil {
+		limit = *t.EntryQuota
+	}
+	return more > 0 && t.Entries+more > limit
+}
+
+const treeColumns = `t.root_id, t.seq, t.quota, t.used, t.reserved, t.entries, t.entry_quota`
 
 func scanTree(row pgx.Row) (t Tree, err error) {
-	err = row.Scan(&t.Root, &t.Seq, &t.Quota, &t.Used, &t.Reserved)
+	err = row.Scan(&t.Root, &t.Seq, &t.Quota, &t.Used, &t.Reserved, &t.Entries, &t.EntryQuota)
 	return t, err
 }
 
@@ -72,6 +90,7 @@ type Tx struct {
 	told    []told    // to be told by the feed
 	events  []event   // to be recorded
 	used    int64     // bytes that the change adds to what the owner uses
+	grown   int64     // files and folders that it adds
 }
 
 type told struct {
@@ -141,6 +160,15 @@ func (t *Tx) Audit(ctx context.Context, e audit.Event) { t.events = append(t.eve
 // Use counts bytes that the owner uses more, or less. More than the quota
 // fails the change.
 func (t *Tx) Use(bytes int64) { t.used += bytes }
+
+// Grow fails when so many files and folders more do not fit. The database
+// counts them itself.
+func (t *Tx) Grow(entries int) error {
+	if t.grown += int64(entries); t.Tree.full(t.grown) {
+		return ErrEntries
+	}
+	return nil
+}
 
 // Commit commits a change and makes the disk follow. db.ErrOutcomeUnknown
 // says that it is found out later what became of it; ErrUnpublished that the

@@ -173,11 +173,20 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 		it.Revision, it.Created = at.Revision+1, at.Created
 		more -= at.Size
 	}
+	if at == nil {
+		if err := t.Grow(1); err != nil {
+			t.grown--
+			return err
+		}
+	}
 	quota := g.j.Quota
 	if t.Tree.Quota != nil {
 		quota = *t.Tree.Quota
 	}
 	if more > 0 && t.Tree.Used+t.used+more+t.Tree.Reserved-g.freed-reserved > quota {
+		if at == nil {
+			t.grown--
+		}
 		return ErrQuota.With("Delete something, or ask for more space.")
 	}
 	t.Use(more)

@@ -83,6 +83,8 @@ var (
 	ErrUnavailable = httpx.NewProblem(503, "storage_unavailable", "The storage is not available").RetryAfter(time.Second)
 	// ErrQuota says that an owner's bytes are used up.
 	ErrQuota = httpx.NewProblem(507, "quota_exceeded", "Your storage is full")
+	// ErrEntries says that an owner has as many files and folders as allowed.
+	ErrEntries = httpx.NewProblem(507, "entries_exceeded", "Your storage holds too many files and folders").With("Delete some, also from the trash, or ask for more.")
 	// ErrExpired says that an upload lost its reservation before its commit.
 	ErrExpired = httpx.NewProblem(409, "reservation_expired", "The upload took too long").With("Its reserved space was given back meanwhile. Upload it again.")
 	// ErrUnpublished says that a change is durable and the disk could not
