@@ -32,7 +32,7 @@ func (f *Files) Routes() []httpx.Route {
 		named = append([]*httpx.Problem{errInvalidName, errPathTooLong}, found...)
 		whole = append([]*httpx.Problem{errContentMissing}, found...)
 		reads = append([]*httpx.Problem{errNotFile, httpx.ErrPreconditionFailed, httpx.ErrRange}, whole...)
-		puts  = []*httpx.Problem{journal.ErrUnavailable, errNotFile, journal.ErrQuota, errNoSpace, journal.ErrExpired,
+		puts  = []*httpx.Problem{journal.ErrUnavailable, errNotFile, journal.ErrQuota, journal.ErrEntries, errNoSpace, journal.ErrExpired,
 			errInvalidDigest, errDigestMismatch, errContentRange, errContentCoding, httpx.ErrPreconditionFailed}
 		paths = []*httpx.Problem{errInvalidName, errPathTooLong}
 	)
@@ -50,7 +50,7 @@ func (f *Files) Routes() []httpx.Route {
 			Handler: f.visitor(f.postBatch)},
 		{Pattern: "POST /files/items/{id}/copy", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Copy a file or folder", Request: copyRequest{}, Optional: true, Responses: []httpx.Response{newItem},
-			Problems: append([]*httpx.Problem{errRoot, journal.ErrNameConflict, errParentMissing, errNotFolder, journal.ErrQuota, errNoSpace, journal.ErrExpired,
+			Problems: append([]*httpx.Problem{errRoot, journal.ErrNameConflict, errParentMissing, errNotFolder, journal.ErrQuota, journal.ErrEntries, errNoSpace, journal.ErrExpired,
 				errContentMissing, errDamaged, errCopyTooLarge}, named...),
 			Handler: f.visitor(f.postCopy)},
 		{Pattern: "DELETE /files/items/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
@@ -69,7 +69,7 @@ func (f *Files) Routes() []httpx.Route {
 		{Pattern: "POST /files/folders", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Make a folder", Request: folderRequest{},
 			Responses: []httpx.Response{newItem, anItem},
-			Problems:  append([]*httpx.Problem{journal.ErrNameConflict, errParentMissing, errNotFolder, errNoSpace, journal.ErrUnavailable}, paths...),
+			Problems:  append([]*httpx.Problem{journal.ErrNameConflict, errParentMissing, errNotFolder, journal.ErrEntries, errNoSpace, journal.ErrUnavailable}, paths...),
 			Handler:   f.visitor(f.postFolder)},
 		{Pattern: "GET /files/items/{id}/content", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A file's bytes", Query: []string{"download"}, Responses: content, Problems: reads,

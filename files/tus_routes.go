@@ -12,7 +12,7 @@ import (
 // and what it sends is bounded by the quota.
 func (f *Files) tusRoutes(named []*httpx.Problem) []httpx.Route {
 	var (
-		places  = append([]*httpx.Problem{errNotFolder, journal.ErrNameConflict, errParentMissing, journal.ErrQuota, errNoSpace, errMetadata}, named...)
+		places  = append([]*httpx.Problem{errNotFolder, journal.ErrNameConflict, errParentMissing, journal.ErrQuota, journal.ErrEntries, errNoSpace, errMetadata}, named...)
 		known   = []*httpx.Problem{httpx.ErrNotFound, errUploadExpired, errTusVersion, journal.ErrUnavailable, errLocked}
 		sends   = []*httpx.Problem{errContentCoding, errChecksum, errChecksumDiff, errUploadLength, errInterrupted, errTusVersion, errLocked, httpx.ErrBodyTooLarge}
 		stands  = []string{"Tus-Resumable", "Upload-Offset"}
