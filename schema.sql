@@ -357,7 +357,7 @@ CREATE INDEX items_trashed_at_idx ON items (owner_id, trashed_at, id) WHERE tras
 
 CREATE FUNCTION count_entries() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE trees t SET entries = t.entries + n.entries
+    UPDATE public.trees t SET entries = t.entries + n.entries
       FROM (SELECT c.owner_id, CASE TG_OP WHEN 'INSERT' THEN count(*) ELSE -count(*) END AS entries
               FROM changed c WHERE c.parent_id IS NOT NULL GROUP BY c.owner_id) AS n
      WHERE t.owner_id = n.owner_id;

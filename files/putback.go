@@ -190,7 +190,9 @@ func (p *Putting) Finish(ctx context.Context, tx pgx.Tx) error {
 		`-- name: files.ForgetWorkers
 		 DELETE FROM workers`,
 		`-- name: files.NewEpochs
-		 UPDATE trees SET reserved = 0, feed_epoch = gen_random_uuid()`,
+		 UPDATE trees t
+		    SET reserved = 0, feed_epoch = gen_random_uuid(),
+		        entries = (SELECT count(*) FROM items i WHERE i.owner_id = t.owner_id AND i.parent_id IS NOT NULL)`,
 	} {
 		if _, err := db.Exec(ctx, tx, sql); err != nil {
 			return err

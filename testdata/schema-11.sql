@@ -282,8 +282,8 @@ CREATE TABLE workers (
 
 -- One row an owner. It is the owner's lock (FOR NO KEY UPDATE), the counter
 -- that orders redo and change feed, and the quota's ledger in bytes: used
--- counts files and trash, reserved the uploads under way. A quota of NULL is
--- the configured default.
+-- counts files and trash, reserved the uploads under way; entries counts the
+-- rows of items but the root, by itself. A quota of NULL is the default.
 CREATE TABLE trees (
     owner_id   uuid   NOT NULL,
     root_id    uuid   NOT NULL,
@@ -292,11 +292,14 @@ CREATE TABLE trees (
     quota      bigint,
     used       bigint NOT NULL DEFAULT 0,
     reserved   bigint NOT NULL DEFAULT 0,
+    entries     bigint NOT NULL DEFAULT 0,
+    entry_quota bigint,
     CONSTRAINT trees_pkey PRIMARY KEY (owner_id),
     CONSTRAINT trees_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES users (id),
     CONSTRAINT trees_quota_check CHECK (quota >= 0),
     CONSTRAINT trees_used_check CHECK (used >= 0),
-    CONSTRAINT trees_reserved_check CHECK (reserved >= 0)
+    CONSTRAINT trees_reserved_check CHECK (reserved >= 0),
+    CONSTRAINT trees_entry_quota_check CHECK (entry_quota >= 0)
 ) WITH (fillfactor = 50);
 
 -- Files and folders. kind is 0 for a folder, 1 for a file, so that folders
@@ -305,7 +308,8 @@ CREATE TABLE trees (
 -- since 1970), size and ino are what the disk showed when the bytes were
 -- taken. Only the top of what was trashed carries trashed_at. missing_at says
 -- since when a scan does not find it on the disk, checked_at when its bytes
--- were last held against sha256.
+-- were last held against sha256. purging marks a trashed item whose
+-- bytes lie in purge/ and whose rows are on their way out.
 CREATE TABLE items (
     id         uuid        NOT NULL,
     owner_id   uuid        NOT NULL,
@@ -324,6 +328,7 @@ CREATE TABLE items (
     trashed_at timestamptz,
     missing_at timestamptz,
     checked_at timestamptz,
+    purging    boolean     NOT NULL DEFAULT false,
     CONSTRAINT items_pkey PRIMARY KEY (id),
     CONSTRAINT items_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES trees (owner_id),
     CONSTRAINT items_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES items (id),
@@ -347,7 +352,54 @@ CREATE INDEX items_by_size_idx ON items (parent_id, kind, size, id) WHERE trashe
 CREATE INDEX items_parent_id_idx ON items (parent_id);
 CREATE INDEX items_owner_id_idx ON items (owner_id);
 -- The trash of an owner, newest first, and what its retention has ended.
+CREATE INDEX items_purging_idx ON items (owner_id, id) WHERE purging;
 CREATE INDEX items_trashed_at_idx ON items (owner_id, trashed_at, id) WHERE trashed_at IS NOT NULL;
+
+CREATE FUNCTION count_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE public.trees t SET entries = t.entries + n.entries
+      FROM (SELECT c.owner_id, CASE TG_OP WHEN 'INSERT' THEN count(*) ELSE -count(*) END AS entries
+              FROM changed c WHERE c.parent_id IS NOT NULL GROUP BY c.owner_id) AS n
+     WHERE t.owner_id = n.owner_id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER items_inserted AFTER INSERT ON items REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION count_entries();
+CREATE TRIGGER items_deleted AFTER DELETE ON items REFERENCING OLD TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION count_entries();
+
+-- The walks up the tree. Each is one SELECT without side effects, so that
+-- PostgreSQL plans it as a part of the statement that asks.
+
+-- An item and the folders above it, the item first; the root's name is ''.
+CREATE FUNCTION item_up(start uuid)
+    RETURNS TABLE (id uuid, parent_id uuid, owner_id uuid, name text, trashed_at timestamptz, height integer)
+    LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    WITH RECURSIVE up AS (
+        SELECT i.id, i.parent_id, i.owner_id, i.name, i.trashed_at, 0 AS height FROM items i WHERE i.id = start
+        UNION ALL
+        SELECT p.id, p.parent_id, p.owner_id, p.name, p.trashed_at, u.height + 1 FROM up u JOIN items p ON p.id = u.parent_id
+    )
+    SELECT u.id, u.parent_id, u.owner_id, u.name, u.trashed_at, u.height FROM up u
+$$;
+
+-- The entries of the path below the data directory at which an item lies, the
+-- last first: it ends in the trash or in the owner's folder.
+CREATE FUNCTION item_place(start uuid)
+    RETURNS TABLE (entry text, height integer)
+    LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    WITH RECURSIVE up AS (
+        SELECT i.id, i.parent_id, i.owner_id, i.name, i.trashed_at, i.purging, i.revision, 0 AS height FROM items i WHERE i.id = start
+        UNION ALL
+        SELECT p.id, p.parent_id, p.owner_id, p.name, p.trashed_at, p.purging, p.revision, u.height + 1
+          FROM up u JOIN items p ON p.id = u.parent_id WHERE u.trashed_at IS NULL
+    )
+    SELECT CASE WHEN u.purging THEN 'purge/' || u.id || '.' || u.revision
+                WHEN u.trashed_at IS NOT NULL THEN 'trash/' || u.owner_id || '/' || u.id
+                WHEN u.parent_id IS NULL THEN 'users/' || u.owner_id
+                ELSE u.name END, u.height
+      FROM up u
+$$;
 
 -- Space reserved for bytes that are being received. The change that takes the
 -- bytes in ends the reservation in its own transaction, so an expired upload
@@ -401,9 +453,8 @@ CREATE TABLE file_ops (
     quarantined_at timestamptz,
     CONSTRAINT file_ops_pkey PRIMARY KEY (owner_id, seq),
     CONSTRAINT file_ops_kind_check CHECK (kind IN ('put', 'mkdir', 'move', 'purge'))
-);
-
-CREATE INDEX file_ops_worker_id_idx ON file_ops (worker_id);
+    -- Nearly empty, and written to all the time: dead rows have to go early.
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 -- step 5: mail
 
