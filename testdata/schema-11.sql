@@ -355,9 +355,9 @@ CREATE INDEX items_owner_id_idx ON items (owner_id);
 CREATE INDEX items_purging_idx ON items (owner_id, id) WHERE purging;
 CREATE INDEX items_trashed_at_idx ON items (owner_id, trashed_at, id) WHERE trashed_at IS NOT NULL;
 
-CREATE FUNCTION count_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION count_entries() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    UPDATE public.trees t SET entries = t.entries + n.entries
+    UPDATE trees t SET entries = t.entries + n.entries
       FROM (SELECT c.owner_id, CASE TG_OP WHEN 'INSERT' THEN count(*) ELSE -count(*) END AS entries
               FROM changed c WHERE c.parent_id IS NOT NULL GROUP BY c.owner_id) AS n
      WHERE t.owner_id = n.owner_id;
