@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -212,6 +213,40 @@ func TestContract_SaysNoToWhatDoesNotFit(t *testing.T) {
 	admin.Do("GET", "/projects/analytics/stats", nil).WantProblem(t, 404, "not_found")
 	admin.Do("POST", "/projects/analytics/events", map[string]any{"path": "/"}).WantProblem(t, 404, "not_found")
 	admin.Do("POST", "/auth/email", map[string]any{"email": "other@example.com"}).WantProblem(t, 409, "mail_not_configured")
+}
+
+// TestContract_EveryTagIsKnownAgain: whoever has what a GET would send, gets 304.
+func TestContract_EveryTagIsKnownAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t, "HOMEBASE_RATE_LIMITS=off")
+	admin := s.signIn(t, "operator@example.com")
+	var me, file struct{ ID string }
+	admin.Do("GET", "/auth/me", nil).Want(t, 200).JSON(t, &me)
+	admin.Do("PUT", "/files/content/letter.txt", "Dear Ada").Want(t, 201).JSON(t, &file)
+	admin.Do("PUT", "/system/flags/dark", map[string]any{"enabled": true}).Want(t, 201)
+	at := map[string]string{
+		"/auth/roles/{name}": "/auth/roles/admin", "/auth/users/{id}": "/auth/users/" + me.ID, "/files/items/{id}": "/files/items/" + file.ID,
+		"/files/lookup": "/files/lookup?path=/letter.txt", "/system/flags/{key}": "/system/flags/dark",
+		"/files/content/{path...}": "/files/content/letter.txt", "/files/items/{id}/content": "/files/items/" + file.ID + "/content",
+	}
+	tried := 0
+	for _, rt := range table(t) {
+		method, pattern, _ := strings.Cut(rt.Pattern, " ")
+		path := cmp.Or(at[pattern], pattern)
+		tagged := slices.ContainsFunc(rt.Answers(), func(r httpx.Response) bool { return r.Status == http.StatusNotModified })
+		if method != http.MethodGet || !tagged || strings.Contains(path, "{") {
+			continue
+		}
+		a := admin.Do("GET", path, nil).Want(t, 200)
+		same := admin.Do("GET", path, nil, httpxtest.WithHeader("If-None-Match", `"other"`, a.Header.Get("ETag"))).Want(t, 304)
+		if same.Header.Get("ETag") != a.Header.Get("ETag") || len(same.Body) > 0 {
+			t.Errorf("%s: %v %q", path, same.Header, same.Body)
+		}
+		tried++
+	}
+	if tried < 15 {
+		t.Errorf("only %d resources with a tag were tried", tried)
+	}
 }
 
 // TestContract_NamesEveryRequestHeaderThatARoomReads: the tests' client sees

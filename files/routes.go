@@ -153,7 +153,7 @@ func (f *Files) feedRoutes() []httpx.Route {
 			Problems:  expires,
 			Handler:   f.visitor(f.getChanges)},
 		{Pattern: "GET /files/events", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
-			Summary: "The same as it happens: server-sent events", Query: []string{"cursor"}, Headers: []string{"Last-Event-ID"},
+			Summary: "The same as it happens: server-sent events", Query: []string{"cursor"}, Headers: []string{"Last-Event-ID"}, Endless: true,
 			Responses: []httpx.Response{{Status: http.StatusOK, Type: "text/event-stream", Headers: []string{"X-Accel-Buffering"}}},
 			Problems:  expires,
 			Handler:   f.visitor(f.getEvents)},

@@ -47,7 +47,7 @@ func (f *Files) getThumbnail(w http.ResponseWriter, r *http.Request, v visit) er
 		return err
 	}
 	// As for the content: a browser that has it asks each time.
-	return picture.Serve(w, r, "private, no-cache")
+	return picture.Serve(w, "private, no-cache")
 }
 
 // Image makes a rendition of anybody's picture, to be shown in public because

@@ -3,37 +3,89 @@ package httpx
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 )
 
 // RevisionTag is the strong ETag of a resource with revisions.
 func RevisionTag(revision int64) string { return fmt.Sprintf(`"r%d"`, revision) }
 
 // IfMatch reports whether a request's If-Match, if any, allows a change of
-// what is there now under these tags; none when nothing is. Weak tags never
-// match (RFC 9110, section 13.1.1).
+// what is there now under these tags; none when nothing is. A weak tag of ours
+// never matches (RFC 9110, section 13.1.1). A strong one also matches as W/"x":
+// a proxy that compresses an answer weakens its tag, and the client can only
+// send back what it was given.
 func IfMatch(h http.Header, tags ...string) bool {
-	lines := h["If-Match"]
-	return len(lines) == 0 || names(lines, "", tags)
+	list := listed(h, "If-Match")
+	return list == "" || names(list, tags, func(asked, tag string) bool { return strings.TrimPrefix(asked, "W/") == tag })
 }
 
 // IfNoneMatch reports whether a request's If-None-Match names one of the
 // tags, weak ones included (section 13.1.2): a read is then answered with
 // 304, a change refused.
 func IfNoneMatch(h http.Header, tags ...string) bool {
-	return names(h["If-None-Match"], "W/", tags)
+	return names(listed(h, "If-None-Match"), tags, func(asked, tag string) bool {
+		return strings.TrimPrefix(asked, "W/") == strings.TrimPrefix(tag, "W/")
+	})
 }
 
-func names(lines []string, ignore string, tags []string) bool {
-	for _, line := range lines {
-		for asked := range strings.SplitSeq(line, ",") {
-			asked = strings.TrimSpace(asked)
-			for _, tag := range tags {
-				if asked == "*" || asked != "" && strings.TrimPrefix(asked, ignore) == strings.TrimPrefix(tag, ignore) {
-					return true
-				}
-			}
+// CheckRead judges the preconditions of a read of content that was modified
+// then, in the order of section 13.2.2: 412 precondition_failed, or unchanged,
+// which is to be answered with 304. It takes out of the headers what it has
+// judged, so that http.ServeContent has nothing left to judge otherwise.
+func CheckRead(h http.Header, tag string, modified time.Time) (unchanged bool, err error) {
+	modified = modified.Truncate(time.Second)
+	since, sinceErr := http.ParseTime(h.Get("If-Modified-Since"))
+	until, untilErr := http.ParseTime(h.Get("If-Unmodified-Since"))
+	switch {
+	case !IfMatch(h, tag):
+		err = ErrPreconditionFailed.With("If-Match names another version than the stored one.")
+	case listed(h, "If-Match") == "" && untilErr == nil && modified.After(until):
+		err = ErrPreconditionFailed.With("The content was changed since then.")
+	case listed(h, "If-None-Match") != "":
+		unchanged = IfNoneMatch(h, tag)
+	default:
+		unchanged = sinceErr == nil && !modified.After(since)
+	}
+	for _, name := range []string{"If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since"} {
+		h.Del(name)
+	}
+	return unchanged, err
+}
+
+// listed is a header's list, whose members may stand on several lines.
+func listed(h http.Header, name string) string { return strings.Join(h[name], ",") }
+
+// names reports whether a list of tags names one of ours. It is read exactly
+// as net/http reads it: "*" is a member like any other, and the list ends
+// where it cannot be understood.
+func names(list string, tags []string, same func(asked, tag string) bool) bool {
+	for {
+		list = strings.TrimLeft(list, ", \t\r\n")
+		if strings.HasPrefix(list, "*") {
+			return len(tags) > 0
+		}
+		var asked string
+		if asked, list = scanTag(list); asked == "" {
+			return false
+		}
+		if slices.ContainsFunc(tags, func(tag string) bool { return same(asked, tag) }) {
+			return true
 		}
 	}
-	return false
+}
+
+// scanTag cuts off the first tag of a list, "" when there is none.
+func scanTag(list string) (tag, rest string) {
+	value := strings.TrimPrefix(list, "W/")
+	if !strings.HasPrefix(value, `"`) {
+		return "", ""
+	}
+	end := strings.IndexByte(value[1:], '"')
+	if end < 0 || strings.ContainsFunc(value[1:end+1], func(c rune) bool { return c <= ' ' || c == 0x7F }) {
+		return "", ""
+	}
+	n := len(list) - len(value) + end + 2
+	return list[:n], list[n:]
 }

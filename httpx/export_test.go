@@ -13,6 +13,18 @@ func (s *Server) Hurry(stall, grace, header, patience time.Duration) {
 	s.pace.stall, s.pace.grace, s.pace.header, s.pace.patience = stall, grace, header, patience
 }
 
+// Narrow sets how much a client may hold at once.
+func (s *Server) Narrow(connections, requests, streams, addressStreams int) {
+	s.bounds = bounds{connections, requests, streams, addressStreams}
+}
+
+// Held is how many clients hold anything.
+func (s *Server) Held() int {
+	s.slots.mu.Lock()
+	defer s.slots.mu.Unlock()
+	return len(s.slots.held)
+}
+
 // Buckets is how many buckets the limiter holds, and how many it may hold.
 func (s *Server) Buckets() (held, most int) {
 	s.limiter.mu.Lock()

@@ -13,7 +13,7 @@
 //  8. authenticate: not on public routes; where callers are only
 //     recognised, strangers go on without.
 //  9. cross-origin protection: for callers known by a cookie.
-//  10. user limit: by the route's class.
+//  10. user limit: by the route's class, and by what is under way already.
 //  11. policy: the route's Access.
 //  12. query: an undeclared parameter is 400.
 //  13. body limit, then the Handler.
@@ -63,7 +63,7 @@ type Config struct {
 }
 
 // Server is the http.Handler of the whole API. It is safe for concurrent use
-// and never changed after New, but for its limits, metrics and the drain.
+// and never changed after New, except for its limits, counts and the drain.
 type Server struct {
 	log          *slog.Logger
 	authenticate func(*http.Request) (*Caller, error)
@@ -72,6 +72,8 @@ type Server struct {
 	cors         cors
 	crossOrigin  *http.CrossOriginProtection
 	limiter      *limiter // nil: limits are off
+	slots        slots
+	bounds       bounds
 	metrics      metrics
 	pace         pace
 	draining     chan struct{} // closed when the drain begins
@@ -89,6 +91,7 @@ func New(cfg Config, routes []Route) (*Server, error) {
 		authenticate: cfg.Authenticate,
 		proxies:      cfg.TrustedProxies,
 		pace:         defaultPace,
+		bounds:       defaultBounds,
 		draining:     make(chan struct{}),
 	}
 	s.cut, s.cutOff = context.WithCancel(context.Background())
@@ -131,6 +134,7 @@ type exchange struct {
 	proxy  bool       // a trusted proxy sent it
 	route  *Route
 	caller *Caller
+	slots  []slot // held until the end
 	w      response
 	body   body
 }
@@ -187,6 +191,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.body.ReadCloser, x.body.rc, x.body.pace, x.body.cut, x.body.header = r.Body, http.NewResponseController(w), &s.pace, s.cut, h
 	r = r.WithContext(context.WithValue(db.WithPatience(r.Context(), s.pace.database), exchangeKey{}, x))
 	r.Body = &x.body
+	x.w.asked = r
 	h.Set("X-Request-Id", x.id)
 	setSecurityHeaders(h)
 	s.cors.mark(h, r)
@@ -196,6 +201,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.metrics.inFlight.Add(1)
 
 	var err error
+	defer x.freeSlots() // conclude may panic
 	defer func() { s.conclude(x, r, err, recover()) }()
 	err = s.travel(x, r)
 }
@@ -211,6 +217,7 @@ func (s *Server) travel(x *exchange, r *http.Request) error {
 		s.findCaller,
 		s.protectCookies,
 		s.limitCaller,
+		s.holdSlots,
 		checkPolicy,
 		checkQuery,
 		limitBody,

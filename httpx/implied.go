@@ -10,7 +10,7 @@ import (
 // any request may carry, as Authorization or Origin, there is no word.
 func RequestHeaders(rt *Route) []string {
 	names := slices.Clone(rt.Headers)
-	for _, r := range rt.Responses {
+	for _, r := range rt.Answers() {
 		switch r.Status {
 		case http.StatusPartialContent:
 			names = append(names, "If-Modified-Since", "If-Range", "If-Unmodified-Since", "Range")
@@ -54,6 +54,10 @@ func ImpliedProblems(rt *Route) []*Problem {
 	}
 	if rt.Rate != RateNone || rt.readsCredentials() {
 		implied = append(implied, ErrRateLimited)
+	}
+	implied = append(implied, errTooManyInFlight)
+	if rt.Endless {
+		implied = append(implied, errTooManyStreams)
 	}
 	return implied
 }

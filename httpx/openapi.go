@@ -186,7 +186,7 @@ func (c *contract) requestBody(rt *Route) object {
 // problems that are declared or implied, with their codes.
 func (c *contract) responses(rt *Route) object {
 	all := object{}
-	for _, r := range rt.Responses {
+	for _, r := range rt.Answers() {
 		status := strconv.Itoa(r.Status)
 		answer, _ := all[status].(object)
 		if answer == nil {

@@ -17,15 +17,11 @@ type Rendition struct {
 }
 
 // Serve answers with the picture, or with 304 to who has it, and closes it.
-func (p *Rendition) Serve(w http.ResponseWriter, r *http.Request, cacheControl string) error {
+func (p *Rendition) Serve(w http.ResponseWriter, cacheControl string) error {
 	defer p.Content.Close()
 	h := w.Header()
 	h.Set("Cache-Control", cacheControl)
 	h.Set("ETag", p.Tag)
-	if IfNoneMatch(r.Header, p.Tag) {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
 	h.Set("Content-Type", p.MediaType)
 	h.Set("Content-Length", strconv.FormatInt(p.Size, 10))
 	_, err := io.Copy(w, p.Content)

@@ -15,10 +15,14 @@ import (
 //
 // A status of 400 or more that a handler writes by itself is held back and
 // becomes a problem: http.ServeContent answers 412 and 416 in its own way.
+//
+// A 200 to GET or HEAD with an ETag that the request's If-None-Match names is
+// sent as 304 (RFC 9110, section 13.1.2), whoever wrote it.
 type response struct {
 	http.ResponseWriter
 	pace   *pace
 	body   *body
+	asked  *http.Request
 	status int       // 0 until the answer begins
 	held   int       // the error status that was held back
 	sent   int64     // bytes of the body
@@ -44,6 +48,16 @@ func (w *response) begin(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// unchanged reports whether the client has what a 200 would send.
+func (w *response) unchanged() bool {
+	tag := w.Header().Get("ETag")
+	return tag != "" && (w.asked.Method == http.MethodGet || w.asked.Method == http.MethodHead) && IfNoneMatch(w.asked.Header, tag)
+}
+
+// sends reports whether the answer takes a body. What a handler writes to one
+// that does not is dropped.
+func (w *response) sends() bool { return w.begun() && w.status != http.StatusNotModified }
+
 // WriteHeader begins the answer, or holds it back if it is an error.
 func (w *response) WriteHeader(status int) {
 	switch {
@@ -52,6 +66,11 @@ func (w *response) WriteHeader(status int) {
 		w.held = status
 	case status < 200:
 		w.ResponseWriter.WriteHeader(status)
+	case status == http.StatusOK && w.unchanged():
+		for _, name := range []string{"Accept-Ranges", "Content-Encoding", "Content-Length", "Content-Type", "Last-Modified"} {
+			w.Header().Del(name)
+		}
+		w.begin(http.StatusNotModified)
 	default:
 		w.begin(status)
 	}
@@ -84,7 +103,7 @@ func (w *response) roll(size int64) {
 
 func (w *response) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	if !w.begun() {
+	if !w.sends() {
 		return len(p), nil
 	}
 	w.roll(int64(len(p)))
@@ -112,8 +131,8 @@ const sendChunk = 4 << 20
 // http.ServeContent brings is taken off and a smaller one put on.
 func (w *response) ReadFrom(src io.Reader) (int64, error) {
 	w.WriteHeader(http.StatusOK)
-	if !w.begun() {
-		return io.Copy(io.Discard, src)
+	if !w.sends() {
+		return 0, nil // nobody asks for the rest of src
 	}
 	inner, ok := w.ResponseWriter.(io.ReaderFrom)
 	if !ok {

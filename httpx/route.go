@@ -3,6 +3,7 @@ package httpx
 import (
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -33,6 +34,9 @@ type Route struct {
 	Body int64
 	// Summary is one line for the operator and for OpenAPI.
 	Summary string
+	// Endless says that the answer goes on until the client leaves, as one of
+	// server-sent events: a user and an address have only so many at once.
+	Endless bool
 	// Query names the query parameters; any other is 400 unknown_parameter.
 	Query []string
 	// Headers names the request headers that mean something to this route,
@@ -68,6 +72,20 @@ func (rt *Route) Sparse() bool {
 	}
 	_, patch := optionalOf(reflect.TypeOf(rt.Request))
 	return patch || strings.HasPrefix(rt.Pattern, "PUT ") || strings.HasPrefix(rt.Pattern, "PATCH ")
+}
+
+// Answers are the successful answers: those that the route lists, and 304 where
+// a GET answers with an ETag, which needs no line of the table.
+func (rt *Route) Answers() []Response {
+	conditional := func(r Response) bool { return r.Status == http.StatusOK && slices.Contains(r.Headers, "ETag") }
+	at := slices.IndexFunc(rt.Responses, conditional)
+	if at < 0 || !strings.HasPrefix(rt.Pattern, "GET ") || slices.ContainsFunc(rt.Responses, func(r Response) bool { return r.Status == http.StatusNotModified }) {
+		return rt.Responses
+	}
+	full := rt.Responses[at]
+	same := Response{Status: http.StatusNotModified, Headers: []string{"ETag"}, May: slices.Concat(full.Headers, full.May)}
+	same.May = slices.DeleteFunc(same.May, func(name string) bool { return name == "ETag" || name == "Content-Encoding" })
+	return append(slices.Clone(rt.Responses), same)
 }
 
 // Stream as Route.Body: raw bytes of any length, checked by the handler.

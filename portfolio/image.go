@@ -37,7 +37,7 @@ func (p *Portfolio) getImage(w http.ResponseWriter, r *http.Request) error {
 	}
 	// A site on another domain shows it in an <img>.
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
-	return picture.Serve(w, r, cacheControl(r)[0])
+	return picture.Serve(w, cacheControl(r)[0])
 }
 
 // imagesOf are the files that a *Project or *ProfileFields names.

@@ -17,10 +17,7 @@ var refusals = []*httpx.Problem{httpx.ErrNotFound, httpx.ErrPreconditionFailed}
 
 // cached are the answers of a read of T that is kept in memory.
 func cached[T any]() []httpx.Response {
-	return []httpx.Response{
-		{Status: http.StatusOK, Body: *new(T), Headers: []string{"ETag"}, May: []string{"Content-Encoding"}},
-		{Status: http.StatusNotModified, Headers: []string{"ETag"}},
-	}
+	return []httpx.Response{{Status: http.StatusOK, Body: *new(T), Headers: []string{"ETag"}, May: []string{"Content-Encoding"}}}
 }
 
 func one(status int, body any, headers ...string) []httpx.Response {
@@ -74,10 +71,9 @@ func (p *Portfolio) Routes() []httpx.Route {
 				Summary: "The project that a preview link shows", Responses: cached[Project](),
 				Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: p.getPreview},
 			{Pattern: "GET /portfolio/images/{id}", Access: httpx.Public(), Rate: httpx.RateDownload, Query: []string{"size"},
-				Summary: "A picture of the published portfolio, without metadata",
-				Responses: []httpx.Response{{Status: http.StatusOK, Type: "*/*", Headers: []string{"ETag"}},
-					{Status: http.StatusNotModified, Headers: []string{"ETag"}}},
-				Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: p.getImage},
+				Summary:   "A picture of the published portfolio, without metadata",
+				Responses: []httpx.Response{{Status: http.StatusOK, Type: "*/*", Headers: []string{"ETag"}}},
+				Problems:  []*httpx.Problem{httpx.ErrNotFound}, Handler: p.getImage},
 			{Pattern: "GET /portfolio/resume.json", Access: httpx.Public(), Rate: httpx.RateRead,
 				Summary: "The portfolio as a JSON Resume 1.0.0", Responses: cached[Resume](), Handler: p.getResume},
 			{Pattern: "PUT /portfolio/resume.json", Access: write, Rate: httpx.RateWrite, Body: maxResume, Query: []string{"dry_run"}, Request: ResumeFile{},

@@ -41,7 +41,7 @@ func (a *Answer) faults(r *http.Request, route *httpx.Route, limited bool) []str
 	faults = append(faults, a.requestFaults(r, route)...)
 	faults = append(faults, headerFaults(r.Header, httpx.RequestHeaders(route), anyRequest, "was taken with")...)
 	var tried []string
-	for _, declared := range route.Responses {
+	for _, declared := range route.Answers() {
 		if declared.Status != a.Status {
 			continue
 		}
@@ -185,7 +185,7 @@ func (a *Answer) problemFaults(r *http.Request, route *httpx.Route) []string {
 	}
 	may := []string{refusalHeaders[a.Status], "Retry-After"}
 	if route != nil {
-		for _, success := range route.Responses {
+		for _, success := range route.Answers() {
 			may = slices.Concat(may, success.Headers, success.May)
 		}
 		for _, p := range route.Problems {

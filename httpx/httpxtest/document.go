@@ -53,7 +53,7 @@ func CheckExamples(t testing.TB, document []byte, routes []httpx.Route) {
 				check(m, route.Request, &route, route.Pattern+" "+mediaType)
 			}
 		}
-		for _, declared := range route.Responses {
+		for _, declared := range route.Answers() {
 			if declared.Body != nil {
 				where := fmt.Sprintf("%s %d", route.Pattern, declared.Status)
 				check(op.Responses[strconv.Itoa(declared.Status)].Content["application/json"], declared.Body, nil, where)

@@ -75,7 +75,7 @@ func Unseen(routes []httpx.Route, lines string) (missing []string) {
 		}
 	}
 	for i := range routes {
-		for _, r := range routes[i].Responses {
+		for _, r := range routes[i].Answers() {
 			want(fmt.Sprint(routes[i].Pattern, " ", r.Status))
 		}
 		for _, p := range slices.Concat(routes[i].Problems, httpx.ImpliedProblems(&routes[i])) {

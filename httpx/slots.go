@@ -1,0 +1,125 @@
+package httpx
+
+import (
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// bounds are how much one client may hold at once. Like the limiter they are
+// off where RateLimits is.
+type bounds struct {
+	connections    int // of an address, unless it is a trusted proxy's
+	requests       int // in flight, of a user, or of an address where nobody is signed in
+	streams        int // endless answers, of a user
+	addressStreams int // and of an address
+}
+
+var defaultBounds = bounds{connections: 256, requests: 256, streams: 32, addressStreams: 128}
+
+// slots count what each client holds at once. A client that holds nothing
+// takes no memory.
+type slots struct {
+	mu   sync.Mutex
+	held map[slot]int
+}
+
+// slot is a kind of thing and who holds it: a user, or a network.
+type slot struct {
+	kind slotKind
+	user uuid.UUID
+	net  netip.Prefix
+}
+
+type slotKind byte
+
+const (
+	slotConnection slotKind = iota
+	slotRequest
+	slotStream
+)
+
+// take holds one more, unless most are held already.
+func (s *slots) take(key slot, most int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held[key] >= most {
+		return false
+	}
+	if s.held == nil {
+		s.held = make(map[slot]int)
+	}
+	s.held[key]++
+	return true
+}
+
+// free gives back what take held.
+func (s *slots) free(key slot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held[key]--; s.held[key] == 0 {
+		delete(s.held, key)
+	}
+}
+
+var (
+	errTooManyStreams  = NewProblem(http.StatusTooManyRequests, "too_many_streams", "Too many streams are open")
+	errTooManyInFlight = NewProblem(http.StatusTooManyRequests, "too_many_in_flight", "Too many requests are under way")
+)
+
+// holdSlots counts the request, and the stream that an endless route's answer
+// is, until the exchange ends.
+func (s *Server) holdSlots(x *exchange, r *http.Request) error {
+	if s.limiter == nil {
+		return nil
+	}
+	networks := ClientNetworks(r.Context())
+	var ok bool
+	if x.caller != nil {
+		ok = x.holdAsUser(slotRequest, s.bounds.requests)
+	} else {
+		ok = x.holdAsAddress(slotRequest, networks, s.bounds.requests)
+	}
+	if !ok {
+		return errTooManyInFlight.With("Wait for one of your requests to end.").RetryAfter(time.Second)
+	}
+	if x.route.Endless && !(x.holdAsUser(slotStream, s.bounds.streams) && x.holdAsAddress(slotStream, networks, s.bounds.addressStreams)) {
+		return errTooManyStreams.With("Close one of the streams that you have open.").RetryAfter(5 * time.Second)
+	}
+	return nil
+}
+
+// holdAsUser takes a slot of the caller's for the exchange. Strangers have none.
+func (x *exchange) holdAsUser(kind slotKind, most int) bool {
+	return x.caller == nil || x.hold(slot{kind: kind, user: x.caller.UserID}, most)
+}
+
+// holdAsAddress takes a slot of each of the client's networks for the
+// exchange. Who cannot be told from others is not counted: one count for
+// everyone would lock everyone out.
+func (x *exchange) holdAsAddress(kind slotKind, networks []netip.Prefix, most int) bool {
+	for _, n := range networks {
+		if !x.hold(slot{kind: kind, net: n}, Share(most, n)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (x *exchange) hold(key slot, most int) bool {
+	ok := x.server.slots.take(key, most)
+	if ok {
+		x.slots = append(x.slots, key)
+	}
+	return ok
+}
+
+// freeSlots is called when the exchange is over.
+func (x *exchange) freeSlots() {
+	for _, key := range x.slots {
+		x.server.slots.free(key)
+	}
+}
