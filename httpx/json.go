@@ -92,7 +92,7 @@ func checkJSON(text []byte, t reflect.Type) error {
 	}
 	walk := walker{dec: json.NewDecoder(bytes.NewReader(text))}
 	walk.dec.UseNumber()
-	if err := walk.value(t, "#", 0); err != nil {
+	if err := walk.value(t, &pointer{}, 0); err != nil {
 		return err
 	}
 	return walk.fields.Err()

@@ -75,8 +75,37 @@ type walker struct {
 	fields Fields
 }
 
+// pointer is where the walk is: a JSON Pointer (RFC 6901) that is written out
+// only when something is wrong there. To write it for each value would cost as
+// much as the names above times what lies below them.
+type pointer struct {
+	up    *pointer // nil: the whole
+	name  string
+	index int // of an array's element, where name is empty and array is set
+	array bool
+}
+
+// longestPointer is how many bytes of a pointer an answer repeats.
+const longestPointer = 1024
+
+// String is the pointer in fragment form, as "#/email".
+func (p *pointer) String() string {
+	if p.up == nil {
+		return "#"
+	}
+	last := strconv.Itoa(p.index)
+	if !p.array {
+		last = escapePointer(p.name[:min(len(p.name), longestPointer)])
+	}
+	whole := p.up.String() + "/" + last
+	if len(whole) > longestPointer {
+		return strings.ToValidUTF8(whole[:longestPointer], "") + "…"
+	}
+	return whole
+}
+
 // value walks one value. A nil type is one that takes anything.
-func (w *walker) value(t reflect.Type, pointer string, depth int) error {
+func (w *walker) value(t reflect.Type, at *pointer, depth int) error {
 	if depth > maxDepth {
 		return errInvalidJSON.With(fmt.Sprintf("The body is nested more than %d deep.", maxDepth))
 	}
@@ -94,7 +123,7 @@ func (w *walker) value(t reflect.Type, pointer string, depth int) error {
 		t, nullable = nil, true
 	}
 	if t != nil && isOpaque(t) {
-		return w.opaque(t, pointer, nullable, depth)
+		return w.opaque(t, at, nullable, depth)
 	}
 	token, err := w.dec.Token()
 	if err != nil {
@@ -103,43 +132,43 @@ func (w *walker) value(t reflect.Type, pointer string, depth int) error {
 	switch token := token.(type) {
 	case json.Delim:
 		if token == '{' {
-			return w.object(t, pointer, depth)
+			return w.object(t, at, depth)
 		}
-		return w.array(t, pointer, depth)
+		return w.array(t, at, depth)
 	case nil:
 		if !nullable {
-			w.fields.Add(pointer, "invalid_type", "This must not be null.")
+			w.add(at, "invalid_type", "This must not be null.")
 		}
 		return nil
 	}
-	return w.scalar(token, t, pointer)
+	return w.scalar(token, t, at)
 }
 
-func (w *walker) scalar(token json.Token, t reflect.Type, pointer string) error {
+func (w *walker) scalar(token json.Token, t reflect.Type, at *pointer) error {
 	switch token := token.(type) {
 	case string:
 		if !storable(token) {
-			return badText(pointer)
+			return badText(at)
 		}
 		if t != nil && t.Kind() != reflect.String {
-			w.wrong(t, pointer)
+			w.wrong(t, at)
 		}
 	case bool:
 		if t != nil && t.Kind() != reflect.Bool {
-			w.wrong(t, pointer)
+			w.wrong(t, at)
 		}
 	case json.Number:
 		if t == nil {
 			t = floatType // what encoding/json makes of a number in an any
 		}
 		if !fits(token.String(), t) {
-			w.wrong(t, pointer)
+			w.wrong(t, at)
 		}
 	}
 	return nil
 }
 
-func (w *walker) object(t reflect.Type, pointer string, depth int) error {
+func (w *walker) object(t reflect.Type, at *pointer, depth int) error {
 	var known []JSONField
 	var element reflect.Type
 	closed := false
@@ -150,7 +179,7 @@ func (w *walker) object(t reflect.Type, pointer string, depth int) error {
 	case t.Kind() == reflect.Map:
 		element = t.Elem()
 	default:
-		w.wrong(t, pointer)
+		w.wrong(t, at)
 	}
 	seen := make(map[string]bool)
 	for w.dec.More() {
@@ -160,22 +189,22 @@ func (w *walker) object(t reflect.Type, pointer string, depth int) error {
 		}
 		name := token.(string)
 		if !storable(name) {
-			return badText(pointer)
+			return badText(at)
 		}
-		at := pointer + "/" + escapePointer(name)
+		below := &pointer{up: at, name: name}
 		if seen[name] {
-			return errDuplicateField.With(fmt.Sprintf("%s is there twice.", clip(at)))
+			return errDuplicateField.With(fmt.Sprintf("%s is there twice.", clip(below.String())))
 		}
 		seen[name] = true
 		of := element
 		if closed {
 			field, ok := fieldNamed(known, name)
 			if !ok {
-				return errUnknownField.With(fmt.Sprintf("%s is not a field of this request; names are matched exactly.", clip(at)))
+				return errUnknownField.With(fmt.Sprintf("%s is not a field of this request; names are matched exactly.", clip(below.String())))
 			}
 			of = field.Type
 		}
-		if err := w.value(of, at, depth+1); err != nil {
+		if err := w.value(of, below, depth+1); err != nil {
 			return err
 		}
 	}
@@ -183,17 +212,17 @@ func (w *walker) object(t reflect.Type, pointer string, depth int) error {
 	return err
 }
 
-func (w *walker) array(t reflect.Type, pointer string, depth int) error {
+func (w *walker) array(t reflect.Type, at *pointer, depth int) error {
 	var element reflect.Type
 	switch {
 	case t == nil:
 	case t.Kind() == reflect.Slice || t.Kind() == reflect.Array:
 		element = t.Elem()
 	default:
-		w.wrong(t, pointer)
+		w.wrong(t, at)
 	}
 	for i := 0; w.dec.More(); i++ {
-		if err := w.value(element, pointer+"/"+strconv.Itoa(i), depth+1); err != nil {
+		if err := w.value(element, &pointer{up: at, index: i, array: true}, depth+1); err != nil {
 			return err
 		}
 	}
@@ -208,32 +237,39 @@ func isOpaque(t reflect.Type) bool {
 }
 
 // opaque lets the type itself judge, after the text has been looked at.
-func (w *walker) opaque(t reflect.Type, pointer string, nullable bool, depth int) error {
+func (w *walker) opaque(t reflect.Type, at *pointer, nullable bool, depth int) error {
 	var raw json.RawMessage
 	if err := w.dec.Decode(&raw); err != nil {
 		return errInvalidJSON.Because(err)
 	}
 	if string(raw) == "null" {
 		if !nullable {
-			w.fields.Add(pointer, "invalid_type", "This must not be null.")
+			w.add(at, "invalid_type", "This must not be null.")
 		}
 		return nil
 	}
 	inner := walker{dec: json.NewDecoder(strings.NewReader(string(raw)))}
 	inner.dec.UseNumber()
-	if err := inner.value(nil, pointer, depth); err != nil {
+	if err := inner.value(nil, at, depth); err != nil {
 		return err
 	}
 	v := reflect.New(t)
 	// uuid.Parse takes braces and urn: too.
 	if err := json.Unmarshal(raw, v.Interface()); err != nil || t == uuidType && len(raw) != 38 {
-		w.wrong(t, pointer)
+		w.wrong(t, at)
 	}
 	return nil
 }
 
+// add notes what is wrong at a place.
+func (w *walker) add(at *pointer, code, detail string) {
+	if len(w.fields.errors) < maxFieldErrors {
+		w.fields.Add(at.String(), code, detail)
+	}
+}
+
 // wrong notes a value that t cannot hold.
-func (w *walker) wrong(t reflect.Type, pointer string) {
+func (w *walker) wrong(t reflect.Type, at *pointer) {
 	expected := "of another form"
 	switch kind := t.Kind(); {
 	case t == uuidType:
@@ -254,7 +290,7 @@ func (w *walker) wrong(t reflect.Type, pointer string) {
 	case kind == reflect.Struct || kind == reflect.Map:
 		expected = "an object"
 	}
-	w.fields.Add(pointer, "invalid_type", "This must be "+expected+".")
+	w.add(at, "invalid_type", "This must be "+expected+".")
 }
 
 // fits reports whether t holds the number without loss of digits before the
@@ -289,8 +325,8 @@ func fieldNamed(fields []JSONField, name string) (JSONField, bool) {
 // become one.
 func storable(s string) bool { return !strings.ContainsAny(s, "\x00\uFFFD") }
 
-func badText(pointer string) error {
-	return errInvalidJSON.With(fmt.Sprintf("The text at %s holds NUL, U+FFFD or half of a surrogate pair.", clip(pointer)))
+func badText(at *pointer) error {
+	return errInvalidJSON.With(fmt.Sprintf("The text at %s holds NUL, U+FFFD or half of a surrogate pair.", clip(at.String())))
 }
 
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
