@@ -195,7 +195,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Request-Id", x.id)
 	setSecurityHeaders(h)
 	s.cors.mark(h, r)
-	if s.stopping() {
+	// A request may have carried a Content-Length beside its chunks, by which a
+	// proxy found its end somewhere else: what follows is nobody's request.
+	if s.stopping() || len(r.TransferEncoding) > 0 {
 		h.Set("Connection", "close")
 	}
 	s.metrics.inFlight.Add(1)

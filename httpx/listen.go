@@ -116,6 +116,13 @@ func (l *limited) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Who was let in is answered, also when the drain has just begun: a choice
+	// between the two would be made at random.
+	select {
+	case l.places <- struct{}{}:
+		return conn, nil
+	default:
+	}
 	select {
 	case l.places <- struct{}{}:
 		return conn, nil
