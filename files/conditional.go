@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"homebase/httpx"
 )
@@ -14,97 +13,87 @@ import (
 // with headers of its own, so a long list is answered with the whole.
 const maxRanges = 8
 
-// checkRead holds a read's preconditions and range against the content before
-// http.ServeContent does, which would refuse without a problem document.
-// What it lets pass it leaves in the request for ServeContent.
-func checkRead(h http.Header, tag string, modified time.Time, size int64) error {
-	strong := tag
-	if strings.HasPrefix(tag, "W/") {
-		strong = "" // matches nothing but "*"
+// byteRange is the bytes from one index up to, and without, another.
+type byteRange struct{ from, to int64 }
+
+// takeRanges judges a read's Range: the ranges that the answer will hold, none
+// for the whole. http.ServeContent must have nothing left to judge otherwise,
+// so it finds them in the headers as they were decided, in a form that can be
+// read in one way alone.
+func takeRanges(h http.Header, tag string, size int64) ([]byteRange, error) {
+	asked, condition := h.Get("Range"), h.Get("If-Range")
+	h.Del("Range")
+	h.Del("If-Range")
+	spec, ok := strings.CutPrefix(asked, "bytes=")
+	if !ok || condition != "" && (condition != tag || strings.HasPrefix(tag, "W/")) {
+		return nil, nil // another unit, or another version
 	}
-	if !httpx.IfMatch(h, strong) {
-		return httpx.ErrPreconditionFailed.With("If-Match names another version than the stored one.")
-	} else if t, err := http.ParseTime(h.Get("If-Unmodified-Since")); err == nil && h.Get("If-Match") == "" && modified.Truncate(time.Second).After(t) {
-		return httpx.ErrPreconditionFailed.With("The content was changed since then.")
+	ranges, count, err := parseRanges(spec, size)
+	if err != nil {
+		return nil, err
 	}
-	if httpx.IfNoneMatch(h, tag) {
-		return nil // 304 goes before the range
+	total, fields := int64(0), []string(nil)
+	for _, r := range ranges {
+		total += r.to - r.from
+		fields = append(fields, fmt.Sprintf("%d-%d", r.from, r.to-1))
 	}
-	spec, ok := strings.CutPrefix(h.Get("Range"), "bytes=")
-	if !ok || h.Get("If-Range") != "" && h.Get("If-Range") != tag || strings.Count(spec, ",") >= maxRanges {
-		// Another unit, another version, or too many: the whole.
-		h.Del("Range")
-		return nil
+	if count > maxRanges || total > size || len(ranges) == 0 {
+		return nil, nil // the whole is less work, or it is empty
 	}
-	useful := false
-	for part := range strings.SplitSeq(spec, ",") {
-		wellFormed, within := checkRange(strings.TrimSpace(part), size)
-		if !wellFormed {
-			useful = false
-			break
-		}
-		useful = useful || within
-	}
-	if !useful {
-		p := *httpx.ErrRange.With(fmt.Sprintf("The content has %d bytes.", size))
-		p.Header = map[string]string{"Content-Range": fmt.Sprintf("bytes */%d", size)}
-		return &p
-	}
-	return nil
+	h.Set("Range", "bytes="+strings.Join(fields, ","))
+	return ranges, nil
 }
 
-// checkRange reads one range of a bytes range set. "-0" is well formed and
-// asks for nothing, so it lies nowhere.
-func checkRange(part string, size int64) (wellFormed, within bool) {
+// parseRanges reads a list of ranges and tells how many were asked for: those
+// that lie in the content are returned. None of them is an error, except of
+// an empty content, of which some clients ask the beginning.
+func parseRanges(spec string, size int64) (ranges []byteRange, count int, err error) {
+	refusal := *httpx.ErrRange.With(fmt.Sprintf("The content has %d bytes.", size))
+	refusal.Header = map[string]string{"Content-Range": fmt.Sprintf("bytes */%d", size)}
+	for part := range strings.SplitSeq(spec, ",") {
+		if part = strings.Trim(part, " \t"); part == "" {
+			continue
+		}
+		if count++; count > maxRanges {
+			return nil, count, nil
+		}
+		r, ok := parseRange(part, size)
+		if !ok {
+			return nil, count, &refusal
+		}
+		if r.from < r.to {
+			ranges = append(ranges, r)
+		}
+	}
+	if count == 0 || len(ranges) == 0 && size > 0 {
+		err = &refusal
+	}
+	return ranges, count, err
+}
+
+// parseRange reads one range, cut to the size: an empty one where it lies
+// outside, as "-0" does, which is well formed.
+func parseRange(part string, size int64) (r byteRange, ok bool) {
 	first, last, ok := strings.Cut(part, "-")
 	if !ok {
-		return false, false
+		return r, false
 	}
 	if first == "" {
 		n, ok := parseSize(last)
-		return ok, n > 0 && size > 0
+		return byteRange{max(size-n, 0), size}, ok
 	}
-	from, ok := parseSize(first)
-	if !ok {
-		return false, false
+	if r.from, ok = parseSize(first); !ok {
+		return r, false
 	}
+	r.to = size
 	if last != "" {
-		if to, ok := parseSize(last); !ok || to < from {
-			return false, false
+		to, ok := parseSize(last)
+		if !ok || to < r.from {
+			return r, false
 		}
+		r.to = min(to, size-1) + 1
 	}
-	return true, from < size
-}
-
-// sendsFirst reports whether the answer to a read that checkRead has let pass
-// will hold byte 0: by its ranges, or because http.ServeContent answers with
-// the whole where they overlap to more than that, or where If-Range names a
-// weak tag.
-func sendsFirst(h http.Header, tag string, size int64) bool {
-	spec, ok := strings.CutPrefix(h.Get("Range"), "bytes=")
-	if !ok || h.Get("If-Range") != "" && strings.HasPrefix(tag, "W/") {
-		return true
-	}
-	sum := int64(0)
-	for part := range strings.SplitSeq(spec, ",") {
-		first, last, _ := strings.Cut(strings.TrimSpace(part), "-")
-		from, _ := parseSize(first)
-		to, bounded := parseSize(last)
-		switch {
-		case first == "":
-			from = max(size-to, 0)
-			to = size
-		case !bounded:
-			to = size
-		default:
-			to = min(to, size-1) + 1
-		}
-		if from == 0 {
-			return true
-		}
-		sum += max(to-from, 0)
-	}
-	return sum > size
+	return r, true
 }
 
 // parseSize reads digits alone: no sign, no space.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -210,9 +211,11 @@ func (f *Files) openAsked(ctx context.Context, owner uuid.UUID, asked string, fi
 	return c, err
 }
 
-// serve answers with what is open. The *os.File goes to http.ServeContent as
-// it is, so that the bytes leave by sendfile. permit is asked before the first
-// of them, and told whether byte 0 will be among them.
+// serve answers with what is open. All that a request may ask of a read is
+// judged here: http.ServeContent only carries it out, and nothing is counted
+// that is not sent. It gets the *os.File as it is, so that the bytes leave by
+// sendfile. permit is asked before the first of them, and told whether byte 0
+// will be among them.
 func (f *Files) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c content, permit func(first bool) error) error {
 	defer c.file.Close()
 	h := w.Header()
@@ -222,21 +225,31 @@ func (f *Files) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c
 	} else {
 		f.changedOutside(owner, c.item.ID)
 	}
-	if err := checkRead(r.Header, tag, c.info.ModTime(), c.info.Size()); err != nil {
+	unchanged, err := httpx.CheckRead(r.Header, tag, c.info.ModTime())
+	if err != nil {
 		return err
 	}
 	h.Set("ETag", tag)
 	if c.proven {
 		h.Set("Repr-Digest", reprDigest(c.item.SHA256))
 	}
-	describe(h, c.item.Name, *c.item.MediaType, r.URL.Query().Get("download") == "true")
 	// A private answer may be kept by the browser, which asks each time.
 	h.Set("Cache-Control", "private, no-cache")
-	if r.Method == http.MethodGet && !httpx.IfNoneMatch(r.Header, tag) {
-		if err := permit(sendsFirst(r.Header, tag, c.info.Size())); err != nil {
+	if unchanged {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	ranges, err := takeRanges(r.Header, tag, c.info.Size())
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodGet {
+		first := len(ranges) == 0 || slices.ContainsFunc(ranges, func(r byteRange) bool { return r.from == 0 })
+		if err := permit(first); err != nil {
 			return err
 		}
 	}
+	describe(h, c.item.Name, *c.item.MediaType, r.URL.Query().Get("download") == "true")
 	http.ServeContent(w, r, "", c.info.ModTime(), c.file)
 	return nil
 }

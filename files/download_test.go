@@ -46,10 +46,13 @@ func TestGet_RangesAndConditions(t *testing.T) {
 		{"If-None-Match", `"x", W/` + tag, 304, ""},
 		{"If-None-Match", "*", 304, ""},
 		{"If-None-Match", `"x"`, 200, body},
+		{"If-None-Match", `x, *`, 200, body},
+		{"Range", "bytes=0-1,,", 206, "01"},
 		{"If-Match", tag, 200, body},
 		{"If-Match", "*", 200, body},
 		{"If-Match", `"x"`, 412, ""},
-		{"If-Match", "W/" + tag, 412, ""},
+		{"If-Match", "W/" + tag, 200, body}, // a proxy compressed it
+		{"If-Match", `x, *`, 412, ""},
 		{"If-Modified-Since", time.Now().Add(time.Hour).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT"), 304, ""},
 		{"If-Unmodified-Since", "Mon, 02 Jan 2006 15:04:05 GMT", 412, ""},
 	} {
@@ -227,6 +230,67 @@ func TestGet_ReadersOfAFileBeingReplacedSeeOneVersion(t *testing.T) {
 		}
 		if tag := a.Header.Get("ETag"); tag != `"`+sha(a.Body)+`"` {
 			t.Fatalf("read %d: the tag %s is not that of the bytes", reads, tag)
+		}
+	}
+}
+
+// What is counted and recorded follows what is sent, however a client asks.
+func TestGet_NothingIsSentUncounted(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	it := put(t, c, "/documents/a.txt", "0123456789")
+	tag := `"` + *it.SHA256 + `"`
+	conditions := []string{"", `x, *`, `x, ` + tag, `"x"x, *`, `W/ "x", *`, `"a b", *`, "\"x\"\t,*", `"x" *`, `,`, `*`, tag, `W/` + tag, `"x",` + tag}
+	ranges := []string{"", "bytes=0-0", "bytes=-99", "bytes=3-", "bytes=0-0,2-2", "bytes=1-9,1-9", "bytes=99-",
+		"bytes=0-0,1-1,2-2,3-3,4-4,5-5,6-6,7-7,8-8", "bytes=0-0,,,,,,,,,,2-2", "bytes= 1-2 ,\t0-1", "bytes=1-2,x"}
+	own, link := "/files/items/"+it.ID+"/content", share(t, c, it.ID)
+	guest := h.Client(t)
+	sent := int64(0)
+	for _, condition := range conditions {
+		for _, r := range ranges {
+			for _, ifRange := range []string{"", tag, `"old"`} {
+				if ifRange != "" && condition != "" {
+					continue
+				}
+				opts := []httpxtest.Option{httpxtest.WithHeader("If-None-Match", condition), httpxtest.WithHeader("Range", r), httpxtest.WithHeader("If-Range", ifRange)}
+				a := guest.Do("GET", link.at("/content"), nil, opts...)
+				if b := c.Do("GET", own, nil, opts...); b.Status != a.Status {
+					t.Errorf("%q %q %q: the owner gets %d, a guest %d", condition, r, ifRange, b.Status, a.Status)
+				}
+				for _, client := range []struct {
+					*httpxtest.Client
+					at string
+				}{{guest, link.at("/content")}, {c, own}} {
+					if head := client.Do("HEAD", client.at, nil, opts...); head.Status != a.Status {
+						t.Errorf("%q %q %q: HEAD gets %d, GET %d", condition, r, ifRange, head.Status, a.Status)
+					}
+				}
+				if a.Status < 300 {
+					sent++
+				}
+				if strings.Count(a.Header.Get("Content-Type"), "multipart") > 0 && strings.Count(string(a.Body), "Content-Range") > 8 {
+					t.Errorf("%q: more than 8 parts", r)
+				}
+			}
+		}
+	}
+	var counted, recorded int64
+	for range 100 { // notes are written in batches
+		counted = h.number(t, "SELECT count(*) FROM audit_events WHERE action = 'share.read' AND details->>'what' = 'content'")
+		recorded = h.number(t, "SELECT count(*) FROM audit_events WHERE action = 'file.download'")
+		if counted == sent && recorded == sent {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if counted != sent || recorded != sent {
+		t.Errorf("%d answers with bytes: %d are recorded for the guest, %d for the owner", sent, counted, recorded)
+	}
+	h.exec(t, "UPDATE shares SET max_downloads = downloads")
+	for _, condition := range conditions[1:] {
+		if a := guest.Do("GET", link.at("/content"), nil, httpxtest.WithHeader("If-None-Match", condition)); a.Status == 200 || strings.Contains(string(a.Body), "0123") {
+			t.Errorf("a used-up share sends the bytes for If-None-Match %q: %d", condition, a.Status)
 		}
 	}
 }

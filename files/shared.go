@@ -180,9 +180,6 @@ func (f *Files) getSharedContent(w http.ResponseWriter, r *http.Request, g guest
 	if err != nil {
 		return err
 	}
-	// A tag is always sent, and says more: so whether there will be an answer
-	// with bytes is settled before it is counted.
-	r.Header.Del("If-Modified-Since")
 	return f.serve(w, r, g.share.Owner, c, func(first bool) error { return f.countDownload(r.Context(), g, first) })
 }
 
