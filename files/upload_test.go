@@ -54,8 +54,9 @@ func TestPut_ReplacesOnlyTheVersionThatWasRead(t *testing.T) {
 	first := decode[item](t, c.Do("PUT", at, "one").Want(t, 201))
 	c.Do("PUT", at, "two", httpxtest.WithHeader("If-None-Match", "*")).WantProblem(t, 412, "precondition_failed")
 	c.Do("PUT", at, "two", httpxtest.WithHeader("If-Match", `"other"`)).WantProblem(t, 412, "precondition_failed")
-	c.Do("PUT", at, "two", httpxtest.WithHeader("If-Match", `W/"`+*first.SHA256+`"`)).WantProblem(t, 412, "precondition_failed")
-	second := decode[item](t, c.Do("PUT", at, "two", httpxtest.WithHeader("If-Match", `"x", "`+*first.SHA256+`"`)).Want(t, 200))
+	c.Do("PUT", at, "two", httpxtest.WithHeader("If-Match", `W/"other"`)).WantProblem(t, 412, "precondition_failed")
+	// A proxy that compressed the answer has weakened the tag.
+	second := decode[item](t, c.Do("PUT", at, "two", httpxtest.WithHeader("If-Match", `"x", W/"`+*first.SHA256+`"`)).Want(t, 200))
 	if second.ID != first.ID || second.Revision != 2 || *second.SHA256 == *first.SHA256 {
 		t.Fatalf("got %+v after %+v", second, first)
 	}
