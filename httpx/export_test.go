@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"context"
 	"net/netip"
 	"reflect"
 	"time"
@@ -41,4 +42,6 @@ func (s *Server) Flood(n int) {
 }
 
 // CheckJSON is the strict check by itself, for fuzzing.
-func CheckJSON(text []byte, zero any) error { return checkJSON(text, reflect.TypeOf(zero)) }
+func CheckJSON(ctx context.Context, text []byte, zero any) error {
+	return checkJSON(ctx, text, reflect.TypeOf(zero))
+}

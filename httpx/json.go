@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,8 +21,8 @@ var (
 )
 
 // ReadJSON reads the request body as a T, which must be the type that the
-// route declares as its Request; without a body that is optional it is zero. It is stricter than encoding/json: names are
-// matched exactly, and unknown and duplicate names, null where the type has
+// route declares as its Request; without a body that is optional it is zero.
+// It is stricter than encoding/json: names are matched exactly, and unknown and duplicate names, null where the type has
 // no room for it, text that PostgreSQL cannot hold, and anything after the
 // value are refused. Every error is a Problem but for a T that the route does
 // not declare.
@@ -42,7 +43,7 @@ func ReadJSON[T any](_ http.ResponseWriter, r *http.Request) (T, error) {
 	if err != nil {
 		return v, err
 	}
-	if err := checkJSON(text, t); err != nil {
+	if err := checkJSON(r.Context(), text, t); err != nil {
 		return v, err
 	}
 	if err := json.Unmarshal(text, &v); err != nil {
@@ -78,8 +79,9 @@ func checkContentType(r *http.Request, beacon bool) error {
 	return nil
 }
 
-// checkJSON holds a JSON text against a type.
-func checkJSON(text []byte, t reflect.Type) error {
+// checkJSON holds a JSON text against a type. It costs time and memory by the
+// length of the text, whatever that says, and ends when ctx does.
+func checkJSON(ctx context.Context, text []byte, t reflect.Type) error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return errInvalidJSON.With("The body is empty; send a JSON object.")
 	}
@@ -90,12 +92,14 @@ func checkJSON(text []byte, t reflect.Type) error {
 	if !json.Valid(text) {
 		return badGrammar(text)
 	}
-	walk := walker{dec: json.NewDecoder(bytes.NewReader(text))}
-	walk.dec.UseNumber()
-	if err := walk.value(t, &pointer{}, 0); err != nil {
+	walk := walker{ctx: ctx, text: text}
+	if err := walk.value(formOf(t)); err != nil && err != errFull {
 		return err
 	}
-	return walk.fields.Err()
+	if err := walk.fields.Err(); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // badGrammar says where a text stops being one JSON value.

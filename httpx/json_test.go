@@ -35,6 +35,7 @@ type input struct {
 	Any    any                        `json:"any,omitempty"`
 	Note   *string                    `json:"note,omitempty"`
 	ID     uuid.UUID                  `json:"id,omitempty"`
+	IDs    []uuid.UUID                `json:"ids,omitempty"`
 	At     time.Time                  `json:"at,omitzero"`
 	Parent httpx.Optional[uuid.UUID]  `json:"parent,omitzero"`
 	Title  httpx.Optional[string]     `json:"title,omitzero"`
@@ -206,7 +207,7 @@ func FuzzReadJSON(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if httpx.CheckJSON(text, input{}) != nil {
+		if httpx.CheckJSON(t.Context(), text, input{}) != nil {
 			return
 		}
 		dec := json.NewDecoder(bytes.NewReader(text))

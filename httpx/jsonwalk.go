@@ -1,335 +1,313 @@
 package httpx
 
 import (
-	"encoding"
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
-	"sync"
-
-	"github.com/google/uuid"
+	"unicode/utf16"
+	"unicode/utf8"
 )
-
-// JSONField is a member of a struct's JSON object.
-type JSONField struct {
-	Name string
-	Type reflect.Type
-	// MayLack says that the member is left out when empty, or of a merge
-	// patch.
-	MayLack bool
-}
-
-var jsonFields sync.Map // reflect.Type to []JSONField
-
-// JSONFields are the members by which encoding/json knows the struct type t,
-// those of embedded structs among them.
-func JSONFields(t reflect.Type) []JSONField {
-	if known, ok := jsonFields.Load(t); ok {
-		return known.([]JSONField)
-	}
-	fields := []JSONField{}
-	for field := range t.Fields() {
-		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		embedded := field.Type
-		if embedded.Kind() == reflect.Pointer {
-			embedded = embedded.Elem()
-		}
-		switch {
-		case name == "-" && options == "":
-		case field.Anonymous && name == "" && embedded.Kind() == reflect.Struct:
-			fields = append(fields, JSONFields(embedded)...)
-		case field.IsExported():
-			if name == "" {
-				name = field.Name
-			}
-			_, optional := optionalOf(field.Type)
-			fields = append(fields, JSONField{name, field.Type, optional || strings.Contains(options, "omit")})
-		}
-	}
-	jsonFields.Store(t, fields)
-	return fields
-}
 
 var (
 	errUnknownField   = NewProblem(400, "unknown_field", "A field of the request body is not known here")
 	errDuplicateField = NewProblem(400, "duplicate_field", "A field of the request body is there twice")
-
-	uuidType        = reflect.TypeFor[uuid.UUID]()
-	floatType       = reflect.TypeFor[float64]()
-	numberType      = reflect.TypeFor[json.Number]()
-	unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
-	textType        = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// maxDepth is far deeper than any request's type.
-const maxDepth = 64
+const (
+	// maxDepth is far deeper than any request's type.
+	maxDepth = 64
+	// maxPointer bounds a pointer in an answer: its names are the client's.
+	maxPointer = 1 << 10
+	// checkEvery is how many values are walked before the client is looked for.
+	checkEvery = 1 << 10
+	// fewNames are compared one by one; for more of them a map is made.
+	fewNames = 16
+)
 
-// walker goes through a JSON text token by token beside the type that it is
-// to become. What has the wrong type is gathered in fields; what must not be
-// there at all ends the walk.
+// errFull ends the walk where no further fault would be told.
+var errFull = errors.New("enough faults are known")
+
+// walker goes through a JSON text beside the type that it is to become. What
+// has the wrong type is gathered in fields; what must not be there at all ends
+// the walk. Time and memory go with the length of the text: where the walk is
+// stays a path, which becomes a pointer only for a fault.
 type walker struct {
-	dec    *json.Decoder
+	ctx    context.Context
+	text   []byte // valid JSON
+	at     int    // the next byte of it
+	values int    // walked so far
+	path   []step
+	names  [][]byte // of the open objects, one object behind the other
 	fields Fields
 }
 
-// pointer is where the walk is: a JSON Pointer (RFC 6901) that is written out
-// only when something is wrong there. To write it for each value would cost as
-// much as the names above times what lies below them.
-type pointer struct {
-	up    *pointer // nil: the whole
-	name  string
-	index int // of an array's element, where name is empty and array is set
-	array bool
+// step is the name of a member, or the index of an element.
+type step struct {
+	name  []byte // nil: an element
+	index int
 }
 
-// longestPointer is how many bytes of a pointer an answer repeats.
-const longestPointer = 1024
-
-// String is the pointer in fragment form, as "#/email".
-func (p *pointer) String() string {
-	if p.up == nil {
-		return "#"
+func (w *walker) value(f *form) error {
+	if w.values++; w.values%checkEvery == 0 && w.ctx.Err() != nil {
+		return w.ctx.Err()
 	}
-	last := strconv.Itoa(p.index)
-	if !p.array {
-		last = escapePointer(p.name[:min(len(p.name), longestPointer)])
-	}
-	whole := p.up.String() + "/" + last
-	if len(whole) > longestPointer {
-		return strings.ToValidUTF8(whole[:longestPointer], "") + "…"
-	}
-	return whole
-}
-
-// value walks one value. A nil type is one that takes anything.
-func (w *walker) value(t reflect.Type, at *pointer, depth int) error {
-	if depth > maxDepth {
+	if len(w.path) > maxDepth {
 		return errInvalidJSON.With(fmt.Sprintf("The body is nested more than %d deep.", maxDepth))
 	}
-	nullable := t == nil
-	for t != nil {
-		if optional, ok := reflect.Zero(t).Interface().(interface{ Of() reflect.Type }); ok {
-			t, nullable = optional.Of(), true
-		} else if t.Kind() == reflect.Pointer {
-			t, nullable = t.Elem(), true
-		} else {
-			break
-		}
+	if len(w.fields.errors) >= maxFieldErrors {
+		return errFull
 	}
-	if t != nil && t.Kind() == reflect.Interface {
-		t, nullable = nil, true
-	}
-	if t != nil && isOpaque(t) {
-		return w.opaque(t, at, nullable, depth)
-	}
-	token, err := w.dec.Token()
-	if err != nil {
-		return errInvalidJSON.Because(err)
-	}
-	switch token := token.(type) {
-	case json.Delim:
-		if token == '{' {
-			return w.object(t, at, depth)
+	switch first := w.next(); {
+	case first == 'n':
+		w.at += len("null")
+		if !f.nullable {
+			w.fields.Add(w.pointer(), "invalid_type", "This must not be null.")
 		}
-		return w.array(t, at, depth)
-	case nil:
-		if !nullable {
-			w.add(at, "invalid_type", "This must not be null.")
+	case f.opaque:
+		return w.opaque(f)
+	case first == '{':
+		w.want(f, f.takes(reflect.Struct, reflect.Map))
+		return w.object(f)
+	case first == '[':
+		w.want(f, f.takes(reflect.Slice, reflect.Array))
+		return w.array(f)
+	case first == '"':
+		if !storable(w.quoted()) {
+			return w.badText()
 		}
-		return nil
-	}
-	return w.scalar(token, t, at)
-}
-
-func (w *walker) scalar(token json.Token, t reflect.Type, at *pointer) error {
-	switch token := token.(type) {
-	case string:
-		if !storable(token) {
-			return badText(at)
-		}
-		if t != nil && t.Kind() != reflect.String {
-			w.wrong(t, at)
-		}
-	case bool:
-		if t != nil && t.Kind() != reflect.Bool {
-			w.wrong(t, at)
-		}
-	case json.Number:
-		if t == nil {
-			t = floatType // what encoding/json makes of a number in an any
-		}
-		if !fits(token.String(), t) {
-			w.wrong(t, at)
-		}
+		w.want(f, f.takes(reflect.String))
+	case first == 't':
+		w.at += len("true")
+		w.want(f, f.takes(reflect.Bool))
+	case first == 'f':
+		w.at += len("false")
+		w.want(f, f.takes(reflect.Bool))
+	default:
+		w.want(f, f.takesNumber(w.number()))
 	}
 	return nil
 }
 
-func (w *walker) object(t reflect.Type, at *pointer, depth int) error {
-	var known []JSONField
-	var element reflect.Type
-	closed := false
-	switch {
-	case t == nil:
-	case t.Kind() == reflect.Struct:
-		known, closed = JSONFields(t), true
-	case t.Kind() == reflect.Map:
-		element = t.Elem()
-	default:
-		w.wrong(t, at)
-	}
-	seen := make(map[string]bool)
-	for w.dec.More() {
-		token, err := w.dec.Token()
-		if err != nil {
-			return errInvalidJSON.Because(err)
+func (w *walker) object(f *form) error {
+	element := f.elements()
+	members := nameSet{w: w, base: len(w.names)}
+	w.path = append(w.path, step{})
+	for w.more('}') {
+		quoted := w.quoted()
+		if !storable(quoted) {
+			w.path = w.path[:len(w.path)-1]
+			return w.badText()
 		}
-		name := token.(string)
-		if !storable(name) {
-			return badText(at)
+		name := unquoted(quoted)
+		w.path[len(w.path)-1].name = name
+		if !members.add(name) {
+			return errDuplicateField.With(fmt.Sprintf("%s is there twice.", clip(w.pointer())))
 		}
-		below := &pointer{up: at, name: name}
-		if seen[name] {
-			return errDuplicateField.With(fmt.Sprintf("%s is there twice.", clip(below.String())))
-		}
-		seen[name] = true
 		of := element
-		if closed {
-			field, ok := fieldNamed(known, name)
+		if f.fields != nil {
+			t, ok := f.fields[string(name)]
 			if !ok {
-				return errUnknownField.With(fmt.Sprintf("%s is not a field of this request; names are matched exactly.", clip(below.String())))
+				return errUnknownField.With(fmt.Sprintf("%s is not a field of this request; names are matched exactly.", clip(w.pointer())))
 			}
-			of = field.Type
+			of = formOf(t)
 		}
-		if err := w.value(of, below, depth+1); err != nil {
+		w.next()
+		w.at++ // the colon
+		if err := w.value(of); err != nil {
 			return err
 		}
 	}
-	_, err := w.dec.Token()
-	return err
+	w.path = w.path[:len(w.path)-1]
+	w.names = w.names[:members.base]
+	return nil
 }
 
-func (w *walker) array(t reflect.Type, at *pointer, depth int) error {
-	var element reflect.Type
-	switch {
-	case t == nil:
-	case t.Kind() == reflect.Slice || t.Kind() == reflect.Array:
-		element = t.Elem()
-	default:
-		w.wrong(t, at)
-	}
-	for i := 0; w.dec.More(); i++ {
-		if err := w.value(element, &pointer{up: at, index: i, array: true}, depth+1); err != nil {
+func (w *walker) array(f *form) error {
+	element := f.elements()
+	w.path = append(w.path, step{})
+	for i := 0; w.more(']'); i++ {
+		w.path[len(w.path)-1].index = i
+		if err := w.value(element); err != nil {
 			return err
 		}
 	}
-	_, err := w.dec.Token()
-	return err
-}
-
-// isOpaque reports whether t reads its own JSON, as times and ids do.
-func isOpaque(t reflect.Type) bool {
-	p := reflect.PointerTo(t)
-	return p.Implements(unmarshalerType) || p.Implements(textType) || t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
+	w.path = w.path[:len(w.path)-1]
+	return nil
 }
 
 // opaque lets the type itself judge, after the text has been looked at.
-func (w *walker) opaque(t reflect.Type, at *pointer, nullable bool, depth int) error {
-	var raw json.RawMessage
-	if err := w.dec.Decode(&raw); err != nil {
-		return errInvalidJSON.Because(err)
-	}
-	if string(raw) == "null" {
-		if !nullable {
-			w.add(at, "invalid_type", "This must not be null.")
-		}
-		return nil
-	}
-	inner := walker{dec: json.NewDecoder(strings.NewReader(string(raw)))}
-	inner.dec.UseNumber()
-	if err := inner.value(nil, at, depth); err != nil {
+func (w *walker) opaque(f *form) error {
+	start := w.at
+	if err := w.value(unread); err != nil {
 		return err
 	}
-	v := reflect.New(t)
+	raw := w.text[start:w.at]
 	// uuid.Parse takes braces and urn: too.
-	if err := json.Unmarshal(raw, v.Interface()); err != nil || t == uuidType && len(raw) != 38 {
-		w.wrong(t, at)
-	}
+	err := json.Unmarshal(raw, reflect.New(f.t).Interface())
+	w.want(f, err == nil && (f.t != uuidType || len(raw) == 38))
 	return nil
 }
 
-// add notes what is wrong at a place.
-func (w *walker) add(at *pointer, code, detail string) {
-	if len(w.fields.errors) < maxFieldErrors {
-		w.fields.Add(at.String(), code, detail)
+// want notes a value that the form does not take.
+func (w *walker) want(f *form, taken bool) {
+	if !taken {
+		w.fields.Add(w.pointer(), "invalid_type", "This must be "+f.expected()+".")
 	}
 }
 
-// wrong notes a value that t cannot hold.
-func (w *walker) wrong(t reflect.Type, at *pointer) {
-	expected := "of another form"
-	switch kind := t.Kind(); {
-	case t == uuidType:
-		expected = "an id: 36 characters, as 0198c0de-0000-7000-8000-000000000000"
-	case t.String() == "time.Time":
-		expected = "a time of RFC 3339, as 2026-01-31T12:00:00Z"
-	case isOpaque(t):
-	case kind == reflect.String:
-		expected = "a string"
-	case kind == reflect.Bool:
-		expected = "true or false"
-	case kind >= reflect.Int && kind <= reflect.Uint64:
-		expected = fmt.Sprintf("a whole number of %d bits", t.Bits())
-	case kind == reflect.Float32 || kind == reflect.Float64:
-		expected = fmt.Sprintf("a number of %d bits", t.Bits())
-	case kind == reflect.Slice || kind == reflect.Array:
-		expected = "an array"
-	case kind == reflect.Struct || kind == reflect.Map:
-		expected = "an object"
-	}
-	w.add(at, "invalid_type", "This must be "+expected+".")
-}
-
-// fits reports whether t holds the number without loss of digits before the
-// point.
-func fits(number string, t reflect.Type) bool {
-	var err error
-	switch kind := t.Kind(); {
-	case t == numberType:
-	case kind >= reflect.Int && kind <= reflect.Int64:
-		_, err = strconv.ParseInt(number, 10, t.Bits())
-	case kind >= reflect.Uint && kind <= reflect.Uint64:
-		_, err = strconv.ParseUint(number, 10, t.Bits())
-	case kind == reflect.Float32 || kind == reflect.Float64:
-		_, err = strconv.ParseFloat(number, t.Bits())
-	default:
-		return false
-	}
-	return err == nil
-}
-
-func fieldNamed(fields []JSONField, name string) (JSONField, bool) {
-	for _, field := range fields {
-		if field.Name == name {
-			return field, true
+// next skips space and says what comes then.
+func (w *walker) next() byte {
+	for {
+		switch c := w.text[w.at]; c {
+		case ' ', '\t', '\n', '\r':
+			w.at++
+		default:
+			return c
 		}
 	}
-	return JSONField{}, false
 }
 
-// storable refuses NUL, which PostgreSQL cannot hold, and U+FFFD: encoding/json
-// puts it in the place of a lone surrogate, so that two different names would
-// become one.
-func storable(s string) bool { return !strings.ContainsAny(s, "\x00\uFFFD") }
+// more goes to the next member or element, or behind the end of them.
+func (w *walker) more(end byte) bool {
+	if c := w.next(); c == '{' || c == '[' || c == ',' {
+		w.at++
+	}
+	if w.next() != end {
+		return true
+	}
+	w.at++
+	return false
+}
 
-func badText(at *pointer) error {
-	return errInvalidJSON.With(fmt.Sprintf("The text at %s holds NUL, U+FFFD or half of a surrogate pair.", clip(at.String())))
+// quoted goes behind a string and returns it with its quotes.
+func (w *walker) quoted() []byte {
+	start := w.at
+	for w.at++; w.text[w.at] != '"'; w.at++ {
+		if w.text[w.at] == '\\' {
+			w.at++
+		}
+	}
+	w.at++
+	return w.text[start:w.at]
+}
+
+// number goes behind a number and returns it.
+func (w *walker) number() []byte {
+	start := w.at
+	for w.at < len(w.text) && strings.IndexByte("+-.0123456789Ee", w.text[w.at]) >= 0 {
+		w.at++
+	}
+	return w.text[start:w.at]
+}
+
+// unquoted is the text of a string.
+func unquoted(quoted []byte) []byte {
+	inner := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return inner
+	}
+	var text string
+	_ = json.Unmarshal(quoted, &text) // it is valid
+	return []byte(text)
+}
+
+// pointer is where the walk is, as a JSON Pointer in a URI fragment (RFC 6901).
+func (w *walker) pointer() string {
+	at := []byte{'#'}
+	for _, step := range w.path {
+		at = append(at, '/')
+		if step.name == nil {
+			at = strconv.AppendInt(at, int64(step.index), 10)
+		} else {
+			at = append(at, escapePointer(string(step.name[:min(len(step.name), maxPointer)]))...)
+		}
+		if len(at) > maxPointer {
+			return string(at[:maxPointer]) + "…"
+		}
+	}
+	return string(at)
+}
+
+func (w *walker) badText() error {
+	return errInvalidJSON.With(fmt.Sprintf("The text at %s holds NUL, U+FFFD or half of a surrogate pair.", clip(w.pointer())))
+}
+
+// nameSet are the names of one object, behind those of the objects around it.
+type nameSet struct {
+	w    *walker
+	base int
+	many map[string]bool
+}
+
+// add reports whether the name is new.
+func (s *nameSet) add(name []byte) bool {
+	known := s.w.names[s.base:]
+	if s.many == nil && len(known) == fewNames {
+		s.many = make(map[string]bool)
+		for _, other := range known {
+			s.many[string(other)] = true
+		}
+	}
+	if s.many != nil {
+		if s.many[string(name)] {
+			return false
+		}
+		s.many[string(name)] = true
+		return true
+	}
+	for _, other := range known {
+		if bytes.Equal(other, name) {
+			return false
+		}
+	}
+	s.w.names = append(s.w.names, name)
+	return true
+}
+
+// storable refuses NUL in a string, which PostgreSQL cannot hold, and U+FFFD:
+// encoding/json puts it in the place of a lone surrogate, so that two different
+// names would become one.
+func storable(quoted []byte) bool {
+	for i := 0; i < len(quoted); i++ {
+		switch c := quoted[i]; {
+		case c == 0xEF:
+			if r, _ := utf8.DecodeRune(quoted[i:]); r == utf8.RuneError {
+				return false
+			}
+		case c != '\\':
+		case quoted[i+1] != 'u':
+			i++ // what is escaped
+		default:
+			r := hex(quoted[i+2:])
+			i += len(`u0000`)
+			if utf16.IsSurrogate(r) {
+				if !bytes.HasPrefix(quoted[i+1:], []byte(`\u`)) {
+					return false
+				}
+				r = utf16.DecodeRune(r, hex(quoted[i+3:]))
+				i += len(`\u0000`)
+			}
+			if r == 0 || r == utf8.RuneError {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// hex is the number that four hexadecimal digits begin with.
+func hex(digits []byte) rune {
+	n, _ := strconv.ParseUint(string(digits[:4]), 16, 16) // JSON was checked
+	return rune(n)
 }
 
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
 
-// escapePointer writes a name for a JSON Pointer in a URI fragment (RFC 6901).
+// escapePointer writes a name for a JSON Pointer in a URI fragment.
 func escapePointer(name string) string { return url.PathEscape(pointerEscapes.Replace(name)) }
