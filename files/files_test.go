@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -183,8 +182,6 @@ func decode[T any](t testing.TB, a *httpxtest.Answer) (v T) {
 	a.JSON(t, &v)
 	return v
 }
-
-func inode(info fs.FileInfo) int64 { return int64(info.Sys().(*syscall.Stat_t).Ino) }
 
 func random(n int) []byte {
 	b := make([]byte, n)
