@@ -73,13 +73,16 @@ func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) er
 		}
 		var failed error
 		for _, o := range list {
-			report := &scanReport{Details: []scanProblem{}}
+			report := &scanReport{Problems: []scanProblem{}}
 			if !*asJSON {
 				report.told = func(what, where string) { fmt.Fprintf(sh.Stdout, "%s: %s: %q\n", o.email, what, where) }
 			}
-			err := f.scan(ctx, o.id, placed{item: item{journal.Item{ID: o.root}}}, *accept, report)
+			err := f.reconcile(ctx, o.id, placed{item: item{journal.Item{ID: o.root}}}, *accept, report)
 			if errors.Is(err, errMassAbsence) {
-				err = errors.New("more than 5 % or 100 of the known files are missing, so nothing was changed; is a disk not mounted? If they are gone for good, add --accept-missing")
+				err = errors.New("more than 5 % or 100 of the known files are missing, so these stay as they are, and all else was taken over; is a disk not mounted? If they are gone for good, add --accept-missing")
+			}
+			if n := len(report.Problems); err == nil && n > 0 {
+				err = fmt.Errorf("%d entries could not be taken over", n)
 			}
 			if err != nil {
 				failed = errors.Join(failed, fmt.Errorf("%s: %w", o.email, err))
@@ -93,9 +96,9 @@ func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) er
 				if err := json.NewEncoder(sh.Stdout).Encode(l); err != nil {
 					return err
 				}
-			case err == nil:
+			case report.Used != nil:
 				fmt.Fprintf(sh.Stdout, "%s: %d new, %d moved, %d changed, %d missing, %d returned, %d problems; %d bytes used, %d on record before.\n",
-					o.email, report.New, report.Moved, report.Changed, report.Missing, report.Returned, report.Problems, *report.Used, *report.UsedBefore)
+					o.email, report.New, report.Moved, report.Changed, report.Missing, report.Returned, len(report.Problems), *report.Used, *report.UsedBefore)
 			}
 			if ctx.Err() != nil {
 				break

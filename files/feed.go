@@ -68,12 +68,18 @@ func told(it placed) json.RawMessage {
 	return b
 }
 
-// tellStored tells of an item as its row is by now.
-func tellStored(ctx context.Context, t *journal.Tx, what string, owner, id uuid.UUID) error {
-	const sql = `-- name: files.ItemAnywhere
-		SELECT ` + itemColumns + `, ` + pathColumn + ` FROM items i WHERE i.owner_id = $1 AND i.id = $2`
-	it, err := db.One(ctx, t, scanPlaced, sql, owner, id)
-	if err == nil {
+// tellStored tells of items as their rows are by now, in their order.
+func tellStored(ctx context.Context, t *journal.Tx, what string, owner uuid.UUID, ids ...uuid.UUID) error {
+	const sql = `-- name: files.ItemsAnywhere
+		SELECT ` + itemColumns + `, ` + pathColumn + `
+		  FROM unnest($2::uuid[]) WITH ORDINALITY AS n (id, ordinality)
+		  CROSS JOIN LATERAL (SELECT * FROM items i WHERE i.owner_id = $1 AND i.id = n.id OFFSET 0) AS i
+		 ORDER BY n.ordinality`
+	if len(ids) == 0 {
+		return nil
+	}
+	list, err := db.All(ctx, t, scanPlaced, sql, owner, ids)
+	for _, it := range list {
 		t.Tell(what, told(it))
 	}
 	return err

@@ -140,7 +140,7 @@ func (f *Files) Start(ctx context.Context) error {
 		return err
 	}
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
-	f.running.Go(func() { f.adoptOutside(ctx) })
+	f.running.Go(func() { f.takeOverOutside(ctx) })
 	f.running.Go(func() { f.watch(ctx) })
 	f.running.Go(func() { f.purgeLeft(ctx) })
 	f.running.Go(func() { f.announceChanges(ctx) })

@@ -29,11 +29,7 @@ const itemColumns = journal.ItemColumns
 // pathColumn is the path of a row of items AS i, whether or not something of
 // it lies in the trash.
 const pathColumn = `
-	(WITH RECURSIVE up AS (
-	     SELECT i.parent_id, i.name, 0 AS height
-	     UNION ALL
-	     SELECT p.parent_id, p.name, u.height + 1 FROM up u JOIN items p ON p.id = u.parent_id
-	 ) SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u)`
+	(SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM item_up(i.id) AS u)`
 
 func scanItem(row pgx.Row) (it item, err error) {
 	err = row.Scan(it.Fields()...)

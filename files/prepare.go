@@ -7,13 +7,18 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"time"
 
 	"homebase/files/disk"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
 )
+
+// settleTime is how far two looks are apart that see a file as it was, before
+// its bytes are believed: who copies may still be writing. Its time says
+// nothing: a camera's clock may be ahead, and who copies may set it back.
+const settleTime = 2 * time.Second
 
 var (
 	errFresh   = errors.New("it is being written; scan again in a moment")
@@ -21,107 +26,104 @@ var (
 	errForeign = errors.New("it cannot be read or marked; give it to the user that the server runs as")
 )
 
-// prepareSome prepares a batch and gives back what has to go on.
-func (f *Files) prepareSome(ctx context.Context, batch []*difference, report *scanReport) (ready []*difference, err error) {
+// prepare does before the lock all that takes long: it reads sums, lets
+// entries carry their ids, and makes durable what is about to be known. One
+// flush of the file system stands for one of each file and folder. What cannot
+// be taken over is reported, and the rest goes on.
+func (f *Files) prepare(ctx context.Context, batch []*finding, report *scanReport) (ready []*finding, err error) {
+	marked := false
 	for _, d := range batch {
-		switch err := f.prepare(ctx, d); {
-		case errors.Is(err, errFresh), errors.Is(err, errForeign):
-			report.problem(d.place, err.Error())
+		var wrote bool
+		err := ctx.Err()
+		if err == nil && d.kind != findMissing && d.kind != findReturned {
+			wrote, err = f.prepareOne(ctx, d)
+		}
+		marked = marked || wrote
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
 		case errors.Is(err, errGoneOn):
+		case errors.Is(err, errFresh), errors.Is(err, errForeign):
+			report.problem(d.path, err.Error())
 		case err != nil:
 			return nil, err
-		case d.kind != diffUnmarked || d.remark:
+		default:
 			ready = append(ready, d)
+		}
+	}
+	if marked {
+		if err := f.disk.SyncAll(); err != nil {
+			return nil, f.syncFailed(err)
 		}
 	}
 	return ready, nil
 }
 
-// prepare makes durable what is about to be known, reads its sum and lets it
-// carry its id: all that takes long, before the lock.
-func (f *Files) prepare(ctx context.Context, d *difference) error {
-	if d.kind == diffMissing || d.kind == diffReturned {
-		return ctx.Err()
-	}
-	file, err := f.disk.Look(d.place, d.info)
+// prepareOne reports whether it wrote to the entry.
+func (f *Files) prepareOne(ctx context.Context, d *finding) (wrote bool, err error) {
+	moved := d.kind == findMoved && (!d.isFile() || d.row.matches(d.info))
+	file, err := f.disk.Look(d.path, d.info)
 	if err != nil {
-		return unreachable(err)
+		return false, unreachable(err)
 	}
 	defer file.Close()
-	// What was replaced since is not what was seen, and never half written.
 	if err := stillAs(d.info, file); err != nil {
-		return err
+		return false, err
 	}
-	if d.isFile() && d.sum == nil && !(d.kind == diffMoved && d.item.matches(d.info)) {
+	if d.isFile() && d.sum == nil && !moved {
 		if d.sum = disk.Sum(file, d.info); d.sum == nil {
-			if time.Since(d.info.ModTime()) < settleTime {
-				return errFresh
+			if wait := settleTime - time.Since(d.seen); wait > 0 && !journal.Sleep(ctx, wait) {
+				return false, context.Cause(ctx)
+			}
+			if err := stillAs(d.info, file); err != nil {
+				return false, err
 			}
 			if d.sum, err = sumOf(ctx, file); err != nil {
-				return err
+				return false, errForeign
 			}
 		}
 	}
 	if err := stillAs(d.info, file); err != nil {
-		return err
+		return false, err
 	}
 	id := disk.ID(file)
-	if d.remark = id != (uuid.UUID{}) && id != d.item.ID; d.remark {
-		err = file.Sync()
-	} else {
-		err = d.mark(file)
+	if d.remark = id != uuid.Nil && id != d.row.ID; d.remark {
+		return true, nil
 	}
-	if errors.Is(err, fs.ErrPermission) {
-		return errForeign
+	if err := d.mark(file); errors.Is(err, fs.ErrPermission) {
+		return false, errForeign
+	} else if err != nil {
+		return false, f.diskError(err)
 	}
-	if err != nil {
-		return f.diskError(err)
-	}
-	return unreachable(f.disk.SyncFolder(path.Dir(d.place)))
+	return true, nil
 }
 
-func (d *difference) mark(file *os.File) error {
+func (d *finding) mark(file *os.File) error {
 	sum := d.sum
 	if sum == nil {
-		sum = d.item.SHA256
+		sum = d.row.SHA256
 	}
-	return disk.Mark(file, d.item.ID, sum, d.info)
+	return disk.Mark(file, d.row.ID, sum, d.info)
 }
 
-// settleMark gives what carries another id its own. That is done under the
-// owner's lock alone: before, the other one may just have been renamed here.
-func (f *Files) settleMark(d *difference) error {
-	if !d.remark {
-		return nil
-	}
-	file, err := f.disk.Look(d.place, d.info)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return f.diskError(d.mark(file))
-}
-
-// unreachable tells what went or may not be opened from an error of the disk.
+// unreachable tells what went from what cannot be opened.
 func unreachable(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, fs.ErrPermission):
+	if disk.Failed(err) {
 		return errForeign
-	case disk.Failed(err):
-		return err
 	}
 	return errGoneOn
 }
 
-// stillAs is errGoneOn when an open file is not what an earlier look saw.
+// stillAs says what an open file is when an earlier look saw it otherwise.
 func stillAs(seen fs.FileInfo, file *os.File) error {
 	now, err := file.Stat()
-	if err == nil && !unchangedSince(seen, now) {
-		err = errGoneOn
+	switch {
+	case err != nil || !os.SameFile(seen, now):
+		return errGoneOn
+	case !unchangedSince(seen, now):
+		return errFresh
 	}
-	return err
+	return nil
 }
 
 // unchangedSince reports whether two looks saw the same entry, and of a file
@@ -150,22 +152,23 @@ func sumOf(ctx context.Context, file io.Reader) ([]byte, error) {
 	}
 }
 
-// sumAt is the SHA-256 of the file that was seen at a place, carried or read;
-// nil when it is not there any more.
-func (f *Files) sumAt(ctx context.Context, place string, info fs.FileInfo) ([]byte, error) {
-	file, now, err := f.disk.Open(place)
+// sumAt is the SHA-256 of the file that was seen at a path, carried or read;
+// nil when it cannot be read.
+func (f *Files) sumAt(ctx context.Context, p string, info fs.FileInfo) ([]byte, error) {
+	file, now, err := f.disk.Open(p)
 	if err != nil {
-		if disk.Failed(err) && !errors.Is(err, fs.ErrPermission) {
-			return nil, err
-		}
-		return nil, nil
+		return nil, ctx.Err()
 	}
 	defer file.Close()
 	if !unchangedSince(info, now) {
-		return nil, nil
+		return nil, ctx.Err()
 	}
 	if sum := disk.Sum(file, now); sum != nil {
 		return sum, nil
 	}
-	return sumOf(ctx, file)
+	sum, err := sumOf(ctx, file)
+	if err != nil {
+		return nil, ctx.Err()
+	}
+	return sum, nil
 }

@@ -19,9 +19,9 @@ import (
 // rebuilt is what could be read back from the disk.
 type rebuilt struct {
 	Owners   int64         `json:"owners"`
-	Items    int64         `json:"items"`    // files and folders, the trash's too
-	Passed   int64         `json:"passed"`   // owners whose rows are there: a scan is for them
-	Problems []scanProblem `json:"problems"` // the first hundred of each owner
+	Items    int64         `json:"items"`  // files and folders, the trash's too
+	Passed   int64         `json:"passed"` // owners whose rows are there: a scan is for them
+	Problems []scanProblem `json:"problems"`
 }
 
 // notGivenBack is what no file carries.
@@ -57,12 +57,12 @@ func (f *Files) rebuild(ctx context.Context, told func(what, where string)) (*re
 		}
 		report := &scanReport{told: told}
 		at := placed{item: item{journal.Item{ID: root}}}
-		if err := f.scan(ctx, owner, at, true, report); err != nil {
+		if err := f.reconcile(ctx, owner, at, true, report); err != nil {
 			return out, err
 		}
 		out.Owners++
 		out.Items += report.New
-		out.Problems = append(out.Problems, report.Details...)
+		out.Problems = append(out.Problems, report.Problems...)
 	}
 	return out, nil
 }
@@ -100,7 +100,7 @@ func (f *Files) replant(ctx context.Context, owner uuid.UUID, place string) (roo
 	}
 	defer folder.Close()
 	id := disk.ID(folder)
-	if free, err := idFree(ctx, f.db, id); err != nil || !free || id == (uuid.UUID{}) {
+	if rows, err := pathsOf(ctx, f.db, []uuid.UUID{id}); err != nil || len(rows) > 0 || id == uuid.Nil {
 		id = journal.NewID()
 	}
 	if _, err := db.Exec(ctx, f.db, insertTree, owner, id, journal.NewID()); err != nil {
@@ -117,7 +117,7 @@ func (f *Files) replant(ctx context.Context, owner uuid.UUID, place string) (roo
 	if err := f.journal.Commit(ctx, c); err != nil {
 		return root, "", err
 	}
-	return root, "", disk.Mark(folder, root, nil, info)
+	return root, "", errors.Join(disk.Mark(folder, root, nil, info), disk.Sync(folder))
 }
 
 // reclaim ties the data directory to a database that knows none.

@@ -1,11 +1,11 @@
 package files
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"net/http"
+	"slices"
 	"strings"
-	"time"
 
 	"homebase/db"
 	"homebase/files/disk"
@@ -15,54 +15,39 @@ import (
 	"github.com/google/uuid"
 )
 
-// A scan makes the rows follow the disk, where people copy, rename and edit
-// past the API. It has two halves. The comparison (compare.go) only reads and
-// holds no lock, so what it finds may be the middle of somebody's upload. The
-// adoption (adopt.go) takes the findings in small transactions under the
-// owner's lock, when no change of this owner is between commit and rename,
-// and looks at each again: what is different by then is left to the next
-// scan. So a scan runs beside writers, and a crash leaves a tree that is
-// adopted in part.
+// Reconciling makes the rows follow the disk, where people copy, rename and
+// edit past the API. It has two halves. The look (look.go) only reads and holds
+// no lock, so what it finds may be the middle of somebody's upload. The
+// taking over (takeover.go) goes in small transactions under the owner's lock
+// and looks at each finding again: what is different by then is left to the
+// next time. So it runs beside writers, and a crash leaves a tree that is taken
+// over in part. A rebuild is the same from no rows.
 //
 // It never writes into a file, never renames and never deletes. What is not
 // on the disk becomes missing, which is a state of its row; when much is
-// missing at once a disk is more likely at fault than a person, and nothing
-// is changed.
-
-// The kinds of differences between the disk and the rows.
-const (
-	diffNew      = "new"
-	diffMoved    = "moved"
-	diffChanged  = "changed"
-	diffMissing  = "missing"
-	diffReturned = "returned" // was missing, and is there again as it was
-	diffUnmarked = "unmarked" // as the row says, without the attributes that name it
-)
+// missing at once a disk is more likely at fault than a person, and what is
+// missing stays as it is.
 
 const (
-	// settleTime is how long a file must have been left alone before its
-	// bytes are believed: who copies may still be writing.
-	settleTime = 2 * time.Second
 	// massMissing and massShare (a twentieth) are how many of the known files
-	// may be missing before a scan takes it for a fault.
+	// may be missing before a scan takes it for a fault. Below massFrom known
+	// files a share says nothing.
 	massMissing = 100
 	massShare   = 20
-	// mostProblems bounds what one report lists; all are counted.
-	mostProblems = 100
+	massFrom    = 20
 )
 
 var errMassAbsence = httpx.NewProblem(409, "mass_absence", "Too many files are missing").
-	With("More than 5 % or 100 of the known files are not on the disk, so nothing was changed. Ask the operator whether a disk is not mounted; if they are gone for good: homebase files scan --accept-missing.")
+	With("More than 5 % or 100 of the known files are not on the disk, so these stay as they are; all else was taken over. Ask the operator whether a disk is not mounted; if they are gone for good: homebase files scan --accept-missing.")
 
 // scanReport is what a scan found and did.
 type scanReport struct {
-	New      int64         `json:"new"`      // adopted: files and folders
+	New      int64         `json:"new"`      // taken over: files and folders
 	Moved    int64         `json:"moved"`    // found under another name or in another folder
 	Changed  int64         `json:"changed"`  // other bytes than the row knew
 	Missing  int64         `json:"missing"`  // known and not there; their rows stay
 	Returned int64         `json:"returned"` // missing before, and there again
-	Problems int64         `json:"problems"` // what could not be taken as it is
-	Details  []scanProblem `json:"details"`  // the first hundred of them
+	Problems []scanProblem `json:"problems"` // what could not be taken as it is
 	// Used is the sum of the sizes, UsedBefore what was on record; both are
 	// absent when only a folder was scanned.
 	UsedBefore *int64 `json:"used_before,omitempty"`
@@ -76,46 +61,43 @@ type scanProblem struct {
 	Problem string `json:"problem"`
 }
 
-func (s *scanReport) problem(place, problem string) {
-	s.Problems++
-	if len(s.Details) < mostProblems {
-		s.Details = append(s.Details, scanProblem{shown(place), problem})
-	}
-	s.tell("problem: "+problem, place)
+func (s *scanReport) problem(p, problem string) {
+	s.Problems = append(s.Problems, scanProblem{shown(p), problem})
+	s.tell("problem: "+problem, p)
 }
 
-func (s *scanReport) tell(what, place string) {
+func (s *scanReport) tell(what, p string) {
 	if s.told != nil {
-		s.told(what, shown(place))
+		s.told(what, shown(p))
 	}
 }
 
-// did counts a difference that was adopted.
-func (s *scanReport) did(d *difference) {
+// did counts a finding that was taken over.
+func (s *scanReport) did(d *finding) {
 	switch d.kind {
-	case diffNew:
+	case findNew:
 		s.New++
-	case diffMoved:
+	case findMoved:
 		s.Moved++
-	case diffChanged:
+	case findChanged:
 		s.Changed++
-	case diffMissing:
+	case findMissing:
 		s.Missing++
-	case diffReturned:
+	case findReturned:
 		s.Returned++
 	default:
 		return
 	}
-	s.tell(d.kind, d.place)
+	s.tell(d.kind, d.path)
 }
 
-// shown is a place below the data directory as its owner knows it.
-func shown(place string) string {
-	if rest, ok := strings.CutPrefix(place, disk.Users+"/"); ok {
+// shown is a path below the data directory as its owner knows it.
+func shown(p string) string {
+	if rest, ok := strings.CutPrefix(p, disk.Users+"/"); ok {
 		_, rest, _ = strings.Cut(rest, "/")
 		return "/" + rest
 	}
-	return place
+	return p
 }
 
 // postScan is POST /files/scan.
@@ -131,8 +113,8 @@ func (f *Files) postScan(w http.ResponseWriter, r *http.Request, v visit) error 
 	if at.isFile() {
 		return errNotFolder.With("Name the folder that is to be scanned.")
 	}
-	report := &scanReport{Details: []scanProblem{}}
-	if err := f.scan(r.Context(), v.owner, at, false, report); err != nil {
+	report := &scanReport{Problems: []scanProblem{}}
+	if err := f.reconcile(r.Context(), v.owner, at, false, report); err != nil {
 		return err
 	}
 	return httpx.WriteJSON(w, http.StatusOK, report)
@@ -142,34 +124,45 @@ type scanRequest struct {
 	ItemID uuid.UUID `json:"item_id"` // a folder; the root for everything, the trash too
 }
 
-// scan compares what lies below a folder with its rows and adopts what is
+// reconcile looks at what lies below a folder and takes over what is
 // different. accept allows that much is missing. The trash and the sum of the
 // sizes are looked at when the folder is the root.
-func (f *Files) scan(ctx context.Context, owner uuid.UUID, at placed, accept bool, report *scanReport) error {
-	c := &comparison{f: f, owner: owner, report: report, claimed: map[uuid.UUID]bool{}}
+func (f *Files) reconcile(ctx context.Context, owner uuid.UUID, at placed, accept bool, report *scanReport) error {
 	known, err := knownFiles(ctx, f.db, owner, at.ID)
 	if err != nil {
 		return err
 	}
-	if err := c.compare(ctx, at); err != nil {
+	list, err := f.lookAt(ctx, owner, at)
+	if err != nil {
 		return err
 	}
 	if err := f.disk.CheckInPlace(f.id); err != nil {
 		return journal.ErrUnavailable.Because(err)
 	}
+	list = slices.DeleteFunc(list, func(d *finding) bool {
+		if d.kind == findRefused {
+			report.problem(d.path, d.why)
+		}
+		return d.kind == findRefused
+	})
+	var absence error
 	if !accept {
-		missing, err := f.stillMissing(ctx, owner, c.diffs)
+		missing, err := f.stillMissing(ctx, list)
 		if err != nil {
 			return err
 		}
-		if missing > massMissing || missing*massShare > known {
-			return errMassAbsence
+		if missing > massMissing || known >= massFrom && missing*massShare > known {
+			absence = errMassAbsence
+			list = slices.DeleteFunc(list, func(d *finding) bool { return d.kind == findMissing })
 		}
 	}
-	if err := f.adopt(ctx, owner, c.diffs, report); err != nil || at.Parent != nil {
+	if err := f.takeOver(ctx, owner, list, report); err != nil {
 		return err
 	}
-	return f.recount(ctx, owner, report)
+	if at.Parent == nil {
+		err = f.recount(ctx, owner, report)
+	}
+	return cmp.Or(err, absence)
 }
 
 // knownFiles counts the files below a folder, and for the root the trash too,
@@ -187,27 +180,24 @@ func knownFiles(ctx context.Context, q db.Querier, owner, folder uuid.UUID) (int
 }
 
 // stillMissing counts the files that a second look does not find either:
-// a folder that was moved during the comparison is not missing.
-func (f *Files) stillMissing(ctx context.Context, owner uuid.UUID, diffs []*difference) (n int64, err error) {
-	for _, d := range diffs {
-		if d.kind != diffMissing || !d.item.isFile() {
-			continue
+// a folder that was moved during the look is not missing.
+func (f *Files) stillMissing(ctx context.Context, list []*finding) (n int64, err error) {
+	for batch := range slices.Chunk(list, takeBatch) {
+		var ids []uuid.UUID
+		for _, d := range batch {
+			if d.kind == findMissing && d.row.isFile() {
+				ids = append(ids, d.row.ID)
+			}
 		}
-		_, place, err := placeOf(ctx, f.db, owner, d.item.ID)
-		if errors.Is(err, db.ErrNotFound) {
-			continue
-		}
+		rows, err := pathsOf(ctx, f.db, ids)
 		if err != nil {
 			return 0, err
 		}
-		info, err := f.disk.Lstat(place)
-		if err == nil && info.Mode().IsRegular() {
-			continue
+		for _, row := range rows {
+			if info, err := f.disk.Lstat(row.path); err != nil || !info.Mode().IsRegular() {
+				n++
+			}
 		}
-		if err != nil && disk.Failed(err) {
-			return 0, err
-		}
-		n++
 	}
 	return n, nil
 }

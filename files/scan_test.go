@@ -37,28 +37,29 @@ func (h *house) command(t testing.TB, args ...string) (stdout string, err error)
 }
 
 type report struct {
-	New, Moved, Changed, Missing, Returned, Problems int64
-	Details                                          []struct{ Path, Problem string }
-	UsedBefore                                       *int64 `json:"used_before"`
-	Used                                             *int64
+	New, Moved, Changed, Missing, Returned int64
+	Problems                               []struct{ Path, Problem string }
+	UsedBefore                             *int64 `json:"used_before"`
+	Used                                   *int64
 }
 
-// scan runs files scan and reads the report of the only owner.
+// scan runs files scan, which fails when problems remain, and reads the report
+// of the only owner.
 func (h *house) scan(t testing.TB, args ...string) (r report) {
 	t.Helper()
 	out, err := h.command(t, append([]string{"scan", "--json"}, args...)...)
-	if err != nil {
-		t.Fatalf("scan: %v\n%s", err, out)
+	if bad := json.Unmarshal([]byte(out), &r); bad != nil {
+		t.Fatalf("scan: %v, %v in %s", err, bad, out)
 	}
-	if err := json.Unmarshal([]byte(out), &r); err != nil {
-		t.Fatalf("%v in %s", err, out)
+	if (err != nil) != (len(r.Problems) > 0) {
+		t.Fatalf("scan: %v\n%s", err, out)
 	}
 	return r
 }
 
-func (r report) want(t testing.TB, n, moved, changed, missing, returned, problems int64) {
+func (r report) want(t testing.TB, n, moved, changed, missing, returned int64, problems int) {
 	t.Helper()
-	if r.New != n || r.Moved != moved || r.Changed != changed || r.Missing != missing || r.Returned != returned || r.Problems != problems {
+	if r.New != n || r.Moved != moved || r.Changed != changed || r.Missing != missing || r.Returned != returned || len(r.Problems) != problems {
 		t.Fatalf("got %+v, want %d new, %d moved, %d changed, %d missing, %d returned, %d problems", r, n, moved, changed, missing, returned, problems)
 	}
 }
@@ -246,23 +247,24 @@ func TestScan_StopsWhenManyAreMissingAndForgetsNothing(t *testing.T) {
 	t.Parallel()
 	h := start(t)
 	c, id := h.member(t, "ann@example.com")
-	for i := range 10 {
-		put(t, c, fmt.Sprintf("/documents/%d", i), "x")
+	for i := range 20 {
+		put(t, c, fmt.Sprintf("/documents/%d", i), fmt.Sprint("the content of ", i))
 	}
 	h.settled(t)
-	write(t, h.place(id, "documents", "new"), "not adopted yet")
+	write(t, h.place(id, "documents", "new"), "is taken over all the same")
 	rename(t, h.place(id, "documents", "3"), filepath.Join(h.data, "aside"))
+	rename(t, h.place(id, "documents", "4"), filepath.Join(h.data, "gone"))
 	out, err := h.command(t, "scan")
 	if err == nil || !strings.Contains(err.Error(), "--accept-missing") {
 		t.Fatalf("got %v\n%s", err, out)
 	}
-	c.Do("GET", "/files/lookup?path=/documents/new", nil).Want(t, 404)
+	find(t, c, "/documents/new")
 	root := find(t, c, "/").ID
 	c.Do("POST", "/files/scan", map[string]string{"item_id": root}).WantProblem(t, 409, "mass_absence")
 	if n := h.number(t, "SELECT count(*) FROM items WHERE missing_at IS NOT NULL"); n != 0 {
 		t.Fatalf("%d are marked", n)
 	}
-	h.scan(t, "--accept-missing").want(t, 1, 0, 0, 1, 0, 0)
+	h.scan(t, "--accept-missing").want(t, 0, 0, 0, 2, 0, 0)
 	missing := decode[struct{ Missing bool }](t, c.Do("GET", "/files/lookup?path=/documents/3", nil).Want(t, 200))
 	if !missing.Missing {
 		t.Error("it is not said to be missing")
@@ -277,42 +279,131 @@ func TestScan_StopsWhenManyAreMissingAndForgetsNothing(t *testing.T) {
 	if err := os.RemoveAll(h.place(id, "documents")); err != nil {
 		t.Fatal(err)
 	}
-	h.scan(t, "--accept-missing").want(t, 0, 0, 0, 12, 0, 0)
+	h.scan(t, "--accept-missing").want(t, 0, 0, 0, 21, 0, 0)
 	put(t, c, "/documents/3", "again")
 	h.settled(t)
 	wantFile(t, h.place(id, "documents", "3"), []byte("again"))
 	h.scan(t).want(t, 0, 0, 0, 0, 1, 0)
 }
 
-func TestScan_TakesOverEditsThatAreTwoSecondsOld(t *testing.T) {
+func TestScan_BelievesWhatTwoLooksSeeEqualWhateverItsTime(t *testing.T) {
 	t.Parallel()
 	h := start(t)
 	c, id := h.member(t, "ann@example.com")
-	it := put(t, c, "/documents/a.txt", "before")
+	it, gone := put(t, c, "/documents/a.txt", "before"), put(t, c, "/documents/moved", "moved on the disk")
 	h.settled(t)
-	write(t, h.place(id, "documents", "a.txt"), "edited in place")
-	write(t, h.place(id, "documents", "fresh.txt"), "half a co")
-	now := time.Now().Add(time.Hour) // a clock that is ahead is no reason either
-	if err := os.Chtimes(h.place(id, "documents", "fresh.txt"), now, now); err != nil {
-		t.Fatal(err)
+	in := func(name string) string { return h.place(id, "documents", name) }
+	write(t, in("a.txt"), "edited in place")
+	write(t, in("camera.jpg"), "from next month")
+	rename(t, in("moved"), in("moved away"))
+	ahead := time.Now().Add(30 * 24 * time.Hour)
+	for _, name := range []string{"a.txt", "camera.jpg", "moved away"} {
+		if err := os.Chtimes(in(name), ahead, ahead); err != nil {
+			t.Fatal(err)
+		}
 	}
+	// One is still copied, with the time that it has to have at the end.
+	write(t, in("copied"), "half a co")
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+				write(t, in("copied"), strings.Repeat("py", i%100))
+			}
+		}
+	}()
 	r := h.scan(t)
-	r.want(t, 0, 0, 1, 0, 0, 1)
-	if d := r.Details[0]; d.Path != "/documents/fresh.txt" || !strings.Contains(d.Problem, "being written") {
+	close(stop)
+	<-ended
+	r.want(t, 1, 1, 1, 0, 0, 1)
+	if d := r.Problems[0]; d.Path != "/documents/copied" || !strings.Contains(d.Problem, "being written") {
 		t.Errorf("got %+v", d)
 	}
 	got := find(t, c, "/documents/a.txt")
 	if got.ID != it.ID || *got.SHA256 != sha([]byte("edited in place")) || got.Revision <= it.Revision {
 		t.Errorf("got %+v", got)
 	}
+	if find(t, c, "/documents/moved%20away").ID != gone.ID {
+		t.Error("what was moved got another id")
+	}
 	if n := h.number(t, "SELECT count(*) FROM audit_events WHERE action = 'file.changed_outside' AND target = $1", it.ID); n != 1 {
 		t.Errorf("%d events", n)
 	}
-	if n := used(t, c); n != int64(len("edited in place")) {
-		t.Errorf("%d bytes are used", n)
-	}
-	age(t, h.place(id, "documents", "fresh.txt"))
 	h.scan(t).want(t, 1, 0, 0, 0, 0, 0)
+	if r := h.scan(t); *r.Used != *r.UsedBefore {
+		t.Errorf("%d bytes are used, %d on record", *r.Used, *r.UsedBefore)
+	}
+}
+
+func TestScan_InASmallLibraryPeopleMayDeleteOnTheDisk(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	for i := range 12 {
+		put(t, c, fmt.Sprintf("/documents/%d", i), "x")
+	}
+	h.settled(t)
+	if err := os.Remove(h.place(id, "documents", "3")); err != nil {
+		t.Fatal(err)
+	}
+	h.scan(t).want(t, 0, 0, 0, 1, 0, 0)
+}
+
+func TestScan_ANameTakenByAnotherKindOfEntry(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	put(t, c, "/documents/notes", "was a file")
+	put(t, c, "/documents/album/a.jpg", "was in a folder")
+	h.settled(t)
+	in := func(names ...string) string { return h.place(id, append([]string{"documents"}, names...)...) }
+	rename(t, in("album"), h.place(id, "images", "album"))
+	if err := os.Remove(in("notes")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, in("notes", "today"), "is a folder")
+	write(t, in("album"), "is a file")
+	h.scan(t).want(t, 3, 1, 0, 1, 0, 0)
+	h.scan(t).want(t, 0, 0, 0, 0, 0, 0)
+	wantBytes(t, c.Do("GET", "/files/content/documents/notes/today", nil).Want(t, 200).Body, []byte("is a folder"))
+	wantBytes(t, c.Do("GET", "/files/content/documents/album", nil).Want(t, 200).Body, []byte("is a file"))
+	find(t, c, "/images/album/a.jpg")
+	c.Do("GET", "/files/content/documents/notes%20(missing)", nil).WantProblem(t, 404, "content_missing")
+	// The other way round, with a folder that is gone for good.
+	if err := os.RemoveAll(in("notes")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, in("notes"), "is a file again")
+	h.scan(t).want(t, 1, 0, 0, 2, 0, 0)
+	h.scan(t).want(t, 0, 0, 0, 0, 0, 0)
+	wantBytes(t, c.Do("GET", "/files/content/documents/notes", nil).Want(t, 200).Body, []byte("is a file again"))
+}
+
+func TestScan_NamesThatWereAllShiftedByOne(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	ids := map[int]string{}
+	for i := range 30 {
+		ids[i] = put(t, c, fmt.Sprintf("/documents/%02d", i), fmt.Sprint("picture ", i)).ID
+	}
+	h.settled(t)
+	in := func(i int) string { return h.place(id, "documents", fmt.Sprintf("%02d", i)) }
+	for i := 29; i >= 0; i-- {
+		rename(t, in(i), in(i+1))
+	}
+	h.scan(t).want(t, 0, 30, 0, 0, 0, 0)
+	h.scan(t).want(t, 0, 0, 0, 0, 0, 0)
+	for i := range 30 {
+		if got := find(t, c, fmt.Sprintf("/documents/%02d", i+1)).ID; got != ids[i] {
+			t.Errorf("picture %d has the id %s", i, got)
+		}
+		wantBytes(t, c.Do("GET", fmt.Sprintf("/files/content/documents/%02d", i+1), nil).Want(t, 200).Body, fmt.Append(nil, "picture ", i))
+	}
 }
 
 func TestScan_ReportsWhatItNeverFollowsOrTakes(t *testing.T) {
@@ -339,6 +430,9 @@ func TestScan_ReportsWhatItNeverFollowsOrTakes(t *testing.T) {
 	h.settled(t)
 	r := h.scan(t)
 	r.want(t, 0, 0, 0, 0, 0, 9)
+	if out, err := h.command(t, "verify", "--json"); err == nil || strings.Count(out, `"path"`) != 9 || !strings.Contains(out, `"untaken":9`) {
+		t.Errorf("verify: %v, %s", err, out)
+	}
 	if left := h.onDisk(t); len(left) != 10 {
 		t.Errorf("the disk holds %q", left)
 	}

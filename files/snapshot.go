@@ -43,15 +43,7 @@ func EachStored(ctx context.Context, q db.Querier, folders bool, give func(page 
 	const sql = `-- name: files.Stored
 		SELECT i.id, i.owner_id, i.size, coalesce(i.sha256, ''), coalesce(i.mtime, 0), coalesce(i.ino, 0),
 		       CASE WHEN i.trashed_at IS NOT NULL THEN i.parent_id || ' ' || i.name ELSE '' END,
-		       (WITH RECURSIVE up AS (
-		            SELECT i.id, i.parent_id, i.name, i.trashed_at, 0 AS height
-		            UNION ALL
-		            SELECT p.id, p.parent_id, p.name, p.trashed_at, u.height + 1
-		              FROM up u JOIN items p ON p.id = u.parent_id
-		             WHERE u.trashed_at IS NULL
-		        ) SELECT string_agg(CASE WHEN u.trashed_at IS NOT NULL THEN 'trash/' || i.owner_id || '/' || u.id
-		                                 WHEN u.parent_id IS NULL THEN 'users/' || i.owner_id
-		                                 ELSE u.name END, '/' ORDER BY u.height DESC) FROM up u)
+		       ` + placeColumn + `
 		  FROM items i WHERE i.id > $1 AND (i.kind = 1 OR $2) ORDER BY i.id LIMIT 1000`
 	var last uuid.UUID
 	for {
@@ -146,7 +138,7 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 			broken = cmp.Or(broken, err)
 			return file
 		}
-		row, place, err := placeOf(ctx, s.f.db, of.Owner, of.ID)
+		row, place, err := pathOf(ctx, s.f.db, of.Owner, of.ID)
 		if err != nil && !errors.Is(err, db.ErrNotFound) {
 			return nil, false, err
 		}

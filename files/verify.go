@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"homebase/db"
@@ -26,21 +27,24 @@ const verifyPage = 100
 // verification is what reading every file again found. Damaged files look
 // untouched and have other bytes than were stored.
 type verification struct {
-	Files   int64         `json:"files"`
-	Bytes   int64         `json:"bytes"`
-	Damaged int64         `json:"damaged"`
-	Changed int64         `json:"changed"` // by somebody, past the API; a scan takes it over
-	Missing int64         `json:"missing"`
-	Details []scanProblem `json:"details"` // the first hundred that do not match
+	Files    int64         `json:"files"`
+	Bytes    int64         `json:"bytes"`
+	Damaged  int64         `json:"damaged"`
+	Changed  int64         `json:"changed"` // by somebody, past the API; a scan takes it over
+	Missing  int64         `json:"missing"`
+	Untaken  int64         `json:"untaken"`  // entries on the disk that no row stands for
+	Problems []scanProblem `json:"problems"` // all of these
 }
 
 func (v *verification) mismatches() int64 { return v.Damaged + v.Changed + v.Missing }
 
-// toCheck is a file that waits to be read.
-type toCheck struct {
-	id, owner uuid.UUID
-	checked   time.Time // zero: never
+func (v *verification) problem(count *int64, p, problem string) {
+	*count++
+	v.Problems = append(v.Problems, scanProblem{shown(p), problem})
 }
+
+// toCheck is a file that waits to be read.
+type toCheck struct{ id, owner uuid.UUID }
 
 const unchecked = `
 	  FROM items i
@@ -48,36 +52,33 @@ const unchecked = `
 
 // verify reads the files that were not read since a moment, longest unread
 // first. It takes no lock and is no writer; what is changed meanwhile is
-// judged by the version that was opened.
+// judged by the version that was opened. Which files these are is asked once.
 func (f *Files) verify(ctx context.Context, owner *uuid.UUID, since time.Time, rate int64, show func(v *verification, bytes, of int64)) (*verification, error) {
 	const total = `-- name: files.SizeToCheck
 		SELECT coalesce(sum(i.size), 0)::bigint` + unchecked
-	const page = `-- name: files.FilesToCheck
-		SELECT i.id, i.owner_id, coalesce(i.checked_at, '0001-01-01Z')` + unchecked + `
-		   AND (coalesce(i.checked_at, '0001-01-01Z'), i.id) > ($3, $4)
-		 ORDER BY 3, 1 LIMIT $5`
+	const which = `-- name: files.FilesToCheck
+		SELECT i.id, i.owner_id` + unchecked + `
+		 ORDER BY i.checked_at NULLS FIRST, i.id`
 	const checked = `-- name: files.SetChecked
 		UPDATE items i SET checked_at = now()
 		  FROM (SELECT x.id FROM items x WHERE x.id = ANY ($1) ORDER BY x.id FOR NO KEY UPDATE) AS good
 		 WHERE i.id = good.id`
-	v := &verification{Details: []scanProblem{}}
+	v := &verification{Problems: []scanProblem{}}
 	of, err := db.One(ctx, f.db, db.Value[int64], total, owner, since)
 	if err != nil {
 		return v, err
 	}
+	list, err := db.All(ctx, f.db, func(row pgx.Row) (c toCheck, err error) {
+		err = row.Scan(&c.id, &c.owner)
+		return c, err
+	}, which, owner, since)
+	if err != nil {
+		return v, err
+	}
 	pace := &pace{rate: rate, began: time.Now()}
-	var last toCheck
-	for {
-		list, err := db.All(ctx, f.db, func(row pgx.Row) (c toCheck, err error) {
-			err = row.Scan(&c.id, &c.owner, &c.checked)
-			return c, err
-		}, page, owner, since, last.checked, last.id, verifyPage)
-		if err != nil || len(list) == 0 {
-			return v, err
-		}
+	for page := range slices.Chunk(list, verifyPage) {
 		var good []uuid.UUID
-		for _, c := range list {
-			last = c
+		for _, c := range page {
 			sound, err := f.check(ctx, c, v, pace)
 			if err != nil {
 				return v, err
@@ -91,27 +92,25 @@ func (f *Files) verify(ctx context.Context, owner *uuid.UUID, since time.Time, r
 			return v, err
 		}
 	}
+	return v, nil
 }
 
 // check reads one file and reports whether it is what was stored.
 func (f *Files) check(ctx context.Context, c toCheck, v *verification, pace *pace) (sound bool, err error) {
-	row, file, place, err := f.openToCheck(ctx, c)
-	if errors.Is(err, db.ErrNotFound) {
+	row, file, p, err := f.openToCheck(ctx, c)
+	switch {
+	case errors.Is(err, db.ErrNotFound):
 		return false, nil // purged meanwhile
-	}
-	note := func(count *int64, problem string) {
-		*count++
-		if len(v.Details) < mostProblems {
-			v.Details = append(v.Details, scanProblem{shown(place), problem})
-		}
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
 	}
 	v.Files++
 	switch {
 	case errors.Is(err, errContentMissing):
-		note(&v.Missing, "missing")
+		v.problem(&v.Missing, p, "missing")
 		return false, nil
 	case err != nil:
-		note(&v.Damaged, "it cannot be opened: "+err.Error())
+		v.problem(&v.Damaged, p, "it cannot be opened: "+err.Error())
 		return false, nil
 	}
 	defer file.Close()
@@ -123,11 +122,11 @@ func (f *Files) check(ctx context.Context, c toCheck, v *verification, pace *pac
 	info, statErr := file.Stat()
 	switch {
 	case err != nil || statErr != nil:
-		note(&v.Damaged, "it cannot be read: "+errors.Join(err, statErr).Error())
+		v.problem(&v.Damaged, p, "it cannot be read: "+errors.Join(err, statErr).Error())
 	case !row.matches(info):
-		note(&v.Changed, "changed from outside; homebase files scan takes it over")
+		v.problem(&v.Changed, p, "changed from outside; homebase files scan takes it over")
 	case !bytes.Equal(sum, row.SHA256):
-		note(&v.Damaged, "damaged: its bytes are not those that were stored")
+		v.problem(&v.Damaged, p, "damaged: its bytes are not those that were stored")
 	default:
 		v.Bytes += info.Size()
 		return true, nil
@@ -142,7 +141,7 @@ func (f *Files) openToCheck(ctx context.Context, c toCheck) (item, *os.File, str
 		if !errors.Is(err, db.ErrNotFound) {
 			return got.item.item, got.file, disk.UserPath(c.owner, got.item.path), err
 		}
-		row, place, err := placeOf(ctx, f.db, c.owner, c.id)
+		row, place, err := pathOf(ctx, f.db, c.owner, c.id)
 		if err != nil {
 			return row, nil, place, err
 		}
@@ -189,19 +188,24 @@ func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) 
 		return err
 	}
 	return f.asWorker(ctx, func() error {
-		var owner *uuid.UUID
+		var only *uuid.UUID
+		look := f.untaken
 		if who != "" {
 			owners, err := f.owners(ctx, who)
 			if err != nil {
 				return err
 			}
-			owner = &owners[0].id
+			only = &owners[0].id
+			look = func(ctx context.Context, give func(Untaken)) error { return f.untakenOf(ctx, owners[0], give) }
 		}
 		line := db.NewProgress(sh.Stderr)
-		v, err := f.verify(ctx, owner, time.Now().Add(-*older), *rate*1e6, func(v *verification, bytes, of int64) {
+		v, err := f.verify(ctx, only, time.Now().Add(-*older), *rate*1e6, func(v *verification, bytes, of int64) {
 			line.Show("%d files, %d of %d MB, %d do not match", v.Files, bytes/1e6, of/1e6, v.mismatches())
 		})
 		line.End()
+		if err == nil {
+			err = look(ctx, func(u Untaken) { v.problem(&v.Untaken, u.Path, u.Why) })
+		}
 		if err != nil {
 			return err
 		}
@@ -210,14 +214,14 @@ func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) 
 				return err
 			}
 		} else {
-			for _, d := range v.Details {
+			for _, d := range v.Problems {
 				fmt.Fprintf(sh.Stdout, "%q: %s\n", d.Path, d.Problem)
 			}
-			fmt.Fprintf(sh.Stdout, "%d files (%d bytes) are sound; %d damaged, %d changed from outside, %d missing.\n",
-				v.Files-v.mismatches(), v.Bytes, v.Damaged, v.Changed, v.Missing)
+			fmt.Fprintf(sh.Stdout, "%d files (%d bytes) are sound; %d damaged, %d changed from outside, %d missing; %d entries on the disk that no row stands for.\n",
+				v.Files-v.mismatches(), v.Bytes, v.Damaged, v.Changed, v.Missing, v.Untaken)
 		}
-		if n := v.mismatches(); n > 0 {
-			return fmt.Errorf("%d files are not what was stored", n)
+		if n := v.mismatches(); n+v.Untaken > 0 {
+			return fmt.Errorf("%d files are not what was stored, %d entries are in no row and so in nobody's list", n, v.Untaken)
 		}
 		return nil
 	})

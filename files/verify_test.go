@@ -54,10 +54,38 @@ func TestVerify_FindsWhatIsNotWhatWasStored(t *testing.T) {
 	}
 	var v struct {
 		Files, Damaged, Changed, Missing int
-		Details                          []struct{ Path, Problem string }
+		Problems                         []struct{ Path, Problem string }
 	}
-	if err := json.Unmarshal([]byte(out), &v); err != nil || v.Files != 13 || v.Damaged != 2 || v.Changed != 1 || v.Missing != 1 || len(v.Details) != 4 {
+	if err := json.Unmarshal([]byte(out), &v); err != nil || v.Files != 13 || v.Damaged != 2 || v.Changed != 1 || v.Missing != 1 || len(v.Problems) != 4 {
 		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+func TestVerify_NamesWhatNoRowStandsFor(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	put(t, c, "/documents/known", "known")
+	put(t, c, "/documents/moved", "moved")
+	h.settled(t)
+	write(t, h.place(id, "documents", "album", "new"), "from outside")
+	write(t, h.place(id, "documents", "caf\xe9"), "a Latin-1 name")
+	write(t, filepath.Join(h.data, "users", "lost+found", "x"), "nobody's")
+	rename(t, h.place(id, "documents", "moved"), h.place(id, "images", "moved"))
+	out, err := h.command(t, "verify")
+	if err == nil || !strings.Contains(out, "1 missing; 5 entries") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, p := range []string{`"/documents/album":`, `"/documents/album/new":`, `"/documents/caf\xe9":`, `"/images/moved":`} {
+		if !strings.Contains(out, p) {
+			t.Errorf("%s is not named: %s", p, out)
+		}
+	}
+	if n := h.number(t, "SELECT count(*) FROM items WHERE name IN ('album', 'new')"); n != 0 {
+		t.Error("verify took something over")
+	}
+	if out, err := h.command(t, "verify", "ann@example.com"); err == nil || !strings.Contains(out, "4 entries") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -115,8 +115,8 @@ func Sum(f *os.File, info fs.FileInfo) []byte {
 	return sum
 }
 
-// Mark lets an open file or folder carry its id, and a file its sum too, and
-// makes both durable together with whatever was copied there.
+// Mark lets an open file or folder carry its id, and a file its sum too. It
+// makes nothing durable.
 func Mark(f *os.File, id uuid.UUID, sum []byte, info fs.FileInfo) error {
 	if ID(f) != id {
 		if err := SetID(f, id); err != nil {
@@ -128,7 +128,7 @@ func Mark(f *os.File, id uuid.UUID, sum []byte, info fs.FileInfo) error {
 			return err
 		}
 	}
-	return bare(f.Sync())
+	return nil
 }
 
 // SetTrashed writes the former folder and name to what goes to the trash, so

@@ -202,7 +202,6 @@ func (j *Journal) Commit(ctx context.Context, c Change) error {
 		return err
 	}
 	j.Changed(c.Owner)
-	j.wrote(len(records))
 	disk.Failpoint("committed")
 	if err := j.follow(ctx, c.Op, records); err != nil {
 		return err
@@ -217,12 +216,19 @@ func (j *Journal) Commit(ctx context.Context, c Change) error {
 // is not.
 func (j *Journal) commitInTurn(ctx context.Context, c Change, leave func()) (records []record, xid string, err error) {
 	defer leave()
+	var t *Tx
 	err = j.untilClear(ctx, func() error {
 		return j.DB.InTx(ctx, func(tx pgx.Tx) error {
-			records, xid, err = j.attempt(ctx, tx, c)
+			t, xid, err = j.attempt(ctx, tx, c)
 			return err
 		})
 	})
+	if err == nil {
+		j.wrote(max(len(t.records), len(t.told)))
+	}
+	if t != nil {
+		records = t.records
+	}
 	return records, xid, err
 }
 
@@ -255,7 +261,7 @@ func (j *Journal) untilClear(ctx context.Context, try func() error) error {
 // what is decided under it is read by a later one: in READ COMMITTED every
 // statement has its own snapshot, and one that waited for a lock would still
 // see the rows of before.
-func (j *Journal) attempt(ctx context.Context, tx pgx.Tx, c Change) ([]record, string, error) {
+func (j *Journal) attempt(ctx context.Context, tx pgx.Tx, c Change) (*Tx, string, error) {
 	t := &Tx{Tx: tx, j: j, owner: c.Owner, op: c.Op}
 	var b pgx.Batch
 	j.queueLock(&b, t)
@@ -272,7 +278,7 @@ func (j *Journal) attempt(ctx context.Context, tx pgx.Tx, c Change) ([]record, s
 		t.records[i].op = c.Op
 	}
 	xid, err := j.settle(ctx, t, c)
-	return t.records, xid, err
+	return t, xid, err
 }
 
 // queueLock takes the fence, makes sure that this worker lives, takes the

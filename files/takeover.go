@@ -1,0 +1,391 @@
+package files
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/files/disk"
+	"homebase/files/journal"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// takeBatch is how many findings one transaction takes over: the owner's
+// writers wait for that long.
+const takeBatch = 256
+
+// verdict says what became of a finding under the owner's lock.
+type verdict int
+
+const (
+	later verdict = iota // its folder is not known yet, its name is still held, or a change is under way there
+	taken                // the rows say it now
+	stale                // no longer so: left to the next scan
+)
+
+// takeOver makes the rows follow findings. What has to wait for another, as a
+// file for its new folder, is tried again until nothing moves, from the other
+// end each time: names that were all shifted by one come free one by one.
+func (f *Files) takeOver(ctx context.Context, owner uuid.UUID, list []*finding, report *scanReport) error {
+	for moving := true; moving && len(list) > 0; {
+		moving = false
+		var left []*finding
+		for batch := range slices.Chunk(list, takeBatch) {
+			ready, err := f.prepare(ctx, batch, report)
+			if err == nil {
+				err = f.takeSome(ctx, owner, ready)
+			}
+			if err != nil {
+				return err
+			}
+			for _, d := range ready {
+				switch d.done {
+				case taken:
+					report.did(d)
+					moving = true
+				case stale:
+					moving = true
+				case later:
+					left = append(left, d)
+				}
+			}
+		}
+		if list = left; !moving {
+			// Trash whose folder is nowhere belongs to the root.
+			for _, d := range list {
+				if d.trash != nil && d.trash.parent != uuid.Nil {
+					d.trash.parent, moving = uuid.Nil, true
+				}
+			}
+		}
+		slices.Reverse(list)
+	}
+	for _, d := range list {
+		report.problem(d.path, "another item has this name, or its folder was not taken; rename it and scan again")
+	}
+	return nil
+}
+
+// takeSome takes findings over in one transaction. Writers of the owner may
+// have long queues: it waits for its turn while anybody waits for it.
+func (f *Files) takeSome(ctx context.Context, owner uuid.UUID, batch []*finding) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	return f.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
+		var bytes int64
+		var fresh []*finding
+		for _, d := range free {
+			if d.kind == findNew {
+				fresh = append(fresh, d)
+				continue
+			}
+			more, err := f.takeKnown(ctx, t, owner, d)
+			if err != nil {
+				return err
+			}
+			bytes += more
+		}
+		more, err := f.takeNew(ctx, t, owner, fresh)
+		if err != nil {
+			return err
+		}
+		return grow(ctx, t, owner, bytes+more)
+	})
+}
+
+// underLock gives the findings around which nothing is between commit and
+// rename to do: there the disk is as the rows say, except for what was done
+// past the API. The others are left for later.
+func (f *Files) underLock(ctx context.Context, owner uuid.UUID, list []*finding, do func(ctx context.Context, t *journal.Tx, free []*finding) error) error {
+	c := journal.Change{Owner: owner, Wait: journal.Timeout, Decide: func(ctx context.Context, t *journal.Tx) error {
+		var free []*finding
+		for _, d := range list {
+			d.done = later
+			if paths := []string{d.path, d.from}; !t.InTheWay(d.row.ID, slices.DeleteFunc(paths, func(p string) bool { return p == "" })...) {
+				free = append(free, d)
+			}
+		}
+		return do(ctx, t, free)
+	}}
+	for {
+		if err := f.disk.CheckInPlace(f.id); err != nil {
+			return journal.ErrUnavailable.Because(err)
+		}
+		err := f.journal.Commit(ctx, c)
+		if !errors.Is(err, httpx.ErrBusy) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// takeKnown looks again at what became of a row, writes it, and returns how
+// many bytes there are more.
+func (f *Files) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) (more int64, err error) {
+	d.done = stale
+	row, from, err := pathOf(ctx, t, owner, d.row.ID)
+	if err != nil || from != d.from {
+		return 0, ignoreNotFound(err)
+	}
+	info, err := f.disk.Lstat(d.path)
+	there := err == nil && (info.IsDir() || info.Mode().IsRegular())
+	now := row
+	switch {
+	case err != nil && disk.Failed(err):
+		return 0, nil
+	case d.kind == findMissing:
+		if there && info.IsDir() != row.isFile() {
+			return 0, nil
+		}
+		if there && strings.HasPrefix(d.path, disk.Users) { // another kind of entry has taken the name
+			if now.Name, err = freeName(ctx, t, *row.Parent, disk.MarkName(row.Name, " (missing)")); err != nil {
+				return 0, err
+			}
+		}
+	case !there || !unchangedSince(d.info, info):
+		return 0, nil
+	case d.kind == findMoved:
+		if f.carriedAt(from, row.ID) {
+			return 0, nil
+		}
+		if room, err := roomFor(ctx, t, owner, d); err != nil || !room {
+			d.done = later
+			return 0, err
+		}
+		now.Parent, now.Name = &d.parent, path.Base(d.path)
+	}
+	now.Missing = d.kind == findMissing
+	changed := !now.Missing && row.isFile() && !row.matches(info)
+	if changed && d.sum == nil {
+		return 0, nil // it was prepared for another version of the row
+	}
+	if !now.Missing && row.isFile() {
+		now.Ino = new(disk.Inode(info))
+	}
+	if changed {
+		now.Size, now.SHA256, now.MTime = info.Size(), d.sum, new(info.ModTime().UnixNano())
+	}
+	d.done = taken
+	if err := f.settleMark(d); err != nil || d.kind == findUnmarked {
+		return 0, err
+	}
+	return now.Size - row.Size, f.writeKnown(ctx, t, owner, d, now, changed)
+}
+
+// writeKnown writes what a row has become.
+func (f *Files) writeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding, now item, changed bool) error {
+	const sql = `-- name: files.TakeOverRow
+		UPDATE items i
+		   SET parent_id = $2, name = $3, name_sort = normalize($4, NFC), size = $5, sha256 = $6, mtime = $7, ino = $8,
+		       missing_at = CASE WHEN $9 THEN now() END, checked_at = CASE WHEN NOT $10 THEN i.checked_at END,
+		       trashed_at = CASE WHEN NOT $11 THEN i.trashed_at END, updated_at = CASE WHEN $10 OR $11 THEN now() ELSE i.updated_at END,
+		       revision = i.revision + 1
+		 WHERE i.id = $1`
+	moved := d.kind == findMoved
+	_, err := db.Exec(ctx, t, sql, now.ID, now.Parent, now.Name, strings.ToLower(now.Name), now.Size, now.SHA256, now.MTime, now.Ino,
+		now.Missing, changed, moved)
+	if err != nil {
+		return err
+	}
+	if changed {
+		t.Audit(ctx, audit.Event{Action: audit.FileChangedOutside, Target: now.ID})
+	}
+	what := feedChanged
+	if moved {
+		what = feedMoved
+		t.Audit(ctx, audit.Event{Action: audit.FileMoved, Target: now.ID})
+	}
+	return tellStored(ctx, t, what, owner, now.ID)
+}
+
+// grow counts bytes that were taken over. They are on the disk already, so no
+// quota refuses them: an owner beyond it cannot upload until there is room.
+func grow(ctx context.Context, t *journal.Tx, owner uuid.UUID, bytes int64) error {
+	const sql = `-- name: files.CountTakenOver
+		UPDATE trees SET used = used + $2 WHERE owner_id = $1`
+	if bytes == 0 {
+		return nil
+	}
+	_, err := db.Exec(ctx, t, sql, owner, bytes)
+	return err
+}
+
+// roomFor reports whether something can be taken in where it lies: the folder
+// there is the one that is meant, and no other item has the name.
+func roomFor(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) (bool, error) {
+	const sql = `-- name: files.NameHeld
+		SELECT EXISTS (SELECT FROM items i
+		                WHERE i.parent_id = $1 AND normalize(i.name, NFC) = normalize($2, NFC)
+		                  AND i.trashed_at IS NULL AND i.id <> $3)`
+	folder, p, err := pathOf(ctx, t, owner, d.parent)
+	if err != nil || folder.isFile() || p != path.Dir(d.path) {
+		return false, ignoreNotFound(err)
+	}
+	held, err := db.One(ctx, t, db.Value[bool], sql, d.parent, path.Base(d.path), d.row.ID)
+	return !held, err
+}
+
+// newRow is a row to be inserted.
+type newRow struct {
+	ID        uuid.UUID  `json:"id"`
+	Parent    uuid.UUID  `json:"parent_id"`
+	Kind      int16      `json:"kind"`
+	Name      string     `json:"name"`
+	NameSort  string     `json:"name_sort"`
+	Size      int64      `json:"size"`
+	MediaType *string    `json:"media_type"`
+	SHA256    *string    `json:"sha256"` // hex
+	MTime     *int64     `json:"mtime"`
+	Ino       *int64     `json:"ino"`
+	Revision  int64      `json:"revision"`
+	Created   time.Time  `json:"created_at"`
+	Updated   time.Time  `json:"updated_at"`
+	Trashed   *time.Time `json:"trashed_at"`
+}
+
+// takeNew inserts the rows of what was copied onto the disk: all whose folders
+// are known by one statement, then what lies in new folders. What has a name
+// or an id that is held waits.
+func (f *Files) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUID, list []*finding) (bytes int64, err error) {
+	const sql = `-- name: files.TakeOverNew
+		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino,
+		                   revision, created_at, updated_at, trashed_at)
+		SELECT n.id, $1, n.parent_id, n.kind, n.name, normalize(n.name_sort, NFC), n.size, n.media_type, decode(n.sha256, 'hex'), n.mtime, n.ino,
+		       n.revision, n.created_at, n.updated_at, n.trashed_at
+		  FROM jsonb_to_recordset($2::jsonb) AS n (id uuid, parent_id uuid, kind smallint, name text, name_sort text, size bigint,
+		       media_type text, sha256 text, mtime bigint, ino bigint, revision bigint, created_at timestamptz, updated_at timestamptz, trashed_at timestamptz)
+		    ON CONFLICT DO NOTHING
+		RETURNING id`
+	paths := map[uuid.UUID]string{} // of folders by now, "" for none
+	created, trashed := []uuid.UUID{}, []uuid.UUID{}
+	for len(list) > 0 {
+		var rows []newRow
+		ready := map[uuid.UUID]*finding{}
+		left := list[:0:0]
+		for _, d := range list {
+			row, ok, err := f.newRow(ctx, t, owner, d, paths)
+			switch {
+			case err != nil:
+				return 0, err
+			case ok:
+				rows, ready[d.row.ID] = append(rows, row), d
+			case d.done == later:
+				left = append(left, d)
+			}
+		}
+		if len(rows) == 0 {
+			break
+		}
+		ids, err := db.All(ctx, t, db.Value[uuid.UUID], sql, owner, rows)
+		if err != nil {
+			return 0, err
+		}
+		for _, id := range ids {
+			d := ready[id]
+			d.done = taken
+			action := audit.FolderCreated
+			if d.isFile() {
+				action, bytes = audit.FileCreated, bytes+d.info.Size()
+			} else {
+				paths[id] = d.path
+			}
+			t.Audit(ctx, audit.Event{Action: action, Target: id})
+			if d.trash == nil {
+				created = append(created, id)
+			} else {
+				trashed = append(trashed, id)
+			}
+		}
+		list = left
+	}
+	if err := tellStored(ctx, t, feedCreated, owner, created...); err != nil {
+		return 0, err
+	}
+	return bytes, tellStored(ctx, t, feedTrashed, owner, trashed...)
+}
+
+// newRow is the row of an entry that nothing happened to since, once its
+// folder is known. One with an id from a former life keeps it, with the time
+// that the id tells, and begins with a revision that it never had before.
+func (f *Files) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding, paths map[uuid.UUID]string) (row newRow, ok bool, err error) {
+	row = newRow{ID: d.row.ID, Parent: d.parent, Kind: d.row.Kind, Name: path.Base(d.path), Revision: 1, Created: time.Now()}
+	if d.trash != nil {
+		if row.Parent, row.Name = d.trash.parent, d.trash.name; row.Parent == uuid.Nil {
+			row.Parent = t.Tree.Root
+		}
+	}
+	at, known := paths[row.Parent]
+	if !known {
+		folder, p, err := pathOf(ctx, t, owner, row.Parent)
+		if errors.Is(err, db.ErrNotFound) {
+			return row, false, nil // it may be new as well: asked again
+		}
+		if err != nil {
+			return row, false, err
+		}
+		if folder.isFile() {
+			p = ""
+		}
+		at, paths[row.Parent] = p, p
+	}
+	if at == "" || d.trash == nil && at != path.Dir(d.path) {
+		return row, false, nil
+	}
+	info, err := f.disk.Lstat(d.path)
+	if err != nil || !unchangedSince(d.info, info) {
+		d.done = stale
+		return row, false, nil
+	}
+	if err := f.settleMark(d); err != nil {
+		return row, false, err
+	}
+	row.NameSort, row.Updated = strings.ToLower(row.Name), row.Created
+	if d.trash != nil { // it was renamed to where it lies when it was deleted
+		ctim := disk.StatOf(info).Ctim
+		row.Trashed = new(time.Unix(ctim.Unix()))
+	}
+	if d.former {
+		row.Revision = row.Created.Unix()
+		if d.row.ID.Version() == 7 {
+			row.Created = time.Unix(d.row.ID.Time().UnixTime())
+		}
+		row.Updated = row.Created
+	}
+	if d.isFile() {
+		row.Size, row.Updated, row.MTime, row.Ino = info.Size(), info.ModTime(), new(info.ModTime().UnixNano()), new(disk.Inode(info))
+		row.MediaType, row.SHA256 = new(mediaType(row.Name, "")), new(hex.EncodeToString(d.sum))
+	}
+	return row, true, nil
+}
+
+// settleMark gives what carries another id its own. That is done under the
+// owner's lock alone: before, the other one may just have been renamed here.
+// Where it fails the next scan finds an entry without its mark.
+func (f *Files) settleMark(d *finding) error {
+	if !d.remark {
+		return nil
+	}
+	file, err := f.disk.Look(d.path, d.info)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	if err := d.mark(file); err != nil {
+		return nil
+	}
+	if err := disk.Sync(file); err != nil {
+		return f.syncFailed(err)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"homebase/db"
+	"homebase/files/disk"
+	"homebase/files/journal"
+
+	"github.com/google/uuid"
+)
+
+// Untaken is an entry of somebody's files that no row stands for.
+type Untaken struct {
+	Path string // below the data directory
+	Why  string
+	Top  bool // no other one holds it
+}
+
+// Whatever is under way around an entry is waited for, this often.
+const (
+	untakenRounds = 50
+	untakenPause  = 100 * time.Millisecond
+)
+
+var errOnlyLooked = errors.New("nothing was to be changed")
+
+// Untaken names every entry in users/ and in the trash that no row stands for,
+// and why: what a scan would take over, and what it cannot. It changes nothing.
+// A data directory that belongs to no database yet holds none.
+func (f *Files) Untaken(ctx context.Context, give func(u Untaken)) error {
+	const sql = `-- name: files.DataDirIsKnown
+		SELECT i.data_dir_id IS NOT NULL FROM instance i`
+	if known, err := db.One(ctx, f.db, db.Value[bool], sql); err != nil || !known {
+		return err
+	}
+	return f.asWorker(ctx, func() error { return f.untaken(ctx, give) })
+}
+
+func (f *Files) untaken(ctx context.Context, give func(u Untaken)) error {
+	owners, err := f.owners(ctx, "")
+	if err != nil {
+		return err
+	}
+	names, err := f.disk.Names(disk.Users)
+	if err != nil {
+		return f.diskError(err)
+	}
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		if !slices.ContainsFunc(owners, func(o owner) bool { return o.id.String() == name }) {
+			give(Untaken{path.Join(disk.Users, name), "it is not the folder of an account with files", true})
+		}
+	}
+	for _, o := range owners {
+		if err := f.untakenOf(ctx, o, give); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// untakenOf looks at one owner's tree, and under the owner's lock once more:
+// what another change was about to do is not untaken.
+func (f *Files) untakenOf(ctx context.Context, o owner, give func(u Untaken)) error {
+	root := placed{}
+	root.ID = o.root
+	list, err := f.lookAt(ctx, o.id, root)
+	if err != nil {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(d *finding) bool {
+		return d.kind != findNew && d.kind != findMoved && d.kind != findRefused
+	})
+	tops := slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.in != nil })
+	for round := 0; len(tops) > 0 && round < untakenRounds; round++ {
+		if round > 0 && !journal.Sleep(ctx, untakenPause) {
+			return context.Cause(ctx)
+		}
+		for batch := range slices.Chunk(tops, takeBatch) {
+			err := f.underLock(ctx, o.id, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
+				for _, d := range free {
+					if err := f.confirm(ctx, t, o.id, d); err != nil {
+						return err
+					}
+				}
+				return errOnlyLooked
+			})
+			if !errors.Is(err, errOnlyLooked) {
+				return err
+			}
+		}
+		tops = slices.DeleteFunc(tops, func(d *finding) bool { return d.done != later })
+	}
+	for _, d := range list {
+		top := d
+		for top.in != nil {
+			top = top.in
+		}
+		if top.done == stale {
+			continue
+		}
+		u := Untaken{d.path, d.why, d == top}
+		switch d.kind {
+		case findNew:
+			u.Why = "no row knows it; homebase files scan takes it over"
+		case findMoved:
+			u.Why = "it was moved here past the API; homebase files scan takes it over"
+		}
+		give(u)
+	}
+	return nil
+}
+
+// confirm looks under the owner's lock whether an entry is still there and
+// whether a row stands for it by now.
+func (f *Files) confirm(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) error {
+	d.done = stale
+	info, err := f.disk.Lstat(d.path)
+	if err != nil && !disk.Failed(err) || err == nil && d.info != nil && info.IsDir() != d.info.IsDir() {
+		return nil
+	}
+	if d.kind == findRefused {
+		d.done = taken
+		return nil
+	}
+	if d.trash != nil {
+		rows, err := pathsOf(ctx, t, []uuid.UUID{d.row.ID})
+		if len(rows) == 0 {
+			d.done = taken
+		}
+		return err
+	}
+	it, err := itemByPath(ctx, t, owner, strings.Split(strings.TrimPrefix(shown(d.path), "/"), "/"))
+	if errors.Is(err, db.ErrNotFound) || err == nil && it.isFile() == info.IsDir() {
+		d.done = taken
+		return nil
+	}
+	return err
+}
