@@ -250,7 +250,7 @@ func TestCommands_UsageAndPurge(t *testing.T) {
 	put(t, c, "/documents/b", "12")
 	c.Do("DELETE", "/files/items/"+it.ID, nil).Want(t, 204)
 	out, err := h.command(t, "usage", "--json")
-	if err != nil || out != `{"user":"ann@example.com","quota":1073741824,"used":7,"reserved":0,"trash":5,"items":4}`+"\n" {
+	if err != nil || out != `{"user":"ann@example.com","quota":1073741824,"used":7,"reserved":0,"trash":5,"items":4,"entries":5,"entry_quota":1000000}`+"\n" {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if out, err := h.command(t, "usage"); err != nil || !strings.Contains(out, "ann@example.com") {
