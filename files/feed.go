@@ -73,7 +73,7 @@ func tellStored(ctx context.Context, t *journal.Tx, what string, owner uuid.UUID
 	const sql = `-- name: files.ItemsAnywhere
 		SELECT ` + itemColumns + `, ` + pathColumn + `
 		  FROM unnest($2::uuid[]) WITH ORDINALITY AS n (id, ordinality)
-		  CROSS JOIN LATERAL (SELECT * FROM items i WHERE i.owner_id = $1 AND i.id = n.id OFFSET 0) AS i
+		  JOIN items i ON i.id = n.id AND i.owner_id = $1
 		 ORDER BY n.ordinality`
 	if len(ids) == 0 {
 		return nil

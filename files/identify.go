@@ -1,0 +1,141 @@
+package files
+
+import (
+	"context"
+	"os"
+	"slices"
+
+	"homebase/db"
+	"homebase/files/disk"
+	"homebase/files/journal"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// identify says what an entry is: moved or new; nil when the API put it here
+// during the look.
+func (l *look) identify(s stray, rows map[uuid.UUID]rowAt) *finding {
+	d := &finding{kind: findNew, parent: s.parent, in: s.in, path: s.path, info: s.info}
+	d.row.ID, d.row.Kind = journal.NewID(), fileKind
+	if s.info.IsDir() {
+		d.row.Kind = folderKind
+	}
+	if s.id == uuid.Nil || l.claimed[s.id] {
+		return d
+	}
+	row, known := rows[s.id]
+	switch {
+	case !known:
+		d.row.ID, d.former = s.id, true
+	case row.owner == l.owner && row.Kind == d.row.Kind && row.Parent != nil:
+		if l.f.carriedAt(row.path, s.id) {
+			if there, err := l.f.disk.Lstat(row.path); err == nil && os.SameFile(there, s.info) {
+				return nil
+			}
+			return d
+		}
+		d.kind, d.row, d.from = findMoved, row.item, row.path
+	default:
+		return d
+	}
+	l.claim(s.id)
+	return d
+}
+
+// carriedAt reports whether what lies at a path carries the id, or may: what
+// cannot be read has not moved elsewhere for certain.
+func (f *Files) carriedAt(p string, id uuid.UUID) bool {
+	info, err := f.disk.Lstat(p)
+	if err == nil && (info.IsDir() || info.Mode().IsRegular()) {
+		var there uuid.UUID
+		if there, err = f.disk.IDAt(p, info); err == nil {
+			return there == id
+		}
+	}
+	return err != nil && disk.Failed(err)
+}
+
+// recognise finds what was moved and does not carry its id: by inode, size
+// and time, and else by its bytes, which are read only where a missing file
+// has the size.
+func (l *look) recognise(ctx context.Context) error {
+	type known struct {
+		ino  int64
+		size int64
+	}
+	byInode, bySum, sizes := map[known]*finding{}, map[string][]*finding{}, map[int64]bool{}
+	for _, d := range l.findings {
+		if d.kind == findMissing && d.row.isFile() && d.row.Size > 0 {
+			sizes[d.row.Size] = true
+			bySum[string(d.row.SHA256)] = append(bySum[string(d.row.SHA256)], d)
+			if d.row.Ino != nil {
+				byInode[known{*d.row.Ino, d.row.Size}] = d
+			}
+		}
+	}
+	found := map[*finding]bool{}
+	for _, d := range l.findings {
+		if d.kind != findNew || d.former || !d.isFile() || !sizes[d.info.Size()] {
+			continue
+		}
+		m := byInode[known{disk.Inode(d.info), d.info.Size()}]
+		if m == nil || found[m] || !m.row.matches(d.info) {
+			sum, err := l.f.sumAt(ctx, d.path, d.info)
+			if err != nil {
+				return err
+			}
+			same := bySum[string(sum)]
+			for len(same) > 0 && found[same[0]] {
+				same = same[1:]
+			}
+			if bySum[string(sum)] = same; len(same) == 0 {
+				continue
+			}
+			m, d.sum = same[0], sum
+		}
+		d.kind, d.row, d.from = findMoved, m.row, m.path
+		found[m] = true
+	}
+	l.findings = slices.DeleteFunc(l.findings, func(d *finding) bool { return found[d] })
+	return nil
+}
+
+// placeColumn is where a row of items AS i lies below the data directory.
+const placeColumn = `(SELECT string_agg(w.entry, '/' ORDER BY w.height DESC) FROM item_place(i.id) AS w)`
+
+// rowAt is a row with its owner and where it lies below the data directory.
+type rowAt struct {
+	item
+	owner uuid.UUID
+	path  string
+}
+
+// pathsOf finds items of anybody, in a tree or in the trash, by their ids.
+func pathsOf(ctx context.Context, q db.Querier, ids []uuid.UUID) (map[uuid.UUID]rowAt, error) {
+	const sql = `-- name: files.PathsOfItems
+		SELECT ` + itemColumns + `, i.owner_id, ` + placeColumn + `
+		  FROM items i WHERE i.id = ANY ($1)`
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	list, err := db.All(ctx, q, func(row pgx.Row) (r rowAt, err error) {
+		err = row.Scan(append(r.Fields(), &r.owner, &r.path)...)
+		return r, err
+	}, sql, ids)
+	rows := make(map[uuid.UUID]rowAt, len(list))
+	for _, r := range list {
+		rows[r.ID] = r
+	}
+	return rows, err
+}
+
+// pathOf finds an owner's item; db.ErrNotFound without one.
+func pathOf(ctx context.Context, q db.Querier, owner, id uuid.UUID) (item, string, error) {
+	rows, err := pathsOf(ctx, q, []uuid.UUID{id})
+	row, ok := rows[id]
+	if err == nil && (!ok || row.owner != owner) {
+		err = db.ErrNotFound
+	}
+	return row.item, row.path, err
+}
