@@ -31,6 +31,7 @@ const (
 const (
 	guessesOfAccount = 5
 	guessesOfAddress = 20
+	guessesOfSecret  = 200 // that many people know, from everywhere
 	guessMemory      = 24 * time.Hour
 	guessLongest     = 15 * time.Minute
 )
@@ -41,6 +42,7 @@ func SharedLimits() map[httpx.Rate]httpx.Limit {
 	return map[httpx.Rate]httpx.Limit{
 		"guesses_of_account": {Requests: guessesOfAccount, Per: guessMemory},
 		"guesses_of_address": {Requests: guessesOfAddress, Per: guessMemory},
+		"guesses_of_secret":  {Requests: guessesOfSecret, Per: guessMemory},
 	}
 }
 
@@ -52,7 +54,7 @@ const guessWait = `least(interval '30 seconds' * power(2, least(g.excess, 9)), i
 // Right takes that back.
 type Guess struct {
 	keys    [][]byte // of the rows that count it, in the order in which they are locked
-	account []byte   // the first of them, unless no account is named
+	account []byte   // the first of them, which a right secret forgets; nil: none
 }
 
 // Guess counts a try at a secret of some kind, before the secret is looked at.
@@ -93,6 +95,33 @@ func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (Gue
 		return g, nil
 	}
 	return g, a.db.InTx(ctx, func(tx pgx.Tx) error { return countGuess(ctx, tx, g.keys, free) })
+}
+
+// guessShared counts a try at a secret that many people know, such as a
+// share's. No device is trusted with one, so each network is counted apart, or
+// any stranger could shut out everyone who knows it. The count of all together
+// is wider: it bounds what many networks try, and delays everyone only then.
+func (a *Auth) guessShared(r *http.Request, kind, account string) (Guess, error) {
+	var g Guess
+	if a.guessesUnlimited {
+		return g, nil
+	}
+	networks := httpx.ClientNetworks(r.Context())
+	var free []int
+	count := func(most int, parts ...string) {
+		g.keys, free = append(g.keys, a.guessKey(parts...)), append(free, most)
+	}
+	for _, network := range networks {
+		count(httpx.Share(guessesOfAccount, network), kind, account, network.String())
+	}
+	if len(networks) > 0 {
+		g.account = g.keys[0]
+	}
+	count(guessesOfSecret, kind, account, "")
+	for _, network := range networks {
+		count(httpx.Share(guessesOfAddress, network), "address", network.String(), "")
+	}
+	return g, a.db.InTx(r.Context(), func(tx pgx.Tx) error { return countGuess(r.Context(), tx, g.keys, free) })
 }
 
 // countGuess counts in all rows or, when one of them has to wait, in none: a

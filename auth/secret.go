@@ -23,16 +23,17 @@ func (a *Auth) HashSecret(ctx context.Context, secret string) (string, error) {
 	return place.hash(ctx, secret)
 }
 
-// MatchSecret compares a secret with what HashSecret made. Wrong ones are
-// counted like every guess, by kind and account and by the client's address,
-// so beside ErrHashingBusy the error may be 429, for the right one too.
+// MatchSecret compares a secret of many people with what HashSecret made. Wrong
+// ones are counted, by kind and account for each network apart and for all
+// together, and by the client's address like every guess, so beside
+// ErrHashingBusy the error may be 429, for the right one too.
 func (a *Auth) MatchSecret(r *http.Request, kind, account, secret, hash string) (ok bool, err error) {
 	place, err := a.hasher.enter()
 	if err != nil {
 		return false, err
 	}
 	defer place.leave()
-	guess, err := a.Guess(r, kind, account, uuid.Nil)
+	guess, err := a.guessShared(r, kind, account)
 	if err != nil {
 		return false, err
 	}

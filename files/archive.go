@@ -38,8 +38,14 @@ type archive struct {
 	owner uuid.UUID
 	top   string // the disk path of the folder that nothing may lead out of, or ""
 	items []placed
-	name  string // of the file, without .zip
+	name  string                      // of the file, without .zip
+	judge func(context.Context) error // whether it may still be read
 }
+
+// judgedSize is from how many bytes on a file is sent only after the reader was
+// judged once more: asking costs little beside it. Whoever reads is judged with
+// each page of a folder too.
+const judgedSize = 1 << 20
 
 // archiveRequest is the body of POST /files/archive.
 type archiveRequest struct {
@@ -81,6 +87,7 @@ func (f *Files) postArchive(w http.ResponseWriter, r *http.Request, v visit) err
 }
 
 func (f *Files) sendOwnArchive(w http.ResponseWriter, r *http.Request, a archive) error {
+	a.judge = func(ctx context.Context) error { return f.auth().Still(ctx, mayRead) }
 	return f.sendArchive(w, r, a, func() error {
 		for _, it := range a.items {
 			f.audit.Note(r.Context(), audit.Event{Action: audit.FileDownload, Target: it.ID, Details: map[string]string{"as": "archive"}})
@@ -167,6 +174,9 @@ func (f *Files) entriesOf(ctx context.Context, a archive, name string, it placed
 	}
 	taken := zipNames{}
 	for page := (httpx.Page{Limit: archivePage}); ; {
+		if err := a.judge(ctx); err != nil {
+			return err
+		}
 		list, err := children(ctx, f.db, a.owner, it.ID, orders["name"], page)
 		if err != nil {
 			return err
@@ -189,6 +199,11 @@ func (f *Files) pack(ctx context.Context, z *zip.Writer, a archive, name string,
 	if !it.isFile() {
 		_, err := z.CreateHeader(zipHeader(name, &it.item, it.Updated))
 		return 0, err
+	}
+	if it.Size >= judgedSize {
+		if err := a.judge(ctx); err != nil {
+			return 0, err
+		}
 	}
 	c, err := f.openListed(ctx, a, it)
 	if err != nil {

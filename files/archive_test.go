@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"homebase/files"
+	"homebase/httpx/httpxtest"
 )
 
 // unzip reads an archive whole, so that every checksum is held; a folder's
@@ -268,4 +269,37 @@ func TestArchive_WhileOthersWriteIsWholeOrBreaksOff(t *testing.T) {
 	}
 	close(stop)
 	group.Wait()
+}
+
+func TestArchive_StopsBetweenFilesWhenTheRightToReadEnds(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	large := put(t, c, "/documents/1.png", string(random(16<<20))) // more than sockets hold
+	put(t, c, "/documents/2.png", string(random(1<<20)))
+	s := share(t, c, *large.ParentID)
+	for _, row := range []struct {
+		name   string
+		client *httpxtest.Client
+		at     string
+		end    func()
+	}{
+		{"a share", h.Client(t), s.at("/archive"), func() { c.Do("DELETE", "/files/shares/"+s.ID, nil).Want(t, 204) }},
+		{"own", c, "/files/items/" + *large.ParentID + "/archive", func() { c.Do("POST", "/auth/logout", nil).Want(t, 204) }},
+	} {
+		r, err := http.NewRequest("GET", h.URL+"/api/v1"+row.at, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+row.client.Bearer)
+		a, err := row.client.HTTP.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		row.end()
+		if _, err := io.Copy(io.Discard, a.Body); a.StatusCode != 200 || err == nil {
+			t.Errorf("%s: %d, and all of it arrived", row.name, a.StatusCode)
+		}
+		a.Body.Close()
+	}
 }

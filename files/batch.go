@@ -41,7 +41,8 @@ type result struct {
 
 // postBatch is POST /files/batch. The operations are carried out one after
 // another, each a change of its own: one that is refused stops none of the
-// others, and a client that goes away stops those that have not begun.
+// others. A client that goes away stops those that have not begun, and a caller
+// who may not write any more has them refused before any work is done.
 func (f *Files) postBatch(w http.ResponseWriter, r *http.Request, v visit) error {
 	req, err := httpx.ReadJSON[batchRequest](w, r)
 	if err != nil {
@@ -78,9 +79,10 @@ func (f *Files) postBatch(w http.ResponseWriter, r *http.Request, v visit) error
 
 func (f *Files) carryOutOne(ctx context.Context, owner uuid.UUID, o operation) (res result) {
 	var it placed
-	var err error
-	switch o.Op {
-	case "move":
+	err := f.judge(ctx)
+	switch {
+	case err != nil:
+	case o.Op == "move":
 		var patch movePatch
 		if o.Name != nil {
 			patch.Name = httpx.Optional[string]{Set: true, Value: *o.Name}
@@ -90,14 +92,14 @@ func (f *Files) carryOutOne(ctx context.Context, owner uuid.UUID, o operation) (
 		}
 		res.Status = http.StatusOK
 		it, err = f.move(ctx, owner, o.ID, patch, http.Header{})
-	case "copy":
+	case o.Op == "copy":
 		req := copyRequest{ParentID: o.ParentID}
 		if o.Name != nil {
 			req.Name = *o.Name
 		}
 		res.Status = http.StatusCreated
 		it, err = f.copy(ctx, owner, o.ID, req)
-	case "trash":
+	case o.Op == "trash":
 		res.Status = http.StatusNoContent
 		err = f.trash(ctx, owner, o.ID, http.Header{})
 	}

@@ -60,3 +60,27 @@ func TestBatch_EachOperationHasItsOwnResult(t *testing.T) {
 	ask(op{"op": "trash", "id": a.ID, "name": "x"}).WantProblem(t, 422, "validation_failed")
 	ask(op{"op": "trash", "id": "x"}).Want(t, 422)
 }
+
+func TestBatch_EndsWithTheRightToWrite(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	it := put(t, c, "/documents/a.txt", "a")
+	key := decode[struct{ ID, Key string }](t, c.Do("POST", "/auth/keys", map[string]any{"name": "k", "permissions": []string{"files:read", "files:write"}}).Want(t, 201))
+	free := h.holdOwner(t, id)
+	answer := make(chan *httpxtest.Answer)
+	go func() {
+		answer <- h.Client(t).As(key.Key).Do("POST", "/files/batch", map[string]any{"operations": []map[string]string{
+			{"op": "copy", "id": it.ID}, {"op": "copy", "id": it.ID}, {"op": "trash", "id": id}, // no item's id
+		}})
+	}()
+	await(t, func() bool {
+		return h.number(t, "SELECT count(DISTINCT l.pid) FROM pg_locks l WHERE NOT l.granted") > 0
+	})
+	c.Do("DELETE", "/auth/keys/"+key.ID, nil).Want(t, 204)
+	free()
+	got := decode[struct{ Results []struct{ Status int } }](t, (<-answer).Want(t, 200))
+	if got.Results[1].Status != 401 || got.Results[2].Status != 401 {
+		t.Errorf("got %+v, want 401 for all that began after the key's end", got.Results)
+	}
+}

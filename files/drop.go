@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"homebase/auth"
 	"homebase/db"
 	"homebase/files/journal"
 	"homebase/httpx"
@@ -52,11 +53,17 @@ func (f *Files) putDrop(w http.ResponseWriter, r *http.Request, g guest) error {
 	return httpx.WriteJSON(w, http.StatusCreated, dropBody{it.Size, hex.EncodeToString(it.SHA256)})
 }
 
-// stillHolds is db.ErrNotFound when a share has ended: sending may take hours.
+// stillHolds is db.ErrNotFound when a share has ended for its guest, or has
+// another password: sending may take hours.
 func (f *Files) stillHolds(ctx context.Context, q db.Querier, s *share) error {
 	const sql = `-- name: files.ShareStillHolds
-		SELECT s.id FROM shares s WHERE s.id = $1 AND (s.expires_at IS NULL OR s.expires_at > now())`
-	if _, err := db.One(ctx, q, db.Value[uuid.UUID], sql, s.ID); err != nil {
+		SELECT ` + shareColumns + ` FROM shares s
+		 WHERE s.id = $1 AND (s.expires_at IS NULL OR s.expires_at > now()) AND s.password_hash IS NOT DISTINCT FROM $2`
+	now, err := db.One(ctx, q, scanShare, sql, s.ID, s.Password)
+	if err == nil && !auth.Allows(ctx, now.Allow) {
+		err = db.ErrNotFound
+	}
+	if err != nil {
 		return err
 	}
 	return f.stillMay(ctx, q, s)

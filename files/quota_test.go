@@ -304,6 +304,22 @@ func TestEntries_AreCountedAndBounded(t *testing.T) {
 	c.Do("PUT", "/files/content/a/new.txt", "x").Want(t, 201)
 }
 
+// holdOwner holds the lock of an owner's changes until release is called.
+func (h *house) holdOwner(t *testing.T, id string) (release func()) {
+	t.Helper()
+	locked, free := make(chan struct{}), make(chan struct{})
+	release = sync.OnceFunc(func() { close(free) })
+	t.Cleanup(release)
+	go h.DB.AsOwner(context.WithoutCancel(t.Context()), func(conn *pgx.Conn) error {
+		_, err := conn.Exec(t.Context(), "BEGIN; SELECT FROM trees WHERE owner_id = '"+id+"' FOR UPDATE")
+		close(locked)
+		<-free
+		return errors.Join(err, conn.Close(context.Background()))
+	})
+	<-locked
+	return release
+}
+
 // Whoever has many uploads waits for its own turn before it asks the pool for
 // a connection: others do not notice.
 func TestOwner_WithUploadsBehindALongChangeLeavesThePoolToOthers(t *testing.T) {
@@ -313,16 +329,7 @@ func TestOwner_WithUploadsBehindALongChangeLeavesThePoolToOthers(t *testing.T) {
 	other, _ := h.member(t, "bob@example.com")
 	c.Do("GET", "/files/items/root", nil).Want(t, 200)
 	other.Do("GET", "/files/items/root", nil).Want(t, 200)
-	locked, free := make(chan struct{}), make(chan struct{})
-	release := sync.OnceFunc(func() { close(free) })
-	defer release()
-	go h.DB.AsOwner(context.WithoutCancel(t.Context()), func(conn *pgx.Conn) error {
-		_, err := conn.Exec(t.Context(), "BEGIN; SELECT FROM trees WHERE owner_id = '"+id+"' FOR UPDATE")
-		close(locked)
-		<-free
-		return errors.Join(err, conn.Close(context.Background()))
-	})
-	<-locked
+	release := h.holdOwner(t, id)
 	var group sync.WaitGroup
 	for i := range 16 {
 		group.Go(func() { c.Do("PUT", fmt.Sprintf("/files/content/documents/%d", i), random(2<<20)) })

@@ -70,6 +70,17 @@ func needs(mode string) []string {
 	return []string{mayShare, mayRead}
 }
 
+// mayGrant judges the caller as of now: setting the terms of a share demands
+// the same as making it, or whoever may not make one would open another's.
+func (f *Files) mayGrant(ctx context.Context, mode string) error {
+	for _, p := range needs(mode) {
+		if err := f.auth().Still(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // shareTerms are what an owner may say of a share at any time; null takes a
 // term away.
 type shareTerms struct {
@@ -149,10 +160,8 @@ func (f *Files) postShare(w http.ResponseWriter, r *http.Request, v visit) error
 		fields.Add("#/mode", "invalid", "The mode is read or drop.")
 		return fields.Err()
 	}
-	for _, p := range needs(s.Mode) {
-		if !httpx.CallerOf(ctx).Can(p) {
-			return httpx.ErrForbidden.With("Nobody shares what they cannot do themselves: this needs the permission " + p + ".")
-		}
+	if err := f.mayGrant(ctx, s.Mode); err != nil {
+		return err
 	}
 	if err := s.apply(in.shareTerms); err != nil {
 		return err
@@ -165,6 +174,9 @@ func (f *Files) postShare(w http.ResponseWriter, r *http.Request, v visit) error
 		return errNotFolder.With("Files can be dropped into a folder only.")
 	}
 	if s.Password, err = f.hashPassword(ctx, in.Password); err != nil {
+		return err
+	}
+	if err := f.mayGrant(ctx, s.Mode); err != nil { // hashing can wait
 		return err
 	}
 	random := make([]byte, 32)
@@ -200,8 +212,11 @@ func shareHash(token string) []byte {
 }
 
 func (f *Files) recordShare(ctx context.Context, q db.Querier, action audit.Action, s *share) error {
-	return f.audit.Record(ctx, q, audit.Event{Action: action, Target: s.ID,
-		Details: map[string]string{"item": s.Item.String(), "mode": s.Mode}})
+	return f.audit.Record(ctx, q, s.event(action))
+}
+
+func (s *share) event(action audit.Action) audit.Event {
+	return audit.Event{Action: action, Target: s.ID, Details: map[string]string{"item": s.Item.String(), "mode": s.Mode}}
 }
 
 // getShares is GET /files/shares, the newest first; ?item_id= asks for those
@@ -262,6 +277,9 @@ func (f *Files) patchShare(w http.ResponseWriter, r *http.Request, v visit) erro
 		if s, err = db.One(ctx, tx, scanShare, find, id, v.owner); err != nil {
 			return err
 		}
+		if err := f.mayGrant(ctx, s.Mode); err != nil {
+			return err
+		}
 		if err := s.apply(in); err != nil {
 			return err
 		}
@@ -299,4 +317,23 @@ func (f *Files) deleteShare(w http.ResponseWriter, r *http.Request, v visit) err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// endShares ends the shares of an item that goes to the trash, and of all that
+// is in it. Whoever restores it shares it anew: nobody remembers by then which
+// links lead to it.
+func endShares(ctx context.Context, t *journal.Tx, owner uuid.UUID, it item) error {
+	const sql = `-- name: files.EndShares
+		WITH RECURSIVE up AS (
+		    SELECT s.item_id AS shared, s.item_id AS id FROM shares s WHERE s.owner_id = $1 AND (s.item_id = $2 OR NOT $3)
+		    UNION
+		    SELECT u.shared, i.parent_id FROM up u JOIN items i ON i.id = u.id WHERE u.id <> $2 AND i.parent_id IS NOT NULL
+		)
+		DELETE FROM shares s WHERE s.owner_id = $1 AND s.item_id IN (SELECT u.shared FROM up u WHERE u.id = $2)
+		RETURNING ` + shareColumns
+	ended, err := db.All(ctx, t, scanShare, sql, owner, it.ID, it.isFile())
+	for _, s := range ended {
+		t.Audit(ctx, s.event(audit.ShareEnded))
+	}
+	return err
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"homebase/auth/authtest"
 	"homebase/db"
 	"homebase/files"
+	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
 
@@ -162,36 +164,88 @@ func TestShare_NobodyOpensByALinkWhatTheyCannotOpenThemselves(t *testing.T) {
 	}
 }
 
-func TestShare_TrashedTargetsAreGoneAndBackWithTheTarget(t *testing.T) {
+func TestShare_ChangingItDemandsWhatMakingItDoes(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	it := put(t, c, "/documents/a.txt", "hello")
+	read, drop := share(t, c, it.ID, "password", "sesame"), share(t, c, *it.ParentID, "mode", "drop", "password", "sesame")
+	with := func(permissions ...string) *httpxtest.Client {
+		a := c.Do("POST", "/auth/keys", map[string]any{"name": "k", "permissions": permissions}).Want(t, 201)
+		return h.Client(t).As(decode[struct{ Key string }](t, a).Key)
+	}
+	open := map[string]any{"password": nil}
+	with("files:share").Do("PATCH", "/files/shares/"+read.ID, open).WantProblem(t, 403, "forbidden")
+	with("files:share", "files:write").Do("PATCH", "/files/shares/"+read.ID, open).WantProblem(t, 403, "forbidden")
+	with("files:share", "files:read").Do("PATCH", "/files/shares/"+drop.ID, open).WantProblem(t, 403, "forbidden")
+	h.Client(t).Do("GET", read.at("/content"), nil).WantProblem(t, 401, "share_password_required")
+	with("files:share", "files:read").Do("PATCH", "/files/shares/"+read.ID, open).Want(t, 200)
+	with("files:share", "files:write").Do("PATCH", "/files/shares/"+drop.ID, open).Want(t, 200)
+	with("files:share").Do("DELETE", "/files/shares/"+read.ID, nil).Want(t, 204) // closing opens nothing
+}
+
+func TestShare_StrangersWhoGuessShutOutNobodyElse(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	s := share(t, c, put(t, c, "/documents/a.txt", "hello").ID, "password", "sesame")
+	behind := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: h.Auth.Authenticate,
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, h.files.Routes())
+	try := func(password, from string) *httpxtest.Answer {
+		return behind.Client(t).Do("POST", s.at("/unlock"), map[string]string{"password": password, "mode": "token"}, httpxtest.WithHeader("X-Forwarded-For", from))
+	}
+	for range 5 {
+		try("wrong", "192.0.2.1").WantProblem(t, 401, "share_password_required")
+	}
+	h.exec(t, "UPDATE guesses SET last_at = last_at + interval '10 minutes'")
+	try("sesame", "192.0.2.1").WantProblem(t, 429, "rate_limited")
+	try("sesame", "192.0.2.2").Want(t, 200)
+	// All together are bounded too.
+	h.exec(t, "UPDATE guesses SET excess = excess + 195, last_at = clock_timestamp() + interval '10 minutes'")
+	try("wrong", "192.0.2.3").WantProblem(t, 429, "rate_limited")
+}
+
+func TestShare_TheTrashEndsSharesAndARestoreBringsNoneBack(t *testing.T) {
 	t.Parallel()
 	h := start(t)
 	c, _ := h.member(t, "ann@example.com")
 	it := put(t, c, "/photos/2026/a.txt", "hello")
 	guest := h.Client(t)
-	file, folder := share(t, c, it.ID), share(t, c, find(t, c, "/photos").ID)
-	inside := folder.at("/content?item_id=" + it.ID)
-	guest.Do("GET", file.at("/content"), nil).Want(t, 200)
-	guest.Do("GET", inside, nil).Want(t, 200)
+	beside := share(t, c, put(t, c, "/photos2/a.txt", "beside").ID)
 	trash := func(id string) {
+		t.Helper()
+		top := find(t, c, "/photos")
+		shares := []shared{share(t, c, top.ID), share(t, c, find(t, c, "/photos/2026").ID), share(t, c, it.ID)}
+		sees := func(s shared) *httpxtest.Answer { return guest.Do("GET", s.at("/archive"), nil) }
+		for _, s := range shares {
+			sees(s).Want(t, 200)
+		}
 		c.Do("DELETE", "/files/items/"+id, nil).Want(t, 204)
-		guest.Do("GET", file.at("/content"), nil).WantProblem(t, 404, "not_found")
-		guest.Do("GET", inside, nil).WantProblem(t, 404, "not_found")
-		// Another of that name is not what was shared.
-		c.Do("PUT", "/files/content/photos/2026/a.txt?parents=true", "other").Want(t, 201)
-		guest.Do("GET", file.at("/content"), nil).WantProblem(t, 404, "not_found")
-		c.Do("DELETE", "/files/items/"+find(t, c, "/photos").ID, nil).Want(t, 204)
+		if id != top.ID {
+			sees(shares[0]).Want(t, 200) // above the item it holds
+			c.Do("DELETE", "/files/shares/"+shares[0].ID, nil).Want(t, 204)
+		}
+		// Another of that name is not what was shared, nor is it after a restore.
+		other := put(t, c, "/photos/2026/a.txt", "other")
+		for _, s := range shares {
+			if id == it.ID && s.ID == shares[1].ID {
+				continue
+			}
+			sees(s).WantProblem(t, 404, "not_found")
+			if got := h.acts(t, s.ID); !strings.HasSuffix(got, "share.ended ok") {
+				t.Errorf("recorded were %s", got)
+			}
+		}
+		c.Do("DELETE", "/files/items/"+other.ID, nil).Want(t, 204)
+		if id == top.ID {
+			c.Do("DELETE", "/files/items/"+find(t, c, "/photos").ID, nil).Want(t, 204)
+		}
 		c.Do("POST", "/files/trash/"+id+"/restore", nil).Want(t, 200)
+		sees(shares[2]).WantProblem(t, 404, "not_found")
+		guest.Do("GET", beside.at("/content"), nil).Want(t, 200)
 	}
 	trash(find(t, c, "/photos").ID)
-	wantBytes(t, guest.Do("GET", file.at("/content"), nil).Want(t, 200).Body, []byte("hello"))
-	wantBytes(t, guest.Do("GET", inside, nil).Want(t, 200).Body, []byte("hello"))
-	// What is purged takes its shares along.
-	c.Do("DELETE", "/files/items/"+it.ID, nil).Want(t, 204)
-	c.Do("DELETE", "/files/trash/"+it.ID, nil).Want(t, 204)
-	guest.Do("GET", file.at(""), nil).WantProblem(t, 404, "not_found")
-	if n := h.number(t, "SELECT count(*) FROM shares"); n != 1 {
-		t.Errorf("%d shares are left, want the folder's", n)
-	}
+	trash(it.ID)
 }
 
 func TestShare_FiftyAtOnceGetExactlyTenDownloads(t *testing.T) {
@@ -502,6 +556,10 @@ func TestDrop_OneThatOutlivesItsShareIsNotTaken(t *testing.T) {
 	c, _ := h.member(t, "ann@example.com")
 	folder := put(t, c, "/inbox/a", "old").ParentID
 	for name, end := range map[string]func(s shared){
+		"password": func(s shared) { c.Do("PATCH", "/files/shares/"+s.ID, map[string]any{"password": "new"}).Want(t, 200) },
+		"address": func(s shared) {
+			c.Do("PATCH", "/files/shares/"+s.ID, map[string]any{"allow": []string{"192.0.2.0/24"}}).Want(t, 200)
+		},
 		"ended":    func(s shared) { c.Do("DELETE", "/files/shares/"+s.ID, nil).Want(t, 204) },
 		"disabled": func(shared) { h.exec(t, "UPDATE users SET status = 'disabled'") },
 		"trashed":  func(shared) { h.exec(t, "UPDATE items SET trashed_at = now() WHERE id = $1", *folder) },

@@ -187,6 +187,7 @@ func (f *Files) getSharedContent(w http.ResponseWriter, r *http.Request, g guest
 // download.
 func (f *Files) getSharedArchive(w http.ResponseWriter, r *http.Request, g guest) error {
 	a := archive{owner: g.share.Owner, top: g.folder(), items: []placed{g.item}, name: g.item.Name}
+	a.judge = func(ctx context.Context) error { return f.stillHolds(ctx, f.db, &g.share) }
 	return f.sendArchive(w, r, a, func() error { return f.countDownload(r.Context(), g, true) })
 }
 

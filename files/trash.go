@@ -114,6 +114,9 @@ func (f *Files) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) e
 		if it.item, err = db.One(ctx, t, scanItem, sql, id); err != nil {
 			return err
 		}
+		if err := endShares(ctx, t, owner, it.item); err != nil {
+			return err
+		}
 		if err := t.Move(it.ID, it.Revision, disk.UserPath(owner, it.path), disk.TrashPath(owner, id)); err != nil {
 			return err
 		}
