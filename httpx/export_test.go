@@ -16,14 +16,9 @@ func (s *Server) Hurry(stall, grace, header, patience time.Duration) {
 
 // Narrow sets how much a client may hold at once.
 func (s *Server) Narrow(connections, requests, streams, addressStreams int) {
-	s.bounds = bounds{connections, requests, streams, addressStreams}
-}
-
-// Held is how many clients hold anything.
-func (s *Server) Held() int {
 	s.slots.mu.Lock()
 	defer s.slots.mu.Unlock()
-	return len(s.slots.held)
+	s.slots.bounds = bounds{connections, requests, streams, addressStreams}
 }
 
 // Buckets is how many buckets the limiter holds, and how many it may hold.

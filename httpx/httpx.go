@@ -5,7 +5,7 @@
 //  1. request id: a well-formed X-Request-Id is kept, else one is made.
 //  2. recover, access log, metrics: whatever happens below, there is one
 //     answer, one log line and one count.
-//  3. client address: taken from the proxies that are trusted, from no other.
+//  3. framing: a request with two lengths is 400. Client address: taken from the proxies that are trusted, from no other.
 //  4. path check: a path that could be read in two ways is 400.
 //  5. CORS: a preflight ends here.
 //  6. route: 404 and 405 as problems; the mux never redirects.
@@ -73,7 +73,6 @@ type Server struct {
 	crossOrigin  *http.CrossOriginProtection
 	limiter      *limiter // nil: limits are off
 	slots        slots
-	bounds       bounds
 	metrics      metrics
 	pace         pace
 	draining     chan struct{} // closed when the drain begins
@@ -91,7 +90,7 @@ func New(cfg Config, routes []Route) (*Server, error) {
 		authenticate: cfg.Authenticate,
 		proxies:      cfg.TrustedProxies,
 		pace:         defaultPace,
-		bounds:       defaultBounds,
+		slots:        slots{bounds: defaultBounds, held: make(map[slot]int)},
 		draining:     make(chan struct{}),
 	}
 	s.cut, s.cutOff = context.WithCancel(context.Background())
@@ -195,9 +194,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Request-Id", x.id)
 	setSecurityHeaders(h)
 	s.cors.mark(h, r)
-	// A request may have carried a Content-Length beside its chunks, by which a
-	// proxy found its end somewhere else: what follows is nobody's request.
-	if s.stopping() || len(r.TransferEncoding) > 0 {
+	if s.stopping() || framingOf(r.Context()).odd.Load() {
 		h.Set("Connection", "close")
 	}
 	s.metrics.inFlight.Add(1)
@@ -211,6 +208,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // travel is the order of the package comment from the client address on.
 func (s *Server) travel(x *exchange, r *http.Request) error {
 	for _, layer := range [...]func(*exchange, *http.Request) error{
+		checkFraming,
 		s.findClient,
 		checkPath,
 		s.preflight,

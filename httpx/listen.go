@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -97,45 +96,6 @@ func notify(state string) {
 	}
 	defer conn.Close()
 	conn.Write([]byte(state))
-}
-
-// limited lets only so many connections in; the others wait where the kernel
-// keeps them. Without it, strangers who open connections and say nothing
-// would take the descriptors that files and the database need. The connection
-// itself is handed on as it is, or sendfile would be lost.
-type limited struct {
-	net.Listener
-	places chan struct{}
-	stop   <-chan struct{}
-}
-
-// Accept takes a place for the connection; track gives it back. Places come
-// free by the timeouts of a request at the latest.
-func (l *limited) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	// Who was let in is answered, also when the drain has just begun: a choice
-	// between the two would be made at random.
-	select {
-	case l.places <- struct{}{}:
-		return conn, nil
-	default:
-	}
-	select {
-	case l.places <- struct{}{}:
-		return conn, nil
-	case <-l.stop:
-		return nil, errors.Join(net.ErrClosed, conn.Close())
-	}
-}
-
-// track is the server's ConnState hook.
-func (l *limited) track(_ net.Conn, state http.ConnState) {
-	if state == http.StateClosed || state == http.StateHijacked {
-		<-l.places
-	}
 }
 
 // mostConnections is half of what the process may open: the rest is for files

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -200,23 +199,6 @@ func TestPace_ABrokenBodyIs400AndNeverAWholeOne(t *testing.T) {
 	conn.(*net.TCPConn).CloseWrite()
 	if response := answer(t, conn); response.StatusCode != 400 {
 		t.Errorf("short body: %d", response.StatusCode)
-	}
-}
-
-// A proxy that goes by the length takes what stands behind the chunks for a
-// part of the body; here it must not become a request of its own.
-func TestChunks_BesideALengthEndTheConnection(t *testing.T) {
-	t.Parallel()
-	s, _, _ := hurried(t, config(), never, never, never, never, nil, route("PUT /thing", httpx.Public(), swallow))
-	conn := dial(t, s)
-	io.WriteString(conn, "PUT /api/v1/thing HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"+
-		"PUT /api/v1/thing HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
-	text, err := io.ReadAll(conn)
-	if err != nil && !errors.Is(err, syscall.ECONNRESET) {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(text), "HTTP/1.1 "); n != 1 || !strings.Contains(string(text), "Connection: close") {
-		t.Errorf("%d answers: %s", n, text)
 	}
 }
 

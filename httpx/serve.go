@@ -2,33 +2,36 @@ package httpx
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 )
 
-// How the drain goes: after a pause, requests in flight get the patience of
-// the server's pace; then their contexts end and their bodies fail, and
-// drainRest later the connections are cut.
+// How the drain goes: after a pause the idle connections are closed, and
+// requests in flight get the patience of the server's pace; then their contexts
+// end and their bodies fail, and drainRest later the connections are cut. It is
+// over as soon as there are no connections.
 const (
 	drainPause = 100 * time.Millisecond
 	drainRest  = 5 * time.Second
+	drainLook  = 2 * time.Millisecond
 )
 
 // Serve answers on ln until ctx ends, then drains and returns nil. The error
 // is the listener's. It may be called once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	limit := &limited{Listener: ln, places: make(chan struct{}, mostConnections()), stop: s.draining}
+	limit := &limited{Listener: ln, server: s, places: make(chan struct{}, mostConnections())}
 	srv := &http.Server{
-		ConnState:         limit.track,
 		Handler:           s,
 		ReadHeaderTimeout: s.pace.header,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return s.cut },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, framingKey{}, &c.(*conn).framing)
+		},
 		// "OPTIONS *" is answered like any other path that is none.
 		DisableGeneralOptionsHandler: true,
 	}
@@ -45,31 +48,36 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	close(s.draining)
 	notify("STOPPING=1")
-	// Shutdown cuts a connection whose first request has not been read yet.
-	// So nobody new is let in first, and those who are in get a moment.
+	// Nobody new is let in; whoever waits with the kernel is the next process's.
 	ln.Close()
 	<-ended
-	time.Sleep(drainPause)
-	return s.drain(srv)
+	s.drain(srv, limit)
+	return nil
 }
 
-func (s *Server) drain(srv *http.Server) error {
+// drain ends the connections. http.Server.Shutdown would do it too early: it
+// drops a request that it reads after its call, also the first of a connection
+// that was let in. Without keep-alive each connection ends with an answer that
+// says so.
+func (s *Server) drain(srv *http.Server, limit *limited) {
 	defer s.cutOff()
-	within := func(d time.Duration) error {
-		ctx, cancel := context.WithTimeout(context.Background(), d)
-		defer cancel()
-		return srv.Shutdown(ctx)
+	defer srv.Close()
+	empty := func(within time.Duration, close func(bool)) bool {
+		for end := time.Now().Add(within); limit.open() > 0; time.Sleep(drainLook) {
+			if time.Now().After(end) {
+				return false
+			}
+			close(false)
+		}
+		return true
 	}
-	err := within(s.pace.patience)
-	if errors.Is(err, context.DeadlineExceeded) {
-		s.log.Info("cutting long requests off", "in_flight", s.metrics.inFlight.Load())
-		s.cutOff()
-		err = within(drainRest)
+	// A client that is about to ask again on a connection is told to go.
+	if empty(drainPause, func(bool) {}) || empty(s.pace.patience, srv.SetKeepAlivesEnabled) {
+		return
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return srv.Close()
-	}
-	return err
+	s.log.Info("cutting long requests off", "in_flight", s.metrics.inFlight.Load())
+	s.cutOff()
+	empty(drainRest, srv.SetKeepAlivesEnabled)
 }
 
 // Draining is closed when the server has begun to stop: readiness says so,

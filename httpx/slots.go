@@ -20,11 +20,27 @@ type bounds struct {
 
 var defaultBounds = bounds{connections: 256, requests: 256, streams: 32, addressStreams: 128}
 
+// of is how many of this kind its holder may have. A network may have its
+// share.
+func (b bounds) of(key slot) int {
+	most := b.streams
+	switch {
+	case key.kind == slotConnection:
+		most = b.connections
+	case key.kind == slotRequest:
+		most = b.requests
+	case key.net.IsValid():
+		most = b.addressStreams
+	}
+	return Share(most, key.net)
+}
+
 // slots count what each client holds at once. A client that holds nothing
 // takes no memory.
 type slots struct {
-	mu   sync.Mutex
-	held map[slot]int
+	mu     sync.Mutex
+	bounds bounds
+	held   map[slot]int
 }
 
 // slot is a kind of thing and who holds it: a user, or a network.
@@ -42,15 +58,12 @@ const (
 	slotStream
 )
 
-// take holds one more, unless most are held already.
-func (s *slots) take(key slot, most int) bool {
+// take holds one more, unless the bound is reached.
+func (s *slots) take(key slot) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held[key] >= most {
+	if s.held[key] >= s.bounds.of(key) {
 		return false
-	}
-	if s.held == nil {
-		s.held = make(map[slot]int)
 	}
 	s.held[key]++
 	return true
@@ -79,38 +92,38 @@ func (s *Server) holdSlots(x *exchange, r *http.Request) error {
 	networks := ClientNetworks(r.Context())
 	var ok bool
 	if x.caller != nil {
-		ok = x.holdAsUser(slotRequest, s.bounds.requests)
+		ok = x.holdAsUser(slotRequest)
 	} else {
-		ok = x.holdAsAddress(slotRequest, networks, s.bounds.requests)
+		ok = x.holdAsAddress(slotRequest, networks)
 	}
 	if !ok {
 		return errTooManyInFlight.With("Wait for one of your requests to end.").RetryAfter(time.Second)
 	}
-	if x.route.Endless && !(x.holdAsUser(slotStream, s.bounds.streams) && x.holdAsAddress(slotStream, networks, s.bounds.addressStreams)) {
+	if x.route.Endless && !(x.holdAsUser(slotStream) && x.holdAsAddress(slotStream, networks)) {
 		return errTooManyStreams.With("Close one of the streams that you have open.").RetryAfter(5 * time.Second)
 	}
 	return nil
 }
 
 // holdAsUser takes a slot of the caller's for the exchange. Strangers have none.
-func (x *exchange) holdAsUser(kind slotKind, most int) bool {
-	return x.caller == nil || x.hold(slot{kind: kind, user: x.caller.UserID}, most)
+func (x *exchange) holdAsUser(kind slotKind) bool {
+	return x.caller == nil || x.hold(slot{kind: kind, user: x.caller.UserID})
 }
 
 // holdAsAddress takes a slot of each of the client's networks for the
 // exchange. Who cannot be told from others is not counted: one count for
 // everyone would lock everyone out.
-func (x *exchange) holdAsAddress(kind slotKind, networks []netip.Prefix, most int) bool {
+func (x *exchange) holdAsAddress(kind slotKind, networks []netip.Prefix) bool {
 	for _, n := range networks {
-		if !x.hold(slot{kind: kind, net: n}, Share(most, n)) {
+		if !x.hold(slot{kind: kind, net: n}) {
 			return false
 		}
 	}
 	return true
 }
 
-func (x *exchange) hold(key slot, most int) bool {
-	ok := x.server.slots.take(key, most)
+func (x *exchange) hold(key slot) bool {
+	ok := x.server.slots.take(key)
 	if ok {
 		x.slots = append(x.slots, key)
 	}

@@ -1,0 +1,220 @@
+package httpx
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"sync"
+	"sync/atomic"
+)
+
+// limited lets only so many connections in; the others wait where the kernel
+// keeps them. Without it, strangers who open connections and say nothing
+// would take the descriptors that files and the database need.
+type limited struct {
+	net.Listener
+	server *Server
+	places chan struct{} // taken
+}
+
+// Accept waits for a place before it takes a connection from the kernel: what
+// was taken is answered, what was not is left to the next process that has the
+// same socket. Places come free by the timeouts of a request at the latest. A
+// client that has too many connections loses the new one.
+func (l *limited) Accept() (net.Conn, error) {
+	select {
+	case l.places <- struct{}{}:
+	case <-l.server.draining:
+		return nil, net.ErrClosed
+	}
+	for {
+		accepted, err := l.Listener.Accept()
+		if err != nil {
+			<-l.places
+			return nil, err
+		}
+		networks, ok := l.server.holdConnection(accepted)
+		if ok {
+			return &conn{Conn: accepted, listener: l, networks: networks}, nil
+		}
+		accepted.Close()
+	}
+}
+
+// open is how many connections there are.
+func (l *limited) open() int { return len(l.places) }
+
+// holdConnection takes a slot of each network of the peer. One connection of a
+// proxy is many clients', so a trusted peer has none.
+func (s *Server) holdConnection(c net.Conn) ([]netip.Prefix, bool) {
+	peer, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	addr := peer.Addr().Unmap().WithZone("")
+	if s.limiter == nil || err != nil || s.trusts(addr) {
+		return nil, true
+	}
+	networks := networksOf(addr)
+	for i, n := range networks {
+		if !s.slots.take(slot{kind: slotConnection, net: n}) {
+			s.freeConnection(networks[:i])
+			return nil, false
+		}
+	}
+	return networks, true
+}
+
+func (s *Server) freeConnection(networks []netip.Prefix) {
+	for _, n := range networks {
+		s.slots.free(slot{kind: slotConnection, net: n})
+	}
+}
+
+// conn is a client's connection. It gives its place back when it is closed,
+// and reads along how its requests are framed.
+type conn struct {
+	net.Conn
+	listener *limited
+	networks []netip.Prefix
+	closed   sync.Once
+	framing  framing
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.framing.see(p[:n])
+	return n, err
+}
+
+func (c *conn) Close() error {
+	err := c.Conn.Close()
+	c.closed.Do(func() {
+		c.listener.server.freeConnection(c.networks)
+		<-c.listener.places
+	})
+	return err
+}
+
+// ReadFrom keeps the way to sendfile open.
+func (c *conn) ReadFrom(src io.Reader) (int64, error) {
+	if to, ok := c.Conn.(io.ReaderFrom); ok {
+		return to.ReadFrom(src)
+	}
+	return io.Copy(struct{ io.Writer }{c.Conn}, src)
+}
+
+// CloseWrite is what net/http does before it closes a connection whose client
+// still sends, so that the client can read the answer.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// framingKey is where a request's context has the framing of its connection.
+type framingKey struct{}
+
+var errTwoLengths = errBodyBroken.With("Send Content-Length once, or Transfer-Encoding, and not both.").withHeader("Connection", "close")
+
+// framing tells of a connection what net/http forgets or forgives in the heads
+// of its requests, where a proxy in front may have read something else: then a
+// part of one client's body is another client's request.
+type framing struct {
+	odd       atomic.Bool // read otherwise elsewhere: answer, and close
+	ambiguous atomic.Bool // two lengths: refuse, and close
+
+	line    []byte // the line that has come so far
+	first   bool   // the request line is there
+	lengths int    // of Content-Length
+	length  int64
+	coded   bool  // there is a Transfer-Encoding
+	body    int64 // of this request, still to come
+	ended   bool  // no other request is read
+}
+
+// longestLine is longer than any that net/http reads.
+const longestLine = 64 << 10
+
+// see takes what was read. Only one goroutine reads a connection at a time.
+func (f *framing) see(p []byte) {
+	for len(p) > 0 && !f.ended {
+		if f.body > 0 {
+			n := min(f.body, int64(len(p)))
+			f.body, p = f.body-n, p[n:]
+			continue
+		}
+		line, rest, whole := bytes.Cut(p, []byte("\n"))
+		f.line, p = append(f.line, line...), rest
+		if len(f.line) > longestLine {
+			f.odd.Store(true)
+			f.ended = true
+		} else if whole {
+			f.head(f.line)
+			f.line = f.line[:0]
+		}
+	}
+}
+
+// head takes a line of a head, without its end.
+func (f *framing) head(line []byte) {
+	text, cr := bytes.CutSuffix(line, []byte("\r"))
+	switch name, value, _ := bytes.Cut(text, []byte(":")); {
+	case len(text) == 0 && !f.first: // net/http lets empty lines go before a request
+	case len(text) == 0:
+		f.finish()
+	case !f.first:
+		f.first = true
+		// The absolute form names another host than Host may.
+		if _, target, _ := bytes.Cut(text, []byte(" ")); !bytes.HasPrefix(target, []byte("/")) {
+			f.odd.Store(true)
+		}
+	case text[0] == ' ' || text[0] == '\t': // a folded line, see RFC 9112, section 5.2
+		f.odd.Store(true)
+	case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+		f.coded = true
+	case bytes.EqualFold(name, []byte("Content-Length")):
+		f.lengths++
+		length, err := strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64)
+		if err != nil {
+			f.odd.Store(true) // net/http refuses it, or it is folded
+		}
+		f.length = length
+	}
+	if !cr {
+		f.odd.Store(true)
+	}
+}
+
+// finish judges a head. Where chunks end is left to net/http, so such a
+// request is its connection's last.
+func (f *framing) finish() {
+	if f.coded {
+		f.odd.Store(true)
+		f.ended = true
+	}
+	if f.lengths > 1 || f.lengths > 0 && f.coded {
+		f.ambiguous.Store(true)
+		f.ended = true
+	}
+	f.body, f.first, f.lengths, f.length, f.coded = f.length, false, 0, 0, false
+}
+
+// framingOf is that of the request's connection; a new one outside of Serve.
+func framingOf(ctx context.Context) *framing {
+	if f, ok := ctx.Value(framingKey{}).(*framing); ok {
+		return f
+	}
+	return new(framing)
+}
+
+// checkFraming refuses a request with two lengths.
+func checkFraming(_ *exchange, r *http.Request) error {
+	if framingOf(r.Context()).ambiguous.Load() {
+		return errTwoLengths
+	}
+	return nil
+}
