@@ -226,6 +226,10 @@ func (f *Files) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c
 		f.changedOutside(owner, c.item.ID)
 	}
 	unchanged, err := httpx.CheckRead(r.Header, tag, c.info.ModTime())
+	var ranges []byteRange
+	if err == nil && !unchanged {
+		ranges, err = takeRanges(r.Header, tag, c.info.Size())
+	}
 	if err != nil {
 		return err
 	}
@@ -233,15 +237,13 @@ func (f *Files) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c
 	if c.proven {
 		h.Set("Repr-Digest", reprDigest(c.item.SHA256))
 	}
+	describe(h, c.item.Name, *c.item.MediaType, r.URL.Query().Get("download") == "true")
 	// A private answer may be kept by the browser, which asks each time.
 	h.Set("Cache-Control", "private, no-cache")
 	if unchanged {
+		h.Del("Content-Type")
 		w.WriteHeader(http.StatusNotModified)
 		return nil
-	}
-	ranges, err := takeRanges(r.Header, tag, c.info.Size())
-	if err != nil {
-		return err
 	}
 	if r.Method == http.MethodGet {
 		first := len(ranges) == 0 || slices.ContainsFunc(ranges, func(r byteRange) bool { return r.from == 0 })
@@ -249,7 +251,6 @@ func (f *Files) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c
 			return err
 		}
 	}
-	describe(h, c.item.Name, *c.item.MediaType, r.URL.Query().Get("download") == "true")
 	http.ServeContent(w, r, "", c.info.ModTime(), c.file)
 	return nil
 }

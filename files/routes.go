@@ -22,7 +22,7 @@ func (f *Files) Routes() []httpx.Route {
 		partial = httpx.Response{Status: http.StatusPartialContent, Type: "*/*", Headers: bytes.Headers, May: []string{"Content-Range", "Repr-Digest"}}
 		done    = httpx.Response{Status: http.StatusNoContent}
 		same    = httpx.Response{Status: http.StatusNotModified, Headers: []string{"ETag"}}
-		content = []httpx.Response{bytes, partial, {Status: http.StatusNotModified, Headers: same.Headers, May: []string{"Repr-Digest"}}}
+		content = []httpx.Response{bytes, partial, {Status: http.StatusNotModified, Headers: same.Headers, May: []string{"Content-Disposition", "Repr-Digest"}}}
 
 		zipped = []httpx.Response{{Status: http.StatusOK, Type: "application/zip", Headers: []string{"Content-Disposition"}}}
 
