@@ -628,8 +628,8 @@ UPDATE trees SET feed_from = seq;
 -- takes files into it. token_hash is the SHA-256 of the token, which is shown
 -- once; password_hash is Argon2id as a PHC string, NULL where none is asked
 -- for. downloads stops at max_downloads (NULL: never). max_size bounds
--- one dropped file in bytes. An ended share's row goes; one whose item lies in
--- the trash waits for it.
+-- one dropped file in bytes. An ended share's row goes: its owner ends it,
+-- or puts the item or a folder above it into the trash.
 CREATE TABLE shares (
     id            uuid        NOT NULL,
     owner_id      uuid        NOT NULL,
