@@ -15,6 +15,10 @@ import (
 // corrections are what was a fault of the document itself, before any release.
 var corrections = []string{
 	"POST /auth/logout 4", // signing out refuses no form
+	// The problems of a scan are their list.
+	"POST /files/scan 200 application/json lacks details",
+	"POST /files/scan 200 application/json/problems is array, was integer",
+	"POST /files/scan 200 application/json does not promise details",
 	// upload_expired is what a resumable upload answers with 410; a plain one
 	// that lost its reservation is reservation_expired.
 	"PUT /files/content/{path} 409 application/problem+json/code is never upload_expired",
