@@ -67,6 +67,10 @@ type visits struct {
 	in, out []string // tokens of sessions that were begun, and of those that were ended again
 }
 
+// staying is how many sessions of a cycle are not ended again. The server ends
+// the oldest when somebody has more than 20, and the test has two cycles.
+const staying = 8
+
 // work signs in, and out every other time, until ctx ends.
 func (v *visits) work(ctx context.Context, r *rig, email string) {
 	for i := 0; ctx.Err() == nil; i++ {
@@ -79,7 +83,7 @@ func (v *visits) work(ctx context.Context, r *rig, email string) {
 			time.Sleep(20 * time.Millisecond)
 			continue
 		}
-		if i%4 < 2 {
+		if i%4 < 2 && len(v.in) < staying {
 			v.in = append(v.in, grant.Token)
 		} else if status, _, _ := request(context.WithoutCancel(ctx), s, grant.Token, "POST", "/auth/logout", nil, nil); status == 204 {
 			v.out = append(v.out, grant.Token)
@@ -111,9 +115,6 @@ func TestFailover_ServersFollowToTheStandbyAndNothingAcknowledgedIsLost(t *testi
 		stop()
 		visiting.Wait()
 		for _, s := range r.servers {
-			if os.Getenv("CRASH_MODE") != "failover" {
-				break // OPEN: some sessions that were begun are gone after the second failover; see make crash MODE=failover
-			}
 			for i, tokens := range [][]string{v.in, v.out} {
 				for _, token := range tokens {
 					if status, _, _ := request(t.Context(), s, token, "GET", "/auth/me", nil, nil); status != []int{200, 401}[i] {
