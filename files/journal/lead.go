@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -16,8 +17,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// errLeft is the answer of puts whose leader panicked.
-var errLeft = errors.New("the group was left unfinished")
+// errLeft is the answer of puts whose leader panicked: perhaps behind the
+// COMMIT, so nobody may touch what they have staged.
+var errLeft = fmt.Errorf("%w: the group was left unfinished", db.ErrOutcomeUnknown)
 
 // lead commits the puts that wait for the slot that the caller holds, and
 // gives it up, come what may.
