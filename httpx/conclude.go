@@ -111,7 +111,7 @@ func (s *Server) record(x *exchange, r *http.Request, problem *Problem, stack []
 	if problem != nil {
 		attrs = append(attrs, slog.String("problem", problem.Code))
 		if problem.cause != nil {
-			attrs = append(attrs, slog.String("cause", problem.cause.Error()))
+			attrs = append(attrs, slog.Any("cause", problem.cause))
 		}
 	}
 	if stack != nil {

@@ -2,8 +2,11 @@ package system
 
 import (
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 )
 
 // Logger is the log as configured: JSON, or text where w is a terminal.
@@ -12,11 +15,50 @@ func (c *Config) Logger(w io.Writer) *slog.Logger {
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		level = slog.LevelInfo
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: withoutNames}
 	if c.LogFormat == "text" || c.LogFormat == "" && terminal(w) {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// withoutNames takes the names of files out of errors. The kernel's errors
+// carry the path that they are about; what lies in the data directory is opened
+// by a path below it, and is its owner's business. Paths of the configuration
+// are absolute, and the operator needs them.
+func withoutNames(_ []string, a slog.Attr) slog.Attr {
+	err, ok := a.Value.Any().(error)
+	if !ok {
+		return a
+	}
+	text := err.Error()
+	for _, name := range namesIn(err) {
+		if name != "" && name != "." && !filepath.IsAbs(name) {
+			text = strings.ReplaceAll(text, name, "(a file)")
+		}
+	}
+	return slog.String(a.Key, text)
+}
+
+// namesIn are the paths that an error and what it wraps carry.
+func namesIn(err error) (names []string) {
+	switch err := err.(type) {
+	case *fs.PathError:
+		names = []string{err.Path}
+	case *os.LinkError:
+		names = []string{err.Old, err.New}
+	}
+	switch err := err.(type) {
+	case interface{ Unwrap() error }:
+		if inner := err.Unwrap(); inner != nil {
+			names = append(names, namesIn(inner)...)
+		}
+	case interface{ Unwrap() []error }:
+		for _, inner := range err.Unwrap() {
+			names = append(names, namesIn(inner)...)
+		}
+	}
+	return names
 }
 
 func terminal(w io.Writer) bool {
