@@ -179,7 +179,7 @@ func TestCommit_ThatNeverArrivedIsUndone(t *testing.T) {
 	c.Do("PUT", "/files/content/documents/a.bin", random(3<<20)).WantProblem(t, 503, "outcome_unknown")
 	await(t, func() bool { return len(h.onDisk(t)) == 0 })
 	await(t, func() bool {
-		return decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)) == usage{Quota: 1 << 30, Items: 3}
+		return decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)) == usage{Quota: 1 << 30, Items: 3, Entries: 3, EntryQuota: 1_000_000}
 	})
 	c.Do("PUT", "/files/content/documents/a.bin", "again").Want(t, 201)
 }
