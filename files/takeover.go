@@ -68,10 +68,12 @@ func (f *Files) takeOver(ctx context.Context, owner uuid.UUID, list []*finding, 
 		}
 		slices.Reverse(list)
 	}
+	// Beside writers an entry may have gone on, or have got a row, meanwhile.
+	list, err := f.confirmed(ctx, owner, list)
 	for _, d := range list {
 		report.problem(d.path, "another item has this name, or its folder was not taken; rename it and scan again")
 	}
-	return nil
+	return err
 }
 
 // takeSome takes findings over in one transaction. Writers of the owner may

@@ -77,24 +77,8 @@ func (f *Files) untakenOf(ctx context.Context, o owner, give func(u Untaken)) er
 		return d.kind != findNew && d.kind != findMoved && d.kind != findRefused
 	})
 	tops := slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.in != nil })
-	for round := 0; len(tops) > 0 && round < untakenRounds; round++ {
-		if round > 0 && !journal.Sleep(ctx, untakenPause) {
-			return context.Cause(ctx)
-		}
-		for batch := range slices.Chunk(tops, takeBatch) {
-			err := f.underLock(ctx, o.id, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
-				for _, d := range free {
-					if err := f.confirm(ctx, t, o.id, d); err != nil {
-						return err
-					}
-				}
-				return errOnlyLooked
-			})
-			if !errors.Is(err, errOnlyLooked) {
-				return err
-			}
-		}
-		tops = slices.DeleteFunc(tops, func(d *finding) bool { return d.done != later })
+	if _, err := f.confirmed(ctx, o.id, tops); err != nil {
+		return err
 	}
 	for _, d := range list {
 		top := d
@@ -114,6 +98,33 @@ func (f *Files) untakenOf(ctx context.Context, o owner, give func(u Untaken)) er
 		give(u)
 	}
 	return nil
+}
+
+// confirmed looks at findings under the owner's lock once more, and keeps those
+// that still hold: what another change was about to do is none of them. What
+// stays between commit and rename for too long is kept as well.
+func (f *Files) confirmed(ctx context.Context, owner uuid.UUID, list []*finding) ([]*finding, error) {
+	pending := slices.Clone(list)
+	for round := 0; len(pending) > 0 && round < untakenRounds; round++ {
+		if round > 0 && !journal.Sleep(ctx, untakenPause) {
+			return nil, context.Cause(ctx)
+		}
+		for batch := range slices.Chunk(pending, takeBatch) {
+			err := f.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
+				for _, d := range free {
+					if err := f.confirm(ctx, t, owner, d); err != nil {
+						return err
+					}
+				}
+				return errOnlyLooked
+			})
+			if !errors.Is(err, errOnlyLooked) {
+				return nil, err
+			}
+		}
+		pending = slices.DeleteFunc(pending, func(d *finding) bool { return d.done != later })
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.done == stale }), nil
 }
 
 // confirm looks under the owner's lock whether an entry is still there and
