@@ -245,6 +245,72 @@ func TestBackup_SaysWhatItDoesNotHave(t *testing.T) {
 	}
 }
 
+// TestBackup_HasWhatNoRowStandsFor: what was copied onto the disk and not
+// scanned, or cannot be taken over, is what people believe to be kept.
+func TestBackup_HasWhatNoRowStandsFor(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.signIn(t, "me@example.com").Do("PUT", "/files/content/documents/known", "known").Want(t, 201)
+	home := func(dir string) string { return filepath.Join(dir, "data/users", owner(t, s.dir)) }
+	put := map[string]string{"documents/new.txt": "new", "documents/line\nbreak/deep": "in a folder without a name",
+		"images/caf\xe9.txt": "a Latin-1 name", "images/50%": "a name with a percent sign"}
+	for name, text := range put {
+		p := filepath.Join(home(s.dir), name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(p), 0o700), os.WriteFile(p, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("new.txt", filepath.Join(home(s.dir), "documents/link")); err != nil {
+		t.Fatal(err)
+	}
+	named := func(out string) {
+		t.Helper()
+		for _, name := range []string{`documents/new.txt"`, `documents/line\nbreak"`, `images/caf\xe9.txt"`, `images/50%"`, `documents/link"`} {
+			if !strings.Contains(out, name) {
+				t.Errorf("%s is not named: %s", name, out)
+			}
+		}
+	}
+	bk := filepath.Join(t.TempDir(), "backup")
+	out, err := homebase(s.env, "backup", bk, "--with-secret")
+	if err == nil || !strings.Contains(out, "5 files and folders are in the backup as they are") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	named(out)
+	named(must(t, s.env, "backup", "--verify", bk))
+	for _, args := range [][]string{{"files", "verify"}, {"doctor"}} {
+		out, err := homebase(s.env, args...)
+		if err == nil {
+			t.Errorf("%v ends well", args)
+		}
+		named(strings.ReplaceAll(out, `\\n`, `\n`))
+	}
+	if out, err := homebase(s.env, "backup", bk, "--keep", "1", "--with-secret"); err == nil {
+		t.Errorf("the second time: %s", out)
+	}
+	must(t, s.env, "restore", "--check", bk)
+
+	env, _, dir := elsewhere(t)
+	if out := must(t, env, "restore", bk); !strings.Contains(out, "5 files and folders that no row stands for are back") {
+		t.Error(out)
+	}
+	for name, want := range put {
+		if got, err := os.ReadFile(filepath.Join(home(dir), name)); err != nil || string(got) != want {
+			t.Errorf("%q holds %q, %v", name, got, err)
+		}
+	}
+	if out, err := homebase(env, "files", "scan"); err == nil || !strings.Contains(out, "2 new, 0 moved, 0 changed, 0 missing, 0 returned, 2 problems") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	// The backup's own disk rots here, too.
+	if err := os.WriteFile(objectOf(bk, "a Latin-1 name"), []byte("?"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := homebase(env, "backup", "--verify", bk); err == nil || !strings.Contains(out, `caf\xe9.txt": its bytes in the backup are damaged`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 func TestBackup_PointsStandAloneAndAnUnfinishedOneIsNone(t *testing.T) {
 	t.Parallel()
 	s := start(t)

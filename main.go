@@ -120,7 +120,10 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 			{Name: "redo", Run: p.files.KeepsUp},
 		},
 		SharedLimits: shared,
-		Figures:      []func(context.Context) ([]httpx.Figure, error){p.auth.Figures, p.files.Figures, p.audit.Figures},
+		Untaken: func(ctx context.Context, give func(path, why string)) error {
+			return p.files.Untaken(ctx, func(u files.Untaken) { give(u.Path, u.Why) })
+		},
+		Figures: []func(context.Context) ([]httpx.Figure, error){p.auth.Figures, p.files.Figures, p.audit.Figures},
 	})
 	schemas := p.projects.Schemas()
 	schemas["public"] = schema

@@ -5,6 +5,7 @@
 //	points/<time>/         a restore point: the whole platform at one moment
 //	    manifest.json      what belongs to it; written last
 //	    files.jsonl        every file: id, owner, place, size, SHA-256
+//	    loose.jsonl        what lay among the files and no row stands for
 //	    tables/*.gz        every table, as PostgreSQL's COPY writes text
 //	    secret             only when it was asked for
 //
@@ -153,6 +154,9 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 		if err := st.collect(ctx, s, m, line); err != nil {
 			return err
 		}
+		if err := st.collectLoose(ctx, s, m, line); err != nil {
+			return err
+		}
 		return s.Kept(ctx)
 	})
 	if err == nil {
@@ -172,6 +176,12 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 	}
 	for _, p := range m.Files.Problems {
 		fmt.Fprintf(sh.Stdout, "%q: %s\n", p.Place, p.Problem)
+	}
+	for _, l := range m.Loose.Problems {
+		fmt.Fprintln(sh.Stdout, l)
+	}
+	if len(m.Loose.Problems) > 0 {
+		err = errors.Join(err, fmt.Errorf("no row stands for some entries on the disk: %d files and folders are in the backup as they are; see above, and homebase files scan", m.Loose.Count))
 	}
 	if n := m.Files.lost(); n > 0 {
 		err = errors.Join(err, fmt.Errorf("the backup can be restored, but %d files were damaged or missing on the disk; see above, and homebase files verify", n))
@@ -244,7 +254,7 @@ func (st *store) take(ctx context.Context, s *files.Snapshot, f *file) error {
 	switch {
 	case errors.Is(err, files.ErrNotStored):
 		return without(missing)
-	case errors.Is(err, syscall.EIO), errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EUCLEAN), errors.Is(err, syscall.ESTALE), errors.Is(err, fs.ErrPermission):
 		return without(unread)
 	case err != nil:
 		return err
@@ -318,6 +328,9 @@ func (b *Backup) verify(ctx context.Context, sh *db.Shell, dir, point string) er
 	for _, text := range bad {
 		fmt.Fprintln(sh.Stdout, text)
 	}
+	for _, l := range m.Loose.Problems {
+		fmt.Fprintln(sh.Stdout, l)
+	}
 	if len(bad) > 0 {
 		return fmt.Errorf("%d parts of the restore point %s are not what was written", len(bad), m.Name)
 	}
@@ -328,6 +341,9 @@ func (b *Backup) verify(ctx context.Context, sh *db.Shell, dir, point string) er
 // compare reads every table and every object of a point.
 func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []string, err error) {
 	parts := []Part{m.Files.Part}
+	if m.Loose.Name != "" {
+		parts = append(parts, m.Loose.Part)
+	}
 	for _, t := range m.Tables {
 		parts = append(parts, t.Part)
 	}
@@ -339,10 +355,9 @@ func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []str
 	}
 	seen := map[[32]byte]bool{}
 	var done int64
-	err = st.eachFile(m, func(f file) error {
-		done += f.Size
+	err = st.eachObject(m, func(hash, path string, size int64) error {
+		done += size
 		var key [32]byte
-		hash := f.hash()
 		if n, _ := hex.Decode(key[:], []byte(hash)); n == 0 || seen[key] {
 			return nil
 		}
@@ -353,7 +368,7 @@ func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []str
 		}
 		if err != nil || sum != hash {
 			heal := errRotten.Error() + "; remove " + st.object(hash) + " and back up again, while the file is sound"
-			bad = append(bad, fmt.Sprintf("%q: %s", f.Place, cmp.Or(errText(err), heal)))
+			bad = append(bad, fmt.Sprintf("%q: %s", path, cmp.Or(errText(err), heal)))
 		}
 		line.show("comparing", done, m.Files.Bytes)
 		return nil

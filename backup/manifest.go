@@ -27,6 +27,7 @@ type Manifest struct {
 	Tables    []Table    `json:"tables"`
 	Sequences []Sequence `json:"sequences"`
 	Files     FileList   `json:"files"`
+	Loose     LooseList  `json:"loose"`
 }
 
 // Step is a step of the schema that had been applied.

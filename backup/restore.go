@@ -18,6 +18,7 @@ import (
 	"homebase/db"
 	"homebase/files"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -115,9 +116,13 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 		return err
 	}
 	var gone []file
+	var left []loose
 	var rotten int
 	err = b.DB.AsOwner(ctx, func(conn *pgx.Conn) (err error) {
 		gone, rotten, err = st.putFiles(ctx, conn, put, m, line)
+		if err == nil {
+			left, err = st.putLoose(put, m)
+		}
 		return err
 	})
 	if err != nil {
@@ -143,9 +148,15 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 	for _, f := range gone {
 		fmt.Fprintf(sh.Stdout, "%q: %s\n", f.Place, f.Problem)
 	}
+	for _, l := range left {
+		fmt.Fprintln(sh.Stdout, l)
+	}
+	if m.Loose.Count > 0 {
+		fmt.Fprintf(sh.Stdout, "%d files and folders that no row stands for are back as they were; homebase files scan takes them over.\n", m.Loose.Count-int64(len(left)))
+	}
 	st.sayOthers(sh.Stdout, others)
-	if rotten > 0 {
-		return fmt.Errorf("all is restored but %d files whose bytes in the backup are damaged or missing; see above: they are listed, and not on the disk", rotten)
+	if rotten+len(left) > 0 {
+		return fmt.Errorf("all is restored but %d files whose bytes in the backup are damaged or missing; see above: they are listed, and not on the disk", rotten+len(left))
 	}
 	return nil
 }
@@ -345,6 +356,7 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 	undo := errors.New("undone")
 	scratch := func(schema string) string { return "check_" + schema }
 	var others []Table
+	var unlisted []string
 	err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			for schema := range m.Steps {
@@ -366,6 +378,9 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 			if err := st.counted(ctx, tx, m); err != nil {
 				return err
 			}
+			if unlisted, err = st.unlisted(ctx, tx, m); err != nil {
+				return err
+			}
 			return undo
 		})
 	})
@@ -378,6 +393,7 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 		return err
 	}
 	st.sayOthers(sh.Stdout, others)
+	bad = append(bad, unlisted...)
 	for _, text := range bad {
 		fmt.Fprintln(sh.Stdout, text)
 	}
@@ -406,4 +422,33 @@ func (st *store) counted(ctx context.Context, tx pgx.Tx, m *Manifest) error {
 			rows.files, rows.bytes, rows.used, m.Files.Count, m.Files.Bytes)
 	}
 	return err
+}
+
+// unlisted names the files whose row has another sum than the point's list of
+// files: a restore goes by the rows, and what was compared is the list's.
+func (st *store) unlisted(ctx context.Context, tx pgx.Tx, m *Manifest) (bad []string, err error) {
+	const sql = `-- name: backup.SumsOfRows
+		SELECT i.id, encode(i.sha256, 'hex') FROM check_public.items i WHERE i.kind = 1`
+	type row struct {
+		id  uuid.UUID
+		sum string
+	}
+	rows, err := db.All(ctx, tx, func(r pgx.Row) (v row, err error) {
+		err = r.Scan(&v.id, &v.sum)
+		return v, err
+	}, sql)
+	if err != nil {
+		return nil, err
+	}
+	sums := make(map[uuid.UUID]string, len(rows))
+	for _, r := range rows {
+		sums[r.id] = r.sum
+	}
+	err = st.eachFile(m, func(f file) error {
+		if sums[f.ID] != f.SHA256 {
+			bad = append(bad, fmt.Sprintf("%q: its row and the list of files name different bytes", f.Place))
+		}
+		return nil
+	})
+	return bad, err
 }

@@ -328,26 +328,53 @@ func (st *store) read(name string) (*Manifest, error) {
 
 // eachFile gives the files of a point.
 func (st *store) eachFile(m *Manifest, give func(f file) error) error {
-	list, err := os.Open(st.path(m.Files.Name))
+	return eachLine(st.path(m.Files.Name), give)
+}
+
+// eachObject gives the sum of every object that a point names, some several
+// times, with a path that it is known by and its size.
+func (st *store) eachObject(m *Manifest, give func(hash, path string, size int64) error) error {
+	err := st.eachFile(m, func(f file) error {
+		if f.hash() == "" {
+			return nil
+		}
+		return give(f.hash(), f.Place, f.Size)
+	})
+	if err != nil {
+		return err
+	}
+	return st.eachLoose(m, func(l loose) error {
+		if l.Folder {
+			return nil
+		}
+		return give(l.SHA256, l.path(), l.Size)
+	})
+}
+
+// eachLine reads a file of JSON lines.
+func eachLine[T any](path string, give func(v T) error) error {
+	list, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer list.Close()
 	from := json.NewDecoder(list)
 	for {
-		var f file
-		err := from.Decode(&f)
+		var v T
+		err := from.Decode(&v)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err == nil {
-			err = give(f)
+			err = give(v)
 		}
 		if err != nil {
 			return err
 		}
 	}
 }
+
+func encodeLine(to io.Writer, v any) error { return json.NewEncoder(to).Encode(v) }
 
 // prune removes all points but the newest, and the objects that no point
 // names any more. Cut off anywhere, the next one removes the rest.
@@ -372,9 +399,9 @@ func (st *store) prune(keep int) error {
 		if err != nil {
 			return err
 		}
-		err = st.eachFile(m, func(f file) error {
+		err = st.eachObject(m, func(hash, _ string, _ int64) error {
 			var key [32]byte
-			if n, _ := hex.Decode(key[:], []byte(f.hash())); n > 0 {
+			if n, _ := hex.Decode(key[:], []byte(hash)); n > 0 {
 				named[key] = true
 			}
 			return nil

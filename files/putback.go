@@ -148,6 +148,26 @@ func (p *Putting) make(s Stored, from io.Reader) (*os.File, error) {
 	return entry, disk.SetTime(entry, time.Unix(0, s.MTime))
 }
 
+// PutLoose puts a folder, or a file of what from gives, where no row stands for
+// it. What is there already stays.
+func (p *Putting) PutLoose(at string, mtime int64, from io.Reader) error {
+	if from == nil {
+		return p.f.disk.MakeFolder(at)
+	}
+	entry, err := p.f.disk.Create(at)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer entry.Close()
+	if _, err := io.Copy(entry, from); err != nil {
+		return errors.Join(err, p.f.disk.Remove(at))
+	}
+	return disk.SetTime(entry, time.Unix(0, mtime))
+}
+
 // Describe writes what Put returned to the rows, and what somebody changed
 // past the API to its owner's ledger.
 func (p *Putting) Describe(ctx context.Context, q db.Querier, list []Stored) error {

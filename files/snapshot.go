@@ -70,6 +70,7 @@ func EachStored(ctx context.Context, q db.Querier, folders bool, give func(page 
 type Snapshot struct {
 	*pgx.Conn
 	f         *Files
+	untaken   []Untaken
 	displaced map[string][]string // inode, or id of the item → places in purge/
 }
 
@@ -100,10 +101,20 @@ func (f *Files) Snapshot(ctx context.Context, fn func(s *Snapshot) error) error 
 					return context.Cause(ctx)
 				}
 			}
+			// Before: what is taken over in between is in the rows as well.
+			s := &Snapshot{Conn: conn, f: f}
+			err := f.untaken(ctx, func(u Untaken) {
+				if u.Top {
+					s.untaken = append(s.untaken, u)
+				}
+			})
+			if err != nil {
+				return err
+			}
 			if _, err := conn.Exec(ctx, `BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY`); err != nil {
 				return err
 			}
-			return fn(&Snapshot{Conn: conn, f: f})
+			return fn(s)
 		})
 	})
 }
@@ -179,6 +190,68 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 		}
 		return nil, false, cmp.Or(broken, ErrNotStored)
 	}
+}
+
+// Loose is an entry that no row stood for when the snapshot was taken.
+type Loose struct {
+	Path   string // below the data directory; any bytes
+	Folder bool
+	Why    string // it is loose, or what keeps it from being read; "" in a loose folder
+	Read   bool
+}
+
+// EachLoose gives every such entry, a folder before what is in it, and a file
+// open for reading.
+func (s *Snapshot) EachLoose(ctx context.Context, give func(l Loose, file *os.File) error) error {
+	for _, u := range s.untaken {
+		if err := s.eachLoose(ctx, Loose{Path: u.Path, Why: u.Why}, give); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Snapshot) eachLoose(ctx context.Context, l Loose, give func(l Loose, file *os.File) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	unread := func(why string) error {
+		l.Why = why
+		return give(l, nil)
+	}
+	info, err := s.f.disk.Lstat(l.Path)
+	switch {
+	case err != nil && !disk.Failed(err):
+		return unread("it was moved or deleted while the backup ran, and is not in it")
+	case err != nil:
+		return unread("it cannot be read, and is not in the backup")
+	case !s.f.disk.Holds(info) || !info.IsDir() && !info.Mode().IsRegular():
+		return unread("it is no file of this disk (a link, a device, a mount), and is not in the backup")
+	}
+	l.Read = true
+	if !info.IsDir() {
+		file, _, err := s.f.disk.Open(l.Path)
+		if err != nil {
+			l.Read = false
+			return unread("it cannot be read, and is not in the backup")
+		}
+		defer file.Close()
+		return give(l, file)
+	}
+	l.Folder = true
+	names, err := s.f.disk.Names(l.Path)
+	if err != nil {
+		l.Why = "it cannot be listed, and what is in it is not in the backup"
+	}
+	if err := give(l, nil); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		if err := s.eachLoose(ctx, Loose{Path: path.Join(l.Path, name)}, give); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // InPlace reports whether a file lies at its place as the rows have it. It

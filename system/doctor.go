@@ -63,6 +63,7 @@ func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []s
 		f.fault("database", "PostgreSQL cannot be reached: "+err.Error(), "Nothing works without it.", "Look at HOMEBASE_DATABASE_URL, and whether PostgreSQL runs.")
 	} else {
 		s.examineDatabase(ctx, cfg, &f)
+		s.examineFiles(ctx, &f)
 	}
 	examineDataDir(cfg, &f)
 	examinePublicURL(ctx, cfg, &f)
@@ -81,6 +82,22 @@ func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []s
 		err = fmt.Errorf("the doctor found faults: %d", faults)
 	}
 	return err
+}
+
+// examineFiles compares the disk with the rows: what no row stands for is in
+// nobody's list, and people believe that it is kept.
+func (s *System) examineFiles(ctx context.Context, f *findings) {
+	var found []string
+	err := s.Untaken(ctx, func(path, why string) { found = append(found, fmt.Sprintf("%q: %s", path, why)) })
+	switch {
+	case err != nil:
+		f.warn("files", "The disk could not be compared with the rows: "+err.Error(), "What no row stands for is in nobody's list.", "")
+	case len(found) > 0:
+		f.fault("files", fmt.Sprintf("No row stands for %d entries among the files.", len(found)),
+			"They are in nobody's list; a backup copies them as they are.", strings.Join(found, "\n")+"\nhomebase files scan takes over what it can.")
+	default:
+		f.ok("files", "Every file and folder on the disk has a row.")
+	}
 }
 
 func (f findings) print(w io.Writer) {

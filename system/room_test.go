@@ -1,6 +1,7 @@
 package system_test
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 	"testing"
@@ -28,7 +29,8 @@ func start(t testing.TB, change ...func(*system.Setup)) *room {
 	t.Helper()
 	rm := &room{}
 	rm.Env = authtest.Start(t, func(e *authtest.Env) []httpx.Route {
-		setup := system.Setup{Version: "test", Log: slog.New(slog.DiscardHandler), DB: e.DB, Audit: e.Audit, Keys: authtest.Keys}
+		setup := system.Setup{Version: "test", Log: slog.New(slog.DiscardHandler), DB: e.DB, Audit: e.Audit, Keys: authtest.Keys,
+			Untaken: func(context.Context, func(path, why string)) error { return nil }}
 		for _, fn := range change {
 			fn(&setup)
 		}

@@ -45,6 +45,8 @@ type Setup struct {
 	SharedLimits map[httpx.Rate]httpx.Limit
 	// Figures are what other rooms tell in /system/metrics.
 	Figures []func(ctx context.Context) ([]httpx.Figure, error)
+	// Untaken names what lies among the files and no row stands for, and why.
+	Untaken func(ctx context.Context, give func(path, why string)) error
 }
 
 // System serves the platform's own routes. Make one with New.

@@ -1,0 +1,108 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+
+	"homebase/files"
+)
+
+const looseName = "loose.jsonl"
+
+// LooseList sums up loose.jsonl: what lay among the files and no row stood for,
+// copied as it was. Points of before have none.
+type LooseList struct {
+	Part
+	Count    int64   `json:"count"`    // files and folders that were copied
+	Problems []loose `json:"problems"` // the topmost of them, and what was not copied
+}
+
+// loose is a line of loose.jsonl.
+type loose struct {
+	Path    string `json:"path"` // below the data directory, escaped as in a URL: it may hold any bytes
+	Folder  bool   `json:"folder,omitempty"`
+	SHA256  string `json:"sha256,omitempty"`
+	Size    int64  `json:"size,omitempty"`
+	MTime   int64  `json:"mtime,omitempty"`
+	Problem string `json:"problem,omitempty"`
+}
+
+// path is the one on the disk.
+func (l loose) path() string {
+	p, err := url.PathUnescape(l.Path)
+	if err != nil {
+		return l.Path
+	}
+	return p
+}
+
+func (l loose) String() string { return fmt.Sprintf("%q: %s", l.path(), l.Problem) }
+
+// collectLoose copies what no row stands for.
+func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifest, line *bar) error {
+	out, err := st.create(looseName)
+	if err != nil {
+		return err
+	}
+	defer out.abort()
+	err = s.EachLoose(ctx, func(from files.Loose, file *os.File) error {
+		l := loose{Path: (&url.URL{Path: from.Path}).EscapedPath(), Folder: from.Folder, Problem: from.Why}
+		if file != nil {
+			sum, size, err := st.put(ctx, file)
+			if err != nil && !errors.Is(err, errUnread) {
+				return err
+			}
+			if err != nil {
+				from.Read, l.Problem = false, "it cannot be read, and is not in the backup"
+			} else if info, err := file.Stat(); err == nil {
+				l.SHA256, l.Size, l.MTime = sum, size, info.ModTime().UnixNano()
+			}
+		}
+		if l.Problem != "" {
+			m.Loose.Problems = append(m.Loose.Problems, l)
+		}
+		if !from.Read {
+			return nil
+		}
+		m.Loose.Count++
+		line.Show("files that no row knows: %d", m.Loose.Count)
+		return encodeLine(out, l)
+	})
+	if err == nil {
+		m.Loose.Part, err = out.done()
+	}
+	return err
+}
+
+// eachLoose gives what was copied although no row stood for it.
+func (st *store) eachLoose(m *Manifest, give func(l loose) error) error {
+	if m.Loose.Name == "" {
+		return nil
+	}
+	return eachLine(st.path(m.Loose.Name), give)
+}
+
+// putLoose puts back what no row stands for, after what the rows name, and says
+// what could not be.
+func (st *store) putLoose(put *files.Putting, m *Manifest) (failed []loose, err error) {
+	return failed, st.eachLoose(m, func(l loose) error {
+		var err error
+		if l.Folder {
+			err = put.PutLoose(l.path(), 0, nil)
+		} else if object, opened := os.Open(st.object(l.SHA256)); opened != nil {
+			err = opened
+		} else {
+			err = put.PutLoose(l.path(), l.MTime, &proven{object, sha256.New(), l.SHA256})
+			object.Close()
+		}
+		if err != nil {
+			l.Problem = "it could not be put back: " + err.Error()
+			failed = append(failed, l)
+		}
+		return nil
+	})
+}
