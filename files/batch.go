@@ -93,12 +93,8 @@ func (f *Files) carryOutOne(ctx context.Context, owner uuid.UUID, o operation) (
 		res.Status = http.StatusOK
 		it, err = f.move(ctx, owner, o.ID, patch, http.Header{})
 	case o.Op == "copy":
-		req := copyRequest{ParentID: o.ParentID}
-		if o.Name != nil {
-			req.Name = *o.Name
-		}
 		res.Status = http.StatusCreated
-		it, err = f.copy(ctx, owner, o.ID, req)
+		it, err = f.copy(ctx, owner, o.ID, copyRequest{o.ParentID, o.Name})
 	case o.Op == "trash":
 		res.Status = http.StatusNoContent
 		err = f.trash(ctx, owner, o.ID, http.Header{})

@@ -37,7 +37,7 @@ var (
 // but that the name gives way to a free one like it.
 type copyRequest struct {
 	ParentID *uuid.UUID `json:"parent_id,omitempty"`
-	Name     string     `json:"name,omitempty"`
+	Name     *string    `json:"name,omitempty"`
 }
 
 // postCopy is POST /files/items/{id}/copy.
@@ -59,8 +59,8 @@ func (f *Files) postCopy(w http.ResponseWriter, r *http.Request, v visit) error 
 
 // copy makes a copy of a file or folder.
 func (f *Files) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest) (placed, error) {
-	if req.Name != "" {
-		if err := checkName(req.Name); err != nil {
+	if req.Name != nil {
+		if err := checkName(*req.Name); err != nil {
 			return placed{}, err
 		}
 	}
@@ -89,15 +89,16 @@ func copySpot(owner uuid.UUID, from placed, req copyRequest) finder {
 	if req.ParentID != nil {
 		parent = *req.ParentID
 	}
-	if req.Name == "" {
+	if req.Name == nil {
 		return freeSpot(owner, parent, from.Name)
 	}
+	name := *req.Name
 	return func(ctx context.Context, q db.Querier) (spot, error) {
 		folder, err := folderByID(ctx, q, owner, parent)
 		if err != nil {
 			return spot{}, err
 		}
-		s := spot{parent: parent, name: req.Name, path: folder.path + "/" + req.Name, free: true}
+		s := spot{parent: parent, name: name, path: folder.path + "/" + name, free: true}
 		return s, checkExtent(strings.Count(s.path, "/"), len(s.path))
 	}
 }

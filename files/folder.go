@@ -27,7 +27,7 @@ const folderSpace = 1 << 20
 type folderRequest struct {
 	Path     string     `json:"path,omitempty"`
 	ParentID *uuid.UUID `json:"parent_id,omitempty"`
-	Name     string     `json:"name,omitempty"`
+	Name     *string    `json:"name,omitempty"`
 	// Parents makes the missing folders above too and takes one that exists.
 	Parents bool `json:"parents,omitempty"`
 }
@@ -56,7 +56,7 @@ func (f *Files) postFolder(w http.ResponseWriter, r *http.Request, v visit) erro
 // folderNames is the path that a request asks for.
 func (f *Files) folderNames(ctx context.Context, v visit, req folderRequest) ([]string, error) {
 	var fields httpx.Fields
-	if (req.Path == "") == (req.ParentID == nil || req.Name == "") {
+	if (req.Path == "") == (req.ParentID == nil || req.Name == nil) {
 		fields.Add("#/path", "required", "Give either path, or parent_id and name.")
 		return nil, fields.Err()
 	}
@@ -67,14 +67,14 @@ func (f *Files) folderNames(ctx context.Context, v visit, req folderRequest) ([]
 		}
 		return names, err
 	}
-	if err := checkName(req.Name); err != nil {
+	if err := checkName(*req.Name); err != nil {
 		return nil, err
 	}
 	parent, err := itemByID(ctx, f.db, v.owner, *req.ParentID)
 	if err != nil {
 		return nil, errParentMissing.Because(err)
 	}
-	names := append(strings.Split(parent.path, "/")[1:], req.Name)
+	names := append(strings.Split(parent.path, "/")[1:], *req.Name)
 	return names, checkPath(names)
 }
 

@@ -21,9 +21,9 @@ var (
 
 // checkName holds the rules for one name. A name is kept byte for byte, so
 // what would be read in two ways by another system is refused, never mended:
-// path separators of Unix and Windows, trailing spaces and dots (Windows
-// drops them), control characters, and characters that turn the direction of
-// text or are not seen.
+// path separators of Unix and Windows, trailing spaces, control characters,
+// and characters that turn the direction of text or are not seen. A dot at the
+// end stays: "etc." is a name, though Windows writes it otherwise.
 func checkName(name string) error {
 	switch {
 	case name == "":
@@ -36,8 +36,8 @@ func checkName(name string) error {
 		return errInvalidName.With(`"." and ".." cannot be names.`)
 	case strings.ContainsAny(name, `/\`):
 		return errInvalidName.With("A name cannot contain a slash or a backslash.")
-	case strings.HasSuffix(name, " ") || strings.HasSuffix(name, "."):
-		return errInvalidName.With("A name cannot end with a space or a dot.")
+	case strings.HasSuffix(name, " "):
+		return errInvalidName.With("A name cannot end with a space.")
 	case strings.ContainsFunc(name, refusedRune):
 		return errInvalidName.With("The name contains a control character or an invisible one; remove it.")
 	}
@@ -45,11 +45,14 @@ func checkName(name string) error {
 }
 
 // refusedRune reports control characters (NUL and line ends among them),
-// line and paragraph separators, bidirectional controls, and the two
-// invisible characters that no script needs. The zero-width joiners are
-// needed by scripts and emoji, so they stay.
+// line and paragraph separators, what embeds, overrides or isolates text of
+// another direction, and the two invisible characters that no script needs.
+// The zero-width joiners are needed by scripts and emoji, and the marks of
+// direction by names in Arabic and Hebrew, so they stay.
 func refusedRune(r rune) bool {
 	switch {
+	case r == '\u200e' || r == '\u200f' || r == '\u061c':
+		return false
 	case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
 		return true
 	case r == '\u2028' || r == '\u2029' || r == '\u200b' || r == '\ufeff':
