@@ -46,7 +46,7 @@ func TestForgot_NeverTellsWhetherAnAddressIsKnown(t *testing.T) {
 // on whether there is such a user: the time of an answer would tell.
 func TestForgot_AnUnknownAddressCostsTheSameWork(t *testing.T) {
 	t.Parallel()
-	e, statements := authtest.StartWatched(t, withMail, open)
+	e, statements := authtest.StartWatched(t, nil, withMail, open)
 	e.User(t, "ada@example.com", "member")
 	gone := e.User(t, "gone@example.com", "member")
 	exec(t, e.DB, `UPDATE users SET status = 'disabled' WHERE id = $1`, gone.ID)

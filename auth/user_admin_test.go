@@ -23,7 +23,7 @@ import (
 func TestUsers_APageAsksAsMuchHoweverLongItIs(t *testing.T) {
 	t.Parallel()
 	asked := 0
-	e, statements := authtest.StartWatched(t, func(c *auth.Config) {
+	e, statements := authtest.StartWatched(t, nil, func(c *auth.Config) {
 		c.Quotas = func(context.Context, []uuid.UUID) (map[uuid.UUID]int64, error) { asked++; return nil, nil }
 	})
 	e.User(t, "root@example.com", "admin")

@@ -35,11 +35,12 @@ const (
 // bytes were read breaks the connection off, so that nobody takes a part for
 // the whole.
 type archive struct {
-	owner uuid.UUID
-	top   string // the disk path of the folder that nothing may lead out of, or ""
-	items []placed
-	name  string                      // of the file, without .zip
-	judge func(context.Context) error // whether it may still be read
+	owner  uuid.UUID
+	folder uuid.UUID // out of which nothing may lead, or uuid.Nil
+	top    string    // its disk path when the archive was asked for
+	items  []placed
+	name   string                      // of the file, without .zip
+	judge  func(context.Context) error // whether it may still be read
 }
 
 // judgedSize is from how many bytes on a file is sent only after the reader was
@@ -236,7 +237,7 @@ func (f *Files) openListed(ctx context.Context, a archive, it placed) (content, 
 		}
 		file.Close()
 	}
-	return f.openBelow(ctx, a.owner, it.ID, a.top)
+	return f.openBelow(ctx, a.owner, it.ID, a.folder)
 }
 
 // zipHeader describes an entry. Its time is an extended timestamp, in UTC, and

@@ -37,19 +37,21 @@ const (
 // is pending around it.
 type readable struct {
 	placed
+	top    string   // the path of the folder that the reader must stay in, or ""
 	staged string   // where the bytes of this revision are until they are published
 	moves  []string // pending moves of the owner: source, target, source, target …
 }
 
-// readableItem reads the row and the pending records at one moment: between
-// two statements the disk could have followed.
-func readableItem(ctx context.Context, q db.Querier, owner, id uuid.UUID) (readable, error) {
+// readableItem reads the row, the way to it and the pending records at one
+// moment: between two statements the disk could have followed. What does not
+// lie in the folder top is not found; uuid.Nil is for anywhere.
+func readableItem(ctx context.Context, q db.Querier, owner, id, top uuid.UUID) (readable, error) {
 	const sql = `-- name: files.ReadableItem
 		WITH RECURSIVE up AS (
-		    SELECT i.parent_id, i.name, i.trashed_at, 0 AS height
+		    SELECT i.id, i.parent_id, i.name, i.trashed_at, 0 AS height
 		      FROM items i WHERE i.id = $2 AND i.owner_id = $1
 		    UNION ALL
-		    SELECT p.parent_id, p.name, p.trashed_at, u.height + 1
+		    SELECT p.id, p.parent_id, p.name, p.trashed_at, u.height + 1
 		      FROM up u JOIN items p ON p.id = u.parent_id
 		), pending AS (
 		    SELECT o.kind, o.item_id, o.revision, o.source, o.target
@@ -57,16 +59,18 @@ func readableItem(ctx context.Context, q db.Querier, owner, id uuid.UUID) (reada
 		)
 		SELECT ` + itemColumns + `,
 		       (SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u),
+		       coalesce((SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u JOIN up t ON t.id = $3 AND u.height >= t.height), ''),
 		       coalesce((SELECT o.source FROM pending o
 		                  WHERE o.kind = 'put' AND o.item_id = i.id AND o.revision = i.revision), ''),
 		       (SELECT array_agg(p.v) FROM pending o, unnest(ARRAY[o.source, o.target]) AS p (v) WHERE o.kind = 'move')
 		  FROM items i
 		 WHERE i.id = $2 AND i.owner_id = $1
-		   AND NOT EXISTS (SELECT FROM up u WHERE u.trashed_at IS NOT NULL)`
+		   AND NOT EXISTS (SELECT FROM up u WHERE u.trashed_at IS NOT NULL)
+		   AND ($4 OR EXISTS (SELECT FROM up u WHERE u.id = $3))`
 	return db.One(ctx, q, func(row pgx.Row) (it readable, err error) {
-		err = row.Scan(append(it.Fields(), &it.path, &it.staged, &it.moves)...)
+		err = row.Scan(append(it.Fields(), &it.path, &it.top, &it.staged, &it.moves)...)
 		return it, err
-	}, sql, owner, id)
+	}, sql, owner, id, top, top == uuid.Nil)
 }
 
 // places are where the item's bytes may be, the likeliest first.
@@ -107,22 +111,23 @@ type content struct {
 // it has open is not written into, and it only believes a file that the row
 // describes.
 func (f *Files) openContent(ctx context.Context, owner, id uuid.UUID) (c content, err error) {
-	return f.openBelow(ctx, owner, id, "")
+	return f.openBelow(ctx, owner, id, uuid.Nil)
 }
 
-// openBelow is openContent for an item that must lie in the folder at top, a
-// path below the data directory; nothing outside of it is reached. With ""
+// openBelow is openContent for an item that must lie in that folder,
+// wherever that lies by now; nothing outside of it is reached. With uuid.Nil
 // the item may lie anywhere.
-func (f *Files) openBelow(ctx context.Context, owner, id uuid.UUID, top string) (c content, err error) {
+func (f *Files) openBelow(ctx context.Context, owner, id, folder uuid.UUID) (c content, err error) {
+	top := ""
 	for round := 1; ; round++ {
-		if c.item, err = readableItem(ctx, f.db, owner, id); err != nil {
+		if c.item, err = readableItem(ctx, f.db, owner, id, folder); err != nil {
 			return c, err
 		}
 		if !c.item.isFile() {
 			return c, errNotFile
 		}
-		if top != "" && !strings.HasPrefix(disk.UserPath(owner, c.item.path), top+"/") {
-			return c, db.ErrNotFound // moved out of the folder meanwhile
+		if folder != uuid.Nil {
+			top = disk.UserPath(owner, c.item.top)
 		}
 		for i, p := range c.item.places(owner) {
 			file, info, err := f.disk.OpenBelow(top, p)

@@ -17,6 +17,7 @@ import (
 	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/db"
+	"homebase/db/dbtest"
 	"homebase/files"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
@@ -37,6 +38,16 @@ func start(t testing.TB, edits ...func(*files.Config)) *house {
 	h := &house{data: t.TempDir()}
 	h.Env = authtest.Start(t, func(e *authtest.Env) []httpx.Route { return h.open(t, e, edits...) })
 	return h
+}
+
+// watched is start for tests that count or hold what the worker asks the
+// database.
+func watched(t testing.TB) (*house, *dbtest.Statements) {
+	t.Helper()
+	h := &house{data: t.TempDir()}
+	var s *dbtest.Statements
+	h.Env, s = authtest.StartWatched(t, func(e *authtest.Env) []httpx.Route { return h.open(t, e) })
+	return h, s
 }
 
 // second boots another worker on the same database and data directory.

@@ -38,11 +38,11 @@ func (f *Files) postFolder(w http.ResponseWriter, r *http.Request, v visit) erro
 	if err != nil {
 		return err
 	}
-	names, err := f.folderNames(r.Context(), v, req)
+	way, err := wayTo(v.owner, req)
 	if err != nil {
 		return err
 	}
-	it, made, err := f.makeFolders(r.Context(), v.owner, names, req.Parents)
+	it, made, err := f.makeFolders(r.Context(), v.owner, way, req.Parents)
 	if err != nil {
 		return err
 	}
@@ -53,8 +53,16 @@ func (f *Files) postFolder(w http.ResponseWriter, r *http.Request, v visit) erro
 	return writeItem(w, status, it)
 }
 
-// folderNames is the path that a request asks for.
-func (f *Files) folderNames(ctx context.Context, v visit, req folderRequest) ([]string, error) {
+// way tells the names that lead to a folder, under the owner's lock.
+type way func(ctx context.Context, q db.Querier) ([]string, error)
+
+// atPath is the way that names say.
+func atPath(names []string) way {
+	return func(context.Context, db.Querier) ([]string, error) { return names, nil }
+}
+
+// wayTo is the way that a request asks for.
+func wayTo(owner uuid.UUID, req folderRequest) (way, error) {
 	var fields httpx.Fields
 	if (req.Path == "") == (req.ParentID == nil || req.Name == nil) {
 		fields.Add("#/path", "required", "Give either path, or parent_id and name.")
@@ -65,26 +73,33 @@ func (f *Files) folderNames(ctx context.Context, v visit, req folderRequest) ([]
 		if err == nil && len(names) == 0 {
 			err = journal.ErrNameConflict.With("The root is always there; name a folder below it.")
 		}
-		return names, err
+		return atPath(names), err
 	}
 	if err := checkName(*req.Name); err != nil {
 		return nil, err
 	}
-	parent, err := itemByID(ctx, f.db, v.owner, *req.ParentID)
-	if err != nil {
-		return nil, errParentMissing.Because(err)
-	}
-	names := append(strings.Split(parent.path, "/")[1:], *req.Name)
-	return names, checkPath(names)
+	return func(ctx context.Context, q db.Querier) ([]string, error) {
+		parent, err := folderByID(ctx, q, owner, *req.ParentID)
+		if err != nil {
+			return nil, err
+		}
+		at := parent.path + "/" + *req.Name
+		return strings.Split(at, "/")[1:], checkExtent(strings.Count(at, "/"), len(at))
+	}, nil
 }
 
-// makeFolders makes the folder that names lead to. With parents it makes the
-// way as well, and made is false when the folder is there already.
-func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, names []string, parents bool) (last placed, made bool, err error) {
+// makeFolders makes the folder that the way leads to. With parents it makes
+// what is missing above it too, and made is false when the folder is there
+// already.
+func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, way way, parents bool) (last placed, made bool, err error) {
 	if err := f.checkFree(folderSpace); err != nil {
 		return last, false, err
 	}
 	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
+		names, err := way(ctx, t)
+		if err != nil {
+			return err
+		}
 		found, err := walk(ctx, t, owner, names)
 		if err != nil {
 			return err

@@ -135,13 +135,13 @@ func (g guest) seen() placed {
 	return it
 }
 
-// folder is the disk path of the shared folder, out of which nothing leads;
-// "" where a file is shared.
-func (g guest) folder() string {
+// folder is the shared folder, out of which nothing leads; uuid.Nil where a
+// file is shared.
+func (g guest) folder() uuid.UUID {
 	if g.share.Item == g.item.ID && g.item.isFile() {
-		return ""
+		return uuid.Nil
 	}
-	return disk.UserPath(g.share.Owner, g.top)
+	return g.share.Item
 }
 
 // noteGuest records what a guest was shown.
@@ -186,7 +186,10 @@ func (f *Files) getSharedContent(w http.ResponseWriter, r *http.Request, g guest
 // getSharedArchive is GET /files/shared/{token}/archive. It counts as one
 // download.
 func (f *Files) getSharedArchive(w http.ResponseWriter, r *http.Request, g guest) error {
-	a := archive{owner: g.share.Owner, top: g.folder(), items: []placed{g.item}, name: g.item.Name}
+	a := archive{owner: g.share.Owner, folder: g.folder(), items: []placed{g.item}, name: g.item.Name}
+	if a.folder != uuid.Nil {
+		a.top = disk.UserPath(a.owner, g.top)
+	}
 	a.judge = func(ctx context.Context) error { return f.stillHolds(ctx, f.db, &g.share) }
 	return f.sendArchive(w, r, a, func() error { return f.countDownload(r.Context(), g, true) })
 }

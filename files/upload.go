@@ -78,18 +78,31 @@ func byPath(owner uuid.UUID, names []string) finder {
 	}
 }
 
-// inFolder finds the spot of a name in the folder of that id.
+// inFolder finds the spot of a name in the folder of that id, wherever the
+// folder lies: it may be moved between two questions, so nothing is looked up
+// by its path.
 func inFolder(owner, parent uuid.UUID, name string) finder {
 	return func(ctx context.Context, q db.Querier) (spot, error) {
+		const sql = `-- name: files.InFolder
+			SELECT ` + itemColumns + ` FROM items i
+			 WHERE i.parent_id = $1 AND normalize(i.name, NFC) = normalize($2, NFC) AND i.name = $2 AND i.trashed_at IS NULL`
 		folder, err := folderByID(ctx, q, owner, parent)
 		if err != nil {
 			return spot{}, err
 		}
-		names := append(strings.Split(folder.path, "/")[1:], name)
-		if err := checkPath(names); err != nil {
-			return spot{}, err
+		s := spot{parent: parent, name: name, path: folder.path + "/" + name}
+		if err := checkExtent(strings.Count(s.path, "/"), len(s.path)); err != nil {
+			return s, err
 		}
-		return byPath(owner, names)(ctx, q)
+		there, err := db.One(ctx, q, scanItem, sql, parent, name)
+		switch {
+		case errors.Is(err, db.ErrNotFound):
+			return s, nil
+		case err == nil && !there.isFile():
+			err = journal.ErrNameConflict.With("There is a folder of this name.")
+		}
+		s.item = &there
+		return s, err
 	}
 }
 
@@ -182,16 +195,31 @@ func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bo
 		f.drop(ctx, s)
 		return it, false, err
 	}
-	if len(at.missing) > 0 {
-		folders := strings.Split(path.Dir(at.path), "/")[1:]
-		var made placed
-		if made, _, err = f.makeFolders(ctx, owner, folders, true); err != nil {
-			f.drop(ctx, s)
-			return it, false, err
+	if parents {
+		find = f.makingWay(owner, find)
+		if len(at.missing) > 0 {
+			at, err = find(ctx, f.db)
 		}
-		at.parent, at.missing = made.ID, nil
+	}
+	if err != nil {
+		f.drop(ctx, s)
+		return it, false, err
 	}
 	return f.place(ctx, s, at, find, r.Header)
+}
+
+// makingWay is a finder that makes the folders that are missing, each time
+// anew: they may be moved away before the file is in them.
+func (f *Files) makingWay(owner uuid.UUID, find finder) finder {
+	return func(ctx context.Context, q db.Querier) (spot, error) {
+		at, err := find(ctx, q)
+		if err != nil || len(at.missing) == 0 {
+			return at, err
+		}
+		made, _, err := f.makeFolders(ctx, owner, atPath(strings.Split(path.Dir(at.path), "/")[1:]), true)
+		at.parent, at.missing = made.ID, nil
+		return at, err
+	}
 }
 
 // checkPut refuses by the headers alone.

@@ -63,11 +63,12 @@ func Start(t testing.TB, rooms func(e *Env) []httpx.Route, configure ...func(*au
 	return start(t, &Env{url: dbtest.Create(t), rooms: rooms, configure: configure})
 }
 
-// StartWatched is Start for tests that count what auth asks the database.
-func StartWatched(t testing.TB, configure ...func(*auth.Config)) (*Env, *dbtest.Statements) {
+// StartWatched is Start for tests that count or hold what the rooms ask the
+// database.
+func StartWatched(t testing.TB, rooms func(e *Env) []httpx.Route, configure ...func(*auth.Config)) (*Env, *dbtest.Statements) {
 	t.Helper()
 	url, statements := dbtest.Watch(t, dbtest.Create(t))
-	return start(t, &Env{url: url, configure: configure}), statements
+	return start(t, &Env{url: url, rooms: rooms, configure: configure}), statements
 }
 
 // Worker boots a second worker on the same database, with rooms of its own.

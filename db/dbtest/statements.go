@@ -18,8 +18,21 @@ import (
 // Statements are those with a name that workers have sent to a database that
 // they reach through Watch.
 type Statements struct {
-	mu   sync.Mutex
-	sent []string
+	mu     sync.Mutex
+	sent   []string
+	before map[string]func()
+}
+
+// Before calls f once, when the next statement of that name is about to reach
+// the database; it waits meanwhile. So a test can let something happen just
+// between two statements of a request.
+func (s *Statements) Before(name string, f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.before == nil {
+		s.before = map[string]func(){}
+	}
+	s.before[name] = f
 }
 
 // Take returns the names since the last call, in the order they were sent.
@@ -124,9 +137,15 @@ func (s *Statements) carry(client io.Reader, server io.Writer) {
 }
 
 func (s *Statements) add(name string) {
+	if name == "" || name == "db.SetUpSession" {
+		return
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if name != "" && name != "db.SetUpSession" {
-		s.sent = append(s.sent, name)
+	f := s.before[name]
+	delete(s.before, name)
+	s.sent = append(s.sent, name)
+	s.mu.Unlock()
+	if f != nil {
+		f()
 	}
 }

@@ -1,0 +1,97 @@
+package files_test
+
+import (
+	"io"
+	"net/http"
+	"testing"
+)
+
+// The tree may change between any two statements of a request.
+
+func TestFolder_AMoveBetweenTwoStatementsIsFollowed(t *testing.T) {
+	t.Parallel()
+	h, statements := watched(t)
+	other := h.second(t) // whose changes wait for the owner's lock alone
+	c, _ := h.member(t, "ann@example.com")
+	mover := other.Client(t).As(c.Bearer)
+	folder := *put(t, c, "/a/kept.txt", "kept").ParentID
+	s := share(t, c, folder)
+	inside := find(t, c, "/a/kept.txt").ID
+	names := []string{"a", "b"}
+	moved := 0
+	move := func() {
+		moved++
+		mover.Do("PATCH", "/files/items/"+folder, map[string]string{"name": names[moved%2]}).Want(t, 200)
+	}
+	for _, row := range []struct {
+		name   string
+		before string
+		does   func() item
+	}{
+		{"a resumable upload", "files.InFolder", func() item {
+			at := begin(t, c, 4, "filename", "sent.txt", "parent_id", folder)
+			tus(c, "PATCH", at, "sent", "Upload-Offset", "0", "Content-Type", "application/offset+octet-stream").Want(t, 204)
+			return find(t, c, "/"+names[moved%2]+"/sent.txt")
+		}},
+		{"a new folder", "files.Fence", func() item {
+			return decode[item](t, c.Do("POST", "/files/folders", map[string]string{"parent_id": folder, "name": "new"}).Want(t, 201))
+		}},
+		{"a shared file", "files.ReadableItem", func() item {
+			h.Client(t).Do("GET", s.at("/content?item_id="+inside), nil).Want(t, 200)
+			return find(t, c, "/"+names[moved%2]+"/kept.txt")
+		}},
+	} {
+		before := moved
+		statements.Before(row.before, move)
+		if it := row.does(); *it.ParentID != folder || it.Path != "/"+names[moved%2]+"/"+it.Name {
+			t.Errorf("%s: got %+v", row.name, it)
+		}
+		if moved == before {
+			t.Errorf("%s: nothing was moved meanwhile", row.name)
+		}
+	}
+}
+
+func TestUpload_MakesItsFoldersAgainThatWereMovedMeanwhile(t *testing.T) {
+	t.Parallel()
+	h, statements := watched(t)
+	c, _ := h.member(t, "ann@example.com")
+	mover := h.second(t).Client(t).As(c.Bearer)
+	find(t, c, "/")                           // there is a tree
+	statements.Before("files.Fence", func() { // of the folders
+		statements.Before("files.Fence", func() { // of the file
+			mover.Do("PATCH", "/files/items/"+find(t, mover, "/year").ID, map[string]string{"name": "old"}).Want(t, 200)
+		})
+	})
+	it := decode[item](t, c.Do("PUT", "/files/content/year/month/a.txt?parents=true", "a").Want(t, 201))
+	if it.Path != "/year/month/a.txt" || find(t, c, "/year/month/a.txt").ID != it.ID {
+		t.Errorf("got %+v", it)
+	}
+	find(t, c, "/old/month")
+}
+
+func TestArchive_OfASharedFolderThatIsMovedMeanwhileComesWhole(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	large := put(t, c, "/album/1.png", string(random(16<<20))) // more than sockets hold
+	put(t, c, "/album/2.png", "second")
+	s := share(t, c, *large.ParentID)
+	r, err := http.NewRequest("GET", h.URL+"/api/v1"+s.at("/archive"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := h.Client(t).HTTP.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	c.Do("PATCH", "/files/items/"+*large.ParentID, map[string]string{"name": "other"}).Want(t, 200)
+	b, err := io.ReadAll(a.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := unzip(t, b); got["album/2.png"] != "second" || len(got) != 3 {
+		t.Errorf("%d entries", len(got))
+	}
+}
