@@ -276,7 +276,8 @@ func (a *Auth) recordUse(ctx context.Context) {
 }
 
 // writeUsed passes over rows that someone else is changing: they are in use
-// and will come again.
+// and will come again. A use that lies ahead, by a clock that was set back, is
+// one of now.
 func (a *Auth) writeUsed(ctx context.Context) error {
 	used := a.cache.takeUsed()
 	if len(used) == 0 {
@@ -293,11 +294,11 @@ func (a *Auth) writeUsed(ctx context.Context) error {
 WITH used AS (SELECT n.id, n.at, n.counter
                 FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS n (id, at, counter)),
      keys AS (
-UPDATE access_keys k SET last_used_at = greatest(k.last_used_at, n.at)
+UPDATE access_keys k SET last_used_at = least(greatest(k.last_used_at, n.at), now())
   FROM (SELECT l.id, n.at FROM used n JOIN access_keys l ON l.id = n.id FOR UPDATE OF l SKIP LOCKED) AS n
  WHERE k.id = n.id)
 UPDATE sessions s
-   SET last_used_at = greatest(s.last_used_at, n.at), seen_counter = greatest(s.seen_counter, n.counter)
+   SET last_used_at = least(greatest(s.last_used_at, n.at), now()), seen_counter = greatest(s.seen_counter, n.counter)
   FROM (SELECT l.id, n.at, n.counter
           FROM used n JOIN sessions l ON l.id = n.id
            FOR UPDATE OF l SKIP LOCKED) AS n

@@ -147,7 +147,7 @@ SELECT n.key, 1 - n.free, clock_timestamp()
 	wait, err := db.One(ctx, tx, db.Value[time.Duration], `
 -- name: auth.GuessWait
 SELECT coalesce(max(g.last_at + `+guessWait+`) - clock_timestamp(), '1 second')
-  FROM guesses g WHERE g.key = ANY($1) AND g.excess >= 0`, keys)
+  FROM guesses g WHERE g.key = ANY($1) AND g.excess >= 0 AND g.last_at <= clock_timestamp() + $2::interval`, keys, guessLongest)
 	if err != nil {
 		return err
 	}

@@ -110,6 +110,13 @@ func sweepTokens(ctx context.Context, q db.Querier) error {
 	_, err := db.Exec(ctx, q, `
 -- name: auth.SweepTokens
 DELETE FROM one_time_tokens WHERE expires_at < now()`)
+	for purpose, lifetime := range oneTimeLifetime {
+		if err == nil {
+			_, err = db.Exec(ctx, q, `
+-- name: auth.ShortenTokens
+UPDATE one_time_tokens SET expires_at = now() + $2::interval WHERE purpose = $1 AND expires_at > now() + $2::interval`, purpose, lifetime)
+		}
+	}
 	return err
 }
 

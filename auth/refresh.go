@@ -102,15 +102,16 @@ const (
 // current one is honest in two cases: for a moment after the rotation, when
 // several tabs refreshed at once; and later while nothing shows that the
 // client received the current one, when the answer was lost on the way.
-// Anything else is a copy of a token that was already used.
+// Anything else is a copy of a token that was already used. A rotation that
+// lies ahead, of a clock that was set back, is as far away as one of the past.
 func judge(s Session, token int64, seen int64) judgement {
-	behind := s.counter - token
+	behind, away := s.counter-token, s.sinceRefresh.Abs()
 	switch {
 	case behind < 0:
 		return ahead
 	case behind == 0:
 		return current
-	case behind == 1 && (s.sinceRefresh <= refreshGrace || seen < s.counter && s.sinceRefresh <= idleLifetime):
+	case behind == 1 && (away <= refreshGrace || seen < s.counter && away <= idleLifetime):
 		return again
 	default:
 		return reused

@@ -124,6 +124,18 @@ func TestRefresh_StolenTokenKillsTheSession(t *testing.T) {
 	c.Do("DELETE", "/auth/notices/"+next.User.Notices[0].ID.String(), nil).WantProblem(t, 404, "not_found")
 }
 
+func TestRefresh_ARotationThatLiesAheadExcusesNoStolenToken(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	g1 := e.Grant(t, "ada@example.com")
+	g2 := exchange(t, e, g1.RefreshToken, 200)
+	me(t, e, g2.AccessToken, 200)
+	later(t, e, -time.Hour) // the clock was set back
+	exchange(t, e, g1.RefreshToken, 401)
+	exchange(t, e, g2.RefreshToken, 401)
+}
+
 func TestRefresh_TwoBehindIsTheftEvenAtOnce(t *testing.T) {
 	t.Parallel()
 	e := authtest.Start(t, nil)

@@ -144,15 +144,16 @@ UPDATE sessions SET revoked_at = now(), revoked_reason = $3
 }
 
 // evictSessions ends a user's sessions beyond sessionsMost, those first that
-// were refreshed longest ago. The user's row is locked, so that two sign-ins
-// do not both count before the other.
+// were refreshed longest ago, and before them those whose refresh lies ahead:
+// after a clock was set back they would outlive every new sign-in. The user's
+// row is locked, so that two sign-ins do not both count before the other.
 func (a *Auth) evictSessions(ctx context.Context, tx pgx.Tx, user uuid.UUID) (stale, error) {
 	evicted, err := db.All(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.EvictSessions
 UPDATE sessions SET revoked_at = now(), revoked_reason = 'too_many'
  WHERE id IN (SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id
                WHERE s.user_id = $1 AND `+living+`
-               ORDER BY s.refreshed_at DESC, s.id DESC OFFSET $2)
+               ORDER BY s.refreshed_at > now() + interval '1 minute', s.refreshed_at DESC, s.id DESC OFFSET $2)
 RETURNING id`, user, sessionsMost)
 	if err != nil || len(evicted) == 0 {
 		return nothing, err
@@ -228,12 +229,20 @@ RETURNING id`, id, caller.UserID)
 }
 
 // sweep forgets sessions and access keys that ended a while ago, notices that
-// nobody came for, guesses and tokens that count no more.
+// nobody came for, guesses and tokens that count no more. Sessions and tokens
+// of a time when the clock was ahead live as long as new ones from now on.
 func (a *Auth) sweep(ctx context.Context) error {
 	_, err := db.Exec(ctx, a.db, `
 -- name: auth.SweepSessions
 DELETE FROM sessions
  WHERE least(idle_until, coalesce(revoked_at, idle_until)) < now() - $1::interval`, keepEnded)
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec(ctx, a.db, `
+-- name: auth.ShortenSessions
+UPDATE sessions SET idle_until = least(idle_until, now() + $1::interval), absolute_until = now() + $2::interval
+ WHERE absolute_until > now() + $2::interval`, idleLifetime, absoluteLifetime)
 	if err != nil {
 		return err
 	}

@@ -237,6 +237,41 @@ func TestSession_EndedOnesAreSweptAndLivingOnesAreNot(t *testing.T) {
 	}
 }
 
+// What was made while the clock was ahead, and it is set right since.
+func TestSession_AClockThatWasAheadOutlivesAndShutsOutNobody(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	for range 20 {
+		e.Grant(t, "ada@example.com")
+	}
+	exec(t, e.DB, `UPDATE sessions SET refreshed_at = refreshed_at + '1 year'::interval, last_used_at = last_used_at + '1 year'::interval,
+		idle_until = idle_until + '1 year'::interval, absolute_until = absolute_until + '1 year'::interval`)
+	g := e.Grant(t, "ada@example.com")
+	me(t, e, g.AccessToken, 200) // the newest of 21 is not the one that goes
+	if _, err := run(t, e, "", "user", "login-link", "ada@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, e.DB, `UPDATE one_time_tokens SET expires_at = expires_at + '1 year'::interval`)
+	for _, job := range e.Auth.Jobs() {
+		if err := job.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := query(t, e.DB, `SELECT id::text FROM sessions WHERE idle_until > now() + interval '14 days' OR absolute_until > now() + interval '30 days'
+		UNION ALL SELECT id::text FROM one_time_tokens WHERE expires_at > now() + interval '10 minutes'`); len(got) != 0 {
+		t.Errorf("%d sessions and links live on from ahead", len(got))
+	}
+	exec(t, e.DB, `UPDATE sessions SET last_used_at = now() + interval '1 year'`)
+	me(t, e, g.AccessToken, 200)
+	if err := e.Auth.WriteUsed(); err != nil {
+		t.Fatal(err)
+	}
+	if got := query(t, e.DB, `SELECT (last_used_at <= now())::text FROM sessions WHERE id = $1`, g.Session.ID); got[0] != "true" {
+		t.Error("a session that is used now was used ahead of now")
+	}
+}
+
 func TestSession_NamesOfDevices(t *testing.T) {
 	t.Parallel()
 	for agent, want := range map[string]string{

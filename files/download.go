@@ -230,7 +230,11 @@ func (f *Files) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c
 	} else {
 		f.changedOutside(owner, c.item.ID)
 	}
-	unchanged, err := httpx.CheckRead(r.Header, tag, c.info.ModTime())
+	modified := c.info.ModTime()
+	if now := time.Now(); modified.After(now) {
+		modified = now // RFC 9110, section 8.8.2.1: Last-Modified is never ahead of Date
+	}
+	unchanged, err := httpx.CheckRead(r.Header, tag, modified)
 	var ranges []byteRange
 	if err == nil && !unchanged {
 		ranges, err = takeRanges(r.Header, tag, c.info.Size())
@@ -256,7 +260,7 @@ func (f *Files) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c
 			return err
 		}
 	}
-	http.ServeContent(w, r, "", c.info.ModTime(), c.file)
+	http.ServeContent(w, r, "", modified, c.file)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -192,6 +193,24 @@ func TestGet_ChangedFromOutsideIsServedWithoutPromises(t *testing.T) {
 	}
 	c.Do("GET", "/files/content/documents/a.txt", nil, httpxtest.WithHeader("If-Match", a.Header.Get("ETag"))).WantProblem(t, 412, "precondition_failed")
 	c.Do("GET", "/files/content/documents/a.txt", nil, httpxtest.WithHeader("If-None-Match", a.Header.Get("ETag"))).Want(t, 304)
+}
+
+func TestGet_IsNeverModifiedAheadOfItsDate(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.txt", "letter").Want(t, 201)
+	ahead := time.Now().Add(48 * time.Hour) // a camera's clock, or one that was set back
+	if err := os.Chtimes(h.place(id, "documents", "a.txt"), ahead, ahead); err != nil {
+		t.Fatal(err)
+	}
+	a := c.Do("GET", "/files/content/documents/a.txt", nil).Want(t, 200)
+	modified, err := http.ParseTime(a.Header.Get("Last-Modified"))
+	if date, _ := http.ParseTime(a.Header.Get("Date")); err != nil || modified.After(date) {
+		t.Errorf("modified at %v, sent at %v: %v", modified, date, err)
+	}
+	later := httpxtest.WithHeader("If-Modified-Since", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
+	c.Do("GET", "/files/content/documents/a.txt", nil, later).Want(t, 200)
 }
 
 func TestGet_ReadersOfAFileBeingReplacedSeeOneVersion(t *testing.T) {

@@ -362,7 +362,7 @@ func TestShare_PasswordsAreAskedForThrottledAndOpenOneShare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for end, status := range map[time.Time]int{time.Now().Add(time.Minute): 200, time.Now(): 401} {
+	for end, status := range map[time.Time]int{time.Now().Add(time.Minute): 200, time.Now(): 401, time.Now().Add(24 * time.Hour): 401} {
 		raw, _ := base64.RawURLEncoding.DecodeString(token.AccessToken)
 		raw = binary.BigEndian.AppendUint64(raw[:17], uint64(end.Unix()))
 		mac := hmac.New(sha256.New, authtest.Keys("share unlock")[0])

@@ -123,8 +123,12 @@ func (f *Files) checkUnlocked(r *http.Request, s *share) error {
 // unlocks reports whether a token is one of the share's unlocking.
 func (f *Files) unlocks(token string, s *share) bool {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(b) != unlockBytes+sha256.Size || b[0] != unlockVersion || uuid.UUID(b[1:17]) != s.ID ||
-		time.Now().Unix() >= int64(binary.BigEndian.Uint64(b[17:])) {
+	if err != nil || len(b) != unlockBytes+sha256.Size || b[0] != unlockVersion || uuid.UUID(b[1:17]) != s.ID {
+		return false
+	}
+	// One from ahead, of a clock that was set back, would hold for longer.
+	left := time.Until(time.Unix(int64(binary.BigEndian.Uint64(b[17:])), 0))
+	if left <= 0 || left > unlockLifetime+time.Minute {
 		return false
 	}
 	for _, key := range f.keys("share unlock") {

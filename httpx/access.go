@@ -69,7 +69,7 @@ func checkPolicy(x *exchange, _ *http.Request) error {
 		return ErrForbidden.With(fmt.Sprintf("This needs the permission %q.", access.permission))
 	case caller.KeyID != uuid.Nil && access.noKey:
 		return ErrForbidden.With("An access key cannot do this; sign in instead.")
-	case access.recent && time.Since(caller.AuthenticatedAt) > recentFor:
+	case access.recent && time.Since(caller.AuthenticatedAt).Abs() > recentFor: // one that lies ahead is of a clock that was set back
 		return ErrReauthenticate
 	}
 	return nil

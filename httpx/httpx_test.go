@@ -35,6 +35,7 @@ var (
 var callers = map[string]httpx.Caller{
 	"member": {UserID: userID, SessionID: sessionID, Permissions: []string{"files:read"}, AuthenticatedAt: time.Now().Add(-time.Hour)},
 	"fresh":  {UserID: userID, SessionID: sessionID, Permissions: []string{"files:read"}, AuthenticatedAt: time.Now()},
+	"ahead":  {UserID: userID, SessionID: sessionID, Permissions: []string{"files:read"}, AuthenticatedAt: time.Now().Add(time.Hour)}, // of a clock that was set back
 	"key":    {UserID: userID, KeyID: keyID, Permissions: []string{"files:read"}},
 }
 
@@ -258,6 +259,7 @@ func TestPolicy_WhoMayDoWhat(t *testing.T) {
 		{"/write", "member", 403, "forbidden"},
 		{"/no-key", "member", 204, ""}, {"/no-key", "key", 403, "forbidden"},
 		{"/recent", "member", 403, "reauthentication_required"}, {"/recent", "fresh", 204, ""}, {"/recent", "key", 403, "forbidden"},
+		{"/recent", "ahead", 403, "reauthentication_required"},
 	} {
 		a := s.Client(t).As(row.token).Do("GET", row.path, nil)
 		if row.code == "" {

@@ -177,9 +177,9 @@ func Share(most int, network netip.Prefix) int {
 	return most
 }
 
-// ClientNetwork is what counts as one client, the address or the /64 that ctx's
-// request came from; the zero Prefix when clients cannot be told apart, as
-// behind a proxy that does not say who they are.
+// ClientNetwork names the client, by the address or the /64 that ctx's request
+// came from. What is limited is counted by ClientNetworks. It is the zero Prefix when clients cannot be told
+// apart, as behind a proxy that does not say who they are.
 func ClientNetwork(ctx context.Context) netip.Prefix {
 	if x := exchangeOf(ctx); x != nil && x.addr.IsValid() {
 		return networksOf(x.addr)[0]

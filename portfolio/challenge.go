@@ -43,12 +43,13 @@ func (p *Portfolio) getChallenge(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // solved checks token and nonce and says until when a token that was used has
-// to be remembered.
+// to be remembered. Nobody waits for a token from ahead, of a clock that was
+// set back: a new one is good sooner.
 func (p *Portfolio) solved(token, nonce string) (expires time.Time, err error) {
 	issued, _, ok := p.signed(challengePurpose, token)
 	sum := sha256.Sum256([]byte(token + nonce))
 	switch age := time.Since(issued); {
-	case !ok, age > challengeMax, bits.LeadingZeros32(binary.BigEndian.Uint32(sum[:])) < challengeBits:
+	case !ok, age > challengeMax, age < -time.Minute, bits.LeadingZeros32(binary.BigEndian.Uint32(sum[:])) < challengeBits:
 		return expires, errChallenge
 	case age < challengeMin:
 		return expires, errTooEarly.RetryAfter(challengeMin - age)

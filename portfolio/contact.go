@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	senderPosts  = 3 // of one network in senderWindow; more is 429
+	senderPosts  = 3 // of one client in senderWindow; more is 429
 	senderWindow = time.Hour
 	globalPosts  = 30 // of everyone in globalWindow; more is kept as spam
 	globalWindow = 24 * time.Hour
@@ -136,17 +136,18 @@ INSERT INTO portfolio_spent_tokens (token, expires_at) VALUES ($1, $2) ON CONFLI
 // unknown to whoever reads the database. Networks that cannot be told apart
 // are not counted: one count for all would lock all out.
 func (p *Portfolio) limitSender(ctx context.Context, tx db.Querier) error {
-	network := httpx.ClientNetwork(ctx)
-	if !network.IsValid() {
-		return nil
+	for _, network := range httpx.ClientNetworks(ctx) {
+		hash := hmac.New(sha256.New, p.Keys("contact sender")[0])
+		hash.Write([]byte(network.String()))
+		posts, since, err := countPost(ctx, tx, hash.Sum(nil)[:16], senderWindow)
+		if err != nil {
+			return err
+		}
+		if posts > httpx.Share(senderPosts, network) {
+			return httpx.ErrRateLimited.With("You have sent several messages already; write again later.").RetryAfter(time.Until(since.Add(senderWindow)))
+		}
 	}
-	hash := hmac.New(sha256.New, p.Keys("contact sender")[0])
-	hash.Write([]byte(network.String()))
-	posts, since, err := countPost(ctx, tx, hash.Sum(nil)[:16], senderWindow)
-	if err == nil && posts > senderPosts {
-		return httpx.ErrRateLimited.With("You have sent several messages already; write again later.").RetryAfter(time.Until(since.Add(senderWindow)))
-	}
-	return err
+	return nil
 }
 
 // everyone is the sender under which all messages that are no spam count.

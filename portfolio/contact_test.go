@@ -73,7 +73,7 @@ func TestContact_AFormSendsAMessageAfterItsWorkAndItsWait(t *testing.T) {
 	} else {
 		a.WantProblem(t, 422, "challenge_too_early")
 	}
-	time.Sleep(time.Duration(form.MinAgeSeconds) * time.Second)
+	m = rm.letter(nil) // with a token that has waited
 	c.Do("POST", "/portfolio/contact", m).Want(t, 202)
 	in := rm.inbox(t, "")
 	if len(in.Items) != 1 || in.Items[0].Message != "I liked your work." || in.Items[0].State != "new" || in.Counts["new"] != 1 {
@@ -89,18 +89,18 @@ func TestContact_TokensThatAreWrongAreRefused(t *testing.T) {
 	t.Parallel()
 	rm := start(t)
 	c := rm.Client(t)
-	old := rm.p.ChallengeOf(time.Now().Add(-3 * time.Hour))
+	old, ahead := rm.p.ChallengeOf(time.Now().Add(-3*time.Hour)), rm.p.ChallengeOf(time.Now().Add(time.Hour))
 	good := rm.letter(nil)
 	other := good["token"].(string)
 	for name, more := range map[string]object{
-		"none": {"token": ""}, "old": {"token": old, "nonce": solve(old, 16)}, "changed": {"token": "A" + other[1:]},
+		"none": {"token": ""}, "old": {"token": old, "nonce": solve(old, 16)}, "from ahead": {"token": ahead, "nonce": solve(ahead, 16)}, "changed": {"token": "A" + other[1:]},
 		"no work": {"nonce": "x"}, "respelled": {"token": other + "="},
 	} {
 		m := rm.letter(nil)
 		m["token"], m["nonce"] = other, good["nonce"]
 		maps.Copy(m, more)
-		if a := c.Do("POST", "/portfolio/contact", m); a.Status != 422 {
-			t.Errorf("%s: %d", name, a.Status)
+		if a := c.Do("POST", "/portfolio/contact", m); a.Status != 422 || a.Header.Get("Retry-After") != "" {
+			t.Errorf("%s: %d, %q", name, a.Status, a.Header.Get("Retry-After"))
 		}
 	}
 	// Twenty at once with one token: one message.
@@ -161,6 +161,25 @@ func TestContact_ThreeAnHourOfOneNetwork(t *testing.T) {
 		}
 		if text := strings.Join(rows, "\n"); strings.Contains(text, "192.0.2") || strings.Contains(text, "2001:db8") {
 			t.Errorf("%s tells the address", table)
+		}
+	}
+}
+
+// One rule for who is one client, in every room: who has a /56 has half as much
+// more, and not 256 times as much.
+func TestContact_WiderNetworksAreCountedToo(t *testing.T) {
+	t.Parallel()
+	rm := start(t)
+	c := rm.proxied(t).Client(t)
+	for format, want := range map[string]int{"2001:db8:2:%d::1": 5, "2001:db8:3:%d00::1": 8} {
+		taken := 0
+		for i := range 10 {
+			if c.Do("POST", "/portfolio/contact", rm.letter(object{"message": format + strings.Repeat("x", i)}), from(fmt.Sprintf(format, i))).Status == 202 {
+				taken++
+			}
+		}
+		if taken != want {
+			t.Errorf("%s: %d messages are taken, want %d", format, taken, want)
 		}
 	}
 }

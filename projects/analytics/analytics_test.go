@@ -3,13 +3,16 @@ package analytics_test
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"homebase/auth/authtest"
 	"homebase/db"
+	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 	"homebase/projects"
 	"homebase/projects/analytics"
@@ -305,6 +308,28 @@ func TestEvents_OfOneDayAreBoundedAndTheStatsTellHowManyWereDropped(t *testing.T
 				t.Errorf("%d views are kept, %d counted, %d dropped", n, s.Items[29].Views, s.Dropped)
 			}
 		})
+	}
+}
+
+func TestEvents_OfWiderNetworksAreBoundedToo(t *testing.T) {
+	t.Parallel()
+	e := startWith(t, func(h *projects.Host) projects.App { return analytics.Bounded(h, 1000, 2) })
+	behind := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, PublicOrigins: []string{projectstest.Origin}, Authenticate: e.Auth.Authenticate,
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, e.Projects.Routes()).Client(t)
+	const sent = 10
+	formats := map[string]int{"192.0.2.%d": sent, "2001:db8:1:1::%d": 2, "2001:db8:2:%d::1": 3, "2001:db8:3:%d00::1": 5, "2001:%d::1": sent}
+	page := func(format string) string { return "/" + strings.ReplaceAll(format, "%d", "x") }
+	for format := range formats {
+		for i := range sent {
+			behind.Do("POST", events, map[string]string{"path": page(format)}, httpxtest.WithHeader("Origin", projectstest.Origin),
+				httpxtest.WithHeader("User-Agent", firefox), httpxtest.WithHeader("X-Real-IP", fmt.Sprintf(format, i+1))).Want(t, 202)
+		}
+	}
+	e.settled(t, sent*len(formats))
+	for format, want := range formats {
+		if n := value[int](t, e, `SELECT count(*) FROM views WHERE path = $1`, page(format)); n != want {
+			t.Errorf("%s: %d views are kept, want %d", format, n, want)
+		}
 	}
 }
 

@@ -73,15 +73,15 @@ func (a *app) postEvent(w http.ResponseWriter, r *http.Request) error {
 		f.Add("#/path", "invalid", "A path begins with a slash and has at most 512 bytes.")
 		return f.Err()
 	}
-	agent, network := r.UserAgent(), httpx.ClientNetwork(r.Context())
+	agent := r.UserAgent()
 	switch {
 	case robot(agent):
-	case !a.networks.admit(network, time.Now()):
+	case !a.networks.admit(httpx.ClientNetworks(r.Context()), time.Now()):
 		a.dropped.Add(1)
 	default:
 		_, site, _ := strings.Cut(origin, "://")
 		a.take(view{at: time.Now(), site: site, path: path, referrer: referrer(in.Referrer, site), device: device(agent),
-			network: network, agent: agent})
+			network: httpx.ClientNetwork(r.Context()), agent: agent})
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil

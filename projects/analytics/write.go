@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/httpx"
 	"homebase/projects"
 )
 
@@ -22,8 +23,9 @@ const (
 
 	// Anyone may send views in the name of a frontend. What is kept of one
 	// UTC day is bounded for all together and for each network.
-	maxViews   = 100_000
-	maxNetwork = 10_000
+	maxViews    = 100_000
+	maxNetwork  = 10_000
+	maxNetworks = 3 * maxViews // that are counted, as many as all views could come from
 )
 
 // networks counts the views of each network today. Of a network it knows a
@@ -37,26 +39,25 @@ type networks struct {
 	of   map[uint64]int
 }
 
-// admit counts one more view of a network, an IPv4 address or a /56, unless it
-// has sent all that it may. Clients that cannot be told apart are not counted:
-// they would shut each other out.
-func (n *networks) admit(network netip.Prefix, at time.Time) bool {
-	if !network.IsValid() {
-		return true
-	}
-	if network.Addr().Is6() {
-		network = netip.PrefixFrom(network.Addr(), min(network.Bits(), 56)).Masked()
-	}
+// admit counts one more view of a client's networks, unless one of them has
+// sent all that it may. Clients that cannot be told apart are not counted: they
+// would shut each other out.
+func (n *networks) admit(client []netip.Prefix, at time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if day := at.Unix() / (24 * 60 * 60); n.of == nil || day != n.day {
 		n.day, n.seed, n.of = day, maphash.MakeSeed(), map[uint64]int{}
 	}
-	key := maphash.Comparable(n.seed, network)
-	if count, known := n.of[key]; count >= n.most || !known && len(n.of) >= maxViews {
-		return false
+	keys := make([]uint64, len(client))
+	for i, network := range client {
+		keys[i] = maphash.Comparable(n.seed, network)
+		if count, known := n.of[keys[i]]; count >= httpx.Share(n.most, network) || !known && len(n.of) >= maxNetworks {
+			return false
+		}
 	}
-	n.of[key]++
+	for _, key := range keys {
+		n.of[key]++
+	}
 	return true
 }
 
