@@ -309,7 +309,8 @@ CREATE TABLE trees (
 -- taken. Only the top of what was trashed carries trashed_at. missing_at says
 -- since when a scan does not find it on the disk, checked_at when its bytes
 -- were last held against sha256. purging marks a trashed item whose
--- bytes lie in purge/ and whose rows are on their way out.
+-- bytes lie in purge/ and whose rows are on their way out. name_sort is what
+-- the name is sorted by, name_folded what it is found by: files/naming.
 CREATE TABLE items (
     id         uuid        NOT NULL,
     owner_id   uuid        NOT NULL,
@@ -317,6 +318,7 @@ CREATE TABLE items (
     kind       smallint    NOT NULL,
     name       text        COLLATE "C" NOT NULL,
     name_sort  text        COLLATE "C" NOT NULL,
+    name_folded text       COLLATE "C" NOT NULL,
     size       bigint      NOT NULL DEFAULT 0,
     media_type text        COLLATE "C",
     sha256     bytea,
@@ -668,16 +670,24 @@ CREATE INDEX share_downloads_free_until_idx ON share_downloads (free_until);
 
 -- step 11: search
 
--- What a name is found by: all its runs of three characters, each behind its
--- owner. Made by hand and not by pg_trgm, for which in the locale C only the
--- letters of ASCII are letters. Its cost keeps it out of filters.
-CREATE FUNCTION name_keys(owner uuid, name text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    COST 100
-    RETURN (SELECT array_agg(owner::text || substr(name, n, 3)) FROM generate_series(1, length(name) - 2) AS n);
+-- What stands in the index for some letters of an owner's names: a number, for
+-- it is short. Where two meet, the name itself decides.
+CREATE FUNCTION name_key(owner uuid, letters text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN hashtextextended(letters COLLATE "C", uuid_hash_extended(owner, 0));
 
-CREATE INDEX items_search_idx ON items USING gin (name_keys(owner_id, name_sort)) WHERE trashed_at IS NULL;
--- All names of an owner in their order: for short words and for pages that
--- are soon full.
+-- What a name is found by: all its runs of one, two and three characters. Made
+-- by hand and not by pg_trgm, for which in the locale C only the letters of
+-- ASCII are letters. Its cost keeps it out of filters.
+CREATE FUNCTION name_keys(owner uuid, name text) RETURNS bigint[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    COST 100
+    RETURN (SELECT array_agg(name_key(owner, substr(name, n, size))) FROM generate_series(1, length(name)) AS n, generate_series(1, 3) AS size);
+
+-- The keys of names that hold all these runs.
+CREATE FUNCTION run_keys(owner uuid, runs text[]) RETURNS bigint[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT array_agg(name_key(owner, run)) FROM unnest(runs) AS run);
+
+CREATE INDEX items_search_idx ON items USING gin (name_keys(owner_id, name_folded)) WHERE trashed_at IS NULL;
+-- All names of an owner in their order: for pages that are soon full.
 CREATE INDEX items_name_sort_idx ON items (owner_id, name_sort, id) WHERE trashed_at IS NULL;
 
 -- step 12: events by their action

@@ -95,11 +95,11 @@ func older(t *testing.T) {
 			 VALUES (gen_random_uuid(), '` + owner + `', decode(repeat('ab', 32), 'hex'), '', now() + interval '9 years', now() + interval '9 years')`,
 			`INSERT INTO trees (owner_id, root_id, feed_epoch, seq, used, reserved)
 			 VALUES ('` + owner + `', '019a0000-0000-7000-8000-000000000002', gen_random_uuid(), 3, ` + fmt.Sprint(len(text)) + `, 7)`,
-			`INSERT INTO items (id, owner_id, kind, name, name_sort) VALUES ('019a0000-0000-7000-8000-000000000002', '` + owner + `', 0, '', '')`,
+			`INSERT INTO items (id, owner_id, kind, name, name_sort, name_folded) VALUES ('019a0000-0000-7000-8000-000000000002', '` + owner + `', 0, '', '', '')`,
 			// The child first: rows are found in any order.
-			`INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort) VALUES ('019a0000-0000-7000-8000-000000000004', '` + owner + `', '019a0000-0000-7000-8000-000000000002', 0, 'documents', 'documents')`,
-			`INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime)
-			 VALUES ('019a0000-0000-7000-8000-000000000003', '` + owner + `', '019a0000-0000-7000-8000-000000000004', 1, 'old.txt', 'old.txt',
+			`INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, name_folded) VALUES ('019a0000-0000-7000-8000-000000000004', '` + owner + `', '019a0000-0000-7000-8000-000000000002', 0, 'documents', 'documents', 'documents')`,
+			`INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime)
+			 VALUES ('019a0000-0000-7000-8000-000000000003', '` + owner + `', '019a0000-0000-7000-8000-000000000004', 1, 'old.txt', 'old.txt', 'old.txt',
 			         ` + fmt.Sprint(len(text)) + `, 'text/plain', sha256('` + string(text) + `'), ` + fmt.Sprint(mtime.UnixNano()) + `)`,
 			`INSERT INTO workers (dead_at) VALUES (NULL), (now())`,
 			`DELETE FROM workers`,

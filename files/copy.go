@@ -13,6 +13,7 @@ import (
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
+	"homebase/files/naming"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -316,25 +317,25 @@ func (f *Files) copyNode(ctx context.Context, n *node) error {
 // their id.
 func insertNodes(ctx context.Context, q db.Querier, owner, parent uuid.UUID, nodes []*node) (map[uuid.UUID]item, error) {
 	const sql = `-- name: files.InsertCopies
-		INSERT INTO items AS i (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino)
-		SELECT n.id, $1, n.parent_id, n.kind, n.name, normalize(n.name_sort, NFC), n.size, n.media_type, n.sha256, n.mtime, n.ino
-		  FROM unnest($2::uuid[], $3::uuid[], $4::smallint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::bytea[], $10::bigint[], $11::bigint[])
-		    AS n (id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino)
+		INSERT INTO items AS i (id, owner_id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime, ino)
+		SELECT n.id, $1, n.parent_id, n.kind, n.name, normalize(n.name_sort, NFC), normalize(n.name_folded, NFC), n.size, n.media_type, n.sha256, n.mtime, n.ino
+		  FROM unnest($2::uuid[], $3::uuid[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::bytea[], $11::bigint[], $12::bigint[])
+		    AS n (id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime, ino)
 		RETURNING ` + itemColumns
 	count := len(nodes)
 	ids, parents, kinds := make([]uuid.UUID, count), make([]uuid.UUID, count), make([]int16, count)
-	names, sorts, sizes := make([]string, count), make([]string, count), make([]int64, count)
+	names, sorts, folded, sizes := make([]string, count), make([]string, count), make([]string, count), make([]int64, count)
 	types, sums, mtimes, inos := make([]*string, count), make([][]byte, count), make([]*int64, count), make([]*int64, count)
 	copies := map[uuid.UUID]uuid.UUID{*nodes[0].Parent: parent}
 	for i, n := range nodes {
 		copies[n.ID] = n.copy.item
 		ids[i], parents[i], kinds[i] = n.copy.item, copies[*n.Parent], n.Kind
-		names[i], sorts[i], sizes[i] = n.Name, strings.ToLower(n.Name), n.copy.size
+		names[i], sorts[i], folded[i], sizes[i] = n.Name, naming.SortKey(n.Name), naming.Fold(n.Name), n.copy.size
 		if n.isFile() {
 			types[i], sums[i], mtimes[i], inos[i] = n.MediaType, n.copy.sum, &n.copy.mtime, &n.copy.ino
 		}
 	}
-	list, err := db.All(ctx, q, scanItem, sql, owner, ids, parents, kinds, names, sorts, sizes, types, sums, mtimes, inos)
+	list, err := db.All(ctx, q, scanItem, sql, owner, ids, parents, kinds, names, sorts, folded, sizes, types, sums, mtimes, inos)
 	made := make(map[uuid.UUID]item, count)
 	for _, it := range list {
 		made[it.ID] = it

@@ -107,8 +107,8 @@ func TestCopy_RefusesWhatIsTooMuchOrTooDeepAndLeavesNothing(t *testing.T) {
 	deep := "/documents" + strings.Repeat("/x", 62)
 	bottom := decode[item](t, c.Do("POST", "/files/folders", map[string]any{"path": deep, "parents": true}).Want(t, 201))
 	c.Do("POST", "/files/items/"+a.ID+"/copy", map[string]string{"parent_id": bottom.ID}).WantProblem(t, 400, "path_too_long")
-	h.exec(t, `INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort)
-		SELECT gen_random_uuid(), $1, $2, 0, 'f' || n, 'f' || n FROM generate_series(1, 10000) AS n`, id, *big.ParentID)
+	h.exec(t, `INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, name_folded)
+		SELECT gen_random_uuid(), $1, $2, 0, 'f' || n, 'f' || n, '' FROM generate_series(1, 10000) AS n`, id, *big.ParentID)
 	c.Do("POST", "/files/items/"+a.ID+"/copy", map[string]string{}).WantProblem(t, 409, "copy_too_large")
 	if u := decode[usage](t, c.Do("GET", "/files/usage", nil)); u.Used != 4<<20 || u.Reserved != 0 {
 		t.Errorf("got %+v", u)

@@ -74,9 +74,7 @@ func (f *Files) ExplainSearch(t testing.TB, owner, q string) (plans []map[string
 		plans = append(plans, plan[0].Plan)
 	}
 	id := uuid.MustParse(owner)
-	if keys := searchKeys(id, strings.Fields(q)); len(keys) > 0 {
-		explain(itemsByKeys, pgx.QueryExecModeDescribeExec, keys, mostSorted+1)
-	}
+	explain(itemsByRuns, pgx.QueryExecModeDescribeExec, id, runsOf(strings.Fields(q)), mostSorted+1)
 	c := criteria{args: []any{id, 51}}
 	if err := f.addWords(t.Context(), &c, id, q); err != nil {
 		t.Fatal(err)

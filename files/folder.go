@@ -9,6 +9,7 @@ import (
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
+	"homebase/files/naming"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -139,8 +140,8 @@ func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, way way, paren
 // insertFolder writes a folder's row.
 func insertFolder(ctx context.Context, q db.Querier, owner, parent uuid.UUID, name string) (item, error) {
 	const sql = `-- name: files.InsertFolder
-		INSERT INTO items AS i (id, owner_id, parent_id, kind, name, name_sort)
-		VALUES ($1, $2, $3, 0, $4, normalize($5, NFC))
+		INSERT INTO items AS i (id, owner_id, parent_id, kind, name, name_sort, name_folded)
+		VALUES ($1, $2, $3, 0, $4, normalize($5, NFC), normalize($6, NFC))
 		RETURNING ` + itemColumns
-	return db.One(ctx, q, scanItem, sql, journal.NewID(), owner, parent, name, strings.ToLower(name))
+	return db.One(ctx, q, scanItem, sql, journal.NewID(), owner, parent, name, naming.SortKey(name), naming.Fold(name))
 }

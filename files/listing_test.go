@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -62,6 +63,49 @@ func TestChildren_ComeInOrderPageByPage(t *testing.T) {
 		c.Do("GET", at+"?limit="+limit, nil).Want(t, 200)
 	}
 	c.Do("GET", "/files/items/"+first.Items[0].ID+"/children", nil).Want(t, 200)
+}
+
+func TestChildren_SortNumbersByTheirValue(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	want := []string{"2.1", "2.10", "file1.txt", "file01.txt", "file001.txt", "File2.txt", "file９.txt", "FILE10.txt", "file١١.txt",
+		"file12 part2.txt", "file12 part10.txt", "file" + strings.Repeat("1", 200) + ".txt", "filet.txt"}
+	for _, i := range []int{7, 3, 0, 12, 9, 4, 11, 1, 5, 8, 2, 10, 6} {
+		c.Do("PUT", "/files/content/numbers/"+url.PathEscape(want[i])+"?parents=true", "x").Want(t, 201)
+	}
+	id := decode[item](t, c.Do("GET", "/files/lookup?path=/numbers", nil).Want(t, 200)).ID
+	for _, sort := range []string{"name", "-name"} {
+		var got []string
+		for at := "/files/items/" + id + "/children?limit=4&sort=" + sort; ; {
+			p := decode[page](t, c.Do("GET", at, nil).Want(t, 200))
+			got = append(got, p.names()...)
+			if p.NextCursor == nil {
+				break
+			}
+			at, _, _ = strings.Cut(at, "&cursor=")
+			at += "&cursor=" + *p.NextCursor
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("sort=%s: got %q, want %q", sort, got, want)
+		}
+		slices.Reverse(want)
+	}
+}
+
+// TestNames_OfAnyKindHaveKeysThatTheIndexesHold: what grows when it is folded,
+// composed or counted.
+func TestNames_OfAnyKindHaveKeysThatTheIndexesHold(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	for _, part := range []string{"1a", "01a", "0", "ᾷ", "ŉ", "ﬃ", "\u0344", "\U0001d160", "שּׁ", "༳1", "字", "a\u0301"} {
+		name := strings.Repeat(part, 255/len(part))
+		it := decode[item](t, c.Do("PUT", "/files/content/"+url.PathEscape(name), "x").Want(t, 201))
+		if got := searched(t, c, "q", name[:len(part)]).paths(); !slices.Contains(got, it.Path) {
+			t.Errorf("%.20q is not found", name)
+		}
+	}
 }
 
 func TestCursor_ThatWasEditedIsRefused(t *testing.T) {

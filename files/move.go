@@ -10,6 +10,7 @@ import (
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
+	"homebase/files/naming"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -125,11 +126,11 @@ func folderByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (placed,
 func relocate(ctx context.Context, q db.Querier, id, parent uuid.UUID, name string) (item, error) {
 	const sql = `-- name: files.Relocate
 		UPDATE items i
-		   SET parent_id = $2, name = $3, name_sort = normalize($4, NFC), trashed_at = NULL,
+		   SET parent_id = $2, name = $3, name_sort = normalize($4, NFC), name_folded = normalize($5, NFC), trashed_at = NULL,
 		       revision = i.revision + 1, updated_at = now()
 		 WHERE i.id = $1
 		RETURNING ` + itemColumns
-	return db.One(ctx, q, scanItem, sql, id, parent, name, strings.ToLower(name))
+	return db.One(ctx, q, scanItem, sql, id, parent, name, naming.SortKey(name), naming.Fold(name))
 }
 
 // checkFit holds a move against the limits of depth and length. Only folders

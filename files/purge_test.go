@@ -18,12 +18,12 @@ func TestPurge_OfALargeFolderGoesInPieces(t *testing.T) {
 	}](t, c.Do("GET", "/files/items/"+*kept.ParentID, nil).Want(t, 200)).ParentID
 	h.exec(t, fmt.Sprintf(`
 		WITH folder AS (
-		    INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort)
-		    SELECT gen_random_uuid(), i.owner_id, i.id, 0, 'f' || n, 'f' || n FROM items i, generate_series(1, 25) n WHERE i.id = '%s'
+		    INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, name_folded)
+		    SELECT gen_random_uuid(), i.owner_id, i.id, 0, 'f' || n, 'f' || n, '' FROM items i, generate_series(1, 25) n WHERE i.id = '%s'
 		    RETURNING id, owner_id
 		)
-		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino)
-		SELECT gen_random_uuid(), f.owner_id, f.id, 1, 'x' || n, 'x' || n, 10, 'text/plain', sha256('x'), 1, 1
+		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime, ino)
+		SELECT gen_random_uuid(), f.owner_id, f.id, 1, 'x' || n, 'x' || n, '', 10, 'text/plain', sha256('x'), 1, 1
 		  FROM folder f, generate_series(1, 100) n`, top))
 	h.exec(t, "UPDATE trees SET used = used + 25000")
 	c.Do("DELETE", "/files/items/"+top, nil).Want(t, 204)

@@ -419,7 +419,7 @@ func TestScan_ReportsWhatItNeverFollowsOrTakes(t *testing.T) {
 		os.Symlink(secret, in("link")), os.Symlink("a", in("to a")),
 		syscall.Mkfifo(in("fifo"), 0o600), syscall.Mknod(in("device"), syscall.S_IFCHR|0o600, 1<<8|5),
 		syscall.Mknod(in("socket"), syscall.S_IFSOCK|0o600, 0),
-		os.Mkdir(in("trailing dot."), 0o700), os.WriteFile(in("bad\xff"), nil, 0o600), os.WriteFile(in("line\nbreak"), nil, 0o600),
+		os.Mkdir(in("trailing space "), 0o700), os.WriteFile(in("bad\xff"), nil, 0o600), os.WriteFile(in("line\nbreak"), nil, 0o600),
 	} {
 		if err != nil {
 			t.Fatal(err)

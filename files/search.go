@@ -11,28 +11,27 @@ import (
 	"unicode/utf8"
 
 	"homebase/db"
+	"homebase/files/naming"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
-// A search finds the caller's items whose names hold every word of q, however
-// they are written as to case, in the order of the names. A word of three
-// characters or more is found anywhere in a name, by items_search_idx: its
-// keys are all runs of three characters with the owner before them, so other
-// people's names cost nothing. (The trigrams of pg_trgm are made of letters
-// alone, and in the locale C only those of ASCII are letters.) With shorter
-// words alone, names are found that begin with the first of them.
+// A search finds the caller's items whose names hold every word of q anywhere,
+// both folded by naming.Fold, in the order of the names. items_search_idx has a
+// key for every run of one, two and three characters of an owner's name, so
+// short words are found as long ones are, and other people's names cost
+// nothing.
 //
 // What the index finds has to be read and sorted for each page, so it is asked
 // for so much alone. Where it finds more, a page is soon full: then the
 // owner's names are walked in their order by items_name_sort_idx.
 
 const (
-	// keyLength is how many characters a key of items_search_idx has.
-	keyLength = 3
-	mostQuery = 1000 // bytes of q
+	// longestRun is how many characters a key of items_search_idx stands for at most.
+	longestRun = 3
+	mostQuery  = 1000 // bytes of q
 	// mostSorted is how many items are read to sort them.
 	mostSorted = 5000
 )
@@ -110,7 +109,7 @@ func (c *criteria) query() (sql string, args []any) {
 		args = append(args, c.ids)
 		// OFFSET 0: one by one, by their ids.
 		from = fmt.Sprintf(`unnest($%d::uuid[]) AS f (id) CROSS JOIN LATERAL (
-		        SELECT i.id, i.owner_id, i.parent_id, i.kind, i.name_sort, i.size, i.media_type, i.updated_at, i.trashed_at
+		        SELECT i.id, i.owner_id, i.parent_id, i.kind, i.name_sort, i.name_folded, i.size, i.media_type, i.updated_at, i.trashed_at
 		          FROM items i WHERE i.id = f.id OFFSET 0) AS i`, len(c.args)+1)
 	}
 	return `-- name: files.Search
@@ -130,24 +129,26 @@ func (c *criteria) query() (sql string, args []any) {
 		 ORDER BY i.name_sort, i.id`, args
 }
 
-// searchKeys are the keys of items_search_idx that names with these words have.
-func searchKeys(owner uuid.UUID, words []string) (keys []string) {
+// runsOf are the runs of characters that names with these words have, of which
+// the index has keys.
+func runsOf(words []string) (runs []string) {
 	for _, word := range words {
 		letters := []rune(word)
-		for i := keyLength; i <= len(letters); i++ {
-			keys = append(keys, owner.String()+string(letters[i-keyLength:i]))
+		size := min(len(letters), longestRun)
+		for i := size; i <= len(letters); i++ {
+			runs = append(runs, string(letters[i-size:i]))
 		}
 	}
-	return keys
+	return runs
 }
 
-const itemsByKeys = `-- name: files.ItemsByKeys
+const itemsByRuns = `-- name: files.ItemsByRuns
 	SELECT i.id FROM items i
-	 WHERE name_keys(i.owner_id, i.name_sort) @> $1::text[] AND i.trashed_at IS NULL LIMIT $2`
+	 WHERE name_keys(i.owner_id, i.name_folded) @> run_keys($1, $2) AND i.trashed_at IS NULL LIMIT $3`
 
-// idsByKeys asks the index; nil when it finds too much.
-func idsByKeys(ctx context.Context, q db.Querier, keys []string) ([]uuid.UUID, error) {
-	ids, err := db.All(ctx, q, db.Value[uuid.UUID], itemsByKeys, pgx.QueryExecModeDescribeExec, keys, mostSorted+1)
+// idsByRuns asks the index; nil when it finds too much.
+func idsByRuns(ctx context.Context, q db.Querier, owner uuid.UUID, runs []string) ([]uuid.UUID, error) {
+	ids, err := db.All(ctx, q, db.Value[uuid.UUID], itemsByRuns, pgx.QueryExecModeDescribeExec, owner, runs, mostSorted+1)
 	if len(ids) > mostSorted {
 		ids = nil
 	}
@@ -159,7 +160,7 @@ func (f *Files) addWords(ctx context.Context, c *criteria, owner uuid.UUID, q st
 	if len(q) > mostQuery {
 		return httpx.ErrInvalidParameter.With("q is too long; give fewer words.")
 	}
-	q = strings.ToLower(q)
+	q = naming.Fold(q)
 	if strings.ContainsFunc(q, func(r rune) bool { return r >= utf8.RuneSelf }) {
 		// As the names are kept.
 		const sql = `-- name: files.NormalizeQuery
@@ -170,17 +171,12 @@ func (f *Files) addWords(ctx context.Context, c *criteria, owner uuid.UUID, q st
 		}
 	}
 	words := strings.Fields(q)
-	keys := searchKeys(owner, words)
 	if len(words) == 0 {
 		return nil
 	}
-	c.add(`NOT EXISTS (SELECT FROM unnest($%d::text[]) AS w WHERE strpos(i.name_sort, w) = 0)`, words)
-	if len(keys) == 0 {
-		c.add(`i.name_sort ^@ $%d`, words[0])
-		return nil
-	}
+	c.add(`NOT EXISTS (SELECT FROM unnest($%d::text[]) AS w WHERE strpos(i.name_folded, w) = 0)`, words)
 	var err error
-	c.ids, err = idsByKeys(ctx, f.db, keys)
+	c.ids, err = idsByRuns(ctx, f.db, owner, runsOf(words))
 	return err
 }
 

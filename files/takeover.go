@@ -13,6 +13,7 @@ import (
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
+	"homebase/files/naming"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -189,14 +190,14 @@ func (f *Files) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d
 func (f *Files) writeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding, now item, changed bool) error {
 	const sql = `-- name: files.TakeOverRow
 		UPDATE items i
-		   SET parent_id = $2, name = $3, name_sort = normalize($4, NFC), size = $5, sha256 = $6, mtime = $7, ino = $8,
+		   SET parent_id = $2, name = $3, name_sort = normalize($4, NFC), name_folded = normalize($12, NFC), size = $5, sha256 = $6, mtime = $7, ino = $8,
 		       missing_at = CASE WHEN $9 THEN now() END, checked_at = CASE WHEN NOT $10 THEN i.checked_at END,
 		       trashed_at = CASE WHEN NOT $11 THEN i.trashed_at END, updated_at = CASE WHEN $10 OR $11 THEN now() ELSE i.updated_at END,
 		       revision = i.revision + 1
 		 WHERE i.id = $1`
 	moved := d.kind == findMoved
-	_, err := db.Exec(ctx, t, sql, now.ID, now.Parent, now.Name, strings.ToLower(now.Name), now.Size, now.SHA256, now.MTime, now.Ino,
-		now.Missing, changed, moved)
+	_, err := db.Exec(ctx, t, sql, now.ID, now.Parent, now.Name, naming.SortKey(now.Name), now.Size, now.SHA256, now.MTime, now.Ino,
+		now.Missing, changed, moved, naming.Fold(now.Name))
 	if err != nil {
 		return err
 	}
@@ -244,7 +245,8 @@ type newRow struct {
 	Parent    uuid.UUID  `json:"parent_id"`
 	Kind      int16      `json:"kind"`
 	Name      string     `json:"name"`
-	NameSort  string     `json:"name_sort"`
+	Sort      string     `json:"name_sort"`
+	Folded    string     `json:"name_folded"`
 	Size      int64      `json:"size"`
 	MediaType *string    `json:"media_type"`
 	SHA256    *string    `json:"sha256"` // hex
@@ -261,11 +263,11 @@ type newRow struct {
 // or an id that is held waits.
 func (f *Files) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUID, list []*finding) (bytes int64, err error) {
 	const sql = `-- name: files.TakeOverNew
-		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino,
+		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime, ino,
 		                   revision, created_at, updated_at, trashed_at)
-		SELECT n.id, $1, n.parent_id, n.kind, n.name, normalize(n.name_sort, NFC), n.size, n.media_type, decode(n.sha256, 'hex'), n.mtime, n.ino,
-		       n.revision, n.created_at, n.updated_at, n.trashed_at
-		  FROM jsonb_to_recordset($2::jsonb) AS n (id uuid, parent_id uuid, kind smallint, name text, name_sort text, size bigint,
+		SELECT n.id, $1, n.parent_id, n.kind, n.name, normalize(n.name_sort, NFC), normalize(n.name_folded, NFC), n.size, n.media_type,
+		       decode(n.sha256, 'hex'), n.mtime, n.ino, n.revision, n.created_at, n.updated_at, n.trashed_at
+		  FROM jsonb_to_recordset($2::jsonb) AS n (id uuid, parent_id uuid, kind smallint, name text, name_sort text, name_folded text, size bigint,
 		       media_type text, sha256 text, mtime bigint, ino bigint, revision bigint, created_at timestamptz, updated_at timestamptz, trashed_at timestamptz)
 		    ON CONFLICT DO NOTHING
 		RETURNING id`
@@ -352,7 +354,7 @@ func (f *Files) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *f
 	if err := f.settleMark(d); err != nil {
 		return row, false, err
 	}
-	row.NameSort, row.Updated = strings.ToLower(row.Name), row.Created
+	row.Sort, row.Folded, row.Updated = naming.SortKey(row.Name), naming.Fold(row.Name), row.Created
 	if d.trash != nil { // it was renamed to where it lies when it was deleted
 		ctim := disk.StatOf(info).Ctim
 		row.Trashed = new(time.Unix(ctim.Unix()))

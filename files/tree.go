@@ -76,7 +76,7 @@ func (f *Files) rootOf(ctx context.Context, owner uuid.UUID) (uuid.UUID, error) 
 // one.
 func insertRoot(ctx context.Context, t *journal.Tx, owner uuid.UUID) error {
 	const sql = `-- name: files.InsertRoot
-		INSERT INTO items AS i (id, owner_id, kind, name, name_sort) VALUES ($1, $2, 0, '', '') ON CONFLICT DO NOTHING
+		INSERT INTO items AS i (id, owner_id, kind, name, name_sort, name_folded) VALUES ($1, $2, 0, '', '', '') ON CONFLICT DO NOTHING
 		RETURNING ` + itemColumns
 	root, err := db.One(ctx, t, scanItem, sql, t.Tree.Root, owner)
 	if err == nil {

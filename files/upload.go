@@ -314,7 +314,7 @@ func (f *Files) carryFor(s *staged, at spot) error {
 func (f *Files) putOf(s *staged, at spot, h http.Header) journal.Put {
 	return journal.Put{
 		Owner: s.owner, Op: s.op, Reserved: s.reserved > 0 || s.upload != uuid.Nil, Upload: s.upload,
-		Folder: at.parent, Path: at.path, NameSort: strings.ToLower(at.name), Item: s.item, Replaces: s.replaces, MustBeFree: at.free,
+		Folder: at.parent, Path: at.path, Item: s.item, Replaces: s.replaces, MustBeFree: at.free,
 		Staged: s.path, Ino: s.ino, Size: s.size, MTime: s.mtime, SHA256: s.sum, MediaType: mediaType(at.name, h.Get("Content-Type")),
 		Check: func(ctx context.Context, t *journal.Tx, there *journal.Item) error {
 			if s.holds != nil {

@@ -5,6 +5,7 @@ import (
 	"path"
 
 	"homebase/files/disk"
+	"homebase/files/naming"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -207,14 +208,17 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 // columns are the rows of several files, column by column.
 type columns struct {
 	ids, parents          []uuid.UUID
-	names, sorts, media   []string
+	names, sorts, folded  []string
+	media                 []string
 	sizes, mtimes, inodes []int64
 	sums                  [][]byte
 }
 
 func (c *columns) add(w *waiting) {
 	c.ids, c.parents = append(c.ids, w.Item), append(c.parents, w.Folder)
-	c.names, c.sorts, c.media = append(c.names, path.Base(w.Path)), append(c.sorts, w.NameSort), append(c.media, w.MediaType)
+	name := path.Base(w.Path)
+	c.names, c.sorts, c.folded = append(c.names, name), append(c.sorts, naming.SortKey(name)), append(c.folded, naming.Fold(name))
+	c.media = append(c.media, w.MediaType)
 	c.sizes, c.mtimes, c.inodes = append(c.sizes, w.Size), append(c.mtimes, w.MTime), append(c.inodes, w.Ino)
 	c.sums = append(c.sums, w.SHA256)
 }
@@ -222,10 +226,10 @@ func (c *columns) add(w *waiting) {
 // queueItems writes the rows of the files.
 func (g *groupTx) queueItems(b *pgx.Batch) {
 	const insert = `-- name: files.InsertFiles
-		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, size, media_type, sha256, mtime, ino)
-		SELECT n.id, $1, n.parent_id, 1, n.name, normalize(n.name_sort, NFC), n.size, n.media_type, n.sha256, n.mtime, n.ino
-		  FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::bytea[], $9::bigint[], $10::bigint[])
-		    AS n (id, parent_id, name, name_sort, size, media_type, sha256, mtime, ino)`
+		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime, ino)
+		SELECT n.id, $1, n.parent_id, 1, n.name, normalize(n.name_sort, NFC), normalize(n.name_folded, NFC), n.size, n.media_type, n.sha256, n.mtime, n.ino
+		  FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::bytea[], $10::bigint[], $11::bigint[])
+		    AS n (id, parent_id, name, name_sort, name_folded, size, media_type, sha256, mtime, ino)`
 	const replace = `-- name: files.ReplaceFiles
 		UPDATE items i
 		   SET size = ($3::bigint[])[p.n], media_type = ($4::text[])[p.n], sha256 = ($5::bytea[])[p.n], mtime = ($6::bigint[])[p.n],
@@ -241,7 +245,7 @@ func (g *groupTx) queueItems(b *pgx.Batch) {
 		}
 	}
 	if c := made; len(c.ids) > 0 {
-		b.Queue(insert, g.owner, c.ids, c.parents, c.names, c.sorts, c.sizes, c.media, c.sums, c.mtimes, c.inodes)
+		b.Queue(insert, g.owner, c.ids, c.parents, c.names, c.sorts, c.folded, c.sizes, c.media, c.sums, c.mtimes, c.inodes)
 	}
 	if c := replaced; len(c.ids) > 0 {
 		b.Queue(replace, g.owner, c.ids, c.sizes, c.media, c.sums, c.mtimes, c.inodes)

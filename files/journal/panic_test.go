@@ -35,7 +35,7 @@ func TestPut_OfAGroupWhoseLeaderPanickedIsInDoubt(t *testing.T) {
 	for _, sql := range []string{
 		"INSERT INTO users (id, email, password_hash) VALUES ($1, 'ann@example.com', $2::text)",
 		"INSERT INTO trees (owner_id, root_id, feed_epoch) VALUES ($1, $2::uuid, gen_random_uuid())",
-		"INSERT INTO items (owner_id, id, kind, name, name_sort) VALUES ($1, $2::uuid, 0, '', '')",
+		"INSERT INTO items (owner_id, id, kind, name, name_sort, name_folded) VALUES ($1, $2::uuid, 0, '', '', '')",
 	} {
 		if _, err := db.Exec(t.Context(), d, sql, owner, root.String()); err != nil {
 			t.Fatal(err)
@@ -85,7 +85,7 @@ func TestPut_OfAGroupWhoseLeaderPanickedIsInDoubt(t *testing.T) {
 
 func staged(t *testing.T, j *Journal, owner, root uuid.UUID, name string) Put {
 	t.Helper()
-	p := Put{Owner: owner, Op: NewID(), Folder: root, Path: "/" + name, NameSort: name, Item: NewID(), SHA256: make([]byte, 32), MediaType: "text/plain",
+	p := Put{Owner: owner, Op: NewID(), Folder: root, Path: "/" + name, Item: NewID(), SHA256: make([]byte, 32), MediaType: "text/plain",
 		Check: func(context.Context, *Tx, *Item) error { return nil },
 		Event: func(it Item, _ bool) audit.Event { return audit.Event{Action: audit.FileCreated, Target: it.ID} },
 		Told:  func(Item) json.RawMessage { return json.RawMessage("{}") }}

@@ -28,7 +28,6 @@ type Put struct {
 
 	Folder   uuid.UUID // where the file goes
 	Path     string    // of the file: "/documents/a.pdf"
-	NameSort string    // its name as listings sort it
 	Item     uuid.UUID // whose id the staged file carries
 	Replaces bool      // Item is what has this name already
 	// MustBeFree refuses a name that is taken with ErrNameConflict.
