@@ -80,8 +80,9 @@ func New(d *db.DB, log *slog.Logger, keys func(purpose string) [][]byte) *Log {
 	return &Log{db: d, log: log, keys: keys, queue: make(chan Event, queueLength)}
 }
 
-// complete fills what every event has from the request in ctx.
-func (e Event) complete(ctx context.Context) Event {
+// By is e with what every event has from the request in ctx that causes it,
+// and with its time.
+func (e Event) By(ctx context.Context) Event {
 	// PostgreSQL keeps microseconds; the MAC must cover what it gives back.
 	e.at = time.Now().UTC().Truncate(time.Microsecond)
 	e.id = newID(e.at)
@@ -99,36 +100,59 @@ func (e Event) complete(ctx context.Context) Event {
 // Record writes e through q, the transaction of the act. The act must not be
 // committed when Record fails.
 func (l *Log) Record(ctx context.Context, q db.Querier, e Event) error {
-	e = e.complete(ctx)
+	e = e.By(ctx)
 	if err := l.months.ensure(ctx, l.db, e.at); err != nil {
 		return err
 	}
-	_, err := db.Exec(ctx, q, insertEvent, l.row(e)...)
+	_, err := db.Exec(ctx, q, insertEvents, l.rows(e)...)
 	return err
 }
 
-// Queue is Record as a part of a batch that is sent in the act's transaction.
-func (l *Log) Queue(ctx context.Context, b *pgx.Batch, e Event) error {
-	e = e.complete(ctx)
-	if err := l.months.ensure(ctx, l.db, e.at); err != nil {
-		return err
+// Queue is Record for several events, each given its cause by Event.By, as one
+// statement of a batch that is sent in the transaction of the acts.
+func (l *Log) Queue(ctx context.Context, b *pgx.Batch, events ...Event) error {
+	for _, e := range events {
+		if err := l.months.ensure(ctx, l.db, e.at); err != nil {
+			return err
+		}
 	}
-	b.Queue(insertEvent, l.row(e)...)
+	if len(events) > 0 {
+		b.Queue(insertEvents, l.rows(events...)...)
+	}
 	return nil
 }
 
-// eventColumns are those of insertEvent and row, in their order.
+// eventColumns are those of row, in their order.
 var eventColumns = []string{"id", "at", "actor_user", "actor_session", "actor_key", "action", "target", "outcome",
 	"address", "request_id", "details", "key_id", "mac"}
 
-const insertEvent = `
--- name: audit.InsertEvent
+const insertEvents = `
+-- name: audit.InsertEvents
 INSERT INTO audit_events
        (id, at, actor_user, actor_session, actor_key, action, target, outcome,
         address, request_id, details, key_id, mac)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
+SELECT n.id, n.at, n.actor_user, n.actor_session, n.actor_key, n.action, n.target, n.outcome,
+       n.address, n.request_id, n.details, n.key_id, n.mac
+  FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::text[],
+              $9::inet[], $10::text[], $11::jsonb[], $12::text[], $13::bytea[])
+    AS n (id, at, actor_user, actor_session, actor_key, action, target, outcome, address, request_id, details, key_id, mac)`
 
-// row is e as insertEvent wants it, sealed with its MAC.
+// rows are events as insertEvents wants them, column by column.
+func (l *Log) rows(events ...Event) []any {
+	columns := make([][]any, len(eventColumns))
+	for _, e := range events {
+		for i, value := range l.row(e) {
+			columns[i] = append(columns[i], value)
+		}
+	}
+	args := make([]any, len(columns))
+	for i, c := range columns {
+		args[i] = c
+	}
+	return args
+}
+
+// row is e as a row, sealed with its MAC.
 func (l *Log) row(event Event) []any {
 	key, e := l.keys(keyPurpose)[0], event.entry()
 	return []any{

@@ -20,7 +20,7 @@ const (
 // dropped and counted in Lost: a reader is never held up by its own record.
 func (l *Log) Note(ctx context.Context, e Event) {
 	select {
-	case l.queue <- e.complete(ctx):
+	case l.queue <- e.By(ctx):
 	default:
 		l.lost.Add(1)
 	}

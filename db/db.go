@@ -143,12 +143,13 @@ func setUpSession(ctx context.Context, conn *pgx.Conn) error {
 		       set_config('lock_timeout', '10s', false),
 		       set_config('statement_timeout', '60s', false),
 		       set_config('idle_in_transaction_session_timeout', '60s', false),
-	       set_config('enable_seqscan', 'off', false),
-	       set_config('jit', 'off', false);
+		       set_config('enable_seqscan', 'off', false),
+		       set_config('jit', 'off', false);
 		SELECT set_config('role', rolname, false)
 		  FROM pg_roles
 		 WHERE rolname = '` + runtimeRole + `'
 		   AND ` + mayTakeRole
+	passUUIDs(conn.TypeMap())
 	_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 	return err
 }

@@ -37,7 +37,6 @@ const (
 type archive struct {
 	owner  uuid.UUID
 	folder uuid.UUID // out of which nothing may lead, or uuid.Nil
-	top    string    // its disk path when the archive was asked for
 	items  []placed
 	name   string                      // of the file, without .zip
 	judge  func(context.Context) error // whether it may still be read
@@ -230,7 +229,7 @@ func (f *Files) pack(ctx context.Context, z *zip.Writer, a archive, name string,
 // openListed opens a file whose row was just read. When it lies there as the
 // row says no query is needed.
 func (f *Files) openListed(ctx context.Context, a archive, it placed) (content, error) {
-	file, info, err := f.disk.OpenBelow(a.top, disk.UserPath(a.owner, it.path))
+	file, info, err := f.disk.Open(disk.UserPath(a.owner, it.path))
 	if err == nil {
 		if it.matches(info) {
 			return content{file: file, info: info, item: readable{placed: it}, proven: true}, nil

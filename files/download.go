@@ -37,7 +37,6 @@ const (
 // is pending around it.
 type readable struct {
 	placed
-	top    string   // the path of the folder that the reader must stay in, or ""
 	staged string   // where the bytes of this revision are until they are published
 	moves  []string // pending moves of the owner: source, target, source, target …
 }
@@ -47,28 +46,20 @@ type readable struct {
 // lie in the folder top is not found; uuid.Nil is for anywhere.
 func readableItem(ctx context.Context, q db.Querier, owner, id, top uuid.UUID) (readable, error) {
 	const sql = `-- name: files.ReadableItem
-		WITH RECURSIVE up AS (
-		    SELECT i.id, i.parent_id, i.name, i.trashed_at, 0 AS height
-		      FROM items i WHERE i.id = $2 AND i.owner_id = $1
-		    UNION ALL
-		    SELECT p.id, p.parent_id, p.name, p.trashed_at, u.height + 1
-		      FROM up u JOIN items p ON p.id = u.parent_id
-		), pending AS (
+		WITH pending AS (
 		    SELECT o.kind, o.item_id, o.revision, o.source, o.target
 		      FROM file_ops o WHERE o.owner_id = $1 AND o.quarantined_at IS NULL
 		)
 		SELECT ` + itemColumns + `,
-		       (SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u),
-		       coalesce((SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u JOIN up t ON t.id = $3 AND u.height >= t.height), ''),
+		       w.path,
 		       coalesce((SELECT o.source FROM pending o
 		                  WHERE o.kind = 'put' AND o.item_id = i.id AND o.revision = i.revision), ''),
 		       (SELECT array_agg(p.v) FROM pending o, unnest(ARRAY[o.source, o.target]) AS p (v) WHERE o.kind = 'move')
-		  FROM items i
-		 WHERE i.id = $2 AND i.owner_id = $1
-		   AND NOT EXISTS (SELECT FROM up u WHERE u.trashed_at IS NOT NULL)
-		   AND ($4 OR EXISTS (SELECT FROM up u WHERE u.id = $3))`
+		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS w (path)
+		 WHERE i.id = $2 AND i.owner_id = $1 AND w.path IS NOT NULL
+		   AND ($4 OR EXISTS (SELECT FROM item_up(i.id) u WHERE u.id = $3))`
 	return db.One(ctx, q, func(row pgx.Row) (it readable, err error) {
-		err = row.Scan(append(it.Fields(), &it.path, &it.top, &it.staged, &it.moves)...)
+		err = row.Scan(append(it.Fields(), &it.path, &it.staged, &it.moves)...)
 		return it, err
 	}, sql, owner, id, top, top == uuid.Nil)
 }
@@ -118,7 +109,6 @@ func (f *Files) openContent(ctx context.Context, owner, id uuid.UUID) (c content
 // wherever that lies by now; nothing outside of it is reached. With uuid.Nil
 // the item may lie anywhere.
 func (f *Files) openBelow(ctx context.Context, owner, id, folder uuid.UUID) (c content, err error) {
-	top := ""
 	for round := 1; ; round++ {
 		if c.item, err = readableItem(ctx, f.db, owner, id, folder); err != nil {
 			return c, err
@@ -126,11 +116,8 @@ func (f *Files) openBelow(ctx context.Context, owner, id, folder uuid.UUID) (c c
 		if !c.item.isFile() {
 			return c, errNotFile
 		}
-		if folder != uuid.Nil {
-			top = disk.UserPath(owner, c.item.top)
-		}
 		for i, p := range c.item.places(owner) {
-			file, info, err := f.disk.OpenBelow(top, p)
+			file, info, err := f.disk.Open(p)
 			if disk.Failed(err) {
 				return c, f.diskError(err)
 			}
@@ -151,7 +138,7 @@ func (f *Files) openBelow(ctx context.Context, owner, id, folder uuid.UUID) (c c
 			return c, context.Cause(ctx)
 		}
 	}
-	c.file, c.info, err = f.disk.OpenBelow(top, disk.UserPath(owner, c.item.path))
+	c.file, c.info, err = f.disk.Open(disk.UserPath(owner, c.item.path))
 	if err != nil && !disk.Failed(err) {
 		err = errContentMissing.Because(err)
 	}

@@ -84,17 +84,9 @@ type placed struct {
 // not there.
 func itemByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (placed, error) {
 	const sql = `-- name: files.ItemByID
-		WITH RECURSIVE up AS (
-		    SELECT i.parent_id, i.name, i.trashed_at, 0 AS height
-		      FROM items i WHERE i.id = $2 AND i.owner_id = $1
-		    UNION ALL
-		    SELECT p.parent_id, p.name, p.trashed_at, u.height + 1
-		      FROM up u JOIN items p ON p.id = u.parent_id
-		)
-		SELECT ` + itemColumns + `, (SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u)
-		  FROM items i
-		 WHERE i.id = $2 AND i.owner_id = $1
-		   AND NOT EXISTS (SELECT FROM up u WHERE u.trashed_at IS NOT NULL)`
+		SELECT ` + itemColumns + `, p.path
+		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS p (path)
+		 WHERE i.id = $2 AND i.owner_id = $1 AND p.path IS NOT NULL`
 	return db.One(ctx, q, scanPlaced, sql, owner, id)
 }
 
@@ -108,16 +100,10 @@ func scanPlaced(row pgx.Row) (p placed, err error) {
 // that the owner has no tree.
 func walk(ctx context.Context, q db.Querier, owner uuid.UUID, names []string) ([]item, error) {
 	const sql = `-- name: files.Walk
-		WITH RECURSIVE way AS (
-		    SELECT t.root_id AS id, 0 AS depth FROM trees t WHERE t.owner_id = $1
-		    UNION ALL
-		    SELECT c.id, w.depth + 1
-		      FROM way w
-		      JOIN items c ON c.parent_id = w.id AND c.trashed_at IS NULL
-		       AND normalize(c.name, NFC) = normalize(($2::text[])[w.depth + 1], NFC)
-		       AND c.name = ($2::text[])[w.depth + 1]
-		)
-		SELECT ` + itemColumns + ` FROM way w JOIN items i ON i.id = w.id ORDER BY w.depth`
+		SELECT ` + itemColumns + `
+		  FROM item_walk($1, $2) w
+		 CROSS JOIN LATERAL (SELECT x.* FROM items x WHERE x.id = w.id LIMIT 1) i
+		 ORDER BY w.depth`
 	found, err := db.All(ctx, q, scanItem, sql, owner, names)
 	if err == nil && len(found) == 0 {
 		err = db.ErrNotFound

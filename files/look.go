@@ -371,13 +371,7 @@ func (l *look) discarded(ctx context.Context, s stray, trash map[string]item) er
 // stands for.
 func (l *look) absent(ctx context.Context, row item, p string) error {
 	const sql = `-- name: files.Below
-		WITH RECURSIVE below AS (
-		    SELECT i.id, $2::text COLLATE "C" AS path FROM items i WHERE i.id = $1
-		    UNION ALL
-		    SELECT c.id, b.path || '/' || c.name
-		      FROM below b JOIN items c ON c.parent_id = b.id AND c.trashed_at IS NULL
-		)
-		SELECT ` + itemColumns + `, b.path FROM below b JOIN items i ON i.id = b.id ORDER BY b.path DESC`
+		SELECT ` + itemColumns + `, $2::text || b.path FROM item_below($1) b JOIN items i ON i.id = b.id ORDER BY b.path DESC`
 	list, err := db.All(ctx, l.f.db, func(r pgx.Row) (*finding, error) {
 		d := &finding{kind: findMissing, above: row.ID}
 		err := r.Scan(append(d.row.Fields(), &d.path)...)

@@ -145,13 +145,7 @@ func checkFit(ctx context.Context, q db.Querier, it item, from, to string) error
 		return checkExtent(strings.Count(to, "/"), len(to))
 	}
 	const sql = `-- name: files.Height
-		WITH RECURSIVE down AS (
-		    SELECT $1::uuid AS id, 0 AS height, 0 AS length
-		    UNION ALL
-		    SELECT c.id, d.height + 1, d.length + octet_length(c.name) + 1
-		      FROM down d JOIN items c ON c.parent_id = d.id AND c.kind = 0 AND c.trashed_at IS NULL
-		)
-		SELECT max(d.height), max(d.length) FROM down d`
+		SELECT max(d.height), max(octet_length(d.path)) FROM folder_below($1) d`
 	type extent struct{ height, length int }
 	below, err := db.One(ctx, q, func(row pgx.Row) (e extent, err error) {
 		err = row.Scan(&e.height, &e.length)

@@ -130,7 +130,7 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 // not nil is the caller's to close.
 func (p *Putting) make(s Stored, from io.Reader) (*os.File, error) {
 	if from == nil {
-		if err := p.f.disk.MakeWay(s.Owner, s.Place); err != nil {
+		if err := p.f.disk.MakeWay(s.Place); err != nil {
 			return nil, err
 		}
 		if err := p.f.disk.Mkdir(s.Place, s.ID); err != nil {
@@ -138,7 +138,7 @@ func (p *Putting) make(s Stored, from io.Reader) (*os.File, error) {
 		}
 		return p.f.disk.Folder(s.Place)
 	}
-	entry, err := p.f.disk.Put(s.Owner, s.Place)
+	entry, err := p.f.disk.Put(s.Place)
 	if err != nil {
 		return nil, err
 	}

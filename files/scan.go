@@ -128,7 +128,11 @@ type scanRequest struct {
 // different. accept allows that much is missing. The trash and the sum of the
 // sizes are looked at when the folder is the root.
 func (f *Files) reconcile(ctx context.Context, owner uuid.UUID, at placed, accept bool, report *scanReport) error {
-	known, err := knownFiles(ctx, f.db, owner, at.ID)
+	var below *uuid.UUID
+	if at.Parent != nil {
+		below = &at.ID
+	}
+	known, err := knownFiles(ctx, f.db, owner, below)
 	if err != nil {
 		return err
 	}
@@ -165,17 +169,13 @@ func (f *Files) reconcile(ctx context.Context, owner uuid.UUID, at placed, accep
 	return cmp.Or(err, absence)
 }
 
-// knownFiles counts the files below a folder, and for the root the trash too,
-// that are not known to be missing.
-func knownFiles(ctx context.Context, q db.Querier, owner, folder uuid.UUID) (int64, error) {
+// knownFiles counts the files below a folder that are not known to be
+// missing; for nil all of an owner, the trash too.
+func knownFiles(ctx context.Context, q db.Querier, owner uuid.UUID, folder *uuid.UUID) (int64, error) {
 	const sql = `-- name: files.KnownFiles
-		WITH RECURSIVE below AS (
-		    SELECT i.id, i.kind, i.missing_at FROM items i WHERE i.id = $2
-		    UNION ALL
-		    SELECT c.id, c.kind, c.missing_at FROM below b JOIN items c ON c.parent_id = b.id
-		)
-		SELECT count(*) FROM below b JOIN items i ON i.id = b.id AND i.owner_id = $1
-		 WHERE b.kind = 1 AND b.missing_at IS NULL`
+		SELECT count(*) FROM items i
+		 WHERE i.owner_id = $1 AND i.kind = 1 AND i.missing_at IS NULL
+		   AND ($2::uuid IS NULL OR i.id IN (SELECT b.id FROM item_below($2) b))`
 	return db.One(ctx, q, db.Value[int64], sql, owner, folder)
 }
 

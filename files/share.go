@@ -324,12 +324,9 @@ func (f *Files) deleteShare(w http.ResponseWriter, r *http.Request, v visit) err
 // links lead to it.
 func endShares(ctx context.Context, t *journal.Tx, owner uuid.UUID, it item) error {
 	const sql = `-- name: files.EndShares
-		WITH RECURSIVE up AS (
-		    SELECT s.item_id AS shared, s.item_id AS id FROM shares s WHERE s.owner_id = $1 AND (s.item_id = $2 OR NOT $3)
-		    UNION
-		    SELECT u.shared, i.parent_id FROM up u JOIN items i ON i.id = u.id WHERE u.id <> $2 AND i.parent_id IS NOT NULL
-		)
-		DELETE FROM shares s WHERE s.owner_id = $1 AND s.item_id IN (SELECT u.shared FROM up u WHERE u.id = $2)
+		DELETE FROM shares s
+		 WHERE s.owner_id = $1
+		   AND (s.item_id = $2 OR NOT $3 AND EXISTS (SELECT FROM item_up(s.item_id) u WHERE u.id = $2))
 		RETURNING ` + shareColumns
 	ended, err := db.All(ctx, t, scanShare, sql, owner, it.ID, it.isFile())
 	for _, s := range ended {

@@ -10,7 +10,6 @@ import (
 	"homebase/audit"
 	"homebase/auth"
 	"homebase/db"
-	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -102,19 +101,10 @@ func sharedItem(ctx context.Context, q db.Querier, s *share, asked string) (it p
 		return it, "", httpx.ErrNotFound
 	}
 	const sql = `-- name: files.SharedItem
-		WITH RECURSIVE up AS (
-		    SELECT i.id, i.parent_id, i.name, i.trashed_at, 0 AS height
-		      FROM items i WHERE i.id = $2 AND i.owner_id = $1
-		    UNION ALL
-		    SELECT p.id, p.parent_id, p.name, p.trashed_at, u.height + 1
-		      FROM up u JOIN items p ON p.id = u.parent_id
-		)
-		SELECT ` + itemColumns + `,
-		       (SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u),
-		       (SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM up u WHERE u.height >= top.height)
-		  FROM up top, items i
-		 WHERE top.id = $3 AND i.id = $2
-		   AND NOT EXISTS (SELECT FROM up u WHERE u.trashed_at IS NOT NULL)`
+		SELECT ` + itemColumns + `, w.path, t.path
+		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS w (path) CROSS JOIN item_path($3) AS t (path)
+		 WHERE i.id = $2 AND i.owner_id = $1 AND w.path IS NOT NULL
+		   AND EXISTS (SELECT FROM item_up(i.id) u WHERE u.id = $3)`
 	it, err = db.One(ctx, q, func(row pgx.Row) (p placed, err error) {
 		err = row.Scan(append(p.Fields(), &p.path, &top)...)
 		return p, err
@@ -187,9 +177,6 @@ func (f *Files) getSharedContent(w http.ResponseWriter, r *http.Request, g guest
 // download.
 func (f *Files) getSharedArchive(w http.ResponseWriter, r *http.Request, g guest) error {
 	a := archive{owner: g.share.Owner, folder: g.folder(), items: []placed{g.item}, name: g.item.Name}
-	if a.folder != uuid.Nil {
-		a.top = disk.UserPath(a.owner, g.top)
-	}
 	a.judge = func(ctx context.Context) error { return f.stillHolds(ctx, f.db, &g.share) }
 	return f.sendArchive(w, r, a, func() error { return f.countDownload(r.Context(), g, true) })
 }

@@ -99,17 +99,10 @@ func (f *Files) getStorage(w http.ResponseWriter, r *http.Request) error {
 // storageOf are the owners behind one, by id.
 func (f *Files) storageOf(ctx context.Context, after uuid.UUID, limit int) ([]ownerBody, error) {
 	const sql = `-- name: files.StorageOfOwners
-		WITH RECURSIVE owners AS (
-		    SELECT t.owner_id, coalesce(t.quota, $3) AS quota, t.used, t.reserved
-		      FROM trees t WHERE t.owner_id > $1 ORDER BY t.owner_id LIMIT $2
-		), trash AS (
-		    SELECT i.id, i.owner_id, i.size FROM owners o JOIN items i ON i.owner_id = o.owner_id WHERE i.trashed_at IS NOT NULL
-		    UNION
-		    SELECT c.id, c.owner_id, c.size FROM trash p JOIN items c ON c.parent_id = p.id
-		)
-		SELECT o.owner_id, o.quota, o.used, o.reserved,
-		       (SELECT coalesce(sum(x.size), 0)::bigint FROM trash x WHERE x.owner_id = o.owner_id)
-		  FROM owners o ORDER BY o.owner_id`
+		SELECT t.owner_id, coalesce(t.quota, $3), t.used, t.reserved, x.size
+		  FROM (SELECT o.owner_id, o.quota, o.used, o.reserved FROM trees o WHERE o.owner_id > $1 ORDER BY o.owner_id LIMIT $2) t
+		 CROSS JOIN LATERAL trash_of(t.owner_id) x
+		 ORDER BY t.owner_id`
 	return db.All(ctx, f.db, func(row pgx.Row) (o ownerBody, err error) {
 		err = row.Scan(&o.UserID, &o.Quota, &o.Used, &o.Reserved, &o.Trash)
 		return o, err

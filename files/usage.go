@@ -36,16 +36,9 @@ func (f *Files) getUsage(w http.ResponseWriter, r *http.Request, v visit) error 
 
 func usageOf(ctx context.Context, q db.Querier, owner uuid.UUID, quota int64) (usageBody, error) {
 	const sql = `-- name: files.Usage
-		WITH RECURSIVE trash AS (
-		    SELECT i.id, i.size FROM items i WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL
-		    UNION
-		    SELECT c.id, c.size FROM trash p JOIN items c ON c.parent_id = p.id
-		)
-		SELECT coalesce(t.quota, $2), t.used, t.reserved,
-		       (SELECT coalesce(sum(x.size), 0)::bigint FROM trash x),
-		       (SELECT count(*) FROM items i WHERE i.owner_id = $1 AND i.parent_id IS NOT NULL)
-		     - (SELECT count(*) FROM trash), t.entries, coalesce(t.entry_quota, $3)
-		  FROM trees t WHERE t.owner_id = $1`
+		SELECT coalesce(t.quota, $2), t.used, t.reserved, x.size, t.entries - x.items, t.entries, coalesce(t.entry_quota, $3)
+		  FROM trees t CROSS JOIN LATERAL trash_of(t.owner_id) x
+		 WHERE t.owner_id = $1`
 	return db.One(ctx, q, func(row pgx.Row) (u usageBody, err error) {
 		err = row.Scan(&u.Quota, &u.Used, &u.Reserved, &u.Trash, &u.Items, &u.Entries, &u.EntryQuota)
 		return u, err

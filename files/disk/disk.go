@@ -3,10 +3,8 @@
 // neither SQL nor HTTP and writes no log.
 //
 // Paths are relative to the data directory, with slashes:
-// "users/<owner>/documents/a.pdf". What lies below an owner's folder is
-// reached through an [os.Root] of that folder alone, so no link in it can lead
-// into another owner's tree; the last name of a path is never followed when it
-// is a link.
+// "users/<owner>/documents/a.pdf". No link in it is ever followed, so nothing
+// that somebody plants in a tree leads out of it.
 //
 // Names are their owners' business: no error of this package carries one.
 // Errors are the kernel's (syscall.Errno), found by [errors.Is] as usual.
@@ -30,8 +28,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// openRoots is how many owners' folders a worker keeps open.
-const openRoots = 256
+// mostOpen is how many owners' folders a worker keeps open.
+const mostOpen = 256
 
 // Dir is an open data directory. It is safe for concurrent use.
 type Dir struct {
@@ -41,13 +39,13 @@ type Dir struct {
 	info fs.FileInfo
 
 	mu     sync.Mutex
-	owners map[string]*list.Element // of *ownerRoot, by owner
+	owners map[string]*list.Element // of *ownerFolder, by owner
 	recent *list.List               // front: used last
 }
 
-type ownerRoot struct {
-	owner string
-	root  *os.Root
+type ownerFolder struct {
+	owner  string
+	folder *os.File
 }
 
 // Open opens the directory without writing to it.
@@ -140,60 +138,45 @@ func (d *Dir) Space() (total, free int64, err error) {
 	return int64(st.Blocks) * int64(st.Bsize), int64(st.Bavail) * int64(st.Bsize), nil
 }
 
-// within gives the root that a path is reached by, and its rest below it.
-func (d *Dir) within(p string) (*os.Root, string, error) {
-	rest, ok := strings.CutPrefix(p, Users+"/")
-	if !ok {
-		return d.root, p, nil
+// open opens the entry at a path.
+func (d *Dir) open(p string, flags int, mode uint32) (*os.File, error) {
+	folder, rest := d.self, p
+	if below, ok := strings.CutPrefix(p, Users+"/"); ok {
+		owner, inside, ok := strings.Cut(below, "/")
+		if ok {
+			var err error
+			if folder, err = d.ownerFolder(owner); err != nil {
+				return nil, err
+			}
+			rest = inside
+		}
 	}
-	owner, rest, ok := strings.Cut(rest, "/")
-	if !ok {
-		rest = "."
-	}
-	root, err := d.ownerRoot(owner)
-	return root, rest, err
+	return openBelow(folder, rest, flags, mode)
 }
 
-// parentRoot is within for a path that need not exist yet: an owner's folder
-// itself is reached from the data directory.
-func (d *Dir) parentRoot(p string) (*os.Root, string, error) {
-	if path.Dir(p) == Users {
-		return d.root, p, nil
-	}
-	return d.within(p)
-}
-
-// ownerRoot opens users/<owner> or takes it from the list of open ones. The
+// ownerFolder opens users/<owner> or takes it from the list of open ones. The
 // least recently used one is dropped, not closed: whoever works with it may go
 // on, and the runtime closes it when nobody does.
-func (d *Dir) ownerRoot(owner string) (*os.Root, error) {
+func (d *Dir) ownerFolder(owner string) (*os.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if e, ok := d.owners[owner]; ok {
 		d.recent.MoveToFront(e)
-		return e.Value.(*ownerRoot).root, nil
+		return e.Value.(*ownerFolder).folder, nil
 	}
-	name := path.Join(Users, owner)
-	info, err := d.root.Lstat(name)
+	folder, err := d.Folder(path.Join(Users, owner))
 	if err != nil {
 		return nil, err
 	}
-	if !info.IsDir() {
-		return nil, syscall.ENOTDIR
-	}
-	root, err := d.root.OpenRoot(name)
-	if err != nil {
-		return nil, err
-	}
-	d.owners[owner] = d.recent.PushFront(&ownerRoot{owner, root})
-	if d.recent.Len() > openRoots {
-		last := d.recent.Remove(d.recent.Back()).(*ownerRoot)
+	d.owners[owner] = d.recent.PushFront(&ownerFolder{owner, folder})
+	if d.recent.Len() > mostOpen {
+		last := d.recent.Remove(d.recent.Back()).(*ownerFolder)
 		delete(d.owners, last.owner)
 	}
-	return root, nil
+	return folder, nil
 }
 
-// Forget drops an owner's open root: another folder may be at its path by now.
+// Forget drops an owner's open folder: another folder may be at its path by now.
 func (d *Dir) Forget(owner uuid.UUID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

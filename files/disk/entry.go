@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"strings"
 	"syscall"
 )
 
@@ -23,64 +22,18 @@ func bare(err error) error {
 	return err
 }
 
-// Open opens the regular file at a path for reading. Nothing else is ever
-// opened: the name is looked at first, and what was opened must be what was
-// seen, so a link put there meanwhile is refused. O_NONBLOCK is for the FIFO
-// that wins that race.
+// Open opens the regular file at a path for reading; anything else is
+// ErrNotRegular, and left alone: O_NONBLOCK is for a FIFO.
 func (d *Dir) Open(p string) (*os.File, fs.FileInfo, error) {
-	root, rest, err := d.within(p)
+	f, err := d.open(p, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENXIO) {
+		return nil, nil, ErrNotRegular // a link, a socket
+	}
 	if err != nil {
-		return nil, nil, bare(err)
-	}
-	return openIn(root, rest)
-}
-
-// OpenBelow is Open for a reader who must not get out of the folder top: what
-// lies below it is reached through a root of that folder alone. With top ""
-// it is Open.
-func (d *Dir) OpenBelow(top, p string) (*os.File, fs.FileInfo, error) {
-	below, ok := strings.CutPrefix(p, top+"/")
-	if !ok || top == "" {
-		return d.Open(p)
-	}
-	root, rest, err := d.within(top)
-	if err != nil {
-		return nil, nil, bare(err)
-	}
-	seen, err := root.Lstat(rest)
-	if err != nil {
-		return nil, nil, bare(err)
-	}
-	folder, err := root.OpenRoot(rest)
-	if err != nil {
-		return nil, nil, bare(err)
-	}
-	defer folder.Close()
-	if info, err := folder.Stat("."); err != nil || !os.SameFile(seen, info) {
-		return nil, nil, ErrNotRegular // a link stands in its place
-	}
-	return openIn(folder, below)
-}
-
-func openIn(root *os.Root, rest string) (*os.File, fs.FileInfo, error) {
-	seen, err := root.Lstat(rest)
-	if err != nil {
-		return nil, nil, bare(err)
-	}
-	if !seen.Mode().IsRegular() {
-		return nil, nil, ErrNotRegular
-	}
-	return openSeen(root, rest, seen, os.O_RDONLY|syscall.O_NONBLOCK)
-}
-
-// openSeen opens what was seen at a name, and nothing else.
-func openSeen(root *os.Root, rest string, seen fs.FileInfo, flags int) (*os.File, fs.FileInfo, error) {
-	f, err := root.OpenFile(rest, flags, 0)
-	if err != nil {
-		return nil, nil, bare(err)
+		return nil, nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && !os.SameFile(seen, info) {
+	if err == nil && !info.Mode().IsRegular() {
 		err = ErrNotRegular
 	}
 	if err != nil {
@@ -90,22 +43,11 @@ func openSeen(root *os.Root, rest string, seen fs.FileInfo, flags int) (*os.File
 	return f, info, nil
 }
 
-// Folder opens the folder at a path, never through a link as its last name.
+// Folder opens the folder at a path.
 func (d *Dir) Folder(p string) (*os.File, error) {
-	root, rest, err := d.within(p)
-	if err != nil {
-		return nil, bare(err)
-	}
-	seen, err := root.Lstat(rest)
-	if err != nil {
-		return nil, bare(err)
-	}
-	if !seen.IsDir() {
-		return nil, syscall.ENOTDIR
-	}
-	f, _, err := openSeen(root, rest, seen, os.O_RDONLY|syscall.O_DIRECTORY)
-	if errors.Is(err, ErrNotRegular) {
-		err = syscall.ENOTDIR
+	f, err := d.open(p, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		err = syscall.ENOTDIR // a link
 	}
 	return f, err
 }
@@ -121,11 +63,12 @@ func (d *Dir) Look(p string, seen fs.FileInfo) (*os.File, error) {
 
 // Lstat looks at what has the path as its name.
 func (d *Dir) Lstat(p string) (fs.FileInfo, error) {
-	root, rest, err := d.parentRoot(p)
+	f, err := d.open(p, pathOnly, 0)
 	if err != nil {
-		return nil, bare(err)
+		return nil, err
 	}
-	info, err := root.Lstat(rest)
+	defer f.Close()
+	info, err := f.Stat()
 	return info, bare(err)
 }
 

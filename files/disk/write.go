@@ -5,7 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"runtime"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -18,19 +18,14 @@ import (
 // makes nothing durable but that folder.
 func (d *Dir) Create(p string) (*os.File, error) {
 	const flags = os.O_RDWR | os.O_CREATE | os.O_EXCL
-	root, rest, err := d.within(p)
-	if err != nil {
-		return nil, bare(err)
-	}
-	f, err := root.OpenFile(rest, flags, 0o600)
-	if !errors.Is(err, fs.ErrNotExist) || root != d.root {
-		return f, bare(err)
+	f, err := d.open(p, flags, 0o600)
+	if !errors.Is(err, fs.ErrNotExist) || strings.HasPrefix(p, Users+"/") {
+		return f, err
 	}
 	if err := d.MakeFolder(path.Dir(p)); err != nil {
 		return nil, err
 	}
-	f, err = root.OpenFile(rest, flags, 0o600)
-	return f, bare(err)
+	return d.open(p, flags, 0o600)
 }
 
 // MakeFolder makes one of the directory's own folders, and makes it durable;
@@ -43,77 +38,16 @@ func (d *Dir) MakeFolder(p string) error {
 }
 
 // OpenStaged opens a staging file for reading and writing.
-func (d *Dir) OpenStaged(p string) (*os.File, error) {
-	f, err := d.root.OpenFile(p, os.O_RDWR, 0)
-	return f, bare(err)
-}
+func (d *Dir) OpenStaged(p string) (*os.File, error) { return d.open(p, os.O_RDWR, 0) }
 
-// Rename moves the entry at source to target; the caller syncs the folders, the
-// target's first. With replace false it fails with EEXIST when something is
-// there, which Root.Rename cannot promise.
-//
-// CephFS and NFS do not offer that and answer EINVAL. There a file gets its
-// new name before it loses the old one, and a crash may leave it with both. A
-// folder that appears between the look and the rename is replaced only when
-// it is empty.
-func (d *Dir) Rename(source, target string, replace bool) error {
-	return d.between(source, target, func(from *os.File, name string, to *os.File, newName string) error {
-		if replace {
-			return at("renameat", syscall.SYS_RENAMEAT, from, name, to, newName, 0)
-		}
-		err := error(syscall.EINVAL)
-		if !Without("noreplace") {
-			err = at("renameat2", sysRenameat2, from, name, to, newName, renameNoReplace)
-		}
-		if !errors.Is(err, syscall.EINVAL) {
-			return err
-		}
-		if info, err := d.Lstat(source); err != nil {
-			return err
-		} else if info.IsDir() {
-			if _, err := d.Lstat(target); err == nil {
-				return syscall.EEXIST
-			}
-			return at("renameat", syscall.SYS_RENAMEAT, from, name, to, newName, 0)
-		}
-		if err := at("linkat", syscall.SYS_LINKAT, from, name, to, newName, 0); err != nil {
-			return err
-		}
-		Failpoint("linked")
-		return d.Remove(source)
-	})
-}
-
-// Link gives the file at source a second name; it syncs nothing.
-func (d *Dir) Link(source, target string) error {
-	return d.between(source, target, func(from *os.File, name string, to *os.File, newName string) error {
-		return at("linkat", syscall.SYS_LINKAT, from, name, to, newName, 0)
-	})
-}
-
-// between opens the two folders for act. It syncs neither: the target's goes
-// first, so that a power cut leaves the name in both, never in none.
-func (d *Dir) between(source, target string, act func(from *os.File, name string, to *os.File, newName string) error) error {
-	from, err := d.Folder(path.Dir(source))
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	to, err := d.Folder(path.Dir(target))
-	if err != nil {
-		return err
-	}
-	defer to.Close()
-	return act(from, path.Base(source), to, path.Base(target))
-}
-
-// Remove takes a name away; it syncs nothing.
+// Remove takes the name of a file away; it syncs nothing.
 func (d *Dir) Remove(p string) error {
-	root, rest, err := d.within(p)
+	folder, err := d.Folder(path.Dir(p))
 	if err != nil {
-		return bare(err)
+		return err
 	}
-	return bare(root.Remove(rest))
+	defer folder.Close()
+	return RemoveIn(folder, path.Base(p))
 }
 
 // RemoveAll removes an entry of one of the directory's own folders with all
@@ -129,15 +63,16 @@ func (d *Dir) Touch(p string, now time.Time) error { return bare(d.root.Chtimes(
 // Mkdir makes a folder that carries the item's id, and makes both durable. A
 // folder that is there already is taken as it is.
 func (d *Dir) Mkdir(p string, item uuid.UUID) error {
-	root, rest, err := d.parentRoot(p)
+	above, err := d.Folder(path.Dir(p))
 	if err != nil {
-		return bare(err)
+		return err
 	}
-	if err := root.Mkdir(rest, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return bare(err)
+	defer above.Close()
+	if err := syscall.Mkdirat(int(above.Fd()), path.Base(p), 0o700); err != nil && err != syscall.EEXIST {
+		return os.NewSyscallError("mkdirat", err)
 	}
 	if owner, err := uuid.Parse(path.Base(p)); err == nil && path.Dir(p) == Users {
-		d.Forget(owner) // the root that was open may belong to a folder that is gone
+		d.Forget(owner) // what was open may be a folder that is gone
 	}
 	f, err := d.Folder(p)
 	if err != nil {
@@ -147,40 +82,20 @@ func (d *Dir) Mkdir(p string, item uuid.UUID) error {
 	if err := SetID(f, item); err != nil {
 		return err
 	}
-	if err := Sync(f); err != nil {
-		return err
-	}
-	return d.SyncFolder(path.Dir(p))
+	return errors.Join(Sync(f), Sync(above))
 }
 
 // Put makes an empty file of an owner, with the folders above it, for a
 // restore into a directory that nobody else uses. It makes nothing durable.
-func (d *Dir) Put(owner uuid.UUID, p string) (*os.File, error) {
-	if err := d.MakeWay(owner, p); err != nil {
+func (d *Dir) Put(p string) (*os.File, error) {
+	if err := d.MakeWay(p); err != nil {
 		return nil, err
 	}
-	root, rest, err := d.parentRoot(p)
-	if err != nil {
-		return nil, bare(err)
-	}
-	f, err := root.OpenFile(rest, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	return f, bare(err)
+	return d.open(p, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-// MakeWay makes the folders above a path of an owner. It makes nothing durable.
-func (d *Dir) MakeWay(owner uuid.UUID, p string) error {
-	root, rest, err := d.parentRoot(p)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := d.root.MkdirAll(UserPath(owner, ""), 0o700); err != nil {
-			return bare(err)
-		}
-		root, rest, err = d.parentRoot(p)
-	}
-	if err == nil && path.Dir(rest) != "." {
-		err = root.MkdirAll(path.Dir(rest), 0o700)
-	}
-	return bare(err)
-}
+// MakeWay makes the folders above a path. It makes nothing durable.
+func (d *Dir) MakeWay(p string) error { return bare(d.root.MkdirAll(path.Dir(p), 0o700)) }
 
 // Sync is fsync.
 func Sync(f *os.File) error {
@@ -217,30 +132,6 @@ func (d *Dir) SyncFolder(p string) error {
 	}
 	defer f.Close()
 	return Sync(f)
-}
-
-// They have no numbers in package syscall for amd64.
-var sysRenameat2 = map[string]uintptr{"amd64": 316, "arm64": 276}[runtime.GOARCH]
-var sysSyncfs = map[string]uintptr{"amd64": 306, "arm64": 267}[runtime.GOARCH]
-
-const renameNoReplace = 1 // RENAME_NOREPLACE
-
-// at is renameat2 and linkat: a call with two folders, two names and flags.
-func at(call string, number uintptr, from *os.File, name string, to *os.File, newName string, flags uintptr) error {
-	oldp, err := syscall.BytePtrFromString(name)
-	if err != nil {
-		return err
-	}
-	newp, err := syscall.BytePtrFromString(newName)
-	if err != nil {
-		return err
-	}
-	_, _, errno := syscall.Syscall6(number, from.Fd(), uintptr(unsafe.Pointer(oldp)),
-		to.Fd(), uintptr(unsafe.Pointer(newp)), flags, 0)
-	if errno != 0 {
-		return os.NewSyscallError(call, errno)
-	}
-	return nil
 }
 
 // SetTime gives the open file a modification time with nanoseconds. The

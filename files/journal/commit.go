@@ -84,13 +84,13 @@ type Tx struct {
 	j       *Journal
 	owner   uuid.UUID
 	op      uuid.UUID
-	now     time.Time // of the transaction
-	pending []record  // of the owner, except what this worker has published
-	records []record  // to be written: kind, item, revision, ino, source, target
-	told    []told    // to be told by the feed
-	events  []event   // to be recorded
-	used    int64     // bytes that the change adds to what the owner uses
-	grown   int64     // files and folders that it adds
+	now     time.Time     // of the transaction
+	pending []record      // of the owner, except what this worker has published
+	records []record      // to be written: kind, item, revision, ino, source, target
+	told    []told        // to be told by the feed
+	events  []audit.Event // to be recorded
+	used    int64         // bytes that the change adds to what the owner uses
+	grown   int64         // files and folders that it adds
 }
 
 type told struct {
@@ -148,14 +148,8 @@ func (t *Tx) Tell(what string, item json.RawMessage) {
 	t.told = append(t.told, told{what, string(item)})
 }
 
-// event is an audit event with the context of the request that caused it.
-type event struct {
-	ctx context.Context
-	audit.Event
-}
-
 // Audit appends an event to those that the transaction will record.
-func (t *Tx) Audit(ctx context.Context, e audit.Event) { t.events = append(t.events, event{ctx, e}) }
+func (t *Tx) Audit(ctx context.Context, e audit.Event) { t.events = append(t.events, e.By(ctx)) }
 
 // Use counts bytes that the owner uses more, or less. More than the quota
 // fails the change.
@@ -285,8 +279,9 @@ func (j *Journal) attempt(ctx context.Context, tx pgx.Tx, c Change) (*Tx, string
 // owner's lock, and reads what is pending: statements of one round trip.
 func (j *Journal) queueLock(b *pgx.Batch, t *Tx) {
 	b.Queue(`-- name: files.Fence
-		SELECT now(), set_config('lock_timeout', '5s', true), set_config('enable_bitmapscan', 'off', true), pg_advisory_xact_lock_shared($1, $2)`, lockFence, j.worker.id).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&t.now, nil, nil, nil) })
+		SELECT now(), set_config('lock_timeout', '5s', true), set_config('enable_bitmapscan', 'off', true),
+		       set_config('plan_cache_mode', 'force_generic_plan', true), pg_advisory_xact_lock_shared($1, $2)`, lockFence, j.worker.id).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&t.now, nil, nil, nil, nil) })
 	b.Queue(`-- name: files.WorkerAlive
 		SELECT w.id FROM workers w WHERE w.id = $1 AND w.dead_at IS NULL`, j.worker.id).
 		QueryRow(func(row pgx.Row) error {
@@ -357,7 +352,7 @@ func (j *Journal) settle(ctx context.Context, t *Tx, c Change) (xid string, err 
 			}
 			return nil
 		})
-	if err := t.queueRest(&b, &xid); err != nil {
+	if err := t.queueRest(ctx, &b, &xid); err != nil {
 		return "", err
 	}
 	return xid, t.SendBatch(ctx, &b).Close()
@@ -365,7 +360,7 @@ func (j *Journal) settle(ctx context.Context, t *Tx, c Change) (xid string, err 
 
 // queueRest writes the redo records and the entries of the feed, both numbered
 // from the seq of before, and the audit events.
-func (t *Tx) queueRest(b *pgx.Batch, xid *string) error {
+func (t *Tx) queueRest(ctx context.Context, b *pgx.Batch, xid *string) error {
 	for i := range t.records {
 		r := &t.records[i]
 		r.owner, r.worker, r.seq = t.owner, t.j.worker.id, t.Tree.Seq+int64(i)+1
@@ -381,12 +376,7 @@ func (t *Tx) queueRest(b *pgx.Batch, xid *string) error {
 			SELECT $1, $2 + n.ordinality, n.type, n.item
 			  FROM unnest($3::text[], $4::jsonb[]) WITH ORDINALITY AS n (type, item, ordinality)`, t.owner, t.Tree.Seq, types, items)
 	}
-	for _, e := range t.events {
-		if err := t.j.Audit.Queue(e.ctx, b, e.Event); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.j.Audit.Queue(ctx, b, t.events...)
 }
 
 // Hold runs f in a transaction under the owner's lock, in the owner's turn:

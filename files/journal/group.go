@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"path"
+	"time"
 
 	"homebase/files/disk"
 	"homebase/files/naming"
@@ -22,7 +23,7 @@ type groupTx struct {
 	folders   map[uuid.UUID]string // the paths of folders in the tree
 	there     map[*waiting]Item    // what has the name
 	held      map[uuid.UUID]int64  // bytes reserved, by op
-	forgotten []published          // whose records go with the commit
+	forgotten []done               // whose records go with the commit
 
 	refused  map[*waiting]error
 	accepted []*waiting
@@ -56,7 +57,7 @@ func (g *groupTx) attempt(ctx context.Context) func(pgx.Tx) error {
 		g.queueItems(&write)
 		g.queueUploads(&write)
 		g.queueTree(&write)
-		if err := g.t.queueRest(&write, &g.xid); err != nil {
+		if err := g.t.queueRest(ctx, &write, &g.xid); err != nil {
 			return err
 		}
 		g.records = g.t.records
@@ -72,8 +73,8 @@ func (g *groupTx) queueLookup(b *pgx.Batch) {
 		SELECT f.id, w.path
 		  FROM unnest($2::uuid[]) AS n (id)
 		 CROSS JOIN LATERAL (SELECT i.id FROM items i WHERE i.id = n.id AND i.owner_id = $1 AND i.kind = 0 LIMIT 1) f
-		 CROSS JOIN LATERAL (SELECT string_agg(u.name, '/' ORDER BY u.height DESC) AS path
-		                       FROM item_up(n.id) u HAVING bool_and(u.trashed_at IS NULL)) w`
+		 CROSS JOIN LATERAL item_path(n.id) AS w (path)
+		 WHERE w.path IS NOT NULL`
 	const names = `-- name: files.NamesOfGroup
 		SELECT n.ordinality, ` + ItemColumns + `
 		  FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS n (folder, name, ordinality)
@@ -200,7 +201,7 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 		what = "created"
 	}
 	t.Tell(what, w.Told(it))
-	t.events = append(t.events, event{w.ctx, w.Event(it, at == nil)})
+	t.Audit(w.ctx, w.Event(it, at == nil))
 	g.accepted = append(g.accepted, w)
 	return nil
 }
@@ -279,13 +280,9 @@ func (g *groupTx) queueTree(b *pgx.Batch) {
 	b.Queue(`-- name: files.CountGroup
 		UPDATE trees t SET seq = t.seq + $2, used = t.used + $3, reserved = t.reserved - $4 WHERE t.owner_id = $1`,
 		g.owner, len(g.accepted), g.t.used, g.freed)
-	if g.forgotten = g.j.own.publishedOf(g.owner); len(g.forgotten) == 0 {
+	if g.forgotten = g.j.own.followedBefore(g.owner, time.Now()); len(g.forgotten) == 0 {
 		return
 	}
-	var seqs []int64
-	for _, p := range g.forgotten {
-		seqs = append(seqs, p.seqs...)
-	}
 	b.Queue(`-- name: files.ForgetRecordsOfOwner
-		DELETE FROM file_ops o WHERE o.owner_id = $1 AND o.worker_id = $2 AND o.seq = ANY ($3)`, g.owner, g.j.worker.id, seqs)
+		DELETE FROM file_ops o WHERE o.owner_id = $1 AND o.worker_id = $2 AND o.seq = ANY ($3)`, g.owner, g.j.worker.id, seqsOf(g.forgotten))
 }

@@ -124,19 +124,19 @@ type Journal struct {
 	queue  queue
 	own    underway
 
-	forgetting chan uuid.UUID // ops whose records go
-	written    atomic.Int64   // items, since the last look at the statistics
-	grown      chan struct{}  // of one slot: written has come to a power of two
-	missed     atomic.Bool    // the database was lost: own records may have come back
-	dead       atomic.Bool    // declared dead: never writes again
-	stop       context.CancelFunc
-	running    sync.WaitGroup
+	followedOne chan struct{} // of one slot: there are records to be deleted
+	written     atomic.Int64  // items, since the last look at the statistics
+	grown       chan struct{} // of one slot: written has come to a power of two
+	missed      atomic.Bool   // the database was lost: own records may have come back
+	dead        atomic.Bool   // declared dead: never writes again
+	stop        context.CancelFunc
+	running     sync.WaitGroup
 }
 
 // New makes a journal; it touches neither disk nor database. Call it before
 // the database's listener runs.
 func New(c Config) *Journal {
-	j := &Journal{Config: c, forgetting: make(chan uuid.UUID, 1024), grown: make(chan struct{}, 1)}
+	j := &Journal{Config: c, followedOne: make(chan struct{}, 1), grown: make(chan struct{}, 1)}
 	j.own.ops = map[uuid.UUID]*op{}
 	c.DB.Listener().OnMissed(func() { j.missed.Store(true) })
 	return j

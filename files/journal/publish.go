@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
-	"slices"
 	"strings"
 
 	"homebase/db"
@@ -32,63 +32,34 @@ func (j *Journal) publish(ctx context.Context, r record) error {
 // purge/, durably, before the put takes its place. It returns an error or nil
 // for each record.
 func (j *Journal) publishAll(ctx context.Context, records []record) []error {
+	in := &folders{j.disk, map[string]*os.File{}}
+	defer in.forget()
 	errs := make([]error, len(records))
 	ready := make([]renaming, len(records))
 	var purged flushes
 	for i, r := range records {
-		ready[i], errs[i] = j.prepare(ctx, r)
+		ready[i], errs[i] = j.prepare(ctx, in, r)
 		if ready[i].linked {
 			purged.add(disk.Purge, i)
 		}
 	}
-	j.flush(&purged, errs)
-	var folders flushes
+	in.flush(&purged, errs)
+	var changed flushes
 	for i, r := range records {
 		if errs[i] != nil {
 			continue
 		}
-		if errs[i] = j.carryOut(ctx, r, ready[i]); errs[i] == nil && r.kind != kindMkdir {
-			folders.add(path.Dir(r.target), i)
+		if errs[i] = j.carryOut(ctx, in, r, ready[i]); errs[i] == nil && r.kind != kindMkdir {
+			changed.add(path.Dir(r.target), i)
 			if r.kind != kindPut { // a staged file that keeps its old name too is swept
-				folders.add(path.Dir(r.source), i)
+				changed.add(path.Dir(r.source), i)
 			}
 		}
 		disk.Failpoint("renamed")
 	}
-	j.flush(&folders, errs)
+	in.flush(&changed, errs)
 	disk.Failpoint("flushed")
 	return errs
-}
-
-// flushes are folders to be made durable, each once, in order, with the
-// records that want it.
-type flushes struct {
-	folders []string
-	records [][]int
-}
-
-func (f *flushes) add(folder string, i int) {
-	at := slices.Index(f.folders, folder)
-	if at < 0 {
-		at = len(f.folders)
-		f.folders, f.records = append(f.folders, folder), append(f.records, nil)
-	}
-	f.records[at] = append(f.records[at], i)
-}
-
-func (j *Journal) flush(f *flushes, errs []error) {
-	for n, folder := range f.folders {
-		if disk.Without("flush") {
-			return
-		}
-		err := j.disk.SyncFolder(folder)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil // the source folder has gone since
-		}
-		for _, i := range f.records[n] {
-			errs[i] = errors.Join(errs[i], err)
-		}
-	}
 }
 
 // renaming is what is left to do for a record once the way is free.
@@ -99,26 +70,27 @@ type renaming struct {
 }
 
 // prepare looks where a record's bytes are and frees the way to its target.
-func (j *Journal) prepare(ctx context.Context, r record) (todo renaming, err error) {
+func (j *Journal) prepare(ctx context.Context, in *folders, r record) (todo renaming, err error) {
 	disk.Failpoint("publish")
 	if r.kind == kindMkdir {
-		return todo, j.makeWay(ctx, r)
+		return todo, j.makeWay(ctx, in, r)
 	}
 	if path.Dir(r.source) == disk.Users {
 		// The root that is open would show a folder that was moved away.
 		j.disk.Forget(r.owner)
+		in.forget()
 	}
-	here, err := j.disk.Lstat(r.target)
+	here, err := in.lstat(r.target)
 	if disk.Failed(err) {
 		return todo, err
 	}
-	if err == nil && disk.Inode(here) == r.ino {
-		return renaming{done: true}, j.unlinkSource(r)
+	if err == nil && here.Ino == r.ino {
+		return renaming{done: true}, j.unlinkSource(in, r)
 	}
 	occupied := err == nil
-	there, err := j.disk.Lstat(r.source)
+	there, err := in.lstat(r.source)
 	switch {
-	case err == nil && disk.Inode(there) == r.ino:
+	case err == nil && there.Ino == r.ino:
 	case disk.Failed(err):
 		return todo, err
 	case r.kind == kindPurge:
@@ -126,7 +98,7 @@ func (j *Journal) prepare(ctx context.Context, r record) (todo renaming, err err
 	default:
 		return todo, errNowhere
 	}
-	if occupied && r.kind == kindPut && r.revision > 1 && here.Mode().IsRegular() {
+	if occupied && r.kind == kindPut && r.revision > 1 && here.IsFile() {
 		if todo.replace, err = j.disk.Carries(r.target, r.item); err != nil {
 			return todo, err
 		}
@@ -134,50 +106,52 @@ func (j *Journal) prepare(ctx context.Context, r record) (todo renaming, err err
 	switch {
 	case todo.replace:
 		// Only the purge job frees bytes. EEXIST: linked before the cut.
-		err = j.disk.Link(r.target, disk.PurgePath(r.item, r.revision-1))
+		err = in.between(r.target, disk.PurgePath(r.item, r.revision-1), disk.LinkIn)
 		if todo.linked = err == nil; errors.Is(err, fs.ErrExist) {
 			err = nil
 		}
 		return todo, err
 	case occupied:
-		return todo, j.moveAside(ctx, r.target)
+		return todo, j.moveAside(ctx, in, r.target)
 	}
-	return todo, j.makeWay(ctx, r)
+	return todo, j.makeWay(ctx, in, r)
 }
 
 // unlinkSource takes the old name of a file that was linked to its target and
-// cut off before it lost that name. Two paths alone are no two names: a link
-// to a folder, or a disk that does not tell a from A, shows one name by both.
-func (j *Journal) unlinkSource(r record) error {
-	there, err := j.disk.Lstat(r.source)
-	if err == nil && disk.Inode(there) == r.ino && there.Mode().IsRegular() && disk.StatOf(there).Nlink > 1 {
+// cut off before it lost that name. Two paths alone are no two names: a disk
+// that does not tell a from A shows one name by both.
+func (j *Journal) unlinkSource(in *folders, r record) error {
+	there, err := in.lstat(r.source)
+	if err == nil && there.Ino == r.ino && there.IsFile() && there.Links > 1 {
 		return j.disk.Remove(r.source)
 	}
 	return nil
 }
 
 // carryOut is the one step that changes what owners see.
-func (j *Journal) carryOut(ctx context.Context, r record, todo renaming) error {
+func (j *Journal) carryOut(ctx context.Context, in *folders, r record, todo renaming) error {
 	switch {
 	case todo.done:
 		return nil
 	case r.kind == kindMkdir:
 		disk.Failpoint("mkdir")
-		return j.makeFolder(ctx, r.target, r.item)
+		return j.makeFolder(ctx, in, r.target, r.item)
 	}
 	disk.Failpoint("rename")
-	return j.disk.Rename(r.source, r.target, todo.replace)
+	return in.between(r.source, r.target, func(from *os.File, name string, to *os.File, newName string) error {
+		return disk.MoveIn(from, name, to, newName, todo.replace)
+	})
 }
 
 // makeFolder makes a folder that the rows know. What is in its place and no
 // folder, as a link that was put there past the API, gives way.
-func (j *Journal) makeFolder(ctx context.Context, at string, item uuid.UUID) error {
-	here, err := j.disk.Lstat(at)
+func (j *Journal) makeFolder(ctx context.Context, in *folders, at string, item uuid.UUID) error {
+	here, err := in.lstat(at)
 	if disk.Failed(err) {
 		return err
 	}
 	if err == nil && !here.IsDir() {
-		if err := j.moveAside(ctx, at); err != nil {
+		if err := j.moveAside(ctx, in, at); err != nil {
 			return err
 		}
 	}
@@ -186,14 +160,17 @@ func (j *Journal) makeFolder(ctx context.Context, at string, item uuid.UUID) err
 
 // moveAside gives what no row knows another name beside it. It belongs to the
 // owner, who put it there past the API: it is kept, and a scan adopts it.
-func (j *Journal) moveAside(ctx context.Context, target string) error {
+func (j *Journal) moveAside(ctx context.Context, in *folders, target string) error {
+	folder, name, err := in.at(target)
+	if err != nil {
+		return err
+	}
 	for n := 1; n < 1000; n++ {
 		mark := " (found)"
 		if n > 1 {
 			mark = fmt.Sprintf(" (found %d)", n)
 		}
-		folder, name := path.Split(target)
-		err := j.disk.Rename(target, folder+disk.MarkName(name, mark), false)
+		err := disk.MoveIn(folder, name, folder, disk.MarkName(name, mark), false)
 		if !errors.Is(err, fs.ErrExist) {
 			if err == nil {
 				j.Log.WarnContext(ctx, "an unknown entry stood in the way and was renamed")
@@ -209,12 +186,11 @@ func (j *Journal) moveAside(ctx context.Context, target string) error {
 // held meanwhile, so that no two changes move the same thing aside, the later
 // one what the other has just made. It is not waited for in turn: a group that
 // leads has the slot.
-func (j *Journal) makeWay(ctx context.Context, r record) error {
+func (j *Journal) makeWay(ctx context.Context, in *folders, r record) error {
 	if path.Dir(r.target) == disk.Users {
 		return nil
 	}
-	here, err := j.disk.Lstat(path.Dir(r.target))
-	if disk.Failed(err) || err == nil && here.IsDir() {
+	if _, _, err := in.at(r.target); err == nil || disk.Failed(err) {
 		return err
 	}
 	if !strings.HasPrefix(r.target, disk.Users+"/") {
@@ -222,6 +198,7 @@ func (j *Journal) makeWay(ctx context.Context, r record) error {
 	}
 	// The owner's root that is open may be of a folder that was deleted.
 	j.disk.Forget(r.owner)
+	in.forget()
 	const sql = `-- name: files.FoldersAbove
 		SELECT u.id, u.name FROM item_up($1) u WHERE u.height > 0 ORDER BY u.height DESC`
 	type folder struct {
@@ -244,10 +221,10 @@ func (j *Journal) makeWay(ctx context.Context, r record) error {
 		at := disk.UserPath(r.owner, "")
 		for _, folder := range folders {
 			at = path.Join(at, folder.name)
-			if here, err := j.disk.Lstat(at); err == nil && here.IsDir() {
+			if here, err := in.lstat(at); err == nil && here.IsDir() {
 				continue
 			}
-			if err := j.makeFolder(ctx, at, folder.id); err != nil {
+			if err := j.makeFolder(ctx, in, at, folder.id); err != nil {
 				return err
 			}
 		}

@@ -94,28 +94,3 @@ func recordsOf(ctx context.Context, q db.Querier, worker int32) ([]record, error
 		 ORDER BY o.owner_id, o.seq`
 	return db.All(ctx, q, scanRecord, sql, worker)
 }
-
-// deleteRecords forgets what the disk has followed. It need not be durable: a
-// record that comes back after a crash is found to be done and goes again.
-func deleteRecords(ctx context.Context, d *db.DB, records []record) error {
-	owners := make([]uuid.UUID, len(records))
-	seqs := make([]int64, len(records))
-	for i, r := range records {
-		owners[i], seqs[i] = r.owner, r.seq
-	}
-	const sql = `-- name: files.DeleteRecords
-		DELETE FROM file_ops o
-		 USING unnest($1::uuid[], $2::bigint[]) AS done (owner_id, seq)
-		 WHERE o.owner_id = done.owner_id AND o.seq = done.seq AND o.quarantined_at IS NULL`
-	return d.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := db.Exec(ctx, tx, Asynchronous); err != nil {
-			return err
-		}
-		_, err := db.Exec(ctx, tx, sql, owners, seqs)
-		return err
-	})
-}
-
-// Asynchronous is for transactions that need not survive a crash.
-const Asynchronous = `-- name: files.AsynchronousCommit
-	SET LOCAL synchronous_commit = off`

@@ -33,7 +33,7 @@ func (j *Journal) redo(ctx context.Context, r record) error {
 		}
 	}
 	disk.Failpoint("redone")
-	return deleteRecords(ctx, j.DB, []record{r})
+	return deleteRecords(ctx, j.DB, []done{{owner: r.owner, seqs: []int64{r.seq}}})
 }
 
 // whereabouts are an item's revision and the path where it lies below the

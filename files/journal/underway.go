@@ -14,10 +14,8 @@ import (
 )
 
 const (
-	forgetAtMost = 64
-	forgetAfter  = 50 * time.Millisecond
-	retryFirst   = 100 * time.Millisecond
-	retryMost    = 5 * time.Second
+	retryFirst = 100 * time.Millisecond
+	retryMost  = 5 * time.Second
 )
 
 // underway are the changes of this worker that have not come to their end:
@@ -31,12 +29,12 @@ type underway struct {
 
 // op is one of them, in exactly one state: committing (all zero), in doubt
 // (xid set), to be undone (undone set without xid), committed and not
-// published (due set), or published.
+// published (due set), or published since a time.
 type op struct {
 	records   []record
 	xid       string
 	undone    func(context.Context)
-	published bool
+	published time.Time
 	wait      time.Duration
 	due       time.Time
 }
@@ -72,48 +70,6 @@ func (u *underway) doubt(id uuid.UUID, records []record, xid string, undone func
 		undone = func(context.Context) {}
 	}
 	u.set(id, &op{records: records, xid: xid, undone: undone, due: time.Now()})
-}
-
-// published is an op that the disk has followed, with its records' numbers.
-type published struct {
-	op   uuid.UUID
-	seqs []int64
-}
-
-// publishedOf are those of an owner.
-func (u *underway) publishedOf(owner uuid.UUID) (list []published) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for id, o := range u.ops {
-		if !o.published || o.records[0].owner != owner {
-			continue
-		}
-		p := published{op: id}
-		for _, r := range o.records {
-			p.seqs = append(p.seqs, r.seq)
-		}
-		list = append(list, p)
-	}
-	return list
-}
-
-// published are the numbers of an owner's records that block nobody in this
-// worker.
-func (u *underway) published(owner uuid.UUID) []int64 {
-	seqs := []int64{}
-	for _, p := range u.publishedOf(owner) {
-		seqs = append(seqs, p.seqs...)
-	}
-	return seqs
-}
-
-// forget ends ops whose records are deleted.
-func (u *underway) forget(list []published) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for _, p := range list {
-		delete(u.ops, p.op)
-	}
 }
 
 // dueNow are the ops whose next try is due; waiting counts all that need one.
@@ -175,8 +131,11 @@ func (j *Journal) followed(id uuid.UUID, records []record) {
 		j.own.end(id)
 		return
 	}
-	j.own.set(id, &op{records: records, published: true})
-	j.forgetting <- id
+	j.own.set(id, &op{records: records, published: time.Now()})
+	select {
+	case j.followedOne <- struct{}{}:
+	default:
+	}
 }
 
 // orQuarantine takes a record out of everybody's way whose bytes are nowhere.
@@ -191,63 +150,6 @@ func (j *Journal) orQuarantine(ctx context.Context, r record, err error) error {
 		"op", r.op, "item", r.item, "revision", r.revision)
 	_, err = db.Exec(ctx, j.DB, sql, r.owner, r.seq)
 	return err
-}
-
-// forget deletes the records of published changes in groups: one small
-// transaction for many uploads.
-func (j *Journal) forget(ctx context.Context) {
-	var group []uuid.UUID
-	timer := time.NewTimer(forgetAfter)
-	for {
-		select {
-		case id := <-j.forgetting:
-			if len(group) == 0 {
-				timer.Reset(forgetAfter)
-			}
-			if group = append(group, id); len(group) < forgetAtMost {
-				continue
-			}
-		case <-timer.C:
-		case <-ctx.Done():
-			for len(j.forgetting) > 0 {
-				group = append(group, <-j.forgetting)
-			}
-			j.forgetGroup(context.WithoutCancel(ctx), group)
-			return
-		}
-		if j.forgetGroup(ctx, group) {
-			group = group[:0]
-		} else {
-			timer.Reset(time.Second)
-		}
-	}
-}
-
-func (j *Journal) forgetGroup(ctx context.Context, group []uuid.UUID) bool {
-	if len(group) == 0 || j.dead.Load() {
-		return true // who declared this worker dead deletes its records
-	}
-	var records []record
-	j.own.mu.Lock()
-	for _, id := range group {
-		if o, ok := j.own.ops[id]; ok { // else a group of puts has deleted them
-			records = append(records, o.records...)
-		}
-	}
-	j.own.mu.Unlock()
-	if len(records) == 0 {
-		return true
-	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	if err := deleteRecords(ctx, j.DB, records); err != nil {
-		j.Log.WarnContext(ctx, "records of finished changes could not be deleted yet", "records", len(records), "error", err)
-		return false
-	}
-	for _, id := range group {
-		j.own.end(id)
-	}
-	return true
 }
 
 // mend tries again what could not be published or undone and resolves what is

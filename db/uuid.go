@@ -1,0 +1,56 @@
+package db
+
+import (
+	"errors"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// passUUIDs lets ids travel as their 16 bytes, alone, in arrays and in COPY:
+// the driver knows them by their SQL methods alone, which speak text.
+func passUUIDs(m *pgtype.Map) {
+	m.TryWrapEncodePlanFuncs = append([]pgtype.TryWrapEncodePlanFunc{encodeUUID}, m.TryWrapEncodePlanFuncs...)
+	m.TryWrapScanPlanFuncs = append([]pgtype.TryWrapScanPlanFunc{scanUUID}, m.TryWrapScanPlanFuncs...)
+}
+
+// uuidValue is an id in the driver's terms.
+type uuidValue uuid.UUID
+
+func (u uuidValue) UUIDValue() (pgtype.UUID, error) {
+	return pgtype.UUID{Bytes: u, Valid: true}, nil
+}
+
+func (u *uuidValue) ScanUUID(v pgtype.UUID) error {
+	if !v.Valid {
+		return errors.New("NULL cannot be read into an id that is always there")
+	}
+	*u = v.Bytes
+	return nil
+}
+
+func encodeUUID(value any) (pgtype.WrappedEncodePlanNextSetter, any, bool) {
+	id, ok := value.(uuid.UUID)
+	return &uuidEncodePlan{}, uuidValue(id), ok
+}
+
+type uuidEncodePlan struct{ next pgtype.EncodePlan }
+
+func (p *uuidEncodePlan) SetNext(next pgtype.EncodePlan) { p.next = next }
+
+func (p *uuidEncodePlan) Encode(value any, buf []byte) ([]byte, error) {
+	return p.next.Encode(uuidValue(value.(uuid.UUID)), buf)
+}
+
+func scanUUID(target any) (pgtype.WrappedScanPlanNextSetter, any, bool) {
+	id, ok := target.(*uuid.UUID)
+	return &uuidScanPlan{}, (*uuidValue)(id), ok
+}
+
+type uuidScanPlan struct{ next pgtype.ScanPlan }
+
+func (p *uuidScanPlan) SetNext(next pgtype.ScanPlan) { p.next = next }
+
+func (p *uuidScanPlan) Scan(src []byte, target any) error {
+	return p.next.Scan(src, (*uuidValue)(target.(*uuid.UUID)))
+}

@@ -1,0 +1,125 @@
+package journal
+
+import (
+	"context"
+	"time"
+
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// forgetAfter is how long a record may stand after the disk has followed: the
+// owner's next group of puts deletes it for nothing.
+const forgetAfter = 50 * time.Millisecond
+
+// done is an op that the disk has followed, with its records' owner and
+// numbers.
+type done struct {
+	op    uuid.UUID
+	owner uuid.UUID
+	seqs  []int64
+}
+
+// followedBefore are the ops that the disk has followed before a time: an
+// owner's, or with uuid.Nil all.
+func (u *underway) followedBefore(owner uuid.UUID, then time.Time) (list []done) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for id, o := range u.ops {
+		if o.published.IsZero() || o.published.After(then) || owner != uuid.Nil && o.records[0].owner != owner {
+			continue
+		}
+		d := done{op: id, owner: o.records[0].owner}
+		for _, r := range o.records {
+			d.seqs = append(d.seqs, r.seq)
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// seqsOf are the numbers of records, never nil.
+func seqsOf(list []done) []int64 {
+	seqs := []int64{}
+	for _, d := range list {
+		seqs = append(seqs, d.seqs...)
+	}
+	return seqs
+}
+
+// published are the numbers of an owner's records that block nobody in this
+// worker.
+func (u *underway) published(owner uuid.UUID) []int64 {
+	return seqsOf(u.followedBefore(owner, time.Now()))
+}
+
+// forget ends ops whose records are deleted.
+func (u *underway) forget(list []done) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, d := range list {
+		delete(u.ops, d.op)
+	}
+}
+
+// forget deletes the records of what the disk has followed, until ctx ends.
+func (j *Journal) forget(ctx context.Context) {
+	for {
+		select {
+		case <-j.followedOne:
+		case <-ctx.Done():
+			j.forgetBefore(context.WithoutCancel(ctx), time.Now())
+			return
+		}
+		for wait := forgetAfter; Sleep(ctx, wait); wait = forgetAfter {
+			if !j.forgetBefore(ctx, time.Now().Add(-forgetAfter)) {
+				wait = time.Second
+			}
+			if len(j.own.followedBefore(uuid.Nil, time.Now())) == 0 {
+				break
+			}
+		}
+	}
+}
+
+// forgetBefore reports whether what had to go is gone.
+func (j *Journal) forgetBefore(ctx context.Context, then time.Time) bool {
+	list := j.own.followedBefore(uuid.Nil, then)
+	if len(list) == 0 || j.dead.Load() {
+		return true // who declared this worker dead deletes its records
+	}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	if err := deleteRecords(ctx, j.DB, list); err != nil {
+		j.Log.WarnContext(ctx, "records of finished changes could not be deleted yet", "changes", len(list), "error", err)
+		return false
+	}
+	j.own.forget(list)
+	return true
+}
+
+// deleteRecords deletes records that the disk has followed. It need not be
+// durable: a record that comes back after a crash is found to be done and goes
+// again.
+func deleteRecords(ctx context.Context, d *db.DB, list []done) error {
+	const sql = `-- name: files.DeleteRecords
+		DELETE FROM file_ops o WHERE o.owner_id = $1 AND o.seq = ANY ($2) AND o.quarantined_at IS NULL`
+	of := map[uuid.UUID][]done{}
+	for _, d := range list {
+		of[d.owner] = append(of[d.owner], d)
+	}
+	return d.InTx(ctx, func(tx pgx.Tx) error {
+		var b pgx.Batch
+		b.Queue(Asynchronous)
+		for owner, list := range of {
+			b.Queue(sql, owner, seqsOf(list))
+		}
+		return tx.SendBatch(ctx, &b).Close()
+	})
+}
+
+// Asynchronous is for transactions that need not survive a crash.
+const Asynchronous = `-- name: files.AsynchronousCommit
+	SELECT set_config('synchronous_commit', 'off', true)`
