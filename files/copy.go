@@ -190,14 +190,10 @@ type node struct {
 // nodesBelow lists a folder and what is in it, from the top down.
 func nodesBelow(ctx context.Context, q db.Querier, owner, folder uuid.UUID) ([]*node, error) {
 	const sql = `-- name: files.NodesBelow
-		WITH RECURSIVE down AS (
-		    SELECT i.id, '' COLLATE "C" AS path FROM items i WHERE i.id = $2 AND i.owner_id = $1
-		    UNION ALL
-		    SELECT c.id, d.path || '/' || c.name
-		      FROM down d JOIN items c ON c.parent_id = d.id AND c.trashed_at IS NULL
-		)
-		SELECT ` + itemColumns + `, d.path FROM (SELECT down.id, down.path FROM down LIMIT $3) AS d JOIN items i ON i.id = d.id
-		 ORDER BY length(d.path) - length(replace(d.path, '/', ''))`
+		SELECT ` + itemColumns + `, d.path
+		  FROM (SELECT b.id, b.path, b.height FROM item_below($2) b LIMIT $3) AS d JOIN items i ON i.id = d.id
+		 WHERE i.owner_id = $1
+		 ORDER BY d.height`
 	list, err := db.All(ctx, q, func(row pgx.Row) (*node, error) {
 		n := &node{}
 		return n, row.Scan(append(n.Fields(), &n.path)...)

@@ -113,15 +113,11 @@ func (c *criteria) query() (sql string, args []any) {
 		          FROM items i WHERE i.id = f.id OFFSET 0) AS i`, len(c.args)+1)
 	}
 	return `-- name: files.Search
-		WITH RECURSIVE gone AS (
-		    SELECT i.id FROM items i WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND i.kind = 0
-		    UNION
-		    SELECT c.id FROM gone g JOIN items c ON c.parent_id = g.id AND c.kind = 0 AND c.trashed_at IS NULL
-		), hits AS (
+		WITH hits AS (
 		    SELECT i.id
 		      FROM ` + from + `
 		     WHERE i.owner_id = $1 AND i.trashed_at IS NULL AND i.parent_id IS NOT NULL
-		       AND i.parent_id NOT IN (SELECT g.id FROM gone g)` + c.sql.String() + `
+		       AND i.parent_id NOT IN (SELECT g.id FROM trash_folders($1) AS g (id))` + c.sql.String() + `
 		     ORDER BY i.name_sort, i.id LIMIT $2
 		)
 		SELECT ` + itemColumns + `, ` + pathColumn + `, i.name_sort
@@ -230,10 +226,6 @@ func (f *Files) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, fi
 	// As a filter, whatever it might save as a join: of a large folder nearly
 	// all would be read.
 	c.add(`(i.parent_id IN (
-		WITH RECURSIVE below AS (
-		    SELECT $%d::uuid AS id
-		    UNION ALL
-		    SELECT c.id FROM below b JOIN items c ON c.parent_id = b.id AND c.kind = 0 AND c.trashed_at IS NULL
-		) SELECT b.id FROM below b)) IS TRUE`, id)
+		SELECT b.id FROM folder_below($%d) b)) IS TRUE`, id)
 	return nil
 }

@@ -370,8 +370,9 @@ CREATE TRIGGER items_inserted AFTER INSERT ON items REFERENCING NEW TABLE AS cha
 CREATE TRIGGER items_deleted AFTER DELETE ON items REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION count_entries();
 
--- The walks up the tree. Each is one SELECT without side effects, so that
--- PostgreSQL plans it as a part of the statement that asks.
+-- The walks along the tree. Each is one SELECT without side effects, so that
+-- PostgreSQL plans it as a part of the statement that asks. Each step looks at
+-- one index, whatever the statistics say.
 
 -- An item and the folders above it, the item first; the root's name is ''.
 CREATE FUNCTION item_up(start uuid)
@@ -383,6 +384,74 @@ CREATE FUNCTION item_up(start uuid)
         SELECT p.id, p.parent_id, p.owner_id, p.name, p.trashed_at, u.height + 1 FROM up u JOIN items p ON p.id = u.parent_id
     )
     SELECT u.id, u.parent_id, u.owner_id, u.name, u.trashed_at, u.height FROM up u
+$$;
+
+-- The path of an item: '/documents/a.pdf', '' for the root; NULL in the trash.
+CREATE FUNCTION item_path(start uuid) RETURNS SETOF text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM item_up(start) u HAVING bool_and(u.trashed_at IS NULL)
+$$;
+
+-- The items that names lead to from an owner's root, as far as they do, byte
+-- for byte: the root first.
+CREATE FUNCTION item_walk(owner uuid, names text[])
+    RETURNS TABLE (id uuid, depth integer)
+    LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    WITH RECURSIVE way AS (
+        SELECT t.root_id AS id, 0 AS depth FROM trees t WHERE t.owner_id = owner
+        UNION ALL
+        SELECT c.id, w.depth + 1
+          FROM way w
+         CROSS JOIN LATERAL (SELECT i.id, i.name FROM items i
+                              WHERE i.parent_id = w.id AND normalize(i.name, NFC) = normalize(names[w.depth + 1], NFC)
+                                AND i.trashed_at IS NULL LIMIT 1) c
+         WHERE c.name = names[w.depth + 1]
+    )
+    SELECT w.id, w.depth FROM way w
+$$;
+
+-- What lies in a folder at any depth, and the item itself: path is '' for
+-- it, '/a.pdf' for what is in it. Nothing that was trashed.
+CREATE FUNCTION item_below(start uuid)
+    RETURNS TABLE (id uuid, path text, height integer)
+    LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    WITH RECURSIVE down AS (
+        SELECT start AS id, '' COLLATE "C" AS path, 0 AS height
+        UNION ALL
+        SELECT c.id, d.path || '/' || c.name, d.height + 1
+          FROM down d JOIN items c ON c.parent_id = d.id AND c.trashed_at IS NULL
+    )
+    SELECT d.id, d.path, d.height FROM down d
+$$;
+
+-- The folders of item_below alone.
+CREATE FUNCTION folder_below(start uuid)
+    RETURNS TABLE (id uuid, path text, height integer)
+    LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    WITH RECURSIVE down AS (
+        SELECT start AS id, '' COLLATE "C" AS path, 0 AS height
+        UNION ALL
+        SELECT c.id, d.path || '/' || c.name, d.height + 1
+          FROM down d JOIN items c ON c.parent_id = d.id AND c.kind = 0 AND c.trashed_at IS NULL
+    )
+    SELECT d.id, d.path, d.height FROM down d
+$$;
+
+-- The folders in an owner's trash, at any depth.
+CREATE FUNCTION trash_folders(owner uuid) RETURNS SETOF uuid LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    WITH RECURSIVE gone AS (
+        SELECT i.id FROM items i WHERE i.owner_id = owner AND i.trashed_at IS NOT NULL AND i.kind = 0
+        UNION
+        SELECT c.id FROM gone g JOIN items c ON c.parent_id = g.id AND c.kind = 0
+    )
+    SELECT g.id FROM gone g
+$$;
+
+-- How much lies in an owner's trash, at any depth.
+CREATE FUNCTION trash_of(owner uuid) RETURNS TABLE (size bigint, items bigint) LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT coalesce(sum(x.size), 0)::bigint, count(*)
+      FROM (SELECT i.size FROM items i WHERE i.owner_id = owner AND i.trashed_at IS NOT NULL
+            UNION ALL
+            SELECT c.size FROM trash_folders(owner) AS g (id) JOIN items c ON c.parent_id = g.id WHERE c.trashed_at IS NULL) x
 $$;
 
 -- The entries of the path below the data directory at which an item lies, the
