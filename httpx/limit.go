@@ -178,8 +178,8 @@ func Share(most int, network netip.Prefix) int {
 }
 
 // ClientNetwork names the client, by the address or the /64 that ctx's request
-// came from. What is limited is counted by ClientNetworks. It is the zero Prefix when clients cannot be told
-// apart, as behind a proxy that does not say who they are.
+// came from; the zero Prefix when clients cannot be told apart, as behind a
+// proxy that does not say who they are. Limits count by ClientNetworks.
 func ClientNetwork(ctx context.Context) netip.Prefix {
 	if x := exchangeOf(ctx); x != nil && x.addr.IsValid() {
 		return networksOf(x.addr)[0]
