@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -351,6 +352,26 @@ func TestBackup_PointsStandAloneAndAnUnfinishedOneIsNone(t *testing.T) {
 		t.Errorf("objects are %v, %v", objects, err)
 	}
 	must(t, s.env, "restore", "--check", bk)
+	if out := must(t, s.env, "backup", "--verify", bk); strings.Contains(out, "edited") {
+		t.Errorf("the secret is here, and proves nothing: %s", out)
+	}
+	// Somebody who can write to the backup edits a manifest and its sum, and does not have the secret.
+	manifest := points()[1] + "/manifest.json"
+	text, err := os.ReadFile(manifest)
+	sum, err2 := os.ReadFile(strings.TrimSuffix(manifest, "json") + "sum")
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte(`"version": "`), []byte(`"version": "x`), 1)
+	sum = fmt.Appendf(nil, "%x%s", sha256.Sum256(text), sum[64:])
+	if err := errors.Join(os.WriteFile(manifest, text, 0o600), os.WriteFile(strings.TrimSuffix(manifest, "json")+"sum", sum, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"backup", "--verify", bk}, {"restore", "--check", bk}} {
+		if out, err := homebase(s.env, args...); err == nil || !strings.Contains(out, "somebody edited it") {
+			t.Errorf("%v: %v, %s", args, err, out)
+		}
+	}
 	if out, err := homebase(s.env, "backup", bk, "--mail-to", "me@example.com"); err == nil || !strings.Contains(out, "HOMEBASE_SMTP_URL") {
 		t.Errorf("mail without a server: %v, %s", err, out)
 	}

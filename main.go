@@ -129,7 +129,7 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 	schemas["public"] = schema
 	p.backup = backup.New(backup.Config{
 		DB: p.db, Audit: p.audit, Files: p.files, Version: version, Schemas: schemas, Migrate: p.migrateAll, Restored: p.restored,
-		Fingerprints: p.auth.Fingerprints, Secret: cfg.SecretText, KeepSecret: cfg.KeepSecret,
+		Fingerprints: p.auth.Fingerprints, Keys: cfg.Keys, Secret: cfg.SecretText, KeepSecret: cfg.KeepSecret,
 	})
 	if p.mail.Configured() {
 		p.backup.Mail = p.mail.Deliver

@@ -3,7 +3,8 @@
 //
 //	objects/ab/cdef…       the bytes of files, by their SHA-256, each once
 //	points/<time>/         a restore point: the whole platform at one moment
-//	    manifest.json      what belongs to it; written last
+//	    manifest.json      what belongs to it, with every sum
+//	    manifest.sum       its own sum and MAC; written last
 //	    files.jsonl        every file: id, owner, place, size, SHA-256
 //	    loose.jsonl        what lay among the files and no row stands for
 //	    tables/*.gz        every table, as PostgreSQL's COPY writes text
@@ -27,9 +28,7 @@
 package backup
 
 import (
-	"cmp"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +36,6 @@ import (
 	"io/fs"
 	"net/mail"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -69,6 +67,8 @@ type Config struct {
 	// Secret is the secret as text, KeepSecret puts another in its place.
 	Secret     func() (string, error)
 	KeepSecret func(text string) error
+	// Keys are those of a purpose by the secrets: the first signs.
+	Keys func(purpose string) [][]byte
 	// Mail hands over a message; nil without a mail server.
 	Mail func(ctx context.Context, to, subject, text string) error
 }
@@ -140,10 +140,11 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 		if err != nil {
 			return err
 		}
-		if err := st.write("secret", []byte(text+"\n")); err != nil {
+		part, err := st.write("secret", []byte(text+"\n"))
+		if err != nil {
 			return err
 		}
-		m.Secret = true
+		m.Secret, m.SecretPart = true, part
 	}
 	line := newBar(sh.Stderr)
 	defer line.End()
@@ -160,7 +161,7 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 		return s.Kept(ctx)
 	})
 	if err == nil {
-		err = st.finish(m)
+		err = st.finish(m, b.Keys(manifestPurpose)[0])
 	}
 	line.End()
 	if err != nil {
@@ -309,76 +310,4 @@ func bytesText(n int64) string {
 		return fmt.Sprintf("%d bytes", n)
 	}
 	return fmt.Sprintf("%.1f %s", v, []string{"", "kB", "MB", "GB", "TB"}[unit])
-}
-
-// verify reads a restore point again and compares everything with its sums.
-func (b *Backup) verify(ctx context.Context, sh *db.Shell, dir, point string) error {
-	st, m, err := openPoint(dir, point)
-	if err != nil {
-		return err
-	}
-	defer st.close()
-	line := newBar(sh.Stderr)
-	defer line.End()
-	bad, err := st.compare(ctx, m, line)
-	line.End()
-	if err != nil {
-		return err
-	}
-	for _, text := range bad {
-		fmt.Fprintln(sh.Stdout, text)
-	}
-	for _, l := range m.Loose.Problems {
-		fmt.Fprintln(sh.Stdout, l)
-	}
-	if len(bad) > 0 {
-		return fmt.Errorf("%d parts of the restore point %s are not what was written", len(bad), m.Name)
-	}
-	fmt.Fprintf(sh.Stdout, "%s is whole: %d tables, %d files (%s) have their sums.\n", m.Name, len(m.Tables), m.Files.Count, bytesText(m.Files.Bytes))
-	return nil
-}
-
-// compare reads every table and every object of a point.
-func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []string, err error) {
-	parts := []Part{m.Files.Part}
-	if m.Loose.Name != "" {
-		parts = append(parts, m.Loose.Part)
-	}
-	for _, t := range m.Tables {
-		parts = append(parts, t.Part)
-	}
-	for _, p := range parts {
-		sum, size, err := sumOf(ctx, filepath.Join(st.point, p.Name))
-		if err != nil || sum != p.SHA256 || size != p.Size {
-			bad = append(bad, fmt.Sprintf("%s: %s", p.Name, cmp.Or(errText(err), "its bytes are not those that were written")))
-		}
-	}
-	seen := map[[32]byte]bool{}
-	var done int64
-	err = st.eachObject(m, func(hash, path string, size int64) error {
-		done += size
-		var key [32]byte
-		if n, _ := hex.Decode(key[:], []byte(hash)); n == 0 || seen[key] {
-			return nil
-		}
-		seen[key] = true
-		sum, _, err := sumOf(ctx, st.object(hash))
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err != nil || sum != hash {
-			heal := errRotten.Error() + "; remove " + st.object(hash) + " and back up again, while the file is sound"
-			bad = append(bad, fmt.Sprintf("%q: %s", path, cmp.Or(errText(err), heal)))
-		}
-		line.show("comparing", done, m.Files.Bytes)
-		return nil
-	})
-	return bad, err
-}
-
-func errText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }

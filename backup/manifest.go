@@ -1,7 +1,15 @@
 package backup
 
 import (
+	"bytes"
 	"cmp"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
 	"time"
 
 	"homebase/files"
@@ -10,7 +18,8 @@ import (
 // format is the layout that this release writes, and the only one so far.
 const format = 1
 
-// Manifest says what belongs to a restore point. It is written last.
+// Manifest says what belongs to a restore point. It is written last but for
+// its own sum.
 type Manifest struct {
 	Format  int       `json:"format"`
 	Name    string    `json:"name"`
@@ -19,6 +28,7 @@ type Manifest struct {
 	// Secret says that the point holds the platform's secret; Fingerprint
 	// recognises it either way, null before a server ever ran.
 	Secret      bool   `json:"secret"`
+	SecretPart  Part   `json:"secret_part,omitzero"`
 	Fingerprint []byte `json:"secret_fingerprint"`
 	// Steps are those that had been applied, by PostgreSQL schema.
 	Steps map[string][]Step `json:"steps"`
@@ -28,6 +38,71 @@ type Manifest struct {
 	Sequences []Sequence `json:"sequences"`
 	Files     FileList   `json:"files"`
 	Loose     LooseList  `json:"loose"`
+}
+
+// parts are the files of the point that its manifest names.
+func (m *Manifest) parts() []Part {
+	parts := []Part{m.Files.Part}
+	for _, p := range []Part{m.Loose.Part, m.SecretPart} {
+		if p.Name != "" {
+			parts = append(parts, p)
+		}
+	}
+	for _, t := range m.Tables {
+		parts = append(parts, t.Part)
+	}
+	return parts
+}
+
+const (
+	sumName         = "manifest.sum"
+	manifestPurpose = "backup manifest"
+)
+
+// sumOfManifest is what manifest.sum holds: the SHA-256 of the manifest, by
+// which anybody finds damage, and its HMAC, by which who has the secret finds
+// what somebody edited.
+func sumOfManifest(text, key []byte) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write(text)
+	return fmt.Appendf(nil, "%x\n%x\n", sha256.Sum256(text), mac.Sum(nil))
+}
+
+// openPoint opens a restore point, the newest when name is "", and says
+// whether a secret of ours vouches for its manifest.
+func (b *Backup) openPoint(dir, name string) (*store, *Manifest, error) {
+	st, err := openStore(dir, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := st.read(name)
+	if err == nil {
+		var text, sum []byte
+		text, sum, err = st.manifest()
+		st.proven = slices.ContainsFunc(b.Keys(manifestPurpose), func(key []byte) bool { return hmac.Equal(sum, sumOfManifest(text, key)) })
+		ours := slices.ContainsFunc(b.Fingerprints(), func(print []byte) bool { return bytes.Equal(print, m.Fingerprint) })
+		if err == nil && ours && !st.proven {
+			err = fmt.Errorf("%s: somebody edited it: it does not have the MAC of this platform's secret", st.path(manifestName))
+		}
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, st.close())
+	}
+	return st, m, nil
+}
+
+// manifest reads the manifest of the point and compares it with its sum.
+func (st *store) manifest() (text, sum []byte, err error) {
+	if text, err = os.ReadFile(st.path(manifestName)); err != nil {
+		return nil, nil, err
+	}
+	if sum, err = os.ReadFile(st.path(sumName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	if len(sum) != len(sumOfManifest(nil, nil)) || !bytes.HasPrefix(sum, fmt.Appendf(nil, "%x\n", sha256.Sum256(text))) {
+		return nil, nil, fmt.Errorf("%s is damaged: %s has another sum for it. Use another point, or another copy of this one", st.path(manifestName), sumName)
+	}
+	return text, sum, nil
 }
 
 // Step is a step of the schema that had been applied.

@@ -56,7 +56,7 @@ func commands(t *testing.T, url, data, schema string) (d *db.DB, run func(args .
 	room := backup.New(backup.Config{
 		DB: d, Audit: record, Files: storage, Version: "an early release", Schemas: map[string]string{"public": schema},
 		Migrate:  func(ctx context.Context) error { return d.Migrate(ctx, schema) },
-		Restored: identity.Restored, Fingerprints: identity.Fingerprints,
+		Restored: identity.Restored, Fingerprints: identity.Fingerprints, Keys: authtest.Keys,
 	})
 	return d, func(args ...string) (string, error) {
 		for _, c := range append(room.Commands(), storage.Commands()...) {

@@ -30,7 +30,7 @@ func (b *Backup) restoreCommand(ctx context.Context, sh *db.Shell, args []string
 	if err := flags.Parse(args, &dir); err != nil {
 		return err
 	}
-	st, m, err := openPoint(dir, *point)
+	st, m, err := b.openPoint(dir, *point)
 	if err != nil {
 		return err
 	}
@@ -448,7 +448,11 @@ func (st *store) unlisted(ctx context.Context, tx pgx.Tx, m *Manifest) (bad []st
 		if sums[f.ID] != f.SHA256 {
 			bad = append(bad, fmt.Sprintf("%q: its row and the list of files name different bytes", f.Place))
 		}
+		delete(sums, f.ID)
 		return nil
 	})
+	for id := range sums {
+		bad = append(bad, fmt.Sprintf("%s: a row names this file, and the list of files does not", id))
+	}
 	return bad, err
 }

@@ -31,11 +31,12 @@ const (
 // store is the folder of a backup, and the one restore point that is written
 // or read.
 type store struct {
-	dir   string
-	lock  *os.File        // the folder itself: flock keeps writers apart
-	point string          // path of the point's folder
-	added int64           // bytes that this run brought into objects
-	seen  map[string]bool // folders of objects that have to be synced
+	dir    string
+	lock   *os.File        // the folder itself: flock keeps writers apart
+	point  string          // path of the point's folder
+	proven bool            // its manifest has the MAC of a secret of ours
+	added  int64           // bytes that this run brought into objects
+	seen   map[string]bool // folders of objects that have to be synced
 }
 
 // openStore opens the folder for a new point, making it where it is missing,
@@ -85,7 +86,19 @@ func (st *store) begin() error {
 			}
 		}
 	}
-	st.point = filepath.Join(st.dir, "points", time.Now().UTC().Format(pointForm)+cutOff)
+	names, err := st.points()
+	if err != nil {
+		return err
+	}
+	// By its name the newest, also after one of a clock that was ahead.
+	at := time.Now().UTC()
+	if len(names) > 0 {
+		last, _ := time.Parse(pointForm, names[len(names)-1])
+		if next := last.Add(time.Millisecond); at.Before(next) {
+			at = next
+		}
+	}
+	st.point = filepath.Join(st.dir, "points", at.Format(pointForm)+cutOff)
 	return os.MkdirAll(st.path("tables"), 0o700)
 }
 
@@ -227,28 +240,30 @@ func (p *partFile) done() (Part, error) {
 // abort closes what done has not.
 func (p *partFile) abort() { p.Close() }
 
-func (st *store) write(name string, text []byte) error {
+func (st *store) write(name string, text []byte) (Part, error) {
 	f, err := st.create(name)
 	if err != nil {
-		return err
+		return Part{}, err
 	}
 	defer f.abort()
 	if _, err := f.Write(text); err != nil {
-		return err
+		return Part{}, err
 	}
-	_, err = f.done()
-	return err
+	return f.done()
 }
 
-// finish writes the manifest and gives the point its name, when all that it
-// names is durable.
-func (st *store) finish(m *Manifest) error {
+// finish writes the manifest and its sum, and gives the point its name, when
+// all that it names is durable.
+func (st *store) finish(m *Manifest, key []byte) error {
 	m.Name = strings.TrimSuffix(filepath.Base(st.point), cutOff)
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := st.write(manifestName, append(text, '\n')); err != nil {
+	if _, err := st.write(manifestName, text); err != nil {
+		return err
+	}
+	if _, err := st.write(sumName, sumOfManifest(text, key)); err != nil {
 		return err
 	}
 	points := filepath.Join(st.dir, "points")
@@ -285,19 +300,8 @@ func (st *store) points() (names []string, err error) {
 	return names, err
 }
 
-// openPoint opens a restore point, the newest when name is "".
-func openPoint(dir, name string) (*store, *Manifest, error) {
-	st, err := openStore(dir, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	m, err := st.read(name)
-	if err != nil {
-		return nil, nil, errors.Join(err, st.close())
-	}
-	return st, m, nil
-}
-
+// read gives the manifest of a point, the newest when name is "", and makes it
+// the one that is read.
 func (st *store) read(name string) (*Manifest, error) {
 	names, err := st.points()
 	if err != nil {
@@ -312,7 +316,7 @@ func (st *store) read(name string) (*Manifest, error) {
 		return nil, fmt.Errorf("there is no restore point %q; there are: %s", name, strings.Join(names, ", "))
 	}
 	st.point = filepath.Join(st.dir, "points", name)
-	text, err := os.ReadFile(st.path(manifestName))
+	text, _, err := st.manifest()
 	if err != nil {
 		return nil, err
 	}
@@ -393,13 +397,19 @@ func (st *store) prune(keep int) error {
 			return err
 		}
 	}
+	return st.eachUnnamed(names[max(0, len(names)-keep):], os.Remove)
+}
+
+// eachUnnamed gives the path of every object that none of the points names.
+func (st *store) eachUnnamed(points []string, give func(path string) error) error {
 	named := map[[32]byte]bool{}
-	for _, name := range names[max(0, len(names)-keep):] {
-		m, err := st.read(name)
+	for _, name := range points {
+		of := *st
+		m, err := of.read(name)
 		if err != nil {
 			return err
 		}
-		err = st.eachObject(m, func(hash, _ string, _ int64) error {
+		err = of.eachObject(m, func(hash, _ string, _ int64) error {
 			var key [32]byte
 			if n, _ := hex.Decode(key[:], []byte(hash)); n > 0 {
 				named[key] = true
@@ -421,6 +431,6 @@ func (st *store) prune(keep int) error {
 		if named[key] {
 			return nil
 		}
-		return os.Remove(path)
+		return give(path)
 	})
 }

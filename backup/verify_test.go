@@ -1,0 +1,115 @@
+package backup_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"homebase/db/dbtest"
+)
+
+// fixtureCopy is a backup of a test's own, and the folder of its point.
+func fixtureCopy(t *testing.T) (bk, point string) {
+	t.Helper()
+	bk = filepath.Join(t.TempDir(), "backup")
+	if err := os.CopyFS(bk, os.DirFS(fixture)); err != nil {
+		t.Fatal(err)
+	}
+	points, err := filepath.Glob(bk + "/points/*")
+	if err != nil || len(points) != 1 {
+		t.Fatalf("%v, %v", points, err)
+	}
+	return bk, points[0]
+}
+
+func TestVerify_NamesWhatIsDamagedMissingOrUnlisted(t *testing.T) {
+	t.Parallel()
+	_, run := commands(t, dbtest.CreateEmpty(t), filepath.Join(t.TempDir(), "data"), dbtest.Schema(t))
+	whole, _ := fixtureCopy(t)
+	if out, err := run("backup", "--verify", whole); err != nil || !strings.Contains(out, "is whole") {
+		t.Fatalf("%s, %v", out, err)
+	}
+	objects, err := filepath.Glob(whole + "/objects/*/*")
+	if err != nil || len(objects) != 1 {
+		t.Fatalf("%v, %v", objects, err)
+	}
+	object, err := filepath.Rel(whole, objects[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := func(text []byte) []byte { return text[:len(text)/2] }
+	edit := func(text []byte) []byte { return []byte(strings.Replace(string(text), `"rows": 1`, `"rows": 2`, 1)) }
+	spoil := func(text []byte) []byte { return append(text[:len(text)-1:len(text)-1], text[len(text)-1]^1) }
+	gone := func([]byte) []byte { return nil }
+	added := func([]byte) []byte { return []byte("x") }
+	for _, row := range []struct {
+		path string // below the point, or the backup where it is not there
+		how  func([]byte) []byte
+		says string
+	}{
+		{"manifest.json", cut, "manifest.json is damaged"},
+		{"manifest.json", edit, "manifest.json is damaged"},
+		{"manifest.json", gone, "manifest.json"},
+		{"manifest.sum", gone, "manifest.json is damaged"},
+		{"manifest.sum", cut, "manifest.json is damaged"},
+		{"files.jsonl", cut, "files.jsonl: its bytes"},
+		{"loose.jsonl", gone, "loose.jsonl"},
+		{"tables/public.users.gz", spoil, "public.users.gz: its bytes"},
+		{"tables/public.users.gz", gone, "public.users.gz"},
+		{"tables/public.theirs.gz", added, "public.theirs.gz: it is no part"},
+		{object, spoil, "old.txt"},
+		{object, gone, "old.txt"},
+		{"objects/00/11", added, "objects/00/11: no restore point names it"},
+	} {
+		bk, point := fixtureCopy(t)
+		path := filepath.Join(point, row.path)
+		if strings.HasPrefix(row.path, "objects/") {
+			path = filepath.Join(bk, row.path)
+		}
+		text, _ := os.ReadFile(path)
+		err := os.RemoveAll(path)
+		if text = row.how(text); err == nil && text != nil {
+			if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
+				err = os.WriteFile(path, text, 0o600)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := run("backup", "--verify", bk); err == nil || !strings.Contains(out+err.Error(), row.says) {
+			t.Errorf("%s: %s, %v", row.path, out, err)
+		}
+	}
+}
+
+func TestBackup_AfterAClockThatWasAheadTheNewestIsStillTheLastThatWasMade(t *testing.T) {
+	t.Parallel()
+	bk, schema := filepath.Join(t.TempDir(), "backup"), dbtest.Schema(t)
+	url, data := dbtest.CreateEmpty(t), filepath.Join(t.TempDir(), "data")
+	d, run := commands(t, url, data, schema)
+	if err := d.Migrate(t.Context(), schema); err != nil {
+		t.Fatal(err)
+	}
+	points := func() []string {
+		list, err := filepath.Glob(bk + "/points/*")
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%v, %v", list, err)
+		}
+		return list
+	}
+	if out, err := run("backup", bk); err != nil {
+		t.Fatalf("%s, %v", out, err)
+	}
+	ahead := bk + "/points/20990101T000000.000Z"
+	if err := os.Rename(points()[0], ahead); err != nil {
+		t.Fatal(err)
+	}
+	_, run = commands(t, url, data, schema) // another process
+	if out, err := run("backup", bk, "--keep", "1"); err != nil {
+		t.Fatalf("%s, %v", out, err)
+	}
+	if points()[0] == ahead {
+		t.Error("the point that was just made is removed, and the older one kept")
+	}
+}
