@@ -392,7 +392,8 @@ func TestBackup_HasWhatIsReplacedAndPurgedMeanwhile(t *testing.T) {
 	c := s.signIn(t, "me@example.com")
 	c.Do("POST", "/files/folders", map[string]any{"path": "/documents/folder"}).Want(t, 201)
 	c.Do("PUT", "/files/content/documents/folder/purged", "purged bytes").Want(t, 201)
-	c.Do("PUT", "/files/content/documents/copied", "first bytes").Want(t, 201)
+	then := httpxtest.WithHeader("X-OC-Mtime", "1000000000") // of either version
+	c.Do("PUT", "/files/content/documents/copied", "first bytes", then).Want(t, 201)
 	var folder struct {
 		ID string `json:"id"`
 	}
@@ -426,7 +427,7 @@ func TestBackup_HasWhatIsReplacedAndPurgedMeanwhile(t *testing.T) {
 			default:
 			}
 		}
-		c.Do("PUT", "/files/content/documents/copied", "second bytes").Want(t, 200)
+		c.Do("PUT", "/files/content/documents/copied", "other bytes", then).Want(t, 200)
 		c.Do("DELETE", "/files/items/"+folder.ID, nil).Want(t, 204)
 		c.Do("DELETE", "/files/trash/"+folder.ID, nil).Want(t, 204)
 		must(t, s.env, "files", "purge")
@@ -442,7 +443,7 @@ func TestBackup_HasWhatIsReplacedAndPurgedMeanwhile(t *testing.T) {
 			t.Errorf("instead of %q the backup has %q, %v", text, got, err)
 		}
 	}
-	if _, err := os.Stat(objectOf(bk, "second bytes")); err == nil {
+	if _, err := os.Stat(objectOf(bk, "other bytes")); err == nil {
 		t.Error("the replacement came in before the backup looked for bytes")
 	}
 }
@@ -452,7 +453,7 @@ func TestBackup_RestoreGoesOnPastWhatTheBackupLostAndServesNothingElse(t *testin
 	s := start(t)
 	c := s.signIn(t, "me@example.com")
 	for _, name := range []string{"whole", "rotten", "short", "gone"} {
-		c.Do("PUT", "/files/content/documents/"+name, "bytes of "+name).Want(t, 201)
+		c.Do("PUT", "/files/content/documents/"+name, "bytes of "+name, httpxtest.WithHeader("X-OC-Mtime", "1000000000")).Want(t, 201)
 	}
 	bk := filepath.Join(t.TempDir(), "backup")
 	must(t, s.env, "backup", bk, "--with-secret")
@@ -479,6 +480,9 @@ func TestBackup_RestoreGoesOnPastWhatTheBackupLostAndServesNothingElse(t *testin
 	c = start(t, env[1:4]...).login(t, "me@example.com")
 	if got := c.Do("GET", "/files/content/documents/whole", nil).Want(t, 200); string(got.Body) != "bytes of whole" {
 		t.Errorf("got %q", got.Body)
+	}
+	if got := c.Do("GET", "/files/lookup?path=/documents/whole", nil).Want(t, 200); !strings.Contains(string(got.Body), `"modified_at":"2001-09-09T01:46:40Z"`) {
+		t.Errorf("got %s", got.Body)
 	}
 	for _, name := range []string{"rotten", "short", "gone"} {
 		if !strings.Contains(out, name+`": its bytes in the backup are damaged`) || !strings.Contains(out, objectOf(bk, "bytes of "+name)) {

@@ -345,10 +345,11 @@ CREATE TABLE items (
 CREATE UNIQUE INDEX items_name_key ON items (parent_id, normalize(name, NFC)) WHERE trashed_at IS NULL;
 -- One root an owner.
 CREATE UNIQUE INDEX items_root_key ON items (owner_id) WHERE parent_id IS NULL;
--- The three orders of a listing, each a keyset.
+-- The orders of a listing, each a keyset.
 CREATE INDEX items_by_name_idx ON items (parent_id, kind, name_sort, id) WHERE trashed_at IS NULL;
 CREATE INDEX items_by_updated_at_idx ON items (parent_id, kind, updated_at, id) WHERE trashed_at IS NULL;
 CREATE INDEX items_by_size_idx ON items (parent_id, kind, size, id) WHERE trashed_at IS NULL;
+CREATE INDEX items_by_modified_at_idx ON items (parent_id, kind, coalesce(mtime, 0), id) WHERE trashed_at IS NULL;
 -- All of a folder, trash too, and all of an owner: for the foreign keys when
 -- something is deleted, and for counting.
 CREATE INDEX items_parent_id_idx ON items (parent_id);

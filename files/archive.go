@@ -231,7 +231,7 @@ func (f *Files) pack(ctx context.Context, z *zip.Writer, a archive, name string,
 func (f *Files) openListed(ctx context.Context, a archive, it placed) (content, error) {
 	file, info, err := f.disk.Open(disk.UserPath(a.owner, it.path))
 	if err == nil {
-		if it.matches(info) {
+		if it.shows(file, info) {
 			return content{file: file, info: info, item: readable{placed: it}, proven: true}, nil
 		}
 		file.Close()

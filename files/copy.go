@@ -145,6 +145,7 @@ func (f *Files) copyContent(ctx context.Context, s *staged, c content) (err erro
 			s.file.Close()
 		}
 	}()
+	s.modified = c.info.ModTime()
 	if c.proven && disk.Reflink(s.file, c.file) {
 		// The blocks are those of one moment; was it still the row's?
 		again, err := c.file.Stat()

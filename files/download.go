@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -85,6 +86,21 @@ func (it *item) matches(info fs.FileInfo) bool {
 	return info.Size() == it.Size && info.ModTime().UnixNano() == *it.MTime
 }
 
+// shows reports whether a file that was opened holds the row's bytes. Clients
+// choose times, so the version before may have size and time of this one: the
+// inode tells them apart. Whole directories are copied to another disk, and get
+// other inodes: there it must not carry the sum of other bytes.
+func (it *item) shows(file *os.File, info fs.FileInfo) bool {
+	if !it.matches(info) {
+		return false
+	}
+	if it.Ino != nil && *it.Ino == disk.Inode(info) {
+		return true
+	}
+	sum := disk.Sum(file, info)
+	return sum == nil || bytes.Equal(sum, it.SHA256)
+}
+
 // content is an open file and what may be said of it.
 type content struct {
 	file *os.File
@@ -124,7 +140,7 @@ func (f *Files) openBelow(ctx context.Context, owner, id, folder uuid.UUID) (c c
 			if err != nil {
 				continue
 			}
-			if c.item.matches(info) {
+			if c.item.shows(file, info) {
 				c.file, c.info, c.proven, c.atPlace = file, info, true, i == 0
 				return c, nil
 			}
@@ -247,6 +263,7 @@ func (f *Files) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c
 			return err
 		}
 	}
+	h.Set("Last-Modified", modified.UTC().Format(http.TimeFormat)) // which ServeContent leaves out in the first second of 1970
 	http.ServeContent(w, r, "", modified, c.file)
 	return nil
 }

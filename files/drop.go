@@ -50,6 +50,7 @@ func (f *Files) putDrop(w http.ResponseWriter, r *http.Request, g guest) error {
 	if err != nil {
 		return err
 	}
+	acceptModified(w, r, it.item)
 	return httpx.WriteJSON(w, http.StatusCreated, dropBody{it.Size, hex.EncodeToString(it.SHA256)})
 }
 

@@ -159,15 +159,17 @@ func (h *house) place(owner string, names ...string) string {
 
 // item is an item as a client reads it.
 type item struct {
-	ID        string  `json:"id"`
-	ParentID  *string `json:"parent_id"`
-	Type      string  `json:"type"`
-	Name      string  `json:"name"`
-	Path      string  `json:"path"`
-	Size      int64   `json:"size"`
-	MediaType *string `json:"media_type"`
-	SHA256    *string `json:"sha256"`
-	Revision  int64   `json:"revision"`
+	ID        string     `json:"id"`
+	ParentID  *string    `json:"parent_id"`
+	Type      string     `json:"type"`
+	Name      string     `json:"name"`
+	Path      string     `json:"path"`
+	Size      int64      `json:"size"`
+	MediaType *string    `json:"media_type"`
+	SHA256    *string    `json:"sha256"`
+	Revision  int64      `json:"revision"`
+	Updated   time.Time  `json:"updated_at"`
+	Modified  *time.Time `json:"modified_at"`
 }
 
 type page struct {

@@ -57,7 +57,9 @@ type itemBody struct {
 	Revision  int64      `json:"revision"`
 	CreatedAt time.Time  `json:"created_at"`
 	UpdatedAt time.Time  `json:"updated_at"`
-	Missing   bool       `json:"missing,omitempty"` // a scan did not find it on the server's disk
+	// ModifiedAt is when a file's bytes were written, whoever moved them since.
+	ModifiedAt *time.Time `json:"modified_at"`
+	Missing    bool       `json:"missing,omitempty"` // a scan did not find it on the server's disk
 }
 
 // body is the item at a path, "" for the root's.
@@ -70,6 +72,7 @@ func (it *item) body(path string) itemBody {
 	if it.isFile() {
 		b.Type = "file"
 		b.SHA256 = new(hex.EncodeToString(it.SHA256))
+		b.ModifiedAt = new(it.modified())
 	}
 	return b
 }

@@ -30,9 +30,11 @@ var orders = func() map[string]order {
 		of     func(c child) string
 		parse  func(s string) (any, error)
 	}{
-		"name":       {"name_sort", func(c child) string { return c.sort }, func(s string) (any, error) { return s, nil }},
-		"size":       {"size", func(c child) string { return strconv.FormatInt(c.Size, 10) }, func(s string) (any, error) { return strconv.ParseInt(s, 10, 64) }},
-		"updated_at": {"updated_at", func(c child) string { return timeKey(c.Updated) }, asTime},
+		"name":       {"i.name_sort", func(c child) string { return c.sort }, func(s string) (any, error) { return s, nil }},
+		"size":       {"i.size", func(c child) string { return strconv.FormatInt(c.Size, 10) }, asNumber},
+		"updated_at": {"i.updated_at", func(c child) string { return timeKey(c.Updated) }, asTime},
+		// Folders have none and come in the order in which they were made.
+		"modified_at": {"coalesce(i.mtime, 0)", func(c child) string { return strconv.FormatInt(c.mtime(), 10) }, asNumber},
 	} {
 		for sign, way := range map[string]struct{ compare, direction string }{"": {">", "ASC"}, "-": {"<", "DESC"}} {
 			query := func(where string) string {
@@ -40,12 +42,12 @@ var orders = func() map[string]order {
 					SELECT ` + itemColumns + `, i.name_sort
 					  FROM items i
 					 WHERE i.parent_id = $1 AND i.owner_id = $2 AND i.kind = $3 AND i.trashed_at IS NULL` + where + `
-					 ORDER BY i.` + key.column + ` ` + way.direction + `, i.id ` + way.direction + `
+					 ORDER BY ` + key.column + ` ` + way.direction + `, i.id ` + way.direction + `
 					 LIMIT $4`
 			}
 			all[sign+name] = order{
 				first: query(""),
-				after: query(` AND (i.` + key.column + `, i.id) ` + way.compare + ` ($5, $6)`),
+				after: query(` AND (` + key.column + `, i.id) ` + way.compare + ` ($5, $6)`),
 				key:   key.of,
 				parse: key.parse,
 			}
@@ -75,7 +77,7 @@ func (f *Files) listChildren(w http.ResponseWriter, r *http.Request, owner uuid.
 	}
 	o, ok := orders[sort]
 	if !ok {
-		return httpx.ErrInvalidParameter.With("sort is name, updated_at or size, with a minus in front for the other way round.")
+		return httpx.ErrInvalidParameter.With("sort is name, updated_at, modified_at or size, with a minus in front for the other way round.")
 	}
 	page, err := httpx.PageOf(r, owner.String(), folder.ID.String(), sort)
 	if err != nil {
@@ -99,6 +101,13 @@ func (f *Files) listChildren(w http.ResponseWriter, r *http.Request, owner uuid.
 type child struct {
 	item
 	sort string
+}
+
+func (c *child) mtime() int64 {
+	if c.MTime == nil {
+		return 0
+	}
+	return *c.MTime
 }
 
 func scanChild(row pgx.Row) (c child, err error) {
@@ -155,5 +164,7 @@ func placeAfter(after []string, parse func(string) (any, error)) (key any, id uu
 }
 
 func timeKey(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+func asNumber(s string) (any, error) { return strconv.ParseInt(s, 10, 64) }
 
 func asTime(s string) (any, error) { return time.Parse(time.RFC3339Nano, s) }

@@ -127,7 +127,7 @@ func relocate(ctx context.Context, q db.Querier, id, parent uuid.UUID, name stri
 	const sql = `-- name: files.Relocate
 		UPDATE items i
 		   SET parent_id = $2, name = $3, name_sort = normalize($4, NFC), name_folded = normalize($5, NFC), trashed_at = NULL,
-		       revision = i.revision + 1, updated_at = now()
+		       revision = i.revision + 1
 		 WHERE i.id = $1
 		RETURNING ` + itemColumns
 	return db.One(ctx, q, scanItem, sql, id, parent, name, naming.SortKey(name), naming.Fold(name))

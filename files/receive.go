@@ -40,8 +40,9 @@ type staged struct {
 	path     string
 	file     *os.File
 	size     int64
-	sum      []byte // SHA-256
-	mtime    int64  // nanoseconds since 1970
+	sum      []byte    // SHA-256
+	modified time.Time // when the bytes were written, zero: now
+	mtime    int64     // nanoseconds since 1970, as the disk says it
 	ino      int64
 	reserved int64     // bytes held in uploads
 	due      int64     // bytes that were declared and are not written yet
@@ -178,7 +179,10 @@ func (f *Files) grow(ctx context.Context, s *staged, next, less, growth int64) (
 // again by; their name in staging/ becomes so with the commit. A failed fsync is final: the kernel may have thrown the
 // pages away, and a second call would say that all is well.
 func (f *Files) seal(s *staged) error {
-	if err := disk.SetTime(s.file, time.Now()); err != nil {
+	if s.modified.IsZero() {
+		s.modified = time.Now()
+	}
+	if err := disk.SetTime(s.file, s.modified); err != nil {
 		return f.diskError(err)
 	}
 	info, err := s.file.Stat()

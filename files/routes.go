@@ -18,6 +18,8 @@ func (f *Files) Routes() []httpx.Route {
 	var (
 		anItem  = httpx.Response{Status: http.StatusOK, Body: itemBody{}, Headers: []string{"ETag"}}
 		newItem = httpx.Response{Status: http.StatusCreated, Body: itemBody{}, Headers: []string{"ETag", "Location"}}
+		newFile = httpx.Response{Status: http.StatusCreated, Body: itemBody{}, Headers: newItem.Headers, May: []string{modifiedHeader}}
+		aFile   = httpx.Response{Status: http.StatusOK, Body: itemBody{}, Headers: anItem.Headers, May: newFile.May}
 		bytes   = httpx.Response{Status: http.StatusOK, Type: "*/*", Headers: []string{"ETag", "Accept-Ranges", "Content-Disposition", "Last-Modified"}, May: []string{"Repr-Digest"}}
 		partial = httpx.Response{Status: http.StatusPartialContent, Type: "*/*", Headers: bytes.Headers, May: []string{"Content-Range", "Repr-Digest"}}
 		done    = httpx.Response{Status: http.StatusNoContent}
@@ -26,14 +28,14 @@ func (f *Files) Routes() []httpx.Route {
 
 		zipped = []httpx.Response{{Status: http.StatusOK, Type: "application/zip", Headers: []string{"Content-Disposition"}}}
 
-		sums = []string{"Content-Digest", "If-None-Match", "Repr-Digest"}
+		sums = []string{"Content-Digest", "If-None-Match", "Repr-Digest", modifiedHeader}
 
 		found = []*httpx.Problem{httpx.ErrNotFound, journal.ErrUnavailable}
 		named = append([]*httpx.Problem{errInvalidName, errPathTooLong}, found...)
 		whole = append([]*httpx.Problem{errContentMissing}, found...)
 		reads = append([]*httpx.Problem{errNotFile, httpx.ErrPreconditionFailed, httpx.ErrRange}, whole...)
 		puts  = []*httpx.Problem{journal.ErrUnavailable, errNotFile, journal.ErrQuota, journal.ErrEntries, errNoSpace, journal.ErrExpired,
-			errInvalidDigest, errDigestMismatch, errContentRange, errContentCoding, httpx.ErrPreconditionFailed}
+			errInvalidDigest, errDigestMismatch, errModified, errContentRange, errContentCoding, httpx.ErrPreconditionFailed}
 		paths = []*httpx.Problem{errInvalidName, errPathTooLong}
 	)
 	return slices.Concat(f.tusRoutes(named), f.shareRoutes(whole, reads, puts, content, zipped, sums), f.feedRoutes(), f.trashRoutes(anItem, found), f.diskRoutes(found), []httpx.Route{
@@ -80,14 +82,14 @@ func (f *Files) Routes() []httpx.Route {
 			Problems:  append([]*httpx.Problem{errNotFile, errContentMissing, errNoPreview}, found...),
 			Handler:   f.visitor(f.getThumbnail)},
 		{Pattern: "PUT /files/items/{id}/content", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
-			Summary: "Replace a file's bytes", Headers: sums, Responses: []httpx.Response{anItem}, Problems: append(puts[:len(puts):len(puts)], httpx.ErrNotFound),
+			Summary: "Replace a file's bytes", Headers: sums, Responses: []httpx.Response{aFile}, Problems: append(puts[:len(puts):len(puts)], httpx.ErrNotFound),
 			Handler: f.visitor(f.putItem)},
 		{Pattern: "GET /files/content/{path...}", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A file's bytes by its path", Query: []string{"download"}, Responses: content, Problems: append(paths[:2:2], reads...),
 			Handler: f.visitor(f.getPath)},
 		{Pattern: "PUT /files/content/{path...}", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
 			Summary: "Store a file under a path", Query: []string{"parents"}, Headers: sums,
-			Responses: []httpx.Response{newItem, anItem}, Problems: slices.Concat(
+			Responses: []httpx.Response{newFile, aFile}, Problems: slices.Concat(
 				[]*httpx.Problem{errNotFolder, journal.ErrNameConflict, errParentMissing}, paths, puts),
 			Handler: f.visitor(f.putPath)},
 		{Pattern: "GET /files/items/{id}/archive", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,

@@ -109,7 +109,7 @@ func (c *criteria) query() (sql string, args []any) {
 		args = append(args, c.ids)
 		// OFFSET 0: one by one, by their ids.
 		from = fmt.Sprintf(`unnest($%d::uuid[]) AS f (id) CROSS JOIN LATERAL (
-		        SELECT i.id, i.owner_id, i.parent_id, i.kind, i.name_sort, i.name_folded, i.size, i.media_type, i.updated_at, i.trashed_at
+		        SELECT i.id, i.owner_id, i.parent_id, i.kind, i.name_sort, i.name_folded, i.size, i.media_type, i.mtime, i.updated_at, i.trashed_at
 		          FROM items i WHERE i.id = f.id OFFSET 0) AS i`, len(c.args)+1)
 	}
 	return `-- name: files.Search
@@ -203,13 +203,15 @@ func (f *Files) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, fi
 			c.add(condition, n)
 		}
 	}
-	for name, condition := range map[string]string{"modified_after": `i.updated_at > $%d`, "modified_before": `i.updated_at < $%d`} {
+	// A folder has no bytes: there the last change counts.
+	const modified = `coalesce(i.mtime, (extract(epoch FROM i.updated_at) * 1000000000)::bigint)`
+	for name, condition := range map[string]string{"modified_after": modified + ` > $%d`, "modified_before": modified + ` < $%d`} {
 		if s := filters.Get(name); s != "" {
 			at, err := time.Parse(time.RFC3339, s)
 			if err != nil {
 				return httpx.ErrInvalidParameter.With(name + " is a time as 2006-01-02T15:04:05Z.")
 			}
-			c.add(condition, at)
+			c.add(condition, nanoseconds(at))
 		}
 	}
 	s := filters.Get("folder_id")

@@ -58,7 +58,7 @@ func (f *Files) shareRoutes(whole, reads, puts []*httpx.Problem, content, zipped
 			Responses: zipped, Problems: append(guests[:1:1], whole...),
 			Handler: f.guest(guestOf{mode: modeRead}, f.getSharedArchive)},
 		{Pattern: "PUT /files/shared/{token}/drop/{name}", Rate: httpx.RateUpload, Body: httpx.Stream,
-			Summary: "Put a file into a shared folder", Headers: sums, Responses: []httpx.Response{{Status: http.StatusCreated, Body: dropBody{}}},
+			Summary: "Put a file into a shared folder", Headers: sums, Responses: []httpx.Response{{Status: http.StatusCreated, Body: dropBody{}, May: []string{modifiedHeader}}},
 			Problems: append([]*httpx.Problem{errSharePassword, errInvalidName, errPathTooLong, httpx.ErrNotFound, httpx.ErrBodyTooLarge}, puts...),
 			Handler:  f.guest(guestOf{mode: modeDrop}, f.putDrop)},
 	}

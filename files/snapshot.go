@@ -37,6 +37,15 @@ func (s Stored) matches(info fs.FileInfo) bool {
 	return info.Mode().IsRegular() && info.Size() == s.Size && info.ModTime().UnixNano() == s.MTime
 }
 
+// shows is matches of what is open: see item.shows.
+func (s Stored) shows(file *os.File, info fs.FileInfo) bool {
+	if !s.matches(info) || s.Ino == disk.Inode(info) {
+		return s.matches(info)
+	}
+	sum := disk.Sum(file, info)
+	return sum == nil || hex.EncodeToString(sum) == s.SHA256
+}
+
 // EachStored gives what the rows name, files and folders or files alone, in
 // pages: an owner may have millions.
 func EachStored(ctx context.Context, q db.Querier, folders bool, give func(page []Stored) error) error {
@@ -144,7 +153,7 @@ var ErrNotStored = errors.New("its bytes are not on the disk")
 func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed bool, err error) {
 	for round := 1; ; round++ {
 		var broken error
-		at := func(place string, right func(fs.FileInfo) bool) *os.File {
+		at := func(place string, right func(*os.File, fs.FileInfo) bool) *os.File {
 			file, err := s.openAt(place, right)
 			broken = cmp.Or(broken, err)
 			return file
@@ -158,7 +167,7 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 			return nil, false, err
 		}
 		for _, p := range append(sources, of.Place, place) {
-			if file := at(p, of.matches); file != nil {
+			if file := at(p, of.shows); file != nil {
 				return file, false, nil
 			}
 		}
@@ -167,7 +176,7 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 				broken = cmp.Or(broken, s.look())
 			}
 			for _, p := range slices.Concat(s.displaced[fmt.Sprint(of.Ino)], s.displaced[of.ID.String()]) {
-				if file := at(p, of.matches); file != nil {
+				if file := at(p, of.shows); file != nil {
 					return file, false, nil
 				}
 			}
@@ -184,7 +193,7 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 		}
 		// Nobody displaced them, and they are not as they were taken.
 		if row.isFile() && hex.EncodeToString(row.SHA256) == of.SHA256 {
-			if file := at(place, func(info fs.FileInfo) bool { return info.Mode().IsRegular() }); file != nil {
+			if file := at(place, func(_ *os.File, info fs.FileInfo) bool { return info.Mode().IsRegular() }); file != nil {
 				return file, true, nil
 			}
 		}
@@ -262,13 +271,13 @@ func (s *Snapshot) InPlace(of Stored) bool {
 }
 
 // openAt opens what lies at a place, nil when it is not right.
-func (s *Snapshot) openAt(place string, right func(fs.FileInfo) bool) (*os.File, error) {
+func (s *Snapshot) openAt(place string, right func(*os.File, fs.FileInfo) bool) (*os.File, error) {
 	if place == "" {
 		return nil, nil
 	}
 	file, info, err := s.f.disk.Open(place)
 	switch {
-	case err == nil && right(info):
+	case err == nil && right(file, info):
 		return file, nil
 	case err == nil:
 		return nil, file.Close()

@@ -192,7 +192,7 @@ func (f *Files) writeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, 
 		UPDATE items i
 		   SET parent_id = $2, name = $3, name_sort = normalize($4, NFC), name_folded = normalize($12, NFC), size = $5, sha256 = $6, mtime = $7, ino = $8,
 		       missing_at = CASE WHEN $9 THEN now() END, checked_at = CASE WHEN NOT $10 THEN i.checked_at END,
-		       trashed_at = CASE WHEN NOT $11 THEN i.trashed_at END, updated_at = CASE WHEN $10 OR $11 THEN now() ELSE i.updated_at END,
+		       trashed_at = CASE WHEN NOT $11 THEN i.trashed_at END, updated_at = CASE WHEN $10 THEN now() ELSE i.updated_at END,
 		       revision = i.revision + 1
 		 WHERE i.id = $1`
 	moved := d.kind == findMoved

@@ -7,6 +7,7 @@ import (
 	"hash"
 	"net/http"
 	"strings"
+	"time"
 
 	"homebase/httpx"
 
@@ -57,9 +58,10 @@ type destination struct {
 	folder    []string
 	name      string
 	mediaType string // as declared
+	modified  time.Time
 }
 
-// parseDestination reads filename, filetype, and parent_id or path; other
+// parseDestination reads filename, filetype, mtime, and parent_id or path; other
 // keys are the client's own.
 func parseDestination(field string) (d destination, err error) {
 	pairs, err := parseMetadata(field)
@@ -69,6 +71,11 @@ func parseDestination(field string) (d destination, err error) {
 	d.name, d.mediaType = pairs["filename"], pairs["filetype"]
 	if err := checkName(d.name); err != nil {
 		return d, err
+	}
+	if said := pairs["mtime"]; said != "" {
+		if d.modified, err = parseModified(said); err != nil {
+			return d, errMetadata.With("mtime: give seconds since 1970, digits alone or with a fraction, from 1901 to 2262.").Because(err)
+		}
 	}
 	id, byID := pairs["parent_id"]
 	folder, byPath := pairs["path"]

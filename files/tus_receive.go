@@ -186,7 +186,7 @@ func (f *Files) finish(ctx context.Context, x *seized) error {
 		return err
 	}
 	s := &staged{owner: x.owner, op: journal.NewID(), item: journal.NewID(), path: uploadPath(x.owner, x.id), file: x.file,
-		size: x.offset, sum: sum.Sum(nil), upload: x.id}
+		size: x.offset, sum: sum.Sum(nil), upload: x.id, modified: d.modified}
 	if s.replaces = at.item != nil; s.replaces {
 		s.item = at.item.ID
 	}

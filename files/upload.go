@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"homebase/audit"
 	"homebase/db"
@@ -158,6 +159,7 @@ func (f *Files) put(w http.ResponseWriter, r *http.Request, v visit, find finder
 		status = http.StatusCreated
 		w.Header().Set("Location", itemLocation(it.ID))
 	}
+	acceptModified(w, r, it.item)
 	// The content is the resource that was put, so its tag is the answer's.
 	w.Header().Set("ETag", it.contentTag())
 	return httpx.WriteJSON(w, status, it.body(it.path))
@@ -167,7 +169,7 @@ func (f *Files) put(w http.ResponseWriter, r *http.Request, v visit, find finder
 // sends the file, nil for an owner.
 func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bool, from *share) (it placed, created bool, err error) {
 	ctx := r.Context()
-	wanted, err := f.checkPut(r)
+	wanted, modified, err := f.checkPut(r)
 	if err != nil {
 		return it, false, err
 	}
@@ -181,7 +183,7 @@ func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bo
 	if err := precondition(r.Header, at.tags()...); err != nil {
 		return it, false, err
 	}
-	s, err := f.take(ctx, owner, at, r, from)
+	s, err := f.take(ctx, owner, at, r, from, modified)
 	if err != nil {
 		return it, false, err
 	}
@@ -223,18 +225,22 @@ func (f *Files) makingWay(owner uuid.UUID, find finder) finder {
 }
 
 // checkPut refuses by the headers alone.
-func (f *Files) checkPut(r *http.Request) (wanted [][]byte, err error) {
+func (f *Files) checkPut(r *http.Request) (wanted [][]byte, modified time.Time, err error) {
 	if r.Header.Get("Content-Range") != "" {
-		return nil, errContentRange
+		return nil, modified, errContentRange
 	}
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return nil, errContentCoding
+		return nil, modified, errContentCoding
 	}
-	return wantedDigests(r.Header)
+	if modified, err = modifiedOf(r.Header); err != nil {
+		return nil, modified, err
+	}
+	wanted, err = wantedDigests(r.Header)
+	return wanted, modified, err
 }
 
 // take is P0 and P1. On an error nothing is left.
-func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request, from *share) (*staged, error) {
+func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request, from *share, modified time.Time) (*staged, error) {
 	op := journal.NewID()
 	reserved := int64(0)
 	if r.ContentLength > unreserved && from == nil {
@@ -249,7 +255,7 @@ func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Requ
 		f.drop(ctx, &staged{owner: owner, op: op, path: f.journal.StagingPath(owner, op), reserved: max(reserved, 0)})
 		return nil, f.diskError(err)
 	}
-	s.reserved = max(reserved, 0)
+	s.reserved, s.modified = max(reserved, 0), modified
 	if from != nil {
 		s.share = from.ID
 		s.holds = func(ctx context.Context, q db.Querier) error { return f.stillHolds(ctx, q, from) }

@@ -19,9 +19,9 @@ const (
 	// Headers that a page may send, and those of the answer it may read.
 	corsAllow = "Authorization, Content-Type, Content-Digest, If-Match, If-None-Match, Last-Event-ID, Range, Repr-Digest, " +
 		"Tus-Resumable, Upload-Checksum, Upload-Complete, Upload-Concat, Upload-Defer-Length, Upload-Draft-Interop-Version, Upload-Length, Upload-Metadata, Upload-Offset, " +
-		"X-HTTP-Method-Override, X-Request-ID, X-Requested-With"
+		"X-HTTP-Method-Override, X-OC-Mtime, X-Request-ID, X-Requested-With"
 	corsExpose = "Accept-Ranges, Content-Disposition, Content-Location, Content-Range, ETag, Location, RateLimit, RateLimit-Policy, Repr-Digest, Retry-After, " +
-		"Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, X-Request-Id"
+		"Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, X-OC-Mtime, X-Request-Id"
 	corsMaxAge = "7200"
 )
 

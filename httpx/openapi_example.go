@@ -150,7 +150,7 @@ var exampleWords = map[string]any{
 	"If-Modified-Since": "Sat, 31 Jan 2026 12:00:00 GMT", "If-Unmodified-Since": "Sat, 31 Jan 2026 12:00:00 GMT",
 	"Content-Digest": "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:", "Repr-Digest": "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:",
 	"Tus-Resumable": "1.0.0", "Upload-Checksum": "sha256 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "Upload-Defer-Length": "1",
-	"Upload-Length": "48213", "Upload-Metadata": "filename cmVwb3J0LnBkZg==,path L2RvY3VtZW50cw==", "Upload-Offset": "16384", "X-Homebase-Probe": "bm90IGEgdG9rZW4",
+	"Upload-Length": "48213", "Upload-Metadata": "filename cmVwb3J0LnBkZg==,path L2RvY3VtZW50cw==", "Upload-Offset": "16384", "X-Homebase-Probe": "bm90IGEgdG9rZW4", "X-OC-Mtime": "1769860800",
 
 	"id": exampleID, "item_id": exampleID, "folder_id": exampleID, "actor": exampleID, "target": exampleID, "q": "report",
 	"parameter.path": "documents/report.pdf", "parameter.name": "editor", "parameter.max_size": "1048576", "parameter.size": 256, "parents": "true", "featured": "true",
