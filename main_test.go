@@ -61,10 +61,11 @@ func TestMain(m *testing.M) {
 // server is the running program.
 type server struct {
 	*httpxtest.Server
-	dir string
-	env []string
-	cmd *exec.Cmd
-	log *bytes.Buffer
+	dir   string
+	env   []string
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when it has
+	log   *bytes.Buffer
 }
 
 // start runs the program on a database of its own and waits until it is
@@ -93,11 +94,11 @@ func startBy(t *testing.T, line string, env ...string) *server {
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() { s.cmd.Wait(); close(ended) }()
+	s.ended = make(chan struct{})
+	go func() { s.cmd.Wait(); close(s.ended) }()
 	t.Cleanup(func() {
 		s.cmd.Process.Signal(syscall.SIGTERM)
-		<-ended
+		<-s.ended
 		if t.Failed() {
 			t.Log(s.log.String())
 		}
@@ -109,7 +110,7 @@ func startBy(t *testing.T, line string, env ...string) *server {
 	s.Server = httpxtest.Dial(t, "http://127.0.0.1:"+port, wire(cfg, slog.New(slog.DiscardHandler)).routes())
 	for {
 		select {
-		case <-ended:
+		case <-s.ended:
 			t.Fatalf("the server ended: %s", s.log)
 		case <-time.After(20 * time.Millisecond):
 		}
@@ -310,7 +311,7 @@ func TestServe_WhatWasStoredOutlivesTheProcess(t *testing.T) {
 	c := s.signIn(t, "me@example.com")
 	c.Do("PUT", "/files/content/documents/note.txt", "kept").Want(t, 201)
 	s.cmd.Process.Kill()
-	time.Sleep(50 * time.Millisecond)
+	<-s.ended
 	again := &server{dir: s.dir, env: s.env, log: &bytes.Buffer{}}
 	path, _ := binary()
 	again.cmd = exec.Command(path, "serve")

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"homebase/db"
 	"homebase/db/dbtest"
@@ -110,13 +109,16 @@ func TestUpgrade_StepsAreAppliedWhileTheOldWorkersServe(t *testing.T) {
 	}
 	stop := make(chan struct{})
 	var writing sync.WaitGroup
+	written := make(chan struct{})
 	writing.Go(func() {
+		defer close(written) // also when a write fails
 		for i := 0; ; i++ {
+			c.Do("PUT", fmt.Sprint("/files/content/documents/", i), "x").Want(t, 201)
 			select {
 			case <-stop:
 				return
+			case written <- struct{}{}:
 			default:
-				c.Do("PUT", fmt.Sprint("/files/content/documents/", i), "x").Want(t, 201)
 			}
 		}
 	})
@@ -128,7 +130,8 @@ func TestUpgrade_StepsAreAppliedWhileTheOldWorkersServe(t *testing.T) {
 	if err := d.Migrate(t.Context(), newer); err != nil {
 		t.Error(err)
 	}
-	time.Sleep(200 * time.Millisecond) // it goes on
+	<-written
+	<-written // this one began after the step
 	close(stop)
 	writing.Wait()
 	c.Do("GET", "/system/ready", nil).Want(t, 200)

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"homebase/audit"
 	"homebase/auth"
@@ -214,12 +213,12 @@ func TestReservation_WhoseReleaseFailsIsReleasedLater(t *testing.T) {
 	await(t, func() bool { return decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)).Reserved == 0 })
 }
 
-// cutCommit cuts a COMMIT behind so many others. Nothing else
-// commits at that time: no record waits.
+// cutCommit cuts a COMMIT behind so many others. Nothing else commits at that
+// time: no record waits, and the COMMIT that deleted the last one has passed
+// the wire, for it is seen.
 func (h *house) cutCommit(t *testing.T, w *wire, how string, spare int32) {
 	t.Helper()
 	h.settled(t)
-	time.Sleep(100 * time.Millisecond) // the commit that deleted the last record
 	w.spare.Store(spare)
 	w.cut.Store(&how)
 }
