@@ -158,7 +158,7 @@ func (f *Files) copyContent(ctx context.Context, s *staged, c content) (err erro
 		s.size, s.sum = c.item.Size, c.item.SHA256
 		return f.seal(s)
 	}
-	if err := f.receive(ctx, s, whileAsked{ctx, c.file}, c.info.Size(), 0); err != nil {
+	if err := f.receiveWhole(ctx, s, whileAsked{ctx, c.file}, c.info.Size(), 0); err != nil {
 		return err
 	}
 	if c.proven {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"syscall"
@@ -85,42 +86,84 @@ func (f *Files) drop(ctx context.Context, s *staged) {
 	}
 }
 
-// receive is P1: it takes the body into the staging file, hashing in the same
-// pass, and makes it durable. declared is the Content-Length, -1 without one;
-// less is what the bytes will displace and need not be reserved for.
-func (f *Files) receive(ctx context.Context, s *staged, body io.Reader, declared, less int64) error {
+// intake is a body on its way into a staging file.
+type intake struct {
+	body io.Reader
+	left int64 // how many bytes may come
+	// ahead reserves space as they come, beyond the bytes that they displace.
+	ahead    bool
+	displace int64
+	sum      hash.Hash // of the whole file so far
+	piece    hash.Hash // of this body alone; may be nil
+	// save makes what has come durable, every so often; may be nil.
+	save func() error
+}
+
+// receive is the one way in of bytes: it appends a body to a staging file and
+// hashes it in the same pass. nil is the body's regular end.
+func (f *Files) receive(ctx context.Context, s *staged, in intake) error {
 	buf := buffers.Get().(*[copyBuffer]byte)
 	defer buffers.Put(buf)
-	sum := sha256.New()
 	growth := int64(firstGrowth)
-	ahead := declared < 0 || s.share != uuid.Nil && declared > unreserved // reserve as it comes
+	savedAt, saved := time.Now(), s.size
+	for {
+		room := int64(copyBuffer)
+		if in.left < room {
+			room = in.left + 1 // tells too long from just full
+		}
+		n, ended := fill(in.body, buf[:room])
+		if in.left -= int64(n); in.left < 0 {
+			return errUploadTooLong
+		}
+		if n > 0 && in.ahead {
+			var err error
+			if growth, err = f.grow(ctx, s, int64(n), in.displace, growth); err != nil {
+				return err
+			}
+		}
+		if in.piece != nil {
+			in.piece.Write(buf[:n])
+		}
+		if err := f.write(s, in.sum, buf[:n]); err != nil {
+			return err
+		}
+		if errors.Is(ended, io.EOF) {
+			return nil
+		}
+		if ended != nil {
+			return ended
+		}
+		if in.save != nil && (s.size-saved >= saveBytes || time.Since(savedAt) >= saveEvery) {
+			if err := in.save(); err != nil {
+				return err
+			}
+			savedAt, saved = time.Now(), s.size
+		}
+	}
+}
+
+// receiveWhole is P1 of a plain upload: the body into the staging file, which
+// it makes durable. declared is the Content-Length, -1 without one; displaced
+// are bytes that need not be reserved.
+func (f *Files) receiveWhole(ctx context.Context, s *staged, body io.Reader, declared, displaced int64) error {
 	done, err := f.expect(s, max(declared, 0))
 	if err != nil {
 		return err
 	}
 	defer done()
-	for ended := false; !ended; {
-		n, err := fill(body, buf[:])
-		if ended = errors.Is(err, io.EOF); err != nil && !ended {
-			return err
-		}
-		if n == 0 {
-			continue
-		}
-		if ahead {
-			if growth, err = f.grow(ctx, s, int64(n), less, growth); err != nil {
-				return err
-			}
-		}
-		if err := f.write(s, sum, buf[:n]); err != nil {
-			return err
-		}
+	in := intake{body: body, left: declared, displace: displaced, sum: sha256.New(),
+		ahead: declared < 0 || s.share != uuid.Nil && declared > unreserved}
+	if declared < 0 {
+		in.left = math.MaxInt64
+	}
+	if err := f.receive(ctx, s, in); err != nil {
+		return err
 	}
 	if declared >= 0 && s.size != declared {
 		// net/http ends a body by EOF only at its declared length.
 		return fmt.Errorf("received %d of %d bytes: %w", s.size, declared, io.ErrUnexpectedEOF)
 	}
-	s.sum = sum.Sum(nil)
+	s.sum = in.sum.Sum(nil)
 	return f.seal(s)
 }
 
@@ -135,6 +178,9 @@ func fill(body io.Reader, buf []byte) (n int, err error) {
 }
 
 func (f *Files) write(s *staged, sum hash.Hash, b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
 	if _, err := s.file.Write(b); err != nil {
 		return f.diskError(err)
 	}

@@ -75,7 +75,11 @@ func (f *Files) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 		return err
 	}
 	done := f.holders.read(x.id, c.w)
-	ended := f.takeChunk(ctx, x, s, c, sum)
+	in := intake{body: c.body, left: x.left(), ahead: x.length == nil, sum: sum, piece: c.running}
+	if c.running == nil {
+		in.save = func() error { return f.save(ctx, x, s, sum) }
+	}
+	ended := f.receive(ctx, s, in)
 	arrived()
 	if done() {
 		// The connection's deadline may have passed after the last read.
@@ -100,50 +104,6 @@ func (f *Files) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 		return f.diskError(err)
 	}
 	return slowed(ended)
-}
-
-// takeChunk writes until the body ends, and saves every so often; nil is the
-// body's regular end.
-func (f *Files) takeChunk(ctx context.Context, x *seized, s *staged, c chunk, sum hash.Hash) error {
-	buf := buffers.Get().(*[copyBuffer]byte)
-	defer buffers.Put(buf)
-	growth, savedAt := int64(firstGrowth), time.Now()
-	deferred := x.length == nil
-	for left := x.left(); ; {
-		room := int64(copyBuffer)
-		if left < room {
-			room = left + 1 // tells too long from just full
-		}
-		n, ended := fill(c.body, buf[:room])
-		if int64(n) > left {
-			return errUploadTooLong
-		}
-		left -= int64(n)
-		if n > 0 && deferred {
-			var err error
-			if growth, err = f.grow(ctx, s, int64(n), 0, growth); err != nil {
-				return err
-			}
-		}
-		if c.running != nil {
-			c.running.Write(buf[:n])
-		}
-		if err := f.write(s, sum, buf[:n]); err != nil {
-			return err
-		}
-		if errors.Is(ended, io.EOF) {
-			return nil
-		}
-		if ended != nil {
-			return ended
-		}
-		if c.running == nil && (s.size-x.offset >= saveBytes || time.Since(savedAt) >= saveEvery) {
-			if err := f.save(ctx, x, s, sum); err != nil {
-				return err
-			}
-			savedAt = time.Now()
-		}
-	}
 }
 
 // slowed turns the end of a body that came too slowly into what clients of

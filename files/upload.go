@@ -261,7 +261,7 @@ func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Requ
 		s.holds = func(ctx context.Context, q db.Querier) error { return f.stillHolds(ctx, q, from) }
 	}
 	disk.Failpoint("reserved")
-	if err := f.receive(ctx, s, r.Body, r.ContentLength, at.displaced()); err != nil {
+	if err := f.receiveWhole(ctx, s, r.Body, r.ContentLength, at.displaced()); err != nil {
 		s.file.Close()
 		f.drop(ctx, s)
 		return nil, err
