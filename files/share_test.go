@@ -1,7 +1,6 @@
 package files_test
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -11,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +20,7 @@ import (
 	"homebase/auth/authtest"
 	"homebase/db"
 	"homebase/files"
+	"homebase/files/journal"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
@@ -561,7 +562,7 @@ func TestDrop_OneThatOutlivesItsShareIsNotTaken(t *testing.T) {
 		body := newGate("the last words")
 		answer := make(chan *httpxtest.Answer)
 		go func() { answer <- h.Client(t).Do("PUT", s.at("/drop/late"), body) }()
-		body.wait(t.Context())
+		h.receiving(t)
 		end(s)
 		close(body.open)
 		if a := <-answer; a.Status != 404 {
@@ -575,23 +576,28 @@ func TestDrop_OneThatOutlivesItsShareIsNotTaken(t *testing.T) {
 	}
 }
 
+// receiving waits until the server takes in the bytes of an upload.
+func (h *house) receiving(t *testing.T) {
+	t.Helper()
+	for {
+		if staged, _ := filepath.Glob(filepath.Join(h.data, "staging", "*", "*")); len(staged) > 0 {
+			return
+		}
+		if !journal.Sleep(t.Context(), 5*time.Millisecond) {
+			t.Fatal("no bytes are staged")
+		}
+	}
+}
+
 // gate is a body whose second half waits until it is opened.
 type gate struct {
-	text    string
-	reached chan struct{}
-	open    chan struct{}
-	half    bool
+	text string
+	open chan struct{}
+	half bool
 }
 
 func newGate(text string) *gate {
-	return &gate{text: text, reached: make(chan struct{}), open: make(chan struct{})}
-}
-
-func (g *gate) wait(ctx context.Context) {
-	select {
-	case <-g.reached:
-	case <-ctx.Done():
-	}
+	return &gate{text: text, open: make(chan struct{})}
 }
 
 func (g *gate) Read(p []byte) (int, error) {
@@ -600,7 +606,6 @@ func (g *gate) Read(p []byte) (int, error) {
 		return copy(p, g.text[:5]), nil
 	}
 	if g.text != "" {
-		close(g.reached)
 		<-g.open
 		n := copy(p, g.text[5:])
 		g.text = ""
