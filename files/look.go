@@ -39,6 +39,7 @@ type finding struct {
 	former bool        // new: it carries an id from a former life
 	trash  *discarded  // new: it lies in the trash
 	sum    []byte      // SHA-256 of new bytes
+	head   []byte      // what its media type depends on
 	remark bool        // it carries another's id
 	above  uuid.UUID   // missing: the top of what is missing as a whole
 	why    string      // refused

@@ -2,7 +2,6 @@ package files
 
 import (
 	"mime"
-	"path"
 	"slices"
 	"strings"
 )
@@ -27,11 +26,12 @@ var mediaTypes = map[string]string{
 	"ico": "image/x-icon image/vnd.microsoft.icon", "ics": "text/calendar", "ini": "text/plain",
 	"iso": "application/x-iso9660-image", "java": "text/x-java text/plain", "jpeg": "image/jpeg", "jpg": "image/jpeg",
 	"js": "text/javascript application/javascript", "json": "application/json", "jsonl": "application/jsonl",
-	"jxl": "image/jxl", "key": "application/vnd.apple.keynote", "log": "text/plain",
-	"m3u8": "application/vnd.apple.mpegurl", "m4a": "audio/mp4 audio/x-m4a", "m4v": "video/mp4 video/x-m4v",
+	"jxl": "image/jxl", "key": "application/vnd.apple.keynote application/x-pem-file", "log": "text/plain",
+	"m2ts": "video/mp2t", "m3u8": "application/vnd.apple.mpegurl", "m4a": "audio/mp4 audio/x-m4a", "m4v": "video/mp4 video/x-m4v",
 	"md": "text/markdown text/plain", "mid": "audio/midi", "mkv": "video/matroska video/x-matroska",
 	"mjs": "text/javascript", "mov": "video/quicktime", "mp3": "audio/mpeg audio/mp3", "mp4": "video/mp4",
-	"mpeg": "video/mpeg", "mpg": "video/mpeg", "odp": "application/vnd.oasis.opendocument.presentation",
+	"mpeg": "video/mpeg", "mpg": "video/mpeg", "mts": "text/x-typescript video/mp2t",
+	"odp": "application/vnd.oasis.opendocument.presentation",
 	"ods": "application/vnd.oasis.opendocument.spreadsheet", "odt": "application/vnd.oasis.opendocument.text",
 	"oga": "audio/ogg", "ogg": "audio/ogg video/ogg application/ogg", "ogv": "video/ogg", "opus": "audio/ogg audio/opus",
 	"otf": "font/otf", "parquet": "application/vnd.apache.parquet", "pdf": "application/pdf",
@@ -51,10 +51,14 @@ var mediaTypes = map[string]string{
 	"yml": "application/yaml text/yaml", "zip": "application/zip application/x-zip-compressed", "zst": "application/zstd",
 }
 
-// mediaType is the type a file gets: the declared one when the table knows
-// it for the name's extension, else the table's usual one.
-func mediaType(name, declared string) string {
-	ext := strings.ToLower(strings.TrimPrefix(path.Ext(name), "."))
+// mediaType is the type a file gets: what its first bytes say, where the name
+// leaves it open; else the declared one when the table knows it for the name's
+// extension, else the table's usual one.
+func mediaType(name, declared string, head []byte) string {
+	ext := extension(name)
+	if tell := signatures[ext]; tell != nil && head != nil {
+		return tell(head)
+	}
 	known := strings.Fields(mediaTypes[ext])
 	if len(known) == 0 {
 		return octetStream

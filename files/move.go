@@ -95,7 +95,10 @@ func (f *Files) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, 
 		if err := checkFit(ctx, t, from.item, from.path, it.path); err != nil {
 			return err
 		}
-		if it.item, err = relocate(ctx, t, from.ID, parent, name); err != nil {
+		if from.isFile() { // who uploads under another name first, renames last
+			from.MediaType = new(mediaType(name, *from.MediaType, f.headAt(name, disk.UserPath(owner, from.path))))
+		}
+		if it.item, err = relocate(ctx, t, from.item, parent, name); err != nil {
 			return err
 		}
 		if err := t.Move(it.ID, it.Revision, disk.UserPath(owner, from.path), disk.UserPath(owner, it.path)); err != nil {
@@ -122,15 +125,15 @@ func folderByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (placed,
 }
 
 // relocate gives an item its place in the tree, out of the trash if it was
-// there.
-func relocate(ctx context.Context, q db.Querier, id, parent uuid.UUID, name string) (item, error) {
+// there, and the media type that it has under this name.
+func relocate(ctx context.Context, q db.Querier, it item, parent uuid.UUID, name string) (item, error) {
 	const sql = `-- name: files.Relocate
 		UPDATE items i
-		   SET parent_id = $2, name = $3, name_sort = normalize($4, NFC), name_folded = normalize($5, NFC), trashed_at = NULL,
+		   SET parent_id = $2, name = $3, name_sort = normalize($4, NFC), name_folded = normalize($5, NFC), media_type = $6, trashed_at = NULL,
 		       revision = i.revision + 1
 		 WHERE i.id = $1
 		RETURNING ` + itemColumns
-	return db.One(ctx, q, scanItem, sql, id, parent, name, naming.SortKey(name), naming.Fold(name))
+	return db.One(ctx, q, scanItem, sql, it.ID, parent, name, naming.SortKey(name), naming.Fold(name), it.MediaType)
 }
 
 // checkFit holds a move against the limits of depth and length. Only folders

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"time"
 
 	"homebase/files/disk"
@@ -85,6 +86,12 @@ func (f *Files) prepareOne(ctx context.Context, d *finding) (wrote bool, err err
 	}
 	if err := stillAs(d.info, file); err != nil {
 		return false, err
+	}
+	if name := path.Base(d.path); d.isFile() {
+		if d.trash != nil {
+			name = d.trash.name
+		}
+		d.head = headOf(name, file)
 	}
 	id := disk.ID(file)
 	if d.remark = id != uuid.Nil && id != d.row.ID; d.remark {

@@ -176,6 +176,9 @@ func (f *Files) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d
 	if !now.Missing && row.isFile() {
 		now.Ino = new(disk.Inode(info))
 	}
+	if row.isFile() && (changed || d.kind == findMoved) {
+		now.MediaType = new(mediaType(now.Name, *row.MediaType, d.head))
+	}
 	if changed {
 		now.Size, now.SHA256, now.MTime = info.Size(), d.sum, new(info.ModTime().UnixNano())
 	}
@@ -190,14 +193,14 @@ func (f *Files) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d
 func (f *Files) writeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding, now item, changed bool) error {
 	const sql = `-- name: files.TakeOverRow
 		UPDATE items i
-		   SET parent_id = $2, name = $3, name_sort = normalize($4, NFC), name_folded = normalize($12, NFC), size = $5, sha256 = $6, mtime = $7, ino = $8,
+		   SET parent_id = $2, name = $3, name_sort = normalize($4, NFC), name_folded = normalize($12, NFC), media_type = $13, size = $5, sha256 = $6, mtime = $7, ino = $8,
 		       missing_at = CASE WHEN $9 THEN now() END, checked_at = CASE WHEN NOT $10 THEN i.checked_at END,
 		       trashed_at = CASE WHEN NOT $11 THEN i.trashed_at END, updated_at = CASE WHEN $10 THEN now() ELSE i.updated_at END,
 		       revision = i.revision + 1
 		 WHERE i.id = $1`
 	moved := d.kind == findMoved
 	_, err := db.Exec(ctx, t, sql, now.ID, now.Parent, now.Name, naming.SortKey(now.Name), now.Size, now.SHA256, now.MTime, now.Ino,
-		now.Missing, changed, moved, naming.Fold(now.Name))
+		now.Missing, changed, moved, naming.Fold(now.Name), now.MediaType)
 	if err != nil {
 		return err
 	}
@@ -368,7 +371,7 @@ func (f *Files) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *f
 	}
 	if d.isFile() {
 		row.Size, row.Updated, row.MTime, row.Ino = info.Size(), info.ModTime(), new(info.ModTime().UnixNano()), new(disk.Inode(info))
-		row.MediaType, row.SHA256 = new(mediaType(row.Name, "")), new(hex.EncodeToString(d.sum))
+		row.MediaType, row.SHA256 = new(mediaType(row.Name, "", d.head)), new(hex.EncodeToString(d.sum))
 	}
 	return row, true, nil
 }

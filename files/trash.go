@@ -175,7 +175,7 @@ func (f *Files) restore(w http.ResponseWriter, r *http.Request, v visit) error {
 			return err
 		}
 		it.path = to.path + "/" + name
-		if it.item, err = relocate(ctx, t, id, to.ID, name); err != nil {
+		if it.item, err = relocate(ctx, t, from.item, to.ID, name); err != nil {
 			return err
 		}
 		if err := t.Move(it.ID, it.Revision, disk.TrashPath(v.owner, id), disk.UserPath(v.owner, it.path)); err != nil {

@@ -321,7 +321,7 @@ func (f *Files) putOf(s *staged, at spot, h http.Header) journal.Put {
 	return journal.Put{
 		Owner: s.owner, Op: s.op, Reserved: s.reserved > 0 || s.upload != uuid.Nil, Upload: s.upload,
 		Folder: at.parent, Path: at.path, Item: s.item, Replaces: s.replaces, MustBeFree: at.free,
-		Staged: s.path, Ino: s.ino, Size: s.size, MTime: s.mtime, SHA256: s.sum, MediaType: mediaType(at.name, h.Get("Content-Type")),
+		Staged: s.path, Ino: s.ino, Size: s.size, MTime: s.mtime, SHA256: s.sum, MediaType: mediaType(at.name, h.Get("Content-Type"), headOf(at.name, s.file)),
 		Check: func(ctx context.Context, t *journal.Tx, there *journal.Item) error {
 			if s.holds != nil {
 				if err := s.holds(ctx, t); err != nil {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -237,6 +238,81 @@ func TestPut_TakesABodyOfUnknownLength(t *testing.T) {
 	u := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200))
 	if u.Used != int64(len(want)) || u.Reserved != 0 {
 		t.Fatalf("got %+v", u)
+	}
+}
+
+// recording is the beginning of a transport stream of packets of that size,
+// whose sync bytes stand at first.
+func recording(packets, size, first int) string {
+	b := []byte(strings.Repeat("x", packets*size))
+	for at := first; at < len(b); at += size {
+		b[at] = 0x47
+	}
+	return string(b)
+}
+
+func TestMediaType_IsToldByTheBytesWhereTheNameLeavesItOpen(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	source := "Generator = function* () {}\n" + strings.Repeat("// Good morning.\n", 200)
+	const script, film = "text/x-typescript", "video/mp2t"
+	tries := []struct{ name, content, want string }{
+		{"a.ts", source, script}, {"A.TS", "", script}, {"a.ts", "G", script}, {"a.ts", strings.Repeat("GET(`/a/b`)// Get(`/a/b`)// ...\nG__;\nG__;\nG__;\n", 40), script}, {"a.ts", strings.Repeat("G", 188), script},
+		{"a.ts", recording(2, 188, 0), film}, {"a.ts", recording(500, 188, 0), film}, {"a.ts", recording(20, 188, 101), film}, {"a.ts", recording(20, 204, 0), film},
+		{"a.mts", recording(20, 192, 4), film}, {"a.mts", source, script}, {"a.m2ts", "x", film},
+		{"a.key", "PK\x03\x04 slides", "application/vnd.apple.keynote"}, {"a.key", "-----BEGIN PRIVATE KEY-----", "application/x-pem-file"}, {"a.key", "x", "application/octet-stream"},
+		{"a.ogg", "OggS\x00\x02........\x01vorbis", "audio/ogg"}, {"a.ogg", "OggS\x00\x02........\x80theora", "video/ogg"},
+	}
+	for i, try := range tries {
+		folder := fmt.Sprint("/documents/", i)
+		for _, declared := range []string{"", "video/mp2t", "text/x-typescript", "audio/ogg", "application/vnd.apple.keynote"} {
+			it := decode[item](t, c.Do("PUT", "/files/content"+folder+"/"+try.name+"?parents=true", try.content, httpxtest.WithHeader("Content-Type", declared)))
+			if *it.MediaType != try.want {
+				t.Errorf("%d, %s declared as %q: got %s, want %s", i, try.name, declared, *it.MediaType, try.want)
+			}
+		}
+		up := tus(c, "POST", "/files/uploads", try.content, "Upload-Length", strconv.Itoa(len(try.content)), "Content-Type", offsetType,
+			"Upload-Metadata", metadata("filename", "tus-"+try.name, "path", folder, "filetype", "video/mp2t")).Want(t, 201)
+		write(t, h.place(id, folder, "disk-"+try.name), try.content)
+		// Sent under a name of no kind, and renamed when it was whole.
+		part := decode[item](t, c.Do("PUT", "/files/content"+folder+"/x.part", try.content).Want(t, 201))
+		if it := decode[item](t, c.Do("PATCH", "/files/items/"+part.ID, map[string]string{"name": "renamed-" + try.name}).Want(t, 200)); *it.MediaType != try.want {
+			t.Errorf("%d, renamed to %s: got %s, want %s", i, try.name, *it.MediaType, try.want)
+		}
+		if it := decode[item](t, c.Do("GET", strings.TrimPrefix(up.Header.Get("Content-Location"), "/api/v1"), nil).Want(t, 200)); *it.MediaType != try.want {
+			t.Errorf("%d, %s by tus: got %s, want %s", i, try.name, *it.MediaType, try.want)
+		}
+		if it := decode[item](t, c.Do("POST", "/files/items/"+part.ID+"/copy", map[string]string{}).Want(t, 201)); *it.MediaType != try.want {
+			t.Errorf("%d, copied %s: got %s, want %s", i, try.name, *it.MediaType, try.want)
+		}
+	}
+	// The same on the disk.
+	swap := func(from, to func(name string) string) {
+		h.settled(t)
+		for i, try := range tries {
+			folder := h.place(id, fmt.Sprint("/documents/", i))
+			rename(t, folder+"/"+from(try.name), folder+"/"+to(try.name))
+		}
+		h.scan(t)
+	}
+	same, part := func(name string) string { return name }, func(string) string { return "b.part" }
+	swap(same, part)
+	for i := range tries {
+		if got := *find(t, c, fmt.Sprintf("/documents/%d/b.part", i)).MediaType; got != "application/octet-stream" {
+			t.Errorf("%d, renamed on the disk: got %s", i, got)
+		}
+	}
+	swap(part, same)
+	for i, try := range tries {
+		for _, name := range []string{"disk-" + try.name, try.name} {
+			if it := find(t, c, fmt.Sprintf("/documents/%d/%s", i, name)); *it.MediaType != try.want {
+				t.Errorf("%d, %s on the disk: got %s, want %s", i, name, *it.MediaType, try.want)
+			}
+		}
+	}
+	if got := c.Do("GET", "/files/content/documents/6/a.ts", nil).Want(t, 200).Header; got.Get("Content-Type") != film || !strings.HasPrefix(got.Get("Content-Disposition"), "inline") {
+		t.Errorf("got %v", got)
 	}
 }
 
