@@ -1,23 +1,15 @@
 package crash
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
-	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -46,6 +38,7 @@ type client struct {
 	folder string // the id of its own folder
 	rand   *rand.Rand
 	next   int
+	log    history
 
 	mu       sync.Mutex // guards nodes, for the reader
 	nodes    model
@@ -55,105 +48,28 @@ type client struct {
 // account is one user with several clients.
 type account struct {
 	email   string
+	id      string
 	token   string
+	signed  time.Time // when the token was issued
 	clients []*client
 	box     string // a folder that everybody renames
+	answers *tally
 }
 
 // contend changes what others change at the same time, through both servers.
 // Whoever wins: bytes and rows must agree in the end.
 func (a *account) contend(ctx context.Context, s *server, r *rand.Rand) {
-	body := make([]byte, 1+r.IntN(3000))
-	for i := range body {
-		body[i] = byte(r.Uint32())
-	}
-	status := 0
+	body := bytesOf(r, "contended", 3000)
 	switch r.IntN(6) {
 	case 0:
 		name := fmt.Sprintf("box%d", r.IntN(2))
-		status, _, _ = request(ctx, s, a.token, "PATCH", "/files/items/"+a.box, map[string]string{"name": name}, nil)
+		request(ctx, s, a.token, "PATCH", "/files/items/"+a.box, map[string]string{"name": name}, nil)
 	case 1:
-		status, _, _ = request(ctx, s, a.token, "PUT", fmt.Sprintf("/files/content/shared/box%d/x%d", r.IntN(2), r.IntN(2)), body, nil)
+		request(ctx, s, a.token, "PUT", fmt.Sprintf("/files/content/shared/box%d/x%d", r.IntN(2), r.IntN(2)), body, nil)
 	default:
-		status, _, _ = request(ctx, s, a.token, "PUT", fmt.Sprintf("/files/content/shared/hot%d", r.IntN(2)), body, nil)
+		request(ctx, s, a.token, "PUT", fmt.Sprintf("/files/content/shared/hot%d", r.IntN(2)), body, nil)
 	}
-	if status >= 500 || status == 0 {
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-// resumable is the body of an upload by tus that comes with its creation.
-type resumable struct {
-	folder string // the id of where it goes
-	name   string
-	bytes  []byte
-}
-
-// answers counts what happened, over all cycles.
-var answers struct{ acknowledged, unknown, refused, reads atomic.Int64 }
-
-// request sends one request. sure is false when its outcome is not known.
-func request(ctx context.Context, s *server, token, method, path string, body any, out any) (status int, code string, sure bool) {
-	var content io.Reader
-	kind := "application/octet-stream"
-	switch body := body.(type) {
-	case nil:
-	case []byte:
-		content = bytes.NewReader(body)
-	case resumable:
-		content, kind = bytes.NewReader(body.bytes), "application/offset+octet-stream"
-	default:
-		text, _ := json.Marshal(body)
-		content, kind = bytes.NewReader(text), "application/json"
-	}
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, s.url+path, content)
-	if err != nil {
-		panic(err)
-	}
-	req.Header.Set("Content-Type", kind)
-	if up, ok := body.(resumable); ok {
-		req.Header.Set("Tus-Resumable", "1.0.0")
-		req.Header.Set("Upload-Length", fmt.Sprint(len(up.bytes)))
-		encode := base64.StdEncoding.EncodeToString
-		req.Header.Set("Upload-Metadata", fmt.Sprintf("filename %s,parent_id %s", encode([]byte(up.name)), encode([]byte(up.folder))))
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return http.StatusServiceUnavailable, "busy", true // it was never sent
-	}
-	if err != nil {
-		return 0, err.Error(), false
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return 0, err.Error(), false
-	}
-	if res.StatusCode >= 300 {
-		var problem struct{ Code string }
-		json.Unmarshal(text, &problem)
-		// busy and a 4xx say that nothing happened; the others leave it open.
-		return res.StatusCode, problem.Code, res.StatusCode < 500 || problem.Code == "busy"
-	}
-	if _, made, ok := strings.Cut(res.Header.Get("Content-Location"), "/items/"); ok {
-		text = fmt.Appendf(nil, `{"id":%q}`, made) // tus answers without a body
-	}
-	if b, ok := out.(*[]byte); ok {
-		*b, code = text, res.Header.Get("ETag")
-	} else if out != nil && json.Unmarshal(text, out) != nil {
-		return 0, "the answer is no JSON", false
-	}
-	return res.StatusCode, code, true
-}
-
-type itemBody struct {
-	ID, Name, Path, Type, SHA256 string
-	Size                         int
+	time.Sleep(time.Duration(5+r.IntN(25)) * time.Millisecond)
 }
 
 // step does one random thing. finding is what must not be.
@@ -178,25 +94,25 @@ func (c *client) step(ctx context.Context, s *server) (finding string) {
 	switch {
 	case k < 6: // upload by tus
 		body, parent := c.bytes(name), pick(folders)
-		return c.send(ctx, s, "POST", "/files/uploads", resumable{c.id(parent), name, body}, func(m model, id string) {
+		return c.send(ctx, s, c.next, "POST", "/files/uploads", resumable{c.id(parent), name, body}, func(m model, id string) {
 			m[c.next] = node{id: id, parent: parent, name: name, sum: sum(body), size: len(body)}
 		})
 	case k < 10 && len(files) > 0: // copy
 		from, parent := c.nodes[pick(files)], pick(folders)
 		to := map[string]string{"parent_id": c.id(parent), "name": name}
-		return c.send(ctx, s, "POST", "/files/items/"+from.id+"/copy", to, func(m model, id string) {
+		return c.send(ctx, s, c.next, "POST", "/files/items/"+from.id+"/copy", to, func(m model, id string) {
 			m[c.next] = node{id: id, parent: parent, name: name, sum: from.sum, size: from.size}
 		})
 	case k < 28: // upload
 		body := c.bytes(name)
 		parent := pick(folders)
 		at := fmt.Sprintf("/files/content%s/%s", c.path(parent), name)
-		return c.send(ctx, s, "PUT", at, body, func(m model, id string) {
+		return c.send(ctx, s, c.next, "PUT", at, body, func(m model, id string) {
 			m[c.next] = node{id: id, parent: parent, name: name, sum: sum(body), size: len(body)}
 		})
 	case k < 38: // mkdir
 		parent := pick(folders)
-		return c.send(ctx, s, "POST", "/files/folders", map[string]string{"path": c.path(parent) + "/" + name}, func(m model, id string) {
+		return c.send(ctx, s, c.next, "POST", "/files/folders", map[string]string{"path": c.path(parent) + "/" + name}, func(m model, id string) {
 			m[c.next] = node{id: id, parent: parent, name: name, folder: true}
 		})
 	case k < 56: // replace
@@ -204,7 +120,7 @@ func (c *client) step(ctx context.Context, s *server) (finding string) {
 			return ""
 		}
 		key, body := pick(files), c.bytes(name)
-		return c.send(ctx, s, "PUT", "/files/items/"+c.nodes[key].id+"/content", body, func(m model, _ string) {
+		return c.send(ctx, s, key, "PUT", "/files/items/"+c.nodes[key].id+"/content", body, func(m model, _ string) {
 			m.edit(key, func(n *node) { n.sum, n.size = sum(body), len(body) })
 		})
 	case k < 62: // rename, and often back: an old record that is redone would show
@@ -212,7 +128,7 @@ func (c *client) step(ctx context.Context, s *server) (finding string) {
 		if c.rand.IntN(2) == 0 {
 			name = strings.TrimPrefix("x"+c.nodes[key].name, "xx")
 		}
-		return c.send(ctx, s, "PATCH", "/files/items/"+c.nodes[key].id, map[string]string{"name": name}, func(m model, _ string) {
+		return c.send(ctx, s, key, "PATCH", "/files/items/"+c.nodes[key].id, map[string]string{"name": name}, func(m model, _ string) {
 			m.edit(key, func(n *node) { n.name = name })
 		})
 	case k < 70: // move
@@ -220,12 +136,12 @@ func (c *client) step(ctx context.Context, s *server) (finding string) {
 		if c.nodes.below(parent, key) || c.nodes[key].parent == parent {
 			return ""
 		}
-		return c.send(ctx, s, "PATCH", "/files/items/"+c.nodes[key].id, map[string]string{"parent_id": c.id(parent)}, func(m model, _ string) {
+		return c.send(ctx, s, key, "PATCH", "/files/items/"+c.nodes[key].id, map[string]string{"parent_id": c.id(parent)}, func(m model, _ string) {
 			m.edit(key, func(n *node) { n.parent = parent })
 		})
 	case k < 82: // trash
 		key := pick(live)
-		return c.send(ctx, s, "DELETE", "/files/items/"+c.nodes[key].id, nil, func(m model, _ string) {
+		return c.send(ctx, s, key, "DELETE", "/files/items/"+c.nodes[key].id, nil, func(m model, _ string) {
 			m.edit(key, func(n *node) { n.trashed = true })
 		})
 	case len(trash) == 0:
@@ -235,40 +151,65 @@ func (c *client) step(ctx context.Context, s *server) (finding string) {
 		if n := c.nodes[key]; n.parent != 0 && !c.nodes.alive(n) {
 			return ""
 		}
-		return c.send(ctx, s, "POST", "/files/trash/"+c.nodes[key].id+"/restore", nil, func(m model, _ string) {
+		return c.send(ctx, s, key, "POST", "/files/trash/"+c.nodes[key].id+"/restore", nil, func(m model, _ string) {
 			m.edit(key, func(n *node) { n.trashed = false })
 		})
 	default: // purge
 		key := pick(trash)
-		return c.send(ctx, s, "DELETE", "/files/trash/"+c.nodes[key].id, nil, func(m model, _ string) { m.remove(key) })
+		return c.send(ctx, s, key, "DELETE", "/files/trash/"+c.nodes[key].id, nil, func(m model, _ string) { m.remove(key) })
 	}
 }
 
 // send sends a request that does apply to the tree when it is carried out.
-func (c *client) send(ctx context.Context, s *server, method, path string, body any, apply func(m model, id string)) (finding string) {
+func (c *client) send(ctx context.Context, s *server, key int, method, path string, body any, apply func(m model, id string)) (finding string) {
 	var it itemBody
 	var out any = &it
 	if method == "DELETE" {
 		out = nil
 	}
+	answers := c.owner.answers
+	began := time.Now()
 	status, code, sure := request(ctx, s, c.owner.token, method, path, body, out)
+	c.log.note("#%d %s %s %s by %s in %d ms: %d %s %s", key, method, path, describe(body), s.name, time.Since(began).Milliseconds(), status, code, it.ID)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case !sure:
+	if !sure {
 		answers.unknown.Add(1)
 		c.doubtful = maps.Clone(c.nodes)
 		apply(c.doubtful, "")
-	case status < 300:
-		answers.acknowledged.Add(1)
+		return ""
+	}
+	done, ok := answers.settled(status, code)
+	if done {
 		apply(c.nodes, it.ID)
-	case code == "busy":
-		answers.refused.Add(1)
-		time.Sleep(2 * time.Millisecond)
-	default:
-		return fmt.Sprintf("%s: %s %s: got %d %s for something that must be there", c.name, method, path, status, code)
+	}
+	if !ok {
+		return fmt.Sprintf("%s: %s %s: got %d %s for something that must be there%s", c.name, method, path, status, code, c.historyOf(key, it.ID))
 	}
 	return ""
+}
+
+// describe says what was sent.
+func describe(body any) string {
+	switch body := body.(type) {
+	case nil:
+		return ""
+	case []byte:
+		return fmt.Sprintf("(%d bytes %.8s)", len(body), sum(body))
+	case resumable:
+		return fmt.Sprintf("(tus %s: %d bytes %.8s)", body.name, len(body.bytes), sum(body.bytes))
+	}
+	text, _ := json.Marshal(body)
+	return string(text)
+}
+
+// historyOf is what was asked for an item and the folders above it; the things
+// may be names or ids.
+func (c *client) historyOf(key int, things ...string) string {
+	for ; key != 0; key = c.nodes[key].parent {
+		things = append(things, fmt.Sprintf("#%d ", key), c.nodes[key].id)
+	}
+	return c.log.of(things...)
 }
 
 // read reads a file that was acknowledged: it must come whole, as one version.
@@ -288,11 +229,11 @@ func (c *client) read(ctx context.Context, s *server, r *rand.Rand) (finding str
 	switch {
 	case !sure || status == 404 && code == "not_found" || status == 503: // trashed meanwhile, or no server
 	case status != 200:
-		return fmt.Sprintf("%s: reading %s (%s): got %d %s", c.name, n.name, n.id, status, code)
+		return fmt.Sprintf("%s: reading %s (%s) by %s: got %d %s", c.name, n.name, n.id, s.name, status, code)
 	case code != `"`+sum(body)+`"`:
-		return fmt.Sprintf("%s: reading %s (%s): torn: %d bytes with sum %s came as %s", c.name, n.name, n.id, len(body), sum(body), code)
+		return fmt.Sprintf("%s: reading %s (%s) by %s: torn: %d bytes with sum %s came as %s", c.name, n.name, n.id, s.name, len(body), sum(body), code)
 	default:
-		answers.reads.Add(1)
+		c.owner.answers.reads.Add(1)
 	}
 	return ""
 }
@@ -307,18 +248,7 @@ func (c *client) keys(want func(n node) bool) (keys []int) {
 	return keys
 }
 
-func (c *client) bytes(name string) []byte {
-	b := make([]byte, c.rand.IntN(40_000))
-	for i := range b {
-		b[i] = byte(c.rand.Uint32())
-	}
-	return append([]byte(name+"\n"), b...)
-}
-
-func sum(b []byte) string {
-	s := sha256.Sum256(b)
-	return hex.EncodeToString(s[:])
-}
+func (c *client) bytes(name string) []byte { return bytesOf(c.rand, name, 40_000) }
 
 func (c *client) id(key int) string {
 	if key == 0 {
@@ -391,45 +321,48 @@ func (m model) expected() map[string]entry {
 	return all
 }
 
-// differs says in which way what is there is not what the model asks for.
-func (m model) differs(there map[string]entry) string {
+// differs says in which way what is there is not what the model asks for, and
+// of which path it speaks.
+func (m model) differs(there map[string]entry) (what, at string) {
 	want := m.expected()
-	for path, w := range want {
-		got, ok := there[path]
+	for at, w := range want {
+		got, ok := there[at]
 		switch {
 		case !ok:
-			return fmt.Sprintf("%s is gone", path)
+			return fmt.Sprintf("%s is gone", at), at
 		case w.sum != got.sum:
-			return fmt.Sprintf("%s has other bytes: %.8s, not %.8s", path, got.sum, w.sum)
+			return fmt.Sprintf("%s has other bytes: %.8s, not %.8s", at, got.sum, w.sum), at
 		case w.id != "" && w.id != got.id:
-			return fmt.Sprintf("%s is another item", path)
+			return fmt.Sprintf("%s is another item: %s, not %s", at, got.id, w.id), at
 		}
 	}
-	for path := range there {
-		if _, ok := want[path]; !ok {
-			return fmt.Sprintf("%s is there", path)
+	for at := range there {
+		if _, ok := want[at]; !ok {
+			return fmt.Sprintf("%s is there", at), at
 		}
 	}
-	return ""
+	return "", ""
 }
 
-// settle compares the client's tree with the server's and takes over which of
+// settle compares the client's tree with what is there and takes over which of
 // the two outcomes of a request without answer it was.
-func (c *client) settle(t testing.TB, s *server) (finding string) {
-	t.Helper()
-	there := map[string]entry{}
-	c.list(t, s, c.folder, "", there)
-	before := c.nodes.differs(there)
+func (c *client) settle(there map[string]entry) (finding string) {
+	before, at := c.nodes.differs(there)
 	if before != "" && c.doubtful != nil {
-		after := c.doubtful.differs(there)
+		after, also := c.doubtful.differs(there)
 		if after != "" {
-			return fmt.Sprintf("%s: neither all nor nothing of the last request is there: %s; %s", c.name, before, after)
+			return fmt.Sprintf("%s: neither all nor nothing of the last request is there: %s; %s%s", c.name, before, after, c.historyAt(there, at, also))
 		}
+		c.mu.Lock()
 		c.nodes = c.doubtful
+		c.mu.Unlock()
 		before = ""
 	}
 	if before != "" {
-		return fmt.Sprintf("%s: %s", c.name, before)
+		return fmt.Sprintf("%s: %s%s", c.name, before, c.historyAt(there, at))
+	}
+	if c.doubtful != nil {
+		c.log.note("the request without an answer is settled")
 	}
 	c.doubtful = nil
 	for k, n := range c.nodes {
@@ -444,6 +377,23 @@ func (c *client) settle(t testing.TB, s *server) (finding string) {
 	return ""
 }
 
+// historyAt is the history of what stands, or should stand, at paths.
+func (c *client) historyAt(there map[string]entry, paths ...string) (text string) {
+	for _, at := range paths {
+		key := 0
+		for _, m := range []model{c.nodes, c.doubtful} {
+			for k, n := range m {
+				if n.trashed && at == "trash/"+n.name || !n.trashed && at == m.path(k) {
+					key = k
+				}
+			}
+		}
+		text += c.historyOf(key, path.Base(at), there[at].id)
+	}
+	return text
+}
+
+// list asks the server for the client's tree and its part of the trash.
 func (c *client) list(t testing.TB, s *server, folder, path string, there map[string]entry) {
 	t.Helper()
 	var page struct{ Items []itemBody }
@@ -464,8 +414,13 @@ func (c *client) list(t testing.TB, s *server, folder, path string, there map[st
 		t.Fatalf("list the trash: %d %s", status, code)
 	}
 	for _, it := range trash.Items {
-		if strings.HasPrefix(strings.TrimLeft(it.Name, "x"), c.name+"-") {
+		if c.names(it.Name) {
 			there["trash/"+it.Name] = entry{it.ID, it.SHA256}
 		}
 	}
+}
+
+// names reports whether the client gave something that name.
+func (c *client) names(name string) bool {
+	return strings.HasPrefix(strings.TrimLeft(name, "x"), c.name+"-")
 }

@@ -1,42 +1,47 @@
 // Package crash kills the real program and looks at what is left. Two servers
-// on one PostgreSQL and one data directory take a mixed load of uploads (plain
-// and tus), copies, replaces, folders, renames, moves, trash, restores and
-// purges; then one or
-// both of them, or PostgreSQL, or the power, goes away at a random moment, or
-// a server is stopped between a commit and its rename. After the recovery
-// every acknowledged change must be there and whole, and of the one request
-// of each client whose answer never came either all or nothing.
+// on one PostgreSQL and one data directory take a mixed load: clients that each
+// change a tree of their own by uploads (plain and tus), copies, replaces,
+// folders, renames, moves, trash, restores and purges, and a crowd of up to 64
+// connections of one owner that put small files at once. Then one or both of
+// the servers, or PostgreSQL, or the power, goes away at a random moment, or a
+// server is stopped between a commit and its rename. After the recovery every
+// acknowledged change must be there and whole, and of a request whose answer
+// never came either all or nothing.
 //
 //	make crash                     200 kills of servers
 //	make crash N=50 MODE=postgres  kills of PostgreSQL under living servers
 //	make crash N=50 MODE=power     power cuts; by root alone
 //	make crash N=50 MODE=failover  kills of PostgreSQL whose standby takes over
+//	make crash SEED=7              what the clients do, and the blows, again
 //	make crash MODE=kill ABLATE=fence
 //
+// Each cycle looks at what changed since the one before: rows against disk,
+// and both against what the clients were told. Every 25th, and the last, looks
+// at everything, with the program's own scan and verify too. A finding tells
+// the history of its item.
+//
 // The last one takes a part of the protocol out, and has to fail: a check
-// that cannot fail is none. The parts are guard, fence, fsync and order. With
-// ABLATE=noreplace the disk is like CephFS, without RENAME_NOREPLACE, and
+// that cannot fail is none. The parts are guard, fence, order, and those that
+// only MODE=power shows: fsync, and flush, the flush of the target folders.
+// With ABLATE=noreplace the disk is like CephFS, without RENAME_NOREPLACE, and
 // everything has to hold.
 package crash
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // shortRound is how many kills a run of all tests pays for.
-const shortRound = 10
-
-// points are the places where a server kills itself in the random round.
-var points = []string{"staged", "committed", "publish", "rename", "mkdir", "published", "fenced", "redone"}
+const shortRound = 3
 
 func TestCrash_NothingAcknowledgedIsLostAndNothingElseIsHalfThere(t *testing.T) {
 	t.Parallel()
@@ -50,96 +55,126 @@ func TestCrash_NothingAcknowledgedIsLostAndNothingElseIsHalfThere(t *testing.T) 
 	if mode == "power" && os.Geteuid() != 0 {
 		t.Fatal("cutting the power needs a loop mount, which only root can make")
 	}
-	seed := uint64(time.Now().UnixNano())
-	random := rand.New(rand.NewPCG(seed, 0))
+	seed := seedOf(t)
 	r := newRig(t, mode)
 	r.bringUp()
 	accounts := r.accounts(4, 2)
-	began := time.Now()
-	for cycle := 1; cycle <= cycles; cycle++ {
-		if findings := r.cycle(random, accounts, mode); len(findings) > 0 {
-			t.Fatalf("cycle %d, seed %d:\n%s", cycle, seed, strings.Join(findings, "\n"))
-		}
-		if cycle%10 == 0 || cycle == cycles {
-			t.Logf("%d cycles (%s) in %.0f s: %d changes acknowledged, %d without an answer, %d refused as busy, %d reads, 0 findings", cycle, mode,
-				time.Since(began).Seconds(), answers.acknowledged.Load(), answers.unknown.Load(), answers.refused.Load(), answers.reads.Load())
+	crowded := &account{email: email(8), answers: &r.answers}
+	r.signIn(crowded)
+	c := r.gather(crowded)
+	began, found := time.Now(), 0
+	defer func() {
+		t.Logf("seed %d, %s: %d cycles in %.0f s: %s; the largest group left %d records; %d findings", seed, mode, r.cycles, time.Since(began).Seconds(), &r.answers, r.largest, found)
+	}()
+	for cycle := 1; cycle <= cycles && found == 0; cycle++ {
+		p := newPlan(seed, cycle, mode)
+		findings := r.cycle(p, accounts, c, cycle%fullEvery == 0 || cycle == cycles)
+		if found = len(findings); found > 0 {
+			t.Errorf("cycle %d, seed %d: %s:\n%s", cycle, seed, p, strings.Join(findings[:min(found, 8)], "\n"))
 		}
 	}
 }
 
-// cycle is one blow under load, the recovery, and the look at everything.
-func (r *rig) cycle(random *rand.Rand, accounts []*account, mode string) (findings []string) {
-	r.t.Helper()
-	r.prepare(random, accounts, mode)
-	findings = r.load(random, accounts, mode)
-	r.bringUp()
-	return append(findings, r.check(accounts)...)
+// seedOf is what SEED says, or a new one.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano()) % 1_000_000
+	if given := os.Getenv("SEED"); given != "" {
+		var err error
+		seed, err = strconv.ParseUint(given, 10, 64)
+		must(t, err)
+	}
+	t.Logf("seed %d", seed)
+	return seed
 }
 
-// accounts makes users, each with clients that have a folder of their own.
+// cycle is one blow under load, the recovery, and the look at what changed. c
+// may be nil.
+func (r *rig) cycle(p plan, accounts []*account, c *crowd, full bool) (findings []string) {
+	r.t.Helper()
+	began := time.Now()
+	before := [2]int64{r.answers.acknowledged.Load(), r.answers.unknown.Load()}
+	r.prepare(p, accounts, c)
+	findings = r.load(p, accounts, c)
+	worked := time.Since(began)
+	r.bringUp(p.points[:]...)
+	findings = append(findings, r.check(accounts, c, full)...)
+	kind := ""
+	if full {
+		kind = ", everything"
+	}
+	r.cycles++
+	r.t.Logf("%d: %s; %d acknowledged, %d without an answer, %d records left, %d of one group; %d files looked at%s; %.1f s, %.1f s of it recovery and look%s",
+		p.cycle, p, r.answers.acknowledged.Load()-before[0], r.answers.unknown.Load()-before[1], r.left[0], r.left[1], r.looked, kind,
+		time.Since(began).Seconds(), (time.Since(began) - worked).Seconds(), r.armed())
+	return findings
+}
+
+// accounts gives users clients that have a folder of their own.
 func (r *rig) accounts(users, clients int) (list []*account) {
 	r.t.Helper()
 	for u := range users {
-		a := &account{email: fmt.Sprintf("user%d@example.com", u)}
-		if out, err := r.command(password, "user", "create", a.email, "--password-stdin"); err != nil {
-			r.t.Fatalf("%v: %s", err, out)
-		}
+		a := &account{email: email(u), answers: &r.answers}
 		r.signIn(a)
 		for i := range clients {
-			c := &client{name: fmt.Sprintf("c%d", u*clients+i), owner: a, nodes: model{}, rand: rand.New(rand.NewPCG(uint64(u), uint64(i)))}
-			var made itemBody
-			if status, code, _ := request(r.t.Context(), r.servers[0], a.token, "POST", "/files/folders", map[string]string{"path": "/" + c.name}, &made); status != 201 {
-				r.t.Fatalf("make a client's folder: %d %s", status, code)
-			}
-			c.folder = made.ID
+			c := &client{name: fmt.Sprintf("c%d", u*clients+i), owner: a, nodes: model{}}
+			c.folder = r.makeFolder(a, "/"+c.name)
 			a.clients = append(a.clients, c)
 		}
-		var box itemBody
-		body := map[string]any{"path": "/shared/box0", "parents": true}
-		if status, code, _ := request(r.t.Context(), r.servers[0], a.token, "POST", "/files/folders", body, &box); status != 201 {
-			r.t.Fatalf("make the shared folder: %d %s", status, code)
-		}
-		a.box = box.ID
+		a.box = r.makeFolder(a, "/shared/box0")
 		list = append(list, a)
 	}
 	return list
 }
 
+// signIn gets a token where there is none, or an old one.
 func (r *rig) signIn(a *account) {
 	r.t.Helper()
+	if time.Since(a.signed) < 4*time.Minute {
+		return
+	}
 	var grant struct {
 		Token string `json:"access_token"`
+		User  struct{ ID string }
 	}
 	body := map[string]string{"email": a.email, "password": password, "mode": "token"}
 	if status, code, _ := request(r.t.Context(), r.servers[0], "", "POST", "/auth/login", body, &grant); status != 200 {
 		r.t.Fatalf("sign in: %d %s", status, code)
 	}
-	a.token = grant.Token
+	a.token, a.signed = grant.Token, time.Now()
+	if a.id == "" {
+		r.ask(func(conn *pgx.Conn) error {
+			return conn.QueryRow(r.t.Context(), "SELECT id::text FROM users WHERE email = $1", a.email).Scan(&a.id)
+		})
+	}
 }
 
-// prepare lets the second server of some cycles run into a failpoint: to die
-// there, or to be stopped between a commit and its rename.
-func (r *rig) prepare(random *rand.Rand, accounts []*account, mode string) {
+// prepare gives everybody what the plan's seed says.
+func (r *rig) prepare(p plan, accounts []*account, c *crowd) {
 	r.t.Helper()
-	if mode == "failover" && r.standby == nil {
+	if p.mode == "failover" && r.standby == nil {
 		r.replicate()
 	}
-	if point := random.IntN(2 * len(points)); (mode == "kill" || mode == "power") && point < len(points) {
-		at := fmt.Sprintf("%s:%d", points[point], 1+random.IntN(20))
-		if random.IntN(3) == 0 {
-			at = fmt.Sprintf("committed:%d:stop", 1+random.IntN(20))
-		}
-		r.servers[1].kill()
-		r.launch(1, at)
-		await(r.t, "the second server is ready or dead", func() bool { return !r.servers[1].running() || r.servers[1].stopped() || r.servers[1].ready() })
-	}
+	now := time.Now()
+	who := 100
 	for _, a := range accounts {
 		r.signIn(a)
+		for _, c := range a.clients {
+			who++
+			c.rand, c.log.began, c.log.cycle = p.random(who), now, p.cycle
+		}
+	}
+	if c != nil {
+		r.signIn(c.owner)
+		c.log.began, c.log.cycle = now, p.cycle
+		for i := range c.lanes {
+			c.lanes[i].rand = p.random(200 + i)
+		}
 	}
 }
 
 // load lets all clients work until the blow, and a little longer.
-func (r *rig) load(random *rand.Rand, accounts []*account, mode string) (findings []string) {
+func (r *rig) load(p plan, accounts []*account, c *crowd) (findings []string) {
 	r.t.Helper()
 	var mu sync.Mutex
 	note := func(finding string) {
@@ -150,152 +185,140 @@ func (r *rig) load(random *rand.Rand, accounts []*account, mode string) (finding
 		}
 	}
 	ctx, stop := context.WithCancel(r.t.Context())
+	whole := context.WithoutCancel(ctx) // a request that was sent is waited for
 	var working sync.WaitGroup
+	loop := func(work func()) {
+		working.Go(func() {
+			for ctx.Err() == nil {
+				work()
+			}
+		})
+	}
 	servers := r.servers // who is killed is asked in vain
-	for _, a := range accounts {
-		for _, s := range servers {
-			seed := random.Uint64()
-			working.Go(func() {
-				own := rand.New(rand.NewPCG(seed, 2))
-				for ctx.Err() == nil {
-					a.contend(context.WithoutCancel(ctx), s, own)
-				}
-			})
+	for n, a := range accounts {
+		for i, s := range servers {
+			own := p.random(300 + 2*n + i)
+			loop(func() { a.contend(whole, s, own) })
 		}
 		for _, c := range a.clients {
-			working.Go(func() {
-				for ctx.Err() == nil && c.doubtful == nil {
-					note(c.step(context.WithoutCancel(ctx), servers[c.rand.IntN(2)]))
-				}
-			})
-			seed := random.Uint64()
-			working.Go(func() {
-				own := rand.New(rand.NewPCG(seed, 1))
-				for ctx.Err() == nil {
-					note(c.read(context.WithoutCancel(ctx), servers[own.IntN(2)], own))
+			loop(func() {
+				if c.doubtful != nil {
 					time.Sleep(5 * time.Millisecond)
+					return
 				}
+				note(c.step(whole, servers[c.rand.IntN(2)]))
+			})
+		}
+		own := p.random(400 + n)
+		loop(func() {
+			note(a.clients[own.IntN(len(a.clients))].read(whole, servers[own.IntN(2)], own))
+			time.Sleep(10 * time.Millisecond)
+		})
+	}
+	if c != nil {
+		for i := range c.lanes[:p.lanes] {
+			l := &c.lanes[i]
+			s := servers[i%2]
+			if !p.on[i%2] {
+				s = servers[1-i%2]
+			}
+			loop(func() { note(c.step(whole, s, l, p.mixed)) })
+		}
+		own := p.random(500)
+		if p.mixed {
+			loop(func() {
+				note(c.move(whole, servers[own.IntN(2)], own))
+				time.Sleep(time.Duration(10+own.IntN(50)) * time.Millisecond)
 			})
 		}
 	}
 	// The blow falls after a number of answers, or soon where none come.
-	enough := answers.acknowledged.Load() + int64(10+random.IntN(150))
-	for until := time.Now().Add(3 * time.Second); answers.acknowledged.Load() < enough && time.Now().Before(until); {
-		time.Sleep(time.Millisecond)
+	enough := r.answers.acknowledged.Load() + int64(p.after)
+	for until := time.Now().Add(2 * time.Second); r.answers.acknowledged.Load() < enough && time.Now().Before(until); {
+		time.Sleep(500 * time.Microsecond)
 	}
-	pause := func(most int) { time.Sleep(time.Duration(50+random.IntN(most)) * time.Millisecond) }
-	switch mode {
-	case "power":
-		r.cutPower()
-	case "failover":
-		r.killPostgres()
-		pause(500)
-		r.promote()
-		pause(1000)
-	case "postgres":
-		for range 1 + random.IntN(2) {
-			r.killPostgres()
-			pause(200)
-			r.startPostgres()
-			pause(300)
-		}
-		if random.IntN(3) == 0 {
-			r.servers[random.IntN(2)].kill()
-		}
-	default:
-		victim := random.IntN(3)
-		for i, s := range r.servers {
-			if victim != 1-i {
-				late := r.holdBackends(random, i)
-				time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond)
-				s.kill()
-				time.AfterFunc(time.Duration(200+random.IntN(3000))*time.Millisecond, late)
-			}
-		}
-		pause(400)
+	if p.quiet {
+		stop()
+		working.Wait()
+		r.forgotten()
 	}
+	r.strike(p)
 	stop()
-	for _, s := range r.servers {
-		if s.running() && s.stopped() {
-			// It wakes up and goes on, or it never does.
-			if pause(800); random.IntN(2) == 0 {
-				s.kill()
-			} else {
-				s.Process.Signal(contSignal)
-			}
-		}
-	}
+	r.wake(p)
 	working.Wait()
 	return findings
 }
 
-// check looks at everything after the recovery.
-func (r *rig) check(accounts []*account) (findings []string) {
+// strike is the blow.
+func (r *rig) strike(p plan) {
 	r.t.Helper()
-	for i, s := range r.servers { // it may have reached its failpoint only now
-		if s.stopped() {
-			s.Process.Signal(contSignal)
-		} else if !s.running() {
-			r.launch(i, "")
-		}
-	}
-	r.bringUp()
-	settled := func() bool {
-		return r.count(`SELECT (SELECT count(*) FROM file_ops WHERE quarantined_at IS NULL) + (SELECT count(*) FROM uploads WHERE worker_id IS NOT NULL)
-		                     + abs((SELECT count(*) FROM workers) - 2)`) == 0
-	}
-	for deadline := time.Now().Add(30 * time.Second); !settled(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			return []string{"records, reservations or dead workers stay behind"}
-		}
-	}
-	for _, a := range accounts {
-		r.signIn(a)
-		for _, c := range a.clients {
-			if finding := c.settle(r.t, r.servers[0]); finding != "" {
-				findings = append(findings, finding)
+	r.left = [2]int{}
+	switch p.mode {
+	case "power":
+		r.cutPower()
+	case "failover":
+		r.killPostgres()
+		time.Sleep(p.pauses[0])
+		r.promote()
+		time.Sleep(p.pauses[1])
+	case "postgres":
+		for i := range 2 {
+			if i == 0 || p.twice {
+				r.killPostgres()
+				time.Sleep(p.pauses[0])
+				r.startPostgres()
+				time.Sleep(p.pauses[1])
 			}
 		}
+		for i, s := range r.servers {
+			if p.kills[i] {
+				s.kill()
+			}
+		}
+	default:
+		for i, s := range r.servers {
+			if p.kills[i] {
+				release := func() {}
+				if p.hold[i] > 0 {
+					release = r.holdBackends(i)
+				}
+				time.Sleep(p.apart[i])
+				s.kill()
+				time.AfterFunc(p.hold[i], release)
+			}
+		}
+		r.countLeft()
+		time.Sleep(p.pauses[2]) // the other one goes on
 	}
-	if n := r.count("SELECT count(*) FROM file_ops"); n > 0 {
-		findings = append(findings, fmt.Sprintf("%d records were kept aside: their bytes are nowhere", n))
-	}
-	if n := r.count(`SELECT count(*) FROM trees t WHERE t.reserved <> (SELECT coalesce(sum(u.bytes), 0) FROM uploads u WHERE u.owner_id = t.owner_id)`); n > 0 {
-		findings = append(findings, fmt.Sprintf("%d users have more or less reserved than their uploads under way", n))
-	}
-	if out, err := r.command("", "files", "verify"); err != nil {
-		findings = append(findings, "verify: "+out)
-	}
-	findings = append(findings, r.disagreements()...)
-	if left := r.orphans(); len(left) > 0 {
-		findings = append(findings, fmt.Sprintf("staging holds %q", left))
-	}
-	return findings
 }
 
-// disagreements are what a scan finds where nobody touched the disk: nothing.
-// The command is a worker, so it first recovers those that are dead.
-func (r *rig) disagreements() (findings []string) {
-	out, err := r.command("", "files", "scan", "--json")
-	if err != nil {
-		findings = append(findings, "scan: "+out)
-	}
-	for line := range strings.Lines(out) {
-		var got map[string]any
-		if json.Unmarshal([]byte(line), &got) != nil {
-			continue
-		}
-		if list, ok := got["problems"].([]any); !ok || len(list) > 0 {
-			findings = append(findings, "the scan has problems: "+line)
-		}
-		for _, what := range []string{"new", "moved", "changed", "missing", "returned"} {
-			if n, ok := got[what].(float64); !ok || n != 0 {
-				findings = append(findings, "disk and rows do not agree: "+line)
+// wake lets a server that stopped at its failpoint go on, or kills it.
+func (r *rig) wake(p plan) {
+	for _, s := range r.servers {
+		if s.running() && s.stopped() {
+			if time.Sleep(p.pauses[3]); p.wakes {
+				s.Process.Signal(contSignal)
+			} else {
+				s.kill()
 			}
 		}
-		if got["used"] != got["used_before"] {
-			findings = append(findings, "what is used is not the sum: "+line)
-		}
 	}
-	return findings
+}
+
+// countLeft counts the records that a blow left, and the most of one commit.
+func (r *rig) countLeft() {
+	r.ask(func(conn *pgx.Conn) error {
+		return conn.QueryRow(r.t.Context(), `SELECT coalesce(sum(c.n), 0), coalesce(max(c.n), 0) FROM (SELECT count(*) AS n FROM file_ops GROUP BY xid) c`).Scan(&r.left[0], &r.left[1])
+	})
+	r.largest = max(r.largest, r.left[1])
+}
+
+// forgotten waits until no record is left, on the disk too: what a power cut
+// takes back now, no redo brings again.
+func (r *rig) forgotten() {
+	r.t.Helper()
+	for until := time.Now().Add(2 * time.Second); r.count("SELECT count(*) FROM file_ops") > 0 && time.Now().Before(until); {
+		time.Sleep(2 * time.Millisecond)
+	}
+	r.count("SELECT pg_current_xact_id()::text::bigint") // its commit takes all before it to the disk
 }

@@ -3,7 +3,6 @@ package crash
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -52,13 +51,10 @@ func (r *rig) promote() {
 // tell sends a statement outside a transaction.
 func (r *rig) tell(sql string) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, r.databaseURL())
-	must(r.t, err)
-	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
-	must(r.t, err)
+	r.ask(func(conn *pgx.Conn) error {
+		_, err := conn.Exec(context.Background(), sql, pgx.QueryExecModeSimpleProtocol)
+		return err
+	})
 }
 
 // visits are sign-ins and what was acknowledged of them: rows that no file
@@ -96,22 +92,18 @@ func (v *visits) work(ctx context.Context, r *rig, email string) {
 // synchronous standby; then the same the other way round.
 func TestFailover_ServersFollowToTheStandbyAndNothingAcknowledgedIsLost(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	random := rand.New(rand.NewPCG(seed, 0))
+	seed := seedOf(t)
 	r := newRig(t, "failover")
 	r.bringUp()
 	accounts := r.accounts(2, 2)
-	visitor := "visitor@example.com"
-	if out, err := r.command(password, "user", "create", visitor, "--password-stdin"); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	visitor := email(2)
 	pids := [2]int{r.servers[0].Process.Pid, r.servers[1].Process.Pid}
-	for range 2 {
+	for cycle := range 2 {
 		var v visits
 		ctx, stop := context.WithCancel(t.Context())
 		var visiting sync.WaitGroup
 		visiting.Go(func() { v.work(ctx, r, visitor) })
-		findings := r.cycle(random, accounts, "failover")
+		findings := r.cycle(newPlan(seed, cycle, "failover"), accounts, nil, true)
 		stop()
 		visiting.Wait()
 		for _, s := range r.servers {
@@ -129,7 +121,7 @@ func TestFailover_ServersFollowToTheStandbyAndNothingAcknowledgedIsLost(t *testi
 		if len(v.in) == 0 || len(v.out) == 0 {
 			t.Error("nobody signed in or out")
 		}
-		t.Logf("%d changes acknowledged, %d without an answer, %d sessions begun, %d ended", answers.acknowledged.Load(), answers.unknown.Load(), len(v.in), len(v.out))
+		t.Logf("%d changes acknowledged, %d without an answer, %d sessions begun, %d ended", r.answers.acknowledged.Load(), r.answers.unknown.Load(), len(v.in), len(v.out))
 		for i, s := range r.servers {
 			if s.Process.Pid != pids[i] || !s.running() {
 				t.Fatal("a server ended with its PostgreSQL")
@@ -170,7 +162,7 @@ func TestFailover_WhatTheStandbyNeverHadIsNotPutInPlace(t *testing.T) {
 	r.standby = r.start(1-r.node, r.nodeURL(1-r.node))
 	r.promote()
 	r.bringUp()
-	for _, finding := range r.check(nil) {
+	for _, finding := range r.check(nil, nil, true) {
 		t.Error(finding)
 	}
 	var got []byte

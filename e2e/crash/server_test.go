@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -43,11 +42,24 @@ type rig struct {
 	node    int
 	ports   [2]int
 	standby *exec.Cmd
+
+	asking sync.Mutex
+	conn   *pgx.Conn // of the test itself
+
+	// What the rounds came to.
+	answers tally
+	cycles  int
+	seen    *rows  // what the last look saw
+	looked  int    // the files that the last look hashed and fetched
+	left    [2]int // the records that the last kill left, and the most of one group
+	largest int
 }
 
 type server struct {
 	*exec.Cmd
+	name  string
 	url   string
+	point string // its failpoint
 	ended chan struct{}
 }
 
@@ -85,32 +97,18 @@ func newRig(t testing.TB, mode string) *rig {
 	must(t, os.Mkdir(r.disk, 0o711))
 	r.binary, err = binary()
 	must(t, err)
-	postgres, err := exec.LookPath("postgres")
-	if err != nil {
-		found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
-		if len(found) == 0 {
-			t.Fatal("PostgreSQL is not installed")
-		}
-		postgres = found[len(found)-1]
-	}
-	postgres, err = filepath.EvalSymlinks(postgres)
+	r.find()
+	from, err := prepared()
 	must(t, err)
-	r.bin = filepath.Dir(postgres)
-	if os.Geteuid() == 0 { // PostgreSQL refuses root
-		u, err := user.Lookup("postgres")
-		must(t, err)
-		uid, _ := strconv.Atoi(u.Uid)
-		gid, _ := strconv.Atoi(u.Gid)
-		r.login = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	}
 	if mode == "power" {
 		r.image = filepath.Join(dir, "image")
 		r.run("truncate", "-s", "1G", r.image)
 		r.run("mkfs.ext4", "-q", "-F", "-m", "0", r.image)
 		r.mount()
 	}
-	r.folder(r.home(0))
 	r.folder(dir + "/socket")
+	r.run("cp", "-a", from+"/disk/.", r.disk)
+	r.run("cp", "-a", from+"/state", dir+"/state")
 	if mode == "failover" {
 		for i := range r.ports {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -119,16 +117,88 @@ func newRig(t testing.TB, mode string) *rig {
 			must(t, l.Close())
 		}
 	}
-	if out, err := r.postgres("initdb", "-D", r.home(0), "-A", "trust", "-U", "homebase", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v: %s", err, out)
+	if mode == "power" {
+		r.run("sync", "-f", r.disk)
 	}
-	syscall.Sync()
 	r.startPostgres()
 	if mode == "failover" {
 		r.replicate()
 	}
 	return r
 }
+
+// find looks for PostgreSQL.
+func (r *rig) find() {
+	r.t.Helper()
+	postgres, err := exec.LookPath("postgres")
+	if err != nil {
+		found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
+		if len(found) == 0 {
+			r.t.Fatal("PostgreSQL is not installed")
+		}
+		postgres = found[len(found)-1]
+	}
+	postgres, err = filepath.EvalSymlinks(postgres)
+	must(r.t, err)
+	r.bin = filepath.Dir(postgres)
+	if os.Geteuid() == 0 { // PostgreSQL refuses root
+		u, err := user.Lookup("postgres")
+		must(r.t, err)
+		uid, _ := strconv.Atoi(u.Uid)
+		gid, _ := strconv.Atoi(u.Gid)
+		r.login = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	}
+}
+
+// users are those that a prepared machine has.
+const users = 9
+
+func email(user int) string { return fmt.Sprintf("user%d@example.com", user) }
+
+// prepared is the machine that all rigs are copies of: a cluster with schema
+// and users, the data directory, and the secret.
+var prepared = sync.OnceValues(func() (dir string, err error) {
+	r := &rig{t: &builder{}, dir: filepath.Join(built, "prepared")}
+	r.disk = filepath.Join(r.dir, "disk")
+	defer func() {
+		if failed := recover(); failed != nil {
+			err = fmt.Errorf("prepare a machine: %v", failed)
+		}
+	}()
+	must(r.t, os.Chmod(built, 0o711))
+	must(r.t, os.MkdirAll(r.disk, 0o711))
+	r.binary, err = binary()
+	must(r.t, err)
+	r.find()
+	r.folder(r.home(0))
+	r.folder(r.dir + "/socket")
+	if out, err := r.postgres("initdb", "-D", r.home(0), "-A", "trust", "-U", "homebase", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
+		r.t.Fatalf("initdb: %v: %s", err, out)
+	}
+	r.startPostgres()
+	defer r.killPostgres()
+	if out, err := r.command("", "migrate"); err != nil {
+		r.t.Fatalf("migrate: %v: %s", err, out)
+	}
+	for u := range users {
+		if out, err := r.command(password, "user", "create", email(u), "--password-stdin"); err != nil {
+			r.t.Fatalf("%v: %s", err, out)
+		}
+	}
+	r.forget()
+	must(r.t, r.pg.Process.Signal(os.Interrupt))
+	r.pg.Wait()
+	r.pg = nil
+	return r.dir, nil
+})
+
+// builder stands for the test where several share what is made.
+type builder struct{ testing.TB }
+
+func (*builder) Helper()                           {}
+func (*builder) Fatal(args ...any)                 { panic(fmt.Sprint(args...)) }
+func (*builder) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+func (*builder) Context() context.Context          { return context.Background() }
 
 // home is where the rows of a PostgreSQL lie.
 func (r *rig) home(node int) string { return fmt.Sprintf("%s/pg%d", r.disk, node) }
@@ -212,7 +282,7 @@ func (r *rig) start(node int, url string) *exec.Cmd {
 	pg := r.postgres("postgres", "-D", r.home(node), "-c", "unix_socket_directories="+r.dir+"/socket",
 		"-c", "listen_addresses="+addresses, "-c", fmt.Sprintf("port=%d", port),
 		"-c", "shared_buffers=32MB", "-c", "max_wal_size=64MB", "-c", "log_min_messages=fatal", "-c", "commit_delay=3000", "-c", "commit_siblings=0",
-		"-c", "max_connections=80")
+		"-c", "max_connections=150")
 	log, err := os.OpenFile(r.dir+"/postgres.log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	must(r.t, err)
 	defer log.Close()
@@ -233,6 +303,7 @@ func (r *rig) start(node int, url string) *exec.Cmd {
 func (r *rig) killPostgres() {
 	killTree(r.pg)
 	r.pg = nil
+	r.forget()
 }
 
 // killTree kills a postmaster and all its children at once.
@@ -273,7 +344,9 @@ func gone(pid int) bool {
 
 func (r *rig) mount() {
 	r.t.Helper()
-	r.run("mount", "-o", "loop", r.image, r.disk)
+	// Nothing but a flush takes anything to the disk: every five seconds the
+	// journal would be written by itself.
+	r.run("mount", "-o", "loop,commit=300", r.image, r.disk)
 	must(r.t, os.Chmod(r.disk, 0o711))
 }
 
@@ -295,6 +368,7 @@ func (r *rig) cutPower() {
 	}
 	r.killPostgres()
 	await(r.t, "the disk can be unmounted", func() bool { return syscall.Unmount(r.disk, 0) == nil })
+	r.seen = nil // nothing that was read before is still known
 	r.mount()
 	r.startPostgres()
 }
@@ -313,7 +387,7 @@ func (r *rig) launch(i int, failpoint string, more ...string) *server {
 	must(r.t, err)
 	address := l.Addr().String()
 	l.Close()
-	s := &server{Cmd: exec.Command(r.binary, "serve"), url: "http://" + address + "/api/v1", ended: make(chan struct{})}
+	s := &server{Cmd: exec.Command(r.binary, "serve"), name: fmt.Sprint("server", i), point: failpoint, url: "http://" + address + "/api/v1", ended: make(chan struct{})}
 	s.Env = append(r.environment(address), "FAILPOINT="+failpoint,
 		fmt.Sprintf("HOMEBASE_DATABASE_URL=%s&application_name=server%d", r.databaseURL(), i))
 	s.Env = append(s.Env, more...)
@@ -382,6 +456,16 @@ func (r *rig) bringUp(failpoints ...string) {
 	})
 }
 
+// armed says which servers wait for a failpoint.
+func (r *rig) armed() (text string) {
+	for i, s := range r.servers {
+		if s.running() && s.point != "" {
+			text += fmt.Sprintf("; server %d will end at %s", i, s.point)
+		}
+	}
+	return text
+}
+
 // command runs a command beside the servers.
 func (r *rig) command(stdin string, args ...string) (string, error) {
 	cmd := exec.Command(r.binary, args...)
@@ -395,23 +479,19 @@ func (r *rig) command(stdin string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// holdBackends stops, in every other cycle, what PostgreSQL does for a server,
-// as a slow disk would: what was sent to it is carried out when the server is
-// long dead. The function that it returns lets it go on.
-func (r *rig) holdBackends(random *rand.Rand, i int) (release func()) {
+// holdBackends stops what PostgreSQL does for a server, as a slow disk would:
+// what was sent to it is carried out when the server is long dead. The function
+// that it returns lets it go on.
+func (r *rig) holdBackends(i int) (release func()) {
 	r.t.Helper()
-	if random.IntN(2) == 0 {
-		return func() {}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, r.databaseURL())
-	must(r.t, err)
-	defer conn.Close(ctx)
-	rows, err := conn.Query(ctx, "SELECT pid FROM pg_stat_activity WHERE application_name = $1", fmt.Sprint("server", i))
-	must(r.t, err)
-	pids, err := pgx.CollectRows(rows, pgx.RowTo[int])
-	must(r.t, err)
+	var pids []int
+	r.ask(func(conn *pgx.Conn) error {
+		rows, err := conn.Query(r.t.Context(), "SELECT pid FROM pg_stat_activity WHERE application_name = $1", fmt.Sprint("server", i))
+		if err == nil {
+			pids, err = pgx.CollectRows(rows, pgx.RowTo[int])
+		}
+		return err
+	})
 	for _, pid := range pids {
 		syscall.Kill(pid, syscall.SIGSTOP)
 	}
@@ -422,15 +502,41 @@ func (r *rig) holdBackends(random *rand.Rand, i int) (release func()) {
 	}
 }
 
+// ask uses the test's own connection, and a new one where that was lost.
+func (r *rig) ask(question func(conn *pgx.Conn) error) {
+	r.t.Helper()
+	r.asking.Lock()
+	defer r.asking.Unlock()
+	if r.conn != nil && !r.conn.IsClosed() {
+		if question(r.conn) == nil {
+			return
+		}
+		r.conn.Close(context.Background())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var err error
+	r.conn, err = pgx.Connect(ctx, r.databaseURL())
+	must(r.t, err)
+	must(r.t, question(r.conn))
+}
+
+// forget gives the test's own connection up.
+func (r *rig) forget() {
+	r.asking.Lock()
+	defer r.asking.Unlock()
+	if r.conn != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		r.conn.Close(ctx)
+		r.conn = nil
+	}
+}
+
 // count asks the database for a number.
 func (r *rig) count(sql string, args ...any) (n int) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, r.databaseURL())
-	must(r.t, err)
-	defer conn.Close(ctx)
-	must(r.t, conn.QueryRow(ctx, sql, args...).Scan(&n))
+	r.ask(func(conn *pgx.Conn) error { return conn.QueryRow(context.Background(), sql, args...).Scan(&n) })
 	return n
 }
 
@@ -444,16 +550,3 @@ func await(t testing.TB, what string, held func() bool) {
 }
 
 const contSignal = syscall.SIGCONT
-
-// orphans are the files in staging that belong to no upload that can go on.
-func (r *rig) orphans() (orphans []string) {
-	left, err := filepath.Glob(r.disk + "/data/staging/*/*")
-	must(r.t, err)
-	for _, name := range left {
-		id, resumable := strings.CutSuffix(filepath.Base(name), ".tus")
-		if !resumable || r.count("SELECT count(*) FROM uploads WHERE state = 'open' AND op_id = $1", id) == 0 {
-			orphans = append(orphans, name)
-		}
-	}
-	return orphans
-}
