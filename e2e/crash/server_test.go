@@ -151,7 +151,7 @@ func (r *rig) find() {
 }
 
 // users are those that a prepared machine has.
-const users = 9
+const users = 12
 
 func email(user int) string { return fmt.Sprintf("user%d@example.com", user) }
 
