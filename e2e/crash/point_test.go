@@ -172,7 +172,9 @@ func killAll(t *testing.T, r *rig, tries []*try) {
 func (r *rig) recoverOnlyAtStart() {
 	r.t.Helper()
 	const lockJobs = 2 // the class of those locks
-	r.count("SELECT count(pg_advisory_lock($1, j.id)) FROM jobs j WHERE j.name = 'files.recover'", lockJobs)
+	await(r.t, "the job is known, and put off", func() bool {
+		return r.count("SELECT count(pg_advisory_lock($1, j.id)) FROM jobs j WHERE j.name = 'files.recover'", lockJobs) == 1
+	})
 }
 
 func (c *try) must(t *testing.T, a act) {
