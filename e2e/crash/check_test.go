@@ -272,7 +272,10 @@ func (r *rig) disagreements() (findings []string) {
 		if json.Unmarshal([]byte(line), &got) != nil {
 			continue
 		}
-		for _, what := range []string{"new", "moved", "changed", "missing", "returned", "problems"} {
+		if list, ok := got["problems"].([]any); !ok || len(list) > 0 {
+			findings = append(findings, "the scan has problems: "+line)
+		}
+		for _, what := range []string{"new", "moved", "changed", "missing", "returned"} {
 			if n, ok := got[what].(float64); !ok || n != 0 {
 				findings = append(findings, "disk and rows do not agree: "+line)
 			}
