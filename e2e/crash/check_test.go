@@ -182,13 +182,6 @@ func (r *rig) fetch(accounts []*account, list []*row) (findings []string) {
 // recovered waits until no server has anything left to do.
 func (r *rig) recovered() (finding string) {
 	r.t.Helper()
-	for i, s := range r.servers { // it may have reached its failpoint only now
-		if s.stopped() {
-			s.Process.Signal(contSignal)
-		} else if !s.running() {
-			r.launch(i, "")
-		}
-	}
 	const left = `SELECT (SELECT count(*) FROM file_ops WHERE quarantined_at IS NULL) + (SELECT count(*) FROM uploads WHERE worker_id IS NOT NULL)
 		+ abs((SELECT count(*) FROM workers) - 2)`
 	for deadline := time.Now().Add(40 * time.Second); ; time.Sleep(10 * time.Millisecond) {
@@ -209,9 +202,12 @@ func (r *rig) check(accounts []*account, c *crowd, full bool) (findings []string
 	if finding := r.recovered(); finding != "" {
 		return []string{finding}
 	}
-	all := accounts
+	all := slices.Clone(accounts)
 	if c != nil {
-		all = append(slices.Clone(accounts), c.owner)
+		all = append(all, c.owner)
+	}
+	for _, pair := range r.pairs {
+		all = append(all, pair.owner)
 	}
 	for _, a := range all {
 		r.signIn(a)
@@ -231,6 +227,9 @@ func (r *rig) check(accounts []*account, c *crowd, full bool) (findings []string
 	}
 	if c != nil {
 		findings = append(findings, c.settle(r.t, now)...)
+	}
+	for _, pair := range r.pairs {
+		findings = append(findings, pair.settle(r.t, now)...)
 	}
 	if full {
 		r.seen = nil

@@ -2,7 +2,8 @@
 // on one PostgreSQL and one data directory take a mixed load: clients that each
 // change a tree of their own by uploads (plain and tus), copies, replaces,
 // folders, renames, moves, trash, restores and purges, and a crowd of up to 64
-// connections of one owner that put small files at once. Then one or both of
+// connections of one owner that put small files at once, and for each server two
+// files that change their names as fast as they can. Then one or both of
 // the servers, or PostgreSQL, or the power, goes away at a random moment, or a
 // server is stopped between a commit and its rename. After the recovery every
 // acknowledged change must be there and whole, and of a request whose answer
@@ -62,6 +63,11 @@ func TestCrash_NothingAcknowledgedIsLostAndNothingElseIsHalfThere(t *testing.T) 
 	crowded := &account{email: email(8), answers: &r.answers}
 	r.signIn(crowded)
 	c := r.gather(crowded)
+	for i := range r.servers {
+		a := &account{email: email(9 + i), answers: &r.answers}
+		r.signIn(a)
+		r.pairs = append(r.pairs, r.pair(a))
+	}
 	began, found := time.Now(), 0
 	defer func() {
 		t.Logf("seed %d, %s: %d cycles in %.0f s: %s; the largest group left %d records; %d findings", seed, mode, r.cycles, time.Since(began).Seconds(), &r.answers, r.largest, found)
@@ -104,8 +110,8 @@ func (r *rig) cycle(p plan, accounts []*account, c *crowd, full bool) (findings 
 		kind = ", everything"
 	}
 	r.cycles++
-	r.t.Logf("%d: %s; %d acknowledged, %d without an answer, %d records left, %d of one group; %d files looked at%s; %.1f s, %.1f s of it recovery and look%s",
-		p.cycle, p, r.answers.acknowledged.Load()-before[0], r.answers.unknown.Load()-before[1], r.left[0], r.left[1], r.looked, kind,
+	r.t.Logf("%d: %s; %d acknowledged, %d without an answer, %d records left, %d of one group, %d of one item; %d files looked at%s; %.1f s, %.1f s of it recovery and look%s",
+		p.cycle, p, r.answers.acknowledged.Load()-before[0], r.answers.unknown.Load()-before[1], r.left[0], r.left[1], r.left[2], r.looked, kind,
 		time.Since(began).Seconds(), (time.Since(began) - worked).Seconds(), r.armed())
 	return findings
 }
@@ -163,6 +169,10 @@ func (r *rig) prepare(p plan, accounts []*account, c *crowd) {
 			who++
 			c.rand, c.log.began, c.log.cycle = p.random(who), now, p.cycle
 		}
+	}
+	for i, pair := range r.pairs {
+		r.signIn(pair.owner)
+		pair.rand, pair.log.began, pair.log.cycle = p.random(600+i), now, p.cycle
 	}
 	if c != nil {
 		r.signIn(c.owner)
@@ -232,6 +242,9 @@ func (r *rig) load(p plan, accounts []*account, c *crowd) (findings []string) {
 			})
 		}
 	}
+	for i, pair := range r.pairs {
+		loop(func() { note(pair.step(whole, servers[i])) })
+	}
 	// The blow falls after a number of answers, or soon where none come.
 	enough := r.answers.acknowledged.Load() + int64(p.after)
 	for until := time.Now().Add(2 * time.Second); r.answers.acknowledged.Load() < enough && time.Now().Before(until); {
@@ -242,17 +255,26 @@ func (r *rig) load(p plan, accounts []*account, c *crowd) (findings []string) {
 		working.Wait()
 		r.forgotten()
 	}
+	release := r.linger(p)
 	r.strike(p)
+	release()
 	stop()
-	r.wake(p)
-	working.Wait()
-	return findings
+	done := make(chan struct{})
+	go func() { working.Wait(); close(done) }()
+	for { // one may reach its failpoint with its very last request
+		r.wake(p)
+		select {
+		case <-done:
+			return findings
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // strike is the blow.
 func (r *rig) strike(p plan) {
 	r.t.Helper()
-	r.left = [2]int{}
+	r.left = [3]int{}
 	switch p.mode {
 	case "power":
 		r.cutPower()
@@ -305,10 +327,12 @@ func (r *rig) wake(p plan) {
 	}
 }
 
-// countLeft counts the records that a blow left, and the most of one commit.
+// countLeft counts the records that a blow left, and the most of one commit
+// and of one item.
 func (r *rig) countLeft() {
 	r.ask(func(conn *pgx.Conn) error {
-		return conn.QueryRow(r.t.Context(), `SELECT coalesce(sum(c.n), 0), coalesce(max(c.n), 0) FROM (SELECT count(*) AS n FROM file_ops GROUP BY xid) c`).Scan(&r.left[0], &r.left[1])
+		return conn.QueryRow(r.t.Context(), `SELECT count(*), coalesce(max(o.with_it), 0), coalesce(max(o.of_item), 0)
+			FROM (SELECT count(*) OVER (PARTITION BY xid) AS with_it, count(*) OVER (PARTITION BY item_id) AS of_item FROM file_ops) o`).Scan(&r.left[0], &r.left[1], &r.left[2])
 	})
 	r.largest = max(r.largest, r.left[1])
 }

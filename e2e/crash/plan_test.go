@@ -25,6 +25,7 @@ type plan struct {
 	kills  [2]bool // the servers that are killed
 	hold   [2]time.Duration
 	apart  [2]time.Duration // before each kill
+	linger time.Duration    // records of the pairs are kept so long before the blow
 	pauses [4]time.Duration
 	twice  bool      // PostgreSQL is killed twice
 	wakes  bool      // a stopped server goes on
@@ -69,6 +70,9 @@ func newPlan(seed uint64, cycle int, mode string) plan {
 	if mode == "failover" {
 		p.pauses = [4]time.Duration{ms(50, 500), ms(50, 1000), ms(20, 200), ms(100, 500)}
 	}
+	if random.IntN(2) == 0 && !p.quiet {
+		p.linger = ms(100, 300)
+	}
 	p.twice = random.IntN(2) == 0
 	p.wakes = random.IntN(2) == 0
 	return p
@@ -81,6 +85,9 @@ func (p plan) String() string {
 		kind = "changes"
 	}
 	fmt.Fprintf(&b, "%s by %d connections to %s", kind, p.lanes, servers(p.on))
+	if p.linger > 0 {
+		fmt.Fprintf(&b, ", records kept for %d ms", p.linger.Milliseconds())
+	}
 	switch {
 	case p.quiet:
 		fmt.Fprintf(&b, ", %d answers, quiet, power cut", p.after)

@@ -46,12 +46,14 @@ type rig struct {
 	asking sync.Mutex
 	conn   *pgx.Conn // of the test itself
 
+	pairs []*pair // one for each server that renames are sent to; none in some tests
+
 	// What the rounds came to.
 	answers tally
 	cycles  int
 	seen    *rows  // what the last look saw
 	looked  int    // the files that the last look hashed and fetched
-	left    [2]int // the records that the last kill left, and the most of one group
+	left    [3]int // the records that the last kill left, the most of one group, and of one item
 	largest int
 }
 
@@ -439,7 +441,8 @@ func (s *server) ready() bool {
 	return res.StatusCode == http.StatusOK
 }
 
-// bringUp starts the servers that do not run and waits until all are ready.
+// bringUp starts the servers that do not run, lets those go on that stopped at
+// a failpoint, and waits until all are ready.
 func (r *rig) bringUp(failpoints ...string) {
 	r.t.Helper()
 	for i, s := range r.servers {
@@ -452,7 +455,12 @@ func (r *rig) bringUp(failpoints ...string) {
 		}
 	}
 	await(r.t, "the servers are ready", func() bool {
-		return !slices.ContainsFunc(r.servers[:], func(s *server) bool { return s.running() && !s.ready() })
+		return !slices.ContainsFunc(r.servers[:], func(s *server) bool {
+			if s.running() && s.stopped() {
+				s.Process.Signal(contSignal)
+			}
+			return s.running() && !s.ready()
+		})
 	})
 }
 
