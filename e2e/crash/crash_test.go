@@ -58,6 +58,11 @@ func TestCrash_NothingAcknowledgedIsLostAndNothingElseIsHalfThere(t *testing.T) 
 	}
 	seed := seedOf(t)
 	r := newRig(t, mode)
+	for i := range r.wires {
+		if mode == "kill" {
+			r.wires[i] = r.wire(fmt.Sprint("wire", i))
+		}
+	}
 	r.bringUp()
 	accounts := r.accounts(4, 2)
 	crowded := &account{email: email(8), answers: &r.answers}
@@ -105,13 +110,16 @@ func (r *rig) cycle(p plan, accounts []*account, c *crowd, full bool) (findings 
 	worked := time.Since(began)
 	r.bringUp(p.points[:]...)
 	findings = append(findings, r.check(accounts, c, full)...)
-	kind := ""
+	left, kind := "", ""
+	if p.mode == "kill" {
+		left = fmt.Sprintf("%d records left, %d of one group, %d of one item; ", r.left[0], r.left[1], r.left[2])
+	}
 	if full {
 		kind = ", everything"
 	}
 	r.cycles++
-	r.t.Logf("%d: %s; %d acknowledged, %d without an answer, %d records left, %d of one group, %d of one item; %d files looked at%s; %.1f s, %.1f s of it recovery and look%s",
-		p.cycle, p, r.answers.acknowledged.Load()-before[0], r.answers.unknown.Load()-before[1], r.left[0], r.left[1], r.left[2], r.looked, kind,
+	r.t.Logf("%d: %s; %d acknowledged, %d without an answer, %s%d files looked at%s; %.1f s, %.1f s of it recovery and look%s",
+		p.cycle, p, r.answers.acknowledged.Load()-before[0], r.answers.unknown.Load()-before[1], left, r.looked, kind,
 		time.Since(began).Seconds(), (time.Since(began) - worked).Seconds(), r.armed())
 	return findings
 }
@@ -259,6 +267,11 @@ func (r *rig) load(p plan, accounts []*account, c *crowd) (findings []string) {
 	r.strike(p)
 	release()
 	stop()
+	for i, s := range r.servers { // what recovers the dead comes before they are forgotten
+		if !s.running() {
+			r.launch(i, p.points[i])
+		}
+	}
 	done := make(chan struct{})
 	go func() { working.Wait(); close(done) }()
 	for { // one may reach its failpoint with its very last request
@@ -301,7 +314,14 @@ func (r *rig) strike(p plan) {
 		for i, s := range r.servers {
 			if p.kills[i] {
 				release := func() {}
-				if p.hold[i] > 0 {
+				switch {
+				case p.hold[i] > 0 && p.late[i]:
+					release = r.wires[i].hold()
+					select {
+					case <-r.wires[i].seized:
+					case <-time.After(200 * time.Millisecond):
+					}
+				case p.hold[i] > 0:
 					release = r.holdBackends(i)
 				}
 				time.Sleep(p.apart[i])

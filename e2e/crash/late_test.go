@@ -3,21 +3,83 @@ package crash
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
-	"sync/atomic"
+	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
 
-// slowWire stands between a server and PostgreSQL. When it is armed the next
-// COMMIT is held back, as by a slow network, and seized is called; it arrives
-// when the server that sent it is long dead.
+// slowWire stands between servers and PostgreSQL. While it is held, a COMMIT
+// does not arrive, as by a slow network; when it is let go, the server that
+// sent it may be long dead. Connections that are made meanwhile are not held.
 type slowWire struct {
-	armed  atomic.Bool
-	seized func()
-	hold   time.Duration
+	folder string // where the server finds its socket
+	seized chan struct{}
+
+	mu    sync.Mutex
+	holds int           // how often it was held
+	free  chan struct{} // closed when it is let go; nil when it is not held
+}
+
+// wire makes one.
+func (r *rig) wire(name string) *slowWire {
+	r.t.Helper()
+	w := &slowWire{folder: filepath.Join(r.dir, name), seized: make(chan struct{}, 1)}
+	must(r.t, os.Mkdir(w.folder, 0o700))
+	ln, err := net.Listen("unix", w.folder+"/.s.PGSQL.5432")
+	must(r.t, err)
+	r.t.Cleanup(func() { ln.Close() })
+	go w.serve(ln, r.dir+"/socket/.s.PGSQL.5432")
+	return w
+}
+
+func (w *slowWire) databaseURL() string {
+	return "postgres://homebase@/postgres?host=" + url.QueryEscape(w.folder)
+}
+
+// hold holds COMMITs back until release is called; seized gets a token once
+// there is one.
+func (w *slowWire) hold() (release func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	free := make(chan struct{})
+	w.holds++
+	w.free = free
+	select {
+	case <-w.seized: // of the time before
+	default:
+	}
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		close(free)
+		if w.free == free {
+			w.free = nil
+		}
+	}
+}
+
+// await waits while it is held, for a connection that was made when it had been
+// held so often.
+func (w *slowWire) await(holds int) {
+	w.mu.Lock()
+	free := w.free
+	if holds == w.holds {
+		free = nil
+	}
+	w.mu.Unlock()
+	if free == nil {
+		return
+	}
+	select {
+	case w.seized <- struct{}{}:
+	default:
+	}
+	<-free
 }
 
 func (w *slowWire) serve(ln net.Listener, postgres string) {
@@ -31,25 +93,20 @@ func (w *slowWire) serve(ln net.Listener, postgres string) {
 			client.Close()
 			continue
 		}
+		w.mu.Lock()
+		holds := w.holds
+		w.mu.Unlock()
 		go func() {
 			defer client.Close()
-			buf := make([]byte, 64<<10)
-			for {
-				n, err := server.Read(buf)
-				client.Write(buf[:n]) // whether anybody hears it does not matter
-				if err != nil {
-					return
-				}
-			}
+			io.Copy(client, server)
 		}()
 		go func() {
 			defer server.Close()
 			buf := make([]byte, 64<<10)
 			for {
 				n, err := client.Read(buf)
-				if bytes.Contains(buf[:n], []byte("commit\x00")) && w.armed.CompareAndSwap(true, false) {
-					w.seized()
-					time.Sleep(w.hold)
+				if bytes.Contains(buf[:n], []byte("commit\x00")) {
+					w.await(holds)
 				}
 				if _, werr := server.Write(buf[:n]); err != nil || werr != nil {
 					return
@@ -68,30 +125,28 @@ func TestCrash_ACommitThatArrivesAfterItsServerDied(t *testing.T) {
 	await(t, "the server is ready", r.servers[0].ready)
 	a := &account{email: email(0)}
 	r.signIn(a)
-	folder := r.dir + "/wire"
-	must(t, os.Mkdir(folder, 0o700))
-	ln, err := net.Listen("unix", folder+"/.s.PGSQL.5432")
-	must(t, err)
-	t.Cleanup(func() { ln.Close() })
-	w := &slowWire{hold: 2 * time.Second}
-	go w.serve(ln, r.dir+"/socket/.s.PGSQL.5432")
-
+	w := r.wire("wire")
 	for i := range 2 {
-		s := r.launch(1, "", "HOMEBASE_DATABASE_URL=postgres://homebase@/postgres?host="+url.QueryEscape(folder))
+		s := r.launch(1, "", "HOMEBASE_DATABASE_URL="+w.databaseURL()+"&application_name=late")
 		await(t, "the second server is ready", s.ready)
 		name := fmt.Sprintf("/files/content/documents/late%d", i)
 		body := bytes.Repeat([]byte("late"), 1000)
-		dead := make(chan struct{})
-		w.seized = func() { s.Process.Kill(); close(dead) }
 		time.Sleep(200 * time.Millisecond) // nothing else commits by now
-		w.armed.Store(true)
+		release := w.hold()
+		go func() {
+			<-w.seized
+			s.Process.Kill()
+		}()
 		if status, code, sure := request(t.Context(), s, a.token, "PUT", name, body, nil); sure {
 			t.Fatalf("answered %d %s", status, code)
 		}
-		<-dead
+		<-s.ended
+		time.AfterFunc(2*time.Second, release)
 		third := r.launch(1, "") // recovers what is dead by now
 		await(t, "the third server is ready", third.ready)
-		time.Sleep(w.hold)
+		await(t, "the commit has arrived", func() bool {
+			return r.count("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'late'") == 0
+		})
 		for _, finding := range r.check(nil, nil, true) {
 			t.Error(finding)
 		}

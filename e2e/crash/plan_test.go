@@ -17,13 +17,14 @@ type plan struct {
 	mode   string
 	cycle  int
 	seed   uint64
-	lanes  int     // connections of the crowd
-	on     [2]bool // the servers that the crowd works with
-	mixed  bool    // the crowd does not only put
-	after  int     // the blow falls after that many answers
-	quiet  bool    // it falls when everything is answered and forgotten
-	kills  [2]bool // the servers that are killed
-	hold   [2]time.Duration
+	lanes  int              // connections of the crowd
+	on     [2]bool          // the servers that the crowd works with
+	mixed  bool             // the crowd does not only put
+	after  int              // the blow falls after that many answers
+	quiet  bool             // it falls when everything is answered and forgotten
+	kills  [2]bool          // the servers that are killed
+	hold   [2]time.Duration // what it asked of PostgreSQL is carried out so much later
+	late   [2]bool          // its COMMITs alone, which are held back on their way
 	apart  [2]time.Duration // before each kill
 	linger time.Duration    // records of the pairs are kept so long before the blow
 	pauses [4]time.Duration
@@ -53,8 +54,8 @@ func newPlan(seed uint64, cycle int, mode string) plan {
 		p.kills[i] = mode == "kill" && victim != 1-i || mode == "postgres" && random.IntN(6) == 0
 		if p.apart[i] = ms(0, 20); random.IntN(2) == 0 {
 			p.hold[i] = ms(100, 400)
-			if random.IntN(3) == 0 {
-				p.hold[i] = ms(400, 2000)
+			if p.late[i] = random.IntN(2) == 0; p.late[i] {
+				p.hold[i] = ms(600, 1500)
 			}
 		}
 		// Some servers run into a failpoint, as they work or as they recover
@@ -96,8 +97,12 @@ func (p plan) String() string {
 	case p.mode == "kill":
 		fmt.Fprintf(&b, ", %d answers, kill %s", p.after, servers(p.kills))
 		for i, hold := range p.hold {
-			if hold > 0 && p.kills[i] {
-				fmt.Fprintf(&b, ", hold its commits %d: %d ms", i, hold.Milliseconds())
+			switch {
+			case hold == 0 || !p.kills[i]:
+			case p.late[i]:
+				fmt.Fprintf(&b, ", commits of server %d arrive after %d ms", i, hold.Milliseconds())
+			default:
+				fmt.Fprintf(&b, ", PostgreSQL goes on for server %d after %d ms", i, hold.Milliseconds())
 			}
 		}
 	default:

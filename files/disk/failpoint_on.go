@@ -41,9 +41,9 @@ func Failpoint(name string) {
 
 // ABLATE takes one part of the protocol out: "guard", the revision that a
 // redo looks at; "fence", which a late commit of a dead worker waits at;
-// "fsync"; or "order", reading what is pending after the owner's lock. With
-// "noreplace" the file system is one that has no RENAME_NOREPLACE, and
-// everything must hold.
+// "order", reading what is pending after the owner's lock; "fsync"; or "flush",
+// the fsync of the folders that a change renamed in. With "noreplace" the file
+// system is one that has no RENAME_NOREPLACE, and everything must hold.
 var ablated = os.Getenv("ABLATE")
 
 // Without reports whether ABLATE names that part.
