@@ -311,27 +311,43 @@ func (r *rig) strike(p plan) {
 			}
 		}
 	default:
-		for i, s := range r.servers {
+		for i := range r.servers {
 			if p.kills[i] {
-				release := func() {}
-				switch {
-				case p.hold[i] > 0 && p.late[i]:
-					release = r.wires[i].hold()
-					select {
-					case <-r.wires[i].seized:
-					case <-time.After(200 * time.Millisecond):
-					}
-				case p.hold[i] > 0:
-					release = r.holdBackends(i)
-				}
-				time.Sleep(p.apart[i])
-				s.kill()
-				time.AfterFunc(p.hold[i], release)
+				r.killServer(p, i)
 			}
 		}
 		r.countLeft()
 		time.Sleep(p.pauses[2]) // the other one goes on
 	}
+}
+
+// killServer kills a server. What it asked of PostgreSQL may be carried out
+// long after that, or its COMMITs when its recovery has begun.
+func (r *rig) killServer(p plan, i int) {
+	r.t.Helper()
+	const alive = "SELECT count(*) FROM workers WHERE dead_at IS NULL AND id <= $1"
+	last := r.count("SELECT max(id) FROM workers")
+	all := r.count(alive, last)
+	release := func() {}
+	switch {
+	case p.late[i]:
+		release = r.wires[i].hold()
+		select {
+		case <-r.wires[i].seized:
+		case <-time.After(200 * time.Millisecond):
+		}
+	case p.hold[i] > 0:
+		release = r.holdBackends(i)
+	}
+	time.Sleep(p.apart[i])
+	r.servers[i].kill()
+	go func() {
+		for until := time.Now().Add(5 * time.Second); p.late[i] && r.count(alive, last) == all && time.Now().Before(until); {
+			time.Sleep(2 * time.Millisecond)
+		}
+		time.Sleep(p.hold[i])
+		release()
+	}()
 }
 
 // wake lets a server that stopped at its failpoint go on, or kills it.

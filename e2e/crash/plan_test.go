@@ -24,7 +24,7 @@ type plan struct {
 	quiet  bool             // it falls when everything is answered and forgotten
 	kills  [2]bool          // the servers that are killed
 	hold   [2]time.Duration // what it asked of PostgreSQL is carried out so much later
-	late   [2]bool          // its COMMITs alone, which are held back on their way
+	late   [2]bool          // its COMMITs alone, so much after others have begun to recover it
 	apart  [2]time.Duration // before each kill
 	linger time.Duration    // records of the pairs are kept so long before the blow
 	pauses [4]time.Duration
@@ -55,7 +55,7 @@ func newPlan(seed uint64, cycle int, mode string) plan {
 		if p.apart[i] = ms(0, 20); random.IntN(2) == 0 {
 			p.hold[i] = ms(100, 400)
 			if p.late[i] = random.IntN(2) == 0; p.late[i] {
-				p.hold[i] = ms(600, 1500)
+				p.hold[i] = ms(50, 300)
 			}
 		}
 		// Some servers run into a failpoint, as they work or as they recover
@@ -100,9 +100,9 @@ func (p plan) String() string {
 			switch {
 			case hold == 0 || !p.kills[i]:
 			case p.late[i]:
-				fmt.Fprintf(&b, ", commits of server %d arrive after %d ms", i, hold.Milliseconds())
+				fmt.Fprintf(&b, ", its commits %d arrive %d ms after its recovery began", i, hold.Milliseconds())
 			default:
-				fmt.Fprintf(&b, ", PostgreSQL goes on for server %d after %d ms", i, hold.Milliseconds())
+				fmt.Fprintf(&b, ", hold its backends %d: %d ms", i, hold.Milliseconds())
 			}
 		}
 	default:
