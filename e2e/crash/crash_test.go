@@ -325,16 +325,13 @@ func (r *rig) strike(p plan) {
 // long after that, or its COMMITs when its recovery has begun.
 func (r *rig) killServer(p plan, i int) {
 	r.t.Helper()
-	const alive = "SELECT count(*) FROM workers WHERE dead_at IS NULL AND id <= $1"
-	last := r.count("SELECT max(id) FROM workers")
-	all := r.count(alive, last)
+	begun := r.recoveryOfAny()
 	release := func() {}
 	switch {
 	case p.late[i]:
 		release = r.wires[i].hold()
-		select {
-		case <-r.wires[i].seized:
-		case <-time.After(200 * time.Millisecond):
+		for until := time.Now().Add(300 * time.Millisecond); !r.committing(r.servers[i].name) && time.Now().Before(until); {
+			time.Sleep(2 * time.Millisecond)
 		}
 	case p.hold[i] > 0:
 		release = r.holdBackends(i)
@@ -342,7 +339,7 @@ func (r *rig) killServer(p plan, i int) {
 	time.Sleep(p.apart[i])
 	r.servers[i].kill()
 	go func() {
-		for until := time.Now().Add(5 * time.Second); p.late[i] && r.count(alive, last) == all && time.Now().Before(until); {
+		for until := time.Now().Add(5 * time.Second); p.late[i] && !begun() && time.Now().Before(until); {
 			time.Sleep(2 * time.Millisecond)
 		}
 		time.Sleep(p.hold[i])

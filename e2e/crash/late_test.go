@@ -18,7 +18,6 @@ import (
 // sent it may be long dead. Connections that are made meanwhile are not held.
 type slowWire struct {
 	folder string // where the server finds its socket
-	seized chan struct{}
 
 	mu    sync.Mutex
 	holds int           // how often it was held
@@ -28,7 +27,7 @@ type slowWire struct {
 // wire makes one.
 func (r *rig) wire(name string) *slowWire {
 	r.t.Helper()
-	w := &slowWire{folder: filepath.Join(r.dir, name), seized: make(chan struct{}, 1)}
+	w := &slowWire{folder: filepath.Join(r.dir, name)}
 	must(r.t, os.Mkdir(w.folder, 0o700))
 	ln, err := net.Listen("unix", w.folder+"/.s.PGSQL.5432")
 	must(r.t, err)
@@ -41,18 +40,13 @@ func (w *slowWire) databaseURL() string {
 	return "postgres://homebase@/postgres?host=" + url.QueryEscape(w.folder)
 }
 
-// hold holds COMMITs back until release is called; seized gets a token once
-// there is one.
+// hold holds COMMITs back until release is called.
 func (w *slowWire) hold() (release func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	free := make(chan struct{})
 	w.holds++
 	w.free = free
-	select {
-	case <-w.seized: // of the time before
-	default:
-	}
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -72,14 +66,16 @@ func (w *slowWire) await(holds int) {
 		free = nil
 	}
 	w.mu.Unlock()
-	if free == nil {
-		return
+	if free != nil {
+		<-free
 	}
-	select {
-	case w.seized <- struct{}{}:
-	default:
-	}
-	<-free
+}
+
+// committing reports whether a server has written items, and PostgreSQL waits
+// for the COMMIT.
+func (r *rig) committing(server string) bool {
+	return r.count(`SELECT count(*) FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+		WHERE a.application_name = $1 AND a.state = 'idle in transaction' AND l.relation = 'items'::regclass AND l.mode = 'RowExclusiveLock'`, server) > 0
 }
 
 func (w *slowWire) serve(ln net.Listener, postgres string) {
@@ -116,6 +112,16 @@ func (w *slowWire) serve(ln net.Listener, postgres string) {
 	}
 }
 
+// recoveryOfAny gives a function that reports whether a server that lives now
+// is being recovered, or was.
+func (r *rig) recoveryOfAny() (begun func() bool) {
+	r.t.Helper()
+	const alive = "SELECT count(*) FROM workers WHERE dead_at IS NULL AND id <= $1"
+	last := r.count("SELECT max(id) FROM workers")
+	all := r.count(alive, last)
+	return func() bool { return r.count(alive, last) < all }
+}
+
 // TestCrash_ACommitThatArrivesAfterItsServerDied holds a COMMIT back, kills
 // the server that sent it, and lets another one recover meanwhile.
 func TestCrash_ACommitThatArrivesAfterItsServerDied(t *testing.T) {
@@ -131,18 +137,21 @@ func TestCrash_ACommitThatArrivesAfterItsServerDied(t *testing.T) {
 		await(t, "the second server is ready", s.ready)
 		name := fmt.Sprintf("/files/content/documents/late%d", i)
 		body := bytes.Repeat([]byte("late"), 1000)
-		time.Sleep(200 * time.Millisecond) // nothing else commits by now
+		begun := r.recoveryOfAny()
 		release := w.hold()
+		answered := make(chan bool, 1)
 		go func() {
-			<-w.seized
-			s.Process.Kill()
+			_, _, sure := request(t.Context(), s, a.token, "PUT", name, body, nil)
+			answered <- sure
 		}()
-		if status, code, sure := request(t.Context(), s, a.token, "PUT", name, body, nil); sure {
-			t.Fatalf("answered %d %s", status, code)
+		await(t, "the commit is held back", func() bool { return r.committing("late") })
+		s.kill()
+		if <-answered {
+			t.Fatal("it was answered")
 		}
-		<-s.ended
-		time.AfterFunc(2*time.Second, release)
-		third := r.launch(1, "") // recovers what is dead by now
+		third := r.launch(1, "")
+		await(t, "the recovery has begun", begun)
+		time.AfterFunc(time.Second, release)
 		await(t, "the third server is ready", third.ready)
 		await(t, "the commit has arrived", func() bool {
 			return r.count("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'late'") == 0
