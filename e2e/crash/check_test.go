@@ -253,7 +253,12 @@ func (r *rig) check(accounts []*account, c *crowd, full bool) (findings []string
 		}
 		findings = append(findings, r.disagreements()...)
 	}
-	if left := r.orphans(); len(left) > 0 {
+	left := r.orphans()
+	if len(left) > 0 { // or the job has not come yet that removes what ended
+		r.runJob("files.expire")
+		left = r.orphans()
+	}
+	if len(left) > 0 {
 		findings = append(findings, fmt.Sprintf("staging holds %q", left))
 	}
 	return findings

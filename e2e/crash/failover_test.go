@@ -57,6 +57,18 @@ func (r *rig) tell(sql string) {
 	})
 }
 
+// runJob waits until a job has run again.
+func (r *rig) runJob(name string) {
+	r.t.Helper()
+	r.ask(func(conn *pgx.Conn) error {
+		_, err := conn.Exec(context.Background(), "UPDATE jobs SET next_run_at = now(), last_finished_at = NULL WHERE name = $1", name)
+		return err
+	})
+	await(r.t, "the job "+name+" has run", func() bool {
+		return r.count("SELECT count(*) FROM jobs WHERE name = $1 AND last_finished_at IS NOT NULL", name) == 1
+	})
+}
+
 // visits are sign-ins and what was acknowledged of them: rows that no file
 // stands behind.
 type visits struct {
@@ -127,10 +139,7 @@ func TestFailover_ServersFollowToTheStandbyAndNothingAcknowledgedIsLost(t *testi
 				t.Fatal("a server ended with its PostgreSQL")
 			}
 		}
-		r.tell("UPDATE jobs SET next_run_at = now(), last_finished_at = NULL WHERE name = 'auth.sweep'")
-		await(t, "the jobs go on", func() bool {
-			return r.count("SELECT count(*) FROM jobs WHERE name = 'auth.sweep' AND last_finished_at IS NOT NULL") == 1
-		})
+		r.runJob("auth.sweep")
 	}
 }
 
