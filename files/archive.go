@@ -6,9 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
-	"io/fs"
 	"net/http"
 	"slices"
 	"strconv"
@@ -31,9 +29,10 @@ const (
 // archive is a zip of some items, folders with all that is in them. It is
 // written while it is sent: no temporary file, no lock, and of the tree no
 // more in memory than the pages on the way down to one item. Each folder is
-// shown as it was when its rows were read. What vanishes or changes before its
-// bytes were read breaks the connection off, so that nobody takes a part for
-// the whole.
+// shown as it was when its rows were read. What cannot be read is left out, and
+// an entry at the end says what is missing and why, so that nobody takes a part
+// for the whole. Where the length was told, and something vanishes or changes
+// meanwhile, the connection breaks off.
 type archive struct {
 	owner  uuid.UUID
 	folder uuid.UUID // out of which nothing may lead, or uuid.Nil
@@ -97,16 +96,15 @@ func (f *Files) sendOwnArchive(w http.ResponseWriter, r *http.Request, a archive
 }
 
 // sendArchive answers with an archive. permit is asked before its first byte.
-// Where nothing is compressed the length is known beforehand and told.
+// Where nothing is compressed and all is in order the length is known
+// beforehand and told, but not by HEAD, which costs no look at the tree.
 func (f *Files) sendArchive(w http.ResponseWriter, r *http.Request, a archive, permit func() error) error {
 	ctx := r.Context()
-	var foreseen, sent zipLength
-	err := f.entries(ctx, a, func(name string, it placed) error {
-		foreseen.add(name, &it.item, it.Size)
-		return nil
-	})
-	if err != nil {
-		return err
+	foreseen := packing{f: f, archive: a}
+	if r.Method != http.MethodHead {
+		if err := foreseen.all(ctx); err != nil && !errors.Is(err, errUnforeseen) {
+			return err
+		}
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/zip")
@@ -114,75 +112,92 @@ func (f *Files) sendArchive(w http.ResponseWriter, r *http.Request, a archive, p
 		a.name = "files"
 	}
 	h.Set("Content-Disposition", "attachment"+dispositionName(a.name+".zip"))
-	if !foreseen.deflated {
-		h.Set("Content-Length", strconv.FormatInt(foreseen.total(), 10))
-	}
 	if r.Method == http.MethodHead {
 		return nil
+	}
+	if !foreseen.unforeseen {
+		h.Set("Content-Length", strconv.FormatInt(foreseen.length.total(), 10))
 	}
 	if err := permit(); err != nil {
 		return err
 	}
-	z := zip.NewWriter(w)
+	sent := packing{f: f, archive: a, z: zip.NewWriter(w), promised: !foreseen.unforeseen}
 	deflate, err := flate.NewWriter(nil, flate.BestSpeed)
 	if err != nil {
 		return err
 	}
-	z.RegisterCompressor(zip.Deflate, func(to io.Writer) (io.WriteCloser, error) {
+	sent.z.RegisterCompressor(zip.Deflate, func(to io.Writer) (io.WriteCloser, error) {
 		deflate.Reset(to) // one entry at a time: one compressor is enough
 		return deflate, nil
 	})
-	err = f.entries(ctx, a, func(name string, it placed) error {
-		size, err := f.pack(ctx, z, a, name, it)
-		sent.add(name, &it.item, size)
-		return err
-	})
-	switch {
-	case err == nil && !foreseen.deflated && sent != foreseen, errors.Is(err, db.ErrNotFound), errors.Is(err, errGoneOn):
-		return httpx.ErrBusy.With("Something was changed or removed while it was archived. Ask again.").Because(err)
-	case err != nil:
+	if err := sent.all(ctx); err != nil {
 		return err
 	}
-	return z.Close()
+	if sent.promised && sent.length != foreseen.length {
+		return errChanged
+	}
+	return sent.z.Close()
 }
 
-// entries calls visit for every entry of an archive, a folder before what is
-// in it.
-func (f *Files) entries(ctx context.Context, a archive, visit func(name string, it placed) error) error {
-	taken := zipNames{}
-	for _, it := range a.items {
+// packing is one pass over an archive. The first only foresees, and ends where
+// that cannot be done; the second writes.
+type packing struct {
+	archive
+	f          *Files
+	z          *zip.Writer // nil: nothing is written
+	names      zipNames    // of the top
+	length     zipLength
+	unforeseen bool // the length cannot be told
+	promised   bool // it was told
+	faults     []string
+	unlisted   int // faults beyond those
+}
+
+const (
+	faultsFile = "INCOMPLETE.txt"
+	mostFaults = 1000 // that are listed
+)
+
+var errChanged = httpx.ErrBusy.With("Something was changed or removed while it was archived. Ask again.")
+
+// errUnforeseen ends a pass that cannot foresee the length.
+var errUnforeseen = errors.New("the length of the archive cannot be foreseen")
+
+// all goes through every entry of the archive, a folder before what is in it.
+func (p *packing) all(ctx context.Context) error {
+	for _, it := range p.items {
 		name := ""
 		if it.Parent != nil {
-			name = taken.claim(it.Name)
+			name = p.names.claim(it.Name)
 		}
-		if err := f.entriesOf(ctx, a, name, it, visit); err != nil {
+		if err := p.below(ctx, name, it); err != nil {
 			return err
 		}
 	}
-	return nil
+	return p.sayFaults()
 }
 
-func (f *Files) entriesOf(ctx context.Context, a archive, name string, it placed, visit func(name string, it placed) error) error {
+func (p *packing) below(ctx context.Context, name string, it placed) error {
 	if it.isFile() {
-		return visit(name, it)
+		return p.file(ctx, name, it)
 	}
+	names := &p.names
 	if name != "" {
-		name += "/"
-		if err := visit(name, it); err != nil {
+		name, names = name+"/", &zipNames{}
+		if err := p.folderEntry(name, it); err != nil {
 			return err
 		}
 	}
-	taken := zipNames{}
 	for page := (httpx.Page{Limit: archivePage}); ; {
-		if err := a.judge(ctx); err != nil {
+		if err := p.judge(ctx); err != nil {
 			return err
 		}
-		list, err := children(ctx, f.db, a.owner, it.ID, orders["name"], page)
+		list, err := children(ctx, p.f.db, p.owner, it.ID, orders["name"], page)
 		if err != nil {
 			return err
 		}
 		for _, c := range list[:min(len(list), archivePage)] {
-			if err := f.entriesOf(ctx, a, name+taken.claim(c.Name), placed{c.item, it.path + "/" + c.Name}, visit); err != nil {
+			if err := p.below(ctx, name+names.claim(c.Name), placed{c.item, it.path + "/" + c.Name}); err != nil {
 				return err
 			}
 		}
@@ -194,154 +209,112 @@ func (f *Files) entriesOf(ctx context.Context, a archive, name string, it placed
 	}
 }
 
-// pack writes one entry, and tells how many bytes it has.
-func (f *Files) pack(ctx context.Context, z *zip.Writer, a archive, name string, it placed) (int64, error) {
-	if !it.isFile() {
-		_, err := z.CreateHeader(zipHeader(name, &it.item, it.Updated))
-		return 0, err
+func (p *packing) folderEntry(name string, it placed) error {
+	p.length.add(name, &it.item, 0)
+	if p.z == nil {
+		return nil
 	}
-	if it.Size >= judgedSize {
-		if err := a.judge(ctx); err != nil {
-			return 0, err
-		}
-	}
-	c, err := f.openListed(ctx, a, it)
-	if err != nil {
-		return 0, err
-	}
-	defer c.file.Close()
-	entry, err := z.CreateHeader(zipHeader(name, &it.item, c.info.ModTime()))
-	if err != nil {
-		return 0, err
-	}
-	buf := buffers.Get().(*[copyBuffer]byte)
-	defer buffers.Put(buf)
-	n, err := io.CopyBuffer(entry, whileAsked{ctx, c.file}, buf[:])
-	if err == nil && n != c.info.Size() {
-		err = errGoneOn
-	}
-	if err == nil {
-		err = stillAs(c.info, c.file)
-	}
-	return n, err
+	_, err := p.z.CreateHeader(zipHeader(name, &it.item, it.Updated))
+	return err
 }
 
-// openListed opens a file whose row was just read. When it lies there as the
+// file packs a file. One that cannot be read is left out and said to be, as
+// long as it is not all that was asked for.
+func (p *packing) file(ctx context.Context, name string, it placed) error {
+	if p.z != nil && it.Size >= judgedSize {
+		if err := p.judge(ctx); err != nil {
+			return err
+		}
+	}
+	c, err := p.open(ctx, it)
+	if spoiled(err) && (len(p.items) > 1 || !p.items[0].isFile()) {
+		return p.fault(name, "left out: its bytes could not be read on the server")
+	}
+	if err != nil {
+		return err
+	}
+	defer c.file.Close()
+	if !c.proven {
+		p.f.changedOutside(p.owner, it.ID)
+	}
+	p.length.add(name, &it.item, c.info.Size())
+	if p.z == nil {
+		if p.unforeseen = !c.proven || zipMethod(&it.item) != zip.Store; p.unforeseen {
+			return errUnforeseen
+		}
+		return nil
+	}
+	entry, err := p.z.CreateHeader(zipHeader(name, &it.item, c.info.ModTime()))
+	if err != nil {
+		return err
+	}
+	return p.copy(ctx, entry, name, c)
+}
+
+// copy writes a file's bytes, as many as it had when it was opened.
+func (p *packing) copy(ctx context.Context, entry io.Writer, name string, c content) error {
+	buf := buffers.Get().(*[copyBuffer]byte)
+	defer buffers.Put(buf)
+	n, err := io.CopyBuffer(entry, whileAsked{ctx, io.LimitReader(c.file, c.info.Size())}, buf[:])
+	if err != nil {
+		return err
+	}
+	if n != c.info.Size() || stillAs(c.info, c.file) != nil {
+		return p.fault(name, "perhaps not whole: it was changed while it was read")
+	}
+	return nil
+}
+
+// fault notes what is wrong with an entry.
+func (p *packing) fault(name, why string) error {
+	switch {
+	case p.z == nil:
+		p.unforeseen = true
+		return errUnforeseen
+	case p.promised:
+		return errChanged
+	case len(p.faults) < mostFaults:
+		p.faults = append(p.faults, name+": "+why)
+	default:
+		p.unlisted++
+	}
+	return nil
+}
+
+// sayFaults tells in an entry of its own what the archive lacks.
+func (p *packing) sayFaults() error {
+	if len(p.faults) == 0 {
+		return nil
+	}
+	h := &zip.FileHeader{Name: p.names.claim(faultsFile), Modified: time.Now().UTC(), Method: zip.Deflate}
+	h.SetMode(0o644)
+	entry, err := p.z.CreateHeader(h)
+	if err != nil {
+		return err
+	}
+	text := "This archive is not complete.\n\n" + strings.Join(p.faults, "\n") + "\n"
+	if p.unlisted > 0 {
+		text += fmt.Sprintf("… and %d more\n", p.unlisted)
+	}
+	_, err = io.WriteString(entry, text)
+	return err
+}
+
+// spoiled reports whether an error is the fault of one file, without which the
+// others can be had.
+func spoiled(err error) bool {
+	return errors.Is(err, errContentMissing) || errors.Is(err, errDamaged) || errors.Is(err, db.ErrNotFound)
+}
+
+// open opens a file whose row was just read. When it lies there as the
 // row says no query is needed.
-func (f *Files) openListed(ctx context.Context, a archive, it placed) (content, error) {
-	file, info, err := f.disk.Open(disk.UserPath(a.owner, it.path))
+func (p *packing) open(ctx context.Context, it placed) (content, error) {
+	file, info, err := p.f.disk.Open(disk.UserPath(p.owner, it.path))
 	if err == nil {
 		if it.shows(file, info) {
 			return content{file: file, info: info, item: readable{placed: it}, proven: true}, nil
 		}
 		file.Close()
 	}
-	return f.openBelow(ctx, a.owner, it.ID, a.folder)
-}
-
-// zipHeader describes an entry. Its time is an extended timestamp, in UTC, and
-// for old readers one in MS-DOS form, which begins in 1980.
-func zipHeader(name string, it *item, modified time.Time) *zip.FileHeader {
-	if first := time.Unix(315532800, 0); modified.Before(first) {
-		modified = first
-	}
-	h := &zip.FileHeader{Name: name, Modified: modified.UTC()}
-	h.SetMode(fs.ModeDir | 0o755)
-	if it.isFile() {
-		h.SetMode(0o644)
-		h.Method = zipMethod(it)
-	}
-	return h
-}
-
-// zipMethod stores what compressing would only make slower.
-func zipMethod(it *item) uint16 {
-	if it.isFile() && it.Size > 0 && compressible(*it.MediaType) {
-		return zip.Deflate
-	}
-	return zip.Store
-}
-
-// zipLength foresees how long an archive that archive/zip writes will be, as
-// long as every entry is stored: APPNOTE.TXT, 4.3.
-type zipLength struct {
-	entries   int
-	before    int64 // the central directory
-	directory int64
-	deflated  bool // it cannot be foreseen
-}
-
-const zip32 = 1<<32 - 1 // from here on a number needs the zip64 form
-
-func (l *zipLength) add(name string, it *item, size int64) {
-	const local, central, timestamp, descriptor, descriptor64, extra64 = 30, 46, 9, 16, 24, 28
-	named := int64(len(name)) + timestamp
-	l.entries++
-	l.deflated = l.deflated || zipMethod(it) != zip.Store
-	l.directory += central + named
-	if size >= zip32 || l.before >= zip32 {
-		l.directory += extra64
-	}
-	l.before += local + named + size
-	switch {
-	case !it.isFile():
-	case size >= zip32:
-		l.before += descriptor64
-	default:
-		l.before += descriptor
-	}
-}
-
-func (l *zipLength) total() int64 {
-	const end, end64 = 22, 56 + 20
-	total := l.before + l.directory + end
-	if l.entries >= 1<<16-1 || l.directory >= zip32 || l.before >= zip32 {
-		total += end64
-	}
-	return total
-}
-
-// zipNames are the names of one folder of an archive, as hashes of how a
-// system reads them that does not tell cases apart.
-type zipNames map[uint64]struct{}
-
-// claim is a name that Windows can hold and that no other entry of the folder
-// has there: where two would be one, the later gets a mark.
-func (t zipNames) claim(name string) string {
-	safe := windowsName(name)
-	for n := 1; ; n++ {
-		candidate := safe
-		if n > 1 {
-			candidate = disk.MarkName(safe, fmt.Sprintf(" (%d)", n))
-		}
-		h := fnv.New64a()
-		io.WriteString(h, strings.ToLower(candidate))
-		if _, taken := t[h.Sum64()]; !taken {
-			t[h.Sum64()] = struct{}{}
-			return candidate
-		}
-	}
-}
-
-// windowsName replaces what a name cannot have on Windows: some characters, a
-// dot or space at the end, and the names of devices, whatever the extension.
-func windowsName(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if r < ' ' || strings.ContainsRune(`<>:"/\|?*`, r) {
-			return '_'
-		}
-		return r
-	}, name)
-	if bare := strings.TrimRight(name, " ."); bare != name {
-		name = bare + "_"
-	}
-	stem, _, _ := strings.Cut(name, ".")
-	stem = strings.ToUpper(strings.TrimRight(stem, " "))
-	port, numbered := strings.CutPrefix(strings.Replace(stem, "LPT", "COM", 1), "COM")
-	device := slices.Contains([]string{"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}, stem) ||
-		numbered && slices.Contains([]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "¹", "²", "³"}, port)
-	if device {
-		name = "_" + name
-	}
-	return name
+	return p.f.openBelow(ctx, p.owner, it.ID, p.folder, 0)
 }

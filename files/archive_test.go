@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"homebase/files"
+	"homebase/files/naming"
 	"homebase/httpx/httpxtest"
 )
 
@@ -173,9 +174,6 @@ func TestArchive_TellsItsLengthWhereNothingIsCompressed(t *testing.T) {
 	if a.Header.Get("Content-Length") != strconv.Itoa(len(a.Body)) {
 		t.Errorf("got Content-Length %q of %d bytes", a.Header.Get("Content-Length"), len(a.Body))
 	}
-	if head := c.Do("HEAD", at, nil).Want(t, 200); head.Header.Get("Content-Length") != strconv.Itoa(len(a.Body)) {
-		t.Errorf("HEAD: got %v", head.Header)
-	}
 	wantEntries(t, unzip(t, a.Body), want)
 }
 
@@ -193,36 +191,129 @@ func TestArchive_ForeseesTheLengthOfWhatArchiveZipWrites(t *testing.T) {
 	}
 }
 
-func TestArchive_BreaksOffRatherThanLackWhatVanished(t *testing.T) {
+func TestArchive_HEADLooksAtNothingInTheFolder(t *testing.T) {
+	t.Parallel()
+	h, statements := watched(t)
+	c, _ := h.member(t, "ann@example.com")
+	folder := *put(t, c, "/album/a.png", "a").ParentID
+	s := share(t, c, folder)
+	for at, who := range map[string]*httpxtest.Client{"/files/items/" + folder + "/archive": c, s.at("/archive"): h.Client(t)} {
+		statements.Take()
+		a := who.Do("HEAD", at, nil).Want(t, 200)
+		if got := a.Header.Get("Content-Disposition"); got != `attachment; filename="album.zip"` || a.Header.Get("Content-Type") != "application/zip" {
+			t.Errorf("got %v", a.Header)
+		}
+		if sent := statements.Take(); slices.Contains(sent, "files.Children") || slices.Contains(sent, "files.CountDownload") {
+			t.Errorf("the database was asked %v", sent)
+		}
+	}
+}
+
+// Whatever names a folder holds, each mark is tried once.
+func TestArchive_NamesThatMeetCostNoMoreThanOthers(t *testing.T) {
+	t.Parallel()
+	const count = 3000
+	long := strings.Repeat("x", 250)
+	for kind, name := range map[string]func(i int) string{
+		"one name in many cases": func(i int) string {
+			b := []byte("abcdefghijkl.txt")
+			for bit := range 12 {
+				if i>>bit&1 == 1 {
+					b[bit] -= 'a' - 'A'
+				}
+			}
+			return string(b)
+		},
+		"marks that are there": func(i int) string {
+			if i%2 == 0 {
+				return fmt.Sprintf("a (%d).txt", i)
+			}
+			return "A" + strings.Repeat("?", i%7) + ".txt"
+		},
+		"pairs that are cut to one": func(i int) string { return fmt.Sprintf("%s%d%s", long, 1000+i/2, []string{"?", "*"}[i%2]) },
+		"sigma and ß in all places": func(i int) string {
+			return fmt.Sprintf("%s%d", []string{"ὁδος", "ὁδοσ", "ὈΔΟΣ", "aß", "ass", "Aẞ"}[i%6], i/60)
+		},
+		"names that meet by their end": func(i int) string { return "a" + strings.Repeat(".", i%200) },
+	} {
+		names := make([]string, count)
+		for i := range names {
+			names[i] = name(i)
+		}
+		claimed, tries := files.ClaimNames(names)
+		if tries > 3*count {
+			t.Errorf("%s: %d tries", kind, tries)
+		}
+		seen := map[string]bool{}
+		for _, c := range claimed {
+			c = naming.Fold(c)
+			if seen[c] || len(c) > 256 {
+				t.Fatalf("%s: %q is there twice or too long", kind, c)
+			}
+			seen[c] = true
+		}
+	}
+}
+
+func TestArchive_LeavesOutWhatCannotBeReadAndSaysSo(t *testing.T) {
 	t.Parallel()
 	h := start(t)
 	c, id := h.member(t, "ann@example.com")
-	for name, change := range map[string]func(p string) error{
-		"gone.bin":    os.Remove,
-		"changed.bin": func(p string) error { return os.WriteFile(p, []byte("longer than before"), 0o600) },
-		"fifo.bin":    func(p string) error { os.Remove(p); return os.Symlink("/etc/passwd", p) },
-	} {
-		folder := strings.TrimSuffix(name, ".bin")
-		// So much comes before it that the answer has begun.
-		put(t, c, "/"+folder+"/a.bin", string(random(1<<20)))
-		put(t, c, "/"+folder+"/"+name, "x")
+	for ext, changed := range map[string]string{"bin": "longer than before", "txt": "longer than before"} {
+		for _, name := range []string{"a", "changed", "gone", "link", "z"} {
+			put(t, c, "/"+ext+"/"+name+"."+ext, "sound")
+		}
 		h.settled(t)
-		if err := change(h.place(id, folder, name)); err != nil {
-			t.Fatal(err)
+		at := func(name string) string { return h.place(id, ext, name+"."+ext) }
+		for _, err := range []error{os.Remove(at("gone")), os.Remove(at("link")), os.Symlink("/etc/passwd", at("link")), os.WriteFile(at("changed"), []byte(changed), 0o600)} {
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
-		r, err := http.NewRequest("GET", h.URL+"/api/v1/files/items/"+find(t, c, "/"+folder).ID+"/archive", nil)
-		if err != nil {
-			t.Fatal(err)
+		folder := find(t, c, "/"+ext).ID
+		s := share(t, c, folder)
+		want := map[string]string{ext + "/": "/", ext + "/a." + ext: "sound", ext + "/z." + ext: "sound", ext + "/changed." + ext: changed,
+			"INCOMPLETE.txt": "This archive is not complete.\n\n" +
+				ext + "/gone." + ext + ": left out: its bytes could not be read on the server\n" +
+				ext + "/link." + ext + ": left out: its bytes could not be read on the server\n"}
+		wantEntries(t, unzip(t, c.Do("GET", "/files/items/"+folder+"/archive", nil).Want(t, 200).Body), want)
+		wantEntries(t, unzip(t, h.Client(t).Do("GET", s.at("/archive"), nil).Want(t, 200).Body), want)
+		gone := find(t, c, "/"+ext+"/gone."+ext).ID
+		c.Do("GET", "/files/items/"+gone+"/archive", nil).WantProblem(t, 404, "content_missing")
+		other := put(t, c, "/"+ext+"/Incomplete.txt", "mine")
+		got := unzip(t, c.Do("POST", "/files/archive", map[string]any{"ids": []string{gone, other.ID}}).Want(t, 200).Body)
+		if got["Incomplete.txt"] != "mine" || !strings.Contains(got["INCOMPLETE (2).txt"], "gone."+ext+": left out") {
+			t.Errorf("got %q", got)
 		}
-		r.Header.Set("Authorization", "Bearer "+c.Bearer)
-		a, err := c.HTTP.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = io.Copy(io.Discard, a.Body)
-		if a.Body.Close(); a.StatusCode != 200 || err == nil {
-			t.Errorf("%s: the archive came to a good end", name)
-		}
+	}
+}
+
+func TestArchive_OfAToldLengthBreaksOffRatherThanLackWhatVanished(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	folder := *put(t, c, "/album/1.png", string(random(16<<20))).ParentID // more than sockets hold
+	put(t, c, "/album/2.png", "second")
+	h.settled(t)
+	at := "/files/items/" + folder + "/archive"
+	r, err := http.NewRequest("GET", h.URL+"/api/v1"+at, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+c.Bearer)
+	a, err := c.HTTP.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	if err := os.Remove(h.place(id, "album", "2.png")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = io.Copy(io.Discard, a.Body); a.StatusCode != 200 || a.ContentLength < 16<<20 || err == nil {
+		t.Errorf("%d of %d bytes came to a good end", a.StatusCode, a.ContentLength)
+	}
+	if got := unzip(t, c.Do("GET", at, nil).Want(t, 200).Body); len(got) != 3 || got["INCOMPLETE.txt"] == "" {
+		t.Errorf("asked again: %d entries", len(got))
 	}
 }
 

@@ -36,6 +36,7 @@ type batchBody struct {
 type result struct {
 	Status  int             `json:"status"`
 	Item    *itemBody       `json:"item,omitempty"`
+	LeftOut []leftOut       `json:"left_out,omitempty"` // of a copy of a folder
 	Problem *httpx.Document `json:"problem,omitempty"`
 }
 
@@ -94,7 +95,7 @@ func (f *Files) carryOutOne(ctx context.Context, owner uuid.UUID, o operation) (
 		it, err = f.move(ctx, owner, o.ID, patch, http.Header{})
 	case o.Op == "copy":
 		res.Status = http.StatusCreated
-		it, err = f.copy(ctx, owner, o.ID, copyRequest{o.ParentID, o.Name})
+		it, res.LeftOut, err = f.copy(ctx, owner, o.ID, copyRequest{o.ParentID, o.Name})
 	case o.Op == "trash":
 		res.Status = http.StatusNoContent
 		err = f.trash(ctx, owner, o.ID, http.Header{})

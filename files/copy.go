@@ -3,11 +3,11 @@ package files
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"path"
 	"strings"
+	"syscall"
 
 	"homebase/audit"
 	"homebase/db"
@@ -32,6 +32,7 @@ var (
 			With("At most 10,000 files and folders are copied at once; copy its folders one by one.")
 	errDamaged = httpx.NewProblem(409, "content_damaged", "The file's bytes are not those that were stored").
 			With("Nothing was copied. Tell the operator, who can compare all files by: homebase files verify.")
+	errChanging = httpx.ErrBusy.With("The file was changed while it was copied. Ask again.")
 )
 
 // copyRequest says where a copy goes. What is absent is as with the original,
@@ -51,34 +52,51 @@ func (f *Files) postCopy(w http.ResponseWriter, r *http.Request, v visit) error 
 	if err != nil {
 		return err
 	}
-	it, err := f.copy(r.Context(), v.owner, id, req)
+	it, lacks, err := f.copy(r.Context(), v.owner, id, req)
 	if err != nil {
 		return err
 	}
-	return writeItem(w, http.StatusCreated, it)
+	w.Header().Set("ETag", it.tag())
+	w.Header().Set("Location", itemLocation(it.ID))
+	return httpx.WriteJSON(w, http.StatusCreated, copyBody{it.body(it.path), lacks})
 }
 
-// copy makes a copy of a file or folder.
-func (f *Files) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest) (placed, error) {
+// copyBody is a copy on the wire, and what of a folder could not be copied.
+type copyBody struct {
+	itemBody
+	LeftOut []leftOut `json:"left_out,omitempty"`
+}
+
+// leftOut is a file that a copy lacks: the path of its original, and the code
+// of the problem that a copy of it alone is answered with.
+type leftOut struct {
+	Path string `json:"path"`
+	Code string `json:"code"`
+}
+
+// copy makes a copy of a file or folder, and says what it lacks: a file that
+// cannot be read does not keep the rest of its folder from being copied.
+func (f *Files) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest) (it placed, lacks []leftOut, err error) {
 	if req.Name != nil {
 		if err := checkName(*req.Name); err != nil {
-			return placed{}, err
+			return it, nil, err
 		}
 	}
 	from, err := itemByID(ctx, f.db, owner, id)
 	if err != nil {
-		return placed{}, err
+		return it, nil, err
 	}
 	if from.Parent == nil {
-		return placed{}, errRoot.With("The root folder cannot be copied; choose something in it.")
+		return it, nil, errRoot.With("The root folder cannot be copied; choose something in it.")
 	}
 	find := copySpot(owner, from, req)
 	at, err := find(ctx, f.db)
 	if err != nil {
-		return placed{}, err
+		return it, nil, err
 	}
 	if from.isFile() {
-		return f.copyFile(ctx, owner, from.ID, at, find)
+		it, err = f.copyFile(ctx, owner, from.ID, at, find)
+		return it, nil, err
 	}
 	return f.copyFolder(ctx, owner, from, at, find)
 }
@@ -153,12 +171,16 @@ func (f *Files) copyContent(ctx context.Context, s *staged, c content) (err erro
 			return err
 		}
 		if !c.item.matches(again) {
-			return httpx.ErrBusy.With("The file was changed while it was copied. Ask again.")
+			return errChanging
 		}
 		s.size, s.sum = c.item.Size, c.item.SHA256
 		return f.seal(s)
 	}
-	if err := f.receiveWhole(ctx, s, whileAsked{ctx, c.file}, c.info.Size(), 0); err != nil {
+	err = f.receiveWhole(ctx, s, whileAsked{ctx, io.LimitReader(c.file, c.info.Size())}, c.info.Size(), 0)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errChanging.Because(err)
+	case err != nil:
 		return err
 	}
 	if c.proven {
@@ -169,7 +191,7 @@ func (f *Files) copyContent(ctx context.Context, s *staged, c content) (err erro
 	return nil
 }
 
-// whileAsked is a source that ends with the request it is read for.
+// whileAsked is a file of ours that is read until the request for it ends.
 type whileAsked struct {
 	ctx context.Context
 	io.Reader
@@ -179,7 +201,11 @@ func (r whileAsked) Read(p []byte) (int, error) {
 	if r.ctx.Err() != nil {
 		return 0, context.Cause(r.ctx)
 	}
-	return r.Reader.Read(p)
+	n, err := r.Reader.Read(p)
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		err = errDamaged.Because(errno) // without the file's name
+	}
+	return n, err
 }
 
 // node is an item of a folder that is copied.
@@ -206,22 +232,22 @@ func nodesBelow(ctx context.Context, q db.Querier, owner, folder uuid.UUID) ([]*
 }
 
 // copyFolder makes the copy in staging/, as a folder there, and commits it.
-func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at spot, find finder) (it placed, err error) {
+func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at spot, find finder) (it placed, lacks []leftOut, err error) {
 	nodes, err := nodesBelow(ctx, f.db, owner, from.ID)
 	if err != nil {
-		return it, err
+		return it, nil, err
 	}
 	var size int64
 	for _, n := range nodes {
 		size += n.Size
 		if err := checkExtent(strings.Count(at.path+n.path, "/"), len(at.path)+len(n.path)); err != nil {
-			return it, err
+			return it, nil, err
 		}
 	}
 	op := journal.NewID()
 	reserved, err := f.reserveCopy(ctx, owner, op, size)
 	if err != nil {
-		return it, err
+		return it, nil, err
 	}
 	top := f.journal.StagingPath(owner, op)
 	var drop func(ctx context.Context)
@@ -238,11 +264,11 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 		}
 	}
 	if err = f.disk.MakeFolder(path.Dir(top)); err == nil {
-		err = f.copyNodes(ctx, owner, op, top, nodes)
+		nodes, lacks, err = f.copyNodes(ctx, owner, op, top, nodes)
 	}
 	if err != nil {
 		drop(ctx)
-		return it, f.diskError(err)
+		return it, nil, f.diskError(err)
 	}
 	disk.Failpoint("copied")
 	c := journal.Change{Owner: owner, Op: op, Reserved: reserved > 0, Wait: journal.Timeout, Undone: drop, Decide: func(ctx context.Context, t *journal.Tx) error {
@@ -274,38 +300,52 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 	if err != nil && !errors.Is(err, db.ErrOutcomeUnknown) && !errors.Is(err, journal.ErrUnpublished) {
 		drop(ctx)
 	}
-	return it, err
+	for i := range lacks {
+		lacks[i].Path = from.path + lacks[i].Path
+	}
+	return it, lacks, err
 }
 
-// copyNodes makes the copies at top, folders before what is in them.
-func (f *Files) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, nodes []*node) error {
+// copyNodes makes the copies at top, folders before what is in them, and says
+// which there are and what could not be copied.
+func (f *Files) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, nodes []*node) (made []*node, lacks []leftOut, err error) {
 	for _, n := range nodes {
 		n.copy = staged{owner: owner, op: op, item: journal.NewID(), path: top + n.path}
-		if !n.isFile() {
-			if err := f.disk.Mkdir(n.copy.path, n.copy.item); err != nil {
-				return err
-			}
-			continue
+		if n.isFile() {
+			err = f.copyNode(ctx, n)
+		} else {
+			err = f.disk.Mkdir(n.copy.path, n.copy.item)
 		}
-		if err := f.copyNode(ctx, n); err != nil {
-			return err
+		switch {
+		case err == nil:
+			made = append(made, n)
+		case n.isFile() && (spoiled(err) || errors.Is(err, errChanging)):
+			lacks = append(lacks, leftOut{n.path, codeOf(err)})
+		default:
+			return nil, nil, err
 		}
 	}
-	return nil
+	return made, lacks, nil
 }
 
-func (f *Files) copyNode(ctx context.Context, n *node) error {
-	c, err := f.openContent(ctx, n.copy.owner, n.ID)
-	if errors.Is(err, db.ErrNotFound) {
-		return httpx.ErrBusy.With(fmt.Sprintf("%q went away while the folder was copied. Ask again.", n.Name))
+// codeOf is the code of the problem that an error is answered with.
+func codeOf(err error) string {
+	if p, ok := errors.AsType[*httpx.Problem](err); ok {
+		return p.Code
 	}
+	return httpx.ErrNotFound.Code
+}
+
+// copyNode copies one file of a folder. On an error nothing of it stays.
+func (f *Files) copyNode(ctx context.Context, n *node) error {
+	c, err := f.openBelow(ctx, n.copy.owner, n.ID, uuid.Nil, 0)
 	if err != nil {
 		return err
 	}
 	defer c.file.Close()
 	n.MediaType = c.item.MediaType
 	if err := f.copyContent(ctx, &n.copy, c); err != nil {
-		return err
+		return errors.Join(err, ignoreNotExist(f.disk.Remove(n.copy.path)))
 	}
 	return n.copy.file.Close()
 }

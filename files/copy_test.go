@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -136,13 +137,15 @@ func TestCopy_NeverMultipliesDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	shared := 0
-	for _, id := range []string{it.ID, *it.ParentID} {
-		// Where the file system shares blocks nothing is read, nor seen.
-		if a := c.Do("POST", "/files/items/"+id+"/copy", map[string]string{}); a.Status != 201 {
-			a.WantProblem(t, 409, "content_damaged")
-		} else {
-			shared++
+	// Where the file system shares blocks nothing is read, nor seen.
+	if a := c.Do("POST", "/files/items/"+it.ID+"/copy", map[string]string{}); a.Status != 201 {
+		a.WantProblem(t, 409, "content_damaged")
+		folder := decode[copied](t, c.Do("POST", "/files/items/"+*it.ParentID+"/copy", map[string]string{}).Want(t, 201))
+		if len(folder.LeftOut) != 1 || folder.LeftOut[0] != (leftOut{it.Path, "content_damaged"}) {
+			t.Errorf("got %+v", folder)
 		}
+	} else {
+		shared++
 	}
 	if err := os.Remove(at); err != nil {
 		t.Fatal(err)
@@ -151,6 +154,80 @@ func TestCopy_NeverMultipliesDamage(t *testing.T) {
 	h.settled(t)
 	if left := h.onDisk(t); shared == 0 && len(left) != 0 {
 		t.Errorf("the disk holds %q", left)
+	}
+}
+
+type leftOut struct{ Path, Code string }
+
+type copied struct {
+	item
+	LeftOut []leftOut `json:"left_out"`
+}
+
+func TestCopy_OfAFolderLeavesOutWhatCannotBeReadAndNamesIt(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	for _, name := range []string{"a.txt", "sub/gone.txt", "link.txt"} {
+		put(t, c, "/tree/"+name, "sound")
+	}
+	put(t, c, "/whole/a.txt", "sound")
+	h.settled(t)
+	at := h.place(id, "tree", "link.txt")
+	for _, err := range []error{os.Remove(h.place(id, "tree", "sub", "gone.txt")), os.Remove(at), os.Symlink("/etc/passwd", at)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tree, whole := find(t, c, "/tree").ID, find(t, c, "/whole").ID
+	want := []leftOut{{"/tree/link.txt", "content_missing"}, {"/tree/sub/gone.txt", "content_missing"}}
+	check := func(it copied) {
+		t.Helper()
+		slices.SortFunc(it.LeftOut, func(a, b leftOut) int { return strings.Compare(a.Path, b.Path) })
+		if !slices.Equal(it.LeftOut, want) {
+			t.Errorf("got %+v", it)
+		}
+		wantFile(t, h.place(id, it.Name, "a.txt"), []byte("sound"))
+		if below, err := os.ReadDir(h.place(id, it.Name)); err != nil || len(below) != 2 {
+			t.Errorf("the copy holds %v, %v", below, err)
+		}
+	}
+	check(decode[copied](t, c.Do("POST", "/files/items/"+tree+"/copy", nil).Want(t, 201)))
+	results := decode[struct {
+		Results []struct {
+			Status  int
+			Item    item
+			LeftOut []leftOut `json:"left_out"`
+		}
+	}](t, c.Do("POST", "/files/batch", map[string]any{"operations": []map[string]string{
+		{"op": "copy", "id": tree}, {"op": "copy", "id": whole},
+	}}).Want(t, 200)).Results
+	check(copied{results[0].Item, results[0].LeftOut})
+	if results[1].Status != 201 || results[1].LeftOut != nil {
+		t.Errorf("got %+v", results[1])
+	}
+	if u := decode[usage](t, c.Do("GET", "/files/usage", nil)); u.Used != 7*5 || u.Reserved != 0 {
+		t.Errorf("got %+v", u)
+	}
+}
+
+func TestCopy_AFreeNameCostsAFewQuestionsHoweverManyAreTaken(t *testing.T) {
+	t.Parallel()
+	h, statements := watched(t)
+	c, id := h.member(t, "ann@example.com")
+	it := put(t, c, "/album/a.txt", "a")
+	h.exec(t, `INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, name_folded)
+		SELECT gen_random_uuid(), $1, $2, 0, v.name, v.name, v.name FROM generate_series(2, 1500) n CROSS JOIN LATERAL (SELECT 'a (' || n || ').txt' AS name) v`, id, *it.ParentID)
+	statements.Take()
+	made := decode[item](t, c.Do("POST", "/files/items/"+it.ID+"/copy", nil).Want(t, 201))
+	asked := 0
+	for _, name := range statements.Take() {
+		if name == "files.NameTaken" {
+			asked++
+		}
+	}
+	if made.Name != "a (1501).txt" || asked == 0 || asked > 40 {
+		t.Errorf("%d questions for %s", asked, made.Name)
 	}
 }
 

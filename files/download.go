@@ -26,7 +26,7 @@ import (
 var (
 	errNotFile        = httpx.NewProblem(409, "not_a_file", "This is a folder").With("A folder has no content; list its children.")
 	errContentMissing = httpx.NewProblem(404, "content_missing", "The file's bytes are not there").
-				With("The file is known, but its place on the server's disk does not hold it. Tell the operator.")
+				With("The file is known, but its bytes cannot be read on the server's disk. Tell the operator.")
 )
 
 const (
@@ -118,13 +118,14 @@ type content struct {
 // it has open is not written into, and it only believes a file that the row
 // describes.
 func (f *Files) openContent(ctx context.Context, owner, id uuid.UUID) (c content, err error) {
-	return f.openBelow(ctx, owner, id, uuid.Nil)
+	return f.openBelow(ctx, owner, id, uuid.Nil, readPause)
 }
 
 // openBelow is openContent for an item that must lie in that folder,
 // wherever that lies by now; nothing outside of it is reached. With uuid.Nil
-// the item may lie anywhere.
-func (f *Files) openBelow(ctx context.Context, owner, id, folder uuid.UUID) (c content, err error) {
+// the item may lie anywhere. Where the disk does not show what the row says it
+// pauses and looks again; who opens many files does not pause.
+func (f *Files) openBelow(ctx context.Context, owner, id, folder uuid.UUID, pause time.Duration) (c content, err error) {
 	for round := 1; ; round++ {
 		if c.item, err = readableItem(ctx, f.db, owner, id, folder); err != nil {
 			return c, err
@@ -134,7 +135,7 @@ func (f *Files) openBelow(ctx context.Context, owner, id, folder uuid.UUID) (c c
 		}
 		for i, p := range c.item.places(owner) {
 			file, info, err := f.disk.Open(p)
-			if disk.Failed(err) {
+			if disk.Failed(err) && !errors.Is(err, fs.ErrPermission) {
 				return c, f.diskError(err)
 			}
 			if err != nil {
@@ -146,16 +147,16 @@ func (f *Files) openBelow(ctx context.Context, owner, id, folder uuid.UUID) (c c
 			}
 			file.Close()
 		}
-		if round == readRounds {
+		if round == readRounds || c.item.Missing {
 			break
 		}
 		f.disk.Forget(owner)
-		if !journal.Sleep(ctx, readPause) {
+		if !journal.Sleep(ctx, pause) {
 			return c, context.Cause(ctx)
 		}
 	}
 	c.file, c.info, err = f.disk.Open(disk.UserPath(owner, c.item.path))
-	if err != nil && !disk.Failed(err) {
+	if err != nil && (!disk.Failed(err) || errors.Is(err, fs.ErrPermission)) {
 		err = errContentMissing.Because(err)
 	}
 	return c, f.diskError(err)

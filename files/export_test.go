@@ -54,6 +54,16 @@ func ZipLengths(t *testing.T, sizes []int64) (foreseen, written int64) {
 	return length.total(), int64(count)
 }
 
+// ClaimNames claims the names of one folder of an archive, and tells how many
+// were tried, with marks and without.
+func ClaimNames(names []string) (claimed []string, tries int) {
+	var t zipNames
+	for _, name := range names {
+		claimed = append(claimed, t.claim(name))
+	}
+	return claimed, t.tries
+}
+
 type counter int64
 
 func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }

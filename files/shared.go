@@ -166,7 +166,7 @@ func (f *Files) getSharedChildren(w http.ResponseWriter, r *http.Request, g gues
 
 // getSharedContent is GET and HEAD /files/shared/{token}/content.
 func (f *Files) getSharedContent(w http.ResponseWriter, r *http.Request, g guest) error {
-	c, err := f.openBelow(r.Context(), g.share.Owner, g.item.ID, g.folder())
+	c, err := f.openBelow(r.Context(), g.share.Owner, g.item.ID, g.folder(), readPause)
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,7 @@ func (f *Files) check(ctx context.Context, c toCheck, v *verification, pace *pac
 	}
 	v.Files++
 	switch {
-	case errors.Is(err, errContentMissing):
+	case errors.Is(err, errContentMissing) && !errors.Is(err, fs.ErrPermission):
 		v.problem(&v.Missing, p, "missing")
 		return false, nil
 	case err != nil:
