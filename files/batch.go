@@ -52,6 +52,7 @@ func (f *Files) postBatch(w http.ResponseWriter, r *http.Request, v visit) error
 	var fields httpx.Fields
 	if n := len(req.Operations); n == 0 || n > mostOperations {
 		fields.Add("#/operations", "count", fmt.Sprintf("Give 1 to %d operations.", mostOperations))
+		return fields.Err() // and look at none of them: there may be as many as a body holds
 	}
 	for i, o := range req.Operations {
 		at := fmt.Sprintf("#/operations/%d", i)

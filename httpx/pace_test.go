@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -87,20 +89,86 @@ func TestPace_ABodyThatDripsIs408AfterTheGrace(t *testing.T) {
 	}
 }
 
+// deadlines is a listener that remembers the deadlines its connections got.
+type deadlines struct {
+	net.Listener
+	mu          sync.Mutex
+	read, write []time.Time
+}
+
+func watched(t *testing.T) *deadlines {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &deadlines{Listener: ln}
+}
+
+func (d *deadlines) Accept() (net.Conn, error) {
+	conn, err := d.Listener.Accept()
+	return &dated{conn, d}, err
+}
+
+// in lists the read deadlines that were far ahead, and the last of all.
+func (d *deadlines) in(ahead time.Time) (rolled []time.Time, read, write time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, at := range d.read {
+		if at.After(ahead) {
+			rolled = append(rolled, at)
+		}
+	}
+	if len(d.read) > 0 {
+		read = d.read[len(d.read)-1]
+	}
+	if len(d.write) > 0 {
+		write = d.write[len(d.write)-1]
+	}
+	return rolled, read, write
+}
+
+type dated struct {
+	net.Conn
+	of *deadlines
+}
+
+func (c *dated) SetReadDeadline(at time.Time) error {
+	c.of.mu.Lock()
+	c.of.read = append(c.of.read, at)
+	c.of.mu.Unlock()
+	return c.Conn.SetReadDeadline(at)
+}
+
+func (c *dated) SetWriteDeadline(at time.Time) error {
+	c.of.mu.Lock()
+	c.of.write = append(c.of.write, at)
+	c.of.mu.Unlock()
+	return c.Conn.SetWriteDeadline(at)
+}
+
+// TestPace_ALongUploadThatMovesIsNotCut: each piece that came puts the deadline
+// off, so only the pause between two is bounded.
 func TestPace_ALongUploadThatMovesIsNotCut(t *testing.T) {
 	t.Parallel()
-	// It takes longer than any one read may take.
-	s, _, _ := hurried(t, config(), 3*time.Second, never, never, never, nil, route("PUT /thing", httpx.Public(), swallow))
-	reader, writer := io.Pipe()
-	go func() {
-		for range 20 {
-			time.Sleep(200 * time.Millisecond)
-			writer.Write(make([]byte, 1000))
+	ln := watched(t)
+	s, _, _ := hurried(t, config(), 3*never, never, never, never, ln, route("PUT /thing", httpx.Public(), swallow))
+	conn := dial(t, s)
+	io.WriteString(conn, "PUT /api/v1/thing HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n")
+	rolled := func() []time.Time { list, _, _ := ln.in(time.Now().Add(2 * never)); return list }
+	for piece := range 20 {
+		for end := time.Now().Add(10 * time.Second); len(rolled()) <= piece; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("after %d pieces the deadlines were %v", piece, rolled())
+			}
 		}
-		writer.Close()
-	}()
-	if a := s.Client(t).Do("PUT", "/thing", reader).Want(t, 200); string(a.Body) != "20000" {
-		t.Errorf("%s bytes", a.Body)
+		conn.Write(make([]byte, 1000))
+	}
+	if response := answer(t, conn); response.StatusCode != 200 {
+		t.Errorf("%d", response.StatusCode)
+	}
+	if list := rolled(); !slices.IsSortedFunc(list, time.Time.Compare) {
+		t.Errorf("the deadlines were %v", list)
 	}
 }
 
@@ -109,15 +177,15 @@ func TestPace_ALongUploadThatMovesIsNotCut(t *testing.T) {
 // of the request before on the same connection.
 func TestPace_AHandlerThatThinksIsNotCut(t *testing.T) {
 	t.Parallel()
-	s, _, _ := hurried(t, config(), time.Second, never, never, never, nil, route("PUT /thing", httpx.Public(), func(rt *httpx.Route) {
+	ln := watched(t)
+	s, _, _ := hurried(t, config(), never, never, never, never, ln, route("PUT /thing", httpx.Public(), func(rt *httpx.Route) {
 		rt.Body = 10
 		rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
 			if _, err := io.ReadAll(r.Body); err != nil {
 				return err
 			}
-			time.Sleep(1500 * time.Millisecond)
-			if err := r.Context().Err(); err != nil {
-				return err
+			if _, read, write := ln.in(time.Now()); !read.IsZero() || !write.IsZero() {
+				t.Errorf("while it thinks a read ends at %v, a write at %v", read, write)
 			}
 			return done(w, r)
 		}

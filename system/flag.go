@@ -56,6 +56,7 @@ func (in *FlagFields) check(f *httpx.Fields) {
 	}
 	if len(in.Rules) > rulesMost {
 		f.Add("#/rules", "too_many", fmt.Sprintf("A flag has at most %d rules.", rulesMost))
+		return
 	}
 	for i, rule := range in.Rules {
 		at := "#/rules/" + strconv.Itoa(i)
