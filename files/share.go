@@ -31,7 +31,11 @@ const (
 const (
 	dropSize      = 1 << 30 // bytes of one dropped file, unless the owner says otherwise
 	sharePassword = 1024    // bytes
+	mostShares    = 1000    // of an owner, expired ones too
 )
+
+var errTooManyShares = httpx.NewProblem(409, "too_many_shares", "You have too many shares").
+	With("End one that is not needed any more.")
 
 // share is a row of shares, and as JSON what its owner sees of it.
 type share struct {
@@ -182,11 +186,18 @@ func (f *Files) postShare(w http.ResponseWriter, r *http.Request, v visit) error
 	random := make([]byte, 32)
 	rand.Read(random)
 	token := base64.RawURLEncoding.EncodeToString(random)
-	err = f.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = f.journal.Hold(ctx, s.Owner, func(tx *journal.Tx) error {
+		const count = `-- name: files.CountShares
+			SELECT count(*) FROM shares s WHERE s.owner_id = $1`
 		const sql = `-- name: files.InsertShare
 			INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, allow)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 			RETURNING ` + shareColumns
+		if n, err := db.One(ctx, tx, db.Value[int], count, s.Owner); err != nil {
+			return err
+		} else if n >= mostShares {
+			return errTooManyShares
+		}
 		made, err := db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow)
 		if err != nil {
 			return err

@@ -25,7 +25,7 @@ func (f *Files) shareRoutes(whole, reads, puts []*httpx.Problem, content, zipped
 		{Pattern: "POST /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Share a file or folder by a link", Request: newShare{},
 			Responses: []httpx.Response{{Status: http.StatusCreated, Body: share{}, Headers: []string{"Location"}}},
-			Problems:  append([]*httpx.Problem{errNotFolder, auth.ErrHashingBusy}, found...),
+			Problems:  append([]*httpx.Problem{errNotFolder, errTooManyShares, auth.ErrHashingBusy}, found...),
 			Handler:   f.visitor(f.postShare)},
 		{Pattern: "PATCH /files/shares/{id}", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Change the terms of a share", Request: shareTerms{}, Responses: aShare,

@@ -613,3 +613,32 @@ func (g *gate) Read(p []byte) (int, error) {
 	}
 	return 0, io.EOF
 }
+
+func TestShare_AnOwnerHasAThousandAtMostAlsoWhenSeveralAreMadeAtOnce(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	it := put(t, c, "/a.txt", "a")
+	h.exec(t, `INSERT INTO shares (id, owner_id, item_id, token_hash, mode, allow)
+		SELECT gen_random_uuid(), $1, $2::uuid, sha256(n::text::bytea), 'read', '{}' FROM generate_series(1, 995) AS n`, id, it.ID)
+	var made, refused atomic.Int32
+	var group sync.WaitGroup
+	for range 12 {
+		group.Go(func() {
+			switch a := c.Do("POST", "/files/shares", map[string]any{"item_id": it.ID}); a.Status {
+			case 201:
+				made.Add(1)
+			default:
+				a.WantProblem(t, 409, "too_many_shares")
+				refused.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if made.Load() != 5 || refused.Load() != 7 {
+		t.Errorf("%d were made and %d refused", made.Load(), refused.Load())
+	}
+	list := decode[struct{ Items []shared }](t, c.Do("GET", "/files/shares?limit=1", nil).Want(t, 200))
+	c.Do("DELETE", "/files/shares/"+list.Items[0].ID, nil).Want(t, 204)
+	share(t, c, it.ID)
+}
