@@ -21,11 +21,12 @@
 // at everything, with the program's own scan and verify too. A finding tells
 // the history of its item.
 //
-// The last one takes a part of the protocol out, and has to fail within some 30
-// cycles: a check that cannot fail is none. The parts are guard, fence, order,
-// and those that only MODE=power shows: fsync, and flush, the flush of the
-// target folders. With ABLATE=noreplace the disk is like CephFS, without
-// RENAME_NOREPLACE, and everything has to hold.
+// The last one takes a part of the protocol out, and has to fail: a check that
+// cannot fail is none. The parts are guard, fence, order, and those that only
+// MODE=power shows: fsync, and flush, the flush of the target folders. Some 30
+// cycles find each but order, whose moment is rare: give it 200. With
+// ABLATE=noreplace the disk is like CephFS, without RENAME_NOREPLACE, and
+// everything has to hold.
 package crash
 
 import (
