@@ -78,6 +78,7 @@ type Files struct {
 	undrawable refusals
 	cacheAdded atomic.Int64 // bytes since the cache was trimmed
 	roots      roots
+	hints      hints
 	// holders are the resumable uploads that this worker has locked.
 	holders holders
 	hub     *hub

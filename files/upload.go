@@ -135,7 +135,7 @@ func (f *Files) putPath(w http.ResponseWriter, r *http.Request, v visit) error {
 	default:
 		return httpx.ErrInvalidParameter.With("parents is true or false.")
 	}
-	return f.put(w, r, v, byPath(v.owner, names), parents)
+	return f.put(w, r, v, f.hinted(r, v.owner, names), parents)
 }
 
 // putItem is PUT /files/items/{id}/content.
@@ -157,6 +157,7 @@ func (f *Files) put(w http.ResponseWriter, r *http.Request, v visit, find finder
 	status := http.StatusOK
 	if created {
 		status = http.StatusCreated
+		f.hints.put(v.owner, path.Dir(it.path), *it.Parent)
 		w.Header().Set("Location", itemLocation(it.ID))
 	}
 	acceptModified(w, r, it.item)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -376,4 +377,47 @@ func TestFiles_AreNotFoundByAnotherUserOnAnyRoute(t *testing.T) {
 	eve.Do("POST", "/files/folders", map[string]string{"parent_id": *it.ParentID, "name": "mine"}).WantProblem(t, 409, "parent_missing")
 	h.Client(t).Do("GET", "/files/items/"+it.ID, nil).Want(t, http.StatusUnauthorized)
 	wantFile(t, h.place(annID, "documents", "secret.txt"), []byte("secret"))
+}
+
+// A folder that was just put into may be moved, renamed, trashed or gone when
+// the next file comes: what was known of it must not decide anything.
+func TestPut_AFolderThatWasJustPutIntoMayBeElsewhereByNow(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	for name, change := range map[string]func(folder string){
+		"renamed": func(folder string) {
+			c.Do("PATCH", "/files/items/"+folder, map[string]string{"name": "elsewhere"}).Want(t, 200)
+		},
+		"trashed": func(folder string) { c.Do("DELETE", "/files/items/"+folder, nil).Want(t, 204) },
+		"purged": func(folder string) {
+			c.Do("DELETE", "/files/items/"+folder, nil).Want(t, 204)
+			c.Do("DELETE", "/files/trash/"+folder, nil).Want(t, 204)
+		},
+		"replaced": func(folder string) {
+			c.Do("DELETE", "/files/items/"+folder, nil).Want(t, 204)
+			c.Do("PUT", "/files/content/replaced", "a file").Want(t, 201)
+		},
+	} {
+		a := decode[item](t, c.Do("PUT", "/files/content/"+name+"/a?parents=true", "a").Want(t, 201))
+		change(*a.ParentID)
+		want := "parent_missing"
+		if name == "replaced" {
+			want = "not_a_folder"
+		}
+		c.Do("PUT", "/files/content/"+name+"/b", "b").WantProblem(t, 409, want)
+		if staged, _ := filepath.Glob(filepath.Join(h.data, "staging", id, "*")); len(staged) > 0 {
+			t.Errorf("%s: %d staged files are left", name, len(staged))
+		}
+	}
+	// A name that is taken by now is replaced, or refused, as ever.
+	first := decode[item](t, c.Do("PUT", "/files/content/documents/x", "1").Want(t, 201))
+	again := decode[item](t, c.Do("PUT", "/files/content/documents/x", "2").Want(t, 200))
+	if again.ID != first.ID || again.Revision != 2 {
+		t.Errorf("got %+v after %+v", again, first)
+	}
+	c.Do("PUT", "/files/content/documents/y", "1").Want(t, 201)
+	c.Do("POST", "/files/folders", map[string]any{"path": "/documents/z"}).Want(t, 201)
+	c.Do("PUT", "/files/content/documents/z", "1").WantProblem(t, 409, "name_conflict")
+	h.settled(t)
 }
