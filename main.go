@@ -100,7 +100,7 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 	p.auth = auth.New(auth.Config{
 		DB: p.db, Audit: p.audit, Log: log, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), AccountURL: cfg.AccountURL,
 		Registration: cfg.Registration, GuessesUnlimited: !cfg.RateLimits, Send: send,
-		Quotas: p.files.Quotas, SetQuota: p.files.SetQuota, Erase: p.erase, Permissions: p.projects.Permissions(),
+		Quotas: p.files.Quotas, SetQuota: p.files.SetQuota, SetEntryQuota: p.files.SetEntryQuota, Erase: p.erase, Permissions: p.projects.Permissions(),
 	})
 	p.auth.OnChange(p.files.RecheckListeners)
 	p.portfolio = portfolio.New(portfolio.Config{

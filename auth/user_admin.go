@@ -19,6 +19,9 @@ type ManagedUser struct {
 	User
 	Roles []string `json:"roles"`
 	Quota *int64   `json:"quota"` // bytes; null: the server's default
+	// EntryQuota is how many files and folders the user may have; null: the
+	// server's default.
+	EntryQuota *int64 `json:"entry_quota"`
 }
 
 // managedUsers are the users u that the end of a query names.
@@ -42,9 +45,8 @@ SELECT `+userColumns+`, `+rolesHeld+`
 		return nil, err
 	}
 	for i := range users {
-		if quota, set := quotas[users[i].ID]; set {
-			users[i].Quota = &quota
-		}
+		q := quotas[users[i].ID]
+		users[i].Quota, users[i].EntryQuota = q.Bytes, q.Entries
 	}
 	return users, nil
 }
@@ -67,7 +69,7 @@ func (a *Auth) userRoutes() []httpx.Route {
 			Responses: answer(200), Problems: missing, Summary: "A user", Handler: byID(a.getUser)},
 		{Pattern: "PATCH /auth/users/{id}", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: UserPatch{},
 			Responses: answer(200), Problems: changes,
-			Summary: "Change a user's name, status, roles or quota", Handler: byID(a.patchUser)},
+			Summary: "Change a user's name, status, roles or quotas", Handler: byID(a.patchUser)},
 		{Pattern: "DELETE /auth/users/{id}", Access: manages.Recent(), Rate: httpx.RateWrite,
 			Responses: noContent, Problems: changes, Summary: "Delete a user and the user's files", Handler: byID(a.deleteUser)},
 		{Pattern: "GET /auth/users/{id}/sessions", Access: manages.NoKey(), Rate: httpx.RateRead,
@@ -176,6 +178,9 @@ type UserPatch struct {
 	Status httpx.Optional[string]   `json:"status"` // "active" or "disabled"
 	Roles  httpx.Optional[[]string] `json:"roles"`  // all that the user shall have
 	Quota  httpx.Optional[int64]    `json:"quota"`  // bytes; null: the server's default
+	// EntryQuota is how many files and folders the user may have; null: the
+	// server's default. What is there already stays.
+	EntryQuota httpx.Optional[int64] `json:"entry_quota"`
 }
 
 func (p UserPatch) check() error {
@@ -188,6 +193,9 @@ func (p UserPatch) check() error {
 		f.Add("#/roles", "invalid", "Give a list of roles; it may be empty.")
 	}
 	checkQuota(&f, p.Quota.Value)
+	if p.EntryQuota.Value < 0 {
+		f.Add("#/entry_quota", "invalid", "A quota of entries is a number of files and folders, not less than 0.")
+	}
 	return f.Err()
 }
 
@@ -231,7 +239,7 @@ func (a *Auth) updateUser(ctx context.Context, by, id uuid.UUID, p UserPatch, r 
 		if last && (status != statusActive || !slices.Contains(roles, RoleAdmin)) {
 			return nothing, errLastAdmin
 		}
-		if name == acc.Name && status == acc.Status && slices.Equal(roles, had) && !p.Quota.Set {
+		if name == acc.Name && status == acc.Status && slices.Equal(roles, had) && !p.Quota.Set && !p.EntryQuota.Set {
 			return nothing, nil
 		}
 		gained := without(roles, had)
@@ -250,7 +258,7 @@ UPDATE users SET name = $2, status = $3, revision = revision + 1, updated_at = n
 		if err := a.setRoles(ctx, tx, id, had, roles); err != nil {
 			return nothing, err
 		}
-		return staleUser(id), a.recordUpdate(ctx, tx, acc, name, status, p.Quota)
+		return staleUser(id), a.recordUpdate(ctx, tx, acc, name, status, p)
 	})
 }
 
@@ -285,8 +293,8 @@ func mayManage(ctx context.Context, tx pgx.Tx, by, id uuid.UUID) error {
 }
 
 // recordUpdate records what is new of a user, and does what follows from it:
-// a disabled user's sessions end for good, and files learns of the quota.
-func (a *Auth) recordUpdate(ctx context.Context, tx pgx.Tx, acc account, name, status string, quota httpx.Optional[int64]) error {
+// a disabled user's sessions end for good, and files learns of the quotas.
+func (a *Auth) recordUpdate(ctx context.Context, tx pgx.Tx, acc account, name, status string, p UserPatch) error {
 	var events []audit.Event
 	if name != acc.Name {
 		events = append(events, audit.Event{Action: audit.UserUpdated, Details: map[string]string{"field": "name"}})
@@ -304,13 +312,20 @@ func (a *Auth) recordUpdate(ctx context.Context, tx pgx.Tx, acc account, name, s
 			return err
 		}
 	}
-	if quota.Set {
-		value, text := &quota.Value, strconv.FormatInt(quota.Value, 10)
-		if quota.Null {
+	for _, q := range []struct {
+		field string
+		value httpx.Optional[int64]
+		set   func(ctx context.Context, tx pgx.Tx, user uuid.UUID, quota *int64) error
+	}{{"quota", p.Quota, a.setQuota}, {"entry_quota", p.EntryQuota, a.setEntryQuota}} {
+		if !q.value.Set {
+			continue
+		}
+		value, text := &q.value.Value, strconv.FormatInt(q.value.Value, 10)
+		if q.value.Null {
 			value, text = nil, "default"
 		}
-		events = append(events, audit.Event{Action: audit.UserUpdated, Details: map[string]string{"field": "quota", "to": text}})
-		if err := a.setQuota(ctx, tx, acc.ID, value); err != nil {
+		events = append(events, audit.Event{Action: audit.UserUpdated, Details: map[string]string{"field": q.field, "to": text}})
+		if err := q.set(ctx, tx, acc.ID, value); err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,7 @@ func TestUsers_APageAsksAsMuchHoweverLongItIs(t *testing.T) {
 	t.Parallel()
 	asked := 0
 	e, statements := authtest.StartWatched(t, nil, func(c *auth.Config) {
-		c.Quotas = func(context.Context, []uuid.UUID) (map[uuid.UUID]int64, error) { asked++; return nil, nil }
+		c.Quotas = func(context.Context, []uuid.UUID) (map[uuid.UUID]auth.Quota, error) { asked++; return nil, nil }
 	})
 	e.User(t, "root@example.com", "admin")
 	c := e.SignIn(t, "root@example.com")
@@ -47,12 +47,12 @@ func TestUsers_AreMadeReadChangedAndDeleted(t *testing.T) {
 	// What files keeps of users, in a table of its own.
 	var e *authtest.Env
 	quotas := func(c *auth.Config) {
-		c.Quotas = func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]int64, error) {
-			quotas := map[uuid.UUID]int64{}
+		c.Quotas = func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]auth.Quota, error) {
+			quotas := map[uuid.UUID]auth.Quota{}
 			_, err := db.All(ctx, e.DB, func(row pgx.Row) (_ struct{}, err error) {
 				var user uuid.UUID
-				var quota int64
-				err = row.Scan(&user, &quota)
+				var quota auth.Quota
+				err = row.Scan(&user, &quota.Bytes)
 				quotas[user] = quota
 				return struct{}{}, err
 			}, `SELECT id, quota FROM test_quotas WHERE id = ANY($1) AND quota IS NOT NULL`, users)

@@ -309,3 +309,35 @@ func TestEvents_ManyFirstListenersMakeTheTreeOnce(t *testing.T) {
 	}
 	t.Errorf("%d openings took %d questions", many, n)
 }
+
+func TestEvents_AUserHasAFewStreamsOpenAtMost(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	other, _ := h.member(t, "bob@example.com")
+	door := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: h.Auth.Authenticate, RateLimits: true}, h.files.Routes())
+	open := func(c *httpxtest.Client) *http.Response {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", door.URL+"/api/v1/files/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+c.Bearer)
+		a, err := c.HTTP.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { a.Body.Close() })
+		return a
+	}
+	for i := range 32 {
+		if a := open(c); a.StatusCode != 200 {
+			t.Fatalf("stream %d: got %d", i, a.StatusCode)
+		}
+	}
+	c = door.Client(t).As(c.Bearer)
+	c.Do("GET", "/files/events", nil).WantProblem(t, 429, "too_many_streams")
+	c.Do("GET", "/files/usage", nil).Want(t, 200)
+	if a := open(other); a.StatusCode != 200 {
+		t.Errorf("another's stream: got %d", a.StatusCode)
+	}
+}

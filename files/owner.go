@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"homebase/auth"
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
@@ -13,17 +14,17 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Quotas are the quotas of those of the users who have one of their own, in
-// bytes.
-func (f *Files) Quotas(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]int64, error) {
+// Quotas are the quotas of those of the users who have some of their own.
+func (f *Files) Quotas(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]auth.Quota, error) {
 	const sql = `-- name: files.Quotas
-		SELECT t.owner_id, t.quota FROM trees t WHERE t.owner_id = ANY($1) AND t.quota IS NOT NULL`
-	quotas := map[uuid.UUID]int64{}
+		SELECT t.owner_id, t.quota, t.entry_quota FROM trees t
+		 WHERE t.owner_id = ANY($1) AND (t.quota IS NOT NULL OR t.entry_quota IS NOT NULL)`
+	quotas := map[uuid.UUID]auth.Quota{}
 	_, err := db.All(ctx, f.db, func(row pgx.Row) (_ struct{}, err error) {
 		var user uuid.UUID
-		var quota int64
-		err = row.Scan(&user, &quota)
-		quotas[user] = quota
+		var q auth.Quota
+		err = row.Scan(&user, &q.Bytes, &q.Entries)
+		quotas[user] = q
 		return struct{}{}, err
 	}, sql, users)
 	return quotas, err
@@ -31,11 +32,21 @@ func (f *Files) Quotas(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]in
 
 // SetQuota gives a user a quota in bytes, nil for the configured default.
 // What is stored already stays, whatever its size.
-func (f *Files) SetQuota(ctx context.Context, tx pgx.Tx, user uuid.UUID, quota *int64) error {
+func (f *Files) SetQuota(ctx context.Context, tx pgx.Tx, user uuid.UUID, bytes *int64) error {
 	const sql = `-- name: files.SetQuota
 		INSERT INTO trees (owner_id, root_id, feed_epoch, quota) VALUES ($1, $2, $3, $4)
 		    ON CONFLICT (owner_id) DO UPDATE SET quota = excluded.quota`
-	_, err := db.Exec(ctx, tx, sql, user, journal.NewID(), journal.NewID(), quota)
+	_, err := db.Exec(ctx, tx, sql, user, journal.NewID(), journal.NewID(), bytes)
+	return err
+}
+
+// SetEntryQuota gives a user a number of files and folders, nil for
+// journal.DefaultEntries. What is there already stays.
+func (f *Files) SetEntryQuota(ctx context.Context, tx pgx.Tx, user uuid.UUID, entries *int64) error {
+	const sql = `-- name: files.SetEntryQuota
+		INSERT INTO trees (owner_id, root_id, feed_epoch, entry_quota) VALUES ($1, $2, $3, $4)
+		    ON CONFLICT (owner_id) DO UPDATE SET entry_quota = excluded.entry_quota`
+	_, err := db.Exec(ctx, tx, sql, user, journal.NewID(), journal.NewID(), entries)
 	return err
 }
 

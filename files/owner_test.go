@@ -1,11 +1,14 @@
 package files_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"homebase/auth"
+	"homebase/auth/authtest"
 	"homebase/db"
 	"homebase/files"
 	"homebase/httpx"
@@ -174,10 +177,7 @@ func TestQuota_IsSetForAUserBeforeTheFirstTouch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes, set := quotas[user]; set {
-			return &bytes
-		}
-		return nil
+		return quotas[user].Bytes
 	}
 	if got := quota(nil); got != nil {
 		t.Errorf("got %d", *got)
@@ -194,4 +194,40 @@ func TestQuota_IsSetForAUserBeforeTheFirstTouch(t *testing.T) {
 	if u := decode[usage](t, c.Do("GET", "/files/usage", nil)); u.Quota != 2 || u.Used != 1 {
 		t.Errorf("got %+v", u)
 	}
+}
+
+func TestQuota_OfEntriesIsSetByWhoManagesUsers(t *testing.T) {
+	t.Parallel()
+	h := &house{data: t.TempDir()}
+	h.Env = authtest.Start(t, func(e *authtest.Env) []httpx.Route { return h.open(t, e) }, func(c *auth.Config) {
+		c.Quotas = func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]auth.Quota, error) {
+			return h.files.Quotas(ctx, users)
+		}
+		c.SetEntryQuota = func(ctx context.Context, tx pgx.Tx, user uuid.UUID, entries *int64) error {
+			return h.files.SetEntryQuota(ctx, tx, user, entries)
+		}
+	})
+	c, id := h.member(t, "ann@example.com")
+	h.User(t, "root@example.com", "admin")
+	admin := h.SignIn(t, "root@example.com")
+	type managed struct {
+		Quota      *int64
+		EntryQuota *int64 `json:"entry_quota"`
+	}
+	at := "/auth/users/" + id
+	if u := decode[managed](t, admin.Do("GET", at, nil).Want(t, 200)); u.EntryQuota != nil {
+		t.Errorf("got %+v", u)
+	}
+	if u := decode[managed](t, admin.Do("PATCH", at, map[string]any{"entry_quota": 4}).Want(t, 200)); u.EntryQuota == nil || *u.EntryQuota != 4 || u.Quota != nil {
+		t.Errorf("got %+v", u)
+	}
+	put(t, c, "/documents/a.txt", "a") // beside the three first folders
+	c.Do("PUT", "/files/content/documents/b.txt", "b").WantProblem(t, 507, "entries_exceeded")
+	if u := decode[usage](t, c.Do("GET", "/files/usage", nil)); u.EntryQuota != 4 || u.Entries != 4 {
+		t.Errorf("got %+v", u)
+	}
+	admin.Do("PATCH", at, map[string]any{"entry_quota": -1}).WantProblem(t, 422, "validation_failed")
+	c.Do("PATCH", at, map[string]any{"entry_quota": 1000}).WantProblem(t, 403, "forbidden")
+	admin.Do("PATCH", at, map[string]any{"entry_quota": nil}).Want(t, 200)
+	c.Do("PUT", "/files/content/documents/b.txt", "b").Want(t, 201)
 }
