@@ -86,19 +86,17 @@ func (f *Files) openUpload(ctx context.Context, owner uuid.UUID, length *int64, 
 		SELECT count(*) FROM uploads u WHERE u.owner_id = $1 AND u.state = 'open' AND u.worker_id IS NULL`
 	const sql = `-- name: files.InsertUpload
 		INSERT INTO uploads (op_id, owner_id, bytes, length, metadata, expires_at) VALUES ($2, $1, $3, $4, $5, now() + $6::interval)`
-	open, err := db.One(ctx, f.db, db.Value[int64], count, owner)
-	if err != nil {
-		return id, err
-	}
-	if open >= mostUploads {
-		return id, errTooManyUploads
-	}
 	id = journal.NewID()
 	var reserved int64
 	if length != nil {
 		reserved = max(0, *length-displaced)
 	}
 	err = f.journal.Hold(ctx, owner, func(t *journal.Tx) error {
+		if open, err := db.One(ctx, t, db.Value[int64], count, owner); err != nil {
+			return err
+		} else if open >= mostUploads {
+			return errTooManyUploads
+		}
 		if err := t.Reserve(ctx, reserved); err != nil {
 			return err
 		}
