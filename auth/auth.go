@@ -82,7 +82,7 @@ type Config struct {
 	GuessesUnlimited bool
 	// Permissions are those of the apps, "projects.<app>:<verb>".
 	Permissions []string
-	// Quotas, SetQuota, SetEntryQuota and Erase are what files has of users. All
+	// Quotas, SetQuota, SetEntryQuota and Erase are what package files keeps of users. All
 	// but the first are called in a transaction that holds the user's row. Where
 	// the server's default holds, a quota is nil. Erase lets go of everything
 	// that refers to a user who is about to be deleted. Nil functions know of no

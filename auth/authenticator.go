@@ -100,7 +100,7 @@ INSERT INTO totp (user_id, secret) VALUES ($1, $2)
 }
 
 // confirmTOTP serves POST /auth/totp/confirm. The sessions that began without
-// a code end, but for the one that asks.
+// a code end, except for the one that asks.
 func (a *Auth) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
 	in, err := readJSON[TOTPCode](a, w, r, "")
 	if err != nil {

@@ -263,7 +263,7 @@ type proof struct {
 	code   string   // "" if none was given
 }
 
-// openSession begins a session for someone who has proved to be acc, but for
+// openSession begins a session for someone who has proved to be acc, except by
 // the code, which is asked for here: that it was not used before, and that it
 // is used now, must hold together with the session.
 func (a *Auth) openSession(r *http.Request, acc account, by proof) (Session, error) {

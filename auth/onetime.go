@@ -38,7 +38,7 @@ var errTokenInvalid = httpx.NewProblem(http.StatusGone, "token_invalid", "The li
 	With("It can be used once and for a while only. Ask for a new one.")
 
 // oneTime is a token that can be used once, as its row has it: bound to a
-// purpose, an address and, but for joining, a user.
+// purpose, an address and, except for joining, a user.
 type oneTime struct {
 	id        uuid.UUID
 	purpose   string
@@ -46,7 +46,7 @@ type oneTime struct {
 	email     string
 	roles     []string  // of the user who joins
 	quota     *int64    // likewise, in bytes; nil is the default
-	inviter   uuid.UUID // zero but for invitations
+	inviter   uuid.UUID // zero except for invitations
 	createdAt time.Time
 	expiresAt time.Time
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // OnChange calls fn each time that Recheck may have begun to answer otherwise
-// than before, but for the mere passing of time: after a session or key has
+// than before, except for the mere passing of time: after a session or key has
 // ended, or a user or role was changed, here or at another worker. fn must not
 // wait for anything. Call it before requests are answered.
 func (a *Auth) OnChange(fn func()) { a.cache.after = append(a.cache.after, fn) }

@@ -18,7 +18,7 @@ import (
 // format is the layout that this release writes, and the only one so far.
 const format = 1
 
-// Manifest says what belongs to a restore point. It is written last but for
+// Manifest says what belongs to a restore point. It is written last, apart from
 // its own sum.
 type Manifest struct {
 	Format  int       `json:"format"`

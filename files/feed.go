@@ -26,7 +26,7 @@ import (
 // needs nothing of the entries before. Trashed, restored, moved and purged
 // are told of the top alone and stand for all below it: a mirror keeps what
 // lies below something trashed, for it comes back with it, and lets it go
-// with the purge, but for what was put into the trash by itself. Whatever is
+// with the purge, except for what was put into the trash by itself. Whatever is
 // new is told item by item, folders before what is in them, a copied folder
 // too. Several changes of one request that are committed apart are apart in
 // the feed. What a scan finds is told like any other change; that something

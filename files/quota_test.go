@@ -224,7 +224,7 @@ func TestPut_WhoseSpaceWasGivenBackMeanwhileIsRefused(t *testing.T) {
 	sent := make(chan *httpxtest.Answer)
 	go func() { sent <- c.Do("PUT", "/files/content/documents/slow.bin", body) }()
 	writer.Write(random(2 << 20))
-	await(t, func() bool { return h.number(t, "SELECT count(*) FROM uploads") == 1 })
+	await(t, func() bool { return h.number(t, "SELECT count(*) FROM uploads WHERE bytes >= $1", 2<<20) == 1 })
 	h.exec(t, "DELETE FROM uploads WHERE owner_id = $1", id)
 	h.exec(t, "UPDATE trees SET reserved = 0 WHERE owner_id = $1", id)
 	writer.Close()

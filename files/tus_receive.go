@@ -51,7 +51,7 @@ func (x *seized) left() int64 {
 }
 
 // receiveChunk takes a chunk in behind the durable offset. Whatever ends it,
-// the bytes that arrived count, but for two cases: a chunk with a checksum
+// the bytes that arrived count, except in two cases: a chunk with a checksum
 // counts whole or not at all, and one that goes beyond the length only as far
 // as it was saved before that was seen.
 func (f *Files) receiveChunk(ctx context.Context, x *seized, c chunk) error {

@@ -148,7 +148,7 @@ func (f *Files) putItem(w http.ResponseWriter, r *http.Request, v visit) error {
 }
 
 // put takes a file in: check, reserve, receive, commit, publish, answer. What
-// a crash leaves at each step is the table in the package comment.
+// a crash leaves at each step is the table in the comment of package journal.
 func (f *Files) put(w http.ResponseWriter, r *http.Request, v visit, find finder, parents bool) error {
 	it, created, err := f.takeIn(r, v.owner, find, parents, nil)
 	if err != nil {

@@ -38,7 +38,7 @@ func Public() Access { return Access{level: public} }
 func Recognised() Access { return Access{level: recognised} }
 
 // SignedIn asks for any signed-in caller with a session. Access keys are
-// refused, but for OrKey: what a key may do is named by a permission.
+// refused, except by OrKey: what a key may do is named by a permission.
 func SignedIn() Access { return Access{level: signedIn, noKey: true} }
 
 // Needs asks for a caller who holds the permission, "area:verb".

@@ -79,7 +79,7 @@ func (c *cors) markPublic(h http.Header, r *http.Request, route *Route) bool {
 }
 
 // preflight answers the browser's question. It carries no credentials, so it
-// is answered before anything is looked up, but for a public origin, whose
+// is answered before anything is looked up, except for a public origin, whose
 // answer depends on the route.
 func (s *Server) preflight(x *exchange, r *http.Request) error {
 	method := r.Header.Get("Access-Control-Request-Method")

@@ -24,7 +24,7 @@ var (
 // route declares as its Request; without a body that is optional it is zero.
 // It is stricter than encoding/json: names are matched exactly, and unknown and duplicate names, null where the type has
 // no room for it, text that PostgreSQL cannot hold, and anything after the
-// value are refused. Every error is a Problem but for a T that the route does
+// value are refused. Every error is a Problem except for a T that the route does
 // not declare.
 func ReadJSON[T any](_ http.ResponseWriter, r *http.Request) (T, error) {
 	var v T

@@ -93,7 +93,7 @@ func (d *Dir) Walk(p string, fn fs.WalkDirFunc) error {
 
 // Failed tells an error of the disk or of the process from a path where the
 // entry simply is not: no such name, something other than a folder on the
-// way, or a link that leads out of the owner's tree.
+// way, or a link, which is never followed.
 func Failed(err error) bool {
 	errno, ok := errors.AsType[syscall.Errno](err)
 	if ok {

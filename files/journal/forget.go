@@ -11,7 +11,7 @@ import (
 )
 
 // forgetAfter is how long a record may stand after the disk has followed: the
-// owner's next group of puts deletes it for nothing.
+// owner's next group of puts deletes it at no extra cost.
 const forgetAfter = 50 * time.Millisecond
 
 // done is an op that the disk has followed, with its records' owner and

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // The kinds of items.
@@ -36,12 +35,6 @@ const ItemColumns = `i.id, i.parent_id, i.kind, i.name, i.size, i.media_type, i.
 // Fields are where a row of ItemColumns is scanned to.
 func (it *Item) Fields() []any {
 	return []any{&it.ID, &it.Parent, &it.Kind, &it.Name, &it.Size, &it.MediaType, &it.SHA256, &it.MTime, &it.Revision, &it.Created, &it.Updated, &it.Ino, &it.Missing}
-}
-
-// ScanItem reads a row of ItemColumns.
-func ScanItem(row pgx.Row) (it Item, err error) {
-	err = row.Scan(it.Fields()...)
-	return it, err
 }
 
 // IsFile tells a file from a folder.

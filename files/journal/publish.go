@@ -159,7 +159,8 @@ func (j *Journal) makeFolder(ctx context.Context, in *folders, at string, item u
 }
 
 // moveAside gives what no row knows another name beside it. It belongs to the
-// owner, who put it there past the API: it is kept, and a scan adopts it.
+// owner, who put it there past the API: it is kept; a scan takes it over, or reports what
+// is neither file nor folder.
 func (j *Journal) moveAside(ctx context.Context, in *folders, target string) error {
 	folder, name, err := in.at(target)
 	if err != nil {

@@ -19,7 +19,7 @@ var text string
 
 type tables struct {
 	decomposed map[rune][]rune  // in full
-	composed   map[[2]rune]rune // but for Hangul
+	composed   map[[2]rune]rune // except for Hangul
 	class      map[rune]int     // of combining marks, from 1
 }
 
