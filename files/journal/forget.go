@@ -73,7 +73,8 @@ func (j *Journal) forget(ctx context.Context) {
 			j.forgetBefore(context.WithoutCancel(ctx), time.Now())
 			return
 		}
-		for wait := forgetAfter; Sleep(ctx, wait); wait = forgetAfter {
+		for wait := forgetAfter; Sleep(ctx, wait); {
+			wait = forgetAfter
 			if !j.forgetBefore(ctx, time.Now().Add(-forgetAfter)) {
 				wait = time.Second
 			}

@@ -153,24 +153,27 @@ func (j *Journal) Put(ctx context.Context, p Put) (Placed, error) {
 	defer drop()
 	timer := time.NewTimer(Timeout)
 	defer timer.Stop()
+	var gaveUp error
+	left := ctx.Done()
 	for {
-		var err error
 		select {
 		case err := <-w.done:
 			return w.placed, err
 		case slot.held <- struct{}{}:
-			j.lead(ctx, p.Owner, func() { <-slot.held })
-			continue
+			if gaveUp == nil {
+				j.lead(ctx, p.Owner, func() { <-slot.held })
+				continue
+			}
+			// Its group was on the way, and may have put it back since.
+			<-slot.held
 		case <-timer.C:
-			err = httpx.ErrBusy
-		case <-ctx.Done():
-			err = context.Cause(ctx)
+			gaveUp = httpx.ErrBusy
+		case <-left:
+			gaveUp, left = context.Cause(ctx), nil
 		}
 		if j.queue.remove(w) {
 			j.own.end(p.Op)
-			return w.placed, err
+			return w.placed, gaveUp
 		}
-		err = <-w.done // its group is on the way
-		return w.placed, err
 	}
 }
