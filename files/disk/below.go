@@ -39,6 +39,9 @@ func openBelow(folder *os.File, p string, flags int, mode uint32) (*os.File, err
 	} else {
 		fd, err = openEach(folder, p, flags, mode)
 	}
+	if err == syscall.EXDEV {
+		err = syscall.ENOENT // moved away under the walk
+	}
 	if err != nil {
 		return nil, os.NewSyscallError("openat", err)
 	}
@@ -86,6 +89,9 @@ func openEach(folder *os.File, p string, flags int, mode uint32) (int, error) {
 	at := int(folder.Fd())
 	for {
 		name, rest, more := strings.Cut(p, "/")
+		if name == ".." {
+			name = "" // ENOENT: no path of ours leads up
+		}
 		asked, bits := flags, mode
 		if more {
 			asked, bits = pathOnly|syscall.O_DIRECTORY|syscall.O_CLOEXEC|syscall.O_NOFOLLOW, 0
