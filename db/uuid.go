@@ -1,8 +1,6 @@
 package db
 
 import (
-	"errors"
-
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
 )
@@ -22,10 +20,7 @@ func (u uuidValue) UUIDValue() (pgtype.UUID, error) {
 }
 
 func (u *uuidValue) ScanUUID(v pgtype.UUID) error {
-	if !v.Valid {
-		return errors.New("NULL cannot be read into an id that is always there")
-	}
-	*u = v.Bytes
+	*u = v.Bytes // zero for NULL
 	return nil
 }
 

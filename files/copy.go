@@ -325,6 +325,14 @@ func (f *Files) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, 
 			return nil, nil, err
 		}
 	}
+	// The names in the copy; the commit sees to that of the copy itself.
+	for _, n := range made {
+		if !n.isFile() {
+			if err := f.disk.SyncFolder(n.copy.path); err != nil {
+				return nil, nil, f.syncFailed(err)
+			}
+		}
+	}
 	return made, lacks, nil
 }
 

@@ -105,11 +105,13 @@ func (j *Journal) prepare(ctx context.Context, in *folders, r record) (todo rena
 	}
 	switch {
 	case todo.replace:
-		// Only the purge job frees bytes. EEXIST: linked before the cut.
+		// Only the purge job frees bytes. EEXIST: linked before the cut, and
+		// perhaps not flushed.
 		err = in.between(r.target, disk.PurgePath(r.item, r.revision-1), disk.LinkIn)
-		if todo.linked = err == nil; errors.Is(err, fs.ErrExist) {
+		if errors.Is(err, fs.ErrExist) {
 			err = nil
 		}
+		todo.linked = err == nil
 		return todo, err
 	case occupied:
 		return todo, j.moveAside(ctx, in, r.target)
