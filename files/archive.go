@@ -196,6 +196,16 @@ func (p *packing) below(ctx context.Context, name string, it placed) error {
 		if err != nil {
 			return err
 		}
+		if p.folder != uuid.Nil {
+			// It may have been moved out of what is shared before it was listed.
+			_, _, err := itemBelow(ctx, p.f.db, p.owner, p.folder, it.ID)
+			if errors.Is(err, db.ErrNotFound) {
+				return p.fault(name, "left out from here on: it was moved away while it was archived")
+			}
+			if err != nil {
+				return err
+			}
+		}
 		for _, c := range list[:min(len(list), archivePage)] {
 			if err := p.below(ctx, name+names.claim(c.Name), placed{c.item, it.path + "/" + c.Name}); err != nil {
 				return err

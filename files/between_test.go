@@ -3,6 +3,7 @@ package files_test
 import (
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -93,5 +94,38 @@ func TestArchive_OfASharedFolderThatIsMovedMeanwhileComesWhole(t *testing.T) {
 	}
 	if got := unzip(t, b); got["album/2.png"] != "second" || len(got) != 3 {
 		t.Errorf("%d entries", len(got))
+	}
+}
+
+func TestArchive_OfASharedFolderShowsNothingOfWhatWasMovedOutOfIt(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	large := put(t, c, "/album/first/1.png", string(random(16<<20))) // more than sockets hold
+	moved := put(t, c, "/album/second/2.txt", "second")              // compressed: no length is told
+	s := share(t, c, find(t, c, "/album").ID)
+	r, err := http.NewRequest("GET", h.URL+"/api/v1"+s.at("/archive"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := h.Client(t).HTTP.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	c.Do("PATCH", "/files/items/"+*moved.ParentID, map[string]string{"parent_id": find(t, c, "/documents").ID}).Want(t, 200)
+	put(t, c, "/documents/second/Diagnosis.txt", "private")
+	b, err := io.ReadAll(a.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := unzip(t, b)
+	if len(got["album/first/1.png"]) != int(large.Size) || !strings.Contains(got["INCOMPLETE.txt"], "album/second") {
+		t.Errorf("%d entries, %q", len(got), got["INCOMPLETE.txt"])
+	}
+	for name, content := range got {
+		if strings.Contains(name+content, "Diagnosis") || content == "private" {
+			t.Errorf("a guest was told in %s", name)
+		}
 	}
 }

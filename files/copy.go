@@ -329,7 +329,7 @@ func (f *Files) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, 
 	for _, n := range made {
 		if !n.isFile() {
 			if err := f.disk.SyncFolder(n.copy.path); err != nil {
-				return nil, nil, f.syncFailed(err)
+				return nil, nil, f.diskError(err)
 			}
 		}
 	}

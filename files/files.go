@@ -107,7 +107,7 @@ func New(c Config) *Files {
 	}
 	f.away.Store(new("the storage has not been opened yet"))
 	f.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
-		Judge: f.judge, Changed: f.hub.changed})
+		Judge: f.judge, Changed: f.hub.changed, SyncFailed: f.syncFailed})
 	f.db.Listener().OnMissed(func() { f.hub.announced(everybody) })
 	f.db.Listener().On(changesChannel, f.onAnnounced)
 	f.db.Listener().On(uploadChannel, func(payload string) {

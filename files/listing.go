@@ -62,14 +62,18 @@ func (f *Files) getChildren(w http.ResponseWriter, r *http.Request, v visit) err
 	if err != nil {
 		return err
 	}
-	return f.listChildren(w, r, v.owner, folder)
+	list, err := f.listChildren(r, v.owner, folder)
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, list)
 }
 
-// listChildren answers with a page of a folder; the paths in it continue
-// folder's.
-func (f *Files) listChildren(w http.ResponseWriter, r *http.Request, owner uuid.UUID, folder placed) error {
+// listChildren is the page of a folder that was asked for; the paths in it
+// continue folder's.
+func (f *Files) listChildren(r *http.Request, owner uuid.UUID, folder placed) (body httpx.List[itemBody], err error) {
 	if folder.isFile() {
-		return errNotFolder.With("A file has no children.")
+		return body, errNotFolder.With("A file has no children.")
 	}
 	sort := r.URL.Query().Get("sort")
 	if sort == "" {
@@ -77,24 +81,24 @@ func (f *Files) listChildren(w http.ResponseWriter, r *http.Request, owner uuid.
 	}
 	o, ok := orders[sort]
 	if !ok {
-		return httpx.ErrInvalidParameter.With("sort is name, updated_at, modified_at or size, with a minus in front for the other way round.")
+		return body, httpx.ErrInvalidParameter.With("sort is name, updated_at, modified_at or size, with a minus in front for the other way round.")
 	}
 	page, err := httpx.PageOf(r, owner.String(), folder.ID.String(), sort)
 	if err != nil {
-		return err
+		return body, err
 	}
 	found, err := children(r.Context(), f.db, owner, folder.ID, o, page)
 	if err != nil {
-		return err
+		return body, err
 	}
 	list := httpx.ListOf(page, found, func(c child) []string {
 		return []string{strconv.Itoa(int(c.Kind)), o.key(c), c.ID.String()}
 	})
-	bodies := make([]itemBody, len(list.Items))
+	body = httpx.List[itemBody]{Items: make([]itemBody, len(list.Items)), NextCursor: list.NextCursor}
 	for i, c := range list.Items {
-		bodies[i] = c.body(folder.path + "/" + c.Name)
+		body.Items[i] = c.body(folder.path + "/" + c.Name)
 	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.List[itemBody]{Items: bodies, NextCursor: list.NextCursor})
+	return body, nil
 }
 
 // child is an item with the key of its name.

@@ -54,7 +54,7 @@ func (f *Files) prepare(ctx context.Context, batch []*finding, report *scanRepor
 	}
 	if marked {
 		if err := f.disk.SyncAll(); err != nil {
-			return nil, f.syncFailed(err)
+			return nil, f.diskError(err)
 		}
 	}
 	return ready, nil

@@ -249,7 +249,7 @@ func (f *Files) carry(s *staged, item uuid.UUID) error {
 	}
 	s.item = item
 	if err := disk.Sync(s.file); err != nil {
-		return f.syncFailed(err)
+		return f.diskError(err)
 	}
 	return nil
 }
@@ -268,6 +268,9 @@ func (s *staged) verify(wanted [][]byte) error {
 // does not do what it should. What is no error of the kernel, or was judged
 // before, stays.
 func (f *Files) diskError(err error) error {
+	if disk.SyncFailed(err) {
+		f.syncFailed(err)
+	}
 	_, judged := errors.AsType[*httpx.Problem](err)
 	_, database := db.KindOf(err)
 	switch {
@@ -282,10 +285,7 @@ func (f *Files) diskError(err error) error {
 }
 
 // syncFailed reports the disk as degraded until the process is restarted.
-func (f *Files) syncFailed(err error) error {
-	if !disk.Full(err) {
-		f.degraded.Store(new("fsync failed: " + err.Error()))
-		f.log.Error("fsync failed: the storage cannot be trusted until the disk was looked at", "error", err)
-	}
-	return f.diskError(err)
+func (f *Files) syncFailed(err error) {
+	f.degraded.Store(new("fsync failed: " + err.Error()))
+	f.log.Error("fsync failed: the storage cannot be trusted until the disk has been checked", "error", err)
 }

@@ -64,7 +64,11 @@ func (f *Files) guest(of guestOf, h func(w http.ResponseWriter, r *http.Request,
 		}
 		g := guest{s, top, top.path}
 		if asked := r.URL.Query().Get("item_id"); asked != "" {
-			if g.item, g.top, err = sharedItem(ctx, f.db, &s, asked); err != nil {
+			id, err := uuid.Parse(asked)
+			if err != nil || id.String() != asked {
+				return httpx.ErrNotFound
+			}
+			if g.item, g.top, err = itemBelow(ctx, f.db, s.Owner, s.Item, id); err != nil {
 				return err
 			}
 		}
@@ -93,14 +97,10 @@ func (f *Files) shareByToken(ctx context.Context, token string, used bool) (shar
 	return db.One(ctx, f.db, scanShare, sql, shareHash(token), used, f.networkKey(ctx))
 }
 
-// sharedItem finds an item that lies in a shared folder, or is the shared
+// itemBelow finds an item that lies in a shared folder, or is the shared
 // item, and is in no trash; and the shared item's path as of the same moment.
-func sharedItem(ctx context.Context, q db.Querier, s *share, asked string) (it placed, top string, err error) {
-	id, err := uuid.Parse(asked)
-	if err != nil || id.String() != asked {
-		return it, "", httpx.ErrNotFound
-	}
-	const sql = `-- name: files.SharedItem
+func itemBelow(ctx context.Context, q db.Querier, owner, shared, id uuid.UUID) (it placed, top string, err error) {
+	const sql = `-- name: files.ItemBelow
 		SELECT ` + itemColumns + `, w.path, t.path
 		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS w (path) CROSS JOIN item_path($3) AS t (path)
 		 WHERE i.id = $2 AND i.owner_id = $1 AND w.path IS NOT NULL
@@ -108,7 +108,7 @@ func sharedItem(ctx context.Context, q db.Querier, s *share, asked string) (it p
 	it, err = db.One(ctx, q, func(row pgx.Row) (p placed, err error) {
 		err = row.Scan(append(p.Fields(), &p.path, &top)...)
 		return p, err
-	}, sql, s.Owner, id, s.Item)
+	}, sql, owner, id, shared)
 	return it, top, err
 }
 
@@ -160,8 +160,17 @@ func (f *Files) getShared(w http.ResponseWriter, r *http.Request, g guest) error
 
 // getSharedChildren is GET /files/shared/{token}/children.
 func (f *Files) getSharedChildren(w http.ResponseWriter, r *http.Request, g guest) error {
-	f.noteGuest(r.Context(), g, "children")
-	return f.listChildren(w, r, g.share.Owner, g.seen())
+	ctx := r.Context()
+	f.noteGuest(ctx, g, "children")
+	list, err := f.listChildren(r, g.share.Owner, g.seen())
+	if err != nil {
+		return err
+	}
+	// The folder may have been moved out of what is shared before it was listed.
+	if _, _, err := itemBelow(ctx, f.db, g.share.Owner, g.share.Item, g.item.ID); err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, list)
 }
 
 // getSharedContent is GET and HEAD /files/shared/{token}/content.

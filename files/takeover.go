@@ -392,7 +392,7 @@ func (f *Files) settleMark(d *finding) error {
 		return nil
 	}
 	if err := disk.Sync(file); err != nil {
-		return f.syncFailed(err)
+		return f.diskError(err)
 	}
 	return nil
 }

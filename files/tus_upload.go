@@ -169,7 +169,7 @@ func (f *Files) save(ctx context.Context, x *seized, s *staged, sum hash.Hash) e
 	defer cancel()
 	if err := disk.SyncData(s.file); err != nil {
 		if !disk.Full(err) {
-			err = errors.Join(f.syncFailed(err), f.discard(ctx, x.upload, uploadDeleted, 0))
+			err = errors.Join(f.diskError(err), f.discard(ctx, x.upload, uploadDeleted, 0))
 		}
 		return f.diskError(err)
 	}

@@ -177,7 +177,7 @@ func MoveIn(from *os.File, name string, to *os.File, newName string, replace boo
 		return err
 	}
 	Failpoint("linked")
-	return RemoveIn(from, name)
+	return removeIn(from, name)
 }
 
 // LinkIn gives a file a second name; it syncs nothing.
@@ -185,8 +185,8 @@ func LinkIn(from *os.File, name string, to *os.File, newName string) error {
 	return twoNames("linkat", syscall.SYS_LINKAT, from, name, to, newName, 0)
 }
 
-// RemoveIn takes the name of a file away; it syncs nothing.
-func RemoveIn(folder *os.File, name string) error {
+// removeIn takes the name of a file away; it syncs nothing.
+func removeIn(folder *os.File, name string) error {
 	defer runtime.KeepAlive(folder)
 	return os.NewSyscallError("unlinkat", syscall.Unlinkat(int(folder.Fd()), name))
 }

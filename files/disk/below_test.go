@@ -101,3 +101,50 @@ func TestOpen_WhatIsMovedAwayMeanwhileIsNotThere(t *testing.T) {
 		}
 	}
 }
+
+func TestForget_LeavesNoDescriptorsBehind(t *testing.T) {
+	root, owner := t.TempDir(), uuid.New()
+	if err := os.MkdirAll(filepath.Join(root, "users", owner.String()), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	before := open()
+	for range 200 {
+		if _, err := d.Lstat(UserPath(owner, "/none")); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		d.Forget(owner)
+	}
+	if n := open(); n > before {
+		t.Errorf("%d descriptors are open, before it were %d", n, before)
+	}
+	// One that is in use when it is forgotten is closed by who uses it.
+	o, err := d.use(owner.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Forget(owner)
+	if _, err := o.folder.Stat(); err != nil {
+		t.Errorf("a folder in use: %v", err)
+	}
+	d.release(o)
+	if n := open(); n > before {
+		t.Errorf("%d descriptors are open, before it were %d", n, before)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := open(); n != before-2 {
+		t.Errorf("%d descriptors are open of a closed directory", n-before+2)
+	}
+}

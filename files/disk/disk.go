@@ -43,9 +43,12 @@ type Dir struct {
 	recent *list.List               // front: used last
 }
 
+// ownerFolder is an open users/<owner>. One that was dropped from the list is
+// closed by who uses it last.
 type ownerFolder struct {
 	owner  string
 	folder *os.File
+	users  int // with the list, while it is there
 }
 
 // Open opens the directory without writing to it.
@@ -67,7 +70,14 @@ func Open(name string) (*Dir, error) {
 }
 
 // Close closes the directory; files opened from it stay open.
-func (d *Dir) Close() error { return errors.Join(d.self.Close(), d.root.Close()) }
+func (d *Dir) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for d.recent.Len() > 0 {
+		d.drop(d.recent.Back())
+	}
+	return errors.Join(d.self.Close(), d.root.Close())
+}
 
 // MakeLayout makes the folders of the layout and refuses one that is on
 // another file system.
@@ -84,7 +94,7 @@ func (d *Dir) MakeLayout() error {
 			return fmt.Errorf("%s must be a folder on the same file system as %s: files are put in place by renaming", path.Join(d.path, name), d.path)
 		}
 	}
-	return d.self.Sync()
+	return Sync(d.self)
 }
 
 // Holds reports whether what was looked at lies on the directory's own file
@@ -144,36 +154,57 @@ func (d *Dir) open(p string, flags int, mode uint32) (*os.File, error) {
 	if below, ok := strings.CutPrefix(p, Users+"/"); ok {
 		owner, inside, ok := strings.Cut(below, "/")
 		if ok {
-			var err error
-			if folder, err = d.ownerFolder(owner); err != nil {
+			o, err := d.use(owner)
+			if err != nil {
 				return nil, err
 			}
-			rest = inside
+			defer d.release(o)
+			folder, rest = o.folder, inside
 		}
 	}
 	return openBelow(folder, rest, flags, mode)
 }
 
-// ownerFolder opens users/<owner> or takes it from the list of open ones. The
-// least recently used one is dropped, not closed: whoever works with it may go
-// on, and the runtime closes it when nobody does.
-func (d *Dir) ownerFolder(owner string) (*os.File, error) {
+// use opens users/<owner> or takes it from the list of open ones.
+func (d *Dir) use(owner string) (*ownerFolder, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if e, ok := d.owners[owner]; ok {
 		d.recent.MoveToFront(e)
-		return e.Value.(*ownerFolder).folder, nil
+		o := e.Value.(*ownerFolder)
+		o.users++
+		return o, nil
 	}
 	folder, err := d.Folder(path.Join(Users, owner))
 	if err != nil {
 		return nil, err
 	}
-	d.owners[owner] = d.recent.PushFront(&ownerFolder{owner, folder})
+	o := &ownerFolder{owner, folder, 2}
+	d.owners[owner] = d.recent.PushFront(o)
 	if d.recent.Len() > mostOpen {
-		last := d.recent.Remove(d.recent.Back()).(*ownerFolder)
-		delete(d.owners, last.owner)
+		d.drop(d.recent.Back())
 	}
-	return folder, nil
+	return o, nil
+}
+
+func (d *Dir) release(o *ownerFolder) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	o.leave()
+}
+
+// leave is called under the lock.
+func (o *ownerFolder) leave() {
+	if o.users--; o.users == 0 {
+		o.folder.Close()
+	}
+}
+
+// drop takes a folder off the list, under the lock.
+func (d *Dir) drop(e *list.Element) {
+	o := d.recent.Remove(e).(*ownerFolder)
+	delete(d.owners, o.owner)
+	o.leave()
 }
 
 // Forget drops an owner's open folder: another folder may be at its path by now.
@@ -181,7 +212,6 @@ func (d *Dir) Forget(owner uuid.UUID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if e, ok := d.owners[owner.String()]; ok {
-		d.recent.Remove(e)
-		delete(d.owners, owner.String())
+		d.drop(e)
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// ErrNotRegular says that the path names something that is neither opened nor
+// errNotRegular says that the path names something that is neither opened nor
 // followed: a link, a device, a FIFO, a socket, or a folder.
-var ErrNotRegular = errors.New("not a regular file")
+var errNotRegular = errors.New("not a regular file")
 
 // bare is an error of the kernel without the names that it was about.
 func bare(err error) error {
@@ -23,18 +23,18 @@ func bare(err error) error {
 }
 
 // Open opens the regular file at a path for reading; anything else is
-// ErrNotRegular, and left alone: O_NONBLOCK is for a FIFO.
+// errNotRegular, and left alone: O_NONBLOCK is for a FIFO.
 func (d *Dir) Open(p string) (*os.File, fs.FileInfo, error) {
 	f, err := d.open(p, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENXIO) {
-		return nil, nil, ErrNotRegular // a link, a socket
+		return nil, nil, errNotRegular // a link, a socket
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = ErrNotRegular
+		err = errNotRegular
 	}
 	if err != nil {
 		f.Close()

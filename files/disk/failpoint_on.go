@@ -12,13 +12,16 @@ import (
 
 // FAILPOINT=name or name:n kills the process, as kill -9 would, at the n-th
 // time that it passes the place of that name; name:n:stop stops it there
-// instead, until it gets SIGCONT.
+// instead, until it gets SIGCONT. name:n:fail lets what is tried there fail.
 var failpointName, failpointLeft, failpointSignal = func() (string, *atomic.Int64, syscall.Signal) {
 	name, times, _ := strings.Cut(os.Getenv("FAILPOINT"), ":")
 	times, how, _ := strings.Cut(times, ":")
 	signal := syscall.SIGKILL
-	if how == "stop" {
+	switch how {
+	case "stop":
 		signal = syscall.SIGSTOP
+	case "fail":
+		signal = 0
 	}
 	left := new(atomic.Int64)
 	n, err := strconv.ParseInt(times, 10, 64)
@@ -31,12 +34,20 @@ var failpointName, failpointLeft, failpointSignal = func() (string, *atomic.Int6
 
 // Failpoint kills or stops the process at the place that FAILPOINT names.
 func Failpoint(name string) {
-	if name == failpointName && failpointLeft.Add(-1) == 0 {
+	if name == failpointName && failpointSignal != 0 && failpointLeft.Add(-1) == 0 {
 		syscall.Kill(os.Getpid(), failpointSignal)
 		if failpointSignal == syscall.SIGKILL {
 			select {}
 		}
 	}
+}
+
+// Fails is EIO at the place and time that FAILPOINT names.
+func Fails(name string) error {
+	if name == failpointName && failpointSignal == 0 && failpointLeft.Add(-1) == 0 {
+		return syncError{syscall.EIO}
+	}
+	return nil
 }
 
 // ABLATE takes one part of the protocol out: "guard", the revision that a

@@ -47,7 +47,7 @@ func (d *Dir) Remove(p string) error {
 		return err
 	}
 	defer folder.Close()
-	return RemoveIn(folder, path.Base(p))
+	return removeIn(folder, path.Base(p))
 }
 
 // RemoveAll removes an entry of one of the directory's own folders with all
@@ -97,12 +97,27 @@ func (d *Dir) Put(p string) (*os.File, error) {
 // MakeWay makes the folders above a path. It makes nothing durable.
 func (d *Dir) MakeWay(p string) error { return bare(d.root.MkdirAll(path.Dir(p), 0o700)) }
 
+// syncError is that of a flush.
+type syncError struct{ error }
+
+func (e syncError) Unwrap() error { return e.error }
+
+// SyncFailed reports whether bytes or names were written and may never reach
+// the disk. A full disk is no such failure: nothing was written.
+func SyncFailed(err error) bool {
+	_, ok := errors.AsType[syncError](err)
+	return ok && !Full(err)
+}
+
 // Sync is fsync.
 func Sync(f *os.File) error {
 	if Without("fsync") {
 		return nil
 	}
-	return bare(f.Sync())
+	if err := f.Sync(); err != nil {
+		return syncError{bare(err)}
+	}
+	return nil
 }
 
 // SyncData is fdatasync.
@@ -110,7 +125,10 @@ func SyncData(f *os.File) error {
 	if Without("fsync") {
 		return nil
 	}
-	return os.NewSyscallError("fdatasync", syscall.Fdatasync(int(f.Fd())))
+	if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+		return syncError{os.NewSyscallError("fdatasync", err)}
+	}
+	return nil
 }
 
 // SyncAll makes all of the file system durable: bytes, names and attributes. For
@@ -119,7 +137,7 @@ func SyncData(f *os.File) error {
 func (d *Dir) SyncAll() error {
 	_, _, errno := syscall.Syscall(sysSyncfs, d.self.Fd(), 0, 0)
 	if errno != 0 {
-		return os.NewSyscallError("syncfs", errno)
+		return syncError{os.NewSyscallError("syncfs", errno)}
 	}
 	return nil
 }

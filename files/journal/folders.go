@@ -75,6 +75,8 @@ func (f *flushes) add(folder string, i int) {
 	f.records[at] = append(f.records[at], i)
 }
 
+// flush makes the folders durable. Where one fails its records must stay: see
+// followLater.
 func (o *folders) flush(f *flushes, errs []error) {
 	for n, above := range f.folders {
 		if disk.Without("flush") {
@@ -82,7 +84,7 @@ func (o *folders) flush(f *flushes, errs []error) {
 		}
 		folder, _, err := o.at(path.Join(above, "x"))
 		if err == nil {
-			err = disk.Sync(folder)
+			err = errors.Join(disk.Sync(folder), disk.Fails("flush"))
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil // the source folder has gone since

@@ -31,6 +31,7 @@
 //	published, record remains    the redo finds it done
 //	inside a recovery            every step twice does no harm
 //	a dead worker's late commit  waits at the fence, then finds its worker dead
+//	a failed fsync of a folder   the record stays for the next process
 //
 // A record of a living worker is never carried out by another: it is also a
 // lock, and whoever meets it waits (record.go). A worker lives while it holds
@@ -97,6 +98,9 @@ var (
 	// errDeclaredDead says that another process recovers this worker's
 	// records: it must not write any more.
 	errDeclaredDead = errors.New("this worker was declared dead")
+	// errUnsound leaves the records of others to a process that has seen no
+	// flush fail.
+	errUnsound = errors.New("a flush of the disk has failed in this process")
 )
 
 // Config is what a journal needs.
@@ -113,6 +117,8 @@ type Config struct {
 	Judge func(ctx context.Context) error
 	// Changed is called after every commit, before anybody is answered.
 	Changed func(owner uuid.UUID)
+	// SyncFailed is told of a failed flush.
+	SyncFailed func(error)
 }
 
 // Journal is one worker's way of changing trees. It is safe for concurrent use
@@ -130,6 +136,7 @@ type Journal struct {
 	grown       chan struct{} // of one slot: written has come to a power of two
 	missed      atomic.Bool   // the database was lost: own records may have come back
 	dead        atomic.Bool   // declared dead: never writes again
+	unsound     atomic.Bool   // a flush failed: others' records are not for this process
 	stop        context.CancelFunc
 	running     sync.WaitGroup
 }

@@ -57,7 +57,12 @@ func (j *Journal) redoAll(ctx context.Context, records []record) error {
 		if slices.ContainsFunc(stuck, func(s record) bool { return s.concerns(r.target) || r.source != "" && s.concerns(r.source) }) {
 			continue
 		}
-		if err := j.redo(ctx, r); err != nil {
+		err := errUnsound
+		if !j.unsound.Load() {
+			err = j.redo(ctx, r)
+		}
+		if err != nil {
+			j.syncFailed(err)
 			j.Log.ErrorContext(ctx, "a change could not be redone", "op", r.op, "error", err)
 			stuck = append(stuck, r)
 			failures = errors.Join(failures, err)

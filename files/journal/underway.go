@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -29,7 +30,8 @@ type underway struct {
 
 // op is one of them, in exactly one state: committing (all zero), in doubt
 // (xid set), to be undone (undone set without xid), committed and not
-// published (due set), or published since a time.
+// published (due set), published since a time, or left for the next process
+// (records alone).
 type op struct {
 	records   []record
 	xid       string
@@ -113,7 +115,7 @@ func (j *Journal) unpublished(ctx context.Context, id uuid.UUID, err error) erro
 func (j *Journal) tryFollow(ctx context.Context, id uuid.UUID, records []record, wait time.Duration) error {
 	for _, r := range records {
 		if err := j.orQuarantine(ctx, r, j.publish(ctx, r)); err != nil {
-			j.followLater(id, records, wait)
+			j.followLater(id, records, wait, err)
 			return err
 		}
 	}
@@ -121,8 +123,26 @@ func (j *Journal) tryFollow(ctx context.Context, id uuid.UUID, records []record,
 	return nil
 }
 
-func (j *Journal) followLater(id uuid.UUID, records []record, wait time.Duration) {
+// followLater keeps what could not be published for another try. After a
+// failed flush there is none: the kernel may have dropped the names, and a
+// second flush would say that all is well. The records stay for the process
+// that is started when the disk was looked at.
+func (j *Journal) followLater(id uuid.UUID, records []record, wait time.Duration, err error) {
+	if j.syncFailed(err) {
+		j.own.set(id, &op{records: records})
+		return
+	}
 	j.own.set(id, &op{records: records, wait: min(2*wait, retryMost), due: time.Now().Add(wait)})
+}
+
+// syncFailed reports whether an error is of a failed flush, and says so.
+func (j *Journal) syncFailed(err error) bool {
+	failed := disk.SyncFailed(err)
+	if failed {
+		j.unsound.Store(true)
+		j.SyncFailed(err)
+	}
+	return failed
 }
 
 // followed notes that the disk has followed; the records go soon.
