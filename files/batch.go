@@ -81,7 +81,7 @@ func (f *Files) postBatch(w http.ResponseWriter, r *http.Request, v visit) error
 
 func (f *Files) carryOutOne(ctx context.Context, owner uuid.UUID, o operation) (res result) {
 	var it placed
-	err := f.judge(ctx)
+	err := f.journal.Judge(ctx)
 	switch {
 	case err != nil:
 	case o.Op == "move":

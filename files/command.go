@@ -37,14 +37,14 @@ type owner struct {
 	email string
 }
 
-// owners are all who have files, or the one with that address or id.
-func (f *Files) owners(ctx context.Context, who string) ([]owner, error) {
+// ownersLike are all who have files, or the one with that address or id.
+func ownersLike(ctx context.Context, q db.Querier, who string) ([]owner, error) {
 	const sql = `-- name: files.Owners
 		SELECT t.owner_id, t.root_id, u.email
 		  FROM trees t JOIN users u ON u.id = t.owner_id
 		 WHERE $1 = '' OR lower(u.email) = lower($1) OR u.id::text = lower($1)
 		 ORDER BY u.email`
-	list, err := db.All(ctx, f.db, func(row pgx.Row) (o owner, err error) {
+	list, err := db.All(ctx, q, func(row pgx.Row) (o owner, err error) {
 		err = row.Scan(&o.id, &o.root, &o.email)
 		return o, err
 	}, sql, who)
@@ -67,7 +67,7 @@ func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) er
 		Error string `json:"error,omitempty"`
 	}
 	return f.asWorker(ctx, func() error {
-		list, err := f.owners(ctx, who)
+		list, err := ownersLike(ctx, f.db, who)
 		if err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 	if err := flags.ParseOptional(args, &who); err != nil {
 		return err
 	}
-	list, err := f.owners(ctx, who)
+	list, err := ownersLike(ctx, f.db, who)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) e
 	return f.asWorker(ctx, func() error {
 		var only *uuid.UUID
 		if who != "" {
-			list, err := f.owners(ctx, who)
+			list, err := ownersLike(ctx, f.db, who)
 			if err != nil {
 				return err
 			}

@@ -43,7 +43,8 @@ func (f *Files) putDrop(w http.ResponseWriter, r *http.Request, g guest) error {
 		}
 		return at, err
 	}
-	it, _, err := f.takeIn(r, s.Owner, find, false, s)
+	holds := func(ctx context.Context, q db.Querier) error { return f.stillHolds(ctx, q, s) }
+	it, _, err := f.takeIn(r, s.Owner, find, false, &stranger{s.ID, holds})
 	if errors.Is(err, journal.ErrQuota) {
 		return errNoSpace.With("There is no room for this file. Tell whoever gave you the link.").Because(err)
 	}

@@ -47,12 +47,17 @@ type staged struct {
 	ino      int64
 	reserved int64     // bytes held in uploads
 	due      int64     // bytes that were declared and are not written yet
-	share    uuid.UUID // by whose link a stranger sends them, or zero
-	// holds asks, with the commit, whether that link still holds; may be nil.
-	holds func(ctx context.Context, q db.Querier) error
+	from     *stranger // nil: the owner sends them
 	// upload is the resumable upload that the bytes came by: it keeps them when
 	// the commit fails, and ends with it otherwise.
 	upload uuid.UUID
+}
+
+// stranger is who sends a file by the link of a share.
+type stranger struct {
+	share uuid.UUID
+	// holds is asked with the commit whether the link still does.
+	holds func(ctx context.Context, q db.Querier) error
 }
 
 // stage makes the empty staging file of a new op.
@@ -152,7 +157,7 @@ func (f *Files) receiveWhole(ctx context.Context, s *staged, body io.Reader, dec
 	}
 	defer done()
 	in := intake{body: body, left: declared, displace: displaced, sum: sha256.New(),
-		ahead: declared < 0 || s.share != uuid.Nil && declared > unreserved}
+		ahead: declared < 0 || s.from != nil && declared > unreserved}
 	if declared < 0 {
 		in.left = math.MaxInt64
 	}

@@ -43,7 +43,7 @@ func (f *Files) Untaken(ctx context.Context, give func(u Untaken)) error {
 }
 
 func (f *Files) untaken(ctx context.Context, give func(u Untaken)) error {
-	owners, err := f.owners(ctx, "")
+	owners, err := ownersLike(ctx, f.db, "")
 	if err != nil {
 		return err
 	}

@@ -166,9 +166,8 @@ func (f *Files) put(w http.ResponseWriter, r *http.Request, v visit, find finder
 	return httpx.WriteJSON(w, status, it.body(it.path))
 }
 
-// takeIn is put without the answer. from is the share by whose link a stranger
-// sends the file, nil for an owner.
-func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bool, from *share) (it placed, created bool, err error) {
+// takeIn is put without the answer. from is nil for an owner.
+func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bool, from *stranger) (it placed, created bool, err error) {
 	ctx := r.Context()
 	wanted, modified, err := f.checkPut(r)
 	if err != nil {
@@ -241,7 +240,7 @@ func (f *Files) checkPut(r *http.Request) (wanted [][]byte, modified time.Time, 
 }
 
 // take is P0 and P1. On an error nothing is left.
-func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request, from *share, modified time.Time) (*staged, error) {
+func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request, from *stranger, modified time.Time) (*staged, error) {
 	op := journal.NewID()
 	reserved := int64(0)
 	if r.ContentLength > unreserved && from == nil {
@@ -256,11 +255,7 @@ func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Requ
 		f.drop(ctx, &staged{owner: owner, op: op, path: f.journal.StagingPath(owner, op), reserved: max(reserved, 0)})
 		return nil, f.diskError(err)
 	}
-	s.reserved, s.modified = max(reserved, 0), modified
-	if from != nil {
-		s.share = from.ID
-		s.holds = func(ctx context.Context, q db.Querier) error { return f.stillHolds(ctx, q, from) }
-	}
+	s.reserved, s.modified, s.from = max(reserved, 0), modified, from
 	disk.Failpoint("reserved")
 	if err := f.receiveWhole(ctx, s, r.Body, r.ContentLength, at.displaced()); err != nil {
 		s.file.Close()
@@ -324,8 +319,8 @@ func (f *Files) putOf(s *staged, at spot, h http.Header) journal.Put {
 		Folder: at.parent, Path: at.path, Item: s.item, Replaces: s.replaces, MustBeFree: at.free,
 		Staged: s.path, Ino: s.ino, Size: s.size, MTime: s.mtime, SHA256: s.sum, MediaType: mediaType(at.name, h.Get("Content-Type"), headOf(at.name, s.file)),
 		Check: func(ctx context.Context, t *journal.Tx, there *journal.Item) error {
-			if s.holds != nil {
-				if err := s.holds(ctx, t); err != nil {
+			if s.from != nil {
+				if err := s.from.holds(ctx, t); err != nil {
 					return err
 				}
 			}
@@ -338,8 +333,8 @@ func (f *Files) putOf(s *staged, at spot, h http.Header) journal.Put {
 		Event: func(it journal.Item, created bool) audit.Event {
 			e := audit.Event{Action: audit.FileReplaced, Target: it.ID}
 			switch {
-			case s.share != uuid.Nil:
-				e.Action, e.Details = audit.ShareDropped, map[string]string{"share": s.share.String()}
+			case s.from != nil:
+				e.Action, e.Details = audit.ShareDropped, map[string]string{"share": s.from.share.String()}
 			case created:
 				e.Action = audit.FileCreated
 			}

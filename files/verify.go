@@ -191,7 +191,7 @@ func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) 
 		var only *uuid.UUID
 		look := f.untaken
 		if who != "" {
-			owners, err := f.owners(ctx, who)
+			owners, err := ownersLike(ctx, f.db, who)
 			if err != nil {
 				return err
 			}
