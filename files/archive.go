@@ -52,16 +52,16 @@ type archiveRequest struct {
 }
 
 // getArchive is GET /files/items/{id}/archive.
-func (f *Files) getArchive(w http.ResponseWriter, r *http.Request, v visit) error {
-	it, err := f.requested(r, v)
+func (rd *reader) getArchive(w http.ResponseWriter, r *http.Request, v visit) error {
+	it, err := rd.requested(r, v)
 	if err != nil {
 		return err
 	}
-	return f.sendOwnArchive(w, r, archive{owner: v.owner, items: []placed{it}, name: it.Name})
+	return rd.sendOwnArchive(w, r, archive{owner: v.owner, items: []placed{it}, name: it.Name})
 }
 
 // postArchive is POST /files/archive.
-func (f *Files) postArchive(w http.ResponseWriter, r *http.Request, v visit) error {
+func (rd *reader) postArchive(w http.ResponseWriter, r *http.Request, v visit) error {
 	in, err := httpx.ReadJSON[archiveRequest](w, r)
 	if err != nil {
 		return err
@@ -76,20 +76,20 @@ func (f *Files) postArchive(w http.ResponseWriter, r *http.Request, v visit) err
 		if slices.Contains(in.IDs[:i], id) {
 			continue
 		}
-		it, err := itemByID(r.Context(), f.db, v.owner, id)
+		it, err := itemByID(r.Context(), rd.db, v.owner, id)
 		if err != nil {
 			return err
 		}
 		a.items = append(a.items, it)
 	}
-	return f.sendOwnArchive(w, r, a)
+	return rd.sendOwnArchive(w, r, a)
 }
 
-func (f *Files) sendOwnArchive(w http.ResponseWriter, r *http.Request, a archive) error {
-	a.judge = func(ctx context.Context) error { return f.auth().Still(ctx, mayRead) }
-	return f.sendArchive(w, r, a, func() error {
+func (rd *reader) sendOwnArchive(w http.ResponseWriter, r *http.Request, a archive) error {
+	a.judge = func(ctx context.Context) error { return rd.auth().Still(ctx, mayRead) }
+	return rd.sendArchive(w, r, a, func() error {
 		for _, it := range a.items {
-			f.audit.Note(r.Context(), audit.Event{Action: audit.FileDownload, Target: it.ID, Details: map[string]string{"as": "archive"}})
+			rd.audit.Note(r.Context(), audit.Event{Action: audit.FileDownload, Target: it.ID, Details: map[string]string{"as": "archive"}})
 		}
 		return nil
 	})
@@ -98,9 +98,9 @@ func (f *Files) sendOwnArchive(w http.ResponseWriter, r *http.Request, a archive
 // sendArchive answers with an archive. permit is asked before its first byte.
 // Where nothing is compressed and all is in order the length is known
 // beforehand and told, but not by HEAD, which costs no look at the tree.
-func (f *Files) sendArchive(w http.ResponseWriter, r *http.Request, a archive, permit func() error) error {
+func (rd *reader) sendArchive(w http.ResponseWriter, r *http.Request, a archive, permit func() error) error {
 	ctx := r.Context()
-	foreseen := packing{f: f, archive: a}
+	foreseen := packing{rd: rd, archive: a}
 	if r.Method != http.MethodHead {
 		if err := foreseen.all(ctx); err != nil && !errors.Is(err, errUnforeseen) {
 			return err
@@ -121,7 +121,7 @@ func (f *Files) sendArchive(w http.ResponseWriter, r *http.Request, a archive, p
 	if err := permit(); err != nil {
 		return err
 	}
-	sent := packing{f: f, archive: a, z: zip.NewWriter(w), promised: !foreseen.unforeseen}
+	sent := packing{rd: rd, archive: a, z: zip.NewWriter(w), promised: !foreseen.unforeseen}
 	deflate, err := flate.NewWriter(nil, flate.BestSpeed)
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func (f *Files) sendArchive(w http.ResponseWriter, r *http.Request, a archive, p
 // that cannot be done; the second writes.
 type packing struct {
 	archive
-	f          *Files
+	rd         *reader
 	z          *zip.Writer // nil: nothing is written
 	names      zipNames    // of the top
 	length     zipLength
@@ -192,13 +192,13 @@ func (p *packing) below(ctx context.Context, name string, it placed) error {
 		if err := p.judge(ctx); err != nil {
 			return err
 		}
-		list, err := children(ctx, p.f.db, p.owner, it.ID, orders["name"], page)
+		list, err := children(ctx, p.rd.db, p.owner, it.ID, orders["name"], page)
 		if err != nil {
 			return err
 		}
 		if p.folder != uuid.Nil {
 			// It may have been moved out of what is shared before it was listed.
-			_, _, err := itemBelow(ctx, p.f.db, p.owner, p.folder, it.ID)
+			_, _, err := itemBelow(ctx, p.rd.db, p.owner, p.folder, it.ID)
 			if errors.Is(err, db.ErrNotFound) {
 				return p.fault(name, "left out from here on: it was moved away while it was archived")
 			}
@@ -245,7 +245,7 @@ func (p *packing) file(ctx context.Context, name string, it placed) error {
 	}
 	defer c.file.Close()
 	if !c.proven {
-		p.f.changedOutside(p.owner, it.ID)
+		p.rd.changedOutside(p.owner, it.ID)
 	}
 	p.length.add(name, &it.item, c.info.Size())
 	if p.z == nil {
@@ -319,12 +319,12 @@ func spoiled(err error) bool {
 // open opens a file whose row was just read. When it lies there as the
 // row says no query is needed.
 func (p *packing) open(ctx context.Context, it placed) (content, error) {
-	file, info, err := p.f.disk.Open(disk.UserPath(p.owner, it.path))
+	file, info, err := p.rd.vol.disk.Open(disk.UserPath(p.owner, it.path))
 	if err == nil {
 		if it.shows(file, info) {
 			return content{file: file, info: info, item: readable{placed: it}, proven: true}, nil
 		}
 		file.Close()
 	}
-	return p.f.openBelow(ctx, p.owner, it.ID, p.folder, 0)
+	return p.rd.openBelow(ctx, p.owner, it.ID, p.folder, 0)
 }

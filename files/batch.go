@@ -44,7 +44,7 @@ type result struct {
 // another, each a change of its own: one that is refused stops none of the
 // others. A client that goes away stops those that have not begun, and a caller
 // who may not write any more has them refused before any work is done.
-func (f *Files) postBatch(w http.ResponseWriter, r *http.Request, v visit) error {
+func (wr *writer) postBatch(w http.ResponseWriter, r *http.Request, v visit) error {
 	req, err := httpx.ReadJSON[batchRequest](w, r)
 	if err != nil {
 		return err
@@ -74,14 +74,14 @@ func (f *Files) postBatch(w http.ResponseWriter, r *http.Request, v visit) error
 		if r.Context().Err() != nil {
 			return context.Cause(r.Context())
 		}
-		body.Results[i] = f.carryOutOne(r.Context(), v.owner, o)
+		body.Results[i] = wr.carryOutOne(r.Context(), v.owner, o)
 	}
 	return httpx.WriteJSON(w, http.StatusOK, body)
 }
 
-func (f *Files) carryOutOne(ctx context.Context, owner uuid.UUID, o operation) (res result) {
+func (wr *writer) carryOutOne(ctx context.Context, owner uuid.UUID, o operation) (res result) {
 	var it placed
-	err := f.journal.Judge(ctx)
+	err := wr.journal.Judge(ctx)
 	switch {
 	case err != nil:
 	case o.Op == "move":
@@ -93,13 +93,13 @@ func (f *Files) carryOutOne(ctx context.Context, owner uuid.UUID, o operation) (
 			patch.ParentID = httpx.Optional[uuid.UUID]{Set: true, Value: *o.ParentID}
 		}
 		res.Status = http.StatusOK
-		it, err = f.move(ctx, owner, o.ID, patch, http.Header{})
+		it, err = wr.move(ctx, owner, o.ID, patch, http.Header{})
 	case o.Op == "copy":
 		res.Status = http.StatusCreated
-		it, res.LeftOut, err = f.copy(ctx, owner, o.ID, copyRequest{o.ParentID, o.Name})
+		it, res.LeftOut, err = wr.copy(ctx, owner, o.ID, copyRequest{o.ParentID, o.Name})
 	case o.Op == "trash":
 		res.Status = http.StatusNoContent
-		err = f.trash(ctx, owner, o.ID, http.Header{})
+		err = wr.tr.trash(ctx, owner, o.ID, http.Header{})
 	}
 	if err != nil {
 		document := httpx.DocumentOf(ctx, err)

@@ -29,10 +29,10 @@ const (
 )
 
 // cached opens a rendition that was made before.
-func (f *Files) cached(name string) (p httpx.Rendition, ok bool) {
+func (rn *renditions) cached(name string) (p httpx.Rendition, ok bool) {
 	p.Tag = `"` + name + `"`
 	name = path.Join(disk.Cache, name)
-	file, info, err := f.disk.Open(name)
+	file, info, err := rn.vol.disk.Open(name)
 	if err != nil {
 		return p, false
 	}
@@ -44,7 +44,7 @@ func (f *Files) cached(name string) (p httpx.Rendition, ok bool) {
 		return p, false
 	}
 	if now := time.Now(); now.Sub(info.ModTime()) > touchAfter {
-		_ = f.disk.Touch(name, now) // it may have been evicted
+		_ = rn.vol.disk.Touch(name, now) // it may have been evicted
 	}
 	return p, true
 }
@@ -52,26 +52,26 @@ func (f *Files) cached(name string) (p httpx.Rendition, ok bool) {
 // keep puts a rendition into the cache. The bytes are durable before they have
 // their name: a power cut leaves the whole file or none. Without success the
 // next request makes the picture again.
-func (f *Files) keep(ctx context.Context, name string, data []byte) {
+func (rn *renditions) keep(ctx context.Context, name string, data []byte) {
 	draft := path.Join(disk.Cache, journal.NewID().String())
-	err := f.checkFree(int64(len(data)))
+	err := rn.vol.checkFree(int64(len(data)))
 	if err == nil {
-		err = f.writeCached(draft, data)
+		err = rn.writeCached(draft, data)
 	}
 	if err == nil {
-		err = f.disk.Replace(draft, path.Join(disk.Cache, name))
+		err = rn.vol.disk.Replace(draft, path.Join(disk.Cache, name))
 	}
-	if err == nil && f.cacheAdded.Add(max(minCached, int64(len(data)))) > cacheGrowth {
-		err = f.trimCache(ctx)
+	if err == nil && rn.cacheAdded.Add(max(minCached, int64(len(data)))) > cacheGrowth {
+		err = rn.trimCache(ctx)
 	}
 	if err != nil {
-		_ = f.disk.Remove(draft)
-		f.log.WarnContext(ctx, "a rendition could not be cached", "error", err)
+		_ = rn.vol.disk.Remove(draft)
+		rn.log.WarnContext(ctx, "a rendition could not be cached", "error", err)
 	}
 }
 
-func (f *Files) writeCached(name string, data []byte) error {
-	file, err := f.disk.Create(name)
+func (rn *renditions) writeCached(name string, data []byte) error {
+	file, err := rn.vol.disk.Create(name)
 	if err != nil {
 		return err
 	}
@@ -83,9 +83,9 @@ func (f *Files) writeCached(name string, data []byte) error {
 }
 
 // trimCache deletes what was used longest ago until the rest is small enough.
-func (f *Files) trimCache(ctx context.Context) error {
-	f.cacheAdded.Store(0)
-	names, err := f.disk.Names(disk.Cache)
+func (rn *renditions) trimCache(ctx context.Context) error {
+	rn.cacheAdded.Store(0)
+	names, err := rn.vol.disk.Names(disk.Cache)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (f *Files) trimCache(ctx context.Context) error {
 	entries := make([]entry, 0, len(names))
 	for _, name := range names {
 		name = path.Join(disk.Cache, name)
-		if info, err := f.disk.Lstat(name); err == nil { // else another worker deleted it
+		if info, err := rn.vol.disk.Lstat(name); err == nil { // else another worker deleted it
 			entries = append(entries, entry{name, max(minCached, info.Size()), info.ModTime()})
 		}
 	}
@@ -107,7 +107,7 @@ func (f *Files) trimCache(ctx context.Context) error {
 		if total += e.size; total <= maxCache {
 			continue
 		}
-		if err := f.disk.RemoveAll(e.name); err != nil {
+		if err := rn.vol.disk.RemoveAll(e.name); err != nil {
 			return err
 		}
 	}

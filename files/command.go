@@ -24,7 +24,7 @@ func (f *Files) asWorker(ctx context.Context, run func() error) error {
 		return err
 	}
 	defer f.Stop()
-	if s := f.away.Load(); s != nil {
+	if s := f.vol.away.Load(); s != nil {
 		return errors.New(*s)
 	}
 	return run()
@@ -77,7 +77,7 @@ func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) er
 			if !*asJSON {
 				report.told = func(what, where string) { fmt.Fprintf(sh.Stdout, "%s: %s: %q\n", o.email, what, where) }
 			}
-			err := f.reconcile(ctx, o.id, placed{item: item{journal.Item{ID: o.root}}}, *accept, report)
+			err := f.rc.reconcile(ctx, o.id, placed{item: item{journal.Item{ID: o.root}}}, *accept, report)
 			if errors.Is(err, errMassAbsence) {
 				err = errors.New("more than 5 % or 100 of the known files are missing, so these stay as they are, and all else was taken over; is a disk not mounted? If they are gone for good, add --accept-missing")
 			}
@@ -163,11 +163,11 @@ func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) e
 		purged := 0
 		if given {
 			var err error
-			if purged, err = f.purgeOlder(ctx, only, *older); err != nil {
+			if purged, err = f.tr.purgeOlder(ctx, only, *older); err != nil {
 				return err
 			}
 		}
-		if err := f.freeDisplaced(ctx); err != nil {
+		if err := f.tr.freeDisplaced(ctx); err != nil {
 			return err
 		}
 		if *asJSON {
@@ -179,10 +179,10 @@ func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) e
 }
 
 // purgeOlder purges what has been in the trash for longer.
-func (f *Files) purgeOlder(ctx context.Context, owner *uuid.UUID, older time.Duration) (purged int, err error) {
+func (tr *trash) purgeOlder(ctx context.Context, owner *uuid.UUID, older time.Duration) (purged int, err error) {
 	const sql = `-- name: files.TrashOlder
 		SELECT i.owner_id, i.id FROM items i
 		 WHERE i.trashed_at < now() - $1::interval AND NOT i.purging AND ($2::uuid IS NULL OR i.owner_id = $2) AND NOT i.id = ANY ($3)
 		 ORDER BY i.trashed_at LIMIT $4`
-	return f.purgeAll(ctx, sql, older, owner)
+	return tr.purgeAll(ctx, sql, older, owner)
 }

@@ -43,7 +43,7 @@ type copyRequest struct {
 }
 
 // postCopy is POST /files/items/{id}/copy.
-func (f *Files) postCopy(w http.ResponseWriter, r *http.Request, v visit) error {
+func (wr *writer) postCopy(w http.ResponseWriter, r *http.Request, v visit) error {
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (f *Files) postCopy(w http.ResponseWriter, r *http.Request, v visit) error 
 	if err != nil {
 		return err
 	}
-	it, lacks, err := f.copy(r.Context(), v.owner, id, req)
+	it, lacks, err := wr.copy(r.Context(), v.owner, id, req)
 	if err != nil {
 		return err
 	}
@@ -76,13 +76,13 @@ type leftOut struct {
 
 // copy makes a copy of a file or folder, and says what it lacks: a file that
 // cannot be read does not keep the rest of its folder from being copied.
-func (f *Files) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest) (it placed, lacks []leftOut, err error) {
+func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest) (it placed, lacks []leftOut, err error) {
 	if req.Name != nil {
 		if err := checkName(*req.Name); err != nil {
 			return it, nil, err
 		}
 	}
-	from, err := itemByID(ctx, f.db, owner, id)
+	from, err := itemByID(ctx, wr.db, owner, id)
 	if err != nil {
 		return it, nil, err
 	}
@@ -90,15 +90,15 @@ func (f *Files) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest) 
 		return it, nil, errRoot.With("The root folder cannot be copied; choose something in it.")
 	}
 	find := copySpot(owner, from, req)
-	at, err := find(ctx, f.db)
+	at, err := find(ctx, wr.db)
 	if err != nil {
 		return it, nil, err
 	}
 	if from.isFile() {
-		it, err = f.copyFile(ctx, owner, from.ID, at, find)
+		it, err = wr.copyFile(ctx, owner, from.ID, at, find)
 		return it, nil, err
 	}
-	return f.copyFolder(ctx, owner, from, at, find)
+	return wr.copyFolder(ctx, owner, from, at, find)
 }
 
 // copySpot finds where a copy goes; nothing is there yet, or the commit
@@ -123,40 +123,40 @@ func copySpot(owner uuid.UUID, from placed, req copyRequest) finder {
 }
 
 // copyFile copies a file by the way of an upload, from disk to disk.
-func (f *Files) copyFile(ctx context.Context, owner, id uuid.UUID, at spot, find finder) (placed, error) {
-	c, err := f.openContent(ctx, owner, id)
+func (wr *writer) copyFile(ctx context.Context, owner, id uuid.UUID, at spot, find finder) (placed, error) {
+	c, err := wr.rd.openContent(ctx, owner, id)
 	if err != nil {
 		return placed{}, err
 	}
 	defer c.file.Close()
 	s := &staged{owner: owner, op: journal.NewID(), item: journal.NewID()}
-	s.path = f.journal.StagingPath(owner, s.op)
-	if s.reserved, err = f.reserveCopy(ctx, owner, s.op, c.info.Size()); err != nil {
+	s.path = wr.journal.StagingPath(owner, s.op)
+	if s.reserved, err = wr.reserveCopy(ctx, owner, s.op, c.info.Size()); err != nil {
 		return placed{}, err
 	}
-	if err := f.copyContent(ctx, s, c); err != nil {
-		f.drop(ctx, s)
+	if err := wr.copyContent(ctx, s, c); err != nil {
+		wr.drop(ctx, s)
 		return placed{}, err
 	}
 	defer s.file.Close()
 	disk.Failpoint("copied")
-	it, _, err := f.place(ctx, s, at, find, http.Header{"Content-Type": {*c.item.MediaType}})
+	it, _, err := wr.place(ctx, s, at, find, http.Header{"Content-Type": {*c.item.MediaType}})
 	return it, err
 }
 
-func (f *Files) reserveCopy(ctx context.Context, owner, op uuid.UUID, size int64) (int64, error) {
-	if err := f.checkFree(size); err != nil || size <= unreserved {
+func (wr *writer) reserveCopy(ctx context.Context, owner, op uuid.UUID, size int64) (int64, error) {
+	if err := wr.vol.checkFree(size); err != nil || size <= unreserved {
 		return 0, err
 	}
-	return size, f.journal.Reserve(ctx, owner, op, size)
+	return size, wr.journal.Reserve(ctx, owner, op, size)
 }
 
 // copyContent makes the staging file at s.path a copy of what is open: by
 // sharing its blocks where the file system can, else byte by byte, held
 // against the sum that the row knows. On an error s.file is closed.
-func (f *Files) copyContent(ctx context.Context, s *staged, c content) (err error) {
-	if s.file, err = f.disk.Create(s.path); err != nil {
-		return f.diskError(err)
+func (wr *writer) copyContent(ctx context.Context, s *staged, c content) (err error) {
+	if s.file, err = wr.vol.disk.Create(s.path); err != nil {
+		return wr.vol.diskError(err)
 	}
 	defer func() {
 		if err != nil {
@@ -174,9 +174,9 @@ func (f *Files) copyContent(ctx context.Context, s *staged, c content) (err erro
 			return errChanging
 		}
 		s.size, s.sum = c.item.Size, c.item.SHA256
-		return f.seal(s)
+		return wr.seal(s)
 	}
-	err = f.receiveWhole(ctx, s, whileAsked{ctx, io.LimitReader(c.file, c.info.Size())}, c.info.Size(), 0)
+	err = wr.receiveWhole(ctx, s, whileAsked{ctx, io.LimitReader(c.file, c.info.Size())}, c.info.Size(), 0)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errChanging.Because(err)
@@ -232,8 +232,8 @@ func nodesBelow(ctx context.Context, q db.Querier, owner, folder uuid.UUID) ([]*
 }
 
 // copyFolder makes the copy in staging/, as a folder there, and commits it.
-func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at spot, find finder) (it placed, lacks []leftOut, err error) {
-	nodes, err := nodesBelow(ctx, f.db, owner, from.ID)
+func (wr *writer) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at spot, find finder) (it placed, lacks []leftOut, err error) {
+	nodes, err := nodesBelow(ctx, wr.db, owner, from.ID)
 	if err != nil {
 		return it, nil, err
 	}
@@ -245,30 +245,30 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 		}
 	}
 	op := journal.NewID()
-	reserved, err := f.reserveCopy(ctx, owner, op, size)
+	reserved, err := wr.reserveCopy(ctx, owner, op, size)
 	if err != nil {
 		return it, nil, err
 	}
-	top := f.journal.StagingPath(owner, op)
+	top := wr.journal.StagingPath(owner, op)
 	var drop func(ctx context.Context)
 	drop = func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 		defer cancel()
-		err := f.disk.RemoveAll(top)
+		err := wr.vol.disk.RemoveAll(top)
 		if reserved > 0 {
-			err = errors.Join(err, f.journal.Release(ctx, owner, op))
+			err = errors.Join(err, wr.journal.Release(ctx, owner, op))
 		}
 		if err != nil {
-			f.log.WarnContext(ctx, "a copy that came to nothing could not be cleared away yet", "op", op, "error", err)
-			f.journal.UndoLater(op, drop)
+			wr.log.WarnContext(ctx, "a copy that came to nothing could not be cleared away yet", "op", op, "error", err)
+			wr.journal.UndoLater(op, drop)
 		}
 	}
-	if err = f.disk.MakeFolder(path.Dir(top)); err == nil {
-		nodes, lacks, err = f.copyNodes(ctx, owner, op, top, nodes)
+	if err = wr.vol.disk.MakeFolder(path.Dir(top)); err == nil {
+		nodes, lacks, err = wr.copyNodes(ctx, owner, op, top, nodes)
 	}
 	if err != nil {
 		drop(ctx)
-		return it, nil, f.diskError(err)
+		return it, nil, wr.vol.diskError(err)
 	}
 	disk.Failpoint("copied")
 	c := journal.Change{Owner: owner, Op: op, Reserved: reserved > 0, Wait: journal.Timeout, Undone: drop, Decide: func(ctx context.Context, t *journal.Tx) error {
@@ -296,7 +296,7 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 		t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: it.ID})
 		return nil
 	}}
-	err = f.journal.Commit(ctx, c)
+	err = wr.journal.Commit(ctx, c)
 	if err != nil && !errors.Is(err, db.ErrOutcomeUnknown) && !errors.Is(err, journal.ErrUnpublished) {
 		drop(ctx)
 	}
@@ -308,13 +308,13 @@ func (f *Files) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at
 
 // copyNodes makes the copies at top, folders before what is in them, and says
 // which there are and what could not be copied.
-func (f *Files) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, nodes []*node) (made []*node, lacks []leftOut, err error) {
+func (wr *writer) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, nodes []*node) (made []*node, lacks []leftOut, err error) {
 	for _, n := range nodes {
 		n.copy = staged{owner: owner, op: op, item: journal.NewID(), path: top + n.path}
 		if n.isFile() {
-			err = f.copyNode(ctx, n)
+			err = wr.copyNode(ctx, n)
 		} else {
-			err = f.disk.Mkdir(n.copy.path, n.copy.item)
+			err = wr.vol.disk.Mkdir(n.copy.path, n.copy.item)
 		}
 		switch {
 		case err == nil:
@@ -328,8 +328,8 @@ func (f *Files) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, 
 	// The names in the copy; the commit sees to that of the copy itself.
 	for _, n := range made {
 		if !n.isFile() {
-			if err := f.disk.SyncFolder(n.copy.path); err != nil {
-				return nil, nil, f.diskError(err)
+			if err := wr.vol.disk.SyncFolder(n.copy.path); err != nil {
+				return nil, nil, wr.vol.diskError(err)
 			}
 		}
 	}
@@ -345,15 +345,15 @@ func codeOf(err error) string {
 }
 
 // copyNode copies one file of a folder. On an error nothing of it stays.
-func (f *Files) copyNode(ctx context.Context, n *node) error {
-	c, err := f.openBelow(ctx, n.copy.owner, n.ID, uuid.Nil, 0)
+func (wr *writer) copyNode(ctx context.Context, n *node) error {
+	c, err := wr.rd.openBelow(ctx, n.copy.owner, n.ID, uuid.Nil, 0)
 	if err != nil {
 		return err
 	}
 	defer c.file.Close()
 	n.MediaType = c.item.MediaType
-	if err := f.copyContent(ctx, &n.copy, c); err != nil {
-		return errors.Join(err, ignoreNotExist(f.disk.Remove(n.copy.path)))
+	if err := wr.copyContent(ctx, &n.copy, c); err != nil {
+		return errors.Join(err, ignoreNotExist(wr.vol.disk.Remove(n.copy.path)))
 	}
 	return n.copy.file.Close()
 }

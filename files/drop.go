@@ -25,7 +25,7 @@ type dropBody struct {
 // putDrop is PUT /files/shared/{token}/drop/{name}: an upload of the owner's
 // by another's hand. It takes a free name like the one that is asked for, so
 // nothing is ever replaced.
-func (f *Files) putDrop(w http.ResponseWriter, r *http.Request, g guest) error {
+func (sh *shares) putDrop(w http.ResponseWriter, r *http.Request, g guest) error {
 	name := r.PathValue("name")
 	if err := checkName(name); err != nil {
 		return err
@@ -43,8 +43,8 @@ func (f *Files) putDrop(w http.ResponseWriter, r *http.Request, g guest) error {
 		}
 		return at, err
 	}
-	holds := func(ctx context.Context, q db.Querier) error { return f.stillHolds(ctx, q, s) }
-	it, _, err := f.takeIn(r, s.Owner, find, false, &stranger{s.ID, holds})
+	holds := func(ctx context.Context, q db.Querier) error { return sh.stillHolds(ctx, q, s) }
+	it, _, err := sh.wr.takeIn(r, s.Owner, find, false, &stranger{s.ID, holds})
 	if errors.Is(err, journal.ErrQuota) {
 		return errNoSpace.With("There is no room for this file. Tell whoever gave you the link.").Because(err)
 	}
@@ -57,7 +57,7 @@ func (f *Files) putDrop(w http.ResponseWriter, r *http.Request, g guest) error {
 
 // stillHolds is db.ErrNotFound when a share has ended for its guest, or has
 // another password: sending may take hours.
-func (f *Files) stillHolds(ctx context.Context, q db.Querier, s *share) error {
+func (sh *shares) stillHolds(ctx context.Context, q db.Querier, s *share) error {
 	const sql = `-- name: files.ShareStillHolds
 		SELECT ` + shareColumns + ` FROM shares s
 		 WHERE s.id = $1 AND (s.expires_at IS NULL OR s.expires_at > now()) AND s.password_hash IS NOT DISTINCT FROM $2`
@@ -68,7 +68,7 @@ func (f *Files) stillHolds(ctx context.Context, q db.Querier, s *share) error {
 	if err != nil {
 		return err
 	}
-	return f.stillMay(ctx, q, s)
+	return sh.stillMay(ctx, q, s)
 }
 
 // freeSpot finds a free name like the one given in a folder, also while the

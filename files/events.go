@@ -28,10 +28,10 @@ const (
 // ?cursor=, else with what happens from now on. It ends when the session or
 // key does, when the server drains, and when the client does not take what is
 // written for as long as httpx allows.
-func (f *Files) getEvents(w http.ResponseWriter, r *http.Request, v visit) error {
+func (fd *feed) getEvents(w http.ResponseWriter, r *http.Request, v visit) error {
 	ctx := r.Context()
 	// Before the first look, so that nothing falls between the two.
-	l, leave := f.hub.listen(v.owner)
+	l, leave := fd.hub.listen(v.owner)
 	defer leave()
 	cursor := r.Header.Get("Last-Event-ID")
 	if cursor == "" {
@@ -40,7 +40,7 @@ func (f *Files) getEvents(w http.ResponseWriter, r *http.Request, v visit) error
 	if cursor == "" {
 		cursor = "now"
 	}
-	at, err := f.feedPlace(ctx, v.owner, cursor)
+	at, err := fd.feedPlace(ctx, v.owner, cursor)
 	if err != nil {
 		return err
 	}
@@ -50,9 +50,9 @@ func (f *Files) getEvents(w http.ResponseWriter, r *http.Request, v visit) error
 	fmt.Fprintf(&s.text, "retry: %d\nid: %s\n\n", retryAfter.Milliseconds(), at)
 	more := cursor != "now"
 	if more {
-		more, err = f.read(ctx, v.owner, &s)
+		more, err = fd.read(ctx, v.owner, &s)
 	} else {
-		f.hub.saw(l, at.seq)
+		fd.hub.saw(l, at.seq)
 	}
 	if err != nil {
 		return err
@@ -67,24 +67,24 @@ func (f *Files) getEvents(w http.ResponseWriter, r *http.Request, v visit) error
 	if err := s.send(); err != nil {
 		return err
 	}
-	return f.follow(ctx, v.owner, &s, more)
+	return fd.follow(ctx, v.owner, &s, more)
 }
 
 // follow sends what comes until the stream has to end; more says that there
 // is something already.
-func (f *Files) follow(ctx context.Context, owner uuid.UUID, s *stream, more bool) error {
-	beat := time.NewTicker(f.hub.beat)
+func (fd *feed) follow(ctx context.Context, owner uuid.UUID, s *stream, more bool) error {
+	beat := time.NewTicker(fd.hub.beat)
 	defer beat.Stop()
 	draining := httpx.ServerOf(ctx).Draining()
 	for ask := true; ; {
 		// Before the question: what changes after it, wakes.
-		rights := f.hub.nextRights()
+		rights := fd.hub.nextRights()
 		var err error
 		if ask || more {
-			err = f.mayFollow(ctx)
+			err = fd.mayFollow(ctx)
 		}
 		for more && err == nil {
-			if more, err = f.read(ctx, owner, s); err == nil {
+			if more, err = fd.read(ctx, owner, s); err == nil {
 				err = s.send()
 			}
 		}
@@ -108,7 +108,7 @@ func (f *Files) follow(ctx context.Context, owner uuid.UUID, s *stream, more boo
 			}
 			// While the worker cannot hear what has ended it would have to
 			// ask for each stream; when it hears again, all ask anyway.
-			ask = f.db.Listener().Fresh()
+			ask = fd.db.Listener().Fresh()
 			continue
 		case <-rights:
 		case <-draining:
@@ -123,8 +123,8 @@ func (f *Files) follow(ctx context.Context, owner uuid.UUID, s *stream, more boo
 // errNoListener says that whoever listens may no longer.
 var errNoListener = errors.New("the session, the key or the right to read has ended")
 
-func (f *Files) mayFollow(ctx context.Context) error {
-	caller, err := f.auth().Recheck(ctx, httpx.CallerOf(ctx))
+func (fd *feed) mayFollow(ctx context.Context) error {
+	caller, err := fd.auth().Recheck(ctx, httpx.CallerOf(ctx))
 	if errors.Is(err, httpx.ErrUnauthenticated) || err == nil && !caller.Can(mayRead) {
 		return errNoListener
 	}
@@ -132,8 +132,8 @@ func (f *Files) mayFollow(ctx context.Context) error {
 }
 
 // read takes a page of what is new and says whether there is more.
-func (f *Files) read(ctx context.Context, owner uuid.UUID, s *stream) (more bool, err error) {
-	entries, end, err := f.changesAfter(ctx, owner, s.at, eventPage)
+func (fd *feed) read(ctx context.Context, owner uuid.UUID, s *stream) (more bool, err error) {
+	entries, end, err := fd.changesAfter(ctx, owner, s.at, eventPage)
 	if err != nil {
 		return false, err
 	}
@@ -146,7 +146,7 @@ func (f *Files) read(ctx context.Context, owner uuid.UUID, s *stream) (more bool
 		fmt.Fprintf(&s.text, "id: %s\nevent: %s\ndata: %s\n\n", s.at, e.Type, data)
 	}
 	if more = len(entries) == eventPage; !more {
-		f.hub.saw(s.listener, end.seq)
+		fd.hub.saw(s.listener, end.seq)
 	}
 	return more, nil
 }

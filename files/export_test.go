@@ -70,7 +70,7 @@ func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return l
 
 // SetBeat makes streams beat, and workers look for changes, more often than
 // every fifteen seconds. It is called before Start.
-func (f *Files) SetBeat(every time.Duration) { f.hub.beat = every }
+func (f *Files) SetBeat(every time.Duration) { f.fd.hub.beat = every }
 
 // ExplainSearch carries the statements of a search out and tells their plans.
 func (f *Files) ExplainSearch(t testing.TB, owner, q string) (plans []map[string]any) {
@@ -86,7 +86,7 @@ func (f *Files) ExplainSearch(t testing.TB, owner, q string) (plans []map[string
 	id := uuid.MustParse(owner)
 	explain(itemsByRuns, pgx.QueryExecModeDescribeExec, id, runsOf(strings.Fields(q)), mostSorted+1)
 	c := criteria{args: []any{id, 51}}
-	if err := f.addWords(t.Context(), &c, id, q); err != nil {
+	if err := f.rd.addWords(t.Context(), &c, id, q); err != nil {
 		t.Fatal(err)
 	}
 	sql, args := c.query()

@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"time"
 
+	"homebase/auth"
 	"homebase/db"
 	"homebase/files/journal"
 	"homebase/httpx"
@@ -50,6 +52,15 @@ const (
 
 var errCursorExpired = httpx.NewProblem(410, "cursor_expired", "The feed does not reach back that far").
 	With("Begin anew: take a cursor by cursor=now, then list the tree, then ask for what has changed since that cursor.")
+
+// feed tells what changes, also as it happens.
+type feed struct {
+	db      *db.DB
+	auth    func() *auth.Auth
+	log     *slog.Logger
+	journal *journal.Journal
+	hub     *hub
+}
 
 // entry is one change of one item, as the feed tells it.
 type entry struct {
@@ -106,10 +117,10 @@ func parseFeedCursor(s string) (c feedCursor, err error) {
 }
 
 // feedOf is where an owner's feed ends, and the seq from which on it is whole.
-func (f *Files) feedOf(ctx context.Context, owner uuid.UUID) (end feedCursor, from int64, err error) {
+func (fd *feed) feedOf(ctx context.Context, owner uuid.UUID) (end feedCursor, from int64, err error) {
 	const sql = `-- name: files.FeedOfOwner
 		SELECT t.feed_epoch, t.seq, t.feed_from FROM trees t WHERE t.owner_id = $1`
-	end, err = db.One(ctx, f.db, func(row pgx.Row) (c feedCursor, err error) {
+	end, err = db.One(ctx, fd.db, func(row pgx.Row) (c feedCursor, err error) {
 		err = row.Scan(&c.epoch, &c.seq, &from)
 		return c, err
 	}, sql, owner)
@@ -119,7 +130,7 @@ func (f *Files) feedOf(ctx context.Context, owner uuid.UUID) (end feedCursor, fr
 // changesAfter reads at most limit entries behind a place, and where the feed
 // ended at that moment; errCursorExpired when some of them have gone. One
 // statement: between two the feed could have gone on.
-func (f *Files) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor, limit int) (entries []entry, end feedCursor, err error) {
+func (fd *feed) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor, limit int) (entries []entry, end feedCursor, err error) {
 	const sql = `-- name: files.ChangesAfter
 		SELECT t.feed_epoch, t.seq, t.feed_from, c.seq, c.type, c.at, c.item
 		  FROM trees t
@@ -129,7 +140,7 @@ func (f *Files) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor
 		 ORDER BY c.seq`
 	var from int64
 	entries = []entry{}
-	_, err = db.All(ctx, f.db, func(row pgx.Row) (none struct{}, err error) {
+	_, err = db.All(ctx, fd.db, func(row pgx.Row) (none struct{}, err error) {
 		var seq *int64 // NULL in the one row of a feed that has nothing new
 		var what *string
 		var when *time.Time
@@ -152,9 +163,9 @@ func (f *Files) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor
 }
 
 // feedPlace reads a cursor as clients send it: "now" is the end of the feed.
-func (f *Files) feedPlace(ctx context.Context, owner uuid.UUID, cursor string) (at feedCursor, err error) {
+func (fd *feed) feedPlace(ctx context.Context, owner uuid.UUID, cursor string) (at feedCursor, err error) {
 	if cursor == "now" {
-		at, _, err = f.feedOf(ctx, owner)
+		at, _, err = fd.feedOf(ctx, owner)
 		return at, err
 	}
 	return parseFeedCursor(cursor)
@@ -169,7 +180,7 @@ type changesBody struct {
 
 // getChanges is GET /files/changes. Without a cursor the feed is told from
 // the beginning of the tree, if all of it is still there.
-func (f *Files) getChanges(w http.ResponseWriter, r *http.Request, v visit) error {
+func (fd *feed) getChanges(w http.ResponseWriter, r *http.Request, v visit) error {
 	ctx := r.Context()
 	limit, err := httpx.LimitOf(r)
 	if err != nil {
@@ -177,35 +188,35 @@ func (f *Files) getChanges(w http.ResponseWriter, r *http.Request, v visit) erro
 	}
 	var at feedCursor
 	if q := r.URL.Query(); q.Has("cursor") {
-		at, err = f.feedPlace(ctx, v.owner, q.Get("cursor"))
-	} else if at, _, err = f.feedOf(ctx, v.owner); err == nil {
+		at, err = fd.feedPlace(ctx, v.owner, q.Get("cursor"))
+	} else if at, _, err = fd.feedOf(ctx, v.owner); err == nil {
 		at.seq = 0
 	}
 	if err != nil {
 		return err
 	}
-	entries, _, err := f.changesAfter(ctx, v.owner, at, limit)
+	entries, _, err := fd.changesAfter(ctx, v.owner, at, limit)
 	if err != nil {
 		return err
 	}
 	if len(entries) > 0 {
 		at.seq = entries[len(entries)-1].Seq
-		f.hub.known.forget(v.owner)
+		fd.hub.known.forget(v.owner)
 	}
 	return httpx.WriteJSON(w, http.StatusOK, changesBody{entries, at.String()})
 }
 
 // sweepFeed drops entries that have been kept long enough.
-func (f *Files) sweepFeed(ctx context.Context) error {
+func (fd *feed) sweepFeed(ctx context.Context) error {
 	const sql = `-- name: files.FeedsToSweep
 		SELECT t.owner_id
 		  FROM trees t
 		 CROSS JOIN LATERAL (SELECT c.at FROM changes c WHERE c.owner_id = t.owner_id ORDER BY c.seq LIMIT 1) AS oldest
 		 WHERE oldest.at < now() - $1::interval`
-	owners, err := db.All(ctx, f.db, db.Value[uuid.UUID], sql, feedRetention)
+	owners, err := db.All(ctx, fd.db, db.Value[uuid.UUID], sql, feedRetention)
 	for _, owner := range owners {
 		for more := true; more && err == nil; {
-			more, err = f.sweepSome(ctx, owner)
+			more, err = fd.sweepSome(ctx, owner)
 		}
 	}
 	return err
@@ -213,7 +224,7 @@ func (f *Files) sweepFeed(ctx context.Context) error {
 
 // sweepSome drops a batch of an owner's old entries. Under the owner's lock,
 // so that feed_from never says less than what is gone.
-func (f *Files) sweepSome(ctx context.Context, owner uuid.UUID) (more bool, err error) {
+func (fd *feed) sweepSome(ctx context.Context, owner uuid.UUID) (more bool, err error) {
 	const sql = `-- name: files.SweepChanges
 		WITH gone AS (
 		    DELETE FROM changes c
@@ -224,7 +235,7 @@ func (f *Files) sweepSome(ctx context.Context, owner uuid.UUID) (more bool, err 
 		UPDATE trees t SET feed_from = greatest(t.feed_from, (SELECT max(g.seq) FROM gone g))
 		 WHERE t.owner_id = $1
 		RETURNING (SELECT count(*) FROM gone) = $3`
-	err = f.journal.Hold(ctx, owner, func(t *journal.Tx) (err error) {
+	err = fd.journal.Hold(ctx, owner, func(t *journal.Tx) (err error) {
 		more, err = db.One(ctx, t, db.Value[bool], sql, owner, feedRetention, sweepBatch)
 		return err
 	})

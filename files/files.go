@@ -15,17 +15,15 @@ package files
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
-	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"homebase/audit"
 	"homebase/auth"
 	"homebase/db"
-	"homebase/files/disk"
 	"homebase/files/journal"
 	"homebase/httpx"
 
@@ -62,57 +60,50 @@ type Files struct {
 	db             *db.DB
 	audit          *audit.Log
 	log            *slog.Logger
-	dataDir        string
-	minFree        int64
-	quota          int64
-	uploadExpiry   time.Duration
-	trashRetention time.Duration
-	keys           func(purpose string) [][]byte
 	auth           func() *auth.Auth
+	quota          int64
+	trashRetention time.Duration
 
 	journal *journal.Journal
-	disk    *disk.Dir // nil until Start
-	id      uuid.UUID // of the data directory
-	// drawing orders who makes renditions: the owners, and uuid.Nil for all.
-	drawing    journal.Slots
-	undrawable refusals
-	cacheAdded atomic.Int64 // bytes since the cache was trimmed
-	roots      roots
-	hints      hints
-	// holders are the resumable uploads that this worker has locked.
-	holders holders
-	hub     *hub
+	vol     *volume
+	trees   *trees
+	rd      *reader
+	wr      *writer
+	up      *uploads
+	tr      *trash
+	sh      *shares
+	fd      *feed
+	rn      *renditions
+	rc      *reconciler
 
-	purging  chan struct{} // of one slot: a purge has left rows
-	outside  chan outside  // items that readers saw changed from outside
-	incoming atomic.Int64  // bytes that uploads have declared and not yet written
-	away     atomic.Pointer[string]
-	degraded atomic.Pointer[string]
-	stop     context.CancelFunc
-	running  sync.WaitGroup
+	stop    context.CancelFunc
+	running sync.WaitGroup
 }
 
 // New makes the storage; it touches neither disk nor database. Call it before
 // the database's listener runs.
 func New(c Config) *Files {
-	f := &Files{
-		db: c.DB, audit: c.Audit, log: c.Log, dataDir: c.DataDir,
-		keys: c.Keys, auth: c.Auth,
-		minFree: c.MinFree, quota: c.DefaultQuota, uploadExpiry: c.UploadExpiry, trashRetention: c.TrashRetention,
-		roots:   roots{known: map[uuid.UUID]uuid.UUID{}},
-		holders: holders{held: map[uuid.UUID]*holder{}},
-		hub:     newHub(),
-		purging: make(chan struct{}, 1),
-		outside: make(chan outside, 256),
-	}
-	f.away.Store(new("the storage has not been opened yet"))
+	f := &Files{db: c.DB, audit: c.Audit, log: c.Log, auth: c.Auth, quota: c.DefaultQuota, trashRetention: c.TrashRetention}
+	hub := newHub()
+	f.vol = &volume{db: c.DB, log: c.Log, dataDir: c.DataDir, minFree: c.MinFree}
+	f.vol.away.Store(new("the storage has not been opened yet"))
 	f.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
-		Judge: f.judge, Changed: f.hub.changed, SyncFailed: f.syncFailed})
-	f.db.Listener().OnMissed(func() { f.hub.announced(everybody) })
-	f.db.Listener().On(changesChannel, f.onAnnounced)
+		Judge: f.judge, Changed: hub.changed, SyncFailed: f.vol.syncFailed})
+	f.trees = &trees{db: c.DB, journal: f.journal, vol: f.vol, roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
+	f.rd = &reader{db: c.DB, audit: c.Audit, auth: c.Auth, vol: f.vol, hub: hub, outside: make(chan outside, 256)}
+	f.tr = &trash{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trashRetention: c.TrashRetention, purging: make(chan struct{}, 1)}
+	f.wr = &writer{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, rd: f.rd, tr: f.tr, hints: bounded[hint, uuid.UUID]{most: 10_000}}
+	f.up = &uploads{db: c.DB, auth: c.Auth, log: c.Log, journal: f.journal, vol: f.vol, trees: f.trees, wr: f.wr, uploadExpiry: c.UploadExpiry,
+		holders: holders{held: map[uuid.UUID]*holder{}}}
+	f.sh = &shares{db: c.DB, audit: c.Audit, auth: c.Auth, keys: c.Keys, journal: f.journal, vol: f.vol, trees: f.trees, rd: f.rd, wr: f.wr}
+	f.fd = &feed{db: c.DB, auth: c.Auth, log: c.Log, journal: f.journal, hub: hub}
+	f.rn = &renditions{log: c.Log, vol: f.vol, rd: f.rd, undrawable: bounded[[sha256.Size]byte, *httpx.Problem]{most: 1000}}
+	f.rc = &reconciler{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, rd: f.rd}
+	f.db.Listener().OnMissed(func() { hub.announced(everybody) })
+	f.db.Listener().On(changesChannel, f.fd.onAnnounced)
 	f.db.Listener().On(uploadChannel, func(payload string) {
 		if id, err := uuid.Parse(payload); err == nil {
-			f.holders.interrupt(id)
+			f.up.holders.interrupt(id)
 		}
 	})
 	return f
@@ -124,29 +115,29 @@ func New(c Config) *Files {
 // directory does not belong to this database. A directory whose rows are lost
 // is no error: the routes answer 503 until they were rebuilt.
 func (f *Files) Start(ctx context.Context) error {
-	claimed, err := f.claim(ctx)
+	claimed, err := f.vol.claim(ctx)
 	if err != nil {
 		return err
 	}
 	if !claimed {
 		const lost = "the data directory holds files that the database knows nothing of; run: homebase files rebuild"
-		f.log.ErrorContext(ctx, lost, "data_dir", f.dataDir)
-		f.away.Store(new(lost))
+		f.log.ErrorContext(ctx, lost, "data_dir", f.vol.dataDir)
+		f.vol.away.Store(new(lost))
 		return nil
 	}
-	if err := f.disk.MakeLayout(); err != nil {
+	if err := f.vol.disk.MakeLayout(); err != nil {
 		return err
 	}
-	if err := f.journal.Start(ctx, f.disk); err != nil {
+	if err := f.journal.Start(ctx, f.vol.disk); err != nil {
 		return err
 	}
 	ctx, f.stop = context.WithCancel(context.WithoutCancel(ctx))
-	f.running.Go(func() { f.takeOverOutside(ctx) })
+	f.running.Go(func() { f.rc.takeOverOutside(ctx) })
 	f.running.Go(func() { f.watch(ctx) })
-	f.running.Go(func() { f.purgeLeft(ctx) })
-	f.running.Go(func() { f.announceChanges(ctx) })
-	f.running.Go(func() { f.lookForChanges(ctx) })
-	f.away.Store(nil)
+	f.running.Go(func() { f.tr.purgeLeft(ctx) })
+	f.running.Go(func() { f.fd.announceChanges(ctx) })
+	f.running.Go(func() { f.fd.lookForChanges(ctx) })
+	f.vol.away.Store(nil)
 	return nil
 }
 
@@ -154,18 +145,18 @@ func (f *Files) Start(ctx context.Context) error {
 // the database is closed. What it leaves undone is for another worker, as
 // after a kill.
 func (f *Files) Stop() {
-	if f.disk == nil {
+	if f.vol.disk == nil {
 		return
 	}
 	if f.stop != nil {
-		f.away.Store(new("the storage was closed"))
+		f.vol.away.Store(new("the storage was closed"))
 		f.stop()
 		f.running.Wait()
 		if err := f.journal.Stop(); err != nil {
 			f.log.Warn("this worker is left for another to clean up", "error", err)
 		}
 	}
-	if err := f.disk.Close(); err != nil {
+	if err := f.vol.disk.Close(); err != nil {
 		f.log.Warn("the data directory could not be closed", "error", err)
 	}
 }
@@ -175,7 +166,7 @@ func (f *Files) Stop() {
 // for the log alone: all else works, and the owners could not free anything
 // on a server that nobody sends them to.
 func (f *Files) Ready(context.Context) error {
-	for _, fault := range []*string{f.away.Load(), f.degraded.Load()} {
+	for _, fault := range []*string{f.vol.away.Load(), f.vol.degraded.Load()} {
 		if fault != nil {
 			return errors.New(*fault)
 		}
@@ -188,11 +179,11 @@ func (f *Files) Jobs() []db.Job {
 	return []db.Job{
 		{Name: "files.recover", Every: 10 * time.Second, Run: f.ifOpen(f.journal.RecoverDead)},
 		{Name: "files.expire", Every: time.Minute, Run: f.ifOpen(f.expire)},
-		{Name: "files.trash", Every: time.Hour, Run: f.ifOpen(f.endTrash)},
-		{Name: "files.feed", Every: time.Hour, Run: f.sweepFeed},
-		{Name: "files.purge", Every: time.Minute, Run: f.ifOpen(f.freeDisplaced)},
-		{Name: "files.cache", Every: time.Hour, Run: f.ifOpen(f.trimCache)},
-		{Name: "files.shares", Every: time.Hour, Run: f.sweepShares},
+		{Name: "files.trash", Every: time.Hour, Run: f.ifOpen(f.tr.endTrash)},
+		{Name: "files.feed", Every: time.Hour, Run: f.fd.sweepFeed},
+		{Name: "files.purge", Every: time.Minute, Run: f.ifOpen(f.tr.freeDisplaced)},
+		{Name: "files.cache", Every: time.Hour, Run: f.ifOpen(f.rn.trimCache)},
+		{Name: "files.shares", Every: time.Hour, Run: f.sh.sweepShares},
 	}
 }
 
@@ -201,10 +192,10 @@ func (f *Files) Jobs() []db.Job {
 // nothing, the job is a worker of its own.
 func (f *Files) ifOpen(run func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if f.disk == nil {
+		if f.vol.disk == nil {
 			return f.asWorker(ctx, func() error { return run(ctx) })
 		}
-		if s := f.away.Load(); s != nil {
+		if s := f.vol.away.Load(); s != nil {
 			return errors.New(*s)
 		}
 		return run(ctx)
@@ -222,13 +213,9 @@ func (f *Files) Commands() []db.Command {
 	}
 }
 
-// inPlace refuses while the data directory is not in place.
-func (f *Files) inPlace() error {
-	if s := f.away.Load(); s != nil {
-		return journal.ErrUnavailable.With("The files cannot be reached at the moment. Ask again later; if it stays so, tell the operator.").
-			Because(errors.New(*s))
-	}
-	return nil
+// expire gives back what uploads hold that outlived their time.
+func (f *Files) expire(ctx context.Context) error {
+	return errors.Join(f.journal.ReleaseExpired(ctx), f.up.expireUploads(ctx))
 }
 
 // judge asks once more whether the caller may write, when a change of theirs is
@@ -239,28 +226,4 @@ func (f *Files) judge(ctx context.Context) error {
 		return nil
 	}
 	return f.auth().Still(ctx, mayWrite)
-}
-
-// visit is a request to the caller's own tree.
-type visit struct {
-	owner uuid.UUID
-	root  uuid.UUID
-}
-
-// visitor opens the caller's tree for a handler.
-func (f *Files) visitor(h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := f.inPlace(); err != nil {
-			return err
-		}
-		owner := httpx.CallerOf(r.Context()).UserID
-		root, err := f.rootOf(r.Context(), owner)
-		if errors.Is(err, db.ErrNotFound) {
-			return httpx.ErrUnauthenticated.Because(err) // deleted meanwhile
-		}
-		if err != nil {
-			return err
-		}
-		return h(w, r, visit{owner, root})
-	}
 }

@@ -34,7 +34,7 @@ type folderRequest struct {
 }
 
 // postFolder is POST /files/folders.
-func (f *Files) postFolder(w http.ResponseWriter, r *http.Request, v visit) error {
+func (wr *writer) postFolder(w http.ResponseWriter, r *http.Request, v visit) error {
 	req, err := httpx.ReadJSON[folderRequest](w, r)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (f *Files) postFolder(w http.ResponseWriter, r *http.Request, v visit) erro
 	if err != nil {
 		return err
 	}
-	it, made, err := f.makeFolders(r.Context(), v.owner, way, req.Parents)
+	it, made, err := wr.makeFolders(r.Context(), v.owner, way, req.Parents)
 	if err != nil {
 		return err
 	}
@@ -92,8 +92,8 @@ func wayTo(owner uuid.UUID, req folderRequest) (way, error) {
 // makeFolders makes the folder that the way leads to. With parents it makes
 // what is missing above it too, and made is false when the folder is there
 // already.
-func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, way way, parents bool) (last placed, made bool, err error) {
-	if err := f.checkFree(folderSpace); err != nil {
+func (wr *writer) makeFolders(ctx context.Context, owner uuid.UUID, way way, parents bool) (last placed, made bool, err error) {
+	if err := wr.vol.checkFree(folderSpace); err != nil {
 		return last, false, err
 	}
 	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
@@ -133,7 +133,7 @@ func (f *Files) makeFolders(ctx context.Context, owner uuid.UUID, way way, paren
 		last = placed{deepest, joinNames(names)}
 		return nil
 	}}
-	err = f.journal.Commit(ctx, c)
+	err = wr.journal.Commit(ctx, c)
 	return last, made, err
 }
 

@@ -29,8 +29,8 @@ func (l *look) identify(s stray, rows map[uuid.UUID]rowAt) *finding {
 	case !known:
 		d.row.ID, d.former = s.id, true
 	case row.owner == l.owner && row.Kind == d.row.Kind && row.Parent != nil:
-		if l.f.carriedAt(row.path, s.id) {
-			if there, err := l.f.disk.Lstat(row.path); err == nil && os.SameFile(there, s.info) {
+		if l.rc.carriedAt(row.path, s.id) {
+			if there, err := l.rc.vol.disk.Lstat(row.path); err == nil && os.SameFile(there, s.info) {
 				return nil
 			}
 			return d
@@ -45,11 +45,11 @@ func (l *look) identify(s stray, rows map[uuid.UUID]rowAt) *finding {
 
 // carriedAt reports whether what lies at a path carries the id, or may: what
 // cannot be read has not moved elsewhere for certain.
-func (f *Files) carriedAt(p string, id uuid.UUID) bool {
-	info, err := f.disk.Lstat(p)
+func (rc *reconciler) carriedAt(p string, id uuid.UUID) bool {
+	info, err := rc.vol.disk.Lstat(p)
 	if err == nil && (info.IsDir() || info.Mode().IsRegular()) {
 		var there uuid.UUID
-		if there, err = f.disk.IDAt(p, info); err == nil {
+		if there, err = rc.vol.disk.IDAt(p, info); err == nil {
 			return there == id
 		}
 	}
@@ -81,7 +81,7 @@ func (l *look) recognise(ctx context.Context) error {
 		}
 		m := byInode[known{disk.Inode(d.info), d.info.Size()}]
 		if m == nil || found[m] || !m.row.matches(d.info) {
-			sum, err := l.f.sumAt(ctx, d.path, d.info)
+			sum, err := l.rc.sumAt(ctx, d.path, d.info)
 			if err != nil {
 				return err
 			}

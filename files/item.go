@@ -136,20 +136,20 @@ func joinNames(names []string) string {
 
 // requested finds the item that the wildcard {id} names; "root" is the
 // caller's own root.
-func (f *Files) requested(r *http.Request, v visit) (placed, error) {
+func (rd *reader) requested(r *http.Request, v visit) (placed, error) {
 	if r.PathValue("id") == "root" {
-		return itemByID(r.Context(), f.db, v.owner, v.root)
+		return itemByID(r.Context(), rd.db, v.owner, v.root)
 	}
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return placed{}, err
 	}
-	return itemByID(r.Context(), f.db, v.owner, id)
+	return itemByID(r.Context(), rd.db, v.owner, id)
 }
 
 // getItem is GET /files/items/{id}.
-func (f *Files) getItem(w http.ResponseWriter, r *http.Request, v visit) error {
-	it, err := f.requested(r, v)
+func (rd *reader) getItem(w http.ResponseWriter, r *http.Request, v visit) error {
+	it, err := rd.requested(r, v)
 	if err != nil {
 		return err
 	}
@@ -157,12 +157,12 @@ func (f *Files) getItem(w http.ResponseWriter, r *http.Request, v visit) error {
 }
 
 // lookup is GET /files/lookup?path=.
-func (f *Files) lookup(w http.ResponseWriter, r *http.Request, v visit) error {
+func (rd *reader) lookup(w http.ResponseWriter, r *http.Request, v visit) error {
 	names, err := parsePath(r.URL.Query().Get("path"))
 	if err != nil {
 		return err
 	}
-	it, err := itemByPath(r.Context(), f.db, v.owner, names)
+	it, err := itemByPath(r.Context(), rd.db, v.owner, names)
 	if err != nil {
 		return err
 	}

@@ -57,12 +57,12 @@ var orders = func() map[string]order {
 }()
 
 // getChildren is GET /files/items/{id}/children.
-func (f *Files) getChildren(w http.ResponseWriter, r *http.Request, v visit) error {
-	folder, err := f.requested(r, v)
+func (rd *reader) getChildren(w http.ResponseWriter, r *http.Request, v visit) error {
+	folder, err := rd.requested(r, v)
 	if err != nil {
 		return err
 	}
-	list, err := f.listChildren(r, v.owner, folder)
+	list, err := rd.listChildren(r, v.owner, folder)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (f *Files) getChildren(w http.ResponseWriter, r *http.Request, v visit) err
 
 // listChildren is the page of a folder that was asked for; the paths in it
 // continue folder's.
-func (f *Files) listChildren(r *http.Request, owner uuid.UUID, folder placed) (body httpx.List[itemBody], err error) {
+func (rd *reader) listChildren(r *http.Request, owner uuid.UUID, folder placed) (body httpx.List[itemBody], err error) {
 	if folder.isFile() {
 		return body, errNotFolder.With("A file has no children.")
 	}
@@ -87,7 +87,7 @@ func (f *Files) listChildren(r *http.Request, owner uuid.UUID, folder placed) (b
 	if err != nil {
 		return body, err
 	}
-	found, err := children(r.Context(), f.db, owner, folder.ID, o, page)
+	found, err := children(r.Context(), rd.db, owner, folder.ID, o, page)
 	if err != nil {
 		return body, err
 	}

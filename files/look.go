@@ -59,7 +59,7 @@ func (d *finding) isFile() bool {
 // where nothing else does, to what has its name. The same id twice: the one at
 // the row's path keeps it.
 type look struct {
-	f        *Files
+	rc       *reconciler
 	owner    uuid.UUID
 	findings []*finding
 	claimed  map[uuid.UUID]bool // ids that an entry somewhere else carries
@@ -85,11 +85,11 @@ type stray struct {
 }
 
 // lookAt finds what is different below a folder; at the root, in the trash too.
-func (f *Files) lookAt(ctx context.Context, owner uuid.UUID, at placed) ([]*finding, error) {
-	l := &look{f: f, owner: owner, claimed: map[uuid.UUID]bool{}, doubts: map[uuid.UUID]doubt{}}
-	f.disk.Forget(owner) // what is open may be a folder that is gone
+func (rc *reconciler) lookAt(ctx context.Context, owner uuid.UUID, at placed) ([]*finding, error) {
+	l := &look{rc: rc, owner: owner, claimed: map[uuid.UUID]bool{}, doubts: map[uuid.UUID]doubt{}}
+	rc.vol.disk.Forget(owner) // what is open may be a folder that is gone
 	top := disk.UserPath(owner, at.path)
-	info, err := f.disk.Lstat(top)
+	info, err := rc.vol.disk.Lstat(top)
 	switch {
 	case err == nil && info.IsDir():
 		err = l.folder(ctx, at.ID, nil, top)
@@ -159,7 +159,7 @@ func (l *look) folder(ctx context.Context, id uuid.UUID, in *finding, p string) 
 		SELECT ` + itemColumns + ` FROM items i WHERE i.parent_id = $1 AND i.owner_id = $2 AND i.trashed_at IS NULL`
 	rows := map[string]item{}
 	if in == nil || in.kind != findNew {
-		list, err := db.All(ctx, l.f.db, scanItem, sql, id, l.owner)
+		list, err := db.All(ctx, l.rc.db, scanItem, sql, id, l.owner)
 		if err != nil {
 			return err
 		}
@@ -182,7 +182,7 @@ func (l *look) folder(ctx context.Context, id uuid.UUID, in *finding, p string) 
 // entries takes the rows that an entry of a folder stands for out of rows, and
 // returns the entries that stand for none.
 func (l *look) entries(ctx context.Context, in stray, rows map[string]item, doubting bool) (strays []stray, err error) {
-	names, err := l.f.disk.Names(in.path)
+	names, err := l.rc.vol.disk.Names(in.path)
 	if err != nil { // who may not look cannot say what is missing
 		clear(rows)
 		l.refuse(in, errForeign.Error())
@@ -192,7 +192,7 @@ func (l *look) entries(ctx context.Context, in stray, rows map[string]item, doub
 	for _, name := range names {
 		s := stray{parent: in.parent, in: in.in, path: path.Join(in.path, name)}
 		row, known := rows[name]
-		s.info, err = l.f.disk.Lstat(s.path)
+		s.info, err = l.rc.vol.disk.Lstat(s.path)
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
@@ -200,7 +200,7 @@ func (l *look) entries(ctx context.Context, in stray, rows map[string]item, doub
 		case err != nil:
 			delete(rows, name)
 			l.refuse(s, errForeign.Error())
-		case !l.f.disk.Holds(s.info):
+		case !l.rc.vol.disk.Holds(s.info):
 			delete(rows, name)
 			l.refuse(s, "another file system is mounted here; files must lie on the data directory's own")
 		case !s.info.Mode().IsRegular() && !s.info.IsDir():
@@ -222,7 +222,7 @@ func (l *look) entries(ctx context.Context, in stray, rows map[string]item, doub
 func (l *look) same(ctx context.Context, row item, s stray, doubting bool) error {
 	unchanged := s.info.IsDir() || row.matches(s.info)
 	if row.Ino == nil || !row.isFile() || *row.Ino != disk.Inode(s.info) || !unchanged {
-		id, err := l.f.disk.IDAt(s.path, s.info)
+		id, err := l.rc.vol.disk.IDAt(s.path, s.info)
 		switch {
 		case err != nil && disk.Failed(err):
 			l.refuse(s, errForeign.Error())
@@ -260,7 +260,7 @@ func (l *look) strays(ctx context.Context, list []stray) error {
 	for i := range list {
 		s := &list[i]
 		var err error
-		if s.id, err = l.f.disk.IDAt(s.path, s.info); err != nil {
+		if s.id, err = l.rc.vol.disk.IDAt(s.path, s.info); err != nil {
 			s.info = nil
 			if disk.Failed(err) {
 				l.refuse(*s, errForeign.Error())
@@ -269,7 +269,7 @@ func (l *look) strays(ctx context.Context, list []stray) error {
 			ids = append(ids, s.id)
 		}
 	}
-	rows, err := pathsOf(ctx, l.f.db, ids)
+	rows, err := pathsOf(ctx, l.rc.db, ids)
 	if err != nil {
 		return err
 	}
@@ -307,7 +307,7 @@ func (l *look) allowed(s stray) bool {
 func (l *look) trash(ctx context.Context) error {
 	const sql = `-- name: files.TrashToCompare
 		SELECT ` + itemColumns + ` FROM items i WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging`
-	list, err := db.All(ctx, l.f.db, scanItem, sql, l.owner)
+	list, err := db.All(ctx, l.rc.db, scanItem, sql, l.owner)
 	if err != nil {
 		return err
 	}
@@ -343,10 +343,10 @@ func (l *look) discarded(ctx context.Context, s stray, trash map[string]item) er
 		l.refuse(s, "it was not put into the trash by this server")
 		return nil
 	}
-	if rows, err := pathsOf(ctx, l.f.db, []uuid.UUID{id}); err != nil || len(rows) > 0 {
+	if rows, err := pathsOf(ctx, l.rc.db, []uuid.UUID{id}); err != nil || len(rows) > 0 {
 		return err // restored or purged meanwhile, or put here by hand
 	}
-	entry, err := l.f.disk.Look(s.path, s.info)
+	entry, err := l.rc.vol.disk.Look(s.path, s.info)
 	if err != nil {
 		if disk.Failed(err) {
 			l.refuse(s, errForeign.Error())
@@ -373,7 +373,7 @@ func (l *look) discarded(ctx context.Context, s stray, trash map[string]item) er
 func (l *look) absent(ctx context.Context, row item, p string) error {
 	const sql = `-- name: files.Below
 		SELECT ` + itemColumns + `, $2::text || b.path FROM item_below($1) b JOIN items i ON i.id = b.id ORDER BY b.path DESC`
-	list, err := db.All(ctx, l.f.db, func(r pgx.Row) (*finding, error) {
+	list, err := db.All(ctx, l.rc.db, func(r pgx.Row) (*finding, error) {
 		d := &finding{kind: findMissing, above: row.ID}
 		err := r.Scan(append(d.row.Fields(), &d.path)...)
 		d.from = d.path

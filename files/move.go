@@ -29,7 +29,7 @@ type movePatch struct {
 }
 
 // patchItem is PATCH /files/items/{id}.
-func (f *Files) patchItem(w http.ResponseWriter, r *http.Request, v visit) error {
+func (wr *writer) patchItem(w http.ResponseWriter, r *http.Request, v visit) error {
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (f *Files) patchItem(w http.ResponseWriter, r *http.Request, v visit) error
 	if err := fields.Err(); err != nil {
 		return err
 	}
-	it, err := f.move(r.Context(), v.owner, id, patch, r.Header)
+	it, err := wr.move(r.Context(), v.owner, id, patch, r.Header)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (f *Files) patchItem(w http.ResponseWriter, r *http.Request, v visit) error
 }
 
 // move is one row and one rename, however much lies below.
-func (f *Files) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, h http.Header) (it placed, err error) {
+func (wr *writer) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, h http.Header) (it placed, err error) {
 	if patch.Name.Set {
 		if err := checkName(patch.Name.Value); err != nil {
 			return it, err
@@ -96,7 +96,7 @@ func (f *Files) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, 
 			return err
 		}
 		if from.isFile() { // who uploads under another name first, renames last
-			from.MediaType = new(mediaType(name, *from.MediaType, f.headAt(name, disk.UserPath(owner, from.path))))
+			from.MediaType = new(mediaType(name, *from.MediaType, wr.headAt(name, disk.UserPath(owner, from.path))))
 		}
 		if it.item, err = relocate(ctx, t, from.item, parent, name); err != nil {
 			return err
@@ -108,7 +108,7 @@ func (f *Files) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, 
 		t.Audit(ctx, audit.Event{Action: audit.FileMoved, Target: id})
 		return nil
 	}}
-	err = f.journal.Commit(ctx, c)
+	err = wr.journal.Commit(ctx, c)
 	return it, err
 }
 

@@ -24,7 +24,7 @@ type Opened struct {
 // theirs is db.ErrNotFound. It is recorded like a download.
 func (f *Files) Open(ctx context.Context, id uuid.UUID) (Opened, error) {
 	caller := httpx.CallerOf(ctx)
-	switch away := f.away.Load(); {
+	switch away := f.vol.away.Load(); {
 	case caller == nil:
 		return Opened{}, httpx.ErrUnauthenticated
 	case !caller.Can(auth.FilesRead):
@@ -32,7 +32,7 @@ func (f *Files) Open(ctx context.Context, id uuid.UUID) (Opened, error) {
 	case away != nil:
 		return Opened{}, journal.ErrUnavailable.Because(errors.New(*away))
 	}
-	c, err := f.openContent(ctx, caller.UserID, id)
+	c, err := f.rd.openContent(ctx, caller.UserID, id)
 	if err != nil {
 		return Opened{}, err
 	}

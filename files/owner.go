@@ -73,13 +73,13 @@ func (f *Files) ownDataDir(ctx context.Context, tx pgx.Tx) (*disk.Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := disk.Open(f.dataDir)
+	dir, err := disk.Open(f.vol.dataDir)
 	if err != nil {
 		return nil, err
 	}
 	marker, err := dir.Marker()
 	if err == nil && (known == nil || *known != marker) {
-		err = fmt.Errorf("%s does not belong to this database", f.dataDir)
+		err = fmt.Errorf("%s does not belong to this database", f.vol.dataDir)
 	}
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())

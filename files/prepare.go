@@ -31,13 +31,13 @@ var (
 // entries carry their ids, and makes durable what is about to be known. One
 // flush of the file system stands for one of each file and folder. What cannot
 // be taken over is reported, and the rest goes on.
-func (f *Files) prepare(ctx context.Context, batch []*finding, report *scanReport) (ready []*finding, err error) {
+func (rc *reconciler) prepare(ctx context.Context, batch []*finding, report *scanReport) (ready []*finding, err error) {
 	marked := false
 	for _, d := range batch {
 		var wrote bool
 		err := ctx.Err()
 		if err == nil && d.kind != findMissing && d.kind != findReturned {
-			wrote, err = f.prepareOne(ctx, d)
+			wrote, err = rc.prepareOne(ctx, d)
 		}
 		marked = marked || wrote
 		switch {
@@ -53,17 +53,17 @@ func (f *Files) prepare(ctx context.Context, batch []*finding, report *scanRepor
 		}
 	}
 	if marked {
-		if err := f.disk.SyncAll(); err != nil {
-			return nil, f.diskError(err)
+		if err := rc.vol.disk.SyncAll(); err != nil {
+			return nil, rc.vol.diskError(err)
 		}
 	}
 	return ready, nil
 }
 
 // prepareOne reports whether it wrote to the entry.
-func (f *Files) prepareOne(ctx context.Context, d *finding) (wrote bool, err error) {
+func (rc *reconciler) prepareOne(ctx context.Context, d *finding) (wrote bool, err error) {
 	moved := d.kind == findMoved && (!d.isFile() || d.row.matches(d.info))
-	file, err := f.disk.Look(d.path, d.info)
+	file, err := rc.vol.disk.Look(d.path, d.info)
 	if err != nil {
 		return false, unreachable(err)
 	}
@@ -100,7 +100,7 @@ func (f *Files) prepareOne(ctx context.Context, d *finding) (wrote bool, err err
 	if err := d.mark(file); errors.Is(err, fs.ErrPermission) {
 		return false, errForeign
 	} else if err != nil {
-		return false, f.diskError(err)
+		return false, rc.vol.diskError(err)
 	}
 	return true, nil
 }
@@ -161,8 +161,8 @@ func sumOf(ctx context.Context, file io.Reader) ([]byte, error) {
 
 // sumAt is the SHA-256 of the file that was seen at a path, carried or read;
 // nil when it cannot be read.
-func (f *Files) sumAt(ctx context.Context, p string, info fs.FileInfo) ([]byte, error) {
-	file, now, err := f.disk.Open(p)
+func (rc *reconciler) sumAt(ctx context.Context, p string, info fs.FileInfo) ([]byte, error) {
+	file, now, err := rc.vol.disk.Open(p)
 	if err != nil {
 		return nil, ctx.Err()
 	}

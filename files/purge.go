@@ -30,12 +30,12 @@ const (
 )
 
 // deleteTrashed is DELETE /files/trash/{id}: for good.
-func (f *Files) deleteTrashed(w http.ResponseWriter, r *http.Request, v visit) error {
+func (tr *trash) deleteTrashed(w http.ResponseWriter, r *http.Request, v visit) error {
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return err
 	}
-	if err := f.purge(r.Context(), v.owner, id); err != nil {
+	if err := tr.purge(r.Context(), v.owner, id); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -43,11 +43,11 @@ func (f *Files) deleteTrashed(w http.ResponseWriter, r *http.Request, v visit) e
 }
 
 // emptyTrash is DELETE /files/trash.
-func (f *Files) emptyTrash(w http.ResponseWriter, r *http.Request, v visit) error {
+func (tr *trash) emptyTrash(w http.ResponseWriter, r *http.Request, v visit) error {
 	const sql = `-- name: files.TrashedOfOwner
 		SELECT i.owner_id, i.id FROM items i
 		 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging AND NOT i.id = ANY ($2) ORDER BY i.trashed_at, i.id LIMIT $3`
-	if _, err := f.purgeAll(r.Context(), sql, v.owner); err != nil {
+	if _, err := tr.purgeAll(r.Context(), sql, v.owner); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -55,25 +55,25 @@ func (f *Files) emptyTrash(w http.ResponseWriter, r *http.Request, v visit) erro
 }
 
 // endTrash purges what has been in the trash for longer than its retention.
-func (f *Files) endTrash(ctx context.Context) error {
+func (tr *trash) endTrash(ctx context.Context) error {
 	const sql = `-- name: files.TrashToEnd
 		SELECT i.owner_id, i.id FROM items i
 		 WHERE i.trashed_at < now() - $1::interval AND NOT i.purging AND NOT i.id = ANY ($2) ORDER BY i.trashed_at LIMIT $3`
-	if f.trashRetention == 0 {
+	if tr.trashRetention == 0 {
 		return nil
 	}
-	_, err := f.purgeAll(ctx, sql, f.trashRetention)
+	_, err := tr.purgeAll(ctx, sql, tr.trashRetention)
 	return err
 }
 
 // purgeAll purges the items that a query names and counts them. The last two
 // parameters of the query are the items to pass over and the size of a page:
 // one that cannot be purged holds none of the others.
-func (f *Files) purgeAll(ctx context.Context, sql string, args ...any) (purged int, failed error) {
+func (tr *trash) purgeAll(ctx context.Context, sql string, args ...any) (purged int, failed error) {
 	type key struct{ owner, item uuid.UUID }
 	tried := []uuid.UUID{}
 	for {
-		keys, err := db.All(ctx, f.db, func(row pgx.Row) (k key, err error) {
+		keys, err := db.All(ctx, tr.db, func(row pgx.Row) (k key, err error) {
 			err = row.Scan(&k.owner, &k.item)
 			return k, err
 		}, sql, append(slices.Clip(args), tried, purgePage)...)
@@ -81,7 +81,7 @@ func (f *Files) purgeAll(ctx context.Context, sql string, args ...any) (purged i
 			return purged, errors.Join(failed, err)
 		}
 		for _, k := range keys {
-			err := f.purge(ctx, k.owner, k.item)
+			err := tr.purge(ctx, k.owner, k.item)
 			switch {
 			case err == nil:
 				purged++
@@ -99,11 +99,11 @@ func (f *Files) purgeAll(ctx context.Context, sql string, args ...any) (purged i
 // purge/ by one rename, and the item is out of the trash at once. Its rows go
 // with the same change when they are few; else behind the mark that it leaves,
 // some at a time, so no folder is too large to be purged.
-func (f *Files) purge(ctx context.Context, owner, id uuid.UUID) error {
+func (tr *trash) purge(ctx context.Context, owner, id uuid.UUID) error {
 	const mark = `-- name: files.MarkPurging
 		UPDATE items i SET purging = true WHERE i.id = $1`
 	left := false
-	err := f.journal.Commit(ctx, journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
+	err := tr.journal.Commit(ctx, journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		it, err := trashedByID(ctx, t, owner, id)
 		if err != nil {
 			return err
@@ -120,7 +120,7 @@ func (f *Files) purge(ctx context.Context, owner, id uuid.UUID) error {
 		return err
 	}})
 	if left {
-		signal(f.purging)
+		signal(tr.purging)
 	}
 	return err
 }
@@ -177,13 +177,13 @@ func purgeRows(ctx context.Context, t *journal.Tx, owner uuid.UUID) (left bool, 
 }
 
 // finishPurges deletes the rows that purges have left, a step a transaction.
-func (f *Files) finishPurges(ctx context.Context) error {
+func (tr *trash) finishPurges(ctx context.Context) error {
 	const sql = `-- name: files.OwnersPurging
 		SELECT DISTINCT i.owner_id FROM items i WHERE i.purging`
-	owners, err := db.All(ctx, f.db, db.Value[uuid.UUID], sql)
+	owners, err := db.All(ctx, tr.db, db.Value[uuid.UUID], sql)
 	for _, owner := range owners {
 		for left := true; left && ctx.Err() == nil; {
-			failure := f.journal.Commit(ctx, journal.Change{Owner: owner, Unjudged: true, Decide: func(ctx context.Context, t *journal.Tx) (err error) {
+			failure := tr.journal.Commit(ctx, journal.Change{Owner: owner, Unjudged: true, Decide: func(ctx context.Context, t *journal.Tx) (err error) {
 				left, err = purgeRows(ctx, t, owner)
 				return err
 			}})
@@ -198,28 +198,28 @@ func (f *Files) finishPurges(ctx context.Context) error {
 
 // purgeLeft finishes purges as soon as one leaves something, until ctx ends.
 // What fails is left to the job.
-func (f *Files) purgeLeft(ctx context.Context) {
+func (tr *trash) purgeLeft(ctx context.Context) {
 	for {
 		select {
-		case <-f.purging:
+		case <-tr.purging:
 		case <-ctx.Done():
 			return
 		}
-		if err := f.finishPurges(ctx); err != nil && ctx.Err() == nil {
-			f.log.WarnContext(ctx, "a purge is not at its end yet", "error", err)
+		if err := tr.finishPurges(ctx); err != nil && ctx.Err() == nil {
+			tr.log.WarnContext(ctx, "a purge is not at its end yet", "error", err)
 		}
 	}
 }
 
 // freeDisplaced ends purges and frees what lies in purge/. It holds the lock PURGE, which a
 // backup holds from its snapshot to its end.
-func (f *Files) freeDisplaced(ctx context.Context) error {
-	failed := f.finishPurges(ctx)
+func (tr *trash) freeDisplaced(ctx context.Context) error {
+	failed := tr.finishPurges(ctx)
 	for more := true; more; {
-		if err := f.disk.CheckInPlace(f.id); err != nil {
+		if err := tr.vol.disk.CheckInPlace(tr.vol.id); err != nil {
 			return err
 		}
-		err := f.db.InTx(ctx, func(tx pgx.Tx) error {
+		err := tr.db.InTx(ctx, func(tx pgx.Tx) error {
 			// The removal of one large folder may outlast every timeout.
 			const lock = `-- name: files.TryPurgeLock
 				SELECT pg_try_advisory_xact_lock($1, 0)
@@ -227,7 +227,7 @@ func (f *Files) freeDisplaced(ctx context.Context) error {
 			locked, err := db.One(ctx, tx, db.Value[bool], lock, journal.LockPurge)
 			more = false
 			if err == nil && locked {
-				more, failed = f.freeFor(ctx, purgeFor)
+				more, failed = tr.freeFor(ctx, purgeFor)
 			}
 			return err
 		})
@@ -240,8 +240,8 @@ func (f *Files) freeDisplaced(ctx context.Context) error {
 
 // freeFor removes entries of purge/ for about that long; more says whether
 // some are left that were not tried.
-func (f *Files) freeFor(ctx context.Context, long time.Duration) (more bool, failed error) {
-	names, err := f.disk.Names(disk.Purge)
+func (tr *trash) freeFor(ctx context.Context, long time.Duration) (more bool, failed error) {
+	names, err := tr.vol.disk.Names(disk.Purge)
 	if err != nil {
 		return false, err
 	}
@@ -250,7 +250,7 @@ func (f *Files) freeFor(ctx context.Context, long time.Duration) (more bool, fai
 		if ctx.Err() != nil || time.Since(began) > long {
 			return ctx.Err() == nil, errors.Join(failed, context.Cause(ctx))
 		}
-		failed = errors.Join(failed, f.disk.RemoveAll(path.Join(disk.Purge, name)))
+		failed = errors.Join(failed, tr.vol.disk.RemoveAll(path.Join(disk.Purge, name)))
 	}
 	return false, failed
 }

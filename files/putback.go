@@ -26,8 +26,8 @@ import (
 // says that it is half restored, and the two get their common id at the end:
 // until then no server starts on it, and whoever is cut off begins anew.
 type Putting struct {
-	f  *Files
-	id uuid.UUID
+	vol *volume
+	id  uuid.UUID
 }
 
 // PutBack prepares the data directory, which must hold nobody's files, or
@@ -36,17 +36,17 @@ func (f *Files) PutBack() (*Putting, error) {
 	if err := f.CheckEmpty(); err != nil {
 		return nil, err
 	}
-	if err := f.openDisk(false); err != nil {
+	if err := f.vol.openDisk(false); err != nil {
 		return nil, err
 	}
-	p := &Putting{f: f, id: journal.NewID()}
-	return p, errors.Join(f.disk.MakeLayout(), f.disk.MarkHalfRestored())
+	p := &Putting{vol: f.vol, id: journal.NewID()}
+	return p, errors.Join(f.vol.disk.MakeLayout(), f.vol.disk.MarkHalfRestored())
 }
 
 // CheckEmpty says why the data directory cannot take a restored tree: a
 // server runs on it, or it holds more than the empty folders of one that ran.
 func (f *Files) CheckEmpty() error {
-	dir, err := disk.Open(f.dataDir)
+	dir, err := disk.Open(f.vol.dataDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -68,7 +68,7 @@ func (f *Files) CheckEmpty() error {
 			return err
 		}
 		if !free {
-			return fmt.Errorf("a server is running on the data directory %s: stop it first", f.dataDir)
+			return fmt.Errorf("a server is running on the data directory %s: stop it first", f.vol.dataDir)
 		}
 		lock.Close()
 	}
@@ -86,7 +86,7 @@ func (f *Files) CheckEmpty() error {
 			if _, err := dir.Marker(); errors.Is(err, disk.ErrHalfRestored) {
 				return err
 			}
-			return fmt.Errorf("the data directory %s is not empty: it holds %q. Restore into an empty one; nothing was changed", f.dataDir, name)
+			return fmt.Errorf("the data directory %s is not empty: it holds %q. Restore into an empty one; nothing was changed", f.vol.dataDir, name)
 		}
 	}
 	return nil
@@ -130,20 +130,20 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 // not nil is the caller's to close.
 func (p *Putting) make(s Stored, from io.Reader) (*os.File, error) {
 	if from == nil {
-		if err := p.f.disk.MakeWay(s.Place); err != nil {
+		if err := p.vol.disk.MakeWay(s.Place); err != nil {
 			return nil, err
 		}
-		if err := p.f.disk.Mkdir(s.Place, s.ID); err != nil {
+		if err := p.vol.disk.Mkdir(s.Place, s.ID); err != nil {
 			return nil, err
 		}
-		return p.f.disk.Folder(s.Place)
+		return p.vol.disk.Folder(s.Place)
 	}
-	entry, err := p.f.disk.Put(s.Place)
+	entry, err := p.vol.disk.Put(s.Place)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := io.Copy(entry, from); err != nil {
-		return entry, errors.Join(err, p.f.disk.Remove(s.Place))
+		return entry, errors.Join(err, p.vol.disk.Remove(s.Place))
 	}
 	return entry, disk.SetTime(entry, time.Unix(0, s.MTime))
 }
@@ -152,9 +152,9 @@ func (p *Putting) make(s Stored, from io.Reader) (*os.File, error) {
 // it. What is there already stays.
 func (p *Putting) PutLoose(at string, mtime int64, from io.Reader) error {
 	if from == nil {
-		return p.f.disk.MakeFolder(at)
+		return p.vol.disk.MakeFolder(at)
 	}
-	entry, err := p.f.disk.Create(at)
+	entry, err := p.vol.disk.Create(at)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
@@ -163,7 +163,7 @@ func (p *Putting) PutLoose(at string, mtime int64, from io.Reader) error {
 	}
 	defer entry.Close()
 	if _, err := io.Copy(entry, from); err != nil {
-		return errors.Join(err, p.f.disk.Remove(at))
+		return errors.Join(err, p.vol.disk.Remove(at))
 	}
 	return disk.SetTime(entry, time.Unix(0, mtime))
 }
@@ -223,5 +223,5 @@ func (p *Putting) Finish(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	return p.f.disk.SetMarker(p.id)
+	return p.vol.disk.SetMarker(p.id)
 }

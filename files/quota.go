@@ -1,9 +1,6 @@
 package files
 
 import (
-	"context"
-	"errors"
-
 	"homebase/httpx"
 )
 
@@ -24,12 +21,12 @@ const (
 // checkFree refuses bytes that would leave less free space than the floor,
 // with all that uploads under way in this worker have declared and not yet
 // written.
-func (f *Files) checkFree(more int64) error {
-	_, free, err := f.disk.Space()
+func (vol *volume) checkFree(more int64) error {
+	_, free, err := vol.disk.Space()
 	if err != nil {
-		return f.diskError(err)
+		return vol.diskError(err)
 	}
-	if free-f.incoming.Load()-more < f.minFree {
+	if free-vol.incoming.Load()-more < vol.minFree {
 		return errNoSpace
 	}
 	return nil
@@ -38,20 +35,15 @@ func (f *Files) checkFree(more int64) error {
 // expect counts the bytes that an upload has declared as taken, so that many
 // at once cannot pass the floor together. What is written counts no more, and
 // done forgets the rest.
-func (f *Files) expect(s *staged, declared int64) (done func(), err error) {
+func (vol *volume) expect(s *staged, declared int64) (done func(), err error) {
 	s.due = declared
-	f.incoming.Add(declared)
+	vol.incoming.Add(declared)
 	done = func() {
-		f.incoming.Add(-s.due)
+		vol.incoming.Add(-s.due)
 		s.due = 0
 	}
-	if err = f.checkFree(0); err != nil {
+	if err = vol.checkFree(0); err != nil {
 		done()
 	}
 	return done, err
-}
-
-// expire gives back what uploads hold that outlived their time.
-func (f *Files) expire(ctx context.Context) error {
-	return errors.Join(f.journal.ReleaseExpired(ctx), f.expireUploads(ctx))
 }

@@ -31,9 +31,9 @@ const notGivenBack = "Not on the disk and so not given back: quotas, shares, ear
 // names, sizes, sums, times and the trash, by what files and folders carry. A
 // rebuild is a scan of a tree without rows, so it can be cut off and repeated.
 // Accounts are not files: whoever has none is named and left as it is.
-func (f *Files) rebuild(ctx context.Context, told func(what, where string)) (*rebuilt, error) {
+func (rc *reconciler) rebuild(ctx context.Context, told func(what, where string)) (*rebuilt, error) {
 	out := &rebuilt{Problems: []scanProblem{}}
-	owners, err := f.disk.Names(disk.Users)
+	owners, err := rc.vol.disk.Names(disk.Users)
 	if err != nil {
 		return out, err
 	}
@@ -44,7 +44,7 @@ func (f *Files) rebuild(ctx context.Context, told func(what, where string)) (*re
 			out.Problems = append(out.Problems, scanProblem{place, "it is not the folder of an account"})
 			continue
 		}
-		root, state, err := f.replant(ctx, owner, place)
+		root, state, err := rc.replant(ctx, owner, place)
 		switch {
 		case err != nil:
 			return out, err
@@ -57,7 +57,7 @@ func (f *Files) rebuild(ctx context.Context, told func(what, where string)) (*re
 		}
 		report := &scanReport{told: told}
 		at := placed{item: item{journal.Item{ID: root}}}
-		if err := f.reconcile(ctx, owner, at, true, report); err != nil {
+		if err := rc.reconcile(ctx, owner, at, true, report); err != nil {
 			return out, err
 		}
 		out.Owners++
@@ -69,7 +69,7 @@ func (f *Files) rebuild(ctx context.Context, told func(what, where string)) (*re
 
 // replant makes an owner's tree with the root that the folder carries. The
 // root is zero when the owner has rows; state says why there can be no tree.
-func (f *Files) replant(ctx context.Context, owner uuid.UUID, place string) (root uuid.UUID, state string, err error) {
+func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string) (root uuid.UUID, state string, err error) {
 	const exists = `-- name: files.AccountAndRows
 		SELECT EXISTS (SELECT FROM users u WHERE u.id = $1),
 		       EXISTS (SELECT FROM items i WHERE i.owner_id = $1 AND i.parent_id IS NOT NULL)`
@@ -80,7 +80,7 @@ func (f *Files) replant(ctx context.Context, owner uuid.UUID, place string) (roo
 	const forget = `-- name: files.ForgetChanges
 		DELETE FROM changes c WHERE c.owner_id = $1`
 	type known struct{ account, rows bool }
-	k, err := db.One(ctx, f.db, func(row pgx.Row) (k known, err error) {
+	k, err := db.One(ctx, rc.db, func(row pgx.Row) (k known, err error) {
 		err = row.Scan(&k.account, &k.rows)
 		return k, err
 	}, exists, owner)
@@ -90,20 +90,20 @@ func (f *Files) replant(ctx context.Context, owner uuid.UUID, place string) (roo
 	case !k.account:
 		return root, "there is no account with this id: make one, move the files into its folder, and run homebase files scan", nil
 	}
-	info, err := f.disk.Lstat(place)
+	info, err := rc.vol.disk.Lstat(place)
 	if err != nil || !info.IsDir() {
 		return root, "it is not a folder", nil
 	}
-	folder, err := f.disk.Folder(place)
+	folder, err := rc.vol.disk.Folder(place)
 	if err != nil {
 		return root, "", err
 	}
 	defer folder.Close()
 	id := disk.ID(folder)
-	if rows, err := pathsOf(ctx, f.db, []uuid.UUID{id}); err != nil || len(rows) > 0 || id == uuid.Nil {
+	if rows, err := pathsOf(ctx, rc.db, []uuid.UUID{id}); err != nil || len(rows) > 0 || id == uuid.Nil {
 		id = journal.NewID()
 	}
-	if _, err := db.Exec(ctx, f.db, insertTree, owner, id, journal.NewID()); err != nil {
+	if _, err := db.Exec(ctx, rc.db, insertTree, owner, id, journal.NewID()); err != nil {
 		return root, "", err
 	}
 	c := journal.Change{Owner: owner, Whole: true, Decide: func(ctx context.Context, t *journal.Tx) error {
@@ -114,26 +114,26 @@ func (f *Files) replant(ctx context.Context, owner uuid.UUID, place string) (roo
 		_, err := db.Exec(ctx, t, forget, owner)
 		return err
 	}}
-	if err := f.journal.Commit(ctx, c); err != nil {
+	if err := rc.journal.Commit(ctx, c); err != nil {
 		return root, "", err
 	}
 	return root, "", errors.Join(disk.Mark(folder, root, nil, info), disk.Sync(folder))
 }
 
 // reclaim ties the data directory to a database that knows none.
-func (f *Files) reclaim(ctx context.Context) error {
+func (rc *reconciler) reclaim(ctx context.Context) error {
 	const write = `-- name: files.SetLostDataDirID
 		UPDATE instance SET data_dir_id = $1 WHERE data_dir_id IS NULL`
-	claimed, err := f.claim(ctx)
+	claimed, err := rc.vol.claim(ctx)
 	if err != nil || claimed {
 		return err
 	}
-	id, err := f.disk.Marker()
+	id, err := rc.vol.disk.Marker()
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("the data directory has no marker")
 	}
 	if err == nil {
-		_, err = db.Exec(ctx, f.db, write, id)
+		_, err = db.Exec(ctx, rc.db, write, id)
 	}
 	return err
 }
@@ -144,12 +144,12 @@ func (f *Files) rebuildCommand(ctx context.Context, sh *db.Shell, args []string)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if err := f.reclaim(ctx); err != nil {
+	if err := f.rc.reclaim(ctx); err != nil {
 		return err
 	}
 	return f.asWorker(ctx, func() error {
 		line, n := db.NewProgress(sh.Stderr), 0
-		out, err := f.rebuild(ctx, func(what, where string) {
+		out, err := f.rc.rebuild(ctx, func(what, where string) {
 			n++
 			line.Show("%d items", n)
 		})

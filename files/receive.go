@@ -17,7 +17,6 @@ import (
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
-	"homebase/httpx"
 
 	"github.com/google/uuid"
 )
@@ -61,33 +60,33 @@ type stranger struct {
 }
 
 // stage makes the empty staging file of a new op.
-func (f *Files) stage(owner, op uuid.UUID, at spot) (*staged, error) {
-	s := &staged{owner: owner, op: op, item: journal.NewID(), path: f.journal.StagingPath(owner, op)}
+func (wr *writer) stage(owner, op uuid.UUID, at spot) (*staged, error) {
+	s := &staged{owner: owner, op: op, item: journal.NewID(), path: wr.journal.StagingPath(owner, op)}
 	if s.replaces = at.item != nil; s.replaces {
 		s.item = at.item.ID
 	}
 	var err error
-	s.file, err = f.disk.Create(s.path)
+	s.file, err = wr.vol.disk.Create(s.path)
 	return s, err
 }
 
 // drop removes what an upload that came to nothing has left: the bytes, then
 // the reservation, if need be later. What a crash leaves is found by recovery.
-func (f *Files) drop(ctx context.Context, s *staged) {
+func (wr *writer) drop(ctx context.Context, s *staged) {
 	if s.upload != uuid.Nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
-	if err := f.disk.Remove(s.path); ignoreNotExist(err) != nil {
-		f.log.WarnContext(ctx, "a staging file could not be removed", "op", s.op, "error", err)
+	if err := wr.vol.disk.Remove(s.path); ignoreNotExist(err) != nil {
+		wr.log.WarnContext(ctx, "a staging file could not be removed", "op", s.op, "error", err)
 	}
 	if s.reserved == 0 {
 		return
 	}
-	if err := f.journal.Release(ctx, s.owner, s.op); err != nil {
-		f.log.WarnContext(ctx, "a reservation could not be released yet", "op", s.op, "error", err)
-		f.journal.UndoLater(s.op, func(ctx context.Context) { f.drop(ctx, s) })
+	if err := wr.journal.Release(ctx, s.owner, s.op); err != nil {
+		wr.log.WarnContext(ctx, "a reservation could not be released yet", "op", s.op, "error", err)
+		wr.journal.UndoLater(s.op, func(ctx context.Context) { wr.drop(ctx, s) })
 	}
 }
 
@@ -106,7 +105,7 @@ type intake struct {
 
 // receive is the one way in of bytes: it appends a body to a staging file and
 // hashes it in the same pass. nil is the body's regular end.
-func (f *Files) receive(ctx context.Context, s *staged, in intake) error {
+func (wr *writer) receive(ctx context.Context, s *staged, in intake) error {
 	buf := buffers.Get().(*[copyBuffer]byte)
 	defer buffers.Put(buf)
 	growth := int64(firstGrowth)
@@ -122,14 +121,14 @@ func (f *Files) receive(ctx context.Context, s *staged, in intake) error {
 		}
 		if n > 0 && in.ahead {
 			var err error
-			if growth, err = f.grow(ctx, s, int64(n), in.displace, growth); err != nil {
+			if growth, err = wr.grow(ctx, s, int64(n), in.displace, growth); err != nil {
 				return err
 			}
 		}
 		if in.piece != nil {
 			in.piece.Write(buf[:n])
 		}
-		if err := f.write(s, in.sum, buf[:n]); err != nil {
+		if err := wr.write(s, in.sum, buf[:n]); err != nil {
 			return err
 		}
 		if errors.Is(ended, io.EOF) {
@@ -150,8 +149,8 @@ func (f *Files) receive(ctx context.Context, s *staged, in intake) error {
 // receiveWhole is P1 of a plain upload: the body into the staging file, which
 // it makes durable. declared is the Content-Length, -1 without one; displaced
 // are bytes that need not be reserved.
-func (f *Files) receiveWhole(ctx context.Context, s *staged, body io.Reader, declared, displaced int64) error {
-	done, err := f.expect(s, max(declared, 0))
+func (wr *writer) receiveWhole(ctx context.Context, s *staged, body io.Reader, declared, displaced int64) error {
+	done, err := wr.vol.expect(s, max(declared, 0))
 	if err != nil {
 		return err
 	}
@@ -161,7 +160,7 @@ func (f *Files) receiveWhole(ctx context.Context, s *staged, body io.Reader, dec
 	if declared < 0 {
 		in.left = math.MaxInt64
 	}
-	if err := f.receive(ctx, s, in); err != nil {
+	if err := wr.receive(ctx, s, in); err != nil {
 		return err
 	}
 	if declared >= 0 && s.size != declared {
@@ -169,7 +168,7 @@ func (f *Files) receiveWhole(ctx context.Context, s *staged, body io.Reader, dec
 		return fmt.Errorf("received %d of %d bytes: %w", s.size, declared, io.ErrUnexpectedEOF)
 	}
 	s.sum = in.sum.Sum(nil)
-	return f.seal(s)
+	return wr.seal(s)
 }
 
 // fill reads until the buffer is full or the body ends.
@@ -182,25 +181,25 @@ func fill(body io.Reader, buf []byte) (n int, err error) {
 	return n, err
 }
 
-func (f *Files) write(s *staged, sum hash.Hash, b []byte) error {
+func (wr *writer) write(s *staged, sum hash.Hash, b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
 	if _, err := s.file.Write(b); err != nil {
-		return f.diskError(err)
+		return wr.vol.diskError(err)
 	}
 	sum.Write(b)
 	before := s.size
 	s.size += int64(len(b))
 	written := min(s.due, int64(len(b)))
 	s.due -= written
-	f.incoming.Add(-written)
+	wr.vol.incoming.Add(-written)
 	if before/flushEvery != s.size/flushEvery {
 		// A hint alone: whether the bytes arrived is for fsync to say.
 		from := before / flushEvery * flushEvery
 		_ = syscall.SyncFileRange(int(s.file.Fd()), from, flushEvery, 2 /* SYNC_FILE_RANGE_WRITE */)
 		// Others write to this disk too.
-		return f.checkFree(0)
+		return wr.vol.checkFree(0)
 	}
 	return nil
 }
@@ -208,13 +207,13 @@ func (f *Files) write(s *staged, sum hash.Hash, b []byte) error {
 // grow reserves ahead for an upload that has not told its length, or that a
 // stranger sends: what is promised and never comes must not hold an owner's
 // space. When the step is refused the next bytes may still fit exactly.
-func (f *Files) grow(ctx context.Context, s *staged, next, less, growth int64) (int64, error) {
+func (wr *writer) grow(ctx context.Context, s *staged, next, less, growth int64) (int64, error) {
 	needed := s.size + next - less
 	if needed <= s.reserved {
 		return growth, nil
 	}
 	for _, step := range []int64{max(growth, needed-s.reserved), needed - s.reserved} {
-		err := f.journal.Reserve(ctx, s.owner, s.op, step)
+		err := wr.journal.Reserve(ctx, s.owner, s.op, step)
 		if err == nil {
 			s.reserved += step
 			return min(2*growth, mostGrowth), nil
@@ -229,32 +228,32 @@ func (f *Files) grow(ctx context.Context, s *staged, next, less, growth int64) (
 // seal makes the received bytes durable with everything they have to be found
 // again by; their name in staging/ becomes so with the commit. A failed fsync is final: the kernel may have thrown the
 // pages away, and a second call would say that all is well.
-func (f *Files) seal(s *staged) error {
+func (wr *writer) seal(s *staged) error {
 	if s.modified.IsZero() {
 		s.modified = time.Now()
 	}
 	if err := disk.SetTime(s.file, s.modified); err != nil {
-		return f.diskError(err)
+		return wr.vol.diskError(err)
 	}
 	info, err := s.file.Stat()
 	if err != nil {
-		return f.diskError(err)
+		return wr.vol.diskError(err)
 	}
 	s.mtime, s.ino = info.ModTime().UnixNano(), disk.Inode(info)
 	if err := disk.SetSum(s.file, s.sum, info); err != nil {
-		return f.diskError(err)
+		return wr.vol.diskError(err)
 	}
-	return f.carry(s, s.item)
+	return wr.carry(s, s.item)
 }
 
 // carry lets the file carry an item's id, durably.
-func (f *Files) carry(s *staged, item uuid.UUID) error {
+func (wr *writer) carry(s *staged, item uuid.UUID) error {
 	if err := disk.SetID(s.file, item); err != nil {
-		return f.diskError(err)
+		return wr.vol.diskError(err)
 	}
 	s.item = item
 	if err := disk.Sync(s.file); err != nil {
-		return f.diskError(err)
+		return wr.vol.diskError(err)
 	}
 	return nil
 }
@@ -267,30 +266,4 @@ func (s *staged) verify(wanted [][]byte) error {
 		}
 	}
 	return nil
-}
-
-// diskError turns an error of the disk into its problem: it is full, or it
-// does not do what it should. What is no error of the kernel, or was judged
-// before, stays.
-func (f *Files) diskError(err error) error {
-	if disk.SyncFailed(err) {
-		f.syncFailed(err)
-	}
-	_, judged := errors.AsType[*httpx.Problem](err)
-	_, database := db.KindOf(err)
-	switch {
-	case judged || database:
-		return err
-	case disk.Full(err):
-		return errNoSpace.Because(err)
-	case disk.Failed(err):
-		return journal.ErrUnavailable.With("The disk refuses. Ask again later; if it stays so, tell the operator.").Because(err)
-	}
-	return err
-}
-
-// syncFailed reports the disk as degraded until the process is restarted.
-func (f *Files) syncFailed(err error) {
-	f.degraded.Store(new("fsync failed: " + err.Error()))
-	f.log.Error("fsync failed: the storage cannot be trusted until the disk has been checked", "error", err)
 }

@@ -3,6 +3,7 @@ package files
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -39,6 +40,15 @@ const (
 
 var errMassAbsence = httpx.NewProblem(409, "mass_absence", "Too many files are missing").
 	With("More than 5 % or 100 of the known files are not on the disk, so these stay as they are; all else was taken over. Ask the operator whether a disk is not mounted; if they are gone for good: homebase files scan --accept-missing.")
+
+// reconciler compares the disk with the rows and makes these follow.
+type reconciler struct {
+	db      *db.DB
+	log     *slog.Logger
+	journal *journal.Journal
+	vol     *volume
+	rd      *reader
+}
 
 // scanReport is what a scan found and did.
 type scanReport struct {
@@ -101,12 +111,12 @@ func shown(p string) string {
 }
 
 // postScan is POST /files/scan.
-func (f *Files) postScan(w http.ResponseWriter, r *http.Request, v visit) error {
+func (rc *reconciler) postScan(w http.ResponseWriter, r *http.Request, v visit) error {
 	req, err := httpx.ReadJSON[scanRequest](w, r)
 	if err != nil {
 		return err
 	}
-	at, err := itemByID(r.Context(), f.db, v.owner, req.ItemID)
+	at, err := itemByID(r.Context(), rc.db, v.owner, req.ItemID)
 	if err != nil {
 		return err
 	}
@@ -114,7 +124,7 @@ func (f *Files) postScan(w http.ResponseWriter, r *http.Request, v visit) error 
 		return errNotFolder.With("Name the folder that is to be scanned.")
 	}
 	report := &scanReport{Problems: []scanProblem{}}
-	if err := f.reconcile(r.Context(), v.owner, at, false, report); err != nil {
+	if err := rc.reconcile(r.Context(), v.owner, at, false, report); err != nil {
 		return err
 	}
 	return httpx.WriteJSON(w, http.StatusOK, report)
@@ -127,20 +137,20 @@ type scanRequest struct {
 // reconcile looks at what lies below a folder and takes over what is
 // different. accept allows that much is missing. The trash and the sum of the
 // sizes are looked at when the folder is the root.
-func (f *Files) reconcile(ctx context.Context, owner uuid.UUID, at placed, accept bool, report *scanReport) error {
+func (rc *reconciler) reconcile(ctx context.Context, owner uuid.UUID, at placed, accept bool, report *scanReport) error {
 	var below *uuid.UUID
 	if at.Parent != nil {
 		below = &at.ID
 	}
-	known, err := knownFiles(ctx, f.db, owner, below)
+	known, err := knownFiles(ctx, rc.db, owner, below)
 	if err != nil {
 		return err
 	}
-	list, err := f.lookAt(ctx, owner, at)
+	list, err := rc.lookAt(ctx, owner, at)
 	if err != nil {
 		return err
 	}
-	if err := f.disk.CheckInPlace(f.id); err != nil {
+	if err := rc.vol.disk.CheckInPlace(rc.vol.id); err != nil {
 		return journal.ErrUnavailable.Because(err)
 	}
 	list = slices.DeleteFunc(list, func(d *finding) bool {
@@ -151,7 +161,7 @@ func (f *Files) reconcile(ctx context.Context, owner uuid.UUID, at placed, accep
 	})
 	var absence error
 	if !accept {
-		missing, err := f.stillMissing(ctx, list)
+		missing, err := rc.stillMissing(ctx, list)
 		if err != nil {
 			return err
 		}
@@ -160,11 +170,11 @@ func (f *Files) reconcile(ctx context.Context, owner uuid.UUID, at placed, accep
 			list = slices.DeleteFunc(list, func(d *finding) bool { return d.kind == findMissing })
 		}
 	}
-	if err := f.takeOver(ctx, owner, list, report); err != nil {
+	if err := rc.takeOver(ctx, owner, list, report); err != nil {
 		return err
 	}
 	if at.Parent == nil {
-		err = f.recount(ctx, owner, report)
+		err = rc.recount(ctx, owner, report)
 	}
 	return cmp.Or(err, absence)
 }
@@ -181,7 +191,7 @@ func knownFiles(ctx context.Context, q db.Querier, owner uuid.UUID, folder *uuid
 
 // stillMissing counts the files that a second look does not find either:
 // a folder that was moved during the look is not missing.
-func (f *Files) stillMissing(ctx context.Context, list []*finding) (n int64, err error) {
+func (rc *reconciler) stillMissing(ctx context.Context, list []*finding) (n int64, err error) {
 	for batch := range slices.Chunk(list, takeBatch) {
 		var ids []uuid.UUID
 		for _, d := range batch {
@@ -189,12 +199,12 @@ func (f *Files) stillMissing(ctx context.Context, list []*finding) (n int64, err
 				ids = append(ids, d.row.ID)
 			}
 		}
-		rows, err := pathsOf(ctx, f.db, ids)
+		rows, err := pathsOf(ctx, rc.db, ids)
 		if err != nil {
 			return 0, err
 		}
 		for _, row := range rows {
-			if info, err := f.disk.Lstat(row.path); err != nil || !info.Mode().IsRegular() {
+			if info, err := rc.vol.disk.Lstat(row.path); err != nil || !info.Mode().IsRegular() {
 				n++
 			}
 		}
@@ -204,7 +214,7 @@ func (f *Files) stillMissing(ctx context.Context, list []*finding) (n int64, err
 
 // recount sets what an owner uses to the sum of the sizes, under the owner's
 // lock. The two differ only after a fault.
-func (f *Files) recount(ctx context.Context, owner uuid.UUID, report *scanReport) error {
+func (rc *reconciler) recount(ctx context.Context, owner uuid.UUID, report *scanReport) error {
 	const sql = `-- name: files.Recount
 		UPDATE trees t
 		   SET used = (SELECT coalesce(sum(i.size), 0)::bigint FROM items i WHERE i.owner_id = $1)
@@ -215,5 +225,5 @@ func (f *Files) recount(ctx context.Context, owner uuid.UUID, report *scanReport
 		report.Used, report.UsedBefore = &used, new(t.Tree.Used)
 		return err
 	}}
-	return f.journal.Commit(ctx, c)
+	return rc.journal.Commit(ctx, c)
 }

@@ -50,7 +50,7 @@ func (c *criteria) add(condition string, arg any) {
 }
 
 // getSearch is GET /files/search.
-func (f *Files) getSearch(w http.ResponseWriter, r *http.Request, v visit) error {
+func (rd *reader) getSearch(w http.ResponseWriter, r *http.Request, v visit) error {
 	filters := r.URL.Query()
 	filters.Del("cursor")
 	filters.Del("limit")
@@ -59,10 +59,10 @@ func (f *Files) getSearch(w http.ResponseWriter, r *http.Request, v visit) error
 		return err
 	}
 	c := criteria{args: []any{v.owner, page.Limit + 1}}
-	if err := f.addWords(r.Context(), &c, v.owner, filters.Get("q")); err != nil {
+	if err := rd.addWords(r.Context(), &c, v.owner, filters.Get("q")); err != nil {
 		return err
 	}
-	if err := f.addFilters(r.Context(), &c, v.owner, filters); err != nil {
+	if err := rd.addFilters(r.Context(), &c, v.owner, filters); err != nil {
 		return err
 	}
 	if page.After != nil {
@@ -73,7 +73,7 @@ func (f *Files) getSearch(w http.ResponseWriter, r *http.Request, v visit) error
 		c.add(`i.name_sort >= $%d`, name)
 		c.add(fmt.Sprintf(`(i.name_sort, i.id) > ($%d, $%%d)`, len(c.args)), id)
 	}
-	found, err := searchItems(r.Context(), f.db, c)
+	found, err := searchItems(r.Context(), rd.db, c)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func idsByRuns(ctx context.Context, q db.Querier, owner uuid.UUID, runs []string
 }
 
 // addWords demands the words of q in the name.
-func (f *Files) addWords(ctx context.Context, c *criteria, owner uuid.UUID, q string) error {
+func (rd *reader) addWords(ctx context.Context, c *criteria, owner uuid.UUID, q string) error {
 	if len(q) > mostQuery {
 		return httpx.ErrInvalidParameter.With("q is too long; give fewer words.")
 	}
@@ -162,7 +162,7 @@ func (f *Files) addWords(ctx context.Context, c *criteria, owner uuid.UUID, q st
 		const sql = `-- name: files.NormalizeQuery
 			SELECT normalize($1, NFC)`
 		var err error
-		if q, err = db.One(ctx, f.db, db.Value[string], sql, q); err != nil {
+		if q, err = db.One(ctx, rd.db, db.Value[string], sql, q); err != nil {
 			return err
 		}
 	}
@@ -172,12 +172,12 @@ func (f *Files) addWords(ctx context.Context, c *criteria, owner uuid.UUID, q st
 	}
 	c.add(`NOT EXISTS (SELECT FROM unnest($%d::text[]) AS w WHERE strpos(i.name_folded, w) = 0)`, words)
 	var err error
-	c.ids, err = idsByRuns(ctx, f.db, owner, runsOf(words))
+	c.ids, err = idsByRuns(ctx, rd.db, owner, runsOf(words))
 	return err
 }
 
 // addFilters demands what the other parameters ask for.
-func (f *Files) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, filters url.Values) error {
+func (rd *reader) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, filters url.Values) error {
 	switch kind := filters.Get("type"); kind {
 	case "":
 	case "file":
@@ -222,7 +222,7 @@ func (f *Files) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, fi
 	if err != nil {
 		return httpx.ErrInvalidParameter.With("folder_id is the id of a folder.")
 	}
-	if _, err := itemByID(ctx, f.db, owner, id); err != nil {
+	if _, err := itemByID(ctx, rd.db, owner, id); err != nil {
 		return err
 	}
 	// As a filter, whatever it might save as a join: of a large folder nearly

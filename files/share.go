@@ -37,6 +37,19 @@ const (
 var errTooManyShares = httpx.NewProblem(409, "too_many_shares", "You have too many shares").
 	With("End one that is not needed any more.")
 
+// shares are the links that owners give to others, and what their guests do.
+type shares struct {
+	db      *db.DB
+	audit   *audit.Log
+	auth    func() *auth.Auth
+	keys    func(purpose string) [][]byte
+	journal *journal.Journal
+	vol     *volume
+	trees   *trees
+	rd      *reader
+	wr      *writer
+}
+
 // share is a row of shares, and as JSON what its owner sees of it.
 type share struct {
 	ID           uuid.UUID      `json:"id"`
@@ -76,9 +89,9 @@ func needs(mode string) []string {
 
 // mayGrant judges the caller as of now: setting the terms of a share demands
 // the same as making it, or whoever may not make one would open another's.
-func (f *Files) mayGrant(ctx context.Context, mode string) error {
+func (sh *shares) mayGrant(ctx context.Context, mode string) error {
 	for _, p := range needs(mode) {
-		if err := f.auth().Still(ctx, p); err != nil {
+		if err := sh.auth().Still(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -141,16 +154,16 @@ func chosen[T any](term httpx.Optional[T], before *T) *T {
 }
 
 // hashPassword hashes a share's password, nil for none.
-func (f *Files) hashPassword(ctx context.Context, term httpx.Optional[string]) (*string, error) {
+func (sh *shares) hashPassword(ctx context.Context, term httpx.Optional[string]) (*string, error) {
 	if !term.Set || term.Null {
 		return nil, nil
 	}
-	hash, err := f.auth().HashSecret(ctx, term.Value)
+	hash, err := sh.auth().HashSecret(ctx, term.Value)
 	return &hash, err
 }
 
 // postShare is POST /files/shares.
-func (f *Files) postShare(w http.ResponseWriter, r *http.Request, v visit) error {
+func (sh *shares) postShare(w http.ResponseWriter, r *http.Request, v visit) error {
 	in, err := httpx.ReadJSON[newShare](w, r)
 	if err != nil {
 		return err
@@ -164,29 +177,29 @@ func (f *Files) postShare(w http.ResponseWriter, r *http.Request, v visit) error
 		fields.Add("#/mode", "invalid", "The mode is read or drop.")
 		return fields.Err()
 	}
-	if err := f.mayGrant(ctx, s.Mode); err != nil {
+	if err := sh.mayGrant(ctx, s.Mode); err != nil {
 		return err
 	}
 	if err := s.apply(in.shareTerms); err != nil {
 		return err
 	}
-	it, err := itemByID(ctx, f.db, v.owner, s.Item)
+	it, err := itemByID(ctx, sh.db, v.owner, s.Item)
 	if err != nil {
 		return err
 	}
 	if s.Mode == modeDrop && it.isFile() {
 		return errNotFolder.With("Files can be dropped into a folder only.")
 	}
-	if s.Password, err = f.hashPassword(ctx, in.Password); err != nil {
+	if s.Password, err = sh.hashPassword(ctx, in.Password); err != nil {
 		return err
 	}
-	if err := f.mayGrant(ctx, s.Mode); err != nil { // hashing can wait
+	if err := sh.mayGrant(ctx, s.Mode); err != nil { // hashing can wait
 		return err
 	}
 	random := make([]byte, 32)
 	rand.Read(random)
 	token := base64.RawURLEncoding.EncodeToString(random)
-	err = f.journal.Hold(ctx, s.Owner, func(tx *journal.Tx) error {
+	err = sh.journal.Hold(ctx, s.Owner, func(tx *journal.Tx) error {
 		const count = `-- name: files.CountShares
 			SELECT count(*) FROM shares s WHERE s.owner_id = $1`
 		const sql = `-- name: files.InsertShare
@@ -203,7 +216,7 @@ func (f *Files) postShare(w http.ResponseWriter, r *http.Request, v visit) error
 			return err
 		}
 		s = made
-		return f.recordShare(ctx, tx, audit.ShareCreated, &made)
+		return sh.recordShare(ctx, tx, audit.ShareCreated, &made)
 	})
 	if kind, _ := db.KindOf(err); kind == db.Missing {
 		return httpx.ErrNotFound.Because(err) // purged meanwhile
@@ -222,8 +235,8 @@ func shareHash(token string) []byte {
 	return sum[:]
 }
 
-func (f *Files) recordShare(ctx context.Context, q db.Querier, action audit.Action, s *share) error {
-	return f.audit.Record(ctx, q, s.event(action))
+func (sh *shares) recordShare(ctx context.Context, q db.Querier, action audit.Action, s *share) error {
+	return sh.audit.Record(ctx, q, s.event(action))
 }
 
 func (s *share) event(action audit.Action) audit.Event {
@@ -232,7 +245,7 @@ func (s *share) event(action audit.Action) audit.Event {
 
 // getShares is GET /files/shares, the newest first; ?item_id= asks for those
 // of one item.
-func (f *Files) getShares(w http.ResponseWriter, r *http.Request, v visit) error {
+func (sh *shares) getShares(w http.ResponseWriter, r *http.Request, v visit) error {
 	var item *uuid.UUID
 	asked := r.URL.Query().Get("item_id")
 	if asked != "" {
@@ -255,7 +268,7 @@ func (f *Files) getShares(w http.ResponseWriter, r *http.Request, v visit) error
 	const sql = `-- name: files.SharesOfOwner
 		SELECT ` + shareColumns + ` FROM shares s
 		 WHERE s.owner_id = $1 AND s.id < $2 AND ($3::uuid IS NULL OR s.item_id = $3) ORDER BY s.id DESC LIMIT $4`
-	found, err := db.All(r.Context(), f.db, scanShare, sql, v.owner, before, item, page.Limit+1)
+	found, err := db.All(r.Context(), sh.db, scanShare, sql, v.owner, before, item, page.Limit+1)
 	if err != nil {
 		return err
 	}
@@ -264,7 +277,7 @@ func (f *Files) getShares(w http.ResponseWriter, r *http.Request, v visit) error
 
 // patchShare is PATCH /files/shares/{id}. Whoever has unlocked the share has
 // to do so again after another password was set.
-func (f *Files) patchShare(w http.ResponseWriter, r *http.Request, v visit) error {
+func (sh *shares) patchShare(w http.ResponseWriter, r *http.Request, v visit) error {
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return err
@@ -273,12 +286,12 @@ func (f *Files) patchShare(w http.ResponseWriter, r *http.Request, v visit) erro
 	if err != nil {
 		return err
 	}
-	hash, err := f.hashPassword(r.Context(), in.Password)
+	hash, err := sh.hashPassword(r.Context(), in.Password)
 	if err != nil {
 		return err
 	}
 	var s share
-	err = f.db.InTx(r.Context(), func(tx pgx.Tx) error {
+	err = sh.db.InTx(r.Context(), func(tx pgx.Tx) error {
 		const find = `-- name: files.ShareToChange
 			SELECT ` + shareColumns + ` FROM shares s WHERE s.id = $1 AND s.owner_id = $2 FOR UPDATE`
 		const change = `-- name: files.UpdateShare
@@ -288,7 +301,7 @@ func (f *Files) patchShare(w http.ResponseWriter, r *http.Request, v visit) erro
 		if s, err = db.One(ctx, tx, scanShare, find, id, v.owner); err != nil {
 			return err
 		}
-		if err := f.mayGrant(ctx, s.Mode); err != nil {
+		if err := sh.mayGrant(ctx, s.Mode); err != nil {
 			return err
 		}
 		if err := s.apply(in); err != nil {
@@ -300,7 +313,7 @@ func (f *Files) patchShare(w http.ResponseWriter, r *http.Request, v visit) erro
 		if s, err = db.One(ctx, tx, scanShare, change, id, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow); err != nil {
 			return err
 		}
-		return f.recordShare(ctx, tx, audit.ShareUpdated, &s)
+		return sh.recordShare(ctx, tx, audit.ShareUpdated, &s)
 	})
 	if err != nil {
 		return err
@@ -309,19 +322,19 @@ func (f *Files) patchShare(w http.ResponseWriter, r *http.Request, v visit) erro
 }
 
 // deleteShare is DELETE /files/shares/{id}: the link opens nothing any more.
-func (f *Files) deleteShare(w http.ResponseWriter, r *http.Request, v visit) error {
+func (sh *shares) deleteShare(w http.ResponseWriter, r *http.Request, v visit) error {
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return err
 	}
-	err = f.db.InTx(r.Context(), func(tx pgx.Tx) error {
+	err = sh.db.InTx(r.Context(), func(tx pgx.Tx) error {
 		const sql = `-- name: files.DeleteShare
 			DELETE FROM shares s WHERE s.id = $1 AND s.owner_id = $2 RETURNING ` + shareColumns
 		s, err := db.One(r.Context(), tx, scanShare, sql, id, v.owner)
 		if err != nil {
 			return err
 		}
-		return f.recordShare(r.Context(), tx, audit.ShareEnded, &s)
+		return sh.recordShare(r.Context(), tx, audit.ShareEnded, &s)
 	})
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ type unlockBody struct {
 }
 
 // postUnlock is POST /files/shared/{token}/unlock.
-func (f *Files) postUnlock(w http.ResponseWriter, r *http.Request, g guest) error {
+func (sh *shares) postUnlock(w http.ResponseWriter, r *http.Request, g guest) error {
 	in, err := httpx.ReadJSON[unlockRequest](w, r)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (f *Files) postUnlock(w http.ResponseWriter, r *http.Request, g guest) erro
 	}
 	s := &g.share
 	if s.Password != nil {
-		ok, err := f.auth().MatchSecret(r, "share", s.ID.String(), in.Password, *s.Password)
+		ok, err := sh.auth().MatchSecret(r, "share", s.ID.String(), in.Password, *s.Password)
 		if err != nil {
 			return err
 		}
@@ -59,8 +59,8 @@ func (f *Files) postUnlock(w http.ResponseWriter, r *http.Request, g guest) erro
 		if !ok {
 			outcome = audit.Denied
 		}
-		err = f.db.InTx(r.Context(), func(tx pgx.Tx) error {
-			return f.audit.Record(r.Context(), tx, audit.Event{Action: audit.ShareUnlocked, Target: s.ID, Outcome: outcome})
+		err = sh.db.InTx(r.Context(), func(tx pgx.Tx) error {
+			return sh.audit.Record(r.Context(), tx, audit.Event{Action: audit.ShareUnlocked, Target: s.ID, Outcome: outcome})
 		})
 		if err != nil {
 			return err
@@ -69,11 +69,11 @@ func (f *Files) postUnlock(w http.ResponseWriter, r *http.Request, g guest) erro
 			return errSharePassword.With("The password is wrong.")
 		}
 	}
-	token := f.unlockToken(s, time.Now().Add(unlockLifetime))
+	token := sh.unlockToken(s, time.Now().Add(unlockLifetime))
 	if in.Mode == "token" {
 		return httpx.WriteJSON(w, http.StatusOK, unlockBody{token, int(unlockLifetime.Seconds())})
 	}
-	if err := f.auth().KeepCookie(w, r, shareCookie(s), token, unlockLifetime); err != nil {
+	if err := sh.auth().KeepCookie(w, r, shareCookie(s), token, unlockLifetime); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -97,31 +97,31 @@ func unlockMAC(key, body []byte, s *share) []byte {
 	return h.Sum(nil)
 }
 
-func (f *Files) unlockToken(s *share, end time.Time) string {
+func (sh *shares) unlockToken(s *share, end time.Time) string {
 	b := append([]byte{unlockVersion}, s.ID[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(end.Unix()))
-	return base64.RawURLEncoding.EncodeToString(append(b, unlockMAC(f.keys("share unlock")[0], b, s)...))
+	return base64.RawURLEncoding.EncodeToString(append(b, unlockMAC(sh.keys("share unlock")[0], b, s)...))
 }
 
 // checkUnlocked is errSharePassword unless the share asks for no password or
 // the request has a token of its unlocking. A bearer that is none, of someone
 // who is signed in for example, does not shadow the cookie.
-func (f *Files) checkUnlocked(r *http.Request, s *share) error {
+func (sh *shares) checkUnlocked(r *http.Request, s *share) error {
 	if s.Password == nil {
 		return nil
 	}
-	if bearer, ok := httpx.Bearer(r); ok && f.unlocks(bearer, s) {
+	if bearer, ok := httpx.Bearer(r); ok && sh.unlocks(bearer, s) {
 		return nil
 	}
 	cookie, err := auth.CookieValue(r, shareCookie(s))
-	if err == nil && !f.unlocks(cookie, s) {
+	if err == nil && !sh.unlocks(cookie, s) {
 		err = errSharePassword
 	}
 	return err
 }
 
 // unlocks reports whether a token is one of the share's unlocking.
-func (f *Files) unlocks(token string, s *share) bool {
+func (sh *shares) unlocks(token string, s *share) bool {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) != unlockBytes+sha256.Size || b[0] != unlockVersion || uuid.UUID(b[1:17]) != s.ID {
 		return false
@@ -131,7 +131,7 @@ func (f *Files) unlocks(token string, s *share) bool {
 	if left <= 0 || left > unlockLifetime+time.Minute {
 		return false
 	}
-	for _, key := range f.keys("share unlock") {
+	for _, key := range sh.keys("share unlock") {
 		if hmac.Equal(b[unlockBytes:], unlockMAC(key, b[:unlockBytes], s)) {
 			return true
 		}

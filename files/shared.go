@@ -37,28 +37,28 @@ type guestOf struct {
 // guest opens a share for a handler. Whatever keeps it shut looks like a token
 // that never was; but for the password, and who lacks that learns nothing of
 // the item.
-func (f *Files) guest(of guestOf, h func(w http.ResponseWriter, r *http.Request, g guest) error) httpx.Handler {
+func (sh *shares) guest(of guestOf, h func(w http.ResponseWriter, r *http.Request, g guest) error) httpx.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := f.inPlace(); err != nil {
+		if err := sh.vol.inPlace(); err != nil {
 			return err
 		}
 		ctx := r.Context()
-		s, err := f.shareByToken(ctx, r.PathValue("token"), of.used)
+		s, err := sh.shareByToken(ctx, r.PathValue("token"), of.used)
 		if err != nil {
 			return err
 		}
 		if of.mode != "" && s.Mode != of.mode || !auth.Allows(ctx, s.Allow) {
 			return httpx.ErrNotFound
 		}
-		if err := f.stillMay(ctx, f.db, &s); err != nil {
+		if err := sh.stillMay(ctx, sh.db, &s); err != nil {
 			return err
 		}
-		top, err := itemByID(ctx, f.db, s.Owner, s.Item)
+		top, err := itemByID(ctx, sh.db, s.Owner, s.Item)
 		if err != nil {
 			return err
 		}
 		if !of.locked {
-			if err := f.checkUnlocked(r, &s); err != nil {
+			if err := sh.checkUnlocked(r, &s); err != nil {
 				return err
 			}
 		}
@@ -68,7 +68,7 @@ func (f *Files) guest(of guestOf, h func(w http.ResponseWriter, r *http.Request,
 			if err != nil || id.String() != asked {
 				return httpx.ErrNotFound
 			}
-			if g.item, g.top, err = itemBelow(ctx, f.db, s.Owner, s.Item, id); err != nil {
+			if g.item, g.top, err = itemBelow(ctx, sh.db, s.Owner, s.Item, id); err != nil {
 				return err
 			}
 		}
@@ -78,8 +78,8 @@ func (f *Files) guest(of guestOf, h func(w http.ResponseWriter, r *http.Request,
 
 // stillMay is db.ErrNotFound when the share's owner may not share any more, or
 // is disabled.
-func (f *Files) stillMay(ctx context.Context, q db.Querier, s *share) error {
-	may, err := f.auth().Holds(ctx, q, s.Owner, needs(s.Mode)...)
+func (sh *shares) stillMay(ctx context.Context, q db.Querier, s *share) error {
+	may, err := sh.auth().Holds(ctx, q, s.Owner, needs(s.Mode)...)
 	if err == nil && !may {
 		err = db.ErrNotFound
 	}
@@ -88,13 +88,13 @@ func (f *Files) stillMay(ctx context.Context, q db.Querier, s *share) error {
 
 // shareByToken finds a share that has not expired and is not used up. With
 // used it finds a used-up one too for the networks that were counted lately.
-func (f *Files) shareByToken(ctx context.Context, token string, used bool) (share, error) {
+func (sh *shares) shareByToken(ctx context.Context, token string, used bool) (share, error) {
 	const sql = `-- name: files.ShareByToken
 		SELECT ` + shareColumns + ` FROM shares s
 		 WHERE s.token_hash = $1 AND (s.expires_at IS NULL OR s.expires_at > now())
 		   AND (s.max_downloads IS NULL OR s.downloads < s.max_downloads OR $2 AND EXISTS (
 		        SELECT FROM share_downloads d WHERE d.share_id = s.id AND d.network = $3 AND d.free_until > now()))`
-	return db.One(ctx, f.db, scanShare, sql, shareHash(token), used, f.networkKey(ctx))
+	return db.One(ctx, sh.db, scanShare, sql, shareHash(token), used, sh.networkKey(ctx))
 }
 
 // itemBelow finds an item that lies in a shared folder, or is the shared
@@ -135,8 +135,8 @@ func (g guest) folder() uuid.UUID {
 }
 
 // noteGuest records what a guest was shown.
-func (f *Files) noteGuest(ctx context.Context, g guest, what string) {
-	f.audit.Note(ctx, audit.Event{Action: audit.ShareRead, Target: g.share.ID,
+func (sh *shares) noteGuest(ctx context.Context, g guest, what string) {
+	sh.audit.Note(ctx, audit.Event{Action: audit.ShareRead, Target: g.share.ID,
 		Details: map[string]string{"item": g.item.ID.String(), "what": what}})
 }
 
@@ -148,53 +148,53 @@ type sharedBody struct {
 }
 
 // getShared is GET /files/shared/{token}.
-func (f *Files) getShared(w http.ResponseWriter, r *http.Request, g guest) error {
+func (sh *shares) getShared(w http.ResponseWriter, r *http.Request, g guest) error {
 	body := sharedBody{Mode: g.share.Mode, MaxSize: g.share.MaxSize}
 	if g.share.Mode == modeRead {
 		seen := g.seen()
 		body.Item = new(seen.body(seen.path))
 	}
-	f.noteGuest(r.Context(), g, "item")
+	sh.noteGuest(r.Context(), g, "item")
 	return httpx.WriteJSON(w, http.StatusOK, body)
 }
 
 // getSharedChildren is GET /files/shared/{token}/children.
-func (f *Files) getSharedChildren(w http.ResponseWriter, r *http.Request, g guest) error {
+func (sh *shares) getSharedChildren(w http.ResponseWriter, r *http.Request, g guest) error {
 	ctx := r.Context()
-	f.noteGuest(ctx, g, "children")
-	list, err := f.listChildren(r, g.share.Owner, g.seen())
+	sh.noteGuest(ctx, g, "children")
+	list, err := sh.rd.listChildren(r, g.share.Owner, g.seen())
 	if err != nil {
 		return err
 	}
 	// The folder may have been moved out of what is shared before it was listed.
-	if _, _, err := itemBelow(ctx, f.db, g.share.Owner, g.share.Item, g.item.ID); err != nil {
+	if _, _, err := itemBelow(ctx, sh.db, g.share.Owner, g.share.Item, g.item.ID); err != nil {
 		return err
 	}
 	return httpx.WriteJSON(w, http.StatusOK, list)
 }
 
 // getSharedContent is GET and HEAD /files/shared/{token}/content.
-func (f *Files) getSharedContent(w http.ResponseWriter, r *http.Request, g guest) error {
-	c, err := f.openBelow(r.Context(), g.share.Owner, g.item.ID, g.folder(), readPause)
+func (sh *shares) getSharedContent(w http.ResponseWriter, r *http.Request, g guest) error {
+	c, err := sh.rd.openBelow(r.Context(), g.share.Owner, g.item.ID, g.folder(), readPause)
 	if err != nil {
 		return err
 	}
-	return f.serve(w, r, g.share.Owner, c, func(first bool) error { return f.countDownload(r.Context(), g, first) })
+	return sh.rd.serve(w, r, g.share.Owner, c, func(first bool) error { return sh.countDownload(r.Context(), g, first) })
 }
 
 // getSharedArchive is GET /files/shared/{token}/archive. It counts as one
 // download.
-func (f *Files) getSharedArchive(w http.ResponseWriter, r *http.Request, g guest) error {
+func (sh *shares) getSharedArchive(w http.ResponseWriter, r *http.Request, g guest) error {
 	a := archive{owner: g.share.Owner, folder: g.folder(), items: []placed{g.item}, name: g.item.Name}
-	a.judge = func(ctx context.Context) error { return f.stillHolds(ctx, f.db, &g.share) }
-	return f.sendArchive(w, r, a, func() error { return f.countDownload(r.Context(), g, true) })
+	a.judge = func(ctx context.Context) error { return sh.stillHolds(ctx, sh.db, &g.share) }
+	return sh.rd.sendArchive(w, r, a, func() error { return sh.countDownload(r.Context(), g, true) })
 }
 
 // countDownload counts a download before its first byte is sent. One that does
 // not begin at the beginning is the rest of another and free for a day, where
 // that other was counted for the same network. The statement is the one place
 // where the limit holds: of many at once, exactly as many pass as are left.
-func (f *Files) countDownload(ctx context.Context, g guest, first bool) error {
+func (sh *shares) countDownload(ctx context.Context, g guest, first bool) error {
 	const free = `-- name: files.RestIsFree
 		SELECT EXISTS (SELECT FROM share_downloads d
 		                WHERE d.share_id = $1 AND d.item_id = $2 AND d.network = $3 AND d.free_until > now())`
@@ -210,38 +210,38 @@ func (f *Files) countDownload(ctx context.Context, g guest, first bool) error {
 		        ON CONFLICT (share_id, item_id, network) DO UPDATE SET free_until = excluded.free_until
 		)
 		SELECT c.id FROM counted c`
-	key, counted := f.networkKey(ctx), false
+	key, counted := sh.networkKey(ctx), false
 	if !first {
 		var err error
-		if counted, err = db.One(ctx, f.db, db.Value[bool], free, g.share.ID, g.item.ID, key); err != nil {
+		if counted, err = db.One(ctx, sh.db, db.Value[bool], free, g.share.ID, g.item.ID, key); err != nil {
 			return err
 		}
 	}
 	if !counted {
-		if _, err := db.One(ctx, f.db, db.Value[uuid.UUID], count, g.share.ID, g.item.ID, key); err != nil {
+		if _, err := db.One(ctx, sh.db, db.Value[uuid.UUID], count, g.share.ID, g.item.ID, key); err != nil {
 			return err
 		}
 	}
-	f.noteGuest(ctx, g, "content")
+	sh.noteGuest(ctx, g, "content")
 	return nil
 }
 
 // networkKey names the network of a request without giving it away; empty
 // where clients cannot be told apart, and then nothing is free.
-func (f *Files) networkKey(ctx context.Context) []byte {
+func (sh *shares) networkKey(ctx context.Context) []byte {
 	network := httpx.ClientNetwork(ctx)
 	if !network.IsValid() {
 		return []byte{}
 	}
-	h := hmac.New(sha256.New, f.keys("share network")[0])
+	h := hmac.New(sha256.New, sh.keys("share network")[0])
 	h.Write([]byte(network.String()))
 	return h.Sum(nil)[:16]
 }
 
 // sweepShares forgets whose further downloads are no longer free.
-func (f *Files) sweepShares(ctx context.Context) error {
+func (sh *shares) sweepShares(ctx context.Context) error {
 	const sql = `-- name: files.SweepShareDownloads
 		DELETE FROM share_downloads WHERE free_until < now()`
-	_, err := db.Exec(ctx, f.db, sql)
+	_, err := db.Exec(ctx, sh.db, sql)
 	return err
 }

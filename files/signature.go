@@ -40,11 +40,11 @@ func headOf(name string, file *os.File) []byte {
 }
 
 // headAt is headOf of what lies at a path.
-func (f *Files) headAt(name, at string) []byte {
+func (wr *writer) headAt(name, at string) []byte {
 	if signatures[extension(name)] == nil {
 		return nil
 	}
-	file, _, err := f.disk.Open(at)
+	file, _, err := wr.vol.disk.Open(at)
 	if err != nil {
 		return nil
 	}

@@ -112,7 +112,7 @@ func (f *Files) Snapshot(ctx context.Context, fn func(s *Snapshot) error) error 
 			}
 			// Before: what is taken over in between is in the rows as well.
 			s := &Snapshot{Conn: conn, f: f}
-			err := f.untaken(ctx, func(u Untaken) {
+			err := f.rc.untaken(ctx, func(u Untaken) {
 				if u.Top {
 					s.untaken = append(s.untaken, u)
 				}
@@ -140,7 +140,7 @@ func (s *Snapshot) Kept(ctx context.Context) error {
 	if err := s.Ping(ctx); err != nil {
 		return fmt.Errorf("the connection that kept the bytes from being freed was lost: %w", err)
 	}
-	return s.f.disk.CheckInPlace(s.f.id)
+	return s.f.vol.disk.CheckInPlace(s.f.vol.id)
 }
 
 // ErrNotStored says that the bytes which the rows name are not on the disk.
@@ -228,18 +228,18 @@ func (s *Snapshot) eachLoose(ctx context.Context, l Loose, give func(l Loose, fi
 		l.Why = why
 		return give(l, nil)
 	}
-	info, err := s.f.disk.Lstat(l.Path)
+	info, err := s.f.vol.disk.Lstat(l.Path)
 	switch {
 	case err != nil && !disk.Failed(err):
 		return unread("it was moved or deleted while the backup ran, and is not in it")
 	case err != nil:
 		return unread("it cannot be read, and is not in the backup")
-	case !s.f.disk.Holds(info) || !info.IsDir() && !info.Mode().IsRegular():
+	case !s.f.vol.disk.Holds(info) || !info.IsDir() && !info.Mode().IsRegular():
 		return unread("it is no file of this disk (a link, a device, a mount), and is not in the backup")
 	}
 	l.Read = true
 	if !info.IsDir() {
-		file, _, err := s.f.disk.Open(l.Path)
+		file, _, err := s.f.vol.disk.Open(l.Path)
 		if err != nil {
 			l.Read = false
 			return unread("it cannot be read, and is not in the backup")
@@ -248,7 +248,7 @@ func (s *Snapshot) eachLoose(ctx context.Context, l Loose, give func(l Loose, fi
 		return give(l, file)
 	}
 	l.Folder = true
-	names, err := s.f.disk.Names(l.Path)
+	names, err := s.f.vol.disk.Names(l.Path)
 	if err != nil {
 		l.Why = "it cannot be listed, and what is in it is not in the backup"
 	}
@@ -266,7 +266,7 @@ func (s *Snapshot) eachLoose(ctx context.Context, l Loose, give func(l Loose, fi
 // InPlace reports whether a file lies at its place as the rows have it. It
 // looks without opening.
 func (s *Snapshot) InPlace(of Stored) bool {
-	info, err := s.f.disk.Lstat(of.Place)
+	info, err := s.f.vol.disk.Lstat(of.Place)
 	return err == nil && of.matches(info)
 }
 
@@ -275,7 +275,7 @@ func (s *Snapshot) openAt(place string, right func(*os.File, fs.FileInfo) bool) 
 	if place == "" {
 		return nil, nil
 	}
-	file, info, err := s.f.disk.Open(place)
+	file, info, err := s.f.vol.disk.Open(place)
 	switch {
 	case err == nil && right(file, info):
 		return file, nil
@@ -301,7 +301,7 @@ func (s *Snapshot) staged(ctx context.Context, id uuid.UUID) ([]string, error) {
 // item. What a look cannot reach, the next one may.
 func (s *Snapshot) look() (broken error) {
 	s.displaced = map[string][]string{}
-	_ = s.f.disk.Walk(disk.Purge, func(place string, d fs.DirEntry, err error) error {
+	_ = s.f.vol.disk.Walk(disk.Purge, func(place string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
 			return nil
 		}

@@ -60,7 +60,7 @@ func readTotals(ctx context.Context, q db.Querier) (totals, error) {
 
 // getStorage is GET /system/storage.
 func (f *Files) getStorage(w http.ResponseWriter, r *http.Request) error {
-	if s := f.away.Load(); s != nil {
+	if s := f.vol.away.Load(); s != nil {
 		return journal.ErrUnavailable.Because(errors.New(*s))
 	}
 	page, err := httpx.PageOf(r)
@@ -84,14 +84,14 @@ func (f *Files) getStorage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	waiting, err := f.disk.Names(disk.Purge)
+	waiting, err := f.vol.disk.Names(disk.Purge)
 	if err != nil {
-		return f.diskError(err)
+		return f.vol.diskError(err)
 	}
 	list := httpx.ListOf(page, owners, func(o ownerBody) []string { return []string{o.UserID.String()} })
 	body := storageBody{Users: list.Items, NextCursor: list.NextCursor, Staging: t.staging, Purge: int64(len(waiting)), Items: items}
-	if body.Disk.Total, body.Disk.Free, err = f.disk.Space(); err != nil {
-		return f.diskError(err)
+	if body.Disk.Total, body.Disk.Free, err = f.vol.disk.Space(); err != nil {
+		return f.vol.diskError(err)
 	}
 	return httpx.WriteJSON(w, http.StatusOK, body)
 }
@@ -129,12 +129,12 @@ func (f *Files) KeepsUp(ctx context.Context) error {
 // less than an eighth of it left, whatever else writes to the disk is about
 // to fail too.
 func (f *Files) HasRoom(context.Context) error {
-	if s := f.away.Load(); s != nil {
+	if s := f.vol.away.Load(); s != nil {
 		return errors.New(*s)
 	}
-	_, free, err := f.disk.Space()
-	if err == nil && free < f.minFree/8 {
-		err = fmt.Errorf("%d bytes are free on the data directory's disk; uploads stopped at %d", free, f.minFree)
+	_, free, err := f.vol.disk.Space()
+	if err == nil && free < f.vol.minFree/8 {
+		err = fmt.Errorf("%d bytes are free on the data directory's disk; uploads stopped at %d", free, f.vol.minFree)
 	}
 	return err
 }
@@ -152,10 +152,10 @@ func (f *Files) Figures(ctx context.Context) ([]httpx.Figure, error) {
 		{Name: "homebase_redo_records", Help: "Committed changes that the disk still has to follow.", Value: float64(t.redo)},
 		{Name: "homebase_redo_quarantined_records", Help: "Committed changes whose bytes were found nowhere.", Value: float64(t.quarantined)},
 	}
-	if f.away.Load() != nil {
+	if f.vol.away.Load() != nil {
 		return figures, nil
 	}
-	total, free, err := f.disk.Space()
+	total, free, err := f.vol.disk.Space()
 	if err != nil {
 		return nil, err
 	}

@@ -35,14 +35,14 @@ const (
 // takeOver makes the rows follow findings. What has to wait for another, as a
 // file for its new folder, is tried again until nothing moves, from the other
 // end each time: names that were all shifted by one come free one by one.
-func (f *Files) takeOver(ctx context.Context, owner uuid.UUID, list []*finding, report *scanReport) error {
+func (rc *reconciler) takeOver(ctx context.Context, owner uuid.UUID, list []*finding, report *scanReport) error {
 	for moving := true; moving && len(list) > 0; {
 		moving = false
 		var left []*finding
 		for batch := range slices.Chunk(list, takeBatch) {
-			ready, err := f.prepare(ctx, batch, report)
+			ready, err := rc.prepare(ctx, batch, report)
 			if err == nil {
-				err = f.takeSome(ctx, owner, ready)
+				err = rc.takeSome(ctx, owner, ready)
 			}
 			if err != nil {
 				return err
@@ -70,7 +70,7 @@ func (f *Files) takeOver(ctx context.Context, owner uuid.UUID, list []*finding, 
 		slices.Reverse(list)
 	}
 	// Beside writers an entry may have gone on, or have got a row, meanwhile.
-	list, err := f.confirmed(ctx, owner, list)
+	list, err := rc.confirmed(ctx, owner, list)
 	for _, d := range list {
 		report.problem(d.path, "another item has this name, or its folder was not taken; rename it and scan again")
 	}
@@ -79,11 +79,11 @@ func (f *Files) takeOver(ctx context.Context, owner uuid.UUID, list []*finding, 
 
 // takeSome takes findings over in one transaction. Writers of the owner may
 // have long queues: it waits for its turn while anybody waits for it.
-func (f *Files) takeSome(ctx context.Context, owner uuid.UUID, batch []*finding) error {
+func (rc *reconciler) takeSome(ctx context.Context, owner uuid.UUID, batch []*finding) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	return f.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
+	return rc.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
 		var bytes int64
 		var fresh []*finding
 		for _, d := range free {
@@ -91,13 +91,13 @@ func (f *Files) takeSome(ctx context.Context, owner uuid.UUID, batch []*finding)
 				fresh = append(fresh, d)
 				continue
 			}
-			more, err := f.takeKnown(ctx, t, owner, d)
+			more, err := rc.takeKnown(ctx, t, owner, d)
 			if err != nil {
 				return err
 			}
 			bytes += more
 		}
-		more, err := f.takeNew(ctx, t, owner, fresh)
+		more, err := rc.takeNew(ctx, t, owner, fresh)
 		if err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (f *Files) takeSome(ctx context.Context, owner uuid.UUID, batch []*finding)
 // underLock gives the findings around which nothing is between commit and
 // rename to do: there the disk is as the rows say, except for what was done
 // past the API. The others are left for later.
-func (f *Files) underLock(ctx context.Context, owner uuid.UUID, list []*finding, do func(ctx context.Context, t *journal.Tx, free []*finding) error) error {
+func (rc *reconciler) underLock(ctx context.Context, owner uuid.UUID, list []*finding, do func(ctx context.Context, t *journal.Tx, free []*finding) error) error {
 	c := journal.Change{Owner: owner, Wait: journal.Timeout, Decide: func(ctx context.Context, t *journal.Tx) error {
 		var free []*finding
 		for _, d := range list {
@@ -120,10 +120,10 @@ func (f *Files) underLock(ctx context.Context, owner uuid.UUID, list []*finding,
 		return do(ctx, t, free)
 	}}
 	for {
-		if err := f.disk.CheckInPlace(f.id); err != nil {
+		if err := rc.vol.disk.CheckInPlace(rc.vol.id); err != nil {
 			return journal.ErrUnavailable.Because(err)
 		}
-		err := f.journal.Commit(ctx, c)
+		err := rc.journal.Commit(ctx, c)
 		if !errors.Is(err, httpx.ErrBusy) {
 			return err
 		}
@@ -135,13 +135,13 @@ func (f *Files) underLock(ctx context.Context, owner uuid.UUID, list []*finding,
 
 // takeKnown looks again at what became of a row, writes it, and returns how
 // many bytes there are more.
-func (f *Files) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) (more int64, err error) {
+func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) (more int64, err error) {
 	d.done = stale
 	row, from, err := pathOf(ctx, t, owner, d.row.ID)
 	if err != nil || from != d.from {
 		return 0, ignoreNotFound(err)
 	}
-	info, err := f.disk.Lstat(d.path)
+	info, err := rc.vol.disk.Lstat(d.path)
 	there := err == nil && (info.IsDir() || info.Mode().IsRegular())
 	now := row
 	switch {
@@ -159,7 +159,7 @@ func (f *Files) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d
 	case !there || !unchangedSince(d.info, info):
 		return 0, nil
 	case d.kind == findMoved:
-		if f.carriedAt(from, row.ID) {
+		if rc.carriedAt(from, row.ID) {
 			return 0, nil
 		}
 		if room, err := roomFor(ctx, t, owner, d); err != nil || !room {
@@ -183,14 +183,14 @@ func (f *Files) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d
 		now.Size, now.SHA256, now.MTime = info.Size(), d.sum, new(info.ModTime().UnixNano())
 	}
 	d.done = taken
-	if err := f.settleMark(d); err != nil || d.kind == findUnmarked {
+	if err := rc.settleMark(d); err != nil || d.kind == findUnmarked {
 		return 0, err
 	}
-	return now.Size - row.Size, f.writeKnown(ctx, t, owner, d, now, changed)
+	return now.Size - row.Size, rc.writeKnown(ctx, t, owner, d, now, changed)
 }
 
 // writeKnown writes what a row has become.
-func (f *Files) writeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding, now item, changed bool) error {
+func (rc *reconciler) writeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding, now item, changed bool) error {
 	const sql = `-- name: files.TakeOverRow
 		UPDATE items i
 		   SET parent_id = $2, name = $3, name_sort = normalize($4, NFC), name_folded = normalize($12, NFC), media_type = $13, size = $5, sha256 = $6, mtime = $7, ino = $8,
@@ -264,7 +264,7 @@ type newRow struct {
 // takeNew inserts the rows of what was copied onto the disk: all whose folders
 // are known by one statement, then what lies in new folders. What has a name
 // or an id that is held waits.
-func (f *Files) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUID, list []*finding) (bytes int64, err error) {
+func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUID, list []*finding) (bytes int64, err error) {
 	const sql = `-- name: files.TakeOverNew
 		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime, ino,
 		                   revision, created_at, updated_at, trashed_at)
@@ -281,7 +281,7 @@ func (f *Files) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUID, lis
 		ready := map[uuid.UUID]*finding{}
 		left := list[:0:0]
 		for _, d := range list {
-			row, ok, err := f.newRow(ctx, t, owner, d, paths)
+			row, ok, err := rc.newRow(ctx, t, owner, d, paths)
 			switch {
 			case err != nil:
 				return 0, err
@@ -325,7 +325,7 @@ func (f *Files) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUID, lis
 // newRow is the row of an entry that nothing happened to since, once its
 // folder is known. One with an id from a former life keeps it, with the time
 // that the id tells, and begins with a revision that it never had before.
-func (f *Files) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding, paths map[uuid.UUID]string) (row newRow, ok bool, err error) {
+func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding, paths map[uuid.UUID]string) (row newRow, ok bool, err error) {
 	row = newRow{ID: d.row.ID, Parent: d.parent, Kind: d.row.Kind, Name: path.Base(d.path), Revision: 1, Created: time.Now()}
 	if d.trash != nil {
 		if row.Parent, row.Name = d.trash.parent, d.trash.name; row.Parent == uuid.Nil {
@@ -349,12 +349,12 @@ func (f *Files) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *f
 	if at == "" || d.trash == nil && at != path.Dir(d.path) {
 		return row, false, nil
 	}
-	info, err := f.disk.Lstat(d.path)
+	info, err := rc.vol.disk.Lstat(d.path)
 	if err != nil || !unchangedSince(d.info, info) {
 		d.done = stale
 		return row, false, nil
 	}
-	if err := f.settleMark(d); err != nil {
+	if err := rc.settleMark(d); err != nil {
 		return row, false, err
 	}
 	row.Sort, row.Folded, row.Updated = naming.SortKey(row.Name), naming.Fold(row.Name), row.Created
@@ -379,11 +379,11 @@ func (f *Files) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *f
 // settleMark gives what carries another id its own. That is done under the
 // owner's lock alone: before, the other one may just have been renamed here.
 // Where it fails the next scan finds an entry without its mark.
-func (f *Files) settleMark(d *finding) error {
+func (rc *reconciler) settleMark(d *finding) error {
 	if !d.remark {
 		return nil
 	}
-	file, err := f.disk.Look(d.path, d.info)
+	file, err := rc.vol.disk.Look(d.path, d.info)
 	if err != nil {
 		return nil
 	}
@@ -392,7 +392,7 @@ func (f *Files) settleMark(d *finding) error {
 		return nil
 	}
 	if err := disk.Sync(file); err != nil {
-		return f.diskError(err)
+		return rc.vol.diskError(err)
 	}
 	return nil
 }

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -32,8 +34,19 @@ const (
 	drawWait = 20 * time.Second
 )
 
+// renditions draws pictures in small.
+type renditions struct {
+	log *slog.Logger
+	vol *volume
+	rd  *reader
+	// drawing orders who does: the owners, and uuid.Nil for all.
+	drawing    journal.Slots
+	undrawable bounded[[sha256.Size]byte, *httpx.Problem] // contents that are not decoded for each request
+	cacheAdded atomic.Int64                               // bytes since the cache was trimmed
+}
+
 // getThumbnail is GET and HEAD /files/items/{id}/thumbnail.
-func (f *Files) getThumbnail(w http.ResponseWriter, r *http.Request, v visit) error {
+func (rn *renditions) getThumbnail(w http.ResponseWriter, r *http.Request, v visit) error {
 	size, err := httpx.PictureSize(r, usualThumbnail)
 	if err != nil {
 		return err
@@ -42,7 +55,7 @@ func (f *Files) getThumbnail(w http.ResponseWriter, r *http.Request, v visit) er
 	if err != nil {
 		return err
 	}
-	picture, err := f.rendition(r.Context(), v.owner, id, size)
+	picture, err := rn.rendition(r.Context(), v.owner, id, size)
 	if err != nil {
 		return err
 	}
@@ -56,14 +69,14 @@ func (f *Files) getThumbnail(w http.ResponseWriter, r *http.Request, v visit) er
 func (f *Files) Image(ctx context.Context, id uuid.UUID, size int) (httpx.Rendition, error) {
 	const sql = `-- name: files.OwnerOfItem
 		SELECT i.owner_id FROM items i WHERE i.id = $1`
-	if err := f.inPlace(); err != nil {
+	if err := f.vol.inPlace(); err != nil {
 		return httpx.Rendition{}, httpx.ErrBusy.Because(err)
 	}
 	owner, err := db.One(ctx, f.db, db.Value[uuid.UUID], sql, id)
 	if err != nil {
 		return httpx.Rendition{}, err
 	}
-	picture, err := f.rendition(ctx, owner, id, size)
+	picture, err := f.rn.rendition(ctx, owner, id, size)
 	if p, ok := errors.AsType[*httpx.Problem](err); ok && p.Status < 500 {
 		err = httpx.ErrNotFound.Because(err)
 	} else if ok {
@@ -83,8 +96,8 @@ func (f *Files) Owns(ctx context.Context, q db.Querier, user, id uuid.UUID) (boo
 
 // rendition opens the picture in an owner's file as small as asked for. What
 // decides is the content: another one has another rendition at once.
-func (f *Files) rendition(ctx context.Context, owner, id uuid.UUID, asked int) (httpx.Rendition, error) {
-	c, err := f.openContent(ctx, owner, id)
+func (rn *renditions) rendition(ctx context.Context, owner, id uuid.UUID, asked int) (httpx.Rendition, error) {
+	c, err := rn.rd.openContent(ctx, owner, id)
 	if err != nil {
 		return httpx.Rendition{}, err
 	}
@@ -94,9 +107,9 @@ func (f *Files) rendition(ctx context.Context, owner, id uuid.UUID, asked int) (
 	}
 	sum := c.item.SHA256
 	if !c.proven {
-		f.changedOutside(owner, id)
+		rn.rd.changedOutside(owner, id)
 		if sum, err = sumOf(ctx, io.NewSectionReader(c.file, 0, maxEncoded+1)); err != nil {
-			return httpx.Rendition{}, f.diskError(err)
+			return httpx.Rendition{}, rn.vol.diskError(err)
 		}
 	}
 	size := smallestPicture
@@ -104,40 +117,40 @@ func (f *Files) rendition(ctx context.Context, owner, id uuid.UUID, asked int) (
 		size *= 2
 	}
 	name := fmt.Sprintf("%x-%d-%d", sum, size, renderer)
-	if p, ok := f.cached(name); ok {
+	if p, ok := rn.cached(name); ok {
 		return p, nil
 	}
 	// One waits for each owner, and one is at work: however many ask, it
 	// takes one core and the memory of one picture, and nobody's many
 	// pictures hold up another's few.
 	for _, whose := range []uuid.UUID{owner, uuid.Nil} {
-		leave, err := f.drawing.Take(ctx, whose, drawWait)
+		leave, err := rn.drawing.Take(ctx, whose, drawWait)
 		if err != nil {
 			return httpx.Rendition{}, err
 		}
 		defer leave()
 	}
 	// Who was in before may have drawn this very picture.
-	if p, ok := f.cached(name); ok {
+	if p, ok := rn.cached(name); ok {
 		return p, nil
 	}
-	data, err := f.draw(&c, sum, size)
+	data, err := rn.draw(&c, sum, size)
 	if err != nil {
 		return httpx.Rendition{}, err
 	}
-	f.keep(ctx, name, data)
+	rn.keep(ctx, name, data)
 	return httpx.Rendition{Content: io.NopCloser(bytes.NewReader(data)), Size: int64(len(data)),
 		MediaType: http.DetectContentType(data), Tag: `"` + name + `"`}, nil
 }
 
 // draw makes the rendition, unless this content is known to have none.
-func (f *Files) draw(c *content, sum []byte, size int) ([]byte, error) {
-	if err := f.undrawable.get([sha256.Size]byte(sum)); err != nil {
-		return nil, err
+func (rn *renditions) draw(c *content, sum []byte, size int) ([]byte, error) {
+	if problem, ok := rn.undrawable.get([sha256.Size]byte(sum)); ok {
+		return nil, problem
 	}
 	data, err := drawSmall(c.file, c.info.Size(), size)
 	if disk.Failed(err) {
-		return nil, f.diskError(err)
+		return nil, rn.vol.diskError(err)
 	}
 	// Bytes that are edited from outside meanwhile are not those of the sum.
 	after, statErr := c.file.Stat()
@@ -151,33 +164,6 @@ func (f *Files) draw(c *content, sum []byte, size int) ([]byte, error) {
 	if !ok {
 		problem = errNoPreview.With("The picture is damaged, or of a kind that is not supported.").Because(err)
 	}
-	f.undrawable.put([sha256.Size]byte(sum), problem)
+	rn.undrawable.put([sha256.Size]byte(sum), problem)
 	return nil, problem
-}
-
-// refusals remembers which contents have no rendition, so that a damaged file
-// is not decoded for each request. It forgets all when it is full.
-type refusals struct {
-	mu    sync.Mutex
-	known map[[sha256.Size]byte]*httpx.Problem
-}
-
-const maxRefusals = 1024
-
-func (r *refusals) get(sum [sha256.Size]byte) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if p, ok := r.known[sum]; ok {
-		return p
-	}
-	return nil
-}
-
-func (r *refusals) put(sum [sha256.Size]byte, p *httpx.Problem) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.known) >= maxRefusals || r.known == nil {
-		r.known = map[[sha256.Size]byte]*httpx.Problem{}
-	}
-	r.known[sum] = p
 }

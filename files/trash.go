@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -16,6 +17,16 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
+
+// trash is where what is deleted goes, and from where it is purged.
+type trash struct {
+	db             *db.DB
+	log            *slog.Logger
+	journal        *journal.Journal
+	vol            *volume
+	trashRetention time.Duration // 0: for ever
+	purging        chan struct{} // of one slot: a purge has left rows
+}
 
 // trashedBody is an item in the trash on the wire. Its path is where it was.
 type trashedBody struct {
@@ -47,7 +58,7 @@ func trashedByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (trashe
 }
 
 // getTrash is GET /files/trash, newest first.
-func (f *Files) getTrash(w http.ResponseWriter, r *http.Request, v visit) error {
+func (tr *trash) getTrash(w http.ResponseWriter, r *http.Request, v visit) error {
 	page, err := httpx.PageOf(r, v.owner.String())
 	if err != nil {
 		return err
@@ -62,7 +73,7 @@ func (f *Files) getTrash(w http.ResponseWriter, r *http.Request, v visit) error 
 		sql = `-- name: files.TrashAfter` + trashedQuery + ` AND (i.trashed_at, i.id) < ($3, $4)` + order
 		args = append(args, at, id)
 	}
-	found, err := db.All(r.Context(), f.db, scanTrashed, sql, args...)
+	found, err := db.All(r.Context(), tr.db, scanTrashed, sql, args...)
 	if err != nil {
 		return err
 	}
@@ -75,12 +86,12 @@ func (f *Files) getTrash(w http.ResponseWriter, r *http.Request, v visit) error 
 }
 
 // deleteItem is DELETE /files/items/{id}: to the trash.
-func (f *Files) deleteItem(w http.ResponseWriter, r *http.Request, v visit) error {
+func (tr *trash) deleteItem(w http.ResponseWriter, r *http.Request, v visit) error {
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return err
 	}
-	if err := f.trash(r.Context(), v.owner, id, r.Header); err != nil {
+	if err := tr.trash(r.Context(), v.owner, id, r.Header); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -88,8 +99,8 @@ func (f *Files) deleteItem(w http.ResponseWriter, r *http.Request, v visit) erro
 }
 
 // trash puts an item into the trash, if it is what the preconditions in h say.
-func (f *Files) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) error {
-	it, err := itemByID(ctx, f.db, owner, id)
+func (tr *trash) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) error {
+	it, err := itemByID(ctx, tr.db, owner, id)
 	if err != nil {
 		return err
 	}
@@ -99,7 +110,7 @@ func (f *Files) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) e
 	if err := precondition(h, it.tag()); err != nil {
 		return err
 	}
-	f.markTrashed(ctx, owner, it)
+	tr.markTrashed(ctx, owner, it)
 	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		const sql = `-- name: files.TrashItem
 			UPDATE items i SET trashed_at = now(), revision = i.revision + 1 WHERE i.id = $1
@@ -124,32 +135,32 @@ func (f *Files) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) e
 		t.Audit(ctx, audit.Event{Action: audit.FileDeleted, Target: id})
 		return nil
 	}}
-	return f.journal.Commit(ctx, c)
+	return tr.journal.Commit(ctx, c)
 }
 
 // markTrashed writes the item's folder and name to the entry itself, so that
 // the trash can be rebuilt from the disk. It counts only in the trash, so it
 // does no harm when the deletion comes to nothing, and what cannot be written
 // is no reason to keep the item: a full disk wants things deleted.
-func (f *Files) markTrashed(ctx context.Context, owner uuid.UUID, it placed) {
+func (tr *trash) markTrashed(ctx context.Context, owner uuid.UUID, it placed) {
 	at := disk.UserPath(owner, it.path)
-	info, err := f.disk.Lstat(at)
+	info, err := tr.vol.disk.Lstat(at)
 	if err != nil {
 		return // it is missing: the rows decide
 	}
-	entry, err := f.disk.Look(at, info)
+	entry, err := tr.vol.disk.Look(at, info)
 	if err == nil {
 		defer entry.Close()
 		err = errors.Join(disk.SetTrashed(entry, *it.Parent, it.Name), entry.Sync())
 	}
 	if err != nil {
-		f.log.WarnContext(ctx, "what is deleted cannot carry where it was; without the database it would come back to the root", "item", it.ID, "error", err)
+		tr.log.WarnContext(ctx, "what is deleted cannot carry where it was; without the database it would come back to the root", "item", it.ID, "error", err)
 	}
 }
 
 // restore is POST /files/trash/{id}/restore: back to its folder, or to the
 // root when that is gone; under its name, or a free one like it.
-func (f *Files) restore(w http.ResponseWriter, r *http.Request, v visit) error {
+func (tr *trash) restore(w http.ResponseWriter, r *http.Request, v visit) error {
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return err
@@ -185,7 +196,7 @@ func (f *Files) restore(w http.ResponseWriter, r *http.Request, v visit) error {
 		t.Audit(ctx, audit.Event{Action: audit.FileRestored, Target: id})
 		return nil
 	}}
-	if err := f.journal.Commit(r.Context(), c); err != nil {
+	if err := tr.journal.Commit(r.Context(), c); err != nil {
 		return err
 	}
 	return writeItem(w, http.StatusOK, it)

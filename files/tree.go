@@ -3,12 +3,13 @@ package files
 import (
 	"context"
 	"errors"
-	"sync"
+	"net/http"
 
 	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
+	"homebase/httpx"
 
 	"github.com/google/uuid"
 )
@@ -16,59 +17,66 @@ import (
 // firstFolders are made for every new owner.
 var firstFolders = []string{"documents", "images", "backups"}
 
-// roots remembers the owners whose tree is known to exist. It is bounded by
-// being emptied: a miss costs one query.
-type roots struct {
-	mu    sync.Mutex
-	known map[uuid.UUID]uuid.UUID
-	asks  journal.Slots // one request of an owner at a time looks
+// trees finds and makes the trees of owners.
+type trees struct {
+	db      *db.DB
+	journal *journal.Journal
+	vol     *volume
+	roots   bounded[uuid.UUID, uuid.UUID] // of owners whose tree is known to exist
+	asks    journal.Slots                 // one request of an owner at a time looks
 }
 
-const mostRoots = 10_000
-
-func (r *roots) get(owner uuid.UUID) (uuid.UUID, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	id, ok := r.known[owner]
-	return id, ok
+// visit is a request to the caller's own tree.
+type visit struct {
+	owner uuid.UUID
+	root  uuid.UUID
 }
 
-func (r *roots) put(owner, root uuid.UUID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.known) >= mostRoots {
-		clear(r.known)
+// visitor opens the caller's tree for a handler.
+func (ts *trees) visitor(h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := ts.vol.inPlace(); err != nil {
+			return err
+		}
+		owner := httpx.CallerOf(r.Context()).UserID
+		root, err := ts.rootOf(r.Context(), owner)
+		if errors.Is(err, db.ErrNotFound) {
+			return httpx.ErrUnauthenticated.Because(err) // deleted meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		return h(w, r, visit{owner, root})
 	}
-	r.known[owner] = root
 }
 
 // rootOf is the id of an owner's root folder. The tree is made at the
 // owner's first touch of a file route.
-func (f *Files) rootOf(ctx context.Context, owner uuid.UUID) (uuid.UUID, error) {
-	if id, ok := f.roots.get(owner); ok {
+func (ts *trees) rootOf(ctx context.Context, owner uuid.UUID) (uuid.UUID, error) {
+	if id, ok := ts.roots.get(owner); ok {
 		return id, nil
 	}
 	// A page that is opened for the first time sends many requests at once.
-	leave, err := f.roots.asks.Take(ctx, owner, journal.Timeout)
+	leave, err := ts.asks.Take(ctx, owner, journal.Timeout)
 	if err != nil {
 		return uuid.UUID{}, err
 	}
 	defer leave()
-	if id, ok := f.roots.get(owner); ok {
+	if id, ok := ts.roots.get(owner); ok {
 		return id, nil
 	}
 	const sql = `-- name: files.RootOfOwner
 		SELECT t.root_id FROM trees t JOIN items i ON i.id = t.root_id WHERE t.owner_id = $1`
-	id, err := db.One(ctx, f.db, db.Value[uuid.UUID], sql, owner)
+	id, err := db.One(ctx, ts.db, db.Value[uuid.UUID], sql, owner)
 	if errors.Is(err, db.ErrNotFound) {
-		if err = f.plant(ctx, owner); err == nil {
-			id, err = db.One(ctx, f.db, db.Value[uuid.UUID], sql, owner)
+		if err = ts.plant(ctx, owner); err == nil {
+			id, err = db.One(ctx, ts.db, db.Value[uuid.UUID], sql, owner)
 		}
 	}
 	if err != nil {
 		return uuid.UUID{}, err
 	}
-	f.roots.put(owner, id)
+	ts.roots.put(owner, id)
 	return id, nil
 }
 
@@ -87,10 +95,10 @@ func insertRoot(ctx context.Context, t *journal.Tx, owner uuid.UUID) error {
 
 // plant makes an owner's tree: the row, which from then on is the lock, and
 // then the root and the first folders as a change like any other.
-func (f *Files) plant(ctx context.Context, owner uuid.UUID) error {
+func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
 	const insertTree = `-- name: files.InsertTree
 		INSERT INTO trees (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3) ON CONFLICT (owner_id) DO NOTHING`
-	_, err := db.Exec(ctx, f.db, insertTree, owner, journal.NewID(), journal.NewID())
+	_, err := db.Exec(ctx, ts.db, insertTree, owner, journal.NewID(), journal.NewID())
 	if err != nil {
 		return err
 	}
@@ -114,7 +122,7 @@ func (f *Files) plant(ctx context.Context, owner uuid.UUID) error {
 		t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: t.Tree.Root})
 		return nil
 	}}
-	err = f.journal.Commit(ctx, c)
+	err = ts.journal.Commit(ctx, c)
 	if errors.Is(err, journal.ErrUnpublished) {
 		return nil // a full disk: there is nothing in the folders that anybody could miss
 	}

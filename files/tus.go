@@ -2,12 +2,15 @@ package files
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"homebase/auth"
 	"homebase/db"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -42,9 +45,22 @@ var (
 	errConcat        = httpx.NewProblem(400, "concatenation_not_offered", "Uploads in parallel parts are not offered").With("Send the file in one upload, without Upload-Concat.")
 )
 
+// uploads are the resumable ones.
+type uploads struct {
+	db           *db.DB
+	auth         func() *auth.Auth
+	log          *slog.Logger
+	journal      *journal.Journal
+	vol          *volume
+	trees        *trees
+	wr           *writer
+	uploadExpiry time.Duration
+	holders      holders
+}
+
 // tus says the version in every answer and asks for it.
-func (f *Files) tus(h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
-	visited := f.visitor(h)
+func (up *uploads) tus(h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
+	visited := up.trees.visitor(h)
 	return func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Tus-Resumable", tusVersion)
 		version := r.Header.Get("Tus-Resumable")
@@ -72,7 +88,7 @@ func passing(err error) error {
 }
 
 // optionsUploads is OPTIONS /files/uploads: what is offered.
-func (f *Files) optionsUploads(w http.ResponseWriter, _ *http.Request) error {
+func (up *uploads) optionsUploads(w http.ResponseWriter, _ *http.Request) error {
 	h := w.Header()
 	h.Set("Tus-Resumable", tusVersion)
 	h.Set("Tus-Version", tusVersion)
@@ -84,7 +100,7 @@ func (f *Files) optionsUploads(w http.ResponseWriter, _ *http.Request) error {
 
 // postUpload is POST /files/uploads, with or without a first chunk. When that
 // chunk fails the upload goes: its client does not know where it is.
-func (f *Files) postUpload(w http.ResponseWriter, r *http.Request, v visit) error {
+func (up *uploads) postUpload(w http.ResponseWriter, r *http.Request, v visit) error {
 	ctx := r.Context()
 	length, metadata, err := checkCreation(r.Header)
 	if err != nil {
@@ -102,34 +118,34 @@ func (f *Files) postUpload(w http.ResponseWriter, r *http.Request, v visit) erro
 	if err != nil {
 		return err
 	}
-	at, err := d.find(v.owner)(ctx, f.db)
+	at, err := d.find(v.owner)(ctx, up.db)
 	if err == nil && len(at.missing) > 0 {
 		err = errParentMissing
 	}
 	if err == nil && length != nil {
-		err = f.checkFree(*length)
+		err = up.vol.checkFree(*length)
 	}
 	if err != nil {
 		return err
 	}
-	id, err := f.openUpload(ctx, v.owner, length, at.displaced(), metadata)
+	id, err := up.openUpload(ctx, v.owner, length, at.displaced(), metadata)
 	if err != nil {
 		return err
 	}
-	x, err := f.seize(ctx, v.owner, id)
+	x, err := up.seize(ctx, v.owner, id)
 	if err != nil {
-		f.abandon(ctx, upload{id: id, owner: v.owner})
+		up.abandon(ctx, upload{id: id, owner: v.owner})
 		return err
 	}
 	defer x.letGo()
 	if withBody {
-		err = f.receiveChunk(ctx, x, c)
+		err = up.receiveChunk(ctx, x, c)
 	}
 	if err == nil && x.complete() {
-		err = f.finish(ctx, x)
+		err = up.finish(ctx, x)
 	}
 	if err != nil {
-		f.abandon(ctx, x.upload)
+		up.abandon(ctx, x.upload)
 		return err
 	}
 	w.Header().Set("Location", httpx.Prefix+"/files/uploads/"+id.String())
@@ -171,12 +187,12 @@ func chunkOf(w http.ResponseWriter, r *http.Request) (c chunk, err error) {
 }
 
 // resume takes the upload that the wildcard {id} names.
-func (f *Files) resume(r *http.Request, v visit) (*seized, error) {
+func (up *uploads) resume(r *http.Request, v visit) (*seized, error) {
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return nil, err
 	}
-	x, err := f.seize(r.Context(), v.owner, id)
+	x, err := up.seize(r.Context(), v.owner, id)
 	if err != nil {
 		return nil, err
 	}
@@ -212,14 +228,14 @@ func (u *upload) describe(h http.Header) {
 }
 
 // headUpload is HEAD /files/uploads/{id}.
-func (f *Files) headUpload(w http.ResponseWriter, r *http.Request, v visit) error {
-	x, err := f.resume(r, v)
+func (up *uploads) headUpload(w http.ResponseWriter, r *http.Request, v visit) error {
+	x, err := up.resume(r, v)
 	if err != nil {
 		return err
 	}
 	defer x.letGo()
 	if x.state == uploadOpen && x.complete() {
-		if err := f.finish(r.Context(), x); err != nil {
+		if err := up.finish(r.Context(), x); err != nil {
 			return err
 		}
 	}
@@ -249,12 +265,12 @@ type uploadBody struct {
 
 // getUpload is GET /files/uploads/{id}: it only looks, and leaves whoever
 // sends bytes alone.
-func (f *Files) getUpload(w http.ResponseWriter, r *http.Request, v visit) error {
+func (up *uploads) getUpload(w http.ResponseWriter, r *http.Request, v visit) error {
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return err
 	}
-	u, err := uploadByID(r.Context(), f.db, v.owner, id)
+	u, err := uploadByID(r.Context(), up.db, v.owner, id)
 	if err == nil && u.state == uploadDeleted {
 		err = httpx.ErrNotFound
 	}
@@ -265,7 +281,7 @@ func (f *Files) getUpload(w http.ResponseWriter, r *http.Request, v visit) error
 }
 
 // patchUpload is PATCH /files/uploads/{id}.
-func (f *Files) patchUpload(w http.ResponseWriter, r *http.Request, v visit) error {
+func (up *uploads) patchUpload(w http.ResponseWriter, r *http.Request, v visit) error {
 	if r.Header.Get("Content-Type") != offsetType {
 		return httpx.ErrUnsupportedType.With("Send Content-Type: " + offsetType + ".")
 	}
@@ -277,7 +293,7 @@ func (f *Files) patchUpload(w http.ResponseWriter, r *http.Request, v visit) err
 	if !ok || len(r.Header.Values("Upload-Offset")) > 1 {
 		return errUploadOffset
 	}
-	x, err := f.resume(r, v)
+	x, err := up.resume(r, v)
 	if err != nil {
 		return err
 	}
@@ -291,12 +307,12 @@ func (f *Files) patchUpload(w http.ResponseWriter, r *http.Request, v visit) err
 	case offset != x.offset || x.state == uploadFinished:
 		return errOffsetDiffers
 	}
-	if err := f.lateLength(r, x); err != nil {
+	if err := up.lateLength(r, x); err != nil {
 		return err
 	}
-	err = f.receiveChunk(r.Context(), x, c)
+	err = up.receiveChunk(r.Context(), x, c)
 	if err == nil && x.complete() {
-		err = f.finish(r.Context(), x)
+		err = up.finish(r.Context(), x)
 	}
 	x.describe(w.Header())
 	if err != nil {
@@ -307,7 +323,7 @@ func (f *Files) patchUpload(w http.ResponseWriter, r *http.Request, v visit) err
 }
 
 // lateLength takes the length that was deferred; a known one never changes.
-func (f *Files) lateLength(r *http.Request, x *seized) error {
+func (up *uploads) lateLength(r *http.Request, x *seized) error {
 	values := r.Header.Values("Upload-Length")
 	if len(values) == 0 {
 		return nil
@@ -323,28 +339,28 @@ func (f *Files) lateLength(r *http.Request, x *seized) error {
 	case n < x.offset:
 		return errUploadLength.With("More bytes than that have arrived already.")
 	}
-	if err := f.checkFree(n - x.offset); err != nil {
+	if err := up.vol.checkFree(n - x.offset); err != nil {
 		return err
 	}
-	return f.setLength(r.Context(), x, n)
+	return up.setLength(r.Context(), x, n)
 }
 
 // deleteUpload is DELETE /files/uploads/{id}. Of a finished upload only the
 // memory goes; the item stays.
-func (f *Files) deleteUpload(w http.ResponseWriter, r *http.Request, v visit) error {
+func (up *uploads) deleteUpload(w http.ResponseWriter, r *http.Request, v visit) error {
 	const forget = `-- name: files.ForgetUpload
 		DELETE FROM uploads u WHERE u.op_id = $1 AND u.state <> 'open'`
-	x, err := f.resume(r, v)
+	x, err := up.resume(r, v)
 	if err != nil {
 		return err
 	}
 	defer x.letGo()
 	if x.state == uploadOpen {
-		if err := f.discard(r.Context(), x.upload, uploadDeleted, 0); err != nil {
+		if err := up.discard(r.Context(), x.upload, uploadDeleted, 0); err != nil {
 			return err
 		}
 	}
-	if _, err := db.Exec(r.Context(), f.db, forget, x.id); err != nil {
+	if _, err := db.Exec(r.Context(), up.db, forget, x.id); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

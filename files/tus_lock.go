@@ -117,33 +117,33 @@ func (x *seized) letGo() {
 // seize takes an upload for a request. When its lock is held the holder is
 // asked to stop, here or by way of the database in another worker: it stores
 // what it has and lets go. After five seconds errLocked.
-func (f *Files) seize(ctx context.Context, owner, id uuid.UUID) (*seized, error) {
-	u, err := uploadByID(ctx, f.db, owner, id)
+func (up *uploads) seize(ctx context.Context, owner, id uuid.UUID) (*seized, error) {
+	u, err := uploadByID(ctx, up.db, owner, id)
 	if err != nil || u.state != uploadOpen {
 		return &seized{upload: u}, err
 	}
-	file, err := f.disk.OpenStaged(uploadPath(owner, id))
+	file, err := up.vol.disk.OpenStaged(uploadPath(owner, id))
 	gone := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !gone {
 		return nil, err
 	}
 	if !gone {
-		if err := f.lockUpload(ctx, file, id); err != nil {
+		if err := up.lockUpload(ctx, file, id); err != nil {
 			file.Close()
 			return nil, err
 		}
 	}
 	// The holder of before may have ended the upload, and put its file in
 	// place: what was locked then is never written to.
-	u, err = uploadByID(ctx, f.db, owner, id)
+	u, err = uploadByID(ctx, up.db, owner, id)
 	if err != nil || u.state != uploadOpen || gone {
 		if !gone {
 			file.Close()
 		}
 		return &seized{upload: u}, err
 	}
-	f.holders.add(id)
-	x := &seized{upload: u, file: file, unreg: func() { f.holders.remove(id) }}
+	up.holders.add(id)
+	x := &seized{upload: u, file: file, unreg: func() { up.holders.remove(id) }}
 	info, err := file.Stat()
 	if err == nil && info.Size() < u.offset {
 		err = fmt.Errorf("the upload %s has %d bytes on the disk, and %d of it were durable", id, info.Size(), u.offset)
@@ -156,7 +156,7 @@ func (f *Files) seize(ctx context.Context, owner, id uuid.UUID) (*seized, error)
 }
 
 // lockUpload waits for the lock on a staging file.
-func (f *Files) lockUpload(ctx context.Context, file *os.File, id uuid.UUID) error {
+func (up *uploads) lockUpload(ctx context.Context, file *os.File, id uuid.UUID) error {
 	began := time.Now()
 	var asked time.Time
 	for wait := 2 * time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
@@ -167,9 +167,9 @@ func (f *Files) lockUpload(ctx context.Context, file *os.File, id uuid.UUID) err
 		case time.Since(began) > lockWait:
 			return errLocked
 		}
-		if !f.holders.interrupt(id) && time.Since(asked) > askAgain {
+		if !up.holders.interrupt(id) && time.Since(asked) > askAgain {
 			asked = time.Now()
-			if err := db.Notify(ctx, f.db, uploadChannel, id.String()); err != nil {
+			if err := db.Notify(ctx, up.db, uploadChannel, id.String()); err != nil {
 				return err
 			}
 		}

@@ -54,7 +54,7 @@ func (x *seized) left() int64 {
 // the bytes that arrived count, except in two cases: a chunk with a checksum
 // counts whole or not at all, and one that goes beyond the length only as far
 // as it was saved before that was seen.
-func (f *Files) receiveChunk(ctx context.Context, x *seized, c chunk) error {
+func (up *uploads) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 	if c.length > x.left() {
 		return errUploadTooLong
 	}
@@ -64,22 +64,22 @@ func (f *Files) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 	}
 	// What a killed process wrote beyond the offset was never counted.
 	if err := x.file.Truncate(x.offset); err != nil {
-		return f.diskError(err)
+		return up.vol.diskError(err)
 	}
 	if _, err := x.file.Seek(x.offset, io.SeekStart); err != nil {
 		return err
 	}
 	s := &staged{owner: x.owner, op: x.id, file: x.file, size: x.offset, reserved: x.reserved}
-	arrived, err := f.expect(s, max(c.length, 0))
+	arrived, err := up.vol.expect(s, max(c.length, 0))
 	if err != nil {
 		return err
 	}
-	done := f.holders.read(x.id, c.w)
+	done := up.holders.read(x.id, c.w)
 	in := intake{body: c.body, left: x.left(), ahead: x.length == nil, sum: sum, piece: c.running}
 	if c.running == nil {
-		in.save = func() error { return f.save(ctx, x, s, sum) }
+		in.save = func() error { return up.save(ctx, x, s, sum) }
 	}
-	ended := f.receive(ctx, s, in)
+	ended := up.wr.receive(ctx, s, in)
 	arrived()
 	if done() {
 		// The connection's deadline may have passed after the last read.
@@ -95,13 +95,13 @@ func (f *Files) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 		ended = errChecksumDiff
 	case c.running != nil && ended != nil:
 	default:
-		if err := f.save(ctx, x, s, sum); err != nil {
+		if err := up.save(ctx, x, s, sum); err != nil {
 			return err
 		}
 		return slowed(ended)
 	}
 	if err := x.file.Truncate(x.offset); err != nil {
-		return f.diskError(err)
+		return up.vol.diskError(err)
 	}
 	return slowed(ended)
 }
@@ -120,9 +120,9 @@ func slowed(err error) error {
 // the folder is there and the quota suffices, is all asked again. The client
 // need not be there any more; what fails for now is tried again at the next
 // request.
-func (f *Files) finish(ctx context.Context, x *seized) error {
+func (up *uploads) finish(ctx context.Context, x *seized) error {
 	ctx = context.WithoutCancel(ctx)
-	caller, err := f.auth().Recheck(ctx, httpx.CallerOf(ctx))
+	caller, err := up.auth().Recheck(ctx, httpx.CallerOf(ctx))
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (f *Files) finish(ctx context.Context, x *seized) error {
 		return err
 	}
 	find := d.find(x.owner)
-	at, err := find(ctx, f.db)
+	at, err := find(ctx, up.db)
 	if err == nil && len(at.missing) > 0 {
 		err = errParentMissing
 	}
@@ -150,11 +150,11 @@ func (f *Files) finish(ctx context.Context, x *seized) error {
 	if s.replaces = at.item != nil; s.replaces {
 		s.item = at.item.ID
 	}
-	if err := f.seal(s); err != nil {
+	if err := up.wr.seal(s); err != nil {
 		return err
 	}
 	disk.Failpoint("staged")
-	it, _, err := f.place(ctx, s, at, find, http.Header{"Content-Type": {d.mediaType}})
+	it, _, err := up.wr.place(ctx, s, at, find, http.Header{"Content-Type": {d.mediaType}})
 	if err == nil {
 		x.state, x.item = uploadFinished, &it.ID
 		return nil
@@ -162,7 +162,7 @@ func (f *Files) finish(ctx context.Context, x *seized) error {
 	if !errors.Is(err, journal.ErrEnded) {
 		return err
 	}
-	x.upload, err = uploadByID(ctx, f.db, x.owner, x.id)
+	x.upload, err = uploadByID(ctx, up.db, x.owner, x.id)
 	if err == nil && x.state != uploadFinished {
 		err = fmt.Errorf("%w: %s", db.ErrNotFound, x.state)
 	}

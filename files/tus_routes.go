@@ -10,7 +10,7 @@ import (
 // tusRoutes are the routes of resumable uploads. HEAD and PATCH are not
 // counted by the limiter: a client that is refused there loses its progress,
 // and what it sends is bounded by the quota.
-func (f *Files) tusRoutes(named []*httpx.Problem) []httpx.Route {
+func (up *uploads) tusRoutes(named []*httpx.Problem) []httpx.Route {
 	var (
 		places  = append([]*httpx.Problem{errNotFolder, journal.ErrNameConflict, errParentMissing, journal.ErrQuota, journal.ErrEntries, errNoSpace, errMetadata}, named...)
 		known   = []*httpx.Problem{httpx.ErrNotFound, errUploadExpired, errTusVersion, journal.ErrUnavailable, errLocked}
@@ -24,31 +24,31 @@ func (f *Files) tusRoutes(named []*httpx.Problem) []httpx.Route {
 		{Pattern: "OPTIONS /files/uploads", Access: httpx.Public(), Rate: httpx.RateRead,
 			Summary:   "What is offered of tus",
 			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: []string{"Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Checksum-Algorithm"}}},
-			Handler:   f.optionsUploads},
+			Handler:   up.optionsUploads},
 		{Pattern: "POST /files/uploads", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
 			Summary: "Begin a resumable upload (tus 1.0.0)", Headers: append([]string{"Upload-Defer-Length", "Upload-Metadata"}, asks...),
 			Responses: []httpx.Response{{Status: http.StatusCreated, Headers: append([]string{"Location"}, stands...), May: append([]string{"Content-Location"}, open...)}},
 			Problems:  append(append([]*httpx.Problem{errConcat, errTooManyUploads}, sends...), places...),
-			Handler:   f.tus(f.postUpload)},
+			Handler:   up.tus(up.postUpload)},
 		{Pattern: "HEAD /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateNone,
 			Summary: "How far a resumable upload is", Headers: version,
 			Responses: []httpx.Response{{Status: http.StatusOK, Headers: stands, May: append([]string{"Content-Location", "Upload-Defer-Length", "Upload-Length", "Upload-Metadata"}, open...)}},
 			Problems:  append(known[:len(known):len(known)], places...),
-			Handler:   f.tus(f.headUpload)},
+			Handler:   up.tus(up.headUpload)},
 		{Pattern: "GET /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateRead,
 			Summary: "A resumable upload", Headers: version,
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: uploadBody{}, Headers: version}},
 			Problems:  []*httpx.Problem{httpx.ErrNotFound, errTusVersion, journal.ErrUnavailable},
-			Handler:   f.tus(f.getUpload)},
+			Handler:   up.tus(up.getUpload)},
 		{Pattern: "PATCH /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateNone, Body: httpx.Stream, Override: true,
 			Summary: "Send bytes of a resumable upload", Headers: append([]string{"Upload-Offset"}, asks...),
 			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: stands, May: append([]string{"Content-Location"}, open...)}},
 			Problems:  append(append(append([]*httpx.Problem{errUploadOffset, errOffsetDiffers, httpx.ErrUnsupportedType}, known...), sends...), places...),
-			Handler:   f.tus(f.patchUpload)},
+			Handler:   up.tus(up.patchUpload)},
 		{Pattern: "DELETE /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Override: true,
 			Summary: "Give a resumable upload up", Headers: version,
 			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: version}},
 			Problems:  known,
-			Handler:   f.tus(f.deleteUpload)},
+			Handler:   up.tus(up.deleteUpload)},
 	}
 }

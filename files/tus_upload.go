@@ -81,7 +81,7 @@ func (u *upload) hash() (hash.Hash, error) {
 // openUpload reserves the space, writes the row and makes the staging file,
 // in this order. A crash after the row leaves an upload whose id nobody was
 // told; it expires.
-func (f *Files) openUpload(ctx context.Context, owner uuid.UUID, length *int64, displaced int64, metadata string) (id uuid.UUID, err error) {
+func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int64, displaced int64, metadata string) (id uuid.UUID, err error) {
 	const count = `-- name: files.CountUploads
 		SELECT count(*) FROM uploads u WHERE u.owner_id = $1 AND u.state = 'open' AND u.worker_id IS NULL`
 	const sql = `-- name: files.InsertUpload
@@ -91,7 +91,7 @@ func (f *Files) openUpload(ctx context.Context, owner uuid.UUID, length *int64, 
 	if length != nil {
 		reserved = max(0, *length-displaced)
 	}
-	err = f.journal.Hold(ctx, owner, func(t *journal.Tx) error {
+	err = up.journal.Hold(ctx, owner, func(t *journal.Tx) error {
 		if open, err := db.One(ctx, t, db.Value[int64], count, owner); err != nil {
 			return err
 		} else if open >= mostUploads {
@@ -100,7 +100,7 @@ func (f *Files) openUpload(ctx context.Context, owner uuid.UUID, length *int64, 
 		if err := t.Reserve(ctx, reserved); err != nil {
 			return err
 		}
-		_, err := db.Exec(ctx, t, sql, owner, id, reserved, length, metadata, f.uploadExpiry)
+		_, err := db.Exec(ctx, t, sql, owner, id, reserved, length, metadata, up.uploadExpiry)
 		return err
 	})
 	unknown := errors.Is(err, db.ErrOutcomeUnknown)
@@ -109,38 +109,38 @@ func (f *Files) openUpload(ctx context.Context, owner uuid.UUID, length *int64, 
 	}
 	disk.Failpoint("reserved")
 	if err == nil {
-		err = f.makeUploadFile(owner, id)
+		err = up.makeUploadFile(owner, id)
 	}
 	if err != nil {
-		f.abandon(ctx, upload{id: id, owner: owner})
+		up.abandon(ctx, upload{id: id, owner: owner})
 	}
 	return id, err
 }
 
-func (f *Files) makeUploadFile(owner, id uuid.UUID) error {
-	file, err := f.disk.Create(uploadPath(owner, id))
+func (up *uploads) makeUploadFile(owner, id uuid.UUID) error {
+	file, err := up.vol.disk.Create(uploadPath(owner, id))
 	if err != nil {
-		return f.diskError(err)
+		return up.vol.diskError(err)
 	}
 	file.Close()
-	return f.diskError(f.disk.SyncFolder(path.Dir(uploadPath(owner, id))))
+	return up.vol.diskError(up.vol.disk.SyncFolder(path.Dir(uploadPath(owner, id))))
 }
 
 // abandon ends an upload of which nobody was told, if need be later.
-func (f *Files) abandon(ctx context.Context, u upload) {
-	if err := f.discard(ctx, u, uploadDeleted, 0); err != nil && !errors.Is(err, db.ErrNotFound) {
-		f.journal.UndoLater(u.id, func(ctx context.Context) { f.abandon(ctx, u) })
+func (up *uploads) abandon(ctx context.Context, u upload) {
+	if err := up.discard(ctx, u, uploadDeleted, 0); err != nil && !errors.Is(err, db.ErrNotFound) {
+		up.journal.UndoLater(u.id, func(ctx context.Context) { up.abandon(ctx, u) })
 	}
 }
 
 // setLength notes the length of an upload that began without one, and
 // reserves what is missing for it.
-func (f *Files) setLength(ctx context.Context, x *seized, length int64) error {
+func (up *uploads) setLength(ctx context.Context, x *seized, length int64) error {
 	const sql = `-- name: files.SetUploadLength
 		UPDATE uploads u SET length = $2, bytes = u.bytes + $3
 		 WHERE u.op_id = $1 AND u.state = 'open' AND u.length IS NULL`
 	more := max(0, length-x.reserved)
-	err := f.journal.Hold(ctx, x.owner, func(t *journal.Tx) error {
+	err := up.journal.Hold(ctx, x.owner, func(t *journal.Tx) error {
 		if err := t.Reserve(ctx, more); err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (f *Files) setLength(ctx context.Context, x *seized, length int64) error {
 
 // save makes the received bytes durable and then, never before, the offset
 // that counts them. Each save puts the expiry off.
-func (f *Files) save(ctx context.Context, x *seized, s *staged, sum hash.Hash) error {
+func (up *uploads) save(ctx context.Context, x *seized, s *staged, sum hash.Hash) error {
 	const sql = `-- name: files.SaveUpload
 		UPDATE uploads u
 		   SET durable_offset = $2, sum_state = $3, expires_at = now() + $4::interval
@@ -169,16 +169,16 @@ func (f *Files) save(ctx context.Context, x *seized, s *staged, sum hash.Hash) e
 	defer cancel()
 	if err := disk.SyncData(s.file); err != nil {
 		if !disk.Full(err) {
-			err = errors.Join(f.diskError(err), f.discard(ctx, x.upload, uploadDeleted, 0))
+			err = errors.Join(up.vol.diskError(err), up.discard(ctx, x.upload, uploadDeleted, 0))
 		}
-		return f.diskError(err)
+		return up.vol.diskError(err)
 	}
 	disk.Failpoint("synced")
 	state, err := sum.(encoding.BinaryMarshaler).MarshalBinary()
 	if err != nil {
 		return err
 	}
-	expires, err := db.One(ctx, f.db, db.Value[time.Time], sql, x.id, s.size, state, f.uploadExpiry)
+	expires, err := db.One(ctx, up.db, db.Value[time.Time], sql, x.id, s.size, state, up.uploadExpiry)
 	if err != nil {
 		return err
 	}
@@ -207,11 +207,11 @@ func endUpload(ctx context.Context, q db.Querier, owner, id uuid.UUID, state str
 // discard ends an upload that came to nothing: first the row, under the
 // owner's lock, so that no commit in flight can still use the bytes; then the
 // bytes. A crash between the two leaves them to expireUploads.
-func (f *Files) discard(ctx context.Context, u upload, state string, keep time.Duration) error {
+func (up *uploads) discard(ctx context.Context, u upload, state string, keep time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
 	ended := false
-	err := f.journal.Hold(ctx, u.owner, func(t *journal.Tx) (err error) {
+	err := up.journal.Hold(ctx, u.owner, func(t *journal.Tx) (err error) {
 		ended, err = endUpload(ctx, t, u.owner, u.id, state, keep)
 		return err
 	})
@@ -219,7 +219,7 @@ func (f *Files) discard(ctx context.Context, u upload, state string, keep time.D
 		return err
 	}
 	disk.Failpoint("discarded")
-	return ignoreNotExist(f.disk.Remove(uploadPath(u.owner, u.id)))
+	return ignoreNotExist(up.vol.disk.Remove(uploadPath(u.owner, u.id)))
 }
 
 // held is a reservation's key.
@@ -232,7 +232,7 @@ func scanHeld(row pgx.Row) (h held, err error) {
 
 // expireUploads ends the uploads that nobody went on with, and forgets those
 // that ended a while ago.
-func (f *Files) expireUploads(ctx context.Context) error {
+func (up *uploads) expireUploads(ctx context.Context) error {
 	const due = `-- name: files.ExpiredResumable
 		SELECT u.owner_id, u.op_id FROM uploads u
 		 WHERE u.worker_id IS NULL AND u.state = 'open' AND u.expires_at < now() ORDER BY u.expires_at LIMIT 1000`
@@ -241,34 +241,34 @@ func (f *Files) expireUploads(ctx context.Context) error {
 	const forget = `-- name: files.ForgetUploads
 		DELETE FROM uploads u
 		 WHERE u.worker_id IS NULL AND u.expires_at < now() AND (u.state = 'finished' OR u.state <> 'open' AND u.op_id = ANY ($1))`
-	list, err := db.All(ctx, f.db, scanHeld, due)
+	list, err := db.All(ctx, up.db, scanHeld, due)
 	if err != nil {
 		return err
 	}
 	var failures error // of one upload, which holds up no other
 	for _, h := range list {
-		x, err := f.seize(ctx, h.owner, h.op)
+		x, err := up.seize(ctx, h.owner, h.op)
 		if err != nil {
-			f.log.WarnContext(ctx, "an upload could not be ended yet", "upload", h.op, "error", err)
+			up.log.WarnContext(ctx, "an upload could not be ended yet", "upload", h.op, "error", err)
 			continue
 		}
 		if x.state == uploadOpen && x.expired {
-			err = f.discard(ctx, x.upload, uploadExpired, journal.KeepEnded)
+			err = up.discard(ctx, x.upload, uploadExpired, journal.KeepEnded)
 		}
 		x.letGo()
 		failures = errors.Join(failures, err)
 	}
-	if list, err = db.All(ctx, f.db, scanHeld, ended); err != nil {
+	if list, err = db.All(ctx, up.db, scanHeld, ended); err != nil {
 		return err
 	}
 	ids := make([]uuid.UUID, 0, len(list))
 	for _, h := range list {
-		if err := ignoreNotExist(f.disk.Remove(uploadPath(h.owner, h.op))); err != nil {
+		if err := ignoreNotExist(up.vol.disk.Remove(uploadPath(h.owner, h.op))); err != nil {
 			failures = errors.Join(failures, err)
 			continue
 		}
 		ids = append(ids, h.op)
 	}
-	_, err = db.Exec(ctx, f.db, forget, ids)
+	_, err = db.Exec(ctx, up.db, forget, ids)
 	return errors.Join(failures, err)
 }

@@ -39,17 +39,17 @@ func (f *Files) Untaken(ctx context.Context, give func(u Untaken)) error {
 	if known, err := db.One(ctx, f.db, db.Value[bool], sql); err != nil || !known {
 		return err
 	}
-	return f.asWorker(ctx, func() error { return f.untaken(ctx, give) })
+	return f.asWorker(ctx, func() error { return f.rc.untaken(ctx, give) })
 }
 
-func (f *Files) untaken(ctx context.Context, give func(u Untaken)) error {
-	owners, err := ownersLike(ctx, f.db, "")
+func (rc *reconciler) untaken(ctx context.Context, give func(u Untaken)) error {
+	owners, err := ownersLike(ctx, rc.db, "")
 	if err != nil {
 		return err
 	}
-	names, err := f.disk.Names(disk.Users)
+	names, err := rc.vol.disk.Names(disk.Users)
 	if err != nil {
-		return f.diskError(err)
+		return rc.vol.diskError(err)
 	}
 	for _, name := range slices.Sorted(slices.Values(names)) {
 		if !slices.ContainsFunc(owners, func(o owner) bool { return o.id.String() == name }) {
@@ -57,7 +57,7 @@ func (f *Files) untaken(ctx context.Context, give func(u Untaken)) error {
 		}
 	}
 	for _, o := range owners {
-		if err := f.untakenOf(ctx, o, give); err != nil {
+		if err := rc.untakenOf(ctx, o, give); err != nil {
 			return err
 		}
 	}
@@ -66,10 +66,10 @@ func (f *Files) untaken(ctx context.Context, give func(u Untaken)) error {
 
 // untakenOf looks at one owner's tree, and under the owner's lock once more:
 // what another change was about to do is not untaken.
-func (f *Files) untakenOf(ctx context.Context, o owner, give func(u Untaken)) error {
+func (rc *reconciler) untakenOf(ctx context.Context, o owner, give func(u Untaken)) error {
 	root := placed{}
 	root.ID = o.root
-	list, err := f.lookAt(ctx, o.id, root)
+	list, err := rc.lookAt(ctx, o.id, root)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (f *Files) untakenOf(ctx context.Context, o owner, give func(u Untaken)) er
 		return d.kind != findNew && d.kind != findMoved && d.kind != findRefused
 	})
 	tops := slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.in != nil })
-	if _, err := f.confirmed(ctx, o.id, tops); err != nil {
+	if _, err := rc.confirmed(ctx, o.id, tops); err != nil {
 		return err
 	}
 	for _, d := range list {
@@ -103,16 +103,16 @@ func (f *Files) untakenOf(ctx context.Context, o owner, give func(u Untaken)) er
 // confirmed looks at findings under the owner's lock once more, and keeps those
 // that still hold: what another change was about to do is none of them. What
 // stays between commit and rename for too long is kept as well.
-func (f *Files) confirmed(ctx context.Context, owner uuid.UUID, list []*finding) ([]*finding, error) {
+func (rc *reconciler) confirmed(ctx context.Context, owner uuid.UUID, list []*finding) ([]*finding, error) {
 	pending := slices.Clone(list)
 	for round := 0; len(pending) > 0 && round < untakenRounds; round++ {
 		if round > 0 && !journal.Sleep(ctx, untakenPause) {
 			return nil, context.Cause(ctx)
 		}
 		for batch := range slices.Chunk(pending, takeBatch) {
-			err := f.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
+			err := rc.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
 				for _, d := range free {
-					if err := f.confirm(ctx, t, owner, d); err != nil {
+					if err := rc.confirm(ctx, t, owner, d); err != nil {
 						return err
 					}
 				}
@@ -129,9 +129,9 @@ func (f *Files) confirmed(ctx context.Context, owner uuid.UUID, list []*finding)
 
 // confirm looks under the owner's lock whether an entry is still there and
 // whether a row stands for it by now.
-func (f *Files) confirm(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) error {
+func (rc *reconciler) confirm(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) error {
 	d.done = stale
-	info, err := f.disk.Lstat(d.path)
+	info, err := rc.vol.disk.Lstat(d.path)
 	if err != nil && !disk.Failed(err) || err == nil && d.info != nil && info.IsDir() != d.info.IsDir() {
 		return nil
 	}

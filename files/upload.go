@@ -2,14 +2,12 @@ package files
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"path"
 	"strings"
 	"time"
 
-	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
@@ -122,7 +120,7 @@ func byID(owner, id uuid.UUID) finder {
 }
 
 // putPath is PUT /files/content/{path...}.
-func (f *Files) putPath(w http.ResponseWriter, r *http.Request, v visit) error {
+func (wr *writer) putPath(w http.ResponseWriter, r *http.Request, v visit) error {
 	names := httpx.PathSegments(r, "path")
 	if err := checkPath(names); err != nil {
 		return err
@@ -135,29 +133,29 @@ func (f *Files) putPath(w http.ResponseWriter, r *http.Request, v visit) error {
 	default:
 		return httpx.ErrInvalidParameter.With("parents is true or false.")
 	}
-	return f.put(w, r, v, f.hinted(r, v.owner, names), parents)
+	return wr.put(w, r, v, wr.hinted(r, v.owner, names), parents)
 }
 
 // putItem is PUT /files/items/{id}/content.
-func (f *Files) putItem(w http.ResponseWriter, r *http.Request, v visit) error {
+func (wr *writer) putItem(w http.ResponseWriter, r *http.Request, v visit) error {
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return err
 	}
-	return f.put(w, r, v, byID(v.owner, id), false)
+	return wr.put(w, r, v, byID(v.owner, id), false)
 }
 
 // put takes a file in: check, reserve, receive, commit, publish, answer. What
 // a crash leaves at each step is the table in the comment of package journal.
-func (f *Files) put(w http.ResponseWriter, r *http.Request, v visit, find finder, parents bool) error {
-	it, created, err := f.takeIn(r, v.owner, find, parents, nil)
+func (wr *writer) put(w http.ResponseWriter, r *http.Request, v visit, find finder, parents bool) error {
+	it, created, err := wr.takeIn(r, v.owner, find, parents, nil)
 	if err != nil {
 		return err
 	}
 	status := http.StatusOK
 	if created {
 		status = http.StatusCreated
-		f.hints.put(v.owner, path.Dir(it.path), *it.Parent)
+		wr.hints.put(hint{v.owner, path.Dir(it.path)}, *it.Parent)
 		w.Header().Set("Location", itemLocation(it.ID))
 	}
 	acceptModified(w, r, it.item)
@@ -167,13 +165,13 @@ func (f *Files) put(w http.ResponseWriter, r *http.Request, v visit, find finder
 }
 
 // takeIn is put without the answer. from is nil for an owner.
-func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bool, from *stranger) (it placed, created bool, err error) {
+func (wr *writer) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bool, from *stranger) (it placed, created bool, err error) {
 	ctx := r.Context()
-	wanted, modified, err := f.checkPut(r)
+	wanted, modified, err := wr.checkPut(r)
 	if err != nil {
 		return it, false, err
 	}
-	at, err := find(ctx, f.db)
+	at, err := find(ctx, wr.db)
 	if err != nil {
 		return it, false, err
 	}
@@ -183,7 +181,7 @@ func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bo
 	if err := precondition(r.Header, at.tags()...); err != nil {
 		return it, false, err
 	}
-	s, err := f.take(ctx, owner, at, r, from, modified)
+	s, err := wr.take(ctx, owner, at, r, from, modified)
 	if err != nil {
 		return it, false, err
 	}
@@ -194,38 +192,38 @@ func (f *Files) takeIn(r *http.Request, owner uuid.UUID, find finder, parents bo
 		err = s.verify(append(wanted, late...))
 	}
 	if err != nil {
-		f.drop(ctx, s)
+		wr.drop(ctx, s)
 		return it, false, err
 	}
 	if parents {
-		find = f.makingWay(owner, find)
+		find = wr.makingWay(owner, find)
 		if len(at.missing) > 0 {
-			at, err = find(ctx, f.db)
+			at, err = find(ctx, wr.db)
 		}
 	}
 	if err != nil {
-		f.drop(ctx, s)
+		wr.drop(ctx, s)
 		return it, false, err
 	}
-	return f.place(ctx, s, at, find, r.Header)
+	return wr.place(ctx, s, at, find, r.Header)
 }
 
 // makingWay is a finder that makes the folders that are missing, each time
 // anew: they may be moved away before the file is in them.
-func (f *Files) makingWay(owner uuid.UUID, find finder) finder {
+func (wr *writer) makingWay(owner uuid.UUID, find finder) finder {
 	return func(ctx context.Context, q db.Querier) (spot, error) {
 		at, err := find(ctx, q)
 		if err != nil || len(at.missing) == 0 {
 			return at, err
 		}
-		made, _, err := f.makeFolders(ctx, owner, atPath(strings.Split(path.Dir(at.path), "/")[1:]), true)
+		made, _, err := wr.makeFolders(ctx, owner, atPath(strings.Split(path.Dir(at.path), "/")[1:]), true)
 		at.parent, at.missing = made.ID, nil
 		return at, err
 	}
 }
 
 // checkPut refuses by the headers alone.
-func (f *Files) checkPut(r *http.Request) (wanted [][]byte, modified time.Time, err error) {
+func (wr *writer) checkPut(r *http.Request) (wanted [][]byte, modified time.Time, err error) {
 	if r.Header.Get("Content-Range") != "" {
 		return nil, modified, errContentRange
 	}
@@ -240,107 +238,28 @@ func (f *Files) checkPut(r *http.Request) (wanted [][]byte, modified time.Time, 
 }
 
 // take is P0 and P1. On an error nothing is left.
-func (f *Files) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request, from *stranger, modified time.Time) (*staged, error) {
+func (wr *writer) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request, from *stranger, modified time.Time) (*staged, error) {
 	op := journal.NewID()
 	reserved := int64(0)
 	if r.ContentLength > unreserved && from == nil {
 		if reserved = r.ContentLength - at.displaced(); reserved > 0 {
-			if err := f.journal.Reserve(ctx, owner, op, reserved); err != nil {
+			if err := wr.journal.Reserve(ctx, owner, op, reserved); err != nil {
 				return nil, err
 			}
 		}
 	}
-	s, err := f.stage(owner, op, at)
+	s, err := wr.stage(owner, op, at)
 	if err != nil {
-		f.drop(ctx, &staged{owner: owner, op: op, path: f.journal.StagingPath(owner, op), reserved: max(reserved, 0)})
-		return nil, f.diskError(err)
+		wr.drop(ctx, &staged{owner: owner, op: op, path: wr.journal.StagingPath(owner, op), reserved: max(reserved, 0)})
+		return nil, wr.vol.diskError(err)
 	}
 	s.reserved, s.modified, s.from = max(reserved, 0), modified, from
 	disk.Failpoint("reserved")
-	if err := f.receiveWhole(ctx, s, r.Body, r.ContentLength, at.displaced()); err != nil {
+	if err := wr.receiveWhole(ctx, s, r.Body, r.ContentLength, at.displaced()); err != nil {
 		s.file.Close()
-		f.drop(ctx, s)
+		wr.drop(ctx, s)
 		return nil, err
 	}
 	disk.Failpoint("staged")
 	return s, nil
-}
-
-// place puts the staged bytes where they go, which at says as it was looked up
-// before: the commit looks again. It drops the bytes when nothing came of it;
-// while that is not known, nobody may touch them.
-func (f *Files) place(ctx context.Context, s *staged, at spot, find finder, h http.Header) (it placed, created bool, err error) {
-	for range lookAgain {
-		var done journal.Placed
-		if err = f.carryFor(s, at); err == nil {
-			done, err = f.journal.Put(ctx, f.putOf(s, at, h))
-		}
-		switch {
-		case err == nil || errors.Is(err, db.ErrOutcomeUnknown) || errors.Is(err, journal.ErrUnpublished):
-			return placed{item{done.Item}, done.Path}, done.Created, err
-		case !errors.Is(err, journal.ErrLookAgain):
-			f.drop(ctx, s)
-			return it, false, err
-		}
-		if at, err = find(ctx, f.db); err == nil && len(at.missing) > 0 {
-			err = errParentMissing
-		}
-		if err != nil {
-			break
-		}
-	}
-	f.drop(ctx, s)
-	if errors.Is(err, journal.ErrLookAgain) {
-		err = httpx.ErrBusy.Because(err)
-	}
-	return it, false, err
-}
-
-// lookAgain bounds how often something else may turn out to be at the path.
-const lookAgain = 20
-
-// carryFor lets the staged file carry the id of what it replaces, or one of
-// its own.
-func (f *Files) carryFor(s *staged, at spot) error {
-	switch {
-	case at.item != nil && at.item.ID != s.item:
-		s.replaces = true
-		return f.carry(s, at.item.ID)
-	case at.item == nil && s.replaces:
-		s.replaces = false // what was to be replaced went elsewhere
-		return f.carry(s, journal.NewID())
-	}
-	return nil
-}
-
-func (f *Files) putOf(s *staged, at spot, h http.Header) journal.Put {
-	return journal.Put{
-		Owner: s.owner, Op: s.op, Reserved: s.reserved > 0 || s.upload != uuid.Nil, Upload: s.upload,
-		Folder: at.parent, Path: at.path, Item: s.item, Replaces: s.replaces, MustBeFree: at.free,
-		Staged: s.path, Ino: s.ino, Size: s.size, MTime: s.mtime, SHA256: s.sum, MediaType: mediaType(at.name, h.Get("Content-Type"), headOf(at.name, s.file)),
-		Check: func(ctx context.Context, t *journal.Tx, there *journal.Item) error {
-			if s.from != nil {
-				if err := s.from.holds(ctx, t); err != nil {
-					return err
-				}
-			}
-			now := spot{}
-			if there != nil {
-				now.item = &item{*there}
-			}
-			return precondition(h, now.tags()...)
-		},
-		Event: func(it journal.Item, created bool) audit.Event {
-			e := audit.Event{Action: audit.FileReplaced, Target: it.ID}
-			switch {
-			case s.from != nil:
-				e.Action, e.Details = audit.ShareDropped, map[string]string{"share": s.from.share.String()}
-			case created:
-				e.Action = audit.FileCreated
-			}
-			return e
-		},
-		Told:   func(it journal.Item) json.RawMessage { return told(placed{item{it}, at.path}) },
-		Undone: func(ctx context.Context) { f.drop(ctx, s) },
-	}
 }

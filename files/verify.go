@@ -53,7 +53,7 @@ const unchecked = `
 // verify reads the files that were not read since a moment, longest unread
 // first. It takes no lock and is no writer; what is changed meanwhile is
 // judged by the version that was opened. Which files these are is asked once.
-func (f *Files) verify(ctx context.Context, owner *uuid.UUID, since time.Time, rate int64, show func(v *verification, bytes, of int64)) (*verification, error) {
+func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.Time, rate int64, show func(v *verification, bytes, of int64)) (*verification, error) {
 	const total = `-- name: files.SizeToCheck
 		SELECT coalesce(sum(i.size), 0)::bigint` + unchecked
 	const which = `-- name: files.FilesToCheck
@@ -64,11 +64,11 @@ func (f *Files) verify(ctx context.Context, owner *uuid.UUID, since time.Time, r
 		  FROM (SELECT x.id FROM items x WHERE x.id = ANY ($1) ORDER BY x.id FOR NO KEY UPDATE) AS good
 		 WHERE i.id = good.id`
 	v := &verification{Problems: []scanProblem{}}
-	of, err := db.One(ctx, f.db, db.Value[int64], total, owner, since)
+	of, err := db.One(ctx, rc.db, db.Value[int64], total, owner, since)
 	if err != nil {
 		return v, err
 	}
-	list, err := db.All(ctx, f.db, func(row pgx.Row) (c toCheck, err error) {
+	list, err := db.All(ctx, rc.db, func(row pgx.Row) (c toCheck, err error) {
 		err = row.Scan(&c.id, &c.owner)
 		return c, err
 	}, which, owner, since)
@@ -79,7 +79,7 @@ func (f *Files) verify(ctx context.Context, owner *uuid.UUID, since time.Time, r
 	for page := range slices.Chunk(list, verifyPage) {
 		var good []uuid.UUID
 		for _, c := range page {
-			sound, err := f.check(ctx, c, v, pace)
+			sound, err := rc.check(ctx, c, v, pace)
 			if err != nil {
 				return v, err
 			}
@@ -88,7 +88,7 @@ func (f *Files) verify(ctx context.Context, owner *uuid.UUID, since time.Time, r
 			}
 			show(v, pace.read, of)
 		}
-		if _, err := db.Exec(ctx, f.db, checked, good); err != nil {
+		if _, err := db.Exec(ctx, rc.db, checked, good); err != nil {
 			return v, err
 		}
 	}
@@ -96,8 +96,8 @@ func (f *Files) verify(ctx context.Context, owner *uuid.UUID, since time.Time, r
 }
 
 // check reads one file and reports whether it is what was stored.
-func (f *Files) check(ctx context.Context, c toCheck, v *verification, pace *pace) (sound bool, err error) {
-	row, file, p, err := f.openToCheck(ctx, c)
+func (rc *reconciler) check(ctx context.Context, c toCheck, v *verification, pace *pace) (sound bool, err error) {
+	row, file, p, err := rc.openToCheck(ctx, c)
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		return false, nil // purged meanwhile
@@ -135,17 +135,17 @@ func (f *Files) check(ctx context.Context, c toCheck, v *verification, pace *pac
 }
 
 // openToCheck opens a file in the tree, as readers do, or in the trash.
-func (f *Files) openToCheck(ctx context.Context, c toCheck) (item, *os.File, string, error) {
+func (rc *reconciler) openToCheck(ctx context.Context, c toCheck) (item, *os.File, string, error) {
 	for round := 1; ; round++ {
-		got, err := f.openContent(ctx, c.owner, c.id)
+		got, err := rc.rd.openContent(ctx, c.owner, c.id)
 		if !errors.Is(err, db.ErrNotFound) {
 			return got.item.item, got.file, disk.UserPath(c.owner, got.item.path), err
 		}
-		row, place, err := pathOf(ctx, f.db, c.owner, c.id)
+		row, place, err := pathOf(ctx, rc.db, c.owner, c.id)
 		if err != nil {
 			return row, nil, place, err
 		}
-		file, _, err := f.disk.Open(place)
+		file, _, err := rc.vol.disk.Open(place)
 		if err == nil {
 			return row, file, place, nil
 		}
@@ -189,17 +189,17 @@ func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) 
 	}
 	return f.asWorker(ctx, func() error {
 		var only *uuid.UUID
-		look := f.untaken
+		look := f.rc.untaken
 		if who != "" {
 			owners, err := ownersLike(ctx, f.db, who)
 			if err != nil {
 				return err
 			}
 			only = &owners[0].id
-			look = func(ctx context.Context, give func(Untaken)) error { return f.untakenOf(ctx, owners[0], give) }
+			look = func(ctx context.Context, give func(Untaken)) error { return f.rc.untakenOf(ctx, owners[0], give) }
 		}
 		line := db.NewProgress(sh.Stderr)
-		v, err := f.verify(ctx, only, time.Now().Add(-*older), *rate*1e6, func(v *verification, bytes, of int64) {
+		v, err := f.rc.verify(ctx, only, time.Now().Add(-*older), *rate*1e6, func(v *verification, bytes, of int64) {
 			line.Show("%d files, %d of %d MB, %d do not match", v.Files, bytes/1e6, of/1e6, v.mismatches())
 		})
 		line.End()

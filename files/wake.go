@@ -161,10 +161,10 @@ func (h *hub) takeMoved() string {
 // RecheckListeners makes every stream of this worker ask again whether its
 // caller may read. Call it when sessions, keys, users or roles have changed.
 func (f *Files) RecheckListeners() {
-	f.hub.mu.Lock()
-	defer f.hub.mu.Unlock()
-	close(f.hub.rights)
-	f.hub.rights = make(chan struct{})
+	f.rd.hub.mu.Lock()
+	defer f.rd.hub.mu.Unlock()
+	close(f.rd.hub.rights)
+	f.rd.hub.rights = make(chan struct{})
 }
 
 func (h *hub) nextRights() <-chan struct{} {
@@ -174,34 +174,34 @@ func (h *hub) nextRights() <-chan struct{} {
 }
 
 // onAnnounced takes a notification; this worker's own listeners were woken.
-func (f *Files) onAnnounced(payload string) {
+func (fd *feed) onAnnounced(payload string) {
 	name, owners, _ := strings.Cut(payload, " ")
-	if name != f.hub.name {
-		f.hub.announced(strings.Fields(owners)...)
+	if name != fd.hub.name {
+		fd.hub.announced(strings.Fields(owners)...)
 	}
 }
 
 // announceChanges tells the other workers, until ctx ends. It need not be
 // durable, and one that fails is not repeated.
-func (f *Files) announceChanges(ctx context.Context) {
+func (fd *feed) announceChanges(ctx context.Context) {
 	for {
 		select {
-		case <-f.hub.announce:
+		case <-fd.hub.announce:
 		case <-ctx.Done():
 			return
 		}
-		payload := f.hub.takeMoved()
+		payload := fd.hub.takeMoved()
 		if payload == "" {
 			continue // an earlier round took it along
 		}
-		err := f.db.InTx(ctx, func(tx pgx.Tx) error {
+		err := fd.db.InTx(ctx, func(tx pgx.Tx) error {
 			if _, err := db.Exec(ctx, tx, journal.Asynchronous); err != nil {
 				return err
 			}
 			return db.Notify(ctx, tx, changesChannel, payload)
 		})
 		if err != nil && ctx.Err() == nil {
-			f.log.WarnContext(ctx, "changes could not be announced; listeners at other workers learn of them later", "error", err)
+			fd.log.WarnContext(ctx, "changes could not be announced; listeners at other workers learn of them later", "error", err)
 		}
 		if !journal.Sleep(ctx, announceEvery) {
 			return
@@ -210,23 +210,23 @@ func (f *Files) announceChanges(ctx context.Context) {
 }
 
 // lookForChanges is the net under lost wake-ups, until ctx ends.
-func (f *Files) lookForChanges(ctx context.Context) {
-	for journal.Sleep(ctx, f.hub.beat) {
-		if err := f.lookOnce(ctx); err != nil && ctx.Err() == nil {
-			f.log.WarnContext(ctx, "the net under lost wake-ups failed", "error", err)
+func (fd *feed) lookForChanges(ctx context.Context) {
+	for journal.Sleep(ctx, fd.hub.beat) {
+		if err := fd.lookOnce(ctx); err != nil && ctx.Err() == nil {
+			fd.log.WarnContext(ctx, "the net under lost wake-ups failed", "error", err)
 		}
 	}
 }
 
-func (f *Files) lookOnce(ctx context.Context) error {
+func (fd *feed) lookOnce(ctx context.Context) error {
 	const sql = `-- name: files.SeqsOfOwners
 		SELECT t.owner_id, t.seq FROM trees t WHERE t.owner_id = ANY ($1)`
-	f.hub.mu.Lock()
-	owners := make([]uuid.UUID, 0, len(f.hub.audiences))
-	for owner := range f.hub.audiences {
+	fd.hub.mu.Lock()
+	owners := make([]uuid.UUID, 0, len(fd.hub.audiences))
+	for owner := range fd.hub.audiences {
 		owners = append(owners, owner)
 	}
-	f.hub.mu.Unlock()
+	fd.hub.mu.Unlock()
 	if len(owners) == 0 {
 		return nil
 	}
@@ -234,14 +234,14 @@ func (f *Files) lookOnce(ctx context.Context) error {
 		owner uuid.UUID
 		seq   int64
 	}
-	list, err := db.All(ctx, f.db, func(row pgx.Row) (m moved, err error) {
+	list, err := db.All(ctx, fd.db, func(row pgx.Row) (m moved, err error) {
 		err = row.Scan(&m.owner, &m.seq)
 		return m, err
 	}, sql, owners)
-	f.hub.mu.Lock()
-	defer f.hub.mu.Unlock()
+	fd.hub.mu.Lock()
+	defer fd.hub.mu.Unlock()
 	for _, m := range list {
-		f.hub.awaken(m.owner, m.seq)
+		fd.hub.awaken(m.owner, m.seq)
 	}
 	return err
 }

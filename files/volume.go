@@ -1,0 +1,175 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"homebase/db"
+	"homebase/files/disk"
+	"homebase/files/journal"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// volume is the open data directory, and whether it can be relied on.
+type volume struct {
+	db      *db.DB
+	log     *slog.Logger
+	dataDir string
+	minFree int64 // bytes
+
+	disk     *disk.Dir // nil until it is claimed
+	id       uuid.UUID
+	incoming atomic.Int64 // bytes that uploads have declared and not yet written
+	away     atomic.Pointer[string]
+	degraded atomic.Pointer[string]
+}
+
+// claim opens the data directory and makes sure that it and the database
+// belong together: both know the same id. Neither knows one: a fresh start,
+// the marker is made first and then the row. Only the disk: false, unless
+// there are no files yet and so a first start was cut off between the two.
+// Only the database, or different ids: an error, because a mount is missing
+// or another disk is in its place.
+func (vol *volume) claim(ctx context.Context) (claimed bool, err error) {
+	err = vol.db.InTx(ctx, func(tx pgx.Tx) error {
+		const lock = `-- name: files.LockMarker
+			SELECT pg_advisory_xact_lock($1, 0)`
+		const read = `-- name: files.DataDirID
+			SELECT i.data_dir_id FROM instance i`
+		if _, err := db.Exec(ctx, tx, lock, journal.LockMarker); err != nil {
+			return err
+		}
+		known, err := db.One(ctx, tx, db.Value[*uuid.UUID], read)
+		if err != nil {
+			return err
+		}
+		claimed, err = vol.agree(ctx, tx, known)
+		return err
+	})
+	return claimed, err
+}
+
+func (vol *volume) agree(ctx context.Context, tx pgx.Tx, known *uuid.UUID) (bool, error) {
+	const write = `-- name: files.SetDataDirID
+		UPDATE instance SET data_dir_id = $1`
+	if err := vol.openDisk(known != nil); err != nil {
+		return false, err
+	}
+	marker, err := vol.disk.Marker()
+	unmarked := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !unmarked {
+		return false, err
+	}
+	switch {
+	case unmarked && known != nil:
+		return false, fmt.Errorf("%s is not the data directory of this database: it has no file %s. Is a disk not mounted? Mount it, or point HOMEBASE_DATA_DIR to it", vol.dataDir, disk.MarkerFile)
+	case known != nil && marker != *known:
+		return false, fmt.Errorf("%s belongs to another database: its file %s holds another id. Point HOMEBASE_DATA_DIR to the right directory", vol.dataDir, disk.MarkerFile)
+	case known != nil:
+		vol.id = marker
+		return true, nil
+	case unmarked:
+		marker = journal.NewID()
+		if err := vol.disk.SetMarker(marker); err != nil {
+			return false, err
+		}
+	default:
+		if owners, err := vol.disk.HasOwners(); err != nil || owners {
+			return false, err
+		}
+	}
+	vol.id = marker
+	_, err = db.Exec(ctx, tx, write, marker)
+	return true, err
+}
+
+// openDisk opens the data directory, which is made only where none is known.
+func (vol *volume) openDisk(known bool) error {
+	if vol.disk != nil {
+		return nil // the transaction is repeated
+	}
+	if !known {
+		if err := os.MkdirAll(vol.dataDir, 0o700); err != nil {
+			return err
+		}
+	}
+	dir, err := disk.Open(vol.dataDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("the data directory %s is not there. Is a disk not mounted? Mount it, or point HOMEBASE_DATA_DIR to it", vol.dataDir)
+	}
+	vol.disk = dir
+	return err
+}
+
+// watch looks each second whether the path of the data directory still leads
+// to the one that is open. While it does not, every file route answers 503:
+// an empty mount point must not look like deleted files.
+func (f *Files) watch(ctx context.Context) {
+	for journal.Sleep(ctx, time.Second) {
+		err := f.vol.disk.CheckInPlace(f.vol.id)
+		if ctx.Err() != nil || f.journal.Dead() {
+			return
+		}
+		was := f.vol.away.Load()
+		switch {
+		case outOfReach(err):
+			f.log.WarnContext(ctx, "whether the data directory is in place cannot be seen now", "error", err)
+		case err != nil && was == nil:
+			f.log.ErrorContext(ctx, "the data directory went away", "error", err)
+			f.vol.away.Store(new(err.Error()))
+		case err == nil && was != nil:
+			f.log.InfoContext(ctx, "the data directory is back")
+			f.vol.away.Store(nil)
+		}
+	}
+}
+
+// outOfReach says that the process, and not the disk, lacks something.
+func outOfReach(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
+}
+
+// inPlace refuses while the data directory is not in place.
+func (vol *volume) inPlace() error {
+	if s := vol.away.Load(); s != nil {
+		return journal.ErrUnavailable.With("The files cannot be reached at the moment. Ask again later; if it stays so, tell the operator.").
+			Because(errors.New(*s))
+	}
+	return nil
+}
+
+// diskError turns an error of the disk into its problem: it is full, or it
+// does not do what it should. What is no error of the kernel, or was judged
+// before, stays.
+func (vol *volume) diskError(err error) error {
+	if disk.SyncFailed(err) {
+		vol.syncFailed(err)
+	}
+	_, judged := errors.AsType[*httpx.Problem](err)
+	_, database := db.KindOf(err)
+	switch {
+	case judged || database:
+		return err
+	case disk.Full(err):
+		return errNoSpace.Because(err)
+	case disk.Failed(err):
+		return journal.ErrUnavailable.With("The disk refuses. Ask again later; if it stays so, tell the operator.").Because(err)
+	}
+	return err
+}
+
+// syncFailed reports the disk as degraded until the process is restarted.
+func (vol *volume) syncFailed(err error) {
+	vol.degraded.Store(new("fsync failed: " + err.Error()))
+	vol.log.Error("fsync failed: the storage cannot be trusted until the disk has been checked", "error", err)
+}

@@ -1,0 +1,106 @@
+package files
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/files/journal"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+// writer makes and changes files and folders.
+type writer struct {
+	db      *db.DB
+	log     *slog.Logger
+	journal *journal.Journal
+	vol     *volume
+	rd      *reader
+	tr      *trash
+	hints   bounded[hint, uuid.UUID]
+}
+
+// place puts the staged bytes where they go, which at says as it was looked up
+// before: the commit looks again. It drops the bytes when nothing came of it;
+// while that is not known, nobody may touch them.
+func (wr *writer) place(ctx context.Context, s *staged, at spot, find finder, h http.Header) (it placed, created bool, err error) {
+	for range lookAgain {
+		var done journal.Placed
+		if err = wr.carryFor(s, at); err == nil {
+			done, err = wr.journal.Put(ctx, wr.putOf(s, at, h))
+		}
+		switch {
+		case err == nil || errors.Is(err, db.ErrOutcomeUnknown) || errors.Is(err, journal.ErrUnpublished):
+			return placed{item{done.Item}, done.Path}, done.Created, err
+		case !errors.Is(err, journal.ErrLookAgain):
+			wr.drop(ctx, s)
+			return it, false, err
+		}
+		if at, err = find(ctx, wr.db); err == nil && len(at.missing) > 0 {
+			err = errParentMissing
+		}
+		if err != nil {
+			break
+		}
+	}
+	wr.drop(ctx, s)
+	if errors.Is(err, journal.ErrLookAgain) {
+		err = httpx.ErrBusy.Because(err)
+	}
+	return it, false, err
+}
+
+// lookAgain bounds how often something else may turn out to be at the path.
+const lookAgain = 20
+
+// carryFor lets the staged file carry the id of what it replaces, or one of
+// its own.
+func (wr *writer) carryFor(s *staged, at spot) error {
+	switch {
+	case at.item != nil && at.item.ID != s.item:
+		s.replaces = true
+		return wr.carry(s, at.item.ID)
+	case at.item == nil && s.replaces:
+		s.replaces = false // what was to be replaced went elsewhere
+		return wr.carry(s, journal.NewID())
+	}
+	return nil
+}
+
+func (wr *writer) putOf(s *staged, at spot, h http.Header) journal.Put {
+	return journal.Put{
+		Owner: s.owner, Op: s.op, Reserved: s.reserved > 0 || s.upload != uuid.Nil, Upload: s.upload,
+		Folder: at.parent, Path: at.path, Item: s.item, Replaces: s.replaces, MustBeFree: at.free,
+		Staged: s.path, Ino: s.ino, Size: s.size, MTime: s.mtime, SHA256: s.sum, MediaType: mediaType(at.name, h.Get("Content-Type"), headOf(at.name, s.file)),
+		Check: func(ctx context.Context, t *journal.Tx, there *journal.Item) error {
+			if s.from != nil {
+				if err := s.from.holds(ctx, t); err != nil {
+					return err
+				}
+			}
+			now := spot{}
+			if there != nil {
+				now.item = &item{*there}
+			}
+			return precondition(h, now.tags()...)
+		},
+		Event: func(it journal.Item, created bool) audit.Event {
+			e := audit.Event{Action: audit.FileReplaced, Target: it.ID}
+			switch {
+			case s.from != nil:
+				e.Action, e.Details = audit.ShareDropped, map[string]string{"share": s.from.share.String()}
+			case created:
+				e.Action = audit.FileCreated
+			}
+			return e
+		},
+		Told:   func(it journal.Item) json.RawMessage { return told(placed{item{it}, at.path}) },
+		Undone: func(ctx context.Context) { wr.drop(ctx, s) },
+	}
+}
