@@ -84,10 +84,15 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 	if !p.mail.Configured() {
 		send = nil
 	}
+	p.auth = auth.New(auth.Config{
+		DB: p.db, Audit: p.audit, Log: log, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), AccountURL: cfg.AccountURL,
+		Registration: cfg.Registration, GuessesUnlimited: !cfg.RateLimits, Send: send,
+		Permissions: projects.Permissions(mounted.Apps...),
+	})
 	p.files = files.New(files.Config{
 		DB: p.db, Audit: p.audit, Log: log, DataDir: cfg.DataDir, MinFree: cfg.MinFree, DefaultQuota: cfg.DefaultQuota,
 		UploadExpiry: cfg.UploadExpiry, TrashRetention: cfg.TrashRetention,
-		Keys: cfg.Keys, Auth: func() *auth.Auth { return p.auth },
+		Keys: cfg.Keys, Auth: p.auth,
 	})
 	p.projects = projects.New(projects.Config{
 		DB: p.db, Audit: p.audit, Log: log,
@@ -97,11 +102,7 @@ func wire(cfg *system.Config, log *slog.Logger) *platform {
 			return projects.File{ReadSeekCloser: c.File, Name: c.Name, MediaType: c.MediaType, Size: c.Size}, err
 		},
 	}, mounted.Apps...)
-	p.auth = auth.New(auth.Config{
-		DB: p.db, Audit: p.audit, Log: log, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), AccountURL: cfg.AccountURL,
-		Registration: cfg.Registration, GuessesUnlimited: !cfg.RateLimits, Send: send,
-		Quotas: p.files.Quotas, SetQuota: p.files.SetQuota, SetEntryQuota: p.files.SetEntryQuota, Erase: p.erase, Permissions: p.projects.Permissions(),
-	})
+	p.auth.Keep(auth.Storage{Quotas: p.files.Quotas, SetQuota: p.files.SetQuota, SetEntryQuota: p.files.SetEntryQuota, Erase: p.erase})
 	p.auth.OnChange(p.files.RecheckListeners)
 	p.portfolio = portfolio.New(portfolio.Config{
 		DB: p.db, Audit: p.audit, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), Send: send,

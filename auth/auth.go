@@ -82,21 +82,6 @@ type Config struct {
 	GuessesUnlimited bool
 	// Permissions are those of the apps, "projects.<app>:<verb>".
 	Permissions []string
-	// Quotas, SetQuota, SetEntryQuota and Erase are what package files keeps of users. All
-	// but the first are called in a transaction that holds the user's row. Where
-	// the server's default holds, a quota is nil. Erase lets go of everything
-	// that refers to a user who is about to be deleted. Nil functions know of no
-	// files.
-	Quotas        func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]Quota, error)
-	SetQuota      func(ctx context.Context, tx pgx.Tx, user uuid.UUID, bytes *int64) error
-	SetEntryQuota func(ctx context.Context, tx pgx.Tx, user uuid.UUID, entries *int64) error
-	Erase         func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error
-}
-
-// Quota is how much a user may store; nil is the server's default.
-type Quota struct {
-	Bytes   *int64
-	Entries *int64 // files and folders
 }
 
 // Auth is the room. Make one per process with New. Safe for concurrent use.
@@ -118,11 +103,8 @@ type Auth struct {
 	send             func(ctx context.Context, tx db.Querier, to, subject, text string) error
 	guessesUnlimited bool
 	// permissions are all there are, sorted.
-	permissions   []string
-	quotas        func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]Quota, error)
-	setQuota      func(ctx context.Context, tx pgx.Tx, user uuid.UUID, bytes *int64) error
-	setEntryQuota func(ctx context.Context, tx pgx.Tx, user uuid.UUID, entries *int64) error
-	erase         func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error
+	permissions []string
+	storage     Storage
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
@@ -147,21 +129,9 @@ func New(c Config) *Auth {
 		cache:        newCache(),
 		totpSealer:   NewSealer(c.Keys, totpPurpose),
 		registration: c.Registration, accountURL: c.AccountURL, send: c.Send, guessesUnlimited: c.GuessesUnlimited,
-		quotas: c.Quotas, setQuota: c.SetQuota, setEntryQuota: c.SetEntryQuota, erase: c.Erase,
 		permissions: slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))),
 	}
-	if a.quotas == nil {
-		a.quotas = func(context.Context, []uuid.UUID) (map[uuid.UUID]Quota, error) { return nil, nil }
-	}
-	if a.setQuota == nil {
-		a.setQuota = func(context.Context, pgx.Tx, uuid.UUID, *int64) error { return nil }
-	}
-	if a.setEntryQuota == nil {
-		a.setEntryQuota = func(context.Context, pgx.Tx, uuid.UUID, *int64) error { return nil }
-	}
-	if a.erase == nil {
-		a.erase = func(context.Context, pgx.Tx, uuid.UUID) error { return nil }
-	}
+	a.Keep(Storage{})
 	return a
 }
 

@@ -84,12 +84,12 @@ const chosen = "vivid otter climbs ladders"
 func TestInvitation_LetsSomebodyJoinWithRolesAndQuota(t *testing.T) {
 	t.Parallel()
 	quotas := map[uuid.UUID]int64{}
-	e := authtest.Start(t, nil, invite, func(c *auth.Config) {
-		c.SetQuota = func(_ context.Context, _ pgx.Tx, user uuid.UUID, quota *int64) error {
+	e := authtest.Start(t, keep(auth.Storage{
+		SetQuota: func(_ context.Context, _ pgx.Tx, user uuid.UUID, quota *int64) error {
 			quotas[user] = *quota
 			return nil
-		}
-	})
+		},
+	}), invite)
 	admin := e.User(t, "ada@example.com", "admin")
 	c := e.SignIn(t, "ada@example.com")
 	var made auth.Invitation

@@ -171,7 +171,7 @@ RETURNING `+userColumns, uuid.Must(uuid.NewV7()), email, n.Name, n.PasswordHash)
 		return User{}, err
 	}
 	if n.Quota != nil {
-		err = a.setQuota(ctx, tx, u.ID, n.Quota)
+		err = a.storage.SetQuota(ctx, tx, u.ID, n.Quota)
 	}
 	return u, err
 }

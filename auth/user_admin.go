@@ -40,7 +40,7 @@ SELECT `+userColumns+`, `+rolesHeld+`
 	for i, u := range users {
 		ids[i] = u.ID
 	}
-	quotas, err := a.quotas(ctx, ids)
+	quotas, err := a.storage.Quotas(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -316,7 +316,7 @@ func (a *Auth) recordUpdate(ctx context.Context, tx pgx.Tx, acc account, name, s
 		field string
 		value httpx.Optional[int64]
 		set   func(ctx context.Context, tx pgx.Tx, user uuid.UUID, quota *int64) error
-	}{{"quota", p.Quota, a.setQuota}, {"entry_quota", p.EntryQuota, a.setEntryQuota}} {
+	}{{"quota", p.Quota, a.storage.SetQuota}, {"entry_quota", p.EntryQuota, a.storage.SetEntryQuota}} {
 		if !q.value.Set {
 			continue
 		}
@@ -359,7 +359,7 @@ func (a *Auth) removeUser(r *http.Request, id uuid.UUID) error {
 		if last {
 			return nothing, errLastAdmin
 		}
-		if err := a.erase(ctx, tx, id); err != nil {
+		if err := a.storage.Erase(ctx, tx, id); err != nil {
 			return nothing, err
 		}
 		_, err = db.Exec(ctx, tx, `

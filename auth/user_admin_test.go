@@ -20,12 +20,17 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// keep stands for the rooms that keep something of users.
+func keep(s auth.Storage) func(e *authtest.Env) []httpx.Route {
+	return func(e *authtest.Env) []httpx.Route { e.Auth.Keep(s); return nil }
+}
+
 func TestUsers_APageAsksAsMuchHoweverLongItIs(t *testing.T) {
 	t.Parallel()
 	asked := 0
-	e, statements := authtest.StartWatched(t, nil, func(c *auth.Config) {
-		c.Quotas = func(context.Context, []uuid.UUID) (map[uuid.UUID]auth.Quota, error) { asked++; return nil, nil }
-	})
+	e, statements := authtest.StartWatched(t, keep(auth.Storage{
+		Quotas: func(context.Context, []uuid.UUID) (map[uuid.UUID]auth.Quota, error) { asked++; return nil, nil },
+	}))
 	e.User(t, "root@example.com", "admin")
 	c := e.SignIn(t, "root@example.com")
 	for range 30 {
@@ -46,8 +51,8 @@ func TestUsers_AreMadeReadChangedAndDeleted(t *testing.T) {
 	t.Parallel()
 	// What files keeps of users, in a table of its own.
 	var e *authtest.Env
-	quotas := func(c *auth.Config) {
-		c.Quotas = func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]auth.Quota, error) {
+	kept := auth.Storage{
+		Quotas: func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]auth.Quota, error) {
 			quotas := map[uuid.UUID]auth.Quota{}
 			_, err := db.All(ctx, e.DB, func(row pgx.Row) (_ struct{}, err error) {
 				var user uuid.UUID
@@ -57,17 +62,17 @@ func TestUsers_AreMadeReadChangedAndDeleted(t *testing.T) {
 				return struct{}{}, err
 			}, `SELECT id, quota FROM test_quotas WHERE id = ANY($1) AND quota IS NOT NULL`, users)
 			return quotas, err
-		}
-		c.SetQuota = func(ctx context.Context, tx pgx.Tx, user uuid.UUID, quota *int64) error {
+		},
+		SetQuota: func(ctx context.Context, tx pgx.Tx, user uuid.UUID, quota *int64) error {
 			_, err := db.Exec(ctx, tx, `INSERT INTO test_quotas VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET quota = $2`, user, quota)
 			return err
-		}
-		c.Erase = func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
+		},
+		Erase: func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 			_, err := db.Exec(ctx, tx, `DELETE FROM test_quotas WHERE id = $1`, user)
 			return err
-		}
+		},
 	}
-	e = authtest.Start(t, nil, quotas)
+	e = authtest.Start(t, keep(kept))
 	err := e.DB.InTx(t.Context(), func(tx pgx.Tx) error {
 		for _, sql := range []string{`SET LOCAL ROLE NONE`, `CREATE TABLE test_quotas (id uuid PRIMARY KEY REFERENCES users, quota bigint)`, `GRANT ALL ON test_quotas TO PUBLIC`} {
 			if _, err := db.Exec(t.Context(), tx, sql); err != nil {
@@ -380,9 +385,9 @@ func deafen(t *testing.T, e *authtest.Env) (undo func()) {
 func TestCommand_UserDisableEnableRoleQuotaSessions(t *testing.T) {
 	t.Parallel()
 	var quota *int64
-	e := authtest.Start(t, nil, func(c *auth.Config) {
-		c.SetQuota = func(_ context.Context, _ pgx.Tx, _ uuid.UUID, q *int64) error { quota = q; return nil }
-	})
+	e := authtest.Start(t, keep(auth.Storage{
+		SetQuota: func(_ context.Context, _ pgx.Tx, _ uuid.UUID, q *int64) error { quota = q; return nil },
+	}))
 	e.User(t, "ada@example.com", "member")
 	g := e.Grant(t, "ada@example.com")
 	do := func(want string, args ...string) {

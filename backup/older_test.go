@@ -52,7 +52,7 @@ func commands(t *testing.T, url, data, schema string) (d *db.DB, run func(args .
 	record := audit.New(d, log, authtest.Keys)
 	identity := auth.New(auth.Config{DB: d, Audit: record, Log: log, PublicURL: authtest.PublicURL, Keys: authtest.Keys})
 	storage := files.New(files.Config{DB: d, Audit: record, Log: log, DataDir: data, DefaultQuota: 1 << 30, UploadExpiry: time.Hour,
-		Keys: authtest.Keys, Auth: func() *auth.Auth { return identity }})
+		Keys: authtest.Keys, Auth: identity})
 	room := backup.New(backup.Config{
 		DB: d, Audit: record, Files: storage, Version: "an early release", Schemas: map[string]string{"public": schema},
 		Migrate:  func(ctx context.Context) error { return d.Migrate(ctx, schema) },

@@ -86,7 +86,7 @@ func (rd *reader) postArchive(w http.ResponseWriter, r *http.Request, v visit) e
 }
 
 func (rd *reader) sendOwnArchive(w http.ResponseWriter, r *http.Request, a archive) error {
-	a.judge = func(ctx context.Context) error { return rd.auth().Still(ctx, mayRead) }
+	a.judge = func(ctx context.Context) error { return rd.auth.Still(ctx, mayRead) }
 	return rd.sendArchive(w, r, a, func() error {
 		for _, it := range a.items {
 			rd.audit.Note(r.Context(), audit.Event{Action: audit.FileDownload, Target: it.ID, Details: map[string]string{"as": "archive"}})

@@ -124,7 +124,7 @@ func (fd *feed) follow(ctx context.Context, owner uuid.UUID, s *stream, more boo
 var errNoListener = errors.New("the session, the key or the right to read has ended")
 
 func (fd *feed) mayFollow(ctx context.Context) error {
-	caller, err := fd.auth().Recheck(ctx, httpx.CallerOf(ctx))
+	caller, err := fd.auth.Recheck(ctx, httpx.CallerOf(ctx))
 	if errors.Is(err, httpx.ErrUnauthenticated) || err == nil && !caller.Can(mayRead) {
 		return errNoListener
 	}

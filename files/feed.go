@@ -56,7 +56,7 @@ var errCursorExpired = httpx.NewProblem(410, "cursor_expired", "The feed does no
 // feed tells what changes, also as it happens.
 type feed struct {
 	db      *db.DB
-	auth    func() *auth.Auth
+	auth    *auth.Auth
 	log     *slog.Logger
 	journal *journal.Journal
 	hub     *hub

@@ -49,9 +49,8 @@ type Config struct {
 	Keys func(purpose string) [][]byte
 	// Auth is the room of identity: for who a caller is by now, when a request
 	// may have outlived its access token, for the passwords of shares, and for
-	// what their owners may do. Each room knows the other, so it is asked for
-	// late.
-	Auth func() *auth.Auth
+	// what their owners may do.
+	Auth *auth.Auth
 }
 
 // Files is the storage of one worker. It is safe for concurrent use. Before
@@ -60,7 +59,7 @@ type Files struct {
 	db             *db.DB
 	audit          *audit.Log
 	log            *slog.Logger
-	auth           func() *auth.Auth
+	auth           *auth.Auth
 	quota          int64
 	trashRetention time.Duration
 
@@ -225,5 +224,5 @@ func (f *Files) judge(ctx context.Context) error {
 	if httpx.CallerOf(ctx) == nil {
 		return nil
 	}
-	return f.auth().Still(ctx, mayWrite)
+	return f.auth.Still(ctx, mayWrite)
 }

@@ -1,7 +1,6 @@
 package files_test
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -199,13 +198,10 @@ func TestQuota_IsSetForAUserBeforeTheFirstTouch(t *testing.T) {
 func TestQuota_OfEntriesIsSetByWhoManagesUsers(t *testing.T) {
 	t.Parallel()
 	h := &house{data: t.TempDir()}
-	h.Env = authtest.Start(t, func(e *authtest.Env) []httpx.Route { return h.open(t, e) }, func(c *auth.Config) {
-		c.Quotas = func(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]auth.Quota, error) {
-			return h.files.Quotas(ctx, users)
-		}
-		c.SetEntryQuota = func(ctx context.Context, tx pgx.Tx, user uuid.UUID, entries *int64) error {
-			return h.files.SetEntryQuota(ctx, tx, user, entries)
-		}
+	h.Env = authtest.Start(t, func(e *authtest.Env) []httpx.Route {
+		routes := h.open(t, e)
+		e.Auth.Keep(auth.Storage{Quotas: h.files.Quotas, SetEntryQuota: h.files.SetEntryQuota})
+		return routes
 	})
 	c, id := h.member(t, "ann@example.com")
 	h.User(t, "root@example.com", "admin")

@@ -36,7 +36,7 @@ const (
 type reader struct {
 	db      *db.DB
 	audit   *audit.Log
-	auth    func() *auth.Auth
+	auth    *auth.Auth
 	vol     *volume
 	hub     *hub
 	outside chan outside // items that were seen changed from outside

@@ -41,7 +41,7 @@ var errTooManyShares = httpx.NewProblem(409, "too_many_shares", "You have too ma
 type shares struct {
 	db      *db.DB
 	audit   *audit.Log
-	auth    func() *auth.Auth
+	auth    *auth.Auth
 	keys    func(purpose string) [][]byte
 	journal *journal.Journal
 	vol     *volume
@@ -91,7 +91,7 @@ func needs(mode string) []string {
 // the same as making it, or whoever may not make one would open another's.
 func (sh *shares) mayGrant(ctx context.Context, mode string) error {
 	for _, p := range needs(mode) {
-		if err := sh.auth().Still(ctx, p); err != nil {
+		if err := sh.auth.Still(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -158,7 +158,7 @@ func (sh *shares) hashPassword(ctx context.Context, term httpx.Optional[string])
 	if !term.Set || term.Null {
 		return nil, nil
 	}
-	hash, err := sh.auth().HashSecret(ctx, term.Value)
+	hash, err := sh.auth.HashSecret(ctx, term.Value)
 	return &hash, err
 }
 

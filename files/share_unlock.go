@@ -51,7 +51,7 @@ func (sh *shares) postUnlock(w http.ResponseWriter, r *http.Request, g guest) er
 	}
 	s := &g.share
 	if s.Password != nil {
-		ok, err := sh.auth().MatchSecret(r, "share", s.ID.String(), in.Password, *s.Password)
+		ok, err := sh.auth.MatchSecret(r, "share", s.ID.String(), in.Password, *s.Password)
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (sh *shares) postUnlock(w http.ResponseWriter, r *http.Request, g guest) er
 	if in.Mode == "token" {
 		return httpx.WriteJSON(w, http.StatusOK, unlockBody{token, int(unlockLifetime.Seconds())})
 	}
-	if err := sh.auth().KeepCookie(w, r, shareCookie(s), token, unlockLifetime); err != nil {
+	if err := sh.auth.KeepCookie(w, r, shareCookie(s), token, unlockLifetime); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -79,7 +79,7 @@ func (sh *shares) guest(of guestOf, h func(w http.ResponseWriter, r *http.Reques
 // stillMay is db.ErrNotFound when the share's owner may not share any more, or
 // is disabled.
 func (sh *shares) stillMay(ctx context.Context, q db.Querier, s *share) error {
-	may, err := sh.auth().Holds(ctx, q, s.Owner, needs(s.Mode)...)
+	may, err := sh.auth.Holds(ctx, q, s.Owner, needs(s.Mode)...)
 	if err == nil && !may {
 		err = db.ErrNotFound
 	}

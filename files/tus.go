@@ -48,7 +48,7 @@ var (
 // uploads are the resumable ones.
 type uploads struct {
 	db           *db.DB
-	auth         func() *auth.Auth
+	auth         *auth.Auth
 	log          *slog.Logger
 	journal      *journal.Journal
 	vol          *volume

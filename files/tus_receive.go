@@ -122,7 +122,7 @@ func slowed(err error) error {
 // request.
 func (up *uploads) finish(ctx context.Context, x *seized) error {
 	ctx = context.WithoutCancel(ctx)
-	caller, err := up.auth().Recheck(ctx, httpx.CallerOf(ctx))
+	caller, err := up.auth.Recheck(ctx, httpx.CallerOf(ctx))
 	if err != nil {
 		return err
 	}

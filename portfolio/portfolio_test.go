@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/db"
 	"homebase/files"
@@ -47,7 +46,7 @@ func start(t testing.TB) *room {
 	t.Helper()
 	rm, data := &room{}, t.TempDir()
 	rm.Env = authtest.Start(t, func(e *authtest.Env) []httpx.Route {
-		f := files.New(files.Config{DB: e.DB, Audit: e.Audit, Log: slog.New(slog.DiscardHandler), DataDir: data, DefaultQuota: 1 << 30, Auth: func() *auth.Auth { return e.Auth }})
+		f := files.New(files.Config{DB: e.DB, Audit: e.Audit, Log: slog.New(slog.DiscardHandler), DataDir: data, DefaultQuota: 1 << 30, Auth: e.Auth})
 		t.Cleanup(f.Stop)
 		rm.p = portfolio.New(portfolio.Config{
 			DB: e.DB, Audit: e.Audit, Keys: authtest.Keys, PublicURL: "https://api.example.com",

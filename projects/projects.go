@@ -142,9 +142,9 @@ func (m *mounted) check() error {
 	return nil
 }
 
-// Permissions are those of all apps, for auth.
-func (p *Projects) Permissions() (all []string) {
-	for _, m := range p.apps {
+// Permissions are those of all apps, for auth, which is made before them.
+func Permissions(mounts ...Mount) (all []string) {
+	for _, m := range New(Config{}, mounts...).apps {
 		all = append(all, m.App.Permissions...)
 	}
 	return all

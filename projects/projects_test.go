@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/db"
 	"homebase/db/dbtest"
@@ -349,7 +348,7 @@ func TestHost_OpensFilesOfTheCallerAlone(t *testing.T) {
 		}
 	}
 	rooms := func(e *authtest.Env, cfg *projects.Config) []httpx.Route {
-		f := files.New(files.Config{DB: e.DB, Audit: e.Audit, Log: slog.New(slog.DiscardHandler), DataDir: t.TempDir(), DefaultQuota: 1 << 30, Auth: func() *auth.Auth { return e.Auth }})
+		f := files.New(files.Config{DB: e.DB, Audit: e.Audit, Log: slog.New(slog.DiscardHandler), DataDir: t.TempDir(), DefaultQuota: 1 << 30, Auth: e.Auth})
 		if err := f.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -17,7 +17,6 @@ import (
 	"homebase/projects"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // Origin is that of the one frontend of every test.
@@ -56,10 +55,10 @@ func Start(t testing.TB, rooms func(e *authtest.Env, cfg *projects.Config) []htt
 		running.Go(func() { p.Run(ctx) })
 		t.Cleanup(func() { cancel(); running.Wait() })
 		env.Projects = p
+		e.Auth.Keep(auth.Storage{Erase: p.Erase})
 		return append(routes, p.Routes()...)
 	}, func(cfg *auth.Config) {
-		cfg.Permissions = projects.New(projects.Config{}, mounts...).Permissions()
-		cfg.Erase = func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error { return env.Projects.Erase(ctx, tx, user) }
+		cfg.Permissions = projects.Permissions(mounts...)
 	})
 	env.User(t, "owner@example.com", "admin")
 	env.Owner = env.SignIn(t, "owner@example.com")
