@@ -142,9 +142,9 @@ func scanKeyAnd(row pgx.Row, more ...any) (Key, error) {
 // NewKey is the body of POST /auth/keys.
 type NewKey struct {
 	Name        string     `json:"name"`
-	Permissions []string   `json:"permissions"`     // some of one's own
-	ExpiresAt   *time.Time `json:"expires_at"`      // in 90 days unless given, in 365 at most
-	Allow       []string   `json:"allow,omitempty"` // addresses and CIDRs; anywhere unless given
+	Permissions []string   `json:"permissions"`               // some of one's own
+	ExpiresAt   *time.Time `json:"expires_at"`                // in 90 days unless given, in 365 at most
+	Allow       []string   `json:"allow,omitempty" most:"50"` // addresses and CIDRs; anywhere unless given
 }
 
 // MadeKey answers POST /auth/keys, the one time that the key is shown.

@@ -10,12 +10,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// mostOperations bounds one batch.
-const mostOperations = 500
-
 // batchRequest is a list of operations on the caller's items.
 type batchRequest struct {
-	Operations []operation `json:"operations"`
+	Operations []operation `json:"operations" most:"500,count"`
 }
 
 // operation is one of them: move, copy or trash, as the routes of one item do
@@ -50,9 +47,8 @@ func (wr *writer) postBatch(w http.ResponseWriter, r *http.Request, v visit) err
 		return err
 	}
 	var fields httpx.Fields
-	if n := len(req.Operations); n == 0 || n > mostOperations {
-		fields.Add("#/operations", "count", fmt.Sprintf("Give 1 to %d operations.", mostOperations))
-		return fields.Err() // and look at none of them: there may be as many as a body holds
+	if len(req.Operations) == 0 {
+		fields.Add("#/operations", "count", "Give 1 to 500 operations.")
 	}
 	for i, o := range req.Operations {
 		at := fmt.Sprintf("#/operations/%d", i)

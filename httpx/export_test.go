@@ -36,6 +36,13 @@ func (s *Server) Flood(n int) {
 	}
 }
 
+// Steps is how many values the check of a valid text walks over.
+func Steps(text []byte, zero any) int {
+	w := walker{ctx: context.Background(), text: text}
+	_ = w.value(formOf(reflect.TypeOf(zero)), anyField)
+	return w.values
+}
+
 // CheckJSON is the strict check by itself, for fuzzing.
 func CheckJSON(ctx context.Context, text []byte, zero any) error {
 	return checkJSON(ctx, text, reflect.TypeOf(zero))

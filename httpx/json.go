@@ -93,7 +93,7 @@ func checkJSON(ctx context.Context, text []byte, t reflect.Type) error {
 		return badGrammar(text)
 	}
 	walk := walker{ctx: ctx, text: text}
-	if err := walk.value(formOf(t)); err != nil && err != errFull {
+	if err := walk.value(formOf(t), anyField); err != nil && err != errFull {
 		return err
 	}
 	if err := walk.fields.Err(); err != nil {

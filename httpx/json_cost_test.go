@@ -2,6 +2,7 @@ package httpx_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -30,14 +31,20 @@ var shapes = map[string]func(n int) string{
 	"wrong in names": func(n int) string {
 		return `{"extra":{` + strings.ReplaceAll(members(n/1000, strings.Repeat("/", 990)+"%06d"), ":1", ":[]") + `}}`
 	},
-	"escapes":        func(n int) string { return `{"name":"` + strings.Repeat(`\u0041`, n/6) + `"}` },
-	"escaped names":  func(n int) string { return inAny(`{` + members(n/17, `\u0041%06d`) + `}`) },
-	"numbers":        func(n int) string { return inAny(`[` + listed("17976931348623157081234567e280", n/31) + `]`) },
-	"a number":       func(n int) string { return inAny(strings.Repeat("9", n)) },
-	"no grammar":     func(n int) string { return `{"any":[` + listed("1", n/2) },
-	"trailing":       func(n int) string { return `{} [` + listed("1", n/2) + `]` },
-	"unknown fields": func(n int) string { return `{` + members(n/12, "%06d") + `}` },
-	"the same name":  func(n int) string { return inAny(`{` + listed(`"a":1`, n/6) + `}`) },
+	"escapes":           func(n int) string { return `{"name":"` + strings.Repeat(`\u0041`, n/6) + `"}` },
+	"escaped names":     func(n int) string { return inAny(`{` + members(n/17, `\u0041%06d`) + `}`) },
+	"numbers":           func(n int) string { return inAny(`[` + listed("17976931348623157081234567e280", n/31) + `]`) },
+	"a number":          func(n int) string { return inAny(strings.Repeat("9", n)) },
+	"no grammar":        func(n int) string { return `{"any":[` + listed("1", n/2) },
+	"trailing":          func(n int) string { return `{} [` + listed("1", n/2) + `]` },
+	"unknown fields":    func(n int) string { return `{` + members(n/12, "%06d") + `}` },
+	"numbers below all": func(n int) string { return inAny(`[` + listed("5e-324", n/7) + `]`) },
+	"parts":             func(n int) string { return `{"parts":[` + listed(`{}`, n/3) + `]}` },
+	"map members":       func(n int) string { return `{"extra":{` + members(n/12, "%06d") + `}}` },
+	"deep objects": func(n int) string {
+		return inAny(`[` + listed(strings.Repeat(`{"":`, 60)+"0"+strings.Repeat("}", 60), n/302) + `]`)
+	},
+	"the same name": func(n int) string { return inAny(`{` + listed(`"a":1`, n/6) + `}`) },
 }
 
 func inAny(text string) string { return `{"any":` + text + `}` }
@@ -77,13 +84,35 @@ func TestReadJSON_CostsByItsLengthAlone(t *testing.T) {
 	for name, shape := range shapes {
 		cost := func(n int) uint64 {
 			text := []byte(shape(n))
-			return allocated(func() { httpx.CheckJSON(t.Context(), text, input{}) })
+			return allocated(func() {
+				if httpx.CheckJSON(t.Context(), text, input{}) == nil {
+					_ = json.Unmarshal(text, new(input))
+				}
+			})
 		}
 		const n = 64 << 10
 		once, twice := cost(n), cost(2*n)
 		if once > 24*n || twice > 2*once+n {
 			t.Errorf("%s: %d bytes for %d, %d for %d", name, once, n, twice, 2*n)
 		}
+	}
+}
+
+// TestReadJSON_TakesNoMoreStepsThanItsLength counts the values walked over.
+func TestReadJSON_TakesNoMoreStepsThanItsLength(t *testing.T) {
+	t.Parallel()
+	for name, shape := range shapes {
+		const n = 64 << 10
+		if !json.Valid([]byte(shape(n))) {
+			continue // refused before the walk
+		}
+		once, twice := httpx.Steps([]byte(shape(n)), input{}), httpx.Steps([]byte(shape(2*n)), input{})
+		if once > n/2+64 || twice > 2*once+64 {
+			t.Errorf("%s: %d steps, %d for twice as much", name, once, twice)
+		}
+	}
+	if steps := httpx.Steps([]byte(`{"tags":[`+listed(`""`, 20<<10)+`]}`), input{}); steps > 10 {
+		t.Errorf("%d steps to refuse a list of more than 3", steps)
 	}
 }
 

@@ -29,10 +29,10 @@ type input struct {
 	Small  uint8                      `json:"small,omitempty"`
 	Ratio  float64                    `json:"ratio,omitempty"`
 	OK     bool                       `json:"ok,omitempty"`
-	Tags   []string                   `json:"tags,omitempty"`
+	Tags   []string                   `json:"tags,omitempty" most:"3,count"`
 	Parts  []part                     `json:"parts,omitempty"`
 	Extra  map[string]int             `json:"extra,omitempty"`
-	Any    any                        `json:"any,omitempty"`
+	Any    json.RawMessage            `json:"any,omitempty"`
 	Note   *string                    `json:"note,omitempty"`
 	ID     uuid.UUID                  `json:"id,omitempty"`
 	IDs    []uuid.UUID                `json:"ids,omitempty"`
@@ -123,6 +123,25 @@ func TestReadJSON_EachFaultHasItsOwnProblem(t *testing.T) {
 	}
 }
 
+// What is too long is refused before it is decoded, whatever it holds.
+func TestReadJSON_TooManyElementsAreRefusedByTheirField(t *testing.T) {
+	t.Parallel()
+	c := jsonServer(t, new(input))
+	for _, row := range []struct{ fits, tooLong, pointer, code string }{
+		{`{"tags":["","",""]}`, `{"tags":["","","",` + listed("1", 9000) + `]}`, "#/tags", "count"},
+		{`{"parts":[` + listed(`{"label":""}`, 1000) + `]}`, `{"parts":[` + listed("{}", 1001) + `]}`, "#/parts", "too_many"},
+		{`{"extra":{` + members(1000, "%d") + `}}`, `{"extra":{` + members(1001, "%d") + `}}`, "#/extra", "too_many"},
+		{`{"any":[1e400,5e-324]}`, `{"ids":[` + listed(`"0198c0de-0000-7000-8000-000000000001"`, 1001) + `]}`, "#/ids", "too_many"},
+		{`{"title":"","any":[` + listed("{}", 9000) + `]}`, `{"any":[],"parts":[` + listed("{}", 9000) + `,{"a":1}]}`, "#/parts", "too_many"},
+	} {
+		c.Do("POST", "/thing", row.fits, asJSON).Want(t, 204)
+		p := c.Do("POST", "/thing", row.tooLong, asJSON).WantProblem(t, 422, "validation_failed")
+		if len(p.Errors) != 1 || p.Errors[0].Pointer != row.pointer || p.Errors[0].Code != row.code {
+			t.Errorf("%.40s: %+v", row.tooLong, p.Errors)
+		}
+	}
+}
+
 func TestReadJSON_WrongTypesAreToldAllAtOnce(t *testing.T) {
 	t.Parallel()
 	c := jsonServer(t, new(input))
@@ -136,7 +155,7 @@ func TestReadJSON_WrongTypesAreToldAllAtOnce(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	want := "#/name #/count #/small #/ratio #/ok #/tags #/parts/0 #/parts/1 #/extra/x #/note #/id #/at #/parent #/title #/data #/role #/any/0"
+	want := "#/name #/count #/small #/ratio #/ok #/tags #/parts/0 #/parts/1 #/extra/x #/note #/id #/at #/parent #/title #/data #/role"
 	if got := strings.Join(pointers, " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -145,7 +164,7 @@ func TestReadJSON_WrongTypesAreToldAllAtOnce(t *testing.T) {
 			t.Errorf("%s: %+v", body, p.Errors)
 		}
 	}
-	if p := c.Do("POST", "/thing", `{"tags":[`+strings.Repeat("1,", 999)+`1]}`, asJSON).WantProblem(t, 422, "validation_failed"); len(p.Errors) != 50 {
+	if p := c.Do("POST", "/thing", `{"ids":[`+strings.Repeat("1,", 999)+`1]}`, asJSON).WantProblem(t, 422, "validation_failed"); len(p.Errors) != 50 {
 		t.Errorf("%d errors for 1000 faults", len(p.Errors))
 	}
 }

@@ -2,10 +2,12 @@ package httpx
 
 import (
 	"bytes"
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +22,26 @@ type JSONField struct {
 	// MayLack says that the member is left out when empty, or of a merge
 	// patch.
 	MayLack bool
+	bound   bound
+}
+
+// bound is how many elements an array, or members a map, of a request may have,
+// and the code of the fault when there are more. A field names its own in a tag,
+// `most:"50"` or `most:"500,count"`; the others have that of anyField.
+type bound struct {
+	most int
+	code string
+}
+
+// anyField is the bound of a field that names none.
+var anyField = bound{1000, "too_many"}
+
+func boundOf(tag reflect.StructTag) bound {
+	most, code, _ := strings.Cut(tag.Get("most"), ",")
+	if n, err := strconv.Atoi(most); err == nil {
+		return bound{n, cmp.Or(code, anyField.code)}
+	}
+	return anyField
 }
 
 var jsonFields sync.Map // reflect.Type to []JSONField
@@ -46,7 +68,7 @@ func JSONFields(t reflect.Type) []JSONField {
 				name = field.Name
 			}
 			_, optional := optionalOf(field.Type)
-			fields = append(fields, JSONField{name, field.Type, optional || strings.Contains(options, "omit")})
+			fields = append(fields, JSONField{name, field.Type, optional || strings.Contains(options, "omit"), boundOf(field.Tag)})
 		}
 	}
 	jsonFields.Store(t, fields)
@@ -55,32 +77,27 @@ func JSONFields(t reflect.Type) []JSONField {
 
 var (
 	uuidType        = reflect.TypeFor[uuid.UUID]()
-	floatType       = reflect.TypeFor[float64]()
 	numberType      = reflect.TypeFor[json.Number]()
+	rawType         = reflect.TypeFor[json.RawMessage]()
 	unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 	textType        = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
 // form is what a type takes as JSON; made once for each.
 type form struct {
-	t        reflect.Type // nil: anything
+	t        reflect.Type // nil: unread
 	nullable bool
 	opaque   bool
-	fields   map[string]reflect.Type // of a struct
-	element  reflect.Type            // of a map, a slice or an array
+	fields   map[string]JSONField // of a struct
+	element  reflect.Type         // of a map, a slice or an array
 }
 
 var (
-	forms    sync.Map                // reflect.Type to *form
-	anything = &form{nullable: true} // as encoding/json reads it into an any
-	unread   = &form{nullable: true} // as somebody else will read it
+	forms  sync.Map                // reflect.Type to *form
+	unread = &form{nullable: true} // as somebody else will read it
 )
 
-// formOf is the form of a type, of anything for nil.
 func formOf(t reflect.Type) *form {
-	if t == nil {
-		return anything
-	}
 	if known, ok := forms.Load(t); ok {
 		return known.(*form)
 	}
@@ -101,14 +118,14 @@ func newForm(t reflect.Type) *form {
 		}
 	}
 	switch kind := f.t.Kind(); {
-	case kind == reflect.Interface:
-		return anything
+	case f.t == rawType:
+		return unread
 	case isOpaque(f.t):
 		f.opaque = true
 	case kind == reflect.Struct:
-		f.fields = make(map[string]reflect.Type)
+		f.fields = make(map[string]JSONField)
 		for _, field := range JSONFields(f.t) {
-			f.fields[field.Name] = field.Type
+			f.fields[field.Name] = field
 		}
 	case kind == reflect.Map || kind == reflect.Slice || kind == reflect.Array:
 		f.element = f.t.Elem()
@@ -118,13 +135,13 @@ func newForm(t reflect.Type) *form {
 
 // elements is the form of what is in an array, or in a map.
 func (f *form) elements() *form {
-	if f.t == nil {
-		return f
+	if f.element == nil {
+		return unread
 	}
 	return formOf(f.element)
 }
 
-// takes reports whether the form is anything, or of one of these kinds.
+// takes reports whether the form is unread, or of one of these kinds.
 func (f *form) takes(kinds ...reflect.Kind) bool {
 	if f.t == nil {
 		return true
@@ -137,13 +154,17 @@ func (f *form) takes(kinds ...reflect.Kind) bool {
 	return false
 }
 
+// exceeds reports whether there is no room for another behind the n that an
+// array or a map has. What is not read here costs no decoding.
+func (f *form) exceeds(n int, b bound) bool { return f.t != nil && n >= b.most }
+
 // takesNumber reports whether the form holds the number without loss of
-// digits before the point. In an any it becomes a float64.
+// digits before the point.
 func (f *form) takesNumber(number []byte) bool {
 	if f == unread {
 		return true
 	}
-	t, err := f.of(), error(nil)
+	t, err := f.t, error(nil)
 	switch kind := t.Kind(); {
 	case t == numberType:
 	case kind >= reflect.Int && kind <= reflect.Int64:
@@ -160,17 +181,9 @@ func (f *form) takesNumber(number []byte) bool {
 	return err == nil
 }
 
-// of is the type, of a number in an any that which it becomes.
-func (f *form) of() reflect.Type {
-	if f.t == nil {
-		return floatType
-	}
-	return f.t
-}
-
 // expected says what the form takes.
 func (f *form) expected() string {
-	t := f.of()
+	t := f.t
 	switch kind := t.Kind(); {
 	case t == uuidType:
 		return "an id: 36 characters, as 0198c0de-0000-7000-8000-000000000000"
@@ -191,6 +204,28 @@ func (f *form) expected() string {
 		return "an object"
 	}
 	return "of another form"
+}
+
+// holdsAny reports whether an any is part of a request's type. encoding/json
+// makes numbers out of whatever comes there, and one of seven bytes, 5e-324,
+// takes it 50 µs.
+func holdsAny(t reflect.Type, above ...reflect.Type) bool {
+	f := formOf(t)
+	if f == unread {
+		return false
+	}
+	if f.t.Kind() == reflect.Interface {
+		return true
+	}
+	if f.opaque || slices.Contains(above, f.t) {
+		return false
+	}
+	for _, field := range f.fields {
+		if holdsAny(field.Type, append(above, f.t)...) {
+			return true
+		}
+	}
+	return f.element != nil && holdsAny(f.element, append(above, f.t)...)
 }
 
 // isOpaque reports whether t reads its own JSON, as times and ids do.

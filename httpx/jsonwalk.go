@@ -53,7 +53,8 @@ type step struct {
 	index int
 }
 
-func (w *walker) value(f *form) error {
+// value walks over one value. What is an array or a map has at most b of them.
+func (w *walker) value(f *form, b bound) error {
 	if w.values++; w.values%checkEvery == 0 && w.ctx.Err() != nil {
 		return w.ctx.Err()
 	}
@@ -73,10 +74,10 @@ func (w *walker) value(f *form) error {
 		return w.opaque(f)
 	case first == '{':
 		w.want(f, f.takes(reflect.Struct, reflect.Map))
-		return w.object(f)
+		return w.object(f, b)
 	case first == '[':
 		w.want(f, f.takes(reflect.Slice, reflect.Array))
-		return w.array(f)
+		return w.array(f, b)
 	case first == '"':
 		if !storable(w.quoted()) {
 			return w.badText()
@@ -94,11 +95,14 @@ func (w *walker) value(f *form) error {
 	return nil
 }
 
-func (w *walker) object(f *form) error {
+func (w *walker) object(f *form, b bound) error {
 	element := f.elements()
 	members := nameSet{w: w, base: len(w.names)}
 	w.path = append(w.path, step{})
-	for w.more('}') {
+	for i := 0; w.more('}'); i++ {
+		if f.fields == nil && f.exceeds(i, b) {
+			return w.tooMany(b)
+		}
 		quoted := w.quoted()
 		if !storable(quoted) {
 			w.path = w.path[:len(w.path)-1]
@@ -109,17 +113,17 @@ func (w *walker) object(f *form) error {
 		if !members.add(name) {
 			return errDuplicateField.With(fmt.Sprintf("%s is there twice.", clip(w.pointer())))
 		}
-		of := element
+		of, most := element, anyField
 		if f.fields != nil {
-			t, ok := f.fields[string(name)]
+			field, ok := f.fields[string(name)]
 			if !ok {
 				return errUnknownField.With(fmt.Sprintf("%s is not a field of this request; names are matched exactly.", clip(w.pointer())))
 			}
-			of = formOf(t)
+			of, most = formOf(field.Type), field.bound
 		}
 		w.next()
 		w.at++ // the colon
-		if err := w.value(of); err != nil {
+		if err := w.value(of, most); err != nil {
 			return err
 		}
 	}
@@ -128,12 +132,15 @@ func (w *walker) object(f *form) error {
 	return nil
 }
 
-func (w *walker) array(f *form) error {
+func (w *walker) array(f *form, b bound) error {
 	element := f.elements()
 	w.path = append(w.path, step{})
 	for i := 0; w.more(']'); i++ {
+		if f.exceeds(i, b) {
+			return w.tooMany(b)
+		}
 		w.path[len(w.path)-1].index = i
-		if err := w.value(element); err != nil {
+		if err := w.value(element, anyField); err != nil {
 			return err
 		}
 	}
@@ -141,10 +148,18 @@ func (w *walker) array(f *form) error {
 	return nil
 }
 
+// tooMany ends the walk at an array or a map that is too long: to decode the
+// rest would cost more than to refuse it.
+func (w *walker) tooMany(b bound) error {
+	w.path = w.path[:len(w.path)-1]
+	w.fields.Add(w.pointer(), b.code, fmt.Sprintf("At most %d of these.", b.most))
+	return errFull
+}
+
 // opaque lets the type itself judge, after the text has been looked at.
 func (w *walker) opaque(f *form) error {
 	start := w.at
-	if err := w.value(unread); err != nil {
+	if err := w.value(unread, anyField); err != nil {
 		return err
 	}
 	raw := w.text[start:w.at]

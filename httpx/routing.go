@@ -41,6 +41,8 @@ func (rt *Route) check() error {
 		return fmt.Errorf("%s with a body of %d bytes", method, rt.Body)
 	case rt.Request != nil && (rt.Body <= 0 || reflect.TypeOf(rt.Request).Kind() != reflect.Struct):
 		return errors.New("a request type is a struct and needs a body limit")
+	case rt.Request != nil && holdsAny(reflect.TypeOf(rt.Request)):
+		return errors.New("a request type says what each of its members is; what nobody reads is a json.RawMessage")
 	case rt.Summary == "":
 		return errors.New("no summary")
 	case rt.Handler == nil:

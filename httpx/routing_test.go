@@ -155,7 +155,12 @@ func TestNew_RefusesAWrongTableAndNamesTheRoute(t *testing.T) {
 		"JSON and a type": func(rt *httpx.Route) {
 			rt.Responses = []httpx.Response{{Status: 200, Body: request{}, Type: "text/plain"}}
 		},
-		"GET with a body":    func(rt *httpx.Route) { rt.Body = 1 },
+		"GET with a body": func(rt *httpx.Route) { rt.Body = 1 },
+		"untyped request": func(rt *httpx.Route) {
+			rt.Pattern, rt.Body, rt.Request = "POST /thing", 100, struct {
+				Parts []struct{ Any map[string]any }
+			}{}
+		},
 		"request, no body":   func(rt *httpx.Route) { rt.Request = request{} },
 		"cookies, signed in": func(rt *httpx.Route) { rt.Cookies = true },
 		"override to GET":    func(rt *httpx.Route) { rt.Override = true },

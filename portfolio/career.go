@@ -47,7 +47,7 @@ type ExperienceFields struct {
 	Role         string   `json:"role"`
 	Description  string   `json:"description"` // of the organization
 	Summary      string   `json:"summary"`
-	Highlights   []string `json:"highlights"`
+	Highlights   []string `json:"highlights" most:"50"`
 	Location     string   `json:"location"`
 	URL          string   `json:"url"`
 	Period
@@ -83,7 +83,7 @@ type EducationFields struct {
 	Area        string   `json:"area"`
 	StudyType   string   `json:"study_type"`
 	Score       string   `json:"score"`
-	Courses     []string `json:"courses"`
+	Courses     []string `json:"courses" most:"50"`
 	URL         string   `json:"url"`
 	Period
 }

@@ -253,7 +253,7 @@ DELETE FROM portfolio_entries WHERE id = $1`, e.entry().ID); err != nil {
 
 // Order is the body of PUT …/order.
 type Order struct {
-	IDs []uuid.UUID `json:"ids"` // come first, in this order; what is not named follows as it was
+	IDs []uuid.UUID `json:"ids" most:"200"` // come first, in this order; what is not named follows as it was
 }
 
 func (k *collection[T, F, P]) order(w http.ResponseWriter, r *http.Request) error {

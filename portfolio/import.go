@@ -109,6 +109,9 @@ func (p *Portfolio) importResume(ctx context.Context, text []byte, dryRun bool) 
 // merge makes or changes an entry for each of wanted. Two of one import never
 // meet in the same entry.
 func (k *collection[T, F, P]) merge(ctx context.Context, tx db.Querier, c *content, revision int64, out *Imported, faults *httpx.Fields, all []wanted[F]) error {
+	if len(all) > maxEntries {
+		return errFull // each has an entry of its own
+	}
 	met := map[uuid.UUID]bool{}
 	for _, x := range all {
 		want, e, before := P(new(T)), k.fresh(c, published), new(F)

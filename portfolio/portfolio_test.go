@@ -454,4 +454,11 @@ func TestCollections_AreBounded(t *testing.T) {
 	rm.owner.Do("POST", "/portfolio/skills", object{"name": "s"}).WantProblem(t, 409, "collection_full")
 	rm.owner.Do("PUT", "/portfolio/resume.json", object{"skills": []object{{"name": "one more"}}}).WantProblem(t, 409, "collection_full")
 	rm.owner.Do("PUT", "/portfolio/resume.json", object{"work": make([]object, 201)}).WantProblem(t, 422, "validation_failed")
+	// Of what has no room no more is read than tells so.
+	words := func(n int) []string { return slices.Repeat([]string{"\t"}, n) }
+	rm.owner.Do("PUT", "/portfolio/resume.json", object{"skills": []object{{"keywords": words(200)}, {"keywords": words(200)}}}).WantProblem(t, 409, "collection_full")
+	p := rm.owner.Do("PUT", "/portfolio/resume.json", object{"projects": []object{{"name": "p", "highlights": words(201)}}}).WantProblem(t, 422, "validation_failed")
+	if len(p.Errors) != 1 || p.Errors[0].Pointer != "#/projects/0/highlights" || p.Errors[0].Code != "too_many" {
+		t.Errorf("%+v", p.Errors)
+	}
 }

@@ -33,7 +33,7 @@ type ProfileFields struct {
 	Email       string     `json:"email"`
 	Phone       string     `json:"phone"`
 	ImageID     *uuid.UUID `json:"image_id"` // of a file
-	Links       []Link     `json:"links"`
+	Links       []Link     `json:"links" most:"50"`
 }
 
 func (p *ProfileFields) check(f *httpx.Fields) {

@@ -29,12 +29,12 @@ type ProjectFields struct {
 	Title    string      `json:"title"`
 	Summary  string      `json:"summary"`
 	Body     string      `json:"body"` // Markdown, as it was written
-	Tags     []string    `json:"tags"`
-	Roles    []string    `json:"roles"`  // what its owner was in it
-	Entity   string      `json:"entity"` // for whom or with whom
-	Type     string      `json:"type"`   // such as application or talk
-	Links    []Link      `json:"links"`
-	ImageIDs []uuid.UUID `json:"image_ids"` // of files; shown at /portfolio/images/{id}
+	Tags     []string    `json:"tags" most:"50"`
+	Roles    []string    `json:"roles" most:"50"` // what its owner was in it
+	Entity   string      `json:"entity"`          // for whom or with whom
+	Type     string      `json:"type"`            // such as application or talk
+	Links    []Link      `json:"links" most:"50"`
+	ImageIDs []uuid.UUID `json:"image_ids" most:"50"` // of files; shown at /portfolio/images/{id}
 	Featured bool        `json:"featured"`
 	Period
 }

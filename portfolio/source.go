@@ -1,6 +1,7 @@
 package portfolio
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -109,10 +110,25 @@ func (s source) url(name string) string {
 	return text
 }
 
+// list takes a list, no longer than the longest that has room; of a longer one
+// no more is read than tells so.
 func (s source) list(name string) (values []json.RawMessage) {
 	value := s.take(name)
-	if !nothing(value) && json.Unmarshal(value, &values) != nil {
+	if nothing(value) {
+		return nil
+	}
+	if value[0] != '[' {
 		s.wrongType(s.pointer(name))
+		return nil
+	}
+	elements := json.NewDecoder(bytes.NewReader(value))
+	_, _ = elements.Token() // all of it was checked
+	for value = nil; elements.More() && elements.Decode(&value) == nil; value = nil {
+		if len(values) == maxEntries {
+			s.faults.Add(s.pointer(name), "too_many", fmt.Sprintf("At most %d of these.", maxEntries))
+			return nil
+		}
+		values = append(values, value)
 	}
 	return values
 }
@@ -126,14 +142,9 @@ func (s source) texts(name string) (texts []string) {
 	return texts
 }
 
-// objects takes a list of objects, no longer than the longest that has room.
+// objects takes a list of objects.
 func (s source) objects(name string) (objects []source) {
-	values := s.list(name)
-	if len(values) > maxEntries {
-		s.faults.Add(s.pointer(name), "too_many", fmt.Sprintf("At most %d of these.", maxEntries))
-		return nil
-	}
-	for i, value := range values {
+	for i, value := range s.list(name) {
 		objects = append(objects, s.object(s.pointer(name)+"/"+strconv.Itoa(i), value))
 	}
 	return objects

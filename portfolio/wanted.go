@@ -121,8 +121,12 @@ func entriesOf[F any](list []source, names map[string]string) (all []wanted[F]) 
 	return all
 }
 
+// skillsOf stops behind the first for which there is no room.
 func skillsOf(list []source) (all []wanted[SkillFields]) {
 	for _, s := range list {
+		if len(all) > maxEntries {
+			break
+		}
 		name, level, words := s.line("name"), s.line("level"), s.texts("keywords")
 		if len(words) == 0 {
 			all = append(all, wanted[SkillFields]{at: s.at, fields: filled(map[string]string{"name": name, "level": level})})

@@ -34,12 +34,11 @@ type FlagFields struct {
 	// Public: also those who are not signed in learn of the flag.
 	Public bool `json:"public"`
 	// Rules say for whom it is on; with none it is on for everyone.
-	Rules []Rule `json:"rules"`
+	Rules []Rule `json:"rules" most:"50"`
 }
 
 const (
 	flagsMost = 500 // all of them are one answer and lie in memory
-	rulesMost = 50  // a flag
 	namesMost = 500 // roles or users in a rule
 	flagBody  = 256 << 10
 )
@@ -53,10 +52,6 @@ var (
 func (in *FlagFields) check(f *httpx.Fields) {
 	if len([]rune(in.Description)) > 500 {
 		f.Add("#/description", "too_long", "A description has at most 500 characters.")
-	}
-	if len(in.Rules) > rulesMost {
-		f.Add("#/rules", "too_many", fmt.Sprintf("A flag has at most %d rules.", rulesMost))
-		return
 	}
 	for i, rule := range in.Rules {
 		at := "#/rules/" + strconv.Itoa(i)

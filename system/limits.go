@@ -41,7 +41,7 @@ type rateLimits struct {
 // newLimits is the body of PUT /system/limits: all that shall differ from the
 // program's own limits.
 type newLimits struct {
-	Items []newLimit `json:"items"`
+	Items []newLimit `json:"items" most:"50"`
 }
 
 type newLimit struct {

@@ -1,6 +1,7 @@
 package system
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -18,7 +19,7 @@ import (
 // ofrepRequest is the body of both operations. context is what the SDK knows
 // of its user; only targetingKey counts here, and only a stranger's.
 type ofrepRequest struct {
-	Context map[string]any `json:"context,omitempty"`
+	Context map[string]json.RawMessage `json:"context,omitempty"`
 }
 
 // ofrepFlag is a flag as the SDKs read it.
@@ -66,18 +67,18 @@ func ofrepOf(state FlagState) ofrepFlag {
 func ofrepSubject(w http.ResponseWriter, r *http.Request) (subject, error) {
 	in, err := httpx.ReadJSON[ofrepRequest](w, r)
 	problem, _ := errors.AsType[*httpx.Problem](err)
-	key, isText := in.Context["targetingKey"].(string)
-	switch {
+	var key *string
+	switch given := in.Context["targetingKey"]; {
 	case problem != nil && problem.Status == http.StatusBadRequest:
 		return subject{}, ofrepFailure(r, problem, "PARSE_ERROR")
 	case problem != nil && problem.Status == http.StatusUnprocessableEntity:
-		return subject{}, ofrepFailure(r, errContext.With("context must be an object.").Because(err), "INVALID_CONTEXT")
+		return subject{}, ofrepFailure(r, errContext.With("context must be an object, of at most 1000 attributes.").Because(err), "INVALID_CONTEXT")
 	case err != nil:
 		return subject{}, err
-	case !isText && in.Context["targetingKey"] != nil:
+	case given != nil && json.Unmarshal(given, &key) != nil:
 		return subject{}, ofrepFailure(r, errContext.With("targetingKey must be a string."), "INVALID_CONTEXT")
 	}
-	return subjectOf(r.Context(), key), nil
+	return subjectOf(r.Context(), *cmp.Or(key, new(""))), nil
 }
 
 // ofrepFailure adds to a problem what the SDKs look for.
