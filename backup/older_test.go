@@ -93,6 +93,7 @@ func older(t *testing.T) {
 			`INSERT INTO user_roles (user_id, role) VALUES ('` + owner + `', 'admin')`,
 			`INSERT INTO sessions (id, user_id, rt_key, user_agent, idle_until, absolute_until)
 			 VALUES (gen_random_uuid(), '` + owner + `', decode(repeat('ab', 32), 'hex'), '', now() + interval '9 years', now() + interval '9 years')`,
+			`INSERT INTO owners (id, user_id) VALUES ('` + owner + `', '` + owner + `')`,
 			`INSERT INTO trees (owner_id, root_id, feed_epoch, seq, used, reserved)
 			 VALUES ('` + owner + `', '019a0000-0000-7000-8000-000000000002', gen_random_uuid(), 3, ` + fmt.Sprint(len(text)) + `, 7)`,
 			`INSERT INTO items (id, owner_id, kind, name, name_sort, name_folded) VALUES ('019a0000-0000-7000-8000-000000000002', '` + owner + `', 0, '', '', '')`,

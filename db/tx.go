@@ -35,12 +35,19 @@ const (
 // have no effect outside the transaction. After COMMIT was sent nothing is
 // repeated; if its answer is lost the error is ErrOutcomeUnknown.
 func (d *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return d.repeat(ctx, func(ctx context.Context, pool *pgxpool.Pool) (committing bool, err error) {
+		return inTx(ctx, pool, fn)
+	})
+}
+
+// repeat tries a transaction until PostgreSQL does not ask for it once more.
+func (d *DB) repeat(ctx context.Context, try func(ctx context.Context, pool *pgxpool.Pool) (committing bool, err error)) error {
 	pool := d.pool.Load()
 	if pool == nil {
 		return errNotConnected
 	}
 	for attempt := 1; ; attempt++ {
-		committing, err := inTx(ctx, pool, fn)
+		committing, err := try(ctx, pool)
 		if err == nil || committing || attempt == maxAttempts || !repeatable(err) {
 			return translate(err)
 		}

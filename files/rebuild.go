@@ -74,7 +74,7 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 		SELECT EXISTS (SELECT FROM users u WHERE u.id = $1),
 		       EXISTS (SELECT FROM items i WHERE i.owner_id = $1 AND i.parent_id IS NOT NULL)`
 	const insertTree = `-- name: files.InsertTreeAgain
-		INSERT INTO trees AS t (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3)
+		` + withOwner + `INSERT INTO trees AS t (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3)
 		    ON CONFLICT (owner_id) DO UPDATE SET root_id = excluded.root_id, feed_epoch = excluded.feed_epoch, feed_from = 0
 		         WHERE NOT EXISTS (SELECT FROM items i WHERE i.owner_id = t.owner_id)`
 	const forget = `-- name: files.ForgetChanges

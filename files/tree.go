@@ -93,12 +93,16 @@ func insertRoot(ctx context.Context, t *journal.Tx, owner uuid.UUID) error {
 	return err
 }
 
+// withOwner begins a statement that may make the tree of a user, $1.
+const withOwner = `WITH owner AS (INSERT INTO owners (id, user_id) VALUES ($1, $1) ON CONFLICT DO NOTHING)
+		`
+
 // plant makes an owner's tree: the row, which from then on is the lock, and
 // then the root and the first folders as a change like any other.
 func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
-	const insertTree = `-- name: files.InsertTree
-		INSERT INTO trees (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3) ON CONFLICT (owner_id) DO NOTHING`
-	_, err := db.Exec(ctx, ts.db, insertTree, owner, journal.NewID(), journal.NewID())
+	_, err := db.Exec(ctx, ts.db, `-- name: files.InsertTree
+		`+withOwner+`INSERT INTO trees (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3) ON CONFLICT (owner_id) DO NOTHING`,
+		owner, journal.NewID(), journal.NewID())
 	if err != nil {
 		return err
 	}

@@ -280,6 +280,16 @@ CREATE TABLE workers (
     CONSTRAINT workers_pkey PRIMARY KEY (id)
 );
 
+-- Who can have a tree. The owner that is a user has the user's id.
+CREATE TABLE owners (
+    id      uuid NOT NULL,
+    user_id uuid,
+    CONSTRAINT owners_pkey PRIMARY KEY (id),
+    CONSTRAINT owners_user_id_key UNIQUE (user_id),
+    CONSTRAINT owners_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id),
+    CONSTRAINT owners_user_id_check CHECK (user_id = id)
+);
+
 -- One row an owner. It is the owner's lock (FOR NO KEY UPDATE), the counter
 -- that orders redo and change feed, and the quota's ledger in bytes: used
 -- counts files and trash, reserved the uploads under way; entries counts the
@@ -295,7 +305,7 @@ CREATE TABLE trees (
     entries     bigint NOT NULL DEFAULT 0,
     entry_quota bigint,
     CONSTRAINT trees_pkey PRIMARY KEY (owner_id),
-    CONSTRAINT trees_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES users (id),
+    CONSTRAINT trees_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES owners (id),
     CONSTRAINT trees_quota_check CHECK (quota >= 0),
     CONSTRAINT trees_used_check CHECK (used >= 0),
     CONSTRAINT trees_reserved_check CHECK (reserved >= 0),
@@ -332,8 +342,8 @@ CREATE TABLE items (
     checked_at timestamptz,
     purging    boolean     NOT NULL DEFAULT false,
     CONSTRAINT items_pkey PRIMARY KEY (id),
-    CONSTRAINT items_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES trees (owner_id),
-    CONSTRAINT items_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES items (id),
+    CONSTRAINT items_owner_id_key UNIQUE (owner_id, id),
+    CONSTRAINT items_parent_id_fkey FOREIGN KEY (owner_id, parent_id) REFERENCES items (owner_id, id),
     CONSTRAINT items_kind_check CHECK (kind IN (0, 1)),
     CONSTRAINT items_name_check CHECK ((parent_id IS NULL) = (name = '') AND octet_length(name) <= 255),
     CONSTRAINT items_size_check CHECK (size >= 0),
@@ -350,10 +360,8 @@ CREATE INDEX items_by_name_idx ON items (parent_id, kind, name_sort, id) WHERE t
 CREATE INDEX items_by_updated_at_idx ON items (parent_id, kind, updated_at, id) WHERE trashed_at IS NULL;
 CREATE INDEX items_by_size_idx ON items (parent_id, kind, size, id) WHERE trashed_at IS NULL;
 CREATE INDEX items_by_modified_at_idx ON items (parent_id, kind, coalesce(mtime, 0), id) WHERE trashed_at IS NULL;
--- All of a folder, trash too, and all of an owner: for the foreign keys when
--- something is deleted, and for counting.
+-- All of a folder, trash too: for the foreign key when something is deleted.
 CREATE INDEX items_parent_id_idx ON items (parent_id);
-CREATE INDEX items_owner_id_idx ON items (owner_id);
 -- The trash of an owner, newest first, and what its retention has ended.
 CREATE INDEX items_purging_idx ON items (owner_id, id) WHERE purging;
 CREATE INDEX items_trashed_at_idx ON items (owner_id, trashed_at, id) WHERE trashed_at IS NOT NULL;
@@ -747,10 +755,21 @@ CREATE FUNCTION name_key(owner uuid, letters text) RETURNS bigint LANGUAGE sql I
 
 -- What a name is found by: all its runs of one, two and three characters. Made
 -- by hand and not by pg_trgm, for which in the locale C only the letters of
--- ASCII are letters. Its cost keeps it out of filters.
-CREATE FUNCTION name_keys(owner uuid, name text) RETURNS bigint[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    COST 100
-    RETURN (SELECT array_agg(name_key(owner, substr(name, n, size))) FROM generate_series(1, length(name)) AS n, generate_series(1, 3) AS size);
+-- ASCII are letters. Its cost keeps it out of filters. In PL/pgSQL, because a
+-- function in SQL is planned anew for each statement that writes names; and
+-- without name_key, which an index that is built may not see.
+CREATE FUNCTION name_keys(owner uuid, name text) RETURNS bigint[] LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 100 AS $$
+DECLARE
+    seed bigint := uuid_hash_extended(owner, 0);
+    keys bigint[];
+BEGIN
+    FOR n IN 1..length(name) LOOP
+        keys := keys || hashtextextended(substr(name, n, 1) COLLATE "C", seed)
+                     || hashtextextended(substr(name, n, 2) COLLATE "C", seed)
+                     || hashtextextended(substr(name, n, 3) COLLATE "C", seed);
+    END LOOP;
+    RETURN keys;
+END $$;
 
 -- The keys of names that hold all these runs.
 CREATE FUNCTION run_keys(owner uuid, runs text[]) RETURNS bigint[] LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
@@ -71,11 +72,14 @@ func (w *slowWire) await(holds int) {
 	}
 }
 
-// committing reports whether a server has written items, and PostgreSQL waits
-// for the COMMIT.
+// preparedCommit is how the driver names the statement COMMIT to PostgreSQL.
+var preparedCommit = fmt.Appendf(nil, "stmtcache_%x", sha256.Sum256([]byte("COMMIT")))[:len("stmtcache_")+48]
+
+// committing reports whether a server has an owner's lock, and PostgreSQL waits
+// for the statements that go with the COMMIT.
 func (r *rig) committing(server string) bool {
 	return r.count(`SELECT count(*) FROM pg_stat_activity a JOIN pg_locks l USING (pid)
-		WHERE a.application_name = $1 AND a.state = 'idle in transaction' AND l.relation = 'items'::regclass AND l.mode = 'RowExclusiveLock'`, server) > 0
+		WHERE a.application_name = $1 AND a.state = 'idle in transaction' AND l.relation = 'trees'::regclass AND l.mode = 'RowShareLock'`, server) > 0
 }
 
 func (w *slowWire) serve(ln net.Listener, postgres string) {
@@ -101,7 +105,8 @@ func (w *slowWire) serve(ln net.Listener, postgres string) {
 			buf := make([]byte, 64<<10)
 			for {
 				n, err := client.Read(buf)
-				if bytes.Contains(buf[:n], []byte("commit\x00")) {
+				// The statement is prepared first, with its text.
+				if bytes.Contains(buf[:n], preparedCommit) && !bytes.Contains(buf[:n], []byte("COMMIT\x00")) {
 					w.await(holds)
 				}
 				if _, werr := server.Write(buf[:n]); err != nil || werr != nil {

@@ -70,6 +70,11 @@ func (t Tree) full(more int64) bool {
 	return more > 0 && t.Entries+more > limit
 }
 
+// fits reports whether so many bytes more do, of which so many were reserved.
+func (t Tree) fits(more, reserved, usual int64) bool {
+	return t.Used+more+t.Reserved-reserved <= *cmp.Or(t.Quota, &usual)
+}
+
 const treeColumns = `t.root_id, t.seq, t.quota, t.used, t.reserved, t.entries, t.entry_quota`
 
 func scanTree(row pgx.Row) (t Tree, err error) {
@@ -79,12 +84,13 @@ func scanTree(row pgx.Row) (t Tree, err error) {
 
 // Tx is one attempt of a change under the owner's lock.
 type Tx struct {
-	pgx.Tx
+	db.Querier
 	Tree    Tree
 	j       *Journal
 	owner   uuid.UUID
 	op      uuid.UUID
 	now     time.Time     // of the transaction
+	xid     string        // by which it is asked whether it still runs
 	pending []record      // of the owner, except what this worker has published
 	records []record      // to be written: kind, item, revision, ino, source, target
 	told    []told        // to be told by the feed
@@ -185,11 +191,11 @@ func (j *Journal) Commit(ctx context.Context, c Change) error {
 		c.Op = NewID()
 	}
 	j.own.begin(c.Op)
-	records, xid, err := j.commitInTurn(ctx, c, leave)
+	t, err := j.commitInTurn(ctx, c, leave)
 	switch {
 	case errors.Is(err, db.ErrOutcomeUnknown):
 		j.Changed(c.Owner)
-		j.own.doubt(c.Op, records, xid, c.Undone)
+		j.own.doubt(c.Op, t.records, t.xid, c.Undone)
 		return err
 	case err != nil:
 		j.own.end(c.Op)
@@ -197,7 +203,7 @@ func (j *Journal) Commit(ctx context.Context, c Change) error {
 	}
 	j.Changed(c.Owner)
 	disk.Failpoint("committed")
-	if err := j.follow(ctx, c.Op, records); err != nil {
+	if err := j.follow(ctx, c.Op, t.records); err != nil {
 		return err
 	}
 	disk.Failpoint("published")
@@ -208,22 +214,24 @@ func (j *Journal) Commit(ctx context.Context, c Change) error {
 // panic nobody else would. The slot is kept while something is in the way, so
 // that puts of this worker do not overtake the change for ever; the connection
 // is not.
-func (j *Journal) commitInTurn(ctx context.Context, c Change, leave func()) (records []record, xid string, err error) {
+func (j *Journal) commitInTurn(ctx context.Context, c Change, leave func()) (t *Tx, err error) {
 	defer leave()
-	var t *Tx
 	err = j.untilClear(ctx, func() error {
-		return j.DB.InTx(ctx, func(tx pgx.Tx) error {
-			t, xid, err = j.attempt(ctx, tx, c)
-			return err
-		})
+		return db.Piped{
+			First: func(b *pgx.Batch) {
+				t = &Tx{j: j, owner: c.Owner, op: c.Op}
+				j.queueLock(b, t)
+			},
+			Then: func(ctx context.Context, q db.Querier, last *pgx.Batch) error {
+				t.Querier = q
+				return j.attempt(ctx, t, c, last)
+			},
+		}.Run(ctx, j.DB)
 	})
 	if err == nil {
 		j.wrote(max(len(t.records), len(t.told)))
 	}
-	if t != nil {
-		records = t.records
-	}
-	return records, xid, err
+	return t, err
 }
 
 // untilClear repeats what fails because another's record is in the way, for
@@ -255,24 +263,17 @@ func (j *Journal) untilClear(ctx context.Context, try func() error) error {
 // what is decided under it is read by a later one: in READ COMMITTED every
 // statement has its own snapshot, and one that waited for a lock would still
 // see the rows of before.
-func (j *Journal) attempt(ctx context.Context, tx pgx.Tx, c Change) (*Tx, string, error) {
-	t := &Tx{Tx: tx, j: j, owner: c.Owner, op: c.Op}
-	var b pgx.Batch
-	j.queueLock(&b, t)
-	if err := t.SendBatch(ctx, &b).Close(); err != nil {
-		return nil, "", err
-	}
+func (j *Journal) attempt(ctx context.Context, t *Tx, c Change, last *pgx.Batch) error {
 	if len(t.pending) > 0 && c.Whole {
-		return nil, "", fmt.Errorf("%w: a %s", errInTheWay, t.pending[0].kind)
+		return fmt.Errorf("%w: a %s", errInTheWay, t.pending[0].kind)
 	}
 	if err := c.Decide(ctx, t); err != nil {
-		return nil, "", err
+		return err
 	}
 	for i := range t.records {
 		t.records[i].op = c.Op
 	}
-	xid, err := j.settle(ctx, t, c)
-	return t, xid, err
+	return j.settle(ctx, t, c, last)
 }
 
 // queueLock takes the fence, makes sure that this worker lives, takes the
@@ -280,8 +281,8 @@ func (j *Journal) attempt(ctx context.Context, tx pgx.Tx, c Change) (*Tx, string
 func (j *Journal) queueLock(b *pgx.Batch, t *Tx) {
 	b.Queue(`-- name: files.Fence
 		SELECT now(), set_config('lock_timeout', '5s', true), set_config('enable_bitmapscan', 'off', true),
-		       set_config('plan_cache_mode', 'force_generic_plan', true), pg_advisory_xact_lock_shared($1, $2)`, lockFence, j.worker.id).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&t.now, nil, nil, nil, nil) })
+		       set_config('plan_cache_mode', 'force_generic_plan', true), pg_advisory_xact_lock_shared($1, $2), pg_current_xact_id()::text`, lockFence, j.worker.id).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&t.now, nil, nil, nil, nil, &t.xid) })
 	b.Queue(`-- name: files.WorkerAlive
 		SELECT w.id FROM workers w WHERE w.id = $1 AND w.dead_at IS NULL`, j.worker.id).
 		QueryRow(func(row pgx.Row) error {
@@ -325,47 +326,44 @@ func (j *Journal) queuePending(b *pgx.Batch, t *Tx) {
 
 // settle moves the counters, gives the reservation up for the bytes
 // themselves, and writes the rest.
-func (j *Journal) settle(ctx context.Context, t *Tx, c Change) (xid string, err error) {
-	var b pgx.Batch
-	b.Queue(`-- name: files.SettleTree
-		WITH freed AS (
-		    DELETE FROM uploads u WHERE u.op_id = $2 RETURNING u.bytes
-		)
-		UPDATE trees t
-		   SET seq = t.seq + $3,
-		       used = t.used + $4,
-		       reserved = t.reserved - coalesce((SELECT sum(f.bytes) FROM freed f), 0)
-		 WHERE t.owner_id = $1
-		RETURNING (SELECT count(*) FROM freed), t.used + t.reserved <= coalesce(t.quota, $5)`,
-		c.Owner, c.Op, max(len(t.records), len(t.told)), t.used, j.Quota).
-		QueryRow(func(row pgx.Row) error {
-			var freed int
-			var fits bool
-			if err := row.Scan(&freed, &fits); err != nil {
-				return err
-			}
-			switch {
-			case c.Reserved && freed == 0:
-				return ErrExpired
-			case t.used > 0 && !fits:
-				return ErrQuota.With("Delete something, or ask for more space.")
-			}
-			return nil
-		})
-	if err := t.queueRest(ctx, &b, &xid); err != nil {
-		return "", err
+func (j *Journal) settle(ctx context.Context, t *Tx, c Change, last *pgx.Batch) error {
+	const reserved = `-- name: files.Reserved
+		SELECT u.bytes FROM uploads u WHERE u.op_id = $1`
+	var freed int64
+	if c.Reserved {
+		var err error
+		if freed, err = db.One(ctx, t, db.Value[int64], reserved, c.Op); errors.Is(err, db.ErrNotFound) {
+			return ErrExpired
+		} else if err != nil {
+			return err
+		}
+		last.Queue(freeReservations, []uuid.UUID{c.Op})
 	}
-	return xid, t.SendBatch(ctx, &b).Close()
+	if t.used > 0 && !t.Tree.fits(t.used, freed, j.Quota) {
+		return ErrQuota.With("Delete something, or ask for more space.")
+	}
+	queueTree(last, t, max(len(t.records), len(t.told)), freed)
+	return t.queueRest(ctx, last)
+}
+
+const freeReservations = `-- name: files.FreeReservations
+	DELETE FROM uploads u WHERE u.op_id = ANY ($1)`
+
+// queueTree moves the owner's counters.
+func queueTree(b *pgx.Batch, t *Tx, entries int, freed int64) {
+	b.Queue(`-- name: files.SettleTree
+		UPDATE trees t SET seq = t.seq + $2, used = t.used + $3, reserved = t.reserved - $4 WHERE t.owner_id = $1`,
+		t.owner, entries, t.used, freed)
 }
 
 // queueRest writes the redo records and the entries of the feed, both numbered
 // from the seq of before, and the audit events.
-func (t *Tx) queueRest(ctx context.Context, b *pgx.Batch, xid *string) error {
+func (t *Tx) queueRest(ctx context.Context, b *pgx.Batch) error {
 	for i := range t.records {
 		r := &t.records[i]
 		r.owner, r.worker, r.seq = t.owner, t.j.worker.id, t.Tree.Seq+int64(i)+1
 	}
-	queueRecords(b, t.owner, t.j.worker.id, t.records, xid)
+	queueRecords(b, t.owner, t.j.worker.id, t.records)
 	if len(t.told) > 0 {
 		types, items := make([]string, len(t.told)), make([]string, len(t.told))
 		for i, e := range t.told {
@@ -382,18 +380,25 @@ func (t *Tx) queueRest(ctx context.Context, b *pgx.Batch, xid *string) error {
 // Hold runs f in a transaction under the owner's lock, in the owner's turn:
 // for what changes the ledger alone. db.ErrNotFound when there is no tree.
 func (j *Journal) Hold(ctx context.Context, owner uuid.UUID, f func(t *Tx) error) error {
+	const sql = `-- name: files.LockOwner
+		SELECT ` + treeColumns + ` FROM trees t WHERE t.owner_id = $1 FOR NO KEY UPDATE`
 	leave, err := j.slots.Take(ctx, owner, waitInWay)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	return j.DB.InTx(ctx, func(tx pgx.Tx) error {
-		const sql = `-- name: files.LockOwner
-			SELECT ` + treeColumns + ` FROM trees t WHERE t.owner_id = $1 FOR NO KEY UPDATE`
-		t := &Tx{Tx: tx, j: j, owner: owner}
-		if t.Tree, err = db.One(ctx, tx, scanTree, sql, owner); err != nil {
-			return err
-		}
-		return f(t)
-	})
+	var t *Tx
+	return db.Piped{
+		First: func(b *pgx.Batch) {
+			t = &Tx{j: j, owner: owner}
+			b.Queue(sql, owner).QueryRow(func(row pgx.Row) (err error) {
+				t.Tree, err = scanTree(row)
+				return err
+			})
+		},
+		Then: func(ctx context.Context, q db.Querier, last *pgx.Batch) error {
+			t.Querier = q
+			return f(t)
+		},
+	}.Run(ctx, j.DB)
 }

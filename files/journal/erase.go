@@ -61,8 +61,7 @@ func (j *Journal) Erase(ctx context.Context, tx pgx.Tx, dir *disk.Dir, owner uui
 			ino: disk.Inode(info), source: source, target: disk.PurgePath(t.Root, n)})
 	}
 	var b pgx.Batch
-	var xid string
-	queueRecords(&b, owner, worker, records, &xid)
+	queueRecords(&b, owner, worker, records)
 	for _, sql := range []string{
 		`-- name: files.EraseUploads
 		 DELETE FROM uploads u WHERE u.owner_id = $1`,
@@ -72,6 +71,8 @@ func (j *Journal) Erase(ctx context.Context, tx pgx.Tx, dir *disk.Dir, owner uui
 		 DELETE FROM file_ops o WHERE o.owner_id = $1 AND o.quarantined_at IS NOT NULL`,
 		`-- name: files.EraseTree
 		 DELETE FROM trees t WHERE t.owner_id = $1`,
+		`-- name: files.EraseOwner
+		 DELETE FROM owners o WHERE o.id = $1`,
 	} {
 		b.Queue(sql, owner)
 	}

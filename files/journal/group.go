@@ -5,6 +5,7 @@ import (
 	"path"
 	"time"
 
+	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/naming"
 
@@ -29,39 +30,37 @@ type groupTx struct {
 	accepted []*waiting
 	records  []record // one for each accepted put
 	freed    int64    // reserved bytes that are given back
-	xid      string
 }
 
-// attempt is P2 of a group up to its COMMIT: one statement takes the locks'
-// places, one looks all names up, one writes each table.
-func (g *groupTx) attempt(ctx context.Context) func(pgx.Tx) error {
-	return func(tx pgx.Tx) error {
-		*g = groupTx{j: g.j, owner: g.owner, group: g.group, t: &Tx{Tx: tx, j: g.j, owner: g.owner},
-			folders: map[uuid.UUID]string{}, there: map[*waiting]Item{}, held: map[uuid.UUID]int64{}, refused: map[*waiting]error{}}
-		var look pgx.Batch
-		g.j.queueLock(&look, g.t)
-		g.queueLookup(&look)
-		if err := tx.SendBatch(ctx, &look).Close(); err != nil {
-			return err
-		}
-		disk.Failpoint("looked-up")
-		for _, w := range g.group {
-			if err := g.decide(ctx, w); err != nil {
-				g.refused[w] = err
+// transaction is P2 of a group: one statement takes each lock, one looks all
+// names up, one writes each table.
+func (g *groupTx) transaction() db.Piped {
+	return db.Piped{
+		First: func(b *pgx.Batch) {
+			*g = groupTx{j: g.j, owner: g.owner, group: g.group, t: &Tx{j: g.j, owner: g.owner},
+				folders: map[uuid.UUID]string{}, there: map[*waiting]Item{}, held: map[uuid.UUID]int64{}, refused: map[*waiting]error{}}
+			g.j.queueLock(b, g.t)
+			g.queueLookup(b)
+		},
+		Then: func(ctx context.Context, q db.Querier, last *pgx.Batch) error {
+			g.t.Querier = q
+			disk.Failpoint("looked-up")
+			for _, w := range g.group {
+				if err := g.decide(ctx, w); err != nil {
+					g.refused[w] = err
+				}
 			}
-		}
-		if len(g.accepted) == 0 {
-			return nil
-		}
-		var write pgx.Batch
-		g.queueItems(&write)
-		g.queueUploads(&write)
-		g.queueTree(&write)
-		if err := g.t.queueRest(ctx, &write, &g.xid); err != nil {
+			if len(g.accepted) == 0 {
+				return nil
+			}
+			g.queueItems(last)
+			g.queueUploads(last)
+			queueTree(last, g.t, len(g.accepted), g.freed)
+			g.queueForget(last)
+			err := g.t.queueRest(ctx, last)
+			g.records = g.t.records
 			return err
-		}
-		g.records = g.t.records
-		return tx.SendBatch(ctx, &write).Close()
+		},
 	}
 }
 
@@ -181,11 +180,7 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 			return err
 		}
 	}
-	quota := g.j.Quota
-	if t.Tree.Quota != nil {
-		quota = *t.Tree.Quota
-	}
-	if more > 0 && t.Tree.Used+t.used+more+t.Tree.Reserved-g.freed-reserved > quota {
+	if more > 0 && !t.Tree.fits(t.used+more, g.freed+reserved, g.j.Quota) {
 		if at == nil {
 			t.grown--
 		}
@@ -255,8 +250,6 @@ func (g *groupTx) queueItems(b *pgx.Batch) {
 
 // queueUploads ends the reservations and the resumable uploads.
 func (g *groupTx) queueUploads(b *pgx.Batch) {
-	const free = `-- name: files.FreeReservations
-		DELETE FROM uploads u WHERE u.op_id = ANY ($1)`
 	const finish = `-- name: files.FinishUpload
 		UPDATE uploads u
 		   SET state = 'finished', item_id = $2, bytes = 0, sum_state = NULL, expires_at = now() + $3::interval
@@ -270,16 +263,12 @@ func (g *groupTx) queueUploads(b *pgx.Batch) {
 		}
 	}
 	if len(freed) > 0 {
-		b.Queue(free, freed)
+		b.Queue(freeReservations, freed)
 	}
 }
 
-// queueTree moves the counters, and deletes the records of groups before that
-// the disk has followed.
-func (g *groupTx) queueTree(b *pgx.Batch) {
-	b.Queue(`-- name: files.CountGroup
-		UPDATE trees t SET seq = t.seq + $2, used = t.used + $3, reserved = t.reserved - $4 WHERE t.owner_id = $1`,
-		g.owner, len(g.accepted), g.t.used, g.freed)
+// queueForget deletes the records of groups before that the disk has followed.
+func (g *groupTx) queueForget(b *pgx.Batch) {
 	if g.forgotten = g.j.own.followedBefore(g.owner, time.Now()); len(g.forgotten) == 0 {
 		return
 	}

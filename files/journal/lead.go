@@ -105,7 +105,7 @@ func (j *Journal) commitGroup(ctx context.Context, owner uuid.UUID, group []*wai
 		j.syncFailed(err)
 		err = unavailable(err)
 	} else {
-		err = j.DB.InTx(ctx, g.attempt(ctx))
+		err = g.transaction().Run(ctx, j.DB)
 	}
 	if broken(err) && len(group) > 1 {
 		// One of them broke a constraint: each by itself, so that only that
@@ -130,7 +130,7 @@ func (j *Journal) commitGroup(ctx context.Context, owner uuid.UUID, group []*wai
 	case errors.Is(err, db.ErrOutcomeUnknown):
 		j.Changed(owner)
 		for i, w := range g.accepted {
-			j.own.doubt(w.Op, g.records[i:i+1], g.xid, w.Undone)
+			j.own.doubt(w.Op, g.records[i:i+1], g.t.xid, w.Undone)
 			w.answer(err)
 		}
 	case err == nil && len(g.accepted) > 0:

@@ -27,6 +27,7 @@ func journalOf(t *testing.T, changed func(uuid.UUID)) (j *Journal, owner, root u
 	owner, root = NewID(), NewID()
 	for _, sql := range []string{
 		"INSERT INTO users (id, email, password_hash) VALUES ($1, 'ann@example.com', $2::text)",
+		"INSERT INTO owners (id, user_id) SELECT $1, $1 WHERE $2 <> ''",
 		"INSERT INTO trees (owner_id, root_id, feed_epoch) VALUES ($1, $2::uuid, gen_random_uuid())",
 		"INSERT INTO items (owner_id, id, kind, name, name_sort, name_folded) VALUES ($1, $2::uuid, 0, '', '', '')",
 	} {

@@ -63,13 +63,12 @@ func scanRecord(row pgx.Row) (r record, err error) {
 // queueRecords writes an owner's records in one statement; xid gets the
 // transaction's id, which later says whether a COMMIT whose answer was lost
 // took place.
-func queueRecords(b *pgx.Batch, owner uuid.UUID, worker int32, list []record, xid *string) {
+func queueRecords(b *pgx.Batch, owner uuid.UUID, worker int32, list []record) {
 	const sql = `-- name: files.InsertRecords
 		INSERT INTO file_ops (owner_id, worker_id, seq, op_id, kind, item_id, revision, ino, source, target)
 		SELECT $1, $2, r.seq, r.op_id, r.kind, r.item_id, r.revision, r.ino, r.source, r.target
 		  FROM unnest($3::bigint[], $4::uuid[], $5::text[], $6::uuid[], $7::bigint[], $8::bigint[], $9::text[], $10::text[])
-		    AS r (seq, op_id, kind, item_id, revision, ino, source, target)
-		RETURNING xid::text`
+		    AS r (seq, op_id, kind, item_id, revision, ino, source, target)`
 	if len(list) == 0 {
 		return
 	}
@@ -80,8 +79,7 @@ func queueRecords(b *pgx.Batch, owner uuid.UUID, worker int32, list []record, xi
 		seqs[i], ops[i], kinds[i], items[i] = r.seq, r.op, r.kind, r.item
 		revisions[i], inos[i], sources[i], targets[i] = r.revision, r.ino, r.source, r.target
 	}
-	b.Queue(sql, owner, worker, seqs, ops, kinds, items, revisions, inos, sources, targets).
-		QueryRow(func(row pgx.Row) error { return row.Scan(xid) })
+	b.Queue(sql, owner, worker, seqs, ops, kinds, items, revisions, inos, sources, targets)
 }
 
 // recordsOf reads a worker's records in the order in which they have to be
