@@ -523,7 +523,6 @@ CREATE TABLE file_ops (
     seq            bigint   NOT NULL,
     op_id          uuid     NOT NULL,
     worker_id      integer  NOT NULL,
-    xid            xid8     NOT NULL DEFAULT pg_current_xact_id(),
     kind           text     COLLATE "C" NOT NULL,
     item_id        uuid     NOT NULL,
     revision       bigint   NOT NULL,

@@ -1,11 +1,8 @@
 package db_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -249,10 +246,6 @@ func TestInTx_LostAnswerOfADurableCommitIsUnknown(t *testing.T) {
 	eventually(t, "the server commits", func() bool { return count(t, d, 1) == 1 })
 }
 
-// preparedCommit is how the driver names the statement COMMIT of a piped
-// transaction, which it prepares first, with its text.
-var preparedCommit = fmt.Appendf(nil, "stmtcache_%x", sha256.Sum256([]byte("COMMIT")))[:len("stmtcache_")+48]
-
 // losingProxy is the URL of a proxy on a socket that passes everything on,
 // until a COMMIT: that is passed on, and the connection cut.
 func losingProxy(t *testing.T, to string) string {
@@ -298,8 +291,7 @@ func losingProxy(t *testing.T, to string) string {
 						server.Close()
 						return
 					}
-					piped := bytes.Contains(buf[:n], preparedCommit) && !bytes.Contains(buf[:n], []byte("COMMIT\x00"))
-					if piped || bytes.Contains(buf[:n], []byte("commit\x00")) {
+					if dbtest.Commits(buf[:n]) {
 						client.Close()
 						server.Write(buf[:n])
 						io.Copy(io.Discard, server)

@@ -2,8 +2,8 @@ package crash
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"fmt"
+	"homebase/db/dbtest"
 	"io"
 	"net"
 	"net/url"
@@ -72,9 +72,6 @@ func (w *slowWire) await(holds int) {
 	}
 }
 
-// preparedCommit is how the driver names the statement COMMIT to PostgreSQL.
-var preparedCommit = fmt.Appendf(nil, "stmtcache_%x", sha256.Sum256([]byte("COMMIT")))[:len("stmtcache_")+48]
-
 // committing reports whether a server has an owner's lock, and PostgreSQL waits
 // for the statements that go with the COMMIT.
 func (r *rig) committing(server string) bool {
@@ -105,8 +102,7 @@ func (w *slowWire) serve(ln net.Listener, postgres string) {
 			buf := make([]byte, 64<<10)
 			for {
 				n, err := client.Read(buf)
-				// The statement is prepared first, with its text.
-				if bytes.Contains(buf[:n], preparedCommit) && !bytes.Contains(buf[:n], []byte("COMMIT\x00")) {
+				if dbtest.Commits(buf[:n]) {
 					w.await(holds)
 				}
 				if _, werr := server.Write(buf[:n]); err != nil || werr != nil {

@@ -60,9 +60,7 @@ func scanRecord(row pgx.Row) (r record, err error) {
 	return r, err
 }
 
-// queueRecords writes an owner's records in one statement; xid gets the
-// transaction's id, which later says whether a COMMIT whose answer was lost
-// took place.
+// queueRecords writes an owner's records in one statement.
 func queueRecords(b *pgx.Batch, owner uuid.UUID, worker int32, list []record) {
 	const sql = `-- name: files.InsertRecords
 		INSERT INTO file_ops (owner_id, worker_id, seq, op_id, kind, item_id, revision, ino, source, target)
