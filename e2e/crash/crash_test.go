@@ -366,7 +366,7 @@ func (r *rig) wake(p plan) {
 func (r *rig) countLeft() {
 	r.ask(func(conn *pgx.Conn) error {
 		return conn.QueryRow(r.t.Context(), `SELECT count(*), coalesce(max(o.with_it), 0), coalesce(max(o.of_item), 0)
-			FROM (SELECT count(*) OVER (PARTITION BY xid) AS with_it, count(*) OVER (PARTITION BY item_id) AS of_item FROM file_ops) o`).Scan(&r.left[0], &r.left[1], &r.left[2])
+			FROM (SELECT count(*) OVER (PARTITION BY xmin::text) AS with_it, count(*) OVER (PARTITION BY item_id) AS of_item FROM file_ops) o`).Scan(&r.left[0], &r.left[1], &r.left[2])
 	})
 	r.largest = max(r.largest, r.left[1])
 }
