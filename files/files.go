@@ -177,7 +177,7 @@ func (f *Files) Ready(context.Context) error {
 func (f *Files) Jobs() []db.Job {
 	return []db.Job{
 		{Name: "files.recover", Every: 10 * time.Second, Run: f.ifOpen(f.journal.RecoverDead)},
-		{Name: "files.expire", Every: time.Minute, Run: f.ifOpen(f.expire)},
+		{Name: "files.expire", Every: time.Minute, Run: f.ifOpen(f.up.expire)},
 		{Name: "files.trash", Every: time.Hour, Run: f.ifOpen(f.tr.endTrash)},
 		{Name: "files.feed", Every: time.Hour, Run: f.fd.sweepFeed},
 		{Name: "files.purge", Every: time.Minute, Run: f.ifOpen(f.tr.freeDisplaced)},
@@ -210,11 +210,6 @@ func (f *Files) Commands() []db.Command {
 		{Name: "files usage", Args: "[USER] [--json]", Summary: "show how much everybody stores", Run: f.usageCommand},
 		{Name: "files purge", Args: "[USER] [--older-than TIME] [--json]", Summary: "delete old trash and free its space now", Run: f.purgeCommand},
 	}
-}
-
-// expire gives back what uploads hold that outlived their time.
-func (f *Files) expire(ctx context.Context) error {
-	return errors.Join(f.journal.ReleaseExpired(ctx), f.up.expireUploads(ctx))
 }
 
 // judge asks once more whether the caller may write, when a change of theirs is

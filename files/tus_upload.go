@@ -222,41 +222,36 @@ func (up *uploads) discard(ctx context.Context, u upload, state string, keep tim
 	return ignoreNotExist(up.vol.disk.Remove(uploadPath(u.owner, u.id)))
 }
 
-// held is a reservation's key.
-type held struct{ owner, op uuid.UUID }
+// held is a reservation that is due.
+type held struct {
+	owner, op uuid.UUID
+	plain     bool // of a body that is being received
+}
 
 func scanHeld(row pgx.Row) (h held, err error) {
-	err = row.Scan(&h.owner, &h.op)
+	err = row.Scan(&h.owner, &h.op, &h.plain)
 	return h, err
 }
 
-// expireUploads ends the uploads that nobody went on with, and forgets those
-// that ended a while ago.
-func (up *uploads) expireUploads(ctx context.Context) error {
-	const due = `-- name: files.ExpiredResumable
-		SELECT u.owner_id, u.op_id FROM uploads u
-		 WHERE u.worker_id IS NULL AND u.state = 'open' AND u.expires_at < now() ORDER BY u.expires_at LIMIT 1000`
+// expire ends the uploads that outlived their time: those that nobody went on
+// with, those that dawdle, which then fail at their commit, for it wants the
+// row, and those whose release failed. It forgets those that ended a while ago.
+func (up *uploads) expire(ctx context.Context) error {
+	const due = `-- name: files.ExpiredUploads
+		SELECT u.owner_id, u.op_id, u.worker_id IS NOT NULL FROM uploads u
+		 WHERE u.state = 'open' AND u.expires_at < now() ORDER BY u.expires_at LIMIT 1000`
 	const ended = `-- name: files.EndedUploads
-		SELECT u.owner_id, u.op_id FROM uploads u WHERE u.worker_id IS NULL AND u.state IN ('expired', 'deleted')`
+		SELECT u.owner_id, u.op_id, false FROM uploads u WHERE u.state IN ('expired', 'deleted')`
 	const forget = `-- name: files.ForgetUploads
 		DELETE FROM uploads u
-		 WHERE u.worker_id IS NULL AND u.expires_at < now() AND (u.state = 'finished' OR u.state <> 'open' AND u.op_id = ANY ($1))`
+		 WHERE u.expires_at < now() AND (u.state = 'finished' OR u.state <> 'open' AND u.op_id = ANY ($1))`
 	list, err := db.All(ctx, up.db, scanHeld, due)
 	if err != nil {
 		return err
 	}
 	var failures error // of one upload, which holds up no other
 	for _, h := range list {
-		x, err := up.seize(ctx, h.owner, h.op)
-		if err != nil {
-			up.log.WarnContext(ctx, "an upload could not be ended yet", "upload", h.op, "error", err)
-			continue
-		}
-		if x.state == uploadOpen && x.expired {
-			err = up.discard(ctx, x.upload, uploadExpired, journal.KeepEnded)
-		}
-		x.letGo()
-		failures = errors.Join(failures, err)
+		failures = errors.Join(failures, up.expireOne(ctx, h))
 	}
 	if list, err = db.All(ctx, up.db, scanHeld, ended); err != nil {
 		return err
@@ -271,4 +266,20 @@ func (up *uploads) expireUploads(ctx context.Context) error {
 	}
 	_, err = db.Exec(ctx, up.db, forget, ids)
 	return errors.Join(failures, err)
+}
+
+func (up *uploads) expireOne(ctx context.Context, h held) error {
+	if h.plain {
+		return up.journal.Release(ctx, h.owner, h.op)
+	}
+	x, err := up.seize(ctx, h.owner, h.op)
+	if err != nil {
+		up.log.WarnContext(ctx, "an upload could not be ended yet", "upload", h.op, "error", err)
+		return nil
+	}
+	defer x.letGo()
+	if x.state == uploadOpen && x.expired {
+		return up.discard(ctx, x.upload, uploadExpired, journal.KeepEnded)
+	}
+	return nil
 }

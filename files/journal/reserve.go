@@ -73,31 +73,16 @@ func (j *Journal) Release(ctx context.Context, owner, op uuid.UUID) error {
 	})
 }
 
-// releaseWorker gives back what a dead worker had reserved.
+// releaseWorker gives back what a dead worker had reserved. What cannot be
+// given back holds none of the rest.
 func (j *Journal) releaseWorker(ctx context.Context, id int32) error {
 	const sql = `-- name: files.UploadsOfWorker
 		SELECT u.owner_id, u.op_id FROM uploads u WHERE u.worker_id = $1`
-	return j.releaseAll(ctx, sql, id)
-}
-
-// ReleaseExpired gives back reservations that outlived their time: those whose
-// release failed, and uploads that dawdle. An upload that is still running
-// then fails at its commit, which wants its row.
-func (j *Journal) ReleaseExpired(ctx context.Context) error {
-	const sql = `-- name: files.ExpiredUploads
-		SELECT u.owner_id, u.op_id FROM uploads u
-		 WHERE u.expires_at < now() AND u.worker_id IS NOT NULL ORDER BY u.expires_at LIMIT 1000`
-	return j.releaseAll(ctx, sql)
-}
-
-// releaseAll gives back the reservations that a query names. One that cannot
-// be given back holds none of the others.
-func (j *Journal) releaseAll(ctx context.Context, sql string, args ...any) error {
 	type key struct{ owner, op uuid.UUID }
 	list, err := db.All(ctx, j.DB, func(row pgx.Row) (k key, err error) {
 		err = row.Scan(&k.owner, &k.op)
 		return k, err
-	}, sql, args...)
+	}, sql, id)
 	for _, k := range list {
 		err = errors.Join(err, j.Release(ctx, k.owner, k.op))
 	}
