@@ -206,7 +206,7 @@ func endUpload(ctx context.Context, q db.Querier, owner, id uuid.UUID, state str
 
 // discard ends an upload that came to nothing: first the row, under the
 // owner's lock, so that no commit in flight can still use the bytes; then the
-// bytes. A crash between the two leaves them to expireUploads.
+// bytes. A crash between the two leaves them to expire.
 func (up *uploads) discard(ctx context.Context, u upload, state string, keep time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
