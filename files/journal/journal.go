@@ -133,7 +133,7 @@ type Journal struct {
 
 	followedOne chan struct{} // of one slot: there are records to be deleted
 	written     atomic.Int64  // items, since the last look at the statistics
-	grown       chan struct{} // of one slot: written has come to a power of two
+	grown       chan struct{} // of one slot: written has grown eightfold
 	missed      atomic.Bool   // the database was lost: own records may have come back
 	dead        atomic.Bool   // declared dead: never writes again
 	unsound     atomic.Bool   // a flush failed: others' records are not for this process

@@ -13,9 +13,11 @@ import (
 // PostgreSQL knows that there are so many.
 const firstLook = 128
 
-// wrote counts items, and asks for a look each time that their number doubles.
+// wrote counts items, and asks for a look each time that their number has grown
+// eightfold.
 func (j *Journal) wrote(n int) {
-	if now := j.written.Add(int64(n)); now >= firstLook && bits.Len64(uint64(now)) > bits.Len64(uint64(now-int64(n))) {
+	eights := func(items int64) int { return (bits.Len64(uint64(items)) + 1) / 3 } // 128 is where one begins
+	if now := j.written.Add(int64(n)); now >= firstLook && eights(now) > eights(now-int64(n)) {
 		select {
 		case j.grown <- struct{}{}:
 		default:
