@@ -262,7 +262,7 @@ func (a *Auth) userResetTOTP(ctx context.Context, sh *db.Shell, args []string) e
 	if err := flags.Parse(args, &given); err != nil {
 		return err
 	}
-	u, err := a.userNamed(ctx, given)
+	u, err := userNamed(ctx, a.db, given)
 	if err != nil {
 		return err
 	}

@@ -94,8 +94,8 @@ SELECT EXISTS (SELECT FROM users)`)
 }
 
 // userNamed finds the user that a command is about.
-func (a *Auth) userNamed(ctx context.Context, email string) (User, error) {
-	u, err := a.UserByEmail(ctx, email)
+func userNamed(ctx context.Context, q db.Querier, email string) (User, error) {
+	u, err := userByEmail(ctx, q, email)
 	if errors.Is(err, db.ErrNotFound) {
 		return User{}, fmt.Errorf("there is no user %q; homebase user list shows who there is", email)
 	}
@@ -108,7 +108,7 @@ func (a *Auth) userPassword(ctx context.Context, sh *db.Shell, args []string) er
 	if err := flags.Parse(args, &given); err != nil {
 		return err
 	}
-	u, err := a.userNamed(ctx, given)
+	u, err := userNamed(ctx, a.db, given)
 	if err != nil {
 		return err
 	}

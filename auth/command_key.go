@@ -30,7 +30,7 @@ func (a *Auth) keyCreate(ctx context.Context, sh *db.Shell, args []string) error
 	if err := flags.Parse(args, &email, &in.Name); err != nil {
 		return err
 	}
-	u, err := a.userNamed(ctx, email)
+	u, err := userNamed(ctx, a.db, email)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (a *Auth) keyList(ctx context.Context, sh *db.Shell, args []string) error {
 	}
 	owner := uuid.Nil
 	if email != "" {
-		u, err := a.userNamed(ctx, email)
+		u, err := userNamed(ctx, a.db, email)
 		if err != nil {
 			return err
 		}

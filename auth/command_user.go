@@ -23,7 +23,7 @@ func (a *Auth) userCommands() []db.Command {
 
 // patchNamed changes the user that a command is about and says so.
 func (a *Auth) patchNamed(ctx context.Context, sh *db.Shell, email string, p UserPatch, done string) error {
-	u, err := a.userNamed(ctx, email)
+	u, err := userNamed(ctx, a.db, email)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (a *Auth) userSessions(ctx context.Context, sh *db.Shell, args []string) er
 	if err := flags.Parse(args, &email); err != nil {
 		return err
 	}
-	u, err := a.userNamed(ctx, email)
+	u, err := userNamed(ctx, a.db, email)
 	if err != nil {
 		return err
 	}

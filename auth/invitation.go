@@ -274,7 +274,7 @@ func (a *Auth) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
 	}
 	acc := account{passwordHash: hash}
 	err = a.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		if err := a.stillGranted(ctx, tx, t); err != nil {
+		if err := stillGranted(ctx, tx, t); err != nil {
 			return err
 		}
 		if err := useToken(ctx, tx, t); err != nil {
@@ -299,7 +299,7 @@ func (a *Auth) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
 
 // stillGranted makes sure that whoever invited may still give what the
 // invitation promises.
-func (a *Auth) stillGranted(ctx context.Context, tx pgx.Tx, t oneTime) error {
+func stillGranted(ctx context.Context, tx pgx.Tx, t oneTime) error {
 	if t.inviter == operator {
 		return nil
 	}

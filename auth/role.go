@@ -256,7 +256,7 @@ func (a *Auth) patchRole(w http.ResponseWriter, r *http.Request) error {
 	var role Role
 	ctx := r.Context()
 	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
-		before, err := a.lockChangeable(ctx, tx, r)
+		before, err := lockChangeable(ctx, tx, r)
 		if err != nil {
 			return nothing, err
 		}
@@ -290,7 +290,7 @@ UPDATE roles r SET description = $2, permissions = $3, revision = revision + 1, 
 
 // lockChangeable locks the role that a request is about, and refuses one that
 // is built in or has changed since.
-func (a *Auth) lockChangeable(ctx context.Context, tx pgx.Tx, r *http.Request) (Role, error) {
+func lockChangeable(ctx context.Context, tx pgx.Tx, r *http.Request) (Role, error) {
 	role, err := lockRole(ctx, tx, r.PathValue("name"))
 	switch {
 	case err != nil:
@@ -307,7 +307,7 @@ func (a *Auth) lockChangeable(ctx context.Context, tx pgx.Tx, r *http.Request) (
 func (a *Auth) deleteRole(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	err := a.db.InTx(ctx, func(tx pgx.Tx) error {
-		role, err := a.lockChangeable(ctx, tx, r)
+		role, err := lockChangeable(ctx, tx, r)
 		if err != nil {
 			return err
 		}

@@ -51,13 +51,13 @@ func userByID(ctx context.Context, q db.Querier, id uuid.UUID) (User, error) {
 SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id)
 }
 
-// UserByEmail finds a user by address, without case; db.ErrNotFound.
-func (a *Auth) UserByEmail(ctx context.Context, email string) (User, error) {
+// userByEmail finds a user by address, without case; db.ErrNotFound.
+func userByEmail(ctx context.Context, q db.Querier, email string) (User, error) {
 	email, err := parseEmail(email)
 	if err != nil {
 		return User{}, db.ErrNotFound
 	}
-	return db.One(ctx, a.db, scanUser, `
+	return db.One(ctx, q, scanUser, `
 -- name: auth.UserByEmail
 SELECT `+userColumns+` FROM users u WHERE lower(u.email) = lower($1 COLLATE "C")`, email)
 }

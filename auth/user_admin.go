@@ -218,7 +218,7 @@ func (a *Auth) updateUser(ctx context.Context, by, id uuid.UUID, p UserPatch, r 
 		return err
 	}
 	return a.change(ctx, func(tx pgx.Tx) (stale, error) {
-		acc, last, err := a.lockManaged(ctx, tx, by, id, r)
+		acc, last, err := lockManaged(ctx, tx, by, id, r)
 		if err != nil {
 			return nothing, err
 		}
@@ -265,7 +265,7 @@ UPDATE users SET name = $2, status = $3, revision = revision + 1, updated_at = n
 // lockManaged locks a user who is about to be changed by somebody and reports
 // whether that is the last admin. Whoever changes another manages users at
 // that moment, and only an admin changes an admin.
-func (a *Auth) lockManaged(ctx context.Context, tx pgx.Tx, by, id uuid.UUID, r *http.Request) (acc account, last bool, err error) {
+func lockManaged(ctx context.Context, tx pgx.Tx, by, id uuid.UUID, r *http.Request) (acc account, last bool, err error) {
 	if last, err = lockAdmins(ctx, tx, id); err != nil {
 		return account{}, false, err
 	}
@@ -352,7 +352,7 @@ func (a *Auth) removeUser(r *http.Request, id uuid.UUID) error {
 		by = operator // everybody may leave
 	}
 	return a.change(ctx, func(tx pgx.Tx) (stale, error) {
-		_, last, err := a.lockManaged(ctx, tx, by, id, r)
+		_, last, err := lockManaged(ctx, tx, by, id, r)
 		if err != nil {
 			return nothing, err
 		}
