@@ -102,9 +102,8 @@ type Auth struct {
 	accountURL       string
 	send             func(ctx context.Context, tx db.Querier, to, subject, text string) error
 	guessesUnlimited bool
-	// permissions are all there are, sorted.
-	permissions []string
-	storage     Storage
+	permissions      permissions
+	storage          Storage
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be

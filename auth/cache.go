@@ -216,7 +216,7 @@ func (a *Auth) lookup(c credential, find func() (known, error)) (known, error) {
 	if err != nil {
 		return known{}, err
 	}
-	k.credential, k.caller.Permissions = c, a.expand(k.caller.Permissions)
+	k.credential, k.caller.Permissions = c, a.permissions.expand(k.caller.Permissions)
 	if fresh {
 		a.cache.put(generation, k)
 	}

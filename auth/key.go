@@ -102,7 +102,7 @@ func (a *Auth) findKeyBy(ctx context.Context, condition string, arg any) (known,
 	return db.One(ctx, a.db, func(row pgx.Row) (k known, err error) {
 		var scope, owner []string
 		err = row.Scan(&k.caller.KeyID, &k.caller.UserID, &k.expires, &k.allow, &scope, &owner, &k.caller.Roles)
-		owner = a.expand(owner)
+		owner = a.permissions.expand(owner)
 		k.caller.Permissions = slices.DeleteFunc(scope, func(p string) bool { return !slices.Contains(owner, p) })
 		return k, err
 	}, `
@@ -225,7 +225,7 @@ func (a *Auth) makeKey(ctx context.Context, owner uuid.UUID, in NewKey) (MadeKey
 		f.Add("#/name", "required", "Give the key a name that says what it is for.")
 	}
 	checkName(&f, "#/name", in.Name)
-	permissions := a.checkPermissions(&f, in.Permissions)
+	permissions := a.permissions.check(&f, in.Permissions)
 	if len(permissions) == 0 {
 		f.Add("#/permissions", "required", "Name at least one permission.")
 	}

@@ -33,7 +33,7 @@ SELECT `+userColumns+`, `+rolesHeld+`, `+held+`, EXISTS (SELECT FROM notices WHE
 	if err != nil {
 		return Me{}, err
 	}
-	me.Permissions, me.Notices = a.expand(me.Permissions), []Notice{}
+	me.Permissions, me.Notices = a.permissions.expand(me.Permissions), []Notice{}
 	if noticed {
 		me.Notices, err = noticesOf(ctx, a.db, id)
 	}

@@ -26,6 +26,10 @@ const (
 	SystemManage   = "system:manage"
 )
 
+// permissions are all there are, sorted: what a wildcard stands for, and all
+// that a role or a key may name.
+type permissions []string
+
 // platformPermissions are those of the rooms; the apps' come with Config.
 var platformPermissions = []string{
 	AuditRead, FilesRead, FilesShare, FilesWrite, InboxRead, PortfolioWrite, SystemManage, SystemRead, UsersManage,
@@ -36,12 +40,12 @@ const wildcard = "*"
 
 // expand turns what roles' rows hold into the sorted set that a Caller
 // carries.
-func (a *Auth) expand(permissions []string) []string {
-	if slices.Contains(permissions, wildcard) {
-		return a.permissions
+func (p permissions) expand(given []string) []string {
+	if slices.Contains(given, wildcard) {
+		return p
 	}
-	slices.Sort(permissions)
-	return slices.Compact(permissions)
+	slices.Sort(given)
+	return slices.Compact(given)
 }
 
 // held is the SQL of what the roles of a user u allow, as an array.
@@ -121,14 +125,14 @@ SELECT `+roleColumns+` FROM roles r WHERE r.name = ANY($1)`, roles)
 	return mayGrant(ctx, q, by, append(permissions, UsersManage))
 }
 
-// checkPermissions refuses what no route could ever ask for, and sorts.
-func (a *Auth) checkPermissions(f *httpx.Fields, permissions []string) []string {
-	for i, p := range permissions {
-		if _, known := slices.BinarySearch(a.permissions, p); !known {
+// check refuses what no route could ever ask for, and sorts.
+func (p permissions) check(f *httpx.Fields, given []string) []string {
+	for i, name := range given {
+		if _, known := slices.BinarySearch(p, name); !known {
 			f.Add(fmt.Sprintf("#/permissions/%d", i), "unknown", "There is no such permission.")
 		}
 	}
-	sorted := append([]string{}, permissions...) // an empty list is not NULL
+	sorted := append([]string{}, given...) // an empty list is not NULL
 	slices.Sort(sorted)
 	return slices.Compact(sorted)
 }

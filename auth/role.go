@@ -130,7 +130,7 @@ func (a *Auth) roleRoutes() []httpx.Route {
 
 // answerRole shows the wildcard as what it stands for.
 func (a *Auth) answerRole(w http.ResponseWriter, status int, role Role) error {
-	role.Permissions = a.expand(role.Permissions)
+	role.Permissions = a.permissions.expand(role.Permissions)
 	w.Header().Set("ETag", httpx.RevisionTag(role.Revision))
 	return httpx.WriteJSON(w, status, role)
 }
@@ -149,7 +149,7 @@ SELECT `+roleColumns+` FROM roles r WHERE r.name > $1 ORDER BY r.name LIMIT $2`,
 		return err
 	}
 	for i := range roles {
-		roles[i].Permissions = a.expand(roles[i].Permissions)
+		roles[i].Permissions = a.permissions.expand(roles[i].Permissions)
 	}
 	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, roles, func(r Role) []string { return []string{r.Name} }))
 }
@@ -191,7 +191,7 @@ func (a *Auth) postRole(w http.ResponseWriter, r *http.Request) error {
 		f.Add("#/name", "invalid", "A role's name begins with a small letter and has at most 40 small letters, digits, - and _.")
 	}
 	checkDescription(&f, in.Description)
-	permissions := a.checkPermissions(&f, in.Permissions)
+	permissions := a.permissions.check(&f, in.Permissions)
 	if err := f.Err(); err != nil {
 		return err
 	}
@@ -249,7 +249,7 @@ func (a *Auth) patchRole(w http.ResponseWriter, r *http.Request) error {
 	}
 	var f httpx.Fields
 	checkDescription(&f, in.Description.Value)
-	permissions := a.checkPermissions(&f, in.Permissions.Value)
+	permissions := a.permissions.check(&f, in.Permissions.Value)
 	if err := f.Err(); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (a *Auth) Holds(ctx context.Context, q db.Querier, user uuid.UUID, permissi
 	if err != nil || len(has) == 0 {
 		return false, err
 	}
-	has = a.expand(has)
+	has = a.permissions.expand(has)
 	for _, p := range permissions {
 		if !slices.Contains(has, p) {
 			return false, nil
