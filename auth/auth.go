@@ -34,7 +34,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -86,17 +85,14 @@ type Config struct {
 
 // Auth is the room. Make one per process with New. Safe for concurrent use.
 type Auth struct {
-	db          *db.DB
-	audit       *audit.Log
-	log         *slog.Logger
-	publicURL   string
-	public      *url.URL
-	keys        func(purpose string) [][]byte
-	signingKeys func() []signingKey
-	nobody      func() string // the hash that stands for users who do not exist
-	hasher      *hasher
-	cache       *cache
-	totpSealer  Sealer
+	db         *db.DB
+	audit      *audit.Log
+	log        *slog.Logger
+	keys       func(purpose string) [][]byte
+	nobody     func() string // the hash that stands for users who do not exist
+	hasher     *hasher
+	cache      *cache
+	totpSealer Sealer
 
 	registration     string
 	accountURL       string
@@ -104,25 +100,15 @@ type Auth struct {
 	guessesUnlimited bool
 	permissions      permissions
 	storage          Storage
+	*tokens
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
 // an absolute URL: a wrong one signs nobody in by cookie.
 func New(c Config) *Auth {
-	public, err := url.Parse(c.PublicURL)
-	if err != nil {
-		public = &url.URL{}
-	}
 	cost := cmp.Or(c.HashCost, hashcost.Standard)
 	a := &Auth{
-		db: c.DB, audit: c.Audit, log: c.Log, publicURL: c.PublicURL, public: public, keys: c.Keys,
-		signingKeys: sync.OnceValue(func() []signingKey {
-			var keys []signingKey
-			for _, k := range c.Keys(accessPurpose) {
-				keys = append(keys, newSigningKey(k))
-			}
-			return keys
-		}),
+		db: c.DB, audit: c.Audit, log: c.Log, keys: c.Keys,
 		nobody:       sync.OnceValue(func() string { return nobody(cost) }),
 		hasher:       newHasher(cost),
 		cache:        newCache(),
@@ -130,6 +116,7 @@ func New(c Config) *Auth {
 		registration: c.Registration, accountURL: c.AccountURL, send: c.Send, guessesUnlimited: c.GuessesUnlimited,
 		permissions: slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))),
 	}
+	a.tokens = newTokens(c.Keys, c.PublicURL)
 	a.Keep(Storage{})
 	return a
 }

@@ -30,7 +30,7 @@ func (a *Auth) Authenticate(r *http.Request) (*httpx.Caller, error) {
 		return a.authenticateKey(r, token)
 	}
 	now := time.Now()
-	c, err := verifyAccess(token, a.signingKeys(), a.publicURL, now)
+	c, err := a.tokens.verify(token, now)
 	if err != nil {
 		return nil, httpx.ErrUnauthenticated.Because(err)
 	}

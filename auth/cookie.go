@@ -73,12 +73,12 @@ func deviceMAC(key, body []byte) []byte {
 	return h.Sum(nil)
 }
 
-func (a *Auth) deviceMark(user uuid.UUID) string {
+func (tk *tokens) deviceMark(user uuid.UUID) string {
 	b := make([]byte, deviceBody, deviceBytes)
 	b[0] = deviceVersion
 	copy(b[1:], user[:])
 	rand.Read(b[17:])
-	return base64.RawURLEncoding.EncodeToString(append(b, deviceMAC(a.keys(devicePurpose)[0], b)...))
+	return base64.RawURLEncoding.EncodeToString(append(b, deviceMAC(tk.keys(devicePurpose)[0], b)...))
 }
 
 // marksMost is how many users' marks a browser keeps.
@@ -86,8 +86,8 @@ const marksMost = 4
 
 // deviceMarks is the cookie of a browser that has just signed in as user: its
 // mark before those that were there, for a browser may be several people's.
-func (a *Auth) deviceMarks(r *http.Request, user uuid.UUID) string {
-	marks := []string{a.deviceMark(user)}
+func (tk *tokens) deviceMarks(r *http.Request, user uuid.UUID) string {
+	marks := []string{tk.deviceMark(user)}
 	if there, err := CookieValue(r, deviceCookie); err == nil && there != "" {
 		marks = append(marks, strings.Split(there, ".")...)
 	}
@@ -96,21 +96,21 @@ func (a *Auth) deviceMarks(r *http.Request, user uuid.UUID) string {
 
 // markOf is the mark of user among those of the request's browser, which shows
 // that it has signed in as user before; "" for none.
-func (a *Auth) markOf(r *http.Request, user uuid.UUID) string {
+func (tk *tokens) markOf(r *http.Request, user uuid.UUID) string {
 	value, err := CookieValue(r, deviceCookie)
 	if err != nil {
 		return ""
 	}
 	marks := strings.SplitN(value, ".", marksMost+1)
 	for _, mark := range marks[:min(len(marks), marksMost)] {
-		if a.isMark(mark, user) {
+		if tk.isMark(mark, user) {
 			return mark
 		}
 	}
 	return ""
 }
 
-func (a *Auth) isMark(mark string, user uuid.UUID) bool {
+func (tk *tokens) isMark(mark string, user uuid.UUID) bool {
 	if len(mark) != base64.RawURLEncoding.EncodedLen(deviceBytes) {
 		return false
 	}
@@ -118,7 +118,7 @@ func (a *Auth) isMark(mark string, user uuid.UUID) bool {
 	if err != nil || len(b) != deviceBytes || b[0] != deviceVersion || uuid.UUID(b[1:17]) != user {
 		return false
 	}
-	for _, key := range a.keys(devicePurpose) {
+	for _, key := range tk.keys(devicePurpose) {
 		if hmac.Equal(b[deviceBody:], deviceMAC(key, b[:deviceBody])) {
 			return true
 		}

@@ -183,7 +183,7 @@ func (a *Auth) trustedDevice(r *http.Request, user uuid.UUID) string {
 	if caller := httpx.CallerOf(r.Context()); caller != nil && caller.UserID == user {
 		return caller.SessionID.String()
 	}
-	return a.markOf(r, user)
+	return a.tokens.markOf(r, user)
 }
 
 // guessKey names a row without giving away what it counts: strangers'

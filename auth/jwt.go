@@ -131,10 +131,10 @@ func readClaims(payload, issuer string, now time.Time) (claims, error) {
 }
 
 // accessToken issues a token for a session whose refresh counter is counter.
-func (a *Auth) accessToken(user, session uuid.UUID, counter int64) string {
+func (tk *tokens) accessToken(user, session uuid.UUID, counter int64) string {
 	now := time.Now().Unix()
-	return a.signingKeys()[0].sign(claims{
-		Issuer: a.publicURL, Audience: a.publicURL,
+	return tk.signing()[0].sign(claims{
+		Issuer: tk.issuer, Audience: tk.issuer,
 		Subject: user.String(), Session: session.String(),
 		IssuedAt: now, Expires: now + int64(accessLifetime/time.Second), Counter: counter,
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"homebase/audit"
@@ -110,7 +109,7 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) error {
 func (a *Auth) modeOf(r *http.Request, given string) (mode string, err error) {
 	switch given {
 	case "", modeCookie:
-		return modeCookie, a.mayKeepCookies(r)
+		return modeCookie, a.tokens.mayKeepCookies(r)
 	case modeToken:
 		return modeToken, nil
 	}
@@ -125,28 +124,11 @@ func (a *Auth) welcome(w http.ResponseWriter, r *http.Request, status int, mode 
 	if err != nil {
 		return err
 	}
-	if mode == modeCookie && a.markOf(r, user) == "" {
-		setCookie(w, deviceCookie, a.deviceMarks(r, user), deviceLifetime)
+	if mode == modeCookie && a.tokens.markOf(r, user) == "" {
+		setCookie(w, deviceCookie, a.tokens.deviceMarks(r, user), deviceLifetime)
 	}
-	return a.answerGrant(w, status, mode, me, s)
+	return a.tokens.answerGrant(w, status, mode, me, s)
 }
-
-// mayKeepCookies refuses to set cookies for a request that another site may
-// have sent, and where the browser would drop them without a word: they need
-// a secure connection, and plain http counts as one on loopback names only.
-func (a *Auth) mayKeepCookies(r *http.Request) error {
-	if err := httpx.RequireOrigin(r); err != nil {
-		return err
-	}
-	if a.public.Scheme == "http" && !strings.EqualFold(hostname(r.Host), a.public.Hostname()) {
-		return ErrInsecureOrigin.With("Browsers keep the cookies of a sign-in over plain http only for " + a.publicURL +
-			". Open that address, serve this one over https and set HOMEBASE_PUBLIC_URL, or sign in with mode token.")
-	}
-	return nil
-}
-
-// hostname is host without its port, and without the brackets of IPv6.
-func hostname(host string) string { return (&url.URL{Host: host}).Hostname() }
 
 // signIn proves an address and a password. Every failure does the same work:
 // one look-up, one hash, one audit event.
@@ -310,19 +292,4 @@ func (a *Auth) openSession(r *http.Request, acc account, by proof) (Session, err
 		err = errors.Join(a.recordRefusal(ctx, audit.LoginFailed, acc.ID, err), errSignInWrongCode.Because(err))
 	}
 	return s, err
-}
-
-// answerGrant hands out the tokens that the session s has now.
-func (a *Auth) answerGrant(w http.ResponseWriter, status int, mode string, me Me, s Session) error {
-	s.Current = true
-	access := a.accessToken(s.userID, s.ID, s.counter)
-	refresh := a.refreshTokenOf(s.ID, s.rtKey, s.counter)
-	g := Grant{ExpiresIn: int(accessLifetime.Seconds()), User: me, Session: s}
-	if mode == modeToken {
-		g.AccessToken, g.RefreshToken, g.TokenType = access, refresh, "Bearer"
-	} else {
-		setCookie(w, accessCookie, access, accessLifetime)
-		setCookie(w, refreshCookie, refresh, idleLifetime)
-	}
-	return httpx.WriteJSON(w, status, g)
 }

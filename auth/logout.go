@@ -84,7 +84,7 @@ func (a *Auth) departing(r *http.Request) (list []departing) {
 		}
 	}
 	for _, token := range access {
-		if c, err := verifyAccess(token, a.signingKeys(), a.publicURL, time.Now()); err == nil {
+		if c, err := a.tokens.verify(token, time.Now()); err == nil {
 			if id, err := uuid.Parse(c.Session); err == nil {
 				list = append(list, departing{session: id})
 			}

@@ -132,7 +132,7 @@ func (a *Auth) forgotPassword(w http.ResponseWriter, r *http.Request) error {
 			if err != nil {
 				return err
 			}
-			return a.mailToken(ctx, tx, t, token, "Set a new password", "Somebody, probably you, asked for a new password at "+a.public.Host+".")
+			return a.mailToken(ctx, tx, t, token, "Set a new password", "Somebody, probably you, asked for a new password at "+a.tokens.public.Host+".")
 		})
 		if err != nil {
 			return err
@@ -215,8 +215,8 @@ DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID,
 			owner = "" // the same address, perhaps in another case
 		}
 		err = a.offer(ctx, tx, oneTime{purpose: purposeEmail, user: caller.UserID, email: email}, owner,
-			"Confirm your address", "This is to become the address of an account at "+a.public.Host+".",
-			"Somebody, probably you, wanted to give this address to another account at "+a.public.Host+". It belongs to yours, and stays with it.")
+			"Confirm your address", "This is to become the address of an account at "+a.tokens.public.Host+".",
+			"Somebody, probably you, wanted to give this address to another account at "+a.tokens.public.Host+". It belongs to yours, and stays with it.")
 		if err != nil {
 			return err
 		}
@@ -264,7 +264,7 @@ UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE i
 			return err
 		}
 		if a.send != nil {
-			err := a.send(ctx, tx, acc.Email, "Your address was changed", "The account at "+a.public.Host+
+			err := a.send(ctx, tx, acc.Email, "Your address was changed", "The account at "+a.tokens.public.Host+
 				" that this address belonged to has another one now. If that was not you, tell the operator.\n")
 			if err != nil {
 				return err

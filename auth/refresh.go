@@ -76,10 +76,10 @@ func (t refreshToken) signedBy(secrets [][]byte, rtKey []byte) bool {
 }
 
 // refreshTokenOf is the token of a session at a counter, always the same.
-func (a *Auth) refreshTokenOf(session uuid.UUID, rtKey []byte, counter int64) string {
+func (tk *tokens) refreshTokenOf(session uuid.UUID, rtKey []byte, counter int64) string {
 	b := append([]byte{refreshVersion}, session[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(counter))
-	b = append(b, refreshMAC(a.keys(refreshPurpose)[0], rtKey, b)...)
+	b = append(b, refreshMAC(tk.keys(refreshPurpose)[0], rtKey, b)...)
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
@@ -120,7 +120,7 @@ func judge(s Session, token int64, seen int64) judgement {
 
 // judge is the one judge of refresh tokens, whatever they are sent for.
 func (a *Auth) judge(s Session, t refreshToken) judgement {
-	if !t.signedBy(a.keys(refreshPurpose), s.rtKey) {
+	if !a.tokens.signed(t, s.rtKey) {
 		return forged
 	}
 	return judge(s, t.counter, max(s.seenCounter, a.cache.seen(s.ID)))
@@ -158,7 +158,7 @@ func (a *Auth) refresh(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return a.answerGrant(w, http.StatusOK, mode, me, s)
+	return a.tokens.answerGrant(w, http.StatusOK, mode, me, s)
 }
 
 // rotate exchanges a refresh token: it returns the session with the counter

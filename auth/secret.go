@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"time"
 
 	"homebase/db"
 
@@ -57,16 +56,4 @@ func (a *Auth) Holds(ctx context.Context, q db.Querier, user uuid.UUID, permissi
 		}
 	}
 	return true, nil
-}
-
-// KeepCookie gives the client a cookie like those of a sign-in: no script
-// reads it, and only pages of this site send it. It is refused, as signing in
-// is, where another site may ask for it or the browser would not keep it; a
-// route that calls it declares ErrInsecureOrigin.
-func (a *Auth) KeepCookie(w http.ResponseWriter, r *http.Request, name, value string, lifetime time.Duration) error {
-	if err := a.mayKeepCookies(r); err != nil {
-		return err
-	}
-	setCookie(w, name, value, lifetime)
-	return nil
 }
