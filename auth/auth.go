@@ -91,7 +91,6 @@ type Auth struct {
 	keys       func(purpose string) [][]byte
 	nobody     func() string // the hash that stands for users who do not exist
 	hasher     *hasher
-	cache      *cache
 	totpSealer Sealer
 
 	registration     string
@@ -101,6 +100,7 @@ type Auth struct {
 	permissions      permissions
 	storage          Storage
 	*tokens
+	*callers
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
@@ -111,12 +111,12 @@ func New(c Config) *Auth {
 		db: c.DB, audit: c.Audit, log: c.Log, keys: c.Keys,
 		nobody:       sync.OnceValue(func() string { return nobody(cost) }),
 		hasher:       newHasher(cost),
-		cache:        newCache(),
 		totpSealer:   NewSealer(c.Keys, totpPurpose),
 		registration: c.Registration, accountURL: c.AccountURL, send: c.Send, guessesUnlimited: c.GuessesUnlimited,
 		permissions: slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))),
 	}
 	a.tokens = newTokens(c.Keys, c.PublicURL)
+	a.callers = &callers{db: c.DB, log: c.Log, tokens: a.tokens, permissions: a.permissions, cache: newCache()}
 	a.Keep(Storage{})
 	return a
 }
@@ -133,9 +133,9 @@ func (a *Auth) Start(ctx context.Context) error {
 		return err
 	}
 	l := a.db.Listener()
-	l.On(channel, func(payload string) { a.cache.forget(stale(payload)) })
-	l.OnMissed(func() { a.cache.forget(all) })
-	go a.recordUse(ctx)
+	l.On(channel, func(payload string) { a.callers.cache.forget(stale(payload)) })
+	l.OnMissed(func() { a.callers.cache.forget(all) })
+	go a.callers.recordUse(ctx)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -17,20 +18,32 @@ var (
 	errNoSession     = errors.New("access token: no living session")
 )
 
+// callers knows who a request's credentials belong to and what that user may
+// do at this time. It owns the cache of living sessions and access keys, and
+// every change that ends or alters one goes through change, so that it holds
+// at once. Knowing a caller costs no query.
+type callers struct {
+	db          *db.DB
+	log         *slog.Logger
+	tokens      *tokens
+	permissions permissions
+	cache       *cache
+}
+
 // Authenticate says who sent a request. Authorization: Bearer and cookies are
 // never mixed: with the header present, cookies are not looked at. Errors:
 // ErrUnauthenticated whatever is wrong with the credentials, its cause for
 // the log alone; 400 for two cookies of one name; the database's.
-func (a *Auth) Authenticate(r *http.Request) (*httpx.Caller, error) {
+func (cl *callers) Authenticate(r *http.Request) (*httpx.Caller, error) {
 	token, cookie, err := accessTokenOf(r)
 	if err != nil {
 		return nil, err
 	}
 	if !cookie && strings.HasPrefix(token, keyPrefix) {
-		return a.authenticateKey(r, token)
+		return cl.authenticateKey(r, token)
 	}
 	now := time.Now()
-	c, err := a.tokens.verify(token, now)
+	c, err := cl.tokens.verify(token, now)
 	if err != nil {
 		return nil, httpx.ErrUnauthenticated.Because(err)
 	}
@@ -38,14 +51,14 @@ func (a *Auth) Authenticate(r *http.Request) (*httpx.Caller, error) {
 	if err != nil {
 		return nil, httpx.ErrUnauthenticated.Because(err)
 	}
-	k, err := a.lookup(idCredential(session), func() (known, error) { return a.findSession(r.Context(), session) })
+	k, err := cl.lookup(idCredential(session), func() (known, error) { return cl.findSession(r.Context(), session) })
 	if errors.Is(err, db.ErrNotFound) || err == nil && k.caller.UserID.String() != c.Subject {
 		return nil, httpx.ErrUnauthenticated.Because(errNoSession)
 	}
 	if err != nil {
 		return nil, err
 	}
-	a.cache.touch(session, now, c.Counter)
+	cl.cache.touch(session, now, c.Counter)
 	caller := k.caller
 	caller.Cookie = cookie
 	return &caller, nil

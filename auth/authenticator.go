@@ -102,7 +102,7 @@ INSERT INTO totp (user_id, secret) VALUES ($1, $2)
 // confirmTOTP serves POST /auth/totp/confirm. The sessions that began without
 // a code end, except for the one that asks.
 func (a *Auth) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[TOTPCode](a, w, r, "")
+	in, err := readJSON[TOTPCode](a.callers, w, r, "")
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (a *Auth) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	codes, hashes := newRecoveryCodes()
-	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if _, err := lockAccount(ctx, tx, caller.UserID); err != nil {
 			return nothing, err
 		}
@@ -152,7 +152,7 @@ func (a *Auth) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
 // deleteTOTP serves DELETE /auth/totp.
 func (a *Auth) deleteTOTP(w http.ResponseWriter, r *http.Request) error {
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	err := a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err := a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if err := dropTOTP(ctx, tx, caller.UserID); err != nil {
 			return nothing, err
 		}
@@ -190,7 +190,7 @@ func (a *Auth) resetTOTP(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if _, err := lockAccount(ctx, tx, id); err != nil {
 			return nothing, err
 		}
@@ -266,7 +266,7 @@ func (a *Auth) userResetTOTP(ctx context.Context, sh *db.Shell, args []string) e
 	if err != nil {
 		return err
 	}
-	err = a.change(ctx, func(tx pgx.Tx) (stale, error) { return a.takeTOTPAway(ctx, tx, u.ID) })
+	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) { return a.takeTOTPAway(ctx, tx, u.ID) })
 	if errors.Is(err, errTOTPOff) {
 		return fmt.Errorf("%s signs in without TOTP: there is nothing to reset", u.Email)
 	}

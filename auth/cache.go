@@ -35,15 +35,15 @@ func staleUser(id uuid.UUID) stale    { return stale("user " + id.String()) }
 // the other workers by a notification that arrives with the commit, on this
 // one before change returns. It forgets after a failure too, because a commit
 // whose answer was lost may have happened.
-func (a *Auth) change(ctx context.Context, fn func(tx pgx.Tx) (stale, error)) error {
+func (cl *callers) change(ctx context.Context, fn func(tx pgx.Tx) (stale, error)) error {
 	var what stale
-	err := a.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+	err := cl.db.InTx(ctx, func(tx pgx.Tx) (err error) {
 		if what, err = fn(tx); err != nil || what == nothing {
 			return err
 		}
 		return db.Notify(ctx, tx, channel, string(what))
 	})
-	a.cache.forget(what)
+	cl.cache.forget(what)
 	return err
 }
 
@@ -204,21 +204,21 @@ func (c *cache) takeUsed() map[uuid.UUID]use {
 
 // lookup says who a living credential belongs to, from the cache or else by
 // find, which asks the database; db.ErrNotFound.
-func (a *Auth) lookup(c credential, find func() (known, error)) (known, error) {
-	fresh := a.db.Listener().Fresh()
+func (cl *callers) lookup(c credential, find func() (known, error)) (known, error) {
+	fresh := cl.db.Listener().Fresh()
 	if fresh {
-		if k, ok := a.cache.get(c, time.Now()); ok {
+		if k, ok := cl.cache.get(c, time.Now()); ok {
 			return k, nil
 		}
 	}
-	generation := a.cache.begin()
+	generation := cl.cache.begin()
 	k, err := find()
 	if err != nil {
 		return known{}, err
 	}
-	k.credential, k.caller.Permissions = c, a.permissions.expand(k.caller.Permissions)
+	k.credential, k.caller.Permissions = c, cl.permissions.expand(k.caller.Permissions)
 	if fresh {
-		a.cache.put(generation, k)
+		cl.cache.put(generation, k)
 	}
 	return k, nil
 }
@@ -231,20 +231,20 @@ SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+living)
 	if err != nil {
 		return nil, err
 	}
-	a.cache.mu.Lock()
-	defer a.cache.mu.Unlock()
+	a.callers.cache.mu.Lock()
+	defer a.callers.cache.mu.Unlock()
 	return []httpx.Figure{
 		{Name: "homebase_sessions", Help: "Living sessions of all users.", Value: float64(sessions)},
-		{Name: "homebase_session_cache_entries", Help: "Sessions and access keys in memory.", Value: float64(a.cache.order.Len())},
-		{Name: "homebase_session_cache_hits_total", Help: "Requests whose session or key was in memory.", Value: float64(a.cache.hits)},
-		{Name: "homebase_session_cache_misses_total", Help: "Requests whose session or key was not in memory.", Value: float64(a.cache.misses)},
+		{Name: "homebase_session_cache_entries", Help: "Sessions and access keys in memory.", Value: float64(a.callers.cache.order.Len())},
+		{Name: "homebase_session_cache_hits_total", Help: "Requests whose session or key was in memory.", Value: float64(a.callers.cache.hits)},
+		{Name: "homebase_session_cache_misses_total", Help: "Requests whose session or key was not in memory.", Value: float64(a.callers.cache.misses)},
 		{Name: "homebase_hashes_total", Help: "Passwords and other secrets hashed.", Value: float64(a.hasher.done.Load())},
 	}, nil
 }
 
 // findSession is lookup's question about a session.
-func (a *Auth) findSession(ctx context.Context, id uuid.UUID) (known, error) {
-	return db.One(ctx, a.db, func(row pgx.Row) (k known, err error) {
+func (cl *callers) findSession(ctx context.Context, id uuid.UUID) (known, error) {
+	return db.One(ctx, cl.db, func(row pgx.Row) (k known, err error) {
 		err = row.Scan(&k.caller.SessionID, &k.caller.UserID, &k.caller.AuthenticatedAt, &k.expires, &k.caller.Permissions, &k.caller.Roles)
 		return k, err
 	}, `
@@ -260,14 +260,14 @@ const writeUsedEvery = time.Minute
 // recordUse writes the use of sessions and keys until ctx ends. What a crash loses is
 // a minute of last_used_at, and of what shows that a token was received:
 // refreshing is then more lenient, never stricter.
-func (a *Auth) recordUse(ctx context.Context) {
+func (cl *callers) recordUse(ctx context.Context) {
 	tick := time.NewTicker(writeUsedEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			if err := a.writeUsed(ctx); err != nil && ctx.Err() == nil {
-				a.log.Warn("the use of sessions was not written", "error", err)
+			if err := cl.writeUsed(ctx); err != nil && ctx.Err() == nil {
+				cl.log.Warn("the use of sessions was not written", "error", err)
 			}
 		case <-ctx.Done():
 			return
@@ -278,8 +278,8 @@ func (a *Auth) recordUse(ctx context.Context) {
 // writeUsed passes over rows that someone else is changing: they are in use
 // and will come again. A use that lies ahead, by a clock that was set back, is
 // one of now.
-func (a *Auth) writeUsed(ctx context.Context) error {
-	used := a.cache.takeUsed()
+func (cl *callers) writeUsed(ctx context.Context) error {
+	used := cl.cache.takeUsed()
 	if len(used) == 0 {
 		return nil
 	}
@@ -289,7 +289,7 @@ func (a *Auth) writeUsed(ctx context.Context) error {
 	for id, u := range used {
 		ids, times, counters = append(ids, id), append(times, u.at), append(counters, u.counter)
 	}
-	_, err := db.Exec(ctx, a.db, `
+	_, err := db.Exec(ctx, cl.db, `
 -- name: auth.WriteUsed
 WITH used AS (SELECT n.id, n.at, n.counter
                 FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS n (id, at, counter)),

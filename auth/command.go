@@ -120,7 +120,7 @@ func (a *Auth) userPassword(ctx context.Context, sh *db.Shell, args []string) er
 	if err != nil {
 		return err
 	}
-	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if _, err := lockAccount(ctx, tx, u.ID); err != nil {
 			return nothing, err
 		}

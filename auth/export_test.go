@@ -31,7 +31,7 @@ func VerifyAccess(token string, key []byte, issuer string, now time.Time) (strin
 }
 
 // WriteUsed does at once what happens once a minute.
-func (a *Auth) WriteUsed() error { return a.writeUsed(context.Background()) }
+func (a *Auth) WriteUsed() error { return a.callers.writeUsed(context.Background()) }
 
 // CheckSecret is what Start does before it begins anything.
 func (a *Auth) CheckSecret() error {

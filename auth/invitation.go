@@ -120,7 +120,7 @@ SELECT `+oneTimeColumns+`
 // place of the first. Who manages users may know who is one, so an address
 // that is taken is told.
 func (a *Auth) invite(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[NewInvitation](a, w, r, UsersManage)
+	in, err := readJSON[NewInvitation](a.callers, w, r, UsersManage)
 	if err != nil {
 		return err
 	}

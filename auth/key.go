@@ -68,12 +68,12 @@ func parseKey(key string) (credential, error) {
 
 // authenticateKey says who sends an access key. What is wrong with it is for
 // the log alone.
-func (a *Auth) authenticateKey(r *http.Request, key string) (*httpx.Caller, error) {
+func (cl *callers) authenticateKey(r *http.Request, key string) (*httpx.Caller, error) {
 	c, err := parseKey(key)
 	if err != nil {
 		return nil, httpx.ErrUnauthenticated.Because(err)
 	}
-	k, err := a.lookup(c, func() (known, error) { return a.findKey(r.Context(), c) })
+	k, err := cl.lookup(c, func() (known, error) { return cl.findKey(r.Context(), c) })
 	if errors.Is(err, db.ErrNotFound) {
 		return nil, httpx.ErrUnauthenticated.Because(errNoKey)
 	}
@@ -83,26 +83,26 @@ func (a *Auth) authenticateKey(r *http.Request, key string) (*httpx.Caller, erro
 	if !Allows(r.Context(), k.allow) {
 		return nil, httpx.ErrUnauthenticated.Because(errKeyPlace)
 	}
-	a.cache.touch(k.caller.KeyID, time.Now(), 0)
+	cl.cache.touch(k.caller.KeyID, time.Now(), 0)
 	return new(k.caller), nil
 }
 
 // findKey is lookup's question about a key.
-func (a *Auth) findKey(ctx context.Context, c credential) (known, error) {
-	return a.findKeyBy(ctx, "k.hash = $1", c[:])
+func (cl *callers) findKey(ctx context.Context, c credential) (known, error) {
+	return cl.findKeyBy(ctx, "k.hash = $1", c[:])
 }
 
-func (a *Auth) findKeyByID(ctx context.Context, id uuid.UUID) (known, error) {
-	return a.findKeyBy(ctx, "k.id = $1", id)
+func (cl *callers) findKeyByID(ctx context.Context, id uuid.UUID) (known, error) {
+	return cl.findKeyBy(ctx, "k.id = $1", id)
 }
 
 // findKeyBy finds a living key: it may do what both its own list and its
 // owner's roles allow at this time.
-func (a *Auth) findKeyBy(ctx context.Context, condition string, arg any) (known, error) {
-	return db.One(ctx, a.db, func(row pgx.Row) (k known, err error) {
+func (cl *callers) findKeyBy(ctx context.Context, condition string, arg any) (known, error) {
+	return db.One(ctx, cl.db, func(row pgx.Row) (k known, err error) {
 		var scope, owner []string
 		err = row.Scan(&k.caller.KeyID, &k.caller.UserID, &k.expires, &k.allow, &scope, &owner, &k.caller.Roles)
-		owner = a.permissions.expand(owner)
+		owner = cl.permissions.expand(owner)
 		k.caller.Permissions = slices.DeleteFunc(scope, func(p string) bool { return !slices.Contains(owner, p) })
 		return k, err
 	}, `
@@ -206,7 +206,7 @@ func afterID(p httpx.Page) (uuid.UUID, error) {
 
 // postKey serves POST /auth/keys.
 func (a *Auth) postKey(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[NewKey](a, w, r, "")
+	in, err := readJSON[NewKey](a.callers, w, r, "")
 	if err != nil {
 		return err
 	}
@@ -277,7 +277,7 @@ func (a *Auth) deleteKey(w http.ResponseWriter, r *http.Request, id uuid.UUID) e
 
 // revokeKey ends a key of owner, or anybody's for the operator; db.ErrNotFound.
 func (a *Auth) revokeKey(ctx context.Context, id, owner uuid.UUID) error {
-	return a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		user, err := db.One(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.DeleteKey
 DELETE FROM access_keys WHERE id = $1 AND (user_id = $2 OR $2 = $3) RETURNING user_id`, id, owner, operator)

@@ -120,7 +120,7 @@ func (a *Auth) modeOf(r *http.Request, given string) (mode string, err error) {
 
 // welcome answers whoever has just signed in as user, and marks the device.
 func (a *Auth) welcome(w http.ResponseWriter, r *http.Request, status int, mode string, user uuid.UUID, s Session) error {
-	me, err := a.loadMe(r.Context(), user)
+	me, err := a.callers.loadMe(r.Context(), user)
 	if err != nil {
 		return err
 	}
@@ -258,7 +258,7 @@ func (a *Auth) openSession(r *http.Request, acc account, by proof) (Session, err
 		}
 	}
 	var s Session
-	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if err := sameAccount(ctx, tx, acc); err != nil {
 			return nothing, err
 		}

@@ -98,7 +98,7 @@ func (a *Auth) departing(r *http.Request) (list []departing) {
 // before: whoever holds such a copy ends the session that it was copied from,
 // as by refreshing with it, and no other.
 func (a *Auth) logOut(ctx context.Context, d departing, scope string) (found bool, err error) {
-	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		found = false
 		s, err := lockLiveSession(ctx, tx, d.session)
 		if err != nil {

@@ -21,9 +21,9 @@ type Me struct {
 }
 
 // loadMe asks one question, and a second when there are notices.
-func (a *Auth) loadMe(ctx context.Context, id uuid.UUID) (Me, error) {
+func (cl *callers) loadMe(ctx context.Context, id uuid.UUID) (Me, error) {
 	var noticed bool
-	me, err := db.One(ctx, a.db, func(row pgx.Row) (me Me, err error) {
+	me, err := db.One(ctx, cl.db, func(row pgx.Row) (me Me, err error) {
 		me.User, err = scanUserAnd(row, &me.Roles, &me.Permissions, &noticed)
 		return me, err
 	}, `
@@ -33,9 +33,9 @@ SELECT `+userColumns+`, `+rolesHeld+`, `+held+`, EXISTS (SELECT FROM notices WHE
 	if err != nil {
 		return Me{}, err
 	}
-	me.Permissions, me.Notices = a.permissions.expand(me.Permissions), []Notice{}
+	me.Permissions, me.Notices = cl.permissions.expand(me.Permissions), []Notice{}
 	if noticed {
-		me.Notices, err = noticesOf(ctx, a.db, id)
+		me.Notices, err = noticesOf(ctx, cl.db, id)
 	}
 	return me, err
 }
@@ -62,7 +62,7 @@ func (a *Auth) meRoutes() []httpx.Route {
 // no notices.
 func (a *Auth) getMe(w http.ResponseWriter, r *http.Request) error {
 	caller := httpx.CallerOf(r.Context())
-	me, err := a.loadMe(r.Context(), caller.UserID)
+	me, err := a.callers.loadMe(r.Context(), caller.UserID)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ type MePatch struct {
 // patchMe serves PATCH /auth/me. If-Match guards against a change made
 // meanwhile.
 func (a *Auth) patchMe(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[MePatch](a, w, r, "")
+	in, err := readJSON[MePatch](a.callers, w, r, "")
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (a *Auth) patchMe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	me, err := a.loadMe(ctx, id)
+	me, err := a.callers.loadMe(ctx, id)
 	if err != nil {
 		return err
 	}

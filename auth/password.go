@@ -259,12 +259,12 @@ func (a *Auth) changePassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	hash, err := place.hash(ctx, in.NewPassword)
 	if err == nil {
-		err = a.Still(ctx, "")
+		err = a.callers.Still(ctx, "")
 	}
 	if err != nil {
 		return err
 	}
-	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if err := sameAccount(ctx, tx, acc); err != nil {
 			return nothing, err
 		}
@@ -300,7 +300,7 @@ func (a *Auth) reauthenticate(w http.ResponseWriter, r *http.Request) error {
 	defer place.leave()
 	acc, err := a.provePassword(r, place, in.Password)
 	if err == nil {
-		err = a.Still(ctx, "")
+		err = a.callers.Still(ctx, "")
 	}
 	if err != nil {
 		return err
@@ -311,7 +311,7 @@ func (a *Auth) reauthenticate(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if err := sameAccount(ctx, tx, acc); err != nil {
 			return nothing, err
 		}

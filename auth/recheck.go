@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"homebase/db"
 	"homebase/httpx"
@@ -16,17 +17,17 @@ import (
 // than before, except for the mere passing of time: after a session or key has
 // ended, or a user or role was changed, here or at another worker. fn must not
 // wait for anything. Call it before requests are answered.
-func (a *Auth) OnChange(fn func()) { a.cache.after = append(a.cache.after, fn) }
+func (cl *callers) OnChange(fn func()) { cl.cache.after = append(cl.cache.after, fn) }
 
 // Recheck says who a caller of before is by now, for requests that last
 // longer than an access token: with the permissions of today, as long as the
 // session or key lives. ErrUnauthenticated when it has ended.
-func (a *Auth) Recheck(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error) {
-	id, find := c.SessionID, a.findSession
+func (cl *callers) Recheck(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error) {
+	id, find := c.SessionID, cl.findSession
 	if c.KeyID != uuid.Nil {
-		id, find = c.KeyID, a.findKeyByID
+		id, find = c.KeyID, cl.findKeyByID
 	}
-	k, err := a.lookup(idCredential(id), func() (known, error) { return find(ctx, id) })
+	k, err := cl.lookup(idCredential(id), func() (known, error) { return find(ctx, id) })
 	if errors.Is(err, db.ErrNotFound) {
 		return nil, httpx.ErrUnauthenticated.Because(errNoSession)
 	}
@@ -46,23 +47,39 @@ func (a *Auth) Recheck(ctx context.Context, c *httpx.Caller) (*httpx.Caller, err
 // It costs no query while the cache knows the caller, so call it often. The
 // access token itself may have expired meanwhile. Errors: ErrUnauthenticated,
 // also where nobody is signed in; ErrForbidden; the database's.
-func (a *Auth) Still(ctx context.Context, permission string) error {
+func (cl *callers) Still(ctx context.Context, permission string) error {
 	c := httpx.CallerOf(ctx)
 	if c == nil {
 		return httpx.ErrUnauthenticated.Because(errNoCredentials)
 	}
-	now, err := a.Recheck(ctx, c)
+	now, err := cl.Recheck(ctx, c)
 	if err == nil && permission != "" && !now.Can(permission) {
 		err = httpx.ErrForbidden.With(fmt.Sprintf("This needs the permission %q.", permission))
 	}
 	return err
 }
 
+// Holds reports whether a user is there, active, and holds all of the
+// permissions at this time: for what was set up by one who is not asking now.
+func (cl *callers) Holds(ctx context.Context, q db.Querier, user uuid.UUID, permissions ...string) (bool, error) {
+	has, err := heldNow(ctx, q, user)
+	if err != nil || len(has) == 0 {
+		return false, err
+	}
+	has = cl.permissions.expand(has)
+	for _, p := range permissions {
+		if !slices.Contains(has, p) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // readJSON is httpx.ReadJSON for routes of callers: a body can take its time.
-func readJSON[T any](a *Auth, w http.ResponseWriter, r *http.Request, permission string) (T, error) {
+func readJSON[T any](cl *callers, w http.ResponseWriter, r *http.Request, permission string) (T, error) {
 	in, err := httpx.ReadJSON[T](w, r)
 	if err == nil {
-		err = a.Still(r.Context(), permission)
+		err = cl.Still(r.Context(), permission)
 	}
 	return in, err
 }

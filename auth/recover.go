@@ -72,7 +72,7 @@ func (a *Auth) answerByMail(w http.ResponseWriter, r *http.Request, fn func(tx p
 	}
 	ctx := r.Context()
 	if httpx.CallerOf(ctx) != nil {
-		if err := a.Still(ctx, ""); err != nil { // a body can take its time
+		if err := a.callers.Still(ctx, ""); err != nil { // a body can take its time
 			return err
 		}
 	}
@@ -172,7 +172,7 @@ func (a *Auth) resetPassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		acc, err := lockAccount(ctx, tx, t.user)
 		if errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.email) {
 			return nothing, errTokenInvalid

@@ -123,7 +123,7 @@ func (a *Auth) judge(s Session, t refreshToken) judgement {
 	if !a.tokens.signed(t, s.rtKey) {
 		return forged
 	}
-	return judge(s, t.counter, max(s.seenCounter, a.cache.seen(s.ID)))
+	return judge(s, t.counter, max(s.seenCounter, a.callers.cache.seen(s.ID)))
 }
 
 // RefreshRequest is the body of POST /auth/refresh and POST /auth/logout for
@@ -154,7 +154,7 @@ func (a *Auth) refresh(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	me, err := a.loadMe(r.Context(), s.userID)
+	me, err := a.callers.loadMe(r.Context(), s.userID)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (a *Auth) rotate(ctx context.Context, token string, c client) (Session, err
 	}
 	var s Session
 	var verdict judgement
-	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		var err error
 		s, err = lockLiveSession(ctx, tx, t.session)
 		if errors.Is(err, db.ErrNotFound) {

@@ -182,7 +182,7 @@ func checkDescription(f *httpx.Fields, text string) {
 
 // postRole serves POST /auth/roles.
 func (a *Auth) postRole(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[NewRole](a, w, r, UsersManage)
+	in, err := readJSON[NewRole](a.callers, w, r, UsersManage)
 	if err != nil {
 		return err
 	}
@@ -243,7 +243,7 @@ type RolePatch struct {
 // patchRole serves PATCH /auth/roles/{name}. It holds for those who have the
 // role at their next request.
 func (a *Auth) patchRole(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[RolePatch](a, w, r, UsersManage)
+	in, err := readJSON[RolePatch](a.callers, w, r, UsersManage)
 	if err != nil {
 		return err
 	}
@@ -255,7 +255,7 @@ func (a *Auth) patchRole(w http.ResponseWriter, r *http.Request) error {
 	}
 	var role Role
 	ctx := r.Context()
-	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		before, err := lockChangeable(ctx, tx, r)
 		if err != nil {
 			return nothing, err

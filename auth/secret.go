@@ -3,11 +3,6 @@ package auth
 import (
 	"context"
 	"net/http"
-	"slices"
-
-	"homebase/db"
-
-	"github.com/google/uuid"
 )
 
 // HashSecret hashes a secret that is no user's password, such as a share's,
@@ -40,20 +35,4 @@ func (a *Auth) MatchSecret(r *http.Request, kind, account, secret, hash string) 
 		return false, err
 	}
 	return true, guess.Right(r.Context(), a.db)
-}
-
-// Holds reports whether a user is there, active, and holds all of the
-// permissions at this time: for what was set up by one who is not asking now.
-func (a *Auth) Holds(ctx context.Context, q db.Querier, user uuid.UUID, permissions ...string) (bool, error) {
-	has, err := heldNow(ctx, q, user)
-	if err != nil || len(has) == 0 {
-		return false, err
-	}
-	has = a.permissions.expand(has)
-	for _, p := range permissions {
-		if !slices.Contains(has, p) {
-			return false, nil
-		}
-	}
-	return true, nil
 }

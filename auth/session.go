@@ -215,7 +215,7 @@ SELECT `+sessionColumns+`
 // deleteSession serves DELETE /auth/sessions/{id}: that device is signed out.
 func (a *Auth) deleteSession(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	return noBody(w, a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return noBody(w, a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		_, err := db.One(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.EndOwnSession
 UPDATE sessions SET revoked_at = now(), revoked_reason = 'ended_by_user'

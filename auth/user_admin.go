@@ -153,7 +153,7 @@ func (a *Auth) postUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Still(ctx, UsersManage); err != nil {
+	if err := a.callers.Still(ctx, UsersManage); err != nil {
 		return err
 	}
 	var u User
@@ -201,7 +201,7 @@ func (p UserPatch) check() error {
 
 // patchUser serves PATCH /auth/users/{id}.
 func (a *Auth) patchUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	in, err := readJSON[UserPatch](a, w, r, UsersManage)
+	in, err := readJSON[UserPatch](a.callers, w, r, UsersManage)
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (a *Auth) updateUser(ctx context.Context, by, id uuid.UUID, p UserPatch, r 
 	if err := p.check(); err != nil {
 		return err
 	}
-	return a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		acc, last, err := lockManaged(ctx, tx, by, id, r)
 		if err != nil {
 			return nothing, err
@@ -351,7 +351,7 @@ func (a *Auth) removeUser(r *http.Request, id uuid.UUID) error {
 	if by == id {
 		by = operator // everybody may leave
 	}
-	return a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		_, last, err := lockManaged(ctx, tx, by, id, r)
 		if err != nil {
 			return nothing, err
@@ -388,7 +388,7 @@ func (a *Auth) deleteUserSessions(w http.ResponseWriter, r *http.Request, id uui
 
 // endAllSessions signs a user out everywhere and says of how many devices.
 func (a *Auth) endAllSessions(ctx context.Context, by, id uuid.UUID) (ended int64, err error) {
-	err = a.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if _, err := lockAccount(ctx, tx, id); err != nil {
 			return nothing, err
 		}
