@@ -93,14 +93,14 @@ type Auth struct {
 	hasher     *hasher
 	totpSealer Sealer
 
-	registration     string
-	accountURL       string
-	send             func(ctx context.Context, tx db.Querier, to, subject, text string) error
-	guessesUnlimited bool
-	permissions      permissions
-	storage          Storage
+	registration string
+	accountURL   string
+	send         func(ctx context.Context, tx db.Querier, to, subject, text string) error
+	permissions  permissions
+	storage      Storage
 	*tokens
 	*callers
+	guesses *guesses
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
@@ -112,11 +112,12 @@ func New(c Config) *Auth {
 		nobody:       sync.OnceValue(func() string { return nobody(cost) }),
 		hasher:       newHasher(cost),
 		totpSealer:   NewSealer(c.Keys, totpPurpose),
-		registration: c.Registration, accountURL: c.AccountURL, send: c.Send, guessesUnlimited: c.GuessesUnlimited,
+		registration: c.Registration, accountURL: c.AccountURL, send: c.Send,
 		permissions: slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))),
 	}
 	a.tokens = newTokens(c.Keys, c.PublicURL)
 	a.callers = &callers{db: c.DB, log: c.Log, tokens: a.tokens, permissions: a.permissions, cache: newCache()}
+	a.guesses = &guesses{db: c.DB, keys: c.Keys, tokens: a.tokens, unlimited: c.GuessesUnlimited}
 	a.Keep(Storage{})
 	return a
 }

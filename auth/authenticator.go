@@ -107,7 +107,7 @@ func (a *Auth) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	guess, err := a.Guess(r, guessCode, caller.UserID.String(), caller.UserID)
+	guess, err := a.guesses.count(r, guessCode, caller.UserID.String(), caller.UserID)
 	if err != nil {
 		return err
 	}

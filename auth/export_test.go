@@ -2,7 +2,10 @@ package auth
 
 import (
 	"context"
+	"net/http"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // The tests' door to what has no other: the token code against the vectors
@@ -61,3 +64,8 @@ func (a *Auth) HoldHashing() (room int, release func()) {
 
 // Hashing is how many secrets are hashed or wait for it.
 func (a *Auth) Hashing() int { return len(a.hasher.places) }
+
+// Guess counts a try as every route does that compares a secret.
+func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (Guess, error) {
+	return a.guesses.count(r, kind, account, user)
+}

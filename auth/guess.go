@@ -49,6 +49,16 @@ func SharedLimits() map[httpx.Rate]httpx.Limit {
 // guessWait is how long after its last one a row g makes the next guess wait.
 const guessWait = `least(interval '30 seconds' * power(2, least(g.excess, 9)), interval '15 minutes')`
 
+// guesses counts tries at secrets for all workers together, and makes whoever
+// tries too often wait. It owns the rows that count them and knows nothing of
+// the secrets.
+type guesses struct {
+	db        *db.DB
+	keys      func(purpose string) [][]byte
+	tokens    *tokens
+	unlimited bool
+}
+
 // Guess is one try at a secret. It was counted as a wrong one before anything
 // was compared, so that tries at the same moment cannot all be the first;
 // Right takes that back.
@@ -57,7 +67,7 @@ type Guess struct {
 	account []byte   // the first of them, which a right secret forgets; nil: none
 }
 
-// Guess counts a try at a secret of some kind, before the secret is looked at.
+// count counts a try at a secret of some kind, before the secret is looked at.
 // account names whose secret it is, "" when nobody is named, and user is the
 // user it belongs to, zero when there is none. While the account or the
 // client's address has to wait the error is 429 with Retry-After, and the
@@ -68,12 +78,12 @@ type Guess struct {
 // can shut a user out of it. Codes, for which the password was given already,
 // are counted for all of these devices together. Addresses that are not known are not counted, nor
 // is a trusted proxy's own.
-func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (Guess, error) {
+func (gs *guesses) count(r *http.Request, kind, account string, user uuid.UUID) (Guess, error) {
 	var g Guess
-	if a.guessesUnlimited {
+	if gs.unlimited {
 		return g, nil
 	}
-	ctx, device := r.Context(), a.trustedDevice(r, user)
+	ctx, device := r.Context(), gs.trustedDevice(r, user)
 	var free []int
 	if account != "" {
 		apart := device
@@ -82,34 +92,34 @@ func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (Gue
 			// turned on: five tries for each would find six digits soon.
 			apart = "known"
 		}
-		g.account = a.guessKey(kind, account, apart)
+		g.account = gs.key(kind, account, apart)
 		g.keys, free = append(g.keys, g.account), append(free, guessesOfAccount)
 	}
 	if device == "" {
 		for _, network := range httpx.ClientNetworks(ctx) {
-			g.keys = append(g.keys, a.guessKey("address", network.String(), ""))
+			g.keys = append(g.keys, gs.key("address", network.String(), ""))
 			free = append(free, httpx.Share(guessesOfAddress, network))
 		}
 	}
 	if len(g.keys) == 0 {
 		return g, nil
 	}
-	return g, a.db.InTx(ctx, func(tx pgx.Tx) error { return countGuess(ctx, tx, g.keys, free) })
+	return g, gs.db.InTx(ctx, func(tx pgx.Tx) error { return countGuess(ctx, tx, g.keys, free) })
 }
 
-// guessShared counts a try at a secret that many people know, such as a
+// countShared counts a try at a secret that many people know, such as a
 // share's. No device is trusted with one, so each network is counted apart, or
 // any stranger could shut out everyone who knows it. The count of all together
 // is wider: it bounds what many networks try, and delays everyone only then.
-func (a *Auth) guessShared(r *http.Request, kind, account string) (Guess, error) {
+func (gs *guesses) countShared(r *http.Request, kind, account string) (Guess, error) {
 	var g Guess
-	if a.guessesUnlimited {
+	if gs.unlimited {
 		return g, nil
 	}
 	networks := httpx.ClientNetworks(r.Context())
 	var free []int
 	count := func(most int, parts ...string) {
-		g.keys, free = append(g.keys, a.guessKey(parts...)), append(free, most)
+		g.keys, free = append(g.keys, gs.key(parts...)), append(free, most)
 	}
 	for _, network := range networks {
 		count(httpx.Share(guessesOfAccount, network), kind, account, network.String())
@@ -121,7 +131,7 @@ func (a *Auth) guessShared(r *http.Request, kind, account string) (Guess, error)
 	for _, network := range networks {
 		count(httpx.Share(guessesOfAddress, network), "address", network.String(), "")
 	}
-	return g, a.db.InTx(r.Context(), func(tx pgx.Tx) error { return countGuess(r.Context(), tx, g.keys, free) })
+	return g, gs.db.InTx(r.Context(), func(tx pgx.Tx) error { return countGuess(r.Context(), tx, g.keys, free) })
 }
 
 // countGuess counts in all rows or, when one of them has to wait, in none: a
@@ -176,20 +186,20 @@ UPDATE guesses g SET excess = g.excess - 1, last_at = g.last_at - $3::interval
 
 // trustedDevice names the device of a request that has proved to be user's
 // before, "" for any other.
-func (a *Auth) trustedDevice(r *http.Request, user uuid.UUID) string {
+func (gs *guesses) trustedDevice(r *http.Request, user uuid.UUID) string {
 	if user == uuid.Nil {
 		return ""
 	}
 	if caller := httpx.CallerOf(r.Context()); caller != nil && caller.UserID == user {
 		return caller.SessionID.String()
 	}
-	return a.tokens.markOf(r, user)
+	return gs.tokens.markOf(r, user)
 }
 
-// guessKey names a row without giving away what it counts: strangers'
+// key names a row without giving away what it counts: strangers'
 // addresses do not lie in the database in clear.
-func (a *Auth) guessKey(parts ...string) []byte {
-	h := hmac.New(sha256.New, a.keys(guessPurpose)[0])
+func (gs *guesses) key(parts ...string) []byte {
+	h := hmac.New(sha256.New, gs.keys(guessPurpose)[0])
 	for _, part := range parts {
 		fmt.Fprintf(h, "%d %s", len(part), part)
 	}

@@ -248,7 +248,7 @@ func (a *Auth) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer place.leave()
-	guess, err := a.Guess(r, guessToken, "", uuid.Nil)
+	guess, err := a.guesses.count(r, guessToken, "", uuid.Nil)
 	if err != nil {
 		return err
 	}

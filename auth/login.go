@@ -157,7 +157,7 @@ func (a *Auth) signIn(r *http.Request, email, password string) (account, error) 
 	if reason == "" {
 		who = acc.ID.String()
 	}
-	guess, err := a.Guess(r, guessPassword, who, acc.ID)
+	guess, err := a.guesses.count(r, guessPassword, who, acc.ID)
 	if err != nil {
 		return account{}, err
 	}
@@ -253,7 +253,7 @@ func (a *Auth) openSession(r *http.Request, acc account, by proof) (Session, err
 	var guess Guess
 	var err error
 	if by.code != "" {
-		if guess, err = a.Guess(r, guessCode, acc.ID.String(), acc.ID); err != nil {
+		if guess, err = a.guesses.count(r, guessCode, acc.ID.String(), acc.ID); err != nil {
 			return Session{}, err
 		}
 	}

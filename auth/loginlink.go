@@ -61,7 +61,7 @@ func (a *Auth) userLoginLink(ctx context.Context, sh *db.Shell, args []string) e
 // the session that it opens.
 func (a *Auth) followLink(r *http.Request, token string) (account, proof, error) {
 	ctx := r.Context()
-	guess, err := a.Guess(r, guessToken, "", uuid.Nil)
+	guess, err := a.guesses.count(r, guessToken, "", uuid.Nil)
 	if err != nil {
 		return account{}, proof{}, err
 	}

@@ -307,7 +307,7 @@ func (a *Auth) reauthenticate(w http.ResponseWriter, r *http.Request) error {
 	}
 	var guess Guess
 	if in.Code != "" {
-		if guess, err = a.Guess(r, guessCode, acc.ID.String(), acc.ID); err != nil {
+		if guess, err = a.guesses.count(r, guessCode, acc.ID.String(), acc.ID); err != nil {
 			return err
 		}
 	}
@@ -348,7 +348,7 @@ func (a *Auth) provePassword(r *http.Request, place *place, password string) (ac
 	if err != nil {
 		return account{}, err
 	}
-	guess, err := a.Guess(r, guessPassword, acc.ID.String(), acc.ID)
+	guess, err := a.guesses.count(r, guessPassword, acc.ID.String(), acc.ID)
 	if err != nil {
 		return account{}, err
 	}

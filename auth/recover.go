@@ -82,7 +82,7 @@ func (a *Auth) answerByMail(w http.ResponseWriter, r *http.Request, fn func(tx p
 	}
 	// Nobody's mailbox is filled from here, nor the table of tokens. Such a
 	// request has no right answer, so it stays counted.
-	if _, err := a.Guess(r, guessMail, strings.ToLower(email), known.ID); err != nil {
+	if _, err := a.guesses.count(r, guessMail, strings.ToLower(email), known.ID); err != nil {
 		return err
 	}
 	if err := a.db.InTx(ctx, func(tx pgx.Tx) error { return fn(tx, email, known) }); err != nil {
@@ -154,7 +154,7 @@ func (a *Auth) resetPassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer place.leave()
-	guess, err := a.Guess(r, guessToken, "", uuid.Nil)
+	guess, err := a.guesses.count(r, guessToken, "", uuid.Nil)
 	if err != nil {
 		return err
 	}
@@ -231,7 +231,7 @@ func (a *Auth) confirmEmail(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	guess, err := a.Guess(r, guessToken, "", uuid.Nil)
+	guess, err := a.guesses.count(r, guessToken, "", uuid.Nil)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func (a *Auth) MatchSecret(r *http.Request, kind, account, secret, hash string) 
 		return false, err
 	}
 	defer place.leave()
-	guess, err := a.guessShared(r, kind, account)
+	guess, err := a.guesses.countShared(r, kind, account)
 	if err != nil {
 		return false, err
 	}
