@@ -85,13 +85,12 @@ type Config struct {
 
 // Auth is the room. Make one per process with New. Safe for concurrent use.
 type Auth struct {
-	db         *db.DB
-	audit      *audit.Log
-	log        *slog.Logger
-	keys       func(purpose string) [][]byte
-	nobody     func() string // the hash that stands for users who do not exist
-	hasher     *hasher
-	totpSealer Sealer
+	db     *db.DB
+	audit  *audit.Log
+	log    *slog.Logger
+	keys   func(purpose string) [][]byte
+	nobody func() string // the hash that stands for users who do not exist
+	hasher *hasher
 
 	registration string
 	accountURL   string
@@ -101,6 +100,7 @@ type Auth struct {
 	*tokens
 	*callers
 	guesses *guesses
+	codes   *codes
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
@@ -111,13 +111,13 @@ func New(c Config) *Auth {
 		db: c.DB, audit: c.Audit, log: c.Log, keys: c.Keys,
 		nobody:       sync.OnceValue(func() string { return nobody(cost) }),
 		hasher:       newHasher(cost),
-		totpSealer:   NewSealer(c.Keys, totpPurpose),
 		registration: c.Registration, accountURL: c.AccountURL, send: c.Send,
 		permissions: slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))),
 	}
 	a.tokens = newTokens(c.Keys, c.PublicURL)
 	a.callers = &callers{db: c.DB, log: c.Log, tokens: a.tokens, permissions: a.permissions, cache: newCache()}
 	a.guesses = &guesses{db: c.DB, keys: c.Keys, tokens: a.tokens, unlimited: c.GuessesUnlimited}
+	a.codes = &codes{db: c.DB, audit: c.Audit, log: c.Log, callers: a.callers, guesses: a.guesses, sealer: NewSealer(c.Keys, totpPurpose)}
 	a.Keep(Storage{})
 	return a
 }
@@ -206,7 +206,7 @@ const credentialsBody = 16 << 10
 // Routes are the room's part of the table; each concept has its own.
 func (a *Auth) Routes() []httpx.Route {
 	return slices.Concat(a.signInRoutes(), a.meRoutes(), a.passwordRoutes(), a.sessionRoutes(), a.noticeRoutes(),
-		a.keyRoutes(), a.roleRoutes(), a.userRoutes(), a.totpRoutes(), a.joinRoutes(), a.recoverRoutes())
+		a.keyRoutes(), a.roleRoutes(), a.userRoutes(), a.codes.routes(), a.joinRoutes(), a.recoverRoutes())
 }
 
 // cookies are what signs a browser in or out.
@@ -238,6 +238,6 @@ func byID(handle func(w http.ResponseWriter, r *http.Request, id uuid.UUID) erro
 func (a *Auth) Jobs() []db.Job {
 	return []db.Job{
 		{Name: "auth.sweep", Every: time.Hour, Run: a.sweep},
-		{Name: "auth.reseal", Every: time.Hour, Run: a.reseal},
+		{Name: "auth.reseal", Every: time.Hour, Run: a.codes.reseal},
 	}
 }

@@ -47,38 +47,38 @@ type RecoveryCodes struct {
 	RecoveryCodes []string `json:"recovery_codes"`
 }
 
-func (a *Auth) totpRoutes() []httpx.Route {
+func (co *codes) routes() []httpx.Route {
 	own := httpx.SignedIn().Recent()
 	codes := []httpx.Response{{Status: 200, Body: RecoveryCodes{}}}
 	return []httpx.Route{
 		{Pattern: "POST /auth/totp", Access: own, Rate: httpx.RateWrite,
 			Responses: []httpx.Response{{Status: 200, Body: TOTPSecret{}}},
 			Summary:   "Begin to set up TOTP: a secret for the authenticator",
-			Problems:  []*httpx.Problem{errTOTPOn}, Handler: a.beginTOTP},
+			Problems:  []*httpx.Problem{errTOTPOn}, Handler: co.beginTOTP},
 		{Pattern: "POST /auth/totp/confirm", Access: own, Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: TOTPCode{}, Responses: codes,
 			Summary:  "Turn TOTP on with a first code; the other sessions end",
-			Problems: []*httpx.Problem{errTOTPOn, errTOTPOff, errCodeWrong}, Handler: a.confirmTOTP},
+			Problems: []*httpx.Problem{errTOTPOn, errTOTPOff, errCodeWrong}, Handler: co.confirmTOTP},
 		{Pattern: "DELETE /auth/totp", Access: own, Rate: httpx.RateWrite, Responses: noContent,
 			Summary:  "Turn TOTP off; the other sessions end",
-			Problems: []*httpx.Problem{errTOTPOff}, Handler: a.deleteTOTP},
+			Problems: []*httpx.Problem{errTOTPOff}, Handler: co.deleteTOTP},
 		{Pattern: "POST /auth/totp/recovery-codes", Access: own, Rate: httpx.RateWrite, Responses: codes,
 			Summary:  "Replace the recovery codes by ten new ones",
-			Problems: []*httpx.Problem{errTOTPOff}, Handler: a.renewRecoveryCodes},
+			Problems: []*httpx.Problem{errTOTPOff}, Handler: co.renewRecoveryCodes},
 		{Pattern: "POST /auth/users/{id}/totp/reset", Access: httpx.Needs(UsersManage).Recent(), Rate: httpx.RateWrite,
 			Responses: noContent, Summary: "Turn TOTP off for a user who lost the authenticator; the user's sessions end",
-			Problems: []*httpx.Problem{httpx.ErrNotFound, errTOTPOff}, Handler: a.resetTOTP},
+			Problems: []*httpx.Problem{httpx.ErrNotFound, errTOTPOff}, Handler: co.resetTOTP},
 	}
 }
 
 // beginTOTP serves POST /auth/totp. The secret guards nothing until a code of
 // it is confirmed; asked again, there is another one.
-func (a *Auth) beginTOTP(w http.ResponseWriter, r *http.Request) error {
+func (co *codes) beginTOTP(w http.ResponseWriter, r *http.Request) error {
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
 	secret := make([]byte, totpSecretBytes)
 	rand.Read(secret)
 	var acc account
-	err := a.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+	err := co.db.InTx(ctx, func(tx pgx.Tx) (err error) {
 		if acc, err = lockAccount(ctx, tx, caller.UserID); err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func (a *Auth) beginTOTP(w http.ResponseWriter, r *http.Request) error {
 -- name: auth.BeginTOTP
 INSERT INTO totp (user_id, secret) VALUES ($1, $2)
     ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, last_step = 0 WHERE totp.confirmed_at IS NULL`,
-			acc.ID, a.totpSealer.Seal(secret, acc.ID.String()))
+			acc.ID, co.sealer.Seal(secret, acc.ID.String()))
 		if err == nil && n == 0 {
 			err = errTOTPOn
 		}
@@ -101,18 +101,18 @@ INSERT INTO totp (user_id, secret) VALUES ($1, $2)
 
 // confirmTOTP serves POST /auth/totp/confirm. The sessions that began without
 // a code end, except for the one that asks.
-func (a *Auth) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[TOTPCode](a.callers, w, r, "")
+func (co *codes) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
+	in, err := readJSON[TOTPCode](co.callers, w, r, "")
 	if err != nil {
 		return err
 	}
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	guess, err := a.guesses.count(r, guessCode, caller.UserID.String(), caller.UserID)
+	guess, err := co.guesses.count(r, guessCode, caller.UserID.String(), caller.UserID)
 	if err != nil {
 		return err
 	}
 	codes, hashes := newRecoveryCodes()
-	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = co.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if _, err := lockAccount(ctx, tx, caller.UserID); err != nil {
 			return nothing, err
 		}
@@ -129,7 +129,7 @@ func (a *Auth) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
 		if !ok || digits == "" {
 			return nothing, errWrongCode
 		}
-		if err := a.useStep(ctx, tx, caller.UserID, t, digits); err != nil {
+		if err := co.useStep(ctx, tx, caller.UserID, t, digits); err != nil {
 			return nothing, err
 		}
 		if err := setRecoveryCodes(ctx, tx, caller.UserID, hashes); err != nil {
@@ -138,7 +138,7 @@ func (a *Auth) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
 		if err := guess.Right(ctx, tx); err != nil {
 			return nothing, err
 		}
-		return a.factorChanged(ctx, tx, audit.TOTPEnabled, caller.UserID, caller.SessionID)
+		return co.factorChanged(ctx, tx, audit.TOTPEnabled, caller.UserID, caller.SessionID)
 	})
 	if errors.Is(err, errWrongCode) {
 		return errCodeWrong.Because(err)
@@ -150,13 +150,13 @@ func (a *Auth) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
 }
 
 // deleteTOTP serves DELETE /auth/totp.
-func (a *Auth) deleteTOTP(w http.ResponseWriter, r *http.Request) error {
+func (co *codes) deleteTOTP(w http.ResponseWriter, r *http.Request) error {
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	err := a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err := co.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if err := dropTOTP(ctx, tx, caller.UserID); err != nil {
 			return nothing, err
 		}
-		return a.factorChanged(ctx, tx, audit.TOTPDisabled, caller.UserID, caller.SessionID)
+		return co.factorChanged(ctx, tx, audit.TOTPDisabled, caller.UserID, caller.SessionID)
 	})
 	if err != nil {
 		return err
@@ -167,14 +167,14 @@ func (a *Auth) deleteTOTP(w http.ResponseWriter, r *http.Request) error {
 
 // renewRecoveryCodes serves POST /auth/totp/recovery-codes: what is left of
 // the old ones is worth nothing.
-func (a *Auth) renewRecoveryCodes(w http.ResponseWriter, r *http.Request) error {
+func (co *codes) renewRecoveryCodes(w http.ResponseWriter, r *http.Request) error {
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
 	codes, hashes := newRecoveryCodes()
-	err := a.db.InTx(ctx, func(tx pgx.Tx) error {
+	err := co.db.InTx(ctx, func(tx pgx.Tx) error {
 		if err := setRecoveryCodes(ctx, tx, caller.UserID, hashes); err != nil {
 			return err
 		}
-		return a.audit.Record(ctx, tx, audit.Event{Action: audit.RecoveryCodesRenewed, Target: caller.UserID})
+		return co.audit.Record(ctx, tx, audit.Event{Action: audit.RecoveryCodesRenewed, Target: caller.UserID})
 	})
 	if err != nil {
 		return err
@@ -184,13 +184,13 @@ func (a *Auth) renewRecoveryCodes(w http.ResponseWriter, r *http.Request) error 
 
 // resetTOTP serves POST /auth/users/{id}/totp/reset. Whoever may do less than
 // that user may not weaken the user's sign-in.
-func (a *Auth) resetTOTP(w http.ResponseWriter, r *http.Request) error {
+func (co *codes) resetTOTP(w http.ResponseWriter, r *http.Request) error {
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return err
 	}
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = co.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if _, err := lockAccount(ctx, tx, id); err != nil {
 			return nothing, err
 		}
@@ -201,7 +201,7 @@ func (a *Auth) resetTOTP(w http.ResponseWriter, r *http.Request) error {
 		if err := mayGrant(ctx, tx, caller.UserID, append(theirs, UsersManage)); err != nil {
 			return nothing, err
 		}
-		return a.takeTOTPAway(ctx, tx, id)
+		return co.takeTOTPAway(ctx, tx, id)
 	})
 	if err != nil {
 		return err
@@ -211,23 +211,23 @@ func (a *Auth) resetTOTP(w http.ResponseWriter, r *http.Request) error {
 }
 
 // takeTOTPAway turns TOTP off for a user, who is told, and whose sessions end.
-func (a *Auth) takeTOTPAway(ctx context.Context, tx pgx.Tx, user uuid.UUID) (stale, error) {
+func (co *codes) takeTOTPAway(ctx context.Context, tx pgx.Tx, user uuid.UUID) (stale, error) {
 	if err := dropTOTP(ctx, tx, user); err != nil {
 		return nothing, err
 	}
 	if err := addNotice(ctx, tx, user, noticeTOTPReset, Session{}); err != nil {
 		return nothing, err
 	}
-	return a.factorChanged(ctx, tx, audit.TOTPReset, user, uuid.Nil)
+	return co.factorChanged(ctx, tx, audit.TOTPReset, user, uuid.Nil)
 }
 
 // factorChanged records that TOTP was turned on or off, and ends the user's
 // sessions except keep, which may be zero.
-func (a *Auth) factorChanged(ctx context.Context, tx pgx.Tx, action audit.Action, user, keep uuid.UUID) (stale, error) {
+func (co *codes) factorChanged(ctx context.Context, tx pgx.Tx, action audit.Action, user, keep uuid.UUID) (stale, error) {
 	if _, err := endSessionsOf(ctx, tx, user, keep, "totp_changed"); err != nil {
 		return nothing, err
 	}
-	return staleUser(user), a.audit.Record(ctx, tx, audit.Event{Action: action, Target: user})
+	return staleUser(user), co.audit.Record(ctx, tx, audit.Event{Action: action, Target: user})
 }
 
 // dropTOTP locks the user first, as everything does that changes how the user
@@ -257,16 +257,16 @@ UPDATE totp SET recovery = $2 WHERE user_id = $1 AND confirmed_at IS NOT NULL`, 
 }
 
 // userResetTOTP is the command `user reset-totp`.
-func (a *Auth) userResetTOTP(ctx context.Context, sh *db.Shell, args []string) error {
+func (co *codes) userResetTOTP(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, given := sh.Flags("user reset-totp"), ""
 	if err := flags.Parse(args, &given); err != nil {
 		return err
 	}
-	u, err := userNamed(ctx, a.db, given)
+	u, err := userNamed(ctx, co.db, given)
 	if err != nil {
 		return err
 	}
-	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) { return a.takeTOTPAway(ctx, tx, u.ID) })
+	err = co.callers.change(ctx, func(tx pgx.Tx) (stale, error) { return co.takeTOTPAway(ctx, tx, u.ID) })
 	if errors.Is(err, errTOTPOff) {
 		return fmt.Errorf("%s signs in without TOTP: there is nothing to reset", u.Email)
 	}

@@ -198,18 +198,6 @@ func (a *Auth) refuseSignIn(ctx context.Context, email string, user uuid.UUID, r
 	return errInvalidCredentials.Because(errors.New("sign-in refused: " + reason))
 }
 
-// recordRefusal records a wrong code.
-func (a *Auth) recordRefusal(ctx context.Context, action audit.Action, user uuid.UUID, why error) error {
-	reason := "code"
-	if errors.Is(why, errUsedCode) {
-		reason = "used_code"
-	}
-	return a.db.InTx(ctx, func(tx pgx.Tx) error {
-		return a.audit.Record(ctx, tx, audit.Event{Action: action, Outcome: audit.Denied, Target: user,
-			Details: map[string]string{"reason": reason}})
-	})
-}
-
 // rehash replaces a hash that was made at another cost, while the password is
 // at hand. Whoever signs in at the same time may have done it first: then the
 // password is held against what stands there now.
@@ -267,7 +255,7 @@ func (a *Auth) openSession(r *http.Request, acc account, by proof) (Session, err
 				return nothing, errInvalidCredentials.Because(err)
 			}
 		}
-		if err := a.secondFactor(ctx, tx, acc.ID, by.code); err != nil {
+		if err := a.codes.secondFactor(ctx, tx, acc.ID, by.code); err != nil {
 			return nothing, err
 		}
 		if err := guess.Right(ctx, tx); err != nil {
@@ -289,7 +277,7 @@ func (a *Auth) openSession(r *http.Request, acc account, by proof) (Session, err
 	case errors.Is(err, errNoCode):
 		err = errSignInNeedsCode
 	case errors.Is(err, errWrongCode):
-		err = errors.Join(a.recordRefusal(ctx, audit.LoginFailed, acc.ID, err), errSignInWrongCode.Because(err))
+		err = errors.Join(a.codes.recordRefusal(ctx, audit.LoginFailed, acc.ID, err), errSignInWrongCode.Because(err))
 	}
 	return s, err
 }

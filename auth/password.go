@@ -315,7 +315,7 @@ func (a *Auth) reauthenticate(w http.ResponseWriter, r *http.Request) error {
 		if err := sameAccount(ctx, tx, acc); err != nil {
 			return nothing, err
 		}
-		if err := a.secondFactor(ctx, tx, acc.ID, in.Code); err != nil {
+		if err := a.codes.secondFactor(ctx, tx, acc.ID, in.Code); err != nil {
 			return nothing, err
 		}
 		if err := guess.Right(ctx, tx); err != nil {
@@ -331,7 +331,7 @@ func (a *Auth) reauthenticate(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, errNoCode):
 		return errNeedsCode
 	case errors.Is(err, errWrongCode):
-		return errors.Join(a.recordRefusal(ctx, audit.Reauthenticated, acc.ID, err), errCodeWrong.Because(err))
+		return errors.Join(a.codes.recordRefusal(ctx, audit.Reauthenticated, acc.ID, err), errCodeWrong.Because(err))
 	case err != nil:
 		return err
 	}

@@ -285,6 +285,6 @@ UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE i
 func (a *Auth) recoverCommands() []db.Command {
 	return []db.Command{
 		{Name: "user login-link", Args: "EMAIL [--json]", Summary: "Print a link that signs a user in once", Run: a.userLoginLink},
-		{Name: "user reset-totp", Args: "EMAIL", Summary: "Turn a user's TOTP off and end the user's sessions", Run: a.userResetTOTP},
+		{Name: "user reset-totp", Args: "EMAIL", Summary: "Turn a user's TOTP off and end the user's sessions", Run: a.codes.userResetTOTP},
 	}
 }

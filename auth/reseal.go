@@ -18,26 +18,26 @@ const resealBatch = 1000
 // reseal seals TOTP secrets anew that an older secret of the platform has
 // sealed. It goes on where it was when it is interrupted, and a row that
 // changes meanwhile was sealed under the first secret by that change.
-func (a *Auth) reseal(ctx context.Context) error {
+func (co *codes) reseal(ctx context.Context) error {
 	var failed []error
 	for after := uuid.Nil; ; {
-		old, err := db.All(ctx, a.db, scanSealed, `
+		old, err := db.All(ctx, co.db, scanSealed, `
 -- name: auth.SealedUnderOldSecret
-SELECT user_id, secret FROM totp WHERE substring(secret FOR 4) <> $1 AND user_id > $2 ORDER BY user_id LIMIT $3`, a.totpSealer.Current(), after, resealBatch)
+SELECT user_id, secret FROM totp WHERE substring(secret FOR 4) <> $1 AND user_id > $2 ORDER BY user_id LIMIT $3`, co.sealer.Current(), after, resealBatch)
 		if err != nil {
 			return err
 		}
 		for _, o := range old {
 			after = o.user
-			plain, err := a.totpSealer.Open(o.secret, o.user.String())
+			plain, err := co.sealer.Open(o.secret, o.user.String())
 			if err != nil {
 				// Its secret is no longer configured: only a reset helps its user.
 				failed = append(failed, fmt.Errorf("TOTP of user %s: %w", o.user, err))
 				continue
 			}
-			_, err = db.Exec(ctx, a.db, `
+			_, err = db.Exec(ctx, co.db, `
 -- name: auth.Reseal
-UPDATE totp SET secret = $3 WHERE user_id = $1 AND secret = $2`, o.user, o.secret, a.totpSealer.Seal(plain, o.user.String()))
+UPDATE totp SET secret = $3 WHERE user_id = $1 AND secret = $2`, o.user, o.secret, co.sealer.Seal(plain, o.user.String()))
 			if err != nil {
 				return err
 			}
@@ -80,5 +80,5 @@ func (a *Auth) OldSecret(ctx context.Context) (OldSecret, error) {
 		return o, err
 	}, `
 -- name: auth.OldSecret
-SELECT (SELECT count(*) FROM totp WHERE substring(secret FOR 4) <> $1), secret_since FROM instance`, a.totpSealer.Current())
+SELECT (SELECT count(*) FROM totp WHERE substring(secret FOR 4) <> $1), secret_since FROM instance`, a.codes.sealer.Current())
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strconv"
 	"strings"
@@ -133,10 +134,22 @@ var (
 	errUsedCode  = fmt.Errorf("%w: it was used before", errWrongCode)
 )
 
+// codes proves a person by what an authenticator shows, or by a recovery code.
+// It owns the rows of authenticators and seals their secrets. No code is
+// accepted twice.
+type codes struct {
+	db      *db.DB
+	audit   *audit.Log
+	log     *slog.Logger
+	callers *callers
+	guesses *guesses
+	sealer  Sealer
+}
+
 // secondFactor asks for the code of a user who has TOTP on, and uses it up in
 // tx, which has locked the user: of two sign-ins with one code the second
 // finds it used. Errors: errNoCode, errWrongCode.
-func (a *Auth) secondFactor(ctx context.Context, tx pgx.Tx, user uuid.UUID, code string) error {
+func (co *codes) secondFactor(ctx context.Context, tx pgx.Tx, user uuid.UUID, code string) error {
 	t, err := authenticatorOf(ctx, tx, user)
 	if errors.Is(err, db.ErrNotFound) || err == nil && !t.confirmed {
 		return nil
@@ -152,22 +165,22 @@ func (a *Auth) secondFactor(ctx context.Context, tx pgx.Tx, user uuid.UUID, code
 	case !ok:
 		return errWrongCode
 	case recovery != nil:
-		return a.useRecoveryCode(ctx, tx, user, recovery)
+		return co.useRecoveryCode(ctx, tx, user, recovery)
 	}
-	return a.useStep(ctx, tx, user, t, digits)
+	return co.useStep(ctx, tx, user, t, digits)
 }
 
 // useStep accepts the code of a step later than the last one accepted, once.
 // A clock that went back makes every step an earlier one, so nothing is
 // accepted until it is right again.
-func (a *Auth) useStep(ctx context.Context, tx pgx.Tx, user uuid.UUID, t authenticator, digits string) error {
-	secret, err := a.totpSealer.Open(t.sealed, user.String())
+func (co *codes) useStep(ctx context.Context, tx pgx.Tx, user uuid.UUID, t authenticator, digits string) error {
+	secret, err := co.sealer.Open(t.sealed, user.String())
 	if err != nil {
 		return err
 	}
 	now := time.Now()
 	if t.lastStep > stepOf(now)+1 {
-		a.log.Error("a code from the future was used before: this clock went back, so no code is accepted until it is right", "now", now.UTC())
+		co.log.Error("a code from the future was used before: this clock went back, so no code is accepted until it is right", "now", now.UTC())
 	}
 	step := matchStep(secret, digits, now)
 	if step == 0 {
@@ -183,7 +196,7 @@ UPDATE totp SET last_step = $2, confirmed_at = coalesce(confirmed_at, now()) WHE
 }
 
 // useRecoveryCode spends one of a user's recovery codes.
-func (a *Auth) useRecoveryCode(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash []byte) error {
+func (co *codes) useRecoveryCode(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash []byte) error {
 	left, err := db.One(ctx, tx, db.Value[int], `
 -- name: auth.UseRecoveryCode
 UPDATE totp SET recovery = array_remove(recovery, $2) WHERE user_id = $1 AND $2 = ANY(recovery)
@@ -194,6 +207,18 @@ RETURNING cardinality(recovery)`, user, hash)
 	if err != nil {
 		return err
 	}
-	return a.audit.Record(ctx, tx, audit.Event{Action: audit.RecoveryCodeUsed, Target: user,
+	return co.audit.Record(ctx, tx, audit.Event{Action: audit.RecoveryCodeUsed, Target: user,
 		Actor: audit.Actor{User: user}, Details: map[string]string{"left": strconv.Itoa(left)}})
+}
+
+// recordRefusal records a wrong code.
+func (co *codes) recordRefusal(ctx context.Context, action audit.Action, user uuid.UUID, why error) error {
+	reason := "code"
+	if errors.Is(why, errUsedCode) {
+		reason = "used_code"
+	}
+	return co.db.InTx(ctx, func(tx pgx.Tx) error {
+		return co.audit.Record(ctx, tx, audit.Event{Action: action, Outcome: audit.Denied, Target: user,
+			Details: map[string]string{"reason": reason}})
+	})
 }
