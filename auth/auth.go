@@ -27,7 +27,6 @@
 package auth
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -35,7 +34,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"homebase/audit"
@@ -85,12 +83,10 @@ type Config struct {
 
 // Auth is the room. Make one per process with New. Safe for concurrent use.
 type Auth struct {
-	db     *db.DB
-	audit  *audit.Log
-	log    *slog.Logger
-	keys   func(purpose string) [][]byte
-	nobody func() string // the hash that stands for users who do not exist
-	hasher *hasher
+	db    *db.DB
+	audit *audit.Log
+	log   *slog.Logger
+	keys  func(purpose string) [][]byte
 
 	registration string
 	accountURL   string
@@ -101,16 +97,14 @@ type Auth struct {
 	*callers
 	guesses *guesses
 	codes   *codes
+	*passwords
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
 // an absolute URL: a wrong one signs nobody in by cookie.
 func New(c Config) *Auth {
-	cost := cmp.Or(c.HashCost, hashcost.Standard)
 	a := &Auth{
 		db: c.DB, audit: c.Audit, log: c.Log, keys: c.Keys,
-		nobody:       sync.OnceValue(func() string { return nobody(cost) }),
-		hasher:       newHasher(cost),
 		registration: c.Registration, accountURL: c.AccountURL, send: c.Send,
 		permissions: slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))),
 	}
@@ -118,6 +112,7 @@ func New(c Config) *Auth {
 	a.callers = &callers{db: c.DB, log: c.Log, tokens: a.tokens, permissions: a.permissions, cache: newCache()}
 	a.guesses = &guesses{db: c.DB, keys: c.Keys, tokens: a.tokens, unlimited: c.GuessesUnlimited}
 	a.codes = &codes{db: c.DB, audit: c.Audit, log: c.Log, callers: a.callers, guesses: a.guesses, sealer: NewSealer(c.Keys, totpPurpose)}
+	a.passwords = newPasswords(c, a.callers, a.guesses, a.codes)
 	a.Keep(Storage{})
 	return a
 }
@@ -127,7 +122,7 @@ func New(c Config) *Auth {
 // every token and sealed value would be taken for forged. Likewise a cost of
 // hashes that is too low.
 func (a *Auth) Start(ctx context.Context) error {
-	if err := a.hasher.cost.Check(); err != nil {
+	if err := a.passwords.hasher.cost.Check(); err != nil {
 		return err
 	}
 	if err := a.db.InTx(ctx, a.checkSecret(ctx)); err != nil {
@@ -205,7 +200,7 @@ const credentialsBody = 16 << 10
 
 // Routes are the room's part of the table; each concept has its own.
 func (a *Auth) Routes() []httpx.Route {
-	return slices.Concat(a.signInRoutes(), a.meRoutes(), a.passwordRoutes(), a.sessionRoutes(), a.noticeRoutes(),
+	return slices.Concat(a.signInRoutes(), a.meRoutes(), a.passwords.routes(), a.sessionRoutes(), a.noticeRoutes(),
 		a.keyRoutes(), a.roleRoutes(), a.userRoutes(), a.codes.routes(), a.joinRoutes(), a.recoverRoutes())
 }
 

@@ -238,7 +238,7 @@ SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+living)
 		{Name: "homebase_session_cache_entries", Help: "Sessions and access keys in memory.", Value: float64(a.callers.cache.order.Len())},
 		{Name: "homebase_session_cache_hits_total", Help: "Requests whose session or key was in memory.", Value: float64(a.callers.cache.hits)},
 		{Name: "homebase_session_cache_misses_total", Help: "Requests whose session or key was not in memory.", Value: float64(a.callers.cache.misses)},
-		{Name: "homebase_hashes_total", Help: "Passwords and other secrets hashed.", Value: float64(a.hasher.done.Load())},
+		{Name: "homebase_hashes_total", Help: "Passwords and other secrets hashed.", Value: float64(a.passwords.hasher.done.Load())},
 	}, nil
 }
 

@@ -46,7 +46,7 @@ func (a *Auth) userCreate(ctx context.Context, sh *db.Shell, args []string) erro
 	} else if password, err = readPassword(ctx, sh, *stdin); err != nil {
 		return err
 	}
-	hash, err := a.HashPassword(ctx, email, password)
+	hash, err := a.passwords.HashPassword(ctx, email, password)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (a *Auth) userPassword(ctx context.Context, sh *db.Shell, args []string) er
 	if err != nil {
 		return err
 	}
-	hash, err := a.HashPassword(ctx, u.Email, password)
+	hash, err := a.passwords.HashPassword(ctx, u.Email, password)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (a *Auth) userPassword(ctx context.Context, sh *db.Shell, args []string) er
 		if err := addNotice(ctx, tx, u.ID, noticePasswordReset, Session{}); err != nil {
 			return nothing, err
 		}
-		return staleUser(u.ID), a.setPassword(ctx, tx, u.ID, hash, uuid.Nil)
+		return staleUser(u.ID), a.passwords.set(ctx, tx, u.ID, hash, uuid.Nil)
 	})
 	if err != nil {
 		return err

@@ -51,7 +51,7 @@ var (
 // HoldHashing keeps every hash waiting until release, and says how many
 // sign-ins can wait.
 func (a *Auth) HoldHashing() (room int, release func()) {
-	h := a.hasher
+	h := a.passwords.hasher
 	for range cap(h.slots) {
 		h.slots <- struct{}{}
 	}
@@ -63,7 +63,7 @@ func (a *Auth) HoldHashing() (room int, release func()) {
 }
 
 // Hashing is how many secrets are hashed or wait for it.
-func (a *Auth) Hashing() int { return len(a.hasher.places) }
+func (a *Auth) Hashing() int { return len(a.passwords.hasher.places) }
 
 // Guess counts a try as every route does that compares a secret.
 func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (Guess, error) {

@@ -243,7 +243,7 @@ func (a *Auth) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	place, err := a.hasher.enter()
+	place, err := a.passwords.hasher.enter()
 	if err != nil {
 		return err
 	}

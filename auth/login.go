@@ -1,13 +1,10 @@
 package auth
 
 import (
-	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"homebase/audit"
-	"homebase/db"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -85,7 +82,7 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case in.LinkToken == "":
 		by.method = "password"
-		acc, err = a.signIn(r, in.Email, in.Password)
+		acc, err = a.passwords.signIn(r, in.Email, in.Password)
 	case in.Email == "" && in.Password == "":
 		acc, by, err = a.followLink(r, in.LinkToken)
 	default:
@@ -128,102 +125,6 @@ func (a *Auth) welcome(w http.ResponseWriter, r *http.Request, status int, mode 
 		setCookie(w, deviceCookie, a.tokens.deviceMarks(r, user), deviceLifetime)
 	}
 	return a.tokens.answerGrant(w, status, mode, me, s)
-}
-
-// signIn proves an address and a password. Every failure does the same work:
-// one look-up, one hash, one audit event.
-func (a *Auth) signIn(r *http.Request, email, password string) (account, error) {
-	ctx := r.Context()
-	place, err := a.hasher.enter()
-	if err != nil {
-		return account{}, err
-	}
-	defer place.leave()
-	acc, reason := account{}, ""
-	address, err := parseEmail(email)
-	if err == nil {
-		acc, err = accountByEmail(ctx, a.db, address)
-	} else {
-		// An address that cannot be one is asked for all the same.
-		acc, err = accountByEmail(ctx, a.db, "")
-	}
-	switch {
-	case errors.Is(err, db.ErrNotFound):
-		acc, reason = account{passwordHash: a.nobody()}, "unknown"
-	case err != nil:
-		return account{}, err
-	}
-	who := strings.ToLower(strings.TrimSpace(email))
-	if reason == "" {
-		who = acc.ID.String()
-	}
-	guess, err := a.guesses.count(r, guessPassword, who, acc.ID)
-	if err != nil {
-		return account{}, err
-	}
-	ok, outdated, err := place.matches(ctx, password, acc.passwordHash)
-	switch {
-	case err != nil:
-		return account{}, err
-	case reason != "":
-	case !ok:
-		reason = "password"
-	case acc.Status != statusActive:
-		reason = "disabled"
-	}
-	if reason != "" {
-		return account{}, a.refuseSignIn(ctx, email, acc.ID, reason)
-	}
-	if err := a.db.InTx(ctx, func(tx pgx.Tx) error { return guess.Right(ctx, tx) }); err != nil {
-		return account{}, err
-	}
-	if outdated {
-		return a.rehash(ctx, place, acc, password)
-	}
-	return acc, nil
-}
-
-// refuseSignIn records a failed sign-in. The address of someone unknown is
-// kept as a keyed hash: people type passwords into the wrong field.
-func (a *Auth) refuseSignIn(ctx context.Context, email string, user uuid.UUID, reason string) error {
-	e := audit.Event{Action: audit.LoginFailed, Outcome: audit.Denied, Target: user,
-		Details: map[string]string{"reason": reason}}
-	if user == uuid.Nil {
-		e.Details["address"] = a.audit.Blind(email)
-	}
-	err := a.db.InTx(ctx, func(tx pgx.Tx) error { return a.audit.Record(ctx, tx, e) })
-	if err != nil {
-		return err
-	}
-	return errInvalidCredentials.Because(errors.New("sign-in refused: " + reason))
-}
-
-// rehash replaces a hash that was made at another cost, while the password is
-// at hand. Whoever signs in at the same time may have done it first: then the
-// password is held against what stands there now.
-func (a *Auth) rehash(ctx context.Context, place *place, acc account, password string) (account, error) {
-	hash, err := place.hash(ctx, password)
-	if err != nil {
-		return account{}, err
-	}
-	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
-		if err := sameAccount(ctx, tx, acc); err != nil {
-			return err
-		}
-		return updatePasswordHash(ctx, tx, acc.ID, hash)
-	})
-	if !errors.Is(err, errInvalidCredentials) {
-		acc.passwordHash = hash
-		return acc, err
-	}
-	if acc, err = accountByID(ctx, a.db, acc.ID); err != nil {
-		return account{}, err
-	}
-	ok, _, err := place.matches(ctx, password, acc.passwordHash)
-	if err == nil && (!ok || acc.Status != statusActive) {
-		err = errInvalidCredentials
-	}
-	return acc, err
 }
 
 // proof is how someone has proved to be a user.

@@ -71,7 +71,7 @@ func (a *Auth) followLink(r *http.Request, token string) (account, proof, error)
 		acc, err = accountByID(ctx, a.db, t.user)
 	}
 	if errors.Is(err, errTokenInvalid) || errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.email) {
-		return account{}, proof{}, a.refuseSignIn(ctx, "", acc.ID, "link")
+		return account{}, proof{}, a.passwords.refuseSignIn(ctx, "", acc.ID, "link")
 	}
 	if err != nil {
 		return account{}, proof{}, err

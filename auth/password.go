@@ -1,16 +1,14 @@
 package auth
 
 import (
+	"cmp"
 	"context"
-	_ "embed"
 	"errors"
 	"net/http"
-	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"homebase/audit"
-	"homebase/auth/internal/nfkc"
+	"homebase/auth/internal/hashcost"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -18,171 +16,33 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const (
-	passwordShortest     = 12   // characters
-	passwordLongest      = 256  // characters
-	passwordLongestBytes = 1024 // bytes
-)
-
-// weakPassword says why a password is not taken, and what to do.
-type weakPassword struct{ code, detail string }
-
-func (w *weakPassword) Error() string { return w.detail }
-
-var (
-	errPasswordShort  = &weakPassword{"too_short", "A password has at least 12 characters."}
-	errPasswordLong   = &weakPassword{"too_long", "A password has at most 256 characters and 1024 bytes."}
-	errPasswordBroken = &weakPassword{"invalid", "The password is not valid text."}
-	errPasswordCommon = &weakPassword{"too_common", "This password is among the first that are guessed. Take another, for example four words that have nothing to do with each other."}
-)
-
-// checkPassword holds a new password against the policy: long enough, and
-// none of the first that anyone would guess. There are no rules of
-// composition; they make passwords worse. What is folded counts where that is
-// shorter, for é is one character also when it was typed as two.
-func checkPassword(email, password string) *weakPassword {
-	n := utf8.RuneCountInString(password)
-	switch {
-	case !utf8.ValidString(password):
-		return errPasswordBroken
-	case n > passwordLongest || len(password) > passwordLongestBytes:
-		return errPasswordLong
-	}
-	folded := nfkc.Fold(password)
-	switch {
-	case min(n, utf8.RuneCountInString(folded)) < passwordShortest:
-		return errPasswordShort
-	case guessable(email, folded):
-		return errPasswordCommon
-	}
-	return nil
+// passwords proves a person by a password, and hashes and compares what else
+// is guarded by one. It owns the hashes of users and the bound on how many
+// secrets are hashed at once. Every failure does the same work.
+type passwords struct {
+	db      *db.DB
+	audit   *audit.Log
+	callers *callers
+	guesses *guesses
+	codes   *codes
+	hasher  *hasher
+	nobody  func() string // the hash that stands for users who do not exist
 }
 
-// commonWords are passwords and words that lists of stolen passwords begin
-// with, in lower case, one a line.
-//
-//go:embed common_passwords.txt
-var commonWords string
-
-var commonPasswords = sync.OnceValue(func() map[string]bool {
-	set := map[string]bool{}
-	for word := range strings.FieldsSeq(commonWords) {
-		set[word] = true
-	}
-	return set
-})
-
-// rows are what fingers run along. A password that is only pieces of them,
-// forwards or backwards, is no better than one of the list.
-var rows = []string{
-	"01234567890123456789", "abcdefghijklmnopqrstuvwxyzabcdefghijkl",
-	"qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "azertyuiop", "qsdfghjklm", "wxcvbn",
-	"1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p", "1q2w3e4r5t6y7u8i9o0p", "!@#$%^&*()", "!\"§$%&/()=",
-}
-
-// guessable reports whether a password is built from hardly more than the
-// user's own address, common words, runs along the keyboard and repetitions:
-// each of those counts as little to guess as one other character, and fewer
-// than five are too few.
-func guessable(email, password string) bool {
-	p := strings.ToLower(strings.Join(strings.Fields(password), ""))
-	email = strings.ToLower(email)
-	local, _, _ := strings.Cut(email, "@")
-	if unit := period(p); unit < len(p) {
-		p = p[:unit] // what is said twice is guessed once
-		if utf8.RuneCountInString(p) < 8 {
-			return true
-		}
-	}
-	pieces := 0
-	for ; p != ""; pieces++ {
-		n := predictable(p, email, local)
-		if n == 0 {
-			_, n = utf8.DecodeRuneInString(p)
-		}
-		for unit := p[:n]; strings.HasPrefix(p, unit); {
-			p = p[n:]
-		}
-	}
-	return pieces < 5
-}
-
-// period is the length of the shortest beginning of p that p repeats, len(p)
-// if there is none.
-func period(p string) int {
-	for n := 1; n <= len(p)/2; n++ {
-		if len(p)%n == 0 && p == strings.Repeat(p[:n], len(p)/n) {
-			return n
-		}
-	}
-	return len(p)
-}
-
-// predictable is the length of the longest beginning of p that needs no
-// guessing, 0 if it has none of at least three bytes.
-func predictable(p, email, local string) int {
-	longest := 0
-	for _, known := range []string{email, local} {
-		if len(known) >= 3 && strings.HasPrefix(p, known) {
-			longest = max(longest, len(known))
-		}
-	}
-	for n := min(len(p), 40); n >= 3 && n > longest; n-- {
-		if commonPasswords()[p[:n]] {
-			longest = n
-		}
-	}
-	return max(longest, runLength(p), repeatLength(p))
-}
-
-// runLength is how far p goes along one of the rows, from 3 on.
-func runLength(p string) int {
-	longest := 0
-	for n := 3; n <= len(p) && n <= 40; n++ {
-		found := false
-		for _, row := range rows {
-			found = found || strings.Contains(row, p[:n]) || strings.Contains(row, reversed(p[:n]))
-		}
-		if !found {
-			break
-		}
-		longest = n
-	}
-	return longest
-}
-
-func reversed(s string) string {
-	b := []byte(s)
-	for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
-		b[i], b[j] = b[j], b[i]
-	}
-	return string(b)
-}
-
-// repeatLength is how much of p's beginning is one unit of up to four bytes
-// said at least three times: aaaa, abababab.
-func repeatLength(p string) int {
-	longest := 0
-	for unit := 1; unit <= 4 && 3*unit <= len(p); unit++ {
-		n := unit
-		for n < len(p) && p[n] == p[n-unit] {
-			n++
-		}
-		if n >= 3*unit {
-			longest = max(longest, n)
-		}
-	}
-	return longest
+func newPasswords(c Config, callers *callers, guesses *guesses, codes *codes) *passwords {
+	cost := cmp.Or(c.HashCost, hashcost.Standard)
+	return &passwords{db: c.DB, audit: c.Audit, callers: callers, guesses: guesses, codes: codes,
+		hasher: newHasher(cost), nobody: sync.OnceValue(func() string { return nobody(cost) })}
 }
 
 // HashPassword checks a new password against the policy and hashes it. The
 // error is a sentence for the user where the password is not taken, and
 // hashing_busy where too many are being hashed.
-func (a *Auth) HashPassword(ctx context.Context, email, password string) (string, error) {
+func (pw *passwords) HashPassword(ctx context.Context, email, password string) (string, error) {
 	if weak := checkPassword(email, password); weak != nil {
 		return "", weak
 	}
-	p, err := a.hasher.enter()
+	p, err := pw.hasher.enter()
 	if err != nil {
 		return "", err
 	}
@@ -192,7 +52,7 @@ func (a *Auth) HashPassword(ctx context.Context, email, password string) (string
 
 // setPassword replaces a user's hash inside tx and ends the user's sessions
 // except keep, which may be zero.
-func (a *Auth) setPassword(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash string, keep uuid.UUID) error {
+func (pw *passwords) set(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash string, keep uuid.UUID) error {
 	if err := updatePasswordHash(ctx, tx, user, hash); err != nil {
 		return err
 	}
@@ -202,7 +62,7 @@ func (a *Auth) setPassword(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash 
 	if err := killTokens(ctx, tx, user); err != nil {
 		return err
 	}
-	return a.audit.Record(ctx, tx, audit.Event{Action: audit.PasswordChanged, Target: user})
+	return pw.audit.Record(ctx, tx, audit.Event{Action: audit.PasswordChanged, Target: user})
 }
 
 func updatePasswordHash(ctx context.Context, q db.Querier, user uuid.UUID, hash string) error {
@@ -221,34 +81,34 @@ type ChangePassword struct {
 var errWrongPassword = httpx.NewProblem(403, "wrong_password", "The password is wrong").
 	With("Give the password that you signed in with.")
 
-func (a *Auth) passwordRoutes() []httpx.Route {
+func (pw *passwords) routes() []httpx.Route {
 	problems := []*httpx.Problem{errWrongPassword, errInvalidCredentials, ErrHashingBusy}
 	return []httpx.Route{
 		{Pattern: "POST /auth/password", Access: httpx.SignedIn(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: ChangePassword{}, Responses: noContent,
 			Summary:  "Change the password; the other sessions end",
-			Problems: problems, Handler: a.changePassword},
+			Problems: problems, Handler: pw.changePassword},
 		{Pattern: "POST /auth/reauthenticate", Access: httpx.SignedIn(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Reauthenticate{}, Responses: noContent,
 			Summary:  "Give the password again, for what asks for a recent one",
-			Problems: append(problems, errNeedsCode, errCodeWrong), Handler: a.reauthenticate},
+			Problems: append(problems, errNeedsCode, errCodeWrong), Handler: pw.reauthenticate},
 	}
 }
 
 // changePassword serves POST /auth/password: the session that asks stays, the
 // user's others end.
-func (a *Auth) changePassword(w http.ResponseWriter, r *http.Request) error {
+func (pw *passwords) changePassword(w http.ResponseWriter, r *http.Request) error {
 	in, err := httpx.ReadJSON[ChangePassword](w, r)
 	if err != nil {
 		return err
 	}
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	place, err := a.hasher.enter()
+	place, err := pw.hasher.enter()
 	if err != nil {
 		return err
 	}
 	defer place.leave()
-	acc, err := a.provePassword(r, place, in.CurrentPassword)
+	acc, err := pw.prove(r, place, in.CurrentPassword)
 	if err != nil {
 		return err
 	}
@@ -259,18 +119,18 @@ func (a *Auth) changePassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	hash, err := place.hash(ctx, in.NewPassword)
 	if err == nil {
-		err = a.callers.Still(ctx, "")
+		err = pw.callers.Still(ctx, "")
 	}
 	if err != nil {
 		return err
 	}
-	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = pw.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if err := sameAccount(ctx, tx, acc); err != nil {
 			return nothing, err
 		}
 		// This does not count as giving a recent password: it asks for no
 		// code, and would be the way around it.
-		return staleUser(acc.ID), a.setPassword(ctx, tx, acc.ID, hash, caller.SessionID)
+		return staleUser(acc.ID), pw.set(ctx, tx, acc.ID, hash, caller.SessionID)
 	})
 	if err != nil {
 		return err
@@ -287,35 +147,35 @@ type Reauthenticate struct {
 
 // reauthenticate serves POST /auth/reauthenticate: for ten minutes the
 // session may do what asks for a recent password.
-func (a *Auth) reauthenticate(w http.ResponseWriter, r *http.Request) error {
+func (pw *passwords) reauthenticate(w http.ResponseWriter, r *http.Request) error {
 	in, err := httpx.ReadJSON[Reauthenticate](w, r)
 	if err != nil {
 		return err
 	}
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	place, err := a.hasher.enter()
+	place, err := pw.hasher.enter()
 	if err != nil {
 		return err
 	}
 	defer place.leave()
-	acc, err := a.provePassword(r, place, in.Password)
+	acc, err := pw.prove(r, place, in.Password)
 	if err == nil {
-		err = a.callers.Still(ctx, "")
+		err = pw.callers.Still(ctx, "")
 	}
 	if err != nil {
 		return err
 	}
 	var guess Guess
 	if in.Code != "" {
-		if guess, err = a.guesses.count(r, guessCode, acc.ID.String(), acc.ID); err != nil {
+		if guess, err = pw.guesses.count(r, guessCode, acc.ID.String(), acc.ID); err != nil {
 			return err
 		}
 	}
-	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = pw.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if err := sameAccount(ctx, tx, acc); err != nil {
 			return nothing, err
 		}
-		if err := a.codes.secondFactor(ctx, tx, acc.ID, in.Code); err != nil {
+		if err := pw.codes.secondFactor(ctx, tx, acc.ID, in.Code); err != nil {
 			return nothing, err
 		}
 		if err := guess.Right(ctx, tx); err != nil {
@@ -325,13 +185,13 @@ func (a *Auth) reauthenticate(w http.ResponseWriter, r *http.Request) error {
 			return nothing, err
 		}
 		return staleSession(caller.SessionID),
-			a.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: acc.ID})
+			pw.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: acc.ID})
 	})
 	switch {
 	case errors.Is(err, errNoCode):
 		return errNeedsCode
 	case errors.Is(err, errWrongCode):
-		return errors.Join(a.codes.recordRefusal(ctx, audit.Reauthenticated, acc.ID, err), errCodeWrong.Because(err))
+		return errors.Join(pw.codes.recordRefusal(ctx, audit.Reauthenticated, acc.ID, err), errCodeWrong.Because(err))
 	case err != nil:
 		return err
 	}
@@ -342,13 +202,13 @@ func (a *Auth) reauthenticate(w http.ResponseWriter, r *http.Request) error {
 // provePassword compares a signed-in caller's password. A wrong one is
 // recorded and is errWrongPassword: 401 would tell a frontend that the
 // session has ended.
-func (a *Auth) provePassword(r *http.Request, place *place, password string) (account, error) {
+func (pw *passwords) prove(r *http.Request, place *place, password string) (account, error) {
 	ctx := r.Context()
-	acc, err := accountByID(ctx, a.db, httpx.CallerOf(ctx).UserID)
+	acc, err := accountByID(ctx, pw.db, httpx.CallerOf(ctx).UserID)
 	if err != nil {
 		return account{}, err
 	}
-	guess, err := a.guesses.count(r, guessPassword, acc.ID.String(), acc.ID)
+	guess, err := pw.guesses.count(r, guessPassword, acc.ID.String(), acc.ID)
 	if err != nil {
 		return account{}, err
 	}
@@ -357,10 +217,10 @@ func (a *Auth) provePassword(r *http.Request, place *place, password string) (ac
 		return account{}, err
 	}
 	if ok {
-		return acc, guess.Right(ctx, a.db)
+		return acc, guess.Right(ctx, pw.db)
 	}
-	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
-		return a.audit.Record(ctx, tx, audit.Event{
+	err = pw.db.InTx(ctx, func(tx pgx.Tx) error {
+		return pw.audit.Record(ctx, tx, audit.Event{
 			Action: audit.Reauthenticated, Target: acc.ID, Outcome: audit.Denied,
 		})
 	})

@@ -149,7 +149,7 @@ func (a *Auth) resetPassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	place, err := a.hasher.enter()
+	place, err := a.passwords.hasher.enter()
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (a *Auth) resetPassword(w http.ResponseWriter, r *http.Request) error {
 		if err := addNotice(ctx, tx, acc.ID, noticePasswordReset, Session{}); err != nil {
 			return nothing, err
 		}
-		return staleUser(acc.ID), a.setPassword(ctx, tx, acc.ID, hash, uuid.Nil)
+		return staleUser(acc.ID), a.passwords.set(ctx, tx, acc.ID, hash, uuid.Nil)
 	})
 	if err != nil {
 		return err

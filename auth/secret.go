@@ -8,8 +8,8 @@ import (
 // HashSecret hashes a secret that is no user's password, such as a share's,
 // at the same cost and within the same bound. Which secrets are good enough
 // is for the caller to say. ErrHashingBusy when too many are being hashed.
-func (a *Auth) HashSecret(ctx context.Context, secret string) (string, error) {
-	place, err := a.hasher.enter()
+func (pw *passwords) HashSecret(ctx context.Context, secret string) (string, error) {
+	place, err := pw.hasher.enter()
 	if err != nil {
 		return "", err
 	}
@@ -21,18 +21,18 @@ func (a *Auth) HashSecret(ctx context.Context, secret string) (string, error) {
 // ones are counted, by kind and account for each network apart and for all
 // together, and by the client's address like every guess, so beside
 // ErrHashingBusy the error may be 429, for the right one too.
-func (a *Auth) MatchSecret(r *http.Request, kind, account, secret, hash string) (ok bool, err error) {
-	place, err := a.hasher.enter()
+func (pw *passwords) MatchSecret(r *http.Request, kind, account, secret, hash string) (ok bool, err error) {
+	place, err := pw.hasher.enter()
 	if err != nil {
 		return false, err
 	}
 	defer place.leave()
-	guess, err := a.guesses.countShared(r, kind, account)
+	guess, err := pw.guesses.countShared(r, kind, account)
 	if err != nil {
 		return false, err
 	}
 	if ok, _, err = place.matches(r.Context(), secret, hash); err != nil || !ok {
 		return false, err
 	}
-	return true, guess.Right(r.Context(), a.db)
+	return true, guess.Right(r.Context(), pw.db)
 }

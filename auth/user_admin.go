@@ -149,7 +149,7 @@ func (a *Auth) postUser(w http.ResponseWriter, r *http.Request) error {
 		in.Roles = []string{RoleMember}
 	}
 	ctx := r.Context()
-	hash, err := a.HashPassword(ctx, in.Email, in.Password)
+	hash, err := a.passwords.HashPassword(ctx, in.Email, in.Password)
 	if err != nil {
 		return err
 	}
