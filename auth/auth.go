@@ -98,6 +98,7 @@ type Auth struct {
 	guesses *guesses
 	codes   *codes
 	*passwords
+	sessions *sessions
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
@@ -113,6 +114,8 @@ func New(c Config) *Auth {
 	a.guesses = &guesses{db: c.DB, keys: c.Keys, tokens: a.tokens, unlimited: c.GuessesUnlimited}
 	a.codes = &codes{db: c.DB, audit: c.Audit, log: c.Log, callers: a.callers, guesses: a.guesses, sealer: NewSealer(c.Keys, totpPurpose)}
 	a.passwords = newPasswords(c, a.callers, a.guesses, a.codes)
+	a.sessions = &sessions{db: c.DB, audit: c.Audit, callers: a.callers, tokens: a.tokens, guesses: a.guesses, codes: a.codes,
+		passwords: a.passwords}
 	a.Keep(Storage{})
 	return a
 }
@@ -200,7 +203,7 @@ const credentialsBody = 16 << 10
 
 // Routes are the room's part of the table; each concept has its own.
 func (a *Auth) Routes() []httpx.Route {
-	return slices.Concat(a.signInRoutes(), a.meRoutes(), a.passwords.routes(), a.sessionRoutes(), a.noticeRoutes(),
+	return slices.Concat(a.sessions.signInRoutes(), a.meRoutes(), a.passwords.routes(), a.sessions.routes(), a.noticeRoutes(),
 		a.keyRoutes(), a.roleRoutes(), a.userRoutes(), a.codes.routes(), a.joinRoutes(), a.recoverRoutes())
 }
 

@@ -99,7 +99,7 @@ func (a *Auth) userSessions(ctx context.Context, sh *db.Shell, args []string) er
 		}
 		return err
 	}
-	sessions, err := a.sessionsOfUser(ctx, u.ID)
+	sessions, err := a.sessions.ofUser(ctx, u.ID)
 	if err != nil {
 		return err
 	}

@@ -239,7 +239,7 @@ func (a *Auth) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	mode, err := a.modeOf(r, in.Mode)
+	mode, err := a.sessions.modeOf(r, in.Mode)
 	if err != nil {
 		return err
 	}
@@ -289,12 +289,12 @@ func (a *Auth) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.openSession(r, acc, proof{method: t.purpose})
+	s, err := a.sessions.open(r, acc, proof{method: t.purpose})
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Location", httpx.Prefix+"/auth/me")
-	return a.welcome(w, r, http.StatusCreated, mode, acc.ID, s)
+	return a.sessions.welcome(w, r, http.StatusCreated, mode, acc.ID, s)
 }
 
 // stillGranted makes sure that whoever invited may still give what the

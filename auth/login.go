@@ -47,33 +47,33 @@ var (
 	ErrInsecureOrigin = httpx.NewProblem(400, "insecure_origin", "Browsers would not keep the sign-in")
 )
 
-func (a *Auth) signInRoutes() []httpx.Route {
+func (se *sessions) signInRoutes() []httpx.Route {
 	granted := []httpx.Response{{Status: 200, Body: Grant{}, May: cookies}}
 	return []httpx.Route{
 		{Pattern: "POST /auth/login", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: LoginRequest{}, Responses: granted,
 			Summary:  "Sign in with address and password",
 			Problems: []*httpx.Problem{errInvalidCredentials, errSignInNeedsCode, errSignInWrongCode, ErrInsecureOrigin, ErrHashingBusy},
-			Handler:  a.login},
+			Handler:  se.login},
 		{Pattern: "POST /auth/refresh", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite,
 			Body: credentialsBody, Request: RefreshRequest{}, Optional: true, Responses: granted,
 			Summary:  "Exchange the refresh token for new tokens",
 			Problems: []*httpx.Problem{errSignedOut},
-			Handler:  a.refresh},
+			Handler:  se.refresh},
 		{Pattern: "POST /auth/logout", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite,
 			Body: credentialsBody, Request: RefreshRequest{}, Optional: true, Forgiving: true, Responses: []httpx.Response{{Status: 204, May: cookies}}, Query: []string{"scope"},
 			Summary: "Sign out this device, the others or all",
-			Handler: a.logout},
+			Handler: se.logout},
 	}
 }
 
 // login serves POST /auth/login.
-func (a *Auth) login(w http.ResponseWriter, r *http.Request) error {
+func (se *sessions) login(w http.ResponseWriter, r *http.Request) error {
 	in, err := httpx.ReadJSON[LoginRequest](w, r)
 	if err != nil {
 		return err
 	}
-	mode, err := a.modeOf(r, in.Mode)
+	mode, err := se.modeOf(r, in.Mode)
 	if err != nil {
 		return err
 	}
@@ -82,9 +82,9 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case in.LinkToken == "":
 		by.method = "password"
-		acc, err = a.passwords.signIn(r, in.Email, in.Password)
+		acc, err = se.passwords.signIn(r, in.Email, in.Password)
 	case in.Email == "" && in.Password == "":
-		acc, by, err = a.followLink(r, in.LinkToken)
+		acc, by, err = se.followLink(r, in.LinkToken)
 	default:
 		var f httpx.Fields
 		f.Add("#/link_token", "invalid", "A link token stands in place of address and password.")
@@ -94,19 +94,19 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	by.code = in.Code
-	s, err := a.openSession(r, acc, by)
+	s, err := se.open(r, acc, by)
 	if err != nil {
 		return err
 	}
-	return a.welcome(w, r, http.StatusOK, mode, acc.ID, s)
+	return se.welcome(w, r, http.StatusOK, mode, acc.ID, s)
 }
 
 // modeOf reads how a sign-in's tokens are to be held, and refuses cookies
 // where they would not be.
-func (a *Auth) modeOf(r *http.Request, given string) (mode string, err error) {
+func (se *sessions) modeOf(r *http.Request, given string) (mode string, err error) {
 	switch given {
 	case "", modeCookie:
-		return modeCookie, a.tokens.mayKeepCookies(r)
+		return modeCookie, se.tokens.mayKeepCookies(r)
 	case modeToken:
 		return modeToken, nil
 	}
@@ -116,15 +116,15 @@ func (a *Auth) modeOf(r *http.Request, given string) (mode string, err error) {
 }
 
 // welcome answers whoever has just signed in as user, and marks the device.
-func (a *Auth) welcome(w http.ResponseWriter, r *http.Request, status int, mode string, user uuid.UUID, s Session) error {
-	me, err := a.callers.loadMe(r.Context(), user)
+func (se *sessions) welcome(w http.ResponseWriter, r *http.Request, status int, mode string, user uuid.UUID, s Session) error {
+	me, err := se.callers.loadMe(r.Context(), user)
 	if err != nil {
 		return err
 	}
-	if mode == modeCookie && a.tokens.markOf(r, user) == "" {
-		setCookie(w, deviceCookie, a.tokens.deviceMarks(r, user), deviceLifetime)
+	if mode == modeCookie && se.tokens.markOf(r, user) == "" {
+		setCookie(w, deviceCookie, se.tokens.deviceMarks(r, user), deviceLifetime)
 	}
-	return a.tokens.answerGrant(w, status, mode, me, s)
+	return se.tokens.answerGrant(w, status, mode, me, s)
 }
 
 // proof is how someone has proved to be a user.
@@ -134,20 +134,20 @@ type proof struct {
 	code   string   // "" if none was given
 }
 
-// openSession begins a session for someone who has proved to be acc, except by
+// open begins a session for someone who has proved to be acc, except by
 // the code, which is asked for here: that it was not used before, and that it
 // is used now, must hold together with the session.
-func (a *Auth) openSession(r *http.Request, acc account, by proof) (Session, error) {
+func (se *sessions) open(r *http.Request, acc account, by proof) (Session, error) {
 	ctx := r.Context()
 	var guess Guess
 	var err error
 	if by.code != "" {
-		if guess, err = a.guesses.count(r, guessCode, acc.ID.String(), acc.ID); err != nil {
+		if guess, err = se.guesses.count(r, guessCode, acc.ID.String(), acc.ID); err != nil {
 			return Session{}, err
 		}
 	}
 	var s Session
-	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if err := sameAccount(ctx, tx, acc); err != nil {
 			return nothing, err
 		}
@@ -156,7 +156,7 @@ func (a *Auth) openSession(r *http.Request, acc account, by proof) (Session, err
 				return nothing, errInvalidCredentials.Because(err)
 			}
 		}
-		if err := a.codes.secondFactor(ctx, tx, acc.ID, by.code); err != nil {
+		if err := se.codes.secondFactor(ctx, tx, acc.ID, by.code); err != nil {
 			return nothing, err
 		}
 		if err := guess.Right(ctx, tx); err != nil {
@@ -165,20 +165,20 @@ func (a *Auth) openSession(r *http.Request, acc account, by proof) (Session, err
 		if s, err = insertSession(ctx, tx, acc.ID, clientOf(r)); err != nil {
 			return nothing, err
 		}
-		err = a.audit.Record(ctx, tx, audit.Event{
+		err = se.audit.Record(ctx, tx, audit.Event{
 			Action: audit.Login, Target: s.ID, Actor: audit.Actor{User: acc.ID, Session: s.ID},
 			Details: map[string]string{"by": by.method},
 		})
 		if err != nil {
 			return nothing, err
 		}
-		return a.evictSessions(ctx, tx, acc.ID)
+		return se.evict(ctx, tx, acc.ID)
 	})
 	switch {
 	case errors.Is(err, errNoCode):
 		err = errSignInNeedsCode
 	case errors.Is(err, errWrongCode):
-		err = errors.Join(a.codes.recordRefusal(ctx, audit.LoginFailed, acc.ID, err), errSignInWrongCode.Because(err))
+		err = errors.Join(se.codes.recordRefusal(ctx, audit.LoginFailed, acc.ID, err), errSignInWrongCode.Because(err))
 	}
 	return s, err
 }

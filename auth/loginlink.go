@@ -59,22 +59,22 @@ func (a *Auth) userLoginLink(ctx context.Context, sh *db.Shell, args []string) e
 
 // followLink proves a user by the token of a link. The token is used up with
 // the session that it opens.
-func (a *Auth) followLink(r *http.Request, token string) (account, proof, error) {
+func (se *sessions) followLink(r *http.Request, token string) (account, proof, error) {
 	ctx := r.Context()
-	guess, err := a.guesses.count(r, guessToken, "", uuid.Nil)
+	guess, err := se.guesses.count(r, guessToken, "", uuid.Nil)
 	if err != nil {
 		return account{}, proof{}, err
 	}
-	t, err := findToken(ctx, a.db, token, purposeLogin)
+	t, err := findToken(ctx, se.db, token, purposeLogin)
 	var acc account
 	if err == nil {
-		acc, err = accountByID(ctx, a.db, t.user)
+		acc, err = accountByID(ctx, se.db, t.user)
 	}
 	if errors.Is(err, errTokenInvalid) || errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.email) {
-		return account{}, proof{}, a.passwords.refuseSignIn(ctx, "", acc.ID, "link")
+		return account{}, proof{}, se.passwords.refuseSignIn(ctx, "", acc.ID, "link")
 	}
 	if err != nil {
 		return account{}, proof{}, err
 	}
-	return acc, proof{method: purposeLogin, link: &t}, guess.Right(ctx, a.db)
+	return acc, proof{method: purposeLogin, link: &t}, guess.Right(ctx, se.db)
 }

@@ -21,17 +21,17 @@ import (
 // "all", anything else being this session, and answers 204 whatever the
 // request looks like, so that a browser with a broken sign-in can always get
 // rid of it. With "others" this device stays signed in, if it is.
-func (a *Auth) logout(w http.ResponseWriter, r *http.Request) error {
+func (se *sessions) logout(w http.ResponseWriter, r *http.Request) error {
 	scope := r.URL.Query().Get("scope")
 	if scope != "others" && scope != "all" {
 		scope = "session"
 	}
 	left := map[uuid.UUID]bool{} // twice would be recorded twice
-	for _, d := range a.departing(r) {
+	for _, d := range se.departing(r) {
 		if left[d.session] {
 			continue
 		}
-		found, err := a.logOut(r.Context(), d, scope)
+		found, err := se.logOut(r.Context(), d, scope)
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ const cookiesMost = 4
 // stood: leaving by one must not leave another signed in. Cookies count also
 // where one name came twice, for leaving must not fail for what another page
 // has set.
-func (a *Auth) departing(r *http.Request) (list []departing) {
+func (se *sessions) departing(r *http.Request) (list []departing) {
 	var in RefreshRequest
 	if text, err := io.ReadAll(r.Body); err == nil {
 		_ = json.Unmarshal(text, &in) // what cannot be read says nothing
@@ -84,7 +84,7 @@ func (a *Auth) departing(r *http.Request) (list []departing) {
 		}
 	}
 	for _, token := range access {
-		if c, err := a.tokens.verify(token, time.Now()); err == nil {
+		if c, err := se.tokens.verify(token, time.Now()); err == nil {
 			if id, err := uuid.Parse(c.Session); err == nil {
 				list = append(list, departing{session: id})
 			}
@@ -97,19 +97,19 @@ func (a *Auth) departing(r *http.Request) (list []departing) {
 // that one is not living any more, and when d's refresh token was replaced
 // before: whoever holds such a copy ends the session that it was copied from,
 // as by refreshing with it, and no other.
-func (a *Auth) logOut(ctx context.Context, d departing, scope string) (found bool, err error) {
-	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+func (se *sessions) logOut(ctx context.Context, d departing, scope string) (found bool, err error) {
+	err = se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		found = false
 		s, err := lockLiveSession(ctx, tx, d.session)
 		if err != nil {
 			return nothing, err
 		}
 		if d.refresh != nil {
-			switch a.judge(s, *d.refresh) {
+			switch se.judge(s, *d.refresh) {
 			case forged, ahead:
 				return nothing, nil
 			case reused:
-				return staleSession(s.ID), a.endReused(ctx, tx, s)
+				return staleSession(s.ID), se.endReused(ctx, tx, s)
 			}
 		}
 		found = true
@@ -125,7 +125,7 @@ func (a *Auth) logOut(ctx context.Context, d departing, scope string) (found boo
 		if err != nil {
 			return nothing, err
 		}
-		return what, a.audit.Record(ctx, tx, audit.Event{
+		return what, se.audit.Record(ctx, tx, audit.Event{
 			Action: audit.Logout, Target: s.ID, Actor: audit.Actor{User: s.userID, Session: s.ID},
 			Details: map[string]string{"scope": scope, "sessions": strconv.FormatInt(ended, 10)},
 		})

@@ -119,11 +119,11 @@ func judge(s Session, token int64, seen int64) judgement {
 }
 
 // judge is the one judge of refresh tokens, whatever they are sent for.
-func (a *Auth) judge(s Session, t refreshToken) judgement {
-	if !a.tokens.signed(t, s.rtKey) {
+func (se *sessions) judge(s Session, t refreshToken) judgement {
+	if !se.tokens.signed(t, s.rtKey) {
 		return forged
 	}
-	return judge(s, t.counter, max(s.seenCounter, a.callers.cache.seen(s.ID)))
+	return judge(s, t.counter, max(s.seenCounter, se.callers.cache.seen(s.ID)))
 }
 
 // RefreshRequest is the body of POST /auth/refresh and POST /auth/logout for
@@ -138,7 +138,7 @@ var errSignedOut = unauthorized("session_ended", "The session has ended", "Sign 
 
 // refresh serves POST /auth/refresh. A refused cookie is not cleared: another
 // tab may just have signed in anew.
-func (a *Auth) refresh(w http.ResponseWriter, r *http.Request) error {
+func (se *sessions) refresh(w http.ResponseWriter, r *http.Request) error {
 	in, err := httpx.ReadJSON[RefreshRequest](w, r)
 	if err != nil {
 		return err
@@ -150,28 +150,28 @@ func (a *Auth) refresh(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	s, err := a.rotate(r.Context(), token, clientOf(r))
+	s, err := se.rotate(r.Context(), token, clientOf(r))
 	if err != nil {
 		return err
 	}
-	me, err := a.callers.loadMe(r.Context(), s.userID)
+	me, err := se.callers.loadMe(r.Context(), s.userID)
 	if err != nil {
 		return err
 	}
-	return a.tokens.answerGrant(w, http.StatusOK, mode, me, s)
+	return se.tokens.answerGrant(w, http.StatusOK, mode, me, s)
 }
 
 // rotate exchanges a refresh token: it returns the session with the counter
 // whose tokens the client shall have now. The row's lock makes tabs that race
 // come one after the other, on all workers.
-func (a *Auth) rotate(ctx context.Context, token string, c client) (Session, error) {
+func (se *sessions) rotate(ctx context.Context, token string, c client) (Session, error) {
 	t, err := parseRefreshToken(token)
 	if err != nil {
 		return Session{}, errSignedOut.Because(err)
 	}
 	var s Session
 	var verdict judgement
-	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		var err error
 		s, err = lockLiveSession(ctx, tx, t.session)
 		if errors.Is(err, db.ErrNotFound) {
@@ -180,7 +180,7 @@ func (a *Auth) rotate(ctx context.Context, token string, c client) (Session, err
 		if err != nil {
 			return nothing, err
 		}
-		switch verdict = a.judge(s, t); verdict {
+		switch verdict = se.judge(s, t); verdict {
 		case forged:
 			return nothing, errSignedOut.Because(errors.New("refresh token: wrong MAC"))
 		case ahead:
@@ -191,7 +191,7 @@ func (a *Auth) rotate(ctx context.Context, token string, c client) (Session, err
 		case again:
 			return nothing, nil
 		default:
-			return staleSession(s.ID), a.endReused(ctx, tx, s)
+			return staleSession(s.ID), se.endReused(ctx, tx, s)
 		}
 	})
 	if err != nil {
@@ -205,14 +205,14 @@ func (a *Auth) rotate(ctx context.Context, token string, c client) (Session, err
 
 // endReused ends a session whose token was replayed. Who holds the copy is
 // not known, so both lose it, and the user is told at the next sign-in.
-func (a *Auth) endReused(ctx context.Context, tx pgx.Tx, s Session) error {
+func (se *sessions) endReused(ctx context.Context, tx pgx.Tx, s Session) error {
 	if err := endSession(ctx, tx, s.ID, "refresh_reuse"); err != nil {
 		return err
 	}
 	if err := addNotice(ctx, tx, s.userID, noticeRefreshReuse, s); err != nil {
 		return err
 	}
-	return a.audit.Record(ctx, tx, audit.Event{
+	return se.audit.Record(ctx, tx, audit.Event{
 		Action: audit.RefreshReuse, Outcome: audit.Denied, Target: s.ID,
 		Actor: audit.Actor{User: s.userID, Session: s.ID},
 	})

@@ -29,6 +29,19 @@ const (
 	keepNotices = 180 * 24 * time.Hour
 )
 
+// sessions begins, renews and ends what a signed-in device has. It owns the
+// rows of sessions: one begins only for someone who was proved, and ends on
+// purpose only.
+type sessions struct {
+	db        *db.DB
+	audit     *audit.Log
+	callers   *callers
+	tokens    *tokens
+	guesses   *guesses
+	codes     *codes
+	passwords *passwords
+}
+
 // Session is one signed-in device.
 type Session struct {
 	ID              uuid.UUID `json:"id"`
@@ -143,11 +156,11 @@ UPDATE sessions SET revoked_at = now(), revoked_reason = $3
  WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL`, user, keep, reason)
 }
 
-// evictSessions ends a user's sessions beyond sessionsMost, those first that
+// evict ends a user's sessions beyond sessionsMost, those first that
 // were refreshed longest ago, and before them those whose refresh lies ahead:
 // after a clock was set back they would outlive every new sign-in. The user's
 // row is locked, so that two sign-ins do not both count before the other.
-func (a *Auth) evictSessions(ctx context.Context, tx pgx.Tx, user uuid.UUID) (stale, error) {
+func (se *sessions) evict(ctx context.Context, tx pgx.Tx, user uuid.UUID) (stale, error) {
 	evicted, err := db.All(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.EvictSessions
 UPDATE sessions SET revoked_at = now(), revoked_reason = 'too_many'
@@ -159,7 +172,7 @@ RETURNING id`, user, sessionsMost)
 		return nothing, err
 	}
 	for _, id := range evicted {
-		err := a.audit.Record(ctx, tx, audit.Event{
+		err := se.audit.Record(ctx, tx, audit.Event{
 			Action: audit.SessionRevoked, Target: id, Actor: audit.Actor{User: user},
 			Details: map[string]string{"reason": "too_many"},
 		})
@@ -176,23 +189,23 @@ type SessionList struct {
 	NextCursor *string   `json:"next_cursor"`
 }
 
-func (a *Auth) sessionRoutes() []httpx.Route {
+func (se *sessions) routes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /auth/sessions", Access: httpx.SignedIn(), Rate: httpx.RateRead,
 			Responses: []httpx.Response{{Status: 200, Body: SessionList{}}},
-			Summary:   "The devices that are signed in", Handler: a.listSessions},
+			Summary:   "The devices that are signed in", Handler: se.listSessions},
 		{Pattern: "DELETE /auth/sessions/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Responses: noContent,
-			Summary: "Sign out a device", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: byID(a.deleteSession)},
+			Summary: "Sign out a device", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: byID(se.deleteSession)},
 	}
 }
 
 // listSessions serves GET /auth/sessions, the last used device first.
-func (a *Auth) listSessions(w http.ResponseWriter, r *http.Request) error {
-	return a.answerSessions(w, r, httpx.CallerOf(r.Context()).UserID)
+func (se *sessions) listSessions(w http.ResponseWriter, r *http.Request) error {
+	return se.answer(w, r, httpx.CallerOf(r.Context()).UserID)
 }
 
-func (a *Auth) answerSessions(w http.ResponseWriter, r *http.Request, user uuid.UUID) error {
-	list, err := a.sessionsOfUser(r.Context(), user)
+func (se *sessions) answer(w http.ResponseWriter, r *http.Request, user uuid.UUID) error {
+	list, err := se.ofUser(r.Context(), user)
 	if err != nil {
 		return err
 	}
@@ -202,9 +215,9 @@ func (a *Auth) answerSessions(w http.ResponseWriter, r *http.Request, user uuid.
 	return httpx.WriteJSON(w, http.StatusOK, SessionList{Items: list})
 }
 
-// sessionsOfUser are a user's living sessions, the last used first.
-func (a *Auth) sessionsOfUser(ctx context.Context, user uuid.UUID) ([]Session, error) {
-	return db.All(ctx, a.db, scanSession, `
+// ofUser are a user's living sessions, the last used first.
+func (se *sessions) ofUser(ctx context.Context, user uuid.UUID) ([]Session, error) {
+	return db.All(ctx, se.db, scanSession, `
 -- name: auth.SessionsOfUser
 SELECT `+sessionColumns+`
   FROM sessions s JOIN users u ON u.id = s.user_id
@@ -213,9 +226,9 @@ SELECT `+sessionColumns+`
 }
 
 // deleteSession serves DELETE /auth/sessions/{id}: that device is signed out.
-func (a *Auth) deleteSession(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+func (se *sessions) deleteSession(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	return noBody(w, a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return noBody(w, se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		_, err := db.One(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.EndOwnSession
 UPDATE sessions SET revoked_at = now(), revoked_reason = 'ended_by_user'
@@ -224,42 +237,6 @@ RETURNING id`, id, caller.UserID)
 		if err != nil {
 			return nothing, err
 		}
-		return staleSession(id), a.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: id})
+		return staleSession(id), se.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: id})
 	}))
-}
-
-// sweep forgets sessions and access keys that ended a while ago, notices that
-// nobody came for, guesses and tokens that count no more. Sessions and tokens
-// of a time when the clock was ahead live as long as new ones from now on.
-func (a *Auth) sweep(ctx context.Context) error {
-	_, err := db.Exec(ctx, a.db, `
--- name: auth.SweepSessions
-DELETE FROM sessions
- WHERE least(idle_until, coalesce(revoked_at, idle_until)) < now() - $1::interval`, keepEnded)
-	if err != nil {
-		return err
-	}
-	_, err = db.Exec(ctx, a.db, `
--- name: auth.ShortenSessions
-UPDATE sessions SET idle_until = least(idle_until, now() + $1::interval), absolute_until = now() + $2::interval
- WHERE absolute_until > now() + $2::interval`, idleLifetime, absoluteLifetime)
-	if err != nil {
-		return err
-	}
-	_, err = db.Exec(ctx, a.db, `
--- name: auth.SweepKeys
-DELETE FROM access_keys WHERE expires_at < now() - $1::interval`, keepEnded)
-	if err != nil {
-		return err
-	}
-	_, err = db.Exec(ctx, a.db, `
--- name: auth.SweepNotices
-DELETE FROM notices WHERE created_at < now() - $1::interval`, keepNotices)
-	if err != nil {
-		return err
-	}
-	if err := sweepTokens(ctx, a.db); err != nil {
-		return err
-	}
-	return sweepGuesses(ctx, a.db)
 }

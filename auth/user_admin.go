@@ -377,7 +377,7 @@ func (a *Auth) listUserSessions(w http.ResponseWriter, r *http.Request, id uuid.
 	if _, err := userByID(r.Context(), a.db, id); err != nil {
 		return err
 	}
-	return a.answerSessions(w, r, id)
+	return a.sessions.answer(w, r, id)
 }
 
 // deleteUserSessions serves DELETE /auth/users/{id}/sessions.
