@@ -92,13 +92,13 @@ type Auth struct {
 	accountURL   string
 	send         func(ctx context.Context, tx db.Querier, to, subject, text string) error
 	permissions  permissions
-	storage      Storage
 	*tokens
 	*callers
 	guesses *guesses
 	codes   *codes
 	*passwords
 	sessions *sessions
+	*users
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
@@ -116,6 +116,7 @@ func New(c Config) *Auth {
 	a.passwords = newPasswords(c, a.callers, a.guesses, a.codes)
 	a.sessions = &sessions{db: c.DB, audit: c.Audit, callers: a.callers, tokens: a.tokens, guesses: a.guesses, codes: a.codes,
 		passwords: a.passwords}
+	a.users = &users{db: c.DB, audit: c.Audit, callers: a.callers, passwords: a.passwords, sessions: a.sessions}
 	a.Keep(Storage{})
 	return a
 }
@@ -203,8 +204,8 @@ const credentialsBody = 16 << 10
 
 // Routes are the room's part of the table; each concept has its own.
 func (a *Auth) Routes() []httpx.Route {
-	return slices.Concat(a.sessions.signInRoutes(), a.meRoutes(), a.passwords.routes(), a.sessions.routes(), a.noticeRoutes(),
-		a.keyRoutes(), a.roleRoutes(), a.userRoutes(), a.codes.routes(), a.joinRoutes(), a.recoverRoutes())
+	return slices.Concat(a.sessions.signInRoutes(), a.users.meRoutes(), a.passwords.routes(), a.sessions.routes(), a.users.noticeRoutes(),
+		a.keyRoutes(), a.roleRoutes(), a.users.routes(), a.codes.routes(), a.joinRoutes(), a.recoverRoutes())
 }
 
 // cookies are what signs a browser in or out.

@@ -22,13 +22,13 @@ import (
 // Commands are what the operator does with users from a shell.
 func (a *Auth) Commands() []db.Command {
 	return slices.Concat([]db.Command{
-		{Name: "user create", Args: "EMAIL [--role ROLE] [--first] [--password-stdin]", Summary: "make a user", Run: a.userCreate},
-		{Name: "user list", Args: "[--json]", Summary: "list the users", Run: a.userList},
-		{Name: "user password", Args: "EMAIL [--password-stdin]", Summary: "set a user's password and end the user's sessions", Run: a.userPassword},
-	}, a.userCommands(), a.recoverCommands(), a.keyCommands())
+		{Name: "user create", Args: "EMAIL [--role ROLE] [--first] [--password-stdin]", Summary: "make a user", Run: a.users.userCreate},
+		{Name: "user list", Args: "[--json]", Summary: "list the users", Run: a.users.userList},
+		{Name: "user password", Args: "EMAIL [--password-stdin]", Summary: "set a user's password and end the user's sessions", Run: a.users.userPassword},
+	}, a.users.commands(), a.recoverCommands(), a.keyCommands())
 }
 
-func (a *Auth) userCreate(ctx context.Context, sh *db.Shell, args []string) error {
+func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, given := sh.Flags("user create"), ""
 	role := flags.String("role", RoleMember, "what the user may do: a `ROLE` such as admin or member")
 	stdin := flags.Bool("password-stdin", false, "read the password from standard input")
@@ -46,17 +46,17 @@ func (a *Auth) userCreate(ctx context.Context, sh *db.Shell, args []string) erro
 	} else if password, err = readPassword(ctx, sh, *stdin); err != nil {
 		return err
 	}
-	hash, err := a.passwords.HashPassword(ctx, email, password)
+	hash, err := us.passwords.HashPassword(ctx, email, password)
 	if err != nil {
 		return err
 	}
-	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = us.db.InTx(ctx, func(tx pgx.Tx) error {
 		if *first {
 			if err := refuseSecond(ctx, tx); err != nil {
 				return err
 			}
 		}
-		_, err := a.CreateUser(ctx, tx, NewUser{Email: email, PasswordHash: hash, Roles: []string{*role}})
+		_, err := us.CreateUser(ctx, tx, NewUser{Email: email, PasswordHash: hash, Roles: []string{*role}})
 		return err
 	})
 	if errors.Is(err, errNotFirst) {
@@ -102,13 +102,13 @@ func userNamed(ctx context.Context, q db.Querier, email string) (User, error) {
 	return u, err
 }
 
-func (a *Auth) userPassword(ctx context.Context, sh *db.Shell, args []string) error {
+func (us *users) userPassword(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, given := sh.Flags("user password"), ""
 	stdin := flags.Bool("password-stdin", false, "read the password from standard input")
 	if err := flags.Parse(args, &given); err != nil {
 		return err
 	}
-	u, err := userNamed(ctx, a.db, given)
+	u, err := userNamed(ctx, us.db, given)
 	if err != nil {
 		return err
 	}
@@ -116,18 +116,18 @@ func (a *Auth) userPassword(ctx context.Context, sh *db.Shell, args []string) er
 	if err != nil {
 		return err
 	}
-	hash, err := a.passwords.HashPassword(ctx, u.Email, password)
+	hash, err := us.passwords.HashPassword(ctx, u.Email, password)
 	if err != nil {
 		return err
 	}
-	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if _, err := lockAccount(ctx, tx, u.ID); err != nil {
 			return nothing, err
 		}
 		if err := addNotice(ctx, tx, u.ID, noticePasswordReset, Session{}); err != nil {
 			return nothing, err
 		}
-		return staleUser(u.ID), a.passwords.set(ctx, tx, u.ID, hash, uuid.Nil)
+		return staleUser(u.ID), us.passwords.set(ctx, tx, u.ID, hash, uuid.Nil)
 	})
 	if err != nil {
 		return err
@@ -136,13 +136,13 @@ func (a *Auth) userPassword(ctx context.Context, sh *db.Shell, args []string) er
 	return err
 }
 
-func (a *Auth) userList(ctx context.Context, sh *db.Shell, args []string) error {
+func (us *users) userList(ctx context.Context, sh *db.Shell, args []string) error {
 	flags := sh.Flags("user list")
 	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	users, err := a.managedUsers(ctx, `ORDER BY u.id`)
+	users, err := us.managed(ctx, `ORDER BY u.id`)
 	if err != nil {
 		return err
 	}

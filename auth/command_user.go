@@ -11,48 +11,48 @@ import (
 	"homebase/httpx"
 )
 
-func (a *Auth) userCommands() []db.Command {
+func (us *users) commands() []db.Command {
 	return []db.Command{
-		{Name: "user disable", Args: "EMAIL", Summary: "keep a user out; sessions end, access keys rest", Run: a.userStatus("disable", statusDisabled)},
-		{Name: "user enable", Args: "EMAIL", Summary: "let a disabled user in again", Run: a.userStatus("enable", statusActive)},
-		{Name: "user role", Args: "EMAIL ROLE,…", Summary: "set the roles of a user", Run: a.userRole},
-		{Name: "user quota", Args: "EMAIL SIZE|default", Summary: "set how much a user may store", Run: a.userQuota},
-		{Name: "user sessions", Args: "EMAIL [--end] [--json]", Summary: "list or end the sessions of a user", Run: a.userSessions},
+		{Name: "user disable", Args: "EMAIL", Summary: "keep a user out; sessions end, access keys rest", Run: us.userStatus("disable", statusDisabled)},
+		{Name: "user enable", Args: "EMAIL", Summary: "let a disabled user in again", Run: us.userStatus("enable", statusActive)},
+		{Name: "user role", Args: "EMAIL ROLE,…", Summary: "set the roles of a user", Run: us.userRole},
+		{Name: "user quota", Args: "EMAIL SIZE|default", Summary: "set how much a user may store", Run: us.userQuota},
+		{Name: "user sessions", Args: "EMAIL [--end] [--json]", Summary: "list or end the sessions of a user", Run: us.userSessions},
 	}
 }
 
 // patchNamed changes the user that a command is about and says so.
-func (a *Auth) patchNamed(ctx context.Context, sh *db.Shell, email string, p UserPatch, done string) error {
-	u, err := userNamed(ctx, a.db, email)
+func (us *users) patchNamed(ctx context.Context, sh *db.Shell, email string, p UserPatch, done string) error {
+	u, err := userNamed(ctx, us.db, email)
 	if err != nil {
 		return err
 	}
-	if err := a.updateUser(ctx, operator, u.ID, p, nil); err != nil {
+	if err := us.update(ctx, operator, u.ID, p, nil); err != nil {
 		return sentence(err)
 	}
 	_, err = fmt.Fprintf(sh.Stdout, "%s %s now.\n", u.Email, done)
 	return err
 }
 
-func (a *Auth) userStatus(verb, status string) func(context.Context, *db.Shell, []string) error {
+func (us *users) userStatus(verb, status string) func(context.Context, *db.Shell, []string) error {
 	return func(ctx context.Context, sh *db.Shell, args []string) error {
 		email := ""
 		if err := sh.Flags("user "+verb).Parse(args, &email); err != nil {
 			return err
 		}
-		return a.patchNamed(ctx, sh, email, UserPatch{Status: httpx.Optional[string]{Set: true, Value: status}}, "is "+status)
+		return us.patchNamed(ctx, sh, email, UserPatch{Status: httpx.Optional[string]{Set: true, Value: status}}, "is "+status)
 	}
 }
 
-func (a *Auth) userRole(ctx context.Context, sh *db.Shell, args []string) error {
+func (us *users) userRole(ctx context.Context, sh *db.Shell, args []string) error {
 	email, roles := "", ""
 	if err := sh.Flags("user role").Parse(args, &email, &roles); err != nil {
 		return err
 	}
-	return a.patchNamed(ctx, sh, email, UserPatch{Roles: httpx.Optional[[]string]{Set: true, Value: words(roles)}}, "has the roles "+roles)
+	return us.patchNamed(ctx, sh, email, UserPatch{Roles: httpx.Optional[[]string]{Set: true, Value: words(roles)}}, "has the roles "+roles)
 }
 
-func (a *Auth) userQuota(ctx context.Context, sh *db.Shell, args []string) (err error) {
+func (us *users) userQuota(ctx context.Context, sh *db.Shell, args []string) (err error) {
 	email, size := "", ""
 	if err := sh.Flags("user quota").Parse(args, &email, &size); err != nil {
 		return err
@@ -63,7 +63,7 @@ func (a *Auth) userQuota(ctx context.Context, sh *db.Shell, args []string) (err 
 			return err
 		}
 	}
-	return a.patchNamed(ctx, sh, email, UserPatch{Quota: quota}, "may store "+size)
+	return us.patchNamed(ctx, sh, email, UserPatch{Quota: quota}, "may store "+size)
 }
 
 // parseSize reads a number of bytes, also as 500MiB or 10GiB.
@@ -81,25 +81,25 @@ func parseSize(s string) (int64, error) {
 	return n << shift, nil
 }
 
-func (a *Auth) userSessions(ctx context.Context, sh *db.Shell, args []string) error {
+func (us *users) userSessions(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, email := sh.Flags("user sessions"), ""
 	end := flags.Bool("end", false, "sign the user out everywhere")
 	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.Parse(args, &email); err != nil {
 		return err
 	}
-	u, err := userNamed(ctx, a.db, email)
+	u, err := userNamed(ctx, us.db, email)
 	if err != nil {
 		return err
 	}
 	if *end {
-		n, err := a.endAllSessions(ctx, operator, u.ID)
+		n, err := us.endAllSessions(ctx, operator, u.ID)
 		if err == nil {
 			_, err = fmt.Fprintf(sh.Stdout, "%s was signed in on %d devices and is on none now.\n", u.Email, n)
 		}
 		return err
 	}
-	sessions, err := a.sessions.ofUser(ctx, u.ID)
+	sessions, err := us.sessions.ofUser(ctx, u.ID)
 	if err != nil {
 		return err
 	}

@@ -283,7 +283,7 @@ func (a *Auth) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
 		if err := guess.Right(ctx, tx); err != nil {
 			return err
 		}
-		acc.User, err = a.CreateUser(ctx, tx, NewUser{Email: t.email, Name: in.Name, PasswordHash: hash, Roles: t.roles, Quota: t.quota})
+		acc.User, err = a.users.CreateUser(ctx, tx, NewUser{Email: t.email, Name: in.Name, PasswordHash: hash, Roles: t.roles, Quota: t.quota})
 		return err
 	})
 	if err != nil {

@@ -40,29 +40,29 @@ SELECT `+userColumns+`, `+rolesHeld+`, `+held+`, EXISTS (SELECT FROM notices WHE
 	return me, err
 }
 
-func (a *Auth) meRoutes() []httpx.Route {
+func (us *users) meRoutes() []httpx.Route {
 	me := []httpx.Response{{Status: 200, Body: Me{}, Headers: []string{"ETag"}}}
 	return []httpx.Route{
 		{Pattern: "GET /auth/me", Access: httpx.SignedIn().OrKey(), Rate: httpx.RateRead, Responses: me,
 			Summary: "The signed-in user with roles, permissions and notices",
-			Handler: a.getMe},
+			Handler: us.getMe},
 		{Pattern: "PATCH /auth/me", Access: httpx.SignedIn(), Rate: httpx.RateWrite,
 			Body: 64 << 10, Request: MePatch{}, Responses: me,
 			Summary:  "Change one's own name",
 			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed},
-			Handler:  a.patchMe},
+			Handler:  us.patchMe},
 		{Pattern: "DELETE /auth/me", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite, Responses: []httpx.Response{{Status: 204, May: cookies}},
 			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed, errLastAdmin},
 			Summary:  "Close one's own account and delete its files",
-			Handler:  a.deleteMe},
+			Handler:  us.deleteMe},
 	}
 }
 
 // getMe serves GET /auth/me. An access key reads what it may do itself, and
 // no notices.
-func (a *Auth) getMe(w http.ResponseWriter, r *http.Request) error {
+func (us *users) getMe(w http.ResponseWriter, r *http.Request) error {
 	caller := httpx.CallerOf(r.Context())
-	me, err := a.callers.loadMe(r.Context(), caller.UserID)
+	me, err := us.callers.loadMe(r.Context(), caller.UserID)
 	if err != nil {
 		return err
 	}
@@ -80,8 +80,8 @@ type MePatch struct {
 
 // patchMe serves PATCH /auth/me. If-Match guards against a change made
 // meanwhile.
-func (a *Auth) patchMe(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[MePatch](a.callers, w, r, "")
+func (us *users) patchMe(w http.ResponseWriter, r *http.Request) error {
+	in, err := readJSON[MePatch](us.callers, w, r, "")
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (a *Auth) patchMe(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx, id := r.Context(), httpx.CallerOf(r.Context()).UserID
-	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = us.db.InTx(ctx, func(tx pgx.Tx) error {
 		acc, err := lockAccount(ctx, tx, id)
 		if err != nil {
 			return err
@@ -105,13 +105,13 @@ func (a *Auth) patchMe(w http.ResponseWriter, r *http.Request) error {
 		if err := renameUser(ctx, tx, id, in.Name.Value); err != nil {
 			return err
 		}
-		return a.audit.Record(ctx, tx, audit.Event{Action: audit.UserUpdated, Target: id,
+		return us.audit.Record(ctx, tx, audit.Event{Action: audit.UserUpdated, Target: id,
 			Details: map[string]string{"field": "name"}})
 	})
 	if err != nil {
 		return err
 	}
-	me, err := a.callers.loadMe(ctx, id)
+	me, err := us.callers.loadMe(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -120,9 +120,9 @@ func (a *Auth) patchMe(w http.ResponseWriter, r *http.Request) error {
 }
 
 // deleteMe serves DELETE /auth/me.
-func (a *Auth) deleteMe(w http.ResponseWriter, r *http.Request) error {
+func (us *users) deleteMe(w http.ResponseWriter, r *http.Request) error {
 	caller := httpx.CallerOf(r.Context())
-	err := a.removeUser(r, caller.UserID)
+	err := us.remove(r, caller.UserID)
 	if err == nil && caller.Cookie {
 		clearSignIn(w)
 	}

@@ -63,20 +63,20 @@ SELECT id, kind, device, address, created_at FROM notices WHERE user_id = $1 ORD
 		user, noticesLimit)
 }
 
-func (a *Auth) noticeRoutes() []httpx.Route {
+func (us *users) noticeRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "DELETE /auth/notices/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Responses: noContent,
-			Summary: "Forget a notice that was read", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: a.deleteNotice},
+			Summary: "Forget a notice that was read", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: us.deleteNotice},
 	}
 }
 
 // deleteNotice serves DELETE /auth/notices/{id}: the user has read it.
-func (a *Auth) deleteNotice(w http.ResponseWriter, r *http.Request) error {
+func (us *users) deleteNotice(w http.ResponseWriter, r *http.Request) error {
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return err
 	}
-	n, err := db.Exec(r.Context(), a.db, `
+	n, err := db.Exec(r.Context(), us.db, `
 -- name: auth.DeleteNotice
 DELETE FROM notices WHERE id = $1 AND user_id = $2`, id, httpx.CallerOf(r.Context()).UserID)
 	if err != nil {

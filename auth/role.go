@@ -59,28 +59,6 @@ func rolesOf(ctx context.Context, q db.Querier, user uuid.UUID) ([]string, error
 SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role`, user)
 }
 
-// setRoles makes the roles of a user, who had some, those of roles, and
-// records each that changes. One that does not exist is the database's error
-// role_missing.
-func (a *Auth) setRoles(ctx context.Context, tx pgx.Tx, user uuid.UUID, had, roles []string) error {
-	granted, revoked := without(roles, had), without(had, roles)
-	_, err := db.Exec(ctx, tx, `
--- name: auth.SetRoles
-WITH gone AS (DELETE FROM user_roles WHERE user_id = $1 AND role = ANY($3))
-INSERT INTO user_roles (user_id, role) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING`, user, granted, revoked)
-	for i, role := range slices.Concat(granted, revoked) {
-		if err != nil {
-			return err
-		}
-		action := audit.RoleGranted
-		if i >= len(granted) {
-			action = audit.RoleRevoked
-		}
-		err = a.audit.Record(ctx, tx, audit.Event{Action: action, Target: user, Details: map[string]string{"role": role}})
-	}
-	return err
-}
-
 // lockAdmins reports whether user is the only active admin. Until the
 // transaction ends nobody else stops being one: whatever removes, disables or
 // demotes a user asks here first, and the row of the role admin is the queue.

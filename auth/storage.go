@@ -29,7 +29,7 @@ type Quota struct {
 
 // Keep says where what belongs to users is kept. Call it once, before requests
 // are answered and commands run.
-func (a *Auth) Keep(s Storage) {
+func (us *users) Keep(s Storage) {
 	if s.Quotas == nil {
 		s.Quotas = func(context.Context, []uuid.UUID) (map[uuid.UUID]Quota, error) { return nil, nil }
 	}
@@ -42,5 +42,5 @@ func (a *Auth) Keep(s Storage) {
 	if s.Erase == nil {
 		s.Erase = func(context.Context, pgx.Tx, uuid.UUID) error { return nil }
 	}
-	a.storage = s
+	us.storage = s
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,18 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
+
+// users makes, changes and deletes accounts, for those who manage users, for
+// each user's own, and for the operator. It owns the rows of users and who has
+// which role. Nobody gives what they lack, and one admin always stays.
+type users struct {
+	db        *db.DB
+	audit     *audit.Log
+	callers   *callers
+	passwords *passwords
+	sessions  *sessions
+	storage   Storage
+}
 
 // User is a person with an account.
 type User struct {
@@ -150,7 +163,7 @@ type NewUser struct {
 // CreateUser writes a user with roles and records it, in the transaction tx.
 // Errors: a *httpx.Problem for an address that is none, and from the
 // database a conflict email_taken or a missing role.
-func (a *Auth) CreateUser(ctx context.Context, tx pgx.Tx, n NewUser) (User, error) {
+func (us *users) CreateUser(ctx context.Context, tx pgx.Tx, n NewUser) (User, error) {
 	var f httpx.Fields
 	email := checkEmail(&f, n.Email)
 	checkName(&f, "#/name", n.Name)
@@ -164,14 +177,36 @@ RETURNING `+userColumns, uuid.Must(uuid.NewV7()), email, n.Name, n.PasswordHash)
 	if err != nil {
 		return User{}, err
 	}
-	if err := a.audit.Record(ctx, tx, audit.Event{Action: audit.UserCreated, Target: u.ID}); err != nil {
+	if err := us.audit.Record(ctx, tx, audit.Event{Action: audit.UserCreated, Target: u.ID}); err != nil {
 		return User{}, err
 	}
-	if err := a.setRoles(ctx, tx, u.ID, nil, n.Roles); err != nil {
+	if err := us.setRoles(ctx, tx, u.ID, nil, n.Roles); err != nil {
 		return User{}, err
 	}
 	if n.Quota != nil {
-		err = a.storage.SetQuota(ctx, tx, u.ID, n.Quota)
+		err = us.storage.SetQuota(ctx, tx, u.ID, n.Quota)
 	}
 	return u, err
+}
+
+// setRoles makes the roles of a user, who had some, those of roles, and
+// records each that changes. One that does not exist is the database's error
+// role_missing.
+func (us *users) setRoles(ctx context.Context, tx pgx.Tx, user uuid.UUID, had, roles []string) error {
+	granted, revoked := without(roles, had), without(had, roles)
+	_, err := db.Exec(ctx, tx, `
+-- name: auth.SetRoles
+WITH gone AS (DELETE FROM user_roles WHERE user_id = $1 AND role = ANY($3))
+INSERT INTO user_roles (user_id, role) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING`, user, granted, revoked)
+	for i, role := range slices.Concat(granted, revoked) {
+		if err != nil {
+			return err
+		}
+		action := audit.RoleGranted
+		if i >= len(granted) {
+			action = audit.RoleRevoked
+		}
+		err = us.audit.Record(ctx, tx, audit.Event{Action: action, Target: user, Details: map[string]string{"role": role}})
+	}
+	return err
 }

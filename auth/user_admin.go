@@ -24,9 +24,9 @@ type ManagedUser struct {
 	EntryQuota *int64 `json:"entry_quota"`
 }
 
-// managedUsers are the users u that the end of a query names.
-func (a *Auth) managedUsers(ctx context.Context, where string, args ...any) ([]ManagedUser, error) {
-	users, err := db.All(ctx, a.db, func(row pgx.Row) (m ManagedUser, err error) {
+// managed are the users u that the end of a query names.
+func (us *users) managed(ctx context.Context, where string, args ...any) ([]ManagedUser, error) {
+	users, err := db.All(ctx, us.db, func(row pgx.Row) (m ManagedUser, err error) {
 		m.User, err = scanUserAnd(row, &m.Roles)
 		return m, err
 	}, `
@@ -40,7 +40,7 @@ SELECT `+userColumns+`, `+rolesHeld+`
 	for i, u := range users {
 		ids[i] = u.ID
 	}
-	quotas, err := a.storage.Quotas(ctx, ids)
+	quotas, err := us.storage.Quotas(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ SELECT `+userColumns+`, `+rolesHeld+`
 	return users, nil
 }
 
-func (a *Auth) userRoutes() []httpx.Route {
+func (us *users) routes() []httpx.Route {
 	manages := httpx.Needs(UsersManage)
 	answer := func(status int, more ...string) []httpx.Response {
 		return []httpx.Response{{Status: status, Body: ManagedUser{}, Headers: append(more, "ETag")}}
@@ -61,27 +61,27 @@ func (a *Auth) userRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /auth/users", Access: manages.NoKey(), Rate: httpx.RateRead, Query: []string{"limit", "cursor"},
 			Responses: []httpx.Response{{Status: 200, Body: httpx.List[ManagedUser]{}}}, Problems: []*httpx.Problem{httpx.ErrInvalidCursor},
-			Summary: "The users, the oldest first", Handler: a.listUsers},
+			Summary: "The users, the oldest first", Handler: us.listUsers},
 		{Pattern: "POST /auth/users", Access: manages.Recent(), Rate: httpx.RateCredentials, Body: credentialsBody, Request: NewAccount{},
 			Responses: answer(201, "Location"), Problems: []*httpx.Problem{errEmailTaken, ErrHashingBusy},
-			Summary: "Make a user with a password", Handler: a.postUser},
+			Summary: "Make a user with a password", Handler: us.postUser},
 		{Pattern: "GET /auth/users/{id}", Access: manages.NoKey(), Rate: httpx.RateRead,
-			Responses: answer(200), Problems: missing, Summary: "A user", Handler: byID(a.getUser)},
+			Responses: answer(200), Problems: missing, Summary: "A user", Handler: byID(us.getUser)},
 		{Pattern: "PATCH /auth/users/{id}", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: UserPatch{},
 			Responses: answer(200), Problems: changes,
-			Summary: "Change a user's name, status, roles or quotas", Handler: byID(a.patchUser)},
+			Summary: "Change a user's name, status, roles or quotas", Handler: byID(us.patchUser)},
 		{Pattern: "DELETE /auth/users/{id}", Access: manages.Recent(), Rate: httpx.RateWrite,
-			Responses: noContent, Problems: changes, Summary: "Delete a user and the user's files", Handler: byID(a.deleteUser)},
+			Responses: noContent, Problems: changes, Summary: "Delete a user and the user's files", Handler: byID(us.deleteUser)},
 		{Pattern: "GET /auth/users/{id}/sessions", Access: manages.NoKey(), Rate: httpx.RateRead,
 			Responses: []httpx.Response{{Status: 200, Body: SessionList{}}}, Problems: missing,
-			Summary: "The devices on which a user is signed in", Handler: byID(a.listUserSessions)},
+			Summary: "The devices on which a user is signed in", Handler: byID(us.listUserSessions)},
 		{Pattern: "DELETE /auth/users/{id}/sessions", Access: manages.Recent(), Rate: httpx.RateWrite,
-			Responses: noContent, Problems: missing, Summary: "Sign out all of a user's devices", Handler: byID(a.deleteUserSessions)},
+			Responses: noContent, Problems: missing, Summary: "Sign out all of a user's devices", Handler: byID(us.deleteUserSessions)},
 	}
 }
 
 // listUsers serves GET /auth/users.
-func (a *Auth) listUsers(w http.ResponseWriter, r *http.Request) error {
+func (us *users) listUsers(w http.ResponseWriter, r *http.Request) error {
 	page, err := httpx.PageOf(r)
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func (a *Auth) listUsers(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	users, err := a.managedUsers(r.Context(), `WHERE u.id > $1 ORDER BY u.id LIMIT $2`, after, page.Limit+1)
+	users, err := us.managed(r.Context(), `WHERE u.id > $1 ORDER BY u.id LIMIT $2`, after, page.Limit+1)
 	if err != nil {
 		return err
 	}
@@ -98,12 +98,12 @@ func (a *Auth) listUsers(w http.ResponseWriter, r *http.Request) error {
 }
 
 // getUser serves GET /auth/users/{id}.
-func (a *Auth) getUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	return a.answerUser(w, r, http.StatusOK, id)
+func (us *users) getUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+	return us.answer(w, r, http.StatusOK, id)
 }
 
-func (a *Auth) answerUser(w http.ResponseWriter, r *http.Request, status int, id uuid.UUID) error {
-	users, err := a.managedUsers(r.Context(), `WHERE u.id = $1`, id)
+func (us *users) answer(w http.ResponseWriter, r *http.Request, status int, id uuid.UUID) error {
+	users, err := us.managed(r.Context(), `WHERE u.id = $1`, id)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func checkQuota(f *httpx.Fields, quota int64) {
 }
 
 // postUser serves POST /auth/users.
-func (a *Auth) postUser(w http.ResponseWriter, r *http.Request) error {
+func (us *users) postUser(w http.ResponseWriter, r *http.Request) error {
 	in, err := httpx.ReadJSON[NewAccount](w, r)
 	if err != nil {
 		return err
@@ -149,26 +149,26 @@ func (a *Auth) postUser(w http.ResponseWriter, r *http.Request) error {
 		in.Roles = []string{RoleMember}
 	}
 	ctx := r.Context()
-	hash, err := a.passwords.HashPassword(ctx, in.Email, in.Password)
+	hash, err := us.passwords.HashPassword(ctx, in.Email, in.Password)
 	if err != nil {
 		return err
 	}
-	if err := a.callers.Still(ctx, UsersManage); err != nil {
+	if err := us.callers.Still(ctx, UsersManage); err != nil {
 		return err
 	}
 	var u User
-	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = us.db.InTx(ctx, func(tx pgx.Tx) error {
 		if err := mayGrantRoles(ctx, tx, httpx.CallerOf(ctx).UserID, in.Roles); err != nil {
 			return err
 		}
-		u, err = a.CreateUser(ctx, tx, NewUser{Email: in.Email, Name: in.Name, PasswordHash: hash, Roles: in.Roles, Quota: in.Quota})
+		u, err = us.CreateUser(ctx, tx, NewUser{Email: in.Email, Name: in.Name, PasswordHash: hash, Roles: in.Roles, Quota: in.Quota})
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Location", httpx.Prefix+"/auth/users/"+u.ID.String())
-	return a.answerUser(w, r, http.StatusCreated, u.ID)
+	return us.answer(w, r, http.StatusCreated, u.ID)
 }
 
 // UserPatch is the body of PATCH /auth/users/{id}, a merge patch. The address
@@ -200,24 +200,24 @@ func (p UserPatch) check() error {
 }
 
 // patchUser serves PATCH /auth/users/{id}.
-func (a *Auth) patchUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	in, err := readJSON[UserPatch](a.callers, w, r, UsersManage)
+func (us *users) patchUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+	in, err := readJSON[UserPatch](us.callers, w, r, UsersManage)
 	if err != nil {
 		return err
 	}
-	if err := a.updateUser(r.Context(), httpx.CallerOf(r.Context()).UserID, id, in, r); err != nil {
+	if err := us.update(r.Context(), httpx.CallerOf(r.Context()).UserID, id, in, r); err != nil {
 		return err
 	}
-	return a.answerUser(w, r, http.StatusOK, id)
+	return us.answer(w, r, http.StatusOK, id)
 }
 
-// updateUser changes a user for by, under the If-Match of r unless that is
+// update changes a user for by, under the If-Match of r unless that is
 // nil. What it takes away holds when it returns.
-func (a *Auth) updateUser(ctx context.Context, by, id uuid.UUID, p UserPatch, r *http.Request) error {
+func (us *users) update(ctx context.Context, by, id uuid.UUID, p UserPatch, r *http.Request) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	return a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		acc, last, err := lockManaged(ctx, tx, by, id, r)
 		if err != nil {
 			return nothing, err
@@ -255,10 +255,10 @@ UPDATE users SET name = $2, status = $3, revision = revision + 1, updated_at = n
 		if err != nil {
 			return nothing, err
 		}
-		if err := a.setRoles(ctx, tx, id, had, roles); err != nil {
+		if err := us.setRoles(ctx, tx, id, had, roles); err != nil {
 			return nothing, err
 		}
-		return staleUser(id), a.recordUpdate(ctx, tx, acc, name, status, p)
+		return staleUser(id), us.recordUpdate(ctx, tx, acc, name, status, p)
 	})
 }
 
@@ -294,7 +294,7 @@ func mayManage(ctx context.Context, tx pgx.Tx, by, id uuid.UUID) error {
 
 // recordUpdate records what is new of a user, and does what follows from it:
 // a disabled user's sessions end for good, and files learns of the quotas.
-func (a *Auth) recordUpdate(ctx context.Context, tx pgx.Tx, acc account, name, status string, p UserPatch) error {
+func (us *users) recordUpdate(ctx context.Context, tx pgx.Tx, acc account, name, status string, p UserPatch) error {
 	var events []audit.Event
 	if name != acc.Name {
 		events = append(events, audit.Event{Action: audit.UserUpdated, Details: map[string]string{"field": "name"}})
@@ -316,7 +316,7 @@ func (a *Auth) recordUpdate(ctx context.Context, tx pgx.Tx, acc account, name, s
 		field string
 		value httpx.Optional[int64]
 		set   func(ctx context.Context, tx pgx.Tx, user uuid.UUID, quota *int64) error
-	}{{"quota", p.Quota, a.storage.SetQuota}, {"entry_quota", p.EntryQuota, a.storage.SetEntryQuota}} {
+	}{{"quota", p.Quota, us.storage.SetQuota}, {"entry_quota", p.EntryQuota, us.storage.SetEntryQuota}} {
 		if !q.value.Set {
 			continue
 		}
@@ -331,7 +331,7 @@ func (a *Auth) recordUpdate(ctx context.Context, tx pgx.Tx, acc account, name, s
 	}
 	for _, e := range events {
 		e.Target = acc.ID
-		if err := a.audit.Record(ctx, tx, e); err != nil {
+		if err := us.audit.Record(ctx, tx, e); err != nil {
 			return err
 		}
 	}
@@ -339,19 +339,19 @@ func (a *Auth) recordUpdate(ctx context.Context, tx pgx.Tx, acc account, name, s
 }
 
 // deleteUser serves DELETE /auth/users/{id}.
-func (a *Auth) deleteUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	return noBody(w, a.removeUser(r, id))
+func (us *users) deleteUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+	return noBody(w, us.remove(r, id))
 }
 
-// removeUser deletes a user with everything of theirs, as the request r asks.
+// remove deletes a user with everything of theirs, as the request r asks.
 // What the audit log says of them stays.
-func (a *Auth) removeUser(r *http.Request, id uuid.UUID) error {
+func (us *users) remove(r *http.Request, id uuid.UUID) error {
 	ctx := r.Context()
 	by := httpx.CallerOf(ctx).UserID
 	if by == id {
 		by = operator // everybody may leave
 	}
-	return a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		_, last, err := lockManaged(ctx, tx, by, id, r)
 		if err != nil {
 			return nothing, err
@@ -359,7 +359,7 @@ func (a *Auth) removeUser(r *http.Request, id uuid.UUID) error {
 		if last {
 			return nothing, errLastAdmin
 		}
-		if err := a.storage.Erase(ctx, tx, id); err != nil {
+		if err := us.storage.Erase(ctx, tx, id); err != nil {
 			return nothing, err
 		}
 		_, err = db.Exec(ctx, tx, `
@@ -368,27 +368,27 @@ DELETE FROM users WHERE id = $1`, id)
 		if err != nil {
 			return nothing, err
 		}
-		return staleUser(id), a.audit.Record(ctx, tx, audit.Event{Action: audit.UserDeleted, Target: id})
+		return staleUser(id), us.audit.Record(ctx, tx, audit.Event{Action: audit.UserDeleted, Target: id})
 	})
 }
 
 // listUserSessions serves GET /auth/users/{id}/sessions.
-func (a *Auth) listUserSessions(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	if _, err := userByID(r.Context(), a.db, id); err != nil {
+func (us *users) listUserSessions(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+	if _, err := userByID(r.Context(), us.db, id); err != nil {
 		return err
 	}
-	return a.sessions.answer(w, r, id)
+	return us.sessions.answer(w, r, id)
 }
 
 // deleteUserSessions serves DELETE /auth/users/{id}/sessions.
-func (a *Auth) deleteUserSessions(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	_, err := a.endAllSessions(r.Context(), httpx.CallerOf(r.Context()).UserID, id)
+func (us *users) deleteUserSessions(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+	_, err := us.endAllSessions(r.Context(), httpx.CallerOf(r.Context()).UserID, id)
 	return noBody(w, err)
 }
 
 // endAllSessions signs a user out everywhere and says of how many devices.
-func (a *Auth) endAllSessions(ctx context.Context, by, id uuid.UUID) (ended int64, err error) {
-	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+func (us *users) endAllSessions(ctx context.Context, by, id uuid.UUID) (ended int64, err error) {
+	err = us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if _, err := lockAccount(ctx, tx, id); err != nil {
 			return nothing, err
 		}
@@ -398,7 +398,7 @@ func (a *Auth) endAllSessions(ctx context.Context, by, id uuid.UUID) (ended int6
 		if ended, err = endSessionsOf(ctx, tx, id, uuid.Nil, "ended_by_admin"); err != nil {
 			return nothing, err
 		}
-		return staleUser(id), a.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: id,
+		return staleUser(id), us.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: id,
 			Details: map[string]string{"scope": "all", "sessions": strconv.FormatInt(ended, 10)}})
 	})
 	return ended, err
