@@ -99,6 +99,7 @@ type Auth struct {
 	*passwords
 	sessions *sessions
 	*users
+	roles *roles
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
@@ -117,6 +118,7 @@ func New(c Config) *Auth {
 	a.sessions = &sessions{db: c.DB, audit: c.Audit, callers: a.callers, tokens: a.tokens, guesses: a.guesses, codes: a.codes,
 		passwords: a.passwords}
 	a.users = &users{db: c.DB, audit: c.Audit, callers: a.callers, passwords: a.passwords, sessions: a.sessions}
+	a.roles = &roles{db: c.DB, audit: c.Audit, callers: a.callers, permissions: a.permissions}
 	a.Keep(Storage{})
 	return a
 }
@@ -205,7 +207,7 @@ const credentialsBody = 16 << 10
 // Routes are the room's part of the table; each concept has its own.
 func (a *Auth) Routes() []httpx.Route {
 	return slices.Concat(a.sessions.signInRoutes(), a.users.meRoutes(), a.passwords.routes(), a.sessions.routes(), a.users.noticeRoutes(),
-		a.keyRoutes(), a.roleRoutes(), a.users.routes(), a.codes.routes(), a.joinRoutes(), a.recoverRoutes())
+		a.keyRoutes(), a.roles.routes(), a.users.routes(), a.codes.routes(), a.joinRoutes(), a.recoverRoutes())
 }
 
 // cookies are what signs a browser in or out.

@@ -22,6 +22,15 @@ const (
 	RoleMember = "member" // own files: read, write, share
 )
 
+// roles keeps the named sets of permissions. It owns their rows; a change of
+// one holds for all who have it at once.
+type roles struct {
+	db          *db.DB
+	audit       *audit.Log
+	callers     *callers
+	permissions permissions
+}
+
 // Role is a named set of permissions.
 type Role struct {
 	Name        string    `json:"name"`
@@ -81,7 +90,7 @@ func lockRole(ctx context.Context, tx pgx.Tx, name string) (Role, error) {
 SELECT `+roleColumns+` FROM roles r WHERE r.name = $1 FOR NO KEY UPDATE`, name)
 }
 
-func (a *Auth) roleRoutes() []httpx.Route {
+func (ro *roles) routes() []httpx.Route {
 	manages := httpx.Needs(UsersManage)
 	answer := func(status int, more ...string) []httpx.Response {
 		return []httpx.Response{{Status: status, Body: Role{}, Headers: append(more, "ETag")}}
@@ -90,36 +99,36 @@ func (a *Auth) roleRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /auth/roles", Access: manages.NoKey(), Rate: httpx.RateRead, Query: []string{"limit", "cursor"},
 			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Role]{}}}, Problems: []*httpx.Problem{httpx.ErrInvalidCursor},
-			Summary: "The roles by name", Handler: a.listRoles},
+			Summary: "The roles by name", Handler: ro.listRoles},
 		{Pattern: "POST /auth/roles", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: NewRole{},
 			Responses: answer(201, "Location"), Problems: []*httpx.Problem{errRoleTaken},
-			Summary: "Make a role", Handler: a.postRole},
+			Summary: "Make a role", Handler: ro.postRole},
 		{Pattern: "GET /auth/roles/{name}", Access: manages.NoKey(), Rate: httpx.RateRead,
 			Responses: answer(200), Problems: []*httpx.Problem{httpx.ErrNotFound},
-			Summary: "A role", Handler: a.getRole},
+			Summary: "A role", Handler: ro.getRole},
 		{Pattern: "PATCH /auth/roles/{name}", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: RolePatch{},
 			Responses: answer(200), Problems: changes,
-			Summary: "Change what a role allows", Handler: a.patchRole},
+			Summary: "Change what a role allows", Handler: ro.patchRole},
 		{Pattern: "DELETE /auth/roles/{name}", Access: manages.Recent(), Rate: httpx.RateWrite, Responses: noContent,
 			Problems: append(changes, errRoleInUse),
-			Summary:  "Delete a role that nobody has", Handler: a.deleteRole},
+			Summary:  "Delete a role that nobody has", Handler: ro.deleteRole},
 	}
 }
 
 // answerRole shows the wildcard as what it stands for.
-func (a *Auth) answerRole(w http.ResponseWriter, status int, role Role) error {
-	role.Permissions = a.permissions.expand(role.Permissions)
+func (ro *roles) answer(w http.ResponseWriter, status int, role Role) error {
+	role.Permissions = ro.permissions.expand(role.Permissions)
 	w.Header().Set("ETag", httpx.RevisionTag(role.Revision))
 	return httpx.WriteJSON(w, status, role)
 }
 
 // listRoles serves GET /auth/roles.
-func (a *Auth) listRoles(w http.ResponseWriter, r *http.Request) error {
+func (ro *roles) listRoles(w http.ResponseWriter, r *http.Request) error {
 	page, err := httpx.PageOf(r)
 	if err != nil {
 		return err
 	}
-	roles, err := db.All(r.Context(), a.db, scanRole, `
+	roles, err := db.All(r.Context(), ro.db, scanRole, `
 -- name: auth.ListRoles
 SELECT `+roleColumns+` FROM roles r WHERE r.name > $1 ORDER BY r.name LIMIT $2`,
 		strings.Join(page.After, ""), page.Limit+1)
@@ -127,20 +136,20 @@ SELECT `+roleColumns+` FROM roles r WHERE r.name > $1 ORDER BY r.name LIMIT $2`,
 		return err
 	}
 	for i := range roles {
-		roles[i].Permissions = a.permissions.expand(roles[i].Permissions)
+		roles[i].Permissions = ro.permissions.expand(roles[i].Permissions)
 	}
 	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, roles, func(r Role) []string { return []string{r.Name} }))
 }
 
 // getRole serves GET /auth/roles/{name}.
-func (a *Auth) getRole(w http.ResponseWriter, r *http.Request) error {
-	role, err := db.One(r.Context(), a.db, scanRole, `
+func (ro *roles) getRole(w http.ResponseWriter, r *http.Request) error {
+	role, err := db.One(r.Context(), ro.db, scanRole, `
 -- name: auth.RoleByName
 SELECT `+roleColumns+` FROM roles r WHERE r.name = $1`, r.PathValue("name"))
 	if err != nil {
 		return err
 	}
-	return a.answerRole(w, http.StatusOK, role)
+	return ro.answer(w, http.StatusOK, role)
 }
 
 // NewRole is the body of POST /auth/roles.
@@ -159,8 +168,8 @@ func checkDescription(f *httpx.Fields, text string) {
 }
 
 // postRole serves POST /auth/roles.
-func (a *Auth) postRole(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[NewRole](a.callers, w, r, UsersManage)
+func (ro *roles) postRole(w http.ResponseWriter, r *http.Request) error {
+	in, err := readJSON[NewRole](ro.callers, w, r, UsersManage)
 	if err != nil {
 		return err
 	}
@@ -169,13 +178,13 @@ func (a *Auth) postRole(w http.ResponseWriter, r *http.Request) error {
 		f.Add("#/name", "invalid", "A role's name begins with a small letter and has at most 40 small letters, digits, - and _.")
 	}
 	checkDescription(&f, in.Description)
-	permissions := a.permissions.check(&f, in.Permissions)
+	permissions := ro.permissions.check(&f, in.Permissions)
 	if err := f.Err(); err != nil {
 		return err
 	}
 	var role Role
 	ctx := r.Context()
-	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = ro.db.InTx(ctx, func(tx pgx.Tx) error {
 		if err := mayGrant(ctx, tx, httpx.CallerOf(ctx).UserID, append(permissions, UsersManage)); err != nil {
 			return err
 		}
@@ -186,18 +195,18 @@ INSERT INTO roles AS r (name, description, permissions) VALUES ($1, $2, $3) RETU
 		if err != nil {
 			return err
 		}
-		return a.recordRole(ctx, tx, audit.RoleCreated, in.Name, nil, permissions)
+		return ro.record(ctx, tx, audit.RoleCreated, in.Name, nil, permissions)
 	})
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Location", httpx.Prefix+"/auth/roles/"+role.Name)
-	return a.answerRole(w, http.StatusCreated, role)
+	return ro.answer(w, http.StatusCreated, role)
 }
 
-// recordRole records a change of a role by what it gained and lost.
-func (a *Auth) recordRole(ctx context.Context, tx pgx.Tx, action audit.Action, name string, before, after []string) error {
-	return a.audit.Record(ctx, tx, audit.Event{Action: action, Details: map[string]string{
+// record records a change of a role by what it gained and lost.
+func (ro *roles) record(ctx context.Context, tx pgx.Tx, action audit.Action, name string, before, after []string) error {
+	return ro.audit.Record(ctx, tx, audit.Event{Action: action, Details: map[string]string{
 		"role": name, "added": strings.Join(without(after, before), " "), "removed": strings.Join(without(before, after), " "),
 	}})
 }
@@ -220,20 +229,20 @@ type RolePatch struct {
 
 // patchRole serves PATCH /auth/roles/{name}. It holds for those who have the
 // role at their next request.
-func (a *Auth) patchRole(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[RolePatch](a.callers, w, r, UsersManage)
+func (ro *roles) patchRole(w http.ResponseWriter, r *http.Request) error {
+	in, err := readJSON[RolePatch](ro.callers, w, r, UsersManage)
 	if err != nil {
 		return err
 	}
 	var f httpx.Fields
 	checkDescription(&f, in.Description.Value)
-	permissions := a.permissions.check(&f, in.Permissions.Value)
+	permissions := ro.permissions.check(&f, in.Permissions.Value)
 	if err := f.Err(); err != nil {
 		return err
 	}
 	var role Role
 	ctx := r.Context()
-	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = ro.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		before, err := lockChangeable(ctx, tx, r)
 		if err != nil {
 			return nothing, err
@@ -258,12 +267,12 @@ UPDATE roles r SET description = $2, permissions = $3, revision = revision + 1, 
 		if err != nil {
 			return nothing, err
 		}
-		return all, a.recordRole(ctx, tx, audit.RoleUpdated, role.Name, before.Permissions, role.Permissions)
+		return all, ro.record(ctx, tx, audit.RoleUpdated, role.Name, before.Permissions, role.Permissions)
 	})
 	if err != nil {
 		return err
 	}
-	return a.answerRole(w, http.StatusOK, role)
+	return ro.answer(w, http.StatusOK, role)
 }
 
 // lockChangeable locks the role that a request is about, and refuses one that
@@ -282,9 +291,9 @@ func lockChangeable(ctx context.Context, tx pgx.Tx, r *http.Request) (Role, erro
 }
 
 // deleteRole serves DELETE /auth/roles/{name}.
-func (a *Auth) deleteRole(w http.ResponseWriter, r *http.Request) error {
+func (ro *roles) deleteRole(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	err := a.db.InTx(ctx, func(tx pgx.Tx) error {
+	err := ro.db.InTx(ctx, func(tx pgx.Tx) error {
 		role, err := lockChangeable(ctx, tx, r)
 		if err != nil {
 			return err
@@ -298,7 +307,7 @@ DELETE FROM roles WHERE name = $1`, role.Name)
 		if err != nil {
 			return err
 		}
-		return a.recordRole(ctx, tx, audit.RoleDeleted, role.Name, role.Permissions, nil)
+		return ro.record(ctx, tx, audit.RoleDeleted, role.Name, role.Permissions, nil)
 	})
 	return noBody(w, err)
 }
