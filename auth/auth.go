@@ -99,7 +99,8 @@ type Auth struct {
 	*passwords
 	sessions *sessions
 	*users
-	roles *roles
+	roles      *roles
+	accessKeys *accessKeys
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
@@ -119,6 +120,7 @@ func New(c Config) *Auth {
 		passwords: a.passwords}
 	a.users = &users{db: c.DB, audit: c.Audit, callers: a.callers, passwords: a.passwords, sessions: a.sessions}
 	a.roles = &roles{db: c.DB, audit: c.Audit, callers: a.callers, permissions: a.permissions}
+	a.accessKeys = &accessKeys{db: c.DB, audit: c.Audit, callers: a.callers, permissions: a.permissions}
 	a.Keep(Storage{})
 	return a
 }
@@ -207,7 +209,7 @@ const credentialsBody = 16 << 10
 // Routes are the room's part of the table; each concept has its own.
 func (a *Auth) Routes() []httpx.Route {
 	return slices.Concat(a.sessions.signInRoutes(), a.users.meRoutes(), a.passwords.routes(), a.sessions.routes(), a.users.noticeRoutes(),
-		a.keyRoutes(), a.roles.routes(), a.users.routes(), a.codes.routes(), a.joinRoutes(), a.recoverRoutes())
+		a.accessKeys.routes(), a.roles.routes(), a.users.routes(), a.codes.routes(), a.joinRoutes(), a.recoverRoutes())
 }
 
 // cookies are what signs a browser in or out.

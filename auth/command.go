@@ -25,7 +25,7 @@ func (a *Auth) Commands() []db.Command {
 		{Name: "user create", Args: "EMAIL [--role ROLE] [--first] [--password-stdin]", Summary: "make a user", Run: a.users.userCreate},
 		{Name: "user list", Args: "[--json]", Summary: "list the users", Run: a.users.userList},
 		{Name: "user password", Args: "EMAIL [--password-stdin]", Summary: "set a user's password and end the user's sessions", Run: a.users.userPassword},
-	}, a.users.commands(), a.recoverCommands(), a.keyCommands())
+	}, a.users.commands(), a.recoverCommands(), a.accessKeys.commands())
 }
 
 func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) error {

@@ -13,15 +13,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-func (a *Auth) keyCommands() []db.Command {
+func (ak *accessKeys) commands() []db.Command {
 	return []db.Command{
-		{Name: "key create", Args: "EMAIL NAME --permissions LIST [--days N] [--allow LIST]", Summary: "make an access key for a user's script", Run: a.keyCreate},
-		{Name: "key list", Args: "[EMAIL] [--json]", Summary: "list access keys", Run: a.keyList},
-		{Name: "key revoke", Args: "ID", Summary: "revoke an access key", Run: a.keyRevoke},
+		{Name: "key create", Args: "EMAIL NAME --permissions LIST [--days N] [--allow LIST]", Summary: "make an access key for a user's script", Run: ak.keyCreate},
+		{Name: "key list", Args: "[EMAIL] [--json]", Summary: "list access keys", Run: ak.keyList},
+		{Name: "key revoke", Args: "ID", Summary: "revoke an access key", Run: ak.keyRevoke},
 	}
 }
 
-func (a *Auth) keyCreate(ctx context.Context, sh *db.Shell, args []string) error {
+func (ak *accessKeys) keyCreate(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, email := sh.Flags("key create"), ""
 	var in NewKey
 	permissions := flags.String("permissions", "", "what the key may do, a `LIST` with commas, such as files:read,files:write")
@@ -30,13 +30,13 @@ func (a *Auth) keyCreate(ctx context.Context, sh *db.Shell, args []string) error
 	if err := flags.Parse(args, &email, &in.Name); err != nil {
 		return err
 	}
-	u, err := userNamed(ctx, a.db, email)
+	u, err := userNamed(ctx, ak.db, email)
 	if err != nil {
 		return err
 	}
 	in.Permissions, in.Allow = words(*permissions), words(*allow)
 	in.ExpiresAt = new(time.Now().AddDate(0, 0, *days))
-	made, err := a.makeKey(ctx, u.ID, in)
+	made, err := ak.make(ctx, u.ID, in)
 	if err != nil {
 		return sentence(err)
 	}
@@ -61,7 +61,7 @@ func scanOwnedKey(row pgx.Row) (k ownedKey, err error) {
 	return k, err
 }
 
-func (a *Auth) keyList(ctx context.Context, sh *db.Shell, args []string) error {
+func (ak *accessKeys) keyList(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, email := sh.Flags("key list"), ""
 	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.ParseOptional(args, &email); err != nil {
@@ -69,13 +69,13 @@ func (a *Auth) keyList(ctx context.Context, sh *db.Shell, args []string) error {
 	}
 	owner := uuid.Nil
 	if email != "" {
-		u, err := userNamed(ctx, a.db, email)
+		u, err := userNamed(ctx, ak.db, email)
 		if err != nil {
 			return err
 		}
 		owner = u.ID
 	}
-	keys, err := db.All(ctx, a.db, scanOwnedKey, `
+	keys, err := db.All(ctx, ak.db, scanOwnedKey, `
 -- name: auth.ListKeys
 SELECT `+keyColumns+`, u.email
   FROM access_keys k JOIN users u ON u.id = k.user_id
@@ -93,7 +93,7 @@ SELECT `+keyColumns+`, u.email
 	})
 }
 
-func (a *Auth) keyRevoke(ctx context.Context, sh *db.Shell, args []string) error {
+func (ak *accessKeys) keyRevoke(ctx context.Context, sh *db.Shell, args []string) error {
 	given := ""
 	if err := sh.Flags("key revoke").Parse(args, &given); err != nil {
 		return err
@@ -102,7 +102,7 @@ func (a *Auth) keyRevoke(ctx context.Context, sh *db.Shell, args []string) error
 	if err != nil {
 		return fmt.Errorf("%q is not the id of an access key; homebase key list shows them", given)
 	}
-	err = a.revokeKey(ctx, id, operator)
+	err = ak.revoke(ctx, id, operator)
 	if errors.Is(err, db.ErrNotFound) {
 		return fmt.Errorf("there is no access key %s; homebase key list shows which there are", id)
 	}

@@ -112,6 +112,15 @@ SELECT k.id, k.user_id, k.expires_at, k.allow, k.permissions, `+held+`, `+rolesH
  WHERE `+condition+` AND k.expires_at > now() AND u.status = 'active'`, arg)
 }
 
+// accessKeys makes, lists and revokes the keys of scripts. It owns their rows;
+// callers recognises them. A key may never do more than its owner.
+type accessKeys struct {
+	db          *db.DB
+	audit       *audit.Log
+	callers     *callers
+	permissions permissions
+}
+
 // Key is an access key as its owner sees it: all but the key itself.
 type Key struct {
 	ID          uuid.UUID      `json:"id"`
@@ -156,23 +165,23 @@ type MadeKey struct {
 var errTooManyKeys = httpx.NewProblem(409, "too_many_keys", "You have too many access keys").
 	With("Revoke one that is not needed any more.")
 
-func (a *Auth) keyRoutes() []httpx.Route {
+func (ak *accessKeys) routes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /auth/keys", Access: httpx.SignedIn(), Rate: httpx.RateRead, Query: []string{"limit", "cursor"},
 			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Key]{}}}, Problems: []*httpx.Problem{httpx.ErrInvalidCursor},
-			Summary: "One's own access keys", Handler: a.listKeys},
+			Summary: "One's own access keys", Handler: ak.list},
 		{Pattern: "POST /auth/keys", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: NewKey{},
 			Responses: []httpx.Response{{Status: 201, Body: MadeKey{}, Headers: []string{"Location"}}},
 			Problems:  []*httpx.Problem{errTooManyKeys},
-			Summary:   "Make an access key for a script", Handler: a.postKey},
+			Summary:   "Make an access key for a script", Handler: ak.postKey},
 		{Pattern: "DELETE /auth/keys/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Responses: noContent,
 			Problems: []*httpx.Problem{httpx.ErrNotFound},
-			Summary:  "Revoke an access key", Handler: byID(a.deleteKey)},
+			Summary:  "Revoke an access key", Handler: byID(ak.deleteKey)},
 	}
 }
 
-// listKeys serves GET /auth/keys, the oldest first.
-func (a *Auth) listKeys(w http.ResponseWriter, r *http.Request) error {
+// list serves GET /auth/keys, the oldest first.
+func (ak *accessKeys) list(w http.ResponseWriter, r *http.Request) error {
 	user := httpx.CallerOf(r.Context()).UserID
 	page, err := httpx.PageOf(r, user.String())
 	if err != nil {
@@ -182,7 +191,7 @@ func (a *Auth) listKeys(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	keys, err := db.All(r.Context(), a.db, scanKey, `
+	keys, err := db.All(r.Context(), ak.db, scanKey, `
 -- name: auth.KeysOfUser
 SELECT `+keyColumns+` FROM access_keys k WHERE k.user_id = $1 AND k.id > $2 ORDER BY k.id LIMIT $3`,
 		user, after, page.Limit+1)
@@ -205,12 +214,12 @@ func afterID(p httpx.Page) (uuid.UUID, error) {
 }
 
 // postKey serves POST /auth/keys.
-func (a *Auth) postKey(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[NewKey](a.callers, w, r, "")
+func (ak *accessKeys) postKey(w http.ResponseWriter, r *http.Request) error {
+	in, err := readJSON[NewKey](ak.callers, w, r, "")
 	if err != nil {
 		return err
 	}
-	made, err := a.makeKey(r.Context(), httpx.CallerOf(r.Context()).UserID, in)
+	made, err := ak.make(r.Context(), httpx.CallerOf(r.Context()).UserID, in)
 	if err != nil {
 		return err
 	}
@@ -218,14 +227,14 @@ func (a *Auth) postKey(w http.ResponseWriter, r *http.Request) error {
 	return httpx.WriteJSON(w, http.StatusCreated, made)
 }
 
-// makeKey makes a key that may do a part of what its owner may.
-func (a *Auth) makeKey(ctx context.Context, owner uuid.UUID, in NewKey) (MadeKey, error) {
+// make makes a key that may do a part of what its owner may.
+func (ak *accessKeys) make(ctx context.Context, owner uuid.UUID, in NewKey) (MadeKey, error) {
 	var f httpx.Fields
 	if strings.TrimSpace(in.Name) == "" {
 		f.Add("#/name", "required", "Give the key a name that says what it is for.")
 	}
 	checkName(&f, "#/name", in.Name)
-	permissions := a.permissions.check(&f, in.Permissions)
+	permissions := ak.permissions.check(&f, in.Permissions)
 	if len(permissions) == 0 {
 		f.Add("#/permissions", "required", "Name at least one permission.")
 	}
@@ -243,7 +252,7 @@ func (a *Auth) makeKey(ctx context.Context, owner uuid.UUID, in NewKey) (MadeKey
 	}
 	made := MadeKey{Secret: newKey()}
 	hash := sha256.Sum256([]byte(made.Secret))
-	err := a.db.InTx(ctx, func(tx pgx.Tx) error {
+	err := ak.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := lockAccount(ctx, tx, owner); err != nil {
 			return err
 		}
@@ -264,27 +273,27 @@ RETURNING `+keyColumns,
 		if err != nil {
 			return err
 		}
-		return a.audit.Record(ctx, tx, audit.Event{Action: audit.KeyCreated, Target: made.ID,
+		return ak.audit.Record(ctx, tx, audit.Event{Action: audit.KeyCreated, Target: made.ID,
 			Details: map[string]string{"owner": owner.String(), "permissions": strings.Join(permissions, " ")}})
 	})
 	return made, err
 }
 
 // deleteKey serves DELETE /auth/keys/{id}.
-func (a *Auth) deleteKey(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	return noBody(w, a.revokeKey(r.Context(), id, httpx.CallerOf(r.Context()).UserID))
+func (ak *accessKeys) deleteKey(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
+	return noBody(w, ak.revoke(r.Context(), id, httpx.CallerOf(r.Context()).UserID))
 }
 
-// revokeKey ends a key of owner, or anybody's for the operator; db.ErrNotFound.
-func (a *Auth) revokeKey(ctx context.Context, id, owner uuid.UUID) error {
-	return a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+// revoke ends a key of owner, or anybody's for the operator; db.ErrNotFound.
+func (ak *accessKeys) revoke(ctx context.Context, id, owner uuid.UUID) error {
+	return ak.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		user, err := db.One(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.DeleteKey
 DELETE FROM access_keys WHERE id = $1 AND (user_id = $2 OR $2 = $3) RETURNING user_id`, id, owner, operator)
 		if err != nil {
 			return nothing, err
 		}
-		return staleUser(user), a.audit.Record(ctx, tx, audit.Event{Action: audit.KeyRevoked, Target: id,
+		return staleUser(user), ak.audit.Record(ctx, tx, audit.Event{Action: audit.KeyRevoked, Target: id,
 			Details: map[string]string{"owner": user.String()}})
 	})
 }
