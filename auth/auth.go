@@ -89,8 +89,6 @@ type Auth struct {
 	keys  func(purpose string) [][]byte
 
 	registration string
-	accountURL   string
-	send         func(ctx context.Context, tx db.Querier, to, subject, text string) error
 	permissions  permissions
 	*tokens
 	*callers
@@ -101,6 +99,7 @@ type Auth struct {
 	*users
 	roles      *roles
 	accessKeys *accessKeys
+	mail       *mail
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
@@ -108,8 +107,8 @@ type Auth struct {
 func New(c Config) *Auth {
 	a := &Auth{
 		db: c.DB, audit: c.Audit, log: c.Log, keys: c.Keys,
-		registration: c.Registration, accountURL: c.AccountURL, send: c.Send,
-		permissions: slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))),
+		registration: c.Registration,
+		permissions:  slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))),
 	}
 	a.tokens = newTokens(c.Keys, c.PublicURL)
 	a.callers = &callers{db: c.DB, log: c.Log, tokens: a.tokens, permissions: a.permissions, cache: newCache()}
@@ -121,6 +120,7 @@ func New(c Config) *Auth {
 	a.users = &users{db: c.DB, audit: c.Audit, callers: a.callers, passwords: a.passwords, sessions: a.sessions}
 	a.roles = &roles{db: c.DB, audit: c.Audit, callers: a.callers, permissions: a.permissions}
 	a.accessKeys = &accessKeys{db: c.DB, audit: c.Audit, callers: a.callers, permissions: a.permissions}
+	a.mail = &mail{db: c.DB, callers: a.callers, guesses: a.guesses, send: c.Send, accountURL: c.AccountURL, host: a.tokens.public.Host}
 	a.Keep(Storage{})
 	return a
 }

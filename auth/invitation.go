@@ -162,9 +162,9 @@ DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLA
 		if err != nil {
 			return err
 		}
-		if made = t.invitation(); a.send == nil {
+		if made = t.invitation(); a.mail.send == nil {
 			made.Token = token
-		} else if err := a.mailToken(ctx, tx, t, token, "You are invited", "You are invited to join "+a.tokens.public.Host+"."); err != nil {
+		} else if err := a.mail.sendToken(ctx, tx, t, token, "You are invited", "You are invited to join "+a.mail.host+"."); err != nil {
 			return err
 		}
 		return a.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationCreated, Target: made.ID})
@@ -219,9 +219,9 @@ func (a *Auth) register(w http.ResponseWriter, r *http.Request) error {
 	if err := a.mayJoin(purposeRegister); err != nil {
 		return err
 	}
-	return a.answerByMail(w, r, func(tx pgx.Tx, email string, known account) error {
-		asked := "Somebody, probably you, asked to join " + a.tokens.public.Host + " with this address"
-		err := a.offer(r.Context(), tx, oneTime{purpose: purposeRegister, email: email, roles: []string{RoleMember}}, known.Email,
+	return a.mail.answer(w, r, func(tx pgx.Tx, email string, known account) error {
+		asked := "Somebody, probably you, asked to join " + a.mail.host + " with this address"
+		err := a.mail.offer(r.Context(), tx, oneTime{purpose: purposeRegister, email: email, roles: []string{RoleMember}}, known.Email,
 			"Finish signing up", asked+".",
 			asked+", which has an account there. If you forgot the password, ask for a new one.")
 		if err != nil {

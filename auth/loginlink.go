@@ -48,12 +48,12 @@ func (a *Auth) userLoginLink(ctx context.Context, sh *db.Shell, args []string) e
 			URL       *string   `json:"url"` // null without HOMEBASE_ACCOUNT_URL
 			ExpiresAt time.Time `json:"expires_at"`
 		}{Token: token, ExpiresAt: t.expiresAt}
-		if a.accountURL != "" {
-			answer.URL = new(a.link(t.purpose, token))
+		if a.mail.accountURL != "" {
+			answer.URL = new(a.mail.link(t.purpose, token))
 		}
 		return json.NewEncoder(sh.Stdout).Encode(answer)
 	}
-	_, err = fmt.Fprintf(sh.Stdout, "Signs %s in, once, until %s UTC:\n%s\n", u.Email, t.expiresAt.Format("15:04"), a.link(t.purpose, token))
+	_, err = fmt.Fprintf(sh.Stdout, "Signs %s in, once, until %s UTC:\n%s\n", u.Email, t.expiresAt.Format("15:04"), a.mail.link(t.purpose, token))
 	return err
 }
 

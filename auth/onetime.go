@@ -120,15 +120,6 @@ UPDATE one_time_tokens SET expires_at = now() + $2::interval WHERE purpose = $1 
 	return err
 }
 
-// link is what opens the account page with a token, or the token alone where
-// there is no such page. Behind # it is sent to no server and stands in no log.
-func (a *Auth) link(action, token string) string {
-	if a.accountURL == "" {
-		return token
-	}
-	return a.accountURL + "#action=" + action + "&token=" + token
-}
-
 // pretend runs fn and, unless real is set, takes back all it has done. Where
 // an answer must not tell whether an address is known, it must not take
 // another time either: so the same is done in both cases, and the commit that

@@ -2,11 +2,8 @@ package auth
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
 
 	"homebase/audit"
 	"homebase/db"
@@ -53,78 +50,10 @@ func (a *Auth) recoverRoutes() []httpx.Route {
 	}
 }
 
-// answerByMail answers 202 whoever has the address in the body: what there is
-// to say is said by mail, in the transaction that fn is given together with
-// the address and its account, zero if there is none. fn does the same work
-// for both.
-func (a *Auth) answerByMail(w http.ResponseWriter, r *http.Request, fn func(tx pgx.Tx, email string, known account) error) error {
-	in, err := httpx.ReadJSON[Address](w, r)
-	if err != nil {
-		return err
-	}
-	var f httpx.Fields
-	email := checkEmail(&f, in.Email)
-	if err := f.Err(); err != nil {
-		return err
-	}
-	if a.send == nil {
-		return errNoMail
-	}
-	ctx := r.Context()
-	if httpx.CallerOf(ctx) != nil {
-		if err := a.callers.Still(ctx, ""); err != nil { // a body can take its time
-			return err
-		}
-	}
-	known, err := accountByEmail(ctx, a.db, email)
-	if err != nil && !errors.Is(err, db.ErrNotFound) {
-		return err
-	}
-	// Nobody's mailbox is filled from here, nor the table of tokens. Such a
-	// request has no right answer, so it stays counted.
-	if _, err := a.guesses.count(r, guessMail, strings.ToLower(email), known.ID); err != nil {
-		return err
-	}
-	if err := a.db.InTx(ctx, func(tx pgx.Tx) error { return fn(tx, email, known) }); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusAccepted)
-	return nil
-}
-
-// mailToken sends a token to the address that it is bound to.
-func (a *Auth) mailToken(ctx context.Context, tx pgx.Tx, t oneTime, token, subject, why string) error {
-	how := "Open this page:"
-	if a.accountURL == "" {
-		how = "Give this token where you are asked for it:"
-	}
-	return a.send(ctx, tx, t.email, subject, fmt.Sprintf("%s\n\n%s\n\n%s\n\nIt can be used once, until %s UTC.\n"+
-		"If you did not expect this, you need not do anything.\n",
-		why, how, a.link(t.purpose, token), t.expiresAt.Format("2006-01-02 15:04")))
-}
-
-// offer sends the token t to its address, unless that belongs to a user, owner
-// ("" if to none): then the owner is told that somebody asked.
-func (a *Auth) offer(ctx context.Context, tx pgx.Tx, t oneTime, owner, subject, why, toOwner string) error {
-	token, free := "", owner == ""
-	err := pretend(ctx, tx, free, func(tx pgx.Tx) (err error) {
-		t, token, err = issueToken(ctx, tx, t)
-		return err
-	})
-	switch {
-	case err != nil:
-		return err
-	case free:
-		return a.mailToken(ctx, tx, t, token, subject, why)
-	default:
-		return a.send(ctx, tx, owner, "You have an account already", toOwner+"\n")
-	}
-}
-
 // forgotPassword serves POST /auth/password/forgot. Earlier tokens stay good,
 // so that nobody can spoil a user's link by asking for the next.
 func (a *Auth) forgotPassword(w http.ResponseWriter, r *http.Request) error {
-	return a.answerByMail(w, r, func(tx pgx.Tx, email string, known account) error {
+	return a.mail.answer(w, r, func(tx pgx.Tx, email string, known account) error {
 		ctx := r.Context()
 		t := oneTime{purpose: purposeReset, user: known.ID, email: cmp.Or(known.Email, email)}
 		err := pretend(ctx, tx, known.Status == statusActive, func(tx pgx.Tx) error {
@@ -132,7 +61,7 @@ func (a *Auth) forgotPassword(w http.ResponseWriter, r *http.Request) error {
 			if err != nil {
 				return err
 			}
-			return a.mailToken(ctx, tx, t, token, "Set a new password", "Somebody, probably you, asked for a new password at "+a.tokens.public.Host+".")
+			return a.mail.sendToken(ctx, tx, t, token, "Set a new password", "Somebody, probably you, asked for a new password at "+a.mail.host+".")
 		})
 		if err != nil {
 			return err
@@ -202,7 +131,7 @@ func (a *Auth) resetPassword(w http.ResponseWriter, r *http.Request) error {
 // confirms it; only the last one that was asked for can be. Where it belongs
 // to somebody else, that user is told by mail, and the answer is the same.
 func (a *Auth) changeEmail(w http.ResponseWriter, r *http.Request) error {
-	return a.answerByMail(w, r, func(tx pgx.Tx, email string, known account) error {
+	return a.mail.answer(w, r, func(tx pgx.Tx, email string, known account) error {
 		ctx, caller := r.Context(), httpx.CallerOf(r.Context())
 		_, err := db.Exec(ctx, tx, `
 -- name: auth.ReplaceEmailToken
@@ -214,9 +143,9 @@ DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID,
 		if known.ID == caller.UserID {
 			owner = "" // the same address, perhaps in another case
 		}
-		err = a.offer(ctx, tx, oneTime{purpose: purposeEmail, user: caller.UserID, email: email}, owner,
-			"Confirm your address", "This is to become the address of an account at "+a.tokens.public.Host+".",
-			"Somebody, probably you, wanted to give this address to another account at "+a.tokens.public.Host+". It belongs to yours, and stays with it.")
+		err = a.mail.offer(ctx, tx, oneTime{purpose: purposeEmail, user: caller.UserID, email: email}, owner,
+			"Confirm your address", "This is to become the address of an account at "+a.mail.host+".",
+			"Somebody, probably you, wanted to give this address to another account at "+a.mail.host+". It belongs to yours, and stays with it.")
 		if err != nil {
 			return err
 		}
@@ -263,8 +192,8 @@ UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE i
 		if err := addNotice(ctx, tx, acc.ID, noticeEmailChanged, Session{}); err != nil {
 			return err
 		}
-		if a.send != nil {
-			err := a.send(ctx, tx, acc.Email, "Your address was changed", "The account at "+a.tokens.public.Host+
+		if a.mail.send != nil {
+			err := a.mail.send(ctx, tx, acc.Email, "Your address was changed", "The account at "+a.mail.host+
 				" that this address belonged to has another one now. If that was not you, tell the operator.\n")
 			if err != nil {
 				return err
