@@ -100,6 +100,7 @@ type Auth struct {
 	roles      *roles
 	accessKeys *accessKeys
 	mail       *mail
+	recovery   *recovery
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
@@ -121,6 +122,7 @@ func New(c Config) *Auth {
 	a.roles = &roles{db: c.DB, audit: c.Audit, callers: a.callers, permissions: a.permissions}
 	a.accessKeys = &accessKeys{db: c.DB, audit: c.Audit, callers: a.callers, permissions: a.permissions}
 	a.mail = &mail{db: c.DB, callers: a.callers, guesses: a.guesses, send: c.Send, accountURL: c.AccountURL, host: a.tokens.public.Host}
+	a.recovery = &recovery{db: c.DB, audit: c.Audit, callers: a.callers, guesses: a.guesses, passwords: a.passwords, mail: a.mail}
 	a.Keep(Storage{})
 	return a
 }
@@ -209,7 +211,7 @@ const credentialsBody = 16 << 10
 // Routes are the room's part of the table; each concept has its own.
 func (a *Auth) Routes() []httpx.Route {
 	return slices.Concat(a.sessions.signInRoutes(), a.users.meRoutes(), a.passwords.routes(), a.sessions.routes(), a.users.noticeRoutes(),
-		a.accessKeys.routes(), a.roles.routes(), a.users.routes(), a.codes.routes(), a.joinRoutes(), a.recoverRoutes())
+		a.accessKeys.routes(), a.roles.routes(), a.users.routes(), a.codes.routes(), a.joinRoutes(), a.recovery.routes())
 }
 
 // cookies are what signs a browser in or out.

@@ -25,7 +25,10 @@ func (a *Auth) Commands() []db.Command {
 		{Name: "user create", Args: "EMAIL [--role ROLE] [--first] [--password-stdin]", Summary: "make a user", Run: a.users.userCreate},
 		{Name: "user list", Args: "[--json]", Summary: "list the users", Run: a.users.userList},
 		{Name: "user password", Args: "EMAIL [--password-stdin]", Summary: "set a user's password and end the user's sessions", Run: a.users.userPassword},
-	}, a.users.commands(), a.recoverCommands(), a.accessKeys.commands())
+	}, a.users.commands(), []db.Command{
+		{Name: "user login-link", Args: "EMAIL [--json]", Summary: "Print a link that signs a user in once", Run: a.recovery.userLoginLink},
+		{Name: "user reset-totp", Args: "EMAIL", Summary: "Turn a user's TOTP off and end the user's sessions", Run: a.codes.userResetTOTP},
+	}, a.accessKeys.commands())
 }
 
 func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) error {

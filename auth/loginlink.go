@@ -18,13 +18,13 @@ import (
 // userLoginLink is the command `user login-link`, for who is locked out. The
 // link stands for the password; who has TOTP on needs the code all the same,
 // or `user reset-totp`.
-func (a *Auth) userLoginLink(ctx context.Context, sh *db.Shell, args []string) error {
+func (rc *recovery) userLoginLink(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, given := sh.Flags("user login-link"), ""
 	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.Parse(args, &given); err != nil {
 		return err
 	}
-	u, err := userNamed(ctx, a.db, given)
+	u, err := userNamed(ctx, rc.db, given)
 	if err != nil {
 		return err
 	}
@@ -33,11 +33,11 @@ func (a *Auth) userLoginLink(ctx context.Context, sh *db.Shell, args []string) e
 	}
 	var t oneTime
 	var token string
-	err = a.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+	err = rc.db.InTx(ctx, func(tx pgx.Tx) (err error) {
 		if t, token, err = issueToken(ctx, tx, oneTime{purpose: purposeLogin, user: u.ID, email: u.Email}); err != nil {
 			return err
 		}
-		return a.audit.Record(ctx, tx, audit.Event{Action: audit.LoginLinkMade, Target: u.ID})
+		return rc.audit.Record(ctx, tx, audit.Event{Action: audit.LoginLinkMade, Target: u.ID})
 	})
 	if err != nil {
 		return err
@@ -48,12 +48,12 @@ func (a *Auth) userLoginLink(ctx context.Context, sh *db.Shell, args []string) e
 			URL       *string   `json:"url"` // null without HOMEBASE_ACCOUNT_URL
 			ExpiresAt time.Time `json:"expires_at"`
 		}{Token: token, ExpiresAt: t.expiresAt}
-		if a.mail.accountURL != "" {
-			answer.URL = new(a.mail.link(t.purpose, token))
+		if rc.mail.accountURL != "" {
+			answer.URL = new(rc.mail.link(t.purpose, token))
 		}
 		return json.NewEncoder(sh.Stdout).Encode(answer)
 	}
-	_, err = fmt.Fprintf(sh.Stdout, "Signs %s in, once, until %s UTC:\n%s\n", u.Email, t.expiresAt.Format("15:04"), a.mail.link(t.purpose, token))
+	_, err = fmt.Fprintf(sh.Stdout, "Signs %s in, once, until %s UTC:\n%s\n", u.Email, t.expiresAt.Format("15:04"), rc.mail.link(t.purpose, token))
 	return err
 }
 

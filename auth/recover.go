@@ -30,30 +30,42 @@ type ConfirmEmail struct {
 	Token string `json:"token"`
 }
 
-func (a *Auth) recoverRoutes() []httpx.Route {
+// recovery lets a user back in who has lost the password, and moves an account
+// to another address of its user's. It owns nothing: a mailed token, or the
+// operator's link, is all the proof there is.
+type recovery struct {
+	db        *db.DB
+	audit     *audit.Log
+	callers   *callers
+	guesses   *guesses
+	passwords *passwords
+	mail      *mail
+}
+
+func (rc *recovery) routes() []httpx.Route {
 	accepted := []httpx.Response{{Status: 202}}
 	return []httpx.Route{
 		{Pattern: "POST /auth/password/forgot", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Address{}, Responses: accepted,
-			Summary: "Ask for a new password; a token comes by mail", Problems: []*httpx.Problem{errNoMail}, Handler: a.forgotPassword},
+			Summary: "Ask for a new password; a token comes by mail", Problems: []*httpx.Problem{errNoMail}, Handler: rc.forgotPassword},
 		{Pattern: "POST /auth/password/reset", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: ResetPassword{}, Responses: noContent,
 			Summary:  "Set a new password with a token; all sessions end",
-			Problems: []*httpx.Problem{errTokenInvalid, ErrHashingBusy}, Handler: a.resetPassword},
+			Problems: []*httpx.Problem{errTokenInvalid, ErrHashingBusy}, Handler: rc.resetPassword},
 		{Pattern: "POST /auth/email", Access: httpx.SignedIn().Recent(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Address{}, Responses: accepted,
-			Summary: "Change the address; a token comes by mail to the new one", Problems: []*httpx.Problem{errNoMail}, Handler: a.changeEmail},
+			Summary: "Change the address; a token comes by mail to the new one", Problems: []*httpx.Problem{errNoMail}, Handler: rc.changeEmail},
 		{Pattern: "POST /auth/email/confirm", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: ConfirmEmail{}, Responses: noContent,
 			Summary:  "Confirm a new address with a token",
-			Problems: []*httpx.Problem{errTokenInvalid, errEmailTaken}, Handler: a.confirmEmail},
+			Problems: []*httpx.Problem{errTokenInvalid, errEmailTaken}, Handler: rc.confirmEmail},
 	}
 }
 
 // forgotPassword serves POST /auth/password/forgot. Earlier tokens stay good,
 // so that nobody can spoil a user's link by asking for the next.
-func (a *Auth) forgotPassword(w http.ResponseWriter, r *http.Request) error {
-	return a.mail.answer(w, r, func(tx pgx.Tx, email string, known account) error {
+func (rc *recovery) forgotPassword(w http.ResponseWriter, r *http.Request) error {
+	return rc.mail.answer(w, r, func(tx pgx.Tx, email string, known account) error {
 		ctx := r.Context()
 		t := oneTime{purpose: purposeReset, user: known.ID, email: cmp.Or(known.Email, email)}
 		err := pretend(ctx, tx, known.Status == statusActive, func(tx pgx.Tx) error {
@@ -61,47 +73,47 @@ func (a *Auth) forgotPassword(w http.ResponseWriter, r *http.Request) error {
 			if err != nil {
 				return err
 			}
-			return a.mail.sendToken(ctx, tx, t, token, "Set a new password", "Somebody, probably you, asked for a new password at "+a.mail.host+".")
+			return rc.mail.sendToken(ctx, tx, t, token, "Set a new password", "Somebody, probably you, asked for a new password at "+rc.mail.host+".")
 		})
 		if err != nil {
 			return err
 		}
-		return a.audit.Record(ctx, tx, audit.Event{Action: audit.PasswordForgotten, Target: known.ID,
-			Details: map[string]string{"address": a.audit.Blind(email)}})
+		return rc.audit.Record(ctx, tx, audit.Event{Action: audit.PasswordForgotten, Target: known.ID,
+			Details: map[string]string{"address": rc.audit.Blind(email)}})
 	})
 }
 
 // resetPassword serves POST /auth/password/reset. It signs nobody in: who has
 // TOTP on still needs the code.
-func (a *Auth) resetPassword(w http.ResponseWriter, r *http.Request) error {
+func (rc *recovery) resetPassword(w http.ResponseWriter, r *http.Request) error {
 	in, err := httpx.ReadJSON[ResetPassword](w, r)
 	if err != nil {
 		return err
 	}
-	place, err := a.passwords.hasher.enter()
+	place, err := rc.passwords.hasher.enter()
 	if err != nil {
 		return err
 	}
 	defer place.leave()
-	guess, err := a.guesses.count(r, guessToken, "", uuid.Nil)
+	guess, err := rc.guesses.count(r, guessToken, "", uuid.Nil)
 	if err != nil {
 		return err
 	}
 	ctx := r.Context()
-	t, err := findToken(ctx, a.db, in.Token, purposeReset)
+	t, err := findToken(ctx, rc.db, in.Token, purposeReset)
 	if err != nil {
 		return err
 	}
 	if weak := checkPassword(t.email, in.Password); weak != nil {
 		var f httpx.Fields
 		f.Add("#/password", weak.code, weak.detail)
-		return errors.Join(guess.Right(ctx, a.db), f.Err())
+		return errors.Join(guess.Right(ctx, rc.db), f.Err())
 	}
 	hash, err := place.hash(ctx, in.Password)
 	if err != nil {
 		return err
 	}
-	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = rc.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		acc, err := lockAccount(ctx, tx, t.user)
 		if errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.email) {
 			return nothing, errTokenInvalid
@@ -118,7 +130,7 @@ func (a *Auth) resetPassword(w http.ResponseWriter, r *http.Request) error {
 		if err := addNotice(ctx, tx, acc.ID, noticePasswordReset, Session{}); err != nil {
 			return nothing, err
 		}
-		return staleUser(acc.ID), a.passwords.set(ctx, tx, acc.ID, hash, uuid.Nil)
+		return staleUser(acc.ID), rc.passwords.set(ctx, tx, acc.ID, hash, uuid.Nil)
 	})
 	if err != nil {
 		return err
@@ -130,8 +142,8 @@ func (a *Auth) resetPassword(w http.ResponseWriter, r *http.Request) error {
 // changeEmail serves POST /auth/email. The address changes when its owner
 // confirms it; only the last one that was asked for can be. Where it belongs
 // to somebody else, that user is told by mail, and the answer is the same.
-func (a *Auth) changeEmail(w http.ResponseWriter, r *http.Request) error {
-	return a.mail.answer(w, r, func(tx pgx.Tx, email string, known account) error {
+func (rc *recovery) changeEmail(w http.ResponseWriter, r *http.Request) error {
+	return rc.mail.answer(w, r, func(tx pgx.Tx, email string, known account) error {
 		ctx, caller := r.Context(), httpx.CallerOf(r.Context())
 		_, err := db.Exec(ctx, tx, `
 -- name: auth.ReplaceEmailToken
@@ -143,33 +155,33 @@ DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID,
 		if known.ID == caller.UserID {
 			owner = "" // the same address, perhaps in another case
 		}
-		err = a.mail.offer(ctx, tx, oneTime{purpose: purposeEmail, user: caller.UserID, email: email}, owner,
-			"Confirm your address", "This is to become the address of an account at "+a.mail.host+".",
-			"Somebody, probably you, wanted to give this address to another account at "+a.mail.host+". It belongs to yours, and stays with it.")
+		err = rc.mail.offer(ctx, tx, oneTime{purpose: purposeEmail, user: caller.UserID, email: email}, owner,
+			"Confirm your address", "This is to become the address of an account at "+rc.mail.host+".",
+			"Somebody, probably you, wanted to give this address to another account at "+rc.mail.host+". It belongs to yours, and stays with it.")
 		if err != nil {
 			return err
 		}
-		return a.audit.Record(ctx, tx, audit.Event{Action: audit.EmailChangeAsked, Target: caller.UserID})
+		return rc.audit.Record(ctx, tx, audit.Event{Action: audit.EmailChangeAsked, Target: caller.UserID})
 	})
 }
 
 // confirmEmail serves POST /auth/email/confirm. The old address is told, in
 // case it was not its owner who did this.
-func (a *Auth) confirmEmail(w http.ResponseWriter, r *http.Request) error {
+func (rc *recovery) confirmEmail(w http.ResponseWriter, r *http.Request) error {
 	in, err := httpx.ReadJSON[ConfirmEmail](w, r)
 	if err != nil {
 		return err
 	}
-	guess, err := a.guesses.count(r, guessToken, "", uuid.Nil)
+	guess, err := rc.guesses.count(r, guessToken, "", uuid.Nil)
 	if err != nil {
 		return err
 	}
 	ctx := r.Context()
-	t, err := findToken(ctx, a.db, in.Token, purposeEmail)
+	t, err := findToken(ctx, rc.db, in.Token, purposeEmail)
 	if err != nil {
 		return err
 	}
-	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = rc.db.InTx(ctx, func(tx pgx.Tx) error {
 		acc, err := lockAccount(ctx, tx, t.user)
 		if errors.Is(err, db.ErrNotFound) || err == nil && acc.Status != statusActive {
 			return errTokenInvalid
@@ -192,8 +204,8 @@ UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE i
 		if err := addNotice(ctx, tx, acc.ID, noticeEmailChanged, Session{}); err != nil {
 			return err
 		}
-		if a.mail.send != nil {
-			err := a.mail.send(ctx, tx, acc.Email, "Your address was changed", "The account at "+a.mail.host+
+		if rc.mail.send != nil {
+			err := rc.mail.send(ctx, tx, acc.Email, "Your address was changed", "The account at "+rc.mail.host+
 				" that this address belonged to has another one now. If that was not you, tell the operator.\n")
 			if err != nil {
 				return err
@@ -202,18 +214,11 @@ UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE i
 		if err := guess.Right(ctx, tx); err != nil {
 			return err
 		}
-		return a.audit.Record(ctx, tx, audit.Event{Action: audit.EmailChanged, Target: acc.ID, Actor: audit.Actor{User: acc.ID}})
+		return rc.audit.Record(ctx, tx, audit.Event{Action: audit.EmailChanged, Target: acc.ID, Actor: audit.Actor{User: acc.ID}})
 	})
 	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-func (a *Auth) recoverCommands() []db.Command {
-	return []db.Command{
-		{Name: "user login-link", Args: "EMAIL [--json]", Summary: "Print a link that signs a user in once", Run: a.userLoginLink},
-		{Name: "user reset-totp", Args: "EMAIL", Summary: "Turn a user's TOTP off and end the user's sessions", Run: a.codes.userResetTOTP},
-	}
 }
