@@ -88,8 +88,7 @@ type Auth struct {
 	log   *slog.Logger
 	keys  func(purpose string) [][]byte
 
-	registration string
-	permissions  permissions
+	permissions permissions
 	*tokens
 	*callers
 	guesses *guesses
@@ -97,10 +96,11 @@ type Auth struct {
 	*passwords
 	sessions *sessions
 	*users
-	roles      *roles
-	accessKeys *accessKeys
-	mail       *mail
-	recovery   *recovery
+	roles       *roles
+	accessKeys  *accessKeys
+	mail        *mail
+	recovery    *recovery
+	invitations *invitations
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be
@@ -108,8 +108,7 @@ type Auth struct {
 func New(c Config) *Auth {
 	a := &Auth{
 		db: c.DB, audit: c.Audit, log: c.Log, keys: c.Keys,
-		registration: c.Registration,
-		permissions:  slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))),
+		permissions: slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))),
 	}
 	a.tokens = newTokens(c.Keys, c.PublicURL)
 	a.callers = &callers{db: c.DB, log: c.Log, tokens: a.tokens, permissions: a.permissions, cache: newCache()}
@@ -123,6 +122,8 @@ func New(c Config) *Auth {
 	a.accessKeys = &accessKeys{db: c.DB, audit: c.Audit, callers: a.callers, permissions: a.permissions}
 	a.mail = &mail{db: c.DB, callers: a.callers, guesses: a.guesses, send: c.Send, accountURL: c.AccountURL, host: a.tokens.public.Host}
 	a.recovery = &recovery{db: c.DB, audit: c.Audit, callers: a.callers, guesses: a.guesses, passwords: a.passwords, mail: a.mail}
+	a.invitations = &invitations{db: c.DB, audit: c.Audit, callers: a.callers, guesses: a.guesses, passwords: a.passwords,
+		sessions: a.sessions, users: a.users, mail: a.mail, registration: c.Registration}
 	a.Keep(Storage{})
 	return a
 }
@@ -211,7 +212,7 @@ const credentialsBody = 16 << 10
 // Routes are the room's part of the table; each concept has its own.
 func (a *Auth) Routes() []httpx.Route {
 	return slices.Concat(a.sessions.signInRoutes(), a.users.meRoutes(), a.passwords.routes(), a.sessions.routes(), a.users.noticeRoutes(),
-		a.accessKeys.routes(), a.roles.routes(), a.users.routes(), a.codes.routes(), a.joinRoutes(), a.recovery.routes())
+		a.accessKeys.routes(), a.roles.routes(), a.users.routes(), a.codes.routes(), a.invitations.routes(), a.recovery.routes())
 }
 
 // cookies are what signs a browser in or out.

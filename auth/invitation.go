@@ -30,6 +30,21 @@ var (
 	errEmailTaken = httpx.NewProblem(http.StatusConflict, "email_taken", "There is already a user with this address")
 )
 
+// invitations decides who may join, and lets them: who was invited by a
+// manager of users, or has asked to. It owns the offers; who accepts one is
+// made by users and signed in by sessions.
+type invitations struct {
+	db           *db.DB
+	audit        *audit.Log
+	callers      *callers
+	guesses      *guesses
+	passwords    *passwords
+	sessions     *sessions
+	users        *users
+	mail         *mail
+	registration string // "closed", "invite" or "open"
+}
+
 // Invitation lets the owner of an address join.
 type Invitation struct {
 	ID        uuid.UUID `json:"id"`
@@ -63,33 +78,33 @@ type AcceptInvitation struct {
 	Mode     string `json:"mode,omitempty"` // as for signing in
 }
 
-func (a *Auth) joinRoutes() []httpx.Route {
+func (iv *invitations) routes() []httpx.Route {
 	manage := httpx.Needs(UsersManage).NoKey()
 	return []httpx.Route{
 		{Pattern: "GET /auth/invitations", Access: manage, Rate: httpx.RateRead,
 			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Invitation]{}}}, Query: []string{"limit", "cursor"},
-			Summary: "The invitations that wait", Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: a.listInvitations},
+			Summary: "The invitations that wait", Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: iv.list},
 		{Pattern: "POST /auth/invitations", Access: manage.Recent(), Rate: httpx.RateWrite,
 			Body: 64 << 10, Request: NewInvitation{}, Responses: []httpx.Response{{Status: 201, Body: Invitation{}, Headers: []string{"Location"}}},
 			Summary:  "Invite somebody to join, with roles and quota",
-			Problems: []*httpx.Problem{errRegistrationClosed, errEmailTaken}, Handler: a.invite},
+			Problems: []*httpx.Problem{errRegistrationClosed, errEmailTaken}, Handler: iv.invite},
 		{Pattern: "DELETE /auth/invitations/{id}", Access: manage, Rate: httpx.RateWrite, Responses: noContent,
-			Summary: "Withdraw an invitation", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: a.deleteInvitation},
+			Summary: "Withdraw an invitation", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: iv.deleteInvitation},
 		{Pattern: "POST /auth/invitations/accept", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: AcceptInvitation{},
 			Responses: []httpx.Response{{Status: 201, Body: Grant{}, Headers: []string{"Location"}, May: cookies}},
 			Summary:   "Join with the token of an invitation or registration, and be signed in",
 			Problems: []*httpx.Problem{errTokenInvalid, errRegistrationClosed, errEmailTaken, ErrHashingBusy, ErrInsecureOrigin,
-				errInvalidCredentials}, Handler: a.acceptInvitation},
+				errInvalidCredentials}, Handler: iv.accept},
 		{Pattern: "POST /auth/register", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Address{}, Responses: []httpx.Response{{Status: 202}},
 			Summary:  "Ask to join; a token comes by mail",
-			Problems: []*httpx.Problem{errRegistrationClosed, errNoMail}, Handler: a.register},
+			Problems: []*httpx.Problem{errRegistrationClosed, errNoMail}, Handler: iv.register},
 	}
 }
 
-// listInvitations serves GET /auth/invitations, the newest first.
-func (a *Auth) listInvitations(w http.ResponseWriter, r *http.Request) error {
+// list serves GET /auth/invitations, the newest first.
+func (iv *invitations) list(w http.ResponseWriter, r *http.Request) error {
 	p, err := httpx.PageOf(r)
 	if err != nil {
 		return err
@@ -100,7 +115,7 @@ func (a *Auth) listInvitations(w http.ResponseWriter, r *http.Request) error {
 			return httpx.ErrInvalidCursor
 		}
 	}
-	found, err := db.All(r.Context(), a.db, scanOneTime, `
+	found, err := db.All(r.Context(), iv.db, scanOneTime, `
 -- name: auth.ListInvitations
 SELECT `+oneTimeColumns+`
   FROM one_time_tokens t
@@ -119,12 +134,12 @@ SELECT `+oneTimeColumns+`
 // invite serves POST /auth/invitations. A second one for an address takes the
 // place of the first. Who manages users may know who is one, so an address
 // that is taken is told.
-func (a *Auth) invite(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[NewInvitation](a.callers, w, r, UsersManage)
+func (iv *invitations) invite(w http.ResponseWriter, r *http.Request) error {
+	in, err := readJSON[NewInvitation](iv.callers, w, r, UsersManage)
 	if err != nil {
 		return err
 	}
-	if err := a.mayJoin(purposeInvitation); err != nil {
+	if err := iv.mayJoin(purposeInvitation); err != nil {
 		return err
 	}
 	var f httpx.Fields
@@ -141,7 +156,7 @@ func (a *Auth) invite(w http.ResponseWriter, r *http.Request) error {
 	slices.Sort(in.Roles)
 	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
 	var made Invitation
-	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = iv.db.InTx(ctx, func(tx pgx.Tx) error {
 		if err := mayGrantRoles(ctx, tx, caller.UserID, in.Roles); err != nil {
 			return err
 		}
@@ -162,12 +177,12 @@ DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLA
 		if err != nil {
 			return err
 		}
-		if made = t.invitation(); a.mail.send == nil {
+		if made = t.invitation(); iv.mail.send == nil {
 			made.Token = token
-		} else if err := a.mail.sendToken(ctx, tx, t, token, "You are invited", "You are invited to join "+a.mail.host+"."); err != nil {
+		} else if err := iv.mail.sendToken(ctx, tx, t, token, "You are invited", "You are invited to join "+iv.mail.host+"."); err != nil {
 			return err
 		}
-		return a.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationCreated, Target: made.ID})
+		return iv.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationCreated, Target: made.ID})
 	})
 	if err != nil {
 		return err
@@ -177,13 +192,13 @@ DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLA
 }
 
 // deleteInvitation serves DELETE /auth/invitations/{id}.
-func (a *Auth) deleteInvitation(w http.ResponseWriter, r *http.Request) error {
+func (iv *invitations) deleteInvitation(w http.ResponseWriter, r *http.Request) error {
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
 		return err
 	}
 	ctx := r.Context()
-	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = iv.db.InTx(ctx, func(tx pgx.Tx) error {
 		n, err := db.Exec(ctx, tx, `
 -- name: auth.DeleteInvitation
 DELETE FROM one_time_tokens WHERE id = $1 AND purpose = $2`, id, purposeInvitation)
@@ -193,7 +208,7 @@ DELETE FROM one_time_tokens WHERE id = $1 AND purpose = $2`, id, purposeInvitati
 		if err != nil {
 			return err
 		}
-		return a.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationDeleted, Target: id})
+		return iv.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationDeleted, Target: id})
 	})
 	if err != nil {
 		return err
@@ -204,8 +219,8 @@ DELETE FROM one_time_tokens WHERE id = $1 AND purpose = $2`, id, purposeInvitati
 
 // mayJoin says whether joining by a token of this purpose is allowed now,
 // whatever was when the token was made.
-func (a *Auth) mayJoin(purpose string) error {
-	if a.registration == registrationOpen || a.registration == registrationInvite && purpose == purposeInvitation {
+func (iv *invitations) mayJoin(purpose string) error {
+	if iv.registration == registrationOpen || iv.registration == registrationInvite && purpose == purposeInvitation {
 		return nil
 	}
 	return errRegistrationClosed
@@ -215,47 +230,47 @@ func (a *Auth) mayJoin(purpose string) error {
 // password, with the token that arrives there: so nobody can prepare an
 // account for an address that is not theirs. Who is a user already is told
 // that by mail, and the answer is the same.
-func (a *Auth) register(w http.ResponseWriter, r *http.Request) error {
-	if err := a.mayJoin(purposeRegister); err != nil {
+func (iv *invitations) register(w http.ResponseWriter, r *http.Request) error {
+	if err := iv.mayJoin(purposeRegister); err != nil {
 		return err
 	}
-	return a.mail.answer(w, r, func(tx pgx.Tx, email string, known account) error {
-		asked := "Somebody, probably you, asked to join " + a.mail.host + " with this address"
-		err := a.mail.offer(r.Context(), tx, oneTime{purpose: purposeRegister, email: email, roles: []string{RoleMember}}, known.Email,
+	return iv.mail.answer(w, r, func(tx pgx.Tx, email string, known account) error {
+		asked := "Somebody, probably you, asked to join " + iv.mail.host + " with this address"
+		err := iv.mail.offer(r.Context(), tx, oneTime{purpose: purposeRegister, email: email, roles: []string{RoleMember}}, known.Email,
 			"Finish signing up", asked+".",
 			asked+", which has an account there. If you forgot the password, ask for a new one.")
 		if err != nil {
 			return err
 		}
-		return a.audit.Record(r.Context(), tx, audit.Event{Action: audit.RegistrationAsked, Target: known.ID,
-			Details: map[string]string{"address": a.audit.Blind(email)}})
+		return iv.audit.Record(r.Context(), tx, audit.Event{Action: audit.RegistrationAsked, Target: known.ID,
+			Details: map[string]string{"address": iv.audit.Blind(email)}})
 	})
 }
 
-// acceptInvitation serves POST /auth/invitations/accept, and answers as a
+// accept serves POST /auth/invitations/accept, and answers as a
 // sign-in does. A password that is not taken does not cost the token.
-func (a *Auth) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
+func (iv *invitations) accept(w http.ResponseWriter, r *http.Request) error {
 	in, err := httpx.ReadJSON[AcceptInvitation](w, r)
 	if err != nil {
 		return err
 	}
-	mode, err := a.sessions.modeOf(r, in.Mode)
+	mode, err := iv.sessions.modeOf(r, in.Mode)
 	if err != nil {
 		return err
 	}
-	place, err := a.passwords.hasher.enter()
+	place, err := iv.passwords.hasher.enter()
 	if err != nil {
 		return err
 	}
 	defer place.leave()
-	guess, err := a.guesses.count(r, guessToken, "", uuid.Nil)
+	guess, err := iv.guesses.count(r, guessToken, "", uuid.Nil)
 	if err != nil {
 		return err
 	}
 	ctx := r.Context()
-	t, err := findToken(ctx, a.db, in.Token, purposeInvitation, purposeRegister)
+	t, err := findToken(ctx, iv.db, in.Token, purposeInvitation, purposeRegister)
 	if err == nil {
-		err = a.mayJoin(t.purpose)
+		err = iv.mayJoin(t.purpose)
 	}
 	if err != nil {
 		return err
@@ -266,14 +281,14 @@ func (a *Auth) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
 		f.Add("#/password", weak.code, weak.detail)
 	}
 	if err := f.Err(); err != nil {
-		return errors.Join(guess.Right(ctx, a.db), err)
+		return errors.Join(guess.Right(ctx, iv.db), err)
 	}
 	hash, err := place.hash(ctx, in.Password)
 	if err != nil {
 		return err
 	}
 	acc := account{passwordHash: hash}
-	err = a.db.InTx(ctx, func(tx pgx.Tx) (err error) {
+	err = iv.db.InTx(ctx, func(tx pgx.Tx) (err error) {
 		if err := stillGranted(ctx, tx, t); err != nil {
 			return err
 		}
@@ -283,18 +298,18 @@ func (a *Auth) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
 		if err := guess.Right(ctx, tx); err != nil {
 			return err
 		}
-		acc.User, err = a.users.CreateUser(ctx, tx, NewUser{Email: t.email, Name: in.Name, PasswordHash: hash, Roles: t.roles, Quota: t.quota})
+		acc.User, err = iv.users.CreateUser(ctx, tx, NewUser{Email: t.email, Name: in.Name, PasswordHash: hash, Roles: t.roles, Quota: t.quota})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	s, err := a.sessions.open(r, acc, proof{method: t.purpose})
+	s, err := iv.sessions.open(r, acc, proof{method: t.purpose})
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Location", httpx.Prefix+"/auth/me")
-	return a.sessions.welcome(w, r, http.StatusCreated, mode, acc.ID, s)
+	return iv.sessions.welcome(w, r, http.StatusCreated, mode, acc.ID, s)
 }
 
 // stillGranted makes sure that whoever invited may still give what the
