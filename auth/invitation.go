@@ -16,6 +16,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// invitationsMost is how many wait at once, of all who invite.
+const invitationsMost = 1000
+
 // Who may join, as Config.Registration says.
 const (
 	registrationInvite = "invite" // whoever a manager of users has invited
@@ -27,6 +30,8 @@ var (
 				With("Ask its operator. If you are: HOMEBASE_REGISTRATION says who may join.")
 	errNoMail = httpx.NewProblem(http.StatusConflict, "mail_not_configured", "This server sends no mail").
 			With("Ask its operator. If you are: set HOMEBASE_SMTP_URL and HOMEBASE_MAIL_FROM.")
+	errTooManyInvitations = httpx.NewProblem(http.StatusConflict, "too_many_invitations", "Too many invitations wait").
+				With(fmt.Sprintf("At most %d wait at once; withdraw one that is not needed any more.", invitationsMost))
 	errEmailTaken = httpx.NewProblem(http.StatusConflict, "email_taken", "There is already a user with this address")
 )
 
@@ -72,7 +77,7 @@ func (a *Auth) joinRoutes() []httpx.Route {
 		{Pattern: "POST /auth/invitations", Access: manage.Recent(), Rate: httpx.RateWrite,
 			Body: 64 << 10, Request: NewInvitation{}, Responses: []httpx.Response{{Status: 201, Body: Invitation{}, Headers: []string{"Location"}}},
 			Summary:  "Invite somebody to join, with roles and quota",
-			Problems: []*httpx.Problem{errRegistrationClosed, errEmailTaken}, Handler: a.invite},
+			Problems: []*httpx.Problem{errRegistrationClosed, errEmailTaken, errTooManyInvitations}, Handler: a.invite},
 		{Pattern: "DELETE /auth/invitations/{id}", Access: manage, Rate: httpx.RateWrite, Responses: noContent,
 			Summary: "Withdraw an invitation", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: a.deleteInvitation},
 		{Pattern: "POST /auth/invitations/accept", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials,
@@ -151,7 +156,15 @@ func (a *Auth) invite(w http.ResponseWriter, r *http.Request) error {
 			}
 			return err
 		}
-		_, err := db.Exec(ctx, tx, `
+		free, err := db.Below(ctx, tx, invitationsMost, "one_time_tokens",
+			`purpose = $1 AND expires_at > now() AND lower(email) <> lower($2 COLLATE "C")`, purposeInvitation, email)
+		if err == nil && !free {
+			err = errTooManyInvitations
+		}
+		if err != nil {
+			return err
+		}
+		_, err = db.Exec(ctx, tx, `
 -- name: auth.ReplaceInvitation
 DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLATE "C")`, purposeInvitation, email)
 		if err != nil {

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -21,6 +22,8 @@ const (
 	RoleAdmin  = "admin"  // every permission
 	RoleMember = "member" // own files: read, write, share
 )
+
+const rolesMost = 1000
 
 // Role is a named set of permissions.
 type Role struct {
@@ -43,7 +46,9 @@ func scanRole(row pgx.Row) (Role, error) {
 }
 
 var (
-	errRoleTaken   = httpx.NewProblem(409, "role_taken", "There is already a role with this name")
+	errRoleTaken    = httpx.NewProblem(409, "role_taken", "There is already a role with this name")
+	errTooManyRoles = httpx.NewProblem(409, "too_many_roles", "There are too many roles").
+			With(fmt.Sprintf("There can be %d; delete one that nobody has.", rolesMost))
 	errRoleBuiltin = httpx.NewProblem(409, "role_builtin", "This role is built in").
 			With("It cannot be changed or deleted; make another role.")
 	errRoleInUse = httpx.NewProblem(409, "role_in_use", "Somebody still has this role").
@@ -114,7 +119,7 @@ func (a *Auth) roleRoutes() []httpx.Route {
 			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Role]{}}}, Problems: []*httpx.Problem{httpx.ErrInvalidCursor},
 			Summary: "The roles by name", Handler: a.listRoles},
 		{Pattern: "POST /auth/roles", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: NewRole{},
-			Responses: answer(201, "Location"), Problems: []*httpx.Problem{errRoleTaken},
+			Responses: answer(201, "Location"), Problems: []*httpx.Problem{errRoleTaken, errTooManyRoles},
 			Summary: "Make a role", Handler: a.postRole},
 		{Pattern: "GET /auth/roles/{name}", Access: manages.NoKey(), Rate: httpx.RateRead,
 			Responses: answer(200), Problems: []*httpx.Problem{httpx.ErrNotFound},
@@ -199,6 +204,13 @@ func (a *Auth) postRole(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	err = a.db.InTx(ctx, func(tx pgx.Tx) error {
 		if err := mayGrant(ctx, tx, httpx.CallerOf(ctx).UserID, append(permissions, UsersManage)); err != nil {
+			return err
+		}
+		free, err := db.Below(ctx, tx, rolesMost, "roles", "true")
+		if err == nil && !free {
+			err = errTooManyRoles
+		}
+		if err != nil {
 			return err
 		}
 		role, err = db.One(ctx, tx, scanRole, `

@@ -57,7 +57,7 @@ func (k *collection[T, F, P]) routes(query []string, problems ...*httpx.Problem)
 func (p *Portfolio) Routes() []httpx.Route {
 	write, inbox := httpx.Needs(auth.PortfolioWrite), httpx.Needs(auth.InboxRead)
 	return slices.Concat(
-		p.projects.routes([]string{"tag", "featured"}, errSlugTaken), p.skills.routes(nil), p.experience.routes(nil), p.education.routes(nil),
+		p.projects.routes([]string{"tag", "featured"}, errSlugTaken, errTooManySlugs), p.skills.routes(nil), p.experience.routes(nil), p.education.routes(nil),
 		[]httpx.Route{
 			{Pattern: "GET /portfolio/profile", Access: httpx.Public(), Rate: httpx.RateRead,
 				Summary: "Who the portfolio is about", Responses: cached[Profile](), Handler: p.getProfile},
