@@ -22,7 +22,7 @@ import (
 // Commands are what the operator does with users from a shell.
 func (a *Auth) Commands() []db.Command {
 	return slices.Concat([]db.Command{
-		{Name: "user create", Args: "EMAIL [--role ROLE] [--first] [--password-stdin]", Summary: "make a user", Run: a.userCreate},
+		{Name: "user create", Args: "EMAIL [--role ROLE] [--first] [--password-stdin]", Summary: "create a user", Run: a.userCreate},
 		{Name: "user list", Args: "[--json]", Summary: "list the users", Run: a.userList},
 		{Name: "user password", Args: "EMAIL [--password-stdin]", Summary: "set a user's password and end the user's sessions", Run: a.userPassword},
 	}, a.userCommands(), a.recoverCommands(), a.keyCommands())
@@ -32,7 +32,7 @@ func (a *Auth) userCreate(ctx context.Context, sh *db.Shell, args []string) erro
 	flags, given := sh.Flags("user create"), ""
 	role := flags.String("role", RoleMember, "what the user may do: a `ROLE` such as admin or member")
 	stdin := flags.Bool("password-stdin", false, "read the password from standard input")
-	first := flags.Bool("first", false, "do nothing when there is a user; make the password unless it is given")
+	first := flags.Bool("first", false, "do nothing if there is a user already; generate a password unless one is given")
 	if err := flags.Parse(args, &given); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (a *Auth) userCreate(ctx context.Context, sh *db.Shell, args []string) erro
 		return err
 	})
 	if errors.Is(err, errNotFirst) {
-		_, err = fmt.Fprintln(sh.Stdout, "There are users already; none was made.")
+		_, err = fmt.Fprintln(sh.Stdout, "There are users already; none was created.")
 		return err
 	}
 	if err != nil {
@@ -68,7 +68,7 @@ func (a *Auth) userCreate(ctx context.Context, sh *db.Shell, args []string) erro
 	}
 	_, err = fmt.Fprintf(sh.Stdout, "%s is now a user with the role %s.\n", email, *role)
 	if err == nil && made {
-		_, err = fmt.Fprintf(sh.Stdout, "The password is %s and is not shown again.\n", password)
+		_, err = fmt.Fprintf(sh.Stdout, "The password is %s and will not be shown again.\n", password)
 	}
 	return err
 }
@@ -132,7 +132,7 @@ func (a *Auth) userPassword(ctx context.Context, sh *db.Shell, args []string) er
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(sh.Stdout, "The password of %s is set and every session of theirs has ended.\n", u.Email)
+	_, err = fmt.Fprintf(sh.Stdout, "The password of %s is set, and all of their sessions have ended.\n", u.Email)
 	return err
 }
 

@@ -13,8 +13,8 @@ import (
 
 func (a *Auth) userCommands() []db.Command {
 	return []db.Command{
-		{Name: "user disable", Args: "EMAIL", Summary: "keep a user out; sessions end, access keys rest", Run: a.userStatus("disable", statusDisabled)},
-		{Name: "user enable", Args: "EMAIL", Summary: "let a disabled user in again", Run: a.userStatus("enable", statusActive)},
+		{Name: "user disable", Args: "EMAIL", Summary: "lock a user out; sessions end and access keys stop working", Run: a.userStatus("disable", statusDisabled)},
+		{Name: "user enable", Args: "EMAIL", Summary: "let a disabled user back in", Run: a.userStatus("enable", statusActive)},
 		{Name: "user role", Args: "EMAIL ROLE,…", Summary: "set the roles of a user", Run: a.userRole},
 		{Name: "user quota", Args: "EMAIL SIZE|default", Summary: "set how much a user may store", Run: a.userQuota},
 		{Name: "user sessions", Args: "EMAIL [--end] [--json]", Summary: "list or end the sessions of a user", Run: a.userSessions},
@@ -95,7 +95,7 @@ func (a *Auth) userSessions(ctx context.Context, sh *db.Shell, args []string) er
 	if *end {
 		n, err := a.endAllSessions(ctx, operator, u.ID)
 		if err == nil {
-			_, err = fmt.Fprintf(sh.Stdout, "%s was signed in on %d devices and is on none now.\n", u.Email, n)
+			_, err = fmt.Fprintf(sh.Stdout, "%s was signed in on %d devices and is now signed out on all of them.\n", u.Email, n)
 		}
 		return err
 	}

@@ -26,7 +26,7 @@ const (
 )
 
 var (
-	errRegistrationClosed = httpx.NewProblem(http.StatusForbidden, "registration_closed", "Nobody can join this server in this way").
+	errRegistrationClosed = httpx.NewProblem(http.StatusForbidden, "registration_closed", "Nobody can join this server this way").
 				With("Ask its operator. If you are: HOMEBASE_REGISTRATION says who may join.")
 	errNoMail = httpx.NewProblem(http.StatusConflict, "mail_not_configured", "This server sends no mail").
 			With("Ask its operator. If you are: set HOMEBASE_SMTP_URL and HOMEBASE_MAIL_FROM.")
@@ -73,7 +73,7 @@ func (a *Auth) joinRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /auth/invitations", Access: manage, Rate: httpx.RateRead,
 			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Invitation]{}}}, Query: []string{"limit", "cursor"},
-			Summary: "The invitations that wait", Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: a.listInvitations},
+			Summary: "Open invitations", Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: a.listInvitations},
 		{Pattern: "POST /auth/invitations", Access: manage.Recent(), Rate: httpx.RateWrite,
 			Body: 64 << 10, Request: NewInvitation{}, Responses: []httpx.Response{{Status: 201, Body: Invitation{}, Headers: []string{"Location"}}},
 			Summary:  "Invite somebody to join, with roles and quota",
@@ -88,7 +88,7 @@ func (a *Auth) joinRoutes() []httpx.Route {
 				errInvalidCredentials}, Handler: a.acceptInvitation},
 		{Pattern: "POST /auth/register", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Address{}, Responses: []httpx.Response{{Status: 202}},
-			Summary:  "Ask to join; a token comes by mail",
+			Summary:  "Ask to join; a token is sent by mail",
 			Problems: []*httpx.Problem{errRegistrationClosed, errNoMail}, Handler: a.register},
 	}
 }
@@ -135,7 +135,7 @@ func (a *Auth) invite(w http.ResponseWriter, r *http.Request) error {
 	var f httpx.Fields
 	email := checkEmail(&f, in.Email)
 	if in.Quota != nil && *in.Quota < 0 {
-		f.Add("#/quota", "invalid", "A quota is a number of bytes, not less than 0.")
+		f.Add("#/quota", "invalid", "A quota is a number of bytes, 0 or more.")
 	}
 	if err := f.Err(); err != nil {
 		return err
@@ -318,7 +318,7 @@ func (a *Auth) stillGranted(ctx context.Context, tx pgx.Tx, t oneTime) error {
 	}
 	err := mayGrantRoles(ctx, tx, t.inviter, t.roles)
 	if p, ok := errors.AsType[*httpx.Problem](err); ok {
-		return errTokenInvalid.Because(fmt.Errorf("the invitation is not backed any more: %w", p))
+		return errTokenInvalid.Because(fmt.Errorf("whoever sent the invitation may no longer grant it: %w", p))
 	}
 	return err
 }

@@ -91,7 +91,7 @@ func (a *Auth) login(w http.ResponseWriter, r *http.Request) error {
 		acc, by, err = a.followLink(r, in.LinkToken)
 	default:
 		var f httpx.Fields
-		f.Add("#/link_token", "invalid", "A link token stands in place of address and password.")
+		f.Add("#/link_token", "invalid", "Send either a link token, or an address and a password.")
 		return f.Err()
 	}
 	if err != nil {
@@ -115,7 +115,7 @@ func (a *Auth) modeOf(r *http.Request, given string) (mode string, err error) {
 		return modeToken, nil
 	}
 	var f httpx.Fields
-	f.Add("#/mode", "invalid", `The mode is "cookie" or "token".`)
+	f.Add("#/mode", "invalid", `The mode must be "cookie" or "token".`)
 	return "", f.Err()
 }
 

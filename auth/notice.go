@@ -71,7 +71,7 @@ SELECT id, kind, device, address, created_at FROM notices WHERE user_id = $1 ORD
 func (a *Auth) noticeRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "DELETE /auth/notices/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Responses: noContent,
-			Summary: "Forget a notice that was read", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: a.deleteNotice},
+			Summary: "Dismiss a notice", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: a.deleteNotice},
 	}
 }
 

@@ -38,14 +38,14 @@ func (a *Auth) recoverRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "POST /auth/password/forgot", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Address{}, Responses: accepted,
-			Summary: "Ask for a new password; a token comes by mail", Problems: []*httpx.Problem{errNoMail}, Handler: a.forgotPassword},
+			Summary: "Ask for a new password; a token is sent by mail", Problems: []*httpx.Problem{errNoMail}, Handler: a.forgotPassword},
 		{Pattern: "POST /auth/password/reset", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: ResetPassword{}, Responses: noContent,
 			Summary:  "Set a new password with a token; all sessions end",
 			Problems: []*httpx.Problem{errTokenInvalid, ErrHashingBusy}, Handler: a.resetPassword},
 		{Pattern: "POST /auth/email", Access: httpx.SignedIn().Recent(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Address{}, Responses: accepted,
-			Summary: "Change the address; a token comes by mail to the new one", Problems: []*httpx.Problem{errNoMail}, Handler: a.changeEmail},
+			Summary: "Change the address; a token is mailed to the new one", Problems: []*httpx.Problem{errNoMail}, Handler: a.changeEmail},
 		{Pattern: "POST /auth/email/confirm", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: ConfirmEmail{}, Responses: noContent,
 			Summary:  "Confirm a new address with a token",
@@ -96,10 +96,10 @@ func (a *Auth) answerByMail(w http.ResponseWriter, r *http.Request, fn func(tx p
 func (a *Auth) mailToken(ctx context.Context, tx pgx.Tx, t oneTime, token, subject, why string) error {
 	how := "Open this page:"
 	if a.accountURL == "" {
-		how = "Give this token where you are asked for it:"
+		how = "Enter this token where you are asked for it:"
 	}
 	return a.send(ctx, tx, t.email, subject, fmt.Sprintf("%s\n\n%s\n\n%s\n\nIt can be used once, until %s UTC.\n"+
-		"If you did not expect this, you need not do anything.\n",
+		"If you did not expect this, you can ignore it.\n",
 		why, how, a.link(t.purpose, token), t.expiresAt.Format("2006-01-02 15:04")))
 }
 
@@ -117,7 +117,7 @@ func (a *Auth) offer(ctx context.Context, tx pgx.Tx, t oneTime, owner, subject, 
 	case free:
 		return a.mailToken(ctx, tx, t, token, subject, why)
 	default:
-		return a.send(ctx, tx, owner, "You have an account already", toOwner+"\n")
+		return a.send(ctx, tx, owner, "You already have an account", toOwner+"\n")
 	}
 }
 
@@ -215,7 +215,7 @@ DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID,
 			owner = "" // the same address, perhaps in another case
 		}
 		err = a.offer(ctx, tx, oneTime{purpose: purposeEmail, user: caller.UserID, email: email}, owner,
-			"Confirm your address", "This is to become the address of an account at "+a.public.Host+".",
+			"Confirm your address", "Confirm that this is to be the address of an account at "+a.public.Host+".",
 			"Somebody, probably you, wanted to give this address to another account at "+a.public.Host+". It belongs to yours, and stays with it.")
 		if err != nil {
 			return err
@@ -284,7 +284,7 @@ UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE i
 
 func (a *Auth) recoverCommands() []db.Command {
 	return []db.Command{
-		{Name: "user login-link", Args: "EMAIL [--json]", Summary: "Print a link that signs a user in once", Run: a.userLoginLink},
-		{Name: "user reset-totp", Args: "EMAIL", Summary: "Turn a user's TOTP off and end the user's sessions", Run: a.userResetTOTP},
+		{Name: "user login-link", Args: "EMAIL [--json]", Summary: "print a link that signs a user in once", Run: a.userLoginLink},
+		{Name: "user reset-totp", Args: "EMAIL", Summary: "turn a user's TOTP off and end the user's sessions", Run: a.userResetTOTP},
 	}
 }

@@ -52,7 +52,7 @@ var (
 	errRoleBuiltin = httpx.NewProblem(409, "role_builtin", "This role is built in").
 			With("It cannot be changed or deleted; make another role.")
 	errRoleInUse = httpx.NewProblem(409, "role_in_use", "Somebody still has this role").
-			With("Take the role from them first.")
+			With("Take the role away from them first.")
 	errLastAdmin = httpx.NewProblem(409, "last_admin", "This is the last admin").
 			With("Make somebody else an admin first: without one nobody could manage this server.")
 )
@@ -193,7 +193,7 @@ func (a *Auth) postRole(w http.ResponseWriter, r *http.Request) error {
 	}
 	var f httpx.Fields
 	if !roleName.MatchString(in.Name) {
-		f.Add("#/name", "invalid", "A role's name begins with a small letter and has at most 40 small letters, digits, - and _.")
+		f.Add("#/name", "invalid", "A role's name begins with a lower-case letter and has at most 40 lower-case letters, digits, - and _.")
 	}
 	checkDescription(&f, in.Description)
 	permissions := a.checkPermissions(&f, in.Permissions)

@@ -167,7 +167,7 @@ func (a *Auth) useStep(ctx context.Context, tx pgx.Tx, user uuid.UUID, t authent
 	}
 	now := time.Now()
 	if t.lastStep > stepOf(now)+1 {
-		a.log.Error("a code from the future was used before: this clock went back, so no code is accepted until it is right", "now", now.UTC())
+		a.log.Error("a later code was used before: the clock went back, so no code is accepted until it is right", "now", now.UTC())
 	}
 	step := matchStep(secret, digits, now)
 	if step == 0 {

@@ -85,7 +85,7 @@ func (p *Portfolio) Routes() []httpx.Route {
 				Summary: "Write to the owner", Responses: one(http.StatusAccepted, nil),
 				Problems: []*httpx.Problem{errChallenge, errTooEarly}, Handler: p.postContact},
 			{Pattern: "GET /portfolio/contact", Access: inbox, Rate: httpx.RateRead, Query: []string{"limit", "cursor", "state"},
-				Summary: "Messages, newest first; without a state all but spam", Responses: one(http.StatusOK, Inbox{}),
+				Summary: "Messages, newest first; without a state, all except spam", Responses: one(http.StatusOK, Inbox{}),
 				Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: p.getInbox},
 			{Pattern: "PATCH /portfolio/contact/{id}", Access: inbox, Rate: httpx.RateWrite, Body: messageLimit, Request: MessageChange{},
 				Summary: "Mark a message", Responses: one(http.StatusOK, Message{}, "ETag"), Problems: refusals, Handler: p.patchMessage},

@@ -52,7 +52,7 @@ func App(host *projects.Host) projects.App {
 	a := &app{host}
 	return projects.App{
 		Name:        "example",
-		Description: "Items of one's own",
+		Description: "Items of your own",
 		Schema:      schema,
 		Permissions: []string{Read, Write},
 		Routes: []httpx.Route{
