@@ -120,7 +120,7 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 	}
 	w := tabwriter.NewWriter(sh.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	if !*asJSON {
-		fmt.Fprintln(w, "BYTES USED\tIN TRASH\tRESERVED\tQUOTA\tITEMS\t USER\t")
+		fmt.Fprintln(w, "BYTES USED\tIN TRASH\tRESERVED\tQUOTA\tITEMS\tENTRIES\tENTRY QUOTA\t USER\t")
 	}
 	for _, o := range list {
 		u, err := usageOf(ctx, f.db, o.id, f.quota)
@@ -128,7 +128,7 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 			return err
 		}
 		if !*asJSON {
-			fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t %s\t\n", u.Used, u.Trash, u.Reserved, u.Quota, u.Items, o.email)
+			fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%d\t %s\t\n", u.Used, u.Trash, u.Reserved, u.Quota, u.Items, u.Entries, u.EntryQuota, o.email)
 			continue
 		}
 		err = json.NewEncoder(sh.Stdout).Encode(struct {
