@@ -41,7 +41,7 @@ var (
 	errInternal         = NewProblem(500, "internal", "Something went wrong on the server").With("This is not your fault. If it keeps happening, tell the operator the request id.")
 	errOutcomeUnknown   = NewProblem(503, "outcome_unknown", "It is not known whether this was done").With("The connection to the database was lost at the last step. Check whether it was done before you try again.").RetryAfter(time.Second)
 	errDatabase         = NewProblem(503, "database_unavailable", "The database cannot be reached").With("Try again in a moment.").RetryAfter(2 * time.Second)
-	errDiskFull         = NewProblem(507, "disk_full", "The server's disk is full").With("Free some space, or tell the operator.")
+	errDiskFull         = NewProblem(507, "disk_full", "The database's disk is full").With("Tell the operator: PostgreSQL has no space left.")
 	// errGone is for the log alone: the client left before the answer.
 	errGone = NewProblem(499, "client_gone", "The client went away")
 )
