@@ -521,7 +521,7 @@ func TestBackup_ARestoreThatWasCutOffSaysSoAndNoServerStartsOnIt(t *testing.T) {
 			t.Errorf("%v: %v, %s", command, err, out)
 		}
 	}
-	if out, err := homebase(env, "doctor"); err == nil || !strings.Contains(out, "half restored") {
+	if out, err := homebase(env, "doctor"); err == nil || !strings.Contains(out, "half-restored") {
 		t.Errorf("the doctor: %v, %s", err, out)
 	}
 }
