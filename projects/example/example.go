@@ -60,7 +60,7 @@ func App(host *projects.Host) projects.App {
 				Summary: "The caller's items, newest first", Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[Item]{}}},
 				Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: a.list},
 			{Pattern: "POST /items", Access: httpx.Needs(Write), Rate: httpx.RateWrite, Body: 1 << 20, Request: NewItem{},
-				Summary: "Keep an item", Responses: []httpx.Response{{Status: http.StatusCreated, Body: Item{}, Headers: []string{"Location"}}},
+				Summary: "Store an item", Responses: []httpx.Response{{Status: http.StatusCreated, Body: Item{}, Headers: []string{"Location"}}},
 				Problems: []*httpx.Problem{errTooManyItems}, Handler: a.create},
 			{Pattern: "GET /items/{id}", Access: httpx.Needs(Read), Rate: httpx.RateRead,
 				Summary: "One of the caller's items", Responses: []httpx.Response{{Status: http.StatusOK, Body: Item{}}},
