@@ -208,7 +208,7 @@ func TestBackup_SaysWhatItDoesNotHave(t *testing.T) {
 		}
 	}
 	out, err := homebase(s.env, "backup", bk)
-	if err == nil || !strings.Contains(out, "2 files were damaged or missing") || !strings.Contains(out, `edited": changed past the API`) ||
+	if err == nil || !strings.Contains(out, "2 files were damaged or missing") || !strings.Contains(out, `edited": changed outside the API`) ||
 		!strings.Contains(out, `rotten": damaged`) || !strings.Contains(out, `gone": missing`) || strings.Contains(out, "whole") {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -292,7 +292,7 @@ func TestBackup_HasWhatNoRowStandsFor(t *testing.T) {
 	must(t, s.env, "restore", "--check", bk)
 
 	env, _, dir := elsewhere(t)
-	if out := must(t, env, "restore", bk); !strings.Contains(out, "5 files and folders that no row stands for are back") {
+	if out := must(t, env, "restore", bk); !strings.Contains(out, "5 files and folders without a row are back") {
 		t.Error(out)
 	}
 	for name, want := range put {
@@ -435,7 +435,7 @@ func TestBackup_HasWhatIsReplacedAndPurgedMeanwhile(t *testing.T) {
 		return err
 	})
 	<-ended
-	if err != nil || failed != nil || strings.Contains(out, "past the API") {
+	if err != nil || failed != nil || strings.Contains(out, "outside the API") {
 		t.Fatalf("%v, %v: %s", err, failed, out)
 	}
 	for _, text := range []string{"purged bytes", "first bytes"} {
@@ -470,7 +470,7 @@ func TestBackup_RestoreGoesOnPastWhatTheBackupLostAndServesNothingElse(t *testin
 	}
 	env, _, dir := elsewhere(t)
 	out, err := homebase(env, "restore", bk)
-	if err == nil || !strings.Contains(out, "all is restored but 3 files") || strings.Contains(out, "whole") {
+	if err == nil || !strings.Contains(out, "all is restored except 3 files") || strings.Contains(out, "whole") {
 		t.Errorf("%v, %s", err, out)
 	}
 	folder := filepath.Join(dir, "data/users", owner(t, dir), "documents")
@@ -517,11 +517,11 @@ func TestBackup_ARestoreThatWasCutOffSaysSoAndNoServerStartsOnIt(t *testing.T) {
 		t.Fatalf("the restore: %v, %s", err, out)
 	}
 	for _, command := range [][]string{{"serve"}, {"restore", bk}} {
-		if out, err := homebase(env, command...); err == nil || !strings.Contains(out, "was cut off: empty the directory and the database, and restore again") {
+		if out, err := homebase(env, command...); err == nil || !strings.Contains(out, "was interrupted: empty the directory and the database, and restore again") {
 			t.Errorf("%v: %v, %s", command, err, out)
 		}
 	}
-	if out, err := homebase(env, "doctor"); err == nil || !strings.Contains(out, "half restored") {
+	if out, err := homebase(env, "doctor"); err == nil || !strings.Contains(out, "half-restored") {
 		t.Errorf("the doctor: %v, %s", err, out)
 	}
 }

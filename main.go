@@ -320,7 +320,7 @@ func (p *platform) migrateAll(ctx context.Context) error {
 func (p *platform) migrate(ctx context.Context, sh *db.Shell, args []string) error {
 	flags := sh.Flags("migrate")
 	status := flags.Bool("status", false, "list the steps and when each was applied")
-	asJSON := flags.Bool("json", false, "as JSON")
+	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -363,7 +363,7 @@ func (p *platform) describe(ctx context.Context, sh *db.Shell, args []string) er
 
 func (p *platform) listRoutes(ctx context.Context, sh *db.Shell, args []string) error {
 	flags := sh.Flags("routes")
-	asJSON := flags.Bool("json", false, "as JSON")
+	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

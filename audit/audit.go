@@ -8,9 +8,17 @@
 // an entry is better than holding up a download: events are queued, written in
 // batches, flushed at shutdown, and what could not be kept is counted.
 //
-// Every event carries a MAC under a key derived from the platform's secret
-// over its canonical bytes, so an edit made straight in the database can be
-// found later.
+// Every event carries a MAC under a key derived from the platform's secret, and
+// every half minute a seal, which has one too, lists the new events and names
+// the seal before it. So Verify proves to whoever has the secret that no event
+// or seal was edited, and that none that a seal lists was removed, inserted or
+// reordered; only retention, which is an event itself, excuses a missing one.
+//
+// The chain cannot prove its own end. When its newest seals are removed together
+// with the events since, or an older copy is put back, what is left is a sound
+// chain. Only a seal that was kept elsewhere shows that (Kept): the server's log
+// has a line for each, and a verification prints the last one. Events that no
+// seal lists yet can be removed without a trace.
 package audit
 
 import (

@@ -17,7 +17,7 @@ import (
 func (l *Log) Commands() []db.Command {
 	return []db.Command{
 		{Name: "audit tail", Args: "[-f] [-n COUNT] [--json]", Summary: "print the last events; -f goes on with new ones", Run: l.tail},
-		{Name: "audit export", Summary: "write every event and seal as JSON lines to standard output", Run: l.exportCommand},
+		{Name: "audit export", Summary: "write every event and seal to standard output as JSON lines", Run: l.exportCommand},
 		{Name: "audit verify", Args: "[FILE] [--log FILE] [--last-seal HASH] [--json]", Summary: "prove that no event was edited, removed, inserted or reordered", Lazy: true, Run: l.verifyCommand},
 	}
 }
@@ -32,9 +32,9 @@ func (l *Log) exportCommand(ctx context.Context, sh *db.Shell, args []string) er
 
 func (l *Log) verifyCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags := sh.Flags("audit verify")
-	logFile := flags.String("log", "", "the server's log (JSON lines), to see a cut tail")
-	lastSeal := flags.String("last-seal", "", "hash of the last seal known, to see a cut tail")
-	asJSON := flags.Bool("json", false, "as JSON")
+	logFile := flags.String("log", "", "the server's log (JSON lines), to detect removed seals")
+	lastSeal := flags.String("last-seal", "", "hash of the last seal known, to detect removed seals")
+	asJSON := flags.Bool("json", false, "print JSON")
 	var path string
 	if err := flags.ParseOptional(args, &path); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (l *Log) verifyCommand(ctx context.Context, sh *db.Shell, args []string) er
 		report.print(sh.Stdout)
 	}
 	if n := len(report.Findings); n > 0 {
-		return fmt.Errorf("the audit log does not hold: %d findings", n)
+		return fmt.Errorf("the audit log does not verify: %d findings", n)
 	}
 	return nil
 }
@@ -96,14 +96,14 @@ func (r *Report) print(w io.Writer) {
 	for _, f := range r.Findings {
 		fmt.Fprintln(w, f)
 	}
-	fmt.Fprintf(w, "%d seals over %d events; %d events wait for a seal.\n", r.Seals, r.Events, r.Unsealed)
+	fmt.Fprintf(w, "%d seals cover %d events; %d events are waiting for a seal.\n", r.Seals, r.Events, r.Unsealed)
 	if r.DroppedBefore != nil {
 		fmt.Fprintf(w, "Retention dropped events older than %s; %d seals lost events to it.\n", r.DroppedBefore.Format(time.DateOnly), r.Dropped)
 	}
 	if r.ProvenTo == 0 {
-		fmt.Fprintln(w, "No seal was given that was kept elsewhere (--log or --last-seal): any number of the newest seals and events could have been removed without a trace.")
+		fmt.Fprintln(w, "No seal that was kept elsewhere was given (--log or --last-seal), so any number of the newest seals and events could have been removed without a trace.")
 	} else {
-		fmt.Fprintf(w, "Seal %d was kept elsewhere and is here. Later seals, and events that no seal lists yet, could have been removed without a trace.\n", r.ProvenTo)
+		fmt.Fprintf(w, "Seal %d, which was kept elsewhere, is in the chain. Later seals, and events that no seal lists yet, could have been removed without a trace.\n", r.ProvenTo)
 	}
 	if r.LastSeal != "" {
 		fmt.Fprintf(w, "Keep the last seal for the next verification: %s\n", r.LastSeal)

@@ -65,11 +65,11 @@ func (l *Log) VerifyExport(r io.Reader, kept Kept) (*Report, error) {
 			err = x.line(line)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d is not of an audit export: %w", n, err)
+			return nil, fmt.Errorf("line %d is not part of an audit export: %w", n, err)
 		}
 	}
 	if !x.ended {
-		x.find("the export has no last line: its end was cut")
+		x.find("the export has no last line: its end was cut off")
 	}
 	return x.report(), nil
 }
@@ -83,7 +83,7 @@ func (x *exported) line(line []byte) error {
 		return err
 	}
 	if x.ended {
-		x.find("the export goes on behind its last line")
+		x.find("the export continues after its last line")
 	}
 	if kind.End != nil {
 		return x.end(line)

@@ -17,7 +17,7 @@ import (
 // is left was cut off the chain.
 type Kept map[string]string
 
-var errNoSealInLog = errors.New("no line of the log is of a seal: it must be the server's own JSON lines, as of journalctl -u homebase -o cat")
+var errNoSealInLog = errors.New("no line of the log records a seal: it must hold the server's own JSON lines, such as from journalctl -u homebase -o cat")
 
 // ReadLog adds the seals that the server wrote to its log.
 func (k Kept) ReadLog(log io.Reader) error {

@@ -35,8 +35,8 @@ func (l *Log) Queued() int { return len(l.queue) }
 // Figures are what this process tells of its notes.
 func (l *Log) Figures(context.Context) ([]httpx.Figure, error) {
 	return []httpx.Figure{
-		{Name: "homebase_audit_queue_events", Help: "Noted audit events that wait to be written.", Value: float64(l.Queued())},
-		{Name: "homebase_audit_lost_events_total", Help: "Noted audit events that could not be kept.", Value: float64(l.Lost())},
+		{Name: "homebase_audit_queue_events", Help: "Audit events waiting to be written.", Value: float64(l.Queued())},
+		{Name: "homebase_audit_lost_events_total", Help: "Audit events that were lost.", Value: float64(l.Lost())},
 	}, nil
 }
 
@@ -57,7 +57,7 @@ func (l *Log) Run(ctx context.Context) {
 		case <-tick.C:
 		case <-ahead.C:
 			if err := l.makePartitions(ctx); err != nil {
-				l.log.Error("the coming months of the audit log could not be made", "error", err)
+				l.log.Error("cannot create the audit log's tables for the coming months", "error", err)
 			}
 		case <-ctx.Done():
 			l.drain(context.WithoutCancel(ctx), batch)
@@ -100,6 +100,6 @@ func (l *Log) write(ctx context.Context, batch []Event) {
 	}
 	if err != nil {
 		l.lost.Add(int64(len(batch)))
-		l.log.Error("audit notes lost", "events", len(batch), "error", err)
+		l.log.Error("audit events lost", "events", len(batch), "error", err)
 	}
 }

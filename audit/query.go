@@ -130,7 +130,7 @@ func (l *Log) Routes() []httpx.Route {
 		},
 		{
 			Pattern: "GET /audit/me", Access: httpx.SignedIn(), Rate: httpx.RateRead,
-			Summary: "One's own security history, newest first", Query: []string{"limit", "cursor"},
+			Summary: "Your security history, newest first", Query: []string{"limit", "cursor"},
 			Responses: page, Problems: []*httpx.Problem{httpx.ErrInvalidParameter, httpx.ErrInvalidCursor}, Handler: l.listOwn,
 		},
 		{

@@ -27,7 +27,7 @@ func (l *Log) tail(ctx context.Context, sh *db.Shell, args []string) error {
 	flags := sh.Flags("audit tail")
 	count := flags.Int("n", 20, "how many")
 	follow := flags.Bool("f", false, "go on with new events until interrupted")
-	asJSON := flags.Bool("json", false, "as JSON lines")
+	asJSON := flags.Bool("json", false, "print JSON lines")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

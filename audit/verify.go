@@ -73,7 +73,7 @@ func (l *Log) verification(kept Kept) *verification {
 func (v *verification) event(e sealed) error {
 	switch key := v.log.key(keyPurpose, e.KeyID); {
 	case v.newest != nil && v.newest.compare(e.Entry) >= 0:
-		v.find("event %s stands twice or out of order", e.ID)
+		v.find("event %s appears twice or out of order", e.ID)
 		return nil
 	case key == nil:
 		v.find("event %s was made with the secret %s, which is not configured", e.ID, e.KeyID)
@@ -125,7 +125,7 @@ func (v *verification) seal(s seal) error {
 	if gap.missing > 0 {
 		v.holes = append(v.holes, gap)
 	} else if !bytes.Equal(s.Digest, digestOf(listed)) {
-		v.find("the events of seal %d are not those that were sealed, or not in their order", s.ID)
+		v.find("the events of seal %d are not the ones that were sealed, or are out of order", s.ID)
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func (v *verification) report() *Report {
 		}
 	}
 	for _, hash := range slices.Sorted(maps.Keys(v.kept)) {
-		v.find("%s with the hash %s is not in the chain: the tail was cut or replaced", v.kept[hash], hash)
+		v.find("%s with the hash %s is not in the chain: the newest seals were removed or replaced", v.kept[hash], hash)
 	}
 	return &v.Report
 }

@@ -87,7 +87,7 @@ const (
 
 // ErrHashingBusy is for every route that hashes a secret.
 var ErrHashingBusy = httpx.NewProblem(503, "hashing_busy", "Too many sign-ins at once").
-	With("The server checks as many passwords as it can. Try again in a few seconds.").
+	With("The server is already checking as many passwords as it can. Try again in a few seconds.").
 	RetryAfter(2 * time.Second)
 
 func newHasher(cost hashcost.Cost) *hasher {

@@ -18,15 +18,15 @@ import (
 var (
 	// Signing in answers 401 for a code; for who is signed in that would
 	// mean that the session has ended, so there it is 403.
-	errSignInNeedsCode = unauthorized("totp_required", "A code is needed too",
-		"Give the code of your authenticator, or a recovery code, in code.")
+	errSignInNeedsCode = unauthorized("totp_required", "A code is also needed",
+		"Send the code from your authenticator, or a recovery code, in code.")
 	errSignInWrongCode = unauthorized("wrong_code", "The code is wrong",
-		"Give the code that your authenticator shows now. Each code can be used once.")
+		"Send the code that your authenticator shows now. Each code can be used once.")
 	errNeedsCode = httpx.NewProblem(http.StatusForbidden, errSignInNeedsCode.Code, errSignInNeedsCode.Title).With(errSignInNeedsCode.Detail)
 	errCodeWrong = httpx.NewProblem(http.StatusForbidden, errSignInWrongCode.Code, errSignInWrongCode.Title).With(errSignInWrongCode.Detail)
 
 	errTOTPOn  = httpx.NewProblem(http.StatusConflict, "totp_on", "TOTP is on").With("Turn it off first: DELETE /api/v1/auth/totp.")
-	errTOTPOff = httpx.NewProblem(http.StatusConflict, "totp_off", "TOTP is not on").With("Begin with POST /api/v1/auth/totp.")
+	errTOTPOff = httpx.NewProblem(http.StatusConflict, "totp_off", "TOTP is not on").With("Start with POST /api/v1/auth/totp.")
 )
 
 // TOTPSecret is what an authenticator is given, in two spellings. It is shown
@@ -53,7 +53,7 @@ func (co *codes) routes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "POST /auth/totp", Access: own, Rate: httpx.RateWrite,
 			Responses: []httpx.Response{{Status: 200, Body: TOTPSecret{}}},
-			Summary:   "Begin to set up TOTP: a secret for the authenticator",
+			Summary:   "Start setting up TOTP: a secret for the authenticator",
 			Problems:  []*httpx.Problem{errTOTPOn}, Handler: co.beginTOTP},
 		{Pattern: "POST /auth/totp/confirm", Access: own, Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: TOTPCode{}, Responses: codes,
@@ -63,7 +63,7 @@ func (co *codes) routes() []httpx.Route {
 			Summary:  "Turn TOTP off; the other sessions end",
 			Problems: []*httpx.Problem{errTOTPOff}, Handler: co.deleteTOTP},
 		{Pattern: "POST /auth/totp/recovery-codes", Access: own, Rate: httpx.RateWrite, Responses: codes,
-			Summary:  "Replace the recovery codes by ten new ones",
+			Summary:  "Replace the recovery codes with ten new ones",
 			Problems: []*httpx.Problem{errTOTPOff}, Handler: co.renewRecoveryCodes},
 		{Pattern: "POST /auth/users/{id}/totp/reset", Access: httpx.Needs(UsersManage).Recent(), Rate: httpx.RateWrite,
 			Responses: noContent, Summary: "Turn TOTP off for a user who lost the authenticator; the user's sessions end",
@@ -268,11 +268,11 @@ func (co *codes) userResetTOTP(ctx context.Context, sh *db.Shell, args []string)
 	}
 	err = co.callers.change(ctx, func(tx pgx.Tx) (stale, error) { return co.takeTOTPAway(ctx, tx, u.ID) })
 	if errors.Is(err, errTOTPOff) {
-		return fmt.Errorf("%s signs in without TOTP: there is nothing to reset", u.Email)
+		return fmt.Errorf("%s does not use TOTP: there is nothing to reset", u.Email)
 	}
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(sh.Stdout, "%s signs in without a code now, and every session of theirs has ended.\n", u.Email)
+	_, err = fmt.Fprintf(sh.Stdout, "%s now signs in without a code, and all of their sessions have ended.\n", u.Email)
 	return err
 }

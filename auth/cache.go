@@ -234,8 +234,8 @@ SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+living)
 	a.callers.cache.mu.Lock()
 	defer a.callers.cache.mu.Unlock()
 	return []httpx.Figure{
-		{Name: "homebase_sessions", Help: "Living sessions of all users.", Value: float64(sessions)},
-		{Name: "homebase_session_cache_entries", Help: "Sessions and access keys in memory.", Value: float64(a.callers.cache.order.Len())},
+		{Name: "homebase_sessions", Help: "Live sessions of all users.", Value: float64(sessions)},
+		{Name: "homebase_session_cache_entries", Help: "Sessions and access keys cached in memory.", Value: float64(a.callers.cache.order.Len())},
 		{Name: "homebase_session_cache_hits_total", Help: "Requests whose session or key was in memory.", Value: float64(a.callers.cache.hits)},
 		{Name: "homebase_session_cache_misses_total", Help: "Requests whose session or key was not in memory.", Value: float64(a.callers.cache.misses)},
 		{Name: "homebase_hashes_total", Help: "Passwords and other secrets hashed.", Value: float64(a.passwords.hasher.done.Load())},
@@ -267,7 +267,7 @@ func (cl *callers) recordUse(ctx context.Context) {
 		select {
 		case <-tick.C:
 			if err := cl.writeUsed(ctx); err != nil && ctx.Err() == nil {
-				cl.log.Warn("the use of sessions was not written", "error", err)
+				cl.log.Warn("cannot record when sessions were last used", "error", err)
 			}
 		case <-ctx.Done():
 			return

@@ -22,12 +22,12 @@ import (
 // Commands are what the operator does with users from a shell.
 func (a *Auth) Commands() []db.Command {
 	return slices.Concat([]db.Command{
-		{Name: "user create", Args: "EMAIL [--role ROLE] [--first] [--password-stdin]", Summary: "make a user", Run: a.users.userCreate},
+		{Name: "user create", Args: "EMAIL [--role ROLE] [--first] [--password-stdin]", Summary: "create a user", Run: a.users.userCreate},
 		{Name: "user list", Args: "[--json]", Summary: "list the users", Run: a.users.userList},
 		{Name: "user password", Args: "EMAIL [--password-stdin]", Summary: "set a user's password and end the user's sessions", Run: a.users.userPassword},
 	}, a.users.commands(), []db.Command{
-		{Name: "user login-link", Args: "EMAIL [--json]", Summary: "Print a link that signs a user in once", Run: a.recovery.userLoginLink},
-		{Name: "user reset-totp", Args: "EMAIL", Summary: "Turn a user's TOTP off and end the user's sessions", Run: a.codes.userResetTOTP},
+		{Name: "user login-link", Args: "EMAIL [--json]", Summary: "print a link that signs a user in once", Run: a.recovery.userLoginLink},
+		{Name: "user reset-totp", Args: "EMAIL", Summary: "turn a user's TOTP off and end the user's sessions", Run: a.codes.userResetTOTP},
 	}, a.accessKeys.commands())
 }
 
@@ -35,7 +35,7 @@ func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) er
 	flags, given := sh.Flags("user create"), ""
 	role := flags.String("role", RoleMember, "what the user may do: a `ROLE` such as admin or member")
 	stdin := flags.Bool("password-stdin", false, "read the password from standard input")
-	first := flags.Bool("first", false, "do nothing when there is a user; make the password unless it is given")
+	first := flags.Bool("first", false, "do nothing if there is a user already; generate a password unless one is given")
 	if err := flags.Parse(args, &given); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) er
 		return err
 	})
 	if errors.Is(err, errNotFirst) {
-		_, err = fmt.Fprintln(sh.Stdout, "There are users already; none was made.")
+		_, err = fmt.Fprintln(sh.Stdout, "There are users already; none was created.")
 		return err
 	}
 	if err != nil {
@@ -71,7 +71,7 @@ func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) er
 	}
 	_, err = fmt.Fprintf(sh.Stdout, "%s is now a user with the role %s.\n", email, *role)
 	if err == nil && made {
-		_, err = fmt.Fprintf(sh.Stdout, "The password is %s and is not shown again.\n", password)
+		_, err = fmt.Fprintf(sh.Stdout, "The password is %s and will not be shown again.\n", password)
 	}
 	return err
 }
@@ -135,7 +135,7 @@ func (us *users) userPassword(ctx context.Context, sh *db.Shell, args []string) 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(sh.Stdout, "The password of %s is set and every session of theirs has ended.\n", u.Email)
+	_, err = fmt.Fprintf(sh.Stdout, "The password of %s is set, and all of their sessions have ended.\n", u.Email)
 	return err
 }
 

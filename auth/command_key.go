@@ -15,7 +15,7 @@ import (
 
 func (ak *accessKeys) commands() []db.Command {
 	return []db.Command{
-		{Name: "key create", Args: "EMAIL NAME --permissions LIST [--days N] [--allow LIST]", Summary: "make an access key for a user's script", Run: ak.keyCreate},
+		{Name: "key create", Args: "EMAIL NAME --permissions LIST [--days N] [--allow LIST]", Summary: "create an access key for a user's script", Run: ak.keyCreate},
 		{Name: "key list", Args: "[EMAIL] [--json]", Summary: "list access keys", Run: ak.keyList},
 		{Name: "key revoke", Args: "ID", Summary: "revoke an access key", Run: ak.keyRevoke},
 	}
@@ -24,9 +24,9 @@ func (ak *accessKeys) commands() []db.Command {
 func (ak *accessKeys) keyCreate(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, email := sh.Flags("key create"), ""
 	var in NewKey
-	permissions := flags.String("permissions", "", "what the key may do, a `LIST` with commas, such as files:read,files:write")
-	days := flags.Int("days", int(keyLifetime/(24*time.Hour)), "for how many `DAYS` the key is good")
-	allow := flags.String("allow", "", "addresses and CIDRs that the key may be used from, a `LIST` with commas")
+	permissions := flags.String("permissions", "", "what the key may do, a comma-separated `LIST` such as files:read,files:write")
+	days := flags.Int("days", int(keyLifetime/(24*time.Hour)), "for how many `DAYS` the key is valid")
+	allow := flags.String("allow", "", "addresses and CIDRs that the key may be used from, a comma-separated `LIST`")
 	if err := flags.Parse(args, &email, &in.Name); err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (ak *accessKeys) keyCreate(ctx context.Context, sh *db.Shell, args []string
 	if err != nil {
 		return sentence(err)
 	}
-	_, err = fmt.Fprintf(sh.Stdout, "The access key %q of %s is good until %s. It is not shown again:\n%s\n",
+	_, err = fmt.Fprintf(sh.Stdout, "The access key %q of %s is valid until %s. It will not be shown again:\n%s\n",
 		made.Name, u.Email, made.ExpiresAt.Format(time.DateOnly), made.Secret)
 	return err
 }

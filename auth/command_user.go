@@ -13,8 +13,8 @@ import (
 
 func (us *users) commands() []db.Command {
 	return []db.Command{
-		{Name: "user disable", Args: "EMAIL", Summary: "keep a user out; sessions end, access keys rest", Run: us.userStatus("disable", statusDisabled)},
-		{Name: "user enable", Args: "EMAIL", Summary: "let a disabled user in again", Run: us.userStatus("enable", statusActive)},
+		{Name: "user disable", Args: "EMAIL", Summary: "lock a user out; sessions end and access keys stop working", Run: us.userStatus("disable", statusDisabled)},
+		{Name: "user enable", Args: "EMAIL", Summary: "let a disabled user back in", Run: us.userStatus("enable", statusActive)},
 		{Name: "user role", Args: "EMAIL ROLE,…", Summary: "set the roles of a user", Run: us.userRole},
 		{Name: "user quota", Args: "EMAIL SIZE|default", Summary: "set how much a user may store", Run: us.userQuota},
 		{Name: "user sessions", Args: "EMAIL [--end] [--json]", Summary: "list or end the sessions of a user", Run: us.userSessions},
@@ -95,7 +95,7 @@ func (us *users) userSessions(ctx context.Context, sh *db.Shell, args []string) 
 	if *end {
 		n, err := us.endAllSessions(ctx, operator, u.ID)
 		if err == nil {
-			_, err = fmt.Fprintf(sh.Stdout, "%s was signed in on %d devices and is on none now.\n", u.Email, n)
+			_, err = fmt.Fprintf(sh.Stdout, "%s was signed in on %d devices and is now signed out on all of them.\n", u.Email, n)
 		}
 		return err
 	}

@@ -161,7 +161,7 @@ SELECT coalesce(max(g.last_at + `+guessWait+`) - clock_timestamp(), '1 second')
 	if err != nil {
 		return err
 	}
-	return httpx.ErrRateLimited.With(fmt.Sprintf("There were too many wrong tries. Try again in %d seconds.",
+	return httpx.ErrRateLimited.With(fmt.Sprintf("There were too many failed attempts. Try again in %d seconds.",
 		max(1, int64(wait.Round(time.Second)/time.Second)))).RetryAfter(wait)
 }
 

@@ -16,6 +16,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// invitationsMost is how many wait at once, of all who invite.
+const invitationsMost = 1000
+
 // Who may join, as Config.Registration says.
 const (
 	registrationInvite = "invite" // whoever a manager of users has invited
@@ -23,10 +26,12 @@ const (
 )
 
 var (
-	errRegistrationClosed = httpx.NewProblem(http.StatusForbidden, "registration_closed", "Nobody can join this server in this way").
+	errRegistrationClosed = httpx.NewProblem(http.StatusForbidden, "registration_closed", "Nobody can join this server this way").
 				With("Ask its operator. If you are: HOMEBASE_REGISTRATION says who may join.")
 	errNoMail = httpx.NewProblem(http.StatusConflict, "mail_not_configured", "This server sends no mail").
 			With("Ask its operator. If you are: set HOMEBASE_SMTP_URL and HOMEBASE_MAIL_FROM.")
+	errTooManyInvitations = httpx.NewProblem(http.StatusConflict, "too_many_invitations", "Too many invitations wait").
+				With(fmt.Sprintf("At most %d wait at once; withdraw one that is not needed any more.", invitationsMost))
 	errEmailTaken = httpx.NewProblem(http.StatusConflict, "email_taken", "There is already a user with this address")
 )
 
@@ -83,11 +88,11 @@ func (iv *invitations) routes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /auth/invitations", Access: manage, Rate: httpx.RateRead,
 			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Invitation]{}}}, Query: []string{"limit", "cursor"},
-			Summary: "The invitations that wait", Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: iv.list},
+			Summary: "Open invitations", Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: iv.list},
 		{Pattern: "POST /auth/invitations", Access: manage.Recent(), Rate: httpx.RateWrite,
 			Body: 64 << 10, Request: NewInvitation{}, Responses: []httpx.Response{{Status: 201, Body: Invitation{}, Headers: []string{"Location"}}},
 			Summary:  "Invite somebody to join, with roles and quota",
-			Problems: []*httpx.Problem{errRegistrationClosed, errEmailTaken}, Handler: iv.invite},
+			Problems: []*httpx.Problem{errRegistrationClosed, errEmailTaken, errTooManyInvitations}, Handler: iv.invite},
 		{Pattern: "DELETE /auth/invitations/{id}", Access: manage, Rate: httpx.RateWrite, Responses: noContent,
 			Summary: "Withdraw an invitation", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: iv.deleteInvitation},
 		{Pattern: "POST /auth/invitations/accept", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials,
@@ -98,7 +103,7 @@ func (iv *invitations) routes() []httpx.Route {
 				errInvalidCredentials}, Handler: iv.accept},
 		{Pattern: "POST /auth/register", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Address{}, Responses: []httpx.Response{{Status: 202}},
-			Summary:  "Ask to join; a token comes by mail",
+			Summary:  "Ask to join; a token is sent by mail",
 			Problems: []*httpx.Problem{errRegistrationClosed, errNoMail}, Handler: iv.register},
 	}
 }
@@ -145,7 +150,7 @@ func (iv *invitations) invite(w http.ResponseWriter, r *http.Request) error {
 	var f httpx.Fields
 	email := checkEmail(&f, in.Email)
 	if in.Quota != nil && *in.Quota < 0 {
-		f.Add("#/quota", "invalid", "A quota is a number of bytes, not less than 0.")
+		f.Add("#/quota", "invalid", "A quota is a number of bytes, 0 or more.")
 	}
 	if err := f.Err(); err != nil {
 		return err
@@ -166,7 +171,15 @@ func (iv *invitations) invite(w http.ResponseWriter, r *http.Request) error {
 			}
 			return err
 		}
-		_, err := db.Exec(ctx, tx, `
+		free, err := db.Below(ctx, tx, invitationsMost, "one_time_tokens",
+			`purpose = $1 AND expires_at > now() AND lower(email) <> lower($2 COLLATE "C")`, purposeInvitation, email)
+		if err == nil && !free {
+			err = errTooManyInvitations
+		}
+		if err != nil {
+			return err
+		}
+		_, err = db.Exec(ctx, tx, `
 -- name: auth.ReplaceInvitation
 DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLATE "C")`, purposeInvitation, email)
 		if err != nil {
@@ -320,7 +333,7 @@ func stillGranted(ctx context.Context, tx pgx.Tx, t oneTime) error {
 	}
 	err := mayGrantRoles(ctx, tx, t.inviter, t.roles)
 	if p, ok := errors.AsType[*httpx.Problem](err); ok {
-		return errTokenInvalid.Because(fmt.Errorf("the invitation is not backed any more: %w", p))
+		return errTokenInvalid.Because(fmt.Errorf("whoever sent the invitation may no longer grant it: %w", p))
 	}
 	return err
 }

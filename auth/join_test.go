@@ -210,7 +210,7 @@ func TestRegistration_NeverTellsWhetherAnAddressIsKnown(t *testing.T) {
 	}
 	ask("no address").WantProblem(t, 422, "validation_failed")
 	e.Client(t).Do("POST", "/auth/register", object{"email": "b@example.com", "roles": []string{"admin"}}).WantProblem(t, 400, "unknown_field")
-	if list := mails(t, e, "ada@example.com"); len(list) != 1 || !strings.HasPrefix(list[0], "You have an account already") || strings.Contains(list[0], "token") {
+	if list := mails(t, e, "ada@example.com"); len(list) != 1 || !strings.HasPrefix(list[0], "You already have an account") || strings.Contains(list[0], "token") {
 		t.Errorf("%d mails to who is known", len(list))
 	}
 	if list := mails(t, e, "bob@example.com"); len(list) != 1 || !strings.Contains(list[0], accountURL+"#action=register&token=") {

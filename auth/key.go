@@ -36,7 +36,7 @@ const (
 )
 
 var (
-	errKeyForm  = errors.New("access key: not of our form")
+	errKeyForm  = errors.New("access key: malformed")
 	errNoKey    = errors.New("access key: unknown, expired, or of a disabled user")
 	errKeyPlace = errors.New("access key: used from an address that is not allowed")
 )
@@ -163,17 +163,17 @@ type MadeKey struct {
 }
 
 var errTooManyKeys = httpx.NewProblem(409, "too_many_keys", "You have too many access keys").
-	With("Revoke one that is not needed any more.")
+	With("Revoke one that is no longer needed.")
 
 func (ak *accessKeys) routes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /auth/keys", Access: httpx.SignedIn(), Rate: httpx.RateRead, Query: []string{"limit", "cursor"},
 			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Key]{}}}, Problems: []*httpx.Problem{httpx.ErrInvalidCursor},
-			Summary: "One's own access keys", Handler: ak.list},
+			Summary: "Your access keys", Handler: ak.list},
 		{Pattern: "POST /auth/keys", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: NewKey{},
 			Responses: []httpx.Response{{Status: 201, Body: MadeKey{}, Headers: []string{"Location"}}},
 			Problems:  []*httpx.Problem{errTooManyKeys},
-			Summary:   "Make an access key for a script", Handler: ak.postKey},
+			Summary:   "Create an access key for a script", Handler: ak.postKey},
 		{Pattern: "DELETE /auth/keys/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Responses: noContent,
 			Problems: []*httpx.Problem{httpx.ErrNotFound},
 			Summary:  "Revoke an access key", Handler: byID(ak.deleteKey)},
@@ -244,7 +244,7 @@ func (ak *accessKeys) make(ctx context.Context, owner uuid.UUID, in NewKey) (Mad
 		expires = *in.ExpiresAt
 	}
 	if !expires.After(now) || expires.After(now.Add(keyLongest)) {
-		f.Add("#/expires_at", "out_of_range", "A key expires in the future, within 365 days.")
+		f.Add("#/expires_at", "out_of_range", "A key must expire in the future, within 365 days.")
 	}
 	allow := ParseAllow(&f, in.Allow)
 	if err := f.Err(); err != nil {

@@ -222,7 +222,7 @@ func TestKey_CommandsMakeListAndRevoke(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	for want, args := range map[string][]string{
-		"does not hold it":       {"key", "create", "ada@example.com", "x", "--permissions", "users:manage"},
+		"do not hold it":         {"key", "create", "ada@example.com", "x", "--permissions", "users:manage"},
 		"no such permission":     {"key", "create", "ada@example.com", "x", "--permissions", "everything"},
 		"no user":                {"key", "create", "eve@example.com", "x", "--permissions", "files:read"},
 		"no access key":          {"key", "revoke", "0198e5a0-0000-7000-8000-000000000000"},

@@ -87,7 +87,7 @@ func (se *sessions) login(w http.ResponseWriter, r *http.Request) error {
 		acc, by, err = se.followLink(r, in.LinkToken)
 	default:
 		var f httpx.Fields
-		f.Add("#/link_token", "invalid", "A link token stands in place of address and password.")
+		f.Add("#/link_token", "invalid", "Send either a link token, or an address and a password.")
 		return f.Err()
 	}
 	if err != nil {
@@ -111,7 +111,7 @@ func (se *sessions) modeOf(r *http.Request, given string) (mode string, err erro
 		return modeToken, nil
 	}
 	var f httpx.Fields
-	f.Add("#/mode", "invalid", `The mode is "cookie" or "token".`)
+	f.Add("#/mode", "invalid", `The mode must be "cookie" or "token".`)
 	return "", f.Err()
 }
 

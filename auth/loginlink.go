@@ -29,7 +29,7 @@ func (rc *recovery) userLoginLink(ctx context.Context, sh *db.Shell, args []stri
 		return err
 	}
 	if u.Status != statusActive {
-		return fmt.Errorf("%s is disabled; homebase user enable %s lets them in again", u.Email, u.Email)
+		return fmt.Errorf("%s is disabled; homebase user enable %s lets them back in", u.Email, u.Email)
 	}
 	var t oneTime
 	var token string

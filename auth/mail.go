@@ -69,10 +69,10 @@ func (ml *mail) answer(w http.ResponseWriter, r *http.Request, fn func(tx pgx.Tx
 func (ml *mail) sendToken(ctx context.Context, tx pgx.Tx, t oneTime, token, subject, why string) error {
 	how := "Open this page:"
 	if ml.accountURL == "" {
-		how = "Give this token where you are asked for it:"
+		how = "Enter this token where you are asked for it:"
 	}
 	return ml.send(ctx, tx, t.email, subject, fmt.Sprintf("%s\n\n%s\n\n%s\n\nIt can be used once, until %s UTC.\n"+
-		"If you did not expect this, you need not do anything.\n",
+		"If you did not expect this, you can ignore it.\n",
 		why, how, ml.link(t.purpose, token), t.expiresAt.Format("2006-01-02 15:04")))
 }
 
@@ -90,7 +90,7 @@ func (ml *mail) offer(ctx context.Context, tx pgx.Tx, t oneTime, owner, subject,
 	case free:
 		return ml.sendToken(ctx, tx, t, token, subject, why)
 	default:
-		return ml.send(ctx, tx, owner, "You have an account already", toOwner+"\n")
+		return ml.send(ctx, tx, owner, "You already have an account", toOwner+"\n")
 	}
 }
 

@@ -48,12 +48,12 @@ func (us *users) meRoutes() []httpx.Route {
 			Handler: us.getMe},
 		{Pattern: "PATCH /auth/me", Access: httpx.SignedIn(), Rate: httpx.RateWrite,
 			Body: 64 << 10, Request: MePatch{}, Responses: me,
-			Summary:  "Change one's own name",
+			Summary:  "Change your name",
 			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed},
 			Handler:  us.patchMe},
 		{Pattern: "DELETE /auth/me", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite, Responses: []httpx.Response{{Status: 204, May: cookies}},
 			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed, errLastAdmin},
-			Summary:  "Close one's own account and delete its files",
+			Summary:  "Close your account and delete its files",
 			Handler:  us.deleteMe},
 	}
 }

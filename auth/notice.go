@@ -40,7 +40,8 @@ func scanNotice(row pgx.Row) (Notice, error) {
 	return n, err
 }
 
-// addNotice tells user of something about the session s, which may be zero.
+// addNotice tells user of something about the session s, which may be zero. Of
+// notices that nobody reads the newest noticesMost are kept.
 func addNotice(ctx context.Context, q db.Querier, user uuid.UUID, kind string, s Session) error {
 	var address *netip.Addr
 	if a, err := netip.ParseAddr(s.Address); err == nil {
@@ -48,10 +49,14 @@ func addNotice(ctx context.Context, q db.Querier, user uuid.UUID, kind string, s
 	}
 	_, err := db.Exec(ctx, q, `
 -- name: auth.InsertNotice
+WITH old AS (DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE user_id = $2 ORDER BY id DESC OFFSET $6))
 INSERT INTO notices (id, user_id, kind, device, address) VALUES ($1, $2, $3, $4, $5)`,
-		uuid.Must(uuid.NewV7()), user, kind, s.Name, address)
+		uuid.Must(uuid.NewV7()), user, kind, s.Name, address, noticesMost-1)
 	return err
 }
+
+// noticesMost bounds a user's rows.
+const noticesMost = 100
 
 // noticesLimit bounds what /auth/me carries.
 const noticesLimit = 20
@@ -66,7 +71,7 @@ SELECT id, kind, device, address, created_at FROM notices WHERE user_id = $1 ORD
 func (us *users) noticeRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "DELETE /auth/notices/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Responses: noContent,
-			Summary: "Forget a notice that was read", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: us.deleteNotice},
+			Summary: "Dismiss a notice", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: us.deleteNotice},
 	}
 }
 

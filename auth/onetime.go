@@ -35,7 +35,7 @@ var oneTimeLifetime = map[string]time.Duration{
 // errTokenInvalid is the one answer to a token that is not good, whether it is
 // forged, used, too old, or its user or address is another now.
 var errTokenInvalid = httpx.NewProblem(http.StatusGone, "token_invalid", "The link is no longer valid").
-	With("It can be used once and for a while only. Ask for a new one.")
+	With("It works only once and only for a limited time. Ask for a new one.")
 
 // oneTime is a token that can be used once, as its row has it: bound to a
 // purpose, an address and, except for joining, a user.

@@ -90,7 +90,7 @@ func (pw *passwords) routes() []httpx.Route {
 			Problems: problems, Handler: pw.changePassword},
 		{Pattern: "POST /auth/reauthenticate", Access: httpx.SignedIn(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Reauthenticate{}, Responses: noContent,
-			Summary:  "Give the password again, for what asks for a recent one",
+			Summary:  "Confirm the password, for actions that need a recent one",
 			Problems: append(problems, errNeedsCode, errCodeWrong), Handler: pw.reauthenticate},
 	}
 }

@@ -24,7 +24,7 @@ var (
 	errPasswordShort  = &weakPassword{"too_short", "A password has at least 12 characters."}
 	errPasswordLong   = &weakPassword{"too_long", "A password has at most 256 characters and 1024 bytes."}
 	errPasswordBroken = &weakPassword{"invalid", "The password is not valid text."}
-	errPasswordCommon = &weakPassword{"too_common", "This password is among the first that are guessed. Take another, for example four words that have nothing to do with each other."}
+	errPasswordCommon = &weakPassword{"too_common", "This password is among the first that are guessed. Choose another, such as four unrelated words."}
 )
 
 // checkPassword holds a new password against the policy: long enough, and

@@ -93,7 +93,7 @@ func mayGrant(ctx context.Context, q db.Querier, by uuid.UUID, permissions []str
 	}
 	for _, p := range permissions {
 		if !slices.Contains(has, p) {
-			return httpx.ErrForbidden.With(fmt.Sprintf("%q is not granted by somebody who does not hold it.", p))
+			return httpx.ErrForbidden.With(fmt.Sprintf("You cannot grant %q, because you do not hold it.", p))
 		}
 	}
 	return nil

@@ -47,14 +47,14 @@ func (rc *recovery) routes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "POST /auth/password/forgot", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Address{}, Responses: accepted,
-			Summary: "Ask for a new password; a token comes by mail", Problems: []*httpx.Problem{errNoMail}, Handler: rc.forgotPassword},
+			Summary: "Ask for a new password; a token is sent by mail", Problems: []*httpx.Problem{errNoMail}, Handler: rc.forgotPassword},
 		{Pattern: "POST /auth/password/reset", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: ResetPassword{}, Responses: noContent,
 			Summary:  "Set a new password with a token; all sessions end",
 			Problems: []*httpx.Problem{errTokenInvalid, ErrHashingBusy}, Handler: rc.resetPassword},
 		{Pattern: "POST /auth/email", Access: httpx.SignedIn().Recent(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: Address{}, Responses: accepted,
-			Summary: "Change the address; a token comes by mail to the new one", Problems: []*httpx.Problem{errNoMail}, Handler: rc.changeEmail},
+			Summary: "Change the address; a token is mailed to the new one", Problems: []*httpx.Problem{errNoMail}, Handler: rc.changeEmail},
 		{Pattern: "POST /auth/email/confirm", Access: httpx.Public(), Rate: httpx.RateCredentials,
 			Body: credentialsBody, Request: ConfirmEmail{}, Responses: noContent,
 			Summary:  "Confirm a new address with a token",
@@ -156,7 +156,7 @@ DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID,
 			owner = "" // the same address, perhaps in another case
 		}
 		err = rc.mail.offer(ctx, tx, oneTime{purpose: purposeEmail, user: caller.UserID, email: email}, owner,
-			"Confirm your address", "This is to become the address of an account at "+rc.mail.host+".",
+			"Confirm your address", "Confirm that this is to be the address of an account at "+rc.mail.host+".",
 			"Somebody, probably you, wanted to give this address to another account at "+rc.mail.host+". It belongs to yours, and stays with it.")
 		if err != nil {
 			return err

@@ -169,7 +169,7 @@ func TestEmail_ChangesWhenTheNewAddressConfirms(t *testing.T) {
 	if taken := ask("BOB@example.com").Want(t, 202); string(taken.Body) != string(free.Body) {
 		t.Error("the answer tells that the address is taken")
 	}
-	if list := mails(t, e, "bob@example.com"); len(list) != 1 || !strings.HasPrefix(list[0], "You have an account already") {
+	if list := mails(t, e, "bob@example.com"); len(list) != 1 || !strings.HasPrefix(list[0], "You already have an account") {
 		t.Errorf("%d mails to whose address it is", len(list))
 	}
 	confirm(mailedToken(t, e, "second@example.com")).WantProblem(t, 410, "token_invalid")

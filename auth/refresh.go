@@ -37,7 +37,7 @@ const (
 	refreshBytes   = refreshBody + sha256.Size
 )
 
-var errRefreshForm = errors.New("refresh token: not of our form")
+var errRefreshForm = errors.New("refresh token: malformed")
 
 func parseRefreshToken(s string) (refreshToken, error) {
 	// 57 bytes are 76 characters with no bits left over: one spelling each.

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -21,6 +22,8 @@ const (
 	RoleAdmin  = "admin"  // every permission
 	RoleMember = "member" // own files: read, write, share
 )
+
+const rolesMost = 1000
 
 // roles keeps the named sets of permissions. It owns their rows; a change of
 // one holds for all who have it at once.
@@ -52,11 +55,13 @@ func scanRole(row pgx.Row) (Role, error) {
 }
 
 var (
-	errRoleTaken   = httpx.NewProblem(409, "role_taken", "There is already a role with this name")
+	errRoleTaken    = httpx.NewProblem(409, "role_taken", "There is already a role with this name")
+	errTooManyRoles = httpx.NewProblem(409, "too_many_roles", "There are too many roles").
+			With(fmt.Sprintf("There can be %d; delete one that nobody has.", rolesMost))
 	errRoleBuiltin = httpx.NewProblem(409, "role_builtin", "This role is built in").
 			With("It cannot be changed or deleted; make another role.")
 	errRoleInUse = httpx.NewProblem(409, "role_in_use", "Somebody still has this role").
-			With("Take the role from them first.")
+			With("Take the role away from them first.")
 	errLastAdmin = httpx.NewProblem(409, "last_admin", "This is the last admin").
 			With("Make somebody else an admin first: without one nobody could manage this server.")
 )
@@ -101,7 +106,7 @@ func (ro *roles) routes() []httpx.Route {
 			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Role]{}}}, Problems: []*httpx.Problem{httpx.ErrInvalidCursor},
 			Summary: "The roles by name", Handler: ro.listRoles},
 		{Pattern: "POST /auth/roles", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: NewRole{},
-			Responses: answer(201, "Location"), Problems: []*httpx.Problem{errRoleTaken},
+			Responses: answer(201, "Location"), Problems: []*httpx.Problem{errRoleTaken, errTooManyRoles},
 			Summary: "Make a role", Handler: ro.postRole},
 		{Pattern: "GET /auth/roles/{name}", Access: manages.NoKey(), Rate: httpx.RateRead,
 			Responses: answer(200), Problems: []*httpx.Problem{httpx.ErrNotFound},
@@ -175,7 +180,7 @@ func (ro *roles) postRole(w http.ResponseWriter, r *http.Request) error {
 	}
 	var f httpx.Fields
 	if !roleName.MatchString(in.Name) {
-		f.Add("#/name", "invalid", "A role's name begins with a small letter and has at most 40 small letters, digits, - and _.")
+		f.Add("#/name", "invalid", "A role's name begins with a lower-case letter and has at most 40 lower-case letters, digits, - and _.")
 	}
 	checkDescription(&f, in.Description)
 	permissions := ro.permissions.check(&f, in.Permissions)
@@ -186,6 +191,13 @@ func (ro *roles) postRole(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	err = ro.db.InTx(ctx, func(tx pgx.Tx) error {
 		if err := mayGrant(ctx, tx, httpx.CallerOf(ctx).UserID, append(permissions, UsersManage)); err != nil {
+			return err
+		}
+		free, err := db.Below(ctx, tx, rolesMost, "roles", "true")
+		if err == nil && !free {
+			err = errTooManyRoles
+		}
+		if err != nil {
 			return err
 		}
 		role, err = db.One(ctx, tx, scanRole, `

@@ -23,6 +23,9 @@ const (
 	// sessionsMost is how many living sessions a user has; one more sign-in
 	// ends the one that was refreshed longest ago.
 	sessionsMost = 20
+	// endedMost is how many of a user's ended sessions keep their row: whoever
+	// has the password can sign in and out all week.
+	endedMost = 1000
 	// keepEnded is how long the row of an ended session or key is kept.
 	keepEnded = 7 * 24 * time.Hour
 	// keepNotices is how long a notice waits to be read.
@@ -156,11 +159,19 @@ UPDATE sessions SET revoked_at = now(), revoked_reason = $3
  WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL`, user, keep, reason)
 }
 
-// evict ends a user's sessions beyond sessionsMost, those first that
+// evict forgets a user's ended sessions beyond endedMost, and ends the
+// living ones beyond sessionsMost, those first that
 // were refreshed longest ago, and before them those whose refresh lies ahead:
 // after a clock was set back they would outlive every new sign-in. The user's
 // row is locked, so that two sign-ins do not both count before the other.
 func (se *sessions) evict(ctx context.Context, tx pgx.Tx, user uuid.UUID) (stale, error) {
+	_, err := db.Exec(ctx, tx, `
+-- name: auth.ForgetEndedSessions
+DELETE FROM sessions
+ WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NOT NULL ORDER BY revoked_at DESC, id DESC OFFSET $2)`, user, endedMost)
+	if err != nil {
+		return nothing, err
+	}
 	evicted, err := db.All(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.EvictSessions
 UPDATE sessions SET revoked_at = now(), revoked_reason = 'too_many'

@@ -180,7 +180,7 @@ func (co *codes) useStep(ctx context.Context, tx pgx.Tx, user uuid.UUID, t authe
 	}
 	now := time.Now()
 	if t.lastStep > stepOf(now)+1 {
-		co.log.Error("a code from the future was used before: this clock went back, so no code is accepted until it is right", "now", now.UTC())
+		co.log.Error("a later code was used before: the clock went back, so no code is accepted until it is right", "now", now.UTC())
 	}
 	step := matchStep(secret, digits, now)
 	if step == 0 {

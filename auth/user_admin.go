@@ -125,7 +125,7 @@ type NewAccount struct {
 
 func checkQuota(f *httpx.Fields, quota int64) {
 	if quota < 0 {
-		f.Add("#/quota", "invalid", "A quota is a number of bytes, not less than 0.")
+		f.Add("#/quota", "invalid", "A quota is a number of bytes, 0 or more.")
 	}
 }
 
@@ -194,7 +194,7 @@ func (p UserPatch) check() error {
 	}
 	checkQuota(&f, p.Quota.Value)
 	if p.EntryQuota.Value < 0 {
-		f.Add("#/entry_quota", "invalid", "A quota of entries is a number of files and folders, not less than 0.")
+		f.Add("#/entry_quota", "invalid", "An entry quota is a number of files and folders, 0 or more.")
 	}
 	return f.Err()
 }

@@ -445,7 +445,7 @@ func TestCommand_UserCreateFirstMakesOneUserOnly(t *testing.T) {
 	email, _, _ := strings.Cut(made, " ")
 	_, rest, _ := strings.Cut(made, "The password is ")
 	password, _, _ := strings.Cut(rest, " ")
-	if not != "There are users already; none was made.\n" {
+	if not != "There are users already; none was created.\n" {
 		t.Errorf("the other says: %s", not)
 	}
 	var g auth.Grant

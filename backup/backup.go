@@ -83,19 +83,19 @@ func New(c Config) *Backup { return &Backup{c} }
 func (b *Backup) Commands() []db.Command {
 	return []db.Command{
 		{Name: "backup", Args: "DIR [--with-secret] [--keep N] [--mail-to ADDRESS] [--verify]", Lazy: true, Run: b.command,
-			Summary: "add a restore point to a folder, or read one again and compare"},
+			Summary: "add a restore point to a folder, or verify one"},
 		{Name: "restore", Args: "DIR [--point NAME] [--without-secret] [--check]", Lazy: true, Run: b.restoreCommand,
-			Summary: "bring everything back into an empty database and data directory, or try whether that would work"},
+			Summary: "restore everything into an empty database and data directory, or check that it would work"},
 	}
 }
 
 func (b *Backup) command(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, dir := sh.Flags("backup"), ""
-	secret := flags.Bool("with-secret", false, "put the secret in too: who has the backup can then sign in as anybody")
-	keep := flags.Int("keep", 0, "remove all restore points but the newest `N`; 0 keeps all")
-	to := flags.String("mail-to", "", "tell this `ADDRESS` when it fails")
-	verify := flags.Bool("verify", false, "make no backup: read the newest point again and compare everything with its sums")
-	point := flags.String("point", "", "with --verify: the point of this `NAME`")
+	secret := flags.Bool("with-secret", false, "include the secret: whoever has the backup can then sign in as anybody")
+	keep := flags.Int("keep", 0, "keep only the newest `N` restore points; 0 keeps all")
+	to := flags.String("mail-to", "", "mail this `ADDRESS` when it fails")
+	verify := flags.Bool("verify", false, "make no backup: read the newest point and check everything against its checksums")
+	point := flags.String("point", "", "with --verify: the point called `NAME`")
 	if err := flags.Parse(args, &dir); err != nil {
 		return err
 	}
@@ -182,10 +182,10 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 		fmt.Fprintln(sh.Stdout, l)
 	}
 	if len(m.Loose.Problems) > 0 {
-		err = errors.Join(err, fmt.Errorf("no row stands for some entries on the disk: %d files and folders are in the backup as they are; see above, and homebase files scan", m.Loose.Count))
+		err = errors.Join(err, fmt.Errorf("some entries on the disk have no row: %d files and folders are in the backup as they are; see above, and run homebase files scan", m.Loose.Count))
 	}
 	if n := m.Files.lost(); n > 0 {
-		err = errors.Join(err, fmt.Errorf("the backup can be restored, but %d files were damaged or missing on the disk; see above, and homebase files verify", n))
+		err = errors.Join(err, fmt.Errorf("the backup can be restored, but %d files were damaged or missing on the disk; see above, and run homebase files verify", n))
 	}
 	return err
 }

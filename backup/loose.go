@@ -69,7 +69,7 @@ func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifes
 			return nil
 		}
 		m.Loose.Count++
-		line.Show("files that no row knows: %d", m.Loose.Count)
+		line.Show("files without a row: %d", m.Loose.Count)
 		return encodeLine(out, l)
 	})
 	if err == nil {

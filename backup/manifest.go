@@ -82,7 +82,7 @@ func (b *Backup) openPoint(dir, name string) (*store, *Manifest, error) {
 		st.proven = slices.ContainsFunc(b.Keys(manifestPurpose), func(key []byte) bool { return hmac.Equal(sum, sumOfManifest(text, key)) })
 		ours := slices.ContainsFunc(b.Fingerprints(), func(print []byte) bool { return bytes.Equal(print, m.Fingerprint) })
 		if err == nil && ours && !st.proven {
-			err = fmt.Errorf("%s: somebody edited it: it does not have the MAC of this platform's secret", st.path(manifestName))
+			err = fmt.Errorf("%s: somebody edited it: its MAC does not match this platform's secret", st.path(manifestName))
 		}
 	}
 	if err != nil {
@@ -100,7 +100,7 @@ func (st *store) manifest() (text, sum []byte, err error) {
 		return nil, nil, err
 	}
 	if len(sum) != len(sumOfManifest(nil, nil)) || !bytes.HasPrefix(sum, fmt.Appendf(nil, "%x\n", sha256.Sum256(text))) {
-		return nil, nil, fmt.Errorf("%s is damaged: %s has another sum for it. Use another point, or another copy of this one", st.path(manifestName), sumName)
+		return nil, nil, fmt.Errorf("%s is damaged: %s has a different checksum for it. Use another point, or another copy of this one", st.path(manifestName), sumName)
 	}
 	return text, sum, nil
 }
@@ -149,10 +149,10 @@ type FileList struct {
 
 // What may be wrong with a file when it is backed up.
 const (
-	altered = "changed past the API; the backup has it as it was found"
-	damaged = "damaged: its bytes are not those that were stored; the backup has them as they were found"
+	altered = "changed outside the API; the backup has it as it was found"
+	damaged = "damaged: its bytes are not the ones that were stored; the backup has them as they were found"
 	missing = "missing: its bytes were not on the disk and are not in the backup"
-	unread  = "unreadable: the disk did not give its bytes, and the backup does not have them"
+	unread  = "unreadable: the disk did not return its bytes, and the backup does not have them"
 	rescued = "missing: its bytes were not on the disk; the backup has them from before"
 )
 

@@ -24,9 +24,9 @@ import (
 
 func (b *Backup) restoreCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, dir := sh.Flags("restore"), ""
-	point := flags.String("point", "", "the restore point of this `NAME` instead of the newest")
-	without := flags.Bool("without-secret", false, "go on although the secret is neither in the backup nor configured")
-	check := flags.Bool("check", false, "restore nothing: try the tables in a transaction that is rolled back, and compare every file")
+	point := flags.String("point", "", "restore the point called `NAME` instead of the newest")
+	without := flags.Bool("without-secret", false, "continue even if the secret is neither in the backup nor configured")
+	check := flags.Bool("check", false, "restore nothing: try the tables in a transaction that is rolled back, and check every file")
 	if err := flags.Parse(args, &dir); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (b *Backup) known(m *Manifest) error {
 					schema, s.Number, s.Title, len(steps), m.Version)
 			}
 			if !bytes.Equal(s.Hash, steps[i].Hash[:]) {
-				return fmt.Errorf("step %d (%s) of %s is another one in this program than in the restore point: restore with the release %s", s.Number, s.Title, schema, m.Version)
+				return fmt.Errorf("step %d (%s) of %s differs between this program and the restore point: restore with the release %s", s.Number, s.Title, schema, m.Version)
 			}
 		}
 	}
@@ -84,10 +84,10 @@ func (b *Backup) stepsOf(m *Manifest, schema string) (string, error) {
 }
 
 // lost is what a restore without the secret of then cannot give back.
-const lost = `Without the secret that the platform had, this is lost:
+const lost = `Without the secret that the platform had, you lose:
   - authenticators: their seeds are sealed. Recovery codes still work; for anybody else: homebase user reset-totp EMAIL
-  - the proof of the audit log: events of before stay readable, but their MACs and seals cannot be verified any more
-  - devices that were known, opened share links with a password, drafts' preview links, tokens of contact forms
+  - the proof of the audit log: earlier events stay readable, but their MACs and seals can no longer be verified
+  - known devices, unlocked share links, preview links of drafts, tokens of contact forms
 Passwords, access keys, files, shares and everything else work as before.`
 
 // restore fills an empty database and an empty data directory. Until its last
@@ -144,7 +144,7 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 	}
 	line.End()
 	fmt.Fprintf(sh.Stdout, "Restored %s: %d tables, %d files (%s), in %s.\n", m.Name, len(m.Tables), m.Files.Count, bytesText(m.Files.Bytes), time.Since(began).Round(100*time.Millisecond))
-	fmt.Fprintf(sh.Stdout, "Everybody has to sign in again. What was revoked or deleted after %s is there again: look through access keys, shares and users.\n", m.MadeAt.Format(time.RFC1123))
+	fmt.Fprintf(sh.Stdout, "Everybody has to sign in again. What was revoked or deleted after %s is back: review access keys, shares and users.\n", m.MadeAt.Format(time.RFC1123))
 	for _, f := range gone {
 		fmt.Fprintf(sh.Stdout, "%q: %s\n", f.Place, f.Problem)
 	}
@@ -152,11 +152,11 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 		fmt.Fprintln(sh.Stdout, l)
 	}
 	if m.Loose.Count > 0 {
-		fmt.Fprintf(sh.Stdout, "%d files and folders that no row stands for are back as they were; homebase files scan takes them over.\n", m.Loose.Count-int64(len(left)))
+		fmt.Fprintf(sh.Stdout, "%d files and folders without a row are back as they were; homebase files scan takes them over.\n", m.Loose.Count-int64(len(left)))
 	}
 	st.sayOthers(sh.Stdout, others)
 	if rotten+len(left) > 0 {
-		return fmt.Errorf("all is restored but %d files whose bytes in the backup are damaged or missing; see above: they are listed, and not on the disk", rotten+len(left))
+		return fmt.Errorf("all is restored except %d files whose bytes in the backup are damaged or missing; see above: they are listed, but not on the disk", rotten+len(left))
 	}
 	return nil
 }
@@ -400,7 +400,7 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 	if len(bad) > 0 {
 		return fmt.Errorf("the tables of %s can be restored, but %d parts are not what was written", m.Name, len(bad))
 	}
-	fmt.Fprintf(sh.Stdout, "%s can be restored: %d tables were, and %d files (%s) have their sums. Nothing was left behind.\n",
+	fmt.Fprintf(sh.Stdout, "%s can be restored: %d tables were, and %d files (%s) match their checksums. Nothing was left behind.\n",
 		m.Name, len(m.Tables), m.Files.Count, bytesText(m.Files.Bytes))
 	return nil
 }

@@ -78,7 +78,7 @@ func TestRestore_NamesAndLeavesOutTablesThatNoStepMakes(t *testing.T) {
 	for _, check := range [][]string{{"--check"}, nil} {
 		_, run = commands(t, dbtest.CreateEmpty(t), filepath.Join(t.TempDir(), "data"), schema)
 		out, err := run(append([]string{"restore", bk}, check...)...)
-		if err != nil || strings.Count(out, "is left out") != 3 || !strings.Contains(out, `"public"."theirs" is no table of this platform and is left out; its 1 rows`) {
+		if err != nil || strings.Count(out, "is left out") != 3 || !strings.Contains(out, `"public"."theirs" is not a table of this platform and is left out; its 1 rows`) {
 			t.Errorf("%v: %s, %v", check, out, err)
 		}
 	}

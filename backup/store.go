@@ -57,7 +57,7 @@ func openStore(dir string, write bool) (*store, error) {
 		how = syscall.LOCK_EX
 	}
 	if err := syscall.Flock(int(lock.Fd()), how|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another backup, comparison or restore is using %s: %w", dir, err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("another backup, verification or restore is using %s: %w", dir, err), lock.Close())
 	}
 	if write {
 		if err := st.begin(); err != nil {

@@ -203,7 +203,7 @@ func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schem
 		}
 		if t.PartitionOf != "" {
 			if !bound.MatchString(t.Bound) {
-				return nil, fmt.Errorf("the manifest gives %s a bound that is none", t.Table)
+				return nil, fmt.Errorf("the manifest gives %s an invalid bound", t.Table)
 			}
 			if _, err := db.Exec(ctx, tx, "CREATE TABLE "+name(t)+" PARTITION OF "+parent+" "+t.Bound); err != nil {
 				return nil, err
@@ -233,7 +233,7 @@ func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schem
 // sayOthers names the tables that load passed over.
 func (st *store) sayOthers(w io.Writer, others []Table) {
 	for _, t := range others {
-		fmt.Fprintf(w, "%s is no table of this platform and is left out; its %d rows are in %s\n", name(t), t.Rows, st.path(t.Part.Name))
+		fmt.Fprintf(w, "%s is not a table of this platform and is left out; its %d rows are in %s\n", name(t), t.Rows, st.path(t.Part.Name))
 	}
 }
 

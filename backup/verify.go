@@ -36,9 +36,9 @@ func (b *Backup) verify(ctx context.Context, sh *db.Shell, dir, point string) er
 	if len(bad) > 0 {
 		return fmt.Errorf("%d parts of the restore point %s are not what was written", len(bad), m.Name)
 	}
-	fmt.Fprintf(sh.Stdout, "%s is whole: %d tables, %d files (%s) have their sums.\n", m.Name, len(m.Tables), m.Files.Count, bytesText(m.Files.Bytes))
+	fmt.Fprintf(sh.Stdout, "%s is intact: %d tables and %d files (%s) match their checksums.\n", m.Name, len(m.Tables), m.Files.Count, bytesText(m.Files.Bytes))
 	if !st.proven {
-		fmt.Fprintln(sh.Stdout, "The secret of then is not configured here, so nobody can tell whether somebody edited the point and its sums.")
+		fmt.Fprintln(sh.Stdout, "The secret used then is not configured here, so nobody can tell whether somebody edited the point and its checksums.")
 	}
 	return nil
 }
@@ -50,12 +50,12 @@ func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []str
 	for _, p := range m.parts() {
 		sum, size, err := sumOf(ctx, st.path(p.Name))
 		if err != nil || sum != p.SHA256 || size != p.Size {
-			bad = append(bad, fmt.Sprintf("%s: %s", p.Name, cmp.Or(errText(err), "its bytes are not those that were written")))
+			bad = append(bad, fmt.Sprintf("%s: %s", p.Name, cmp.Or(errText(err), "its bytes are not the ones that were written")))
 			lists = lists && p != m.Files.Part && p != m.Loose.Part
 		}
 	}
 	if !lists {
-		return append(bad, "Without its lists of files nothing else of the point can be compared."), nil
+		return append(bad, "Without its lists of files, nothing else in the point can be checked."), nil
 	}
 	seen := map[[32]byte]bool{}
 	var done int64
@@ -94,7 +94,7 @@ func (st *store) strays(m *Manifest) (bad []string, err error) {
 	err = filepath.WalkDir(st.point, func(path string, d fs.DirEntry, err error) error {
 		name := strings.TrimPrefix(path, st.point+"/")
 		if err == nil && !d.IsDir() && !slices.Contains(known, name) {
-			bad = append(bad, fmt.Sprintf("%s: it is no part of the point", name))
+			bad = append(bad, fmt.Sprintf("%s: it is not part of the point", name))
 		}
 		return err
 	})

@@ -27,7 +27,7 @@ func TestVerify_NamesWhatIsDamagedMissingOrUnlisted(t *testing.T) {
 	t.Parallel()
 	_, run := commands(t, dbtest.CreateEmpty(t), filepath.Join(t.TempDir(), "data"), dbtest.Schema(t))
 	whole, _ := fixtureCopy(t)
-	if out, err := run("backup", "--verify", whole); err != nil || !strings.Contains(out, "is whole") {
+	if out, err := run("backup", "--verify", whole); err != nil || !strings.Contains(out, "is intact") {
 		t.Fatalf("%s, %v", out, err)
 	}
 	objects, err := filepath.Glob(whole + "/objects/*/*")
@@ -57,7 +57,7 @@ func TestVerify_NamesWhatIsDamagedMissingOrUnlisted(t *testing.T) {
 		{"loose.jsonl", gone, "loose.jsonl"},
 		{"tables/public.users.gz", spoil, "public.users.gz: its bytes"},
 		{"tables/public.users.gz", gone, "public.users.gz"},
-		{"tables/public.theirs.gz", added, "public.theirs.gz: it is no part"},
+		{"tables/public.theirs.gz", added, "public.theirs.gz: it is not part"},
 		{object, spoil, "old.txt"},
 		{object, gone, "old.txt"},
 		{"objects/00/11", added, "objects/00/11: no restore point names it"},

@@ -134,9 +134,9 @@ func (c *Cluster) watch(ctx context.Context) {
 		if c.place.alive(c.place.postmaster()) {
 			continue
 		}
-		c.place.log.Error("the private PostgreSQL is gone, it is started again")
+		c.place.log.Error("the private PostgreSQL has stopped; starting it again")
 		if err := c.revive(ctx); err != nil && ctx.Err() == nil {
-			c.place.log.Error("the private PostgreSQL could not be started again", "error", err)
+			c.place.log.Error("cannot start the private PostgreSQL again", "error", err)
 			sleep(ctx, 2*time.Second)
 		}
 	}

@@ -92,7 +92,7 @@ func (p *place) waitReady(ctx context.Context, pid int) (socketDir string, err e
 			return "", context.Cause(ctx)
 		}
 	}
-	return "", errors.New("it ended")
+	return "", errors.New("it exited")
 }
 
 // waitAnswer waits for a server that was just launched.
@@ -104,7 +104,7 @@ func (p *place) waitAnswer(ctx context.Context, socketDir string, exited <-chan 
 		}
 		select {
 		case <-exited:
-			return errors.New("postgres ended at its start")
+			return errors.New("postgres exited while starting")
 		case <-ctx.Done():
 			return fmt.Errorf("postgres does not answer: %w", err)
 		case <-time.After(processPoll):
@@ -134,7 +134,7 @@ func (p *place) stop(ctx context.Context) error {
 		return fmt.Errorf("stop the private PostgreSQL: %w", err)
 	}
 	if running {
-		p.log.Info("the private PostgreSQL is stopped", "data", p.dataDir)
+		p.log.Info("the private PostgreSQL has stopped", "data", p.dataDir)
 	}
 	return p.removeSocketDir()
 }

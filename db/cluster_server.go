@@ -41,7 +41,7 @@ func (p *place) ensureRunning(ctx context.Context) (socketDir string, err error)
 				return "", context.Cause(ctx)
 			}
 			// It is gone, or out of reach for good: its socket was deleted.
-			p.log.Warn("the private PostgreSQL that was found is not usable", "error", err)
+			p.log.Warn("cannot use the private PostgreSQL that is already there", "error", err)
 			if err := p.shutDown(ctx); err != nil {
 				return "", err
 			}
@@ -78,7 +78,7 @@ func (p *place) launch(ctx context.Context) (socketDir string, err error) {
 		}
 	} else if _, err := os.Stat(p.logFile); errors.Is(err, fs.ErrNotExist) {
 		// Root's data do not lie in the state folder, so they outlive it.
-		p.log.Warn("the state folder is new, but one of this path had a database before: that is used again; delete its data folder to begin anew",
+		p.log.Warn("the state folder is new, but an earlier one at this path had a database, which is used again; delete its data folder to start over",
 			"state", p.stateDir, "data", p.dataDir)
 	}
 	if socketDir, err = p.socketDir(); err != nil {
@@ -107,7 +107,7 @@ func (p *place) launch(ctx context.Context) (socketDir string, err error) {
 	if err := p.waitAnswer(ctx, socketDir, exited); err != nil {
 		return "", fmt.Errorf("%w; its log says:\n%s", err, p.logSince(from))
 	}
-	p.log.Info("the private PostgreSQL runs", "data", p.dataDir, "socket", socketDir, "pid", cmd.Process.Pid)
+	p.log.Info("the private PostgreSQL is running", "data", p.dataDir, "socket", socketDir, "pid", cmd.Process.Pid)
 	return socketDir, nil
 }
 
@@ -206,7 +206,7 @@ func findServer(ctx context.Context, major int) (string, error) {
 		}
 	}
 	if major != 0 {
-		return "", fmt.Errorf("the private cluster was made by PostgreSQL %d, which is not installed: run `apt-get install postgresql-%d` (%w)", major, major, errNotInstalled)
+		return "", fmt.Errorf("the private cluster was created by PostgreSQL %d, which is not installed: run `apt-get install postgresql-%d` (%w)", major, major, errNotInstalled)
 	}
 	return "", errNotInstalled
 }

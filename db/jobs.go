@@ -244,10 +244,10 @@ func (r *runner) run(ctx context.Context, id int32, job Job) error {
 	fctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
 	if ferr := r.db.finishJob(fctx, id, job, err, ctx.Err() != nil); ferr != nil {
-		log.Warn("how a job ended could not be recorded", "error", ferr)
+		log.Warn("cannot record how a job ended", "error", ferr)
 	}
 	if uerr := r.unlock(fctx, id); uerr != nil {
-		log.Debug("a job's lock went with its connection", "error", uerr)
+		log.Debug("a job's lock was lost with its connection", "error", uerr)
 	}
 	return err
 }

@@ -112,6 +112,23 @@ func Exec(ctx context.Context, q Querier, sql string, args ...any) (int64, error
 	})
 }
 
+// Below reports whether fewer than most rows of a table are as where says. Until
+// the transaction ends nobody else changes the table: two who find the last
+// slot free do not both take it. Call it before the transaction changes a row of
+// the table, or the two wait for each other.
+func Below(ctx context.Context, tx pgx.Tx, most int, table, where string, args ...any) (bool, error) {
+	_, err := Exec(ctx, tx, `
+-- name: db.LockToCount
+LOCK TABLE `+table+` IN SHARE ROW EXCLUSIVE MODE`)
+	if err != nil {
+		return false, err
+	}
+	n, err := One(ctx, tx, Value[int], `
+-- name: db.CountBelow
+SELECT count(*) FROM `+table+` WHERE `+where, args...)
+	return n < most, err
+}
+
 // Exec makes *DB a Querier; rooms call the function Exec, which translates
 // errors.
 func (d *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {

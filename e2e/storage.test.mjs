@@ -161,12 +161,17 @@ test('files are dropped, renamed, moved, put into the trash and brought back, an
 
   const dropped = await page.evaluateHandle(() => {
     const data = new DataTransfer()
-    data.items.add(new File(['the text'], 'note.txt', { type: 'text/plain' }))
+    data.items.add(new File(['the text'], 'note.txt', { type: 'text/plain', lastModified: 1e12 }))
     return data
   })
   await page.dispatchEvent('main', 'drop', { dataTransfer: dropped })
   await row(page, 'note.txt').first().waitFor()
   await row(other, 'note.txt').waitFor()
+  const { modified_at: modified } = await (await fetch(`${site.inside}/files/lookup?path=/note.txt`, { headers })).json()
+  assert.equal(modified, '2001-09-09T01:46:40Z')
+  await row(page, 'note.txt').getByText('2001').waitFor()
+  await act(page, 'note.txt', 'Make a copy')
+  await page.getByText(/“note.+” is the copy/).waitFor()
 
   await act(page, 'note.txt', 'Rename')
   await page.getByRole('textbox', { name: 'Name' }).fill('Notiz für Jürgen.txt')

@@ -35,7 +35,8 @@ export class Upload extends EventTarget {
     this.#file = file
     this.name = name
     this.size = file.size
-    this.#metadata = { filename: name, ...(file.type && { filetype: file.type }), ...(folder && { parent_id: folder }) }
+    this.#metadata = { filename: name, ...(file.type && { filetype: file.type }),
+      ...(file.lastModified > 0 && { mtime: file.lastModified / 1000 }), ...(folder && { parent_id: folder }) }
     this.key = `tus ${api.user?.id} ${folder ?? ''} ${file.size} ${file.lastModified} ${name}`
   }
 

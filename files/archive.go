@@ -158,10 +158,10 @@ const (
 	mostFaults = 1000 // that are listed
 )
 
-var errChanged = httpx.ErrBusy.With("Something was changed or removed while it was archived. Ask again.")
+var errChanged = httpx.ErrBusy.With("Something changed or was removed while it was being archived. Try again.")
 
 // errUnforeseen ends a pass that cannot foresee the length.
-var errUnforeseen = errors.New("the length of the archive cannot be foreseen")
+var errUnforeseen = errors.New("the length of the archive is not known in advance")
 
 // all goes through every entry of the archive, a folder before what is in it.
 func (p *packing) all(ctx context.Context) error {
@@ -200,7 +200,7 @@ func (p *packing) below(ctx context.Context, name string, it placed) error {
 			// It may have been moved out of what is shared before it was listed.
 			_, _, err := itemBelow(ctx, p.rd.db, p.owner, p.folder, it.ID)
 			if errors.Is(err, db.ErrNotFound) {
-				return p.fault(name, "left out from here on: it was moved away while it was archived")
+				return p.fault(name, "incomplete from here on: the folder was moved away while it was being archived")
 			}
 			if err != nil {
 				return err
@@ -238,7 +238,7 @@ func (p *packing) file(ctx context.Context, name string, it placed) error {
 	}
 	c, err := p.open(ctx, it)
 	if spoiled(err) && (len(p.items) > 1 || !p.items[0].isFile()) {
-		return p.fault(name, "left out: its bytes could not be read on the server")
+		return p.fault(name, "left out: the server could not read its bytes")
 	}
 	if err != nil {
 		return err
@@ -270,7 +270,7 @@ func (p *packing) copy(ctx context.Context, entry io.Writer, name string, c cont
 		return err
 	}
 	if n != c.info.Size() || stillAs(c.info, c.file) != nil {
-		return p.fault(name, "perhaps not whole: it was changed while it was read")
+		return p.fault(name, "may be incomplete: it changed while it was being read")
 	}
 	return nil
 }

@@ -274,8 +274,8 @@ func TestArchive_LeavesOutWhatCannotBeReadAndSaysSo(t *testing.T) {
 		s := share(t, c, folder)
 		want := map[string]string{ext + "/": "/", ext + "/a." + ext: "sound", ext + "/z." + ext: "sound", ext + "/changed." + ext: changed,
 			"INCOMPLETE.txt": "This archive is not complete.\n\n" +
-				ext + "/gone." + ext + ": left out: its bytes could not be read on the server\n" +
-				ext + "/link." + ext + ": left out: its bytes could not be read on the server\n"}
+				ext + "/gone." + ext + ": left out: the server could not read its bytes\n" +
+				ext + "/link." + ext + ": left out: the server could not read its bytes\n"}
 		wantEntries(t, unzip(t, c.Do("GET", "/files/items/"+folder+"/archive", nil).Want(t, 200).Body), want)
 		wantEntries(t, unzip(t, h.Client(t).Do("GET", s.at("/archive"), nil).Want(t, 200).Body), want)
 		gone := find(t, c, "/"+ext+"/gone."+ext).ID

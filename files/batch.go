@@ -56,10 +56,10 @@ func (wr *writer) postBatch(w http.ResponseWriter, r *http.Request, v visit) err
 		case "move", "copy":
 		case "trash":
 			if o.ParentID != nil || o.Name != nil {
-				fields.Add(at, "invalid", "The trash takes neither parent_id nor name.")
+				fields.Add(at, "invalid", "Leave out parent_id and name when op is trash.")
 			}
 		default:
-			fields.Add(at+"/op", "invalid", "op is move, copy or trash.")
+			fields.Add(at+"/op", "invalid", "op must be move, copy or trash.")
 		}
 	}
 	if err := fields.Err(); err != nil {

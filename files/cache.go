@@ -66,7 +66,7 @@ func (rn *renditions) keep(ctx context.Context, name string, data []byte) {
 	}
 	if err != nil {
 		_ = rn.vol.disk.Remove(draft)
-		rn.log.WarnContext(ctx, "a rendition could not be cached", "error", err)
+		rn.log.WarnContext(ctx, "cannot cache a rendition", "error", err)
 	}
 }
 

@@ -49,15 +49,15 @@ func ownersLike(ctx context.Context, q db.Querier, who string) ([]owner, error) 
 		return o, err
 	}, sql, who)
 	if err == nil && len(list) == 0 && who != "" {
-		err = fmt.Errorf("there is no user %q with files; homebase files usage lists who has some", who)
+		err = fmt.Errorf("no user %q has files; homebase files usage lists everyone who does", who)
 	}
 	return list, err
 }
 
 func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, who := sh.Flags("files scan"), ""
-	accept := flags.Bool("accept-missing", false, "go on although many known files are not on the disk")
-	asJSON := flags.Bool("json", false, "as JSON")
+	accept := flags.Bool("accept-missing", false, "continue even if many known files are missing from the disk")
+	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.ParseOptional(args, &who); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) er
 			}
 			err := f.rc.reconcile(ctx, o.id, placed{item: item{journal.Item{ID: o.root}}}, *accept, report)
 			if errors.Is(err, errMassAbsence) {
-				err = errors.New("more than 5 % or 100 of the known files are missing, so these stay as they are, and all else was taken over; is a disk not mounted? If they are gone for good, add --accept-missing")
+				err = errors.New("more than 5 % or 100 of the known files are missing, so they were left as they are; everything else was taken over. Is a disk not mounted? If the files are gone for good, add --accept-missing")
 			}
 			if n := len(report.Problems); err == nil && n > 0 {
 				err = fmt.Errorf("%d entries could not be taken over", n)
@@ -110,7 +110,7 @@ func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) er
 
 func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, who := sh.Flags("files usage"), ""
-	asJSON := flags.Bool("json", false, "as JSON lines")
+	asJSON := flags.Bool("json", false, "print JSON lines")
 	if err := flags.ParseOptional(args, &who); err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 	}
 	w := tabwriter.NewWriter(sh.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	if !*asJSON {
-		fmt.Fprintln(w, "BYTES USED\tIN TRASH\tRESERVED\tQUOTA\tITEMS\t USER\t")
+		fmt.Fprintln(w, "BYTES USED\tIN TRASH\tRESERVED\tQUOTA\tITEMS\tENTRIES\tENTRY QUOTA\t USER\t")
 	}
 	for _, o := range list {
 		u, err := usageOf(ctx, f.db, o.id, f.quota)
@@ -128,7 +128,7 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 			return err
 		}
 		if !*asJSON {
-			fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t %s\t\n", u.Used, u.Trash, u.Reserved, u.Quota, u.Items, o.email)
+			fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%d\t %s\t\n", u.Used, u.Trash, u.Reserved, u.Quota, u.Items, u.Entries, u.EntryQuota, o.email)
 			continue
 		}
 		err = json.NewEncoder(sh.Stdout).Encode(struct {
@@ -144,8 +144,8 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 
 func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, who := sh.Flags("files purge"), ""
-	older := flags.Span("older-than", f.trashRetention, "delete what has been in the trash for longer than this `TIME`, as 7d or 12h")
-	asJSON := flags.Bool("json", false, "as JSON")
+	older := flags.Span("older-than", f.trashRetention, "delete what has been in the trash for longer than this `TIME`, such as 7d or 12h")
+	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.ParseOptional(args, &who); err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) e
 		if *asJSON {
 			return json.NewEncoder(sh.Stdout).Encode(map[string]int{"purged": purged})
 		}
-		_, err := fmt.Fprintf(sh.Stdout, "%d items of the trash are gone for good, and the space of all that was replaced is free.\n", purged)
+		_, err := fmt.Fprintf(sh.Stdout, "%d items from the trash are gone for good, and the space of replaced content is free.\n", purged)
 		return err
 	})
 }

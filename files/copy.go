@@ -30,9 +30,9 @@ const mostCopied = 10_000
 var (
 	errCopyTooLarge = httpx.NewProblem(409, "copy_too_large", "The folder holds too much for one copy").
 			With("At most 10,000 files and folders are copied at once; copy its folders one by one.")
-	errDamaged = httpx.NewProblem(409, "content_damaged", "The file's bytes are not those that were stored").
-			With("Nothing was copied. Tell the operator, who can compare all files by: homebase files verify.")
-	errChanging = httpx.ErrBusy.With("The file was changed while it was copied. Ask again.")
+	errDamaged = httpx.NewProblem(409, "content_damaged", "The file's content is damaged").
+			With("Nothing was copied. Tell the operator, who can check all files with: homebase files verify.")
+	errChanging = httpx.ErrBusy.With("The file changed while it was being copied. Try again.")
 )
 
 // copyRequest says where a copy goes. What is absent is as with the original,
@@ -259,7 +259,7 @@ func (wr *writer) copyFolder(ctx context.Context, owner uuid.UUID, from placed, 
 			err = errors.Join(err, wr.journal.Release(ctx, owner, op))
 		}
 		if err != nil {
-			wr.log.WarnContext(ctx, "a copy that came to nothing could not be cleared away yet", "op", op, "error", err)
+			wr.log.WarnContext(ctx, "cannot clean up after a failed copy yet", "op", op, "error", err)
 			wr.journal.UndoLater(op, drop)
 		}
 	}

@@ -28,7 +28,7 @@ func wantedDigests(h http.Header) ([][]byte, error) {
 		}
 		sum, err := parseDigest(strings.Join(values, ","))
 		if err != nil {
-			return nil, errInvalidDigest.With(field + ` must look like sha-256=:<base64>:, the sum in padded base64.`)
+			return nil, errInvalidDigest.With(field + ` must look like sha-256=:<base64>:, the checksum in padded base64.`)
 		}
 		if sum != nil {
 			sums = append(sums, sum)

@@ -51,7 +51,7 @@ const (
 )
 
 var errCursorExpired = httpx.NewProblem(410, "cursor_expired", "The feed does not reach back that far").
-	With("Begin anew: take a cursor by cursor=now, then list the tree, then ask for what has changed since that cursor.")
+	With("Start over: get a cursor with cursor=now, then list the tree, then ask for what has changed since that cursor.")
 
 // feed tells what changes, also as it happens.
 type feed struct {

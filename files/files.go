@@ -119,7 +119,7 @@ func (f *Files) Start(ctx context.Context) error {
 		return err
 	}
 	if !claimed {
-		const lost = "the data directory holds files that the database knows nothing of; run: homebase files rebuild"
+		const lost = "the data directory holds files that the database knows nothing about; run: homebase files rebuild"
 		f.log.ErrorContext(ctx, lost, "data_dir", f.vol.dataDir)
 		f.vol.away.Store(new(lost))
 		return nil
@@ -152,11 +152,11 @@ func (f *Files) Stop() {
 		f.stop()
 		f.running.Wait()
 		if err := f.journal.Stop(); err != nil {
-			f.log.Warn("this worker is left for another to clean up", "error", err)
+			f.log.Warn("cannot release this worker; another one will clean up after it", "error", err)
 		}
 	}
 	if err := f.vol.disk.Close(); err != nil {
-		f.log.Warn("the data directory could not be closed", "error", err)
+		f.log.Warn("cannot close the data directory", "error", err)
 	}
 }
 
@@ -205,9 +205,9 @@ func (f *Files) ifOpen(run func(context.Context) error) func(context.Context) er
 func (f *Files) Commands() []db.Command {
 	return []db.Command{
 		{Name: "files scan", Args: "[USER] [--accept-missing] [--json]", Summary: "take over what was copied, renamed or edited on the disk", Run: f.scanCommand},
-		{Name: "files verify", Args: "[USER] [--rate MB] [--older-than TIME] [--json]", Summary: "read every file and compare it with its sum", Run: f.verifyCommand},
-		{Name: "files rebuild", Args: "[--json]", Summary: "make the rows of the files again from the disk alone", Run: f.rebuildCommand},
-		{Name: "files usage", Args: "[USER] [--json]", Summary: "show how much everybody stores", Run: f.usageCommand},
+		{Name: "files verify", Args: "[USER] [--rate MB] [--older-than TIME] [--json]", Summary: "read every file and check it against its checksum", Run: f.verifyCommand},
+		{Name: "files rebuild", Args: "[--json]", Summary: "rebuild the database's rows of files from the disk alone", Run: f.rebuildCommand},
+		{Name: "files usage", Args: "[USER] [--json]", Summary: "show how much each user stores", Run: f.usageCommand},
 		{Name: "files purge", Args: "[USER] [--older-than TIME] [--json]", Summary: "delete old trash and free its space now", Run: f.purgeCommand},
 	}
 }

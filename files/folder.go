@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	errParentMissing = httpx.NewProblem(409, "parent_missing", "The folder does not exist").With("Make the folder first, or ask for parents=true.")
+	errParentMissing = httpx.NewProblem(409, "parent_missing", "The folder does not exist").With("Create the folder first, or send parents=true.")
 	errNotFolder     = httpx.NewProblem(409, "not_a_folder", "This is not a folder")
 )
 
@@ -72,7 +72,7 @@ func wayTo(owner uuid.UUID, req folderRequest) (way, error) {
 	if req.Path != "" {
 		names, err := parsePath(req.Path)
 		if err == nil && len(names) == 0 {
-			err = journal.ErrNameConflict.With("The root is always there; name a folder below it.")
+			err = journal.ErrNameConflict.With("The root always exists; name a folder below it.")
 		}
 		return atPath(names), err
 	}

@@ -186,10 +186,10 @@ func itemLocation(id uuid.UUID) string {
 // empty when nothing is.
 func precondition(h http.Header, tags ...string) error {
 	if !httpx.IfMatch(h, tags...) {
-		return httpx.ErrPreconditionFailed.With("If-Match names another version than the stored one. Read it again before you change it.")
+		return httpx.ErrPreconditionFailed.With("If-Match names a version other than the stored one. Read it again before you change it.")
 	}
 	if httpx.IfNoneMatch(h, tags...) {
-		return httpx.ErrPreconditionFailed.With("If-None-Match forbids to replace what is there already.")
+		return httpx.ErrPreconditionFailed.With("If-None-Match forbids replacing what is already there.")
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (rd *reader) listChildren(r *http.Request, owner uuid.UUID, folder placed) 
 	}
 	o, ok := orders[sort]
 	if !ok {
-		return body, httpx.ErrInvalidParameter.With("sort is name, updated_at, modified_at or size, with a minus in front for the other way round.")
+		return body, httpx.ErrInvalidParameter.With("sort must be name, updated_at, modified_at or size; a minus in front reverses the order.")
 	}
 	page, err := httpx.PageOf(r, owner.String(), folder.ID.String(), sort)
 	if err != nil {
@@ -150,7 +150,7 @@ func children(ctx context.Context, q db.Querier, owner, folder uuid.UUID, o orde
 	return list, nil
 }
 
-var errCursor = httpx.ErrInvalidCursor.With("Use next_cursor of the page before, or leave the cursor out to start anew.")
+var errCursor = httpx.ErrInvalidCursor.With("Use next_cursor from the previous page, or leave the cursor out to start over.")
 
 // placeAfter reads what a cursor says of the item before: its key and its id.
 func placeAfter(after []string, parse func(string) (any, error)) (key any, id uuid.UUID, err error) {

@@ -202,9 +202,9 @@ func (l *look) entries(ctx context.Context, in stray, rows map[string]item, doub
 			l.refuse(s, errForeign.Error())
 		case !l.rc.vol.disk.Holds(s.info):
 			delete(rows, name)
-			l.refuse(s, "another file system is mounted here; files must lie on the data directory's own")
+			l.refuse(s, "another file system is mounted here; files must be on the data directory's own file system")
 		case !s.info.Mode().IsRegular() && !s.info.IsDir():
-			l.refuse(s, "a link, device, socket or FIFO is never followed or opened; remove it")
+			l.refuse(s, "links, devices, sockets and FIFOs are never followed or opened; remove it")
 		case known && s.info.IsDir() != row.isFile():
 			delete(rows, name)
 			if err := l.same(ctx, row, s, doubting); err != nil {
@@ -340,7 +340,7 @@ func (l *look) discarded(ctx context.Context, s stray, trash map[string]item) er
 	name := path.Base(s.path)
 	id, err := uuid.Parse(name)
 	if _, other := trash[name]; other || err != nil {
-		l.refuse(s, "it was not put into the trash by this server")
+		l.refuse(s, "this server did not put it into the trash")
 		return nil
 	}
 	if rows, err := pathsOf(ctx, l.rc.db, []uuid.UUID{id}); err != nil || len(rows) > 0 {

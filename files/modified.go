@@ -15,7 +15,7 @@ import (
 // modifiedHeader is what sync clients send with a PUT, and are answered with.
 const modifiedHeader = "X-OC-Mtime"
 
-var errModified = httpx.NewProblem(400, "invalid_modified_at", "The time of the bytes cannot be used")
+var errModified = httpx.NewProblem(400, "invalid_modified_at", "The modification time cannot be used")
 
 // parseModified reads seconds since 1970, whole or with a fraction. The bounds
 // are those of an inode's smallest clock and of a row's nanoseconds: within
@@ -38,7 +38,7 @@ func parseModified(text string) (time.Time, error) {
 		seconds, nanoseconds = -seconds, -nanoseconds
 	}
 	if !ok || seconds < first || seconds > last {
-		return time.Time{}, errModified.With("Give seconds since 1970, digits alone or with a fraction, from 1901 to 2262.")
+		return time.Time{}, errModified.With("Give seconds since 1970, whole or with a fraction, between 1901 and 2262.")
 	}
 	return time.Unix(seconds, nanoseconds), nil
 }
@@ -50,7 +50,7 @@ func modifiedOf(h http.Header) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	if len(values) > 1 {
-		return time.Time{}, errModified.With("Give X-OC-Mtime once.")
+		return time.Time{}, errModified.With("Send X-OC-Mtime only once.")
 	}
 	return parseModified(values[0])
 }

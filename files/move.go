@@ -18,8 +18,8 @@ import (
 )
 
 var (
-	errRoot       = httpx.NewProblem(409, "root_fixed", "The root stays as it is").With("The root folder cannot be renamed, moved or deleted; choose something in it.")
-	errIntoItself = httpx.NewProblem(409, "move_into_itself", "A folder cannot be moved into itself").With("Choose a folder that does not lie in the moved one.")
+	errRoot       = httpx.NewProblem(409, "root_fixed", "The root cannot be changed").With("The root folder cannot be renamed, moved or deleted; choose something in it.")
+	errIntoItself = httpx.NewProblem(409, "move_into_itself", "A folder cannot be moved into itself").With("Choose a folder outside the one that is moved.")
 )
 
 // movePatch renames, moves, or both; what is absent stays.
@@ -40,10 +40,10 @@ func (wr *writer) patchItem(w http.ResponseWriter, r *http.Request, v visit) err
 	}
 	var fields httpx.Fields
 	if patch.Name.Null {
-		fields.Add("#/name", "required", "A name cannot be taken away; give another or leave it out.")
+		fields.Add("#/name", "required", "A name cannot be removed; give another one or leave it out.")
 	}
 	if patch.ParentID.Null {
-		fields.Add("#/parent_id", "required", "Everything lies in a folder; name one or leave it out.")
+		fields.Add("#/parent_id", "required", "Everything is in a folder; name one or leave it out.")
 	}
 	if err := fields.Err(); err != nil {
 		return err
@@ -119,7 +119,7 @@ func folderByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (placed,
 	case errors.Is(err, db.ErrNotFound):
 		return to, errParentMissing
 	case err == nil && to.isFile():
-		return to, errNotFolder.With("A file cannot hold anything; choose a folder.")
+		return to, errNotFolder.With("A file cannot contain anything; choose a folder.")
 	}
 	return to, err
 }

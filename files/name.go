@@ -79,7 +79,7 @@ func checkExtent(depth, length int) error {
 		return errPathTooLong.With("Folders can be nested 64 deep; choose a folder further up.")
 	}
 	if length > maxPath {
-		return errPathTooLong.With("The whole path can have 4,000 bytes; use shorter names.")
+		return errPathTooLong.With("The whole path can be at most 4,000 bytes long; use shorter names.")
 	}
 	return nil
 }

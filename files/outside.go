@@ -39,7 +39,7 @@ func (rc *reconciler) takeOverOutside(ctx context.Context) {
 		}
 		for owner, list := range owners {
 			if err := rc.takeOver(ctx, owner, list, &scanReport{}); err != nil && ctx.Err() == nil {
-				rc.log.WarnContext(ctx, "files that were changed from outside could not be taken over yet", "count", len(list), "error", err)
+				rc.log.WarnContext(ctx, "cannot take over files that were changed outside the API yet", "count", len(list), "error", err)
 			}
 		}
 	}

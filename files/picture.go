@@ -19,7 +19,7 @@ import (
 )
 
 var errNoPreview = httpx.NewProblem(415, "no_preview", "There is no preview of this file").
-	With("Pictures in JPEG, PNG and GIF have one.")
+	With("Only JPEG, PNG and GIF pictures have one.")
 
 const (
 	// maxEncoded is how large the file of a picture may be in bytes.
@@ -64,7 +64,7 @@ func drawSmall(file *os.File, length int64, size int) ([]byte, error) {
 		return nil, err
 	}
 	if memory > maxDecoded || length > maxEncoded {
-		return nil, errNoPreview.With(fmt.Sprintf("With %d × %d pixels in %d bytes the picture is too large for one.", config.Width, config.Height, length))
+		return nil, errNoPreview.With(fmt.Sprintf("At %d × %d pixels in %d bytes, the picture is too large for one.", config.Width, config.Height, length))
 	}
 	if memory > muchMemory {
 		defer debug.FreeOSMemory()

@@ -23,8 +23,8 @@ const settleTime = 2 * time.Second
 
 var (
 	errFresh   = errors.New("it is being written; scan again in a moment")
-	errGoneOn  = errors.New("it was changed meanwhile")
-	errForeign = errors.New("it cannot be read or marked; give it to the user that the server runs as")
+	errGoneOn  = errors.New("it changed in the meantime")
+	errForeign = errors.New("it cannot be read or marked; make the user that the server runs as its owner")
 )
 
 // prepare does before the lock all that takes long: it reads sums, lets

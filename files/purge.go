@@ -206,7 +206,7 @@ func (tr *trash) purgeLeft(ctx context.Context) {
 			return
 		}
 		if err := tr.finishPurges(ctx); err != nil && ctx.Err() == nil {
-			tr.log.WarnContext(ctx, "a purge is not at its end yet", "error", err)
+			tr.log.WarnContext(ctx, "a purge has not finished yet", "error", err)
 		}
 	}
 }

@@ -23,7 +23,7 @@ import (
 var (
 	errNotFile        = httpx.NewProblem(409, "not_a_file", "This is a folder").With("A folder has no content; list its children.")
 	errContentMissing = httpx.NewProblem(404, "content_missing", "The file's bytes are not there").
-				With("The file is known, but its bytes cannot be read on the server's disk. Tell the operator.")
+				With("The file is listed, but the server cannot read its bytes from the disk. Tell the operator.")
 )
 
 const (

@@ -25,7 +25,7 @@ type rebuilt struct {
 }
 
 // notGivenBack is what no file carries.
-const notGivenBack = "Not on the disk and so not given back: quotas, shares, earlier versions, revisions, and declared media types."
+const notGivenBack = "Not on the disk, and so not restored: quotas, shares, earlier versions, revisions, and declared media types."
 
 // rebuild makes the rows again of every owner who has none: the tree, ids,
 // names, sizes, sums, times and the trash, by what files and folders carry. A
@@ -140,7 +140,7 @@ func (rc *reconciler) reclaim(ctx context.Context) error {
 
 func (f *Files) rebuildCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags := sh.Flags("files rebuild")
-	asJSON := flags.Bool("json", false, "as JSON")
+	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (f *Files) rebuildCommand(ctx context.Context, sh *db.Shell, args []string)
 		for _, p := range out.Problems {
 			fmt.Fprintf(sh.Stdout, "%q: %s\n", p.Path, p.Problem)
 		}
-		fmt.Fprintf(sh.Stdout, "%d files and folders of %d owners have rows again; %d owners had theirs.\n%s\nRestart servers that were running.\n",
+		fmt.Fprintf(sh.Stdout, "%d files and folders of %d owners have rows again; %d owners already had theirs.\n%s\nRestart servers that were running.\n",
 			out.Items, out.Owners, out.Passed, notGivenBack)
 		return nil
 	})

@@ -79,13 +79,13 @@ func (wr *writer) drop(ctx context.Context, s *staged) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
 	if err := wr.vol.disk.Remove(s.path); ignoreNotExist(err) != nil {
-		wr.log.WarnContext(ctx, "a staging file could not be removed", "op", s.op, "error", err)
+		wr.log.WarnContext(ctx, "cannot remove a staging file", "op", s.op, "error", err)
 	}
 	if s.reserved == 0 {
 		return
 	}
 	if err := wr.journal.Release(ctx, s.owner, s.op); err != nil {
-		wr.log.WarnContext(ctx, "a reservation could not be released yet", "op", s.op, "error", err)
+		wr.log.WarnContext(ctx, "cannot release a reservation yet", "op", s.op, "error", err)
 		wr.journal.UndoLater(s.op, func(ctx context.Context) { wr.drop(ctx, s) })
 	}
 }
@@ -262,7 +262,7 @@ func (wr *writer) carry(s *staged, item uuid.UUID) error {
 func (s *staged) verify(wanted [][]byte) error {
 	for _, sum := range wanted {
 		if !bytes.Equal(sum, s.sum) {
-			return errDigestMismatch.With("The bytes that arrived have another SHA-256. Nothing was stored; send them again.")
+			return errDigestMismatch.With("The bytes that arrived have a different SHA-256. Nothing was stored; send them again.")
 		}
 	}
 	return nil

@@ -39,7 +39,7 @@ const (
 )
 
 var errMassAbsence = httpx.NewProblem(409, "mass_absence", "Too many files are missing").
-	With("More than 5 % or 100 of the known files are not on the disk, so these stay as they are; all else was taken over. Ask the operator whether a disk is not mounted; if they are gone for good: homebase files scan --accept-missing.")
+	With("More than 5 % or 100 of the known files are missing from the disk, so they were left as they are; everything else was taken over. Ask the operator whether a disk is not mounted; if the files are gone for good: homebase files scan --accept-missing.")
 
 // reconciler compares the disk with the rows and makes these follow.
 type reconciler struct {
@@ -121,7 +121,7 @@ func (rc *reconciler) postScan(w http.ResponseWriter, r *http.Request, v visit) 
 		return err
 	}
 	if at.isFile() {
-		return errNotFolder.With("Name the folder that is to be scanned.")
+		return errNotFolder.With("Name the folder to scan.")
 	}
 	report := &scanReport{Problems: []scanProblem{}}
 	if err := rc.reconcile(r.Context(), v.owner, at, false, report); err != nil {

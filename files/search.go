@@ -185,7 +185,7 @@ func (rd *reader) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, 
 	case "folder":
 		c.add(`i.kind = $%d`, folderKind)
 	default:
-		return httpx.ErrInvalidParameter.With("type is file or folder.")
+		return httpx.ErrInvalidParameter.With("type must be file or folder.")
 	}
 	if media := filters.Get("media_type"); media != "" {
 		if family, all := strings.CutSuffix(media, "/*"); all {
@@ -198,7 +198,7 @@ func (rd *reader) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, 
 		if s := filters.Get(name); s != "" {
 			n, err := strconv.ParseInt(s, 10, 64)
 			if err != nil {
-				return httpx.ErrInvalidParameter.With(name + " is a number of bytes.")
+				return httpx.ErrInvalidParameter.With(name + " must be a number of bytes.")
 			}
 			c.add(condition, n)
 		}
@@ -209,7 +209,7 @@ func (rd *reader) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, 
 		if s := filters.Get(name); s != "" {
 			at, err := time.Parse(time.RFC3339, s)
 			if err != nil {
-				return httpx.ErrInvalidParameter.With(name + " is a time as 2006-01-02T15:04:05Z.")
+				return httpx.ErrInvalidParameter.With(name + " must be a time such as 2006-01-02T15:04:05Z.")
 			}
 			c.add(condition, nanoseconds(at))
 		}
@@ -220,7 +220,7 @@ func (rd *reader) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, 
 	}
 	id, err := uuid.Parse(s)
 	if err != nil {
-		return httpx.ErrInvalidParameter.With("folder_id is the id of a folder.")
+		return httpx.ErrInvalidParameter.With("folder_id must be the id of a folder.")
 	}
 	if _, err := itemByID(ctx, rd.db, owner, id); err != nil {
 		return err

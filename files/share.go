@@ -35,7 +35,7 @@ const (
 )
 
 var errTooManyShares = httpx.NewProblem(409, "too_many_shares", "You have too many shares").
-	With("End one that is not needed any more.")
+	With("End one that is no longer needed.")
 
 // shares are the links that owners give to others, and what their guests do.
 type shares struct {
@@ -120,21 +120,21 @@ func (s *share) apply(t shareTerms) error {
 	var f httpx.Fields
 	s.Expires = chosen(t.ExpiresAt, s.Expires)
 	if t.ExpiresAt.Set && s.Expires != nil && !s.Expires.After(time.Now()) {
-		f.Add("#/expires_at", "out_of_range", "A share expires in the future.")
+		f.Add("#/expires_at", "out_of_range", "A share must expire in the future.")
 	}
 	s.MaxDownloads = chosen(t.MaxDownloads, s.MaxDownloads)
 	if n := s.MaxDownloads; n != nil && (*n < 1 || s.Mode == modeDrop) {
-		f.Add("#/max_downloads", "invalid", "A share that is read from can have a limit of 1 or more.")
+		f.Add("#/max_downloads", "invalid", "A limit of downloads is 1 or more, and only for a share with mode read.")
 	}
 	s.MaxSize = chosen(t.MaxSize, s.MaxSize)
 	if s.Mode == modeDrop && s.MaxSize == nil {
 		s.MaxSize = new(int64(dropSize))
 	}
 	if n := s.MaxSize; n != nil && (*n < 1 || s.Mode != modeDrop) {
-		f.Add("#/max_size", "invalid", "A share that takes files can have a limit of 1 byte or more.")
+		f.Add("#/max_size", "invalid", "A limit of size is 1 byte or more, and only for a share with mode drop.")
 	}
 	if t.Password.Set && !t.Password.Null && (t.Password.Value == "" || len(t.Password.Value) > sharePassword) {
-		f.Add("#/password", "invalid", "A share's password has 1 to 1024 bytes; null stands for none.")
+		f.Add("#/password", "invalid", "A share's password must be 1 to 1024 bytes long; null means none.")
 	}
 	if t.Allow.Set || s.Allow == nil {
 		s.Allow = auth.ParseAllow(&f, t.Allow.Value)
@@ -174,7 +174,7 @@ func (sh *shares) postShare(w http.ResponseWriter, r *http.Request, v visit) err
 		s.Mode = modeDrop
 	} else if in.Mode != "" && in.Mode != modeRead {
 		var fields httpx.Fields
-		fields.Add("#/mode", "invalid", "The mode is read or drop.")
+		fields.Add("#/mode", "invalid", "The mode must be read or drop.")
 		return fields.Err()
 	}
 	if err := sh.mayGrant(ctx, s.Mode); err != nil {
@@ -188,7 +188,7 @@ func (sh *shares) postShare(w http.ResponseWriter, r *http.Request, v visit) err
 		return err
 	}
 	if s.Mode == modeDrop && it.isFile() {
-		return errNotFolder.With("Files can be dropped into a folder only.")
+		return errNotFolder.With("Files can only be dropped into a folder.")
 	}
 	if s.Password, err = sh.hashPassword(ctx, in.Password); err != nil {
 		return err
@@ -251,7 +251,7 @@ func (sh *shares) getShares(w http.ResponseWriter, r *http.Request, v visit) err
 	if asked != "" {
 		id, err := uuid.Parse(asked)
 		if err != nil {
-			return httpx.ErrInvalidParameter.With("item_id is the id of a file or folder.")
+			return httpx.ErrInvalidParameter.With("item_id must be the id of a file or folder.")
 		}
 		item = &id
 	}

@@ -18,7 +18,7 @@ func (sh *shares) shareRoutes(whole, reads, puts []*httpx.Problem, content, zipp
 	)
 	routes := []httpx.Route{
 		{Pattern: "GET /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateRead,
-			Summary: "One's own shares, newest first", Query: []string{"item_id", "limit", "cursor"},
+			Summary: "Your shares, newest first", Query: []string{"item_id", "limit", "cursor"},
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[share]{}}},
 			Problems:  []*httpx.Problem{httpx.ErrInvalidCursor, journal.ErrUnavailable},
 			Handler:   sh.trees.visitor(sh.getShares)},

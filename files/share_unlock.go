@@ -46,7 +46,7 @@ func (sh *shares) postUnlock(w http.ResponseWriter, r *http.Request, g guest) er
 	}
 	if in.Mode != "" && in.Mode != "cookie" && in.Mode != "token" {
 		var fields httpx.Fields
-		fields.Add("#/mode", "invalid", "The mode is cookie or token.")
+		fields.Add("#/mode", "invalid", "The mode must be cookie or token.")
 		return fields.Err()
 	}
 	s := &g.share

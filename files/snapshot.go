@@ -231,11 +231,11 @@ func (s *Snapshot) eachLoose(ctx context.Context, l Loose, give func(l Loose, fi
 	info, err := s.f.vol.disk.Lstat(l.Path)
 	switch {
 	case err != nil && !disk.Failed(err):
-		return unread("it was moved or deleted while the backup ran, and is not in it")
+		return unread("it was moved or deleted during the backup, and is not in it")
 	case err != nil:
 		return unread("it cannot be read, and is not in the backup")
 	case !s.f.vol.disk.Holds(info) || !info.IsDir() && !info.Mode().IsRegular():
-		return unread("it is no file of this disk (a link, a device, a mount), and is not in the backup")
+		return unread("it is not a file on this disk (a link, a device, a mount), and is not in the backup")
 	}
 	l.Read = true
 	if !info.IsDir() {

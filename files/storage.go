@@ -119,7 +119,7 @@ func (f *Files) KeepsUp(ctx context.Context) error {
 	waiting, err := db.One(ctx, f.db, db.Value[int64], `-- name: files.Backlog
 		SELECT count(*) FROM (SELECT FROM file_ops o WHERE o.quarantined_at IS NULL LIMIT $1) AS o`, mostRedo+1)
 	if err == nil && waiting > mostRedo {
-		err = fmt.Errorf("more than %d committed changes wait for the disk", mostRedo)
+		err = fmt.Errorf("more than %d committed changes are waiting for the disk", mostRedo)
 	}
 	return err
 }
@@ -134,7 +134,7 @@ func (f *Files) HasRoom(context.Context) error {
 	}
 	_, free, err := f.vol.disk.Space()
 	if err == nil && free < f.vol.minFree/8 {
-		err = fmt.Errorf("%d bytes are free on the data directory's disk; uploads stopped at %d", free, f.vol.minFree)
+		err = fmt.Errorf("only %d bytes are free on the data directory's disk; uploads stop below %d", free, f.vol.minFree)
 	}
 	return err
 }
@@ -146,11 +146,11 @@ func (f *Files) Figures(ctx context.Context) ([]httpx.Figure, error) {
 		return nil, err
 	}
 	figures := []httpx.Figure{
-		{Name: "homebase_items", Help: "Files and folders of everyone, trash too: about, by PostgreSQL's statistics.", Value: float64(t.items)},
-		{Name: "homebase_uploads_open", Help: "Uploads under way or broken off that hold space.", Value: float64(t.uploads)},
-		{Name: "homebase_staging_bytes", Help: "Space held by uploads under way.", Value: float64(t.staging)},
-		{Name: "homebase_redo_records", Help: "Committed changes that the disk still has to follow.", Value: float64(t.redo)},
-		{Name: "homebase_redo_quarantined_records", Help: "Committed changes whose bytes were found nowhere.", Value: float64(t.quarantined)},
+		{Name: "homebase_items", Help: "Files and folders of all users, trash included; an estimate from PostgreSQL's statistics.", Value: float64(t.items)},
+		{Name: "homebase_uploads_open", Help: "Uploads in progress or interrupted that hold space.", Value: float64(t.uploads)},
+		{Name: "homebase_staging_bytes", Help: "Space held by uploads in progress.", Value: float64(t.staging)},
+		{Name: "homebase_redo_records", Help: "Committed changes that are not on the disk yet.", Value: float64(t.redo)},
+		{Name: "homebase_redo_quarantined_records", Help: "Committed changes whose bytes could not be found.", Value: float64(t.quarantined)},
 	}
 	if f.vol.away.Load() != nil {
 		return figures, nil

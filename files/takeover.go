@@ -72,7 +72,7 @@ func (rc *reconciler) takeOver(ctx context.Context, owner uuid.UUID, list []*fin
 	// Beside writers an entry may have gone on, or have got a row, meanwhile.
 	list, err := rc.confirmed(ctx, owner, list)
 	for _, d := range list {
-		report.problem(d.path, "another item has this name, or its folder was not taken; rename it and scan again")
+		report.problem(d.path, "another item has this name, or its folder was not taken over; rename it and scan again")
 	}
 	return err
 }

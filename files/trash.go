@@ -154,7 +154,7 @@ func (tr *trash) markTrashed(ctx context.Context, owner uuid.UUID, it placed) {
 		err = errors.Join(disk.SetTrashed(entry, *it.Parent, it.Name), entry.Sync())
 	}
 	if err != nil {
-		tr.log.WarnContext(ctx, "what is deleted cannot carry where it was; without the database it would come back to the root", "item", it.ID, "error", err)
+		tr.log.WarnContext(ctx, "cannot note on a trashed item where it was; a rebuild would restore it to the root", "item", it.ID, "error", err)
 	}
 }
 

@@ -36,13 +36,13 @@ const (
 )
 
 var (
-	errTusVersion = &httpx.Problem{Status: 412, Code: "unsupported_tus_version", Title: "This version of tus is not spoken here",
+	errTusVersion = &httpx.Problem{Status: 412, Code: "unsupported_tus_version", Title: "This version of tus is not supported",
 		Detail: "Send Tus-Resumable: 1.0.0.", Header: map[string]string{"Tus-Version": tusVersion}}
-	errUploadLength  = httpx.NewProblem(400, "invalid_upload_length", "The upload's length cannot be used")
+	errUploadLength  = httpx.NewProblem(400, "invalid_upload_length", "The upload's length is not valid")
 	errUploadOffset  = httpx.NewProblem(400, "invalid_upload_offset", "Upload-Offset must be a number of bytes")
-	errOffsetDiffers = httpx.NewProblem(409, "upload_offset_mismatch", "The upload stands at another offset").With("Go on from the Upload-Offset of this answer.")
-	errUploadExpired = httpx.NewProblem(410, "upload_expired", "The upload has expired").With("Begin it again.")
-	errConcat        = httpx.NewProblem(400, "concatenation_not_offered", "Uploads in parallel parts are not offered").With("Send the file in one upload, without Upload-Concat.")
+	errOffsetDiffers = httpx.NewProblem(409, "upload_offset_mismatch", "The upload is at a different offset").With("Continue from the Upload-Offset of this response.")
+	errUploadExpired = httpx.NewProblem(410, "upload_expired", "The upload has expired").With("Start it again.")
+	errConcat        = httpx.NewProblem(400, "concatenation_not_offered", "Uploads in parallel parts are not supported").With("Send the file in one upload, without Upload-Concat.")
 )
 
 // uploads are the resumable ones.
@@ -169,7 +169,7 @@ func checkCreation(h http.Header) (length *int64, metadata string, err error) {
 	case len(lengths) == 1:
 		n, ok := parseSize(lengths[0])
 		if !ok {
-			return nil, "", errUploadLength.With("Upload-Length must be a number of bytes, digits alone.")
+			return nil, "", errUploadLength.With("Upload-Length must be a number of bytes, digits only.")
 		}
 		length = &n
 	}
@@ -331,13 +331,13 @@ func (up *uploads) lateLength(r *http.Request, x *seized) error {
 	n, ok := parseSize(values[0])
 	switch {
 	case !ok || len(values) > 1:
-		return errUploadLength.With("Upload-Length must be a number of bytes, digits alone.")
+		return errUploadLength.With("Upload-Length must be a number of bytes, digits only.")
 	case x.length != nil && *x.length != n:
 		return errUploadLength.With("The length of this upload is known and cannot change.")
 	case x.length != nil:
 		return nil
 	case n < x.offset:
-		return errUploadLength.With("More bytes than that have arrived already.")
+		return errUploadLength.With("More bytes than that have already arrived.")
 	}
 	if err := up.vol.checkFree(n - x.offset); err != nil {
 		return err

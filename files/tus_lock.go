@@ -31,7 +31,7 @@ const (
 
 // errLocked is the refusal that clients of tus repeat, whatever passes by
 // itself.
-var errLocked = httpx.NewProblem(423, "upload_locked", "The upload is in use").With("Ask again in a moment.").RetryAfter(time.Second)
+var errLocked = httpx.NewProblem(423, "upload_locked", "The upload is in use").With("Try again in a moment.").RetryAfter(time.Second)
 
 // holders are the uploads whose lock this worker has.
 type holders struct {
@@ -146,7 +146,7 @@ func (up *uploads) seize(ctx context.Context, owner, id uuid.UUID) (*seized, err
 	x := &seized{upload: u, file: file, unreg: func() { up.holders.remove(id) }}
 	info, err := file.Stat()
 	if err == nil && info.Size() < u.offset {
-		err = fmt.Errorf("the upload %s has %d bytes on the disk, and %d of it were durable", id, info.Size(), u.offset)
+		err = fmt.Errorf("the upload %s has %d bytes on the disk, but %d were durable", id, info.Size(), u.offset)
 	}
 	if err != nil {
 		x.letGo()

@@ -18,8 +18,8 @@ import (
 const maxMetadata = 8 << 10
 
 var (
-	errMetadata     = httpx.NewProblem(400, "invalid_metadata", "Upload-Metadata cannot be used")
-	errChecksum     = httpx.NewProblem(400, "invalid_checksum", "Upload-Checksum cannot be used").With("It must be sha1 or sha256, a space, and the sum in padded base64.")
+	errMetadata     = httpx.NewProblem(400, "invalid_metadata", "Upload-Metadata is not valid")
+	errChecksum     = httpx.NewProblem(400, "invalid_checksum", "Upload-Checksum is not valid").With("It must be sha1 or sha256, a space, and the checksum in padded base64.")
 	errChecksumDiff = httpx.NewProblem(460, "checksum_mismatch", "The chunk does not match its checksum").With("Nothing of it was kept; send it again.")
 )
 
@@ -37,7 +37,7 @@ func parseMetadata(field string) (map[string]string, error) {
 	for pair := range strings.SplitSeq(field, ",") {
 		key, encoded, _ := strings.Cut(strings.Trim(pair, " \t"), " ")
 		if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return nil, errMetadata.With("Every key must be of visible ASCII characters.")
+			return nil, errMetadata.With("Every key must consist of visible ASCII characters.")
 		}
 		if _, twice := pairs[key]; twice {
 			return nil, errMetadata.With("A key was given twice.")
@@ -74,7 +74,7 @@ func parseDestination(field string) (d destination, err error) {
 	}
 	if said := pairs["mtime"]; said != "" {
 		if d.modified, err = parseModified(said); err != nil {
-			return d, errMetadata.With("mtime: give seconds since 1970, digits alone or with a fraction, from 1901 to 2262.").Because(err)
+			return d, errMetadata.With("mtime: give seconds since 1970, whole or with a fraction, between 1901 and 2262.").Because(err)
 		}
 	}
 	id, byID := pairs["parent_id"]

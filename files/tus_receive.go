@@ -30,7 +30,7 @@ var (
 	// errInterrupted ends the older of two requests for one upload. Were it
 	// one that clients repeat, two of them would take it from each other for
 	// ever.
-	errInterrupted = httpx.NewProblem(400, "upload_interrupted", "Another request has taken the upload over")
+	errInterrupted = httpx.NewProblem(400, "upload_interrupted", "Another request has taken over the upload")
 )
 
 // chunk is the body of one request and the checksum that it must have, if any.
@@ -110,7 +110,7 @@ func (up *uploads) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 // tus repeat.
 func slowed(err error) error {
 	if p, ok := errors.AsType[*httpx.Problem](err); ok && p.Status == http.StatusRequestTimeout {
-		return errLocked.With("The bytes came too slowly. What arrived was kept; go on from Upload-Offset.").Because(err)
+		return errLocked.With("The bytes came too slowly. What arrived was kept; continue from Upload-Offset.").Because(err)
 	}
 	return err
 }

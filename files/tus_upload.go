@@ -274,7 +274,7 @@ func (up *uploads) expireOne(ctx context.Context, h held) error {
 	}
 	x, err := up.seize(ctx, h.owner, h.op)
 	if err != nil {
-		up.log.WarnContext(ctx, "an upload could not be ended yet", "upload", h.op, "error", err)
+		up.log.WarnContext(ctx, "cannot finish an upload yet", "upload", h.op, "error", err)
 		return nil
 	}
 	defer x.letGo()

@@ -91,9 +91,9 @@ func (rc *reconciler) untakenOf(ctx context.Context, o owner, give func(u Untake
 		u := Untaken{d.path, d.why, d == top}
 		switch d.kind {
 		case findNew:
-			u.Why = "no row knows it; homebase files scan takes it over"
+			u.Why = "it has no row; homebase files scan takes it over"
 		case findMoved:
-			u.Why = "it was moved here past the API; homebase files scan takes it over"
+			u.Why = "it was moved here outside the API; homebase files scan takes it over"
 		}
 		give(u)
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	errContentRange = httpx.NewProblem(400, "content_range", "A PUT replaces the whole").
+	errContentRange = httpx.NewProblem(400, "content_range", "A PUT replaces the whole file").
 			With("Leave Content-Range out, or use a resumable upload to send a file in pieces.")
 	errContentCoding = httpx.ErrUnsupportedType.With("Send the bytes as they are, without Content-Encoding.")
 )
@@ -70,7 +70,7 @@ func byPath(owner uuid.UUID, names []string) finder {
 		if len(found) > len(names) {
 			s.item = &found[len(names)]
 			if !s.item.isFile() {
-				return s, journal.ErrNameConflict.With("There is a folder of this name.")
+				return s, journal.ErrNameConflict.With("There is a folder with this name.")
 			}
 		}
 		return s, nil
@@ -98,7 +98,7 @@ func inFolder(owner, parent uuid.UUID, name string) finder {
 		case errors.Is(err, db.ErrNotFound):
 			return s, nil
 		case err == nil && !there.isFile():
-			err = journal.ErrNameConflict.With("There is a folder of this name.")
+			err = journal.ErrNameConflict.With("There is a folder with this name.")
 		}
 		s.item = &there
 		return s, err
@@ -131,7 +131,7 @@ func (wr *writer) putPath(w http.ResponseWriter, r *http.Request, v visit) error
 		parents = true
 	case "", "false":
 	default:
-		return httpx.ErrInvalidParameter.With("parents is true or false.")
+		return httpx.ErrInvalidParameter.With("parents must be true or false.")
 	}
 	return wr.put(w, r, v, wr.hinted(r, v.owner, names), parents)
 }

@@ -124,9 +124,9 @@ func (rc *reconciler) check(ctx context.Context, c toCheck, v *verification, pac
 	case err != nil || statErr != nil:
 		v.problem(&v.Damaged, p, "it cannot be read: "+errors.Join(err, statErr).Error())
 	case !row.matches(info):
-		v.problem(&v.Changed, p, "changed from outside; homebase files scan takes it over")
+		v.problem(&v.Changed, p, "changed outside the API; homebase files scan takes it over")
 	case !bytes.Equal(sum, row.SHA256):
-		v.problem(&v.Damaged, p, "damaged: its bytes are not those that were stored")
+		v.problem(&v.Damaged, p, "damaged: its bytes are not the ones that were stored")
 	default:
 		v.Bytes += info.Size()
 		return true, nil
@@ -181,9 +181,9 @@ func (p *pace) Read(b []byte) (int, error) {
 
 func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, who := sh.Flags("files verify"), ""
-	rate := flags.Int64("rate", 0, "read at most this many `MB` a second; 0 is no limit")
-	older := flags.Span("older-than", 0, "pass over what was read within this `TIME`, as 30d: so a run that was cut off is continued")
-	asJSON := flags.Bool("json", false, "as JSON")
+	rate := flags.Int64("rate", 0, "read at most this many `MB` a second; 0 means no limit")
+	older := flags.Span("older-than", 0, "skip what was read within this `TIME`, such as 30d: this continues an interrupted run")
+	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.ParseOptional(args, &who); err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) 
 		}
 		line := db.NewProgress(sh.Stderr)
 		v, err := f.rc.verify(ctx, only, time.Now().Add(-*older), *rate*1e6, func(v *verification, bytes, of int64) {
-			line.Show("%d files, %d of %d MB, %d do not match", v.Files, bytes/1e6, of/1e6, v.mismatches())
+			line.Show("%d files, %d of %d MB, %d not sound", v.Files, bytes/1e6, of/1e6, v.mismatches())
 		})
 		line.End()
 		if err == nil {
@@ -217,11 +217,11 @@ func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) 
 			for _, d := range v.Problems {
 				fmt.Fprintf(sh.Stdout, "%q: %s\n", d.Path, d.Problem)
 			}
-			fmt.Fprintf(sh.Stdout, "%d files (%d bytes) are sound; %d damaged, %d changed from outside, %d missing; %d entries on the disk that no row stands for.\n",
+			fmt.Fprintf(sh.Stdout, "%d files (%d bytes) are sound; %d damaged, %d changed from outside, %d missing; %d entries on the disk have no row.\n",
 				v.Files-v.mismatches(), v.Bytes, v.Damaged, v.Changed, v.Missing, v.Untaken)
 		}
 		if n := v.mismatches(); n+v.Untaken > 0 {
-			return fmt.Errorf("%d files are not what was stored, %d entries are in no row and so in nobody's list", n, v.Untaken)
+			return fmt.Errorf("%d files are not what was stored; %d entries on the disk have no row, so nobody can see them", n, v.Untaken)
 		}
 		return nil
 	})

@@ -253,7 +253,8 @@ func TestCommands_UsageAndPurge(t *testing.T) {
 	if err != nil || out != `{"user":"ann@example.com","quota":1073741824,"used":7,"reserved":0,"trash":5,"items":4,"entries":5,"entry_quota":1000000}`+"\n" {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if out, err := h.command(t, "usage"); err != nil || !strings.Contains(out, "ann@example.com") {
+	const table = "BYTES USED IN TRASH RESERVED QUOTA ITEMS ENTRIES ENTRY QUOTA USER 7 5 0 1073741824 4 5 1000000 ann@example.com"
+	if out, err := h.command(t, "usage"); err != nil || strings.Join(strings.Fields(out), " ") != table {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if out, err := h.command(t, "purge"); err != nil || !strings.HasPrefix(out, "0 items") {

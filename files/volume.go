@@ -123,9 +123,9 @@ func (f *Files) watch(ctx context.Context) {
 		was := f.vol.away.Load()
 		switch {
 		case outOfReach(err):
-			f.log.WarnContext(ctx, "whether the data directory is in place cannot be seen now", "error", err)
+			f.log.WarnContext(ctx, "cannot check whether the data directory is in place", "error", err)
 		case err != nil && was == nil:
-			f.log.ErrorContext(ctx, "the data directory went away", "error", err)
+			f.log.ErrorContext(ctx, "the data directory is gone", "error", err)
 			f.vol.away.Store(new(err.Error()))
 		case err == nil && was != nil:
 			f.log.InfoContext(ctx, "the data directory is back")
@@ -142,7 +142,7 @@ func outOfReach(err error) bool {
 // inPlace refuses while the data directory is not in place.
 func (vol *volume) inPlace() error {
 	if s := vol.away.Load(); s != nil {
-		return journal.ErrUnavailable.With("The files cannot be reached at the moment. Ask again later; if it stays so, tell the operator.").
+		return journal.ErrUnavailable.With("The files cannot be reached at the moment. Try again later; if this persists, tell the operator.").
 			Because(errors.New(*s))
 	}
 	return nil
@@ -163,7 +163,7 @@ func (vol *volume) diskError(err error) error {
 	case disk.Full(err):
 		return errNoSpace.Because(err)
 	case disk.Failed(err):
-		return journal.ErrUnavailable.With("The disk refuses. Ask again later; if it stays so, tell the operator.").Because(err)
+		return journal.ErrUnavailable.With("The disk reported an error. Try again later; if this persists, tell the operator.").Because(err)
 	}
 	return err
 }

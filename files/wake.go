@@ -201,7 +201,7 @@ func (fd *feed) announceChanges(ctx context.Context) {
 			return db.Notify(ctx, tx, changesChannel, payload)
 		})
 		if err != nil && ctx.Err() == nil {
-			fd.log.WarnContext(ctx, "changes could not be announced; listeners at other workers learn of them later", "error", err)
+			fd.log.WarnContext(ctx, "cannot announce changes; listeners on other workers will learn of them later", "error", err)
 		}
 		if !journal.Sleep(ctx, announceEvery) {
 			return
@@ -213,7 +213,7 @@ func (fd *feed) announceChanges(ctx context.Context) {
 func (fd *feed) lookForChanges(ctx context.Context) {
 	for journal.Sleep(ctx, fd.hub.beat) {
 		if err := fd.lookOnce(ctx); err != nil && ctx.Err() == nil {
-			fd.log.WarnContext(ctx, "the net under lost wake-ups failed", "error", err)
+			fd.log.WarnContext(ctx, "cannot check for missed wake-ups", "error", err)
 		}
 	}
 }

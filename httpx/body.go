@@ -16,7 +16,7 @@ import (
 
 var (
 	errBodyBroken   = NewProblem(400, "invalid_body", "The request body ended early or is framed wrongly")
-	errShuttingDown = NewProblem(503, "shutting_down", "The server is being restarted").With("Ask again in a moment.").RetryAfter(2*time.Second).withHeader("Connection", "close")
+	errShuttingDown = NewProblem(503, "shutting_down", "The server is being restarted").With("Try again in a moment.").RetryAfter(2*time.Second).withHeader("Connection", "close")
 )
 
 // body is the request body with its limit and its rolling read deadline. Its

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-var errUntrustedPeer = NewProblem(403, "untrusted_peer", "This server answers its proxy only").
+var errUntrustedPeer = NewProblem(403, "untrusted_peer", "This server only answers its proxy").
 	With("Requests reach this server through its proxy. If you run it: HOMEBASE_TRUSTED_PROXIES does not contain the address that this connection came from.")
 
 // findClient finds the client's address. A peer on a unix socket is let in by

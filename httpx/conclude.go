@@ -148,7 +148,7 @@ func (p *Problem) document(requestID string) Document {
 func DocumentOf(ctx context.Context, err error) Document {
 	p, x := problemOf(ctx, err), exchangeOf(ctx)
 	if p.Status >= 500 {
-		x.server.log.ErrorContext(ctx, "a part of a request failed", "problem", p.Code, "cause", p.cause, "request_id", x.id)
+		x.server.log.ErrorContext(ctx, "part of a request failed", "problem", p.Code, "cause", p.cause, "request_id", x.id)
 	}
 	return p.document(x.id)
 }

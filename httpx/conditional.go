@@ -40,7 +40,7 @@ func CheckRead(h http.Header, tag string, modified time.Time) (unchanged bool, e
 	until, untilErr := http.ParseTime(h.Get("If-Unmodified-Since"))
 	switch {
 	case !IfMatch(h, tag):
-		err = ErrPreconditionFailed.With("If-Match names another version than the stored one.")
+		err = ErrPreconditionFailed.With("If-Match names a version other than the stored one.")
 	case listed(h, "If-Match") == "" && untilErr == nil && modified.After(until):
 		err = ErrPreconditionFailed.With("The content was changed since then.")
 	case listed(h, "If-None-Match") != "":

@@ -50,7 +50,7 @@ func ReadJSON[T any](_ http.ResponseWriter, r *http.Request) (T, error) {
 		// What the check let pass and encoding/json does not: an Unmarshaler
 		// that looks at several members at once.
 		var zero T
-		return zero, errInvalidJSON.With("The body does not have the form that is declared.").Because(err)
+		return zero, errInvalidJSON.With("The body does not have the declared form.").Because(err)
 	}
 	return v, nil
 }

@@ -186,9 +186,9 @@ func (f *form) expected() string {
 	t := f.t
 	switch kind := t.Kind(); {
 	case t == uuidType:
-		return "an id: 36 characters, as 0198c0de-0000-7000-8000-000000000000"
+		return "an id: 36 characters, such as 0198c0de-0000-7000-8000-000000000000"
 	case t.String() == "time.Time":
-		return "a time of RFC 3339, as 2026-01-31T12:00:00Z"
+		return "an RFC 3339 time, such as 2026-01-31T12:00:00Z"
 	case f.opaque:
 	case kind == reflect.String:
 		return "a string"
@@ -203,7 +203,7 @@ func (f *form) expected() string {
 	case kind == reflect.Struct || kind == reflect.Map:
 		return "an object"
 	}
-	return "of another form"
+	return "of a different form"
 }
 
 // holdsAny reports whether an any is part of a request's type. encoding/json

@@ -15,8 +15,8 @@ import (
 )
 
 var (
-	errUnknownField   = NewProblem(400, "unknown_field", "A field of the request body is not known here")
-	errDuplicateField = NewProblem(400, "duplicate_field", "A field of the request body is there twice")
+	errUnknownField   = NewProblem(400, "unknown_field", "The request body has an unknown field")
+	errDuplicateField = NewProblem(400, "duplicate_field", "The request body has a field twice")
 )
 
 const (

@@ -24,12 +24,12 @@ var (
 	ErrUnsupportedType    = NewProblem(415, "unsupported_media_type", "This media type is not accepted here")
 	ErrRange              = NewProblem(416, "range_not_satisfiable", "The range lies outside of the content")
 	ErrRateLimited        = NewProblem(429, "rate_limited", "Too many requests")
-	ErrBusy               = NewProblem(503, "busy", "The server is busy").With("Ask again in a moment.").RetryAfter(time.Second)
+	ErrBusy               = NewProblem(503, "busy", "The server is busy").With("Try again in a moment.").RetryAfter(time.Second)
 )
 
 var (
-	errAuthorizationTwice = NewProblem(400, "duplicate_authorization", "Send one Authorization header")
-	errUnknownParameter   = NewProblem(400, "unknown_parameter", "This query parameter is not known here")
+	errAuthorizationTwice = NewProblem(400, "duplicate_authorization", "Send only one Authorization header")
+	errUnknownParameter   = NewProblem(400, "unknown_parameter", "This query parameter is unknown")
 	errOriginRequired     = NewProblem(403, "origin_required", "The request does not say where it comes from").
 				With("A request with cookies must carry Origin or Sec-Fetch-Site, as browsers send them. Scripts: sign in with mode token and send Authorization: Bearer.")
 	errOriginRefused    = NewProblem(403, "origin_refused", "Requests from this origin are refused").With("The page that sent this is not one of HOMEBASE_ORIGINS.")
@@ -38,10 +38,10 @@ var (
 	errConflict         = NewProblem(409, "conflict", "This conflicts with what is stored")
 	errMissing          = NewProblem(409, "reference_missing", "What this refers to does not exist")
 	errValidation       = NewProblem(422, "validation_failed", "Some fields are not valid")
-	errInternal         = NewProblem(500, "internal", "Something went wrong on the server").With("It is not your fault. If it stays so, tell the operator the request id.")
-	errOutcomeUnknown   = NewProblem(503, "outcome_unknown", "It is not known whether this was done").With("The connection to the database was lost at the last step. Look whether it was done, then ask again.").RetryAfter(time.Second)
-	errDatabase         = NewProblem(503, "database_unavailable", "The database cannot be reached").With("Ask again in a moment.").RetryAfter(2 * time.Second)
-	errDiskFull         = NewProblem(507, "disk_full", "The server's disk is full").With("Free some space, or tell the operator.")
+	errInternal         = NewProblem(500, "internal", "Something went wrong on the server").With("This is not your fault. If it keeps happening, tell the operator the request id.")
+	errOutcomeUnknown   = NewProblem(503, "outcome_unknown", "It is not known whether this was done").With("The connection to the database was lost at the last step. Check whether it was done before you try again.").RetryAfter(time.Second)
+	errDatabase         = NewProblem(503, "database_unavailable", "The database cannot be reached").With("Try again in a moment.").RetryAfter(2 * time.Second)
+	errDiskFull         = NewProblem(507, "disk_full", "The database's disk is full").With("Tell the operator: PostgreSQL has no space left.")
 	// errGone is for the log alone: the client left before the answer.
 	errGone = NewProblem(499, "client_gone", "The client went away")
 )

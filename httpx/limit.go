@@ -234,7 +234,7 @@ func (s *Server) limitCaller(x *exchange, _ *http.Request) error {
 }
 
 func (a allowance) refusal() error {
-	return ErrRateLimited.With(fmt.Sprintf("Ask again in %d seconds.", seconds(a.next))).RetryAfter(a.next)
+	return ErrRateLimited.With(fmt.Sprintf("Try again in %d seconds.", seconds(a.next))).RetryAfter(a.next)
 }
 
 // Limits are the limits in force; nil when the limiter is off.

@@ -46,12 +46,12 @@ func removeDead(path string) error {
 	} else if err != nil {
 		return err
 	} else if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("listen on %s: a file is there that is no socket", path)
+		return fmt.Errorf("listen on %s: a file is there that is not a socket", path)
 	}
 	conn, err := net.Dial("unix", path)
 	if err == nil {
 		conn.Close()
-		return fmt.Errorf("listen on %s: a server answers there already", path)
+		return fmt.Errorf("listen on %s: a server is already answering there", path)
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return err

@@ -22,7 +22,7 @@ const contractVersion = "1.0.0"
 
 const contractText = `One backend for all frontends: sign-in, files, portfolio content and apps.
 
-Sizes are bytes, times RFC 3339 in UTC, ids UUIDs. Every refusal is a problem document (RFC 9457) with a stable code; new codes, fields, enum values and routes may be added, none is taken away. Collections are pages: keep asking with cursor=next_cursor until it is null. 429 means you, 503 means ask again after Retry-After.
+Sizes are bytes, times RFC 3339 in UTC, ids UUIDs. Every refusal is a problem document (RFC 9457) with a stable code; new codes, fields, enum values and routes may be added; none is removed. Collections are pages: keep asking with cursor=next_cursor until it is null. 429 is about you, 503 about the server: try again after Retry-After.
 
 Browsers are signed in by cookies on their own site, everything else by a bearer token or an access key.`
 
@@ -64,8 +64,8 @@ func OpenAPI(routes []Route) ([]byte, error) {
 				"RateLimit-Policy": object{"schema": object{"type": "string"}, "description": "The limit."},
 			},
 			"securitySchemes": object{
-				"bearer": object{"type": "http", "scheme": "bearer", "description": "An access token of ten minutes, or an access key (hb_…)."},
-				"cookie": object{"type": "apiKey", "in": "cookie", "name": "__Host-at", "description": "Set by signing in; only on the site of the API."},
+				"bearer": object{"type": "http", "scheme": "bearer", "description": "An access token, valid for ten minutes, or an access key (hb_…)."},
+				"cookie": object{"type": "apiKey", "in": "cookie", "name": "__Host-at", "description": "Set by signing in; works only on the API's own site."},
 			},
 		},
 	})

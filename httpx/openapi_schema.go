@@ -84,11 +84,7 @@ func (c *contract) structure(t reflect.Type, closed, sparse bool) object {
 	}
 	properties, required := object{}, []string{}
 	for _, field := range JSONFields(t) {
-		member := c.schema(field.Type, closed)
-		if _, array := member["items"]; array && closed {
-			member["maxItems"] = field.bound.most
-		}
-		properties[field.Name] = member
+		properties[field.Name] = c.schema(field.Type, closed)
 		// In a request, what may be null may also be left out.
 		if !field.MayLack && !sparse && !(closed && field.Type.Kind() == reflect.Pointer) {
 			required = append(required, field.Name)

@@ -47,7 +47,7 @@ func PageOf(r *http.Request, bound ...string) (Page, error) {
 	b, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
 	if err != nil || json.Unmarshal(b, &c) != nil || c.Bound != p.bound || len(c.After) == 0 ||
 		slices.ContainsFunc(c.After, func(s string) bool { return !cleanText(s) }) {
-		return p, ErrInvalidCursor.With("Use next_cursor of the page before with the same parameters, or leave the cursor out to start anew.")
+		return p, ErrInvalidCursor.With("Use next_cursor from the previous page with the same parameters, or leave the cursor out to start over.")
 	}
 	p.After = c.After
 	return p, nil

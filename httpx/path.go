@@ -42,7 +42,7 @@ func refuseSegment(encoded string) string {
 	case err != nil:
 		return "The path is not percent-encoded correctly."
 	case segment == "":
-		return "The path has an empty segment; leave out the double or closing slash."
+		return "The path has an empty segment; leave out the double or trailing slash."
 	case segment == "." || segment == "..":
 		return `The path has a "." or ".." segment; send the path without it.`
 	case strings.ContainsAny(segment, `/\`):

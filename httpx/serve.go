@@ -75,7 +75,7 @@ func (s *Server) drain(srv *http.Server, limit *limited) {
 	if empty(drainPause, func(bool) {}) || empty(s.pace.patience, srv.SetKeepAlivesEnabled) {
 		return
 	}
-	s.log.Info("cutting long requests off", "in_flight", s.metrics.inFlight.Load())
+	s.log.Info("cutting off long requests", "in_flight", s.metrics.inFlight.Load())
 	s.cutOff()
 	empty(drainRest, srv.SetKeepAlivesEnabled)
 }

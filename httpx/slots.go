@@ -80,7 +80,7 @@ func (s *slots) free(key slot) {
 
 var (
 	errTooManyStreams  = NewProblem(http.StatusTooManyRequests, "too_many_streams", "Too many streams are open")
-	errTooManyInFlight = NewProblem(http.StatusTooManyRequests, "too_many_in_flight", "Too many requests are under way")
+	errTooManyInFlight = NewProblem(http.StatusTooManyRequests, "too_many_in_flight", "Too many requests are in progress")
 )
 
 // holdSlots counts the request, and the stream that an endless route's answer
@@ -97,10 +97,10 @@ func (s *Server) holdSlots(x *exchange, r *http.Request) error {
 		ok = x.holdAsAddress(slotRequest, networks)
 	}
 	if !ok {
-		return errTooManyInFlight.With("Wait for one of your requests to end.").RetryAfter(time.Second)
+		return errTooManyInFlight.With("Wait for one of your requests to finish.").RetryAfter(time.Second)
 	}
 	if x.route.Endless && !(x.holdAsUser(slotStream) && x.holdAsAddress(slotStream, networks)) {
-		return errTooManyStreams.With("Close one of the streams that you have open.").RetryAfter(5 * time.Second)
+		return errTooManyStreams.With("Close one of your open streams.").RetryAfter(5 * time.Second)
 	}
 	return nil
 }

@@ -167,7 +167,7 @@ func (k *collection[T, F, P]) getList(w http.ResponseWriter, r *http.Request) er
 			id, err := uuid.Parse(page.After[0])
 			at := k.index(list, id)
 			if err != nil || at < 0 {
-				return answer{}, httpx.ErrInvalidCursor.With("The entry that the page began behind is gone; leave the cursor out to start anew.")
+				return answer{}, httpx.ErrInvalidCursor.With("The entry that this page starts after is gone; leave the cursor out to start over.")
 			}
 			list = list[at+1:]
 		}
@@ -316,7 +316,7 @@ func (k *collection[T, F, P]) matched(c *content, r *http.Request) (P, error) {
 
 func matches(r *http.Request, revision int64) error {
 	if !httpx.IfMatch(r.Header, httpx.RevisionTag(revision)) {
-		return httpx.ErrPreconditionFailed.With("If-Match names another revision than the stored one; read it again.")
+		return httpx.ErrPreconditionFailed.With("If-Match names a revision other than the stored one; read it again.")
 	}
 	return nil
 }

@@ -230,8 +230,8 @@ func (p *Portfolio) putResume(w http.ResponseWriter, r *http.Request) error {
 // importCommand is `homebase portfolio import`.
 func (p *Portfolio) importCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags := sh.Flags("portfolio import")
-	dryRun := flags.Bool("dry-run", false, "only say what would change")
-	asJSON := flags.Bool("json", false, "as JSON")
+	dryRun := flags.Bool("dry-run", false, "only show what would change")
+	asJSON := flags.Bool("json", false, "print JSON")
 	var path string
 	if err := flags.Parse(args, &path); err != nil {
 		return err

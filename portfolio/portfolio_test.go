@@ -462,3 +462,18 @@ func TestCollections_AreBounded(t *testing.T) {
 		t.Errorf("%+v", p.Errors)
 	}
 }
+
+func TestProjects_HaveHadAHundredSlugsAtMost(t *testing.T) {
+	t.Parallel()
+	rm := start(t)
+	made := rm.add(t, "projects", object{"title": "P", "slug": "first"})
+	if _, err := rm.DB.Exec(t.Context(), `INSERT INTO portfolio_slugs (slug, project_id) SELECT 'old-' || n, id FROM portfolio_entries, generate_series(1, 98) AS n`); err != nil {
+		t.Fatal(err)
+	}
+	path := "/portfolio/projects/" + made["id"].(string)
+	rm.owner.Do("PATCH", path, object{"slug": "last"}).Want(t, 200)
+	rm.owner.Do("PATCH", path, object{"slug": "one-more"}).WantProblem(t, 409, "too_many_slugs")
+	rm.owner.Do("PATCH", path, object{"slug": ""}).WantProblem(t, 409, "too_many_slugs")
+	rm.owner.Do("PATCH", path, object{"slug": "first"}).Want(t, 200)
+	rm.owner.Do("PATCH", path, object{"slug": "first", "summary": "s"}).Want(t, 200)
+}

@@ -2,6 +2,7 @@ package portfolio
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -45,7 +46,10 @@ func (p *Project) same() (key, from string) {
 	return p.Title, ""
 }
 
-const maxSlug = 80
+const (
+	maxSlug  = 80
+	maxSlugs = 100 // of a project: its present one and those it had
+)
 
 var slugForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
@@ -75,13 +79,20 @@ func (p Project) matches(q url.Values) bool {
 var errSlugTaken = httpx.NewProblem(http.StatusConflict, "slug_taken", "Another project has this slug").
 	With("Another project has, or had, this slug; choose another.")
 
+var errTooManySlugs = httpx.NewProblem(http.StatusConflict, "too_many_slugs", "The project has had too many slugs").
+	With(fmt.Sprintf("A project has at most %d, for the old ones go on leading to it; choose one that it had.", maxSlugs))
+
 // claimSlug gives a project without a slug one, and refuses one that leads or
 // ever led to another project. Changes do not run beside each other, so what
 // is free here is free when it is stored.
 func (c *content) claimSlug(p *Project) error {
 	if p.Slug != "" {
-		if owner, taken := c.Slugs[p.Slug]; taken && owner != p.ID {
+		owner, taken := c.Slugs[p.Slug]
+		switch {
+		case taken && owner != p.ID:
 			return errSlugTaken
+		case !taken:
+			return c.spareSlug(p)
 		}
 		return nil
 	}
@@ -95,6 +106,23 @@ func (c *content) claimSlug(p *Project) error {
 	p.Slug = base
 	for n := 2; c.Slugs[p.Slug] != uuid.Nil && c.Slugs[p.Slug] != p.ID; n++ {
 		p.Slug = base + "-" + strconv.Itoa(n)
+	}
+	if c.Slugs[p.Slug] == p.ID {
+		return nil
+	}
+	return c.spareSlug(p)
+}
+
+// spareSlug refuses a slug more for a project that has had too many.
+func (c *content) spareSlug(p *Project) error {
+	n := 0
+	for _, owner := range c.Slugs {
+		if owner == p.ID {
+			n++
+		}
+	}
+	if n >= maxSlugs {
+		return errTooManySlugs
 	}
 	return nil
 }

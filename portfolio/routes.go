@@ -57,7 +57,7 @@ func (k *collection[T, F, P]) routes(query []string, problems ...*httpx.Problem)
 func (p *Portfolio) Routes() []httpx.Route {
 	write, inbox := httpx.Needs(auth.PortfolioWrite), httpx.Needs(auth.InboxRead)
 	return slices.Concat(
-		p.projects.routes([]string{"tag", "featured"}, errSlugTaken), p.skills.routes(nil), p.experience.routes(nil), p.education.routes(nil),
+		p.projects.routes([]string{"tag", "featured"}, errSlugTaken, errTooManySlugs), p.skills.routes(nil), p.experience.routes(nil), p.education.routes(nil),
 		[]httpx.Route{
 			{Pattern: "GET /portfolio/profile", Access: httpx.Public(), Rate: httpx.RateRead,
 				Summary: "Who the portfolio is about", Responses: cached[Profile](), Handler: p.getProfile},
@@ -85,7 +85,7 @@ func (p *Portfolio) Routes() []httpx.Route {
 				Summary: "Write to the owner", Responses: one(http.StatusAccepted, nil),
 				Problems: []*httpx.Problem{errChallenge, errTooEarly}, Handler: p.postContact},
 			{Pattern: "GET /portfolio/contact", Access: inbox, Rate: httpx.RateRead, Query: []string{"limit", "cursor", "state"},
-				Summary: "Messages, newest first; without a state all but spam", Responses: one(http.StatusOK, Inbox{}),
+				Summary: "Messages, newest first; without a state, all except spam", Responses: one(http.StatusOK, Inbox{}),
 				Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: p.getInbox},
 			{Pattern: "PATCH /portfolio/contact/{id}", Access: inbox, Rate: httpx.RateWrite, Body: messageLimit, Request: MessageChange{},
 				Summary: "Mark a message", Responses: one(http.StatusOK, Message{}, "ETag"), Problems: refusals, Handler: p.patchMessage},

@@ -60,7 +60,7 @@ func nothing(value json.RawMessage) bool {
 }
 
 func (r *reading) wrongType(at string) {
-	r.faults.Add(at, "invalid_type", "This is not as JSON Resume 1.0.0 has it.")
+	r.faults.Add(at, "invalid_type", "This does not follow JSON Resume 1.0.0.")
 }
 
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")

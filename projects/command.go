@@ -18,16 +18,16 @@ import (
 func (p *Projects) Commands() []db.Command {
 	return []db.Command{
 		{Name: "app list", Args: "[--json]", Summary: "list the apps and whether they are turned on", Run: p.listCommand},
-		{Name: "app disable", Args: "NAME", Summary: "turn an app off on every worker; what it keeps stays", Run: p.turnCommand("app disable", false)},
-		{Name: "app enable", Args: "NAME", Summary: "turn an app on again", Run: p.turnCommand("app enable", true)},
-		{Name: "app export", Args: "NAME", Summary: "write everything an app keeps as JSON lines to standard output", Run: p.exportCommand},
+		{Name: "app disable", Args: "NAME", Summary: "turn an app off on every worker; its data stays", Run: p.turnCommand("app disable", false)},
+		{Name: "app enable", Args: "NAME", Summary: "turn an app back on", Run: p.turnCommand("app enable", true)},
+		{Name: "app export", Args: "NAME", Summary: "write all data of an app to standard output as JSON lines", Run: p.exportCommand},
 		{Name: "app roles", Summary: "print the SQL for the apps' database roles that are missing", Run: p.rolesCommand},
 	}
 }
 
 func (p *Projects) listCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags := sh.Flags("app list")
-	asJSON := flags.Bool("json", false, "as JSON")
+	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

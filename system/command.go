@@ -18,9 +18,9 @@ func (s *System) Commands(cfg *Config, jobs []db.Job) []db.Command {
 	return append(s.jobCommands(jobs), []db.Command{
 		{Name: "config", Args: "[--json]", Summary: "print the effective configuration, secrets withheld", Offline: true,
 			Run: func(_ context.Context, sh *db.Shell, args []string) error { return printConfig(cfg, sh, args) }},
-		{Name: "doctor", Args: "[--json]", Summary: "find out what is wrong inside and in front of the server, and how to mend it", Lazy: true,
+		{Name: "doctor", Args: "[--json]", Summary: "find out what is wrong inside and in front of the server, and how to fix it", Lazy: true,
 			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return s.doctor(ctx, cfg, sh, args) }},
-		{Name: "healthcheck", Summary: "exit 0 when the server here answers ready, 1 when not", Offline: true,
+		{Name: "healthcheck", Summary: "exit with 0 if the server here is ready, with 1 if not", Offline: true,
 			Run: func(ctx context.Context, _ *db.Shell, _ []string) error { return healthcheck(ctx, cfg.Listen) }},
 		{Name: "version", Args: "[--json]", Summary: "print the version", Offline: true, Run: s.printVersion},
 	}...)
@@ -28,7 +28,7 @@ func (s *System) Commands(cfg *Config, jobs []db.Job) []db.Command {
 
 func jsonFlag(sh *db.Shell, name string, args []string) (asJSON bool, err error) {
 	flags := sh.Flags(name)
-	flags.BoolVar(&asJSON, "json", false, "as JSON")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return asJSON, flags.Parse(args)
 }
 

@@ -56,7 +56,7 @@ type key struct {
 // that is not here refuses to start.
 var keys = []key{
 	{name: "LISTEN", def: "127.0.0.1:8080", meaning: "host:port, or unix:/path", set: (*Config).setListen},
-	{name: "PUBLIC_URL", def: "http://localhost:8080", meaning: "the address people reach the API by", set: (*Config).setPublicURL},
+	{name: "PUBLIC_URL", def: "http://localhost:8080", meaning: "the address at which people reach the API", set: (*Config).setPublicURL},
 	{name: "ACCOUNT_URL", meaning: "the frontend page that links in mail open", set: (*Config).setAccountURL},
 	{name: "DATABASE_URL", meaning: "a PostgreSQL URL; empty: a private PostgreSQL", secret: true, set: (*Config).setDatabaseURL},
 	{name: "DATA_DIR", def: "./data", meaning: "users' files", set: dir(func(c *Config) *string { return &c.DataDir })},
@@ -64,7 +64,7 @@ var keys = []key{
 	{name: "SECRET", meaning: "32 or more bytes in base64; several, comma separated: the first signs, all verify", secret: true, set: (*Config).setSecret},
 	{name: "ORIGINS", meaning: "the frontends' origins, comma separated", set: origins(func(c *Config) *[]string { return &c.Origins })},
 	{name: "PUBLIC_ORIGINS", meaning: "origins that may call public routes only", set: origins(func(c *Config) *[]string { return &c.PublicOrigins })},
-	{name: "TRUSTED_PROXIES", meaning: "CIDRs whose X-Forwarded-For is believed", set: (*Config).setTrustedProxies},
+	{name: "TRUSTED_PROXIES", meaning: "CIDRs whose X-Forwarded-For is trusted", set: (*Config).setTrustedProxies},
 	{name: "REGISTRATION", def: "closed", meaning: "closed, invite or open", set: oneOf(func(c *Config) *string { return &c.Registration }, "closed", "invite", "open")},
 	{name: "DEFAULT_QUOTA", def: "10GiB", meaning: "bytes a user may store", set: bytes(func(c *Config) *int64 { return &c.DefaultQuota })},
 	{name: "MIN_FREE", def: "1GiB", meaning: "free space below which uploads stop", set: bytes(func(c *Config) *int64 { return &c.MinFree })},
@@ -199,7 +199,7 @@ func text(field func(*Config) *string) func(*Config, string) error {
 func oneOf(field func(*Config) *string, allowed ...string) func(*Config, string) error {
 	return func(c *Config, v string) error {
 		if !slices.Contains(allowed, v) {
-			return fmt.Errorf("%q is none of %s", v, strings.Join(allowed, ", "))
+			return fmt.Errorf("%q is not one of %s", v, strings.Join(allowed, ", "))
 		}
 		*field(c) = v
 		return nil

@@ -58,7 +58,7 @@ func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []s
 		return err
 	}
 	var f findings
-	f.ok("configuration", fmt.Sprintf("The settings can be used together; the public URL is %s.", cfg.PublicURL))
+	f.ok("configuration", fmt.Sprintf("The settings are valid together; the public URL is %s.", cfg.PublicURL))
 	if err := sh.Connect(ctx); err != nil {
 		f.fault("database", "PostgreSQL cannot be reached: "+err.Error(), "Nothing works without it.", "Look at HOMEBASE_DATABASE_URL, and whether PostgreSQL runs.")
 	} else {
@@ -91,10 +91,10 @@ func (s *System) examineFiles(ctx context.Context, f *findings) {
 	err := s.Untaken(ctx, func(path, why string) { found = append(found, fmt.Sprintf("%q: %s", path, why)) })
 	switch {
 	case err != nil:
-		f.warn("files", "The disk could not be compared with the rows: "+err.Error(), "What no row stands for is in nobody's list.", "")
+		f.warn("files", "Cannot compare the disk with the rows: "+err.Error(), "Nobody can see what has no row.", "")
 	case len(found) > 0:
-		f.fault("files", fmt.Sprintf("No row stands for %d entries among the files.", len(found)),
-			"They are in nobody's list; a backup copies them as they are.", strings.Join(found, "\n")+"\nhomebase files scan takes over what it can.")
+		f.fault("files", fmt.Sprintf("%d entries among the files have no row.", len(found)),
+			"Nobody can see them; a backup copies them as they are.", strings.Join(found, "\n")+"\nhomebase files scan takes over what it can.")
 	default:
 		f.ok("files", "Every file and folder on the disk has a row.")
 	}
@@ -121,7 +121,7 @@ const (
 func (f *findings) clock(check, other string, theirs, ours time.Time) {
 	off := theirs.Sub(ours).Abs()
 	what := fmt.Sprintf("%s and this machine differ by %v.", other, off.Round(time.Millisecond))
-	const why, mend = "Sign-ins, codes of authenticators and expiry are told by the clock.", "Let both take the time from NTP: timedatectl set-ntp true"
+	const why, mend = "Sign-ins, authenticator codes and expiry depend on the clock.", "Synchronise both with NTP: timedatectl set-ntp true"
 	switch {
 	case off > clockGone:
 		f.fault(check, what, why, mend)
@@ -173,11 +173,11 @@ SELECT current_setting('server_version_num')::int, current_setting('server_encod
 	}
 	s.examineLatency(ctx, f)
 	if d.user == d.login {
-		f.warn("database.roles", fmt.Sprintf("The server works with the rights of %s, who owns the database.", d.login), "With a role of its own it could not change audit events.", fmt.Sprintf(rolesSQL, pgx.Identifier{d.login}.Sanitize()))
+		f.warn("database.roles", fmt.Sprintf("The server runs with the rights of %s, who owns the database.", d.login), "With a role of its own it could not change audit events.", fmt.Sprintf(rolesSQL, pgx.Identifier{d.login}.Sanitize()))
 	} else if d.mayEdit {
-		f.warn("database.roles", fmt.Sprintf("The server works as %s, who may change and remove audit events.", d.user), "A fault of the server could rewrite the record.", "Take from that role what others gave it, superuser too, and then: homebase migrate")
+		f.warn("database.roles", fmt.Sprintf("The server runs as %s, who may change and remove audit events.", d.user), "A fault of the server could rewrite the record.", "Revoke what was granted to that role, superuser too, and then: homebase migrate")
 	} else {
-		f.ok("database.roles", fmt.Sprintf("The server works as %s.", d.user))
+		f.ok("database.roles", fmt.Sprintf("The server runs as %s.", d.user))
 	}
 	s.examineState(ctx, cfg, f)
 }
@@ -194,9 +194,9 @@ func (s *System) examineLatency(ctx context.Context, f *findings) {
 	}
 	slices.Sort(took[:])
 	median := took[len(took)/2]
-	what := fmt.Sprintf("An empty question takes %v.", median.Round(time.Microsecond))
+	what := fmt.Sprintf("An empty query takes %v.", median.Round(time.Microsecond))
 	if median > slowDatabase {
-		f.warn("database.latency", what, "Each request asks several.", "Bring PostgreSQL closer: the same machine, or the same network.")
+		f.warn("database.latency", what, "Each request makes several.", "Bring PostgreSQL closer: the same machine, or the same network.")
 		return
 	}
 	f.ok("database.latency", what)
@@ -208,10 +208,10 @@ func (s *System) examineState(ctx context.Context, cfg *Config, f *findings) {
 	for _, c := range s.Checks {
 		if c.Name == "schema" {
 			if err := c.Run(ctx); err != nil {
-				f.fault("database.schema", err.Error(), "This program does not fit the database.", "homebase migrate")
+				f.fault("database.schema", err.Error(), "This program does not match the database.", "homebase migrate")
 				return
 			}
-			f.ok("database.schema", "The schema is this program's.")
+			f.ok("database.schema", "The schema matches this program.")
 		}
 	}
 	known, err := db.One(ctx, s.DB, db.Value[string], `
@@ -220,31 +220,31 @@ SELECT coalesce(data_dir_id::text, '') FROM instance`)
 	marker, readErr := os.ReadFile(filepath.Join(cfg.DataDir, ".homebase"))
 	switch found := strings.TrimSpace(string(marker)); {
 	case err != nil:
-		f.fault("data_dir.marker", "Which data directory is the database's cannot be read: "+err.Error(), "", "homebase migrate")
+		f.fault("data_dir.marker", "Cannot read which data directory belongs to the database: "+err.Error(), "", "homebase migrate")
 	case known == "":
 		f.warn("data_dir.marker", "The database knows no data directory yet.", "The first start of the server chooses it.", "homebase serve")
 	case strings.HasPrefix(found, "a restore"):
-		f.fault("data_dir.marker", cfg.DataDir+" says: "+found+".", "The server refuses to start on a half restored platform.",
-			"Empty the data directory and the database, and restore again; docs/backup.md prints the commands.")
+		f.fault("data_dir.marker", cfg.DataDir+" says: "+found+".", "The server refuses to start on a half-restored platform.",
+			"Empty the data directory and the database, and restore again; docs/backup.md lists the commands.")
 	case readErr != nil || found != known:
 		f.fault("data_dir.marker", cfg.DataDir+" is not the data directory of this database.", "The server refuses to start: an empty mount point must not look like deleted files.",
 			"Mount the disk, or point HOMEBASE_DATA_DIR to the right folder.")
 	default:
-		f.ok("data_dir.marker", "The data directory is this database's.")
+		f.ok("data_dir.marker", "The data directory belongs to this database.")
 	}
 }
 
 func examineDataDir(cfg *Config, f *findings) {
 	info, err := os.Stat(cfg.DataDir)
 	if errors.Is(err, fs.ErrNotExist) {
-		f.warn("data_dir", cfg.DataDir+" is not there.", "The first start of the server makes it.", "If files were there, mount the disk first.")
+		f.warn("data_dir", cfg.DataDir+" does not exist.", "The first start of the server creates it.", "If files were there, mount the disk first.")
 		return
 	}
 	if err == nil && !info.IsDir() {
 		err = syscall.ENOTDIR
 	}
 	if err != nil {
-		f.fault("data_dir", fmt.Sprintf("%s cannot be used: %v.", cfg.DataDir, err), "No file can be kept.", "Point HOMEBASE_DATA_DIR to a folder.")
+		f.fault("data_dir", fmt.Sprintf("%s cannot be used: %v.", cfg.DataDir, err), "No file can be stored.", "Point HOMEBASE_DATA_DIR to a folder.")
 		return
 	}
 	owner := info.Sys().(*syscall.Stat_t).Uid
@@ -253,7 +253,7 @@ func examineDataDir(cfg *Config, f *findings) {
 		f.warn("data_dir.owner", fmt.Sprintf("%s belongs to user %d, and this is user %d.", cfg.DataDir, owner, os.Geteuid()), "The server must own its files; run the doctor as the server's user.",
 			fmt.Sprintf("chown -R USER %s", cfg.DataDir))
 	case info.Mode().Perm()&0o022 != 0:
-		f.fault("data_dir.owner", fmt.Sprintf("%s may be written by others (%v).", cfg.DataDir, info.Mode().Perm()), "Anyone on this machine could change people's files.", "chmod 700 "+cfg.DataDir)
+		f.fault("data_dir.owner", fmt.Sprintf("%s is writable by others (%v).", cfg.DataDir, info.Mode().Perm()), "Anyone on this machine could change people's files.", "chmod 700 "+cfg.DataDir)
 	default:
 		f.ok("data_dir.owner", fmt.Sprintf("%s belongs to this user.", cfg.DataDir))
 	}
@@ -279,9 +279,9 @@ func examineAttributes(dir string, f *findings) {
 	defer os.Remove(file.Name())
 	defer file.Close()
 	if err := syscall.Setxattr(file.Name(), "user.homebase.doctor", []byte("1"), 0); err != nil {
-		f.warn("data_dir.xattrs", "The file system takes no extended attributes: "+err.Error(), "After a loss of the database, `homebase files rebuild` could not tell which file was which.",
+		f.warn("data_dir.xattrs", "The file system does not support extended attributes: "+err.Error(), "After a loss of the database, `homebase files rebuild` could not tell which file was which.",
 			"Use ext4, XFS, Btrfs or ZFS (zfs set xattr=sa), and mount without nouser_xattr.")
 		return
 	}
-	f.ok("data_dir.xattrs", "The file system keeps extended attributes.")
+	f.ok("data_dir.xattrs", "The file system supports extended attributes.")
 }

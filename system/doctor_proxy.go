@@ -128,7 +128,7 @@ func (o *outside) reach(transport *http.Transport) (first *http.Response, ok boo
 		o.f.fault("reach", fmt.Sprintf("The proxy answers %s: it does not reach the server.", res.Status), "Nobody can use the server.",
 			"Start the server (homebase serve), and let the proxy's host forward to HOMEBASE_LISTEN, here "+o.cfg.Listen+".")
 	case res.StatusCode != http.StatusOK:
-		o.f.fault("reach", fmt.Sprintf("Something else answers at the public URL, with %s and not as this server.", res.Status),
+		o.f.fault("reach", fmt.Sprintf("Something other than this server answers at the public URL, with %s.", res.Status),
 			"Clients talk to the wrong program, the path is changed on the way, or the server has another HOMEBASE_SECRET.", lines)
 	default:
 		o.f.ok("reach", "The server answers at the public URL.")
@@ -161,10 +161,10 @@ func (o *outside) examineCache(first *http.Response) bool {
 		return false
 	}
 	if res.Header.Get("X-Request-Id") == first.Header.Get("X-Request-Id") || res.Header.Get("Age") != "" {
-		o.f.fault("cache", "The proxy keeps answers that are marked no-store.", "One user could be shown what is another's.", "Switch \"Cache Assets\" off, and:\nproxy_cache off;")
+		o.f.fault("cache", "The proxy caches responses that are marked no-store.", "One user could be shown what is another's.", "Switch \"Cache Assets\" off, and:\nproxy_cache off;")
 		return false
 	}
-	o.f.ok("cache", "Nothing keeps answers on the way.")
+	o.f.ok("cache", "Nothing on the way caches responses.")
 	return true
 }
 
@@ -173,7 +173,7 @@ func (o *outside) examineCache(first *http.Response) bool {
 func (o *outside) examineClient() {
 	_, plain, err := o.probe("GET", nil)
 	if err != nil {
-		o.f.fault("client_address", "The server's view of a request could not be read: "+err.Error(), "", "")
+		o.f.fault("client_address", "Cannot read how the server saw a request: "+err.Error(), "", "")
 		return
 	}
 	var believed []string
@@ -193,7 +193,7 @@ func (o *outside) examineClient() {
 		o.f.fault("client_address", "A client can choose the address that the server sees, by "+strings.Join(believed, ", ")+".", "Limits and the audit log can be deceived.",
 			realIPLines+"\n"+forwardLines+"\nand name only the proxy's own address in HOMEBASE_TRUSTED_PROXIES")
 	case (plain.ForwardedFor != "" || plain.RealIP != "") && !plain.ProxyTrusted:
-		o.f.fault("trusted_proxies", fmt.Sprintf("The proxy at %s says who its clients are, and is not believed.", peer), shared,
+		o.f.fault("trusted_proxies", fmt.Sprintf("The proxy at %s says who its clients are, but is not trusted.", peer), shared,
 			"HOMEBASE_TRUSTED_PROXIES="+peer)
 	case !plain.ClientKnown || o.cfg.PublicURL.Scheme == "https" && plain.ForwardedFor == "" && plain.RealIP == "":
 		o.f.fault("client_address", "The proxy does not say who its clients are.", shared, forwardLines)
@@ -221,7 +221,7 @@ func (o *outside) examineHeaders() {
 		whole = whole && strings.Contains(cookies[0]+";", attribute+";")
 	}
 	if whole = whole && !strings.Contains(strings.ToLower(cookies[0]), "domain="); !whole || !seen.Cookie {
-		o.f.fault("cookies", "The server's cookies are changed on the way, or do not come back.", "Browsers drop a __Host- cookie that lost an attribute: nobody stays signed in.",
+		o.f.fault("cookies", "The server's cookies are changed on the way or do not come back.", "Browsers drop a __Host- cookie that lost an attribute: nobody stays signed in.",
 			"proxy_cookie_domain off;\nproxy_cookie_path off;\nproxy_cookie_flags off;\nand remove every add_header Set-Cookie, proxy_hide_header Set-Cookie and proxy_set_header Cookie")
 	} else {
 		o.f.ok("cookies", "Cookies come through as they were set.")
@@ -251,13 +251,13 @@ func (o *outside) examineLimit() {
 	})
 	switch {
 	case err == nil && res.StatusCode == http.StatusRequestEntityTooLarge:
-		o.f.fault("body_limit", "The proxy limits the size of a request.", "Larger uploads end with 413.", "client_max_body_size 0;")
+		o.f.fault("body_limit", "The proxy limits the size of requests.", "Larger uploads end with 413.", "client_max_body_size 0;")
 	case err == nil && res.StatusCode >= 400:
 		o.f.warn("body_limit", "A large upload is refused with "+res.Status+".", "Uploads may fail.", "client_max_body_size 0;")
 	case err != nil && !errors.Is(err, context.DeadlineExceeded):
-		o.f.fault("body_limit", "The proxy cuts the connection of a large upload: "+err.Error(), "Larger uploads break off.", "client_max_body_size 0;")
+		o.f.fault("body_limit", "The proxy cuts the connection of a large upload: "+err.Error(), "Larger uploads are cut off.", "client_max_body_size 0;")
 	default:
-		o.f.ok("body_limit", "The proxy sets no limit to the size of an upload.")
+		o.f.ok("body_limit", "The proxy sets no limit on the size of uploads.")
 	}
 }
 
@@ -284,10 +284,10 @@ func (o *outside) examineBody() {
 	case err != nil:
 		o.f.fault("request_buffering", "An upload in parts did not arrive: "+err.Error(), "Uploads of unknown length fail.", "proxy_http_version 1.1;\nproxy_request_buffering off;")
 	case seen.BodySeconds < probePause.Seconds()/2:
-		o.f.fault("request_buffering", "The proxy keeps an upload until all of it is there.", "An upload that breaks off has to begin anew, and needs its space twice.",
+		o.f.fault("request_buffering", "The proxy buffers an upload until all of it has arrived.", "An interrupted upload has to start over, and needs its space twice.",
 			"proxy_http_version 1.1;\nproxy_request_buffering off;")
 	default:
-		o.f.ok("request_buffering", "Uploads pass as they are sent.")
+		o.f.ok("request_buffering", "Uploads pass through as they are sent.")
 	}
 }
 
@@ -309,18 +309,18 @@ func (o *outside) examineStream() {
 	const lines = "proxy_buffering off;\nproxy_read_timeout 3600s;\nproxy_send_timeout 3600s;"
 	switch {
 	case err != nil || res.StatusCode != http.StatusOK || !strings.HasSuffix(string(text), "data: second\n\n"):
-		o.f.fault("event_stream", "A stream of events breaks off when nothing is sent for a moment.", "Frontends do not learn of changes; slow downloads break off.", lines)
+		o.f.fault("event_stream", "A stream of events is cut off when nothing is sent for a moment.", "Frontends do not learn of changes; slow downloads are cut off.", lines)
 	case took < probePause/2:
-		o.f.fault("event_stream", "The proxy keeps a stream of events until its end.", "Frontends learn of changes late or never.", lines)
+		o.f.fault("event_stream", "The proxy buffers a stream of events until it ends.", "Frontends learn of changes late or never.", lines)
 	default:
-		o.f.ok("event_stream", "Events pass as they are sent.")
+		o.f.ok("event_stream", "Events pass through as they are sent.")
 	}
 }
 
 // examineOrigins asks as the pages of each origin would, and as a stranger's.
 func (o *outside) examineOrigins() {
-	const why = "Browsers let the pages of this origin read nothing."
-	const lines = "Remove every add_header Access-Control-… and every rule for OPTIONS: the server answers them by itself."
+	const why = "Browsers do not let pages of this origin read anything."
+	const lines = "Remove every add_header Access-Control-… and every rule for OPTIONS: the server answers them itself."
 	for _, origin := range slices.Concat(o.cfg.Origins, o.cfg.PublicOrigins) {
 		trusted := slices.Contains(o.cfg.Origins, origin)
 		res, _, err := o.send("OPTIONS", "/system/health", nil, header("Origin", origin), header("Access-Control-Request-Method", "GET"),

@@ -46,7 +46,7 @@ const (
 var (
 	flagKey  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 	errFlags = httpx.NewProblem(409, "too_many_flags", "There are too many flags").
-			With(fmt.Sprintf("There can be %d; delete those that nobody asks for any more.", flagsMost))
+			With(fmt.Sprintf("At most %d are allowed; delete those that nobody uses any more.", flagsMost))
 )
 
 func (in *FlagFields) check(f *httpx.Fields) {

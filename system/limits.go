@@ -72,7 +72,7 @@ func (s *System) limitRoutes() []httpx.Route {
 		},
 		{
 			Pattern: "PUT /system/limits", Access: httpx.Needs("system:manage"), Rate: httpx.RateNone, Body: 64 << 10, Request: newLimits{},
-			Summary: "Change rate limits; classes that are not named get the program's own", Responses: answer,
+			Summary: "Change rate limits; classes that are not named get the defaults", Responses: answer,
 			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed}, Handler: s.putLimits,
 		},
 	}
@@ -129,7 +129,7 @@ func (in *newLimits) check() (map[httpx.Rate]httpx.Limit, error) {
 			f.Add(at, "invalid", fmt.Sprintf("Give one of the classes %v, from 1 to a million requests, and from 1 to 86400 seconds.", slices.Sorted(maps.Keys(own))))
 		}
 		if _, twice := limits[item.Class]; twice {
-			f.Add(at+"/class", "duplicate", "This class is there twice.")
+			f.Add(at+"/class", "duplicate", "This class is listed twice.")
 		}
 		limits[item.Class] = limit
 	}
@@ -230,7 +230,7 @@ func (s *System) FollowLimits(ctx context.Context, server *httpx.Server) {
 		case <-s.limits.due:
 		}
 		if err := s.applyLimits(ctx, server); err != nil && ctx.Err() == nil {
-			s.Log.Warn("the rate limits could not be read; the ones in force stay until the next try", "error", err)
+			s.Log.Warn("cannot read the rate limits; the current ones stay in force until the next try", "error", err)
 			time.AfterFunc(time.Second, s.limits.changed)
 		}
 	}

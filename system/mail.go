@@ -60,7 +60,7 @@ const (
 // people: a line break in them is an error, never a header.
 func (m *Mail) Send(ctx context.Context, tx db.Querier, to, subject, text string) error {
 	if !m.Configured() {
-		return errors.New("no mail is configured")
+		return errors.New("mail is not configured")
 	}
 	if strings.ContainsAny(to+subject, "\r\n\x00") {
 		return errors.New("a line break in a mail header")
@@ -157,7 +157,7 @@ UPDATE mail_outbox SET attempts = attempts + 1, next_try_at = now() + $2 * inter
 			return errors.Join(fmt.Errorf("mail %s, try %d: %w", q.id, q.attempts+1, err), later)
 		}
 	}
-	m.log.Error("mail given up", "mail", q.id, "tries", q.attempts+1, "error", err)
+	m.log.Error("gave up on a mail", "mail", q.id, "tries", q.attempts+1, "error", err)
 	_, forget := db.Exec(ctx, m.db, `-- name: system.GiveUpMail
 DELETE FROM mail_outbox WHERE id = $1`, q.id)
 	return forget

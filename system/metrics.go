@@ -41,7 +41,7 @@ const prometheusType = "text/plain; version=0.0.4; charset=utf-8"
 func (s *System) metricsRoutes() []httpx.Route {
 	return []httpx.Route{{
 		Pattern: "GET /system/metrics", Access: httpx.Needs("system:read"), Rate: httpx.RateRead,
-		Summary: "What this process tells of itself, also in Prometheus' text format",
+		Summary: "What this process reports about itself, also in Prometheus' text format",
 		Responses: []httpx.Response{
 			{Status: http.StatusOK, Body: Metrics{}},
 			{Status: http.StatusOK, Type: "text/plain"},
@@ -108,10 +108,10 @@ func (s *System) metrics(ctx context.Context) (Metrics, error) {
 }
 
 func requestFigures(of httpx.Metrics) []httpx.Figure {
-	figures := []httpx.Figure{{Name: "homebase_http_requests_in_flight", Help: "Requests that are being answered.", Value: float64(of.InFlight)}}
+	figures := []httpx.Figure{{Name: "homebase_http_requests_in_flight", Help: "Requests in progress.", Value: float64(of.InFlight)}}
 	for rate, n := range of.Handling {
 		figures = append(figures, httpx.Figure{
-			Name: "homebase_http_handling_requests", Help: "Requests in their handlers by rate class, as uploads and downloads under way.",
+			Name: "homebase_http_handling_requests", Help: "Requests in their handlers by rate class, such as uploads and downloads in progress.",
 			Labels: map[string]string{"class": string(rate)}, Value: float64(n),
 		})
 	}
@@ -124,7 +124,7 @@ func (s *System) databaseFigures() []httpx.Figure {
 	if s.DB.Listener().Fresh() {
 		fresh = 1
 	}
-	figures := []httpx.Figure{{Name: "homebase_listen_fresh", Help: "1 while this process hears what others change, so that its caches are believed.", Value: fresh}}
+	figures := []httpx.Figure{{Name: "homebase_listen_fresh", Help: "1 while this process hears of others' changes, so that its caches can be trusted.", Value: fresh}}
 	stat := s.DB.Stat()
 	if stat == nil {
 		return figures
@@ -133,9 +133,9 @@ func (s *System) databaseFigures() []httpx.Figure {
 		httpx.Figure{Name: "homebase_database_connections", Help: "Connections of the pool.", Labels: map[string]string{"state": "used"}, Value: float64(stat.AcquiredConns())},
 		httpx.Figure{Name: "homebase_database_connections", Help: "Connections of the pool.", Labels: map[string]string{"state": "idle"}, Value: float64(stat.IdleConns())},
 		httpx.Figure{Name: "homebase_database_connections_most", Help: "How many connections the pool may open.", Value: float64(stat.MaxConns())},
-		httpx.Figure{Name: "homebase_database_acquires_total", Help: "How often something took a connection from the pool.", Value: float64(stat.AcquireCount())},
-		httpx.Figure{Name: "homebase_database_waits_total", Help: "How often it had to wait for one.", Value: float64(stat.EmptyAcquireCount())},
-		httpx.Figure{Name: "homebase_database_wait_seconds_total", Help: "Time spent until a connection was had.", Value: stat.AcquireDuration().Seconds()},
+		httpx.Figure{Name: "homebase_database_acquires_total", Help: "How often a connection was taken from the pool.", Value: float64(stat.AcquireCount())},
+		httpx.Figure{Name: "homebase_database_waits_total", Help: "How often a caller had to wait for a connection.", Value: float64(stat.EmptyAcquireCount())},
+		httpx.Figure{Name: "homebase_database_wait_seconds_total", Help: "Time spent waiting for a connection.", Value: stat.AcquireDuration().Seconds()},
 	)
 }
 
@@ -144,10 +144,10 @@ func runtimeFigures() (figures []httpx.Figure) {
 	names := []struct{ sample, name, help string }{
 		{"/sched/goroutines:goroutines", "homebase_go_goroutines", "Goroutines."},
 		{"/sched/gomaxprocs:threads", "homebase_go_maxprocs", "Processors that Go uses at once."},
-		{"/memory/classes/heap/objects:bytes", "homebase_go_heap_objects_bytes", "Memory in living and not yet swept objects."},
+		{"/memory/classes/heap/objects:bytes", "homebase_go_heap_objects_bytes", "Memory in live objects and in those not yet swept."},
 		{"/memory/classes/total:bytes", "homebase_go_memory_bytes", "Memory that the Go runtime has mapped."},
 		{"/gc/cycles/total:gc-cycles", "homebase_go_gc_cycles_total", "Garbage collections."},
-		{"/gc/heap/allocs:bytes", "homebase_go_allocated_bytes_total", "Memory that was ever allocated."},
+		{"/gc/heap/allocs:bytes", "homebase_go_allocated_bytes_total", "Memory allocated since the start."},
 		{"/cpu/classes/gc/total:cpu-seconds", "homebase_go_gc_cpu_seconds_total", "Processor time spent collecting garbage."},
 	}
 	samples := make([]metrics.Sample, len(names))

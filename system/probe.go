@@ -81,12 +81,12 @@ func (s *System) probeRoutes() []httpx.Route {
 	return []httpx.Route{
 		{
 			Pattern: "GET /system/probe", Access: httpx.Public(), Rate: httpx.RateRead, Query: []string{"stream"}, Headers: []string{probeHeader},
-			Summary: "How a request of `homebase doctor` arrived; nobody else's", Responses: seen,
+			Summary: "How a request from `homebase doctor` arrived; nobody else's", Responses: seen,
 			Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: s.probe,
 		},
 		{
 			Pattern: "POST /system/probe", Access: httpx.Public(), Rate: httpx.RateRead, Body: httpx.Stream, Headers: []string{probeHeader},
-			Summary: "How a body of `homebase doctor` arrived; nobody else's", Responses: seen[:1],
+			Summary: "How a body from `homebase doctor` arrived; nobody else's", Responses: seen[:1],
 			Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: s.probe,
 		},
 	}

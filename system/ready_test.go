@@ -35,7 +35,7 @@ func TestReady_TellsWhichCheckFailsOnlyToWhoMayRead(t *testing.T) {
 	broken.Store(true)
 	stranger := rm.Client(t).Do("GET", "/system/ready", nil).WantProblem(t, 503, "not_ready")
 	admin := rm.admin.Do("GET", "/system/ready", nil).WantProblem(t, 503, "not_ready")
-	if strings.Contains(stranger.Detail, "disk") || !strings.Contains(admin.Detail, "What fails: disk.") || strings.Contains(admin.Detail, "/data") {
+	if strings.Contains(stranger.Detail, "disk") || !strings.Contains(admin.Detail, "Failing: disk.") || strings.Contains(admin.Detail, "/data") {
 		t.Errorf("a stranger reads %q, the admin %q", stranger.Detail, admin.Detail)
 	}
 	rm.Client(t).Do("GET", "/system/health", nil).Want(t, http.StatusOK)

@@ -108,7 +108,7 @@ func (s *System) healthRoutes() []httpx.Route {
 	return []httpx.Route{
 		{
 			Pattern: "GET /system/health", Access: httpx.Public(), Rate: httpx.RateRead,
-			Summary:   "The process answers; nothing else is asked",
+			Summary:   "The process answers; nothing else is checked",
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: Status{}}},
 			Handler:   s.health,
 		},
@@ -144,7 +144,7 @@ func (s *System) ready(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		detail := "The server cannot take requests now; try again shortly."
 		if trusted {
-			detail = "What fails: " + strings.Join(failing, ", ") + ". The server's log says why."
+			detail = "Failing: " + strings.Join(failing, ", ") + ". The server's log says why."
 		}
 		return errNotReady.With(detail).Because(err).RetryAfter(time.Second)
 	}

@@ -60,7 +60,7 @@ step "how the container is closed"
 same "read only, user, memory" "$(docker inspect -f '{{.HostConfig.ReadonlyRootfs}} {{.Config.User}} {{.HostConfig.Memory}} {{.HostConfig.CapDrop}}' "$id")" "true 65532:65532 1073741824 [ALL]"
 same "capabilities" "$(awk '/^Cap(Eff|Prm|Bnd)|^NoNewPrivs/ {print $2}' "/proc/$(docker inspect -f '{{.State.Pid}}' "$id")/status" | sort -u | xargs)" "0000000000000000 1"
 same "the database's ports" "$(docker port "$(compose ps -q database)")" ""
-says 'The server works as homebase_runtime.' compose exec -T homebase /homebase doctor
+says 'The server runs as homebase_runtime.' compose exec -T homebase /homebase doctor
 
 step "the first admin, through the proxy's address"
 echo "$password" | compose exec -T homebase /homebase user create "$email" --role admin --password-stdin

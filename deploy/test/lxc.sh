@@ -84,7 +84,7 @@ same "the secret's mode" "$(inside stat -c '%a %U' /var/lib/homebase/secret)" "6
 same "the settings' mode" "$(inside stat -c '%a %G' /etc/homebase/homebase.env)" "640 homebase"
 inside systemd-analyze verify homebase.service
 inside systemd-analyze security --no-pager --threshold=20 homebase.service | tail -1
-says 'The server works as homebase_runtime.' inside homebase doctor
+says 'The server runs as homebase_runtime.' inside homebase doctor
 says '"msg":"serving"' inside journalctl -u homebase --no-pager -o cat
 
 step "the first admin and a file"

@@ -5,7 +5,7 @@ import { actions, itemURL } from './items.js'
 import { hasThumbnail, pictureOf, preview } from './preview.js'
 import { dropped, pick } from './uploads.js'
 
-const orders = [['name', 'By name'], ['-updated_at', 'Newest first'], ['-size', 'Largest first']]
+const orders = [['name', 'By name'], ['-modified_at', 'Newest first'], ['-size', 'Largest first']]
 let here // the folder that is shown: { api, folder, items, cursor, sort, list, reload }
 
 // browse shows the folder at a path.
@@ -94,12 +94,12 @@ function show(at) {
 }
 
 function row(at, item) {
-  const folder = item.type === 'folder'
+  const folder = item.type === 'folder', time = item.modified_at ?? item.updated_at // a folder has no time of its bytes
   const picture = hasThumbnail(item)
     ? el('img', { src: at.api.url(`/files/items/${item.id}/thumbnail`, { size: 128, v: null }), alt: '', loading: 'lazy', onerror: (event) => event.target.replaceWith(icon(pictureOf(item))) })
     : icon(pictureOf(item))
   const inside = [el(`span.picture.${pictureOf(item)}`, {}, picture), el('span.name', {}, item.name),
-    el('span.facts', {}, at.find ? `${item.path.replace(/\/[^/]*$/, '') || '/'} · ` : '', folder ? '' : `${bytes(item.size)} · `, el('time', { dateTime: item.updated_at }, when(item.updated_at)))]
+    el('span.facts', {}, at.find ? `${item.path.replace(/\/[^/]*$/, '') || '/'} · ` : '', folder ? '' : `${bytes(item.size)} · `, el('time', { dateTime: time }, when(time)))]
   return el('li', { 'data-id': item.id },
     folder ? el('a.open', { href: itemURL(item) }, inside)
       : button(null, inside, () => preview(at.api, item, at.items), { kind: 'open' }),

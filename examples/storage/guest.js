@@ -53,7 +53,7 @@ async function folder(path, cursor = null, before = []) {
   el('div.tools', {}, el('a.main', { href: download(here, 'archive') }, icon('download'), 'Download all'))),
   el('ul.list', { 'aria-label': 'Files and folders' }, items.length ? items.map((item) => {
     const inside = [el(`span.picture.${pictureOf(item)}`, {}, icon(pictureOf(item))), el('span.name', {}, item.name),
-      item.type === 'file' && el('span.facts', {}, `${bytes(item.size)} · ${when(item.updated_at)}`)]
+      item.type === 'file' && el('span.facts', {}, `${bytes(item.size)} · ${when(item.modified_at)}`)]
     return el('li', {}, item.type === 'folder' ? button(null, inside, () => open([...path, item]), { kind: 'open' }) : el('a.open', { href: download(item) }, inside, icon('download')))
   }) : el('li.nothing', {}, icon('folder'), el('p', {}, 'This folder is empty.'))),
   ...page.next_cursor ? [button(null, 'Show more', () => folder(path, page.next_cursor, items).catch(sorry), { kind: 'wide' })] : [])
@@ -79,6 +79,7 @@ function put(to, file, most, list) {
     const request = new XMLHttpRequest()
     request.open('PUT', api.url(`${to}/drop/${encodeURIComponent(file.name)}`))
     request.withCredentials = true
+    if (file.lastModified > 0) request.setRequestHeader('X-OC-Mtime', file.lastModified / 1000)
     request.upload.onprogress = ({ loaded }) => { meter.value = loaded }
     request.onerror = () => fail(new Problem())
     request.onload = () => {

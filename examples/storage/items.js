@@ -19,6 +19,7 @@ export function actions(api, item) {
       act('share', 'Share', () => share(api, item)),
       act('rename', 'Rename', () => rename(api, item)),
       act('move', 'Move', () => move(api, item)),
+      act('copy', 'Make a copy', () => copy(api, item)),
       act('trash', 'Put into the trash', () => discard(api, item)))
   }, { kind: 'sheet' })
 }
@@ -32,6 +33,17 @@ export function rename(api, item) {
   const input = document.querySelector('dialog[open] input')
   input.setSelectionRange(0, item.type === 'file' && item.name.lastIndexOf('.') > 0 ? item.name.lastIndexOf('.') : item.name.length)
   return ask_
+}
+
+// copy makes one beside the item. What it lacks of a folder is said until it
+// was read.
+async function copy(api, item) {
+  try {
+    const { name, left_out: lacks = [] } = await api.post(`/files/items/${item.id}/copy`, {})
+    const more = lacks.length > 1 ? ` and ${lacks.length - 1} more` : ''
+    if (lacks.length) say(`“${name}” is the copy, but “${lacks[0].path}”${more} could not be copied.`, 'OK', () => {}, true)
+    else say(`“${name}” is the copy.`)
+  } catch (problem) { sorry(problem) }
 }
 
 export async function discard(api, item) {

@@ -109,7 +109,7 @@ func (d *Dir) CheckInPlace(id uuid.UUID) error {
 		return err
 	}
 	if !os.SameFile(info, d.info) {
-		return fmt.Errorf("%s is another directory now than the one that was opened", d.path)
+		return fmt.Errorf("%s is no longer the directory that was opened", d.path)
 	}
 	found, err := d.Marker()
 	if err != nil {

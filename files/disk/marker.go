@@ -10,10 +10,10 @@ import (
 )
 
 // halfRestored stands where the id belongs while a restore is under way.
-const halfRestored = "a restore is not at its end"
+const halfRestored = "a restore has not finished"
 
 // ErrHalfRestored says that a restore into the directory was cut off.
-var ErrHalfRestored = errors.New("a restore into this data directory was cut off: empty the directory and the database, and restore again; docs/backup.md prints the commands")
+var ErrHalfRestored = errors.New("a restore into this data directory was interrupted: empty the directory and the database, and restore again; docs/backup.md lists the commands")
 
 // Marker reads the id of this data directory; fs.ErrNotExist without one.
 func (d *Dir) Marker() (uuid.UUID, error) {

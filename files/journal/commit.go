@@ -250,7 +250,7 @@ func (j *Journal) untilClear(ctx context.Context, try func() error) error {
 		if waited > askAfter && !asked {
 			asked = true
 			if err := j.RecoverDead(ctx); err != nil {
-				j.Log.ErrorContext(ctx, "a dead worker could not be recovered", "error", err)
+				j.Log.ErrorContext(ctx, "cannot recover a dead worker yet", "error", err)
 			}
 		}
 		if !Sleep(ctx, wait) {

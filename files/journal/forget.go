@@ -94,7 +94,7 @@ func (j *Journal) forgetBefore(ctx context.Context, then time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	if err := deleteRecords(ctx, j.DB, list); err != nil {
-		j.Log.WarnContext(ctx, "records of finished changes could not be deleted yet", "changes", len(list), "error", err)
+		j.Log.WarnContext(ctx, "cannot delete the records of finished changes yet", "changes", len(list), "error", err)
 		return false
 	}
 	j.own.forget(list)

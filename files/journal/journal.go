@@ -86,9 +86,9 @@ var (
 	// ErrQuota says that an owner's bytes are used up.
 	ErrQuota = httpx.NewProblem(507, "quota_exceeded", "Your storage is full")
 	// ErrEntries says that an owner has as many files and folders as allowed.
-	ErrEntries = httpx.NewProblem(507, "entries_exceeded", "Your storage holds too many files and folders").With("Delete some, also from the trash, or ask for more.")
+	ErrEntries = httpx.NewProblem(507, "entries_exceeded", "Your storage holds too many files and folders").With("Delete some, from the trash too, or ask for a higher limit.")
 	// ErrExpired says that an upload lost its reservation before its commit.
-	ErrExpired = httpx.NewProblem(409, "reservation_expired", "The upload took too long").With("Its reserved space was given back meanwhile. Upload it again.")
+	ErrExpired = httpx.NewProblem(409, "reservation_expired", "The upload took too long").With("Its reserved space has been released. Upload it again.")
 	// ErrUnpublished says that a change is durable and the disk could not
 	// follow yet: it is not taken back, and a reader gets the new bytes.
 	ErrUnpublished = errors.New("a committed change is not in place yet")
@@ -100,7 +100,7 @@ var (
 	errDeclaredDead = errors.New("this worker was declared dead")
 	// errUnsound leaves the records of others to a process that has seen no
 	// flush fail.
-	errUnsound = errors.New("a flush of the disk has failed in this process")
+	errUnsound = errors.New("a disk flush has failed in this process")
 )
 
 // Config is what a journal needs.
@@ -159,7 +159,7 @@ func (j *Journal) Start(ctx context.Context, d *disk.Dir) error {
 	}
 	if err := j.RecoverDead(ctx); err != nil {
 		// Another worker or the next round of the job will manage.
-		j.Log.ErrorContext(ctx, "a dead worker could not be recovered", "error", err)
+		j.Log.ErrorContext(ctx, "cannot recover a dead worker yet", "error", err)
 	}
 	ctx, j.stop = context.WithCancel(context.WithoutCancel(ctx))
 	j.running.Go(func() { j.forget(ctx) })
@@ -183,7 +183,7 @@ func (j *Journal) Dead() bool { return j.dead.Load() }
 
 // Unavailable turns an error into the answer of a storage that cannot be used.
 func unavailable(err error) error {
-	return ErrUnavailable.With("The files cannot be reached at the moment. Ask again later; if it stays so, tell the operator.").Because(err)
+	return ErrUnavailable.With("The files cannot be reached at the moment. Try again later; if this persists, tell the operator.").Because(err)
 }
 
 // NewID makes an id: UUIDv7, so that ids made later sort later.

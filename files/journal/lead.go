@@ -68,7 +68,7 @@ func (j *Journal) awaitTurn(ctx context.Context, group []*waiting) {
 		return
 	}
 	if err := j.RecoverDead(ctx); err != nil {
-		j.Log.ErrorContext(ctx, "a dead worker could not be recovered", "error", err)
+		j.Log.ErrorContext(ctx, "cannot recover a dead worker yet", "error", err)
 	}
 }
 

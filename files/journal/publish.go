@@ -176,12 +176,12 @@ func (j *Journal) moveAside(ctx context.Context, in *folders, target string) err
 		err := disk.MoveIn(folder, name, folder, disk.MarkName(name, mark), false)
 		if !errors.Is(err, fs.ErrExist) {
 			if err == nil {
-				j.Log.WarnContext(ctx, "an unknown entry stood in the way and was renamed")
+				j.Log.WarnContext(ctx, "renamed an unknown entry that was in the way")
 			}
 			return err
 		}
 	}
-	return fmt.Errorf("no free name beside an unknown entry: %w", fs.ErrExist)
+	return fmt.Errorf("no free name for an unknown entry: %w", fs.ErrExist)
 }
 
 // makeWay makes the folders above the target again where the disk has none:

@@ -64,9 +64,9 @@ var (
 	// at the path, or that the path leads elsewhere: nothing has happened.
 	ErrLookAgain = errors.New("the tree has changed since the put was prepared")
 	// ErrEnded says that the resumable upload has ended before.
-	ErrEnded = errors.New("the upload has ended before")
+	ErrEnded = errors.New("the upload has already ended")
 	// ErrNameConflict says that a name is taken.
-	ErrNameConflict = httpx.NewProblem(409, "name_conflict", "The name is taken").With("Something in this folder has this name already; choose another.")
+	ErrNameConflict = httpx.NewProblem(409, "name_conflict", "The name is taken").With("Something in this folder already has this name; choose another.")
 )
 
 // mostInGroup bounds how many puts are committed together.

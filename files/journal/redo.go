@@ -63,7 +63,7 @@ func (j *Journal) redoAll(ctx context.Context, records []record) error {
 		}
 		if err != nil {
 			j.syncFailed(err)
-			j.Log.ErrorContext(ctx, "a change could not be redone", "op", r.op, "error", err)
+			j.Log.ErrorContext(ctx, "cannot redo a change", "op", r.op, "error", err)
 			stuck = append(stuck, r)
 			failures = errors.Join(failures, err)
 		}

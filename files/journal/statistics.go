@@ -37,7 +37,7 @@ func (j *Journal) keepStatistics(ctx context.Context) {
 			return
 		}
 		if err := j.analyse(ctx); err != nil && ctx.Err() == nil {
-			j.Log.WarnContext(ctx, "the tables could not be analysed; statements may be slow until PostgreSQL does it", "error", err)
+			j.Log.WarnContext(ctx, "cannot analyse the tables; queries may be slow until PostgreSQL does it itself", "error", err)
 		}
 	}
 }

@@ -107,9 +107,9 @@ func (j *Journal) follow(ctx context.Context, id uuid.UUID, records []record) er
 }
 
 func (j *Journal) unpublished(ctx context.Context, id uuid.UUID, err error) error {
-	j.Log.ErrorContext(ctx, "a committed change could not be put in place", "op", id, "error", err)
+	j.Log.ErrorContext(ctx, "cannot put a committed change in place yet", "op", id, "error", err)
 	return fmt.Errorf("%w: %w", ErrUnpublished,
-		ErrUnavailable.With("The change is stored, but the disk does not take it in place yet. Ask again in a moment.").Because(err))
+		ErrUnavailable.With("The change is stored but not in place on the disk yet. Try again in a moment.").Because(err))
 }
 
 func (j *Journal) tryFollow(ctx context.Context, id uuid.UUID, records []record, wait time.Duration) error {
@@ -166,7 +166,7 @@ func (j *Journal) orQuarantine(ctx context.Context, r record, err error) error {
 	if !errors.Is(err, errNowhere) {
 		return err
 	}
-	j.Log.ErrorContext(ctx, "the bytes of a committed change were found nowhere; its record is kept aside",
+	j.Log.ErrorContext(ctx, "cannot find the bytes of a committed change; its record is set aside",
 		"op", r.op, "item", r.item, "revision", r.revision)
 	_, err = db.Exec(ctx, j.DB, sql, r.owner, r.seq)
 	return err
@@ -194,7 +194,7 @@ func (j *Journal) mend(ctx context.Context) {
 				continue
 			}
 			if err := j.tryFollow(ctx, id, o.records, o.wait); err != nil {
-				j.Log.ErrorContext(ctx, "a committed change still cannot be put in place", "op", id, "error", err)
+				j.Log.ErrorContext(ctx, "still cannot put a committed change in place", "op", id, "error", err)
 			}
 		}
 		if j.missed.Swap(false) {

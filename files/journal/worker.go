@@ -40,7 +40,7 @@ func (j *Journal) enroll(ctx context.Context) error {
 		}
 		var ok bool
 		if w.lock, ok, err = j.disk.LockWorker(w.id); err == nil && !ok {
-			err = fmt.Errorf("the lock of the new worker %d is held", w.id)
+			err = fmt.Errorf("the lock of the new worker %d is already held", w.id)
 		}
 		return err
 	})

@@ -59,7 +59,7 @@ func bounded(host *projects.Host, views, network int) projects.App {
 				Summary: "Count a page view of a frontend", Responses: []httpx.Response{{Status: http.StatusAccepted}},
 				Problems: []*httpx.Problem{errOrigin}, Handler: a.postEvent},
 			{Pattern: "GET /stats", Access: httpx.Needs(Read), Rate: httpx.RateRead, Query: []string{"from", "to", "by", "page", "site"},
-				Summary: "Views and visitors over time, with the pages, referrers and devices that had most", Responses: []httpx.Response{{Status: http.StatusOK, Body: Stats{}}},
+				Summary: "Views and visitors over time, with the top pages, referrers and devices", Responses: []httpx.Response{{Status: http.StatusOK, Body: Stats{}}},
 				Handler: a.getStats},
 		},
 		Jobs: []db.Job{{Name: "rollup", Every: 5 * time.Minute, Run: a.rollUp}},

@@ -30,7 +30,7 @@ type Event struct {
 }
 
 var errOrigin = httpx.NewProblem(http.StatusForbidden, "origin_refused", "Requests from this origin are refused").
-	With("The page that sent this is of neither HOMEBASE_ORIGINS nor HOMEBASE_PUBLIC_ORIGINS.")
+	With("The page that sent this is in neither HOMEBASE_ORIGINS nor HOMEBASE_PUBLIC_ORIGINS.")
 
 // robots are words in the User-Agent, in small letters, of programs that are
 // no person's browser: crawlers (most call themselves bot, as Googlebot,

@@ -92,7 +92,7 @@ func (a *app) write(ctx context.Context) {
 			}
 			if err := a.insert(wctx, batch, dropped); err != nil {
 				a.dropped.Add(dropped)
-				a.host.Log.Warn("page views wait for the database", "error", err)
+				a.host.Log.Warn("page views are waiting for the database", "error", err)
 				break
 			}
 			clear(batch)

@@ -25,7 +25,13 @@ const (
 	Write = "projects.example:write"
 )
 
-const maxText = 10_000 // characters
+const (
+	maxText  = 10_000 // characters
+	maxItems = 10_000 // of a user
+)
+
+var errTooManyItems = httpx.NewProblem(http.StatusConflict, "too_many_items", "You have too many items").
+	With("Delete one that is not needed any more.")
 
 // Item is one thing that somebody keeps.
 type Item struct {
@@ -46,7 +52,7 @@ func App(host *projects.Host) projects.App {
 	a := &app{host}
 	return projects.App{
 		Name:        "example",
-		Description: "Items of one's own",
+		Description: "Items of your own",
 		Schema:      schema,
 		Permissions: []string{Read, Write},
 		Routes: []httpx.Route{
@@ -54,8 +60,8 @@ func App(host *projects.Host) projects.App {
 				Summary: "The caller's items, newest first", Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[Item]{}}},
 				Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: a.list},
 			{Pattern: "POST /items", Access: httpx.Needs(Write), Rate: httpx.RateWrite, Body: 1 << 20, Request: NewItem{},
-				Summary: "Keep an item", Responses: []httpx.Response{{Status: http.StatusCreated, Body: Item{}, Headers: []string{"Location"}}},
-				Handler: a.create},
+				Summary: "Store an item", Responses: []httpx.Response{{Status: http.StatusCreated, Body: Item{}, Headers: []string{"Location"}}},
+				Problems: []*httpx.Problem{errTooManyItems}, Handler: a.create},
 			{Pattern: "GET /items/{id}", Access: httpx.Needs(Read), Rate: httpx.RateRead,
 				Summary: "One of the caller's items", Responses: []httpx.Response{{Status: http.StatusOK, Body: Item{}}},
 				Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: a.get},
@@ -110,11 +116,19 @@ func (a *app) create(w http.ResponseWriter, r *http.Request) error {
 	if err := f.Err(); err != nil {
 		return err
 	}
+	owner := httpx.CallerOf(r.Context()).UserID
 	var it Item
 	err = a.host.InTx(r.Context(), func(tx *projects.Tx) error {
+		free, err := db.Below(r.Context(), tx, maxItems, "items", "owner_id = $1", owner)
+		if err == nil && !free {
+			err = errTooManyItems
+		}
+		if err != nil {
+			return err
+		}
 		it, err = db.One(r.Context(), tx, scanItem, `-- name: example.Create
 			INSERT INTO items (id, owner_id, text) VALUES ($1, $2, $3) RETURNING id, text, created_at`,
-			uuid.Must(uuid.NewV7()), httpx.CallerOf(r.Context()).UserID, in.Text)
+			uuid.Must(uuid.NewV7()), owner, in.Text)
 		tx.Audit("created", it.ID, nil)
 		return err
 	})

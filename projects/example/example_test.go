@@ -3,9 +3,12 @@ package example_test
 import (
 	"testing"
 
+	"homebase/db"
 	"homebase/httpx"
 	"homebase/projects/example"
 	"homebase/projects/projectstest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 func TestItems_AreKeptListedAndDeleted(t *testing.T) {
@@ -50,4 +53,23 @@ func TestItems_AreSeenByTheirOwnerAlone(t *testing.T) {
 	}
 	e.SignIn(t, "member@example.com").Do("GET", "/projects/example/items", nil).WantProblem(t, 403, "forbidden")
 	e.Client(t).Do("GET", "/projects/example/items", nil).WantProblem(t, 401, "unauthenticated")
+}
+
+func TestItems_AUserHasTenThousandAtMost(t *testing.T) {
+	t.Parallel()
+	e := projectstest.Start(t, nil, example.App)
+	var mine example.Item
+	e.Owner.Do("POST", "/projects/example/items", example.NewItem{Text: "mine"}).Want(t, 201).JSON(t, &mine)
+	err := e.DB.InTx(t.Context(), func(tx pgx.Tx) error {
+		return db.InNamespace(t.Context(), tx, "app_example", func() error {
+			_, err := db.Exec(t.Context(), tx, `INSERT INTO items (id, owner_id, text)
+				SELECT gen_random_uuid(), i.owner_id, '' FROM items i, generate_series(1, 9998)`)
+			return err
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Owner.Do("POST", "/projects/example/items", example.NewItem{Text: "last"}).Want(t, 201)
+	e.Owner.Do("POST", "/projects/example/items", example.NewItem{Text: "one more"}).WantProblem(t, 409, "too_many_items")
 }

@@ -47,11 +47,11 @@ func make(name string) error {
 	case !nameForm.MatchString(name):
 		return fmt.Errorf("%q: a name has 2 to 30 small letters and digits, beginning with a letter: it is a Go package and a part of paths, permissions and roles", name)
 	case token.IsKeyword(name), slices.Contains(taken, name), strings.HasSuffix(name, "test"):
-		return fmt.Errorf("%q means something else already; choose another name", name)
+		return fmt.Errorf("%q already means something else; choose another name", name)
 	}
 	dir := filepath.Join("projects", name)
 	if _, err := os.Stat(dir); err == nil {
-		return fmt.Errorf("%s exists already", dir)
+		return fmt.Errorf("%s already exists", dir)
 	}
 	list, err := mount(name)
 	if err != nil {
@@ -63,7 +63,7 @@ func make(name string) error {
 	if err := os.WriteFile(mounted, list, 0o644); err != nil {
 		return err
 	}
-	fmt.Printf("%s is made, and mounted by its line in %s.\nNext: go test ./%s, then make run; projects/README.md goes on from there.\n", dir, mounted, dir)
+	fmt.Printf("%s is created, and mounted by its line in %s.\nNext: go test ./%s, then make run; projects/README.md goes on from there.\n", dir, mounted, dir)
 	return nil
 }
 
