@@ -328,6 +328,10 @@ func overtake(t *testing.T, e *authtest.Env, lock string, ask func(), act func(t
 			ask()
 		}()
 		for {
+			// Within a transaction the connections that there are stay as they were.
+			if _, err := db.Exec(ctx, tx, `SELECT pg_stat_clear_snapshot()`); err != nil {
+				return err
+			}
 			waiting, err := db.One(ctx, tx, db.Value[bool], `
 				SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 				                WHERE a.datname = current_database() AND NOT l.granted)`)
