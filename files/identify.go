@@ -14,7 +14,7 @@ import (
 )
 
 // identify says what an entry is: moved or new; nil when the API put it here
-// during the look.
+// or took it away during the look, or when it is refused.
 func (l *look) identify(s stray, rows map[uuid.UUID]rowAt) *finding {
 	d := &finding{kind: findNew, parent: s.parent, in: s.in, path: s.path, info: s.info}
 	d.row.ID, d.row.Kind = journal.NewID(), fileKind
@@ -31,6 +31,9 @@ func (l *look) identify(s stray, rows map[uuid.UUID]rowAt) *finding {
 	case row.owner == l.owner && row.Kind == d.row.Kind && row.Parent != nil:
 		if l.rc.carriedAt(row.path, s.id) {
 			if there, err := l.rc.vol.disk.Lstat(row.path); err == nil && os.SameFile(there, s.info) {
+				if again, err := l.rc.vol.disk.Lstat(s.path); err == nil && os.SameFile(again, s.info) && d.isFile() && disk.StatOf(again).Nlink > 1 {
+					l.refuse(s, "it is a second name (a hard link) of a file that is known; make a copy in its place")
+				}
 				return nil
 			}
 			return d
