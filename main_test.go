@@ -420,7 +420,7 @@ func TestCommands_ThePrivateClusterServesCommandsOneAfterAnother(t *testing.T) {
 	if out := command("", "user", "list"); !strings.Contains(out, "me@example.com") {
 		t.Errorf("user list prints %q", out)
 	}
-	if out := command("", "audit", "verify"); !strings.Contains(out, "seals over") {
+	if out := command("", "audit", "verify"); !strings.Contains(out, "seals cover") {
 		t.Errorf("audit verify prints %q", out)
 	}
 	if out := command("", "migrate", "--status"); strings.Contains(out, "pending") || !strings.Contains(out, "identity") {
