@@ -81,21 +81,22 @@ type Config struct {
 	Permissions []string
 }
 
-// Auth is the room. Make one per process with New. Safe for concurrent use.
+// Auth is the room: it makes its parts, in an order in which each knows only
+// those before it, starts them, and names their routes, jobs and commands.
+// Make one per process with New. Safe for concurrent use.
 type Auth struct {
-	db    *db.DB
-	audit *audit.Log
-	log   *slog.Logger
-	keys  func(purpose string) [][]byte
+	db   *db.DB
+	keys func(purpose string) [][]byte
 
-	permissions permissions
+	// What other rooms call are methods of these.
 	*tokens
 	*callers
-	guesses *guesses
-	codes   *codes
 	*passwords
-	sessions *sessions
 	*users
+
+	guesses     *guesses
+	codes       *codes
+	sessions    *sessions
 	roles       *roles
 	accessKeys  *accessKeys
 	mail        *mail
@@ -106,20 +107,18 @@ type Auth struct {
 // New makes the room; it reads no key and asks no database. PublicURL must be
 // an absolute URL: a wrong one signs nobody in by cookie.
 func New(c Config) *Auth {
-	a := &Auth{
-		db: c.DB, audit: c.Audit, log: c.Log, keys: c.Keys,
-		permissions: slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))),
-	}
+	all := permissions(slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))))
+	a := &Auth{db: c.DB, keys: c.Keys}
 	a.tokens = newTokens(c.Keys, c.PublicURL)
-	a.callers = &callers{db: c.DB, log: c.Log, tokens: a.tokens, permissions: a.permissions, cache: newCache()}
+	a.callers = &callers{db: c.DB, log: c.Log, tokens: a.tokens, permissions: all, cache: newCache()}
 	a.guesses = &guesses{db: c.DB, keys: c.Keys, tokens: a.tokens, unlimited: c.GuessesUnlimited}
 	a.codes = &codes{db: c.DB, audit: c.Audit, log: c.Log, callers: a.callers, guesses: a.guesses, sealer: NewSealer(c.Keys, totpPurpose)}
 	a.passwords = newPasswords(c, a.callers, a.guesses, a.codes)
 	a.sessions = &sessions{db: c.DB, audit: c.Audit, callers: a.callers, tokens: a.tokens, guesses: a.guesses, codes: a.codes,
 		passwords: a.passwords}
 	a.users = &users{db: c.DB, audit: c.Audit, callers: a.callers, passwords: a.passwords, sessions: a.sessions}
-	a.roles = &roles{db: c.DB, audit: c.Audit, callers: a.callers, permissions: a.permissions}
-	a.accessKeys = &accessKeys{db: c.DB, audit: c.Audit, callers: a.callers, permissions: a.permissions}
+	a.roles = &roles{db: c.DB, audit: c.Audit, callers: a.callers, permissions: all}
+	a.accessKeys = &accessKeys{db: c.DB, audit: c.Audit, callers: a.callers, permissions: all}
 	a.mail = &mail{db: c.DB, callers: a.callers, guesses: a.guesses, send: c.Send, accountURL: c.AccountURL, host: a.tokens.public.Host}
 	a.recovery = &recovery{db: c.DB, audit: c.Audit, callers: a.callers, guesses: a.guesses, passwords: a.passwords, mail: a.mail}
 	a.invitations = &invitations{db: c.DB, audit: c.Audit, callers: a.callers, guesses: a.guesses, passwords: a.passwords,
@@ -246,4 +245,32 @@ func (a *Auth) Jobs() []db.Job {
 		{Name: "auth.sweep", Every: time.Hour, Run: a.sweep},
 		{Name: "auth.reseal", Every: time.Hour, Run: a.codes.reseal},
 	}
+}
+
+// Commands are what the operator does with users from a shell.
+func (a *Auth) Commands() []db.Command {
+	return slices.Concat(a.users.commands(), []db.Command{
+		{Name: "user login-link", Args: "EMAIL [--json]", Summary: "print a link that signs a user in once", Run: a.recovery.userLoginLink},
+		{Name: "user reset-totp", Args: "EMAIL", Summary: "turn a user's TOTP off and end the user's sessions", Run: a.codes.userResetTOTP},
+	}, a.accessKeys.commands())
+}
+
+// Figures are what there is to tell of sessions and their cache.
+func (a *Auth) Figures(ctx context.Context) ([]httpx.Figure, error) {
+	sessions, err := db.One(ctx, a.db, db.Value[int64], `
+-- name: auth.CountSessions
+SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+living)
+	if err != nil {
+		return nil, err
+	}
+	cache := a.callers.cache
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	return []httpx.Figure{
+		{Name: "homebase_sessions", Help: "Live sessions of all users.", Value: float64(sessions)},
+		{Name: "homebase_session_cache_entries", Help: "Sessions and access keys cached in memory.", Value: float64(cache.order.Len())},
+		{Name: "homebase_session_cache_hits_total", Help: "Requests whose session or key was in memory.", Value: float64(cache.hits)},
+		{Name: "homebase_session_cache_misses_total", Help: "Requests whose session or key was not in memory.", Value: float64(cache.misses)},
+		{Name: "homebase_hashes_total", Help: "Passwords and other secrets hashed.", Value: float64(a.passwords.hasher.done.Load())},
+	}, nil
 }

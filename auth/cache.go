@@ -223,25 +223,6 @@ func (cl *callers) lookup(c credential, find func() (known, error)) (known, erro
 	return k, nil
 }
 
-// Figures are what there is to tell of sessions and their cache.
-func (a *Auth) Figures(ctx context.Context) ([]httpx.Figure, error) {
-	sessions, err := db.One(ctx, a.db, db.Value[int64], `
--- name: auth.CountSessions
-SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+living)
-	if err != nil {
-		return nil, err
-	}
-	a.callers.cache.mu.Lock()
-	defer a.callers.cache.mu.Unlock()
-	return []httpx.Figure{
-		{Name: "homebase_sessions", Help: "Live sessions of all users.", Value: float64(sessions)},
-		{Name: "homebase_session_cache_entries", Help: "Sessions and access keys cached in memory.", Value: float64(a.callers.cache.order.Len())},
-		{Name: "homebase_session_cache_hits_total", Help: "Requests whose session or key was in memory.", Value: float64(a.callers.cache.hits)},
-		{Name: "homebase_session_cache_misses_total", Help: "Requests whose session or key was not in memory.", Value: float64(a.callers.cache.misses)},
-		{Name: "homebase_hashes_total", Help: "Passwords and other secrets hashed.", Value: float64(a.passwords.hasher.done.Load())},
-	}, nil
-}
-
 // findSession is lookup's question about a session.
 func (cl *callers) findSession(ctx context.Context, id uuid.UUID) (known, error) {
 	return db.One(ctx, cl.db, func(row pgx.Row) (k known, err error) {

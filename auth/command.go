@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -18,18 +17,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
-
-// Commands are what the operator does with users from a shell.
-func (a *Auth) Commands() []db.Command {
-	return slices.Concat([]db.Command{
-		{Name: "user create", Args: "EMAIL [--role ROLE] [--first] [--password-stdin]", Summary: "create a user", Run: a.users.userCreate},
-		{Name: "user list", Args: "[--json]", Summary: "list the users", Run: a.users.userList},
-		{Name: "user password", Args: "EMAIL [--password-stdin]", Summary: "set a user's password and end the user's sessions", Run: a.users.userPassword},
-	}, a.users.commands(), []db.Command{
-		{Name: "user login-link", Args: "EMAIL [--json]", Summary: "print a link that signs a user in once", Run: a.recovery.userLoginLink},
-		{Name: "user reset-totp", Args: "EMAIL", Summary: "turn a user's TOTP off and end the user's sessions", Run: a.codes.userResetTOTP},
-	}, a.accessKeys.commands())
-}
 
 func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, given := sh.Flags("user create"), ""

@@ -13,6 +13,9 @@ import (
 
 func (us *users) commands() []db.Command {
 	return []db.Command{
+		{Name: "user create", Args: "EMAIL [--role ROLE] [--first] [--password-stdin]", Summary: "create a user", Run: us.userCreate},
+		{Name: "user list", Args: "[--json]", Summary: "list the users", Run: us.userList},
+		{Name: "user password", Args: "EMAIL [--password-stdin]", Summary: "set a user's password and end the user's sessions", Run: us.userPassword},
 		{Name: "user disable", Args: "EMAIL", Summary: "lock a user out; sessions end and access keys stop working", Run: us.userStatus("disable", statusDisabled)},
 		{Name: "user enable", Args: "EMAIL", Summary: "let a disabled user back in", Run: us.userStatus("enable", statusActive)},
 		{Name: "user role", Args: "EMAIL ROLE,…", Summary: "set the roles of a user", Run: us.userRole},

@@ -50,7 +50,7 @@ func (pw *passwords) HashPassword(ctx context.Context, email, password string) (
 	return p.hash(ctx, password)
 }
 
-// setPassword replaces a user's hash inside tx and ends the user's sessions
+// set replaces a user's hash inside tx and ends the user's sessions
 // except keep, which may be zero.
 func (pw *passwords) set(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash string, keep uuid.UUID) error {
 	if err := updatePasswordHash(ctx, tx, user, hash); err != nil {
@@ -199,7 +199,7 @@ func (pw *passwords) reauthenticate(w http.ResponseWriter, r *http.Request) erro
 	return nil
 }
 
-// provePassword compares a signed-in caller's password. A wrong one is
+// prove compares a signed-in caller's password. A wrong one is
 // recorded and is errWrongPassword: 401 would tell a frontend that the
 // session has ended.
 func (pw *passwords) prove(r *http.Request, place *place, password string) (account, error) {
