@@ -24,7 +24,9 @@ type Piped struct {
 const commit = "COMMIT"
 
 // Run runs the transaction like InTx, with the same promises. An error of a
-// statement that goes with COMMIT keeps PostgreSQL from carrying that out.
+// statement that goes with COMMIT keeps PostgreSQL from carrying that out; where
+// such an error might be COMMIT's own, as when the server shuts down, it is
+// ErrOutcomeUnknown.
 func (p Piped) Run(ctx context.Context, d *DB) error {
 	return d.repeat(ctx, p.attempt)
 }
@@ -38,7 +40,8 @@ func (p Piped) attempt(ctx context.Context, pool *pgxpool.Pool) (committing bool
 	var first, last pgx.Batch
 	first.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
 	p.First(&first)
-	if err := conn.SendBatch(ctx, &first).Close(); err != nil {
+	_, err = answered(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, conn.SendBatch(ctx, &first).Close() })
+	if err != nil {
 		return false, rolledBack(ctx, conn, err)
 	}
 	if err := p.Then(ctx, conn, &last); err != nil {

@@ -343,6 +343,13 @@ func TestInTx_AFrozenDatabaseIsUnavailableWhenPatienceEnds(t *testing.T) {
 	if !errors.Is(err, db.ErrOutcomeUnknown) {
 		t.Errorf("a COMMIT: %v", err)
 	}
+	err = db.Piped{
+		First: func(b *pgx.Batch) { b.Queue(`SELECT pg_sleep(5)`) },
+		Then:  func(context.Context, db.Querier, *pgx.Batch) error { return errors.New("it waited") },
+	}.Run(ctx, d)
+	if kind, _ := db.KindOf(err); kind != db.Unavailable {
+		t.Errorf("what goes with BEGIN: %v", err)
+	}
 	if n := count(t, d, 1); n != 0 {
 		t.Errorf("%d was counted", n)
 	}

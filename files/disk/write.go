@@ -102,11 +102,20 @@ type syncError struct{ error }
 
 func (e syncError) Unwrap() error { return e.error }
 
+// synced is the error of a flush. A full disk is no failed flush: it is tried
+// again when there is room.
+func synced(err error) error {
+	if err == nil || Full(err) {
+		return err
+	}
+	return syncError{err}
+}
+
 // SyncFailed reports whether bytes or names were written and may never reach
-// the disk. A full disk is no such failure: nothing was written.
+// the disk.
 func SyncFailed(err error) bool {
 	_, ok := errors.AsType[syncError](err)
-	return ok && !Full(err)
+	return ok
 }
 
 // Sync is fsync.
@@ -114,10 +123,7 @@ func Sync(f *os.File) error {
 	if Without("fsync") {
 		return nil
 	}
-	if err := f.Sync(); err != nil {
-		return syncError{bare(err)}
-	}
-	return nil
+	return synced(bare(f.Sync()))
 }
 
 // SyncData is fdatasync.
@@ -125,10 +131,11 @@ func SyncData(f *os.File) error {
 	if Without("fsync") {
 		return nil
 	}
-	if err := syscall.Fdatasync(int(f.Fd())); err != nil {
-		return syncError{os.NewSyscallError("fdatasync", err)}
+	err := syscall.Fdatasync(int(f.Fd()))
+	for err == syscall.EINTR {
+		err = syscall.Fdatasync(int(f.Fd()))
 	}
-	return nil
+	return synced(os.NewSyscallError("fdatasync", err))
 }
 
 // SyncAll makes all of the file system durable: bytes, names and attributes. For
@@ -137,7 +144,7 @@ func SyncData(f *os.File) error {
 func (d *Dir) SyncAll() error {
 	_, _, errno := syscall.Syscall(sysSyncfs, d.self.Fd(), 0, 0)
 	if errno != 0 {
-		return syncError{os.NewSyscallError("syncfs", errno)}
+		return synced(os.NewSyscallError("syncfs", errno))
 	}
 	return nil
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"testing"
+	"time"
 
 	"homebase/db"
 	"homebase/db/dbtest"
+
+	"github.com/google/uuid"
 )
 
 // A PostgreSQL that crashed before the transaction reached its log gives the
@@ -29,5 +32,17 @@ func TestCommit_WithoutAnswerIsJudgedByItsRecordNotByAnXidOfAnother(t *testing.T
 		if !undone {
 			t.Errorf("xid %s: a change of which there is no record was taken for committed", xid)
 		}
+	}
+}
+
+func TestCommit_WithoutAnswerAndWithoutRecordsIsOver(t *testing.T) {
+	t.Parallel()
+	j, _, _ := journalOf(t, func(uuid.UUID) {})
+	undone := make(chan struct{})
+	j.own.doubt(NewID(), nil, "1", func(context.Context) { close(undone) })
+	select {
+	case <-undone:
+	case <-time.After(30 * time.Second):
+		t.Fatal("nobody was told")
 	}
 }

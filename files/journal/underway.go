@@ -66,10 +66,14 @@ func (u *underway) known() map[uuid.UUID]bool {
 	return known
 }
 
-// doubt hands a change whose COMMIT got no answer to the resolver.
+// doubt hands a change whose COMMIT got no answer to the resolver. One without
+// records leaves the disk as it is, whatever became of it.
 func (u *underway) doubt(id uuid.UUID, records []record, xid string, undone func(context.Context)) {
 	if undone == nil {
 		undone = func(context.Context) {}
+	}
+	if len(records) == 0 {
+		xid = ""
 	}
 	u.set(id, &op{records: records, xid: xid, undone: undone, due: time.Now()})
 }
@@ -197,7 +201,7 @@ func (j *Journal) mend(ctx context.Context) {
 				j.Log.ErrorContext(ctx, "still cannot put a committed change in place", "op", id, "error", err)
 			}
 		}
-		if j.missed.Swap(false) {
+		if !j.unsound.Load() && j.missed.Swap(false) {
 			if err := j.redoOwn(ctx); err != nil {
 				j.missed.Store(true)
 			}
