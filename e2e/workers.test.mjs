@@ -15,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const { HOMEBASE_WITH: run, HOMEBASE_EMAIL: email, HOMEBASE_PASSWORD: password } = process.env
 const dir = mkdtempSync(join(tmpdir(), 'homebase-workers-'))
-const door = 20000 + Math.floor(Math.random() * 20000)
+const door = 20000 + Math.floor(Math.random() * 12000) // below those that clients get
 const ports = [door + 1, door + 2, door + 3]
 const api = `http://localhost:${door}/api/v1`
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex')
