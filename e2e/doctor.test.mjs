@@ -11,7 +11,7 @@ import { after, before, test } from 'node:test'
 
 const { HOMEBASE_URL: url, HOMEBASE_WITH: run } = process.env
 const dir = mkdtempSync(join(tmpdir(), 'homebase-doctor-'))
-const first = 20000 + Math.floor(Math.random() * 20000)
+const first = 20000 + Math.floor(Math.random() * 12000)
 const worker = first + 50
 
 const sound = {
