@@ -77,7 +77,7 @@ func (rn *renditions) writeCached(name string, data []byte) error {
 	}
 	_, err = file.Write(data)
 	if err == nil {
-		err = disk.Sync(file)
+		err = rn.vol.disk.Sync(file)
 	}
 	return errors.Join(err, file.Close())
 }

@@ -87,7 +87,7 @@ func New(c Config) *Files {
 	f.vol = &volume{db: c.DB, log: c.Log, dataDir: c.DataDir, minFree: c.MinFree}
 	f.vol.away.Store(new("the storage has not been opened yet"))
 	f.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
-		Judge: f.judge, Changed: hub.changed, SyncFailed: f.vol.syncFailed})
+		Judge: f.judge, Changed: hub.changed})
 	f.trees = &trees{db: c.DB, journal: f.journal, vol: f.vol, roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
 	f.rd = &reader{db: c.DB, audit: c.Audit, auth: c.Auth, vol: f.vol, hub: hub, outside: make(chan outside, 256)}
 	f.tr = &trash{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trashRetention: c.TrashRetention, purging: make(chan struct{}, 1)}
@@ -165,12 +165,10 @@ func (f *Files) Stop() {
 // for the log alone: all else works, and the owners could not free anything
 // on a server that nobody sends them to.
 func (f *Files) Ready(context.Context) error {
-	for _, fault := range []*string{f.vol.away.Load(), f.vol.degraded.Load()} {
-		if fault != nil {
-			return errors.New(*fault)
-		}
+	if s := f.vol.away.Load(); s != nil {
+		return errors.New(*s)
 	}
-	return nil
+	return f.vol.disk.Fault()
 }
 
 // Jobs are the storage's repeated work.

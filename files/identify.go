@@ -28,12 +28,12 @@ func (l *look) identify(s stray, rows map[uuid.UUID]rowAt) *finding {
 	switch {
 	case !known:
 		d.row.ID, d.former = s.id, true
+	case d.isFile() && l.linked(s, row.path):
+		l.refuse(s, "it is a second name (a hard link) of a file that is known; make a copy in its place")
+		return nil
 	case row.owner == l.owner && row.Kind == d.row.Kind && row.Parent != nil:
 		if l.rc.carriedAt(row.path, s.id) {
 			if there, err := l.rc.vol.disk.Lstat(row.path); err == nil && os.SameFile(there, s.info) {
-				if again, err := l.rc.vol.disk.Lstat(s.path); err == nil && os.SameFile(again, s.info) && d.isFile() && disk.StatOf(again).Nlink > 1 {
-					l.refuse(s, "it is a second name (a hard link) of a file that is known; make a copy in its place")
-				}
 				return nil
 			}
 			return d
@@ -44,6 +44,17 @@ func (l *look) identify(s stray, rows map[uuid.UUID]rowAt) *finding {
 	}
 	l.claim(s.id)
 	return d
+}
+
+// linked reports whether a file and what lies at the path of its row are two
+// names of one: to give it an id of its own would take the other's away.
+func (l *look) linked(s stray, p string) bool {
+	there, err := l.rc.vol.disk.Lstat(p)
+	if err != nil || !os.SameFile(there, s.info) {
+		return false
+	}
+	again, err := l.rc.vol.disk.Lstat(s.path)
+	return err == nil && os.SameFile(again, s.info) && disk.StatOf(again).Nlink > 1
 }
 
 // carriedAt reports whether what lies at a path carries the id, or may: what

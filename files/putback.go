@@ -123,7 +123,7 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 	if err != nil || from == nil {
 		sum = nil
 	}
-	return s, errors.Join(err, disk.Mark(entry, s.ID, sum, info), disk.Sync(entry))
+	return s, errors.Join(err, disk.Mark(entry, s.ID, sum, info), p.vol.disk.Sync(entry))
 }
 
 // make makes the folder, or the file with what from gives; an entry that is

@@ -117,7 +117,7 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 	if err := rc.journal.Commit(ctx, c); err != nil {
 		return root, "", err
 	}
-	return root, "", errors.Join(disk.Mark(folder, root, nil, info), disk.Sync(folder))
+	return root, "", errors.Join(disk.Mark(folder, root, nil, info), rc.vol.disk.Sync(folder))
 }
 
 // reclaim ties the data directory to a database that knows none.

@@ -252,7 +252,7 @@ func (wr *writer) carry(s *staged, item uuid.UUID) error {
 		return wr.vol.diskError(err)
 	}
 	s.item = item
-	if err := disk.Sync(s.file); err != nil {
+	if err := wr.vol.disk.Sync(s.file); err != nil {
 		return wr.vol.diskError(err)
 	}
 	return nil

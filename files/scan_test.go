@@ -411,12 +411,15 @@ func TestScan_ReportsWhatItNeverFollowsOrTakes(t *testing.T) {
 	h := start(t)
 	c, id := h.member(t, "ann@example.com")
 	put(t, c, "/documents/a", "x")
+	b, other := h.member(t, "bob@example.com")
+	put(t, b, "/documents/b", "x")
 	h.settled(t)
 	in := func(name string) string { return h.place(id, "documents", name) }
 	secret := t.TempDir()
 	write(t, secret+"/secret", "canary")
 	for _, err := range []error{
 		os.Symlink(secret, in("link")), os.Symlink("a", in("to a")), os.Link(in("a"), in("second name")),
+		os.Link(in("a"), h.place(other, "documents", "another's")),
 		syscall.Mkfifo(in("fifo"), 0o600), syscall.Mknod(in("device"), syscall.S_IFCHR|0o600, 1<<8|5),
 		syscall.Mknod(in("socket"), syscall.S_IFSOCK|0o600, 0),
 		os.Mkdir(in("trailing space "), 0o700), os.WriteFile(in("bad\xff"), nil, 0o600), os.WriteFile(in("line\nbreak"), nil, 0o600),
@@ -428,12 +431,12 @@ func TestScan_ReportsWhatItNeverFollowsOrTakes(t *testing.T) {
 	write(t, in("e\u0301"), "decomposed")
 	put(t, c, "/documents/%C3%A9", "composed")
 	h.settled(t)
-	r := h.scan(t)
-	r.want(t, 0, 0, 0, 0, 0, 10)
-	if out, err := h.command(t, "verify", "--json"); err == nil || strings.Count(out, `"path"`) != 10 || !strings.Contains(out, `"untaken":10`) {
+	h.scan(t, "ann@example.com").want(t, 0, 0, 0, 0, 0, 10)
+	h.scan(t, "bob@example.com").want(t, 0, 0, 0, 0, 0, 1)
+	if out, err := h.command(t, "verify", "--json"); err == nil || strings.Count(out, `"path"`) != 11 || !strings.Contains(out, `"untaken":11`) {
 		t.Errorf("verify: %v, %s", err, out)
 	}
-	if left := h.onDisk(t); len(left) != 11 {
+	if left := h.onDisk(t); len(left) != 13 {
 		t.Errorf("the disk holds %q", left)
 	}
 }

@@ -391,7 +391,7 @@ func (rc *reconciler) settleMark(d *finding) error {
 	if err := d.mark(file); err != nil {
 		return nil
 	}
-	if err := disk.Sync(file); err != nil {
+	if err := rc.vol.disk.Sync(file); err != nil {
 		return rc.vol.diskError(err)
 	}
 	return nil

@@ -151,7 +151,7 @@ func (tr *trash) markTrashed(ctx context.Context, owner uuid.UUID, it placed) {
 	entry, err := tr.vol.disk.Look(at, info)
 	if err == nil {
 		defer entry.Close()
-		err = errors.Join(disk.SetTrashed(entry, *it.Parent, it.Name), entry.Sync())
+		err = errors.Join(disk.SetTrashed(entry, *it.Parent, it.Name), tr.vol.disk.Sync(entry))
 	}
 	if err != nil {
 		tr.log.WarnContext(ctx, "cannot note on a trashed item where it was; a rebuild would restore it to the root", "item", it.ID, "error", err)

@@ -167,7 +167,7 @@ func (up *uploads) save(ctx context.Context, x *seized, s *staged, sum hash.Hash
 		RETURNING u.expires_at`
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
-	if err := disk.SyncData(s.file); err != nil {
+	if err := up.vol.disk.SyncData(s.file); err != nil {
 		if !disk.Full(err) {
 			err = errors.Join(up.vol.diskError(err), up.discard(ctx, x.upload, uploadDeleted, 0))
 		}

@@ -31,7 +31,6 @@ type volume struct {
 	id       uuid.UUID
 	incoming atomic.Int64 // bytes that uploads have declared and not yet written
 	away     atomic.Pointer[string]
-	degraded atomic.Pointer[string]
 }
 
 // claim opens the data directory and makes sure that it and the database
@@ -111,11 +110,17 @@ func (vol *volume) openDisk(known bool) error {
 	return err
 }
 
-// watch looks each second whether the path of the data directory still leads
+// watch tells of a failed flush, and looks each second whether the path of the data directory still leads
 // to the one that is open. While it does not, every file route answers 503:
 // an empty mount point must not look like deleted files.
 func (f *Files) watch(ctx context.Context) {
+	var fault error
 	for journal.Sleep(ctx, time.Second) {
+		if fault == nil {
+			if fault = f.vol.disk.Fault(); fault != nil {
+				f.log.ErrorContext(ctx, "the storage cannot be trusted until the disk has been checked", "error", fault)
+			}
+		}
 		err := f.vol.disk.CheckInPlace(f.vol.id)
 		if ctx.Err() != nil || f.journal.Dead() {
 			return
@@ -152,9 +157,6 @@ func (vol *volume) inPlace() error {
 // does not do what it should. What is no error of the kernel, or was judged
 // before, stays.
 func (vol *volume) diskError(err error) error {
-	if disk.SyncFailed(err) {
-		vol.syncFailed(err)
-	}
 	_, judged := errors.AsType[*httpx.Problem](err)
 	_, database := db.KindOf(err)
 	switch {
@@ -166,10 +168,4 @@ func (vol *volume) diskError(err error) error {
 		return journal.ErrUnavailable.With("The disk reported an error. Try again later; if this persists, tell the operator.").Because(err)
 	}
 	return err
-}
-
-// syncFailed reports the disk as degraded until the process is restarted.
-func (vol *volume) syncFailed(err error) {
-	vol.degraded.Store(new("fsync failed: " + err.Error()))
-	vol.log.Error("fsync failed: the storage cannot be trusted until the disk has been checked", "error", err)
 }

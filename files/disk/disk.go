@@ -23,6 +23,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/google/uuid"
@@ -37,6 +38,8 @@ type Dir struct {
 	root *os.Root
 	self *os.File // the directory itself, for statfs and fsync
 	info fs.FileInfo
+
+	fault atomic.Pointer[error]
 
 	mu     sync.Mutex
 	owners map[string]*list.Element // of *ownerFolder, by owner
@@ -94,7 +97,7 @@ func (d *Dir) MakeLayout() error {
 			return fmt.Errorf("%s must be a folder on the same file system as %s: files are put in place by renaming", path.Join(d.path, name), d.path)
 		}
 	}
-	return Sync(d.self)
+	return d.Sync(d.self)
 }
 
 // Holds reports whether what was looked at lies on the directory's own file

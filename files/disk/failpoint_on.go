@@ -42,10 +42,10 @@ func Failpoint(name string) {
 	}
 }
 
-// Fails is EIO at the place and time that FAILPOINT names.
-func Fails(name string) error {
+// Fails is a flush that fails with EIO at the place and time that FAILPOINT names.
+func (d *Dir) Fails(name string) error {
 	if name == failpointName && failpointSignal == 0 && failpointLeft.Add(-1) == 0 {
-		return syncError{syscall.EIO}
+		return d.synced(syscall.EIO)
 	}
 	return nil
 }

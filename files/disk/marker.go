@@ -47,11 +47,11 @@ func (d *Dir) writeMarker(text string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(d.Sync(f), f.Close()); err != nil {
 		return err
 	}
 	if err := d.root.Rename(draft, MarkerFile); err != nil {
 		return err
 	}
-	return d.self.Sync()
+	return d.Sync(d.self)
 }

@@ -82,7 +82,7 @@ func (d *Dir) Mkdir(p string, item uuid.UUID) error {
 	if err := SetID(f, item); err != nil {
 		return err
 	}
-	return errors.Join(Sync(f), Sync(above))
+	return errors.Join(d.Sync(f), d.Sync(above))
 }
 
 // Put makes an empty file of an owner, with the folders above it, for a
@@ -96,68 +96,6 @@ func (d *Dir) Put(p string) (*os.File, error) {
 
 // MakeWay makes the folders above a path. It makes nothing durable.
 func (d *Dir) MakeWay(p string) error { return bare(d.root.MkdirAll(path.Dir(p), 0o700)) }
-
-// syncError is that of a flush.
-type syncError struct{ error }
-
-func (e syncError) Unwrap() error { return e.error }
-
-// synced is the error of a flush. A full disk is no failed flush: it is tried
-// again when there is room.
-func synced(err error) error {
-	if err == nil || Full(err) {
-		return err
-	}
-	return syncError{err}
-}
-
-// SyncFailed reports whether bytes or names were written and may never reach
-// the disk.
-func SyncFailed(err error) bool {
-	_, ok := errors.AsType[syncError](err)
-	return ok
-}
-
-// Sync is fsync.
-func Sync(f *os.File) error {
-	if Without("fsync") {
-		return nil
-	}
-	return synced(bare(f.Sync()))
-}
-
-// SyncData is fdatasync.
-func SyncData(f *os.File) error {
-	if Without("fsync") {
-		return nil
-	}
-	err := syscall.Fdatasync(int(f.Fd()))
-	for err == syscall.EINTR {
-		err = syscall.Fdatasync(int(f.Fd()))
-	}
-	return synced(os.NewSyscallError("fdatasync", err))
-}
-
-// SyncAll makes all of the file system durable: bytes, names and attributes. For
-// many files it is one flush where each fsync would be one. Before Linux 5.8 it
-// does not tell of bytes that could not be written.
-func (d *Dir) SyncAll() error {
-	_, _, errno := syscall.Syscall(sysSyncfs, d.self.Fd(), 0, 0)
-	if errno != 0 {
-		return synced(os.NewSyscallError("syncfs", errno))
-	}
-	return nil
-}
-
-// SyncFolder makes the names in a folder durable.
-func (d *Dir) SyncFolder(p string) error {
-	f, err := d.Folder(p)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return Sync(f)
-}
 
 // SetTime gives the open file a modification time with nanoseconds. The
 // kernel's own is coarse: two versions of the same size written within one

@@ -84,7 +84,7 @@ func (o *folders) flush(f *flushes, errs []error) {
 		}
 		folder, _, err := o.at(path.Join(above, "x"))
 		if err == nil {
-			err = errors.Join(disk.Sync(folder), disk.Fails("flush"))
+			err = errors.Join(o.disk.Sync(folder), o.disk.Fails("flush"))
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil // the source folder has gone since

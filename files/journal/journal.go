@@ -98,9 +98,6 @@ var (
 	// errDeclaredDead says that another process recovers this worker's
 	// records: it must not write any more.
 	errDeclaredDead = errors.New("this worker was declared dead")
-	// errUnsound leaves the records of others to a process that has seen no
-	// flush fail.
-	errUnsound = errors.New("a disk flush has failed in this process")
 )
 
 // Config is what a journal needs.
@@ -117,8 +114,6 @@ type Config struct {
 	Judge func(ctx context.Context) error
 	// Changed is called after every commit, before anybody is answered.
 	Changed func(owner uuid.UUID)
-	// SyncFailed is told of a failed flush.
-	SyncFailed func(error)
 }
 
 // Journal is one worker's way of changing trees. It is safe for concurrent use
@@ -136,7 +131,6 @@ type Journal struct {
 	grown       chan struct{} // of one slot: written has grown eightfold
 	missed      atomic.Bool   // the database was lost: own records may have come back
 	dead        atomic.Bool   // declared dead: never writes again
-	unsound     atomic.Bool   // a flush failed: others' records are not for this process
 	stop        context.CancelFunc
 	running     sync.WaitGroup
 }

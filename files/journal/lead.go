@@ -102,7 +102,6 @@ func (j *Journal) commitGroup(ctx context.Context, owner uuid.UUID, group []*wai
 	g := &groupTx{j: j, owner: owner, group: group}
 	err := j.disk.SyncFolder(path.Join(disk.Staging, owner.String()))
 	if err != nil {
-		j.syncFailed(err)
 		err = unavailable(err)
 	} else {
 		err = g.transaction().Run(ctx, j.DB)
@@ -158,7 +157,7 @@ func (j *Journal) followGroup(ctx context.Context, g *groupTx) {
 		records := g.records[i : i+1]
 		err := j.orQuarantine(ctx, records[0], errs[i])
 		if err != nil {
-			j.followLater(w.Op, records, retryFirst, err)
+			j.followLater(w.Op, records, retryFirst)
 			err = j.unpublished(ctx, w.Op, err)
 		} else {
 			j.followed(w.Op, records)

@@ -57,12 +57,11 @@ func (j *Journal) redoAll(ctx context.Context, records []record) error {
 		if slices.ContainsFunc(stuck, func(s record) bool { return s.concerns(r.target) || r.source != "" && s.concerns(r.source) }) {
 			continue
 		}
-		err := errUnsound
-		if !j.unsound.Load() {
+		err := j.disk.Fault()
+		if err == nil {
 			err = j.redo(ctx, r)
 		}
 		if err != nil {
-			j.syncFailed(err)
 			j.Log.ErrorContext(ctx, "cannot redo a change", "op", r.op, "error", err)
 			stuck = append(stuck, r)
 			failures = errors.Join(failures, err)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"homebase/db"
-	"homebase/files/disk"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -119,7 +118,7 @@ func (j *Journal) unpublished(ctx context.Context, id uuid.UUID, err error) erro
 func (j *Journal) tryFollow(ctx context.Context, id uuid.UUID, records []record, wait time.Duration) error {
 	for _, r := range records {
 		if err := j.orQuarantine(ctx, r, j.publish(ctx, r)); err != nil {
-			j.followLater(id, records, wait, err)
+			j.followLater(id, records, wait)
 			return err
 		}
 	}
@@ -131,22 +130,12 @@ func (j *Journal) tryFollow(ctx context.Context, id uuid.UUID, records []record,
 // failed flush there is none: the kernel may have dropped the names, and a
 // second flush would say that all is well. The records stay for the process
 // that is started when the disk was looked at.
-func (j *Journal) followLater(id uuid.UUID, records []record, wait time.Duration, err error) {
-	if j.syncFailed(err) {
+func (j *Journal) followLater(id uuid.UUID, records []record, wait time.Duration) {
+	if j.disk.Fault() != nil {
 		j.own.set(id, &op{records: records})
 		return
 	}
 	j.own.set(id, &op{records: records, wait: min(2*wait, retryMost), due: time.Now().Add(wait)})
-}
-
-// syncFailed reports whether an error is of a failed flush, and says so.
-func (j *Journal) syncFailed(err error) bool {
-	failed := disk.SyncFailed(err)
-	if failed {
-		j.unsound.Store(true)
-		j.SyncFailed(err)
-	}
-	return failed
 }
 
 // followed notes that the disk has followed; the records go soon.
@@ -201,7 +190,7 @@ func (j *Journal) mend(ctx context.Context) {
 				j.Log.ErrorContext(ctx, "still cannot put a committed change in place", "op", id, "error", err)
 			}
 		}
-		if !j.unsound.Load() && j.missed.Swap(false) {
+		if j.disk.Fault() == nil && j.missed.Swap(false) {
 			if err := j.redoOwn(ctx); err != nil {
 				j.missed.Store(true)
 			}
