@@ -31,7 +31,7 @@ func (p *Projects) listCommand(ctx context.Context, sh *db.Shell, args []string)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	off, err := p.disabled(ctx)
+	off, err := p.off.Get(ctx)
 	if err != nil {
 		return err
 	}

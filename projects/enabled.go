@@ -54,7 +54,7 @@ func (m *mounted) info(off map[string]bool, caller *httpx.Caller) (i Info, ok bo
 }
 
 func (p *Projects) getProjects(w http.ResponseWriter, r *http.Request) error {
-	off, err := p.disabled(r.Context())
+	off, err := p.off.Get(r.Context())
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (p *Projects) patchProject(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	off, err := p.disabled(r.Context())
+	off, err := p.off.Get(r.Context())
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (p *Projects) turn(ctx context.Context, m *mounted, on bool) error {
 		sql, action = `-- name: projects.Enable
 		DELETE FROM disabled_apps WHERE name = $1`, audit.AppEnabled
 	}
-	defer p.forget()
+	defer p.off.Forget()
 	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
 		n, err := db.Exec(ctx, tx, sql, m.Name)
 		if err != nil || n == 0 {
@@ -122,42 +122,18 @@ func (p *Projects) turn(ctx context.Context, m *mounted, on bool) error {
 	})
 }
 
-func (p *Projects) forget() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.changes++
-	p.off = nil
-}
-
 func (p *Projects) enabled(ctx context.Context, name string) (bool, error) {
-	off, err := p.disabled(ctx)
+	off, err := p.off.Get(ctx)
 	return err == nil && !off[name], err
 }
 
-// disabled are the names of the apps that are turned off, from memory where
-// that can be trusted. What a change has overtaken while it was read is used
-// once and not kept, nor what no notification could end.
-func (p *Projects) disabled(ctx context.Context) (map[string]bool, error) {
-	fresh := p.DB.Listener().Fresh()
-	p.mu.Lock()
-	off, before := p.off, p.changes
-	p.mu.Unlock()
-	if fresh && off != nil {
-		return off, nil
-	}
+// readDisabled reads the names of the apps that are turned off.
+func (p *Projects) readDisabled(ctx context.Context) (map[string]bool, error) {
 	names, err := db.All(ctx, p.DB, db.Value[string], `-- name: projects.Disabled
 		SELECT name FROM disabled_apps`)
-	if err != nil {
-		return nil, err
-	}
-	off = make(map[string]bool, len(names))
+	off := make(map[string]bool, len(names))
 	for _, name := range names {
 		off[name] = true
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if fresh && p.changes == before {
-		p.off = off
-	}
-	return off, nil
+	return off, err
 }

@@ -86,11 +86,8 @@ type File struct {
 type Projects struct {
 	Config
 	apps  []*mounted
-	fault error // of the first app that is not as it must be
-
-	mu      sync.Mutex // guards off and changes
-	off     map[string]bool
-	changes uint64
+	fault error                     // of the first app that is not as it must be
+	off   *db.Kept[map[string]bool] // the names of the apps that are turned off
 }
 
 type mounted struct {
@@ -105,6 +102,7 @@ func (m *mounted) namespace() string { return "app_" + m.Name }
 // Migrate, before anything is served.
 func New(cfg Config, mounts ...Mount) *Projects {
 	p := &Projects{Config: cfg}
+	p.off = db.NewKept(cfg.DB, p.readDisabled)
 	for _, mount := range mounts {
 		m := &mounted{host: &Host{p: p, Log: cfg.Log, Origins: cfg.Origins}}
 		m.App = mount(m.host)
@@ -187,8 +185,7 @@ func (p *Projects) Migrate(ctx context.Context) error {
 // Start is for servers: it registers with the listener, before that runs, and
 // bounds the apps' shares of the pool.
 func (p *Projects) Start(context.Context) error {
-	p.DB.Listener().On(channel, func(string) { p.forget() })
-	p.DB.Listener().OnMissed(p.forget)
+	p.off.Follow(channel)
 	conns := int(p.DB.Stat().MaxConns())
 	all := make(chan struct{}, max(1, conns/2))
 	for _, m := range p.apps {

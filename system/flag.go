@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
-	"sync"
 	"time"
 
 	"homebase/audit"
@@ -77,44 +76,12 @@ func scanFlag(row pgx.Row) (f Flag, err error) {
 	return f, err
 }
 
-// flags keeps all flags in memory, so that asking for them costs no query.
-// They are forgotten by whoever changes one before the change is answered, and
-// on the other workers by its notification; a list that was read while that
-// happened is used once and not kept.
-type flags struct {
-	mu         sync.Mutex
-	kept       []Flag // nil: not known
-	generation uint64
-}
-
-func (c *flags) forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.kept = nil
-	c.generation++
-}
-
-// allFlags are the flags by key, from memory while that can be trusted.
-func (s *System) allFlags(ctx context.Context) ([]Flag, error) {
-	fresh := s.DB.Listener().Fresh()
-	s.flags.mu.Lock()
-	kept, generation := s.flags.kept, s.flags.generation
-	s.flags.mu.Unlock()
-	if fresh && kept != nil {
-		return kept, nil
-	}
-	list, err := db.All(ctx, s.DB, scanFlag, `
+// readFlags reads all flags by key. They are kept in memory, so that asking
+// for them costs no query.
+func (s *System) readFlags(ctx context.Context) ([]Flag, error) {
+	return db.All(ctx, s.DB, scanFlag, `
 -- name: system.Flags
 SELECT `+flagColumns+` FROM flags f ORDER BY f.key`)
-	if err != nil {
-		return nil, err
-	}
-	s.flags.mu.Lock()
-	defer s.flags.mu.Unlock()
-	if fresh && s.flags.generation == generation {
-		s.flags.kept = list
-	}
-	return list, nil
 }
 
 func (s *System) flagRoutes() []httpx.Route {
@@ -184,11 +151,10 @@ func answerFlag(w http.ResponseWriter, status int, flag Flag) error {
 }
 
 // changeFlag runs fn in a transaction that no other change of a flag runs
-// beside. It is forgotten after a failure too: a commit whose answer was lost
-// may have happened.
+// beside.
 func (s *System) changeFlag(r *http.Request, fn func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error) error {
 	ctx := r.Context()
-	defer s.flags.forget()
+	defer s.flags.Forget()
 	return s.DB.InTx(ctx, func(tx pgx.Tx) error {
 		_, err := db.Exec(ctx, tx, `
 -- name: system.LockFlags
@@ -208,7 +174,7 @@ LOCK TABLE flags IN SHARE ROW EXCLUSIVE MODE`)
 		if err := fn(ctx, tx, before, there); err != nil {
 			return err
 		}
-		return db.Notify(ctx, tx, channel, flagsChanged)
+		return db.Notify(ctx, tx, flagsChannel, "")
 	})
 }
 

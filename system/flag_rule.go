@@ -51,7 +51,7 @@ func subjectOf(ctx context.Context, targetingKey string) subject {
 
 // statesFor are all flags that the subject may know of, by key.
 func (s *System) statesFor(ctx context.Context, who subject) ([]FlagState, error) {
-	all, err := s.allFlags(ctx)
+	all, err := s.flags.Get(ctx)
 	states := []FlagState{}
 	for _, flag := range all {
 		if flag.Public || who.caller != nil {

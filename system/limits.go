@@ -167,7 +167,7 @@ UPDATE limits SET changed = $1, revision = revision + 1 RETURNING changed, revis
 		if err := s.recordLimits(ctx, tx, before.Limits, limits); err != nil {
 			return err
 		}
-		return db.Notify(ctx, tx, channel, limitsChanged)
+		return db.Notify(ctx, tx, limitsChannel, "")
 	})
 	// After a failure too: a commit whose answer was lost may have happened.
 	if applied := s.applyLimits(context.WithoutCancel(ctx), httpx.ServerOf(ctx)); err == nil {

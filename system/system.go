@@ -52,32 +52,24 @@ type Setup struct {
 // System serves the platform's own routes. Make one with New.
 type System struct {
 	Setup
-	flags  flags
+	flags  *db.Kept[[]Flag]
 	limits limits
 }
 
-// channel carries the news that something of this room changed.
+// The channels carry the news that flags or limits changed.
 const (
-	channel       = "system"
-	flagsChanged  = "flags"
-	limitsChanged = "limits"
+	flagsChannel  = "flags"
+	limitsChannel = "limits"
 )
 
 // New makes the room and registers with the listener: call it before the
 // listener runs. It reads no key and no database.
 func New(setup Setup) *System {
 	s := &System{Setup: setup, limits: limits{due: make(chan struct{}, 1)}}
-	l := s.DB.Listener()
-	l.On(channel, func(payload string) {
-		switch payload {
-		case flagsChanged:
-			s.flags.forget()
-		case limitsChanged:
-			s.limits.changed()
-		}
-	})
-	l.OnMissed(s.flags.forget)
-	l.OnMissed(s.limits.changed)
+	s.flags = db.NewKept(s.DB, s.readFlags)
+	s.flags.Follow(flagsChannel)
+	s.DB.Listener().On(limitsChannel, func(string) { s.limits.changed() })
+	s.DB.Listener().OnMissed(s.limits.changed)
 	return s
 }
 
