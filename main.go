@@ -155,8 +155,8 @@ func (p *platform) erase(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 }
 
 func (p *platform) routes() []httpx.Route {
-	return system.WithContract(slices.Concat(p.auth.Routes(), p.files.Routes(), p.portfolio.Routes(), p.projects.Routes(),
-		p.audit.Routes(), p.system.Routes()))
+	return system.WithContract(httpx.Whole(slices.Concat(p.auth.Routes(), p.files.Routes(), p.portfolio.Routes(), p.projects.Routes(),
+		p.audit.Routes(), p.system.Routes())))
 }
 
 func (p *platform) jobs() []db.Job {
@@ -276,7 +276,7 @@ func (p *platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 	server, err := httpx.New(httpx.Config{
 		PublicURL: p.cfg.PublicURL.String(), Origins: p.cfg.Origins, PublicOrigins: p.cfg.PublicOrigins,
 		TrustedProxies: p.cfg.TrustedProxies, RateLimits: p.cfg.RateLimits, Log: p.log,
-		Authenticate: p.auth.Authenticate,
+		Authenticate: p.auth.Authenticate, Recheck: p.auth.Recheck,
 	}, p.routes())
 	if err != nil {
 		return err

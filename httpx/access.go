@@ -75,6 +75,20 @@ func checkPolicy(x *exchange, _ *http.Request) error {
 	return nil
 }
 
+// judgeAgain asks who the caller is by now and holds that against the route's
+// access: a session may have ended, or a permission, while a body arrived.
+func (x *exchange) judgeAgain(r *http.Request) error {
+	if x.caller == nil || x.route.Access.level <= recognised {
+		return nil
+	}
+	now, err := x.server.recheck(r.Context(), x.caller)
+	if err != nil {
+		return err
+	}
+	x.caller = now
+	return checkPolicy(x, r)
+}
+
 // String is the form shown by `homebase routes`: "public", "signed in",
 // "files:read", with " or key", ", no key" and ", recent" where they hold.
 func (a Access) String() string {

@@ -21,6 +21,15 @@ func IfMatch(h http.Header, tags ...string) bool {
 	return list == "" || names(list, tags, func(asked, tag string) bool { return strings.TrimPrefix(asked, "W/") == tag })
 }
 
+// MatchRevision is IfMatch for a resource with revisions: ErrPreconditionFailed
+// where it does not allow the change. No header, no precondition.
+func MatchRevision(h http.Header, revision int64) error {
+	if !IfMatch(h, RevisionTag(revision)) {
+		return ErrPreconditionFailed
+	}
+	return nil
+}
+
 // IfNoneMatch reports whether a request's If-None-Match names one of the
 // tags, weak ones included (section 13.1.2): a read is then answered with
 // 304, a change refused.

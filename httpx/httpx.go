@@ -60,6 +60,9 @@ type Config struct {
 	// Authenticate says who sent a request: ErrUnauthenticated when it has
 	// no credentials or wrong ones. It is not called on public routes.
 	Authenticate func(*http.Request) (*Caller, error)
+	// Recheck says who a caller of before is by now, ErrUnauthenticated when
+	// its session or key has ended.
+	Recheck func(context.Context, *Caller) (*Caller, error)
 }
 
 // Server is the http.Handler of the whole API. It is safe for concurrent use
@@ -67,6 +70,7 @@ type Config struct {
 type Server struct {
 	log          *slog.Logger
 	authenticate func(*http.Request) (*Caller, error)
+	recheck      func(context.Context, *Caller) (*Caller, error)
 	proxies      []netip.Prefix
 	mux          *http.ServeMux
 	cors         cors
@@ -88,6 +92,7 @@ func New(cfg Config, routes []Route) (*Server, error) {
 	s := &Server{
 		log:          cfg.Log,
 		authenticate: cfg.Authenticate,
+		recheck:      cfg.Recheck,
 		proxies:      cfg.TrustedProxies,
 		pace:         defaultPace,
 		slots:        slots{bounds: defaultBounds, held: make(map[slot]int)},
@@ -111,12 +116,13 @@ func New(cfg Config, routes []Route) (*Server, error) {
 	if s.crossOrigin, err = newCrossOrigin(cfg.PublicURL, cfg.Origins); err != nil {
 		return nil, err
 	}
+	routes = Whole(routes)
 	for i := range routes {
 		if err := routes[i].check(); err != nil {
 			return nil, fmt.Errorf("route %q: %w", routes[i].Pattern, err)
 		}
-		if routes[i].Access.level != public && cfg.Authenticate == nil {
-			return nil, fmt.Errorf("route %q: not public, and there is no Authenticate", routes[i].Pattern)
+		if routes[i].Access.level != public && (cfg.Authenticate == nil || cfg.Recheck == nil) {
+			return nil, fmt.Errorf("route %q: not public, and there is no Authenticate or no Recheck", routes[i].Pattern)
 		}
 	}
 	s.mux, err = newMux(routes)

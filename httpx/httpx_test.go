@@ -3,6 +3,7 @@ package httpx_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -57,6 +58,7 @@ func config() httpx.Config {
 		Origins:       []string{trustedOrigin},
 		PublicOrigins: []string{publicOrigin},
 		Authenticate:  authenticate,
+		Recheck:       func(_ context.Context, c *httpx.Caller) (*httpx.Caller, error) { return c, nil },
 	}
 }
 

@@ -29,8 +29,8 @@ func RequestHeaders(rt *Route) []string {
 // them, because its access, rate, body or query imply them; those of a path
 // without a route for nil. The OpenAPI document and the tests' client add
 // them to Route.Problems.
-func ImpliedProblems(rt *Route) []*Problem {
-	implied := []*Problem{errInvalidPath, errUntrustedPeer, errInternal, errShuttingDown}
+func ImpliedProblems(rt *Route) Problems {
+	implied := Problems{errInvalidPath, errUntrustedPeer, errInternal, errShuttingDown}
 	if rt == nil {
 		return append(implied, ErrNotFound, errMethodNotAllowed)
 	}
@@ -63,8 +63,8 @@ func ImpliedProblems(rt *Route) []*Problem {
 }
 
 // formProblems are those of the query, the body and the headers as such.
-func (rt *Route) formProblems() []*Problem {
-	implied := []*Problem{errUnknownParameter, ErrInvalidParameter}
+func (rt *Route) formProblems() Problems {
+	implied := Problems{errUnknownParameter, ErrInvalidParameter}
 	if rt.Body != Stream {
 		implied = append(implied, ErrBodyTooLarge)
 	}

@@ -27,23 +27,26 @@ var (
 // value are refused. Every error is a Problem except for a T that the route does
 // not declare.
 func ReadJSON[T any](_ http.ResponseWriter, r *http.Request) (T, error) {
-	var v T
-	t := reflect.TypeFor[T]()
 	x := exchangeOf(r.Context())
-	if x == nil || reflect.TypeOf(x.route.Request) != t {
-		return v, fmt.Errorf("ReadJSON of %v, which route %q does not declare as its Request", t, r.Pattern)
+	if t := reflect.TypeFor[T](); x == nil || reflect.TypeOf(x.route.Request) != t {
+		return *new(T), fmt.Errorf("ReadJSON of %v, which route %q does not declare as its Request", t, r.Pattern)
 	}
-	if x.route.Optional && r.ContentLength == 0 {
+	return readJSON[T](r, x.route)
+}
+
+func readJSON[T any](r *http.Request, route *Route) (T, error) {
+	var v T
+	if route.Optional && r.ContentLength == 0 {
 		return v, nil
 	}
-	if err := checkContentType(r, x.route.Beacon); err != nil {
+	if err := checkContentType(r, route.Beacon); err != nil {
 		return v, err
 	}
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
 		return v, err
 	}
-	if err := checkJSON(r.Context(), text, t); err != nil {
+	if err := checkJSON(r.Context(), text, reflect.TypeFor[T]()); err != nil {
 		return v, err
 	}
 	if err := json.Unmarshal(text, &v); err != nil {

@@ -32,6 +32,7 @@ Browsers are signed in by cookies on their own site, everything else by a bearer
 // answer against, so it cannot say what the server does not do.
 func OpenAPI(routes []Route) ([]byte, error) {
 	c := &contract{schemas: object{"Problem": problemSchema}, refusals: object{}, examples: object{}}
+	routes = Whole(routes)
 	paths, ids := map[string]object{}, map[string]string{}
 	for i := range routes {
 		rt := &routes[i]

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 )
@@ -43,7 +44,7 @@ func PageOf(r *http.Request, bound ...string) (Page, error) {
 	if err != nil || !q.Has("cursor") {
 		return p, err
 	}
-	var c cursor
+	var c cursor[[]string]
 	b, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
 	if err != nil || json.Unmarshal(b, &c) != nil || c.Bound != p.bound || len(c.After) == 0 ||
 		slices.ContainsFunc(c.After, func(s string) bool { return !cleanText(s) }) {
@@ -66,9 +67,9 @@ func LimitOf(r *http.Request) (int, error) {
 	return max(1, min(n, maxLimit)), nil
 }
 
-type cursor struct {
-	Bound string   `json:"b"`
-	After []string `json:"a"`
+type cursor[K any] struct {
+	Bound string `json:"b"`
+	After K      `json:"a"`
 }
 
 func fingerprint(pattern string, bound []string) string {
@@ -85,6 +86,65 @@ func ListOf[T any](p Page, items []T, after func(T) []string) List[T] {
 		return List[T]{Items: items}
 	}
 	items = items[:p.Limit]
-	b, _ := json.Marshal(cursor{p.bound, after(items[p.Limit-1])}) // strings always encode
+	b, _ := json.Marshal(cursor[[]string]{p.bound, after(items[p.Limit-1])}) // strings always encode
 	return List[T]{Items: items, NextCursor: new(base64.RawURLEncoding.EncodeToString(b))}
+}
+
+// Keyset is what a request asks of a collection that is ordered by keys K: an
+// id, a name, or a struct of what the order goes by.
+type Keyset[K any] struct {
+	// Limit is how many items to read: one more than the page has room for,
+	// which tells that there is a next one.
+	Limit int
+	after *K
+	bound string
+}
+
+// After is the key behind which the page begins; first is where the first does.
+func (p Keyset[K]) After(first K) K {
+	if p.after == nil {
+		return first
+	}
+	return *p.after
+}
+
+// KeysetOf reads ?limit= (50 unless given, coerced into 1 to 500) and ?cursor=.
+// A cursor is good for the path, the other parameters and the caller that it
+// was given for; any other is 400 invalid_cursor. It carries no authority:
+// whoever edits one reads what they may read anyway.
+func KeysetOf[K any](c *Call) (Keyset[K], error) {
+	q := c.URL.Query()
+	limit, err := LimitOf(c.Request)
+	sent, there := q.Get("cursor"), q.Has("cursor")
+	q.Del("limit")
+	q.Del("cursor")
+	bound := []string{c.URL.Path, q.Encode()}
+	if c.Caller != nil {
+		bound = append(bound, c.Caller.UserID.String())
+	}
+	p := Keyset[K]{Limit: limit + 1, bound: fingerprint(c.Pattern, bound)}
+	if err != nil || !there {
+		return p, err
+	}
+	text, err := base64.RawURLEncoding.DecodeString(sent)
+	if err == nil {
+		err = checkJSON(c.Context(), text, reflect.TypeFor[cursor[K]]())
+	}
+	var at cursor[K]
+	if err != nil || json.Unmarshal(text, &at) != nil || at.Bound != p.bound {
+		return p, ErrInvalidCursor.With("Use next_cursor from the previous page with the same parameters, or leave the cursor out to start over.")
+	}
+	p.after = &at.After
+	return p, nil
+}
+
+// ListBy makes the page of the items that were read, of which the one too many
+// tells that there is a next page.
+func ListBy[K, T any](p Keyset[K], items []T, key func(T) K) List[T] {
+	if len(items) < p.Limit {
+		return List[T]{Items: items}
+	}
+	items = items[:p.Limit-1]
+	text, _ := json.Marshal(cursor[K]{p.bound, key(items[len(items)-1])}) // keys always encode
+	return List[T]{Items: items, NextCursor: new(base64.RawURLEncoding.EncodeToString(text))}
 }

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -30,6 +31,12 @@ type FieldError struct {
 	Code    string `json:"code"`
 	Detail  string `json:"detail"`
 }
+
+// Problems are a group of kinds that routes have in common.
+type Problems []*Problem
+
+// And is the group with more of them; the group itself stays as it is.
+func (ps Problems) And(more ...*Problem) Problems { return slices.Concat(ps, more) }
 
 // NewProblem declares a kind of problem.
 func NewProblem(status int, code, title string) *Problem {

@@ -59,8 +59,12 @@ type Route struct {
 	Responses []Response
 	// Problems are the problems this route may answer beside those that its
 	// access, rate and body imply.
-	Problems []*Problem
-	Handler  Handler
+	Problems Problems
+	// Do is a typed handler: Request, Responses and, of a page, the parameters
+	// and problems come from it. A route that sends or takes other bytes than
+	// JSON has a Handler, and names them itself.
+	Do      Typed
+	Handler Handler
 }
 
 // Sparse says that any member of the JSON body may be left out: of a PUT it is

@@ -43,6 +43,8 @@ func (rt *Route) check() error {
 		return errors.New("a request type is a struct and needs a body limit")
 	case rt.Request != nil && holdsAny(reflect.TypeOf(rt.Request)):
 		return errors.New("a request type says what each of its members is; what nobody reads is a json.RawMessage")
+	case rt.Do.run != nil:
+		return errors.New("a typed handler, and beside it a handler, a request or an answer")
 	case rt.Summary == "":
 		return errors.New("no summary")
 	case rt.Handler == nil:

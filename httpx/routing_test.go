@@ -161,12 +161,13 @@ func TestNew_RefusesAWrongTableAndNamesTheRoute(t *testing.T) {
 				Parts []struct{ Any map[string]any }
 			}{}
 		},
-		"request, no body":   func(rt *httpx.Route) { rt.Request = request{} },
-		"cookies, signed in": func(rt *httpx.Route) { rt.Cookies = true },
-		"override to GET":    func(rt *httpx.Route) { rt.Override = true },
-		"nil problem":        func(rt *httpx.Route) { rt.Problems = []*httpx.Problem{nil} },
-		"duplicate":          func(rt *httpx.Route) { rt.Pattern = "GET /other" },
-		"collision":          func(rt *httpx.Route) { rt.Pattern = "GET /{any}" },
+		"request, no body":     func(rt *httpx.Route) { rt.Request = request{} },
+		"typed, and a handler": func(rt *httpx.Route) { rt.Do = httpx.Acts(func(*httpx.Call) error { return nil }) },
+		"cookies, signed in":   func(rt *httpx.Route) { rt.Cookies = true },
+		"override to GET":      func(rt *httpx.Route) { rt.Override = true },
+		"nil problem":          func(rt *httpx.Route) { rt.Problems = []*httpx.Problem{nil} },
+		"duplicate":            func(rt *httpx.Route) { rt.Pattern = "GET /other" },
+		"collision":            func(rt *httpx.Route) { rt.Pattern = "GET /{any}" },
 	} {
 		wrong := route("GET /thing", httpx.SignedIn(), change)
 		_, err := httpx.New(config(), []httpx.Route{route("GET /other", httpx.Public()), route("GET /{a}/x", httpx.Public()), route("GET /a/{x}/c", httpx.Public()), wrong})

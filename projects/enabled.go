@@ -2,7 +2,6 @@ package projects
 
 import (
 	"context"
-	"net/http"
 	"slices"
 
 	"homebase/audit"
@@ -33,11 +32,9 @@ type Change struct {
 func (p *Projects) ownRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /projects", Access: httpx.SignedIn().OrKey(), Rate: httpx.RateRead,
-			Summary: "The apps that the caller may use; who manages the system sees all", Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[Info]{}}},
-			Handler: p.getProjects},
-		{Pattern: "PATCH /projects/{app}", Access: httpx.Needs(auth.SystemManage), Rate: httpx.RateWrite, Body: 1 << 10, Request: Change{},
-			Summary: "Turn an app off or on", Responses: []httpx.Response{{Status: http.StatusOK, Body: Info{}}},
-			Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: p.patchProject},
+			Summary: "The apps that the caller may use; who manages the system sees all", Do: httpx.Answers(p.getProjects)},
+		{Pattern: "PATCH /projects/{app}", Access: httpx.Needs(auth.SystemManage), Rate: httpx.RateWrite, Body: 1 << 10,
+			Summary: "Turn an app off or on", Do: httpx.JSON(p.patchProject), Problems: httpx.Problems{httpx.ErrNotFound}},
 	}
 }
 
@@ -53,41 +50,28 @@ func (m *mounted) info(off map[string]bool, caller *httpx.Caller) (i Info, ok bo
 	return i, i.Enabled && (len(m.App.Permissions) == 0 || len(i.Permissions) > 0)
 }
 
-func (p *Projects) getProjects(w http.ResponseWriter, r *http.Request) error {
-	off, err := p.off.Get(r.Context())
-	if err != nil {
-		return err
-	}
-	caller := httpx.CallerOf(r.Context())
+func (p *Projects) getProjects(c *httpx.Call) (httpx.List[Info], error) {
+	off, err := p.off.Get(c.Context())
 	list := httpx.List[Info]{Items: []Info{}}
 	for _, m := range p.apps {
-		if i, ok := m.info(off, caller); ok || caller.Can(auth.SystemManage) {
+		if i, ok := m.info(off, c.Caller); ok || c.Caller.Can(auth.SystemManage) {
 			list.Items = append(list.Items, i)
 		}
 	}
-	return httpx.WriteJSON(w, http.StatusOK, list)
+	return list, err
 }
 
-func (p *Projects) patchProject(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[Change](w, r)
+func (p *Projects) patchProject(c *httpx.Call, in Change) (Info, error) {
+	m, err := p.find(c.PathValue("app"))
+	if err == nil && in.Enabled.Set {
+		err = p.turn(c.Context(), m, in.Enabled.Null || in.Enabled.Value)
+	}
 	if err != nil {
-		return err
+		return Info{}, err
 	}
-	m, err := p.find(r.PathValue("app"))
-	if err != nil {
-		return err
-	}
-	if in.Enabled.Set {
-		if err := p.turn(r.Context(), m, in.Enabled.Null || in.Enabled.Value); err != nil {
-			return err
-		}
-	}
-	off, err := p.off.Get(r.Context())
-	if err != nil {
-		return err
-	}
-	i, _ := m.info(off, httpx.CallerOf(r.Context()))
-	return httpx.WriteJSON(w, http.StatusOK, i)
+	off, err := p.off.Get(c.Context())
+	i, _ := m.info(off, c.Caller)
+	return i, err
 }
 
 // find is the app of that name, or db.ErrNotFound.

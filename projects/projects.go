@@ -231,7 +231,7 @@ func (p *Projects) runOnce(ctx context.Context, m *mounted) {
 func (p *Projects) Routes() []httpx.Route {
 	routes := p.ownRoutes()
 	for _, m := range p.apps {
-		for _, route := range m.App.Routes {
+		for _, route := range httpx.Whole(m.App.Routes) {
 			method, path, _ := strings.Cut(route.Pattern, " ")
 			route.Pattern = method + " /projects/" + m.Name + path
 			route.Problems = append(slices.Clip(route.Problems), httpx.ErrNotFound)

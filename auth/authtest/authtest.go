@@ -102,7 +102,7 @@ func start(t testing.TB, e *Env) *Env {
 	}
 	running.Go(func() { e.Audit.Run(ctx) })
 	running.Go(func() { e.DB.Listener().Run(ctx) })
-	e.Server = httpxtest.Start(t, httpx.Config{PublicURL: PublicURL, Log: log, Authenticate: e.Auth.Authenticate}, routes)
+	e.Server = httpxtest.Start(t, httpx.Config{PublicURL: PublicURL, Log: log, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck}, routes)
 	for !e.DB.Listener().Fresh() {
 		if t.Context().Err() != nil {
 			t.Fatal("the listener did not begin")

@@ -45,7 +45,7 @@ func CheckExamples(t testing.TB, document []byte, routes []httpx.Route) {
 			t.Errorf("%s: the example's %s", where, fault)
 		}
 	}
-	for _, route := range routes {
+	for _, route := range httpx.Whole(routes) {
 		method, path, _ := strings.Cut(route.Pattern, " ")
 		op := d.Paths[strings.ReplaceAll(path, "...}", "}")][strings.ToLower(method)]
 		if route.Request != nil {

@@ -24,7 +24,7 @@ type Server struct {
 }
 
 // Start serves the routes until the test ends. With no cfg.Log the errors go
-// to the test's output.
+// to the test's output; with no cfg.Recheck callers stay who they are.
 func Start(t testing.TB, cfg httpx.Config, routes []httpx.Route) *Server {
 	t.Helper()
 	if cfg.Log == nil {
@@ -37,6 +37,9 @@ func Start(t testing.TB, cfg httpx.Config, routes []httpx.Route) *Server {
 	url := "http://" + ln.Addr().String()
 	if cfg.PublicURL == "" {
 		cfg.PublicURL = url
+	}
+	if cfg.Recheck == nil {
+		cfg.Recheck = func(_ context.Context, c *httpx.Caller) (*httpx.Caller, error) { return c, nil }
 	}
 	server, err := httpx.New(cfg, routes)
 	if err != nil {
@@ -74,6 +77,7 @@ type found struct {
 
 func newTable(t testing.TB, routes []httpx.Route, limited bool) *table {
 	t.Helper()
+	routes = httpx.Whole(routes)
 	tb := &table{mux: http.NewServeMux(), limited: limited}
 	for i := range routes {
 		pattern := strings.Replace(routes[i].Pattern, " ", " "+httpx.Prefix, 1)

@@ -74,6 +74,7 @@ func Unseen(routes []httpx.Route, lines string) (missing []string) {
 			known[line], missing = true, append(missing, line)
 		}
 	}
+	routes = httpx.Whole(routes)
 	for i := range routes {
 		for _, r := range routes[i].Answers() {
 			want(fmt.Sprint(routes[i].Pattern, " ", r.Status))

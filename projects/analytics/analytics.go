@@ -21,7 +21,6 @@ package analytics
 
 import (
 	_ "embed"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -55,12 +54,10 @@ func bounded(host *projects.Host, views, network int) projects.App {
 		Schema:      schema,
 		Permissions: []string{Read},
 		Routes: []httpx.Route{
-			{Pattern: "POST /events", Access: httpx.Public(), Beacon: true, Rate: httpx.RateWrite, Body: maxEvent, Request: Event{},
-				Summary: "Count a page view of a frontend", Responses: []httpx.Response{{Status: http.StatusAccepted}},
-				Problems: []*httpx.Problem{errOrigin}, Handler: a.postEvent},
+			{Pattern: "POST /events", Access: httpx.Public(), Beacon: true, Rate: httpx.RateWrite, Body: maxEvent,
+				Summary: "Count a page view of a frontend", Do: httpx.Takes(a.postEvent).Accepts(), Problems: httpx.Problems{errOrigin}},
 			{Pattern: "GET /stats", Access: httpx.Needs(Read), Rate: httpx.RateRead, Query: []string{"from", "to", "by", "page", "site"},
-				Summary: "Views and visitors over time, with the top pages, referrers and devices", Responses: []httpx.Response{{Status: http.StatusOK, Body: Stats{}}},
-				Handler: a.getStats},
+				Summary: "Views and visitors over time, with the top pages, referrers and devices", Do: httpx.Answers(a.getStats)},
 		},
 		Jobs: []db.Job{{Name: "rollup", Every: 5 * time.Minute, Run: a.rollUp}},
 		Run:  a.write,

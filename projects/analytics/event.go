@@ -58,14 +58,10 @@ type view struct {
 
 // postEvent serves POST /projects/analytics/events. A robot gets the answer
 // that everybody gets, and so does who has sent too many.
-func (a *app) postEvent(w http.ResponseWriter, r *http.Request) error {
-	origin := r.Header.Get("Origin")
+func (a *app) postEvent(c *httpx.Call, in Event) error {
+	origin := c.Header.Get("Origin")
 	if !slices.Contains(a.host.Origins, origin) {
 		return errOrigin
-	}
-	in, err := httpx.ReadJSON[Event](w, r)
-	if err != nil {
-		return err
 	}
 	path := onePath(in.Path)
 	if !strings.HasPrefix(path, "/") || len(path) > maxPath {
@@ -73,17 +69,16 @@ func (a *app) postEvent(w http.ResponseWriter, r *http.Request) error {
 		f.Add("#/path", "invalid", "A path begins with a slash and has at most 512 bytes.")
 		return f.Err()
 	}
-	agent := r.UserAgent()
+	agent := c.UserAgent()
 	switch {
 	case robot(agent):
-	case !a.networks.admit(httpx.ClientNetworks(r.Context()), time.Now()):
+	case !a.networks.admit(httpx.ClientNetworks(c.Context()), time.Now()):
 		a.dropped.Add(1)
 	default:
 		_, site, _ := strings.Cut(origin, "://")
 		a.take(view{at: time.Now(), site: site, path: path, referrer: referrer(in.Referrer, site), device: device(agent),
-			network: httpx.ClientNetwork(r.Context()), agent: agent})
+			network: httpx.ClientNetwork(c.Context()), agent: agent})
 	}
-	w.WriteHeader(http.StatusAccepted)
 	return nil
 }
 

@@ -1,7 +1,7 @@
 package analytics
 
 import (
-	"net/http"
+	"context"
 	"net/url"
 	"time"
 
@@ -98,12 +98,12 @@ func asked(q url.Values) (question, error) {
 
 // getStats serves GET /projects/analytics/stats, from the counts alone. They
 // are up to five minutes behind.
-func (a *app) getStats(w http.ResponseWriter, r *http.Request) error {
-	k, err := asked(r.URL.Query())
+func (a *app) getStats(c *httpx.Call) (Stats, error) {
+	k, err := asked(c.URL.Query())
 	if err != nil {
-		return err
+		return Stats{}, err
 	}
-	ctx := r.Context()
+	ctx := c.Context()
 	s := Stats{Pages: []Page{}, Referrers: []Referrer{}, Devices: []Device{}}
 	err = a.host.InTx(ctx, func(tx *projects.Tx) (err error) {
 		grain, kind := "day", "total"
@@ -126,13 +126,13 @@ func (a *app) getStats(w http.ResponseWriter, r *http.Request) error {
 			              GROUP BY 1) AS c USING (at)
 			 ORDER BY 1`, k.by, k.from, k.to, grain, kind, k.page, k.site)
 		if err == nil {
-			s.Pages, err = top(r, tx, k, "page", func(name, site string, n Count) Page { return Page{site, name, n.Views, n.Visitors} })
+			s.Pages, err = top(ctx, tx, k, "page", func(name, site string, n Count) Page { return Page{site, name, n.Views, n.Visitors} })
 		}
 		if err == nil && k.page == "" {
-			s.Referrers, err = top(r, tx, k, "referrer", func(name, _ string, n Count) Referrer { return Referrer{name, n.Views, n.Visitors} })
+			s.Referrers, err = top(ctx, tx, k, "referrer", func(name, _ string, n Count) Referrer { return Referrer{name, n.Views, n.Visitors} })
 		}
 		if err == nil && k.page == "" {
-			s.Devices, err = top(r, tx, k, "device", func(name, _ string, n Count) Device { return Device{name, n.Views, n.Visitors} })
+			s.Devices, err = top(ctx, tx, k, "device", func(name, _ string, n Count) Device { return Device{name, n.Views, n.Visitors} })
 		}
 		if err == nil {
 			s.Dropped, err = db.One(ctx, tx, db.Value[int64], `-- name: analytics.Dropped
@@ -140,10 +140,7 @@ func (a *app) getStats(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, s)
+	return s, err
 }
 
 // months are the whole months within the question; without one both are its
@@ -162,9 +159,9 @@ func (k question) months() (from, to time.Time) {
 
 // top are the names of a kind that had most views, pages by site: from the
 // rows of whole months, and of the days before and after them.
-func top[T any](r *http.Request, tx *projects.Tx, k question, kind string, make func(name, site string, n Count) T) ([]T, error) {
+func top[T any](ctx context.Context, tx *projects.Tx, k question, kind string, make func(name, site string, n Count) T) ([]T, error) {
 	firstMonth, endMonth := k.months()
-	return db.All(r.Context(), tx, func(row pgx.Row) (T, error) {
+	return db.All(ctx, tx, func(row pgx.Row) (T, error) {
 		var name, site string
 		var n Count
 		err := row.Scan(&name, &site, &n.Views, &n.Visitors)

@@ -5,7 +5,6 @@ package example
 import (
 	"context"
 	_ "embed"
-	"net/http"
 	"time"
 
 	"homebase/db"
@@ -30,7 +29,7 @@ const (
 	maxItems = 10_000 // of a user
 )
 
-var errTooManyItems = httpx.NewProblem(http.StatusConflict, "too_many_items", "You have too many items").
+var errTooManyItems = httpx.NewProblem(409, "too_many_items", "You have too many items").
 	With("Delete one that is not needed any more.")
 
 // Item is one thing that somebody keeps.
@@ -56,18 +55,14 @@ func App(host *projects.Host) projects.App {
 		Schema:      schema,
 		Permissions: []string{Read, Write},
 		Routes: []httpx.Route{
-			{Pattern: "GET /items", Access: httpx.Needs(Read), Rate: httpx.RateRead, Query: []string{"limit", "cursor"},
-				Summary: "The caller's items, newest first", Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[Item]{}}},
-				Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: a.list},
-			{Pattern: "POST /items", Access: httpx.Needs(Write), Rate: httpx.RateWrite, Body: 1 << 20, Request: NewItem{},
-				Summary: "Store an item", Responses: []httpx.Response{{Status: http.StatusCreated, Body: Item{}, Headers: []string{"Location"}}},
-				Problems: []*httpx.Problem{errTooManyItems}, Handler: a.create},
+			{Pattern: "GET /items", Access: httpx.Needs(Read), Rate: httpx.RateRead,
+				Summary: "The caller's items, newest first", Do: httpx.Pages(a.list, Item.key)},
+			{Pattern: "POST /items", Access: httpx.Needs(Write), Rate: httpx.RateWrite, Body: 1 << 20,
+				Summary: "Store an item", Do: httpx.JSON(a.create).Creates(), Problems: httpx.Problems{errTooManyItems}},
 			{Pattern: "GET /items/{id}", Access: httpx.Needs(Read), Rate: httpx.RateRead,
-				Summary: "One of the caller's items", Responses: []httpx.Response{{Status: http.StatusOK, Body: Item{}}},
-				Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: a.get},
+				Summary: "One of the caller's items", Do: httpx.Answers(a.get), Problems: httpx.Problems{httpx.ErrNotFound}},
 			{Pattern: "DELETE /items/{id}", Access: httpx.Needs(Write), Rate: httpx.RateWrite,
-				Summary: "Delete one of the caller's items", Responses: []httpx.Response{{Status: http.StatusNoContent}},
-				Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: a.delete},
+				Summary: "Delete one of the caller's items", Do: httpx.Acts(a.delete), Problems: httpx.Problems{httpx.ErrNotFound}},
 		},
 		Erase: a.erase,
 	}
@@ -79,101 +74,64 @@ func scanItem(row pgx.Row) (it Item, err error) {
 	return it, err
 }
 
-func (a *app) list(w http.ResponseWriter, r *http.Request) error {
-	owner := httpx.CallerOf(r.Context()).UserID
-	page, err := httpx.PageOf(r, owner.String())
-	if err != nil {
-		return err
-	}
-	// Ids count up with time, so they are the order and the cursor.
-	before := uuid.Max
-	if page.After != nil {
-		if before, err = uuid.Parse(page.After[0]); err != nil {
-			return httpx.ErrInvalidCursor
-		}
-	}
-	var items []Item
-	err = a.host.InTx(r.Context(), func(tx *projects.Tx) error {
-		items, err = db.All(r.Context(), tx, scanItem, `-- name: example.Items
-			SELECT id, text, created_at FROM items WHERE owner_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, owner, before, page.Limit+1)
+// key puts items in order: ids count up with time.
+func (it Item) key() uuid.UUID { return it.ID }
+
+func (a *app) list(c *httpx.Call, p httpx.Keyset[uuid.UUID]) (items []Item, err error) {
+	err = a.host.InTx(c.Context(), func(tx *projects.Tx) error {
+		items, err = db.All(c.Context(), tx, scanItem, `-- name: example.Items
+			SELECT id, text, created_at FROM items WHERE owner_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`,
+			c.Caller.UserID, p.After(uuid.Max), p.Limit)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, items, func(it Item) []string { return []string{it.ID.String()} }))
+	return items, err
 }
 
-func (a *app) create(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[NewItem](w, r)
-	if err != nil {
-		return err
-	}
+func (a *app) create(c *httpx.Call, in NewItem) (it Item, err error) {
 	var f httpx.Fields
 	if n := len([]rune(in.Text)); n == 0 || n > maxText {
 		f.Add("#/text", "length", "The text has 1 to 10000 characters.")
 	}
 	if err := f.Err(); err != nil {
-		return err
+		return it, err
 	}
-	owner := httpx.CallerOf(r.Context()).UserID
-	var it Item
-	err = a.host.InTx(r.Context(), func(tx *projects.Tx) error {
-		free, err := db.Below(r.Context(), tx, maxItems, "items", "owner_id = $1", owner)
+	err = a.host.InTx(c.Context(), func(tx *projects.Tx) error {
+		free, err := db.Below(c.Context(), tx, maxItems, "items", "owner_id = $1", c.Caller.UserID)
 		if err == nil && !free {
 			err = errTooManyItems
 		}
 		if err != nil {
 			return err
 		}
-		it, err = db.One(r.Context(), tx, scanItem, `-- name: example.Create
+		it, err = db.One(c.Context(), tx, scanItem, `-- name: example.Create
 			INSERT INTO items (id, owner_id, text) VALUES ($1, $2, $3) RETURNING id, text, created_at`,
-			uuid.Must(uuid.NewV7()), owner, in.Text)
+			uuid.Must(uuid.NewV7()), c.Caller.UserID, in.Text)
 		tx.Audit("created", it.ID, nil)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Location", httpx.Prefix+"/projects/example/items/"+it.ID.String())
-	return httpx.WriteJSON(w, http.StatusCreated, it)
+	c.Created("/projects/example/items/" + it.ID.String())
+	return it, err
 }
 
-func (a *app) get(w http.ResponseWriter, r *http.Request) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	var it Item
-	err = a.host.InTx(r.Context(), func(tx *projects.Tx) error {
-		it, err = db.One(r.Context(), tx, scanItem, `-- name: example.Item
-			SELECT id, text, created_at FROM items WHERE id = $1 AND owner_id = $2`, id, httpx.CallerOf(r.Context()).UserID)
+func (a *app) get(c *httpx.Call) (it Item, err error) {
+	err = a.host.InTx(c.Context(), func(tx *projects.Tx) error {
+		it, err = db.One(c.Context(), tx, scanItem, `-- name: example.Item
+			SELECT id, text, created_at FROM items WHERE id = $1 AND owner_id = $2`, c.ID, c.Caller.UserID)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, it)
+	return it, err
 }
 
-func (a *app) delete(w http.ResponseWriter, r *http.Request) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	err = a.host.InTx(r.Context(), func(tx *projects.Tx) error {
-		n, err := db.Exec(r.Context(), tx, `-- name: example.Delete
-			DELETE FROM items WHERE id = $1 AND owner_id = $2`, id, httpx.CallerOf(r.Context()).UserID)
+func (a *app) delete(c *httpx.Call) error {
+	return a.host.InTx(c.Context(), func(tx *projects.Tx) error {
+		n, err := db.Exec(c.Context(), tx, `-- name: example.Delete
+			DELETE FROM items WHERE id = $1 AND owner_id = $2`, c.ID, c.Caller.UserID)
 		if err == nil && n == 0 {
 			err = httpx.ErrNotFound
 		}
-		tx.Audit("deleted", id, nil)
+		tx.Audit("deleted", c.ID, nil)
 		return err
 	})
-	if err == nil {
-		w.WriteHeader(http.StatusNoContent)
-	}
-	return err
 }
 
 // erase runs in the app's schema, in the transaction that deletes the user.

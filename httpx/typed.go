@@ -1,0 +1,201 @@
+package httpx
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// Call is a request as a typed handler gets it.
+type Call struct {
+	*http.Request
+	Caller *Caller   // nil when nobody is signed in or the route is public
+	ID     uuid.UUID // that the wildcard {id} matched; what is no id is 404 before the handler
+
+	answer  http.Header
+	created bool
+}
+
+// Answer are the headers of the answer to come.
+func (c *Call) Answer() http.Header { return c.answer }
+
+// Created makes the answer 201 with the Location of what was made, a path
+// below Prefix. An error takes that back.
+func (c *Call) Created(path string) {
+	c.created = true
+	c.answer.Set("Location", Prefix+path)
+}
+
+// Match refuses with 412 a change whose If-Match names another revision.
+func (c *Call) Match(revision int64) error { return MatchRevision(c.Request.Header, revision) }
+
+// Tagged is an answer that knows its strong ETag, with the quotes.
+type Tagged interface{ ETag() string }
+
+// Typed is a handler whose Go types say what its route takes and answers; it
+// stands in Route.Do. Make one with JSON, Answers, Takes, Acts or Pages.
+type Typed struct {
+	run       func(c *Call) (any, error) // nil is an answer without a body
+	request   any
+	responses []Response // the first is the usual one
+	pages     bool
+}
+
+// JSON reads an In from the body and answers 200 with an Out. The caller is
+// judged again once the body is there, which can take its time.
+func JSON[In, Out any](handle func(c *Call, in In) (Out, error)) Typed {
+	t := Answers[Out](nil)
+	t.request = *new(In)
+	t.run = func(c *Call) (any, error) {
+		in, err := readAndJudge[In](c)
+		if err != nil {
+			return nil, err
+		}
+		return handle(c, in)
+	}
+	return t
+}
+
+// Answers takes no body and answers 200 with an Out, with an ETag where that
+// is Tagged.
+func Answers[Out any](handle func(c *Call) (Out, error)) Typed {
+	var zero Out
+	ok := Response{Status: http.StatusOK, Body: zero}
+	if _, tagged := any(zero).(Tagged); tagged {
+		ok.Headers = []string{"ETag"}
+	}
+	return Typed{responses: []Response{ok}, run: func(c *Call) (any, error) { return handle(c) }}
+}
+
+// Takes reads an In from the body as JSON does, and answers 204.
+func Takes[In any](handle func(c *Call, in In) error) Typed {
+	t := Acts(nil)
+	t.request = *new(In)
+	t.run = func(c *Call) (any, error) {
+		in, err := readAndJudge[In](c)
+		if err != nil {
+			return nil, err
+		}
+		return nil, handle(c, in)
+	}
+	return t
+}
+
+// Acts takes no body and answers 204.
+func Acts(handle func(c *Call) error) Typed {
+	return Typed{
+		responses: []Response{{Status: http.StatusNoContent}},
+		run:       func(c *Call) (any, error) { return nil, handle(c) },
+	}
+}
+
+// Pages answers 200 with a page of a collection in the order of its keys. The
+// handler reads p.Limit items behind p.After; key is an item's place in the
+// order.
+func Pages[K, T any](handle func(c *Call, p Keyset[K]) ([]T, error), key func(T) K) Typed {
+	t := Answers(func(c *Call) (List[T], error) {
+		p, err := KeysetOf[K](c)
+		if err != nil {
+			return List[T]{}, err
+		}
+		items, err := handle(c, p)
+		return ListBy(p, items, key), err
+	})
+	t.pages = true
+	return t
+}
+
+// Creates makes the answer 201; the handler calls Created.
+func (t Typed) Creates() Typed { return t.as(http.StatusCreated, "Location") }
+
+// MayCreate lets the answer also be 201, when the handler calls Created.
+func (t Typed) MayCreate() Typed {
+	t.responses = append(t.as(http.StatusOK).responses, t.Creates().responses...)
+	return t
+}
+
+// Accepts makes the answer 202: what was asked for happens later.
+func (t Typed) Accepts() Typed { return t.as(http.StatusAccepted) }
+
+// May names headers that the answer sometimes has.
+func (t Typed) May(headers ...string) Typed {
+	t.responses = slices.Clone(t.responses)
+	for i := range t.responses {
+		t.responses[i].May = slices.Concat(t.responses[i].May, headers)
+	}
+	return t
+}
+
+func (t Typed) as(status int, headers ...string) Typed {
+	usual := t.responses[0]
+	usual.Status, usual.Headers = status, slices.Concat(usual.Headers, headers)
+	t.responses = []Response{usual}
+	return t
+}
+
+// serve is the Handler.
+func (t Typed) serve(w http.ResponseWriter, r *http.Request) (err error) {
+	c := &Call{Request: r, Caller: CallerOf(r.Context()), answer: w.Header()}
+	if r.PathValue("id") != "" {
+		if c.ID, err = PathID(r, "id"); err != nil {
+			return err
+		}
+	}
+	body, err := t.run(c)
+	if err != nil {
+		return err
+	}
+	status := t.responses[0].Status
+	if c.created {
+		status = http.StatusCreated
+	}
+	if body == nil {
+		w.WriteHeader(status)
+		return nil
+	}
+	if tagged, ok := body.(Tagged); ok {
+		c.answer.Set("ETag", tagged.ETag())
+	}
+	return WriteJSON(w, status, body)
+}
+
+// readAndJudge reads the body and then judges the caller again.
+func readAndJudge[In any](c *Call) (In, error) {
+	x := exchangeOf(c.Context())
+	in, err := readJSON[In](c.Request, x.route)
+	if err == nil {
+		err = x.judgeAgain(c.Request)
+		c.Caller = x.caller
+	}
+	return in, err
+}
+
+// Whole are the routes with all that their typed handlers say of them. Whoever
+// reads a table that rooms have made begins with this.
+func Whole(routes []Route) []Route {
+	whole := slices.Clone(routes)
+	for i := range whole {
+		whole[i].complete()
+	}
+	return whole
+}
+
+// complete leaves alone what check will refuse: a route that names its types
+// beside a handler that has them.
+func (rt *Route) complete() {
+	t := rt.Do
+	if t.run == nil || rt.Handler != nil || rt.Request != nil || rt.Responses != nil {
+		return
+	}
+	rt.Do, rt.Handler, rt.Request, rt.Responses = Typed{}, t.serve, t.request, t.responses
+	if !t.pages {
+		return
+	}
+	for _, name := range []string{"limit", "cursor"} {
+		if !rt.takesQuery(name) {
+			rt.Query = append(slices.Clip(rt.Query), name)
+		}
+	}
+	rt.Problems = Problems{ErrInvalidCursor}.And(rt.Problems...)
+}
