@@ -216,11 +216,11 @@ func (p *Portfolio) notify(ctx context.Context, tx db.Querier, in ContactPost) e
 	}
 	to := p.NotifyTo
 	if to == "" {
-		var c content
-		if err := loadProfile(ctx, tx, &c); err != nil || c.Profile.Email == "" {
+		profile, err := loadProfile(ctx, tx)
+		if err != nil || profile.Email == "" {
 			return err
 		}
-		to = c.Profile.Email
+		to = profile.Email
 	}
 	return p.Send(ctx, tx, to, strings.TrimSpace("New message: "+in.Subject),
 		in.Name+" <"+in.Email+"> wrote to you through your portfolio:\n\n"+in.Message+"\n")

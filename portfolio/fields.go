@@ -93,6 +93,13 @@ func checkLinks(f *httpx.Fields, links *[]Link) {
 	})
 }
 
+// Period is when something began and ended, as precisely as is known: each is
+// a year, a month or a day, and stays what it is.
+type Period struct {
+	StartedOn *string `json:"started_on"` // YYYY, YYYY-MM or YYYY-MM-DD
+	EndedOn   *string `json:"ended_on"`   // null: it goes on
+}
+
 var dateForm = regexp.MustCompile(`^[12]\d{3}(-\d\d(-\d\d)?)?$`)
 
 // check compares two dates as far as both say something: from May 2014 to 2014

@@ -1,11 +1,9 @@
 package portfolio
 
 import (
-	"context"
 	"net/http"
 	"slices"
 
-	"homebase/db"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -24,11 +22,11 @@ func (p *Portfolio) getImage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.published(r.Context())
+	s, err := p.shown.Get(r.Context())
 	if err != nil {
 		return err
 	}
-	if !s.images[id] {
+	if !s.content.shows(id) {
 		return httpx.ErrNotFound
 	}
 	picture, err := p.Image(r.Context(), id, size)
@@ -40,27 +38,22 @@ func (p *Portfolio) getImage(w http.ResponseWriter, r *http.Request) error {
 	return picture.Serve(w, cacheControl(r)[0])
 }
 
-// imagesOf are the files that a *Project or *ProfileFields names.
-func imagesOf(v any) []uuid.UUID {
-	switch v := v.(type) {
-	case *Project:
-		return v.ImageIDs
-	case *ProfileFields:
-		if v.ImageID != nil {
-			return []uuid.UUID{*v.ImageID}
-		}
+// shows reports whether an entry or the profile names the file.
+func (c *content) shows(id uuid.UUID) bool {
+	if slices.Contains(c.profile.images(), id) {
+		return true
 	}
-	return nil
+	return slices.ContainsFunc(c.entries["projects"], func(it item) bool { return slices.Contains(it.images(), id) })
 }
 
 // ownImages refuses files that are not the caller's, else whoever knows an id
 // could publish another's picture. What was named before stays.
-func (p *Portfolio) ownImages(ctx context.Context, tx db.Querier, pointer string, before, after []uuid.UUID) error {
+func (p *Portfolio) ownImages(ed *edit, pointer string, before, after []uuid.UUID) error {
 	for _, id := range after {
 		if slices.Contains(before, id) {
 			continue
 		}
-		own, err := p.Owns(ctx, tx, httpx.CallerOf(ctx).UserID, id)
+		own, err := p.Owns(ed.ctx, ed.tx, httpx.CallerOf(ed.ctx).UserID, id)
 		if err != nil {
 			return err
 		}

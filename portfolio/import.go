@@ -19,21 +19,14 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // maxResume is the largest resume in bytes.
 const maxResume = 1 << 20
 
 // ResumeFile is the body of PUT /portfolio/resume.json: a JSON Resume with
-// whatever else others have put into it.
-type ResumeFile struct{ text []byte }
-
-// UnmarshalJSON keeps the text; an import reads it leniently.
-func (f *ResumeFile) UnmarshalJSON(text []byte) error {
-	f.text = bytes.Clone(text)
-	return nil
-}
+// whatever else others have put into it, which an import reads leniently.
+type ResumeFile struct{ body }
 
 // Imported says what an import did, or would do.
 type Imported struct {
@@ -54,94 +47,101 @@ type Change struct {
 // errUndo rolls a change back that is only tried.
 var errUndo = errors.New("a change that is only tried")
 
+// importing is an import under way.
+type importing struct {
+	*edit
+	out    Imported
+	faults httpx.Fields
+}
+
 // importResume takes a resume over. An entry that is there already, by what
 // it is called, gets what the resume says and keeps the rest; others are new,
 // published, at the end. Nothing is deleted, and doing it twice changes
 // nothing more. A dry run does it all and takes it back. One value that cannot
 // be kept refuses the whole, and all such values are named: half a resume
 // would be worse.
-func (p *Portfolio) importResume(ctx context.Context, text []byte, dryRun bool) (Imported, error) {
+func (p *Portfolio) importResume(ctx context.Context, text []byte, dryRun bool) (out Imported, err error) {
 	in := p.readResume(text)
-	var out Imported
-	err := p.change(ctx, func(tx pgx.Tx, c *content, revision int64) error {
-		faults := in.faults
-		out = Imported{DryRun: dryRun, Changes: []Change{}}
-		profile := c.Profile.ProfileFields
-		if err := in.profile.applyTo(&profile); err != nil {
-			return err
+	err = p.change(ctx, func(ed *edit) (e audit.Event, err error) {
+		im := importing{ed, Imported{DryRun: dryRun, Changes: []Change{}}, in.faults}
+		if err := im.takeProfile(in.profile); err != nil {
+			return e, err
 		}
-		if out.count("profile", profile.Name, &c.Profile.ProfileFields, &profile) {
-			_, err := saveProfile(ctx, tx, profile, revision)
-			if err := gather(&faults, err, in.profile.at, in.profile.names); err != nil {
-				return err
+		for _, part := range []struct {
+			k   *collection
+			all []wanted
+		}{{p.experience, in.work}, {p.education, in.education}, {p.skills, in.skills}, {p.projects, in.projects}} {
+			if err := im.takeEntries(part.k, part.all); err != nil {
+				return e, err
 			}
 		}
-		err := p.experience.merge(ctx, tx, c, revision, &out, &faults, in.work)
-		if err == nil {
-			err = p.education.merge(ctx, tx, c, revision, &out, &faults, in.education)
+		if err := im.faults.Err(); err != nil {
+			return e, err
 		}
-		if err == nil {
-			err = p.skills.merge(ctx, tx, c, revision, &out, &faults, in.skills)
+		in.basics.drop("image", p.imageURL(ed.profile))
+		im.out.Ignored = in.left()
+		if out = im.out; dryRun {
+			return e, errUndo
 		}
-		if err == nil {
-			err = p.projects.merge(ctx, tx, c, revision, &out, &faults, in.projects)
-		}
-		if err == nil {
-			err = faults.Err()
-		}
-		if err != nil {
-			return err
-		}
-		in.basics.drop("image", p.imageURL(c.Profile))
-		out.Ignored = in.left()
-		err = p.Audit.Record(ctx, tx, audit.Event{Action: audit.PortfolioImported, Details: map[string]string{"changes": strconv.Itoa(len(out.Changes))}})
-		if err == nil && dryRun {
-			return errUndo
-		}
-		return err
+		return audit.Event{Action: audit.PortfolioImported, Details: map[string]string{"changes": strconv.Itoa(len(out.Changes))}}, nil
 	})
-	if err != nil && !errors.Is(err, errUndo) {
-		return Imported{}, err
+	if errors.Is(err, errUndo) {
+		err = nil
 	}
-	return out, nil
+	return out, err
 }
 
-// merge makes or changes an entry for each of wanted. Two of one import never
-// meet in the same entry.
-func (k *collection[T, F, P]) merge(ctx context.Context, tx db.Querier, c *content, revision int64, out *Imported, faults *httpx.Fields, all []wanted[F]) error {
+func (im *importing) takeProfile(x wanted) error {
+	before := &im.profile.ProfileFields
+	var next ProfileFields
+	if err := merge(&next, before, x.patch(before)); err != nil {
+		return err
+	}
+	if !im.count("profile", next.Name, before, &next) {
+		return nil
+	}
+	_, err := saveProfile(im.edit, next)
+	return im.gather(err, x)
+}
+
+// takeEntries makes or changes an entry for each of wanted. Two of one import
+// never meet in the same entry.
+func (im *importing) takeEntries(k *collection, all []wanted) error {
 	if len(all) > maxEntries {
 		return errFull // each has an entry of its own
 	}
 	met := map[uuid.UUID]bool{}
 	for _, x := range all {
-		want, e, before := P(new(T)), k.fresh(c, published), new(F)
-		if err := x.applyTo(want.fields()); err != nil {
+		blank, fresh := k.blank(), k.fresh(im.content, published)
+		want, err := k.patched(fresh, x.patch(blank.fields()))
+		if err != nil {
 			return err
 		}
-		list := *k.list(c)
-		at := k.likest(list, want, met)
+		list := im.entries[k.kind]
+		at := likest(list, want, met)
+		next, before := want, blank
 		if at >= 0 {
-			*e = list[at]
-			*before = *e.fields()
+			before = list[at]
+			if next, err = k.patched(before, x.patch(before.fields())); err != nil {
+				return err
+			}
 		}
-		met[e.entry().ID] = true
-		if err := x.applyTo(e.fields()); err != nil {
-			return err
-		}
+		met[next.entry().ID] = true
 		key, from := want.same()
-		if !out.count(k.kind, strings.ToLower(strings.Trim(strings.ReplaceAll(key+"\n"+from, "\n", ", "), ", ")), before, e.fields()) {
+		name := strings.ToLower(strings.Trim(strings.ReplaceAll(key+"\n"+from, "\n", ", "), ", "))
+		if !im.count(k.kind, name, before.fields(), next.fields()) {
 			continue
 		}
-		if err := k.save(ctx, tx, c, e, revision); err != nil {
-			if err := gather(faults, err, x.at, x.names); err != nil {
+		if err := k.save(im.edit, next); err != nil {
+			if err := im.gather(err, x); err != nil {
 				return err
 			}
 			continue
 		}
 		if at < 0 {
-			*k.list(c) = append(list, *e)
+			im.entries[k.kind] = append(list, next)
 		} else {
-			list[at] = *e
+			list[at] = next
 		}
 	}
 	return nil
@@ -150,14 +150,13 @@ func (k *collection[T, F, P]) merge(ctx context.Context, tx db.Querier, c *conte
 // likest is the entry that an import takes for the wanted one: one that begins
 // when that does, or else one that begins so as far as both say when; -1 for
 // none.
-func (k *collection[T, F, P]) likest(list []T, want P, met map[uuid.UUID]bool) int {
+func likest(list []item, want item, met map[uuid.UUID]bool) int {
 	key, from := want.same()
 	key = folded(key)
 	about := -1
-	for i := range list {
-		e := P(&list[i])
-		theirs, began := e.same()
-		if met[e.entry().ID] || folded(theirs) != key {
+	for i, it := range list {
+		theirs, began := it.same()
+		if met[it.entry().ID] || folded(theirs) != key {
 			continue
 		}
 		if began == from {
@@ -170,27 +169,27 @@ func (k *collection[T, F, P]) likest(list []T, want P, met map[uuid.UUID]bool) i
 	return about
 }
 
-// gather adds the fields of a refusal to faults, with the names that they have
-// in the resume. What is no refusal of fields is returned.
-func gather(faults *httpx.Fields, err error, at string, names map[string]string) error {
+// gather notes the fields of a refusal, with the names that they have in the
+// resume. What is no refusal of fields is returned.
+func (im *importing) gather(err error, x wanted) error {
 	problem, ok := errors.AsType[*httpx.Problem](err)
 	if !ok || len(problem.Fields) == 0 {
 		return err
 	}
 	for _, f := range problem.Fields {
 		ours, rest, deeper := strings.Cut(strings.TrimPrefix(f.Pointer, "#/"), "/")
-		pointer := at + "/" + cmp.Or(names[ours], ours)
+		pointer := x.at + "/" + cmp.Or(x.names[ours], ours)
 		if deeper {
 			pointer += "/" + rest
 		}
-		faults.Add(pointer, f.Code, f.Detail)
+		im.faults.Add(pointer, f.Code, f.Detail)
 	}
 	return nil
 }
 
 // count notes a change and reports whether there is one. What has no status
 // before is new.
-func (out *Imported) count(kind, name string, before, after any) bool {
+func (im *importing) count(kind, name string, before, after any) bool {
 	old, next := members(before), members(after)
 	change := Change{kind, "updated", name, []string{}}
 	if string(old["status"]) == `""` {
@@ -203,10 +202,10 @@ func (out *Imported) count(kind, name string, before, after any) bool {
 	}
 	slices.Sort(change.Fields)
 	if len(change.Fields) == 0 {
-		out.Unchanged++
+		im.out.Unchanged++
 		return false
 	}
-	out.Changes = append(out.Changes, change)
+	im.out.Changes = append(im.out.Changes, change)
 	return true
 }
 

@@ -23,8 +23,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"homebase/audit"
@@ -59,29 +57,18 @@ type Config struct {
 // Portfolio is the room. Make one with New.
 type Portfolio struct {
 	Config
-	projects   *collection[Project, ProjectFields, *Project]
-	skills     *collection[Skill, SkillFields, *Skill]
-	experience *collection[Experience, ExperienceFields, *Experience]
-	education  *collection[Education, EducationFields, *Education]
-
-	current atomic.Pointer[snapshot] // what strangers see; nil: not known
-	filling chan struct{}            // holds one: who reads it anew
-
-	mu      sync.Mutex // orders forgetting and keeping
-	changes uint64     // how often current was forgotten
+	projects, skills, experience, education *collection
+	shown                                   *db.Kept[*snapshot] // what strangers see
 }
 
 // New makes the room. It reads no key and no database.
 func New(cfg Config) *Portfolio {
-	p := &Portfolio{Config: cfg, filling: make(chan struct{}, 1)}
-	p.projects = &collection[Project, ProjectFields, *Project]{p: p, kind: "projects", wild: "slug", status: draft,
-		list: func(c *content) *[]Project { return &c.Projects }}
-	p.skills = &collection[Skill, SkillFields, *Skill]{p: p, kind: "skills", wild: "id", status: published,
-		list: func(c *content) *[]Skill { return &c.Skills }}
-	p.experience = &collection[Experience, ExperienceFields, *Experience]{p: p, kind: "experience", wild: "id", status: draft,
-		list: func(c *content) *[]Experience { return &c.Experience }}
-	p.education = &collection[Education, EducationFields, *Education]{p: p, kind: "education", wild: "id", status: draft,
-		list: func(c *content) *[]Education { return &c.Education }}
+	p := &Portfolio{Config: cfg}
+	p.projects = newCollection[Project, ProjectFields](p, "projects", "slug", draft, func() item { return new(Project) })
+	p.skills = newCollection[Skill, SkillFields](p, "skills", "id", published, func() item { return new(Skill) })
+	p.experience = newCollection[Experience, ExperienceFields](p, "experience", "id", draft, func() item { return new(Experience) })
+	p.education = newCollection[Education, EducationFields](p, "education", "id", draft, func() item { return new(Education) })
+	p.shown = db.NewKept(cfg.DB, p.readSnapshot)
 	return p
 }
 
@@ -90,8 +77,7 @@ const channel = "portfolio"
 
 // Start registers with the listener; call it before the listener runs.
 func (p *Portfolio) Start(context.Context) error {
-	p.DB.Listener().On(channel, func(string) { p.forget() })
-	p.DB.Listener().OnMissed(p.forget)
+	p.shown.Follow(channel)
 	return nil
 }
 
@@ -110,26 +96,25 @@ func (p *Portfolio) Commands() []db.Command {
 
 // content is the whole portfolio.
 type content struct {
-	Profile    Profile
-	Projects   []Project
-	Skills     []Skill
-	Experience []Experience
-	Education  []Education
-	Slugs      map[string]uuid.UUID // every slug that ever led to a project
+	profile Profile
+	entries map[string][]item    // by kind
+	slugs   map[string]uuid.UUID // every slug that ever led to a project
 }
 
 // load reads the whole portfolio, drafts too. It is small: that is what the
 // bounds of collections and texts are for.
-func (p *Portfolio) load(ctx context.Context, q db.Querier) (*content, error) {
-	c := new(content)
-	for _, load := range []func(context.Context, db.Querier, *content) error{
-		loadProfile, p.projects.load, p.skills.load, p.experience.load, p.education.load, loadSlugs,
-	} {
-		if err := load(ctx, q, c); err != nil {
+func (p *Portfolio) load(ctx context.Context, q db.Querier) (c *content, err error) {
+	c = &content{entries: map[string][]item{}}
+	if c.profile, err = loadProfile(ctx, q); err != nil {
+		return nil, err
+	}
+	for _, k := range []*collection{p.projects, p.skills, p.experience, p.education} {
+		if c.entries[k.kind], err = k.load(ctx, q); err != nil {
 			return nil, err
 		}
 	}
-	return c, nil
+	c.slugs, err = loadSlugs(ctx, q)
+	return c, err
 }
 
 // whole reads the portfolio as it was at one moment.
@@ -144,11 +129,18 @@ func (p *Portfolio) whole(ctx context.Context) (c *content, err error) {
 	return c, err
 }
 
-// change runs fn in a transaction on the whole portfolio, which no other
-// change can run beside, with the revision that belongs to the change. When
-// its outcome is not known, what is kept in memory is forgotten all the same.
-func (p *Portfolio) change(ctx context.Context, fn func(tx pgx.Tx, c *content, revision int64) error) error {
-	defer p.forget()
+// edit is a change under way: a transaction on the whole portfolio, which no
+// other change can run beside, with the revision of what it touches.
+type edit struct {
+	*content
+	ctx      context.Context
+	tx       pgx.Tx
+	revision int64
+}
+
+// change runs fn in a transaction and records the event that it returns.
+func (p *Portfolio) change(ctx context.Context, fn func(ed *edit) (audit.Event, error)) error {
+	defer p.shown.Forget()
 	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
 		revision, err := db.One(ctx, tx, db.Value[int64], `
 -- name: portfolio.Tick
@@ -160,7 +152,11 @@ UPDATE portfolio SET clock = clock + 1 RETURNING clock`)
 		if err != nil {
 			return err
 		}
-		if err := fn(tx, c, revision); err != nil {
+		event, err := fn(&edit{c, ctx, tx, revision})
+		if err != nil {
+			return err
+		}
+		if err := p.Audit.Record(ctx, tx, event); err != nil {
 			return err
 		}
 		return db.Notify(ctx, tx, channel, "")

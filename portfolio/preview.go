@@ -25,7 +25,7 @@ type Preview struct {
 // postPreview signs a link. Nothing of it is stored: it ends with its time or
 // with the project.
 func (p *Portfolio) postPreview(w http.ResponseWriter, r *http.Request) error {
-	var project *Project
+	var project item
 	ctx := r.Context()
 	err := p.DB.InTx(ctx, func(tx pgx.Tx) error {
 		c, err := p.load(ctx, tx)
@@ -35,13 +35,13 @@ func (p *Portfolio) postPreview(w http.ResponseWriter, r *http.Request) error {
 		if project, err = p.projects.find(c, r); err != nil {
 			return err
 		}
-		return p.projects.record(ctx, tx, audit.PortfolioPreview, project)
+		return p.Audit.Record(ctx, tx, p.projects.event(audit.PortfolioPreview, project))
 	})
 	if err != nil {
 		return err
 	}
 	expires := time.Now().Add(previewLives).UTC().Truncate(time.Second)
-	token := p.sign(previewPurpose, expires, project.ID)
+	token := p.sign(previewPurpose, expires, project.entry().ID)
 	path := httpx.Prefix + "/portfolio/previews/" + token
 	w.Header().Set("Location", path)
 	return httpx.WriteJSON(w, http.StatusCreated, Preview{Token: token, Path: path, ExpiresAt: expires})
@@ -57,10 +57,11 @@ func (p *Portfolio) getPreview(w http.ResponseWriter, r *http.Request) error {
 		return gone
 	}
 	return p.readNow(w, r, func(c *content) (answer, error) {
-		at := p.projects.index(c.Projects, id)
+		list := c.entries[p.projects.kind]
+		at := index(list, id)
 		if at < 0 {
 			return answer{}, gone
 		}
-		return answer{body: c.Projects[at], tag: httpx.RevisionTag(c.Projects[at].Revision)}, nil
+		return answer{body: list[at], tag: httpx.RevisionTag(list[at].entry().Revision)}, nil
 	})
 }

@@ -51,6 +51,13 @@ func (p *ProfileFields) check(f *httpx.Fields) {
 	checkLinks(f, &p.Links)
 }
 
+func (p *ProfileFields) images() []uuid.UUID {
+	if p.ImageID == nil {
+		return nil
+	}
+	return []uuid.UUID{*p.ImageID}
+}
+
 func scanProfile(row pgx.Row) (p Profile, err error) {
 	err = row.Scan(&p.ProfileFields, &p.Revision, &p.UpdatedAt)
 	p.UpdatedAt = p.UpdatedAt.UTC()
@@ -58,27 +65,26 @@ func scanProfile(row pgx.Row) (p Profile, err error) {
 	return p, err
 }
 
-func loadProfile(ctx context.Context, q db.Querier, c *content) (err error) {
-	c.Profile, err = db.One(ctx, q, scanProfile, `
+func loadProfile(ctx context.Context, q db.Querier) (Profile, error) {
+	return db.One(ctx, q, scanProfile, `
 -- name: portfolio.Profile
 SELECT profile, revision, updated_at FROM portfolio`)
-	return err
 }
 
-func saveProfile(ctx context.Context, tx db.Querier, in ProfileFields, revision int64) (Profile, error) {
+func saveProfile(ed *edit, in ProfileFields) (Profile, error) {
 	var f httpx.Fields
 	if in.check(&f); f.Err() != nil {
 		return Profile{}, f.Err()
 	}
-	return db.One(ctx, tx, scanProfile, `
+	return db.One(ed.ctx, ed.tx, scanProfile, `
 -- name: portfolio.StoreProfile
 UPDATE portfolio SET profile = $1, revision = $2, updated_at = now()
-RETURNING profile, revision, updated_at`, &in, revision)
+RETURNING profile, revision, updated_at`, &in, ed.revision)
 }
 
 func (p *Portfolio) getProfile(w http.ResponseWriter, r *http.Request) error {
 	return p.read(w, r, func(c *content) (answer, error) {
-		return answer{body: c.Profile, tag: httpx.RevisionTag(c.Profile.Revision)}, nil
+		return answer{body: c.profile, tag: httpx.RevisionTag(c.profile.Revision)}, nil
 	})
 }
 
@@ -88,23 +94,19 @@ func (p *Portfolio) putProfile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx := r.Context()
 	var saved Profile
-	err = p.change(ctx, func(tx pgx.Tx, c *content, revision int64) error {
-		if err := matches(r, c.Profile.Revision); err != nil {
-			return err
+	err = p.change(r.Context(), func(ed *edit) (e audit.Event, err error) {
+		if err := matches(r, ed.profile.Revision); err != nil {
+			return e, err
 		}
-		if err := p.ownImages(ctx, tx, "#/image_id", imagesOf(&c.Profile.ProfileFields), imagesOf(&in)); err != nil {
-			return err
+		if err := p.ownImages(ed, "#/image_id", ed.profile.images(), in.images()); err != nil {
+			return e, err
 		}
-		if saved, err = saveProfile(ctx, tx, in, revision); err != nil {
-			return err
-		}
-		return p.Audit.Record(ctx, tx, audit.Event{Action: audit.PortfolioUpdated, Details: map[string]string{"kind": "profile"}})
+		saved, err = saveProfile(ed, in)
+		return audit.Event{Action: audit.PortfolioUpdated, Details: map[string]string{"kind": "profile"}}, err
 	})
 	if err != nil {
 		return err
 	}
-	w.Header().Set("ETag", httpx.RevisionTag(saved.Revision))
-	return httpx.WriteJSON(w, http.StatusOK, saved)
+	return answerTagged(w, http.StatusOK, saved.Revision, saved)
 }

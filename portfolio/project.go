@@ -1,20 +1,15 @@
 package portfolio
 
 import (
-	"context"
-	"fmt"
-	"net/http"
+	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
-	"homebase/db"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // Project is a piece of work with a page of its own.
@@ -40,24 +35,13 @@ type ProjectFields struct {
 	Period
 }
 
-func (p *Project) fields() *ProjectFields { return &p.ProjectFields }
-func (p *Project) segment() string        { return p.Slug }
-func (p *Project) same() (key, from string) {
-	return p.Title, ""
-}
-
-const (
-	maxSlug  = 80
-	maxSlugs = 100 // of a project: its present one and those it had
-)
-
-var slugForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+func (p *Project) fields() any              { return &p.ProjectFields }
+func (p *Project) segment() string          { return p.Slug }
+func (p *Project) images() []uuid.UUID      { return p.ImageIDs }
+func (p *Project) same() (key, from string) { return p.Title, "" }
 
 func (p *Project) check(f *httpx.Fields) {
-	// A slug that looks like an id could hide the project of that id.
-	if _, err := uuid.Parse(p.Slug); p.Slug != "" && (!slugForm.MatchString(p.Slug) || len(p.Slug) > maxSlug || err == nil) {
-		f.Add("#/slug", "invalid", "A slug is at most 80 small letters and digits, in words joined by -, and no id.")
-	}
+	checkSlug(f, p.Slug)
 	checkLine(f, "#/title", p.Title, true)
 	checkText(f, "#/summary", p.Summary, maxSummary)
 	checkText(f, "#/body", p.Body, maxBody)
@@ -70,81 +54,77 @@ func (p *Project) check(f *httpx.Fields) {
 	p.Period.check(f)
 }
 
-// matches holds a project against the parameters of a list.
-func (p Project) matches(q url.Values) bool {
+// matches holds a project against ?tag= and ?featured=.
+func (p *Project) matches(q url.Values) bool {
 	return (!q.Has("tag") || slices.Contains(p.Tags, q.Get("tag"))) &&
 		(!q.Has("featured") || strconv.FormatBool(p.Featured) == q.Get("featured"))
 }
 
-var errSlugTaken = httpx.NewProblem(http.StatusConflict, "slug_taken", "Another project has this slug").
-	With("Another project has, or had, this slug; choose another.")
+// projectNames are what JSON Resume calls the fields. A project's url is its
+// first link; its highlights are a body that is nothing but a plain list.
+var projectNames = map[string]string{"title": "name", "summary": "description", "tags": "keywords", "roles": "roles", "entity": "entity", "type": "type",
+	"started_on": "startDate", "ended_on": "endDate"}
 
-var errTooManySlugs = httpx.NewProblem(http.StatusConflict, "too_many_slugs", "The project has had too many slugs").
-	With(fmt.Sprintf("A project has at most %d, for the old ones go on leading to it; choose one that it had.", maxSlugs))
+const (
+	bullet = "- "
+	indent = "  " // of the further lines of an item
+)
 
-// claimSlug gives a project without a slug one, and refuses one that leads or
-// ever led to another project. Changes do not run beside each other, so what
-// is free here is free when it is stored.
-func (c *content) claimSlug(p *Project) error {
-	if p.Slug != "" {
-		owner, taken := c.Slugs[p.Slug]
-		switch {
-		case taken && owner != p.ID:
-			return errSlugTaken
-		case !taken:
-			return c.spareSlug(p)
+func resumeProjects(list []item) []Renamed {
+	all := renamedAll(list, projectNames)
+	for i, it := range list {
+		p := it.(*Project)
+		if items := bullets(p.Body); len(items) > 0 {
+			all[i]["highlights"] = encoded(items)
 		}
-		return nil
-	}
-	base := strings.Join(strings.FieldsFunc(strings.ToLower(p.Title), func(c rune) bool {
-		return (c < 'a' || c > 'z') && (c < '0' || c > '9')
-	}), "-")
-	base = strings.Trim(base[:min(len(base), maxSlug-10)], "-")
-	if _, err := uuid.Parse(base); base == "" || err == nil {
-		base = "project"
-	}
-	p.Slug = base
-	for n := 2; c.Slugs[p.Slug] != uuid.Nil && c.Slugs[p.Slug] != p.ID; n++ {
-		p.Slug = base + "-" + strconv.Itoa(n)
-	}
-	if c.Slugs[p.Slug] == p.ID {
-		return nil
-	}
-	return c.spareSlug(p)
-}
-
-// spareSlug refuses a slug more for a project that has had too many.
-func (c *content) spareSlug(p *Project) error {
-	n := 0
-	for _, owner := range c.Slugs {
-		if owner == p.ID {
-			n++
+		if len(p.Links) > 0 {
+			all[i]["url"] = encoded(p.Links[0].URL)
 		}
 	}
-	if n >= maxSlugs {
-		return errTooManySlugs
+	return all
+}
+
+// bullets are the items of a body that is nothing but a plain list.
+func bullets(body string) (items []string) {
+	for line := range strings.SplitSeq(strings.TrimSpace(body), "\n") {
+		if item, ok := strings.CutPrefix(line, bullet); ok {
+			items = append(items, strings.TrimSpace(item))
+		} else if more, ok := strings.CutPrefix(line, indent); ok && len(items) > 0 {
+			items[len(items)-1] += "\n" + more
+		} else {
+			return nil
+		}
 	}
-	return nil
+	return items
 }
 
-// keepSlug makes the slug lead to the project for as long as it exists.
-func (c *content) keepSlug(ctx context.Context, tx db.Querier, p *Project) error {
-	c.Slugs[p.Slug] = p.ID
-	_, err := db.Exec(ctx, tx, `
--- name: portfolio.KeepSlug
-INSERT INTO portfolio_slugs (slug, project_id) VALUES ($1, $2) ON CONFLICT (slug) DO NOTHING`, p.Slug, p.ID)
-	return err
+func wantedProjects(list []source) []wanted {
+	names := maps.Clone(projectNames)
+	names["body"], names["links"] = "highlights", "url"
+	all := wantedEntries(list, projectNames)
+	for i, s := range list {
+		all[i].names = names
+		if items := s.texts("highlights"); len(items) > 0 {
+			for i, item := range items {
+				items[i] = strings.ReplaceAll(item, "\n", "\n"+indent)
+			}
+			all[i].fields["body"] = bullet + strings.Join(items, "\n"+bullet)
+		}
+		if link := s.url("url"); link != "" {
+			all[i].links = func(links []Link) []Link { return leading(links, link) }
+		}
+	}
+	return all
 }
 
-func loadSlugs(ctx context.Context, q db.Querier, c *content) error {
-	c.Slugs = map[string]uuid.UUID{}
-	_, err := db.All(ctx, q, func(row pgx.Row) (slug string, err error) {
-		var project uuid.UUID
-		err = row.Scan(&slug, &project)
-		c.Slugs[slug] = project
-		return slug, err
-	}, `
--- name: portfolio.Slugs
-SELECT slug, project_id FROM portfolio_slugs`)
-	return err
+// leading are links of which the first leads to the address.
+func leading(links []Link, address string) []Link {
+	link := Link{Label: website, URL: address}
+	if at := slices.IndexFunc(links, func(l Link) bool { return l.URL == address }); at >= 0 {
+		link = links[at]
+		links = slices.Delete(links, at, at+1)
+	} else if len(links) > 0 && strings.EqualFold(links[0].Label, website) {
+		links = links[1:]
+	}
+	return append([]Link{link}, links...)
 }

@@ -3,7 +3,6 @@ package portfolio
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 
 	"homebase/httpx"
@@ -54,39 +53,18 @@ type ResumeProfile struct {
 // names that it has for them.
 type Renamed map[string]json.RawMessage
 
-// The names that JSON Resume has for the fields of entries.
-var (
-	workNames = map[string]string{"organization": "name", "role": "position", "url": "url", "location": "location", "description": "description",
-		"started_on": "startDate", "ended_on": "endDate", "summary": "summary", "highlights": "highlights"}
-	educationNames = map[string]string{"institution": "institution", "url": "url", "area": "area", "study_type": "studyType",
-		"started_on": "startDate", "ended_on": "endDate", "score": "score", "courses": "courses"}
-	// A project's url is its first link; its highlights are a body that is
-	// nothing but a plain list.
-	projectNames = map[string]string{"title": "name", "summary": "description", "tags": "keywords", "roles": "roles", "entity": "entity", "type": "type",
-		"started_on": "startDate", "ended_on": "endDate"}
-)
-
-func renamed(fields any, names map[string]string) Renamed {
-	out := Renamed{}
-	for ours, value := range members(fields) {
-		if theirs := names[ours]; theirs != "" && !slices.Contains([]string{`""`, "null"}, string(value)) {
-			out[theirs] = value
+func renamedAll(list []item, names map[string]string) []Renamed {
+	all := []Renamed{}
+	for _, it := range list {
+		out := Renamed{}
+		for ours, value := range members(it.fields()) {
+			if theirs := names[ours]; theirs != "" && string(value) != `""` && string(value) != "null" {
+				out[theirs] = value
+			}
 		}
+		all = append(all, out)
 	}
-	return out
-}
-
-// encoded is a text or a list of texts as JSON, which always works.
-func encoded(v any) json.RawMessage {
-	text, _ := json.Marshal(v)
-	return text
-}
-
-// ResumeSkill is the skills of one category and level, or one without.
-type ResumeSkill struct {
-	Name     string   `json:"name,omitempty"`
-	Level    string   `json:"level,omitempty"`
-	Keywords []string `json:"keywords"`
+	return all
 }
 
 // ResumeMeta is about the document.
@@ -97,9 +75,7 @@ type ResumeMeta struct {
 
 const (
 	resumeSchema = "https://raw.githubusercontent.com/jsonresume/resume-schema/v1.0.0/schema.json"
-	website      = "Website"
-	bullet       = "- "
-	indent       = "  " // of the further lines of an item
+	website      = "Website" // the label of the link that is the url
 )
 
 func (p *Portfolio) resumeMeta() ResumeMeta {
@@ -120,64 +96,27 @@ func (p *Portfolio) getResume(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Portfolio) resume(c *content) Resume {
-	v := Resume{
-		Schema: resumeSchema, Meta: p.resumeMeta(),
-		Basics: ResumeBasics{Name: c.Profile.Name, Label: c.Profile.Headline, Image: p.imageURL(c.Profile), Email: c.Profile.Email, Phone: c.Profile.Phone,
-			Summary: c.Profile.Summary, Profiles: []ResumeProfile{}},
-		Work: []Renamed{}, Education: []Renamed{}, Skills: []ResumeSkill{}, Projects: []Renamed{},
+	return Resume{
+		Schema: resumeSchema, Basics: p.resumeBasics(c.profile), Meta: p.resumeMeta(),
+		Work:      renamedAll(c.entries["experience"], workNames),
+		Education: renamedAll(c.entries["education"], educationNames),
+		Skills:    resumeSkills(c.entries["skills"]),
+		Projects:  resumeProjects(c.entries["projects"]),
 	}
-	if place := (ResumeLocation{City: c.Profile.Location, Region: c.Profile.Region, CountryCode: c.Profile.CountryCode}); place != (ResumeLocation{}) {
-		v.Basics.Location = &place
-	}
-	for _, l := range c.Profile.Links {
-		if v.Basics.URL == "" && strings.EqualFold(l.Label, website) && l.Username == "" {
-			v.Basics.URL = l.URL
-		} else {
-			v.Basics.Profiles = append(v.Basics.Profiles, ResumeProfile{l.Label, l.Username, l.URL})
-		}
-	}
-	for _, e := range c.Experience {
-		v.Work = append(v.Work, renamed(e.fields(), workNames))
-	}
-	for _, e := range c.Education {
-		v.Education = append(v.Education, renamed(e.fields(), educationNames))
-	}
-	for _, e := range c.Skills {
-		at := slices.IndexFunc(v.Skills, func(s ResumeSkill) bool {
-			return len(s.Keywords) > 0 && s.Name == e.Category && s.Level == e.Level
-		})
-		switch {
-		case e.Category == "":
-			v.Skills = append(v.Skills, ResumeSkill{e.Name, e.Level, []string{}})
-		case at < 0:
-			v.Skills = append(v.Skills, ResumeSkill{e.Category, e.Level, []string{e.Name}})
-		default:
-			v.Skills[at].Keywords = append(v.Skills[at].Keywords, e.Name)
-		}
-	}
-	for _, e := range c.Projects {
-		x := renamed(e.fields(), projectNames)
-		if items := bullets(e.Body); len(items) > 0 {
-			x["highlights"] = encoded(items)
-		}
-		if len(e.Links) > 0 {
-			x["url"] = encoded(e.Links[0].URL)
-		}
-		v.Projects = append(v.Projects, x)
-	}
-	return v
 }
 
-// bullets are the items of a body that is nothing but a plain list.
-func bullets(body string) (items []string) {
-	for line := range strings.SplitSeq(strings.TrimSpace(body), "\n") {
-		if item, ok := strings.CutPrefix(line, bullet); ok {
-			items = append(items, strings.TrimSpace(item))
-		} else if more, ok := strings.CutPrefix(line, indent); ok && len(items) > 0 {
-			items[len(items)-1] += "\n" + more
+func (p *Portfolio) resumeBasics(profile Profile) ResumeBasics {
+	b := ResumeBasics{Name: profile.Name, Label: profile.Headline, Image: p.imageURL(profile), Email: profile.Email, Phone: profile.Phone,
+		Summary: profile.Summary, Profiles: []ResumeProfile{}}
+	if place := (ResumeLocation{City: profile.Location, Region: profile.Region, CountryCode: profile.CountryCode}); place != (ResumeLocation{}) {
+		b.Location = &place
+	}
+	for _, l := range profile.Links {
+		if b.URL == "" && strings.EqualFold(l.Label, website) && l.Username == "" {
+			b.URL = l.URL
 		} else {
-			return nil
+			b.Profiles = append(b.Profiles, ResumeProfile{l.Label, l.Username, l.URL})
 		}
 	}
-	return items
+	return b
 }
