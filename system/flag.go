@@ -84,59 +84,44 @@ func (s *System) readFlags(ctx context.Context) ([]Flag, error) {
 SELECT `+flagColumns+` FROM flags f ORDER BY f.key`)
 }
 
+func (f Flag) ETag() string { return httpx.RevisionTag(f.Revision) }
+
 func (s *System) flagRoutes() []httpx.Route {
 	manage := httpx.Needs("system:manage")
-	changes := []*httpx.Problem{httpx.ErrNotFound, httpx.ErrPreconditionFailed}
 	return []httpx.Route{
 		{
 			Pattern: "GET /system/flags", Access: httpx.Recognised(), Rate: httpx.RateRead,
-			Summary:   "The feature flags as they are for the caller, all at once",
-			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[FlagState]{}}},
-			Handler:   s.listFlags,
+			Summary: "The feature flags as they are for the caller, all at once",
+			Do:      httpx.Answers(s.listFlags),
 		},
 		{
 			Pattern: "GET /system/flags/{key}", Access: manage, Rate: httpx.RateRead,
-			Summary:   "A feature flag and its rules",
-			Responses: []httpx.Response{{Status: http.StatusOK, Body: Flag{}, Headers: []string{"ETag"}}},
-			Problems:  []*httpx.Problem{httpx.ErrNotFound},
-			Handler:   s.getFlag,
+			Summary: "A feature flag and its rules",
+			Do:      httpx.Answers(s.getFlag), Problems: httpx.Problems{httpx.ErrNotFound},
 		},
 		{
-			Pattern: "PUT /system/flags/{key}", Access: manage, Rate: httpx.RateWrite, Body: flagBody, Request: FlagFields{},
+			Pattern: "PUT /system/flags/{key}", Access: manage, Rate: httpx.RateWrite, Body: flagBody,
 			Summary: "Make or replace a feature flag", Headers: []string{"If-None-Match"},
-			Responses: []httpx.Response{
-				{Status: http.StatusOK, Body: Flag{}, Headers: []string{"ETag"}},
-				{Status: http.StatusCreated, Body: Flag{}, Headers: []string{"ETag", "Location"}},
-			},
-			Problems: append(changes[1:], errFlags),
-			Handler:  s.putFlag,
+			Do: httpx.JSON(s.putFlag).MayCreate(), Problems: httpx.Problems{httpx.ErrPreconditionFailed, errFlags},
 		},
 		{
 			Pattern: "DELETE /system/flags/{key}", Access: manage, Rate: httpx.RateWrite,
-			Summary:   "Delete a feature flag",
-			Responses: []httpx.Response{{Status: http.StatusNoContent}}, Problems: changes,
-			Handler: s.deleteFlag,
+			Summary: "Delete a feature flag",
+			Do:      httpx.Acts(s.deleteFlag), Problems: httpx.Problems{httpx.ErrNotFound, httpx.ErrPreconditionFailed},
 		},
 	}
 }
 
 // listFlags serves GET /system/flags.
-func (s *System) listFlags(w http.ResponseWriter, r *http.Request) error {
-	states, err := s.statesFor(r.Context(), subjectOf(r.Context(), ""))
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.List[FlagState]{Items: states})
+func (s *System) listFlags(c *httpx.Call) (httpx.List[FlagState], error) {
+	states, err := s.statesFor(c.Context(), subjectOf(c.Caller, ""))
+	return httpx.List[FlagState]{Items: states}, err
 }
 
 // getFlag serves GET /system/flags/{key}, from the database: who is about to
 // change a flag must see the newest.
-func (s *System) getFlag(w http.ResponseWriter, r *http.Request) error {
-	flag, err := flagByKey(r.Context(), s.DB, r.PathValue("key"))
-	if err != nil {
-		return err
-	}
-	return answerFlag(w, http.StatusOK, flag)
+func (s *System) getFlag(c *httpx.Call) (Flag, error) {
+	return flagByKey(c.Context(), s.DB, c.PathValue("key"))
 }
 
 func flagByKey(ctx context.Context, q db.Querier, key string) (Flag, error) {
@@ -145,15 +130,10 @@ func flagByKey(ctx context.Context, q db.Querier, key string) (Flag, error) {
 SELECT `+flagColumns+` FROM flags f WHERE f.key = $1`, key)
 }
 
-func answerFlag(w http.ResponseWriter, status int, flag Flag) error {
-	w.Header().Set("ETag", httpx.RevisionTag(flag.Revision))
-	return httpx.WriteJSON(w, status, flag)
-}
-
 // changeFlag runs fn in a transaction that no other change of a flag runs
 // beside.
-func (s *System) changeFlag(r *http.Request, fn func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error) error {
-	ctx := r.Context()
+func (s *System) changeFlag(c *httpx.Call, fn func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error) error {
+	ctx := c.Context()
 	defer s.flags.Forget()
 	return s.DB.InTx(ctx, func(tx pgx.Tx) error {
 		_, err := db.Exec(ctx, tx, `
@@ -162,13 +142,15 @@ LOCK TABLE flags IN SHARE ROW EXCLUSIVE MODE`)
 		if err != nil {
 			return err
 		}
-		before, err := flagByKey(ctx, tx, r.PathValue("key"))
+		before, err := flagByKey(ctx, tx, c.PathValue("key"))
+		var tags []string // none where there is no flag
 		there := err == nil
-		if err != nil && !errors.Is(err, db.ErrNotFound) {
+		if there {
+			tags = []string{before.ETag()}
+		} else if !errors.Is(err, db.ErrNotFound) {
 			return err
 		}
-		if there && (!httpx.IfMatch(r.Header, httpx.RevisionTag(before.Revision)) || r.Method == http.MethodPut && httpx.IfNoneMatch(r.Header, httpx.RevisionTag(before.Revision))) ||
-			!there && r.Header.Get("If-Match") != "" {
+		if !httpx.IfMatch(c.Header, tags...) || c.Method == http.MethodPut && httpx.IfNoneMatch(c.Header, tags...) {
 			return httpx.ErrPreconditionFailed
 		}
 		if err := fn(ctx, tx, before, there); err != nil {
@@ -179,24 +161,19 @@ LOCK TABLE flags IN SHARE ROW EXCLUSIVE MODE`)
 }
 
 // putFlag serves PUT /system/flags/{key}.
-func (s *System) putFlag(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[FlagFields](w, r)
-	if err != nil {
-		return err
-	}
+func (s *System) putFlag(c *httpx.Call, in FlagFields) (flag Flag, err error) {
 	var f httpx.Fields
-	if in.check(&f); !flagKey.MatchString(r.PathValue("key")) {
+	if in.check(&f); !flagKey.MatchString(c.PathValue("key")) {
 		f.Add("#/key", "invalid", "A flag's key has at most 100 letters, digits, dots, - and _, and begins with a letter or digit.")
 	}
 	if err := f.Err(); err != nil {
-		return err
+		return flag, err
 	}
-	var flag Flag
-	status := http.StatusOK
-	err = s.changeFlag(r, func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error {
+	created := false
+	err = s.changeFlag(c, func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error {
 		action := audit.FlagUpdated
-		if status = http.StatusOK; !there {
-			action, status = audit.FlagCreated, http.StatusCreated
+		if created = !there; created {
+			action = audit.FlagCreated
 		}
 		flag, err = db.One(ctx, tx, scanFlag, `
 -- name: system.PutFlag
@@ -204,7 +181,7 @@ INSERT INTO flags AS f (key, description, enabled, public, rules)
 SELECT $1, $2, $3, $4, $5 WHERE $6 OR (SELECT count(*) FROM flags) < $7
     ON CONFLICT (key) DO UPDATE
    SET description = $2, enabled = $3, public = $4, rules = $5, revision = f.revision + 1, updated_at = now()
-RETURNING `+flagColumns, r.PathValue("key"), in.Description, in.Enabled, in.Public, in.Rules, there, flagsMost)
+RETURNING `+flagColumns, c.PathValue("key"), in.Description, in.Enabled, in.Public, in.Rules, there, flagsMost)
 		if errors.Is(err, db.ErrNotFound) {
 			return errFlags
 		}
@@ -213,18 +190,15 @@ RETURNING `+flagColumns, r.PathValue("key"), in.Description, in.Enabled, in.Publ
 		}
 		return s.recordFlag(ctx, tx, action, flag)
 	})
-	if err != nil {
-		return err
+	if created {
+		c.Created("/system/flags/" + flag.Key)
 	}
-	if status == http.StatusCreated {
-		w.Header().Set("Location", httpx.Prefix+"/system/flags/"+flag.Key)
-	}
-	return answerFlag(w, status, flag)
+	return flag, err
 }
 
 // deleteFlag serves DELETE /system/flags/{key}.
-func (s *System) deleteFlag(w http.ResponseWriter, r *http.Request) error {
-	err := s.changeFlag(r, func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error {
+func (s *System) deleteFlag(c *httpx.Call) error {
+	return s.changeFlag(c, func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error {
 		if !there {
 			return db.ErrNotFound
 		}
@@ -236,10 +210,6 @@ DELETE FROM flags WHERE key = $1`, before.Key)
 		}
 		return s.recordFlag(ctx, tx, audit.FlagDeleted, before)
 	})
-	if err == nil {
-		w.WriteHeader(http.StatusNoContent)
-	}
-	return err
 }
 
 func (s *System) recordFlag(ctx context.Context, tx pgx.Tx, action audit.Action, f Flag) error {

@@ -39,8 +39,8 @@ type subject struct {
 
 // subjectOf is the caller; targetingKey is only a stranger's, so that nobody
 // asks in another's name.
-func subjectOf(ctx context.Context, targetingKey string) subject {
-	if c := httpx.CallerOf(ctx); c != nil {
+func subjectOf(c *httpx.Caller, targetingKey string) subject {
+	if c != nil {
 		return subject{c, "user " + c.UserID.String()}
 	}
 	if targetingKey == "" {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -46,15 +45,11 @@ func jobStatuses(ctx context.Context, d *db.DB) ([]JobStatus, error) {
 func (s *System) jobRoutes() []httpx.Route {
 	return []httpx.Route{{
 		Pattern: "GET /system/jobs", Access: httpx.Needs(auth.SystemRead), Rate: httpx.RateRead,
-		Summary:   "Every job: its last run, its next, and its failures",
-		Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[JobStatus]{}}},
-		Handler: func(w http.ResponseWriter, r *http.Request) error {
-			list, err := jobStatuses(r.Context(), s.DB)
-			if err != nil {
-				return err
-			}
-			return httpx.WriteJSON(w, http.StatusOK, httpx.List[JobStatus]{Items: list})
-		},
+		Summary: "Every job: its last run, its next, and its failures",
+		Do: httpx.Answers(func(c *httpx.Call) (httpx.List[JobStatus], error) {
+			list, err := jobStatuses(c.Context(), s.DB)
+			return httpx.List[JobStatus]{Items: list}, err
+		}),
 	}}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -36,7 +35,11 @@ type rateLimits struct {
 	// Enforced is false where HOMEBASE_RATE_LIMITS is off.
 	Enforced bool        `json:"enforced"`
 	Items    []RateLimit `json:"items"`
+
+	revision int64
 }
+
+func (l rateLimits) ETag() string { return httpx.RevisionTag(l.revision) }
 
 // newLimits is the body of PUT /system/limits: all that shall differ from the
 // program's own limits.
@@ -64,32 +67,31 @@ func scanLimits(row pgx.Row) (c changedLimits, err error) {
 // limitRoutes are not limited themselves: whoever chose a limit too small must
 // be able to take it back.
 func (s *System) limitRoutes() []httpx.Route {
-	answer := []httpx.Response{{Status: http.StatusOK, Body: rateLimits{}, Headers: []string{"ETag"}}}
 	return []httpx.Route{
 		{
 			Pattern: "GET /system/limits", Access: httpx.Needs("system:read"), Rate: httpx.RateNone,
-			Summary: "The rate limits by class", Responses: answer, Handler: s.getLimits,
+			Summary: "The rate limits by class", Do: httpx.Answers(s.getLimits),
 		},
 		{
-			Pattern: "PUT /system/limits", Access: httpx.Needs("system:manage"), Rate: httpx.RateNone, Body: 64 << 10, Request: newLimits{},
-			Summary: "Change rate limits; classes that are not named get the defaults", Responses: answer,
-			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed}, Handler: s.putLimits,
+			Pattern: "PUT /system/limits", Access: httpx.Needs("system:manage"), Rate: httpx.RateNone, Body: 64 << 10,
+			Summary: "Change rate limits; classes that are not named get the defaults",
+			Do:      httpx.JSON(s.putLimits), Problems: httpx.Problems{httpx.ErrPreconditionFailed},
 		},
 	}
 }
 
-func (s *System) answerLimits(w http.ResponseWriter, r *http.Request, c changedLimits) error {
-	answer := rateLimits{Enforced: httpx.ServerOf(r.Context()).Limits() != nil, Items: []RateLimit{}}
+// shown are the limits in force on the server of ctx, with what was changed.
+func (s *System) shown(ctx context.Context, changed changedLimits) rateLimits {
+	answer := rateLimits{Enforced: httpx.ServerOf(ctx).Limits() != nil, Items: []RateLimit{}, revision: changed.Revision}
 	own := httpx.DefaultLimits()
-	for class, limit := range merged(c.Limits) {
+	for class, limit := range merged(changed.Limits) {
 		answer.Items = append(answer.Items, RateLimit{class, limit.Requests, limit.Per.Seconds(), "worker", limit != own[class]})
 	}
 	for class, limit := range s.SharedLimits {
 		answer.Items = append(answer.Items, RateLimit{class, limit.Requests, limit.Per.Seconds(), "shared", false})
 	}
 	slices.SortFunc(answer.Items, func(a, b RateLimit) int { return cmp.Compare(a.Class, b.Class) })
-	w.Header().Set("ETag", httpx.RevisionTag(c.Revision))
-	return httpx.WriteJSON(w, http.StatusOK, answer)
+	return answer
 }
 
 // merged are the program's own limits with the changed ones over them. A
@@ -103,12 +105,9 @@ func merged(changed map[httpx.Rate]httpx.Limit) map[httpx.Rate]httpx.Limit {
 }
 
 // getLimits serves GET /system/limits.
-func (s *System) getLimits(w http.ResponseWriter, r *http.Request) error {
-	c, err := readLimits(r.Context(), s.DB)
-	if err != nil {
-		return err
-	}
-	return s.answerLimits(w, r, c)
+func (s *System) getLimits(c *httpx.Call) (rateLimits, error) {
+	changed, err := readLimits(c.Context(), s.DB)
+	return s.shown(c.Context(), changed), err
 }
 
 func readLimits(ctx context.Context, q db.Querier) (changedLimits, error) {
@@ -137,26 +136,22 @@ func (in *newLimits) check() (map[httpx.Rate]httpx.Limit, error) {
 }
 
 // putLimits serves PUT /system/limits.
-func (s *System) putLimits(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[newLimits](w, r)
-	if err != nil {
-		return err
-	}
+func (s *System) putLimits(c *httpx.Call, in newLimits) (rateLimits, error) {
 	limits, err := in.check()
 	if err != nil {
-		return err
+		return rateLimits{}, err
 	}
-	ctx := r.Context()
+	ctx := c.Context()
 	var saved changedLimits
 	err = s.DB.InTx(ctx, func(tx pgx.Tx) error {
 		before, err := db.One(ctx, tx, scanLimits, `
 -- name: system.LockLimits
 SELECT changed, revision FROM limits FOR UPDATE`)
+		if err == nil {
+			err = c.Match(before.Revision)
+		}
 		if err != nil {
 			return err
-		}
-		if !httpx.IfMatch(r.Header, httpx.RevisionTag(before.Revision)) {
-			return httpx.ErrPreconditionFailed
 		}
 		saved, err = db.One(ctx, tx, scanLimits, `
 -- name: system.PutLimits
@@ -173,10 +168,7 @@ UPDATE limits SET changed = $1, revision = revision + 1 RETURNING changed, revis
 	if applied := s.applyLimits(context.WithoutCancel(ctx), httpx.ServerOf(ctx)); err == nil {
 		err = applied
 	}
-	if err != nil {
-		return err
-	}
-	return s.answerLimits(w, r, saved)
+	return s.shown(ctx, saved), err
 }
 
 // recordLimits records what each class that changes is from now on.

@@ -60,7 +60,14 @@ func (s *System) ofrepRoutes() []httpx.Route {
 }
 
 func ofrepOf(state FlagState) ofrepFlag {
-	return ofrepFlag{state.Key, state.Enabled, map[bool]string{true: "on", false: "off"}[state.Enabled], state.reason}
+	return ofrepFlag{state.Key, state.Enabled, variantOf(state.Enabled), state.reason}
+}
+
+func variantOf(enabled bool) string {
+	if enabled {
+		return "on"
+	}
+	return "off"
 }
 
 // ofrepSubject reads whom the flags are asked for.
@@ -78,7 +85,7 @@ func ofrepSubject(w http.ResponseWriter, r *http.Request) (subject, error) {
 	case given != nil && json.Unmarshal(given, &key) != nil:
 		return subject{}, ofrepFailure(r, errContext.With("targetingKey must be a string."), "INVALID_CONTEXT")
 	}
-	return subjectOf(r.Context(), *cmp.Or(key, new(""))), nil
+	return subjectOf(httpx.CallerOf(r.Context()), *cmp.Or(key, new(""))), nil
 }
 
 // ofrepFailure adds to a problem what the SDKs look for.

@@ -100,50 +100,41 @@ func (s *System) healthRoutes() []httpx.Route {
 	return []httpx.Route{
 		{
 			Pattern: "GET /system/health", Access: httpx.Public(), Rate: httpx.RateRead,
-			Summary:   "The process answers; nothing else is checked",
-			Responses: []httpx.Response{{Status: http.StatusOK, Body: Status{}}},
-			Handler:   s.health,
+			Summary: "The process answers; nothing else is checked",
+			Do:      httpx.Answers(func(*httpx.Call) (Status, error) { return Status{Status: "ok"}, nil }),
 		},
 		{
 			Pattern: "GET /system/ready", Access: httpx.Recognised(), Rate: httpx.RateRead,
-			Summary:   "Whether a request would succeed: database, schema, storage, free space, redo backlog, notifications",
-			Responses: []httpx.Response{{Status: http.StatusOK, Body: Status{}}},
-			Problems:  []*httpx.Problem{errNotReady},
-			Handler:   s.ready,
+			Summary: "Whether a request would succeed: database, schema, storage, free space, redo backlog, notifications",
+			Do:      httpx.Answers(s.ready), Problems: httpx.Problems{errNotReady},
 		},
 		{
 			Pattern: "GET /system/version", Access: httpx.SignedIn(), Rate: httpx.RateRead,
-			Summary:   "What is running",
-			Responses: []httpx.Response{{Status: http.StatusOK, Body: Version{}}},
-			Handler:   s.versionHandler,
+			Summary: "What is running",
+			Do:      httpx.Answers(func(*httpx.Call) (Version, error) { return Version{s.Version, runtime.Version()}, nil }),
 		},
 	}
 }
 
-func (s *System) health(w http.ResponseWriter, r *http.Request) error {
-	return httpx.WriteJSON(w, http.StatusOK, Status{Status: "ok"})
-}
-
-func (s *System) ready(w http.ResponseWriter, r *http.Request) error {
+func (s *System) ready(c *httpx.Call) (Status, error) {
 	select {
-	case <-httpx.ServerOf(r.Context()).Draining():
-		return errNotReady.With("The server is stopping; another one will answer.").RetryAfter(time.Second)
+	case <-httpx.ServerOf(c.Context()).Draining():
+		return Status{}, errNotReady.With("The server is stopping; another one will answer.").RetryAfter(time.Second)
 	default:
 	}
-	caller := httpx.CallerOf(r.Context())
-	trusted := caller != nil && caller.Can(auth.SystemRead)
-	holding, failing, err := s.runChecks(r.Context())
+	trusted := c.Caller != nil && c.Caller.Can(auth.SystemRead)
+	holding, failing, err := s.runChecks(c.Context())
 	if err != nil {
 		detail := "The server cannot take requests now; try again shortly."
 		if trusted {
 			detail = "Failing: " + strings.Join(failing, ", ") + ". The server's log says why."
 		}
-		return errNotReady.With(detail).Because(err).RetryAfter(time.Second)
+		return Status{}, errNotReady.With(detail).Because(err).RetryAfter(time.Second)
 	}
 	if !trusted {
 		holding = nil
 	}
-	return httpx.WriteJSON(w, http.StatusOK, Status{Status: "ready", Checks: holding})
+	return Status{Status: "ready", Checks: holding}, nil
 }
 
 // runChecks runs all checks at once, so that one that hangs does not speak
@@ -166,8 +157,4 @@ func (s *System) runChecks(ctx context.Context) (holding, failing []string, err 
 		err = errors.Join(err, fmt.Errorf("%s: %w", c.Name, errs[i]))
 	}
 	return holding, failing, err
-}
-
-func (s *System) versionHandler(w http.ResponseWriter, r *http.Request) error {
-	return httpx.WriteJSON(w, http.StatusOK, Version{Version: s.Version, Go: runtime.Version()})
 }
