@@ -175,26 +175,19 @@ DELETE FROM portfolio_messages WHERE id = $1`, m.ID)
 // sweep deletes what has had its time.
 func (p *Portfolio) sweep(ctx context.Context) error {
 	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := db.Exec(ctx, tx, `
--- name: portfolio.SweepTokens
-DELETE FROM portfolio_spent_tokens WHERE expires_at < now()`); err != nil {
-			return err
-		}
-		if _, err := db.Exec(ctx, tx, `
--- name: portfolio.SweepCounts
-DELETE FROM portfolio_contact_counts
- WHERE since < now() - CASE WHEN sender = $1 THEN $2::float8 ELSE $3::float8 END * interval '1 second'`,
-			everyone, globalWindow.Seconds(), senderWindow.Seconds()); err != nil {
-			return err
-		}
 		if err := trimSpam(ctx, tx); err != nil {
 			return err
 		}
 		gone, err := db.Exec(ctx, tx, `
--- name: portfolio.SweepMessages
+-- name: portfolio.Sweep
+WITH tokens AS (
+    DELETE FROM portfolio_spent_tokens WHERE expires_at < now()),
+counts AS (
+    DELETE FROM portfolio_contact_counts
+     WHERE since < now() - CASE WHEN sender = $1 THEN $2::float8 ELSE $3::float8 END * interval '1 second')
 DELETE FROM portfolio_messages
- WHERE created_at < now() - CASE WHEN state = 'spam' THEN $1::float8 ELSE $2::float8 END * interval '1 second'`,
-			keepSpam.Seconds(), keepMessages.Seconds())
+ WHERE created_at < now() - CASE WHEN state = 'spam' THEN $4::float8 ELSE $5::float8 END * interval '1 second'`,
+			everyone, globalWindow.Seconds(), senderWindow.Seconds(), keepSpam.Seconds(), keepMessages.Seconds())
 		if err != nil || gone == 0 {
 			return err
 		}

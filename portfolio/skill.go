@@ -65,10 +65,10 @@ func wantedSkills(list []source) (all []wanted) {
 		}
 		name, level, words := s.line("name"), s.line("level"), s.texts("keywords")
 		if len(words) == 0 {
-			all = append(all, wanted{at: s.at, fields: filled(map[string]string{"name": name, "level": level})})
+			all = append(all, wanted{at: s.at, fields: filled(map[string]any{"name": name, "level": level})})
 		}
 		for i, word := range words {
-			all = append(all, wanted{at: s.at, fields: filled(map[string]string{"name": word, "level": level, "category": name}),
+			all = append(all, wanted{at: s.at, fields: filled(map[string]any{"name": word, "level": level, "category": name}),
 				names: map[string]string{"name": "keywords/" + strconv.Itoa(i), "category": "name"}})
 		}
 	}
