@@ -52,6 +52,9 @@ type Entry struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
+// ETag is the entry's tag.
+func (e Entry) ETag() string { return httpx.RevisionTag(e.Revision) }
+
 func (e *Entry) entry() *Entry            { return e }
 func (e *Entry) segment() string          { return e.ID.String() }
 func (e *Entry) images() []uuid.UUID      { return nil }
@@ -126,22 +129,28 @@ type collection struct {
 	wild   string // the wildcard of an entry's path
 	status string // of a new entry that says nothing
 	blank  func() item
-	// Their types, for the table of routes.
-	body, list, patch any
-	readPatch         func(w http.ResponseWriter, r *http.Request) (json.RawMessage, error)
+	// What the types of the entries say in the table of routes.
+	body, list  any
+	post, patch httpx.Typed
 }
 
 // newCollection makes the collection of the entries T, of which F can be
 // written.
-func newCollection[T, F any](p *Portfolio, kind, wild, status string, blank func() item) *collection {
-	return &collection{
-		p: p, kind: kind, wild: wild, status: status, blank: blank,
-		body: *new(T), list: httpx.List[T]{}, patch: Patch[F]{},
-		readPatch: func(w http.ResponseWriter, r *http.Request) (json.RawMessage, error) {
-			in, err := httpx.ReadJSON[Patch[F]](w, r)
-			return in.text, err
-		},
+func newCollection[T, F any, P interface {
+	*T
+	item
+}](p *Portfolio, kind, wild, status string) *collection {
+	k := &collection{p: p, kind: kind, wild: wild, status: status, body: *new(T), list: httpx.List[T]{}}
+	k.blank = func() item { return P(new(T)) }
+	typed := func(it item, err error) (v T, _ error) {
+		if err == nil {
+			v = *it.(P)
+		}
+		return v, err
 	}
+	k.post = httpx.JSON(func(c *httpx.Call, in Patch[F]) (T, error) { return typed(k.postItem(c, in.text)) })
+	k.patch = httpx.JSON(func(c *httpx.Call, in Patch[F]) (T, error) { return typed(k.patchItem(c, in.text)) })
+	return k
 }
 
 func (k *collection) scan(row pgx.Row) (item, error) {
@@ -181,30 +190,24 @@ func (k *collection) find(c *content, r *http.Request) (item, error) {
 }
 
 // matched is the entry of the path, if it is as the client believes.
-func (k *collection) matched(c *content, r *http.Request) (item, error) {
-	it, err := k.find(c, r)
+func (k *collection) matched(ed *edit, c *httpx.Call) (item, error) {
+	it, err := k.find(ed.content, c.Request)
 	if err != nil {
 		return nil, err
 	}
-	return it, matches(r, it.entry().Revision)
+	return it, c.Match(it.entry().Revision)
 }
 
-func matches(r *http.Request, revision int64) error {
-	if !httpx.IfMatch(r.Header, httpx.RevisionTag(revision)) {
-		return httpx.ErrPreconditionFailed.With("If-Match names a revision other than the stored one; read it again.")
-	}
-	return nil
-}
-
+// path is below httpx.Prefix.
 func (k *collection) path(it item) string {
-	return httpx.Prefix + "/portfolio/" + k.kind + "/" + it.segment()
+	return "/portfolio/" + k.kind + "/" + it.segment()
 }
 
 // getList serves a page of what the filters leave.
 func (k *collection) getList(w http.ResponseWriter, r *http.Request) error {
 	return k.p.read(w, r, func(c *content) (answer, error) {
 		q := r.URL.Query()
-		page, err := httpx.PageOf(r, q["tag"]...)
+		page, err := httpx.KeysetOf[uuid.UUID](&httpx.Call{Request: r}) // the same for all callers
 		if err != nil {
 			return answer{}, err
 		}
@@ -212,9 +215,8 @@ func (k *collection) getList(w http.ResponseWriter, r *http.Request) error {
 			return answer{}, httpx.ErrInvalidParameter.With("featured must be true or false.")
 		}
 		list := c.entries[k.kind]
-		if page.After != nil {
-			id, _ := uuid.Parse(page.After[0])
-			at := index(list, id)
+		if after := page.After(uuid.Nil); after != uuid.Nil {
+			at := index(list, after)
 			if at < 0 {
 				return answer{}, httpx.ErrInvalidCursor.With("The entry that this page starts after is gone; leave the cursor out to start over.")
 			}
@@ -222,11 +224,11 @@ func (k *collection) getList(w http.ResponseWriter, r *http.Request) error {
 		}
 		items := []item{}
 		for _, it := range list {
-			if it.matches(q) && len(items) <= page.Limit {
+			if it.matches(q) && len(items) < page.Limit {
 				items = append(items, it)
 			}
 		}
-		return answer{body: httpx.ListOf(page, items, func(it item) []string { return []string{it.entry().ID.String()} })}, nil
+		return answer{body: httpx.ListBy(page, items, func(it item) uuid.UUID { return it.entry().ID })}, nil
 	})
 }
 
@@ -238,68 +240,45 @@ func (k *collection) getItem(w http.ResponseWriter, r *http.Request) error {
 			return answer{}, err
 		}
 		if segment := r.PathValue(k.wild); segment != it.segment() && segment != it.entry().ID.String() {
-			return answer{location: k.path(it)}, nil
+			return answer{location: httpx.Prefix + k.path(it)}, nil
 		}
-		return answer{body: it, tag: httpx.RevisionTag(it.entry().Revision)}, nil
+		return answer{body: it, tag: it.entry().ETag()}, nil
 	})
 }
 
-func (k *collection) postItem(w http.ResponseWriter, r *http.Request) error {
-	patch, err := k.readPatch(w, r)
-	if err != nil {
-		return err
-	}
-	var it item
-	err = k.p.change(r.Context(), func(ed *edit) (e audit.Event, err error) {
+func (k *collection) postItem(c *httpx.Call, patch json.RawMessage) (it item, err error) {
+	err = k.p.change(c.Context(), func(ed *edit) (e audit.Event, err error) {
 		it, err = k.write(ed, k.fresh(ed.content, k.status), patch)
 		return k.event(audit.PortfolioCreated, it), err
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		c.Created(k.path(it))
 	}
-	w.Header().Set("Location", k.path(it))
-	return answerTagged(w, http.StatusCreated, it.entry().Revision, it)
+	return it, err
 }
 
-func (k *collection) patchItem(w http.ResponseWriter, r *http.Request) error {
-	patch, err := k.readPatch(w, r)
-	if err != nil {
-		return err
-	}
-	var it item
-	err = k.p.change(r.Context(), func(ed *edit) (e audit.Event, err error) {
-		if it, err = k.matched(ed.content, r); err != nil {
+func (k *collection) patchItem(c *httpx.Call, patch json.RawMessage) (it item, err error) {
+	err = k.p.change(c.Context(), func(ed *edit) (e audit.Event, err error) {
+		if it, err = k.matched(ed, c); err != nil {
 			return e, err
 		}
 		it, err = k.write(ed, it, patch)
 		return k.event(audit.PortfolioUpdated, it), err
 	})
-	if err != nil {
-		return err
-	}
-	return answerTagged(w, http.StatusOK, it.entry().Revision, it)
+	return it, err
 }
 
-func answerTagged(w http.ResponseWriter, status int, revision int64, body any) error {
-	w.Header().Set("ETag", httpx.RevisionTag(revision))
-	return httpx.WriteJSON(w, status, body)
-}
-
-func (k *collection) deleteItem(w http.ResponseWriter, r *http.Request) error {
-	err := k.p.change(r.Context(), func(ed *edit) (e audit.Event, err error) {
-		it, err := k.matched(ed.content, r)
+func (k *collection) deleteItem(c *httpx.Call) error {
+	return k.p.change(c.Context(), func(ed *edit) (e audit.Event, err error) {
+		it, err := k.matched(ed, c)
 		if err != nil {
 			return e, err
 		}
-		_, err = db.Exec(r.Context(), ed.tx, `
+		_, err = db.Exec(ed.ctx, ed.tx, `
 -- name: portfolio.DeleteEntry
 DELETE FROM portfolio_entries WHERE id = $1`, it.entry().ID)
 		return k.event(audit.PortfolioDeleted, it), err
 	})
-	if err == nil {
-		w.WriteHeader(http.StatusNoContent)
-	}
-	return err
 }
 
 // Order is the body of PUT …/order.
@@ -307,12 +286,8 @@ type Order struct {
 	IDs []uuid.UUID `json:"ids" most:"200"` // come first, in this order; what is not named follows as it was
 }
 
-func (k *collection) putOrder(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[Order](w, r)
-	if err != nil {
-		return err
-	}
-	err = k.p.change(r.Context(), func(ed *edit) (e audit.Event, err error) {
+func (k *collection) putOrder(c *httpx.Call, in Order) error {
+	return k.p.change(c.Context(), func(ed *edit) (e audit.Event, err error) {
 		list, err := in.of(ed.entries[k.kind])
 		for i, it := range list {
 			if place := it.placed(); err == nil && place.Position != i+1 {
@@ -323,10 +298,6 @@ func (k *collection) putOrder(w http.ResponseWriter, r *http.Request) error {
 		return audit.Event{Action: audit.PortfolioReordered,
 			Details: map[string]string{"kind": k.kind, "entries": strconv.Itoa(len(in.IDs))}}, err
 	})
-	if err == nil {
-		w.WriteHeader(http.StatusNoContent)
-	}
-	return err
 }
 
 // of is the list in this order.

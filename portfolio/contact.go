@@ -104,11 +104,7 @@ func (m ContactPost) judge(seen bool) (score int, reasons []string) {
 
 // postContact serves POST /portfolio/contact. Whether a message was taken for
 // spam cannot be told from the answer.
-func (p *Portfolio) postContact(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[ContactPost](w, r)
-	if err != nil {
-		return err
-	}
+func (p *Portfolio) postContact(c *httpx.Call, in ContactPost) error {
 	in.Email = strings.TrimSpace(in.Email) // as a telephone's keyboard leaves it
 	if err := in.check(); err != nil {
 		return err
@@ -117,8 +113,8 @@ func (p *Portfolio) postContact(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx := r.Context()
-	err = p.DB.InTx(ctx, func(tx pgx.Tx) error {
+	ctx := c.Context()
+	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
 		if err := p.limitSender(ctx, tx); err != nil {
 			return err
 		}
@@ -126,18 +122,14 @@ func (p *Portfolio) postContact(w http.ResponseWriter, r *http.Request) error {
 		first, err := db.Exec(ctx, tx, `
 -- name: portfolio.SpendToken
 INSERT INTO portfolio_spent_tokens (token, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, token[:16], expires)
-		if err == nil && first == 0 {
-			err = errChallenge
-		}
 		if err != nil {
 			return err
 		}
+		if first == 0 {
+			return errChallenge
+		}
 		return p.keepMessage(ctx, tx, in)
 	})
-	if err == nil {
-		w.WriteHeader(http.StatusAccepted)
-	}
-	return err
 }
 
 // limitSender counts by network, under a keyed hash: who wrote when stays
@@ -259,9 +251,8 @@ type Challenge struct {
 }
 
 // getChallenge makes a token. Nothing is stored until it is used.
-func (p *Portfolio) getChallenge(w http.ResponseWriter, _ *http.Request) error {
-	return httpx.WriteJSON(w, http.StatusOK, Challenge{
-		Token: p.sign(challengePurpose, time.Now(), uuid.Nil), Bits: challengeBits, MinAgeSeconds: int(challengeMin / time.Second)})
+func (p *Portfolio) getChallenge(*httpx.Call) (Challenge, error) {
+	return Challenge{p.sign(challengePurpose, time.Now(), uuid.Nil), challengeBits, int(challengeMin / time.Second)}, nil
 }
 
 // solved checks token and nonce and says until when a token that was used has

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -210,20 +209,12 @@ func (im *importing) count(kind, name string, before, after any) bool {
 }
 
 // putResume serves PUT /portfolio/resume.json.
-func (p *Portfolio) putResume(w http.ResponseWriter, r *http.Request) error {
-	dryRun := r.URL.Query().Get("dry_run")
-	if !slices.Contains([]string{"", "true", "false"}, dryRun) {
-		return httpx.ErrInvalidParameter.With("dry_run must be true or false.")
+func (p *Portfolio) putResume(c *httpx.Call, in ResumeFile) (Imported, error) {
+	dryRun := c.URL.Query().Get("dry_run")
+	if dryRun != "" && dryRun != "true" && dryRun != "false" {
+		return Imported{}, httpx.ErrInvalidParameter.With("dry_run must be true or false.")
 	}
-	in, err := httpx.ReadJSON[ResumeFile](w, r)
-	if err != nil {
-		return err
-	}
-	done, err := p.importResume(r.Context(), in.text, dryRun == "true")
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, done)
+	return p.importResume(c.Context(), in.text, dryRun == "true")
 }
 
 // importCommand is `homebase portfolio import`.

@@ -2,7 +2,6 @@ package portfolio
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -39,6 +38,9 @@ type Message struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
+// ETag is the message's tag.
+func (m Message) ETag() string { return httpx.RevisionTag(m.Revision) }
+
 const messageColumns = `id, state, name, email, subject, message, score, reasons, revision, created_at, updated_at`
 
 func scanMessage(row pgx.Row) (m Message, err error) {
@@ -54,38 +56,30 @@ type Inbox struct {
 	Counts map[string]int `json:"counts"`
 }
 
-// getInbox serves GET /portfolio/contact: one state, or all but spam.
-func (p *Portfolio) getInbox(w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
-	states := messageStates[:3]
+// getInbox serves GET /portfolio/contact: one state, or all except spam.
+func (p *Portfolio) getInbox(c *httpx.Call) (Inbox, error) {
+	q, states := c.URL.Query(), messageStates[:3]
 	if q.Has("state") {
 		if states = q["state"]; len(states) != 1 || !slices.Contains(messageStates, states[0]) {
-			return httpx.ErrInvalidParameter.With("state must be new, read, archived or spam.")
+			return Inbox{}, httpx.ErrInvalidParameter.With("state must be new, read, archived or spam.")
 		}
 	}
-	page, err := httpx.PageOf(r, states...)
+	page, err := httpx.KeysetOf[uuid.UUID](c)
 	if err != nil {
-		return err
+		return Inbox{}, err
 	}
-	before := uuid.Max
-	if page.After != nil {
-		if before, err = uuid.Parse(page.After[0]); err != nil {
-			return httpx.ErrInvalidCursor
-		}
-	}
-	messages, err := db.All(r.Context(), p.DB, scanMessage, `
+	messages, err := db.All(c.Context(), p.DB, scanMessage, `
 -- name: portfolio.Messages
 SELECT `+messageColumns+`
   FROM portfolio_messages
  WHERE state = ANY($1) AND id < $2
  ORDER BY id DESC
- LIMIT $3`, states, before, page.Limit+1)
+ LIMIT $3`, states, page.After(uuid.Max), page.Limit)
 	if err != nil {
-		return err
+		return Inbox{}, err
 	}
-	inbox := Inbox{Counts: map[string]int{}}
-	inbox.List = httpx.ListOf(page, messages, func(m Message) []string { return []string{m.ID.String()} })
-	_, err = db.All(r.Context(), p.DB, func(row pgx.Row) (n int, err error) {
+	inbox := Inbox{httpx.ListBy(page, messages, func(m Message) uuid.UUID { return m.ID }), map[string]int{}}
+	_, err = db.All(c.Context(), p.DB, func(row pgx.Row) (n int, err error) {
 		var state string
 		err = row.Scan(&state, &n)
 		inbox.Counts[state] = n
@@ -96,34 +90,27 @@ SELECT s.state, count(m.id)
   FROM unnest($1::text[]) AS s (state)
   LEFT JOIN portfolio_messages m ON m.state = s.state
  GROUP BY s.state`, messageStates)
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, inbox)
+	return inbox, err
 }
 
 // changeMessage runs fn on the message of the path, if it is there and as the
 // client believes, and records the action.
-func (p *Portfolio) changeMessage(r *http.Request, e audit.Event, fn func(ctx context.Context, tx db.Querier, m Message) error) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	ctx := r.Context()
+func (p *Portfolio) changeMessage(c *httpx.Call, e audit.Event, fn func(ctx context.Context, tx db.Querier) error) error {
+	ctx := c.Context()
 	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
-		m, err := db.One(ctx, tx, scanMessage, `
+		revision, err := db.One(ctx, tx, db.Value[int64], `
 -- name: portfolio.LockMessage
-SELECT `+messageColumns+` FROM portfolio_messages WHERE id = $1 FOR UPDATE`, id)
+SELECT revision FROM portfolio_messages WHERE id = $1 FOR UPDATE`, c.ID)
 		if err != nil {
 			return err
 		}
-		if err := matches(r, m.Revision); err != nil {
+		if err := c.Match(revision); err != nil {
 			return err
 		}
-		if err := fn(ctx, tx, m); err != nil {
+		if err := fn(ctx, tx); err != nil {
 			return err
 		}
-		e.Target = id
+		e.Target = c.ID
 		return p.Audit.Record(ctx, tx, e)
 	})
 }
@@ -133,43 +120,30 @@ type MessageChange struct {
 	State string `json:"state"` // spam, or new for what was wrongly taken for it
 }
 
-func (p *Portfolio) patchMessage(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[MessageChange](w, r)
-	if err != nil {
-		return err
-	}
+func (p *Portfolio) patchMessage(c *httpx.Call, in MessageChange) (saved Message, err error) {
 	if !slices.Contains(messageStates, in.State) {
 		var f httpx.Fields
 		f.Add("#/state", "invalid", "The state is new, read, archived or spam.")
-		return f.Err()
+		return saved, f.Err()
 	}
-	var saved Message
-	err = p.changeMessage(r, audit.Event{Action: audit.MessageUpdated, Details: map[string]string{"state": in.State}},
-		func(ctx context.Context, tx db.Querier, m Message) error {
-			saved, err = db.One(ctx, tx, scanMessage, `
+	change := audit.Event{Action: audit.MessageUpdated, Details: map[string]string{"state": in.State}}
+	err = p.changeMessage(c, change, func(ctx context.Context, tx db.Querier) error {
+		saved, err = db.One(ctx, tx, scanMessage, `
 -- name: portfolio.UpdateMessage
 UPDATE portfolio_messages SET state = $2, revision = revision + 1, updated_at = now() WHERE id = $1
-RETURNING `+messageColumns, m.ID, in.State)
-			return err
-		})
-	if err != nil {
-		return err
-	}
-	w.Header().Set("ETag", httpx.RevisionTag(saved.Revision))
-	return httpx.WriteJSON(w, http.StatusOK, saved)
-}
-
-func (p *Portfolio) deleteMessage(w http.ResponseWriter, r *http.Request) error {
-	err := p.changeMessage(r, audit.Event{Action: audit.MessageDeleted}, func(ctx context.Context, tx db.Querier, m Message) error {
-		_, err := db.Exec(ctx, tx, `
--- name: portfolio.DeleteMessage
-DELETE FROM portfolio_messages WHERE id = $1`, m.ID)
+RETURNING `+messageColumns, c.ID, in.State)
 		return err
 	})
-	if err == nil {
-		w.WriteHeader(http.StatusNoContent)
-	}
-	return err
+	return saved, err
+}
+
+func (p *Portfolio) deleteMessage(c *httpx.Call) error {
+	return p.changeMessage(c, audit.Event{Action: audit.MessageDeleted}, func(ctx context.Context, tx db.Querier) error {
+		_, err := db.Exec(ctx, tx, `
+-- name: portfolio.DeleteMessage
+DELETE FROM portfolio_messages WHERE id = $1`, c.ID)
+		return err
+	})
 }
 
 // sweep deletes what has had its time.

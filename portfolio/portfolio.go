@@ -64,10 +64,10 @@ type Portfolio struct {
 // New makes the room. It reads no key and no database.
 func New(cfg Config) *Portfolio {
 	p := &Portfolio{Config: cfg}
-	p.projects = newCollection[Project, ProjectFields](p, "projects", "slug", draft, func() item { return new(Project) })
-	p.skills = newCollection[Skill, SkillFields](p, "skills", "id", published, func() item { return new(Skill) })
-	p.experience = newCollection[Experience, ExperienceFields](p, "experience", "id", draft, func() item { return new(Experience) })
-	p.education = newCollection[Education, EducationFields](p, "education", "id", draft, func() item { return new(Education) })
+	p.projects = newCollection[Project, ProjectFields](p, "projects", "slug", draft)
+	p.skills = newCollection[Skill, SkillFields](p, "skills", "id", published)
+	p.experience = newCollection[Experience, ExperienceFields](p, "experience", "id", draft)
+	p.education = newCollection[Education, EducationFields](p, "education", "id", draft)
 	p.shown = db.NewKept(cfg.DB, p.readSnapshot)
 	return p
 }

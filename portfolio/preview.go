@@ -24,27 +24,27 @@ type Preview struct {
 
 // postPreview signs a link. Nothing of it is stored: it ends with its time or
 // with the project.
-func (p *Portfolio) postPreview(w http.ResponseWriter, r *http.Request) error {
+func (p *Portfolio) postPreview(c *httpx.Call) (made Preview, err error) {
 	var project item
-	ctx := r.Context()
-	err := p.DB.InTx(ctx, func(tx pgx.Tx) error {
-		c, err := p.load(ctx, tx)
+	ctx := c.Context()
+	err = p.DB.InTx(ctx, func(tx pgx.Tx) error {
+		all, err := p.load(ctx, tx)
 		if err != nil {
 			return err
 		}
-		if project, err = p.projects.find(c, r); err != nil {
+		if project, err = p.projects.find(all, c.Request); err != nil {
 			return err
 		}
 		return p.Audit.Record(ctx, tx, p.projects.event(audit.PortfolioPreview, project))
 	})
 	if err != nil {
-		return err
+		return made, err
 	}
 	expires := time.Now().Add(previewLives).UTC().Truncate(time.Second)
 	token := p.sign(previewPurpose, expires, project.entry().ID)
-	path := httpx.Prefix + "/portfolio/previews/" + token
-	w.Header().Set("Location", path)
-	return httpx.WriteJSON(w, http.StatusCreated, Preview{Token: token, Path: path, ExpiresAt: expires})
+	path := "/portfolio/previews/" + token
+	c.Created(path)
+	return Preview{Token: token, Path: httpx.Prefix + path, ExpiresAt: expires}, nil
 }
 
 // getPreview serves GET /portfolio/previews/{token}. A wrong link, one that
@@ -62,6 +62,6 @@ func (p *Portfolio) getPreview(w http.ResponseWriter, r *http.Request) error {
 		if at < 0 {
 			return answer{}, gone
 		}
-		return answer{body: list[at], tag: httpx.RevisionTag(list[at].entry().Revision)}, nil
+		return answer{body: list[at], tag: list[at].entry().ETag()}, nil
 	})
 }

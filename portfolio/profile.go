@@ -22,6 +22,9 @@ type Profile struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
+// ETag is the profile's tag.
+func (p Profile) ETag() string { return httpx.RevisionTag(p.Revision) }
+
 // ProfileFields is the body of PUT /portfolio/profile. All of it is public.
 type ProfileFields struct {
 	Name        string     `json:"name"`
@@ -84,19 +87,14 @@ RETURNING profile, revision, updated_at`, &in, ed.revision)
 
 func (p *Portfolio) getProfile(w http.ResponseWriter, r *http.Request) error {
 	return p.read(w, r, func(c *content) (answer, error) {
-		return answer{body: c.profile, tag: httpx.RevisionTag(c.profile.Revision)}, nil
+		return answer{body: c.profile, tag: c.profile.ETag()}, nil
 	})
 }
 
 // putProfile serves PUT /portfolio/profile, which replaces the whole.
-func (p *Portfolio) putProfile(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[ProfileFields](w, r)
-	if err != nil {
-		return err
-	}
-	var saved Profile
-	err = p.change(r.Context(), func(ed *edit) (e audit.Event, err error) {
-		if err := matches(r, ed.profile.Revision); err != nil {
+func (p *Portfolio) putProfile(c *httpx.Call, in ProfileFields) (saved Profile, err error) {
+	err = p.change(c.Context(), func(ed *edit) (e audit.Event, err error) {
+		if err := c.Match(ed.profile.Revision); err != nil {
 			return e, err
 		}
 		if err := p.ownImages(ed, "#/image_id", ed.profile.images(), in.images()); err != nil {
@@ -105,8 +103,5 @@ func (p *Portfolio) putProfile(w http.ResponseWriter, r *http.Request) error {
 		saved, err = saveProfile(ed, in)
 		return audit.Event{Action: audit.PortfolioUpdated, Details: map[string]string{"kind": "profile"}}, err
 	})
-	if err != nil {
-		return err
-	}
-	return answerTagged(w, http.StatusOK, saved.Revision, saved)
+	return saved, err
 }
