@@ -139,11 +139,9 @@ const insertEvents = `
 INSERT INTO audit_events
        (id, at, actor_user, actor_session, actor_key, action, target, outcome,
         address, request_id, details, key_id, mac)
-SELECT n.id, n.at, n.actor_user, n.actor_session, n.actor_key, n.action, n.target, n.outcome,
-       n.address, n.request_id, n.details, n.key_id, n.mac
+SELECT n.*
   FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::text[],
-              $9::inet[], $10::text[], $11::jsonb[], $12::text[], $13::bytea[])
-    AS n (id, at, actor_user, actor_session, actor_key, action, target, outcome, address, request_id, details, key_id, mac)`
+              $9::inet[], $10::text[], $11::jsonb[], $12::text[], $13::bytea[]) AS n`
 
 // rows are events as insertEvents wants them, column by column.
 func (l *Log) rows(events ...Event) []any {

@@ -7,6 +7,12 @@ import (
 	"homebase/db"
 )
 
+// Lost is how many noted events this process could not keep.
+func (l *Log) Lost() int64 { return l.lost.Load() }
+
+// Queued is how many noted events wait to be written.
+func (l *Log) Queued() int { return len(l.queue) }
+
 // RecordAt is Record by another clock.
 func (l *Log) RecordAt(ctx context.Context, q db.Querier, e Event, at time.Time) error {
 	e = e.By(ctx)

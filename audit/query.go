@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"time"
 
 	"homebase/db"
@@ -43,30 +42,15 @@ func scanEntry(row pgx.Row) (e Entry, err error) {
 }
 
 // place is an entry's place in the order newest first.
-func (e Entry) place() []string {
-	return []string{strconv.FormatInt(e.At.UnixMicro(), 10), e.ID.String()}
+type place struct {
+	At time.Time `json:"at"`
+	ID uuid.UUID `json:"id"`
 }
 
-// before is the keyset that a page goes on behind; the far future on the
-// first one.
-type before struct {
-	at time.Time
-	id uuid.UUID
-}
+func (e Entry) place() place { return place{e.At, e.ID} }
 
-func beforeOf(p httpx.Page) (before, error) {
-	if p.After == nil {
-		return before{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max}, nil
-	}
-	if len(p.After) == 2 {
-		micros, err := strconv.ParseInt(p.After[0], 10, 64)
-		id, err2 := uuid.Parse(p.After[1])
-		if err == nil && err2 == nil {
-			return before{time.UnixMicro(micros), id}, nil
-		}
-	}
-	return before{}, httpx.ErrInvalidCursor
-}
+// newest is before every entry in that order.
+var newest = place{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max}
 
 // filter is what GET /audit/events and its export can be narrowed by.
 type filter struct {
@@ -105,89 +89,60 @@ func filterOf(q url.Values) (f filter, err error) {
 	return f, err
 }
 
-// bound binds a cursor to its filters.
-func bound(q url.Values) (values []string) {
-	for _, name := range filterParameters {
-		values = append(values, q.Get(name))
-	}
-	return values
-}
+// passes is the SQL of filter: what an event must be like to pass it, with its
+// five parameters from $3 on.
+const passes = `($3::uuid IS NULL OR actor_user = $3)
+   AND ($4::uuid IS NULL OR target = $4)
+   AND ($5::text IS NULL OR action = $5)
+   AND ($6::timestamptz IS NULL OR at >= $6)
+   AND ($7::timestamptz IS NULL OR at < $7)`
 
 // Routes are the operations of this room.
 func (l *Log) Routes() []httpx.Route {
-	page := []httpx.Response{{Status: http.StatusOK, Body: httpx.List[Entry]{}}}
+	read, invalid := httpx.Needs("audit:read"), httpx.Problems{httpx.ErrInvalidParameter}
 	return []httpx.Route{
 		{
-			Pattern: "GET /audit/events", Access: httpx.Needs("audit:read"), Rate: httpx.RateRead,
-			Summary: "Events, newest first", Query: append([]string{"limit", "cursor"}, filterParameters...),
-			Responses: page, Problems: []*httpx.Problem{httpx.ErrInvalidParameter, httpx.ErrInvalidCursor}, Handler: l.listEvents,
+			Pattern: "GET /audit/events", Access: read, Rate: httpx.RateRead, Query: append([]string{"limit", "cursor"}, filterParameters...),
+			Summary: "Events, newest first", Do: httpx.Pages(l.listEvents, Entry.place), Problems: invalid,
 		},
 		{
-			Pattern: "GET /audit/events/export", Access: httpx.Needs("audit:read"), Rate: httpx.RateDownload,
-			Summary: "Events, oldest first, as JSON lines", Query: filterParameters,
-			Responses: []httpx.Response{{Status: http.StatusOK, Type: jsonLines}},
-			Problems:  []*httpx.Problem{httpx.ErrInvalidParameter}, Handler: l.exportEvents,
+			Pattern: "GET /audit/events/export", Access: read, Rate: httpx.RateDownload, Query: filterParameters,
+			Summary: "Events, oldest first, as JSON lines", Responses: []httpx.Response{{Status: http.StatusOK, Type: jsonLines}},
+			Problems: invalid, Handler: l.exportEvents,
 		},
 		{
 			Pattern: "GET /audit/me", Access: httpx.SignedIn(), Rate: httpx.RateRead,
-			Summary: "Your security history, newest first", Query: []string{"limit", "cursor"},
-			Responses: page, Problems: []*httpx.Problem{httpx.ErrInvalidParameter, httpx.ErrInvalidCursor}, Handler: l.listOwn,
+			Summary: "Your security history, newest first", Do: httpx.Pages(l.listOwn, Entry.place), Problems: invalid,
 		},
 		{
-			Pattern: "GET /audit/seals", Access: httpx.Needs("audit:read"), Rate: httpx.RateRead,
-			Summary: "The chain that proves the events, newest first", Query: []string{"limit", "cursor"},
-			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[Seal]{}}},
-			Problems:  []*httpx.Problem{httpx.ErrInvalidParameter, httpx.ErrInvalidCursor}, Handler: l.listSeals,
+			Pattern: "GET /audit/seals", Access: read, Rate: httpx.RateRead,
+			Summary: "The chain that proves the events, newest first", Do: httpx.Pages(l.listSeals, func(s Seal) int64 { return s.ID }), Problems: invalid,
 		},
 	}
 }
 
 const jsonLines = "application/jsonl"
 
-func (l *Log) listEvents(w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
-	page, err := httpx.PageOf(r, bound(q)...)
+func (l *Log) listEvents(c *httpx.Call, p httpx.Keyset[place]) ([]Entry, error) {
+	f, err := filterOf(c.URL.Query())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	f, err := filterOf(q)
-	if err != nil {
-		return err
-	}
-	from, err := beforeOf(page)
-	if err != nil {
-		return err
-	}
-	entries, err := db.All(r.Context(), l.db, scanEntry, `
+	before := p.After(newest)
+	return db.All(c.Context(), l.db, scanEntry, `
 -- name: audit.Events
 SELECT `+entryColumns+`
   FROM audit_events
- WHERE (at, id) < ($1, $2)
-   AND ($3::uuid IS NULL OR actor_user = $3)
-   AND ($4::uuid IS NULL OR target = $4)
-   AND ($5::text IS NULL OR action = $5)
-   AND ($6::timestamptz IS NULL OR at >= $6)
-   AND ($7::timestamptz IS NULL OR at < $7)
+ WHERE (at, id) < ($1, $2) AND `+passes+`
  ORDER BY at DESC, id DESC
- LIMIT $8`, from.at, from.id, f.actor, f.target, f.action, f.from, f.to, page.Limit+1)
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, entries, Entry.place))
+ LIMIT $8`, before.At, before.ID, f.actor, f.target, f.action, f.from, f.to, p.Limit)
 }
 
 // listOwn shows what the caller did and what was done to the caller's
 // account, without the everyday life of files.
-func (l *Log) listOwn(w http.ResponseWriter, r *http.Request) error {
-	page, err := httpx.PageOf(r)
-	if err != nil {
-		return err
-	}
-	from, err := beforeOf(page)
-	if err != nil {
-		return err
-	}
-	entries, err := db.All(r.Context(), l.db, scanEntry, `
+func (l *Log) listOwn(c *httpx.Call, p httpx.Keyset[place]) ([]Entry, error) {
+	before := p.After(newest)
+	return db.All(c.Context(), l.db, scanEntry, `
 -- name: audit.Own
 (SELECT `+entryColumns+`
    FROM audit_events
@@ -198,11 +153,7 @@ UNION
    FROM audit_events
   WHERE target = $1 AND (at, id) < ($2, $3) AND action !~ '^(file|folder)\.'
   ORDER BY at DESC, id DESC LIMIT $4)
- ORDER BY at DESC, id DESC LIMIT $4`, httpx.CallerOf(r.Context()).UserID, from.at, from.id, page.Limit+1)
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, entries, Entry.place))
+ ORDER BY at DESC, id DESC LIMIT $4`, c.Caller.UserID, before.At, before.ID, p.Limit)
 }
 
 func (l *Log) exportEvents(w http.ResponseWriter, r *http.Request) error {

@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -183,18 +182,8 @@ type Seal struct {
 	PreviousHash string    `json:"previous_hash"`
 }
 
-func (l *Log) listSeals(w http.ResponseWriter, r *http.Request) error {
-	page, err := httpx.PageOf(r)
-	if err != nil {
-		return err
-	}
-	after := int64(1<<63 - 1)
-	if page.After != nil {
-		if after, err = strconv.ParseInt(page.After[0], 10, 64); err != nil {
-			return httpx.ErrInvalidCursor
-		}
-	}
-	shown, err := db.All(r.Context(), l.db, func(row pgx.Row) (s Seal, err error) {
+func (l *Log) listSeals(c *httpx.Call, p httpx.Keyset[int64]) ([]Seal, error) {
+	return db.All(c.Context(), l.db, func(row pgx.Row) (s Seal, err error) {
 		err = row.Scan(&s.ID, &s.At, &s.Events, &s.Hash, &s.PreviousHash)
 		s.At = s.At.UTC()
 		return s, err
@@ -204,11 +193,5 @@ SELECT id, at, cardinality(event_ids), encode(hash, 'hex'), encode(previous_hash
   FROM audit_seals
  WHERE id < $1
  ORDER BY id DESC
- LIMIT $2`, after, page.Limit+1)
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, shown, func(s Seal) []string {
-		return []string{strconv.FormatInt(s.ID, 10)}
-	}))
+ LIMIT $2`, p.After(1<<63-1), p.Limit)
 }

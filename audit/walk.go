@@ -70,12 +70,7 @@ func (l *Log) events(ctx context.Context, f filter) iter.Seq2[sealed, error] {
 -- name: audit.EventsInOrder
 SELECT `+entryColumns+`, key_id, mac
   FROM audit_events
- WHERE (at, id) >= ($1, $2)
-   AND ($3::uuid IS NULL OR actor_user = $3)
-   AND ($4::uuid IS NULL OR target = $4)
-   AND ($5::text IS NULL OR action = $5)
-   AND ($6::timestamptz IS NULL OR at >= $6)
-   AND ($7::timestamptz IS NULL OR at < $7)
+ WHERE (at, id) >= ($1, $2) AND `+passes+`
  ORDER BY at, id
 OFFSET $8 LIMIT $9`, from.at, from.id, f.actor, f.target, f.action, f.from, f.to, seen, pageLength)
 	})
