@@ -32,7 +32,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"slices"
 	"time"
 
@@ -41,7 +40,6 @@ import (
 	"homebase/db"
 	"homebase/httpx"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -119,7 +117,7 @@ func New(c Config) *Auth {
 	a.users = &users{db: c.DB, audit: c.Audit, callers: a.callers, passwords: a.passwords, sessions: a.sessions}
 	a.roles = &roles{db: c.DB, audit: c.Audit, callers: a.callers, permissions: all}
 	a.accessKeys = &accessKeys{db: c.DB, audit: c.Audit, callers: a.callers, permissions: all}
-	a.mail = &mail{db: c.DB, callers: a.callers, guesses: a.guesses, send: c.Send, accountURL: c.AccountURL, host: a.tokens.public.Host}
+	a.mail = &mail{db: c.DB, guesses: a.guesses, send: c.Send, accountURL: c.AccountURL, host: a.tokens.public.Host}
 	a.recovery = &recovery{db: c.DB, audit: c.Audit, callers: a.callers, guesses: a.guesses, passwords: a.passwords, mail: a.mail}
 	a.invitations = &invitations{db: c.DB, audit: c.Audit, callers: a.callers, guesses: a.guesses, passwords: a.passwords,
 		sessions: a.sessions, users: a.users, mail: a.mail, registration: c.Registration}
@@ -216,28 +214,6 @@ func (a *Auth) Routes() []httpx.Route {
 
 // cookies are what signs a browser in or out.
 var cookies = []string{"Set-Cookie"}
-
-// noContent is the answer of what has nothing to say.
-var noContent = []httpx.Response{{Status: 204}}
-
-// noBody gives that answer unless the act failed.
-func noBody(w http.ResponseWriter, err error) error {
-	if err == nil {
-		w.WriteHeader(http.StatusNoContent)
-	}
-	return err
-}
-
-// byID hands a handler the id in the path.
-func byID(handle func(w http.ResponseWriter, r *http.Request, id uuid.UUID) error) httpx.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		id, err := httpx.PathID(r, "id")
-		if err != nil {
-			return err
-		}
-		return handle(w, r, id)
-	}
-}
 
 // Jobs are the room's housekeeping.
 func (a *Auth) Jobs() []db.Job {

@@ -49,37 +49,32 @@ type RecoveryCodes struct {
 
 func (co *codes) routes() []httpx.Route {
 	own := httpx.SignedIn().Recent()
-	codes := []httpx.Response{{Status: 200, Body: RecoveryCodes{}}}
+	off := httpx.Problems{errTOTPOff}
 	return []httpx.Route{
 		{Pattern: "POST /auth/totp", Access: own, Rate: httpx.RateWrite,
-			Responses: []httpx.Response{{Status: 200, Body: TOTPSecret{}}},
-			Summary:   "Start setting up TOTP: a secret for the authenticator",
-			Problems:  []*httpx.Problem{errTOTPOn}, Handler: co.beginTOTP},
-		{Pattern: "POST /auth/totp/confirm", Access: own, Rate: httpx.RateCredentials,
-			Body: credentialsBody, Request: TOTPCode{}, Responses: codes,
-			Summary:  "Turn TOTP on with a first code; the other sessions end",
-			Problems: []*httpx.Problem{errTOTPOn, errTOTPOff, errCodeWrong}, Handler: co.confirmTOTP},
-		{Pattern: "DELETE /auth/totp", Access: own, Rate: httpx.RateWrite, Responses: noContent,
-			Summary:  "Turn TOTP off; the other sessions end",
-			Problems: []*httpx.Problem{errTOTPOff}, Handler: co.deleteTOTP},
-		{Pattern: "POST /auth/totp/recovery-codes", Access: own, Rate: httpx.RateWrite, Responses: codes,
-			Summary:  "Replace the recovery codes with ten new ones",
-			Problems: []*httpx.Problem{errTOTPOff}, Handler: co.renewRecoveryCodes},
+			Summary: "Start setting up TOTP: a secret for the authenticator", Do: httpx.Answers(co.beginTOTP), Problems: httpx.Problems{errTOTPOn}},
+		{Pattern: "POST /auth/totp/confirm", Access: own, Rate: httpx.RateCredentials, Body: credentialsBody,
+			Summary: "Turn TOTP on with a first code; the other sessions end", Do: httpx.JSON(co.confirmTOTP),
+			Problems: httpx.Problems{errTOTPOn, errTOTPOff, errCodeWrong}},
+		{Pattern: "DELETE /auth/totp", Access: own, Rate: httpx.RateWrite,
+			Summary: "Turn TOTP off; the other sessions end", Do: httpx.Acts(co.deleteTOTP), Problems: off},
+		{Pattern: "POST /auth/totp/recovery-codes", Access: own, Rate: httpx.RateWrite,
+			Summary: "Replace the recovery codes with ten new ones", Do: httpx.Answers(co.renewRecoveryCodes), Problems: off},
 		{Pattern: "POST /auth/users/{id}/totp/reset", Access: httpx.Needs(UsersManage).Recent(), Rate: httpx.RateWrite,
-			Responses: noContent, Summary: "Turn TOTP off for a user who lost the authenticator; the user's sessions end",
-			Problems: []*httpx.Problem{httpx.ErrNotFound, errTOTPOff}, Handler: co.resetTOTP},
+			Summary: "Turn TOTP off for a user who lost the authenticator; the user's sessions end", Do: httpx.Acts(co.resetTOTP),
+			Problems: off.And(httpx.ErrNotFound)},
 	}
 }
 
 // beginTOTP serves POST /auth/totp. The secret guards nothing until a code of
 // it is confirmed; asked again, there is another one.
-func (co *codes) beginTOTP(w http.ResponseWriter, r *http.Request) error {
-	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
+func (co *codes) beginTOTP(c *httpx.Call) (TOTPSecret, error) {
+	ctx := c.Context()
 	secret := make([]byte, totpSecretBytes)
 	rand.Read(secret)
 	var acc account
 	err := co.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		if acc, err = lockAccount(ctx, tx, caller.UserID); err != nil {
+		if acc, err = lockAccount(ctx, tx, c.Caller.UserID); err != nil {
 			return err
 		}
 		n, err := db.Exec(ctx, tx, `
@@ -92,24 +87,17 @@ INSERT INTO totp (user_id, secret) VALUES ($1, $2)
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
 	text := base32Text.EncodeToString(secret)
-	return httpx.WriteJSON(w, http.StatusOK, TOTPSecret{Secret: text, OTPAuthURI: otpauthURI(text, acc.Email)})
+	return TOTPSecret{Secret: text, OTPAuthURI: otpauthURI(text, acc.Email)}, err
 }
 
 // confirmTOTP serves POST /auth/totp/confirm. The sessions that began without
 // a code end, except for the one that asks.
-func (co *codes) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[TOTPCode](co.callers, w, r, "")
+func (co *codes) confirmTOTP(c *httpx.Call, in TOTPCode) (RecoveryCodes, error) {
+	ctx, caller := c.Context(), c.Caller
+	guess, err := co.guesses.count(c.Request, guessCode, caller.UserID.String(), caller.UserID)
 	if err != nil {
-		return err
-	}
-	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	guess, err := co.guesses.count(r, guessCode, caller.UserID.String(), caller.UserID)
-	if err != nil {
-		return err
+		return RecoveryCodes{}, err
 	}
 	codes, hashes := newRecoveryCodes()
 	err = co.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
@@ -141,73 +129,53 @@ func (co *codes) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
 		return co.factorChanged(ctx, tx, audit.TOTPEnabled, caller.UserID, caller.SessionID)
 	})
 	if errors.Is(err, errWrongCode) {
-		return errCodeWrong.Because(err)
+		err = errCodeWrong.Because(err)
 	}
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, RecoveryCodes{codes})
+	return RecoveryCodes{codes}, err
 }
 
 // deleteTOTP serves DELETE /auth/totp.
-func (co *codes) deleteTOTP(w http.ResponseWriter, r *http.Request) error {
-	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	err := co.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		if err := dropTOTP(ctx, tx, caller.UserID); err != nil {
+func (co *codes) deleteTOTP(c *httpx.Call) error {
+	ctx := c.Context()
+	return co.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+		if err := dropTOTP(ctx, tx, c.Caller.UserID); err != nil {
 			return nothing, err
 		}
-		return co.factorChanged(ctx, tx, audit.TOTPDisabled, caller.UserID, caller.SessionID)
+		return co.factorChanged(ctx, tx, audit.TOTPDisabled, c.Caller.UserID, c.Caller.SessionID)
 	})
-	if err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }
 
 // renewRecoveryCodes serves POST /auth/totp/recovery-codes: what is left of
 // the old ones is worth nothing.
-func (co *codes) renewRecoveryCodes(w http.ResponseWriter, r *http.Request) error {
-	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
+func (co *codes) renewRecoveryCodes(c *httpx.Call) (RecoveryCodes, error) {
+	ctx := c.Context()
 	codes, hashes := newRecoveryCodes()
 	err := co.db.InTx(ctx, func(tx pgx.Tx) error {
-		if err := setRecoveryCodes(ctx, tx, caller.UserID, hashes); err != nil {
+		if err := setRecoveryCodes(ctx, tx, c.Caller.UserID, hashes); err != nil {
 			return err
 		}
-		return co.audit.Record(ctx, tx, audit.Event{Action: audit.RecoveryCodesRenewed, Target: caller.UserID})
+		return co.audit.Record(ctx, tx, audit.Event{Action: audit.RecoveryCodesRenewed, Target: c.Caller.UserID})
 	})
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, RecoveryCodes{codes})
+	return RecoveryCodes{codes}, err
 }
 
 // resetTOTP serves POST /auth/users/{id}/totp/reset. Whoever may do less than
 // that user may not weaken the user's sign-in.
-func (co *codes) resetTOTP(w http.ResponseWriter, r *http.Request) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	err = co.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		if _, err := lockAccount(ctx, tx, id); err != nil {
+func (co *codes) resetTOTP(c *httpx.Call) error {
+	ctx := c.Context()
+	return co.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+		if _, err := lockAccount(ctx, tx, c.ID); err != nil {
 			return nothing, err
 		}
-		theirs, err := heldBy(ctx, tx, id)
+		theirs, err := heldBy(ctx, tx, c.ID)
 		if err != nil {
 			return nothing, err
 		}
-		if err := mayGrant(ctx, tx, caller.UserID, append(theirs, UsersManage)); err != nil {
+		if err := mayGrant(ctx, tx, c.Caller.UserID, append(theirs, UsersManage)); err != nil {
 			return nothing, err
 		}
-		return co.takeTOTPAway(ctx, tx, id)
+		return co.takeTOTPAway(ctx, tx, c.ID)
 	})
-	if err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }
 
 // takeTOTPAway turns TOTP off for a user, who is told, and whose sessions end.

@@ -27,22 +27,23 @@ const deviceLifetime = 180 * 24 * time.Hour
 
 // setCookie sends a cookie that scripts cannot read and that only pages of
 // the same site make the browser send. A negative lifetime takes it away.
-func setCookie(w http.ResponseWriter, name, value string, lifetime time.Duration) {
+func setCookie(answer http.Header, name, value string, lifetime time.Duration) {
 	age := int(lifetime / time.Second)
 	if lifetime < 0 {
 		age = -1
 	}
-	http.SetCookie(w, &http.Cookie{
+	cookie := http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: age,
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
-	})
+	}
+	answer.Add("Set-Cookie", cookie.String())
 }
 
 // clearSignIn takes the sign-in away from a browser; the mark of a known
 // device stays.
-func clearSignIn(w http.ResponseWriter) {
-	setCookie(w, accessCookie, "", -1)
-	setCookie(w, refreshCookie, "", -1)
+func clearSignIn(answer http.Header) {
+	setCookie(answer, accessCookie, "", -1)
+	setCookie(answer, refreshCookie, "", -1)
 }
 
 // CookieValue is the value of a cookie, "" when there is none. Two of one

@@ -83,84 +83,58 @@ type AcceptInvitation struct {
 	Mode     string `json:"mode,omitempty"` // as for signing in
 }
 
+func (i Invitation) key() uuid.UUID { return i.ID }
+
 func (iv *invitations) routes() []httpx.Route {
 	manage := httpx.Needs(UsersManage).NoKey()
 	return []httpx.Route{
 		{Pattern: "GET /auth/invitations", Access: manage, Rate: httpx.RateRead,
-			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Invitation]{}}}, Query: []string{"limit", "cursor"},
-			Summary: "Open invitations", Problems: []*httpx.Problem{httpx.ErrInvalidCursor}, Handler: iv.list},
-		{Pattern: "POST /auth/invitations", Access: manage.Recent(), Rate: httpx.RateWrite,
-			Body: 64 << 10, Request: NewInvitation{}, Responses: []httpx.Response{{Status: 201, Body: Invitation{}, Headers: []string{"Location"}}},
-			Summary:  "Invite somebody to join, with roles and quota",
-			Problems: []*httpx.Problem{errRegistrationClosed, errEmailTaken, errTooManyInvitations}, Handler: iv.invite},
-		{Pattern: "DELETE /auth/invitations/{id}", Access: manage, Rate: httpx.RateWrite, Responses: noContent,
-			Summary: "Withdraw an invitation", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: iv.deleteInvitation},
-		{Pattern: "POST /auth/invitations/accept", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials,
-			Body: credentialsBody, Request: AcceptInvitation{},
-			Responses: []httpx.Response{{Status: 201, Body: Grant{}, Headers: []string{"Location"}, May: cookies}},
-			Summary:   "Join with the token of an invitation or registration, and be signed in",
-			Problems: []*httpx.Problem{errTokenInvalid, errRegistrationClosed, errEmailTaken, ErrHashingBusy, ErrInsecureOrigin,
-				errInvalidCredentials}, Handler: iv.accept},
-		{Pattern: "POST /auth/register", Access: httpx.Public(), Rate: httpx.RateCredentials,
-			Body: credentialsBody, Request: Address{}, Responses: []httpx.Response{{Status: 202}},
-			Summary:  "Ask to join; a token is sent by mail",
-			Problems: []*httpx.Problem{errRegistrationClosed, errNoMail}, Handler: iv.register},
+			Summary: "Open invitations", Do: httpx.Pages(iv.list, Invitation.key)},
+		{Pattern: "POST /auth/invitations", Access: manage.Recent(), Rate: httpx.RateWrite, Body: 64 << 10,
+			Summary: "Invite somebody to join, with roles and quota", Do: httpx.JSON(iv.invite).Creates(),
+			Problems: httpx.Problems{errRegistrationClosed, errEmailTaken, errTooManyInvitations}},
+		{Pattern: "DELETE /auth/invitations/{id}", Access: manage, Rate: httpx.RateWrite,
+			Summary: "Withdraw an invitation", Do: httpx.Acts(iv.deleteInvitation), Problems: httpx.Problems{httpx.ErrNotFound}},
+		{Pattern: "POST /auth/invitations/accept", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials, Body: credentialsBody,
+			Summary: "Join with the token of an invitation or registration, and be signed in", Do: httpx.JSON(iv.accept).Creates().May(cookies...),
+			Problems: httpx.Problems{errTokenInvalid, errRegistrationClosed, errEmailTaken, ErrHashingBusy, ErrInsecureOrigin, errInvalidCredentials}},
+		{Pattern: "POST /auth/register", Access: httpx.Public(), Rate: httpx.RateCredentials, Body: credentialsBody,
+			Summary: "Ask to join; a token is sent by mail", Do: httpx.Takes(iv.register).Accepts(),
+			Problems: httpx.Problems{errRegistrationClosed, errNoMail}},
 	}
 }
 
 // list serves GET /auth/invitations, the newest first.
-func (iv *invitations) list(w http.ResponseWriter, r *http.Request) error {
-	p, err := httpx.PageOf(r)
-	if err != nil {
-		return err
-	}
-	before := uuid.Max
-	if p.After != nil {
-		if before, err = uuid.Parse(p.After[0]); err != nil {
-			return httpx.ErrInvalidCursor
-		}
-	}
-	found, err := db.All(r.Context(), iv.db, scanOneTime, `
+func (iv *invitations) list(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]Invitation, error) {
+	return db.All(c.Context(), iv.db, func(row pgx.Row) (Invitation, error) {
+		t, err := scanOneTime(row)
+		return t.invitation(), err
+	}, `
 -- name: auth.ListInvitations
 SELECT `+oneTimeColumns+`
   FROM one_time_tokens t
  WHERE t.purpose = $2 AND t.expires_at > now() AND t.id < $3
- ORDER BY t.id DESC LIMIT $4`, uuid.Nil, purposeInvitation, before, p.Limit+1)
-	if err != nil {
-		return err
-	}
-	list := make([]Invitation, len(found))
-	for i, t := range found {
-		list[i] = t.invitation()
-	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(p, list, func(i Invitation) []string { return []string{i.ID.String()} }))
+ ORDER BY t.id DESC LIMIT $4`, uuid.Nil, purposeInvitation, p.After(uuid.Max), p.Limit)
 }
 
 // invite serves POST /auth/invitations. A second one for an address takes the
 // place of the first. Who manages users may know who is one, so an address
 // that is taken is told.
-func (iv *invitations) invite(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[NewInvitation](iv.callers, w, r, UsersManage)
-	if err != nil {
-		return err
-	}
+func (iv *invitations) invite(c *httpx.Call, in NewInvitation) (made Invitation, err error) {
 	if err := iv.mayJoin(purposeInvitation); err != nil {
-		return err
+		return made, err
 	}
 	var f httpx.Fields
 	email := checkEmail(&f, in.Email)
-	if in.Quota != nil && *in.Quota < 0 {
-		f.Add("#/quota", "invalid", "A quota is a number of bytes, 0 or more.")
-	}
+	checkQuota(&f, in.Quota)
 	if err := f.Err(); err != nil {
-		return err
+		return made, err
 	}
 	if len(in.Roles) == 0 {
 		in.Roles = []string{RoleMember}
 	}
 	slices.Sort(in.Roles)
-	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	var made Invitation
+	ctx, caller := c.Context(), c.Caller
 	err = iv.db.InTx(ctx, func(tx pgx.Tx) error {
 		if err := mayGrantRoles(ctx, tx, caller.UserID, in.Roles); err != nil {
 			return err
@@ -197,37 +171,25 @@ DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLA
 		}
 		return iv.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationCreated, Target: made.ID})
 	})
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Location", httpx.Prefix+"/auth/invitations/"+made.ID.String())
-	return httpx.WriteJSON(w, http.StatusCreated, made)
+	c.Created("/auth/invitations/" + made.ID.String())
+	return made, err
 }
 
 // deleteInvitation serves DELETE /auth/invitations/{id}.
-func (iv *invitations) deleteInvitation(w http.ResponseWriter, r *http.Request) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	ctx := r.Context()
-	err = iv.db.InTx(ctx, func(tx pgx.Tx) error {
+func (iv *invitations) deleteInvitation(c *httpx.Call) error {
+	ctx := c.Context()
+	return iv.db.InTx(ctx, func(tx pgx.Tx) error {
 		n, err := db.Exec(ctx, tx, `
 -- name: auth.DeleteInvitation
-DELETE FROM one_time_tokens WHERE id = $1 AND purpose = $2`, id, purposeInvitation)
+DELETE FROM one_time_tokens WHERE id = $1 AND purpose = $2`, c.ID, purposeInvitation)
 		if err == nil && n == 0 {
 			err = httpx.ErrNotFound
 		}
 		if err != nil {
 			return err
 		}
-		return iv.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationDeleted, Target: id})
+		return iv.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationDeleted, Target: c.ID})
 	})
-	if err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }
 
 // mayJoin says whether joining by a token of this purpose is allowed now,
@@ -243,62 +205,56 @@ func (iv *invitations) mayJoin(purpose string) error {
 // password, with the token that arrives there: so nobody can prepare an
 // account for an address that is not theirs. Who is a user already is told
 // that by mail, and the answer is the same.
-func (iv *invitations) register(w http.ResponseWriter, r *http.Request) error {
+func (iv *invitations) register(c *httpx.Call, in Address) error {
 	if err := iv.mayJoin(purposeRegister); err != nil {
 		return err
 	}
-	return iv.mail.answer(w, r, func(tx pgx.Tx, email string, known account) error {
+	return iv.mail.answer(c, in, func(tx pgx.Tx, email string, known account) error {
 		asked := "Somebody, probably you, asked to join " + iv.mail.host + " with this address"
-		err := iv.mail.offer(r.Context(), tx, oneTime{purpose: purposeRegister, email: email, roles: []string{RoleMember}}, known.Email,
+		err := iv.mail.offer(c.Context(), tx, oneTime{purpose: purposeRegister, email: email, roles: []string{RoleMember}}, known.Email,
 			"Finish signing up", asked+".",
 			asked+", which has an account there. If you forgot the password, ask for a new one.")
 		if err != nil {
 			return err
 		}
-		return iv.audit.Record(r.Context(), tx, audit.Event{Action: audit.RegistrationAsked, Target: known.ID,
+		return iv.audit.Record(c.Context(), tx, audit.Event{Action: audit.RegistrationAsked, Target: known.ID,
 			Details: map[string]string{"address": iv.audit.Blind(email)}})
 	})
 }
 
 // accept serves POST /auth/invitations/accept, and answers as a
 // sign-in does. A password that is not taken does not cost the token.
-func (iv *invitations) accept(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[AcceptInvitation](w, r)
+func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error) {
+	mode, err := iv.sessions.modeOf(c.Request, in.Mode)
 	if err != nil {
-		return err
-	}
-	mode, err := iv.sessions.modeOf(r, in.Mode)
-	if err != nil {
-		return err
+		return Grant{}, err
 	}
 	place, err := iv.passwords.hasher.enter()
 	if err != nil {
-		return err
+		return Grant{}, err
 	}
 	defer place.leave()
-	guess, err := iv.guesses.count(r, guessToken, "", uuid.Nil)
+	guess, err := iv.guesses.count(c.Request, guessToken, "", uuid.Nil)
 	if err != nil {
-		return err
+		return Grant{}, err
 	}
-	ctx := r.Context()
+	ctx := c.Context()
 	t, err := findToken(ctx, iv.db, in.Token, purposeInvitation, purposeRegister)
 	if err == nil {
 		err = iv.mayJoin(t.purpose)
 	}
 	if err != nil {
-		return err
+		return Grant{}, err
 	}
 	var f httpx.Fields
 	checkName(&f, "#/name", in.Name)
-	if weak := checkPassword(t.email, in.Password); weak != nil {
-		f.Add("#/password", weak.code, weak.detail)
-	}
+	checkNewPassword(&f, "#/password", t.email, in.Password)
 	if err := f.Err(); err != nil {
-		return errors.Join(guess.Right(ctx, iv.db), err)
+		return Grant{}, errors.Join(guess.Right(ctx, iv.db), err)
 	}
 	hash, err := place.hash(ctx, in.Password)
 	if err != nil {
-		return err
+		return Grant{}, err
 	}
 	acc := account{passwordHash: hash}
 	err = iv.db.InTx(ctx, func(tx pgx.Tx) (err error) {
@@ -315,14 +271,10 @@ func (iv *invitations) accept(w http.ResponseWriter, r *http.Request) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return Grant{}, err
 	}
-	s, err := iv.sessions.open(r, acc, proof{method: t.purpose})
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Location", httpx.Prefix+"/auth/me")
-	return iv.sessions.welcome(w, r, http.StatusCreated, mode, acc.ID, s)
+	c.Created("/auth/me")
+	return iv.sessions.signIn(c, mode, acc, proof{method: t.purpose})
 }
 
 // stillGranted makes sure that whoever invited may still give what the

@@ -165,66 +165,32 @@ type MadeKey struct {
 var errTooManyKeys = httpx.NewProblem(409, "too_many_keys", "You have too many access keys").
 	With("Revoke one that is no longer needed.")
 
+func (k Key) key() uuid.UUID { return k.ID }
+
 func (ak *accessKeys) routes() []httpx.Route {
 	return []httpx.Route{
-		{Pattern: "GET /auth/keys", Access: httpx.SignedIn(), Rate: httpx.RateRead, Query: []string{"limit", "cursor"},
-			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Key]{}}}, Problems: []*httpx.Problem{httpx.ErrInvalidCursor},
-			Summary: "Your access keys", Handler: ak.list},
-		{Pattern: "POST /auth/keys", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: NewKey{},
-			Responses: []httpx.Response{{Status: 201, Body: MadeKey{}, Headers: []string{"Location"}}},
-			Problems:  []*httpx.Problem{errTooManyKeys},
-			Summary:   "Create an access key for a script", Handler: ak.postKey},
-		{Pattern: "DELETE /auth/keys/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Responses: noContent,
-			Problems: []*httpx.Problem{httpx.ErrNotFound},
-			Summary:  "Revoke an access key", Handler: byID(ak.deleteKey)},
+		{Pattern: "GET /auth/keys", Access: httpx.SignedIn(), Rate: httpx.RateRead,
+			Summary: "Your access keys", Do: httpx.Pages(ak.list, Key.key)},
+		{Pattern: "POST /auth/keys", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite, Body: 64 << 10,
+			Summary: "Create an access key for a script", Do: httpx.JSON(ak.postKey).Creates(), Problems: httpx.Problems{errTooManyKeys}},
+		{Pattern: "DELETE /auth/keys/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite,
+			Summary: "Revoke an access key", Do: httpx.Acts(ak.deleteKey), Problems: httpx.Problems{httpx.ErrNotFound}},
 	}
 }
 
 // list serves GET /auth/keys, the oldest first.
-func (ak *accessKeys) list(w http.ResponseWriter, r *http.Request) error {
-	user := httpx.CallerOf(r.Context()).UserID
-	page, err := httpx.PageOf(r, user.String())
-	if err != nil {
-		return err
-	}
-	after, err := afterID(page)
-	if err != nil {
-		return err
-	}
-	keys, err := db.All(r.Context(), ak.db, scanKey, `
+func (ak *accessKeys) list(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]Key, error) {
+	return db.All(c.Context(), ak.db, scanKey, `
 -- name: auth.KeysOfUser
 SELECT `+keyColumns+` FROM access_keys k WHERE k.user_id = $1 AND k.id > $2 ORDER BY k.id LIMIT $3`,
-		user, after, page.Limit+1)
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, keys, func(k Key) []string { return []string{k.ID.String()} }))
-}
-
-// afterID is where a page that is ordered by id begins.
-func afterID(p httpx.Page) (uuid.UUID, error) {
-	if p.After == nil {
-		return uuid.Nil, nil
-	}
-	id, err := uuid.Parse(p.After[0])
-	if err != nil {
-		return uuid.Nil, httpx.ErrInvalidCursor
-	}
-	return id, nil
+		c.Caller.UserID, p.After(uuid.Nil), p.Limit)
 }
 
 // postKey serves POST /auth/keys.
-func (ak *accessKeys) postKey(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[NewKey](ak.callers, w, r, "")
-	if err != nil {
-		return err
-	}
-	made, err := ak.make(r.Context(), httpx.CallerOf(r.Context()).UserID, in)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Location", httpx.Prefix+"/auth/keys/"+made.ID.String())
-	return httpx.WriteJSON(w, http.StatusCreated, made)
+func (ak *accessKeys) postKey(c *httpx.Call, in NewKey) (MadeKey, error) {
+	made, err := ak.make(c.Context(), c.Caller.UserID, in)
+	c.Created("/auth/keys/" + made.ID.String())
+	return made, err
 }
 
 // make makes a key that may do a part of what its owner may.
@@ -280,8 +246,8 @@ RETURNING `+keyColumns,
 }
 
 // deleteKey serves DELETE /auth/keys/{id}.
-func (ak *accessKeys) deleteKey(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	return noBody(w, ak.revoke(r.Context(), id, httpx.CallerOf(r.Context()).UserID))
+func (ak *accessKeys) deleteKey(c *httpx.Call) error {
+	return ak.revoke(c.Context(), c.ID, c.Caller.UserID)
 }
 
 // revoke ends a key of owner, or anybody's for the operator; db.ErrNotFound.

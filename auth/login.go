@@ -7,7 +7,6 @@ import (
 	"homebase/audit"
 	"homebase/httpx"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -48,57 +47,43 @@ var (
 )
 
 func (se *sessions) signInRoutes() []httpx.Route {
-	granted := []httpx.Response{{Status: 200, Body: Grant{}, May: cookies}}
 	return []httpx.Route{
-		{Pattern: "POST /auth/login", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials,
-			Body: credentialsBody, Request: LoginRequest{}, Responses: granted,
-			Summary:  "Sign in with address and password",
-			Problems: []*httpx.Problem{errInvalidCredentials, errSignInNeedsCode, errSignInWrongCode, ErrInsecureOrigin, ErrHashingBusy},
-			Handler:  se.login},
-		{Pattern: "POST /auth/refresh", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite,
-			Body: credentialsBody, Request: RefreshRequest{}, Optional: true, Responses: granted,
-			Summary:  "Exchange the refresh token for new tokens",
-			Problems: []*httpx.Problem{errSignedOut},
-			Handler:  se.refresh},
-		{Pattern: "POST /auth/logout", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite,
-			Body: credentialsBody, Request: RefreshRequest{}, Optional: true, Forgiving: true, Responses: []httpx.Response{{Status: 204, May: cookies}}, Query: []string{"scope"},
-			Summary: "Sign out this device, the others or all",
-			Handler: se.logout},
+		{Pattern: "POST /auth/login", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials, Body: credentialsBody,
+			Summary: "Sign in with address and password", Do: httpx.JSON(se.login).May(cookies...),
+			Problems: httpx.Problems{errInvalidCredentials, errSignInNeedsCode, errSignInWrongCode, ErrInsecureOrigin, ErrHashingBusy}},
+		{Pattern: "POST /auth/refresh", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite, Body: credentialsBody, Optional: true,
+			Summary: "Exchange the refresh token for new tokens", Do: httpx.JSON(se.refresh).May(cookies...),
+			Problems: httpx.Problems{errSignedOut}},
+		{Pattern: "POST /auth/logout", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite, Body: credentialsBody, Optional: true,
+			Forgiving: true, Request: RefreshRequest{}, Responses: []httpx.Response{{Status: http.StatusNoContent, May: cookies}}, Query: []string{"scope"},
+			Summary: "Sign out this device, the others or all", Handler: se.logout},
 	}
 }
 
 // login serves POST /auth/login.
-func (se *sessions) login(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[LoginRequest](w, r)
+func (se *sessions) login(c *httpx.Call, in LoginRequest) (Grant, error) {
+	mode, err := se.modeOf(c.Request, in.Mode)
 	if err != nil {
-		return err
-	}
-	mode, err := se.modeOf(r, in.Mode)
-	if err != nil {
-		return err
+		return Grant{}, err
 	}
 	var acc account
 	var by proof
 	switch {
 	case in.LinkToken == "":
 		by.method = "password"
-		acc, err = se.passwords.signIn(r, in.Email, in.Password)
+		acc, err = se.passwords.signIn(c.Request, in.Email, in.Password)
 	case in.Email == "" && in.Password == "":
-		acc, by, err = se.followLink(r, in.LinkToken)
+		acc, by, err = se.followLink(c.Request, in.LinkToken)
 	default:
 		var f httpx.Fields
 		f.Add("#/link_token", "invalid", "Send either a link token, or an address and a password.")
-		return f.Err()
+		err = f.Err()
 	}
 	if err != nil {
-		return err
+		return Grant{}, err
 	}
 	by.code = in.Code
-	s, err := se.open(r, acc, by)
-	if err != nil {
-		return err
-	}
-	return se.welcome(w, r, http.StatusOK, mode, acc.ID, s)
+	return se.signIn(c, mode, acc, by)
 }
 
 // modeOf reads how a sign-in's tokens are to be held, and refuses cookies
@@ -115,16 +100,36 @@ func (se *sessions) modeOf(r *http.Request, given string) (mode string, err erro
 	return "", f.Err()
 }
 
-// welcome answers whoever has just signed in as user, and marks the device.
-func (se *sessions) welcome(w http.ResponseWriter, r *http.Request, status int, mode string, user uuid.UUID, s Session) error {
-	me, err := se.callers.loadMe(r.Context(), user)
+// signIn begins a session for someone who has proved to be acc, and marks the
+// device.
+func (se *sessions) signIn(c *httpx.Call, mode string, acc account, by proof) (Grant, error) {
+	s, err := se.open(c.Request, acc, by)
 	if err != nil {
-		return err
+		return Grant{}, err
 	}
-	if mode == modeCookie && se.tokens.markOf(r, user) == "" {
-		setCookie(w, deviceCookie, se.tokens.deviceMarks(r, user), deviceLifetime)
+	if mode == modeCookie && se.tokens.markOf(c.Request, acc.ID) == "" {
+		setCookie(c.Answer(), deviceCookie, se.tokens.deviceMarks(c.Request, acc.ID), deviceLifetime)
 	}
-	return se.tokens.answerGrant(w, status, mode, me, s)
+	return se.grant(c, mode, s)
+}
+
+// grant hands out the tokens that the session s has now.
+func (se *sessions) grant(c *httpx.Call, mode string, s Session) (Grant, error) {
+	me, err := se.callers.loadMe(c.Context(), s.userID)
+	if err != nil {
+		return Grant{}, err
+	}
+	s.Current = true
+	access := se.tokens.accessToken(s.userID, s.ID, s.counter)
+	refresh := se.tokens.refreshTokenOf(s.ID, s.rtKey, s.counter)
+	g := Grant{ExpiresIn: int(accessLifetime.Seconds()), User: me, Session: s}
+	if mode == modeToken {
+		g.AccessToken, g.RefreshToken, g.TokenType = access, refresh, "Bearer"
+	} else {
+		setCookie(c.Answer(), accessCookie, access, accessLifetime)
+		setCookie(c.Answer(), refreshCookie, refresh, idleLifetime)
+	}
+	return g, nil
 }
 
 // proof is how someone has proved to be a user.

@@ -40,7 +40,7 @@ func (se *sessions) logout(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if scope != "others" || len(left) == 0 {
-		clearSignIn(w)
+		clearSignIn(w.Header())
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"homebase/db"
@@ -18,7 +17,6 @@ import (
 // nobody which addresses are known.
 type mail struct {
 	db      *db.DB
-	callers *callers
 	guesses *guesses
 	// send queues a mail in a transaction; nil where none is configured.
 	send       func(ctx context.Context, tx db.Querier, to, subject, text string) error
@@ -26,15 +24,11 @@ type mail struct {
 	host       string // of this server, as mail names it
 }
 
-// answer answers 202 whoever has the address in the body: what there is
+// answer is the same whoever has the address in the body: what there is
 // to say is said by mail, in the transaction that fn is given together with
 // the address and its account, zero if there is none. fn does the same work
 // for both.
-func (ml *mail) answer(w http.ResponseWriter, r *http.Request, fn func(tx pgx.Tx, email string, known account) error) error {
-	in, err := httpx.ReadJSON[Address](w, r)
-	if err != nil {
-		return err
-	}
+func (ml *mail) answer(c *httpx.Call, in Address, fn func(tx pgx.Tx, email string, known account) error) error {
 	var f httpx.Fields
 	email := checkEmail(&f, in.Email)
 	if err := f.Err(); err != nil {
@@ -43,26 +37,17 @@ func (ml *mail) answer(w http.ResponseWriter, r *http.Request, fn func(tx pgx.Tx
 	if ml.send == nil {
 		return errNoMail
 	}
-	ctx := r.Context()
-	if httpx.CallerOf(ctx) != nil {
-		if err := ml.callers.Still(ctx, ""); err != nil { // a body can take its time
-			return err
-		}
-	}
+	ctx := c.Context()
 	known, err := accountByEmail(ctx, ml.db, email)
 	if err != nil && !errors.Is(err, db.ErrNotFound) {
 		return err
 	}
 	// Nobody's mailbox is filled from here, nor the table of tokens. Such a
 	// request has no right answer, so it stays counted.
-	if _, err := ml.guesses.count(r, guessMail, strings.ToLower(email), known.ID); err != nil {
+	if _, err := ml.guesses.count(c.Request, guessMail, strings.ToLower(email), known.ID); err != nil {
 		return err
 	}
-	if err := ml.db.InTx(ctx, func(tx pgx.Tx) error { return fn(tx, email, known) }); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusAccepted)
-	return nil
+	return ml.db.InTx(ctx, func(tx pgx.Tx) error { return fn(tx, email, known) })
 }
 
 // sendToken sends a token to the address that it is bound to.

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"net/http"
 
 	"homebase/audit"
 	"homebase/db"
@@ -41,36 +40,25 @@ SELECT `+userColumns+`, `+rolesHeld+`, `+held+`, EXISTS (SELECT FROM notices WHE
 }
 
 func (us *users) meRoutes() []httpx.Route {
-	me := []httpx.Response{{Status: 200, Body: Me{}, Headers: []string{"ETag"}}}
 	return []httpx.Route{
-		{Pattern: "GET /auth/me", Access: httpx.SignedIn().OrKey(), Rate: httpx.RateRead, Responses: me,
-			Summary: "The signed-in user with roles, permissions and notices",
-			Handler: us.getMe},
-		{Pattern: "PATCH /auth/me", Access: httpx.SignedIn(), Rate: httpx.RateWrite,
-			Body: 64 << 10, Request: MePatch{}, Responses: me,
-			Summary:  "Change your name",
-			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed},
-			Handler:  us.patchMe},
-		{Pattern: "DELETE /auth/me", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite, Responses: []httpx.Response{{Status: 204, May: cookies}},
-			Problems: []*httpx.Problem{httpx.ErrPreconditionFailed, errLastAdmin},
-			Summary:  "Close your account and delete its files",
-			Handler:  us.deleteMe},
+		{Pattern: "GET /auth/me", Access: httpx.SignedIn().OrKey(), Rate: httpx.RateRead,
+			Summary: "The signed-in user with roles, permissions and notices", Do: httpx.Answers(us.getMe)},
+		{Pattern: "PATCH /auth/me", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Body: 64 << 10,
+			Summary: "Change your name", Do: httpx.JSON(us.patchMe), Problems: httpx.Problems{httpx.ErrPreconditionFailed}},
+		{Pattern: "DELETE /auth/me", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite,
+			Summary: "Close your account and delete its files", Do: httpx.Acts(us.deleteMe).May(cookies...),
+			Problems: httpx.Problems{httpx.ErrPreconditionFailed, errLastAdmin}},
 	}
 }
 
 // getMe serves GET /auth/me. An access key reads what it may do itself, and
 // no notices.
-func (us *users) getMe(w http.ResponseWriter, r *http.Request) error {
-	caller := httpx.CallerOf(r.Context())
-	me, err := us.callers.loadMe(r.Context(), caller.UserID)
-	if err != nil {
-		return err
+func (us *users) getMe(c *httpx.Call) (Me, error) {
+	me, err := us.callers.loadMe(c.Context(), c.Caller.UserID)
+	if c.Caller.KeyID != uuid.Nil {
+		me.Permissions, me.Notices = c.Caller.Permissions, []Notice{}
 	}
-	if caller.KeyID != uuid.Nil {
-		me.Permissions, me.Notices = caller.Permissions, []Notice{}
-	}
-	w.Header().Set("ETag", httpx.RevisionTag(me.Revision))
-	return httpx.WriteJSON(w, http.StatusOK, me)
+	return me, err
 }
 
 // MePatch is the body of PATCH /auth/me, a merge patch.
@@ -80,27 +68,20 @@ type MePatch struct {
 
 // patchMe serves PATCH /auth/me. If-Match guards against a change made
 // meanwhile.
-func (us *users) patchMe(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[MePatch](us.callers, w, r, "")
-	if err != nil {
-		return err
-	}
+func (us *users) patchMe(c *httpx.Call, in MePatch) (Me, error) {
 	var f httpx.Fields
 	checkName(&f, "#/name", in.Name.Value)
 	if err := f.Err(); err != nil {
-		return err
+		return Me{}, err
 	}
-	ctx, id := r.Context(), httpx.CallerOf(r.Context()).UserID
-	err = us.db.InTx(ctx, func(tx pgx.Tx) error {
+	ctx, id := c.Context(), c.Caller.UserID
+	err := us.db.InTx(ctx, func(tx pgx.Tx) error {
 		acc, err := lockAccount(ctx, tx, id)
-		if err != nil {
+		if err == nil {
+			err = c.Match(acc.Revision)
+		}
+		if err != nil || !in.Name.Set || in.Name.Value == acc.Name {
 			return err
-		}
-		if !httpx.IfMatch(r.Header, httpx.RevisionTag(acc.Revision)) {
-			return httpx.ErrPreconditionFailed
-		}
-		if !in.Name.Set || in.Name.Value == acc.Name {
-			return nil
 		}
 		if err := renameUser(ctx, tx, id, in.Name.Value); err != nil {
 			return err
@@ -109,24 +90,18 @@ func (us *users) patchMe(w http.ResponseWriter, r *http.Request) error {
 			Details: map[string]string{"field": "name"}})
 	})
 	if err != nil {
-		return err
+		return Me{}, err
 	}
-	me, err := us.callers.loadMe(ctx, id)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("ETag", httpx.RevisionTag(me.Revision))
-	return httpx.WriteJSON(w, http.StatusOK, me)
+	return us.callers.loadMe(ctx, id)
 }
 
 // deleteMe serves DELETE /auth/me.
-func (us *users) deleteMe(w http.ResponseWriter, r *http.Request) error {
-	caller := httpx.CallerOf(r.Context())
-	err := us.remove(r, caller.UserID)
-	if err == nil && caller.Cookie {
-		clearSignIn(w)
+func (us *users) deleteMe(c *httpx.Call) error {
+	err := us.remove(c, c.Caller.UserID)
+	if err == nil && c.Caller.Cookie {
+		clearSignIn(c.Answer())
 	}
-	return noBody(w, err)
+	return err
 }
 
 func renameUser(ctx context.Context, q db.Querier, id uuid.UUID, name string) error {

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"net/http"
 	"net/netip"
 	"time"
 
@@ -70,26 +69,18 @@ SELECT id, kind, device, address, created_at FROM notices WHERE user_id = $1 ORD
 
 func (us *users) noticeRoutes() []httpx.Route {
 	return []httpx.Route{
-		{Pattern: "DELETE /auth/notices/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Responses: noContent,
-			Summary: "Dismiss a notice", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: us.deleteNotice},
+		{Pattern: "DELETE /auth/notices/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite,
+			Summary: "Dismiss a notice", Do: httpx.Acts(us.deleteNotice), Problems: httpx.Problems{httpx.ErrNotFound}},
 	}
 }
 
 // deleteNotice serves DELETE /auth/notices/{id}: the user has read it.
-func (us *users) deleteNotice(w http.ResponseWriter, r *http.Request) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	n, err := db.Exec(r.Context(), us.db, `
+func (us *users) deleteNotice(c *httpx.Call) error {
+	n, err := db.Exec(c.Context(), us.db, `
 -- name: auth.DeleteNotice
-DELETE FROM notices WHERE id = $1 AND user_id = $2`, id, httpx.CallerOf(r.Context()).UserID)
-	if err != nil {
-		return err
+DELETE FROM notices WHERE id = $1 AND user_id = $2`, c.ID, c.Caller.UserID)
+	if err == nil && n == 0 {
+		err = httpx.ErrNotFound
 	}
-	if n == 0 {
-		return httpx.ErrNotFound
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return err
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 
 	"homebase/audit"
@@ -82,39 +81,31 @@ var errWrongPassword = httpx.NewProblem(403, "wrong_password", "The password is 
 	With("Give the password that you signed in with.")
 
 func (pw *passwords) routes() []httpx.Route {
-	problems := []*httpx.Problem{errWrongPassword, errInvalidCredentials, ErrHashingBusy}
+	proved := httpx.Problems{errWrongPassword, errInvalidCredentials, ErrHashingBusy}
 	return []httpx.Route{
-		{Pattern: "POST /auth/password", Access: httpx.SignedIn(), Rate: httpx.RateCredentials,
-			Body: credentialsBody, Request: ChangePassword{}, Responses: noContent,
-			Summary:  "Change the password; the other sessions end",
-			Problems: problems, Handler: pw.changePassword},
-		{Pattern: "POST /auth/reauthenticate", Access: httpx.SignedIn(), Rate: httpx.RateCredentials,
-			Body: credentialsBody, Request: Reauthenticate{}, Responses: noContent,
-			Summary:  "Confirm the password, for actions that need a recent one",
-			Problems: append(problems, errNeedsCode, errCodeWrong), Handler: pw.reauthenticate},
+		{Pattern: "POST /auth/password", Access: httpx.SignedIn(), Rate: httpx.RateCredentials, Body: credentialsBody,
+			Summary: "Change the password; the other sessions end", Do: httpx.Takes(pw.changePassword), Problems: proved},
+		{Pattern: "POST /auth/reauthenticate", Access: httpx.SignedIn(), Rate: httpx.RateCredentials, Body: credentialsBody,
+			Summary: "Confirm the password, for actions that need a recent one", Do: httpx.Takes(pw.reauthenticate),
+			Problems: proved.And(errNeedsCode, errCodeWrong)},
 	}
 }
 
 // changePassword serves POST /auth/password: the session that asks stays, the
 // user's others end.
-func (pw *passwords) changePassword(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[ChangePassword](w, r)
-	if err != nil {
-		return err
-	}
-	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
+func (pw *passwords) changePassword(c *httpx.Call, in ChangePassword) error {
+	ctx := c.Context()
 	place, err := pw.hasher.enter()
 	if err != nil {
 		return err
 	}
 	defer place.leave()
-	acc, err := pw.prove(r, place, in.CurrentPassword)
+	acc, err := pw.prove(c, place, in.CurrentPassword)
 	if err != nil {
 		return err
 	}
-	if weak := checkPassword(acc.Email, in.NewPassword); weak != nil {
-		var f httpx.Fields
-		f.Add("#/new_password", weak.code, weak.detail)
+	var f httpx.Fields
+	if checkNewPassword(&f, "#/new_password", acc.Email, in.NewPassword); f.Err() != nil {
 		return f.Err()
 	}
 	hash, err := place.hash(ctx, in.NewPassword)
@@ -124,19 +115,14 @@ func (pw *passwords) changePassword(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	err = pw.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return pw.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if err := sameAccount(ctx, tx, acc); err != nil {
 			return nothing, err
 		}
 		// This does not count as giving a recent password: it asks for no
 		// code, and would be the way around it.
-		return staleUser(acc.ID), pw.set(ctx, tx, acc.ID, hash, caller.SessionID)
+		return staleUser(acc.ID), pw.set(ctx, tx, acc.ID, hash, c.Caller.SessionID)
 	})
-	if err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }
 
 // Reauthenticate is the body of POST /auth/reauthenticate.
@@ -147,18 +133,14 @@ type Reauthenticate struct {
 
 // reauthenticate serves POST /auth/reauthenticate: for ten minutes the
 // session may do what asks for a recent password.
-func (pw *passwords) reauthenticate(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[Reauthenticate](w, r)
-	if err != nil {
-		return err
-	}
-	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
+func (pw *passwords) reauthenticate(c *httpx.Call, in Reauthenticate) error {
+	ctx := c.Context()
 	place, err := pw.hasher.enter()
 	if err != nil {
 		return err
 	}
 	defer place.leave()
-	acc, err := pw.prove(r, place, in.Password)
+	acc, err := pw.prove(c, place, in.Password)
 	if err == nil {
 		err = pw.callers.Still(ctx, "")
 	}
@@ -167,7 +149,7 @@ func (pw *passwords) reauthenticate(w http.ResponseWriter, r *http.Request) erro
 	}
 	var guess Guess
 	if in.Code != "" {
-		if guess, err = pw.guesses.count(r, guessCode, acc.ID.String(), acc.ID); err != nil {
+		if guess, err = pw.guesses.count(c.Request, guessCode, acc.ID.String(), acc.ID); err != nil {
 			return err
 		}
 	}
@@ -181,10 +163,10 @@ func (pw *passwords) reauthenticate(w http.ResponseWriter, r *http.Request) erro
 		if err := guess.Right(ctx, tx); err != nil {
 			return nothing, err
 		}
-		if err := touchAuthenticated(ctx, tx, caller.SessionID); err != nil {
+		if err := touchAuthenticated(ctx, tx, c.Caller.SessionID); err != nil {
 			return nothing, err
 		}
-		return staleSession(caller.SessionID),
+		return staleSession(c.Caller.SessionID),
 			pw.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: acc.ID})
 	})
 	switch {
@@ -192,23 +174,20 @@ func (pw *passwords) reauthenticate(w http.ResponseWriter, r *http.Request) erro
 		return errNeedsCode
 	case errors.Is(err, errWrongCode):
 		return errors.Join(pw.codes.recordRefusal(ctx, audit.Reauthenticated, acc.ID, err), errCodeWrong.Because(err))
-	case err != nil:
-		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return err
 }
 
 // prove compares a signed-in caller's password. A wrong one is
 // recorded and is errWrongPassword: 401 would tell a frontend that the
 // session has ended.
-func (pw *passwords) prove(r *http.Request, place *place, password string) (account, error) {
-	ctx := r.Context()
-	acc, err := accountByID(ctx, pw.db, httpx.CallerOf(ctx).UserID)
+func (pw *passwords) prove(c *httpx.Call, place *place, password string) (account, error) {
+	ctx := c.Context()
+	acc, err := accountByID(ctx, pw.db, c.Caller.UserID)
 	if err != nil {
 		return account{}, err
 	}
-	guess, err := pw.guesses.count(r, guessPassword, acc.ID.String(), acc.ID)
+	guess, err := pw.guesses.count(c.Request, guessPassword, acc.ID.String(), acc.ID)
 	if err != nil {
 		return account{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"homebase/auth/internal/nfkc"
+	"homebase/httpx"
 )
 
 const (
@@ -47,6 +48,13 @@ func checkPassword(email, password string) *weakPassword {
 		return errPasswordCommon
 	}
 	return nil
+}
+
+// checkNewPassword is checkPassword for a field of a body.
+func checkNewPassword(f *httpx.Fields, pointer, email, password string) {
+	if weak := checkPassword(email, password); weak != nil {
+		f.Add(pointer, weak.code, weak.detail)
+	}
 }
 
 // commonWords are passwords and words that lists of stolen passwords begin

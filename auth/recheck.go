@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"homebase/db"
@@ -73,13 +72,4 @@ func (cl *callers) Holds(ctx context.Context, q db.Querier, user uuid.UUID, perm
 		}
 	}
 	return true, nil
-}
-
-// readJSON is httpx.ReadJSON for routes of callers: a body can take its time.
-func readJSON[T any](cl *callers, w http.ResponseWriter, r *http.Request, permission string) (T, error) {
-	in, err := httpx.ReadJSON[T](w, r)
-	if err == nil {
-		err = cl.Still(r.Context(), permission)
-	}
-	return in, err
 }

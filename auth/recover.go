@@ -3,7 +3,6 @@ package auth
 import (
 	"cmp"
 	"errors"
-	"net/http"
 
 	"homebase/audit"
 	"homebase/db"
@@ -43,30 +42,26 @@ type recovery struct {
 }
 
 func (rc *recovery) routes() []httpx.Route {
-	accepted := []httpx.Response{{Status: 202}}
+	mailed := httpx.Problems{errNoMail}
 	return []httpx.Route{
-		{Pattern: "POST /auth/password/forgot", Access: httpx.Public(), Rate: httpx.RateCredentials,
-			Body: credentialsBody, Request: Address{}, Responses: accepted,
-			Summary: "Ask for a new password; a token is sent by mail", Problems: []*httpx.Problem{errNoMail}, Handler: rc.forgotPassword},
-		{Pattern: "POST /auth/password/reset", Access: httpx.Public(), Rate: httpx.RateCredentials,
-			Body: credentialsBody, Request: ResetPassword{}, Responses: noContent,
-			Summary:  "Set a new password with a token; all sessions end",
-			Problems: []*httpx.Problem{errTokenInvalid, ErrHashingBusy}, Handler: rc.resetPassword},
-		{Pattern: "POST /auth/email", Access: httpx.SignedIn().Recent(), Rate: httpx.RateCredentials,
-			Body: credentialsBody, Request: Address{}, Responses: accepted,
-			Summary: "Change the address; a token is mailed to the new one", Problems: []*httpx.Problem{errNoMail}, Handler: rc.changeEmail},
-		{Pattern: "POST /auth/email/confirm", Access: httpx.Public(), Rate: httpx.RateCredentials,
-			Body: credentialsBody, Request: ConfirmEmail{}, Responses: noContent,
-			Summary:  "Confirm a new address with a token",
-			Problems: []*httpx.Problem{errTokenInvalid, errEmailTaken}, Handler: rc.confirmEmail},
+		{Pattern: "POST /auth/password/forgot", Access: httpx.Public(), Rate: httpx.RateCredentials, Body: credentialsBody,
+			Summary: "Ask for a new password; a token is sent by mail", Do: httpx.Takes(rc.forgotPassword).Accepts(), Problems: mailed},
+		{Pattern: "POST /auth/password/reset", Access: httpx.Public(), Rate: httpx.RateCredentials, Body: credentialsBody,
+			Summary: "Set a new password with a token; all sessions end", Do: httpx.Takes(rc.resetPassword),
+			Problems: httpx.Problems{errTokenInvalid, ErrHashingBusy}},
+		{Pattern: "POST /auth/email", Access: httpx.SignedIn().Recent(), Rate: httpx.RateCredentials, Body: credentialsBody,
+			Summary: "Change the address; a token is mailed to the new one", Do: httpx.Takes(rc.changeEmail).Accepts(), Problems: mailed},
+		{Pattern: "POST /auth/email/confirm", Access: httpx.Public(), Rate: httpx.RateCredentials, Body: credentialsBody,
+			Summary: "Confirm a new address with a token", Do: httpx.Takes(rc.confirmEmail),
+			Problems: httpx.Problems{errTokenInvalid, errEmailTaken}},
 	}
 }
 
 // forgotPassword serves POST /auth/password/forgot. Earlier tokens stay good,
 // so that nobody can spoil a user's link by asking for the next.
-func (rc *recovery) forgotPassword(w http.ResponseWriter, r *http.Request) error {
-	return rc.mail.answer(w, r, func(tx pgx.Tx, email string, known account) error {
-		ctx := r.Context()
+func (rc *recovery) forgotPassword(c *httpx.Call, in Address) error {
+	ctx := c.Context()
+	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) error {
 		t := oneTime{purpose: purposeReset, user: known.ID, email: cmp.Or(known.Email, email)}
 		err := pretend(ctx, tx, known.Status == statusActive, func(tx pgx.Tx) error {
 			t, token, err := issueToken(ctx, tx, t)
@@ -85,35 +80,30 @@ func (rc *recovery) forgotPassword(w http.ResponseWriter, r *http.Request) error
 
 // resetPassword serves POST /auth/password/reset. It signs nobody in: who has
 // TOTP on still needs the code.
-func (rc *recovery) resetPassword(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[ResetPassword](w, r)
-	if err != nil {
-		return err
-	}
+func (rc *recovery) resetPassword(c *httpx.Call, in ResetPassword) error {
 	place, err := rc.passwords.hasher.enter()
 	if err != nil {
 		return err
 	}
 	defer place.leave()
-	guess, err := rc.guesses.count(r, guessToken, "", uuid.Nil)
+	guess, err := rc.guesses.count(c.Request, guessToken, "", uuid.Nil)
 	if err != nil {
 		return err
 	}
-	ctx := r.Context()
+	ctx := c.Context()
 	t, err := findToken(ctx, rc.db, in.Token, purposeReset)
 	if err != nil {
 		return err
 	}
-	if weak := checkPassword(t.email, in.Password); weak != nil {
-		var f httpx.Fields
-		f.Add("#/password", weak.code, weak.detail)
+	var f httpx.Fields
+	if checkNewPassword(&f, "#/password", t.email, in.Password); f.Err() != nil {
 		return errors.Join(guess.Right(ctx, rc.db), f.Err())
 	}
 	hash, err := place.hash(ctx, in.Password)
 	if err != nil {
 		return err
 	}
-	err = rc.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return rc.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		acc, err := lockAccount(ctx, tx, t.user)
 		if errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.email) {
 			return nothing, errTokenInvalid
@@ -132,19 +122,14 @@ func (rc *recovery) resetPassword(w http.ResponseWriter, r *http.Request) error 
 		}
 		return staleUser(acc.ID), rc.passwords.set(ctx, tx, acc.ID, hash, uuid.Nil)
 	})
-	if err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }
 
 // changeEmail serves POST /auth/email. The address changes when its owner
 // confirms it; only the last one that was asked for can be. Where it belongs
 // to somebody else, that user is told by mail, and the answer is the same.
-func (rc *recovery) changeEmail(w http.ResponseWriter, r *http.Request) error {
-	return rc.mail.answer(w, r, func(tx pgx.Tx, email string, known account) error {
-		ctx, caller := r.Context(), httpx.CallerOf(r.Context())
+func (rc *recovery) changeEmail(c *httpx.Call, in Address) error {
+	ctx, caller := c.Context(), c.Caller
+	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) error {
 		_, err := db.Exec(ctx, tx, `
 -- name: auth.ReplaceEmailToken
 DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID, purposeEmail)
@@ -167,21 +152,17 @@ DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID,
 
 // confirmEmail serves POST /auth/email/confirm. The old address is told, in
 // case it was not its owner who did this.
-func (rc *recovery) confirmEmail(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[ConfirmEmail](w, r)
+func (rc *recovery) confirmEmail(c *httpx.Call, in ConfirmEmail) error {
+	guess, err := rc.guesses.count(c.Request, guessToken, "", uuid.Nil)
 	if err != nil {
 		return err
 	}
-	guess, err := rc.guesses.count(r, guessToken, "", uuid.Nil)
-	if err != nil {
-		return err
-	}
-	ctx := r.Context()
+	ctx := c.Context()
 	t, err := findToken(ctx, rc.db, in.Token, purposeEmail)
 	if err != nil {
 		return err
 	}
-	err = rc.db.InTx(ctx, func(tx pgx.Tx) error {
+	return rc.db.InTx(ctx, func(tx pgx.Tx) error {
 		acc, err := lockAccount(ctx, tx, t.user)
 		if errors.Is(err, db.ErrNotFound) || err == nil && acc.Status != statusActive {
 			return errTokenInvalid
@@ -216,9 +197,4 @@ UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE i
 		}
 		return rc.audit.Record(ctx, tx, audit.Event{Action: audit.EmailChanged, Target: acc.ID, Actor: audit.Actor{User: acc.ID}})
 	})
-	if err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }

@@ -138,27 +138,19 @@ var errSignedOut = unauthorized("session_ended", "The session has ended", "Sign 
 
 // refresh serves POST /auth/refresh. A refused cookie is not cleared: another
 // tab may just have signed in anew.
-func (se *sessions) refresh(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[RefreshRequest](w, r)
-	if err != nil {
-		return err
-	}
-	mode, token := modeToken, in.RefreshToken
+func (se *sessions) refresh(c *httpx.Call, in RefreshRequest) (Grant, error) {
+	mode, token, err := modeToken, in.RefreshToken, error(nil)
 	if token == "" {
 		mode = modeCookie
-		if token, err = CookieValue(r, refreshCookie); err != nil {
-			return err
+		if token, err = CookieValue(c.Request, refreshCookie); err != nil {
+			return Grant{}, err
 		}
 	}
-	s, err := se.rotate(r.Context(), token, clientOf(r))
+	s, err := se.rotate(c.Context(), token, clientOf(c.Request))
 	if err != nil {
-		return err
+		return Grant{}, err
 	}
-	me, err := se.callers.loadMe(r.Context(), s.userID)
-	if err != nil {
-		return err
-	}
-	return se.tokens.answerGrant(w, http.StatusOK, mode, me, s)
+	return se.grant(c, mode, s)
 }
 
 // rotate exchanges a refresh token: it returns the session with the counter

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -95,66 +94,47 @@ func lockRole(ctx context.Context, tx pgx.Tx, name string) (Role, error) {
 SELECT `+roleColumns+` FROM roles r WHERE r.name = $1 FOR NO KEY UPDATE`, name)
 }
 
+func (r Role) key() string { return r.Name }
+
+// ETag is for httpx.
+func (r Role) ETag() string { return httpx.RevisionTag(r.Revision) }
+
 func (ro *roles) routes() []httpx.Route {
 	manages := httpx.Needs(UsersManage)
-	answer := func(status int, more ...string) []httpx.Response {
-		return []httpx.Response{{Status: status, Body: Role{}, Headers: append(more, "ETag")}}
-	}
-	changes := []*httpx.Problem{httpx.ErrNotFound, httpx.ErrPreconditionFailed, errRoleBuiltin}
+	changes := httpx.Problems{httpx.ErrNotFound, httpx.ErrPreconditionFailed, errRoleBuiltin}
 	return []httpx.Route{
-		{Pattern: "GET /auth/roles", Access: manages.NoKey(), Rate: httpx.RateRead, Query: []string{"limit", "cursor"},
-			Responses: []httpx.Response{{Status: 200, Body: httpx.List[Role]{}}}, Problems: []*httpx.Problem{httpx.ErrInvalidCursor},
-			Summary: "The roles by name", Handler: ro.listRoles},
-		{Pattern: "POST /auth/roles", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: NewRole{},
-			Responses: answer(201, "Location"), Problems: []*httpx.Problem{errRoleTaken, errTooManyRoles},
-			Summary: "Make a role", Handler: ro.postRole},
+		{Pattern: "GET /auth/roles", Access: manages.NoKey(), Rate: httpx.RateRead,
+			Summary: "The roles by name", Do: httpx.Pages(ro.listRoles, Role.key)},
+		{Pattern: "POST /auth/roles", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10,
+			Summary: "Make a role", Do: httpx.JSON(ro.postRole).Creates(), Problems: httpx.Problems{errRoleTaken, errTooManyRoles}},
 		{Pattern: "GET /auth/roles/{name}", Access: manages.NoKey(), Rate: httpx.RateRead,
-			Responses: answer(200), Problems: []*httpx.Problem{httpx.ErrNotFound},
-			Summary: "A role", Handler: ro.getRole},
-		{Pattern: "PATCH /auth/roles/{name}", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: RolePatch{},
-			Responses: answer(200), Problems: changes,
-			Summary: "Change what a role allows", Handler: ro.patchRole},
-		{Pattern: "DELETE /auth/roles/{name}", Access: manages.Recent(), Rate: httpx.RateWrite, Responses: noContent,
-			Problems: append(changes, errRoleInUse),
-			Summary:  "Delete a role that nobody has", Handler: ro.deleteRole},
+			Summary: "A role", Do: httpx.Answers(ro.getRole), Problems: httpx.Problems{httpx.ErrNotFound}},
+		{Pattern: "PATCH /auth/roles/{name}", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10,
+			Summary: "Change what a role allows", Do: httpx.JSON(ro.patchRole), Problems: changes},
+		{Pattern: "DELETE /auth/roles/{name}", Access: manages.Recent(), Rate: httpx.RateWrite,
+			Summary: "Delete a role that nobody has", Do: httpx.Acts(ro.deleteRole), Problems: changes.And(errRoleInUse)},
 	}
 }
 
-// answerRole shows the wildcard as what it stands for.
-func (ro *roles) answer(w http.ResponseWriter, status int, role Role) error {
+// scanShown is scanRole with the wildcard as what it stands for.
+func (ro *roles) scanShown(row pgx.Row) (Role, error) {
+	role, err := scanRole(row)
 	role.Permissions = ro.permissions.expand(role.Permissions)
-	w.Header().Set("ETag", httpx.RevisionTag(role.Revision))
-	return httpx.WriteJSON(w, status, role)
+	return role, err
 }
 
 // listRoles serves GET /auth/roles.
-func (ro *roles) listRoles(w http.ResponseWriter, r *http.Request) error {
-	page, err := httpx.PageOf(r)
-	if err != nil {
-		return err
-	}
-	roles, err := db.All(r.Context(), ro.db, scanRole, `
+func (ro *roles) listRoles(c *httpx.Call, p httpx.Keyset[string]) ([]Role, error) {
+	return db.All(c.Context(), ro.db, ro.scanShown, `
 -- name: auth.ListRoles
-SELECT `+roleColumns+` FROM roles r WHERE r.name > $1 ORDER BY r.name LIMIT $2`,
-		strings.Join(page.After, ""), page.Limit+1)
-	if err != nil {
-		return err
-	}
-	for i := range roles {
-		roles[i].Permissions = ro.permissions.expand(roles[i].Permissions)
-	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, roles, func(r Role) []string { return []string{r.Name} }))
+SELECT `+roleColumns+` FROM roles r WHERE r.name > $1 ORDER BY r.name LIMIT $2`, p.After(""), p.Limit)
 }
 
 // getRole serves GET /auth/roles/{name}.
-func (ro *roles) getRole(w http.ResponseWriter, r *http.Request) error {
-	role, err := db.One(r.Context(), ro.db, scanRole, `
+func (ro *roles) getRole(c *httpx.Call) (Role, error) {
+	return db.One(c.Context(), ro.db, ro.scanShown, `
 -- name: auth.RoleByName
-SELECT `+roleColumns+` FROM roles r WHERE r.name = $1`, r.PathValue("name"))
-	if err != nil {
-		return err
-	}
-	return ro.answer(w, http.StatusOK, role)
+SELECT `+roleColumns+` FROM roles r WHERE r.name = $1`, c.PathValue("name"))
 }
 
 // NewRole is the body of POST /auth/roles.
@@ -173,11 +153,7 @@ func checkDescription(f *httpx.Fields, text string) {
 }
 
 // postRole serves POST /auth/roles.
-func (ro *roles) postRole(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[NewRole](ro.callers, w, r, UsersManage)
-	if err != nil {
-		return err
-	}
+func (ro *roles) postRole(c *httpx.Call, in NewRole) (role Role, err error) {
 	var f httpx.Fields
 	if !roleName.MatchString(in.Name) {
 		f.Add("#/name", "invalid", "A role's name begins with a lower-case letter and has at most 40 lower-case letters, digits, - and _.")
@@ -185,12 +161,11 @@ func (ro *roles) postRole(w http.ResponseWriter, r *http.Request) error {
 	checkDescription(&f, in.Description)
 	permissions := ro.permissions.check(&f, in.Permissions)
 	if err := f.Err(); err != nil {
-		return err
+		return Role{}, err
 	}
-	var role Role
-	ctx := r.Context()
+	ctx := c.Context()
 	err = ro.db.InTx(ctx, func(tx pgx.Tx) error {
-		if err := mayGrant(ctx, tx, httpx.CallerOf(ctx).UserID, append(permissions, UsersManage)); err != nil {
+		if err := mayGrant(ctx, tx, c.Caller.UserID, append(permissions, UsersManage)); err != nil {
 			return err
 		}
 		free, err := db.Below(ctx, tx, rolesMost, "roles", "true")
@@ -200,7 +175,7 @@ func (ro *roles) postRole(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		role, err = db.One(ctx, tx, scanRole, `
+		role, err = db.One(ctx, tx, ro.scanShown, `
 -- name: auth.InsertRole
 INSERT INTO roles AS r (name, description, permissions) VALUES ($1, $2, $3) RETURNING `+roleColumns,
 			in.Name, in.Description, permissions)
@@ -209,11 +184,8 @@ INSERT INTO roles AS r (name, description, permissions) VALUES ($1, $2, $3) RETU
 		}
 		return ro.record(ctx, tx, audit.RoleCreated, in.Name, nil, permissions)
 	})
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Location", httpx.Prefix+"/auth/roles/"+role.Name)
-	return ro.answer(w, http.StatusCreated, role)
+	c.Created("/auth/roles/" + role.Name)
+	return role, err
 }
 
 // record records a change of a role by what it gained and lost.
@@ -241,21 +213,16 @@ type RolePatch struct {
 
 // patchRole serves PATCH /auth/roles/{name}. It holds for those who have the
 // role at their next request.
-func (ro *roles) patchRole(w http.ResponseWriter, r *http.Request) error {
-	in, err := readJSON[RolePatch](ro.callers, w, r, UsersManage)
-	if err != nil {
-		return err
-	}
+func (ro *roles) patchRole(c *httpx.Call, in RolePatch) (role Role, err error) {
 	var f httpx.Fields
 	checkDescription(&f, in.Description.Value)
 	permissions := ro.permissions.check(&f, in.Permissions.Value)
 	if err := f.Err(); err != nil {
-		return err
+		return Role{}, err
 	}
-	var role Role
-	ctx := r.Context()
+	ctx := c.Context()
 	err = ro.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		before, err := lockChangeable(ctx, tx, r)
+		before, err := lockChangeable(c, tx)
 		if err != nil {
 			return nothing, err
 		}
@@ -269,7 +236,7 @@ func (ro *roles) patchRole(w http.ResponseWriter, r *http.Request) error {
 		if role.Description == before.Description && slices.Equal(role.Permissions, before.Permissions) {
 			return nothing, nil
 		}
-		if err := mayGrant(ctx, tx, httpx.CallerOf(ctx).UserID, append(without(role.Permissions, before.Permissions), UsersManage)); err != nil {
+		if err := mayGrant(ctx, tx, c.Caller.UserID, append(without(role.Permissions, before.Permissions), UsersManage)); err != nil {
 			return nothing, err
 		}
 		role, err = db.One(ctx, tx, scanRole, `
@@ -281,32 +248,28 @@ UPDATE roles r SET description = $2, permissions = $3, revision = revision + 1, 
 		}
 		return all, ro.record(ctx, tx, audit.RoleUpdated, role.Name, before.Permissions, role.Permissions)
 	})
-	if err != nil {
-		return err
-	}
-	return ro.answer(w, http.StatusOK, role)
+	role.Permissions = ro.permissions.expand(role.Permissions)
+	return role, err
 }
 
 // lockChangeable locks the role that a request is about, and refuses one that
 // is built in or has changed since.
-func lockChangeable(ctx context.Context, tx pgx.Tx, r *http.Request) (Role, error) {
-	role, err := lockRole(ctx, tx, r.PathValue("name"))
+func lockChangeable(c *httpx.Call, tx pgx.Tx) (Role, error) {
+	role, err := lockRole(c.Context(), tx, c.PathValue("name"))
 	switch {
 	case err != nil:
 		return Role{}, err
 	case role.Builtin:
 		return Role{}, errRoleBuiltin
-	case !httpx.IfMatch(r.Header, httpx.RevisionTag(role.Revision)):
-		return Role{}, httpx.ErrPreconditionFailed
 	}
-	return role, nil
+	return role, c.Match(role.Revision)
 }
 
 // deleteRole serves DELETE /auth/roles/{name}.
-func (ro *roles) deleteRole(w http.ResponseWriter, r *http.Request) error {
-	ctx := r.Context()
-	err := ro.db.InTx(ctx, func(tx pgx.Tx) error {
-		role, err := lockChangeable(ctx, tx, r)
+func (ro *roles) deleteRole(c *httpx.Call) error {
+	ctx := c.Context()
+	return ro.db.InTx(ctx, func(tx pgx.Tx) error {
+		role, err := lockChangeable(c, tx)
 		if err != nil {
 			return err
 		}
@@ -321,5 +284,4 @@ DELETE FROM roles WHERE name = $1`, role.Name)
 		}
 		return ro.record(ctx, tx, audit.RoleDeleted, role.Name, role.Permissions, nil)
 	})
-	return noBody(w, err)
 }

@@ -194,36 +194,26 @@ RETURNING id`, user, sessionsMost)
 	return staleUser(user), nil
 }
 
-// SessionList is the page of a user's devices; there is only one.
-type SessionList struct {
-	Items      []Session `json:"items"`
-	NextCursor *string   `json:"next_cursor"`
-}
-
 func (se *sessions) routes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /auth/sessions", Access: httpx.SignedIn(), Rate: httpx.RateRead,
-			Responses: []httpx.Response{{Status: 200, Body: SessionList{}}},
-			Summary:   "The devices that are signed in", Handler: se.listSessions},
-		{Pattern: "DELETE /auth/sessions/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite, Responses: noContent,
-			Summary: "Sign out a device", Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: byID(se.deleteSession)},
+			Summary: "The devices that are signed in", Do: httpx.Answers(se.listSessions)},
+		{Pattern: "DELETE /auth/sessions/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite,
+			Summary: "Sign out a device", Do: httpx.Acts(se.deleteSession), Problems: httpx.Problems{httpx.ErrNotFound}},
 	}
 }
 
 // listSessions serves GET /auth/sessions, the last used device first.
-func (se *sessions) listSessions(w http.ResponseWriter, r *http.Request) error {
-	return se.answer(w, r, httpx.CallerOf(r.Context()).UserID)
+func (se *sessions) listSessions(c *httpx.Call) (httpx.List[Session], error) {
+	return se.list(c, c.Caller.UserID)
 }
 
-func (se *sessions) answer(w http.ResponseWriter, r *http.Request, user uuid.UUID) error {
-	list, err := se.ofUser(r.Context(), user)
-	if err != nil {
-		return err
-	}
+func (se *sessions) list(c *httpx.Call, user uuid.UUID) (httpx.List[Session], error) {
+	list, err := se.ofUser(c.Context(), user)
 	for i := range list {
-		list[i].Current = list[i].ID == httpx.CallerOf(r.Context()).SessionID
+		list[i].Current = list[i].ID == c.Caller.SessionID
 	}
-	return httpx.WriteJSON(w, http.StatusOK, SessionList{Items: list})
+	return httpx.List[Session]{Items: list}, err
 }
 
 // ofUser are a user's living sessions, the last used first.
@@ -237,17 +227,17 @@ SELECT `+sessionColumns+`
 }
 
 // deleteSession serves DELETE /auth/sessions/{id}: that device is signed out.
-func (se *sessions) deleteSession(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	ctx, caller := r.Context(), httpx.CallerOf(r.Context())
-	return noBody(w, se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+func (se *sessions) deleteSession(c *httpx.Call) error {
+	ctx := c.Context()
+	return se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		_, err := db.One(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.EndOwnSession
 UPDATE sessions SET revoked_at = now(), revoked_reason = 'ended_by_user'
  WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL
-RETURNING id`, id, caller.UserID)
+RETURNING id`, c.ID, c.Caller.UserID)
 		if err != nil {
 			return nothing, err
 		}
-		return staleSession(id), se.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: id})
-	}))
+		return staleSession(c.ID), se.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: c.ID})
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/db"
+	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 
 	"github.com/jackc/pgx/v5"
@@ -186,7 +187,7 @@ func TestSession_DevicesAreListedAndEnded(t *testing.T) {
 	here, there := e.Grant(t, "ada@example.com"), e.Grant(t, "ada@example.com")
 	me(t, e, there.AccessToken, 200)
 	c := e.Client(t).As(here.AccessToken)
-	var list auth.SessionList
+	var list httpx.List[auth.Session]
 	c.Do("GET", "/auth/sessions", nil).Want(t, 200).JSON(t, &list)
 	if len(list.Items) != 2 {
 		t.Fatalf("%d sessions", len(list.Items))

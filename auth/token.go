@@ -45,21 +45,6 @@ func (tk *tokens) signed(t refreshToken, rtKey []byte) bool {
 	return t.signedBy(tk.keys(refreshPurpose), rtKey)
 }
 
-// answerGrant hands out the tokens that the session s has now.
-func (tk *tokens) answerGrant(w http.ResponseWriter, status int, mode string, me Me, s Session) error {
-	s.Current = true
-	access := tk.accessToken(s.userID, s.ID, s.counter)
-	refresh := tk.refreshTokenOf(s.ID, s.rtKey, s.counter)
-	g := Grant{ExpiresIn: int(accessLifetime.Seconds()), User: me, Session: s}
-	if mode == modeToken {
-		g.AccessToken, g.RefreshToken, g.TokenType = access, refresh, "Bearer"
-	} else {
-		setCookie(w, accessCookie, access, accessLifetime)
-		setCookie(w, refreshCookie, refresh, idleLifetime)
-	}
-	return httpx.WriteJSON(w, status, g)
-}
-
 // mayKeepCookies refuses to set cookies for a request that another site may
 // have sent, and where the browser would drop them without a word: they need
 // a secure connection, and plain http counts as one on loopback names only.
@@ -81,10 +66,10 @@ func hostname(host string) string { return (&url.URL{Host: host}).Hostname() }
 // reads it, and only pages of this site send it. It is refused, as signing in
 // is, where another site may ask for it or the browser would not keep it; a
 // route that calls it declares ErrInsecureOrigin.
-func (tk *tokens) KeepCookie(w http.ResponseWriter, r *http.Request, name, value string, lifetime time.Duration) error {
+func (tk *tokens) KeepCookie(answer http.Header, r *http.Request, name, value string, lifetime time.Duration) error {
 	if err := tk.mayKeepCookies(r); err != nil {
 		return err
 	}
-	setCookie(w, name, value, lifetime)
+	setCookie(answer, name, value, lifetime)
 	return nil
 }

@@ -39,6 +39,11 @@ type User struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
+// ETag is for httpx, of whatever shows a user.
+func (u User) ETag() string { return httpx.RevisionTag(u.Revision) }
+
+func (u User) key() uuid.UUID { return u.ID }
+
 const (
 	statusActive   = "active"
 	statusDisabled = "disabled"

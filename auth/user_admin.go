@@ -53,65 +53,45 @@ SELECT `+userColumns+`, `+rolesHeld+`
 
 func (us *users) routes() []httpx.Route {
 	manages := httpx.Needs(UsersManage)
-	answer := func(status int, more ...string) []httpx.Response {
-		return []httpx.Response{{Status: status, Body: ManagedUser{}, Headers: append(more, "ETag")}}
-	}
-	missing := []*httpx.Problem{httpx.ErrNotFound}
-	changes := []*httpx.Problem{httpx.ErrNotFound, httpx.ErrPreconditionFailed, errLastAdmin}
+	missing := httpx.Problems{httpx.ErrNotFound}
+	changes := missing.And(httpx.ErrPreconditionFailed, errLastAdmin)
 	return []httpx.Route{
-		{Pattern: "GET /auth/users", Access: manages.NoKey(), Rate: httpx.RateRead, Query: []string{"limit", "cursor"},
-			Responses: []httpx.Response{{Status: 200, Body: httpx.List[ManagedUser]{}}}, Problems: []*httpx.Problem{httpx.ErrInvalidCursor},
-			Summary: "The users, the oldest first", Handler: us.listUsers},
-		{Pattern: "POST /auth/users", Access: manages.Recent(), Rate: httpx.RateCredentials, Body: credentialsBody, Request: NewAccount{},
-			Responses: answer(201, "Location"), Problems: []*httpx.Problem{errEmailTaken, ErrHashingBusy},
-			Summary: "Make a user with a password", Handler: us.postUser},
+		{Pattern: "GET /auth/users", Access: manages.NoKey(), Rate: httpx.RateRead,
+			Summary: "The users, the oldest first", Do: httpx.Pages(us.listUsers, ManagedUser.key)},
+		{Pattern: "POST /auth/users", Access: manages.Recent(), Rate: httpx.RateCredentials, Body: credentialsBody,
+			Summary: "Make a user with a password", Do: httpx.JSON(us.postUser).Creates(), Problems: httpx.Problems{errEmailTaken, ErrHashingBusy}},
 		{Pattern: "GET /auth/users/{id}", Access: manages.NoKey(), Rate: httpx.RateRead,
-			Responses: answer(200), Problems: missing, Summary: "A user", Handler: byID(us.getUser)},
-		{Pattern: "PATCH /auth/users/{id}", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10, Request: UserPatch{},
-			Responses: answer(200), Problems: changes,
-			Summary: "Change a user's name, status, roles or quotas", Handler: byID(us.patchUser)},
+			Summary: "A user", Do: httpx.Answers(us.getUser), Problems: missing},
+		{Pattern: "PATCH /auth/users/{id}", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10,
+			Summary: "Change a user's name, status, roles or quotas", Do: httpx.JSON(us.patchUser), Problems: changes},
 		{Pattern: "DELETE /auth/users/{id}", Access: manages.Recent(), Rate: httpx.RateWrite,
-			Responses: noContent, Problems: changes, Summary: "Delete a user and the user's files", Handler: byID(us.deleteUser)},
+			Summary: "Delete a user and the user's files", Do: httpx.Acts(us.deleteUser), Problems: changes},
 		{Pattern: "GET /auth/users/{id}/sessions", Access: manages.NoKey(), Rate: httpx.RateRead,
-			Responses: []httpx.Response{{Status: 200, Body: SessionList{}}}, Problems: missing,
-			Summary: "The devices on which a user is signed in", Handler: byID(us.listUserSessions)},
+			Summary: "The devices on which a user is signed in", Do: httpx.Answers(us.listUserSessions), Problems: missing},
 		{Pattern: "DELETE /auth/users/{id}/sessions", Access: manages.Recent(), Rate: httpx.RateWrite,
-			Responses: noContent, Problems: missing, Summary: "Sign out all of a user's devices", Handler: byID(us.deleteUserSessions)},
+			Summary: "Sign out all of a user's devices", Do: httpx.Acts(us.deleteUserSessions), Problems: missing},
 	}
 }
 
 // listUsers serves GET /auth/users.
-func (us *users) listUsers(w http.ResponseWriter, r *http.Request) error {
-	page, err := httpx.PageOf(r)
-	if err != nil {
-		return err
-	}
-	after, err := afterID(page)
-	if err != nil {
-		return err
-	}
-	users, err := us.managed(r.Context(), `WHERE u.id > $1 ORDER BY u.id LIMIT $2`, after, page.Limit+1)
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, users, func(m ManagedUser) []string { return []string{m.ID.String()} }))
+func (us *users) listUsers(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]ManagedUser, error) {
+	return us.managed(c.Context(), `WHERE u.id > $1 ORDER BY u.id LIMIT $2`, p.After(uuid.Nil), p.Limit)
 }
 
 // getUser serves GET /auth/users/{id}.
-func (us *users) getUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	return us.answer(w, r, http.StatusOK, id)
+func (us *users) getUser(c *httpx.Call) (ManagedUser, error) {
+	return us.managedUser(c.Context(), c.ID)
 }
 
-func (us *users) answer(w http.ResponseWriter, r *http.Request, status int, id uuid.UUID) error {
-	users, err := us.managed(r.Context(), `WHERE u.id = $1`, id)
+func (us *users) managedUser(ctx context.Context, id uuid.UUID) (ManagedUser, error) {
+	users, err := us.managed(ctx, `WHERE u.id = $1`, id)
 	if err != nil {
-		return err
+		return ManagedUser{}, err
 	}
 	if len(users) == 0 {
-		return httpx.ErrNotFound
+		return ManagedUser{}, httpx.ErrNotFound
 	}
-	w.Header().Set("ETag", httpx.RevisionTag(users[0].Revision))
-	return httpx.WriteJSON(w, status, users[0])
+	return users[0], nil
 }
 
 // NewAccount is the body of POST /auth/users.
@@ -123,52 +103,44 @@ type NewAccount struct {
 	Quota    *int64   `json:"quota"`           // bytes; the server's default unless given
 }
 
-func checkQuota(f *httpx.Fields, quota int64) {
-	if quota < 0 {
+func checkQuota(f *httpx.Fields, quota *int64) {
+	if quota != nil && *quota < 0 {
 		f.Add("#/quota", "invalid", "A quota is a number of bytes, 0 or more.")
 	}
 }
 
 // postUser serves POST /auth/users.
-func (us *users) postUser(w http.ResponseWriter, r *http.Request) error {
-	in, err := httpx.ReadJSON[NewAccount](w, r)
-	if err != nil {
-		return err
-	}
+func (us *users) postUser(c *httpx.Call, in NewAccount) (ManagedUser, error) {
 	var f httpx.Fields
-	if weak := checkPassword(in.Email, in.Password); weak != nil {
-		f.Add("#/password", weak.code, weak.detail)
-	}
-	if in.Quota != nil {
-		checkQuota(&f, *in.Quota)
-	}
+	checkNewPassword(&f, "#/password", in.Email, in.Password)
+	checkQuota(&f, in.Quota)
 	if err := f.Err(); err != nil {
-		return err
+		return ManagedUser{}, err
 	}
 	if in.Roles == nil {
 		in.Roles = []string{RoleMember}
 	}
-	ctx := r.Context()
+	ctx := c.Context()
 	hash, err := us.passwords.HashPassword(ctx, in.Email, in.Password)
-	if err != nil {
-		return err
+	if err == nil {
+		err = us.callers.Still(ctx, UsersManage)
 	}
-	if err := us.callers.Still(ctx, UsersManage); err != nil {
-		return err
+	if err != nil {
+		return ManagedUser{}, err
 	}
 	var u User
 	err = us.db.InTx(ctx, func(tx pgx.Tx) error {
-		if err := mayGrantRoles(ctx, tx, httpx.CallerOf(ctx).UserID, in.Roles); err != nil {
+		if err := mayGrantRoles(ctx, tx, c.Caller.UserID, in.Roles); err != nil {
 			return err
 		}
 		u, err = us.CreateUser(ctx, tx, NewUser{Email: in.Email, Name: in.Name, PasswordHash: hash, Roles: in.Roles, Quota: in.Quota})
 		return err
 	})
 	if err != nil {
-		return err
+		return ManagedUser{}, err
 	}
-	w.Header().Set("Location", httpx.Prefix+"/auth/users/"+u.ID.String())
-	return us.answer(w, r, http.StatusCreated, u.ID)
+	c.Created("/auth/users/" + u.ID.String())
+	return us.managedUser(ctx, u.ID)
 }
 
 // UserPatch is the body of PATCH /auth/users/{id}, a merge patch. The address
@@ -192,7 +164,7 @@ func (p UserPatch) check() error {
 	if p.Roles.Null {
 		f.Add("#/roles", "invalid", "Give a list of roles; it may be empty.")
 	}
-	checkQuota(&f, p.Quota.Value)
+	checkQuota(&f, &p.Quota.Value)
 	if p.EntryQuota.Value < 0 {
 		f.Add("#/entry_quota", "invalid", "An entry quota is a number of files and folders, 0 or more.")
 	}
@@ -200,25 +172,21 @@ func (p UserPatch) check() error {
 }
 
 // patchUser serves PATCH /auth/users/{id}.
-func (us *users) patchUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	in, err := readJSON[UserPatch](us.callers, w, r, UsersManage)
-	if err != nil {
-		return err
+func (us *users) patchUser(c *httpx.Call, in UserPatch) (ManagedUser, error) {
+	if err := us.update(c.Context(), c.Caller.UserID, c.ID, in, c.Header); err != nil {
+		return ManagedUser{}, err
 	}
-	if err := us.update(r.Context(), httpx.CallerOf(r.Context()).UserID, id, in, r); err != nil {
-		return err
-	}
-	return us.answer(w, r, http.StatusOK, id)
+	return us.managedUser(c.Context(), c.ID)
 }
 
-// update changes a user for by, under the If-Match of r unless that is
-// nil. What it takes away holds when it returns.
-func (us *users) update(ctx context.Context, by, id uuid.UUID, p UserPatch, r *http.Request) error {
+// update changes a user for by, under the If-Match of the headers. What it
+// takes away holds when it returns.
+func (us *users) update(ctx context.Context, by, id uuid.UUID, p UserPatch, h http.Header) error {
 	if err := p.check(); err != nil {
 		return err
 	}
 	return us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		acc, last, err := lockManaged(ctx, tx, by, id, r)
+		acc, last, err := lockManaged(ctx, tx, by, id, h)
 		if err != nil {
 			return nothing, err
 		}
@@ -265,15 +233,15 @@ UPDATE users SET name = $2, status = $3, revision = revision + 1, updated_at = n
 // lockManaged locks a user who is about to be changed by somebody and reports
 // whether that is the last admin. Whoever changes another manages users at
 // that moment, and only an admin changes an admin.
-func lockManaged(ctx context.Context, tx pgx.Tx, by, id uuid.UUID, r *http.Request) (acc account, last bool, err error) {
+func lockManaged(ctx context.Context, tx pgx.Tx, by, id uuid.UUID, h http.Header) (acc account, last bool, err error) {
 	if last, err = lockAdmins(ctx, tx, id); err != nil {
 		return account{}, false, err
 	}
 	if acc, err = lockAccount(ctx, tx, id); err == nil {
 		err = mayManage(ctx, tx, by, id)
 	}
-	if err == nil && r != nil && !httpx.IfMatch(r.Header, httpx.RevisionTag(acc.Revision)) {
-		err = httpx.ErrPreconditionFailed
+	if err == nil {
+		err = httpx.MatchRevision(h, acc.Revision)
 	}
 	return acc, last, err
 }
@@ -339,20 +307,17 @@ func (us *users) recordUpdate(ctx context.Context, tx pgx.Tx, acc account, name,
 }
 
 // deleteUser serves DELETE /auth/users/{id}.
-func (us *users) deleteUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	return noBody(w, us.remove(r, id))
-}
+func (us *users) deleteUser(c *httpx.Call) error { return us.remove(c, c.ID) }
 
-// remove deletes a user with everything of theirs, as the request r asks.
-// What the audit log says of them stays.
-func (us *users) remove(r *http.Request, id uuid.UUID) error {
-	ctx := r.Context()
-	by := httpx.CallerOf(ctx).UserID
+// remove deletes a user with everything of theirs, as the call asks. What the
+// audit log says of them stays.
+func (us *users) remove(c *httpx.Call, id uuid.UUID) error {
+	ctx, by := c.Context(), c.Caller.UserID
 	if by == id {
 		by = operator // everybody may leave
 	}
 	return us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		_, last, err := lockManaged(ctx, tx, by, id, r)
+		_, last, err := lockManaged(ctx, tx, by, id, c.Header)
 		if err != nil {
 			return nothing, err
 		}
@@ -373,17 +338,17 @@ DELETE FROM users WHERE id = $1`, id)
 }
 
 // listUserSessions serves GET /auth/users/{id}/sessions.
-func (us *users) listUserSessions(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	if _, err := userByID(r.Context(), us.db, id); err != nil {
-		return err
+func (us *users) listUserSessions(c *httpx.Call) (httpx.List[Session], error) {
+	if _, err := userByID(c.Context(), us.db, c.ID); err != nil {
+		return httpx.List[Session]{}, err
 	}
-	return us.sessions.answer(w, r, id)
+	return us.sessions.list(c, c.ID)
 }
 
 // deleteUserSessions serves DELETE /auth/users/{id}/sessions.
-func (us *users) deleteUserSessions(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	_, err := us.endAllSessions(r.Context(), httpx.CallerOf(r.Context()).UserID, id)
-	return noBody(w, err)
+func (us *users) deleteUserSessions(c *httpx.Call) error {
+	_, err := us.endAllSessions(c.Context(), c.Caller.UserID, c.ID)
+	return err
 }
 
 // endAllSessions signs a user out everywhere and says of how many devices.

@@ -134,7 +134,7 @@ func TestUsers_AreMadeReadChangedAndDeleted(t *testing.T) {
 	}
 	c.Do("GET", "/auth/users?cursor=x", nil).WantProblem(t, 400, "invalid_cursor")
 
-	var sessions auth.SessionList
+	var sessions httpx.List[auth.Session]
 	c.Do("GET", path+"/sessions", nil).Want(t, 200).JSON(t, &sessions)
 	if len(sessions.Items) != 1 || sessions.Items[0].ID != g.Session.ID || sessions.Items[0].Current {
 		t.Errorf("%+v", sessions)

@@ -73,7 +73,7 @@ func (sh *shares) postUnlock(w http.ResponseWriter, r *http.Request, g guest) er
 	if in.Mode == "token" {
 		return httpx.WriteJSON(w, http.StatusOK, unlockBody{token, int(unlockLifetime.Seconds())})
 	}
-	if err := sh.auth.KeepCookie(w, r, shareCookie(s), token, unlockLifetime); err != nil {
+	if err := sh.auth.KeepCookie(w.Header(), r, shareCookie(s), token, unlockLifetime); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
