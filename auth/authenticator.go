@@ -18,10 +18,10 @@ import (
 var (
 	// Signing in answers 401 for a code; for who is signed in that would
 	// mean that the session has ended, so there it is 403.
-	errSignInNeedsCode = unauthorized("totp_required", "A code is also needed",
-		"Send the code from your authenticator, or a recovery code, in code.")
-	errSignInWrongCode = unauthorized("wrong_code", "The code is wrong",
-		"Send the code that your authenticator shows now. Each code can be used once.")
+	errSignInNeedsCode = httpx.NewProblem(401, "totp_required", "A code is also needed").
+				With("Send the code from your authenticator, or a recovery code, in code.")
+	errSignInWrongCode = httpx.NewProblem(401, "wrong_code", "The code is wrong").
+				With("Send the code that your authenticator shows now. Each code can be used once.")
 	errNeedsCode = httpx.NewProblem(http.StatusForbidden, errSignInNeedsCode.Code, errSignInNeedsCode.Title).With(errSignInNeedsCode.Detail)
 	errCodeWrong = httpx.NewProblem(http.StatusForbidden, errSignInWrongCode.Code, errSignInWrongCode.Title).With(errSignInWrongCode.Detail)
 

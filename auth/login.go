@@ -39,8 +39,8 @@ type Grant struct {
 var (
 	// errInvalidCredentials is the one answer to a sign-in that fails: an
 	// unknown address, a wrong password and a disabled user look alike.
-	errInvalidCredentials = unauthorized("invalid_credentials", "The address or the password is wrong",
-		"Check both and try again.")
+	errInvalidCredentials = httpx.NewProblem(401, "invalid_credentials", "The address or the password is wrong").
+				With("Check both and try again.")
 
 	// ErrInsecureOrigin is for every route that gives a cookie.
 	ErrInsecureOrigin = httpx.NewProblem(400, "insecure_origin", "Browsers would not keep the sign-in")

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"net/http"
 	"time"
 
 	"homebase/audit"
@@ -134,7 +133,7 @@ type RefreshRequest struct {
 
 // errSignedOut is the one answer to a refresh token that is not good, whether
 // it is forged, old, of an ended session or of a disabled user.
-var errSignedOut = unauthorized("session_ended", "The session has ended", "Sign in again.")
+var errSignedOut = httpx.NewProblem(401, "session_ended", "The session has ended").With("Sign in again.")
 
 // refresh serves POST /auth/refresh. A refused cookie is not cleared: another
 // tab may just have signed in anew.
@@ -208,12 +207,4 @@ func (se *sessions) endReused(ctx context.Context, tx pgx.Tx, s Session) error {
 		Action: audit.RefreshReuse, Outcome: audit.Denied, Target: s.ID,
 		Actor: audit.Actor{User: s.userID, Session: s.ID},
 	})
-}
-
-// unauthorized is a kind of 401; each must name the way to sign in (RFC 9110,
-// section 15.5.2).
-func unauthorized(code, title, detail string) *httpx.Problem {
-	p := httpx.NewProblem(http.StatusUnauthorized, code, title).With(detail)
-	p.Header = map[string]string{"WWW-Authenticate": "Bearer"}
-	return p
 }
