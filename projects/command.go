@@ -37,13 +37,9 @@ func (p *Projects) listCommand(ctx context.Context, sh *db.Shell, args []string)
 	}
 	w := tabwriter.NewWriter(sh.Stdout, 0, 0, 2, ' ', 0)
 	list := []Info{}
-	for _, m := range p.apps {
-		state := "on"
-		if off[m.Name] {
-			state = "off"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", m.Name, state, m.Description)
-		list = append(list, Info{m.Name, m.Description, !off[m.Name], m.App.Permissions})
+	for _, h := range p.apps {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", h.app.Name, state(!off[h.app.Name]), h.app.Description)
+		list = append(list, Info{h.app.Name, h.app.Description, !off[h.app.Name], h.app.Permissions})
 	}
 	if *asJSON {
 		return json.NewEncoder(sh.Stdout).Encode(list)
@@ -51,46 +47,53 @@ func (p *Projects) listCommand(ctx context.Context, sh *db.Shell, args []string)
 	return w.Flush()
 }
 
+func state(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
 // named parses the one argument of a command, an app's name.
-func (p *Projects) named(sh *db.Shell, command string, args []string) (*mounted, error) {
+func (p *Projects) named(sh *db.Shell, command string, args []string) (*Host, error) {
 	var name string
 	if err := sh.Flags(command).Parse(args, &name); err != nil {
 		return nil, err
 	}
-	m, err := p.find(name)
+	h, err := p.find(name)
 	if err != nil {
 		return nil, fmt.Errorf("there is no app %q; homebase app list shows them", name)
 	}
-	return m, nil
+	return h, nil
 }
 
 func (p *Projects) turnCommand(command string, on bool) func(context.Context, *db.Shell, []string) error {
 	return func(ctx context.Context, sh *db.Shell, args []string) error {
-		m, err := p.named(sh, command, args)
+		h, err := p.named(sh, command, args)
 		if err != nil {
 			return err
 		}
-		if err := p.turn(ctx, m, on); err != nil {
+		if err := p.turn(ctx, h, on); err != nil {
 			return err
 		}
-		fmt.Fprintf(sh.Stdout, "%s is turned %s.\n", m.Name, map[bool]string{true: "on", false: "off"}[on])
+		fmt.Fprintf(sh.Stdout, "%s is turned %s.\n", h.app.Name, state(on))
 		return nil
 	}
 }
 
 func (p *Projects) exportCommand(ctx context.Context, sh *db.Shell, args []string) error {
-	m, err := p.named(sh, "app export", args)
+	h, err := p.named(sh, "app export", args)
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriter(sh.Stdout)
-	return errors.Join(p.export(ctx, m, out), out.Flush())
+	return errors.Join(p.export(ctx, h, out), out.Flush())
 }
 
 // export writes the app's tables as they are at one moment, a line
 // {"table": …, "row": {…}} for each row. Unlogged tables hold what is made to
 // be forgotten and are left out.
-func (p *Projects) export(ctx context.Context, m *mounted, w io.Writer) error {
+func (p *Projects) export(ctx context.Context, h *Host, w io.Writer) error {
 	const tables = `-- name: projects.Tables
 		SELECT relname::text FROM pg_class
 		 WHERE relnamespace = to_regnamespace($1) AND relkind IN ('r', 'p') AND NOT relispartition
@@ -105,8 +108,8 @@ func (p *Projects) export(ctx context.Context, m *mounted, w io.Writer) error {
 				return err
 			}
 		}
-		return db.InNamespace(ctx, tx, m.namespace(), func() error {
-			names, err := db.All(ctx, tx, db.Value[string], tables, m.namespace())
+		return db.InNamespace(ctx, tx, h.namespace(), func() error {
+			names, err := db.All(ctx, tx, db.Value[string], tables, h.namespace())
 			for _, name := range names {
 				if err == nil {
 					_, err = tx.Conn().PgConn().CopyTo(ctx, w, fmt.Sprintf(rows, name, pgx.Identifier{name}.Sanitize()))

@@ -39,22 +39,22 @@ func (p *Projects) ownRoutes() []httpx.Route {
 }
 
 // info is the app for a caller; ok: they may use it.
-func (m *mounted) info(off map[string]bool, caller *httpx.Caller) (i Info, ok bool) {
-	i = Info{Name: m.Name, Description: m.Description, Enabled: !off[m.Name], Permissions: []string{}}
-	for _, permission := range m.App.Permissions {
+func (h *Host) info(off map[string]bool, caller *httpx.Caller) (i Info, ok bool) {
+	i = Info{Name: h.app.Name, Description: h.app.Description, Enabled: !off[h.app.Name], Permissions: []string{}}
+	for _, permission := range h.app.Permissions {
 		if caller.Can(permission) {
 			i.Permissions = append(i.Permissions, permission)
 		}
 	}
 	slices.Sort(i.Permissions)
-	return i, i.Enabled && (len(m.App.Permissions) == 0 || len(i.Permissions) > 0)
+	return i, i.Enabled && (len(h.app.Permissions) == 0 || len(i.Permissions) > 0)
 }
 
 func (p *Projects) getProjects(c *httpx.Call) (httpx.List[Info], error) {
 	off, err := p.off.Get(c.Context())
 	list := httpx.List[Info]{Items: []Info{}}
-	for _, m := range p.apps {
-		if i, ok := m.info(off, c.Caller); ok || c.Caller.Can(auth.SystemManage) {
+	for _, h := range p.apps {
+		if i, ok := h.info(off, c.Caller); ok || c.Caller.Can(auth.SystemManage) {
 			list.Items = append(list.Items, i)
 		}
 	}
@@ -62,23 +62,23 @@ func (p *Projects) getProjects(c *httpx.Call) (httpx.List[Info], error) {
 }
 
 func (p *Projects) patchProject(c *httpx.Call, in Change) (Info, error) {
-	m, err := p.find(c.PathValue("app"))
+	h, err := p.find(c.PathValue("app"))
 	if err == nil && in.Enabled.Set {
-		err = p.turn(c.Context(), m, in.Enabled.Null || in.Enabled.Value)
+		err = p.turn(c.Context(), h, in.Enabled.Null || in.Enabled.Value)
 	}
 	if err != nil {
 		return Info{}, err
 	}
 	off, err := p.off.Get(c.Context())
-	i, _ := m.info(off, c.Caller)
+	i, _ := h.info(off, c.Caller)
 	return i, err
 }
 
 // find is the app of that name, or db.ErrNotFound.
-func (p *Projects) find(name string) (*mounted, error) {
-	for _, m := range p.apps {
-		if m.Name == name {
-			return m, nil
+func (p *Projects) find(name string) (*Host, error) {
+	for _, h := range p.apps {
+		if h.app.Name == name {
+			return h, nil
 		}
 	}
 	return nil, db.ErrNotFound
@@ -86,7 +86,7 @@ func (p *Projects) find(name string) (*mounted, error) {
 
 // turn turns an app on or off, here before it returns and everywhere when it
 // commits. What changes nothing is not recorded.
-func (p *Projects) turn(ctx context.Context, m *mounted, on bool) error {
+func (p *Projects) turn(ctx context.Context, h *Host, on bool) error {
 	sql, action := `-- name: projects.Disable
 		INSERT INTO disabled_apps (name) VALUES ($1) ON CONFLICT DO NOTHING`, audit.AppDisabled
 	if on {
@@ -95,14 +95,14 @@ func (p *Projects) turn(ctx context.Context, m *mounted, on bool) error {
 	}
 	defer p.off.Forget()
 	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
-		n, err := db.Exec(ctx, tx, sql, m.Name)
+		n, err := db.Exec(ctx, tx, sql, h.app.Name)
 		if err != nil || n == 0 {
 			return err
 		}
-		if err := p.Audit.Record(ctx, tx, audit.Event{Action: action, Details: map[string]string{"app": m.Name}}); err != nil {
+		if err := p.Audit.Record(ctx, tx, audit.Event{Action: action, Details: map[string]string{"app": h.app.Name}}); err != nil {
 			return err
 		}
-		return db.Notify(ctx, tx, channel, m.Name)
+		return db.Notify(ctx, tx, channel, h.app.Name)
 	})
 }
 

@@ -21,11 +21,13 @@ type Host struct {
 	// Origins are the frontends', as the Origin header names them.
 	Origins []string
 
-	p         *Projects
-	name      string
-	namespace string
-	shares    []chan struct{} // its own, then that of all apps
+	p      *Projects
+	app    App
+	shares []chan struct{} // its own, then that of all apps
 }
+
+// namespace is the app's PostgreSQL schema and role.
+func (h *Host) namespace() string { return "app_" + h.app.Name }
 
 // shareWait is how long a transaction waits for the app's share of the pool.
 const shareWait = time.Second
@@ -61,11 +63,11 @@ func (h *Host) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 			return err
 		}
 		t := &Tx{Tx: tx}
-		if err := db.InNamespace(ctx, tx, h.namespace, func() error { return fn(t) }); err != nil {
+		if err := db.InNamespace(ctx, tx, h.namespace(), func() error { return fn(t) }); err != nil {
 			return err
 		}
 		for _, e := range t.events {
-			e.Details["app"] = h.name
+			e.Details["app"] = h.app.Name
 			if err := h.p.Audit.Record(ctx, tx, e); err != nil {
 				return err
 			}

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"regexp"
 	"runtime/debug"
@@ -85,18 +86,10 @@ type File struct {
 // Projects is the registry. Make one per process with New.
 type Projects struct {
 	Config
-	apps  []*mounted
+	apps  []*Host
 	fault error                     // of the first app that is not as it must be
 	off   *db.Kept[map[string]bool] // the names of the apps that are turned off
 }
-
-type mounted struct {
-	App
-	host *Host
-}
-
-// namespace is the app's PostgreSQL schema and role.
-func (m *mounted) namespace() string { return "app_" + m.Name }
 
 // New mounts the apps. An app that is not as it must be is refused by
 // Migrate, before anything is served.
@@ -104,13 +97,12 @@ func New(cfg Config, mounts ...Mount) *Projects {
 	p := &Projects{Config: cfg}
 	p.off = db.NewKept(cfg.DB, p.readDisabled)
 	for _, mount := range mounts {
-		m := &mounted{host: &Host{p: p, Log: cfg.Log, Origins: cfg.Origins}}
-		m.App = mount(m.host)
-		m.host.name, m.host.namespace = m.Name, m.namespace()
-		if err := m.check(); err != nil && p.fault == nil {
-			p.fault = fmt.Errorf("the app %q: %w", m.Name, err)
+		h := &Host{p: p, Log: cfg.Log, Origins: cfg.Origins}
+		h.app = mount(h)
+		if err := h.app.check(); err != nil && p.fault == nil {
+			p.fault = fmt.Errorf("the app %q: %w", h.app.Name, err)
 		}
-		p.apps = append(p.apps, m)
+		p.apps = append(p.apps, h)
 	}
 	return p
 }
@@ -118,22 +110,22 @@ func New(cfg Config, mounts ...Mount) *Projects {
 var nameForm = regexp.MustCompile(`^[a-z][a-z0-9]{1,29}$`)
 
 // check says what an app lacks.
-func (m *mounted) check() error {
-	prefix := "projects." + m.Name + ":"
+func (a App) check() error {
+	prefix := "projects." + a.Name + ":"
 	switch {
-	case !nameForm.MatchString(m.Name):
+	case !nameForm.MatchString(a.Name):
 		return errors.New("a name has 2 to 30 small letters and digits")
-	case m.Description == "":
+	case a.Description == "":
 		return errors.New("it has no description")
 	}
-	for _, permission := range m.Permissions {
+	for _, permission := range a.Permissions {
 		if !strings.HasPrefix(permission, prefix) {
 			return fmt.Errorf("its permission %q does not begin with %s", permission, prefix)
 		}
 	}
-	for _, route := range m.Routes {
+	for _, route := range a.Routes {
 		asks, _, _ := strings.Cut(route.Access.String(), ",")
-		if strings.Contains(asks, ":") && !slices.Contains(m.Permissions, asks) {
+		if strings.Contains(asks, ":") && !slices.Contains(a.Permissions, asks) {
 			return fmt.Errorf("%q asks for %q, which is none of its permissions", route.Pattern, asks)
 		}
 	}
@@ -142,29 +134,22 @@ func (m *mounted) check() error {
 
 // Permissions are those of all apps, for auth, which is made before them.
 func Permissions(mounts ...Mount) (all []string) {
-	for _, m := range New(Config{}, mounts...).apps {
-		all = append(all, m.App.Permissions...)
+	for _, h := range New(Config{}, mounts...).apps {
+		all = append(all, h.app.Permissions...)
 	}
 	return all
 }
 
 // Roles are the PostgreSQL roles that the apps work as where they exist.
-func (p *Projects) Roles() (roles []string) {
-	for _, m := range p.apps {
-		if m.Schema != "" {
-			roles = append(roles, m.namespace())
-		}
-	}
-	return roles
-}
+func (p *Projects) Roles() []string { return slices.Sorted(maps.Keys(p.Schemas())) }
 
 // Schemas are the texts of the apps' steps by the PostgreSQL schema they run
 // in.
 func (p *Projects) Schemas() map[string]string {
 	texts := map[string]string{}
-	for _, m := range p.apps {
-		if m.Schema != "" {
-			texts[m.namespace()] = m.Schema
+	for _, h := range p.apps {
+		if h.app.Schema != "" {
+			texts[h.namespace()] = h.app.Schema
 		}
 	}
 	return texts
@@ -174,9 +159,9 @@ func (p *Projects) Schemas() map[string]string {
 // platform's own migration.
 func (p *Projects) Migrate(ctx context.Context) error {
 	err := p.fault
-	for _, m := range p.apps {
-		if err == nil && m.Schema != "" {
-			err = p.DB.MigrateIn(ctx, m.namespace(), m.Schema)
+	for _, h := range p.apps {
+		if err == nil && h.app.Schema != "" {
+			err = p.DB.MigrateIn(ctx, h.namespace(), h.app.Schema)
 		}
 	}
 	return err
@@ -188,8 +173,8 @@ func (p *Projects) Start(context.Context) error {
 	p.off.Follow(channel)
 	conns := int(p.DB.Stat().MaxConns())
 	all := make(chan struct{}, max(1, conns/2))
-	for _, m := range p.apps {
-		m.host.shares = []chan struct{}{make(chan struct{}, max(1, conns/4)), all}
+	for _, h := range p.apps {
+		h.shares = []chan struct{}{make(chan struct{}, max(1, conns/4)), all}
 	}
 	return nil
 }
@@ -202,13 +187,13 @@ const runAgain = time.Second
 func (p *Projects) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
-	for _, m := range p.apps {
-		if m.App.Run == nil {
+	for _, h := range p.apps {
+		if h.app.Run == nil {
 			continue
 		}
 		running.Go(func() {
 			for ctx.Err() == nil {
-				p.runOnce(ctx, m)
+				h.runOnce(ctx)
 				select {
 				case <-ctx.Done():
 				case <-time.After(runAgain):
@@ -218,26 +203,26 @@ func (p *Projects) Run(ctx context.Context) {
 	}
 }
 
-func (p *Projects) runOnce(ctx context.Context, m *mounted) {
+func (h *Host) runOnce(ctx context.Context) {
 	defer func() {
 		if v := recover(); v != nil {
-			p.Log.Error("an app panicked", "app", m.Name, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			h.Log.Error("an app panicked", "app", h.app.Name, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 		}
 	}()
-	m.App.Run(ctx)
+	h.app.Run(ctx)
 }
 
 // Routes are those of the registry and of all apps.
 func (p *Projects) Routes() []httpx.Route {
 	routes := p.ownRoutes()
-	for _, m := range p.apps {
-		for _, route := range httpx.Whole(m.App.Routes) {
+	for _, h := range p.apps {
+		for _, route := range httpx.Whole(h.app.Routes) {
 			method, path, _ := strings.Cut(route.Pattern, " ")
-			route.Pattern = method + " /projects/" + m.Name + path
+			route.Pattern = method + " /projects/" + h.app.Name + path
 			route.Problems = append(slices.Clip(route.Problems), httpx.ErrNotFound)
 			if handler := route.Handler; handler != nil {
 				route.Handler = func(w http.ResponseWriter, r *http.Request) error {
-					switch on, err := p.enabled(r.Context(), m.Name); {
+					switch on, err := p.enabled(r.Context(), h.app.Name); {
 					case err != nil:
 						return err
 					case !on:
@@ -255,12 +240,12 @@ func (p *Projects) Routes() []httpx.Route {
 // Jobs are those of all apps. That of an app which is turned off does nothing
 // when it is due.
 func (p *Projects) Jobs() (jobs []db.Job) {
-	for _, m := range p.apps {
-		for _, job := range m.App.Jobs {
+	for _, h := range p.apps {
+		for _, job := range h.app.Jobs {
 			run := job.Run
-			job.Name = "projects." + m.Name + "." + job.Name
+			job.Name = "projects." + h.app.Name + "." + job.Name
 			job.Run = func(ctx context.Context) error {
-				if on, err := p.enabled(ctx, m.Name); err != nil || !on {
+				if on, err := p.enabled(ctx, h.app.Name); err != nil || !on {
 					return err
 				}
 				return run(ctx)
@@ -274,13 +259,13 @@ func (p *Projects) Jobs() (jobs []db.Job) {
 // Erase deletes what the apps keep of a user, in the transaction that deletes
 // the user.
 func (p *Projects) Erase(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
-	for _, m := range p.apps {
-		if m.App.Erase == nil {
+	for _, h := range p.apps {
+		if h.app.Erase == nil {
 			continue
 		}
-		err := db.InNamespace(ctx, tx, m.namespace(), func() error { return m.App.Erase(ctx, tx, user) })
+		err := db.InNamespace(ctx, tx, h.namespace(), func() error { return h.app.Erase(ctx, tx, user) })
 		if err != nil {
-			return fmt.Errorf("the app %q: %w", m.Name, err)
+			return fmt.Errorf("the app %q: %w", h.app.Name, err)
 		}
 	}
 	return nil
