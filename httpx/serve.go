@@ -13,7 +13,7 @@ import (
 // end and their bodies fail, and drainRest later the connections are cut. It is
 // over as soon as there are no connections.
 const (
-	drainPause = 100 * time.Millisecond
+	drainPause = 250 * time.Millisecond
 	drainRest  = 5 * time.Second
 	drainLook  = 2 * time.Millisecond
 )
