@@ -144,7 +144,7 @@ func purgeRows(ctx context.Context, t *journal.Tx, owner uuid.UUID) (left bool, 
 		), gone AS (
 		    DELETE FROM items i USING child c WHERE i.id = c.id AND c.kind = 1 AND NOT c.trashed RETURNING i.size
 		)
-		SELECT (SELECT count(*) FROM child), (SELECT coalesce(sum(g.size), 0)::bigint FROM gone g)`
+		SELECT (SELECT count(*) FROM child), (SELECT count(*) FROM gone), (SELECT coalesce(sum(g.size), 0)::bigint FROM gone g)`
 	const last = `-- name: files.DeletePurged
 		DELETE FROM items i WHERE i.id = $1 RETURNING i.size`
 	for budget := purgeStep; budget > 0; {
@@ -155,21 +155,21 @@ func purgeRows(ctx context.Context, t *journal.Tx, owner uuid.UUID) (left bool, 
 		if err != nil {
 			return false, err
 		}
-		var children int
+		var children, gone int
 		var freed int64
 		_, err = db.One(ctx, t, func(row pgx.Row) (none struct{}, err error) {
-			return none, row.Scan(&children, &freed)
+			return none, row.Scan(&children, &gone, &freed)
 		}, below, id, t.Tree.Root, budget)
 		if err != nil {
 			return false, err
 		}
-		t.Use(-freed)
+		t.Count(-freed, -gone)
 		if children < budget {
 			size, err := db.One(ctx, t, db.Value[int64], last, id)
 			if err != nil {
 				return false, err
 			}
-			t.Use(-size)
+			t.Count(-size, -1)
 		}
 		budget -= children + 1
 	}

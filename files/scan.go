@@ -212,12 +212,13 @@ func (rc *reconciler) stillMissing(ctx context.Context, list []*finding) (n int6
 	return n, nil
 }
 
-// recount sets what an owner uses to the sum of the sizes, under the owner's
-// lock. The two differ only after a fault.
+// recount sets what an owner uses to what the rows say, under the owner's lock.
+// The two differ only after a fault.
 func (rc *reconciler) recount(ctx context.Context, owner uuid.UUID, report *scanReport) error {
 	const sql = `-- name: files.Recount
 		UPDATE trees t
-		   SET used = (SELECT coalesce(sum(i.size), 0)::bigint FROM items i WHERE i.owner_id = $1)
+		   SET (used, entries) = (
+		       SELECT coalesce(sum(i.size), 0)::bigint, count(*) FILTER (WHERE i.parent_id IS NOT NULL) FROM items i WHERE i.owner_id = $1)
 		 WHERE t.owner_id = $1
 		RETURNING t.used`
 	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {

@@ -97,11 +97,8 @@ func (rc *reconciler) takeSome(ctx context.Context, owner uuid.UUID, batch []*fi
 			}
 			bytes += more
 		}
-		more, err := rc.takeNew(ctx, t, owner, fresh)
-		if err != nil {
-			return err
-		}
-		return grow(ctx, t, owner, bytes+more)
+		t.Count(bytes, 0)
+		return rc.takeNew(ctx, t, owner, fresh)
 	})
 }
 
@@ -215,18 +212,6 @@ func (rc *reconciler) writeKnown(ctx context.Context, t *journal.Tx, owner uuid.
 	return tellStored(ctx, t, what, owner, now.ID)
 }
 
-// grow counts bytes that were taken over. They are on the disk already, so no
-// quota refuses them: an owner beyond it cannot upload until there is room.
-func grow(ctx context.Context, t *journal.Tx, owner uuid.UUID, bytes int64) error {
-	const sql = `-- name: files.CountTakenOver
-		UPDATE trees SET used = used + $2 WHERE owner_id = $1`
-	if bytes == 0 {
-		return nil
-	}
-	_, err := db.Exec(ctx, t, sql, owner, bytes)
-	return err
-}
-
 // roomFor reports whether something can be taken in where it lies: the folder
 // there is the one that is meant, and no other item has the name.
 func roomFor(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) (bool, error) {
@@ -264,7 +249,7 @@ type newRow struct {
 // takeNew inserts the rows of what was copied onto the disk: all whose folders
 // are known by one statement, then what lies in new folders. What has a name
 // or an id that is held waits.
-func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUID, list []*finding) (bytes int64, err error) {
+func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUID, list []*finding) error {
 	const sql = `-- name: files.TakeOverNew
 		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime, ino,
 		                   revision, created_at, updated_at, trashed_at)
@@ -284,7 +269,7 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 			row, ok, err := rc.newRow(ctx, t, owner, d, paths)
 			switch {
 			case err != nil:
-				return 0, err
+				return err
 			case ok:
 				rows, ready[d.row.ID] = append(rows, row), d
 			case d.done == later:
@@ -296,15 +281,17 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 		}
 		ids, err := db.All(ctx, t, db.Value[uuid.UUID], sql, owner, rows)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		for _, id := range ids {
 			d := ready[id]
 			d.done = taken
 			action := audit.FolderCreated
 			if d.isFile() {
-				action, bytes = audit.FileCreated, bytes+d.info.Size()
+				action = audit.FileCreated
+				t.Count(d.info.Size(), 1)
 			} else {
+				t.Count(0, 1)
 				paths[id] = d.path
 			}
 			t.Audit(ctx, audit.Event{Action: action, Target: id})
@@ -317,9 +304,9 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 		list = left
 	}
 	if err := tellStored(ctx, t, feedCreated, owner, created...); err != nil {
-		return 0, err
+		return err
 	}
-	return bytes, tellStored(ctx, t, feedTrashed, owner, trashed...)
+	return tellStored(ctx, t, feedTrashed, owner, trashed...)
 }
 
 // newRow is the row of an entry that nothing happened to since, once its

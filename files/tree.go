@@ -123,6 +123,7 @@ func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
 			}
 			t.Tell(feedCreated, told(placed{it, "/" + name}))
 		}
+		t.Count(0, len(firstFolders))
 		t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: t.Tree.Root})
 		return nil
 	}}

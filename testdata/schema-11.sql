@@ -293,7 +293,7 @@ CREATE TABLE owners (
 -- One row an owner. It is the owner's lock (FOR NO KEY UPDATE), the counter
 -- that orders redo and change feed, and the quota's ledger in bytes: used
 -- counts files and trash, reserved the uploads under way; entries counts the
--- rows of items but the root, by itself. A quota of NULL is the default.
+-- rows of items but the root. A quota of NULL is the default.
 CREATE TABLE trees (
     owner_id   uuid   NOT NULL,
     root_id    uuid   NOT NULL,
@@ -365,19 +365,6 @@ CREATE INDEX items_parent_id_idx ON items (parent_id);
 -- The trash of an owner, newest first, and what its retention has ended.
 CREATE INDEX items_purging_idx ON items (owner_id, id) WHERE purging;
 CREATE INDEX items_trashed_at_idx ON items (owner_id, trashed_at, id) WHERE trashed_at IS NOT NULL;
-
-CREATE FUNCTION count_entries() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-    UPDATE trees t SET entries = t.entries + n.entries
-      FROM (SELECT c.owner_id, CASE TG_OP WHEN 'INSERT' THEN count(*) ELSE -count(*) END AS entries
-              FROM changed c WHERE c.parent_id IS NOT NULL GROUP BY c.owner_id) AS n
-     WHERE t.owner_id = n.owner_id;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER items_inserted AFTER INSERT ON items REFERENCING NEW TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION count_entries();
-CREATE TRIGGER items_deleted AFTER DELETE ON items REFERENCING OLD TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION count_entries();
 
 -- The walks along the tree. Each is one SELECT without side effects, so that
 -- PostgreSQL plans it as a part of the statement that asks. Each step looks at
@@ -690,12 +677,11 @@ CREATE TABLE changes (
     seq      bigint      NOT NULL,
     type     text        COLLATE "C" NOT NULL,
     at       timestamptz NOT NULL DEFAULT clock_timestamp(),
-    item     jsonb       NOT NULL,
+    item     json        NOT NULL,
     CONSTRAINT changes_pkey PRIMARY KEY (owner_id, seq),
     CONSTRAINT changes_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES trees (owner_id) ON DELETE CASCADE,
     CONSTRAINT changes_type_check CHECK (type IN ('created', 'changed', 'moved', 'trashed', 'restored', 'purged'))
 );
-ALTER TABLE changes ALTER COLUMN item SET STATISTICS 0; -- nothing is asked by it
 
 -- Nothing is missing from changes behind feed_from: 0 while all is there that
 -- ever happened to the tree.

@@ -244,7 +244,8 @@ func (r *rig) check(accounts []*account, c *crowd, full bool) (findings []string
 	if n := r.count(`SELECT count(*) FROM trees t WHERE t.reserved <> (SELECT coalesce(sum(u.bytes), 0) FROM uploads u WHERE u.owner_id = t.owner_id)`); n > 0 {
 		findings = append(findings, fmt.Sprintf("%d users have more or less reserved than their uploads under way", n))
 	}
-	if n := r.count(`SELECT count(*) FROM trees t WHERE t.used <> (SELECT coalesce(sum(i.size), 0) FROM items i WHERE i.owner_id = t.owner_id)`); n > 0 {
+	if n := r.count(`SELECT count(*) FROM trees t
+		WHERE (t.used, t.entries) <> (SELECT coalesce(sum(i.size), 0), count(i.parent_id) FROM items i WHERE i.owner_id = t.owner_id)`); n > 0 {
 		findings = append(findings, fmt.Sprintf("what %d users use is not the sum of their files", n))
 	}
 	if full {

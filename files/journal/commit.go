@@ -89,14 +89,15 @@ type Tx struct {
 	j       *Journal
 	owner   uuid.UUID
 	op      uuid.UUID
-	now     time.Time     // of the transaction
-	xid     string        // by which it is asked whether it still runs
-	pending []record      // of the owner, except what this worker has published
-	records []record      // to be written: kind, item, revision, ino, source, target
-	told    []told        // to be told by the feed
-	events  []audit.Event // to be recorded
-	used    int64         // bytes that the change adds to what the owner uses
-	grown   int64         // files and folders that it adds
+	now     time.Time                      // of the transaction
+	xid     string                         // by which it is asked whether it still runs
+	pending []record                       // of the owner, except what this worker has published
+	records []record                       // to be written: kind, item, revision, ino, source, target
+	told    []told                         // to be told by the feed
+	events  []audit.Event                  // to be recorded
+	used    int64                          // bytes that the change adds to what the owner uses
+	grown   int64                          // files and folders that it adds
+	past    struct{ bytes, entries int64 } // what it adds past the limits
 }
 
 type told struct {
@@ -161,13 +162,20 @@ func (t *Tx) Audit(ctx context.Context, e audit.Event) { t.events = append(t.eve
 // fails the change.
 func (t *Tx) Use(bytes int64) { t.used += bytes }
 
-// Grow fails when so many files and folders more do not fit. The database
-// counts them itself.
+// Grow counts files and folders that the owner has more, or fails when so many
+// do not fit.
 func (t *Tx) Grow(entries int) error {
-	if t.grown += int64(entries); t.Tree.full(t.grown) {
+	if t.Tree.full(t.grown + int64(entries)) {
 		return ErrEntries
 	}
+	t.grown += int64(entries)
 	return nil
+}
+
+// Count counts what no limit refuses: what lies on the disk already, or goes.
+func (t *Tx) Count(bytes int64, entries int) {
+	t.past.bytes += bytes
+	t.past.entries += int64(entries)
 }
 
 // Commit commits a change and makes the disk follow. db.ErrOutcomeUnknown
@@ -350,10 +358,12 @@ const freeReservations = `-- name: files.FreeReservations
 	DELETE FROM uploads u WHERE u.op_id = ANY ($1)`
 
 // queueTree moves the owner's counters.
-func queueTree(b *pgx.Batch, t *Tx, entries int, freed int64) {
+func queueTree(b *pgx.Batch, t *Tx, numbers int, freed int64) {
 	b.Queue(`-- name: files.SettleTree
-		UPDATE trees t SET seq = t.seq + $2, used = t.used + $3, reserved = t.reserved - $4 WHERE t.owner_id = $1`,
-		t.owner, entries, t.used, freed)
+		UPDATE trees t
+		   SET seq = t.seq + $2, used = t.used + $3, entries = t.entries + $4, reserved = t.reserved - $5
+		 WHERE t.owner_id = $1`,
+		t.owner, numbers, t.used+t.past.bytes, t.grown+t.past.entries, freed)
 }
 
 // queueRest writes the redo records and the entries of the feed, both numbered
@@ -372,7 +382,7 @@ func (t *Tx) queueRest(ctx context.Context, b *pgx.Batch) error {
 		b.Queue(`-- name: files.InsertChanges
 			INSERT INTO changes (owner_id, seq, type, item)
 			SELECT $1, $2 + n.ordinality, n.type, n.item
-			  FROM unnest($3::text[], $4::jsonb[]) WITH ORDINALITY AS n (type, item, ordinality)`, t.owner, t.Tree.Seq, types, items)
+			  FROM unnest($3::text[], $4::json[]) WITH ORDINALITY AS n (type, item, ordinality)`, t.owner, t.Tree.Seq, types, items)
 	}
 	return t.j.Audit.Queue(ctx, b, t.events...)
 }

@@ -174,17 +174,13 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 		it.Revision, it.Created = at.Revision+1, at.Created
 		more -= at.Size
 	}
+	if more > 0 && !t.Tree.fits(t.used+more, g.freed+reserved, g.j.Quota) {
+		return ErrQuota.With("Delete something, or ask for more space.")
+	}
 	if at == nil {
 		if err := t.Grow(1); err != nil {
-			t.grown--
 			return err
 		}
-	}
-	if more > 0 && !t.Tree.fits(t.used+more, g.freed+reserved, g.j.Quota) {
-		if at == nil {
-			t.grown--
-		}
-		return ErrQuota.With("Delete something, or ask for more space.")
 	}
 	t.Use(more)
 	g.freed += reserved
