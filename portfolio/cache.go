@@ -123,7 +123,7 @@ const (
 	minGzip = 1 << 10 // bytes; less is not worth a header
 )
 
-// answer is what a read found: a body, or the place it has moved to. Without
+// answer is what a read found: a body, or the path that it moved to. Without
 // a tag the body's hash is one.
 type answer struct {
 	body     any

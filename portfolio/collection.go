@@ -129,7 +129,7 @@ type collection struct {
 	wild   string // the wildcard of an entry's path
 	status string // of a new entry that says nothing
 	blank  func() item
-	// What the types of the entries say in the table of routes.
+	// What the types of its entries say in the table of routes.
 	body, list  any
 	post, patch httpx.Typed
 }
@@ -232,7 +232,7 @@ func (k *collection) getList(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// getItem answers with the entry, or from an old slug with its new place.
+// getItem answers with the entry, or from an old slug with its new path.
 func (k *collection) getItem(w http.ResponseWriter, r *http.Request) error {
 	return k.p.read(w, r, func(c *content) (answer, error) {
 		it, err := k.find(c, r)
@@ -290,8 +290,8 @@ func (k *collection) putOrder(c *httpx.Call, in Order) error {
 	return k.p.change(c.Context(), func(ed *edit) (e audit.Event, err error) {
 		list, err := in.of(ed.entries[k.kind])
 		for i, it := range list {
-			if place := it.placed(); err == nil && place.Position != i+1 {
-				place.Position = i + 1
+			if own := it.placed(); err == nil && own.Position != i+1 {
+				own.Position = i + 1
 				err = k.save(ed, it)
 			}
 		}

@@ -63,14 +63,14 @@ func (p *Portfolio) importResume(ctx context.Context, text []byte, dryRun bool) 
 	in := p.readResume(text)
 	err = p.change(ctx, func(ed *edit) (e audit.Event, err error) {
 		im := importing{ed, Imported{DryRun: dryRun, Changes: []Change{}}, in.faults}
-		if err := im.takeProfile(in.profile); err != nil {
+		if err := im.mergeProfile(in.profile); err != nil {
 			return e, err
 		}
 		for _, part := range []struct {
 			k   *collection
 			all []wanted
 		}{{p.experience, in.work}, {p.education, in.education}, {p.skills, in.skills}, {p.projects, in.projects}} {
-			if err := im.takeEntries(part.k, part.all); err != nil {
+			if err := im.mergeEntries(part.k, part.all); err != nil {
 				return e, err
 			}
 		}
@@ -90,7 +90,7 @@ func (p *Portfolio) importResume(ctx context.Context, text []byte, dryRun bool) 
 	return out, err
 }
 
-func (im *importing) takeProfile(x wanted) error {
+func (im *importing) mergeProfile(x wanted) error {
 	before := &im.profile.ProfileFields
 	var next ProfileFields
 	if err := merge(&next, before, x.patch(before)); err != nil {
@@ -103,9 +103,9 @@ func (im *importing) takeProfile(x wanted) error {
 	return im.gather(err, x)
 }
 
-// takeEntries makes or changes an entry for each of wanted. Two of one import
+// mergeEntries makes or changes an entry for each of wanted. Two of one import
 // never meet in the same entry.
-func (im *importing) takeEntries(k *collection, all []wanted) error {
+func (im *importing) mergeEntries(k *collection, all []wanted) error {
 	if len(all) > maxEntries {
 		return errFull // each has an entry of its own
 	}

@@ -1,8 +1,12 @@
 package portfolio
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,4 +108,112 @@ func (p *Portfolio) putProfile(c *httpx.Call, in ProfileFields) (saved Profile, 
 		return audit.Event{Action: audit.PortfolioUpdated, Details: map[string]string{"kind": "profile"}}, err
 	})
 	return saved, err
+}
+
+// ResumeBasics is the profile; the link labelled Website is its URL.
+type ResumeBasics struct {
+	Name     string          `json:"name,omitempty"`
+	Label    string          `json:"label,omitempty"`
+	Image    string          `json:"image,omitempty"`
+	Email    string          `json:"email,omitempty"`
+	Phone    string          `json:"phone,omitempty"`
+	URL      string          `json:"url,omitempty"`
+	Summary  string          `json:"summary,omitempty"`
+	Location *ResumeLocation `json:"location,omitempty"`
+	Profiles []ResumeProfile `json:"profiles"`
+}
+
+// ResumeLocation is where somebody lives. Our line stands in City.
+type ResumeLocation struct {
+	Address     string `json:"address,omitempty"`
+	PostalCode  string `json:"postalCode,omitempty"`
+	City        string `json:"city,omitempty"`
+	Region      string `json:"region,omitempty"`
+	CountryCode string `json:"countryCode,omitempty"`
+}
+
+// ResumeProfile is a link.
+type ResumeProfile struct {
+	Network  string `json:"network,omitempty"`
+	Username string `json:"username,omitempty"`
+	URL      string `json:"url,omitempty"`
+}
+
+// imageURL is where the picture of a profile is shown, "" when there is none.
+func (p *Portfolio) imageURL(profile Profile) string {
+	if profile.ImageID == nil {
+		return ""
+	}
+	return p.PublicURL + httpx.Prefix + "/portfolio/images/" + profile.ImageID.String()
+}
+
+func (p *Portfolio) resumeBasics(profile Profile) ResumeBasics {
+	b := ResumeBasics{Name: profile.Name, Label: profile.Headline, Image: p.imageURL(profile), Email: profile.Email, Phone: profile.Phone,
+		Summary: profile.Summary, Profiles: []ResumeProfile{}}
+	if location := (ResumeLocation{City: profile.Location, Region: profile.Region, CountryCode: profile.CountryCode}); location != (ResumeLocation{}) {
+		b.Location = &location
+	}
+	for _, l := range profile.Links {
+		if b.URL == "" && strings.EqualFold(l.Label, website) && l.Username == "" {
+			b.URL = l.URL
+		} else {
+			b.Profiles = append(b.Profiles, ResumeProfile{l.Label, l.Username, l.URL})
+		}
+	}
+	return b
+}
+
+var basicsNames = map[string]string{"name": "name", "headline": "label", "email": "email", "phone": "phone", "summary": "summary"}
+
+func wantedProfile(basics source) wanted {
+	x := wanted{at: basics.at, fields: basics.fields(basicsNames), names: maps.Clone(basicsNames)}
+	maps.Copy(x.names, map[string]string{"region": "location/region", "country_code": "location/countryCode", "links": "profiles"})
+	location := basics.object(basics.pointer("location"), basics.take("location"))
+	parts := []string{location.line("address"), strings.TrimSpace(location.line("postalCode") + " " + location.line("city"))}
+	maps.Copy(x.fields, filled(map[string]any{"region": location.line("region"), "country_code": location.line("countryCode"),
+		"location": strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")}))
+	var links []Link
+	if address := basics.url("url"); address != "" {
+		links = append(links, Link{Label: website, URL: address})
+	}
+	for _, s := range basics.objects("profiles") {
+		// Without an address there is nothing to link to: the rest is ignored.
+		if address := s.url("url"); address != "" {
+			label := s.line("network")
+			if u, err := url.Parse(address); label == "" && err == nil {
+				label = cmp.Or(u.Hostname(), address)
+			}
+			links = append(links, Link{label, address, s.line("username")})
+		}
+	}
+	x.links = func(have []Link) []Link { return joined(have, links) }
+	return x
+}
+
+// joined are links with those that a resume names: each takes the place of one
+// with its address, else of one with its label, else comes at the end.
+func joined(links, said []Link) []Link {
+	all, met := slices.Clone(links), make([]bool, len(links))
+	same := []func(a, b Link) bool{
+		func(a, b Link) bool { return a.URL == b.URL },
+		func(a, b Link) bool { return folded(a.Label) == folded(b.Label) },
+	}
+	for _, same := range same {
+		said = slices.DeleteFunc(slices.Clone(said), func(l Link) bool {
+			for i := range links {
+				if !met[i] && same(links[i], l) {
+					l.Username = cmp.Or(l.Username, links[i].Username)
+					all[i], met[i] = l, true
+					return true
+				}
+			}
+			return false
+		})
+	}
+	for _, l := range said {
+		if !slices.Contains(all, l) {
+			all = append(all, l)
+		}
+	}
+	return all
 }

@@ -3,7 +3,6 @@ package portfolio
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"homebase/httpx"
 )
@@ -18,35 +17,6 @@ type Resume struct {
 	Skills    []ResumeSkill `json:"skills"`
 	Projects  []Renamed     `json:"projects"`
 	Meta      ResumeMeta    `json:"meta"`
-}
-
-// ResumeBasics is the profile; the link labelled Website is its URL.
-type ResumeBasics struct {
-	Name     string          `json:"name,omitempty"`
-	Label    string          `json:"label,omitempty"`
-	Image    string          `json:"image,omitempty"`
-	Email    string          `json:"email,omitempty"`
-	Phone    string          `json:"phone,omitempty"`
-	URL      string          `json:"url,omitempty"`
-	Summary  string          `json:"summary,omitempty"`
-	Location *ResumeLocation `json:"location,omitempty"`
-	Profiles []ResumeProfile `json:"profiles"`
-}
-
-// ResumeLocation is a place. Our line stands in City.
-type ResumeLocation struct {
-	Address     string `json:"address,omitempty"`
-	PostalCode  string `json:"postalCode,omitempty"`
-	City        string `json:"city,omitempty"`
-	Region      string `json:"region,omitempty"`
-	CountryCode string `json:"countryCode,omitempty"`
-}
-
-// ResumeProfile is a link.
-type ResumeProfile struct {
-	Network  string `json:"network,omitempty"`
-	Username string `json:"username,omitempty"`
-	URL      string `json:"url,omitempty"`
 }
 
 // Renamed is an entry with those of its fields that JSON Resume has, under the
@@ -82,14 +52,6 @@ func (p *Portfolio) resumeMeta() ResumeMeta {
 	return ResumeMeta{p.PublicURL + httpx.Prefix + "/portfolio/resume.json", "v1.0.0"}
 }
 
-// imageURL is where the picture of a profile is shown, "" when there is none.
-func (p *Portfolio) imageURL(profile Profile) string {
-	if profile.ImageID == nil {
-		return ""
-	}
-	return p.PublicURL + httpx.Prefix + "/portfolio/images/" + profile.ImageID.String()
-}
-
 // getResume serves GET /portfolio/resume.json: what is published, to all.
 func (p *Portfolio) getResume(w http.ResponseWriter, r *http.Request) error {
 	return p.read(w, r, func(c *content) (answer, error) { return answer{body: p.resume(c)}, nil })
@@ -103,20 +65,4 @@ func (p *Portfolio) resume(c *content) Resume {
 		Skills:    resumeSkills(c.entries["skills"]),
 		Projects:  resumeProjects(c.entries["projects"]),
 	}
-}
-
-func (p *Portfolio) resumeBasics(profile Profile) ResumeBasics {
-	b := ResumeBasics{Name: profile.Name, Label: profile.Headline, Image: p.imageURL(profile), Email: profile.Email, Phone: profile.Phone,
-		Summary: profile.Summary, Profiles: []ResumeProfile{}}
-	if place := (ResumeLocation{City: profile.Location, Region: profile.Region, CountryCode: profile.CountryCode}); place != (ResumeLocation{}) {
-		b.Location = &place
-	}
-	for _, l := range profile.Links {
-		if b.URL == "" && strings.EqualFold(l.Label, website) && l.Username == "" {
-			b.URL = l.URL
-		} else {
-			b.Profiles = append(b.Profiles, ResumeProfile{l.Label, l.Username, l.URL})
-		}
-	}
-	return b
 }
