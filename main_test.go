@@ -411,7 +411,11 @@ func TestCommands_ThePrivateClusterServesCommandsOneAfterAnother(t *testing.T) {
 		return string(out)
 	}
 	t.Cleanup(func() {
-		if err := db.RemoveCluster(context.Background(), db.ClusterConfig{StateDir: state, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		cluster, err := db.StartCluster(context.Background(), db.ClusterConfig{StateDir: state, Throwaway: true, Log: slog.New(slog.DiscardHandler)})
+		if err == nil {
+			err = cluster.Close()
+		}
+		if err != nil {
 			t.Error(err)
 		}
 	})

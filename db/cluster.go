@@ -2,218 +2,233 @@ package db
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
+	"os/user"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // ClusterConfig says where a private PostgreSQL lives.
 type ClusterConfig struct {
-	// StateDir is the state folder; it is created with mode 0700. It names
-	// the cluster: processes with the same folder share one.
+	// StateDir is created with mode 0700 when missing. It names the cluster:
+	// processes with the same folder share one.
 	StateDir string
-	// DataDir overrides where PostgreSQL keeps its files. Empty is
-	// /var/lib/homebase/<hash of StateDir> for root, who must run PostgreSQL
-	// as another user that cannot walk into /root, and StateDir/postgres for
-	// anybody else.
-	DataDir string
 	// Roles are made beside the runtime role: those of namespaces, see
 	// DB.MigrateIn.
 	Roles []string
-	// NoSync trades durability for speed: a power cut destroys the cluster.
-	// For tests only.
-	NoSync bool
-	Log    *slog.Logger
+	// Throwaway is a cluster for tests: it syncs nothing to the disk, and the
+	// last to leave deletes it.
+	Throwaway bool
+	Log       *slog.Logger
 }
 
-// Cluster is the private PostgreSQL: a child process that listens on a socket
-// in a folder of its own and on no network, for a machine on which nobody set
-// up a database. It is a convenience around the ordinary server, with the
-// ordinary durability.
+// Cluster is the private PostgreSQL, for a machine on which nobody set up a
+// database: an ordinary server with the ordinary durability, on a socket that
+// only its user and root reach, and on no network.
 //
-// Every process that uses it holds a shared lock on StateDir/cluster.lock;
-// whoever starts or stops it holds StateDir/cluster.start meanwhile. The
-// kernel drops both when a process ends, however it ends. So the last one to
-// leave knows that it is the last and stops the server; after a kill -9 of
-// everybody the server stays, and the next one to come adopts it.
+// Three locks say who is there. The kernel drops them when a process ends,
+// however it ends, so a kill leaves none behind:
+//   - StateDir: whoever joins or leaves.
+//   - StateDir/cluster.lock, shared: everybody who uses the server. The last
+//     to leave stops it.
+//   - StateDir/postgres.log: the processes of the server, which inherit it as
+//     their output.
+//
+// So to join has three cases. The server answers, whoever started it; no
+// process of it lives, and it is started; or one lives without an answer (it
+// recovers, or its main process was killed and the rest is about to end), and
+// the join waits.
 type Cluster struct {
-	place     *place
-	member    *os.File // holds the shared lock
-	socketDir string
-	stopWatch context.CancelFunc
-	watching  sync.WaitGroup
-	closed    sync.Once
+	cfg                ClusterConfig
+	dataDir, socketDir string
+	runAs              syscall.Credential
+	joined             bool
+	member             *os.File // holds cluster.lock; nil outside
+	stopWatch          context.CancelFunc
+	watching           sync.WaitGroup
 }
 
 const (
-	// startTimeout is long because recovery after a crash may be.
-	startTimeout = 5 * time.Minute
+	clusterLogin     = "homebase" // owns the database of the same name
+	clusterSuperuser = "postgres"
+	clusterPort      = "5432" // a part of the socket's name
+
+	startTimeout = 5 * time.Minute // recovery after a crash may take long
 	stopTimeout  = time.Minute
-	watchEvery   = 250 * time.Millisecond
+	clusterPoll  = 25 * time.Millisecond
 )
 
-// ErrClusterInUse says that another process still uses the cluster.
-var ErrClusterInUse = errors.New("the private PostgreSQL is in use by another process")
-
-// StartCluster starts the private PostgreSQL, or joins the one that another
-// process started, or adopts one whose users have all been killed. It returns
-// once the server answers. A server that dies is started again, by whichever
-// of its users notices first, until Close.
+// StartCluster starts the private PostgreSQL or joins it, and returns once it
+// answers. A server that dies is started again, by whichever of its users
+// comes first, until Close.
 func StartCluster(ctx context.Context, cfg ClusterConfig) (*Cluster, error) {
-	p, err := newPlace(cfg)
+	c, err := newCluster(cfg)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	starting, err := takeLock(ctx, p.startLock, syscall.LOCK_EX)
+	conn, err := c.join(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("wait for another process that starts or stops the private PostgreSQL: %w", err)
+		return nil, errors.Join(fmt.Errorf("start the private PostgreSQL: %w", err), c.leave())
 	}
-	defer starting.Close()
-	member, err := takeLock(ctx, p.memberLock, syscall.LOCK_SH)
-	if err != nil {
-		return nil, err
-	}
-	c := &Cluster{place: p, member: member}
-	if c.socketDir, err = p.ensureRunning(ctx); err == nil {
-		err = p.bootstrap(ctx, c.socketDir, cfg.Roles)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start the private PostgreSQL: %w", err), member.Close())
-	}
-	wctx, stop := context.WithCancel(context.Background())
+	watch, stop := context.WithCancel(context.Background())
 	c.stopWatch = stop
-	c.watching.Go(func() { c.watch(wctx) })
+	c.watching.Go(func() { c.watch(watch, conn) })
 	return c, nil
 }
 
-// URL leads to the database homebase as its owner, for Connect and Migrate.
-func (c *Cluster) URL() string { return socketURL(c.socketDir, clusterLogin, clusterLogin) }
+// newCluster finds out where the cluster lies and as whom it runs. PostgreSQL
+// refuses to run as root, and another user cannot walk into root's folders.
+// The path of a socket may have 107 bytes at most, so it lies elsewhere.
+func newCluster(cfg ClusterConfig) (*Cluster, error) {
+	state, err := filepath.Abs(cfg.StateDir)
+	if err == nil {
+		err = os.MkdirAll(state, 0o700)
+	}
+	if err == nil {
+		state, err = filepath.EvalSymlinks(state)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make the state folder: %w", err)
+	}
+	cfg.StateDir = state
+	hash := sha256.Sum256([]byte(state))
+	name := fmt.Sprintf("%x", hash[:8])
+	if uid := os.Geteuid(); uid != 0 {
+		return &Cluster{
+			cfg: cfg, dataDir: filepath.Join(state, "postgres"), socketDir: "/tmp/hb-" + name,
+			runAs: syscall.Credential{Uid: uint32(uid), Gid: uint32(os.Getegid()), NoSetGroups: true},
+		}, nil
+	}
+	c := &Cluster{cfg: cfg, dataDir: "/var/lib/homebase/" + name, socketDir: "/run/hb-" + name}
+	u, err := user.Lookup(clusterSuperuser)
+	if err != nil {
+		return nil, fmt.Errorf("the user %q, as whom root runs PostgreSQL, is missing: %w", clusterSuperuser, errNotInstalled)
+	}
+	_, err = fmt.Sscan(u.Uid+" "+u.Gid, &c.runAs.Uid, &c.runAs.Gid)
+	return c, err
+}
 
-// DataDir is where PostgreSQL keeps its files.
-func (c *Cluster) DataDir() string { return c.place.dataDir }
+// URL leads to the database homebase as its owner, for Connect and Migrate.
+func (c *Cluster) URL() string { return c.url(clusterLogin) }
+
+// url gives the port so that PGPORT of the environment does not change it.
+func (c *Cluster) url(user string) string {
+	q := url.Values{"host": {c.socketDir}, "port": {clusterPort}, "sslmode": {"disable"}}
+	return "postgres://" + user + "@/" + user + "?" + q.Encode()
+}
+
+// join becomes a user of the server, which it starts when there is none, and
+// returns a superuser's connection.
+func (c *Cluster) join(ctx context.Context) (conn *pgx.Conn, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	alone, err := lockFile(ctx, c.cfg.StateDir, os.O_RDONLY, syscall.LOCK_EX)
+	if err != nil {
+		return nil, err
+	}
+	defer alone.Close()
+	if c.member == nil {
+		if c.member, err = lockFile(ctx, c.memberPath(), os.O_RDWR|os.O_CREATE, syscall.LOCK_SH); err != nil {
+			return nil, err
+		}
+	}
+	if conn, err = c.ensureRunning(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.bootstrap(ctx, conn); err != nil {
+		closeConn(conn)
+		return nil, err
+	}
+	c.joined = true
+	return conn, nil
+}
+
+// watch waits on an idle connection until the server is gone, and joins it
+// again. The socket's folder stays the same, so every pool and URL stay right.
+func (c *Cluster) watch(ctx context.Context, conn *pgx.Conn) {
+	for err := error(nil); ; sleep(ctx, time.Second) {
+		if err == nil {
+			_, _ = conn.WaitForNotification(ctx) // there is none: this ends with the server or ctx
+			closeConn(conn)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		c.cfg.Log.Error("the private PostgreSQL has stopped; starting it again")
+		if conn, err = c.join(ctx); err != nil {
+			c.cfg.Log.Error("cannot start the private PostgreSQL again", "error", err)
+		}
+	}
+}
 
 // Close leaves the cluster, and stops the server when nobody else uses it.
 // Close the pools first: their connections are cut.
-func (c *Cluster) Close() (err error) {
-	c.closed.Do(func() {
-		c.stopWatch()
-		c.watching.Wait()
-		err = c.leave()
-	})
-	return err
+func (c *Cluster) Close() error {
+	c.stopWatch()
+	c.watching.Wait()
+	return c.leave()
 }
 
 func (c *Cluster) leave() error {
-	defer c.member.Close()
+	if c.member == nil {
+		return nil
+	}
+	defer func() { c.member.Close(); c.member = nil }()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	starting, err := takeLock(ctx, c.place.startLock, syscall.LOCK_EX)
+	alone, err := lockFile(ctx, c.cfg.StateDir, os.O_RDONLY, syscall.LOCK_EX)
 	if err != nil {
-		return fmt.Errorf("wait for another process that starts or stops the private PostgreSQL: %w", err)
-	}
-	defer starting.Close()
-	// Holding the start lock, nobody can join between this and the stop.
-	last, err := tryLock(c.member, syscall.LOCK_EX)
-	if err != nil || !last {
 		return err
 	}
-	return c.place.stop(ctx)
+	defer alone.Close()
+	if last, err := tryLock(c.member, syscall.LOCK_EX); err != nil || !last {
+		return err
+	}
+	if err := c.stop(ctx); err != nil || !c.cfg.Throwaway {
+		return err
+	}
+	return errors.Join(os.RemoveAll(c.dataDir), os.Remove(c.logPath()), os.Remove(c.memberPath()))
 }
 
-// watch starts the server again when it is gone. The socket folder stays the
-// same, so pools and URLs in every process stay right.
-func (c *Cluster) watch(ctx context.Context) {
-	for sleep(ctx, watchEvery) {
-		if c.place.alive(c.place.postmaster()) {
-			continue
+func (c *Cluster) memberPath() string { return filepath.Join(c.cfg.StateDir, "cluster.lock") }
+
+// lockFile opens a file and takes flock(2) on it, LOCK_EX or LOCK_SH, until it
+// is closed. It polls, because a blocking flock cannot be given up when ctx ends.
+func lockFile(ctx context.Context, path string, flag, how int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		locked, err := tryLock(f, how)
+		if err == nil && locked {
+			return f, nil
 		}
-		c.place.log.Error("the private PostgreSQL has stopped; starting it again")
-		if err := c.revive(ctx); err != nil && ctx.Err() == nil {
-			c.place.log.Error("cannot start the private PostgreSQL again", "error", err)
-			sleep(ctx, 2*time.Second)
+		if err == nil && !sleep(ctx, clusterPoll) {
+			err = fmt.Errorf("lock %s: %w", path, context.Cause(ctx))
 		}
-	}
-}
-
-func (c *Cluster) revive(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	starting, err := takeLock(ctx, c.place.startLock, syscall.LOCK_EX)
-	if err != nil {
-		return err
-	}
-	defer starting.Close()
-	// Without this a deleted folder would come back as an empty database.
-	if major, err := c.place.madeBy(); err != nil {
-		return err
-	} else if major == 0 {
-		return fmt.Errorf("its data folder %s is gone", c.place.dataDir)
-	}
-	_, err = c.place.ensureRunning(ctx)
-	return err
-}
-
-// ClusterInUse reports whether a process uses the cluster now.
-func ClusterInUse(cfg ClusterConfig) (bool, error) {
-	p, err := newPlace(cfg)
-	if err != nil {
-		return false, err
-	}
-	f, err := os.OpenFile(p.memberLock, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	free, err := tryLock(f, syscall.LOCK_EX)
-	return !free, err
-}
-
-// RemoveCluster stops the server and deletes the cluster with every database
-// in it. It refuses with ErrClusterInUse while a process uses it.
-func RemoveCluster(ctx context.Context, cfg ClusterConfig) error {
-	p, err := newPlace(cfg)
-	if err != nil {
-		return err
-	}
-	starting, err := takeLock(ctx, p.startLock, syscall.LOCK_EX)
-	if err != nil {
-		return err
-	}
-	defer starting.Close()
-	member, err := os.OpenFile(p.memberLock, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer member.Close()
-	free, err := tryLock(member, syscall.LOCK_EX)
-	if err != nil {
-		return err
-	}
-	if !free {
-		return ErrClusterInUse
-	}
-	if err := p.stop(ctx); err != nil {
-		return err
-	}
-	// The locks go last: until then nobody can begin anew in here.
-	for _, path := range []string{p.dataDir, p.newDataDir(), p.logFile, p.logFile + ".old", p.memberLock, p.startLock} {
-		if err := os.RemoveAll(path); err != nil {
-			return err
+		if err != nil {
+			f.Close()
+			return nil, err
 		}
 	}
-	return nil
 }
 
-// socketURL is a URL over a socket. The port is only a part of the socket's
-// name; it is given so that PGPORT of the environment does not change it.
-func socketURL(dir, user, database string) string {
-	q := url.Values{"host": {dir}, "port": {socketPort}, "sslmode": {"disable"}}
-	return "postgres://" + user + "@/" + database + "?" + q.Encode()
+// tryLock takes or changes the lock at once, or reports false. After false a lock that was held
+// before may be gone.
+func tryLock(f *os.File, how int) (bool, error) {
+	err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return false, nil
+	}
+	return err == nil, err
 }

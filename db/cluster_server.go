@@ -2,7 +2,6 @@ package db
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,151 +16,159 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
-	oldestMajor   = 15
-	startAttempts = 5
-	logLimit      = 10 << 20
+	oldestMajor = 15
+	logLimit    = 10 << 20
 )
 
 var errNotInstalled = errors.New("PostgreSQL 15 or newer is not installed: run `apt-get install postgresql`, or set HOMEBASE_DATABASE_URL")
 
-// ensureRunning returns the socket folder of a server that answers. The
-// caller holds the start lock.
-func (p *place) ensureRunning(ctx context.Context) (socketDir string, err error) {
-	for range startAttempts {
-		pid := p.postmaster()
-		if p.alive(pid) {
-			socketDir, err = p.waitReady(ctx, pid)
-			if err == nil {
-				return socketDir, nil
-			}
-			if ctx.Err() != nil {
-				return "", context.Cause(ctx)
-			}
-			// It is gone, or out of reach for good: its socket was deleted.
-			p.log.Warn("cannot use the private PostgreSQL that is already there", "error", err)
-			if err := p.shutDown(ctx); err != nil {
-				return "", err
-			}
-			continue
-		}
-		if err := p.clearRemains(ctx); err != nil {
-			return "", err
-		}
-		if socketDir, err = p.launch(ctx); err == nil {
-			return socketDir, nil
-		}
-		if errors.Is(err, errNotInstalled) || ctx.Err() != nil {
-			return "", err
-		}
-		sleep(ctx, watchEvery)
-	}
-	return "", err
-}
+// own gives a folder to whom PostgreSQL runs as.
+func (c *Cluster) own(path string) error { return os.Chown(path, int(c.runAs.Uid), int(c.runAs.Gid)) }
 
-// launch starts a server in a data folder that nobody uses, made first if it
-// is not there.
-func (p *place) launch(ctx context.Context) (socketDir string, err error) {
-	major, err := p.madeBy()
+func (c *Cluster) logPath() string { return filepath.Join(c.cfg.StateDir, "postgres.log") }
+
+// ensureRunning returns a connection to the server, which it starts when no
+// process of one lives. The caller holds the state's lock.
+func (c *Cluster) ensureRunning(ctx context.Context) (*pgx.Conn, error) {
+	log, err := os.OpenFile(c.logPath(), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return "", err
-	}
-	bin, err := findServer(ctx, major)
-	if err != nil {
-		return "", err
-	}
-	if major == 0 {
-		if err := p.initialise(ctx, bin); err != nil {
-			return "", err
-		}
-	} else if _, err := os.Stat(p.logFile); errors.Is(err, fs.ErrNotExist) {
-		// Root's data do not lie in the state folder, so they outlive it.
-		p.log.Warn("the state folder is new, but an earlier one at this path had a database, which is used again; delete its data folder to start over",
-			"state", p.stateDir, "data", p.dataDir)
-	}
-	if socketDir, err = p.socketDir(); err != nil {
-		return "", err
-	}
-	log, err := p.openLog()
-	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer log.Close()
-	from, err := log.Seek(0, io.SeekEnd)
+	for waiting := false; ; waiting = true {
+		conn, err := c.dial(ctx)
+		if err == nil {
+			return conn, nil
+		}
+		free, lockErr := tryLock(log, syscall.LOCK_EX)
+		if lockErr != nil {
+			return nil, lockErr
+		}
+		if free {
+			if err := c.launch(ctx, log); err != nil {
+				return nil, err
+			}
+			return c.dial(ctx)
+		}
+		if !waiting {
+			c.cfg.Log.Warn("waiting for processes of the private PostgreSQL, which live and do not answer", "data", c.dataDir, "error", err)
+		}
+		if _, gone := os.Stat(filepath.Join(c.socketDir, ".s.PGSQL."+clusterPort)); errors.Is(gone, fs.ErrNotExist) {
+			if err := c.stop(ctx); err != nil { // nobody can reach it any more
+				return nil, err
+			}
+		}
+		if !sleep(ctx, clusterPoll) {
+			return nil, fmt.Errorf("processes that work in %s neither answer nor end; end them: %w", c.dataDir, err)
+		}
+	}
+}
+
+// dial connects as superuser, but not to a server that another user has put
+// where ours is to be.
+func (c *Cluster) dial(ctx context.Context) (*pgx.Conn, error) {
+	if info, err := os.Lstat(c.socketDir); err != nil {
+		return nil, err
+	} else if info.Sys().(*syscall.Stat_t).Uid != c.runAs.Uid {
+		return nil, fmt.Errorf("%s belongs to another user", c.socketDir)
+	}
+	cfg, err := pgx.ParseConfig(c.url(clusterSuperuser))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	cmd := p.command(context.WithoutCancel(ctx), filepath.Join(bin, "postgres"), p.serverArgs(socketDir)...)
-	// A file, not a pipe: the server may outlive this process.
+	prepareConfig(cfg)
+	return pgx.ConnectConfig(ctx, cfg)
+}
+
+// launch starts the server, in a data folder that it makes when there is
+// none. The server writes to log, and so takes over its lock.
+func (c *Cluster) launch(ctx context.Context, log *os.File) error {
+	said, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	switch made := c.madeBy() != 0; {
+	case !made && c.joined:
+		err = fmt.Errorf("its data folder %s is gone", c.dataDir)
+	case !made:
+		err = c.initialise(ctx)
+	case said == 0:
+		// Root's data do not lie in the state folder, so they outlive it.
+		c.cfg.Log.Warn("the state folder is new, but an earlier one at this path had a database, which is used again; delete its data folder to start over",
+			"state", c.cfg.StateDir, "data", c.dataDir)
+	case said > logLimit:
+		said, err = 0, log.Truncate(0)
+	}
+	if err != nil {
+		return err
+	}
+	// What a killed server left would be in the way of this one if a stranger
+	// got its number. Should somebody have started PostgreSQL here by hand, its
+	// shared memory still stops a second one.
+	if err := errors.Join(os.RemoveAll(filepath.Join(c.dataDir, "postmaster.pid")), os.RemoveAll(c.socketDir),
+		os.Mkdir(c.socketDir, 0o700), c.own(c.socketDir)); err != nil {
+		return err
+	}
+	options := "-c listen_addresses= -c port=" + clusterPort + " -c unix_socket_directories=" + c.socketDir +
+		" -c max_connections=200 -c logging_collector=off -c log_destination=stderr"
+	if c.cfg.Throwaway {
+		options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+	}
+	cmd, err := c.control(ctx, "start", "-s", "-o", options)
+	if err != nil {
+		return err
+	}
 	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return "", err
+	if err := cmd.Run(); err != nil {
+		b, _ := io.ReadAll(io.NewSectionReader(log, said, 1<<16))
+		lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+		return fmt.Errorf("%w; its log says:\n%s", err, strings.Join(lines[max(0, len(lines)-8):], "\n"))
 	}
-	exited := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // how it ended stands in its log; this only buries it
-		close(exited)
-	}()
-	if err := p.waitAnswer(ctx, socketDir, exited); err != nil {
-		return "", fmt.Errorf("%w; its log says:\n%s", err, p.logSince(from))
-	}
-	p.log.Info("the private PostgreSQL is running", "data", p.dataDir, "socket", socketDir, "pid", cmd.Process.Pid)
-	return socketDir, nil
+	c.cfg.Log.Info("the private PostgreSQL is running", "data", c.dataDir, "socket", c.socketDir)
+	return nil
 }
 
-func (p *place) serverArgs(socketDir string) []string {
-	args := []string{
-		"-D", p.dataDir,
-		"-c", "cluster_name=" + p.clusterName,
-		"-c", "listen_addresses=",
-		"-c", "unix_socket_directories=" + socketDir,
-		"-c", "port=" + socketPort,
-		"-c", "max_connections=200",
-		"-c", "logging_collector=off",
-		"-c", "log_destination=stderr",
+// stop ends the server by a fast shutdown: transactions are ended and a
+// checkpoint is written. The caller holds the state's lock.
+func (c *Cluster) stop(ctx context.Context) error {
+	var said []byte
+	if cmd, err := c.control(ctx, "stop", "-s", "-m", "fast"); err == nil {
+		said, _ = cmd.CombinedOutput() // it fails when there is no server; the lock tells
 	}
-	if p.noSync {
-		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+	ended, err := lockFile(ctx, c.logPath(), os.O_RDWR|os.O_CREATE, syscall.LOCK_EX)
+	if err != nil {
+		return fmt.Errorf("the private PostgreSQL does not stop: %w: %s", err, bytes.TrimSpace(said))
 	}
-	return args
+	ended.Close()
+	return os.RemoveAll(c.socketDir)
 }
 
-// command runs a program of PostgreSQL as the right user, away from the
-// signals of our terminal (a Ctrl-C is for us, who then stop the server in
-// order), and without the environment's PG* and locale.
-func (p *place) command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = "/" // the working folder may be one that the user cannot enter
-	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: p.credential}
-	return cmd
-}
+// newDataDir is where initdb works; it becomes dataDir by a rename, so dataDir
+// is never half made.
+func (c *Cluster) newDataDir() string { return c.dataDir + ".new" }
 
-// initialise makes the data folder beside its place and moves it there.
-func (p *place) initialise(ctx context.Context, bin string) error {
-	fresh, parent := p.newDataDir(), filepath.Dir(p.dataDir)
-	if err := os.RemoveAll(fresh); err != nil { // of a crash
+func (c *Cluster) initialise(ctx context.Context) error {
+	fresh, parent := c.newDataDir(), filepath.Dir(c.dataDir)
+	if err := errors.Join(os.RemoveAll(fresh), os.MkdirAll(parent, 0o711), os.Mkdir(fresh, 0o700), c.own(fresh)); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(parent, 0o711); err != nil {
+	options := "-U " + clusterSuperuser + " -A trust -E UTF8 --locale=C --no-instructions"
+	if c.cfg.Throwaway {
+		options += " --no-sync"
+	}
+	cmd, err := c.control(ctx, "initdb", "-s", "-o", options)
+	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(fresh, 0o700); err != nil {
-		return err
-	}
-	if err := p.own(fresh); err != nil {
-		return err
-	}
-	args := []string{"-D", fresh, "-U", clusterSuperuser, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"}
-	if p.noSync {
-		args = append(args, "--no-sync")
-	}
-	if out, err := p.command(ctx, filepath.Join(bin, "initdb"), args...).CombinedOutput(); err != nil {
+	cmd.Env = append(cmd.Env, "PGDATA="+fresh)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb in %s: %w\n%s", fresh, err, bytes.TrimSpace(out))
 	}
-	if err := os.Rename(fresh, p.dataDir); err != nil {
+	if err := os.Rename(fresh, c.dataDir); err != nil {
 		return err
 	}
 	dir, err := os.Open(parent)
@@ -172,37 +179,44 @@ func (p *place) initialise(ctx context.Context, bin string) error {
 	return dir.Sync()
 }
 
-// madeBy is the major version that made the data folder, 0 if there is none.
-func (p *place) madeBy() (int, error) {
-	b, err := os.ReadFile(filepath.Join(p.dataDir, "PG_VERSION"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(strings.TrimSpace(string(b)))
+// madeBy is the major version that made the data folder. 0 is none, or none
+// that can be read: nothing is ever moved over a folder that is not empty.
+func (c *Cluster) madeBy() int {
+	b, _ := os.ReadFile(filepath.Join(c.dataDir, "PG_VERSION"))
+	major, _ := strconv.Atoi(strings.TrimSpace(string(b)))
+	return major
 }
 
-// findServer is the folder of postgres and initdb: of the given major
-// version, or, for 0, the first of PATH's and then the newest of Debian's that
-// is new enough.
-func findServer(ctx context.Context, major int) (string, error) {
-	dirs, err := filepath.Glob("/usr/lib/postgresql/*/bin")
+// control is a call of pg_ctl as the right user, away from the signals of our
+// terminal (a Ctrl-C is for us, who then stop the server in order), and
+// without the environment's PG* and locale. It is told the data folder by the
+// environment, because a shell reads its arguments.
+func (c *Cluster) control(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	path, err := findControl(ctx, c.madeBy())
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	slices.SortFunc(dirs, func(a, b string) int { return cmp.Compare(debianMajor(b), debianMajor(a)) })
-	if path, err := exec.LookPath("postgres"); err == nil {
-		// PATH's may be a link: the programs look for each other beside the
-		// real file.
-		if path, err = filepath.EvalSymlinks(path); err == nil {
-			dirs = slices.Insert(dirs, 0, filepath.Dir(path))
-		}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Dir = "/" // the working folder may be one that the user cannot enter
+	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "PGDATA=" + c.dataDir, fmt.Sprint("PGCTLTIMEOUT=", startTimeout.Seconds())}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: &c.runAs}
+	return cmd, nil
+}
+
+// findControl finds the pg_ctl of the given major version, or, for 0, the
+// first of PATH's and then the newest of Debian's that is new enough.
+func findControl(ctx context.Context, major int) (string, error) {
+	paths, _ := filepath.Glob("/usr/lib/postgresql/[1-9][0-9]/bin/pg_ctl") // its one error is of the pattern
+	if path, err := exec.LookPath("pg_ctl"); err == nil {
+		paths = append(paths, path)
 	}
-	for _, dir := range dirs {
-		if m := majorOf(ctx, dir); m == major || major == 0 && m >= oldestMajor {
-			return dir, nil
+	slices.Reverse(paths)
+	for _, path := range paths {
+		var has int
+		out, _ := exec.CommandContext(ctx, path, "--version").Output()
+		_, _ = fmt.Sscanf(string(out), "pg_ctl (PostgreSQL) %d", &has) // 0 is none
+		if has == major || major == 0 && has >= oldestMajor {
+			return path, nil
 		}
 	}
 	if major != 0 {
@@ -211,57 +225,34 @@ func findServer(ctx context.Context, major int) (string, error) {
 	return "", errNotInstalled
 }
 
-func debianMajor(dir string) int {
-	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(dir))) // 0 sorts last
-	return n
-}
-
-// majorOf is the version of the programs in dir, 0 when they are not whole.
-func majorOf(ctx context.Context, dir string) int {
-	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
-		return 0
+// bootstrap makes the roles and the database where they are missing: the
+// login that owns the database, and the roles without login that the pool
+// works as. It may be repeated, and a crash in it is mended by the next one.
+func (c *Cluster) bootstrap(ctx context.Context, conn *pgx.Conn) error {
+	// What is there already is no error in the server's log.
+	const quiet = `-- name: db.BootstrapQuietly
+		SET log_min_messages = fatal`
+	const role = `-- name: db.BootstrapRole
+		CREATE ROLE NAMESPACE NOLOGIN`
+	const grant = `-- name: db.BootstrapGrant
+		GRANT NAMESPACE TO ` + clusterLogin
+	const login = `-- name: db.BootstrapLogin
+		CREATE ROLE ` + clusterLogin + ` LOGIN CREATEDB`
+	const database = `-- name: db.BootstrapDatabase
+		CREATE DATABASE ` + clusterLogin + ` OWNER ` + clusterLogin + `
+			TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'`
+	statements := []string{quiet, login, database}
+	for _, name := range append([]string{runtimeRole}, c.cfg.Roles...) {
+		statements = append(statements, inNamespace(name, role), inNamespace(name, grant))
 	}
-	out, err := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "-V").Output()
-	if err != nil {
-		return 0
-	}
-	// "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", also "18beta1"
-	_, version, _ := strings.Cut(string(out), "(PostgreSQL) ")
-	end := strings.IndexFunc(version, func(r rune) bool { return r < '0' || r > '9' })
-	n, _ := strconv.Atoi(version[:max(end, 0)])
-	return n
-}
-
-// openLog opens the server's log, and begins it anew past 10 MB.
-func (p *place) openLog() (*os.File, error) {
-	if info, err := os.Stat(p.logFile); err == nil && info.Size() > logLimit {
-		if err := os.Rename(p.logFile, p.logFile+".old"); err != nil {
-			return nil, err
+	for _, sql := range statements {
+		_, err := conn.Exec(ctx, sql)
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && (e.Code == "42710" || e.Code == "42P04") { // it is there
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("make the roles and the database: %w", err)
 		}
 	}
-	return os.OpenFile(p.logFile, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
-}
-
-// logSince is what the server said at this start, its last lines.
-func (p *place) logSince(from int64) string {
-	f, err := os.Open(p.logFile)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.NewSectionReader(f, from, 1<<16))
-	if err != nil {
-		return ""
-	}
-	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
-	return strings.Join(lines[max(0, len(lines)-8):], "\n")
-}
-
-func dialSocket(ctx context.Context, dir string) (*pgx.Conn, error) {
-	cfg, err := pgx.ParseConfig(socketURL(dir, clusterSuperuser, clusterSuperuser))
-	if err != nil {
-		return nil, err
-	}
-	prepareConfig(cfg)
-	return pgx.ConnectConfig(ctx, cfg)
+	return nil
 }

@@ -23,7 +23,7 @@ import (
 // standard input is closed.
 func clusterProcess() int {
 	c, err := db.StartCluster(context.Background(), db.ClusterConfig{
-		StateDir: os.Getenv("HOMEBASE_DB_TEST_STATE"), NoSync: true, Log: quiet,
+		StateDir: os.Getenv("HOMEBASE_DB_TEST_STATE"), Throwaway: os.Getenv("HOMEBASE_DB_TEST_KEEP") == "", Log: quiet,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -41,9 +41,16 @@ func clusterProcess() int {
 // place is a cluster of its own for one test, removed after it.
 func place(t *testing.T, state string) db.ClusterConfig {
 	t.Helper()
-	cfg := db.ClusterConfig{StateDir: state, NoSync: true, Log: quiet}
+	cfg := db.ClusterConfig{StateDir: state, Throwaway: true, Log: quiet}
 	t.Cleanup(func() {
-		if err := db.RemoveCluster(context.Background(), cfg); err != nil {
+		if _, err := os.Stat(filepath.Join(state, "cluster.lock")); errors.Is(err, os.ErrNotExist) {
+			return // the last to leave has deleted it
+		}
+		c, err := db.StartCluster(context.Background(), cfg)
+		if err == nil {
+			err = c.Close()
+		}
+		if err != nil {
 			t.Errorf("remove the cluster: %v", err)
 		}
 	})
@@ -52,7 +59,11 @@ func place(t *testing.T, state string) db.ClusterConfig {
 
 func startIn(t *testing.T, cfg db.ClusterConfig) *process {
 	t.Helper()
-	return start(t, "cluster", nil, "HOMEBASE_DB_TEST_STATE="+cfg.StateDir)
+	keep := "HOMEBASE_DB_TEST_KEEP="
+	if !cfg.Throwaway {
+		keep += "1"
+	}
+	return start(t, "cluster", nil, "HOMEBASE_DB_TEST_STATE="+cfg.StateDir, keep)
 }
 
 func begin(t *testing.T, cfg db.ClusterConfig) *db.Cluster {
@@ -82,9 +93,18 @@ func answers(t *testing.T, url string) bool {
 	return err == nil
 }
 
-func postmaster(t *testing.T, c *db.Cluster) int {
+func dataDir(t *testing.T, cfg db.ClusterConfig) string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(c.DataDir(), "postmaster.pid"))
+	dir, err := db.DataDir(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func postmaster(t *testing.T, cfg db.ClusterConfig) int {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dataDir(t, cfg), "postmaster.pid"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +118,8 @@ func postmaster(t *testing.T, c *db.Cluster) int {
 
 func TestCluster_IsMadeAsDesigned(t *testing.T) {
 	t.Parallel()
-	c := begin(t, place(t, t.TempDir()))
+	cfg := place(t, t.TempDir())
+	c := begin(t, cfg)
 	conn := owner(t, c.URL())
 	for setting, want := range map[string]string{
 		"listen_addresses": "", "server_encoding": "UTF8", "lc_collate": "C", "lc_ctype": "C", "fsync": "off",
@@ -125,7 +146,7 @@ func TestCluster_IsMadeAsDesigned(t *testing.T) {
 		t.Errorf("socket folder %s: %v, %v", socket, info.Mode(), err)
 	}
 	// A Ctrl-C at the terminal goes to our process group only.
-	if group, err := syscall.Getpgid(postmaster(t, c)); err != nil || group == syscall.Getpgrp() {
+	if group, err := syscall.Getpgid(postmaster(t, cfg)); err != nil || group == syscall.Getpgrp() {
 		t.Errorf("the server is in our process group: %v", err)
 	}
 	d := db.New(quiet)
@@ -160,15 +181,20 @@ func TestCluster_ManyStartAtOnceAndTheLastToLeaveStopsIt(t *testing.T) {
 	if answers(t, url) {
 		t.Error("it still answers after the last has left")
 	}
-	if _, err := os.Stat(filepath.Join(cfg.StateDir, "cluster.socket")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the socket's record was left: %v", err)
+	if left, err := os.ReadDir(cfg.StateDir); err != nil || len(left) > 0 {
+		t.Errorf("the last has left %v, %v", left, err)
+	}
+	if parsed, err := pgx.ParseConfig(url); err != nil {
+		t.Error(err)
+	} else if _, err := os.Stat(parsed.Host); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket's folder was left: %v", err)
 	}
 }
 
 func TestCluster_DataOutlivesItsUsers(t *testing.T) {
 	t.Parallel()
 	cfg := place(t, t.TempDir())
-	cfg.NoSync = false
+	cfg.Throwaway = false
 	for i := range 2 {
 		c, err := db.StartCluster(t.Context(), cfg)
 		if err != nil {
@@ -190,7 +216,7 @@ func TestCluster_DataOutlivesItsUsers(t *testing.T) {
 	}
 }
 
-func TestCluster_AServerWhoseUsersWereKilledIsAdopted(t *testing.T) {
+func TestCluster_AServerWhoseUsersWereKilledIsJoined(t *testing.T) {
 	t.Parallel()
 	cfg := place(t, t.TempDir())
 	first, second := startIn(t, cfg), startIn(t, cfg)
@@ -207,22 +233,22 @@ func TestCluster_AServerWhoseUsersWereKilledIsAdopted(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := begin(t, cfg)
-	adopted, err := ask[time.Time](t, c.URL(), since)
-	if err != nil || !adopted.Equal(started) {
-		t.Errorf("another server was started: %v, %v, %v", started, adopted, err)
+	joined, err := ask[time.Time](t, c.URL(), since)
+	if err != nil || !joined.Equal(started) {
+		t.Errorf("another server was started: %v, %v, %v", started, joined, err)
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
 	if answers(t, url) {
-		t.Error("the adopted server still answers after the last has left")
+		t.Error("the joined server still answers after the last has left")
 	}
 }
 
 func TestCluster_AKilledServerIsStartedAgainUnderItsUsers(t *testing.T) {
 	t.Parallel()
 	cfg := place(t, t.TempDir())
-	cfg.NoSync = false
+	cfg.Throwaway = false
 	c := begin(t, cfg)
 	other := startIn(t, cfg)
 	other.ready(t)
@@ -232,20 +258,22 @@ func TestCluster_AKilledServerIsStartedAgainUnderItsUsers(t *testing.T) {
 	}
 	defer d.Close()
 	must(t, owner(t, c.URL()), `CREATE TABLE kept AS SELECT 1 AS n; GRANT SELECT ON kept TO PUBLIC`)
-	// A backend that computes does not notice that its postmaster is gone.
+	// A backend that computes does not notice that its postmaster is gone; no
+	// other server may start beside it.
 	busy, own := owner(t, c.URL()), owner(t, c.URL())
+	must(t, busy, `SET statement_timeout = '2s'`)
 	go busy.Exec(context.Background(), `SELECT count(*) FROM generate_series(1, 1e12::bigint)`)
 	eventually(t, "it computes", func() bool {
 		return value[bool](t, own, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%1e12%' AND pid <> pg_backend_pid())`)
 	})
 	for range 2 {
-		before := postmaster(t, c)
+		before := postmaster(t, cfg)
 		if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the same pool and URL work again", func() bool {
 			n, err := db.One(t.Context(), d, db.Value[int], `SELECT n FROM kept`)
-			return err == nil && n == 1 && postmaster(t, c) != before
+			return err == nil && n == 1 && postmaster(t, cfg) != before
 		})
 	}
 	if err := c.Close(); err != nil {
@@ -262,12 +290,12 @@ func TestCluster_AServerAndItsUserKilledTogether(t *testing.T) {
 		url := p.ready(t)
 		must(t, owner(t, url), `CREATE TABLE IF NOT EXISTS kept AS SELECT 1`)
 		p.kill()
-		// Adopt it only to learn its process id.
+		// Join it only to learn its process id.
 		c, err := db.StartCluster(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := postmaster(t, c)
+		server := postmaster(t, cfg)
 		q := startIn(t, cfg)
 		q.ready(t)
 		if err := c.Close(); err != nil {
@@ -305,18 +333,8 @@ func TestCluster_ALostSocketFolderIsMended(t *testing.T) {
 func TestCluster_HalfMadeDataFolderIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	cfg := place(t, t.TempDir())
-	c := begin(t, cfg)
-	dir := c.DataDir()
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
 	// As a kill in the middle of initdb leaves it.
-	if err := os.Rename(dir, dir+".new"); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(filepath.Join(dir+".new", "global", "pg_control")); err != nil {
-		t.Fatal(err)
-	}
+	madeBy(t, dataDir(t, cfg)+".new", "15")
 	if c := begin(t, cfg); !answers(t, c.URL()) {
 		t.Error("it does not answer")
 	}
@@ -324,39 +342,23 @@ func TestCluster_HalfMadeDataFolderIsMadeAnew(t *testing.T) {
 
 func TestCluster_DataOfAVersionThatIsNotInstalledSaysWhatToInstall(t *testing.T) {
 	t.Parallel()
-	cfg := place(t, t.TempDir())
-	c := begin(t, cfg)
-	dir := c.DataDir()
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "PG_VERSION"), []byte("99\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	cfg := db.ClusterConfig{StateDir: t.TempDir(), Log: quiet}
+	madeBy(t, dataDir(t, cfg), "99")
 	_, err := db.StartCluster(t.Context(), cfg)
-	if err == nil || !strings.Contains(err.Error(), "apt-get install postgresql-99") {
+	if err == nil || strings.Count(err.Error(), "apt-get install postgresql-99") != 1 {
 		t.Errorf("error %v", err)
 	}
 }
 
-func TestRemoveCluster_RefusesWhileInUse(t *testing.T) {
-	t.Parallel()
-	cfg := place(t, t.TempDir())
-	c := begin(t, cfg)
-	if used, err := db.ClusterInUse(cfg); err != nil || !used {
-		t.Errorf("in use: %v, %v", used, err)
-	}
-	if err := db.RemoveCluster(t.Context(), cfg); !errors.Is(err, db.ErrClusterInUse) {
-		t.Errorf("error %v", err)
-	}
-	if !answers(t, c.URL()) {
-		t.Error("it does not answer")
-	}
-	if err := c.Close(); err != nil {
+// madeBy makes a data folder with nothing but the version of its maker.
+func madeBy(t *testing.T, dir, version string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if used, err := db.ClusterInUse(cfg); err != nil || used {
-		t.Errorf("in use: %v, %v", used, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.WriteFile(filepath.Join(dir, "PG_VERSION"), []byte(version+"\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -9,3 +9,12 @@ func Constraints() map[string][2]string {
 	}
 	return m
 }
+
+// DataDir is where PostgreSQL keeps the cluster's files.
+func DataDir(cfg ClusterConfig) (string, error) {
+	c, err := newCluster(cfg)
+	if err != nil {
+		return "", err
+	}
+	return c.dataDir, nil
+}

@@ -6,7 +6,7 @@
 // in the folder HOMEBASE_TEST_STATE or <temporary folder>/homebase-test-<uid>.
 // All test processes on that folder share the cluster. A few seconds after
 // the last of them has ended, however it ended, the cluster is stopped and
-// everything in the folder deleted; cluster.lock goes last.
+// deleted; cluster.lock in the folder goes last.
 //
 // The schema is applied once, to a template named by the hash of schema.sql;
 // each test clones that. Without a PostgreSQL tests fail when CI is set in

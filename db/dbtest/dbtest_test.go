@@ -57,15 +57,7 @@ func again(t *testing.T, test string, env ...string) (string, error) {
 
 func TestServer_IsSharedByProcessesAndRemovedAfterTheLast(t *testing.T) {
 	t.Parallel()
-	parent, err := os.MkdirTemp("/tmp", "homebase-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(parent) })
-	if err := os.Chmod(parent, 0o711); err != nil {
-		t.Fatal(err)
-	}
-	state := filepath.Join(parent, "state")
+	state := filepath.Join(t.TempDir(), "state")
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {

@@ -2,8 +2,6 @@ package dbtest
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -51,40 +49,25 @@ var startServer = sync.OnceValues(func() (string, error) {
 	if state == "" {
 		state = filepath.Join(os.TempDir(), "homebase-test-"+strconv.Itoa(os.Getuid()))
 	}
-	cfg, err := clusterIn(state)
-	if err != nil {
-		return "", err
-	}
-	if cfg.Roles, err = appRoles(); err != nil {
-		return "", err
-	}
-	cluster, err := db.StartCluster(context.Background(), cfg)
-	if err != nil {
-		return "", err
-	}
-	return cluster.URL(), startRemover(cfg.StateDir)
-})
-
-// clusterIn keeps the data in the folder too, so that removing the folder
-// removes everything. PostgreSQL started by root works as another user, who
-// must be able to walk through the folder.
-func clusterIn(state string) (db.ClusterConfig, error) {
 	state, err := filepath.Abs(state)
 	if err != nil {
-		return db.ClusterConfig{}, err
+		return "", err
 	}
-	if err := os.MkdirAll(state, 0o711); err != nil {
-		return db.ClusterConfig{}, err
+	roles, err := appRoles()
+	if err != nil {
+		return "", err
 	}
-	if err := os.Chmod(state, 0o711); err != nil {
-		return db.ClusterConfig{}, err
+	cluster, err := join(state, roles)
+	if err != nil {
+		return "", err
 	}
-	return db.ClusterConfig{
-		StateDir: state,
-		DataDir:  filepath.Join(state, "postgres"),
-		NoSync:   true,
-		Log:      slog.New(slog.DiscardHandler),
-	}, nil
+	return cluster.URL(), startRemover(state)
+})
+
+func join(state string, roles []string) (*db.Cluster, error) {
+	return db.StartCluster(context.Background(), db.ClusterConfig{
+		StateDir: state, Roles: roles, Throwaway: true, Log: slog.New(slog.DiscardHandler),
+	})
 }
 
 // startRemover leaves a process behind that outlives every test process: none
@@ -111,27 +94,27 @@ func init() {
 	}
 }
 
-// remove waits until nobody has used the cluster for three seconds. Each test
-// process starts one; the first that finds the cluster idle removes it, for
-// the others the folder is gone.
+// remove waits until nobody has used the cluster for three seconds, and then
+// joins and leaves it, for the last to leave deletes it. Each test process
+// starts one; the first that finds the cluster idle removes it, for the others
+// it is gone.
 func remove(state string) {
-	cfg, err := clusterIn(state)
-	for idle := 0; err == nil && idle < lingerPolls; idle++ {
+	path := filepath.Join(state, "cluster.lock")
+	for idle := 0; idle < lingerPolls; idle++ {
 		time.Sleep(lingerPoll)
-		if _, err := os.Stat(filepath.Join(state, "cluster.lock")); errors.Is(err, fs.ErrNotExist) {
+		lock, err := os.Open(path)
+		if err != nil {
 			return
 		}
-		var used bool
-		if used, err = db.ClusterInUse(cfg); used {
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
 			idle = 0
 		}
+		lock.Close()
 	}
+	cluster, err := join(state, nil)
 	if err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := db.RemoveCluster(ctx, cfg); errors.Is(err, db.ErrClusterInUse) {
-		remove(state)
-	}
+	_ = cluster.Close() // what it leaves, the next test process joins
+	remove(state)
 }
