@@ -2,8 +2,6 @@ package files
 
 import (
 	"archive/zip"
-	"bytes"
-	"io"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,15 +13,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
-
-// Weigh is how much memory decoding a picture takes at most, and MaxDecoded
-// what it may take.
-func Weigh(picture []byte) (memory int64, err error) {
-	_, _, memory, err = weigh(func() io.Reader { return bytes.NewReader(picture) })
-	return memory, err
-}
-
-const MaxDecoded = maxDecoded
 
 // ZipLengths foresees the length of an archive of files with these sizes, -1
 // for a folder, and lets archive/zip write one.

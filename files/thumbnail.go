@@ -15,10 +15,14 @@ import (
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
+	"homebase/files/picture"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
 )
+
+var errNoPreview = httpx.NewProblem(415, "no_preview", "There is no preview of this file").
+	With("Only JPEG, PNG and GIF pictures have one.")
 
 // Pictures are drawn in sizes that double from the smallest to the largest:
 // few, so that nobody can fill the cache with all the others.
@@ -55,12 +59,12 @@ func (rn *renditions) getThumbnail(w http.ResponseWriter, r *http.Request, v vis
 	if err != nil {
 		return err
 	}
-	picture, err := rn.rendition(r.Context(), v.owner, id, size)
+	small, err := rn.rendition(r.Context(), v.owner, id, size)
 	if err != nil {
 		return err
 	}
 	// As for the content: a browser that has it asks each time.
-	return picture.Serve(w, "private, no-cache")
+	return small.Serve(w, "private, no-cache")
 }
 
 // Image makes a rendition of anybody's picture, to be shown in public because
@@ -76,13 +80,13 @@ func (f *Files) Image(ctx context.Context, id uuid.UUID, size int) (httpx.Rendit
 	if err != nil {
 		return httpx.Rendition{}, err
 	}
-	picture, err := f.rn.rendition(ctx, owner, id, size)
+	small, err := f.rn.rendition(ctx, owner, id, size)
 	if p, ok := errors.AsType[*httpx.Problem](err); ok && p.Status < 500 {
 		err = httpx.ErrNotFound.Because(err)
 	} else if ok {
 		err = httpx.ErrBusy.Because(err)
 	}
-	return picture, err
+	return small, err
 }
 
 // Owns reports whether the item is a file of the user's and not in the trash.
@@ -102,13 +106,13 @@ func (rn *renditions) rendition(ctx context.Context, owner, id uuid.UUID, asked 
 		return httpx.Rendition{}, err
 	}
 	defer c.file.Close()
-	if !isPicture(c.file) {
+	if !picture.Is(c.file) {
 		return httpx.Rendition{}, errNoPreview
 	}
 	sum := c.item.SHA256
 	if !c.proven {
 		rn.rd.changedOutside(owner, id)
-		if sum, err = sumOf(ctx, io.NewSectionReader(c.file, 0, maxEncoded+1)); err != nil {
+		if sum, err = sumOf(ctx, io.NewSectionReader(c.file, 0, picture.MaxEncoded+1)); err != nil {
 			return httpx.Rendition{}, rn.vol.diskError(err)
 		}
 	}
@@ -148,7 +152,7 @@ func (rn *renditions) draw(c *content, sum []byte, size int) ([]byte, error) {
 	if problem, ok := rn.undrawable.get([sha256.Size]byte(sum)); ok {
 		return nil, problem
 	}
-	data, err := drawSmall(c.file, c.info.Size(), size)
+	data, err := picture.Draw(c.file, c.info.Size(), size)
 	if disk.Failed(err) {
 		return nil, rn.vol.diskError(err)
 	}
@@ -160,9 +164,9 @@ func (rn *renditions) draw(c *content, sum []byte, size int) ([]byte, error) {
 	if err == nil {
 		return data, nil
 	}
-	problem, ok := errors.AsType[*httpx.Problem](err)
-	if !ok {
-		problem = errNoPreview.With("The picture is damaged, or of a kind that is not supported.").Because(err)
+	problem := errNoPreview.With("The picture is damaged, or of a kind that is not supported.").Because(err)
+	if large, ok := errors.AsType[picture.TooLarge](err); ok {
+		problem = errNoPreview.With(fmt.Sprintf("At %d × %d pixels in %d bytes, the picture is too large for one.", large.Width, large.Height, large.Length))
 	}
 	rn.undrawable.put([sha256.Size]byte(sum), problem)
 	return nil, problem

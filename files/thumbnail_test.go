@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"image"
 	"image/color"
 	"image/color/palette"
 	"image/gif"
-	"image/jpeg"
-	"image/png"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -23,25 +20,8 @@ import (
 	"unsafe"
 
 	"homebase/files"
+	"homebase/files/picture/picturetest"
 	"homebase/httpx/httpxtest"
-)
-
-// quarters is a picture of four colours: red, green above blue, white.
-func quarters(w, h int) *image.NRGBA {
-	m := image.NewNRGBA(image.Rect(0, 0, w, h))
-	for y := range h {
-		for x := range w {
-			m.Set(x, y, [2][2]color.Color{{red, green}, {blue, white}}[y*2/h][x*2/w])
-		}
-	}
-	return m
-}
-
-var (
-	red   = color.NRGBA{255, 0, 0, 255}
-	green = color.NRGBA{0, 255, 0, 255}
-	blue  = color.NRGBA{0, 0, 255, 255}
-	white = color.NRGBA{255, 255, 255, 255}
 )
 
 // named is the colour that c is nearest to, by its first letter.
@@ -71,24 +51,6 @@ func corners(m image.Image) string {
 	return string(s)
 }
 
-func jpegOf(t testing.TB, m image.Image) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 95}); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-func pngOf(t testing.TB, m image.Image) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := png.Encode(&b, m); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 // withExif puts an APP1 segment behind a JPEG's first marker: a directory with
 // the orientation and a place that nobody should learn.
 func withExif(picture []byte, order binary.AppendByteOrder, orientation uint16) []byte {
@@ -112,17 +74,10 @@ func withSegment(picture []byte, marker byte, body string) []byte {
 	return slices.Concat(picture[:2], head, []byte(body), picture[2:])
 }
 
-// chunk is a chunk of PNG.
-func chunk(name, body string) string {
-	b := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
-	b = append(b, name+body...)
-	return string(binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE([]byte(name+body))))
-}
-
 // hugePNG says that it is of that size, which nothing in it is.
 func hugePNG(w, h uint32) []byte {
 	head := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w), h)
-	return []byte("\x89PNG\r\n\x1a\n" + chunk("IHDR", string(head)+"\x10\x06\x00\x00\x00") + chunk("IDAT", strings.Repeat("\x00", 4000)) + chunk("IEND", ""))
+	return []byte("\x89PNG\r\n\x1a\n" + picturetest.Chunk("IHDR", string(head)+"\x10\x06\x00\x00\x00") + picturetest.Chunk("IDAT", strings.Repeat("\x00", 4000)) + picturetest.Chunk("IEND", ""))
 }
 
 // store keeps a picture and returns where its thumbnail is.
@@ -148,7 +103,7 @@ func TestThumbnail_StandsUprightWhateverTheCameraHeld(t *testing.T) {
 	t.Parallel()
 	h := start(t)
 	c, _ := h.member(t, "ann@example.com")
-	plain := jpegOf(t, quarters(120, 80))
+	plain := picturetest.JPEG(t, picturetest.Quarters(120, 80))
 	for orientation, want := range map[uint16]string{
 		0: "rgbw", 1: "rgbw", 2: "grwb", 3: "wbgr", 4: "bwrg", 5: "rbgw", 6: "brwg", 7: "wgbr", 8: "gwrb", 9: "rgbw",
 	} {
@@ -176,7 +131,7 @@ func TestThumbnail_ComesInFewSizesAndKeepsItsProportions(t *testing.T) {
 	t.Parallel()
 	h := start(t)
 	c, _ := h.member(t, "ann@example.com")
-	at := store(t, c, "wide.png", pngOf(t, quarters(1501, 1001)))
+	at := store(t, c, "wide.png", picturetest.PNG(t, picturetest.Quarters(1501, 1001)))
 	for asked, want := range map[string]image.Point{
 		"": {256, 171}, "?size=1": {64, 43}, "?size=64": {64, 43}, "?size=65": {128, 85}, "?size=1000": {1024, 683}, "?size=999999": {1501, 1001},
 	} {
@@ -185,7 +140,7 @@ func TestThumbnail_ComesInFewSizesAndKeepsItsProportions(t *testing.T) {
 			t.Errorf("%s: got %v %s, want %v", asked, m.Bounds().Size(), corners(m), want)
 		}
 	}
-	thin := picture(t, c.Do("GET", store(t, c, "thin.png", pngOf(t, quarters(4000, 1))), nil))
+	thin := picture(t, c.Do("GET", store(t, c, "thin.png", picturetest.PNG(t, picturetest.Quarters(4000, 1))), nil))
 	if thin.Bounds().Size() != image.Pt(256, 1) {
 		t.Errorf("a thin one: got %v", thin.Bounds().Size())
 	}
@@ -204,7 +159,7 @@ func TestThumbnail_TransparentPixelsHaveNoColour(t *testing.T) {
 	for i := 0; i < len(m.Pix); i += 8 {
 		copy(m.Pix[i:], []byte{255, 0, 0, 255, 0, 255, 0, 0})
 	}
-	for name, body := range map[string][]byte{"a.png": pngOf(t, m), "deep.png": pngOf(t, deep(m))} {
+	for name, body := range map[string][]byte{"a.png": picturetest.PNG(t, m), "deep.png": picturetest.PNG(t, deep(m))} {
 		got := color.NRGBAModel.Convert(picture(t, c.Do("GET", store(t, c, name, body), nil)).At(100, 100))
 		if got != (color.NRGBA{255, 0, 0, 128}) {
 			t.Errorf("%s: got %v", name, got)
@@ -214,7 +169,7 @@ func TestThumbnail_TransparentPixelsHaveNoColour(t *testing.T) {
 	frame := image.NewPaletted(image.Rect(200, 100, 400, 200), palette.Plan9)
 	second := image.NewPaletted(image.Rect(0, 0, 400, 200), palette.Plan9)
 	for i := range frame.Pix {
-		frame.Pix[i] = uint8(frame.Palette.Index(blue))
+		frame.Pix[i] = uint8(frame.Palette.Index(picturetest.Blue))
 	}
 	var b bytes.Buffer
 	if err := gif.EncodeAll(&b, &gif.GIF{Image: []*image.Paletted{frame, second}, Delay: []int{1, 1}, Config: image.Config{Width: 400, Height: 200}}); err != nil {
@@ -241,7 +196,7 @@ func TestThumbnail_WhatIsNoSoundPictureHasNone(t *testing.T) {
 	t.Parallel()
 	h := start(t)
 	c, _ := h.member(t, "ann@example.com")
-	sound := jpegOf(t, quarters(300, 300))
+	sound := picturetest.JPEG(t, picturetest.Quarters(300, 300))
 	exif := func(tiff string) []byte { return withSegment(sound, 0xE1, "Exif\x00\x00"+tiff) }
 	for name, body := range map[string][]byte{
 		"empty.png": nil, "text.jpg": []byte("no picture"), "page.png": []byte("<html><script>"), "vector.svg": []byte("<svg xmlns='x'/>"),
@@ -280,7 +235,7 @@ func TestThumbnail_IsForItsOwnerAloneAndFollowsTheContentAtOnce(t *testing.T) {
 	h := start(t)
 	ann, id := h.member(t, "ann@example.com")
 	bob, _ := h.member(t, "bob@example.com")
-	at := store(t, ann, "a.png", pngOf(t, quarters(100, 100)))
+	at := store(t, ann, "a.png", picturetest.PNG(t, picturetest.Quarters(100, 100)))
 	first := ann.Do("GET", at, nil).Want(t, 200)
 	tag := first.Header.Get("ETag")
 	if got := first.Header.Get("Cache-Control"); got != "private, no-cache" || !strings.HasPrefix(tag, `"`) {
@@ -295,13 +250,13 @@ func TestThumbnail_IsForItsOwnerAloneAndFollowsTheContentAtOnce(t *testing.T) {
 	bob.Do("GET", at, nil).WantProblem(t, 404, "not_found")
 	h.Client(t).Do("GET", at, nil).WantProblem(t, 401, "unauthenticated")
 
-	turned := pngOf(t, image.NewNRGBA(image.Rect(0, 0, 10, 10)))
+	turned := picturetest.PNG(t, image.NewNRGBA(image.Rect(0, 0, 10, 10)))
 	store(t, ann, "a.png", turned)
 	if a := ann.Do("GET", at, nil, httpxtest.WithHeader("If-None-Match", tag)); picture(t, a).Bounds().Dx() != 10 {
 		t.Error("the replaced picture is still shown")
 	}
 	// Edited on the disk, before anybody has taken it over.
-	if err := os.WriteFile(h.place(id, "images", "a.png"), pngOf(t, quarters(20, 20)), 0o600); err != nil {
+	if err := os.WriteFile(h.place(id, "images", "a.png"), picturetest.PNG(t, picturetest.Quarters(20, 20)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if m := picture(t, ann.Do("GET", at, nil)); m.Bounds().Dx() != 20 || corners(m) != "rgbw" {
@@ -325,7 +280,7 @@ func TestThumbnail_FortyAtOnceAreDrawnOnce(t *testing.T) {
 	t.Parallel()
 	h := start(t)
 	c, _ := h.member(t, "ann@example.com")
-	at := store(t, c, "a.png", pngOf(t, quarters(1500, 1500)))
+	at := store(t, c, "a.png", picturetest.PNG(t, picturetest.Quarters(1500, 1500)))
 	// The kernel tells how often a drawn picture gets its name in the cache.
 	watch, err := syscall.InotifyInit1(syscall.IN_NONBLOCK)
 	if err != nil {
@@ -355,7 +310,7 @@ func TestThumbnail_TheCacheIsBoundedAndMayGoAtAnyTime(t *testing.T) {
 	t.Parallel()
 	h := start(t)
 	c, _ := h.member(t, "ann@example.com")
-	at := store(t, c, "a.png", pngOf(t, quarters(300, 300)))
+	at := store(t, c, "a.png", picturetest.PNG(t, picturetest.Quarters(300, 300)))
 	first := c.Do("GET", at, nil).Want(t, 200)
 	mine := h.cacheFiles(t)
 	if len(mine) != 1 {
@@ -411,7 +366,7 @@ func TestThumbnail_IsShownThoughTheCacheTakesNothing(t *testing.T) {
 	floor := int64(0)
 	h := start(t, func(c *files.Config) { c.MinFree = floor })
 	c, _ := h.member(t, "ann@example.com")
-	at := store(t, c, "a.png", pngOf(t, quarters(300, 300)))
+	at := store(t, c, "a.png", picturetest.PNG(t, picturetest.Quarters(300, 300)))
 	floor = 1 << 60 // the next worker finds the disk full
 	other := h.second(t).SignIn(t, "ann@example.com")
 	picture(t, other.Do("GET", at, nil))

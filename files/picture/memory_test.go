@@ -1,4 +1,4 @@
-package files_test
+package picture_test
 
 import (
 	"bytes"
@@ -12,7 +12,8 @@ import (
 	"slices"
 	"testing"
 
-	"homebase/files"
+	"homebase/files/picture"
+	"homebase/files/picture/picturetest"
 )
 
 // rawPNG is a black picture of a colour type and bits a channel, with more
@@ -34,13 +35,13 @@ func rawPNG(t *testing.T, w, h int, depth, colour, interlaced byte, more string)
 	}
 	z.Close()
 	head := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(w)), uint32(h))
-	return []byte("\x89PNG\r\n\x1a\n" + chunk("IHDR", string(append(head, depth, colour, 0, 0, interlaced))) + more + chunk("IDAT", data.String()) + chunk("IEND", ""))
+	return []byte("\x89PNG\r\n\x1a\n" + picturetest.Chunk("IHDR", string(append(head, depth, colour, 0, 0, interlaced))) + more + picturetest.Chunk("IDAT", data.String()) + picturetest.Chunk("IEND", ""))
 }
 
 // TestPicture_NoDecoderTakesMoreMemoryThanTheHeadSays runs alone: it counts
 // all bytes that are allocated meanwhile.
 func TestPicture_NoDecoderTakesMoreMemoryThanTheHeadSays(t *testing.T) {
-	ordinary := jpegOf(t, quarters(1000, 800))
+	ordinary := picturetest.JPEG(t, picturetest.Quarters(1000, 800))
 	progressive := bytes.Replace(ordinary, []byte{0xFF, 0xC0}, []byte{0xFF, 0xC2}, 1)
 	scan := bytes.Index(progressive, []byte{0xFF, 0xDA})
 	progressive[scan+4+7+1] = 0 // the scan is of the first coefficient alone
@@ -52,23 +53,23 @@ func TestPicture_NoDecoderTakesMoreMemoryThanTheHeadSays(t *testing.T) {
 	}
 	sorted := frames.Bytes()
 	sorted[bytes.LastIndex(sorted, []byte{0, 0, 0, 0, 1000 & 255, 1000 >> 8})+8] |= 0x40
-	trns := func(n int) string { return chunk("tRNS", string(make([]byte, n))) }
-	plte := chunk("PLTE", string(make([]byte, 768)))
-	for name, picture := range map[string][]byte{
+	trns := func(n int) string { return picturetest.Chunk("tRNS", string(make([]byte, n))) }
+	plte := picturetest.Chunk("PLTE", string(make([]byte, 768)))
+	for name, encoded := range map[string][]byte{
 		"gray.png": rawPNG(t, 1000, 800, 8, 0, 0, ""), "gray1.png": rawPNG(t, 1000, 800, 1, 0, 0, ""), "gray-transparent.png": rawPNG(t, 1000, 800, 8, 0, 1, trns(2)),
 		"gray16.png": rawPNG(t, 1000, 800, 16, 0, 0, ""), "gray16-transparent.png": rawPNG(t, 1000, 800, 16, 0, 1, trns(2)),
 		"rgb.png": rawPNG(t, 1000, 800, 8, 2, 0, ""), "rgb-transparent.png": rawPNG(t, 1000, 800, 8, 2, 1, trns(6)), "rgb16.png": rawPNG(t, 1000, 800, 16, 2, 1, trns(6)),
 		"palette.png": rawPNG(t, 1000, 800, 8, 3, 1, plte+trns(256)), "ga.png": rawPNG(t, 1000, 800, 8, 4, 1, ""), "ga16.png": rawPNG(t, 1000, 800, 16, 4, 0, ""),
 		"rgba.png": rawPNG(t, 1000, 800, 8, 6, 1, ""), "rgba16.png": rawPNG(t, 1000, 800, 16, 6, 1, ""),
 		"row.png": rawPNG(t, 65536, 1, 16, 6, 0, ""), "column.png": rawPNG(t, 1, 65536, 16, 6, 1, ""),
-		"ordinary.jpg": ordinary, "progressive.jpg": progressive, "column.jpg": jpegOf(t, image.NewNRGBA(image.Rect(0, 0, 1, 60000))), "row.jpg": jpegOf(t, image.NewNRGBA(image.Rect(0, 0, 60000, 1))),
-		"gray.jpg": jpegOf(t, image.NewGray(image.Rect(0, 0, 1000, 800))), "ordinary.gif": slices.Clone(frames.Bytes()), "sorted.gif": sorted,
+		"ordinary.jpg": ordinary, "progressive.jpg": progressive, "column.jpg": picturetest.JPEG(t, image.NewNRGBA(image.Rect(0, 0, 1, 60000))), "row.jpg": picturetest.JPEG(t, image.NewNRGBA(image.Rect(0, 0, 60000, 1))),
+		"gray.jpg": picturetest.JPEG(t, image.NewGray(image.Rect(0, 0, 1000, 800))), "ordinary.gif": slices.Clone(frames.Bytes()), "sorted.gif": sorted,
 	} {
-		memory, err := files.Weigh(picture)
+		memory, err := picture.Weigh(encoded)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		m, taken := decodeCounted(picture)
+		m, taken := decodeCounted(encoded)
 		if m == nil && name != "progressive.jpg" {
 			t.Errorf("%s is no picture", name)
 		}
@@ -90,8 +91,8 @@ func TestPicture_NoDecoderTakesMoreMemoryThanTheHeadSays(t *testing.T) {
 		"large": {large(ordinary), true}, "large and recoloured": {large(recoloured(ordinary)), false},
 		"wide": {headOfPNG(33_554_400, 1), false}, "high": {headOfPNG(1, 33_554_400), false}, "both": {headOfPNG(1<<31-1, 1<<31-1), false},
 	} {
-		memory, err := files.Weigh(c.picture)
-		if fits := err == nil && memory <= files.MaxDecoded; fits != c.fits {
+		memory, err := picture.Weigh(c.picture)
+		if fits := err == nil && memory <= picture.MaxDecoded; fits != c.fits {
 			t.Errorf("%s: %d bytes, %v", name, memory, err)
 		}
 	}
@@ -99,7 +100,7 @@ func TestPicture_NoDecoderTakesMoreMemoryThanTheHeadSays(t *testing.T) {
 
 func headOfPNG(w, h uint32) []byte {
 	head := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w), h)
-	return []byte("\x89PNG\r\n\x1a\n" + chunk("IHDR", string(head)+"\x08\x06\x00\x00\x00") + chunk("IDAT", ""))
+	return []byte("\x89PNG\r\n\x1a\n" + picturetest.Chunk("IHDR", string(head)+"\x08\x06\x00\x00\x00") + picturetest.Chunk("IDAT", ""))
 }
 
 func decodeCounted(picture []byte) (m image.Image, taken int64) {

@@ -1,4 +1,7 @@
-package files
+// Package picture draws pictures in small: it decodes JPEG, PNG and GIF, shrinks
+// them, turns them upright, and encodes their pixels anew and nothing else of
+// them. How much memory and time that takes is bounded whatever the bytes say.
+package picture
 
 import (
 	"bytes"
@@ -11,19 +14,13 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"time"
-
-	"homebase/httpx"
 )
 
-var errNoPreview = httpx.NewProblem(415, "no_preview", "There is no preview of this file").
-	With("Only JPEG, PNG and GIF pictures have one.")
-
 const (
-	// maxEncoded is how large the file of a picture may be in bytes.
-	maxEncoded = 128 << 20
+	// MaxEncoded is how large the file of a picture may be in bytes.
+	MaxEncoded = 128 << 20
 	// maxDecoded is how much memory in bytes decoding may take: 67 million
 	// pixels of an ordinary JPEG or a GIF, 13 million of a progressive JPEG,
 	// 50 million of a PNG.
@@ -40,9 +37,19 @@ const (
 	jpegQuality = 85
 )
 
-// isPicture reports whether the bytes begin as a picture that can be decoded.
-// Names and declared types do not count.
-func isPicture(file *os.File) bool {
+// TooLarge is the error for a picture that would take too much memory.
+type TooLarge struct {
+	Width, Height int   // pixels
+	Length        int64 // bytes of its file
+}
+
+func (e TooLarge) Error() string {
+	return fmt.Sprintf("at %d × %d pixels in %d bytes, the picture is too large", e.Width, e.Height, e.Length)
+}
+
+// Is reports whether the bytes begin as a picture that can be decoded. Names
+// and declared types do not count.
+func Is(file io.ReaderAt) bool {
 	head := make([]byte, 32)
 	n, _ := file.ReadAt(head, 0) // who cannot be read shows itself later
 	switch http.DetectContentType(head[:n]) {
@@ -52,19 +59,19 @@ func isPicture(file *os.File) bool {
 	return false
 }
 
-// drawSmall decodes the picture in a file of length bytes, and encodes it anew
+// Draw decodes the picture in a file of length bytes, and encodes it anew
 // so that it stands upright and fits into size pixels each way: as JPEG, or as
 // PNG where it is transparent. Nothing but the pixels is taken over. Whether
 // there is memory for them is decided by the header, before any is taken.
-func drawSmall(file *os.File, length int64, size int) ([]byte, error) {
+func Draw(file io.ReaderAt, length int64, size int) ([]byte, error) {
 	until := time.Now().Add(drawTime)
 	fromStart := func() io.Reader { return &timedReader{io.NewSectionReader(file, 0, length), until} }
 	config, orientation, memory, err := weigh(fromStart)
 	if err != nil {
 		return nil, err
 	}
-	if memory > maxDecoded || length > maxEncoded {
-		return nil, errNoPreview.With(fmt.Sprintf("At %d × %d pixels in %d bytes, the picture is too large for one.", config.Width, config.Height, length))
+	if memory > maxDecoded || length > MaxEncoded {
+		return nil, TooLarge{config.Width, config.Height, length}
 	}
 	if memory > muchMemory {
 		defer debug.FreeOSMemory()
