@@ -3,20 +3,11 @@ package system
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
-	"time"
 
 	"homebase/db"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Finding is what `homebase doctor` says of one thing.
@@ -37,17 +28,63 @@ const (
 	Fault   Level = "fault"
 )
 
+// advice is why a check matters, and what mends it.
+var advice = map[string]struct{ why, mend string }{
+	"database":            {"Nothing works without it.", "Look at HOMEBASE_DATABASE_URL, and whether PostgreSQL runs."},
+	"database.version":    {"Homebase needs PostgreSQL 15 or newer with UTF8.", "Move to a newer one by pg_dump and pg_restore."},
+	"database.durability": {"A power cut would lose what was acknowledged.", "ALTER SYSTEM RESET fsync; ALTER SYSTEM RESET synchronous_commit; SELECT pg_reload_conf();"},
+	"database.latency":    {"Each request makes several queries.", "Bring PostgreSQL closer: the same machine, or the same network."},
+	"database.roles":      {"A fault of the server could rewrite the audit log.", "CREATE ROLE homebase_runtime NOLOGIN;\nGRANT homebase_runtime TO %s;\nREVOKE what that role was granted elsewhere, superuser too\nand then: homebase migrate"},
+	"database.schema":     {"This program does not match the database.", "homebase migrate"},
+	"files":               {"Nobody can see them; a backup copies them as they are.", "%s\nhomebase files scan takes over what it can."},
+	"data_dir":            {"No file can be stored.", "Mount the disk, or point HOMEBASE_DATA_DIR to a folder."},
+	"data_dir.marker":     {"The server starts on no other folder: an empty mount point must not look like deleted files.", "Mount the disk, or point HOMEBASE_DATA_DIR to the right folder.\nAfter a restore that was cut off: empty the folder and the database, and restore again as docs/backup.md says."},
+	"data_dir.owner":      {"The server must own its files, and nobody else may change them.", "Run the doctor as the server's user, or: chown -R USER %[1]s; chmod 700 %[1]s"},
+	"data_dir.free":       {"Uploads are refused below HOMEBASE_MIN_FREE.", "homebase files purge, or a larger disk"},
+	"data_dir.write":      {"Uploads fail.", "Run the doctor as the server's user; look at owner and mount options."},
+	"data_dir.xattrs":     {"After a loss of the database, `homebase files rebuild` could not tell which file was which.", "Use ext4, XFS, Btrfs or ZFS (zfs set xattr=sa), and mount without nouser_xattr."},
+
+	"clock.database":  {whyClock, mendClock},
+	"clock.public":    {whyClock, mendClock},
+	"reach":           {"Clients do not reach this server.", "Start it (homebase serve); look at DNS, the router's port forwarding and HOMEBASE_SECRET.\nThe proxy's host must forward to HOMEBASE_LISTEN, here %s, without a path behind the port."},
+	"tls":             {"Browsers refuse the connection.", "Nginx Proxy Manager: the host's tab \"SSL\", renew or request a certificate for this name."},
+	"cache":           {"One user could be shown what is another's.", "Switch \"Cache Assets\" off, and:\nproxy_cache off;"},
+	"trusted_proxies": {"Requests are refused, or limits and the audit log take everyone for one client.", "HOMEBASE_TRUSTED_PROXIES=%s"},
+	// Nginx Proxy Manager believes what clients of the house network say of
+	// themselves; the first line ends that.
+	"client_address":    {"Limits and the audit log do not know who a client is.", "real_ip_header X-Unused;\nproxy_set_header X-Forwarded-For $remote_addr;\nproxy_set_header X-Real-IP $remote_addr;\nand name only the proxy's own address in HOMEBASE_TRUSTED_PROXIES"},
+	"headers":           {"Nobody could sign in.", "Remove the access list from the proxy's host."},
+	"authorization":     {"Scripts and apps could not sign in.", "proxy_set_header Authorization $http_authorization;"},
+	"cookies":           {"Browsers drop a __Host- cookie that lost an attribute: nobody stays signed in.", "proxy_cookie_domain off;\nproxy_cookie_path off;\nproxy_cookie_flags off;\nand remove every add_header Set-Cookie, proxy_hide_header Set-Cookie and proxy_set_header Cookie"},
+	"body_limit":        {"Larger uploads fail.", "client_max_body_size 0;"},
+	"request_buffering": {"An interrupted upload has to start over, and needs its space twice.", "proxy_http_version 1.1;\nproxy_request_buffering off;"},
+	"event_stream":      {"Frontends learn of changes late or never; slow downloads are cut off.", "proxy_buffering off;\nproxy_read_timeout 3600s;\nproxy_send_timeout 3600s;"},
+	"cors":              {"Browsers keep pages of your origins from reading, or let a stranger's read.", "Remove every add_header Access-Control-… and every rule for OPTIONS: the server answers them itself."},
+}
+
+const (
+	whyClock  = "Sign-ins, authenticator codes and expiry depend on the clock."
+	mendClock = "Synchronise both machines with NTP: timedatectl set-ntp true"
+)
+
 // findings gathers.
 type findings []Finding
 
-func (f *findings) ok(check, what string) {
-	*f = append(*f, Finding{Check: check, Level: Sound, What: what})
+// add takes down what a check found, with its advice, whose places details fill.
+func (f *findings) add(check string, level Level, what string, details ...any) {
+	finding := Finding{Check: check, Level: level, What: what}
+	if level != Sound {
+		finding.Why, finding.Mend = advice[check].why, fmt.Sprintf(advice[check].mend, details...)
+	}
+	*f = append(*f, finding)
 }
-func (f *findings) warn(check, what, why, mend string) {
-	*f = append(*f, Finding{check, Warning, what, why, mend})
-}
-func (f *findings) fault(check, what, why, mend string) {
-	*f = append(*f, Finding{check, Fault, what, why, mend})
+
+// expect adds what is sound when it is so, and otherwise what is wrong.
+func (f *findings) expect(check string, so bool, sound string, level Level, wrong string, details ...any) {
+	if so {
+		level, wrong = Sound, sound
+	}
+	f.add(check, level, wrong, details...)
 }
 
 // doctor examines everything that it can reach, from the inside outwards. The
@@ -58,9 +95,9 @@ func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []s
 		return err
 	}
 	var f findings
-	f.ok("configuration", fmt.Sprintf("The settings are valid together; the public URL is %s.", cfg.PublicURL))
+	f.add("configuration", Sound, fmt.Sprintf("The settings are valid together; the public URL is %s.", cfg.PublicURL))
 	if err := sh.Connect(ctx); err != nil {
-		f.fault("database", "PostgreSQL cannot be reached: "+err.Error(), "Nothing works without it.", "Look at HOMEBASE_DATABASE_URL, and whether PostgreSQL runs.")
+		f.add("database", Fault, "PostgreSQL cannot be reached: "+err.Error())
 	} else {
 		s.examineDatabase(ctx, cfg, &f)
 		s.examineFiles(ctx, &f)
@@ -89,15 +126,12 @@ func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []s
 func (s *System) examineFiles(ctx context.Context, f *findings) {
 	var found []string
 	err := s.Untaken(ctx, func(path, why string) { found = append(found, fmt.Sprintf("%q: %s", path, why)) })
-	switch {
-	case err != nil:
-		f.warn("files", "Cannot compare the disk with the rows: "+err.Error(), "Nobody can see what has no row.", "")
-	case len(found) > 0:
-		f.fault("files", fmt.Sprintf("%d entries among the files have no row.", len(found)),
-			"Nobody can see them; a backup copies them as they are.", strings.Join(found, "\n")+"\nhomebase files scan takes over what it can.")
-	default:
-		f.ok("files", "Every file and folder on the disk has a row.")
+	if err != nil {
+		f.add("files", Warning, "Cannot compare the disk with the rows.", err)
+		return
 	}
+	f.expect("files", len(found) == 0, "Every file and folder on the disk has a row.",
+		Fault, fmt.Sprintf("%d entries among the files have no row.", len(found)), strings.Join(found, "\n"))
 }
 
 func (f findings) print(w io.Writer) {
@@ -110,178 +144,4 @@ func (f findings) print(w io.Writer) {
 			fmt.Fprintf(w, "%30s%s\n", "", strings.TrimRight(line, "\n"))
 		}
 	}
-}
-
-// What is far off in time: access tokens allow 30 seconds.
-const (
-	clockOff  = 5 * time.Second
-	clockGone = 25 * time.Second
-)
-
-func (f *findings) clock(check, other string, theirs, ours time.Time) {
-	off := theirs.Sub(ours).Abs()
-	what := fmt.Sprintf("%s and this machine differ by %v.", other, off.Round(time.Millisecond))
-	const why, mend = "Sign-ins, authenticator codes and expiry depend on the clock.", "Synchronise both with NTP: timedatectl set-ntp true"
-	switch {
-	case off > clockGone:
-		f.fault(check, what, why, mend)
-	case off > clockOff:
-		f.warn(check, what, why, mend)
-	default:
-		f.ok(check, what)
-	}
-}
-
-const (
-	oldestPostgres = 150000
-	slowDatabase   = 20 * time.Millisecond
-)
-
-// rolesSQL is what makes the role that the pool gives its rights away for.
-const rolesSQL = "CREATE ROLE homebase_runtime NOLOGIN;\nGRANT homebase_runtime TO %s;\nand then: homebase migrate"
-
-func (s *System) examineDatabase(ctx context.Context, cfg *Config, f *findings) {
-	type facts struct {
-		version                              int
-		encoding, user, login, fsync, commit string
-		now                                  time.Time
-		mayEdit                              bool
-	}
-	began := time.Now()
-	d, err := db.One(ctx, s.DB, func(row pgx.Row) (d facts, err error) {
-		err = row.Scan(&d.version, &d.encoding, &d.user, &d.login, &d.fsync, &d.commit, &d.now, &d.mayEdit)
-		return d, err
-	}, `
--- name: system.DatabaseFacts
-SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), current_user::text, session_user::text,
-       current_setting('fsync'), current_setting('synchronous_commit'), clock_timestamp(),
-       EXISTS (SELECT 1 FROM pg_class
-                WHERE relnamespace = 'public'::regnamespace AND relname ~ '^audit_(events|seals)' AND relkind IN ('r', 'p')
-                  AND has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE'))`)
-	if err != nil {
-		f.fault("database", "PostgreSQL answers with an error: "+err.Error(), "Nothing works without it.", "")
-		return
-	}
-	f.clock("clock.database", "PostgreSQL", d.now, began.Add(time.Since(began)/2))
-	if d.version < oldestPostgres || d.encoding != "UTF8" {
-		f.fault("database.version", fmt.Sprintf("PostgreSQL %d with encoding %s.", d.version/10000, d.encoding), "Homebase needs PostgreSQL 15 or newer with UTF8.", "Move to a newer one by pg_dump and pg_restore.")
-	} else {
-		f.ok("database.version", fmt.Sprintf("PostgreSQL %d.%d.", d.version/10000, d.version%10000))
-	}
-	if d.fsync != "on" || d.commit == "off" {
-		f.fault("database.durability", fmt.Sprintf("fsync is %s, synchronous_commit is %s.", d.fsync, d.commit), "A power cut would lose what was acknowledged.", "ALTER SYSTEM RESET fsync; ALTER SYSTEM RESET synchronous_commit; SELECT pg_reload_conf();")
-	}
-	s.examineLatency(ctx, f)
-	if d.user == d.login {
-		f.warn("database.roles", fmt.Sprintf("The server runs with the rights of %s, who owns the database.", d.login), "With a role of its own it could not change audit events.", fmt.Sprintf(rolesSQL, pgx.Identifier{d.login}.Sanitize()))
-	} else if d.mayEdit {
-		f.warn("database.roles", fmt.Sprintf("The server runs as %s, who may change and remove audit events.", d.user), "A fault of the server could rewrite the record.", "Revoke what was granted to that role, superuser too, and then: homebase migrate")
-	} else {
-		f.ok("database.roles", fmt.Sprintf("The server runs as %s.", d.user))
-	}
-	s.examineState(ctx, cfg, f)
-}
-
-func (s *System) examineLatency(ctx context.Context, f *findings) {
-	var took [9]time.Duration
-	for i := range took {
-		asked := time.Now()
-		if err := s.DB.Ping(ctx); err != nil {
-			f.fault("database.latency", "PostgreSQL stopped answering: "+err.Error(), "", "")
-			return
-		}
-		took[i] = time.Since(asked)
-	}
-	slices.Sort(took[:])
-	median := took[len(took)/2]
-	what := fmt.Sprintf("An empty query takes %v.", median.Round(time.Microsecond))
-	if median > slowDatabase {
-		f.warn("database.latency", what, "Each request makes several.", "Bring PostgreSQL closer: the same machine, or the same network.")
-		return
-	}
-	f.ok("database.latency", what)
-}
-
-// examineState asks what the database says of itself: its schema, and which
-// data directory belongs to it.
-func (s *System) examineState(ctx context.Context, cfg *Config, f *findings) {
-	for _, c := range s.Checks {
-		if c.Name == "schema" {
-			if err := c.Run(ctx); err != nil {
-				f.fault("database.schema", err.Error(), "This program does not match the database.", "homebase migrate")
-				return
-			}
-			f.ok("database.schema", "The schema matches this program.")
-		}
-	}
-	known, err := db.One(ctx, s.DB, db.Value[string], `
--- name: system.DataDirID
-SELECT coalesce(data_dir_id::text, '') FROM instance`)
-	marker, readErr := os.ReadFile(filepath.Join(cfg.DataDir, ".homebase"))
-	switch found := strings.TrimSpace(string(marker)); {
-	case err != nil:
-		f.fault("data_dir.marker", "Cannot read which data directory belongs to the database: "+err.Error(), "", "homebase migrate")
-	case known == "":
-		f.warn("data_dir.marker", "The database knows no data directory yet.", "The first start of the server chooses it.", "homebase serve")
-	case strings.HasPrefix(found, "a restore"):
-		f.fault("data_dir.marker", cfg.DataDir+" says: "+found+".", "The server refuses to start on a half-restored platform.",
-			"Empty the data directory and the database, and restore again; docs/backup.md lists the commands.")
-	case readErr != nil || found != known:
-		f.fault("data_dir.marker", cfg.DataDir+" is not the data directory of this database.", "The server refuses to start: an empty mount point must not look like deleted files.",
-			"Mount the disk, or point HOMEBASE_DATA_DIR to the right folder.")
-	default:
-		f.ok("data_dir.marker", "The data directory belongs to this database.")
-	}
-}
-
-func examineDataDir(cfg *Config, f *findings) {
-	info, err := os.Stat(cfg.DataDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		f.warn("data_dir", cfg.DataDir+" does not exist.", "The first start of the server creates it.", "If files were there, mount the disk first.")
-		return
-	}
-	if err == nil && !info.IsDir() {
-		err = syscall.ENOTDIR
-	}
-	if err != nil {
-		f.fault("data_dir", fmt.Sprintf("%s cannot be used: %v.", cfg.DataDir, err), "No file can be stored.", "Point HOMEBASE_DATA_DIR to a folder.")
-		return
-	}
-	owner := info.Sys().(*syscall.Stat_t).Uid
-	switch {
-	case int(owner) != os.Geteuid():
-		f.warn("data_dir.owner", fmt.Sprintf("%s belongs to user %d, and this is user %d.", cfg.DataDir, owner, os.Geteuid()), "The server must own its files; run the doctor as the server's user.",
-			fmt.Sprintf("chown -R USER %s", cfg.DataDir))
-	case info.Mode().Perm()&0o022 != 0:
-		f.fault("data_dir.owner", fmt.Sprintf("%s is writable by others (%v).", cfg.DataDir, info.Mode().Perm()), "Anyone on this machine could change people's files.", "chmod 700 "+cfg.DataDir)
-	default:
-		f.ok("data_dir.owner", fmt.Sprintf("%s belongs to this user.", cfg.DataDir))
-	}
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(cfg.DataDir, &st); err == nil {
-		free, what := int64(st.Bavail)*int64(st.Bsize), fmt.Sprintf("%d MiB are free.", int64(st.Bavail)*int64(st.Bsize)>>20)
-		if free < cfg.MinFree {
-			f.fault("data_dir.free", what, "Uploads are refused below HOMEBASE_MIN_FREE.", "homebase files purge, or a larger disk")
-		} else {
-			f.ok("data_dir.free", what)
-		}
-	}
-	examineAttributes(cfg.DataDir, f)
-}
-
-// examineAttributes tries extended attributes on a file of its own.
-func examineAttributes(dir string, f *findings) {
-	file, err := os.CreateTemp(dir, ".homebase-doctor-*")
-	if err != nil {
-		f.fault("data_dir.write", "Nothing can be written to the data directory: "+err.Error(), "Uploads fail.", "Run the doctor as the server's user; look at owner and mount options.")
-		return
-	}
-	defer os.Remove(file.Name())
-	defer file.Close()
-	if err := syscall.Setxattr(file.Name(), "user.homebase.doctor", []byte("1"), 0); err != nil {
-		f.warn("data_dir.xattrs", "The file system does not support extended attributes: "+err.Error(), "After a loss of the database, `homebase files rebuild` could not tell which file was which.",
-			"Use ext4, XFS, Btrfs or ZFS (zfs set xattr=sa), and mount without nouser_xattr.")
-		return
-	}
-	f.ok("data_dir.xattrs", "The file system supports extended attributes.")
 }

@@ -3,7 +3,6 @@ package system
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,11 +36,6 @@ const (
 	hugeBody    = 1 << 40         // bytes that are announced, never all sent
 	probeWithin = 20 * time.Second
 	soonExpires = 14 * 24 * time.Hour
-
-	forwardLines = "proxy_set_header X-Forwarded-For $remote_addr;\nproxy_set_header X-Real-IP $remote_addr;"
-	// realIPLines end nginx' belief in what clients of the house network say
-	// of themselves, which Nginx Proxy Manager begins.
-	realIPLines = "real_ip_header X-Unused;"
 )
 
 // sayings are the headers in which clients could say who they are.
@@ -110,62 +104,43 @@ func (o *outside) probe(method string, body io.Reader, change ...func(*http.Requ
 func (o *outside) reach(transport *http.Transport) (first *http.Response, ok bool) {
 	res, text, err := o.send("GET", "/system/probe", nil)
 	if _, invalid := errors.AsType[*tls.CertificateVerificationError](err); invalid {
-		o.f.fault("tls", "The certificate is not valid: "+err.Error(), "Browsers refuse the connection.", "Nginx Proxy Manager: the host's tab \"SSL\", request a new certificate for this name.")
+		o.f.add("tls", Fault, "The certificate is not valid: "+err.Error())
 		transport.TLSClientConfig.InsecureSkipVerify = true
 		res, text, err = o.send("GET", "/system/probe", nil)
 	} else if err == nil && res.TLS != nil {
-		o.expiry(res.TLS.PeerCertificates[0])
+		until := res.TLS.PeerCertificates[0].NotAfter
+		what := fmt.Sprintf("The certificate is valid until %s.", until.UTC().Format(time.DateOnly))
+		o.f.expect("tls", time.Until(until) >= soonExpires, what, Warning, what+" It should have been renewed by now.")
 	}
-	const lines = "proxy_pass http://HOMEBASE:8080;   # without a path behind the port"
 	switch {
 	case err != nil:
-		o.f.fault("reach", "The public URL cannot be reached: "+err.Error(), "Nobody can use the server.",
-			"Start the server (homebase serve), and look at DNS, the router's port forwarding and the proxy's host.")
+		o.f.add("reach", Fault, "The public URL cannot be reached: "+err.Error(), o.cfg.Listen)
 	case strings.Contains(string(text), `"untrusted_peer"`):
-		o.f.fault("trusted_proxies", "The server refuses its proxy: HOMEBASE_TRUSTED_PROXIES does not contain the proxy's address.", "Every request is answered with 403.",
-			"HOMEBASE_TRUSTED_PROXIES=<the address of the proxy's container, as docker inspect shows it>")
+		o.f.add("trusted_proxies", Fault, "The server refuses its proxy.", "<the address of the proxy's container, as docker inspect shows it>")
 	case res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusGatewayTimeout:
-		o.f.fault("reach", fmt.Sprintf("The proxy answers %s: it does not reach the server.", res.Status), "Nobody can use the server.",
-			"Start the server (homebase serve), and let the proxy's host forward to HOMEBASE_LISTEN, here "+o.cfg.Listen+".")
+		o.f.add("reach", Fault, fmt.Sprintf("The proxy answers %s: it does not reach the server.", res.Status), o.cfg.Listen)
 	case res.StatusCode != http.StatusOK:
-		o.f.fault("reach", fmt.Sprintf("Something other than this server answers at the public URL, with %s.", res.Status),
-			"Clients talk to the wrong program, the path is changed on the way, or the server has another HOMEBASE_SECRET.", lines)
+		o.f.add("reach", Fault, fmt.Sprintf("Something other than this server answers at the public URL, with %s.", res.Status), o.cfg.Listen)
 	default:
-		o.f.ok("reach", "The server answers at the public URL.")
-		o.f.date(res)
+		o.f.add("reach", Sound, "The server answers at the public URL.")
+		if at, err := http.ParseTime(res.Header.Get("Date")); err == nil {
+			o.f.clock("clock.public", "The Date of the public URL", at, time.Now().Truncate(time.Second))
+		}
 		return res, true
 	}
 	return nil, false
-}
-
-func (f *findings) date(res *http.Response) {
-	if at, err := http.ParseTime(res.Header.Get("Date")); err == nil {
-		f.clock("clock.public", "The Date of the public URL", at, time.Now().Truncate(time.Second))
-	}
-}
-
-func (o *outside) expiry(cert *x509.Certificate) {
-	what := fmt.Sprintf("The certificate is valid until %s.", cert.NotAfter.UTC().Format(time.DateOnly))
-	if time.Until(cert.NotAfter) < soonExpires {
-		o.f.warn("tls", what, "It should have been renewed by now.", "Nginx Proxy Manager: SSL Certificates, Renew now; its log says why it did not.")
-		return
-	}
-	o.f.ok("tls", what)
 }
 
 // examineCache asks again: a second answer is another one.
 func (o *outside) examineCache(first *http.Response) bool {
 	res, _, err := o.probe("GET", nil)
 	if err != nil {
-		o.f.fault("reach", "A second request did not arrive: "+err.Error(), "Nobody can rely on the server.", "Look at the proxy's log and at the server's.")
+		o.f.add("reach", Fault, "A second request did not arrive: "+err.Error(), o.cfg.Listen)
 		return false
 	}
-	if res.Header.Get("X-Request-Id") == first.Header.Get("X-Request-Id") || res.Header.Get("Age") != "" {
-		o.f.fault("cache", "The proxy caches responses that are marked no-store.", "One user could be shown what is another's.", "Switch \"Cache Assets\" off, and:\nproxy_cache off;")
-		return false
-	}
-	o.f.ok("cache", "Nothing on the way caches responses.")
-	return true
+	another := res.Header.Get("X-Request-Id") != first.Header.Get("X-Request-Id") && res.Header.Get("Age") == ""
+	o.f.expect("cache", another, "Nothing on the way caches responses.", Fault, "The proxy caches responses that are marked no-store.")
+	return another
 }
 
 // examineClient asks whether the server knows who its clients are, and
@@ -173,7 +148,7 @@ func (o *outside) examineCache(first *http.Response) bool {
 func (o *outside) examineClient() {
 	_, plain, err := o.probe("GET", nil)
 	if err != nil {
-		o.f.fault("client_address", "Cannot read how the server saw a request: "+err.Error(), "", "")
+		o.f.add("client_address", Fault, "Cannot read how the server saw a request: "+err.Error())
 		return
 	}
 	var believed []string
@@ -187,18 +162,15 @@ func (o *outside) examineClient() {
 		}
 	}
 	peer, _, _ := net.SplitHostPort(plain.Peer)
-	const shared = "Limits would count everyone as one client, and the audit log would show one address."
 	switch {
 	case len(believed) > 0:
-		o.f.fault("client_address", "A client can choose the address that the server sees, by "+strings.Join(believed, ", ")+".", "Limits and the audit log can be deceived.",
-			realIPLines+"\n"+forwardLines+"\nand name only the proxy's own address in HOMEBASE_TRUSTED_PROXIES")
+		o.f.add("client_address", Fault, "A client can choose the address that the server sees, by "+strings.Join(believed, ", ")+".")
 	case (plain.ForwardedFor != "" || plain.RealIP != "") && !plain.ProxyTrusted:
-		o.f.fault("trusted_proxies", fmt.Sprintf("The proxy at %s says who its clients are, but is not trusted.", peer), shared,
-			"HOMEBASE_TRUSTED_PROXIES="+peer)
-	case !plain.ClientKnown || o.cfg.PublicURL.Scheme == "https" && plain.ForwardedFor == "" && plain.RealIP == "":
-		o.f.fault("client_address", "The proxy does not say who its clients are.", shared, forwardLines)
+		o.f.add("trusted_proxies", Fault, fmt.Sprintf("The proxy at %s says who its clients are, but is not trusted.", peer), peer)
 	default:
-		o.f.ok("client_address", fmt.Sprintf("The server sees this request come from %s.", plain.Client))
+		silent := !plain.ClientKnown || o.cfg.PublicURL.Scheme == "https" && plain.ForwardedFor == "" && plain.RealIP == ""
+		o.f.expect("client_address", !silent, fmt.Sprintf("The server sees this request come from %s.", plain.Client),
+			Fault, "The proxy does not say who its clients are.")
 	}
 }
 
@@ -207,25 +179,18 @@ func (o *outside) examineClient() {
 func (o *outside) examineHeaders() {
 	res, seen, err := o.probe("GET", nil, header("Authorization", "Bearer doctor"), header("Cookie", probeCookie+"=doctor"))
 	if err != nil {
-		o.f.fault("headers", "A request with credentials did not arrive: "+err.Error(), "Nobody could sign in.", "Remove the access list from the proxy's host.")
+		o.f.add("headers", Fault, "A request with credentials did not arrive: "+err.Error())
 		return
 	}
-	if !seen.Authorization {
-		o.f.fault("authorization", "The header Authorization does not arrive.", "Scripts and apps could not sign in.", "proxy_set_header Authorization $http_authorization;")
-	} else {
-		o.f.ok("authorization", "Authorization arrives.")
-	}
+	o.f.expect("authorization", seen.Authorization, "Authorization arrives.", Fault, "The header Authorization does not arrive.")
 	cookies := res.Header.Values("Set-Cookie")
 	whole := len(cookies) == 1 && strings.HasPrefix(cookies[0], probeCookie+"=")
 	for _, attribute := range []string{"; Path=/", "; Secure", "; HttpOnly", "; SameSite=Strict"} {
 		whole = whole && strings.Contains(cookies[0]+";", attribute+";")
 	}
-	if whole = whole && !strings.Contains(strings.ToLower(cookies[0]), "domain="); !whole || !seen.Cookie {
-		o.f.fault("cookies", "The server's cookies are changed on the way or do not come back.", "Browsers drop a __Host- cookie that lost an attribute: nobody stays signed in.",
-			"proxy_cookie_domain off;\nproxy_cookie_path off;\nproxy_cookie_flags off;\nand remove every add_header Set-Cookie, proxy_hide_header Set-Cookie and proxy_set_header Cookie")
-	} else {
-		o.f.ok("cookies", "Cookies come through as they were set.")
-	}
+	whole = whole && seen.Cookie && !strings.Contains(strings.ToLower(cookies[0]), "domain=")
+	o.f.expect("cookies", whole, "Cookies come through as they were set.",
+		Fault, "The server's cookies are changed on the way or do not come back.")
 }
 
 // examineLimit announces a body larger than any disk. A proxy with a limit
@@ -251,13 +216,13 @@ func (o *outside) examineLimit() {
 	})
 	switch {
 	case err == nil && res.StatusCode == http.StatusRequestEntityTooLarge:
-		o.f.fault("body_limit", "The proxy limits the size of requests.", "Larger uploads end with 413.", "client_max_body_size 0;")
+		o.f.add("body_limit", Fault, "The proxy limits the size of requests.")
 	case err == nil && res.StatusCode >= 400:
-		o.f.warn("body_limit", "A large upload is refused with "+res.Status+".", "Uploads may fail.", "client_max_body_size 0;")
+		o.f.add("body_limit", Warning, "A large upload is refused with "+res.Status+".")
 	case err != nil && !errors.Is(err, context.DeadlineExceeded):
-		o.f.fault("body_limit", "The proxy cuts the connection of a large upload: "+err.Error(), "Larger uploads are cut off.", "client_max_body_size 0;")
+		o.f.add("body_limit", Fault, "The proxy cuts the connection of a large upload: "+err.Error())
 	default:
-		o.f.ok("body_limit", "The proxy sets no limit on the size of uploads.")
+		o.f.add("body_limit", Sound, "The proxy sets no limit on the size of uploads.")
 	}
 }
 
@@ -280,15 +245,12 @@ func (o *outside) examineBody() {
 		}()
 		_, seen, err = o.probe("POST", body)
 	}
-	switch {
-	case err != nil:
-		o.f.fault("request_buffering", "An upload in parts did not arrive: "+err.Error(), "Uploads of unknown length fail.", "proxy_http_version 1.1;\nproxy_request_buffering off;")
-	case seen.BodySeconds < probePause.Seconds()/2:
-		o.f.fault("request_buffering", "The proxy buffers an upload until all of it has arrived.", "An interrupted upload has to start over, and needs its space twice.",
-			"proxy_http_version 1.1;\nproxy_request_buffering off;")
-	default:
-		o.f.ok("request_buffering", "Uploads pass through as they are sent.")
+	if err != nil {
+		o.f.add("request_buffering", Fault, "An upload in parts did not arrive: "+err.Error())
+		return
 	}
+	o.f.expect("request_buffering", seen.BodySeconds >= probePause.Seconds()/2, "Uploads pass through as they are sent.",
+		Fault, "The proxy buffers an upload until all of it has arrived.")
 }
 
 // examineStream reads two events with a pause between.
@@ -306,40 +268,36 @@ func (o *outside) examineStream() {
 		})
 		took = time.Since(headers)
 	}
-	const lines = "proxy_buffering off;\nproxy_read_timeout 3600s;\nproxy_send_timeout 3600s;"
-	switch {
-	case err != nil || res.StatusCode != http.StatusOK || !strings.HasSuffix(string(text), "data: second\n\n"):
-		o.f.fault("event_stream", "A stream of events is cut off when nothing is sent for a moment.", "Frontends do not learn of changes; slow downloads are cut off.", lines)
-	case took < probePause/2:
-		o.f.fault("event_stream", "The proxy buffers a stream of events until it ends.", "Frontends learn of changes late or never.", lines)
-	default:
-		o.f.ok("event_stream", "Events pass through as they are sent.")
+	if err != nil || res.StatusCode != http.StatusOK || !strings.HasSuffix(string(text), "data: second\n\n") {
+		o.f.add("event_stream", Fault, "A stream of events is cut off when nothing is sent for a moment.")
+		return
 	}
+	o.f.expect("event_stream", took >= probePause/2, "Events pass through as they are sent.",
+		Fault, "The proxy buffers a stream of events until it ends.")
 }
 
 // examineOrigins asks as the pages of each origin would, and as a stranger's.
 func (o *outside) examineOrigins() {
-	const why = "Browsers do not let pages of this origin read anything."
-	const lines = "Remove every add_header Access-Control-… and every rule for OPTIONS: the server answers them itself."
 	for _, origin := range slices.Concat(o.cfg.Origins, o.cfg.PublicOrigins) {
 		trusted := slices.Contains(o.cfg.Origins, origin)
 		res, _, err := o.send("OPTIONS", "/system/health", nil, header("Origin", origin), header("Access-Control-Request-Method", "GET"),
 			header("Access-Control-Request-Headers", "authorization"))
 		ok := err == nil && res.StatusCode == http.StatusNoContent && allows(res, origin, trusted)
 		res, _, err = o.send("GET", "/system/health", nil, header("Origin", origin))
-		if !ok || err != nil || res.StatusCode != http.StatusOK || !allows(res, origin, trusted) {
-			o.f.fault("cors", "The permission for "+origin+" is changed on the way.", why, lines)
-			continue
-		}
-		o.f.ok("cors", origin+" may call.")
+		ok = ok && err == nil && res.StatusCode == http.StatusOK && allows(res, origin, trusted)
+		o.f.expect("cors", ok, origin+" may call.", Fault, "The permission for "+origin+" is changed on the way.")
 	}
 	if res, _, err := o.send("GET", "/system/health", nil, header("Origin", "https://stranger.invalid")); err == nil && res.Header.Get("Access-Control-Allow-Origin") != "" {
-		o.f.fault("cors", "Something on the way lets the pages of every origin in.", "A stranger's page could read what its visitor may read.", lines)
+		o.f.add("cors", Fault, "Something on the way lets the pages of every origin in.")
 	}
 }
 
 // allows reports whether an answer lets exactly this origin's pages read it.
 func allows(res *http.Response, origin string, credentials bool) bool {
-	given := res.Header.Values("Access-Control-Allow-Origin")
-	return len(given) == 1 && given[0] == origin && slices.Equal(res.Header.Values("Access-Control-Allow-Credentials"), map[bool][]string{true: {"true"}, false: nil}[credentials])
+	var with []string
+	if credentials {
+		with = []string{"true"}
+	}
+	return slices.Equal(res.Header.Values("Access-Control-Allow-Origin"), []string{origin}) &&
+		slices.Equal(res.Header.Values("Access-Control-Allow-Credentials"), with)
 }
