@@ -208,21 +208,17 @@ DELETE FROM portfolio_messages
 	return err
 }
 
-// notify tells the owner by mail. Nothing that a stranger wrote comes into a
-// header but the subject, which is one line.
+// notify tells the owner by mail, at the address of the profile. Of what a
+// stranger wrote only the subject, which is one line, comes into a header.
 func (p *Portfolio) notify(ctx context.Context, tx db.Querier, in ContactPost) error {
 	if p.Send == nil {
 		return nil
 	}
-	to := p.NotifyTo
-	if to == "" {
-		profile, err := loadProfile(ctx, tx)
-		if err != nil || profile.Email == "" {
-			return err
-		}
-		to = profile.Email
+	profile, err := loadProfile(ctx, tx)
+	if err != nil || profile.Email == "" {
+		return err
 	}
-	return p.Send(ctx, tx, to, strings.TrimSpace("New message: "+in.Subject),
+	return p.Send(ctx, tx, profile.Email, strings.TrimSpace("New message: "+in.Subject),
 		in.Name+" <"+in.Email+"> wrote to you through your portfolio:\n\n"+in.Message+"\n")
 }
 

@@ -50,8 +50,6 @@ type Config struct {
 	Owns func(ctx context.Context, q db.Querier, user, fileID uuid.UUID) (bool, error)
 	// Send queues a mail in the transaction. Nil: no mail is configured.
 	Send func(ctx context.Context, tx db.Querier, to, subject, text string) error
-	// NotifyTo is who is told of a new message; "" is the profile's address.
-	NotifyTo string
 }
 
 // Portfolio is the room. Make one with New.
