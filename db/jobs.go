@@ -27,13 +27,12 @@ type Job struct {
 
 // JobState is a job as the database knows it.
 type JobState struct {
-	Name           string
-	Running        bool // on some worker, now
-	NextRunAt      time.Time
-	LastRunAt      *time.Time // nil: never
-	LastFinishedAt *time.Time
-	LastError      string // of the last run that finished; empty when it went well
-	Failures       int    // runs in a row that did not go well
+	Name      string     `json:"name"`
+	LastRunAt *time.Time `json:"last_run_at"` // nil: never
+	LastError string     `json:"last_error"`  // of the last run that ended, "" when it went well
+	NextRunAt time.Time  `json:"next_run_at"`
+	Running   bool       `json:"running"`  // on some worker, now
+	Failures  int        `json:"failures"` // runs in a row that did not go well
 }
 
 const (
@@ -100,18 +99,22 @@ func (d *DB) RunJob(ctx context.Context, job Job) error {
 // JobStates lists every job that the database knows, by name.
 func (d *DB) JobStates(ctx context.Context) ([]JobState, error) {
 	const sql = `-- name: db.JobStates
-		SELECT j.name, l.objid IS NOT NULL, j.next_run_at, j.last_run_at, j.last_finished_at,
+		SELECT j.name, l.objid IS NOT NULL, j.next_run_at, j.last_run_at,
 		       coalesce(CASE WHEN l.objid IS NULL AND j.last_run_at > coalesce(j.last_finished_at, '-infinity')
 		                     THEN 'The worker ended before the job did.'
 		                     ELSE j.last_error END, ''),
-		       j.failures
+		       -- A run counts as failed until it ends.
+		       greatest(0, j.failures - CASE WHEN l.objid IS NULL THEN 0 ELSE 1 END)
 		  FROM jobs j
 		  LEFT JOIN pg_locks l
 		         ON l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 		        AND l.classid = $1 AND l.objid = j.id::oid AND l.objsubid = 2 AND l.granted
 		 ORDER BY j.name`
 	return All(ctx, d, func(row pgx.Row) (s JobState, err error) {
-		err = row.Scan(&s.Name, &s.Running, &s.NextRunAt, &s.LastRunAt, &s.LastFinishedAt, &s.LastError, &s.Failures)
+		err = row.Scan(&s.Name, &s.Running, &s.NextRunAt, &s.LastRunAt, &s.LastError, &s.Failures)
+		if s.NextRunAt = s.NextRunAt.UTC(); s.LastRunAt != nil {
+			s.LastRunAt = new(s.LastRunAt.UTC())
+		}
 		return s, err
 	}, sql, uint32(lockJobs))
 }

@@ -103,7 +103,8 @@ func (d *DB) migrate(ctx context.Context, namespace, schema string, prepare, fin
 	if err := prepare(conn); err != nil {
 		return err
 	}
-	if err := createStepTable(ctx, conn); err != nil {
+	// Where it is there the server sends a notice, which nobody reads.
+	if _, err := Exec(ctx, conn, StepTable); err != nil {
 		return err
 	}
 	done, err := All(ctx, conn, scanStepStatus, sqlSteps)
@@ -251,12 +252,6 @@ const StepTable = `-- name: db.CreateStepTable
 		hash       bytea       NOT NULL,
 		applied_at timestamptz NOT NULL
 	)`
-
-func createStepTable(ctx context.Context, conn *pgx.Conn) error {
-	// IF NOT EXISTS answers a notice each time; nobody reads it.
-	_, err := Exec(ctx, conn, StepTable)
-	return err
-}
 
 // applyStep gives up a lock that it cannot have soon, instead of making every
 // query behind it wait, and tries again: the workers of the release before

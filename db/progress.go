@@ -17,12 +17,20 @@ type Progress struct {
 
 // NewProgress shows on w if that is a terminal.
 func NewProgress(w io.Writer) *Progress {
-	if f, ok := w.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeCharDevice != 0 {
-			return &Progress{w: w}
-		}
+	if Terminal(w) {
+		return &Progress{w: w}
 	}
 	return &Progress{}
+}
+
+// Terminal reports whether somebody may read w as it is written.
+func Terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&fs.ModeCharDevice != 0
 }
 
 // Show writes the line anew.

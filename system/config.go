@@ -1,6 +1,7 @@
 package system
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -161,14 +162,10 @@ func (c *Config) combinations() (problems []error) {
 
 // Print writes the effective values, one line a key, secrets withheld.
 func (c *Config) Print(w io.Writer) {
+	values := c.Values()
 	for _, k := range keys {
-		v := c.given[k.name]
-		if k.secret {
-			v = map[bool]string{true: "(none)", false: "(set, withheld)"}[v == ""]
-		} else if v == "" {
-			v = "(none)"
-		}
-		fmt.Fprintf(w, "%-26s %-28s %s\n", prefix+k.name, v, k.meaning)
+		name := prefix + k.name
+		fmt.Fprintf(w, "%-26s %-28s %s\n", name, cmp.Or(values[name], "(none)"), k.meaning)
 	}
 }
 

@@ -15,31 +15,7 @@ import (
 )
 
 // JobStatus is a job as its operators see it.
-type JobStatus struct {
-	Name      string     `json:"name"`
-	LastRunAt *time.Time `json:"last_run_at"` // null: never
-	// LastError is that of the last run that ended, "" when it went well.
-	LastError string    `json:"last_error"`
-	NextRunAt time.Time `json:"next_run_at"`
-	Running   bool      `json:"running"`  // on some worker, now
-	Failures  int       `json:"failures"` // runs in a row that did not go well
-}
-
-func jobStatuses(ctx context.Context, d *db.DB) ([]JobStatus, error) {
-	states, err := d.JobStates(ctx)
-	list := make([]JobStatus, 0, len(states))
-	for _, s := range states {
-		job := JobStatus{Name: s.Name, LastError: s.LastError, NextRunAt: s.NextRunAt.UTC(), Running: s.Running, Failures: s.Failures}
-		if s.LastRunAt != nil {
-			job.LastRunAt = new(s.LastRunAt.UTC())
-		}
-		if s.Running {
-			job.Failures = max(0, job.Failures-1) // a run counts as failed until it ends
-		}
-		list = append(list, job)
-	}
-	return list, err
-}
+type JobStatus db.JobState
 
 // jobRoutes show the jobs of the platform and of the apps.
 func (s *System) jobRoutes() []httpx.Route {
@@ -47,8 +23,12 @@ func (s *System) jobRoutes() []httpx.Route {
 		Pattern: "GET /system/jobs", Access: httpx.Needs(auth.SystemRead), Rate: httpx.RateRead,
 		Summary: "Every job: its last run, its next, and its failures",
 		Do: httpx.Answers(func(c *httpx.Call) (httpx.List[JobStatus], error) {
-			list, err := jobStatuses(c.Context(), s.DB)
-			return httpx.List[JobStatus]{Items: list}, err
+			states, err := s.DB.JobStates(c.Context())
+			list := httpx.List[JobStatus]{Items: make([]JobStatus, len(states))}
+			for i, state := range states {
+				list.Items[i] = JobStatus(state)
+			}
+			return list, err
 		}),
 	}}
 }
@@ -68,7 +48,7 @@ func listJobs(ctx context.Context, d *db.DB, sh *db.Shell, args []string) error 
 	if err != nil {
 		return err
 	}
-	list, err := jobStatuses(ctx, d)
+	list, err := d.JobStates(ctx)
 	if err != nil {
 		return err
 	}

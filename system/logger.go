@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"homebase/db"
 )
 
 // Logger is the log as configured: JSON, or text where w is a terminal.
@@ -16,7 +18,7 @@ func (c *Config) Logger(w io.Writer) *slog.Logger {
 		level = slog.LevelInfo
 	}
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: withoutNames}
-	if c.LogFormat == "text" || c.LogFormat == "" && terminal(w) {
+	if c.LogFormat == "text" || c.LogFormat == "" && db.Terminal(w) {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))
@@ -59,13 +61,4 @@ func namesIn(err error) (names []string) {
 		}
 	}
 	return names
-}
-
-func terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

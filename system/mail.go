@@ -1,6 +1,7 @@
 package system
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -166,11 +167,11 @@ DELETE FROM mail_outbox WHERE id = $1`, q.id)
 // hand gives one message to the SMTP server (RFC 5321). smtps:// is implicit
 // TLS; smtp:// must offer STARTTLS (RFC 3207) unless it is on this machine.
 func (m *Mail) hand(ctx context.Context, to, subject, text string) error {
-	host, port := m.url.Hostname(), m.url.Port()
-	implicit := m.url.Scheme == "smtps"
-	if port == "" {
-		port = map[bool]string{true: "465", false: "587"}[implicit]
+	host, port, implicit := m.url.Hostname(), "587", m.url.Scheme == "smtps"
+	if implicit {
+		port = "465"
 	}
+	port = cmp.Or(m.url.Port(), port)
 	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
 	defer cancel()
 	var dialer net.Dialer

@@ -180,9 +180,11 @@ type exposition struct {
 // "" is told by the name; suffix is what a histogram adds to its family's.
 func (e *exposition) sample(f httpx.Figure, kind, suffix string) {
 	if e.family != f.Name {
-		if e.family = f.Name; kind == "" {
-			kind = map[bool]string{true: "counter", false: "gauge"}[strings.HasSuffix(f.Name, "_total")]
+		e.family = f.Name
+		if strings.HasSuffix(f.Name, "_total") {
+			kind = "counter"
 		}
+		kind = cmp.Or(kind, "gauge")
 		fmt.Fprintf(e, "# HELP %s %s\n# TYPE %s %s\n", f.Name, strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(f.Help), f.Name, kind)
 	}
 	e.WriteString(f.Name + suffix)
