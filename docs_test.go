@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -49,17 +48,13 @@ func TestDocs_TheProxyPageShowsTheLinesThatAreTried(t *testing.T) {
 // TestDocs_NameOnlyCommandsThatExist looks at every "homebase x" of the pages.
 func TestDocs_NameOnlyCommandsThatExist(t *testing.T) {
 	t.Parallel()
-	cfg, err := system.LoadConfig(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	commands := wire(cfg, slog.New(slog.DiscardHandler)).commands()
+	commands := commandTable(t)
 	named := 0
 	for path, text := range pages(t, "README.md", "docs/*.md", "deploy/*.md") {
 		for _, call := range regexp.MustCompile(`\bhomebase( [a-z][a-z-]*)+`).FindAllString(text, -1) {
 			named++
-			if _, _, ok := find(commands, strings.Fields(call)[1:]); !ok {
-				t.Errorf("%s: there is no command %q", path, call)
+			if _, _, err := commands.Find(strings.Fields(call)[1:]); err != nil {
+				t.Errorf("%s: %v", path, err)
 			}
 		}
 	}

@@ -19,7 +19,6 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"text/tabwriter"
@@ -50,13 +49,16 @@ func main() {
 	sh := &db.Shell{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	err := run(ctx, sh, os.Environ(), os.Args[1:])
 	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "homebase: "+err.Error())
-		if errors.Is(err, db.ErrUsage) {
-			os.Exit(2)
-		}
-		os.Exit(1)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return
 	}
+	if !errors.Is(err, db.ErrSaid) {
+		fmt.Fprintln(os.Stderr, "homebase: "+err.Error())
+	}
+	if errors.Is(err, db.ErrUsage) {
+		os.Exit(2)
+	}
+	os.Exit(1)
 }
 
 // platform is every room, wired. Making one reads no secret, no disk and no
@@ -64,6 +66,7 @@ func main() {
 type platform struct {
 	cfg       *system.Config
 	log       *slog.Logger
+	level     *slog.LevelVar
 	db        *db.DB
 	audit     *audit.Log
 	mail      *system.Mail
@@ -163,15 +166,22 @@ func (p *platform) jobs() []db.Job {
 	return slices.Concat(p.auth.Jobs(), p.files.Jobs(), p.portfolio.Jobs(), p.projects.Jobs(), p.audit.Jobs(), p.mail.Jobs())
 }
 
-func (p *platform) commands() []db.Command {
-	own := []db.Command{
-		{Name: "serve", Summary: "answer requests until told to stop", Run: p.serve},
-		{Name: "migrate", Args: "[--status]", Summary: "bring the database to this version's schema", Run: p.migrate},
+func (p *platform) commands() db.Commands {
+	server := []db.Command{
+		{Name: "serve", Summary: "answer requests until told to stop", AnySchema: true, Run: p.serve},
+		{Name: "migrate", Args: "[--status] [--json]", Summary: "bring the database to this version's schema", AnySchema: true, Run: p.migrate},
+		{Name: "api", Args: "[-i] METHOD PATH [JSON|-]", Summary: "carry out a request as the operator, with or without a server", Lazy: true, Run: p.api},
 		{Name: "routes", Args: "[--json]", Summary: "list every route and who may call it", Offline: true, Run: p.listRoutes},
 		{Name: "openapi", Summary: "print this API as an OpenAPI 3.1 document", Offline: true, Run: p.describe},
 	}
-	return slices.Concat(own, p.auth.Commands(), p.files.Commands(), p.portfolio.Commands(), p.projects.Commands(), p.audit.Commands(),
-		p.backup.Commands(), p.system.Commands(p.cfg, p.jobs()))
+	return db.Commands{
+		{Name: "Server", Commands: slices.Concat(server, p.system.Commands(p.cfg, p.jobs()))},
+		{Name: "People", Commands: p.auth.Commands()},
+		{Name: "Files", Commands: p.files.Commands()},
+		{Name: "Backup", Commands: p.backup.Commands()},
+		{Name: "Audit", Commands: p.audit.Commands()},
+		{Name: "Apps", Commands: p.projects.Commands()},
+	}.WithHelp()
 }
 
 // run is the program: it reads the configuration, finds the command and
@@ -182,29 +192,35 @@ func run(ctx context.Context, sh *db.Shell, environ, args []string) error {
 		// Help and version must work whatever the environment holds.
 		cfg, _ = system.LoadConfig(nil)
 	}
-	log := cfg.Logger(sh.Stderr)
+	log, level := cfg.Logger(sh.Stderr)
 	p := wire(cfg, log)
-	cmd, rest, ok := find(p.commands(), args)
+	p.level = level
+	cmd, rest, err := p.commands().Find(args)
 	switch {
-	case !ok:
-		return help(sh, p.commands(), args)
-	case configErr != nil && cmd.Name != "version":
+	case err != nil:
+		return err
+	case configErr != nil && !cmd.Anywhere:
 		return fmt.Errorf("the configuration has problems:\n%w", configErr)
 	case cmd.Offline:
 		return cmd.Run(ctx, sh, rest)
 	}
-	err := cfg.LoadSecret()
-	if err != nil {
+	if err := cfg.LoadSecret(); err != nil {
 		return fmt.Errorf("the secret: %w", err)
 	}
 	var leave []func() error
 	sh.Connect = func(ctx context.Context) error {
 		closeDB, err := p.connect(ctx)
 		leave = append(leave, closeDB)
+		if err == nil && !cmd.AnySchema {
+			err = p.db.SameSchema(ctx, schema)
+		}
 		return err
 	}
 	if !cmd.Lazy {
 		err = sh.Connect(ctx)
+	}
+	if cmd.Name != "serve" {
+		ctx = audit.ByOperator(ctx)
 	}
 	if err == nil {
 		err = cmd.Run(ctx, sh, rest)
@@ -229,41 +245,6 @@ func (p *platform) connect(ctx context.Context) (leave func() error, err error) 
 		leave = func() error { p.db.Close(); return cluster.Close() }
 	}
 	return leave, p.db.Connect(ctx, db.Config{URL: url})
-}
-
-// find is the command that args begin with, and what follows its name.
-func find(commands []db.Command, args []string) (cmd db.Command, rest []string, ok bool) {
-	for _, c := range commands {
-		words := strings.Fields(c.Name)
-		if len(args) >= len(words) && slices.Equal(args[:len(words)], words) {
-			return c, args[len(words):], true
-		}
-	}
-	return db.Command{}, nil, false
-}
-
-// helpColumn is how wide a command may be to share a line with its summary.
-const helpColumn = 28
-
-// help lists the commands. Asked for it is an answer, else a usage error.
-func help(sh *db.Shell, commands []db.Command, args []string) error {
-	w := sh.Stderr
-	asked := len(args) == 0 || slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0])
-	if asked {
-		w = sh.Stdout
-	}
-	fmt.Fprint(w, "Homebase: one backend for all your frontends.\n\nusage: homebase COMMAND [-h]\n\n")
-	for _, c := range commands {
-		call := strings.TrimSpace(c.Name + " " + c.Args)
-		if len(call) > helpColumn {
-			call += "\n" + strings.Repeat(" ", helpColumn+2)
-		}
-		fmt.Fprintf(w, "  %-*s  %s\n", helpColumn, call, c.Summary)
-	}
-	if asked {
-		return nil
-	}
-	return fmt.Errorf("%w: no command %q", db.ErrUsage, strings.Join(args, " "))
 }
 
 // serve migrates, recovers what a killed worker left, and answers requests
@@ -307,6 +288,46 @@ func (p *platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 	}
 	p.log.Info("serving", "version", version, "listen", p.cfg.Listen, "url", p.cfg.PublicURL.String()+"/api/v1")
 	return server.Serve(ctx, listener)
+}
+
+// api carries out one request in this process. It needs no server and leaves
+// one that runs alone: both work on the same database, and it joins the workers
+// of the files like any other.
+func (p *platform) api(ctx context.Context, sh *db.Shell, args []string) error {
+	flags, call := sh.Flags("api"), httpx.ShellCall{}
+	flags.BoolVar(&call.Headers, "i", false, "print the status and the headers too")
+	if err := flags.ParseOptional(args, &call.Method, &call.Path, &call.Body); err != nil {
+		return err
+	}
+	if call.Path == "" {
+		return fmt.Errorf("%w: give a method and a path, as in: homebase api GET /auth/users", db.ErrUsage)
+	}
+	// What is printed is the answer. The log says what went wrong.
+	p.level.Set(max(p.level.Level(), slog.LevelWarn))
+	server, err := httpx.New(httpx.Config{
+		PublicURL: p.cfg.PublicURL.String(), RateLimits: p.cfg.RateLimits, Log: p.log, Operator: p.auth.Operator(), Recheck: p.auth.Recheck,
+	}, p.routes())
+	if err == nil {
+		err = sh.Connect(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer stop()
+	for _, start := range []func(context.Context) error{p.audit.Start, p.auth.Start, p.projects.Start} {
+		if err := start(work); err != nil {
+			return err
+		}
+	}
+	if err := p.files.Start(work); err != nil {
+		p.log.Warn("files cannot be reached", "error", err)
+	}
+	defer p.files.Stop()
+	group.Go(func() { p.audit.Run(work) })
+	return server.Carry(ctx, sh, call)
 }
 
 // migrateAll brings the platform's tables to this version, then the apps'.

@@ -2,10 +2,7 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -23,7 +20,6 @@ import (
 	"testing"
 	"time"
 
-	"homebase/db"
 	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
@@ -344,99 +340,6 @@ func owner(t *testing.T, dir string) string {
 		t.Fatalf("%v, %v", entries, err)
 	}
 	return entries[0].Name()
-}
-
-func offline(t *testing.T, environ []string, args ...string) (stdout string, err error) {
-	t.Helper()
-	var out bytes.Buffer
-	err = run(context.Background(), &db.Shell{Stdin: strings.NewReader(""), Stdout: &out, Stderr: io.Discard}, environ, args)
-	return out.String(), err
-}
-
-func TestCommands_HelpAndVersionWorkWhateverTheEnvironmentHolds(t *testing.T) {
-	t.Parallel()
-	broken := []string{"HOMEBASE_NONSENSE=1"}
-	for _, args := range [][]string{{}, {"help"}, {"-h"}, {"version"}} {
-		if out, err := offline(t, broken, args...); err != nil || out == "" {
-			t.Errorf("%v: %q, %v", args, out, err)
-		}
-	}
-	if _, err := offline(t, broken, "config"); err == nil || !strings.Contains(err.Error(), "HOMEBASE_NONSENSE is not a setting") {
-		t.Errorf("config with a wrong key: %v", err)
-	}
-	if _, err := offline(t, nil, "srve"); !errors.Is(err, db.ErrUsage) {
-		t.Errorf("an unknown command: %v", err)
-	}
-	if _, err := offline(t, nil, "routes", "extra"); !errors.Is(err, db.ErrUsage) {
-		t.Errorf("an argument too many: %v", err)
-	}
-}
-
-func TestCommands_RoutesListEveryRouteAndWhoMayCall(t *testing.T) {
-	t.Parallel()
-	out, err := offline(t, nil, "routes", "--json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var routes []map[string]string
-	if err := json.Unmarshal([]byte(out), &routes); err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range routes {
-		if len(r) != 4 || r["method"] == "" || !strings.HasPrefix(r["pattern"], "/api/v1/") || r["access"] == "" || r["access"] == "undeclared" || r["summary"] == "" {
-			t.Errorf("route %v", r)
-		}
-	}
-	if table, err := offline(t, nil, "routes"); err != nil || strings.Count(table, "\n") != len(routes) {
-		t.Errorf("the table has other lines than the JSON: %v\n%s", err, table)
-	}
-}
-
-func TestCommands_ThePrivateClusterServesCommandsOneAfterAnother(t *testing.T) {
-	t.Parallel()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	state := filepath.Join(dir, "a state folder", strings.Repeat("with-a-long-name-", 8))
-	command := func(stdin string, args ...string) string {
-		cmd := exec.Command(path, args...)
-		cmd.Dir, cmd.Stdin = dir, strings.NewReader(stdin)
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOMEBASE_STATE_DIR=" + state}
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("homebase %v: %v: %s", args, err, errorOutput(err))
-		}
-		return string(out)
-	}
-	t.Cleanup(func() {
-		cluster, err := db.StartCluster(context.Background(), db.ClusterConfig{StateDir: state, Throwaway: true, Log: slog.New(slog.DiscardHandler)})
-		if err == nil {
-			err = cluster.Close()
-		}
-		if err != nil {
-			t.Error(err)
-		}
-	})
-	command("", "migrate")
-	command(password, "user", "create", "me@example.com", "--password-stdin")
-	if out := command("", "user", "list"); !strings.Contains(out, "me@example.com") {
-		t.Errorf("user list prints %q", out)
-	}
-	if out := command("", "audit", "verify"); !strings.Contains(out, "seals cover") {
-		t.Errorf("audit verify prints %q", out)
-	}
-	if out := command("", "migrate", "--status"); strings.Contains(out, "pending") || !strings.Contains(out, "identity") {
-		t.Errorf("migrate --status prints %q", out)
-	}
-}
-
-func errorOutput(err error) string {
-	if e, ok := errors.AsType[*exec.ExitError](err); ok {
-		return string(e.Stderr)
-	}
-	return ""
 }
 
 func TestHealthcheck_TellsAReadyServerFromNone(t *testing.T) {

@@ -24,6 +24,7 @@ package audit
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -44,7 +45,8 @@ const (
 	Failed Outcome = "failed" // allowed, but it could not be done
 )
 
-// Actor is who acted. All zero: nobody signed in, or the operator's shell.
+// Actor is who acted. All zero: nobody signed in, a job, or the server's shell,
+// whose events say "actor": "operator" in their details.
 type Actor struct {
 	User    uuid.UUID
 	Session uuid.UUID
@@ -102,7 +104,20 @@ func (e Event) By(ctx context.Context) Event {
 	if c := httpx.CallerOf(ctx); c != nil && e.Actor == (Actor{}) {
 		e.Actor = Actor{User: c.UserID, Session: c.SessionID, Key: c.KeyID}
 	}
+	if ctx.Value(operatorKey{}) != nil && e.Actor == (Actor{}) {
+		details := map[string]string{"actor": "operator"}
+		maps.Copy(details, e.Details)
+		e.Details = details
+	}
 	return e
+}
+
+type operatorKey struct{}
+
+// ByOperator marks what is done below ctx as the work of a command in the
+// server's shell.
+func ByOperator(ctx context.Context) context.Context {
+	return context.WithValue(ctx, operatorKey{}, true)
 }
 
 // Record writes e through q, the transaction of the act. The act must not be

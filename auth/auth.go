@@ -223,14 +223,6 @@ func (a *Auth) Jobs() []db.Job {
 	}
 }
 
-// Commands are what the operator does with users from a shell.
-func (a *Auth) Commands() []db.Command {
-	return slices.Concat(a.users.commands(), []db.Command{
-		{Name: "user login-link", Args: "EMAIL [--json]", Summary: "print a link that signs a user in once", Run: a.recovery.userLoginLink},
-		{Name: "user reset-totp", Args: "EMAIL", Summary: "turn a user's TOTP off and end the user's sessions", Run: a.codes.userResetTOTP},
-	}, a.accessKeys.commands())
-}
-
 // Figures are what there is to tell of sessions and their cache.
 func (a *Auth) Figures(ctx context.Context) ([]httpx.Figure, error) {
 	sessions, err := db.One(ctx, a.db, db.Value[int64], `

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"homebase/audit"
@@ -221,26 +220,5 @@ UPDATE totp SET recovery = $2 WHERE user_id = $1 AND confirmed_at IS NOT NULL`, 
 	if err == nil && n == 0 {
 		err = errTOTPOff
 	}
-	return err
-}
-
-// userResetTOTP is the command `user reset-totp`.
-func (co *codes) userResetTOTP(ctx context.Context, sh *db.Shell, args []string) error {
-	flags, given := sh.Flags("user reset-totp"), ""
-	if err := flags.Parse(args, &given); err != nil {
-		return err
-	}
-	u, err := userNamed(ctx, co.db, given)
-	if err != nil {
-		return err
-	}
-	err = co.callers.change(ctx, func(tx pgx.Tx) (stale, error) { return co.takeTOTPAway(ctx, tx, u.ID) })
-	if errors.Is(err, errTOTPOff) {
-		return fmt.Errorf("%s does not use TOTP: there is nothing to reset", u.Email)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(sh.Stdout, "%s now signs in without a code, and all of their sessions have ended.\n", u.Email)
 	return err
 }

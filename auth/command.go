@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"homebase/db"
@@ -17,6 +15,17 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
+
+// Commands are what the operator does for people where a route cannot: before
+// there is anybody, for who is locked out, and in place of a user.
+func (a *Auth) Commands() []db.Command {
+	return []db.Command{
+		{Name: "user create", Args: "EMAIL [--role ROLE] [--first] [--password-stdin]", Summary: "create a user", Run: a.users.userCreate},
+		{Name: "user password", Args: "EMAIL [--password-stdin]", Summary: "set a user's password and end the user's sessions", Run: a.users.userPassword},
+		{Name: "user login-link", Args: "EMAIL [--json]", Summary: "print a link that signs a user in once", Run: a.recovery.userLoginLink},
+		{Name: "key create", Args: "EMAIL NAME --permissions LIST [--days N] [--allow LIST]", Summary: "create an access key for a user's script", Run: a.accessKeys.keyCreate},
+	}
+}
 
 func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, given := sh.Flags("user create"), ""
@@ -87,7 +96,7 @@ SELECT EXISTS (SELECT FROM users)`)
 func userNamed(ctx context.Context, q db.Querier, email string) (User, error) {
 	u, err := userByEmail(ctx, q, email)
 	if errors.Is(err, db.ErrNotFound) {
-		return User{}, fmt.Errorf("there is no user %q; homebase user list shows who there is", email)
+		return User{}, fmt.Errorf("there is no user %q; homebase api GET /auth/users lists them", email)
 	}
 	return u, err
 }
@@ -126,34 +135,31 @@ func (us *users) userPassword(ctx context.Context, sh *db.Shell, args []string) 
 	return err
 }
 
-func (us *users) userList(ctx context.Context, sh *db.Shell, args []string) error {
-	flags := sh.Flags("user list")
-	asJSON := flags.Bool("json", false, "print JSON")
-	if err := flags.Parse(args); err != nil {
+func (ak *accessKeys) keyCreate(ctx context.Context, sh *db.Shell, args []string) error {
+	flags, email := sh.Flags("key create"), ""
+	var in NewKey
+	permissions := flags.String("permissions", "", "what the key may do, a comma-separated `LIST` such as files:read,files:write")
+	days := flags.Int("days", int(keyLifetime/(24*time.Hour)), "for how many `DAYS` the key is valid")
+	allow := flags.String("allow", "", "addresses and CIDRs that the key may be used from, a comma-separated `LIST`")
+	if err := flags.Parse(args, &email, &in.Name); err != nil {
 		return err
 	}
-	users, err := us.managed(ctx, `ORDER BY u.id`)
+	u, err := userNamed(ctx, ak.db, email)
 	if err != nil {
 		return err
 	}
-	return printList(sh, *asJSON, users, "EMAIL\tROLES\tSTATUS\tCREATED\tID", func(u ManagedUser) []any {
-		return []any{u.Email, strings.Join(u.Roles, ","), u.Status, u.CreatedAt.Format(time.DateOnly), u.ID}
-	})
-}
-
-// printList prints a list as JSON, or as a table of rows under a header.
-func printList[T any](sh *db.Shell, asJSON bool, list []T, header string, row func(T) []any) error {
-	if asJSON {
-		enc := json.NewEncoder(sh.Stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(list)
+	words := func(list string) []string {
+		return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 	}
-	w := tabwriter.NewWriter(sh.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, header)
-	for _, v := range list {
-		fmt.Fprintln(w, strings.TrimSuffix(fmt.Sprintf(strings.Repeat("%v\t", strings.Count(header, "\t")+1), row(v)...), "\t"))
+	in.Permissions, in.Allow = words(*permissions), words(*allow)
+	in.ExpiresAt = new(time.Now().AddDate(0, 0, *days))
+	made, err := ak.make(ctx, u.ID, in)
+	if err != nil {
+		return sentence(err)
 	}
-	return w.Flush()
+	_, err = fmt.Fprintf(sh.Stdout, "The access key %q of %s is valid until %s. It will not be shown again:\n%s\n",
+		made.Name, u.Email, made.ExpiresAt.Format(time.DateOnly), made.Secret)
+	return err
 }
 
 // sentence is what a refusal tells people, for those who read it in a shell.

@@ -135,12 +135,8 @@ type Key struct {
 
 const keyColumns = "k.id, k.name, k.hint, k.permissions, k.allow, k.created_at, k.expires_at, k.last_used_at"
 
-func scanKey(row pgx.Row) (Key, error) { return scanKeyAnd(row) }
-
-// scanKeyAnd is scanKey for a row that goes on after the key.
-func scanKeyAnd(row pgx.Row, more ...any) (Key, error) {
-	var k Key
-	err := row.Scan(append([]any{&k.ID, &k.Name, &k.Hint, &k.Permissions, &k.Allow, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt}, more...)...)
+func scanKey(row pgx.Row) (k Key, err error) {
+	err = row.Scan(&k.ID, &k.Name, &k.Hint, &k.Permissions, &k.Allow, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt)
 	k.CreatedAt, k.ExpiresAt = k.CreatedAt.UTC(), k.ExpiresAt.UTC()
 	if k.LastUsedAt != nil {
 		k.LastUsedAt = new(k.LastUsedAt.UTC())
@@ -169,20 +165,24 @@ func (k Key) key() uuid.UUID { return k.ID }
 
 func (ak *accessKeys) routes() []httpx.Route {
 	return []httpx.Route{
-		{Pattern: "GET /auth/keys", Access: httpx.SignedIn(), Rate: httpx.RateRead,
+		{Pattern: "GET /auth/keys", Access: httpx.SignedIn().OrOperator(), Rate: httpx.RateRead,
 			Summary: "Your access keys", Do: httpx.Pages(ak.list, Key.key)},
 		{Pattern: "POST /auth/keys", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Create an access key for a script", Do: httpx.JSON(ak.postKey).Creates(), Problems: httpx.Problems{errTooManyKeys}},
-		{Pattern: "DELETE /auth/keys/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite,
+		{Pattern: "DELETE /auth/keys/{id}", Access: httpx.SignedIn().OrOperator(), Rate: httpx.RateWrite,
 			Summary: "Revoke an access key", Do: httpx.Acts(ak.deleteKey), Problems: httpx.Problems{httpx.ErrNotFound}},
 	}
 }
 
-// list serves GET /auth/keys, the oldest first.
+// list serves GET /auth/keys, the oldest first. The operator sees everybody's.
 func (ak *accessKeys) list(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]Key, error) {
+	whose := "k.user_id = $1"
+	if c.Caller.Operator {
+		whose = "$1::uuid IS NOT NULL"
+	}
 	return db.All(c.Context(), ak.db, scanKey, `
 -- name: auth.KeysOfUser
-SELECT `+keyColumns+` FROM access_keys k WHERE k.user_id = $1 AND k.id > $2 ORDER BY k.id LIMIT $3`,
+SELECT `+keyColumns+` FROM access_keys k WHERE `+whose+` AND k.id > $2 ORDER BY k.id LIMIT $3`,
 		c.Caller.UserID, p.After(uuid.Nil), p.Limit)
 }
 

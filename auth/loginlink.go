@@ -17,7 +17,7 @@ import (
 
 // userLoginLink is the command `user login-link`, for who is locked out. The
 // link stands for the password; who has TOTP on needs the code all the same,
-// or `user reset-totp`.
+// or its reset: POST /auth/users/{id}/totp/reset.
 func (rc *recovery) userLoginLink(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, given := sh.Flags("user login-link"), ""
 	asJSON := flags.Bool("json", false, "print JSON")
@@ -29,7 +29,7 @@ func (rc *recovery) userLoginLink(ctx context.Context, sh *db.Shell, args []stri
 		return err
 	}
 	if u.Status != statusActive {
-		return fmt.Errorf("%s is disabled; homebase user enable %s lets them back in", u.Email, u.Email)
+		return fmt.Errorf(`%s is disabled; this lets them back in: homebase api PATCH /auth/users/%s '{"status":"active"}'`, u.Email, u.ID)
 	}
 	var t oneTime
 	var token string

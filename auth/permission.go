@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"homebase/db"
 	"homebase/httpx"
@@ -68,6 +69,11 @@ SELECT `+held+` FROM users u WHERE u.id = $1`, user)
 // operator stands for whoever has the server's shell, where a user would be
 // named: everything is allowed.
 var operator = uuid.Nil
+
+// Operator is the caller of requests that are made in the server's shell.
+func (a *Auth) Operator() *httpx.Caller {
+	return &httpx.Caller{Operator: true, UserID: operator, Permissions: a.permissions, AuthenticatedAt: time.Now()}
+}
 
 // heldNow is heldBy for a user who acts: who is disabled holds nothing.
 func heldNow(ctx context.Context, q db.Querier, user uuid.UUID) ([]string, error) {

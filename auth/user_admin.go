@@ -345,26 +345,22 @@ func (us *users) listUserSessions(c *httpx.Call) (httpx.List[Session], error) {
 	return us.sessions.list(c, c.ID)
 }
 
-// deleteUserSessions serves DELETE /auth/users/{id}/sessions.
+// deleteUserSessions serves DELETE /auth/users/{id}/sessions: the user is signed
+// out everywhere.
 func (us *users) deleteUserSessions(c *httpx.Call) error {
-	_, err := us.endAllSessions(c.Context(), c.Caller.UserID, c.ID)
-	return err
-}
-
-// endAllSessions signs a user out everywhere and says of how many devices.
-func (us *users) endAllSessions(ctx context.Context, by, id uuid.UUID) (ended int64, err error) {
-	err = us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	ctx, id := c.Context(), c.ID
+	return us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if _, err := lockAccount(ctx, tx, id); err != nil {
 			return nothing, err
 		}
-		if err := mayManage(ctx, tx, by, id); err != nil {
+		if err := mayManage(ctx, tx, c.Caller.UserID, id); err != nil {
 			return nothing, err
 		}
-		if ended, err = endSessionsOf(ctx, tx, id, uuid.Nil, "ended_by_admin"); err != nil {
+		ended, err := endSessionsOf(ctx, tx, id, uuid.Nil, "ended_by_admin")
+		if err != nil {
 			return nothing, err
 		}
 		return staleUser(id), us.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: id,
 			Details: map[string]string{"scope": "all", "sessions": strconv.FormatInt(ended, 10)}})
 	})
-	return ended, err
 }

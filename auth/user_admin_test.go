@@ -382,44 +382,56 @@ func deafen(t *testing.T, e *authtest.Env) (undo func()) {
 	return func() { syscall.Kill(pid, syscall.SIGCONT) }
 }
 
-func TestCommand_UserDisableEnableRoleQuotaSessions(t *testing.T) {
+// TestOperator_ManagesUsersWithoutBeingOne: what holds for an admin's request
+// holds for one that `homebase api` carries out in another process.
+func TestOperator_ManagesUsersWithoutBeingOne(t *testing.T) {
 	t.Parallel()
 	var quota *int64
 	e := authtest.Start(t, keep(auth.Storage{
 		SetQuota: func(_ context.Context, _ pgx.Tx, _ uuid.UUID, q *int64) error { quota = q; return nil },
 	}))
-	e.User(t, "ada@example.com", "member")
-	g := e.Grant(t, "ada@example.com")
-	do := func(want string, args ...string) {
+	ada := "/auth/users/" + e.User(t, "ada@example.com", "member").ID.String()
+	operator := e.Operator(t)
+	ended := func(g auth.Grant) {
 		t.Helper()
-		if out, err := run(t, e, "", append([]string{"user"}, args...)...); err != nil || !strings.Contains(out, want) {
-			t.Errorf("%v: %v: %s", args, err, out)
-		}
+		within(t, "the server", func() bool { return e.Client(t).As(g.AccessToken).Do("GET", "/auth/me", nil).Status == 401 })
 	}
-	do("Go-http-client", "sessions", "ada@example.com")
-	do(g.Session.ID.String(), "sessions", "ada@example.com", "--json")
-	do("on 1 devices", "sessions", "ada@example.com", "--end")
-	me(t, e, g.AccessToken, 401)
+	g := e.Grant(t, "ada@example.com")
+	var sessions httpx.List[auth.Session]
+	operator.Do("GET", ada+"/sessions", nil).Want(t, 200).JSON(t, &sessions)
+	if len(sessions.Items) != 1 || sessions.Items[0].ID != g.Session.ID || !strings.Contains(sessions.Items[0].Name, "Go-http-client") {
+		t.Errorf("sessions are %+v", sessions.Items)
+	}
+	operator.Do("DELETE", ada+"/sessions", nil).Want(t, 204)
+	ended(g)
 	g = e.Grant(t, "ada@example.com")
-	do("is disabled now", "disable", "ada@example.com")
-	me(t, e, g.AccessToken, 401)
-	do("is active now", "enable", "ADA@example.com")
-	do("has the roles admin,member now", "role", "ada@example.com", "admin,member")
+	operator.Do("PATCH", ada, object{"status": "disabled"}).Want(t, 200)
+	ended(g)
+	operator.Do("PATCH", ada, object{"status": "active"}).Want(t, 200)
+	operator.Do("PATCH", ada, object{"roles": []string{"admin", "member"}}).Want(t, 200)
 	e.SignIn(t, "ada@example.com").Do("GET", "/auth/roles", nil).Want(t, 200)
-	do("may store 2GiB now", "quota", "ada@example.com", "2GiB")
+	operator.Do("PATCH", ada, object{"quota": 2 << 30}).Want(t, 200)
 	if quota == nil || *quota != 2<<30 {
 		t.Errorf("quota %v", quota)
 	}
-	do("may store default now", "quota", "ada@example.com", "default")
+	operator.Do("PATCH", ada, object{"quota": nil}).Want(t, 200)
 	if quota != nil {
 		t.Errorf("quota %d", *quota)
 	}
-	for _, args := range [][]string{
-		{"user", "quota", "ada@example.com", "-1"}, {"user", "quota", "ada@example.com", "9999999TiB"}, {"user", "quota", "ada@example.com", "much"},
-		{"user", "role", "ada@example.com", "king"}, {"user", "disable", "eve@example.com"}, {"user", "sessions", "eve@example.com"},
-	} {
-		if _, err := run(t, e, "", args...); err == nil {
-			t.Errorf("%v: no error", args)
+	operator.Do("PATCH", ada, object{"quota": -1}).WantProblem(t, 422, "validation_failed")
+	operator.Do("PATCH", ada, object{"roles": []string{"admin", "king"}}).WantProblem(t, 422, "validation_failed")
+	operator.Do("PATCH", "/auth/users/"+uuid.NewString(), object{"status": "disabled"}).WantProblem(t, 404, "not_found")
+	operator.Do("POST", "/auth/invitations", object{"email": "bob@example.com", "roles": []string{"admin"}}).Want(t, 201)
+	made := operator.Do("POST", "/auth/roles", object{"name": "reader", "permissions": []string{"files:read"}}).Want(t, 201)
+	operator.Do("DELETE", strings.TrimPrefix(made.Header.Get("Location"), httpx.Prefix), nil).Want(t, 204)
+	for _, route := range httpx.Listings(e.Auth.Routes()) {
+		if strings.HasPrefix(route.Access, "signed in") && !strings.HasPrefix(route.Pattern, "/api/v1/auth/keys") {
+			operator.DoAt(route.Method, concrete(route.Pattern), nil).WantProblem(t, 403, "forbidden")
+		}
+	}
+	for _, who := range query(t, e.DB, `SELECT DISTINCT coalesce(actor_user::text, 'none') FROM audit_events WHERE action IN ('user.updated', 'role.grant', 'role.created', 'invitation.created')`) {
+		if who != "none" {
+			t.Errorf("recorded as the act of %s", who)
 		}
 	}
 }

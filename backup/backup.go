@@ -82,9 +82,9 @@ func New(c Config) *Backup { return &Backup{c} }
 // Commands are the operator's verbs of this room.
 func (b *Backup) Commands() []db.Command {
 	return []db.Command{
-		{Name: "backup", Args: "DIR [--with-secret] [--keep N] [--mail-to ADDRESS] [--verify]", Lazy: true, Run: b.command,
+		{Name: "backup", Args: "DIR [--with-secret] [--keep N] [--mail-to ADDRESS] [--verify [--point NAME]]", Lazy: true, Run: b.command,
 			Summary: "add a restore point to a folder, or verify one"},
-		{Name: "restore", Args: "DIR [--point NAME] [--without-secret] [--check]", Lazy: true, Run: b.restoreCommand,
+		{Name: "restore", Args: "DIR [--point NAME] [--without-secret] [--check]", Lazy: true, AnySchema: true, Run: b.restoreCommand,
 			Summary: "restore everything into an empty database and data directory, or check that it would work"},
 	}
 }

@@ -85,7 +85,7 @@ func (b *Backup) stepsOf(m *Manifest, schema string) (string, error) {
 
 // lost is what a restore without the secret of then cannot give back.
 const lost = `Without the secret that the platform had, you lose:
-  - authenticators: their seeds are sealed. Recovery codes still work; for anybody else: homebase user reset-totp EMAIL
+  - authenticators: their seeds are sealed. Recovery codes still work; for anybody else: homebase api POST /auth/users/ID/totp/reset
   - the proof of the audit log: earlier events stay readable, but their MACs and seals can no longer be verified
   - known devices, unlocked share links, preview links of drafts, tokens of contact forms
 Passwords, access keys, files, shares and everything else work as before.`

@@ -8,30 +8,42 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"time"
 )
 
-// ErrUsage says that a command was called wrongly; the program ends with 2.
-var ErrUsage = errors.New("wrong usage")
+var (
+	// ErrUsage says that a command was called wrongly; the program ends with 2.
+	ErrUsage = errors.New("wrong usage")
+	// ErrSaid says that a command failed and has printed why: the program adds
+	// nothing and ends with 1.
+	ErrSaid = errors.New("the command has said what is wrong")
 
-var errMissing = fmt.Errorf("%w: an argument is missing", ErrUsage)
+	errMissing = fmt.Errorf("%w: an argument is missing", ErrUsage)
+)
 
 // Command is one subcommand of the program, given by a room as data like its
 // routes and jobs.
 type Command struct {
 	// Name is one or two words: "serve", "user create".
 	Name string
-	// Args describes the arguments in the usage line: "EMAIL [--role ROLE]".
+	// Args describes the arguments and names every option in the usage line:
+	// "EMAIL [--role ROLE]".
 	Args string
 	// Summary is one line for the help.
 	Summary string
 	// Offline says that it runs without a database and without the secret.
 	Offline bool
+	// Anywhere says of an offline one that it runs whatever the environment
+	// holds.
+	Anywhere bool
 	// Lazy says that it calls Shell.Connect itself, when its arguments turn
 	// out to need the database.
 	Lazy bool
-	// Run gets what follows the name. Its error is printed as one line and
-	// makes the exit code not zero.
+	// AnySchema says that it runs on a database of any schema, or of none.
+	AnySchema bool
+	// Run gets what follows the name, and parses it before it does anything
+	// else. Its error is printed as one line and makes the exit code not zero.
 	Run func(ctx context.Context, sh *Shell, args []string) error
 }
 
@@ -46,13 +58,16 @@ type Shell struct {
 
 // Flags are a command's options. Unlike the standard library's they may
 // stand before, between and behind the arguments.
-type Flags struct{ *flag.FlagSet }
+type Flags struct {
+	*flag.FlagSet
+	help io.Writer
+}
 
 // Flags makes the options of the command name.
 func (sh *Shell) Flags(name string) Flags {
 	set := flag.NewFlagSet("homebase "+name, flag.ContinueOnError)
-	set.SetOutput(sh.Stderr)
-	return Flags{set}
+	set.SetOutput(io.Discard)
+	return Flags{set, sh.Stdout}
 }
 
 // Span makes an option that is a time span, as ParseSpan reads it.
@@ -77,13 +92,15 @@ func ParseSpan(v string) (time.Duration, error) {
 }
 
 // Parse reads args and stores what is no option in arguments, in order; none
-// may be missing or left over. The error is flag.ErrHelp after -h, else ErrUsage.
+// may be missing or left over. The error is flag.ErrHelp after -h, which prints
+// the options, else ErrUsage.
 func (f Flags) Parse(args []string, arguments ...*string) error {
 	for {
 		if err := f.FlagSet.Parse(args); errors.Is(err, flag.ErrHelp) {
+			f.describe()
 			return err
 		} else if err != nil {
-			return fmt.Errorf("%w: %w", ErrUsage, err)
+			return fmt.Errorf("%w: %w; see %s -h", ErrUsage, err, f.Name())
 		}
 		args = f.Args()
 		switch {
@@ -98,6 +115,23 @@ func (f Flags) Parse(args []string, arguments ...*string) error {
 	}
 }
 
+// describe lists the options.
+func (f Flags) describe() {
+	w := tabwriter.NewWriter(f.help, 0, 0, 2, ' ', 0)
+	f.VisitAll(func(option *flag.Flag) {
+		value, usage := flag.UnquoteUsage(option)
+		name := "--" + option.Name
+		if len(option.Name) == 1 {
+			name = name[1:]
+		}
+		if v := option.DefValue; v != "" && v != "false" && v != "0" {
+			usage += " (" + v + " unless given)"
+		}
+		fmt.Fprintf(w, "  %s\t%s\n", strings.TrimSpace(name+" "+value), usage)
+	})
+	w.Flush()
+}
+
 // ParseOptional is Parse for arguments that may be left out.
 func (f Flags) ParseOptional(args []string, arguments ...*string) error {
 	err := f.Parse(args, arguments...)
@@ -105,4 +139,12 @@ func (f Flags) ParseOptional(args []string, arguments ...*string) error {
 		return nil
 	}
 	return err
+}
+
+// Count is a number of things in words: "1 entry", "2 entries".
+func Count[N int | int64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -166,23 +167,40 @@ func (d *DB) MigrationStatus(ctx context.Context, schema string) ([]StepStatus, 
 // Migrated is nil when the database has this schema or a newer one, as it has
 // while the next release takes over. It asks over the pool.
 func (d *DB) Migrated(ctx context.Context, schema string) error {
+	_, err := d.migrated(ctx, schema)
+	return err
+}
+
+// SameSchema is nil when the database has this schema and no newer one, as
+// commands need it.
+func (d *DB) SameSchema(ctx context.Context, schema string) error {
+	newer, err := d.migrated(ctx, schema)
+	return cmp.Or(err, newer)
+}
+
+// migrated says what is wrong with the schema, and apart from that whether the
+// database is newer.
+func (d *DB) migrated(ctx context.Context, schema string) (newer, err error) {
 	steps, err := ParseSteps(schema)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	const sql = `-- name: db.StepsInPublic
 		SELECT number, title, hash, applied_at FROM public.schema_steps ORDER BY number`
 	done, err := All(ctx, d, scanStepStatus, sql)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "42P01" { // undefined_table
+		return nil, errors.New("the database has no tables yet; run: homebase migrate")
+	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := refusal(done[:min(len(done), len(steps))], steps); err != nil {
-		return err
+		return nil, err
 	}
 	if n := len(done); n < len(steps) {
-		return fmt.Errorf("schema step %d (%s): %w", steps[n].Number, steps[n].Title, ErrNotFound)
+		return nil, fmt.Errorf("the database is older than this program: it lacks schema step %d (%s); run: homebase migrate", steps[n].Number, steps[n].Title)
 	}
-	return nil
+	return refusal(done, steps), nil
 }
 
 // recordedStep is a row of schema_steps.

@@ -106,6 +106,13 @@ func TestMigrate_RefusesADatabaseThatIsNewer(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "newer") || !strings.Contains(err.Error(), "step 2 (pets)") {
 		t.Errorf("error %v", err)
 	}
+	// A server of the release before goes on serving meanwhile; a command does not begin.
+	if err := d.Migrated(t.Context(), older); err != nil {
+		t.Errorf("ready: %v", err)
+	}
+	if err := d.SameSchema(t.Context(), older); err == nil || !strings.Contains(err.Error(), "newer") {
+		t.Errorf("a command: %v", err)
+	}
 	status, err := d.MigrationStatus(t.Context(), older)
 	if err != nil || len(status) != 2 || status[1].Problem == "" {
 		t.Errorf("%+v, %v", status, err)

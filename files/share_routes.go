@@ -17,21 +17,21 @@ func (sh *shares) shareRoutes(whole, reads, puts []*httpx.Problem, content, zipp
 		guests = append([]*httpx.Problem{errSharePassword}, found...)
 	)
 	routes := []httpx.Route{
-		{Pattern: "GET /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateRead,
+		{Pattern: "GET /files/shares", Access: own(mayShare), Rate: httpx.RateRead,
 			Summary: "Your shares, newest first", Query: []string{"item_id", "limit", "cursor"},
 			Responses: []httpx.Response{{Status: http.StatusOK, Body: httpx.List[share]{}}},
 			Problems:  []*httpx.Problem{httpx.ErrInvalidCursor, journal.ErrUnavailable},
 			Handler:   sh.trees.visitor(sh.getShares)},
-		{Pattern: "POST /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
+		{Pattern: "POST /files/shares", Access: own(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Share a file or folder by a link", Request: newShare{},
 			Responses: []httpx.Response{{Status: http.StatusCreated, Body: share{}, Headers: []string{"Location"}}},
 			Problems:  append([]*httpx.Problem{errNotFolder, errTooManyShares, auth.ErrHashingBusy}, found...),
 			Handler:   sh.trees.visitor(sh.postShare)},
-		{Pattern: "PATCH /files/shares/{id}", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
+		{Pattern: "PATCH /files/shares/{id}", Access: own(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Change the terms of a share", Request: shareTerms{}, Responses: aShare,
 			Problems: append([]*httpx.Problem{auth.ErrHashingBusy}, found...),
 			Handler:  sh.trees.visitor(sh.patchShare)},
-		{Pattern: "DELETE /files/shares/{id}", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite,
+		{Pattern: "DELETE /files/shares/{id}", Access: own(mayShare), Rate: httpx.RateWrite,
 			Summary: "End a share", Responses: []httpx.Response{{Status: http.StatusNoContent}}, Problems: found,
 			Handler: sh.trees.visitor(sh.deleteShare)},
 	}

@@ -15,6 +15,7 @@ type Access struct {
 	permission string
 	recent     bool
 	noKey      bool // access keys are refused
+	own        bool // it is about what belongs to the caller: the operator is refused
 }
 
 type level int
@@ -38,8 +39,10 @@ func Public() Access { return Access{level: public} }
 func Recognised() Access { return Access{level: recognised} }
 
 // SignedIn asks for any signed-in caller with a session. Access keys are
-// refused, except by OrKey: what a key may do is named by a permission.
-func SignedIn() Access { return Access{level: signedIn, noKey: true} }
+// refused, except by OrKey: what a key may do is named by a permission. The
+// operator is refused, except by OrOperator: such a route is about what belongs
+// to the caller.
+func SignedIn() Access { return Access{level: signedIn, noKey: true, own: true} }
 
 // Needs asks for a caller who holds the permission, "area:verb".
 func Needs(permission string) Access { return Access{level: permitted, permission: permission} }
@@ -50,6 +53,13 @@ func (a Access) Recent() Access { a.recent, a.noKey = true, true; return a }
 
 // OrKey lets access keys in beside sessions where SignedIn is asked for.
 func (a Access) OrKey() Access { a.noKey = false; return a }
+
+// OrOperator lets the operator in where SignedIn is asked for.
+func (a Access) OrOperator() Access { a.own = false; return a }
+
+// Own says that what a permission is asked for belongs to the caller, such as
+// files: the operator is refused, who has none.
+func (a Access) Own() Access { a.own = true; return a }
 
 // NoKey refuses access keys, also those that hold the permission.
 func (a Access) NoKey() Access { a.noKey = true; return a }
@@ -65,6 +75,8 @@ func checkPolicy(x *exchange, _ *http.Request) error {
 		return nil
 	case caller == nil:
 		return ErrUnauthenticated
+	case access.own && caller.Operator:
+		return ErrForbidden.With("This is about the caller's own account or files, and the operator has none. Sign in as the user.")
 	case access.level == permitted && !caller.Can(access.permission):
 		return ErrForbidden.With(fmt.Sprintf("This needs the permission %q.", access.permission))
 	case caller.KeyID != uuid.Nil && access.noKey:

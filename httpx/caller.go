@@ -24,6 +24,9 @@ type Caller struct {
 	// Cookie says that a cookie carried the credentials: only then can
 	// another site have made the browser send them.
 	Cookie bool
+	// Operator says that the server's own shell calls, where a user would: one
+	// who may do everything, and has no account and no files. UserID is zero.
+	Operator bool
 }
 
 // Can reports whether the caller holds the permission.

@@ -102,7 +102,7 @@ func (s *Server) record(x *exchange, r *http.Request, problem *Problem, stack []
 	if x.addr.IsValid() {
 		attrs = append(attrs, slog.String("client", x.addr.String()))
 	}
-	if x.caller != nil {
+	if x.caller != nil && !x.caller.Operator {
 		attrs = append(attrs, slog.String("user", x.caller.UserID.String()))
 		if x.caller.KeyID != uuid.Nil {
 			attrs = append(attrs, slog.String("key", x.caller.KeyID.String()))

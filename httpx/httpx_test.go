@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"homebase/db"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
@@ -269,6 +271,42 @@ func TestPolicy_WhoMayDoWhat(t *testing.T) {
 		} else {
 			a.WantProblem(t, row.status, row.code)
 		}
+	}
+}
+
+func TestOperator_MayDoAllButWhatIsAboutTheCallersOwn(t *testing.T) {
+	t.Parallel()
+	known := func(rt *httpx.Route) {
+		rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
+			if c := httpx.CallerOf(r.Context()); c == nil || !c.Operator {
+				t.Errorf("%s is called by %+v", r.Pattern, c)
+			}
+			return done(w, r)
+		}
+	}
+	server, err := httpx.New(httpx.Config{RateLimits: true, Operator: &httpx.Caller{Operator: true, Permissions: []string{"users:manage"}, AuthenticatedAt: time.Now()}, Recheck: config().Recheck}, []httpx.Route{
+		route("GET /public", httpx.Public()), route("GET /recognised", httpx.Recognised(), known), route("GET /manage", httpx.Needs("users:manage").Recent(), known),
+		route("GET /all", httpx.SignedIn().OrOperator(), known),
+		route("GET /me", httpx.SignedIn()), route("GET /me-or-key", httpx.SignedIn().OrKey()), route("GET /files", httpx.Needs("users:manage").Own()),
+		route("GET /other", httpx.Needs("files:read")),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, refused := range map[string]bool{"public": false, "recognised": false, "manage": false, "/api/v1/all": false, "me": true, "/me-or-key": true, "files": true, "other": true} {
+		var out, problem bytes.Buffer
+		err := server.Carry(t.Context(), &db.Shell{Stdout: &out, Stderr: &problem}, httpx.ShellCall{Method: "get", Path: path})
+		if errors.Is(err, db.ErrSaid) != refused || strings.Contains(problem.String(), `"forbidden"`) != refused || out.Len() > 0 {
+			t.Errorf("%s: %v: %s%s", path, err, &out, &problem)
+		}
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if err := server.Serve(t.Context(), ln); err == nil {
+		t.Error("a server of the operator listens")
 	}
 }
 

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,6 +22,9 @@ const (
 // Serve answers on ln until ctx ends, then drains and returns nil. The error
 // is the listener's. It may be called once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	if s.operator != nil {
+		return errors.New("a server of the operator does not listen")
+	}
 	limit := &limited{Listener: ln, server: s, places: make(chan struct{}, mostConnections())}
 	srv := &http.Server{
 		Handler:           s,

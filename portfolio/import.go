@@ -4,17 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"homebase/audit"
-	"homebase/db"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -215,51 +210,4 @@ func (p *Portfolio) putResume(c *httpx.Call, in ResumeFile) (Imported, error) {
 		return Imported{}, httpx.ErrInvalidParameter.With("dry_run must be true or false.")
 	}
 	return p.importResume(c.Context(), in.text, dryRun == "true")
-}
-
-// importCommand is `homebase portfolio import`.
-func (p *Portfolio) importCommand(ctx context.Context, sh *db.Shell, args []string) error {
-	flags := sh.Flags("portfolio import")
-	dryRun := flags.Bool("dry-run", false, "only show what would change")
-	asJSON := flags.Bool("json", false, "print JSON")
-	var path string
-	if err := flags.Parse(args, &path); err != nil {
-		return err
-	}
-	in := sh.Stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
-	}
-	text, err := io.ReadAll(io.LimitReader(in, maxResume+1))
-	if err != nil {
-		return err
-	}
-	if len(text) > maxResume || !json.Valid(text) {
-		return fmt.Errorf("%s is not JSON of at most %d bytes", path, maxResume)
-	}
-	done, err := p.importResume(ctx, text, *dryRun)
-	if problem, ok := errors.AsType[*httpx.Problem](err); ok {
-		for _, f := range problem.Fields {
-			fmt.Fprintf(sh.Stderr, "%s: %s\n", f.Pointer, f.Detail)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if *asJSON {
-		return json.NewEncoder(sh.Stdout).Encode(done)
-	}
-	for _, c := range done.Changes {
-		fmt.Fprintf(sh.Stdout, "%s %s: %s (%s)\n", c.Action, c.Kind, c.Name, strings.Join(c.Fields, ", "))
-	}
-	for _, pointer := range done.Ignored {
-		fmt.Fprintf(sh.Stdout, "ignored %s: the portfolio has no place for it\n", pointer)
-	}
-	_, err = fmt.Fprintf(sh.Stdout, "%d changes, %d unchanged, dry run: %t\n", len(done.Changes), done.Unchanged, done.DryRun)
-	return err
 }

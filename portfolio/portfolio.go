@@ -84,14 +84,6 @@ func (p *Portfolio) Jobs() []db.Job {
 	return []db.Job{{Name: "portfolio.sweep", Every: 10 * time.Minute, Run: p.sweep}}
 }
 
-// Commands are the operator's verbs of this room.
-func (p *Portfolio) Commands() []db.Command {
-	return []db.Command{{
-		Name: "portfolio import", Args: "FILE [--dry-run] [--json]",
-		Summary: "take profile and entries over from a JSON Resume (- is standard input)", Run: p.importCommand,
-	}}
-}
-
 // content is the whole portfolio.
 type content struct {
 	profile Profile

@@ -7,7 +7,6 @@ import (
 	"net/mail"
 	"net/url"
 	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"runtime"
@@ -16,7 +15,6 @@ import (
 	"strings"
 	"testing"
 
-	"homebase/db"
 	"homebase/portfolio"
 )
 
@@ -225,37 +223,17 @@ func TestImport_SaysWhatIsWrongAndChangesNothing(t *testing.T) {
 	rm.owner.Do("PUT", "/portfolio/resume.json?dry_run=maybe", object{}).WantProblem(t, 400, "invalid_parameter")
 }
 
-func TestImportCommand_GivesANewcomerAPortfolio(t *testing.T) {
+func TestImport_TheOperatorGivesANewcomerAPortfolio(t *testing.T) {
 	t.Parallel()
 	rm := start(t)
-	path := filepath.Join(t.TempDir(), "resume.json")
-	if err := os.WriteFile(path, sample(t), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run := func(args ...string) (string, error) {
-		var out, problems strings.Builder
-		err := rm.p.Commands()[0].Run(t.Context(), &db.Shell{Stdin: strings.NewReader(`{"work":[{"name":""}]}`), Stdout: &out, Stderr: &problems}, args)
-		return out.String() + problems.String(), err
-	}
-	if out, err := run(path, "--dry-run"); err != nil || !strings.Contains(out, "created experience: pied piper") || !strings.Contains(out, "dry run: true") {
-		t.Errorf("%v: %s", err, out)
-	}
+	operator := rm.Operator(t)
+	operator.Do("PUT", "/portfolio/resume.json?dry_run=true", sample(t)).Want(t, 200)
 	if got := names(t, rm.Client(t), "/portfolio/experience", "organization"); got != "" {
 		t.Errorf("the dry run left %q", got)
 	}
-	if out, err := run("--json", path); err != nil || !json.Valid([]byte(out)) {
-		t.Errorf("%v: %s", err, out)
-	}
+	operator.Do("PUT", "/portfolio/resume.json", sample(t)).Want(t, 200)
 	if got := names(t, rm.Client(t), "/portfolio/experience", "organization"); got != "Pied Piper" {
 		t.Errorf("imported are %q", got)
-	}
-	if out, err := run("-"); err == nil || !strings.Contains(out, "#/work/0/name") {
-		t.Errorf("%v: %s", err, out)
-	}
-	for _, args := range [][]string{{}, {"/nothing"}, {path, path}} {
-		if _, err := run(args...); err == nil {
-			t.Errorf("%v went well", args)
-		}
 	}
 }
 

@@ -3,11 +3,9 @@ package projects
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"homebase/db"
 
@@ -17,74 +15,19 @@ import (
 // Commands are the operator's verbs of this room.
 func (p *Projects) Commands() []db.Command {
 	return []db.Command{
-		{Name: "app list", Args: "[--json]", Summary: "list the apps and whether they are turned on", Run: p.listCommand},
-		{Name: "app disable", Args: "NAME", Summary: "turn an app off on every worker; its data stays", Run: p.turnCommand("app disable", false)},
-		{Name: "app enable", Args: "NAME", Summary: "turn an app back on", Run: p.turnCommand("app enable", true)},
 		{Name: "app export", Args: "NAME", Summary: "write all data of an app to standard output as JSON lines", Run: p.exportCommand},
-		{Name: "app roles", Summary: "print the SQL for the apps' database roles that are missing", Run: p.rolesCommand},
-	}
-}
-
-func (p *Projects) listCommand(ctx context.Context, sh *db.Shell, args []string) error {
-	flags := sh.Flags("app list")
-	asJSON := flags.Bool("json", false, "print JSON")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	off, err := p.off.Get(ctx)
-	if err != nil {
-		return err
-	}
-	w := tabwriter.NewWriter(sh.Stdout, 0, 0, 2, ' ', 0)
-	list := []Info{}
-	for _, h := range p.apps {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", h.app.Name, state(!off[h.app.Name]), h.app.Description)
-		list = append(list, Info{h.app.Name, h.app.Description, !off[h.app.Name], h.app.Permissions})
-	}
-	if *asJSON {
-		return json.NewEncoder(sh.Stdout).Encode(list)
-	}
-	return w.Flush()
-}
-
-func state(on bool) string {
-	if on {
-		return "on"
-	}
-	return "off"
-}
-
-// named parses the one argument of a command, an app's name.
-func (p *Projects) named(sh *db.Shell, command string, args []string) (*Host, error) {
-	var name string
-	if err := sh.Flags(command).Parse(args, &name); err != nil {
-		return nil, err
-	}
-	h, err := p.find(name)
-	if err != nil {
-		return nil, fmt.Errorf("there is no app %q; homebase app list shows them", name)
-	}
-	return h, nil
-}
-
-func (p *Projects) turnCommand(command string, on bool) func(context.Context, *db.Shell, []string) error {
-	return func(ctx context.Context, sh *db.Shell, args []string) error {
-		h, err := p.named(sh, command, args)
-		if err != nil {
-			return err
-		}
-		if err := p.turn(ctx, h, on); err != nil {
-			return err
-		}
-		fmt.Fprintf(sh.Stdout, "%s is turned %s.\n", h.app.Name, state(on))
-		return nil
+		{Name: "app roles", Summary: "print the SQL for the apps' database roles that are missing", AnySchema: true, Run: p.rolesCommand},
 	}
 }
 
 func (p *Projects) exportCommand(ctx context.Context, sh *db.Shell, args []string) error {
-	h, err := p.named(sh, "app export", args)
-	if err != nil {
+	var name string
+	if err := sh.Flags("app export").Parse(args, &name); err != nil {
 		return err
+	}
+	h, err := p.find(name)
+	if err != nil {
+		return fmt.Errorf("there is no app %q; homebase api GET /projects lists them", name)
 	}
 	out := bufio.NewWriter(sh.Stdout)
 	return errors.Join(p.export(ctx, h, out), out.Flush())

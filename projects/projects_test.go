@@ -273,15 +273,19 @@ func TestExport_WritesEveryRowAsAJSONLineButWhatIsMadeToBeForgotten(t *testing.T
 	}
 }
 
-func TestCommands_TurnAppsOffAndOn(t *testing.T) {
+func TestOperator_TurnsAppsOffAndOnAndHasNoItems(t *testing.T) {
 	t.Parallel()
 	e := projectstest.Start(t, nil, example.App)
-	command(t, e, "app disable", "example")
-	if out := command(t, e, "app list"); !strings.Contains(out, "example  off") {
-		t.Errorf("app list prints %s", out)
+	operator := e.Operator(t)
+	operator.Do("GET", "/projects/example/items", nil).WantProblem(t, 403, "forbidden")
+	operator.Do("PATCH", "/projects/example", map[string]bool{"enabled": false}).Want(t, 200)
+	var list httpx.List[projects.Info]
+	operator.Do("GET", "/projects", nil).Want(t, 200).JSON(t, &list)
+	if len(list.Items) != 1 || list.Items[0].Name != "example" || list.Items[0].Enabled {
+		t.Errorf("the apps are %+v", list.Items)
 	}
 	e.Owner.Do("GET", "/projects/example/items", nil).WantProblem(t, 404, "not_found")
-	command(t, e, "app enable", "example")
+	operator.Do("PATCH", "/projects/example", map[string]bool{"enabled": true}).Want(t, 200)
 	e.Owner.Do("GET", "/projects/example/items", nil).Want(t, 200)
 }
 

@@ -15,15 +15,19 @@ import (
 
 // Commands are the operator's verbs of this room; jobs are those of all.
 func (s *System) Commands(cfg *Config, jobs []db.Job) []db.Command {
-	return append(s.jobCommands(jobs), []db.Command{
+	return []db.Command{
+		{Name: "jobs run", Args: "NAME", Summary: "run a job now, unless a worker is running it",
+			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return runJob(ctx, s.DB, jobs, sh, args) }},
 		{Name: "config", Args: "[--json]", Summary: "print the effective configuration, secrets withheld", Offline: true,
 			Run: func(_ context.Context, sh *db.Shell, args []string) error { return printConfig(cfg, sh, args) }},
-		{Name: "doctor", Args: "[--json]", Summary: "find out what is wrong inside and in front of the server, and how to fix it", Lazy: true,
+		{Name: "doctor", Args: "[--json]", Summary: "find out what is wrong inside and in front of the server, and how to fix it", Lazy: true, AnySchema: true,
 			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return s.doctor(ctx, cfg, sh, args) }},
 		{Name: "healthcheck", Summary: "exit with 0 if the server here is ready, with 1 if not", Offline: true,
-			Run: func(ctx context.Context, _ *db.Shell, _ []string) error { return healthcheck(ctx, cfg.Listen) }},
-		{Name: "version", Args: "[--json]", Summary: "print the version", Offline: true, Run: s.printVersion},
-	}...)
+			Run: func(ctx context.Context, sh *db.Shell, args []string) error {
+				return healthcheck(ctx, cfg.Listen, sh, args)
+			}},
+		{Name: "version", Args: "[--json]", Summary: "print the version", Offline: true, Anywhere: true, Run: s.printVersion},
+	}
 }
 
 func jsonFlag(sh *db.Shell, name string, args []string) (asJSON bool, err error) {
@@ -58,7 +62,10 @@ func (s *System) printVersion(_ context.Context, sh *db.Shell, args []string) er
 
 // healthcheck asks the server that listens on the configured address whether
 // it is ready.
-func healthcheck(ctx context.Context, listen string) error {
+func healthcheck(ctx context.Context, listen string, sh *db.Shell, args []string) error {
+	if err := sh.Flags("healthcheck").Parse(args); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	network, address := "tcp", listen

@@ -1,12 +1,9 @@
 package system
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"homebase/auth"
@@ -33,44 +30,7 @@ func (s *System) jobRoutes() []httpx.Route {
 	}}
 }
 
-// jobCommands list the jobs and run one.
-func (s *System) jobCommands(jobs []db.Job) []db.Command {
-	return []db.Command{
-		{Name: "jobs list", Args: "[--json]", Summary: "list the jobs: last run, next run, failures",
-			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return listJobs(ctx, s.DB, sh, args) }},
-		{Name: "jobs run", Args: "NAME", Summary: "run a job now, unless a worker is running it",
-			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return runJob(ctx, s.DB, jobs, sh, args) }},
-	}
-}
-
-func listJobs(ctx context.Context, d *db.DB, sh *db.Shell, args []string) error {
-	asJSON, err := jsonFlag(sh, "jobs list", args)
-	if err != nil {
-		return err
-	}
-	list, err := d.JobStates(ctx)
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		return json.NewEncoder(sh.Stdout).Encode(list)
-	}
-	const form = "2006-01-02 15:04:05Z"
-	w := tabwriter.NewWriter(sh.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "NAME\tLAST RUN\tNEXT RUN\tFAILURES\tLAST ERROR\n")
-	for _, j := range list {
-		last, next := "never", j.NextRunAt.Format(form)
-		if j.LastRunAt != nil {
-			last = j.LastRunAt.Format(form)
-		}
-		if j.Running {
-			next = "running"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", j.Name, last, next, j.Failures, cmp.Or(j.LastError, "-"))
-	}
-	return w.Flush()
-}
-
+// runJob is `homebase jobs run`.
 func runJob(ctx context.Context, d *db.DB, jobs []db.Job, sh *db.Shell, args []string) error {
 	var name string
 	if err := sh.Flags("jobs run").Parse(args, &name); err != nil {
@@ -78,7 +38,7 @@ func runJob(ctx context.Context, d *db.DB, jobs []db.Job, sh *db.Shell, args []s
 	}
 	i := slices.IndexFunc(jobs, func(j db.Job) bool { return j.Name == name })
 	if i < 0 {
-		return fmt.Errorf("there is no job %q; homebase jobs list shows them", name)
+		return fmt.Errorf("there is no job %q; homebase api GET /system/jobs lists them", name)
 	}
 	began := time.Now()
 	if err := d.RunJob(ctx, jobs[i]); err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -41,7 +40,7 @@ func TestJobs_AreSeenAndRun(t *testing.T) {
 		t.Error("a job that is not there was run")
 	}
 	var list httpx.List[system.JobStatus]
-	rm.admin.Do("GET", "/system/jobs", nil).Want(t, 200).JSON(t, &list)
+	rm.Operator(t).Do("GET", "/system/jobs", nil).Want(t, 200).JSON(t, &list)
 	seen := map[string]system.JobStatus{}
 	for _, j := range list.Items {
 		seen[j.Name] = j
@@ -51,9 +50,6 @@ func TestJobs_AreSeenAndRun(t *testing.T) {
 	}
 	if j := seen["trial.fails"]; j.LastError != "out of paper" || j.Failures != 1 || j.NextRunAt.IsZero() {
 		t.Errorf("the one that fails is %+v", j)
-	}
-	if out, err := run("jobs list"); err != nil || !strings.Contains(out, "out of paper") {
-		t.Errorf("the list is %q, %v", out, err)
 	}
 	rm.User(t, "member@example.com", "member")
 	rm.SignIn(t, "member@example.com").Do("GET", "/system/jobs", nil).WantProblem(t, 403, "forbidden")

@@ -11,17 +11,16 @@ import (
 	"homebase/db"
 )
 
-// Logger is the log as configured: JSON, or text where w is a terminal.
-func (c *Config) Logger(w io.Writer) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		level = slog.LevelInfo
-	}
+// Logger is the log as configured: JSON, or text where w is a terminal; and its
+// level, which may be changed.
+func (c *Config) Logger(w io.Writer) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar) // info, also where the configuration is broken
+	_ = level.UnmarshalText([]byte(c.LogLevel))
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: withoutNames}
 	if c.LogFormat == "text" || c.LogFormat == "" && db.Terminal(w) {
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.New(slog.NewTextHandler(w, options)), level
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(slog.NewJSONHandler(w, options)), level
 }
 
 // withoutNames takes the names of files out of errors. The kernel's errors

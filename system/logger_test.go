@@ -17,7 +17,7 @@ func TestLogger_TellsNoNameOfAFile(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"json", "text"} {
 		var out bytes.Buffer
-		log := (&system.Config{LogFormat: format}).Logger(&out)
+		log, _ := (&system.Config{LogFormat: format}).Logger(&out)
 		of := &fs.PathError{Op: "statat", Path: "documents/Diagnosis 2026.pdf", Err: syscall.EIO}
 		log.Error("a job failed", "error", errors.Join(errors.New("first"), fmt.Errorf("scan: %w", of)))
 		log.Warn("request", "cause", &os.LinkError{Op: "link", Old: "letters/to Eve", New: "purge/1", Err: syscall.ENOSPC})

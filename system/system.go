@@ -109,7 +109,7 @@ func (s *System) healthRoutes() []httpx.Route {
 			Do:      httpx.Answers(s.ready), Problems: httpx.Problems{errNotReady},
 		},
 		{
-			Pattern: "GET /system/version", Access: httpx.SignedIn(), Rate: httpx.RateRead,
+			Pattern: "GET /system/version", Access: httpx.SignedIn().OrOperator(), Rate: httpx.RateRead,
 			Summary: "What is running",
 			Do:      httpx.Answers(func(*httpx.Call) (Version, error) { return Version{s.Version, runtime.Version()}, nil }),
 		},

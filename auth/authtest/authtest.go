@@ -9,6 +9,8 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -50,6 +52,7 @@ type Env struct {
 	Audit *audit.Log
 	Auth  *auth.Auth
 
+	routes    []httpx.Route
 	url       string // of the database
 	rooms     func(e *Env) []httpx.Route
 	configure []func(*auth.Config)
@@ -96,13 +99,13 @@ func start(t testing.TB, e *Env) *Env {
 			t.Fatalf("start: %v", err)
 		}
 	}
-	routes := e.Auth.Routes()
+	e.routes = e.Auth.Routes()
 	if e.rooms != nil {
-		routes = append(routes, e.rooms(e)...)
+		e.routes = append(e.routes, e.rooms(e)...)
 	}
 	running.Go(func() { e.Audit.Run(ctx) })
 	running.Go(func() { e.DB.Listener().Run(ctx) })
-	e.Server = httpxtest.Start(t, httpx.Config{PublicURL: PublicURL, Log: log, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck}, routes)
+	e.Server = httpxtest.Start(t, httpx.Config{PublicURL: PublicURL, Log: log, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck}, e.routes)
 	for !e.DB.Listener().Fresh() {
 		if t.Context().Err() != nil {
 			t.Fatal("the listener did not begin")
@@ -110,6 +113,33 @@ func start(t testing.TB, e *Env) *Env {
 		time.Sleep(5 * time.Millisecond)
 	}
 	return e
+}
+
+// Operator returns a client whose requests are the operator's, as those of
+// `homebase api` are: no socket carries them.
+func (e *Env) Operator(t testing.TB) *httpxtest.Client {
+	t.Helper()
+	server, err := httpx.New(httpx.Config{PublicURL: PublicURL, Operator: e.Auth.Operator(), Recheck: e.Auth.Recheck}, e.routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := e.Client(t)
+	c.HTTP.Transport = inProcess{server}
+	return c
+}
+
+type inProcess struct{ http.Handler }
+
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	sent := r.Clone(r.Context())
+	if sent.Body == nil {
+		sent.Body = http.NoBody
+	}
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, sent)
+	answer := w.Result()
+	answer.Request = r
+	return answer, nil
 }
 
 // hash is made once a process: hashing is meant to be slow.

@@ -179,11 +179,11 @@ func serveAndCall(t *testing.T, dir string) {
 	if got := call("GET", "/projects/notes/items", "", 200)["items"].([]any); len(got) != 1 || got[0].(map[string]any)["text"] != "hello" {
 		t.Errorf("the app keeps %v", got)
 	}
-	must(t, dir, env, "", "./homebase", "app", "disable", "notes")
+	must(t, dir, env, "", "./homebase", "api", "PATCH", "/projects/notes", `{"enabled":false}`)
 	for status := 0; status != http.StatusNotFound; time.Sleep(5 * time.Millisecond) { // the server is told by a notification
 		status, _ = send("GET", "/projects/notes/items", "")
 	}
-	must(t, dir, env, "", "./homebase", "app", "enable", "notes")
+	must(t, dir, env, "", "./homebase", "api", "PATCH", "/projects/notes", `{"enabled":true}`)
 	if out := must(t, dir, env, "", "./homebase", "app", "export", "notes"); !strings.Contains(out, fmt.Sprint(made["id"])) {
 		t.Errorf("the export is %s", out)
 	}
