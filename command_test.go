@@ -267,8 +267,8 @@ func TestAPI_AProblemGoesToStandardErrorAlone(t *testing.T) {
 	environ := []string{"HOMEBASE_DATABASE_URL=" + dbtest.Create(t), "HOMEBASE_STATE_DIR=" + dir + "/state", "HOMEBASE_DATA_DIR=" + dir + "/data"}
 	for _, row := range []struct{ code, method, path, body string }{
 		{"not_found", "GET", "/nothing", ""},
-		{"forbidden", "GET", "/files/usage", ""},
-		{"forbidden", "GET", "/auth/sessions", ""},
+		{"unauthenticated", "GET", "/files/usage", ""},
+		{"unauthenticated", "GET", "/auth/sessions", ""},
 		{"invalid_json", "POST", "/auth/roles", `{"name":`},
 	} {
 		var out, problem bytes.Buffer

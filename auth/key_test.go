@@ -230,7 +230,7 @@ func TestKey_TheOperatorMakesListsAndRevokesThoseOfUsers(t *testing.T) {
 	operator.Do("DELETE", "/auth/keys/0198e5a0-0000-7000-8000-000000000000", nil).WantProblem(t, 404, "not_found")
 	operator.Do("DELETE", "/auth/keys/"+list.Items[0].ID.String(), nil).Want(t, 204)
 	within(t, "the server", func() bool { return e.Client(t).As(secret).Do("GET", "/test/write", nil).Status == 401 })
-	operator.Do("POST", "/auth/keys", object{"name": "x", "permissions": []string{"files:read"}}).WantProblem(t, 403, "forbidden")
+	operator.Do("POST", "/auth/keys", object{"name": "x", "permissions": []string{"files:read"}}).WantProblem(t, 401, "unauthenticated")
 }
 
 func FuzzAccessKey(f *testing.F) {

@@ -389,7 +389,7 @@ func TestOperator_ManagesUsersWithoutBeingOne(t *testing.T) {
 	var quota *int64
 	e := authtest.Start(t, keep(auth.Storage{
 		SetQuota: func(_ context.Context, _ pgx.Tx, _ uuid.UUID, q *int64) error { quota = q; return nil },
-	}))
+	}), func(c *auth.Config) { c.Registration = "invite" })
 	ada := "/auth/users/" + e.User(t, "ada@example.com", "member").ID.String()
 	operator := e.Operator(t)
 	ended := func(g auth.Grant) {
@@ -426,7 +426,7 @@ func TestOperator_ManagesUsersWithoutBeingOne(t *testing.T) {
 	operator.Do("DELETE", strings.TrimPrefix(made.Header.Get("Location"), httpx.Prefix), nil).Want(t, 204)
 	for _, route := range httpx.Listings(e.Auth.Routes()) {
 		if strings.HasPrefix(route.Access, "signed in") && !strings.HasPrefix(route.Pattern, "/api/v1/auth/keys") {
-			operator.DoAt(route.Method, concrete(route.Pattern), nil).WantProblem(t, 403, "forbidden")
+			operator.DoAt(route.Method, concrete(route.Pattern), nil).WantProblem(t, 401, "unauthenticated")
 		}
 	}
 	for _, who := range query(t, e.DB, `SELECT DISTINCT coalesce(actor_user::text, 'none') FROM audit_events WHERE action IN ('user.updated', 'role.grant', 'role.created', 'invitation.created')`) {

@@ -76,7 +76,7 @@ func checkPolicy(x *exchange, _ *http.Request) error {
 	case caller == nil:
 		return ErrUnauthenticated
 	case access.own && caller.Operator:
-		return ErrForbidden.With("This is about the caller's own account or files, and the operator has none. Sign in as the user.")
+		return ErrUnauthenticated.With("This is about the caller's own account or files, and the operator has none. Sign in as the user.")
 	case access.level == permitted && !caller.Can(access.permission):
 		return ErrForbidden.With(fmt.Sprintf("This needs the permission %q.", access.permission))
 	case caller.KeyID != uuid.Nil && access.noKey:

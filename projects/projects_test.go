@@ -277,7 +277,7 @@ func TestOperator_TurnsAppsOffAndOnAndHasNoItems(t *testing.T) {
 	t.Parallel()
 	e := projectstest.Start(t, nil, example.App)
 	operator := e.Operator(t)
-	operator.Do("GET", "/projects/example/items", nil).WantProblem(t, 403, "forbidden")
+	operator.Do("GET", "/projects/example/items", nil).WantProblem(t, 401, "unauthenticated")
 	operator.Do("PATCH", "/projects/example", map[string]bool{"enabled": false}).Want(t, 200)
 	var list httpx.List[projects.Info]
 	operator.Do("GET", "/projects", nil).Want(t, 200).JSON(t, &list)
