@@ -307,7 +307,9 @@ func TestOperator_MayDoAllButWhatIsAboutTheCallersOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	if err := server.Serve(t.Context(), ln); err == nil {
+	over, end := context.WithCancel(t.Context())
+	end()
+	if err := server.Serve(over, ln); err == nil {
 		t.Error("a server of the operator listens")
 	}
 }
