@@ -185,11 +185,11 @@ func (p *packing) below(ctx context.Context, name string, it placed) error {
 			return err
 		}
 	}
-	for page := (httpx.Page{Limit: archivePage}); ; {
+	for after := (place{}); ; {
 		if err := p.judge(ctx); err != nil {
 			return err
 		}
-		list, err := children(ctx, p.rd.db, p.owner, it.ID, orders["name"], page)
+		list, err := children(ctx, p.rd.db, p.owner, it, orders["name"], after, archivePage)
 		if err != nil {
 			return err
 		}
@@ -203,16 +203,15 @@ func (p *packing) below(ctx context.Context, name string, it placed) error {
 				return err
 			}
 		}
-		for _, c := range list[:min(len(list), archivePage)] {
-			if err := p.below(ctx, name+names.claim(c.Name), placed{c.item, it.path + "/" + c.Name}); err != nil {
+		for _, c := range list {
+			if err := p.below(ctx, name+names.claim(c.Name), c.placed); err != nil {
 				return err
 			}
 		}
-		if len(list) <= archivePage {
+		if len(list) < archivePage {
 			return nil
 		}
-		last := list[archivePage-1]
-		page.After = []string{strconv.Itoa(int(last.Kind)), last.sort, last.ID.String()}
+		after = list[archivePage-1].place()
 	}
 }
 

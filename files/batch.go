@@ -41,11 +41,7 @@ type result struct {
 // another, each a change of its own: one that is refused stops none of the
 // others. A client that goes away stops those that have not begun, and a caller
 // who may not write any more has them refused before any work is done.
-func (wr *writer) postBatch(w http.ResponseWriter, r *http.Request, v visit) error {
-	req, err := httpx.ReadJSON[batchRequest](w, r)
-	if err != nil {
-		return err
-	}
+func (wr *writer) postBatch(c *httpx.Call, req batchRequest) (batchBody, error) {
 	var fields httpx.Fields
 	if len(req.Operations) == 0 {
 		fields.Add("#/operations", "count", "Give 1 to 500 operations.")
@@ -63,16 +59,16 @@ func (wr *writer) postBatch(w http.ResponseWriter, r *http.Request, v visit) err
 		}
 	}
 	if err := fields.Err(); err != nil {
-		return err
+		return batchBody{}, err
 	}
 	body := batchBody{make([]result, len(req.Operations))}
 	for i, o := range req.Operations {
-		if r.Context().Err() != nil {
-			return context.Cause(r.Context())
+		if c.Context().Err() != nil {
+			return batchBody{}, context.Cause(c.Context())
 		}
-		body.Results[i] = wr.carryOutOne(r.Context(), v.owner, o)
+		body.Results[i] = wr.carryOutOne(c.Context(), c.Caller.UserID, o)
 	}
-	return httpx.WriteJSON(w, http.StatusOK, body)
+	return body, nil
 }
 
 func (wr *writer) carryOutOne(ctx context.Context, owner uuid.UUID, o operation) (res result) {

@@ -43,22 +43,10 @@ type copyRequest struct {
 }
 
 // postCopy is POST /files/items/{id}/copy.
-func (wr *writer) postCopy(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	req, err := httpx.ReadJSON[copyRequest](w, r)
-	if err != nil {
-		return err
-	}
-	it, lacks, err := wr.copy(r.Context(), v.owner, id, req)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("ETag", it.tag())
-	w.Header().Set("Location", itemLocation(it.ID))
-	return httpx.WriteJSON(w, http.StatusCreated, copyBody{it.body(it.path), lacks})
+func (wr *writer) postCopy(c *httpx.Call, req copyRequest) (copyBody, error) {
+	it, lacks, err := wr.copy(c.Context(), c.Caller.UserID, c.ID, req)
+	c.Created(itemLocation(it.ID))
+	return copyBody{it.shown(), lacks}, err
 }
 
 // copyBody is a copy on the wire, and what of a folder could not be copied.

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"homebase/auth"
@@ -180,30 +179,27 @@ type changesBody struct {
 
 // getChanges is GET /files/changes. Without a cursor the feed is told from
 // the beginning of the tree, if all of it is still there.
-func (fd *feed) getChanges(w http.ResponseWriter, r *http.Request, v visit) error {
-	ctx := r.Context()
-	limit, err := httpx.LimitOf(r)
+func (fd *feed) getChanges(c *httpx.Call) (changesBody, error) {
+	ctx, owner := c.Context(), c.Caller.UserID
+	limit, err := httpx.LimitOf(c.Request)
 	if err != nil {
-		return err
+		return changesBody{}, err
 	}
 	var at feedCursor
-	if q := r.URL.Query(); q.Has("cursor") {
-		at, err = fd.feedPlace(ctx, v.owner, q.Get("cursor"))
-	} else if at, _, err = fd.feedOf(ctx, v.owner); err == nil {
+	if q := c.URL.Query(); q.Has("cursor") {
+		at, err = fd.feedPlace(ctx, owner, q.Get("cursor"))
+	} else if at, _, err = fd.feedOf(ctx, owner); err == nil {
 		at.seq = 0
 	}
 	if err != nil {
-		return err
+		return changesBody{}, err
 	}
-	entries, _, err := fd.changesAfter(ctx, v.owner, at, limit)
-	if err != nil {
-		return err
-	}
+	entries, _, err := fd.changesAfter(ctx, owner, at, limit)
 	if len(entries) > 0 {
 		at.seq = entries[len(entries)-1].Seq
-		fd.hub.known.forget(v.owner)
+		fd.hub.known.forget(owner)
 	}
-	return httpx.WriteJSON(w, http.StatusOK, changesBody{entries, at.String()})
+	return changesBody{entries, at.String()}, err
 }
 
 // sweepFeed drops entries that have been kept long enough.

@@ -2,7 +2,6 @@ package files
 
 import (
 	"context"
-	"net/http"
 	"strings"
 
 	"homebase/audit"
@@ -34,24 +33,16 @@ type folderRequest struct {
 }
 
 // postFolder is POST /files/folders.
-func (wr *writer) postFolder(w http.ResponseWriter, r *http.Request, v visit) error {
-	req, err := httpx.ReadJSON[folderRequest](w, r)
+func (wr *writer) postFolder(c *httpx.Call, req folderRequest) (itemBody, error) {
+	way, err := wayTo(c.Caller.UserID, req)
 	if err != nil {
-		return err
+		return itemBody{}, err
 	}
-	way, err := wayTo(v.owner, req)
-	if err != nil {
-		return err
-	}
-	it, made, err := wr.makeFolders(r.Context(), v.owner, way, req.Parents)
-	if err != nil {
-		return err
-	}
-	status := http.StatusOK
+	it, made, err := wr.makeFolders(c.Context(), c.Caller.UserID, way, req.Parents)
 	if made {
-		status = http.StatusCreated
+		c.Created(itemLocation(it.ID))
 	}
-	return writeItem(w, status, it)
+	return it.shown(), err
 }
 
 // way tells the names that lead to a folder, under the owner's lock.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"net/http"
-	"path"
 	"strings"
 	"time"
 
@@ -61,6 +60,9 @@ type itemBody struct {
 	ModifiedAt *time.Time `json:"modified_at"`
 	Missing    bool       `json:"missing,omitempty"` // a scan did not find it on the server's disk
 }
+
+// ETag is for httpx.
+func (b itemBody) ETag() string { return httpx.RevisionTag(b.Revision) }
 
 // body is the item at a path, "" for the root's.
 func (it *item) body(path string) itemBody {
@@ -147,40 +149,27 @@ func (rd *reader) requested(r *http.Request, v visit) (placed, error) {
 	return itemByID(r.Context(), rd.db, v.owner, id)
 }
 
+// shown is the item on the wire.
+func (p placed) shown() itemBody { return p.body(p.path) }
+
 // getItem is GET /files/items/{id}.
-func (rd *reader) getItem(w http.ResponseWriter, r *http.Request, v visit) error {
-	it, err := rd.requested(r, v)
-	if err != nil {
-		return err
-	}
-	return writeItem(w, http.StatusOK, it)
+func (rd *reader) getItem(c *httpx.Call) (itemBody, error) {
+	it, err := itemByID(c.Context(), rd.db, c.Caller.UserID, c.ID)
+	return it.shown(), err
 }
 
 // lookup is GET /files/lookup?path=.
-func (rd *reader) lookup(w http.ResponseWriter, r *http.Request, v visit) error {
-	names, err := parsePath(r.URL.Query().Get("path"))
+func (rd *reader) lookup(c *httpx.Call) (itemBody, error) {
+	names, err := parsePath(c.URL.Query().Get("path"))
 	if err != nil {
-		return err
+		return itemBody{}, err
 	}
-	it, err := itemByPath(r.Context(), rd.db, v.owner, names)
-	if err != nil {
-		return err
-	}
-	return writeItem(w, http.StatusOK, it)
+	it, err := itemByPath(c.Context(), rd.db, c.Caller.UserID, names)
+	return it.shown(), err
 }
 
-// writeItem answers with an item as a resource.
-func writeItem(w http.ResponseWriter, status int, it placed) error {
-	w.Header().Set("ETag", it.tag())
-	if status == http.StatusCreated {
-		w.Header().Set("Location", itemLocation(it.ID))
-	}
-	return httpx.WriteJSON(w, status, it.body(it.path))
-}
-
-func itemLocation(id uuid.UUID) string {
-	return path.Join(httpx.Prefix, "files/items", id.String())
-}
+// itemLocation is an item's path below httpx.Prefix.
+func itemLocation(id uuid.UUID) string { return "/files/items/" + id.String() }
 
 // precondition holds If-Match and If-None-Match against what is there; tags is
 // empty when nothing is.

@@ -1,8 +1,8 @@
 package files
 
 import (
+	"cmp"
 	"context"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -57,55 +57,45 @@ var orders = func() map[string]order {
 }()
 
 // getChildren is GET /files/items/{id}/children.
-func (rd *reader) getChildren(w http.ResponseWriter, r *http.Request, v visit) error {
-	folder, err := rd.requested(r, v)
+func (rd *reader) getChildren(c *httpx.Call, p httpx.Keyset[place]) ([]child, error) {
+	folder, err := itemByID(c.Context(), rd.db, c.Caller.UserID, c.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	list, err := rd.listChildren(r, v.owner, folder)
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, list)
+	return rd.listChildren(c, c.Caller.UserID, folder, p)
 }
 
 // listChildren is the page of a folder that was asked for; the paths in it
 // continue folder's.
-func (rd *reader) listChildren(r *http.Request, owner uuid.UUID, folder placed) (body httpx.List[itemBody], err error) {
+func (rd *reader) listChildren(c *httpx.Call, owner uuid.UUID, folder placed, p httpx.Keyset[place]) ([]child, error) {
 	if folder.isFile() {
-		return body, errNotFolder.With("A file has no children.")
+		return nil, errNotFolder.With("A file has no children.")
 	}
-	sort := r.URL.Query().Get("sort")
-	if sort == "" {
-		sort = "name"
-	}
-	o, ok := orders[sort]
+	o, ok := orders[cmp.Or(c.URL.Query().Get("sort"), "name")]
 	if !ok {
-		return body, httpx.ErrInvalidParameter.With("sort must be name, updated_at, modified_at or size; a minus in front reverses the order.")
+		return nil, httpx.ErrInvalidParameter.With("sort must be name, updated_at, modified_at or size; a minus in front reverses the order.")
 	}
-	page, err := httpx.PageOf(r, owner.String(), folder.ID.String(), sort)
-	if err != nil {
-		return body, err
-	}
-	found, err := children(r.Context(), rd.db, owner, folder.ID, o, page)
-	if err != nil {
-		return body, err
-	}
-	list := httpx.ListOf(page, found, func(c child) []string {
-		return []string{strconv.Itoa(int(c.Kind)), o.key(c), c.ID.String()}
-	})
-	body = httpx.List[itemBody]{Items: make([]itemBody, len(list.Items)), NextCursor: list.NextCursor}
-	for i, c := range list.Items {
-		body.Items[i] = c.body(folder.path + "/" + c.Name)
-	}
-	return body, nil
+	return children(c.Context(), rd.db, owner, folder, o, p.After(place{}), p.Limit)
 }
 
-// child is an item with the key of its name.
+// child is an item with the key of its name, and its place in an order.
 type child struct {
-	item
+	placed
 	sort string
+	key  string
 }
+
+// place is the kind, the key and the id of an item in a folder; zero is before
+// all of them.
+type place struct {
+	Kind int16     `json:"kind"`
+	Key  string    `json:"key"`
+	ID   uuid.UUID `json:"id"`
+}
+
+func (c child) place() place { return place{c.Kind, c.key, c.ID} }
+
+func (c child) shown() itemBody { return c.placed.shown() }
 
 func (c *child) mtime() int64 {
 	if c.MTime == nil {
@@ -119,53 +109,35 @@ func scanChild(row pgx.Row) (c child, err error) {
 	return c, err
 }
 
-// children reads one more than a page of a folder: the folders behind the
-// cursor and, where they do not fill the page, files. A cursor is the kind,
-// the key and the id of the item before.
-func children(ctx context.Context, q db.Querier, owner, folder uuid.UUID, o order, page httpx.Page) ([]child, error) {
-	var from int
-	var key any
-	var id uuid.UUID
-	if page.After != nil {
-		var err error
-		if from, err = strconv.Atoi(page.After[0]); err != nil || from < folderKind || from > fileKind {
-			return nil, errCursor
-		}
-		if key, id, err = placeAfter(page.After[1:], o.parse); err != nil {
-			return nil, err
-		}
+// children reads at most limit items of a folder behind a place: folders and,
+// where they do not fill the page, files.
+func children(ctx context.Context, q db.Querier, owner uuid.UUID, folder placed, o order, after place, limit int) ([]child, error) {
+	if after.Kind < folderKind {
+		return nil, errCursor
 	}
 	list := []child{}
-	for kind := from; kind <= fileKind && len(list) <= page.Limit; kind++ {
-		sql, args := o.first, []any{folder, owner, kind, page.Limit + 1 - len(list)}
-		if page.After != nil && kind == from {
-			sql, args = o.after, append(args, key, id)
+	for kind := after.Kind; kind <= fileKind && len(list) < limit; kind++ {
+		sql, args := o.first, []any{folder.ID, owner, kind, limit - len(list)}
+		if after.ID != uuid.Nil && kind == after.Kind {
+			key, err := o.parse(after.Key)
+			if err != nil {
+				return nil, errCursor.Because(err)
+			}
+			sql, args = o.after, append(args, key, after.ID)
 		}
 		more, err := db.All(ctx, q, scanChild, sql, args...)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, more...)
+		for _, c := range more {
+			c.path, c.key = folder.path+"/"+c.Name, o.key(c)
+			list = append(list, c)
+		}
 	}
 	return list, nil
 }
 
 var errCursor = httpx.ErrInvalidCursor.With("Use next_cursor from the previous page, or leave the cursor out to start over.")
-
-// placeAfter reads what a cursor says of the item before: its key and its id.
-func placeAfter(after []string, parse func(string) (any, error)) (key any, id uuid.UUID, err error) {
-	if len(after) != 2 {
-		return nil, id, errCursor
-	}
-	key, err = parse(after[0])
-	if err == nil {
-		id, err = uuid.Parse(after[1])
-	}
-	if err != nil {
-		return nil, id, errCursor.Because(err)
-	}
-	return key, id, nil
-}
 
 func timeKey(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 

@@ -29,15 +29,7 @@ type movePatch struct {
 }
 
 // patchItem is PATCH /files/items/{id}.
-func (wr *writer) patchItem(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	patch, err := httpx.ReadJSON[movePatch](w, r)
-	if err != nil {
-		return err
-	}
+func (wr *writer) patchItem(c *httpx.Call, patch movePatch) (itemBody, error) {
 	var fields httpx.Fields
 	if patch.Name.Null {
 		fields.Add("#/name", "required", "A name cannot be removed; give another one or leave it out.")
@@ -46,13 +38,10 @@ func (wr *writer) patchItem(w http.ResponseWriter, r *http.Request, v visit) err
 		fields.Add("#/parent_id", "required", "Everything is in a folder; name one or leave it out.")
 	}
 	if err := fields.Err(); err != nil {
-		return err
+		return itemBody{}, err
 	}
-	it, err := wr.move(r.Context(), v.owner, id, patch, r.Header)
-	if err != nil {
-		return err
-	}
-	return writeItem(w, http.StatusOK, it)
+	it, err := wr.move(c.Context(), c.Caller.UserID, c.ID, patch, c.Header)
+	return it.shown(), err
 }
 
 // move is one row and one rename, however much lies below.

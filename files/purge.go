@@ -3,7 +3,6 @@ package files
 import (
 	"context"
 	"errors"
-	"net/http"
 	"path"
 	"slices"
 	"time"
@@ -30,28 +29,17 @@ const (
 )
 
 // deleteTrashed is DELETE /files/trash/{id}: for good.
-func (tr *trash) deleteTrashed(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	if err := tr.purge(r.Context(), v.owner, id); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+func (tr *trash) deleteTrashed(c *httpx.Call) error {
+	return tr.purge(c.Context(), c.Caller.UserID, c.ID)
 }
 
 // emptyTrash is DELETE /files/trash.
-func (tr *trash) emptyTrash(w http.ResponseWriter, r *http.Request, v visit) error {
+func (tr *trash) emptyTrash(c *httpx.Call) error {
 	const sql = `-- name: files.TrashedOfOwner
 		SELECT i.owner_id, i.id FROM items i
 		 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging AND NOT i.id = ANY ($2) ORDER BY i.trashed_at, i.id LIMIT $3`
-	if _, err := tr.purgeAll(r.Context(), sql, v.owner); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	_, err := tr.purgeAll(c.Context(), sql, c.Caller.UserID)
+	return err
 }
 
 // endTrash purges what has been in the trash for longer than its retention.

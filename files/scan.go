@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -111,23 +110,17 @@ func shown(p string) string {
 }
 
 // postScan is POST /files/scan.
-func (rc *reconciler) postScan(w http.ResponseWriter, r *http.Request, v visit) error {
-	req, err := httpx.ReadJSON[scanRequest](w, r)
+func (rc *reconciler) postScan(c *httpx.Call, req scanRequest) (scanReport, error) {
+	report := scanReport{Problems: []scanProblem{}}
+	at, err := itemByID(c.Context(), rc.db, c.Caller.UserID, req.ItemID)
 	if err != nil {
-		return err
-	}
-	at, err := itemByID(r.Context(), rc.db, v.owner, req.ItemID)
-	if err != nil {
-		return err
+		return report, err
 	}
 	if at.isFile() {
-		return errNotFolder.With("Name the folder to scan.")
+		return report, errNotFolder.With("Name the folder to scan.")
 	}
-	report := &scanReport{Problems: []scanProblem{}}
-	if err := rc.reconcile(r.Context(), v.owner, at, false, report); err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, report)
+	err = rc.reconcile(c.Context(), c.Caller.UserID, at, false, &report)
+	return report, err
 }
 
 type scanRequest struct {

@@ -3,7 +3,6 @@ package files
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -50,39 +49,20 @@ func (c *criteria) add(condition string, arg any) {
 }
 
 // getSearch is GET /files/search.
-func (rd *reader) getSearch(w http.ResponseWriter, r *http.Request, v visit) error {
-	filters := r.URL.Query()
-	filters.Del("cursor")
-	filters.Del("limit")
-	page, err := httpx.PageOf(r, v.owner.String(), filters.Encode())
-	if err != nil {
-		return err
+func (rd *reader) getSearch(c *httpx.Call, p httpx.Keyset[hitPlace]) ([]hit, error) {
+	filters := c.URL.Query()
+	chosen := criteria{args: []any{c.Caller.UserID, p.Limit}}
+	if err := rd.addWords(c.Context(), &chosen, c.Caller.UserID, filters.Get("q")); err != nil {
+		return nil, err
 	}
-	c := criteria{args: []any{v.owner, page.Limit + 1}}
-	if err := rd.addWords(r.Context(), &c, v.owner, filters.Get("q")); err != nil {
-		return err
+	if err := rd.addFilters(c.Context(), &chosen, c.Caller.UserID, filters); err != nil {
+		return nil, err
 	}
-	if err := rd.addFilters(r.Context(), &c, v.owner, filters); err != nil {
-		return err
+	if after := p.After(hitPlace{}); after.ID != uuid.Nil {
+		chosen.add(`i.name_sort >= $%d`, after.Name)
+		chosen.add(fmt.Sprintf(`(i.name_sort, i.id) > ($%d, $%%d)`, len(chosen.args)), after.ID)
 	}
-	if page.After != nil {
-		name, id, err := placeAfter(page.After, func(s string) (any, error) { return s, nil })
-		if err != nil {
-			return err
-		}
-		c.add(`i.name_sort >= $%d`, name)
-		c.add(fmt.Sprintf(`(i.name_sort, i.id) > ($%d, $%%d)`, len(c.args)), id)
-	}
-	found, err := searchItems(r.Context(), rd.db, c)
-	if err != nil {
-		return err
-	}
-	list := httpx.ListOf(page, found, func(h hit) []string { return []string{h.sort, h.ID.String()} })
-	bodies := make([]itemBody, len(list.Items))
-	for i, h := range list.Items {
-		bodies[i] = h.body(h.path)
-	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.List[itemBody]{Items: bodies, NextCursor: list.NextCursor})
+	return searchItems(c.Context(), rd.db, chosen)
 }
 
 // hit is a found item with the key of its name.
@@ -90,6 +70,16 @@ type hit struct {
 	placed
 	sort string
 }
+
+// hitPlace is a hit's place in the order of the names.
+type hitPlace struct {
+	Name string    `json:"name"`
+	ID   uuid.UUID `json:"id"`
+}
+
+func (h hit) place() hitPlace { return hitPlace{h.sort, h.ID} }
+
+func (h hit) shown() itemBody { return h.placed.shown() }
 
 // searchItems reads a page. What lies below something trashed is told by its
 // folder, and there are fewer folders in the trash than files anywhere.

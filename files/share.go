@@ -5,9 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"net/http"
 	"net/netip"
-	"path"
 	"time"
 
 	"homebase/audit"
@@ -163,38 +161,34 @@ func (sh *shares) hashPassword(ctx context.Context, term httpx.Optional[string])
 }
 
 // postShare is POST /files/shares.
-func (sh *shares) postShare(w http.ResponseWriter, r *http.Request, v visit) error {
-	in, err := httpx.ReadJSON[newShare](w, r)
-	if err != nil {
-		return err
-	}
-	ctx := r.Context()
-	s := share{Owner: v.owner, Item: in.ItemID, Mode: modeRead}
+func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
+	ctx := c.Context()
+	s = share{Owner: c.Caller.UserID, Item: in.ItemID, Mode: modeRead}
 	if in.Mode == modeDrop {
 		s.Mode = modeDrop
 	} else if in.Mode != "" && in.Mode != modeRead {
 		var fields httpx.Fields
 		fields.Add("#/mode", "invalid", "The mode must be read or drop.")
-		return fields.Err()
+		return s, fields.Err()
 	}
 	if err := sh.mayGrant(ctx, s.Mode); err != nil {
-		return err
+		return s, err
 	}
 	if err := s.apply(in.shareTerms); err != nil {
-		return err
+		return s, err
 	}
-	it, err := itemByID(ctx, sh.db, v.owner, s.Item)
+	it, err := itemByID(ctx, sh.db, s.Owner, s.Item)
 	if err != nil {
-		return err
+		return s, err
 	}
 	if s.Mode == modeDrop && it.isFile() {
-		return errNotFolder.With("Files can only be dropped into a folder.")
+		return s, errNotFolder.With("Files can only be dropped into a folder.")
 	}
 	if s.Password, err = sh.hashPassword(ctx, in.Password); err != nil {
-		return err
+		return s, err
 	}
 	if err := sh.mayGrant(ctx, s.Mode); err != nil { // hashing can wait
-		return err
+		return s, err
 	}
 	random := make([]byte, 32)
 	rand.Read(random)
@@ -219,14 +213,11 @@ func (sh *shares) postShare(w http.ResponseWriter, r *http.Request, v visit) err
 		return sh.recordShare(ctx, tx, audit.ShareCreated, &made)
 	})
 	if kind, _ := db.KindOf(err); kind == db.Missing {
-		return httpx.ErrNotFound.Because(err) // purged meanwhile
-	}
-	if err != nil {
-		return err
+		err = httpx.ErrNotFound.Because(err) // purged meanwhile
 	}
 	s.Token = token
-	w.Header().Set("Location", path.Join(httpx.Prefix, "files/shares", s.ID.String()))
-	return httpx.WriteJSON(w, http.StatusCreated, s)
+	c.Created("/files/shares/" + s.ID.String())
+	return s, err
 }
 
 // shareHash is what the database knows a share's token by.
@@ -245,60 +236,38 @@ func (s *share) event(action audit.Action) audit.Event {
 
 // getShares is GET /files/shares, the newest first; ?item_id= asks for those
 // of one item.
-func (sh *shares) getShares(w http.ResponseWriter, r *http.Request, v visit) error {
+func (sh *shares) getShares(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]share, error) {
 	var item *uuid.UUID
-	asked := r.URL.Query().Get("item_id")
-	if asked != "" {
+	if asked := c.URL.Query().Get("item_id"); asked != "" {
 		id, err := uuid.Parse(asked)
 		if err != nil {
-			return httpx.ErrInvalidParameter.With("item_id must be the id of a file or folder.")
+			return nil, httpx.ErrInvalidParameter.With("item_id must be the id of a file or folder.")
 		}
 		item = &id
-	}
-	page, err := httpx.PageOf(r, v.owner.String(), asked)
-	if err != nil {
-		return err
-	}
-	before := uuid.Max
-	if page.After != nil {
-		if before, err = uuid.Parse(page.After[0]); err != nil {
-			return errCursor.Because(err)
-		}
 	}
 	const sql = `-- name: files.SharesOfOwner
 		SELECT ` + shareColumns + ` FROM shares s
 		 WHERE s.owner_id = $1 AND s.id < $2 AND ($3::uuid IS NULL OR s.item_id = $3) ORDER BY s.id DESC LIMIT $4`
-	found, err := db.All(r.Context(), sh.db, scanShare, sql, v.owner, before, item, page.Limit+1)
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.ListOf(page, found, func(s share) []string { return []string{s.ID.String()} }))
+	return db.All(c.Context(), sh.db, scanShare, sql, c.Caller.UserID, p.After(uuid.Max), item, p.Limit)
 }
+
+func (s share) key() uuid.UUID { return s.ID }
 
 // patchShare is PATCH /files/shares/{id}. Whoever has unlocked the share has
 // to do so again after another password was set.
-func (sh *shares) patchShare(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
+func (sh *shares) patchShare(c *httpx.Call, in shareTerms) (s share, err error) {
+	ctx := c.Context()
+	hash, err := sh.hashPassword(ctx, in.Password)
 	if err != nil {
-		return err
+		return s, err
 	}
-	in, err := httpx.ReadJSON[shareTerms](w, r)
-	if err != nil {
-		return err
-	}
-	hash, err := sh.hashPassword(r.Context(), in.Password)
-	if err != nil {
-		return err
-	}
-	var s share
-	err = sh.db.InTx(r.Context(), func(tx pgx.Tx) error {
+	err = sh.db.InTx(ctx, func(tx pgx.Tx) error {
 		const find = `-- name: files.ShareToChange
 			SELECT ` + shareColumns + ` FROM shares s WHERE s.id = $1 AND s.owner_id = $2 FOR UPDATE`
 		const change = `-- name: files.UpdateShare
 			UPDATE shares s SET password_hash = $2, expires_at = $3, max_downloads = $4, max_size = $5, allow = $6 WHERE s.id = $1
 			RETURNING ` + shareColumns
-		ctx := r.Context()
-		if s, err = db.One(ctx, tx, scanShare, find, id, v.owner); err != nil {
+		if s, err = db.One(ctx, tx, scanShare, find, c.ID, c.Caller.UserID); err != nil {
 			return err
 		}
 		if err := sh.mayGrant(ctx, s.Mode); err != nil {
@@ -310,37 +279,26 @@ func (sh *shares) patchShare(w http.ResponseWriter, r *http.Request, v visit) er
 		if in.Password.Set {
 			s.Password = hash
 		}
-		if s, err = db.One(ctx, tx, scanShare, change, id, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow); err != nil {
+		if s, err = db.One(ctx, tx, scanShare, change, s.ID, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow); err != nil {
 			return err
 		}
 		return sh.recordShare(ctx, tx, audit.ShareUpdated, &s)
 	})
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, s)
+	return s, err
 }
 
 // deleteShare is DELETE /files/shares/{id}: the link opens nothing any more.
-func (sh *shares) deleteShare(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	err = sh.db.InTx(r.Context(), func(tx pgx.Tx) error {
+func (sh *shares) deleteShare(c *httpx.Call) error {
+	ctx := c.Context()
+	return sh.db.InTx(ctx, func(tx pgx.Tx) error {
 		const sql = `-- name: files.DeleteShare
 			DELETE FROM shares s WHERE s.id = $1 AND s.owner_id = $2 RETURNING ` + shareColumns
-		s, err := db.One(r.Context(), tx, scanShare, sql, id, v.owner)
+		s, err := db.One(ctx, tx, scanShare, sql, c.ID, c.Caller.UserID)
 		if err != nil {
 			return err
 		}
-		return sh.recordShare(r.Context(), tx, audit.ShareEnded, &s)
+		return sh.recordShare(ctx, tx, audit.ShareEnded, &s)
 	})
-	if err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
 }
 
 // endShares ends the shares of an item that goes to the trash, and of all that

@@ -34,43 +34,51 @@ type guestOf struct {
 	locked bool
 }
 
-// guest opens a share for a handler. Whatever keeps it shut looks like a token
-// that never was; but for the password, and who lacks that learns nothing of
-// the item.
+// open opens a share for a request. Whatever keeps it shut looks like a token
+// that never was; except for the password, and who lacks that learns nothing
+// of the item.
+func (sh *shares) open(r *http.Request, of guestOf) (g guest, err error) {
+	if err := sh.vol.inPlace(); err != nil {
+		return g, err
+	}
+	ctx := r.Context()
+	s, err := sh.shareByToken(ctx, r.PathValue("token"), of.used)
+	if err != nil {
+		return g, err
+	}
+	if of.mode != "" && s.Mode != of.mode || !auth.Allows(ctx, s.Allow) {
+		return g, httpx.ErrNotFound
+	}
+	if err := sh.stillMay(ctx, sh.db, &s); err != nil {
+		return g, err
+	}
+	top, err := itemByID(ctx, sh.db, s.Owner, s.Item)
+	if err != nil {
+		return g, err
+	}
+	if !of.locked {
+		if err := sh.checkUnlocked(r, &s); err != nil {
+			return g, err
+		}
+	}
+	g = guest{s, top, top.path}
+	if asked := r.URL.Query().Get("item_id"); asked != "" {
+		id, err := uuid.Parse(asked)
+		if err != nil || id.String() != asked {
+			return g, httpx.ErrNotFound
+		}
+		g.item, g.top, err = itemBelow(ctx, sh.db, s.Owner, s.Item, id)
+		return g, err
+	}
+	return g, nil
+}
+
+// guest opens a share for a handler of bytes.
 func (sh *shares) guest(of guestOf, h func(w http.ResponseWriter, r *http.Request, g guest) error) httpx.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := sh.vol.inPlace(); err != nil {
-			return err
-		}
-		ctx := r.Context()
-		s, err := sh.shareByToken(ctx, r.PathValue("token"), of.used)
+		g, err := sh.open(r, of)
 		if err != nil {
 			return err
-		}
-		if of.mode != "" && s.Mode != of.mode || !auth.Allows(ctx, s.Allow) {
-			return httpx.ErrNotFound
-		}
-		if err := sh.stillMay(ctx, sh.db, &s); err != nil {
-			return err
-		}
-		top, err := itemByID(ctx, sh.db, s.Owner, s.Item)
-		if err != nil {
-			return err
-		}
-		if !of.locked {
-			if err := sh.checkUnlocked(r, &s); err != nil {
-				return err
-			}
-		}
-		g := guest{s, top, top.path}
-		if asked := r.URL.Query().Get("item_id"); asked != "" {
-			id, err := uuid.Parse(asked)
-			if err != nil || id.String() != asked {
-				return httpx.ErrNotFound
-			}
-			if g.item, g.top, err = itemBelow(ctx, sh.db, s.Owner, s.Item, id); err != nil {
-				return err
-			}
 		}
 		return h(w, r, g)
 	}
@@ -148,29 +156,34 @@ type sharedBody struct {
 }
 
 // getShared is GET /files/shared/{token}.
-func (sh *shares) getShared(w http.ResponseWriter, r *http.Request, g guest) error {
+func (sh *shares) getShared(c *httpx.Call) (sharedBody, error) {
+	g, err := sh.open(c.Request, guestOf{})
+	if err != nil {
+		return sharedBody{}, err
+	}
 	body := sharedBody{Mode: g.share.Mode, MaxSize: g.share.MaxSize}
 	if g.share.Mode == modeRead {
-		seen := g.seen()
-		body.Item = new(seen.body(seen.path))
+		body.Item = new(g.seen().shown())
 	}
-	sh.noteGuest(r.Context(), g, "item")
-	return httpx.WriteJSON(w, http.StatusOK, body)
+	sh.noteGuest(c.Context(), g, "item")
+	return body, nil
 }
 
 // getSharedChildren is GET /files/shared/{token}/children.
-func (sh *shares) getSharedChildren(w http.ResponseWriter, r *http.Request, g guest) error {
-	ctx := r.Context()
-	sh.noteGuest(ctx, g, "children")
-	list, err := sh.rd.listChildren(r, g.share.Owner, g.seen())
+func (sh *shares) getSharedChildren(c *httpx.Call, p httpx.Keyset[place]) ([]child, error) {
+	g, err := sh.open(c.Request, guestOf{mode: modeRead})
 	if err != nil {
-		return err
+		return nil, err
+	}
+	ctx := c.Context()
+	sh.noteGuest(ctx, g, "children")
+	list, err := sh.rd.listChildren(c, g.share.Owner, g.seen(), p)
+	if err != nil {
+		return nil, err
 	}
 	// The folder may have been moved out of what is shared before it was listed.
-	if _, _, err := itemBelow(ctx, sh.db, g.share.Owner, g.share.Item, g.item.ID); err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, list)
+	_, _, err = itemBelow(ctx, sh.db, g.share.Owner, g.share.Item, g.item.ID)
+	return list, err
 }
 
 // getSharedContent is GET and HEAD /files/shared/{token}/content.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"strings"
 
 	"homebase/db"
 	"homebase/files/disk"
@@ -59,41 +57,38 @@ func readTotals(ctx context.Context, q db.Querier) (totals, error) {
 }
 
 // getStorage is GET /system/storage.
-func (f *Files) getStorage(w http.ResponseWriter, r *http.Request) error {
+func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
+	ctx := c.Context()
 	if s := f.vol.away.Load(); s != nil {
-		return journal.ErrUnavailable.Because(errors.New(*s))
+		return body, journal.ErrUnavailable.Because(errors.New(*s))
 	}
-	page, err := httpx.PageOf(r)
+	page, err := httpx.KeysetOf[uuid.UUID](c)
 	if err != nil {
-		return err
+		return body, err
 	}
-	after, err := uuid.Parse(strings.Join(page.After, ""))
-	if page.After != nil && err != nil {
-		return httpx.ErrInvalidCursor
-	}
-	owners, err := f.storageOf(r.Context(), after, page.Limit+1)
+	owners, err := f.storageOf(ctx, page.After(uuid.Nil), page.Limit)
 	if err != nil {
-		return err
+		return body, err
 	}
-	t, err := readTotals(r.Context(), f.db)
+	t, err := readTotals(ctx, f.db)
 	if err != nil {
-		return err
+		return body, err
 	}
-	items, err := db.One(r.Context(), f.db, db.Value[int64], `-- name: files.CountItems
+	items, err := db.One(ctx, f.db, db.Value[int64], `-- name: files.CountItems
 		SELECT (SELECT count(*) FROM items i) - (SELECT count(*) FROM trees t)`)
 	if err != nil {
-		return err
+		return body, err
 	}
 	waiting, err := f.vol.disk.Names(disk.Purge)
 	if err != nil {
-		return f.vol.diskError(err)
+		return body, f.vol.diskError(err)
 	}
-	list := httpx.ListOf(page, owners, func(o ownerBody) []string { return []string{o.UserID.String()} })
-	body := storageBody{Users: list.Items, NextCursor: list.NextCursor, Staging: t.staging, Purge: int64(len(waiting)), Items: items}
+	list := httpx.ListBy(page, owners, func(o ownerBody) uuid.UUID { return o.UserID })
+	body = storageBody{Users: list.Items, NextCursor: list.NextCursor, Staging: t.staging, Purge: int64(len(waiting)), Items: items}
 	if body.Disk.Total, body.Disk.Free, err = f.vol.disk.Space(); err != nil {
-		return f.vol.diskError(err)
+		return body, f.vol.diskError(err)
 	}
-	return httpx.WriteJSON(w, http.StatusOK, body)
+	return body, nil
 }
 
 // storageOf are the owners behind one, by id.

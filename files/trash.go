@@ -57,45 +57,30 @@ func trashedByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (trashe
 	return db.One(ctx, q, scanTrashed, `-- name: files.TrashedByID`+trashedQuery+` AND i.id = $2`, owner, id)
 }
 
+// trashPlace is an item's place in the trash, newest first.
+type trashPlace struct {
+	At time.Time `json:"at"`
+	ID uuid.UUID `json:"id"`
+}
+
+func (t trashed) place() trashPlace { return trashPlace{t.at, t.ID} }
+
+func (t trashed) shown() trashedBody { return trashedBody{t.placed.shown(), t.at.UTC(), t.path} }
+
 // getTrash is GET /files/trash, newest first.
-func (tr *trash) getTrash(w http.ResponseWriter, r *http.Request, v visit) error {
-	page, err := httpx.PageOf(r, v.owner.String())
-	if err != nil {
-		return err
-	}
+func (tr *trash) getTrash(c *httpx.Call, p httpx.Keyset[trashPlace]) ([]trashed, error) {
 	const order = ` ORDER BY i.trashed_at DESC, i.id DESC LIMIT $2`
-	sql, args := `-- name: files.Trash`+trashedQuery+order, []any{v.owner, page.Limit + 1}
-	if page.After != nil {
-		at, id, err := placeAfter(page.After, asTime)
-		if err != nil {
-			return err
-		}
+	sql, args := `-- name: files.Trash`+trashedQuery+order, []any{c.Caller.UserID, p.Limit}
+	if before := p.After(trashPlace{}); before.ID != uuid.Nil {
 		sql = `-- name: files.TrashAfter` + trashedQuery + ` AND (i.trashed_at, i.id) < ($3, $4)` + order
-		args = append(args, at, id)
+		args = append(args, before.At, before.ID)
 	}
-	found, err := db.All(r.Context(), tr.db, scanTrashed, sql, args...)
-	if err != nil {
-		return err
-	}
-	list := httpx.ListOf(page, found, func(t trashed) []string { return []string{timeKey(t.at), t.ID.String()} })
-	bodies := make([]trashedBody, len(list.Items))
-	for i, t := range list.Items {
-		bodies[i] = trashedBody{t.body(t.path), t.at.UTC(), t.path}
-	}
-	return httpx.WriteJSON(w, http.StatusOK, httpx.List[trashedBody]{Items: bodies, NextCursor: list.NextCursor})
+	return db.All(c.Context(), tr.db, scanTrashed, sql, args...)
 }
 
 // deleteItem is DELETE /files/items/{id}: to the trash.
-func (tr *trash) deleteItem(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	if err := tr.trash(r.Context(), v.owner, id, r.Header); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+func (tr *trash) deleteItem(c *httpx.Call) error {
+	return tr.trash(c.Context(), c.Caller.UserID, c.ID, c.Header)
 }
 
 // trash puts an item into the trash, if it is what the preconditions in h say.
@@ -160,23 +145,20 @@ func (tr *trash) markTrashed(ctx context.Context, owner uuid.UUID, it placed) {
 
 // restore is POST /files/trash/{id}/restore: back to its folder, or to the
 // root when that is gone; under its name, or a free one like it.
-func (tr *trash) restore(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
+func (tr *trash) restore(c *httpx.Call) (itemBody, error) {
+	owner, id := c.Caller.UserID, c.ID
 	var it placed
-	c := journal.Change{Owner: v.owner, Decide: func(ctx context.Context, t *journal.Tx) error {
-		from, err := trashedByID(ctx, t, v.owner, id)
+	err := tr.journal.Commit(c.Context(), journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
+		from, err := trashedByID(ctx, t, owner, id)
 		if err != nil {
 			return err
 		}
-		to, err := itemByID(ctx, t, v.owner, *from.Parent)
+		to, err := itemByID(ctx, t, owner, *from.Parent)
 		if err == nil {
 			err = checkFit(ctx, t, from.item, "", to.path+"/"+from.Name)
 		}
 		if errors.Is(err, db.ErrNotFound) || errors.Is(err, errPathTooLong) {
-			to, err = itemByID(ctx, t, v.owner, t.Tree.Root)
+			to, err = itemByID(ctx, t, owner, t.Tree.Root)
 		}
 		if err != nil {
 			return err
@@ -189,17 +171,14 @@ func (tr *trash) restore(w http.ResponseWriter, r *http.Request, v visit) error 
 		if it.item, err = relocate(ctx, t, from.item, to.ID, name); err != nil {
 			return err
 		}
-		if err := t.Move(it.ID, it.Revision, disk.TrashPath(v.owner, id), disk.UserPath(v.owner, it.path)); err != nil {
+		if err := t.Move(it.ID, it.Revision, disk.TrashPath(owner, id), disk.UserPath(owner, it.path)); err != nil {
 			return err
 		}
 		t.Tell(feedRestored, told(it))
 		t.Audit(ctx, audit.Event{Action: audit.FileRestored, Target: id})
 		return nil
-	}}
-	if err := tr.journal.Commit(r.Context(), c); err != nil {
-		return err
-	}
-	return writeItem(w, http.StatusOK, it)
+	}})
+	return it.shown(), err
 }
 
 // freeName is the name itself, or "name (2).ext" and so on, whichever is not

@@ -32,21 +32,37 @@ type visit struct {
 	root  uuid.UUID
 }
 
-// visitor opens the caller's tree for a handler.
+// visit opens the tree of the caller of ctx.
+func (ts *trees) visit(ctx context.Context) (visit, error) {
+	if err := ts.vol.inPlace(); err != nil {
+		return visit{}, err
+	}
+	owner := httpx.CallerOf(ctx).UserID
+	root, err := ts.rootOf(ctx, owner)
+	if errors.Is(err, db.ErrNotFound) {
+		err = httpx.ErrUnauthenticated.Because(err) // deleted meanwhile
+	}
+	return visit{owner, root}, err
+}
+
+// open opens the caller's tree for a typed handler. The id "root" is that of
+// its root.
+func (ts *trees) open(c *httpx.Call) error {
+	v, err := ts.visit(c.Context())
+	if c.PathValue("id") == "root" {
+		c.ID = v.root
+	}
+	return err
+}
+
+// visitor opens the caller's tree for a handler of bytes.
 func (ts *trees) visitor(h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := ts.vol.inPlace(); err != nil {
-			return err
-		}
-		owner := httpx.CallerOf(r.Context()).UserID
-		root, err := ts.rootOf(r.Context(), owner)
-		if errors.Is(err, db.ErrNotFound) {
-			return httpx.ErrUnauthenticated.Because(err) // deleted meanwhile
-		}
+		v, err := ts.visit(r.Context())
 		if err != nil {
 			return err
 		}
-		return h(w, r, visit{owner, root})
+		return h(w, r, v)
 	}
 }
 

@@ -220,7 +220,7 @@ func (x *seized) standing() error {
 func (u *upload) describe(h http.Header) {
 	h.Set("Upload-Offset", strconv.FormatInt(u.offset, 10))
 	if u.item != nil {
-		h.Set("Content-Location", itemLocation(*u.item))
+		h.Set("Content-Location", httpx.Prefix+itemLocation(*u.item))
 		h.Del("Upload-Expires")
 	} else {
 		h.Set("Upload-Expires", u.expires.UTC().Format(http.TimeFormat))

@@ -156,7 +156,7 @@ func (wr *writer) put(w http.ResponseWriter, r *http.Request, v visit, find find
 	if created {
 		status = http.StatusCreated
 		wr.hints.put(hint{v.owner, path.Dir(it.path)}, *it.Parent)
-		w.Header().Set("Location", itemLocation(it.ID))
+		w.Header().Set("Location", httpx.Prefix+itemLocation(it.ID))
 	}
 	acceptModified(w, r, it.item)
 	// The content is the resource that was put, so its tag is the answer's.

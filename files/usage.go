@@ -2,7 +2,6 @@ package files
 
 import (
 	"context"
-	"net/http"
 
 	"homebase/db"
 	"homebase/files/journal"
@@ -26,12 +25,8 @@ type usageBody struct {
 }
 
 // getUsage is GET /files/usage.
-func (f *Files) getUsage(w http.ResponseWriter, r *http.Request, v visit) error {
-	u, err := usageOf(r.Context(), f.db, v.owner, f.quota)
-	if err != nil {
-		return err
-	}
-	return httpx.WriteJSON(w, http.StatusOK, u)
+func (f *Files) getUsage(c *httpx.Call) (usageBody, error) {
+	return usageOf(c.Context(), f.db, c.Caller.UserID, f.quota)
 }
 
 func usageOf(ctx context.Context, q db.Querier, owner uuid.UUID, quota int64) (usageBody, error) {

@@ -36,6 +36,7 @@ type Tagged interface{ ETag() string }
 // Typed is a handler whose Go types say what its route takes and answers; it
 // stands in Route.Do. Make one with JSON, Answers, Takes, Acts or Pages.
 type Typed struct {
+	first     func(c *Call) error        // nil: nothing comes first
 	run       func(c *Call) (any, error) // nil is an answer without a body
 	request   any
 	responses []Response // the first is the usual one
@@ -94,13 +95,23 @@ func Acts(handle func(c *Call) error) Typed {
 // handler reads p.Limit items behind p.After; key is an item's place in the
 // order.
 func Pages[K, T any](handle func(c *Call, p Keyset[K]) ([]T, error), key func(T) K) Typed {
-	t := Answers(func(c *Call) (List[T], error) {
+	return PagesAs(handle, key, func(item T) T { return item })
+}
+
+// PagesAs is Pages for items that are shown as something else.
+func PagesAs[K, R, T any](handle func(c *Call, p Keyset[K]) ([]R, error), key func(R) K, show func(R) T) Typed {
+	t := Answers(func(c *Call) (list List[T], err error) {
 		p, err := KeysetOf[K](c)
 		if err != nil {
-			return List[T]{}, err
+			return list, err
 		}
 		items, err := handle(c, p)
-		return ListBy(p, items, key), err
+		found := ListBy(p, items, key)
+		list = List[T]{Items: make([]T, len(found.Items)), NextCursor: found.NextCursor}
+		for i, item := range found.Items {
+			list.Items[i] = show(item)
+		}
+		return list, err
 	})
 	t.pages = true
 	return t
@@ -127,6 +138,10 @@ func (t Typed) May(headers ...string) Typed {
 	return t
 }
 
+// Behind lets first look at each call before its ID and its body are read: an
+// error is the answer. It may itself say what ID is.
+func (t Typed) Behind(first func(c *Call) error) Typed { t.first = first; return t }
+
 func (t Typed) as(status int, headers ...string) Typed {
 	usual := t.responses[0]
 	usual.Status, usual.Headers = status, slices.Concat(usual.Headers, headers)
@@ -137,7 +152,12 @@ func (t Typed) as(status int, headers ...string) Typed {
 // serve is the Handler.
 func (t Typed) serve(w http.ResponseWriter, r *http.Request) (err error) {
 	c := &Call{Request: r, Caller: CallerOf(r.Context()), answer: w.Header()}
-	if r.PathValue("id") != "" {
+	if t.first != nil {
+		if err := t.first(c); err != nil {
+			return err
+		}
+	}
+	if r.PathValue("id") != "" && c.ID == uuid.Nil {
 		if c.ID, err = PathID(r, "id"); err != nil {
 			return err
 		}
