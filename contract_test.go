@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/png"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -58,6 +60,27 @@ func TestContract_ExamplesAreWhatTheServerTakesAndSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	httpxtest.CheckExamples(t, document, table(t))
+}
+
+// A client that knows a code knows what happened: no two problems share one.
+// The two about codes are 401 where somebody signs in, and 403 for who is
+// signed in: 401 would say there that the session has ended.
+func TestContract_OneCodeIsOneProblem(t *testing.T) {
+	t.Parallel()
+	kinds := map[string]map[string]bool{}
+	for _, route := range table(t) {
+		for _, p := range slices.Concat(route.Problems, httpx.ImpliedProblems(&route)) {
+			if kinds[p.Code] == nil {
+				kinds[p.Code] = map[string]bool{}
+			}
+			kinds[p.Code][fmt.Sprint(p.Status, " ", p.Title)] = true
+		}
+	}
+	for code, kind := range kinds {
+		if want := map[string]int{"totp_required": 2, "wrong_code": 2}[code]; len(kind) != max(want, 1) {
+			t.Errorf("%s is all of %v", code, slices.Sorted(maps.Keys(kind)))
+		}
+	}
 }
 
 // TestContract_EveryAnswerWasSeen judges a whole run of all tests, which

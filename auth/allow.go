@@ -20,15 +20,12 @@ func ParseAllow(f *httpx.Fields, allow []string) []netip.Prefix {
 	}
 	prefixes := []netip.Prefix{}
 	for i, s := range allow {
-		p, err := netip.ParsePrefix(s)
-		if one, bad := netip.ParseAddr(s); bad == nil && one.Zone() == "" {
-			p, err = one.Prefix(one.BitLen())
-		}
-		if err != nil || p.Addr().Is4In6() {
+		p, err := httpx.ParsePrefix(s)
+		if err != nil {
 			f.Add(fmt.Sprintf("#/allow/%d", i), "invalid", "This is neither an address nor a CIDR such as 192.0.2.0/24.")
 			continue
 		}
-		prefixes = append(prefixes, p.Masked())
+		prefixes = append(prefixes, p)
 	}
 	return prefixes
 }

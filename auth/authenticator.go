@@ -122,7 +122,7 @@ func (co *codes) confirmTOTP(c *httpx.Call, in TOTPCode) (RecoveryCodes, error) 
 		if err := setRecoveryCodes(ctx, tx, caller.UserID, hashes); err != nil {
 			return nothing, err
 		}
-		if err := guess.Right(ctx, tx); err != nil {
+		if err := guess.right(ctx, tx); err != nil {
 			return nothing, err
 		}
 		return co.factorChanged(ctx, tx, audit.TOTPEnabled, caller.UserID, caller.SessionID)

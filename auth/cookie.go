@@ -1,10 +1,7 @@
 package auth
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"strings"
 	"time"
@@ -61,25 +58,18 @@ func CookieValue(r *http.Request, name string) (string, error) {
 
 // A device mark shows that its browser has signed in as a user before, so
 // that a stranger's wrong guesses do not shut out the owner's own devices:
-// base64url(1 | user id (16) | random (16) | MAC (32)).
+// the signed value 1 | user id (16) | random (16).
 const (
 	deviceVersion = 1
 	deviceBody    = 1 + 16 + 16
-	deviceBytes   = deviceBody + sha256.Size
 )
 
-func deviceMAC(key, body []byte) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write(body)
-	return h.Sum(nil)
-}
-
 func (tk *tokens) deviceMark(user uuid.UUID) string {
-	b := make([]byte, deviceBody, deviceBytes)
+	b := make([]byte, deviceBody)
 	b[0] = deviceVersion
 	copy(b[1:], user[:])
 	rand.Read(b[17:])
-	return base64.RawURLEncoding.EncodeToString(append(b, deviceMAC(tk.keys(devicePurpose)[0], b)...))
+	return Sign(tk.keys(devicePurpose), b)
 }
 
 // marksMost is how many users' marks a browser keeps.
@@ -112,17 +102,6 @@ func (tk *tokens) markOf(r *http.Request, user uuid.UUID) string {
 }
 
 func (tk *tokens) isMark(mark string, user uuid.UUID) bool {
-	if len(mark) != base64.RawURLEncoding.EncodedLen(deviceBytes) {
-		return false
-	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(mark)
-	if err != nil || len(b) != deviceBytes || b[0] != deviceVersion || uuid.UUID(b[1:17]) != user {
-		return false
-	}
-	for _, key := range tk.keys(devicePurpose) {
-		if hmac.Equal(b[deviceBody:], deviceMAC(key, b[:deviceBody])) {
-			return true
-		}
-	}
-	return false
+	b, ok := Signed(tk.keys(devicePurpose), mark, deviceBody)
+	return ok && b[0] == deviceVersion && uuid.UUID(b[1:17]) == user
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"homebase/db"
+
 	"github.com/google/uuid"
 )
 
@@ -65,7 +67,10 @@ func (a *Auth) HoldHashing() (room int, release func()) {
 // Hashing is how many secrets are hashed or wait for it.
 func (a *Auth) Hashing() int { return len(a.passwords.hasher.places) }
 
+// Right is what a route does after a right guess.
+func (g attempt) Right(ctx context.Context, q db.Querier) error { return g.right(ctx, q) }
+
 // Guess counts a try as every route does that compares a secret.
-func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (Guess, error) {
+func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (attempt, error) {
 	return a.guesses.count(r, kind, account, user)
 }

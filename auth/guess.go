@@ -2,8 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"time"
@@ -59,10 +57,10 @@ type guesses struct {
 	unlimited bool
 }
 
-// Guess is one try at a secret. It was counted as a wrong one before anything
+// attempt is one try at a secret. It was counted as a wrong one before anything
 // was compared, so that tries at the same moment cannot all be the first;
-// Right takes that back.
-type Guess struct {
+// right takes that back.
+type attempt struct {
 	keys    [][]byte // of the rows that count it, in the order in which they are locked
 	account []byte   // the first of them, which a right secret forgets; nil: none
 }
@@ -78,8 +76,8 @@ type Guess struct {
 // can shut a user out of it. Codes, for which the password was given already,
 // are counted for all of these devices together. Addresses that are not known are not counted, nor
 // is a trusted proxy's own.
-func (gs *guesses) count(r *http.Request, kind, account string, user uuid.UUID) (Guess, error) {
-	var g Guess
+func (gs *guesses) count(r *http.Request, kind, account string, user uuid.UUID) (attempt, error) {
+	var g attempt
 	if gs.unlimited {
 		return g, nil
 	}
@@ -111,8 +109,8 @@ func (gs *guesses) count(r *http.Request, kind, account string, user uuid.UUID) 
 // share's. No device is trusted with one, so each network is counted apart, or
 // any stranger could shut out everyone who knows it. The count of all together
 // is wider: it bounds what many networks try, and delays everyone only then.
-func (gs *guesses) countShared(r *http.Request, kind, account string) (Guess, error) {
-	var g Guess
+func (gs *guesses) countShared(r *http.Request, kind, account string) (attempt, error) {
+	var g attempt
 	if gs.unlimited {
 		return g, nil
 	}
@@ -165,9 +163,9 @@ SELECT coalesce(max(g.last_at + `+guessWait+`) - clock_timestamp(), '1 second')
 		max(1, int64(wait.Round(time.Second)/time.Second)))).RetryAfter(wait)
 }
 
-// Right takes a counted try back because the secret was right: the account
+// right takes a counted try back because the secret was right: the account
 // begins anew, and each network has one guess less, for others may share it.
-func (g Guess) Right(ctx context.Context, q db.Querier) error {
+func (g attempt) right(ctx context.Context, q db.Querier) error {
 	if len(g.keys) == 0 {
 		return nil
 	}
@@ -199,11 +197,11 @@ func (gs *guesses) trustedDevice(r *http.Request, user uuid.UUID) string {
 // key names a row without giving away what it counts: strangers'
 // addresses do not lie in the database in clear.
 func (gs *guesses) key(parts ...string) []byte {
-	h := hmac.New(sha256.New, gs.keys(guessPurpose)[0])
+	var text []byte
 	for _, part := range parts {
-		fmt.Fprintf(h, "%d %s", len(part), part)
+		text = fmt.Appendf(text, "%d %s", len(part), part)
 	}
-	return h.Sum(nil)
+	return MAC(gs.keys(guessPurpose)[0], text)
 }
 
 func sweepGuesses(ctx context.Context, q db.Querier) error {

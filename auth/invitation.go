@@ -250,7 +250,7 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 	checkName(&f, "#/name", in.Name)
 	checkNewPassword(&f, "#/password", t.email, in.Password)
 	if err := f.Err(); err != nil {
-		return Grant{}, errors.Join(guess.Right(ctx, iv.db), err)
+		return Grant{}, errors.Join(guess.right(ctx, iv.db), err)
 	}
 	hash, err := place.hash(ctx, in.Password)
 	if err != nil {
@@ -264,7 +264,7 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 		if err := useToken(ctx, tx, t); err != nil {
 			return err
 		}
-		if err := guess.Right(ctx, tx); err != nil {
+		if err := guess.right(ctx, tx); err != nil {
 			return err
 		}
 		acc.User, err = iv.users.CreateUser(ctx, tx, NewUser{Email: t.email, Name: in.Name, PasswordHash: hash, Roles: t.roles, Quota: t.quota})

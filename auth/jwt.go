@@ -61,9 +61,7 @@ func keyID(key []byte) string {
 
 // hs256 is the signature part of a JWS under HS256 (RFC 7515, appendix A.1).
 func hs256(key []byte, signingInput string) string {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(signingInput))
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+	return base64.RawURLEncoding.EncodeToString(MAC(key, []byte(signingInput)))
 }
 
 func (k signingKey) sign(c claims) string {

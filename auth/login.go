@@ -144,7 +144,7 @@ type proof struct {
 // is used now, must hold together with the session.
 func (se *sessions) open(r *http.Request, acc account, by proof) (Session, error) {
 	ctx := r.Context()
-	var guess Guess
+	var guess attempt
 	var err error
 	if by.code != "" {
 		if guess, err = se.guesses.count(r, guessCode, acc.ID.String(), acc.ID); err != nil {
@@ -164,7 +164,7 @@ func (se *sessions) open(r *http.Request, acc account, by proof) (Session, error
 		if err := se.codes.secondFactor(ctx, tx, acc.ID, by.code); err != nil {
 			return nothing, err
 		}
-		if err := guess.Right(ctx, tx); err != nil {
+		if err := guess.right(ctx, tx); err != nil {
 			return nothing, err
 		}
 		if s, err = insertSession(ctx, tx, acc.ID, clientOf(r)); err != nil {

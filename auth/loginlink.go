@@ -76,5 +76,5 @@ func (se *sessions) followLink(r *http.Request, token string) (account, proof, e
 	if err != nil {
 		return account{}, proof{}, err
 	}
-	return acc, proof{method: purposeLogin, link: &t}, guess.Right(ctx, se.db)
+	return acc, proof{method: purposeLogin, link: &t}, guess.right(ctx, se.db)
 }

@@ -147,7 +147,7 @@ func (pw *passwords) reauthenticate(c *httpx.Call, in Reauthenticate) error {
 	if err != nil {
 		return err
 	}
-	var guess Guess
+	var guess attempt
 	if in.Code != "" {
 		if guess, err = pw.guesses.count(c.Request, guessCode, acc.ID.String(), acc.ID); err != nil {
 			return err
@@ -160,7 +160,7 @@ func (pw *passwords) reauthenticate(c *httpx.Call, in Reauthenticate) error {
 		if err := pw.codes.secondFactor(ctx, tx, acc.ID, in.Code); err != nil {
 			return nothing, err
 		}
-		if err := guess.Right(ctx, tx); err != nil {
+		if err := guess.right(ctx, tx); err != nil {
 			return nothing, err
 		}
 		if err := touchAuthenticated(ctx, tx, c.Caller.SessionID); err != nil {
@@ -196,7 +196,7 @@ func (pw *passwords) prove(c *httpx.Call, place *place, password string) (accoun
 		return account{}, err
 	}
 	if ok {
-		return acc, guess.Right(ctx, pw.db)
+		return acc, guess.right(ctx, pw.db)
 	}
 	err = pw.db.InTx(ctx, func(tx pgx.Tx) error {
 		return pw.audit.Record(ctx, tx, audit.Event{

@@ -97,7 +97,7 @@ func (rc *recovery) resetPassword(c *httpx.Call, in ResetPassword) error {
 	}
 	var f httpx.Fields
 	if checkNewPassword(&f, "#/password", t.email, in.Password); f.Err() != nil {
-		return errors.Join(guess.Right(ctx, rc.db), f.Err())
+		return errors.Join(guess.right(ctx, rc.db), f.Err())
 	}
 	hash, err := place.hash(ctx, in.Password)
 	if err != nil {
@@ -114,7 +114,7 @@ func (rc *recovery) resetPassword(c *httpx.Call, in ResetPassword) error {
 		if err := useToken(ctx, tx, t); err != nil {
 			return nothing, err
 		}
-		if err := guess.Right(ctx, tx); err != nil {
+		if err := guess.right(ctx, tx); err != nil {
 			return nothing, err
 		}
 		if err := addNotice(ctx, tx, acc.ID, noticePasswordReset, Session{}); err != nil {
@@ -192,7 +192,7 @@ UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE i
 				return err
 			}
 		}
-		if err := guess.Right(ctx, tx); err != nil {
+		if err := guess.right(ctx, tx); err != nil {
 			return err
 		}
 		return rc.audit.Record(ctx, tx, audit.Event{Action: audit.EmailChanged, Target: acc.ID, Actor: audit.Actor{User: acc.ID}})

@@ -2,9 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"time"
@@ -17,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A refresh token is base64url(1 | session id (16) | counter (8) | MAC (32)).
+// A refresh token is the signed value 1 | session id (16) | counter (8).
 // The session's row holds the one counter that is valid, so rotating a token
 // is adding one, the newest token can be made again at any time, and a token
 // that is behind shows by how much. The MAC's key comes from the platform's
@@ -26,60 +23,46 @@ import (
 type refreshToken struct {
 	session uuid.UUID
 	counter int64
-	body    [refreshBody]byte
+	body    []byte
 	mac     []byte
 }
 
 const (
 	refreshVersion = 1
 	refreshBody    = 1 + 16 + 8
-	refreshBytes   = refreshBody + sha256.Size
 )
 
 var errRefreshForm = errors.New("refresh token: malformed")
 
 func parseRefreshToken(s string) (refreshToken, error) {
-	// 57 bytes are 76 characters with no bits left over: one spelling each.
-	if len(s) != base64.RawURLEncoding.EncodedLen(refreshBytes) {
+	body, mac, ok := cutMAC(s, refreshBody)
+	if !ok || body[0] != refreshVersion {
 		return refreshToken{}, errRefreshForm
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(raw) != refreshBytes || raw[0] != refreshVersion {
-		return refreshToken{}, errRefreshForm
-	}
-	t := refreshToken{mac: raw[refreshBody:], counter: int64(binary.BigEndian.Uint64(raw[17:]))}
-	copy(t.session[:], raw[1:17])
-	copy(t.body[:], raw)
+	t := refreshToken{session: uuid.UUID(body[1:17]), counter: int64(binary.BigEndian.Uint64(body[17:])), body: body, mac: mac}
 	if t.counter <= 0 {
 		return refreshToken{}, errRefreshForm
 	}
 	return t, nil
 }
 
-func refreshMAC(secret, rtKey []byte, body []byte) []byte {
-	k := hmac.New(sha256.New, secret)
-	k.Write(rtKey)
-	h := hmac.New(sha256.New, k.Sum(nil))
-	h.Write(body)
-	return h.Sum(nil)
+// refreshKeys are the keys of one session's refresh tokens.
+func (tk *tokens) refreshKeys(rtKey []byte) (keys [][]byte) {
+	for _, secret := range tk.keys(refreshPurpose) {
+		keys = append(keys, MAC(secret, rtKey))
+	}
+	return keys
 }
 
-// signedBy reports whether the token was made with rtKey and one of secrets.
-func (t refreshToken) signedBy(secrets [][]byte, rtKey []byte) bool {
-	for _, secret := range secrets {
-		if hmac.Equal(t.mac, refreshMAC(secret, rtKey, t.body[:])) {
-			return true
-		}
-	}
-	return false
+// signed reports whether a refresh token was made here, with rtKey.
+func (tk *tokens) signed(t refreshToken, rtKey []byte) bool {
+	return isMAC(tk.refreshKeys(rtKey), t.mac, t.body)
 }
 
 // refreshTokenOf is the token of a session at a counter, always the same.
 func (tk *tokens) refreshTokenOf(session uuid.UUID, rtKey []byte, counter int64) string {
 	b := append([]byte{refreshVersion}, session[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(counter))
-	b = append(b, refreshMAC(tk.keys(refreshPurpose)[0], rtKey, b)...)
-	return base64.RawURLEncoding.EncodeToString(b)
+	return Sign(tk.refreshKeys(rtKey), binary.BigEndian.AppendUint64(b, uint64(counter)))
 }
 
 // refreshGrace is how long after a rotation the token before it still gets

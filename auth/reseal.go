@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"homebase/db"
 
@@ -55,30 +54,3 @@ type sealed struct {
 }
 
 func scanSealed(row pgx.Row) (s sealed, err error) { return s, row.Scan(&s.user, &s.secret) }
-
-// OldSecret is what still needs the secrets behind the first.
-type OldSecret struct {
-	// Sealed counts the values that the job auth.reseal has yet to seal anew.
-	Sealed int64
-	// SignedUntil is when the last session that was not refreshed since the
-	// first secret came in force has run out: 14 days after. Those that are
-	// refreshed have tokens of the new one. The zero time: no secret was
-	// ever replaced.
-	SignedUntil time.Time
-}
-
-// OldSecret says whether the secrets behind the first can be taken out of the
-// configuration: when nothing is sealed under them and SignedUntil has passed.
-// Taking them out earlier signs people out. Marks of known devices are made
-// with them for longer; without the secret such a device counts as a new one.
-func (a *Auth) OldSecret(ctx context.Context) (OldSecret, error) {
-	return db.One(ctx, a.db, func(row pgx.Row) (o OldSecret, err error) {
-		var since *time.Time
-		if err = row.Scan(&o.Sealed, &since); since != nil {
-			o.SignedUntil = since.Add(idleLifetime).UTC()
-		}
-		return o, err
-	}, `
--- name: auth.OldSecret
-SELECT (SELECT count(*) FROM totp WHERE substring(secret FOR 4) <> $1), secret_since FROM instance`, a.codes.sealer.Current())
-}

@@ -34,5 +34,5 @@ func (pw *passwords) MatchSecret(r *http.Request, kind, account, secret, hash st
 	if ok, _, err = place.matches(r.Context(), secret, hash); err != nil || !ok {
 		return false, err
 	}
-	return true, guess.Right(r.Context(), pw.db)
+	return true, guess.right(r.Context(), pw.db)
 }

@@ -57,7 +57,7 @@ func (pw *passwords) signIn(r *http.Request, email, password string) (account, e
 	if reason != "" {
 		return account{}, pw.refuseSignIn(ctx, email, acc.ID, reason)
 	}
-	if err := pw.db.InTx(ctx, func(tx pgx.Tx) error { return guess.Right(ctx, tx) }); err != nil {
+	if err := pw.db.InTx(ctx, func(tx pgx.Tx) error { return guess.right(ctx, tx) }); err != nil {
 		return account{}, err
 	}
 	if outdated {

@@ -40,11 +40,6 @@ func (tk *tokens) verify(token string, now time.Time) (claims, error) {
 	return verifyAccess(token, tk.signing(), tk.issuer, now)
 }
 
-// signed reports whether a refresh token was made here, with rtKey.
-func (tk *tokens) signed(t refreshToken, rtKey []byte) bool {
-	return t.signedBy(tk.keys(refreshPurpose), rtKey)
-}
-
 // mayKeepCookies refuses to set cookies for a request that another site may
 // have sent, and where the browser would drop them without a word: they need
 // a secure connection, and plain http counts as one on loopback names only.

@@ -91,6 +91,30 @@ func ParseSpan(v string) (time.Duration, error) {
 	return 0, fmt.Errorf("%q is not a time span such as 30d, 24h or 90m", v)
 }
 
+var units = []struct {
+	suffix string
+	size   int64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+	{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1},
+}
+
+// ParseSize reads "10GiB", "500MB" or plain bytes.
+func ParseSize(v string) (int64, error) {
+	for _, u := range units {
+		digits, ok := strings.CutSuffix(v, u.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(strings.TrimSpace(digits), 10, 63)
+		if err != nil || int64(n) > (1<<63-1)/u.size {
+			break
+		}
+		return int64(n) * u.size, nil
+	}
+	return 0, fmt.Errorf("%q is not a size such as 10GiB, 500MB or a number of bytes", v)
+}
+
 // Parse reads args and stores what is no option in arguments, in order; none
 // may be missing or left over. The error is flag.ErrHelp after -h, which prints
 // the options, else ErrUsage.

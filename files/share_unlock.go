@@ -1,9 +1,6 @@
 package files
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"net/http"
@@ -80,27 +77,25 @@ func (sh *shares) postUnlock(w http.ResponseWriter, r *http.Request, g guest) er
 	return nil
 }
 
-// An unlock's token is base64url(1 | share id (16) | end in seconds since 1970
-// (8) | MAC (32)). The MAC covers the password's hash too, so another password
-// ends it.
+// An unlock's token is the signed value 1 | share id (16) | end in seconds since
+// 1970 (8), bound to the password's hash, so that another password ends it.
 const (
 	unlockVersion = 1
 	unlockBytes   = 1 + 16 + 8
 )
 
-func unlockMAC(key, body []byte, s *share) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write(body)
-	if s.Password != nil {
-		h.Write([]byte(*s.Password))
+// passwordHash is what an unlocking is bound to.
+func (s *share) passwordHash() []byte {
+	if s.Password == nil {
+		return nil
 	}
-	return h.Sum(nil)
+	return []byte(*s.Password)
 }
 
 func (sh *shares) unlockToken(s *share, end time.Time) string {
 	b := append([]byte{unlockVersion}, s.ID[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(end.Unix()))
-	return base64.RawURLEncoding.EncodeToString(append(b, unlockMAC(sh.keys("share unlock")[0], b, s)...))
+	return auth.Sign(sh.keys("share unlock"), b, s.passwordHash())
 }
 
 // checkUnlocked is errSharePassword unless the share asks for no password or
@@ -122,19 +117,11 @@ func (sh *shares) checkUnlocked(r *http.Request, s *share) error {
 
 // unlocks reports whether a token is one of the share's unlocking.
 func (sh *shares) unlocks(token string, s *share) bool {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(b) != unlockBytes+sha256.Size || b[0] != unlockVersion || uuid.UUID(b[1:17]) != s.ID {
+	b, ok := auth.Signed(sh.keys("share unlock"), token, unlockBytes, s.passwordHash())
+	if !ok || b[0] != unlockVersion || uuid.UUID(b[1:17]) != s.ID {
 		return false
 	}
 	// One from ahead, of a clock that was set back, would hold for longer.
 	left := time.Until(time.Unix(int64(binary.BigEndian.Uint64(b[17:])), 0))
-	if left <= 0 || left > unlockLifetime+time.Minute {
-		return false
-	}
-	for _, key := range sh.keys("share unlock") {
-		if hmac.Equal(b[unlockBytes:], unlockMAC(key, b[:unlockBytes], s)) {
-			return true
-		}
-	}
-	return false
+	return left > 0 && left <= unlockLifetime+time.Minute
 }

@@ -2,8 +2,6 @@ package files
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"net/http"
 	"strings"
 
@@ -246,9 +244,7 @@ func (sh *shares) networkKey(ctx context.Context) []byte {
 	if !network.IsValid() {
 		return []byte{}
 	}
-	h := hmac.New(sha256.New, sh.keys("share network")[0])
-	h.Write([]byte(network.String()))
-	return h.Sum(nil)[:16]
+	return auth.MAC(sh.keys("share network")[0], []byte(network.String()))[:16]
 }
 
 // sweepShares forgets whose further downloads are no longer free.

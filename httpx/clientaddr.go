@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -76,6 +77,20 @@ func (s *Server) forwardedAddr(r *http.Request) (last netip.Addr) {
 		}
 	}
 	return last
+}
+
+// ParsePrefix reads an address or a CIDR, as operators and users write it. Bits
+// behind the prefix count for nothing, and an IPv4 address in IPv6 is itself.
+func ParsePrefix(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil || p.Addr().Is4In6() {
+		return netip.Prefix{}, fmt.Errorf("%q is neither an address nor a CIDR such as 172.18.0.2/32", s)
+	}
+	return p.Masked(), nil
 }
 
 // parseForwarded reads an address, with a port or without. One with a zone

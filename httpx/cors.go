@@ -28,13 +28,13 @@ const (
 func newCORS(trusted, public []string) (cors, error) {
 	c := cors{trusted: make(map[string]bool), public: make(map[string]bool)}
 	for _, origin := range trusted {
-		if err := checkOrigin(origin); err != nil {
+		if _, err := ParseOrigin(origin); err != nil {
 			return c, err
 		}
 		c.trusted[origin] = true
 	}
 	for _, origin := range public {
-		if err := checkOrigin(origin); err != nil {
+		if _, err := ParseOrigin(origin); err != nil {
 			return c, err
 		}
 		if c.trusted[origin] {
@@ -45,16 +45,26 @@ func newCORS(trusted, public []string) (cors, error) {
 	return c, nil
 }
 
-// checkOrigin demands the very form that browsers send, because an origin is
-// compared byte by byte and a wrong one would silently never match.
-func checkOrigin(origin string) error {
-	u, err := url.Parse(origin)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" ||
-		origin != u.Scheme+"://"+u.Host || origin != strings.ToLower(origin) || strings.Contains(origin, "*") ||
-		u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" {
-		return fmt.Errorf("%q is not an origin: write https://host or https://host:port in lower case, without a path, a wildcard or the usual port", origin)
+// ParseOrigin demands scheme://host[:port] in the very form that browsers send:
+// an origin is compared byte by byte, so any other would silently never match.
+func ParseOrigin(v string) (*url.URL, error) {
+	u, err := url.Parse(v)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if u.Scheme != "https" && u.Scheme != "http" {
+		return nil, fmt.Errorf("%q needs https:// or http://", v)
+	}
+	if strings.Contains(v, "*") {
+		return nil, fmt.Errorf("%q has a wildcard; list each origin", v)
+	}
+	if v != strings.ToLower(u.Scheme+"://"+u.Host) || u.Host == "" {
+		return nil, fmt.Errorf("%q must be scheme://host[:port] in lower case, without path or trailing slash", v)
+	}
+	if (u.Scheme == "https" && u.Port() == "443") || (u.Scheme == "http" && u.Port() == "80") {
+		return nil, fmt.Errorf("%q names its default port; browsers leave it out, so leave it out", v)
+	}
+	return u, nil
 }
 
 // mark lets a trusted origin's pages read the answer, whatever it will be: an

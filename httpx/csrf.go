@@ -34,7 +34,7 @@ func (s *Server) protectCookies(x *exchange, r *http.Request) error {
 		return nil
 	}
 	if err := s.crossOrigin.Check(r); err != nil {
-		return errOriginRefused.Because(err)
+		return ErrOriginRefused.Because(err)
 	}
 	// A public route serves scripts too, as long as they bring no cookie.
 	if x.caller == nil && r.Header.Get("Cookie") == "" {

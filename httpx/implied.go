@@ -40,7 +40,7 @@ func ImpliedProblems(rt *Route) Problems {
 	}
 	if rt.readsCredentials() {
 		if method, _ := rt.split(); method != http.MethodGet && method != http.MethodHead {
-			implied = append(implied, errOriginRequired, errOriginRefused)
+			implied = append(implied, errOriginRequired, ErrOriginRefused)
 		}
 	}
 	if rt.Access.level != public {

@@ -22,6 +22,7 @@ var (
 	ErrPreconditionFailed = NewProblem(412, "precondition_failed", "It has changed since you last read it")
 	ErrBodyTooLarge       = NewProblem(413, "body_too_large", "The request body is too large")
 	ErrUnsupportedType    = NewProblem(415, "unsupported_media_type", "This media type is not accepted here")
+	ErrOriginRefused      = NewProblem(403, "origin_refused", "Requests from this origin are refused").With("The page that sent this is not one of HOMEBASE_ORIGINS.")
 	ErrRange              = NewProblem(416, "range_not_satisfiable", "The range lies outside of the content")
 	ErrRateLimited        = NewProblem(429, "rate_limited", "Too many requests")
 	ErrBusy               = NewProblem(503, "busy", "The server is busy").With("Try again in a moment.").RetryAfter(time.Second)
@@ -32,7 +33,6 @@ var (
 	errUnknownParameter   = NewProblem(400, "unknown_parameter", "This query parameter is unknown")
 	errOriginRequired     = NewProblem(403, "origin_required", "The request does not say where it comes from").
 				With("A request with cookies must carry Origin or Sec-Fetch-Site, as browsers send them. Scripts: sign in with mode token and send Authorization: Bearer.")
-	errOriginRefused    = NewProblem(403, "origin_refused", "Requests from this origin are refused").With("The page that sent this is not one of HOMEBASE_ORIGINS.")
 	errMethodNotAllowed = NewProblem(405, "method_not_allowed", "This method is not allowed here")
 	errSlowBody         = NewProblem(408, "request_timeout", "The request body came too slowly").withHeader("Connection", "close")
 	errConflict         = NewProblem(409, "conflict", "This conflicts with what is stored")

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
-	"slices"
 	"strconv"
 )
 
@@ -23,35 +22,6 @@ var ErrInvalidCursor = NewProblem(http.StatusBadRequest, "invalid_cursor", "The 
 type List[T any] struct {
 	Items      []T     `json:"items"`
 	NextCursor *string `json:"next_cursor"`
-}
-
-// Page is what a request asks of a collection: at most Limit items behind the
-// keyset After, which is nil on the first page.
-type Page struct {
-	Limit int
-	After []string
-	bound string
-}
-
-// PageOf reads ?limit= (50 unless given, coerced into 1 to 500) and ?cursor=.
-// bound is everything else that the answer depends on: filters, order, owner.
-// A cursor of another collection or of other filters is 400 invalid_cursor.
-// It carries no authority: whoever edits one reads what they may read anyway.
-func PageOf(r *http.Request, bound ...string) (Page, error) {
-	q := r.URL.Query()
-	limit, err := LimitOf(r)
-	p := Page{Limit: limit, bound: fingerprint(r.Pattern, bound)}
-	if err != nil || !q.Has("cursor") {
-		return p, err
-	}
-	var c cursor[[]string]
-	b, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
-	if err != nil || json.Unmarshal(b, &c) != nil || c.Bound != p.bound || len(c.After) == 0 ||
-		slices.ContainsFunc(c.After, func(s string) bool { return !cleanText(s) }) {
-		return p, ErrInvalidCursor.With("Use next_cursor from the previous page with the same parameters, or leave the cursor out to start over.")
-	}
-	p.After = c.After
-	return p, nil
 }
 
 // LimitOf reads ?limit=.
@@ -76,18 +46,6 @@ func fingerprint(pattern string, bound []string) string {
 	b, _ := json.Marshal(append([]string{pattern}, bound...)) // strings always encode
 	sum := sha256.Sum256(b)
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
-}
-
-// ListOf makes the page of items, which was read with a limit of p.Limit+1:
-// the one too many tells that there is a next page. after is an item's place
-// in the order.
-func ListOf[T any](p Page, items []T, after func(T) []string) List[T] {
-	if len(items) <= p.Limit {
-		return List[T]{Items: items}
-	}
-	items = items[:p.Limit]
-	b, _ := json.Marshal(cursor[[]string]{p.bound, after(items[p.Limit-1])}) // strings always encode
-	return List[T]{Items: items, NextCursor: new(base64.RawURLEncoding.EncodeToString(b))}
 }
 
 // Keyset is what a request asks of a collection that is ordered by keys K: an

@@ -44,7 +44,7 @@ var sayings = []string{"X-Real-Ip", "X-Forwarded-For", "Forwarded", "X-Client-Ip
 func examinePublicURL(ctx context.Context, cfg *Config, f *findings) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{}}
 	defer transport.CloseIdleConnections()
-	o := &outside{ctx: ctx, cfg: cfg, f: f, token: newProbeToken(cfg.Keys(probePurpose)[0], time.Now().Add(probeFor))}
+	o := &outside{ctx: ctx, cfg: cfg, f: f, token: newProbeToken(cfg.Keys(probePurpose), time.Now().Add(probeFor))}
 	o.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	first, ok := o.reach(transport)
 	if !ok {

@@ -1,15 +1,13 @@
 package system
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"io"
 	"net/http"
 	"time"
 
+	"homebase/auth"
 	"homebase/httpx"
 )
 
@@ -48,32 +46,19 @@ const (
 	probeRead = 16 << 20
 )
 
-// newProbeToken is a time and its MAC.
-func newProbeToken(key []byte, until time.Time) string {
-	text := binary.BigEndian.AppendUint64(nil, uint64(until.Unix()))
-	return base64.RawURLEncoding.EncodeToString(hmacOf(key, text))
-}
-
-func hmacOf(key, text []byte) []byte {
-	h := hmac.New(sha256.New, key)
-	h.Write(text)
-	return h.Sum(text)
+// newProbeToken is the signed time until which a probe is answered.
+func newProbeToken(keys [][]byte, until time.Time) string {
+	return auth.Sign(keys, binary.BigEndian.AppendUint64(nil, uint64(until.Unix())))
 }
 
 func (s *System) knowsProbe(r *http.Request) bool {
-	token, err := base64.RawURLEncoding.Strict().DecodeString(r.Header.Get(probeHeader))
-	if err != nil || len(token) != 8+sha256.Size {
+	until, ok := auth.Signed(s.Keys(probePurpose), r.Header.Get(probeHeader), 8)
+	if !ok {
 		return false
 	}
-	until := time.Unix(int64(binary.BigEndian.Uint64(token[:8])), 0)
-	for _, key := range s.Keys(probePurpose) {
-		if hmac.Equal(token, hmacOf(key, token[:8:8])) {
-			// A token from far ahead is one that would hold for longer.
-			left := time.Until(until)
-			return left > 0 && left <= 2*probeFor
-		}
-	}
-	return false
+	// A token from far ahead is one that would hold for longer.
+	left := time.Until(time.Unix(int64(binary.BigEndian.Uint64(until)), 0))
+	return left > 0 && left <= 2*probeFor
 }
 
 func (s *System) probeRoutes() []httpx.Route {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/httpx"
 )
 
 func (c *Config) setListen(v string) error {
@@ -52,7 +53,7 @@ func loopbackHost(host string) bool {
 // is for loopback names only: elsewhere the browser drops __Host- cookies
 // without a word.
 func (c *Config) setPublicURL(v string) error {
-	o, err := parseOrigin(v)
+	o, err := httpx.ParseOrigin(v)
 	if err != nil {
 		return err
 	}
@@ -63,32 +64,11 @@ func (c *Config) setPublicURL(v string) error {
 	return nil
 }
 
-// parseOrigin parses scheme://host[:port] in the exact form browsers send.
-func parseOrigin(v string) (*url.URL, error) {
-	u, err := url.Parse(v)
-	if err != nil {
-		return nil, err
-	}
-	if u.Scheme != "https" && u.Scheme != "http" {
-		return nil, fmt.Errorf("%q needs https:// or http://", v)
-	}
-	if strings.Contains(v, "*") {
-		return nil, fmt.Errorf("%q has a wildcard; list each origin", v)
-	}
-	if v != strings.ToLower(u.Scheme+"://"+u.Host) || u.Host == "" {
-		return nil, fmt.Errorf("%q must be scheme://host[:port] in lower case, without path or trailing slash", v)
-	}
-	if (u.Scheme == "https" && u.Port() == "443") || (u.Scheme == "http" && u.Port() == "80") {
-		return nil, fmt.Errorf("%q names its default port; browsers leave it out, so leave it out", v)
-	}
-	return u, nil
-}
-
 func origins(field func(*Config) *[]string) func(*Config, string) error {
 	return func(c *Config, v string) error {
 		for o := range strings.SplitSeq(v, ",") {
 			o = strings.TrimSpace(o)
-			u, err := parseOrigin(o)
+			u, err := httpx.ParseOrigin(o)
 			if err != nil {
 				return err
 			}
@@ -136,20 +116,14 @@ func (c *Config) setSMTPURL(v string) error {
 
 func (c *Config) setTrustedProxies(v string) error {
 	for s := range strings.SplitSeq(v, ",") {
-		s = strings.TrimSpace(s)
-		if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
-			a = a.Unmap()
-			c.TrustedProxies = append(c.TrustedProxies, netip.PrefixFrom(a, a.BitLen()))
-			continue
-		}
-		p, err := netip.ParsePrefix(s)
-		if err != nil || p.Addr().Is4In6() {
-			return fmt.Errorf("%q is not a CIDR such as 172.18.0.2/32", s)
+		p, err := httpx.ParsePrefix(strings.TrimSpace(s))
+		if err != nil {
+			return err
 		}
 		if p.Bits() == 0 {
 			return fmt.Errorf("%q trusts everyone to say who they are; name the proxy's own address", s)
 		}
-		c.TrustedProxies = append(c.TrustedProxies, p.Masked())
+		c.TrustedProxies = append(c.TrustedProxies, p)
 	}
 	return nil
 }
@@ -162,33 +136,9 @@ func (c *Config) setRateLimits(v string) error {
 	return nil
 }
 
-var units = []struct {
-	suffix string
-	size   int64
-}{
-	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
-	{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1},
-}
-
-// ParseSize reads "10GiB", "500MB" or plain bytes.
-func ParseSize(v string) (int64, error) {
-	for _, u := range units {
-		digits, ok := strings.CutSuffix(v, u.suffix)
-		if !ok {
-			continue
-		}
-		n, err := strconv.ParseUint(strings.TrimSpace(digits), 10, 63)
-		if err != nil || int64(n) > (1<<63-1)/u.size {
-			break
-		}
-		return int64(n) * u.size, nil
-	}
-	return 0, fmt.Errorf("%q is not a size such as 10GiB, 500MB or a number of bytes", v)
-}
-
 func bytes(field func(*Config) *int64) func(*Config, string) error {
 	return func(c *Config, v string) (err error) {
-		*field(c), err = ParseSize(v)
+		*field(c), err = db.ParseSize(v)
 		return err
 	}
 }

@@ -1,7 +1,6 @@
 package analytics
 
 import (
-	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -29,8 +28,7 @@ type Event struct {
 	Title string `json:"title,omitempty"`
 }
 
-var errOrigin = httpx.NewProblem(http.StatusForbidden, "origin_refused", "Requests from this origin are refused").
-	With("The page that sent this is in neither HOMEBASE_ORIGINS nor HOMEBASE_PUBLIC_ORIGINS.")
+var errOrigin = httpx.ErrOriginRefused.With("The page that sent this is in neither HOMEBASE_ORIGINS nor HOMEBASE_PUBLIC_ORIGINS.")
 
 // robots are words in the User-Agent, in small letters, of programs that are
 // no person's browser: crawlers (most call themselves bot, as Googlebot,
