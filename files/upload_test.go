@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
 
@@ -346,7 +347,7 @@ func TestFiles_AreNotFoundByAnotherUserOnAnyRoute(t *testing.T) {
 	it := decode[item](t, ann.Do("PUT", "/files/content/documents/secret.txt", "secret").Want(t, 201))
 	eve.Do("GET", "/files/items/root", nil).Want(t, 200)
 	up := path.Base(begin(t, ann, 10, "filename", "later.txt"))
-	for _, route := range h.files.Routes() {
+	for _, route := range httpx.Whole(h.files.Routes()) {
 		method, pattern, _ := strings.Cut(route.Pattern, " ")
 		if !strings.Contains(pattern, "{id}") {
 			continue

@@ -80,13 +80,12 @@ func (s *Server) forwardedAddr(r *http.Request) (last netip.Addr) {
 }
 
 // ParsePrefix reads an address or a CIDR, as operators and users write it. Bits
-// behind the prefix count for nothing, and an IPv4 address in IPv6 is itself.
+// behind the prefix count for nothing; IPv4 is not written as IPv6.
 func ParsePrefix(s string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
-		addr = addr.Unmap()
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
 	p, err := netip.ParsePrefix(s)
+	if addr, bad := netip.ParseAddr(s); bad == nil && addr.Zone() == "" {
+		p, err = addr.Prefix(addr.BitLen())
+	}
 	if err != nil || p.Addr().Is4In6() {
 		return netip.Prefix{}, fmt.Errorf("%q is neither an address nor a CIDR such as 172.18.0.2/32", s)
 	}
