@@ -62,7 +62,7 @@ func (l *Log) verifyCommand(ctx context.Context, sh *db.Shell, args []string) er
 		report.print(sh.Stdout)
 	}
 	if n := len(report.Findings); n > 0 {
-		return fmt.Errorf("the audit log does not verify: %d findings", n)
+		return fmt.Errorf("the audit log does not verify: %s", db.Count(n, "finding", "findings"))
 	}
 	return nil
 }

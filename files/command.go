@@ -82,7 +82,7 @@ func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) er
 				err = errors.New("more than 5 % or 100 of the known files are missing, so they were left as they are; everything else was taken over. Is a disk not mounted? If the files are gone for good, add --accept-missing")
 			}
 			if n := len(report.Problems); err == nil && n > 0 {
-				err = fmt.Errorf("%d entries could not be taken over", n)
+				err = fmt.Errorf("%s could not be taken over", db.Count(n, "entry", "entries"))
 			}
 			if err != nil {
 				failed = errors.Join(failed, fmt.Errorf("%s: %w", o.email, err))
@@ -173,7 +173,7 @@ func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) e
 		if *asJSON {
 			return json.NewEncoder(sh.Stdout).Encode(map[string]int{"purged": purged})
 		}
-		_, err := fmt.Fprintf(sh.Stdout, "%d items from the trash are gone for good, and the space of replaced content is free.\n", purged)
+		_, err := fmt.Fprintf(sh.Stdout, "%s deleted from the trash for good; the space of replaced content is free.\n", db.Count(purged, "item", "items"))
 		return err
 	})
 }

@@ -217,11 +217,12 @@ func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) 
 			for _, d := range v.Problems {
 				fmt.Fprintf(sh.Stdout, "%q: %s\n", d.Path, d.Problem)
 			}
-			fmt.Fprintf(sh.Stdout, "%d files (%d bytes) are sound; %d damaged, %d changed from outside, %d missing; %d entries on the disk have no row.\n",
-				v.Files-v.mismatches(), v.Bytes, v.Damaged, v.Changed, v.Missing, v.Untaken)
+			fmt.Fprintf(sh.Stdout, "%s sound (%s); %d damaged, %d changed from outside, %d missing; %s on the disk without a row.\n",
+				db.Count(v.Files-v.mismatches(), "file", "files"), db.Count(v.Bytes, "byte", "bytes"), v.Damaged, v.Changed, v.Missing, db.Count(v.Untaken, "entry", "entries"))
 		}
 		if n := v.mismatches(); n+v.Untaken > 0 {
-			return fmt.Errorf("%d files are not what was stored; %d entries on the disk have no row, so nobody can see them", n, v.Untaken)
+			return fmt.Errorf("not what was stored: %s; on the disk without a row, so that nobody can see it: %s",
+				db.Count(n, "file", "files"), db.Count(v.Untaken, "entry", "entries"))
 		}
 		return nil
 	})

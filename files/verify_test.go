@@ -104,7 +104,7 @@ func TestVerify_GoesOnWhereItWasCutOffAndKeepsToItsRate(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	put(t, c, "/documents/5", "replaced")
-	if out, err := h.command(t, "verify", "ann@example.com", "--older-than", "1d"); err != nil || !strings.HasPrefix(out, "1 files") {
+	if out, err := h.command(t, "verify", "ann@example.com", "--older-than", "1d"); err != nil || !strings.HasPrefix(out, "1 file sound") {
 		t.Fatalf("%v: %s", err, out)
 	}
 	put(t, c, "/documents/large", string(random(2_000_000)))
@@ -260,7 +260,7 @@ func TestCommands_UsageAndPurge(t *testing.T) {
 	if out, err := h.command(t, "purge"); err != nil || !strings.HasPrefix(out, "0 items") {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if out, err := h.command(t, "purge", "ann@example.com", "--older-than", "0s"); err != nil || !strings.HasPrefix(out, "1 items") {
+	if out, err := h.command(t, "purge", "ann@example.com", "--older-than", "0s"); err != nil || !strings.HasPrefix(out, "1 item deleted") {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if left := h.onDisk(t); len(left) != 1 || used(t, c) != 2 {
