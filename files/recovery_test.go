@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -386,5 +387,35 @@ func TestAudit_NamesTheChangesAndTheReads(t *testing.T) {
 	await(t, func() bool { return count("file.download", it.ID) == 1 })
 	if n := h.number(t, "SELECT count(*) FROM audit_events WHERE details::text LIKE '%private%'"); n != 0 {
 		t.Errorf("%d events hold a name", n)
+	}
+}
+
+// TestStart_SweepsWhatAPowerCutBroughtBack: removing a name is not flushed, so
+// it may stand there again when the row that told of it has gone.
+func TestStart_SweepsWhatAPowerCutBroughtBack(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.bin", "x").Want(t, 201)
+	h.settled(t)
+	open := path.Base(begin(t, c, 5, "filename", "a"))
+	worker := h.number(t, "SELECT id FROM workers")
+	staging := filepath.Join(h.data, "staging", id)
+	if err := os.MkdirAll(filepath.Join(staging, "copied.777777", "sub"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	kept := []string{fmt.Sprintf("received.%d", worker), open + ".tus", "note"}
+	for _, name := range append([]string{"received.777777", "01234567-89ab-7def-8123-456789abcdef.tus"}, kept...) {
+		write(t, filepath.Join(staging, name), "half")
+	}
+	h.second(t)
+	await(t, func() bool {
+		left, err := os.ReadDir(staging)
+		return err == nil && len(left) == len(kept)
+	})
+	for _, name := range kept {
+		if _, err := os.Stat(filepath.Join(staging, name)); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -156,6 +156,11 @@ func (j *Journal) Start(ctx context.Context, d *disk.Dir) error {
 		j.Log.ErrorContext(ctx, "cannot recover a dead worker yet", "error", err)
 	}
 	ctx, j.stop = context.WithCancel(context.WithoutCancel(ctx))
+	j.running.Go(func() {
+		if err := j.sweepStaging(ctx); err != nil && ctx.Err() == nil {
+			j.Log.WarnContext(ctx, "cannot sweep the staging folder", "error", err)
+		}
+	})
 	j.running.Go(func() { j.forget(ctx) })
 	j.running.Go(func() { j.mend(ctx) })
 	j.running.Go(func() { j.keepStatistics(ctx) })

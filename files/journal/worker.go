@@ -90,8 +90,9 @@ func (j *Journal) RecoverDead(ctx context.Context) error {
 
 // recover finishes for a dead worker whose lock the caller holds: it is
 // marked dead, commits of it that are still in flight are waited for, its
-// records are redone, its reservations released and its staging swept. The
-// row goes last: a crash anywhere leaves the worker to be recovered again.
+// records are redone and its reservations released. The row goes last: a
+// crash anywhere leaves the worker to be recovered again. Once it is gone its
+// staging is swept.
 func (j *Journal) recover(ctx context.Context, id int32) error {
 	const markDead = `-- name: files.MarkWorkerDead
 		UPDATE workers SET dead_at = coalesce(dead_at, now()) WHERE id = $1`
@@ -121,50 +122,72 @@ func (j *Journal) recover(ctx context.Context, id int32) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(j.redoAll(ctx, records), j.releaseWorker(ctx, id), j.sweepStaging(ctx, id)); err != nil {
+	if err := errors.Join(j.redoAll(ctx, records), j.releaseWorker(ctx, id)); err != nil {
 		return err
 	}
 	if len(records) > 0 {
 		j.Log.InfoContext(ctx, "finished the changes of a worker that is gone", "worker", id, "records", len(records))
 	}
-	_, err = db.Exec(ctx, j.DB, gone, id)
-	return err
+	if _, err = db.Exec(ctx, j.DB, gone, id); err != nil {
+		return err
+	}
+	return j.sweepStaging(ctx)
 }
 
-// sweepStaging removes a dead worker's staged bytes that no record needs.
-func (j *Journal) sweepStaging(ctx context.Context, id int32) error {
-	const sql = `-- name: files.StagedSources
-		SELECT o.source FROM file_ops o WHERE o.worker_id = $1`
-	sources, err := db.All(ctx, j.DB, db.Value[string], sql, id)
+// sweepStaging removes the staged bytes that no worker, no resumable upload and
+// no record has: of workers that are gone, and what was removed before. A
+// removal is not flushed, so a power cut may bring names back of which no row
+// tells any more.
+func (j *Journal) sweepStaging(ctx context.Context) error {
+	const sql = `-- name: files.StagedNamesHeld
+		SELECT '.' || w.id FROM workers w
+		 UNION ALL
+		SELECT u.op_id || '.tus' FROM uploads u WHERE u.worker_id IS NULL
+		 UNION ALL
+		SELECT o.source FROM file_ops o`
+	staged, err := j.staged()
+	if err != nil || len(staged) == 0 {
+		return err
+	}
+	// Who stages has its row before, and was seen above only with it.
+	list, err := db.All(ctx, j.DB, db.Value[string], sql)
 	if err != nil {
 		return err
 	}
-	needed := map[string]bool{}
-	for _, s := range sources {
-		needed[s] = true
-	}
-	owners, err := j.disk.Names(disk.Staging)
-	if err != nil {
-		return err
+	held := map[string]bool{}
+	for _, name := range list {
+		held[name] = true
 	}
 	var failures error
-	suffix := "." + strconv.Itoa(int(id))
+	for _, p := range staged {
+		if !held[path.Ext(p)] && !held[path.Base(p)] && !held[p] {
+			failures = errors.Join(failures, j.disk.RemoveAll(p)) // a copied folder is a folder there
+		}
+	}
+	return failures
+}
+
+// staged are the paths of what has been received or copied and not yet put in
+// place.
+func (j *Journal) staged() (paths []string, err error) {
+	owners, err := j.disk.Names(disk.Staging)
+	if err != nil {
+		return nil, err
+	}
 	for _, owner := range owners {
 		folder := path.Join(disk.Staging, owner)
 		names, err := j.disk.Names(folder)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, name := range names {
-			p := path.Join(folder, name)
-			if !strings.HasSuffix(name, suffix) || needed[p] {
-				continue
+			suffix := strings.TrimPrefix(path.Ext(name), ".")
+			if _, err := strconv.ParseInt(suffix, 10, 32); err == nil || suffix == "tus" {
+				paths = append(paths, path.Join(folder, name))
 			}
-			// A copied folder is a folder there.
-			failures = errors.Join(failures, j.disk.RemoveAll(p))
 		}
 	}
-	return failures
+	return paths, nil
 }
 
 // StagingPath is where the bytes of an op are received. It names the worker,
