@@ -240,15 +240,12 @@ func (wr *writer) seal(s *staged) error {
 		return wr.vol.diskError(err)
 	}
 	s.mtime, s.ino = info.ModTime().UnixNano(), disk.Inode(info)
-	if err := disk.SetSum(s.file, s.sum, info); err != nil {
-		return wr.vol.diskError(err)
-	}
 	return wr.carry(s, s.item)
 }
 
-// carry lets the file carry an item's id, durably.
+// carry lets the file carry an item's id and its sum, durably.
 func (wr *writer) carry(s *staged, item uuid.UUID) error {
-	if err := disk.SetID(s.file, item); err != nil {
+	if err := disk.SetMark(s.file, item, s.sum, s.size, s.mtime); err != nil {
 		return wr.vol.diskError(err)
 	}
 	s.item = item

@@ -163,7 +163,7 @@ func TestScan_FindsRenames(t *testing.T) {
 	}
 	in := func(names ...string) string { return h.place(id, append([]string{"documents"}, names...)...) }
 	rename(t, in("id"), h.place(id, "images", "by id"))
-	if err := syscall.Removexattr(in("inode"), "user.homebase.id"); err != nil {
+	if err := syscall.Removexattr(in("inode"), "user.homebase"); err != nil {
 		t.Fatal(err)
 	}
 	rename(t, in("inode"), in("by inode"))

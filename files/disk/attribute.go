@@ -1,12 +1,11 @@
 package disk
 
 import (
-	"encoding/hex"
+	"encoding/binary"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -16,8 +15,11 @@ import (
 
 // The extended attributes from which the rows can be made again.
 const (
-	attrID     = "user.homebase.id"
-	attrSHA256 = "user.homebase.sha256" // "<hex> <size> <mtime in ns>": an edit from outside voids it
+	// attrMark is 16 bytes, the id, and of a file 48 more: its SHA-256, and
+	// the size and the mtime (ns) that it had then, big endian. An edit from
+	// outside voids the sum. So much fits into an inode of ext4 under one
+	// short name; any more costs each file a block, and its fsync a write.
+	attrMark = "user.homebase"
 	// Counts in the trash alone: "<id of the former folder> <name>".
 	attrTrashed = "user.homebase.trashed"
 )
@@ -52,17 +54,60 @@ func get(f *os.File, name string) (string, error) {
 	return string(value[:n]), nil
 }
 
-// SetID lets an open file or folder carry an item's id.
-func SetID(f *os.File, item uuid.UUID) error { return set(f, attrID, item.String()) }
+// mark is what attrMark holds.
+type mark struct {
+	id   uuid.UUID
+	sum  []byte // nil: none
+	size int64
+	time int64 // ns since 1970
+}
+
+const sumSize = 32
+
+func (m mark) text() string {
+	b := m.id[:]
+	if m.sum != nil {
+		b = slices.Concat(b, m.sum)
+		b = binary.BigEndian.AppendUint64(b, uint64(m.size))
+		b = binary.BigEndian.AppendUint64(b, uint64(m.time))
+	}
+	return string(b)
+}
+
+// markOf is the mark of an open file or folder, zero without a sound one.
+func markOf(f *os.File) (m mark, err error) {
+	text, err := get(f, attrMark)
+	b := []byte(text)
+	switch idSize := len(m.id); len(b) {
+	case idSize + sumSize + 16:
+		m.sum = b[idSize : idSize+sumSize]
+		m.size = int64(binary.BigEndian.Uint64(b[idSize+sumSize:]))
+		m.time = int64(binary.BigEndian.Uint64(b[idSize+sumSize+8:]))
+		fallthrough
+	case idSize:
+		copy(m.id[:], b)
+	}
+	return m, err
+}
+
+// holds reports whether the sum is of the bytes that are there.
+func (m mark) holds(info fs.FileInfo) bool {
+	return m.sum != nil && m.size == info.Size() && m.time == info.ModTime().UnixNano()
+}
+
+// SetID lets an open folder carry an item's id.
+func SetID(f *os.File, item uuid.UUID) error { return set(f, attrMark, mark{id: item}.text()) }
+
+// SetMark lets an open file carry an item's id and the SHA-256 of its bytes,
+// which counts while size and mtime (ns) stay as they are.
+func SetMark(f *os.File, item uuid.UUID, sum []byte, size, mtime int64) error {
+	return set(f, attrMark, mark{item, sum, size, mtime}.text())
+}
 
 // ID is the id that an open file or folder carries, zero without one.
 func ID(f *os.File) uuid.UUID {
-	text, _ := get(f, attrID)
-	id, err := uuid.Parse(text)
-	if err != nil {
-		return uuid.UUID{}
-	}
-	return id
+	m, _ := markOf(f)
+	return m.id
 }
 
 // IDAt is the id that the file or folder seen at a path carries, zero without.
@@ -83,10 +128,10 @@ func (d *Dir) Carries(p string, item uuid.UUID) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	value, err := get(f, attrID)
+	m, err := markOf(f)
 	switch {
 	case err == nil:
-		return value == item.String(), nil
+		return m.id == item, nil
 	case errors.Is(err, syscall.EOPNOTSUPP):
 		return true, nil
 	case errors.Is(err, syscall.ENODATA), errors.Is(err, syscall.ERANGE):
@@ -95,40 +140,26 @@ func (d *Dir) Carries(p string, item uuid.UUID) (bool, error) {
 	return false, err
 }
 
-// SetSum lets an open file carry the SHA-256 of its bytes, which counts while
-// size and mtime stay as they are.
-func SetSum(f *os.File, sum []byte, info fs.FileInfo) error {
-	return set(f, attrSHA256, fmt.Sprintf("%s %d %d", hex.EncodeToString(sum), info.Size(), info.ModTime().UnixNano()))
-}
-
 // Sum is the SHA-256 that a file carries, nil when it was edited since.
 func Sum(f *os.File, info fs.FileInfo) []byte {
-	text, _ := get(f, attrSHA256)
-	words := strings.Fields(text)
-	if len(words) != 3 || words[1] != strconv.FormatInt(info.Size(), 10) || words[2] != strconv.FormatInt(info.ModTime().UnixNano(), 10) {
+	m, _ := markOf(f)
+	if !m.holds(info) {
 		return nil
 	}
-	sum, err := hex.DecodeString(words[0])
-	if err != nil || len(sum) != 32 {
-		return nil
-	}
-	return sum
+	return m.sum
 }
 
-// Mark lets an open file or folder carry its id, and a file its sum too. It
-// makes nothing durable.
+// Mark lets an open file or folder carry its id, and a file its sum too, where
+// it does not yet. It makes nothing durable.
 func Mark(f *os.File, id uuid.UUID, sum []byte, info fs.FileInfo) error {
-	if ID(f) != id {
-		if err := SetID(f, id); err != nil {
-			return err
-		}
+	m, _ := markOf(f)
+	switch held := m.holds(info); {
+	case m.id == id && (held || sum == nil):
+		return nil
+	case held:
+		sum = m.sum
 	}
-	if sum != nil && Sum(f, info) == nil {
-		if err := SetSum(f, sum, info); err != nil {
-			return err
-		}
-	}
-	return nil
+	return set(f, attrMark, mark{id, sum, info.Size(), info.ModTime().UnixNano()}.text())
 }
 
 // SetTrashed writes the former folder and name to what goes to the trash, so
