@@ -127,8 +127,12 @@ func (t Commands) unknown(args []string) error {
 	}
 	slices.SortStableFunc(near, func(a, b candidate) int { return cmp.Compare(a.far, b.far) })
 	text := fmt.Sprintf("there is no command %q", strings.Join(args[:min(len(args), 2)], " "))
-	for i, c := range near[:min(len(near), 3)] {
-		text += []string{"; did you mean ", ", ", ", "}[i] + c.name
+	if len(near) > 0 {
+		var names []string
+		for _, c := range near[:min(len(near), 3)] {
+			names = append(names, c.name)
+		}
+		text += "; did you mean " + strings.Join(names, ", ")
 	}
 	return fmt.Errorf("%w: %s; see homebase help", ErrUsage, text)
 }
