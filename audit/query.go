@@ -99,7 +99,7 @@ const passes = `($3::uuid IS NULL OR actor_user = $3)
 
 // Routes are the operations of this room.
 func (l *Log) Routes() []httpx.Route {
-	read, invalid := httpx.Needs("audit:read"), httpx.Problems{httpx.ErrInvalidParameter}
+	read, invalid := httpx.Needs("audit:read").OrOperator(), httpx.Problems{httpx.ErrInvalidParameter}
 	return []httpx.Route{
 		{
 			Pattern: "GET /audit/events", Access: read, Rate: httpx.RateRead, Query: append([]string{"limit", "cursor"}, filterParameters...),

@@ -59,7 +59,7 @@ func (co *codes) routes() []httpx.Route {
 			Summary: "Turn TOTP off; the other sessions end", Do: httpx.Acts(co.deleteTOTP), Problems: off},
 		{Pattern: "POST /auth/totp/recovery-codes", Access: own, Rate: httpx.RateWrite,
 			Summary: "Replace the recovery codes with ten new ones", Do: httpx.Answers(co.renewRecoveryCodes), Problems: off},
-		{Pattern: "POST /auth/users/{id}/totp/reset", Access: httpx.Needs(UsersManage).Recent(), Rate: httpx.RateWrite,
+		{Pattern: "POST /auth/users/{id}/totp/reset", Access: httpx.Needs(UsersManage).OrOperator().Recent(), Rate: httpx.RateWrite,
 			Summary: "Turn TOTP off for a user who lost the authenticator; the user's sessions end", Do: httpx.Acts(co.resetTOTP),
 			Problems: off.And(httpx.ErrNotFound)},
 	}

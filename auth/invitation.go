@@ -86,7 +86,7 @@ type AcceptInvitation struct {
 func (i Invitation) key() uuid.UUID { return i.ID }
 
 func (iv *invitations) routes() []httpx.Route {
-	manage := httpx.Needs(UsersManage).NoKey()
+	manage := httpx.Needs(UsersManage).OrOperator().NoKey()
 	return []httpx.Route{
 		{Pattern: "GET /auth/invitations", Access: manage, Rate: httpx.RateRead,
 			Summary: "Open invitations", Do: httpx.Pages(iv.list, Invitation.key)},

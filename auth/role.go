@@ -100,7 +100,7 @@ func (r Role) key() string { return r.Name }
 func (r Role) ETag() string { return httpx.RevisionTag(r.Revision) }
 
 func (ro *roles) routes() []httpx.Route {
-	manages := httpx.Needs(UsersManage)
+	manages := httpx.Needs(UsersManage).OrOperator()
 	changes := httpx.Problems{httpx.ErrNotFound, httpx.ErrPreconditionFailed, errRoleBuiltin}
 	return []httpx.Route{
 		{Pattern: "GET /auth/roles", Access: manages.NoKey(), Rate: httpx.RateRead,

@@ -52,7 +52,7 @@ SELECT `+userColumns+`, `+rolesHeld+`
 }
 
 func (us *users) routes() []httpx.Route {
-	manages := httpx.Needs(UsersManage)
+	manages := httpx.Needs(UsersManage).OrOperator()
 	missing := httpx.Problems{httpx.ErrNotFound}
 	changes := missing.And(httpx.ErrPreconditionFailed, errLastAdmin)
 	return []httpx.Route{

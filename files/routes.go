@@ -13,9 +13,6 @@ const (
 	mayWrite = "files:write"
 )
 
-// own is the access to what lies in the caller's own tree.
-func own(permission string) httpx.Access { return httpx.Needs(permission).Own() }
-
 // The groups of problems that routes have in common, and the answers of those
 // that send or take bytes.
 var (
@@ -50,29 +47,29 @@ func (f *Files) Routes() []httpx.Route {
 func (f *Files) itemRoutes() []httpx.Route {
 	open := f.trees.open
 	return []httpx.Route{
-		{Pattern: "GET /files/items/{id}", Access: own(mayRead), Rate: httpx.RateRead,
+		{Pattern: "GET /files/items/{id}", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "A file or folder", Do: httpx.Answers(f.rd.getItem).Behind(open), Problems: foundProblems},
-		{Pattern: "PATCH /files/items/{id}", Access: own(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
+		{Pattern: "PATCH /files/items/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Rename or move a file or folder", Do: httpx.JSON(f.wr.patchItem).Behind(open),
 			Problems: httpx.Problems{errRoot, errIntoItself, journal.ErrNameConflict, errParentMissing, errNotFolder, httpx.ErrPreconditionFailed}.And(namedProblems...)},
-		{Pattern: "POST /files/batch", Access: own(mayWrite), Rate: httpx.RateWrite, Body: 1 << 20,
+		{Pattern: "POST /files/batch", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 1 << 20,
 			Summary: "Move, copy or trash many files and folders, each on its own", Do: httpx.JSON(f.wr.postBatch).Behind(open), Problems: awayProblems},
-		{Pattern: "POST /files/items/{id}/copy", Access: own(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10, Optional: true,
+		{Pattern: "POST /files/items/{id}/copy", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10, Optional: true,
 			Summary: "Copy a file or folder", Do: httpx.JSON(f.wr.postCopy).Creates().Behind(open),
 			Problems: httpx.Problems{errRoot, journal.ErrNameConflict, errParentMissing, errNotFolder, journal.ErrQuota, journal.ErrEntries, errNoSpace, journal.ErrExpired,
 				errContentMissing, errDamaged, errCopyTooLarge}.And(namedProblems...)},
-		{Pattern: "DELETE /files/items/{id}", Access: own(mayWrite), Rate: httpx.RateWrite,
+		{Pattern: "DELETE /files/items/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
 			Summary: "Move a file or folder to the trash", Do: httpx.Acts(f.tr.deleteItem).Behind(open),
 			Problems: httpx.Problems{errRoot, httpx.ErrPreconditionFailed}.And(foundProblems...)},
-		{Pattern: "GET /files/items/{id}/children", Access: own(mayRead), Rate: httpx.RateRead, Query: []string{"sort"},
+		{Pattern: "GET /files/items/{id}/children", Access: httpx.Needs(mayRead), Rate: httpx.RateRead, Query: []string{"sort"},
 			Summary: "What is in a folder, page by page", Do: httpx.PagesAs(f.rd.getChildren, child.place, child.shown).Behind(open),
 			Problems: httpx.Problems{errNotFolder}.And(foundProblems...)},
-		{Pattern: "GET /files/lookup", Access: own(mayRead), Rate: httpx.RateRead, Query: []string{"path"},
+		{Pattern: "GET /files/lookup", Access: httpx.Needs(mayRead), Rate: httpx.RateRead, Query: []string{"path"},
 			Summary: "A file or folder by its path", Do: httpx.Answers(f.rd.lookup).Behind(open), Problems: namedProblems},
-		{Pattern: "POST /files/folders", Access: own(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
+		{Pattern: "POST /files/folders", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Create a folder", Do: httpx.JSON(f.wr.postFolder).MayCreate().Behind(open),
 			Problems: httpx.Problems{journal.ErrNameConflict, errParentMissing, errNotFolder, journal.ErrEntries, errNoSpace, journal.ErrUnavailable}.And(pathProblems...)},
-		{Pattern: "GET /files/search", Access: own(mayRead), Rate: httpx.RateRead,
+		{Pattern: "GET /files/search", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary:  "Find files and folders by their names",
 			Query:    []string{"q", "type", "media_type", "min_size", "max_size", "modified_after", "modified_before", "folder_id"},
 			Do:       httpx.PagesAs(f.rd.getSearch, hit.place, hit.shown).Behind(open),
@@ -83,25 +80,25 @@ func (f *Files) itemRoutes() []httpx.Route {
 // contentRoutes send and take bytes.
 func (f *Files) contentRoutes() []httpx.Route {
 	return []httpx.Route{
-		{Pattern: "GET /files/items/{id}/content", Access: own(mayRead), Rate: httpx.RateDownload,
+		{Pattern: "GET /files/items/{id}/content", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A file's bytes", Query: []string{"download"}, Responses: contentAnswers, Problems: readProblems,
 			Handler: f.trees.visitor(f.rd.getContent)},
-		{Pattern: "GET /files/items/{id}/thumbnail", Access: own(mayRead), Rate: httpx.RateDownload,
+		{Pattern: "GET /files/items/{id}/thumbnail", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A small version of a picture, upright and without metadata", Query: []string{"size"}, Responses: pictureAnswers,
 			Problems: httpx.Problems{errNotFile, errContentMissing, errNoPreview}.And(foundProblems...), Handler: f.trees.visitor(f.rn.getThumbnail)},
-		{Pattern: "PUT /files/items/{id}/content", Access: own(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
+		{Pattern: "PUT /files/items/{id}/content", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
 			Summary: "Replace a file's bytes", Headers: sumHeaders, Responses: []httpx.Response{storedFile}, Problems: putProblems.And(httpx.ErrNotFound),
 			Handler: f.trees.visitor(f.wr.putItem)},
-		{Pattern: "GET /files/content/{path...}", Access: own(mayRead), Rate: httpx.RateDownload,
+		{Pattern: "GET /files/content/{path...}", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A file's bytes by its path", Query: []string{"download"}, Responses: contentAnswers, Problems: pathProblems.And(readProblems...),
 			Handler: f.trees.visitor(f.rd.getPath)},
-		{Pattern: "PUT /files/content/{path...}", Access: own(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
+		{Pattern: "PUT /files/content/{path...}", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
 			Summary: "Store a file under a path", Query: []string{"parents"}, Headers: sumHeaders, Responses: []httpx.Response{newFile, storedFile},
 			Problems: httpx.Problems{errNotFolder, journal.ErrNameConflict, errParentMissing}.And(pathProblems...).And(putProblems...),
 			Handler:  f.trees.visitor(f.wr.putPath)},
-		{Pattern: "GET /files/items/{id}/archive", Access: own(mayRead), Rate: httpx.RateDownload,
+		{Pattern: "GET /files/items/{id}/archive", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A file or folder as a zip", Responses: zipAnswers, Problems: wholeProblems, Handler: f.trees.visitor(f.rd.getArchive)},
-		{Pattern: "POST /files/archive", Access: own(mayRead), Rate: httpx.RateDownload, Body: 64 << 10,
+		{Pattern: "POST /files/archive", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload, Body: 64 << 10,
 			Summary: "Several files and folders as one zip", Request: archiveRequest{}, Responses: zipAnswers, Problems: wholeProblems,
 			Handler: f.trees.visitor(f.rd.postArchive)},
 	}
@@ -110,25 +107,25 @@ func (f *Files) contentRoutes() []httpx.Route {
 func (f *Files) trashRoutes() []httpx.Route {
 	open := f.trees.open
 	return []httpx.Route{
-		{Pattern: "GET /files/trash", Access: own(mayRead), Rate: httpx.RateRead,
+		{Pattern: "GET /files/trash", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "What is in the trash, newest first", Do: httpx.PagesAs(f.tr.getTrash, trashed.place, trashed.shown).Behind(open), Problems: awayProblems},
-		{Pattern: "DELETE /files/trash", Access: own(mayWrite), Rate: httpx.RateWrite,
+		{Pattern: "DELETE /files/trash", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
 			Summary: "Empty the trash", Do: httpx.Acts(f.tr.emptyTrash).Behind(open), Problems: awayProblems},
-		{Pattern: "POST /files/trash/{id}/restore", Access: own(mayWrite), Rate: httpx.RateWrite,
+		{Pattern: "POST /files/trash/{id}/restore", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
 			Summary: "Take a file or folder out of the trash", Do: httpx.Answers(f.tr.restore).Behind(open),
 			Problems: httpx.Problems{journal.ErrNameConflict, errPathTooLong}.And(foundProblems...)},
-		{Pattern: "DELETE /files/trash/{id}", Access: own(mayWrite), Rate: httpx.RateWrite,
+		{Pattern: "DELETE /files/trash/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
 			Summary: "Delete a file or folder in the trash for good", Do: httpx.Acts(f.tr.deleteTrashed).Behind(open), Problems: foundProblems},
 	}
 }
 
 func (f *Files) diskRoutes() []httpx.Route {
 	return []httpx.Route{
-		{Pattern: "GET /files/usage", Access: own(mayRead), Rate: httpx.RateRead,
+		{Pattern: "GET /files/usage", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary: "How much is stored, in bytes", Do: httpx.Answers(f.getUsage).Behind(f.trees.open), Problems: awayProblems},
-		{Pattern: "GET /system/storage", Access: httpx.Needs("system:read"), Rate: httpx.RateRead, Query: []string{"limit", "cursor"},
+		{Pattern: "GET /system/storage", Access: httpx.Needs("system:read").OrOperator(), Rate: httpx.RateRead, Query: []string{"limit", "cursor"},
 			Summary: "The disk and what each user stores, in bytes", Do: httpx.Answers(f.getStorage), Problems: awayProblems.And(httpx.ErrInvalidCursor)},
-		{Pattern: "POST /files/scan", Access: own(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
+		{Pattern: "POST /files/scan", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Take over what was changed on the disk in a folder", Do: httpx.JSON(f.rc.postScan).Behind(f.trees.open),
 			Problems: httpx.Problems{errNotFolder, errMassAbsence}.And(foundProblems...)},
 	}
@@ -137,9 +134,9 @@ func (f *Files) diskRoutes() []httpx.Route {
 // feedRoutes are the two doors to the change feed.
 func (f *Files) feedRoutes() []httpx.Route {
 	return []httpx.Route{
-		{Pattern: "GET /files/changes", Access: own(mayRead), Rate: httpx.RateRead, Query: []string{"cursor", "limit"},
+		{Pattern: "GET /files/changes", Access: httpx.Needs(mayRead), Rate: httpx.RateRead, Query: []string{"cursor", "limit"},
 			Summary: "What has changed since a cursor, in the order of the commits", Do: httpx.Answers(f.fd.getChanges).Behind(f.trees.open), Problems: cursorProblems},
-		{Pattern: "GET /files/events", Access: own(mayRead), Rate: httpx.RateRead, Query: []string{"cursor"}, Headers: []string{"Last-Event-ID"}, Endless: true,
+		{Pattern: "GET /files/events", Access: httpx.Needs(mayRead), Rate: httpx.RateRead, Query: []string{"cursor"}, Headers: []string{"Last-Event-ID"}, Endless: true,
 			Summary:   "The same as it happens: server-sent events",
 			Responses: []httpx.Response{{Status: http.StatusOK, Type: "text/event-stream", Headers: []string{"X-Accel-Buffering"}}},
 			Problems:  cursorProblems, Handler: f.trees.visitor(f.fd.getEvents)},

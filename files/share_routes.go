@@ -14,15 +14,15 @@ func (sh *shares) shareRoutes() []httpx.Route {
 	locked := httpx.Problems{errSharePassword}
 	guests := locked.And(foundProblems...)
 	routes := []httpx.Route{
-		{Pattern: "GET /files/shares", Access: own(mayShare), Rate: httpx.RateRead, Query: []string{"item_id"},
+		{Pattern: "GET /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateRead, Query: []string{"item_id"},
 			Summary: "Your shares, newest first", Do: httpx.Pages(sh.getShares, share.key).Behind(open), Problems: awayProblems},
-		{Pattern: "POST /files/shares", Access: own(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
+		{Pattern: "POST /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Share a file or folder by a link", Do: httpx.JSON(sh.postShare).Creates().Behind(open),
 			Problems: httpx.Problems{errNotFolder, errTooManyShares, auth.ErrHashingBusy}.And(foundProblems...)},
-		{Pattern: "PATCH /files/shares/{id}", Access: own(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
+		{Pattern: "PATCH /files/shares/{id}", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Change the terms of a share", Do: httpx.JSON(sh.patchShare).Behind(open),
 			Problems: httpx.Problems{auth.ErrHashingBusy}.And(foundProblems...)},
-		{Pattern: "DELETE /files/shares/{id}", Access: own(mayShare), Rate: httpx.RateWrite,
+		{Pattern: "DELETE /files/shares/{id}", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite,
 			Summary: "End a share", Do: httpx.Acts(sh.deleteShare).Behind(open), Problems: foundProblems},
 	}
 	public := []httpx.Route{

@@ -15,7 +15,7 @@ type Access struct {
 	permission string
 	recent     bool
 	noKey      bool // access keys are refused
-	own        bool // it is about what belongs to the caller: the operator is refused
+	operator   bool // the operator is let in
 }
 
 type level int
@@ -40,11 +40,11 @@ func Recognised() Access { return Access{level: recognised} }
 
 // SignedIn asks for any signed-in caller with a session. Access keys are
 // refused, except by OrKey: what a key may do is named by a permission. The
-// operator is refused, except by OrOperator: such a route is about what belongs
-// to the caller.
-func SignedIn() Access { return Access{level: signedIn, noKey: true, own: true} }
+// operator is refused, except by OrOperator.
+func SignedIn() Access { return Access{level: signedIn, noKey: true} }
 
-// Needs asks for a caller who holds the permission, "area:verb".
+// Needs asks for a caller who holds the permission, "area:verb". The operator,
+// who holds all of them, is refused, except by OrOperator.
 func Needs(permission string) Access { return Access{level: permitted, permission: permission} }
 
 // Recent asks also for a password given within the last ten minutes, which no
@@ -54,12 +54,9 @@ func (a Access) Recent() Access { a.recent, a.noKey = true, true; return a }
 // OrKey lets access keys in beside sessions where SignedIn is asked for.
 func (a Access) OrKey() Access { a.noKey = false; return a }
 
-// OrOperator lets the operator in where SignedIn is asked for.
-func (a Access) OrOperator() Access { a.own = false; return a }
-
-// Own says that what a permission is asked for belongs to the caller, such as
-// files: the operator is refused, who has none.
-func (a Access) Own() Access { a.own = true; return a }
+// OrOperator lets the operator in. It is not for routes about what belongs to
+// the caller, such as files: the operator has none.
+func (a Access) OrOperator() Access { a.operator = true; return a }
 
 // NoKey refuses access keys, also those that hold the permission.
 func (a Access) NoKey() Access { a.noKey = true; return a }
@@ -75,7 +72,7 @@ func checkPolicy(x *exchange, _ *http.Request) error {
 		return nil
 	case caller == nil:
 		return ErrUnauthenticated
-	case access.own && caller.Operator:
+	case caller.Operator && !access.operator:
 		return ErrUnauthenticated.With("This is about the caller's own account or files, and the operator has none. Sign in as the user.")
 	case access.level == permitted && !caller.Can(access.permission):
 		return ErrForbidden.With(fmt.Sprintf("This needs the permission %q.", access.permission))

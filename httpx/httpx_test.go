@@ -274,7 +274,7 @@ func TestPolicy_WhoMayDoWhat(t *testing.T) {
 	}
 }
 
-func TestOperator_MayDoAllButWhatIsAboutTheCallersOwn(t *testing.T) {
+func TestOperator_MayCallOnlyTheRoutesThatSayIt(t *testing.T) {
 	t.Parallel()
 	known := func(rt *httpx.Route) {
 		rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
@@ -285,16 +285,16 @@ func TestOperator_MayDoAllButWhatIsAboutTheCallersOwn(t *testing.T) {
 		}
 	}
 	server, err := httpx.New(httpx.Config{RateLimits: true, Operator: &httpx.Caller{Operator: true, Permissions: []string{"users:manage"}, AuthenticatedAt: time.Now()}, Recheck: config().Recheck}, []httpx.Route{
-		route("GET /public", httpx.Public()), route("GET /recognised", httpx.Recognised(), known), route("GET /manage", httpx.Needs("users:manage").Recent(), known),
+		route("GET /public", httpx.Public()), route("GET /recognised", httpx.Recognised(), known), route("GET /manage", httpx.Needs("users:manage").Recent().OrOperator(), known),
 		route("GET /all", httpx.SignedIn().OrOperator(), known),
-		route("GET /me", httpx.SignedIn()), route("GET /me-or-key", httpx.SignedIn().OrKey()), route("GET /files", httpx.Needs("users:manage").Own()),
-		route("GET /other", httpx.Needs("files:read")),
+		route("GET /me", httpx.SignedIn()), route("GET /me-or-key", httpx.SignedIn().OrKey()), route("GET /without-a-word", httpx.Needs("users:manage")),
+		route("GET /other", httpx.Needs("files:read").OrOperator()),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for path, code := range map[string]string{"public": "", "recognised": "", "manage": "", "/api/v1/all": "", "me": "unauthenticated",
-		"/me-or-key": "unauthenticated", "files": "unauthenticated", "other": "forbidden"} {
+		"/me-or-key": "unauthenticated", "without-a-word": "unauthenticated", "other": "forbidden"} {
 		var out, problem bytes.Buffer
 		err := server.Carry(t.Context(), &db.Shell{Stdout: &out, Stderr: &problem}, httpx.ShellCall{Method: "get", Path: path})
 		refused := code != ""

@@ -27,7 +27,7 @@ func (rt *Route) check() error {
 		return errors.New("no access is declared")
 	case rt.Access.level == permitted && !permissionForm.MatchString(rt.Access.permission):
 		return fmt.Errorf("the permission %q is not area:verb", rt.Access.permission)
-	case rt.Access.level <= recognised && rt.Access.noKey, rt.Access.recent && !rt.Access.noKey:
+	case rt.Access.level <= recognised && (rt.Access.noKey || rt.Access.operator), rt.Access.recent && !rt.Access.noKey:
 		return fmt.Errorf("the access %q contradicts itself", rt.Access)
 	case rt.Cookies && rt.Access.level != public:
 		return errors.New("cookies are for public routes; others have them anyway")

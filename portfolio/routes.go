@@ -25,7 +25,7 @@ var refusals = httpx.Problems{httpx.ErrNotFound, httpx.ErrPreconditionFailed}
 func (k *collection) routes(query []string, problems ...*httpx.Problem) []httpx.Route {
 	all := "/portfolio/" + k.kind
 	item := all + "/{" + k.wild + "}"
-	write := httpx.Needs(auth.PortfolioWrite)
+	write := httpx.Needs(auth.PortfolioWrite).OrOperator()
 	found := cached(k.body)
 	if k.wild == "slug" { // an old one has moved
 		found = append(found, httpx.Response{Status: http.StatusPermanentRedirect, Headers: []string{"Location"}})
@@ -49,7 +49,7 @@ func (k *collection) routes(query []string, problems ...*httpx.Problem) []httpx.
 
 // Routes are the operations of this room.
 func (p *Portfolio) Routes() []httpx.Route {
-	write, inbox := httpx.Needs(auth.PortfolioWrite), httpx.Needs(auth.InboxRead)
+	write, inbox := httpx.Needs(auth.PortfolioWrite).OrOperator(), httpx.Needs(auth.InboxRead).OrOperator()
 	return slices.Concat(
 		p.projects.routes([]string{"tag", "featured"}, errSlugTaken, errTooManySlugs),
 		p.skills.routes(nil), p.experience.routes(nil), p.education.routes(nil),

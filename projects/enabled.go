@@ -33,7 +33,7 @@ func (p *Projects) ownRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /projects", Access: httpx.SignedIn().OrKey().OrOperator(), Rate: httpx.RateRead,
 			Summary: "The apps that the caller may use; who manages the system sees all", Do: httpx.Answers(p.getProjects)},
-		{Pattern: "PATCH /projects/{app}", Access: httpx.Needs(auth.SystemManage), Rate: httpx.RateWrite, Body: 1 << 10,
+		{Pattern: "PATCH /projects/{app}", Access: httpx.Needs(auth.SystemManage).OrOperator(), Rate: httpx.RateWrite, Body: 1 << 10,
 			Summary: "Turn an app off or on", Do: httpx.JSON(p.patchProject), Problems: httpx.Problems{httpx.ErrNotFound}},
 	}
 }

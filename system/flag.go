@@ -87,7 +87,7 @@ SELECT `+flagColumns+` FROM flags f ORDER BY f.key`)
 func (f Flag) ETag() string { return httpx.RevisionTag(f.Revision) }
 
 func (s *System) flagRoutes() []httpx.Route {
-	manage := httpx.Needs("system:manage")
+	manage := httpx.Needs("system:manage").OrOperator()
 	return []httpx.Route{
 		{
 			Pattern: "GET /system/flags", Access: httpx.Recognised(), Rate: httpx.RateRead,

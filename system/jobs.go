@@ -17,7 +17,7 @@ type JobStatus db.JobState
 // jobRoutes show the jobs of the platform and of the apps.
 func (s *System) jobRoutes() []httpx.Route {
 	return []httpx.Route{{
-		Pattern: "GET /system/jobs", Access: httpx.Needs(auth.SystemRead), Rate: httpx.RateRead,
+		Pattern: "GET /system/jobs", Access: httpx.Needs(auth.SystemRead).OrOperator(), Rate: httpx.RateRead,
 		Summary: "Every job: its last run, its next, and its failures",
 		Do: httpx.Answers(func(c *httpx.Call) (httpx.List[JobStatus], error) {
 			states, err := s.DB.JobStates(c.Context())

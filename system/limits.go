@@ -69,11 +69,11 @@ func scanLimits(row pgx.Row) (c changedLimits, err error) {
 func (s *System) limitRoutes() []httpx.Route {
 	return []httpx.Route{
 		{
-			Pattern: "GET /system/limits", Access: httpx.Needs("system:read"), Rate: httpx.RateNone,
+			Pattern: "GET /system/limits", Access: httpx.Needs("system:read").OrOperator(), Rate: httpx.RateNone,
 			Summary: "The rate limits by class", Do: httpx.Answers(s.getLimits),
 		},
 		{
-			Pattern: "PUT /system/limits", Access: httpx.Needs("system:manage"), Rate: httpx.RateNone, Body: 64 << 10,
+			Pattern: "PUT /system/limits", Access: httpx.Needs("system:manage").OrOperator(), Rate: httpx.RateNone, Body: 64 << 10,
 			Summary: "Change rate limits; classes that are not named get the defaults",
 			Do:      httpx.JSON(s.putLimits), Problems: httpx.Problems{httpx.ErrPreconditionFailed},
 		},

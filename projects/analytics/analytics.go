@@ -56,7 +56,7 @@ func bounded(host *projects.Host, views, network int) projects.App {
 		Routes: []httpx.Route{
 			{Pattern: "POST /events", Access: httpx.Public(), Beacon: true, Rate: httpx.RateWrite, Body: maxEvent,
 				Summary: "Count a page view of a frontend", Do: httpx.Takes(a.postEvent).Accepts(), Problems: httpx.Problems{errOrigin}},
-			{Pattern: "GET /stats", Access: httpx.Needs(Read), Rate: httpx.RateRead, Query: []string{"from", "to", "by", "page", "site"},
+			{Pattern: "GET /stats", Access: httpx.Needs(Read).OrOperator(), Rate: httpx.RateRead, Query: []string{"from", "to", "by", "page", "site"},
 				Summary: "Views and visitors over time, with the top pages, referrers and devices", Do: httpx.Answers(a.getStats)},
 		},
 		Jobs: []db.Job{{Name: "rollup", Every: 5 * time.Minute, Run: a.rollUp}},
