@@ -80,7 +80,7 @@ test: postgres peers ## everything that must hold, on a real PostgreSQL
 	@state=$$(mktemp -d /tmp/homebase-test.XXXXXX); \
 	trap 'while [ -e "$$state/cluster.lock" ]; do sleep .2; done; rm -rf "$$state" "$$state.seen"' EXIT; \
 	HOMEBASE_TEST_STATE=$$state HOMEBASE_TEST_SEEN=$$state.seen go test -race -shuffle=on -timeout 15m ./... && \
-	HOMEBASE_TEST_JUDGE=$$state.seen go test -race -count=1 -run '^TestContract_EveryAnswerWasSeen$$' .
+	HOMEBASE_TEST_JUDGE=$$state.seen go test -race -count=1 -run '^TestContract_EveryAnswerWasSeen$$' ./e2e/contract
 
 .PHONY: app
 app: ## a new app below projects/: make app NAME=notes

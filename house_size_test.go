@@ -17,8 +17,8 @@ import (
 // comments, tests and test kits. Who makes a room smaller lowers its number;
 // it is raised only in the commit that says why.
 var ceiling = map[string]int{
-	"main.go": 360, "db": 2280, "httpx": 3830, "audit": 1420, "auth": 4950, "files": 12170,
-	"portfolio": 2160, "projects": 1200, "system": 2400, "backup": 1600,
+	"platform": 390, "db": 2280, "httpx": 3830, "audit": 1420, "auth": 4950, "files": 12170,
+	"portfolio": 2160, "projects": 1200, "system": 2400, "system/backup": 1600,
 }
 
 const (
@@ -52,8 +52,12 @@ func codeLines(s source) (n int) {
 func TestHouse_RoomsStayInTheirSize(t *testing.T) {
 	lines := map[string]int{}
 	for _, s := range sources(t) {
-		if _, room := ceiling[s.room()]; room && !s.test() && !s.kit() {
-			lines[s.room()] += codeLines(s)
+		room := s.room()
+		if room == "main.go" {
+			room = "platform" // together they are the wiring
+		}
+		if _, counted := ceiling[room]; counted && !s.test() && !s.kit() {
+			lines[room] += codeLines(s)
 		}
 	}
 	for room, most := range ceiling {

@@ -6,19 +6,24 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"homebase/httpx"
+	"homebase/platform"
+	"homebase/system"
 )
 
 // floor is how high a room stands: a room imports only rooms below it.
 var floor = map[string]int{
 	"db": 0, "httpx": 1, "audit": 2, "auth": 3,
 	"files": 4, "portfolio": 4, "projects": 4, "system": 4,
-	"backup": 5,
+	"system/backup": 5, "platform": 6, "main.go": 7,
 }
 
 const (
@@ -39,9 +44,16 @@ func (s source) test() bool { return strings.HasSuffix(s.path, "_test.go") }
 // db/dbtest that only tests import.
 func (s source) kit() bool { return strings.HasSuffix(filepath.Dir(s.path), "test") }
 
-func (s source) room() string {
-	room, _, _ := strings.Cut(filepath.ToSlash(s.path), "/")
-	return room
+func (s source) room() string { return roomOf(filepath.ToSlash(s.path)) }
+
+// roomOf is the first part of a path, or the first two where they are a room
+// of their own.
+func roomOf(path string) string {
+	parts := strings.SplitN(path, "/", 3)
+	if room := strings.Join(parts[:min(2, len(parts))], "/"); floor[room] > 0 {
+		return room
+	}
+	return parts[0]
 }
 
 func (s source) imports() (paths []string) {
@@ -113,7 +125,7 @@ func TestHouse_ImportsPointDownwards(t *testing.T) {
 			if !ours || !isRoom {
 				continue
 			}
-			room, _, _ := strings.Cut(rest, "/")
+			room := roomOf(rest)
 			there, known := floor[room]
 			if !known {
 				t.Errorf("%s imports %s, which is no room of the house", s.path, p)
@@ -237,5 +249,35 @@ func TestHouse_NoLineBreaksARule(t *testing.T) {
 				t.Errorf("%s:%d: %s", s.path, 1+bytes.Count(s.text[:at[0]], []byte("\n")), r.why)
 			}
 		}
+	}
+}
+
+// TestHouse_EveryHeaderThatARoomReadsIsDeclared: the tests' client sees to it
+// that a header goes where it is declared; here one is found that no route
+// declares at all.
+func TestHouse_EveryHeaderThatARoomReadsIsDeclared(t *testing.T) {
+	cfg, err := system.LoadConfig(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := []string{"Accept", "Accept-Encoding", "Authorization", "Content-Encoding", "Content-Type", "Cookie", "Origin", "X-Forwarded-For", "X-Real-Ip", // of any request
+		"Content-Range", "Upload-Concat"} // read in order to be refused
+	for _, rt := range platform.New(platform.Build{Version: version, Schema: schema}, cfg, slog.New(slog.DiscardHandler)).Routes() {
+		known = append(known, httpx.RequestHeaders(&rt)...)
+	}
+	read := regexp.MustCompile(`(?:r\.Header|\bh)\.(?:Get|Values)\("([^"]+)"\)`)
+	found := 0
+	for _, s := range sources(t) {
+		if s.test() || s.kit() || floor[s.room()] < floor["audit"] || s.room() == "system/backup" {
+			continue
+		}
+		for _, m := range read.FindAllSubmatch(s.text, -1) {
+			if found++; !slices.Contains(known, string(m[1])) {
+				t.Errorf("%s reads the header %s, which no route declares", s.path, m[1])
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d headers are read", found)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package contract_test
 
 import (
 	"cmp"
@@ -30,8 +30,8 @@ var corrections = []string{
 // The API only grows. Each release leaves its document in testdata/released,
 // where it is never edited again, and the present document must offer all
 // that those do: a client made for one of them works with this server. With
-// a release: cp testdata/openapi.json testdata/released/vX.Y.json. What a
-// mistake offered is not taken away but marked as deprecated.
+// a release, in this folder: cp testdata/openapi.json testdata/released/vX.Y.json.
+// What a mistake offered is not taken away but marked as deprecated.
 func TestContract_TakesNothingAwayThatWasReleased(t *testing.T) {
 	t.Parallel()
 	released, err := filepath.Glob("testdata/released/*.json")

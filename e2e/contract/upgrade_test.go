@@ -1,4 +1,4 @@
-package main
+package contract_test
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ func releasedSchema(t *testing.T) (string, []db.Step) {
 func TestSchema_NoReleasedStepIsEdited(t *testing.T) {
 	t.Parallel()
 	_, old := releasedSchema(t)
-	steps, err := db.ParseSteps(schema)
+	steps, err := db.ParseSteps(dbtest.Schema(t))
 	if err != nil || len(steps) < len(old) {
 		t.Fatalf("schema.sql has %d steps, %s has %d: %v", len(steps), released, len(old), err)
 	}
@@ -71,7 +71,7 @@ func TestSchema_ExpandsBeforeItContracts(t *testing.T) {
 		return found
 	}
 	text, _ := releasedSchema(t)
-	was, is := columns(text), columns(schema)
+	was, is := columns(text), columns(dbtest.Schema(t))
 	tables := map[string]bool{}
 	for name, kind := range was {
 		table, _, _ := strings.Cut(name, ".")
@@ -122,11 +122,11 @@ func TestUpgrade_StepsAreAppliedWhileTheOldWorkersServe(t *testing.T) {
 			}
 		}
 	})
-	steps, err := db.ParseSteps(schema)
+	steps, err := db.ParseSteps(dbtest.Schema(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	newer := schema + fmt.Sprintf("\n\n-- step %d: newer\nALTER TABLE items ADD COLUMN note text;\nCREATE TABLE notes (id uuid NOT NULL);\n", len(steps)+1)
+	newer := dbtest.Schema(t) + fmt.Sprintf("\n\n-- step %d: newer\nALTER TABLE items ADD COLUMN note text;\nCREATE TABLE notes (id uuid NOT NULL);\n", len(steps)+1)
 	if err := d.Migrate(t.Context(), newer); err != nil {
 		t.Error(err)
 	}

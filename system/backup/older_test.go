@@ -16,10 +16,10 @@ import (
 	"homebase/audit"
 	"homebase/auth"
 	"homebase/auth/authtest"
-	"homebase/backup"
 	"homebase/db"
 	"homebase/db/dbtest"
 	"homebase/files"
+	"homebase/system/backup"
 
 	"github.com/jackc/pgx/v5"
 )

@@ -1,4 +1,4 @@
-package main
+package contract_test
 
 import (
 	"bytes"
@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -19,7 +18,7 @@ import (
 	"homebase/db"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
-	"homebase/system"
+	"homebase/platform"
 
 	"github.com/google/uuid"
 )
@@ -29,11 +28,7 @@ const golden = "testdata/openapi.json"
 // table is that of all routes.
 func table(t *testing.T) []httpx.Route {
 	t.Helper()
-	cfg, err := system.LoadConfig(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return wire(cfg, slog.New(slog.DiscardHandler)).routes()
+	return wired(t).Routes()
 }
 
 // The document is kept beside the code so that a change of the contract is a
@@ -45,11 +40,11 @@ func TestContract_IsWhatIsWrittenDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got, log bytes.Buffer
-	if err := run(t.Context(), &db.Shell{Stdout: &got, Stderr: &log}, nil, []string{"openapi"}); err != nil {
+	if err := platform.Run(t.Context(), &db.Shell{Stdout: &got, Stderr: &log}, build(t), nil, []string{"openapi"}); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("the contract changed; if it only grew: bin/homebase openapi > %s, and commit it with the change", golden)
+		t.Errorf("the contract changed; if it only grew: bin/homebase openapi > e2e/contract/%s, and commit it with the change", golden)
 	}
 }
 
@@ -304,33 +299,6 @@ func TestContract_EveryTagIsKnownAgain(t *testing.T) {
 	}
 	if changed < 10 {
 		t.Errorf("only %d changes with a condition were tried", changed)
-	}
-}
-
-// TestContract_NamesEveryRequestHeaderThatARoomReads: the tests' client sees
-// to it that a header goes where it is declared; here one is found that no
-// route declares at all.
-func TestContract_NamesEveryRequestHeaderThatARoomReads(t *testing.T) {
-	t.Parallel()
-	known := []string{"Accept", "Accept-Encoding", "Authorization", "Content-Encoding", "Content-Type", "Cookie", "Origin", "X-Forwarded-For", "X-Real-Ip", // of any request
-		"Content-Range", "Upload-Concat"} // read in order to be refused
-	for _, rt := range table(t) {
-		known = append(known, httpx.RequestHeaders(&rt)...)
-	}
-	read := regexp.MustCompile(`(?:r\.Header|\bh)\.(?:Get|Values)\("([^"]+)"\)`)
-	found := 0
-	for _, s := range sources(t) {
-		if s.test() || s.kit() || floor[s.room()] < floor["audit"] || s.room() == "backup" {
-			continue
-		}
-		for _, m := range read.FindAllSubmatch(s.text, -1) {
-			if found++; !slices.Contains(known, string(m[1])) {
-				t.Errorf("%s reads the header %s, which no route declares", s.path, m[1])
-			}
-		}
-	}
-	if found < 10 {
-		t.Errorf("only %d headers are read", found)
 	}
 }
 

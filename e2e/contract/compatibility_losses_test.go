@@ -1,4 +1,4 @@
-package main
+package contract_test
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package main
+package contract_test
 
 import (
 	"maps"
@@ -12,12 +12,14 @@ import (
 	"homebase/system"
 )
 
-// pages is the text of every file that operators follow, by path.
+const root = "../../"
+
+// pages is the text of every file that operators follow, by its path from the root.
 func pages(t *testing.T, patterns ...string) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
 	for _, pattern := range patterns {
-		paths, err := filepath.Glob(pattern)
+		paths, err := filepath.Glob(root + pattern)
 		if err != nil || len(paths) == 0 {
 			t.Fatalf("nothing is like %s: %v", pattern, err)
 		}
@@ -26,7 +28,7 @@ func pages(t *testing.T, patterns ...string) map[string]string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			texts[path] = string(text)
+			texts[strings.TrimPrefix(path, root)] = string(text)
 		}
 	}
 	return texts

@@ -1,4 +1,4 @@
-package main
+package contract_test
 
 import (
 	"bytes"
@@ -17,13 +17,13 @@ import (
 
 	"homebase/db"
 	"homebase/db/dbtest"
-	"homebase/system"
+	"homebase/platform"
 )
 
 func offline(t *testing.T, environ []string, args ...string) (stdout string, err error) {
 	t.Helper()
 	var out bytes.Buffer
-	err = run(context.Background(), &db.Shell{Stdin: strings.NewReader(""), Stdout: &out, Stderr: io.Discard}, environ, args)
+	err = platform.Run(context.Background(), &db.Shell{Stdin: strings.NewReader(""), Stdout: &out, Stderr: io.Discard}, build(t), environ, args)
 	return out.String(), err
 }
 
@@ -113,11 +113,7 @@ func errorOutput(err error) string {
 // commandTable is every command.
 func commandTable(t *testing.T) db.Commands {
 	t.Helper()
-	cfg, err := system.LoadConfig(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return wire(cfg, slog.New(slog.DiscardHandler)).commands()
+	return wired(t).Commands()
 }
 
 // TestCommands_HelpDescribesEachOneWithAllItsOptions: what the table says of a
@@ -214,7 +210,7 @@ func TestCommands_SayThatTheSchemaIsMissingOrOlder(t *testing.T) {
 		}
 	}
 	refused("the database has no tables yet")
-	steps, err := db.ParseSteps(schema)
+	steps, err := db.ParseSteps(dbtest.Schema(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +268,7 @@ func TestAPI_AProblemGoesToStandardErrorAlone(t *testing.T) {
 		{"invalid_json", "POST", "/auth/roles", `{"name":`},
 	} {
 		var out, problem bytes.Buffer
-		err := run(t.Context(), &db.Shell{Stdout: &out, Stderr: &problem}, environ, []string{"api", row.method, row.path, row.body})
+		err := platform.Run(t.Context(), &db.Shell{Stdout: &out, Stderr: &problem}, build(t), environ, []string{"api", row.method, row.path, row.body})
 		var p struct{ Code string }
 		if !errors.Is(err, db.ErrSaid) || json.Unmarshal(problem.Bytes(), &p) != nil || p.Code != row.code || out.Len() > 0 {
 			t.Errorf("%s %s: %v, output %q, errors %q", row.method, row.path, err, &out, &problem)
