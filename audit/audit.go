@@ -79,7 +79,7 @@ type Log struct {
 	db     *db.DB
 	log    *slog.Logger
 	keys   func(purpose string) [][]byte
-	queue  chan Event
+	notes  *db.Batches[Event]
 	lost   atomic.Int64
 	months months
 }
@@ -87,7 +87,9 @@ type Log struct {
 // New makes the log; it reads no key and no database yet. keys gives the
 // derived keys of a purpose: the first writes, all verify.
 func New(d *db.DB, log *slog.Logger, keys func(purpose string) [][]byte) *Log {
-	return &Log{db: d, log: log, keys: keys, queue: make(chan Event, queueLength)}
+	l := &Log{db: d, log: log, keys: keys}
+	l.notes = db.NewBatches(queueLength, batchLength, batchInterval, l.write)
+	return l
 }
 
 // By is e with what every event has from the request in ctx that causes it,

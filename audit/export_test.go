@@ -11,7 +11,7 @@ import (
 func (l *Log) Lost() int64 { return l.lost.Load() }
 
 // Queued is how many noted events wait to be written.
-func (l *Log) Queued() int { return len(l.queue) }
+func (l *Log) Queued() int { return l.notes.Waiting() }
 
 // RecordAt is Record by another clock.
 func (l *Log) RecordAt(ctx context.Context, q db.Querier, e Event, at time.Time) error {

@@ -2,8 +2,10 @@ package audit
 
 import (
 	"context"
+	"sync"
 	"time"
 
+	"homebase/db"
 	"homebase/httpx"
 
 	"github.com/jackc/pgx/v5"
@@ -13,15 +15,12 @@ const (
 	queueLength   = 8192 // events; beyond it they are dropped and counted
 	batchLength   = 2048
 	batchInterval = 200 * time.Millisecond
-	flushTimeout  = 5 * time.Second
 )
 
 // Note queues e and returns at once. When the queue is full the event is
 // dropped and counted: a reader is never held up by its own record.
 func (l *Log) Note(ctx context.Context, e Event) {
-	select {
-	case l.queue <- e.By(ctx):
-	default:
+	if !l.notes.Add(e.By(ctx)) {
 		l.lost.Add(1)
 	}
 }
@@ -29,61 +28,34 @@ func (l *Log) Note(ctx context.Context, e Event) {
 // Figures are what this process tells of its notes.
 func (l *Log) Figures(context.Context) ([]httpx.Figure, error) {
 	return []httpx.Figure{
-		{Name: "homebase_audit_queue_events", Help: "Audit events waiting to be written.", Value: float64(len(l.queue))},
+		{Name: "homebase_audit_queue_events", Help: "Audit events waiting to be written.", Value: float64(l.notes.Waiting())},
 		{Name: "homebase_audit_lost_events_total", Help: "Audit events that were lost.", Value: float64(l.lost.Load())},
 	}, nil
 }
 
-// Run writes noted events until ctx ends, then what is still queued. A kill
-// loses at most one interval of notes, never anything that Record wrote.
+// Run writes noted events until ctx ends, then what is still queued, and makes
+// the partitions of the months to come. A kill loses at most one interval of
+// notes, never anything that Record wrote.
 func (l *Log) Run(ctx context.Context) {
-	tick := time.NewTicker(batchInterval)
-	defer tick.Stop()
-	ahead := time.NewTicker(time.Hour)
-	defer ahead.Stop()
-	batch := make([]Event, 0, batchLength)
-	for {
-		select {
-		case e := <-l.queue:
-			if batch = append(batch, e); len(batch) < batchLength {
-				continue
-			}
-		case <-tick.C:
-		case <-ahead.C:
+	var ahead sync.WaitGroup
+	defer ahead.Wait()
+	ahead.Go(func() {
+		for db.Sleep(ctx, time.Hour) {
 			if err := l.makePartitions(ctx); err != nil {
 				l.log.Error("cannot create the audit log's tables for the coming months", "error", err)
 			}
-		case <-ctx.Done():
-			l.drain(context.WithoutCancel(ctx), batch)
-			return
 		}
-		// Not cut off by the end: what is being written would be lost.
-		l.write(context.WithoutCancel(ctx), batch)
-		batch = batch[:0]
-	}
-}
-
-func (l *Log) drain(ctx context.Context, batch []Event) {
-	for {
-		select {
-		case e := <-l.queue:
-			batch = append(batch, e)
-		default:
-			l.write(ctx, batch)
-			return
-		}
-	}
+	})
+	l.notes.Run(ctx)
 }
 
 // write stores a batch by COPY, which at 20,000 events a second keeps twice as
 // many as insertEvents does. What it cannot store is lost and counted: keeping
 // it would let a dead database eat the memory.
-func (l *Log) write(ctx context.Context, batch []Event) {
+func (l *Log) write(ctx context.Context, batch []Event) error {
 	if len(batch) == 0 {
-		return
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
-	defer cancel()
 	err := l.months.ensure(ctx, l.db, batch[len(batch)-1].at)
 	if err == nil {
 		err = l.db.InTx(ctx, func(tx pgx.Tx) error {
@@ -96,4 +68,5 @@ func (l *Log) write(ctx context.Context, batch []Event) {
 		l.lost.Add(int64(len(batch)))
 		l.log.Error("audit events lost", "events", len(batch), "error", err)
 	}
+	return nil
 }

@@ -51,12 +51,7 @@ SELECT `+entryColumns+` FROM audit_events ORDER BY at DESC, id DESC LIMIT $1`, m
 			return err
 		}
 	}
-	for *follow {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(followEvery):
-		}
+	for *follow && db.Sleep(ctx, followEvery) {
 		if err := t.read(ctx, show); err != nil && ctx.Err() == nil {
 			return err
 		}

@@ -242,16 +242,9 @@ const writeUsedEvery = time.Minute
 // a minute of last_used_at, and of what shows that a token was received:
 // refreshing is then more lenient, never stricter.
 func (cl *callers) recordUse(ctx context.Context) {
-	tick := time.NewTicker(writeUsedEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			if err := cl.writeUsed(ctx); err != nil && ctx.Err() == nil {
-				cl.log.Warn("cannot record when sessions were last used", "error", err)
-			}
-		case <-ctx.Done():
-			return
+	for db.Sleep(ctx, writeUsedEvery) {
+		if err := cl.writeUsed(ctx); err != nil && ctx.Err() == nil {
+			cl.log.Warn("cannot record when sessions were last used", "error", err)
 		}
 	}
 }

@@ -155,7 +155,7 @@ func (c *Cluster) join(ctx context.Context) (conn *pgx.Conn, err error) {
 // watch waits on an idle connection until the server is gone, and joins it
 // again. The socket's folder stays the same, so every pool and URL stay right.
 func (c *Cluster) watch(ctx context.Context, conn *pgx.Conn) {
-	for err := error(nil); ; sleep(ctx, time.Second) {
+	for err := error(nil); ; Sleep(ctx, time.Second) {
 		if err == nil {
 			_, _ = conn.WaitForNotification(ctx) // there is none: this ends with the server or ctx
 			closeConn(conn)
@@ -213,7 +213,7 @@ func lockFile(ctx context.Context, path string, flag, how int) (*os.File, error)
 		if err == nil && locked {
 			return f, nil
 		}
-		if err == nil && !sleep(ctx, clusterPoll) {
+		if err == nil && !Sleep(ctx, clusterPoll) {
 			err = fmt.Errorf("lock %s: %w", path, context.Cause(ctx))
 		}
 		if err != nil {

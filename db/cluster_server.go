@@ -62,7 +62,7 @@ func (c *Cluster) ensureRunning(ctx context.Context) (*pgx.Conn, error) {
 				return nil, err
 			}
 		}
-		if !sleep(ctx, clusterPoll) {
+		if !Sleep(ctx, clusterPoll) {
 			return nil, fmt.Errorf("processes that work in %s neither answer nor end; end them: %w", c.dataDir, err)
 		}
 	}

@@ -60,7 +60,7 @@ func (d *DB) RunJobs(ctx context.Context, jobs []Job) {
 			return
 		}
 		d.log.Warn("the jobs' connection is down", "error", err)
-		if !sleep(ctx, jobTick) {
+		if !Sleep(ctx, jobTick) {
 			return
 		}
 	}
@@ -188,7 +188,7 @@ func (d *DB) runJobs(ctx context.Context, jobs []Job) error {
 		}
 		// The list of what is due is also the question whether the
 		// connection still stands.
-		if !sleep(ctx, jobTick) {
+		if !Sleep(ctx, jobTick) {
 			return context.Cause(ctx)
 		}
 	}

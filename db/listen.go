@@ -85,7 +85,7 @@ func (l *Listener) Run(ctx context.Context) error {
 			wait = reconnectMin
 		}
 		l.db.log.Warn("the listening connection is down", "error", err, "again_in", wait.String())
-		if !sleep(ctx, wait) {
+		if !Sleep(ctx, wait) {
 			return context.Cause(ctx)
 		}
 		wait = min(2*wait, reconnectMax)

@@ -256,7 +256,7 @@ func lockMigration(ctx context.Context, conn *pgx.Conn) error {
 		if locked {
 			return nil
 		}
-		if !sleep(ctx, pollLock) {
+		if !Sleep(ctx, pollLock) {
 			return fmt.Errorf("wait for another process that applies schema steps: %w", context.Cause(ctx))
 		}
 	}
@@ -281,7 +281,7 @@ func applyStep(ctx context.Context, conn *pgx.Conn, s Step) error {
 		if kind != Busy || attempt == stepLockAttempts {
 			return translate(err)
 		}
-		if !sleep(ctx, time.Second+retryWait(attempt)) {
+		if !Sleep(ctx, time.Second+retryWait(attempt)) {
 			return context.Cause(ctx)
 		}
 	}

@@ -51,7 +51,7 @@ func (d *DB) repeat(ctx context.Context, try func(ctx context.Context, pool *pgx
 		if err == nil || committing || attempt == maxAttempts || !repeatable(err) {
 			return translate(err)
 		}
-		if !sleep(ctx, retryWait(attempt)) {
+		if !Sleep(ctx, retryWait(attempt)) {
 			return context.Cause(ctx)
 		}
 	}
@@ -127,8 +127,8 @@ func retryWait(attempt int) time.Duration {
 	return time.Duration(rand.Int64N(int64(ceiling)))
 }
 
-// sleep waits and reports whether the context still lives.
-func sleep(ctx context.Context, d time.Duration) bool {
+// Sleep waits and reports whether the context still lives.
+func Sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

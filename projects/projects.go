@@ -192,12 +192,8 @@ func (p *Projects) Run(ctx context.Context) {
 			continue
 		}
 		running.Go(func() {
-			for ctx.Err() == nil {
+			for again := ctx.Err() == nil; again; again = db.Sleep(ctx, runAgain) {
 				h.runOnce(ctx)
-				select {
-				case <-ctx.Done():
-				case <-time.After(runAgain):
-				}
 			}
 		})
 	}

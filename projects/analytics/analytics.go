@@ -37,7 +37,7 @@ const Read = "projects.analytics:read"
 
 type app struct {
 	host     *projects.Host
-	queue    chan view
+	views    *db.Batches[view]
 	maxViews int // of one day
 	networks networks
 	dropped  atomic.Int64 // views beyond a bound, that nobody has written down yet
@@ -47,7 +47,8 @@ type app struct {
 func App(host *projects.Host) projects.App { return bounded(host, maxViews, maxNetwork) }
 
 func bounded(host *projects.Host, views, network int) projects.App {
-	a := &app{host: host, queue: make(chan view, queueLength), maxViews: views, networks: networks{most: network}}
+	a := &app{host: host, maxViews: views, networks: networks{most: network}}
+	a.views = db.NewBatches(queueLength, maxBatch, writeEvery, a.write)
 	return projects.App{
 		Name:        "analytics",
 		Description: "Page views of the frontends, without cookies or stored addresses",
@@ -60,6 +61,6 @@ func bounded(host *projects.Host, views, network int) projects.App {
 				Summary: "Views and visitors over time, with the top pages, referrers and devices", Do: httpx.Answers(a.getStats)},
 		},
 		Jobs: []db.Job{{Name: "rollup", Every: 5 * time.Minute, Run: a.rollUp}},
-		Run:  a.write,
+		Run:  a.views.Run,
 	}
 }

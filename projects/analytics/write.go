@@ -19,7 +19,6 @@ const (
 	queueLength = 1 << 14 // views: eight seconds at 2,000 a second
 	maxBatch    = 1 << 12
 	writeEvery  = time.Second
-	lastWrite   = 5 * time.Second // for the write at shutdown
 
 	// Anyone may send views in the name of a frontend. What is kept of one
 	// UTC day is bounded for all together and for each network.
@@ -63,56 +62,24 @@ func (n *networks) admit(client []netip.Prefix, at time.Time) bool {
 
 // take queues a view, or drops it.
 func (a *app) take(v view) {
-	select {
-	case a.queue <- v:
-	default:
+	if !a.views.Add(v) {
 		a.dropped.Add(1)
 	}
 }
 
-// write puts queued views into the table each second until ctx ends, and what
-// is left then. A crash loses that second. While the database is away the
-// queue fills up.
-func (a *app) write(ctx context.Context) {
-	tick := time.NewTicker(writeEvery)
-	defer tick.Stop()
-	var batch []view
-	for ending := false; !ending; {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			ending = true
-		}
-		wctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
-		for more := true; more; {
-			batch, more = a.fill(batch)
-			dropped := a.dropped.Swap(0)
-			if len(batch) == 0 && dropped == 0 {
-				break
-			}
-			if err := a.insert(wctx, batch, dropped); err != nil {
-				a.dropped.Add(dropped)
-				a.host.Log.Warn("page views are waiting for the database", "error", err)
-				break
-			}
-			clear(batch)
-			batch = batch[:0]
-		}
-		cancel()
+// write puts a batch of views into the table. While the database is away they
+// wait.
+func (a *app) write(ctx context.Context, batch []view) error {
+	dropped := a.dropped.Swap(0)
+	if len(batch) == 0 && dropped == 0 {
+		return nil
 	}
-}
-
-// fill adds what is queued to the batch; more: there may be more than fits.
-func (a *app) fill(batch []view) (filled []view, more bool) {
-	for len(batch) < maxBatch {
-		select {
-		case v := <-a.queue:
-			batch = append(batch, v)
-		default:
-			return batch, false
-		}
+	err := a.insert(ctx, batch, dropped)
+	if err != nil {
+		a.dropped.Add(dropped)
+		a.host.Log.Warn("page views are waiting for the database", "error", err)
 	}
-	return batch, true
+	return err
 }
 
 // insert writes a batch as far as the day has room for it, and counts the rest

@@ -1,0 +1,73 @@
+package db
+
+import (
+	"context"
+	"time"
+)
+
+// batchWithin bounds one write of a batch.
+const batchWithin = 5 * time.Second
+
+// Batches writes values together that come one by one. Whoever adds one never
+// waits. Make it with NewBatches; safe for concurrent use.
+type Batches[T any] struct {
+	queue chan T
+	most  int
+	every time.Duration
+	write func(ctx context.Context, batch []T) error
+}
+
+// NewBatches has room for so many values, and gives at most most of them to
+// write at a time, which it calls every so often, also with none. An error of
+// write keeps the batch for the next time, while the queue fills up.
+func NewBatches[T any](room, most int, every time.Duration, write func(ctx context.Context, batch []T) error) *Batches[T] {
+	return &Batches[T]{queue: make(chan T, room), most: most, every: every, write: write}
+}
+
+// Add queues v. It is false where there is no room: v is dropped.
+func (b *Batches[T]) Add(v T) bool {
+	select {
+	case b.queue <- v:
+		return true
+	default:
+		return false
+	}
+}
+
+// Waiting is how many values are queued.
+func (b *Batches[T]) Waiting() int { return len(b.queue) }
+
+// Run writes until ctx ends, and then what is left. A kill loses what came
+// since the last write.
+func (b *Batches[T]) Run(ctx context.Context) {
+	batch := make([]T, 0, b.most)
+	for more := true; more; {
+		more = Sleep(ctx, b.every)
+		for full := true; full; {
+			batch = b.fill(batch)
+			full = len(batch) == b.most
+			// Not cut off by the end: what is being written would be lost.
+			within, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchWithin)
+			err := b.write(within, batch)
+			cancel()
+			if err != nil {
+				break
+			}
+			clear(batch)
+			batch = batch[:0]
+		}
+	}
+}
+
+// fill adds what is queued, as far as it fits.
+func (b *Batches[T]) fill(batch []T) []T {
+	for len(batch) < b.most {
+		select {
+		case v := <-b.queue:
+			batch = append(batch, v)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
