@@ -16,7 +16,7 @@
 //
 // The chain cannot prove its own end. When its newest seals are removed together
 // with the events since, or an older copy is put back, what is left is a sound
-// chain. Only a seal that was kept elsewhere shows that (Kept): the server's log
+// chain. Only a witness shows that, a seal that was kept elsewhere: the server's log
 // has a line for each, and a verification prints the last one. Events that no
 // seal lists yet can be removed without a trace.
 package audit

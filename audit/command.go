@@ -39,18 +39,18 @@ func (l *Log) verifyCommand(ctx context.Context, sh *db.Shell, args []string) er
 	if err := flags.ParseOptional(args, &path); err != nil {
 		return err
 	}
-	kept := Kept{}
+	witnesses := Witnesses{}
 	if *logFile != "" {
-		if err := withFile(*logFile, kept.ReadLog); err != nil {
+		if err := withFile(*logFile, witnesses.ReadLog); err != nil {
 			return err
 		}
 	}
 	if *lastSeal != "" {
-		if err := kept.Add(*lastSeal); err != nil {
+		if err := witnesses.Add(*lastSeal); err != nil {
 			return err
 		}
 	}
-	report, err := l.verifyPath(ctx, sh, path, kept)
+	report, err := l.verifyPath(ctx, sh, path, witnesses)
 	if err != nil {
 		return err
 	}
@@ -67,15 +67,15 @@ func (l *Log) verifyCommand(ctx context.Context, sh *db.Shell, args []string) er
 	return nil
 }
 
-func (l *Log) verifyPath(ctx context.Context, sh *db.Shell, path string, kept Kept) (report *Report, err error) {
+func (l *Log) verifyPath(ctx context.Context, sh *db.Shell, path string, witnesses Witnesses) (report *Report, err error) {
 	if path == "" {
 		if err := sh.Connect(ctx); err != nil {
 			return nil, err
 		}
-		return l.Verify(ctx, kept)
+		return l.Verify(ctx, witnesses)
 	}
 	err = withFile(path, func(r io.Reader) (err error) {
-		report, err = l.VerifyExport(r, kept)
+		report, err = l.VerifyExport(r, witnesses)
 		return err
 	})
 	return report, err
@@ -96,14 +96,14 @@ func (r *Report) print(w io.Writer) {
 	for _, f := range r.Findings {
 		fmt.Fprintln(w, f)
 	}
-	fmt.Fprintf(w, "%d seals cover %d events; %d events are waiting for a seal.\n", r.Seals, r.Events, r.Unsealed)
+	fmt.Fprintf(w, "Events that seals cover: %d; seals: %d; events waiting for a seal: %d.\n", r.Events, r.Seals, r.Unsealed)
 	if r.DroppedBefore != nil {
-		fmt.Fprintf(w, "Retention dropped events older than %s; %d seals lost events to it.\n", r.DroppedBefore.Format(time.DateOnly), r.Dropped)
+		fmt.Fprintf(w, "Retention dropped events older than %s; %s lost events to it.\n", r.DroppedBefore.Format(time.DateOnly), db.Count(r.Dropped, "seal", "seals"))
 	}
 	if r.ProvenTo == 0 {
-		fmt.Fprintln(w, "No seal that was kept elsewhere was given (--log or --last-seal), so any number of the newest seals and events could have been removed without a trace.")
+		fmt.Fprintln(w, "No witness was given (--log or --last-seal), so any number of the newest seals and events could have been removed without a trace.")
 	} else {
-		fmt.Fprintf(w, "Seal %d, which was kept elsewhere, is in the chain. Later seals, and events that no seal lists yet, could have been removed without a trace.\n", r.ProvenTo)
+		fmt.Fprintf(w, "Seal %d, which a witness knows, is in the chain. Later seals, and events that no seal lists yet, could have been removed without a trace.\n", r.ProvenTo)
 	}
 	if r.LastSeal != "" {
 		fmt.Fprintf(w, "Keep the last seal for the next verification: %s\n", r.LastSeal)

@@ -50,8 +50,8 @@ type exported struct {
 }
 
 // VerifyExport walks the chain in what Export wrote; no database is asked.
-func (l *Log) VerifyExport(r io.Reader, kept Kept) (*Report, error) {
-	x := exported{verification: l.verification(kept), lines: map[string]hash.Hash{}}
+func (l *Log) VerifyExport(r io.Reader, witnesses Witnesses) (*Report, error) {
+	x := exported{verification: l.verification(witnesses), lines: map[string]hash.Hash{}}
 	for _, key := range l.keys(exportPurpose) {
 		x.lines[keyID(key)] = hmac.New(sha256.New, key)
 	}

@@ -81,11 +81,11 @@ func TestVerify_AnUntouchedChainHolds(t *testing.T) {
 	l, d, lines := chain(t)
 	seal(t, l, d)
 	seal(t, l, d) // nothing new: no seal
-	kept := audit.Kept{}
-	if err := kept.ReadLog(lines); err != nil || len(kept) != 4 {
-		t.Fatalf("the log gives the seals %v, %v", kept, err)
+	witnesses := audit.Witnesses{}
+	if err := witnesses.ReadLog(lines); err != nil || len(witnesses) != 4 {
+		t.Fatalf("the log gives the seals %v, %v", witnesses, err)
 	}
-	r, err := l.Verify(t.Context(), kept)
+	r, err := l.Verify(t.Context(), witnesses)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,8 +199,8 @@ func TestVerify_ACutTailShowsInTheLogOrByTheLastSeal(t *testing.T) {
 	}
 	asOwner(t, d, `DELETE FROM audit_events WHERE at >= (SELECT first_at FROM audit_seals WHERE id = 3)`)
 	asOwner(t, d, `DELETE FROM audit_seals WHERE id = 3`)
-	verify := func(kept audit.Kept) *audit.Report {
-		r, err := l.Verify(t.Context(), kept)
+	verify := func(witnesses audit.Witnesses) *audit.Report {
+		r, err := l.Verify(t.Context(), witnesses)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +209,7 @@ func TestVerify_ACutTailShowsInTheLogOrByTheLastSeal(t *testing.T) {
 	if r := verify(nil); len(r.Findings) != 0 || r.ProvenTo != 0 {
 		t.Errorf("the chain itself cannot show a clean cut, and says %+v", r)
 	}
-	logged, last := audit.Kept{}, audit.Kept{}
+	logged, last := audit.Witnesses{}, audit.Witnesses{}
 	if err := errors.Join(logged.ReadLog(lines), last.Add(before.LastSeal)); err != nil {
 		t.Fatal(err)
 	}

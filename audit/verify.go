@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"homebase/db"
+
 	"github.com/google/uuid"
 )
 
@@ -35,13 +37,13 @@ func (r *Report) find(format string, args ...any) {
 // a MAC, and keeps in memory what waits for its seal alone.
 type verification struct {
 	Report
-	log     *Log
-	kept    Kept
-	last    seal
-	newest  *Entry               // event
-	waiting map[uuid.UUID]sealed // read, and listed by no seal so far
-	holes   []hole
-	dropped time.Time // retention recorded that everything before it is gone
+	log       *Log
+	witnesses Witnesses
+	last      seal
+	newest    *Entry               // event
+	waiting   map[uuid.UUID]sealed // read, and listed by no seal so far
+	holes     []hole
+	dropped   time.Time // retention recorded that everything before it is gone
 }
 
 // hole is what is missing of a seal.
@@ -53,17 +55,17 @@ type hole struct {
 }
 
 // Verify walks the chain in the database.
-func (l *Log) Verify(ctx context.Context, kept Kept) (*Report, error) {
-	v := l.verification(kept)
+func (l *Log) Verify(ctx context.Context, witnesses Witnesses) (*Report, error) {
+	v := l.verification(witnesses)
 	if err := l.walk(ctx, v.event, v.seal); err != nil {
 		return nil, err
 	}
 	return v.report(), nil
 }
 
-func (l *Log) verification(kept Kept) *verification {
+func (l *Log) verification(witnesses Witnesses) *verification {
 	return &verification{
-		Report: Report{Findings: []string{}}, log: l, kept: kept,
+		Report: Report{Findings: []string{}}, log: l, witnesses: witnesses,
 		last: seal{Hash: []byte{}}, waiting: map[uuid.UUID]sealed{},
 	}
 }
@@ -93,8 +95,8 @@ func (v *verification) event(e sealed) error {
 func (v *verification) seal(s seal) error {
 	v.Seals++
 	v.LastSeal = hex.EncodeToString(s.Hash)
-	if _, ok := v.kept[v.LastSeal]; ok {
-		delete(v.kept, v.LastSeal)
+	if _, ok := v.witnesses[v.LastSeal]; ok {
+		delete(v.witnesses, v.LastSeal)
 		v.ProvenTo = s.ID
 	}
 	if s.ID != v.last.ID+1 {
@@ -139,7 +141,7 @@ func (v *verification) report() *Report {
 		if h.newest.Before(v.dropped) {
 			v.Dropped++
 		} else {
-			v.find("%d of the %d events of seal %d were removed or edited, and no record of retention covers them", h.missing, h.of, h.seal)
+			v.find("seal %d: %d of %s missing or edited, and no record of retention covers them", h.seal, h.missing, db.Count(h.of, "event", "events"))
 		}
 	}
 	v.Unsealed = len(v.waiting)
@@ -152,8 +154,8 @@ func (v *verification) report() *Report {
 			v.find("event %s of %s is listed by no seal, though seal %d is newer: its seal was replaced", e.ID, e.At.UTC().Format(time.RFC3339), v.last.ID)
 		}
 	}
-	for _, hash := range slices.Sorted(maps.Keys(v.kept)) {
-		v.find("%s with the hash %s is not in the chain: the newest seals were removed or replaced", v.kept[hash], hash)
+	for _, hash := range slices.Sorted(maps.Keys(v.witnesses)) {
+		v.find("%s with the hash %s is not in the chain: the newest seals were removed or replaced", v.witnesses[hash], hash)
 	}
 	return &v.Report
 }

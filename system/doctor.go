@@ -116,7 +116,7 @@ func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []s
 		}
 	}
 	if err == nil && faults > 0 {
-		err = fmt.Errorf("the doctor found faults: %d", faults)
+		err = fmt.Errorf("the doctor found %s", db.Count(faults, "fault", "faults"))
 	}
 	return err
 }
@@ -131,7 +131,7 @@ func (s *System) examineFiles(ctx context.Context, f *findings) {
 		return
 	}
 	f.expect("files", len(found) == 0, "Every file and folder on the disk has a row.",
-		Fault, fmt.Sprintf("%d entries among the files have no row.", len(found)), strings.Join(found, "\n"))
+		Fault, db.Count(len(found), "entry", "entries")+" among the files without a row.", strings.Join(found, "\n"))
 }
 
 func (f findings) print(w io.Writer) {

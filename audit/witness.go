@@ -12,15 +12,15 @@ import (
 	"homebase/db"
 )
 
-// Kept are seals that were kept where whoever owns the database cannot go: by
+// Witnesses are seals that were kept where whoever owns the database cannot go: by
 // hash, with where each was seen. A verification takes out those it meets; what
 // is left was cut off the chain.
-type Kept map[string]string
+type Witnesses map[string]string
 
 var errNoSealInLog = errors.New("no line of the log records a seal: it must hold the server's own JSON lines, such as from journalctl -u homebase -o cat")
 
 // ReadLog adds the seals that the server wrote to its log.
-func (k Kept) ReadLog(log io.Reader) error {
+func (ws Witnesses) ReadLog(log io.Reader) error {
 	found := false
 	in := bufio.NewReader(log)
 	for {
@@ -32,7 +32,7 @@ func (k Kept) ReadLog(log io.Reader) error {
 		}
 		// Lines of other programs and of other formats are not ours to judge.
 		if json.Unmarshal(text, &line) == nil && line.Message == sealedMessage {
-			k[line.Hash], found = fmt.Sprintf("seal %d of the log", line.Seal), true
+			ws[line.Hash], found = fmt.Sprintf("seal %d of the log", line.Seal), true
 		}
 		if err == io.EOF && !found {
 			return errNoSealInLog
@@ -47,10 +47,10 @@ func (k Kept) ReadLog(log io.Reader) error {
 }
 
 // Add adds the hash of a seal that was seen before.
-func (k Kept) Add(hash string) error {
+func (ws Witnesses) Add(hash string) error {
 	if b, err := hex.DecodeString(hash); err != nil || len(b) != 32 {
 		return fmt.Errorf("%w: %q is not the hash of a seal, 64 hex digits", db.ErrUsage, hash)
 	}
-	k[strings.ToLower(hash)] = "the last seal"
+	ws[strings.ToLower(hash)] = "the last seal"
 	return nil
 }
