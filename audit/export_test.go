@@ -24,3 +24,7 @@ func (l *Log) RecordAt(ctx context.Context, q db.Querier, e Event, at time.Time)
 	_, err := db.Exec(ctx, q, insertEvents, l.rows(e)...)
 	return err
 }
+
+// Resign is the MAC of an event under a key, and how the row names that key:
+// what whoever has the key can write.
+func Resign(key []byte, e Entry) (name string, sum []byte) { return keyID(key), mac(key, e) }

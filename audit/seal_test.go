@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -326,5 +327,40 @@ func asOwnerEach(t *testing.T, d *db.DB, statements ...string) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestVerify_AnOlderSecretSealsNothing: it still verifies the events of its
+// time, so whoever has it can sign events. What is sealed stays as it was.
+func TestVerify_AnOlderSecretSealsNothing(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	older := []byte("an older key, which somebody has")
+	l := audit.New(d, slog.New(slog.DiscardHandler), func(purpose string) [][]byte { return append(keys(purpose), older) })
+	if err := l.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := l.Record(t.Context(), d, audit.Event{Action: audit.Login, Details: map[string]string{"scope": "session"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seal(t, l, d)
+	e, err := db.One(t.Context(), d, func(row pgx.Row) (e audit.Entry, err error) {
+		err = row.Scan(&e.ID, &e.At, &e.RequestID)
+		return e, err
+	}, `SELECT id, at, request_id FROM audit_events ORDER BY at, id LIMIT 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Action, e.Outcome, e.Details = audit.Login, audit.OK, map[string]string{"scope": "all"}
+	name, sum := audit.Resign(older, e)
+	asOwner(t, d, fmt.Sprintf(`UPDATE audit_events SET details = '{"scope": "all"}', key_id = '%s', mac = '\x%x' WHERE id = '%s'`, name, sum, e.ID))
+	r, err := l.Verify(t.Context(), audit.Witnesses{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Findings) != 1 || !strings.HasPrefix(r.Findings[0], "the events of seal 1 are not the ones that were sealed") {
+		t.Errorf("the findings are %q", r.Findings)
 	}
 }
