@@ -288,7 +288,7 @@ func TestStart_RefusesAnotherSecret(t *testing.T) {
 		return a.CheckSecret()
 	}
 	first := authtest.Keys("fingerprint")[0]
-	if err := start(key(1)); err == nil || !strings.Contains(err.Error(), "HOMEBASE_SECRET") {
+	if err := start(key(1)); err == nil || !strings.Contains(err.Error(), "HOMEBASE_SECRET") || !strings.Contains(err.Error(), "delete the folder") {
 		t.Errorf("another secret: %v", err)
 	}
 	for i, keys := range [][][]byte{{first}, {key(1), first}, {key(1)}, {first, key(1)}, {first}} {

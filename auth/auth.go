@@ -158,7 +158,8 @@ SELECT secret_fingerprint FROM instance FOR UPDATE`)
 		known := slices.ContainsFunc(prints, func(p []byte) bool { return string(p) == string(kept) })
 		if len(kept) > 0 && !known {
 			return errors.New("HOMEBASE_SECRET is not the secret that this database was set up with: " +
-				"give the old one, or give both separated by a comma, the new one first")
+				"give the old one, or both separated by a comma, the new one first; or start over with an empty database " +
+				"(for a private PostgreSQL stop Homebase and delete the folder that its log names as data)")
 		}
 		if string(kept) == string(prints[0]) {
 			return nil

@@ -159,6 +159,17 @@ func TestCluster_IsMadeAsDesigned(t *testing.T) {
 	}
 }
 
+// TestCluster_ASocketFolderOfAnotherUserIsNotTrusted: anybody can make a folder
+// of that name in /tmp, with a server of their own in it.
+func TestCluster_ASocketFolderOfAnotherUserIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	cfg := place(t, t.TempDir())
+	begin(t, cfg)
+	if err := db.DialAsAnother(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "belongs to another user") {
+		t.Errorf("connected, or %v", err)
+	}
+}
+
 func TestCluster_ManyStartAtOnceAndTheLastToLeaveStopsIt(t *testing.T) {
 	t.Parallel()
 	cfg := place(t, t.TempDir())

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"sync/atomic"
+	"time"
 )
 
 // Kept is a value read from the database that stays in memory until it
@@ -14,6 +15,7 @@ type Kept[T any] struct {
 	db   *DB
 	read func(ctx context.Context) (T, error)
 	slot atomic.Pointer[slot[T]]
+	news chan struct{} // holds one: it was forgotten since Watch has looked
 }
 
 // slot holds a value between two changes. Forget puts an empty one in its
@@ -27,7 +29,7 @@ type slot[T any] struct {
 // NewKept keeps what read returns. It reads nothing yet, and keeps nothing
 // until Follow was called.
 func NewKept[T any](d *DB, read func(ctx context.Context) (T, error)) *Kept[T] {
-	k := &Kept[T]{db: d, read: read}
+	k := &Kept[T]{db: d, read: read, news: make(chan struct{}, 1)}
 	k.Forget()
 	return k
 }
@@ -42,6 +44,25 @@ func (k *Kept[T]) Follow(channel string) {
 // Forget makes the next Get read anew.
 func (k *Kept[T]) Forget() {
 	k.slot.Store(&slot[T]{reading: make(chan struct{}, 1)})
+	select {
+	case k.news <- struct{}{}:
+	default:
+	}
+}
+
+// Watch calls fn, which gets the value and makes it hold, at once and after
+// every change until ctx ends; a second later again if it fails. A value has
+// one who watches.
+func (k *Kept[T]) Watch(ctx context.Context, fn func(ctx context.Context) error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.news:
+		}
+		for fn(ctx) != nil && Sleep(ctx, time.Second) {
+		}
+	}
 }
 
 // Get is the value, from memory while the listener can be trusted. A caller

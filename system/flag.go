@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -87,7 +88,7 @@ SELECT `+flagColumns+` FROM flags f ORDER BY f.key`)
 func (f Flag) ETag() string { return httpx.RevisionTag(f.Revision) }
 
 func (s *System) flagRoutes() []httpx.Route {
-	manage := httpx.Needs("system:manage").OrOperator()
+	manage := httpx.Needs(auth.SystemManage).OrOperator()
 	return []httpx.Route{
 		{
 			Pattern: "GET /system/flags", Access: httpx.Recognised(), Rate: httpx.RateRead,

@@ -7,10 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -69,11 +69,11 @@ func scanLimits(row pgx.Row) (c changedLimits, err error) {
 func (s *System) limitRoutes() []httpx.Route {
 	return []httpx.Route{
 		{
-			Pattern: "GET /system/limits", Access: httpx.Needs("system:read").OrOperator(), Rate: httpx.RateNone,
+			Pattern: "GET /system/limits", Access: httpx.Needs(auth.SystemRead).OrOperator(), Rate: httpx.RateNone,
 			Summary: "The rate limits by class", Do: httpx.Answers(s.getLimits),
 		},
 		{
-			Pattern: "PUT /system/limits", Access: httpx.Needs("system:manage").OrOperator(), Rate: httpx.RateNone, Body: 64 << 10,
+			Pattern: "PUT /system/limits", Access: httpx.Needs(auth.SystemManage).OrOperator(), Rate: httpx.RateNone, Body: 64 << 10,
 			Summary: "Change rate limits; classes that are not named get the defaults",
 			Do:      httpx.JSON(s.putLimits), Problems: httpx.Problems{httpx.ErrPreconditionFailed},
 		},
@@ -106,12 +106,12 @@ func merged(changed map[httpx.Rate]httpx.Limit) map[httpx.Rate]httpx.Limit {
 
 // getLimits serves GET /system/limits.
 func (s *System) getLimits(c *httpx.Call) (rateLimits, error) {
-	changed, err := readLimits(c.Context(), s.DB)
+	changed, err := s.readLimits(c.Context())
 	return s.shown(c.Context(), changed), err
 }
 
-func readLimits(ctx context.Context, q db.Querier) (changedLimits, error) {
-	return db.One(ctx, q, scanLimits, `
+func (s *System) readLimits(ctx context.Context) (changedLimits, error) {
+	return db.One(ctx, s.DB, scanLimits, `
 -- name: system.Limits
 SELECT changed, revision FROM limits`)
 }
@@ -165,6 +165,7 @@ UPDATE limits SET changed = $1, revision = revision + 1 RETURNING changed, revis
 		return db.Notify(ctx, tx, limitsChannel, "")
 	})
 	// After a failure too: a commit whose answer was lost may have happened.
+	s.limits.Forget()
 	if applied := s.applyLimits(context.WithoutCancel(ctx), httpx.ServerOf(ctx)); err == nil {
 		err = applied
 	}
@@ -183,23 +184,11 @@ func (s *System) recordLimits(ctx context.Context, tx pgx.Tx, before, after map[
 	return s.Audit.Record(ctx, tx, audit.Event{Action: audit.LimitsUpdated, Details: details})
 }
 
-// limits brings what was changed to the limiter of this worker.
-type limits struct {
-	mu  sync.Mutex    // orders reading and setting
-	due chan struct{} // holds one: there is something to read
-}
-
-func (l *limits) changed() {
-	select {
-	case l.due <- struct{}{}:
-	default:
-	}
-}
-
+// applyLimits brings what was changed to the limiter of this worker.
 func (s *System) applyLimits(ctx context.Context, server *httpx.Server) error {
-	s.limits.mu.Lock()
-	defer s.limits.mu.Unlock()
-	c, err := readLimits(ctx, s.DB)
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	c, err := s.limits.Get(ctx)
 	if err != nil {
 		return err
 	}
@@ -212,18 +201,13 @@ func (s *System) applyLimits(ctx context.Context, server *httpx.Server) error {
 }
 
 // FollowLimits keeps the limits of server as the database has them until ctx
-// ends: each time another worker has changed them, and whenever the listening
-// connection was away.
+// ends.
 func (s *System) FollowLimits(ctx context.Context, server *httpx.Server) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.limits.due:
-		}
-		if err := s.applyLimits(ctx, server); err != nil && ctx.Err() == nil {
+	s.limits.Watch(ctx, func(ctx context.Context) error {
+		err := s.applyLimits(ctx, server)
+		if err != nil && ctx.Err() == nil {
 			s.Log.Warn("cannot read the rate limits; the current ones stay in force until the next try", "error", err)
-			time.AfterFunc(time.Second, s.limits.changed)
 		}
-	}
+		return err
+	})
 }

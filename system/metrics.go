@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"homebase/auth"
 	"homebase/httpx"
 )
 
@@ -40,7 +41,7 @@ const prometheusType = "text/plain; version=0.0.4; charset=utf-8"
 
 func (s *System) metricsRoutes() []httpx.Route {
 	return []httpx.Route{{
-		Pattern: "GET /system/metrics", Access: httpx.Needs("system:read").OrOperator(), Rate: httpx.RateRead,
+		Pattern: "GET /system/metrics", Access: httpx.Needs(auth.SystemRead).OrOperator(), Rate: httpx.RateRead,
 		Summary: "What this process reports about itself, also in Prometheus' text format",
 		Responses: []httpx.Response{
 			{Status: http.StatusOK, Body: Metrics{}},

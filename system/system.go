@@ -52,8 +52,9 @@ type Setup struct {
 // System serves the platform's own routes. Make one with New.
 type System struct {
 	Setup
-	flags  *db.Kept[[]Flag]
-	limits limits
+	flags    *db.Kept[[]Flag]
+	limits   *db.Kept[changedLimits]
+	applying sync.Mutex // orders reading the limits and setting them
 }
 
 // The channels carry the news that flags or limits changed.
@@ -65,11 +66,11 @@ const (
 // New makes the room and registers with the listener: call it before the
 // listener runs. It reads no key and no database.
 func New(setup Setup) *System {
-	s := &System{Setup: setup, limits: limits{due: make(chan struct{}, 1)}}
+	s := &System{Setup: setup}
 	s.flags = db.NewKept(s.DB, s.readFlags)
 	s.flags.Follow(flagsChannel)
-	s.DB.Listener().On(limitsChannel, func(string) { s.limits.changed() })
-	s.DB.Listener().OnMissed(s.limits.changed)
+	s.limits = db.NewKept(s.DB, s.readLimits)
+	s.limits.Follow(limitsChannel)
 	return s
 }
 
