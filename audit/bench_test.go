@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/db"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 
@@ -66,8 +67,8 @@ func BenchmarkNotes(b *testing.B) {
 			b.ReportMetric(float64(offered)/wall, "offered/s")
 			b.ReportMetric(float64(l.Lost())/wall, "lost/s")
 			b.ReportMetric(peakMiB(b), "peak-MiB")
-			var kept int
-			if err := d.QueryRow(b.Context(), `SELECT count(*) FROM audit_events`).Scan(&kept); err != nil || int64(kept)+l.Lost() != int64(offered) {
+			kept, err := db.One(b.Context(), d, db.Value[int], `SELECT count(*) FROM audit_events`)
+			if err != nil || int64(kept)+l.Lost() != int64(offered) {
 				b.Errorf("%d kept and %d lost of %d, %v", kept, l.Lost(), offered, err)
 			}
 		})

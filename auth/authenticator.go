@@ -76,15 +76,11 @@ func (co *codes) beginTOTP(c *httpx.Call) (TOTPSecret, error) {
 		if acc, err = lockAccount(ctx, tx, c.Caller.UserID); err != nil {
 			return err
 		}
-		n, err := db.Exec(ctx, tx, `
+		return db.Touch(ctx, tx, errTOTPOn, `
 -- name: auth.BeginTOTP
 INSERT INTO totp (user_id, secret) VALUES ($1, $2)
     ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, last_step = 0 WHERE totp.confirmed_at IS NULL`,
 			acc.ID, co.sealer.Seal(secret, acc.ID.String()))
-		if err == nil && n == 0 {
-			err = errTOTPOn
-		}
-		return err
 	})
 	text := base32Text.EncodeToString(secret)
 	return TOTPSecret{Secret: text, OTPAuthURI: otpauthURI(text, acc.Email)}, err
@@ -203,22 +199,14 @@ func dropTOTP(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 	if _, err := lockAccount(ctx, tx, user); err != nil {
 		return err
 	}
-	n, err := db.Exec(ctx, tx, `
+	return db.Touch(ctx, tx, errTOTPOff, `
 -- name: auth.DropTOTP
 DELETE FROM totp WHERE user_id = $1 AND confirmed_at IS NOT NULL`, user)
-	if err == nil && n == 0 {
-		err = errTOTPOff
-	}
-	return err
 }
 
 // setRecoveryCodes replaces the set of a user who has TOTP on.
 func setRecoveryCodes(ctx context.Context, tx pgx.Tx, user uuid.UUID, hashes [][]byte) error {
-	n, err := db.Exec(ctx, tx, `
+	return db.Touch(ctx, tx, errTOTPOff, `
 -- name: auth.SetRecoveryCodes
 UPDATE totp SET recovery = $2 WHERE user_id = $1 AND confirmed_at IS NOT NULL`, user, hashes)
-	if err == nil && n == 0 {
-		err = errTOTPOff
-	}
-	return err
 }

@@ -145,11 +145,8 @@ func (iv *invitations) invite(c *httpx.Call, in NewInvitation) (made Invitation,
 			}
 			return err
 		}
-		free, err := db.Below(ctx, tx, invitationsMost, "one_time_tokens",
+		err := db.Below(ctx, tx, errTooManyInvitations, invitationsMost, "one_time_tokens",
 			`purpose = $1 AND expires_at > now() AND lower(email) <> lower($2 COLLATE "C")`, purposeInvitation, email)
-		if err == nil && !free {
-			err = errTooManyInvitations
-		}
 		if err != nil {
 			return err
 		}
@@ -179,12 +176,9 @@ DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLA
 func (iv *invitations) deleteInvitation(c *httpx.Call) error {
 	ctx := c.Context()
 	return iv.db.InTx(ctx, func(tx pgx.Tx) error {
-		n, err := db.Exec(ctx, tx, `
+		err := db.Touch(ctx, tx, httpx.ErrNotFound, `
 -- name: auth.DeleteInvitation
 DELETE FROM one_time_tokens WHERE id = $1 AND purpose = $2`, c.ID, purposeInvitation)
-		if err == nil && n == 0 {
-			err = httpx.ErrNotFound
-		}
 		if err != nil {
 			return err
 		}

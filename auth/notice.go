@@ -76,11 +76,7 @@ func (us *users) noticeRoutes() []httpx.Route {
 
 // deleteNotice serves DELETE /auth/notices/{id}: the user has read it.
 func (us *users) deleteNotice(c *httpx.Call) error {
-	n, err := db.Exec(c.Context(), us.db, `
+	return db.Touch(c.Context(), us.db, httpx.ErrNotFound, `
 -- name: auth.DeleteNotice
 DELETE FROM notices WHERE id = $1 AND user_id = $2`, c.ID, c.Caller.UserID)
-	if err == nil && n == 0 {
-		err = httpx.ErrNotFound
-	}
-	return err
 }

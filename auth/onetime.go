@@ -88,13 +88,9 @@ SELECT `+oneTimeColumns+` FROM one_time_tokens t WHERE t.hash = $2 AND t.purpose
 // useToken uses a token up in the transaction of what it is used for; of two
 // that try at once the second finds errTokenInvalid.
 func useToken(ctx context.Context, tx pgx.Tx, t oneTime) error {
-	n, err := db.Exec(ctx, tx, `
+	return db.Touch(ctx, tx, errTokenInvalid, `
 -- name: auth.UseToken
 DELETE FROM one_time_tokens WHERE id = $1 AND expires_at > now()`, t.id)
-	if err == nil && n == 0 {
-		err = errTokenInvalid
-	}
-	return err
 }
 
 // killTokens makes every token of a user worthless: a link that was sent

@@ -168,10 +168,7 @@ func (ro *roles) postRole(c *httpx.Call, in NewRole) (role Role, err error) {
 		if err := mayGrant(ctx, tx, c.Caller.UserID, append(permissions, UsersManage)); err != nil {
 			return err
 		}
-		free, err := db.Below(ctx, tx, rolesMost, "roles", "true")
-		if err == nil && !free {
-			err = errTooManyRoles
-		}
+		err := db.Below(ctx, tx, errTooManyRoles, rolesMost, "roles", "true")
 		if err != nil {
 			return err
 		}

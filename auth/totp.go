@@ -186,13 +186,9 @@ func (co *codes) useStep(ctx context.Context, tx pgx.Tx, user uuid.UUID, t authe
 	if step == 0 {
 		return errWrongCode
 	}
-	n, err := db.Exec(ctx, tx, `
+	return db.Touch(ctx, tx, errUsedCode, `
 -- name: auth.UseTOTPStep
 UPDATE totp SET last_step = $2, confirmed_at = coalesce(confirmed_at, now()) WHERE user_id = $1 AND last_step < $2`, user, step)
-	if err == nil && n == 0 {
-		err = errUsedCode
-	}
-	return err
 }
 
 // useRecoveryCode spends one of a user's recovery codes.

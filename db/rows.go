@@ -14,7 +14,6 @@ import (
 type Querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 type patienceKey struct{}
@@ -112,21 +111,34 @@ func Exec(ctx context.Context, q Querier, sql string, args ...any) (int64, error
 	})
 }
 
-// Below reports whether fewer than most rows of a table are as where says. Until
-// the transaction ends nobody else changes the table: two who find the last
-// slot free do not both take it. Call it before the transaction changes a row of
-// the table, or the two wait for each other.
-func Below(ctx context.Context, tx pgx.Tx, most int, table, where string, args ...any) (bool, error) {
+// Touch is Exec for a statement that must touch a row: none is the error when it
+// touches none.
+func Touch(ctx context.Context, q Querier, none error, sql string, args ...any) error {
+	n, err := Exec(ctx, q, sql, args...)
+	if err == nil && n == 0 {
+		return none
+	}
+	return err
+}
+
+// Below is the error full unless fewer than most rows of a table are as where
+// says. Until the transaction ends nobody else changes the table: two who find
+// the last slot free do not both take it. Call it before the transaction
+// changes a row of the table, or the two wait for each other.
+func Below(ctx context.Context, tx pgx.Tx, full error, most int, table, where string, args ...any) error {
 	_, err := Exec(ctx, tx, `
 -- name: db.LockToCount
 LOCK TABLE `+table+` IN SHARE ROW EXCLUSIVE MODE`)
 	if err != nil {
-		return false, err
+		return err
 	}
 	n, err := One(ctx, tx, Value[int], `
 -- name: db.CountBelow
 SELECT count(*) FROM `+table+` WHERE `+where, args...)
-	return n < most, err
+	if err == nil && n >= most {
+		return full
+	}
+	return err
 }
 
 // Exec makes *DB a Querier; rooms call the function Exec, which translates
@@ -147,16 +159,3 @@ func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, erro
 	}
 	return pool.Query(ctx, sql, args...)
 }
-
-// QueryRow makes *DB a Querier; rooms call One.
-func (d *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	pool := d.pool.Load()
-	if pool == nil {
-		return failedRow{errNotConnected}
-	}
-	return pool.QueryRow(ctx, sql, args...)
-}
-
-type failedRow struct{ err error }
-
-func (r failedRow) Scan(...any) error { return r.err }

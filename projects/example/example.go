@@ -96,10 +96,7 @@ func (a *app) create(c *httpx.Call, in NewItem) (it Item, err error) {
 		return it, err
 	}
 	err = a.host.InTx(c.Context(), func(tx *projects.Tx) error {
-		free, err := db.Below(c.Context(), tx, maxItems, "items", "owner_id = $1", c.Caller.UserID)
-		if err == nil && !free {
-			err = errTooManyItems
-		}
+		err := db.Below(c.Context(), tx, errTooManyItems, maxItems, "items", "owner_id = $1", c.Caller.UserID)
 		if err != nil {
 			return err
 		}
@@ -124,11 +121,8 @@ func (a *app) get(c *httpx.Call) (it Item, err error) {
 
 func (a *app) delete(c *httpx.Call) error {
 	return a.host.InTx(c.Context(), func(tx *projects.Tx) error {
-		n, err := db.Exec(c.Context(), tx, `-- name: example.Delete
+		err := db.Touch(c.Context(), tx, httpx.ErrNotFound, `-- name: example.Delete
 			DELETE FROM items WHERE id = $1 AND owner_id = $2`, c.ID, c.Caller.UserID)
-		if err == nil && n == 0 {
-			err = httpx.ErrNotFound
-		}
 		tx.Audit("deleted", c.ID, nil)
 		return err
 	})
