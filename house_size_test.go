@@ -18,7 +18,7 @@ import (
 // it is raised only in the commit that says why.
 var ceiling = map[string]int{
 	"platform": 390, "db": 2347, "httpx": 3830, "audit": 1393, "auth": 4912, "files": 12170,
-	"portfolio": 2160, "projects": 1160, "system": 2400, "system/backup": 1600,
+	"portfolio": 2147, "projects": 1160, "system": 2400, "system/backup": 1600,
 }
 
 const (

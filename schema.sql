@@ -777,3 +777,21 @@ CREATE INDEX audit_seals_last_idx ON audit_seals (last_at);
 
 -- A person's own history without the everyday life of files.
 CREATE INDEX audit_events_own_idx ON audit_events (actor_user, at DESC, id DESC) WHERE action !~ '^(file|folder)\.';
+
+-- step 13: one count of what was used
+
+-- How often something was used until expires_at: a form token, which is good
+-- once, and the form by one network or by everyone. A key is a hash.
+CREATE TABLE portfolio_uses (
+    key        bytea       NOT NULL,
+    uses       integer     NOT NULL,
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT portfolio_uses_pkey PRIMARY KEY (key)
+);
+
+-- The tables that it takes the place of go a release later: until then workers of
+-- the release before use them.
+INSERT INTO portfolio_uses (key, uses, expires_at)
+SELECT token, 1, expires_at FROM portfolio_spent_tokens
+UNION ALL
+SELECT sender, posts, since + CASE WHEN sender = '' THEN interval '1 day' ELSE interval '1 hour' END FROM portfolio_contact_counts;

@@ -109,8 +109,7 @@ func (p *Portfolio) postContact(c *httpx.Call, in ContactPost) error {
 	if err := in.check(); err != nil {
 		return err
 	}
-	expires, err := p.solved(in.Token, in.Nonce)
-	if err != nil {
+	if err := p.solved(in.Token, in.Nonce); err != nil {
 		return err
 	}
 	ctx := c.Context()
@@ -119,13 +118,10 @@ func (p *Portfolio) postContact(c *httpx.Call, in ContactPost) error {
 			return err
 		}
 		token := sha256.Sum256([]byte(in.Token))
-		first, err := db.Exec(ctx, tx, `
--- name: portfolio.SpendToken
-INSERT INTO portfolio_spent_tokens (token, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, token[:16], expires)
-		if err != nil {
+		switch times, _, err := countUse(ctx, tx, token[:16], challengeMax+challengeAhead); {
+		case err != nil:
 			return err
-		}
-		if first == 0 {
+		case times > 1:
 			return errChallenge
 		}
 		return p.keepMessage(ctx, tx, in)
@@ -139,35 +135,36 @@ func (p *Portfolio) limitSender(ctx context.Context, tx db.Querier) error {
 	for _, network := range httpx.ClientNetworks(ctx) {
 		hash := hmac.New(sha256.New, p.Keys("contact sender")[0])
 		hash.Write([]byte(network.String()))
-		posts, since, err := countPost(ctx, tx, hash.Sum(nil)[:16], senderWindow)
+		posts, until, err := countUse(ctx, tx, hash.Sum(nil)[:16], senderWindow)
 		if err != nil {
 			return err
 		}
 		if posts > httpx.Share(senderPosts, network) {
-			return httpx.ErrRateLimited.With("You have sent several messages already; write again later.").RetryAfter(time.Until(since.Add(senderWindow)))
+			return httpx.ErrRateLimited.With("You have sent several messages already; write again later.").RetryAfter(time.Until(until))
 		}
 	}
 	return nil
 }
 
-// everyone is the sender under which all messages that are no spam count.
+// everyone is the key under which all messages that are no spam count.
 var everyone = []byte{}
 
-// countPost counts one more in the sender's window, or begins a new one, also
-// when the old one lies ahead of a clock that was set back: it would last for
-// ever. The sender's next post waits for this transaction.
-func countPost(ctx context.Context, tx db.Querier, sender []byte, window time.Duration) (posts int, since time.Time, err error) {
-	since, err = db.One(ctx, tx, func(row pgx.Row) (at time.Time, err error) {
-		err = row.Scan(&posts, &at)
+// countUse counts one more use of a key within its window, or begins a new
+// window, also when the old one ends further ahead than a new one could: after a
+// clock was set back it would last for ever. The key's next use waits for this
+// transaction.
+func countUse(ctx context.Context, tx db.Querier, key []byte, window time.Duration) (uses int, until time.Time, err error) {
+	until, err = db.One(ctx, tx, func(row pgx.Row) (at time.Time, err error) {
+		err = row.Scan(&uses, &at)
 		return at, err
 	}, `
--- name: portfolio.CountPost
-INSERT INTO portfolio_contact_counts AS c (sender, since, posts) VALUES ($1, now(), 1)
-    ON CONFLICT (sender) DO UPDATE
-   SET posts = CASE WHEN abs(extract(epoch FROM now() - c.since)) < $2 THEN c.posts + 1 ELSE 1 END,
-       since = CASE WHEN abs(extract(epoch FROM now() - c.since)) < $2 THEN c.since ELSE now() END
-RETURNING posts, since`, sender, window.Seconds())
-	return posts, since, err
+-- name: portfolio.CountUse
+INSERT INTO portfolio_uses AS u (key, uses, expires_at) VALUES ($1, 1, now() + $2::interval)
+    ON CONFLICT (key) DO UPDATE
+   SET uses = CASE WHEN u.expires_at > now() AND u.expires_at < now() + 2 * $2::interval THEN u.uses + 1 ELSE 1 END,
+       expires_at = CASE WHEN u.expires_at > now() AND u.expires_at < now() + 2 * $2::interval THEN u.expires_at ELSE now() + $2::interval END
+RETURNING uses, expires_at`, key, window)
+	return uses, until, err
 }
 
 func (p *Portfolio) keepMessage(ctx context.Context, tx db.Querier, in ContactPost) error {
@@ -181,7 +178,7 @@ SELECT EXISTS (SELECT FROM portfolio_messages WHERE digest = $1)`, in.digest())
 	score, reasons := in.judge(seen)
 	if score >= spamScore {
 		state = "spam"
-	} else if posts, _, err := countPost(ctx, tx, everyone, globalWindow); err != nil {
+	} else if posts, _, err := countUse(ctx, tx, everyone, globalWindow); err != nil {
 		return err
 	} else if posts > globalPosts {
 		state, reasons = "spam", append(reasons, "flood")
@@ -229,6 +226,8 @@ const (
 	challengeBits = 16
 	challengeMin  = 3 * time.Second // nobody writes faster
 	challengeMax  = 2 * time.Hour
+	// challengeAhead is how far a token may lie ahead: workers' clocks differ.
+	challengeAhead = time.Minute
 )
 
 var (
@@ -251,17 +250,16 @@ func (p *Portfolio) getChallenge(*httpx.Call) (Challenge, error) {
 	return Challenge{p.sign(challengePurpose, time.Now(), uuid.Nil), challengeBits, int(challengeMin / time.Second)}, nil
 }
 
-// solved checks token and nonce and says until when a token that was used has
-// to be remembered. Nobody waits for a token from ahead, of a clock that was
-// set back: a new one is good sooner.
-func (p *Portfolio) solved(token, nonce string) (expires time.Time, err error) {
+// solved checks token and nonce. Nobody waits for a token from ahead, of a clock
+// that was set back: a new one is good sooner.
+func (p *Portfolio) solved(token, nonce string) error {
 	issued, _, ok := p.signed(challengePurpose, token)
 	sum := sha256.Sum256([]byte(token + nonce))
 	switch age := time.Since(issued); {
-	case !ok, age > challengeMax, age < -time.Minute, bits.LeadingZeros32(binary.BigEndian.Uint32(sum[:])) < challengeBits:
-		return expires, errChallenge
+	case !ok, age > challengeMax, age < -challengeAhead, bits.LeadingZeros32(binary.BigEndian.Uint32(sum[:])) < challengeBits:
+		return errChallenge
 	case age < challengeMin:
-		return expires, errTooEarly.RetryAfter(challengeMin - age)
+		return errTooEarly.RetryAfter(challengeMin - age)
 	}
-	return issued.Add(challengeMax), nil
+	return nil
 }

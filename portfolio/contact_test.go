@@ -154,7 +154,7 @@ func TestContact_ThreeAnHourOfOneNetwork(t *testing.T) {
 	}
 	c.Do("POST", "/portfolio/contact", rm.letter(object{"message": "another"}), from("192.0.2.2")).Want(t, 202)
 	// No address of a stranger is anywhere in the database.
-	for _, table := range []string{"portfolio_contact_counts", "portfolio_messages", "portfolio_spent_tokens", "audit_events"} {
+	for _, table := range []string{"portfolio_uses", "portfolio_messages", "audit_events"} {
 		rows, err := db.All(t.Context(), rm.DB, db.Value[string], `SELECT x::text FROM `+table+` AS x`)
 		if err != nil {
 			t.Fatal(err)
@@ -249,7 +249,7 @@ func TestContact_AClockThatWasSetBackLocksNobodyOut(t *testing.T) {
 		c.Do("POST", "/portfolio/contact", rm.letter(object{"message": strings.Repeat("x", i+1)}), from("192.0.2.1")).Want(t, 202)
 	}
 	c.Do("POST", "/portfolio/contact", rm.letter(object{"message": "one too many"}), from("192.0.2.1")).Want(t, 429)
-	if _, err := db.Exec(t.Context(), rm.DB, `UPDATE portfolio_contact_counts SET since = now() + interval '900 days', posts = 1000`); err != nil {
+	if _, err := db.Exec(t.Context(), rm.DB, `UPDATE portfolio_uses SET expires_at = now() + interval '900 days', uses = 1000`); err != nil {
 		t.Fatal(err)
 	}
 	// With a space behind the address, as a telephone leaves it.
@@ -281,8 +281,7 @@ func TestSweep_EndsWhatHasHadItsTime(t *testing.T) {
 	for _, sql := range []string{
 		`UPDATE portfolio_messages SET created_at = now() - interval '366 days' WHERE message = 'one'`,
 		`UPDATE portfolio_messages SET created_at = now() - interval '31 days' WHERE message IN ('two', 'three')`,
-		`UPDATE portfolio_spent_tokens SET expires_at = now() - interval '1 second'`,
-		`UPDATE portfolio_contact_counts SET since = now() - interval '2 hours'`,
+		`UPDATE portfolio_uses SET expires_at = expires_at - interval '2 hours 2 minutes'`,
 	} {
 		if _, err := db.Exec(t.Context(), rm.DB, sql); err != nil {
 			t.Fatal(err)
@@ -293,8 +292,7 @@ func TestSweep_EndsWhatHasHadItsTime(t *testing.T) {
 	}
 	left, err := db.All(t.Context(), rm.DB, db.Value[string], `
 SELECT message FROM portfolio_messages
-UNION ALL SELECT 'token' FROM portfolio_spent_tokens
-UNION ALL SELECT 'count ' || posts FROM portfolio_contact_counts ORDER BY 1`)
+UNION ALL SELECT 'count ' || uses FROM portfolio_uses ORDER BY 1`)
 	// The count of everyone lasts a day.
 	if err != nil || strings.Join(left, ", ") != "count 2, four, two" {
 		t.Errorf("left are %q (%v)", left, err)
@@ -367,7 +365,7 @@ SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'spam', 'x'
 	if n := len(rm.mailed()); n != 30 {
 		t.Errorf("%d mails, want 30", n)
 	}
-	for table, most := range map[string]int{"portfolio_messages": 1030 + len(refused), "portfolio_spent_tokens": senders*3 + 2, "portfolio_contact_counts": senders + 3} {
+	for table, most := range map[string]int{"portfolio_messages": 1030 + len(refused), "portfolio_uses": senders*4 + 5} {
 		n, err := db.One(t.Context(), rm.DB, db.Value[int], `SELECT count(*) FROM `+table)
 		if err != nil || n > most {
 			t.Errorf("%s has %d rows (%v), want at most %d", table, n, err, most)

@@ -154,14 +154,9 @@ func (p *Portfolio) sweep(ctx context.Context) error {
 		}
 		gone, err := db.Exec(ctx, tx, `
 -- name: portfolio.Sweep
-WITH tokens AS (
-    DELETE FROM portfolio_spent_tokens WHERE expires_at < now()),
-counts AS (
-    DELETE FROM portfolio_contact_counts
-     WHERE since < now() - CASE WHEN sender = $1 THEN $2::float8 ELSE $3::float8 END * interval '1 second')
+WITH uses AS (DELETE FROM portfolio_uses WHERE expires_at < now())
 DELETE FROM portfolio_messages
- WHERE created_at < now() - CASE WHEN state = 'spam' THEN $4::float8 ELSE $5::float8 END * interval '1 second'`,
-			everyone, globalWindow.Seconds(), senderWindow.Seconds(), keepSpam.Seconds(), keepMessages.Seconds())
+ WHERE created_at < now() - CASE WHEN state = 'spam' THEN $1::interval ELSE $2::interval END`, keepSpam, keepMessages)
 		if err != nil || gone == 0 {
 			return err
 		}
