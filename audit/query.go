@@ -41,16 +41,16 @@ func scanEntry(row pgx.Row) (e Entry, err error) {
 	return e, err
 }
 
-// place is an entry's place in the order newest first.
-type place struct {
+// cursor is where an entry stands, newest first.
+type cursor struct {
 	At time.Time `json:"at"`
 	ID uuid.UUID `json:"id"`
 }
 
-func (e Entry) place() place { return place{e.At, e.ID} }
+func (e Entry) cursor() cursor { return cursor{e.At, e.ID} }
 
 // newest is before every entry in that order.
-var newest = place{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max}
+var newest = cursor{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max}
 
 // filter is what GET /audit/events and its export can be narrowed by.
 type filter struct {
@@ -103,7 +103,7 @@ func (l *Log) Routes() []httpx.Route {
 	return []httpx.Route{
 		{
 			Pattern: "GET /audit/events", Access: read, Rate: httpx.RateRead, Query: append([]string{"limit", "cursor"}, filterParameters...),
-			Summary: "Events, newest first", Do: httpx.Pages(l.listEvents, Entry.place), Problems: invalid,
+			Summary: "Events, newest first", Do: httpx.Pages(l.listEvents, Entry.cursor), Problems: invalid,
 		},
 		{
 			Pattern: "GET /audit/events/export", Access: read, Rate: httpx.RateDownload, Query: filterParameters,
@@ -112,7 +112,7 @@ func (l *Log) Routes() []httpx.Route {
 		},
 		{
 			Pattern: "GET /audit/me", Access: httpx.SignedIn(), Rate: httpx.RateRead,
-			Summary: "Your security history, newest first", Do: httpx.Pages(l.listOwn, Entry.place), Problems: invalid,
+			Summary: "Your security history, newest first", Do: httpx.Pages(l.listOwn, Entry.cursor), Problems: invalid,
 		},
 		{
 			Pattern: "GET /audit/seals", Access: read, Rate: httpx.RateRead,
@@ -123,7 +123,7 @@ func (l *Log) Routes() []httpx.Route {
 
 const jsonLines = "application/jsonl"
 
-func (l *Log) listEvents(c *httpx.Call, p httpx.Keyset[place]) ([]Entry, error) {
+func (l *Log) listEvents(c *httpx.Call, p httpx.Keyset[cursor]) ([]Entry, error) {
 	f, err := filterOf(c.URL.Query())
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ SELECT `+entryColumns+`
 
 // listOwn shows what the caller did and what was done to the caller's
 // account, without the everyday life of files.
-func (l *Log) listOwn(c *httpx.Call, p httpx.Keyset[place]) ([]Entry, error) {
+func (l *Log) listOwn(c *httpx.Call, p httpx.Keyset[cursor]) ([]Entry, error) {
 	before := p.After(newest)
 	return db.All(c.Context(), l.db, scanEntry, `
 -- name: audit.Own

@@ -74,8 +74,8 @@ type poll struct {
 	at   time.Time
 }
 
-// read gives every event that has become visible since the last read. What is
-// not visible now belongs to a transaction that runs now or later. So the next
+// read yields every event that has become visible since the last read. What is
+// not visible yet belongs to a transaction that runs now or later, so the next
 // read begins at the latest poll before which all these transactions had no id.
 func (t *follower) read(ctx context.Context, give func(Entry) error) error {
 	var running int64 // the oldest transaction that runs

@@ -72,10 +72,10 @@ func parsePHC(s string) (phc, error) {
 // The collector is left to itself: it lets garbage grow to as much as is in
 // use, so the hashes hold at most twice their memory between them.
 type hasher struct {
-	cost   hashcost.Cost // of new hashes; one made at another is made anew at its owner's next sign-in
-	places chan struct{} // running or waiting
-	slots  chan struct{} // running
-	done   atomic.Int64  // hashes made
+	cost    hashcost.Cost // of new hashes; one made at another is made anew at its owner's next sign-in
+	permits chan struct{} // running or waiting
+	slots   chan struct{} // running
+	done    atomic.Int64  // hashes made
 }
 
 const (
@@ -92,31 +92,31 @@ var ErrHashingBusy = httpx.NewProblem(503, "hashing_busy", "Too many sign-ins at
 
 func newHasher(cost hashcost.Cost) *hasher {
 	n := max(1, min(runtime.GOMAXPROCS(0)-1, hashesMost))
-	return &hasher{cost: cost, places: make(chan struct{}, n+hashQueue), slots: make(chan struct{}, n)}
+	return &hasher{cost: cost, permits: make(chan struct{}, n+hashQueue), slots: make(chan struct{}, n)}
 }
 
-// place is the right to hash, one hash at a time. It is taken before the
+// permit is the right to hash, one hash at a time. It is taken before the
 // database is asked for anything, so that a flood does not keep its
 // connections busy either.
-type place struct{ h *hasher }
+type permit struct{ h *hasher }
 
-// enter takes a place; ErrHashingBusy when too many are taken.
-func (h *hasher) enter() (*place, error) {
+// enter takes a permit; ErrHashingBusy when too many are taken.
+func (h *hasher) enter() (*permit, error) {
 	select {
-	case h.places <- struct{}{}:
-		return &place{h}, nil
+	case h.permits <- struct{}{}:
+		return &permit{h}, nil
 	default:
 		return nil, ErrHashingBusy
 	}
 }
 
-// leave gives the place back.
-func (p *place) leave() { <-p.h.places }
+// leave gives the permit back.
+func (p *permit) leave() { <-p.h.permits }
 
-// key derives the hash of a password once it is this place's turn. Every
+// key derives the hash of a password once it is this permit's turn. Every
 // password comes through here, and is folded: the same letters typed on
 // another system may be other code points.
-func (p *place) key(ctx context.Context, password string, c hashcost.Cost, salt []byte) ([]byte, error) {
+func (p *permit) key(ctx context.Context, password string, c hashcost.Cost, salt []byte) ([]byte, error) {
 	select {
 	case p.h.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -128,7 +128,7 @@ func (p *place) key(ctx context.Context, password string, c hashcost.Cost, salt 
 }
 
 // hash makes the PHC string that a user's row keeps.
-func (p *place) hash(ctx context.Context, password string) (string, error) {
+func (p *permit) hash(ctx context.Context, password string) (string, error) {
 	made := phc{cost: p.h.cost, salt: make([]byte, saltBytes)}
 	rand.Read(made.salt)
 	var err error
@@ -138,7 +138,7 @@ func (p *place) hash(ctx context.Context, password string) (string, error) {
 
 // matches compares a password with a stored hash in constant time. outdated
 // says that the hash was made at another cost and should be made anew.
-func (p *place) matches(ctx context.Context, password, stored string) (ok, outdated bool, err error) {
+func (p *permit) matches(ctx context.Context, password, stored string) (ok, outdated bool, err error) {
 	kept, err := parsePHC(stored)
 	if err != nil {
 		return false, false, err

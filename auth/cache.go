@@ -238,8 +238,8 @@ SELECT s.id, s.user_id, s.authenticated_at, s.idle_until, `+held+`, `+rolesHeld+
 // writeUsedEvery is how often the use of sessions and keys is written down.
 const writeUsedEvery = time.Minute
 
-// recordUse writes the use of sessions and keys until ctx ends. What a crash loses is
-// a minute of last_used_at, and of what shows that a token was received:
+// recordUse writes the use of sessions and keys until ctx ends. A crash loses a
+// minute of last_used_at and of the evidence that tokens were received:
 // refreshing is then more lenient, never stricter.
 func (cl *callers) recordUse(ctx context.Context) {
 	for db.Sleep(ctx, writeUsedEvery) {

@@ -57,7 +57,7 @@ func (a *Auth) HoldHashing() (room int, release func()) {
 	for range cap(h.slots) {
 		h.slots <- struct{}{}
 	}
-	return cap(h.places), func() {
+	return cap(h.permits), func() {
 		for range cap(h.slots) {
 			<-h.slots
 		}
@@ -65,7 +65,7 @@ func (a *Auth) HoldHashing() (room int, release func()) {
 }
 
 // Hashing is how many secrets are hashed or wait for it.
-func (a *Auth) Hashing() int { return len(a.passwords.hasher.places) }
+func (a *Auth) Hashing() int { return len(a.passwords.hasher.permits) }
 
 // Right is what a route does after a right guess.
 func (g attempt) Right(ctx context.Context, q db.Querier) error { return g.right(ctx, q) }

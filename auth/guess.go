@@ -73,9 +73,9 @@ type attempt struct {
 //
 // A device that is already trusted, because it is signed in as user or carries
 // the mark of an earlier sign-in, is counted apart from everyone else: nobody
-// can shut a user out of it. Codes, for which the password was given already,
-// are counted for all of these devices together. Addresses that are not known are not counted, nor
-// is a trusted proxy's own.
+// can shut a user out of it. Codes, which come after the password, are counted
+// for all of these devices together. Unknown addresses are not counted, nor is a
+// trusted proxy's own.
 func (gs *guesses) count(r *http.Request, kind, account string, user uuid.UUID) (attempt, error) {
 	var g attempt
 	if gs.unlimited {
@@ -134,15 +134,15 @@ func (gs *guesses) countShared(r *http.Request, kind, account string) (attempt, 
 
 // countGuess counts in all rows or, when one of them has to wait, in none: a
 // refused try makes no wait longer. A last try that lies ahead is of a clock
-// that was put back, and nobody waits for it to come. excess is how many guesses the row has
-// beyond the free ones, so it begins below zero.
+// that was set back, and nobody waits for it. excess is how many guesses the
+// row has beyond the free ones, so it begins below zero.
 func countGuess(ctx context.Context, tx pgx.Tx, keys [][]byte, free []int) error {
 	counted, err := db.Exec(ctx, tx, `
 -- name: auth.CountGuess
 INSERT INTO guesses AS g (key, excess, last_at)
 SELECT n.key, 1 - n.free, clock_timestamp()
-  FROM unnest($1::bytea[], $2::integer[]) WITH ORDINALITY AS n (key, free, place)
- ORDER BY n.place
+  FROM unnest($1::bytea[], $2::integer[]) WITH ORDINALITY AS n (key, free, ord)
+ ORDER BY n.ord
     ON CONFLICT (key) DO UPDATE
    SET excess = CASE WHEN g.last_at > clock_timestamp() - $3::interval
                      THEN greatest(excluded.excess, g.excess + 1 - greatest(0, floor(extract(epoch FROM clock_timestamp() - g.last_at) / 3600))::integer)
@@ -174,8 +174,8 @@ func (g attempt) right(ctx context.Context, q db.Querier) error {
 -- name: auth.TakeGuessBack
 WITH counted AS MATERIALIZED (
     SELECT g.key
-      FROM unnest($1::bytea[]) WITH ORDINALITY AS n (key, place) JOIN guesses g ON g.key = n.key
-     ORDER BY n.place FOR UPDATE OF g),
+      FROM unnest($1::bytea[]) WITH ORDINALITY AS n (key, ord) JOIN guesses g ON g.key = n.key
+     ORDER BY n.ord FOR UPDATE OF g),
      forgotten AS (DELETE FROM guesses g USING counted c WHERE g.key = c.key AND g.key = $2)
 UPDATE guesses g SET excess = g.excess - 1, last_at = g.last_at - $3::interval
   FROM counted c WHERE g.key = c.key AND g.key IS DISTINCT FROM $2`, g.keys, g.account, guessLongest)

@@ -30,8 +30,8 @@ var (
 				With("Ask its operator. If you are: HOMEBASE_REGISTRATION says who may join.")
 	errNoMail = httpx.NewProblem(http.StatusConflict, "mail_not_configured", "This server sends no mail").
 			With("Ask its operator. If you are: set HOMEBASE_SMTP_URL and HOMEBASE_MAIL_FROM.")
-	errTooManyInvitations = httpx.NewProblem(http.StatusConflict, "too_many_invitations", "Too many invitations wait").
-				With(fmt.Sprintf("At most %d wait at once; withdraw one that is not needed any more.", invitationsMost))
+	errTooManyInvitations = httpx.NewProblem(http.StatusConflict, "too_many_invitations", "Too many invitations are pending").
+				With(fmt.Sprintf("At most %d can be pending at once; withdraw one that is no longer needed.", invitationsMost))
 	errEmailTaken = httpx.NewProblem(http.StatusConflict, "email_taken", "There is already a user with this address")
 )
 
@@ -223,11 +223,11 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 	if err != nil {
 		return Grant{}, err
 	}
-	place, err := iv.passwords.hasher.enter()
+	permit, err := iv.passwords.hasher.enter()
 	if err != nil {
 		return Grant{}, err
 	}
-	defer place.leave()
+	defer permit.leave()
 	guess, err := iv.guesses.count(c.Request, guessToken, "", uuid.Nil)
 	if err != nil {
 		return Grant{}, err
@@ -246,7 +246,7 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 	if err := f.Err(); err != nil {
 		return Grant{}, errors.Join(guess.right(ctx, iv.db), err)
 	}
-	hash, err := place.hash(ctx, in.Password)
+	hash, err := permit.hash(ctx, in.Password)
 	if err != nil {
 		return Grant{}, err
 	}

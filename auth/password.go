@@ -41,12 +41,7 @@ func (pw *passwords) HashPassword(ctx context.Context, email, password string) (
 	if weak := checkPassword(email, password); weak != nil {
 		return "", weak
 	}
-	p, err := pw.hasher.enter()
-	if err != nil {
-		return "", err
-	}
-	defer p.leave()
-	return p.hash(ctx, password)
+	return pw.HashSecret(ctx, password)
 }
 
 // set replaces a user's hash inside tx and ends the user's sessions
@@ -95,12 +90,12 @@ func (pw *passwords) routes() []httpx.Route {
 // user's others end.
 func (pw *passwords) changePassword(c *httpx.Call, in ChangePassword) error {
 	ctx := c.Context()
-	place, err := pw.hasher.enter()
+	permit, err := pw.hasher.enter()
 	if err != nil {
 		return err
 	}
-	defer place.leave()
-	acc, err := pw.prove(c, place, in.CurrentPassword)
+	defer permit.leave()
+	acc, err := pw.prove(c, permit, in.CurrentPassword)
 	if err != nil {
 		return err
 	}
@@ -108,7 +103,7 @@ func (pw *passwords) changePassword(c *httpx.Call, in ChangePassword) error {
 	if checkNewPassword(&f, "#/new_password", acc.Email, in.NewPassword); f.Err() != nil {
 		return f.Err()
 	}
-	hash, err := place.hash(ctx, in.NewPassword)
+	hash, err := permit.hash(ctx, in.NewPassword)
 	if err == nil {
 		err = pw.callers.Still(ctx, "")
 	}
@@ -135,12 +130,12 @@ type Reauthenticate struct {
 // session may do what asks for a recent password.
 func (pw *passwords) reauthenticate(c *httpx.Call, in Reauthenticate) error {
 	ctx := c.Context()
-	place, err := pw.hasher.enter()
+	permit, err := pw.hasher.enter()
 	if err != nil {
 		return err
 	}
-	defer place.leave()
-	acc, err := pw.prove(c, place, in.Password)
+	defer permit.leave()
+	acc, err := pw.prove(c, permit, in.Password)
 	if err == nil {
 		err = pw.callers.Still(ctx, "")
 	}
@@ -181,7 +176,7 @@ func (pw *passwords) reauthenticate(c *httpx.Call, in Reauthenticate) error {
 // prove compares a signed-in caller's password. A wrong one is
 // recorded and is errWrongPassword: 401 would tell a frontend that the
 // session has ended.
-func (pw *passwords) prove(c *httpx.Call, place *place, password string) (account, error) {
+func (pw *passwords) prove(c *httpx.Call, permit *permit, password string) (account, error) {
 	ctx := c.Context()
 	acc, err := accountByID(ctx, pw.db, c.Caller.UserID)
 	if err != nil {
@@ -191,7 +186,7 @@ func (pw *passwords) prove(c *httpx.Call, place *place, password string) (accoun
 	if err != nil {
 		return account{}, err
 	}
-	ok, _, err := place.matches(ctx, password, acc.passwordHash)
+	ok, _, err := permit.matches(ctx, password, acc.passwordHash)
 	if err != nil {
 		return account{}, err
 	}

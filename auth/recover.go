@@ -81,11 +81,11 @@ func (rc *recovery) forgotPassword(c *httpx.Call, in Address) error {
 // resetPassword serves POST /auth/password/reset. It signs nobody in: who has
 // TOTP on still needs the code.
 func (rc *recovery) resetPassword(c *httpx.Call, in ResetPassword) error {
-	place, err := rc.passwords.hasher.enter()
+	permit, err := rc.passwords.hasher.enter()
 	if err != nil {
 		return err
 	}
-	defer place.leave()
+	defer permit.leave()
 	guess, err := rc.guesses.count(c.Request, guessToken, "", uuid.Nil)
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (rc *recovery) resetPassword(c *httpx.Call, in ResetPassword) error {
 	if checkNewPassword(&f, "#/password", t.email, in.Password); f.Err() != nil {
 		return errors.Join(guess.right(ctx, rc.db), f.Err())
 	}
-	hash, err := place.hash(ctx, in.Password)
+	hash, err := permit.hash(ctx, in.Password)
 	if err != nil {
 		return err
 	}

@@ -139,7 +139,7 @@ SELECT `+roleColumns+` FROM roles r WHERE r.name = $1`, c.PathValue("name"))
 
 // NewRole is the body of POST /auth/roles.
 type NewRole struct {
-	Name        string   `json:"name"` // a small letter, then at most 39 of a-z 0-9 - _
+	Name        string   `json:"name"` // a lower-case letter, then at most 39 of a-z 0-9 - _
 	Description string   `json:"description,omitempty"`
 	Permissions []string `json:"permissions"`
 }

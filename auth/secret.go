@@ -9,12 +9,12 @@ import (
 // at the same cost and within the same bound. Which secrets are good enough
 // is for the caller to say. ErrHashingBusy when too many are being hashed.
 func (pw *passwords) HashSecret(ctx context.Context, secret string) (string, error) {
-	place, err := pw.hasher.enter()
+	permit, err := pw.hasher.enter()
 	if err != nil {
 		return "", err
 	}
-	defer place.leave()
-	return place.hash(ctx, secret)
+	defer permit.leave()
+	return permit.hash(ctx, secret)
 }
 
 // MatchSecret compares a secret of many people with what HashSecret made. Wrong
@@ -22,16 +22,16 @@ func (pw *passwords) HashSecret(ctx context.Context, secret string) (string, err
 // together, and by the client's address like every guess, so beside
 // ErrHashingBusy the error may be 429, for the right one too.
 func (pw *passwords) MatchSecret(r *http.Request, kind, account, secret, hash string) (ok bool, err error) {
-	place, err := pw.hasher.enter()
+	permit, err := pw.hasher.enter()
 	if err != nil {
 		return false, err
 	}
-	defer place.leave()
+	defer permit.leave()
 	guess, err := pw.guesses.countShared(r, kind, account)
 	if err != nil {
 		return false, err
 	}
-	if ok, _, err = place.matches(r.Context(), secret, hash); err != nil || !ok {
+	if ok, _, err = permit.matches(r.Context(), secret, hash); err != nil || !ok {
 		return false, err
 	}
 	return true, guess.right(r.Context(), pw.db)

@@ -150,8 +150,8 @@ UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE id = $1 AND re
 	return err
 }
 
-// endSessionsOf ends all sessions of a user but keep, which may be zero, and
-// says how many those were.
+// endSessionsOf ends all sessions of a user except keep, which may be zero, and
+// returns how many.
 func endSessionsOf(ctx context.Context, q db.Querier, user, keep uuid.UUID, reason string) (int64, error) {
 	return db.Exec(ctx, q, `
 -- name: auth.EndSessionsOfUser
@@ -159,11 +159,11 @@ UPDATE sessions SET revoked_at = now(), revoked_reason = $3
  WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL`, user, keep, reason)
 }
 
-// evict forgets a user's ended sessions beyond endedMost, and ends the
-// living ones beyond sessionsMost, those first that
-// were refreshed longest ago, and before them those whose refresh lies ahead:
-// after a clock was set back they would outlive every new sign-in. The user's
-// row is locked, so that two sign-ins do not both count before the other.
+// evict forgets a user's ended sessions beyond endedMost, and ends the living
+// ones beyond sessionsMost: first those whose refresh lies ahead, which after a
+// clock was set back would outlive every new sign-in, then those refreshed
+// longest ago. The user's row is locked, so two sign-ins count one after the
+// other.
 func (se *sessions) evict(ctx context.Context, tx pgx.Tx, user uuid.UUID) (stale, error) {
 	_, err := db.Exec(ctx, tx, `
 -- name: auth.ForgetEndedSessions

@@ -6,15 +6,15 @@ import (
 	"encoding/base64"
 )
 
-// What this server hands out and recognises by its signature is signed here: access
-// and refresh tokens, the marks of known devices, the unlocking of shares, and
+// Everything that this server hands out and recognises by a signature is signed
+// here: access and refresh tokens, the marks of known devices, unlocked shares and
 // the doctor's probes. A signed value is base64url(value | MAC), the value of a
 // fixed length; the MAC may also cover what the value is bound to. The keys
 // are derived from the platform's secret, one set for each purpose: the first
 // signs, all verify.
 
-// MAC is HMAC-SHA-256 over the parts, one behind the other. Of several parts all but
-// one have a fixed length.
+// MAC is HMAC-SHA-256 over the parts, one after the other. All parts except one
+// have a fixed length.
 func MAC(key []byte, parts ...[]byte) []byte {
 	h := hmac.New(sha256.New, key)
 	for _, part := range parts {

@@ -17,11 +17,11 @@ import (
 // one look-up, one hash, one audit event.
 func (pw *passwords) signIn(r *http.Request, email, password string) (account, error) {
 	ctx := r.Context()
-	place, err := pw.hasher.enter()
+	permit, err := pw.hasher.enter()
 	if err != nil {
 		return account{}, err
 	}
-	defer place.leave()
+	defer permit.leave()
 	acc, reason := account{}, ""
 	address, err := parseEmail(email)
 	if err == nil {
@@ -44,7 +44,7 @@ func (pw *passwords) signIn(r *http.Request, email, password string) (account, e
 	if err != nil {
 		return account{}, err
 	}
-	ok, outdated, err := place.matches(ctx, password, acc.passwordHash)
+	ok, outdated, err := permit.matches(ctx, password, acc.passwordHash)
 	switch {
 	case err != nil:
 		return account{}, err
@@ -61,7 +61,7 @@ func (pw *passwords) signIn(r *http.Request, email, password string) (account, e
 		return account{}, err
 	}
 	if outdated {
-		return pw.rehash(ctx, place, acc, password)
+		return pw.rehash(ctx, permit, acc, password)
 	}
 	return acc, nil
 }
@@ -84,8 +84,8 @@ func (pw *passwords) refuseSignIn(ctx context.Context, email string, user uuid.U
 // rehash replaces a hash that was made at another cost, while the password is
 // at hand. Whoever signs in at the same time may have done it first: then the
 // password is held against what stands there now.
-func (pw *passwords) rehash(ctx context.Context, place *place, acc account, password string) (account, error) {
-	hash, err := place.hash(ctx, password)
+func (pw *passwords) rehash(ctx context.Context, permit *permit, acc account, password string) (account, error) {
+	hash, err := permit.hash(ctx, password)
 	if err != nil {
 		return account{}, err
 	}
@@ -102,7 +102,7 @@ func (pw *passwords) rehash(ctx context.Context, place *place, acc account, pass
 	if acc, err = accountByID(ctx, pw.db, acc.ID); err != nil {
 		return account{}, err
 	}
-	ok, _, err := place.matches(ctx, password, acc.passwordHash)
+	ok, _, err := permit.matches(ctx, password, acc.passwordHash)
 	if err == nil && (!ok || acc.Status != statusActive) {
 		err = errInvalidCredentials
 	}

@@ -43,8 +43,8 @@ type ClusterConfig struct {
 //   - StateDir/postgres.log: the processes of the server, which inherit it as
 //     their output.
 //
-// So to join has three cases. The server answers, whoever started it; no
-// process of it lives, and it is started; or one lives without an answer (it
+// Joining has three cases. The server answers, whoever started it; none of its
+// processes lives, and it is started; or one lives and does not answer (it
 // recovers, or its main process was killed and the rest is about to end), and
 // the join waits.
 type Cluster struct {
@@ -223,8 +223,8 @@ func lockFile(ctx context.Context, path string, flag, how int) (*os.File, error)
 	}
 }
 
-// tryLock takes or changes the lock at once, or reports false. After false a lock that was held
-// before may be gone.
+// tryLock takes or changes the lock at once, or reports false. After false a
+// lock that was held before may be gone.
 func tryLock(f *os.File, how int) (bool, error) {
 	err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -165,7 +165,7 @@ func (f Flags) ParseOptional(args []string, arguments ...*string) error {
 	return err
 }
 
-// Count is a number of things in words: "1 entry", "2 entries".
+// Count is a number with its noun: "1 entry", "2 entries".
 func Count[N int | int64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one

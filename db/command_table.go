@@ -17,8 +17,8 @@ type Group struct {
 	Commands []Command
 }
 
-// Commands is the table of all commands. The help, what a wrong name could have
-// been, and the shells' completion come from it.
+// Commands is the table of all commands. The help, the suggestions for a
+// mistyped name and the shells' completion come from it.
 type Commands []Group
 
 // WithHelp is the table with the commands that tell of it, in its first group.
@@ -35,8 +35,7 @@ func (t Commands) WithHelp() Commands {
 }
 
 // Find is the command that args begin with, and what follows its name. Without
-// arguments and with -h it is help. The error is ErrUsage and names what comes
-// near.
+// arguments and with -h it is help. The error is ErrUsage and names the nearest.
 func (t Commands) Find(args []string) (cmd Command, rest []string, err error) {
 	asks := func(arg string) bool { return slices.Contains([]string{"-h", "-help", "--help"}, arg) }
 	if len(args) == 0 || asks(args[0]) {
@@ -110,8 +109,8 @@ func (t Commands) help(ctx context.Context, sh *Shell, args []string) error {
 	return nil
 }
 
-// unknown says that there is no such command, and which come near: those of
-// the same first word, and those that a few letters make of it.
+// unknown says that there is no such command and suggests the nearest: those with
+// the same first word, and those a few letters away.
 func (t Commands) unknown(args []string) error {
 	type candidate struct {
 		name string

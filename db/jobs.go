@@ -59,7 +59,7 @@ func (d *DB) RunJobs(ctx context.Context, jobs []Job) {
 		if ctx.Err() != nil {
 			return
 		}
-		d.log.Warn("the jobs' connection is down", "error", err)
+		d.log.Warn("the connection that runs jobs is down", "error", err)
 		if !Sleep(ctx, jobTick) {
 			return
 		}

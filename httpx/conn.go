@@ -18,24 +18,24 @@ import (
 // would take the descriptors that files and the database need.
 type limited struct {
 	net.Listener
-	server *Server
-	places chan struct{} // taken
+	server  *Server
+	permits chan struct{} // holds one for each connection
 }
 
-// Accept waits for a place before it takes a connection from the kernel: what
+// Accept waits for a permit before it takes a connection from the kernel: what
 // was taken is answered, what was not is left to the next process that has the
-// same socket. Places come free by the timeouts of a request at the latest. A
+// same socket. Permits come free by the timeouts of a request at the latest. A
 // client that has too many connections loses the new one.
 func (l *limited) Accept() (net.Conn, error) {
 	select {
-	case l.places <- struct{}{}:
+	case l.permits <- struct{}{}:
 	case <-l.server.draining:
 		return nil, net.ErrClosed
 	}
 	for {
 		accepted, err := l.Listener.Accept()
 		if err != nil {
-			<-l.places
+			<-l.permits
 			return nil, err
 		}
 		networks, ok := l.server.holdConnection(accepted)
@@ -47,7 +47,7 @@ func (l *limited) Accept() (net.Conn, error) {
 }
 
 // open is how many connections there are.
-func (l *limited) open() int { return len(l.places) }
+func (l *limited) open() int { return len(l.permits) }
 
 // holdConnection takes a slot of each network of the peer. One connection of a
 // proxy is many clients', so a trusted peer has none.
@@ -73,7 +73,7 @@ func (s *Server) freeConnection(networks []netip.Prefix) {
 	}
 }
 
-// conn is a client's connection. It gives its place back when it is closed,
+// conn is a client's connection. It gives its permit back when it is closed,
 // and reads along how its requests are framed.
 type conn struct {
 	net.Conn
@@ -93,7 +93,7 @@ func (c *conn) Close() error {
 	err := c.Conn.Close()
 	c.closed.Do(func() {
 		c.listener.server.freeConnection(c.networks)
-		<-c.listener.places
+		<-c.listener.permits
 	})
 	return err
 }

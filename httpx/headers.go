@@ -6,7 +6,7 @@ import (
 )
 
 // setSecurityHeaders sets what every answer carries. A handler that serves
-// bytes for browsers replaces Cache-Control and Content-Security-Policy by
+// bytes for browsers replaces Cache-Control and Content-Security-Policy with
 // its own; nothing removes the others.
 func setSecurityHeaders(h http.Header) {
 	maps.Copy(h, securityHeaders)

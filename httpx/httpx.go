@@ -5,7 +5,8 @@
 //  1. request id: a well-formed X-Request-Id is kept, else one is made.
 //  2. recover, access log, metrics: whatever happens below, there is one
 //     answer, one log line and one count.
-//  3. framing: a request with two lengths is 400. Client address: taken from the proxies that are trusted, from no other.
+//  3. framing: a request with two lengths is 400. Client address: taken from
+//     trusted proxies, from no other.
 //  4. path check: a path that could be read in two ways is 400.
 //  5. CORS: a preflight ends here.
 //  6. route: 404 and 405 as problems; the mux never redirects.

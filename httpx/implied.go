@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// RequestHeaders are the names of the request headers that mean something to
-// the route: those that it lists, and those that its answers imply. Of what
-// any request may carry, as Authorization or Origin, there is no word.
+// RequestHeaders are the request headers that mean something to the route:
+// those that it lists and those that its answers imply. Headers that any
+// request may carry, such as Authorization or Origin, are left out.
 func RequestHeaders(rt *Route) []string {
 	names := slices.Clone(rt.Headers)
 	for _, r := range rt.Answers() {

@@ -22,10 +22,10 @@ var (
 
 // ReadJSON reads the request body as a T, which must be the type that the
 // route declares as its Request; without a body that is optional it is zero.
-// It is stricter than encoding/json: names are matched exactly, and unknown and duplicate names, null where the type has
-// no room for it, text that PostgreSQL cannot hold, and anything after the
-// value are refused. Every error is a Problem except for a T that the route does
-// not declare.
+// It is stricter than encoding/json: names are matched exactly, and unknown and
+// duplicate names, null where the type has no room for it, text that PostgreSQL
+// cannot hold, and anything after the value are refused. Every error is a
+// Problem except for a T that the route does not declare.
 func ReadJSON[T any](_ http.ResponseWriter, r *http.Request) (T, error) {
 	x := exchangeOf(r.Context())
 	if t := reflect.TypeFor[T](); x == nil || reflect.TypeOf(x.route.Request) != t {

@@ -17,7 +17,7 @@ var (
 	ErrCookieTwice        = NewProblem(400, "duplicate_cookie", "A cookie was sent more than once").With("Delete the cookies of this site and sign in again.")
 	ErrUnauthenticated    = NewProblem(401, "unauthenticated", "Sign in first")
 	ErrForbidden          = NewProblem(403, "forbidden", "You may not do this")
-	ErrReauthenticate     = NewProblem(403, "reauthentication_required", "Give your password again").With("The password must have been given within the last ten minutes: POST /api/v1/auth/reauthenticate.")
+	ErrReauthenticate     = NewProblem(403, "reauthentication_required", "Confirm your password").With("This needs a password confirmed within the last ten minutes: POST /api/v1/auth/reauthenticate.")
 	ErrNotFound           = NewProblem(404, "not_found", "There is nothing here")
 	ErrPreconditionFailed = NewProblem(412, "precondition_failed", "It has changed since you last read it")
 	ErrBodyTooLarge       = NewProblem(413, "body_too_large", "The request body is too large")

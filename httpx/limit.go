@@ -52,8 +52,8 @@ const maxBuckets = 1 << 15
 // the moment at which it will be full again. A bucket that nobody has asked
 // for is full, so old ones can be forgotten: there are two generations, and
 // when the young one is full it becomes the old one, whose buckets return to
-// the young as they are asked for. A flood of a million addresses can so push
-// others' counts out, but never take more memory.
+// the young as they are asked for. A flood of a million addresses can push
+// others' counts out, but never takes more memory.
 type limiter struct {
 	mu     sync.Mutex
 	limits map[Rate]Limit
@@ -208,9 +208,9 @@ func (s *Server) limitAddress(x *exchange, r *http.Request) error {
 	return nil
 }
 
-// limitCaller counts by user, and by address where there is none. Who can be
-// told from others by neither is not counted: a bucket for everyone would
-// lock everyone out.
+// limitCaller counts by user, or by address where nobody is signed in. Clients
+// that cannot be told apart are not counted: a shared bucket would lock all of
+// them out.
 func (s *Server) limitCaller(x *exchange, _ *http.Request) error {
 	if s.limiter == nil || x.route.Rate == RateNone {
 		return nil

@@ -68,7 +68,7 @@ func (m *metrics) count(pattern string, status int, took time.Duration, in, out 
 	route.BytesOut += out
 }
 
-// Metrics is what there is to tell now.
+// Metrics is a snapshot of now.
 func (s *Server) Metrics() Metrics {
 	m := &s.metrics
 	m.mu.Lock()

@@ -78,7 +78,7 @@ func cleanText(s string) bool {
 	return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0
 }
 
-// clip shortens what a client sent before it is said back.
+// clip shortens what a client sent before it is quoted to it.
 func clip(s string) string {
 	const most = 64
 	if len(s) <= most {

@@ -25,7 +25,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	if s.operator != nil {
 		return errors.New("a server of the operator does not listen")
 	}
-	limit := &limited{Listener: ln, server: s, places: make(chan struct{}, mostConnections())}
+	limit := &limited{Listener: ln, server: s, permits: make(chan struct{}, mostConnections())}
 	srv := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: s.pace.header,

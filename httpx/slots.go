@@ -111,8 +111,8 @@ func (x *exchange) holdAsUser(kind slotKind) bool {
 }
 
 // holdAsAddress takes a slot of each of the client's networks for the
-// exchange. Who cannot be told from others is not counted: one count for
-// everyone would lock everyone out.
+// exchange. Clients that cannot be told apart are not counted: a shared count
+// would lock all of them out.
 func (x *exchange) holdAsAddress(kind slotKind, networks []netip.Prefix) bool {
 	for _, n := range networks {
 		if !x.hold(slot{kind: kind, net: n}) {

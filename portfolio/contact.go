@@ -233,8 +233,8 @@ const (
 var (
 	errChallenge = httpx.NewProblem(http.StatusUnprocessableEntity, "challenge_invalid", "The form token or its proof of work is not valid").
 			With("The token is wrong, too old or used already, or the nonce does not solve it. GET /api/v1/portfolio/contact/challenge gives a new one.")
-	errTooEarly = httpx.NewProblem(http.StatusUnprocessableEntity, "challenge_too_early", "The form token is too young").
-			With("Send the same request again min_age_seconds after the token was given.")
+	errTooEarly = httpx.NewProblem(http.StatusUnprocessableEntity, "challenge_too_early", "The form was sent too soon").
+			With("Send the same request again once the token is min_age_seconds old.")
 )
 
 // Challenge is what a contact form asks for before it is sent. Find a nonce

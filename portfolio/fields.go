@@ -80,7 +80,7 @@ func checkList[T comparable](f *httpx.Fields, at string, list *[]T, check func(a
 	for i, v := range *list {
 		check(at+"/"+strconv.Itoa(i), v)
 		if slices.Contains((*list)[:i], v) {
-			f.Add(at+"/"+strconv.Itoa(i), "duplicate", "This is already there.")
+			f.Add(at+"/"+strconv.Itoa(i), "duplicate", "This is listed twice.")
 		}
 	}
 }

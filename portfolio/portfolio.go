@@ -12,7 +12,7 @@
 //     know what it missed, it reads the database each time.
 //   - An ETag never stands for two contents: revisions come from one clock
 //     and are never used again.
-//   - A slug that once led to a project leads to it as long as it exists.
+//   - A slug that once led to a project leads to it as long as the project exists.
 //   - A message that got through the form is kept, if need be aside as spam;
 //     what a flood can add to the database is bounded.
 //   - Every change of content and inbox is audited in its transaction. The

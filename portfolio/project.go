@@ -145,14 +145,14 @@ var (
 	errSlugTaken = httpx.NewProblem(http.StatusConflict, "slug_taken", "Another project has this slug").
 			With("Another project has, or had, this slug; choose another.")
 	errTooManySlugs = httpx.NewProblem(http.StatusConflict, "too_many_slugs", "The project has had too many slugs").
-			With(fmt.Sprintf("A project has at most %d, for the old ones go on leading to it; choose one that it had.", maxSlugs))
+			With(fmt.Sprintf("A project can have at most %d, because old ones keep leading to it; choose one that it already had.", maxSlugs))
 )
 
 // checkSlug refuses one that looks like an id, too: it could hide the project
 // of that id.
 func checkSlug(f *httpx.Fields, slug string) {
 	if _, err := uuid.Parse(slug); slug != "" && (!slugForm.MatchString(slug) || len(slug) > maxSlug || err == nil) {
-		f.Add("#/slug", "invalid", "A slug is at most 80 small letters and digits, in words joined by -, and no id.")
+		f.Add("#/slug", "invalid", "A slug has at most 80 lower-case letters and digits, in words joined by hyphens, and does not look like an id.")
 	}
 }
 

@@ -76,7 +76,7 @@ func (h *Host) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	})
 }
 
-// take waits for a place in the app's share and in that of all apps.
+// take waits for room in the app's share and in that of all apps.
 func (h *Host) take(ctx context.Context) (release func(), err error) {
 	wait, cancel := context.WithTimeout(ctx, shareWait)
 	defer cancel()

@@ -114,7 +114,7 @@ func (a App) check() error {
 	prefix := "projects." + a.Name + ":"
 	switch {
 	case !nameForm.MatchString(a.Name):
-		return errors.New("a name has 2 to 30 small letters and digits")
+		return errors.New("a name has 2 to 30 lower-case letters and digits")
 	case a.Description == "":
 		return errors.New("it has no description")
 	}

@@ -70,7 +70,7 @@ const (
 // findings gathers.
 type findings []Finding
 
-// add takes down what a check found, with its advice, whose places details fill.
+// add records what a check found; details fill in the verbs of its advice.
 func (f *findings) add(check string, level Level, what string, details ...any) {
 	finding := Finding{Check: check, Level: level, What: what}
 	if level != Sound {
@@ -79,7 +79,7 @@ func (f *findings) add(check string, level Level, what string, details ...any) {
 	*f = append(*f, finding)
 }
 
-// expect adds what is sound when it is so, and otherwise what is wrong.
+// expect adds the sound text when so holds, and otherwise the wrong one.
 func (f *findings) expect(check string, so bool, sound string, level Level, wrong string, details ...any) {
 	if so {
 		level, wrong = Sound, sound

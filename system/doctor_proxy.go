@@ -226,8 +226,8 @@ func (o *outside) examineLimit() {
 	}
 }
 
-// timedTries is how often what is judged by time is tried: that it passed
-// without a wait is proven by once, but a busy machine can make one look late.
+// timedTries is how often a check by time is tried: passing once proves that
+// nothing waits, but a busy machine can make a good answer look late.
 const timedTries = 3
 
 // examineBody sends a body in two parts with a pause between.

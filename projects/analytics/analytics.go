@@ -40,7 +40,7 @@ type app struct {
 	views    *db.Batches[view]
 	maxViews int // of one day
 	networks networks
-	dropped  atomic.Int64 // views beyond a bound, that nobody has written down yet
+	dropped  atomic.Int64 // views beyond a bound that are not recorded yet
 }
 
 // App makes the app.

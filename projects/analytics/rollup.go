@@ -80,9 +80,9 @@ func (a *app) countDay(ctx context.Context, day time.Time) error {
 			     WHERE v.at >= $1 AND v.at < $1 + interval '1 day'
 			), kept AS (
 			    SELECT site, kind, name
-			      FROM (SELECT site, kind, name, row_number() OVER (PARTITION BY site, kind ORDER BY count(*) DESC, name) AS place
-			              FROM named GROUP BY site, kind, name) AS places
-			     WHERE place <= $2
+			      FROM (SELECT site, kind, name, row_number() OVER (PARTITION BY site, kind ORDER BY count(*) DESC, name) AS rank
+			              FROM named GROUP BY site, kind, name) AS ranked
+			     WHERE rank <= $2
 			)
 			INSERT INTO rollups (grain, kind, name, site, at, views, visitors)
 			SELECT g.grain, n.kind, coalesce(k.name, '(other)'), n.site, date_trunc(g.grain, n.at), count(*), count(DISTINCT n.visitor)

@@ -88,9 +88,9 @@ func asked(q url.Values) (question, error) {
 	case !known:
 		return k, httpx.ErrInvalidParameter.With("by must be hour, day or month.")
 	case days < 1:
-		return k, httpx.ErrInvalidParameter.With("from must not come after to.")
+		return k, httpx.ErrInvalidParameter.With("from must not be later than to.")
 	case days > most:
-		return k, httpx.ErrInvalidParameter.With("Ask for at most 31 days by the hour, and for at most ten years.")
+		return k, httpx.ErrInvalidParameter.With("Ask for at most 31 days by hour, and at most ten years otherwise.")
 	}
 	k.to = k.to.AddDate(0, 0, 1)
 	return k, nil

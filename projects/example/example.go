@@ -30,7 +30,7 @@ const (
 )
 
 var errTooManyItems = httpx.NewProblem(409, "too_many_items", "You have too many items").
-	With("Delete one that is not needed any more.")
+	With("Delete one that is no longer needed.")
 
 // Item is one thing that somebody keeps.
 type Item struct {

@@ -45,7 +45,7 @@ func main() {
 func make(name string) error {
 	switch {
 	case !nameForm.MatchString(name):
-		return fmt.Errorf("%q: a name has 2 to 30 small letters and digits, beginning with a letter: it is a Go package and a part of paths, permissions and roles", name)
+		return fmt.Errorf("%q: a name has 2 to 30 lower-case letters and digits and begins with a letter: it names a Go package and is part of paths, permissions and roles", name)
 	case token.IsKeyword(name), slices.Contains(taken, name), strings.HasSuffix(name, "test"):
 		return fmt.Errorf("%q already means something else; choose another name", name)
 	}
