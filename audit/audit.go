@@ -180,7 +180,7 @@ func (l *Log) row(event Event) []any {
 	key, e := l.keys(keyPurpose)[0], event.entry()
 	return []any{
 		e.ID, e.At, e.ActorUser, e.Session, e.Key, string(e.Action), e.Target, string(e.Outcome), e.Address, e.RequestID,
-		e.Details, keyID(key), mac(key, e),
+		e.Details, KeyID(key), mac(key, e),
 	}
 }
 

@@ -37,7 +37,7 @@ func (l *Log) Export(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	end := exportEnd{End: time.Now().UTC(), KeyID: keyID(key)}
+	end := exportEnd{End: time.Now().UTC(), KeyID: KeyID(key)}
 	end.MAC = end.mac(lines)
 	return out.Encode(end)
 }
@@ -53,7 +53,7 @@ type exported struct {
 func (l *Log) VerifyExport(r io.Reader, witnesses Witnesses) (*Report, error) {
 	x := exported{verification: l.verification(witnesses), lines: map[string]hash.Hash{}}
 	for _, key := range l.keys(exportPurpose) {
-		x.lines[keyID(key)] = hmac.New(sha256.New, key)
+		x.lines[KeyID(key)] = hmac.New(sha256.New, key)
 	}
 	in := bufio.NewReader(r)
 	for n := 1; ; n++ {

@@ -27,4 +27,4 @@ func (l *Log) RecordAt(ctx context.Context, q db.Querier, e Event, at time.Time)
 
 // Resign is the MAC of an event under a key, and how the row names that key:
 // what whoever has the key can write.
-func Resign(key []byte, e Entry) (name string, sum []byte) { return keyID(key), mac(key, e) }
+func Resign(key []byte, e Entry) (name string, sum []byte) { return KeyID(key), mac(key, e) }

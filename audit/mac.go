@@ -15,9 +15,9 @@ import (
 // keyPurpose names the derived key that MACs events.
 const keyPurpose = "audit"
 
-// keyID recognises a key without giving it away: the first 8 hex digits of
+// KeyID recognises a key without giving it away: the first 8 hex digits of
 // its SHA-256.
-func keyID(key []byte) string {
+func KeyID(key []byte) string {
 	sum := sha256.Sum256(key)
 	return hex.EncodeToString(sum[:4])
 }

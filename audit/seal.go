@@ -164,7 +164,7 @@ func (l *Log) chain(last seal, events []sealed) seal {
 	s := seal{
 		ID: last.ID + 1, At: time.Now().UTC().Truncate(time.Microsecond),
 		First: events[0].At, Last: events[len(events)-1].At,
-		Digest: digestOf(events), Previous: last.Hash, KeyID: keyID(key),
+		Digest: digestOf(events), Previous: last.Hash, KeyID: KeyID(key),
 	}
 	for _, e := range events {
 		s.Events = append(s.Events, e.ID)

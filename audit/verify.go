@@ -163,7 +163,7 @@ func (v *verification) report() *Report {
 // key is the key of a purpose that an entry names; nil when it is unknown.
 func (l *Log) key(purpose, id string) []byte {
 	keys := l.keys(purpose)
-	if i := slices.IndexFunc(keys, func(k []byte) bool { return keyID(k) == id }); i >= 0 {
+	if i := slices.IndexFunc(keys, func(k []byte) bool { return KeyID(k) == id }); i >= 0 {
 		return keys[i]
 	}
 	return nil

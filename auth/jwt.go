@@ -3,14 +3,14 @@ package auth
 import (
 	"bytes"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"homebase/audit"
 
 	"github.com/google/uuid"
 )
@@ -48,15 +48,8 @@ type signingKey struct {
 }
 
 func newSigningKey(key []byte) signingKey {
-	header := fmt.Sprintf(`{"alg":"HS256","kid":"%s","typ":"at+jwt"}`, keyID(key))
+	header := fmt.Sprintf(`{"alg":"HS256","kid":"%s","typ":"at+jwt"}`, audit.KeyID(key))
 	return signingKey{key: key, header: base64.RawURLEncoding.EncodeToString([]byte(header))}
-}
-
-// keyID recognises a derived key without giving it away: the first 8 hex
-// digits of its SHA-256.
-func keyID(key []byte) string {
-	sum := sha256.Sum256(key)
-	return hex.EncodeToString(sum[:4])
 }
 
 // hs256 is the signature part of a JWS under HS256 (RFC 7515, appendix A.1).

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,6 +11,12 @@ import (
 
 // RevisionTag is the strong ETag of a resource with revisions.
 func RevisionTag(revision int64) string { return fmt.Sprintf(`"r%d"`, revision) }
+
+// ContentTag is a strong ETag made of the bytes of an answer.
+func ContentTag(text []byte) string {
+	sum := sha256.Sum256(text)
+	return fmt.Sprintf(`"%x"`, sum[:16])
+}
 
 // IfMatch reports whether a request's If-Match, if any, allows a change of
 // what is there now under these tags; none when nothing is. A weak tag of ours

@@ -119,19 +119,28 @@ func badGrammar(text []byte) error {
 	return errTrailingData.With(fmt.Sprintf("There is more at byte %d; send one JSON value.", dec.InputOffset()))
 }
 
-// WriteJSON answers with v as JSON. It is encoded before the answer begins,
-// so that a failure can still become a problem.
-func WriteJSON(w http.ResponseWriter, status int, v any) error {
+// EncodeJSON is v as answers carry it.
+func EncodeJSON(v any) ([]byte, error) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("encode %T: %w", v, err)
+		return nil, fmt.Errorf("encode %T: %w", v, err)
+	}
+	return text.Bytes(), nil
+}
+
+// WriteJSON answers with v as JSON. It is encoded before the answer begins,
+// so that a failure can still become a problem.
+func WriteJSON(w http.ResponseWriter, status int, v any) error {
+	text, err := EncodeJSON(v)
+	if err != nil {
+		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(text.Len()))
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	_, err := w.Write(text.Bytes())
+	_, err = w.Write(text)
 	return err
 }
 

@@ -240,7 +240,7 @@ func (w *walker) pointer() string {
 		if step.name == nil {
 			at = strconv.AppendInt(at, int64(step.index), 10)
 		} else {
-			at = append(at, escapePointer(string(step.name[:min(len(step.name), maxPointer)]))...)
+			at = append(at, EscapePointer(string(step.name[:min(len(step.name), maxPointer)]))...)
 		}
 		if len(at) > maxPointer {
 			return string(at[:maxPointer]) + "…"
@@ -324,5 +324,5 @@ func hex(digits []byte) rune {
 
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
 
-// escapePointer writes a name for a JSON Pointer in a URI fragment.
-func escapePointer(name string) string { return url.PathEscape(pointerEscapes.Replace(name)) }
+// EscapePointer writes a name for a JSON Pointer in a URI fragment.
+func EscapePointer(name string) string { return url.PathEscape(pointerEscapes.Replace(name)) }

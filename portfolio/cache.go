@@ -2,11 +2,9 @@ package portfolio
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -155,17 +153,11 @@ func newPage(a answer) (*page, error) {
 	if a.location != "" {
 		return &page{location: a.location}, nil
 	}
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(a.body); err != nil {
+	text, err := httpx.EncodeJSON(a.body)
+	if err != nil {
 		return nil, err
 	}
-	if a.tag == "" {
-		sum := sha256.Sum256(text.Bytes())
-		a.tag = `"` + hex.EncodeToString(sum[:16]) + `"`
-	}
-	return &page{plain: newCoded(text.Bytes(), a.tag)}, nil
+	return &page{plain: newCoded(text, cmp.Or(a.tag, httpx.ContentTag(text)))}, nil
 }
 
 // zip prepares the page in gzip too, which is worth the work only for one that

@@ -3,7 +3,6 @@ package portfolio
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
@@ -13,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -133,9 +133,8 @@ func (p *Portfolio) postContact(c *httpx.Call, in ContactPost) error {
 // are not counted: one count for all would lock all out.
 func (p *Portfolio) limitSender(ctx context.Context, tx db.Querier) error {
 	for _, network := range httpx.ClientNetworks(ctx) {
-		hash := hmac.New(sha256.New, p.Keys("contact sender")[0])
-		hash.Write([]byte(network.String()))
-		posts, until, err := countUse(ctx, tx, hash.Sum(nil)[:16], senderWindow)
+		sender := auth.MAC(p.Keys("contact sender")[0], []byte(network.String()))[:16]
+		posts, until, err := countUse(ctx, tx, sender, senderWindow)
 		if err != nil {
 			return err
 		}

@@ -118,9 +118,7 @@ func (r *reading) wrongType(at string) {
 	r.faults.Add(at, "invalid_type", "This does not follow JSON Resume 1.0.0.")
 }
 
-var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
-
-func (s source) pointer(name string) string { return s.at + "/" + pointerEscapes.Replace(name) }
+func (s source) pointer(name string) string { return s.at + "/" + httpx.EscapePointer(name) }
 
 func (s source) take(name string) json.RawMessage {
 	value := s.rest[name]

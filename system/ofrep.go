@@ -2,8 +2,6 @@ package system
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -95,44 +93,46 @@ func ofrepFailure(r *http.Request, p *httpx.Problem, code string) error {
 	return &c
 }
 
-// evaluateFlag serves POST …/ofrep/v1/evaluate/flags/{key}.
-func (s *System) evaluateFlag(w http.ResponseWriter, r *http.Request) error {
+// ofrepFlagsFor reads whom the flags are asked for, and evaluates them.
+func (s *System) ofrepFlagsFor(w http.ResponseWriter, r *http.Request) ([]ofrepFlag, error) {
 	who, err := ofrepSubject(w, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	states, err := s.statesFor(r.Context(), who)
+	flags := make([]ofrepFlag, len(states))
+	for i, state := range states {
+		flags[i] = ofrepOf(state)
+	}
+	return flags, err
+}
+
+// evaluateFlag serves POST …/ofrep/v1/evaluate/flags/{key}.
+func (s *System) evaluateFlag(w http.ResponseWriter, r *http.Request) error {
+	flags, err := s.ofrepFlagsFor(w, r)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(states, func(state FlagState) bool { return state.Key == r.PathValue("key") })
+	i := slices.IndexFunc(flags, func(flag ofrepFlag) bool { return flag.Key == r.PathValue("key") })
 	if i < 0 {
 		return ofrepFailure(r, httpx.ErrNotFound.With("There is no such flag."), "FLAG_NOT_FOUND")
 	}
-	return httpx.WriteJSON(w, http.StatusOK, ofrepOf(states[i]))
+	return httpx.WriteJSON(w, http.StatusOK, flags[i])
 }
 
 // evaluateFlags serves POST …/ofrep/v1/evaluate/flags. Clients ask again and
 // again; the tag is a hash over the answer.
 func (s *System) evaluateFlags(w http.ResponseWriter, r *http.Request) error {
-	who, err := ofrepSubject(w, r)
+	flags, err := s.ofrepFlagsFor(w, r)
 	if err != nil {
 		return err
 	}
-	states, err := s.statesFor(r.Context(), who)
+	answer := ofrepFlags{Flags: flags}
+	text, err := httpx.EncodeJSON(answer)
 	if err != nil {
 		return err
 	}
-	answer := ofrepFlags{Flags: []ofrepFlag{}}
-	for _, state := range states {
-		answer.Flags = append(answer.Flags, ofrepOf(state))
-	}
-	text, err := json.Marshal(answer)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(text)
-	tag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	tag := httpx.ContentTag(text)
 	w.Header().Set("ETag", tag)
 	if httpx.IfNoneMatch(r.Header, tag) {
 		w.WriteHeader(http.StatusNotModified)

@@ -1,7 +1,6 @@
 package system
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"sync"
@@ -22,7 +21,7 @@ func WithContract(routes []httpx.Route) []httpx.Route {
 				return fmt.Errorf("describe the routes: %w", err)
 			}
 			w.Header().Set("Cache-Control", "public, max-age=300")
-			w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(contract)))
+			w.Header().Set("ETag", httpx.ContentTag(contract))
 			w.Header().Set("Content-Type", "application/json")
 			_, err = w.Write(contract)
 			return err
