@@ -37,9 +37,4 @@ func (c *Caller) Can(permission string) bool {
 
 // CallerOf returns who sent the request, nil when nobody is signed in or the
 // route is public.
-func CallerOf(ctx context.Context) *Caller {
-	if x := exchangeOf(ctx); x != nil {
-		return x.caller
-	}
-	return nil
-}
+func CallerOf(ctx context.Context) *Caller { return exchangeOf(ctx).caller }

@@ -152,44 +152,31 @@ type exchange struct {
 
 type exchangeKey struct{}
 
+// noExchange is that of a context outside of any request.
+var noExchange = &exchange{}
+
 func exchangeOf(ctx context.Context) *exchange {
-	x, _ := ctx.Value(exchangeKey{}).(*exchange)
-	return x
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return x
+	}
+	return noExchange
 }
 
 // RequestID is the id of the request that ctx belongs to, "" outside of one.
-func RequestID(ctx context.Context) string {
-	if x := exchangeOf(ctx); x != nil {
-		return x.id
-	}
-	return ""
-}
+func RequestID(ctx context.Context) string { return exchangeOf(ctx).id }
 
 // ClientAddr is the address of the client behind the trusted proxies. It is
 // the zero Addr when it cannot be known, as behind a proxy that does not say
 // who its clients are, or outside of a request.
-func ClientAddr(ctx context.Context) netip.Addr {
-	if x := exchangeOf(ctx); x != nil {
-		return x.addr
-	}
-	return netip.Addr{}
-}
+func ClientAddr(ctx context.Context) netip.Addr { return exchangeOf(ctx).addr }
 
 // FromProxy reports whether a trusted proxy sent the request of ctx, whose
 // word about the client is then believed.
-func FromProxy(ctx context.Context) bool {
-	x := exchangeOf(ctx)
-	return x != nil && x.proxy
-}
+func FromProxy(ctx context.Context) bool { return exchangeOf(ctx).proxy }
 
 // ServerOf is the server that received the request of ctx, nil outside of
 // one. Handlers read its metrics, its limits and its drain.
-func ServerOf(ctx context.Context) *Server {
-	if x := exchangeOf(ctx); x != nil {
-		return x.server
-	}
-	return nil
-}
+func ServerOf(ctx context.Context) *Server { return exchangeOf(ctx).server }
 
 // errAnswered ends the way early: the answer is complete.
 var errAnswered = errors.New("answered")

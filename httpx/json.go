@@ -28,7 +28,7 @@ var (
 // Problem except for a T that the route does not declare.
 func ReadJSON[T any](_ http.ResponseWriter, r *http.Request) (T, error) {
 	x := exchangeOf(r.Context())
-	if t := reflect.TypeFor[T](); x == nil || reflect.TypeOf(x.route.Request) != t {
+	if t := reflect.TypeFor[T](); x.route == nil || reflect.TypeOf(x.route.Request) != t {
 		return *new(T), fmt.Errorf("ReadJSON of %v, which route %q does not declare as its Request", t, r.Pattern)
 	}
 	return readJSON[T](r, x.route)

@@ -181,8 +181,8 @@ func Share(most int, network netip.Prefix) int {
 // came from; the zero Prefix when clients cannot be told apart, as behind a
 // proxy that does not say who they are. Limits count by ClientNetworks.
 func ClientNetwork(ctx context.Context) netip.Prefix {
-	if x := exchangeOf(ctx); x != nil && x.addr.IsValid() {
-		return networksOf(x.addr)[0]
+	if addr := ClientAddr(ctx); addr.IsValid() {
+		return networksOf(addr)[0]
 	}
 	return netip.Prefix{}
 }
@@ -190,8 +190,8 @@ func ClientNetwork(ctx context.Context) netip.Prefix {
 // ClientNetworks are the networks under which ctx's request is counted, the
 // narrowest first, each up to its Share; none when clients cannot be told apart.
 func ClientNetworks(ctx context.Context) []netip.Prefix {
-	if x := exchangeOf(ctx); x != nil && x.addr.IsValid() {
-		return networksOf(x.addr)
+	if addr := ClientAddr(ctx); addr.IsValid() {
+		return networksOf(addr)
 	}
 	return nil
 }
