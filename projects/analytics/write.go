@@ -2,14 +2,13 @@ package analytics
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"hash/maphash"
 	"net/netip"
 	"sync"
 	"time"
 
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 	"homebase/projects"
@@ -121,12 +120,7 @@ func (a *app) insert(ctx context.Context, batch []view, dropped int64) error {
 
 // visitor is the same for one network and browser on one site on one day.
 func (v view) visitor(salt []byte) []byte {
-	mac := hmac.New(sha256.New, salt)
-	for _, part := range []string{v.network.String(), v.agent, v.site} {
-		mac.Write([]byte(part))
-		mac.Write([]byte{0})
-	}
-	return mac.Sum(nil)[:12]
+	return auth.MAC(salt, []byte(v.network.String()+"\x00"+v.agent+"\x00"+v.site+"\x00"))[:12]
 }
 
 // todaysSalt is the salt of this UTC day, by the clock that all workers
