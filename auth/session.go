@@ -142,11 +142,11 @@ UPDATE sessions SET authenticated_at = now() WHERE id = $1`, id)
 	return err
 }
 
-// endSession ends one session; an ended one stays as it ended.
+// endSession ends a living session, which the transaction has locked.
 func endSession(ctx context.Context, q db.Querier, id uuid.UUID, reason string) error {
 	_, err := db.Exec(ctx, q, `
 -- name: auth.EndSession
-UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE id = $1 AND revoked_at IS NULL`, id, reason)
+UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE id = $1`, id, reason)
 	return err
 }
 
