@@ -188,6 +188,22 @@ func TestInTx_RefusedCommitIsNotRunAgain(t *testing.T) {
 	}
 }
 
+// A cancelled COMMIT may have become durable before it was cancelled.
+func TestInTx_ACancelledCommitIsUnknownAndNotRunAgain(t *testing.T) {
+	t.Parallel()
+	d, own, _ := counters(t)
+	onCommit(t, own, `RAISE EXCEPTION 'at commit' USING ERRCODE = '57014';`)
+	attempts := 0
+	err := d.InTx(t.Context(), func(tx pgx.Tx) error {
+		attempts++
+		must(t, tx, bump, 1)
+		return nil
+	})
+	if !errors.Is(err, db.ErrOutcomeUnknown) || attempts != 1 {
+		t.Errorf("error %v after %d attempts, want unknown after 1", err, attempts)
+	}
+}
+
 // During COMMIT the backend waits for a lock that the test holds; meanwhile
 // the connection is cut from either side.
 func TestInTx_CutDuringCommitIsUnknownAndNotRunAgain(t *testing.T) {
