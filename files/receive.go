@@ -35,7 +35,7 @@ var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 type staged struct {
 	owner    uuid.UUID
 	op       uuid.UUID
-	item     uuid.UUID // whose id the file carries
+	item     uuid.UUID // whose id the file carries, zero before mark
 	replaces bool      // which is that of a file to be replaced
 	path     string
 	file     *os.File
@@ -60,12 +60,8 @@ type stranger struct {
 }
 
 // stage makes the empty staging file of a new op.
-func (wr *writer) stage(owner, op uuid.UUID, at spot) (*staged, error) {
-	s := &staged{owner: owner, op: op, item: journal.NewID(), path: wr.journal.StagingPath(owner, op)}
-	if s.replaces = at.item != nil; s.replaces {
-		s.item = at.item.ID
-	}
-	var err error
+func (wr *writer) stage(owner, op uuid.UUID) (s *staged, err error) {
+	s = &staged{owner: owner, op: op, path: wr.journal.StagingPath(owner, op)}
 	s.file, err = wr.vol.disk.Create(s.path)
 	return s, err
 }
@@ -146,9 +142,9 @@ func (wr *writer) receive(ctx context.Context, s *staged, in intake) error {
 	}
 }
 
-// receiveWhole is P1 of a plain upload: the body into the staging file, which
-// it makes durable. declared is the Content-Length, -1 without one; displaced
-// are bytes that need not be reserved.
+// receiveWhole is P1 of a plain upload: the body into the staging file.
+// declared is the Content-Length, -1 without one; displaced are bytes that
+// need not be reserved.
 func (wr *writer) receiveWhole(ctx context.Context, s *staged, body io.Reader, declared, displaced int64) error {
 	done, err := wr.vol.expect(s, max(declared, 0))
 	if err != nil {
@@ -168,7 +164,7 @@ func (wr *writer) receiveWhole(ctx context.Context, s *staged, body io.Reader, d
 		return fmt.Errorf("received %d of %d bytes: %w", s.size, declared, io.ErrUnexpectedEOF)
 	}
 	s.sum = in.sum.Sum(nil)
-	return wr.seal(s)
+	return nil
 }
 
 // fill reads until the buffer is full or the body ends.
@@ -225,10 +221,19 @@ func (wr *writer) grow(ctx context.Context, s *staged, next, less, growth int64)
 	return growth, journal.ErrQuota.With("The rest of the upload does not fit. Delete something, or ask for more space.")
 }
 
-// seal makes the received bytes durable with everything they have to be found
-// again by; their name in staging/ becomes so with the commit. A failed fsync is final: the kernel may have thrown the
-// pages away, and a second call would say that all is well.
-func (wr *writer) seal(s *staged) error {
+// mark gives the staged file what it is found again by: its time, its sum, and
+// the id of what it replaces or one of its own. The commit makes it durable.
+func (wr *writer) mark(s *staged, at spot) error {
+	item := s.item
+	switch {
+	case at.item != nil:
+		item = at.item.ID
+	case item == uuid.Nil || s.replaces: // what was to be replaced went elsewhere
+		item = journal.NewID()
+	}
+	if item == s.item {
+		return nil
+	}
 	if s.modified.IsZero() {
 		s.modified = time.Now()
 	}
@@ -240,18 +245,10 @@ func (wr *writer) seal(s *staged) error {
 		return wr.vol.diskError(err)
 	}
 	s.mtime, s.ino = info.ModTime().UnixNano(), disk.Inode(info)
-	return wr.carry(s, s.item)
-}
-
-// carry lets the file carry an item's id and its sum, durably.
-func (wr *writer) carry(s *staged, item uuid.UUID) error {
 	if err := disk.SetMark(s.file, item, s.sum, s.size, s.mtime); err != nil {
 		return wr.vol.diskError(err)
 	}
-	s.item = item
-	if err := wr.vol.disk.Sync(s.file); err != nil {
-		return wr.vol.diskError(err)
-	}
+	s.item, s.replaces = item, at.item != nil
 	return nil
 }
 

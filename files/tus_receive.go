@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"homebase/db"
-	"homebase/files/disk"
 	"homebase/files/journal"
 	"homebase/httpx"
 )
@@ -145,15 +144,8 @@ func (up *uploads) finish(ctx context.Context, x *seized) error {
 	if err != nil {
 		return err
 	}
-	s := &staged{owner: x.owner, op: journal.NewID(), item: journal.NewID(), path: uploadPath(x.owner, x.id), file: x.file,
+	s := &staged{owner: x.owner, op: journal.NewID(), path: uploadPath(x.owner, x.id), file: x.file,
 		size: x.offset, sum: sum.Sum(nil), upload: x.id, modified: d.modified}
-	if s.replaces = at.item != nil; s.replaces {
-		s.item = at.item.ID
-	}
-	if err := up.wr.seal(s); err != nil {
-		return err
-	}
-	disk.Failpoint("staged")
 	it, _, err := up.wr.place(ctx, s, at, find, http.Header{"Content-Type": {d.mediaType}})
 	if err == nil {
 		x.state, x.item = uploadFinished, &it.ID

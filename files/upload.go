@@ -248,7 +248,7 @@ func (wr *writer) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Re
 			}
 		}
 	}
-	s, err := wr.stage(owner, op, at)
+	s, err := wr.stage(owner, op)
 	if err != nil {
 		wr.drop(ctx, &staged{owner: owner, op: op, path: wr.journal.StagingPath(owner, op), reserved: max(reserved, 0)})
 		return nil, wr.vol.diskError(err)
@@ -260,6 +260,5 @@ func (wr *writer) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Re
 		wr.drop(ctx, s)
 		return nil, err
 	}
-	disk.Failpoint("staged")
 	return s, nil
 }

@@ -32,7 +32,7 @@ type writer struct {
 func (wr *writer) place(ctx context.Context, s *staged, at spot, find finder, h http.Header) (it placed, created bool, err error) {
 	for range lookAgain {
 		var done journal.Placed
-		if err = wr.carryFor(s, at); err == nil {
+		if err = wr.mark(s, at); err == nil {
 			done, err = wr.journal.Put(ctx, wr.putOf(s, at, h))
 		}
 		switch {
@@ -40,7 +40,7 @@ func (wr *writer) place(ctx context.Context, s *staged, at spot, find finder, h 
 			return placed{item{done.Item}, done.Path}, done.Created, err
 		case !errors.Is(err, journal.ErrLookAgain):
 			wr.drop(ctx, s)
-			return it, false, err
+			return it, false, wr.vol.diskError(err)
 		}
 		if at, err = find(ctx, wr.db); err == nil && len(at.missing) > 0 {
 			err = errParentMissing
@@ -59,25 +59,11 @@ func (wr *writer) place(ctx context.Context, s *staged, at spot, find finder, h 
 // lookAgain bounds how often something else may turn out to be at the path.
 const lookAgain = 20
 
-// carryFor lets the staged file carry the id of what it replaces, or one of
-// its own.
-func (wr *writer) carryFor(s *staged, at spot) error {
-	switch {
-	case at.item != nil && at.item.ID != s.item:
-		s.replaces = true
-		return wr.carry(s, at.item.ID)
-	case at.item == nil && s.replaces:
-		s.replaces = false // what was to be replaced went elsewhere
-		return wr.carry(s, journal.NewID())
-	}
-	return nil
-}
-
 func (wr *writer) putOf(s *staged, at spot, h http.Header) journal.Put {
 	return journal.Put{
 		Owner: s.owner, Op: s.op, Reserved: s.reserved > 0 || s.upload != uuid.Nil, Upload: s.upload,
 		Folder: at.parent, Path: at.path, Item: s.item, Replaces: s.replaces, MustBeFree: at.free,
-		Staged: s.path, Ino: s.ino, Size: s.size, MTime: s.mtime, SHA256: s.sum, MediaType: mediaType(at.name, h.Get("Content-Type"), headOf(at.name, s.file)),
+		File: s.file, Staged: s.path, Ino: s.ino, Size: s.size, MTime: s.mtime, SHA256: s.sum, MediaType: mediaType(at.name, h.Get("Content-Type"), headOf(at.name, s.file)),
 		Check: func(ctx context.Context, t *journal.Tx, there *journal.Item) error {
 			if s.from != nil {
 				if err := s.from.holds(ctx, t); err != nil {

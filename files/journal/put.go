@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
-	"sync"
+	"os"
 	"time"
 
 	"homebase/audit"
+	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -33,7 +33,8 @@ type Put struct {
 	// MustBeFree refuses a name that is taken with ErrNameConflict.
 	MustBeFree bool
 
-	Staged    string // path below the data directory
+	File      *os.File // the staged file, open
+	Staged    string   // its path below the data directory
 	Ino       int64
 	Size      int64
 	MTime     int64 // nanoseconds since 1970
@@ -69,86 +70,25 @@ var (
 	ErrNameConflict = httpx.NewProblem(409, "name_conflict", "The name is taken").With("Something in this folder already has this name; choose another.")
 )
 
-// mostInGroup bounds how many puts are committed together.
-const mostInGroup = 64
-
-// waiting is a put in its owner's queue.
-type waiting struct {
-	Put
-	ctx    context.Context // of its request, for the audit log
-	held   time.Time       // when something was in its way first; zero: never
-	placed Placed
-	done   chan error // one slot
-}
-
-// queue are the puts that wait, by owner.
-type queue struct {
-	mu sync.Mutex
-	by map[uuid.UUID][]*waiting
-}
-
-func (q *queue) add(w *waiting) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.by == nil {
-		q.by = map[uuid.UUID][]*waiting{}
-	}
-	q.by[w.Owner] = append(q.by[w.Owner], w)
-}
-
-// putBack lets puts wait again, before all others.
-func (q *queue) putBack(owner uuid.UUID, list []*waiting) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(list) > 0 {
-		q.by[owner] = append(list, q.by[owner]...)
-	}
-}
-
-// remove reports whether the put was still waiting.
-func (q *queue) remove(w *waiting) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.take(w.Owner, func(o *waiting) bool { return o == w })) == 1
-}
-
-// group takes those who waited longest, at most one for each path.
-func (q *queue) group(owner uuid.UUID) []*waiting {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	paths, items, n := map[string]bool{}, map[uuid.UUID]bool{}, 0
-	return q.take(owner, func(w *waiting) bool {
-		if n == mostInGroup || paths[w.Path] || items[w.Item] {
-			return false
-		}
-		paths[w.Path], items[w.Item] = true, true
-		n++
-		return true
-	})
-}
-
-func (q *queue) take(owner uuid.UUID, want func(*waiting) bool) (taken []*waiting) {
-	q.by[owner] = slices.DeleteFunc(q.by[owner], func(w *waiting) bool {
-		if !want(w) {
-			return false
-		}
-		taken = append(taken, w)
-		return true
-	})
-	if len(q.by[owner]) == 0 {
-		delete(q.by, owner)
-	}
-	return taken
-}
-
-// Put commits staged bytes and puts them in place. Puts of one owner that wait
-// for their turn are committed together: whoever gets the owner's slot leads,
-// and takes what waits without waiting for more. Errors are those of Commit,
-// and ErrLookAgain, ErrEnded and what Check returns.
+// Put makes staged bytes durable, commits them and puts them in place. Puts of
+// one owner that wait for their turn are committed together: whoever gets the
+// owner's slot leads, and takes what waits. Errors are those of Commit, and
+// ErrLookAgain, ErrEnded and what Check returns.
 func (j *Journal) Put(ctx context.Context, p Put) (Placed, error) {
 	w := &waiting{Put: p, ctx: context.WithoutCancel(ctx), done: make(chan error, 1)}
-	j.own.begin(p.Op)
-	j.queue.add(w)
+	arrived := j.queue.expect(p.Owner, p.Size)
+	// A failed fsync is final: the kernel may have thrown the pages away, and a
+	// second call would say that all is well.
+	err := j.disk.Sync(p.File)
+	if err == nil {
+		disk.Failpoint("staged")
+		j.own.begin(p.Op)
+		j.queue.add(w)
+	}
+	arrived()
+	if err != nil {
+		return w.placed, err
+	}
 	slot, drop := j.slots.claim(p.Owner)
 	defer drop()
 	timer := time.NewTimer(Timeout)

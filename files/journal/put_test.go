@@ -142,12 +142,12 @@ func staged(t *testing.T, j *Journal, owner, root uuid.UUID, name string) Put {
 		Event: func(it Item, _ bool) audit.Event { return audit.Event{Action: audit.FileCreated, Target: it.ID} },
 		Told:  func(Item) json.RawMessage { return json.RawMessage("{}") }}
 	p.Staged = j.StagingPath(owner, p.Op)
-	file, err := j.disk.Create(p.Staged)
-	if err != nil {
+	var err error
+	if p.File, err = j.disk.Create(p.Staged); err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	info, err := file.Stat()
+	t.Cleanup(func() { p.File.Close() })
+	info, err := p.File.Stat()
 	if err != nil {
 		t.Fatal(err)
 	}
