@@ -298,10 +298,11 @@ func (wr *writer) copyFolder(ctx context.Context, owner uuid.UUID, from placed, 
 // which there are and what could not be copied.
 func (wr *writer) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, nodes []*node) (made []*node, lacks []leftOut, err error) {
 	for _, n := range nodes {
-		n.copy = staged{owner: owner, op: op, item: journal.NewID(), path: top + n.path}
+		n.copy = staged{owner: owner, op: op, path: top + n.path}
 		if n.isFile() {
 			err = wr.copyNode(ctx, n)
 		} else {
+			n.copy.item = journal.NewID()
 			err = wr.vol.disk.Mkdir(n.copy.path, n.copy.item)
 		}
 		switch {
@@ -332,7 +333,8 @@ func codeOf(err error) string {
 	return httpx.ErrNotFound.Code
 }
 
-// copyNode copies one file of a folder. On an error nothing of it stays.
+// copyNode makes a durable copy of one file of a folder. On an error nothing of
+// it stays.
 func (wr *writer) copyNode(ctx context.Context, n *node) error {
 	c, err := wr.rd.openBelow(ctx, n.copy.owner, n.ID, uuid.Nil, 0)
 	if err != nil {
@@ -340,10 +342,18 @@ func (wr *writer) copyNode(ctx context.Context, n *node) error {
 	}
 	defer c.file.Close()
 	n.MediaType = c.item.MediaType
-	if err := wr.copyContent(ctx, &n.copy, c); err != nil {
-		return errors.Join(err, ignoreNotExist(wr.vol.disk.Remove(n.copy.path)))
+	err = wr.copyContent(ctx, &n.copy, c)
+	if err == nil {
+		defer n.copy.file.Close()
+		err = wr.mark(&n.copy, spot{})
 	}
-	return n.copy.file.Close()
+	if err == nil {
+		err = wr.vol.diskError(wr.vol.disk.Sync(n.copy.file))
+	}
+	if err != nil {
+		err = errors.Join(err, ignoreNotExist(wr.vol.disk.Remove(n.copy.path)))
+	}
+	return err
 }
 
 // insertNodes writes the rows of the copies under parent and returns them by
