@@ -17,7 +17,7 @@ import (
 // node is a file or folder as a client expects it. parent is a key of the
 // tree, 0 for the client's own folder.
 type node struct {
-	id      string // "": made by a request whose answer never came
+	id      string // "": not told yet; what has none rests until the next check
 	parent  int
 	name    string
 	folder  bool
@@ -76,9 +76,9 @@ func (a *account) contend(ctx context.Context, s *server, r *rand.Rand) {
 func (c *client) step(ctx context.Context, s *server) (finding string) {
 	c.next++
 	name := fmt.Sprintf("%s-%d", c.name, c.next)
-	live := c.keys(func(n node) bool { return !n.trashed && c.nodes.alive(n) })
-	folders := append(c.keys(func(n node) bool { return n.folder && !n.trashed && c.nodes.alive(n) }), 0)
-	trash := c.keys(func(n node) bool { return n.trashed })
+	live := c.keys(func(n node) bool { return n.id != "" && !n.trashed && c.nodes.alive(n) })
+	folders := append(slices.DeleteFunc(slices.Clone(live), func(k int) bool { return !c.nodes[k].folder }), 0)
+	trash := c.keys(func(n node) bool { return n.trashed && n.id != "" })
 	pick := func(keys []int) int { return keys[c.rand.IntN(len(keys))] }
 
 	k := c.rand.IntN(100)
@@ -97,11 +97,15 @@ func (c *client) step(ctx context.Context, s *server) (finding string) {
 		return c.send(ctx, s, c.next, "POST", "/files/uploads", resumable{c.id(parent), name, body}, func(m model, id string) {
 			m[c.next] = node{id: id, parent: parent, name: name, sum: sum(body), size: len(body)}
 		})
-	case k < 10 && len(files) > 0: // copy
-		from, parent := c.nodes[pick(files)], pick(folders)
-		to := map[string]string{"parent_id": c.id(parent), "name": name}
-		return c.send(ctx, s, c.next, "POST", "/files/items/"+from.id+"/copy", to, func(m model, id string) {
-			m[c.next] = node{id: id, parent: parent, name: name, sum: from.sum, size: from.size}
+	case k < 12 && len(live) > 0: // copy
+		from, parent := pick(live), pick(folders)
+		if c.nodes.below(parent, from) {
+			return ""
+		}
+		top, to := c.next, map[string]string{"parent_id": c.id(parent), "name": name}
+		return c.send(ctx, s, top, "POST", "/files/items/"+c.nodes[from].id+"/copy", to, func(m model, id string) {
+			c.next = m.copy(from, parent, top)
+			m.edit(top, func(n *node) { n.id, n.name = id, name })
 		})
 	case k < 28: // upload
 		body := c.bytes(name)
@@ -291,6 +295,20 @@ func (m model) edit(key int, change func(n *node)) {
 	n := m[key]
 	change(&n)
 	m[key] = n
+}
+
+// copy adds what a copy has, with keys from next on, and returns the last of
+// them. Of the copies in a folder no ids are told.
+func (m model) copy(from, parent, next int) (last int) {
+	n := m[from]
+	m[next] = node{parent: parent, name: n.name, folder: n.folder, sum: n.sum, size: n.size}
+	last = next
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if below := m[k]; below.parent == from && !below.trashed {
+			last = m.copy(k, next, last+1)
+		}
+	}
+	return last
 }
 
 // remove takes a purged item out with what was not in the trash for itself.
