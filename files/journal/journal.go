@@ -123,7 +123,6 @@ type Journal struct {
 	disk   *disk.Dir
 	worker worker
 	slots  Slots
-	queue  queue
 	own    underway
 
 	followedOne chan struct{} // of one slot: there are records to be deleted

@@ -13,7 +13,6 @@ import (
 	"homebase/files/disk"
 	"homebase/httpx"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -23,8 +22,8 @@ var errLeft = fmt.Errorf("%w: the group was left unfinished", db.ErrOutcomeUnkno
 
 // lead commits the puts that wait for the slot that the caller holds, and
 // gives it up, come what may.
-func (j *Journal) lead(ctx context.Context, owner uuid.UUID, leave func()) {
-	group := j.queue.group(owner)
+func (j *Journal) lead(ctx context.Context, q *queue, leave func()) {
+	group := q.group()
 	defer func() {
 		for _, w := range group { // left by a panic alone
 			w.answer(errLeft)
@@ -37,20 +36,18 @@ func (j *Journal) lead(ctx context.Context, owner uuid.UUID, leave func()) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
 	defer cancel()
 	j.awaitTurn(ctx, group)
-	held := j.commitGroup(ctx, owner, group)
+	held := j.commitGroup(ctx, group)
 	group = nil
-	waiting := held[:0]
-	for _, w := range held {
+	q.putBack(slices.DeleteFunc(held, func(w *waiting) bool {
 		if w.held.IsZero() {
 			w.held = time.Now()
 		}
-		if time.Since(w.held) > waitInWay {
+		late := time.Since(w.held) > waitInWay
+		if late {
 			j.refuse(w, httpx.ErrBusy.Because(errInTheWay))
-			continue
 		}
-		waiting = append(waiting, w)
-	}
-	j.queue.putBack(owner, waiting)
+		return late
+	}))
 }
 
 // awaitTurn pauses before puts of which each has met something in its way, and
@@ -88,7 +85,7 @@ func (j *Journal) refuse(w *waiting, err error) {
 
 // commitGroup commits what it can of a group, makes the disk follow, and
 // answers. It returns the puts that have to wait for another's record.
-func (j *Journal) commitGroup(ctx context.Context, owner uuid.UUID, group []*waiting) (held []*waiting) {
+func (j *Journal) commitGroup(ctx context.Context, group []*waiting) (held []*waiting) {
 	group = slices.DeleteFunc(group, func(w *waiting) bool {
 		err := j.Judge(w.ctx)
 		if err != nil {
@@ -99,6 +96,7 @@ func (j *Journal) commitGroup(ctx context.Context, owner uuid.UUID, group []*wai
 	if len(group) == 0 {
 		return nil
 	}
+	owner := group[0].Owner
 	g := &groupTx{j: j, owner: owner, group: group}
 	err := j.disk.SyncFolder(path.Join(disk.Staging, owner.String()))
 	if err != nil {
@@ -110,7 +108,7 @@ func (j *Journal) commitGroup(ctx context.Context, owner uuid.UUID, group []*wai
 		// One of them broke a constraint: each by itself, so that only that
 		// one fails.
 		for _, w := range group {
-			held = append(held, j.commitGroup(ctx, owner, []*waiting{w})...)
+			held = append(held, j.commitGroup(ctx, []*waiting{w})...)
 		}
 		return held
 	}

@@ -76,44 +76,49 @@ var (
 // ErrLookAgain, ErrEnded and what Check returns.
 func (j *Journal) Put(ctx context.Context, p Put) (Placed, error) {
 	w := &waiting{Put: p, ctx: context.WithoutCancel(ctx), done: make(chan error, 1)}
-	arrived := j.queue.expect(p.Owner, p.Size)
-	// A failed fsync is final: the kernel may have thrown the pages away, and a
-	// second call would say that all is well.
-	err := j.disk.Sync(p.File)
-	if err == nil {
-		disk.Failpoint("staged")
-		j.own.begin(p.Op)
-		j.queue.add(w)
-	}
-	arrived()
-	if err != nil {
-		return w.placed, err
-	}
 	slot, drop := j.slots.claim(p.Owner)
 	defer drop()
-	timer := time.NewTimer(Timeout)
-	defer timer.Stop()
+	if err := j.flush(&slot.puts, w); err != nil {
+		return w.placed, err
+	}
 	var gaveUp error
-	left := ctx.Done()
+	left, late := ctx.Done(), time.After(Timeout)
 	for {
 		select {
 		case err := <-w.done:
 			return w.placed, err
 		case slot.held <- struct{}{}:
 			if gaveUp == nil {
-				j.lead(ctx, p.Owner, func() { <-slot.held })
+				j.lead(ctx, &slot.puts, func() { <-slot.held })
 				continue
 			}
 			// Its group was on the way, and may have put it back since.
 			<-slot.held
-		case <-timer.C:
+		case <-late:
 			gaveUp = httpx.ErrBusy
 		case <-left:
 			gaveUp, left = context.Cause(ctx), nil
 		}
-		if j.queue.remove(w) {
+		if slot.puts.remove(w) {
 			j.own.end(p.Op)
 			return w.placed, gaveUp
 		}
 	}
+}
+
+// flush makes the staged bytes durable and lets the put wait for its turn. A
+// failed fsync is final: the kernel may have thrown the pages away, and a second
+// call would say that all is well.
+func (j *Journal) flush(q *queue, w *waiting) error {
+	if w.Size <= quickFlush {
+		q.expect()
+		defer q.arrived()
+	}
+	err := j.disk.Sync(w.File)
+	if err == nil {
+		disk.Failpoint("staged")
+		j.own.begin(w.Op)
+		q.add(w)
+	}
+	return err
 }

@@ -49,9 +49,11 @@ func journalOf(t *testing.T, changed func(uuid.UUID)) (j *Journal, owner, root u
 // queued waits until so many puts of an owner wait for their turn.
 func queued(j *Journal, owner uuid.UUID, n int) {
 	for waiting := 0; waiting < n; time.Sleep(time.Millisecond) {
-		j.queue.mu.Lock()
-		waiting = len(j.queue.by[owner])
-		j.queue.mu.Unlock()
+		slot, drop := j.slots.claim(owner)
+		slot.puts.mu.Lock()
+		waiting = len(slot.puts.waiting)
+		slot.puts.mu.Unlock()
+		drop()
 	}
 }
 

@@ -18,18 +18,13 @@ type waiting struct {
 	done   chan error // one slot
 }
 
-// queue are the puts that wait, by owner.
+// queue are the puts of an owner: those that wait for the slot, and those that
+// will as soon as their bytes are durable. It belongs to the slot.
 type queue struct {
-	mu sync.Mutex
-	by map[uuid.UUID][]*waiting
-	// expected are the puts that will be here as soon as their bytes are
-	// durable, by owner.
-	expected map[uuid.UUID]*expected
-}
-
-type expected struct {
-	n    int
-	none chan struct{} // closed when n is 0 again
+	mu       sync.Mutex
+	waiting  []*waiting
+	flushing int
+	flushed  chan struct{} // closed when flushing is 0 again
 }
 
 const (
@@ -41,81 +36,57 @@ const (
 	longestFlush = 5 * time.Millisecond
 )
 
-// expect announces a put that makes its bytes durable before it waits itself:
-// committing it with those before it costs less than committing it alone.
-func (q *queue) expect(owner uuid.UUID, size int64) (arrived func()) {
-	if size > quickFlush {
-		return func() {}
-	}
+// expect announces a put that makes its bytes durable: to commit it with those
+// that wait costs less than to commit it alone.
+func (q *queue) expect() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.expected == nil {
-		q.expected = map[uuid.UUID]*expected{}
-	}
-	e := q.expected[owner]
-	if e == nil {
-		e = &expected{none: make(chan struct{})}
-		q.expected[owner] = e
-	}
-	e.n++
-	return func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		if e.n--; e.n == 0 {
-			delete(q.expected, owner)
-			close(e.none)
-		}
+	if q.flushing++; q.flushing == 1 {
+		q.flushed = make(chan struct{})
 	}
 }
 
-// await waits for the puts that are expected beside those that wait.
-func (q *queue) await(owner uuid.UUID) {
+// arrived ends expect.
+func (q *queue) arrived() {
 	q.mu.Lock()
-	e, waiting := q.expected[owner], len(q.by[owner])
-	q.mu.Unlock()
-	if e == nil || waiting == 0 {
-		return
-	}
-	timer := time.NewTimer(longestFlush)
-	defer timer.Stop()
-	select {
-	case <-e.none:
-	case <-timer.C:
+	defer q.mu.Unlock()
+	if q.flushing--; q.flushing == 0 {
+		close(q.flushed)
 	}
 }
 
 func (q *queue) add(w *waiting) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.by == nil {
-		q.by = map[uuid.UUID][]*waiting{}
-	}
-	q.by[w.Owner] = append(q.by[w.Owner], w)
+	q.waiting = append(q.waiting, w)
 }
 
 // putBack lets puts wait again, before all others.
-func (q *queue) putBack(owner uuid.UUID, list []*waiting) {
+func (q *queue) putBack(list []*waiting) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(list) > 0 {
-		q.by[owner] = append(list, q.by[owner]...)
-	}
+	q.waiting = append(list, q.waiting...)
 }
 
 // remove reports whether the put was still waiting.
 func (q *queue) remove(w *waiting) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.take(w.Owner, func(o *waiting) bool { return o == w })) == 1
+	return len(q.take(func(o *waiting) bool { return o == w })) == 1
 }
 
-// group takes those who waited longest, at most one for each path.
-func (q *queue) group(owner uuid.UUID) []*waiting {
-	q.await(owner)
+// group waits for the puts that are expected beside those that wait, and takes
+// those who waited longest, at most one for each path.
+func (q *queue) group() []*waiting {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	flushed, more := q.flushed, q.flushing > 0 && len(q.waiting) > 0
+	q.mu.Unlock()
+	if more {
+		select {
+		case <-flushed:
+		case <-time.After(longestFlush):
+		}
+	}
 	paths, items, n := map[string]bool{}, map[uuid.UUID]bool{}, 0
-	return q.take(owner, func(w *waiting) bool {
+	return q.take(func(w *waiting) bool {
 		if n == mostInGroup || paths[w.Path] || items[w.Item] {
 			return false
 		}
@@ -125,16 +96,15 @@ func (q *queue) group(owner uuid.UUID) []*waiting {
 	})
 }
 
-func (q *queue) take(owner uuid.UUID, want func(*waiting) bool) (taken []*waiting) {
-	q.by[owner] = slices.DeleteFunc(q.by[owner], func(w *waiting) bool {
+func (q *queue) take(want func(*waiting) bool) (taken []*waiting) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = slices.DeleteFunc(q.waiting, func(w *waiting) bool {
 		if !want(w) {
 			return false
 		}
 		taken = append(taken, w)
 		return true
 	})
-	if len(q.by[owner]) == 0 {
-		delete(q.by, owner)
-	}
 	return taken
 }

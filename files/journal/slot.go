@@ -22,6 +22,7 @@ type Slots struct {
 type slot struct {
 	held   chan struct{} // holds one token while someone is in
 	claims int           // guarded by Slots.mu: who is in or waits
+	puts   queue         // of the owner whose slot it is
 }
 
 // claim joins a queue until drop is called.
@@ -50,12 +51,10 @@ func (s *Slots) claim(id uuid.UUID) (sl *slot, drop func()) {
 // gives it up and may be called once.
 func (s *Slots) Take(ctx context.Context, id uuid.UUID, wait time.Duration) (leave func(), err error) {
 	sl, drop := s.claim(id)
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
 	select {
 	case sl.held <- struct{}{}:
 		return func() { <-sl.held; drop() }, nil
-	case <-timer.C:
+	case <-time.After(wait):
 		err = httpx.ErrBusy
 	case <-ctx.Done():
 		err = context.Cause(ctx)
