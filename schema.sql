@@ -607,20 +607,13 @@ CREATE TABLE portfolio_messages (
 CREATE INDEX portfolio_messages_state_idx ON portfolio_messages (state, id);
 CREATE INDEX portfolio_messages_digest_idx ON portfolio_messages (digest);
 
--- Form tokens that were used, until they would have expired anyway.
-CREATE TABLE portfolio_spent_tokens (
-    token      bytea       NOT NULL,
+-- How often something was used until expires_at: a form token, which is good
+-- once, and the form by one network or by everyone. A key is a hash.
+CREATE TABLE portfolio_uses (
+    key        bytea       NOT NULL,
+    uses       integer     NOT NULL,
     expires_at timestamptz NOT NULL,
-    CONSTRAINT portfolio_spent_tokens_pkey PRIMARY KEY (token)
-);
-
--- How many messages came in a window of time that began at since: from one
--- network, known by a keyed hash alone, or from everyone.
-CREATE TABLE portfolio_contact_counts (
-    sender bytea       NOT NULL,
-    since  timestamptz NOT NULL,
-    posts  integer     NOT NULL,
-    CONSTRAINT portfolio_contact_counts_pkey PRIMARY KEY (sender)
+    CONSTRAINT portfolio_uses_pkey PRIMARY KEY (key)
 );
 
 -- step 7: controls
@@ -777,21 +770,3 @@ CREATE INDEX audit_seals_last_idx ON audit_seals (last_at);
 
 -- A person's own history without the everyday life of files.
 CREATE INDEX audit_events_own_idx ON audit_events (actor_user, at DESC, id DESC) WHERE action !~ '^(file|folder)\.';
-
--- step 13: one count of what was used
-
--- How often something was used until expires_at: a form token, which is good
--- once, and the form by one network or by everyone. A key is a hash.
-CREATE TABLE portfolio_uses (
-    key        bytea       NOT NULL,
-    uses       integer     NOT NULL,
-    expires_at timestamptz NOT NULL,
-    CONSTRAINT portfolio_uses_pkey PRIMARY KEY (key)
-);
-
--- The tables that it takes the place of go a release later: until then workers of
--- the release before use them.
-INSERT INTO portfolio_uses (key, uses, expires_at)
-SELECT token, 1, expires_at FROM portfolio_spent_tokens
-UNION ALL
-SELECT sender, posts, since + CASE WHEN sender = '' THEN interval '1 day' ELSE interval '1 hour' END FROM portfolio_contact_counts;
