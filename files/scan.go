@@ -3,6 +3,7 @@ package files
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -154,7 +155,7 @@ func (rc *reconciler) reconcile(ctx context.Context, owner uuid.UUID, at placed,
 	})
 	var absence error
 	if !accept {
-		missing, err := rc.stillMissing(ctx, list)
+		missing, err := rc.stillMissing(ctx, owner, list)
 		if err != nil {
 			return err
 		}
@@ -182,25 +183,30 @@ func knownFiles(ctx context.Context, q db.Querier, owner uuid.UUID, folder *uuid
 	return db.One(ctx, q, db.Value[int64], sql, owner, folder)
 }
 
-// stillMissing counts the files that a second look does not find either:
-// a folder that was moved during the look is not missing.
-func (rc *reconciler) stillMissing(ctx context.Context, list []*finding) (n int64, err error) {
+// stillMissing counts the files that a second look does not find either, under
+// the owner's lock: a folder that is being moved is not missing.
+func (rc *reconciler) stillMissing(ctx context.Context, owner uuid.UUID, list []*finding) (n int64, err error) {
+	list = slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.kind != findMissing || !d.row.isFile() })
 	for batch := range slices.Chunk(list, takeBatch) {
-		var ids []uuid.UUID
-		for _, d := range batch {
-			if d.kind == findMissing && d.row.isFile() {
-				ids = append(ids, d.row.ID)
+		var gone int64
+		err := rc.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
+			gone = 0
+			ids := make([]uuid.UUID, len(free))
+			for i, d := range free {
+				ids[i] = d.row.ID
 			}
-		}
-		rows, err := pathsOf(ctx, rc.db, ids)
-		if err != nil {
+			rows, err := pathsOf(ctx, t, ids)
+			for _, row := range rows {
+				if info, err := rc.vol.disk.Lstat(row.path); err != nil || !info.Mode().IsRegular() {
+					gone++
+				}
+			}
+			return cmp.Or(err, errOnlyLooked)
+		})
+		if !errors.Is(err, errOnlyLooked) {
 			return 0, err
 		}
-		for _, row := range rows {
-			if info, err := rc.vol.disk.Lstat(row.path); err != nil || !info.Mode().IsRegular() {
-				n++
-			}
-		}
+		n += gone
 	}
 	return n, nil
 }
