@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,33 +21,34 @@ const lockPartitions = "110, 0"
 // months remembers which months are known to have a partition, so that only
 // the first event of a month in a process looks.
 type months struct {
-	mu    sync.Mutex
-	known map[string]bool
+	mu    sync.Mutex // held while one is made
+	known sync.Map   // names of partitions
 }
 
-// ensure makes the partition of t's month if it is missing. It works on a
+// ensure makes the partitions of those months that are missing. It works on a
 // connection of its own, one at a time: the caller's transaction is neither
 // spoiled by it nor waits for the pool that it holds a connection of.
-func (m *months) ensure(ctx context.Context, d *db.DB, t time.Time) error {
-	name := partitionName(t)
+func (m *months) ensure(ctx context.Context, d *db.DB, of ...time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.known[name] {
+	missing := slices.DeleteFunc(of, func(t time.Time) bool {
+		_, known := m.known.Load(partitionName(t))
+		return known
+	})
+	if len(missing) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
 	defer cancel()
-	err := d.AsOwner(ctx, func(conn *pgx.Conn) error {
-		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return makePartition(ctx, tx, t) })
+	return d.AsOwner(ctx, func(conn *pgx.Conn) error {
+		for _, t := range missing {
+			if err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return makePartition(ctx, tx, t) }); err != nil {
+				return err
+			}
+			m.known.Store(partitionName(t), true)
+		}
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	if m.known == nil {
-		m.known = map[string]bool{}
-	}
-	m.known[name] = true
-	return nil
 }
 
 // ensureTimeout bounds how long an event waits for its month.
@@ -104,15 +106,24 @@ func (l *Log) Jobs() []db.Job {
 
 // makePartitions makes this month's partition and those of the next months.
 // Every process does it for itself, at its start and then every hour: it has
-// to know them before the first event of a month comes.
+// to know them before the first event of a month comes. Mostly they are there,
+// and one look through the pool spares the owner's connection.
 func (l *Log) makePartitions(ctx context.Context) error {
-	first := monthOf(time.Now())
-	for i := range monthsAhead + 1 {
-		if err := l.months.ensure(ctx, l.db, first.AddDate(0, i, 0)); err != nil {
-			return err
-		}
+	attached, err := db.All(ctx, l.db, db.Value[string], `
+-- name: audit.AttachedPartitions
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+ WHERE i.inhparent = 'audit_events'::regclass`)
+	if err != nil {
+		return err
 	}
-	return nil
+	for _, name := range attached {
+		l.months.known.Store(name, true)
+	}
+	var wanted []time.Time
+	for first := monthOf(time.Now()); len(wanted) <= monthsAhead; {
+		wanted = append(wanted, first.AddDate(0, len(wanted), 0))
+	}
+	return l.months.ensure(ctx, l.db, wanted...)
 }
 
 // month is a month's table as the catalogue shows it.

@@ -63,15 +63,24 @@ type Env struct {
 // configure changes what auth is made with.
 func Start(t testing.TB, rooms func(e *Env) []httpx.Route, configure ...func(*auth.Config)) *Env {
 	t.Helper()
-	return start(t, &Env{url: dbtest.Create(t), rooms: rooms, configure: configure})
+	return start(t, &Env{url: create(t), rooms: rooms, configure: configure})
 }
 
 // StartWatched is Start for tests that count or hold what the rooms ask the
 // database.
 func StartWatched(t testing.TB, rooms func(e *Env) []httpx.Route, configure ...func(*auth.Config)) (*Env, *dbtest.Statements) {
 	t.Helper()
-	url, statements := dbtest.Watch(t, dbtest.Create(t))
+	url, statements := dbtest.Watch(t, create(t))
 	return start(t, &Env{url: url, rooms: rooms, configure: configure}), statements
+}
+
+// create makes the worker's database, in which the audit log has its months:
+// four new tables in each would cost more than all that a test does.
+func create(t testing.TB) string {
+	t.Helper()
+	return dbtest.CreateAfter(t, "_audit", func(ctx context.Context, d *db.DB) error {
+		return audit.New(d, slog.New(slog.DiscardHandler), Keys).Start(ctx)
+	})
 }
 
 // Worker boots a second worker on the same database, with rooms of its own.

@@ -49,7 +49,14 @@ func New(t testing.TB) *db.DB {
 // ends, and returns the URL of its owner.
 func Create(t testing.TB) string {
 	t.Helper()
-	return create(t, templateOf(t, server(t)))
+	return CreateAfter(t, "", nil)
+}
+
+// CreateAfter is Create from a template on which prepare has run, once on each
+// server. use names what it does.
+func CreateAfter(t testing.TB, use string, prepare func(ctx context.Context, d *db.DB) error) string {
+	t.Helper()
+	return create(t, templateOf(t, server(t), use, prepare))
 }
 
 // CreateEmpty is Create without any schema.
@@ -123,7 +130,14 @@ func create(t testing.TB, template string) string {
 	name := "hb_test_" + strings.ToLower(rand.Text()[:16])
 	onceOnServer(t, "CREATE DATABASE "+name+" TEMPLATE "+template+" STRATEGY file_copy")
 	t.Cleanup(func() { onceOnServer(t, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
-	return onServer(t, name)
+	return onServer(server(t), name)
+}
+
+// admin is this process's one connection to the server's own database: each
+// new one costs PostgreSQL as much as what it is wanted for.
+var admin struct {
+	sync.Mutex
+	conn *pgx.Conn
 }
 
 // onceOnServer runs one statement on the server's own database. The context is not
@@ -132,13 +146,16 @@ func onceOnServer(t testing.TB, sql string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, server(t))
-	if err != nil {
-		t.Fatalf("connect to the test server: %v", err)
+	admin.Lock()
+	defer admin.Unlock()
+	if admin.conn == nil || admin.conn.IsClosed() {
+		var err error
+		if admin.conn, err = pgx.Connect(ctx, server(t)); err != nil {
+			t.Fatalf("connect to the test server: %v", err)
+		}
 	}
-	defer conn.Close(ctx)
 	for {
-		_, err := conn.Exec(ctx, sql)
+		_, err := admin.conn.Exec(ctx, sql)
 		// FORCE may not end a worker of autovacuum, which ends by itself.
 		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "42501" && ctx.Err() == nil {
 			time.Sleep(100 * time.Millisecond)
@@ -151,12 +168,12 @@ func onceOnServer(t testing.TB, sql string) {
 	}
 }
 
-// onServer is the server's URL with another database.
-func onServer(t testing.TB, database string) string {
-	t.Helper()
-	u, err := url.Parse(server(t))
+// onServer is the server's URL, which has been connected to, with another
+// database.
+func onServer(server, database string) string {
+	u, err := url.Parse(server)
 	if err != nil {
-		t.Fatal("HOMEBASE_TEST_DATABASE_URL is not a URL")
+		panic("HOMEBASE_TEST_DATABASE_URL is not a URL")
 	}
 	u.Path = "/" + database
 	return u.String()
@@ -164,43 +181,53 @@ func onServer(t testing.TB, database string) string {
 
 var templates struct {
 	sync.Mutex
-	name string
-	err  error
+	made map[string]func() (string, error) // by use
 }
 
-// templateOf makes the template once on each server; test processes that come
+// templateOf makes a template once on each server; test processes that come
 // at the same time wait for the one that makes it.
-func templateOf(t testing.TB, server string) string {
+func templateOf(t testing.TB, server, use string, prepare func(ctx context.Context, d *db.DB) error) string {
 	t.Helper()
 	templates.Lock()
-	defer templates.Unlock()
-	if templates.name == "" && templates.err == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-		defer cancel()
-		templates.name, templates.err = makeTemplate(ctx, t, server)
+	made := templates.made[use]
+	if made == nil {
+		if templates.made == nil {
+			templates.made = map[string]func() (string, error){}
+		}
+		schema := Schema(t)
+		made = sync.OnceValues(func() (string, error) {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+			defer cancel()
+			return makeTemplate(ctx, server, schema, use, prepare)
+		})
+		templates.made[use] = made
 	}
-	if templates.err != nil {
-		t.Fatalf("make the template database: %v", templates.err)
+	templates.Unlock()
+	name, err := made()
+	if err != nil {
+		t.Fatalf("make the template database: %v", err)
 	}
-	return templates.name
+	return name
 }
 
-func migrate(ctx context.Context, url, schema string) error {
+func migrate(ctx context.Context, url, schema string, prepare func(ctx context.Context, d *db.DB) error) error {
 	d := db.New(slog.New(slog.DiscardHandler))
 	if err := d.Connect(ctx, db.Config{URL: url}); err != nil {
 		return err
 	}
 	defer d.Close()
-	return d.Migrate(ctx, schema)
+	if err := d.Migrate(ctx, schema); err != nil || prepare == nil {
+		return err
+	}
+	return prepare(ctx, d)
 }
 
 // lockTemplate is the advisory lock (class, id) of making templates.
 const lockTemplate = 3
 
-func makeTemplate(ctx context.Context, t testing.TB, server string) (string, error) {
-	schema := Schema(t)
+func makeTemplate(ctx context.Context, server, schema, use string, prepare func(ctx context.Context, d *db.DB) error) (string, error) {
 	hash := sha256.Sum256([]byte(schema))
-	name := "hb_template_" + hex.EncodeToString(hash[:8])
+	name := "hb_template_" + hex.EncodeToString(hash[:8]) + use
 	building := name + "_new"
 
 	conn, err := pgx.Connect(ctx, server)
@@ -233,7 +260,7 @@ func makeTemplate(ctx context.Context, t testing.TB, server string) (string, err
 			return "", err
 		}
 	}
-	if err := migrate(ctx, onServer(t, building), schema); err != nil {
+	if err := migrate(ctx, onServer(server, building), schema, prepare); err != nil {
 		return "", err
 	}
 	// Nobody may connect to it: a clone needs the original to be at rest.
