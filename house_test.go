@@ -5,8 +5,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -262,7 +262,7 @@ func TestHouse_EveryHeaderThatARoomReadsIsDeclared(t *testing.T) {
 	}
 	known := []string{"Accept", "Accept-Encoding", "Authorization", "Content-Encoding", "Content-Type", "Cookie", "Origin", "X-Forwarded-For", "X-Real-Ip", // of any request
 		"Content-Range", "Upload-Concat"} // read in order to be refused
-	for _, rt := range platform.New(platform.Build{Version: version, Schema: schema}, cfg, slog.New(slog.DiscardHandler)).Routes() {
+	for _, rt := range platform.New(platform.Build{Version: version, Schema: schema}, cfg, io.Discard).Routes() {
 		known = append(known, httpx.RequestHeaders(&rt)...)
 	}
 	read := regexp.MustCompile(`(?:r\.Header|\bh)\.(?:Get|Values)\("([^"]+)"\)`)

@@ -18,7 +18,7 @@ func (l *Log) Commands() []db.Command {
 	return []db.Command{
 		{Name: "audit tail", Args: "[-f] [-n COUNT] [--json]", Summary: "print the last events; -f goes on with new ones", Run: l.tail},
 		{Name: "audit export", Summary: "write every event and seal to standard output as JSON lines", Run: l.exportCommand},
-		{Name: "audit verify", Args: "[FILE] [--log FILE] [--last-seal HASH] [--json]", Summary: "prove that no event was edited, removed, inserted or reordered", Lazy: true, Run: l.verifyCommand},
+		{Name: "audit verify", Args: "[FILE] [--log FILE] [--last-seal HASH] [--json]", Summary: "prove that no event was edited, removed, inserted or reordered", Needs: db.NeedSecret, Run: l.verifyCommand},
 	}
 }
 
@@ -69,7 +69,7 @@ func (l *Log) verifyCommand(ctx context.Context, sh *db.Shell, args []string) er
 
 func (l *Log) verifyPath(ctx context.Context, sh *db.Shell, path string, witnesses Witnesses) (report *Report, err error) {
 	if path == "" {
-		if err := sh.Connect(ctx); err != nil {
+		if err := sh.Connect(ctx, db.NeedSchema); err != nil {
 			return nil, err
 		}
 		return l.Verify(ctx, witnesses)

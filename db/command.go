@@ -22,6 +22,17 @@ var (
 	errMissing = fmt.Errorf("%w: an argument is missing", ErrUsage)
 )
 
+// Need is what a command needs. Each includes those after it.
+type Need int
+
+const (
+	NeedSchema   Need = iota // the database with this version's schema
+	NeedDatabase             // the database, with any schema or none
+	NeedSecret               // the secret; it calls Shell.Connect if its arguments need the database
+	NeedSettings             // a valid configuration
+	NeedNothing              // it runs whatever the environment holds
+)
+
 // Command is one subcommand of the program, given by a room as data like its
 // routes and jobs.
 type Command struct {
@@ -32,16 +43,11 @@ type Command struct {
 	Args string
 	// Summary is one line for the help.
 	Summary string
-	// Offline says that it runs without a database and without the secret.
-	Offline bool
-	// Anywhere says of an offline one that it runs whatever the environment
-	// holds.
-	Anywhere bool
-	// Lazy says that it calls Shell.Connect itself, when its arguments turn
-	// out to need the database.
-	Lazy bool
-	// AnySchema says that it runs on a database of any schema, or of none.
-	AnySchema bool
+	// Needs is what must be there before Run is called.
+	Needs Need
+	// Serves says that others act through it; what every other command does
+	// is the operator's deed.
+	Serves bool
 	// Run gets what follows the name, and parses it before it does anything
 	// else. Its error is printed as one line and makes the exit code not zero.
 	Run func(ctx context.Context, sh *Shell, args []string) error
@@ -51,9 +57,9 @@ type Command struct {
 type Shell struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Connect opens the database. It is called before Run unless the command
-	// is Offline or Lazy.
-	Connect func(ctx context.Context) error
+	// Connect opens the database. A command calls it that needs the secret
+	// alone until it knows its arguments.
+	Connect func(ctx context.Context, need Need) error
 }
 
 // Flags are a command's options. Unlike the standard library's they may

@@ -25,9 +25,9 @@ type Commands []Group
 func (t Commands) WithHelp() Commands {
 	t = slices.Clone(t)
 	own := []Command{
-		{Name: "completion", Args: "bash|zsh", Summary: "print the script that completes commands in a shell", Offline: true, Anywhere: true,
+		{Name: "completion", Args: "bash|zsh", Summary: "print the script that completes commands in a shell", Needs: NeedNothing,
 			Run: func(_ context.Context, sh *Shell, args []string) error { return t.completion(sh, args) }},
-		{Name: "help", Args: "[COMMAND]", Summary: "list the commands, or describe one", Offline: true, Anywhere: true,
+		{Name: "help", Args: "[COMMAND]", Summary: "list the commands, or describe one", Needs: NeedNothing,
 			Run: func(ctx context.Context, sh *Shell, args []string) error { return t.help(ctx, sh, args) }},
 	}
 	t[0].Commands = slices.Concat(t[0].Commands, own)

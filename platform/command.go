@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -54,13 +53,9 @@ func (p *Platform) describe(ctx context.Context, sh *db.Shell, args []string) er
 	if err != nil {
 		return err
 	}
-	var lines bytes.Buffer
-	if err := json.Indent(&lines, text, "", " "); err != nil {
-		return err
-	}
-	lines.WriteByte('\n')
-	_, err = lines.WriteTo(sh.Stdout)
-	return err
+	out := json.NewEncoder(sh.Stdout)
+	out.SetIndent("", " ")
+	return out.Encode(json.RawMessage(text))
 }
 
 func (p *Platform) listRoutes(ctx context.Context, sh *db.Shell, args []string) error {

@@ -5,6 +5,7 @@ package platform
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -37,6 +38,7 @@ type Platform struct {
 	log       *slog.Logger
 	level     *slog.LevelVar
 	db        *db.DB
+	cluster   *db.Cluster // nil where a database is configured
 	audit     *audit.Log
 	mail      *system.Mail
 	auth      *auth.Auth
@@ -47,9 +49,11 @@ type Platform struct {
 	backup    *backup.Backup
 }
 
-// New wires the rooms. It reads no secret, no disk and no database.
-func New(build Build, cfg *system.Config, log *slog.Logger) *Platform {
-	p := &Platform{build: build, cfg: cfg, log: log, db: db.New(log)}
+// New wires the rooms, which log to w. It reads no secret, no disk and no
+// database.
+func New(build Build, cfg *system.Config, w io.Writer) *Platform {
+	log, level := cfg.Logger(w)
+	p := &Platform{build: build, cfg: cfg, log: log, level: level, db: db.New(log)}
 	p.audit = audit.New(p.db, log, cfg.Keys)
 	p.audit.Retention = cfg.AuditRetention
 	p.mail = system.NewMail(p.db, log, cfg.SMTPURL, cfg.MailFrom, cfg.Keys)
@@ -140,11 +144,11 @@ func (p *Platform) jobs() []db.Job {
 // Commands are all that the program can be told.
 func (p *Platform) Commands() db.Commands {
 	server := []db.Command{
-		{Name: "serve", Summary: "answer requests until told to stop", AnySchema: true, Run: p.serve},
-		{Name: "migrate", Args: "[--status] [--json]", Summary: "bring the database to this version's schema", AnySchema: true, Run: p.migrate},
-		{Name: "api", Args: "[-i] METHOD PATH [JSON|-]", Summary: "carry out a request as the operator, with or without a server", Lazy: true, Run: p.api},
-		{Name: "routes", Args: "[--json]", Summary: "list every route and who may call it", Offline: true, Run: p.listRoutes},
-		{Name: "openapi", Summary: "print this API as an OpenAPI 3.1 document", Offline: true, Run: p.describe},
+		{Name: "serve", Summary: "answer requests until told to stop", Needs: db.NeedDatabase, Serves: true, Run: p.serve},
+		{Name: "migrate", Args: "[--status] [--json]", Summary: "bring the database to this version's schema", Needs: db.NeedDatabase, Run: p.migrate},
+		{Name: "api", Args: "[-i] METHOD PATH [JSON|-]", Summary: "carry out a request as the operator, with or without a server", Needs: db.NeedSecret, Run: p.api},
+		{Name: "routes", Args: "[--json]", Summary: "list every route and who may call it", Needs: db.NeedSettings, Run: p.listRoutes},
+		{Name: "openapi", Summary: "print this API as an OpenAPI 3.1 document", Needs: db.NeedSettings, Run: p.describe},
 	}
 	return db.Commands{
 		{Name: "Server", Commands: slices.Concat(server, p.system.Commands(p.cfg, p.jobs()))},

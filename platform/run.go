@@ -18,57 +18,53 @@ func Run(ctx context.Context, sh *db.Shell, build Build, environ, args []string)
 		// Help and version must work whatever the environment holds.
 		cfg, _ = system.LoadConfig(nil)
 	}
-	log, level := cfg.Logger(sh.Stderr)
-	p := New(build, cfg, log)
-	p.level = level
+	p := New(build, cfg, sh.Stderr)
 	cmd, rest, err := p.Commands().Find(args)
 	switch {
 	case err != nil:
 		return err
-	case configErr != nil && !cmd.Anywhere:
+	case configErr != nil && cmd.Needs < db.NeedNothing:
 		return fmt.Errorf("the configuration has problems:\n%w", configErr)
-	case cmd.Offline:
-		return cmd.Run(ctx, sh, rest)
 	}
-	if err := cfg.LoadSecret(); err != nil {
-		return fmt.Errorf("the secret: %w", err)
-	}
-	var leave []func() error
-	sh.Connect = func(ctx context.Context) error {
-		closeDB, err := p.connect(ctx)
-		leave = append(leave, closeDB)
-		if err == nil && !cmd.AnySchema {
-			err = p.db.SameSchema(ctx, p.build.Schema)
+	sh.Connect = p.connect
+	if cmd.Needs <= db.NeedSecret {
+		if err := cfg.LoadSecret(); err != nil {
+			return fmt.Errorf("the secret: %w", err)
 		}
-		return err
 	}
-	if !cmd.Lazy {
-		err = sh.Connect(ctx)
+	if cmd.Needs <= db.NeedDatabase {
+		err = p.connect(ctx, cmd.Needs)
 	}
-	if cmd.Name != "serve" {
+	if !cmd.Serves {
 		ctx = audit.ByOperator(ctx)
 	}
 	if err == nil {
 		err = cmd.Run(ctx, sh, rest)
 	}
-	for _, close := range leave {
-		err = errors.Join(err, close())
+	return errors.Join(err, p.close())
+}
+
+// connect opens the database, starting or joining the private cluster when no
+// URL is configured, and looks at its schema when that is needed.
+func (p *Platform) connect(ctx context.Context, need db.Need) (err error) {
+	url := p.cfg.DatabaseURL
+	if url == "" {
+		if p.cluster, err = db.StartCluster(ctx, db.ClusterConfig{StateDir: p.cfg.StateDir, Roles: p.projects.Roles(), Log: p.log}); err != nil {
+			return err
+		}
+		url = p.cluster.URL()
+	}
+	if err = p.db.Connect(ctx, db.Config{URL: url}); err == nil && need == db.NeedSchema {
+		err = p.db.SameSchema(ctx, p.build.Schema)
 	}
 	return err
 }
 
-// connect opens the database, starting or joining the private cluster when no
-// URL is configured. The function it returns, always, lets go of both.
-func (p *Platform) connect(ctx context.Context) (leave func() error, err error) {
-	url := p.cfg.DatabaseURL
-	leave = func() error { p.db.Close(); return nil }
-	if url == "" {
-		cluster, err := db.StartCluster(ctx, db.ClusterConfig{StateDir: p.cfg.StateDir, Roles: p.projects.Roles(), Log: p.log})
-		if err != nil {
-			return leave, err
-		}
-		url = cluster.URL()
-		leave = func() error { p.db.Close(); return cluster.Close() }
+// close lets go of the database, and of the private cluster after it.
+func (p *Platform) close() error {
+	p.db.Close()
+	if p.cluster == nil {
+		return nil
 	}
-	return leave, p.db.Connect(ctx, db.Config{URL: url})
+	return p.cluster.Close()
 }

@@ -71,7 +71,7 @@ func (p *Platform) api(ctx context.Context, sh *db.Shell, args []string) error {
 		PublicURL: p.cfg.PublicURL.String(), RateLimits: p.cfg.RateLimits, Log: p.log, Operator: p.auth.Operator(), Recheck: p.auth.Recheck,
 	}, p.Routes())
 	if err == nil {
-		err = sh.Connect(ctx)
+		err = sh.Connect(ctx, db.NeedSchema)
 	}
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 func (p *Projects) Commands() []db.Command {
 	return []db.Command{
 		{Name: "app export", Args: "NAME", Summary: "write all data of an app to standard output as JSON lines", Run: p.exportCommand},
-		{Name: "app roles", Summary: "print the SQL for the apps' database roles that are missing", AnySchema: true, Run: p.rolesCommand},
+		{Name: "app roles", Summary: "print the SQL for the apps' database roles that are missing", Needs: db.NeedDatabase, Run: p.rolesCommand},
 	}
 }
 

@@ -18,15 +18,15 @@ func (s *System) Commands(cfg *Config, jobs []db.Job) []db.Command {
 	return []db.Command{
 		{Name: "jobs run", Args: "NAME", Summary: "run a job now, unless a worker is running it",
 			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return runJob(ctx, s.DB, jobs, sh, args) }},
-		{Name: "config", Args: "[--json]", Summary: "print the effective configuration, secrets withheld", Offline: true,
+		{Name: "config", Args: "[--json]", Summary: "print the effective configuration, secrets withheld", Needs: db.NeedSettings,
 			Run: func(_ context.Context, sh *db.Shell, args []string) error { return printConfig(cfg, sh, args) }},
-		{Name: "doctor", Args: "[--json]", Summary: "find out what is wrong inside and in front of the server, and how to fix it", Lazy: true, AnySchema: true,
+		{Name: "doctor", Args: "[--json]", Summary: "find out what is wrong inside and in front of the server, and how to fix it", Needs: db.NeedSecret,
 			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return s.doctor(ctx, cfg, sh, args) }},
-		{Name: "healthcheck", Summary: "exit with 0 if the server here is ready, with 1 if not", Offline: true,
+		{Name: "healthcheck", Summary: "exit with 0 if the server here is ready, with 1 if not", Needs: db.NeedSettings,
 			Run: func(ctx context.Context, sh *db.Shell, args []string) error {
 				return healthcheck(ctx, cfg.Listen, sh, args)
 			}},
-		{Name: "version", Args: "[--json]", Summary: "print the version", Offline: true, Anywhere: true, Run: s.printVersion},
+		{Name: "version", Args: "[--json]", Summary: "print the version", Needs: db.NeedNothing, Run: s.printVersion},
 	}
 }
 

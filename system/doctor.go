@@ -96,7 +96,7 @@ func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []s
 	}
 	var f findings
 	f.add("configuration", Sound, fmt.Sprintf("The settings are valid together; the public URL is %s.", cfg.PublicURL))
-	if err := sh.Connect(ctx); err != nil {
+	if err := sh.Connect(ctx, db.NeedDatabase); err != nil {
 		f.add("database", Fault, "PostgreSQL cannot be reached: "+err.Error())
 	} else {
 		s.examineDatabase(ctx, cfg, &f)

@@ -84,7 +84,7 @@ func (p *patient) examine(t *testing.T) (all []system.Finding, err error) {
 	commands := p.sys.Commands(p.cfg, nil)
 	i := slices.IndexFunc(commands, func(c db.Command) bool { return c.Name == "doctor" })
 	var out bytes.Buffer
-	sh := &db.Shell{Stdout: &out, Stderr: io.Discard, Connect: func(context.Context) error { return nil }}
+	sh := &db.Shell{Stdout: &out, Stderr: io.Discard, Connect: func(context.Context, db.Need) error { return nil }}
 	err = commands[i].Run(t.Context(), sh, []string{"--json"})
 	if jsonErr := json.Unmarshal(out.Bytes(), &all); jsonErr != nil {
 		t.Fatalf("%v: %s", jsonErr, &out)

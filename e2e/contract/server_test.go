@@ -6,8 +6,8 @@ package contract_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -40,7 +40,7 @@ func wired(t *testing.T) *platform.Platform {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return platform.New(build(t), cfg, slog.New(slog.DiscardHandler))
+	return platform.New(build(t), cfg, io.Discard)
 }
 
 // built is where the program goes, if a test asks for it.

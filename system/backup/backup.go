@@ -82,9 +82,9 @@ func New(c Config) *Backup { return &Backup{c} }
 // Commands are the operator's verbs of this room.
 func (b *Backup) Commands() []db.Command {
 	return []db.Command{
-		{Name: "backup", Args: "DIR [--with-secret] [--keep N] [--mail-to ADDRESS] [--verify [--point NAME]]", Lazy: true, Run: b.command,
+		{Name: "backup", Args: "DIR [--with-secret] [--keep N] [--mail-to ADDRESS] [--verify [--point NAME]]", Needs: db.NeedSecret, Run: b.command,
 			Summary: "add a restore point to a folder, or verify one"},
-		{Name: "restore", Args: "DIR [--point NAME] [--without-secret] [--check]", Lazy: true, AnySchema: true, Run: b.restoreCommand,
+		{Name: "restore", Args: "DIR [--point NAME] [--without-secret] [--check]", Needs: db.NeedSecret, Run: b.restoreCommand,
 			Summary: "restore everything into an empty database and data directory, or check that it would work"},
 	}
 }
@@ -122,7 +122,7 @@ func (b *Backup) command(ctx context.Context, sh *db.Shell, args []string) error
 
 // add makes a restore point.
 func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool, keep int) error {
-	if err := sh.Connect(ctx); err != nil { // first: the outbox of mail is there
+	if err := sh.Connect(ctx, db.NeedSchema); err != nil { // first: the outbox of mail is there
 		return err
 	}
 	st, err := openStore(dir, true)
@@ -135,6 +135,7 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 	}
 	began := time.Now()
 	m := &Manifest{Format: format, Version: b.Version, MadeAt: began.UTC()}
+	secretIs := "not in it"
 	if secret {
 		text, err := b.Secret()
 		if err != nil {
@@ -144,7 +145,7 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 		if err != nil {
 			return err
 		}
-		m.Secret, m.SecretPart = true, part
+		m.Secret, m.SecretPart, secretIs = true, part, "in it"
 	}
 	line := newBar(sh.Stderr)
 	defer line.End()
@@ -171,7 +172,7 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 		return b.Audit.Record(ctx, tx, audit.Event{Action: audit.BackupMade, Details: map[string]string{"secret": fmt.Sprint(m.Secret)}})
 	})
 	fmt.Fprintf(sh.Stdout, "%s: %d tables, %d files (%s), %s of them new, in %s; the secret is %s.\n", m.Name, len(m.Tables),
-		m.Files.Count, bytesText(m.Files.Bytes), bytesText(st.added), time.Since(began).Round(100*time.Millisecond), map[bool]string{true: "in it", false: "not in it"}[m.Secret])
+		m.Files.Count, bytesText(m.Files.Bytes), bytesText(st.added), time.Since(began).Round(100*time.Millisecond), secretIs)
 	if keep > 0 {
 		err = errors.Join(err, st.prune(keep))
 	}

@@ -38,7 +38,7 @@ func (b *Backup) restoreCommand(ctx context.Context, sh *db.Shell, args []string
 	if err := b.known(m); err != nil {
 		return err
 	}
-	if err := sh.Connect(ctx); err != nil {
+	if err := sh.Connect(ctx, db.NeedDatabase); err != nil {
 		return err
 	}
 	line := newBar(sh.Stderr)
