@@ -28,7 +28,11 @@ func freeze(t *testing.T, folder string) (thaw func()) {
 	t.Helper()
 	set := func(frozen bool) error {
 		if os.Geteuid() != 0 {
-			return os.Chmod(folder, map[bool]fs.FileMode{true: 0o500, false: 0o700}[frozen])
+			mode := fs.FileMode(0o700)
+			if frozen {
+				mode = 0o500
+			}
+			return os.Chmod(folder, mode)
 		}
 		const getFlags, setFlags, immutable = 0x80086601, 0x40086602, 0x10
 		f, err := os.Open(folder)

@@ -325,8 +325,8 @@ func TestBackup_PointsStandAloneAndAnUnfinishedOneIsNone(t *testing.T) {
 		}
 		return list
 	}
-	for i := range 3 {
-		c.Do("PUT", "/files/content/documents/note", fmt.Sprint("version ", i)).Want(t, map[bool]int{true: 201, false: 200}[i == 0])
+	for i, status := range []int{201, 200, 200} {
+		c.Do("PUT", "/files/content/documents/note", fmt.Sprint("version ", i)).Want(t, status)
 		must(t, s.env, "backup", bk)
 	}
 	first := points()[0]
