@@ -132,12 +132,15 @@ func (c *client) step(ctx context.Context, s *server) (finding string) {
 		if c.rand.IntN(2) == 0 {
 			name = strings.TrimPrefix("x"+c.nodes[key].name, "xx")
 		}
+		if c.nodes.taken(c.nodes[key].parent, name) {
+			return ""
+		}
 		return c.send(ctx, s, key, "PATCH", "/files/items/"+c.nodes[key].id, map[string]string{"name": name}, func(m model, _ string) {
 			m.edit(key, func(n *node) { n.name = name })
 		})
 	case k < 70: // move
 		key, parent := pick(live), pick(folders)
-		if c.nodes.below(parent, key) || c.nodes[key].parent == parent {
+		if c.nodes.below(parent, key) || c.nodes.taken(parent, c.nodes[key].name) {
 			return ""
 		}
 		return c.send(ctx, s, key, "PATCH", "/files/items/"+c.nodes[key].id, map[string]string{"parent_id": c.id(parent)}, func(m model, _ string) {
@@ -145,6 +148,9 @@ func (c *client) step(ctx context.Context, s *server) (finding string) {
 		})
 	case k < 82: // trash
 		key := pick(live)
+		if slices.ContainsFunc(trash, func(k int) bool { return c.nodes[k].name == c.nodes[key].name }) {
+			return "" // what is in the trash is known by its name
+		}
 		return c.send(ctx, s, key, "DELETE", "/files/items/"+c.nodes[key].id, nil, func(m model, _ string) {
 			m.edit(key, func(n *node) { n.trashed = true })
 		})
@@ -152,7 +158,7 @@ func (c *client) step(ctx context.Context, s *server) (finding string) {
 		return ""
 	case k < 92: // restore
 		key := pick(trash)
-		if n := c.nodes[key]; n.parent != 0 && !c.nodes.alive(n) {
+		if n := c.nodes[key]; !c.nodes.alive(n) || c.nodes.taken(n.parent, n.name) {
 			return ""
 		}
 		return c.send(ctx, s, key, "POST", "/files/trash/"+c.nodes[key].id+"/restore", nil, func(m model, _ string) {
@@ -280,6 +286,17 @@ func (m model) alive(n node) bool {
 		n = p
 	}
 	return true
+}
+
+// taken reports whether something in a folder has this name: a copied folder
+// has names that are there before.
+func (m model) taken(folder int, name string) bool {
+	for _, n := range m {
+		if n.parent == folder && n.name == name && !n.trashed {
+			return true
+		}
+	}
+	return false
 }
 
 func (m model) below(key, folder int) bool {
