@@ -82,6 +82,14 @@ test: postgres peers ## everything that must hold, on a real PostgreSQL
 	HOMEBASE_TEST_STATE=$$state HOMEBASE_TEST_SEEN=$$state.seen go test -race -shuffle=on -timeout 15m ./... && \
 	HOMEBASE_TEST_JUDGE=$$state.seen go test -race -count=1 -run '^TestContract_EveryAnswerWasSeen$$' ./e2e/contract
 
+# What was changed is what differs from origin/main, or from the last commit
+# where there is none.
+.PHONY: quick
+quick: postgres ## the house rules and the tests of the packages that were changed, without the race detector
+	@since=$$(git merge-base HEAD origin/main 2>/dev/null || echo HEAD); \
+	changed=$$({ git diff --name-only --diff-filter=d $$since; git ls-files --others --exclude-standard; } | sed -n 's|^\(.*\)/[^/]*\.go$$|./\1|p' | sort -u); \
+	go test -parallel 8 . $$changed
+
 .PHONY: app
 app: ## a new app below projects/: make app NAME=notes
 	go run ./projects/newapp $(NAME)
