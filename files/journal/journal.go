@@ -10,7 +10,7 @@
 // it. Every change goes the same way:
 //
 //	P0 reserve   a row of uploads holds the space; small files need none
-//	P1 receive   staging/<owner>/<op>.<worker>, hashed while streaming, fsync
+//	P1 receive   staging/<owner>/<op>.<worker>, hashed while streaming, fsync (put.go)
 //	P2 commit    rows, audit and redo records in one transaction, under the
 //	             fence and the owner's lock (commit.go, group.go)   ← durable here
 //	P3 publish   the disk follows: rename, fsync of the folders (publish.go)
@@ -18,9 +18,9 @@
 //	P5 forget    the redo records are deleted, with the owner's next group or
 //	             soon after (forget.go)
 //
-// Files that wait for their owner's turn are committed together (put.go,
-// lead.go, group.go). A group shares the transaction and the flushes; each file
-// has its own record, so recovery does not know that there were groups.
+// Files that wait for their owner's turn are committed together (queue.go,
+// lead.go, group.go). A group shares the transaction and the flushes of folders;
+// each file has its own record, so recovery does not know that there were groups.
 //
 // # What a crash leaves
 //
