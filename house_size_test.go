@@ -17,7 +17,7 @@ import (
 // comments, tests and test kits. Who makes a room smaller lowers its number;
 // it is raised only in the commit that says why.
 var ceiling = map[string]int{
-	"platform": 380, "db": 2352, "httpx": 3814, "audit": 1401, "auth": 4902, "files": 12200,
+	"platform": 380, "db": 2364, "httpx": 3814, "audit": 1401, "auth": 4902, "files": 12200,
 	"portfolio": 2137, "projects": 1155, "system": 2387, "system/backup": 1600,
 }
 

@@ -25,8 +25,8 @@ type ClusterConfig struct {
 	// Roles are made beside the runtime role: those of namespaces, see
 	// DB.MigrateIn.
 	Roles []string
-	// Throwaway is a cluster for tests: it syncs nothing to the disk, and the
-	// last to leave deletes it.
+	// Throwaway is a cluster for tests: it lies in memory where that has room,
+	// syncs nothing to the disk, and the last to leave deletes it.
 	Throwaway bool
 	Log       *slog.Logger
 }
@@ -102,19 +102,36 @@ func newCluster(cfg ClusterConfig) (*Cluster, error) {
 	cfg.StateDir = state
 	hash := sha256.Sum256([]byte(state))
 	name := fmt.Sprintf("%x", hash[:8])
-	if uid := os.Geteuid(); uid != 0 {
-		return &Cluster{
-			cfg: cfg, dataDir: filepath.Join(state, "postgres"), socketDir: "/tmp/hb-" + name,
-			runAs: syscall.Credential{Uid: uint32(uid), Gid: uint32(os.Getegid()), NoSetGroups: true},
-		}, nil
-	}
+	uid := os.Geteuid()
 	c := &Cluster{cfg: cfg, dataDir: "/var/lib/homebase/" + name, socketDir: "/run/hb-" + name}
+	if uid != 0 {
+		c.dataDir, c.socketDir = filepath.Join(state, "postgres"), "/tmp/hb-"+name
+		c.runAs = syscall.Credential{Uid: uint32(uid), Gid: uint32(os.Getegid()), NoSetGroups: true}
+	}
+	if cfg.Throwaway && memoryHasRoom() {
+		c.dataDir = memoryDir + "/hb-" + name
+	}
+	if uid != 0 {
+		return c, nil
+	}
 	u, err := user.Lookup(clusterSuperuser)
 	if err != nil {
 		return nil, fmt.Errorf("the user %q, as whom root runs PostgreSQL, is missing: %w", clusterSuperuser, errNotInstalled)
 	}
 	_, err = fmt.Sscan(u.Uid+" "+u.Gid, &c.runAs.Uid, &c.runAs.Gid)
 	return c, err
+}
+
+const memoryDir = "/dev/shm"
+
+// memoryHasRoom reports whether a cluster for tests fits into memory. It asks
+// for the size and not for what is free: all who share the cluster must get the
+// same answer.
+func memoryHasRoom() bool {
+	const tmpfs, room = 0x01021994, 4 << 30
+	var fs syscall.Statfs_t
+	err := syscall.Statfs(memoryDir, &fs)
+	return err == nil && int64(fs.Type) == tmpfs && int64(fs.Blocks)*int64(fs.Bsize) >= room
 }
 
 // URL leads to the database homebase as its owner, for Connect and Migrate.

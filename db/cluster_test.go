@@ -409,8 +409,8 @@ func TestCluster_WorksWithoutRoot(t *testing.T) {
 		}
 	}
 	state := filepath.Join(dir, "state")
-	p := start(t, "cluster", as, "HOMEBASE_DB_TEST_STATE="+state)
-	q := start(t, "cluster", as, "HOMEBASE_DB_TEST_STATE="+state)
+	env := []string{"HOMEBASE_DB_TEST_STATE=" + state, "HOMEBASE_DB_TEST_KEEP=1"}
+	p, q := start(t, "cluster", as, env...), start(t, "cluster", as, env...)
 	url := p.ready(t)
 	if other := q.ready(t); other != url || !answers(t, url) {
 		t.Errorf("%s and %s", url, other)

@@ -2,8 +2,9 @@
 // on a real PostgreSQL, in some ten milliseconds. Only tests import it.
 //
 // The server is that of HOMEBASE_TEST_DATABASE_URL, whose login must be
-// allowed to create databases; without it a private cluster, without fsync,
-// in the folder HOMEBASE_TEST_STATE or <temporary folder>/homebase-test-<uid>.
+// allowed to create databases; without it a private cluster without fsync, in
+// memory where that has room. The folder HOMEBASE_TEST_STATE or
+// <temporary folder>/homebase-test-<uid> stands for it.
 // All test processes on that folder share the cluster. A few seconds after
 // the last of them has ended, however it ended, the cluster is stopped and
 // deleted; cluster.lock in the folder goes last.
