@@ -35,7 +35,7 @@ const (
 	// sealMost bounds one seal; what is over goes into the next one.
 	sealMost = 10_000
 	// sealOverlap is how long a transaction may take to commit its event: an
-	// event that becomes visible later than this is found unsealed.
+	// event that becomes visible later than this is never sealed, and Verify reports it.
 	sealOverlap = time.Hour
 )
 

@@ -87,7 +87,7 @@ SELECT `+sealColumns+` FROM audit_seals WHERE id BETWEEN $1 AND $2 ORDER BY id O
 }
 
 // walk gives every event and seal once: the events in the order of time, each
-// seal as soon as all events are given that are as old as it says. Seals made
+// seal once every event up to its Last has been given. Seals made
 // since the walk began are left for the next one: they may list an event that
 // committed behind its back.
 func (l *Log) walk(ctx context.Context, event func(sealed) error, give func(seal) error) error {

@@ -21,7 +21,7 @@ var (
 // callers knows who a request's credentials belong to and what that user may
 // do at this time. It owns the cache of living sessions and access keys, and
 // every change that ends or alters one goes through change, so that it holds
-// at once. Knowing a caller costs no query.
+// at once. A caller whom the cache knows costs no query.
 type callers struct {
 	db          *db.DB
 	log         *slog.Logger

@@ -61,8 +61,8 @@ func idCredential(id uuid.UUID) (c credential) {
 
 // cache keeps who the living sessions and access keys belong to and what those
 // users may do, so that a request with a known one asks the database nothing.
-// It is the one place where they end: an ended session, a revoked key, one of
-// a disabled user or of a user with other roles is not in it.
+// What has ended is not in it, nor what is no longer true: neither a session or
+// key that was ended, nor one whose user was disabled or has other roles now.
 //
 // Three rules keep it true. A change forgets on every worker, see change. A
 // fill notes the generation before its query and is not kept if anything was

@@ -33,8 +33,8 @@ const (
 )
 
 // sessions begins, renews and ends what a signed-in device has. It owns the
-// rows of sessions: one begins only for someone who was proved, and ends on
-// purpose only.
+// rows of sessions: one begins only for someone who was proved. Its row is
+// ended on purpose only; one that is not refreshed runs out.
 type sessions struct {
 	db        *db.DB
 	audit     *audit.Log

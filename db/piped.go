@@ -23,8 +23,9 @@ type Piped struct {
 
 const commit = "COMMIT"
 
-// Run runs the transaction like InTx, with the same promises. An error of a
-// statement that goes with COMMIT keeps PostgreSQL from carrying that out; where
+// Run runs the transaction like InTx. An error of a statement that goes with
+// COMMIT keeps PostgreSQL from carrying COMMIT out, so after a deadlock there
+// the transaction is run again although COMMIT was sent; where
 // such an error might be COMMIT's own, as when the server shuts down, it is
 // ErrOutcomeUnknown.
 func (p Piped) Run(ctx context.Context, d *DB) error {

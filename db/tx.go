@@ -13,7 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// ErrOutcomeUnknown says that COMMIT was sent and its answer never came: the
+// ErrOutcomeUnknown says that COMMIT was sent and its answer never came, or was
+// one that does not tell, as when the server shuts down: the
 // transaction may be committed or not, and only reading the data can tell.
 // Nothing was repeated.
 var ErrOutcomeUnknown = errors.New("the outcome of the transaction is unknown")

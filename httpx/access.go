@@ -28,7 +28,8 @@ const (
 	permitted
 )
 
-// Public is open to all; credentials are not looked at.
+// Public is open to all; nobody is authenticated. A route with Cookies reads
+// them by itself.
 func Public() Access { return Access{level: public} }
 
 // Recognised is open to all like Public, and a caller who brings valid
@@ -43,8 +44,9 @@ func Recognised() Access { return Access{level: recognised} }
 // operator is refused, except by OrOperator.
 func SignedIn() Access { return Access{level: signedIn, noKey: true} }
 
-// Needs asks for a caller who holds the permission, "area:verb". The operator,
-// who holds all of them, is refused, except by OrOperator.
+// Needs asks for a caller who holds the permission, "area:verb". An access key
+// that holds it is let in, except by NoKey or Recent. The operator, who holds
+// all of them, is refused, except by OrOperator.
 func Needs(permission string) Access { return Access{level: permitted, permission: permission} }
 
 // Recent asks also for a password given within the last ten minutes, which no
@@ -99,7 +101,8 @@ func (x *exchange) judgeAgain(r *http.Request) error {
 }
 
 // String is the form shown by `homebase routes`: "public", "signed in",
-// "files:read", with " or key", ", no key" and ", recent" where they hold.
+// "files:read", with " or key", ", no key" and ", recent" where they hold. Recent
+// implies no key; whether the operator is let in is not shown.
 func (a Access) String() string {
 	s := map[level]string{undeclared: "undeclared", public: "public", recognised: "public, callers recognised", signedIn: "signed in", permitted: a.permission}[a.level]
 	switch {

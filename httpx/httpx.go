@@ -267,8 +267,8 @@ func bringsCredentials(r *http.Request) bool {
 	return len(bearersOf(r)) > 0 || r.Header.Get("Cookie") != ""
 }
 
-// Bearer is the token of Authorization: Bearer, "" when there is no token. Any
-// other scheme is somebody else's, a proxy's for example: it is not looked at.
+// Bearer is the token of Authorization: Bearer; ok says that the header was
+// there, even with an empty token. Any other scheme is somebody else's, a proxy's for example: it is not looked at.
 func Bearer(r *http.Request) (token string, ok bool) {
 	if tokens := bearersOf(r); len(tokens) > 0 {
 		return tokens[0], true

@@ -10,7 +10,8 @@
 // Errors are the kernel's (syscall.Errno), found by [errors.Is] as usual.
 //
 // What a method makes durable is said at the method. A failed fsync is final:
-// the kernel may have dropped the pages, and a second call would succeed.
+// the kernel may have dropped the pages, and a second call would succeed. Only
+// a full disk does not condemn the whole directory: see Fault.
 package disk
 
 import (

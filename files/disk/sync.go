@@ -27,7 +27,7 @@ func (d *Dir) SyncData(f *os.File) error {
 }
 
 // SyncAll makes all of the file system durable: bytes, names and attributes. For
-// many files it is one flush where each fsync would be one. Before Linux 5.8 it
+// many files it costs one flush instead of one for each. Before Linux 5.8 it
 // does not tell of bytes that could not be written.
 func (d *Dir) SyncAll() error {
 	_, _, errno := syscall.Syscall(sysSyncfs, d.self.Fd(), 0, 0)

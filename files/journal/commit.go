@@ -38,7 +38,8 @@ type Change struct {
 	// start when the transaction is repeated, so it has no effect but in t.
 	Decide func(ctx context.Context, t *Tx) error
 	// Undone is called when a change whose COMMIT got no answer turns out to
-	// have come to nothing. It may be nil.
+	// have come to nothing, and after any such change without records: nothing
+	// tells what became of that. It may be nil.
 	Undone func(ctx context.Context)
 }
 

@@ -10,7 +10,8 @@
 // it. Every change goes the same way:
 //
 //	P0 reserve   a row of uploads holds the space; small files need none
-//	P1 receive   staging/<owner>/<op>.<worker>, hashed while streaming, fsync (put.go)
+//	P1 receive   staging/<owner>/<op>.<worker>, hashed while streaming; then fsync of
+//	             the file (put.go) and, for its name, of the folder (lead.go)
 //	P2 commit    rows, audit and redo records in one transaction, under the
 //	             fence and the owner's lock (commit.go, group.go)   ← durable here
 //	P3 publish   the disk follows: rename, fsync of the folders (publish.go)
@@ -25,7 +26,7 @@
 // # What a crash leaves
 //
 //	while receiving, or staged   staging file and reservation: a recovery removes both
-//	COMMIT without an answer     once it has ended its record decides; the client got 503
+//	COMMIT without an answer     once the transaction has ended, its record decides; the client got 503
 //	committed, not renamed       the record is redone; until then readers get the staged bytes
 //	renamed, folder not synced   the record is redone
 //	published, record remains    the redo finds it done
