@@ -101,12 +101,14 @@ func (j *Journal) forgetBefore(ctx context.Context, then time.Time) bool {
 	return true
 }
 
+// deleteRecordsOfOwner leaves what was set aside.
+const deleteRecordsOfOwner = `-- name: files.DeleteRecords
+	DELETE FROM file_ops o WHERE o.owner_id = $1 AND o.seq = ANY ($2) AND o.quarantined_at IS NULL`
+
 // deleteRecords deletes records that the disk has followed. It need not be
 // durable: a record that comes back after a crash is found to be done and goes
 // again.
 func deleteRecords(ctx context.Context, d *db.DB, list []done) error {
-	const sql = `-- name: files.DeleteRecords
-		DELETE FROM file_ops o WHERE o.owner_id = $1 AND o.seq = ANY ($2) AND o.quarantined_at IS NULL`
 	of := map[uuid.UUID][]done{}
 	for _, d := range list {
 		of[d.owner] = append(of[d.owner], d)
@@ -115,7 +117,7 @@ func deleteRecords(ctx context.Context, d *db.DB, list []done) error {
 		var b pgx.Batch
 		b.Queue(Asynchronous)
 		for owner, list := range of {
-			b.Queue(sql, owner, seqsOf(list))
+			b.Queue(deleteRecordsOfOwner, owner, seqsOf(list))
 		}
 		return tx.SendBatch(ctx, &b).Close()
 	})

@@ -265,9 +265,7 @@ func (g *groupTx) queueUploads(b *pgx.Batch) {
 
 // queueForget deletes the records of groups before that the disk has followed.
 func (g *groupTx) queueForget(b *pgx.Batch) {
-	if g.forgotten = g.j.own.followedBefore(g.owner, time.Now()); len(g.forgotten) == 0 {
-		return
+	if g.forgotten = g.j.own.followedBefore(g.owner, time.Now()); len(g.forgotten) > 0 {
+		b.Queue(deleteRecordsOfOwner, g.owner, seqsOf(g.forgotten))
 	}
-	b.Queue(`-- name: files.ForgetRecordsOfOwner
-		DELETE FROM file_ops o WHERE o.owner_id = $1 AND o.worker_id = $2 AND o.seq = ANY ($3)`, g.owner, g.j.worker.id, seqsOf(g.forgotten))
 }

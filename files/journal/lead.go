@@ -152,13 +152,9 @@ func broken(err error) bool {
 func (j *Journal) followGroup(ctx context.Context, g *groupTx) {
 	errs := j.publishAll(ctx, g.records)
 	for i, w := range g.accepted {
-		records := g.records[i : i+1]
-		err := j.orQuarantine(ctx, records[0], errs[i])
+		err := j.settleOp(ctx, w.Op, g.records[i:i+1], errs[i:i+1], retryFirst)
 		if err != nil {
-			j.followLater(w.Op, records, retryFirst)
 			err = j.unpublished(ctx, w.Op, err)
-		} else {
-			j.followed(w.Op, records)
 		}
 		w.answer(err)
 	}

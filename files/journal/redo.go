@@ -26,7 +26,7 @@ func (j *Journal) redo(ctx context.Context, r record) error {
 	if revision == r.revision && at == r.target || gone && r.kind == kindPurge || disk.Without("guard") {
 		err := j.publish(ctx, r)
 		if errors.Is(err, errNowhere) {
-			return j.orQuarantine(ctx, r, err)
+			return j.setAside(ctx, r)
 		}
 		if err != nil {
 			return err

@@ -109,21 +109,43 @@ func (j *Journal) follow(ctx context.Context, id uuid.UUID, records []record) er
 	return nil
 }
 
+// unpublished is the answer to a committed change that the disk has not
+// followed.
 func (j *Journal) unpublished(ctx context.Context, id uuid.UUID, err error) error {
-	j.Log.ErrorContext(ctx, "cannot put a committed change in place yet", "op", id, "error", err)
-	return fmt.Errorf("%w: %w", ErrUnpublished,
-		ErrUnavailable.With("The change is stored but not in place on the disk yet. Try again in a moment.").Because(err))
+	j.Log.ErrorContext(ctx, "cannot put a committed change in place", "op", id, "error", err)
+	told := ErrUnavailable.With("The change is stored but not in place on the disk yet. Try again in a moment.")
+	if errors.Is(err, errNowhere) {
+		told = ErrUnavailable.With("The change is stored but its content is gone from the disk. Send it again, and tell the operator.")
+	}
+	return fmt.Errorf("%w: %w", ErrUnpublished, told.Because(err))
 }
 
 func (j *Journal) tryFollow(ctx context.Context, id uuid.UUID, records []record, wait time.Duration) error {
-	for _, r := range records {
-		if err := j.orQuarantine(ctx, r, j.publish(ctx, r)); err != nil {
+	errs := make([]error, len(records))
+	for i, r := range records {
+		if errs[i] = j.publish(ctx, r); errs[i] != nil && !errors.Is(errs[i], errNowhere) {
+			errs = errs[:i+1]
+			break
+		}
+	}
+	return j.settleOp(ctx, id, records, errs, wait)
+}
+
+// settleOp notes what became of an op's records on the disk: all in place, or
+// to be tried again. One whose bytes are nowhere is set aside. It returns why
+// not all is in place.
+func (j *Journal) settleOp(ctx context.Context, id uuid.UUID, records []record, errs []error, wait time.Duration) error {
+	for i, err := range errs {
+		if errors.Is(err, errNowhere) {
+			err = j.setAside(ctx, records[i])
+		}
+		if err != nil {
 			j.followLater(id, records, wait)
 			return err
 		}
 	}
 	j.followed(id, records)
-	return nil
+	return errors.Join(errs...)
 }
 
 // followLater keeps what could not be published for another try. After a
@@ -151,17 +173,14 @@ func (j *Journal) followed(id uuid.UUID, records []record) {
 	}
 }
 
-// orQuarantine takes a record out of everybody's way whose bytes are nowhere.
-// The row stays: absence is a state of an item, never a reason to forget it.
-func (j *Journal) orQuarantine(ctx context.Context, r record, err error) error {
+// setAside takes a record out of everybody's way whose bytes are nowhere. The
+// row stays: absence is a state of an item, never a reason to forget it.
+func (j *Journal) setAside(ctx context.Context, r record) error {
 	const sql = `-- name: files.QuarantineRecord
 		UPDATE file_ops SET quarantined_at = now() WHERE owner_id = $1 AND seq = $2`
-	if !errors.Is(err, errNowhere) {
-		return err
-	}
 	j.Log.ErrorContext(ctx, "cannot find the bytes of a committed change; its record is set aside",
 		"op", r.op, "item", r.item, "revision", r.revision)
-	_, err = db.Exec(ctx, j.DB, sql, r.owner, r.seq)
+	_, err := db.Exec(ctx, j.DB, sql, r.owner, r.seq)
 	return err
 }
 
