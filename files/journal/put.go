@@ -114,7 +114,9 @@ func (j *Journal) flush(q *queue, w *waiting) error {
 		q.expect()
 		defer q.arrived()
 	}
+	began := time.Now()
 	err := j.disk.Sync(w.File)
+	w.flush = time.Since(began)
 	if err == nil {
 		disk.Failpoint("staged")
 		j.own.begin(w.Op)

@@ -13,6 +13,7 @@ import (
 type waiting struct {
 	Put
 	ctx    context.Context // of its request, for the audit log
+	flush  time.Duration   // how long its bytes took to become durable
 	held   time.Time       // when something was in its way first; zero: never
 	placed Placed
 	done   chan error // one slot
@@ -31,9 +32,11 @@ const (
 	// mostInGroup bounds how many puts are committed together.
 	mostInGroup = 64
 	// quickFlush is the size of the largest file, in bytes, that others wait
-	// for while it becomes durable, and longestFlush how long they do.
-	quickFlush   = 1 << 20
-	longestFlush = 5 * time.Millisecond
+	// for while it becomes durable. They wait as long as their own took, within
+	// these bounds.
+	quickFlush = 1 << 20
+	leastFlush = 5 * time.Millisecond
+	mostFlush  = 50 * time.Millisecond
 )
 
 // expect announces a put that makes its bytes durable: to commit it with those
@@ -77,12 +80,15 @@ func (q *queue) remove(w *waiting) bool {
 // those who waited longest, at most one for each path.
 func (q *queue) group() []*waiting {
 	q.mu.Lock()
-	flushed, more := q.flushed, q.flushing > 0 && len(q.waiting) > 0
+	flushed, more, most := q.flushed, q.flushing > 0 && len(q.waiting) > 0, leastFlush
+	for _, w := range q.waiting {
+		most = max(most, min(w.flush, mostFlush))
+	}
 	q.mu.Unlock()
 	if more {
 		select {
 		case <-flushed:
-		case <-time.After(longestFlush):
+		case <-time.After(most):
 		}
 	}
 	paths, items, n := map[string]bool{}, map[uuid.UUID]bool{}, 0

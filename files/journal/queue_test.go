@@ -11,16 +11,21 @@ func putAt(path string) *waiting { return &waiting{Put: Put{Path: path, Item: Ne
 func TestQueue_AGroupWaitsForWhatIsAboutToBeDurable(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
+		flush  time.Duration // of the one that waits
 		after  time.Duration // from when the other is expected until it is here
 		n      int
 		waited time.Duration
 	}{
-		{longestFlush / 2, 2, longestFlush / 2},
-		{time.Second, 1, longestFlush}, // a slow disk
+		{time.Millisecond, leastFlush / 2, 2, leastFlush / 2},
+		{time.Millisecond, time.Second, 1, leastFlush},
+		{3 * leastFlush, 2 * leastFlush, 2, 2 * leastFlush}, // a slow disk
+		{time.Second, time.Second, 1, mostFlush},            // one that hangs
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			q := &queue{}
-			q.add(putAt("/a"))
+			first := putAt("/a")
+			first.flush = c.flush
+			q.add(first)
 			q.expect()
 			go func() {
 				time.Sleep(c.after)
