@@ -15,10 +15,11 @@ import (
 
 // ceiling is how many lines of code a room may have, without blank lines,
 // comments, tests and test kits. Who makes a room smaller lowers its number;
-// it is raised only in the commit that says why.
+// it is raised only in the commit that says why. An app that is not named here
+// may have as many as it needs.
 var ceiling = map[string]int{
 	"platform": 380, "db": 2364, "httpx": 3814, "audit": 1401, "auth": 4902, "files": 12200,
-	"portfolio": 2137, "projects": 1155, "system": 2387, "system/backup": 1600,
+	"portfolio": 2137, "projects": 443, "projects/analytics": 490, "projects/example": 109, "projects/newapp": 102, "system": 2387, "system/backup": 1600,
 }
 
 const (
@@ -53,8 +54,11 @@ func TestHouse_RoomsStayInTheirSize(t *testing.T) {
 	lines := map[string]int{}
 	for _, s := range sources(t) {
 		room := s.room()
-		if room == "main.go" {
+		switch room {
+		case "main.go":
 			room = "platform" // together they are the wiring
+		case "projects":
+			room = path.Dir(filepath.ToSlash(s.path))
 		}
 		if _, counted := ceiling[room]; counted && !s.test() && !s.kit() {
 			lines[room] += codeLines(s)
@@ -63,7 +67,7 @@ func TestHouse_RoomsStayInTheirSize(t *testing.T) {
 	for room, most := range ceiling {
 		switch n := lines[room]; {
 		case n > most:
-			t.Errorf("%s has %d lines of code, more than its ceiling of %d: make it smaller, or say in the commit why not", room, n, most)
+			t.Errorf("%s has %d lines of code, more than its ceiling of %d: make it smaller, or raise the ceiling in house_size_test.go and say why in the commit", room, n, most)
 		case n < most-most/50-20:
 			t.Errorf("%s has %d lines of code: lower its ceiling of %d", room, n, most)
 		}
@@ -131,6 +135,6 @@ func TestHouse_TheAuditPathCanBeRead(t *testing.T) {
 		}
 	}
 	if len(paths) < 25 || total > longestReview {
-		t.Errorf("the audit path has %d entries and %d lines of code, at most %d can be read", len(paths), total, longestReview)
+		t.Errorf("what docs/security.md lists under What to read has %d entries and %d lines of code, at most %d can be read: shorten one of these files, or take one off the list", len(paths), total, longestReview)
 	}
 }

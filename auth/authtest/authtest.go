@@ -157,7 +157,8 @@ var hash struct {
 	phc string
 }
 
-// User makes a user with a role and the password Password.
+// User makes a user with a role, "admin", "member" or one that the test made,
+// and the password Password.
 func (e *Env) User(t testing.TB, email, role string) auth.User {
 	t.Helper()
 	hash.Lock()
