@@ -92,7 +92,7 @@ func (x *exchange) judgeAgain(r *http.Request) error {
 	if x.caller == nil || x.route.Access.level <= recognised {
 		return nil
 	}
-	now, err := x.server.recheck(r.Context(), x.caller)
+	now, err := x.server.cfg.Recheck(r.Context(), x.caller)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func (s *Server) findClient(x *exchange, r *http.Request) error {
 	trusted := unix || s.trusts(peer)
 	// Before the refusal: the log tells the operator which address it was.
 	x.addr, x.proxy = peer, trusted
-	if !trusted && len(s.proxies) > 0 && !peer.IsLoopback() && !sameMachine(r, peer) {
+	if !trusted && len(s.cfg.TrustedProxies) > 0 && !peer.IsLoopback() && !sameMachine(r, peer) {
 		return errUntrustedPeer
 	}
 	if trusted {
@@ -48,7 +48,7 @@ func peerAddr(r *http.Request) (addr netip.Addr, unix bool) {
 }
 
 func (s *Server) trusts(addr netip.Addr) bool {
-	return slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return slices.ContainsFunc(s.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // forwardedAddr reads what a trusted peer says: the right-most entry of

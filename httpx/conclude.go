@@ -87,7 +87,7 @@ func (s *Server) record(x *exchange, r *http.Request, problem *Problem, stack []
 	default:
 		level = slog.LevelError
 	}
-	if !s.log.Enabled(r.Context(), level) {
+	if !s.cfg.Log.Enabled(r.Context(), level) {
 		return
 	}
 	attrs := append(make([]slog.Attr, 0, 13), // all that there can be
@@ -117,7 +117,7 @@ func (s *Server) record(x *exchange, r *http.Request, problem *Problem, stack []
 	if stack != nil {
 		attrs = append(attrs, slog.String("stack", string(stack)))
 	}
-	s.log.LogAttrs(r.Context(), level, "request", attrs...)
+	s.cfg.Log.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
 // Document is the wire form of a problem.
@@ -148,7 +148,7 @@ func (p *Problem) document(requestID string) Document {
 func DocumentOf(ctx context.Context, err error) Document {
 	p, x := problemOf(ctx, err), exchangeOf(ctx)
 	if p.Status >= 500 {
-		x.server.log.ErrorContext(ctx, "part of a request failed", "problem", p.Code, "cause", p.cause, "request_id", x.id)
+		x.server.cfg.Log.ErrorContext(ctx, "part of a request failed", "problem", p.Code, "cause", p.cause, "request_id", x.id)
 	}
 	return p.document(x.id)
 }

@@ -18,7 +18,7 @@ func (s *Server) Hurry(stall, grace, header, patience time.Duration) {
 func (s *Server) Narrow(connections, requests, streams, addressStreams int) {
 	s.slots.mu.Lock()
 	defer s.slots.mu.Unlock()
-	s.slots.bounds = bounds{connections, requests, streams, addressStreams}
+	s.slots.bounds = bounds{slotConnection: connections, slotRequest: requests, slotStream: streams, slotAddressStream: addressStreams}
 }
 
 // Buckets is how many buckets the limiter holds, and how many it may hold.

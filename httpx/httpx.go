@@ -72,19 +72,15 @@ type Config struct {
 // Server is the http.Handler of the whole API. It is safe for concurrent use
 // and never changed after New, except for its limits, counts and the drain.
 type Server struct {
-	log          *slog.Logger
-	authenticate func(*http.Request) (*Caller, error)
-	recheck      func(context.Context, *Caller) (*Caller, error)
-	operator     *Caller
-	proxies      []netip.Prefix
-	mux          *http.ServeMux
-	cors         cors
-	crossOrigin  *http.CrossOriginProtection
-	limiter      *limiter // nil: limits are off
-	slots        slots
-	metrics      metrics
-	pace         pace
-	draining     chan struct{} // closed when the drain begins
+	cfg         Config
+	mux         *http.ServeMux
+	cors        cors
+	crossOrigin *http.CrossOriginProtection
+	limiter     *limiter // nil: limits are off
+	slots       slots
+	metrics     metrics
+	pace        pace
+	draining    chan struct{} // closed when the drain begins
 	// cut is the context above all requests; it ends when the drain has
 	// waited long enough.
 	cut    context.Context
@@ -95,18 +91,14 @@ type Server struct {
 // route that is wrong and says what it lacks.
 func New(cfg Config, routes []Route) (*Server, error) {
 	s := &Server{
-		log:          cfg.Log,
-		authenticate: cfg.Authenticate,
-		recheck:      cfg.Recheck,
-		operator:     cfg.Operator,
-		proxies:      cfg.TrustedProxies,
-		pace:         defaultPace,
-		slots:        slots{bounds: defaultBounds, held: make(map[slot]int)},
-		draining:     make(chan struct{}),
+		cfg:      cfg,
+		pace:     defaultPace,
+		slots:    slots{bounds: defaultBounds, held: make(map[slot]int)},
+		draining: make(chan struct{}),
 	}
 	s.cut, s.cutOff = context.WithCancel(context.Background())
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
+	if cfg.Log == nil {
+		s.cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s.metrics.handling = map[Rate]*atomic.Int64{RateNone: {}}
 	for rate := range defaultLimits {
@@ -241,14 +233,14 @@ func (s *Server) findCaller(x *exchange, r *http.Request) error {
 		return errAuthorizationTwice
 	}
 	stranger := x.route.Access.level == recognised && (!bringsCredentials(r) || s.cors.public[r.Header.Get("Origin")])
-	if x.route.Access.level == public || stranger && s.operator == nil {
+	if x.route.Access.level == public || stranger && s.cfg.Operator == nil {
 		return nil
 	}
-	if s.operator != nil {
-		x.caller = s.operator
+	if s.cfg.Operator != nil {
+		x.caller = s.cfg.Operator
 		return nil
 	}
-	caller, err := s.authenticate(r)
+	caller, err := s.cfg.Authenticate(r)
 	if x.route.Access.level == recognised && len(bearers) == 0 && errors.Is(err, ErrUnauthenticated) {
 		return nil
 	}

@@ -143,15 +143,7 @@ func (f *form) elements() *form {
 
 // takes reports whether the form is unread, or of one of these kinds.
 func (f *form) takes(kinds ...reflect.Kind) bool {
-	if f.t == nil {
-		return true
-	}
-	for _, kind := range kinds {
-		if f.t.Kind() == kind {
-			return true
-		}
-	}
-	return false
+	return f.t == nil || slices.Contains(kinds, f.t.Kind())
 }
 
 // exceeds reports whether there is no room for another behind the n that an

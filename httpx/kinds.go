@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -77,27 +78,16 @@ func problemOf(ctx context.Context, err error) *Problem {
 // problemOfDB uses the code that the constraint's name stands for, where it
 // has one: then the route declares a problem of that code.
 func problemOfDB(e *db.Error) *Problem {
-	var p *Problem
-	switch e.Kind {
-	case db.Conflict:
-		p = errConflict
-	case db.Missing:
-		p = errMissing
-	case db.Invalid:
-		p = errValidation
-	case db.Busy:
-		return ErrBusy
-	case db.Full:
-		return errDiskFull
-	case db.Unavailable:
-		return errDatabase
-	default:
-		return errInternal
-	}
+	p := cmp.Or(problemsOfDB[e.Kind], errInternal)
 	if e.Code == "" {
 		return p
 	}
 	c := *p
 	c.Code, c.Detail = e.Code, e.Detail
 	return &c
+}
+
+var problemsOfDB = map[db.Kind]*Problem{
+	db.Conflict: errConflict, db.Missing: errMissing, db.Invalid: errValidation,
+	db.Busy: ErrBusy, db.Full: errDiskFull, db.Unavailable: errDatabase,
 }

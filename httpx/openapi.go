@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,16 +96,10 @@ func operationID(method, path string) string {
 
 func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
 
-// tag is the room that an operation belongs to.
-func tag(path string) string {
-	name, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return name
-}
-
 func (c *contract) operation(rt *Route, id, path string) object {
 	op := object{
 		"operationId": id,
-		"tags":        []string{tag(path)},
+		"tags":        []string{strings.Split(path, "/")[1]},
 		"summary":     rt.Summary,
 		"description": "Access: " + rt.Access.String() + ".",
 		"security":    rt.Access.security(),
@@ -202,7 +197,7 @@ func (c *contract) responses(rt *Route) object {
 		}
 		switch {
 		case r.Body != nil:
-			answer["content"].(object)["application/json"] = c.exampleContent(c.response(r.Body))
+			answer["content"].(object)["application/json"] = c.exampleContent(c.schema(reflect.TypeOf(r.Body), false))
 		case r.Type != "":
 			content := object{"schema": object{}}
 			if text, ok := exampleTexts[r.Type]; ok {

@@ -3,6 +3,7 @@ package httpx
 import (
 	"cmp"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -21,9 +22,10 @@ func (c *contract) exampleOf(schema object, component, name string) any {
 		kinds = []string{kind}
 	}
 	for _, key := range []string{component + "." + name, name} {
-		kind := kindOf(exampleWords[key])
-		if _, ok := exampleWords[key]; ok && (slices.Contains(kinds, kind) || kind == "integer" && slices.Contains(kinds, "number")) {
-			return exampleWords[key]
+		word, ok := exampleWords[key]
+		kind, _ := c.schema(reflect.TypeOf(word), false)["type"].(string)
+		if ok && (slices.Contains(kinds, cmp.Or(kind, "null")) || kind == "integer" && slices.Contains(kinds, "number")) {
+			return word
 		}
 	}
 	self := "#/components/schemas/" + component // a type that holds itself ends here
@@ -50,25 +52,6 @@ func (c *contract) exampleOf(schema object, component, name string) any {
 		return exampleID
 	}
 	return cmp.Or(strings.ReplaceAll(name, "_", " "), "text")
-}
-
-// kindOf is the JSON type of a word.
-func kindOf(word any) string {
-	switch word.(type) {
-	case nil:
-		return "null"
-	case bool:
-		return "boolean"
-	case string:
-		return "string"
-	case int:
-		return "integer"
-	case float64:
-		return "number"
-	case []string:
-		return "array"
-	}
-	return "object"
 }
 
 func (c *contract) exampleObject(schema object, component string) object {
@@ -135,11 +118,11 @@ var exampleWords = map[string]any{
 	"missing": false, "op": "trash", "state": "open", "length": 48213, "offset": 16384, "problem": "The name is not UTF-8.", "sort": "-updated_at",
 
 	"used": 5 << 30, "used_before": 5 << 30, "reserved": 0, "trash": 0, "total": 4 << 40, "free": 3 << 40, "staging": 0, "purge": 0,
-	"max_size": 1 << 20, "max_downloads": 10, "downloads": 2, "returned": 0, "moved": 0, "changed": 1, "new": 2, "problems": 1,
+	"max_size": 1 << 20, "max_downloads": 10, "downloads": 2, "returned": 0, "moved": 0, "new": 2,
 
 	"headline": "Builds engines", "summary": "What it is, in a sentence.", "title": "The analytical engine", "subject": "A question", "message": "Good day!",
 	"slug": "analytical-engine", "body": "It weaves **algebraic** patterns.", "tag": "go", "url": "https://example.com", "label": "Code", "location": "London",
-	"started_on": "2024-09", "ended_on": nil, "website": "", "nonce": "48151", "bits": 16, "min_age_seconds": 3, "counts": object{"new": 1}, "$schema": "https://raw.githubusercontent.com/jsonresume/resume-schema/v1.0.0/schema.json",
+	"started_on": "2024-09", "ended_on": nil, "nonce": "48151", "bits": 16, "min_age_seconds": 3, "counts": object{"new": 1}, "$schema": "https://raw.githubusercontent.com/jsonresume/resume-schema/v1.0.0/schema.json",
 	"course": "Analysis", "highlight": "Wrote the first program", "organization": "Babbage & Co", "institution": "University of London", "study_type": "BSc", "area": "Mathematics",
 
 	"description": "For what it is.", "level": "fluent", "category": "Languages", "score": "1.0", "image": "https://example.com/ada.jpg", "network": "Mastodon",
@@ -159,7 +142,7 @@ var exampleWords = map[string]any{
 
 	"FilesItem.name": "report.pdf", "FilesTrashed.name": "report.pdf", "FilesCopyInput.name": "report.pdf", "FilesMovePatchInput.name": "report.pdf",
 	"FilesFolderInput.name": nil, "FilesFolderInput.parent_id": nil, "FilesFolderInput.path": "/documents/letters", "FilesEntry.type": "created",
-	"FilesOperationInput.name": nil, "FilesShare.mode": "read", "FilesNewShareInput.mode": "read", "FilesShared.mode": "read", "FilesResult.status": 200,
+	"FilesShare.mode": "read", "FilesShared.mode": "read", "FilesResult.status": 200,
 	"AuthKey.name": "Backup", "AuthMadeKey.name": "Backup", "AuthNewKeyInput.name": "Backup", "AuthMadeKey.key": "hb_bm90IGEga2V5",
 	"AuthRole.name": "editor", "AuthNewRoleInput.name": "editor", "AuthSession.name": "Firefox on Linux", "AuthNotice.kind": "refresh_reuse",
 	"PortfolioSkill.name": "Go", "PortfolioSkillFieldsInput.name": "Go", "PortfolioResumeSkill.name": "Go", "PortfolioChange.name": "Go",

@@ -15,23 +15,18 @@ var (
 	textMarshalerType = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
-// request is the schema of a request body: other members are refused.
+// request is the schema of a request body.
 func (c *contract) request(rt *Route) object {
 	t := reflect.TypeOf(rt.Request)
 	if optional, ok := optionalOf(t); ok {
 		t = optional
 	}
-	if t.Kind() == reflect.Struct {
-		return c.structure(t, true, rt.Sparse())
-	}
-	return c.schema(t, true)
+	return c.structure(t, true, rt.Sparse())
 }
 
-// response is the schema of an answer: clients pass over what they do not
-// know.
-func (c *contract) response(zero any) object { return c.schema(reflect.TypeOf(zero), false) }
-
-// schema is that of a type's JSON. Named structs become components.
+// schema is that of a type's JSON, closed in a request: there other members
+// are refused, while clients pass over what they do not know in an answer.
+// Named structs become components.
 func (c *contract) schema(t reflect.Type, closed bool) object {
 	if t == nil || t.Kind() == reflect.Interface {
 		return object{}

@@ -22,7 +22,7 @@ const (
 // Serve answers on ln until ctx ends, then drains and returns nil. The error
 // is the listener's. It may be called once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	if s.operator != nil {
+	if s.cfg.Operator != nil {
 		return errors.New("a server of the operator does not listen")
 	}
 	limit := &limited{Listener: ln, server: s, permits: make(chan struct{}, mostConnections())}
@@ -31,7 +31,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ReadHeaderTimeout: s.pace.header,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return s.cut },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, framingKey{}, &c.(*conn).framing)
@@ -79,7 +79,7 @@ func (s *Server) drain(srv *http.Server, limit *limited) {
 	if empty(drainPause, func(bool) {}) || empty(s.pace.patience, srv.SetKeepAlivesEnabled) {
 		return
 	}
-	s.log.Info("cutting off long requests", "in_flight", s.metrics.inFlight.Load())
+	s.cfg.Log.Info("cutting off long requests", "in_flight", s.metrics.inFlight.Load())
 	s.cutOff()
 	empty(drainRest, srv.SetKeepAlivesEnabled)
 }

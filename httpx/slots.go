@@ -11,29 +11,9 @@ import (
 
 // bounds are how much one client may hold at once. Like the limiter they are
 // off where RateLimits is.
-type bounds struct {
-	connections    int // of an address, unless it is a trusted proxy's
-	requests       int // in flight, of a user, or of an address where nobody is signed in
-	streams        int // endless answers, of a user
-	addressStreams int // and of an address
-}
+type bounds map[slotKind]int
 
-var defaultBounds = bounds{connections: 256, requests: 256, streams: 32, addressStreams: 128}
-
-// of is how many of this kind its holder may have. A network may have its
-// share.
-func (b bounds) of(key slot) int {
-	most := b.streams
-	switch {
-	case key.kind == slotConnection:
-		most = b.connections
-	case key.kind == slotRequest:
-		most = b.requests
-	case key.net.IsValid():
-		most = b.addressStreams
-	}
-	return Share(most, key.net)
-}
+var defaultBounds = bounds{slotConnection: 256, slotRequest: 256, slotStream: 32, slotAddressStream: 128}
 
 // slots count what each client holds at once. A client that holds nothing
 // takes no memory.
@@ -53,16 +33,18 @@ type slot struct {
 type slotKind byte
 
 const (
-	slotConnection slotKind = iota
-	slotRequest
-	slotStream
+	slotConnection    slotKind = iota // of an address, unless it is a trusted proxy's
+	slotRequest                       // in flight, of a user, or of an address where nobody is signed in
+	slotStream                        // an endless answer, of a user
+	slotAddressStream                 // and of an address
 )
 
-// take holds one more, unless the bound is reached.
+// take holds one more, unless the bound is reached, of which a network has its
+// share.
 func (s *slots) take(key slot) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held[key] >= s.bounds.of(key) {
+	if s.held[key] >= Share(s.bounds[key.kind], key.net) {
 		return false
 	}
 	s.held[key]++
@@ -99,7 +81,7 @@ func (s *Server) holdSlots(x *exchange, r *http.Request) error {
 	if !ok {
 		return errTooManyInFlight.With("Wait for one of your requests to finish.").RetryAfter(time.Second)
 	}
-	if x.route.Endless && !(x.holdAsUser(slotStream) && x.holdAsAddress(slotStream, networks)) {
+	if x.route.Endless && !(x.holdAsUser(slotStream) && x.holdAsAddress(slotAddressStream, networks)) {
 		return errTooManyStreams.With("Close one of your open streams.").RetryAfter(5 * time.Second)
 	}
 	return nil

@@ -46,16 +46,7 @@ type Typed struct {
 // JSON reads an In from the body and answers 200 with an Out. The caller is
 // judged again once the body is there, which can take its time.
 func JSON[In, Out any](handle func(c *Call, in In) (Out, error)) Typed {
-	t := Answers[Out](nil)
-	t.request = *new(In)
-	t.run = func(c *Call) (any, error) {
-		in, err := readAndJudge[In](c)
-		if err != nil {
-			return nil, err
-		}
-		return handle(c, in)
-	}
-	return t
+	return reads(Answers[Out](nil), func(c *Call, in In) (any, error) { return handle(c, in) })
 }
 
 // Answers takes no body and answers 200 with an Out, with an ETag where that
@@ -71,14 +62,23 @@ func Answers[Out any](handle func(c *Call) (Out, error)) Typed {
 
 // Takes reads an In from the body as JSON does, and answers 204.
 func Takes[In any](handle func(c *Call, in In) error) Typed {
-	t := Acts(nil)
+	return reads(Acts(nil), func(c *Call, in In) (any, error) { return nil, handle(c, in) })
+}
+
+// reads makes t one that reads an In first, and then judges the caller again.
+func reads[In any](t Typed, handle func(c *Call, in In) (any, error)) Typed {
 	t.request = *new(In)
 	t.run = func(c *Call) (any, error) {
-		in, err := readAndJudge[In](c)
+		x := exchangeOf(c.Context())
+		in, err := readJSON[In](c.Request, x.route)
 		if err != nil {
 			return nil, err
 		}
-		return nil, handle(c, in)
+		if err := x.judgeAgain(c.Request); err != nil {
+			return nil, err
+		}
+		c.Caller = x.caller
+		return handle(c, in)
 	}
 	return t
 }
@@ -178,17 +178,6 @@ func (t Typed) serve(w http.ResponseWriter, r *http.Request) (err error) {
 		c.answer.Set("ETag", tagged.ETag())
 	}
 	return WriteJSON(w, status, body)
-}
-
-// readAndJudge reads the body and then judges the caller again.
-func readAndJudge[In any](c *Call) (In, error) {
-	x := exchangeOf(c.Context())
-	in, err := readJSON[In](c.Request, x.route)
-	if err == nil {
-		err = x.judgeAgain(c.Request)
-		c.Caller = x.caller
-	}
-	return in, err
 }
 
 // Whole are the routes with all that their typed handlers say of them. Whoever
