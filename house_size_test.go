@@ -18,7 +18,7 @@ import (
 // it is raised only in the commit that says why. An app that is not named here
 // may have as many as it needs.
 var ceiling = map[string]int{
-	"platform": 380, "db": 2364, "httpx": 3814, "audit": 1401, "auth": 4902, "files": 12200,
+	"platform": 380, "db": 2364, "httpx": 3738, "audit": 1401, "auth": 4902, "files": 12211,
 	"portfolio": 2137, "projects": 443, "projects/analytics": 490, "projects/example": 109, "projects/newapp": 102, "system": 2387, "system/backup": 1600,
 }
 
