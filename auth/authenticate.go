@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"context"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -9,13 +11,11 @@ import (
 
 	"homebase/db"
 	"homebase/httpx"
-
-	"github.com/google/uuid"
 )
 
 var (
 	errNoCredentials = errors.New("no credentials")
-	errNoSession     = errors.New("access token: no living session")
+	errEnded         = errors.New("no living session or access key, or its user is disabled")
 )
 
 // callers knows who a request's credentials belong to and what that user may
@@ -43,25 +43,38 @@ func (cl *callers) Authenticate(r *http.Request) (*httpx.Caller, error) {
 		return cl.authenticateKey(r, token)
 	}
 	now := time.Now()
-	c, err := cl.tokens.verify(token, now)
-	if err != nil {
-		return nil, httpx.ErrUnauthenticated.Because(err)
-	}
-	session, err := uuid.Parse(c.Session)
-	if err != nil {
-		return nil, httpx.ErrUnauthenticated.Because(err)
-	}
-	k, err := cl.lookup(idCredential(session), func() (known, error) { return cl.findSession(r.Context(), session) })
-	if errors.Is(err, db.ErrNotFound) || err == nil && k.caller.UserID.String() != c.Subject {
-		return nil, httpx.ErrUnauthenticated.Because(errNoSession)
-	}
+	k, err := cl.holderOf(r.Context(), token, now)
 	if err != nil {
 		return nil, err
 	}
-	cl.cache.touch(session, now, c.Counter)
-	caller := k.caller
+	cl.cache.touch(k.caller.SessionID, now, k.claims.Counter)
+	caller := new(k.caller)
 	caller.Cookie = cookie
-	return &caller, nil
+	return caller, nil
+}
+
+// holderOf finds the living session of an access token. One that was verified
+// before is recognised by its hash, and only its times are judged again. (An
+// access key in a cookie has a hash that is kept too, and is no token.)
+func (cl *callers) holderOf(ctx context.Context, token string, now time.Time) (known, error) {
+	hash := credential(sha256.Sum256([]byte(token)))
+	if k, ok := cl.recall(hash, now); ok && k.token == hash && k.claims.validAt(now) {
+		return k, nil
+	}
+	c, err := cl.tokens.verify(token, now)
+	if err != nil {
+		return known{}, httpx.ErrUnauthenticated.Because(err)
+	}
+	k, err := cl.lookup(idCredential(c.Session), func() (known, error) { return cl.findSession(ctx, c.Session) })
+	if err == nil && k.caller.UserID != c.Subject {
+		err = httpx.ErrUnauthenticated.Because(errEnded)
+	}
+	if err != nil {
+		return known{}, err
+	}
+	k.token, k.claims = hash, c
+	cl.cache.remember(k)
+	return k, nil
 }
 
 // accessTokenOf finds the access token or key and says whether a cookie carried it.

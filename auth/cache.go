@@ -3,6 +3,7 @@ package auth
 import (
 	"container/list"
 	"context"
+	"errors"
 	"net/netip"
 	"strings"
 	"sync"
@@ -47,7 +48,7 @@ func (cl *callers) change(ctx context.Context, fn func(tx pgx.Tx) (stale, error)
 	return err
 }
 
-// cacheSize bounds the sessions and keys kept in memory, about 400 bytes each.
+// cacheSize bounds the sessions and keys kept in memory, about 600 bytes each.
 const cacheSize = 10_000
 
 // credential is what the cache knows a session or an access key by: its id
@@ -64,15 +65,18 @@ func idCredential(id uuid.UUID) (c credential) {
 // What has ended is not in it, nor what is no longer true: neither a session or
 // key that was ended, nor one whose user was disabled or has other roles now.
 //
+// A session's entry also remembers the last access token of it that was
+// verified: what was proved of that text, and goes with the entry.
+//
 // Three rules keep it true. A change forgets on every worker, see change. A
 // fill notes the generation before its query and is not kept if anything was
 // forgotten since, for the query may have run before that change. And the
 // cache is not read while the listener is not fresh.
 type cache struct {
 	mu         sync.Mutex
-	generation uint64 // moves with everything forgotten
-	entries    map[credential]*list.Element
-	order      *list.List // of known, the last used in front
+	generation uint64                       // moves with everything forgotten
+	entries    map[credential]*list.Element // by credential, and by token
+	order      *list.List                   // of known, the last used in front
 	used       map[uuid.UUID]use
 	hits       int64
 	misses     int64
@@ -86,6 +90,8 @@ type known struct {
 	caller     httpx.Caller
 	expires    time.Time
 	allow      []netip.Prefix // where a key may be used; empty: anywhere
+	token      credential     // the SHA-256 of a session's access token, if any,
+	claims     claims         // and what it says
 }
 
 // use is what requests have shown of a session or key, by its id, since it
@@ -105,7 +111,6 @@ func (c *cache) get(id credential, now time.Time) (known, bool) {
 	defer c.mu.Unlock()
 	e, ok := c.entries[id]
 	if !ok || now.After(e.Value.(known).expires) {
-		c.misses++
 		return known{}, false
 	}
 	c.hits++
@@ -117,6 +122,7 @@ func (c *cache) get(id credential, now time.Time) (known, bool) {
 func (c *cache) begin() (generation uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.misses++
 	return c.generation
 }
 
@@ -128,8 +134,7 @@ func (c *cache) put(generation uint64, k known) {
 		return
 	}
 	if e, ok := c.entries[k.credential]; ok {
-		e.Value = k
-		return
+		c.remove(e)
 	}
 	c.entries[k.credential] = c.order.PushFront(k)
 	if c.order.Len() > cacheSize {
@@ -137,10 +142,23 @@ func (c *cache) put(generation uint64, k known) {
 	}
 }
 
+// remember lets a session that is kept be found by the access token of k.
+func (c *cache) remember(k known) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.entries[k.credential]; ok {
+		kept := e.Value.(known)
+		delete(c.entries, kept.token)
+		kept.token, kept.claims = k.token, k.claims
+		e.Value, c.entries[k.token] = kept, e
+	}
+}
+
 // remove takes an element out; mu is held.
 func (c *cache) remove(e *list.Element) {
-	delete(c.entries, e.Value.(known).credential)
-	c.order.Remove(e)
+	k := c.order.Remove(e).(known)
+	delete(c.entries, k.credential)
+	delete(c.entries, k.token)
 }
 
 // forget drops what a change has made untrue. What it cannot read, it takes
@@ -202,24 +220,30 @@ func (c *cache) takeUsed() map[uuid.UUID]use {
 	return used
 }
 
+// recall returns what is kept, while it can be believed.
+func (cl *callers) recall(c credential, now time.Time) (k known, ok bool) {
+	if cl.db.Listener().Fresh() {
+		k, ok = cl.cache.get(c, now)
+	}
+	return k, ok
+}
+
 // lookup says who a living credential belongs to, from the cache or else by
-// find, which asks the database; db.ErrNotFound.
+// find, which asks the database. ErrUnauthenticated for one that has ended.
 func (cl *callers) lookup(c credential, find func() (known, error)) (known, error) {
-	fresh := cl.db.Listener().Fresh()
-	if fresh {
-		if k, ok := cl.cache.get(c, time.Now()); ok {
-			return k, nil
-		}
+	if k, ok := cl.recall(c, time.Now()); ok {
+		return k, nil
 	}
 	generation := cl.cache.begin()
 	k, err := find()
+	if errors.Is(err, db.ErrNotFound) {
+		err = httpx.ErrUnauthenticated.Because(errEnded)
+	}
 	if err != nil {
 		return known{}, err
 	}
 	k.credential, k.caller.Permissions = c, cl.permissions.expand(k.caller.Permissions)
-	if fresh {
-		cl.cache.put(generation, k)
-	}
+	cl.cache.put(generation, k)
 	return k, nil
 }
 

@@ -23,14 +23,10 @@ const (
 const deviceLifetime = 180 * 24 * time.Hour
 
 // setCookie sends a cookie that scripts cannot read and that only pages of
-// the same site make the browser send. A negative lifetime takes it away.
+// the same site make the browser send. A lifetime below zero takes it away.
 func setCookie(answer http.Header, name, value string, lifetime time.Duration) {
-	age := int(lifetime / time.Second)
-	if lifetime < 0 {
-		age = -1
-	}
 	cookie := http.Cookie{
-		Name: name, Value: value, Path: "/", MaxAge: age,
+		Name: name, Value: value, Path: "/", MaxAge: int(lifetime / time.Second),
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	}
 	answer.Add("Set-Cookie", cookie.String())
@@ -39,8 +35,8 @@ func setCookie(answer http.Header, name, value string, lifetime time.Duration) {
 // clearSignIn takes the sign-in away from a browser; the mark of a known
 // device stays.
 func clearSignIn(answer http.Header) {
-	setCookie(answer, accessCookie, "", -1)
-	setCookie(answer, refreshCookie, "", -1)
+	setCookie(answer, accessCookie, "", -time.Second)
+	setCookie(answer, refreshCookie, "", -time.Second)
 }
 
 // CookieValue is the value of a cookie, "" when there is none. Two of one
@@ -88,10 +84,7 @@ func (tk *tokens) deviceMarks(r *http.Request, user uuid.UUID) string {
 // markOf is the mark of user among those of the request's browser, which shows
 // that it has signed in as user before; "" for none.
 func (tk *tokens) markOf(r *http.Request, user uuid.UUID) string {
-	value, err := CookieValue(r, deviceCookie)
-	if err != nil {
-		return ""
-	}
+	value, _ := CookieValue(r, deviceCookie)
 	marks := strings.SplitN(value, ".", marksMost+1)
 	for _, mark := range marks[:min(len(marks), marksMost)] {
 		if tk.isMark(mark, user) {

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
 	"net/http"
 	"time"
 
@@ -31,8 +32,12 @@ var (
 
 // VerifyAccess returns the subject of a good token.
 func VerifyAccess(token string, key []byte, issuer string, now time.Time) (string, error) {
-	c, err := verifyAccess(token, []signingKey{newSigningKey(key)}, issuer, now)
-	return c.Subject, err
+	tk := newTokens(func(string) [][]byte { return [][]byte{key} }, issuer)
+	c, err := tk.verify(token, now)
+	if c == (claims{}) {
+		return "", err
+	}
+	return c.Subject.String(), err
 }
 
 // WriteUsed does at once what happens once a minute.
@@ -73,4 +78,23 @@ func (g attempt) Right(ctx context.Context, q db.Querier) error { return g.right
 // Guess counts a try as every route does that compares a secret.
 func (a *Auth) Guess(r *http.Request, kind, account string, user uuid.UUID) (attempt, error) {
 	return a.guesses.count(r, kind, account, user)
+}
+
+// Kept is how many sessions, keys and users the cache holds, and by how many
+// credentials and tokens it finds them.
+func (a *Auth) Kept() (entries, keys int) {
+	c := a.callers.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.order.Len(), len(c.entries)
+}
+
+// KeepSessions fills the cache with so many, each with a token.
+func (a *Auth) KeepSessions(n int) {
+	c := a.callers.cache
+	for range n {
+		k := known{credential: idCredential(uuid.New()), token: credential(sha256.Sum256([]byte(uuid.NewString())))}
+		c.put(c.begin(), k)
+		c.remember(k)
+	}
 }

@@ -27,12 +27,12 @@ const (
 
 // claims are what an access token says: who, never what they may do.
 type claims struct {
-	Issuer   string `json:"iss"`
-	Audience string `json:"aud"`
-	Subject  string `json:"sub"` // user id
-	Session  string `json:"sid"`
-	IssuedAt int64  `json:"iat"` // seconds since 1970
-	Expires  int64  `json:"exp"`
+	Issuer   string    `json:"iss"`
+	Audience string    `json:"aud"`
+	Subject  uuid.UUID `json:"sub"` // of the user
+	Session  uuid.UUID `json:"sid"`
+	IssuedAt int64     `json:"iat"` // seconds since 1970
+	Expires  int64     `json:"exp"`
 	// Counter is the session's refresh counter when the token was issued:
 	// seeing it shows that the client received that answer.
 	Counter int64 `json:"rtc"`
@@ -71,27 +71,27 @@ var (
 	errTokenHeader    = errors.New("access token: not a header that we issue")
 	errTokenSignature = errors.New("access token: wrong signature")
 	errTokenClaims    = errors.New("access token: wrong claims")
-	errTokenExpired   = errors.New("access token: expired")
+	errTokenExpired   = errors.New("access token: expired, or from the future")
 )
 
-// verifyAccess returns the claims of a token that one of keys signed for
-// issuer and that is valid at now, or an error and no claims. The signature is
+// verify returns the claims of an access token that this server has signed
+// and that is valid at now, or an error and no claims. The signature is
 // compared in its encoded form, so there is no second spelling of a token:
 // padding, white space and stray trailing bits are a wrong signature.
-func verifyAccess(token string, keys []signingKey, issuer string, now time.Time) (claims, error) {
+func (tk *tokens) verify(token string, now time.Time) (claims, error) {
 	if len(token) > tokenLongest || strings.Count(token, ".") != 2 {
 		return claims{}, errTokenForm
 	}
 	header, rest, _ := strings.Cut(token, ".")
 	payload, signature, _ := strings.Cut(rest, ".")
-	for _, k := range keys {
+	for _, k := range tk.signing() {
 		if header != k.header {
 			continue
 		}
 		if !hmac.Equal([]byte(signature), []byte(hs256(k.key, header+"."+payload))) {
 			return claims{}, errTokenSignature
 		}
-		return readClaims(payload, issuer, now)
+		return readClaims(payload, tk.issuer, now)
 	}
 	return claims{}, errTokenHeader
 }
@@ -113,12 +113,15 @@ func readClaims(payload, issuer string, now time.Time) (claims, error) {
 		return claims{}, errTokenClaims
 	case c.IssuedAt <= 0 || c.Expires <= c.IssuedAt || c.Expires-c.IssuedAt > int64(accessLongest/time.Second):
 		return claims{}, errTokenClaims
-	case now.After(time.Unix(c.Expires, 0).Add(clockLeeway)):
+	case !c.validAt(now):
 		return claims{}, errTokenExpired
-	case now.Before(time.Unix(c.IssuedAt, 0).Add(-clockLeeway)):
-		return claims{}, errTokenClaims
 	}
 	return c, nil
+}
+
+// validAt is all of a token's judgement that time can change.
+func (c claims) validAt(now time.Time) bool {
+	return !now.After(time.Unix(c.Expires, 0).Add(clockLeeway)) && !now.Before(time.Unix(c.IssuedAt, 0).Add(-clockLeeway))
 }
 
 // accessToken issues a token for a session whose refresh counter is counter.
@@ -126,7 +129,7 @@ func (tk *tokens) accessToken(user, session uuid.UUID, counter int64) string {
 	now := time.Now().Unix()
 	return tk.signing()[0].sign(claims{
 		Issuer: tk.issuer, Audience: tk.issuer,
-		Subject: user.String(), Session: session.String(),
+		Subject: user, Session: session,
 		IssuedAt: now, Expires: now + int64(accessLifetime/time.Second), Counter: counter,
 	})
 }

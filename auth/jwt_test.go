@@ -204,7 +204,7 @@ func FuzzAccessToken(f *testing.F) {
 	sum := sha256.Sum256(key)
 	header := b64(fmt.Sprintf(`{"alg":"HS256","kid":"%x","typ":"at+jwt"}`, sum[:4]))
 	forge := forge{key: key}
-	good := `{"iss":"i","aud":"i","sub":"me","sid":"s","iat":1000,"exp":1600,"rtc":1}`
+	good := `{"iss":"i","aud":"i","sub":"01890a5d-ac96-774b-bcce-b302099a8057","sid":"01890a5d-ac96-774b-bcce-b302099a8058","iat":1000,"exp":1600,"rtc":1}`
 	f.Add(forge.sign(header+"."+b64(good)), good)
 	f.Add(rfcHeader+"."+rfcPayload+"."+rfcSignature, `{"iss":"i"}`)
 	f.Add("..", `{}{}`)

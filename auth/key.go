@@ -37,7 +37,6 @@ const (
 
 var (
 	errKeyForm  = errors.New("access key: malformed")
-	errNoKey    = errors.New("access key: unknown, expired, or of a disabled user")
 	errKeyPlace = errors.New("access key: used from an address that is not allowed")
 )
 
@@ -74,9 +73,6 @@ func (cl *callers) authenticateKey(r *http.Request, key string) (*httpx.Caller, 
 		return nil, httpx.ErrUnauthenticated.Because(err)
 	}
 	k, err := cl.lookup(c, func() (known, error) { return cl.findKey(r.Context(), c) })
-	if errors.Is(err, db.ErrNotFound) {
-		return nil, httpx.ErrUnauthenticated.Because(errNoKey)
-	}
 	if err != nil {
 		return nil, err
 	}

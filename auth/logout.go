@@ -85,9 +85,7 @@ func (se *sessions) departing(r *http.Request) (list []departing) {
 	}
 	for _, token := range access {
 		if c, err := se.tokens.verify(token, time.Now()); err == nil {
-			if id, err := uuid.Parse(c.Session); err == nil {
-				list = append(list, departing{session: id})
-			}
+			list = append(list, departing{session: c.Session})
 		}
 	}
 	return list

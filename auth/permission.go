@@ -97,10 +97,8 @@ func mayGrant(ctx context.Context, q db.Querier, by uuid.UUID, permissions []str
 	if err != nil || slices.Contains(has, wildcard) {
 		return err
 	}
-	for _, p := range permissions {
-		if !slices.Contains(has, p) {
-			return httpx.ErrForbidden.With(fmt.Sprintf("You cannot grant %q, because you do not hold it.", p))
-		}
+	if lacking := without(permissions, has); len(lacking) > 0 {
+		return httpx.ErrForbidden.With(fmt.Sprintf("You cannot grant %q, because you do not hold it.", lacking[0]))
 	}
 	return nil
 }

@@ -230,11 +230,10 @@ SELECT `+sessionColumns+`
 func (se *sessions) deleteSession(c *httpx.Call) error {
 	ctx := c.Context()
 	return se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		_, err := db.One(ctx, tx, db.Value[uuid.UUID], `
+		err := db.Touch(ctx, tx, httpx.ErrNotFound, `
 -- name: auth.EndOwnSession
 UPDATE sessions SET revoked_at = now(), revoked_reason = 'ended_by_user'
- WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL
-RETURNING id`, c.ID, c.Caller.UserID)
+ WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL`, c.ID, c.Caller.UserID)
 		if err != nil {
 			return nothing, err
 		}

@@ -35,11 +35,6 @@ func newTokens(keys func(purpose string) [][]byte, publicURL string) *tokens {
 	})}
 }
 
-// verify returns the claims of a good access token, see verifyAccess.
-func (tk *tokens) verify(token string, now time.Time) (claims, error) {
-	return verifyAccess(token, tk.signing(), tk.issuer, now)
-}
-
 // mayKeepCookies refuses to set cookies for a request that another site may
 // have sent, and where the browser would drop them without a word: they need
 // a secure connection, and plain http counts as one on loopback names only.
