@@ -237,9 +237,9 @@ SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+living)
 	defer cache.mu.Unlock()
 	return []httpx.Figure{
 		{Name: "homebase_sessions", Help: "Live sessions of all users.", Value: float64(sessions)},
-		{Name: "homebase_session_cache_entries", Help: "Sessions and access keys cached in memory.", Value: float64(cache.order.Len())},
-		{Name: "homebase_session_cache_hits_total", Help: "Requests whose session or key was in memory.", Value: float64(cache.hits)},
-		{Name: "homebase_session_cache_misses_total", Help: "Requests whose session or key was not in memory.", Value: float64(cache.misses)},
+		{Name: "homebase_session_cache_entries", Help: "Sessions, access keys and users cached in memory.", Value: float64(cache.order.Len())},
+		{Name: "homebase_session_cache_hits_total", Help: "Sessions, keys and users that were asked for and in memory.", Value: float64(cache.hits)},
+		{Name: "homebase_session_cache_misses_total", Help: "Sessions, keys and users that were asked for and not in memory.", Value: float64(cache.misses)},
 		{Name: "homebase_hashes_total", Help: "Passwords and other secrets hashed.", Value: float64(a.passwords.hasher.done.Load())},
 	}, nil
 }

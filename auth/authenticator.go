@@ -162,7 +162,9 @@ func (co *codes) resetTOTP(c *httpx.Call) error {
 		if _, err := lockAccount(ctx, tx, c.ID); err != nil {
 			return nothing, err
 		}
-		theirs, err := heldBy(ctx, tx, c.ID)
+		theirs, err := db.One(ctx, tx, db.Value[[]string], `
+-- name: auth.PermissionsOfUser
+SELECT `+held+` FROM users u WHERE u.id = $1`, c.ID)
 		if err != nil {
 			return nothing, err
 		}

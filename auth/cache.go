@@ -48,15 +48,21 @@ func (cl *callers) change(ctx context.Context, fn func(tx pgx.Tx) (stale, error)
 	return err
 }
 
-// cacheSize bounds the sessions and keys kept in memory, about 600 bytes each.
+// cacheSize bounds the sessions, keys and users kept in memory, about 600
+// bytes each.
 const cacheSize = 10_000
 
 // credential is what the cache knows a session or an access key by: its id
-// and zeros, or the key's SHA-256.
+// and zeros, or the key's SHA-256; and a user: zeros and the id.
 type credential [32]byte
 
 func idCredential(id uuid.UUID) (c credential) {
 	copy(c[:], id[:])
+	return c
+}
+
+func userCredential(id uuid.UUID) (c credential) {
+	copy(c[16:], id[:])
 	return c
 }
 
@@ -67,6 +73,9 @@ func idCredential(id uuid.UUID) (c credential) {
 //
 // A session's entry also remembers the last access token of it that was
 // verified: what was proved of that text, and goes with the entry.
+//
+// A user has an entry beside it, for GET /auth/me. So whatever changes an answer
+// of that route is a change, as if it took a right away.
 //
 // Three rules keep it true. A change forgets on every worker, see change. A
 // fill notes the generation before its query and is not kept if anything was
@@ -84,7 +93,7 @@ type cache struct {
 	after []func()
 }
 
-// known is a session or a key as the cache holds it, never changed.
+// known is a session, a key or a user as the cache holds it, never changed.
 type known struct {
 	credential credential
 	caller     httpx.Caller
@@ -92,6 +101,7 @@ type known struct {
 	allow      []netip.Prefix // where a key may be used; empty: anywhere
 	token      credential     // the SHA-256 of a session's access token, if any,
 	claims     claims         // and what it says
+	me         *Me            // of a user
 }
 
 // use is what requests have shown of a session or key, by its id, since it

@@ -87,14 +87,10 @@ func (tk *tokens) markOf(r *http.Request, user uuid.UUID) string {
 	value, _ := CookieValue(r, deviceCookie)
 	marks := strings.SplitN(value, ".", marksMost+1)
 	for _, mark := range marks[:min(len(marks), marksMost)] {
-		if tk.isMark(mark, user) {
+		b, ok := Signed(tk.keys(devicePurpose), mark, deviceBody)
+		if ok && b[0] == deviceVersion && uuid.UUID(b[1:17]) == user {
 			return mark
 		}
 	}
 	return ""
-}
-
-func (tk *tokens) isMark(mark string, user uuid.UUID) bool {
-	b, ok := Signed(tk.keys(devicePurpose), mark, deviceBody)
-	return ok && b[0] == deviceVersion && uuid.UUID(b[1:17]) == user
 }

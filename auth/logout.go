@@ -107,7 +107,7 @@ func (se *sessions) logOut(ctx context.Context, d departing, scope string) (foun
 			case forged, ahead:
 				return nothing, nil
 			case reused:
-				return staleSession(s.ID), se.endReused(ctx, tx, s)
+				return se.endReused(ctx, tx, s)
 			}
 		}
 		found = true

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"time"
 
 	"homebase/audit"
 	"homebase/db"
@@ -19,8 +20,18 @@ type Me struct {
 	Notices     []Notice `json:"notices"`
 }
 
-// loadMe asks one question, and a second when there are notices.
+// loadMe returns a user as the cache has it, or the database.
 func (cl *callers) loadMe(ctx context.Context, id uuid.UUID) (Me, error) {
+	k, err := cl.lookup(userCredential(id), func() (known, error) { return cl.findMe(ctx, id) })
+	if err != nil {
+		return Me{}, err
+	}
+	return *k.me, nil
+}
+
+// findMe is lookup's question about a user, and a second one when there are
+// notices.
+func (cl *callers) findMe(ctx context.Context, id uuid.UUID) (known, error) {
 	var noticed bool
 	me, err := db.One(ctx, cl.db, func(row pgx.Row) (me Me, err error) {
 		me.User, err = scanUserAnd(row, &me.Roles, &me.Permissions, &noticed)
@@ -29,14 +40,11 @@ func (cl *callers) loadMe(ctx context.Context, id uuid.UUID) (Me, error) {
 -- name: auth.Me
 SELECT `+userColumns+`, `+rolesHeld+`, `+held+`, EXISTS (SELECT FROM notices WHERE user_id = u.id)
   FROM users u WHERE u.id = $1`, id)
-	if err != nil {
-		return Me{}, err
-	}
 	me.Permissions, me.Notices = cl.permissions.expand(me.Permissions), []Notice{}
 	if noticed {
 		me.Notices, err = noticesOf(ctx, cl.db, id)
 	}
-	return me, err
+	return known{caller: httpx.Caller{UserID: id}, expires: time.Now().Add(idleLifetime), me: &me}, err
 }
 
 func (us *users) meRoutes() []httpx.Route {
@@ -75,18 +83,21 @@ func (us *users) patchMe(c *httpx.Call, in MePatch) (Me, error) {
 		return Me{}, err
 	}
 	ctx, id := c.Context(), c.Caller.UserID
-	err := us.db.InTx(ctx, func(tx pgx.Tx) error {
+	err := us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		acc, err := lockAccount(ctx, tx, id)
 		if err == nil {
 			err = c.Match(acc.Revision)
 		}
 		if err != nil || !in.Name.Set || in.Name.Value == acc.Name {
-			return err
+			return nothing, err
 		}
-		if err := renameUser(ctx, tx, id, in.Name.Value); err != nil {
-			return err
+		_, err = db.Exec(ctx, tx, `
+-- name: auth.RenameUser
+UPDATE users SET name = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, id, in.Name.Value)
+		if err != nil {
+			return nothing, err
 		}
-		return us.audit.Record(ctx, tx, audit.Event{Action: audit.UserUpdated, Target: id,
+		return staleUser(id), us.audit.Record(ctx, tx, audit.Event{Action: audit.UserUpdated, Target: id,
 			Details: map[string]string{"field": "name"}})
 	})
 	if err != nil {
@@ -101,12 +112,5 @@ func (us *users) deleteMe(c *httpx.Call) error {
 	if err == nil && c.Caller.Cookie {
 		clearSignIn(c.Answer())
 	}
-	return err
-}
-
-func renameUser(ctx context.Context, q db.Querier, id uuid.UUID, name string) error {
-	_, err := db.Exec(ctx, q, `
--- name: auth.RenameUser
-UPDATE users SET name = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, id, name)
 	return err
 }

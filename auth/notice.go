@@ -76,7 +76,10 @@ func (us *users) noticeRoutes() []httpx.Route {
 
 // deleteNotice serves DELETE /auth/notices/{id}: the user has read it.
 func (us *users) deleteNotice(c *httpx.Call) error {
-	return db.Touch(c.Context(), us.db, httpx.ErrNotFound, `
+	ctx, user := c.Context(), c.Caller.UserID
+	return us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+		return staleUser(user), db.Touch(ctx, tx, httpx.ErrNotFound, `
 -- name: auth.DeleteNotice
-DELETE FROM notices WHERE id = $1 AND user_id = $2`, c.ID, c.Caller.UserID)
+DELETE FROM notices WHERE id = $1 AND user_id = $2`, c.ID, user)
+	})
 }

@@ -158,7 +158,10 @@ func (pw *passwords) reauthenticate(c *httpx.Call, in Reauthenticate) error {
 		if err := guess.right(ctx, tx); err != nil {
 			return nothing, err
 		}
-		if err := touchAuthenticated(ctx, tx, c.Caller.SessionID); err != nil {
+		_, err := db.Exec(ctx, tx, `
+-- name: auth.TouchAuthenticated
+UPDATE sessions SET authenticated_at = now() WHERE id = $1`, c.Caller.SessionID)
+		if err != nil {
 			return nothing, err
 		}
 		return staleSession(c.Caller.SessionID),

@@ -59,13 +59,6 @@ const held = `ARRAY(SELECT DISTINCT p
 // rolesHeld is the SQL of the names of a user u's roles, as an array.
 const rolesHeld = `ARRAY(SELECT ur.role FROM user_roles ur WHERE ur.user_id = u.id ORDER BY ur.role)`
 
-// heldBy is what a user's roles allow, not expanded.
-func heldBy(ctx context.Context, q db.Querier, user uuid.UUID) ([]string, error) {
-	return db.One(ctx, q, db.Value[[]string], `
--- name: auth.PermissionsOfUser
-SELECT `+held+` FROM users u WHERE u.id = $1`, user)
-}
-
 // operator stands for whoever has the server's shell, where a user would be
 // named: everything is allowed.
 var operator = uuid.Nil
@@ -75,7 +68,8 @@ func (a *Auth) Operator() *httpx.Caller {
 	return &httpx.Caller{Operator: true, UserID: operator, Permissions: a.permissions, AuthenticatedAt: time.Now()}
 }
 
-// heldNow is heldBy for a user who acts: who is disabled holds nothing.
+// heldNow is what the roles of a user who acts allow, not expanded: who is
+// disabled holds nothing.
 func heldNow(ctx context.Context, q db.Querier, user uuid.UUID) ([]string, error) {
 	held, err := db.One(ctx, q, db.Value[[]string], `
 -- name: auth.PermissionsOfActiveUser

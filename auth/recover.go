@@ -162,39 +162,39 @@ func (rc *recovery) confirmEmail(c *httpx.Call, in ConfirmEmail) error {
 	if err != nil {
 		return err
 	}
-	return rc.db.InTx(ctx, func(tx pgx.Tx) error {
+	return rc.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		acc, err := lockAccount(ctx, tx, t.user)
 		if errors.Is(err, db.ErrNotFound) || err == nil && acc.Status != statusActive {
-			return errTokenInvalid
+			return nothing, errTokenInvalid
 		}
 		if err != nil {
-			return err
+			return nothing, err
 		}
 		if err := useToken(ctx, tx, t); err != nil {
-			return err
+			return nothing, err
 		}
 		_, err = db.Exec(ctx, tx, `
 -- name: auth.SetEmail
 UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, acc.ID, t.email)
 		if err != nil {
-			return err
+			return nothing, err
 		}
 		if err := killTokens(ctx, tx, acc.ID); err != nil {
-			return err
+			return nothing, err
 		}
 		if err := addNotice(ctx, tx, acc.ID, noticeEmailChanged, Session{}); err != nil {
-			return err
+			return nothing, err
 		}
 		if rc.mail.send != nil {
 			err := rc.mail.send(ctx, tx, acc.Email, "Your address was changed", "The account at "+rc.mail.host+
 				" that this address belonged to has another one now. If that was not you, tell the operator.\n")
 			if err != nil {
-				return err
+				return nothing, err
 			}
 		}
 		if err := guess.right(ctx, tx); err != nil {
-			return err
+			return nothing, err
 		}
-		return rc.audit.Record(ctx, tx, audit.Event{Action: audit.EmailChanged, Target: acc.ID, Actor: audit.Actor{User: acc.ID}})
+		return staleUser(acc.ID), rc.audit.Record(ctx, tx, audit.Event{Action: audit.EmailChanged, Target: acc.ID, Actor: audit.Actor{User: acc.ID}})
 	})
 }

@@ -54,11 +54,6 @@ func (tk *tokens) refreshKeys(rtKey []byte) (keys [][]byte) {
 	return keys
 }
 
-// signed reports whether a refresh token was made here, with rtKey.
-func (tk *tokens) signed(t refreshToken, rtKey []byte) bool {
-	return isMAC(tk.refreshKeys(rtKey), t.mac, t.body)
-}
-
 // refreshTokenOf is the token of a session at a counter, always the same.
 func (tk *tokens) refreshTokenOf(session uuid.UUID, rtKey []byte, counter int64) string {
 	b := append([]byte{refreshVersion}, session[:]...)
@@ -102,7 +97,7 @@ func judge(s Session, token int64, seen int64) judgement {
 
 // judge is the one judge of refresh tokens, whatever they are sent for.
 func (se *sessions) judge(s Session, t refreshToken) judgement {
-	if !se.tokens.signed(t, s.rtKey) {
+	if !isMAC(se.tokens.refreshKeys(s.rtKey), t.mac, t.body) {
 		return forged
 	}
 	return judge(s, t.counter, max(s.seenCounter, se.callers.cache.seen(s.ID)))
@@ -145,8 +140,7 @@ func (se *sessions) rotate(ctx context.Context, token string, c client) (Session
 	}
 	var s Session
 	var verdict judgement
-	err = se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		var err error
+	err = se.callers.change(ctx, func(tx pgx.Tx) (_ stale, err error) {
 		s, err = lockLiveSession(ctx, tx, t.session)
 		if errors.Is(err, db.ErrNotFound) {
 			return nothing, errSignedOut.Because(errors.New("refresh token: no living session"))
@@ -165,7 +159,7 @@ func (se *sessions) rotate(ctx context.Context, token string, c client) (Session
 		case again:
 			return nothing, nil
 		default:
-			return staleSession(s.ID), se.endReused(ctx, tx, s)
+			return se.endReused(ctx, tx, s)
 		}
 	})
 	if err != nil {
@@ -179,14 +173,14 @@ func (se *sessions) rotate(ctx context.Context, token string, c client) (Session
 
 // endReused ends a session whose token was replayed. Who holds the copy is
 // not known, so both lose it, and the user is told at the next sign-in.
-func (se *sessions) endReused(ctx context.Context, tx pgx.Tx, s Session) error {
+func (se *sessions) endReused(ctx context.Context, tx pgx.Tx, s Session) (stale, error) {
 	if err := endSession(ctx, tx, s.ID, "refresh_reuse"); err != nil {
-		return err
+		return nothing, err
 	}
 	if err := addNotice(ctx, tx, s.userID, noticeRefreshReuse, s); err != nil {
-		return err
+		return nothing, err
 	}
-	return se.audit.Record(ctx, tx, audit.Event{
+	return staleUser(s.userID), se.audit.Record(ctx, tx, audit.Event{
 		Action: audit.RefreshReuse, Outcome: audit.Denied, Target: s.ID,
 		Actor: audit.Actor{User: s.userID, Session: s.ID},
 	})

@@ -110,13 +110,7 @@ func TestRefresh_StolenTokenKillsTheSession(t *testing.T) {
 	}
 	c := e.Client(t).As(next.AccessToken)
 	exec(t, e.DB, `INSERT INTO notices (id, user_id, kind, created_at) SELECT gen_random_uuid(), user_id, kind, now() - interval '181 days' FROM notices`)
-	for _, job := range e.Auth.Jobs() {
-		if job.Name == "auth.sweep" {
-			if err := job.Run(t.Context()); err != nil {
-				t.Error(err)
-			}
-		}
-	}
+	sweep(t, e)
 	if n := len(query(t, e.DB, `SELECT id::text FROM notices`)); n != 1 {
 		t.Errorf("%d notices are left, want the one that is new", n)
 	}

@@ -134,14 +134,6 @@ UPDATE sessions s
 RETURNING `+sessionColumns, id, c.userAgent, c.address, idleLifetime)
 }
 
-// touchAuthenticated notes that the password was just given.
-func touchAuthenticated(ctx context.Context, q db.Querier, id uuid.UUID) error {
-	_, err := db.Exec(ctx, q, `
--- name: auth.TouchAuthenticated
-UPDATE sessions SET authenticated_at = now() WHERE id = $1`, id)
-	return err
-}
-
 // endSession ends a living session, which the transaction has locked.
 func endSession(ctx context.Context, q db.Querier, id uuid.UUID, reason string) error {
 	_, err := db.Exec(ctx, q, `

@@ -89,11 +89,11 @@ func (pw *passwords) rehash(ctx context.Context, permit *permit, acc account, pa
 	if err != nil {
 		return account{}, err
 	}
-	err = pw.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = pw.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if err := sameAccount(ctx, tx, acc); err != nil {
-			return err
+			return nothing, err
 		}
-		return updatePasswordHash(ctx, tx, acc.ID, hash)
+		return staleUser(acc.ID), updatePasswordHash(ctx, tx, acc.ID, hash)
 	})
 	if !errors.Is(err, errInvalidCredentials) {
 		acc.passwordHash = hash

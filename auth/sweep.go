@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"homebase/db"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // sweep forgets sessions and access keys that ended a while ago, notices that
@@ -30,9 +32,15 @@ DELETE FROM access_keys WHERE expires_at < now() - $1::interval`, keepEnded)
 	if err != nil {
 		return err
 	}
-	_, err = db.Exec(ctx, a.db, `
+	err = a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+		gone, err := db.Exec(ctx, tx, `
 -- name: auth.SweepNotices
 DELETE FROM notices WHERE created_at < now() - $1::interval`, keepNotices)
+		if gone == 0 {
+			return nothing, err
+		}
+		return all, err
+	})
 	if err != nil {
 		return err
 	}
