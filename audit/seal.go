@@ -114,23 +114,7 @@ func (l *Log) sealOnce(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return err
 		}
-		since := last.At
-		if len(last.Events) == sealMost {
-			since = last.Last // it was full: a backlog goes on where it stopped
-		}
-		// A seal that a clock dated ahead must not hide what happens until then.
-		if now := time.Now(); since.After(now) {
-			since = now
-		}
-		since = since.Add(-sealOverlap)
-		events, err := db.All(ctx, tx, scanSealed, `
--- name: audit.Unsealed
-SELECT `+entryColumns+`, key_id, mac
-  FROM audit_events
- WHERE at >= $1
-   AND id NOT IN (SELECT unnest(event_ids) FROM audit_seals WHERE last_at >= $1)
- ORDER BY at, id
- LIMIT $2`, since, sealMost)
+		events, err := l.unsealed(ctx, tx, last, sealMost)
 		if n = len(events); err != nil || n == 0 {
 			return err
 		}
@@ -145,6 +129,26 @@ INSERT INTO audit_seals (`+sealColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8
 		l.log.Info(sealedMessage, "seal", made.ID, "events", n, "hash", hex.EncodeToString(made.Hash))
 	}
 	return n, err
+}
+
+// unsealed are the oldest events that no seal lists, last being the newest seal.
+func (l *Log) unsealed(ctx context.Context, q db.Querier, last seal, most int) ([]sealed, error) {
+	since := last.At
+	if len(last.Events) == sealMost {
+		since = last.Last // it was full: a backlog goes on where it stopped
+	}
+	// A seal that a clock dated ahead must not hide what happens until then.
+	if now := time.Now(); since.After(now) {
+		since = now
+	}
+	return db.All(ctx, q, scanSealed, `
+-- name: audit.Unsealed
+SELECT `+entryColumns+`, key_id, mac
+  FROM audit_events
+ WHERE at >= $1
+   AND id NOT IN (SELECT unnest(event_ids) FROM audit_seals WHERE last_at >= $1)
+ ORDER BY at, id
+ LIMIT $2`, since.Add(-sealOverlap), most)
 }
 
 // lastSeal is the newest seal; before the first one a seal 0 of no hash.

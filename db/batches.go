@@ -12,25 +12,36 @@ const batchWithin = 5 * time.Second
 // waits. Make it with NewBatches; safe for concurrent use.
 type Batches[T any] struct {
 	queue chan T
+	wake  chan struct{} // of one slot: something came since the last write
 	most  int
 	every time.Duration
 	write func(ctx context.Context, batch []T) error
 }
 
 // NewBatches has room for so many values, and gives at most most of them to
-// write at a time, which it calls every so often, also with none. An error of
-// write keeps the batch for the next time, while the queue fills up.
+// write at a time. It calls write no more often than every, and only after Add
+// or Wake: while nothing comes, nothing runs. An error of write keeps the batch
+// for the next time, while the queue fills up.
 func NewBatches[T any](room, most int, every time.Duration, write func(ctx context.Context, batch []T) error) *Batches[T] {
-	return &Batches[T]{queue: make(chan T, room), most: most, every: every, write: write}
+	return &Batches[T]{queue: make(chan T, room), wake: make(chan struct{}, 1), most: most, every: every, write: write}
 }
 
 // Add queues v. It is false where there is no room: v is dropped.
 func (b *Batches[T]) Add(v T) bool {
 	select {
 	case b.queue <- v:
+		b.Wake()
 		return true
 	default:
 		return false
+	}
+}
+
+// Wake has write called soon, also without a value.
+func (b *Batches[T]) Wake() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -42,7 +53,12 @@ func (b *Batches[T]) Waiting() int { return len(b.queue) }
 func (b *Batches[T]) Run(ctx context.Context) {
 	batch := make([]T, 0, b.most)
 	for more := true; more; {
-		more = Sleep(ctx, b.every)
+		select {
+		case <-b.wake:
+			more = Sleep(ctx, b.every)
+		case <-ctx.Done():
+			more = false
+		}
 		for full := true; full; {
 			batch = b.fill(batch)
 			full = len(batch) == b.most
@@ -51,6 +67,7 @@ func (b *Batches[T]) Run(ctx context.Context) {
 			err := b.write(within, batch)
 			cancel()
 			if err != nil {
+				b.Wake()
 				break
 			}
 			clear(batch)

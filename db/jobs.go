@@ -20,6 +20,10 @@ type Job struct {
 	// Every is from the begin of one run to the next. A run that fails is
 	// tried again after a minute, then two, four and so on, but not later.
 	Every time.Duration
+	// Needed asks, without writing, whether Run would find anything to do; nil:
+	// always. A run that is not needed is left out and writes nothing, except
+	// one an hour, so that the job's row shows that somebody looks after it.
+	Needed func(ctx context.Context) (bool, error)
 	// Run does the work. Its context ends when the process stops, and when
 	// the connection that keeps other workers away is lost.
 	Run func(ctx context.Context) error
@@ -37,6 +41,8 @@ type JobState struct {
 
 const (
 	jobTick        = time.Second
+	longestLook    = 10 * time.Second // others may have changed when a job is due
+	longestQuiet   = time.Hour        // a job runs that often, needed or not
 	jobAnswer      = 10 * time.Second // after that the connection counts as lost
 	jobRetry       = time.Minute
 	jobErrorLength = 500
@@ -159,36 +165,34 @@ func (d *DB) runJobs(ctx context.Context, jobs []Job) error {
 	rctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
-	byName := map[string]Job{}
-	for _, j := range jobs {
-		byName[j.Name] = j
-	}
 	// The names of the runs of this process: an advisory lock is no
 	// protection against oneself, the same session may take it twice.
 	var running sync.Map
+	passed := map[string]time.Time{} // when a run was last left out, by name
 	for {
-		due, err := r.due(ctx, idle(jobs, &running))
+		rest := idle(jobs, &running)
+		due, next, err := r.due(ctx, rest, passed)
 		if err != nil {
 			return err
 		}
 		for _, j := range due {
-			job := byName[j.name]
-			begun, err := r.start(ctx, j.id, job, false)
+			begun, err := r.start(ctx, j.id, j.Job, false)
 			if err != nil {
 				return err
 			}
 			if !begun {
 				continue
 			}
-			running.Store(job.Name, nil)
+			running.Store(j.Name, nil)
 			wg.Go(func() {
-				defer running.Delete(job.Name)
-				_ = r.run(rctx, j.id, job) // it is logged and recorded
+				defer running.Delete(j.Name)
+				_ = r.run(rctx, j.id, j.Job) // it is logged and recorded
 			})
 		}
-		// The list of what is due is also the question whether the
-		// connection still stands.
-		if !Sleep(ctx, jobTick) {
+		if len(due) > 0 || len(rest) < len(jobs) {
+			next = jobTick // the look also asks whether the connection with the locks still stands
+		}
+		if !Sleep(ctx, max(next, jobTick)) {
 			return context.Cause(ctx)
 		}
 	}
@@ -202,6 +206,39 @@ func idle(jobs []Job, running *sync.Map) []Job {
 		}
 	}
 	return rest
+}
+
+// due are those of the jobs whose time has come and that are needed; next is
+// how long it is until another may be due.
+func (r *runner) due(ctx context.Context, jobs []Job, passed map[string]time.Time) (due []scheduled, next time.Duration, err error) {
+	list, err := r.schedule(ctx, jobs)
+	next = longestLook
+	for _, j := range list {
+		if j.quiet && j.Needed != nil {
+			j.wait = max(j.wait, time.Until(passed[j.Name].Add(j.Every)))
+			if j.wait <= 0 && !needed(ctx, j.Job) {
+				passed[j.Name], j.wait = time.Now(), j.Every
+			}
+		}
+		if j.wait <= 0 {
+			due = append(due, j)
+		} else {
+			next = min(next, j.wait)
+		}
+	}
+	return due, next, err
+}
+
+// needed reports whether a job would find anything to do. One that cannot tell
+// is run, and fails where operators see it.
+func needed(ctx context.Context, job Job) (yes bool) {
+	ctx, cancel := context.WithTimeout(ctx, jobAnswer)
+	defer cancel()
+	err := callJob(ctx, Job{Run: func(ctx context.Context) (err error) {
+		yes, err = job.Needed(ctx)
+		return err
+	}})
+	return yes || err != nil
 }
 
 // start takes the lock of a job and writes down that its run begins. It is

@@ -46,18 +46,23 @@ func (r *runner) ping(ctx context.Context) error {
 	return r.conn.Ping(ctx)
 }
 
-type dueJob struct {
-	id   int32
-	name string
+// scheduled is a job with what its row tells.
+type scheduled struct {
+	Job
+	id    int32
+	wait  time.Duration // until it is due, not positive: it is
+	quiet bool          // it ended well within the last hour
 }
 
-// due are those of the jobs whose time has come. One that lies further ahead
-// than the job's interval was written before the clock was set back.
-func (r *runner) due(ctx context.Context, jobs []Job) ([]dueJob, error) {
-	const sql = `-- name: db.DueJobs
-		SELECT j.id, j.name
-		  FROM jobs j JOIN unnest($1::text[], $2::interval[]) AS known (name, every) USING (name)
-		 WHERE j.next_run_at <= now() OR j.next_run_at > now() + known.every
+// schedule tells of each job when it is due, those first that have waited
+// longest. A time that lies further ahead than the job's interval was written
+// before the clock was set back: it is due now.
+func (r *runner) schedule(ctx context.Context, jobs []Job) ([]scheduled, error) {
+	const sql = `-- name: db.Schedule
+		SELECT known.n, j.id,
+		       CASE WHEN j.next_run_at > now() + known.every THEN 0 ELSE extract(epoch FROM j.next_run_at - now())::float8 END,
+		       coalesce(j.failures = 0 AND j.last_finished_at >= j.last_run_at AND j.last_run_at BETWEEN now() - $3::interval AND now(), false)
+		  FROM jobs j JOIN unnest($1::text[], $2::interval[]) WITH ORDINALITY AS known (name, every, n) USING (name)
 		 ORDER BY j.next_run_at, j.id`
 	names, intervals := make([]string, len(jobs)), make([]time.Duration, len(jobs))
 	for i, j := range jobs {
@@ -67,10 +72,14 @@ func (r *runner) due(ctx context.Context, jobs []Job) ([]dueJob, error) {
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return All(ctx, r.conn, func(row pgx.Row) (j dueJob, err error) {
-		err = row.Scan(&j.id, &j.name)
-		return j, err
-	}, sql, names, intervals)
+	return All(ctx, r.conn, func(row pgx.Row) (s scheduled, err error) {
+		var n int
+		var seconds float64
+		if err = row.Scan(&n, &s.id, &seconds, &s.quiet); err == nil {
+			s.Job, s.wait = jobs[n-1], time.Duration(seconds*float64(time.Second))
+		}
+		return s, err
+	}, sql, names, intervals, longestQuiet)
 }
 
 func (r *runner) lock(ctx context.Context, id int32) (bool, error) {

@@ -10,8 +10,8 @@ import (
 	"path"
 	"time"
 
+	"homebase/db"
 	"homebase/files/disk"
-	"homebase/files/journal"
 
 	"github.com/google/uuid"
 )
@@ -73,7 +73,7 @@ func (rc *reconciler) prepareOne(ctx context.Context, d *finding) (wrote bool, e
 	}
 	if d.isFile() && d.sum == nil && !moved {
 		if d.sum = disk.Sum(file, d.info); d.sum == nil {
-			if wait := settleTime - time.Since(d.seen); wait > 0 && !journal.Sleep(ctx, wait) {
+			if wait := settleTime - time.Since(d.seen); wait > 0 && !db.Sleep(ctx, wait) {
 				return false, context.Cause(ctx)
 			}
 			if err := stillAs(d.info, file); err != nil {

@@ -229,9 +229,13 @@ func (tr *trash) freeDisplaced(ctx context.Context) error {
 // freeFor removes entries of purge/ for about that long; more says whether
 // some are left that were not tried.
 func (tr *trash) freeFor(ctx context.Context, long time.Duration) (more bool, failed error) {
+	before, _ := tr.vol.disk.Lstat(disk.Purge) // nil: the job is needed again
 	names, err := tr.vol.disk.Names(disk.Purge)
 	if err != nil {
 		return false, err
+	}
+	if len(names) == 0 && before != nil {
+		tr.emptySince.Store(before.ModTime().UnixNano())
 	}
 	began := time.Now()
 	for _, name := range names {

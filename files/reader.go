@@ -13,7 +13,6 @@ import (
 	"homebase/auth"
 	"homebase/db"
 	"homebase/files/disk"
-	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -159,7 +158,7 @@ func (rd *reader) openBelow(ctx context.Context, owner, id, folder uuid.UUID, pa
 			break
 		}
 		rd.vol.disk.Forget(owner)
-		if !journal.Sleep(ctx, pause) {
+		if !db.Sleep(ctx, pause) {
 			return c, context.Cause(ctx)
 		}
 	}

@@ -106,7 +106,7 @@ func (f *Files) Snapshot(ctx context.Context, fn func(s *Snapshot) error) error 
 				if time.Since(began) > snapshotWait {
 					return errors.New("another backup is running")
 				}
-				if !journal.Sleep(ctx, 100*time.Millisecond) {
+				if !db.Sleep(ctx, 100*time.Millisecond) {
 					return context.Cause(ctx)
 				}
 			}
@@ -182,7 +182,7 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 			}
 		}
 		if round < readRounds {
-			if !journal.Sleep(ctx, readPause) {
+			if !db.Sleep(ctx, readPause) {
 				return nil, false, context.Cause(ctx)
 			}
 			// Another's change may hang between its commit and the disk.

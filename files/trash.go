@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"homebase/audit"
@@ -26,6 +27,7 @@ type trash struct {
 	vol            *volume
 	trashRetention time.Duration // 0: for ever
 	purging        chan struct{} // of one slot: a purge has left rows
+	emptySince     atomic.Int64  // the mtime (ns) of purge/ when it was found empty; 0: it was not
 }
 
 // trashedBody is an item in the trash on the wire. Its path is where it was.

@@ -12,7 +12,6 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
-	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -173,7 +172,7 @@ func (up *uploads) lockUpload(ctx context.Context, file *os.File, id uuid.UUID) 
 				return err
 			}
 		}
-		if !journal.Sleep(ctx, wait) {
+		if !db.Sleep(ctx, wait) {
 			return context.Cause(ctx)
 		}
 	}

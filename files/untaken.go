@@ -106,7 +106,7 @@ func (rc *reconciler) untakenOf(ctx context.Context, o owner, give func(u Untake
 func (rc *reconciler) confirmed(ctx context.Context, owner uuid.UUID, list []*finding) ([]*finding, error) {
 	pending := slices.Clone(list)
 	for round := 0; len(pending) > 0 && round < untakenRounds; round++ {
-		if round > 0 && !journal.Sleep(ctx, untakenPause) {
+		if round > 0 && !db.Sleep(ctx, untakenPause) {
 			return nil, context.Cause(ctx)
 		}
 		for batch := range slices.Chunk(pending, takeBatch) {

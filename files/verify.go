@@ -14,7 +14,6 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
-	"homebase/files/journal"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -152,7 +151,7 @@ func (rc *reconciler) openToCheck(ctx context.Context, c toCheck) (item, *os.Fil
 		if disk.Failed(err) && !errors.Is(err, fs.ErrPermission) || round == readRounds {
 			return row, nil, place, errContentMissing.Because(err)
 		}
-		if !journal.Sleep(ctx, readPause) {
+		if !db.Sleep(ctx, readPause) {
 			return row, nil, place, context.Cause(ctx)
 		}
 	}
@@ -172,7 +171,7 @@ func (p *pace) Read(b []byte) (int, error) {
 	p.read += int64(n)
 	if p.rate > 0 {
 		due := time.Duration(float64(p.read) / float64(p.rate) * float64(time.Second))
-		if ahead := due - time.Since(p.began); ahead > 0 && !journal.Sleep(p.ctx, ahead) {
+		if ahead := due - time.Since(p.began); ahead > 0 && !db.Sleep(p.ctx, ahead) {
 			return n, context.Cause(p.ctx)
 		}
 	}

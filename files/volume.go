@@ -115,7 +115,7 @@ func (vol *volume) openDisk(known bool) error {
 // an empty mount point must not look like deleted files.
 func (f *Files) watch(ctx context.Context) {
 	var fault error
-	for journal.Sleep(ctx, time.Second) {
+	for db.Sleep(ctx, time.Second) {
 		if fault == nil {
 			if fault = f.vol.disk.Fault(); fault != nil {
 				f.log.ErrorContext(ctx, "the storage cannot be trusted until the disk has been checked", "error", fault)

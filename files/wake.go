@@ -203,7 +203,7 @@ func (fd *feed) announceChanges(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			fd.log.WarnContext(ctx, "cannot announce changes; listeners on other workers will learn of them later", "error", err)
 		}
-		if !journal.Sleep(ctx, announceEvery) {
+		if !db.Sleep(ctx, announceEvery) {
 			return
 		}
 	}
@@ -211,7 +211,7 @@ func (fd *feed) announceChanges(ctx context.Context) {
 
 // lookForChanges is the net under lost wake-ups, until ctx ends.
 func (fd *feed) lookForChanges(ctx context.Context) {
-	for journal.Sleep(ctx, fd.hub.beat) {
+	for db.Sleep(ctx, fd.hub.beat) {
 		if err := fd.lookOnce(ctx); err != nil && ctx.Err() == nil {
 			fd.log.WarnContext(ctx, "cannot check for missed wake-ups", "error", err)
 		}

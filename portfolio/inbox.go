@@ -146,6 +146,14 @@ DELETE FROM portfolio_messages WHERE id = $1`, c.ID)
 	})
 }
 
+// anyUsesOver asks whether there is anything to sweep that must not pile up.
+// Messages are kept for so long that an hour more does not count.
+func (p *Portfolio) anyUsesOver(ctx context.Context) (bool, error) {
+	return db.One(ctx, p.DB, db.Value[bool], `
+-- name: portfolio.AnyUsesOver
+SELECT EXISTS (SELECT FROM portfolio_uses WHERE expires_at < now())`)
+}
+
 // sweep deletes what has had its time.
 func (p *Portfolio) sweep(ctx context.Context) error {
 	return p.DB.InTx(ctx, func(tx pgx.Tx) error {

@@ -81,7 +81,7 @@ func (p *Portfolio) Start(context.Context) error {
 
 // Jobs keep the inbox within its bounds.
 func (p *Portfolio) Jobs() []db.Job {
-	return []db.Job{{Name: "portfolio.sweep", Every: 10 * time.Minute, Run: p.sweep}}
+	return []db.Job{{Name: "portfolio.sweep", Every: 10 * time.Minute, Run: p.sweep, Needed: p.anyUsesOver}}
 }
 
 // content is the whole portfolio.

@@ -238,13 +238,21 @@ func (p *Projects) Routes() []httpx.Route {
 func (p *Projects) Jobs() (jobs []db.Job) {
 	for _, h := range p.apps {
 		for _, job := range h.app.Jobs {
-			run := job.Run
+			run, needed := job.Run, job.Needed
 			job.Name = "projects." + h.app.Name + "." + job.Name
 			job.Run = func(ctx context.Context) error {
 				if on, err := p.enabled(ctx, h.app.Name); err != nil || !on {
 					return err
 				}
 				return run(ctx)
+			}
+			if needed != nil {
+				job.Needed = func(ctx context.Context) (bool, error) {
+					if on, err := p.enabled(ctx, h.app.Name); err != nil || !on {
+						return false, err
+					}
+					return needed(ctx)
+				}
 			}
 			jobs = append(jobs, job)
 		}

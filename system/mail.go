@@ -105,7 +105,10 @@ func (m *Mail) Jobs() []db.Job {
 	if !m.Configured() {
 		return nil
 	}
-	return []db.Job{{Name: "mail.deliver", Every: 15 * time.Second, Run: m.deliver}}
+	return []db.Job{{Name: "mail.deliver", Every: 15 * time.Second, Run: m.deliver, Needed: func(ctx context.Context) (bool, error) {
+		due, err := m.due(ctx, 1)
+		return len(due) > 0, err
+	}}}
 }
 
 type queued struct {
@@ -120,16 +123,21 @@ func scanQueued(row pgx.Row) (q queued, err error) {
 	return q, err
 }
 
-// deliver hands over what is due, and what lies further ahead than any wait: a
-// clock was set back. The runner lets one worker do it at a time.
-func (m *Mail) deliver(ctx context.Context) error {
-	due, err := db.All(ctx, m.db, scanQueued, `
+// due is what is due, and what lies further ahead than any wait: a clock was
+// set back.
+func (m *Mail) due(ctx context.Context, most int) ([]queued, error) {
+	return db.All(ctx, m.db, scanQueued, `
 -- name: system.DueMail
 SELECT id, recipient, subject, body, attempts
   FROM mail_outbox
  WHERE next_try_at <= now() OR next_try_at > now() + $2 * interval '1 second'
  ORDER BY next_try_at
- LIMIT $1`, mailBatch, (mailFirstRetry << mailMaxAttempts).Seconds())
+ LIMIT $1`, most, (mailFirstRetry << mailMaxAttempts).Seconds())
+}
+
+// deliver hands over what is due. The runner lets one worker do it at a time.
+func (m *Mail) deliver(ctx context.Context) error {
+	due, err := m.due(ctx, mailBatch)
 	if err != nil {
 		return err
 	}

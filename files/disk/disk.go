@@ -40,7 +40,8 @@ type Dir struct {
 	self *os.File // the directory itself, for statfs and fsync
 	info fs.FileInfo
 
-	fault atomic.Pointer[error]
+	fault  atomic.Pointer[error]
+	marked atomic.Pointer[fs.FileInfo] // the marker as it was last read and found right
 
 	mu     sync.Mutex
 	owners map[string]*list.Element // of *ownerFolder, by owner
@@ -107,6 +108,8 @@ func (d *Dir) Holds(info fs.FileInfo) bool { return StatOf(info).Dev == StatOf(d
 
 // CheckInPlace says why the directory that its path leads to now is not the
 // open one with that id: a mount went away, or another disk is in its place.
+// It reads the marker once for each change of it: a read may write the time of
+// the read, and wake the disk.
 func (d *Dir) CheckInPlace(id uuid.UUID) error {
 	info, err := os.Stat(d.path)
 	if err != nil {
@@ -115,6 +118,12 @@ func (d *Dir) CheckInPlace(id uuid.UUID) error {
 	if !os.SameFile(info, d.info) {
 		return fmt.Errorf("%s is no longer the directory that was opened", d.path)
 	}
+	if info, err = d.root.Stat(MarkerFile); err != nil {
+		return err
+	}
+	if seen := d.marked.Load(); seen != nil && os.SameFile(info, *seen) && StatOf(info).Ctim == StatOf(*seen).Ctim {
+		return nil
+	}
 	found, err := d.Marker()
 	if err != nil {
 		return err
@@ -122,6 +131,7 @@ func (d *Dir) CheckInPlace(id uuid.UUID) error {
 	if found != id {
 		return fmt.Errorf("%s belongs to another installation", d.path)
 	}
+	d.marked.Store(&info)
 	return nil
 }
 

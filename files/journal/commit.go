@@ -262,7 +262,7 @@ func (j *Journal) untilClear(ctx context.Context, try func() error) error {
 				j.Log.ErrorContext(ctx, "cannot recover a dead worker yet", "error", err)
 			}
 		}
-		if !Sleep(ctx, wait) {
+		if !db.Sleep(ctx, wait) {
 			return context.Cause(ctx)
 		}
 	}

@@ -94,7 +94,7 @@ func (j *Journal) awaitRecords(ctx context.Context, tx pgx.Tx, owner uuid.UUID) 
 		if time.Since(began) > waitInWay {
 			return httpx.ErrBusy.Because(errInTheWay)
 		}
-		if !Sleep(ctx, longestWait) {
+		if !db.Sleep(ctx, longestWait) {
 			return context.Cause(ctx)
 		}
 	}

@@ -73,7 +73,7 @@ func (j *Journal) forget(ctx context.Context) {
 			j.forgetBefore(context.WithoutCancel(ctx), time.Now())
 			return
 		}
-		for wait := forgetAfter; !j.dead.Load() && Sleep(ctx, wait); {
+		for wait := forgetAfter; !j.dead.Load() && db.Sleep(ctx, wait); {
 			wait = forgetAfter
 			if !j.forgetBefore(ctx, time.Now().Add(-forgetAfter)) {
 				wait = time.Second

@@ -189,13 +189,4 @@ func unavailable(err error) error {
 func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
 // Sleep waits and reports whether the context still lives.
-func Sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+var Sleep = db.Sleep

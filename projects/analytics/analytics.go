@@ -60,7 +60,7 @@ func bounded(host *projects.Host, views, network int) projects.App {
 			{Pattern: "GET /stats", Access: httpx.Needs(Read).OrOperator(), Rate: httpx.RateRead, Query: []string{"from", "to", "by", "page", "site"},
 				Summary: "Views and visitors over time, with the top pages, referrers and devices", Do: httpx.Answers(a.getStats)},
 		},
-		Jobs: []db.Job{{Name: "rollup", Every: 5 * time.Minute, Run: a.rollUp}},
+		Jobs: []db.Job{{Name: "rollup", Every: 5 * time.Minute, Run: a.rollUp, Needed: a.uncounted}},
 		Run:  a.views.Run,
 	}
 }

@@ -71,7 +71,7 @@ func (a *app) postEvent(c *httpx.Call, in Event) error {
 	switch {
 	case robot(agent):
 	case !a.networks.admit(httpx.ClientNetworks(c.Context()), time.Now()):
-		a.dropped.Add(1)
+		a.drop()
 	default:
 		_, site, _ := strings.Cut(origin, "://")
 		a.take(view{at: time.Now(), site: site, path: path, referrer: referrer(in.Referrer, site), device: device(agent),

@@ -58,6 +58,21 @@ func (a *app) rollUp(ctx context.Context) error {
 	})
 }
 
+// uncounted asks whether views came since the last count, or a salt is of a day
+// that is over. What has only become old can wait.
+func (a *app) uncounted(ctx context.Context) (yes bool, err error) {
+	err = a.host.InTx(ctx, func(tx *projects.Tx) error {
+		yes, err = db.One(ctx, tx, db.Value[bool], `-- name: analytics.Uncounted
+			SELECT EXISTS (SELECT FROM salts WHERE day < (now() AT TIME ZONE 'UTC')::date)
+			    OR EXISTS (SELECT FROM days d
+			                WHERE d.day >= ((now() - interval '1 hour') AT TIME ZONE 'UTC')::date
+			                  AND d.views <> (SELECT coalesce(sum(r.views), 0) FROM rollups r
+			                                   WHERE r.grain = 'day' AND r.kind = 'total' AND r.name = '' AND r.at = d.day::timestamp AT TIME ZONE 'UTC'))`)
+		return err
+	})
+	return yes, err
+}
+
 // unhurried lets the statements of a job take longer than those of requests.
 func unhurried(ctx context.Context, tx *projects.Tx) error {
 	_, err := db.Exec(ctx, tx, `SET LOCAL statement_timeout = '10min'`)

@@ -1,0 +1,57 @@
+package files
+
+import (
+	"context"
+	"slices"
+
+	"homebase/db"
+	"homebase/files/disk"
+)
+
+// What the frequent jobs ask before they run, so that a storage that nobody
+// uses is left in peace: they write no row, and look at nothing on the disk
+// that the kernel does not remember.
+
+// whenOpen asks only while the data directory is in place. Else the job runs,
+// and its failure tells operators.
+func (f *Files) whenOpen(ask func(context.Context) (bool, error)) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		if f.vol.disk == nil || f.vol.away.Load() != nil {
+			return true, nil
+		}
+		return ask(ctx)
+	}
+}
+
+// anyDead asks whether a worker has lost its lock. Nobody gets this one's own.
+func (f *Files) anyDead(ctx context.Context) (bool, error) {
+	const sql = `-- name: files.Workers
+		SELECT w.id FROM workers w ORDER BY w.id`
+	ids, err := db.All(ctx, f.db, db.Value[int32], sql)
+	return slices.ContainsFunc(ids, func(id int32) bool {
+		lock, ok, err := f.vol.disk.LockWorker(id)
+		if ok {
+			lock.Close() // the job takes it again
+		}
+		return ok || err != nil
+	}), err
+}
+
+// anyExpired asks whether an upload has outlived its time.
+func (up *uploads) anyExpired(ctx context.Context) (bool, error) {
+	const sql = `-- name: files.AnyExpired
+		SELECT EXISTS (SELECT FROM uploads u WHERE u.expires_at < now())`
+	return db.One(ctx, up.db, db.Value[bool], sql)
+}
+
+// anyDisplaced asks whether a purge has left rows, or anything has come into
+// purge/ since it was last found empty.
+func (tr *trash) anyDisplaced(ctx context.Context) (bool, error) {
+	const sql = `-- name: files.AnyPurging
+		SELECT EXISTS (SELECT FROM items i WHERE i.purging)`
+	info, err := tr.vol.disk.Lstat(disk.Purge)
+	if err != nil || info.ModTime().UnixNano() != tr.emptySince.Load() {
+		return true, err
+	}
+	return db.One(ctx, tr.db, db.Value[bool], sql)
+}
