@@ -59,6 +59,16 @@ func run(t *testing.T, l *audit.Log, d *db.DB, job string) {
 	t.Fatalf("there is no job %s", job)
 }
 
+func TestSeal_IsNeededOnceThereIsANewEvent(t *testing.T) {
+	t.Parallel()
+	l, d, _ := chain(t)
+	job := l.Jobs()[0]
+	for _, want := range []bool{true, false} {
+		dbtest.Needed(t, job, want)
+		seal(t, l, d)
+	}
+}
+
 // asOwner does what a superuser at the database's own prompt could do.
 func asOwner(t *testing.T, d *db.DB, sql string) {
 	t.Helper()

@@ -56,6 +56,10 @@ func (b *Batches[T]) Run(ctx context.Context) {
 		select {
 		case <-b.wake:
 			more = Sleep(ctx, b.every)
+			select {
+			case <-b.wake: // of what came meanwhile, and is written now
+			default:
+			}
 		case <-ctx.Done():
 			more = false
 		}

@@ -77,6 +77,7 @@ var errNotConnected = &Error{Kind: Unavailable, Err: errors.New("the database is
 func New(log *slog.Logger) *DB {
 	d := &DB{log: log}
 	d.listener = &Listener{db: d, born: time.Now(), handlers: map[string][]func(string){}}
+	d.listener.heard.Store(new(make(chan struct{})))
 	return d
 }
 

@@ -170,6 +170,48 @@ func TestJobs_ATimeThatLiesTooFarAheadIsDue(t *testing.T) {
 	<-ran
 }
 
+func TestJobs_OneThatIsNotNeededWritesNothing(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	var asked, runs atomic.Int32
+	var work, stuck atomic.Bool
+	job := db.Job{Name: "test.rare", Every: time.Second, Run: func(context.Context) error { runs.Add(1); return nil },
+		Needed: func(context.Context) (bool, error) {
+			asked.Add(1)
+			if stuck.Load() {
+				panic("oh no")
+			}
+			return work.Load(), nil
+		}}
+	version := func() string {
+		v, err := db.One(t.Context(), d, db.Value[string], `SELECT xmin::text FROM jobs WHERE last_finished_at >= last_run_at AND failures = 0`)
+		if err != nil && !errors.Is(err, db.ErrNotFound) {
+			t.Fatal(err)
+		}
+		return v
+	}
+	working(t, d, job)
+	eventually(t, "it has run once, so that its row tells of it", func() bool { return version() != "" })
+	was, times := version(), asked.Load()
+	eventually(t, "it is asked again", func() bool { return asked.Load() >= times+2 })
+	if version() != was || runs.Load() != 1 {
+		t.Errorf("it ran %d times", runs.Load())
+	}
+	for name, set := range map[string]func(){
+		"there is work":                func() { work.Store(true) },
+		"it cannot tell":               func() { stuck.Store(true) },
+		"the last run was an hour ago": func() { must(t, d, `UPDATE jobs SET last_run_at = now() - interval '61 minutes'`) },
+		"its last run never ended":     func() { must(t, d, `UPDATE jobs SET last_finished_at = NULL`) },
+	} {
+		ran := runs.Load()
+		set()
+		eventually(t, name, func() bool { return runs.Load() > ran })
+		work.Store(false)
+		stuck.Store(false)
+		eventually(t, name+": it has ended", func() bool { return version() != "" })
+	}
+}
+
 // killLock ends whoever holds the lock of a job of this database.
 const killLock = `SELECT pg_terminate_backend(pid) FROM pg_locks
 	WHERE locktype = 'advisory' AND classid = 2 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`

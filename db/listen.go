@@ -16,6 +16,9 @@ import (
 // far it can be trusted. PostgreSQL replays nothing: what was notified while
 // the connection was down is lost, so whoever keeps state by notifications
 // forgets it in OnMissed and does not believe it while Fresh is false.
+//
+// It asks PostgreSQL each second while somebody wants to know whether it is
+// fresh, and else rests until somebody does.
 type Listener struct {
 	db       *DB
 	mu       sync.RWMutex // guards the next two; both only grow
@@ -26,11 +29,17 @@ type Listener struct {
 	// the time since born on the monotonic clock; 0 while there is no
 	// connection.
 	answered atomic.Int64
+	heard    atomic.Pointer[chan struct{}]      // closed at the next answer, and when the connection is lost
+	wanted   atomic.Bool                        // Fresh was called since the last answer
+	wake     atomic.Pointer[context.CancelFunc] // ends the rest; nil before the first one
 }
 
 const (
 	askEvery     = time.Second
 	answerWithin = 2 * time.Second
+	// What a request waits at most for the answer that ends a rest. Without one
+	// it goes to the database itself.
+	freshWithin = 100 * time.Millisecond
 	// Half a second less than the three that are promised, for the request
 	// that looks at the last moment and its way back.
 	freshFor     = 2500 * time.Millisecond
@@ -57,15 +66,39 @@ func (l *Listener) OnMissed(fn func()) {
 
 // Fresh reports whether every change that was notified more than three
 // seconds ago has reached the handlers: the connection answered a question
-// that was asked within the last two and a half seconds.
-func (l *Listener) Fresh() bool {
+// that was asked within the last two and a half seconds. Where it rested, the
+// question is asked now.
+func (l *Listener) Fresh() bool { return l.freshWithin(freshWithin) }
+
+func (l *Listener) freshWithin(within time.Duration) bool {
+	if !l.wanted.Load() { // all requests come here: few of them write
+		l.wanted.Store(true)
+	}
+	heard := *l.heard.Load()
+	if l.lately() || l.answered.Load() == 0 {
+		return l.lately()
+	}
+	if wake := l.wake.Load(); wake != nil {
+		(*wake)()
+	}
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case <-heard:
+	case <-timer.C:
+	}
+	return l.lately()
+}
+
+// lately is Fresh by the last answer.
+func (l *Listener) lately() bool {
 	at := l.answered.Load()
 	return at != 0 && time.Since(l.born)-time.Duration(at) < freshFor
 }
 
 // Heard is Fresh as an error, for readiness.
 func (l *Listener) Heard(context.Context) error {
-	if !l.Fresh() {
+	if !l.freshWithin(answerWithin) {
 		return errors.New("the listening connection did not answer in time")
 	}
 	return nil
@@ -77,7 +110,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	wait := reconnectMin
 	for {
 		listened, err := l.listen(ctx)
-		l.answered.Store(0)
+		l.tell(0)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -127,12 +160,25 @@ func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 			return listened, err
 		}
 		// The handlers have run for all that arrived before the answer.
-		l.answered.Store(int64(asked.Sub(l.born)))
+		l.tell(asked.Sub(l.born))
 		listened = true
-		if err := wait(ctx, conn, asked.Add(askEvery)); err != nil {
+		l.wanted.Store(false)
+		second, end := context.WithDeadline(ctx, asked.Add(askEvery))
+		err := handOut(ctx, second, conn)
+		end()
+		if err == nil {
+			err = l.rest(ctx, conn)
+		}
+		if err != nil {
 			return listened, err
 		}
 	}
+}
+
+// tell notes when the last question with an answer was asked.
+func (l *Listener) tell(asked time.Duration) {
+	l.answered.Store(int64(asked))
+	close(*l.heard.Swap(new(make(chan struct{}))))
 }
 
 func (l *Listener) ask(ctx context.Context, conn *pgx.Conn, sql string) error {
@@ -142,13 +188,24 @@ func (l *Listener) ask(ctx context.Context, conn *pgx.Conn, sql string) error {
 	return err
 }
 
-// wait hands out notifications until the deadline.
-func wait(ctx context.Context, conn *pgx.Conn, until time.Time) error {
-	tick, cancel := context.WithDeadline(ctx, until)
-	defer cancel()
+// rest hands out notifications until somebody calls Fresh, or the connection
+// breaks.
+func (l *Listener) rest(ctx context.Context, conn *pgx.Conn) error {
+	rest, wake := context.WithCancel(ctx)
+	defer wake()
+	l.wake.Store(&wake)
+	if l.wanted.Load() { // else whoever comes now finds wake
+		return nil
+	}
+	return handOut(ctx, rest, conn)
+}
+
+// handOut hands out notifications until the end of until, which is no error
+// while ctx lives.
+func handOut(ctx, until context.Context, conn *pgx.Conn) error {
 	for {
-		if err := conn.PgConn().WaitForNotification(tick); err != nil {
-			if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && !conn.IsClosed() {
+		if err := conn.PgConn().WaitForNotification(until); err != nil {
+			if ctx.Err() == nil && until.Err() != nil && !conn.IsClosed() {
 				return nil
 			}
 			return err

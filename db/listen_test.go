@@ -107,3 +107,24 @@ func TestListener_LostConnectionIsNotFreshThenTellsWhatWasMissed(t *testing.T) {
 		t.Errorf("got %q", p)
 	}
 }
+
+func TestListener_RestsUntilSomebodyAsksAndHearsMeanwhile(t *testing.T) {
+	t.Parallel()
+	dbURL := dbtest.Create(t)
+	d := dbtest.Open(t, dbURL)
+	got := make(chan string, 1)
+	d.Listener().On("news", func(payload string) { got <- payload })
+	listening(t, d)
+	server := owner(t, dbURL)
+	const quiet = `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND query = 'SELECT 1' AND state = 'idle' AND state_change < now() - interval '3 seconds'`
+	eventually(t, "it asks nothing", func() bool { n, err := db.One(t.Context(), server, db.Value[int], quiet); return err == nil && n == 1 })
+	must(t, server, `SELECT pg_notify('news', 'hello')`)
+	if p := <-got; p != "hello" {
+		t.Errorf("got %q", p)
+	}
+	if err := d.Listener().Heard(t.Context()); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "it is fresh once somebody asks", d.Listener().Fresh)
+}

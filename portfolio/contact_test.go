@@ -14,6 +14,7 @@ import (
 
 	"homebase/auth/authtest"
 	"homebase/db"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 	"homebase/portfolio"
@@ -287,9 +288,12 @@ func TestSweep_EndsWhatHasHadItsTime(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := rm.DB.RunJob(t.Context(), rm.p.Jobs()[0]); err != nil {
+	job := rm.p.Jobs()[0]
+	dbtest.Needed(t, job, true)
+	if err := rm.DB.RunJob(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
+	dbtest.Needed(t, job, false)
 	left, err := db.All(t.Context(), rm.DB, db.Value[string], `
 SELECT message FROM portfolio_messages
 UNION ALL SELECT 'count ' || uses FROM portfolio_uses ORDER BY 1`)

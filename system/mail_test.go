@@ -218,9 +218,11 @@ func TestMail_WaitsForADeadServerAndSurvivesARestart(t *testing.T) {
 	if err := send(t, dead, d, "someone@example.com", "Hello", "the secret link"); err != nil {
 		t.Fatal(err)
 	}
+	dbtest.Needed(t, dead.Jobs()[0], true)
 	if err := deliver(t, dead); err == nil {
 		t.Error("a dead server took it")
 	}
+	dbtest.Needed(t, dead.Jobs()[0], false)
 	if err := deliver(t, dead); err != nil {
 		t.Errorf("tried again before its time: %v", err)
 	}

@@ -275,3 +275,11 @@ func makeTemplate(ctx context.Context, server, schema, use string, prepare func(
 	}
 	return name, nil
 }
+
+// Needed holds a job's answer to whether there is anything to do against want.
+func Needed(t testing.TB, job db.Job, want bool) {
+	t.Helper()
+	if needed, err := job.Needed(t.Context()); err != nil || needed != want {
+		t.Errorf("%s is needed: %v (%v), want %v", job.Name, needed, err, want)
+	}
+}
