@@ -83,7 +83,7 @@ func (vol *volume) agree(ctx context.Context, tx pgx.Tx, known *uuid.UUID) (bool
 			return false, err
 		}
 	default:
-		if owners, err := vol.disk.HasOwners(); err != nil || owners {
+		if owners, err := vol.disk.Names(disk.Users); err != nil || len(owners) > 0 {
 			return false, err
 		}
 	}

@@ -18,7 +18,6 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -133,23 +132,6 @@ func (d *Dir) CheckInPlace(id uuid.UUID) error {
 	}
 	d.marked.Store(&info)
 	return nil
-}
-
-// HasOwners reports whether any owner's folder is there.
-func (d *Dir) HasOwners() (bool, error) {
-	f, err := d.root.Open(Users)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	names, err := f.Readdirnames(1)
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return len(names) > 0, err
 }
 
 // Space is the size of the disk in bytes, and how much of it an unprivileged
