@@ -32,7 +32,7 @@ Browsers are signed in by cookies on their own site, everything else by a bearer
 // it says of problems from the same lists that the tests' client holds every
 // answer against, so it cannot say what the server does not do.
 func OpenAPI(routes []Route) ([]byte, error) {
-	c := &contract{schemas: object{"Problem": problemSchema}, refusals: object{}, examples: object{}}
+	c := &contract{schemas: object{"Problem": problemSchema}, refusals: object{}, examples: object{}, values: object{}}
 	routes = Whole(routes)
 	paths, ids := map[string]object{}, map[string]string{}
 	for i := range routes {
@@ -73,8 +73,9 @@ func OpenAPI(routes []Route) ([]byte, error) {
 	})
 }
 
-// contract gathers what the operations share while they are described.
-type contract struct{ schemas, refusals, examples object }
+// contract gathers what the operations share while they are described; values
+// are examples of all schemas.
+type contract struct{ schemas, refusals, examples, values object }
 
 func (rt *Route) split() (method, path string) {
 	method, path, _ = strings.Cut(rt.Pattern, " ")
@@ -128,33 +129,37 @@ func (a Access) security() []object {
 }
 
 func (c *contract) parameters(rt *Route, path string) (list []object) {
+	add := func(name, in string, t reflect.Type) object {
+		schema, example := c.schema(t, false, "parameter", name)
+		list = append(list, object{"name": name, "in": in, "schema": schema, "example": example})
+		return list[len(list)-1]
+	}
+	text := reflect.TypeFor[string]()
 	for part := range strings.SplitSeq(path, "/") {
 		name, ok := strings.CutPrefix(part, "{")
 		if !ok {
 			continue
 		}
 		name, rest := strings.CutSuffix(strings.TrimSuffix(name, "}"), "...")
-		p := object{"name": name, "in": "path", "required": true, "schema": object{"type": "string"}}
+		p := add(name, "path", text)
+		p["required"] = true
 		if rest {
 			p["description"] = "A path of any depth; its slashes are sent as they are."
 		}
-		list = append(list, p)
 	}
 	for _, name := range rt.Query {
-		schema := object{"type": "string"}
-		switch name {
-		case "limit":
-			schema = object{"type": "integer", "minimum": 1, "default": defaultLimit}
-		case "size":
-			schema = object{"type": "integer", "minimum": 1}
+		if name != "limit" && name != "size" {
+			add(name, "query", text)
+			continue
 		}
-		list = append(list, object{"name": name, "in": "query", "schema": schema})
+		schema := add(name, "query", reflect.TypeFor[int]())["schema"].(object)
+		schema["minimum"] = 1
+		if name == "limit" {
+			schema["default"] = defaultLimit
+		}
 	}
 	for _, name := range RequestHeaders(rt) {
-		list = append(list, object{"name": name, "in": "header", "schema": object{"type": "string"}})
-	}
-	for _, p := range list {
-		p["example"] = c.exampleOf(p["schema"].(object), "parameter", p["name"].(string))
+		add(name, "header", text)
 	}
 	return list
 }
@@ -197,7 +202,7 @@ func (c *contract) responses(rt *Route) object {
 		}
 		switch {
 		case r.Body != nil:
-			answer["content"].(object)["application/json"] = c.exampleContent(c.schema(reflect.TypeOf(r.Body), false))
+			answer["content"].(object)["application/json"] = c.exampleContent(c.schema(reflect.TypeOf(r.Body), false, "", ""))
 		case r.Type != "":
 			content := object{"schema": object{}}
 			if text, ok := exampleTexts[r.Type]; ok {

@@ -1,90 +1,17 @@
 package httpx
 
-import (
-	"cmp"
-	"maps"
-	"reflect"
-	"slices"
-	"strings"
-)
-
-// exampleOf is a value that satisfies a schema: known words where a member's
-// name has one, else what its format demands, else the name itself. Answers
-// show all their members, requests what must be there, or all where nothing
-// must. component is that of the object around it.
-func (c *contract) exampleOf(schema object, component, name string) any {
-	if to, ok := schema["$ref"].(string); ok {
-		component = strings.TrimPrefix(to, "#/components/schemas/")
-		return c.exampleOf(c.schemas[component].(object), component, "")
-	}
-	kinds, _ := schema["type"].([]string)
-	if kind, ok := schema["type"].(string); ok {
-		kinds = []string{kind}
-	}
-	for _, key := range []string{component + "." + name, name} {
-		word, ok := exampleWords[key]
-		kind, _ := c.schema(reflect.TypeOf(word), false)["type"].(string)
-		if ok && (slices.Contains(kinds, cmp.Or(kind, "null")) || kind == "integer" && slices.Contains(kinds, "number")) {
-			return word
-		}
-	}
-	self := "#/components/schemas/" + component // a type that holds itself ends here
-	if either, ok := schema["anyOf"].([]object); ok {
-		if either[0]["$ref"] == self {
-			return nil
-		}
-		return c.exampleOf(either[0], component, name)
-	}
-	switch {
-	case kinds == nil || kinds[0] == "object":
-		return c.exampleObject(schema, component)
-	case kinds[0] == "boolean":
-		return true
-	case kinds[0] == "array" && schema["items"].(object)["$ref"] == self:
-		return []any{}
-	case kinds[0] == "array":
-		return []any{c.exampleOf(schema["items"].(object), component, strings.TrimSuffix(name, "s"))}
-	case kinds[0] != "string":
-		return 1
-	case schema["format"] == "date-time":
-		return "2026-01-31T12:00:00Z"
-	case schema["format"] == "uuid":
-		return exampleID
-	}
-	return cmp.Or(strings.ReplaceAll(name, "_", " "), "text")
-}
-
-func (c *contract) exampleObject(schema object, component string) object {
-	properties, _ := schema["properties"].(object)
-	names := slices.Sorted(maps.Keys(properties))
-	if required, some := schema["required"].([]string); some && schema["additionalProperties"] == false {
-		names = required
-	}
-	value := object{}
-	for _, name := range names {
-		if word, ok := exampleWords[component+"."+name]; ok && word == nil {
-			continue
-		}
-		value[name] = c.exampleOf(properties[name].(object), component, name)
-	}
-	return value
-}
+import "strings"
 
 // exampleContent is the description of a JSON body, with an example that all
 // bodies of the type share.
-func (c *contract) exampleContent(schema object) object {
-	content := object{"schema": schema}
+func (c *contract) exampleContent(schema object, example any) object {
 	to, ok := schema["$ref"].(string)
 	if !ok {
-		content["example"] = c.exampleOf(schema, "", "")
-		return content
+		return object{"schema": schema, "example": example}
 	}
 	name := strings.TrimPrefix(to, "#/components/schemas/")
-	if c.examples[name] == nil {
-		c.examples[name] = object{"value": c.exampleOf(schema, "", "")}
-	}
-	content["examples"] = object{"typical": ref("examples", name)}
-	return content
+	c.examples[name] = object{"value": example}
+	return object{"schema": schema, "examples": object{"typical": ref("examples", name)}}
 }
 
 const (

@@ -1,10 +1,13 @@
 package httpx
 
 import (
+	"cmp"
 	"encoding"
 	"encoding/json"
+	"maps"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,88 +18,129 @@ var (
 	textMarshalerType = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
-// request is the schema of a request body.
-func (c *contract) request(rt *Route) object {
+// request is the schema of a request body, with an example.
+func (c *contract) request(rt *Route) (object, any) {
 	t := reflect.TypeOf(rt.Request)
 	if optional, ok := optionalOf(t); ok {
 		t = optional
 	}
-	return c.structure(t, true, rt.Sparse())
+	return c.structure(t, true, rt.Sparse(), "")
 }
 
 // schema is that of a type's JSON, closed in a request: there other members
 // are refused, while clients pass over what they do not know in an answer.
-// Named structs become components.
-func (c *contract) schema(t reflect.Type, closed bool) object {
+// Named structs become components. The example is a value of it: a known word
+// where the member of the component has one, else what its form demands, else
+// the member's name.
+func (c *contract) schema(t reflect.Type, closed bool, component, member string) (schema object, example any) {
+	schema, example = c.plain(t, closed, component, member)
+	kinds, _ := schema["type"].([]string)
+	if kind, ok := schema["type"].(string); ok {
+		kinds = []string{kind}
+	}
+	for _, key := range []string{component + "." + member, member} {
+		word, ok := exampleWords[key]
+		of, _ := c.plain(reflect.TypeOf(word), false, "", "")
+		kind, _ := of["type"].(string)
+		if ok && (slices.Contains(kinds, cmp.Or(kind, "null")) || kind == "integer" && slices.Contains(kinds, "number")) {
+			return schema, word
+		}
+	}
+	return schema, example
+}
+
+// plain is schema with an example that looks at no words.
+func (c *contract) plain(t reflect.Type, closed bool, component, member string) (schema object, example any) {
 	if t == nil || t.Kind() == reflect.Interface {
-		return object{}
+		return object{}, object{}
 	}
-	if optional, ok := optionalOf(t); ok {
-		return orNull(c.schema(optional, closed))
+	optional, nullable := optionalOf(t)
+	if t.Kind() == reflect.Pointer {
+		optional, nullable = t.Elem(), true
 	}
+	text := cmp.Or(strings.ReplaceAll(member, "_", " "), "text")
 	switch {
-	case t.Kind() == reflect.Pointer:
-		return orNull(c.schema(t.Elem(), closed))
+	case nullable:
+		schema, example = c.schema(optional, closed, component, member)
+		return orNull(schema), example
 	case t == timeType:
-		return object{"type": "string", "format": "date-time"}
+		return object{"type": "string", "format": "date-time"}, "2026-01-31T12:00:00Z"
 	case t == uuidType:
-		return object{"type": "string", "format": "uuid"}
+		return object{"type": "string", "format": "uuid"}, exampleID
 	case t.Implements(jsonMarshalerType):
-		return object{}
+		return object{}, object{}
 	case t.Implements(textMarshalerType):
-		return object{"type": "string"}
+		return object{"type": "string"}, text
 	}
 	switch t.Kind() {
 	case reflect.Bool:
-		return object{"type": "boolean"}
+		return object{"type": "boolean"}, true
 	case reflect.String:
-		return object{"type": "string"}
+		return object{"type": "string"}, text
 	case reflect.Float32, reflect.Float64:
-		return object{"type": "number"}
+		return object{"type": "number"}, 1
 	case reflect.Slice, reflect.Array:
 		if t.Elem().Kind() == reflect.Uint8 {
-			return object{"type": "string", "contentEncoding": "base64"}
+			return object{"type": "string", "contentEncoding": "base64"}, text
 		}
-		return object{"type": "array", "items": c.schema(t.Elem(), closed)}
+		items, item := c.schema(t.Elem(), closed, component, strings.TrimSuffix(member, "s"))
+		list := []any{item}
+		if item == nil { // a type that holds itself ends here
+			list = []any{}
+		}
+		return object{"type": "array", "items": items}, list
 	case reflect.Map:
-		return object{"type": "object", "additionalProperties": c.schema(t.Elem(), closed)}
+		values, _ := c.schema(t.Elem(), closed, component, member)
+		return object{"type": "object", "additionalProperties": values}, object{}
 	case reflect.Struct:
-		return c.structure(t, closed, false)
+		return c.structure(t, closed, false, component)
 	}
-	return object{"type": "integer"}
+	return object{"type": "integer"}, 1
 }
 
-func (c *contract) structure(t reflect.Type, closed, sparse bool) object {
+// structure is the schema of a struct, outside of which is component. Its
+// example shows all members of an answer, and of a request those that must be
+// there, or all where none must.
+func (c *contract) structure(t reflect.Type, closed, sparse bool, component string) (schema object, example any) {
 	name := schemaName(t)
-	if name != "" && closed {
-		name = strings.TrimSuffix(name, "Request") + "Input"
-	}
 	if name != "" {
+		if closed {
+			name = strings.TrimSuffix(name, "Request") + "Input"
+		}
 		if _, known := c.schemas[name]; known {
-			return ref("schemas", name)
+			return ref("schemas", name), c.values[name]
 		}
 		c.schemas[name] = object{} // for a type that holds itself
+		component = name
 	}
-	properties, required := object{}, []string{}
+	properties, required, members := object{}, []string{}, object{}
 	for _, field := range JSONFields(t) {
-		properties[field.Name] = c.schema(field.Type, closed)
+		properties[field.Name], members[field.Name] = c.schema(field.Type, closed, component, field.Name)
 		// In a request, what may be null may also be left out.
 		if !field.MayLack && !sparse && !(closed && field.Type.Kind() == reflect.Pointer) {
 			required = append(required, field.Name)
 		}
 	}
-	schema := object{"type": "object", "properties": properties}
+	schema = object{"type": "object", "properties": properties}
 	if len(required) > 0 {
 		schema["required"] = required
 	}
 	if closed {
 		schema["additionalProperties"] = reflect.PointerTo(t).Implements(unmarshalerType)
 	}
+	maps.DeleteFunc(members, func(member string, _ any) bool {
+		word, known := exampleWords[component+"."+member]
+		optional := len(required) > 0 && schema["additionalProperties"] == false && !slices.Contains(required, member)
+		return known && word == nil || optional
+	})
 	if name == "" {
-		return schema
+		return schema, members
 	}
-	c.schemas[name] = schema
-	return ref("schemas", name)
+	c.schemas[name], c.values[name] = schema, members
+	if word, known := exampleWords[name+"."]; known {
+		c.values[name] = word
+	}
+	return ref("schemas", name), c.values[name]
 }
 
 // optionalOf is the type inside of an Optional, or of another type that says
