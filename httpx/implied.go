@@ -30,52 +30,34 @@ func RequestHeaders(rt *Route) []string {
 // without a route for nil. The OpenAPI document and the tests' client add
 // them to Route.Problems.
 func ImpliedProblems(rt *Route) Problems {
-	implied := Problems{errInvalidPath, errUntrustedPeer, errInternal, errShuttingDown}
+	always := Problems{errInvalidPath, errUntrustedPeer, errInternal, errShuttingDown}
 	if rt == nil {
-		return append(implied, ErrNotFound, errMethodNotAllowed)
+		return append(always, ErrNotFound, errMethodNotAllowed)
 	}
-	implied = append(implied, ErrBusy, errDatabase, errOutcomeUnknown, errDiskFull)
-	if !rt.Forgiving {
-		implied = append(implied, rt.formProblems()...)
-	}
-	if rt.readsCredentials() {
-		if method, _ := rt.split(); method != http.MethodGet && method != http.MethodHead {
-			implied = append(implied, errOriginRequired, ErrOriginRefused)
+	method, _ := rt.split()
+	changes := method != http.MethodGet && method != http.MethodHead
+	credentials, formal := rt.readsCredentials(), !rt.Forgiving
+	implied := always.And(ErrBusy, errDatabase, errOutcomeUnknown, errDiskFull)
+	for _, of := range []struct {
+		when     bool
+		problems Problems
+	}{
+		{formal, Problems{errUnknownParameter, ErrInvalidParameter}},
+		{formal && rt.Body != Stream, Problems{ErrBodyTooLarge}},
+		{formal && credentials, Problems{errAuthorizationTwice, ErrCookieTwice}},
+		{formal && rt.Body != 0, Problems{errSlowBody, errBodyBroken}},
+		{formal && rt.Request != nil, Problems{errInvalidJSON, errTrailingData, errUnknownField, errDuplicateField, ErrUnsupportedType, errValidation}},
+		{credentials && changes, Problems{errOriginRequired, ErrOriginRefused}},
+		{rt.Access.level != public, Problems{ErrUnauthenticated}},
+		{rt.Access.level == permitted || rt.Access.noKey, Problems{ErrForbidden}},
+		{rt.Access.recent, Problems{ErrReauthenticate}},
+		{rt.Rate != RateNone || credentials, Problems{ErrRateLimited}},
+		{true, Problems{errTooManyInFlight}},
+		{rt.Endless, Problems{errTooManyStreams}},
+	} {
+		if of.when {
+			implied = append(implied, of.problems...)
 		}
-	}
-	if rt.Access.level != public {
-		implied = append(implied, ErrUnauthenticated)
-	}
-	if rt.Access.level == permitted || rt.Access.noKey {
-		implied = append(implied, ErrForbidden)
-	}
-	if rt.Access.recent {
-		implied = append(implied, ErrReauthenticate)
-	}
-	if rt.Rate != RateNone || rt.readsCredentials() {
-		implied = append(implied, ErrRateLimited)
-	}
-	implied = append(implied, errTooManyInFlight)
-	if rt.Endless {
-		implied = append(implied, errTooManyStreams)
-	}
-	return implied
-}
-
-// formProblems are those of the query, the body and the headers as such.
-func (rt *Route) formProblems() Problems {
-	implied := Problems{errUnknownParameter, ErrInvalidParameter}
-	if rt.Body != Stream {
-		implied = append(implied, ErrBodyTooLarge)
-	}
-	if rt.readsCredentials() {
-		implied = append(implied, errAuthorizationTwice, ErrCookieTwice)
-	}
-	if rt.Body != 0 {
-		implied = append(implied, errSlowBody, errBodyBroken)
-	}
-	if rt.Request != nil {
-		implied = append(implied, errInvalidJSON, errTrailingData, errUnknownField, errDuplicateField, ErrUnsupportedType, errValidation)
 	}
 	return implied
 }
