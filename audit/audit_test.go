@@ -156,6 +156,33 @@ func TestPartitions_AreMadeAheadByAnyNumberOfWorkersAtOnce(t *testing.T) {
 	}
 }
 
+func TestStart_WhereTheMonthsAreThereMakesNoConnection(t *testing.T) {
+	t.Parallel()
+	url := dbtest.Create(t)
+	d := dbtest.Open(t, url)
+	again := func() error { return audit.New(d, slog.New(slog.DiscardHandler), keys).Start(t.Context()) }
+	if err := again(); err != nil {
+		t.Fatal(err)
+	}
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := config.Database
+	config.Database = "postgres" // nobody may shut the database that they are in
+	admin, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(t.Context())
+	if _, err := admin.Exec(t.Context(), "ALTER DATABASE "+name+" WITH ALLOW_CONNECTIONS false"); err != nil {
+		t.Fatal(err)
+	}
+	if err := again(); err != nil {
+		t.Errorf("a start where all is there: %v", err)
+	}
+}
+
 func TestBlind_HidesAndRecognises(t *testing.T) {
 	t.Parallel()
 	l, _ := start(t)
