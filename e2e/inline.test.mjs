@@ -74,11 +74,12 @@ after(async () => {
 })
 
 // open shows an address in a page of its own, long enough for a script in it to
-// be heard of. A download ends a navigation with an error; that is well.
-const open = async (context, address) => {
+// be heard of, or until `seen`. A download ends a navigation with an error;
+// that is well.
+const open = async (context, address, seen = () => false) => {
   const page = await context.newPage()
   await page.goto(address, { waitUntil: 'commit' }).catch((problem) => assert.match(String(problem), /Download is starting|ERR_ABORTED/))
-  await page.waitForTimeout(2000)
+  for (let i = 0; i < 20 && !seen(); i++) await page.waitForTimeout(100)
   await page.close()
 }
 
@@ -86,7 +87,7 @@ test('a script that runs is seen', async () => {
   const context = await browser.newContext()
   for (const control of ['/control', '/control.svg', `/embed?${encodeURIComponent('/control')}`]) {
     ran.length = 0
-    await open(context, frontend + control)
+    await open(context, frontend + control, () => ran.length > 0)
     assert.ok(ran.length > 0, control)
   }
   await context.close()

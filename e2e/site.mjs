@@ -87,8 +87,8 @@ const stopped = (child) => new Promise((done) => (child.exitCode ?? child.signal
 export async function start({ settings = {} } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'homebase-site-'))
   const home = join(dir, 'home')
-  const port = 20000 + Math.floor(Math.random() * 10000)
-  const worker = port + 10000
+  const port = 10000 + Math.floor(Math.random() * 5000) // e2e/run and its tests take theirs above 20000
+  const worker = port + 5000
   const email = 'admin@example.com'
   const password = randomBytes(12).toString('hex')
   for (const name of ['tmp', 'home', 'www']) mkdirSync(join(dir, name))
