@@ -82,15 +82,6 @@ func (rn *renditions) writeCached(name string, data []byte) error {
 	return errors.Join(err, file.Close())
 }
 
-// trimGrown trims the cache if this worker has added anything since the last
-// time, or has not looked yet.
-func (rn *renditions) trimGrown(ctx context.Context) error {
-	if rn.cacheAdded.Load() == 0 {
-		return nil
-	}
-	return rn.trimCache(ctx)
-}
-
 // trimCache deletes what was used longest ago until the rest is small enough.
 func (rn *renditions) trimCache(ctx context.Context) error {
 	rn.cacheAdded.Store(0)

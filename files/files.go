@@ -97,7 +97,6 @@ func New(c Config) *Files {
 	f.sh = &shares{db: c.DB, audit: c.Audit, auth: c.Auth, keys: c.Keys, journal: f.journal, vol: f.vol, trees: f.trees, rd: f.rd, wr: f.wr}
 	f.fd = &feed{db: c.DB, auth: c.Auth, log: c.Log, journal: f.journal, hub: hub}
 	f.rn = &renditions{log: c.Log, vol: f.vol, rd: f.rd, undrawable: bounded[[sha256.Size]byte, *httpx.Problem]{most: 1000}}
-	f.rn.cacheAdded.Store(1)
 	f.rc = &reconciler{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, rd: f.rd}
 	f.db.Listener().OnMissed(func() { hub.announced(everybody) })
 	f.db.Listener().On(changesChannel, f.fd.onAnnounced)
@@ -180,7 +179,7 @@ func (f *Files) Jobs() []db.Job {
 		{Name: "files.trash", Every: time.Hour, Run: f.ifOpen(f.tr.endTrash)},
 		{Name: "files.feed", Every: time.Hour, Run: f.fd.sweepFeed},
 		{Name: "files.purge", Every: time.Minute, Run: f.ifOpen(f.tr.freeDisplaced), Needed: f.whenOpen(f.tr.anyDisplaced)},
-		{Name: "files.cache", Every: time.Hour, Run: f.ifOpen(f.rn.trimGrown)},
+		{Name: "files.cache", Every: time.Hour, Run: f.ifOpen(f.rn.trimCache)},
 		{Name: "files.shares", Every: time.Hour, Run: f.sh.sweepShares},
 	}
 }

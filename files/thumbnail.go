@@ -46,7 +46,7 @@ type renditions struct {
 	// drawing orders who does: the owners, and uuid.Nil for all.
 	drawing    journal.Slots
 	undrawable bounded[[sha256.Size]byte, *httpx.Problem] // contents that are not decoded for each request
-	cacheAdded atomic.Int64                               // bytes since the cache was trimmed; at first 1, for what others have added
+	cacheAdded atomic.Int64                               // bytes since the cache was trimmed
 }
 
 // getThumbnail is GET and HEAD /files/items/{id}/thumbnail.
