@@ -192,6 +192,12 @@ func (co *codes) factorChanged(ctx context.Context, tx pgx.Tx, action audit.Acti
 	if _, err := endSessionsOf(ctx, tx, user, keep, "totp_changed"); err != nil {
 		return nothing, err
 	}
+	_, err := db.Exec(ctx, tx, `
+-- name: auth.CountRevision
+UPDATE users SET revision = revision + 1, updated_at = now() WHERE id = $1`, user)
+	if err != nil {
+		return nothing, err
+	}
 	return staleUser(user), co.audit.Record(ctx, tx, audit.Event{Action: action, Target: user})
 }
 

@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 	"time"
 
 	"homebase/audit"
@@ -18,6 +20,18 @@ type Me struct {
 	Roles       []string `json:"roles"`
 	Permissions []string `json:"permissions"`
 	Notices     []Notice `json:"notices"`
+
+	tag string
+}
+
+// ETag is the revision and a hash, "r3.…": no revision counts what roles allow,
+// or notices.
+func (m Me) ETag() string { return m.tag }
+
+// setTag is called when all else is there.
+func (m *Me) setTag() {
+	text, _ := json.Marshal(m) // strings, times and numbers always marshal
+	m.tag = strings.TrimSuffix(m.User.ETag(), `"`) + "." + httpx.ContentTag(text)[1:]
 }
 
 // loadMe returns a user as the cache has it, or the database.
@@ -44,6 +58,7 @@ SELECT `+userColumns+`, `+rolesHeld+`, `+held+`, EXISTS (SELECT FROM notices WHE
 	if noticed {
 		me.Notices, err = noticesOf(ctx, cl.db, id)
 	}
+	me.setTag()
 	return known{caller: httpx.Caller{UserID: id}, expires: time.Now().Add(idleLifetime), me: &me}, err
 }
 
@@ -65,6 +80,7 @@ func (us *users) getMe(c *httpx.Call) (Me, error) {
 	me, err := us.callers.loadMe(c.Context(), c.Caller.UserID)
 	if c.Caller.KeyID != uuid.Nil {
 		me.Permissions, me.Notices = c.Caller.Permissions, []Notice{}
+		me.setTag()
 	}
 	return me, err
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -29,13 +30,17 @@ func IfMatch(h http.Header, tags ...string) bool {
 }
 
 // MatchRevision is IfMatch for a resource with revisions: ErrPreconditionFailed
-// where it does not allow the change. No header, no precondition.
+// where it does not allow the change. No header, no precondition. Of a tag that
+// goes on after the revision, "r3.…", the revision counts.
 func MatchRevision(h http.Header, revision int64) error {
-	if !IfMatch(h, RevisionTag(revision)) {
+	list := answerHash.ReplaceAllString(listed(h, "If-Match"), `"`)
+	if !IfMatch(http.Header{"If-Match": {list}}, RevisionTag(revision)) {
 		return ErrPreconditionFailed
 	}
 	return nil
 }
+
+var answerHash = regexp.MustCompile(`\.[0-9a-f]{32}"`)
 
 // IfNoneMatch reports whether a request's If-None-Match names one of the
 // tags, weak ones included (section 13.1.2): a read is then answered with
