@@ -20,7 +20,6 @@ import (
 	"homebase/auth/authtest"
 	"homebase/db"
 	"homebase/files"
-	"homebase/files/journal"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
@@ -583,7 +582,7 @@ func (h *house) receiving(t *testing.T) {
 		if staged, _ := filepath.Glob(filepath.Join(h.data, "staging", "*", "*")); len(staged) > 0 {
 			return
 		}
-		if !journal.Sleep(t.Context(), 5*time.Millisecond) {
+		if !db.Sleep(t.Context(), 5*time.Millisecond) {
 			t.Fatal("no bytes are staged")
 		}
 	}

@@ -187,6 +187,3 @@ func unavailable(err error) error {
 
 // NewID makes an id: UUIDv7, so that ids made later sort later.
 func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
-
-// Sleep waits and reports whether the context still lives.
-var Sleep = db.Sleep

@@ -60,7 +60,7 @@ func (j *Journal) awaitTurn(ctx context.Context, group []*waiting) {
 		}
 		longest = max(longest, time.Since(w.held))
 	}
-	Sleep(ctx, min(max(longest/4, firstWait), longestWait))
+	db.Sleep(ctx, min(max(longest/4, firstWait), longestWait))
 	if longest < askAfter || longest > askAfter+4*longestWait {
 		return
 	}

@@ -187,7 +187,7 @@ func (j *Journal) setAside(ctx context.Context, r record) error {
 // mend tries again what could not be published or undone and resolves what is
 // in doubt, until ctx ends or the worker was declared dead.
 func (j *Journal) mend(ctx context.Context) {
-	for wait := retryFirst; Sleep(ctx, wait); {
+	for wait := retryFirst; db.Sleep(ctx, wait); {
 		if j.dead.Load() {
 			return // another carries out what this worker has left
 		}
