@@ -18,8 +18,8 @@ import (
 // it is raised only in the commit that says why. An app that is not named here
 // may have as many as it needs.
 var ceiling = map[string]int{
-	"platform": 380, "db": 2462, "httpx": 3699, "audit": 1411, "auth": 4915, "files": 12248,
-	"portfolio": 2140, "projects": 452, "projects/analytics": 506, "projects/example": 109, "projects/newapp": 102, "system": 2390, "system/backup": 1600,
+	"platform": 380, "db": 2474, "httpx": 3699, "audit": 1411, "auth": 4915, "files": 12248,
+	"portfolio": 2140, "projects": 452, "projects/analytics": 506, "projects/example": 109, "projects/newapp": 102, "system": 2458, "system/backup": 1600,
 }
 
 const (

@@ -13,7 +13,7 @@ import (
 
 const (
 	queueLength   = 8192 // events; beyond it they are dropped and counted
-	batchLength   = 2048
+	batchLength   = 256  // a few milliseconds of PostgreSQL's time
 	batchInterval = 200 * time.Millisecond
 )
 

@@ -67,6 +67,7 @@ func (b *Batches[T]) Run(ctx context.Context) {
 			batch = b.fill(batch)
 			full = len(batch) == b.most
 			// Not cut off by the end: what is being written would be lost.
+			began := time.Now()
 			within, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchWithin)
 			err := b.write(within, batch)
 			cancel()
@@ -76,6 +77,10 @@ func (b *Batches[T]) Run(ctx context.Context) {
 			}
 			clear(batch)
 			batch = batch[:0]
+			if full && 2*len(b.queue) < cap(b.queue) {
+				// Others want the processor too, and there is room.
+				more = more && Sleep(ctx, time.Since(began))
+			}
 		}
 	}
 }

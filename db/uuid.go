@@ -25,8 +25,13 @@ func (u *uuidValue) ScanUUID(v pgtype.UUID) error {
 }
 
 func encodeUUID(value any) (pgtype.WrappedEncodePlanNextSetter, any, bool) {
-	id, ok := value.(uuid.UUID)
-	return &uuidEncodePlan{}, uuidValue(id), ok
+	switch id := value.(type) {
+	case uuid.UUID:
+		return &uuidEncodePlan{}, uuidValue(id), true
+	case *uuid.UUID: // which is not nil: NULL needs no plan
+		return &uuidEncodePlan{}, uuidValue(*id), true
+	}
+	return nil, nil, false
 }
 
 type uuidEncodePlan struct{ next pgtype.EncodePlan }
@@ -34,6 +39,9 @@ type uuidEncodePlan struct{ next pgtype.EncodePlan }
 func (p *uuidEncodePlan) SetNext(next pgtype.EncodePlan) { p.next = next }
 
 func (p *uuidEncodePlan) Encode(value any, buf []byte) ([]byte, error) {
+	if id, ok := value.(*uuid.UUID); ok {
+		return p.next.Encode(uuidValue(*id), buf)
+	}
 	return p.next.Encode(uuidValue(value.(uuid.UUID)), buf)
 }
 

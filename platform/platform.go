@@ -37,6 +37,7 @@ type Platform struct {
 	cfg       *system.Config
 	log       *slog.Logger
 	level     *slog.LevelVar
+	flushLog  func() error
 	db        *db.DB
 	cluster   *db.Cluster // nil where a database is configured
 	audit     *audit.Log
@@ -52,8 +53,8 @@ type Platform struct {
 // New wires the rooms, which log to w. It reads no secret, no disk and no
 // database.
 func New(build Build, cfg *system.Config, w io.Writer) *Platform {
-	log, level := cfg.Logger(w)
-	p := &Platform{build: build, cfg: cfg, log: log, level: level, db: db.New(log)}
+	log, level, flush := cfg.Logger(w)
+	p := &Platform{build: build, cfg: cfg, log: log, level: level, flushLog: flush, db: db.New(log)}
 	p.audit = audit.New(p.db, log, cfg.Keys)
 	p.audit.Retention = cfg.AuditRetention
 	p.mail = system.NewMail(p.db, log, cfg.SMTPURL, cfg.MailFrom, cfg.Keys)

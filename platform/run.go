@@ -60,11 +60,12 @@ func (p *Platform) connect(ctx context.Context, need db.Need) (err error) {
 	return err
 }
 
-// close lets go of the database, and of the private cluster after it.
-func (p *Platform) close() error {
+// close lets go of the database, of the private cluster after it, and of the
+// log.
+func (p *Platform) close() (err error) {
 	p.db.Close()
-	if p.cluster == nil {
-		return nil
+	if p.cluster != nil {
+		err = p.cluster.Close()
 	}
-	return p.cluster.Close()
+	return errors.Join(err, p.flushLog())
 }

@@ -11,16 +11,17 @@ import (
 	"homebase/db"
 )
 
-// Logger is the log as configured: JSON, or text where w is a terminal; and its
-// level, which may be changed.
-func (c *Config) Logger(w io.Writer) (*slog.Logger, *slog.LevelVar) {
-	level := new(slog.LevelVar) // info, also where the configuration is broken
+// Logger is the log as configured: JSON, or text where w is a terminal; its
+// level, which may be changed; and what writes the last lines at the end.
+func (c *Config) Logger(w io.Writer) (log *slog.Logger, level *slog.LevelVar, flush func() error) {
+	level = new(slog.LevelVar) // info, also where the configuration is broken
 	_ = level.UnmarshalText([]byte(c.LogLevel))
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: withoutNames}
 	if c.LogFormat == "text" || c.LogFormat == "" && db.Terminal(w) {
-		return slog.New(slog.NewTextHandler(w, options)), level
+		return slog.New(slog.NewTextHandler(w, options)), level, func() error { return nil }
 	}
-	return slog.New(slog.NewJSONHandler(w, options)), level
+	l := &lines{out: w}
+	return slog.New(gathering{slog.NewJSONHandler(l, options), l}), level, l.flush
 }
 
 // withoutNames takes the names of files out of errors. The kernel's errors

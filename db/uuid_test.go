@@ -1,0 +1,43 @@
+package db
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+func TestUUIDs_TravelAsTheirBytes(t *testing.T) {
+	t.Parallel()
+	m := pgtype.NewMap()
+	passUUIDs(m)
+	id := uuid.MustParse("018f3c5e-9f6a-7c3d-8b1a-2f4e6d8c0b1a")
+	for _, value := range []any{id, &id} {
+		if plan := fmt.Sprintf("%T", m.PlanEncode(pgtype.UUIDOID, pgtype.BinaryFormatCode, value)); strings.Contains(plan, "Valuer") {
+			t.Errorf("%T is encoded by its SQL method", value)
+		}
+		got, err := m.Encode(pgtype.UUIDOID, pgtype.BinaryFormatCode, value, nil)
+		if err != nil || !bytes.Equal(got, id[:]) {
+			t.Errorf("%T: got %x, %v", value, got, err)
+		}
+	}
+	if got, err := m.Encode(pgtype.UUIDOID, pgtype.BinaryFormatCode, (*uuid.UUID)(nil), []byte{}); got != nil || err != nil {
+		t.Errorf("a nil pointer: got %x, %v", got, err)
+	}
+	list := []uuid.UUID{id, uuid.Nil}
+	text, err := m.Encode(pgtype.UUIDArrayOID, pgtype.BinaryFormatCode, list, nil)
+	var back []uuid.UUID
+	if err == nil {
+		err = m.Scan(pgtype.UUIDArrayOID, pgtype.BinaryFormatCode, text, &back)
+	}
+	if err != nil || len(back) != 2 || back[0] != id || back[1] != uuid.Nil {
+		t.Errorf("an array came back as %v, %v", back, err)
+	}
+	var p *uuid.UUID
+	if err := m.Scan(pgtype.UUIDOID, pgtype.BinaryFormatCode, id[:], &p); err != nil || p == nil || *p != id {
+		t.Errorf("a pointer came back as %v, %v", p, err)
+	}
+}
