@@ -107,8 +107,8 @@ crash: postgres ## kill it again and again: N=200 MODE=kill, postgres, failover 
 	CRASH_CYCLES=$(or $(N),200) CRASH_MODE=$(MODE) ABLATE=$(ABLATE) go test -count=1 -timeout 0 -v -run '$(or $(RUN),^TestCrash_Nothing)' ./e2e/crash
 
 .PHONY: bench
-bench: postgres ## processor time of an operation beside a bare Go server's: RUN=Download
-	go test -run '^$$' -bench '$(or $(RUN),.)' -timeout 0 ./bench
+bench: postgres ## processor time of an operation beside a bare Go server's: RUN=Download; all of them write docs/performance.md
+	HOMEBASE_BENCH_TABLE=$(if $(RUN),,$(CURDIR)/docs/performance.md) go test -run '^$$' -bench '$(or $(RUN),.)' -timeout 0 ./bench
 
 .PHONY: check
 check: ## format, vet, staticcheck, modernisers, tidiness, house rules

@@ -50,6 +50,12 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	code := m.Run()
+	if at := os.Getenv(tableAt); at != "" && code == 0 {
+		if err := writeTable(at); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	for _, s := range running {
 		s.cmd.Process.Signal(syscall.SIGTERM)
 		s.cmd.Wait()
@@ -158,7 +164,7 @@ func (s *server) send(b *testing.B, method, path string, body io.Reader, header 
 			req.Header[name] = values
 		}
 	}
-	if s.token != "" {
+	if s.token != "" && req.Header.Get("Authorization") == "" {
 		req.Header.Set("Authorization", "Bearer "+s.token)
 	}
 	res, err := http.DefaultClient.Do(req)
@@ -222,8 +228,28 @@ func (s *server) cpu(b *testing.B) time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
+// switches is how often the program's threads have given up the processor.
+func (s *server) switches(b *testing.B) (n int64) {
+	b.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", s.cmd.Process.Pid))
+	if err != nil || len(threads) == 0 {
+		b.Fatalf("the threads of the server: %d, %v", len(threads), err)
+	}
+	for _, name := range threads {
+		text, _ := os.ReadFile(name) // one may have ended
+		for line := range strings.Lines(string(text)) {
+			if _, value, ok := strings.Cut(line, "voluntary_ctxt_switches:"); ok {
+				more, _ := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+				n += more
+			}
+		}
+	}
+	return n
+}
+
 // serveBare is what every server has to do at least: a file by ServeContent;
-// an upload hashed on the way and flushed, then renamed.
+// bytes that lie in memory; an upload hashed on the way and flushed, then
+// renamed.
 func serveBare(address, data string) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
@@ -232,6 +258,15 @@ func serveBare(address, data string) error {
 	mux.HandleFunc("GET /api/v1/system/health", func(w http.ResponseWriter, r *http.Request) {})
 	mux.HandleFunc("GET /api/v1/files/content/documents/{name}", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, filepath.Join(data, r.PathValue("name")))
+	})
+	mux.HandleFunc("GET /api/v1/memory/{bytes}", func(w http.ResponseWriter, r *http.Request) {
+		n, err := strconv.Atoi(r.PathValue("bytes"))
+		if err != nil || n > len(noise) {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(noise[:n])
 	})
 	mux.HandleFunc("PUT /api/v1/files/content/documents/{name}", func(w http.ResponseWriter, r *http.Request) {
 		if err := put(filepath.Join(data, r.PathValue("name")), r.Body); err != nil {
