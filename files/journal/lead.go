@@ -86,7 +86,7 @@ func (j *Journal) refuse(w *waiting, err error) {
 // commitGroup commits what it can of a group, makes the disk follow, and
 // answers. It returns the puts that have to wait for another's record.
 func (j *Journal) commitGroup(ctx context.Context, group []*waiting) (held []*waiting) {
-	group = slices.DeleteFunc(group, func(w *waiting) bool {
+	group = slices.DeleteFunc(slices.Clone(group), func(w *waiting) bool { // the caller's stays whole
 		err := j.Judge(w.ctx)
 		if err != nil {
 			j.refuse(w, err)
