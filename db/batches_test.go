@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,9 +15,12 @@ import (
 func TestBatches_WriteWhatComesAndNothingElse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // a fake clock orders nothing for the race detector
 		var written [][]int
 		var failure error
 		b := db.NewBatches(10, 4, time.Second, func(_ context.Context, batch []int) error {
+			mu.Lock()
+			defer mu.Unlock()
 			written = append(written, slices.Clone(batch))
 			return failure
 		})
@@ -25,6 +29,8 @@ func TestBatches_WriteWhatComesAndNothingElse(t *testing.T) {
 		go func() { b.Run(ctx); close(ended) }()
 		want := func(what string, batches ...[]int) {
 			t.Helper()
+			mu.Lock()
+			defer mu.Unlock()
 			if !slices.EqualFunc(written, batches, slices.Equal) {
 				t.Errorf("%s: %v was written, want %v", what, written, batches)
 			}
@@ -40,11 +46,12 @@ func TestBatches_WriteWhatComesAndNothingElse(t *testing.T) {
 		b.Wake()
 		time.Sleep(2 * time.Second)
 		want("woken", []int{})
-		failure = errors.New("the database is away")
+		fail := func(err error) { mu.Lock(); defer mu.Unlock(); failure = err }
+		fail(errors.New("the database is away"))
 		b.Add(7)
 		time.Sleep(2500 * time.Millisecond)
 		want("twice in vain", []int{7}, []int{7})
-		failure = nil
+		fail(nil)
 		time.Sleep(time.Hour)
 		want("tried again", []int{7})
 		b.Add(8)

@@ -81,9 +81,7 @@ func TestBatch_EndsWithTheRightToWrite(t *testing.T) {
 			{"op": "copy", "id": it.ID}, {"op": "copy", "id": it.ID}, {"op": "trash", "id": id}, // no item's id
 		}})
 	}()
-	await(t, func() bool {
-		return h.number(t, "SELECT count(DISTINCT l.pid) FROM pg_locks l WHERE NOT l.granted") > 0
-	})
+	await(t, func() bool { return h.blocked(t) > 0 })
 	c.Do("DELETE", "/auth/keys/"+key.ID, nil).Want(t, 204)
 	free()
 	got := decode[struct{ Results []struct{ Status int } }](t, (<-answer).Want(t, 200))

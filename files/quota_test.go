@@ -337,13 +337,18 @@ func TestOwner_WithUploadsBehindALongChangeLeavesThePoolToOthers(t *testing.T) {
 			tus(c, "POST", "/files/uploads", nil, "Upload-Length", "10", "Upload-Metadata", metadata("filename", fmt.Sprint("t", i), "path", "/documents"))
 		})
 	}
-	await(t, func() bool {
-		return h.number(t, "SELECT count(DISTINCT l.pid) FROM pg_locks l WHERE NOT l.granted") > 0
-	})
+	await(t, func() bool { return h.blocked(t) > 0 })
 	other.Do("PUT", "/files/content/documents/mine", "x").Want(t, 201)
-	if n := h.number(t, "SELECT count(DISTINCT l.pid) FROM pg_locks l WHERE NOT l.granted"); n != 1 {
+	if n := h.blocked(t); n != 1 {
 		t.Errorf("%d connections wait for one owner, want 1", n)
 	}
 	release()
 	group.Wait()
+}
+
+// blocked is how many connections wait for a lock.
+func (h *house) blocked(t *testing.T) int64 {
+	t.Helper()
+	return h.number(t, `SELECT count(DISTINCT l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+		WHERE a.datname = current_database() AND NOT l.granted`)
 }

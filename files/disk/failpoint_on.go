@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // FAILPOINT=name or name:n kills the process, as kill -9 would, at the n-th
@@ -39,6 +40,7 @@ func Failpoint(name string) {
 		if failpointSignal == syscall.SIGKILL {
 			select {}
 		}
+		time.Sleep(100 * time.Millisecond) // a stop may reach this thread a moment later than others
 	}
 }
 
