@@ -1,0 +1,120 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"homebase/db"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// check restores the tables into PostgreSQL schemas that are made for it in a
+// transaction, brings them no further, and rolls it back: a kill leaves
+// nothing either. Then every file is compared.
+func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest, line *bar) error {
+	undo := errors.New("undone")
+	scratch := func(schema string) string { return "check_" + schema }
+	var others []Table
+	var unlisted []string
+	err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			for schema := range m.Steps {
+				text, err := b.stepsOf(m, schema)
+				if err != nil {
+					return err
+				}
+				// Nothing of the live tables is on the path.
+				path := pgx.Identifier{scratch(schema)}.Sanitize()
+				text = "CREATE SCHEMA " + path + "; SET LOCAL search_path TO " + path + ";" + db.StepTable + ";\n" + text
+				if _, err := conn.PgConn().Exec(ctx, text).ReadAll(); err != nil {
+					return err
+				}
+			}
+			var err error
+			if others, err = st.load(ctx, tx, m, scratch, line); err != nil {
+				return err
+			}
+			if err := st.counted(ctx, tx, m); err != nil {
+				return err
+			}
+			if unlisted, err = st.unlisted(ctx, tx, m); err != nil {
+				return err
+			}
+			return undo
+		})
+	})
+	if !errors.Is(err, undo) {
+		return fmt.Errorf("the tables of %s cannot be restored: %w", m.Name, err)
+	}
+	bad, err := st.compare(ctx, m, line)
+	line.End()
+	if err != nil {
+		return err
+	}
+	st.sayOthers(sh.Stdout, others)
+	bad = append(bad, unlisted...)
+	for _, text := range bad {
+		fmt.Fprintln(sh.Stdout, text)
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("the tables of %s can be restored, but %d parts are not what was written", m.Name, len(bad))
+	}
+	fmt.Fprintf(sh.Stdout, "%s can be restored: %d tables were, and %d files (%s) match their checksums. Nothing was left behind.\n",
+		m.Name, len(m.Tables), m.Files.Count, bytesText(m.Files.Bytes))
+	return nil
+}
+
+// counted compares what the restored rows say of files with what the point
+// says.
+func (st *store) counted(ctx context.Context, tx pgx.Tx, m *Manifest) error {
+	const sql = `-- name: backup.Counted
+		SELECT (SELECT count(*) FROM check_public.items i WHERE i.kind = 1),
+		       (SELECT coalesce(sum(i.size), 0)::bigint FROM check_public.items i WHERE i.kind = 1),
+		       (SELECT coalesce(sum(t.used), 0)::bigint FROM check_public.trees t)`
+	type sums struct{ files, bytes, used int64 }
+	rows, err := db.One(ctx, tx, func(row pgx.Row) (s sums, err error) {
+		err = row.Scan(&s.files, &s.bytes, &s.used)
+		return s, err
+	}, sql)
+	if err == nil && rows != (sums{m.Files.Count, m.Files.Bytes, m.Files.Bytes}) {
+		err = fmt.Errorf("the rows name %d files with %d bytes and count %d as used, the manifest has %d files with %d bytes",
+			rows.files, rows.bytes, rows.used, m.Files.Count, m.Files.Bytes)
+	}
+	return err
+}
+
+// unlisted names the files whose row has another sum than the point's list of
+// files: a restore goes by the rows, and what was compared is the list's.
+func (st *store) unlisted(ctx context.Context, tx pgx.Tx, m *Manifest) (bad []string, err error) {
+	const sql = `-- name: backup.SumsOfRows
+		SELECT i.id, encode(i.sha256, 'hex') FROM check_public.items i WHERE i.kind = 1`
+	type row struct {
+		id  uuid.UUID
+		sum string
+	}
+	rows, err := db.All(ctx, tx, func(r pgx.Row) (v row, err error) {
+		err = r.Scan(&v.id, &v.sum)
+		return v, err
+	}, sql)
+	if err != nil {
+		return nil, err
+	}
+	sums := make(map[uuid.UUID]string, len(rows))
+	for _, r := range rows {
+		sums[r.id] = r.sum
+	}
+	err = st.eachFile(m, func(f file) error {
+		if sums[f.ID] != f.SHA256 {
+			bad = append(bad, fmt.Sprintf("%q: its row and the list of files name different bytes", f.Place))
+		}
+		delete(sums, f.ID)
+		return nil
+	})
+	for id := range sums {
+		bad = append(bad, fmt.Sprintf("%s: a row names this file, and the list of files does not", id))
+	}
+	return bad, err
+}
