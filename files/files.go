@@ -174,7 +174,7 @@ func (f *Files) Ready(context.Context) error {
 // Jobs are the storage's repeated work.
 func (f *Files) Jobs() []db.Job {
 	return []db.Job{
-		{Name: "files.recover", Every: 10 * time.Second, Run: f.ifOpen(f.journal.RecoverDead), Needed: f.whenOpen(f.anyDead)},
+		{Name: "files.recover", Every: 10 * time.Second, Run: f.ifOpen(f.journal.RecoverDead), Needed: f.whenOpen(f.journal.AnyDead)},
 		{Name: "files.expire", Every: time.Minute, Run: f.ifOpen(f.up.expire), Needed: f.whenOpen(f.up.anyExpired)},
 		{Name: "files.trash", Every: time.Hour, Run: f.ifOpen(f.tr.endTrash)},
 		{Name: "files.feed", Every: time.Hour, Run: f.fd.sweepFeed},

@@ -2,7 +2,6 @@ package files
 
 import (
 	"context"
-	"slices"
 
 	"homebase/db"
 	"homebase/files/disk"
@@ -21,20 +20,6 @@ func (f *Files) whenOpen(ask func(context.Context) (bool, error)) func(context.C
 		}
 		return ask(ctx)
 	}
-}
-
-// anyDead asks whether a worker has lost its lock. Nobody gets this one's own.
-func (f *Files) anyDead(ctx context.Context) (bool, error) {
-	const sql = `-- name: files.Workers
-		SELECT w.id FROM workers w ORDER BY w.id`
-	ids, err := db.All(ctx, f.db, db.Value[int32], sql)
-	return slices.ContainsFunc(ids, func(id int32) bool {
-		lock, ok, err := f.vol.disk.LockWorker(id)
-		if ok {
-			lock.Close() // the job takes it again
-		}
-		return ok || err != nil
-	}), err
 }
 
 // anyExpired asks whether an upload has outlived its time.

@@ -152,7 +152,7 @@ func broken(err error) bool {
 func (j *Journal) followGroup(ctx context.Context, g *groupTx) {
 	errs := j.publishAll(ctx, g.records)
 	for i, w := range g.accepted {
-		err := j.settleOp(ctx, w.Op, g.records[i:i+1], errs[i:i+1], retryFirst)
+		err := j.noteFollowed(ctx, w.Op, g.records[i:i+1], errs[i:i+1], retryFirst)
 		if err != nil {
 			err = j.unpublished(ctx, w.Op, err)
 		}

@@ -128,13 +128,13 @@ func (j *Journal) tryFollow(ctx context.Context, id uuid.UUID, records []record,
 			break
 		}
 	}
-	return j.settleOp(ctx, id, records, errs, wait)
+	return j.noteFollowed(ctx, id, records, errs, wait)
 }
 
-// settleOp notes what became of an op's records on the disk: all in place, or
+// noteFollowed notes what became of an op's records on the disk: all in place, or
 // to be tried again. One whose bytes are nowhere is set aside. It returns why
 // not all is in place.
-func (j *Journal) settleOp(ctx context.Context, id uuid.UUID, records []record, errs []error, wait time.Duration) error {
+func (j *Journal) noteFollowed(ctx context.Context, id uuid.UUID, records []record, errs []error, wait time.Duration) error {
 	for i, err := range errs {
 		if errors.Is(err, errNowhere) {
 			err = j.setAside(ctx, records[i])

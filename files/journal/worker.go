@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,9 +63,7 @@ func (j *Journal) declaredDead() {
 // RecoverDead looks for workers that are gone and finishes what they began.
 // One that fails is tried again at the next call.
 func (j *Journal) RecoverDead(ctx context.Context) error {
-	const sql = `-- name: files.OtherWorkers
-		SELECT w.id FROM workers w WHERE w.id <> $1 ORDER BY w.id`
-	ids, err := db.All(ctx, j.DB, db.Value[int32], sql, j.worker.id)
+	ids, err := j.otherWorkers(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,6 +85,24 @@ func (j *Journal) RecoverDead(ctx context.Context) error {
 		lock.Close()
 	}
 	return failures
+}
+
+func (j *Journal) otherWorkers(ctx context.Context) ([]int32, error) {
+	const sql = `-- name: files.OtherWorkers
+		SELECT w.id FROM workers w WHERE w.id <> $1 ORDER BY w.id`
+	return db.All(ctx, j.DB, db.Value[int32], sql, j.worker.id)
+}
+
+// AnyDead asks whether there is a worker for RecoverDead.
+func (j *Journal) AnyDead(ctx context.Context) (bool, error) {
+	ids, err := j.otherWorkers(ctx)
+	return slices.ContainsFunc(ids, func(id int32) bool {
+		lock, ok, err := j.disk.LockWorker(id)
+		if ok {
+			lock.Close() // RecoverDead takes it again
+		}
+		return ok || err != nil
+	}), err
 }
 
 // recover finishes for a dead worker whose lock the caller holds: it is
