@@ -3,6 +3,8 @@ package files_test
 import (
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -127,5 +129,41 @@ func TestArchive_OfASharedFolderShowsNothingOfWhatWasMovedOutOfIt(t *testing.T) 
 		if strings.Contains(name+content, "Diagnosis") || content == "private" {
 			t.Errorf("a guest was told in %s", name)
 		}
+	}
+}
+
+// Whoever writes by the API while a scan looks has changed nothing past it, and
+// what two scans find at once is taken over once.
+func TestScan_TakesOverNothingThatTheRowsSayByNow(t *testing.T) {
+	t.Parallel()
+	h, statements := watched(t)
+	c, id := h.member(t, "ann@example.com")
+	other := h.second(t).Client(t).As(c.Bearer)
+	put(t, c, "/documents/box/below/a.txt", "a")
+	put(t, c, "/documents/box/z.txt", "first")
+	put(t, c, "/documents/box/gone.txt", "gone")
+	h.settled(t)
+	box := map[string]string{"item_id": find(t, c, "/documents/box").ID}
+	statements.Before("files.ChildrenToCompare", func() { // of the box
+		statements.Before("files.ChildrenToCompare", func() { // of what is below; the box's rows are read
+			put(t, other, "/documents/box/z.txt", "second")
+		})
+	})
+	decode[report](t, c.Do("POST", "/files/scan", box).Want(t, 200)).want(t, 0, 0, 0, 0, 0, 0)
+	if it := find(t, c, "/documents/box/z.txt"); it.Revision != 2 {
+		t.Errorf("the file has revision %d", it.Revision)
+	}
+	here, away := h.place(id, "documents", "box", "gone.txt"), filepath.Join(h.data, "away")
+	for _, step := range []struct {
+		from, to          string
+		missing, returned int64
+	}{{here, away, 1, 0}, {away, here, 0, 1}} {
+		if err := os.Rename(step.from, step.to); err != nil {
+			t.Fatal(err)
+		}
+		statements.Before("files.Fence", func() { // the first scan has looked
+			decode[report](t, other.Do("POST", "/files/scan", box).Want(t, 200)).want(t, 0, 0, 0, step.missing, step.returned, 0)
+		})
+		decode[report](t, c.Do("POST", "/files/scan", box).Want(t, 200)).want(t, 0, 0, 0, 0, 0, 0)
 	}
 }

@@ -167,6 +167,9 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 	}
 	now.Missing = d.kind == findMissing
 	changed := !now.Missing && row.isFile() && !row.matches(info)
+	if d.kind != findMoved && d.kind != findUnmarked && !changed && now.Missing == row.Missing {
+		return 0, nil // the rows say it by now
+	}
 	if changed && d.sum == nil {
 		return 0, nil // it was prepared for another version of the row
 	}
