@@ -108,7 +108,7 @@ crash: postgres ## kill it again and again: N=200 MODE=kill, postgres, failover 
 
 .PHONY: bench
 bench: postgres ## processor time of an operation beside a bare Go server's: RUN=Download; all of them write docs/performance.md
-	HOMEBASE_BENCH_TABLE=$(if $(RUN),,$(CURDIR)/docs/performance.md) go test -run '^$$' -bench '$(or $(RUN),.)' -timeout 0 ./bench
+	BENCH_TABLE=$(if $(RUN),,$(CURDIR)/docs/performance.md) go test -run '^$$' -bench '$(or $(RUN),.)' -timeout 0 ./bench
 
 .PHONY: check
 check: ## format, vet, staticcheck, modernisers, tidiness, house rules

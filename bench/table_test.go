@@ -9,7 +9,7 @@ import (
 )
 
 // tableAt names the page whose table is made from this run.
-const tableAt = "HOMEBASE_BENCH_TABLE"
+const tableAt = "BENCH_TABLE"
 
 // measured is what the table tells of an operation.
 type measured struct {
