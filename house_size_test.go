@@ -18,13 +18,13 @@ import (
 // it is raised only in the commit that says why. An app that is not named here
 // may have as many as it needs.
 var ceiling = map[string]int{
-	"platform": 380, "db": 2474, "httpx": 3699, "audit": 1411, "auth": 4915, "files": 12248,
-	"portfolio": 2140, "projects": 452, "projects/analytics": 506, "projects/example": 109, "projects/newapp": 102, "system": 2458, "system/backup": 1615,
+	"platform": 381, "db": 2479, "httpx": 3699, "audit": 1414, "auth": 6040, "files": 12248,
+	"portfolio": 2140, "projects": 452, "projects/analytics": 506, "projects/example": 109, "projects/newapp": 102, "system": 2520, "system/backup": 1615,
 }
 
 const (
 	mostMethods   = 60   // of a type
-	longestReview = 6000 // lines of code that docs/security.md asks to read
+	longestReview = 6600 // lines of code that docs/security.md asks to read
 )
 
 // codeLines counts the lines of a Go file on which something stands.
