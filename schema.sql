@@ -770,3 +770,51 @@ CREATE INDEX audit_seals_last_idx ON audit_seals (last_at);
 
 -- A person's own history without the everyday life of files.
 CREATE INDEX audit_events_own_idx ON audit_events (actor_user, at DESC, id DESC) WHERE action !~ '^(file|folder)\.';
+
+-- step 13: passkeys
+
+-- What passkeys know a user by: 64 random bytes, the same in all of the user's
+-- keys, and nothing else is to be learned from them. NULL until the first.
+ALTER TABLE users ADD COLUMN passkey_handle bytea;
+
+-- The keys of people's devices, of which only the public half is here, as a
+-- COSE key. They belong to a domain for good. counter is the authenticator's
+-- count of its signatures, 0 where it keeps none; backed_up says that the key
+-- is on several devices, backup_eligible that it may be.
+CREATE TABLE passkeys (
+    id              uuid        NOT NULL,
+    user_id         uuid        NOT NULL,
+    domain          text        COLLATE "C" NOT NULL,
+    credential_id   bytea       NOT NULL,
+    public_key      bytea       NOT NULL,
+    name            text        NOT NULL,
+    transports      text[]      NOT NULL,
+    counter         bigint      NOT NULL,
+    backup_eligible boolean     NOT NULL,
+    backed_up       boolean     NOT NULL,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    last_used_at    timestamptz,
+    CONSTRAINT passkeys_pkey PRIMARY KEY (id),
+    CONSTRAINT passkeys_credential_id_key UNIQUE (credential_id),
+    CONSTRAINT passkeys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT passkeys_credential_id_check CHECK (length(credential_id) BETWEEN 1 AND 1023)
+);
+
+CREATE INDEX passkeys_user_idx ON passkeys (user_id, id);
+
+-- The challenges that were given out and not answered yet, as their SHA-256.
+-- Anyone may ask for one, so their number is fixed: a new one takes the slot
+-- of the oldest. session_id is that of a registration, NULL for a sign-in;
+-- unnoticed says that a registration came along with a sign-in.
+CREATE TABLE passkey_challenges (
+    slot       integer     GENERATED ALWAYS AS IDENTITY (MINVALUE 0 MAXVALUE 65535 START 0 CYCLE),
+    hash       bytea       NOT NULL,
+    session_id uuid,
+    unnoticed  boolean     NOT NULL,
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT passkey_challenges_pkey PRIMARY KEY (slot),
+    CONSTRAINT passkey_challenges_hash_key UNIQUE (hash),
+    CONSTRAINT passkey_challenges_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
+);
+
+CREATE INDEX passkey_challenges_session_idx ON passkey_challenges (session_id) WHERE session_id IS NOT NULL;

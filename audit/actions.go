@@ -67,6 +67,10 @@ const (
 	EmailChanged         Action = "auth.email_changed"
 	LoginLinkMade        Action = "auth.login_link_made"
 
+	PasskeyAdded   Action = "passkey.added"
+	PasskeyRemoved Action = "passkey.removed"
+	PasskeyCounter Action = "passkey.counter" // a key's count went back: there may be two of it
+
 	FlagCreated   Action = "flag.created"
 	FlagUpdated   Action = "flag.updated"
 	FlagDeleted   Action = "flag.deleted"

@@ -63,6 +63,10 @@ type Config struct {
 	// Keys gives the 32-byte keys of a purpose, one for each configured
 	// secret: the first signs, all verify. It is not called by New.
 	Keys func(purpose string) [][]byte
+	// PasskeyDomain is the RP ID, the domain that passkeys belong to; "": there
+	// are none. PasskeyOrigins are those of the pages that may ask for one.
+	PasskeyDomain  string
+	PasskeyOrigins []string
 	// Registration says who may join: "closed", "invite" or "open".
 	Registration string
 	// AccountURL is the page of a frontend that links in mail open, with
@@ -90,6 +94,7 @@ type Auth struct {
 	*tokens
 	*callers
 	*passwords
+	*passkeys
 	*users
 
 	guesses     *guesses
@@ -111,9 +116,10 @@ func New(c Config) *Auth {
 	a.callers = &callers{db: c.DB, log: c.Log, tokens: a.tokens, permissions: all, cache: newCache()}
 	a.guesses = &guesses{db: c.DB, keys: c.Keys, tokens: a.tokens, unlimited: c.GuessesUnlimited}
 	a.codes = &codes{db: c.DB, audit: c.Audit, log: c.Log, callers: a.callers, guesses: a.guesses, sealer: NewSealer(c.Keys, totpPurpose)}
-	a.passwords = newPasswords(c, a.callers, a.guesses, a.codes)
+	a.passkeys = &passkeys{db: c.DB, audit: c.Audit, log: c.Log, guesses: a.guesses, domain: c.PasskeyDomain, origins: c.PasskeyOrigins}
+	a.passwords = newPasswords(c, a.callers, a.guesses, a.codes, a.passkeys)
 	a.sessions = &sessions{db: c.DB, audit: c.Audit, callers: a.callers, tokens: a.tokens, guesses: a.guesses, codes: a.codes,
-		passwords: a.passwords}
+		passkeys: a.passkeys, passwords: a.passwords}
 	a.users = &users{db: c.DB, audit: c.Audit, callers: a.callers, passwords: a.passwords, sessions: a.sessions}
 	a.roles = &roles{db: c.DB, audit: c.Audit, callers: a.callers, permissions: all}
 	a.accessKeys = &accessKeys{db: c.DB, audit: c.Audit, callers: a.callers, permissions: all}
@@ -128,12 +134,15 @@ func New(c Config) *Auth {
 // Start makes this process ready to serve, until ctx ends. It must be called
 // before the listener runs. It refuses a secret that is not the database's:
 // every token and sealed value would be taken for forged. Likewise a cost of
-// hashes that is too low.
+// hashes that is too low, and another domain than that of the passkeys.
 func (a *Auth) Start(ctx context.Context) error {
 	if err := a.passwords.hasher.cost.Check(); err != nil {
 		return err
 	}
 	if err := a.db.InTx(ctx, a.checkSecret(ctx)); err != nil {
+		return err
+	}
+	if err := a.passkeys.checkDomain(ctx); err != nil {
 		return err
 	}
 	l := a.db.Listener()
@@ -194,7 +203,12 @@ UPDATE sessions SET revoked_at = now(), revoked_reason = 'restored' WHERE revoke
 	}
 	if _, err := db.Exec(ctx, tx, `
 -- name: auth.ForgetTokensOfBackup
-DELETE FROM one_time_tokens WHERE purpose <> 'invitation'`); err != nil || !lost {
+DELETE FROM one_time_tokens WHERE purpose <> 'invitation'`); err != nil {
+		return err
+	}
+	if _, err := db.Exec(ctx, tx, `
+-- name: auth.ForgetChallengesOfBackup
+DELETE FROM passkey_challenges`); err != nil || !lost {
 		return err
 	}
 	_, err := db.Exec(ctx, tx, `
@@ -210,7 +224,7 @@ const credentialsBody = 16 << 10
 // Routes are the room's part of the table; each concept has its own.
 func (a *Auth) Routes() []httpx.Route {
 	return slices.Concat(a.sessions.signInRoutes(), a.users.meRoutes(), a.passwords.routes(), a.sessions.routes(), a.users.noticeRoutes(),
-		a.accessKeys.routes(), a.roles.routes(), a.users.routes(), a.codes.routes(), a.invitations.routes(), a.recovery.routes())
+		a.passkeys.routes(), a.accessKeys.routes(), a.roles.routes(), a.users.routes(), a.codes.routes(), a.invitations.routes(), a.recovery.routes())
 }
 
 // cookies are what signs a browser in or out.

@@ -49,7 +49,10 @@ func attempts(t *testing.T, e *authtest.Env) map[string][]attempt {
 	g := guard(t, e, "ada@example.com")
 	e.User(t, "bob@example.com", "member")
 	e.User(t, "eve@example.com", "member")
+	key, stranger := authtest.NewAuthenticator(t), authtest.NewAuthenticator(t)
+	add(t, e.Client(t).As(g.AccessToken), key)
 	signedIn := e.SignIn(t, "bob@example.com")
+	add(t, signedIn, stranger)
 	other := e.SignIn(t, "eve@example.com")
 	var begun auth.TOTPSecret
 	other.Do("POST", "/auth/totp", nil).Want(t, 200).JSON(t, &begun)
@@ -64,9 +67,15 @@ func attempts(t *testing.T, e *authtest.Env) map[string][]attempt {
 			{"unknown address", anyone, credentials("nobody@example.com", authtest.Password, "token"), nil},
 			{"code", anyone, with("000000", credentials("ada@example.com", authtest.Password, "token")),
 				with(g.recovery[0], credentials("ada@example.com", authtest.Password, "token"))},
+			{"passkey", anyone, object{"passkey": object{}, "mode": "token"}, func() any { return withPasskey(t, e, key, object{"mode": "token"}) }},
+			{"passkey for a code", anyone, withPasskey(t, e, stranger, credentials("ada@example.com", authtest.Password, "token")),
+				func() any { return withPasskey(t, e, key, credentials("ada@example.com", authtest.Password, "token")) }},
 			{"link", anyone, object{"link_token": "x", "mode": "token"}, object{"link_token": lastLine(link), "mode": "token"}},
 		},
-		"POST /auth/reauthenticate": {{"", signedIn, object{"password": "wrong wrong wrong"}, object{"password": authtest.Password}}},
+		"POST /auth/reauthenticate": {
+			{"", signedIn, object{"password": "wrong wrong wrong"}, object{"password": authtest.Password}},
+			{"passkey", signedIn, object{"passkey": object{}}, func() any { return withPasskey(t, e, stranger, object{}) }},
+		},
 		"POST /auth/password": {{"", other, object{"current_password": "wrong wrong wrong", "new_password": "another one entirely"},
 			object{"current_password": authtest.Password, "new_password": "another one entirely"}}},
 		"POST /auth/totp/confirm":       {{"", other, object{"code": "000000"}, func() any { return object{"code": code(t, begun.Secret, 0)} }}},

@@ -1,12 +1,15 @@
 package auth
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"net/http"
 
 	"homebase/audit"
 	"homebase/httpx"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -22,7 +25,10 @@ type LoginRequest struct {
 	Password  string `json:"password,omitempty"`
 	Code      string `json:"code,omitempty"`       // with TOTP on: of the authenticator, or a recovery code
 	LinkToken string `json:"link_token,omitempty"` // of `homebase user login-link`, in place of address and password
-	Mode      string `json:"mode,omitempty"`       // "cookie", also when absent, or "token"
+	// Alone in place of all these, when the key has recognised its owner; or
+	// beside address and password, or a link token, in place of the code.
+	Passkey *AuthenticationResponse `json:"passkey,omitempty"`
+	Mode    string                  `json:"mode,omitempty"` // "cookie", also when absent, or "token"
 }
 
 // Grant answers a sign-in and a refresh. The tokens are in it in mode token
@@ -49,8 +55,8 @@ var (
 func (se *sessions) signInRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "POST /auth/login", Access: httpx.Public(), Cookies: true, Rate: httpx.RateCredentials, Body: credentialsBody,
-			Summary: "Sign in with address and password", Do: httpx.JSON(se.login).May(cookies...),
-			Problems: httpx.Problems{errInvalidCredentials, errSignInNeedsCode, errSignInWrongCode, ErrInsecureOrigin, ErrHashingBusy}},
+			Summary: "Sign in with address and password, or with a passkey", Do: httpx.JSON(se.login).May(cookies...),
+			Problems: httpx.Problems{errInvalidCredentials, errSignInNeedsCode, errSignInWrongCode, errPasskeysOff, ErrInsecureOrigin, ErrHashingBusy}},
 		{Pattern: "POST /auth/refresh", Access: httpx.Public(), Cookies: true, Rate: httpx.RateWrite, Body: credentialsBody, Optional: true,
 			Summary: "Exchange the refresh token for new tokens", Do: httpx.JSON(se.refresh).May(cookies...),
 			Problems: httpx.Problems{errSignedOut}},
@@ -66,24 +72,61 @@ func (se *sessions) login(c *httpx.Call, in LoginRequest) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
+	var f httpx.Fields
+	named := in.Email != "" || in.Password != ""
+	if in.LinkToken != "" && named {
+		f.Add("#/link_token", "invalid", "Send either a link token, or an address and a password.")
+	}
+	if in.Passkey != nil && in.Code != "" {
+		f.Add("#/code", "invalid", "Send either a passkey or a code.")
+	}
+	if err := f.Err(); err != nil {
+		return Grant{}, err
+	}
 	var acc account
 	var by proof
 	switch {
-	case in.LinkToken == "":
+	case in.LinkToken != "":
+		acc, by, err = se.followLink(c.Request, in.LinkToken)
+	case in.Passkey != nil && !named:
+		acc, by, err = se.byPasskey(c.Request, in.Passkey)
+	default:
 		by.method = "password"
 		acc, err = se.passwords.signIn(c.Request, in.Email, in.Password)
-	case in.Email == "" && in.Password == "":
-		acc, by, err = se.followLink(c.Request, in.LinkToken)
-	default:
-		var f httpx.Fields
-		f.Add("#/link_token", "invalid", "Send either a link token, or an address and a password.")
-		err = f.Err()
 	}
 	if err != nil {
 		return Grant{}, err
 	}
-	by.code = in.Code
+	if by.code = in.Code; in.Passkey != nil && by.key == nil {
+		k, err := se.passkeys.confirmed(c.Request, in.Passkey, acc.ID, false)
+		if err != nil {
+			return Grant{}, se.refusePasskey(c.Context(), acc.ID, err)
+		}
+		by.key = &k
+	}
 	return se.signIn(c, mode, acc, by)
+}
+
+// byPasskey proves somebody by a passkey alone.
+func (se *sessions) byPasskey(r *http.Request, in *AuthenticationResponse) (account, proof, error) {
+	k, err := se.passkeys.alone(r, in)
+	if err != nil {
+		return account{}, proof{}, se.refusePasskey(r.Context(), k.owner.ID, err)
+	}
+	return k.owner, proof{method: "passkey", key: &k}, nil
+}
+
+// refusePasskey records a passkey that does not sign in; other errors stay
+// what they are.
+func (se *sessions) refusePasskey(ctx context.Context, user uuid.UUID, err error) error {
+	if !errors.Is(err, errPasskey) {
+		return err
+	}
+	refused := se.passwords.refuseSignIn(ctx, "", user, "passkey")
+	if errors.Is(refused, errInvalidCredentials) {
+		refused = errInvalidCredentials.With("This passkey does not sign in here. Sign in another way.").Because(err)
+	}
+	return refused
 }
 
 // modeOf reads how a sign-in's tokens are to be held, and refuses cookies
@@ -137,6 +180,7 @@ type proof struct {
 	method string   // for the record: "password", or the purpose of a token
 	link   *oneTime // to be used up with the session that it opens, or nil
 	code   string   // "" if none was given
+	key    *usedKey // stands for the code, if there is one
 }
 
 // open begins a session for someone who has proved to be acc, except by
@@ -161,8 +205,10 @@ func (se *sessions) open(r *http.Request, acc account, by proof) (Session, error
 				return nothing, errInvalidCredentials.Because(err)
 			}
 		}
-		if err := se.codes.secondFactor(ctx, tx, acc.ID, by.code); err != nil {
-			return nothing, err
+		if by.key == nil {
+			if err := se.codes.secondFactor(ctx, tx, acc.ID, by.code); err != nil {
+				return nothing, err
+			}
 		}
 		if err := guess.right(ctx, tx); err != nil {
 			return nothing, err
@@ -171,19 +217,36 @@ func (se *sessions) open(r *http.Request, acc account, by proof) (Session, error
 			return nothing, err
 		}
 		err = se.audit.Record(ctx, tx, audit.Event{
-			Action: audit.Login, Target: s.ID, Actor: audit.Actor{User: acc.ID, Session: s.ID},
-			Details: map[string]string{"by": by.method},
+			Action: audit.Login, Target: s.ID, Actor: audit.Actor{User: acc.ID, Session: s.ID}, Details: by.details(),
 		})
 		if err != nil {
 			return nothing, err
 		}
-		return se.evict(ctx, tx, acc.ID)
+		var told stale
+		if by.key != nil {
+			if told, err = se.passkeys.use(ctx, tx, *by.key, s); err != nil {
+				return nothing, err
+			}
+		}
+		evicted, err := se.evict(ctx, tx, acc.ID)
+		return cmp.Or(evicted, told), err
 	})
 	switch {
 	case errors.Is(err, errNoCode):
 		err = errSignInNeedsCode
 	case errors.Is(err, errWrongCode):
 		err = errors.Join(se.codes.recordRefusal(ctx, audit.LoginFailed, acc.ID, err), errSignInWrongCode.Because(err))
+	case errors.Is(err, errPasskey):
+		err = se.refusePasskey(ctx, acc.ID, err)
 	}
 	return s, err
+}
+
+// details say for the record by what somebody has signed in.
+func (p proof) details() map[string]string {
+	details := map[string]string{"by": p.method}
+	if p.key != nil && p.method != "passkey" {
+		details["code"] = "passkey"
+	}
+	return details
 }

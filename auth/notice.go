@@ -22,10 +22,11 @@ type Notice struct {
 }
 
 const (
-	noticeRefreshReuse  = "refresh_reuse"  // a token was used twice: someone may have copied it
-	noticePasswordReset = "password_reset" // the operator has set the password, or a token from a mail
-	noticeEmailChanged  = "email_changed"  // another address was confirmed
-	noticeTOTPReset     = "totp_reset"     // the operator or a manager of users has turned TOTP off
+	noticeRefreshReuse   = "refresh_reuse"   // a token was used twice: someone may have copied it
+	noticePasswordReset  = "password_reset"  // the operator has set the password, or a token from a mail
+	noticeEmailChanged   = "email_changed"   // another address was confirmed
+	noticeTOTPReset      = "totp_reset"      // the operator or a manager of users has turned TOTP off
+	noticePasskeyCounter = "passkey_counter" // a passkey's count went back: someone may have copied it
 )
 
 func scanNotice(row pgx.Row) (Notice, error) {

@@ -19,18 +19,19 @@ import (
 // is guarded by one. It owns the hashes of users and the bound on how many
 // secrets are hashed at once. Every failure does the same work.
 type passwords struct {
-	db      *db.DB
-	audit   *audit.Log
-	callers *callers
-	guesses *guesses
-	codes   *codes
-	hasher  *hasher
-	nobody  func() string // the hash that stands for users who do not exist
+	db       *db.DB
+	audit    *audit.Log
+	callers  *callers
+	guesses  *guesses
+	codes    *codes
+	passkeys *passkeys
+	hasher   *hasher
+	nobody   func() string // the hash that stands for users who do not exist
 }
 
-func newPasswords(c Config, callers *callers, guesses *guesses, codes *codes) *passwords {
+func newPasswords(c Config, callers *callers, guesses *guesses, codes *codes, passkeys *passkeys) *passwords {
 	cost := cmp.Or(c.HashCost, hashcost.Standard)
-	return &passwords{db: c.DB, audit: c.Audit, callers: callers, guesses: guesses, codes: codes,
+	return &passwords{db: c.DB, audit: c.Audit, callers: callers, guesses: guesses, codes: codes, passkeys: passkeys,
 		hasher: newHasher(cost), nobody: sync.OnceValue(func() string { return nobody(cost) })}
 }
 
@@ -81,8 +82,8 @@ func (pw *passwords) routes() []httpx.Route {
 		{Pattern: "POST /auth/password", Access: httpx.SignedIn(), Rate: httpx.RateCredentials, Body: credentialsBody,
 			Summary: "Change the password; the other sessions end", Do: httpx.Takes(pw.changePassword), Problems: proved},
 		{Pattern: "POST /auth/reauthenticate", Access: httpx.SignedIn(), Rate: httpx.RateCredentials, Body: credentialsBody,
-			Summary: "Confirm the password, for actions that need a recent one", Do: httpx.Takes(pw.reauthenticate),
-			Problems: proved.And(errNeedsCode, errCodeWrong)},
+			Summary: "Confirm the password, or send a passkey, for actions that need a recent one", Do: httpx.Takes(pw.reauthenticate),
+			Problems: proved.And(errNeedsCode, errCodeWrong, errPasskeysOff, errPasskeyInvalid)},
 	}
 }
 
@@ -122,25 +123,27 @@ func (pw *passwords) changePassword(c *httpx.Call, in ChangePassword) error {
 
 // Reauthenticate is the body of POST /auth/reauthenticate.
 type Reauthenticate struct {
-	Password string `json:"password"`
+	Password string `json:"password,omitempty"`
 	Code     string `json:"code,omitempty"` // with TOTP on, as for signing in
+	// In place of both, when the key has recognised its owner; or beside the
+	// password, in place of the code.
+	Passkey *AuthenticationResponse `json:"passkey,omitempty"`
 }
 
 // reauthenticate serves POST /auth/reauthenticate: for ten minutes the
 // session may do what asks for a recent password.
 func (pw *passwords) reauthenticate(c *httpx.Call, in Reauthenticate) error {
 	ctx := c.Context()
-	permit, err := pw.hasher.enter()
-	if err != nil {
-		return err
-	}
-	defer permit.leave()
-	acc, err := pw.prove(c, permit, in.Password)
+	acc, key, err := pw.proveAgain(c, in)
 	if err == nil {
 		err = pw.callers.Still(ctx, "")
 	}
 	if err != nil {
 		return err
+	}
+	var details map[string]string
+	if key != nil {
+		details = map[string]string{"by": "passkey"}
 	}
 	var guess attempt
 	if in.Code != "" {
@@ -152,28 +155,68 @@ func (pw *passwords) reauthenticate(c *httpx.Call, in Reauthenticate) error {
 		if err := sameAccount(ctx, tx, acc); err != nil {
 			return nothing, err
 		}
-		if err := pw.codes.secondFactor(ctx, tx, acc.ID, in.Code); err != nil {
-			return nothing, err
+		if key == nil {
+			if err := pw.codes.secondFactor(ctx, tx, acc.ID, in.Code); err != nil {
+				return nothing, err
+			}
 		}
 		if err := guess.right(ctx, tx); err != nil {
 			return nothing, err
 		}
-		_, err := db.Exec(ctx, tx, `
+		s, err := db.One(ctx, tx, scanSession, `
 -- name: auth.TouchAuthenticated
-UPDATE sessions SET authenticated_at = now() WHERE id = $1`, c.Caller.SessionID)
+UPDATE sessions s SET authenticated_at = now() WHERE s.id = $1 RETURNING `+sessionColumns, c.Caller.SessionID)
 		if err != nil {
 			return nothing, err
 		}
-		return staleSession(c.Caller.SessionID),
-			pw.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: acc.ID})
+		what := staleSession(c.Caller.SessionID)
+		if key != nil {
+			told, err := pw.passkeys.use(ctx, tx, *key, s)
+			if err != nil {
+				return nothing, err
+			}
+			what = cmp.Or(told, what) // a user's sessions are forgotten with the user
+		}
+		return what, pw.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: acc.ID, Details: details})
 	})
 	switch {
 	case errors.Is(err, errNoCode):
 		return errNeedsCode
 	case errors.Is(err, errWrongCode):
 		return errors.Join(pw.codes.recordRefusal(ctx, audit.Reauthenticated, acc.ID, err), errCodeWrong.Because(err))
+	case errors.Is(err, errPasskey):
+		return errPasskeyInvalid.Because(err)
 	}
 	return err
+}
+
+// proveAgain proves a signed-in caller by the password, a passkey or both. The
+// code is left to the caller of this, and is not asked for beside a passkey.
+func (pw *passwords) proveAgain(c *httpx.Call, in Reauthenticate) (acc account, key *usedKey, err error) {
+	ctx := c.Context()
+	if in.Passkey == nil || in.Password != "" {
+		permit, err := pw.hasher.enter()
+		if err != nil {
+			return account{}, nil, err
+		}
+		defer permit.leave()
+		if acc, err = pw.prove(c, permit, in.Password); err != nil || in.Passkey == nil {
+			return acc, nil, err
+		}
+	}
+	k, err := pw.passkeys.confirmed(c.Request, in.Passkey, c.Caller.UserID, in.Password == "")
+	if errors.Is(err, errPasskey) {
+		err = errors.Join(pw.recordRefusal(ctx, c.Caller.UserID, "passkey"), errPasskeyInvalid.Because(err))
+	}
+	return k.owner, &k, err
+}
+
+// recordRefusal records that a signed-in caller was not proved again.
+func (pw *passwords) recordRefusal(ctx context.Context, user uuid.UUID, reason string) error {
+	return pw.db.InTx(ctx, func(tx pgx.Tx) error {
+		return pw.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: user, Outcome: audit.Denied,
+			Details: map[string]string{"reason": reason}})
+	})
 }
 
 // prove compares a signed-in caller's password. A wrong one is
@@ -196,12 +239,7 @@ func (pw *passwords) prove(c *httpx.Call, permit *permit, password string) (acco
 	if ok {
 		return acc, guess.right(ctx, pw.db)
 	}
-	err = pw.db.InTx(ctx, func(tx pgx.Tx) error {
-		return pw.audit.Record(ctx, tx, audit.Event{
-			Action: audit.Reauthenticated, Target: acc.ID, Outcome: audit.Denied,
-		})
-	})
-	if err != nil {
+	if err := pw.recordRefusal(ctx, acc.ID, "password"); err != nil {
 		return account{}, err
 	}
 	return account{}, errWrongPassword

@@ -42,6 +42,7 @@ type sessions struct {
 	tokens    *tokens
 	guesses   *guesses
 	codes     *codes
+	passkeys  *passkeys
 	passwords *passwords
 }
 

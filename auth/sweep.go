@@ -9,7 +9,7 @@ import (
 )
 
 // sweep forgets sessions and access keys that ended a while ago, notices that
-// nobody came for, guesses and tokens that count no more. Sessions and tokens
+// nobody came for, guesses, tokens and challenges that count no more. Sessions and tokens
 // of a time when the clock was ahead live as long as new ones from now on.
 func (a *Auth) sweep(ctx context.Context) error {
 	_, err := db.Exec(ctx, a.db, `
@@ -45,6 +45,9 @@ DELETE FROM notices WHERE created_at < now() - $1::interval`, keepNotices)
 		return err
 	}
 	if err := sweepTokens(ctx, a.db); err != nil {
+		return err
+	}
+	if err := sweepChallenges(ctx, a.db); err != nil {
 		return err
 	}
 	return sweepGuesses(ctx, a.db)

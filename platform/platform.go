@@ -64,7 +64,7 @@ func New(build Build, cfg *system.Config, w io.Writer) *Platform {
 	}
 	p.auth = auth.New(auth.Config{
 		DB: p.db, Audit: p.audit, Log: log, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), AccountURL: cfg.AccountURL,
-		Registration: cfg.Registration, GuessesUnlimited: !cfg.RateLimits, Send: send,
+		PasskeyDomain: cfg.PasskeyDomain, PasskeyOrigins: cfg.PasskeyOrigins(), Registration: cfg.Registration, GuessesUnlimited: !cfg.RateLimits, Send: send,
 		Permissions: projects.Permissions(mounted.Apps...),
 	})
 	p.files = files.New(files.Config{
@@ -102,7 +102,8 @@ func New(build Build, cfg *system.Config, w io.Writer) *Platform {
 		Untaken: func(ctx context.Context, give func(path, why string)) error {
 			return p.files.Untaken(ctx, func(u files.Untaken) { give(u.Path, u.Why) })
 		},
-		Figures: []func(context.Context) ([]httpx.Figure, error){p.auth.Figures, p.files.Figures, p.audit.Figures},
+		PasskeyDomains: p.auth.PasskeyDomains,
+		Figures:        []func(context.Context) ([]httpx.Figure, error){p.auth.Figures, p.files.Figures, p.audit.Figures},
 	})
 	schemas := p.projects.Schemas()
 	schemas["public"] = build.Schema

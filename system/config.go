@@ -28,6 +28,7 @@ type Config struct {
 	Origins        []string
 	PublicOrigins  []string
 	TrustedProxies []netip.Prefix
+	PasskeyDomain  string // "": there are no passkeys
 	Registration   string
 	DefaultQuota   int64 // bytes
 	MinFree        int64 // bytes
@@ -66,6 +67,7 @@ var keys = []key{
 	{name: "ORIGINS", meaning: "the frontends' origins, comma separated", set: origins(func(c *Config) *[]string { return &c.Origins })},
 	{name: "PUBLIC_ORIGINS", meaning: "origins that may call public routes only", set: origins(func(c *Config) *[]string { return &c.PublicOrigins })},
 	{name: "TRUSTED_PROXIES", meaning: "CIDRs whose X-Forwarded-For is trusted", set: (*Config).setTrustedProxies},
+	{name: "PASSKEY_DOMAIN", meaning: "the domain that passkeys belong to, for good: the API's and all frontends' hosts end in it", set: (*Config).setPasskeyDomain},
 	{name: "REGISTRATION", def: "closed", meaning: "closed, invite or open", set: oneOf(func(c *Config) *string { return &c.Registration }, "closed", "invite", "open")},
 	{name: "DEFAULT_QUOTA", def: "10GiB", meaning: "bytes a user may store", set: bytes(func(c *Config) *int64 { return &c.DefaultQuota })},
 	{name: "MIN_FREE", def: "1GiB", meaning: "free space below which uploads stop", set: bytes(func(c *Config) *int64 { return &c.MinFree })},
@@ -151,6 +153,9 @@ func (c *Config) combinations() (problems []error) {
 	}
 	if c.SMTPURL != "" && c.MailFrom == "" {
 		problems = append(problems, fmt.Errorf("%sMAIL_FROM: needed with SMTP_URL; give the sender's address", prefix))
+	}
+	if err := c.checkPasskeyDomain(); err != nil {
+		problems = append(problems, fmt.Errorf("%sPASSKEY_DOMAIN: %w", prefix, err))
 	}
 	for _, o := range c.PublicOrigins {
 		if slices.Contains(c.Origins, o) {

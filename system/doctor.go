@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"homebase/db"
@@ -43,6 +45,8 @@ var advice = map[string]struct{ why, mend string }{
 	"data_dir.free":       {"Uploads are refused below HOMEBASE_MIN_FREE.", "homebase files purge, or a larger disk"},
 	"data_dir.write":      {"Uploads fail.", "Run the doctor as the server's user; look at owner and mount options."},
 	"data_dir.xattrs":     {"After a loss of the database, `homebase files rebuild` could not tell which file was which.", "Use ext4, XFS, Btrfs or ZFS (zfs set xattr=sa), and mount without nouser_xattr."},
+
+	"passkeys": {"No browser offers them here any more, and with another domain the server does not start.", "HOMEBASE_PASSKEY_DOMAIN=%s"},
 
 	"clock.database":  {whyClock, mendClock},
 	"clock.public":    {whyClock, mendClock},
@@ -101,6 +105,7 @@ func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []s
 	} else {
 		s.examineDatabase(ctx, cfg, &f)
 		s.examineFiles(ctx, &f)
+		s.examinePasskeys(ctx, cfg, &f)
 	}
 	examineDataDir(cfg, &f)
 	examinePublicURL(ctx, cfg, &f)
@@ -132,6 +137,28 @@ func (s *System) examineFiles(ctx context.Context, f *findings) {
 	}
 	f.expect("files", len(found) == 0, "Every file and folder on the disk has a row.",
 		Fault, db.Count(len(found), "entry", "entries")+" among the files without a row.", strings.Join(found, "\n"))
+}
+
+// examinePasskeys looks for keys that no browser offers here. That all origins
+// end in the domain is a rule of the configuration.
+func (s *System) examinePasskeys(ctx context.Context, cfg *Config, f *findings) {
+	domains, err := s.PasskeyDomains(ctx)
+	if err != nil {
+		f.add("passkeys", Warning, "Cannot read which domains the passkeys belong to: "+err.Error(), "")
+		return
+	}
+	domain := cfg.PasskeyDomain
+	for _, other := range slices.Sorted(maps.Keys(domains)) {
+		if other != domain {
+			f.add("passkeys", Fault, fmt.Sprintf("%s of people here belong to %s.", db.Count(domains[other], "passkey", "passkeys"), other), other)
+			return
+		}
+	}
+	if domain == "" {
+		f.add("passkeys", Sound, "Nobody signs in with a passkey: HOMEBASE_PASSKEY_DOMAIN is empty.")
+		return
+	}
+	f.add("passkeys", Sound, fmt.Sprintf("Passkeys belong to %s, in which the public URL and all origins lie; there are %d.", domain, domains[domain]))
 }
 
 func (f findings) print(w io.Writer) {

@@ -81,6 +81,48 @@ func origins(field func(*Config) *[]string) func(*Config, string) error {
 	}
 }
 
+// setPasskeyDomain takes a name that browsers accept as RP ID: no address, and
+// no suffix under which anybody can have a name.
+func (c *Config) setPasskeyDomain(v string) error {
+	_, err := netip.ParseAddr(v)
+	o, parsed := url.Parse("https://" + v)
+	if err == nil || parsed != nil || v != strings.ToLower(o.Hostname()) || v != "localhost" && !strings.Contains(strings.Trim(v, "."), ".") {
+		return fmt.Errorf("%q must be a domain like example.com, in lower case, without https://, port or path; addresses have no passkeys", v)
+	}
+	c.PasskeyDomain = v
+	return nil
+}
+
+// checkPasskeyDomain makes sure that every page that signs people in can use
+// the domain's keys. On localhost, where people try things, it is localhost by
+// itself, whatever the frontends are.
+func (c *Config) checkPasskeyDomain() error {
+	if c.PublicURL == nil {
+		return nil // that is a problem by itself
+	}
+	if c.PasskeyDomain == "" {
+		if c.PublicURL.Hostname() == "localhost" {
+			c.PasskeyDomain, c.given["PASSKEY_DOMAIN"] = "localhost", "localhost"
+		}
+		return nil
+	}
+	for _, origin := range c.PasskeyOrigins() {
+		o, err := url.Parse(origin)
+		if err != nil {
+			return err
+		}
+		if host := o.Hostname(); host != c.PasskeyDomain && !strings.HasSuffix(host, "."+c.PasskeyDomain) {
+			return fmt.Errorf("%s does not end in %s, so browsers would offer no passkey there; name a domain that the public URL and all origins share", origin, c.PasskeyDomain)
+		}
+	}
+	return nil
+}
+
+// PasskeyOrigins are those of the pages that may ask for a passkey.
+func (c *Config) PasskeyOrigins() []string {
+	return append([]string{c.PublicURL.String()}, c.Origins...)
+}
+
 func (c *Config) setAccountURL(v string) error {
 	u, err := url.Parse(v)
 	if err != nil {

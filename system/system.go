@@ -47,6 +47,9 @@ type Setup struct {
 	Figures []func(ctx context.Context) ([]httpx.Figure, error)
 	// Untaken names what lies among the files and no row stands for, and why.
 	Untaken func(ctx context.Context, give func(path, why string)) error
+	// PasskeyDomains are the domains of the passkeys that people have, with
+	// the number of keys.
+	PasskeyDomains func(ctx context.Context) (map[string]int, error)
 }
 
 // System serves the platform's own routes. Make one with New.

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -84,9 +85,10 @@ func create(t testing.TB) string {
 }
 
 // Worker boots a second worker on the same database, with rooms of its own.
-func (e *Env) Worker(t testing.TB) *Env {
+// configure changes more of what auth is made with.
+func (e *Env) Worker(t testing.TB, configure ...func(*auth.Config)) *Env {
 	t.Helper()
-	return start(t, &Env{url: e.url, rooms: e.rooms, configure: e.configure})
+	return start(t, &Env{url: e.url, rooms: e.rooms, configure: slices.Concat(e.configure, configure)})
 }
 
 func start(t testing.TB, e *Env) *Env {
@@ -94,7 +96,8 @@ func start(t testing.TB, e *Env) *Env {
 	e.DB = dbtest.Open(t, e.url)
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	e.Audit = audit.New(e.DB, log, Keys)
-	cfg := auth.Config{DB: e.DB, Audit: e.Audit, Log: log, PublicURL: PublicURL, Keys: Keys, HashCost: hashcost.OfTests}
+	cfg := auth.Config{DB: e.DB, Audit: e.Audit, Log: log, PublicURL: PublicURL, Keys: Keys, HashCost: hashcost.OfTests,
+		PasskeyDomain: PasskeyDomain, PasskeyOrigins: []string{PasskeyOrigin, "https://files." + PasskeyDomain}}
 	for _, change := range e.configure {
 		change(&cfg)
 	}
@@ -114,7 +117,7 @@ func start(t testing.TB, e *Env) *Env {
 	}
 	running.Go(func() { e.Audit.Run(ctx) })
 	running.Go(func() { e.DB.Listener().Run(ctx) })
-	e.Server = httpxtest.Start(t, httpx.Config{PublicURL: PublicURL, Log: log, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck}, e.routes)
+	e.Server = httpxtest.Start(t, httpx.Config{PublicURL: PublicURL, Log: cfg.Log, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck}, e.routes)
 	for !e.DB.Listener().Fresh() {
 		if t.Context().Err() != nil {
 			t.Fatal("the listener did not begin")

@@ -109,7 +109,8 @@ func TestContract_EveryAnswerWasSeen(t *testing.T) {
 // then whether there is such a thing.
 func TestContract_EveryRouteRefusesWhatItsTableForbids(t *testing.T) {
 	t.Parallel()
-	s := start(t, "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_REGISTRATION=open", "HOMEBASE_ORIGINS=https://home.example", "HOMEBASE_SMTP_URL=smtp://127.0.0.1:1", "HOMEBASE_MAIL_FROM=homebase@example.com")
+	s := start(t, "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_REGISTRATION=open", "HOMEBASE_ORIGINS=https://home.example.com", "HOMEBASE_PUBLIC_URL=https://home.example.com", "HOMEBASE_PASSKEY_DOMAIN=example.com",
+		"HOMEBASE_SMTP_URL=smtp://127.0.0.1:1", "HOMEBASE_MAIL_FROM=homebase@example.com")
 	admin := s.signIn(t, "operator@example.com")
 	browser := s.Client(t).KeepCookies()
 	sameSite := httpxtest.WithHeader("Sec-Fetch-Site", "same-origin")
@@ -126,7 +127,7 @@ func TestContract_EveryRouteRefusesWhatItsTableForbids(t *testing.T) {
 	admin.Do("POST", "/files/shares", map[string]any{"item_id": folder.ID, "mode": "drop"}).Want(t, 201).JSON(t, &shared)
 	examples := readDocument(t, golden)
 	as := func(mediaType string) httpxtest.Option { return httpxtest.WithHeader("Content-Type", mediaType) }
-	tus, home := httpxtest.WithHeader("Tus-Resumable", "1.0.0"), httpxtest.WithHeader("Origin", "https://home.example")
+	tus, home := httpxtest.WithHeader("Tus-Resumable", "1.0.0"), httpxtest.WithHeader("Origin", "https://home.example.com")
 	parameter := regexp.MustCompile(`\{[^}]*\}`)
 	for _, rt := range table(t) {
 		method, pattern, _ := strings.Cut(rt.Pattern, " ")
