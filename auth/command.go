@@ -35,7 +35,7 @@ func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) er
 	if err := flags.Parse(args, &given); err != nil {
 		return err
 	}
-	email, err := parseEmail(given)
+	email, err := ParseEmail(given)
 	if err != nil {
 		return fmt.Errorf("%q is %w", given, err)
 	}

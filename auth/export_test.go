@@ -20,7 +20,6 @@ var (
 	GenerateKey       = newKey
 	ParseKey          = func(s string) error { _, err := parseKey(s); return err }
 	DeviceName        = deviceName
-	ParseEmail        = parseEmail
 	ParsePHC          = func(s string) (string, error) { p, err := parsePHC(s); return p.String(), err }
 	CheckPassword     = func(email, password string) string {
 		if weak := checkPassword(email, password); weak != nil {

@@ -23,7 +23,7 @@ func (pw *passwords) signIn(r *http.Request, email, password string) (account, e
 	}
 	defer permit.leave()
 	acc, reason := account{}, ""
-	address, err := parseEmail(email)
+	address, err := ParseEmail(email)
 	if err == nil {
 		acc, err = accountByEmail(ctx, pw.db, address)
 	} else {

@@ -71,7 +71,7 @@ SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id)
 
 // userByEmail finds a user by address, without case; db.ErrNotFound.
 func userByEmail(ctx context.Context, q db.Querier, email string) (User, error) {
-	email, err := parseEmail(email)
+	email, err := ParseEmail(email)
 	if err != nil {
 		return User{}, db.ErrNotFound
 	}
@@ -114,10 +114,10 @@ SELECT `+userColumns+`, u.password_hash FROM users u WHERE u.id = $1 FOR NO KEY 
 
 var errEmail = errors.New("not an address such as ada@example.com, in ASCII and at most 254 characters")
 
-// parseEmail checks the shape of an address: ASCII without spaces or
-// controls, one @ with something on both sides, at most 254 characters. What
-// lies behind it only mail can tell.
-func parseEmail(s string) (string, error) {
+// ParseEmail is the platform's one rule for addresses, without the space around
+// them: ASCII without spaces or controls, one @ with something on both sides,
+// at most 254 characters. Whether somebody reads mail there only mail can tell.
+func ParseEmail(s string) (string, error) {
 	s = strings.TrimSpace(s) // keyboards put a space behind what they complete
 	local, domain, ok := strings.Cut(s, "@")
 	if !ok || len(s) > 254 || len(local) > 64 || local == "" || domain == "" || strings.Contains(domain, "@") {
@@ -135,9 +135,9 @@ func parseEmail(s string) (string, error) {
 	return s, nil
 }
 
-// checkEmail is parseEmail for a field of a body.
+// checkEmail is ParseEmail for a field of a body.
 func checkEmail(f *httpx.Fields, given string) string {
-	email, err := parseEmail(given)
+	email, err := ParseEmail(given)
 	if err != nil {
 		f.Add("#/email", "invalid", "This is "+err.Error()+".")
 	}

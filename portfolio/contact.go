@@ -51,10 +51,10 @@ type ContactPost struct {
 	Website string `json:"website,omitempty"` // the honeypot: a field that people do not see
 }
 
-func (m ContactPost) check() error {
+func (m *ContactPost) check() error {
 	var f httpx.Fields
 	checkLine(&f, "#/name", m.Name, true)
-	checkEmail(&f, "#/email", m.Email)
+	checkEmail(&f, "#/email", &m.Email)
 	checkLine(&f, "#/subject", m.Subject, false)
 	checkText(&f, "#/message", m.Message, maxMessage)
 	if strings.TrimSpace(m.Message) == "" {
@@ -105,7 +105,6 @@ func (m ContactPost) judge(seen bool) (score int, reasons []string) {
 // postContact serves POST /portfolio/contact. Whether a message was taken for
 // spam cannot be told from the answer.
 func (p *Portfolio) postContact(c *httpx.Call, in ContactPost) error {
-	in.Email = strings.TrimSpace(in.Email) // as a telephone's keyboard leaves it
 	if err := in.check(); err != nil {
 		return err
 	}
@@ -211,10 +210,11 @@ func (p *Portfolio) notify(ctx context.Context, tx db.Querier, in ContactPost) e
 		return nil
 	}
 	profile, err := loadProfile(ctx, tx)
-	if err != nil || profile.Email == "" {
+	to, none := auth.ParseEmail(profile.Email)
+	if err != nil || none != nil {
 		return err
 	}
-	return p.Send(ctx, tx, profile.Email, strings.TrimSpace("New message: "+in.Subject),
+	return p.Send(ctx, tx, to, strings.TrimSpace("New message: "+in.Subject),
 		in.Name+" <"+in.Email+"> wrote to you through your portfolio:\n\n"+in.Message+"\n")
 }
 

@@ -126,7 +126,7 @@ func TestContact_HeaderInjectionAndBadFieldsAreRefused(t *testing.T) {
 			t.Errorf("%s: %+v", field, p.Errors)
 		}
 	}
-	for _, email := range []string{"", "x", "a@b, c@d", "Eve <eve@example.com>"} {
+	for _, email := range []string{"", "x", "a@b, c@d", "Eve <eve@example.com>", `"eve"@example.com`, "ève@example.com"} {
 		rm.Client(t).Do("POST", "/portfolio/contact", rm.letter(object{"email": email})).WantProblem(t, 422, "validation_failed")
 	}
 	if mails := rm.mailed(); len(mails) != 0 {

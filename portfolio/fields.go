@@ -2,7 +2,6 @@ package portfolio
 
 import (
 	"fmt"
-	"net/mail"
 	"net/url"
 	"regexp"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"homebase/auth"
 	"homebase/httpx"
 )
 
@@ -50,11 +50,15 @@ func checkText(f *httpx.Fields, at, text string, most int) {
 	}
 }
 
-func checkEmail(f *httpx.Fields, at, text string) {
-	a, err := mail.ParseAddress(text)
-	if err != nil || a.Address != text || len(text) > 254 || strings.ContainsFunc(text, unicode.IsControl) {
-		f.Add(at, "invalid", "This must be an address such as name@example.com.")
+// checkEmail holds an address to the rule for those of users, and takes the
+// space around it away.
+func checkEmail(f *httpx.Fields, at string, text *string) {
+	email, err := auth.ParseEmail(*text)
+	if err != nil {
+		f.Add(at, "invalid", "This is "+err.Error()+".")
+		return
 	}
+	*text = email
 }
 
 // checkURL refuses what a page must not link to, as javascript: addresses.

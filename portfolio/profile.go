@@ -51,9 +51,8 @@ func (p *ProfileFields) check(f *httpx.Fields) {
 	checkLine(f, "#/region", p.Region, false)
 	checkLine(f, "#/country_code", p.CountryCode, false)
 	checkLine(f, "#/phone", p.Phone, false)
-	p.Email = strings.TrimSpace(p.Email)
-	if p.Email != "" {
-		checkEmail(f, "#/email", p.Email)
+	if p.Email = strings.TrimSpace(p.Email); p.Email != "" {
+		checkEmail(f, "#/email", &p.Email)
 	}
 	checkLinks(f, &p.Links)
 }

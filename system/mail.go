@@ -57,7 +57,7 @@ const (
 	mailMaxAttempts = 12 // with doubling waits: about three days
 )
 
-// Send queues one message of plain text. Addresses and subject come from
+// Send queues one message of plain text. The address and the subject come from
 // people: a line break in them is an error, never a header.
 func (m *Mail) Send(ctx context.Context, tx db.Querier, to, subject, text string) error {
 	if !m.Configured() {
@@ -66,7 +66,7 @@ func (m *Mail) Send(ctx context.Context, tx db.Querier, to, subject, text string
 	if strings.ContainsAny(to+subject, "\r\n\x00") {
 		return errors.New("a line break in a mail header")
 	}
-	if _, err := mail.ParseAddress(to); err != nil {
+	if _, err := auth.ParseEmail(to); err != nil {
 		return err
 	}
 	id := uuid.Must(uuid.NewV7())

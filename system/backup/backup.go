@@ -34,13 +34,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/mail"
 	"os"
 	"strings"
 	"syscall"
 	"time"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/db"
 	"homebase/files"
 
@@ -99,7 +99,7 @@ func (b *Backup) command(ctx context.Context, sh *db.Shell, args []string) error
 	if err := flags.Parse(args, &dir); err != nil {
 		return err
 	}
-	if _, err := mail.ParseAddress(*to); *to != "" && (err != nil || b.Mail == nil) {
+	if _, err := auth.ParseEmail(*to); *to != "" && (err != nil || b.Mail == nil) {
 		return fmt.Errorf("%w: --mail-to needs an address, and HOMEBASE_SMTP_URL a server", db.ErrUsage)
 	}
 	if *keep < 0 || *point != "" && !*verify {
