@@ -59,7 +59,7 @@ func (rd *reader) getArchive(w http.ResponseWriter, r *http.Request, v visit) er
 
 // postArchive is POST /files/archive.
 func (rd *reader) postArchive(w http.ResponseWriter, r *http.Request, v visit) error {
-	in, err := httpx.ReadJSON[archiveRequest](w, r)
+	in, err := httpx.ReadJSON[archiveRequest](r)
 	if err != nil {
 		return err
 	}

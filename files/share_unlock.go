@@ -37,7 +37,7 @@ type unlockBody struct {
 
 // postUnlock is POST /files/shared/{token}/unlock.
 func (sh *shares) postUnlock(w http.ResponseWriter, r *http.Request, g guest) error {
-	in, err := httpx.ReadJSON[unlockRequest](w, r)
+	in, err := httpx.ReadJSON[unlockRequest](r)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ var (
 // duplicate names, null where the type has no room for it, text that PostgreSQL
 // cannot hold, and anything after the value are refused. Every error is a
 // Problem except for a T that the route does not declare.
-func ReadJSON[T any](_ http.ResponseWriter, r *http.Request) (T, error) {
+func ReadJSON[T any](r *http.Request) (T, error) {
 	x := exchangeOf(r.Context())
 	if t := reflect.TypeFor[T](); x.route == nil || reflect.TypeOf(x.route.Request) != t {
 		return *new(T), fmt.Errorf("ReadJSON of %v, which route %q does not declare as its Request", t, r.Pattern)

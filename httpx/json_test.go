@@ -49,7 +49,7 @@ func jsonServer(t *testing.T, got *input) *httpxtest.Client {
 	read := func(rt *httpx.Route) {
 		rt.Body, rt.Request = 64<<10, input{}
 		rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
-			v, err := httpx.ReadJSON[input](w, r)
+			v, err := httpx.ReadJSON[input](r)
 			if err != nil {
 				return err
 			}
@@ -193,7 +193,7 @@ func TestReadJSON_OfATypeThatTheRouteDoesNotDeclareIs500(t *testing.T) {
 	c := httpxtest.Start(t, cfg, []httpx.Route{route("POST /thing", httpx.Public(), func(rt *httpx.Route) {
 		rt.Body, rt.Request = 100, part{}
 		rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
-			_, err := httpx.ReadJSON[common](w, r)
+			_, err := httpx.ReadJSON[common](r)
 			return err
 		}
 	})}).Client(t)

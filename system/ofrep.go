@@ -70,7 +70,7 @@ func variantOf(enabled bool) string {
 
 // ofrepSubject reads whom the flags are asked for.
 func ofrepSubject(w http.ResponseWriter, r *http.Request) (subject, error) {
-	in, err := httpx.ReadJSON[ofrepRequest](w, r)
+	in, err := httpx.ReadJSON[ofrepRequest](r)
 	problem, _ := errors.AsType[*httpx.Problem](err)
 	var key *string
 	switch given := in.Context["targetingKey"]; {
