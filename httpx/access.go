@@ -100,9 +100,12 @@ func (x *exchange) judgeAgain(r *http.Request) error {
 	return checkPolicy(x, r)
 }
 
-// String is the form shown by `homebase routes`: "public", "signed in",
-// "files:read", with " or key", ", no key" and ", recent" where they hold. Recent
-// implies no key; whether the operator is let in is not shown.
+// Permission is the one that is asked for, "" for none.
+func (a Access) Permission() string { return a.permission }
+
+// String says who may call: "public", "signed in", "files:read", with " or
+// key", ", no key" and ", recent" where they hold. Recent implies no key. The
+// operator is left to Listings: it is nobody that a client could be.
 func (a Access) String() string {
 	s := map[level]string{undeclared: "undeclared", public: "public", recognised: "public, callers recognised", signedIn: "signed in", permitted: a.permission}[a.level]
 	switch {

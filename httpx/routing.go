@@ -18,7 +18,7 @@ var (
 
 // check says what a route lacks.
 func (rt *Route) check() error {
-	method, _, _ := strings.Cut(rt.Pattern, " ")
+	method, _ := rt.split()
 	reads := method == "GET" || method == "HEAD" || method == "OPTIONS"
 	switch {
 	case !patternForm.MatchString(rt.Pattern):
@@ -152,7 +152,7 @@ func (s *Server) findRoute(x *exchange, r *http.Request) error {
 type Listing struct {
 	Method  string `json:"method"`
 	Pattern string `json:"pattern"` // with the prefix
-	Access  string `json:"access"`
+	Access  string `json:"access"`  // Access.String, with ", operator" where homebase api may call
 	Summary string `json:"summary"`
 }
 
@@ -160,8 +160,12 @@ type Listing struct {
 func Listings(routes []Route) []Listing {
 	list := make([]Listing, 0, len(routes))
 	for _, route := range routes {
-		method, path, _ := strings.Cut(route.Pattern, " ")
-		list = append(list, Listing{Method: method, Pattern: Prefix + path, Access: route.Access.String(), Summary: route.Summary})
+		method, path := route.split()
+		access := route.Access.String()
+		if route.Access.operator {
+			access += ", operator"
+		}
+		list = append(list, Listing{Method: method, Pattern: Prefix + path, Access: access, Summary: route.Summary})
 	}
 	slices.SortFunc(list, func(a, b Listing) int {
 		return cmp.Or(cmp.Compare(a.Pattern, b.Pattern), cmp.Compare(a.Method, b.Method))

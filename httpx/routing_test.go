@@ -189,12 +189,14 @@ func TestListings_AreWhatTheOperatorReads(t *testing.T) {
 	t.Parallel()
 	got := httpx.Listings([]httpx.Route{
 		route("POST /b", httpx.Needs("files:write").Recent()), route("GET /b", httpx.SignedIn().OrKey()), route("GET /a", httpx.Public()), route("GET /c", httpx.Needs("files:read").NoKey()),
+		route("GET /d", httpx.Needs("system:read").OrOperator()),
 	})
 	want := []httpx.Listing{
 		{Method: "GET", Pattern: "/api/v1/a", Access: "public", Summary: "For a test"},
 		{Method: "GET", Pattern: "/api/v1/b", Access: "signed in or key", Summary: "For a test"},
 		{Method: "POST", Pattern: "/api/v1/b", Access: "files:write, recent", Summary: "For a test"},
 		{Method: "GET", Pattern: "/api/v1/c", Access: "files:read, no key", Summary: "For a test"},
+		{Method: "GET", Pattern: "/api/v1/d", Access: "system:read, operator", Summary: "For a test"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)

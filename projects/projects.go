@@ -124,8 +124,7 @@ func (a App) check() error {
 		}
 	}
 	for _, route := range a.Routes {
-		asks, _, _ := strings.Cut(route.Access.String(), ",")
-		if strings.Contains(asks, ":") && !slices.Contains(a.Permissions, asks) {
+		if asks := route.Access.Permission(); asks != "" && !slices.Contains(a.Permissions, asks) {
 			return fmt.Errorf("%q asks for %q, which is none of its permissions", route.Pattern, asks)
 		}
 	}
