@@ -14,36 +14,32 @@ import (
 type Kept[T any] struct {
 	db   *DB
 	read func(ctx context.Context) (T, error)
-	slot atomic.Pointer[slot[T]]
-	news chan struct{} // holds one: it was forgotten since Watch has looked
+	now  atomic.Pointer[generation[T]]
+	news chan struct{} // holds one: the value was forgotten since Watch last looked
 }
 
-// slot holds a value between two changes. Forget puts an empty one in its
-// place, so a value that was read before a change ends up in a slot that
-// nobody looks into any more.
-type slot[T any] struct {
+// generation holds the value between two changes. Forget begins an empty one, so
+// a value that was read before a change ends up in a generation that nobody
+// looks at any more.
+type generation[T any] struct {
 	value   atomic.Pointer[T]
-	reading chan struct{} // holds one: who fills the slot
+	reading chan struct{} // holds one: somebody is reading the value
 }
 
-// NewKept keeps what read returns. It reads nothing yet, and keeps nothing
-// until Follow was called.
-func NewKept[T any](d *DB, read func(ctx context.Context) (T, error)) *Kept[T] {
+// NewKept keeps what read returns, and forgets it at every notification on the
+// channel and whenever one may have been missed. Call it before the listener
+// runs. It reads nothing yet.
+func NewKept[T any](d *DB, channel string, read func(ctx context.Context) (T, error)) *Kept[T] {
 	k := &Kept[T]{db: d, read: read, news: make(chan struct{}, 1)}
 	k.Forget()
+	d.listener.On(channel, func(string) { k.Forget() })
+	d.listener.OnMissed(k.Forget)
 	return k
-}
-
-// Follow forgets the value at every notification on the channel, and whenever
-// one may have been missed. Call it before the listener runs.
-func (k *Kept[T]) Follow(channel string) {
-	k.db.Listener().On(channel, func(string) { k.Forget() })
-	k.db.Listener().OnMissed(k.Forget)
 }
 
 // Forget makes the next Get read anew.
 func (k *Kept[T]) Forget() {
-	k.slot.Store(&slot[T]{reading: make(chan struct{}, 1)})
+	k.now.Store(&generation[T]{reading: make(chan struct{}, 1)})
 	select {
 	case k.news <- struct{}{}:
 	default:
@@ -72,21 +68,21 @@ func (k *Kept[T]) Get(ctx context.Context) (value T, err error) {
 	if !k.db.Listener().Fresh() {
 		return k.read(ctx)
 	}
-	s := k.slot.Load()
-	if v := s.value.Load(); v != nil {
+	g := k.now.Load()
+	if v := g.value.Load(); v != nil {
 		return *v, nil
 	}
 	select {
-	case s.reading <- struct{}{}:
-		defer func() { <-s.reading }()
+	case g.reading <- struct{}{}:
+		defer func() { <-g.reading }()
 	case <-ctx.Done():
 		return value, context.Cause(ctx)
 	}
-	if v := s.value.Load(); v != nil {
+	if v := g.value.Load(); v != nil {
 		return *v, nil
 	}
 	if value, err = k.read(ctx); err == nil {
-		s.value.Store(&value)
+		g.value.Store(&value)
 	}
 	return value, err
 }

@@ -13,8 +13,7 @@ func TestKept_IsReadOnceUntilSomebodyTellsOfAChange(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	var reads atomic.Int32
-	k := db.NewKept(d, func(context.Context) (int32, error) { return reads.Add(1), nil })
-	k.Follow("kept")
+	k := db.NewKept(d, "kept", func(context.Context) (int32, error) { return reads.Add(1), nil })
 	want := func(n int32) {
 		t.Helper()
 		if v, err := k.Get(t.Context()); v != n || err != nil {
@@ -40,7 +39,7 @@ func TestKept_AValueThatAChangeOvertakesIsUsedOnceAndNotKept(t *testing.T) {
 	d := dbtest.New(t)
 	var reads atomic.Int32
 	var k *db.Kept[int32]
-	k = db.NewKept(d, func(context.Context) (int32, error) {
+	k = db.NewKept(d, "kept", func(context.Context) (int32, error) {
 		n := reads.Add(1)
 		if n == 1 {
 			k.Forget() // somebody changes it while it is read
@@ -60,7 +59,7 @@ func TestKept_ManyWhoFindNothingReadOnce(t *testing.T) {
 	d := dbtest.New(t)
 	var reads atomic.Int32
 	begun, release := make(chan struct{}), make(chan struct{})
-	k := db.NewKept(d, func(context.Context) (int32, error) {
+	k := db.NewKept(d, "kept", func(context.Context) (int32, error) {
 		close(begun) // twice is a panic
 		<-release
 		return reads.Add(1), nil

@@ -34,7 +34,7 @@ func (p *Platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer stop()
-	for _, start := range []func(context.Context) error{p.audit.Start, p.auth.Start, p.portfolio.Start, p.projects.Start, p.files.Start} {
+	for _, start := range []func(context.Context) error{p.audit.Start, p.auth.Start, p.projects.Start, p.files.Start} {
 		if err := start(work); err != nil {
 			return err
 		}

@@ -246,7 +246,7 @@ type Challenge struct {
 
 // getChallenge makes a token. Nothing is stored until it is used.
 func (p *Portfolio) getChallenge(*httpx.Call) (Challenge, error) {
-	return Challenge{p.sign(challengePurpose, time.Now(), uuid.Nil), challengeBits, int(challengeMin / time.Second)}, nil
+	return Challenge{p.sign(challengePurpose, time.Now(), uuid.New()), challengeBits, int(challengeMin / time.Second)}, nil
 }
 
 // solved checks token and nonce. Nobody waits for a token from ahead, of a clock

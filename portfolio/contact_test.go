@@ -94,7 +94,7 @@ func TestContact_TokensThatAreWrongAreRefused(t *testing.T) {
 	good := rm.letter(nil)
 	other := good["token"].(string)
 	for name, more := range map[string]object{
-		"none": {"token": ""}, "old": {"token": old, "nonce": solve(old, 16)}, "from ahead": {"token": ahead, "nonce": solve(ahead, 16)}, "changed": {"token": "A" + other[1:]},
+		"none": {"token": ""}, "old": {"token": old, "nonce": solve(old, 16)}, "from ahead": {"token": ahead, "nonce": solve(ahead, 16)}, "changed": {"token": other[1:] + other[:1]},
 		"no work": {"nonce": "x"}, "respelled": {"token": other + "="},
 	} {
 		m := rm.letter(nil)

@@ -21,7 +21,6 @@ package portfolio
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/binary"
 	"time"
 
@@ -59,25 +58,20 @@ type Portfolio struct {
 	shown                                   *db.Kept[*snapshot] // what strangers see
 }
 
-// New makes the room. It reads no key and no database.
+// New makes the room and registers with the listener: call it before the
+// listener runs. It reads no key and no database.
 func New(cfg Config) *Portfolio {
 	p := &Portfolio{Config: cfg}
 	p.projects = newCollection[Project, ProjectFields](p, "projects", "slug", draft)
 	p.skills = newCollection[Skill, SkillFields](p, "skills", "id", published)
 	p.experience = newCollection[Experience, ExperienceFields](p, "experience", "id", draft)
 	p.education = newCollection[Education, EducationFields](p, "education", "id", draft)
-	p.shown = db.NewKept(cfg.DB, p.readSnapshot)
+	p.shown = db.NewKept(cfg.DB, channel, p.readSnapshot)
 	return p
 }
 
 // channel carries the news that something of the portfolio changed.
 const channel = "portfolio"
-
-// Start registers with the listener; call it before the listener runs.
-func (p *Portfolio) Start(context.Context) error {
-	p.shown.Follow(channel)
-	return nil
-}
 
 // Jobs keep the inbox within its bounds.
 func (p *Portfolio) Jobs() []db.Job {
@@ -156,18 +150,12 @@ UPDATE portfolio SET clock = clock + 1 RETURNING clock`)
 // sign makes a token of a time and an id that only this platform can make, for
 // one purpose; signed reads it.
 func (p *Portfolio) sign(purpose string, at time.Time, id uuid.UUID) string {
-	data := binary.BigEndian.AppendUint64(id[:], uint64(at.UnixMilli()))
-	return base64.RawURLEncoding.EncodeToString(auth.NewSealer(p.Keys, purpose).Seal(data, ""))
+	return auth.Sign(p.Keys(purpose), binary.BigEndian.AppendUint64(id[:], uint64(at.UnixMilli())))
 }
 
 func (p *Portfolio) signed(purpose, token string) (at time.Time, id uuid.UUID, ok bool) {
-	// Strict: one token has one spelling.
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil {
-		return at, id, false
-	}
-	data, err := auth.NewSealer(p.Keys, purpose).Open(sealed, "")
-	if err != nil || len(data) != 24 {
+	data, ok := auth.Signed(p.Keys(purpose), token, len(id)+8)
+	if !ok {
 		return at, id, false
 	}
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(data[16:]))), uuid.UUID(data[:16]), true

@@ -58,10 +58,8 @@ func start(t testing.TB) *room {
 				return nil
 			},
 		})
-		for _, start := range []func(context.Context) error{rm.p.Start, f.Start} {
-			if err := start(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+		if err := f.Start(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 		return slices.Concat(rm.p.Routes(), f.Routes())
 	})

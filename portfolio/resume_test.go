@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/mail"
 	"net/url"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"homebase/db"
 	"homebase/portfolio"
 )
 
@@ -396,7 +398,7 @@ func TestImport_KeepsTheLinksThatAResumeHasNoPlaceFor(t *testing.T) {
 // TestImport_CostsNoMoreThanTheSizeOfTheResume runs alone: it counts all bytes
 // that are allocated meanwhile.
 func TestImport_CostsNoMoreThanTheSizeOfTheResume(t *testing.T) {
-	p := portfolio.New(portfolio.Config{})
+	p := portfolio.New(portfolio.Config{DB: db.New(slog.New(slog.DiscardHandler))})
 	for name, resume := range map[string]func(n int) string{
 		"members": func(n int) string { return `{"basics":{` + strings.Repeat(`"a":1,`, n/6) + `"z":1}}` },
 		"names":   func(n int) string { return numbered(`{"basics":{"location":{`, `"name-%d":1,`, `"z":1}}}`, n/16) },

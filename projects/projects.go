@@ -91,11 +91,12 @@ type Projects struct {
 	off   *db.Kept[map[string]bool] // the names of the apps that are turned off
 }
 
-// New mounts the apps. An app that is not as it must be is refused by
-// Migrate, before anything is served.
+// New mounts the apps and registers with the listener: call it before the
+// listener runs. An app that is not as it must be is refused by Migrate, before
+// anything is served.
 func New(cfg Config, mounts ...Mount) *Projects {
 	p := &Projects{Config: cfg}
-	p.off = db.NewKept(cfg.DB, p.readDisabled)
+	p.off = db.NewKept(cfg.DB, channel, p.readDisabled)
 	for _, mount := range mounts {
 		h := &Host{p: p, Log: cfg.Log, Origins: cfg.Origins}
 		h.app = mount(h)
@@ -133,8 +134,8 @@ func (a App) check() error {
 
 // Permissions are those of all apps, for auth, which is made before them.
 func Permissions(mounts ...Mount) (all []string) {
-	for _, h := range New(Config{}, mounts...).apps {
-		all = append(all, h.app.Permissions...)
+	for _, mount := range mounts {
+		all = append(all, mount(&Host{}).Permissions...)
 	}
 	return all
 }
@@ -166,10 +167,8 @@ func (p *Projects) Migrate(ctx context.Context) error {
 	return err
 }
 
-// Start is for servers: it registers with the listener, before that runs, and
-// bounds the apps' shares of the pool.
+// Start bounds the apps' shares of the pool, which must be connected.
 func (p *Projects) Start(context.Context) error {
-	p.off.Follow(channel)
 	conns := int(p.DB.Stat().MaxConns())
 	all := make(chan struct{}, max(1, conns/2))
 	for _, h := range p.apps {

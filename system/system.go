@@ -70,10 +70,8 @@ const (
 // listener runs. It reads no key and no database.
 func New(setup Setup) *System {
 	s := &System{Setup: setup}
-	s.flags = db.NewKept(s.DB, s.readFlags)
-	s.flags.Follow(flagsChannel)
-	s.limits = db.NewKept(s.DB, s.readLimits)
-	s.limits.Follow(limitsChannel)
+	s.flags = db.NewKept(s.DB, flagsChannel, s.readFlags)
+	s.limits = db.NewKept(s.DB, limitsChannel, s.readLimits)
 	return s
 }
 
