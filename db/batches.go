@@ -8,25 +8,25 @@ import (
 // batchWithin bounds one write of a batch.
 const batchWithin = 5 * time.Second
 
-// Batches writes values together that come one by one. Whoever adds one never
-// waits. Make it with NewBatches; safe for concurrent use.
+// Batches collects values that come one by one and writes them together. Adding
+// one never blocks. Make one with NewBatches; it is safe for concurrent use.
 type Batches[T any] struct {
 	queue chan T
-	wake  chan struct{} // of one slot: something came since the last write
+	wake  chan struct{} // holds one: something came since the last write
 	most  int
 	every time.Duration
 	write func(ctx context.Context, batch []T) error
 }
 
-// NewBatches has room for so many values, and gives at most most of them to
-// write at a time. It calls write no more often than every, and only after Add
-// or Wake: while nothing comes, nothing runs. An error of write keeps the batch
-// for the next time, while the queue fills up.
+// NewBatches queues up to room values and passes at most most of them to write at
+// a time. It calls write at intervals of at least every, and only after Add or
+// Wake: while nothing comes, nothing runs. If write fails, the batch is kept for
+// the next time, while the queue fills up.
 func NewBatches[T any](room, most int, every time.Duration, write func(ctx context.Context, batch []T) error) *Batches[T] {
 	return &Batches[T]{queue: make(chan T, room), wake: make(chan struct{}, 1), most: most, every: every, write: write}
 }
 
-// Add queues v. It is false where there is no room: v is dropped.
+// Add queues v, or drops it and returns false if there is no room.
 func (b *Batches[T]) Add(v T) bool {
 	select {
 	case b.queue <- v:
@@ -37,7 +37,7 @@ func (b *Batches[T]) Add(v T) bool {
 	}
 }
 
-// Wake has write called soon, also without a value.
+// Wake has write called soon, even without a value.
 func (b *Batches[T]) Wake() {
 	select {
 	case b.wake <- struct{}{}:
@@ -48,7 +48,7 @@ func (b *Batches[T]) Wake() {
 // Waiting is how many values are queued.
 func (b *Batches[T]) Waiting() int { return len(b.queue) }
 
-// Run writes until ctx ends, and then what is left. A kill loses what came
+// Run writes until ctx ends, and then writes what is left. A kill loses what came
 // since the last write.
 func (b *Batches[T]) Run(ctx context.Context) {
 	batch := make([]T, 0, b.most)
@@ -57,7 +57,7 @@ func (b *Batches[T]) Run(ctx context.Context) {
 		case <-b.wake:
 			more = Sleep(ctx, b.every)
 			select {
-			case <-b.wake: // of what came meanwhile, and is written now
+			case <-b.wake: // for what came in the meantime and is written now
 			default:
 			}
 		case <-ctx.Done():
@@ -66,7 +66,7 @@ func (b *Batches[T]) Run(ctx context.Context) {
 		for full := true; full; {
 			batch = b.fill(batch)
 			full = len(batch) == b.most
-			// Not cut off by the end: what is being written would be lost.
+			// The end of ctx does not cut this off: the batch would be lost.
 			began := time.Now()
 			within, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchWithin)
 			err := b.write(within, batch)
@@ -78,14 +78,14 @@ func (b *Batches[T]) Run(ctx context.Context) {
 			clear(batch)
 			batch = batch[:0]
 			if full && 2*len(b.queue) < cap(b.queue) {
-				// Others want the processor too, and there is room.
+				// There is room, so leave the processor to others for a while.
 				more = more && Sleep(ctx, time.Since(began))
 			}
 		}
 	}
 }
 
-// fill adds what is queued, as far as it fits.
+// fill adds as much of the queue as fits into the batch.
 func (b *Batches[T]) fill(batch []T) []T {
 	for len(batch) < b.most {
 		select {

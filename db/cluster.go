@@ -19,14 +19,14 @@ import (
 
 // ClusterConfig says where a private PostgreSQL lives.
 type ClusterConfig struct {
-	// StateDir is created with mode 0700 when missing. It names the cluster:
-	// processes with the same folder share one.
+	// StateDir is created with mode 0700 if it is missing. It identifies the
+	// cluster: processes with the same folder share one.
 	StateDir string
-	// Roles are made beside the runtime role: those of namespaces, see
+	// Roles are created besides the runtime role: those of namespaces, see
 	// DB.MigrateIn.
 	Roles []string
-	// Throwaway is a cluster for tests: it lies in memory where that has room,
-	// syncs nothing to the disk, and the last to leave deletes it.
+	// Throwaway is for tests: the cluster is kept in memory if there is room,
+	// syncs nothing to the disk, and is deleted by the last user to leave.
 	Throwaway bool
 	Log       *slog.Logger
 }
@@ -35,18 +35,18 @@ type ClusterConfig struct {
 // database: an ordinary server with the ordinary durability, on a socket that
 // only its user and root reach, and on no network.
 //
-// Three locks say who is there. The kernel drops them when a process ends,
+// Three locks say who is there. The kernel releases them when a process ends,
 // however it ends, so a kill leaves none behind:
-//   - StateDir: whoever joins or leaves.
-//   - StateDir/cluster.lock, shared: everybody who uses the server. The last
-//     to leave stops it.
-//   - StateDir/postgres.log: the processes of the server, which inherit it as
-//     their output.
+//   - StateDir: held by whoever joins or leaves.
+//   - StateDir/cluster.lock, shared: held by everybody who uses the server. The
+//     last to leave stops it.
+//   - StateDir/postgres.log: held by the processes of the server, which inherit
+//     it as their output.
 //
-// Joining has three cases. The server answers, whoever started it; none of its
-// processes lives, and it is started; or one lives and does not answer (it
-// recovers, or its main process was killed and the rest is about to end), and
-// the join waits.
+// There are three cases when joining. The server answers, whoever started it;
+// none of its processes is alive, and it is started; or one is alive and does not
+// answer, because it is recovering, or its main process was killed and the others
+// are about to end, and the join waits.
 type Cluster struct {
 	cfg                ClusterConfig
 	dataDir, socketDir string
@@ -67,9 +67,9 @@ const (
 	clusterPoll  = 25 * time.Millisecond
 )
 
-// StartCluster starts the private PostgreSQL or joins it, and returns once it
-// answers. A server that dies is started again, by whichever of its users
-// comes first, until Close.
+// StartCluster starts or joins the private PostgreSQL and returns once it answers.
+// Until Close, a server that dies is started again by whichever of its users comes
+// first.
 func StartCluster(ctx context.Context, cfg ClusterConfig) (*Cluster, error) {
 	c, err := newCluster(cfg)
 	if err != nil {
@@ -85,9 +85,9 @@ func StartCluster(ctx context.Context, cfg ClusterConfig) (*Cluster, error) {
 	return c, nil
 }
 
-// newCluster finds out where the cluster lies and as whom it runs. PostgreSQL
-// refuses to run as root, and another user cannot walk into root's folders.
-// The path of a socket may have 107 bytes at most, so it lies elsewhere.
+// newCluster determines where the cluster is and as which user it runs.
+// PostgreSQL refuses to run as root, and another user cannot enter root's folders.
+// The path of a socket has at most 107 bytes, so it is kept elsewhere.
 func newCluster(cfg ClusterConfig) (*Cluster, error) {
 	state, err := filepath.Abs(cfg.StateDir)
 	if err == nil {
@@ -124,9 +124,9 @@ func newCluster(cfg ClusterConfig) (*Cluster, error) {
 
 const memoryDir = "/dev/shm"
 
-// memoryHasRoom reports whether a cluster for tests fits into memory. It asks
-// for the size and not for what is free: all who share the cluster must get the
-// same answer.
+// memoryHasRoom reports whether a cluster for tests fits into memory. It looks at
+// the size and not at what is free, because everybody who shares the cluster must
+// get the same answer.
 func memoryHasRoom() bool {
 	const tmpfs, room = 0x01021994, 4 << 30
 	var fs syscall.Statfs_t
@@ -134,16 +134,16 @@ func memoryHasRoom() bool {
 	return err == nil && int64(fs.Type) == tmpfs && int64(fs.Blocks)*int64(fs.Bsize) >= room
 }
 
-// URL leads to the database homebase as its owner, for Connect and Migrate.
+// URL connects to the database homebase as its owner, for Connect and Migrate.
 func (c *Cluster) URL() string { return c.url(clusterLogin) }
 
-// url gives the port so that PGPORT of the environment does not change it.
+// url names the port, so that PGPORT in the environment does not change it.
 func (c *Cluster) url(user string) string {
 	q := url.Values{"host": {c.socketDir}, "port": {clusterPort}, "sslmode": {"disable"}}
 	return "postgres://" + user + "@/" + user + "?" + q.Encode()
 }
 
-// join becomes a user of the server, which it starts when there is none, and
+// join makes this process a user of the server, starting it if necessary, and
 // returns a superuser's connection.
 func (c *Cluster) join(ctx context.Context) (conn *pgx.Conn, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
@@ -169,12 +169,12 @@ func (c *Cluster) join(ctx context.Context) (conn *pgx.Conn, err error) {
 	return conn, nil
 }
 
-// watch waits on an idle connection until the server is gone, and joins it
-// again. The socket's folder stays the same, so every pool and URL stay right.
+// watch waits on an idle connection until the server is gone, and then joins it
+// again. The socket's folder does not change, so pools and URLs stay valid.
 func (c *Cluster) watch(ctx context.Context, conn *pgx.Conn) {
 	for err := error(nil); ; Sleep(ctx, time.Second) {
 		if err == nil {
-			_, _ = conn.WaitForNotification(ctx) // there is none: this ends with the server or ctx
+			_, _ = conn.WaitForNotification(ctx) // none comes: this ends with the server or ctx
 			closeConn(conn)
 		}
 		if ctx.Err() != nil {
@@ -187,8 +187,8 @@ func (c *Cluster) watch(ctx context.Context, conn *pgx.Conn) {
 	}
 }
 
-// Close leaves the cluster, and stops the server when nobody else uses it.
-// Close the pools first: their connections are cut.
+// Close leaves the cluster, and stops the server if nobody else uses it. Close the
+// pools first: their connections would be cut.
 func (c *Cluster) Close() error {
 	c.stopWatch()
 	c.watching.Wait()
@@ -218,8 +218,8 @@ func (c *Cluster) leave() error {
 
 func (c *Cluster) memberPath() string { return filepath.Join(c.cfg.StateDir, "cluster.lock") }
 
-// lockFile opens a file and takes flock(2) on it, LOCK_EX or LOCK_SH, until it
-// is closed. It polls, because a blocking flock cannot be given up when ctx ends.
+// lockFile opens a file and locks it with flock(2), LOCK_EX or LOCK_SH, until it is
+// closed. It polls, because a blocking flock cannot be abandoned when ctx ends.
 func lockFile(ctx context.Context, path string, flag, how int) (*os.File, error) {
 	f, err := os.OpenFile(path, flag, 0o600)
 	if err != nil {
@@ -240,8 +240,8 @@ func lockFile(ctx context.Context, path string, flag, how int) (*os.File, error)
 	}
 }
 
-// tryLock takes or changes the lock at once, or reports false. After false a
-// lock that was held before may be gone.
+// tryLock takes or changes the lock without waiting, or returns false. After false
+// a lock that was held before may be lost.
 func tryLock(f *os.File, how int) (bool, error) {
 	err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

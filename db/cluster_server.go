@@ -26,13 +26,13 @@ const (
 
 var errNotInstalled = errors.New("PostgreSQL 15 or newer is not installed: run `apt-get install postgresql`, or set HOMEBASE_DATABASE_URL")
 
-// own gives a folder to whom PostgreSQL runs as.
+// own makes the user that PostgreSQL runs as the owner of a folder.
 func (c *Cluster) own(path string) error { return os.Chown(path, int(c.runAs.Uid), int(c.runAs.Gid)) }
 
 func (c *Cluster) logPath() string { return filepath.Join(c.cfg.StateDir, "postgres.log") }
 
-// ensureRunning returns a connection to the server, which it starts when no
-// process of one lives. The caller holds the state's lock.
+// ensureRunning returns a connection to the server, which it starts if none of its
+// processes is alive. The caller holds the lock on the state folder.
 func (c *Cluster) ensureRunning(ctx context.Context) (*pgx.Conn, error) {
 	log, err := os.OpenFile(c.logPath(), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -55,10 +55,10 @@ func (c *Cluster) ensureRunning(ctx context.Context) (*pgx.Conn, error) {
 			return c.dial(ctx)
 		}
 		if !waiting {
-			c.cfg.Log.Warn("waiting for processes of the private PostgreSQL, which live and do not answer", "data", c.dataDir, "error", err)
+			c.cfg.Log.Warn("the private PostgreSQL is running but does not answer; waiting for it", "data", c.dataDir, "error", err)
 		}
 		if _, gone := os.Stat(filepath.Join(c.socketDir, ".s.PGSQL."+clusterPort)); errors.Is(gone, fs.ErrNotExist) {
-			if err := c.stop(ctx); err != nil { // nobody can reach it any more
+			if err := c.stop(ctx); err != nil { // without its socket nobody can reach it
 				return nil, err
 			}
 		}
@@ -68,8 +68,8 @@ func (c *Cluster) ensureRunning(ctx context.Context) (*pgx.Conn, error) {
 	}
 }
 
-// dial connects as superuser, but not to a server that another user has put
-// where ours is to be.
+// dial connects as superuser, but not to a server that another user has put in the
+// place of ours.
 func (c *Cluster) dial(ctx context.Context) (*pgx.Conn, error) {
 	if info, err := os.Lstat(c.socketDir); err != nil {
 		return nil, err
@@ -84,8 +84,8 @@ func (c *Cluster) dial(ctx context.Context) (*pgx.Conn, error) {
 	return pgx.ConnectConfig(ctx, cfg)
 }
 
-// launch starts the server, in a data folder that it makes when there is
-// none. The server writes to log, and so takes over its lock.
+// launch starts the server and, if there is none, creates its data folder. The
+// server writes to log and thereby takes over its lock.
 func (c *Cluster) launch(ctx context.Context, log *os.File) error {
 	said, err := log.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -97,7 +97,7 @@ func (c *Cluster) launch(ctx context.Context, log *os.File) error {
 	case !made:
 		err = c.initialise(ctx)
 	case said == 0:
-		// Root's data do not lie in the state folder, so they outlive it.
+		// Root's data folder is not in the state folder, so it outlives it.
 		c.cfg.Log.Warn("the state folder is new, but an earlier one at this path had a database, which is used again; delete its data folder to start over",
 			"state", c.cfg.StateDir, "data", c.dataDir)
 	case said > logLimit:
@@ -106,9 +106,9 @@ func (c *Cluster) launch(ctx context.Context, log *os.File) error {
 	if err != nil {
 		return err
 	}
-	// What a killed server left would be in the way of this one if a stranger
-	// got its number. Should somebody have started PostgreSQL here by hand, its
-	// shared memory still stops a second one.
+	// The pid file of a killed server would stop this one if another process had
+	// its pid by now. If somebody started PostgreSQL here by hand, its shared
+	// memory still stops a second one.
 	if err := errors.Join(os.RemoveAll(filepath.Join(c.dataDir, "postmaster.pid")), os.RemoveAll(c.socketDir),
 		os.Mkdir(c.socketDir, 0o700), c.own(c.socketDir)); err != nil {
 		return err
@@ -132,12 +132,12 @@ func (c *Cluster) launch(ctx context.Context, log *os.File) error {
 	return nil
 }
 
-// stop ends the server by a fast shutdown: transactions are ended and a
-// checkpoint is written. The caller holds the state's lock.
+// stop shuts the server down in fast mode: transactions are aborted and a
+// checkpoint is written. The caller holds the lock on the state folder.
 func (c *Cluster) stop(ctx context.Context) error {
 	var said []byte
 	if cmd, err := c.control(ctx, "stop", "-s", "-m", "fast"); err == nil {
-		said, _ = cmd.CombinedOutput() // it fails when there is no server; the lock tells
+		said, _ = cmd.CombinedOutput() // it fails if there is no server; the lock decides
 	}
 	ended, err := lockFile(ctx, c.logPath(), os.O_RDWR|os.O_CREATE, syscall.LOCK_EX)
 	if err != nil {
@@ -147,8 +147,8 @@ func (c *Cluster) stop(ctx context.Context) error {
 	return os.RemoveAll(c.socketDir)
 }
 
-// newDataDir is where initdb works; it becomes dataDir by a rename, so dataDir
-// is never half made.
+// newDataDir is where initdb works. It is renamed to dataDir, which is therefore
+// never incomplete.
 func (c *Cluster) newDataDir() string { return c.dataDir + ".new" }
 
 func (c *Cluster) initialise(ctx context.Context) error {
@@ -179,34 +179,34 @@ func (c *Cluster) initialise(ctx context.Context) error {
 	return dir.Sync()
 }
 
-// madeBy is the major version that made the data folder. 0 is none, or none
-// that can be read: nothing is ever moved over a folder that is not empty.
+// madeBy is the major version that created the data folder; 0 if there is none or
+// it cannot be read: a rename never replaces a folder that is not empty.
 func (c *Cluster) madeBy() int {
 	b, _ := os.ReadFile(filepath.Join(c.dataDir, "PG_VERSION"))
 	major, _ := strconv.Atoi(strings.TrimSpace(string(b)))
 	return major
 }
 
-// control is a call of pg_ctl as the right user, away from the signals of our
-// terminal (a Ctrl-C is for us, who then stop the server in order), and
-// without the environment's PG* and locale. It is told the data folder by the
-// environment, because a shell reads its arguments.
+// control is a call of pg_ctl as the right user, out of reach of our terminal's
+// signals (a Ctrl-C is for this process, which then stops the server properly) and
+// without the environment's PG* and locale. The data folder is passed in the
+// environment, because a shell reads the arguments.
 func (c *Cluster) control(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	path, err := findControl(ctx, c.madeBy())
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Dir = "/" // the working folder may be one that the user cannot enter
+	cmd.Dir = "/" // the user may not be allowed to enter the working folder
 	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "PGDATA=" + c.dataDir, fmt.Sprint("PGCTLTIMEOUT=", startTimeout.Seconds())}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: &c.runAs}
 	return cmd, nil
 }
 
-// findControl finds the pg_ctl of the given major version, or, for 0, the
-// first of PATH's and then the newest of Debian's that is new enough.
+// findControl finds the pg_ctl of a major version. For 0 it is the one in PATH if
+// that is new enough, or else the newest of Debian's.
 func findControl(ctx context.Context, major int) (string, error) {
-	paths, _ := filepath.Glob("/usr/lib/postgresql/[1-9][0-9]/bin/pg_ctl") // its one error is of the pattern
+	paths, _ := filepath.Glob("/usr/lib/postgresql/[1-9][0-9]/bin/pg_ctl") // only a bad pattern is an error
 	if path, err := exec.LookPath("pg_ctl"); err == nil {
 		paths = append(paths, path)
 	}
@@ -225,11 +225,11 @@ func findControl(ctx context.Context, major int) (string, error) {
 	return "", errNotInstalled
 }
 
-// bootstrap makes the roles and the database where they are missing: the
-// login that owns the database, and the roles without login that the pool
-// works as. It may be repeated, and a crash in it is mended by the next one.
+// bootstrap creates the roles and the database if they are missing: the login
+// that owns the database, and the roles without login that the pool works as. It
+// can be repeated, and the next one repairs what a crash left.
 func (c *Cluster) bootstrap(ctx context.Context, conn *pgx.Conn) error {
-	// What is there already is no error in the server's log.
+	// The server's log need not call it an error that they exist.
 	const quiet = `-- name: db.BootstrapQuietly
 		SET log_min_messages = fatal`
 	const role = `-- name: db.BootstrapRole
@@ -247,7 +247,7 @@ func (c *Cluster) bootstrap(ctx context.Context, conn *pgx.Conn) error {
 	}
 	for _, sql := range statements {
 		_, err := conn.Exec(ctx, sql)
-		if e, ok := errors.AsType[*pgconn.PgError](err); ok && (e.Code == "42710" || e.Code == "42P04") { // it is there
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && (e.Code == "42710" || e.Code == "42P04") { // it exists
 			continue
 		}
 		if err != nil {

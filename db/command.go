@@ -13,27 +13,27 @@ import (
 )
 
 var (
-	// ErrUsage says that a command was called wrongly; the program ends with 2.
+	// ErrUsage says that a command was called wrongly; the exit code is 2.
 	ErrUsage = errors.New("wrong usage")
-	// ErrSaid says that a command failed and has printed why: the program adds
-	// nothing and ends with 1.
-	ErrSaid = errors.New("the command has said what is wrong")
+	// ErrSaid says that a command failed and has printed why: the program prints
+	// nothing more, and the exit code is 1.
+	ErrSaid = errors.New("the command has printed what is wrong")
 
 	errMissing = fmt.Errorf("%w: an argument is missing", ErrUsage)
 )
 
-// Need is what a command needs. Each includes those after it.
+// Need is what a command needs. Each value includes those after it.
 type Need int
 
 const (
 	NeedSchema   Need = iota // the database with this version's schema
 	NeedDatabase             // the database, with any schema or none
-	NeedSecret               // the secret; it calls Shell.Connect if its arguments need the database
+	NeedSecret               // the secret; the command calls Shell.Connect if its arguments need the database
 	NeedSettings             // a valid configuration
-	NeedNothing              // it runs whatever the environment holds
+	NeedNothing              // nothing: it runs whatever the environment holds
 )
 
-// Command is one subcommand of the program, given by a room as data like its
+// Command is a subcommand of the program. Rooms declare commands as data, like
 // routes and jobs.
 type Command struct {
 	// Name is one or two words: "serve", "user create".
@@ -43,13 +43,13 @@ type Command struct {
 	Args string
 	// Summary is one line for the help.
 	Summary string
-	// Needs is what must be there before Run is called.
+	// Needs is what must be in place before Run is called.
 	Needs Need
-	// Serves says that others act through it; what every other command does
-	// is the operator's deed.
+	// Serves says that others act through the command. What any other command
+	// does counts as done by the operator.
 	Serves bool
-	// Run gets what follows the name, and parses it before it does anything
-	// else. Its error is printed as one line and makes the exit code not zero.
+	// Run gets the arguments after the name, and parses them before it does
+	// anything else. Its error is printed as one line.
 	Run func(ctx context.Context, sh *Shell, args []string) error
 }
 
@@ -57,19 +57,19 @@ type Command struct {
 type Shell struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Connect opens the database. A command calls it that needs the secret
-	// alone until it knows its arguments.
+	// Connect opens the database, for commands that need only the secret until
+	// they know their arguments.
 	Connect func(ctx context.Context, need Need) error
 }
 
-// Flags are a command's options. Unlike the standard library's they may
-// stand before, between and behind the arguments.
+// Flags are a command's options. Unlike the standard library's, they may come
+// before, between and after the arguments.
 type Flags struct {
 	*flag.FlagSet
 	help io.Writer
 }
 
-// Flags makes the options of the command name.
+// Flags makes the options of the named command.
 func (sh *Shell) Flags(name string) Flags {
 	set := flag.NewFlagSet("homebase "+name, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
@@ -121,9 +121,9 @@ func ParseSize(v string) (int64, error) {
 	return 0, fmt.Errorf("%q is not a size such as 10GiB, 500MB or a number of bytes", v)
 }
 
-// Parse reads args and stores what is no option in arguments, in order; none
-// may be missing or left over. The error is flag.ErrHelp after -h, which prints
-// the options, else ErrUsage.
+// Parse reads args and stores what is not an option in arguments, in order; none
+// may be missing or left over. After -h, which prints the options, the error is
+// flag.ErrHelp, otherwise it is ErrUsage.
 func (f Flags) Parse(args []string, arguments ...*string) error {
 	for {
 		if err := f.FlagSet.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -162,7 +162,7 @@ func (f Flags) describe() {
 	w.Flush()
 }
 
-// ParseOptional is Parse for arguments that may be left out.
+// ParseOptional is like Parse, but arguments may be left out.
 func (f Flags) ParseOptional(args []string, arguments ...*string) error {
 	err := f.Parse(args, arguments...)
 	if errors.Is(err, errMissing) {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Group is commands that the help lists together.
+// Group is a group of commands that the help lists together.
 type Group struct {
 	Name     string
 	Commands []Command
@@ -21,7 +21,7 @@ type Group struct {
 // mistyped name and the shells' completion come from it.
 type Commands []Group
 
-// WithHelp is the table with the commands that tell of it, in its first group.
+// WithHelp adds the commands that describe the table to its first group.
 func (t Commands) WithHelp() Commands {
 	t = slices.Clone(t)
 	own := []Command{
@@ -34,8 +34,9 @@ func (t Commands) WithHelp() Commands {
 	return t
 }
 
-// Find is the command that args begin with, and what follows its name. Without
-// arguments and with -h it is help. The error is ErrUsage and names the nearest.
+// Find is the command that args begin with, and the arguments after its name.
+// Without arguments, or with -h, it is help. The error is ErrUsage and suggests
+// similar names.
 func (t Commands) Find(args []string) (cmd Command, rest []string, err error) {
 	asks := func(arg string) bool { return slices.Contains([]string{"-h", "-help", "--help"}, arg) }
 	if len(args) == 0 || asks(args[0]) {
@@ -69,11 +70,11 @@ func (t Commands) all() (all []Command) {
 	return all
 }
 
-// helpColumn is how wide the names are.
+// helpColumn is the width of the column of names.
 const helpColumn = 16
 
-// help lists the commands by their groups, or describes one, or those of a
-// first word.
+// help lists all commands by group, or describes one, or lists those that begin
+// with a word.
 func (t Commands) help(ctx context.Context, sh *Shell, args []string) error {
 	var words [2]string
 	if err := sh.Flags("help").ParseOptional(args, &words[0], &words[1]); err != nil {
@@ -83,7 +84,7 @@ func (t Commands) help(ctx context.Context, sh *Shell, args []string) error {
 		fmt.Fprint(sh.Stdout, "Homebase: one backend for all your frontends.\n\nusage: homebase COMMAND; homebase help COMMAND describes one\n")
 	} else if cmd, rest, ok := t.find(args); ok && len(rest) == 0 {
 		fmt.Fprintf(sh.Stdout, "usage: %s\n\n  %s\n\n", strings.TrimSpace("homebase "+cmd.Name+" "+cmd.Args), cmd.Summary)
-		// Every command parses before all else, and -h prints its options.
+		// Every command parses its arguments first, and -h prints its options.
 		if err := cmd.Run(ctx, sh, []string{"-h"}); !errors.Is(err, flag.ErrHelp) {
 			return err
 		}
@@ -109,8 +110,8 @@ func (t Commands) help(ctx context.Context, sh *Shell, args []string) error {
 	return nil
 }
 
-// unknown says that there is no such command and suggests the nearest: those with
-// the same first word, and those a few letters away.
+// unknown says that there is no such command and suggests similar ones: those with
+// the same first word, and those that differ in a few letters.
 func (t Commands) unknown(args []string) error {
 	type candidate struct {
 		name string
@@ -136,8 +137,8 @@ func (t Commands) unknown(args []string) error {
 	return fmt.Errorf("%w: %s; see homebase help", ErrUsage, text)
 }
 
-// distance is how many letters have to be put in, left out or changed to make
-// b of a (Levenshtein).
+// distance is how many letters must be inserted, deleted or changed to turn a into
+// b (Levenshtein).
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -160,8 +161,8 @@ func distance(a, b string) int {
 
 var optionInArgs = regexp.MustCompile(`(?:^|[\s[])(--?[a-z][a-z-]*)`)
 
-// completions are what may follow the words of a command line: first words,
-// second words, and then the options.
+// completions are what may follow the words typed so far: a first word, a second
+// word, and then options.
 func (t Commands) completions() (lines []string) {
 	next := map[string][]string{}
 	for _, c := range t.all() {

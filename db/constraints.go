@@ -1,6 +1,6 @@
 package db
 
-// constraint is how the violation of one named constraint is told.
+// constraint is how the violation of a named constraint is reported.
 type constraint struct {
 	kind   Kind
 	code   string // stable, snake_case: part of the API
@@ -9,14 +9,14 @@ type constraint struct {
 
 var defect = constraint{}
 
-// constraints is the one place where the names of schema.sql are given a
-// meaning. A test holds it against the catalog of the migrated schema: every
-// check, foreign key, exclusion and unique constraint or index is here, and
-// nothing else is. A primary key may be listed where a user can collide with
-// it; the others hold ids made by the program.
+// constraints is the one place that gives the names of schema.sql a meaning. A
+// test compares it with the catalog of the migrated schema: it lists every check,
+// foreign key, exclusion and unique constraint or index, and nothing else. A
+// primary key is listed only if a user can collide with it; the others hold ids
+// that the program makes.
 //
-// defect stands for what no request can bring about: when it is violated, the
-// program is wrong, and the error keeps no kind.
+// defect is for what no request can cause: if it is violated, the program is
+// wrong, and the error has no kind.
 var constraints = map[string]constraint{
 	"users_email_key":                    {Conflict, "email_taken", "There is already a user with this address."},
 	"users_email_check":                  {Invalid, "email_invalid", "An address has 3 to 254 characters."},

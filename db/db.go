@@ -3,18 +3,18 @@
 // used when no database URL is given.
 //
 // What it promises:
-//   - A transaction given to InTx is repeated only where PostgreSQL asked for
-//     it and only before COMMIT was sent. When nobody can know whether it was
+//   - A transaction given to InTx is repeated only if PostgreSQL asks for it,
+//     and only before COMMIT was sent. If nobody can know whether it was
 //     committed, the error is ErrOutcomeUnknown and nothing is repeated.
-//   - Rows read by All and One are whole: an error in the middle of a result
-//     is an error, never a short list. Absence is ErrNotFound.
+//   - Rows read by All and One are complete: an error in the middle of a result
+//     is an error, never a short list. No row is ErrNotFound.
 //   - Errors that a caller can act on carry a Kind; a violated constraint
 //     carries the code and the sentence of the one table in constraints.go.
-//   - Nothing that must be right is held by a process alone: jobs, schema
-//     steps and notifications are agreed on through PostgreSQL.
+//   - No process relies on its own memory for what must be right: workers agree
+//     on jobs, schema steps and notifications through PostgreSQL.
 //
 // Advisory locks are taken as pairs (class, id). The classes 1 to 99 belong
-// to this package; a room that needs locks takes a class from 100 on.
+// to this package; a room that needs locks uses a class from 100 on.
 package db
 
 import (
@@ -35,18 +35,18 @@ const (
 	lockJobs    = 2 // id is jobs.id: running that job
 )
 
-// runtimeRole owns nothing. Where it exists and the login may take it, every
-// connection but those of Migrate works as this role.
+// runtimeRole owns nothing. If it exists and the login may take it, every
+// connection except those of Migrate works as this role.
 const runtimeRole = "homebase_runtime"
 
-// mayTakeRole is the SQL of whether the session's login may work as the role
-// of a row of pg_roles.
+// mayTakeRole is the SQL condition that the session's login may work as the role
+// in a row of pg_roles.
 const mayTakeRole = `pg_has_role(session_user, oid, CASE WHEN current_setting('server_version_num')::int >= 160000
 	                             THEN 'SET' ELSE 'MEMBER' END)`
 
-// DB is the database of the house. New makes one that is not connected yet,
-// so that rooms can be built before (and without) a database; everything but
-// Listener answers Unavailable until Connect. Safe for concurrent use.
+// DB is the platform's database. New makes one that is not connected yet, so that
+// rooms can be built before (and without) a database; until Connect everything
+// except Listener fails as Unavailable. It is safe for concurrent use.
 type DB struct {
 	log      *slog.Logger
 	pool     atomic.Pointer[pgxpool.Pool]
@@ -55,10 +55,10 @@ type DB struct {
 
 // Config says how to connect.
 type Config struct {
-	// URL is a PostgreSQL URL. It must lead to PostgreSQL itself or to a
-	// pooler in session mode: LISTEN, SET ROLE and advisory locks live in a
+	// URL is a PostgreSQL URL. It must lead to PostgreSQL itself or to a pooler
+	// in session mode, because LISTEN, SET ROLE and advisory locks belong to a
 	// session. It may name several hosts: with target_session_attrs=read-write
-	// every new connection goes to the one that takes writes.
+	// new connections go to the one that accepts writes.
 	URL string
 	// MaxConns bounds the pool; 0 is twelve. Two more connections are opened
 	// outside the pool, by Listener.Run and by RunJobs.
@@ -70,7 +70,7 @@ const (
 	connectTimeout  = 5 * time.Second
 )
 
-// errNotConnected is what everything answers before Connect and after Close.
+// errNotConnected is the error of everything before Connect and after Close.
 var errNotConnected = &Error{Kind: Unavailable, Err: errors.New("the database is not connected")}
 
 // New returns a DB that is not connected to anything. It is cheap.
@@ -112,13 +112,13 @@ func (d *DB) Connect(ctx context.Context, c Config) error {
 	return nil
 }
 
-// errURL replaces the parser's error, which quotes the URL and masks the
-// password only where it recognises it.
+// errURL replaces the parser's error, which quotes the URL and masks only a
+// password that it recognises.
 var errURL = errors.New("the database URL cannot be read: it must look like postgres://user:password@host:5432/database")
 
-// prepareConfig sets what holds for every connection of this package. One that
-// leads to a server which takes no writes any more is closed: the next one is
-// made to whoever does.
+// prepareConfig sets what applies to every connection of this package. A
+// connection to a server that no longer accepts writes is closed: the next one
+// goes to the server that does.
 func prepareConfig(c *pgx.ConnConfig) {
 	c.OnPgError = func(_ *pgconn.PgConn, err *pgconn.PgError) bool { return !fatal(err) && err.Code != "25006" }
 	if c.ConnectTimeout == 0 {
@@ -129,15 +129,15 @@ func prepareConfig(c *pgx.ConnConfig) {
 	}
 }
 
-// setUpSession bounds what one statement may hold up, and gives away the
-// owner's rights. The bounds are defaults: a transaction that needs another
-// says SET LOCAL. A worker that stops in the middle of a transaction loses it
-// after a minute, so that its row locks do not stop the others for ever.
+// setUpSession bounds how long a statement may take or wait, and drops the owner's
+// rights. The bounds are defaults: a transaction that needs others uses SET LOCAL.
+// A worker that hangs in the middle of a transaction loses it after a minute, so
+// that its row locks do not block the others for ever.
 //
-// Sequential scans are only for what has no index. A plan that was made while
-// a table was empty would read all of it, kept for the life of the connection,
-// also by the checks of foreign keys. Such plans look dear, so just-in-time
-// compilation, which goes by that, is off.
+// Sequential scans are only for what has no index. A plan made while a table was
+// empty would scan all of it, and is kept for the life of the connection, even by
+// the checks of foreign keys. Without sequential scans plans look expensive, so
+// just-in-time compilation, which depends on the cost, is off.
 func setUpSession(ctx context.Context, conn *pgx.Conn) error {
 	const sql = `-- name: db.SetUpSession
 		SELECT set_config('timezone', 'UTC', false),
@@ -155,8 +155,8 @@ func setUpSession(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// dial opens a connection outside the pool, with the rights of the URL's
-// login and without the bounds of setUpSession.
+// dial opens a connection outside the pool with the rights of the URL's login and
+// without the bounds of setUpSession.
 func (d *DB) dial(ctx context.Context, onNotification pgconn.NotificationHandler) (*pgx.Conn, error) {
 	pool := d.pool.Load()
 	if pool == nil {
@@ -168,8 +168,8 @@ func (d *DB) dial(ctx context.Context, onNotification pgconn.NotificationHandler
 	return conn, translate(err)
 }
 
-// AsOwner runs fn on a connection of its own with the rights of the URL's
-// login, for what the runtime role may not do: making and dropping tables. It
+// AsOwner runs fn on a connection of its own with the rights of the URL's login,
+// for what the runtime role may not do, such as creating and dropping tables. It
 // takes no connection from the pool, so it may be called within a transaction.
 func (d *DB) AsOwner(ctx context.Context, fn func(conn *pgx.Conn) error) error {
 	conn, err := d.dial(ctx, nil)
@@ -180,7 +180,7 @@ func (d *DB) AsOwner(ctx context.Context, fn func(conn *pgx.Conn) error) error {
 	return translate(fn(conn))
 }
 
-// connect opens a connection outside the pool, for what lives in a session.
+// connect opens a connection outside the pool, for what belongs to a session.
 func (d *DB) connect(ctx context.Context, onNotification pgconn.NotificationHandler) (*pgx.Conn, error) {
 	conn, err := d.dial(ctx, onNotification)
 	if err != nil {
@@ -193,23 +193,23 @@ func (d *DB) connect(ctx context.Context, onNotification pgconn.NotificationHand
 	return conn, nil
 }
 
-// closeConn closes a connection without waiting for a server that does not
+// closeConn closes a connection without waiting long for a server that does not
 // answer.
 func closeConn(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = conn.Close(ctx) // the session is given up either way
+	_ = conn.Close(ctx) // the session ends either way
 }
 
-// Close waits for the connections in use and closes the pool. Everything
-// after it answers Unavailable.
+// Close waits for the connections in use and closes the pool. After that
+// everything fails as Unavailable.
 func (d *DB) Close() {
 	if pool := d.pool.Swap(nil); pool != nil {
 		pool.Close()
 	}
 }
 
-// Ping asks PostgreSQL for an answer.
+// Ping checks that PostgreSQL answers.
 func (d *DB) Ping(ctx context.Context) error {
 	pool := d.pool.Load()
 	if pool == nil {
@@ -218,8 +218,8 @@ func (d *DB) Ping(ctx context.Context) error {
 	return translate(pool.Ping(ctx))
 }
 
-// Stat is the pool's figures for metrics, nil while not connected. The
-// difference of AcquireCount tells how often something asked the database.
+// Stat is the pool's figures for metrics, nil while not connected. Its
+// AcquireCount shows how often the database was asked for something.
 func (d *DB) Stat() *pgxpool.Stat {
 	pool := d.pool.Load()
 	if pool == nil {

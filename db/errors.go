@@ -10,19 +10,19 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrNotFound says that no row was there.
+// ErrNotFound says that there is no such row.
 var ErrNotFound = errors.New("not found")
 
 // Kind is what a caller can do about a failed statement.
 type Kind int
 
-// The kinds. An error without one is a defect of the program or of the
-// server, and no fault of who asked.
+// The kinds. An error without a kind is a defect of the program or the server, not
+// the fault of whoever asked.
 const (
-	Conflict    Kind = iota + 1 // a unique or exclusion constraint: something like it is already there
-	Invalid                     // a value that the table does not take
-	Missing                     // a foreign key: what is referred to is not there, or is still referred to
-	Busy                        // a lock or the statement took too long, or others kept getting in the way: ask again
+	Conflict    Kind = iota + 1 // a unique or exclusion constraint: something like it exists already
+	Invalid                     // a value that the table does not accept
+	Missing                     // a foreign key: what is referred to does not exist, or is still referred to
+	Busy                        // a lock or the statement took too long, or others kept interfering: try again
 	Full                        // the database's disk is full
 	Unavailable                 // no connection, or the server is starting or stopping
 )
@@ -42,17 +42,16 @@ type Error struct {
 	Kind Kind
 	// Constraint is the violated constraint's name, if one was.
 	Constraint string
-	// Code and Detail are those of the constraint in the table of
-	// constraints.go: part of the API, and a sentence for the user. Empty
-	// without a constraint.
+	// Code and Detail are those of the constraint in constraints.go: part of the
+	// API, and a sentence for the user. They are empty without a constraint.
 	Code, Detail string
-	// Err is PostgreSQL's own error. Its text may quote row values: it is
-	// for the log at most, never for the client.
+	// Err is PostgreSQL's own error. Its text may quote values of the row: it may
+	// be logged, but never sent to a client.
 	Err error
 }
 
-// Error names the kind and the constraint, and then the cause without the
-// part in which PostgreSQL quotes the row.
+// Error names the kind, the constraint and the cause, without the detail in which
+// PostgreSQL quotes the row.
 func (e *Error) Error() string {
 	s := "database: " + e.Kind.String()
 	if e.Constraint != "" {
@@ -64,7 +63,7 @@ func (e *Error) Error() string {
 // Unwrap is the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// KindOf is the kind of a translated error; ok is false when it has none.
+// KindOf is the kind of a translated error; ok is false if it has none.
 func KindOf(err error) (kind Kind, ok bool) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -73,7 +72,7 @@ func KindOf(err error) (kind Kind, ok bool) {
 	return e.Kind, true
 }
 
-// sqlStates gives the kind of a SQLSTATE, the five characters or the class of
+// sqlStates gives the kind of a SQLSTATE, by its five characters or its class of
 // two.
 var sqlStates = map[string]Kind{
 	"23505": Conflict, // unique_violation
@@ -107,9 +106,9 @@ var sqlStates = map[string]Kind{
 	"08":    Unavailable, // connection exceptions
 }
 
-// translate turns the driver's errors into the package's. What is already
-// translated, a caller's own error, an ended context, and a defect stay as
-// they are. A chain that holds a PostgreSQL error keeps it for errors.As.
+// translate turns the driver's errors into the package's. Errors that are already
+// translated, a caller's own, those of an ended context, and defects are returned
+// unchanged. A PostgreSQL error stays in the chain for errors.As.
 func translate(err error) error {
 	if err == nil {
 		return nil
@@ -123,8 +122,8 @@ func translate(err error) error {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return translatePg(pg, err)
 	}
-	// A connection that could not be made in time fails by a deadline of this
-	// package, not of the caller, so it is looked for first.
+	// A connection that could not be made in time fails by this package's
+	// deadline, not the caller's, so this comes first.
 	if lost(err) {
 		return &Error{Kind: Unavailable, Err: err}
 	}
@@ -160,7 +159,7 @@ func lost(err error) bool {
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return true
 	}
-	// Not net.Error: a syscall.Errno is one too, and a disk has those.
+	// Not net.Error: a syscall.Errno is one too, and disks cause those.
 	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return true
 	}

@@ -83,10 +83,11 @@ func (d *DB) RunJob(ctx context.Context, job Job) error {
 	if err := r.register(ctx, []Job{job}); err != nil {
 		return err
 	}
-	id, err := r.id(ctx, job)
+	list, err := r.schedule(ctx, []Job{job})
 	if err != nil {
 		return err
 	}
+	id := list[0].id
 	if begun, err := r.start(ctx, id, job, true); err != nil {
 		return err
 	} else if !begun {

@@ -30,14 +30,6 @@ func (r *runner) register(ctx context.Context, jobs []Job) error {
 	return nil
 }
 
-func (r *runner) id(ctx context.Context, job Job) (int32, error) {
-	const sql = `-- name: db.JobID
-		SELECT id FROM jobs WHERE name = $1`
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return One(ctx, r.conn, Value[int32], sql, job.Name)
-}
-
 func (r *runner) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, jobAnswer)
 	defer cancel()

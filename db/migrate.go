@@ -108,7 +108,7 @@ func (d *DB) migrate(ctx context.Context, namespace, schema string, prepare, fin
 	if _, err := Exec(ctx, conn, StepTable); err != nil {
 		return err
 	}
-	done, err := All(ctx, conn, scanStepStatus, sqlSteps)
+	done, err := recordedSteps(ctx, conn)
 	if err != nil {
 		return err
 	}
@@ -138,17 +138,9 @@ func (d *DB) MigrationStatus(ctx context.Context, schema string) ([]StepStatus, 
 		return nil, err
 	}
 	defer closeConn(conn)
-	const sqlExists = `-- name: db.StepTableExists
-		SELECT to_regclass('schema_steps') IS NOT NULL`
-	exists, err := One(ctx, conn, Value[bool], sqlExists)
-	if err != nil {
+	done, err := recordedSteps(ctx, conn)
+	if err != nil && !errors.Is(err, errNoTables) {
 		return nil, err
-	}
-	var done []recordedStep
-	if exists {
-		if done, err = All(ctx, conn, scanStepStatus, sqlSteps); err != nil {
-			return nil, err
-		}
 	}
 	list := make([]StepStatus, 0, max(len(steps), len(done)))
 	for i, s := range steps {
@@ -185,12 +177,7 @@ func (d *DB) migrated(ctx context.Context, schema string) (newer, err error) {
 	if err != nil {
 		return nil, err
 	}
-	const sql = `-- name: db.StepsInPublic
-		SELECT number, title, hash, applied_at FROM public.schema_steps ORDER BY number`
-	done, err := All(ctx, d, scanStepStatus, sql)
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "42P01" { // undefined_table
-		return nil, errors.New("the database has no tables yet; run: homebase migrate")
-	}
+	done, err := recordedSteps(ctx, d)
 	if err != nil {
 		return nil, err
 	}
@@ -211,12 +198,21 @@ type recordedStep struct {
 	appliedAt time.Time
 }
 
-const sqlSteps = `-- name: db.Steps
-	SELECT number, title, hash, applied_at FROM schema_steps ORDER BY number`
+var errNoTables = errors.New("the database has no tables yet; run: homebase migrate")
 
-func scanStepStatus(row pgx.Row) (r recordedStep, err error) {
-	err = row.Scan(&r.number, &r.title, &r.hash, &r.appliedAt)
-	return r, err
+// recordedSteps are the steps that were applied to the first schema of the
+// path, errNoTables where none ever was.
+func recordedSteps(ctx context.Context, q Querier) ([]recordedStep, error) {
+	const sql = `-- name: db.Steps
+		SELECT number, title, hash, applied_at FROM schema_steps ORDER BY number`
+	done, err := All(ctx, q, func(row pgx.Row) (r recordedStep, err error) {
+		err = row.Scan(&r.number, &r.title, &r.hash, &r.appliedAt)
+		return r, err
+	}, sql)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "42P01" { // undefined_table
+		return nil, errNoTables
+	}
+	return done, err
 }
 
 func (r recordedStep) problem(s Step) string {

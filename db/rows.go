@@ -123,7 +123,7 @@ func Touch(ctx context.Context, q Querier, none error, sql string, args ...any) 
 
 // Below is the error full unless fewer than most rows of a table are as where
 // says. Until the transaction ends nobody else changes the table: two who find
-// the last slot free do not both take it. Call it before the transaction
+// the last place free do not both take it. Call it before the transaction
 // changes a row of the table, or the two wait for each other.
 func Below(ctx context.Context, tx pgx.Tx, full error, most int, table, where string, args ...any) error {
 	_, err := Exec(ctx, tx, `
