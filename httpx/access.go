@@ -32,11 +32,10 @@ const (
 // them by itself.
 func Public() Access { return Access{level: public} }
 
-// Recognised is open to all like Public, and a caller who brings valid
-// credentials is known to the handler, who may then tell more. Credentials in
-// Authorization that are not valid are refused, so that a client learns to
-// renew them; with a cookie that is not valid one is a stranger. The pages of
-// a public origin are always strangers'.
+// Recognised is open to all like Public, but the handler learns who brings valid
+// credentials and may then show more. Invalid credentials in Authorization are
+// refused, so that a client learns to renew them; an invalid cookie makes the
+// caller a stranger. Pages of a public origin are always strangers.
 func Recognised() Access { return Access{level: recognised} }
 
 // SignedIn asks for any signed-in caller with a session. Access keys are
@@ -49,24 +48,24 @@ func SignedIn() Access { return Access{level: signedIn, noKey: true} }
 // all of them, is refused, except by OrOperator.
 func Needs(permission string) Access { return Access{level: permitted, permission: permission} }
 
-// Recent asks also for a password given within the last ten minutes, which no
-// access key has.
+// Recent also asks for a password that was given within the last ten minutes;
+// no access key has one.
 func (a Access) Recent() Access { a.recent, a.noKey = true, true; return a }
 
-// OrKey lets access keys in beside sessions where SignedIn is asked for.
+// OrKey lets access keys in as well where SignedIn is asked for.
 func (a Access) OrKey() Access { a.noKey = false; return a }
 
 // OrOperator lets the operator in. It is not for routes about what belongs to
 // the caller, such as files: the operator has none.
 func (a Access) OrOperator() Access { a.operator = true; return a }
 
-// NoKey refuses access keys, also those that hold the permission.
+// NoKey refuses access keys, even those that hold the permission.
 func (a Access) NoKey() Access { a.noKey = true; return a }
 
 // recentFor is how long a given password counts as recent.
 const recentFor = 10 * time.Minute
 
-// checkPolicy holds the caller against the route's access.
+// checkPolicy checks the caller against the route's access.
 func checkPolicy(x *exchange, _ *http.Request) error {
 	access, caller := x.route.Access, x.caller
 	switch {
@@ -80,14 +79,14 @@ func checkPolicy(x *exchange, _ *http.Request) error {
 		return ErrForbidden.With(fmt.Sprintf("This needs the permission %q.", access.permission))
 	case caller.KeyID != uuid.Nil && access.noKey:
 		return ErrForbidden.With("An access key cannot do this; sign in instead.")
-	case access.recent && time.Since(caller.AuthenticatedAt).Abs() > recentFor: // one that lies ahead is of a clock that was set back
+	case access.recent && time.Since(caller.AuthenticatedAt).Abs() > recentFor: // a time in the future: the clock was set back
 		return ErrReauthenticate
 	}
 	return nil
 }
 
-// judgeAgain asks who the caller is by now and holds that against the route's
-// access: a session may have ended, or a permission, while a body arrived.
+// judgeAgain looks the caller up and checks the access once more: the session
+// may have ended, or a permission been taken away, while the body arrived.
 func (x *exchange) judgeAgain(r *http.Request) error {
 	if x.caller == nil || x.route.Access.level <= recognised {
 		return nil

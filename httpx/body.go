@@ -20,8 +20,8 @@ var (
 )
 
 // body is the request body with its limit and its rolling read deadline. Its
-// errors are sticky. After one by time the deadline stays expired: net/http
-// would wait for the rest of the body if it were taken back.
+// errors are sticky. After a timeout the deadline stays expired: if it were
+// lifted, net/http would wait for the rest of the body.
 type body struct {
 	io.ReadCloser
 	rc     *http.ResponseController
@@ -34,14 +34,14 @@ type body struct {
 	err    error
 	unhook func() bool
 
-	mu   sync.Mutex // guards own and over, and orders the deadlines set
+	mu   sync.Mutex // guards own and over, and keeps the deadlines in order
 	own  time.Time  // the deadline that a handler has set, zero for none
-	over bool       // the exchange has ended: the connection is not ours
+	over bool       // the exchange has ended: the connection is no longer ours
 }
 
 // Read fails with *http.MaxBytesError past the limit, with a Problem that
-// wraps os.ErrDeadlineExceeded when the client is too slow or the deadline a
-// handler has set is past, and with a Problem when the body is broken.
+// wraps os.ErrDeadlineExceeded when the client is too slow or a handler's
+// deadline has passed, and with a Problem when the body is broken.
 func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -62,8 +62,8 @@ func (b *body) Read(p []byte) (int, error) {
 	case b.limit >= 0 && total > b.limit:
 		n, err = n-1, &http.MaxBytesError{Limit: b.limit}
 	case err == io.EOF:
-		// From here on net/http watches the connection for the client's
-		// going away; a deadline left behind would look like that.
+		// From here on net/http watches whether the client goes away; a
+		// deadline left behind would look as if it had.
 		b.setDeadline(time.Time{})
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = b.end(err)
@@ -78,7 +78,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// end gives the connection up.
+// end gives up on the connection.
 func (b *body) end(cause error) error {
 	b.setDeadline(time.Unix(1, 0))
 	b.header.Set("Connection", "close")
@@ -88,8 +88,8 @@ func (b *body) end(cause error) error {
 	return errSlowBody.Because(cause)
 }
 
-// roll gives the next read its deadline. One that the handler has set and
-// that comes earlier stands.
+// roll gives the next read its deadline. An earlier one that the handler has
+// set takes precedence.
 func (b *body) roll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -114,7 +114,7 @@ func (b *body) setDeadline(t time.Time) {
 	}
 }
 
-// setOwn keeps a handler's deadline, so that rolling does not undo it.
+// setOwn sets a handler's deadline, which rolling does not undo.
 func (b *body) setOwn(t time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -162,8 +162,8 @@ func limitBody(x *exchange, r *http.Request) error {
 	return nil
 }
 
-// saysNothing refuses a body where none is taken, except one that says
-// nothing: many clients send {} or null with every POST or DELETE.
+// saysNothing refuses a body where none is taken, unless it is empty in all but
+// form: many clients send {} or null with every POST or DELETE.
 func saysNothing(x *exchange, r *http.Request) error {
 	x.body.limit = 16
 	text, err := io.ReadAll(r.Body)

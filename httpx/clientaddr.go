@@ -18,22 +18,22 @@ var errUntrustedPeer = NewProblem(403, "untrusted_peer", "This server only answe
 func (s *Server) findClient(x *exchange, r *http.Request) error {
 	peer, unix := peerAddr(r)
 	trusted := unix || s.trusts(peer)
-	// Before the refusal: the log tells the operator which address it was.
+	// Set before the refusal, so that the log shows which address it was.
 	x.addr, x.proxy = peer, trusted
 	if !trusted && len(s.cfg.TrustedProxies) > 0 && !peer.IsLoopback() && !sameMachine(r, peer) {
 		return errUntrustedPeer
 	}
 	if trusted {
-		// When nothing says who is behind the proxy nobody is known. Its own
-		// address would stand for everyone: a limit by it would let one
-		// client lock out all others, and a list that names it let all in.
+		// If nothing says who is behind the proxy, the client is unknown. The
+		// proxy's own address would stand for everyone: a limit on it would let
+		// one client lock out all others, and an allow list with it let all in.
 		x.addr = s.forwardedAddr(r)
 	}
 	return nil
 }
 
-// sameMachine reports whether the peer's address is the one that it reached:
-// then it runs here, as `homebase healthcheck` does.
+// sameMachine reports whether the peer connected to its own address: then it
+// runs on this machine, as `homebase healthcheck` does.
 func sameMachine(r *http.Request, peer netip.Addr) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	return ok && local.AddrPort().Addr().Unmap().WithZone("") == peer
@@ -52,12 +52,11 @@ func (s *Server) trusts(addr netip.Addr) bool {
 }
 
 // forwardedAddr reads what a trusted peer says: the right-most entry of
-// X-Forwarded-For that no trusted proxy owns. Everything to the left of it is
-// the client's own word. If all entries are trusted, the left-most began the
-// request; an entry that is no address ends the walk with the zero Addr. One
-// well-formed X-Real-IP counts only where there is no X-Forwarded-For: a proxy
-// that sets the latter may pass on a client's own X-Real-IP. A client's empty
-// line before the proxy's is no absence.
+// X-Forwarded-For that is not a trusted proxy. The client may have made up
+// everything to the left of it. If all entries are trusted, the left-most one
+// sent the request; an entry that is not an address ends the search with the
+// zero Addr. A single well-formed X-Real-IP counts only if X-Forwarded-For says
+// nothing: a proxy that sets the latter may pass on a client's X-Real-IP.
 func (s *Server) forwardedAddr(r *http.Request) (last netip.Addr) {
 	if real := r.Header.Values("X-Real-Ip"); len(real) == 1 && strings.Join(r.Header.Values("X-Forwarded-For"), "") == "" {
 		addr, _ := parseForwarded(real[0])
@@ -80,7 +79,7 @@ func (s *Server) forwardedAddr(r *http.Request) (last netip.Addr) {
 }
 
 // ParsePrefix reads an address or a CIDR, as operators and users write it. Bits
-// behind the prefix count for nothing; IPv4 is not written as IPv6.
+// after the prefix are ignored, and IPv4 written as IPv6 is refused.
 func ParsePrefix(s string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(s)
 	if addr, bad := netip.ParseAddr(s); bad == nil && addr.Zone() == "" {
@@ -92,8 +91,8 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
-// parseForwarded reads an address, with a port or without. One with a zone
-// means something only on the machine that wrote it.
+// parseForwarded reads an address, with or without a port. An address with a
+// zone has a meaning only on the machine that wrote it.
 func parseForwarded(s string) (netip.Addr, bool) {
 	s = strings.TrimSpace(s)
 	addr, err := netip.ParseAddr(s)

@@ -16,15 +16,14 @@ import (
 // ShellCall is one request of a command line.
 type ShellCall struct {
 	Method, Path string
-	// Body is JSON, "-" what is read from the shell, "" nothing.
+	// Body is JSON, "-" for what the shell's input holds, or "" for none.
 	Body string
 	// Headers shows the status and the headers before the body.
 	Headers bool
 }
 
-// Carry takes a request the whole way without a socket, as the operator. The
-// body of the answer goes to the shell's output, that of a problem to its
-// errors.
+// Carry serves a request of the operator without a socket. The body of the
+// answer goes to the shell's standard output, a problem to its standard error.
 func (s *Server) Carry(ctx context.Context, sh *db.Shell, c ShellCall) (err error) {
 	path := "/" + strings.TrimPrefix(c.Path, "/")
 	if !strings.HasPrefix(path, Prefix+"/") {
@@ -47,7 +46,7 @@ func (s *Server) Carry(ctx context.Context, sh *db.Shell, c ShellCall) (err erro
 	w := &printer{header: http.Header{}, sh: sh, body: r.Method != http.MethodHead, headers: c.Headers || r.Method == http.MethodHead}
 	defer func() {
 		if v := recover(); v == http.ErrAbortHandler {
-			err = errors.New("the answer breaks off")
+			err = errors.New("the answer was cut off")
 		} else if v != nil {
 			panic(v)
 		}
@@ -108,5 +107,5 @@ func (p *printer) Write(text []byte) (int, error) {
 	return n, p.err
 }
 
-// Flush has nothing to do: nothing is held back.
+// Flush does nothing: nothing is buffered.
 func (p *printer) Flush() {}

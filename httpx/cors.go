@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// cors is the Fetch standard's permission for other origins: exact strings,
-// no patterns.
+// cors is the Fetch standard's permission for other origins, as exact strings
+// without patterns.
 type cors struct {
-	trusted map[string]bool // with credentials, every route
-	public  map[string]bool // without, public routes
+	trusted map[string]bool // every route, with credentials
+	public  map[string]bool // public routes, without credentials
 }
 
 const (
@@ -67,9 +67,9 @@ func ParseOrigin(v string) (*url.URL, error) {
 	return u, nil
 }
 
-// mark lets a trusted origin's pages read the answer, whatever it will be: an
-// error without these headers is a bare network error to them.
-func (c *cors) mark(h http.Header, r *http.Request) {
+// allow lets a trusted origin's pages read the answer, whatever it will be:
+// without these headers they would see an error as a bare network error.
+func (c *cors) allow(h http.Header, r *http.Request) {
 	if origin := r.Header.Get("Origin"); c.trusted[origin] {
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Allow-Credentials", "true")
@@ -77,8 +77,8 @@ func (c *cors) mark(h http.Header, r *http.Request) {
 	}
 }
 
-// markPublic lets a public origin's pages read what everyone may read.
-func (c *cors) markPublic(h http.Header, r *http.Request, route *Route) bool {
+// allowPublic lets a public origin's pages read what everyone may read.
+func (c *cors) allowPublic(h http.Header, r *http.Request, route *Route) bool {
 	origin := r.Header.Get("Origin")
 	if !c.public[origin] || route == nil || route.Access.level > recognised || route.Cookies {
 		return false
@@ -88,16 +88,15 @@ func (c *cors) markPublic(h http.Header, r *http.Request, route *Route) bool {
 	return true
 }
 
-// preflight answers the browser's question. It carries no credentials, so it
-// is answered before anything is looked up, except for a public origin, whose
-// answer depends on the route.
+// preflight answers a CORS preflight. It carries no credentials, so nothing is
+// looked up first, except for a public origin, whose answer depends on the route.
 func (s *Server) preflight(x *exchange, r *http.Request) error {
 	method := r.Header.Get("Access-Control-Request-Method")
 	if r.Method != http.MethodOptions || method == "" || r.Header.Get("Origin") == "" {
 		return nil
 	}
 	h := x.w.Header()
-	if s.cors.trusted[r.Header.Get("Origin")] || s.cors.markPublic(h, r, s.matchAs(method, r)) {
+	if s.cors.trusted[r.Header.Get("Origin")] || s.cors.allowPublic(h, r, s.matchAs(method, r)) {
 		h.Del("Access-Control-Expose-Headers")
 		h.Set("Access-Control-Allow-Methods", corsMethods)
 		h.Set("Access-Control-Allow-Headers", corsAllow)

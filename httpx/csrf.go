@@ -6,8 +6,8 @@ import (
 	"net/url"
 )
 
-// newCrossOrigin trusts the frontends, and the server's own address for
-// browsers that a proxy reaches under another Host.
+// newCrossOrigin trusts the frontends, and the server's own address, because a
+// proxy may pass requests on with another Host.
 func newCrossOrigin(publicURL string, origins []string) (*http.CrossOriginProtection, error) {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range origins {
@@ -25,10 +25,10 @@ func newCrossOrigin(publicURL string, origins []string) (*http.CrossOriginProtec
 	return protection, protection.AddTrustedOrigin(u.Scheme + "://" + u.Host)
 }
 
-// protectCookies is the defence against cross-site request forgery. Only
-// cookies can be sent by a page that does not know them, so a caller known by
-// a bearer token is not concerned; a public route that reads or sets cookies
-// always is.
+// protectCookies is the defence against cross-site request forgery. A page can
+// make the browser send cookies that it does not know, but no bearer token, so
+// the check is for callers known by a cookie, and for public routes that read or
+// set cookies.
 func (s *Server) protectCookies(x *exchange, r *http.Request) error {
 	if !x.route.Cookies && (x.caller == nil || !x.caller.Cookie) {
 		return nil
@@ -36,7 +36,7 @@ func (s *Server) protectCookies(x *exchange, r *http.Request) error {
 	if err := s.crossOrigin.Check(r); err != nil {
 		return ErrOriginRefused.Because(err)
 	}
-	// A public route serves scripts too, as long as they bring no cookie.
+	// Scripts may call a public route too, as long as they bring no cookie.
 	if x.caller == nil && r.Header.Get("Cookie") == "" {
 		return nil
 	}
@@ -44,8 +44,8 @@ func (s *Server) protectCookies(x *exchange, r *http.Request) error {
 }
 
 // RequireOrigin refuses an unsafe request that does not say where it comes
-// from: every browser of today says so. It is called for all callers known by
-// a cookie; a public route calls it before it sets cookies.
+// from, as every browser does today. It is called for all callers known by a
+// cookie; a public route calls it before it sets cookies.
 func RequireOrigin(r *http.Request) error {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:

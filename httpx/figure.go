@@ -1,11 +1,11 @@
 package httpx
 
-// Figure is one number that a room tells of itself: rooms give functions that
-// make them, as they give routes, and /system/metrics shows all of them.
+// Figure is one number that a room reports about itself. Rooms hand out
+// functions that make figures, as they do routes, and /system/metrics shows them.
 type Figure struct {
-	// Name is in Prometheus' form: homebase_<what>_<unit>, in base units. One
-	// that ends in _total is a counter that only rises while the process
-	// lives, any other a gauge. The same name has the same Help.
+	// Name has Prometheus' form: homebase_<what>_<unit>, in base units. If it
+	// ends in _total, it is a counter, which only rises while the process lives;
+	// otherwise it is a gauge. Figures of one name have one Help.
 	Name   string            `json:"name"`
 	Help   string            `json:"-"`
 	Labels map[string]string `json:"labels,omitempty"`

@@ -2,28 +2,28 @@
 // answer back. All routes of the product are one table of Route values; what
 // holds for every route is done here, once, in this order:
 //
-//  1. request id: a well-formed X-Request-Id is kept, else one is made.
+//  1. request id: a well-formed X-Request-Id is kept, otherwise one is made.
 //  2. recover, access log, metrics: whatever happens below, there is one
 //     answer, one log line and one count.
-//  3. framing: a request with two lengths is 400. Client address: taken from
-//     trusted proxies, from no other.
+//  3. framing: a request with two lengths is 400. Client address: only a
+//     trusted proxy's word for it is taken.
 //  4. path check: a path that could be read in two ways is 400.
 //  5. CORS: a preflight ends here.
 //  6. route: 404 and 405 as problems; the mux never redirects.
-//  7. address limit: wide, it only guards the credential work that follows.
+//  7. address limit: a wide one, which only guards the work of step 8.
 //  8. authenticate: not on public routes; where callers are only
-//     recognised, strangers go on without.
+//     recognised, strangers may go on.
 //  9. cross-origin protection: for callers known by a cookie.
-//  10. user limit: by the route's class, and by what is under way already.
+//  10. user limit: by the route's class, and by what is in progress already.
 //  11. policy: the route's Access.
 //  12. query: an undeclared parameter is 400.
 //  13. body limit, then the Handler.
 //
-// A layer may trust all that the layers above it promise, and a handler all
-// of them. Every answer carries the security headers, X-Request-Id and Vary;
-// every refusal is a problem document of RFC 9457. What net/http refuses by
-// itself before there is a request (431 for huge headers, 400 for malformed
-// ones) is the one exception.
+// A layer may rely on everything that the layers before it promise, and a handler
+// on all of them. Every answer carries the security headers, X-Request-Id and
+// Vary; every refusal is a problem document (RFC 9457). The one exception is what
+// net/http refuses by itself before there is a request: 431 for huge headers, 400
+// for malformed ones.
 package httpx
 
 import (
@@ -44,7 +44,7 @@ import (
 // Prefix is the path below which all routes live.
 const Prefix = "/api/v1"
 
-// Config is what a Server needs beside its routes.
+// Config is what a Server needs besides its routes.
 type Config struct {
 	// PublicURL is the server's own address as browsers see it.
 	PublicURL string
@@ -52,8 +52,8 @@ type Config struct {
 	Origins []string
 	// PublicOrigins may call public routes, without credentials.
 	PublicOrigins []string
-	// TrustedProxies are the peers whose forwarding headers are believed.
-	// Once there is one, other peers are refused, except loopback.
+	// TrustedProxies are the peers whose forwarding headers are believed. If
+	// there are any, other peers are refused, except loopback.
 	TrustedProxies []netip.Prefix
 	// RateLimits turns the limiter on.
 	RateLimits bool
@@ -61,16 +61,16 @@ type Config struct {
 	// Authenticate says who sent a request: ErrUnauthenticated when it has
 	// no credentials or wrong ones. It is not called on public routes.
 	Authenticate func(*http.Request) (*Caller, error)
-	// Recheck says who a caller of before is by now, ErrUnauthenticated when
-	// its session or key has ended.
+	// Recheck looks up a caller again: ErrUnauthenticated when the session or
+	// key has ended since.
 	Recheck func(context.Context, *Caller) (*Caller, error)
-	// Operator calls whenever it is not nil, and nobody is authenticated. Such
-	// a server is for Carry alone and must not listen.
+	// Operator, if not nil, is the caller of every request, and nobody is
+	// authenticated. Such a server is for Carry alone and must not listen.
 	Operator *Caller
 }
 
-// Server is the http.Handler of the whole API. It is safe for concurrent use
-// and never changed after New, except for its limits, counts and the drain.
+// Server is the http.Handler of the whole API. It is safe for concurrent use.
+// After New only its limits and counts change, and that it drains.
 type Server struct {
 	cfg         Config
 	mux         *http.ServeMux
@@ -87,8 +87,8 @@ type Server struct {
 	cutOff context.CancelFunc
 }
 
-// New checks the table and makes the server of it. An error names the first
-// route that is wrong and says what it lacks.
+// New checks the table of routes and makes a server of it. An error names the
+// first route that is wrong and says what is missing.
 func New(cfg Config, routes []Route) (*Server, error) {
 	s := &Server{
 		cfg:      cfg,
@@ -127,8 +127,8 @@ func New(cfg Config, routes []Route) (*Server, error) {
 	return s, err
 }
 
-// exchange is one request on its way: what the layers find out about it.
-// Only the request's own goroutine writes to it.
+// exchange is what the layers find out about one request. Only the request's
+// own goroutine writes to it.
 type exchange struct {
 	server *Server
 	id     string
@@ -144,7 +144,7 @@ type exchange struct {
 
 type exchangeKey struct{}
 
-// noExchange is that of a context outside of any request.
+// noExchange is the exchange of a context outside of any request.
 var noExchange = &exchange{}
 
 func exchangeOf(ctx context.Context) *exchange {
@@ -157,23 +157,23 @@ func exchangeOf(ctx context.Context) *exchange {
 // RequestID is the id of the request that ctx belongs to, "" outside of one.
 func RequestID(ctx context.Context) string { return exchangeOf(ctx).id }
 
-// ClientAddr is the address of the client behind the trusted proxies. It is
-// the zero Addr when it cannot be known, as behind a proxy that does not say
-// who its clients are, or outside of a request.
+// ClientAddr is the address of the client behind the trusted proxies: the zero
+// Addr if it is unknown, as behind a proxy that does not say who its clients are,
+// or outside of a request.
 func ClientAddr(ctx context.Context) netip.Addr { return exchangeOf(ctx).addr }
 
-// FromProxy reports whether a trusted proxy sent the request of ctx, whose
-// word about the client is then believed.
+// FromProxy reports whether a trusted proxy sent the request of ctx. What it
+// says about the client is believed.
 func FromProxy(ctx context.Context) bool { return exchangeOf(ctx).proxy }
 
 // ServerOf is the server that received the request of ctx, nil outside of
 // one. Handlers read its metrics, its limits and its drain.
 func ServerOf(ctx context.Context) *Server { return exchangeOf(ctx).server }
 
-// errAnswered ends the way early: the answer is complete.
+// errAnswered ends the layers early: the answer is complete.
 var errAnswered = errors.New("answered")
 
-// ServeHTTP takes the request the whole way.
+// ServeHTTP takes a request through all layers to its handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{server: s, id: requestID(r), start: time.Now()}
 	h := w.Header()
@@ -184,7 +184,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.w.asked = r
 	h.Set("X-Request-Id", x.id)
 	setSecurityHeaders(h)
-	s.cors.mark(h, r)
+	s.cors.allow(h, r)
 	if s.stopping() || framingOf(r.Context()).odd.Load() {
 		h.Set("Connection", "close")
 	}
@@ -221,13 +221,13 @@ func (s *Server) travel(x *exchange, r *http.Request) error {
 	return x.route.Handler(&x.w, r)
 }
 
-// findCaller authenticates. A public route's credentials are not looked at;
-// a route that recognises callers takes strangers too.
+// findCaller authenticates. On a public route credentials are ignored, and a
+// route that only recognises callers is open to strangers too.
 func (s *Server) findCaller(x *exchange, r *http.Request) error {
 	if !x.route.readsCredentials() {
 		return nil
 	}
-	// With two of them a proxy and this server could each believe another.
+	// With two of them, a proxy and this server could each pick a different one.
 	bearers := bearersOf(r)
 	if len(bearers) > 1 && !x.route.Forgiving {
 		return errAuthorizationTwice
@@ -254,13 +254,14 @@ func (s *Server) findCaller(x *exchange, r *http.Request) error {
 	return nil
 }
 
-// bringsCredentials reports whether there is anything to authenticate by.
+// bringsCredentials reports whether there is anything to authenticate with.
 func bringsCredentials(r *http.Request) bool {
 	return len(bearersOf(r)) > 0 || r.Header.Get("Cookie") != ""
 }
 
 // Bearer is the token of Authorization: Bearer; ok says that the header was
-// there, even with an empty token. Any other scheme is somebody else's, a proxy's for example: it is not looked at.
+// there, even with an empty token. Other schemes are ignored: they are meant for
+// somebody else, such as a proxy.
 func Bearer(r *http.Request) (token string, ok bool) {
 	if tokens := bearersOf(r); len(tokens) > 0 {
 		return tokens[0], true
@@ -268,7 +269,7 @@ func Bearer(r *http.Request) (token string, ok bool) {
 	return "", false
 }
 
-// bearersOf are the tokens of all Authorization headers of our scheme.
+// bearersOf are the tokens of all Authorization headers with our scheme.
 func bearersOf(r *http.Request) (tokens []string) {
 	for _, value := range r.Header.Values("Authorization") {
 		if scheme, token, _ := strings.Cut(value, " "); strings.EqualFold(scheme, "Bearer") {
@@ -278,8 +279,8 @@ func bearersOf(r *http.Request) (tokens []string) {
 	return tokens
 }
 
-// checkQuery refuses what the route does not declare, and text that
-// PostgreSQL could not hold.
+// checkQuery refuses parameters that the route does not declare, and text that
+// PostgreSQL cannot store.
 func checkQuery(x *exchange, r *http.Request) error {
 	if r.URL.RawQuery == "" || x.route.Forgiving {
 		return nil

@@ -212,9 +212,7 @@ func TestWay_LayersComeInTheirOrder(t *testing.T) {
 	c.Do("POST", "/thing?what=1", big, stranger, httpxtest.WithHeader("Authorization", "Bearer a", "Bearer b")).WantProblem(t, 400, "duplicate_authorization")
 	c.Do("POST", "/thing?what=1", big, stranger).WantProblem(t, 401, "unauthenticated")
 	c.Do("POST", "/thing?what=1", big, cookie).WantProblem(t, 403, "origin_required")
-	if err := s.HTTPX.SetLimit(httpx.RateWrite, httpx.Limit{Requests: 1, Per: time.Hour}); err != nil {
-		t.Fatal(err)
-	}
+	s.HTTPX.SetLimits(map[httpx.Rate]httpx.Limit{httpx.RateWrite: {Requests: 1, Per: time.Hour}})
 	c.Do("POST", "/thing?what=1", big, cookie, origin).WantProblem(t, 403, "forbidden")
 	c.Do("POST", "/thing?what=1", big, cookie, origin).WantProblem(t, 429, "rate_limited")
 	c.Do("POST", "/mine?what=1", big, cookie, origin).WantProblem(t, 400, "unknown_parameter")
@@ -228,9 +226,7 @@ func TestWay_AddressIsCountedBeforeAnythingIsAuthenticated(t *testing.T) {
 	cfg.RateLimits = true
 	cfg.Authenticate = func(*http.Request) (*httpx.Caller, error) { return nil, httpx.ErrUnauthenticated }
 	s := httpxtest.Start(t, cfg, []httpx.Route{route("GET /thing", httpx.SignedIn()), route("GET /open", httpx.Public())})
-	if err := s.HTTPX.SetLimit(httpx.RateAddress, httpx.Limit{Requests: 2, Per: time.Hour}); err != nil {
-		t.Fatal(err)
-	}
+	s.HTTPX.SetLimits(map[httpx.Rate]httpx.Limit{httpx.RateAddress: {Requests: 2, Per: time.Hour}})
 	c := s.Client(t)
 	c.Do("GET", "/thing", nil).WantProblem(t, 401, "unauthenticated")
 	c.Do("GET", "/thing", nil).WantProblem(t, 401, "unauthenticated")

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// RequestHeaders are the request headers that mean something to the route:
-// those that it lists and those that its answers imply. Headers that any
-// request may carry, such as Authorization or Origin, are left out.
+// RequestHeaders are the request headers that the route reads: those that it
+// lists and those that its answers imply. Headers that any request may carry,
+// such as Authorization or Origin, are left out.
 func RequestHeaders(rt *Route) []string {
 	names := slices.Clone(rt.Headers)
 	for _, r := range rt.Answers() {
@@ -25,10 +25,10 @@ func RequestHeaders(rt *Route) []string {
 	return slices.Compact(names)
 }
 
-// ImpliedProblems are the problems that a route may answer without listing
-// them, because its access, rate, body or query imply them; those of a path
-// without a route for nil. The OpenAPI document and the tests' client add
-// them to Route.Problems.
+// ImpliedProblems are the problems that a route may answer with although it does
+// not list them, because its access, rate, body or query imply them. For nil
+// they are those of a path without a route. The OpenAPI document and the tests'
+// client add them to Route.Problems.
 func ImpliedProblems(rt *Route) Problems {
 	always := Problems{errInvalidPath, errUntrustedPeer, errInternal, errShuttingDown}
 	if rt == nil {

@@ -21,11 +21,11 @@ var (
 )
 
 // ReadJSON reads the request body as a T, which must be the type that the
-// route declares as its Request; without a body that is optional it is zero.
-// It is stricter than encoding/json: names are matched exactly, and unknown and
-// duplicate names, null where the type has no room for it, text that PostgreSQL
-// cannot hold, and anything after the value are refused. Every error is a
-// Problem except for a T that the route does not declare.
+// route declares as its Request. If an optional body is missing, the T is zero.
+// It is stricter than encoding/json: names are matched exactly, and it refuses
+// unknown and duplicate names, null where the type does not allow it, text that
+// PostgreSQL cannot store, and anything after the value. Every error is a
+// Problem, except that of a T that the route does not declare.
 func ReadJSON[T any](r *http.Request) (T, error) {
 	x := exchangeOf(r.Context())
 	if t := reflect.TypeFor[T](); x.route == nil || reflect.TypeOf(x.route.Request) != t {
@@ -50,16 +50,16 @@ func readJSON[T any](r *http.Request, route *Route) (T, error) {
 		return v, err
 	}
 	if err := json.Unmarshal(text, &v); err != nil {
-		// What the check let pass and encoding/json does not: an Unmarshaler
-		// that looks at several members at once.
+		// The check passed, but an Unmarshaler that looks at several members
+		// at once did not.
 		var zero T
 		return zero, errInvalidJSON.With("The body does not have the declared form.").Because(err)
 	}
 	return v, nil
 }
 
-// checkContentType demands application/json in UTF-8, for PATCH also the
-// media type of RFC 7396 and for a beacon text/plain, without a content coding.
+// checkContentType demands application/json in UTF-8 without a content coding.
+// A PATCH may also have the media type of RFC 7396, and a beacon text/plain.
 func checkContentType(r *http.Request, beacon bool) error {
 	refuse := ErrUnsupportedType.With("Send Content-Type: application/json.")
 	values := r.Header.Values("Content-Type")
@@ -82,8 +82,8 @@ func checkContentType(r *http.Request, beacon bool) error {
 	return nil
 }
 
-// checkJSON holds a JSON text against a type. It costs time and memory by the
-// length of the text, whatever that says, and ends when ctx does.
+// checkJSON checks a JSON text against a type. Its time and memory depend on the
+// length of the text alone, whatever that holds; it ends when ctx does.
 func checkJSON(ctx context.Context, text []byte, t reflect.Type) error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return errInvalidJSON.With("The body is empty; send a JSON object.")
@@ -91,7 +91,7 @@ func checkJSON(ctx context.Context, text []byte, t reflect.Type) error {
 	if !utf8.Valid(text) {
 		return errInvalidJSON.With("The body is not UTF-8.")
 	}
-	// The grammar first and as a whole, so that the walk meets no surprise.
+	// The grammar comes first, so that the walk can rely on it.
 	if !json.Valid(text) {
 		return badGrammar(text)
 	}
@@ -105,7 +105,7 @@ func checkJSON(ctx context.Context, text []byte, t reflect.Type) error {
 	return ctx.Err()
 }
 
-// badGrammar says where a text stops being one JSON value.
+// badGrammar says where the text is no longer one JSON value.
 func badGrammar(text []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	var whole json.RawMessage
@@ -119,7 +119,7 @@ func badGrammar(text []byte) error {
 	return errTrailingData.With(fmt.Sprintf("There is more at byte %d; send one JSON value.", dec.InputOffset()))
 }
 
-// EncodeJSON is v as answers carry it.
+// EncodeJSON encodes v as answers carry it.
 func EncodeJSON(v any) ([]byte, error) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
@@ -165,14 +165,14 @@ func (o *Optional[T]) UnmarshalJSON(text []byte) error {
 // Of is the type of the value.
 func (Optional[T]) Of() reflect.Type { return reflect.TypeFor[T]() }
 
-// maxFieldErrors bounds an answer that a client can make as long as its body.
+// maxFieldErrors bounds an answer that otherwise grows with the client's body.
 const maxFieldErrors = 50
 
-// Fields gathers what is wrong with the fields of a request body, so that a
-// client learns all of it at once. The zero value is ready.
+// Fields collects what is wrong with the fields of a request body, so that the
+// client learns all of it at once. The zero value is ready to use.
 type Fields struct{ errors []FieldError }
 
-// Add notes one invalid field by its JSON Pointer in fragment form, as
+// Add adds an invalid field, named by its JSON Pointer in fragment form:
 // "#/email".
 func (f *Fields) Add(pointer, code, detail string) {
 	if len(f.errors) < maxFieldErrors {

@@ -19,21 +19,21 @@ import (
 type JSONField struct {
 	Name string
 	Type reflect.Type
-	// MayLack says that the member is left out when empty, or of a merge
-	// patch.
+	// MayLack says that the member is left out when it is empty, or belongs to
+	// a merge patch.
 	MayLack bool
 	bound   bound
 }
 
-// bound is how many elements an array, or members a map, of a request may have,
-// and the code of the fault when there are more. A field names its own in a tag,
-// `most:"50"` or `most:"500,count"`; the others have that of anyField.
+// bound is how many elements an array of a request may have, or how many members
+// a map, and the code of the fault when there are more. A field can have a tag,
+// `most:"50"` or `most:"500,count"`; otherwise its bound is anyField.
 type bound struct {
 	most int
 	code string
 }
 
-// anyField is the bound of a field that names none.
+// anyField is the bound of a field without a tag.
 var anyField = bound{1000, "too_many"}
 
 func boundOf(tag reflect.StructTag) bound {
@@ -44,15 +44,9 @@ func boundOf(tag reflect.StructTag) bound {
 	return anyField
 }
 
-var jsonFields sync.Map // reflect.Type to []JSONField
-
 // JSONFields are the members by which encoding/json knows the struct type t,
 // those of embedded structs among them.
-func JSONFields(t reflect.Type) []JSONField {
-	if known, ok := jsonFields.Load(t); ok {
-		return known.([]JSONField)
-	}
-	fields := []JSONField{}
+func JSONFields(t reflect.Type) (fields []JSONField) {
 	for field := range t.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		embedded := field.Type
@@ -71,7 +65,6 @@ func JSONFields(t reflect.Type) []JSONField {
 			fields = append(fields, JSONField{name, field.Type, optional || strings.Contains(options, "omit"), boundOf(field.Tag)})
 		}
 	}
-	jsonFields.Store(t, fields)
 	return fields
 }
 
@@ -83,7 +76,7 @@ var (
 	textType        = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// form is what a type takes as JSON; made once for each.
+// form is what a type accepts as JSON. There is one for each type.
 type form struct {
 	t        reflect.Type // nil: unread
 	nullable bool
@@ -94,7 +87,7 @@ type form struct {
 
 var (
 	forms  sync.Map                // reflect.Type to *form
-	unread = &form{nullable: true} // as somebody else will read it
+	unread = &form{nullable: true} // accepts any value: somebody else will read it
 )
 
 func formOf(t reflect.Type) *form {
@@ -133,7 +126,7 @@ func newForm(t reflect.Type) *form {
 	return f
 }
 
-// elements is the form of what is in an array, or in a map.
+// elements is the form of the elements of an array, or of the members of a map.
 func (f *form) elements() *form {
 	if f.element == nil {
 		return unread
@@ -146,12 +139,12 @@ func (f *form) takes(kinds ...reflect.Kind) bool {
 	return f.t == nil || slices.Contains(kinds, f.t.Kind())
 }
 
-// exceeds reports whether there is no room for another behind the n that an
-// array or a map has. What is not read here costs no decoding.
+// exceeds reports whether an array or a map with n elements has no room for
+// another. What is not read here has no bound: it is not decoded either.
 func (f *form) exceeds(n int, b bound) bool { return f.t != nil && n >= b.most }
 
-// takesNumber reports whether the form holds the number without loss of
-// digits before the point.
+// takesNumber reports whether the form can hold the number without losing digits
+// before the point.
 func (f *form) takesNumber(number []byte) bool {
 	if f == unread {
 		return true
@@ -173,7 +166,7 @@ func (f *form) takesNumber(number []byte) bool {
 	return err == nil
 }
 
-// expected says what the form takes.
+// expected says what the form accepts.
 func (f *form) expected() string {
 	t := f.t
 	switch kind := t.Kind(); {
@@ -199,7 +192,7 @@ func (f *form) expected() string {
 }
 
 // holdsAny reports whether an any is part of a request's type. encoding/json
-// makes numbers out of whatever comes there, and one of seven bytes, 5e-324,
+// would decode whatever a client sends there, and a number as short as 5e-324
 // takes it 50 µs.
 func holdsAny(t reflect.Type, above ...reflect.Type) bool {
 	f := formOf(t)
@@ -220,7 +213,7 @@ func holdsAny(t reflect.Type, above ...reflect.Type) bool {
 	return f.element != nil && holdsAny(f.element, append(above, f.t)...)
 }
 
-// isOpaque reports whether t reads its own JSON, as times and ids do.
+// isOpaque reports whether t decodes its own JSON, as times and ids do.
 func isOpaque(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	return p.Implements(unmarshalerType) || p.Implements(textType) || t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -20,30 +21,29 @@ var (
 )
 
 const (
-	// maxDepth is far deeper than any request's type.
+	// maxDepth is much deeper than any request's type.
 	maxDepth = 64
-	// maxPointer bounds a pointer in an answer: its names are the client's.
+	// maxPointer bounds a pointer in an answer: the client chose its names.
 	maxPointer = 1 << 10
-	// checkEvery is how many values are walked before the client is looked for.
+	// checkEvery is how many values are walked between looks at whether the
+	// client is still there.
 	checkEvery = 1 << 10
-	// fewNames are compared one by one; for more of them a map is made.
-	fewNames = 16
 )
 
-// errFull ends the walk where no further fault would be told.
+// errFull ends the walk when no further fault would be reported.
 var errFull = errors.New("enough faults are known")
 
-// walker goes through a JSON text beside the type that it is to become. What
-// has the wrong type is gathered in fields; what must not be there at all ends
-// the walk. Time and memory go with the length of the text: where the walk is
-// stays a path, which becomes a pointer only for a fault.
+// walker goes through a JSON text and its Go type side by side. Values of the
+// wrong type are collected in fields; what must not be there at all ends the
+// walk. To keep time and memory in proportion to the text, the position is a
+// path that is written as a pointer only for a fault.
 type walker struct {
 	ctx    context.Context
 	text   []byte // valid JSON
 	at     int    // the next byte of it
 	values int    // walked so far
 	path   []step
-	names  [][]byte // of the open objects, one object behind the other
+	names  [][]byte // of the objects that are open, the innermost last
 	fields Fields
 }
 
@@ -53,7 +53,7 @@ type step struct {
 	index int
 }
 
-// value walks over one value. What is an array or a map has at most b of them.
+// value walks over one value. An array or a map may be as long as b says.
 func (w *walker) value(f *form, b bound) error {
 	if w.values++; w.values%checkEvery == 0 && w.ctx.Err() != nil {
 		return w.ctx.Err()
@@ -97,7 +97,7 @@ func (w *walker) value(f *form, b bound) error {
 
 func (w *walker) object(f *form, b bound) error {
 	element := f.elements()
-	members := nameSet{w: w, base: len(w.names)}
+	outer := len(w.names)
 	w.path = append(w.path, step{})
 	for i := 0; w.more('}'); i++ {
 		if f.fields == nil && f.exceeds(i, b) {
@@ -110,9 +110,10 @@ func (w *walker) object(f *form, b bound) error {
 		}
 		name := unquoted(quoted)
 		w.path[len(w.path)-1].name = name
-		if !members.add(name) {
-			return errDuplicateField.With(fmt.Sprintf("%s is there twice.", clip(w.pointer())))
+		if len(w.names) == cap(w.names) {
+			w.names = slices.Grow(w.names, len(w.names)+16) // twice: append would grow it by less, and copy more
 		}
+		w.names = append(w.names, name)
 		of, most := element, anyField
 		if f.fields != nil {
 			field, ok := f.fields[string(name)]
@@ -127,8 +128,12 @@ func (w *walker) object(f *form, b bound) error {
 			return err
 		}
 	}
+	if name := repeated(w.names[outer:]); name != nil {
+		w.path[len(w.path)-1].name = name
+		return errDuplicateField.With(fmt.Sprintf("%s is there twice.", clip(w.pointer())))
+	}
 	w.path = w.path[:len(w.path)-1]
-	w.names = w.names[:members.base]
+	w.names = w.names[:outer]
 	return nil
 }
 
@@ -148,15 +153,15 @@ func (w *walker) array(f *form, b bound) error {
 	return nil
 }
 
-// tooMany ends the walk at an array or a map that is too long: to decode the
-// rest would cost more than to refuse it.
+// tooMany ends the walk at an array or a map that is too long: decoding the rest
+// would cost more than refusing it.
 func (w *walker) tooMany(b bound) error {
 	w.path = w.path[:len(w.path)-1]
 	w.fields.Add(w.pointer(), b.code, fmt.Sprintf("At most %d of these.", b.most))
 	return errFull
 }
 
-// opaque lets the type itself judge, after the text has been looked at.
+// opaque lets the type itself decide, once the text has been checked.
 func (w *walker) opaque(f *form) error {
 	start := w.at
 	if err := w.value(unread, anyField); err != nil {
@@ -169,14 +174,14 @@ func (w *walker) opaque(f *form) error {
 	return nil
 }
 
-// want notes a value that the form does not take.
+// want records a fault unless the form has taken the value.
 func (w *walker) want(f *form, taken bool) {
 	if !taken {
 		w.fields.Add(w.pointer(), "invalid_type", "This must be "+f.expected()+".")
 	}
 }
 
-// next skips space and says what comes then.
+// next skips white space and returns the byte after it.
 func (w *walker) next() byte {
 	for {
 		switch c := w.text[w.at]; c {
@@ -188,7 +193,7 @@ func (w *walker) next() byte {
 	}
 }
 
-// more goes to the next member or element, or behind the end of them.
+// more moves to the next member or element, or past the end of them.
 func (w *walker) more(end byte) bool {
 	if c := w.next(); c == '{' || c == '[' || c == ',' {
 		w.at++
@@ -200,7 +205,7 @@ func (w *walker) more(end byte) bool {
 	return false
 }
 
-// quoted goes behind a string and returns it with its quotes.
+// quoted moves past a string and returns it with its quotes.
 func (w *walker) quoted() []byte {
 	start := w.at
 	for w.at++; w.text[w.at] != '"'; w.at++ {
@@ -212,7 +217,7 @@ func (w *walker) quoted() []byte {
 	return w.text[start:w.at]
 }
 
-// number goes behind a number and returns it.
+// number moves past a number and returns it.
 func (w *walker) number() []byte {
 	start := w.at
 	for w.at < len(w.text) && strings.IndexByte("+-.0123456789Ee", w.text[w.at]) >= 0 {
@@ -232,7 +237,7 @@ func unquoted(quoted []byte) []byte {
 	return []byte(text)
 }
 
-// pointer is where the walk is, as a JSON Pointer in a URI fragment (RFC 6901).
+// pointer is the position as a JSON Pointer in a URI fragment (RFC 6901).
 func (w *walker) pointer() string {
 	at := []byte{'#'}
 	for _, step := range w.path {
@@ -253,41 +258,20 @@ func (w *walker) badText() error {
 	return errInvalidJSON.With(fmt.Sprintf("The text at %s holds NUL, U+FFFD or half of a surrogate pair.", clip(w.pointer())))
 }
 
-// nameSet are the names of one object, behind those of the objects around it.
-type nameSet struct {
-	w    *walker
-	base int
-	many map[string]bool
+// repeated is a name that is there twice, nil for none. It sorts the names.
+func repeated(names [][]byte) []byte {
+	slices.SortFunc(names, bytes.Compare)
+	for i := 1; i < len(names); i++ {
+		if bytes.Equal(names[i-1], names[i]) {
+			return names[i]
+		}
+	}
+	return nil
 }
 
-// add reports whether the name is new.
-func (s *nameSet) add(name []byte) bool {
-	known := s.w.names[s.base:]
-	if s.many == nil && len(known) == fewNames {
-		s.many = make(map[string]bool)
-		for _, other := range known {
-			s.many[string(other)] = true
-		}
-	}
-	if s.many != nil {
-		if s.many[string(name)] {
-			return false
-		}
-		s.many[string(name)] = true
-		return true
-	}
-	for _, other := range known {
-		if bytes.Equal(other, name) {
-			return false
-		}
-	}
-	s.w.names = append(s.w.names, name)
-	return true
-}
-
-// storable refuses NUL in a string, which PostgreSQL cannot hold, and U+FFFD:
-// encoding/json puts it in the place of a lone surrogate, so that two different
-// names would become one.
+// storable refuses a string with NUL, which PostgreSQL cannot store, or with
+// U+FFFD: encoding/json replaces lone surrogates by it, so that two different
+// names would become the same.
 func storable(quoted []byte) bool {
 	for i := 0; i < len(quoted); i++ {
 		switch c := quoted[i]; {
@@ -316,7 +300,7 @@ func storable(quoted []byte) bool {
 	return true
 }
 
-// hex is the number that four hexadecimal digits begin with.
+// hex is the number that the text begins with, four hexadecimal digits.
 func hex(digits []byte) rune {
 	n, _ := strconv.ParseUint(string(digits[:4]), 16, 16) // JSON was checked
 	return rune(n)

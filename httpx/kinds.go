@@ -11,8 +11,8 @@ import (
 	"homebase/db"
 )
 
-// The general kinds of problems. A route lists those of them that its access,
-// rate, body and query do not imply.
+// The general kinds of problems. A route lists those that its access, rate, body
+// and query do not imply.
 var (
 	ErrInvalidParameter   = NewProblem(400, "invalid_parameter", "A query parameter is not valid")
 	ErrCookieTwice        = NewProblem(400, "duplicate_cookie", "A cookie was sent more than once").With("Delete the cookies of this site and sign in again.")
@@ -43,12 +43,12 @@ var (
 	errOutcomeUnknown   = NewProblem(503, "outcome_unknown", "It is not known whether this was done").With("The connection to the database was lost at the last step. Check whether it was done before you try again.").RetryAfter(time.Second)
 	errDatabase         = NewProblem(503, "database_unavailable", "The database cannot be reached").With("Try again in a moment.").RetryAfter(2 * time.Second)
 	errDiskFull         = NewProblem(507, "disk_full", "The database's disk is full").With("Tell the operator: PostgreSQL has no space left.")
-	// errGone is for the log alone: the client left before the answer.
+	// errGone is only for the log: the client left before the answer.
 	errGone = NewProblem(499, "client_gone", "The client went away")
 )
 
 // problemOf is the one place where an error becomes what the client reads. An
-// error that says nothing of itself is 500, and its text stays in the log.
+// error of no known kind is 500, and its text stays in the log.
 func problemOf(ctx context.Context, err error) *Problem {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return errGone.Because(err)
@@ -59,8 +59,8 @@ func problemOf(ctx context.Context, err error) *Problem {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return bodyTooLarge(tooLarge.Limit).Because(err)
 	}
-	// Before the deadline: a database that did not answer in time is no fault
-	// of the client's body.
+	// This comes before the deadline: if the database did not answer in time,
+	// that is not the fault of the client's body.
 	if e, ok := errors.AsType[*db.Error](err); ok {
 		return problemOfDB(e).Because(err)
 	}
@@ -75,8 +75,8 @@ func problemOf(ctx context.Context, err error) *Problem {
 	return errInternal.Because(err)
 }
 
-// problemOfDB uses the code that the constraint's name stands for, where it
-// has one: then the route declares a problem of that code.
+// problemOfDB uses the code of the violated constraint, if it has one: then the
+// route declares a problem with that code.
 func problemOfDB(e *db.Error) *Problem {
 	p := cmp.Or(problemsOfDB[e.Kind], errInternal)
 	if e.Code == "" {

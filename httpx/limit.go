@@ -22,15 +22,15 @@ const (
 	RateCredentials Rate = "credentials" // routes that check a secret
 	RateUpload      Rate = "upload"
 	RateDownload    Rate = "download"
-	// RateNone is not counted by class: for health checks, and where a
-	// refusal would cost the client its progress.
+	// RateNone is not limited: for routes where a refusal would cost the client
+	// its progress, or keep the operator from changing the limits.
 	RateNone Rate = "none"
-	// RateAddress is no route's class. It counts all requests of one address
-	// that need authentication, before the work for it is done.
+	// RateAddress is not a class of routes. It counts all requests of an address
+	// that need authentication, before that work is done.
 	RateAddress Rate = "address"
 )
 
-// Limit lets Requests pass at once and refills them evenly over Per.
+// Limit allows a burst of Requests and refills it evenly over Per.
 type Limit struct {
 	Requests int           `json:"requests"`
 	Per      time.Duration `json:"per"`
@@ -48,12 +48,12 @@ var defaultLimits = map[Rate]Limit{
 // maxBuckets bounds each of the two generations of buckets, about 6 MB.
 const maxBuckets = 1 << 15
 
-// limiter counts by the generic cell rate algorithm: a bucket is one time,
-// the moment at which it will be full again. A bucket that nobody has asked
-// for is full, so old ones can be forgotten: there are two generations, and
-// when the young one is full it becomes the old one, whose buckets return to
-// the young as they are asked for. A flood of a million addresses can push
-// others' counts out, but never takes more memory.
+// limiter counts by the generic cell rate algorithm: a bucket is one time, the
+// moment at which it will be full again. A bucket that nobody has asked for in a
+// while is full, so old ones can be forgotten. There are two generations: when
+// the young one has no room, it becomes the old one, whose buckets return to the
+// young one as they are asked for. A flood of a million addresses can push out
+// the counts of others, but takes no more memory.
 type limiter struct {
 	mu     sync.Mutex
 	limits map[Rate]Limit
@@ -61,7 +61,7 @@ type limiter struct {
 	old    map[bucketKey]time.Time
 }
 
-// bucketKey is a class and whom it counts: a user, or a network.
+// bucketKey is a class and who is counted: a user or a network.
 type bucketKey struct {
 	rate Rate
 	user uuid.UUID
@@ -80,9 +80,9 @@ type allowance struct {
 	next  time.Duration // until one more request is allowed
 }
 
-// take counts one request of a client at now, unless one of the client's
-// networks has used up its share: then in none. What it returns is the state
-// of the one that allows the least.
+// take counts a request against all of a client's networks, or against none if
+// one of them has used up its share. It returns the state of the network that has
+// the least left.
 func (l *limiter) take(rate Rate, networks []netip.Prefix, now time.Time) allowance {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,15 +101,15 @@ func (l *limiter) take(rate Rate, networks []netip.Prefix, now time.Time) allowa
 	return least
 }
 
-// takeUser counts one request of a user at now.
+// takeUser counts a request of a user.
 func (l *limiter) takeUser(rate Rate, user uuid.UUID, now time.Time) allowance {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.count(bucketKey{rate: rate, user: user}, true, now)
 }
 
-// count is a bucket's state with one request more, which is counted only to
-// keep; mu is held.
+// count is a bucket's state after one more request, which is stored only if keep
+// is true. The caller holds mu.
 func (l *limiter) count(key bucketKey, keep bool, now time.Time) allowance {
 	limit := l.limits[key.rate]
 	limit.Requests = Share(limit.Requests, key.net)
@@ -118,8 +118,8 @@ func (l *limiter) count(key bucketKey, keep bool, now time.Time) allowance {
 	if full.Before(now) {
 		full = now
 	}
-	// A bucket filled under a wider limit must not block for longer than an
-	// empty one of today's.
+	// A bucket that was emptied under a wider limit must not block for longer
+	// than one that is emptied under today's.
 	if most := now.Add(limit.Per); full.After(most) {
 		full = most
 	}
@@ -137,7 +137,7 @@ func (l *limiter) count(key bucketKey, keep bool, now time.Time) allowance {
 	return a
 }
 
-// bucket finds a bucket and makes room for it among the young.
+// bucket finds a bucket, and makes room for it in the young generation.
 func (l *limiter) bucket(key bucketKey) time.Time {
 	if full, ok := l.young[key]; ok {
 		return full
@@ -149,9 +149,9 @@ func (l *limiter) bucket(key bucketKey) time.Time {
 	return full
 }
 
-// networksOf are what counts as one client, the narrowest first: an IPv4
-// address; of IPv6 the /64 that everybody has, and the /56 and the /48 that
-// some have.
+// networksOf are the networks that count as one client, the narrowest first: an
+// IPv4 address, or with IPv6 the /64 that everybody has, and the /56 and the /48
+// that some have.
 func networksOf(addr netip.Addr) (networks []netip.Prefix) {
 	if addr.Is4() {
 		return []netip.Prefix{netip.PrefixFrom(addr, 32)}
@@ -166,8 +166,8 @@ func networksOf(addr netip.Addr) (networks []netip.Prefix) {
 // subscriber is the length of the narrowest IPv6 network that is counted.
 const subscriber = 64
 
-// Share is how much of a limit for one client a network may have: a wider one
-// may be several clients, so each eight bits give half as much again.
+// Share is how much a network may have where most is the limit for one client. A
+// wider network may be several clients, so every eight bits add half as much again.
 func Share(most int, network netip.Prefix) int {
 	if network.Addr().Is6() {
 		for bits := network.Bits(); bits < subscriber; bits += 8 {
@@ -177,9 +177,9 @@ func Share(most int, network netip.Prefix) int {
 	return most
 }
 
-// ClientNetwork names the client, by the address or the /64 that ctx's request
-// came from; the zero Prefix when clients cannot be told apart, as behind a
-// proxy that does not say who they are. Limits count by ClientNetworks.
+// ClientNetwork names the client of ctx's request by its address or its /64. It is
+// the zero Prefix if clients cannot be told apart, as behind a proxy that does
+// not say who they are. Limits count by ClientNetworks.
 func ClientNetwork(ctx context.Context) netip.Prefix {
 	if addr := ClientAddr(ctx); addr.IsValid() {
 		return networksOf(addr)[0]
@@ -187,8 +187,8 @@ func ClientNetwork(ctx context.Context) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// ClientNetworks are the networks under which ctx's request is counted, the
-// narrowest first, each up to its Share; none when clients cannot be told apart.
+// ClientNetworks are the networks that ctx's request is counted against, the
+// narrowest first, each up to its Share; none if clients cannot be told apart.
 func ClientNetworks(ctx context.Context) []netip.Prefix {
 	if addr := ClientAddr(ctx); addr.IsValid() {
 		return networksOf(addr)
@@ -208,9 +208,8 @@ func (s *Server) limitAddress(x *exchange, r *http.Request) error {
 	return nil
 }
 
-// limitCaller counts by user, or by address where nobody is signed in. Clients
-// that cannot be told apart are not counted: a shared bucket would lock all of
-// them out.
+// limitCaller counts by user, or by address if nobody is signed in. Clients that
+// cannot be told apart are not counted: one shared bucket would lock them all out.
 func (s *Server) limitCaller(x *exchange, _ *http.Request) error {
 	if s.limiter == nil || x.route.Rate == RateNone {
 		return nil
@@ -237,7 +236,7 @@ func (a allowance) refusal() error {
 	return ErrRateLimited.With(fmt.Sprintf("Try again in %d seconds.", seconds(a.next))).RetryAfter(a.next)
 }
 
-// Limits are the limits in force; nil when the limiter is off.
+// Limits are the limits in force, nil if the limiter is off.
 func (s *Server) Limits() map[Rate]Limit {
 	if s.limiter == nil {
 		return nil
@@ -247,10 +246,10 @@ func (s *Server) Limits() map[Rate]Limit {
 	return maps.Clone(s.limiter.limits)
 }
 
-// DefaultLimits are the limits of all classes where nobody has changed them.
+// DefaultLimits are the limits of all classes before anybody changes them.
 func DefaultLimits() map[Rate]Limit { return maps.Clone(defaultLimits) }
 
-// CheckLimit says what is wrong with a limit of a class.
+// CheckLimit says what is wrong with a limit for a class.
 func CheckLimit(rate Rate, limit Limit) error {
 	_, known := defaultLimits[rate]
 	if !known || limit.Requests < 1 || limit.Requests > 1_000_000 || limit.Per < time.Second || limit.Per > 24*time.Hour {
@@ -259,20 +258,13 @@ func CheckLimit(rate Rate, limit Limit) error {
 	return nil
 }
 
-// SetLimit changes the limit of a class from the next request on; the zero
-// Limit brings back the default. It has no effect when the limiter is off.
-func (s *Server) SetLimit(rate Rate, limit Limit) error {
-	if limit == (Limit{}) {
-		limit = defaultLimits[rate]
-	}
-	if err := CheckLimit(rate, limit); err != nil {
-		return err
-	}
+// SetLimits changes the limits of these classes from the next request on; each
+// must pass CheckLimit. It has no effect if the limiter is off.
+func (s *Server) SetLimits(limits map[Rate]Limit) {
 	if s.limiter == nil {
-		return nil
+		return
 	}
 	s.limiter.mu.Lock()
 	defer s.limiter.mu.Unlock()
-	s.limiter.limits[rate] = limit
-	return nil
+	maps.Copy(s.limiter.limits, limits)
 }

@@ -15,9 +15,7 @@ func limited(t *testing.T, cfg httpx.Config, requests int, routes ...httpx.Route
 	t.Helper()
 	cfg.RateLimits = true
 	s := httpxtest.Start(t, cfg, routes)
-	if err := s.HTTPX.SetLimit(httpx.RateRead, httpx.Limit{Requests: requests, Per: time.Hour}); err != nil {
-		t.Fatal(err)
-	}
+	s.HTTPX.SetLimits(map[httpx.Rate]httpx.Limit{httpx.RateRead: {Requests: requests, Per: time.Hour}})
 	return s
 }
 
@@ -109,22 +107,20 @@ func TestLimit_ChangesAtRunTimeAndRefusesNonsense(t *testing.T) {
 	c := s.Client(t)
 	c.Do("GET", "/public", nil).Want(t, 204)
 	c.Do("GET", "/public", nil).WantProblem(t, 429, "rate_limited")
-	if err := s.HTTPX.SetLimit(httpx.RateRead, httpx.Limit{Requests: 100, Per: time.Second}); err != nil {
-		t.Fatal(err)
-	}
+	s.HTTPX.SetLimits(map[httpx.Rate]httpx.Limit{httpx.RateRead: {Requests: 100, Per: time.Second}})
 	// The debt of an hour is now one of a hundredth of a second.
 	for c.Do("GET", "/public", nil).Status != 204 {
 		time.Sleep(time.Millisecond)
 	}
-	if err := s.HTTPX.SetLimit(httpx.RateRead, httpx.Limit{}); err != nil || s.HTTPX.Limits()[httpx.RateRead].Requests != 1200 {
-		t.Errorf("back to the default: %v, %v", err, s.HTTPX.Limits())
+	if s.HTTPX.SetLimits(httpx.DefaultLimits()); s.HTTPX.Limits()[httpx.RateRead].Requests != 1200 {
+		t.Errorf("back to the default: %v", s.HTTPX.Limits())
 	}
 	for _, limit := range []httpx.Limit{{Requests: 0, Per: time.Minute}, {Requests: -1, Per: time.Minute}, {Requests: 1}, {Requests: 1, Per: 48 * time.Hour}, {Requests: 1 << 50, Per: time.Minute}} {
-		if s.HTTPX.SetLimit(httpx.RateRead, limit) == nil {
+		if httpx.CheckLimit(httpx.RateRead, limit) == nil {
 			t.Errorf("%+v was accepted", limit)
 		}
 	}
-	if s.HTTPX.SetLimit("often", httpx.Limit{Requests: 1, Per: time.Minute}) == nil || s.HTTPX.SetLimit(httpx.RateNone, httpx.Limit{Requests: 1, Per: time.Minute}) == nil {
+	if httpx.CheckLimit("often", httpx.Limit{Requests: 1, Per: time.Minute}) == nil || httpx.CheckLimit(httpx.RateNone, httpx.Limit{Requests: 1, Per: time.Minute}) == nil {
 		t.Error("a class that is none got a limit")
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// Listen listens on "host:port" or "unix:/path". When systemd has passed a
-// socket (sd_listen_fds), that one is taken and addr is not looked at. A
-// unix socket is for the owner and the group; a file left there by a server
-// that died is replaced, one on which a server answers is not.
+// Listen listens on "host:port" or "unix:/path". If systemd has passed a socket
+// (sd_listen_fds), that one is used and addr is ignored. A unix socket is for its
+// owner and group; a socket file left behind by a dead server is replaced, one on
+// which a server answers is not.
 func Listen(addr string) (net.Listener, error) {
 	if ln, err := activated(); ln != nil || err != nil {
 		return ln, err
@@ -30,8 +30,8 @@ func Listen(addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Until here only the owner could connect: the usual umask forbids the
-	// group to write.
+	// Until now only the owner could connect: the usual umask keeps the group
+	// from writing.
 	if err := os.Chmod(path, 0o660); err != nil {
 		ln.Close()
 		return nil, err
@@ -59,14 +59,14 @@ func removeDead(path string) error {
 	return os.Remove(path)
 }
 
-// activated takes the first socket that systemd has opened for this process,
-// nil when there is none.
+// activated is the socket that systemd has opened for this process, nil if there
+// is none.
 func activated() (net.Listener, error) {
 	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
 	if pid != strconv.Itoa(os.Getpid()) || count == "" {
 		return nil, nil
 	}
-	// A child of ours must not think that the socket is for it.
+	// A child process must not think that the socket is meant for it.
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
 		os.Unsetenv(name)
 	}
@@ -83,8 +83,8 @@ func activated() (net.Listener, error) {
 	return ln, nil
 }
 
-// notify tells systemd (sd_notify) where it asks to be told. It is a courtesy:
-// a failure changes nothing.
+// notify reports a state to systemd (sd_notify) if it asked for reports. It is a
+// courtesy: a failure is ignored.
 func notify(state string) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {

@@ -10,29 +10,31 @@ import (
 )
 
 // DurationBounds are the upper bounds, in seconds, of the buckets of
-// RouteMetrics.Durations; the last bucket has none.
+// RouteMetrics.Durations; the last bucket has no bound.
 var DurationBounds = [...]float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60}
 
 // Metrics is a snapshot of what the server has answered since its start.
 type Metrics struct {
 	InFlight int64
-	// Handling is how many requests of each class are in their handlers, as
-	// uploads and downloads under way.
+	// Handling is how many requests of each class are in their handlers now, such
+	// as uploads and downloads in progress.
 	Handling map[Rate]int64
-	Routes   []RouteMetrics // sorted by Pattern
+	Routes   []RouteMetrics // sorted by Route
 }
 
 // RouteMetrics are the figures of one route.
 type RouteMetrics struct {
-	Pattern   string        // as in Route; "" for requests that found none
-	Statuses  map[int]int64 // 499: the client went away before the answer
-	Durations [len(DurationBounds) + 1]int64
-	Seconds   float64 // the sum of all durations
-	BytesIn   int64   // of bodies
-	BytesOut  int64
+	Route     string                         `json:"route"`    // its pattern, "none" for requests that found none
+	Statuses  map[string]int64               `json:"statuses"` // by class: "2xx"
+	Durations [len(DurationBounds) + 1]int64 `json:"durations"`
+	Seconds   float64                        `json:"seconds"`  // the sum of all durations
+	BytesIn   int64                          `json:"bytes_in"` // of bodies
+	BytesOut  int64                          `json:"bytes_out"`
 }
 
-// metrics is bounded: the patterns are those of the table.
+var statusClasses = [...]string{2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
+
+// metrics is bounded, because its patterns are those of the table.
 type metrics struct {
 	inFlight atomic.Int64
 	handling map[Rate]*atomic.Int64 // the map is never changed
@@ -56,19 +58,19 @@ func (m *metrics) count(pattern string, status int, took time.Duration, in, out 
 	}
 	route := m.routes[pattern]
 	if route == nil {
-		route = &RouteMetrics{Pattern: pattern, Statuses: make(map[int]int64)}
+		route = &RouteMetrics{Route: cmp.Or(pattern, "none"), Statuses: make(map[string]int64)}
 		m.routes[pattern] = route
 	}
-	// The first bound that is not smaller; past all of them, the last bucket.
+	// The first bound that is not smaller, or the last bucket if all are.
 	i, _ := slices.BinarySearch(DurationBounds[:], took.Seconds())
 	route.Durations[i]++
-	route.Statuses[status]++
+	route.Statuses[statusClasses[status/100]]++
 	route.Seconds += took.Seconds()
 	route.BytesIn += in
 	route.BytesOut += out
 }
 
-// Metrics is a snapshot of now.
+// Metrics takes a snapshot.
 func (s *Server) Metrics() Metrics {
 	m := &s.metrics
 	m.mu.Lock()
@@ -82,6 +84,6 @@ func (s *Server) Metrics() Metrics {
 		c.Statuses = maps.Clone(route.Statuses)
 		snapshot.Routes = append(snapshot.Routes, c)
 	}
-	slices.SortFunc(snapshot.Routes, func(a, b RouteMetrics) int { return cmp.Compare(a.Pattern, b.Pattern) })
+	slices.SortFunc(snapshot.Routes, func(a, b RouteMetrics) int { return cmp.Compare(a.Route, b.Route) })
 	return snapshot
 }

@@ -27,10 +27,10 @@ Sizes are bytes, times RFC 3339 in UTC, ids UUIDs. Every refusal is a problem do
 
 Browsers are signed in by cookies on their own site, everything else by a bearer token or an access key.`
 
-// OpenAPI describes a route table as an OpenAPI 3.1 document. What it says of
-// bodies comes from the Go types that the handlers read and write, and what
-// it says of problems from the same lists that the tests' client holds every
-// answer against, so it cannot say what the server does not do.
+// OpenAPI describes a route table as an OpenAPI 3.1 document. What it says about
+// bodies comes from the Go types that the handlers read and write, and what it
+// says about problems from the lists that the tests' client checks every answer
+// against, so it cannot promise what the server does not do.
 func OpenAPI(routes []Route) ([]byte, error) {
 	c := &contract{schemas: object{"Problem": problemSchema}, refusals: object{}, examples: object{}, values: object{}}
 	routes = Whole(routes)
@@ -73,8 +73,8 @@ func OpenAPI(routes []Route) ([]byte, error) {
 	})
 }
 
-// contract gathers what the operations share while they are described; values
-// are examples of all schemas.
+// contract collects what the operations share while they are described; values
+// holds an example for each schema.
 type contract struct{ schemas, refusals, examples, values object }
 
 func (rt *Route) split() (method, path string) {
@@ -115,8 +115,8 @@ func (c *contract) operation(rt *Route, id, path string) object {
 	return op
 }
 
-// security lists what lets a caller in, each on its own; empty for nobody
-// needed.
+// security lists the credentials of which each lets a caller in by itself; it is
+// empty where none are needed.
 func (a Access) security() []object {
 	each := []object{{"cookie": []string{}}, {"bearer": []string{}}}
 	switch a.level {
@@ -183,8 +183,8 @@ func (c *contract) requestBody(rt *Route) object {
 	return object{"required": !rt.Optional, "content": content, "description": fmt.Sprintf("At most %d bytes.", rt.Body), "x-max-bytes": rt.Body}
 }
 
-// responses are the declared answers, and one for each status of the
-// problems that are declared or implied, with their codes.
+// responses are the declared answers, and for each status of the declared and
+// implied problems one with their codes.
 func (c *contract) responses(rt *Route) object {
 	all := object{}
 	for _, r := range rt.Answers() {
@@ -231,8 +231,8 @@ func (rt *Route) limitHeaders() object {
 	return object{"RateLimit": ref("headers", "RateLimit"), "RateLimit-Policy": ref("headers", "RateLimit-Policy")}
 }
 
-// refusal is a component that all routes with the same codes share; its name
-// is made of them, so that it does not change with other routes.
+// refusal is a component that all routes with the same codes share. Its name is
+// made from the codes, so that it does not change when other routes do.
 func (c *contract) refusal(status int, problems []*Problem) object {
 	var codes []string
 	for _, p := range problems {
@@ -256,7 +256,7 @@ func (c *contract) refusal(status int, problems []*Problem) object {
 	for _, p := range problems {
 		for name := range p.Header {
 			if name == "Connection" {
-				continue // the business of HTTP/1.1
+				continue // a matter of HTTP/1.1
 			}
 			headers[name] = object{"schema": object{"type": "string"}}
 		}
@@ -271,7 +271,7 @@ func (c *contract) refusal(status int, problems []*Problem) object {
 	return ref("responses", name)
 }
 
-// refusalHeaders are what a refusal always carries.
+// refusalHeaders are the headers that a refusal of the status always carries.
 var refusalHeaders = map[int]string{401: "WWW-Authenticate", 405: "Allow", 416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}
 
 func ref(kind, name string) object { return object{"$ref": "#/components/" + kind + "/" + name} }

@@ -2,8 +2,8 @@ package httpx
 
 import "strings"
 
-// exampleContent is the description of a JSON body, with an example that all
-// bodies of the type share.
+// exampleContent describes a JSON body, with an example that all bodies of the
+// type share.
 func (c *contract) exampleContent(schema object, example any) object {
 	to, ok := schema["$ref"].(string)
 	if !ok {
@@ -19,17 +19,17 @@ const (
 	exampleHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
-// exampleTexts are by media type. Bytes of any type have none.
+// exampleTexts are the examples by media type. Bytes of any type have none.
 var exampleTexts = map[string]string{
 	"application/jsonl": "{\"id\":\"01a20c9f-e6b5-7004-8305-e528f2799eb1\",\"action\":\"login\"}\n",
 	"text/event-stream": "id: 01a20c9f.42\nevent: created\ndata: {\"seq\":42,\"type\":\"created\"}\n\n",
 	"text/plain":        "homebase_build_info{version=\"v1.0.0\"} 1\n",
 }
 
-// exampleWords are the words of the API: by a member's name, or by component
-// and name where they mean something else there. A word of another type than
-// the member's is passed over, so a new member needs none; nil by component
-// and name leaves out what contradicts the others.
+// exampleWords are example values by a member's name, or by component and name
+// where the name means something else. A value whose type is not the member's is
+// passed over, so a new member needs none. nil by component and name leaves out
+// what would contradict the other members.
 var exampleWords = map[string]any{
 	"access_token": "eyJhbGciOiJIUzI1NiJ9.e30.bm90IGEgdG9rZW4", "refresh_token": "hbr_bm90IGEgdG9rZW4", "token_type": "Bearer", "expires_in": 600,
 	"token": "bm90IGEgdG9rZW4", "password": "seven purple otters dancing", "current_password": "seven purple otters dancing",

@@ -27,11 +27,10 @@ func (c *contract) request(rt *Route) (object, any) {
 	return c.structure(t, true, rt.Sparse(), "")
 }
 
-// schema is that of a type's JSON, closed in a request: there other members
-// are refused, while clients pass over what they do not know in an answer.
-// Named structs become components. The example is a value of it: a known word
-// where the member of the component has one, else what its form demands, else
-// the member's name.
+// schema describes a type's JSON. In a request it is closed, because other members
+// are refused; in an answer clients ignore members that they do not know. Named
+// structs become components. The example is one of exampleWords if the member has
+// one, otherwise what its form demands, otherwise the member's name.
 func (c *contract) schema(t reflect.Type, closed bool, component, member string) (schema object, example any) {
 	schema, example = c.plain(t, closed, component, member)
 	kinds, _ := schema["type"].([]string)
@@ -49,7 +48,7 @@ func (c *contract) schema(t reflect.Type, closed bool, component, member string)
 	return schema, example
 }
 
-// plain is schema with an example that looks at no words.
+// plain is schema with an example that ignores exampleWords.
 func (c *contract) plain(t reflect.Type, closed bool, component, member string) (schema object, example any) {
 	if t == nil || t.Kind() == reflect.Interface {
 		return object{}, object{}
@@ -98,9 +97,9 @@ func (c *contract) plain(t reflect.Type, closed bool, component, member string) 
 	return object{"type": "integer"}, 1
 }
 
-// structure is the schema of a struct, outside of which is component. Its
-// example shows all members of an answer, and of a request those that must be
-// there, or all where none must.
+// structure is the schema of a struct within a component. Its example shows all
+// members of an answer; of a request it shows those that are required, or all if
+// none are.
 func (c *contract) structure(t reflect.Type, closed, sparse bool, component string) (schema object, example any) {
 	name := schemaName(t)
 	if name != "" {
@@ -143,8 +142,8 @@ func (c *contract) structure(t reflect.Type, closed, sparse bool, component stri
 	return ref("schemas", name), c.values[name]
 }
 
-// optionalOf is the type inside of an Optional, or of another type that says
-// what it is a merge patch of.
+// optionalOf is the type inside an Optional, or inside another type that says what
+// it is a merge patch of.
 func optionalOf(t reflect.Type) (reflect.Type, bool) {
 	optional, ok := reflect.Zero(t).Interface().(interface{ Of() reflect.Type })
 	if !ok {
@@ -153,9 +152,8 @@ func optionalOf(t reflect.Type) (reflect.Type, bool) {
 	return optional.Of(), true
 }
 
-// schemaName is the package and the type, without the word that only tells
-// them apart from the rows: FilesItem of files.itemBody, FilesItemList of a
-// page of those; "" for a type without a name.
+// schemaName is the package and the type without the suffix Body: FilesItem for
+// files.itemBody, FilesItemList for a page of them; "" for a type without a name.
 func schemaName(t reflect.Type) string {
 	if t.Name() == "" {
 		return ""

@@ -2,8 +2,8 @@ package httpx
 
 import "time"
 
-// pace is how slow a client may be. Deadlines roll: each read and each write
-// gets its own, so that a transfer may last for hours as long as it moves.
+// pace is how slow a client may be. Deadlines roll: each read and each write has
+// its own, so that a transfer may last for hours as long as it makes progress.
 type pace struct {
 	stall   time.Duration // the longest wait for one read, or for room to write
 	whole   time.Duration // for all of a body that is no stream

@@ -14,7 +14,7 @@ const (
 	maxLimit     = 500
 )
 
-// ErrInvalidCursor is for every route that takes a cursor.
+// ErrInvalidCursor is a problem of every route that takes a cursor.
 var ErrInvalidCursor = NewProblem(http.StatusBadRequest, "invalid_cursor", "The cursor is not valid")
 
 // List is a page of a collection. Items is never null; NextCursor is null on
@@ -48,17 +48,17 @@ func fingerprint(pattern string, bound []string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
-// Keyset is what a request asks of a collection that is ordered by keys K: an
-// id, a name, or a struct of what the order goes by.
+// Keyset is the page that a request asks for in a collection ordered by keys K: an
+// id, a name, or a struct of what determines the order.
 type Keyset[K any] struct {
-	// Limit is how many items to read: one more than the page has room for,
-	// which tells that there is a next one.
+	// Limit is how many items to read: one more than fits on the page, which
+	// shows that there is a next one.
 	Limit int
 	after *K
 	bound string
 }
 
-// After is the key behind which the page begins; first is where the first does.
+// After is the key after which the page begins; first is that of the first page.
 func (p Keyset[K]) After(first K) K {
 	if p.after == nil {
 		return first
@@ -66,10 +66,10 @@ func (p Keyset[K]) After(first K) K {
 	return *p.after
 }
 
-// KeysetOf reads ?limit= (50 unless given, coerced into 1 to 500) and ?cursor=.
-// A cursor is good for the path, the other parameters and the caller that it
-// was given for; any other is 400 invalid_cursor. It carries no authority:
-// whoever edits one reads what they may read anyway.
+// KeysetOf reads ?limit= (default 50, clamped to 1 to 500) and ?cursor=. A cursor
+// is valid for the path, the other parameters and the caller that it was given to;
+// otherwise it is 400 invalid_cursor. It carries no authority: whoever edits one
+// sees nothing that they may not see anyway.
 func KeysetOf[K any](c *Call) (Keyset[K], error) {
 	q := c.URL.Query()
 	limit, err := LimitOf(c.Request)
@@ -96,8 +96,8 @@ func KeysetOf[K any](c *Call) (Keyset[K], error) {
 	return p, nil
 }
 
-// ListBy makes the page of the items that were read, of which the one too many
-// tells that there is a next page.
+// ListBy makes a page of the items that were read. An item too many shows that
+// there is a next page.
 func ListBy[K, T any](p Keyset[K], items []T, key func(T) K) List[T] {
 	if len(items) < p.Limit {
 		return List[T]{Items: items}

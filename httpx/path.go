@@ -14,8 +14,8 @@ const maxPath = 8 << 10
 
 var errInvalidPath = NewProblem(400, "invalid_path", "The path is not valid")
 
-// checkPath refuses every path that two readers could understand in two ways.
-// It comes before the mux, which would clean such a path and redirect.
+// checkPath refuses every path that could be read in two ways. It comes before the
+// mux, which would clean such a path and redirect.
 func checkPath(_ *exchange, r *http.Request) error {
 	path := r.URL.EscapedPath()
 	if len(path) > maxPath {
@@ -35,7 +35,7 @@ func checkPath(_ *exchange, r *http.Request) error {
 	return nil
 }
 
-// refuseSegment says what is wrong with an encoded segment, "" if nothing.
+// refuseSegment says what is wrong with an encoded segment, "" if nothing is.
 func refuseSegment(encoded string) string {
 	segment, err := url.PathUnescape(encoded)
 	switch {
@@ -55,15 +55,15 @@ func refuseSegment(encoded string) string {
 	return ""
 }
 
-// PathSegments are the segments that the wildcard {name...} matched, each
-// decoded once. The path check has seen to it that none is empty, "." or ".."
-// and none holds a slash, a backslash or NUL.
+// PathSegments are the segments that the wildcard {name...} matched, each decoded
+// once. The path check has made sure that none is empty, "." or "..", and that
+// none contains a slash, a backslash or NUL.
 func PathSegments(r *http.Request, name string) []string {
 	return strings.Split(r.PathValue(name), "/")
 }
 
-// PathID is the id that the wildcard {name} matched. What is not the usual
-// text of a UUID, 36 characters in lower case, names nothing: ErrNotFound.
+// PathID is the id that the wildcard {name} matched: ErrNotFound unless it is a
+// UUID in the usual form, 36 characters in lower case.
 func PathID(r *http.Request, name string) (uuid.UUID, error) {
 	text := r.PathValue(name)
 	id, err := uuid.Parse(text)
@@ -73,12 +73,12 @@ func PathID(r *http.Request, name string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// cleanText reports whether PostgreSQL can hold s.
+// cleanText reports whether PostgreSQL can store s.
 func cleanText(s string) bool {
 	return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0
 }
 
-// clip shortens what a client sent before it is quoted to it.
+// clip shortens what a client sent, to quote it in an answer.
 func clip(s string) string {
 	const most = 64
 	if len(s) <= most {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Problem is an answer of RFC 9457 and an error at once. Declare each kind
-// once with NewProblem, list it in the Route that may answer it, and return
-// it from the handler, with With for this case's words:
+// Problem is both an error and an answer of RFC 9457. Declare each kind once with
+// NewProblem, list it in the routes that may answer with it, and return it from
+// the handler; With adds the details of the case:
 //
 //	var errQuota = httpx.NewProblem(507, "quota_exceeded", "Your storage is full")
 //	return errQuota.With("The file has 12 bytes; 3 are left.")
@@ -19,7 +19,7 @@ type Problem struct {
 	Title  string // the same for every case of this code
 	Detail string // this case; a sentence that says what to do
 	Fields []FieldError
-	Header map[string]string // further response headers, as Retry-After
+	Header map[string]string // further response headers, such as Retry-After
 	// Members are further members of the document (RFC 9457, section 3.2).
 	Members map[string]string
 	cause   error // for the log only
@@ -32,10 +32,10 @@ type FieldError struct {
 	Detail  string `json:"detail"`
 }
 
-// Problems are a group of kinds that routes have in common.
+// Problems are kinds of problems, such as a group that several routes share.
 type Problems []*Problem
 
-// And is the group with more of them; the group itself stays as it is.
+// And returns the group with more kinds added; the group itself is unchanged.
 func (ps Problems) And(more ...*Problem) Problems { return slices.Concat(ps, more) }
 
 // NewProblem declares a kind of problem.
@@ -43,7 +43,7 @@ func NewProblem(status int, code, title string) *Problem {
 	return &Problem{Status: status, Code: code, Title: title}
 }
 
-// With is a copy of p with this case's detail.
+// With is a copy of p with the detail of this case.
 func (p *Problem) With(detail string) *Problem { c := *p; c.Detail = detail; return &c }
 
 // Because is a copy of p that carries the cause for the log. The client

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// Rendition is a picture re-encoded for display, without EXIF, GPS or the name
-// of its file.
+// Rendition is a picture that was re-encoded for display, without EXIF data, GPS
+// position or file name.
 type Rendition struct {
 	Content   io.ReadCloser // an *os.File is sent by the kernel
 	Size      int64         // bytes
@@ -16,7 +16,7 @@ type Rendition struct {
 	Tag       string // a strong ETag, with its quotes
 }
 
-// Serve answers with the picture, or with 304 to a client that has it, and closes it.
+// Serve answers with the picture, or with 304 if the client has it, and closes it.
 func (p *Rendition) Serve(w http.ResponseWriter, cacheControl string) error {
 	defer p.Content.Close()
 	h := w.Header()

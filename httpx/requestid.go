@@ -3,28 +3,17 @@ package httpx
 import (
 	"crypto/rand"
 	"net/http"
+	"regexp"
 )
 
-// requestID keeps an id that a client or proxy has given, so that its log and
-// ours can be laid side by side, as long as it is harmless in both.
+var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
+
+// requestID keeps the id that a client or proxy gave, so that its log and ours can
+// be matched, as long as the id is harmless in both.
 func requestID(r *http.Request) string {
 	given := r.Header.Values("X-Request-Id")
-	if len(given) == 1 && wellFormedID(given[0]) {
+	if len(given) == 1 && requestIDForm.MatchString(given[0]) {
 		return given[0]
 	}
 	return rand.Text()
-}
-
-func wellFormedID(id string) bool {
-	if len(id) < 8 || len(id) > 64 {
-		return false
-	}
-	for _, c := range []byte(id) {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
-		default:
-			return false
-		}
-	}
-	return true
 }

@@ -16,7 +16,7 @@ var (
 	permissionForm = regexp.MustCompile(`^[a-z]+(\.[a-z0-9_-]+)?:[a-z]+$`)
 )
 
-// check says what a route lacks.
+// check says what is wrong with a route.
 func (rt *Route) check() error {
 	method, _ := rt.split()
 	reads := method == "GET" || method == "HEAD" || method == "OPTIONS"
@@ -42,7 +42,7 @@ func (rt *Route) check() error {
 	case rt.Request != nil && (rt.Body <= 0 || reflect.TypeOf(rt.Request).Kind() != reflect.Struct):
 		return errors.New("a request type is a struct and needs a body limit")
 	case rt.Request != nil && holdsAny(reflect.TypeOf(rt.Request)):
-		return errors.New("a request type says what each of its members is; what nobody reads is a json.RawMessage")
+		return errors.New("a request type must not hold an any; what nobody reads is a json.RawMessage")
 	case rt.Do.run != nil:
 		return errors.New("a typed handler, and beside it a handler, a request or an answer")
 	case rt.Summary == "":
@@ -65,18 +65,17 @@ func (rt *Route) check() error {
 	return nil
 }
 
-// readsCredentials reports whether cookies or Authorization mean anything to
-// the route.
+// readsCredentials reports whether the route reads cookies or Authorization.
 func (rt *Route) readsCredentials() bool { return rt.Access.level != public || rt.Cookies }
 
 func (rt *Route) takesQuery(name string) bool { return slices.Contains(rt.Query, name) }
 
-// newMux registers every route with a handler that only says which it is.
+// newMux registers every route with a handler that only says which route it is.
 func newMux(routes []Route) (mux *http.ServeMux, err error) {
 	mux = http.NewServeMux()
 	current := ""
 	defer func() {
-		// ServeMux panics when two patterns collide; its text names both.
+		// ServeMux panics if two patterns conflict, with a text that names both.
 		if v := recover(); v != nil {
 			err = fmt.Errorf("route %q: %v", current, v)
 		}
@@ -91,8 +90,8 @@ func newMux(routes []Route) (mux *http.ServeMux, err error) {
 	return mux, nil
 }
 
-// verdict is what the mux makes of a request: a route, or the status and
-// headers of its own answer, of which only Allow is of use.
+// verdict is what the mux makes of a request: a route, or the status and headers
+// of its own answer, of which only Allow is used.
 type verdict struct {
 	route  *Route
 	header http.Header
@@ -108,22 +107,22 @@ func (v *verdict) Header() http.Header {
 func (v *verdict) WriteHeader(status int)      { v.status = status }
 func (v *verdict) Write(p []byte) (int, error) { return len(p), nil }
 
-// match asks the mux, which sets the pattern and the path values of r.
+// match asks the mux for the route; it sets the pattern and the path values of r.
 func (s *Server) match(r *http.Request) *verdict {
 	v := new(verdict)
 	s.mux.ServeHTTP(v, r)
 	return v
 }
 
-// matchAs asks for another method; r stays as it is.
+// matchAs asks for the route of another method; r is unchanged.
 func (s *Server) matchAs(method string, r *http.Request) *Route {
 	other := *r
 	other.Method = method
 	return s.match(&other).route
 }
 
-// findRoute ends with 404 or 405 where there is no route. A redirect of the
-// mux would be to a path that has no route of its own either: 404.
+// findRoute ends with 404 or 405 if there is no route. If the mux wants to
+// redirect, the other path has no route either: 404.
 func (s *Server) findRoute(x *exchange, r *http.Request) error {
 	if wish := r.Header.Get("X-Http-Method-Override"); r.Method == http.MethodPost && wish != "" {
 		if route := s.matchAs(wish, r); route != nil && route.Override {
@@ -144,7 +143,7 @@ func (s *Server) findRoute(x *exchange, r *http.Request) error {
 		return errMethodNotAllowed.With("Allowed: "+allow+".").withHeader("Allow", allow)
 	}
 	x.route = v.route
-	s.cors.markPublic(x.w.Header(), r, x.route)
+	s.cors.allowPublic(x.w.Header(), r, x.route)
 	return nil
 }
 

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// How the drain goes: after a pause the idle connections are closed, and
-// requests in flight get the patience of the server's pace; then their contexts
-// end and their bodies fail, and drainRest later the connections are cut. It is
+// How the server drains: after a pause idle connections are closed, and requests
+// in flight get the patience of the server's pace; then their contexts end and
+// their bodies fail, and after drainRest their connections are cut. The drain is
 // over as soon as there are no connections.
 const (
 	drainPause = 250 * time.Millisecond
@@ -36,7 +36,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, framingKey{}, &c.(*conn).framing)
 		},
-		// "OPTIONS *" is answered like any other path that is none.
+		// "OPTIONS *" is answered like any other invalid path.
 		DisableGeneralOptionsHandler: true,
 	}
 	srv.Protocols = new(http.Protocols)
@@ -52,17 +52,17 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	close(s.draining)
 	notify("STOPPING=1")
-	// Nobody new is let in; whoever waits with the kernel is the next process's.
+	// No new connections: those that wait in the kernel are left to the next process.
 	ln.Close()
 	<-ended
 	s.drain(srv, limit)
 	return nil
 }
 
-// drain ends the connections. http.Server.Shutdown would do it too early: it
-// drops a request that it reads after its call, also the first of a connection
-// that was let in. Without keep-alive each connection ends with an answer that
-// says so.
+// drain ends the connections. http.Server.Shutdown would do so too early: it drops
+// requests that arrive after it was called, even the first one of a connection
+// that was accepted before. Without keep-alive, each connection ends with an
+// answer that says so.
 func (s *Server) drain(srv *http.Server, limit *limited) {
 	defer s.cutOff()
 	defer srv.Close()
@@ -75,7 +75,7 @@ func (s *Server) drain(srv *http.Server, limit *limited) {
 		}
 		return true
 	}
-	// A client that is about to ask again on a connection is told to go.
+	// Clients that send another request meanwhile are told to close.
 	if empty(drainPause, func(bool) {}) || empty(s.pace.patience, srv.SetKeepAlivesEnabled) {
 		return
 	}
@@ -84,8 +84,8 @@ func (s *Server) drain(srv *http.Server, limit *limited) {
 	empty(drainRest, srv.SetKeepAlivesEnabled)
 }
 
-// Draining is closed when the server has begun to stop: readiness says so,
-// and answers without an end should end.
+// Draining is closed when the server begins to stop: readiness then says so, and
+// endless answers should end.
 func (s *Server) Draining() <-chan struct{} { return s.draining }
 
 func (s *Server) stopping() bool {

@@ -11,46 +11,46 @@ import (
 type Call struct {
 	*http.Request
 	Caller *Caller   // nil when nobody is signed in or the route is public
-	ID     uuid.UUID // that the wildcard {id} matched; what is no id is 404 before the handler
+	ID     uuid.UUID // matched by the wildcard {id}; anything else is 404 before the handler
 
 	answer  http.Header
 	created bool
 }
 
-// Answer are the headers of the answer to come.
+// Answer holds the headers of the answer to come.
 func (c *Call) Answer() http.Header { return c.answer }
 
-// Created makes the answer 201 with the Location of what was made, a path
-// below Prefix. An error takes that back.
+// Created makes the answer 201 with the Location of what was created, a path below
+// Prefix. If the handler then fails, it has no effect.
 func (c *Call) Created(path string) {
 	c.created = true
 	c.answer.Set("Location", Prefix+path)
 }
 
-// Match refuses with 412 a change whose If-Match names another revision.
+// Match is 412 for a change whose If-Match names another revision.
 func (c *Call) Match(revision int64) error { return MatchRevision(c.Request.Header, revision) }
 
-// Tagged is an answer that knows its strong ETag, with the quotes.
+// Tagged is an answer with a strong ETag, which includes the quotes.
 type Tagged interface{ ETag() string }
 
-// Typed is a handler whose Go types say what its route takes and answers; it
-// stands in Route.Do. Make one with JSON, Answers, Takes, Acts or Pages.
+// Typed is a handler for Route.Do whose Go types say what its route takes and
+// answers. Make one with JSON, Answers, Takes, Acts or Pages.
 type Typed struct {
-	first     func(c *Call) error        // nil: nothing comes first
+	first     func(c *Call) error        // may be nil
 	run       func(c *Call) (any, error) // nil is an answer without a body
 	request   any
 	responses []Response // the first is the usual one
 	pages     bool
 }
 
-// JSON reads an In from the body and answers 200 with an Out. The caller is
-// judged again once the body is there, which can take its time.
+// JSON reads an In from the body and answers 200 with an Out. Because a body can
+// take its time, the caller is checked again once it is there.
 func JSON[In, Out any](handle func(c *Call, in In) (Out, error)) Typed {
 	return reads(Answers[Out](nil), func(c *Call, in In) (any, error) { return handle(c, in) })
 }
 
-// Answers takes no body and answers 200 with an Out, with an ETag where that
-// is Tagged.
+// Answers takes no body and answers 200 with an Out, and with an ETag if that is
+// Tagged.
 func Answers[Out any](handle func(c *Call) (Out, error)) Typed {
 	var zero Out
 	ok := Response{Status: http.StatusOK, Body: zero}
@@ -65,7 +65,7 @@ func Takes[In any](handle func(c *Call, in In) error) Typed {
 	return reads(Acts(nil), func(c *Call, in In) (any, error) { return nil, handle(c, in) })
 }
 
-// reads makes t one that reads an In first, and then judges the caller again.
+// reads makes t read an In first, and then check the caller again.
 func reads[In any](t Typed, handle func(c *Call, in In) (any, error)) Typed {
 	t.request = *new(In)
 	t.run = func(c *Call) (any, error) {
@@ -92,8 +92,7 @@ func Acts(handle func(c *Call) error) Typed {
 }
 
 // Pages answers 200 with a page of a collection in the order of its keys. The
-// handler reads p.Limit items behind p.After; key is an item's place in the
-// order.
+// handler reads p.Limit items after p.After; key is an item's key.
 func Pages[K, T any](handle func(c *Call, p Keyset[K]) ([]T, error), key func(T) K) Typed {
 	return PagesAs(handle, key, func(item T) T { return item })
 }
@@ -120,16 +119,16 @@ func PagesAs[K, R, T any](handle func(c *Call, p Keyset[K]) ([]R, error), key fu
 // Creates makes the answer 201; the handler calls Created.
 func (t Typed) Creates() Typed { return t.as(http.StatusCreated, "Location") }
 
-// MayCreate lets the answer also be 201, when the handler calls Created.
+// MayCreate lets the answer be 201 instead, if the handler calls Created.
 func (t Typed) MayCreate() Typed {
 	t.responses = append(t.as(http.StatusOK).responses, t.Creates().responses...)
 	return t
 }
 
-// Accepts makes the answer 202: what was asked for happens later.
+// Accepts makes the answer 202: what was asked for will happen later.
 func (t Typed) Accepts() Typed { return t.as(http.StatusAccepted) }
 
-// May names headers that the answer sometimes has.
+// May names headers that the answer sometimes carries.
 func (t Typed) May(headers ...string) Typed {
 	t.responses = slices.Clone(t.responses)
 	for i := range t.responses {
@@ -138,8 +137,8 @@ func (t Typed) May(headers ...string) Typed {
 	return t
 }
 
-// Behind lets first look at each call before its ID and its body are read: an
-// error is the answer. It may itself say what ID is.
+// Behind calls first before the ID and the body are read: its error is the answer.
+// It may set the ID itself.
 func (t Typed) Behind(first func(c *Call) error) Typed { t.first = first; return t }
 
 func (t Typed) as(status int, headers ...string) Typed {
@@ -180,8 +179,8 @@ func (t Typed) serve(w http.ResponseWriter, r *http.Request) (err error) {
 	return WriteJSON(w, status, body)
 }
 
-// Whole are the routes with all that their typed handlers say of them. Whoever
-// reads a table that rooms have made begins with this.
+// Whole completes the routes with what their typed handlers say about them.
+// Whoever reads a table of routes begins with this.
 func Whole(routes []Route) []Route {
 	whole := slices.Clone(routes)
 	for i := range whole {
@@ -190,8 +189,8 @@ func Whole(routes []Route) []Route {
 	return whole
 }
 
-// complete leaves alone what check will refuse: a route that names its types
-// beside a handler that has them.
+// complete leaves alone what check will refuse: a route that names types although
+// its typed handler has them.
 func (rt *Route) complete() {
 	t := rt.Do
 	if t.run == nil || rt.Handler != nil || rt.Request != nil || rt.Responses != nil {

@@ -189,15 +189,10 @@ func (s *System) applyLimits(ctx context.Context, server *httpx.Server) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	c, err := s.limits.Get(ctx)
-	if err != nil {
-		return err
+	if err == nil {
+		server.SetLimits(merged(c.Limits))
 	}
-	for class, limit := range merged(c.Limits) {
-		if err := server.SetLimit(class, limit); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 // FollowLimits keeps the limits of server as the database has them until ctx

@@ -26,14 +26,7 @@ type Metrics struct {
 }
 
 // RouteFigures are those of the requests of one route.
-type RouteFigures struct {
-	Route     string           `json:"route"`    // its pattern, "none" where there was none
-	Statuses  map[string]int64 `json:"statuses"` // by class: "2xx"
-	Durations []int64          `json:"durations"`
-	Seconds   float64          `json:"seconds"` // the sum of all
-	BytesIn   int64            `json:"bytes_in"`
-	BytesOut  int64            `json:"bytes_out"`
-}
+type RouteFigures httpx.RouteMetrics
 
 // prometheusType is the text format 0.0.4; a scrape fails when it differs in
 // as little as a comma.
@@ -85,14 +78,7 @@ func (s *System) metrics(ctx context.Context) (Metrics, error) {
 	of := httpx.ServerOf(ctx).Metrics()
 	m := Metrics{DurationBounds: httpx.DurationBounds[:], Requests: []RouteFigures{}}
 	for _, route := range of.Routes {
-		f := RouteFigures{
-			Route: cmp.Or(route.Pattern, "none"), Statuses: map[string]int64{}, Durations: route.Durations[:],
-			Seconds: route.Seconds, BytesIn: route.BytesIn, BytesOut: route.BytesOut,
-		}
-		for status, n := range route.Statuses {
-			f.Statuses[strconv.Itoa(status/100)+"xx"] += n
-		}
-		m.Requests = append(m.Requests, f)
+		m.Requests = append(m.Requests, RouteFigures(route))
 	}
 	m.Figures = slices.Concat(requestFigures(of), s.databaseFigures(), runtimeFigures(), []httpx.Figure{
 		{Name: "homebase_build_info", Help: "The version that runs; always 1.", Labels: map[string]string{"version": s.Version}, Value: 1},

@@ -128,7 +128,7 @@ func (c *Client) DoAt(method, path string, body any, opts ...Option) *Answer {
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		c.t.Fatalf("%s %s: the answer breaks off: %v", method, path, err)
+		c.t.Fatalf("%s %s: the answer was cut off: %v", method, path, err)
 	}
 	a := &Answer{Status: response.StatusCode, Header: response.Header, Body: text, request: method + " " + path}
 	c.check(r, a)
