@@ -175,7 +175,7 @@ func (l *Log) rows(events ...Event) []any {
 	return args
 }
 
-// row is e as a row, sealed with its MAC.
+// row is the event as a row, with its MAC.
 func (l *Log) row(event Event) []any {
 	key, e := l.keys(keyPurpose)[0], event.entry()
 	return []any{

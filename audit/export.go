@@ -33,7 +33,7 @@ func (l *Log) Export(ctx context.Context, w io.Writer) error {
 	key := l.keys(exportPurpose)[0]
 	lines := hmac.New(sha256.New, key)
 	out := json.NewEncoder(io.MultiWriter(w, lines))
-	err := l.walk(ctx, func(e sealed) error { return out.Encode(e) }, func(s seal) error { return out.Encode(s) })
+	err := l.walk(ctx, func(e stored) error { return out.Encode(e) }, func(s seal) error { return out.Encode(s) })
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (x *exported) line(line []byte) error {
 		}
 		return x.seal(s)
 	}
-	var e sealed
+	var e stored
 	if err := json.Unmarshal(line, &e); err != nil {
 		return err
 	}

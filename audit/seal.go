@@ -40,7 +40,7 @@ const (
 )
 
 // digestOf is a SHA-256 over the events' canonical bytes with their MACs.
-func digestOf(events []sealed) []byte {
+func digestOf(events []stored) []byte {
 	h := sha256.New()
 	for _, e := range events {
 		h.Write(appendField(appendField(nil, string(canonical(e.Entry))), string(e.MAC)))
@@ -80,15 +80,15 @@ func scanSeal(row pgx.Row) (s seal, err error) {
 	return s, err
 }
 
-// sealed is an event as it is stored and exported, with what its row claims of
-// itself.
-type sealed struct {
+// stored is an event as the table and an export hold it, with what its row claims
+// of itself.
+type stored struct {
 	Entry
 	KeyID string   `json:"key_id"`
 	MAC   hexBytes `json:"mac"`
 }
 
-func scanSealed(row pgx.Row) (s sealed, err error) {
+func scanStored(row pgx.Row) (s stored, err error) {
 	err = row.Scan(append(s.columns(), &s.KeyID, &s.MAC)...)
 	s.At = s.At.UTC()
 	return s, err
@@ -132,7 +132,7 @@ INSERT INTO audit_seals (`+sealColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8
 }
 
 // unsealed are the oldest events that no seal lists, last being the newest seal.
-func (l *Log) unsealed(ctx context.Context, q db.Querier, last seal, most int) ([]sealed, error) {
+func (l *Log) unsealed(ctx context.Context, q db.Querier, last seal, most int) ([]stored, error) {
 	since := last.At
 	if len(last.Events) == sealMost {
 		since = last.Last // it was full: a backlog goes on where it stopped
@@ -141,7 +141,7 @@ func (l *Log) unsealed(ctx context.Context, q db.Querier, last seal, most int) (
 	if now := time.Now(); since.After(now) {
 		since = now
 	}
-	return db.All(ctx, q, scanSealed, `
+	return db.All(ctx, q, scanStored, `
 -- name: audit.Unsealed
 SELECT `+entryColumns+`, key_id, mac
   FROM audit_events
@@ -163,7 +163,7 @@ SELECT `+sealColumns+` FROM audit_seals ORDER BY id DESC LIMIT 1`)
 }
 
 // chain makes the seal of events behind last.
-func (l *Log) chain(last seal, events []sealed) seal {
+func (l *Log) chain(last seal, events []stored) seal {
 	key := l.keys(sealPurpose)[0]
 	s := seal{
 		ID: last.ID + 1, At: time.Now().UTC().Truncate(time.Microsecond),

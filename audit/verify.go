@@ -41,7 +41,7 @@ type verification struct {
 	witnesses Witnesses
 	last      seal
 	newest    *Entry               // event
-	waiting   map[uuid.UUID]sealed // read, and listed by no seal so far
+	waiting   map[uuid.UUID]stored // read, and listed by no seal so far
 	holes     []hole
 	dropped   time.Time // retention recorded that everything before it is gone
 }
@@ -66,13 +66,13 @@ func (l *Log) Verify(ctx context.Context, witnesses Witnesses) (*Report, error) 
 func (l *Log) verification(witnesses Witnesses) *verification {
 	return &verification{
 		Report: Report{Findings: []string{}}, log: l, witnesses: witnesses,
-		last: seal{Hash: []byte{}}, waiting: map[uuid.UUID]sealed{},
+		last: seal{Hash: []byte{}}, waiting: map[uuid.UUID]stored{},
 	}
 }
 
 // event takes the next event. Each is later than the one before: a second copy
 // has no place to stand in.
-func (v *verification) event(e sealed) error {
+func (v *verification) event(e stored) error {
 	switch key := v.log.key(keyPurpose, e.KeyID); {
 	case v.newest != nil && v.newest.compare(e.Entry) >= 0:
 		v.find("event %s appears twice or out of order", e.ID)
@@ -110,7 +110,7 @@ func (v *verification) seal(s seal) error {
 	} else if !hmac.Equal(s.Hash, s.sum(key)) {
 		v.find("seal %d was edited", s.ID)
 	}
-	listed := make([]sealed, 0, len(s.Events))
+	listed := make([]stored, 0, len(s.Events))
 	gap := hole{seal: s.ID, of: len(s.Events)}
 	for _, id := range s.Events {
 		if e, ok := v.waiting[id]; ok {
@@ -149,7 +149,7 @@ func (v *verification) report() *Report {
 	if v.last.At.Before(due) {
 		due = v.last.At
 	}
-	for _, e := range slices.SortedFunc(maps.Values(v.waiting), func(a, b sealed) int { return a.compare(b.Entry) }) {
+	for _, e := range slices.SortedFunc(maps.Values(v.waiting), func(a, b stored) int { return a.compare(b.Entry) }) {
 		if e.At.Before(due.Add(-sealOverlap)) {
 			v.find("event %s of %s is listed by no seal, though seal %d is newer: its seal was replaced", e.ID, e.At.UTC().Format(time.RFC3339), v.last.ID)
 		}

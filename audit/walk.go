@@ -64,9 +64,9 @@ func pages[T any, K comparable](from K, key func(T) K, read func(from K, seen in
 }
 
 // events are those that f lets through, oldest first.
-func (l *Log) events(ctx context.Context, f filter) iter.Seq2[sealed, error] {
-	return pages(oldest, func(e sealed) position { return e.position() }, func(from position, seen int) ([]sealed, error) {
-		return db.All(ctx, l.db, scanSealed, `
+func (l *Log) events(ctx context.Context, f filter) iter.Seq2[stored, error] {
+	return pages(oldest, func(e stored) position { return e.position() }, func(from position, seen int) ([]stored, error) {
+		return db.All(ctx, l.db, scanStored, `
 -- name: audit.EventsInOrder
 SELECT `+entryColumns+`, key_id, mac
   FROM audit_events
@@ -90,7 +90,7 @@ SELECT `+sealColumns+` FROM audit_seals WHERE id BETWEEN $1 AND $2 ORDER BY id O
 // seal once every event up to its Last has been given. Seals made
 // since the walk began are left for the next one: they may list an event that
 // committed behind its back.
-func (l *Log) walk(ctx context.Context, event func(sealed) error, give func(seal) error) error {
+func (l *Log) walk(ctx context.Context, event func(stored) error, give func(seal) error) error {
 	newest, err := lastSeal(ctx, l.db)
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 
 // Config is the platform's configuration. It is read once from the
 // environment, where every key HOMEBASE_X may also be given as HOMEBASE_X_FILE
-// naming a file that holds the value. The table in keys is its manual.
+// naming a file that holds the value. The table settings is its manual.
 type Config struct {
 	Listen         string // host:port or unix:/path
 	PublicURL      *url.URL
@@ -46,17 +46,17 @@ type Config struct {
 	derived sync.Map // purpose → [][]byte
 }
 
-// key is one setting: its default, what it means, and how its text is taken
-// in. set returns an error that says how to mend the value.
-type key struct {
+// setting is one key of the configuration: its default, what it means, and how
+// its text is read. The error of set says how to fix the value.
+type setting struct {
 	name, def, meaning string
 	secret             bool
 	set                func(c *Config, v string) error
 }
 
-// keys is every setting there is; an environment variable with the prefix
-// that is not here refuses to start.
-var keys = []key{
+// settings are all that there are: with any other environment variable of the
+// prefix the program refuses to start.
+var settings = []setting{
 	{name: "LISTEN", def: "127.0.0.1:8080", meaning: "host:port, or unix:/path", set: (*Config).setListen},
 	{name: "PUBLIC_URL", def: "http://localhost:8080", meaning: "the address at which people reach the API", set: (*Config).setPublicURL},
 	{name: "ACCOUNT_URL", meaning: "the frontend page that links in mail open", set: (*Config).setAccountURL},
@@ -87,8 +87,8 @@ const prefix = "HOMEBASE_"
 // gives). All problems come in one error, a line each, saying how to mend it.
 func LoadConfig(environ []string) (*Config, error) {
 	c := &Config{given: map[string]string{}}
-	given, problems := settings(environ)
-	for _, k := range keys {
+	given, problems := givenIn(environ)
+	for _, k := range settings {
 		v, ok := given[k.name]
 		if !ok {
 			v = k.def
@@ -114,9 +114,9 @@ func LoadConfig(environ []string) (*Config, error) {
 	return c, errors.Join(problems...)
 }
 
-// settings picks the platform's keys out of environ and reads KEY_FILE.
-// Variables of the test kit, HOMEBASE_TEST_*, are not settings.
-func settings(environ []string) (given map[string]string, problems []error) {
+// givenIn picks the platform's keys out of environ and reads the files that
+// KEY_FILE names. Variables of the test kit, HOMEBASE_TEST_*, are not settings.
+func givenIn(environ []string) (given map[string]string, problems []error) {
 	given = map[string]string{}
 	files := map[string]string{}
 	for _, kv := range environ {
@@ -168,7 +168,7 @@ func (c *Config) combinations() (problems []error) {
 // Print writes the effective values, one line a key, secrets withheld.
 func (c *Config) Print(w io.Writer) {
 	values := c.Values()
-	for _, k := range keys {
+	for _, k := range settings {
 		name := prefix + k.name
 		fmt.Fprintf(w, "%-26s %-28s %s\n", name, cmp.Or(values[name], "(none)"), k.meaning)
 	}
@@ -177,7 +177,7 @@ func (c *Config) Print(w io.Writer) {
 // Values are the effective values by key, secrets withheld.
 func (c *Config) Values() map[string]string {
 	m := map[string]string{}
-	for _, k := range keys {
+	for _, k := range settings {
 		v := c.given[k.name]
 		if k.secret && v != "" {
 			v = "(withheld)"

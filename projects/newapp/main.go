@@ -73,15 +73,15 @@ func mount(name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: run this at the top of the repository", err)
 	}
-	for mark, line := range map[string]string{
+	for above, line := range map[string]string{
 		"\t\"homebase/projects\"\n": "\t\"homebase/projects/" + name + "\"\n",
 		"[]projects.Mount{\n":       "\t" + name + ".App,\n",
 	} {
-		before, after, found := bytes.Cut(text, []byte(mark))
+		before, after, found := bytes.Cut(text, []byte(above))
 		if !found {
-			return nil, fmt.Errorf("%s does not hold the line %q", mounted, mark)
+			return nil, fmt.Errorf("%s does not hold the line %q", mounted, above)
 		}
-		text = slices.Concat(before, []byte(mark+line), after)
+		text = slices.Concat(before, []byte(above+line), after)
 	}
 	return format.Source(text) // which also sorts the imports
 }

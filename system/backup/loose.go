@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -70,7 +71,7 @@ func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifes
 		}
 		m.Loose.Count++
 		line.Show("files without a row: %d", m.Loose.Count)
-		return encodeLine(out, l)
+		return json.NewEncoder(out).Encode(l)
 	})
 	if err == nil {
 		m.Loose.Part, err = out.done()

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"homebase/auth"
 	"homebase/files"
 )
 
@@ -63,9 +64,7 @@ const (
 // which anybody finds damage, and its HMAC, by which who has the secret finds
 // what somebody edited.
 func sumOfManifest(text, key []byte) []byte {
-	mac := hmac.New(sha256.New, key)
-	mac.Write(text)
-	return fmt.Appendf(nil, "%x\n%x\n", sha256.Sum256(text), mac.Sum(nil))
+	return fmt.Appendf(nil, "%x\n%x\n", sha256.Sum256(text), auth.MAC(key, text))
 }
 
 // openPoint opens a restore point, the newest when name is "", and says

@@ -106,7 +106,7 @@ func (st *store) putFiles(ctx context.Context, conn *pgx.Conn, put *files.Puttin
 			if odd && f.hash() == "" {
 				continue
 			}
-			now, err := st.putFile(ctx, put, s, f)
+			now, err := st.putFile(put, s, f)
 			if errors.Is(err, errRotten) {
 				f.Stored = s
 				f.Problem = fmt.Sprintf("%v (%s)", err, st.object(f.hash()))
@@ -126,7 +126,7 @@ func (st *store) putFiles(ctx context.Context, conn *pgx.Conn, put *files.Puttin
 	return gone, rotten, err
 }
 
-func (st *store) putFile(ctx context.Context, put *files.Putting, s files.Stored, f file) (files.Stored, error) {
+func (st *store) putFile(put *files.Putting, s files.Stored, f file) (files.Stored, error) {
 	if s.SHA256 == "" {
 		return put.Put(s, nil)
 	}

@@ -378,8 +378,6 @@ func eachLine[T any](path string, give func(v T) error) error {
 	}
 }
 
-func encodeLine(to io.Writer, v any) error { return json.NewEncoder(to).Encode(v) }
-
 // prune removes all points but the newest, and the objects that no point
 // names any more. Cut off anywhere, the next one removes the rest.
 func (st *store) prune(keep int) error {
