@@ -38,7 +38,7 @@ const (
 	// as its transaction is long. Each look for new ones goes back so far, and
 	// the one for late ones an hour. What becomes visible more than three
 	// quarters of an hour late may be missed by both, and Verify reports it.
-	sealOverlap     = 2 * time.Minute
+	sealOverlap     = 10 * time.Second
 	lateEvery       = 10 * time.Minute
 	sealLateOverlap = time.Hour
 
