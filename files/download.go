@@ -89,7 +89,7 @@ func (rd *reader) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID,
 		c.headers = headersOf(&c.item, c.info)
 	}
 	maps.Copy(h, c.headers)
-	tag := h.Get("ETag")
+	tag := c.item.contentTag()
 	if !c.proven {
 		tag = "W/" + `"` + c.info.ModTime().UTC().Format("20060102150405.000000000") + `"`
 		h.Set("ETag", tag)
