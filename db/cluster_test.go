@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -273,7 +274,9 @@ func TestCluster_AKilledServerIsStartedAgainUnderItsUsers(t *testing.T) {
 	// other server may start beside it.
 	busy, own := owner(t, c.URL()), owner(t, c.URL())
 	must(t, busy, `SET statement_timeout = '2s'`)
-	go busy.Exec(context.Background(), `SELECT count(*) FROM generate_series(1, 1e12::bigint)`)
+	var computing sync.WaitGroup
+	defer computing.Wait()
+	computing.Go(func() { busy.Exec(context.Background(), `SELECT count(*) FROM generate_series(1, 1e12::bigint)`) })
 	eventually(t, "it computes", func() bool {
 		return value[bool](t, own, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%1e12%' AND pid <> pg_backend_pid())`)
 	})
@@ -299,7 +302,7 @@ func TestCluster_AServerAndItsUserKilledTogether(t *testing.T) {
 	for range 3 {
 		p := startIn(t, cfg)
 		url := p.ready(t)
-		must(t, owner(t, url), `CREATE TABLE IF NOT EXISTS kept AS SELECT 1`)
+		must(t, owner(t, url), `SET synchronous_commit = on; CREATE TABLE IF NOT EXISTS kept AS SELECT 1`)
 		p.kill()
 		// Join it only to learn its process id.
 		c, err := db.StartCluster(t.Context(), cfg)
