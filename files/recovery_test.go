@@ -7,12 +7,14 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"homebase/db/dbtest"
 	"homebase/files"
+	"homebase/httpx/httpxtest"
 )
 
 func (h *house) wantFolder(t testing.TB, p string) {
@@ -243,16 +245,22 @@ func TestWriters_NeverCarryOutALivingWorkersRecord(t *testing.T) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	c.Do("PUT", "/files/content/documents/a.txt", "next").WantProblem(t, 503, "busy")
+	oc := other.Client(t).As(c.Bearer)
 	docs := decode[item](t, c.Do("GET", "/files/lookup?path=/documents", nil).Want(t, 200))
-	c.Do("DELETE", "/files/items/"+docs.ID, nil).WantProblem(t, 503, "busy")
+	// Each waits five seconds, on a worker of its own.
+	var waiting sync.WaitGroup
+	var put, trash *httpxtest.Answer
+	waiting.Go(func() { put = c.Do("PUT", "/files/content/documents/a.txt", "next") })
+	waiting.Go(func() { trash = oc.Do("DELETE", "/files/items/"+docs.ID, nil) })
+	waiting.Wait()
+	put.WantProblem(t, 503, "busy")
+	trash.WantProblem(t, 503, "busy")
 	c.Do("PUT", "/files/content/documents/b.txt", "beside").Want(t, 201)
 	c.Do("POST", "/files/folders", map[string]string{"path": "/documents/b"}).Want(t, 201)
 	if _, err := os.Lstat(filepath.Join(h.data, staged)); err != nil {
 		t.Fatal(err)
 	}
 	// Readers of both workers are not held up.
-	oc := other.Client(t).As(c.Bearer)
 	wantBytes(t, oc.Do("GET", "/files/content/documents/a.txt", nil).Want(t, 200).Body, []byte("mine"))
 }
 

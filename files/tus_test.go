@@ -544,11 +544,18 @@ func TestTus_WhatHoldsOnIsLockedAndNotGone(t *testing.T) {
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	if a := tus(c, "HEAD", at, nil).Want(t, 423); a.Header.Get("Retry-After") == "" || a.Header.Get("Upload-Offset") != "" {
+	// Each waits five seconds for the lock.
+	answers := make([]*httpxtest.Answer, 3)
+	var waiting sync.WaitGroup
+	waiting.Go(func() { answers[0] = tus(c, "HEAD", at, nil) })
+	waiting.Go(func() { answers[1] = patch(c, at, 0, "0123") })
+	waiting.Go(func() { answers[2] = tus(c, "DELETE", at, nil) })
+	waiting.Wait()
+	if a := answers[0].Want(t, 423); a.Header.Get("Retry-After") == "" || a.Header.Get("Upload-Offset") != "" {
 		t.Errorf("got %v", a.Header)
 	}
-	patch(c, at, 0, "0123").WantProblem(t, 423, "upload_locked")
-	tus(c, "DELETE", at, nil).WantProblem(t, 423, "upload_locked")
+	answers[1].WantProblem(t, 423, "upload_locked")
+	answers[2].WantProblem(t, 423, "upload_locked")
 	file.Close()
 	patch(c, at, 0, "0123").Want(t, 204)
 }

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/jpeg"
 	"image/png"
 	"testing"
@@ -15,10 +16,11 @@ import (
 // Quarters is a picture of four colours: red, green above blue, white.
 func Quarters(w, h int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
-	for y := range h {
-		for x := range w {
-			m.Set(x, y, [2][2]color.Color{{Red, Green}, {Blue, White}}[y*2/h][x*2/w])
-		}
+	x, y := (w+1)/2, (h+1)/2
+	for c, part := range map[color.NRGBA]image.Rectangle{
+		Red: image.Rect(0, 0, x, y), Green: image.Rect(x, 0, w, y), Blue: image.Rect(0, y, x, h), White: image.Rect(x, y, w, h),
+	} {
+		draw.Draw(m, part, image.NewUniform(c), image.Point{}, draw.Src)
 	}
 	return m
 }
