@@ -46,10 +46,11 @@ func wired(t *testing.T) *platform.Platform {
 // built is where the program goes, if a test asks for it.
 var built string
 
-// binary is the program as `make build` makes it.
+// binary is the program as `make build` makes it, which then finds most of it
+// compiled.
 var binary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(built, "homebase")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", path, "homebase")
+	cmd := exec.Command("go", "build", "-tags", "nethttpomithttp2", "-trimpath", "-buildvcs=false", "-o", path, "homebase")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)

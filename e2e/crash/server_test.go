@@ -68,7 +68,7 @@ var built string
 
 var binary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(built, "homebase")
-	build := exec.Command("go", "build", "-tags", "failpoint", "-buildvcs=false", "-o", path, "homebase")
+	build := exec.Command("go", "build", "-tags", "failpoint,nethttpomithttp2", "-trimpath", "-buildvcs=false", "-o", path, "homebase")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)

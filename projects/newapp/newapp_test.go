@@ -69,9 +69,9 @@ func contents(t *testing.T, dir string) map[string]string {
 func run(t *testing.T, dir string, env []string, stdin, name string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
-	// Without cgo and with -trimpath, as the program is built: then what one
-	// test compiled serves the next.
-	cmd.Dir, cmd.Env, cmd.Stdin = dir, append(os.Environ(), append(env, "CGO_ENABLED=0")...), strings.NewReader(stdin)
+	// As `make build` builds: then what one test compiled serves the next.
+	flags := "GOFLAGS=" + os.Getenv("GOFLAGS") + " -trimpath -tags=nethttpomithttp2"
+	cmd.Dir, cmd.Env, cmd.Stdin = dir, append(os.Environ(), append(env, "CGO_ENABLED=0", flags)...), strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -91,7 +91,7 @@ func TestNewApp_WorksAtOnce(t *testing.T) {
 	t.Parallel()
 	dir := repository(t)
 	before := contents(t, dir)
-	must(t, dir, nil, "", "go", "build", "-trimpath", "-o", "newapp", "./projects/newapp")
+	must(t, dir, nil, "", "go", "build", "-o", "newapp", "./projects/newapp")
 	if out := must(t, dir, nil, "", "./newapp", "notes"); !strings.Contains(out, "projects/mounted/mounted.go") {
 		t.Errorf("it says %s", out)
 	}
@@ -108,8 +108,8 @@ func TestNewApp_WorksAtOnce(t *testing.T) {
 		t.Errorf("it changed %q", changed)
 	}
 
-	must(t, dir, nil, "", "go", "test", "-trimpath", "./projects/notes")
-	must(t, dir, nil, "", "go", "build", "-trimpath", "-o", "homebase", ".")
+	must(t, dir, nil, "", "go", "test", "./projects/notes")
+	must(t, dir, nil, "", "go", "build", "-o", "homebase", ".")
 	serveAndCall(t, dir)
 }
 
@@ -192,7 +192,7 @@ func serveAndCall(t *testing.T, dir string) {
 func TestNewApp_RefusesNamesThatCannotBe(t *testing.T) {
 	t.Parallel()
 	tool := filepath.Join(t.TempDir(), "newapp")
-	must(t, ".", nil, "", "go", "build", "-trimpath", "-o", tool, ".")
+	must(t, ".", nil, "", "go", "build", "-o", tool, ".")
 	for _, name := range []string{"", "Notes", "my-notes", "a", "1st", "../x", "func", "string", "projects", "mounted", "notestest", "utils", "example", "analytics", strings.Repeat("x", 31)} {
 		if out, err := run(t, "../..", nil, "", tool, name); err == nil {
 			t.Errorf("%q was taken: %s", name, out)
