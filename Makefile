@@ -75,12 +75,13 @@ demo: postgres build ## the server and two frontends on localhost:8080 to 8082, 
 	go build -o bin/demo ./examples/demo
 	@exec bin/demo
 
-# What takes longest begins first.
+# What takes longest begins first. Four packages at a time, for much of what
+# they do is waiting.
 .PHONY: test
 test: postgres peers ## everything that must hold, on a real PostgreSQL
 	@state=$$(mktemp -d /tmp/homebase-test.XXXXXX); \
 	trap 'while [ -e "$$state/cluster.lock" ]; do sleep .2; done; rm -rf "$$state" "$$state.seen"' EXIT; \
-	HOMEBASE_TEST_STATE=$$state HOMEBASE_TEST_SEEN=$$state.seen go test -race -shuffle=on -timeout 15m ./files ./e2e/... ./auth ./... && \
+	HOMEBASE_TEST_STATE=$$state HOMEBASE_TEST_SEEN=$$state.seen go test -race -p 4 -shuffle=on -timeout 15m ./files ./e2e/... ./auth ./... && \
 	HOMEBASE_TEST_JUDGE=$$state.seen go test -race -count=1 -run '^TestContract_EveryAnswerWasSeen$$' ./e2e/contract
 
 # What was changed is what differs from origin/main, or from the last commit
