@@ -28,6 +28,7 @@ export class Problem extends Error {
 const margin = 60_000 // a token that is good for less than that, in ms, is replaced before it is used
 const waits = 3 // how often a busy server is asked again
 const idempotent = ['GET', 'HEAD', 'PUT', 'DELETE']
+const offered = 4 * 60_000 // how long a passkey is asked for with one challenge, in ms: it is good for five minutes
 const pause = (ms) => new Promise((done) => setTimeout(done, ms))
 
 // The same password, typed on another system, may be other code points: é is
@@ -42,7 +43,10 @@ export class Homebase extends EventTarget {
   // reauthenticate is asked when the server wants the password once more: set
   // it to a function that gets it and calls api.post('/auth/reauthenticate', …).
   reauthenticate = null
+  // passkeys: whether this browser has them at all.
+  static passkeys = 'PublicKeyCredential' in globalThis
   #credentials
+  #asking // the AbortController of the passkey that the browser is asked for, if it is
   #channel = new BroadcastChannel('homebase')
 
   // api is the server's address without /api/v1. A page whose origin is only
@@ -139,6 +143,95 @@ export class Homebase extends EventTarget {
     return grant.user
   }
 
+  // offerPasskeys has the browser offer passkeys in the page's field with
+  // autocomplete="username webauthn", beside the names that it knows, until one
+  // was given, somebody is signed in, or a passkey is asked for otherwise. The
+  // answer is whether passkeys can be used on this page. refused hears of the
+  // Problem when the one that was given does not sign in.
+  async offerPasskeys(refused) {
+    const before = this.#asking
+    const options = await this.#challenge()
+    if (!options || !await PublicKeyCredential.isConditionalMediationAvailable?.()) return !!options
+    if (this.#asking === before && !this.user) this.#offer(options, refused).catch(() => {})
+    return true
+  }
+
+  async #offer(options, refused) {
+    while (options && document.querySelector('[autocomplete~=webauthn]')) {
+      const asking = this.#ask()
+      let old = false
+      const timer = setTimeout(() => { old = true; asking.abort() }, offered)
+      const passkey = await given({ publicKey: options, mediation: 'conditional', signal: asking.signal }).catch(() => null)
+      clearTimeout(timer)
+      if (passkey) return this.signIn({ passkey }).catch(refused)
+      if (!old) return // something else took over, or the browser offers none
+      await shown()
+      options = await this.#challenge()
+      if (this.#asking !== asking) return
+    }
+  }
+
+  // signInWithPasskey asks for a passkey. Alone it stands for password and
+  // code, and its device makes sure who holds it; with { email, password }, or
+  // { link_token }, it stands for the code.
+  async signInWithPasskey(credentials) {
+    return this.signIn({ ...credentials, passkey: await this.#passkey(credentials && { userVerification: 'discouraged' }) })
+  }
+
+  // reauthenticateWithPasskey is for the function reauthenticate.
+  async reauthenticateWithPasskey() {
+    return this.post('/auth/reauthenticate', { passkey: await this.#passkey() })
+  }
+
+  // addPasskey has the browser make a passkey for the user, and answers with it.
+  async addPasskey(name) {
+    const { options } = await this.post('/auth/passkeys/registration', {})
+    const publicKey = {
+      ...options, challenge: decoded(options.challenge), user: { ...options.user, id: decoded(options.user.id) },
+      excludeCredentials: options.excludeCredentials?.map((one) => ({ ...one, id: decoded(one.id) })),
+    }
+    const { rawId, response } = await navigator.credentials.create({ publicKey, signal: this.#ask().signal }).catch(declined)
+    return this.post('/auth/passkeys', { ...name && { name }, response: {
+      id: encoded(rawId), rawId: encoded(rawId), type: 'public-key', clientExtensionResults: {},
+      response: {
+        clientDataJSON: encoded(response.clientDataJSON), attestationObject: encoded(response.attestationObject),
+        transports: response.getTransports?.() ?? [],
+      },
+    } })
+  }
+
+  // removePasskey takes one of /auth/passkeys. Its device hears of it where the
+  // browser can tell, and offers it no more.
+  async removePasskey({ id, credential_id: credentialId }) {
+    await this.delete(`/auth/passkeys/${id}`)
+    const { rpId } = await this.#challenge().catch(() => null) ?? {}
+    if (rpId) await PublicKeyCredential.signalUnknownCredential?.({ rpId, credentialId }).catch(() => {})
+  }
+
+  async #passkey(more) {
+    const options = await this.#challenge()
+    if (!options) throw new Problem({ code: 'passkeys_off', title: 'Passkeys cannot be used here.' })
+    return given({ publicKey: { ...options, ...more }, signal: this.#ask().signal })
+  }
+
+  // #challenge answers with null where there are no passkeys: in this browser,
+  // on the server, or for pages of this name.
+  async #challenge() {
+    if (!Homebase.passkeys) return null
+    const { options } = await this.post('/auth/passkeys/options', {}).catch((problem) => {
+      if (problem.code !== 'passkeys_off') throw problem
+      return {}
+    })
+    return options && `.${location.hostname}`.endsWith(`.${options.rpId}`) ? { ...options, challenge: decoded(options.challenge) } : null
+  }
+
+  // #ask ends what the browser is asked now: it takes one question at a time,
+  // and the offer in a field is one that stays.
+  #ask() {
+    this.#asking?.abort()
+    return this.#asking = new AbortController()
+  }
+
   // signOut ends this session, the "others" or "all".
   async signOut(scope = 'session') {
     await this.fetch('/auth/logout', { method: 'POST', query: { scope } })
@@ -212,8 +305,44 @@ export class Homebase extends EventTarget {
 
   #become(user, type) {
     this.user = user
+    this.#asking?.abort()
     this.dispatchEvent(new Event(type))
   }
+}
+
+// given is the passkey that a person gives, as the server takes it. Field by
+// field: some password managers break toJSON(), and what else they return.
+async function given(request) {
+  const { rawId, response } = await navigator.credentials.get(request).catch(declined) ?? declined({})
+  return {
+    id: encoded(rawId), rawId: encoded(rawId), type: 'public-key', clientExtensionResults: {},
+    response: {
+      clientDataJSON: encoded(response.clientDataJSON), authenticatorData: encoded(response.authenticatorData),
+      signature: encoded(response.signature), ...response.userHandle && { userHandle: encoded(response.userHandle) },
+    },
+  }
+}
+
+// declined tells why a browser gave no passkey. It does not say whether there
+// was none, or the person did not want to.
+function declined(reason) {
+  if (reason.name === 'InvalidStateError') throw new Problem({ code: 'passkey_exists', title: 'There is a passkey of yours on this device already.' })
+  throw reason.name === 'AbortError' ? reason : new Problem({ code: 'passkey_declined', title: 'No passkey was given.' })
+}
+
+// shown waits until somebody looks at the page.
+async function shown() {
+  while (document.visibilityState !== 'visible') await new Promise((done) => document.addEventListener('visibilitychange', done, { once: true }))
+}
+
+// encoded and decoded are base64url, as WebAuthn writes bytes in JSON.
+function encoded(buffer) {
+  const text = Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte)).join('')
+  return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+function decoded(text) {
+  return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (letter) => letter.charCodeAt(0))
 }
 
 // stamped is when some tab refreshed last, and until when that holds. It lies

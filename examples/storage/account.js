@@ -1,6 +1,7 @@
-// The account: storage, password, second step, devices and access keys.
+// The account: storage, password, passkeys, second step, devices and access keys.
 import { button, bytes, el, icon, say, sorry, when } from './dom.js'
 import { ask, form, sure } from './form.js'
+import { passkeyList, passkeysOf } from './passkeys.js'
 import { secret } from './shares.js'
 
 export async function account(api, main) {
@@ -8,7 +9,7 @@ export async function account(api, main) {
     api.user = await api.get('/auth/me')
     await account(api, main)
   }
-  const [usage, sessions, keys] = await Promise.all([api.get('/files/usage'), api.get('/auth/sessions'), api.get('/auth/keys', { limit: 200 })])
+  const [usage, sessions, keys, passkeys] = await Promise.all([api.get('/files/usage'), api.get('/auth/sessions'), api.get('/auth/keys', { limit: 200 }), passkeysOf(api)])
   const card = (picture, title, ...inside) => el('section.card', {}, el('h2', {}, icon(picture), title), inside)
   main.replaceChildren(el('div.head', {}, el('h1', {}, 'Account'), el('div.tools', {}, button('out', 'Sign out', () => api.signOut()))),
     el('div.cards', {},
@@ -25,6 +26,7 @@ export async function account(api, main) {
         ], submit: 'Change it',
         act: async (values) => { await api.post('/auth/password', values); say('The password is changed; other devices are signed out.'); await again() },
       })),
+      passkeys ? card('passkey', 'Passkeys', passkeyList(api, passkeys, again)) : [],
       card('check', 'Second step', secondStep(api, again)),
       card('device', 'Devices', el('ul.list', {}, sessions.items.map((session) => device(api, session, again))),
         sessions.items.length > 1 && button('out', 'Sign out all others', () => api.signOut('others').then(again, sorry), { kind: 'wide' })),

@@ -5,7 +5,7 @@ import { Homebase } from '../homebase.js'
 import { account } from './account.js'
 import { browse, changed } from './browse.js'
 import { button, bytes, el, icon, say } from './dom.js'
-import { ask } from './form.js'
+import { reauthenticate } from './reauthenticate.js'
 import { shared } from './shares.js'
 import { signIn } from './signin.js'
 import { trash } from './trash.js'
@@ -17,18 +17,7 @@ const places = [['files', 'folder', 'Files', browse], ['shared', 'share', 'Share
 let stop = () => {}, who // the stream of events, and whose it is
 let stage // where the newest page shows itself
 
-// What needs the password once more gets it here.
-api.reauthenticate = async () => {
-  const given = await ask('Is it you?', {
-    words: 'Give your password once more before this is changed.', submit: 'Go on',
-    fields: [
-      { name: 'password', label: 'Password', type: 'password', required: true, autocomplete: 'current-password' },
-      ...api.user.totp ? [{ name: 'code', label: 'Code', required: true, autocomplete: 'one-time-code', inputMode: 'numeric' }] : [],
-    ],
-    act: (values) => api.post('/auth/reauthenticate', values),
-  })
-  if (!given) throw new DOMException('Not now', 'AbortError')
-}
+api.reauthenticate = () => reauthenticate(api)
 
 async function route() {
   stage = null
@@ -80,6 +69,7 @@ function notices() {
       refresh_reuse: `Somebody used an old copy of your sign-in (${device || 'unknown device'} ${address}). That device was signed out; change your password if it was not you.`,
       password_reset: 'Your password was set anew, by a mail’s link or the operator. If it was not you, change it now.',
       email_changed: 'The address of your account was changed.',
+      passkey_counter: 'One of your passkeys may have been copied: its count of sign-ins went back. If you know no reason, remove it and add a new one.',
       totp_reset: 'The second step of your account was turned off for you.',
     }[kind] ?? kind.replaceAll('_', ' ')
     say(told, 'I have seen it', () => api.delete(`/auth/notices/${id}`), true)

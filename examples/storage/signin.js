@@ -1,8 +1,11 @@
-// Signing in, with the second step for those who have set one up.
+// Signing in: by password, with the second step for those who have set one up,
+// or by a passkey, which is both.
+import { Homebase } from '../homebase.js'
 import { el } from './dom.js'
 import { form } from './form.js'
+import { passkeyButton } from './passkeys.js'
 
-const email = { name: 'email', label: 'E-mail', type: 'email', required: true, autocomplete: 'username' }
+const email = { name: 'email', label: 'E-mail', type: 'email', required: true, autocomplete: Homebase.passkeys ? 'username webauthn' : 'username' }
 const password = { name: 'password', label: 'Password', type: 'password', required: true, autocomplete: 'current-password' }
 const code = {
   name: 'code', label: 'Code', required: true, autocomplete: 'one-time-code', inputMode: 'numeric',
@@ -13,9 +16,16 @@ const code = {
 export function signIn(api) {
   const card = (...inside) => el('section.card.small', {}, el('img', { src: 'mark.svg', alt: '', width: 56, height: 56 }), ...inside)
   const page = el('div.centre')
+  const passkey = passkeyButton('Sign in with a passkey', () => api.signInWithPasskey().catch((problem) => {
+    if (problem.code === 'passkey_declined') offer()
+    throw problem
+  }))
+  passkey.node.hidden = true
+  const offer = async () => { passkey.node.hidden = !await api.offerPasskeys(passkey.refused).catch(() => !passkey.node.hidden) }
   const second = (credentials) => {
     page.replaceChildren(card(el('h1', {}, 'One more step'),
-      form({ fields: [code], submit: 'Sign in', act: (given) => api.signIn({ ...credentials, code: given.code.trim() }) })))
+      form({ fields: [code], submit: 'Sign in', act: (given) => api.signIn({ ...credentials, code: given.code.trim() }) }),
+      !passkey.node.hidden && passkeyButton('Use a passkey instead', () => api.signInWithPasskey(credentials)).node))
     page.querySelector('input').focus()
   }
   const first = form({
@@ -29,6 +39,7 @@ export function signIn(api) {
       }
     },
   })
-  page.append(card(el('h1', {}, 'Sign in'), first, el('p.small', {}, el('a', { href: 'account.html#action=forgot' }, 'Forgot your password?'))))
+  page.append(card(el('h1', {}, 'Sign in'), first, passkey.node, el('p.small', {}, el('a', { href: 'account.html#action=forgot' }, 'Forgot your password?'))))
+  offer()
   return page
 }
