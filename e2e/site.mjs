@@ -84,7 +84,8 @@ const stopped = (child) => new Promise((done) => (child.exitCode ?? child.signal
 
 // start answers when all of it serves. `inside` is the API's address without
 // nginx, for what a test prepares and looks up; `sign` gives headers for it.
-export async function start({ settings = {} } = {}) {
+// `content` fills in the demo's.
+export async function start({ settings = {}, content = true } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'homebase-site-'))
   const home = join(dir, 'home')
   const port = 10000 + Math.floor(Math.random() * 5000) // e2e/run and its tests take theirs above 20000
@@ -100,7 +101,7 @@ export async function start({ settings = {} } = {}) {
     ...clean, HOMEBASE_LISTEN: `127.0.0.1:${worker}`, HOMEBASE_PUBLIC_URL: origin('api'), HOMEBASE_ACCOUNT_URL: `${origin('storage')}/account.html`,
     HOMEBASE_ORIGINS: `${origin('portfolio')},${origin('storage')}`, HOMEBASE_TRUSTED_PROXIES: '127.0.0.1/32',
     HOMEBASE_DATA_DIR: join(dir, 'data'), HOMEBASE_STATE_DIR: join(dir, 'state'), HOMEBASE_MIN_FREE: '1MiB', HOMEBASE_RATE_LIMITS: 'off',
-    HOMEBASE_LOG_FORMAT: 'json', ...settings,
+    HOMEBASE_LOG_FORMAT: 'json', HOMEBASE_PASSKEY_DOMAIN: 'site.test', ...settings,
   }
   let log = ''
   const server = spawn(join(root, 'bin/homebase'), ['serve'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
@@ -116,6 +117,8 @@ export async function start({ settings = {} } = {}) {
       })
       return { Authorization: `Bearer ${(await login.json()).access_token}` }
     },
+    // put adds a page to a frontend.
+    put: (name, file, text) => writeFileSync(join(dir, 'www', name, file), text),
     // cut breaks every connection to the site, mend lets new ones be made.
     async cut() {
       nginx.kill('SIGTERM')
@@ -137,7 +140,7 @@ export async function start({ settings = {} } = {}) {
       await new Promise((done) => setTimeout(done, 200))
     }
     execFileSync(join(root, 'bin/homebase'), ['user', 'create', email, '--role', 'admin', '--password-stdin'], { env, input: password, stdio: 'pipe' })
-    execFileSync('go', ['run', './examples/demo', '-fill', site.inside, '-email', email], { cwd: root, env: clean, input: password, stdio: ['pipe', 'pipe', 'inherit'] })
+    if (content) execFileSync('go', ['run', './examples/demo', '-fill', site.inside, '-email', email], { cwd: root, env: clean, input: password, stdio: ['pipe', 'pipe', 'inherit'] })
   } catch (problem) {
     await site.stop()
     throw problem

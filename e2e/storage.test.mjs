@@ -1,7 +1,7 @@
 // The storage frontend as people use it, in Chromium, through nginx with TLS:
 // each test is somebody with a browser who does something with files.
 import assert from 'node:assert/strict'
-import { createHash, createHmac, randomFillSync } from 'node:crypto'
+import { createHash, randomFillSync } from 'node:crypto'
 import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test'
 import { accessible, colour, desktop, keep, launch, phone } from './browser.mjs'
 import { mailbox } from './mailbox.mjs'
 import { start } from './site.mjs'
+import { codeOf } from './totp.mjs'
 import { video } from './webm.mjs'
 
 let site, browser, headers, dir, post
@@ -40,7 +41,7 @@ async function enter(person, options = {}) {
   await page.goto(`${site.storage}/`)
   await page.getByLabel('E-mail').fill(options.email ?? site.email)
   await page.getByLabel('Password').fill(options.password ?? site.password)
-  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
   if (!options.second) await page.getByRole('heading', { name: 'All files' }).waitFor()
   return page
 }
@@ -303,17 +304,6 @@ test('a link opens its file to a stranger who has the password, until it is ende
   await Promise.all([person.close(), stranger.close()])
 })
 
-// codeOf is what an authenticator app shows for a secret (RFC 6238), `ahead`
-// steps from now.
-function codeOf(secret, ahead = 0) {
-  const bits = [...secret].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('')
-  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)))
-  const step = Buffer.alloc(8)
-  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000) + ahead))
-  const mac = createHmac('sha1', key).update(step).digest()
-  return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1e6).padStart(6, '0')
-}
-
 test('the second step is set up and asked for, a key is made, and a device is signed out from another', async () => {
   const person = await browser.person(), page = await enter(person)
   await go(page, 'account')
@@ -332,7 +322,7 @@ test('the second step is set up and asked for, a key is made, and a device is si
   await accessible(there, 'second step')
   await keep(there, 'storage-second-step')
   await there.getByLabel('Code').fill(recovery)
-  await there.getByRole('button', { name: 'Sign in' }).click()
+  await there.getByRole('button', { name: 'Sign in', exact: true }).click()
   await there.getByRole('heading', { name: 'All files' }).waitFor()
 
   await page.reload()

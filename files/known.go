@@ -2,7 +2,6 @@ package files
 
 import (
 	"io/fs"
-	"net/http"
 	"sync"
 	"syscall"
 	"time"
@@ -13,7 +12,7 @@ import (
 )
 
 const (
-	// mostKnown bounds the rows that a worker remembers, about 1.5 KiB each;
+	// mostKnown bounds the rows that a worker remembers, about 600 bytes each;
 	// longestKnown is for the path and what was asked together.
 	mostKnown    = 10_000
 	longestKnown = 1024
@@ -44,9 +43,8 @@ type shelf struct{ rows map[string]knownRow }
 
 type knownRow struct {
 	readable
-	headers http.Header
-	seen    syscall.Stat_t // the file at its place
-	until   time.Time
+	seen  syscall.Stat_t // the file at its place
+	until time.Time
 }
 
 // get looks a row up; s is what to put it on when it is read anew.
@@ -74,7 +72,7 @@ func (k *known) put(s *shelf, asked string, c content) {
 	if _, ok := s.rows[asked]; !ok {
 		k.grow()
 	}
-	s.rows[asked] = knownRow{c.item, headersOf(&c.item, c.info), *disk.StatOf(c.info), time.Now().Add(knownFor)}
+	s.rows[asked] = knownRow{c.item, *disk.StatOf(c.info), time.Now().Add(knownFor)}
 }
 
 // grow counts a row or a shelf; when there are too many all go. A miss costs

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -111,10 +110,9 @@ func (it *item) shows(file *os.File, info fs.FileInfo) bool {
 
 // content is an open file and what may be said of it.
 type content struct {
-	file    *os.File
-	info    fs.FileInfo
-	item    readable
-	headers http.Header // of the item, when it is known
+	file *os.File
+	info fs.FileInfo
+	item readable
 	// proven says that the disk shows what the row says. Else the file was
 	// changed from outside: it has no digest and only a weak tag.
 	proven bool
