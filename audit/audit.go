@@ -163,8 +163,9 @@ SELECT n.*
 // rows are events as insertEvents wants them, column by column.
 func (l *Log) rows(events ...Event) []any {
 	columns := make([][]any, len(eventColumns))
+	sign := l.signer()
 	for _, e := range events {
-		for i, value := range l.row(e) {
+		for i, value := range sign.row(e) {
 			columns[i] = append(columns[i], value)
 		}
 	}
@@ -175,12 +176,23 @@ func (l *Log) rows(events ...Event) []any {
 	return args
 }
 
-// row is the event as a row, with its MAC.
-func (l *Log) row(event Event) []any {
-	key, e := l.keys(keyPurpose)[0], event.entry()
+// signer makes rows under the newest key.
+type signer struct {
+	key []byte
+	id  string // of the key
+}
+
+func (l *Log) signer() signer {
+	key := l.keys(keyPurpose)[0]
+	return signer{key, KeyID(key)}
+}
+
+// row is e as a row, with its MAC.
+func (s signer) row(event Event) []any {
+	e := event.entry()
 	return []any{
 		e.ID, e.At, e.ActorUser, e.Session, e.Key, string(e.Action), e.Target, string(e.Outcome), e.Address, e.RequestID,
-		e.Details, KeyID(key), mac(key, e),
+		e.Details, s.id, mac(s.key, e),
 	}
 }
 

@@ -26,7 +26,7 @@ func KeyID(key []byte) string {
 // then every field in the order of the table, each with its length in front,
 // so that no two events share a form.
 func canonical(e Entry) []byte {
-	b := []byte{1}
+	b := append(make([]byte, 0, 256), 1)
 	add := func(s string) { b = appendField(b, s) }
 	addID := func(id *uuid.UUID) {
 		if id == nil {

@@ -58,9 +58,10 @@ func (l *Log) write(ctx context.Context, batch []Event) error {
 	}
 	err := l.months.ensure(ctx, l.db, batch[len(batch)-1].at)
 	if err == nil {
+		sign := l.signer()
 		err = l.db.InTx(ctx, func(tx pgx.Tx) error {
 			_, err := tx.CopyFrom(ctx, pgx.Identifier{"audit_events"}, eventColumns,
-				pgx.CopyFromSlice(len(batch), func(i int) ([]any, error) { return l.row(batch[i]), nil }))
+				pgx.CopyFromSlice(len(batch), func(i int) ([]any, error) { return sign.row(batch[i]), nil }))
 			return err
 		})
 	}

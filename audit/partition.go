@@ -99,19 +99,10 @@ func (l *Log) Start(ctx context.Context) error { return l.makePartitions(ctx) }
 // Jobs are the housekeeping of this package.
 func (l *Log) Jobs() []db.Job {
 	return []db.Job{
-		{Name: "audit.seal", Every: sealEvery, Run: l.sealNew, Needed: l.anyUnsealed},
+		l.sealJob("audit.seal", sealEvery, sealOverlap),
+		l.sealJob("audit.seal_late", lateEvery, sealLateOverlap),
 		{Name: "audit.retention", Every: 24 * time.Hour, Run: l.dropOld},
 	}
-}
-
-// anyUnsealed asks whether there is anything for sealNew.
-func (l *Log) anyUnsealed(ctx context.Context) (bool, error) {
-	last, err := lastSeal(ctx, l.db)
-	if err != nil {
-		return false, err
-	}
-	events, err := l.unsealed(ctx, l.db, last, 1)
-	return len(events) > 0, err
 }
 
 // makePartitions makes this month's partition and those of the next months.

@@ -34,9 +34,16 @@ const (
 	sealEvery = 30 * time.Second
 	// sealMost bounds one seal; what is over goes into the next one.
 	sealMost = 10_000
-	// sealOverlap is how long a transaction may take to commit its event: an
-	// event that becomes visible later than this is never sealed, and Verify reports it.
-	sealOverlap = time.Hour
+	// Events become visible in another order than they were made: one is as old
+	// as its transaction is long. Each look for new ones goes back so far, and
+	// the one for late ones an hour. What becomes visible more than three
+	// quarters of an hour late may be missed by both, and Verify reports it.
+	sealOverlap     = 10 * time.Second
+	lateEvery       = 10 * time.Minute
+	sealLateOverlap = time.Hour
+
+	// lockSeals is the advisory lock under which a seal is made.
+	lockSeals = "110, 1"
 )
 
 // digestOf is a SHA-256 over the events' canonical bytes with their MACs.
@@ -94,30 +101,66 @@ func scanStored(row pgx.Row) (s stored, err error) {
 	return s, err
 }
 
-// sealNew seals every committed event that no seal lists yet, and logs each
-// seal: the log is where a cut tail of the chain shows. Nothing new, no seal.
-// The job runner lets one worker do it at a time; the primary key refuses a
-// second seal of the same number all the same.
-func (l *Log) sealNew(ctx context.Context) error {
-	for {
-		n, err := l.sealOnce(ctx)
-		if err != nil || n < sealMost {
-			return err
-		}
-	}
+// place is where an event stands in the order of all.
+type place struct {
+	at time.Time
+	id uuid.UUID
 }
 
-func (l *Log) sealOnce(ctx context.Context) (n int, err error) {
+// sealJob is the job that seals every committed event that no seal lists yet,
+// looking back so far, and logs each seal: the log is where a cut tail of the
+// chain shows. Nothing new, no seal. A backlog takes several seals, each of
+// which begins where the one before ended, so that no event is looked at twice.
+func (l *Log) sealJob(name string, every, overlap time.Duration) db.Job {
+	return db.Job{Name: name, Every: every, Run: func(ctx context.Context) error {
+		last, err := lastSeal(ctx, l.db)
+		from := last.end(overlap)
+		for n := sealMost; err == nil && n == sealMost; {
+			n, from, err = l.sealOnce(ctx, from)
+		}
+		return err
+	}, Needed: func(ctx context.Context) (bool, error) {
+		last, err := lastSeal(ctx, l.db)
+		if err != nil {
+			return false, err
+		}
+		events, err := l.unsealed(ctx, l.db, last.end(overlap), 1)
+		return len(events) > 0, err
+	}}
+}
+
+// end is from where events are to be looked at that are newer than the seal,
+// or were made that much earlier.
+func (s seal) end(overlap time.Duration) place {
+	end := s.At
+	if len(s.Events) == sealMost {
+		end = s.Last // it was full: a backlog goes on where it stopped
+	}
+	// A seal that a clock dated ahead must not hide what happens until then.
+	if now := time.Now(); end.After(now) {
+		end = now
+	}
+	return place{at: end.Add(-overlap)}
+}
+
+// sealOnce makes one seal of the events behind from, and tells where it ended.
+func (l *Log) sealOnce(ctx context.Context, from place) (n int, to place, err error) {
 	var made seal
 	err = l.db.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := db.Exec(ctx, tx, `
+-- name: audit.LockSeals
+SELECT pg_advisory_xact_lock(`+lockSeals+`)`); err != nil {
+			return err
+		}
 		last, err := lastSeal(ctx, tx)
 		if err != nil {
 			return err
 		}
-		events, err := l.unsealed(ctx, tx, last, sealMost)
+		events, err := l.unsealed(ctx, tx, from, sealMost)
 		if n = len(events); err != nil || n == 0 {
 			return err
 		}
+		to = place{events[n-1].At, events[n-1].ID}
 		made = l.chain(last, events)
 		_, err = db.Exec(ctx, tx, `
 -- name: audit.InsertSeal
@@ -128,27 +171,19 @@ INSERT INTO audit_seals (`+sealColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8
 	if err == nil && n > 0 {
 		l.log.Info(sealedMessage, "seal", made.ID, "events", n, "hash", hex.EncodeToString(made.Hash))
 	}
-	return n, err
+	return n, to, err
 }
 
-// unsealed are the oldest events that no seal lists, last being the newest seal.
-func (l *Log) unsealed(ctx context.Context, q db.Querier, last seal, most int) ([]stored, error) {
-	since := last.At
-	if len(last.Events) == sealMost {
-		since = last.Last // it was full: a backlog goes on where it stopped
-	}
-	// A seal that a clock dated ahead must not hide what happens until then.
-	if now := time.Now(); since.After(now) {
-		since = now
-	}
+// unsealed are the first events behind from that no seal lists.
+func (l *Log) unsealed(ctx context.Context, q db.Querier, from place, most int) ([]stored, error) {
 	return db.All(ctx, q, scanStored, `
 -- name: audit.Unsealed
 SELECT `+entryColumns+`, key_id, mac
   FROM audit_events
- WHERE at >= $1
+ WHERE at >= $1 AND (at, id) > ($1, $2)
    AND id NOT IN (SELECT unnest(event_ids) FROM audit_seals WHERE last_at >= $1)
  ORDER BY at, id
- LIMIT $2`, since.Add(-sealOverlap), most)
+ LIMIT $3`, from.at, from.id, most)
 }
 
 // lastSeal is the newest seal; before the first one a seal 0 of no hash.

@@ -31,7 +31,7 @@ func (l *Log) tail(ctx context.Context, sh *db.Shell, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	t := follower{log: l, since: time.Now().Add(-sealOverlap), seen: map[uuid.UUID]time.Time{}}
+	t := follower{log: l, since: time.Now().Add(-sealLateOverlap), seen: map[uuid.UUID]time.Time{}}
 	if *follow {
 		// What is there already is not new, whether it is among the last or not.
 		if err := t.read(ctx, func(Entry) error { return nil }); err != nil {

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -21,17 +20,24 @@ type Me struct {
 	Permissions []string `json:"permissions"`
 	Notices     []Notice `json:"notices"`
 
-	tag string
+	text []byte // all of it, as it is sent
+	tag  string
 }
 
 // ETag is the revision and a hash, "r3.…": no revision counts what roles allow,
 // or notices.
 func (m Me) ETag() string { return m.tag }
 
-// setTag is called when all else is there.
-func (m *Me) setTag() {
-	text, _ := json.Marshal(m) // strings, times and numbers always marshal
-	m.tag = strings.TrimSuffix(m.User.ETag(), `"`) + "." + httpx.ContentTag(text)[1:]
+// Encoded is the JSON that is kept with it.
+func (m Me) Encoded() []byte { return m.text }
+
+// encode is called when all else is there.
+func (m *Me) encode() (err error) {
+	if m.text, err = httpx.EncodeJSON(*m); err != nil {
+		return err
+	}
+	m.tag = strings.TrimSuffix(m.User.ETag(), `"`) + "." + httpx.ContentTag(m.text)[1:]
+	return nil
 }
 
 // loadMe returns a user as the cache has it, or the database.
@@ -58,7 +64,9 @@ SELECT `+userColumns+`, `+rolesHeld+`, `+held+`, EXISTS (SELECT FROM notices WHE
 	if noticed {
 		me.Notices, err = noticesOf(ctx, cl.db, id)
 	}
-	me.setTag()
+	if err == nil {
+		err = me.encode()
+	}
 	return known{caller: httpx.Caller{UserID: id}, expires: time.Now().Add(idleLifetime), me: &me}, err
 }
 
@@ -78,9 +86,9 @@ func (us *users) meRoutes() []httpx.Route {
 // no notices.
 func (us *users) getMe(c *httpx.Call) (Me, error) {
 	me, err := us.callers.loadMe(c.Context(), c.Caller.UserID)
-	if c.Caller.KeyID != uuid.Nil {
+	if err == nil && c.Caller.KeyID != uuid.Nil {
 		me.Permissions, me.Notices = c.Caller.Permissions, []Notice{}
-		me.setTag()
+		err = me.encode()
 	}
 	return me, err
 }

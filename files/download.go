@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -60,7 +61,7 @@ func (rd *reader) openAsked(ctx context.Context, owner uuid.UUID, asked string, 
 	if ok && fresh {
 		file, info, err := rd.vol.disk.Open(disk.UserPath(owner, row.path))
 		if err == nil && row.holds(info) {
-			return content{file: file, info: info, item: row.readable, proven: true, atPlace: true}, nil
+			return content{file: file, info: info, item: row.readable, proven: true, atPlace: true, headers: row.headers}, nil
 		}
 		if err == nil {
 			file.Close()
@@ -84,35 +85,39 @@ func (rd *reader) openAsked(ctx context.Context, owner uuid.UUID, asked string, 
 func (rd *reader) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c content, permit func(first bool) error) error {
 	defer c.file.Close()
 	h := w.Header()
-	tag := "W/" + `"` + c.info.ModTime().UTC().Format("20060102150405.000000000") + `"`
-	if c.proven {
-		tag = c.item.contentTag()
-	} else {
+	if c.headers == nil {
+		c.headers = headersOf(&c.item, c.info)
+	}
+	maps.Copy(h, c.headers)
+	tag := c.item.contentTag()
+	if !c.proven {
+		tag = "W/" + `"` + c.info.ModTime().UTC().Format("20060102150405.000000000") + `"`
+		h.Set("ETag", tag)
+		h.Del("Repr-Digest")
 		rd.changedOutside(owner, c.item.ID)
 	}
 	modified := c.info.ModTime()
 	if now := time.Now(); modified.After(now) {
 		modified = now // RFC 9110, section 8.8.2.1: Last-Modified is never ahead of Date
+		h.Set("Last-Modified", modified.UTC().Format(http.TimeFormat))
+	}
+	// What a page of another origin links to, it cannot mark as a download itself.
+	if r.URL.RawQuery != "" && r.URL.Query().Get("download") == "true" {
+		h.Set("Content-Disposition", "attachment"+dispositionName(c.item.Name))
 	}
 	unchanged, err := httpx.CheckRead(r.Header, tag, modified)
-	var ranges []byteRange
-	if err == nil && !unchanged {
-		ranges, err = takeRanges(r.Header, tag, c.info.Size())
-	}
 	if err != nil {
 		return err
 	}
-	h.Set("ETag", tag)
-	if c.proven {
-		h.Set("Repr-Digest", reprDigest(c.item.SHA256))
-	}
-	describe(h, c.item.Name, *c.item.MediaType, r.URL.Query().Get("download") == "true")
-	// A private answer may be kept by the browser, which asks each time.
-	h.Set("Cache-Control", "private, no-cache")
 	if unchanged {
 		h.Del("Content-Type")
+		h.Del("Last-Modified")
 		w.WriteHeader(http.StatusNotModified)
 		return nil
+	}
+	ranges, err := takeRanges(r.Header, tag, c.info.Size())
+	if err != nil {
+		return err
 	}
 	if r.Method == http.MethodGet {
 		first := len(ranges) == 0 || slices.ContainsFunc(ranges, func(r byteRange) bool { return r.from == 0 })
@@ -120,26 +125,32 @@ func (rd *reader) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID,
 			return err
 		}
 	}
-	h.Set("Last-Modified", modified.UTC().Format(http.TimeFormat)) // which ServeContent leaves out in the first second of 1970
-	http.ServeContent(w, r, "", modified, c.file)
+	http.ServeContent(w, r, "", time.Time{}, c.file) // the time is in the headers
 	return nil
 }
 
-// describe says what the bytes are and how a browser may treat them: a
-// download unless the type is inert, and in either case a sandbox. keep makes
-// it a download in any case: what a page of another origin links to, it cannot
-// mark as one itself.
-func describe(h http.Header, name, mediaType string, keep bool) {
-	disposition := "attachment"
-	if inert(mediaType) && !keep {
+// headersOf are the headers of an item's bytes, whatever part of them is asked
+// for: what they are and how a browser may treat them, a download unless the
+// type is inert, and in either case a sandbox. Who sends them replaces values,
+// and writes into none.
+func headersOf(it *readable, info fs.FileInfo) http.Header {
+	h := http.Header{}
+	disposition, mediaType := "attachment", *it.MediaType
+	if inert(mediaType) {
 		disposition = "inline"
 	}
-	h.Set("Content-Disposition", disposition+dispositionName(name))
+	h.Set("Content-Disposition", disposition+dispositionName(it.Name))
 	if strings.HasPrefix(mediaType, "text/") {
 		mediaType = mime.FormatMediaType(mediaType, map[string]string{"charset": "utf-8"})
 	}
 	h.Set("Content-Type", mediaType)
 	h.Set("Content-Security-Policy", "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; sandbox")
+	h.Set("ETag", it.contentTag())
+	h.Set("Repr-Digest", reprDigest(it.SHA256))
+	h.Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
+	// A private answer may be kept by the browser, which asks each time.
+	h.Set("Cache-Control", "private, no-cache")
+	return h
 }
 
 // dispositionName is the file name as RFC 6266 wants it: in ASCII for all,

@@ -2,6 +2,7 @@ package files
 
 import (
 	"io/fs"
+	"net/http"
 	"sync"
 	"syscall"
 	"time"
@@ -12,7 +13,7 @@ import (
 )
 
 const (
-	// mostKnown bounds the rows that a worker remembers, about 600 bytes each;
+	// mostKnown bounds the rows that a worker remembers, about 1.5 KiB each;
 	// longestKnown is for the path and what was asked together.
 	mostKnown    = 10_000
 	longestKnown = 1024
@@ -43,8 +44,9 @@ type shelf struct{ rows map[string]knownRow }
 
 type knownRow struct {
 	readable
-	seen  syscall.Stat_t // the file at its place
-	until time.Time
+	headers http.Header
+	seen    syscall.Stat_t // the file at its place
+	until   time.Time
 }
 
 // get looks a row up; s is what to put it on when it is read anew.
@@ -72,7 +74,7 @@ func (k *known) put(s *shelf, asked string, c content) {
 	if _, ok := s.rows[asked]; !ok {
 		k.grow()
 	}
-	s.rows[asked] = knownRow{c.item, *disk.StatOf(c.info), time.Now().Add(knownFor)}
+	s.rows[asked] = knownRow{c.item, headersOf(&c.item, c.info), *disk.StatOf(c.info), time.Now().Add(knownFor)}
 }
 
 // grow counts a row or a shelf; when there are too many all go. A miss costs

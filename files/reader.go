@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -110,9 +111,10 @@ func (it *item) shows(file *os.File, info fs.FileInfo) bool {
 
 // content is an open file and what may be said of it.
 type content struct {
-	file *os.File
-	info fs.FileInfo
-	item readable
+	file    *os.File
+	info    fs.FileInfo
+	item    readable
+	headers http.Header // of the item, when it is known
 	// proven says that the disk shows what the row says. Else the file was
 	// changed from outside: it has no digest and only a weak tag.
 	proven bool

@@ -56,6 +56,9 @@ func IfNoneMatch(h http.Header, tags ...string) bool {
 // which is to be answered with 304. It takes out of the headers what it has
 // judged, so that http.ServeContent has nothing left to judge otherwise.
 func CheckRead(h http.Header, tag string, modified time.Time) (unchanged bool, err error) {
+	if !slices.ContainsFunc(conditions, func(name string) bool { return h[name] != nil }) {
+		return false, nil
+	}
 	modified = modified.Truncate(time.Second)
 	since, sinceErr := http.ParseTime(h.Get("If-Modified-Since"))
 	until, untilErr := http.ParseTime(h.Get("If-Unmodified-Since"))
@@ -69,11 +72,13 @@ func CheckRead(h http.Header, tag string, modified time.Time) (unchanged bool, e
 	default:
 		unchanged = sinceErr == nil && !modified.After(since)
 	}
-	for _, name := range []string{"If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since"} {
+	for _, name := range conditions {
 		h.Del(name)
 	}
 	return unchanged, err
 }
+
+var conditions = []string{"If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since"}
 
 // listed is a header's list, whose members may stand on several lines.
 func listed(h http.Header, name string) string { return strings.Join(h[name], ",") }

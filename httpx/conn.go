@@ -2,15 +2,18 @@ package httpx
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // limited lets only so many connections in; the others wait where the kernel
@@ -40,7 +43,11 @@ func (l *limited) Accept() (net.Conn, error) {
 		}
 		networks, ok := l.server.holdConnection(accepted)
 		if ok {
-			return &conn{Conn: accepted, listener: l, networks: networks}, nil
+			c := &conn{Conn: accepted, listener: l, networks: networks}
+			if socket, ok := accepted.(syscall.Conn); ok {
+				c.raw, _ = socket.SyscallConn()
+			}
+			return c, nil
 		}
 		accepted.Close()
 	}
@@ -77,10 +84,14 @@ func (s *Server) freeConnection(networks []netip.Prefix) {
 // and reads along how its requests are framed.
 type conn struct {
 	net.Conn
+	raw      syscall.RawConn // nil: it is no socket
 	listener *limited
 	networks []netip.Prefix
 	closed   sync.Once
 	framing  framing
+	// fileFollows says that sendfile comes after the next write. Only the
+	// goroutine that answers uses it.
+	fileFollows bool
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -96,6 +107,32 @@ func (c *conn) Close() error {
 		<-c.listener.permits
 	})
 	return err
+}
+
+// Write lets the kernel hold back the head of a file that follows, so that
+// both leave in one packet and wake the peer once.
+func (c *conn) Write(p []byte) (n int, err error) {
+	if !c.fileFollows || c.raw == nil {
+		return c.Conn.Write(p)
+	}
+	c.fileFollows = false
+	var failed error
+	err = c.raw.Write(func(fd uintptr) bool {
+		for n < len(p) && failed == nil {
+			var sent int
+			sent, failed = syscall.SendmsgN(int(fd), p[n:], nil, nil, syscall.MSG_MORE|syscall.MSG_NOSIGNAL)
+			n += max(sent, 0)
+			if failed == syscall.EINTR {
+				failed = nil
+			}
+		}
+		if failed != syscall.EAGAIN {
+			return true
+		}
+		failed = nil
+		return false
+	})
+	return n, cmp.Or(err, os.NewSyscallError("sendmsg", failed))
 }
 
 // ReadFrom keeps the way to sendfile open.
@@ -115,8 +152,16 @@ func (c *conn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// framingKey is where a request's context has the framing of its connection.
-type framingKey struct{}
+// connKey is where a request's context has its connection.
+type connKey struct{}
+
+// connOf is the connection of a request; a new one outside of Serve.
+func connOf(ctx context.Context) *conn {
+	if c, ok := ctx.Value(connKey{}).(*conn); ok {
+		return c
+	}
+	return new(conn)
+}
 
 var errTwoLengths = errBodyBroken.With("Send Content-Length once, or Transfer-Encoding, and not both.").withHeader("Connection", "close")
 
@@ -203,17 +248,9 @@ func (f *framing) finish() {
 	f.body, f.first, f.lengths, f.length, f.coded = f.length, false, 0, 0, false
 }
 
-// framingOf is that of the request's connection; a new one outside of Serve.
-func framingOf(ctx context.Context) *framing {
-	if f, ok := ctx.Value(framingKey{}).(*framing); ok {
-		return f
-	}
-	return new(framing)
-}
-
 // checkFraming refuses a request with two lengths.
-func checkFraming(_ *exchange, r *http.Request) error {
-	if framingOf(r.Context()).ambiguous.Load() {
+func checkFraming(x *exchange, _ *http.Request) error {
+	if x.w.conn.framing.ambiguous.Load() {
 		return errTwoLengths
 	}
 	return nil

@@ -177,7 +177,7 @@ var errAnswered = errors.New("answered")
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{server: s, id: requestID(r), start: time.Now()}
 	h := w.Header()
-	x.w = response{ResponseWriter: w, pace: &s.pace, body: &x.body}
+	x.w = response{ResponseWriter: w, conn: connOf(r.Context()), pace: &s.pace, body: &x.body}
 	x.body.ReadCloser, x.body.rc, x.body.pace, x.body.cut, x.body.header = r.Body, http.NewResponseController(w), &s.pace, s.cut, h
 	r = r.WithContext(context.WithValue(db.WithPatience(r.Context(), s.pace.database), exchangeKey{}, x))
 	r.Body = &x.body
@@ -185,7 +185,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Request-Id", x.id)
 	setSecurityHeaders(h)
 	s.cors.allow(h, r)
-	if s.stopping() || framingOf(r.Context()).odd.Load() {
+	if s.stopping() || x.w.conn.framing.odd.Load() {
 		h.Set("Connection", "close")
 	}
 	s.metrics.inFlight.Add(1)

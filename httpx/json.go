@@ -130,11 +130,16 @@ func EncodeJSON(v any) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
+// Encoded is an answer that keeps its JSON, as EncodeJSON makes it.
+type Encoded interface{ Encoded() []byte }
+
 // WriteJSON answers with v as JSON. It is encoded before the answer begins,
 // so that a failure can still become a problem.
-func WriteJSON(w http.ResponseWriter, status int, v any) error {
-	text, err := EncodeJSON(v)
-	if err != nil {
+func WriteJSON(w http.ResponseWriter, status int, v any) (err error) {
+	var text []byte
+	if kept, ok := v.(Encoded); ok {
+		text = kept.Encoded()
+	} else if text, err = EncodeJSON(v); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -275,8 +275,9 @@ func TestPace_ABrokenBodyIs400AndNeverAWholeOne(t *testing.T) {
 // inside one *io.LimitedReader.
 type countingListener struct {
 	net.Listener
-	files atomic.Int64 // calls with a file
-	bytes atomic.Int64
+	files  atomic.Int64 // calls with a file
+	bytes  atomic.Int64
+	writes atomic.Int64
 }
 
 type countingConn struct {
@@ -290,6 +291,11 @@ func (ln *countingListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	return &countingConn{conn.(*net.TCPConn), ln}, nil
+}
+
+func (c *countingConn) Write(p []byte) (int, error) {
+	c.counts.writes.Add(1)
+	return c.TCPConn.Write(p)
 }
 
 func (c *countingConn) ReadFrom(src io.Reader) (int64, error) {
@@ -348,6 +354,17 @@ func TestDownload_GoesThroughSendfileInPieces(t *testing.T) {
 	}
 	if bytes := ln.bytes.Load(); bytes < 6000000-1024 {
 		t.Errorf("%d bytes of a range reached the connection's ReadFrom", bytes)
+	}
+	// A head that sendfile follows is held back by the kernel until then. One
+	// that nothing follows must not be: it would come late.
+	for _, n := range []int{1, 511, 512, 513, 4096} {
+		ln.writes.Store(0)
+		if a := c.Do("GET", "/file", nil, httpxtest.WithHeader("Range", fmt.Sprintf("bytes=3-%d", 2+n))).Want(t, 206); string(a.Body) != content[3:3+n] {
+			t.Errorf("a range of %d bytes has %d, or other ones", n, len(a.Body))
+		}
+		if plain := ln.writes.Load() == 1; plain != (n <= 512) {
+			t.Errorf("a range of %d bytes began with a plain write: %t", n, plain)
+		}
 	}
 }
 

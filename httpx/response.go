@@ -20,6 +20,7 @@ import (
 // sent as 304 (RFC 9110, section 13.1.2), whoever wrote it.
 type response struct {
 	http.ResponseWriter
+	conn   *conn
 	pace   *pace
 	body   *body
 	asked  *http.Request
@@ -126,6 +127,9 @@ func (w *response) FlushError() error {
 // sendChunk is how much goes to sendfile at once, under one deadline.
 const sendChunk = 4 << 20
 
+// sniffed is how much of a file net/http sends with the head, by a write.
+const sniffed = 512
+
 // ReadFrom is what io.Copy calls. The connection uses sendfile for an
 // *os.File inside at most one *io.LimitedReader, so the one that
 // http.ServeContent brings is taken off and a smaller one put on.
@@ -152,7 +156,9 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 		chunk := &io.LimitedReader{R: limited.R, N: min(limited.N, sendChunk)}
 		asked := chunk.N
 		w.roll(asked)
+		w.conn.fileFollows = asked > sniffed
 		n, err := inner.ReadFrom(chunk)
+		w.conn.fileFollows = false
 		total += n
 		w.sent += n
 		limited.N -= n

@@ -34,7 +34,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return s.cut },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, framingKey{}, &c.(*conn).framing)
+			return context.WithValue(ctx, connKey{}, c)
 		},
 		// "OPTIONS *" is answered like any other invalid path.
 		DisableGeneralOptionsHandler: true,
