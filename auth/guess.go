@@ -94,8 +94,8 @@ func (gs *guesses) count(r *http.Request, kind, account string, user uuid.UUID) 
 		g.keys, free = append(g.keys, g.account), append(free, guessesOfAccount)
 	}
 	if device == "" {
+		g.keys = append(g.keys, gs.ofAddress(r)...)
 		for _, network := range httpx.ClientNetworks(ctx) {
-			g.keys = append(g.keys, gs.key("address", network.String(), ""))
 			free = append(free, httpx.Share(guessesOfAddress, network))
 		}
 	}
@@ -152,15 +152,24 @@ SELECT n.key, 1 - n.free, clock_timestamp()
 	if err != nil || counted == int64(len(keys)) {
 		return err
 	}
-	wait, err := db.One(ctx, tx, db.Value[time.Duration], `
--- name: auth.GuessWait
-SELECT coalesce(max(g.last_at + `+guessWait+`) - clock_timestamp(), '1 second')
-  FROM guesses g WHERE g.key = ANY($1) AND g.excess >= 0 AND g.last_at <= clock_timestamp() + $2::interval`, keys, guessLongest)
+	wait, err := db.One(ctx, tx, db.Value[time.Duration], guessWaiting, keys, guessLongest)
 	if err != nil {
 		return err
 	}
+	return tooManyGuesses(wait)
+}
+
+// guessWaiting is how long the next guess that some rows count has to wait; 0
+// or less: it need not.
+const guessWaiting = `
+-- name: auth.GuessWait
+SELECT coalesce(max(g.last_at + ` + guessWait + `) - clock_timestamp(), '0')
+  FROM guesses g WHERE g.key = ANY($1) AND g.excess >= 0 AND g.last_at <= clock_timestamp() + $2::interval`
+
+func tooManyGuesses(wait time.Duration) error {
+	wait = max(wait, time.Second)
 	return httpx.ErrRateLimited.With(fmt.Sprintf("There were too many failed attempts. Try again in %d seconds.",
-		max(1, int64(wait.Round(time.Second)/time.Second)))).RetryAfter(wait)
+		int64(wait.Round(time.Second)/time.Second))).RetryAfter(wait)
 }
 
 // right takes a counted try back because the secret was right: the account
@@ -180,6 +189,16 @@ WITH counted AS MATERIALIZED (
 UPDATE guesses g SET excess = g.excess - 1, last_at = g.last_at - $3::interval
   FROM counted c WHERE g.key = c.key AND g.key IS DISTINCT FROM $2`, g.keys, g.account, guessLongest)
 	return err
+}
+
+// ofAddress are the rows that count the guesses from a request's address.
+func (gs *guesses) ofAddress(r *http.Request) (keys [][]byte) {
+	if !gs.unlimited {
+		for _, network := range httpx.ClientNetworks(r.Context()) {
+			keys = append(keys, gs.key("address", network.String(), ""))
+		}
+	}
+	return keys
 }
 
 // trustedDevice names the device of a request that has proved to be user's

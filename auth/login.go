@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"homebase/audit"
+	"homebase/db"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -89,7 +90,11 @@ func (se *sessions) login(c *httpx.Call, in LoginRequest) (Grant, error) {
 	case in.LinkToken != "":
 		acc, by, err = se.followLink(c.Request, in.LinkToken)
 	case in.Passkey != nil && !named:
-		acc, by, err = se.byPasskey(c.Request, in.Passkey)
+		s, err := se.openByPasskey(c.Request, in.Passkey)
+		if err != nil {
+			return Grant{}, err
+		}
+		return se.welcome(c, mode, s)
 	default:
 		by.method = "password"
 		acc, err = se.passwords.signIn(c.Request, in.Email, in.Password)
@@ -97,23 +102,14 @@ func (se *sessions) login(c *httpx.Call, in LoginRequest) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
-	if by.code = in.Code; in.Passkey != nil && by.key == nil {
-		k, err := se.passkeys.confirmed(c.Request, in.Passkey, acc.ID, false)
+	if by.code = in.Code; in.Passkey != nil {
+		k, err := se.passkeys.confirm(c.Request, in.Passkey, acc.ID, false)
 		if err != nil {
 			return Grant{}, se.refusePasskey(c.Context(), acc.ID, err)
 		}
 		by.key = &k
 	}
 	return se.signIn(c, mode, acc, by)
-}
-
-// byPasskey proves somebody by a passkey alone.
-func (se *sessions) byPasskey(r *http.Request, in *AuthenticationResponse) (account, proof, error) {
-	k, err := se.passkeys.alone(r, in)
-	if err != nil {
-		return account{}, proof{}, se.refusePasskey(r.Context(), k.owner.ID, err)
-	}
-	return k.owner, proof{method: "passkey", key: &k}, nil
 }
 
 // refusePasskey records a passkey that does not sign in; other errors stay
@@ -143,15 +139,19 @@ func (se *sessions) modeOf(r *http.Request, given string) (mode string, err erro
 	return "", f.Err()
 }
 
-// signIn begins a session for someone who has proved to be acc, and marks the
-// device.
+// signIn begins a session for someone who has proved to be acc.
 func (se *sessions) signIn(c *httpx.Call, mode string, acc account, by proof) (Grant, error) {
 	s, err := se.open(c.Request, acc, by)
 	if err != nil {
 		return Grant{}, err
 	}
-	if mode == modeCookie && se.tokens.markOf(c.Request, acc.ID) == "" {
-		setCookie(c.Answer(), deviceCookie, se.tokens.deviceMarks(c.Request, acc.ID), deviceLifetime)
+	return se.welcome(c, mode, s)
+}
+
+// welcome hands out a new session and marks its device.
+func (se *sessions) welcome(c *httpx.Call, mode string, s Session) (Grant, error) {
+	if mode == modeCookie && se.tokens.markOf(c.Request, s.userID) == "" {
+		setCookie(c.Answer(), deviceCookie, se.tokens.deviceMarks(c.Request, s.userID), deviceLifetime)
 	}
 	return se.grant(c, mode, s)
 }
@@ -213,7 +213,7 @@ func (se *sessions) open(r *http.Request, acc account, by proof) (Session, error
 		if err := guess.right(ctx, tx); err != nil {
 			return nothing, err
 		}
-		if s, err = insertSession(ctx, tx, acc.ID, clientOf(r)); err != nil {
+		if s, err = db.One(ctx, tx, scanSession, beginSession, clientOf(r).begin(uuid.Must(uuid.NewV7()), acc.ID)...); err != nil {
 			return nothing, err
 		}
 		err = se.audit.Record(ctx, tx, audit.Event{
@@ -228,7 +228,7 @@ func (se *sessions) open(r *http.Request, acc account, by proof) (Session, error
 				return nothing, err
 			}
 		}
-		evicted, err := se.evict(ctx, tx, acc.ID)
+		evicted, err := se.evict(ctx, tx, acc.ID, sessionsMost)
 		return cmp.Or(evicted, told), err
 	})
 	switch {
@@ -245,7 +245,7 @@ func (se *sessions) open(r *http.Request, acc account, by proof) (Session, error
 // details say for the record by what somebody has signed in.
 func (p proof) details() map[string]string {
 	details := map[string]string{"by": p.method}
-	if p.key != nil && p.method != "passkey" {
+	if p.key != nil {
 		details["code"] = "passkey"
 	}
 	return details

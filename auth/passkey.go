@@ -318,7 +318,7 @@ func decoded(member string) []byte {
 // it uses up. errPasskey for whatever is wrong with it.
 func (pk *passkeys) register(ctx context.Context, session uuid.UUID, in RegistrationResponse) (webauthn.Credential, error) {
 	clientData := decoded(in.Response.ClientDataJSON)
-	challenge, unnoticed, err := spendChallenge(ctx, pk.db, clientData, session)
+	challenge, unnoticed, err := pk.spend(ctx, clientData, session)
 	if err != nil {
 		return webauthn.Credential{}, err
 	}

@@ -2,26 +2,17 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"homebase/audit"
 	"homebase/auth/webauthn"
 	"homebase/db"
-	"homebase/httpx"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-)
-
-const (
-	challengeLifetime = 5 * time.Minute
-	challengeSize     = 32 // bytes
 )
 
 // errPasskey is every answer of a browser that is not good. What is wrong with
@@ -36,174 +27,132 @@ var (
 	errPasskeyDisabled = fmt.Errorf("%w: the user is disabled", errPasskey)
 )
 
-// newChallenge gives out a challenge, for a registration that belongs to
-// session, or for a sign-in with session zero.
-func newChallenge(ctx context.Context, q db.Querier, session uuid.UUID, unnoticed bool) ([]byte, error) {
-	challenge := make([]byte, challengeSize)
-	rand.Read(challenge)
-	hash := sha256.Sum256(challenge)
-	_, err := db.Exec(ctx, q, `
--- name: auth.InsertChallenge
-INSERT INTO passkey_challenges (hash, session_id, unnoticed, expires_at)
-VALUES ($1, nullif($2, $5::uuid), $3, now() + $4::interval)
-    ON CONFLICT (slot) DO UPDATE
-   SET hash = excluded.hash, session_id = excluded.session_id, unnoticed = excluded.unnoticed, expires_at = excluded.expires_at`,
-		hash[:], session, unnoticed, challengeLifetime, uuid.Nil)
-	return challenge, err
-}
-
-// spendChallenge uses up the challenge that client data answer, whatever comes
-// of them, and returns it. One of another session stays where it is.
-// errChallengeSpent.
-func spendChallenge(ctx context.Context, q db.Querier, clientData []byte, session uuid.UUID) (challenge []byte, unnoticed bool, err error) {
-	challenge, err = webauthn.Challenge(clientData)
-	if err != nil {
-		return nil, false, fmt.Errorf("%w: %w", errPasskey, err)
-	}
-	hash := sha256.Sum256(challenge)
-	unnoticed, err = db.One(ctx, q, db.Value[bool], `
--- name: auth.SpendChallenge
-DELETE FROM passkey_challenges
- WHERE hash = $1 AND session_id IS NOT DISTINCT FROM nullif($2, $3::uuid) AND expires_at > now()
-RETURNING unnoticed`, hash[:], session, uuid.Nil)
-	if errors.Is(err, db.ErrNotFound) {
-		err = errChallengeSpent
-	}
-	return challenge, unnoticed, err
-}
-
-func sweepChallenges(ctx context.Context, q db.Querier) error {
-	_, err := db.Exec(ctx, q, `
--- name: auth.SweepChallenges
-DELETE FROM passkey_challenges WHERE expires_at < now() OR expires_at > now() + $1::interval`, challengeLifetime)
-	return err
-}
-
-// postOptions serves POST /auth/passkeys/options. Which keys there are is not
-// told: browsers find those of the domain.
-func (pk *passkeys) postOptions(c *httpx.Call, _ struct{}) (RequestAnswer, error) {
-	challenge, err := newChallenge(c.Context(), pk.db, uuid.Nil, false)
-	return RequestAnswer{RequestOptions{
-		Challenge: base64url.EncodeToString(challenge), Timeout: challengeLifetime.Milliseconds(), RPID: pk.domain, UserVerification: "preferred",
-	}}, err
-}
-
 // usedKey is a passkey that has proved its owner, and is to be noted as used
 // in the transaction of what it is used for.
 type usedKey struct {
-	id    uuid.UUID
-	owner account
-	says  webauthn.Authenticator
+	id       uuid.UUID
+	owner    account
+	counter  int64 // before this use
+	eligible bool  // likewise: for being on several devices
+	says     webauthn.Authenticator
 }
 
-// keptKey is a key as proving needs it.
+// assertion is an AuthenticationResponse, decoded.
+type assertion struct {
+	id, clientData, challenge, hash, authData, signature, handle []byte
+}
+
+func assertionOf(in *AuthenticationResponse) (a assertion, err error) {
+	a = assertion{id: decoded(in.ID), clientData: decoded(in.Response.ClientDataJSON), authData: decoded(in.Response.AuthenticatorData),
+		signature: decoded(in.Response.Signature), handle: decoded(in.Response.UserHandle)}
+	a.challenge, a.hash, err = challengeOf(a.clientData)
+	return a, err
+}
+
+// keptKey is a key as its row and its owner's have it.
 type keptKey struct {
 	usedKey
 	publicKey, handle []byte
 }
 
+// findPasskey finds a key of a domain by its credential id. In a transaction it
+// locks the owner, as every sign-in does, and then the key.
+const findPasskey = `
+-- name: auth.FindPasskey
+SELECT ` + userColumns + `, u.password_hash, u.passkey_handle, k.id, k.public_key, k.counter, k.backup_eligible
+  FROM passkeys k JOIN users u ON u.id = k.user_id
+ WHERE k.credential_id = $1 AND k.domain = $2
+   FOR NO KEY UPDATE OF u, k`
+
 func scanKeptKey(row pgx.Row) (k keptKey, err error) {
-	k.owner.User, err = scanUserAnd(row, &k.owner.passwordHash, &k.id, &k.publicKey, &k.handle)
+	k.owner.User, err = scanUserAnd(row, &k.owner.passwordHash, &k.handle, &k.id, &k.publicKey, &k.counter, &k.eligible)
 	return k, err
 }
 
-// prove verifies an answer to a challenge, which it uses up. user is who it
-// must be, or zero for whoever the key belongs to: then the key must have
-// recognised its owner, and name them. errPasskey for whatever is wrong; then
-// the owner is known as far as the key is.
-func (pk *passkeys) prove(ctx context.Context, in *AuthenticationResponse, user uuid.UUID, whole bool) (usedKey, error) {
-	clientData, handle := decoded(in.Response.ClientDataJSON), decoded(in.Response.UserHandle)
-	challenge, _, err := spendChallenge(ctx, pk.db, clientData, uuid.Nil)
-	if err != nil {
-		return usedKey{}, err
-	}
-	k, err := db.One(ctx, pk.db, scanKeptKey, `
--- name: auth.KeptPasskey
-SELECT `+userColumns+`, u.password_hash, k.id, k.public_key, u.passkey_handle
-  FROM passkeys k JOIN users u ON u.id = k.user_id
- WHERE k.credential_id = $1 AND k.domain = $2`, decoded(in.ID), pk.domain)
-	if errors.Is(err, db.ErrNotFound) {
-		err = errPasskeyUnknown
-	}
-	if err != nil {
-		return usedKey{}, err
-	}
-	known := usedKey{owner: k.owner}
+// verify holds an answer against the key that it names. user is who the key
+// must belong to, or zero for whoever that is: then the answer must name them
+// too. With whole the key must have recognised its owner. errPasskey.
+func (pk *passkeys) verify(a assertion, k keptKey, user uuid.UUID, whole bool) (usedKey, error) {
 	switch {
 	case user != uuid.Nil && k.owner.ID != user:
-		return known, errPasskeyOfOther
-	case (user == uuid.Nil || len(handle) > 0) && subtle.ConstantTimeCompare(handle, k.handle) == 0:
-		return known, errPasskeyHandle
+		return k.usedKey, errPasskeyOfOther
+	case (user == uuid.Nil || len(a.handle) > 0) && subtle.ConstantTimeCompare(a.handle, k.handle) == 0:
+		return k.usedKey, errPasskeyHandle
 	case k.owner.Status != statusActive:
-		return known, errPasskeyDisabled
+		return k.usedKey, errPasskeyDisabled
 	}
-	ceremony := webauthn.Ceremony{Domain: pk.domain, Origins: pk.origins, Challenge: challenge, Verified: whole}
-	k.says, err = ceremony.Assert(k.publicKey, clientData, decoded(in.Response.AuthenticatorData), decoded(in.Response.Signature))
+	ceremony := webauthn.Ceremony{Domain: pk.domain, Origins: pk.origins, Challenge: a.challenge, Verified: whole}
+	says, err := ceremony.Assert(k.publicKey, a.clientData, a.authData, a.signature)
 	if err != nil {
-		return known, fmt.Errorf("%w: %w", errPasskey, err)
+		err = fmt.Errorf("%w: %w", errPasskey, err)
 	}
-	return k.usedKey, nil
+	k.says = says
+	return k.usedKey, err
 }
 
-// alone proves somebody by a passkey and nothing else.
-func (pk *passkeys) alone(r *http.Request, in *AuthenticationResponse) (usedKey, error) {
-	return pk.counted(r, guessToken, "", uuid.Nil, in, true)
-}
-
-// confirmed proves a user who is known already, by a key that stands for the
-// code, or with whole for the password as well.
-func (pk *passkeys) confirmed(r *http.Request, in *AuthenticationResponse, user uuid.UUID, whole bool) (usedKey, error) {
-	return pk.counted(r, guessCode, user.String(), user, in, whole)
-}
-
-func (pk *passkeys) counted(r *http.Request, kind, account string, user uuid.UUID, in *AuthenticationResponse, whole bool) (usedKey, error) {
+// confirm proves a user who is known already by a passkey that stands for the
+// code, or with whole for the password as well. It is counted as a code.
+// errPasskey; errPasskeysOff; what counting a guess says.
+func (pk *passkeys) confirm(r *http.Request, in *AuthenticationResponse, user uuid.UUID, whole bool) (usedKey, error) {
+	ctx := r.Context()
 	if pk.domain == "" {
 		return usedKey{}, errPasskeysOff
 	}
-	guess, err := pk.guesses.count(r, kind, account, user)
+	guess, err := pk.guesses.count(r, guessCode, user.String(), user)
 	if err != nil {
 		return usedKey{}, err
 	}
-	k, err := pk.prove(r.Context(), in, user, whole)
-	if err == nil {
-		err = guess.right(r.Context(), pk.db)
+	a, err := assertionOf(in)
+	if err != nil {
+		return usedKey{}, err
 	}
-	return k, err
-}
-
-// use notes in tx, which has locked the owner, that a key was used for the
-// session s. A count that goes back may mean that somebody has copied the key,
-// so the owner is told; it locks nobody out, for some authenticators count
-// badly. errPasskey when the key was removed meanwhile.
-func (pk *passkeys) use(ctx context.Context, tx pgx.Tx, k usedKey, s Session) (stale, error) {
-	type before struct {
-		counter  int64
-		eligible bool
+	if _, _, err := pk.spend(ctx, a.clientData, uuid.Nil); err != nil {
+		return usedKey{}, err
 	}
-	was, err := db.One(ctx, tx, func(row pgx.Row) (b before, err error) {
-		err = row.Scan(&b.counter, &b.eligible)
-		return b, err
-	}, `
--- name: auth.UsePasskey
-WITH was AS (SELECT id, counter, backup_eligible FROM passkeys WHERE id = $1 FOR UPDATE)
-UPDATE passkeys k SET counter = $2, backup_eligible = $3, backed_up = $4, last_used_at = now()
-  FROM was WHERE k.id = was.id
-RETURNING was.counter, was.backup_eligible`, k.id, int64(k.says.Counter), k.says.BackupEligible, k.says.BackedUp)
+	k, err := db.One(ctx, pk.db, scanKeptKey, findPasskey, a.id, pk.domain)
 	if errors.Is(err, db.ErrNotFound) {
 		err = errPasskeyUnknown
 	}
 	if err != nil {
+		return usedKey{}, err
+	}
+	used, err := pk.verify(a, k, user, whole)
+	if err == nil {
+		err = guess.right(ctx, pk.db)
+	}
+	return used, err
+}
+
+// usePasskey notes what a key has said of itself.
+const usePasskey = `
+-- name: auth.UsePasskey
+UPDATE passkeys SET counter = $2, backup_eligible = $3, backed_up = $4, last_used_at = now() WHERE id = $1`
+
+func (k usedKey) use() []any {
+	return []any{k.id, int64(k.says.Counter), k.says.BackupEligible, k.says.BackedUp}
+}
+
+// use notes in tx, which has locked the owner, that a key was used in a
+// session. errPasskey when it was removed meanwhile.
+func (pk *passkeys) use(ctx context.Context, tx pgx.Tx, k usedKey, s Session) (stale, error) {
+	if err := db.Touch(ctx, tx, errPasskeyUnknown, usePasskey, k.use()...); err != nil {
 		return nothing, err
 	}
-	if was.eligible != k.says.BackupEligible {
+	return pk.doubt(ctx, tx, k, s)
+}
+
+// doubt tells the owner, and the record, when a key's count went back: somebody
+// may have copied it. It locks nobody out, for some authenticators count badly.
+func (pk *passkeys) doubt(ctx context.Context, q db.Querier, k usedKey, s Session) (stale, error) {
+	if k.eligible != k.says.BackupEligible {
 		pk.log.Warn("a passkey says otherwise than before whether it may be on several devices", "passkey", k.id)
 	}
-	if int64(k.says.Counter) >= was.counter {
+	if int64(k.says.Counter) >= k.counter {
 		return nothing, nil
 	}
-	if err := addNotice(ctx, tx, k.owner.ID, noticePasskeyCounter, s); err != nil {
+	if err := addNotice(ctx, q, k.owner.ID, noticePasskeyCounter, s); err != nil {
 		return nothing, err
 	}
-	return staleUser(k.owner.ID), pk.audit.Record(ctx, tx, audit.Event{Action: audit.PasskeyCounter, Target: k.id,
+	return staleUser(k.owner.ID), pk.audit.Record(ctx, q, audit.Event{Action: audit.PasskeyCounter, Target: k.id,
 		Actor: audit.Actor{User: k.owner.ID, Session: s.ID}, Details: map[string]string{"owner": k.owner.ID.String()}})
 }

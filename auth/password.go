@@ -204,7 +204,7 @@ func (pw *passwords) proveAgain(c *httpx.Call, in Reauthenticate) (acc account, 
 			return acc, nil, err
 		}
 	}
-	k, err := pw.passkeys.confirmed(c.Request, in.Passkey, c.Caller.UserID, in.Password == "")
+	k, err := pw.passkeys.confirm(c.Request, in.Passkey, c.Caller.UserID, in.Password == "")
 	if errors.Is(err, errPasskey) {
 		err = errors.Join(pw.recordRefusal(ctx, c.Caller.UserID, "passkey"), errPasskeyInvalid.Because(err))
 	}

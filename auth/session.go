@@ -97,16 +97,27 @@ func clientOf(r *http.Request) client {
 	return c
 }
 
-// insertSession begins a session at counter 1.
-func insertSession(ctx context.Context, tx pgx.Tx, user uuid.UUID, c client) (Session, error) {
-	rtKey := make([]byte, 32)
-	rand.Read(rtKey)
-	return db.One(ctx, tx, scanSession, `
--- name: auth.InsertSession
+// beginSession begins a session at counter 1.
+const beginSession = `
+-- name: auth.BeginSession
 INSERT INTO sessions AS s (id, user_id, rt_key, user_agent, address, idle_until, absolute_until)
 VALUES ($1, $2, $3, $4, $5, now() + $6::interval, now() + $7::interval)
-RETURNING `+sessionColumns,
-		uuid.Must(uuid.NewV7()), user, rtKey, c.userAgent, c.address, idleLifetime, absoluteLifetime)
+RETURNING ` + sessionColumns
+
+// session is what there is to tell of a session that begins.
+func (c client) session(id uuid.UUID) Session {
+	s := Session{ID: id, Name: deviceName(c.userAgent)}
+	if c.address != nil {
+		s.Address = c.address.String()
+	}
+	return s
+}
+
+// begin is what beginSession takes for a new session of a user.
+func (c client) begin(id, user uuid.UUID) []any {
+	rtKey := make([]byte, 32)
+	rand.Read(rtKey)
+	return []any{id, user, rtKey, c.userAgent, c.address, idleLifetime, absoluteLifetime}
 }
 
 // living is the condition under which a session s of a user u is one.
@@ -153,30 +164,30 @@ UPDATE sessions SET revoked_at = now(), revoked_reason = $3
 }
 
 // evict forgets a user's ended sessions beyond endedMost, and ends the living
-// ones beyond sessionsMost: first those whose refresh lies ahead, which after a
+// ones beyond most: first those whose refresh lies ahead, which after a
 // clock was set back would outlive every new sign-in, then those refreshed
 // longest ago. The user's row is locked, so two sign-ins count one after the
 // other.
-func (se *sessions) evict(ctx context.Context, tx pgx.Tx, user uuid.UUID) (stale, error) {
-	_, err := db.Exec(ctx, tx, `
+func (se *sessions) evict(ctx context.Context, q db.Querier, user uuid.UUID, most int) (stale, error) {
+	_, err := db.Exec(ctx, q, `
 -- name: auth.ForgetEndedSessions
 DELETE FROM sessions
  WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NOT NULL ORDER BY revoked_at DESC, id DESC OFFSET $2)`, user, endedMost)
 	if err != nil {
 		return nothing, err
 	}
-	evicted, err := db.All(ctx, tx, db.Value[uuid.UUID], `
+	evicted, err := db.All(ctx, q, db.Value[uuid.UUID], `
 -- name: auth.EvictSessions
 UPDATE sessions SET revoked_at = now(), revoked_reason = 'too_many'
  WHERE id IN (SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id
                WHERE s.user_id = $1 AND `+living+`
                ORDER BY s.refreshed_at > now() + interval '1 minute', s.refreshed_at DESC, s.id DESC OFFSET $2)
-RETURNING id`, user, sessionsMost)
+RETURNING id`, user, most)
 	if err != nil || len(evicted) == 0 {
 		return nothing, err
 	}
 	for _, id := range evicted {
-		err := se.audit.Record(ctx, tx, audit.Event{
+		err := se.audit.Record(ctx, q, audit.Event{
 			Action: audit.SessionRevoked, Target: id, Actor: audit.Actor{User: user},
 			Details: map[string]string{"reason": "too_many"},
 		})

@@ -123,8 +123,9 @@ func homebase(b *testing.B) *server {
 			b.Fatalf("build: %v: %s", err, out)
 		}
 		address := freeAddress(b)
+		_, port, _ := net.SplitHostPort(address)
 		s := &server{name: "homebase", data: place + "/data", cmd: exec.Command(binary, "serve")}
-		s.cmd.Env = append(os.Environ(), "HOMEBASE_LISTEN="+address, "HOMEBASE_PUBLIC_URL=http://"+address, "HOMEBASE_DATA_DIR="+s.data,
+		s.cmd.Env = append(os.Environ(), "HOMEBASE_LISTEN="+address, "HOMEBASE_PUBLIC_URL=http://localhost:"+port, "HOMEBASE_DATA_DIR="+s.data,
 			"HOMEBASE_STATE_DIR="+place+"/state", "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_LOG_LEVEL=warn", "HOMEBASE_DEFAULT_QUOTA=100GiB")
 		start(b, s, address)
 		s.command(b, password, "user", "create", owner, "--role", "admin", "--password-stdin")

@@ -1,0 +1,85 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"homebase/auth/webauthn"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+)
+
+const (
+	challengeLifetime = 5 * time.Minute
+	challengeSize     = 32 // bytes
+)
+
+// newChallenge gives out a challenge, for a registration that belongs to
+// session, or for a sign-in with session zero.
+func newChallenge(ctx context.Context, q db.Querier, session uuid.UUID, unnoticed bool) ([]byte, error) {
+	challenge := make([]byte, challengeSize)
+	rand.Read(challenge)
+	hash := sha256.Sum256(challenge)
+	_, err := db.Exec(ctx, q, `
+-- name: auth.InsertChallenge
+INSERT INTO passkey_challenges (hash, session_id, unnoticed, expires_at)
+VALUES ($1, nullif($2, $5::uuid), $3, now() + $4::interval)
+    ON CONFLICT (slot) DO UPDATE
+   SET hash = excluded.hash, session_id = excluded.session_id, unnoticed = excluded.unnoticed, expires_at = excluded.expires_at`,
+		hash[:], session, unnoticed, challengeLifetime, uuid.Nil)
+	return challenge, err
+}
+
+// spendChallenge uses a challenge up by its hash, for a session or for zero.
+// One of another session stays where it is.
+const spendChallenge = `
+-- name: auth.SpendChallenge
+DELETE FROM passkey_challenges
+ WHERE hash = $1 AND session_id IS NOT DISTINCT FROM nullif($2, '00000000-0000-0000-0000-000000000000'::uuid) AND expires_at > now()
+RETURNING unnoticed`
+
+// challengeOf is the challenge that client data answer, with its hash.
+func challengeOf(clientData []byte) (challenge, hash []byte, err error) {
+	challenge, err = webauthn.Challenge(clientData)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errPasskey, err)
+	}
+	sum := sha256.Sum256(challenge)
+	return challenge, sum[:], err
+}
+
+// spend uses up the challenge that client data answer, whatever comes of them,
+// and returns it. errChallengeSpent.
+func (pk *passkeys) spend(ctx context.Context, clientData []byte, session uuid.UUID) (challenge []byte, unnoticed bool, err error) {
+	challenge, hash, err := challengeOf(clientData)
+	if err != nil {
+		return nil, false, err
+	}
+	unnoticed, err = db.One(ctx, pk.db, db.Value[bool], spendChallenge, hash, session)
+	if errors.Is(err, db.ErrNotFound) {
+		err = errChallengeSpent
+	}
+	return challenge, unnoticed, err
+}
+
+func sweepChallenges(ctx context.Context, q db.Querier) error {
+	_, err := db.Exec(ctx, q, `
+-- name: auth.SweepChallenges
+DELETE FROM passkey_challenges WHERE expires_at < now() OR expires_at > now() + $1::interval`, challengeLifetime)
+	return err
+}
+
+// postOptions serves POST /auth/passkeys/options. Which keys there are is not
+// told: browsers find those of the domain.
+func (pk *passkeys) postOptions(c *httpx.Call, _ struct{}) (RequestAnswer, error) {
+	challenge, err := newChallenge(c.Context(), pk.db, uuid.Nil, false)
+	return RequestAnswer{RequestOptions{
+		Challenge: base64url.EncodeToString(challenge), Timeout: challengeLifetime.Milliseconds(), RPID: pk.domain, UserVerification: "preferred",
+	}}, err
+}
