@@ -185,3 +185,38 @@ func TestSecret_TheFirstOfSeveralSignsAllVerify(t *testing.T) {
 		t.Errorf("%d keys, or the second is not the old secret's", len(keys))
 	}
 }
+
+func TestConfig_ThePasskeyDomainIsOneThatAllHostsShare(t *testing.T) {
+	t.Parallel()
+	hosts := []string{"HOMEBASE_PUBLIC_URL=https://api.example.com", "HOMEBASE_ORIGINS=https://example.com,https://files.example.com:8443"}
+	for domain, why := range map[string]string{
+		"example.com":         "",
+		"api.example.com":     "https://example.com does not end in api.example.com",
+		"ample.com":           "does not end in ample.com",
+		"example.org":         "does not end in example.org",
+		"localhost":           "does not end in localhost",
+		"com":                 "must be a domain",
+		"com.":                "must be a domain",
+		"Example.com":         "must be a domain",
+		"https://example.com": "must be a domain",
+		"example.com:443":     "must be a domain",
+		"example.com/":        "must be a domain",
+		"a@example.com":       "must be a domain",
+		"192.0.2.1":           "must be a domain",
+		"[2001:db8::1]":       "must be a domain",
+	} {
+		c, err := system.LoadConfig(append(hosts, "HOMEBASE_PASSKEY_DOMAIN="+domain))
+		switch {
+		case why == "" && (err != nil || c.PasskeyDomain != domain):
+			t.Errorf("%s: %v", domain, err)
+		case why != "" && (err == nil || !strings.Contains(err.Error(), why)):
+			t.Errorf("%s: %v, want one that says %q", domain, err, why)
+		}
+	}
+	for url, domain := range map[string]string{"http://localhost:8080": "localhost", "http://127.0.0.1:8080": "", "https://api.example.com": ""} {
+		c, err := system.LoadConfig([]string{"HOMEBASE_PUBLIC_URL=" + url, "HOMEBASE_ORIGINS=https://files.example.com"})
+		if err != nil || c.PasskeyDomain != domain || c.Values()["HOMEBASE_PASSKEY_DOMAIN"] != domain {
+			t.Errorf("at %s the domain is %q, %v", url, c.PasskeyDomain, err)
+		}
+	}
+}

@@ -266,3 +266,24 @@ func TestDoctor_LooksWhetherTheServerMayRewriteTheRecord(t *testing.T) {
 		t.Errorf("a role that may edit seals is %v, %v", got, err)
 	}
 }
+
+func TestDoctor_FindsPasskeysThatNoBrowserOffers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		domains map[string]int
+		level   system.Level
+		says    string
+	}{
+		"none":         {nil, system.Sound, "HOMEBASE_PASSKEY_DOMAIN is empty"},
+		"of before":    {map[string]int{"example.com": 2}, system.Fault, "2 passkeys of people here belong to example.com"},
+		"of two hosts": {map[string]int{"example.com": 2, "a.example": 1}, system.Fault, "1 passkey of people here belong to a.example"},
+	} {
+		rm := ward(t)
+		rm.sys.PasskeyDomains = func(context.Context) (map[string]int, error) { return c.domains, nil }
+		all, _ := admit(t, rm, false, nil, nil).examine(t)
+		i := slices.IndexFunc(all, func(f system.Finding) bool { return f.Check == "passkeys" })
+		if i < 0 || all[i].Level != c.level || !strings.Contains(all[i].What, c.says) {
+			t.Errorf("%s: %+v", name, all)
+		}
+	}
+}
