@@ -98,9 +98,9 @@ app: ## a new app below projects/: make app NAME=notes
 
 .PHONY: e2e
 e2e: postgres build ## try it with other people's programs: jose, nginx, tus-js-client, OpenFeature, curl, promtool, Chromium
-	$(call need,command -v npm && command -v nginx && command -v openssl && command -v certutil,nodejs npm nginx-light openssl libnss3-tools)
-	$(call need,command -v unzip && command -v bsdtar && command -v python3 && command -v chromium,unzip libarchive-tools python3 chromium)
-	$(call need,command -v curl && command -v wget && command -v promtool,curl wget prometheus)
+	$(call need,command -v npm,nodejs npm)
+	$(call need,command -v nginx && command -v openssl && command -v certutil && command -v chromium,nginx-light openssl libnss3-tools chromium)
+	$(call need,command -v unzip && command -v bsdtar && command -v python3 && command -v curl && command -v wget && command -v promtool,unzip libarchive-tools python3 curl wget prometheus)
 	e2e/run
 
 .PHONY: crash

@@ -88,7 +88,7 @@ const stopped = (child) => new Promise((done) => (child.exitCode ?? child.signal
 export async function start({ settings = {}, content = true } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'homebase-site-'))
   const home = join(dir, 'home')
-  const port = 10000 + Math.floor(Math.random() * 5000) // e2e/run and its tests take theirs above 20000
+  const port = 10000 + process.pid % 5000 // one for each file; e2e/run and its tests take theirs above 20000
   const worker = port + 5000
   const email = 'admin@example.com'
   const password = randomBytes(12).toString('hex')
