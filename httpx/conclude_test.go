@@ -111,7 +111,7 @@ func TestAccessLog_KeepsPathQueryAndCredentialsOut(t *testing.T) {
 		t.Error("a request without a route has one in the log")
 	}
 	for _, secret := range []string{"verysecret", "searched", "tokentoken", "cookiecookie"} {
-		if strings.Contains(log.text(), secret) {
+		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log holds %q", secret)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -96,32 +95,17 @@ func say(w http.ResponseWriter, words string) error {
 	return err
 }
 
-// journal gathers log records as JSON lines.
-type journal struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.buf.Write(p)
-}
+// journal collects log records as JSON lines.
+type journal struct{ httpxtest.Buffer }
 
 func (j *journal) logger() *slog.Logger { return slog.New(slog.NewJSONHandler(j, nil)) }
-
-func (j *journal) text() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.buf.String()
-}
 
 // record waits for the access log line of the request id: it is written after
 // the answer, so the client may be ahead of it.
 func (j *journal) record(t *testing.T, id string) map[string]any {
 	t.Helper()
 	for range 1000 {
-		for line := range strings.Lines(j.text()) {
+		for line := range strings.Lines(j.String()) {
 			var record map[string]any
 			if err := json.Unmarshal([]byte(line), &record); err != nil {
 				t.Fatal(err)
@@ -132,7 +116,7 @@ func (j *journal) record(t *testing.T, id string) map[string]any {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Fatalf("no log line of request %s in\n%s", id, j.text())
+	t.Fatalf("no log line of request %s in\n%s", id, j.String())
 	return nil
 }
 

@@ -7,37 +7,19 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"homebase/httpx/httpxtest"
 	"homebase/system"
 )
-
-// shared is a buffer for several goroutines.
-type shared struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *shared) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *shared) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
 
 func TestLogger_GathersTheLinesOfRequests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var out shared
+		var out httpxtest.Buffer
 		log, _, flush := (&system.Config{LogFormat: "json"}).Logger(&out)
 		written := func(want int) {
 			t.Helper()
