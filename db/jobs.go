@@ -11,21 +11,22 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Job is work that has to be done again and again, by one worker at a time.
-// A room gives its jobs as data.
+// Job is work that is done again and again, by one worker at a time. Rooms declare
+// jobs as data.
 type Job struct {
-	// Name is "area.verb", as "auth.sweep". It is the job's identity in the
+	// Name is "area.verb", such as "auth.sweep". It identifies the job in the
 	// database.
 	Name string
-	// Every is from the begin of one run to the next. A run that fails is
-	// tried again after a minute, then two, four and so on, but not later.
+	// Every is the time between the starts of two runs. A run that fails is
+	// repeated after a minute, then two, four and so on, but after Every at the
+	// latest.
 	Every time.Duration
-	// Needed asks, without writing, whether Run would find anything to do; nil:
-	// always. A run that is not needed is left out and writes nothing, except
-	// one an hour, so that the job's row shows that somebody looks after it.
+	// Needed reports, without writing, whether Run would find anything to do; nil
+	// means always. A run that is not needed is skipped and writes nothing, except
+	// once an hour, so that the job's row shows that the job is alive.
 	Needed func(ctx context.Context) (bool, error)
-	// Run does the work. Its context ends when the process stops, and when
-	// the connection that keeps other workers away is lost.
+	// Run does the work. Its context ends when the process stops, or when the
+	// connection whose lock keeps other workers away is lost.
 	Run func(ctx context.Context) error
 }
 
@@ -33,47 +34,47 @@ type Job struct {
 type JobState struct {
 	Name      string     `json:"name"`
 	LastRunAt *time.Time `json:"last_run_at"` // nil: never
-	LastError string     `json:"last_error"`  // of the last run that ended, "" when it went well
+	LastError string     `json:"last_error"`  // of the last run that ended, "" if it succeeded
 	NextRunAt time.Time  `json:"next_run_at"`
-	Running   bool       `json:"running"`  // on some worker, now
-	Failures  int        `json:"failures"` // runs in a row that did not go well
+	Running   bool       `json:"running"`  // now, on some worker
+	Failures  int        `json:"failures"` // failed runs in a row
 }
 
 const (
 	jobTick        = time.Second
-	longestLook    = 10 * time.Second // others may have changed when a job is due
-	longestQuiet   = time.Hour        // a job runs that often, needed or not
-	jobAnswer      = 10 * time.Second // after that the connection counts as lost
+	longestLook    = 10 * time.Second // between looks: others may have changed when a job is due
+	longestQuiet   = time.Hour        // a job runs this often, needed or not
+	jobAnswer      = 10 * time.Second // without an answer the connection counts as lost
 	jobRetry       = time.Minute
 	jobErrorLength = 500
 	finishTimeout  = 5 * time.Second
 )
 
-// errRunning is what RunJob answers while another worker runs the job.
+// errRunning is the error of RunJob while another worker runs the job.
 var errRunning = &Error{Kind: Busy, Err: errors.New("the job is running on another worker")}
 
-// RunJobs runs each job when it is due, until ctx ends and the runs have
-// ended. What is due stands in the table jobs, so the schedule survives
-// restarts, and a job that is overdue at the start runs at once.
+// RunJobs runs each job when it is due, until ctx ends and the runs have ended.
+// The schedule is in the table jobs, so it survives restarts, and a job that is
+// overdue at the start runs at once.
 //
-// The advisory locks of all runs lie on one connection outside the pool. When
-// it breaks, PostgreSQL has given the locks away: the contexts of the runs
-// end, and everything begins again on a new connection.
+// One connection outside the pool holds the advisory locks of all runs. If it
+// breaks, PostgreSQL releases the locks: the contexts of the runs end, and
+// everything starts again on a new connection.
 func (d *DB) RunJobs(ctx context.Context, jobs []Job) {
 	for {
 		err := d.runJobs(ctx, jobs)
 		if ctx.Err() != nil {
 			return
 		}
-		d.log.Warn("the connection that runs jobs is down", "error", err)
+		d.log.Warn("the connection that runs jobs is lost", "error", err)
 		if !Sleep(ctx, jobTick) {
 			return
 		}
 	}
 }
 
-// RunJob runs a job now, whenever it would be due, and returns its error. It
-// is a *Error of kind Busy when another worker is running it.
+// RunJob runs a job now, due or not, and returns its error. That is an *Error of
+// the kind Busy if another worker is running the job.
 func (d *DB) RunJob(ctx context.Context, job Job) error {
 	r, err := d.newRunner(ctx)
 	if err != nil {
@@ -103,7 +104,7 @@ func (d *DB) RunJob(ctx context.Context, job Job) error {
 	return r.run(rctx, id, job)
 }
 
-// JobStates lists every job that the database knows, by name.
+// JobStates lists every job that the database knows, sorted by name.
 func (d *DB) JobStates(ctx context.Context) ([]JobState, error) {
 	const sql = `-- name: db.JobStates
 		SELECT j.name, l.objid IS NOT NULL, j.next_run_at, j.last_run_at,
@@ -126,8 +127,8 @@ func (d *DB) JobStates(ctx context.Context) ([]JobState, error) {
 	}, sql, uint32(lockJobs))
 }
 
-// runner owns the connection that holds the locks of the runs. A connection
-// takes one statement at a time: mu.
+// runner owns the connection that holds the locks of the runs. mu is held for each
+// statement, because a connection can run only one at a time.
 type runner struct {
 	db *DB
 
@@ -143,14 +144,14 @@ func (d *DB) newRunner(ctx context.Context) (*runner, error) {
 	return &runner{db: d, conn: conn}, nil
 }
 
-// close gives all locks back.
+// close releases all locks.
 func (r *runner) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	closeConn(r.conn)
 }
 
-// runJobs is the life of one connection.
+// runJobs runs jobs on one connection until it breaks.
 func (d *DB) runJobs(ctx context.Context, jobs []Job) error {
 	r, err := d.newRunner(ctx)
 	if err != nil {
@@ -160,16 +161,16 @@ func (d *DB) runJobs(ctx context.Context, jobs []Job) error {
 	if err := r.register(ctx, jobs); err != nil {
 		return err
 	}
-	// Deferred after close, so that the runs have ended when the locks go.
+	// Deferred after close, so that the runs end before the locks are released.
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	rctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
-	// The names of the runs of this process: an advisory lock is no
-	// protection against oneself, the same session may take it twice.
+	// The names of the jobs that run in this process: advisory locks do not help
+	// here, because the same session may take one twice.
 	var running sync.Map
-	passed := map[string]time.Time{} // when a run was last left out, by name
+	passed := map[string]time.Time{} // when a run was last skipped, by name
 	for {
 		rest := idle(jobs, &running)
 		due, next, err := r.due(ctx, rest, passed)
@@ -187,11 +188,11 @@ func (d *DB) runJobs(ctx context.Context, jobs []Job) error {
 			running.Store(j.Name, nil)
 			wg.Go(func() {
 				defer running.Delete(j.Name)
-				_ = r.run(rctx, j.id, j.Job) // it is logged and recorded
+				_ = r.run(rctx, j.id, j.Job) // the error is logged and recorded
 			})
 		}
 		if len(due) > 0 || len(rest) < len(jobs) {
-			next = jobTick // the look also asks whether the connection with the locks still stands
+			next = jobTick // looking also shows whether the connection with the locks is alive
 		}
 		if !Sleep(ctx, max(next, jobTick)) {
 			return context.Cause(ctx)
@@ -209,8 +210,8 @@ func idle(jobs []Job, running *sync.Map) []Job {
 	return rest
 }
 
-// due are those of the jobs whose time has come and that are needed; next is
-// how long it is until another may be due.
+// due are the jobs whose time has come and that are needed; next is the time until
+// another may be due.
 func (r *runner) due(ctx context.Context, jobs []Job, passed map[string]time.Time) (due []scheduled, next time.Duration, err error) {
 	list, err := r.schedule(ctx, jobs)
 	next = longestLook
@@ -230,8 +231,8 @@ func (r *runner) due(ctx context.Context, jobs []Job, passed map[string]time.Tim
 	return due, next, err
 }
 
-// needed reports whether a job would find anything to do. One that cannot tell
-// is run, and fails where operators see it.
+// needed reports whether a job would find anything to do. If it cannot tell, the
+// job is run, and fails where operators see it.
 func needed(ctx context.Context, job Job) (yes bool) {
 	ctx, cancel := context.WithTimeout(ctx, jobAnswer)
 	defer cancel()
@@ -242,8 +243,8 @@ func needed(ctx context.Context, job Job) (yes bool) {
 	return yes || err != nil
 }
 
-// start takes the lock of a job and writes down that its run begins. It is
-// false when another worker runs it, or has just done so.
+// start takes the lock of a job and records that its run begins. It returns false
+// if another worker is running the job, or has just run it.
 func (r *runner) start(ctx context.Context, id int32, job Job, asked bool) (bool, error) {
 	locked, err := r.lock(ctx, id)
 	if err != nil || !locked {
@@ -256,7 +257,7 @@ func (r *runner) start(ctx context.Context, id int32, job Job, asked bool) (bool
 	return begun, err
 }
 
-// guard asks the connection until done, and ends the run when it is lost.
+// guard pings the connection until done, and ends the run if it is lost.
 func (r *runner) guard(ctx context.Context, done <-chan struct{}, cancel context.CancelCauseFunc) {
 	for {
 		select {
@@ -271,7 +272,7 @@ func (r *runner) guard(ctx context.Context, done <-chan struct{}, cancel context
 	}
 }
 
-// run calls the job, records how it ended, and gives its lock back.
+// run calls the job, records how it ended, and releases its lock.
 func (r *runner) run(ctx context.Context, id int32, job Job) error {
 	start := time.Now()
 	err := callJob(ctx, job)
@@ -281,7 +282,7 @@ func (r *runner) run(ctx context.Context, id int32, job Job) error {
 	} else {
 		log.Debug("a job ended", "error", err)
 	}
-	// Recorded over the pool: the run's own connection may be gone.
+	// Recorded through the pool: the connection with the locks may be gone.
 	fctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
 	if ferr := r.db.finishJob(fctx, id, job, err, ctx.Err() != nil); ferr != nil {
@@ -293,7 +294,7 @@ func (r *runner) run(ctx context.Context, id int32, job Job) error {
 	return err
 }
 
-// callJob turns a panic into an error of the job.
+// callJob runs the job and turns a panic into an error.
 func callJob(ctx context.Context, job Job) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

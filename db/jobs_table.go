@@ -8,13 +8,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The statements of the table jobs. A run is written down as failed before it
-// begins: a worker that is killed in it leaves a schedule in which the job
-// comes again soon, but not at once and for ever when the job is what kills
-// the worker.
+// The statements on the table jobs. A run is recorded as failed before it begins:
+// if the worker is killed during the run, the job runs again soon, but not over
+// and over at once if it is the job that kills the worker.
 
-// register makes the rows of new jobs, due now, and brings the next run of
-// the others forward where they are to run more often than before.
+// register inserts the rows of new jobs, due now, and moves the next run of other
+// jobs forward if they are to run more often than before.
 func (r *runner) register(ctx context.Context, jobs []Job) error {
 	const sql = `-- name: db.RegisterJob
 		INSERT INTO jobs (name, next_run_at) VALUES ($1, now())
@@ -38,17 +37,17 @@ func (r *runner) ping(ctx context.Context) error {
 	return r.conn.Ping(ctx)
 }
 
-// scheduled is a job with what its row tells.
+// scheduled is a job with what its row says.
 type scheduled struct {
 	Job
 	id    int32
-	wait  time.Duration // until it is due, not positive: it is
-	quiet bool          // it ended well within the last hour
+	wait  time.Duration // until it is due; not positive if it is
+	quiet bool          // it succeeded within the last hour
 }
 
-// schedule tells of each job when it is due, those first that have waited
-// longest. A time that lies further ahead than the job's interval was written
-// before the clock was set back: it is due now.
+// schedule says when each job is due, those that have waited longest first. If a
+// time is further ahead than the job's interval, the clock was set back since it
+// was written: the job is due now.
 func (r *runner) schedule(ctx context.Context, jobs []Job) ([]scheduled, error) {
 	const sql = `-- name: db.Schedule
 		SELECT known.n, j.id,
@@ -91,8 +90,8 @@ func (r *runner) unlock(ctx context.Context, id int32) error {
 	return err
 }
 
-// begin writes down that the run begins, unless it is no longer due; a run
-// that was asked for is always due. The caller holds the lock.
+// begin records that a run begins, unless it is no longer due; a run that was asked
+// for is always due. The caller holds the lock.
 func (r *runner) begin(ctx context.Context, id int32, job Job, asked bool) (bool, error) {
 	const sql = `-- name: db.BeginJob
 		UPDATE jobs
@@ -106,8 +105,8 @@ func (r *runner) begin(ctx context.Context, id int32, job Job, asked bool) (bool
 	return n == 1, err
 }
 
-// finishJob writes down how a run ended. One that was interrupted, because
-// the process stops, is due again at once and counts as no failure.
+// finishJob records how a run ended. If it was interrupted because the process
+// stops, the job is due again at once and has not failed.
 func (d *DB) finishJob(ctx context.Context, id int32, job Job, cause error, interrupted bool) error {
 	const sql = `-- name: db.FinishJob
 		UPDATE jobs
@@ -125,8 +124,8 @@ func (d *DB) finishJob(ctx context.Context, id int32, job Job, cause error, inte
 	return err
 }
 
-// firstLine keeps stacks and long texts for the log, and what is no valid
-// UTF-8 out of the table.
+// firstLine leaves stacks and long texts to the log, and keeps invalid UTF-8 out of
+// the table.
 func firstLine(s string) string {
 	s, _, _ = strings.Cut(s, "\n")
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Kept is a value read from the database that stays in memory until it
-// changes. Whoever changes it calls Forget before answering, after a failed
-// commit too: one whose answer was lost may have happened. Other workers
-// forget it by the notification of the changing transaction. Make one with
-// NewKept; safe for concurrent use. Nobody may change a value that Get gave.
+// Kept is a value from the database that stays in memory until it changes. Whoever
+// changes it calls Forget before answering, even after a failed commit, because a
+// commit whose answer was lost may have happened. Other workers forget it by a
+// notification of the changing transaction. Make one with NewKept; it is safe for
+// concurrent use. Values that Get returns must not be modified.
 type Kept[T any] struct {
 	db   *DB
 	read func(ctx context.Context) (T, error)
@@ -37,7 +37,7 @@ func NewKept[T any](d *DB, channel string, read func(ctx context.Context) (T, er
 	return k
 }
 
-// Forget makes the next Get read anew.
+// Forget makes the next Get read the value again.
 func (k *Kept[T]) Forget() {
 	k.now.Store(&generation[T]{reading: make(chan struct{}, 1)})
 	select {
@@ -46,9 +46,9 @@ func (k *Kept[T]) Forget() {
 	}
 }
 
-// Watch calls fn, which gets the value and makes it hold, at once and after
-// every change until ctx ends; a second later again if it fails. A value has
-// one who watches.
+// Watch calls fn, which gets the value and applies it, at once and after every
+// change until ctx ends. If fn fails, it is called again a second later. A value
+// has only one watcher.
 func (k *Kept[T]) Watch(ctx context.Context, fn func(ctx context.Context) error) {
 	for {
 		select {
@@ -61,9 +61,9 @@ func (k *Kept[T]) Watch(ctx context.Context, fn func(ctx context.Context) error)
 	}
 }
 
-// Get is the value, from memory while the listener can be trusted. A caller
-// who finds none reads it, and others wait for that; while the listener
-// cannot be trusted everyone reads for themselves.
+// Get returns the value, from memory while the listener can be trusted. If there is
+// none, one caller reads it and the others wait. While the listener cannot be
+// trusted, every caller reads for itself.
 func (k *Kept[T]) Get(ctx context.Context) (value T, err error) {
 	if !k.db.Listener().Fresh() {
 		return k.read(ctx)

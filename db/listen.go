@@ -12,22 +12,21 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Listener receives notifications on a connection of its own and knows how
-// far it can be trusted. PostgreSQL replays nothing: what was notified while
-// the connection was down is lost, so whoever keeps state by notifications
-// forgets it in OnMissed and does not believe it while Fresh is false.
+// Listener receives notifications on a connection of its own and knows whether it
+// can be trusted. PostgreSQL replays nothing: notifications sent while the
+// connection is down are lost. So whoever caches by notifications forgets
+// everything in OnMissed, and does not use the cache while Fresh is false.
 //
-// It asks PostgreSQL each second while somebody wants to know whether it is
-// fresh, and else rests until somebody does.
+// It asks PostgreSQL every second while somebody wants to know whether it is
+// fresh, and otherwise rests until somebody does.
 type Listener struct {
 	db       *DB
 	mu       sync.RWMutex // guards the next two; both only grow
 	handlers map[string][]func(payload string)
 	missed   []func()
 	born     time.Time
-	// answered is when the last question that got an answer was asked, as
-	// the time since born on the monotonic clock; 0 while there is no
-	// connection.
+	// answered is when the last answered question was asked, as the time since
+	// born on the monotonic clock; 0 while there is no connection.
 	answered atomic.Int64
 	heard    atomic.Pointer[chan struct{}]      // closed at the next answer, and when the connection is lost
 	wanted   atomic.Bool                        // Fresh was called since the last answer
@@ -37,41 +36,40 @@ type Listener struct {
 const (
 	askEvery     = time.Second
 	answerWithin = 2 * time.Second
-	// What a request waits at most for the answer that ends a rest. Without one
-	// it goes to the database itself.
+	// The longest that a request waits for the answer that ends a rest. Without
+	// one it reads from the database.
 	freshWithin = 100 * time.Millisecond
-	// Half a second less than the three that are promised, for the request
-	// that looks at the last moment and its way back.
+	// Half a second less than the promised three, for a request that looks at the
+	// last moment and still has to be answered.
 	freshFor     = 2500 * time.Millisecond
 	reconnectMin = 50 * time.Millisecond
 	reconnectMax = 2 * time.Second
 )
 
-// On calls fn for every notification on the channel, in their order, from the
-// one goroutine of Run: fn must not wait for anything. Call it before Run.
+// On calls fn for every notification on the channel, in order, from the goroutine
+// of Run: fn must not block. Call it before Run.
 func (l *Listener) On(channel string, fn func(payload string)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.handlers[channel] = append(l.handlers[channel], fn)
 }
 
-// OnMissed calls fn each time a connection has begun to listen, the first
-// included, before Fresh turns true: anything may have happened before. Call
-// it before Run.
+// OnMissed calls fn each time a connection begins to listen, including the first,
+// before Fresh becomes true: anything may have happened until then. Call it before
+// Run.
 func (l *Listener) OnMissed(fn func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.missed = append(l.missed, fn)
 }
 
-// Fresh reports whether every change that was notified more than three
-// seconds ago has reached the handlers: the connection answered a question
-// that was asked within the last two and a half seconds. Where it rested, the
-// question is asked now.
+// Fresh reports whether every change that was notified more than three seconds ago
+// has reached the handlers: the connection answered a question that was asked
+// within the last two and a half seconds. If it rested, it is asked now.
 func (l *Listener) Fresh() bool { return l.freshWithin(freshWithin) }
 
 func (l *Listener) freshWithin(within time.Duration) bool {
-	if !l.wanted.Load() { // all requests come here: few of them write
+	if !l.wanted.Load() { // all requests come here, so few of them should write
 		l.wanted.Store(true)
 	}
 	heard := *l.heard.Load()
@@ -90,7 +88,7 @@ func (l *Listener) freshWithin(within time.Duration) bool {
 	return l.lately()
 }
 
-// lately is Fresh by the last answer.
+// lately is Fresh without asking.
 func (l *Listener) lately() bool {
 	at := l.answered.Load()
 	return at != 0 && time.Since(l.born)-time.Duration(at) < freshFor
@@ -105,7 +103,7 @@ func (l *Listener) Heard(context.Context) error {
 }
 
 // Run listens until ctx ends and returns its cause. It reconnects as often as
-// needed; a database that is away is logged, not returned.
+// needed; if the database is unreachable, that is logged, not returned.
 func (l *Listener) Run(ctx context.Context) error {
 	wait := reconnectMin
 	for {
@@ -117,7 +115,7 @@ func (l *Listener) Run(ctx context.Context) error {
 		if listened {
 			wait = reconnectMin
 		}
-		l.db.log.Warn("the listening connection is down", "error", err, "again_in", wait.String())
+		l.db.log.Warn("the listening connection is lost", "error", err, "again_in", wait.String())
 		if !Sleep(ctx, wait) {
 			return context.Cause(ctx)
 		}
@@ -125,7 +123,8 @@ func (l *Listener) Run(ctx context.Context) error {
 	}
 }
 
-// listen is the life of one connection. listened is true once it stood.
+// listen listens on one connection until it breaks; listened says that it got that
+// far.
 func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 	conn, err := l.db.connect(ctx, func(_ *pgconn.PgConn, n *pgconn.Notification) {
 		l.mu.RLock()
@@ -140,7 +139,7 @@ func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 	}
 	defer closeConn(conn)
 
-	// In one transaction: all channels begin at the same moment.
+	// In one transaction, so that all channels begin at the same moment.
 	var sql strings.Builder
 	l.mu.RLock()
 	for channel := range l.handlers {
@@ -159,7 +158,7 @@ func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 		if err := l.ask(ctx, conn, "SELECT 1"); err != nil {
 			return listened, err
 		}
-		// The handlers have run for all that arrived before the answer.
+		// The handlers have run for everything that arrived before the answer.
 		l.tell(asked.Sub(l.born))
 		listened = true
 		l.wanted.Store(false)
@@ -175,7 +174,7 @@ func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 	}
 }
 
-// tell notes when the last question with an answer was asked.
+// tell records when the last answered question was asked.
 func (l *Listener) tell(asked time.Duration) {
 	l.answered.Store(int64(asked))
 	close(*l.heard.Swap(new(make(chan struct{}))))
@@ -188,20 +187,19 @@ func (l *Listener) ask(ctx context.Context, conn *pgx.Conn, sql string) error {
 	return err
 }
 
-// rest hands out notifications until somebody calls Fresh, or the connection
-// breaks.
+// rest delivers notifications until somebody calls Fresh or the connection breaks.
 func (l *Listener) rest(ctx context.Context, conn *pgx.Conn) error {
 	rest, wake := context.WithCancel(ctx)
 	defer wake()
 	l.wake.Store(&wake)
-	if l.wanted.Load() { // else whoever comes now finds wake
+	if l.wanted.Load() { // otherwise whoever comes from now on finds wake
 		return nil
 	}
 	return handOut(ctx, rest, conn)
 }
 
-// handOut hands out notifications until the end of until, which is no error
-// while ctx lives.
+// handOut delivers notifications until the context until ends, which is no error
+// unless ctx has ended.
 func handOut(ctx, until context.Context, conn *pgx.Conn) error {
 	for {
 		if err := conn.PgConn().WaitForNotification(until); err != nil {
@@ -213,9 +211,9 @@ func handOut(ctx, until context.Context, conn *pgx.Conn) error {
 	}
 }
 
-// Notify sends payload, fewer than 8000 bytes, to the channel's listeners on
-// every worker; inside a transaction, when it commits. Notifying commits wait
-// for each other in PostgreSQL: for rare changes only.
+// Notify sends a payload of fewer than 8000 bytes to the channel's listeners on
+// every worker; within a transaction, when that commits. Commits that notify wait
+// for each other in PostgreSQL, so this is for rare changes only.
 func Notify(ctx context.Context, q Querier, channel, payload string) error {
 	const sql = `-- name: db.Notify
 		SELECT pg_notify($1, $2)`

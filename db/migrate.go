@@ -21,7 +21,7 @@ type Step struct {
 	Title  string
 	// SQL is the whole text of the step, its heading included.
 	SQL string
-	// Hash is the SHA-256 of SQL: a step that was applied is never edited.
+	// Hash is the SHA-256 of SQL: an applied step is never edited.
 	Hash [sha256.Size]byte
 }
 
@@ -31,8 +31,8 @@ type StepStatus struct {
 	Title  string
 	// AppliedAt is nil for a step that is not applied yet.
 	AppliedAt *time.Time
-	// Problem is a sentence when the recorded step is not the program's:
-	// edited since, or unknown to this program. Empty otherwise.
+	// Problem is a sentence if the recorded step is not the program's: it was
+	// edited since, or this program does not know it. Otherwise it is empty.
 	Problem string
 }
 
@@ -44,8 +44,8 @@ const (
 
 var heading = regexp.MustCompile(`(?m)^-- step (\d+): (\S.*)$`)
 
-// ParseSteps cuts a schema into its steps. A step goes from its line
-// "-- step N: title" to the next one; numbers count up from 1.
+// ParseSteps splits a schema into its steps. Each begins with a line "-- step N:
+// title" and ends before the next one; they are numbered from 1.
 func ParseSteps(schema string) ([]Step, error) {
 	found := heading.FindAllStringSubmatchIndex(schema, -1)
 	if found == nil {
@@ -68,15 +68,14 @@ func ParseSteps(schema string) ([]Step, error) {
 	return steps, nil
 }
 
-// Migrate brings the connected database to the schema and applies the grants
-// of the runtime role anew. It works on a connection of its own with the
-// rights of the URL's login, who must own the database.
+// Migrate brings the connected database to the schema and renews the grants of the
+// runtime role. It works on a connection of its own with the rights of the URL's
+// login, which must own the database.
 //
-// Any number of processes may call it at once: one works, the others wait
-// until ctx ends. Each step is one transaction with its record in
-// schema_steps, so a crash leaves whole steps only. It refuses, and changes
-// nothing, when a recorded step was edited since or when the database is
-// newer than the schema.
+// Any number of processes may call it at once: one works, the others wait until
+// ctx ends. Each step and its record in schema_steps are one transaction, so a
+// crash leaves only whole steps. If a recorded step was edited since, or the
+// database is newer than the schema, it refuses and changes nothing.
 func (d *DB) Migrate(ctx context.Context, schema string) error {
 	inPublic := func(conn *pgx.Conn) error {
 		_, err := Exec(ctx, conn, "SET search_path TO public")
@@ -85,8 +84,8 @@ func (d *DB) Migrate(ctx context.Context, schema string) error {
 	return d.migrate(ctx, "public", schema, inPublic, func(conn *pgx.Conn) error { return applyGrants(ctx, conn) })
 }
 
-// migrate applies the steps in the namespace to which prepare leads the
-// connection; finish gives the rights.
+// migrate applies the steps in the namespace that prepare selects on the
+// connection; finish grants the rights.
 func (d *DB) migrate(ctx context.Context, namespace, schema string, prepare, finish func(conn *pgx.Conn) error) error {
 	steps, err := ParseSteps(schema)
 	if err != nil {
@@ -96,7 +95,7 @@ func (d *DB) migrate(ctx context.Context, namespace, schema string, prepare, fin
 	if err != nil {
 		return err
 	}
-	defer closeConn(conn) // which also gives the lock back
+	defer closeConn(conn) // which also releases the lock
 
 	if err := lockMigration(ctx, conn); err != nil {
 		return err
@@ -104,7 +103,7 @@ func (d *DB) migrate(ctx context.Context, namespace, schema string, prepare, fin
 	if err := prepare(conn); err != nil {
 		return err
 	}
-	// Where it is there the server sends a notice, which nobody reads.
+	// If it exists, the server sends a notice, which nobody reads.
 	if _, err := Exec(ctx, conn, StepTable); err != nil {
 		return err
 	}
@@ -125,14 +124,15 @@ func (d *DB) migrate(ctx context.Context, namespace, schema string, prepare, fin
 	return finish(conn)
 }
 
-// MigrationStatus lists the steps of the schema and what the connected
-// database knows of them, then the steps that only the database knows.
+// MigrationStatus lists the steps of the schema and what the connected database
+// records of them, then the steps that only the database knows.
 func (d *DB) MigrationStatus(ctx context.Context, schema string) ([]StepStatus, error) {
 	steps, err := ParseSteps(schema)
 	if err != nil {
 		return nil, err
 	}
-	// As the owner, like Migrate: the grants come last, and a step may fail.
+	// As the owner, like Migrate: the grants come last, and may be missing after a
+	// step that failed.
 	conn, err := d.dial(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -156,22 +156,21 @@ func (d *DB) MigrationStatus(ctx context.Context, schema string) ([]StepStatus, 
 	return list, nil
 }
 
-// Migrated is nil when the database has this schema or a newer one, as it has
-// while the next release takes over. It asks over the pool.
+// Migrated is nil if the database has this schema or a newer one, as it does while
+// the next release takes over. It asks through the pool.
 func (d *DB) Migrated(ctx context.Context, schema string) error {
 	_, err := d.migrated(ctx, schema)
 	return err
 }
 
-// SameSchema is nil when the database has this schema and no newer one, as
-// commands need it.
+// SameSchema is nil if the database has exactly this schema, as commands need.
 func (d *DB) SameSchema(ctx context.Context, schema string) error {
 	newer, err := d.migrated(ctx, schema)
 	return cmp.Or(err, newer)
 }
 
-// migrated says what is wrong with the schema, and apart from that whether the
-// database is newer.
+// migrated says what is wrong with the schema, and separately whether the database
+// is newer.
 func (d *DB) migrated(ctx context.Context, schema string) (newer, err error) {
 	steps, err := ParseSteps(schema)
 	if err != nil {
@@ -238,9 +237,9 @@ func refusal(done []recordedStep, steps []Step) error {
 	return nil
 }
 
-// lockMigration polls instead of waiting inside PostgreSQL: a session that
-// waits for an advisory lock holds a snapshot, and whoever holds the lock may
-// have to wait for all older snapshots to end.
+// lockMigration polls instead of waiting in PostgreSQL: a session that waits for an
+// advisory lock holds a snapshot, and the holder of the lock may have to wait for
+// all older snapshots to end.
 func lockMigration(ctx context.Context, conn *pgx.Conn) error {
 	const sql = `-- name: db.LockMigration
 		SELECT pg_try_advisory_lock($1, 0)`
@@ -258,7 +257,7 @@ func lockMigration(ctx context.Context, conn *pgx.Conn) error {
 	}
 }
 
-// StepTable makes the record of the steps, in the first schema of the path.
+// StepTable creates the record of the steps, in the first schema of the path.
 const StepTable = `-- name: db.CreateStepTable
 	CREATE TABLE IF NOT EXISTS schema_steps (
 		number     integer     NOT NULL CONSTRAINT schema_steps_pkey PRIMARY KEY,
@@ -267,9 +266,8 @@ const StepTable = `-- name: db.CreateStepTable
 		applied_at timestamptz NOT NULL
 	)`
 
-// applyStep gives up a lock that it cannot have soon, instead of making every
-// query behind it wait, and tries again: the workers of the release before
-// are still at work.
+// applyStep does not wait long for a lock, which would block every query behind it,
+// but gives up and tries again: workers of the previous release are still running.
 func applyStep(ctx context.Context, conn *pgx.Conn, s Step) error {
 	for attempt := 1; ; attempt++ {
 		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return runStep(ctx, tx, s) })
@@ -301,7 +299,7 @@ func runStep(ctx context.Context, tx pgx.Tx, s Step) error {
 	return err
 }
 
-// where adds the line of the step at which PostgreSQL stopped.
+// where adds the line of the step where PostgreSQL stopped.
 func where(err error, s Step) error {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok || pg.Position <= 0 {
@@ -312,10 +310,9 @@ func where(err error, s Step) error {
 	return fmt.Errorf("line %d of the step: %w", strings.Count(string(before), "\n")+1, err)
 }
 
-// applyGrants sets what the runtime role may do, where it exists: everything
-// usual, but audit events and seals can only be added and read, and schema
-// steps only be read. It is one statement, so no worker ever sees the rights
-// half taken away.
+// applyGrants sets what the runtime role may do, if it exists: the usual, but audit
+// events and seals can only be added and read, and schema steps only read. It is
+// one statement, so no worker ever runs with half of the rights.
 func applyGrants(ctx context.Context, conn *pgx.Conn) error {
 	const sql = `-- name: db.ApplyGrants
 		DO $$

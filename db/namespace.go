@@ -9,23 +9,23 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A namespace is a PostgreSQL schema beside public with steps of its own. Where
-// a role of its name exists that the login may take, the role owns it and all
-// in it, and the work in it has no rights elsewhere. Where none does, the
-// search path alone keeps the work inside.
+// A namespace is a PostgreSQL schema besides public with steps of its own. If there
+// is a role of its name that the login may take, that role owns the schema and
+// everything in it, and work in the namespace has no rights elsewhere. Otherwise
+// only the search path keeps the work inside.
 
 var namespaceForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
 // inNamespace puts the name into a statement that takes no parameters.
 func inNamespace(name, sql string) string {
 	if !namespaceForm.MatchString(name) {
-		panic(fmt.Sprintf("db: %q is no name of a namespace", name)) // of the program's own text
+		panic(fmt.Sprintf("db: %q is no name of a namespace", name)) // names come from the program's own text
 	}
 	return strings.ReplaceAll(sql, "NAMESPACE", name)
 }
 
-// MigrateIn is Migrate for a namespace. A role that was made since the last
-// time takes over what is there.
+// MigrateIn is Migrate for a namespace. A role that was created since the last time
+// becomes the owner of what is there.
 func (d *DB) MigrateIn(ctx context.Context, namespace, schema string) error {
 	const prepare = `-- name: db.PrepareNamespace
 		DO $$
@@ -72,9 +72,9 @@ func (d *DB) MigrateIn(ctx context.Context, namespace, schema string) error {
 	return nil
 }
 
-// InNamespace runs fn in the transaction with the namespace's role and search
-// path. After fn the transaction works as before; when fn fails it must be
-// rolled back.
+// InNamespace runs fn in the transaction with the namespace's role and search path.
+// After fn the transaction continues with its own; if fn fails, it must be rolled
+// back.
 func InNamespace(ctx context.Context, tx pgx.Tx, namespace string, fn func() error) error {
 	const enter = `-- name: db.EnterNamespace
 		WITH was AS MATERIALIZED (SELECT current_setting('role') AS role, current_setting('search_path') AS path)
@@ -98,8 +98,8 @@ func InNamespace(ctx context.Context, tx pgx.Tx, namespace string, fn func() err
 	return err
 }
 
-// MissingRoles are those of the names that are no role that the login, which
-// comes second, may take.
+// MissingRoles are the names that are not roles which the login may take. The login
+// is returned too.
 func (d *DB) MissingRoles(ctx context.Context, names []string) (missing []string, login string, err error) {
 	const sql = `-- name: db.MissingRoles
 		SELECT n FROM unnest($1::text[]) AS n

@@ -10,24 +10,23 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Piped is a transaction whose BEGIN travels with its first statements and
-// whose COMMIT with its last: two round trips in place of four.
+// Piped is a transaction whose BEGIN is sent with its first statements and whose
+// COMMIT with its last: two round trips instead of four.
 type Piped struct {
-	// First queues the statements that go with BEGIN.
+	// First queues the statements that are sent with BEGIN.
 	First func(b *pgx.Batch)
-	// Then decides by what they told, may ask more, and queues the statements
-	// that go with COMMIT. Once they are sent it is too late for a change of
-	// mind: what reads their results must not fail by what they say.
+	// Then decides by their results, may ask for more, and queues the statements
+	// that are sent with COMMIT. After that it is too late to change one's mind:
+	// what reads those results must not fail because of what they say.
 	Then func(ctx context.Context, q Querier, last *pgx.Batch) error
 }
 
 const commit = "COMMIT"
 
-// Run runs the transaction like InTx. An error of a statement that goes with
-// COMMIT keeps PostgreSQL from carrying COMMIT out, so after a deadlock there
-// the transaction is run again although COMMIT was sent; where
-// such an error might be COMMIT's own, as when the server shuts down, it is
-// ErrOutcomeUnknown.
+// Run runs the transaction like InTx. If a statement that is sent with COMMIT fails,
+// PostgreSQL does not carry out COMMIT, so after a deadlock there the transaction
+// is run again although COMMIT was sent. If the error might be that of COMMIT
+// itself, as when the server shuts down, it is ErrOutcomeUnknown.
 func (p Piped) Run(ctx context.Context, d *DB) error {
 	return d.repeat(ctx, p.attempt)
 }
@@ -37,7 +36,7 @@ func (p Piped) attempt(ctx context.Context, pool *pgxpool.Pool) (committing bool
 	if err != nil {
 		return false, err
 	}
-	defer conn.Release() // a connection within a transaction is closed, which rolls back
+	defer conn.Release() // closes a connection that is in a transaction, which rolls it back
 	var first, last pgx.Batch
 	first.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
 	p.First(&first)
@@ -68,8 +67,7 @@ func (p Piped) attempt(ctx context.Context, pool *pgxpool.Pool) (committing bool
 	return true, nil
 }
 
-// rolledBack ends a failed transaction, so that the connection can be used
-// again.
+// rolledBack ends a failed transaction, so that its connection can be reused.
 func rolledBack(ctx context.Context, conn *pgxpool.Conn, err error) error {
 	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Progress is one line on a terminal that is written over, at most five times
-// a second. Elsewhere it is silent.
+// Progress is a line on a terminal that is overwritten at most five times a second.
+// If the output is not a terminal, it is silent.
 type Progress struct {
 	w     io.Writer
 	shown time.Time
 }
 
-// NewProgress shows on w if that is a terminal.
+// NewProgress shows progress on w if that is a terminal.
 func NewProgress(w io.Writer) *Progress {
 	if Terminal(w) {
 		return &Progress{w: w}
@@ -23,7 +23,7 @@ func NewProgress(w io.Writer) *Progress {
 	return &Progress{}
 }
 
-// Terminal reports whether somebody may read w as it is written.
+// Terminal reports whether w is a terminal.
 func Terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -33,7 +33,7 @@ func Terminal(w io.Writer) bool {
 	return err == nil && info.Mode()&fs.ModeCharDevice != 0
 }
 
-// Show writes the line anew.
+// Show overwrites the line.
 func (p *Progress) Show(format string, args ...any) {
 	if p.w != nil && time.Since(p.shown) > 200*time.Millisecond {
 		p.shown = time.Now()

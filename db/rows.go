@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Querier is what a statement can be sent to: a transaction, or the DB
-// itself, which takes a connection from the pool for that one statement.
+// Querier is what a statement can be sent to: a transaction, or the DB itself,
+// which takes a connection from the pool for each statement.
 type Querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
@@ -18,15 +18,15 @@ type Querier interface {
 
 type patienceKey struct{}
 
-// WithPatience bounds how long each statement of a context waits for its
-// answer, its connection included; then it is an error of the kind
-// Unavailable. PostgreSQL ends what takes too long by itself: this is for one
-// that is frozen, and ends nothing any more.
+// WithPatience bounds how long each statement of a context waits for its answer,
+// including the connection; after that the error is of the kind Unavailable.
+// PostgreSQL itself ends statements that take too long: this is for a server that
+// is frozen and cannot.
 func WithPatience(ctx context.Context, patience time.Duration) context.Context {
 	return context.WithValue(ctx, patienceKey{}, patience)
 }
 
-// answered asks PostgreSQL within the context's patience and translates the
+// answered asks PostgreSQL within the patience of the context and translates the
 // error.
 func answered[T any](ctx context.Context, ask func(ctx context.Context) (T, error)) (T, error) {
 	asking, cancel := patient(ctx)
@@ -45,8 +45,8 @@ func patient(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() {}
 }
 
-// All reads every row of a query with scan. The list is never nil. An error
-// that comes after the first rows is returned, and no rows with it.
+// All reads every row of a query with scan. The list is never nil. If an error comes
+// after the first rows, it is returned without rows.
 func All[T any](ctx context.Context, q Querier, scan func(pgx.Row) (T, error), sql string, args ...any) ([]T, error) {
 	return answered(ctx, func(ctx context.Context) ([]T, error) {
 		rows, err := q.Query(ctx, sql, args...)
@@ -62,7 +62,7 @@ func All[T any](ctx context.Context, q Querier, scan func(pgx.Row) (T, error), s
 			}
 			list = append(list, v)
 		}
-		// The loop also ends where the result broke off.
+		// The loop also ends if the result is cut off.
 		if err := rows.Err(); err != nil {
 			return nil, err
 		}
@@ -70,9 +70,9 @@ func All[T any](ctx context.Context, q Querier, scan func(pgx.Row) (T, error), s
 	})
 }
 
-// One reads the first row of a query, or of a statement with RETURNING, with
-// scan. No row is ErrNotFound. A query that may match several rows says which
-// it wants by ORDER BY and LIMIT.
+// One reads the first row of a query, or of a statement with RETURNING, with scan.
+// No row is ErrNotFound. A query that may match several rows uses ORDER BY and
+// LIMIT to say which one it wants.
 func One[T any](ctx context.Context, q Querier, scan func(pgx.Row) (T, error), sql string, args ...any) (T, error) {
 	return answered(ctx, func(ctx context.Context) (v T, err error) {
 		var zero T
@@ -87,8 +87,8 @@ func One[T any](ctx context.Context, q Querier, scan func(pgx.Row) (T, error), s
 		if v, err = scan(rows); err != nil {
 			return zero, err
 		}
-		// A statement with RETURNING may fail after its first row, at a
-		// constraint that is checked at the end of the statement.
+		// A statement with RETURNING may fail after its first row, because of a
+		// constraint that is checked at its end.
 		rows.Close()
 		if err := rows.Err(); err != nil {
 			return zero, err
@@ -103,7 +103,7 @@ func Value[T any](row pgx.Row) (v T, err error) {
 	return v, err
 }
 
-// Exec runs a statement and returns how many rows it touched.
+// Exec runs a statement and returns how many rows it affected.
 func Exec(ctx context.Context, q Querier, sql string, args ...any) (int64, error) {
 	return answered(ctx, func(ctx context.Context) (int64, error) {
 		tag, err := q.Exec(ctx, sql, args...)
@@ -111,8 +111,8 @@ func Exec(ctx context.Context, q Querier, sql string, args ...any) (int64, error
 	})
 }
 
-// Touch is Exec for a statement that must touch a row: none is the error when it
-// touches none.
+// Touch is Exec for a statement that must affect a row: if it affects none, the
+// error is none.
 func Touch(ctx context.Context, q Querier, none error, sql string, args ...any) error {
 	n, err := Exec(ctx, q, sql, args...)
 	if err == nil && n == 0 {
@@ -121,10 +121,10 @@ func Touch(ctx context.Context, q Querier, none error, sql string, args ...any) 
 	return err
 }
 
-// Below is the error full unless fewer than most rows of a table are as where
-// says. Until the transaction ends nobody else changes the table: two who find
-// the last place free do not both take it. Call it before the transaction
-// changes a row of the table, or the two wait for each other.
+// Below returns the error full unless fewer than most rows of a table match where.
+// Until the transaction ends nobody else can change the table, so that two
+// callers cannot both take the last place. Call it before the transaction changes
+// a row of the table, or two such transactions wait for each other.
 func Below(ctx context.Context, tx pgx.Tx, full error, most int, table, where string, args ...any) error {
 	_, err := Exec(ctx, tx, `
 -- name: db.LockToCount
@@ -141,8 +141,7 @@ SELECT count(*) FROM `+table+` WHERE `+where, args...)
 	return err
 }
 
-// Exec makes *DB a Querier; rooms call the function Exec, which translates
-// errors.
+// Exec makes *DB a Querier; rooms call the function Exec, which translates errors.
 func (d *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	pool := d.pool.Load()
 	if pool == nil {

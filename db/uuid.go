@@ -5,14 +5,14 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// passUUIDs lets ids travel as their 16 bytes, alone, in arrays and in COPY:
-// the driver knows them by their SQL methods alone, which speak text.
+// passUUIDs makes the driver send and read ids as 16 bytes, by themselves, in arrays
+// and in COPY. Without it the driver uses their SQL methods, which speak text.
 func passUUIDs(m *pgtype.Map) {
 	m.TryWrapEncodePlanFuncs = append([]pgtype.TryWrapEncodePlanFunc{encodeUUID}, m.TryWrapEncodePlanFuncs...)
 	m.TryWrapScanPlanFuncs = append([]pgtype.TryWrapScanPlanFunc{scanUUID}, m.TryWrapScanPlanFuncs...)
 }
 
-// uuidValue is an id in the driver's terms.
+// uuidValue is an id as the driver knows it.
 type uuidValue uuid.UUID
 
 func (u uuidValue) UUIDValue() (pgtype.UUID, error) {
@@ -28,7 +28,7 @@ func encodeUUID(value any) (pgtype.WrappedEncodePlanNextSetter, any, bool) {
 	switch id := value.(type) {
 	case uuid.UUID:
 		return &uuidEncodePlan{}, uuidValue(id), true
-	case *uuid.UUID: // which is not nil: NULL needs no plan
+	case *uuid.UUID: // not nil: NULL needs no plan
 		return &uuidEncodePlan{}, uuidValue(*id), true
 	}
 	return nil, nil, false
