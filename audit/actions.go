@@ -1,7 +1,7 @@
 package audit
 
-// Action names what was done. The list is fixed and part of the API: an entry
-// is never renamed, new ones are added.
+// Action names what was done. The list is part of the API: entries are added, but
+// never renamed.
 type Action string
 
 const (
@@ -62,7 +62,7 @@ const (
 	InvitationCreated    Action = "auth.invitation_created"
 	InvitationDeleted    Action = "auth.invitation_deleted"
 	RegistrationAsked    Action = "auth.registration_asked"
-	PasswordForgotten    Action = "auth.password_forgotten" // a token to set another was asked for
+	PasswordForgotten    Action = "auth.password_forgotten" // somebody asked for a token to set a new one
 	EmailChangeAsked     Action = "auth.email_change_asked"
 	EmailChanged         Action = "auth.email_changed"
 	LoginLinkMade        Action = "auth.login_link_made"
@@ -78,7 +78,7 @@ const (
 
 	AppEnabled  Action = "app.enabled"
 	AppDisabled Action = "app.disabled"
-	AppAct      Action = "app.act" // an app's own; details say which app and what
+	AppAct      Action = "app.act" // of an app; details say which app and what
 
 	BackupMade     Action = "backup.made"
 	BackupRestored Action = "backup.restored"

@@ -1,23 +1,22 @@
-// Package audit keeps the record of what happened to people's accounts and
-// files: who, what, to which id, from where, and with which outcome. It never
-// holds a name of a file, a content, a secret, or the address of someone
-// unknown in clear.
+// Package audit records what happens to people's accounts and files: who did what,
+// to which id, from where, and with what outcome. It never holds the name of a
+// file, any content, a secret, or the address of a stranger in clear.
 //
-// Record writes an event in the transaction of the act itself: if the entry
-// cannot be written, the act does not happen. Note is for reads, where losing
-// an entry is better than holding up a download: events are queued, written in
-// batches, flushed at shutdown, and what could not be kept is counted.
+// Record writes an event in the transaction of the act itself: if the event cannot
+// be written, the act does not happen. Note is for reads, where losing an event is
+// better than delaying a download: events are queued, written in batches and
+// flushed at shutdown, and those that are lost are counted.
 //
-// Every event carries a MAC under a key derived from the platform's secret, and
-// every half minute a seal, which has one too, lists the new events and names
-// the seal before it. So Verify proves to whoever has the secret that no event
-// or seal was edited, and that none that a seal lists was removed, inserted or
+// Every event carries a MAC under a key derived from the platform's secret. Every
+// half minute a seal, which carries one too, lists the new events and names the
+// seal before it. So Verify proves to whoever has the secret that no event or seal
+// was edited, and that no event listed by a seal was removed, inserted or
 // reordered; only retention, which is an event itself, excuses a missing one.
 //
-// The chain cannot prove its own end. When its newest seals are removed together
-// with the events since, or an older copy is put back, what is left is a sound
-// chain. Only a witness shows that, a seal that was kept elsewhere: the server's log
-// has a line for each, and a verification prints the last one. Events that no
+// The chain cannot prove its own end. If its newest seals are removed together with
+// the events since, or an older copy is put back, what is left is a valid chain.
+// Only a witness shows the loss, a seal that was kept elsewhere: the server's log
+// has a line for each seal, and a verification prints the last one. Events that no
 // seal lists yet can be removed without a trace.
 package audit
 
@@ -36,32 +35,33 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Outcome says how an act ended.
+// Outcome is how an act ended.
 type Outcome string
 
 const (
 	OK     Outcome = "ok"
 	Denied Outcome = "denied" // refused: a wrong password, a missing permission
-	Failed Outcome = "failed" // allowed, but it could not be done
+	Failed Outcome = "failed" // allowed, but not possible
 )
 
-// Actor is who acted. All zero: nobody signed in, a job, or the server's shell,
-// whose events say "actor": "operator" in their details.
+// Actor is who acted. It is all zero for somebody who is not signed in, for a job,
+// and for the server's shell, whose events say "actor": "operator" in their
+// details.
 type Actor struct {
 	User    uuid.UUID
 	Session uuid.UUID
 	Key     uuid.UUID
 }
 
-// Event is one entry. ID, time, request id and address are filled by Record
-// and Note; the actor too, from the request's caller, unless it is set.
+// Event is one entry of the log. Record and Note fill in its id, time, request id
+// and address, and the actor from the request's caller unless it is set.
 type Event struct {
 	Actor   Actor
 	Action  Action
-	Target  uuid.UUID // what was acted on; zero when nothing has an id
+	Target  uuid.UUID // what was acted on; zero if that has no id
 	Outcome Outcome   // "" means OK
-	// Details are a few short typed facts, as {"scope": "all"}. No names,
-	// no secrets.
+	// Details are a few short facts, such as {"scope": "all"}, without names or
+	// secrets.
 	Details map[string]string
 
 	id        uuid.UUID
@@ -72,8 +72,8 @@ type Event struct {
 
 // Log writes events. Make one per process with New.
 type Log struct {
-	// Retention is how long events are kept, by whole months; 0 is for ever.
-	// It is set before the log is used.
+	// Retention is how long events are kept, by whole months; 0 means for ever.
+	// Set it before the log is used.
 	Retention time.Duration
 
 	db     *db.DB
@@ -84,18 +84,18 @@ type Log struct {
 	months months
 }
 
-// New makes the log; it reads no key and no database yet. keys gives the
-// derived keys of a purpose: the first writes, all verify.
+// New makes the log; it does not read keys or the database yet. keys returns the
+// derived keys for a purpose: the first writes, all verify.
 func New(d *db.DB, log *slog.Logger, keys func(purpose string) [][]byte) *Log {
 	l := &Log{db: d, log: log, keys: keys}
 	l.notes = db.NewBatches(queueLength, batchLength, batchInterval, l.write)
 	return l
 }
 
-// By is e with what every event has from the request in ctx that causes it,
-// and with its time.
+// By adds the time to e, and what every event takes from the request in ctx that
+// caused it.
 func (e Event) By(ctx context.Context) Event {
-	// PostgreSQL keeps microseconds; the MAC must cover what it gives back.
+	// PostgreSQL stores microseconds, and the MAC must cover what it returns.
 	e.at = time.Now().UTC().Truncate(time.Microsecond)
 	e.id = newID(e.at)
 	e.address = httpx.ClientAddr(ctx)
@@ -116,14 +116,14 @@ func (e Event) By(ctx context.Context) Event {
 
 type operatorKey struct{}
 
-// ByOperator marks what is done below ctx as the work of a command in the
-// server's shell.
+// ByOperator says that what is done under ctx is done by a command in the server's
+// shell.
 func ByOperator(ctx context.Context) context.Context {
 	return context.WithValue(ctx, operatorKey{}, true)
 }
 
-// Record writes e through q, the transaction of the act. The act must not be
-// committed when Record fails.
+// Record writes e through q, the transaction of the act. If Record fails, the act
+// must not be committed.
 func (l *Log) Record(ctx context.Context, q db.Querier, e Event) error {
 	e = e.By(ctx)
 	if err := l.months.ensure(ctx, l.db, e.at); err != nil {
@@ -133,8 +133,8 @@ func (l *Log) Record(ctx context.Context, q db.Querier, e Event) error {
 	return err
 }
 
-// Queue is Record for several events, each given its cause by Event.By, as one
-// statement of a batch that is sent in the transaction of the acts.
+// Queue is Record for several events, each of which comes from Event.By. It adds one
+// statement to a batch that is sent in the transaction of the acts.
 func (l *Log) Queue(ctx context.Context, b *pgx.Batch, events ...Event) error {
 	for _, e := range events {
 		if err := l.months.ensure(ctx, l.db, e.at); err != nil {
@@ -147,7 +147,7 @@ func (l *Log) Queue(ctx context.Context, b *pgx.Batch, events ...Event) error {
 	return nil
 }
 
-// eventColumns are those of row, in their order.
+// eventColumns are the columns of row, in order.
 var eventColumns = []string{"id", "at", "actor_user", "actor_session", "actor_key", "action", "target", "outcome",
 	"address", "request_id", "details", "key_id", "mac"}
 
@@ -160,7 +160,7 @@ SELECT n.*
   FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::text[],
               $9::inet[], $10::text[], $11::jsonb[], $12::text[], $13::bytea[]) AS n`
 
-// rows are events as insertEvents wants them, column by column.
+// rows are the arguments of insertEvents, column by column.
 func (l *Log) rows(events ...Event) []any {
 	columns := make([][]any, len(eventColumns))
 	sign := l.signer()
@@ -196,7 +196,7 @@ func (s signer) row(event Event) []any {
 	}
 }
 
-// entry is the event as it is shown.
+// entry is the event as it is read back.
 func (e Event) entry() Entry {
 	details := e.Details
 	if details == nil {

@@ -90,8 +90,8 @@ func withFile(path string, read func(io.Reader) error) error {
 	return read(f)
 }
 
-// print ends with what was not proven: the chain cannot tell that its end is
-// missing, only a seal can that was kept where the database's owner cannot go.
+// print ends with what was not proven: the chain itself cannot show that its end is
+// missing; only a seal can that was kept out of reach of the database's owner.
 func (r *Report) print(w io.Writer) {
 	for _, f := range r.Findings {
 		fmt.Fprintln(w, f)

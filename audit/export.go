@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// exportEnd is the last line of an export: a MAC over all lines before it.
-// Without it a file that lost its last lines would look like an older export.
+// exportEnd is the last line of an export, with a MAC over all lines before it.
+// Without it, a file that lost its last lines would look like an older export.
 type exportEnd struct {
 	End   time.Time `json:"end"`
 	KeyID string    `json:"key_id"`
@@ -27,8 +27,8 @@ func (end exportEnd) mac(lines hash.Hash) []byte {
 	return lines.Sum(nil)
 }
 
-// Export writes every event and seal as JSON lines: each seal behind the
-// events it lists, what is not sealed yet behind the last seal, then the end.
+// Export writes every event and seal as JSON lines: each seal after the events that
+// it lists, then the events that are not sealed yet, then the end.
 func (l *Log) Export(ctx context.Context, w io.Writer) error {
 	key := l.keys(exportPurpose)[0]
 	lines := hmac.New(sha256.New, key)
@@ -49,7 +49,7 @@ type exported struct {
 	ended bool
 }
 
-// VerifyExport walks the chain in what Export wrote; no database is asked.
+// VerifyExport verifies the chain in what Export wrote, without a database.
 func (l *Log) VerifyExport(r io.Reader, witnesses Witnesses) (*Report, error) {
 	x := exported{verification: l.verification(witnesses), lines: map[string]hash.Hash{}}
 	for _, key := range l.keys(exportPurpose) {

@@ -15,16 +15,16 @@ import (
 // keyPurpose names the derived key that MACs events.
 const keyPurpose = "audit"
 
-// KeyID recognises a key without giving it away: the first 8 hex digits of
-// its SHA-256.
+// KeyID identifies a key without revealing it: the first 8 hex digits of its
+// SHA-256.
 func KeyID(key []byte) string {
 	sum := sha256.Sum256(key)
 	return hex.EncodeToString(sum[:4])
 }
 
-// canonical is the byte form of an event that the MAC covers: a version byte,
-// then every field in the order of the table, each with its length in front,
-// so that no two events share a form.
+// canonical is the byte form of an event that the MAC covers: a version byte, then
+// every field in the order of the table, each preceded by its length, so that no
+// two events have the same form.
 func canonical(e Entry) []byte {
 	b := append(make([]byte, 0, 256), 1)
 	add := func(s string) { b = appendField(b, s) }
@@ -67,9 +67,9 @@ func mac(key []byte, e Entry) []byte {
 	return h.Sum(nil)
 }
 
-// Blind is a keyed hash of a value that must not stand in the log in clear,
-// such as the address of someone unknown who tried to sign in: equal values
-// are recognisable, the value is not. 32 hex digits.
+// Blind is a keyed hash, 32 hex digits, of a value that must not be in the log in
+// clear, such as the address of a stranger who tried to sign in: it shows that two
+// values are equal, but not what they are.
 func (l *Log) Blind(value string) string {
 	h := hmac.New(sha256.New, l.keys("audit-blind")[0])
 	h.Write([]byte(value))

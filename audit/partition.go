@@ -18,16 +18,16 @@ const monthsAhead = 3
 // lockPartitions is the advisory lock under which partitions are made.
 const lockPartitions = "110, 0"
 
-// months remembers which months are known to have a partition, so that only
-// the first event of a month in a process looks.
+// months remembers which months have a partition, so that a process looks only for
+// the first event of a month.
 type months struct {
-	mu    sync.Mutex // held while one is made
+	mu    sync.Mutex // held while a partition is created
 	known sync.Map   // names of partitions
 }
 
-// ensure makes the partitions of those months that are missing. It works on a
-// connection of its own, one at a time: the caller's transaction is neither
-// spoiled by it nor waits for the pool that it holds a connection of.
+// ensure creates the partitions that are missing. It works on a connection of its
+// own, one at a time, so that it cannot fail the caller's transaction, and does not
+// wait for the pool while the caller holds one of its connections.
 func (m *months) ensure(ctx context.Context, d *db.DB, of ...time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -51,10 +51,10 @@ func (m *months) ensure(ctx context.Context, d *db.DB, of ...time.Time) error {
 	})
 }
 
-// ensureTimeout bounds how long an event waits for its month.
+// ensureTimeout bounds how long an event waits for its partition.
 const ensureTimeout = 5 * time.Second
 
-// monthOf is when the month of t begins.
+// monthOf is the beginning of t's month.
 func monthOf(t time.Time) time.Time {
 	t = t.UTC()
 	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
@@ -67,9 +67,9 @@ const partitionAttached = `
 SELECT EXISTS (SELECT 1 FROM pg_inherits
                 WHERE inhparent = 'audit_events'::regclass AND inhrelid = to_regclass($1))`
 
-// makePartition creates and attaches the partition of t's month unless it is
-// there. CREATE … LIKE and ATTACH take a weak lock on the parent; CREATE …
-// PARTITION OF would wait behind any long reader and hold up every writer.
+// makePartition creates and attaches the partition of t's month unless it exists.
+// CREATE … LIKE and ATTACH take a weak lock on the parent; CREATE … PARTITION OF
+// would wait for every long reader and block every writer.
 func makePartition(ctx context.Context, tx pgx.Tx, t time.Time) error {
 	attached, err := db.One(ctx, tx, db.Value[bool], partitionAttached, partitionName(t))
 	if err != nil || attached {
@@ -93,7 +93,7 @@ END $$`, partitionName(t), name, from.Format(time.RFC3339), from.AddDate(0, 1, 0
 	return nil
 }
 
-// Start makes sure that this month and the next ones have their partitions.
+// Start makes sure that this month and the next ones have a partition.
 func (l *Log) Start(ctx context.Context) error { return l.makePartitions(ctx) }
 
 // Jobs are the housekeeping of this package.
@@ -105,10 +105,10 @@ func (l *Log) Jobs() []db.Job {
 	}
 }
 
-// makePartitions makes this month's partition and those of the next months.
-// Every process does it for itself, at its start and then every hour: it has
-// to know them before the first event of a month comes. Mostly they are there,
-// and one look through the pool spares the owner's connection.
+// makePartitions creates the partitions of this month and the next ones. Every
+// process does so when it starts and then every hour, because it must know them
+// before the first event of a month. Usually they exist, and a look through the
+// pool saves the owner's connection.
 func (l *Log) makePartitions(ctx context.Context) error {
 	attached, err := db.All(ctx, l.db, db.Value[string], `
 -- name: audit.AttachedPartitions
@@ -127,20 +127,20 @@ SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 	return l.months.ensure(ctx, l.db, wanted...)
 }
 
-// month is a month's table as the catalogue shows it.
+// month is the table of a month as the catalogue shows it.
 type month struct {
 	name              string
-	attached, pending bool // pending: a detachment was cut off
+	attached, pending bool // pending: detaching it was interrupted
 }
 
-// droppedBefore is the detail of EventsDropped: all that is older is gone.
+// droppedBefore is a detail of EventsDropped: everything older is gone.
 const droppedBefore = "before"
 
 // dropOld drops the months that ended before Retention. They are detached
-// concurrently, which holds up neither writers nor readers; what a crash
-// leaves half detached, or detached and not dropped, is finished the next
-// time. The seals stay, and an event records what is going before it goes: a
-// verification takes nothing else for retention.
+// concurrently, which blocks neither writers nor readers; what a crash leaves half
+// detached, or detached and not dropped, is finished the next time. The seals
+// stay. An event records what will be dropped first: a verification accepts
+// nothing else as retention.
 func (l *Log) dropOld(ctx context.Context) error {
 	if l.Retention == 0 {
 		return nil

@@ -41,7 +41,7 @@ func scanEntry(row pgx.Row) (e Entry, err error) {
 	return e, err
 }
 
-// cursor is where an entry stands, newest first.
+// cursor is the position of an entry in the order of time.
 type cursor struct {
 	At time.Time `json:"at"`
 	ID uuid.UUID `json:"id"`
@@ -52,7 +52,7 @@ func (e Entry) cursor() cursor { return cursor{e.At, e.ID} }
 // newest is before every entry in that order.
 var newest = cursor{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max}
 
-// filter is what GET /audit/events and its export can be narrowed by.
+// filter is what GET /audit/events and its export can filter by.
 type filter struct {
 	actor, target *uuid.UUID
 	action        *string
@@ -89,8 +89,8 @@ func filterOf(q url.Values) (f filter, err error) {
 	return f, err
 }
 
-// passes is the SQL of filter: what an event must be like to pass it, with its
-// five parameters from $3 on.
+// passes is the SQL condition that an event passes a filter, whose five parameters
+// are $3 to $7.
 const passes = `($3::uuid IS NULL OR actor_user = $3)
    AND ($4::uuid IS NULL OR target = $4)
    AND ($5::text IS NULL OR action = $5)
@@ -138,8 +138,8 @@ SELECT `+entryColumns+`
  LIMIT $8`, before.At, before.ID, f.actor, f.target, f.action, f.from, f.to, p.Limit)
 }
 
-// listOwn shows what the caller did and what was done to the caller's
-// account, without the everyday life of files.
+// listOwn shows what the caller did and what was done to the caller's account,
+// without everyday work on files.
 func (l *Log) listOwn(c *httpx.Call, p httpx.Keyset[cursor]) ([]Entry, error) {
 	before := p.After(newest)
 	return db.All(c.Context(), l.db, scanEntry, `

@@ -15,9 +15,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// seal is a link of the chain: the events it covers and a keyed hash over the
-// seal before and all of them. It is exported as it is; ID tells its line from
-// an event's.
+// seal is a link of the chain: the events that it covers, and a keyed hash over them
+// and the seal before. It is exported as it is; ID distinguishes its line from an
+// event's.
 type seal struct {
 	ID       int64       `json:"seal"`
 	At       time.Time   `json:"at"`
@@ -32,12 +32,13 @@ type seal struct {
 
 const (
 	sealEvery = 30 * time.Second
-	// sealMost bounds one seal; what is over goes into the next one.
+	// sealMost is the most events of a seal; the rest goes into the next one.
 	sealMost = 10_000
-	// Events become visible in another order than they were made: one is as old
-	// as its transaction is long. Each look for new ones goes back so far, and
-	// the one for late ones an hour. What becomes visible more than three
-	// quarters of an hour late may be missed by both, and Verify reports it.
+	// Events do not become visible in the order of their times: by then one is as
+	// old as its transaction is long. So each look for new events goes back by
+	// sealOverlap, and each look for late ones by an hour. An event that becomes
+	// visible more than three quarters of an hour late may be missed by both, and
+	// Verify reports it.
 	sealOverlap     = 10 * time.Second
 	lateEvery       = 10 * time.Minute
 	sealLateOverlap = time.Hour
@@ -73,8 +74,8 @@ func (s seal) sum(key []byte) []byte {
 	return h.Sum(nil)
 }
 
-// sealedMessage begins the log line of each seal; `audit verify --log` looks
-// for it.
+// sealedMessage is the message of each seal's log line, which `audit verify --log`
+// looks for.
 const sealedMessage = "audit sealed"
 
 const sealPurpose = "audit-seal"
@@ -101,16 +102,11 @@ func scanStored(row pgx.Row) (s stored, err error) {
 	return s, err
 }
 
-// place is where an event stands in the order of all.
-type place struct {
-	at time.Time
-	id uuid.UUID
-}
-
-// sealJob is the job that seals every committed event that no seal lists yet,
-// looking back so far, and logs each seal: the log is where a cut tail of the
-// chain shows. Nothing new, no seal. A backlog takes several seals, each of
-// which begins where the one before ended, so that no event is looked at twice.
+// sealJob is a job that seals every committed event that no seal lists yet, looking
+// back by overlap. It logs each seal, because only the log shows that the end of
+// the chain was cut off. If there is nothing new, there is no seal. A backlog takes
+// several seals, each of which begins where the one before ended, so that no event
+// is looked at twice.
 func (l *Log) sealJob(name string, every, overlap time.Duration) db.Job {
 	return db.Job{Name: name, Every: every, Run: func(ctx context.Context) error {
 		last, err := lastSeal(ctx, l.db)
@@ -129,22 +125,22 @@ func (l *Log) sealJob(name string, every, overlap time.Duration) db.Job {
 	}}
 }
 
-// end is from where events are to be looked at that are newer than the seal,
-// or were made that much earlier.
-func (s seal) end(overlap time.Duration) place {
+// end is where to look for events that are newer than the seal, or older by at most
+// overlap.
+func (s seal) end(overlap time.Duration) cursor {
 	end := s.At
 	if len(s.Events) == sealMost {
-		end = s.Last // it was full: a backlog goes on where it stopped
+		end = s.Last // it was full: the backlog continues where it stopped
 	}
-	// A seal that a clock dated ahead must not hide what happens until then.
+	// A seal dated in the future by a wrong clock must not hide events until then.
 	if now := time.Now(); end.After(now) {
 		end = now
 	}
-	return place{at: end.Add(-overlap)}
+	return cursor{At: end.Add(-overlap)}
 }
 
-// sealOnce makes one seal of the events behind from, and tells where it ended.
-func (l *Log) sealOnce(ctx context.Context, from place) (n int, to place, err error) {
+// sealOnce makes one seal of the events after from, and returns where it ended.
+func (l *Log) sealOnce(ctx context.Context, from cursor) (n int, to cursor, err error) {
 	var made seal
 	err = l.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := db.Exec(ctx, tx, `
@@ -160,7 +156,7 @@ SELECT pg_advisory_xact_lock(`+lockSeals+`)`); err != nil {
 		if n = len(events); err != nil || n == 0 {
 			return err
 		}
-		to = place{events[n-1].At, events[n-1].ID}
+		to = events[n-1].cursor()
 		made = l.chain(last, events)
 		_, err = db.Exec(ctx, tx, `
 -- name: audit.InsertSeal
@@ -174,8 +170,8 @@ INSERT INTO audit_seals (`+sealColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8
 	return n, to, err
 }
 
-// unsealed are the first events behind from that no seal lists.
-func (l *Log) unsealed(ctx context.Context, q db.Querier, from place, most int) ([]stored, error) {
+// unsealed are the first events after from that no seal lists.
+func (l *Log) unsealed(ctx context.Context, q db.Querier, from cursor, most int) ([]stored, error) {
 	return db.All(ctx, q, scanStored, `
 -- name: audit.Unsealed
 SELECT `+entryColumns+`, key_id, mac
@@ -183,10 +179,10 @@ SELECT `+entryColumns+`, key_id, mac
  WHERE at >= $1 AND (at, id) > ($1, $2)
    AND id NOT IN (SELECT unnest(event_ids) FROM audit_seals WHERE last_at >= $1)
  ORDER BY at, id
- LIMIT $3`, from.at, from.id, most)
+ LIMIT $3`, from.At, from.ID, most)
 }
 
-// lastSeal is the newest seal; before the first one a seal 0 of no hash.
+// lastSeal is the newest seal; before the first one it is a seal 0 without a hash.
 func lastSeal(ctx context.Context, q db.Querier) (seal, error) {
 	found, err := db.All(ctx, q, scanSeal, `
 -- name: audit.LastSeal
@@ -197,7 +193,7 @@ SELECT `+sealColumns+` FROM audit_seals ORDER BY id DESC LIMIT 1`)
 	return found[0], nil
 }
 
-// chain makes the seal of events behind last.
+// chain makes the seal of events that follows last.
 func (l *Log) chain(last seal, events []stored) seal {
 	key := l.keys(sealPurpose)[0]
 	s := seal{
@@ -212,7 +208,7 @@ func (l *Log) chain(last seal, events []stored) seal {
 	return s
 }
 
-// Seal is a seal as it is shown.
+// Seal is a seal as clients see it.
 type Seal struct {
 	ID           int64     `json:"id"`
 	At           time.Time `json:"at"`

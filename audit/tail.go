@@ -18,8 +18,8 @@ import (
 
 const (
 	followEvery = time.Second
-	// clockSlack is how much older than its transaction's id an event may be:
-	// notes wait for their batch, and clocks differ.
+	// clockSlack is how much older than its transaction an event may be: notes
+	// wait for their batch, and clocks differ.
 	clockSlack = time.Minute
 )
 
@@ -33,7 +33,7 @@ func (l *Log) tail(ctx context.Context, sh *db.Shell, args []string) error {
 	}
 	t := follower{log: l, since: time.Now().Add(-sealLateOverlap), seen: map[uuid.UUID]time.Time{}}
 	if *follow {
-		// What is there already is not new, whether it is among the last or not.
+		// Events that exist already are not new, whether they are printed or not.
 		if err := t.read(ctx, func(Entry) error { return nil }); err != nil {
 			return err
 		}
@@ -59,24 +59,24 @@ SELECT `+entryColumns+` FROM audit_events ORDER BY at DESC, id DESC LIMIT $1`, m
 	return nil
 }
 
-// follower reads events as they become visible, which is not in the order of
-// their times: a transaction may commit long after the time of its event.
+// follower reads events as they become visible. That is not the order of their
+// times, because a transaction may commit long after the time of its event.
 type follower struct {
 	log   *Log
-	since time.Time               // an event that was not visible yet is not older
-	seen  map[uuid.UUID]time.Time // given already, not older than since
+	since time.Time               // no event that is not visible yet is older
+	seen  map[uuid.UUID]time.Time // events already given that are not older than since
 	polls []poll
 }
 
-// poll is the transaction id that came next at a time.
+// poll is the next transaction id at some time.
 type poll struct {
 	next int64
 	at   time.Time
 }
 
-// read yields every event that has become visible since the last read. What is
-// not visible yet belongs to a transaction that runs now or later, so the next
-// read begins at the latest poll before which all these transactions had no id.
+// read gives every event that has become visible since the last read. An event that
+// is not visible yet belongs to a transaction that is running or will run, so the
+// next read begins at the latest poll at which none of these had an id.
 func (t *follower) read(ctx context.Context, give func(Entry) error) error {
 	var running int64 // the oldest transaction that runs
 	now, err := db.One(ctx, t.log.db, func(row pgx.Row) (p poll, err error) {

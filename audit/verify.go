@@ -19,13 +19,13 @@ import (
 // Report is what a verification found.
 type Report struct {
 	Seals         int        `json:"seals"`
-	Events        int        `json:"events"`         // that a seal proves
+	Events        int        `json:"events"`         // proven by a seal
 	Dropped       int        `json:"dropped"`        // seals that lost events to retention
-	DroppedBefore *time.Time `json:"dropped_before"` // what retention recorded
+	DroppedBefore *time.Time `json:"dropped_before"` // as retention recorded it
 	Unsealed      int        `json:"unsealed"`       // events too new for a seal
 	Findings      []string   `json:"findings"`
-	LastSeal      string     `json:"last_seal"` // hash, to be kept for the next verification
-	// ProvenTo is the newest seal that is in the chain and was kept elsewhere.
+	LastSeal      string     `json:"last_seal"` // its hash, to be kept for the next verification
+	// ProvenTo is the newest seal of the chain that was also kept elsewhere.
 	ProvenTo int64 `json:"proven_to"`
 }
 
@@ -33,8 +33,8 @@ func (r *Report) find(format string, args ...any) {
 	r.Findings = append(r.Findings, fmt.Sprintf(format, args...))
 }
 
-// verification walks a chain in its order. It trusts nothing that is not under
-// a MAC, and keeps in memory what waits for its seal alone.
+// verification walks along a chain. It trusts nothing without a MAC, and keeps only
+// events in memory that wait for their seal.
 type verification struct {
 	Report
 	log       *Log
@@ -46,7 +46,7 @@ type verification struct {
 	dropped   time.Time // retention recorded that everything before it is gone
 }
 
-// hole is what is missing of a seal.
+// hole is what is missing from a seal.
 type hole struct {
 	seal    int64
 	missing int
@@ -54,7 +54,7 @@ type hole struct {
 	newest  time.Time
 }
 
-// Verify walks the chain in the database.
+// Verify verifies the chain in the database.
 func (l *Log) Verify(ctx context.Context, witnesses Witnesses) (*Report, error) {
 	v := l.verification(witnesses)
 	if err := l.walk(ctx, v.event, v.seal); err != nil {
@@ -70,8 +70,8 @@ func (l *Log) verification(witnesses Witnesses) *verification {
 	}
 }
 
-// event takes the next event. Each is later than the one before: a second copy
-// has no place to stand in.
+// event takes the next event. Each is later than the one before, which leaves no
+// place for a second copy.
 func (v *verification) event(e stored) error {
 	switch key := v.log.key(keyPurpose, e.KeyID); {
 	case v.newest != nil && v.newest.compare(e.Entry) >= 0:
@@ -91,7 +91,7 @@ func (v *verification) event(e stored) error {
 	return nil
 }
 
-// seal takes the next seal, behind the events that it lists.
+// seal takes the next seal, after the events that it lists.
 func (v *verification) seal(s seal) error {
 	v.Seals++
 	v.LastSeal = hex.EncodeToString(s.Hash)
@@ -132,7 +132,7 @@ func (v *verification) seal(s seal) error {
 	return nil
 }
 
-// report judges what only the end of the chain tells.
+// report decides what is known only at the end of the chain.
 func (v *verification) report() *Report {
 	if !v.dropped.IsZero() {
 		v.DroppedBefore = &v.dropped
@@ -160,7 +160,7 @@ func (v *verification) report() *Report {
 	return &v.Report
 }
 
-// key is the key of a purpose that an entry names; nil when it is unknown.
+// key is the key for a purpose with this id, nil if it is unknown.
 func (l *Log) key(purpose, id string) []byte {
 	keys := l.keys(purpose)
 	if i := slices.IndexFunc(keys, func(k []byte) bool { return KeyID(k) == id }); i >= 0 {
@@ -169,8 +169,8 @@ func (l *Log) key(purpose, id string) []byte {
 	return nil
 }
 
-// newID makes an id that carries the millisecond of at. A seal lists nothing
-// but ids, so the id is what tells when an event was made that is gone.
+// newID makes an id that contains the millisecond of at. A seal lists only ids, so
+// the id is what shows when a missing event was made.
 func newID(at time.Time) uuid.UUID {
 	id := uuid.Must(uuid.NewV7())
 	low := binary.BigEndian.Uint64(id[:8]) & 0xffff

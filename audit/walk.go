@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// position is where an event stands in the order of time.
+// position is the position of an event in the order of time.
 type position struct {
 	at pgtype.Timestamptz
 	id uuid.UUID
@@ -34,10 +34,10 @@ func (e Entry) compare(other Entry) int {
 // pageLength is how many events are in memory at once.
 const pageLength = 1000
 
-// pages yields the rows of a table in the order of a key, a page in memory at a
-// time and no transaction held open while the reader is slow. A page begins at
-// the key that the one before ended with, behind as many rows as were seen of
-// it: keys that somebody doubled all come.
+// pages yields the rows of a table in the order of a key, with one page in memory at
+// a time and no transaction open while the reader is slow. A page begins at the
+// last key of the page before, after as many rows as were seen with that key, so
+// that rows whose key somebody duplicated all come.
 func pages[T any, K comparable](from K, key func(T) K, read func(from K, seen int) ([]T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for seen := 0; ; {
@@ -63,7 +63,7 @@ func pages[T any, K comparable](from K, key func(T) K, read func(from K, seen in
 	}
 }
 
-// events are those that f lets through, oldest first.
+// events are those that pass f, oldest first.
 func (l *Log) events(ctx context.Context, f filter) iter.Seq2[stored, error] {
 	return pages(oldest, func(e stored) position { return e.position() }, func(from position, seen int) ([]stored, error) {
 		return db.All(ctx, l.db, scanStored, `
@@ -86,10 +86,9 @@ SELECT `+sealColumns+` FROM audit_seals WHERE id BETWEEN $1 AND $2 ORDER BY id O
 	})
 }
 
-// walk gives every event and seal once: the events in the order of time, each
-// seal once every event up to its Last has been given. Seals made
-// since the walk began are left for the next one: they may list an event that
-// committed behind its back.
+// walk gives every event and seal once: the events in the order of time, and each
+// seal after every event up to its Last. Seals made since the walk began are left
+// out: they may list an event that became visible after its turn.
 func (l *Log) walk(ctx context.Context, event func(stored) error, give func(seal) error) error {
 	newest, err := lastSeal(ctx, l.db)
 	if err != nil {

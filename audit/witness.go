@@ -12,9 +12,9 @@ import (
 	"homebase/db"
 )
 
-// Witnesses are seals that were kept where whoever owns the database cannot go: by
-// hash, with where each was seen. A verification takes out those it meets; what
-// is left was cut off the chain.
+// Witnesses are seals that were kept out of reach of the database's owner: by hash,
+// with where each was seen. A verification removes those that it meets; the rest
+// were cut off the chain.
 type Witnesses map[string]string
 
 var errNoSealInLog = errors.New("no line of the log records a seal: it must hold the server's own JSON lines, such as from journalctl -u homebase -o cat")
