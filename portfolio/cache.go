@@ -19,12 +19,12 @@ import (
 // The values of Cache-Control, shared by all answers.
 var (
 	cachePublic  = []string{"public, max-age=60, stale-while-revalidate=600"}
-	cachePrivate = []string{"private, no-cache"} // for whom credentials came along
-	cacheNever   = []string{"private, no-store"} // with drafts in it
+	cachePrivate = []string{"private, no-cache"} // for requests with credentials
+	cacheNever   = []string{"private, no-store"} // for answers with drafts
 )
 
-// cacheControl is for what everyone may see. Only an answer to a request
-// without credentials may be kept by shared caches.
+// cacheControl is for what everyone may see. Shared caches may keep only answers to
+// requests without credentials.
 func cacheControl(r *http.Request) []string {
 	if r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "" {
 		return cachePrivate
@@ -32,18 +32,17 @@ func cacheControl(r *http.Request) []string {
 	return cachePublic
 }
 
-// snapshot is what everyone may see, at one moment, and the answers that were
-// made of it.
+// snapshot is what everyone may see at one moment, and the answers made from it.
 type snapshot struct {
 	content *content
 
 	mu    sync.RWMutex
-	pages map[[2]string]*page // by path and query, all that they depend on
+	pages map[[2]string]*page // by path and query, which is all that they depend on
 	size  int                 // of all pages, in bytes
 }
 
-// maxSize is how much a snapshot keeps. A flood of different queries fills the
-// room once and no more.
+// maxSize is how much a snapshot keeps in bytes. A flood of different queries fills
+// it once, and nothing more is kept.
 const maxSize = 32 << 20
 
 func (p *Portfolio) readSnapshot(ctx context.Context) (*snapshot, error) {
@@ -70,9 +69,8 @@ func (s *snapshot) keep(key [2]string, g *page) {
 	s.size += len(g.plain.bytes) + len(g.zipped.bytes) + 8<<10 // key and headers
 }
 
-// read answers with what build makes of the portfolio: for writers as it is
-// now and with drafts, for everyone else as the snapshot has it. Refusals are
-// not kept.
+// read answers with what build makes of the portfolio: for writers as it is now,
+// with drafts, and for everyone else as it is in the snapshot. Errors are not kept.
 func (p *Portfolio) read(w http.ResponseWriter, r *http.Request, build func(c *content) (answer, error)) error {
 	if caller := httpx.CallerOf(r.Context()); caller != nil && caller.Can(auth.PortfolioWrite) {
 		return p.readNow(w, r, build)
@@ -99,7 +97,7 @@ func (p *Portfolio) read(w http.ResponseWriter, r *http.Request, build func(c *c
 	return g.serve(w, r, cacheControl(r))
 }
 
-// readNow answers with what build makes of everything, drafts too.
+// readNow answers with what build makes of the whole portfolio, drafts included.
 func (p *Portfolio) readNow(w http.ResponseWriter, r *http.Request, build func(c *content) (answer, error)) error {
 	c, err := p.whole(r.Context())
 	if err != nil {
@@ -118,25 +116,25 @@ func (p *Portfolio) readNow(w http.ResponseWriter, r *http.Request, build func(c
 
 const (
 	vary    = "Origin, Cookie, Authorization, Accept-Encoding"
-	minGzip = 1 << 10 // bytes; less is not worth a header
+	minGzip = 1 << 10 // bytes; compressing less is not worth it
 )
 
-// answer is what a read found: a body, or the path that it moved to. Without
-// a tag the body's hash is one.
+// answer is the result of a read: a body, or the path that it moved to. Without a
+// tag, the hash of the body is the tag.
 type answer struct {
 	body     any
 	tag      string
 	location string
 }
 
-// page is an answer as bytes, ready to be sent. Nobody changes it or the
-// values of its headers, so all answers share them.
+// page is an answer as bytes, ready to be sent. Answers share it and the values of
+// its headers, so nobody may change them.
 type page struct {
 	location      string
 	plain, zipped coded
 }
 
-// coded is one coding of a page; without bytes there is none.
+// coded is a page in one content coding. Without bytes, the page has none of it.
 type coded struct {
 	bytes  []byte
 	tag    string
@@ -160,9 +158,8 @@ func newPage(a answer) (*page, error) {
 	return &page{plain: newCoded(text, cmp.Or(a.tag, httpx.ContentTag(text)))}, nil
 }
 
-// zip prepares the page in gzip too, which is worth the work only for one that
-// is sent often. Other bytes need another strong tag (RFC 9110, section
-// 8.8.3.3).
+// zip also prepares the page in gzip, which is worth it only for a page that is sent
+// often. Different bytes need a different strong tag (RFC 9110, section 8.8.3.3).
 func (g *page) zip() {
 	if len(g.plain.bytes) < minGzip {
 		return
@@ -175,8 +172,8 @@ func (g *page) zip() {
 	g.zipped.header.Set("Content-Encoding", "gzip")
 }
 
-// serve answers with 308, or in the coding that the client has already, of
-// which httpx makes a 304, or else in the smaller one that it takes.
+// serve answers with 308, or in the coding that the client already has, which httpx
+// turns into a 304, or else in the smaller one if the client accepts it.
 func (g *page) serve(w http.ResponseWriter, r *http.Request, cacheControl []string) error {
 	h := w.Header()
 	h["Cache-Control"] = cacheControl

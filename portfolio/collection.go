@@ -28,23 +28,22 @@ const (
 )
 
 // item is an entry of one of the four kinds: *Project, *Skill, *Experience or
-// *Education. Entry and Placed, which each of them embeds, answer for a kind
-// that has nothing of its own to say.
+// *Education. Each embeds Entry and Placed, whose methods are the defaults.
 type item interface {
 	entry() *Entry
 	placed() *Placed
 	fields() any // a pointer to what can be written
 	check(f *httpx.Fields)
-	// same has equal keys for two entries that an import takes for one, if
+	// same has equal keys for two entries that an import takes for the same, if
 	// they also begin at the same time as far as both say when.
 	same() (key, from string)
 	segment() string     // names the entry in its path
-	images() []uuid.UUID // the files that it shows
+	images() []uuid.UUID // the ids of the files that it shows
 	claimSlug(c *content) error
 	matches(q url.Values) bool // the filters of a list
 }
 
-// Entry is what the platform says of an entry of any kind.
+// Entry holds what the platform sets in an entry of any kind.
 type Entry struct {
 	ID        uuid.UUID `json:"id"`
 	Revision  int64     `json:"revision"`
@@ -61,7 +60,7 @@ func (e *Entry) images() []uuid.UUID      { return nil }
 func (e *Entry) claimSlug(*content) error { return nil }
 func (e *Entry) matches(url.Values) bool  { return true }
 
-// Placed is what a writer says of an entry of any kind.
+// Placed holds what a writer sets in an entry of any kind.
 type Placed struct {
 	Position int    `json:"position"` // absent in POST: at the end
 	Status   string `json:"status"`   // draft or published
@@ -78,7 +77,7 @@ func (p *Placed) check(f *httpx.Fields) {
 	}
 }
 
-// body is the text of a request body, for a handler that reads it itself.
+// body is the text of a request body, for a handler that decodes it itself.
 type body struct{ text json.RawMessage }
 
 // UnmarshalJSON keeps the text.
@@ -87,30 +86,30 @@ func (b *body) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Patch is a JSON merge patch (RFC 7396) of F: what it does not name stays as
-// it is. Null is for members that can be null; the others have "" or [].
+// Patch is a JSON merge patch (RFC 7396) of F: members that it does not name stay as
+// they are. Only members that can be null may be null; the others use "" or [].
 type Patch[F any] struct{ body }
 
-// Of makes ReadJSON hold the body against F.
+// Of makes ReadJSON check the body against F.
 func (Patch[F]) Of() reflect.Type { return reflect.TypeFor[F]() }
 
-// merge fills next, a new value, with the members of old, and with those of
-// patch in their place. Read into old itself, the elements of a new list would
-// keep what those of the old one said.
+// merge fills next, a new value, with the members of old, replaced by those of patch.
+// If patch were decoded into old itself, the elements of a new list would keep
+// members of the old list's elements.
 func merge(next, old any, patch json.RawMessage) error {
 	all := members(old)
 	maps.Copy(all, members(patch))
 	return json.Unmarshal(encoded(all), next)
 }
 
-// members are those of v as a JSON object.
+// members are the members of v as a JSON object.
 func members(v any) map[string]json.RawMessage {
 	m := map[string]json.RawMessage{}
 	_ = json.Unmarshal(encoded(v), &m)
 	return m
 }
 
-// encoded is a value of our own types as JSON, which always works.
+// encoded is a value as JSON. Our own types can always be encoded.
 func encoded(v any) json.RawMessage {
 	text, _ := json.Marshal(v)
 	return text
@@ -121,21 +120,20 @@ const maxEntries = 200 // of a collection
 var errFull = httpx.NewProblem(http.StatusConflict, "collection_full", "The collection is full").
 	With(fmt.Sprintf("A collection has at most %d entries; delete one first.", maxEntries))
 
-// collection is one ordered list of entries. What they hold stands with their
-// type; all else is the same for all four.
+// collection is one ordered list of entries. What is different for each of the four
+// is in the type of its entries.
 type collection struct {
 	p      *Portfolio
 	kind   string // in paths, and in the table
 	wild   string // the wildcard of an entry's path
-	status string // of a new entry that says nothing
+	status string // of a new entry that names none
 	blank  func() item
-	// What the types of its entries say in the table of routes.
+	// What depends on the types in the table of routes.
 	body, list  any
 	post, patch httpx.Typed
 }
 
-// newCollection makes the collection of the entries T, of which F can be
-// written.
+// newCollection makes a collection of entries T, whose writable part is F.
 func newCollection[T, F any, P interface {
 	*T
 	item
@@ -158,7 +156,7 @@ func (k *collection) scan(row pgx.Row) (item, error) {
 	e := it.entry()
 	err := row.Scan(&e.ID, &e.Revision, &e.CreatedAt, &e.UpdatedAt, it.fields())
 	e.CreatedAt, e.UpdatedAt = e.CreatedAt.UTC(), e.UpdatedAt.UTC()
-	it.check(new(httpx.Fields)) // a row may be older than one of its lists
+	it.check(new(httpx.Fields)) // fills in lists that are newer than the row
 	return it, err
 }
 
@@ -175,8 +173,8 @@ func index(list []item, id uuid.UUID) int {
 	return slices.IndexFunc(list, func(it item) bool { return it.entry().ID == id })
 }
 
-// find is the entry that the request's path names by its id, or by a slug that
-// it has or had.
+// find is the entry that the request's path names by its id, or by a slug that it has
+// or once had.
 func (k *collection) find(c *content, r *http.Request) (item, error) {
 	id, err := httpx.PathID(r, k.wild)
 	if err != nil {
@@ -189,7 +187,7 @@ func (k *collection) find(c *content, r *http.Request) (item, error) {
 	return nil, httpx.ErrNotFound
 }
 
-// matched is the entry of the path, if it is as the client believes.
+// matched is the entry of the path, if it still is as the client last saw it.
 func (k *collection) matched(ed *edit, c *httpx.Call) (item, error) {
 	it, err := k.find(ed.content, c.Request)
 	if err != nil {
@@ -203,11 +201,11 @@ func (k *collection) path(it item) string {
 	return "/portfolio/" + k.kind + "/" + it.segment()
 }
 
-// getList serves a page of what the filters leave.
+// getList serves a page of the entries that pass the filters.
 func (k *collection) getList(w http.ResponseWriter, r *http.Request) error {
 	return k.p.read(w, r, func(c *content) (answer, error) {
 		q := r.URL.Query()
-		page, err := httpx.KeysetOf[uuid.UUID](&httpx.Call{Request: r}) // the same for all callers
+		page, err := httpx.KeysetOf[uuid.UUID](&httpx.Call{Request: r}) // without a caller: the page is the same for all
 		if err != nil {
 			return answer{}, err
 		}
@@ -232,7 +230,7 @@ func (k *collection) getList(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// getItem answers with the entry, or from an old slug with its new path.
+// getItem answers with the entry, or redirects from an old slug to its new path.
 func (k *collection) getItem(w http.ResponseWriter, r *http.Request) error {
 	return k.p.read(w, r, func(c *content) (answer, error) {
 		it, err := k.find(c, r)
@@ -283,7 +281,7 @@ DELETE FROM portfolio_entries WHERE id = $1`, it.entry().ID)
 
 // Order is the body of PUT …/order.
 type Order struct {
-	IDs []uuid.UUID `json:"ids" most:"200"` // come first, in this order; what is not named follows as it was
+	IDs []uuid.UUID `json:"ids" most:"200"` // these come first; the others follow in their present order
 }
 
 func (k *collection) putOrder(c *httpx.Call, in Order) error {
@@ -300,7 +298,7 @@ func (k *collection) putOrder(c *httpx.Call, in Order) error {
 	})
 }
 
-// of is the list in this order.
+// of puts the list into this order.
 func (o Order) of(list []item) (first []item, err error) {
 	rest := slices.Clone(list)
 	var f httpx.Fields
@@ -326,14 +324,14 @@ func (k *collection) fresh(c *content, status string) item {
 	return it
 }
 
-// patched is a new entry: it with what a patch says.
+// patched is a copy of it with the changes of a patch.
 func (k *collection) patched(it item, patch json.RawMessage) (item, error) {
 	next := k.blank()
 	*next.entry() = *it.entry()
 	return next, merge(next.fields(), it.fields(), patch)
 }
 
-// write stores the entry with what the caller's patch says.
+// write stores the entry with the changes of the caller's patch.
 func (k *collection) write(ed *edit, it item, patch json.RawMessage) (item, error) {
 	next, err := k.patched(it, patch)
 	if err == nil {
@@ -345,8 +343,8 @@ func (k *collection) write(ed *edit, it item, patch json.RawMessage) (item, erro
 	return next, err
 }
 
-// save checks the entry and stores it; one without a revision is new. A slug
-// is kept for as long as the project exists.
+// save checks the entry and stores it; an entry without a revision is new. A slug is
+// kept for as long as the project exists.
 func (k *collection) save(ed *edit, it item) error {
 	var f httpx.Fields
 	it.placed().check(&f)

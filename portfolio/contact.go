@@ -21,18 +21,17 @@ import (
 )
 
 const (
-	senderPosts  = 3 // of one client in senderWindow; more is 429
+	senderPosts  = 3 // messages of one client in senderWindow; more is 429
 	senderWindow = time.Hour
-	globalPosts  = 30 // of everyone in globalWindow; more is kept as spam
+	globalPosts  = 30 // messages of everyone in globalWindow; more is kept as spam
 	globalWindow = 24 * time.Hour
 
 	maxSpam    = 1000 // rows
-	spamScore  = 3    // and more is spam
+	spamScore  = 3    // from here on it is spam
 	maxMessage = 4_000
 )
 
-// SharedLimits are the limits of the form, which hold for all workers
-// together.
+// SharedLimits are the limits of the form, which all workers count together.
 func SharedLimits() map[httpx.Rate]httpx.Limit {
 	return map[httpx.Rate]httpx.Limit{
 		"contact_of_address": {Requests: senderPosts, Per: senderWindow},
@@ -63,8 +62,8 @@ func (m *ContactPost) check() error {
 	return f.Err()
 }
 
-// digest is equal for texts that differ in digits, case and punctuation only.
-// One without a letter, such as a telephone number, is equal to itself alone.
+// digest is equal for texts that differ only in digits, case and punctuation. A text
+// without letters, such as a telephone number, is equal only to itself.
 func (m ContactPost) digest() []byte {
 	letters := folded(strings.Map(func(c rune) rune {
 		if !unicode.IsLetter(c) {
@@ -81,7 +80,7 @@ var (
 	markupForm = regexp.MustCompile(`(?i)<a\s|\[url|\[link`)
 )
 
-// judge says how much like spam the message is, and why.
+// judge says how much the message looks like spam, and why.
 func (m ContactPost) judge(seen bool) (score int, reasons []string) {
 	reasons = []string{}
 	blame := func(points int, reason string) {
@@ -102,8 +101,8 @@ func (m ContactPost) judge(seen bool) (score int, reasons []string) {
 	return score, reasons
 }
 
-// postContact serves POST /portfolio/contact. Whether a message was taken for
-// spam cannot be told from the answer.
+// postContact serves POST /portfolio/contact. The answer does not show whether the
+// message was taken for spam.
 func (p *Portfolio) postContact(c *httpx.Call, in ContactPost) error {
 	if err := in.check(); err != nil {
 		return err
@@ -127,9 +126,9 @@ func (p *Portfolio) postContact(c *httpx.Call, in ContactPost) error {
 	})
 }
 
-// limitSender counts by network, under a keyed hash: who wrote when stays
-// unknown to whoever reads the database. Networks that cannot be told apart
-// are not counted: one count for all would lock all out.
+// limitSender counts by a keyed hash of the network, so that nobody can read from the
+// database who wrote when. Networks that cannot be told apart are not counted: one
+// count for all would lock everybody out.
 func (p *Portfolio) limitSender(ctx context.Context, tx db.Querier) error {
 	for _, network := range httpx.ClientNetworks(ctx) {
 		sender := auth.MAC(p.Keys("contact sender")[0], []byte(network.String()))[:16]
@@ -144,13 +143,13 @@ func (p *Portfolio) limitSender(ctx context.Context, tx db.Querier) error {
 	return nil
 }
 
-// everyone is the key under which all messages that are no spam count.
+// everyone is the key that counts all messages that are not spam.
 var everyone = []byte{}
 
-// countUse counts one more use of a key within its window, or begins a new
-// window, also when the old one ends further ahead than a new one could: after a
-// clock was set back it would last for ever. The key's next use waits for this
-// transaction.
+// countUse counts one more use of a key within its window, or begins a new window. It
+// also begins one if the old one ends further in the future than a new one could,
+// which after a clock was set back might last for ever. The key's next use waits
+// for this transaction.
 func countUse(ctx context.Context, tx db.Querier, key []byte, window time.Duration) (uses int, until time.Time, err error) {
 	until, err = db.One(ctx, tx, func(row pgx.Row) (at time.Time, err error) {
 		err = row.Scan(&uses, &at)
@@ -194,7 +193,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, uuid.Must(uuid.NewV7()), state,
 	return p.notify(ctx, tx, in)
 }
 
-// trimSpam keeps what is least like spam, and of that the newest.
+// trimSpam keeps the spam with the lowest score, and of that the newest.
 func trimSpam(ctx context.Context, tx db.Querier) error {
 	_, err := db.Exec(ctx, tx, `
 -- name: portfolio.TrimSpam
@@ -203,8 +202,8 @@ DELETE FROM portfolio_messages
 	return err
 }
 
-// notify tells the owner by mail, at the address of the profile. Of what a
-// stranger wrote only the subject, which is one line, comes into a header.
+// notify sends the owner a mail at the address in the profile. The subject, which is
+// one line, is the only text of the stranger that goes into a header.
 func (p *Portfolio) notify(ctx context.Context, tx db.Querier, in ContactPost) error {
 	if p.Send == nil {
 		return nil
@@ -220,12 +219,12 @@ func (p *Portfolio) notify(ctx context.Context, tx db.Querier, in ContactPost) e
 
 const (
 	challengePurpose = "contact"
-	// challengeBits is the work a sender does: about 65,000 hashes, a second
-	// for a phone's browser.
+	// challengeBits is the work that a sender must do: about 65,000 hashes, which
+	// take a phone's browser a second.
 	challengeBits = 16
-	challengeMin  = 3 * time.Second // nobody writes faster
+	challengeMin  = 3 * time.Second // no person writes faster
 	challengeMax  = 2 * time.Hour
-	// challengeAhead is how far a token may lie ahead: workers' clocks differ.
+	// challengeAhead is how far in the future a token may be: clocks differ.
 	challengeAhead = time.Minute
 )
 
@@ -236,8 +235,8 @@ var (
 			With("Send the same request again once the token is min_age_seconds old.")
 )
 
-// Challenge is what a contact form asks for before it is sent. Find a nonce
-// for which SHA-256(token + nonce) begins with Bits zero bits.
+// Challenge is what a contact form fetches before it is sent. The sender must find a
+// nonce for which SHA-256(token + nonce) begins with Bits zero bits.
 type Challenge struct {
 	Token         string `json:"token"`
 	Bits          int    `json:"bits"`
@@ -249,8 +248,8 @@ func (p *Portfolio) getChallenge(*httpx.Call) (Challenge, error) {
 	return Challenge{p.sign(challengePurpose, time.Now(), uuid.New()), challengeBits, int(challengeMin / time.Second)}, nil
 }
 
-// solved checks token and nonce. Nobody waits for a token from ahead, of a clock
-// that was set back: a new one is good sooner.
+// solved checks token and nonce. A token from the future, of a clock that was set
+// back, is refused instead of waited for: a new one is valid sooner.
 func (p *Portfolio) solved(token, nonce string) error {
 	issued, _, ok := p.signed(challengePurpose, token)
 	sum := sha256.Sum256([]byte(token + nonce))

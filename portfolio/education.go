@@ -8,7 +8,7 @@ type Education struct {
 	EducationFields
 }
 
-// EducationFields is what can be written of an Education.
+// EducationFields is the writable part of an Education.
 type EducationFields struct {
 	Placed
 	Institution string   `json:"institution"`
@@ -20,7 +20,7 @@ type EducationFields struct {
 	Period
 }
 
-// educationNames are what JSON Resume calls the fields.
+// educationNames are JSON Resume's names of the fields.
 var educationNames = map[string]string{"institution": "institution", "url": "url", "area": "area", "study_type": "studyType",
 	"started_on": "startDate", "ended_on": "endDate", "score": "score", "courses": "courses"}
 

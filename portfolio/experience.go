@@ -2,13 +2,13 @@ package portfolio
 
 import "homebase/httpx"
 
-// Experience is one station of a working life.
+// Experience is one position of a career.
 type Experience struct {
 	Entry
 	ExperienceFields
 }
 
-// ExperienceFields is what can be written of an Experience.
+// ExperienceFields is the writable part of an Experience.
 type ExperienceFields struct {
 	Placed
 	Organization string   `json:"organization"`
@@ -21,7 +21,7 @@ type ExperienceFields struct {
 	Period
 }
 
-// workNames are what JSON Resume calls the fields.
+// workNames are JSON Resume's names of the fields.
 var workNames = map[string]string{"organization": "name", "role": "position", "url": "url", "location": "location", "description": "description",
 	"started_on": "startDate", "ended_on": "endDate", "summary": "summary", "highlights": "highlights"}
 

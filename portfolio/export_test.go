@@ -7,7 +7,9 @@ import (
 )
 
 // ChallengeOf makes a form token as it was given at that time.
-func (p *Portfolio) ChallengeOf(at time.Time) string { return p.sign(challengePurpose, at, uuid.Nil) }
+func (p *Portfolio) ChallengeOf(at time.Time) string {
+	return p.sign(challengePurpose, at, uuid.New())
+}
 
 // PreviewOf makes a preview token that expires at that time.
 func (p *Portfolio) PreviewOf(project uuid.UUID, expires time.Time) string {

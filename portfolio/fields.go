@@ -15,7 +15,7 @@ import (
 	"homebase/httpx"
 )
 
-// The bounds of texts, in characters, and of lists.
+// The bounds of texts in characters, and of lists.
 const (
 	maxLine    = 200
 	maxSummary = 4_000
@@ -28,11 +28,11 @@ const (
 type Link struct {
 	Label string `json:"label"`
 	URL   string `json:"url"` // https, http or mailto
-	// Username is how the one whom it leads to is called there.
+	// Username is the name of the account that it leads to.
 	Username string `json:"username,omitempty"`
 }
 
-// checkLine holds a text of one line to its bounds.
+// checkLine checks a text of one line.
 func checkLine(f *httpx.Fields, at, text string, required bool) {
 	if required && strings.TrimSpace(text) == "" {
 		f.Add(at, "required", "This must not be empty.")
@@ -43,15 +43,14 @@ func checkLine(f *httpx.Fields, at, text string, required bool) {
 	checkText(f, at, text, maxLine)
 }
 
-// checkText is for a text of several lines. Markdown is text to us.
+// checkText checks a text of several lines. Markdown counts as text.
 func checkText(f *httpx.Fields, at, text string, most int) {
 	if utf8.RuneCountInString(text) > most {
 		f.Add(at, "too_long", fmt.Sprintf("This has at most %d characters.", most))
 	}
 }
 
-// checkEmail holds an address to the rule for those of users, and takes the
-// space around it away.
+// checkEmail checks an address by the rule for those of users, and trims it.
 func checkEmail(f *httpx.Fields, at string, text *string) {
 	email, err := auth.ParseEmail(*text)
 	if err != nil {
@@ -61,7 +60,7 @@ func checkEmail(f *httpx.Fields, at string, text *string) {
 	*text = email
 }
 
-// checkURL refuses what a page must not link to, as javascript: addresses.
+// checkURL refuses addresses that a page must not link to, such as javascript:.
 func checkURL(f *httpx.Fields, at, text string, required bool) {
 	u, err := url.Parse(text)
 	if err == nil && len(text) <= maxURL && !strings.ContainsAny(text, " \t") &&
@@ -71,8 +70,8 @@ func checkURL(f *httpx.Fields, at, text string, required bool) {
 	f.Add(at, "invalid", "This must be an address that begins with https://, http:// or mailto:.")
 }
 
-// checkList holds a list to its bounds and each of its values to check. It is
-// never null, and nothing in it is there twice.
+// checkList checks a list and, with check, each of its values. It makes the list
+// non-nil, and refuses duplicates.
 func checkList[T comparable](f *httpx.Fields, at string, list *[]T, check func(at string, v T)) {
 	if *list == nil {
 		*list = []T{}
@@ -97,8 +96,8 @@ func checkLinks(f *httpx.Fields, links *[]Link) {
 	})
 }
 
-// Period is when something began and ended, as precisely as is known: each is
-// a year, a month or a day, and stays what it is.
+// Period is when something began and ended, as precisely as it is known: a year, a
+// month or a day.
 type Period struct {
 	StartedOn *string `json:"started_on"` // YYYY, YYYY-MM or YYYY-MM-DD
 	EndedOn   *string `json:"ended_on"`   // null: it goes on
@@ -106,8 +105,8 @@ type Period struct {
 
 var dateForm = regexp.MustCompile(`^[12]\d{3}(-\d\d(-\d\d)?)?$`)
 
-// check compares two dates as far as both say something: from May 2014 to 2014
-// is in order.
+// check compares two dates only as far as both are precise: from May 2014 to 2014 is
+// valid.
 func (p Period) check(f *httpx.Fields) {
 	valid := true
 	for at, date := range map[string]string{"#/started_on": text(p.StartedOn), "#/ended_on": text(p.EndedOn)} {
@@ -122,12 +121,12 @@ func (p Period) check(f *httpx.Fields) {
 	}
 }
 
-// folded is equal for texts that differ in case only.
+// folded is equal for texts that differ only in case.
 func folded(text string) string {
 	return strings.ReplaceAll(strings.ToLower(strings.ToUpper(text)), "ß", "ss") // a final sigma has the capital of the others
 }
 
-// text is a date, or nothing.
+// text is a date, or "" for nil.
 func text(date *string) string {
 	if date == nil {
 		return ""

@@ -11,8 +11,8 @@ import (
 
 const usualImage = "1024" // pixels each way
 
-// getImage serves a picture that published content names. What only a draft
-// names is not there.
+// getImage serves a picture that published content names. A picture that only a draft
+// names is not found.
 func (p *Portfolio) getImage(w http.ResponseWriter, r *http.Request) error {
 	size, err := httpx.PictureSize(r, usualImage)
 	if err != nil {
@@ -46,8 +46,8 @@ func (c *content) shows(id uuid.UUID) bool {
 	return slices.ContainsFunc(c.entries["projects"], func(it item) bool { return slices.Contains(it.images(), id) })
 }
 
-// ownImages refuses files that are not the caller's, else whoever knows an id
-// could publish another's picture. What was named before stays.
+// ownImages refuses files that are not the caller's: otherwise whoever knows an id
+// could publish somebody else's picture. Files that were named before may stay.
 func (p *Portfolio) ownImages(ed *edit, pointer string, before, after []uuid.UUID) error {
 	for _, id := range after {
 		if slices.Contains(before, id) {

@@ -18,16 +18,16 @@ import (
 // maxResume is the largest resume in bytes.
 const maxResume = 1 << 20
 
-// ResumeFile is the body of PUT /portfolio/resume.json: a JSON Resume with
-// whatever else others have put into it, which an import reads leniently.
+// ResumeFile is the body of PUT /portfolio/resume.json: a JSON Resume, with anything
+// else that people put into one. An import reads it leniently.
 type ResumeFile struct{ body }
 
 // Imported says what an import did, or would do.
 type Imported struct {
 	DryRun    bool     `json:"dry_run"`
 	Changes   []Change `json:"changes"`
-	Unchanged int      `json:"unchanged"` // entries that were so already
-	Ignored   []string `json:"ignored"`   // JSON pointers of what the portfolio has no place for
+	Unchanged int      `json:"unchanged"` // entries that were the same already
+	Ignored   []string `json:"ignored"`   // JSON pointers of what the portfolio cannot hold
 }
 
 // Change is one entry that an import makes or changes.
@@ -35,25 +35,25 @@ type Change struct {
 	Kind   string   `json:"kind"`   // profile, projects, skills, experience, education
 	Action string   `json:"action"` // created or updated
 	Name   string   `json:"name"`
-	Fields []string `json:"fields"` // that get another value
+	Fields []string `json:"fields"` // that get a new value
 }
 
-// errUndo rolls a change back that is only tried.
-var errUndo = errors.New("a change that is only tried")
+// errUndo rolls back a dry run.
+var errUndo = errors.New("a dry run")
 
-// importing is an import under way.
+// importing is an import in progress.
 type importing struct {
 	*edit
 	out    Imported
 	faults httpx.Fields
 }
 
-// importResume takes a resume over. An entry that is there already, by what
-// it is called, gets what the resume says and keeps the rest; others are new,
-// published, at the end. Nothing is deleted, and doing it twice changes
-// nothing more. A dry run does it all and takes it back. One value that cannot
-// be kept refuses the whole, and all such values are named: half a resume
-// would be worse.
+// importResume imports a resume. An entry that exists already, recognised by its
+// name, gets what the resume says and keeps the rest; other entries are new and
+// published, at the end. Nothing is deleted, and importing the same resume twice
+// changes nothing more. A dry run does everything and rolls it back. If any value
+// cannot be stored, nothing is, and all such values are named: half a resume would
+// be worse.
 func (p *Portfolio) importResume(ctx context.Context, text []byte, dryRun bool) (out Imported, err error) {
 	in := p.readResume(text)
 	err = p.change(ctx, func(ed *edit) (e audit.Event, err error) {
@@ -98,11 +98,11 @@ func (im *importing) mergeProfile(x wanted) error {
 	return im.gather(err, x)
 }
 
-// mergeEntries makes or changes an entry for each of wanted. Two of one import
-// never meet in the same entry.
+// mergeEntries creates or changes an entry for each wanted one. Two of one import
+// never become the same entry.
 func (im *importing) mergeEntries(k *collection, all []wanted) error {
 	if len(all) > maxEntries {
-		return errFull // each has an entry of its own
+		return errFull // each becomes an entry of its own
 	}
 	met := map[uuid.UUID]bool{}
 	for _, x := range all {
@@ -141,9 +141,9 @@ func (im *importing) mergeEntries(k *collection, all []wanted) error {
 	return nil
 }
 
-// likest is the entry that an import takes for the wanted one: one that begins
-// when that does, or else one that begins so as far as both say when; -1 for
-// none.
+// likest is the index of the entry that an import takes for the wanted one: one that
+// begins at the same time, or else one whose time is the same as far as both are
+// precise; -1 if there is none.
 func likest(list []item, want item, met map[uuid.UUID]bool) int {
 	key, from := want.same()
 	key = folded(key)
@@ -163,8 +163,8 @@ func likest(list []item, want item, met map[uuid.UUID]bool) int {
 	return about
 }
 
-// gather notes the fields of a refusal, with the names that they have in the
-// resume. What is no refusal of fields is returned.
+// gather collects the fields of a refusal under their names in the resume. Other
+// errors are returned.
 func (im *importing) gather(err error, x wanted) error {
 	problem, ok := errors.AsType[*httpx.Problem](err)
 	if !ok || len(problem.Fields) == 0 {
@@ -181,8 +181,8 @@ func (im *importing) gather(err error, x wanted) error {
 	return nil
 }
 
-// count notes a change and reports whether there is one. What has no status
-// before is new.
+// count records a change and reports whether there is one. An entry that had no
+// status before is new.
 func (im *importing) count(kind, name string, before, after any) bool {
 	old, next := members(before), members(after)
 	change := Change{kind, "updated", name, []string{}}

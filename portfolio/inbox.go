@@ -14,7 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// messageStates are what a message can be; spam comes last.
+// messageStates are the states of a message, spam last.
 var messageStates = []string{"new", "read", "archived", "spam"}
 
 // How long messages are kept: they are other people's words and addresses.
@@ -23,7 +23,7 @@ const (
 	keepMessages = 365 * 24 * time.Hour
 )
 
-// Message is what a stranger wrote.
+// Message is a message from a stranger.
 type Message struct {
 	ID        uuid.UUID `json:"id"`
 	State     string    `json:"state"`
@@ -31,7 +31,7 @@ type Message struct {
 	Email     string    `json:"email"`
 	Subject   string    `json:"subject"`
 	Message   string    `json:"message"`
-	Score     int       `json:"score"`   // 3 and more was taken for spam
+	Score     int       `json:"score"`   // from 3 on it was taken for spam
 	Reasons   []string  `json:"reasons"` // honeypot, duplicate, markup, links, flood
 	Revision  int64     `json:"revision"`
 	CreatedAt time.Time `json:"created_at"`
@@ -49,8 +49,7 @@ func scanMessage(row pgx.Row) (m Message, err error) {
 	return m, err
 }
 
-// Inbox is a page of messages, newest first, and how many there are of each
-// state.
+// Inbox is a page of messages, newest first, and how many there are in each state.
 type Inbox struct {
 	httpx.List[Message]
 	Counts map[string]int `json:"counts"`
@@ -93,8 +92,8 @@ SELECT s.state, count(m.id)
 	return inbox, err
 }
 
-// changeMessage runs fn on the message of the path, if it is there and as the
-// client believes, and records the action.
+// changeMessage runs fn on the message of the path, if it still is as the client last
+// saw it, and records the action.
 func (p *Portfolio) changeMessage(c *httpx.Call, e audit.Event, fn func(ctx context.Context, tx db.Querier) error) error {
 	ctx := c.Context()
 	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
@@ -117,7 +116,7 @@ SELECT revision FROM portfolio_messages WHERE id = $1 FOR UPDATE`, c.ID)
 
 // MessageChange is the body of PATCH /portfolio/contact/{id}.
 type MessageChange struct {
-	State string `json:"state"` // spam, or new for what was wrongly taken for it
+	State string `json:"state"` // such as spam, or new for what was taken for it by mistake
 }
 
 func (p *Portfolio) patchMessage(c *httpx.Call, in MessageChange) (saved Message, err error) {
@@ -146,15 +145,15 @@ DELETE FROM portfolio_messages WHERE id = $1`, c.ID)
 	})
 }
 
-// anyUsesOver asks whether there is anything to sweep that must not pile up.
-// Messages are kept for so long that an hour more does not count.
+// anyUsesOver reports whether there is anything to sweep that must not pile up.
+// Messages are kept so long that one more hour does not matter.
 func (p *Portfolio) anyUsesOver(ctx context.Context) (bool, error) {
 	return db.One(ctx, p.DB, db.Value[bool], `
 -- name: portfolio.AnyUsesOver
 SELECT EXISTS (SELECT FROM portfolio_uses WHERE expires_at < now())`)
 }
 
-// sweep deletes what has had its time.
+// sweep deletes what has expired.
 func (p *Portfolio) sweep(ctx context.Context) error {
 	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
 		if err := trimSpam(ctx, tx); err != nil {

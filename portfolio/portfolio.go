@@ -1,22 +1,22 @@
 // Package portfolio is the content of a person's portfolio site: a profile,
 // four ordered collections (projects, skills, experience, education), their
-// form as a JSON Resume, and an inbox. It knows nothing of passwords or
-// disks: it asks httpx who calls, and keeps ids of files.
+// form as a JSON Resume, and an inbox. It knows nothing about passwords or disks:
+// it asks httpx who calls, and stores ids of files.
 //
 // What it promises:
-//   - A stranger sees what is published, and nothing else: no draft, no
+//   - A stranger sees what is published, and nothing else: no draft, and no
 //     picture that only a draft names.
-//   - Public answers are encoded once and kept in memory. What changes the
-//     portfolio forgets them on this worker before it answers, and on the
-//     others by a notification of its own transaction; while a worker cannot
-//     know what it missed, it reads the database each time.
-//   - An ETag never stands for two contents: revisions come from one clock
-//     and are never used again.
-//   - A slug that once led to a project leads to it as long as the project exists.
-//   - A message that got through the form is kept, if need be aside as spam;
-//     what a flood can add to the database is bounded.
-//   - Every change of content and inbox is audited in its transaction. The
-//     addresses of strangers are kept nowhere.
+//   - Public answers are encoded once and kept in memory. A change makes this
+//     worker forget them before it is answered, and the others by a notification
+//     in its transaction; a worker that may have missed one reads the database
+//     each time.
+//   - An ETag never stands for two contents: revisions come from one counter and
+//     are never reused.
+//   - A slug that once led to a project does so as long as the project exists.
+//   - A message that passes the form is kept, if only as spam; what a flood can
+//     add to the database is bounded.
+//   - Every change of content and inbox is audited in its transaction. The network
+//     addresses of strangers are not stored.
 package portfolio
 
 import (
@@ -33,21 +33,21 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Config is what the portfolio needs of others.
+// Config is what the portfolio needs from others.
 type Config struct {
 	DB    *db.DB
 	Audit *audit.Log
-	// Keys gives the derived keys of a purpose: the first signs, all verify.
+	// Keys returns the derived keys for a purpose: the first signs, all verify.
 	Keys func(purpose string) [][]byte
 	// PublicURL is the server's own address, for the links in a resume.
 	PublicURL string
-	// Image opens the stripped rendition of a picture that fits into size
-	// pixels each way, or into the next size that there is; httpx.ErrNotFound
-	// or db.ErrNotFound when there is none. The original is never shown.
+	// Image opens the stripped rendition of a picture that fits into size pixels
+	// each way, or into the next size that exists; httpx.ErrNotFound or
+	// db.ErrNotFound if there is none. The original is never shown.
 	Image func(ctx context.Context, fileID uuid.UUID, size int) (httpx.Rendition, error)
-	// Owns reports whether a file is the user's: nobody publishes another's.
+	// Owns reports whether a file is the user's own: nobody may publish others'.
 	Owns func(ctx context.Context, q db.Querier, user, fileID uuid.UUID) (bool, error)
-	// Send queues a mail in the transaction. Nil: no mail is configured.
+	// Send queues a mail in the transaction; nil if no mail server is configured.
 	Send func(ctx context.Context, tx db.Querier, to, subject, text string) error
 }
 
@@ -70,10 +70,10 @@ func New(cfg Config) *Portfolio {
 	return p
 }
 
-// channel carries the news that something of the portfolio changed.
+// channel notifies that something in the portfolio has changed.
 const channel = "portfolio"
 
-// Jobs keep the inbox within its bounds.
+// Jobs keeps the inbox within its bounds.
 func (p *Portfolio) Jobs() []db.Job {
 	return []db.Job{{Name: "portfolio.sweep", Every: 10 * time.Minute, Run: p.sweep, Needed: p.anyUsesOver}}
 }
@@ -85,8 +85,8 @@ type content struct {
 	slugs   map[string]uuid.UUID // every slug that ever led to a project
 }
 
-// load reads the whole portfolio, drafts too. It is small: that is what the
-// bounds of collections and texts are for.
+// load reads the whole portfolio, drafts included. The bounds of collections and
+// texts keep it small.
 func (p *Portfolio) load(ctx context.Context, q db.Querier) (c *content, err error) {
 	c = &content{entries: map[string][]item{}}
 	if c.profile, err = loadProfile(ctx, q); err != nil {
@@ -113,8 +113,8 @@ func (p *Portfolio) whole(ctx context.Context) (c *content, err error) {
 	return c, err
 }
 
-// edit is a change under way: a transaction on the whole portfolio, which no
-// other change can run beside, with the revision of what it touches.
+// edit is a change in progress: a transaction that locks the whole portfolio against
+// other changes, and the revision that it gives to what it touches.
 type edit struct {
 	*content
 	ctx      context.Context
@@ -147,8 +147,8 @@ UPDATE portfolio SET clock = clock + 1 RETURNING clock`)
 	})
 }
 
-// sign makes a token of a time and an id that only this platform can make, for
-// one purpose; signed reads it.
+// sign makes a token for one purpose from a time and an id, which only this platform
+// can do; signed reads it.
 func (p *Portfolio) sign(purpose string, at time.Time, id uuid.UUID) string {
 	return auth.Sign(p.Keys(purpose), binary.BigEndian.AppendUint64(id[:], uint64(at.UnixMilli())))
 }

@@ -22,8 +22,8 @@ type Preview struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// postPreview signs a link. Nothing of it is stored: it ends with its time or
-// with the project.
+// postPreview signs a link. It is not stored: it ends when it expires or the project
+// is deleted.
 func (p *Portfolio) postPreview(c *httpx.Call) (made Preview, err error) {
 	var project item
 	ctx := c.Context()
@@ -47,12 +47,12 @@ func (p *Portfolio) postPreview(c *httpx.Call) (made Preview, err error) {
 	return Preview{Token: token, Path: httpx.Prefix + path, ExpiresAt: expires}, nil
 }
 
-// getPreview serves GET /portfolio/previews/{token}. A wrong link, one that
-// has expired and one to a deleted project are told apart by nothing.
+// getPreview serves GET /portfolio/previews/{token}. The answer is the same for a
+// wrong link, an expired one and one to a deleted project.
 func (p *Portfolio) getPreview(w http.ResponseWriter, r *http.Request) error {
 	gone := httpx.ErrNotFound.With("The link is wrong or has expired; ask for a new one.")
 	expires, id, ok := p.signed(previewPurpose, r.PathValue("token"))
-	// A link from ahead, of a clock that was set back, would open for longer.
+	// A link from a clock that was set back would be valid for too long.
 	if left := time.Until(expires); !ok || left <= 0 || left > previewLives+time.Minute {
 		return gone
 	}

@@ -18,8 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Profile is who the portfolio is about. There is always one; at first all of
-// it is empty.
+// Profile is who the portfolio is about. There is always one; at first it is empty.
 type Profile struct {
 	ProfileFields
 	Revision  int64     `json:"revision"`
@@ -29,7 +28,7 @@ type Profile struct {
 // ETag is the profile's tag.
 func (p Profile) ETag() string { return httpx.RevisionTag(p.Revision) }
 
-// ProfileFields is the body of PUT /portfolio/profile. All of it is public.
+// ProfileFields is the body of PUT /portfolio/profile. Everything in it is public.
 type ProfileFields struct {
 	Name        string     `json:"name"`
 	Headline    string     `json:"headline"`
@@ -67,7 +66,7 @@ func (p *ProfileFields) images() []uuid.UUID {
 func scanProfile(row pgx.Row) (p Profile, err error) {
 	err = row.Scan(&p.ProfileFields, &p.Revision, &p.UpdatedAt)
 	p.UpdatedAt = p.UpdatedAt.UTC()
-	p.check(new(httpx.Fields)) // the stored one may lack its list
+	p.check(new(httpx.Fields)) // makes a missing list empty
 	return p, err
 }
 
@@ -94,7 +93,7 @@ func (p *Portfolio) getProfile(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// putProfile serves PUT /portfolio/profile, which replaces the whole.
+// putProfile serves PUT /portfolio/profile, which replaces the whole profile.
 func (p *Portfolio) putProfile(c *httpx.Call, in ProfileFields) (saved Profile, err error) {
 	err = p.change(c.Context(), func(ed *edit) (e audit.Event, err error) {
 		if err := c.Match(ed.profile.Revision); err != nil {
@@ -122,7 +121,7 @@ type ResumeBasics struct {
 	Profiles []ResumeProfile `json:"profiles"`
 }
 
-// ResumeLocation is where somebody lives. Our line stands in City.
+// ResumeLocation is where somebody lives. City holds our one line.
 type ResumeLocation struct {
 	Address     string `json:"address,omitempty"`
 	PostalCode  string `json:"postalCode,omitempty"`
@@ -138,7 +137,7 @@ type ResumeProfile struct {
 	URL      string `json:"url,omitempty"`
 }
 
-// imageURL is where the picture of a profile is shown, "" when there is none.
+// imageURL is the URL of the profile's picture, "" if there is none.
 func (p *Portfolio) imageURL(profile Profile) string {
 	if profile.ImageID == nil {
 		return ""
@@ -176,7 +175,7 @@ func wantedProfile(basics source) wanted {
 		links = append(links, Link{Label: website, URL: address})
 	}
 	for _, s := range basics.objects("profiles") {
-		// Without an address there is nothing to link to: the rest is ignored.
+		// Without an address there is nothing to link to, and the rest is ignored.
 		if address := s.url("url"); address != "" {
 			label := s.line("network")
 			if u, err := url.Parse(address); label == "" && err == nil {
@@ -189,8 +188,8 @@ func wantedProfile(basics source) wanted {
 	return x
 }
 
-// joined are links with those that a resume names: each takes the place of one
-// with its address, else of one with its label, else comes at the end.
+// joined are the links together with those of a resume. Each of these replaces one
+// with its address, or else one with its label, or else is added at the end.
 func joined(links, said []Link) []Link {
 	all, met := slices.Clone(links), make([]bool, len(links))
 	same := []func(a, b Link) bool{

@@ -24,15 +24,15 @@ type Project struct {
 	ProjectFields
 }
 
-// ProjectFields is what can be written of a Project.
+// ProjectFields is the writable part of a Project.
 type ProjectFields struct {
 	Placed
-	Slug     string      `json:"slug"` // "" or absent in POST: made of the title
+	Slug     string      `json:"slug"` // "" or absent in POST: made from the title
 	Title    string      `json:"title"`
 	Summary  string      `json:"summary"`
 	Body     string      `json:"body"` // Markdown, as it was written
 	Tags     []string    `json:"tags" most:"50"`
-	Roles    []string    `json:"roles" most:"50"` // what its owner was in it
+	Roles    []string    `json:"roles" most:"50"` // of the owner
 	Entity   string      `json:"entity"`          // for whom or with whom
 	Type     string      `json:"type"`            // such as application or talk
 	Links    []Link      `json:"links" most:"50"`
@@ -60,20 +60,20 @@ func (p *Project) check(f *httpx.Fields) {
 	p.Period.check(f)
 }
 
-// matches holds a project against ?tag= and ?featured=.
+// matches checks a project against ?tag= and ?featured=.
 func (p *Project) matches(q url.Values) bool {
 	return (!q.Has("tag") || slices.Contains(p.Tags, q.Get("tag"))) &&
 		(!q.Has("featured") || strconv.FormatBool(p.Featured) == q.Get("featured"))
 }
 
-// projectNames are what JSON Resume calls the fields. A project's url is its
-// first link; its highlights are a body that is nothing but a plain list.
+// projectNames are JSON Resume's names of the fields. The url of a project is its
+// first link; its highlights are its body, if that is nothing but a plain list.
 var projectNames = map[string]string{"title": "name", "summary": "description", "tags": "keywords", "roles": "roles", "entity": "entity", "type": "type",
 	"started_on": "startDate", "ended_on": "endDate"}
 
 const (
 	bullet = "- "
-	indent = "  " // of the further lines of an item
+	indent = "  " // of an item's later lines
 )
 
 func resumeProjects(list []item) []Renamed {
@@ -123,7 +123,7 @@ func wantedProjects(list []source) []wanted {
 	return all
 }
 
-// leading are links of which the first leads to the address.
+// leading are the links with one to the address put first.
 func leading(links []Link, address string) []Link {
 	link := Link{Label: website, URL: address}
 	if at := slices.IndexFunc(links, func(l Link) bool { return l.URL == address }); at >= 0 {
@@ -137,7 +137,7 @@ func leading(links []Link, address string) []Link {
 
 const (
 	maxSlug  = 80
-	maxSlugs = 100 // of a project: its present one and those it had
+	maxSlugs = 100 // of a project: the present one and those that it had
 )
 
 var (
@@ -148,17 +148,17 @@ var (
 			With(fmt.Sprintf("A project can have at most %d, because old ones keep leading to it; choose one that it already had.", maxSlugs))
 )
 
-// checkSlug refuses one that looks like an id, too: it could hide the project
-// of that id.
+// checkSlug also refuses a slug that looks like an id, because it could hide the
+// project with that id.
 func checkSlug(f *httpx.Fields, slug string) {
 	if _, err := uuid.Parse(slug); slug != "" && (!slugForm.MatchString(slug) || len(slug) > maxSlug || err == nil) {
 		f.Add("#/slug", "invalid", "A slug has at most 80 lower-case letters and digits, in words joined by hyphens, and does not look like an id.")
 	}
 }
 
-// claimSlug gives a project without a slug one, and refuses one that leads or
-// ever led to another project. Changes do not run beside each other, so what
-// is free here is free when it is stored.
+// claimSlug gives a project a slug if it has none, and refuses one that leads or ever
+// led to another project. Changes run one at a time, so a slug that is free here is
+// still free when it is stored.
 func (p *Project) claimSlug(c *content) error {
 	if p.Slug == "" {
 		p.Slug = c.freeSlug(p)
@@ -174,7 +174,7 @@ func (p *Project) claimSlug(c *content) error {
 	return nil
 }
 
-// freeSlug makes a slug of the title that leads to no other project.
+// freeSlug makes a slug from the title that leads to no other project.
 func (c *content) freeSlug(p *Project) string {
 	base := strings.Join(strings.FieldsFunc(strings.ToLower(p.Title), func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < '0' || c > '9')

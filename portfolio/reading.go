@@ -15,12 +15,12 @@ import (
 // wanted is an entry as a resume has it.
 type wanted struct {
 	at     string                    // its pointer
-	names  map[string]string         // what our fields are called there
-	fields map[string]any            // what it says of them
-	links  func(links []Link) []Link // merges its addresses into those that are there; nil: it has none
+	names  map[string]string         // the resume's names of our fields
+	fields map[string]any            // the values that it gives them
+	links  func(links []Link) []Link // merges its addresses into the present links; nil if it has none
 }
 
-// patch is what the resume makes of the fields old.
+// patch is what the resume changes in the fields old.
 func (x wanted) patch(old any) json.RawMessage {
 	if x.links == nil {
 		return encoded(x.fields)
@@ -32,7 +32,7 @@ func (x wanted) patch(old any) json.RawMessage {
 	return encoded(fields)
 }
 
-// resumeIn is a resume as far as the portfolio has a place for it.
+// resumeIn is the part of a resume that the portfolio can hold.
 type resumeIn struct {
 	*reading
 	basics                            source
@@ -43,7 +43,7 @@ type resumeIn struct {
 func (p *Portfolio) readResume(text []byte) resumeIn {
 	in := resumeIn{reading: &reading{}}
 	doc := in.object("#", text)
-	doc.take("$schema") // the form, and nothing of a person
+	doc.take("$schema") // says nothing about a person
 	meta := in.object("#/meta", doc.take("meta"))
 	meta.drop("canonical", p.resumeMeta().Canonical)
 	meta.drop("version", p.resumeMeta().Version)
@@ -56,7 +56,7 @@ func (p *Portfolio) readResume(text []byte) resumeIn {
 	return in
 }
 
-// Before 1.0.0 some members had other names, and many files still have those.
+// Before 1.0.0 some members had other names, which many files still use.
 var before100 = map[string]string{"company": "name", "website": "url", "gpa": "score"}
 
 func wantedEntries(list []source, names map[string]string) (all []wanted) {
@@ -67,16 +67,15 @@ func wantedEntries(list []source, names map[string]string) (all []wanted) {
 	return all
 }
 
-// reading is a resume being read. JSON Resume makes nothing mandatory, and
-// people put more into their files than it knows: what is of the wrong type is
-// a fault, and what nobody took is ignored and said to be. Nothing is dropped
-// in silence.
+// reading is a resume being read. JSON Resume makes nothing mandatory, and people put
+// more into their files than it defines. A value of the wrong type is a fault; what
+// is not used is reported as ignored. Nothing is dropped silently.
 type reading struct {
 	faults httpx.Fields
 	opened []source
 }
 
-// source is an object of a resume. What is taken out of it is gone from rest.
+// source is an object of a resume. rest holds what was not taken out of it yet.
 type source struct {
 	*reading
 	at   string // its pointer
@@ -92,9 +91,8 @@ func (r *reading) object(at string, value json.RawMessage) source {
 	return s
 }
 
-// left are the pointers of all that was not taken and says something. Of what
-// was not taken only the outermost is named, so that they grow no faster than
-// the resume.
+// left are the pointers of everything that was not taken and is not empty. Only the
+// outermost are named, so that the list grows no faster than the resume.
 func (r *reading) left() []string {
 	pointers := []string{}
 	for _, s := range r.opened {
@@ -108,8 +106,7 @@ func (r *reading) left() []string {
 	return pointers
 }
 
-// nothing reports whether a value says nothing: people fill in forms and leave
-// the rest of them empty.
+// nothing reports whether a value is empty: people leave parts of forms empty.
 func nothing(value json.RawMessage) bool {
 	return len(value) == 0 || slices.Contains([]string{`""`, "null", "[]", "{}"}, string(value))
 }
@@ -126,7 +123,7 @@ func (s source) take(name string) json.RawMessage {
 	return value
 }
 
-// text takes a text; a number is taken as it is written.
+// text takes a text; a number is taken as written.
 func (s source) text(name string) string { return s.textOf(s.pointer(name), s.take(name)) }
 
 func (s source) textOf(at string, value json.RawMessage) (text string) {
@@ -140,12 +137,12 @@ func (s source) textOf(at string, value json.RawMessage) (text string) {
 	return text
 }
 
-// line takes a text that stands on one line here.
+// line takes a text and puts it on one line.
 func (s source) line(name string) string {
 	return strings.Join(strings.FieldsFunc(s.text(name), func(c rune) bool { return c == '\n' || c == '\r' }), ", ")
 }
 
-// url takes an address and completes what people write for one.
+// url takes an address, completing it in the ways that people shorten it.
 func (s source) url(name string) string {
 	text := strings.TrimSpace(s.text(name))
 	switch {
@@ -163,8 +160,8 @@ func (s source) url(name string) string {
 	return text
 }
 
-// list takes a list, no longer than the longest that has room; of a longer one
-// no more is read than tells so.
+// list takes a list of at most maxEntries values. It stops reading a longer one at the
+// first value too many.
 func (s source) list(name string) (values []json.RawMessage) {
 	value := s.take(name)
 	if nothing(value) {
@@ -175,7 +172,7 @@ func (s source) list(name string) (values []json.RawMessage) {
 		return nil
 	}
 	elements := json.NewDecoder(bytes.NewReader(value))
-	_, _ = elements.Token() // all of it was checked
+	_, _ = elements.Token() // the JSON was checked
 	for value = nil; elements.More() && elements.Decode(&value) == nil; value = nil {
 		if len(values) == maxEntries {
 			s.faults.Add(s.pointer(name), "too_many", fmt.Sprintf("At most %d of these.", maxEntries))
@@ -203,7 +200,7 @@ func (s source) objects(name string) (objects []source) {
 	return objects
 }
 
-// fields takes what names lists, under our names.
+// fields takes the members that names lists, and returns them under our names.
 func (s source) fields(names map[string]string) map[string]any {
 	fields := map[string]any{}
 	for _, ours := range slices.Sorted(maps.Keys(names)) {
@@ -221,21 +218,21 @@ func (s source) fields(names map[string]string) map[string]any {
 	return filled(fields)
 }
 
-// filled are the fields that say something.
+// filled are the fields that are not empty.
 func filled(fields map[string]any) map[string]any {
 	maps.DeleteFunc(fields, func(_ string, value any) bool { return nothing(encoded(value)) })
 	return fields
 }
 
-// drop forgets a member that says what we say anyway.
+// drop removes a member whose value is our own.
 func (s source) drop(name, text string) {
 	if string(s.rest[name]) == string(encoded(text)) {
 		delete(s.rest, name)
 	}
 }
 
-// modern gives members the names that they have since JSON Resume 1.0.0,
-// unless there is one of that name too.
+// modern renames members to their names since JSON Resume 1.0.0, unless there is a
+// member with the new name too.
 func (s source) modern(names map[string]string) {
 	for before, now := range names {
 		if nothing(s.rest[now]) && !nothing(s.rest[before]) {

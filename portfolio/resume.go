@@ -19,8 +19,7 @@ type Resume struct {
 	Meta      ResumeMeta    `json:"meta"`
 }
 
-// Renamed is an entry with those of its fields that JSON Resume has, under the
-// names that it has for them.
+// Renamed is an entry with the fields that JSON Resume knows, under its names.
 type Renamed map[string]json.RawMessage
 
 func renamedAll(list []item, names map[string]string) []Renamed {
@@ -45,14 +44,14 @@ type ResumeMeta struct {
 
 const (
 	resumeSchema = "https://raw.githubusercontent.com/jsonresume/resume-schema/v1.0.0/schema.json"
-	website      = "Website" // the label of the link that is the url
+	website      = "Website" // the label of the link that becomes the url
 )
 
 func (p *Portfolio) resumeMeta() ResumeMeta {
 	return ResumeMeta{p.PublicURL + httpx.Prefix + "/portfolio/resume.json", "v1.0.0"}
 }
 
-// getResume serves GET /portfolio/resume.json: what is published, to all.
+// getResume serves GET /portfolio/resume.json, to everyone: what is published.
 func (p *Portfolio) getResume(w http.ResponseWriter, r *http.Request) error {
 	return p.read(w, r, func(c *content) (answer, error) { return answer{body: p.resume(c)}, nil })
 }

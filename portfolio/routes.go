@@ -13,15 +13,15 @@ const (
 	messageLimit = 32 << 10 // bytes
 )
 
-// cached are the answers of a read that is kept in memory, as bytes.
+// cached are the answers of a read whose bytes are kept in memory.
 func cached(body any) []httpx.Response {
 	return []httpx.Response{{Status: http.StatusOK, Body: body, Headers: []string{"ETag"}, May: []string{"Content-Encoding"}}}
 }
 
 var refusals = httpx.Problems{httpx.ErrNotFound, httpx.ErrPreconditionFailed}
 
-// routes are the operations of one collection. query and problems are those
-// that only this kind has.
+// routes are the operations of one collection. query and problems are what only this
+// kind has.
 func (k *collection) routes(query []string, problems ...*httpx.Problem) []httpx.Route {
 	all := "/portfolio/" + k.kind
 	item := all + "/{" + k.wild + "}"

@@ -13,7 +13,7 @@ type Skill struct {
 	SkillFields
 }
 
-// SkillFields is what can be written of a Skill.
+// SkillFields is the writable part of a Skill.
 type SkillFields struct {
 	Placed
 	Name     string `json:"name"`
@@ -31,7 +31,8 @@ func (s *Skill) check(f *httpx.Fields) {
 	checkLine(f, "#/category", s.Category, false)
 }
 
-// ResumeSkill is the skills of one category and level, or one without.
+// ResumeSkill holds the skills of one category and level, or one skill without a
+// category.
 type ResumeSkill struct {
 	Name     string   `json:"name,omitempty"`
 	Level    string   `json:"level,omitempty"`
@@ -57,7 +58,7 @@ func resumeSkills(list []item) []ResumeSkill {
 	return all
 }
 
-// wantedSkills stops behind the first for which there is no room.
+// wantedSkills stops after the first skill for which there is no room.
 func wantedSkills(list []source) (all []wanted) {
 	for _, s := range list {
 		if len(all) > maxEntries {
