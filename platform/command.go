@@ -10,7 +10,7 @@ import (
 	"homebase/httpx"
 )
 
-// migrateAll brings the platform's tables to this version, then the apps'.
+// migrateAll brings the platform's tables to this version, and then those of the apps.
 func (p *Platform) migrateAll(ctx context.Context) error {
 	if err := p.db.Migrate(ctx, p.build.Schema); err != nil {
 		return err

@@ -1,6 +1,6 @@
-// Package platform is the wiring, the only place that knows every room. Routes,
-// jobs and commands come to it as data; what looks like a need to call upwards
-// is a function that it hands down.
+// Package platform is the wiring, the only place that knows every room. Routes, jobs
+// and commands come to it as data; if a room seems to need a room above it, it is
+// handed a function.
 package platform
 
 import (
@@ -50,7 +50,7 @@ type Platform struct {
 	backup    *backup.Backup
 }
 
-// New wires the rooms, which log to w. It reads no secret, no disk and no
+// New wires the rooms, which log to w. It does not read the secret, the disk or the
 // database.
 func New(build Build, cfg *system.Config, w io.Writer) *Platform {
 	log, level, flush := cfg.Logger(w)
@@ -117,7 +117,7 @@ func New(build Build, cfg *system.Config, w io.Writer) *Platform {
 	return p
 }
 
-// restored lets every room put away what must not come back with a backup.
+// restored lets every room discard what must not come back with a backup.
 func (p *Platform) restored(ctx context.Context, tx pgx.Tx, lost bool) error {
 	if err := p.auth.Restored(ctx, tx, lost); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (p *Platform) restored(ctx context.Context, tx pgx.Tx, lost bool) error {
 	return p.mail.Restored(ctx, tx)
 }
 
-// erase lets every room let go of a user who is about to be deleted.
+// erase lets every room delete what belongs to a user who is about to be deleted.
 func (p *Platform) erase(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 	if err := p.projects.Erase(ctx, tx, user); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (p *Platform) jobs() []db.Job {
 	return slices.Concat(p.auth.Jobs(), p.files.Jobs(), p.portfolio.Jobs(), p.projects.Jobs(), p.audit.Jobs(), p.mail.Jobs())
 }
 
-// Commands are all that the program can be told.
+// Commands are all commands of the program.
 func (p *Platform) Commands() db.Commands {
 	server := []db.Command{
 		{Name: "serve", Summary: "answer requests until told to stop", Needs: db.NeedDatabase, Serves: true, Run: p.serve},

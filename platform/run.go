@@ -10,8 +10,7 @@ import (
 	"homebase/system"
 )
 
-// Run is the program: it reads the configuration, finds the command and
-// carries it out.
+// Run is the program: it reads the configuration, finds the command and runs it.
 func Run(ctx context.Context, sh *db.Shell, build Build, environ, args []string) error {
 	cfg, configErr := system.LoadConfig(environ)
 	if configErr != nil {
@@ -44,8 +43,8 @@ func Run(ctx context.Context, sh *db.Shell, build Build, environ, args []string)
 	return errors.Join(err, p.close())
 }
 
-// connect opens the database, starting or joining the private cluster when no
-// URL is configured, and looks at its schema when that is needed.
+// connect opens the database, starting or joining the private cluster if no URL is
+// configured, and checks its schema if that is needed.
 func (p *Platform) connect(ctx context.Context, need db.Need) (err error) {
 	url := p.cfg.DatabaseURL
 	if url == "" {
@@ -60,8 +59,7 @@ func (p *Platform) connect(ctx context.Context, need db.Need) (err error) {
 	return err
 }
 
-// close lets go of the database, of the private cluster after it, and of the
-// log.
+// close closes the database, then leaves the private cluster, and flushes the log.
 func (p *Platform) close() (err error) {
 	p.db.Close()
 	if p.cluster != nil {

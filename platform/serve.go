@@ -10,9 +10,9 @@ import (
 	"homebase/httpx"
 )
 
-// serve migrates, recovers what a killed worker left, and answers requests
-// until ctx ends; then requests under way are finished, notes of the audit
-// log flushed, and everything is let go.
+// serve migrates, recovers what killed workers left, and answers requests until ctx
+// ends. Then it finishes requests in progress, flushes the notes of the audit log,
+// and releases everything.
 func (p *Platform) serve(ctx context.Context, sh *db.Shell, args []string) error {
 	if err := sh.Flags("serve").Parse(args); err != nil {
 		return err
@@ -28,8 +28,8 @@ func (p *Platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 	if err := p.migrateAll(ctx); err != nil {
 		return err
 	}
-	// Background work outlives ctx by the drain, so that the last requests
-	// still find their listener, their journal and their log.
+	// Background work goes on during the drain, so that the last requests still
+	// have their listener, journal and log.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -53,8 +53,8 @@ func (p *Platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 	return server.Serve(ctx, listener)
 }
 
-// api carries out one request in this process. It needs no server and leaves
-// one that runs alone: both work on the same database, and it joins the workers
+// api carries out one request in this process. It needs no server, and does not
+// disturb a running one: both work on the same database, and it joins the workers
 // of the files like any other.
 func (p *Platform) api(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, call := sh.Flags("api"), httpx.ShellCall{}
@@ -65,7 +65,7 @@ func (p *Platform) api(ctx context.Context, sh *db.Shell, args []string) error {
 	if call.Path == "" {
 		return fmt.Errorf("%w: give a method and a path, as in: homebase api GET /auth/users", db.ErrUsage)
 	}
-	// What is printed is the answer. The log says what went wrong.
+	// Only the answer is printed, and what went wrong is logged.
 	p.level.Set(max(p.level.Level(), slog.LevelWarn))
 	server, err := httpx.New(httpx.Config{
 		PublicURL: p.cfg.PublicURL.String(), RateLimits: p.cfg.RateLimits, Log: p.log, Operator: p.auth.Operator(), Recheck: p.auth.Recheck,

@@ -33,17 +33,17 @@ func (p *Projects) exportCommand(ctx context.Context, sh *db.Shell, args []strin
 	return errors.Join(p.export(ctx, h, out), out.Flush())
 }
 
-// export writes the app's tables as they are at one moment, a line
-// {"table": …, "row": {…}} for each row. Unlogged tables hold what is made to
-// be forgotten and are left out.
+// export writes the app's tables as of one moment, with a line {"table": …, "row": {…}}
+// for each row. Unlogged tables hold what is meant to be forgotten and are left
+// out.
 func (p *Projects) export(ctx context.Context, h *Host, w io.Writer) error {
 	const tables = `-- name: projects.Tables
 		SELECT relname::text FROM pg_class
 		 WHERE relnamespace = to_regnamespace($1) AND relkind IN ('r', 'p') AND NOT relispartition
 		   AND relpersistence = 'p' AND relname <> 'schema_steps'
 		 ORDER BY 1`
-	// JSON holds no control characters: with these for quote and delimiter
-	// CSV is the plain text, a line a row.
+	// JSON contains no control characters, so with these as quote and delimiter
+	// CSV is plain text, with one line for each row.
 	const rows = `COPY (SELECT json_build_object('table', '%s', 'row', t) FROM %s t) TO STDOUT (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02')`
 	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
 		for _, sql := range []string{"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", "SET LOCAL statement_timeout = 0"} {
@@ -77,7 +77,7 @@ func (p *Projects) rolesCommand(ctx context.Context, sh *db.Shell, args []string
 	}
 	fmt.Fprintln(sh.Stdout, "-- Run this as a superuser, then: homebase migrate")
 	for _, role := range missing {
-		// A role may be there without the grant: it is left by a database that was here before.
+		// A role may exist without the grant, left by an earlier database.
 		const sql = "DO $$ BEGIN CREATE ROLE %s NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;\nGRANT %s TO %s;\n"
 		fmt.Fprintf(sh.Stdout, sql, role, role, pgx.Identifier{login}.Sanitize())
 	}

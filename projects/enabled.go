@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// channel carries the news that an app was turned off or on.
+// channel notifies that an app was turned off or on.
 const channel = "apps"
 
 // Info is an app as its users see it.
@@ -38,7 +38,7 @@ func (p *Projects) ownRoutes() []httpx.Route {
 	}
 }
 
-// info is the app for a caller; ok: they may use it.
+// info is the app as a caller sees it; ok says whether they may use it.
 func (h *Host) info(off map[string]bool, caller *httpx.Caller) (i Info, ok bool) {
 	i = Info{Name: h.app.Name, Description: h.app.Description, Enabled: !off[h.app.Name], Permissions: []string{}}
 	for _, permission := range h.app.Permissions {
@@ -74,7 +74,7 @@ func (p *Projects) patchProject(c *httpx.Call, in Change) (Info, error) {
 	return i, err
 }
 
-// find is the app of that name, or db.ErrNotFound.
+// find returns the app with that name, or db.ErrNotFound.
 func (p *Projects) find(name string) (*Host, error) {
 	for _, h := range p.apps {
 		if h.app.Name == name {
@@ -84,8 +84,8 @@ func (p *Projects) find(name string) (*Host, error) {
 	return nil, db.ErrNotFound
 }
 
-// turn turns an app on or off, here before it returns and everywhere when it
-// commits. What changes nothing is not recorded.
+// turn turns an app on or off: on this worker before it returns, and on all others
+// when it commits. If nothing changes, nothing is recorded.
 func (p *Projects) turn(ctx context.Context, h *Host, on bool) error {
 	sql, action := `-- name: projects.Disable
 		INSERT INTO disabled_apps (name) VALUES ($1) ON CONFLICT DO NOTHING`, audit.AppDisabled

@@ -14,16 +14,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Host is all that an app has of the platform beside the packages auth,
-// audit, db and httpx: who calls comes from httpx.CallerOf.
+// Host is all that an app gets from the platform besides the packages auth, audit, db
+// and httpx; httpx.CallerOf says who calls.
 type Host struct {
 	Log *slog.Logger
-	// Origins are the frontends', as the Origin header names them.
+	// Origins are those of the frontends, as the Origin header names them.
 	Origins []string
 
 	p      *Projects
 	app    App
-	shares []chan struct{} // its own, then that of all apps
+	shares []chan struct{} // of the pool: its own, then that of all apps
 }
 
 // namespace is the app's PostgreSQL schema and role.
@@ -38,18 +38,18 @@ type Tx struct {
 	events []audit.Event
 }
 
-// Audit records an act of the app with the transaction: target is the id of
-// what was acted on, details are a few short facts without names or secrets.
+// Audit records an act of the app in the transaction: target is the id of what was
+// acted on, details are a few short facts without names or secrets.
 func (tx *Tx) Audit(act string, target uuid.UUID, details map[string]string) {
 	all := map[string]string{"act": act}
 	maps.Copy(all, details)
 	tx.events = append(tx.events, audit.Event{Action: audit.AppAct, Target: target, Details: all})
 }
 
-// InTx is db.InTx in the app's own schema. A statement may take five seconds,
-// and the app may leave the transaction alone for ten; a job that needs longer
-// says SET LOCAL statement_timeout. While the app's share of the pool is
-// taken the error is httpx.ErrBusy.
+// InTx is db.InTx in the app's own schema. A statement may take five seconds, and the
+// transaction may be idle for ten; a job that needs longer uses SET LOCAL
+// statement_timeout. If the app's share of the pool is used up, the error is
+// httpx.ErrBusy.
 func (h *Host) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	const bounds = `-- name: projects.Bounds
 		SELECT set_config('statement_timeout', '5s', true), set_config('idle_in_transaction_session_timeout', '10s', true)`
@@ -76,7 +76,7 @@ func (h *Host) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	})
 }
 
-// take waits for room in the app's share and in that of all apps.
+// take waits for a connection of the app's share and of that of all apps.
 func (h *Host) take(ctx context.Context) (release func(), err error) {
 	wait, cancel := context.WithTimeout(ctx, shareWait)
 	defer cancel()
@@ -101,6 +101,6 @@ func (h *Host) take(ctx context.Context) (release func(), err error) {
 	return release, nil
 }
 
-// Open opens a file of the caller, who needs files:read: httpx.ErrNotFound
-// or db.ErrNotFound for what is not theirs. Close it.
+// Open opens a file of the caller, who needs files:read. For a file that is not
+// theirs the error is httpx.ErrNotFound or db.ErrNotFound. Close the file.
 func (h *Host) Open(ctx context.Context, id uuid.UUID) (File, error) { return h.p.Open(ctx, id) }

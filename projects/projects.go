@@ -1,17 +1,17 @@
-// Package projects is the namespace for every application still to come, one
-// folder each below this one, and the registry that mounts them. A new idea
+// Package projects is the namespace for every application still to come, with a
+// folder below this one for each, and the registry that mounts them. A new idea
 // becomes an app here, never a second backend; README.md shows how.
 //
-// What it promises of an app, whatever its code does:
+// What it promises about an app, whatever its code does:
 //   - Its routes are /projects/<name>/…, in the one route table with the same
 //     policies; its permissions are projects.<name>:<verb>.
-//   - Its database work runs in a schema of its own. Where the role
-//     app_<name> exists, it has no rights on any other table.
-//   - Turned off, it answers 404 on every worker at once and its jobs rest;
-//     what it keeps stays.
-//   - It uses at most a quarter of the database's connections, all apps
-//     together at most half: one that blocks or panics harms no other.
-//   - What it does is audited in the transaction in which it does it.
+//   - Its database work runs in a schema of its own. If the role app_<name>
+//     exists, it has no rights on any other table.
+//   - When it is turned off, it answers 404 on every worker at once and its jobs
+//     rest; its data stays.
+//   - It uses at most a quarter of the database's connections, and all apps
+//     together at most half: an app that blocks or panics harms no other.
+//   - What it does is audited in the same transaction.
 package projects
 
 import (
@@ -43,26 +43,25 @@ type App struct {
 	Name string
 	// Description is one line for people.
 	Description string
-	// Schema holds its numbered steps, as schema.sql does; they run in its
-	// own schema. "": it keeps nothing.
+	// Schema holds its numbered steps, like schema.sql; they run in a schema of
+	// its own. "" is for an app that stores nothing.
 	Schema string
-	// Permissions are all that its routes ask for, "projects.<name>:<verb>".
+	// Permissions are all those that its routes ask for, "projects.<name>:<verb>".
 	Permissions []string
 	// Routes have patterns below /projects/<name>: "GET /items".
 	Routes []httpx.Route
-	// Jobs are named by a verb alone: "sweep" is listed as
-	// projects.<name>.sweep.
+	// Jobs are named by a verb: "sweep" is listed as projects.<name>.sweep.
 	Jobs []db.Job
-	// Run works beside the server until ctx ends; nil where all work is
-	// done in requests and jobs. A panic in it is logged and it is called again. A
-	// goroutine of the app's own has no such net.
+	// Run works in the background until ctx ends; nil if all work is done in
+	// requests and jobs. If it panics, that is logged and it is called again. A
+	// goroutine that the app starts itself has no such protection.
 	Run func(ctx context.Context)
-	// Erase deletes what belongs to a user who is deleted; nil when nothing
+	// Erase deletes what belongs to a user who is being deleted; nil if nothing
 	// belongs to users.
 	Erase func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error
 }
 
-// Mount makes an app of its host. It touches neither database nor disk.
+// Mount makes an app for its host. It uses neither database nor disk.
 type Mount func(h *Host) App
 
 // Config is what the registry needs.
@@ -70,9 +69,9 @@ type Config struct {
 	DB    *db.DB
 	Audit *audit.Log
 	Log   *slog.Logger
-	// Origins are the frontends', the server's own among them.
+	// Origins are those of the frontends and of the server itself.
 	Origins []string
-	// Open opens a file of the caller in ctx, who needs files:read.
+	// Open opens a file of the caller of ctx, who needs files:read.
 	Open func(ctx context.Context, id uuid.UUID) (File, error)
 }
 
@@ -87,13 +86,12 @@ type File struct {
 type Projects struct {
 	Config
 	apps  []*Host
-	fault error                     // of the first app that is not as it must be
+	fault error                     // of the first app that is invalid
 	off   *db.Kept[map[string]bool] // the names of the apps that are turned off
 }
 
-// New mounts the apps and registers with the listener: call it before the
-// listener runs. An app that is not as it must be is refused by Migrate, before
-// anything is served.
+// New mounts the apps and registers with the listener: call it before the listener
+// runs. Migrate refuses an invalid app before anything is served.
 func New(cfg Config, mounts ...Mount) *Projects {
 	p := &Projects{Config: cfg}
 	p.off = db.NewKept(cfg.DB, channel, p.readDisabled)
@@ -110,7 +108,7 @@ func New(cfg Config, mounts ...Mount) *Projects {
 
 var nameForm = regexp.MustCompile(`^[a-z][a-z0-9]{1,29}$`)
 
-// check says what an app lacks.
+// check says what is wrong with an app.
 func (a App) check() error {
 	prefix := "projects." + a.Name + ":"
 	switch {
@@ -132,7 +130,7 @@ func (a App) check() error {
 	return nil
 }
 
-// Permissions are those of all apps, for auth, which is made before them.
+// Permissions are the permissions of all apps, for auth, which is made before them.
 func Permissions(mounts ...Mount) (all []string) {
 	for _, mount := range mounts {
 		all = append(all, mount(&Host{}).Permissions...)
@@ -140,11 +138,10 @@ func Permissions(mounts ...Mount) (all []string) {
 	return all
 }
 
-// Roles are the PostgreSQL roles that the apps work as where they exist.
+// Roles are the PostgreSQL roles that the apps work as if they exist.
 func (p *Projects) Roles() []string { return slices.Sorted(maps.Keys(p.Schemas())) }
 
-// Schemas are the texts of the apps' steps by the PostgreSQL schema they run
-// in.
+// Schemas are the texts of the apps' steps by the PostgreSQL schema that they run in.
 func (p *Projects) Schemas() map[string]string {
 	texts := map[string]string{}
 	for _, h := range p.apps {
@@ -180,8 +177,7 @@ func (p *Projects) Start(context.Context) error {
 // runAgain is the wait before an app's Run is called again.
 const runAgain = time.Second
 
-// Run does the apps' work beside the requests until ctx ends and they have
-// returned.
+// Run does the apps' background work until ctx ends and they have returned.
 func (p *Projects) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -206,7 +202,7 @@ func (h *Host) runOnce(ctx context.Context) {
 	h.app.Run(ctx)
 }
 
-// Routes are those of the registry and of all apps.
+// Routes are the routes of the registry and of all apps.
 func (p *Projects) Routes() []httpx.Route {
 	routes := p.ownRoutes()
 	for _, h := range p.apps {
@@ -231,8 +227,7 @@ func (p *Projects) Routes() []httpx.Route {
 	return routes
 }
 
-// Jobs are those of all apps. That of an app which is turned off does nothing
-// when it is due.
+// Jobs are the jobs of all apps. Those of an app that is turned off do nothing.
 func (p *Projects) Jobs() (jobs []db.Job) {
 	for _, h := range p.apps {
 		for _, job := range h.app.Jobs {
@@ -258,8 +253,8 @@ func (p *Projects) Jobs() (jobs []db.Job) {
 	return jobs
 }
 
-// Erase deletes what the apps keep of a user, in the transaction that deletes
-// the user.
+// Erase deletes what the apps store for a user, in the transaction that deletes the
+// user.
 func (p *Projects) Erase(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 	for _, h := range p.apps {
 		if h.app.Erase == nil {

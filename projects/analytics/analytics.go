@@ -1,22 +1,22 @@
-// Package analytics counts the page views of the frontends without knowing
-// persons. It is the first app.
+// Package analytics counts the page views of the frontends without identifying
+// people. It is the first app.
 //
 // What it promises:
-//   - No cookie is set or read, no address is stored, no third party is told.
-//     Within one UTC day and site a visitor is a keyed hash; its salt is
-//     destroyed when the day is over, and then nobody can make the hash again.
-//   - Taking a view costs no query: views are queued, bounded, and written in
-//     batches.
-//   - What strangers can add is bounded: the views of one day, for all and for
-//     each network, and the names under which they are counted. The stats tell
-//     how many were dropped.
-//   - What is kept for good is counts by hour and day, whose number depends
-//     on how many pages there are and not on how often they are seen. Those of
-//     single pages by the hour are kept for 400 days.
+//   - No cookie is set or read, no address is stored, no third party learns of a
+//     visit. Within one UTC day and site a visitor is a keyed hash; its salt is
+//     destroyed when the day is over, and then nobody can compute the hash again.
+//   - Counting a view costs no query: views are queued, up to a bound, and written
+//     in batches.
+//   - What strangers can add is bounded: the views of a day, in total and for each
+//     network, and the names under which they are counted. The stats say how many
+//     were dropped.
+//   - What is kept permanently is counts by hour and day, whose number depends on
+//     how many pages there are and not on how often they are viewed. Hourly counts
+//     of single pages are kept for 400 days.
 //
-// Visitors are distinct within an hour or a day. For a longer time there is
-// no such number, because nothing joins two days: months and sums over a
-// range add up the days' visitors.
+// Visitors are distinct within an hour or a day. For longer times there is no such
+// number, because nothing connects two days: months and ranges add up the visitors
+// of their days.
 package analytics
 
 import (
@@ -40,7 +40,7 @@ type app struct {
 	views    *db.Batches[view]
 	maxViews int // of one day
 	networks networks
-	dropped  atomic.Int64 // views beyond a bound that are not recorded yet
+	dropped  atomic.Int64 // dropped views that are not recorded yet
 }
 
 // App makes the app.

@@ -19,34 +19,34 @@ const (
 
 // Event is one page view, the body of POST /projects/analytics/events.
 type Event struct {
-	// Path is that of the page; a query and a fragment are cut off, for they
-	// may hold secrets.
+	// Path is that of the page; query and fragment are cut off, because they may
+	// hold secrets.
 	Path string `json:"path"`
 	// Referrer is the URL of the page that led here; only its host is kept.
 	Referrer string `json:"referrer,omitempty"`
-	// Title is taken for clients that send it, and not kept.
+	// Title is accepted because some clients send it, and not kept.
 	Title string `json:"title,omitempty"`
 }
 
 var errOrigin = httpx.ErrOriginRefused.With("The page that sent this is in neither HOMEBASE_ORIGINS nor HOMEBASE_PUBLIC_ORIGINS.")
 
-// robots are words in the User-Agent, in small letters, of programs that are
-// no person's browser: crawlers (most call themselves bot, as Googlebot,
-// Applebot, Slackbot, Twitterbot, LinkedInBot, Discordbot and TelegramBot do),
-// what fetches a page to show a preview of a link, monitors, and libraries.
-// Browsers inside of apps, such as Instagram's, are people's.
+// robots are lower-case words in the User-Agent of programs that are not a person's
+// browser: crawlers (most call themselves bot, such as Googlebot, Applebot,
+// Slackbot, Twitterbot, LinkedInBot, Discordbot and TelegramBot), programs that
+// fetch a page to preview a link, monitors, and libraries. Browsers inside apps,
+// such as Instagram's, are used by people.
 var robots = strings.Fields(`bot crawl spider slurp preview facebookexternalhit facebookcatalog meta-external whatsapp/ embedly iframely vkshare
 	mastodon/ pleroma misskey akkoma lemmy/ google-inspectiontool mediapartners feedfetcher headless lighthouse phantom puppeteer playwright
 	monitor uptime scrap archiver curl/ wget httpie libwww python java/ okhttp axios node-fetch undici go-http http.rb guzzle`)
 
-// robot reports whether no person sent this. Cubot makes phones.
+// robot reports whether the User-Agent is not a person's. Cubot makes phones.
 func robot(agent string) bool {
 	agent = strings.ReplaceAll(strings.ToLower(agent), "cubot", "")
 	return agent == "" || slices.ContainsFunc(robots, func(word string) bool { return strings.Contains(agent, word) })
 }
 
-// view is an event on its way to the table. The network, an IPv4
-// address or a /64, lives in it for a second, in memory.
+// view is an event on its way to the table. The network, an IPv4 address or a /64, is
+// in memory for about a second.
 type view struct {
 	at                           time.Time
 	site, path, referrer, device string
@@ -54,8 +54,8 @@ type view struct {
 	agent                        string
 }
 
-// postEvent serves POST /projects/analytics/events. A robot gets the answer
-// that everybody gets, and so does who has sent too many.
+// postEvent serves POST /projects/analytics/events. Robots, and clients that have
+// sent too many, get the same answer as everybody.
 func (a *app) postEvent(c *httpx.Call, in Event) error {
 	origin := c.Header.Get("Origin")
 	if !slices.Contains(a.host.Origins, origin) {
@@ -80,9 +80,9 @@ func (a *app) postEvent(c *httpx.Call, in Event) error {
 	return nil
 }
 
-// onePath is the one form of a page's path (RFC 3986, section 6.2.2): without
-// query, fragment and the slash at its end, unreserved characters as they are,
-// and all that must be escaped escaped in capitals.
+// onePath is the normal form of a page's path (RFC 3986, section 6.2.2): without query,
+// fragment and trailing slash, with unreserved characters unescaped and all others
+// escaped with upper-case digits where necessary.
 func onePath(text string) string {
 	const hex = "0123456789ABCDEF"
 	if end := strings.IndexAny(text, "?#"); end >= 0 {
@@ -109,8 +109,7 @@ func onePath(text string) string {
 	return "/"
 }
 
-// referrer is the host of another site that a URL leads to, "" when it is
-// none.
+// referrer is the host of a URL if that is another site, otherwise "".
 func referrer(text, site string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || strings.EqualFold(u.Host, site) || len(u.Hostname()) > maxHost {

@@ -8,24 +8,24 @@ import (
 	"homebase/projects"
 )
 
-// maxNames is how many pages, and how many referrers, a site has on one day
-// under their own name; the others are summed up as "(other)". It bounds what
-// invented paths can add for good.
+// maxNames is how many pages, and how many referrers, of a site are counted on one day
+// by name; the others are summed up as "(other)". It bounds what invented paths
+// can add permanently.
 const maxNames = 500
 
-// rollUp counts the days that may have changed since the last time, and then
-// drops the views of the days before the last seven. Each day is counted anew
-// as a whole, so a run may be repeated or be missed; a day whose views are
-// dropped is never touched again.
+// rollUp counts the days that may have changed since the last time, and then drops
+// the views from before the last seven days. Each day is recounted as a whole, so a
+// run may be repeated or missed; a day whose views were dropped is never counted
+// again.
 func (a *app) rollUp(ctx context.Context) error {
 	var days []time.Time
 	err := a.host.InTx(ctx, func(tx *projects.Tx) (err error) {
-		// The job also forgets the salt when nobody comes on the next day.
+		// This also destroys the old salt if nobody visits on the next day.
 		if _, err = todaysSalt(ctx, tx); err != nil {
 			return err
 		}
-		// A batch may be late: within an hour of midnight yesterday is
-		// counted too. The days are found by steps along the index.
+		// A batch may be late, so within an hour after midnight yesterday is
+		// counted too. The days are found by skipping along the index.
 		days, err = db.All(ctx, tx, db.Value[time.Time], `-- name: analytics.Days
 			WITH RECURSIVE days AS (
 			    SELECT date_trunc('day', min(at)) AS day FROM views
@@ -58,8 +58,8 @@ func (a *app) rollUp(ctx context.Context) error {
 	})
 }
 
-// uncounted asks whether views came since the last count, or a salt is of a day
-// that is over. What has only become old can wait.
+// uncounted reports whether views came since the last count, or there is a salt of a
+// day that is over. Dropping old rows can wait.
 func (a *app) uncounted(ctx context.Context) (yes bool, err error) {
 	err = a.host.InTx(ctx, func(tx *projects.Tx) error {
 		yes, err = db.One(ctx, tx, db.Value[bool], `-- name: analytics.Uncounted
@@ -73,7 +73,7 @@ func (a *app) uncounted(ctx context.Context) (yes bool, err error) {
 	return yes, err
 }
 
-// unhurried lets the statements of a job take longer than those of requests.
+// unhurried lets statements of a job take longer than those of requests.
 func unhurried(ctx context.Context, tx *projects.Tx) error {
 	_, err := db.Exec(ctx, tx, `SET LOCAL statement_timeout = '10min'`)
 	return err

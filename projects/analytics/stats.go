@@ -20,12 +20,12 @@ const (
 
 // Count is what happened in one hour, day or month.
 type Count struct {
-	At       time.Time `json:"at"` // its begin
+	At       time.Time `json:"at"` // its beginning
 	Views    int64     `json:"views"`
 	Visitors int64     `json:"visitors"` // of a month: the sum of its days' visitors
 }
 
-// Page is one of the pages that were seen most.
+// Page is one of the pages with the most views.
 type Page struct {
 	Site     string `json:"site"`
 	Path     string `json:"path"`
@@ -33,7 +33,7 @@ type Page struct {
 	Visitors int64  `json:"visitors"` // the sum of the days' visitors
 }
 
-// Referrer is one of the hosts that led to most views.
+// Referrer is one of the hosts that led to the most views.
 type Referrer struct {
 	Referrer string `json:"referrer"` // "": none
 	Views    int64  `json:"views"`
@@ -47,28 +47,28 @@ type Device struct {
 	Visitors int64  `json:"visitors"`
 }
 
-// Stats is the answer of GET /projects/analytics/stats. Referrers and devices
-// are kept of whole sites: with a page they are empty.
+// Stats is the answer of GET /projects/analytics/stats. Referrers and devices are
+// counted for whole sites only: with a page they are empty.
 type Stats struct {
 	Items     []Count    `json:"items"` // without gaps
 	Pages     []Page     `json:"pages"`
 	Referrers []Referrer `json:"referrers"`
 	Devices   []Device   `json:"devices"`
-	// Dropped is how many views of these days, of all sites, were not kept:
-	// their day or their network had no room for more, or they came faster
-	// than they could be written.
+	// Dropped is how many views of these days, of all sites, were not kept: their
+	// day or their network had no room for more, or they came faster than they
+	// could be written.
 	Dropped int64 `json:"dropped"`
 }
 
 // question is what a request for stats asks.
 type question struct {
-	from, to   time.Time // whole UTC days, to exclusive
+	from, to   time.Time // whole UTC days; to is exclusive
 	by         string
 	page, site string // "": all
 }
 
-// asked reads ?from=&to=, two UTC days, both included; without them the last
-// thirty.
+// asked reads ?from=&to=, two UTC days, both inclusive. The default is the last thirty
+// days.
 func asked(q url.Values) (question, error) {
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	k := question{from: today.AddDate(0, 0, -29), to: today, by: "day", page: onePath(q.Get("page")), site: q.Get("site")}
@@ -96,8 +96,8 @@ func asked(q url.Values) (question, error) {
 	return k, nil
 }
 
-// getStats serves GET /projects/analytics/stats, from the counts alone. They
-// are up to five minutes behind.
+// getStats serves GET /projects/analytics/stats from the counts, which may be five
+// minutes old.
 func (a *app) getStats(c *httpx.Call) (Stats, error) {
 	k, err := asked(c.URL.Query())
 	if err != nil {
@@ -143,8 +143,7 @@ func (a *app) getStats(c *httpx.Call) (Stats, error) {
 	return s, err
 }
 
-// months are the whole months within the question; without one both are its
-// end.
+// months are the whole months within the question; if there is none, both are its end.
 func (k question) months() (from, to time.Time) {
 	from = time.Date(k.from.Year(), k.from.Month(), 1, 0, 0, 0, 0, time.UTC)
 	if from.Before(k.from) {
@@ -157,8 +156,8 @@ func (k question) months() (from, to time.Time) {
 	return from, to
 }
 
-// top are the names of a kind that had most views, pages by site: from the
-// rows of whole months, and of the days before and after them.
+// top are the names of a kind with the most views, pages by site. They are summed up
+// from whole months, and from the days before and after these.
 func top[T any](ctx context.Context, tx *projects.Tx, k question, kind string, make func(name, site string, n Count) T) ([]T, error) {
 	firstMonth, endMonth := k.months()
 	return db.All(ctx, tx, func(row pgx.Row) (T, error) {

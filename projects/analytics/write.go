@@ -19,17 +19,17 @@ const (
 	maxBatch    = 1 << 12
 	writeEvery  = time.Second
 
-	// Anyone may send views in the name of a frontend. What is kept of one
-	// UTC day is bounded for all together and for each network.
+	// Anyone may send views in the name of a frontend. What is kept of one UTC
+	// day is bounded in total and for each network.
 	maxViews    = 100_000
 	maxNetwork  = 10_000
-	maxNetworks = 3 * maxViews // that are counted, as many as all views could come from
+	maxNetworks = 3 * maxViews // counted networks: as many as all views can come from
 )
 
-// networks counts the views of each network today. Of a network it knows a
-// hash, and the key of that goes with the day.
+// networks counts today's views of each network. It knows only a hash of a network,
+// whose key is forgotten at the end of the day.
 type networks struct {
-	most int // views of one
+	most int // views of one network
 
 	mu   sync.Mutex
 	day  int64
@@ -37,9 +37,9 @@ type networks struct {
 	of   map[uint64]int
 }
 
-// admit counts one more view of a client's networks, unless one of them has
-// sent all that it may. Clients that cannot be told apart are not counted: they
-// would shut each other out.
+// admit counts a view of a client's networks, unless one of them has sent as many as
+// it may. Clients that cannot be told apart are not counted: they would lock each
+// other out.
 func (n *networks) admit(client []netip.Prefix, at time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -72,7 +72,7 @@ func (a *app) drop() {
 	a.views.Wake()
 }
 
-// write puts a batch of views into the table. While the database is away they
+// write puts a batch of views into the table. While the database is unreachable they
 // wait.
 func (a *app) write(ctx context.Context, batch []view) error {
 	dropped := a.dropped.Swap(0)
@@ -87,16 +87,16 @@ func (a *app) write(ctx context.Context, batch []view) error {
 	return err
 }
 
-// insert writes a batch as far as the day has room for it, and counts the rest
-// with what was dropped before. A clock that is ahead makes no view of a day
-// to come, which no count would ever reach.
+// insert writes as much of a batch as the day has room for, and counts the rest as
+// dropped. Views from a clock that is ahead are dated now: the counts would never
+// reach a day in the future.
 func (a *app) insert(ctx context.Context, batch []view, dropped int64) error {
 	return a.host.InTx(ctx, func(tx *projects.Tx) error {
 		salt, err := todaysSalt(ctx, tx)
 		if err != nil {
 			return err
 		}
-		// The other workers wait here.
+		// Other workers wait here.
 		before, err := db.One(ctx, tx, db.Value[int], `-- name: analytics.Today
 			INSERT INTO days AS d (day, views, dropped) VALUES ((now() AT TIME ZONE 'UTC')::date, 0, 0)
 			    ON CONFLICT (day) DO UPDATE SET views = d.views
@@ -129,8 +129,8 @@ func (v view) visitor(salt []byte) []byte {
 	return auth.MAC(salt, []byte(v.network.String()+"\x00"+v.agent+"\x00"+v.site+"\x00"))[:12]
 }
 
-// todaysSalt is the salt of this UTC day, by the clock that all workers
-// share. The first one to ask on a new day destroys that of the day before.
+// todaysSalt is the salt of this UTC day, by the database's clock, which all workers
+// share. The first to ask for it on a new day destroys that of the day before.
 func todaysSalt(ctx context.Context, tx *projects.Tx) ([]byte, error) {
 	const find = `-- name: analytics.Salt
 		SELECT coalesce((SELECT salt FROM salts WHERE day = (now() AT TIME ZONE 'UTC')::date), '')`
@@ -144,7 +144,7 @@ func todaysSalt(ctx context.Context, tx *projects.Tx) ([]byte, error) {
 	if salt, err = db.One(ctx, tx, db.Value[[]byte], find); err != nil || len(salt) > 0 {
 		return salt, err // another worker was first
 	}
-	// Not DELETE, which leaves the bytes in the file.
+	// Not DELETE, which would leave the bytes in the file.
 	if _, err := db.Exec(ctx, tx, `TRUNCATE salts`); err != nil {
 		return nil, err
 	}

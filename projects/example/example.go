@@ -1,5 +1,5 @@
-// Package example is an app. Everybody who may use it keeps items of their own,
-// which nobody else sees.
+// Package example is an app. Everybody who may use it keeps items of their own, which
+// nobody else can see.
 package example
 
 import (

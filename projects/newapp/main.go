@@ -1,6 +1,6 @@
-// Newapp makes an app below projects/: `make app NAME=notes`. It copies the
-// app example, which is compiled and tested like any other but not mounted,
-// under another name, and mounts it in projects/mounted. It is no part of the
+// Newapp creates an app below projects/: `make app NAME=notes`. It copies the app
+// example, which is compiled and tested like any other but not mounted, under
+// another name, and mounts the copy in projects/mounted. It is not part of the
 // server.
 package main
 
@@ -24,8 +24,8 @@ const (
 
 var (
 	nameForm = regexp.MustCompile(`^[a-z][a-z0-9]{1,29}$`)
-	// taken are names that mean something else to Go, to the house or in the
-	// files that are made.
+	// taken are names that mean something else in Go, in this repository or in
+	// the files that are created.
 	taken = strings.Fields(`audit auth bin data db files httpx internal main mounted newapp portfolio projects state system testdata testing uuid vendor
 		any bool byte error false float32 float64 int int8 int16 int32 int64 iota len new nil rune string true uint uint8 uint16 uint32 uint64 uintptr
 		common helper helpers misc models util utils`)
@@ -67,7 +67,7 @@ func make(name string) error {
 	return nil
 }
 
-// mount is the file that lists the apps, with one more.
+// mount returns the file that lists the apps, with one added.
 func mount(name string) ([]byte, error) {
 	text, err := os.ReadFile(mounted)
 	if err != nil {
@@ -86,7 +86,7 @@ func mount(name string) ([]byte, error) {
 	return format.Source(text) // which also sorts the imports
 }
 
-// copyExample puts the example's files into dir, under the other name.
+// copyExample copies the example's files into dir, under the new name.
 func copyExample(name, dir string) error {
 	files, err := filepath.Glob(filepath.Join(example, "*"))
 	if err != nil {
