@@ -13,7 +13,7 @@ import (
 	"homebase/db"
 )
 
-// Commands are the operator's verbs of this room; jobs are those of all.
+// Commands are the operator's verbs of this room; jobs are the jobs of all rooms.
 func (s *System) Commands(cfg *Config, jobs []db.Job) []db.Command {
 	return []db.Command{
 		{Name: "jobs run", Args: "NAME", Summary: "run a job now, unless a worker is running it",

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// Config is the platform's configuration. It is read once from the
-// environment, where every key HOMEBASE_X may also be given as HOMEBASE_X_FILE
-// naming a file that holds the value. The table settings is its manual.
+// Config is the platform's configuration. It is read once from the environment.
+// Every key HOMEBASE_X may also be given as HOMEBASE_X_FILE, which names a file that
+// holds the value. The table settings is its manual.
 type Config struct {
 	Listen         string // host:port or unix:/path
 	PublicURL      *url.URL
@@ -39,9 +39,9 @@ type Config struct {
 	TrashRetention time.Duration
 	UploadExpiry   time.Duration
 	LogLevel       string
-	LogFormat      string // "" chooses by where the log goes
+	LogFormat      string // "" means that it depends on where the log goes
 
-	given   map[string]string // key → text in force, for Print
+	given   map[string]string // the text in force by key, for Print
 	secrets func() ([][]byte, error)
 	derived sync.Map // purpose → [][]byte
 }
@@ -83,8 +83,8 @@ var settings = []setting{
 
 const prefix = "HOMEBASE_"
 
-// LoadConfig reads the configuration from environ ("K=V" as os.Environ
-// gives). All problems come in one error, a line each, saying how to mend it.
+// LoadConfig reads the configuration from environ ("K=V", as from os.Environ). All
+// problems are in one error, each on a line that says how to fix it.
 func LoadConfig(environ []string) (*Config, error) {
 	c := &Config{given: map[string]string{}}
 	given, problems := givenIn(environ)
@@ -146,7 +146,7 @@ func givenIn(environ []string) (given map[string]string, problems []error) {
 	return given, problems
 }
 
-// combinations are the rules that look at more than one key.
+// combinations checks the rules for more than one key.
 func (c *Config) combinations() (problems []error) {
 	if !c.RateLimits && !loopback(c.Listen) {
 		problems = append(problems, fmt.Errorf("%sRATE_LIMITS: off is for tests only; listen on 127.0.0.1, [::1] or a unix socket, or remove it", prefix))
@@ -165,7 +165,7 @@ func (c *Config) combinations() (problems []error) {
 	return problems
 }
 
-// Print writes the effective values, one line a key, secrets withheld.
+// Print writes the effective values, one line for each key, without secrets.
 func (c *Config) Print(w io.Writer) {
 	values := c.Values()
 	for _, k := range settings {
@@ -174,7 +174,7 @@ func (c *Config) Print(w io.Writer) {
 	}
 }
 
-// Values are the effective values by key, secrets withheld.
+// Values are the effective values by key, without secrets.
 func (c *Config) Values() map[string]string {
 	m := map[string]string{}
 	for _, k := range settings {

@@ -12,7 +12,7 @@ import (
 	"homebase/db"
 )
 
-// Finding is what `homebase doctor` says of one thing.
+// Finding is what `homebase doctor` says about one thing.
 type Finding struct {
 	Check string `json:"check"`
 	Level Level  `json:"level"`
@@ -54,8 +54,8 @@ var advice = map[string]struct{ why, mend string }{
 	"tls":             {"Browsers refuse the connection.", "Nginx Proxy Manager: the host's tab \"SSL\", renew or request a certificate for this name."},
 	"cache":           {"One user could be shown what is another's.", "Switch \"Cache Assets\" off, and:\nproxy_cache off;"},
 	"trusted_proxies": {"Requests are refused, or limits and the audit log take everyone for one client.", "HOMEBASE_TRUSTED_PROXIES=%s"},
-	// Nginx Proxy Manager believes what clients of the house network say of
-	// themselves; the first line ends that.
+	// Nginx Proxy Manager believes what clients in the local network say about
+	// themselves; the first line stops that.
 	"client_address":    {"Limits and the audit log do not know who a client is.", "real_ip_header X-Unused;\nproxy_set_header X-Forwarded-For $remote_addr;\nproxy_set_header X-Real-IP $remote_addr;\nand name only the proxy's own address in HOMEBASE_TRUSTED_PROXIES"},
 	"headers":           {"Nobody could sign in.", "Remove the access list from the proxy's host."},
 	"authorization":     {"Scripts and apps could not sign in.", "proxy_set_header Authorization $http_authorization;"},
@@ -74,7 +74,7 @@ const (
 // findings gathers.
 type findings []Finding
 
-// add records what a check found; details fill in the verbs of its advice.
+// add records what a check found; details fill in the placeholders of its advice.
 func (f *findings) add(check string, level Level, what string, details ...any) {
 	finding := Finding{Check: check, Level: level, What: what}
 	if level != Sound {
@@ -83,7 +83,7 @@ func (f *findings) add(check string, level Level, what string, details ...any) {
 	*f = append(*f, finding)
 }
 
-// expect adds the sound text when so holds, and otherwise the wrong one.
+// expect adds the sound text if so is true, and otherwise the wrong one.
 func (f *findings) expect(check string, so bool, sound string, level Level, wrong string, details ...any) {
 	if so {
 		level, wrong = Sound, sound
@@ -91,8 +91,8 @@ func (f *findings) expect(check string, so bool, sound string, level Level, wron
 	f.add(check, level, wrong, details...)
 }
 
-// doctor examines everything that it can reach, from the inside outwards. The
-// configuration is sound already, or no command would run.
+// doctor examines everything that it can reach, from the inside out. The configuration
+// is valid, or no command would run.
 func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []string) error {
 	asJSON, err := jsonFlag(sh, "doctor", args)
 	if err != nil {
@@ -126,8 +126,8 @@ func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []s
 	return err
 }
 
-// examineFiles compares the disk with the rows: what no row stands for is in
-// nobody's list, and people believe that it is kept.
+// examineFiles compares the disk with the rows: nobody sees an entry without a row,
+// but people believe that it is kept.
 func (s *System) examineFiles(ctx context.Context, f *findings) {
 	var found []string
 	err := s.Untaken(ctx, func(path, why string) { found = append(found, fmt.Sprintf("%q: %s", path, why)) })

@@ -21,7 +21,7 @@ const (
 	oldestPostgres = 150000
 	slowDatabase   = 20 * time.Millisecond
 
-	// What is far off in time: access tokens allow 30 seconds.
+	// How far a clock may be off: access tokens allow 30 seconds.
 	clockOff  = 5 * time.Second
 	clockGone = 25 * time.Second
 )
@@ -91,8 +91,8 @@ func (s *System) examineLatency(ctx context.Context, f *findings) {
 	f.expect("database.latency", median <= slowDatabase, what, Warning, what)
 }
 
-// examineState asks what the database says of itself: its schema, and which
-// data directory belongs to it.
+// examineState checks what the database says about itself: its schema, and which data
+// directory belongs to it.
 func (s *System) examineState(ctx context.Context, cfg *Config, f *findings) {
 	for _, c := range s.Checks {
 		if c.Name == "schema" {

@@ -17,10 +17,10 @@ import (
 	"homebase/httpx"
 )
 
-// What stands between the internet and the server is tried from the outside,
-// with requests like those of clients, and judged by how they arrived. Where
-// a proxy has to be told something, its lines are for Nginx Proxy Manager's
-// box "Custom Nginx Configuration", in the host's tab "Advanced".
+// Everything between the internet and the server is tested from the outside, with
+// requests like those of clients, and judged by how they arrive. Where a proxy must
+// be configured, the lines are for Nginx Proxy Manager's box "Custom Nginx
+// Configuration", in the host's tab "Advanced".
 
 // outside is the public URL as the doctor sees it.
 type outside struct {
@@ -32,13 +32,13 @@ type outside struct {
 }
 
 const (
-	forgedAddr  = "198.51.100.77" // of a network for documentation: nobody's
-	hugeBody    = 1 << 40         // bytes that are announced, never all sent
+	forgedAddr  = "198.51.100.77" // of a network reserved for documentation
+	hugeBody    = 1 << 40         // bytes that are announced, but never all sent
 	probeWithin = 20 * time.Second
 	soonExpires = 14 * 24 * time.Hour
 )
 
-// sayings are the headers in which clients could say who they are.
+// sayings are the headers by which clients could claim an address.
 var sayings = []string{"X-Real-Ip", "X-Forwarded-For", "Forwarded", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip"}
 
 func examinePublicURL(ctx context.Context, cfg *Config, f *findings) {
@@ -51,7 +51,7 @@ func examinePublicURL(ctx context.Context, cfg *Config, f *findings) {
 		return
 	}
 	if !o.examineCache(first) {
-		return // what is kept says nothing of the next request
+		return // cached answers say nothing about the next request
 	}
 	o.examineClient()
 	o.examineHeaders()
@@ -86,7 +86,7 @@ func header(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
 
-// probe is what the server saw of a request.
+// probe is how the server saw a request.
 func (o *outside) probe(method string, body io.Reader, change ...func(*http.Request)) (*http.Response, Seen, error) {
 	res, text, err := o.send(method, "/system/probe", body, change...)
 	var seen Seen
@@ -99,8 +99,8 @@ func (o *outside) probe(method string, body io.Reader, change ...func(*http.Requ
 	return res, seen, err
 }
 
-// reach finds out whether this server answers at the public URL. With a
-// certificate that is not trusted it goes on without looking at it.
+// reach finds out whether this server answers at the public URL. If the certificate is
+// not trusted, it goes on without checking it.
 func (o *outside) reach(transport *http.Transport) (first *http.Response, ok bool) {
 	res, text, err := o.send("GET", "/system/probe", nil)
 	if _, invalid := errors.AsType[*tls.CertificateVerificationError](err); invalid {
@@ -131,7 +131,7 @@ func (o *outside) reach(transport *http.Transport) (first *http.Response, ok boo
 	return nil, false
 }
 
-// examineCache asks again: a second answer is another one.
+// examineCache asks again: the second answer must be a new one.
 func (o *outside) examineCache(first *http.Response) bool {
 	res, _, err := o.probe("GET", nil)
 	if err != nil {
@@ -143,8 +143,8 @@ func (o *outside) examineCache(first *http.Response) bool {
 	return another
 }
 
-// examineClient asks whether the server knows who its clients are, and
-// whether a client can pretend to be another.
+// examineClient checks whether the server knows who its clients are, and whether a
+// client can pretend to be another.
 func (o *outside) examineClient() {
 	_, plain, err := o.probe("GET", nil)
 	if err != nil {
@@ -174,7 +174,7 @@ func (o *outside) examineClient() {
 	}
 }
 
-// examineHeaders asks whether credentials and cookies come through whole, in
+// examineHeaders checks whether credentials and cookies come through unchanged, in
 // both directions.
 func (o *outside) examineHeaders() {
 	res, seen, err := o.probe("GET", nil, header("Authorization", "Bearer doctor"), header("Cookie", probeCookie+"=doctor"))
@@ -193,17 +193,16 @@ func (o *outside) examineHeaders() {
 		Fault, "The server's cookies are changed on the way or do not come back.")
 }
 
-// examineLimit announces a body larger than any disk. A proxy with a limit
-// refuses by the announcement alone, or cuts the connection; one without one
-// waits for the body.
+// examineLimit announces a body larger than any disk. A proxy with a limit refuses it
+// right away, or cuts the connection; a proxy without a limit waits for the body.
 func (o *outside) examineLimit() {
 	ctx, cancel := context.WithTimeout(o.ctx, probePause)
 	defer cancel()
 	body, hold := io.Pipe()
-	// The transport waits for a body that it is reading, whatever the context.
+	// The transport waits for a body that it is reading, even if the context ends.
 	defer context.AfterFunc(ctx, func() { hold.CloseWithError(context.Cause(ctx)) })()
 	go func() {
-		// A connection that was cut shows when something is sent.
+		// Only sending shows that a connection was cut.
 		for err := error(nil); err == nil; {
 			time.Sleep(probePause / 5)
 			_, err = hold.Write(make([]byte, 64<<10))
@@ -226,11 +225,11 @@ func (o *outside) examineLimit() {
 	}
 }
 
-// timedTries is how often a check by time is tried: passing once proves that
-// nothing waits, but a busy machine can make a good answer look late.
+// timedTries is how often a check by time is repeated: passing once proves that nothing
+// is buffered, but on a busy machine a good answer can look late.
 const timedTries = 3
 
-// examineBody sends a body in two parts with a pause between.
+// examineBody sends a body in two parts with a pause between them.
 func (o *outside) examineBody() {
 	var seen Seen
 	var err error
@@ -253,7 +252,7 @@ func (o *outside) examineBody() {
 		Fault, "The proxy buffers an upload until all of it has arrived.")
 }
 
-// examineStream reads two events with a pause between.
+// examineStream reads two events with a pause between them.
 func (o *outside) examineStream() {
 	var res *http.Response
 	var text []byte
@@ -276,7 +275,7 @@ func (o *outside) examineStream() {
 		Fault, "The proxy buffers a stream of events until it ends.")
 }
 
-// examineOrigins asks as the pages of each origin would, and as a stranger's.
+// examineOrigins asks as a page of each origin would, and as a page of a stranger.
 func (o *outside) examineOrigins() {
 	for _, origin := range slices.Concat(o.cfg.Origins, o.cfg.PublicOrigins) {
 		trusted := slices.Contains(o.cfg.Origins, origin)

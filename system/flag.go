@@ -17,8 +17,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Flag is a feature flag: a switch that frontends ask for and that is changed
-// without deploying them.
+// Flag is a feature flag: a switch that frontends read and that can be changed without
+// deploying them.
 type Flag struct {
 	Key string `json:"key"`
 	FlagFields
@@ -31,14 +31,14 @@ type Flag struct {
 type FlagFields struct {
 	Description string `json:"description"`
 	Enabled     bool   `json:"enabled"`
-	// Public: also those who are not signed in learn of the flag.
+	// Public says that people who are not signed in see the flag too.
 	Public bool `json:"public"`
-	// Rules say for whom it is on; with none it is on for everyone.
+	// Rules say for whom it is on; without rules it is on for everyone.
 	Rules []Rule `json:"rules" most:"50"`
 }
 
 const (
-	flagsMost = 500 // all of them are one answer and lie in memory
+	flagsMost = 500 // all of them are one answer and are kept in memory
 	namesMost = 500 // roles or users in a rule
 	flagBody  = 256 << 10
 )
@@ -77,8 +77,8 @@ func scanFlag(row pgx.Row) (f Flag, err error) {
 	return f, err
 }
 
-// readFlags reads all flags by key. They are kept in memory, so that asking
-// for them costs no query.
+// readFlags reads all flags, sorted by key. They are kept in memory, so that asking for
+// them costs no query.
 func (s *System) readFlags(ctx context.Context) ([]Flag, error) {
 	return db.All(ctx, s.DB, scanFlag, `
 -- name: system.Flags
@@ -119,8 +119,8 @@ func (s *System) listFlags(c *httpx.Call) (httpx.List[FlagState], error) {
 	return httpx.List[FlagState]{Items: states}, err
 }
 
-// getFlag serves GET /system/flags/{key}, from the database: who is about to
-// change a flag must see the newest.
+// getFlag serves GET /system/flags/{key} from the database: whoever is about to change
+// a flag must see its latest state.
 func (s *System) getFlag(c *httpx.Call) (Flag, error) {
 	return flagByKey(c.Context(), s.DB, c.PathValue("key"))
 }
@@ -131,8 +131,7 @@ func flagByKey(ctx context.Context, q db.Querier, key string) (Flag, error) {
 SELECT `+flagColumns+` FROM flags f WHERE f.key = $1`, key)
 }
 
-// changeFlag runs fn in a transaction that no other change of a flag runs
-// beside.
+// changeFlag runs fn in a transaction that excludes other changes of flags.
 func (s *System) changeFlag(c *httpx.Call, fn func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error) error {
 	ctx := c.Context()
 	defer s.flags.Forget()

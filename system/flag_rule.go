@@ -12,12 +12,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// Rule says for whom a flag is on: for who matches all that it names.
+// Rule says for whom a flag is on: for whoever matches everything that it names.
 type Rule struct {
 	Roles []string    `json:"roles,omitempty"` // one of these
 	Users []uuid.UUID `json:"users,omitempty"` // one of these
-	// Percentage of all users, or of the targeting keys of strangers, from 0
-	// to 100. Who is in stays in while it grows.
+	// Percentage of all users, or of the targeting keys of strangers, from 0 to
+	// 100. Whoever is included stays so while it grows.
 	Percentage *float64 `json:"percentage,omitempty"`
 }
 
@@ -32,13 +32,13 @@ type FlagState struct {
 // subject is whom a flag is asked for.
 type subject struct {
 	caller *httpx.Caller // nil: a stranger
-	// id is what percentages count by: the user's, else what a stranger calls
-	// themselves; "" is in no percentage.
+	// id is what percentages are counted by: the user's id, or else a stranger's
+	// targeting key; "" is in no percentage.
 	id string
 }
 
-// subjectOf is the caller; targetingKey is only a stranger's, so that nobody
-// asks in another's name.
+// subjectOf is the caller. targetingKey counts only for a stranger, so that nobody can
+// ask as somebody else.
 func subjectOf(c *httpx.Caller, targetingKey string) subject {
 	if c != nil {
 		return subject{c, "user " + c.UserID.String()}
@@ -49,7 +49,7 @@ func subjectOf(c *httpx.Caller, targetingKey string) subject {
 	return subject{nil, "key " + targetingKey}
 }
 
-// statesFor are all flags that the subject may know of, by key.
+// statesFor are all flags that the subject may see, sorted by key.
 func (s *System) statesFor(ctx context.Context, who subject) ([]FlagState, error) {
 	all, err := s.flags.Get(ctx)
 	states := []FlagState{}
@@ -90,9 +90,9 @@ func (r *Rule) matches(key string, who subject) bool {
 	return r.Percentage == nil || who.id != "" && share(key, who.id) < *r.Percentage/100
 }
 
-// share is the subject's fixed place from 0 to just below 1 in a flag's
-// percentages. Each flag has another order, so that it is not always the same
-// people who try what is new.
+// share is the subject's fixed position in a flag's percentages, from 0 to just below
+// 1. Each flag has a different order, so that it is not always the same people who
+// try what is new.
 func share(key, id string) float64 {
 	sum := sha256.Sum256([]byte(key + "\x00" + id))
 	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (math.MaxUint64>>11 + 1)

@@ -23,16 +23,16 @@ type RateLimit struct {
 	Class      httpx.Rate `json:"class"`
 	Requests   int        `json:"requests"`
 	PerSeconds float64    `json:"per_seconds"`
-	// Scope is "worker" where each process counts for itself, so that two
-	// let twice as much pass, and "shared" where all count in PostgreSQL.
-	// Those are the limits that guard guesses; they cannot be changed.
+	// Scope is "worker" if each process counts for itself, so that two allow twice
+	// as much, and "shared" if all count in PostgreSQL. The shared limits are
+	// those against guessing and spam; they cannot be changed.
 	Scope   string `json:"scope"`
-	Changed bool   `json:"changed"` // not the program's own
+	Changed bool   `json:"changed"` // differs from the default
 }
 
 // rateLimits is the answer of GET and PUT /system/limits.
 type rateLimits struct {
-	// Enforced is false where HOMEBASE_RATE_LIMITS is off.
+	// Enforced is false if HOMEBASE_RATE_LIMITS is off.
 	Enforced bool        `json:"enforced"`
 	Items    []RateLimit `json:"items"`
 
@@ -41,8 +41,8 @@ type rateLimits struct {
 
 func (l rateLimits) ETag() string { return httpx.RevisionTag(l.revision) }
 
-// newLimits is the body of PUT /system/limits: all that shall differ from the
-// program's own limits.
+// newLimits is the body of PUT /system/limits: all limits that differ from the
+// defaults.
 type newLimits struct {
 	Items []newLimit `json:"items" most:"50"`
 }
@@ -64,8 +64,8 @@ func scanLimits(row pgx.Row) (c changedLimits, err error) {
 	return c, err
 }
 
-// limitRoutes are not limited themselves: whoever chose a limit too small must
-// be able to take it back.
+// limitRoutes are not limited themselves: whoever sets a limit too low must be able to
+// undo it.
 func (s *System) limitRoutes() []httpx.Route {
 	return []httpx.Route{
 		{
@@ -80,7 +80,7 @@ func (s *System) limitRoutes() []httpx.Route {
 	}
 }
 
-// shown are the limits in force on the server of ctx, with what was changed.
+// shown are the limits in force on the server of ctx, with the changed ones marked.
 func (s *System) shown(ctx context.Context, changed changedLimits) rateLimits {
 	answer := rateLimits{Enforced: httpx.ServerOf(ctx).Limits() != nil, Items: []RateLimit{}, revision: changed.Revision}
 	own := httpx.DefaultLimits()
@@ -94,9 +94,9 @@ func (s *System) shown(ctx context.Context, changed changedLimits) rateLimits {
 	return answer
 }
 
-// merged are the program's own limits with the changed ones over them. A
-// class that this program does not know, or a limit that it does not take, is
-// another release's and left out.
+// merged are the defaults, overridden by the changed limits. A class that this program
+// does not know, or a limit that it does not accept, comes from another release and
+// is left out.
 func merged(changed map[httpx.Rate]httpx.Limit) map[httpx.Rate]httpx.Limit {
 	all := httpx.DefaultLimits()
 	maps.Copy(all, changed)
@@ -122,7 +122,7 @@ func (in *newLimits) check() (map[httpx.Rate]httpx.Limit, error) {
 	own := httpx.DefaultLimits()
 	for i, item := range in.Items {
 		at := "#/items/" + strconv.Itoa(i)
-		// Bounded before it is a Duration, which a huge number would wrap.
+		// Clamped first, because a huge number would overflow a Duration.
 		limit := httpx.Limit{Requests: item.Requests, Per: time.Duration(min(max(item.PerSeconds, 0), 1e6) * float64(time.Second))}
 		if err := httpx.CheckLimit(item.Class, limit); err != nil {
 			f.Add(at, "invalid", fmt.Sprintf("Give one of the classes %v, from 1 to a million requests, and from 1 to 86400 seconds.", slices.Sorted(maps.Keys(own))))
@@ -164,7 +164,7 @@ UPDATE limits SET changed = $1, revision = revision + 1 RETURNING changed, revis
 		}
 		return db.Notify(ctx, tx, limitsChannel, "")
 	})
-	// After a failure too: a commit whose answer was lost may have happened.
+	// Even after a failure: a commit whose answer was lost may have happened.
 	s.limits.Forget()
 	if applied := s.applyLimits(context.WithoutCancel(ctx), httpx.ServerOf(ctx)); err == nil {
 		err = applied
@@ -172,7 +172,7 @@ UPDATE limits SET changed = $1, revision = revision + 1 RETURNING changed, revis
 	return s.shown(ctx, saved), err
 }
 
-// recordLimits records what each class that changes is from now on.
+// recordLimits records the new limit of each class that changes.
 func (s *System) recordLimits(ctx context.Context, tx pgx.Tx, before, after map[httpx.Rate]httpx.Limit) error {
 	details := map[string]string{}
 	was := merged(before)
@@ -184,7 +184,7 @@ func (s *System) recordLimits(ctx context.Context, tx pgx.Tx, before, after map[
 	return s.Audit.Record(ctx, tx, audit.Event{Action: audit.LimitsUpdated, Details: details})
 }
 
-// applyLimits brings what was changed to the limiter of this worker.
+// applyLimits applies the changed limits to the limiter of this worker.
 func (s *System) applyLimits(ctx context.Context, server *httpx.Server) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
@@ -195,8 +195,7 @@ func (s *System) applyLimits(ctx context.Context, server *httpx.Server) error {
 	return err
 }
 
-// FollowLimits keeps the limits of server as the database has them until ctx
-// ends.
+// FollowLimits keeps the limits of server in step with the database until ctx ends.
 func (s *System) FollowLimits(ctx context.Context, server *httpx.Server) {
 	s.limits.Watch(ctx, func(ctx context.Context) error {
 		err := s.applyLimits(ctx, server)

@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// linesAfter is how long a line of info may wait for others, and linesRoom
-	// how many bytes of them may.
+	// linesAfter is how long a line of info may wait for others, and linesRoom how
+	// many bytes may wait.
 	linesAfter = 100 * time.Millisecond
 	linesRoom  = 32 << 10
 )
 
-// gathering is a handler that writes lines of info and below together, so that
-// a busy server makes no system call for each request. A warning or an error
-// is written at once, after what waits. A process that is killed takes the
-// waiting lines with it: a tenth of a second of requests that went well.
+// gathering is a handler that writes lines of level info and below together, so that a
+// busy server does not make a system call for each request. A warning or an error is
+// written at once, after the waiting lines. If the process is killed, the waiting
+// lines are lost: a tenth of a second of requests that went well.
 type gathering struct {
 	slog.Handler // writes to lines
 	lines        *lines
@@ -41,12 +41,12 @@ func (g gathering) WithGroup(name string) slog.Handler {
 	return gathering{g.Handler.WithGroup(name), g.lines}
 }
 
-// lines are what waits to be written.
+// lines are the lines that wait to be written.
 type lines struct {
 	out     io.Writer
 	mu      sync.Mutex
 	waiting []byte
-	timed   bool // a flush will come by itself
+	timed   bool // a timer will flush
 }
 
 func (l *lines) Write(p []byte) (int, error) {
@@ -68,7 +68,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush writes what waits.
+// flush writes the waiting lines.
 func (l *lines) flush() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

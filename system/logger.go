@@ -11,10 +11,10 @@ import (
 	"homebase/db"
 )
 
-// Logger is the log as configured: JSON, or text where w is a terminal; its
-// level, which may be changed; and what writes the last lines at the end.
+// Logger makes the log as configured: JSON, or text if w is a terminal. It also returns
+// the level, which may be changed, and a function that writes the last lines.
 func (c *Config) Logger(w io.Writer) (log *slog.Logger, level *slog.LevelVar, flush func() error) {
-	level = new(slog.LevelVar) // info, also where the configuration is broken
+	level = new(slog.LevelVar) // info, even if the configuration is broken
 	_ = level.UnmarshalText([]byte(c.LogLevel))
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: withoutNames}
 	if c.LogFormat == "text" || c.LogFormat == "" && db.Terminal(w) {
@@ -24,10 +24,10 @@ func (c *Config) Logger(w io.Writer) (log *slog.Logger, level *slog.LevelVar, fl
 	return slog.New(gathering{slog.NewJSONHandler(l, options), l}), level, l.flush
 }
 
-// withoutNames takes the names of files out of errors. The kernel's errors
-// carry the path that they are about; what lies in the data directory is opened
-// by a path below it, and is its owner's business. Paths of the configuration
-// are absolute, and the operator needs them.
+// withoutNames removes the names of files from errors. Errors of the kernel contain a
+// path. Files in the data directory are opened by a relative path, and their names
+// are their owners' business. Paths of the configuration are absolute, and the
+// operator needs them.
 func withoutNames(_ []string, a slog.Attr) slog.Attr {
 	err, ok := a.Value.Any().(error)
 	if !ok {
@@ -42,7 +42,7 @@ func withoutNames(_ []string, a slog.Attr) slog.Attr {
 	return slog.String(a.Key, text)
 }
 
-// namesIn are the paths that an error and what it wraps carry.
+// namesIn are the paths in an error and in the errors that it wraps.
 func namesIn(err error) (names []string) {
 	switch err := err.(type) {
 	case *fs.PathError:

@@ -23,22 +23,22 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Mail is the outbox. Send puts a message into it in the transaction of the
-// act that the message tells of, so that either both happen or none; a job
-// hands messages to the SMTP server and tries again when it does not take
-// them. Texts are sealed at rest: they may hold a link that signs someone in.
+// Mail is the outbox. Send puts a message into it in the transaction of the act that
+// the message is about, so that either both happen or neither does. A job hands
+// messages to the SMTP server, and tries again if it does not accept them. Texts are
+// encrypted at rest, because they may contain a link that signs someone in.
 //
-// A kill between the server's answer and the deletion of the row sends the
-// message twice; nothing loses it.
+// A kill between the server's answer and the deletion of the row sends the message
+// twice; nothing loses it.
 type Mail struct {
 	db     *db.DB
 	log    *slog.Logger
-	url    *url.URL // nil when no mail is configured
+	url    *url.URL // nil if no mail server is configured
 	from   string
 	sealer auth.Sealer
 }
 
-// NewMail makes the outbox. smtpURL is "" when no mail is configured.
+// NewMail makes the outbox. smtpURL is "" if no mail server is configured.
 func NewMail(d *db.DB, log *slog.Logger, smtpURL, from string, keys func(purpose string) [][]byte) *Mail {
 	m := &Mail{db: d, log: log, from: from, sealer: auth.NewSealer(keys, "mail")}
 	if smtpURL != "" {
@@ -47,7 +47,7 @@ func NewMail(d *db.DB, log *slog.Logger, smtpURL, from string, keys func(purpose
 	return m
 }
 
-// Configured says whether there is a server to hand mail to.
+// Configured reports whether there is a server to hand mail to.
 func (m *Mail) Configured() bool { return m.url != nil }
 
 const (
@@ -57,8 +57,8 @@ const (
 	mailMaxAttempts = 12 // with doubling waits: about three days
 )
 
-// Send queues one message of plain text. The address and the subject come from
-// people: a line break in them is an error, never a header.
+// Send queues a message of plain text. The address and the subject come from people: a
+// line break in them is an error, never a header.
 func (m *Mail) Send(ctx context.Context, tx db.Querier, to, subject, text string) error {
 	if !m.Configured() {
 		return errors.New("mail is not configured")
@@ -78,8 +78,8 @@ VALUES ($1, $2, $3, $4, 0, now(), now())`,
 	return err
 }
 
-// Deliver hands a message to the SMTP server at once, and queues it when that
-// does not take it: for a command, which may find no worker running.
+// Deliver hands a message to the SMTP server at once, and queues it if that fails. It is
+// for commands, which may run without a worker.
 func (m *Mail) Deliver(ctx context.Context, to, subject, text string) error {
 	err := m.hand(ctx, to, subject, text)
 	if err == nil {
@@ -91,7 +91,8 @@ func (m *Mail) Deliver(ctx context.Context, to, subject, text string) error {
 	return nil
 }
 
-// Restored forgets what waited when a backup was made: it has been sent since.
+// Restored forgets the messages that waited when the backup was made: they have been
+// sent since.
 func (m *Mail) Restored(ctx context.Context, tx pgx.Tx) error {
 	_, err := db.Exec(ctx, tx, `
 -- name: system.ForgetMailOfBackup
@@ -99,7 +100,7 @@ DELETE FROM mail_outbox`)
 	return err
 }
 
-// Jobs deliver what is queued. Without a server there is nothing to do, and
+// Jobs deliver the queued messages. Without a server there is nothing to do, and
 // nothing wakes the disk.
 func (m *Mail) Jobs() []db.Job {
 	if !m.Configured() {
@@ -123,8 +124,8 @@ func scanQueued(row pgx.Row) (q queued, err error) {
 	return q, err
 }
 
-// due is what is due, and what lies further ahead than any wait: a clock was
-// set back.
+// due are the messages that are due, and those that are further in the future than any
+// wait, because a clock was set back.
 func (m *Mail) due(ctx context.Context, most int) ([]queued, error) {
 	return db.All(ctx, m.db, scanQueued, `
 -- name: system.DueMail
@@ -135,7 +136,7 @@ SELECT id, recipient, subject, body, attempts
  LIMIT $1`, most, (mailFirstRetry << mailMaxAttempts).Seconds())
 }
 
-// deliver hands over what is due. The runner lets one worker do it at a time.
+// deliver hands over what is due. Only one worker does so at a time.
 func (m *Mail) deliver(ctx context.Context) error {
 	due, err := m.due(ctx, mailBatch)
 	if err != nil {
@@ -148,9 +149,9 @@ func (m *Mail) deliver(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// deliverOne sends q and forgets it, or says when to try again. A message
-// that failed for three days, or that cannot be opened any more, is dropped
-// with a line in the log that names no content.
+// deliverOne sends q and deletes it, or sets when to try again. A message that has
+// failed for three days, or that can no longer be decrypted, is dropped with a log
+// line that does not reveal its content.
 func (m *Mail) deliverOne(ctx context.Context, q queued) error {
 	text, err := m.sealer.Open(q.body, q.id.String())
 	if err == nil {
@@ -239,11 +240,11 @@ func transact(c *smtp.Client, from, to string, message []byte) error {
 	if err := w.Close(); err != nil {
 		return err
 	}
-	_ = c.Quit() // the message is taken; how the server says goodbye is its affair
+	_ = c.Quit() // the message was accepted, so this may fail
 	return nil
 }
 
-// compose is the message of RFC 5322, its text quoted-printable UTF-8.
+// compose makes a message (RFC 5322) with a text in quoted-printable UTF-8.
 func compose(from, to, subject, text string) []byte {
 	var b strings.Builder
 	_, domain, _ := strings.Cut(strings.TrimSuffix(from, ">"), "@")

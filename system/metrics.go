@@ -16,20 +16,20 @@ import (
 	"homebase/httpx"
 )
 
-// Metrics is what this process tells of itself, since its start.
+// Metrics is what this process reports about itself since its start.
 type Metrics struct {
-	// DurationBounds are the upper bounds of durations in seconds; the last
-	// count there has none.
+	// DurationBounds are the upper bounds of durations in seconds; the last count
+	// has no bound.
 	DurationBounds []float64      `json:"duration_bounds"`
 	Requests       []RouteFigures `json:"requests"`
 	Figures        []httpx.Figure `json:"figures"`
 }
 
-// RouteFigures are those of the requests of one route.
+// RouteFigures are the figures of one route.
 type RouteFigures httpx.RouteMetrics
 
-// prometheusType is the text format 0.0.4; a scrape fails when it differs in
-// as little as a comma.
+// prometheusType is the text format 0.0.4; a scrape fails if a single character of it
+// differs.
 const prometheusType = "text/plain; version=0.0.4; charset=utf-8"
 
 func (s *System) metricsRoutes() []httpx.Route {
@@ -126,7 +126,7 @@ func (s *System) databaseFigures() []httpx.Figure {
 	)
 }
 
-// runtimeFigures come without stopping the world.
+// runtimeFigures are read without stopping the world.
 func runtimeFigures() (figures []httpx.Figure) {
 	names := []struct{ sample, name, help string }{
 		{"/sched/goroutines:goroutines", "homebase_go_goroutines", "Goroutines."},
@@ -150,21 +150,21 @@ func runtimeFigures() (figures []httpx.Figure) {
 		case metrics.KindFloat64:
 			f.Value = v.Float64()
 		default:
-			continue // another Go release has it no more
+			continue // this Go release does not have it
 		}
 		figures = append(figures, f)
 	}
 	return figures
 }
 
-// exposition is Prometheus' text being written.
+// exposition is a text for Prometheus that is being written.
 type exposition struct {
 	strings.Builder
 	family string
 }
 
-// sample writes one line, and before a family's first one its heading. kind
-// "" is told by the name; suffix is what a histogram adds to its family's.
+// sample writes a line, preceded by the heading of its family if it is the first. If
+// kind is "", the name decides; suffix is what a histogram adds to the name.
 func (e *exposition) sample(f httpx.Figure, kind, suffix string) {
 	if e.family != f.Name {
 		e.family = f.Name

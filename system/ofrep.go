@@ -10,17 +10,17 @@ import (
 	"homebase/httpx"
 )
 
-// The OpenFeature Remote Evaluation Protocol, 0.1 to 0.3: any OpenFeature SDK
-// reads the flags with the base URL …/api/v1/system/flags. A refusal is a
-// problem document that also has the members of the protocol.
+// The OpenFeature Remote Evaluation Protocol, 0.1 to 0.3: any OpenFeature SDK can read
+// the flags with the base URL …/api/v1/system/flags. A refusal is a problem document
+// with the members of the protocol added.
 
-// ofrepRequest is the body of both operations. context is what the SDK knows
-// of its user; only targetingKey counts here, and only a stranger's.
+// ofrepRequest is the body of both operations. context is what the SDK knows about its
+// user; only a stranger's targetingKey matters here.
 type ofrepRequest struct {
 	Context map[string]json.RawMessage `json:"context,omitempty"`
 }
 
-// ofrepFlag is a flag as the SDKs read it.
+// ofrepFlag is a flag as SDKs read it.
 type ofrepFlag struct {
 	Key     string `json:"key"`
 	Value   bool   `json:"value"`
@@ -68,7 +68,7 @@ func variantOf(enabled bool) string {
 	return "off"
 }
 
-// ofrepSubject reads whom the flags are asked for.
+// ofrepSubject reads for whom the flags are asked.
 func ofrepSubject(w http.ResponseWriter, r *http.Request) (subject, error) {
 	in, err := httpx.ReadJSON[ofrepRequest](r)
 	problem, _ := errors.AsType[*httpx.Problem](err)
@@ -86,14 +86,14 @@ func ofrepSubject(w http.ResponseWriter, r *http.Request) (subject, error) {
 	return subjectOf(httpx.CallerOf(r.Context()), *cmp.Or(key, new(""))), nil
 }
 
-// ofrepFailure adds to a problem what the SDKs look for.
+// ofrepFailure adds what SDKs look for to a problem.
 func ofrepFailure(r *http.Request, p *httpx.Problem, code string) error {
 	c := *p
 	c.Members = map[string]string{"key": r.PathValue("key"), "errorCode": code, "errorDetails": p.Detail}
 	return &c
 }
 
-// ofrepFlagsFor reads whom the flags are asked for, and evaluates them.
+// ofrepFlagsFor reads for whom the flags are asked, and evaluates them.
 func (s *System) ofrepFlagsFor(w http.ResponseWriter, r *http.Request) ([]ofrepFlag, error) {
 	who, err := ofrepSubject(w, r)
 	if err != nil {
@@ -120,8 +120,8 @@ func (s *System) evaluateFlag(w http.ResponseWriter, r *http.Request) error {
 	return httpx.WriteJSON(w, http.StatusOK, flags[i])
 }
 
-// evaluateFlags serves POST …/ofrep/v1/evaluate/flags. Clients ask again and
-// again; the tag is a hash over the answer.
+// evaluateFlags serves POST …/ofrep/v1/evaluate/flags. Clients poll it, so the answer
+// has a tag, a hash of it.
 func (s *System) evaluateFlags(w http.ResponseWriter, r *http.Request) error {
 	flags, err := s.ofrepFlagsFor(w, r)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"homebase/httpx"
 )
 
-// WithContract adds to a table of routes the one that describes them all.
+// WithContract adds the route that describes all routes to the table.
 func WithContract(routes []httpx.Route) []httpx.Route {
 	var text func() ([]byte, error)
 	routes = append(routes, httpx.Route{

@@ -11,20 +11,20 @@ import (
 	"homebase/httpx"
 )
 
-// The probe is what `homebase doctor` asks through the public URL: how a
-// request of its looked when it arrived here. It answers to nobody else, for
-// the token is made with the platform's secret and holds for two minutes.
+// The probe tells `homebase doctor`, through the public URL, how its request looked when
+// it arrived. It answers nobody else: the token is made with the platform's secret
+// and valid for two minutes.
 
 // Seen is how a request looked when it arrived.
 type Seen struct {
-	RequestID    string `json:"request_id"` // the same twice: something cached it
+	RequestID    string `json:"request_id"` // if it comes twice, something cached the answer
 	Peer         string `json:"peer"`       // who connected
-	Client       string `json:"client"`     // whom the server takes for the client
+	Client       string `json:"client"`     // who the server thinks the client is
 	ClientKnown  bool   `json:"client_known"`
 	ProxyTrusted bool   `json:"proxy_trusted"`
 	ForwardedFor string `json:"forwarded_for"`
 	RealIP       string `json:"real_ip"`
-	// Authorization and Cookie are whether the doctor's own arrived.
+	// Authorization and Cookie say whether those of the doctor arrived.
 	Authorization bool `json:"authorization"`
 	Cookie        bool `json:"cookie"`
 	// BodySeconds is how long the body took to arrive after the headers.
@@ -37,16 +37,15 @@ const (
 	probeHeader  = "X-Homebase-Probe"
 	probeCookie  = "__Host-probe"
 	probeFor     = 2 * time.Minute
-	// probePause is how long the doctor pauses in the middle of a body, and
-	// the server in the middle of a stream: what is buffered arrives without
-	// the pause.
+	// probePause is how long the doctor pauses in the middle of a body, and the
+	// server in the middle of a stream: what was buffered arrives without a pause.
 	probePause = 1500 * time.Millisecond
-	// probeRead bounds what is read of a body; one that is declared larger is
-	// not read at all.
+	// probeRead bounds what is read of a body; one that announces more is not read
+	// at all.
 	probeRead = 16 << 20
 )
 
-// newProbeToken is the signed time until which a probe is answered.
+// newProbeToken is the signed time until which probes are answered.
 func newProbeToken(keys [][]byte, until time.Time) string {
 	return auth.Sign(keys, binary.BigEndian.AppendUint64(nil, uint64(until.Unix())))
 }
@@ -56,7 +55,7 @@ func (s *System) knowsProbe(r *http.Request) bool {
 	if !ok {
 		return false
 	}
-	// A token from far ahead is one that would hold for longer.
+	// A token that expires far in the future would be valid for too long.
 	left := time.Until(time.Unix(int64(binary.BigEndian.Uint64(until)), 0))
 	return left > 0 && left <= 2*probeFor
 }
@@ -77,7 +76,7 @@ func (s *System) probeRoutes() []httpx.Route {
 	}
 }
 
-// probe serves both.
+// probe serves both routes.
 func (s *System) probe(w http.ResponseWriter, r *http.Request) error {
 	if !s.knowsProbe(r) {
 		return httpx.ErrNotFound
@@ -107,7 +106,7 @@ func (s *System) probe(w http.ResponseWriter, r *http.Request) error {
 	return httpx.WriteJSON(w, http.StatusOK, seen)
 }
 
-// streamProbe sends two events with the pause between.
+// streamProbe sends two events with a pause between them.
 func streamProbe(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "text/event-stream")
 	for i, event := range []string{"first", "second"} {

@@ -12,8 +12,7 @@ import (
 	"strings"
 )
 
-// secretBytes is the length of a generated secret and the least of a given
-// one.
+// secretBytes is the length of a generated secret, and the minimum for a given one.
 const secretBytes = 32
 
 func (c *Config) setSecret(v string) error {
@@ -40,9 +39,9 @@ func parseSecrets(v string) (secrets [][]byte, err error) {
 	return secrets, nil
 }
 
-// generatedSecret reads the secret kept in the state folder, making it the
-// first time. The file is linked into place whole, so two processes starting
-// at once agree, and a kill leaves either no secret or a complete one.
+// generatedSecret reads the secret in the state folder, and generates it the first
+// time. The complete file is linked into place, so two processes that start at once
+// agree, and a kill leaves either no secret or a complete one.
 func generatedSecret(stateDir string) ([][]byte, error) {
 	path := filepath.Join(stateDir, "secret")
 	b, err := os.ReadFile(path)
@@ -67,8 +66,8 @@ func generatedSecret(stateDir string) ([][]byte, error) {
 	return secrets, nil
 }
 
-// writeSecret makes a durable draft, lets place give it its name, and makes
-// that durable.
+// writeSecret writes a durable draft, lets place give it its name, and makes the name
+// durable.
 func writeSecret(stateDir, text string, place func(draft string) error) error {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
 		return err
@@ -99,8 +98,8 @@ func ignoreExist(err error) error {
 	return err
 }
 
-// LoadSecret reads the secret, or makes it on a first start, so that a
-// problem with it is an error before anything runs.
+// LoadSecret reads the secret, or generates it on the first start, so that a problem
+// with it is an error before anything runs.
 func (c *Config) LoadSecret() error {
 	_, err := c.secrets()
 	return err
@@ -116,17 +115,17 @@ func (c *Config) SecretText() (string, error) {
 	return strings.Join(texts, ","), err
 }
 
-// KeepSecret puts a secret in the place of the generated one, from now on and
-// for later starts; that one stays as secret.before-restore, unless an earlier
-// one does: what came after it came out of a backup. One that is given in the
-// environment is the operator's to change.
+// KeepSecret replaces the generated secret, now and for later starts. The old one is
+// kept as secret.before-restore, unless that exists: later secrets came from a
+// backup. A secret that is given in the environment is left for the operator to
+// change.
 func (c *Config) KeepSecret(text string) error {
 	secrets, err := parseSecrets(text)
 	if err != nil {
 		return err
 	}
 	if c.given["SECRET"] != "" {
-		return errors.New("HOMEBASE_SECRET is another secret than the one to be kept: remove it, or give that one")
+		return errors.New("HOMEBASE_SECRET is not the secret to be kept: remove it, or set it to that one")
 	}
 	path := filepath.Join(c.StateDir, "secret")
 	err = writeSecret(c.StateDir, text, func(draft string) error {
@@ -143,16 +142,16 @@ func (c *Config) KeepSecret(text string) error {
 	return nil
 }
 
-// Keys derives the 32-byte key of a purpose from every secret by HKDF
-// (RFC 5869), so that a token of one kind can never pass for another. The
-// first key signs, all verify. LoadSecret must have succeeded before.
+// Keys derives a 32-byte key for a purpose from every secret by HKDF (RFC 5869), so that
+// a token of one kind can never pass for another. The first key signs, all verify.
+// LoadSecret must have succeeded before.
 func (c *Config) Keys(purpose string) [][]byte {
 	if known, ok := c.derived.Load(purpose); ok {
 		return known.([][]byte)
 	}
 	secrets, err := c.secrets()
 	if err != nil {
-		panic("the secret was not loaded before it was used: " + err.Error())
+		panic("the secret was used before it was loaded: " + err.Error())
 	}
 	derived := make([][]byte, len(secrets))
 	for i, s := range secrets {

@@ -49,9 +49,8 @@ func loopbackHost(host string) bool {
 	return err == nil && a.IsLoopback()
 }
 
-// setPublicURL takes the one source of issuer, cookies and links. Plain http
-// is for loopback names only: elsewhere the browser drops __Host- cookies
-// without a word.
+// setPublicURL sets the one source of issuer, cookies and links. Plain http is only for
+// loopback names: elsewhere browsers silently drop __Host- cookies.
 func (c *Config) setPublicURL(v string) error {
 	o, err := httpx.ParseOrigin(v)
 	if err != nil {

@@ -1,10 +1,10 @@
-// Package system is the platform's own controls: its configuration and
-// secret, and what tells an operator and a proxy how it fares. It serves and
-// changes what the other rooms registered; it holds no business of its own.
+// Package system is the platform's own controls: its configuration and secret, and what
+// tells an operator and a proxy how it is doing. It serves and changes what the other
+// rooms register, and has no domain of its own.
 //
-// /system/health says that the process answers and touches nothing else, so a
-// dead database never makes a supervisor restart a living server.
-// /system/ready says whether a request would succeed now.
+// /system/health says that the process answers, and checks nothing else, so that a dead
+// database never makes a supervisor restart a healthy server. /system/ready says
+// whether a request would succeed now.
 package system
 
 import (
@@ -37,15 +37,15 @@ type Setup struct {
 	Log     *slog.Logger
 	DB      *db.DB
 	Audit   *audit.Log
-	// Keys gives the derived keys of a purpose: the first signs, all verify.
+	// Keys returns the derived keys for a purpose: the first signs, all verify.
 	Keys func(purpose string) [][]byte
-	// Checks are what /system/ready asks.
+	// Checks are what /system/ready checks.
 	Checks []Check
 	// SharedLimits are the limits that other rooms keep in PostgreSQL.
 	SharedLimits map[httpx.Rate]httpx.Limit
-	// Figures are what other rooms tell in /system/metrics.
+	// Figures are what other rooms report in /system/metrics.
 	Figures []func(ctx context.Context) ([]httpx.Figure, error)
-	// Untaken names what lies among the files and no row stands for, and why.
+	// Untaken names the entries on the disk that have no row, and says why.
 	Untaken func(ctx context.Context, give func(path, why string)) error
 	// PasskeyDomains are the domains of the passkeys that people have, with
 	// the number of keys.
@@ -60,14 +60,14 @@ type System struct {
 	applying sync.Mutex // orders reading the limits and setting them
 }
 
-// The channels carry the news that flags or limits changed.
+// The channels notify that flags or limits have changed.
 const (
 	flagsChannel  = "flags"
 	limitsChannel = "limits"
 )
 
-// New makes the room and registers with the listener: call it before the
-// listener runs. It reads no key and no database.
+// New makes the room and registers with the listener: call it before the listener runs.
+// It does not read keys or the database.
 func New(setup Setup) *System {
 	s := &System{Setup: setup}
 	s.flags = db.NewKept(s.DB, flagsChannel, s.readFlags)
@@ -75,16 +75,16 @@ func New(setup Setup) *System {
 	return s
 }
 
-// checkTimeout bounds one readiness check, below every proxy's patience.
+// checkTimeout bounds a readiness check, so that no proxy times out first.
 const checkTimeout = 2 * time.Second
 
 var errNotReady = httpx.NewProblem(http.StatusServiceUnavailable, "not_ready", "Not ready")
 
-// Status is the answer of health and readiness. Checks are told only to who
-// holds system:read.
+// Status is the answer of health and readiness. Only who holds system:read sees the
+// checks.
 type Status struct {
 	Status string   `json:"status"`
-	Checks []string `json:"checks,omitempty"` // the names of those that hold
+	Checks []string `json:"checks,omitempty"` // the names of those that pass
 }
 
 // Version is the answer of /system/version.
@@ -139,8 +139,8 @@ func (s *System) ready(c *httpx.Call) (Status, error) {
 	return Status{Status: "ready", Checks: holding}, nil
 }
 
-// runChecks runs all checks at once, so that one that hangs does not speak
-// for the others. The error is of all that fail.
+// runChecks runs all checks at once, so that one that hangs does not affect the others.
+// The error joins those of all that fail.
 func (s *System) runChecks(ctx context.Context) (holding, failing []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()

@@ -1,30 +1,28 @@
-// Package backup keeps everything in a folder of plain files, and brings it
-// back from there.
+// Package backup saves everything in a folder of plain files, and restores it from
+// there.
 //
 //	objects/ab/cdef…       the bytes of files, by their SHA-256, each once
 //	points/<time>/         a restore point: the whole platform at one moment
-//	    manifest.json      what belongs to it, with every sum
-//	    manifest.sum       its own sum and MAC; written last
-//	    files.jsonl        every file: id, owner, place, size, SHA-256
-//	    loose.jsonl        what lay among the files and no row stands for
+//	    manifest.json      what belongs to it, with all checksums
+//	    manifest.sum       its own checksum and MAC; written last
+//	    files.jsonl        every file: id, owner, path, size, SHA-256
+//	    loose.jsonl        entries on the disk that have no row
 //	    tables/*.gz        every table, as PostgreSQL's COPY writes text
-//	    secret             only when it was asked for
+//	    secret             only if it was asked for
 //
 // What it promises:
-//   - It works while servers do. Tables are of one snapshot, and the bytes of
-//     every file that the snapshot names are found and compared with their
-//     sum, whatever is replaced, deleted or purged meanwhile.
-//   - What is in objects is not read again: a backup of what has not changed
-//     costs a look at each file.
-//   - A point has its name when all of it is on the disk. What is cut off
-//     before leaves a folder that nobody takes for a point, and that the next
-//     backup removes.
-//   - It is read by any later release and any PostgreSQL from 15 on.
-//   - A restore goes into an empty database and an empty data directory, and
-//     no server starts on them before it has come to its end.
+//   - It works while servers are running. All tables are of one snapshot, and the
+//     bytes of every file in the snapshot are found and compared with their
+//     checksum, whatever is replaced, deleted or purged in the meantime.
+//   - What is in objects is not read again: backing up what has not changed costs
+//     a look at each file.
+//   - A point gets its name once all of it is on the disk. An interrupted backup
+//     leaves a folder that nobody takes for a point and the next backup removes.
+//   - Any later release, with any PostgreSQL from 15 on, can read it.
+//   - A restore goes into an empty database and an empty data directory, and no
+//     server starts on them before it is complete.
 //
-// Left out are tables that PostgreSQL itself keeps in no log: they are meant
-// to be forgotten.
+// Unlogged tables are left out: they are meant to be forgotten.
 package backup
 
 import (
@@ -47,29 +45,28 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Config is what the room needs. Functions may be called in the process of a
-// command alone.
+// Config is what the room needs. Its functions are called only by commands.
 type Config struct {
 	DB      *db.DB
 	Audit   *audit.Log
 	Files   *files.Files
 	Version string
-	// Schemas are the texts of the steps by PostgreSQL schema: "public" is
-	// the platform's, "app_<name>" an app's.
+	// Schemas are the texts of the steps by PostgreSQL schema: "public" is that of
+	// the platform, "app_<name>" that of an app.
 	Schemas map[string]string
 	// Migrate brings the database to this release.
 	Migrate func(ctx context.Context) error
-	// Restored lets every room put away what must not come back: sessions,
-	// mail. lost says that the secret of then is not here.
+	// Restored lets every room discard what must not come back, such as sessions
+	// and mail. lost says that the secret of the backup is not available.
 	Restored func(ctx context.Context, tx pgx.Tx, lost bool) error
-	// Fingerprints recognise the secrets: the first signs.
+	// Fingerprints identify the secrets, of which the first signs.
 	Fingerprints func() [][]byte
-	// Secret is the secret as text, KeepSecret puts another in its place.
+	// Secret is the secret as text; KeepSecret replaces it.
 	Secret     func() (string, error)
 	KeepSecret func(text string) error
-	// Keys are those of a purpose by the secrets: the first signs.
+	// Keys are the keys for a purpose, one for each secret: the first signs.
 	Keys func(purpose string) [][]byte
-	// Mail hands over a message; nil without a mail server.
+	// Mail sends a message; nil without a mail server.
 	Mail func(ctx context.Context, to, subject, text string) error
 }
 
@@ -122,7 +119,7 @@ func (b *Backup) command(ctx context.Context, sh *db.Shell, args []string) error
 
 // add makes a restore point.
 func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool, keep int) error {
-	if err := sh.Connect(ctx, db.NeedSchema); err != nil { // first: the outbox of mail is there
+	if err := sh.Connect(ctx, db.NeedSchema); err != nil { // comes first, because the mail outbox is there
 		return err
 	}
 	st, err := openStore(dir, true)
@@ -191,8 +188,8 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 	return err
 }
 
-// collect brings the bytes of every file of the snapshot into objects and
-// completes files.jsonl, which dump has begun.
+// collect puts the bytes of every file of the snapshot into objects, and completes the
+// files.jsonl that dump has begun.
 func (st *store) collect(ctx context.Context, s *files.Snapshot, m *Manifest, line *bar) error {
 	draft, err := os.Open(st.path(draftName))
 	if err != nil {
@@ -215,7 +212,7 @@ func (st *store) collect(ctx context.Context, s *files.Snapshot, m *Manifest, li
 		}
 		if err == nil && time.Since(asked) > time.Minute {
 			asked = time.Now()
-			err = s.Kept(ctx) // rather fail now than after hours
+			err = s.Kept(ctx) // better to fail now than after hours
 		}
 		if err == nil {
 			err = st.take(ctx, s, &f)
@@ -238,8 +235,8 @@ func (st *store) collect(ctx context.Context, s *files.Snapshot, m *Manifest, li
 	return os.Remove(st.path(draftName))
 }
 
-// take makes sure that the bytes of one file are in objects, and says what is
-// not as the rows have it.
+// take makes sure that the bytes of a file are in objects, and records how they differ
+// from the rows.
 func (st *store) take(ctx context.Context, s *files.Snapshot, f *file) error {
 	here := st.has(f.SHA256, f.Size)
 	if here && s.InPlace(f.Stored) {
@@ -283,7 +280,7 @@ func (st *store) take(ctx context.Context, s *files.Snapshot, f *file) error {
 	return nil
 }
 
-// bar is the progress of something with a known size.
+// bar shows the progress of something whose size is known.
 type bar struct {
 	*db.Progress
 	began time.Time

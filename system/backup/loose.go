@@ -14,12 +14,12 @@ import (
 
 const looseName = "loose.jsonl"
 
-// LooseList sums up loose.jsonl: what lay among the files and no row stood for,
-// copied as it was. Points of before have none.
+// LooseList sums up loose.jsonl: the entries on the disk that had no row, copied as they
+// were. Older points do not have it.
 type LooseList struct {
 	Part
 	Count    int64   `json:"count"`    // files and folders that were copied
-	Problems []loose `json:"problems"` // the topmost of them, and what was not copied
+	Problems []loose `json:"problems"` // the topmost of them, and those that were not copied
 }
 
 // loose is a line of loose.jsonl.
@@ -32,7 +32,7 @@ type loose struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// path is the one on the disk.
+// path is the path on the disk.
 func (l loose) path() string {
 	p, err := url.PathUnescape(l.Path)
 	if err != nil {
@@ -43,7 +43,7 @@ func (l loose) path() string {
 
 func (l loose) String() string { return fmt.Sprintf("%q: %s", l.path(), l.Problem) }
 
-// collectLoose copies what no row stands for.
+// collectLoose copies the entries that have no row.
 func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifest, line *bar) error {
 	out, err := st.create(looseName)
 	if err != nil {
@@ -79,7 +79,7 @@ func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifes
 	return err
 }
 
-// eachLoose gives what was copied although no row stood for it.
+// eachLoose gives the copied entries that had no row.
 func (st *store) eachLoose(m *Manifest, give func(l loose) error) error {
 	if m.Loose.Name == "" {
 		return nil
@@ -87,8 +87,8 @@ func (st *store) eachLoose(m *Manifest, give func(l loose) error) error {
 	return eachLine(st.path(m.Loose.Name), give)
 }
 
-// putLoose puts back what no row stands for, after what the rows name, and says
-// what could not be.
+// putLoose restores the entries without a row, after those with one, and returns those
+// that it could not restore.
 func (st *store) putLoose(put *files.Putting, m *Manifest) (failed []loose, err error) {
 	return failed, st.eachLoose(m, func(l loose) error {
 		var err error

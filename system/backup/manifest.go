@@ -19,29 +19,29 @@ import (
 // format is the layout that this release writes, and the only one so far.
 const format = 1
 
-// Manifest says what belongs to a restore point. It is written last, apart from
-// its own sum.
+// Manifest says what belongs to a restore point. Only its own checksum is written after
+// it.
 type Manifest struct {
 	Format  int       `json:"format"`
 	Name    string    `json:"name"`
 	Version string    `json:"version"` // of the program
 	MadeAt  time.Time `json:"made_at"`
-	// Secret says that the point holds the platform's secret; Fingerprint
-	// recognises it either way, null before a server ever ran.
+	// Secret says that the point contains the platform's secret. Fingerprint
+	// identifies it either way; it is null if no server ever ran.
 	Secret      bool   `json:"secret"`
 	SecretPart  Part   `json:"secret_part,omitzero"`
 	Fingerprint []byte `json:"secret_fingerprint"`
-	// Steps are those that had been applied, by PostgreSQL schema.
+	// Steps are the applied steps by PostgreSQL schema.
 	Steps map[string][]Step `json:"steps"`
-	// Tables are listed in an order in which they can be filled: what a row
-	// refers to comes before it.
+	// Tables are in an order in which they can be filled: what a row refers to
+	// comes first.
 	Tables    []Table    `json:"tables"`
 	Sequences []Sequence `json:"sequences"`
 	Files     FileList   `json:"files"`
 	Loose     LooseList  `json:"loose"`
 }
 
-// parts are the files of the point that its manifest names.
+// parts are the files of the point that the manifest names.
 func (m *Manifest) parts() []Part {
 	parts := []Part{m.Files.Part}
 	for _, p := range []Part{m.Loose.Part, m.SecretPart} {
@@ -60,15 +60,14 @@ const (
 	manifestPurpose = "backup manifest"
 )
 
-// sumOfManifest is what manifest.sum holds: the SHA-256 of the manifest, by
-// which anybody finds damage, and its HMAC, by which who has the secret finds
-// what somebody edited.
+// sumOfManifest is the content of manifest.sum: the SHA-256 of the manifest, which
+// shows damage to anybody, and its HMAC, which shows edits to whoever has the secret.
 func sumOfManifest(text, key []byte) []byte {
 	return fmt.Appendf(nil, "%x\n%x\n", sha256.Sum256(text), auth.MAC(key, text))
 }
 
-// openPoint opens a restore point, the newest when name is "", and says
-// whether a secret of ours vouches for its manifest.
+// openPoint opens a restore point, the newest if name is "", and checks whether its
+// manifest has the MAC of one of our secrets.
 func (b *Backup) openPoint(dir, name string) (*store, *Manifest, error) {
 	st, err := openStore(dir, false)
 	if err != nil {
@@ -90,7 +89,7 @@ func (b *Backup) openPoint(dir, name string) (*store, *Manifest, error) {
 	return st, m, nil
 }
 
-// manifest reads the manifest of the point and compares it with its sum.
+// manifest reads the manifest of the point and compares it with its checksum.
 func (st *store) manifest() (text, sum []byte, err error) {
 	if text, err = os.ReadFile(st.path(manifestName)); err != nil {
 		return nil, nil, err
@@ -104,7 +103,7 @@ func (st *store) manifest() (text, sum []byte, err error) {
 	return text, sum, nil
 }
 
-// Step is a step of the schema that had been applied.
+// Step is an applied step of the schema.
 type Step struct {
 	Number int    `json:"number"`
 	Title  string `json:"title"`
@@ -124,14 +123,14 @@ type Table struct {
 	Table   string   `json:"table"`
 	Columns []string `json:"columns"`
 	Rows    int64    `json:"rows"`
-	// PartitionOf and Bound say how a partition is made, "" for a table that
-	// the steps make.
+	// PartitionOf and Bound say how to create a partition; they are "" for a table
+	// that the steps create.
 	PartitionOf string `json:"partition_of,omitempty"`
 	Bound       string `json:"bound,omitempty"`
 	Part        Part   `json:"part"`
 }
 
-// Sequence is where numbers go on.
+// Sequence is the last number of a sequence.
 type Sequence struct {
 	Schema string `json:"schema"`
 	Name   string `json:"name"`
@@ -143,10 +142,10 @@ type FileList struct {
 	Part
 	Count    int64  `json:"count"`
 	Bytes    int64  `json:"bytes"`
-	Problems []file `json:"problems"` // what is not as the rows have it
+	Problems []file `json:"problems"` // those that differ from their rows
 }
 
-// What may be wrong with a file when it is backed up.
+// What can be wrong with a file when it is backed up.
 const (
 	altered = "changed outside the API; the backup has it as it was found"
 	damaged = "damaged: its bytes are not the ones that were stored; the backup has them as they were found"
@@ -155,8 +154,8 @@ const (
 	rescued = "missing: its bytes were not on the disk; the backup has them from before"
 )
 
-// file is a line of files.jsonl. Kept is the sum of the bytes that objects
-// has where it is not that of the rows.
+// file is a line of files.jsonl. Kept is the checksum of the bytes in objects if it is
+// not that of the row.
 type file struct {
 	files.Stored
 	Problem   string `json:"problem,omitempty"`
@@ -165,7 +164,7 @@ type file struct {
 	KeptMTime int64  `json:"kept_mtime,omitempty"`
 }
 
-// hash is the name of the file's bytes in objects, "" when it has none.
+// hash is the name of the file's bytes in objects, "" if they are not there.
 func (f file) hash() string {
 	if f.Problem == missing || f.Problem == unread {
 		return ""
@@ -173,7 +172,7 @@ func (f file) hash() string {
 	return cmp.Or(f.Kept, f.SHA256)
 }
 
-// lost counts the files that somebody has to look after.
+// lost counts the files that need somebody's attention.
 func (l FileList) lost() (n int) {
 	for _, f := range l.Problems {
 		if f.Problem != altered {

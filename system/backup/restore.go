@@ -44,7 +44,7 @@ func (b *Backup) restoreCommand(ctx context.Context, sh *db.Shell, args []string
 	return b.restore(ctx, sh, st, m, *without, line)
 }
 
-// known refuses a point of steps that this release does not have.
+// known refuses a point with steps that this release does not have.
 func (b *Backup) known(m *Manifest) error {
 	for schema, applied := range m.Steps {
 		text, ok := b.Schemas[schema]
@@ -68,7 +68,7 @@ func (b *Backup) known(m *Manifest) error {
 	return nil
 }
 
-// stepsOf is the text of the steps of a schema that the point was made with.
+// stepsOf is the text of those steps of a schema that the point was made with.
 func (b *Backup) stepsOf(m *Manifest, schema string) (string, error) {
 	steps, err := db.ParseSteps(b.Schemas[schema])
 	var text strings.Builder
@@ -78,15 +78,15 @@ func (b *Backup) stepsOf(m *Manifest, schema string) (string, error) {
 	return text.String(), err
 }
 
-// lost is what a restore without the secret of then cannot give back.
+// lost is what a restore without the secret of the backup cannot bring back.
 const lost = `Without the secret that the platform had, you lose:
-  - authenticators: their seeds are sealed. Recovery codes still work; for anybody else: homebase api POST /auth/users/ID/totp/reset
+  - authenticators: their seeds are encrypted. Recovery codes still work; for anybody else: homebase api POST /auth/users/ID/totp/reset
   - the proof of the audit log: earlier events stay readable, but their MACs and seals can no longer be verified
   - known devices, unlocked share links, preview links of drafts, tokens of contact forms
 Passwords, access keys, files, shares and everything else work as before.`
 
-// restore fills an empty database and an empty data directory. Until its last
-// transaction no server starts on them.
+// restore fills an empty database and an empty data directory. No server starts on them
+// before its last transaction.
 func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manifest, without bool, line *bar) error {
 	if err := errors.Join(b.DB.AsOwner(ctx, func(conn *pgx.Conn) error { return b.checkEmpty(ctx, conn) }), b.Files.CheckEmpty()); err != nil {
 		return err
@@ -156,7 +156,7 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 	return nil
 }
 
-// creates finds what the steps make in public: nothing else there is ever dropped.
+// creates finds what the steps create in public: nothing else there is ever dropped.
 var creates = regexp.MustCompile(`(?m)^CREATE (?:UNLOGGED )?(?:TABLE|FUNCTION) (\w+)`)
 
 // own are the names of the tables and functions of the platform.
@@ -167,7 +167,7 @@ func (b *Backup) own() (names []string) {
 	return append(names, "schema_steps")
 }
 
-// checkEmpty refuses a database with tables of others or with an account.
+// checkEmpty refuses a database that holds other tables or an account.
 func (b *Backup) checkEmpty(ctx context.Context, conn *pgx.Conn) error {
 	foreign, err := db.All(ctx, conn, db.Value[string], `-- name: backup.TablesOfOthers
 		SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -192,8 +192,8 @@ func (b *Backup) checkEmpty(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// findSecret looks whether the secret of the point is configured, and takes
-// the one in the point where it is not.
+// findSecret checks whether the secret of the point is configured. If not, it uses the
+// one in the point.
 func (b *Backup) findSecret(st *store, m *Manifest) (known bool, err error) {
 	fits := func() bool {
 		return len(m.Fingerprint) == 0 || slices.ContainsFunc(b.Fingerprints(), func(p []byte) bool { return bytes.Equal(p, m.Fingerprint) })

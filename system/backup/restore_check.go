@@ -11,9 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// check restores the tables into PostgreSQL schemas that are made for it in a
-// transaction, brings them no further, and rolls it back: a kill leaves
-// nothing either. Then every file is compared.
+// check restores the tables into temporary PostgreSQL schemas, does not migrate them,
+// and rolls the transaction back, so that not even a kill leaves anything. Then it
+// compares every file.
 func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest, line *bar) error {
 	undo := errors.New("undone")
 	scratch := func(schema string) string { return "check_" + schema }
@@ -26,7 +26,7 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 				if err != nil {
 					return err
 				}
-				// Nothing of the live tables is on the path.
+				// The path does not include the live tables.
 				path := pgx.Identifier{scratch(schema)}.Sanitize()
 				text = "CREATE SCHEMA " + path + "; SET LOCAL search_path TO " + path + ";" + db.StepTable + ";\n" + text
 				if _, err := conn.PgConn().Exec(ctx, text).ReadAll(); err != nil {
@@ -67,8 +67,7 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 	return nil
 }
 
-// counted compares what the restored rows say of files with what the point
-// says.
+// counted compares what the restored rows say about files with what the manifest says.
 func (st *store) counted(ctx context.Context, tx pgx.Tx, m *Manifest) error {
 	const sql = `-- name: backup.Counted
 		SELECT (SELECT count(*) FROM check_public.items i WHERE i.kind = 1),
@@ -86,8 +85,8 @@ func (st *store) counted(ctx context.Context, tx pgx.Tx, m *Manifest) error {
 	return err
 }
 
-// unlisted names the files whose row has another sum than the point's list of
-// files: a restore goes by the rows, and what was compared is the list's.
+// unlisted names the files whose row and entry in the point's list have different
+// checksums: a restore follows the rows, but the comparison follows the list.
 func (st *store) unlisted(ctx context.Context, tx pgx.Tx, m *Manifest) (bad []string, err error) {
 	const sql = `-- name: backup.SumsOfRows
 		SELECT i.id, encode(i.sha256, 'hex') FROM check_public.items i WHERE i.kind = 1`

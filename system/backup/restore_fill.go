@@ -15,9 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// fill makes the tables as they were, fills them, and brings them to this
-// release. A server that ran before anybody had an account has left tables;
-// they go.
+// fill creates the tables as they were, fills them, and migrates them to this release.
+// Tables left by a server that ran before anybody had an account are dropped.
 func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) (others []Table, err error) {
 	if err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error { return b.wipe(ctx, conn) }); err != nil {
 		return nil, err
@@ -54,8 +53,8 @@ func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) (o
 	})
 }
 
-// wipe drops the tables and functions of a platform without accounts, and
-// every app's schema: what others have in this database stays.
+// wipe drops the tables and functions of a platform without accounts, and the schemas
+// of all apps. What else is in this database stays.
 func (b *Backup) wipe(ctx context.Context, conn *pgx.Conn) error {
 	const sql = `-- name: backup.WhatToWipe
 		SELECT format('DROP SCHEMA %I CASCADE', n.nspname)
@@ -69,7 +68,7 @@ func (b *Backup) wipe(ctx context.Context, conn *pgx.Conn) error {
 		SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', c.oid::regprocedure)
 		  FROM pg_proc c JOIN pg_namespace n ON n.oid = c.pronamespace
 		 WHERE n.nspname = 'public' AND c.proname = ANY ($1) AND ` + ours
-	// Without steps nothing is ours.
+	// Without steps, nothing belongs to the platform.
 	exists, err := db.One(ctx, conn, db.Value[bool], `-- name: backup.StepsExist
 		SELECT to_regclass('public.schema_steps') IS NOT NULL`)
 	if err != nil || !exists {
@@ -86,10 +85,10 @@ func (b *Backup) wipe(ctx context.Context, conn *pgx.Conn) error {
 	})
 }
 
-// putFiles puts every folder and file that the restored rows name where they
-// have it. It returns those that the backup itself did not have as they should
-// be, and how many it has lost since: nothing is put at their place, so that
-// nobody takes other bytes for theirs.
+// putFiles restores every folder and file of the restored rows to its path. It returns
+// the files that were not sound when they were backed up, and how many were damaged in
+// the backup since. Nothing is put in place of these, so that nobody takes other
+// bytes for theirs.
 func (st *store) putFiles(ctx context.Context, conn *pgx.Conn, put *files.Putting, m *Manifest, line *bar) (gone []file, rotten int, err error) {
 	problems := map[string]file{}
 	for _, f := range m.Files.Problems {

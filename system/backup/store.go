@@ -28,19 +28,18 @@ const (
 	partForm     = "part-*"
 )
 
-// store is the folder of a backup, and the one restore point that is written
-// or read.
+// store is the folder of a backup, and the restore point that is being written or read.
 type store struct {
 	dir    string
 	lock   *os.File        // the folder itself: flock keeps writers apart
 	point  string          // path of the point's folder
-	proven bool            // its manifest has the MAC of a secret of ours
-	added  int64           // bytes that this run brought into objects
+	proven bool            // its manifest has the MAC of one of our secrets
+	added  int64           // bytes that this run added to objects
 	seen   map[string]bool // folders of objects that have to be synced
 }
 
-// openStore opens the folder for a new point, making it where it is missing,
-// or for reading. One process writes, or any number read.
+// openStore opens the folder for reading, or for a new point, which creates it if it is
+// missing. One process can write, or any number can read.
 func openStore(dir string, write bool) (*store, error) {
 	if write {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -67,8 +66,8 @@ func openStore(dir string, write bool) (*store, error) {
 	return st, nil
 }
 
-// begin removes what a backup that was cut off has left, and makes the folder
-// of the new point under a name that is none of a point's.
+// begin removes what an interrupted backup left, and creates the folder of the new
+// point under a name that no point has.
 func (st *store) begin() error {
 	for _, name := range []string{"objects", "points"} {
 		if err := os.MkdirAll(filepath.Join(st.dir, name), 0o700); err != nil {
@@ -90,7 +89,7 @@ func (st *store) begin() error {
 	if err != nil {
 		return err
 	}
-	// By its name the newest, also after one of a clock that was ahead.
+	// By its name it is the newest, even if an older one came from a clock ahead.
 	at := time.Now().UTC()
 	if len(names) > 0 {
 		last, _ := time.Parse(pointForm, names[len(names)-1])
@@ -110,9 +109,9 @@ func (st *store) object(sum string) string {
 	return filepath.Join(st.dir, "objects", sum[:2], sum[2:])
 }
 
-// has reports whether objects holds the bytes of that sum. Their name was
-// given to them when they were on the disk; the name itself may be that of a
-// run that was cut off, and is made durable with this one's.
+// has reports whether objects contains the bytes with that checksum. They got their
+// name once they were on the disk. If an interrupted run gave it, the name may not be
+// durable yet; it becomes so with the names of this run.
 func (st *store) has(sum string, size int64) bool {
 	info, err := os.Lstat(st.object(sum))
 	if err != nil || info.Size() != size {
@@ -122,9 +121,9 @@ func (st *store) has(sum string, size int64) bool {
 	return true
 }
 
-// put brings bytes into objects: as a clone that shares the disk's blocks
-// where the file system can, else copied. Bytes that the disk does not give
-// are errUnread, also when they are read as the clone's.
+// put adds bytes to objects: as a clone that shares the disk's blocks if the file system
+// can do that, otherwise as a copy. Bytes that the disk cannot read are errUnread, even
+// if it is the clone that is read.
 func (st *store) put(ctx context.Context, from *os.File) (sum string, size int64, err error) {
 	part, err := os.CreateTemp(filepath.Join(st.dir, "objects"), partForm) // 0600
 	if err != nil {
@@ -156,10 +155,10 @@ func (st *store) put(ctx context.Context, from *os.File) (sum string, size int64
 	return sum, size, os.Rename(part.Name(), st.object(sum))
 }
 
-// errUnread tells that bytes could not be read from failures to write them.
+// errUnread distinguishes bytes that cannot be read from failures to write them.
 var errUnread = errors.New("its bytes cannot be read")
 
-// cancelled ends a long copy when its context ends.
+// cancelled aborts a long copy when its context ends.
 type cancelled struct {
 	ctx  context.Context
 	from io.Reader
@@ -176,11 +175,11 @@ func (c *cancelled) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// errRotten is of a part or object that is not what was written.
+// errRotten is the error of a part or object that is not what was written.
 var errRotten = errors.New("its bytes in the backup are damaged")
 
-// proven reads bytes that have to have a sum, and fails at their end when they
-// have not.
+// proven reads bytes that must have a certain checksum, and fails at their end if they
+// do not.
 type proven struct {
 	from io.Reader
 	h    hash.Hash
@@ -211,7 +210,7 @@ func sumOf(ctx context.Context, path string) (string, int64, error) {
 	return hex.EncodeToString(h.Sum(nil)), n, err
 }
 
-// partFile is a file of the point that is being written, with its sum.
+// partFile is a file of the point that is being written, with its checksum.
 type partFile struct {
 	*os.File
 	h    hash.Hash
@@ -237,7 +236,7 @@ func (p *partFile) done() (Part, error) {
 	return Part{Name: p.name, Size: p.size, SHA256: hex.EncodeToString(p.h.Sum(nil))}, err
 }
 
-// abort closes what done has not.
+// abort closes the file unless done has.
 func (p *partFile) abort() { p.Close() }
 
 func (st *store) write(name string, text []byte) (Part, error) {
@@ -252,8 +251,8 @@ func (st *store) write(name string, text []byte) (Part, error) {
 	return f.done()
 }
 
-// finish writes the manifest and its sum, and gives the point its name, when
-// all that it names is durable.
+// finish writes the manifest and its checksum, and gives the point its name once
+// everything in it is durable.
 func (st *store) finish(m *Manifest, key []byte) error {
 	m.Name = strings.TrimSuffix(filepath.Base(st.point), cutOff)
 	text, err := json.MarshalIndent(m, "", "  ")
@@ -300,8 +299,8 @@ func (st *store) points() (names []string, err error) {
 	return names, err
 }
 
-// read gives the manifest of a point, the newest when name is "", and makes it
-// the one that is read.
+// read returns the manifest of a point, the newest if name is "", and makes that the
+// point that is being read.
 func (st *store) read(name string) (*Manifest, error) {
 	names, err := st.points()
 	if err != nil {
@@ -335,8 +334,8 @@ func (st *store) eachFile(m *Manifest, give func(f file) error) error {
 	return eachLine(st.path(m.Files.Name), give)
 }
 
-// eachObject gives the sum of every object that a point names, some several
-// times, with a path that it is known by and its size.
+// eachObject gives the checksum of every object that a point names, with a path that
+// names it and its size. An object may come several times.
 func (st *store) eachObject(m *Manifest, give func(hash, path string, size int64) error) error {
 	err := st.eachFile(m, func(f file) error {
 		if f.hash() == "" {
@@ -378,15 +377,15 @@ func eachLine[T any](path string, give func(v T) error) error {
 	}
 }
 
-// prune removes all points but the newest, and the objects that no point
-// names any more. Cut off anywhere, the next one removes the rest.
+// prune removes all points except the newest, and the objects that no point names any
+// more. If it is interrupted, the next one removes the rest.
 func (st *store) prune(keep int) error {
 	names, err := st.points()
 	if err != nil {
 		return err
 	}
 	for _, name := range names[:max(0, len(names)-keep)] {
-		// Never half a point under a point's name.
+		// A point's name never belongs to half a point.
 		path := filepath.Join(st.dir, "points", name)
 		if err := os.Rename(path, path+cutOff); err != nil {
 			return err

@@ -19,19 +19,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ours are the PostgreSQL schemas of the platform and of all apps, also of
-// those that this program does not have any more.
+// ours is the SQL condition for the PostgreSQL schemas of the platform and of all apps,
+// even of those that this program no longer has.
 const ours = `(n.nspname = 'public' OR n.nspname LIKE 'app\_%')
 	AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')`
 
-// plain makes values text that any later PostgreSQL reads.
+// plain makes PostgreSQL write values as text that any later version can read.
 const plain = `-- name: backup.PlainText
 	SELECT set_config('datestyle', 'ISO', false), set_config('intervalstyle', 'postgres', false),
 	       set_config('timezone', 'UTC', false), set_config('bytea_output', 'hex', false),
 	       set_config('search_path', 'pg_catalog', false)`
 
-// dump writes all rows of the snapshot and a draft of files.jsonl, and ends
-// the rows' part of the snapshot.
+// dump writes all rows of the snapshot and a draft of files.jsonl, and then closes the
+// snapshot of the rows.
 func (b *Backup) dump(ctx context.Context, st *store, s *files.Snapshot, m *Manifest, line *bar) error {
 	if _, err := db.Exec(ctx, s, plain); err != nil {
 		return err
@@ -96,8 +96,8 @@ func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	// What a row refers to comes first; the schema has no circles, and in
-	// those of others any order will do.
+	// What a row refers to comes first. The platform's schema has no cycles, and in
+	// other cycles any order will do.
 	var added []uint32
 	var add func(oid uint32)
 	add = func(oid uint32) {
@@ -150,7 +150,7 @@ func columns(t Table) string {
 	return strings.Join(quoted, ", ")
 }
 
-// dumpTable writes a table as COPY's text, which no version of PostgreSQL has
+// dumpTable writes a table in COPY's text format, which no version of PostgreSQL has
 // changed, and counts its rows.
 func (st *store) dumpTable(ctx context.Context, conn *pgx.Conn, t *Table) error {
 	out, err := st.create("tables/" + t.Schema + "." + t.Table + ".gz")
@@ -174,14 +174,13 @@ func (st *store) dumpTable(ctx context.Context, conn *pgx.Conn, t *Table) error 
 	return err
 }
 
-// bound is how PostgreSQL writes the bound of a partition by time: nothing
-// else of a manifest is ever run as SQL.
+// bound is how PostgreSQL writes the bound of a partition by time. Nothing else from a
+// manifest is ever run as SQL.
 var bound = regexp.MustCompile(`^FOR VALUES FROM \('[0-9 :+.-]+'\) TO \('[0-9 :+.-]+'\)$`)
 
-// load fills the tables that the steps have made, each in the PostgreSQL
-// schema that in names. The rows that the steps themselves put in go first.
-// Tables that no step makes, of others or a month that was detached, stay in
-// the point; others are those.
+// load fills the tables that the steps have created, each in the PostgreSQL schema that
+// in names. Rows that the steps themselves inserted are removed first. Tables that no
+// step creates, foreign ones or a detached month, stay in the point and are returned.
 func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schema string) string, line *bar) (others []Table, err error) {
 	if _, err := db.Exec(ctx, tx, plain); err != nil {
 		return nil, err
@@ -230,7 +229,7 @@ func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schem
 	return others, nil
 }
 
-// sayOthers names the tables that load passed over.
+// sayOthers names the tables that load left out.
 func (st *store) sayOthers(w io.Writer, others []Table) {
 	for _, t := range others {
 		fmt.Fprintf(w, "%s is not a table of this platform and is left out; its %d rows are in %s\n", name(t), t.Rows, st.path(t.Part.Name))

@@ -13,7 +13,7 @@ import (
 	"homebase/db"
 )
 
-// verify reads a restore point again and compares everything with its sums.
+// verify reads a restore point and compares everything with its checksum.
 func (b *Backup) verify(ctx context.Context, sh *db.Shell, dir, point string) error {
 	st, m, err := b.openPoint(dir, point)
 	if err != nil {
@@ -43,8 +43,8 @@ func (b *Backup) verify(ctx context.Context, sh *db.Shell, dir, point string) er
 	return nil
 }
 
-// compare reads every part and every object of a point, and names what is
-// damaged, missing, or there although nothing lists it.
+// compare reads every part and every object of a point, and names what is damaged,
+// missing, or present although nothing lists it.
 func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []string, err error) {
 	lists := true
 	for _, p := range m.parts() {
@@ -84,8 +84,8 @@ func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []str
 	return append(bad, strays...), err
 }
 
-// strays names files of the point that its manifest does not, and objects that
-// no point names.
+// strays names the files of the point that its manifest does not list, and the objects
+// that no point names.
 func (st *store) strays(m *Manifest) (bad []string, err error) {
 	known := []string{manifestName, sumName}
 	for _, p := range m.parts() {
@@ -109,7 +109,7 @@ func (st *store) strays(m *Manifest) (bad []string, err error) {
 		bad = append(bad, path+": no restore point names it; the next backup with --keep removes it")
 		return nil
 	})
-	if err != nil { // of another point
+	if err != nil { // in another point
 		bad = append(bad, err.Error())
 	}
 	return bad, nil
