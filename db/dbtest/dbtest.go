@@ -1,17 +1,16 @@
 // Package dbtest gives each test a database of its own with the whole schema,
 // on a real PostgreSQL, in some ten milliseconds. Only tests import it.
 //
-// The server is that of HOMEBASE_TEST_DATABASE_URL, whose login must be
-// allowed to create databases; without it a private cluster without fsync, in
-// memory where that has room. The folder HOMEBASE_TEST_STATE or
-// <temporary folder>/homebase-test-<uid> stands for it.
-// All test processes on that folder share the cluster. A few seconds after
-// the last of them has ended, however it ended, the cluster is stopped and
-// deleted; cluster.lock in the folder goes last.
+// The server is that of HOMEBASE_TEST_DATABASE_URL, whose login must be allowed to
+// create databases. Without it, it is a private cluster without fsync, in memory if
+// there is room. The folder HOMEBASE_TEST_STATE or <temporary folder>/homebase-test-<uid>
+// identifies it: all test processes with that folder share the cluster. A few seconds
+// after the last of them has ended, however it ended, the cluster is stopped and
+// deleted; cluster.lock in the folder is deleted last.
 //
-// The schema is applied once, to a template named by the hash of schema.sql;
-// each test clones that. Without a PostgreSQL tests fail when CI is set in
-// the environment, and are skipped with the reason otherwise.
+// The schema is applied once, to a template named by the hash of schema.sql, which
+// each test clones. Without PostgreSQL, tests fail if CI is set in the environment, and
+// otherwise are skipped with the reason.
 package dbtest
 
 import (
@@ -39,8 +38,8 @@ import (
 // maxConns is small, so that many tests at once fit into one server.
 const maxConns = 6
 
-// New returns a connected database with the whole schema that is only this
-// test's. It is dropped when the test ends.
+// New returns a connected database with the whole schema for this test alone. It is
+// dropped when the test ends.
 func New(t testing.TB) *db.DB {
 	t.Helper()
 	return Open(t, Create(t))
@@ -124,8 +123,8 @@ func appRoles() (roles []string, err error) {
 	return roles, err
 }
 
-// create clones a template. FILE_COPY is the faster way where files are not
-// synced; elsewhere the difference is small against what a test does.
+// create clones a template. FILE_COPY is faster if files are not synced; otherwise the
+// difference is small compared with what a test does.
 func create(t testing.TB, template string) string {
 	t.Helper()
 	name := "hb_test_" + strings.ToLower(rand.Text()[:16])
@@ -134,8 +133,8 @@ func create(t testing.TB, template string) string {
 	return onServer(server(t), name)
 }
 
-// admin is this process's one connection to the server's own database: each
-// new one costs PostgreSQL as much as what it is wanted for.
+// admin is this process's one connection to the server's own database: opening another
+// would cost PostgreSQL as much as the statement.
 var admin struct {
 	sync.Mutex
 	conn *pgx.Conn
@@ -169,8 +168,7 @@ func onceOnServer(t testing.TB, sql string) {
 	}
 }
 
-// onServer is the server's URL, which has been connected to, with another
-// database.
+// onServer is the URL of another database on the server.
 func onServer(server, database string) string {
 	u, err := url.Parse(server)
 	if err != nil {
@@ -185,8 +183,8 @@ var templates struct {
 	made map[string]func() (string, error) // by use
 }
 
-// templateOf makes a template once on each server; test processes that come
-// at the same time wait for the one that makes it.
+// templateOf makes a template once on each server; other test processes wait for the one
+// that makes it.
 func templateOf(t testing.TB, server, use string, prepare func(ctx context.Context, d *db.DB) error) string {
 	t.Helper()
 	templates.Lock()
@@ -252,7 +250,7 @@ func makeTemplate(ctx context.Context, server, schema, use string, prepare func(
 	if err != nil || made {
 		return name, err
 	}
-	// It gets its name when it is whole: a killed test leaves no half template.
+	// It gets its name once it is complete: a killed test leaves no half template.
 	for _, sql := range []string{
 		"DROP DATABASE IF EXISTS " + building + " WITH (FORCE)",
 		"CREATE DATABASE " + building + " TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'",
@@ -264,7 +262,7 @@ func makeTemplate(ctx context.Context, server, schema, use string, prepare func(
 	if err := migrate(ctx, onServer(server, building), schema, prepare); err != nil {
 		return "", err
 	}
-	// Nobody may connect to it: a clone needs the original to be at rest.
+	// Nobody may connect to it: PostgreSQL clones only a database without connections.
 	for _, sql := range []string{
 		"ALTER DATABASE " + building + " WITH ALLOW_CONNECTIONS false",
 		"ALTER DATABASE " + building + " RENAME TO " + name,
@@ -276,7 +274,7 @@ func makeTemplate(ctx context.Context, server, schema, use string, prepare func(
 	return name, nil
 }
 
-// Needed holds a job's answer to whether there is anything to do against want.
+// Needed checks a job's answer to whether there is anything to do.
 func Needed(t testing.TB, job db.Job, want bool) {
 	t.Helper()
 	if needed, err := job.Needed(t.Context()); err != nil || needed != want {

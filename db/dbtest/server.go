@@ -26,8 +26,8 @@ const (
 	lingerPolls = 15
 )
 
-// server is the URL on which databases can be made. The private cluster is
-// joined once and left by the end of the process.
+// server is the URL on which databases can be made. The private cluster is joined once,
+// and left when the process ends.
 func server(t testing.TB) string {
 	t.Helper()
 	url, err := startServer()
@@ -70,8 +70,8 @@ func join(state string, roles []string) (*db.Cluster, error) {
 	})
 }
 
-// startRemover leaves a process behind that outlives every test process: none
-// of them can know that it is the last, and a killed one cleans up nothing.
+// startRemover starts a process that outlives every test process: none of them can know
+// that it is the last, and a killed one cleans up nothing.
 func startRemover(state string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -94,10 +94,9 @@ func init() {
 	}
 }
 
-// remove waits until nobody has used the cluster for three seconds, and then
-// joins and leaves it, for the last to leave deletes it. Each test process
-// starts one; the first that finds the cluster idle removes it, for the others
-// it is gone.
+// remove waits until nobody has used the cluster for three seconds, and then joins and
+// leaves it, because the last to leave deletes it. Each test process starts one; the
+// first to find the cluster idle removes it.
 func remove(state string) {
 	path := filepath.Join(state, "cluster.lock")
 	for idle := 0; idle < lingerPolls; idle++ {

@@ -15,17 +15,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Statements are those with a name that workers have sent to a database that
-// they reach through Watch.
+// Statements are the named statements that workers have sent to a database through
+// Watch.
 type Statements struct {
 	mu     sync.Mutex
 	sent   []string
 	before map[string]func()
 }
 
-// Before calls f once, when the next statement of that name is about to reach
-// the database; it waits meanwhile. So a test can let something happen just
-// between two statements of a request.
+// Before calls f once, when the next statement of that name is about to reach the
+// database; the statement waits for it. So a test can do something between two
+// statements of a request.
 func (s *Statements) Before(name string, f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,8 +44,8 @@ func (s *Statements) Take() []string {
 	return sent
 }
 
-// Watch stands between workers and the database of a URL: with the URL that it
-// returns, what they ask can be counted.
+// Watch is a proxy between workers and the database of a URL. It counts what workers
+// send to the URL that it returns.
 func Watch(t testing.TB, databaseURL string) (string, *Statements) {
 	t.Helper()
 	cfg, err := pgconn.ParseConfig(databaseURL)
@@ -100,9 +100,9 @@ func Watch(t testing.TB, databaseURL string) (string, *Statements) {
 
 var statementName = regexp.MustCompile(`-- name: (\S+)`)
 
-// carry hands on the messages of one client. A statement is prepared once,
-// Parse, and then run by the name it got there, Bind, or it comes as text in a
-// Query. The first message has no type.
+// carry passes on the messages of one client. A statement is prepared once (Parse) and
+// then run by the name that it got (Bind), or it is sent as text (Query). The first
+// message has no type.
 func (s *Statements) carry(client io.Reader, server io.Writer) {
 	prepared := map[string]string{}
 	for kind := make([]byte, 0, 1); ; kind = kind[:1] {

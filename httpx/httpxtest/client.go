@@ -46,8 +46,8 @@ func (c *Client) As(bearer string) *Client {
 	return &other
 }
 
-// KeepCookies gives the client a cookie jar. It takes the server for https,
-// as browsers take localhost for trustworthy, so that Secure cookies travel.
+// KeepCookies gives the client a cookie jar. Like browsers on localhost, the jar
+// trusts the server as if it used https, so that Secure cookies are sent.
 func (c *Client) KeepCookies() *Client {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -103,9 +103,9 @@ type Answer struct {
 	request string
 }
 
-// Do sends a request to the path below /api/v1 and fails the test when the
-// answer breaks the contract. A body of type []byte, string or io.Reader is
-// sent as it is; any other but nil is sent as JSON.
+// Do sends a request to the path below /api/v1 and fails the test if the answer
+// breaks the contract. A body of type []byte, string or io.Reader is sent as it
+// is; any other, except nil, is sent as JSON.
 func (c *Client) Do(method, path string, body any, opts ...Option) *Answer {
 	c.t.Helper()
 	return c.DoAt(method, httpx.Prefix+path, body, opts...)
@@ -166,7 +166,7 @@ func (c *Client) request(method, path string, body any) (*http.Request, error) {
 	return r, nil
 }
 
-// check holds the answer against the contract.
+// check compares the answer with the contract.
 func (c *Client) check(r *http.Request, a *Answer) {
 	c.t.Helper()
 	route := c.server.table.route(r)

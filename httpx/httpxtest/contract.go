@@ -14,8 +14,8 @@ import (
 	"homebase/httpx"
 )
 
-// faults are the ways in which an answer breaks the contract. A nil route is
-// one that does not exist.
+// faults are the ways in which an answer breaks the contract. The route is nil if
+// there is none.
 func (a *Answer) faults(r *http.Request, route *httpx.Route, limited bool) []string {
 	faults := a.commonFaults()
 	switch {
@@ -57,7 +57,7 @@ func (a *Answer) faults(r *http.Request, route *httpx.Route, limited bool) []str
 	return append(faults, tried...)
 }
 
-// commonFaults are those of any answer.
+// commonFaults are the faults that any answer can have.
 func (a *Answer) commonFaults() []string {
 	var faults []string
 	for name, value := range map[string]string{
@@ -83,8 +83,8 @@ func (a *Answer) commonFaults() []string {
 	return faults
 }
 
-// headerFaults are the headers that are neither declared nor such as any
-// message may have: nobody could know of them.
+// headerFaults are the headers that are neither declared nor allowed in any
+// message: nobody could know about them.
 func headerFaults(h http.Header, declared, common []string, does string) (faults []string) {
 	for name := range h {
 		is := func(known string) bool { return strings.EqualFold(known, name) }
@@ -112,9 +112,9 @@ var (
 // refusalHeaders are what a refusal must carry.
 var refusalHeaders = map[int]string{401: "WWW-Authenticate", 405: "Allow", 416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}
 
-// requestFaults holds a request that succeeded against the declared one: a
-// member that the document calls required and the server does not would make
-// every typed client send it.
+// requestFaults compares a request that succeeded with the declared one. If the
+// document called a member required that the server does not require, every typed
+// client would have to send it.
 func (a *Answer) requestFaults(r *http.Request, route *httpx.Route) []string {
 	if route.Request == nil || route.Forgiving || a.Status >= 300 || r.Body != nil && r.GetBody == nil {
 		return nil // it was refused, or its body is a stream that is gone
@@ -140,7 +140,7 @@ func (a *Answer) requestFaults(r *http.Request, route *httpx.Route) []string {
 	return faults
 }
 
-// responseFaults holds a success against one declared response.
+// responseFaults compares a success with one declared response.
 func (a *Answer) responseFaults(r *http.Request, declared httpx.Response) []string {
 	var faults []string
 	for _, name := range declared.Headers {
@@ -170,8 +170,8 @@ func (a *Answer) responseFaults(r *http.Request, declared httpx.Response) []stri
 	return append(faults, shapeFaults(a.Body, declared.Body, nil)...)
 }
 
-// problemFaults holds a refusal against RFC 9457 and against the problems
-// that the route declares or that its declaration implies.
+// problemFaults checks a refusal against RFC 9457 and against the problems that the
+// route declares or that its declaration implies.
 func (a *Answer) problemFaults(r *http.Request, route *httpx.Route) []string {
 	var faults []string
 	if media := a.Header.Get("Content-Type"); media != "application/problem+json" {

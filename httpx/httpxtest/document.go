@@ -18,9 +18,9 @@ type media struct {
 	}
 }
 
-// CheckExamples holds the examples of an OpenAPI document against the types
-// that the handlers read and write, with the same eyes as Client holds real
-// answers. It is an error when a JSON body has none.
+// CheckExamples checks the examples of an OpenAPI document against the types that the
+// handlers read and write, in the same way as Client checks real answers. It is an
+// error if a JSON body has none.
 func CheckExamples(t testing.TB, document []byte, routes []httpx.Route) {
 	t.Helper()
 	var d struct {

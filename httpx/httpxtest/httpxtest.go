@@ -1,8 +1,8 @@
-// Package httpxtest tests routes through the front door: a real server on a
-// real connection. Its client holds every answer against what the answering
-// route declares — status, media type, body, headers and problem codes — and
-// against what every answer of the product carries. A test that forgets to
-// look at an answer still finds out when the contract is broken.
+// Package httpxtest tests routes through the front door: a real server on a real
+// connection. Its client checks every answer against what the route declares
+// (status, media type, body, headers and problem codes) and against what every
+// answer carries. Even a test that does not look at an answer fails when it breaks
+// the contract.
 package httpxtest
 
 import (
@@ -16,15 +16,15 @@ import (
 	"homebase/httpx"
 )
 
-// Server is a running server and the table that its answers are held against.
+// Server is a running server and the table that its answers are checked against.
 type Server struct {
 	URL   string        // "http://127.0.0.1:port", without a slash at the end
 	HTTPX *httpx.Server // nil for a server that Dial found
 	table *table
 }
 
-// Start serves the routes until the test ends. With no cfg.Log the errors go
-// to the test's output; with no cfg.Recheck callers stay who they are.
+// Start serves the routes until the test ends. Without cfg.Log, errors go to the
+// test's output; without cfg.Recheck, callers stay who they are.
 func Start(t testing.TB, cfg httpx.Config, routes []httpx.Route) *Server {
 	t.Helper()
 	if cfg.Log == nil {
@@ -57,8 +57,8 @@ func Start(t testing.TB, cfg httpx.Config, routes []httpx.Route) *Server {
 	return &Server{URL: url, HTTPX: server, table: newTable(t, routes, cfg.RateLimits)}
 }
 
-// Dial is a server that runs elsewhere, as the built binary does, with the
-// table it was built from.
+// Dial is a server that runs elsewhere, such as the built binary, with the table that
+// it was built from.
 func Dial(t testing.TB, url string, routes []httpx.Route) *Server {
 	t.Helper()
 	return &Server{URL: strings.TrimSuffix(url, "/"), table: newTable(t, routes, false)}
@@ -86,7 +86,7 @@ func newTable(t testing.TB, routes []httpx.Route, limited bool) *table {
 	return tb
 }
 
-// route is nil where there is none.
+// route is nil if there is none.
 func (tb *table) route(r *http.Request) *httpx.Route {
 	at := func(method string) *httpx.Route {
 		other := *r

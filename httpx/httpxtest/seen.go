@@ -12,10 +12,10 @@ import (
 	"homebase/httpx"
 )
 
-// seen is where all test processes of a run add what their clients saw, so
-// that the run can tell which documented answers no test ever got. Without
-// the setting, as in a run of a few tests, nothing is kept. The file stays
-// open, for there are tests that use up all descriptors.
+// seen is where all test processes of a run record what their clients saw, so that the
+// run can name the documented answers that no test got. Without the setting, as in a
+// run of a few tests, nothing is recorded. The file stays open, because some tests
+// use up all descriptors.
 var seen = struct {
 	sync.Mutex
 	file  *os.File
@@ -29,9 +29,8 @@ func init() {
 	}
 }
 
-// remember adds an answer as a line "METHOD /pattern status", with the code
-// of a problem as a fourth word. What is appended is written as a whole, so
-// processes need no lock between them.
+// remember adds an answer as a line "METHOD /pattern status", with the code of a problem
+// as a fourth word. Each line is appended in one write, so processes need no lock.
 func (a *Answer) remember(r *http.Request, route *httpx.Route) error {
 	if seen.file == nil || route == nil {
 		return seen.err
@@ -56,10 +55,10 @@ func (a *Answer) remember(r *http.Request, route *httpx.Route) error {
 	return err
 }
 
-// Unseen are the documented answers of a table that are not among the lines
-// that the clients of a whole run remembered: each status of each route on that
-// route, and the code of each problem on any, for most are answered in one
-// place for many. What a route has no part in is asked for by its code alone.
+// Unseen are the documented answers of a table that the clients of a whole run did not
+// remember: each status of a route must have come from that route, and the code of
+// each problem from any, because most are answered in one place for many routes. For
+// problems that have nothing to do with the route, only the code counts.
 func Unseen(routes []httpx.Route, lines string) (missing []string) {
 	known := map[string]bool{}
 	for line := range strings.Lines(lines) {
@@ -89,8 +88,8 @@ func Unseen(routes []httpx.Route, lines string) (missing []string) {
 	return missing
 }
 
-// anywhere reports whether a problem comes from before all routes, or from
-// what is below them: the limiter, the disk, the database, the drain.
+// anywhere reports whether a problem comes from outside the routes: the limiter, the
+// disk, the database or the drain.
 func anywhere(p *httpx.Problem) bool {
 	return p.Status >= 500 || slices.Contains([]int{http.StatusRequestTimeout, http.StatusTooManyRequests}, p.Status) || p.Code == "untrusted_peer" || p.Code == "invalid_path"
 }

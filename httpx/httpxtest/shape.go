@@ -14,10 +14,10 @@ import (
 	"homebase/httpx"
 )
 
-// shapeFaults holds a JSON text against the type of a zero value, stricter
-// than encoding/json: no unknown member, none missing, none twice, and null
-// only for pointers and interfaces, so never for an array. route is nil for an
-// answer; in a request to it what may be null may be missing.
+// shapeFaults checks a JSON text against the type of a zero value, more strictly than
+// encoding/json: no member may be unknown, missing or repeated, and only pointers and
+// interfaces may be null, so never an array. route is nil for an answer; in a request,
+// members that may be null may be missing.
 func shapeFaults(text []byte, zero any, route *httpx.Route) []string {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
@@ -49,7 +49,7 @@ var (
 	timeType        = reflect.TypeFor[time.Time]()
 )
 
-// value holds the next value against t; nil takes any.
+// value checks the next value against t; nil accepts any.
 func (s *shape) value(t reflect.Type, pointer string) {
 	nullable := t == nil
 	if t != nil {

@@ -1,6 +1,5 @@
-// Package projectstest boots a worker with apps for their tests: a database of
-// the test's own, the registry, and users who sign in as they do everywhere.
-// Only tests import it.
+// Package projectstest starts a worker with apps for their tests: a database of the
+// test's own, the registry, and users who sign in as usual. Only tests import it.
 package projectstest
 
 import (
@@ -27,13 +26,13 @@ type Env struct {
 	*authtest.Env
 	// Owner is signed in as an admin, who may use every app.
 	Owner *httpxtest.Client
-	// Projects is the registry of the worker that was booted last.
+	// Projects is the registry of the worker that was started last.
 	Projects *projects.Projects
 }
 
-// Start boots a worker with these apps. Worker boots others on the same
-// database. rooms, which may be nil, makes other rooms of the platform and the
-// door to files, behind which there are none without.
+// Start starts a worker with these apps; Worker starts others on the same database.
+// rooms, which may be nil, makes other rooms of the platform and sets cfg.Open; without
+// it there are no files.
 func Start(t testing.TB, rooms func(e *authtest.Env, cfg *projects.Config) []httpx.Route, mounts ...projects.Mount) *Env {
 	t.Helper()
 	env := &Env{}
