@@ -61,9 +61,12 @@ func appendField(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-func mac(key []byte, e Entry) []byte {
+func mac(key []byte, e Entry) []byte { return macOf(key, canonical(e)) }
+
+// macOf is HMAC-SHA-256.
+func macOf(key, data []byte) []byte {
 	h := hmac.New(sha256.New, key)
-	h.Write(canonical(e))
+	h.Write(data)
 	return h.Sum(nil)
 }
 
@@ -71,9 +74,7 @@ func mac(key []byte, e Entry) []byte {
 // clear, such as the address of a stranger who tried to sign in: it shows that two
 // values are equal, but not what they are.
 func (l *Log) Blind(value string) string {
-	h := hmac.New(sha256.New, l.keys("audit-blind")[0])
-	h.Write([]byte(value))
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return hex.EncodeToString(macOf(l.keys("audit-blind")[0], []byte(value))[:16])
 }
 
 // hexBytes are shown as hex digits.

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
@@ -69,9 +68,7 @@ func (s seal) sum(key []byte) []byte {
 	b = appendField(b, string(s.Digest))
 	b = appendField(b, string(s.Previous))
 	b = appendField(b, s.KeyID)
-	h := hmac.New(sha256.New, key)
-	h.Write(b)
-	return h.Sum(nil)
+	return macOf(key, b)
 }
 
 // sealedMessage is the message of each seal's log line, which `audit verify --log`
