@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 
 	"homebase/db"
@@ -87,12 +85,8 @@ func (p *printer) WriteHeader(status int) {
 	}
 	var head strings.Builder
 	fmt.Fprintf(&head, "HTTP/1.1 %d %s\n", status, http.StatusText(status))
-	for _, name := range slices.Sorted(maps.Keys(p.header)) {
-		for _, value := range p.header[name] {
-			fmt.Fprintf(&head, "%s: %s\n", name, value)
-		}
-	}
-	_, p.err = io.WriteString(p.to, head.String()+"\n")
+	_ = p.header.Write(&head) // a strings.Builder takes everything
+	_, p.err = io.WriteString(p.to, strings.ReplaceAll(head.String(), "\r", "")+"\n")
 }
 
 func (p *printer) Write(text []byte) (int, error) {
