@@ -18,7 +18,7 @@ import (
 // it is raised only in the commit that says why. An app that is not named here
 // may have as many as it needs.
 var ceiling = map[string]int{
-	"platform": 381, "db": 2465, "httpx": 3710, "audit": 1442, "auth": 6200, "files": 12257,
+	"platform": 381, "db": 2465, "httpx": 3704, "audit": 1434, "auth": 6200, "files": 12257,
 	"portfolio": 2131, "projects": 449, "projects/analytics": 506, "projects/example": 109, "projects/newapp": 102, "system": 2499, "system/backup": 1614,
 }
 
