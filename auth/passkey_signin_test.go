@@ -143,6 +143,25 @@ func TestPasskey_ACountThatGoesBackIsToldAndLocksNobodyOut(t *testing.T) {
 	}
 }
 
+func TestPasskey_TheTwentyFirstSessionEndsTheOldest(t *testing.T) {
+	t.Parallel()
+	one := authtest.Start(t, nil, unlimited)
+	two := one.Worker(t)
+	c, a, _ := holder(t, one, "ada@example.com")
+	for i := range 21 {
+		byPasskey(t, []*authtest.Env{one, two}[i%2], a).Want(t, 200)
+	}
+	if living := query(t, one.DB, `SELECT count(*)::text FROM sessions WHERE revoked_at IS NULL`)[0]; living != "20" {
+		t.Errorf("%s sessions live", living)
+	}
+	for _, e := range []*authtest.Env{one, two} {
+		within(t, "the oldest to end", func() bool { return e.Client(t).As(c.Bearer).Do("GET", "/auth/me", nil).Status == 401 })
+	}
+	if ended := query(t, one.DB, `SELECT count(*)::text FROM audit_events WHERE action = 'auth.session_revoked' AND details ->> 'reason' = 'too_many'`)[0]; ended != "2" {
+		t.Errorf("%s ends are on record", ended)
+	}
+}
+
 // Managers of keys that move between devices say this and that.
 func TestPasskey_WhetherItIsSyncedMayChange(t *testing.T) {
 	t.Parallel()

@@ -162,6 +162,7 @@ func TestPasskey_OptionsAreThoseOfTheSpecification(t *testing.T) {
 		t.Error("a challenge is kept as it is")
 	}
 	c.Do("POST", "/auth/passkeys/registration", object{"mediation": "silent"}).WantProblem(t, 422, "validation_failed")
+	e.Client(t).Do("POST", "/auth/passkeys/options", []int{}).WantProblem(t, 422, "validation_failed")
 }
 
 func TestPasskey_IsListedNamedAndRemoved(t *testing.T) {

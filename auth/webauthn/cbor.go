@@ -53,24 +53,19 @@ func (c *cbor) head() (kind byte, argument uint64, err error) {
 		copy(wide[8-width:], c.rest)
 		argument, c.rest = binary.BigEndian.Uint64(wide[:]), c.rest[width:]
 	}
-	left := uint64(len(c.rest))
 	switch kind {
 	case cborUnsigned, cborNegative:
 		return kind, argument, nil
-	case cborBytes, cborText, cborArray:
-		if argument > left {
-			return 0, 0, errCBOR
+	case cborBytes, cborText, cborArray, cborMap:
+		if argument <= uint64(len(c.rest)) { // an item has a byte or more
+			return kind, argument, nil
 		}
-	case cborMap:
-		if argument > left/2 {
-			return 0, 0, errCBOR
-		}
-	default:
-		if kind != cborSimple || short < 20 || short > 22 {
-			return 0, 0, errCBOR
+	case cborSimple:
+		if short >= 20 && short <= 22 { // false, true, null
+			return kind, argument, nil
 		}
 	}
-	return kind, argument, nil
+	return 0, 0, errCBOR
 }
 
 // expect is head for an item whose kind is known.
