@@ -13,7 +13,7 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 
 // Route is one operation of the API as data. From the table of all routes
 // come the mux, the list `homebase routes`, the OpenAPI document and the
-// tests that hold every answer against what is declared here.
+// tests that check every answer against what is declared here.
 type Route struct {
 	// Pattern is a ServeMux pattern below /api/v1: "GET /auth/me". GET also
 	// serves HEAD.

@@ -30,7 +30,7 @@ const (
 	Fault   Level = "fault"
 )
 
-// advice is why a check matters, and what mends it.
+// advice is why a check matters, and how to fix what it finds.
 var advice = map[string]struct{ why, mend string }{
 	"database":            {"Nothing works without it.", "Look at HOMEBASE_DATABASE_URL, and whether PostgreSQL runs."},
 	"database.version":    {"Homebase needs PostgreSQL 15 or newer with UTF8.", "Move to a newer one by pg_dump and pg_restore."},
