@@ -818,3 +818,87 @@ CREATE TABLE passkey_challenges (
 );
 
 CREATE INDEX passkey_challenges_session_idx ON passkey_challenges (session_id) WHERE session_id IS NOT NULL;
+
+-- step 14: other programs sign people in here
+
+-- Programs that sign people in with their account here (OpenID Connect).
+-- secret_hash is the SHA-256 of 32 random bytes, NULL for a public client,
+-- which could keep no secret. roles: who may sign in; empty: everybody.
+CREATE TABLE oidc_clients (
+    id                        uuid        NOT NULL,
+    name                      text        NOT NULL,
+    secret_hash               bytea,
+    redirect_uris             text[]      NOT NULL,
+    post_logout_redirect_uris text[]      NOT NULL,
+    roles                     text[]      NOT NULL,
+    consent                   boolean     NOT NULL,
+    revision                  bigint      NOT NULL DEFAULT 1,
+    created_at                timestamptz NOT NULL DEFAULT now(),
+    updated_at                timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT oidc_clients_pkey PRIMARY KEY (id)
+);
+
+-- The RSA keys that sign ID tokens, by their thumbprint, sealed under the
+-- platform's secret. One signs from signs_from until that of the next.
+CREATE TABLE oidc_keys (
+    id         text        COLLATE "C" NOT NULL,
+    sealed     bytea       NOT NULL,
+    signs_from timestamptz NOT NULL,
+    CONSTRAINT oidc_keys_pkey PRIMARY KEY (id)
+);
+
+-- What programs ask for until the person has answered. Anyone may ask, so the
+-- number is fixed: a new request takes the slot of the oldest. logout: it is
+-- one to sign out, of which only the client, the URI and the state count.
+-- max_age is in seconds; hint is the user whom the program means; challenge is
+-- that of PKCE, '' for none.
+CREATE TABLE oidc_requests (
+    slot         integer     GENERATED ALWAYS AS IDENTITY (MINVALUE 0 MAXVALUE 16383 START 0 CYCLE),
+    id           uuid        NOT NULL,
+    client_id    uuid        NOT NULL,
+    logout       boolean     NOT NULL,
+    redirect_uri text        NOT NULL,
+    state        text        NOT NULL,
+    scopes       text[]      NOT NULL,
+    prompt       text        NOT NULL,
+    max_age      bigint,
+    hint         uuid,
+    nonce        text        NOT NULL,
+    challenge    text        NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz NOT NULL,
+    CONSTRAINT oidc_requests_pkey PRIMARY KEY (slot),
+    CONSTRAINT oidc_requests_id_key UNIQUE (id),
+    CONSTRAINT oidc_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES oidc_clients (id) ON DELETE CASCADE
+);
+
+CREATE INDEX oidc_requests_client_idx ON oidc_requests (client_id);
+
+-- What people have let programs do, each in the session in which they did, and
+-- no longer. code_hash is the SHA-256 of the code that the program got,
+-- redeemed_at when it changed that for tokens. refreshed is the number of the
+-- refresh token that is good; last_excused says that the one before it was
+-- taken once more.
+CREATE TABLE oidc_grants (
+    id               uuid        NOT NULL,
+    session_id       uuid        NOT NULL,
+    client_id        uuid        NOT NULL,
+    scopes           text[]      NOT NULL,
+    redirect_uri     text        NOT NULL,
+    nonce            text        NOT NULL,
+    challenge        text        NOT NULL,
+    authenticated_at timestamptz NOT NULL,
+    code_hash        bytea       NOT NULL,
+    redeemed_at      timestamptz,
+    refreshed        bigint      NOT NULL DEFAULT 0,
+    last_excused     boolean     NOT NULL DEFAULT false,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    last_used_at     timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT oidc_grants_pkey PRIMARY KEY (id),
+    CONSTRAINT oidc_grants_code_hash_key UNIQUE (code_hash),
+    CONSTRAINT oidc_grants_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE,
+    CONSTRAINT oidc_grants_client_id_fkey FOREIGN KEY (client_id) REFERENCES oidc_clients (id) ON DELETE CASCADE
+);
+
+CREATE INDEX oidc_grants_session_idx ON oidc_grants (session_id, client_id, id);
+CREATE INDEX oidc_grants_client_idx ON oidc_grants (client_id);

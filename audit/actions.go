@@ -71,6 +71,15 @@ const (
 	PasskeyRemoved Action = "passkey.removed"
 	PasskeyCounter Action = "passkey.counter" // a key's count went back: there may be two of it
 
+	ClientCreated    Action = "client.created" // a program that signs people in here
+	ClientUpdated    Action = "client.updated"
+	ClientDeleted    Action = "client.deleted"
+	ClientSecretMade Action = "client.secret_made" // in place of the one before
+	ClientRefused    Action = "client.refused"     // a wrong secret
+	GrantMade        Action = "grant.made"         // a program was let in
+	GrantWithdrawn   Action = "grant.withdrawn"
+	GrantReuse       Action = "grant.reuse" // a used code or refresh token came back; what it bought was ended
+
 	FlagCreated   Action = "flag.created"
 	FlagUpdated   Action = "flag.updated"
 	FlagDeleted   Action = "flag.deleted"

@@ -168,6 +168,13 @@ func (w *response) problem(p *Problem, requestID string) {
 	for name, value := range p.Header {
 		h.Set(name, value)
 	}
+	if p.Instead != nil {
+		text, _ := EncodeJSON(p.Instead) // strings alone
+		h.Set("Content-Type", "application/json")
+		w.begin(p.Status)
+		w.Write(text)
+		return
+	}
 	// Strings and numbers alone: neither of these can fail.
 	text, _ := json.Marshal(p.document(requestID))
 	if len(p.Members) > 0 {

@@ -77,9 +77,15 @@ func (c *cors) allow(h http.Header, r *http.Request) {
 	}
 }
 
-// allowPublic lets a public origin's pages read what everyone may read.
+// allowPublic lets a public origin's pages read what everyone may read, and all
+// other origins' pages what is for any. Trusted origins have their permission.
 func (c *cors) allowPublic(h http.Header, r *http.Request, route *Route) bool {
 	origin := r.Header.Get("Origin")
+	if route != nil && route.AnyOrigin && origin != "" && !c.trusted[origin] {
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Expose-Headers", corsExpose)
+		return true
+	}
 	if !c.public[origin] || route == nil || route.Access.level > recognised || route.Cookies {
 		return false
 	}

@@ -290,7 +290,7 @@ func checkQuery(x *exchange, r *http.Request) error {
 		return ErrInvalidParameter.With("The query cannot be read; percent-encode names and values.").Because(err)
 	}
 	for name, values := range query {
-		if !x.route.takesQuery(name) {
+		if !x.route.takesQuery(name) && !x.route.Lenient {
 			return errUnknownParameter.With(fmt.Sprintf("There is no parameter %q here.", clip(name)))
 		}
 		for _, value := range values {

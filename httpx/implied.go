@@ -42,7 +42,8 @@ func ImpliedProblems(rt *Route) Problems {
 		when     bool
 		problems Problems
 	}{
-		{formal, Problems{errUnknownParameter, ErrInvalidParameter}},
+		{formal && !rt.Lenient, Problems{errUnknownParameter}},
+		{formal, Problems{ErrInvalidParameter}},
 		{formal && rt.Body != Stream, Problems{ErrBodyTooLarge}},
 		{formal && credentials, Problems{errAuthorizationTwice, ErrCookieTwice}},
 		{formal && rt.Body != 0, Problems{errSlowBody, errBodyBroken}},

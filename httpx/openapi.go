@@ -165,6 +165,14 @@ func (c *contract) parameters(rt *Route, path string) (list []object) {
 }
 
 func (c *contract) requestBody(rt *Route) object {
+	if rt.Form != nil {
+		members, example := object{}, object{}
+		for _, name := range rt.Form {
+			members[name], example[name] = c.schema(reflect.TypeFor[string](), false, "form", name)
+		}
+		content := object{"application/x-www-form-urlencoded": object{"schema": object{"type": "object", "properties": members}, "example": example}}
+		return object{"content": content, "description": fmt.Sprintf("A form of at most %d bytes.", rt.Body), "x-max-bytes": rt.Body}
+	}
 	if rt.Request == nil {
 		content := object{"*/*": object{"schema": object{}}}
 		if rt.Body == Stream {
@@ -217,6 +225,18 @@ func (c *contract) responses(rt *Route) object {
 	}
 	for status, list := range problems {
 		all[strconv.Itoa(status)] = c.refusal(status, list)
+	}
+	for _, r := range rt.Refusals {
+		content := object{"application/json": c.exampleContent(c.schema(reflect.TypeOf(r.Body), false, "", ""))}
+		headers := object{}
+		if problems := problems[r.Status]; problems != nil {
+			name := strings.TrimPrefix(all[strconv.Itoa(r.Status)].(object)["$ref"].(string), "#/components/responses/")
+			maps.Copy(content, c.refusals[name].(object)["content"].(object))
+		}
+		for _, name := range r.Headers {
+			headers[name] = object{"required": true, "schema": object{"type": "string"}}
+		}
+		all[strconv.Itoa(r.Status)] = object{"description": http.StatusText(r.Status), "content": content, "headers": headers}
 	}
 	for _, answer := range all {
 		maps.DeleteFunc(answer.(object), func(_ string, v any) bool { o, ok := v.(object); return ok && len(o) == 0 })

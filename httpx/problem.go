@@ -22,6 +22,9 @@ type Problem struct {
 	Header map[string]string // further response headers, such as Retry-After
 	// Members are further members of the document (RFC 9457, section 3.2).
 	Members map[string]string
+	// Instead is the JSON that is sent in place of a problem document, where a
+	// protocol demands its own: then the route lists it in Refusals.
+	Instead any
 	cause   error // for the log only
 }
 

@@ -54,8 +54,20 @@ type Route struct {
 	// read counts as left out. The handler reads the body itself. It is for
 	// signing out, which must not fail over a detail of the request.
 	Forgiving bool
+	// Form names the members of a body that is a form, as OAuth sends it
+	// (application/x-www-form-urlencoded); the handler reads it with ReadForm.
+	Form []string
+	// Lenient ignores query parameters that the route does not declare, which
+	// OAuth demands (RFC 6749, section 3.1).
+	Lenient bool
+	// AnyOrigin lets the pages of all origins read the answer, without
+	// credentials. It is for public routes that ignore cookies.
+	AnyOrigin bool
 	// Responses are the successful answers.
 	Responses []Response
+	// Refusals are answers of 400 and above in a protocol's own form, where that
+	// leaves no room for problem documents: see Problem.Instead.
+	Refusals []Response
 	// Problems are the problems that this route may answer with, besides those
 	// that its access, rate and body imply.
 	Problems Problems

@@ -33,6 +33,10 @@ func (rt *Route) check() error {
 		return errors.New("cookies are for public routes; others have them anyway")
 	case rt.Beacon && rt.readsCredentials():
 		return errors.New("a beacon comes from any page and must not act for a caller")
+	case rt.AnyOrigin && rt.readsCredentials():
+		return errors.New("pages of any origin must not act for a caller")
+	case rt.Form != nil && (rt.Body <= 0 || rt.Request != nil):
+		return errors.New("a form needs a body limit, and is no JSON")
 	case rt.Override && method != "PATCH" && method != "DELETE":
 		return errors.New("only PATCH and DELETE can be overridden to")
 	case rt.Rate != RateNone && defaultLimits[rt.Rate] == Limit{}:
@@ -55,6 +59,11 @@ func (rt *Route) check() error {
 	for _, answer := range rt.Responses {
 		if answer.Status < 200 || answer.Status > 399 || answer.Body != nil && answer.Type != "" {
 			return fmt.Errorf("the response %d is no success, or both JSON and %q", answer.Status, answer.Type)
+		}
+	}
+	for _, refusal := range rt.Refusals {
+		if refusal.Status < 400 || refusal.Body == nil {
+			return fmt.Errorf("the refusal %d is a success, or has no body", refusal.Status)
 		}
 	}
 	for _, problem := range rt.Problems {

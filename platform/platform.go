@@ -12,6 +12,7 @@ import (
 
 	"homebase/audit"
 	"homebase/auth"
+	"homebase/auth/oidc"
 	"homebase/db"
 	"homebase/files"
 	"homebase/httpx"
@@ -43,6 +44,7 @@ type Platform struct {
 	audit     *audit.Log
 	mail      *system.Mail
 	auth      *auth.Auth
+	oidc      *oidc.Provider
 	files     *files.Files
 	portfolio *portfolio.Portfolio
 	projects  *projects.Projects
@@ -66,6 +68,9 @@ func New(build Build, cfg *system.Config, w io.Writer) *Platform {
 		DB: p.db, Audit: p.audit, Log: log, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), AccountURL: cfg.AccountURL,
 		PasskeyDomain: cfg.PasskeyDomain, PasskeyOrigins: cfg.PasskeyOrigins(), Registration: cfg.Registration, GuessesUnlimited: !cfg.RateLimits, Send: send,
 		Permissions: projects.Permissions(mounted.Apps...),
+	})
+	p.oidc = oidc.New(oidc.Config{
+		DB: p.db, Audit: p.audit, Log: log, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), AccountURL: cfg.AccountURL, CountWrong: p.auth.CountWrong,
 	})
 	p.files = files.New(files.Config{
 		DB: p.db, Audit: p.audit, Log: log, DataDir: cfg.DataDir, MinFree: cfg.MinFree, DefaultQuota: cfg.DefaultQuota,
@@ -122,6 +127,9 @@ func (p *Platform) restored(ctx context.Context, tx pgx.Tx, lost bool) error {
 	if err := p.auth.Restored(ctx, tx, lost); err != nil {
 		return err
 	}
+	if err := p.oidc.Restored(ctx, tx, lost); err != nil {
+		return err
+	}
 	return p.mail.Restored(ctx, tx)
 }
 
@@ -135,12 +143,12 @@ func (p *Platform) erase(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 
 // Routes are all that the server answers.
 func (p *Platform) Routes() []httpx.Route {
-	return system.WithContract(httpx.Whole(slices.Concat(p.auth.Routes(), p.files.Routes(), p.portfolio.Routes(), p.projects.Routes(),
+	return system.WithContract(httpx.Whole(slices.Concat(p.auth.Routes(), p.oidc.Routes(), p.files.Routes(), p.portfolio.Routes(), p.projects.Routes(),
 		p.audit.Routes(), p.system.Routes())))
 }
 
 func (p *Platform) jobs() []db.Job {
-	return slices.Concat(p.auth.Jobs(), p.files.Jobs(), p.portfolio.Jobs(), p.projects.Jobs(), p.audit.Jobs(), p.mail.Jobs())
+	return slices.Concat(p.auth.Jobs(), p.oidc.Jobs(), p.files.Jobs(), p.portfolio.Jobs(), p.projects.Jobs(), p.audit.Jobs(), p.mail.Jobs())
 }
 
 // Commands are all commands of the program.

@@ -59,7 +59,7 @@ type setting struct {
 var settings = []setting{
 	{name: "LISTEN", def: "127.0.0.1:8080", meaning: "host:port, or unix:/path", set: (*Config).setListen},
 	{name: "PUBLIC_URL", def: "http://localhost:8080", meaning: "the address at which people reach the API", set: (*Config).setPublicURL},
-	{name: "ACCOUNT_URL", meaning: "the frontend page that links in mail open", set: (*Config).setAccountURL},
+	{name: "ACCOUNT_URL", meaning: "the frontend page that links in mail open, and to which other programs send people to sign in", set: (*Config).setAccountURL},
 	{name: "DATABASE_URL", meaning: "a PostgreSQL URL; empty: a private PostgreSQL", secret: true, set: (*Config).setDatabaseURL},
 	{name: "DATA_DIR", def: "./data", meaning: "users' files", set: dir(func(c *Config) *string { return &c.DataDir })},
 	{name: "STATE_DIR", def: "./state", meaning: "generated secret, private cluster", set: dir(func(c *Config) *string { return &c.StateDir })},

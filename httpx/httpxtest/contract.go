@@ -18,7 +18,15 @@ import (
 // there is none.
 func (a *Answer) faults(r *http.Request, route *httpx.Route, limited bool) []string {
 	faults := a.commonFaults()
+	media, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))
 	switch {
+	case a.Status >= 400 && route != nil && route.Refusals != nil && media == "application/json":
+		for _, declared := range route.Refusals {
+			if declared.Status == a.Status {
+				return append(faults, a.responseFaults(r, declared)...)
+			}
+		}
+		return append(faults, "the route does not declare this refusal")
 	case a.Status >= 400:
 		return append(faults, a.problemFaults(r, route)...)
 	case r.Method == http.MethodOptions && route == nil:

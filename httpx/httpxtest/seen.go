@@ -78,6 +78,9 @@ func Unseen(routes []httpx.Route, lines string) (missing []string) {
 		for _, r := range routes[i].Answers() {
 			want(fmt.Sprint(routes[i].Pattern, " ", r.Status))
 		}
+		for _, r := range routes[i].Refusals {
+			want(fmt.Sprint(routes[i].Pattern, " ", r.Status))
+		}
 		for _, p := range slices.Concat(routes[i].Problems, httpx.ImpliedProblems(&routes[i])) {
 			want(fmt.Sprint(p.Status, " ", p.Code))
 			if !anywhere(p) {

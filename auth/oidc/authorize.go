@@ -1,0 +1,285 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	requestLifetime = 10 * time.Minute
+	stateLongest    = 2000 // bytes of state, and of nonce
+	// maxAgeMost is a year in seconds: nobody's sign-in is that old.
+	maxAgeMost = 365 * 24 * 60 * 60
+)
+
+// The prompts that mean something here.
+const (
+	promptNone    = "none"
+	promptLogin   = "login"
+	promptConsent = "consent"
+)
+
+// The scopes that mean something here; others are ignored.
+const (
+	scopeOpenID  = "openid"
+	scopeProfile = "profile"
+	scopeEmail   = "email"
+	scopeGroups  = "groups"
+	scopeOffline = "offline_access"
+)
+
+var knownScopes = []string{scopeOpenID, scopeProfile, scopeEmail, scopeGroups, scopeOffline}
+
+// What is wrong before client and redirect URI are known good: nobody is sent
+// anywhere.
+var (
+	errUnknownClient = httpx.NewProblem(http.StatusBadRequest, "unknown_client", "This program is not known here").
+				With("Its client_id is missing or wrong. Whoever runs this server lists the programs under /auth/clients.")
+	errRedirect = httpx.NewProblem(http.StatusBadRequest, "redirect_uri_unknown", "This program may not send you there").
+			With("redirect_uri is missing, or is none of the program's addresses, which must be equal in every character.")
+)
+
+// The errors of OAuth that are told to a client (RFC 6749, sections 4.1.2.1
+// and 5.2; OpenID Connect Core, section 3.1.2.6).
+const (
+	invalidRequest  = "invalid_request"
+	accessDenied    = "access_denied"
+	loginRequired   = "login_required"
+	consentRequired = "consent_required"
+)
+
+// oauthRequest is an authorization request whose client and redirect URI are
+// known good, as its row keeps it until the account page has asked.
+type oauthRequest struct {
+	id          uuid.UUID
+	client      Client
+	logout      bool // it is one to sign out, of which redirectURI and state are all
+	redirectURI string
+	state       string
+	scopes      []string
+	prompt      string
+	maxAge      *int64 // seconds
+	hint        uuid.UUID
+	nonce       string
+	challenge   string // of PKCE, S256; "": none
+	createdAt   time.Time
+	expiresAt   time.Time
+}
+
+// redirect is where the browser goes with an answer to a request. Every answer
+// to an authorization names its issuer (RFC 9207).
+func (p *Provider) redirect(q *oauthRequest, answer ...string) string {
+	values := url.Values{}
+	for i := 0; i < len(answer); i += 2 {
+		values.Set(answer[i], answer[i+1])
+	}
+	if q.state != "" {
+		values.Set("state", q.state)
+	}
+	if !q.logout {
+		values.Set("iss", p.issuer)
+	} else if len(values) == 0 {
+		return q.redirectURI
+	}
+	return withQuery(q.redirectURI, values)
+}
+
+func (p *Provider) authorizeRoutes() []httpx.Route {
+	names := []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "max_age", "id_token_hint", "login_hint",
+		"code_challenge", "code_challenge_method", "display", "ui_locales", "claims_locales", "acr_values", "claims", "request", "request_uri", "registration"}
+	route := httpx.Route{Access: httpx.Public(), Rate: httpx.RateWrite, Lenient: true,
+		Summary:   "Where a program sends a browser to sign in; goes on to the account page",
+		Responses: []httpx.Response{{Status: http.StatusSeeOther, Headers: []string{"Location"}}},
+		Problems:  httpx.Problems{errOff, errUnknownClient, errRedirect}, Handler: p.authorize}
+	get, post := route, route
+	get.Pattern, get.Query = "GET /auth/oidc/authorize", names
+	post.Pattern, post.Form, post.Body = "POST /auth/oidc/authorize", names, 16<<10
+	post.Problems = route.Problems.And(httpx.ErrInvalidForm, httpx.ErrUnsupportedType)
+	return []httpx.Route{get, post}
+}
+
+// parametersOf are those of a query, or of a form.
+func parametersOf(r *http.Request) (url.Values, error) {
+	if r.Method == http.MethodPost {
+		return httpx.ReadForm(r)
+	}
+	return r.URL.Query(), nil
+}
+
+// only is a parameter's value, "" for one that is missing. Twice is none.
+func only(values url.Values, name string) string {
+	if list := values[name]; len(list) == 1 {
+		return list[0]
+	}
+	return ""
+}
+
+// seeOther sends the browser on.
+func seeOther(w http.ResponseWriter, location string) error {
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// authorize serves GET and POST /auth/oidc/authorize. It reads no cookies:
+// from another site none would come.
+func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) error {
+	if err := p.on(); err != nil {
+		return err
+	}
+	values, err := parametersOf(r)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	client, err := p.clientByText(ctx, only(values, "client_id"))
+	if errors.Is(err, db.ErrNotFound) {
+		err = errUnknownClient
+	}
+	if err != nil {
+		return err
+	}
+	q := oauthRequest{client: client, redirectURI: only(values, "redirect_uri"), state: only(values, "state")}
+	if !registered(client.RedirectURIs, q.redirectURI) {
+		return errRedirect
+	}
+	if code, why := p.read(ctx, &q, values); code != "" {
+		p.log.InfoContext(ctx, "an authorization request was refused", "client", client.ID, "error", code, "why", why, "request_id", httpx.RequestID(ctx))
+		return seeOther(w, p.redirect(&q, "error", code, "error_description", why))
+	}
+	if err := p.keep(ctx, &q); err != nil {
+		return err
+	}
+	return seeOther(w, p.accountURL+"#action=authorize&request="+q.id.String())
+}
+
+// read takes the rest of the parameters, or says which error it is and why.
+func (p *Provider) read(ctx context.Context, q *oauthRequest, values url.Values) (code, why string) {
+	for name, list := range values {
+		if len(list) > 1 && slices.Contains([]string{"response_type", "scope", "state", "nonce", "prompt", "max_age", "code_challenge", "code_challenge_method"}, name) {
+			return invalidRequest, name + " is there twice."
+		}
+	}
+	get := values.Get
+	q.nonce, q.challenge = get("nonce"), get("code_challenge")
+	switch {
+	case len(q.state) > stateLongest || len(q.nonce) > stateLongest:
+		q.state = ""
+		return invalidRequest, "state or nonce is too long."
+	case get("request") != "":
+		return "request_not_supported", "Send the parameters themselves."
+	case get("request_uri") != "":
+		return "request_uri_not_supported", "Send the parameters themselves."
+	case get("registration") != "":
+		return "registration_not_supported", "Clients are made beforehand."
+	case get("response_type") == "":
+		return invalidRequest, "response_type is missing."
+	case get("response_type") != "code":
+		return "unsupported_response_type", "response_type must be code."
+	case get("response_mode") != "" && get("response_mode") != "query":
+		return invalidRequest, "response_mode must be query."
+	case q.challenge == "" && q.client.Public:
+		return invalidRequest, "A public client needs PKCE: code_challenge is missing."
+	case q.challenge != "" && get("code_challenge_method") != "S256":
+		return invalidRequest, "code_challenge_method must be S256."
+	case q.challenge != "" && !isChallenge(q.challenge):
+		return invalidRequest, "code_challenge must be 43 characters of base64url."
+	}
+	for scope := range strings.FieldsSeq(get("scope")) {
+		if slices.Contains(knownScopes, scope) && !slices.Contains(q.scopes, scope) {
+			q.scopes = append(q.scopes, scope)
+		}
+	}
+	prompts := strings.Fields(get("prompt"))
+	for _, prompt := range []string{promptNone, promptLogin, promptConsent} {
+		if slices.Contains(prompts, prompt) {
+			q.prompt = strings.TrimSpace(q.prompt + " " + prompt)
+		}
+	}
+	if slices.Contains(prompts, promptNone) && len(prompts) > 1 {
+		return invalidRequest, "prompt none stands alone."
+	}
+	if text := get("max_age"); text != "" {
+		age, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || age < 0 {
+			return invalidRequest, "max_age must be a number of seconds."
+		}
+		q.maxAge = new(min(age, maxAgeMost))
+	}
+	if payload, err := p.signing.verified(ctx, get("id_token_hint")); err == nil {
+		var hint struct {
+			Subject uuid.UUID `json:"sub"`
+		}
+		_ = json.Unmarshal(payload, &hint) // we wrote it; what cannot be read says nothing
+		q.hint = hint.Subject
+	}
+	return "", ""
+}
+
+// isChallenge reports whether text may be a SHA-256 in base64url.
+func isChallenge(text string) bool {
+	sum, err := base64url.DecodeString(text)
+	return err == nil && len(sum) == 32
+}
+
+// keep writes a request down. Anyone may send one, so their number is fixed:
+// a new one takes the slot of the oldest.
+func (p *Provider) keep(ctx context.Context, q *oauthRequest) error {
+	q.id = uuid.New()
+	n, err := db.Exec(ctx, p.db, `
+-- name: oidc.InsertRequest
+INSERT INTO oidc_requests (id, client_id, logout, redirect_uri, state, scopes, prompt, max_age, hint, nonce, challenge, expires_at)
+SELECT $1, c.id, $3, $4, $5, $6, $7, $8, nullif($9, $12::uuid), $10, $11, now() + $13::interval
+  FROM oidc_clients c WHERE c.id = $2 FOR KEY SHARE
+    ON CONFLICT (slot) DO UPDATE
+   SET id = excluded.id, client_id = excluded.client_id, logout = excluded.logout, redirect_uri = excluded.redirect_uri, state = excluded.state,
+       scopes = excluded.scopes, prompt = excluded.prompt, max_age = excluded.max_age, hint = excluded.hint, nonce = excluded.nonce,
+       challenge = excluded.challenge, created_at = excluded.created_at, expires_at = excluded.expires_at`,
+		q.id, q.client.ID, q.logout, q.redirectURI, q.state, orEmpty(q.scopes), q.prompt, q.maxAge, q.hint, q.nonce, q.challenge, uuid.Nil, requestLifetime)
+	if err == nil && n == 0 {
+		err = errUnknownClient
+	}
+	return err
+}
+
+const requestColumns = `q.id, q.logout, q.redirect_uri, q.state, q.scopes, q.prompt, q.max_age, coalesce(q.hint, '00000000-0000-0000-0000-000000000000'::uuid),
+       q.nonce, q.challenge, q.created_at, q.expires_at, q.client_id`
+
+func scanRequest(row pgx.Row) (q oauthRequest, err error) {
+	err = row.Scan(&q.id, &q.logout, &q.redirectURI, &q.state, &q.scopes, &q.prompt, &q.maxAge, &q.hint,
+		&q.nonce, &q.challenge, &q.createdAt, &q.expiresAt, &q.client.ID)
+	q.expiresAt = q.expiresAt.UTC()
+	return q, err
+}
+
+// request is a request that was kept; db.ErrNotFound.
+func (p *Provider) request(ctx context.Context, id uuid.UUID) (oauthRequest, error) {
+	q, err := db.One(ctx, p.db, scanRequest, `
+-- name: oidc.Request
+SELECT `+requestColumns+` FROM oidc_requests q WHERE q.id = $1 AND q.expires_at > now()`, id)
+	if err == nil {
+		q.client, err = p.client(ctx, q.client.ID)
+	}
+	return q, err
+}
+
+// spend uses a request up; of two who try at once the second finds
+// httpx.ErrNotFound.
+func spend(ctx context.Context, q db.Querier, id uuid.UUID) error {
+	return db.Touch(ctx, q, httpx.ErrNotFound, `
+-- name: oidc.SpendRequest
+DELETE FROM oidc_requests WHERE id = $1 AND expires_at > now()`, id)
+}

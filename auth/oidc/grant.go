@@ -1,0 +1,209 @@
+package oidc
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+
+	"homebase/audit"
+	"homebase/auth"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	accessLifetime = time.Hour
+	// grantsMost is how many grants of one client a session keeps: programs
+	// that sign in anew every few minutes leave no more behind.
+	grantsMost = 20
+
+	accessPurpose  = "oidc access"
+	refreshPurpose = "oidc refresh"
+	// accessPrefix keeps an access token from looking like one of the
+	// platform's, and from looking like its own refresh token.
+	accessPrefix  = "hbo_"
+	refreshPrefix = "hbor_"
+)
+
+// The conditions under which a grant g of a session s of a user u is one: its
+// code was used, or is still good.
+const (
+	livingSession = auth.LivingSession
+	livingGrant   = livingSession + ` AND (g.redeemed_at IS NOT NULL OR g.created_at > now() - interval '60 seconds')`
+)
+
+// grant is what a person has let a client do, with the person as they are now.
+type grant struct {
+	id            uuid.UUID
+	session       uuid.UUID
+	client        uuid.UUID
+	scopes        []string
+	redirectURI   string
+	nonce         string
+	challenge     string
+	authenticated time.Time
+	redeemed      bool
+	refreshed     int64 // the number of the refresh token that is good
+	lastUsed      bool  // the one before it was excused already
+
+	user        uuid.UUID
+	email, name string
+	roles       []string // of the user
+	allowed     []string // roles that the client asks for; empty: none
+}
+
+const grantColumns = `g.id, g.session_id, g.client_id, g.scopes, g.redirect_uri, g.nonce, g.challenge, g.authenticated_at,
+       g.redeemed_at IS NOT NULL, g.refreshed, g.last_excused, u.id, u.email, u.name, ` + auth.RolesOfUser + `, c.roles`
+
+func scanGrant(row pgx.Row) (g grant, err error) {
+	err = row.Scan(&g.id, &g.session, &g.client, &g.scopes, &g.redirectURI, &g.nonce, &g.challenge, &g.authenticated,
+		&g.redeemed, &g.refreshed, &g.lastUsed, &g.user, &g.email, &g.name, &g.roles, &g.allowed)
+	return g, err
+}
+
+const grantTables = ` FROM oidc_grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id JOIN oidc_clients c ON c.id = g.client_id
+ WHERE ` + livingGrant + ` AND (c.roles = '{}' OR EXISTS (SELECT FROM user_roles ur WHERE ur.user_id = u.id AND ur.role = ANY(c.roles))) AND `
+
+// livingByID is a grant whose session lives and whose person has a role that
+// the client asks for, at this moment; db.ErrNotFound.
+func livingByID(ctx context.Context, q db.Querier, id uuid.UUID, lock string) (grant, error) {
+	return db.One(ctx, q, scanGrant, `
+-- name: oidc.Grant
+SELECT `+grantColumns+grantTables+`g.id = $1`+lock, id)
+}
+
+// lockByCode is livingByID for a code, and holds the grant.
+func lockByCode(ctx context.Context, tx pgx.Tx, code string) (grant, error) {
+	return db.One(ctx, tx, scanGrant, `
+-- name: oidc.GrantByCode
+SELECT `+grantColumns+grantTables+`g.code_hash = $1 FOR UPDATE OF g`, hashOf(code))
+}
+
+const forUpdate = ` FOR UPDATE OF g`
+
+// endGrant ends all that a grant has bought.
+func endGrant(ctx context.Context, q db.Querier, id uuid.UUID) error {
+	_, err := db.Exec(ctx, q, `
+-- name: oidc.EndGrant
+DELETE FROM oidc_grants WHERE id = $1`, id)
+	return err
+}
+
+// forgetOldest ends what is beyond grantsMost.
+func forgetOldest(ctx context.Context, q db.Querier, session, client uuid.UUID) error {
+	_, err := db.Exec(ctx, q, `
+-- name: oidc.ForgetOldestGrants
+DELETE FROM oidc_grants WHERE id IN (SELECT id FROM oidc_grants WHERE session_id = $1 AND client_id = $2 ORDER BY id DESC OFFSET $3)`, session, client, grantsMost)
+	return err
+}
+
+// token is a signed value of a grant and a number: of an access token when it
+// expires, of a refresh token which one it is.
+func (p *Provider) token(prefix, purpose string, id uuid.UUID, number int64) string {
+	value := binary.BigEndian.AppendUint64(append(make([]byte, 0, 24), id[:]...), uint64(number))
+	return prefix + auth.Sign(p.keys(purpose), value)
+}
+
+// openToken is the other way round.
+func (p *Provider) openToken(prefix, purpose, text string) (id uuid.UUID, number int64, ok bool) {
+	if len(text) < len(prefix) || text[:len(prefix)] != prefix {
+		return id, 0, false
+	}
+	value, ok := auth.Signed(p.keys(purpose), text[len(prefix):], 24)
+	if !ok {
+		return id, 0, false
+	}
+	return uuid.UUID(value[:16]), int64(binary.BigEndian.Uint64(value[16:])), true
+}
+
+// Grant is a program that a person has let in, with all that it was allowed.
+type Grant struct {
+	ID         uuid.UUID  `json:"id"`
+	Client     ClientName `json:"client"`
+	Scopes     []string   `json:"scopes"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt time.Time  `json:"last_used_at"` // when it last got a token
+}
+
+func scanShownGrant(row pgx.Row) (g Grant, err error) {
+	err = row.Scan(&g.ID, &g.Client.ID, &g.Client.Name, &g.Scopes, &g.CreatedAt, &g.LastUsedAt)
+	g.CreatedAt, g.LastUsedAt = g.CreatedAt.UTC(), g.LastUsedAt.UTC()
+	return g, err
+}
+
+func (p *Provider) grantRoutes() []httpx.Route {
+	return []httpx.Route{
+		{Pattern: "GET /auth/grants", Access: httpx.SignedIn(), Rate: httpx.RateRead,
+			Summary: "The programs that you have let in", Do: httpx.Answers(p.listGrants)},
+		{Pattern: "DELETE /auth/grants/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite,
+			Summary: "Shut a program out of your account", Do: httpx.Acts(p.deleteGrant), Problems: httpx.Problems{httpx.ErrNotFound}},
+	}
+}
+
+// listGrants serves GET /auth/grants: one entry a program, whichever of the
+// person's devices it was let in from, with its newest grant. There are no
+// more than clients.
+func (p *Provider) listGrants(c *httpx.Call) (httpx.List[Grant], error) {
+	list, err := db.All(c.Context(), p.db, scanShownGrant, `
+-- name: oidc.GrantsOfUser
+SELECT DISTINCT ON (c.name, c.id) g.id, c.id, c.name, g.scopes, g.created_at, g.last_used_at
+  FROM oidc_grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id JOIN oidc_clients c ON c.id = g.client_id
+ WHERE s.user_id = $1 AND `+livingGrant+`
+ ORDER BY c.name, c.id, g.id DESC`, c.Caller.UserID)
+	return httpx.List[Grant]{Items: list}, err
+}
+
+// deleteGrant serves DELETE /auth/grants/{id}: the program is shut out of all
+// the person's sessions.
+func (p *Provider) deleteGrant(c *httpx.Call) error {
+	ctx := c.Context()
+	return p.db.InTx(ctx, func(tx pgx.Tx) error {
+		client, err := db.One(ctx, tx, db.Value[uuid.UUID], `
+-- name: oidc.ClientOfGrant
+SELECT g.client_id FROM oidc_grants g JOIN sessions s ON s.id = g.session_id WHERE g.id = $1 AND s.user_id = $2`, c.ID, c.Caller.UserID)
+		if err != nil {
+			return err
+		}
+		_, err = db.Exec(ctx, tx, `
+-- name: oidc.WithdrawGrants
+DELETE FROM oidc_grants g USING sessions s WHERE s.id = g.session_id AND s.user_id = $1 AND g.client_id = $2`, c.Caller.UserID, client)
+		if err != nil {
+			return err
+		}
+		return p.audit.Record(ctx, tx, audit.Event{Action: audit.GrantWithdrawn, Target: c.ID, Details: map[string]string{"client": client.String()}})
+	})
+}
+
+// swept are the rows that nobody can use any more. Times that lie ahead are of
+// a clock that was set back.
+var swept = []struct{ table, where string }{
+	{"oidc_requests", `expires_at < now() OR expires_at > now() + interval '10 minutes'`},
+	{"oidc_grants", `NOT EXISTS (SELECT FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = session_id AND ` + livingSession + `)
+       OR redeemed_at IS NULL AND (created_at < now() - interval '60 seconds' OR created_at > now() + interval '60 seconds')`},
+}
+
+func (p *Provider) sweepNeeded(ctx context.Context) (needed bool, err error) {
+	for _, s := range swept {
+		if needed, err = db.One(ctx, p.db, db.Value[bool], `
+-- name: oidc.SweepNeeded
+SELECT EXISTS (SELECT FROM `+s.table+` WHERE `+s.where+`)`); needed || err != nil {
+			return needed, err
+		}
+	}
+	return false, nil
+}
+
+func (p *Provider) sweep(ctx context.Context) error {
+	for _, s := range swept {
+		_, err := db.Exec(ctx, p.db, `
+-- name: oidc.Sweep
+DELETE FROM `+s.table+` WHERE `+s.where)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,293 @@
+package oidc
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"time"
+
+	"homebase/auth"
+	"homebase/db"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	keyBits    = 2048
+	keyServes  = 90 * 24 * time.Hour // how long a key signs
+	keyAhead   = 24 * time.Hour      // how long it is shown before
+	keyRemains = 24 * time.Hour      // and after: longer than any ID token lives
+	// keysChannel tells all workers that the keys have changed.
+	keysChannel = "oidc_keys"
+)
+
+var base64url = base64.RawURLEncoding.Strict()
+
+// PublicKey is a JSON Web Key (RFC 7517).
+type PublicKey struct {
+	Type      string `json:"kty"`
+	Use       string `json:"use"`
+	Algorithm string `json:"alg"`
+	ID        string `json:"kid"`
+	N         string `json:"n"`
+	E         string `json:"e"`
+}
+
+// KeySet is a JWK Set.
+type KeySet struct {
+	Keys []PublicKey `json:"keys"`
+}
+
+func publicKeyOf(key *rsa.PublicKey) PublicKey {
+	return PublicKey{Type: "RSA", Use: "sig", Algorithm: "RS256", ID: thumbprint(key),
+		N: base64url.EncodeToString(key.N.Bytes()), E: base64url.EncodeToString(big.NewInt(int64(key.E)).Bytes())}
+}
+
+// thumbprint names a key by what it is (RFC 7638, section 3).
+func thumbprint(key *rsa.PublicKey) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, `{"e":"%s","kty":"RSA","n":"%s"}`,
+		base64url.EncodeToString(big.NewInt(int64(key.E)).Bytes()), base64url.EncodeToString(key.N.Bytes())))
+	return base64url.EncodeToString(sum[:])
+}
+
+// rs256 signs header and payload as a JWS in compact form (RFC 7515, section
+// 3.1, and RFC 7518, section 3.3).
+func rs256(key *rsa.PrivateKey, header, payload []byte) (string, error) {
+	input := base64url.EncodeToString(header) + "." + base64url.EncodeToString(payload)
+	digest := sha256.Sum256([]byte(input))
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+	return input + "." + base64url.EncodeToString(signature), err
+}
+
+// signing owns the keys that sign ID tokens. They lie sealed in the database;
+// each signs from its time on until the next one does. The first is made when
+// it is needed.
+type signing struct {
+	db     *db.DB
+	sealer auth.Sealer
+	kept   *db.Kept[[]signingKey]
+}
+
+// signingKey is a key and since when it signs. Its id is its thumbprint.
+type signingKey struct {
+	id      string
+	private *rsa.PrivateKey
+	from    time.Time
+}
+
+func newSigning(d *db.DB, keys func(purpose string) [][]byte) *signing {
+	s := &signing{db: d, sealer: auth.NewSealer(keys, "oidc keys")}
+	s.kept = db.NewKept(d, keysChannel, func(ctx context.Context) ([]signingKey, error) { return s.read(ctx, d) })
+	return s
+}
+
+// sealedKey is a key as its row has it.
+type sealedKey struct {
+	id     string
+	sealed []byte
+	from   time.Time
+}
+
+func scanSealedKey(row pgx.Row) (k sealedKey, err error) {
+	return k, row.Scan(&k.id, &k.sealed, &k.from)
+}
+
+func sealedKeys(ctx context.Context, q db.Querier) ([]sealedKey, error) {
+	return db.All(ctx, q, scanSealedKey, `
+-- name: oidc.Keys
+SELECT id, sealed, signs_from FROM oidc_keys ORDER BY signs_from`)
+}
+
+// read opens all keys, in the order in which they sign.
+func (s *signing) read(ctx context.Context, q db.Querier) ([]signingKey, error) {
+	rows, err := sealedKeys(ctx, q)
+	keys := make([]signingKey, 0, len(rows))
+	for _, row := range rows {
+		private, openErr := s.open(row)
+		if openErr != nil {
+			return nil, openErr
+		}
+		keys = append(keys, signingKey{row.id, private, row.from})
+	}
+	return keys, err
+}
+
+func (s *signing) open(row sealedKey) (*rsa.PrivateKey, error) {
+	plain, err := s.sealer.Open(row.sealed, row.id)
+	if err != nil {
+		return nil, fmt.Errorf("signing key %s: %w", row.id, err)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(plain)
+	private, ok := key.(*rsa.PrivateKey)
+	if err != nil || !ok {
+		return nil, fmt.Errorf("signing key %s is no RSA key: %w", row.id, err)
+	}
+	return private, nil
+}
+
+// published are the keys to show: those that sign, will sign, or have signed
+// what may still be about. There is always one that signs.
+func (s *signing) published(ctx context.Context) ([]signingKey, error) {
+	keys, err := s.kept.Get(ctx)
+	if err == nil && len(keys) == 0 {
+		if err = s.add(ctx, time.Now(), 0); err == nil {
+			keys, err = s.kept.Get(ctx)
+		}
+	}
+	return keys, err
+}
+
+// current is the key that signs now.
+func (s *signing) current(ctx context.Context) (signingKey, error) {
+	keys, err := s.published(ctx)
+	if err != nil {
+		return signingKey{}, err
+	}
+	for i := len(keys) - 1; i > 0; i-- {
+		if !keys[i].from.After(time.Now()) {
+			return keys[i], nil
+		}
+	}
+	return keys[0], nil // also where the clock was set back
+}
+
+// sign makes a JWT of claims under the key that signs now.
+func (s *signing) sign(ctx context.Context, claims any) (string, error) {
+	key, err := s.current(ctx)
+	if err != nil {
+		return "", err
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	return rs256(key.private, fmt.Appendf(nil, `{"alg":"RS256","kid":"%s","typ":"JWT"}`, key.id), payload)
+}
+
+var errNotOurs = errors.New("no ID token that a known key of ours has signed")
+
+// verified returns the payload of an ID token that we have signed, however
+// long ago: it is a hint, and no credential. The header is not read for more
+// than the key's name.
+func (s *signing) verified(ctx context.Context, token string) ([]byte, error) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return nil, errNotOurs
+	}
+	signature, err := base64url.DecodeString(parts[2])
+	payload, err2 := base64url.DecodeString(parts[1])
+	if err != nil || err2 != nil {
+		return nil, errNotOurs
+	}
+	keys, err := s.published(ctx)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
+	for _, k := range keys {
+		if rsa.VerifyPKCS1v15(&k.private.PublicKey, crypto.SHA256, digest[:], signature) == nil {
+			return payload, nil
+		}
+	}
+	return nil, errNotOurs
+}
+
+// add makes a key that signs from a time on, unless there are other than so
+// many keys by then: workers that want one in the same moment make one.
+func (s *signing) add(ctx context.Context, from time.Time, known int) error {
+	private, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return err
+	}
+	plain, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return err
+	}
+	id := thumbprint(&private.PublicKey)
+	defer s.kept.Forget()
+	return s.db.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := db.Exec(ctx, tx, `
+-- name: oidc.LockKeys
+LOCK TABLE oidc_keys IN SHARE ROW EXCLUSIVE MODE`); err != nil {
+			return err
+		}
+		made, err := db.Exec(ctx, tx, `
+-- name: oidc.InsertKey
+INSERT INTO oidc_keys (id, sealed, signs_from)
+SELECT $1, $2, $3 WHERE (SELECT count(*) FROM oidc_keys) = $4`, id, s.sealer.Seal(plain, id), from, known)
+		if err != nil || made == 0 {
+			return err
+		}
+		return db.Notify(ctx, tx, keysChannel, "")
+	})
+}
+
+// due says what is to be done: a next key, old keys to drop, keys to seal anew.
+func (s *signing) due(rows []sealedKey) (next bool, drop []string, reseal []sealedKey) {
+	now := time.Now()
+	for i, k := range rows {
+		switch {
+		case i+1 < len(rows) && rows[i+1].from.Add(keyRemains).Before(now):
+			drop = append(drop, k.id)
+		case !bytes.HasPrefix(k.sealed, s.sealer.Current()):
+			reseal = append(reseal, k)
+		}
+	}
+	next = len(rows) > 0 && rows[len(rows)-1].from.Add(keyServes-keyAhead).Before(now)
+	return next, drop, reseal
+}
+
+func (s *signing) tendNeeded(ctx context.Context) (bool, error) {
+	rows, err := sealedKeys(ctx, s.db)
+	next, drop, reseal := s.due(rows)
+	return next || len(drop)+len(reseal) > 0, err
+}
+
+// tend shows the next key a day before it signs, drops keys of which nothing
+// is about any more, and seals anew what an older secret of the platform has
+// sealed.
+func (s *signing) tend(ctx context.Context) error {
+	rows, err := sealedKeys(ctx, s.db)
+	if err != nil {
+		return err
+	}
+	next, drop, reseal := s.due(rows)
+	if next {
+		if err := s.add(ctx, time.Now().Add(keyAhead), len(rows)); err != nil {
+			return err
+		}
+	}
+	for _, k := range reseal {
+		plain, err := s.sealer.Open(k.sealed, k.id)
+		if err != nil {
+			return fmt.Errorf("signing key %s: %w", k.id, err)
+		}
+		if _, err := db.Exec(ctx, s.db, `
+-- name: oidc.ResealKey
+UPDATE oidc_keys SET sealed = $3 WHERE id = $1 AND sealed = $2`, k.id, k.sealed, s.sealer.Seal(plain, k.id)); err != nil {
+			return err
+		}
+	}
+	if len(drop) == 0 {
+		return nil
+	}
+	defer s.kept.Forget()
+	return s.db.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := db.Exec(ctx, tx, `
+-- name: oidc.DropKeys
+DELETE FROM oidc_keys WHERE id = ANY($1)`, drop); err != nil {
+			return err
+		}
+		return db.Notify(ctx, tx, keysChannel, "")
+	})
+}

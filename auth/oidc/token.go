@@ -1,0 +1,277 @@
+package oidc
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const tokenBody = 16 << 10
+
+// tokenForm are the members of the token route's form.
+var tokenForm = []string{"grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "scope", "client_id", "client_secret"}
+
+// Tokens answers POST /auth/oidc/token (RFC 6749, section 5.1).
+type Tokens struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"` // "Bearer"
+	ExpiresIn    int64  `json:"expires_in"` // seconds
+	IDToken      string `json:"id_token,omitempty"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope"`
+}
+
+// Refusal is the error of RFC 6749, section 5.2.
+type Refusal struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+// refuse answers a client in OAuth's own form.
+func refuse(status int, code, why string) *httpx.Problem {
+	return &httpx.Problem{Status: status, Code: code, Title: why, Instead: Refusal{code, why}}
+}
+
+var (
+	errInvalidGrant = refuse(http.StatusBadRequest, "invalid_grant", "The code or refresh token is wrong, used, too old, another client's, or its session has ended.")
+	// errInvalidClient says the same of all that may be wrong with a secret.
+	errInvalidClient = authenticate(refuse(http.StatusUnauthorized, "invalid_client", "The client is unknown, or its secret is wrong or missing."))
+)
+
+func authenticate(p *httpx.Problem) *httpx.Problem {
+	p.Header = map[string]string{"WWW-Authenticate": `Basic realm="homebase"`}
+	return p
+}
+
+func (p *Provider) tokenRoutes() []httpx.Route {
+	return []httpx.Route{{Pattern: "POST /auth/oidc/token", Access: httpx.Public(), Rate: httpx.RateWrite, Lenient: true, AnyOrigin: true,
+		Summary: "Exchange a code or a refresh token for tokens", Body: tokenBody,
+		Form:      tokenForm,
+		Responses: []httpx.Response{{Status: http.StatusOK, Body: Tokens{}}},
+		Refusals: []httpx.Response{{Status: http.StatusBadRequest, Body: Refusal{}},
+			{Status: http.StatusUnauthorized, Body: Refusal{}, Headers: []string{"WWW-Authenticate"}}},
+		Handler: p.postToken}}
+}
+
+// postToken serves POST /auth/oidc/token.
+func (p *Provider) postToken(w http.ResponseWriter, r *http.Request) error {
+	form, err := httpx.ReadForm(r)
+	if problem, ok := errors.AsType[*httpx.Problem](err); ok && (errors.Is(problem, httpx.ErrInvalidForm) || errors.Is(problem, httpx.ErrUnsupportedType)) {
+		return refuse(http.StatusBadRequest, invalidRequest, problem.Detail).Because(err)
+	}
+	if err != nil {
+		return err
+	}
+	for name, values := range form {
+		if len(values) > 1 && slices.Contains(tokenForm, name) {
+			return refuse(http.StatusBadRequest, invalidRequest, name+" is there twice.")
+		}
+	}
+	client, err := p.authenticated(r, form)
+	if err != nil {
+		return err
+	}
+	var tokens Tokens
+	switch form.Get("grant_type") {
+	case "authorization_code":
+		tokens, err = p.redeem(r.Context(), client, form)
+	case "refresh_token":
+		tokens, err = p.refresh(r.Context(), client, form)
+	case "":
+		err = refuse(http.StatusBadRequest, invalidRequest, "grant_type is missing.")
+	default:
+		err = refuse(http.StatusBadRequest, "unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
+	}
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, tokens)
+}
+
+// credentials are what a request says of its client: by client_secret_basic,
+// of which both parts are form-encoded (RFC 6749, section 2.3.1), by
+// client_secret_post, or the bare id of a public client.
+func credentials(r *http.Request, form url.Values) (id, secret string, err error) {
+	id, secret = form.Get("client_id"), form.Get("client_secret")
+	headers := r.Header.Values("Authorization")
+	if len(headers) == 0 {
+		return id, secret, nil
+	}
+	twice := refuse(http.StatusBadRequest, invalidRequest, "Give the secret once: in Authorization or in the body.")
+	scheme, text, _ := strings.Cut(headers[0], " ")
+	if len(headers) > 1 || secret != "" {
+		return "", "", twice
+	}
+	raw, decodeErr := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+	name, value, found := strings.Cut(string(raw), ":")
+	if !strings.EqualFold(scheme, "Basic") || decodeErr != nil || !found {
+		return "", "", errInvalidClient
+	}
+	name, nameErr := url.QueryUnescape(name)
+	value, valueErr := url.QueryUnescape(value)
+	if nameErr != nil || valueErr != nil {
+		return "", "", errInvalidClient
+	}
+	if id != "" && id != name {
+		return "", "", twice
+	}
+	return name, value, nil
+}
+
+// authenticated is the client that a request has proved to come from. A wrong
+// secret is counted; while that has to wait, a wrong one is 429.
+func (p *Provider) authenticated(r *http.Request, form url.Values) (Client, error) {
+	id, secret, err := credentials(r, form)
+	if err != nil {
+		return Client{}, err
+	}
+	client, err := p.clientByText(r.Context(), id)
+	if errors.Is(err, db.ErrNotFound) {
+		if err := p.countWrong(r, "client", ""); err != nil {
+			return Client{}, err
+		}
+		return Client{}, errInvalidClient
+	}
+	if err != nil {
+		return Client{}, err
+	}
+	if client.Public && secret == "" || client.hasSecret(secret) {
+		return client, nil
+	}
+	if err := p.countWrong(r, "client", client.ID.String()); err != nil {
+		return Client{}, err
+	}
+	p.audit.Note(r.Context(), audit.Event{Action: audit.ClientRefused, Target: client.ID, Outcome: audit.Denied})
+	return Client{}, errInvalidClient
+}
+
+// redeem changes a code for tokens. Whatever does not fit the code ends it, and
+// a second use what the first one bought: somebody has seen it who should not.
+func (p *Provider) redeem(ctx context.Context, client Client, form url.Values) (tokens Tokens, err error) {
+	if form.Get("code") == "" {
+		return tokens, refuse(http.StatusBadRequest, invalidRequest, "code is missing.")
+	}
+	var refused error
+	err = p.db.InTx(ctx, func(tx pgx.Tx) error {
+		g, err := lockByCode(ctx, tx, form.Get("code"))
+		if errors.Is(err, db.ErrNotFound) || err == nil && g.client != client.ID {
+			return errInvalidGrant
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case g.redeemed:
+			refused = errInvalidGrant.Because(errors.New("the code was used before"))
+			return p.reused(ctx, tx, g)
+		case g.redirectURI != form.Get("redirect_uri"), !proves(form.Get("code_verifier"), g.challenge):
+			refused = errInvalidGrant.Because(errors.New("another redirect URI or verifier"))
+			return endGrant(ctx, tx, g.id)
+		}
+		_, err = db.Exec(ctx, tx, `
+-- name: oidc.Redeem
+UPDATE oidc_grants SET redeemed_at = now(), last_used_at = now() WHERE id = $1`, g.id)
+		if err == nil {
+			tokens, err = p.issue(ctx, g, g.nonce)
+		}
+		return err
+	})
+	if err == nil {
+		err = refused
+	}
+	return tokens, err
+}
+
+// reused ends a grant of which a code or a refresh token came twice.
+func (p *Provider) reused(ctx context.Context, tx pgx.Tx, g grant) error {
+	if err := endGrant(ctx, tx, g.id); err != nil {
+		return err
+	}
+	return p.audit.Record(ctx, tx, audit.Event{Action: audit.GrantReuse, Target: g.id, Outcome: audit.Denied,
+		Actor: audit.Actor{User: g.user, Session: g.session}, Details: map[string]string{"client": g.client.String()}})
+}
+
+// proves reports whether a verifier is the one whose SHA-256 was sent with the
+// request (RFC 7636, section 4.6). Without a challenge there is none.
+func proves(verifier, challenge string) bool {
+	if challenge == "" || verifier == "" {
+		return challenge == verifier
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	return subtle.ConstantTimeCompare([]byte(base64url.EncodeToString(sum[:])), []byte(challenge)) == 1
+}
+
+// refresh changes a refresh token for new tokens. The token before the last is
+// excused once, for the answer may have been lost; what is older ends the grant.
+func (p *Provider) refresh(ctx context.Context, client Client, form url.Values) (tokens Tokens, err error) {
+	id, number, ok := p.openToken(refreshPrefix, refreshPurpose, form.Get("refresh_token"))
+	if !ok {
+		return tokens, errInvalidGrant
+	}
+	var refused error
+	err = p.db.InTx(ctx, func(tx pgx.Tx) error {
+		g, err := livingByID(ctx, tx, id, forUpdate)
+		if errors.Is(err, db.ErrNotFound) || err == nil && g.client != client.ID {
+			return errInvalidGrant
+		}
+		if err != nil {
+			return err
+		}
+		for scope := range strings.FieldsSeq(form.Get("scope")) {
+			if !slices.Contains(g.scopes, scope) {
+				return refuse(http.StatusBadRequest, "invalid_scope", "A refresh gives no more than was granted.")
+			}
+		}
+		switch {
+		case number == g.refreshed:
+			g.refreshed, g.lastUsed = g.refreshed+1, false
+		case number == g.refreshed-1 && !g.lastUsed:
+			g.lastUsed = true
+		default:
+			refused = errInvalidGrant.Because(errors.New("the refresh token was replaced before"))
+			return p.reused(ctx, tx, g)
+		}
+		_, err = db.Exec(ctx, tx, `
+-- name: oidc.Refresh
+UPDATE oidc_grants SET refreshed = $2, last_excused = $3, last_used_at = now() WHERE id = $1`, g.id, g.refreshed, g.lastUsed)
+		if err == nil {
+			tokens, err = p.issue(ctx, g, "")
+		}
+		return err
+	})
+	if err == nil {
+		err = refused
+	}
+	return tokens, err
+}
+
+// issue makes the tokens of a grant.
+func (p *Provider) issue(ctx context.Context, g grant, nonce string) (t Tokens, err error) {
+	now := time.Now()
+	t = Tokens{TokenType: "Bearer", ExpiresIn: int64(accessLifetime / time.Second), Scope: strings.Join(g.scopes, " "),
+		AccessToken: p.token(accessPrefix, accessPurpose, g.id, now.Add(accessLifetime).Unix())}
+	if slices.Contains(g.scopes, scopeOffline) {
+		t.RefreshToken = p.token(refreshPrefix, refreshPurpose, g.id, g.refreshed)
+	}
+	if slices.Contains(g.scopes, scopeOpenID) {
+		sum := sha256.Sum256([]byte(t.AccessToken))
+		t.IDToken, err = p.signing.sign(ctx, IDToken{
+			UserInfo: g.claims(), Issuer: p.issuer, Audience: g.client.String(), IssuedAt: now.Unix(), Expires: now.Add(accessLifetime).Unix(),
+			AuthTime: g.authenticated.Unix(), Nonce: nonce, AccessTokenHash: base64url.EncodeToString(sum[:16]),
+		})
+	}
+	return t, err
+}

@@ -1,0 +1,24 @@
+package auth
+
+import "net/http"
+
+// What the OpenID provider, which is a room of its own, shares with this one.
+// Its statements join sessions as s and users as u, so that what ends a session
+// or disables a user ends every program's access in the same moment, on every
+// worker, without a cache in between.
+const (
+	// LivingSession is the SQL condition under which a session s of a user u is one.
+	LivingSession = living
+	// RolesOfUser is the SQL of the names of a user u's roles, as a sorted array.
+	RolesOfUser = rolesHeld
+)
+
+// CountWrong counts a wrong try at a secret that was made here and is too long
+// to be guessed, such as a program's: by kind and account for each network
+// apart, and by the client's address. While it has to wait the error is 429.
+// Whoever has the right secret is not asked, so no stranger can lock a program
+// out.
+func (pw *passwords) CountWrong(r *http.Request, kind, account string) error {
+	_, err := pw.guesses.countShared(r, kind, account)
+	return err
+}
