@@ -61,7 +61,9 @@ func (se *sessions) openByPasskey(r *http.Request, in *AuthenticationResponse) (
 // have waited for.
 func (si *passkeySignIn) ask(b *pgx.Batch) {
 	si.spent, si.key, si.stale, si.refused = false, keptKey{}, nothing, nil
-	b.Queue(guessWaiting, si.se.guesses.ofAddress(si.r), guessLongest).QueryRow(func(row pgx.Row) error { return row.Scan(&si.wait) })
+	if keys := si.se.guesses.ofAddress(si.r); len(keys) > 0 {
+		b.Queue(guessWaiting, keys, guessLongest).QueryRow(func(row pgx.Row) error { return row.Scan(&si.wait) })
+	}
 	b.Queue(spendChallenge, si.answer.hash, uuid.Nil).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(new(bool))
 		si.spent = err == nil
@@ -73,8 +75,8 @@ func (si *passkeySignIn) ask(b *pgx.Batch) {
 	})
 	b.Queue(`
 -- name: auth.CountSessionsOfKey
-SELECT count(*) FILTER (WHERE `+living+`), count(*)
-  FROM passkeys k JOIN users u ON u.id = k.user_id JOIN sessions s ON s.user_id = u.id WHERE k.credential_id = $1`, si.answer.id).
+SELECT count(*) FILTER (WHERE revoked_at IS NULL AND idle_until > now()), count(*)
+  FROM sessions WHERE user_id = (SELECT user_id FROM passkeys WHERE credential_id = $1)`, si.answer.id).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&si.living, &si.kept) })
 }
 
