@@ -79,6 +79,7 @@ func TestServe_ALargeFileComesAndGoesInLittleMemory(t *testing.T) {
 	}
 	s := start(t)
 	c := s.signIn(t, "me@example.com")
+	c.HTTP.Timeout = 0 // as long as it takes, under strace too
 	noise := make([]byte, 1<<20)
 	rand.Read(noise)
 	c.Do("PUT", "/files/content/backups/gigabyte", io.LimitReader(&repeat{block: noise}, 1<<30), httpxtest.WithLength(1<<30)).Want(t, 201)
