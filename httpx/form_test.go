@@ -1,9 +1,12 @@
 package httpx_test
 
 import (
+	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
@@ -78,4 +81,32 @@ func TestCORS_WhatIsForAnyOriginIsReadWithoutCredentials(t *testing.T) {
 	if got := c.Do("GET", "/private", nil, httpxtest.WithHeader("Origin", "https://stranger.example")).Want(t, 401).Header.Get("Access-Control-Allow-Origin"); got != "" {
 		t.Errorf("a private route may be read from %q", got)
 	}
+}
+
+// FuzzForm: a body is a form of clean text that is read as it was written, or a
+// problem.
+func FuzzForm(f *testing.F) {
+	for _, seed := range []string{"a=b", "a=b&a=c", "%", "a=%ff", "a=%00", "a;b=c", "=", "&&", "a=+%2B", strings.Repeat("a=b&", 100)} {
+		f.Add(seed, formType)
+	}
+	f.Fuzz(func(t *testing.T, body, mediaType string) {
+		r := &http.Request{Header: http.Header{"Content-Type": {mediaType}}, Body: io.NopCloser(strings.NewReader(body))}
+		values, err := httpx.ReadForm(r)
+		if _, known := err.(*httpx.Problem); err != nil && (!known || values != nil) {
+			t.Fatal(values, err)
+		}
+		for _, list := range values {
+			for _, value := range list {
+				if !utf8.ValidString(value) || strings.Contains(value, "\x00") {
+					t.Fatalf("%q was read", value)
+				}
+			}
+		}
+		r.Header.Set("Content-Type", formType)
+		r.Body = io.NopCloser(strings.NewReader(url.Values{"a": {"x" + body}}.Encode()))
+		clean := utf8.ValidString(body) && !strings.Contains(body, "\x00")
+		if values, err := httpx.ReadForm(r); (err == nil) != clean || clean && values.Get("a") != "x"+body {
+			t.Fatalf("%q was read as %q: %v", body, values, err)
+		}
+	})
 }

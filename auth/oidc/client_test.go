@@ -192,6 +192,9 @@ func TestForm_ThatCannotBeReadIsRefused(t *testing.T) {
 		c.Do("POST", path, "a=%zz", form()).WantProblem(t, 400, "invalid_form")
 		c.Do("POST", path, "{}", httpxtest.WithHeader("Content-Type", "application/json")).WantProblem(t, 415, "unsupported_media_type")
 	}
+	for _, path := range []string{"/auth/oidc/authorize", "/auth/oidc/logout", "/auth/oidc/userinfo", "/auth/oidc/jwks.json", "/auth/oidc/.well-known/openid-configuration"} {
+		c.Do("GET", path+"?unknown=%ff", nil).WantProblem(t, 400, "invalid_parameter")
+	}
 	c.Do("POST", "/auth/oidc/userinfo", "a=b", form()).WantProblem(t, 401, "invalid_token")
 	c.Do("POST", "/auth/oidc/authorize", "a=b", form()).WantProblem(t, 400, "unknown_client")
 	c.Do("POST", "/auth/oidc/logout", "client_id=x&post_logout_redirect_uri=y", form()).WantProblem(t, 400, "unknown_client")
@@ -226,6 +229,10 @@ func TestRedirect_AHundredThousandMutationsGiveNoForeignLocation(t *testing.T) {
 		if u, err := url.Parse(uri); err != nil || !hosts[u.Hostname()] || u.User != nil || u.Fragment != "" {
 			t.Fatalf("%q is taken for registered", uri)
 		}
+	}
+	// A name that only begins like a loopback address is none.
+	if oidc.Registered([]string{"http://127.0.0.1.example/", "http://127.0.0.1@a.example/"}, "http://127.0.0.1:80.example/") || oidc.Registered([]string{"http://127.0.0.1@a.example/"}, "http://127.0.0.1:80@a.example/") {
+		t.Error("the port of a name is left out of account")
 	}
 	if taken == 0 {
 		t.Error("no other port on loopback was among them")

@@ -1,6 +1,11 @@
 package oidc
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+)
 
 // The tests' door to what has no other: the vectors of the RFCs, and the
 // comparison that 100,000 addresses are put to.
@@ -14,10 +19,15 @@ var (
 	Credentials = credentials
 )
 
-// Now and Next move the keys: they say which signs, and make the next.
+// Now is the key that signs.
 func (p *Provider) Now(ctx context.Context) (string, error) {
 	k, err := p.signing.current(ctx)
 	return k.id, err
+}
+
+// AccessToken is one that this worker has made for a grant, good until then.
+func (p *Provider) AccessToken(grant uuid.UUID, until time.Time) string {
+	return p.token(accessPrefix, accessPurpose, grant, until.Unix())
 }
 
 // ForgetKeys makes the next use read them anew.

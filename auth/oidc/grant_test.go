@@ -5,10 +5,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"homebase/auth/oidc"
+	"homebase/db"
 	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
+
+	"github.com/google/uuid"
 )
 
 // over asks another worker whether all that a program holds has ended.
@@ -193,8 +197,17 @@ func TestToken_OfTheProviderIsNoneOfThePlatformAndTheOtherWayRound(t *testing.T)
 	for _, token := range []string{g.RefreshToken, tokens.AccessToken, "hbor_" + strings.TrimPrefix(tokens.AccessToken, "hbo_"), ""} {
 		oauthError(t, p.exchange("grant_type", "refresh_token", "refresh_token", token), 400)
 	}
-	// A code that was not used has bought nothing, though its grant is there.
-	e.Client(t).Do("GET", "/auth/oidc/userinfo", nil).WantProblem(t, 401, "invalid_token")
+	id, err := db.One(t.Context(), e.DB, db.Value[uuid.UUID], `SELECT id FROM oidc_grants`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for in, status := range map[time.Duration]int{-time.Minute: 401, 0: 401, 30 * time.Minute: 200, 3 * time.Hour: 401} {
+		if got := e.Client(t).As(provider(e).AccessToken(id, time.Now().Add(in))).Do("GET", "/auth/oidc/userinfo", nil).Status; got != status {
+			t.Errorf("a token that ends in %v: %d", in, got)
+		}
+	}
+	exec(t, e.DB, `UPDATE oidc_grants SET redeemed_at = NULL`) // a code that was not used has bought nothing
+	e.Client(t).As(tokens.AccessToken).Do("GET", "/auth/oidc/userinfo", nil).WantProblem(t, 401, "invalid_token")
 }
 
 func TestConsent_IsAskedOnceUntilItIsWithdrawn(t *testing.T) {

@@ -62,11 +62,11 @@ var (
 func (p *Provider) userInfoRoutes() []httpx.Route {
 	route := httpx.Route{Access: httpx.Public(), Rate: httpx.RateRead, Lenient: true, AnyOrigin: true,
 		Summary: "Who a program's access token speaks of", Responses: []httpx.Response{{Status: http.StatusOK, Body: UserInfo{}}},
-		Problems: httpx.Problems{errAccessToken, errTokenTwice}, Handler: p.userInfo}
+		Problems: httpx.Problems{errAccessToken}, Handler: p.userInfo}
 	get, post := route, route
 	get.Pattern = "GET /auth/oidc/userinfo"
 	post.Pattern, post.Form, post.Body = "POST /auth/oidc/userinfo", []string{"access_token"}, 4<<10
-	post.Problems = route.Problems.And(httpx.ErrInvalidForm, httpx.ErrUnsupportedType)
+	post.Problems = route.Problems.And(errTokenTwice, httpx.ErrInvalidForm, httpx.ErrUnsupportedType)
 	return []httpx.Route{get, post}
 }
 
