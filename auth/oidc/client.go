@@ -22,9 +22,8 @@ import (
 )
 
 const (
-	clientsMost     = 200
-	clientNameMost  = 100 // characters
-	clientRolesMost = 100
+	clientsMost    = 200
+	clientNameMost = 100 // characters
 )
 
 // Client is a program that people sign in to with their account here.

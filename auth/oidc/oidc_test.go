@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"math/big"
 	"net/url"
 	"slices"
@@ -55,9 +56,7 @@ func register(t testing.TB, e *authtest.Env, fields object) program {
 	t.Helper()
 	body := object{"name": "Grafana", "redirect_uris": []string{callback, "http://127.0.0.1/cb", "app.immich:///oauth-callback"},
 		"post_logout_redirect_uris": []string{"https://grafana.example.com/bye"}}
-	for name, value := range fields {
-		body[name] = value
-	}
+	maps.Copy(body, fields)
 	var made oidc.MadeClient
 	admin(t, e).Do("POST", "/auth/clients", body).Want(t, 201).JSON(t, &made)
 	return program{t, e, e.Client(t), made.ID.String(), made.Secret}

@@ -11,10 +11,7 @@ import (
 	"homebase/httpx"
 )
 
-const (
-	urisMost   = 20   // of a client
-	uriLongest = 2000 // bytes
-)
+const uriLongest = 2000 // bytes
 
 // checkURIs refuses addresses that a browser must not be sent to.
 func checkURIs(f *httpx.Fields, pointer string, uris []string) {
