@@ -96,7 +96,7 @@ func (co *codes) confirmTOTP(c *httpx.Call, in TOTPCode) (RecoveryCodes, error) 
 	}
 	codes, hashes := newRecoveryCodes()
 	err = co.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		if _, err := lockAccount(ctx, tx, caller.UserID); err != nil {
+		if err := lockCaller(ctx, tx, caller.UserID, caller.SessionID); err != nil {
 			return nothing, err
 		}
 		t, err := authenticatorOf(ctx, tx, caller.UserID)
@@ -133,6 +133,9 @@ func (co *codes) confirmTOTP(c *httpx.Call, in TOTPCode) (RecoveryCodes, error) 
 func (co *codes) deleteTOTP(c *httpx.Call) error {
 	ctx := c.Context()
 	return co.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+		if err := lockCaller(ctx, tx, c.Caller.UserID, c.Caller.SessionID); err != nil {
+			return nothing, err
+		}
 		if err := dropTOTP(ctx, tx, c.Caller.UserID); err != nil {
 			return nothing, err
 		}

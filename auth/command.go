@@ -153,7 +153,7 @@ func (ak *accessKeys) keyCreate(ctx context.Context, sh *db.Shell, args []string
 	}
 	in.Permissions, in.Allow = words(*permissions), words(*allow)
 	in.ExpiresAt = new(time.Now().AddDate(0, 0, *days))
-	made, err := ak.make(ctx, u.ID, in)
+	made, err := ak.make(ctx, u.ID, uuid.Nil, in)
 	if err != nil {
 		return sentence(err)
 	}

@@ -184,13 +184,14 @@ SELECT `+keyColumns+` FROM access_keys k WHERE `+whose+` AND k.id > $2 ORDER BY 
 
 // postKey serves POST /auth/keys.
 func (ak *accessKeys) postKey(c *httpx.Call, in NewKey) (MadeKey, error) {
-	made, err := ak.make(c.Context(), c.Caller.UserID, in)
+	made, err := ak.make(c.Context(), c.Caller.UserID, c.Caller.SessionID, in)
 	c.Created("/auth/keys/" + made.ID.String())
 	return made, err
 }
 
-// make makes a key that may do a part of what its owner may.
-func (ak *accessKeys) make(ctx context.Context, owner uuid.UUID, in NewKey) (MadeKey, error) {
+// make makes a key that may do a part of what its owner may, who asks for it in
+// session; that is zero when the operator does.
+func (ak *accessKeys) make(ctx context.Context, owner, session uuid.UUID, in NewKey) (MadeKey, error) {
 	var f httpx.Fields
 	if strings.TrimSpace(in.Name) == "" {
 		f.Add("#/name", "required", "Give the key a name that says what it is for.")
@@ -215,7 +216,7 @@ func (ak *accessKeys) make(ctx context.Context, owner uuid.UUID, in NewKey) (Mad
 	made := MadeKey{Secret: newKey()}
 	hash := sha256.Sum256([]byte(made.Secret))
 	err := ak.db.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := lockAccount(ctx, tx, owner); err != nil {
+		if err := lockCaller(ctx, tx, owner, session); err != nil {
 			return err
 		}
 		if err := mayGrant(ctx, tx, owner, permissions); err != nil {

@@ -190,7 +190,7 @@ func (pk *passkeys) postPasskey(c *httpx.Call, in NewPasskey) (made Passkey, err
 		return Passkey{}, err
 	}
 	err = pk.db.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := lockAccount(ctx, tx, user); err != nil {
+		if err := lockCaller(ctx, tx, user, c.Caller.SessionID); err != nil {
 			return err
 		}
 		made, err = db.One(ctx, tx, scanPasskey, `

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/db"
 	"homebase/httpx/httpxtest"
@@ -128,5 +129,43 @@ func TestStill_WhoManagesUsersIsAskedUnderTheLock(t *testing.T) {
 			return err
 		})
 		exec(t, e.DB, `UPDATE users SET status = 'active'`)
+	}
+}
+
+// Whoever had the session must not leave a way in behind.
+func TestStill_AnEndedSessionChangesNothingThatSignsIn(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	c := e.SignIn(t, "ada@example.com")
+	made := authtest.NewAuthenticator(t).Create(t, creation(t, c))
+	var begun auth.TOTPSecret
+	c.Do("POST", "/auth/totp", nil).Want(t, 200).JSON(t, &begun)
+	guarded := guard(t, e, "eve@example.com")
+	for name, ask := range map[string]func() *httpxtest.Answer{
+		"a passkey": func() *httpxtest.Answer { return c.Do("POST", "/auth/passkeys", object{"response": made}) },
+		"an own code": func() *httpxtest.Answer {
+			return c.Do("POST", "/auth/totp/confirm", object{"code": code(t, begun.Secret, 0)})
+		},
+		"no code": func() *httpxtest.Answer { return e.Client(t).As(guarded.AccessToken).Do("DELETE", "/auth/totp", nil) },
+		"an access key": func() *httpxtest.Answer {
+			return c.Do("POST", "/auth/keys", object{"name": "mine", "permissions": []string{"files:read"}})
+		},
+	} {
+		var got *httpxtest.Answer
+		overtake(t, e, `SELECT FROM users FOR NO KEY UPDATE`, func() { got = ask() }, func(tx pgx.Tx) error {
+			_, err := db.Exec(t.Context(), tx, `UPDATE sessions SET revoked_at = now(), revoked_reason = 'password_changed'`)
+			return err
+		})
+		if got.Status != 401 {
+			t.Errorf("%s: %d %s", name, got.Status, got.Body)
+		}
+		exec(t, e.DB, `UPDATE sessions SET revoked_at = NULL, revoked_reason = NULL`)
+	}
+	for _, sql := range []string{`SELECT name FROM passkeys`, `SELECT name FROM access_keys`,
+		`SELECT email FROM totp JOIN users ON id = user_id WHERE (confirmed_at IS NULL) = (email = 'eve@example.com')`} {
+		if left := query(t, e.DB, sql); len(left) != 0 {
+			t.Errorf("%s: %v", sql, left)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"net/netip"
 	"time"
@@ -132,6 +133,21 @@ SELECT `+sessionColumns+`
   FROM sessions s JOIN users u ON u.id = s.user_id
  WHERE s.id = $1 AND `+living+`
    FOR UPDATE OF s`, id)
+}
+
+// lockCaller locks a user for a change of what signs them in, and then makes
+// sure that the session that asks for it still lives: it may have ended while
+// this waited for the lock, because a stranger has it. session is zero for the
+// operator, who has none. ErrUnauthenticated.
+func lockCaller(ctx context.Context, tx pgx.Tx, user, session uuid.UUID) error {
+	if _, err := lockAccount(ctx, tx, user); err != nil || session == uuid.Nil {
+		return err
+	}
+	_, err := lockLiveSession(ctx, tx, session)
+	if errors.Is(err, db.ErrNotFound) {
+		err = httpx.ErrUnauthenticated.Because(errEnded)
+	}
+	return err
 }
 
 // advanceSession makes the next refresh token the valid one and puts off the
