@@ -91,7 +91,8 @@ func orNone(err error) error {
 // decide judges the answer, and queues what a sign-in writes.
 func (si *passkeySignIn) decide(ctx context.Context, q db.Querier, last *pgx.Batch) error {
 	se := si.se
-	if si.wait > 0 {
+	// Others at the same address shut nobody out of a device they have used.
+	if si.wait > 0 && se.guesses.trustedDevice(si.r, si.key.owner.ID) == "" {
 		return tooManyGuesses(si.wait)
 	}
 	var k usedKey
