@@ -172,6 +172,7 @@ func TestRegister_WhatIsWrongInTheAttestationObjectIsRefused(t *testing.T) {
 		"no algorithm":              {built(0x41, id, "a401022001"+keyX+keyY), "not offered"},
 		"a small RSA key":           {built(0x41, id, "a401030339010020590080"+strings.Repeat("ff", 128)+"2143010001"), "public key: malformed"},
 		"a huge RSA key":            {built(0x41, id, "a401030339010020590400"+strings.Repeat("ff", 1024)+"2143010001"), "public key: malformed"},
+		"a label of 1,024 bytes":    {built(0x41, id, "a6010203262001"+keyX+keyY+"04590400"+strings.Repeat("00", 1024)), "public key: malformed"},
 		"an even exponent":          {built(0x41, id, "a401030339010020590100"+strings.Repeat("ff", 256)+"2143010000"), "public key: malformed"},
 	} {
 		err := try(wrong.object)
