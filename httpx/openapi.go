@@ -224,15 +224,16 @@ func (c *contract) responses(rt *Route) object {
 		problems[p.Status] = append(problems[p.Status], p)
 	}
 	for status, list := range problems {
-		all[strconv.Itoa(status)] = c.refusal(status, list)
+		if !slices.ContainsFunc(rt.Refusals, func(r Response) bool { return r.Status == status }) {
+			all[strconv.Itoa(status)] = c.refusal(status, list)
+		}
 	}
 	for _, r := range rt.Refusals {
 		content := object{"application/json": c.exampleContent(c.schema(reflect.TypeOf(r.Body), false, "", ""))}
-		headers := object{}
-		if problems := problems[r.Status]; problems != nil {
-			name := strings.TrimPrefix(all[strconv.Itoa(r.Status)].(object)["$ref"].(string), "#/components/responses/")
-			maps.Copy(content, c.refusals[name].(object)["content"].(object))
+		if list := problems[r.Status]; list != nil {
+			maps.Copy(content, refusalOf(r.Status, list)["content"].(object))
 		}
+		headers := object{}
 		for _, name := range r.Headers {
 			headers[name] = object{"required": true, "schema": object{"type": "string"}}
 		}
@@ -254,17 +255,25 @@ func (rt *Route) limitHeaders() object {
 // refusal is a component that all routes with the same codes share. Its name is
 // made from the codes, so that it does not change when other routes do.
 func (c *contract) refusal(status int, problems []*Problem) object {
-	var codes []string
+	sum := sha256.Sum256([]byte(strings.Join(codesOf(problems), " ")))
+	name := fmt.Sprintf("%d-%x", status, sum[:4])
+	if c.refusals[name] == nil {
+		c.refusals[name] = refusalOf(status, problems)
+	}
+	return ref("responses", name)
+}
+
+func codesOf(problems []*Problem) (codes []string) {
 	for _, p := range problems {
 		codes = append(codes, p.Code)
 	}
 	slices.Sort(codes)
-	codes = slices.Compact(codes)
-	sum := sha256.Sum256([]byte(strings.Join(codes, " ")))
-	name := fmt.Sprintf("%d-%x", status, sum[:4])
-	if c.refusals[name] != nil {
-		return ref("responses", name)
-	}
+	return slices.Compact(codes)
+}
+
+// refusalOf is the answer of a status that stands for several problems.
+func refusalOf(status int, problems []*Problem) object {
+	codes := codesOf(problems)
 	refusal := object{
 		"description": cmp.Or(http.StatusText(status), "Refused"),
 		"content": object{"application/problem+json": object{
@@ -287,8 +296,7 @@ func (c *contract) refusal(status int, problems []*Problem) object {
 	if len(headers) > 0 {
 		refusal["headers"] = headers
 	}
-	c.refusals[name] = refusal
-	return ref("responses", name)
+	return refusal
 }
 
 // refusalHeaders are the headers that a refusal of the status always carries.
