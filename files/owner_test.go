@@ -79,6 +79,7 @@ func TestErase_TakesRowsAtOnceAndBytesByRecovery(t *testing.T) {
 		}
 	}
 	h.run(t, "files.recover")
+	h.settled(t) // a record goes a moment after the disk has followed
 	if n := h.number(t, "SELECT count(*) FROM file_ops") + h.number(t, "SELECT count(*) FROM workers WHERE dead_at IS NOT NULL"); n != 0 {
 		t.Errorf("%d records and dead workers are left", n)
 	}
