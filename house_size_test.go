@@ -18,7 +18,7 @@ import (
 // it is raised only in the commit that says why. An app that is not named here
 // may have as many as it needs.
 var ceiling = map[string]int{
-	"platform": 390, "db": 2470, "httpx": 3790, "audit": 1442, "auth": 6215, "auth/oidc": 1640,
+	"platform": 390, "db": 2470, "httpx": 3794, "audit": 1442, "auth": 6215, "auth/oidc": 1640,
 	"files":     12257,
 	"portfolio": 2131, "projects": 449, "projects/analytics": 506, "projects/example": 109, "projects/newapp": 102, "system": 2499, "system/backup": 1614,
 }

@@ -345,7 +345,7 @@ func TestDownload_GoesThroughSendfileInPieces(t *testing.T) {
 		t.Errorf("%d bytes, or other ones", len(a.Body))
 	}
 	// net/http copies the first 512 bytes itself, to go out with the headers.
-	if calls, bytes := ln.files.Load(), ln.bytes.Load(); calls != 3 || bytes < size-1024 {
+	if calls, bytes := ln.files.Load(), ln.bytes.Load(); calls < 2 || calls > 3 || bytes < size-1024 {
 		t.Errorf("%d bytes of %d in %d calls reached the connection's ReadFrom", bytes, size, calls)
 	}
 	ln.bytes.Store(0)

@@ -124,8 +124,13 @@ func (w *response) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// sendChunk is how much goes to sendfile at once, under one deadline.
-const sendChunk = 4 << 20
+// sendChunk is how much goes to sendfile at once, under one deadline; a client
+// that takes it within a second gets twice as much, up to sendLargest: each
+// call that takes long costs the scheduler some work.
+const (
+	sendChunk   = 4 << 20
+	sendLargest = 64 << 20
+)
 
 // sniffed is how much of a file net/http sends with the head, by a write.
 const sniffed = 512
@@ -152,9 +157,9 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 		return io.Copy(struct{ io.Writer }{w}, src)
 	}
 	var total int64
-	for limited.N > 0 {
-		chunk := &io.LimitedReader{R: limited.R, N: min(limited.N, sendChunk)}
-		asked := chunk.N
+	for size := int64(sendChunk); limited.N > 0; {
+		chunk := &io.LimitedReader{R: limited.R, N: min(limited.N, size)}
+		asked, began := chunk.N, time.Now()
 		w.roll(asked)
 		w.conn.fileFollows = asked > sniffed
 		n, err := inner.ReadFrom(chunk)
@@ -165,6 +170,9 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 		w.broken = cmp.Or(w.broken, err)
 		if err != nil || n < asked {
 			return total, err
+		}
+		if time.Since(began) < time.Second {
+			size = min(2*size, sendLargest)
 		}
 	}
 	return total, nil
