@@ -54,7 +54,7 @@ function publish(name, www) {
 function configure(dir, port, worker) {
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((what) => `${what}_temp_path ${dir}/tmp/${what};`).join(' ')
   const server = (name, body) => `server { listen 127.0.0.1:${port} ssl http2; server_name ${names[name]}; ${body} }`
-  const frontend = (name) => server(name, `root ${dir}/www/${name}; add_header Cache-Control no-cache;`)
+  const frontend = (name) => server(name, `root ${dir}/www/${name}; add_header Cache-Control no-cache; add_header Content-Security-Policy "frame-ancestors 'none'";`)
   return `daemon off; worker_processes 1; pid ${dir}/nginx.pid; error_log ${dir}/nginx.log;
     ${process.getuid() === 0 ? 'user root;' : ''}
     events {}

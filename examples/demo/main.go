@@ -152,6 +152,7 @@ func frontend(folder string) http.Handler {
 	files := http.FileServerFS(layered{os.DirFS("examples/" + folder), os.DirFS("examples")})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache")
+		w.Header().Set("Content-Security-Policy", "frame-ancestors 'none'") // which a page cannot say by itself
 		files.ServeHTTP(w, r)
 	})
 }

@@ -1,7 +1,8 @@
-// The account: storage, password, passkeys, second step, devices and access keys.
+// The account: storage, password, passkeys, second step, devices, programs and access keys.
 import { button, bytes, el, icon, say, sorry, when } from './dom.js'
 import { ask, form, sure } from './form.js'
 import { passkeyList, passkeysOf } from './passkeys.js'
+import { programList } from './programs.js'
 import { secret } from './shares.js'
 
 export async function account(api, main) {
@@ -9,7 +10,8 @@ export async function account(api, main) {
     api.user = await api.get('/auth/me')
     await account(api, main)
   }
-  const [usage, sessions, keys, passkeys] = await Promise.all([api.get('/files/usage'), api.get('/auth/sessions'), api.get('/auth/keys', { limit: 200 }), passkeysOf(api)])
+  const [usage, sessions, grants, keys, passkeys] = await Promise.all([
+    api.get('/files/usage'), api.get('/auth/sessions'), api.get('/auth/grants'), api.get('/auth/keys', { limit: 200 }), passkeysOf(api)])
   const card = (picture, title, ...inside) => el('section.card', {}, el('h2', {}, icon(picture), title), inside)
   main.replaceChildren(el('div.head', {}, el('h1', {}, 'Account'), el('div.tools', {}, button('out', 'Sign out', () => api.signOut()))),
     el('div.cards', {},
@@ -30,6 +32,7 @@ export async function account(api, main) {
       card('check', 'Second step', secondStep(api, again)),
       card('device', 'Devices', el('ul.list', {}, sessions.items.map((session) => device(api, session, again))),
         sessions.items.length > 1 && button('out', 'Sign out all others', () => api.signOut('others').then(again, sorry), { kind: 'wide' })),
+      grants.items.length ? card('program', 'Programs', programList(api, grants.items, again)) : [],
       card('key', 'Access keys', el('p.hint', {}, 'For scripts and programs: sent as “Authorization: Bearer hb_…”.'),
         el('ul.list', {}, keys.items.map((key) => el('li', {}, el('span.open', {}, el('span.picture', {}, icon('key')), el('span.name', {}, key.name),
           el('span.facts', {}, `${key.hint}… · ${key.permissions.join(', ')} · until ${when(key.expires_at)}`)),

@@ -94,11 +94,6 @@ bar.querySelector('nav').append(...places.map(([name, picture, words]) => el('a'
 api.addEventListener('signin', enter)
 api.addEventListener('signout', route)
 addEventListener('hashchange', () => route().then(() => document.querySelector('dialog') || main.focus()))
-// What a click started and the server refused is told, whoever started it.
-addEventListener('unhandledrejection', (event) => {
-  if (event.reason?.name === 'Problem') say(event.reason.message)
-  if (['Problem', 'AbortError'].includes(event.reason?.name)) event.preventDefault()
-})
 // Where HOMEBASE_ACCOUNT_URL names this page, mail's links end here.
 if (location.hash.startsWith('#action=')) location.replace(`account.html${location.hash}`)
 else {

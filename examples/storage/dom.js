@@ -48,6 +48,12 @@ export function say(text, words, act, stays = false) {
 // sorry says what went wrong.
 export const sorry = (problem) => say(problem.message)
 
+// What a click started and the server refused is told, whoever started it.
+addEventListener('unhandledrejection', (event) => {
+  if (event.reason?.name === 'Problem') sorry(event.reason)
+  if (['Problem', 'AbortError'].includes(event.reason?.name)) event.preventDefault()
+})
+
 export function bytes(n) {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   const unit = Math.min(Math.floor(Math.log10(Math.max(n, 1)) / 3), units.length - 1)

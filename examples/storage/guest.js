@@ -1,7 +1,7 @@
 // The page for whoever was given a link, share.html#<token>: nothing to sign
 // in to. Nothing is shown by itself that would count as a download.
 import { Homebase, Problem } from '../homebase.js'
-import { button, bytes, el, icon, say, sorry, when } from './dom.js'
+import { button, bytes, el, icon, sorry, when } from './dom.js'
 import { form } from './form.js'
 import { pictureOf } from './preview.js'
 
@@ -95,5 +95,4 @@ function put(to, file, most, list) {
 }
 
 addEventListener('hashchange', show)
-addEventListener('unhandledrejection', ({ reason }) => reason?.name === 'Problem' && say(reason.message))
 await show()

@@ -1,7 +1,9 @@
-// The page that links in mail open, HOMEBASE_ACCOUNT_URL: what is to be done
-// and the token for it stand behind #. A token is used by a person's click,
-// never by opening the page: programs that look into mail open links too.
+// The page that links in mail open, and other programs: HOMEBASE_ACCOUNT_URL.
+// What is to be done and the token for it stand behind #. A token is used by a
+// person's click, never by opening the page: programs that look into mail open
+// links too. What programs ask for is in consent.js.
 import { Homebase } from '../homebase.js'
+import { isRequest, requested } from './consent.js'
 import { el } from './dom.js'
 import { form } from './form.js'
 
@@ -48,8 +50,13 @@ const card = (title, ...inside) => main.replaceChildren(el('div.centre', {},
 const back = el('p.small', {}, el('a', { href: './' }, 'To the sign-in'))
 const done = (text) => card('Done', el('p', { role: 'status' }, text), back)
 
+let stop = () => {} // what a program asked for
+
 function show() {
   const given = new URLSearchParams(location.hash.slice(1)), token = given.get('token')
+  stop()
+  stop = () => {}
+  if (isRequest(given.get('action'))) return stop = requested(api, main, given.get('action'), given.get('request') ?? '')
   const action = actions[given.get('action')]
   if (!action || !token && !asking.includes(given.get('action'))) return card('Nothing to do', el('p', {}, 'Open the link of the mail once more, whole.'), back)
   // Out of the address, so that it is in no history and on no shared screen.

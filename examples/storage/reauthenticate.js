@@ -1,13 +1,14 @@
-// What changes the account asks once more who is there: by the password, with
-// the code where there is one, or by a passkey.
+// What changes the account, and a program that wants to be sure, asks once more
+// who is there: by the password, with the code where there is one, or by a
+// passkey.
 import { el } from './dom.js'
 import { form, open } from './form.js'
 import { passkeyButton, passkeysOf } from './passkeys.js'
 
-export async function reauthenticate(api) {
+export async function reauthenticate(api, why = 'Give your password once more before this is changed.') {
   const keys = await passkeysOf(api)
   const proven = await open('Is it you?', (close) => [
-    el('p', {}, 'Give your password once more before this is changed.'),
+    el('p', {}, why),
     form({
       fields: [
         { name: 'password', label: 'Password', type: 'password', required: true, autocomplete: 'current-password' },

@@ -12,9 +12,10 @@ const code = {
   hint: 'From your authenticator app, or one of your recovery codes.',
 }
 
-// signIn is the card with the form. The page hears of the success by "signin".
-export function signIn(api) {
-  const card = (...inside) => el('section.card.small', {}, el('img', { src: 'mark.svg', alt: '', width: 56, height: 56 }), ...inside)
+// signIn is the card with the form; words say what for. The page hears of the
+// success by "signin".
+export function signIn(api, words) {
+  const card = (title, ...inside) => el('section.card.small', {}, el('img', { src: 'mark.svg', alt: '', width: 56, height: 56 }), el('h1', {}, title), words && el('p', {}, words), inside)
   const page = el('div.centre')
   const passkey = passkeyButton('Sign in with a passkey', () => api.signInWithPasskey().catch((problem) => {
     if (problem.code === 'passkey_declined') offer()
@@ -23,7 +24,7 @@ export function signIn(api) {
   passkey.node.hidden = true
   const offer = async () => { passkey.node.hidden = !await api.offerPasskeys(passkey.refused).catch(() => !passkey.node.hidden) }
   const second = (credentials) => {
-    page.replaceChildren(card(el('h1', {}, 'One more step'),
+    page.replaceChildren(card('One more step',
       form({ fields: [code], submit: 'Sign in', act: (given) => api.signIn({ ...credentials, code: given.code.trim() }) }),
       !passkey.node.hidden && passkeyButton('Use a passkey instead', () => api.signInWithPasskey(credentials)).node))
     page.querySelector('input').focus()
@@ -39,7 +40,7 @@ export function signIn(api) {
       }
     },
   })
-  page.append(card(el('h1', {}, 'Sign in'), first, passkey.node, el('p.small', {}, el('a', { href: 'account.html#action=forgot' }, 'Forgot your password?'))))
+  page.append(card('Sign in', first, passkey.node, el('p.small', {}, el('a', { href: 'account.html#action=forgot' }, 'Forgot your password?'))))
   offer()
   return page
 }
