@@ -18,14 +18,14 @@ import (
 // it is raised only in the commit that says why. An app that is not named here
 // may have as many as it needs.
 var ceiling = map[string]int{
-	"platform": 390, "db": 2470, "httpx": 3794, "audit": 1442, "auth": 6215, "auth/oidc": 1640,
-	"files":     12257,
+	"platform": 390, "db": 2480, "httpx": 3794, "audit": 1442, "auth": 6215, "auth/oidc": 1640,
+	"files":     12310,
 	"portfolio": 2131, "projects": 449, "projects/analytics": 506, "projects/example": 109, "projects/newapp": 102, "system": 2499, "system/backup": 1614,
 }
 
 const (
 	mostMethods   = 60   // of a type
-	longestReview = 7600 // lines of code that docs/security.md asks to read
+	longestReview = 7700 // lines of code that docs/security.md asks to read
 )
 
 // codeLines counts the lines of a Go file on which something stands.

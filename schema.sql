@@ -902,3 +902,65 @@ CREATE TABLE oidc_grants (
 
 CREATE INDEX oidc_grants_session_idx ON oidc_grants (session_id, client_id, id);
 CREATE INDEX oidc_grants_client_idx ON oidc_grants (client_id);
+
+-- step 15: spaces
+
+-- A space is an owner without a user: a tree of several people. Its id is of
+-- version 8 and a user's of another, so the id alone says where a tree lies.
+CREATE FUNCTION is_space(owner uuid) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN substr(owner::text, 15, 1) = '8';
+
+ALTER TABLE owners ADD CONSTRAINT owners_space_check CHECK ((user_id IS NULL) = is_space(id));
+
+CREATE TABLE spaces (
+    id         uuid        NOT NULL,
+    name       text        NOT NULL,
+    revision   bigint      NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT spaces_pkey PRIMARY KEY (id),
+    CONSTRAINT spaces_id_fkey FOREIGN KEY (id) REFERENCES owners (id) ON DELETE CASCADE,
+    CONSTRAINT spaces_name_check CHECK (length(name) BETWEEN 1 AND 200)
+);
+
+-- Who may do what in a space: a viewer reads, an editor writes and shares too, a
+-- manager says who is a member. All of it is always read at once.
+CREATE TABLE space_members (
+    space_id uuid        NOT NULL,
+    user_id  uuid        NOT NULL,
+    role     text        COLLATE "C" NOT NULL,
+    added_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT space_members_pkey PRIMARY KEY (space_id, user_id),
+    CONSTRAINT space_members_space_id_fkey FOREIGN KEY (space_id) REFERENCES spaces (id) ON DELETE CASCADE,
+    CONSTRAINT space_members_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT space_members_role_check CHECK (role IN ('viewer', 'editor', 'manager'))
+);
+
+CREATE INDEX space_members_user_id_idx ON space_members (user_id);
+
+-- Who sends an upload into a tree that is not theirs alone; NULL: its owner.
+ALTER TABLE uploads ADD COLUMN user_id uuid;
+
+-- Whose share of an item in a space it is; NULL: the owner's. It works for as
+-- long as they may write there.
+ALTER TABLE shares ADD COLUMN user_id uuid;
+ALTER TABLE shares ADD CONSTRAINT shares_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE;
+
+CREATE INDEX shares_user_id_idx ON shares (user_id) WHERE user_id IS NOT NULL;
+
+CREATE OR REPLACE FUNCTION item_place(start uuid)
+    RETURNS TABLE (entry text, height integer)
+    LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    WITH RECURSIVE up AS (
+        SELECT i.id, i.parent_id, i.owner_id, i.name, i.trashed_at, i.purging, i.revision, 0 AS height FROM items i WHERE i.id = start
+        UNION ALL
+        SELECT p.id, p.parent_id, p.owner_id, p.name, p.trashed_at, p.purging, p.revision, u.height + 1
+          FROM up u JOIN items p ON p.id = u.parent_id WHERE u.trashed_at IS NULL
+    )
+    SELECT CASE WHEN u.purging THEN 'purge/' || u.id || '.' || u.revision
+                WHEN u.trashed_at IS NOT NULL THEN 'trash/' || u.owner_id || '/' || u.id
+                WHEN u.parent_id IS NOT NULL THEN u.name
+                WHEN is_space(u.owner_id) THEN 'spaces/' || u.owner_id
+                ELSE 'users/' || u.owner_id END, u.height
+      FROM up u
+$$;

@@ -315,7 +315,7 @@ func spoiled(err error) bool {
 // open opens a file whose row was just read. When it lies there as the
 // row says no query is needed.
 func (p *packing) open(ctx context.Context, it placed) (content, error) {
-	file, info, err := p.rd.vol.disk.Open(disk.UserPath(p.owner, it.path))
+	file, info, err := p.rd.vol.disk.Open(disk.OwnerPath(p.owner, it.path))
 	if err == nil {
 		if it.shows(file, info) {
 			return content{file: file, info: info, item: readable{placed: it}, proven: true}, nil

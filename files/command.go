@@ -30,26 +30,27 @@ func (f *Files) asWorker(ctx context.Context, run func() error) error {
 	return run()
 }
 
-// owner is somebody with files.
+// owner is somebody with files, or a space.
 type owner struct {
-	id    uuid.UUID
-	root  uuid.UUID
-	email string
+	id   uuid.UUID
+	root uuid.UUID
+	name string // the address of a user, the folder of a space
 }
 
-// ownersLike are all who have files, or the one with that address or id.
+// ownersLike are all who have files, and all spaces, or the one with that address
+// or id.
 func ownersLike(ctx context.Context, q db.Querier, who string) ([]owner, error) {
 	const sql = `-- name: files.Owners
-		SELECT t.owner_id, t.root_id, u.email
-		  FROM trees t JOIN users u ON u.id = t.owner_id
-		 WHERE $1 = '' OR lower(u.email) = lower($1) OR u.id::text = lower($1)
-		 ORDER BY u.email`
+		SELECT t.owner_id, t.root_id, coalesce(u.email, 'spaces/' || t.owner_id)
+		  FROM trees t LEFT JOIN users u ON u.id = t.owner_id
+		 WHERE $1 = '' OR lower(u.email) = lower($1) OR t.owner_id::text = lower($1)
+		 ORDER BY u.email, t.owner_id`
 	list, err := db.All(ctx, q, func(row pgx.Row) (o owner, err error) {
-		err = row.Scan(&o.id, &o.root, &o.email)
+		err = row.Scan(&o.id, &o.root, &o.name)
 		return o, err
 	}, sql, who)
 	if err == nil && len(list) == 0 && who != "" {
-		err = fmt.Errorf("no user %q has files; homebase files usage lists everyone who does", who)
+		err = fmt.Errorf("no user or space %q has files; homebase files usage lists everyone who does", who)
 	}
 	return list, err
 }
@@ -75,7 +76,7 @@ func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) er
 		for _, o := range list {
 			report := &scanReport{Problems: []scanProblem{}}
 			if !*asJSON {
-				report.told = func(what, where string) { fmt.Fprintf(sh.Stdout, "%s: %s: %q\n", o.email, what, where) }
+				report.told = func(what, where string) { fmt.Fprintf(sh.Stdout, "%s: %s: %q\n", o.name, what, where) }
 			}
 			err := f.rc.reconcile(ctx, o.id, placed{item: item{journal.Item{ID: o.root}}}, *accept, report)
 			if errors.Is(err, errMassAbsence) {
@@ -85,9 +86,9 @@ func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) er
 				err = fmt.Errorf("%s could not be taken over", db.Count(n, "entry", "entries"))
 			}
 			if err != nil {
-				failed = errors.Join(failed, fmt.Errorf("%s: %w", o.email, err))
+				failed = errors.Join(failed, fmt.Errorf("%s: %w", o.name, err))
 			}
-			l := line{User: o.email, scanReport: report}
+			l := line{User: o.name, scanReport: report}
 			switch {
 			case *asJSON:
 				if err != nil {
@@ -98,7 +99,7 @@ func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) er
 				}
 			case report.Used != nil:
 				fmt.Fprintf(sh.Stdout, "%s: %d new, %d moved, %d changed, %d missing, %d returned, %d problems; %d bytes used, %d on record before.\n",
-					o.email, report.New, report.Moved, report.Changed, report.Missing, report.Returned, len(report.Problems), *report.Used, *report.UsedBefore)
+					o.name, report.New, report.Moved, report.Changed, report.Missing, report.Returned, len(report.Problems), *report.Used, *report.UsedBefore)
 			}
 			if ctx.Err() != nil {
 				break
@@ -128,13 +129,13 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 			return err
 		}
 		if !*asJSON {
-			fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%d\t %s\t\n", u.Used, u.Trash, u.Reserved, u.Quota, u.Items, u.Entries, u.EntryQuota, o.email)
+			fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%d\t %s\t\n", u.Used, u.Trash, u.Reserved, u.Quota, u.Items, u.Entries, u.EntryQuota, o.name)
 			continue
 		}
 		err = json.NewEncoder(sh.Stdout).Encode(struct {
 			User string `json:"user"`
 			usageBody
-		}{o.email, u})
+		}{o.name, u})
 		if err != nil {
 			return err
 		}

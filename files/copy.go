@@ -278,7 +278,7 @@ func (wr *writer) copyFolder(ctx context.Context, owner uuid.UUID, from placed, 
 			t.Tell(feedCreated, told(made))
 		}
 		it = placed{copies[nodes[0].copy.item], at.path}
-		if err := t.Move(it.ID, it.Revision, top, disk.UserPath(owner, it.path)); err != nil {
+		if err := t.Move(it.ID, it.Revision, top, disk.OwnerPath(owner, it.path)); err != nil {
 			return err
 		}
 		t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: it.ID})

@@ -59,7 +59,7 @@ func (rd *reader) openAsked(ctx context.Context, owner uuid.UUID, asked string, 
 	fresh := rd.db.Listener().Fresh()
 	shelf, row, ok := rd.hub.known.get(owner, asked)
 	if ok && fresh {
-		file, info, err := rd.vol.disk.Open(disk.UserPath(owner, row.path))
+		file, info, err := rd.vol.disk.Open(disk.OwnerPath(owner, row.path))
 		if err == nil && row.holds(info) {
 			return content{file: file, info: info, item: row.readable, proven: true, atPlace: true, headers: row.headers}, nil
 		}

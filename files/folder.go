@@ -114,7 +114,7 @@ func (wr *writer) makeFolders(ctx context.Context, owner uuid.UUID, way way, par
 				return err
 			}
 			last = placed{deepest, joinNames(names[:len(names)-len(missing)+i+1])}
-			at := disk.UserPath(owner, last.path)
+			at := disk.OwnerPath(owner, last.path)
 			if err := t.Mkdir(deepest.ID, at); err != nil {
 				return err
 			}

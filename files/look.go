@@ -88,7 +88,7 @@ type stray struct {
 func (rc *reconciler) lookAt(ctx context.Context, owner uuid.UUID, at placed) ([]*finding, error) {
 	l := &look{rc: rc, owner: owner, claimed: map[uuid.UUID]bool{}, doubts: map[uuid.UUID]doubt{}}
 	rc.vol.disk.Forget(owner) // what is open may be a folder that is gone
-	top := disk.UserPath(owner, at.path)
+	top := disk.OwnerPath(owner, at.path)
 	info, err := rc.vol.disk.Lstat(top)
 	switch {
 	case err == nil && info.IsDir():

@@ -85,12 +85,12 @@ func (wr *writer) move(ctx context.Context, owner, id uuid.UUID, patch movePatch
 			return err
 		}
 		if from.isFile() { // who uploads under another name first, renames last
-			from.MediaType = new(mediaType(name, *from.MediaType, wr.headAt(name, disk.UserPath(owner, from.path))))
+			from.MediaType = new(mediaType(name, *from.MediaType, wr.headAt(name, disk.OwnerPath(owner, from.path))))
 		}
 		if it.item, err = relocate(ctx, t, from.item, parent, name); err != nil {
 			return err
 		}
-		if err := t.Move(it.ID, it.Revision, disk.UserPath(owner, from.path), disk.UserPath(owner, it.path)); err != nil {
+		if err := t.Move(it.ID, it.Revision, disk.OwnerPath(owner, from.path), disk.OwnerPath(owner, it.path)); err != nil {
 			return err
 		}
 		t.Tell(feedMoved, told(it))

@@ -34,7 +34,7 @@ func (f *Files) Quotas(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]au
 // What is stored already stays, whatever its size.
 func (f *Files) SetQuota(ctx context.Context, tx pgx.Tx, user uuid.UUID, bytes *int64) error {
 	const sql = `-- name: files.SetQuota
-		` + withOwner + `INSERT INTO trees (owner_id, root_id, feed_epoch, quota) VALUES ($1, $2, $3, $4)
+		` + withOwner + ` INSERT INTO trees (owner_id, root_id, feed_epoch, quota) VALUES ($1, $2, $3, $4)
 		    ON CONFLICT (owner_id) DO UPDATE SET quota = excluded.quota`
 	_, err := db.Exec(ctx, tx, sql, user, journal.NewID(), journal.NewID(), bytes)
 	return err
@@ -44,7 +44,7 @@ func (f *Files) SetQuota(ctx context.Context, tx pgx.Tx, user uuid.UUID, bytes *
 // journal.DefaultEntries. What is there already stays.
 func (f *Files) SetEntryQuota(ctx context.Context, tx pgx.Tx, user uuid.UUID, entries *int64) error {
 	const sql = `-- name: files.SetEntryQuota
-		` + withOwner + `INSERT INTO trees (owner_id, root_id, feed_epoch, entry_quota) VALUES ($1, $2, $3, $4)
+		` + withOwner + ` INSERT INTO trees (owner_id, root_id, feed_epoch, entry_quota) VALUES ($1, $2, $3, $4)
 		    ON CONFLICT (owner_id) DO UPDATE SET entry_quota = excluded.entry_quota`
 	_, err := db.Exec(ctx, tx, sql, user, journal.NewID(), journal.NewID(), entries)
 	return err

@@ -82,7 +82,7 @@ func (f *Files) CheckEmpty() error {
 			continue
 		}
 		below, err := dir.Names(name)
-		if err != nil || len(below) > 0 || !slices.Contains([]string{disk.Users, disk.Trash, disk.Staging, disk.Purge}, name) {
+		if err != nil || len(below) > 0 || !slices.Contains([]string{disk.Users, disk.Spaces, disk.Trash, disk.Staging, disk.Purge}, name) {
 			if _, err := dir.Marker(); errors.Is(err, disk.ErrHalfRestored) {
 				return err
 			}

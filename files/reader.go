@@ -75,7 +75,7 @@ func readableItem(ctx context.Context, q db.Querier, owner, id, top uuid.UUID) (
 
 // places are where the item's bytes may be, the likeliest first.
 func (it *readable) places(owner uuid.UUID) []string {
-	p := disk.UserPath(owner, it.path)
+	p := disk.OwnerPath(owner, it.path)
 	list := []string{p}
 	if it.staged != "" {
 		list = append(list, it.staged)
@@ -164,7 +164,7 @@ func (rd *reader) openBelow(ctx context.Context, owner, id, folder uuid.UUID, pa
 			return c, context.Cause(ctx)
 		}
 	}
-	c.file, c.info, err = rd.vol.disk.Open(disk.UserPath(owner, c.item.path))
+	c.file, c.info, err = rd.vol.disk.Open(disk.OwnerPath(owner, c.item.path))
 	if err != nil && (!disk.Failed(err) || errors.Is(err, fs.ErrPermission)) {
 		err = errContentMissing.Because(err)
 	}

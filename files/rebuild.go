@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"homebase/db"
 	"homebase/files/disk"
@@ -25,23 +26,23 @@ type rebuilt struct {
 }
 
 // notGivenBack is what no file carries.
-const notGivenBack = "Not on the disk, and so not restored: quotas, shares, earlier versions, revisions, and declared media types."
+const notGivenBack = "Not on the disk, and so not restored: names and members of spaces, quotas, shares, earlier versions, revisions, and declared media types."
 
 // rebuild makes the rows again of every owner who has none: the tree, ids,
 // names, sizes, sums, times and the trash, by what files and folders carry. A
 // rebuild is a scan of a tree without rows, so it can be cut off and repeated.
-// Accounts are not files: whoever has none is named and left as it is.
+// Accounts are not files: whoever has none is named and left as it is. A space
+// needs none, and is there again without a name or members.
 func (rc *reconciler) rebuild(ctx context.Context, told func(what, where string)) (*rebuilt, error) {
 	out := &rebuilt{Problems: []scanProblem{}}
-	owners, err := rc.vol.disk.Names(disk.Users)
+	folders, err := rc.ownerFolders()
 	if err != nil {
 		return out, err
 	}
-	for _, name := range owners {
-		place := path.Join(disk.Users, name)
-		owner, err := uuid.Parse(name)
-		if err != nil {
-			out.Problems = append(out.Problems, scanProblem{place, "it is not the folder of an account"})
+	for _, place := range folders {
+		owner, err := uuid.Parse(path.Base(place))
+		if err != nil || disk.OwnerPath(owner, "") != place {
+			out.Problems = append(out.Problems, scanProblem{place, "it is not the folder of an account or a space"})
 			continue
 		}
 		root, state, err := rc.replant(ctx, owner, place)
@@ -67,14 +68,29 @@ func (rc *reconciler) rebuild(ctx context.Context, told func(what, where string)
 	return out, nil
 }
 
+// ownerFolders are the folders in users/ and spaces/, whosever they are.
+func (rc *reconciler) ownerFolders() (places []string, err error) {
+	for _, top := range []string{disk.Users, disk.Spaces} {
+		names, err := rc.vol.disk.Names(top)
+		if err != nil {
+			return nil, rc.vol.diskError(err)
+		}
+		for _, name := range slices.Sorted(slices.Values(names)) {
+			places = append(places, path.Join(top, name))
+		}
+	}
+	return places, nil
+}
+
 // replant makes an owner's tree with the root that the folder carries. The
 // root is zero when the owner has rows; state says why there can be no tree.
 func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string) (root uuid.UUID, state string, err error) {
 	const exists = `-- name: files.AccountAndRows
-		SELECT EXISTS (SELECT FROM users u WHERE u.id = $1),
+		SELECT is_space($1) OR EXISTS (SELECT FROM users u WHERE u.id = $1),
 		       EXISTS (SELECT FROM items i WHERE i.owner_id = $1 AND i.parent_id IS NOT NULL)`
 	const insertTree = `-- name: files.InsertTreeAgain
-		` + withOwner + `INSERT INTO trees AS t (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3)
+		` + withOwner + `, space AS (INSERT INTO spaces (id, name) SELECT $1, $1::text WHERE is_space($1) ON CONFLICT DO NOTHING)
+		INSERT INTO trees AS t (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3)
 		    ON CONFLICT (owner_id) DO UPDATE SET root_id = excluded.root_id, feed_epoch = excluded.feed_epoch, feed_from = 0
 		         WHERE NOT EXISTS (SELECT FROM items i WHERE i.owner_id = t.owner_id)`
 	const forget = `-- name: files.ForgetChanges

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"homebase/db"
 	"homebase/files/disk"
@@ -103,9 +102,8 @@ func (s *scanReport) did(d *finding) {
 
 // shown is a path below the data directory as its owner knows it.
 func shown(p string) string {
-	if rest, ok := strings.CutPrefix(p, disk.Users+"/"); ok {
-		_, rest, _ = strings.Cut(rest, "/")
-		return "/" + rest
+	if inside, ok := disk.Inside(p); ok {
+		return cmp.Or(inside, "/")
 	}
 	return p
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"homebase/audit"
@@ -148,7 +147,7 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 		if there && info.IsDir() != row.isFile() {
 			return 0, nil
 		}
-		if there && strings.HasPrefix(d.path, disk.Users) { // another kind of entry has taken the name
+		if _, owned := disk.Inside(d.path); there && owned { // another kind of entry has taken the name
 			if now.Name, err = freeName(ctx, t, *row.Parent, disk.MarkName(row.Name, " (missing)")); err != nil {
 				return 0, err
 			}

@@ -115,7 +115,7 @@ func (tr *trash) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) 
 		if err := endShares(ctx, t, owner, it.item); err != nil {
 			return err
 		}
-		if err := t.Move(it.ID, it.Revision, disk.UserPath(owner, it.path), disk.TrashPath(owner, id)); err != nil {
+		if err := t.Move(it.ID, it.Revision, disk.OwnerPath(owner, it.path), disk.TrashPath(owner, id)); err != nil {
 			return err
 		}
 		t.Tell(feedTrashed, told(it))
@@ -130,7 +130,7 @@ func (tr *trash) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) 
 // does no harm when the deletion comes to nothing, and what cannot be written
 // is no reason to keep the item: a full disk wants things deleted.
 func (tr *trash) markTrashed(ctx context.Context, owner uuid.UUID, it placed) {
-	at := disk.UserPath(owner, it.path)
+	at := disk.OwnerPath(owner, it.path)
 	info, err := tr.vol.disk.Lstat(at)
 	if err != nil {
 		return // it is missing: the rows decide
@@ -173,7 +173,7 @@ func (tr *trash) restore(c *httpx.Call) (itemBody, error) {
 		if it.item, err = relocate(ctx, t, from.item, to.ID, name); err != nil {
 			return err
 		}
-		if err := t.Move(it.ID, it.Revision, disk.TrashPath(owner, id), disk.UserPath(owner, it.path)); err != nil {
+		if err := t.Move(it.ID, it.Revision, disk.TrashPath(owner, id), disk.OwnerPath(owner, it.path)); err != nil {
 			return err
 		}
 		t.Tell(feedRestored, told(it))

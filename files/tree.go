@@ -109,15 +109,14 @@ func insertRoot(ctx context.Context, t *journal.Tx, owner uuid.UUID) error {
 	return err
 }
 
-// withOwner begins a statement that may make the tree of a user, $1.
-const withOwner = `WITH owner AS (INSERT INTO owners (id, user_id) VALUES ($1, $1) ON CONFLICT DO NOTHING)
-		`
+// withOwner begins a statement that may make the tree of an owner, $1.
+const withOwner = `WITH owner AS (INSERT INTO owners (id, user_id) SELECT $1, CASE WHEN NOT is_space($1) THEN $1 END ON CONFLICT DO NOTHING)`
 
 // plant makes an owner's tree: the row, which from then on is the lock, and
 // then the root and the first folders as a change like any other.
 func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
 	_, err := db.Exec(ctx, ts.db, `-- name: files.InsertTree
-		`+withOwner+`INSERT INTO trees (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3) ON CONFLICT (owner_id) DO NOTHING`,
+		`+withOwner+` INSERT INTO trees (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3) ON CONFLICT (owner_id) DO NOTHING`,
 		owner, journal.NewID(), journal.NewID())
 	if err != nil {
 		return err
@@ -126,7 +125,7 @@ func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
 		if err := insertRoot(ctx, t, owner); err != nil {
 			return ignoreNotFound(err) // made by another request meanwhile
 		}
-		if err := t.Mkdir(t.Tree.Root, disk.UserPath(owner, "")); err != nil {
+		if err := t.Mkdir(t.Tree.Root, disk.OwnerPath(owner, "")); err != nil {
 			return err
 		}
 		for _, name := range firstFolders {
@@ -134,7 +133,7 @@ func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
 			if err != nil {
 				return err
 			}
-			if err := t.Mkdir(it.ID, disk.UserPath(owner, "/"+name)); err != nil {
+			if err := t.Mkdir(it.ID, disk.OwnerPath(owner, "/"+name)); err != nil {
 				return err
 			}
 			t.Tell(feedCreated, told(placed{it, "/" + name}))

@@ -3,7 +3,6 @@ package files
 import (
 	"context"
 	"errors"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +29,7 @@ const (
 
 var errOnlyLooked = errors.New("nothing was to be changed")
 
-// Untaken names every entry in users/ and in the trash that no row stands for,
+// Untaken names every entry in users/, spaces/ and the trash that no row stands for,
 // and why: what a scan would take over, and what it cannot. It changes nothing.
 // A data directory that belongs to no database yet holds none.
 func (f *Files) Untaken(ctx context.Context, give func(u Untaken)) error {
@@ -47,13 +46,13 @@ func (rc *reconciler) untaken(ctx context.Context, give func(u Untaken)) error {
 	if err != nil {
 		return err
 	}
-	names, err := rc.vol.disk.Names(disk.Users)
+	folders, err := rc.ownerFolders()
 	if err != nil {
-		return rc.vol.diskError(err)
+		return err
 	}
-	for _, name := range slices.Sorted(slices.Values(names)) {
-		if !slices.ContainsFunc(owners, func(o owner) bool { return o.id.String() == name }) {
-			give(Untaken{path.Join(disk.Users, name), "it is not the folder of an account with files", true})
+	for _, place := range folders {
+		if !slices.ContainsFunc(owners, func(o owner) bool { return disk.OwnerPath(o.id, "") == place }) {
+			give(Untaken{place, "it is not the folder of an account or a space with files", true})
 		}
 	}
 	for _, o := range owners {

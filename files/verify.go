@@ -138,7 +138,7 @@ func (rc *reconciler) openToCheck(ctx context.Context, c toCheck) (item, *os.Fil
 	for round := 1; ; round++ {
 		got, err := rc.rd.openContent(ctx, c.owner, c.id)
 		if !errors.Is(err, db.ErrNotFound) {
-			return got.item.item, got.file, disk.UserPath(c.owner, got.item.path), err
+			return got.item.item, got.file, disk.OwnerPath(c.owner, got.item.path), err
 		}
 		row, place, err := pathOf(ctx, rc.db, c.owner, c.id)
 		if err != nil {

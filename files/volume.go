@@ -83,13 +83,24 @@ func (vol *volume) agree(ctx context.Context, tx pgx.Tx, known *uuid.UUID) (bool
 			return false, err
 		}
 	default:
-		if owners, err := vol.disk.Names(disk.Users); err != nil || len(owners) > 0 {
+		if held, err := vol.holdsFiles(); err != nil || held {
 			return false, err
 		}
 	}
 	vol.id = marker
 	_, err = db.Exec(ctx, tx, write, marker)
 	return true, err
+}
+
+// holdsFiles reports whether somebody's folder is there.
+func (vol *volume) holdsFiles() (bool, error) {
+	for _, top := range []string{disk.Users, disk.Spaces} {
+		owners, err := vol.disk.Names(top)
+		if err != nil || len(owners) > 0 {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // openDisk opens the data directory, which is made only where none is known.

@@ -44,20 +44,20 @@ func TestOpen_NothingThatIsPlantedLeadsOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer d.Close()
-		f, _, err := d.Open(UserPath(owner, "/a/f"))
+		f, _, err := d.Open(OwnerPath(owner, "/a/f"))
 		if err != nil {
 			t.Fatalf("openat2 %v: %v", has, err)
 		}
 		f.Close()
 		for _, p := range []string{"/a/link", "/a/inside", "/a/folder/f", "/a/fifo", "/a/../../other/f", "/../other/f", "/a/none", "/a", "/a/f/x", ""} {
-			if f, _, err := d.Open(UserPath(owner, p)); err == nil {
+			if f, _, err := d.Open(OwnerPath(owner, p)); err == nil {
 				f.Close()
 				t.Errorf("openat2 %v: %s was opened", has, p)
 			} else if Failed(err) {
 				t.Errorf("openat2 %v: %s is taken for a failing disk: %v", has, p, err)
 			}
 		}
-		if f, err := d.Folder(UserPath(owner, "/a/folder")); !errors.Is(err, syscall.ENOTDIR) {
+		if f, err := d.Folder(OwnerPath(owner, "/a/folder")); !errors.Is(err, syscall.ENOTDIR) {
 			f.Close()
 			t.Errorf("openat2 %v: a link to a folder: %v", has, err)
 		}
@@ -93,7 +93,7 @@ func TestOpen_WhatIsMovedAwayMeanwhileIsNotThere(t *testing.T) {
 	defer moving.Wait()
 	defer close(stop)
 	for range 20_000 {
-		f, _, err := d.Open(UserPath(owner, "/a/b/c/d/f"))
+		f, _, err := d.Open(OwnerPath(owner, "/a/b/c/d/f"))
 		if err == nil {
 			f.Close()
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -120,7 +120,7 @@ func TestForget_LeavesNoDescriptorsBehind(t *testing.T) {
 	}
 	before := open()
 	for range 200 {
-		if _, err := d.Lstat(UserPath(owner, "/none")); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := d.Lstat(OwnerPath(owner, "/none")); !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
 		d.Forget(owner)
@@ -129,7 +129,7 @@ func TestForget_LeavesNoDescriptorsBehind(t *testing.T) {
 		t.Errorf("%d descriptors are open, before it were %d", n, before)
 	}
 	// One that is in use when it is forgotten is closed by who uses it.
-	o, err := d.use(owner.String())
+	o, err := d.use(OwnerPath(owner, ""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,14 +43,14 @@ type Dir struct {
 	marked atomic.Pointer[fs.FileInfo] // the marker as it was last read and found right
 
 	mu     sync.Mutex
-	owners map[string]*list.Element // of *ownerFolder, by owner
+	owners map[string]*list.Element // of *ownerFolder, by path
 	recent *list.List               // front: used last
 }
 
-// ownerFolder is an open users/<owner>. One that was dropped from the list is
-// closed by who uses it last.
+// ownerFolder is an open users/<owner> or spaces/<owner>. One that was dropped
+// from the list is closed by who uses it last.
 type ownerFolder struct {
-	owner  string
+	path   string
 	folder *os.File
 	users  int // with the list, while it is there
 }
@@ -86,7 +86,7 @@ func (d *Dir) Close() error {
 // MakeLayout makes the folders of the layout and refuses one that is on
 // another file system.
 func (d *Dir) MakeLayout() error {
-	for _, name := range []string{Workers, Staging, Trash, Purge, Cache, Users} {
+	for _, name := range []string{Workers, Staging, Trash, Purge, Cache, Users, Spaces} {
 		if err := d.root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
@@ -147,36 +147,33 @@ func (d *Dir) Space() (total, free int64, err error) {
 // open opens the entry at a path.
 func (d *Dir) open(p string, flags int, mode uint32) (*os.File, error) {
 	folder, rest := d.self, p
-	if below, ok := strings.CutPrefix(p, Users+"/"); ok {
-		owner, inside, ok := strings.Cut(below, "/")
-		if ok {
-			o, err := d.use(owner)
-			if err != nil {
-				return nil, err
-			}
-			defer d.release(o)
-			folder, rest = o.folder, inside
+	if inside, _ := Inside(p); inside != "" {
+		o, err := d.use(strings.TrimSuffix(p, inside))
+		if err != nil {
+			return nil, err
 		}
+		defer d.release(o)
+		folder, rest = o.folder, inside[1:]
 	}
 	return openBelow(folder, rest, flags, mode)
 }
 
-// use opens users/<owner> or takes it from the list of open ones.
-func (d *Dir) use(owner string) (*ownerFolder, error) {
+// use opens an owner's folder or takes it from the list of open ones.
+func (d *Dir) use(at string) (*ownerFolder, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if e, ok := d.owners[owner]; ok {
+	if e, ok := d.owners[at]; ok {
 		d.recent.MoveToFront(e)
 		o := e.Value.(*ownerFolder)
 		o.users++
 		return o, nil
 	}
-	folder, err := d.Folder(path.Join(Users, owner))
+	folder, err := d.Folder(at)
 	if err != nil {
 		return nil, err
 	}
-	o := &ownerFolder{owner, folder, 2}
-	d.owners[owner] = d.recent.PushFront(o)
+	o := &ownerFolder{at, folder, 2}
+	d.owners[at] = d.recent.PushFront(o)
 	if d.recent.Len() > mostOpen {
 		d.drop(d.recent.Back())
 	}
@@ -199,7 +196,7 @@ func (o *ownerFolder) leave() {
 // drop takes a folder off the list, under the lock.
 func (d *Dir) drop(e *list.Element) {
 	o := d.recent.Remove(e).(*ownerFolder)
-	delete(d.owners, o.owner)
+	delete(d.owners, o.path)
 	o.leave()
 }
 
@@ -207,7 +204,7 @@ func (d *Dir) drop(e *list.Element) {
 func (d *Dir) Forget(owner uuid.UUID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if e, ok := d.owners[owner.String()]; ok {
+	if e, ok := d.owners[OwnerPath(owner, "")]; ok {
 		d.drop(e)
 	}
 }

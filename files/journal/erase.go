@@ -47,8 +47,7 @@ func (j *Journal) Erase(ctx context.Context, tx pgx.Tx, dir *disk.Dir, owner uui
 	}
 	op := NewID()
 	var records []record
-	for _, folder := range []string{disk.Users, disk.Trash, disk.Staging} {
-		source := path.Join(folder, owner.String())
+	for _, source := range []string{disk.OwnerPath(owner, ""), path.Join(disk.Trash, owner.String()), path.Join(disk.Staging, owner.String())} {
 		info, err := dir.Lstat(source)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

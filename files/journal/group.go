@@ -133,7 +133,7 @@ func (p *Put) reservation() uuid.UUID {
 
 // decide accepts a put into the transaction or says why not.
 func (g *groupTx) decide(ctx context.Context, w *waiting) error {
-	target := disk.UserPath(g.owner, w.Path)
+	target := disk.OwnerPath(g.owner, w.Path)
 	if g.t.InTheWay(w.Item, target) {
 		return errInTheWay
 	}
@@ -186,7 +186,7 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 	g.freed += reserved
 	w.placed = Placed{Item: it, Path: w.Path, Created: at == nil}
 	t.records = append(t.records, record{op: w.Op, kind: kindPut, item: it.ID, revision: it.Revision, ino: w.Ino,
-		source: w.Staged, target: disk.UserPath(g.owner, w.Path)})
+		source: w.Staged, target: disk.OwnerPath(g.owner, w.Path)})
 	what := "changed"
 	if at == nil {
 		what = "created"

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strings"
 
 	"homebase/db"
 	"homebase/files/disk"
@@ -75,7 +74,7 @@ func (j *Journal) prepare(ctx context.Context, in *folders, r record) (todo rena
 	if r.kind == kindMkdir {
 		return todo, j.makeWay(ctx, in, r)
 	}
-	if path.Dir(r.source) == disk.Users {
+	if inside, ok := disk.Inside(r.source); ok && inside == "" {
 		// The root that is open would show a folder that was moved away.
 		j.disk.Forget(r.owner)
 		in.forget()
@@ -190,13 +189,14 @@ func (j *Journal) moveAside(ctx context.Context, in *folders, target string) err
 // one what the other has just made. It is not waited for in turn: a group that
 // leads has the slot.
 func (j *Journal) makeWay(ctx context.Context, in *folders, r record) error {
-	if path.Dir(r.target) == disk.Users {
+	inside, owned := disk.Inside(r.target)
+	if owned && inside == "" {
 		return nil
 	}
 	if _, _, err := in.at(r.target); err == nil || disk.Failed(err) {
 		return err
 	}
-	if !strings.HasPrefix(r.target, disk.Users+"/") {
+	if !owned {
 		return j.disk.MakeFolder(path.Dir(r.target))
 	}
 	// The owner's root that is open may be of a folder that was deleted.
@@ -221,7 +221,7 @@ func (j *Journal) makeWay(ctx context.Context, in *folders, r record) error {
 		if err != nil {
 			return err
 		}
-		at := disk.UserPath(r.owner, "")
+		at := disk.OwnerPath(r.owner, "")
 		for _, folder := range folders {
 			at = path.Join(at, folder.name)
 			if here, err := in.lstat(at); err == nil && here.IsDir() {

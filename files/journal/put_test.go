@@ -37,7 +37,7 @@ func journalOf(t *testing.T, changed func(uuid.UUID)) (j *Journal, owner, root u
 	}
 	dir, err := disk.Open(data)
 	if err == nil {
-		err = errors.Join(dir.MakeLayout(), dir.Mkdir(disk.UserPath(owner, ""), root), j.Start(t.Context(), dir))
+		err = errors.Join(dir.MakeLayout(), dir.Mkdir(disk.OwnerPath(owner, ""), root), j.Start(t.Context(), dir))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestPut_OfAClientThatLeavesWhileItsGroupPutsItBackEnds(t *testing.T) {
 	}
 	defer lock.Close()
 	if _, err := db.Exec(t.Context(), j.DB, `INSERT INTO file_ops (owner_id, worker_id, seq, op_id, kind, item_id, revision, ino, source, target)
-		VALUES ($1, $2, 1000, gen_random_uuid(), 'mkdir', gen_random_uuid(), 1, 0, '', $3)`, owner, other, disk.UserPath(owner, "/a")); err != nil {
+		VALUES ($1, $2, 1000, gen_random_uuid(), 'mkdir', gen_random_uuid(), 1, 0, '', $3)`, owner, other, disk.OwnerPath(owner, "/a")); err != nil {
 		t.Fatal(err)
 	}
 	leave, err := j.slots.Take(t.Context(), owner, time.Second)
