@@ -19,13 +19,13 @@ import (
 // may have as many as it needs.
 var ceiling = map[string]int{
 	"platform": 390, "db": 2480, "httpx": 3794, "audit": 1442, "auth": 6215, "auth/oidc": 1640,
-	"files":     12310,
-	"portfolio": 2131, "projects": 449, "projects/analytics": 506, "projects/example": 109, "projects/newapp": 102, "system": 2499, "system/backup": 1614,
+	"files":     12520,
+	"portfolio": 2131, "projects": 449, "projects/analytics": 506, "projects/example": 109, "projects/newapp": 102, "system": 2507, "system/backup": 1614,
 }
 
 const (
 	mostMethods   = 60   // of a type
-	longestReview = 7700 // lines of code that docs/security.md asks to read
+	longestReview = 7740 // lines of code that docs/security.md asks to read
 )
 
 // codeLines counts the lines of a Go file on which something stands.

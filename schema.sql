@@ -964,3 +964,35 @@ CREATE OR REPLACE FUNCTION item_place(start uuid)
                 ELSE 'users/' || u.owner_id END, u.height
       FROM up u
 $$;
+
+-- step 16: versions
+
+-- What files held before they were replaced. The bytes of a version lie in
+-- versions/<owner>/<item>.<revision>; the revision is the last one of the item
+-- that had them. size, mtime, ino and checked_at are as in items.
+CREATE TABLE versions (
+    item_id     uuid        NOT NULL,
+    revision    bigint      NOT NULL,
+    owner_id    uuid        NOT NULL,
+    size        bigint      NOT NULL,
+    sha256      bytea       NOT NULL,
+    media_type  text        COLLATE "C" NOT NULL,
+    mtime       bigint      NOT NULL,
+    ino         bigint,
+    replaced_at timestamptz NOT NULL DEFAULT now(),
+    checked_at  timestamptz,
+    CONSTRAINT versions_pkey PRIMARY KEY (item_id, revision),
+    CONSTRAINT versions_item_id_fkey FOREIGN KEY (owner_id, item_id) REFERENCES items (owner_id, id),
+    CONSTRAINT versions_size_check CHECK (size >= 0)
+);
+
+-- The oldest of an owner are given up first.
+CREATE INDEX versions_replaced_at_idx ON versions (owner_id, replaced_at, item_id, revision);
+
+-- The part of used that versions take.
+ALTER TABLE trees
+    ADD COLUMN versions bigint NOT NULL DEFAULT 0,
+    ADD CONSTRAINT trees_versions_check CHECK (versions >= 0);
+
+-- Whether what a put displaces becomes a version.
+ALTER TABLE file_ops ADD COLUMN keeps boolean NOT NULL DEFAULT false;

@@ -121,7 +121,7 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 	}
 	w := tabwriter.NewWriter(sh.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	if !*asJSON {
-		fmt.Fprintln(w, "BYTES USED\tIN TRASH\tRESERVED\tQUOTA\tITEMS\tENTRIES\tENTRY QUOTA\t USER\t")
+		fmt.Fprintln(w, "BYTES USED\tIN TRASH\tIN VERSIONS\tRESERVED\tQUOTA\tITEMS\tENTRIES\tENTRY QUOTA\t USER\t")
 	}
 	for _, o := range list {
 		u, err := usageOf(ctx, f.db, o.id, f.quota)
@@ -129,7 +129,7 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 			return err
 		}
 		if !*asJSON {
-			fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%d\t %s\t\n", u.Used, u.Trash, u.Reserved, u.Quota, u.Items, u.Entries, u.EntryQuota, o.name)
+			fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t %s\t\n", u.Used, u.Trash, u.Versions, u.Reserved, u.Quota, u.Items, u.Entries, u.EntryQuota, o.name)
 			continue
 		}
 		err = json.NewEncoder(sh.Stdout).Encode(struct {

@@ -45,6 +45,8 @@ type Config struct {
 	UploadExpiry time.Duration
 	// TrashRetention is how long trash is kept; 0 is until it is emptied.
 	TrashRetention time.Duration
+	// VersionRetention is how long versions are kept; 0 makes none.
+	VersionRetention time.Duration
 	// Keys gives the 32-byte keys of a purpose: the first signs, all verify.
 	Keys func(purpose string) [][]byte
 	// Auth is the room of identity: for who a caller is by now, when a request
@@ -87,7 +89,7 @@ func New(c Config) *Files {
 	f.vol = &volume{db: c.DB, log: c.Log, dataDir: c.DataDir, minFree: c.MinFree}
 	f.vol.away.Store(new("the storage has not been opened yet"))
 	f.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
-		Judge: f.judge, Changed: hub.changed})
+		KeepVersions: c.VersionRetention > 0, Judge: f.judge, Changed: hub.changed})
 	f.trees = &trees{db: c.DB, journal: f.journal, vol: f.vol, roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
 	f.rd = &reader{db: c.DB, audit: c.Audit, auth: c.Auth, vol: f.vol, hub: hub, outside: make(chan outside, 256)}
 	f.tr = &trash{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trashRetention: c.TrashRetention, purging: make(chan struct{}, 1)}

@@ -185,8 +185,8 @@ func (p page) names() []string {
 }
 
 type usage struct {
-	Quota, Used, Reserved, Trash, Items, Entries int64
-	EntryQuota                                   int64 `json:"entry_quota"`
+	Quota, Used, Reserved, Trash, Versions, Items, Entries int64
+	EntryQuota                                             int64 `json:"entry_quota"`
 }
 
 func decode[T any](t testing.TB, a *httpxtest.Answer) (v T) {

@@ -41,7 +41,7 @@ var (
 
 // Routes are the storage's routes.
 func (f *Files) Routes() []httpx.Route {
-	return slices.Concat(f.up.tusRoutes(), f.sh.shareRoutes(), f.feedRoutes(), f.trashRoutes(), f.diskRoutes(), f.itemRoutes(), f.contentRoutes())
+	return slices.Concat(f.up.tusRoutes(), f.sh.shareRoutes(), f.feedRoutes(), f.trashRoutes(), f.diskRoutes(), f.itemRoutes(), f.versionRoutes(), f.contentRoutes())
 }
 
 func (f *Files) itemRoutes() []httpx.Route {
@@ -74,6 +74,17 @@ func (f *Files) itemRoutes() []httpx.Route {
 			Query:    []string{"q", "type", "media_type", "min_size", "max_size", "modified_after", "modified_before", "folder_id"},
 			Do:       httpx.PagesAs(f.rd.getSearch, hit.place, hit.shown).Behind(open),
 			Problems: foundProblems},
+	}
+}
+
+func (f *Files) versionRoutes() []httpx.Route {
+	return []httpx.Route{
+		{Pattern: "GET /files/items/{id}/versions", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
+			Summary: "What a file held before it was replaced, newest first", Do: httpx.PagesAs(f.rd.getVersions, version.place, version.shown).Behind(f.trees.open),
+			Problems: httpx.Problems{errNotFile}.And(foundProblems...)},
+		{Pattern: "GET /files/items/{id}/versions/{revision}/content", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
+			Summary: "A version's bytes", Query: []string{"download"}, Responses: contentAnswers,
+			Problems: httpx.Problems{httpx.ErrPreconditionFailed, httpx.ErrRange}.And(wholeProblems...), Handler: f.trees.visitor(f.rd.getVersion)},
 	}
 }
 

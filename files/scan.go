@@ -214,8 +214,10 @@ func (rc *reconciler) stillMissing(ctx context.Context, owner uuid.UUID, list []
 func (rc *reconciler) recount(ctx context.Context, owner uuid.UUID, report *scanReport) error {
 	const sql = `-- name: files.Recount
 		UPDATE trees t
-		   SET (used, entries) = (
-		       SELECT coalesce(sum(i.size), 0)::bigint, count(*) FILTER (WHERE i.parent_id IS NOT NULL) FROM items i WHERE i.owner_id = $1)
+		   SET (used, entries, versions) = (
+		       SELECT i.size + v.size, i.entries, v.size
+		         FROM (SELECT coalesce(sum(x.size), 0)::bigint AS size, count(*) FILTER (WHERE x.parent_id IS NOT NULL) AS entries FROM items x WHERE x.owner_id = $1) i,
+		              (SELECT coalesce(sum(x.size), 0)::bigint AS size FROM versions x WHERE x.owner_id = $1) v)
 		 WHERE t.owner_id = $1
 		RETURNING t.used`
 	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {

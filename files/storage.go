@@ -33,9 +33,10 @@ type diskBody struct {
 type ownerBody struct {
 	UserID   uuid.UUID `json:"user_id"`
 	Quota    int64     `json:"quota"`
-	Used     int64     `json:"used"` // files and trash
+	Used     int64     `json:"used"` // files, trash and versions
 	Reserved int64     `json:"reserved"`
 	Trash    int64     `json:"trash"`
+	Versions int64     `json:"versions"`
 }
 
 // totals are the figures that PostgreSQL has of everyone's files. items is
@@ -94,12 +95,12 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 // storageOf are the owners behind one, by id.
 func (f *Files) storageOf(ctx context.Context, after uuid.UUID, limit int) ([]ownerBody, error) {
 	const sql = `-- name: files.StorageOfOwners
-		SELECT t.owner_id, coalesce(t.quota, $3), t.used, t.reserved, x.size
-		  FROM (SELECT o.owner_id, o.quota, o.used, o.reserved FROM trees o WHERE o.owner_id > $1 ORDER BY o.owner_id LIMIT $2) t
+		SELECT t.owner_id, coalesce(t.quota, $3), t.used, t.reserved, x.size, t.versions
+		  FROM (SELECT o.owner_id, o.quota, o.used, o.reserved, o.versions FROM trees o WHERE o.owner_id > $1 ORDER BY o.owner_id LIMIT $2) t
 		 CROSS JOIN LATERAL trash_of(t.owner_id) x
 		 ORDER BY t.owner_id`
 	return db.All(ctx, f.db, func(row pgx.Row) (o ownerBody, err error) {
-		err = row.Scan(&o.UserID, &o.Quota, &o.Used, &o.Reserved, &o.Trash)
+		err = row.Scan(&o.UserID, &o.Quota, &o.Used, &o.Reserved, &o.Trash, &o.Versions)
 		return o, err
 	}, sql, after, limit, f.quota)
 }

@@ -14,9 +14,10 @@ import (
 // usageBody is what an owner's files take, in bytes.
 type usageBody struct {
 	Quota    int64 `json:"quota"`
-	Used     int64 `json:"used"`     // files and trash
+	Used     int64 `json:"used"`     // files, trash and versions
 	Reserved int64 `json:"reserved"` // uploads under way
 	Trash    int64 `json:"trash"`    // the part of used that lies in the trash
+	Versions int64 `json:"versions"` // the part of used that versions take
 	Items    int64 `json:"items"`    // files and folders, without the root and the trash
 	// Entries are all files and folders but the root, trash too, and
 	// EntryQuota how many there may be.
@@ -31,11 +32,11 @@ func (f *Files) getUsage(c *httpx.Call) (usageBody, error) {
 
 func usageOf(ctx context.Context, q db.Querier, owner uuid.UUID, quota int64) (usageBody, error) {
 	const sql = `-- name: files.Usage
-		SELECT coalesce(t.quota, $2), t.used, t.reserved, x.size, t.entries - x.items, t.entries, coalesce(t.entry_quota, $3)
+		SELECT coalesce(t.quota, $2), t.used, t.reserved, x.size, t.versions, t.entries - x.items, t.entries, coalesce(t.entry_quota, $3)
 		  FROM trees t CROSS JOIN LATERAL trash_of(t.owner_id) x
 		 WHERE t.owner_id = $1`
 	return db.One(ctx, q, func(row pgx.Row) (u usageBody, err error) {
-		err = row.Scan(&u.Quota, &u.Used, &u.Reserved, &u.Trash, &u.Items, &u.Entries, &u.EntryQuota)
+		err = row.Scan(&u.Quota, &u.Used, &u.Reserved, &u.Trash, &u.Versions, &u.Items, &u.Entries, &u.EntryQuota)
 		return u, err
 	}, sql, owner, quota, journal.DefaultEntries)
 }

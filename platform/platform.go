@@ -74,7 +74,7 @@ func New(build Build, cfg *system.Config, w io.Writer) *Platform {
 	})
 	p.files = files.New(files.Config{
 		DB: p.db, Audit: p.audit, Log: log, DataDir: cfg.DataDir, MinFree: cfg.MinFree, DefaultQuota: cfg.DefaultQuota,
-		UploadExpiry: cfg.UploadExpiry, TrashRetention: cfg.TrashRetention,
+		UploadExpiry: cfg.UploadExpiry, TrashRetention: cfg.TrashRetention, VersionRetention: cfg.VersionRetention,
 		Keys: cfg.Keys, Auth: p.auth,
 	})
 	p.projects = projects.New(projects.Config{

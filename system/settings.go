@@ -184,6 +184,11 @@ func bytes(field func(*Config) *int64) func(*Config, string) error {
 	}
 }
 
+func (c *Config) setVersionRetention(v string) (err error) {
+	c.VersionRetention, err = db.ParseSpan(v)
+	return err
+}
+
 func span(field func(*Config) *time.Duration) func(*Config, string) error {
 	return func(c *Config, v string) (err error) {
 		if *field(c), err = db.ParseSpan(v); err == nil && *field(c) == 0 {

@@ -243,7 +243,7 @@ func TestContract_SaysNoToWhatDoesNotFit(t *testing.T) {
 // and is known again by what is behind it, in a condition of a change too.
 func TestContract_EveryTagIsKnownAgain(t *testing.T) {
 	t.Parallel()
-	s := start(t, "HOMEBASE_RATE_LIMITS=off")
+	s := start(t, "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_VERSION_RETENTION=30d")
 	admin := s.signIn(t, "operator@example.com")
 	made := func(method, path string, body any) (it struct{ ID, Token string }) {
 		admin.Do(method, path, body).Want(t, 201).JSON(t, &it)
@@ -255,7 +255,8 @@ func TestContract_EveryTagIsKnownAgain(t *testing.T) {
 	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
 		t.Fatal(err)
 	}
-	file := made("PUT", "/files/content/dot.png", picture.Bytes()).ID
+	file := made("PUT", "/files/content/dot.png", "a version").ID
+	admin.Do("PUT", "/files/content/dot.png", picture.Bytes()).Want(t, 200)
 	made("POST", "/auth/roles", map[string]any{"name": "readers", "permissions": []string{"files:read"}})
 	made("PUT", "/system/flags/dark", map[string]any{"enabled": true})
 	client := admin.Do("POST", "/auth/clients", map[string]any{"name": "A", "redirect_uris": []string{"https://a.example/"}}).Want(t, 201).Header.Get("Location")
@@ -265,13 +266,14 @@ func TestContract_EveryTagIsKnownAgain(t *testing.T) {
 		"/auth/roles/{name}":        "/auth/roles/readers", "/auth/users/{id}": "/auth/users/" + me.ID, "/files/items/{id}": "/files/items/" + file,
 		"/files/lookup": "/files/lookup?path=/dot.png", "/system/flags/{key}": "/system/flags/dark", "/portfolio/images/{id}": "/portfolio/images/" + file,
 		"/files/content/{path...}": "/files/content/dot.png", "/files/items/{id}/content": "/files/items/" + file + "/content",
-		"/files/items/{id}/thumbnail":   "/files/items/" + file + "/thumbnail",
-		"/files/shared/{token}/content": "/files/shared/" + made("POST", "/files/shares", map[string]any{"item_id": file}).Token + "/content",
-		"/portfolio/projects/{slug}":    "/portfolio/projects/a",
-		"/portfolio/previews/{token}":   "/portfolio/previews/" + made("POST", "/portfolio/projects/a/preview", nil).Token,
-		"/portfolio/skills/{id}":        "/portfolio/skills/" + made("POST", "/portfolio/skills", map[string]any{"name": "Go"}).ID,
-		"/portfolio/experience/{id}":    "/portfolio/experience/" + made("POST", "/portfolio/experience", map[string]any{"organization": "A", "role": "B", "started_on": "2024"}).ID,
-		"/portfolio/education/{id}":     "/portfolio/education/" + made("POST", "/portfolio/education", map[string]any{"institution": "A", "area": "B", "started_on": "2024"}).ID,
+		"/files/items/{id}/thumbnail":                   "/files/items/" + file + "/thumbnail",
+		"/files/items/{id}/versions/{revision}/content": "/files/items/" + file + "/versions/1/content",
+		"/files/shared/{token}/content":                 "/files/shared/" + made("POST", "/files/shares", map[string]any{"item_id": file}).Token + "/content",
+		"/portfolio/projects/{slug}":                    "/portfolio/projects/a",
+		"/portfolio/previews/{token}":                   "/portfolio/previews/" + made("POST", "/portfolio/projects/a/preview", nil).Token,
+		"/portfolio/skills/{id}":                        "/portfolio/skills/" + made("POST", "/portfolio/skills", map[string]any{"name": "Go"}).ID,
+		"/portfolio/experience/{id}":                    "/portfolio/experience/" + made("POST", "/portfolio/experience", map[string]any{"organization": "A", "role": "B", "started_on": "2024"}).ID,
+		"/portfolio/education/{id}":                     "/portfolio/education/" + made("POST", "/portfolio/education", map[string]any{"institution": "A", "area": "B", "started_on": "2024"}).ID,
 	}
 	sent := map[string]any{"/files/content/{path...}": picture.Bytes(), "/files/items/{id}/content": picture.Bytes(), "/system/flags/{key}": map[string]any{"enabled": true}}
 	changed := 0

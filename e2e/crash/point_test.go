@@ -41,7 +41,7 @@ var elsewhere = []string{"fenced", "redone", "publish", "discarded"}
 
 var operations = []operation{
 	{"upload", append([]string{"linked"}, putPoints...), nil, act{"put", "new", "first"}, "new", "", "first"},
-	{"replace", putPoints, []act{{"put", "a", "first"}}, act{"put", "a", "second"}, "a", "first", "second"},
+	{"replace", append([]string{"displaced"}, putPoints...), []act{{"put", "a", "first"}}, act{"put", "a", "second"}, "a", "first", "second"},
 	{"tus", append([]string{"synced", "saved"}, putPoints...), nil, act{"tus", "new", "first"}, "new", "", "first"},
 	{"copy", append([]string{"copied"}, movePoints...), []act{{"put", "a", "x"}}, act{"copy", "a", "b"}, "b", "", "x"},
 	{"mkdir", []string{"committed", "mkdir", "published"}, nil, act{"mkdir", "new", ""}, "new", "", "folder"},

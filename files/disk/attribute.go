@@ -128,6 +128,11 @@ func (d *Dir) Carries(p string, item uuid.UUID) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
+	return Carries(f, item)
+}
+
+// Carries is the same of an open file.
+func Carries(f *os.File, item uuid.UUID) (bool, error) {
 	m, err := markOf(f)
 	switch {
 	case err == nil:

@@ -86,7 +86,7 @@ func (d *Dir) Close() error {
 // MakeLayout makes the folders of the layout and refuses one that is on
 // another file system.
 func (d *Dir) MakeLayout() error {
-	for _, name := range []string{Workers, Staging, Trash, Purge, Cache, Users, Spaces} {
+	for _, name := range []string{Workers, Staging, Trash, Purge, Cache, Users, Spaces, Versions} {
 		if err := d.root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}

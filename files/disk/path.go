@@ -19,6 +19,9 @@ const (
 	Cache      = "cache"   // may be deleted at any time
 	Users      = "users"   // users/<owner>/…: people's own files, under their names
 	Spaces     = "spaces"  // spaces/<owner>/…: files of several people, under their names
+	// Versions is for versions/<owner>/<item>.<revision>: what a file held
+	// before it was replaced.
+	Versions = "versions"
 )
 
 // spaceVersion is the version of a space's id. Every other owner is a user,
@@ -68,4 +71,9 @@ func TrashPath(owner, item uuid.UUID) string {
 // PurgePath is where the bytes of a former revision wait for the purge job.
 func PurgePath(item uuid.UUID, revision int64) string {
 	return fmt.Sprintf("%s/%s.%d", Purge, item, revision)
+}
+
+// VersionPath is where a former content of an item lies.
+func VersionPath(owner, item uuid.UUID, revision int64) string {
+	return fmt.Sprintf("%s/%s/%s.%d", Versions, owner, item, revision)
 }

@@ -49,8 +49,9 @@ type Tree struct {
 	Root     uuid.UUID
 	Seq      int64
 	Quota    *int64 // bytes; nil: the configured default
-	Used     int64
+	Used     int64  // with Versions
 	Reserved int64
+	Versions int64
 	// Entries are the files and folders, trash too, and EntryQuota how many
 	// there may be; nil: DefaultEntries.
 	Entries    int64
@@ -76,10 +77,10 @@ func (t Tree) fits(more, reserved, usual int64) bool {
 	return t.Used+more+t.Reserved-reserved <= *cmp.Or(t.Quota, &usual)
 }
 
-const treeColumns = `t.root_id, t.seq, t.quota, t.used, t.reserved, t.entries, t.entry_quota`
+const treeColumns = `t.root_id, t.seq, t.quota, t.used, t.reserved, t.versions, t.entries, t.entry_quota`
 
 func scanTree(row pgx.Row) (t Tree, err error) {
-	err = row.Scan(&t.Root, &t.Seq, &t.Quota, &t.Used, &t.Reserved, &t.Entries, &t.EntryQuota)
+	err = row.Scan(&t.Root, &t.Seq, &t.Quota, &t.Used, &t.Reserved, &t.Versions, &t.Entries, &t.EntryQuota)
 	return t, err
 }
 
@@ -97,6 +98,7 @@ type Tx struct {
 	told    []told                         // to be told by the feed
 	events  []audit.Event                  // to be recorded
 	used    int64                          // bytes that the change adds to what the owner uses
+	kept    int64                          // those of them that versions take
 	grown   int64                          // files and folders that it adds
 	past    struct{ bytes, entries int64 } // what it adds past the limits
 }
@@ -362,9 +364,9 @@ const freeReservations = `-- name: files.FreeReservations
 func queueTree(b *pgx.Batch, t *Tx, numbers int, freed int64) {
 	b.Queue(`-- name: files.SettleTree
 		UPDATE trees t
-		   SET seq = t.seq + $2, used = t.used + $3, entries = t.entries + $4, reserved = t.reserved - $5
+		   SET seq = t.seq + $2, used = t.used + $3, entries = t.entries + $4, reserved = t.reserved - $5, versions = t.versions + $6
 		 WHERE t.owner_id = $1`,
-		t.owner, numbers, t.used+t.past.bytes, t.grown+t.past.entries, freed)
+		t.owner, numbers, t.used+t.past.bytes, t.grown+t.past.entries, freed, t.kept)
 }
 
 // queueRest writes the redo records and the entries of the feed, both numbered

@@ -53,6 +53,7 @@ func (g *groupTx) transaction() db.Piped {
 			if len(g.accepted) == 0 {
 				return nil
 			}
+			g.queueVersions(last)
 			g.queueItems(last)
 			g.queueUploads(last)
 			queueTree(last, g.t, len(g.accepted), g.freed)
@@ -169,10 +170,12 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 	t := g.t
 	it := Item{ID: w.Item, Parent: &w.Folder, Kind: File, Name: path.Base(w.Path), Size: w.Size, MediaType: &w.MediaType,
 		SHA256: w.SHA256, MTime: &w.MTime, Ino: &w.Ino, Revision: 1, Created: t.now, Updated: t.now}
-	more := w.Size
+	more, keeps := w.Size, false
 	if at != nil {
 		it.Revision, it.Created = at.Revision+1, at.Created
-		more -= at.Size
+		if keeps = g.keeps(w, at); !keeps {
+			more -= at.Size
+		}
 	}
 	if more > 0 && !t.Tree.fits(t.used+more, g.freed+reserved, g.j.Quota) {
 		return ErrQuota.With("Delete something, or ask for more space.")
@@ -183,10 +186,13 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 		}
 	}
 	t.Use(more)
+	if keeps {
+		t.kept += at.Size
+	}
 	g.freed += reserved
 	w.placed = Placed{Item: it, Path: w.Path, Created: at == nil}
 	t.records = append(t.records, record{op: w.Op, kind: kindPut, item: it.ID, revision: it.Revision, ino: w.Ino,
-		source: w.Staged, target: disk.OwnerPath(g.owner, w.Path)})
+		source: w.Staged, target: disk.OwnerPath(g.owner, w.Path), keeps: keeps})
 	what := "changed"
 	if at == nil {
 		what = "created"

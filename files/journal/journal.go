@@ -110,6 +110,8 @@ type Config struct {
 	Quota int64
 	// UploadExpiry is how long a reservation is held.
 	UploadExpiry time.Duration
+	// KeepVersions says that what a put displaces becomes a version.
+	KeepVersions bool
 	// Judge asks whether whoever causes a change may still do so; it is called
 	// when the change's turn has come, before anything is written.
 	Judge func(ctx context.Context) error

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -14,7 +15,7 @@ import (
 const (
 	// kindPut takes the file at source to target. With revision 1 the item is
 	// new and nothing may be replaced; later ones displace the bytes before
-	// them into purge/.
+	// them, into versions/ or purge/.
 	kindPut = "put"
 	// kindMove renames source to target, where nothing may be: rename, move,
 	// trash and restore alike.
@@ -40,6 +41,15 @@ type record struct {
 	ino      int64 // of what moves; 0 for mkdir
 	source   string
 	target   string
+	keeps    bool // what a put displaces becomes a version
+}
+
+// displaced is where the bytes go that a put displaces.
+func (r record) displaced() string {
+	if r.keeps {
+		return disk.VersionPath(r.owner, r.item, r.revision-1)
+	}
+	return disk.PurgePath(r.item, r.revision-1)
 }
 
 // concerns reports whether what lies at a path of the data directory depends
@@ -53,31 +63,32 @@ func (r record) concerns(p string) bool {
 	return false
 }
 
-const recordColumns = `o.owner_id, o.seq, o.op_id, o.worker_id, o.kind, o.item_id, o.revision, o.ino, o.source, o.target`
+const recordColumns = `o.owner_id, o.seq, o.op_id, o.worker_id, o.kind, o.item_id, o.revision, o.ino, o.source, o.target, o.keeps`
 
 func scanRecord(row pgx.Row) (r record, err error) {
-	err = row.Scan(&r.owner, &r.seq, &r.op, &r.worker, &r.kind, &r.item, &r.revision, &r.ino, &r.source, &r.target)
+	err = row.Scan(&r.owner, &r.seq, &r.op, &r.worker, &r.kind, &r.item, &r.revision, &r.ino, &r.source, &r.target, &r.keeps)
 	return r, err
 }
 
 // queueRecords writes an owner's records in one statement.
 func queueRecords(b *pgx.Batch, owner uuid.UUID, worker int32, list []record) {
 	const sql = `-- name: files.InsertRecords
-		INSERT INTO file_ops (owner_id, worker_id, seq, op_id, kind, item_id, revision, ino, source, target)
-		SELECT $1, $2, r.seq, r.op_id, r.kind, r.item_id, r.revision, r.ino, r.source, r.target
-		  FROM unnest($3::bigint[], $4::uuid[], $5::text[], $6::uuid[], $7::bigint[], $8::bigint[], $9::text[], $10::text[])
-		    AS r (seq, op_id, kind, item_id, revision, ino, source, target)`
+		INSERT INTO file_ops (owner_id, worker_id, seq, op_id, kind, item_id, revision, ino, source, target, keeps)
+		SELECT $1, $2, r.seq, r.op_id, r.kind, r.item_id, r.revision, r.ino, r.source, r.target, r.keeps
+		  FROM unnest($3::bigint[], $4::uuid[], $5::text[], $6::uuid[], $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::boolean[])
+		    AS r (seq, op_id, kind, item_id, revision, ino, source, target, keeps)`
 	if len(list) == 0 {
 		return
 	}
 	n := len(list)
 	seqs, ops, kinds, items := make([]int64, n), make([]uuid.UUID, n), make([]string, n), make([]uuid.UUID, n)
 	revisions, inos, sources, targets := make([]int64, n), make([]int64, n), make([]string, n), make([]string, n)
+	keeps := make([]bool, n)
 	for i, r := range list {
 		seqs[i], ops[i], kinds[i], items[i] = r.seq, r.op, r.kind, r.item
-		revisions[i], inos[i], sources[i], targets[i] = r.revision, r.ino, r.source, r.target
+		revisions[i], inos[i], sources[i], targets[i], keeps[i] = r.revision, r.ino, r.source, r.target, r.keeps
 	}
-	b.Queue(sql, owner, worker, seqs, ops, kinds, items, revisions, inos, sources, targets)
+	b.Queue(sql, owner, worker, seqs, ops, kinds, items, revisions, inos, sources, targets, keeps)
 }
 
 // recordsOf reads a worker's records in the order in which they have to be

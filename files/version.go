@@ -1,0 +1,155 @@
+package files
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"net/http"
+	"strconv"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/files/disk"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// A version is what a file held before it was replaced. The journal makes it in
+// the transaction of the put that displaces the bytes; here it is read,
+// restored, and ended. Who may reach the file may reach its versions; the link
+// of a share does not lead to them.
+
+// version is a row of versions.
+type version struct {
+	revision, size int64
+	sum            []byte
+	mediaType      string
+	mtime          int64 // nanoseconds since 1970
+	replaced       time.Time
+}
+
+// versionBody is a version on the wire.
+type versionBody struct {
+	Revision   int64     `json:"revision"` // the last one of the item that had these bytes
+	Size       int64     `json:"size"`     // bytes
+	SHA256     string    `json:"sha256"`   // hex
+	MediaType  string    `json:"media_type"`
+	ModifiedAt time.Time `json:"modified_at"`
+	ReplacedAt time.Time `json:"replaced_at"`
+}
+
+func (v version) place() int64 { return v.revision }
+
+func (v version) shown() versionBody {
+	return versionBody{v.revision, v.size, hex.EncodeToString(v.sum), v.mediaType, time.Unix(0, v.mtime).UTC(), v.replaced.UTC()}
+}
+
+// getVersions is GET /files/items/{id}/versions, newest first.
+func (rd *reader) getVersions(c *httpx.Call, p httpx.Keyset[int64]) ([]version, error) {
+	const sql = `-- name: files.VersionsOfItem
+		SELECT v.revision, v.size, v.sha256, v.media_type, v.mtime, v.replaced_at
+		  FROM versions v
+		 WHERE v.item_id = $1 AND v.owner_id = $2 AND ($3 = 0 OR v.revision < $3)
+		 ORDER BY v.revision DESC LIMIT $4`
+	it, err := itemByID(c.Context(), rd.db, c.Caller.UserID, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !it.isFile() {
+		return nil, errNotFile.With("A folder has no versions.")
+	}
+	return db.All(c.Context(), rd.db, func(row pgx.Row) (v version, err error) {
+		err = row.Scan(&v.revision, &v.size, &v.sum, &v.mediaType, &v.mtime, &v.replaced)
+		return v, err
+	}, sql, it.ID, c.Caller.UserID, p.After(0), p.Limit)
+}
+
+// revisionOf is the wildcard {revision}; anything else than a number names
+// nothing.
+func revisionOf(r *http.Request) (int64, error) {
+	text := r.PathValue("revision")
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || strconv.FormatInt(n, 10) != text {
+		return 0, httpx.ErrNotFound
+	}
+	return n, nil
+}
+
+// getVersion is GET and HEAD /files/items/{id}/versions/{revision}/content.
+func (rd *reader) getVersion(w http.ResponseWriter, r *http.Request, v visit) error {
+	id, err := httpx.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	revision, err := revisionOf(r)
+	if err != nil {
+		return err
+	}
+	c, err := rd.openVersion(r.Context(), v.owner, id, revision)
+	if err != nil {
+		return err
+	}
+	return rd.serve(w, r, v.owner, c, func(bool) error {
+		rd.audit.Note(r.Context(), audit.Event{Action: audit.FileDownload, Target: id, Details: map[string]string{"version": strconv.FormatInt(revision, 10)}})
+		return nil
+	})
+}
+
+// readableVersion is the item as it was, with where its bytes are until the put
+// that displaced them has been published.
+func readableVersion(ctx context.Context, q db.Querier, owner, id uuid.UUID, revision int64) (it readable, before string, err error) {
+	const sql = `-- name: files.ReadableVersion
+		SELECT i.id, i.parent_id, i.kind, i.name, v.size, v.media_type, v.sha256, v.mtime, v.revision, i.created_at, v.replaced_at, v.ino, false,
+		       w.path,
+		       coalesce((SELECT o.target FROM file_ops o
+		                  WHERE o.owner_id = $1 AND o.item_id = i.id AND o.kind = 'put' AND o.keeps AND o.revision = v.revision + 1), '')
+		  FROM versions v JOIN items i ON i.id = v.item_id CROSS JOIN LATERAL item_path(i.id) AS w (path)
+		 WHERE v.item_id = $2 AND v.owner_id = $1 AND v.revision = $3 AND w.path IS NOT NULL`
+	_, err = db.One(ctx, q, func(row pgx.Row) (none struct{}, err error) {
+		return none, row.Scan(append(it.Fields(), &it.path, &before)...)
+	}, sql, owner, id, revision)
+	return it, before, err
+}
+
+// openVersion finds a version's bytes as openContent does an item's.
+func (rd *reader) openVersion(ctx context.Context, owner, id uuid.UUID, revision int64) (c content, err error) {
+	place := disk.VersionPath(owner, id, revision)
+	for round := 1; ; round++ {
+		var before string
+		if c.item, before, err = readableVersion(ctx, rd.db, owner, id, revision); err != nil {
+			return c, err
+		}
+		for _, p := range []string{place, before} {
+			if p == "" {
+				continue
+			}
+			file, info, err := rd.vol.disk.Open(p)
+			if disk.Failed(err) && !errors.Is(err, fs.ErrPermission) {
+				return c, rd.vol.diskError(err)
+			}
+			if err != nil {
+				continue
+			}
+			if c.item.shows(file, info) {
+				c.file, c.info, c.proven = file, info, true
+				return c, nil
+			}
+			file.Close()
+		}
+		if round == readRounds {
+			break
+		}
+		if !db.Sleep(ctx, readPause) {
+			return c, context.Cause(ctx)
+		}
+	}
+	c.file, c.info, err = rd.vol.disk.Open(place)
+	if err != nil && (!disk.Failed(err) || errors.Is(err, fs.ErrPermission)) {
+		err = errContentMissing.Because(err)
+	}
+	return c, rd.vol.diskError(err)
+}
