@@ -97,9 +97,10 @@ app: ## a new app below projects/: make app NAME=notes
 	go run ./projects/newapp $(NAME)
 
 .PHONY: e2e
-e2e: postgres build ## try it with other people's programs: jose, nginx, tus-js-client, OpenFeature, curl, promtool, Chromium
+e2e: postgres build ## try it with other people's programs: jose, nginx, Apache, miniflux, tus-js-client, OpenFeature, curl, promtool, Chromium
 	$(call need,command -v npm,nodejs npm)
 	$(call need,command -v nginx && command -v openssl && command -v certutil && command -v chromium,nginx-light openssl libnss3-tools chromium)
+	$(call need,[ -x /usr/sbin/apache2 ] && [ -f /usr/lib/apache2/modules/mod_auth_openidc.so ],apache2-bin libapache2-mod-auth-openidc)
 	$(call need,command -v unzip && command -v bsdtar && command -v python3 && command -v curl && command -v wget && command -v promtool,unzip libarchive-tools python3 curl wget prometheus)
 	e2e/run
 

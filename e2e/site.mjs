@@ -51,10 +51,18 @@ function publish(name, www) {
 // configure is nginx.conf. What stands in http and in the API's location is
 // what Nginx Proxy Manager writes by itself; the included file is what a person
 // puts into the box "Advanced".
-function configure(dir, port, worker) {
+function configure(dir, port, workers, programs) {
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((what) => `${what}_temp_path ${dir}/tmp/${what};`).join(' ')
-  const server = (name, body) => `server { listen 127.0.0.1:${port} ssl http2; server_name ${names[name]}; ${body} }`
-  const frontend = (name) => server(name, `root ${dir}/www/${name}; add_header Cache-Control no-cache; add_header Content-Security-Policy "frame-ancestors 'none'";`)
+  const server = (host, body) => `server { listen 127.0.0.1:${port} ssl http2; server_name ${host}; ${body} }`
+  const proxied = (to) => `
+          add_header X-Served-By $host;
+          proxy_set_header Host $host;
+          proxy_set_header X-Forwarded-Scheme $scheme;
+          proxy_set_header X-Forwarded-Proto $scheme;
+          proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+          proxy_set_header X-Real-IP $remote_addr;
+          proxy_pass http://${to}$request_uri;`
+  const frontend = (name) => server(names[name], `root ${dir}/www/${name}; add_header Cache-Control no-cache; add_header Content-Security-Policy "frame-ancestors 'none'";`)
   return `daemon off; worker_processes 1; pid ${dir}/nginx.pid; error_log ${dir}/nginx.log;
     ${process.getuid() === 0 ? 'user root;' : ''}
     events {}
@@ -65,18 +73,14 @@ function configure(dir, port, worker) {
       set_real_ip_from 10.0.0.0/8; set_real_ip_from 172.16.0.0/12; set_real_ip_from 192.168.0.0/16; real_ip_header X-Real-IP; real_ip_recursive on;
       proxy_connect_timeout 90s; proxy_send_timeout 90s; proxy_read_timeout 90s; proxy_http_version 1.1;
       ${frontend('portfolio')} ${frontend('storage')}
-      server { listen 127.0.0.1:${port} ssl http2; server_name ${strangers.join(' ')}; default_type text/html; return 200 '<!doctype html><title>x</title>'; }
-      ${server('api', `
+      ${server(strangers.join(' '), `default_type text/html; return 200 '<!doctype html><title>x</title>';`)}
+      upstream workers { ${workers.map((worker) => `server 127.0.0.1:${worker};`).join(' ')} }
+      ${server(names.api, `
         include ${root}deploy/nginx-proxy-manager.conf;
-        location / {
-          add_header X-Served-By $host;
-          proxy_set_header Host $host;
-          proxy_set_header X-Forwarded-Scheme $scheme;
-          proxy_set_header X-Forwarded-Proto $scheme;
-          proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-          proxy_set_header X-Real-IP $remote_addr;
-          proxy_pass http://127.0.0.1:${worker}$request_uri;
+        location / {${proxied('workers')}
         }`)}
+      ${Object.entries(programs).map(([name, port]) => server(`${name}.site.test`, `location / {${proxied(`127.0.0.1:${port}`)}
+        }`)).join('\n      ')}
     }`
 }
 
@@ -84,33 +88,42 @@ const stopped = (child) => new Promise((done) => (child.exitCode ?? child.signal
 
 // start answers when all of it serves. `inside` is the API's address without
 // nginx, for what a test prepares and looks up; `sign` gives headers for it.
-// `content` fills in the demo's.
-export async function start({ settings = {}, content = true } = {}) {
+// `content` fills in the demo's; with `second` there are two workers, of which
+// nginx asks each in turn; `programs` are others of the house, name: port.
+export async function start({ settings = {}, content = true, second = false, programs = {} } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'homebase-site-'))
   const home = join(dir, 'home')
   const port = 10000 + process.pid % 5000 // one for each file; e2e/run and its tests take theirs above 20000
-  const worker = port + 5000
+  const workers = second ? [port + 5000, port - 5000] : [port + 5000]
   const email = 'admin@example.com'
   const password = randomBytes(12).toString('hex')
   for (const name of ['tmp', 'home', 'www']) mkdirSync(join(dir, name))
   certify(dir, home)
   for (const name of ['portfolio', 'storage']) publish(name, join(dir, 'www', name))
-  writeFileSync(join(dir, 'nginx.conf'), configure(dir, port, worker))
+  writeFileSync(join(dir, 'nginx.conf'), configure(dir, port, workers, programs))
 
   const env = {
-    ...clean, HOMEBASE_LISTEN: `127.0.0.1:${worker}`, HOMEBASE_PUBLIC_URL: origin('api'), HOMEBASE_ACCOUNT_URL: `${origin('storage')}/account.html`,
+    ...clean, HOMEBASE_PUBLIC_URL: origin('api'), HOMEBASE_ACCOUNT_URL: `${origin('storage')}/account.html`,
     HOMEBASE_ORIGINS: `${origin('portfolio')},${origin('storage')}`, HOMEBASE_TRUSTED_PROXIES: '127.0.0.1/32',
     HOMEBASE_DATA_DIR: join(dir, 'data'), HOMEBASE_STATE_DIR: join(dir, 'state'), HOMEBASE_MIN_FREE: '1MiB', HOMEBASE_RATE_LIMITS: 'off',
     HOMEBASE_LOG_FORMAT: 'json', HOMEBASE_PASSKEY_DOMAIN: 'site.test', ...settings,
   }
   let log = ''
-  const server = spawn(join(root, 'bin/homebase'), ['serve'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
-  server.stderr.on('data', (text) => { log += text })
+  const servers = []
+  const serve = async (worker) => {
+    const server = spawn(join(root, 'bin/homebase'), ['serve'], { env: { ...env, HOMEBASE_LISTEN: `127.0.0.1:${worker}` }, stdio: ['ignore', 'ignore', 'pipe'] })
+    servers.push(server)
+    server.stderr.on('data', (text) => { log += text })
+    for (let i = 0; !(await fetch(`http://127.0.0.1:${worker}/api/v1/system/ready`).catch(() => ({}))).ok; i++) {
+      if (i === 150 || server.exitCode !== null) throw new Error(`the server did not start: ${log}`)
+      await new Promise((done) => setTimeout(done, 200))
+    }
+  }
   const proxy = () => spawn('nginx', ['-e', join(dir, 'nginx.log'), '-p', dir, '-c', join(dir, 'nginx.conf')], { stdio: 'inherit' })
   let nginx = proxy()
   const site = {
-    ...Object.fromEntries(Object.keys(names).map((name) => [name, origin(name)])), inside: `http://127.0.0.1:${worker}/api/v1`,
-    email, password, home, port, log: () => log,
+    ...Object.fromEntries(Object.keys(names).map((name) => [name, origin(name)])), inside: `http://127.0.0.1:${workers[0]}/api/v1`,
+    email, password, home, port, dir, log: () => log,
     async sign() {
       const login = await fetch(`${site.inside}/auth/login`, {
         method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ email, password, mode: 'token' }),
@@ -127,18 +140,15 @@ export async function start({ settings = {}, content = true } = {}) {
     mend() { nginx = proxy() },
     async stop() {
       nginx.kill('SIGQUIT')
-      server.kill('SIGTERM')
-      await Promise.all([stopped(server), stopped(nginx)])
+      for (const server of servers) server.kill('SIGTERM')
+      await Promise.all([...servers, nginx].map(stopped))
       const cluster = /"data":"(\/var\/lib\/homebase\/[^"]+)"/.exec(log)?.[1]
       for (const path of [dir, cluster]) if (path) rmSync(path, { recursive: true, force: true })
     },
   }
   process.once('SIGTERM', () => site.stop().then(() => process.exit(1))) // a run that takes too long
   try {
-    for (let i = 0; !(await fetch(`${site.inside}/system/ready`).catch(() => ({}))).ok; i++) {
-      if (i === 150 || server.exitCode !== null) throw new Error(`the server did not start: ${log}`)
-      await new Promise((done) => setTimeout(done, 200))
-    }
+    for (const worker of workers) await serve(worker)
     execFileSync(join(root, 'bin/homebase'), ['user', 'create', email, '--role', 'admin', '--password-stdin'], { env, input: password, stdio: 'pipe' })
     if (content) execFileSync('go', ['run', './examples/demo', '-fill', site.inside, '-email', email], { cwd: root, env: clean, input: password, stdio: ['pipe', 'pipe', 'inherit'] })
   } catch (problem) {

@@ -1,0 +1,158 @@
+// Other programs of the house sign people in with Homebase, in Chromium and
+// through nginx with TLS: Apache with mod_auth_openidc, miniflux with its own
+// database, and one made with go-oidc. Two workers answer them in turn.
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { launch } from './browser.mjs'
+import { build, names, ports, start as startPrograms } from './programs.mjs'
+import { start } from './site.mjs'
+
+let site, browser, admin, programs
+const clients = {}
+const password = 'nine grey herons wading'
+const home = Object.fromEntries(names.map((name) => [name, `https://${name}.site.test`]))
+const returns = {
+  apache: { name: 'Wiki', redirect_uris: [`${home.apache}/oidc`], post_logout_redirect_uris: [`${home.apache}/bye.html`], consent: true },
+  miniflux: { name: 'Feeds', redirect_uris: [`${home.miniflux}/oauth2/oidc/callback`], roles: ['member', 'admin'] },
+  reader: { name: 'Reader', redirect_uris: [`${home.reader}/callback`], post_logout_redirect_uris: [`${home.reader}/bye`] },
+}
+
+before(async () => {
+  const bin = join(import.meta.dirname, '../bin/e2e')
+  const built = build(bin), at = await ports()
+  built.catch(() => {}) // it is awaited below, when there is a site to stop
+  site = await start({ content: false, second: true, programs: at })
+  admin = await site.sign()
+  for (const name of names) clients[name] = await want(201, 'POST', '/auth/clients', returns[name], admin)
+  await built
+  programs = await startPrograms(site, { bin, ports: at, clients })
+  browser = await launch(site)
+})
+
+after(async () => {
+  await browser?.close()
+  await programs?.stop()
+  await site?.stop()
+})
+
+// want is a request without a browser, of which the status is known.
+async function want(status, method, path, json, headers = {}) {
+  const answer = await fetch(site.inside + path, {
+    method, headers: { ...headers, ...json && { 'Content-Type': 'application/json' } }, body: json && JSON.stringify(json),
+  })
+  const text = await answer.text()
+  assert.equal(answer.status, status, `${method} ${path}: ${text}`)
+  return text && JSON.parse(text)
+}
+
+// member is somebody new with a browser.
+async function member(name, roles = ['member']) {
+  const email = `${name}@example.com`
+  const { id } = await want(201, 'POST', '/auth/users', { email, password, name, roles }, admin)
+  const person = await browser.person(), page = await person.page()
+  page.setDefaultTimeout(20000)
+  return { id, email, page }
+}
+
+// signIn is what a person does on the account page, to which a program has
+// sent the browser. Some programs are let in without being asked.
+async function signIn({ page, email }, click) {
+  await page.getByLabel('E-mail').fill(email)
+  await page.getByLabel('Password').fill(password)
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  if (click) await page.getByRole('button', { name: click, exact: true }).click()
+}
+
+// until goes to a page until it reads so: a program may ask Homebase only now and then.
+async function until(page, url, reads) {
+  for (let i = 0; ; i++) {
+    await page.goto(url)
+    if (reads.test(page.url() + await page.locator('body').innerText())) return
+    assert.ok(i < 50, `${page.url()}: ${await page.locator('body').innerText()}`)
+    await sleep(200)
+  }
+}
+
+test('Apache signs somebody in, tells the groups, and signs out when the session ends', async () => {
+  const ada = await member('ada'), { page } = ada
+  await page.goto(`${home.apache}/`)
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  await signIn(ada, 'Allow')
+  await page.waitForURL(`${home.apache}/`)
+  assert.equal(await page.locator('h1').innerText(), 'ada@example.com')
+  assert.equal(await page.locator('p').innerText(), 'groups: member')
+  assert.equal((await page.goto(`${home.apache}/admin/`)).status(), 401)
+  await want(204, 'DELETE', `/auth/users/${ada.id}/sessions`, null, admin)
+  await until(page, `${home.apache}/`, /account\.html#action=authorize/)
+})
+
+test('miniflux knows somebody again, makes admins of admins, and lets nobody in without the role', async () => {
+  const bob = await member('bob'), root = await member('root', ['admin']), guest = await member('guest', [])
+  for (const [who, users, again] of [[bob, 403], [root, 200], [bob, 403, true]]) {
+    await enterFeeds(who)
+    if (!again) await signIn(who)
+    await who.page.waitForURL(`${home.miniflux}/unread`)
+    assert.equal(await who.page.evaluate(async () => (await fetch('/users')).status), users)
+    await leaveFeeds(who)
+  }
+  await enterFeeds(guest)
+  await signIn(guest)
+  await guest.page.waitForURL(`${home.miniflux}/`)
+})
+
+async function leaveFeeds({ page }) {
+  await page.getByRole('button', { name: 'Logout' }).click()
+  await page.waitForURL(`${home.miniflux}/`)
+}
+
+async function enterFeeds({ page }) {
+  await page.goto(`${home.miniflux}/`)
+  await page.getByRole('link', { name: 'Homebase' }).click()
+}
+
+const refreshed = (page) => page.evaluate(async () => (await fetch('/refresh', { method: 'POST' })).text())
+
+test('a program made with go-oidc refreshes, and signs out here and there', async () => {
+  const cid = await member('cid'), { page } = cid
+  await page.goto(`${home.reader}/`)
+  await signIn(cid)
+  await page.waitForURL(`${home.reader}/`)
+  assert.deepEqual(JSON.parse(await page.locator('body').innerText()), {
+    sub: cid.id, name: 'cid', preferred_username: cid.email, email: cid.email, email_verified: true, groups: ['member'],
+  })
+  for (let i = 0; i < 4; i++) assert.equal(await refreshed(page), 'refreshed\n')
+  await page.goto(`${home.reader}/logout`)
+  await page.getByText('Reader asks for it.').waitFor()
+  await page.getByRole('button', { name: 'Sign out', exact: true }).click()
+  await page.waitForURL(`${home.reader}/bye`)
+  await page.goto(`${home.reader}/`)
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+})
+
+test('whoever is disabled is out of every program with the next question, whichever worker answers', async () => {
+  const dora = await member('dora'), { page } = dora
+  await page.goto(`${home.reader}/`)
+  await signIn(dora)
+  await page.waitForURL(`${home.reader}/`)
+  await enterFeeds(dora)
+  await page.waitForURL(`${home.miniflux}/unread`)
+  await page.goto(`${home.apache}/`)
+  await page.getByRole('button', { name: 'Allow', exact: true }).click()
+  await page.waitForURL(`${home.apache}/`)
+  await want(200, 'PATCH', `/auth/users/${dora.id}`, { status: 'disabled' }, admin)
+  await page.goto(`${home.reader}/`)
+  for (let i = 0; i < 4; i++) {
+    assert.match(await refreshed(page), /invalid_grant/)
+    await page.goto(`${home.reader}/`)
+    assert.match(await page.locator('body').innerText(), /no longer signed in: 401 Unauthorized/)
+  }
+  await until(page, `${home.apache}/`, /account\.html#action=authorize/)
+  // miniflux asks when somebody signs in, and never again: docs/apps.md.
+  assert.equal((await page.goto(`${home.miniflux}/unread`)).url(), `${home.miniflux}/unread`)
+  await leaveFeeds(dora)
+  await enterFeeds(dora)
+  await signIn(dora)
+  await page.getByText('Check both and try again.').waitFor()
+})
