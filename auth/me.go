@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"time"
@@ -28,14 +29,16 @@ type Me struct {
 // or notices.
 func (m Me) ETag() string { return m.tag }
 
-// Encoded is the JSON that is kept with it.
-func (m Me) Encoded() []byte { return m.text }
+// AppendJSON is for httpx: the JSON is kept with it.
+func (m Me) AppendJSON(b []byte) []byte { return append(b, m.text...) }
 
 // encode is called when all else is there.
 func (m *Me) encode() (err error) {
-	if m.text, err = httpx.EncodeJSON(*m); err != nil {
+	type shown Me // without AppendJSON
+	if m.text, err = httpx.EncodeJSON(shown(*m)); err != nil {
 		return err
 	}
+	m.text = bytes.TrimSpace(m.text)
 	m.tag = strings.TrimSuffix(m.User.ETag(), `"`) + "." + httpx.ContentTag(m.text)[1:]
 	return nil
 }

@@ -55,19 +55,26 @@ func All[T any](ctx context.Context, q Querier, scan func(pgx.Row) (T, error), s
 		}
 		defer rows.Close()
 		list := []T{}
-		for rows.Next() {
-			v, err := scan(rows)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		// The loop also ends if the result is cut off.
-		if err := rows.Err(); err != nil {
+		if err := Into(&list, scan)(rows); err != nil {
 			return nil, err
 		}
 		return list, nil
 	})
+}
+
+// Into reads every row of a statement of a batch with scan and puts it behind
+// list.
+func Into[T any](list *[]T, scan func(pgx.Row) (T, error)) func(rows pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		for rows.Next() {
+			v, err := scan(rows)
+			if err != nil {
+				return err
+			}
+			*list = append(*list, v)
+		}
+		return rows.Err() // the loop also ends if the result is cut off
+	}
 }
 
 // One reads the first row of a query, or of a statement with RETURNING, with scan.

@@ -1,6 +1,8 @@
 package db
 
 import (
+	"fmt"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
 )
@@ -8,52 +10,49 @@ import (
 // passUUIDs makes the driver send and read ids as 16 bytes, by themselves, in arrays
 // and in COPY. Without it the driver uses their SQL methods, which speak text.
 func passUUIDs(m *pgtype.Map) {
-	m.TryWrapEncodePlanFuncs = append([]pgtype.TryWrapEncodePlanFunc{encodeUUID}, m.TryWrapEncodePlanFuncs...)
-	m.TryWrapScanPlanFuncs = append([]pgtype.TryWrapScanPlanFunc{scanUUID}, m.TryWrapScanPlanFuncs...)
+	m.RegisterType(&pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}})
 }
 
-// uuidValue is an id as the driver knows it.
-type uuidValue uuid.UUID
+// uuidCodec is the driver's, but for ids in binary. It is a codec since the
+// driver looks at SQL methods before it lets anybody wrap a type.
+type uuidCodec struct{ pgtype.UUIDCodec }
 
-func (u uuidValue) UUIDValue() (pgtype.UUID, error) {
-	return pgtype.UUID{Bytes: u, Valid: true}, nil
+func (c uuidCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any) pgtype.EncodePlan {
+	switch value.(type) {
+	case uuid.UUID, *uuid.UUID:
+		if format == pgtype.BinaryFormatCode {
+			return uuidPlan{}
+		}
+	}
+	return c.UUIDCodec.PlanEncode(m, oid, format, value)
 }
 
-func (u *uuidValue) ScanUUID(v pgtype.UUID) error {
-	*u = v.Bytes // zero for NULL
+func (c uuidCodec) PlanScan(m *pgtype.Map, oid uint32, format int16, target any) pgtype.ScanPlan {
+	if _, ok := target.(*uuid.UUID); ok && format == pgtype.BinaryFormatCode {
+		return uuidPlan{}
+	}
+	return c.UUIDCodec.PlanScan(m, oid, format, target)
+}
+
+type uuidPlan struct{}
+
+func (uuidPlan) Encode(value any, buf []byte) ([]byte, error) {
+	if p, ok := value.(*uuid.UUID); ok {
+		value = *p // not nil: NULL needs no plan
+	}
+	id := value.(uuid.UUID)
+	return append(buf, id[:]...), nil
+}
+
+// Scan leaves zero for NULL.
+func (uuidPlan) Scan(src []byte, target any) error {
+	id := target.(*uuid.UUID)
+	if src == nil {
+		*id = uuid.Nil
+		return nil
+	}
+	if copy(id[:], src) != len(src) || len(src) != len(id) {
+		return fmt.Errorf("a uuid of %d bytes", len(src))
+	}
 	return nil
-}
-
-func encodeUUID(value any) (pgtype.WrappedEncodePlanNextSetter, any, bool) {
-	switch id := value.(type) {
-	case uuid.UUID:
-		return &uuidEncodePlan{}, uuidValue(id), true
-	case *uuid.UUID: // not nil: NULL needs no plan
-		return &uuidEncodePlan{}, uuidValue(*id), true
-	}
-	return nil, nil, false
-}
-
-type uuidEncodePlan struct{ next pgtype.EncodePlan }
-
-func (p *uuidEncodePlan) SetNext(next pgtype.EncodePlan) { p.next = next }
-
-func (p *uuidEncodePlan) Encode(value any, buf []byte) ([]byte, error) {
-	if id, ok := value.(*uuid.UUID); ok {
-		return p.next.Encode(uuidValue(*id), buf)
-	}
-	return p.next.Encode(uuidValue(value.(uuid.UUID)), buf)
-}
-
-func scanUUID(target any) (pgtype.WrappedScanPlanNextSetter, any, bool) {
-	id, ok := target.(*uuid.UUID)
-	return &uuidScanPlan{}, (*uuidValue)(id), ok
-}
-
-type uuidScanPlan struct{ next pgtype.ScanPlan }
-
-func (p *uuidScanPlan) SetNext(next pgtype.ScanPlan) { p.next = next }
-
-func (p *uuidScanPlan) Scan(src []byte, target any) error {
-	return p.next.Scan(src, (*uuidValue)(target.(*uuid.UUID)))
 }

@@ -36,6 +36,16 @@ func TestUUIDs_TravelAsTheirBytes(t *testing.T) {
 	if err != nil || len(back) != 2 || back[0] != id || back[1] != uuid.Nil {
 		t.Errorf("an array came back as %v, %v", back, err)
 	}
+	var one uuid.UUID
+	if plan := fmt.Sprintf("%T", m.PlanScan(pgtype.UUIDOID, pgtype.BinaryFormatCode, &one)); strings.Contains(plan, "SQLScanner") {
+		t.Errorf("an id is read by its SQL method, %s", plan)
+	}
+	if err := m.Scan(pgtype.UUIDOID, pgtype.BinaryFormatCode, id[:15], &one); err == nil {
+		t.Error("15 bytes are an id")
+	}
+	if err := m.Scan(pgtype.UUIDOID, pgtype.BinaryFormatCode, nil, &one); err != nil || one != uuid.Nil {
+		t.Errorf("NULL came back as %v, %v", one, err)
+	}
 	var p *uuid.UUID
 	if err := m.Scan(pgtype.UUIDOID, pgtype.BinaryFormatCode, id[:], &p); err != nil || p == nil || *p != id {
 		t.Errorf("a pointer came back as %v, %v", p, err)

@@ -185,11 +185,11 @@ func (p *packing) below(ctx context.Context, name string, it placed) error {
 			return err
 		}
 	}
-	for after := (place{}); ; {
+	for at := (page{orders["name"], place{}, archivePage}); ; {
 		if err := p.judge(ctx); err != nil {
 			return err
 		}
-		list, err := children(ctx, p.rd.db, p.owner, it, orders["name"], after, archivePage)
+		list, err := p.rd.children(ctx, p.owner, it, at)
 		if err != nil {
 			return err
 		}
@@ -211,7 +211,7 @@ func (p *packing) below(ctx context.Context, name string, it placed) error {
 		if len(list) < archivePage {
 			return nil
 		}
-		after = list[archivePage-1].place()
+		at.after = list[archivePage-1].place()
 	}
 }
 

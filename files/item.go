@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,6 +65,26 @@ type itemBody struct {
 // ETag is for httpx.
 func (b itemBody) ETag() string { return httpx.RevisionTag(b.Revision) }
 
+// AppendJSON is for httpx: a page of a folder is a hundred of these.
+func (b *itemBody) AppendJSON(text []byte) []byte {
+	text = httpx.AppendID(append(text, `{"id":`...), b.ID)
+	text = httpx.AppendNullable(append(text, `,"parent_id":`...), b.ParentID, httpx.AppendID)
+	text = httpx.AppendString(append(text, `,"type":`...), b.Type)
+	text = httpx.AppendString(append(text, `,"name":`...), b.Name)
+	text = httpx.AppendString(append(text, `,"path":`...), b.Path)
+	text = strconv.AppendInt(append(text, `,"size":`...), b.Size, 10)
+	text = httpx.AppendNullable(append(text, `,"media_type":`...), b.MediaType, httpx.AppendString)
+	text = httpx.AppendNullable(append(text, `,"sha256":`...), b.SHA256, httpx.AppendString)
+	text = strconv.AppendInt(append(text, `,"revision":`...), b.Revision, 10)
+	text = httpx.AppendTime(append(text, `,"created_at":`...), b.CreatedAt)
+	text = httpx.AppendTime(append(text, `,"updated_at":`...), b.UpdatedAt)
+	text = httpx.AppendNullable(append(text, `,"modified_at":`...), b.ModifiedAt, httpx.AppendTime)
+	if b.Missing {
+		text = append(text, `,"missing":true`...)
+	}
+	return append(text, '}')
+}
+
 // body is the item at a path, "" for the root's.
 func (it *item) body(path string) itemBody {
 	b := itemBody{ID: it.ID, ParentID: it.Parent, Type: "folder", Name: it.Name, Path: path, Size: it.Size,
@@ -88,12 +109,13 @@ type placed struct {
 // itemByID finds an owner's item. What is another's, or lies in the trash, is
 // not there.
 func itemByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (placed, error) {
-	const sql = `-- name: files.ItemByID
+	return db.One(ctx, q, scanPlaced, getItem, owner, id)
+}
+
+const getItem = `-- name: files.ItemByID
 		SELECT ` + itemColumns + `, p.path
 		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS p (path)
 		 WHERE i.id = $2 AND i.owner_id = $1 AND p.path IS NOT NULL`
-	return db.One(ctx, q, scanPlaced, sql, owner, id)
-}
 
 func scanPlaced(row pgx.Row) (p placed, err error) {
 	err = row.Scan(append(p.Fields(), &p.path)...)

@@ -13,12 +13,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// order is one way to sort a folder. Each is a keyset over (kind, key, id)
-// with an index of its own, so a page costs the same wherever it begins.
-// Folders come first either way round.
+// order is one way to sort a folder: folders first either way round, then by a
+// key and the id. Each key has an index, so a page costs the same wherever it
+// begins.
 type order struct {
 	first string                      // the query of a page without a cursor
 	after string                      // the query of a page behind one
+	split bool                        // each query reads one kind: the index, read backwards, has the files first
 	key   func(c child) string        // an item's place in the order
 	parse func(s string) (any, error) // what key says
 }
@@ -36,46 +37,111 @@ var orders = func() map[string]order {
 		// Folders have none and come in the order in which they were made.
 		"modified_at": {"coalesce(i.mtime, 0)", func(c child) string { return strconv.FormatInt(c.mtime(), 10) }, asNumber},
 	} {
-		for sign, way := range map[string]struct{ compare, direction string }{"": {">", "ASC"}, "-": {"<", "DESC"}} {
-			query := func(where string) string {
-				return `-- name: files.Children
-					SELECT ` + itemColumns + `, i.name_sort
-					  FROM items i
-					 WHERE i.parent_id = $1 AND i.owner_id = $2 AND i.kind = $3 AND i.trashed_at IS NULL` + where + `
-					 ORDER BY ` + key.column + ` ` + way.direction + `, i.id ` + way.direction + `
-					 LIMIT $4`
-			}
-			all[sign+name] = order{
-				first: query(""),
-				after: query(` AND (` + key.column + `, i.id) ` + way.compare + ` ($5, $6)`),
-				key:   key.of,
-				parse: key.parse,
-			}
+		query := func(where, by string) string {
+			return `-- name: files.Children
+				SELECT ` + itemColumns + `, i.name_sort
+				  FROM items i
+				 WHERE i.parent_id = $1 AND i.owner_id = $2 AND i.trashed_at IS NULL` + where + `
+				 ORDER BY ` + by + `
+				 LIMIT $3`
 		}
+		up, down := `i.kind, `+key.column+`, i.id`, key.column+` DESC, i.id DESC`
+		all[name] = order{key: key.of, parse: key.parse,
+			first: query(``, up),
+			after: query(` AND (`+up+`) > ($4, $5, $6)`, up)}
+		all["-"+name] = order{key: key.of, parse: key.parse, split: true,
+			first: query(` AND i.kind = $4`, down),
+			after: query(` AND i.kind = $4 AND (`+key.column+`, i.id) < ($5, $6)`, down)}
 	}
 	return all
 }()
 
-// getChildren is GET /files/items/{id}/children.
+// page is what of a folder is asked for: at most limit items behind a place.
+type page struct {
+	order order
+	after place
+	limit int
+}
+
+// queue asks for a page of a folder. It may find up to twice as many items.
+func (p page) queue(b *pgx.Batch, owner, folder uuid.UUID, found *[]child) error {
+	if p.after.Kind < folderKind {
+		return errCursor
+	}
+	for kind := p.after.Kind; kind <= fileKind; kind++ {
+		sql, args := p.order.first, []any{folder, owner, p.limit}
+		if p.order.split {
+			args = append(args, kind)
+		}
+		if p.after.ID != uuid.Nil && kind == p.after.Kind {
+			key, err := p.order.parse(p.after.Key)
+			if err != nil {
+				return errCursor.Because(err)
+			}
+			sql, args = p.order.after, []any{folder, owner, p.limit, kind, key, p.after.ID}
+		}
+		b.Queue(sql, args...).Query(db.Into(found, scanChild))
+		if !p.order.split {
+			break
+		}
+	}
+	return nil
+}
+
+// of is what was found, as the page of a folder.
+func (p page) of(folder placed, found []child) []child {
+	found = found[:min(len(found), p.limit)]
+	for i := range found {
+		c := &found[i]
+		c.path, c.key = folder.path+"/"+c.Name, p.order.key(*c)
+	}
+	return found
+}
+
+// pageOf is the page of a folder that a request asks for.
+func pageOf(c *httpx.Call, p httpx.Keyset[place]) (page, error) {
+	o, ok := orders[cmp.Or(c.URL.Query().Get("sort"), "name")]
+	if !ok {
+		return page{}, httpx.ErrInvalidParameter.With("sort must be name, updated_at, modified_at or size; a minus in front reverses the order.")
+	}
+	return page{o, p.After(place{}), p.Limit}, nil
+}
+
+var errNoChildren = errNotFolder.With("A file has no children.")
+
+// getChildren is GET /files/items/{id}/children: one round trip for the folder
+// and what is in it.
 func (rd *reader) getChildren(c *httpx.Call, p httpx.Keyset[place]) ([]child, error) {
-	folder, err := itemByID(c.Context(), rd.db, c.Caller.UserID, c.ID)
+	ask, err := pageOf(c, p)
 	if err != nil {
 		return nil, err
 	}
-	return rd.listChildren(c, c.Caller.UserID, folder, p)
+	var folder []placed
+	var found []child
+	err = db.Ordered(c.Context(), rd.db, func(b *pgx.Batch) error {
+		b.Queue(getItem, c.Caller.UserID, c.ID).Query(db.Into(&folder, scanPlaced))
+		return ask.queue(b, c.Caller.UserID, c.ID, &found)
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(folder) == 0:
+		return nil, db.ErrNotFound
+	case folder[0].isFile():
+		return nil, errNoChildren
+	}
+	return ask.of(folder[0], found), nil
 }
 
-// listChildren is the page of a folder that was asked for; the paths in it
-// continue folder's.
-func (rd *reader) listChildren(c *httpx.Call, owner uuid.UUID, folder placed, p httpx.Keyset[place]) ([]child, error) {
+// children reads a page of a folder that is known; the paths in it continue the
+// folder's.
+func (rd *reader) children(ctx context.Context, owner uuid.UUID, folder placed, p page) ([]child, error) {
 	if folder.isFile() {
-		return nil, errNotFolder.With("A file has no children.")
+		return nil, errNoChildren
 	}
-	o, ok := orders[cmp.Or(c.URL.Query().Get("sort"), "name")]
-	if !ok {
-		return nil, httpx.ErrInvalidParameter.With("sort must be name, updated_at, modified_at or size; a minus in front reverses the order.")
-	}
-	return children(c.Context(), rd.db, owner, folder, o, p.After(place{}), p.Limit)
+	var found []child
+	err := db.Ordered(ctx, rd.db, func(b *pgx.Batch) error { return p.queue(b, owner, folder.ID, &found) })
+	return p.of(folder, found), err
 }
 
 // child is an item with the key of its name, and its place in an order.
@@ -107,34 +173,6 @@ func (c *child) mtime() int64 {
 func scanChild(row pgx.Row) (c child, err error) {
 	err = row.Scan(append(c.Fields(), &c.sort)...)
 	return c, err
-}
-
-// children reads at most limit items of a folder behind a place: folders and,
-// where they do not fill the page, files.
-func children(ctx context.Context, q db.Querier, owner uuid.UUID, folder placed, o order, after place, limit int) ([]child, error) {
-	if after.Kind < folderKind {
-		return nil, errCursor
-	}
-	list := []child{}
-	for kind := after.Kind; kind <= fileKind && len(list) < limit; kind++ {
-		sql, args := o.first, []any{folder.ID, owner, kind, limit - len(list)}
-		if after.ID != uuid.Nil && kind == after.Kind {
-			key, err := o.parse(after.Key)
-			if err != nil {
-				return nil, errCursor.Because(err)
-			}
-			sql, args = o.after, append(args, key, after.ID)
-		}
-		more, err := db.All(ctx, q, scanChild, sql, args...)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range more {
-			c.path, c.key = folder.path+"/"+c.Name, o.key(c)
-			list = append(list, c)
-		}
-	}
-	return list, nil
 }
 
 var errCursor = httpx.ErrInvalidCursor.With("Use next_cursor from the previous page, or leave the cursor out to start over.")

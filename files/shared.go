@@ -173,9 +173,13 @@ func (sh *shares) getSharedChildren(c *httpx.Call, p httpx.Keyset[place]) ([]chi
 	if err != nil {
 		return nil, err
 	}
+	ask, err := pageOf(c, p)
+	if err != nil {
+		return nil, err
+	}
 	ctx := c.Context()
 	sh.noteGuest(ctx, g, "children")
-	list, err := sh.rd.listChildren(c, g.share.Owner, g.seen(), p)
+	list, err := sh.rd.children(ctx, g.share.Owner, g.seen(), ask)
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,14 @@ type trashedBody struct {
 	OriginalPath string    `json:"original_path"`
 }
 
+// AppendJSON is for httpx.
+func (b *trashedBody) AppendJSON(text []byte) []byte {
+	text = b.itemBody.AppendJSON(text)
+	text = httpx.AppendTime(append(text[:len(text)-1], `,"trashed_at":`...), b.TrashedAt)
+	text = httpx.AppendString(append(text, `,"original_path":`...), b.OriginalPath)
+	return append(text, '}')
+}
+
 // trashed is an item in the trash: the top of what was deleted.
 type trashed struct {
 	placed

@@ -119,8 +119,16 @@ func badGrammar(text []byte) error {
 	return errTrailingData.With(fmt.Sprintf("There is more at byte %d; send one JSON value.", dec.InputOffset()))
 }
 
-// EncodeJSON encodes v as answers carry it.
+// EncodeJSON is v as it is sent.
 func EncodeJSON(v any) ([]byte, error) {
+	if own, ok := v.(Appender); ok {
+		return append(own.AppendJSON(nil), '\n'), nil
+	}
+	if list, ok := v.(appenders); ok {
+		if text := list.appendJSON(); text != nil {
+			return text, nil
+		}
+	}
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
@@ -130,16 +138,11 @@ func EncodeJSON(v any) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// Encoded is an answer that keeps its JSON, as EncodeJSON makes it.
-type Encoded interface{ Encoded() []byte }
-
 // WriteJSON answers with v as JSON. It is encoded before the answer begins,
 // so that a failure can still become a problem.
-func WriteJSON(w http.ResponseWriter, status int, v any) (err error) {
-	var text []byte
-	if kept, ok := v.(Encoded); ok {
-		text = kept.Encoded()
-	} else if text, err = EncodeJSON(v); err != nil {
+func WriteJSON(w http.ResponseWriter, status int, v any) error {
+	text, err := EncodeJSON(v)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -283,13 +283,13 @@ func storable(quoted []byte) bool {
 		case quoted[i+1] != 'u':
 			i++ // what is escaped
 		default:
-			r := hex(quoted[i+2:])
+			r := fourDigits(quoted[i+2:])
 			i += len(`u0000`)
 			if utf16.IsSurrogate(r) {
 				if !bytes.HasPrefix(quoted[i+1:], []byte(`\u`)) {
 					return false
 				}
-				r = utf16.DecodeRune(r, hex(quoted[i+3:]))
+				r = utf16.DecodeRune(r, fourDigits(quoted[i+3:]))
 				i += len(`\u0000`)
 			}
 			if r == 0 || r == utf8.RuneError {
@@ -300,8 +300,8 @@ func storable(quoted []byte) bool {
 	return true
 }
 
-// hex is the number that the text begins with, four hexadecimal digits.
-func hex(digits []byte) rune {
+// fourDigits is the number that the text begins with, four hexadecimal digits.
+func fourDigits(digits []byte) rune {
 	n, _ := strconv.ParseUint(string(digits[:4]), 16, 16) // JSON was checked
 	return rune(n)
 }
