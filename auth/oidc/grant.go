@@ -48,6 +48,7 @@ type grant struct {
 	redeemed      bool
 	refreshed     int64 // the number of the refresh token that is good
 	lastUsed      bool  // the one before it was excused already
+	fresh         bool  // it is less than 30 seconds old
 
 	user        uuid.UUID
 	email, name string
@@ -56,11 +57,11 @@ type grant struct {
 }
 
 const grantColumns = `g.id, g.session_id, g.client_id, g.scopes, g.redirect_uri, g.nonce, g.challenge, g.authenticated_at,
-       g.redeemed_at IS NOT NULL, g.refreshed, g.last_excused, u.id, u.email, u.name, ` + auth.RolesOfUser + `, c.roles`
+       g.redeemed_at IS NOT NULL, g.refreshed, g.last_excused, g.last_used_at > now() - interval '30 seconds', u.id, u.email, u.name, ` + auth.RolesOfUser + `, c.roles`
 
 func scanGrant(row pgx.Row) (g grant, err error) {
 	err = row.Scan(&g.id, &g.session, &g.client, &g.scopes, &g.redirectURI, &g.nonce, &g.challenge, &g.authenticated,
-		&g.redeemed, &g.refreshed, &g.lastUsed, &g.user, &g.email, &g.name, &g.roles, &g.allowed)
+		&g.redeemed, &g.refreshed, &g.lastUsed, &g.fresh, &g.user, &g.email, &g.name, &g.roles, &g.allowed)
 	return g, err
 }
 

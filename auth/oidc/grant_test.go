@@ -123,6 +123,7 @@ func TestRefresh_LastOneIsGoodOnceAndOlderOnesEndTheGrant(t *testing.T) {
 	first = p.signIn(ada, "scope", "openid offline_access").RefreshToken
 	second = p.tokens(use(first)).RefreshToken
 	p.tokens(use(first))
+	exec(t, e.DB, `UPDATE oidc_grants SET last_used_at = now() - interval '31 seconds'`)
 	oauthError(t, use(first), 400) // once more is once too often
 	oauthError(t, use(second), 400)
 	if n := count(t, e.DB, `SELECT count(*) FROM audit_events WHERE action = 'grant.reuse'`); n != 2 {
@@ -134,6 +135,35 @@ func TestRefresh_LastOneIsGoodOnceAndOlderOnesEndTheGrant(t *testing.T) {
 		t.Error(got)
 	}
 	p.tokens(use(mine))
+}
+
+// A page of several parts asks a program for all of them at once, and programs
+// without a lock, such as mod_auth_openidc, refresh for each.
+func TestRefresh_ManyAtOnceWithOneTokenStaySignedIn(t *testing.T) {
+	t.Parallel()
+	one := start(t)
+	two := one.Worker(t)
+	one.User(t, "ada@example.com", "member")
+	p := register(t, one, nil)
+	first := p.signIn(one.SignIn(t, "ada@example.com"), "scope", "openid offline_access").RefreshToken
+	answers := make([]*httpxtest.Answer, 8)
+	var wg sync.WaitGroup
+	for i := range answers {
+		at := p
+		if i%2 > 0 {
+			at.http = two.Client(t)
+		}
+		wg.Go(func() { answers[i] = at.exchange("grant_type", "refresh_token", "refresh_token", first) })
+	}
+	wg.Wait()
+	second := p.tokens(answers[0]).RefreshToken
+	for _, a := range answers {
+		if got := p.tokens(a).RefreshToken; got != second {
+			t.Error("another refresh token was given")
+		}
+	}
+	p.tokens(p.exchange("grant_type", "refresh_token", "refresh_token", second))
+	oauthError(t, p.exchange("grant_type", "refresh_token", "refresh_token", first), 400) // it is older now
 }
 
 func TestCode_WorksOnceOfManyAtOnceAndForItsClientWithinAMinute(t *testing.T) {

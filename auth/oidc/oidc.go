@@ -13,7 +13,8 @@
 //     grant is kept in memory.
 //   - A code works once, for 60 seconds, for its client, redirect URI and
 //     verifier; a second use ends what it bought. A refresh token that comes back
-//     after it was replaced ends its grant, except the last one, once, for an
+//     after it was replaced ends its grant, except the last one: in the first
+//     half minute, for programs ask twice at once, and once later, for an
 //     answer can be lost.
 //   - Nothing that opens a door is stored: secrets and codes are kept as SHA-256,
 //     tokens are signed values, the keys that sign ID tokens are sealed.

@@ -215,7 +215,9 @@ func proves(verifier, challenge string) bool {
 }
 
 // refresh changes a refresh token for new tokens. The token before the last is
-// excused once, for the answer may have been lost; what is older ends the grant.
+// excused once, for the answer may have been lost, and in the first half minute
+// each time, for a program may ask for several pages at once; what is older
+// ends the grant.
 func (p *Provider) refresh(ctx context.Context, client Client, form url.Values) (tokens Tokens, err error) {
 	id, number, ok := p.openToken(refreshPrefix, refreshPurpose, form.Get("refresh_token"))
 	if !ok {
@@ -238,7 +240,7 @@ func (p *Provider) refresh(ctx context.Context, client Client, form url.Values) 
 		switch {
 		case number == g.refreshed:
 			g.refreshed, g.lastUsed = g.refreshed+1, false
-		case number == g.refreshed-1 && !g.lastUsed:
+		case number == g.refreshed-1 && (g.fresh || !g.lastUsed):
 			g.lastUsed = true
 		default:
 			refused = errInvalidGrant.Because(errors.New("the refresh token was replaced before"))
@@ -246,7 +248,8 @@ func (p *Provider) refresh(ctx context.Context, client Client, form url.Values) 
 		}
 		_, err = db.Exec(ctx, tx, `
 -- name: oidc.Refresh
-UPDATE oidc_grants SET refreshed = $2, last_excused = $3, last_used_at = now() WHERE id = $1`, g.id, g.refreshed, g.lastUsed)
+UPDATE oidc_grants SET refreshed = $2, last_excused = $3, last_used_at = CASE WHEN refreshed = $2 THEN last_used_at ELSE now() END
+ WHERE id = $1`, g.id, g.refreshed, g.lastUsed)
 		if err == nil {
 			tokens, err = p.issue(ctx, g, "")
 		}
