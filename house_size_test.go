@@ -18,12 +18,13 @@ import (
 // it is raised only in the commit that says why. An app that is not named here
 // may have as many as it needs.
 var ceiling = map[string]int{
-	"platform":           390,
-	"db":                 2509,
-	"httpx":              3847,
-	"audit":              1442,
-	"auth":               6218,
+	"platform":           395,
+	"db":                 2512,
+	"httpx":              3848,
+	"audit":              1446,
+	"auth":               6226,
 	"auth/oidc":          1640,
+	"auth/gate":          608,
 	"files":              12580,
 	"portfolio":          2131,
 	"projects":           449,
@@ -36,7 +37,7 @@ var ceiling = map[string]int{
 
 const (
 	mostMethods   = 60   // of a type
-	longestReview = 7740 // lines of code that docs/security.md asks to read
+	longestReview = 8110 // lines of code that docs/security.md asks to read
 )
 
 // codeLines counts the lines of a Go file on which something stands.

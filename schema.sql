@@ -996,3 +996,41 @@ ALTER TABLE trees
 
 -- Whether what a put displaces becomes a version.
 ALTER TABLE file_ops ADD COLUMN keeps boolean NOT NULL DEFAULT false;
+
+-- step 17: programs without a sign-in of their own stand behind the gate
+
+-- The hosts about which nginx asks here. host is as browsers have it, in lower
+-- case and with its port where that is not 443; browsers send cookies to all
+-- ports of a name, so a name is there once. roles: who is let through; empty:
+-- everybody. identify: the program is told who comes.
+CREATE TABLE gate_hosts (
+    id         uuid        NOT NULL,
+    host       text        COLLATE "C" NOT NULL,
+    name       text        NOT NULL,
+    roles      text[]      NOT NULL,
+    identify   boolean     NOT NULL,
+    revision   bigint      NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT gate_hosts_pkey PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX gate_hosts_host_key ON gate_hosts (split_part(host, ':', 1));
+
+-- The codes that let a browser through to a host, each once, as their SHA-256.
+-- browser is what is kept of the browser in which the way in began, address
+-- where the person wanted to go on that host.
+CREATE TABLE gate_codes (
+    hash       bytea       NOT NULL,
+    host_id    uuid        NOT NULL,
+    session_id uuid        NOT NULL,
+    browser    bytea       NOT NULL,
+    address    text        NOT NULL,
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT gate_codes_pkey PRIMARY KEY (hash),
+    CONSTRAINT gate_codes_host_id_fkey FOREIGN KEY (host_id) REFERENCES gate_hosts (id) ON DELETE CASCADE,
+    CONSTRAINT gate_codes_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
+);
+
+CREATE INDEX gate_codes_host_idx ON gate_codes (host_id);
+CREATE INDEX gate_codes_session_idx ON gate_codes (session_id);

@@ -80,6 +80,11 @@ const (
 	GrantWithdrawn   Action = "grant.withdrawn"
 	GrantReuse       Action = "grant.reuse" // a used code or refresh token came back; what it bought was ended
 
+	GateHostCreated Action = "gate.host_created" // a host of a program without a sign-in of its own
+	GateHostUpdated Action = "gate.host_updated"
+	GateHostDeleted Action = "gate.host_deleted"
+	GateEntered     Action = "gate.entered" // a browser got the host's cookie
+
 	FlagCreated   Action = "flag.created"
 	FlagUpdated   Action = "flag.updated"
 	FlagDeleted   Action = "flag.deleted"

@@ -1,9 +1,14 @@
 package auth
 
-import "net/http"
+import (
+	"context"
+	"net/http"
 
-// What the OpenID provider, which is a room of its own, shares with this one.
-// Its statements join sessions as s and users as u, so that what ends a session
+	"github.com/google/uuid"
+)
+
+// What the OpenID provider and the gate, which are rooms of their own, share with
+// this one, besides Sign and Recheck. Their statements join sessions as s and users as u, so that what ends a session
 // or disables a user ends every program's access in the same moment, on every
 // worker, without a cache in between.
 const (
@@ -21,4 +26,10 @@ const (
 func (pw *passwords) CountWrong(r *http.Request, kind, account string) error {
 	_, err := pw.guesses.countShared(r, kind, account)
 	return err
+}
+
+// Person is a user by id, from the cache while nothing has changed.
+func (cl *callers) Person(ctx context.Context, id uuid.UUID) (User, error) {
+	me, err := cl.loadMe(ctx, id)
+	return me.User, err
 }

@@ -53,7 +53,7 @@ func ImpliedProblems(rt *Route) Problems {
 		{rt.Access.level == permitted || rt.Access.noKey, Problems{ErrForbidden}},
 		{rt.Access.recent, Problems{ErrReauthenticate}},
 		{rt.Rate != RateNone || credentials, Problems{ErrRateLimited}},
-		{true, Problems{errTooManyInFlight}},
+		{!rt.Uncounted, Problems{errTooManyInFlight}},
 		{rt.Endless, Problems{errTooManyStreams}},
 	} {
 		if of.when {

@@ -26,6 +26,9 @@ type Route struct {
 	// Override lets a client that can only GET and POST reach this PATCH or
 	// DELETE by POST with X-HTTP-Method-Override.
 	Override bool
+	// Uncounted keeps calls out of what one client may have in progress: another
+	// server makes one for each of that client's requests, and waits for it.
+	Uncounted bool
 	// Rate is the class of the limiter that counts calls of this route.
 	Rate Rate
 	// Body is the largest request body in bytes: 0 refuses any body, Stream

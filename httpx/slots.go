@@ -68,7 +68,7 @@ var (
 // holdSlots counts the request, and the stream that an endless route's answer
 // is, until the exchange ends.
 func (s *Server) holdSlots(x *exchange, r *http.Request) error {
-	if s.limiter == nil {
+	if s.limiter == nil || x.route.Uncounted {
 		return nil
 	}
 	networks := ClientNetworks(r.Context())

@@ -12,6 +12,7 @@ import (
 
 	"homebase/audit"
 	"homebase/auth"
+	"homebase/auth/gate"
 	"homebase/auth/oidc"
 	"homebase/db"
 	"homebase/files"
@@ -45,6 +46,7 @@ type Platform struct {
 	mail      *system.Mail
 	auth      *auth.Auth
 	oidc      *oidc.Provider
+	gate      *gate.Gate
 	files     *files.Files
 	portfolio *portfolio.Portfolio
 	projects  *projects.Projects
@@ -71,6 +73,10 @@ func New(build Build, cfg *system.Config, w io.Writer) *Platform {
 	})
 	p.oidc = oidc.New(oidc.Config{
 		DB: p.db, Audit: p.audit, Log: log, Keys: cfg.Keys, PublicURL: cfg.PublicURL.String(), AccountURL: cfg.AccountURL, CountWrong: p.auth.CountWrong,
+	})
+	p.gate = gate.New(gate.Config{
+		DB: p.db, Audit: p.audit, Auth: p.auth, Keys: cfg.Keys, AccountURL: cfg.AccountURL,
+		Own: slices.Concat([]string{cfg.PublicURL.String()}, cfg.Origins, cfg.PublicOrigins),
 	})
 	p.files = files.New(files.Config{
 		DB: p.db, Audit: p.audit, Log: log, DataDir: cfg.DataDir, MinFree: cfg.MinFree, DefaultQuota: cfg.DefaultQuota,
@@ -143,7 +149,7 @@ func (p *Platform) erase(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 
 // Routes are all that the server answers.
 func (p *Platform) Routes() []httpx.Route {
-	return system.WithContract(httpx.Whole(slices.Concat(p.auth.Routes(), p.oidc.Routes(), p.files.Routes(), p.portfolio.Routes(), p.projects.Routes(),
+	return system.WithContract(httpx.Whole(slices.Concat(p.auth.Routes(), p.oidc.Routes(), p.gate.Routes(), p.files.Routes(), p.portfolio.Routes(), p.projects.Routes(),
 		p.audit.Routes(), p.system.Routes())))
 }
 

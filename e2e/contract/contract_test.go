@@ -260,9 +260,11 @@ func TestContract_EveryTagIsKnownAgain(t *testing.T) {
 	made("POST", "/auth/roles", map[string]any{"name": "readers", "permissions": []string{"files:read"}})
 	made("PUT", "/system/flags/dark", map[string]any{"enabled": true})
 	client := admin.Do("POST", "/auth/clients", map[string]any{"name": "A", "redirect_uris": []string{"https://a.example/"}}).Want(t, 201).Header.Get("Location")
+	guarded := made("POST", "/auth/gate/hosts", map[string]any{"host": "a.example", "name": "A"}).ID
 	made("POST", "/portfolio/projects", map[string]any{"title": "A", "status": "published", "image_ids": []string{file}})
 	at := map[string]string{
 		"/auth/clients/{client_id}": strings.TrimPrefix(client, httpx.Prefix),
+		"/auth/gate/hosts/{id}":     "/auth/gate/hosts/" + guarded,
 		"/auth/roles/{name}":        "/auth/roles/readers", "/auth/users/{id}": "/auth/users/" + me.ID, "/files/items/{id}": "/files/items/" + file,
 		"/files/lookup": "/files/lookup?path=/dot.png", "/system/flags/{key}": "/system/flags/dark", "/portfolio/images/{id}": "/portfolio/images/" + file,
 		"/files/content/{path...}": "/files/content/dot.png", "/files/items/{id}/content": "/files/items/" + file + "/content",
