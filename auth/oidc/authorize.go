@@ -30,7 +30,12 @@ const (
 	promptNone    = "none"
 	promptLogin   = "login"
 	promptConsent = "consent"
+	// promptSelect is kept as promptConsent: who is asked sees the account, and
+	// may take another.
+	promptSelect = "select_account"
 )
+
+var knownPrompts = []string{promptNone, promptLogin, promptConsent, promptSelect}
 
 // The scopes that mean something here; others are ignored.
 const (
@@ -193,6 +198,8 @@ func (p *Provider) read(ctx context.Context, q *oauthRequest, values url.Values)
 		return invalidRequest, "response_mode must be query."
 	case q.challenge == "" && q.client.Public:
 		return invalidRequest, "A public client needs PKCE: code_challenge is missing."
+	case q.challenge == "" && get("code_challenge_method") != "":
+		return invalidRequest, "code_challenge is missing."
 	case q.challenge != "" && get("code_challenge_method") != "S256":
 		return invalidRequest, "code_challenge_method must be S256."
 	case q.challenge != "" && !isChallenge(q.challenge):
@@ -203,7 +210,7 @@ func (p *Provider) read(ctx context.Context, q *oauthRequest, values url.Values)
 			q.scopes = append(q.scopes, scope)
 		}
 	}
-	prompts := strings.Fields(get("prompt"))
+	prompts := strings.Fields(strings.ReplaceAll(get("prompt"), promptSelect, promptConsent))
 	for _, prompt := range []string{promptNone, promptLogin, promptConsent} {
 		if slices.Contains(prompts, prompt) {
 			q.prompt = strings.TrimSpace(q.prompt + " " + prompt)

@@ -229,7 +229,8 @@ func TestBasic(t *testing.T) {
 				oauthError(t, p.redeem(code, "code_verifier", verifier), 400) // the wrong one has ended it
 			}
 			oauthError(t, p.redeem(p.code(ada), "code_verifier", verifier), 400) // a challenge that was taken out on the way
-			for _, wrong := range [][]string{{"code_challenge", "x", "code_challenge_method", "S256"}, {"code_challenge", pkce[1]}, {"code_challenge", pkce[1], "code_challenge_method", "plain"}} {
+			for _, wrong := range [][]string{{"code_challenge", "x", "code_challenge_method", "S256"}, {"code_challenge", pkce[1]}, {"code_challenge", pkce[1], "code_challenge_method", "plain"},
+				{"code_challenge_method", "S256"}} {
 				if got := p.refused(p.ask(wrong...).Want(t, 303).Header.Get("Location")); got != "invalid_request" {
 					t.Error(got)
 				}

@@ -144,6 +144,7 @@ func TestToken_RefusesInOAuthsOwnWords(t *testing.T) {
 		{post(right + "&grant_type=password"), 400, "unsupported_grant_type"},
 		{post(right + "&grant_type=authorization_code"), 400, "invalid_request"},
 		{post(right + "&grant_type=authorization_code&code=x&code=y"), 400, "invalid_request"},
+		{post(right + "&grant_type=refresh_token"), 400, "invalid_request"},
 		{post(right + "&grant_type=%zz"), 400, "invalid_request"},
 		{post(right+"&grant_type=authorization_code", httpxtest.WithHeader("Content-Type", "application/json")), 400, "invalid_request"},
 		{post(right, basic(p.id+":"+p.secret)), 400, "invalid_request"},

@@ -284,6 +284,9 @@ func TestConsent_IsAskedOnceUntilItIsWithdrawn(t *testing.T) {
 	if needed(ada) || silently() != "" {
 		t.Error("a trusted program asks")
 	}
+	if !needed(ada, "prompt", "select_account") {
+		t.Error("nobody is asked with which account")
+	}
 }
 
 func TestLogout_AsksOnTheAccountPageAndGoesToRegisteredAddressesAlone(t *testing.T) {

@@ -168,7 +168,7 @@ func (p *Provider) getDiscovery(*httpx.Call) (Discovery, error) {
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query"}, GrantTypes: []string{"authorization_code", "refresh_token"},
 		SubjectTypes: []string{"public"}, SigningAlgorithms: []string{"RS256"},
 		TokenAuthMethods: []string{"client_secret_basic", "client_secret_post", "none"}, ChallengeMethods: []string{"S256"},
-		Prompts: []string{promptNone, promptLogin, promptConsent}, IssuerInAnswer: true,
+		Prompts: knownPrompts, IssuerInAnswer: true,
 	}, p.on()
 }
 

@@ -84,14 +84,16 @@ func (p *Provider) postToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	needed := map[string]string{"": "grant_type", "authorization_code": "code", "refresh_token": "refresh_token"}
+	if name := needed[form.Get("grant_type")]; name != "" && form.Get(name) == "" {
+		return refuse(http.StatusBadRequest, invalidRequest, name+" is missing.")
+	}
 	var tokens Tokens
 	switch form.Get("grant_type") {
 	case "authorization_code":
 		tokens, err = p.redeem(r.Context(), client, form)
 	case "refresh_token":
 		tokens, err = p.refresh(r.Context(), client, form)
-	case "":
-		err = refuse(http.StatusBadRequest, invalidRequest, "grant_type is missing.")
 	default:
 		err = refuse(http.StatusBadRequest, "unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
 	}
@@ -161,9 +163,6 @@ func (p *Provider) authenticated(r *http.Request, form url.Values) (Client, erro
 // redeem changes a code for tokens. Whatever does not fit the code ends it, and
 // a second use what the first one bought: somebody has seen it who should not.
 func (p *Provider) redeem(ctx context.Context, client Client, form url.Values) (tokens Tokens, err error) {
-	if form.Get("code") == "" {
-		return tokens, refuse(http.StatusBadRequest, invalidRequest, "code is missing.")
-	}
 	var refused error
 	err = p.db.InTx(ctx, func(tx pgx.Tx) error {
 		g, err := lockByCode(ctx, tx, form.Get("code"))
