@@ -23,7 +23,7 @@ export const desktop = { viewport: { width: 1280, height: 860 } }
 export async function launch(site) {
   const browser = await chromium.launch({
     executablePath: CHROMIUM, headless: true, chromiumSandbox: false, env: { ...process.env, HOME: site.home },
-    args: [`--host-resolver-rules=MAP *.site.test:443 127.0.0.1:${site.port}, MAP evil.example:443 127.0.0.1:${site.port}`],
+    args: [`--host-resolver-rules=${['*.site.test', '*.example'].map((name) => `MAP ${name}:443 127.0.0.1:${site.port}`)}`],
   })
   return {
     close: () => browser.close(),

@@ -10,45 +10,21 @@ import { after, before, test } from 'node:test'
 import { verifyAuthenticationResponse, verifyRegistrationResponse } from '@simplewebauthn/server'
 import { authenticator } from './authenticator.mjs'
 import { accessible, desktop, keep, launch, phone } from './browser.mjs'
+import { password, people } from './people.mjs'
 import { start, strangers } from './site.mjs'
-import { codeOf } from './totp.mjs'
 
-let site, browser, admin
-const password = 'eleven brown bears humming'
+let site, browser, admin, ask, member, secondStep
 
 before(async () => {
   site = await start({ content: false })
   browser = await launch(site)
-  admin = await site.sign()
+  ;({ admin, ask, member, secondStep } = await people(site))
 })
 
 after(async () => {
   await browser?.close()
   await site?.stop()
 })
-
-// ask is a request without a browser.
-async function ask(method, path, json, headers = {}) {
-  const answer = await fetch(site.inside + path, {
-    method, headers: { ...headers, ...json && { 'Content-Type': 'application/json' } }, body: json && JSON.stringify(json),
-  })
-  return { status: answer.status, body: answer.status === 204 ? null : await answer.json() }
-}
-
-// member makes an account, { id, email }.
-async function member(name) {
-  const { status, body } = await ask('POST', '/auth/users', { email: `${name}@example.com`, password, roles: ['member'] }, admin)
-  assert.equal(status, 201)
-  return body
-}
-
-// secondStep turns the code of an authenticator app on for a member.
-async function secondStep({ email }) {
-  const login = await ask('POST', '/auth/login', { email, password, mode: 'token' })
-  const own = { Authorization: `Bearer ${login.body.access_token}` }
-  const { body: { secret } } = await ask('POST', '/auth/totp', null, own)
-  assert.equal((await ask('POST', '/auth/totp/confirm', { code: codeOf(secret) }, own)).status, 200)
-}
 
 // recorded is how the audit log says that a member signed in, the newest first.
 async function recorded({ id }) {

@@ -12,6 +12,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const names = { api: 'api.site.test', portfolio: 'portfolio.site.test', storage: 'storage.site.test' }
+// Programs that people sign in to live below the same domain and elsewhere.
+export const apps = ['app.site.test', 'app.example']
 // Others have pages too: one below the same domain, one elsewhere.
 export const strangers = ['evil.site.test', 'evil.example']
 const origin = (name) => `https://${names[name]}`
@@ -27,7 +29,7 @@ function certify(dir, home) {
   openssl('req', '-x509', ...ec, '-keyout', 'ca.key', '-out', 'ca.crt', '-days', '30', '-subj', '/CN=Test CA',
     '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign')
   openssl('req', ...ec, '-keyout', 'key.pem', '-out', 'cert.csr', '-subj', '/CN=site.test')
-  writeFileSync(join(dir, 'names'), `subjectAltName=DNS:*.site.test,DNS:evil.example\nextendedKeyUsage=serverAuth\n`)
+  writeFileSync(join(dir, 'names'), `subjectAltName=DNS:*.site.test,DNS:app.example,DNS:evil.example\nextendedKeyUsage=serverAuth\n`)
   openssl('x509', '-req', '-in', 'cert.csr', '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '30', '-extfile', 'names', '-out', 'cert.pem')
   const nss = `sql:${join(home, '.pki/nssdb')}`
   mkdirSync(join(home, '.pki/nssdb'), { recursive: true })
@@ -72,7 +74,7 @@ function configure(dir, port, workers, programs) {
       sendfile on; tcp_nopush on; gzip on; keepalive_timeout 90s; client_max_body_size 2000m; proxy_cache off;
       set_real_ip_from 10.0.0.0/8; set_real_ip_from 172.16.0.0/12; set_real_ip_from 192.168.0.0/16; real_ip_header X-Real-IP; real_ip_recursive on;
       proxy_connect_timeout 90s; proxy_send_timeout 90s; proxy_read_timeout 90s; proxy_http_version 1.1;
-      ${frontend('portfolio')} ${frontend('storage')}
+      ${frontend('portfolio')} ${frontend('storage')} ${server(apps.join(' '), `root ${dir}/www/app; location / { try_files $uri /index.html; }`)}
       ${server(strangers.join(' '), `default_type text/html; return 200 '<!doctype html><title>x</title>';`)}
       upstream workers { ${workers.map((worker) => `server 127.0.0.1:${worker};`).join(' ')} }
       ${server(names.api, `
@@ -100,6 +102,7 @@ export async function start({ settings = {}, content = true, second = false, pro
   for (const name of ['tmp', 'home', 'www']) mkdirSync(join(dir, name))
   certify(dir, home)
   for (const name of ['portfolio', 'storage']) publish(name, join(dir, 'www', name))
+  mkdirSync(join(dir, 'www/app'))
   writeFileSync(join(dir, 'nginx.conf'), configure(dir, port, workers, programs))
 
   const env = {
@@ -122,7 +125,7 @@ export async function start({ settings = {}, content = true, second = false, pro
   const proxy = () => spawn('nginx', ['-e', join(dir, 'nginx.log'), '-p', dir, '-c', join(dir, 'nginx.conf')], { stdio: 'inherit' })
   let nginx = proxy()
   const site = {
-    ...Object.fromEntries(Object.keys(names).map((name) => [name, origin(name)])), inside: `http://127.0.0.1:${workers[0]}/api/v1`,
+    ...Object.fromEntries(Object.keys(names).map((name) => [name, origin(name)])), inside: `http://127.0.0.1:${workers[0]}/api/v1`, workers: workers.map((worker) => `http://127.0.0.1:${worker}/api/v1`),
     email, password, home, port, dir, log: () => log,
     async sign() {
       const login = await fetch(`${site.inside}/auth/login`, {
@@ -130,7 +133,7 @@ export async function start({ settings = {}, content = true, second = false, pro
       })
       return { Authorization: `Bearer ${(await login.json()).access_token}` }
     },
-    // put adds a page to a frontend.
+    // put adds a page to a frontend, or to the programs' hosts as "app".
     put: (name, file, text) => writeFileSync(join(dir, 'www', name, file), text),
     // cut breaks every connection to the site, mend lets new ones be made.
     async cut() {

@@ -43,7 +43,7 @@ export function requested(api, main, action, id) {
       await steps[action]({ api, action, id, card, put, go })
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem
-      if (problem.status === 404) over(card)
+      if (unknown(problem)) over(card)
       else card('Not now', el('p', { role: 'alert' }, problem.message), button('restore', 'Try again', step, { kind: 'main' }))
     }
   }
@@ -60,6 +60,7 @@ function opened(to) {
   return protocol === 'https:' || protocol === 'http:'
 }
 
+const unknown = ({ status }) => status === 404 || status === 400
 const over = (card) => card('Too late', el('p', {}, 'This was answered already, or has waited for more than ten minutes. Go back to the program and begin again there.'))
 const who = ({ name, email }) => el('p', {}, 'You are signed in as ', el('strong', {}, name || email), name && ` (${email})`, '.')
 const another = (api) => button(null, 'Not you? Use another account', () => api.signOut().catch(sorry), { kind: 'plain' })
@@ -68,7 +69,7 @@ const another = (api) => button(null, 'Not you? Use another account', () => api.
 async function program(page) {
   const path = `/auth/oidc/requests/${encodeURIComponent(page.id)}`
   const asked = page.id && await page.api.get(path).catch((problem) => {
-    if (problem.status !== 404) throw problem
+    if (!unknown(problem)) throw problem
   })
   if (!asked) return page.action === 'logout' ? signOut(page) : over(page.card)
   // decide tells whether it is over; what the person has to do first is shown.
@@ -76,7 +77,7 @@ async function program(page) {
     try {
       page.go((await page.api.post(path, { approve })).redirect_to, asked.client.name)
     } catch (problem) {
-      if (problem.status === 404) over(page.card)
+      if (unknown(problem)) over(page.card)
       else if (problem.name === 'AbortError') return false // who it is was not said once more
       else if (problem.status !== 401) throw problem // 401: "signout" was told
     }
