@@ -50,7 +50,7 @@ var advice = map[string]struct{ why, mend string }{
 
 	"clock.database":  {whyClock, mendClock},
 	"clock.public":    {whyClock, mendClock},
-	"reach":           {"Clients do not reach this server.", "Start it (homebase serve); look at DNS, the router's port forwarding and HOMEBASE_SECRET.\nThe proxy's host must forward to HOMEBASE_LISTEN, here %s, without a path behind the port."},
+	"reach":           {"Clients do not reach this server.", "Start it (homebase serve); look at DNS, the router's port forwarding and HOMEBASE_SECRET.\nThe proxy's host must forward to HOMEBASE_LISTEN, here %s, without a path behind the port.\nFrom inside the house the name must lead to the proxy too, for programs that sign people in ask from there: by the house's own DNS, or NAT loopback in the router."},
 	"tls":             {"Browsers refuse the connection.", "Nginx Proxy Manager: the host's tab \"SSL\", renew or request a certificate for this name."},
 	"cache":           {"One user could be shown what is another's.", "Switch \"Cache Assets\" off, and:\nproxy_cache off;"},
 	"trusted_proxies": {"Requests are refused, or limits and the audit log take everyone for one client.", "HOMEBASE_TRUSTED_PROXIES=%s"},
