@@ -21,11 +21,11 @@ var ceiling = map[string]int{
 	"platform":           395,
 	"db":                 2512,
 	"httpx":              3848,
-	"audit":              1446,
-	"auth":               6226,
+	"audit":              1452,
+	"auth":               6227,
 	"auth/oidc":          1640,
 	"auth/gate":          608,
-	"files":              12580,
+	"files":              13210,
 	"portfolio":          2131,
 	"projects":           449,
 	"projects/analytics": 506,
@@ -37,7 +37,7 @@ var ceiling = map[string]int{
 
 const (
 	mostMethods   = 60   // of a type
-	longestReview = 8110 // lines of code that docs/security.md asks to read
+	longestReview = 8130 // lines of code that docs/security.md asks to read
 )
 
 // codeLines counts the lines of a Go file on which something stands.

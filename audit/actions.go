@@ -38,6 +38,12 @@ const (
 	ShareRead     Action = "share.read"     // by whoever has the link
 	ShareDropped  Action = "share.dropped"  // likewise; a file came in
 
+	SpaceCreated  Action = "space.created"
+	SpaceUpdated  Action = "space.updated"
+	SpaceDeleted  Action = "space.deleted"
+	MemberSet     Action = "space.member_set" // added, or given another role
+	MemberRemoved Action = "space.member_removed"
+
 	PortfolioCreated   Action = "portfolio.created"
 	PortfolioUpdated   Action = "portfolio.updated"
 	PortfolioDeleted   Action = "portfolio.deleted"

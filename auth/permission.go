@@ -22,6 +22,7 @@ const (
 	PortfolioWrite = "portfolio:write"
 	InboxRead      = "inbox:read"
 	UsersManage    = "users:manage"
+	SpacesManage   = "spaces:manage"
 	AuditRead      = "audit:read"
 	SystemRead     = "system:read"
 	SystemManage   = "system:manage"
@@ -33,7 +34,7 @@ type permissions []string
 
 // platformPermissions are those of the rooms; the apps' come with Config.
 var platformPermissions = []string{
-	AuditRead, FilesRead, FilesShare, FilesWrite, InboxRead, PortfolioWrite, SystemManage, SystemRead, UsersManage,
+	AuditRead, FilesRead, FilesShare, FilesWrite, InboxRead, PortfolioWrite, SpacesManage, SystemManage, SystemRead, UsersManage,
 }
 
 // wildcard as a role's permission stands for all there are.

@@ -16,6 +16,7 @@ import (
 	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -43,7 +44,7 @@ type archive struct {
 // each page of a folder too.
 const judgedSize = 1 << 20
 
-// archiveRequest is the body of POST /files/archive.
+// archiveRequest is the body of POST /files/archive: items of one tree.
 type archiveRequest struct {
 	IDs []uuid.UUID `json:"ids" most:"500,invalid"`
 }
@@ -68,25 +69,29 @@ func (rd *reader) postArchive(w http.ResponseWriter, r *http.Request, v visit) e
 		fields.Add("#/ids", "invalid", "Name 1 to 500 files and folders.")
 		return fields.Err()
 	}
+	ctx, v, err := rd.trees.around(r.Context(), in.IDs[0], viewer)
+	if err != nil {
+		return err
+	}
 	a := archive{owner: v.owner}
 	for i, id := range in.IDs {
 		if slices.Contains(in.IDs[:i], id) {
 			continue
 		}
-		it, err := itemByID(r.Context(), rd.db, v.owner, id)
+		it, err := itemByID(ctx, rd.db, v.owner, id)
 		if err != nil {
 			return err
 		}
 		a.items = append(a.items, it)
 	}
-	return rd.sendOwnArchive(w, r, a)
+	return rd.sendOwnArchive(w, r.WithContext(ctx), a)
 }
 
 func (rd *reader) sendOwnArchive(w http.ResponseWriter, r *http.Request, a archive) error {
-	a.judge = func(ctx context.Context) error { return rd.auth.Still(ctx, mayRead) }
+	a.judge = func(ctx context.Context) error { return rd.trees.still(ctx, mayRead, viewer) }
 	return rd.sendArchive(w, r, a, func() error {
 		for _, it := range a.items {
-			rd.audit.Note(r.Context(), audit.Event{Action: audit.FileDownload, Target: it.ID, Details: map[string]string{"as": "archive"}})
+			rd.audit.Note(r.Context(), journal.InTree(a.owner, audit.Event{Action: audit.FileDownload, Target: it.ID, Details: map[string]string{"as": "archive"}}))
 		}
 		return nil
 	})

@@ -44,7 +44,7 @@ type copyRequest struct {
 
 // postCopy is POST /files/items/{id}/copy.
 func (wr *writer) postCopy(c *httpx.Call, req copyRequest) (copyBody, error) {
-	it, lacks, err := wr.copy(c.Context(), c.Caller.UserID, c.ID, req)
+	it, lacks, err := wr.copy(c.Context(), visitOf(c.Context()).owner, c.ID, req)
 	c.Created(itemLocation(it.ID))
 	return copyBody{it.shown(), lacks}, err
 }
@@ -62,8 +62,9 @@ type leftOut struct {
 	Code string `json:"code"`
 }
 
-// copy makes a copy of a file or folder, and says what it lacks: a file that
-// cannot be read does not keep the rest of its folder from being copied.
+// copy makes a copy of a file or folder, in any tree that the caller may write,
+// and says what it lacks: a file that cannot be read does not keep the rest of
+// its folder from being copied.
 func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest) (it placed, lacks []leftOut, err error) {
 	if req.Name != nil {
 		if err := checkName(*req.Name); err != nil {
@@ -77,29 +78,33 @@ func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest
 	if from.Parent == nil {
 		return it, nil, errRoot.With("The root folder cannot be copied; choose something in it.")
 	}
-	find := copySpot(owner, from, req)
+	parent := *from.Parent
+	if req.ParentID != nil {
+		parent = *req.ParentID
+	}
+	ctx, to, err := wr.trees.around(ctx, parent, editor)
+	if err != nil {
+		return it, nil, err
+	}
+	find := copySpot(to.owner, parent, from.Name, req.Name)
 	at, err := find(ctx, wr.db)
 	if err != nil {
 		return it, nil, err
 	}
 	if from.isFile() {
-		it, err = wr.copyFile(ctx, owner, from.ID, at, find)
+		it, err = wr.copyFile(ctx, from, to.owner, at, find)
 		return it, nil, err
 	}
-	return wr.copyFolder(ctx, owner, from, at, find)
+	return wr.copyFolder(ctx, from, to.owner, at, find)
 }
 
 // copySpot finds where a copy goes; nothing is there yet, or the commit
-// refuses the name.
-func copySpot(owner uuid.UUID, from placed, req copyRequest) finder {
-	parent := *from.Parent
-	if req.ParentID != nil {
-		parent = *req.ParentID
+// refuses the name. Without a wish it is a free one like the original's.
+func copySpot(owner, parent uuid.UUID, original string, wish *string) finder {
+	if wish == nil {
+		return freeSpot(owner, parent, original)
 	}
-	if req.Name == nil {
-		return freeSpot(owner, parent, from.Name)
-	}
-	name := *req.Name
+	name := *wish
 	return func(ctx context.Context, q db.Querier) (spot, error) {
 		folder, err := folderByID(ctx, q, owner, parent)
 		if err != nil {
@@ -111,8 +116,8 @@ func copySpot(owner uuid.UUID, from placed, req copyRequest) finder {
 }
 
 // copyFile copies a file by the way of an upload, from disk to disk.
-func (wr *writer) copyFile(ctx context.Context, owner, id uuid.UUID, at spot, find finder) (placed, error) {
-	c, err := wr.rd.openContent(ctx, owner, id)
+func (wr *writer) copyFile(ctx context.Context, from placed, owner uuid.UUID, at spot, find finder) (placed, error) {
+	c, err := wr.rd.openContent(ctx, from.Owner, from.ID)
 	if err != nil {
 		return placed{}, err
 	}
@@ -220,8 +225,8 @@ func nodesBelow(ctx context.Context, q db.Querier, owner, folder uuid.UUID) ([]*
 }
 
 // copyFolder makes the copy in staging/, as a folder there, and commits it.
-func (wr *writer) copyFolder(ctx context.Context, owner uuid.UUID, from placed, at spot, find finder) (it placed, lacks []leftOut, err error) {
-	nodes, err := nodesBelow(ctx, wr.db, owner, from.ID)
+func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, at spot, find finder) (it placed, lacks []leftOut, err error) {
+	nodes, err := nodesBelow(ctx, wr.db, from.Owner, from.ID)
 	if err != nil {
 		return it, nil, err
 	}
@@ -336,7 +341,7 @@ func codeOf(err error) string {
 // copyNode makes a durable copy of one file of a folder. On an error nothing of
 // it stays.
 func (wr *writer) copyNode(ctx context.Context, n *node) error {
-	c, err := wr.rd.openBelow(ctx, n.copy.owner, n.ID, uuid.Nil, 0)
+	c, err := wr.rd.openBelow(ctx, n.Owner, n.ID, uuid.Nil, 0)
 	if err != nil {
 		return err
 	}

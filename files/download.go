@@ -14,6 +14,7 @@ import (
 
 	"homebase/audit"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -48,7 +49,7 @@ func (rd *reader) serveContent(w http.ResponseWriter, r *http.Request, owner uui
 		return err
 	}
 	return rd.serve(w, r, owner, c, func(bool) error {
-		rd.audit.Note(r.Context(), audit.Event{Action: audit.FileDownload, Target: c.item.ID})
+		rd.audit.Note(r.Context(), journal.InTree(owner, audit.Event{Action: audit.FileDownload, Target: c.item.ID}))
 		return nil
 	})
 }

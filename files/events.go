@@ -121,12 +121,12 @@ func (fd *feed) follow(ctx context.Context, owner uuid.UUID, s *stream, more boo
 }
 
 // errNoListener says that whoever listens may no longer.
-var errNoListener = errors.New("the session, the key or the right to read has ended")
+var errNoListener = errors.New("the session, the key, the right to read or the membership has ended")
 
 func (fd *feed) mayFollow(ctx context.Context) error {
-	caller, err := fd.auth.Recheck(ctx, httpx.CallerOf(ctx))
-	if errors.Is(err, httpx.ErrUnauthenticated) || err == nil && !caller.Can(mayRead) {
-		return errNoListener
+	err := fd.trees.still(ctx, mayRead, viewer)
+	if p, ok := errors.AsType[*httpx.Problem](err); ok && p.Status < 500 {
+		err = errors.Join(errNoListener, err)
 	}
 	return err
 }

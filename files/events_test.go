@@ -27,8 +27,13 @@ type listener struct {
 // listen opens a stream behind lastID, "" for what comes from now on.
 func listen(t testing.TB, h *house, c *httpxtest.Client, lastID string) *listener {
 	t.Helper()
+	return listenAt(t, h, c, "/files/events", lastID)
+}
+
+func listenAt(t testing.TB, h *house, c *httpxtest.Client, path, lastID string) *listener {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	r, err := http.NewRequestWithContext(ctx, "GET", h.URL+httpx.Prefix+"/files/events", nil)
+	r, err := http.NewRequestWithContext(ctx, "GET", h.URL+httpx.Prefix+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

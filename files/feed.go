@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"homebase/auth"
 	"homebase/db"
 	"homebase/files/journal"
 	"homebase/httpx"
@@ -55,9 +54,9 @@ var errCursorExpired = httpx.NewProblem(410, "cursor_expired", "The feed does no
 // feed tells what changes, also as it happens.
 type feed struct {
 	db      *db.DB
-	auth    *auth.Auth
 	log     *slog.Logger
 	journal *journal.Journal
+	trees   *trees
 	hub     *hub
 }
 
@@ -180,7 +179,7 @@ type changesBody struct {
 // getChanges is GET /files/changes. Without a cursor the feed is told from
 // the beginning of the tree, if all of it is still there.
 func (fd *feed) getChanges(c *httpx.Call) (changesBody, error) {
-	ctx, owner := c.Context(), c.Caller.UserID
+	ctx, owner := c.Context(), visitOf(c.Context()).owner
 	limit, err := httpx.LimitOf(c.Request)
 	if err != nil {
 		return changesBody{}, err

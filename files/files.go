@@ -7,10 +7,11 @@
 //
 // # Who may do what
 //
-// Everybody reaches their own tree and nothing else: what is another's is not
-// found, on every route, whoever asks. A share is the one door for others: it
-// opens one item, in one mode, for as long as its owner may share it, and
-// what it does not open is not found either (shared.go).
+// Everybody reaches their own tree and those of the spaces in which they have a
+// role, and nothing else: what is another's is not found, on every route, whoever
+// asks (access.go). A share is the one door for others: it opens one item, in one
+// mode, for as long as its owner may share it, and what it does not open is not
+// found either (shared.go).
 package files
 
 import (
@@ -61,7 +62,6 @@ type Files struct {
 	db             *db.DB
 	audit          *audit.Log
 	log            *slog.Logger
-	auth           *auth.Auth
 	quota          int64
 	trashRetention time.Duration
 
@@ -73,6 +73,7 @@ type Files struct {
 	up      *uploads
 	tr      *trash
 	sh      *shares
+	sp      *spaces
 	fd      *feed
 	rn      *renditions
 	rc      *reconciler
@@ -84,23 +85,26 @@ type Files struct {
 // New makes the storage; it touches neither disk nor database. Call it before
 // the database's listener runs.
 func New(c Config) *Files {
-	f := &Files{db: c.DB, audit: c.Audit, log: c.Log, auth: c.Auth, quota: c.DefaultQuota, trashRetention: c.TrashRetention}
+	f := &Files{db: c.DB, audit: c.Audit, log: c.Log, quota: c.DefaultQuota, trashRetention: c.TrashRetention}
 	hub := newHub()
 	f.vol = &volume{db: c.DB, log: c.Log, dataDir: c.DataDir, minFree: c.MinFree}
 	f.vol.away.Store(new("the storage has not been opened yet"))
 	f.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
 		KeepVersions: c.VersionRetention > 0, Judge: f.judge, Changed: hub.changed})
-	f.trees = &trees{db: c.DB, journal: f.journal, vol: f.vol, roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
-	f.rd = &reader{db: c.DB, audit: c.Audit, auth: c.Auth, vol: f.vol, hub: hub, outside: make(chan outside, 256)}
+	f.trees = &trees{db: c.DB, auth: c.Auth, journal: f.journal, vol: f.vol, members: db.NewKept(c.DB, membersChannel, readMembers(c.DB)),
+		owners: bounded[uuid.UUID, uuid.UUID]{most: 50_000}, roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
+	f.rd = &reader{db: c.DB, audit: c.Audit, trees: f.trees, vol: f.vol, hub: hub, outside: make(chan outside, 256)}
 	f.tr = &trash{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trashRetention: c.TrashRetention, purging: make(chan struct{}, 1)}
-	f.wr = &writer{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, rd: f.rd, tr: f.tr, hints: bounded[hint, uuid.UUID]{most: 10_000}}
-	f.up = &uploads{db: c.DB, auth: c.Auth, log: c.Log, journal: f.journal, vol: f.vol, trees: f.trees, wr: f.wr, uploadExpiry: c.UploadExpiry,
+	f.wr = &writer{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trees: f.trees, rd: f.rd, tr: f.tr, hints: bounded[hint, uuid.UUID]{most: 10_000}}
+	f.up = &uploads{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trees: f.trees, wr: f.wr, uploadExpiry: c.UploadExpiry,
 		holders: holders{held: map[uuid.UUID]*holder{}}}
 	f.sh = &shares{db: c.DB, audit: c.Audit, auth: c.Auth, keys: c.Keys, journal: f.journal, vol: f.vol, trees: f.trees, rd: f.rd, wr: f.wr}
-	f.fd = &feed{db: c.DB, auth: c.Auth, log: c.Log, journal: f.journal, hub: hub}
+	f.sp = &spaces{db: c.DB, audit: c.Audit, journal: f.journal, vol: f.vol, trees: f.trees, hub: hub}
+	f.fd = &feed{db: c.DB, log: c.Log, journal: f.journal, trees: f.trees, hub: hub}
 	f.rn = &renditions{log: c.Log, vol: f.vol, rd: f.rd, undrawable: bounded[[sha256.Size]byte, *httpx.Problem]{most: 1000}}
-	f.rc = &reconciler{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, rd: f.rd}
+	f.rc = &reconciler{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trees: f.trees, rd: f.rd}
 	f.db.Listener().OnMissed(func() { hub.announced(everybody) })
+	f.db.Listener().On(membersChannel, func(string) { hub.recheck() })
 	f.db.Listener().On(changesChannel, f.fd.onAnnounced)
 	f.db.Listener().On(uploadChannel, func(payload string) {
 		if id, err := uuid.Parse(payload); err == nil {
@@ -212,12 +216,13 @@ func (f *Files) Commands() []db.Command {
 	}
 }
 
-// judge asks once more whether the caller may write, when a change of theirs is
-// about to be made: what was received, waited for or done before it in the same
-// request took its time. A job, a command and a share's guest have no caller.
+// judge asks once more whether the caller may write in the tree that they have
+// entered, when a change of theirs is about to be made: what was received,
+// waited for or done before it in the same request took its time. A job, a
+// command and a share's guest have no caller.
 func (f *Files) judge(ctx context.Context) error {
 	if httpx.CallerOf(ctx) == nil {
 		return nil
 	}
-	return f.auth.Still(ctx, mayWrite)
+	return f.trees.still(ctx, mayWrite, editor)
 }

@@ -159,6 +159,7 @@ func (h *house) place(owner string, names ...string) string {
 // item is an item as a client reads it.
 type item struct {
 	ID        string     `json:"id"`
+	SpaceID   *string    `json:"space_id"`
 	ParentID  *string    `json:"parent_id"`
 	Type      string     `json:"type"`
 	Name      string     `json:"name"`

@@ -34,11 +34,18 @@ type folderRequest struct {
 
 // postFolder is POST /files/folders.
 func (wr *writer) postFolder(c *httpx.Call, req folderRequest) (itemBody, error) {
-	way, err := wayTo(c.Caller.UserID, req)
+	ctx, v := c.Context(), visitOf(c.Context())
+	if req.ParentID != nil {
+		var err error
+		if ctx, v, err = wr.trees.around(ctx, *req.ParentID, editor); err != nil {
+			return itemBody{}, err
+		}
+	}
+	way, err := wayTo(v.owner, req)
 	if err != nil {
 		return itemBody{}, err
 	}
-	it, made, err := wr.makeFolders(c.Context(), c.Caller.UserID, way, req.Parents)
+	it, made, err := wr.makeFolders(ctx, v.owner, way, req.Parents)
 	if made {
 		c.Created(itemLocation(it.ID))
 	}

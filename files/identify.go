@@ -31,7 +31,7 @@ func (l *look) identify(s stray, rows map[uuid.UUID]rowAt) *finding {
 	case d.isFile() && l.linked(s, row.path):
 		l.refuse(s, "it is a second name (a hard link) of a file that is known; make a copy in its place")
 		return nil
-	case row.owner == l.owner && row.Kind == d.row.Kind && row.Parent != nil:
+	case row.Owner == l.owner && row.Kind == d.row.Kind && row.Parent != nil:
 		if l.rc.carriedAt(row.path, s.id) {
 			if there, err := l.rc.vol.disk.Lstat(row.path); err == nil && os.SameFile(there, s.info) {
 				return nil
@@ -121,20 +121,19 @@ const placeColumn = `(SELECT string_agg(w.entry, '/' ORDER BY w.height DESC) FRO
 // rowAt is a row with its owner and where it lies below the data directory.
 type rowAt struct {
 	item
-	owner uuid.UUID
-	path  string
+	path string
 }
 
 // pathsOf finds items of anybody, in a tree or in the trash, by their ids.
 func pathsOf(ctx context.Context, q db.Querier, ids []uuid.UUID) (map[uuid.UUID]rowAt, error) {
 	const sql = `-- name: files.PathsOfItems
-		SELECT ` + itemColumns + `, i.owner_id, ` + placeColumn + `
+		SELECT ` + itemColumns + `, ` + placeColumn + `
 		  FROM items i WHERE i.id = ANY ($1)`
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	list, err := db.All(ctx, q, func(row pgx.Row) (r rowAt, err error) {
-		err = row.Scan(append(r.Fields(), &r.owner, &r.path)...)
+		err = row.Scan(append(r.Fields(), &r.path)...)
 		return r, err
 	}, sql, ids)
 	rows := make(map[uuid.UUID]rowAt, len(list))
@@ -148,7 +147,7 @@ func pathsOf(ctx context.Context, q db.Querier, ids []uuid.UUID) (map[uuid.UUID]
 func pathOf(ctx context.Context, q db.Querier, owner, id uuid.UUID) (item, string, error) {
 	rows, err := pathsOf(ctx, q, []uuid.UUID{id})
 	row, ok := rows[id]
-	if err == nil && (!ok || row.owner != owner) {
+	if err == nil && (!ok || row.Owner != owner) {
 		err = db.ErrNotFound
 	}
 	return row.item, row.path, err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/files/journal"
 	"homebase/httpx"
 
@@ -47,6 +48,7 @@ func (it *item) tag() string { return httpx.RevisionTag(it.Revision) }
 // itemBody is an item on the wire.
 type itemBody struct {
 	ID        uuid.UUID  `json:"id"`
+	SpaceID   *uuid.UUID `json:"space_id"`  // null: in a user's own tree
 	ParentID  *uuid.UUID `json:"parent_id"` // null: the root
 	Type      string     `json:"type"`      // file or folder
 	Name      string     `json:"name"`      // "" for the root
@@ -68,6 +70,7 @@ func (b itemBody) ETag() string { return httpx.RevisionTag(b.Revision) }
 // AppendJSON is for httpx: a page of a folder is a hundred of these.
 func (b *itemBody) AppendJSON(text []byte) []byte {
 	text = httpx.AppendID(append(text, `{"id":`...), b.ID)
+	text = httpx.AppendNullable(append(text, `,"space_id":`...), b.SpaceID, httpx.AppendID)
 	text = httpx.AppendNullable(append(text, `,"parent_id":`...), b.ParentID, httpx.AppendID)
 	text = httpx.AppendString(append(text, `,"type":`...), b.Type)
 	text = httpx.AppendString(append(text, `,"name":`...), b.Name)
@@ -89,6 +92,9 @@ func (b *itemBody) AppendJSON(text []byte) []byte {
 func (it *item) body(path string) itemBody {
 	b := itemBody{ID: it.ID, ParentID: it.Parent, Type: "folder", Name: it.Name, Path: path, Size: it.Size,
 		MediaType: it.MediaType, Revision: it.Revision, CreatedAt: it.Created.UTC(), UpdatedAt: it.Updated.UTC(), Missing: it.Missing}
+	if disk.IsSpace(it.Owner) {
+		b.SpaceID = new(it.Owner)
+	}
 	if path == "" {
 		b.Path = "/"
 	}
@@ -158,8 +164,8 @@ func joinNames(names []string) string {
 	return "/" + strings.Join(names, "/")
 }
 
-// requested finds the item that the wildcard {id} names; "root" is the
-// caller's own root.
+// requested finds the item that the wildcard {id} names; "root" is the root of
+// the tree.
 func (rd *reader) requested(r *http.Request, v visit) (placed, error) {
 	if r.PathValue("id") == "root" {
 		return itemByID(r.Context(), rd.db, v.owner, v.root)
@@ -176,7 +182,7 @@ func (p placed) shown() itemBody { return p.body(p.path) }
 
 // getItem is GET /files/items/{id}.
 func (rd *reader) getItem(c *httpx.Call) (itemBody, error) {
-	it, err := itemByID(c.Context(), rd.db, c.Caller.UserID, c.ID)
+	it, err := itemByID(c.Context(), rd.db, visitOf(c.Context()).owner, c.ID)
 	return it.shown(), err
 }
 
@@ -186,7 +192,7 @@ func (rd *reader) lookup(c *httpx.Call) (itemBody, error) {
 	if err != nil {
 		return itemBody{}, err
 	}
-	it, err := itemByPath(c.Context(), rd.db, c.Caller.UserID, names)
+	it, err := itemByPath(c.Context(), rd.db, visitOf(c.Context()).owner, names)
 	return it.shown(), err
 }
 

@@ -116,11 +116,12 @@ func (rd *reader) getChildren(c *httpx.Call, p httpx.Keyset[place]) ([]child, er
 	if err != nil {
 		return nil, err
 	}
+	owner := visitOf(c.Context()).owner
 	var folder []placed
 	var found []child
 	err = db.Ordered(c.Context(), rd.db, func(b *pgx.Batch) error {
-		b.Queue(getItem, c.Caller.UserID, c.ID).Query(db.Into(&folder, scanPlaced))
-		return ask.queue(b, c.Caller.UserID, c.ID, &found)
+		b.Queue(getItem, owner, c.ID).Query(db.Into(&folder, scanPlaced))
+		return ask.queue(b, owner, c.ID, &found)
 	})
 	switch {
 	case err != nil:

@@ -19,6 +19,7 @@ import (
 
 var (
 	errRoot       = httpx.NewProblem(409, "root_fixed", "The root cannot be changed").With("The root folder cannot be renamed, moved or deleted; choose something in it.")
+	errOtherTree  = httpx.NewProblem(409, "other_tree", "The folder is in another tree").With("What lies in a space stays there: copy it to the other tree, then delete it.")
 	errIntoItself = httpx.NewProblem(409, "move_into_itself", "A folder cannot be moved into itself").With("Choose a folder outside the one that is moved.")
 )
 
@@ -40,7 +41,7 @@ func (wr *writer) patchItem(c *httpx.Call, patch movePatch) (itemBody, error) {
 	if err := fields.Err(); err != nil {
 		return itemBody{}, err
 	}
-	it, err := wr.move(c.Context(), c.Caller.UserID, c.ID, patch, c.Header)
+	it, err := wr.move(c.Context(), visitOf(c.Context()).owner, c.ID, patch, c.Header)
 	return it.shown(), err
 }
 
@@ -49,6 +50,13 @@ func (wr *writer) move(ctx context.Context, owner, id uuid.UUID, patch movePatch
 	if patch.Name.Set {
 		if err := checkName(patch.Name.Value); err != nil {
 			return it, err
+		}
+	}
+	if patch.ParentID.Set {
+		if other, err := wr.trees.ownerOf(ctx, patch.ParentID.Value); err != nil {
+			return it, err
+		} else if other != uuid.Nil && other != owner {
+			return it, errOtherTree
 		}
 	}
 	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {

@@ -30,7 +30,7 @@ const (
 
 // deleteTrashed is DELETE /files/trash/{id}: for good.
 func (tr *trash) deleteTrashed(c *httpx.Call) error {
-	return tr.purge(c.Context(), c.Caller.UserID, c.ID)
+	return tr.purge(c.Context(), visitOf(c.Context()).owner, c.ID)
 }
 
 // emptyTrash is DELETE /files/trash.
@@ -38,7 +38,7 @@ func (tr *trash) emptyTrash(c *httpx.Call) error {
 	const sql = `-- name: files.TrashedOfOwner
 		SELECT i.owner_id, i.id FROM items i
 		 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging AND NOT i.id = ANY ($2) ORDER BY i.trashed_at, i.id LIMIT $3`
-	_, err := tr.purgeAll(c.Context(), sql, c.Caller.UserID)
+	_, err := tr.purgeAll(c.Context(), sql, visitOf(c.Context()).owner)
 	return err
 }
 

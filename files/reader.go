@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"homebase/audit"
-	"homebase/auth"
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/httpx"
@@ -36,7 +35,7 @@ const (
 type reader struct {
 	db      *db.DB
 	audit   *audit.Log
-	auth    *auth.Auth
+	trees   *trees
 	vol     *volume
 	hub     *hub
 	outside chan outside // items that were seen changed from outside

@@ -46,6 +46,7 @@ type reconciler struct {
 	log     *slog.Logger
 	journal *journal.Journal
 	vol     *volume
+	trees   *trees
 	rd      *reader
 }
 
@@ -111,14 +112,18 @@ func shown(p string) string {
 // postScan is POST /files/scan.
 func (rc *reconciler) postScan(c *httpx.Call, req scanRequest) (scanReport, error) {
 	report := scanReport{Problems: []scanProblem{}}
-	at, err := itemByID(c.Context(), rc.db, c.Caller.UserID, req.ItemID)
+	ctx, v, err := rc.trees.around(c.Context(), req.ItemID, editor)
+	if err != nil {
+		return report, err
+	}
+	at, err := itemByID(ctx, rc.db, v.owner, req.ItemID)
 	if err != nil {
 		return report, err
 	}
 	if at.isFile() {
 		return report, errNotFolder.With("Name the folder to scan.")
 	}
-	err = rc.reconcile(c.Context(), c.Caller.UserID, at, false, &report)
+	err = rc.reconcile(ctx, v.owner, at, false, &report)
 	return report, err
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A search finds the caller's items whose names hold every word of q anywhere,
+// A search finds a tree's items whose names hold every word of q anywhere,
 // both folded by naming.Fold, in the order of the names. items_search_idx has a
 // key for every run of one, two and three characters of an owner's name, so
 // short words are found as long ones are, and other people's names cost
@@ -51,11 +51,12 @@ func (c *criteria) add(condition string, arg any) {
 // getSearch is GET /files/search.
 func (rd *reader) getSearch(c *httpx.Call, p httpx.Keyset[hitPlace]) ([]hit, error) {
 	filters := c.URL.Query()
-	chosen := criteria{args: []any{c.Caller.UserID, p.Limit}}
-	if err := rd.addWords(c.Context(), &chosen, c.Caller.UserID, filters.Get("q")); err != nil {
+	owner := visitOf(c.Context()).owner
+	chosen := criteria{args: []any{owner, p.Limit}}
+	if err := rd.addWords(c.Context(), &chosen, owner, filters.Get("q")); err != nil {
 		return nil, err
 	}
-	if err := rd.addFilters(c.Context(), &chosen, c.Caller.UserID, filters); err != nil {
+	if err := rd.addFilters(c.Context(), &chosen, owner, filters); err != nil {
 		return nil, err
 	}
 	if after := p.After(hitPlace{}); after.ID != uuid.Nil {

@@ -5,12 +5,15 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
+	"net/http"
 	"net/netip"
 	"time"
 
 	"homebase/audit"
 	"homebase/auth"
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/files/journal"
 	"homebase/httpx"
 
@@ -53,6 +56,7 @@ type share struct {
 	ID           uuid.UUID      `json:"id"`
 	Token        string         `json:"token,omitempty"` // when it is made, and never again
 	Owner        uuid.UUID      `json:"-"`
+	By           *uuid.UUID     `json:"-"` // whose it is in a space; nil: the owner's
 	Item         uuid.UUID      `json:"item_id"`
 	ItemName     string         `json:"item_name"` // "" for the root
 	Mode         string         `json:"mode"`
@@ -66,18 +70,19 @@ type share struct {
 	Created      time.Time      `json:"created_at"`
 }
 
-const shareColumns = `s.id, s.owner_id, s.item_id, (SELECT i.name FROM items i WHERE i.id = s.item_id), s.mode, s.password_hash, s.password_hash IS NOT NULL, s.expires_at, s.max_downloads, s.downloads, s.max_size, s.allow, s.created_at`
+const shareColumns = `s.id, s.owner_id, s.user_id, s.item_id, (SELECT i.name FROM items i WHERE i.id = s.item_id), s.mode, s.password_hash, s.password_hash IS NOT NULL, s.expires_at, s.max_downloads, s.downloads, s.max_size, s.allow, s.created_at`
 
 func scanShare(row pgx.Row) (s share, err error) {
-	err = row.Scan(&s.ID, &s.Owner, &s.Item, &s.ItemName, &s.Mode, &s.Password, &s.HasPassword, &s.Expires, &s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Allow, &s.Created)
+	err = row.Scan(&s.ID, &s.Owner, &s.By, &s.Item, &s.ItemName, &s.Mode, &s.Password, &s.HasPassword, &s.Expires, &s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Allow, &s.Created)
 	if s.Created = s.Created.UTC(); s.Expires != nil {
 		s.Expires = new(s.Expires.UTC())
 	}
 	return s, err
 }
 
-// needs are the permissions that the owner of a share must hold for as long
-// as it is to work: nobody opens by a link what they cannot open themselves.
+// needs are the permissions that whose share it is must hold for as long as it
+// is to work: nobody opens by a link what they cannot open themselves. In a
+// space they must be an editor too.
 func needs(mode string) []string {
 	if mode == modeDrop {
 		return []string{mayShare, mayWrite}
@@ -89,7 +94,7 @@ func needs(mode string) []string {
 // the same as making it, or whoever may not make one would open another's.
 func (sh *shares) mayGrant(ctx context.Context, mode string) error {
 	for _, p := range needs(mode) {
-		if err := sh.auth.Still(ctx, p); err != nil {
+		if err := sh.trees.still(ctx, p, editor); err != nil {
 			return err
 		}
 	}
@@ -162,8 +167,14 @@ func (sh *shares) hashPassword(ctx context.Context, term httpx.Optional[string])
 
 // postShare is POST /files/shares.
 func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
-	ctx := c.Context()
-	s = share{Owner: c.Caller.UserID, Item: in.ItemID, Mode: modeRead}
+	ctx, v, err := sh.trees.around(c.Context(), in.ItemID, editor)
+	if err != nil {
+		return s, err
+	}
+	s = share{Owner: v.owner, Item: in.ItemID, Mode: modeRead}
+	if disk.IsSpace(v.owner) {
+		s.By = new(c.Caller.UserID)
+	}
 	if in.Mode == modeDrop {
 		s.Mode = modeDrop
 	} else if in.Mode != "" && in.Mode != modeRead {
@@ -197,15 +208,15 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 		const count = `-- name: files.CountShares
 			SELECT count(*) FROM shares s WHERE s.owner_id = $1`
 		const sql = `-- name: files.InsertShare
-			INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, allow)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+			INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, allow, user_id)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 			RETURNING ` + shareColumns
 		if n, err := db.One(ctx, tx, db.Value[int], count, s.Owner); err != nil {
 			return err
 		} else if n >= mostShares {
 			return errTooManyShares
 		}
-		made, err := db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow)
+		made, err := db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow, s.By)
 		if err != nil {
 			return err
 		}
@@ -220,6 +231,23 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 	return s, err
 }
 
+// holding is the tree of a share's item: the caller's own where there is no such
+// share, and it is not found there.
+func (sh *shares) holding(r *http.Request) (uuid.UUID, error) {
+	const sql = `-- name: files.TreeOfShare
+		SELECT s.owner_id FROM shares s WHERE s.id = $1`
+	own := httpx.CallerOf(r.Context()).UserID
+	id, err := uuid.Parse(r.PathValue("id"))
+	if err != nil {
+		return own, nil
+	}
+	owner, err := db.One(r.Context(), sh.db, db.Value[uuid.UUID], sql, id)
+	if errors.Is(err, db.ErrNotFound) {
+		return own, nil
+	}
+	return owner, err
+}
+
 // shareHash is what the database knows a share's token by.
 func shareHash(token string) []byte {
 	sum := sha256.Sum256([]byte(token))
@@ -231,7 +259,7 @@ func (sh *shares) recordShare(ctx context.Context, q db.Querier, action audit.Ac
 }
 
 func (s *share) event(action audit.Action) audit.Event {
-	return audit.Event{Action: action, Target: s.ID, Details: map[string]string{"item": s.Item.String(), "mode": s.Mode}}
+	return journal.InTree(s.Owner, audit.Event{Action: action, Target: s.ID, Details: map[string]string{"item": s.Item.String(), "mode": s.Mode}})
 }
 
 // getShares is GET /files/shares, the newest first; ?item_id= asks for those
@@ -248,7 +276,7 @@ func (sh *shares) getShares(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]share, 
 	const sql = `-- name: files.SharesOfOwner
 		SELECT ` + shareColumns + ` FROM shares s
 		 WHERE s.owner_id = $1 AND s.id < $2 AND ($3::uuid IS NULL OR s.item_id = $3) ORDER BY s.id DESC LIMIT $4`
-	return db.All(c.Context(), sh.db, scanShare, sql, c.Caller.UserID, p.After(uuid.Max), item, p.Limit)
+	return db.All(c.Context(), sh.db, scanShare, sql, visitOf(c.Context()).owner, p.After(uuid.Max), item, p.Limit)
 }
 
 func (s share) key() uuid.UUID { return s.ID }
@@ -267,7 +295,7 @@ func (sh *shares) patchShare(c *httpx.Call, in shareTerms) (s share, err error) 
 		const change = `-- name: files.UpdateShare
 			UPDATE shares s SET password_hash = $2, expires_at = $3, max_downloads = $4, max_size = $5, allow = $6 WHERE s.id = $1
 			RETURNING ` + shareColumns
-		if s, err = db.One(ctx, tx, scanShare, find, c.ID, c.Caller.UserID); err != nil {
+		if s, err = db.One(ctx, tx, scanShare, find, c.ID, visitOf(ctx).owner); err != nil {
 			return err
 		}
 		if err := sh.mayGrant(ctx, s.Mode); err != nil {
@@ -293,7 +321,7 @@ func (sh *shares) deleteShare(c *httpx.Call) error {
 	return sh.db.InTx(ctx, func(tx pgx.Tx) error {
 		const sql = `-- name: files.DeleteShare
 			DELETE FROM shares s WHERE s.id = $1 AND s.owner_id = $2 RETURNING ` + shareColumns
-		s, err := db.One(ctx, tx, scanShare, sql, c.ID, c.Caller.UserID)
+		s, err := db.One(ctx, tx, scanShare, sql, c.ID, visitOf(ctx).owner)
 		if err != nil {
 			return err
 		}

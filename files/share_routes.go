@@ -10,20 +10,20 @@ import (
 // shareRoutes are the routes of shares: the owner's, and those of whoever has
 // the link. The latter read a cookie of their own.
 func (sh *shares) shareRoutes() []httpx.Route {
-	open := sh.trees.open
+	at, of := sh.trees.at, sh.trees.open(sh.holding, editor)
 	locked := httpx.Problems{errSharePassword}
 	guests := locked.And(foundProblems...)
 	routes := []httpx.Route{
-		{Pattern: "GET /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateRead, Query: []string{"item_id"},
-			Summary: "Your shares, newest first", Do: httpx.Pages(sh.getShares, share.key).Behind(open), Problems: awayProblems},
+		{Pattern: "GET /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateRead, Query: []string{"item_id", "space"},
+			Summary: "Your shares, or those of a space, newest first", Do: httpx.Pages(sh.getShares, share.key).Behind(at(editor)), Problems: foundProblems},
 		{Pattern: "POST /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
-			Summary: "Share a file or folder by a link", Do: httpx.JSON(sh.postShare).Creates().Behind(open),
+			Summary: "Share a file or folder by a link", Do: httpx.JSON(sh.postShare).Creates().Behind(at(editor)),
 			Problems: httpx.Problems{errNotFolder, errTooManyShares, auth.ErrHashingBusy}.And(foundProblems...)},
 		{Pattern: "PATCH /files/shares/{id}", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
-			Summary: "Change the terms of a share", Do: httpx.JSON(sh.patchShare).Behind(open),
+			Summary: "Change the terms of a share", Do: httpx.JSON(sh.patchShare).Behind(of),
 			Problems: httpx.Problems{auth.ErrHashingBusy}.And(foundProblems...)},
 		{Pattern: "DELETE /files/shares/{id}", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite,
-			Summary: "End a share", Do: httpx.Acts(sh.deleteShare).Behind(open), Problems: foundProblems},
+			Summary: "End a share", Do: httpx.Acts(sh.deleteShare).Behind(of), Problems: foundProblems},
 	}
 	public := []httpx.Route{
 		{Pattern: "GET /files/shared/{token}", Rate: httpx.RateRead,

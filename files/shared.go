@@ -8,6 +8,7 @@ import (
 	"homebase/audit"
 	"homebase/auth"
 	"homebase/db"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -82,10 +83,19 @@ func (sh *shares) guest(of guestOf, h func(w http.ResponseWriter, r *http.Reques
 	}
 }
 
-// stillMay is db.ErrNotFound when the share's owner may not share any more, or
+// stillMay is db.ErrNotFound when whose share it is may not share any more, or
 // is disabled.
 func (sh *shares) stillMay(ctx context.Context, q db.Querier, s *share) error {
-	may, err := sh.auth.Holds(ctx, q, s.Owner, needs(s.Mode)...)
+	whose := s.Owner
+	if s.By != nil {
+		whose = *s.By
+	}
+	may, err := sh.auth.Holds(ctx, q, whose, needs(s.Mode)...)
+	if err == nil && may && whose != s.Owner {
+		var all members
+		all, err = sh.trees.members.Get(ctx)
+		may = all[whose][s.Owner].includes(editor)
+	}
 	if err == nil && !may {
 		err = db.ErrNotFound
 	}
@@ -122,6 +132,7 @@ func itemBelow(ctx context.Context, q db.Querier, owner, shared, id uuid.UUID) (
 // nothing tells where that lies.
 func (g guest) seen() placed {
 	it := g.item
+	it.Owner = uuid.Nil
 	if it.path = strings.TrimPrefix(it.path, g.top); it.ID == g.share.Item {
 		it.Parent = nil
 		if it.isFile() {
@@ -142,8 +153,8 @@ func (g guest) folder() uuid.UUID {
 
 // noteGuest records what a guest was shown.
 func (sh *shares) noteGuest(ctx context.Context, g guest, what string) {
-	sh.audit.Note(ctx, audit.Event{Action: audit.ShareRead, Target: g.share.ID,
-		Details: map[string]string{"item": g.item.ID.String(), "what": what}})
+	sh.audit.Note(ctx, journal.InTree(g.share.Owner, audit.Event{Action: audit.ShareRead, Target: g.share.ID,
+		Details: map[string]string{"item": g.item.ID.String(), "what": what}}))
 }
 
 // sharedBody is a share as its guests see it.

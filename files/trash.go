@@ -80,7 +80,7 @@ func (t trashed) shown() trashedBody { return trashedBody{t.placed.shown(), t.at
 // getTrash is GET /files/trash, newest first.
 func (tr *trash) getTrash(c *httpx.Call, p httpx.Keyset[trashPlace]) ([]trashed, error) {
 	const order = ` ORDER BY i.trashed_at DESC, i.id DESC LIMIT $2`
-	sql, args := `-- name: files.Trash`+trashedQuery+order, []any{c.Caller.UserID, p.Limit}
+	sql, args := `-- name: files.Trash`+trashedQuery+order, []any{visitOf(c.Context()).owner, p.Limit}
 	if before := p.After(trashPlace{}); before.ID != uuid.Nil {
 		sql = `-- name: files.TrashAfter` + trashedQuery + ` AND (i.trashed_at, i.id) < ($3, $4)` + order
 		args = append(args, before.At, before.ID)
@@ -90,7 +90,7 @@ func (tr *trash) getTrash(c *httpx.Call, p httpx.Keyset[trashPlace]) ([]trashed,
 
 // deleteItem is DELETE /files/items/{id}: to the trash.
 func (tr *trash) deleteItem(c *httpx.Call) error {
-	return tr.trash(c.Context(), c.Caller.UserID, c.ID, c.Header)
+	return tr.trash(c.Context(), visitOf(c.Context()).owner, c.ID, c.Header)
 }
 
 // trash puts an item into the trash, if it is what the preconditions in h say.
@@ -156,7 +156,7 @@ func (tr *trash) markTrashed(ctx context.Context, owner uuid.UUID, it placed) {
 // restore is POST /files/trash/{id}/restore: back to its folder, or to the
 // root when that is gone; under its name, or a free one like it.
 func (tr *trash) restore(c *httpx.Call) (itemBody, error) {
-	owner, id := c.Caller.UserID, c.ID
+	owner, id := visitOf(c.Context()).owner, c.ID
 	var it placed
 	err := tr.journal.Commit(c.Context(), journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		from, err := trashedByID(ctx, t, owner, id)

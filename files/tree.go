@@ -3,71 +3,33 @@ package files
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
-	"homebase/httpx"
 
 	"github.com/google/uuid"
 )
 
-// firstFolders are made for every new owner.
+// firstFolders are made for every new user.
 var firstFolders = []string{"documents", "images", "backups"}
 
 // trees finds and makes the trees of owners.
 type trees struct {
 	db      *db.DB
+	auth    *auth.Auth
 	journal *journal.Journal
 	vol     *volume
+	members *db.Kept[members]
+	owners  bounded[uuid.UUID, uuid.UUID] // of items
 	roots   bounded[uuid.UUID, uuid.UUID] // of owners whose tree is known to exist
 	asks    journal.Slots                 // one request of an owner at a time looks
 }
 
-// visit is a request to the caller's own tree.
-type visit struct {
-	owner uuid.UUID
-	root  uuid.UUID
-}
-
-// visit opens the tree of the caller of ctx.
-func (ts *trees) visit(ctx context.Context) (visit, error) {
-	if err := ts.vol.inPlace(); err != nil {
-		return visit{}, err
-	}
-	owner := httpx.CallerOf(ctx).UserID
-	root, err := ts.rootOf(ctx, owner)
-	if errors.Is(err, db.ErrNotFound) {
-		err = httpx.ErrUnauthenticated.Because(err) // deleted meanwhile
-	}
-	return visit{owner, root}, err
-}
-
-// open opens the caller's tree for a typed handler. The id "root" is that of
-// its root.
-func (ts *trees) open(c *httpx.Call) error {
-	v, err := ts.visit(c.Context())
-	if c.PathValue("id") == "root" {
-		c.ID = v.root
-	}
-	return err
-}
-
-// visitor opens the caller's tree for a handler of bytes.
-func (ts *trees) visitor(h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		v, err := ts.visit(r.Context())
-		if err != nil {
-			return err
-		}
-		return h(w, r, v)
-	}
-}
-
-// rootOf is the id of an owner's root folder. The tree is made at the
-// owner's first touch of a file route.
+// rootOf is the id of an owner's root folder. A user's tree is made at the first
+// touch of a file route; the row of a space's is there from the beginning.
 func (ts *trees) rootOf(ctx context.Context, owner uuid.UUID) (uuid.UUID, error) {
 	if id, ok := ts.roots.get(owner); ok {
 		return id, nil
@@ -113,12 +75,14 @@ func insertRoot(ctx context.Context, t *journal.Tx, owner uuid.UUID) error {
 const withOwner = `WITH owner AS (INSERT INTO owners (id, user_id) SELECT $1, CASE WHEN NOT is_space($1) THEN $1 END ON CONFLICT DO NOTHING)`
 
 // plant makes an owner's tree: the row, which from then on is the lock, and
-// then the root and the first folders as a change like any other.
+// then the root and a user's first folders as a change like any other.
 func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
-	_, err := db.Exec(ctx, ts.db, `-- name: files.InsertTree
+	names := firstFolders
+	if disk.IsSpace(owner) {
+		names = nil
+	} else if _, err := db.Exec(ctx, ts.db, `-- name: files.InsertTree
 		`+withOwner+` INSERT INTO trees (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3) ON CONFLICT (owner_id) DO NOTHING`,
-		owner, journal.NewID(), journal.NewID())
-	if err != nil {
+		owner, journal.NewID(), journal.NewID()); err != nil {
 		return err
 	}
 	c := journal.Change{Owner: owner, Whole: true, Unjudged: true, Decide: func(ctx context.Context, t *journal.Tx) error {
@@ -128,7 +92,7 @@ func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
 		if err := t.Mkdir(t.Tree.Root, disk.OwnerPath(owner, "")); err != nil {
 			return err
 		}
-		for _, name := range firstFolders {
+		for _, name := range names {
 			it, err := insertFolder(ctx, t, owner, t.Tree.Root, name)
 			if err != nil {
 				return err
@@ -138,11 +102,11 @@ func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
 			}
 			t.Tell(feedCreated, told(placed{it, "/" + name}))
 		}
-		t.Count(0, len(firstFolders))
+		t.Count(0, len(names))
 		t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: t.Tree.Root})
 		return nil
 	}}
-	err = ts.journal.Commit(ctx, c)
+	err := ts.journal.Commit(ctx, c)
 	if errors.Is(err, journal.ErrUnpublished) {
 		return nil // a full disk: there is nothing in the folders that anybody could miss
 	}

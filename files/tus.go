@@ -1,6 +1,8 @@
 package files
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -8,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"homebase/auth"
 	"homebase/db"
 	"homebase/files/journal"
 	"homebase/httpx"
@@ -48,7 +49,6 @@ var (
 // uploads are the resumable ones.
 type uploads struct {
 	db           *db.DB
-	auth         *auth.Auth
 	log          *slog.Logger
 	journal      *journal.Journal
 	vol          *volume
@@ -59,8 +59,7 @@ type uploads struct {
 }
 
 // tus says the version in every answer and asks for it.
-func (up *uploads) tus(h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
-	visited := up.trees.visitor(h)
+func (up *uploads) tus(h httpx.Handler) httpx.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Tus-Resumable", tusVersion)
 		version := r.Header.Get("Tus-Resumable")
@@ -68,7 +67,7 @@ func (up *uploads) tus(h func(w http.ResponseWriter, r *http.Request, v visit) e
 		if version != tusVersion && (version != "" || !reads) {
 			return errTusVersion
 		}
-		err := visited(w, r)
+		err := h(w, r)
 		if r.Method == http.MethodHead {
 			err = passing(err)
 		}
@@ -100,8 +99,7 @@ func (up *uploads) optionsUploads(w http.ResponseWriter, _ *http.Request) error 
 
 // postUpload is POST /files/uploads, with or without a first chunk. When that
 // chunk fails the upload goes: its client does not know where it is.
-func (up *uploads) postUpload(w http.ResponseWriter, r *http.Request, v visit) error {
-	ctx := r.Context()
+func (up *uploads) postUpload(w http.ResponseWriter, r *http.Request) error {
 	length, metadata, err := checkCreation(r.Header)
 	if err != nil {
 		return err
@@ -115,6 +113,10 @@ func (up *uploads) postUpload(w http.ResponseWriter, r *http.Request, v visit) e
 		return errUploadTooLong
 	}
 	d, err := parseDestination(metadata)
+	if err != nil {
+		return err
+	}
+	ctx, v, err := up.enter(r.Context(), d)
 	if err != nil {
 		return err
 	}
@@ -132,7 +134,11 @@ func (up *uploads) postUpload(w http.ResponseWriter, r *http.Request, v visit) e
 	if err != nil {
 		return err
 	}
-	x, err := up.seize(ctx, v.owner, id)
+	u, err := uploadByID(ctx, up.db, id)
+	var x *seized
+	if err == nil {
+		x, err = up.seize(ctx, u)
+	}
 	if err != nil {
 		up.abandon(ctx, upload{id: id, owner: v.owner})
 		return err
@@ -152,6 +158,15 @@ func (up *uploads) postUpload(w http.ResponseWriter, r *http.Request, v visit) e
 	x.describe(w.Header())
 	w.WriteHeader(http.StatusCreated)
 	return nil
+}
+
+// enter opens the tree that an upload goes to: that of its folder or its space,
+// else the caller's own.
+func (up *uploads) enter(ctx context.Context, d destination) (context.Context, visit, error) {
+	if d.parent != nil && d.space == uuid.Nil {
+		return up.trees.around(ctx, *d.parent, editor)
+	}
+	return up.trees.enter(ctx, cmp.Or(d.space, httpx.CallerOf(ctx).UserID), editor)
 }
 
 // checkCreation reads the headers of a creation; length is nil when it is
@@ -186,21 +201,42 @@ func chunkOf(w http.ResponseWriter, r *http.Request) (c chunk, err error) {
 	return c, err
 }
 
-// resume takes the upload that the wildcard {id} names.
-func (up *uploads) resume(r *http.Request, v visit) (*seized, error) {
+// own finds the upload that the wildcard {id} names: nobody goes on with
+// another's, in no space, and with none where they may not write any more.
+func (up *uploads) own(r *http.Request) (context.Context, upload, error) {
+	ctx := r.Context()
 	id, err := httpx.PathID(r, "id")
 	if err != nil {
-		return nil, err
+		return ctx, upload{}, err
 	}
-	x, err := up.seize(r.Context(), v.owner, id)
+	if err := up.vol.inPlace(); err != nil {
+		return ctx, upload{}, err
+	}
+	u, err := uploadByID(ctx, up.db, id)
+	if err == nil && u.sender != httpx.CallerOf(ctx).UserID {
+		err = db.ErrNotFound
+	}
+	if err == nil {
+		ctx, _, err = up.trees.enter(ctx, u.owner, editor)
+	}
+	return ctx, u, err
+}
+
+// resume takes the upload that the wildcard {id} names.
+func (up *uploads) resume(r *http.Request) (context.Context, *seized, error) {
+	ctx, u, err := up.own(r)
 	if err != nil {
-		return nil, err
+		return ctx, nil, err
+	}
+	x, err := up.seize(ctx, u)
+	if err != nil {
+		return ctx, nil, err
 	}
 	if err := x.standing(); err != nil {
 		x.letGo()
-		return nil, err
+		return ctx, nil, err
 	}
-	return x, nil
+	return ctx, x, nil
 }
 
 // standing refuses what is neither open nor finished.
@@ -228,14 +264,14 @@ func (u *upload) describe(h http.Header) {
 }
 
 // headUpload is HEAD /files/uploads/{id}.
-func (up *uploads) headUpload(w http.ResponseWriter, r *http.Request, v visit) error {
-	x, err := up.resume(r, v)
+func (up *uploads) headUpload(w http.ResponseWriter, r *http.Request) error {
+	ctx, x, err := up.resume(r)
 	if err != nil {
 		return err
 	}
 	defer x.letGo()
 	if x.state == uploadOpen && x.complete() {
-		if err := up.finish(r.Context(), x); err != nil {
+		if err := up.finish(ctx, x); err != nil {
 			return err
 		}
 	}
@@ -265,12 +301,8 @@ type uploadBody struct {
 
 // getUpload is GET /files/uploads/{id}: it only looks, and leaves whoever
 // sends bytes alone.
-func (up *uploads) getUpload(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	u, err := uploadByID(r.Context(), up.db, v.owner, id)
+func (up *uploads) getUpload(w http.ResponseWriter, r *http.Request) error {
+	_, u, err := up.own(r)
 	if err == nil && u.state == uploadDeleted {
 		err = httpx.ErrNotFound
 	}
@@ -281,7 +313,7 @@ func (up *uploads) getUpload(w http.ResponseWriter, r *http.Request, v visit) er
 }
 
 // patchUpload is PATCH /files/uploads/{id}.
-func (up *uploads) patchUpload(w http.ResponseWriter, r *http.Request, v visit) error {
+func (up *uploads) patchUpload(w http.ResponseWriter, r *http.Request) error {
 	if r.Header.Get("Content-Type") != offsetType {
 		return httpx.ErrUnsupportedType.With("Send Content-Type: " + offsetType + ".")
 	}
@@ -293,7 +325,7 @@ func (up *uploads) patchUpload(w http.ResponseWriter, r *http.Request, v visit) 
 	if !ok || len(r.Header.Values("Upload-Offset")) > 1 {
 		return errUploadOffset
 	}
-	x, err := up.resume(r, v)
+	ctx, x, err := up.resume(r)
 	if err != nil {
 		return err
 	}
@@ -310,9 +342,9 @@ func (up *uploads) patchUpload(w http.ResponseWriter, r *http.Request, v visit) 
 	if err := up.lateLength(r, x); err != nil {
 		return err
 	}
-	err = up.receiveChunk(r.Context(), x, c)
+	err = up.receiveChunk(ctx, x, c)
 	if err == nil && x.complete() {
-		err = up.finish(r.Context(), x)
+		err = up.finish(ctx, x)
 	}
 	x.describe(w.Header())
 	if err != nil {
@@ -347,20 +379,20 @@ func (up *uploads) lateLength(r *http.Request, x *seized) error {
 
 // deleteUpload is DELETE /files/uploads/{id}. Of a finished upload only the
 // memory goes; the item stays.
-func (up *uploads) deleteUpload(w http.ResponseWriter, r *http.Request, v visit) error {
+func (up *uploads) deleteUpload(w http.ResponseWriter, r *http.Request) error {
 	const forget = `-- name: files.ForgetUpload
 		DELETE FROM uploads u WHERE u.op_id = $1 AND u.state <> 'open'`
-	x, err := up.resume(r, v)
+	ctx, x, err := up.resume(r)
 	if err != nil {
 		return err
 	}
 	defer x.letGo()
 	if x.state == uploadOpen {
-		if err := up.discard(r.Context(), x.upload, uploadDeleted, 0); err != nil {
+		if err := up.discard(ctx, x.upload, uploadDeleted, 0); err != nil {
 			return err
 		}
 	}
-	if _, err := db.Exec(r.Context(), up.db, forget, x.id); err != nil {
+	if _, err := db.Exec(ctx, up.db, forget, x.id); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

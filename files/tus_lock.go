@@ -116,12 +116,12 @@ func (x *seized) letGo() {
 // seize takes an upload for a request. When its lock is held the holder is
 // asked to stop, here or by way of the database in another worker: it stores
 // what it has and lets go. After five seconds errLocked.
-func (up *uploads) seize(ctx context.Context, owner, id uuid.UUID) (*seized, error) {
-	u, err := uploadByID(ctx, up.db, owner, id)
-	if err != nil || u.state != uploadOpen {
-		return &seized{upload: u}, err
+func (up *uploads) seize(ctx context.Context, u upload) (*seized, error) {
+	if u.state != uploadOpen {
+		return &seized{upload: u}, nil
 	}
-	file, err := up.vol.disk.OpenStaged(uploadPath(owner, id))
+	id := u.id
+	file, err := up.vol.disk.OpenStaged(uploadPath(u.owner, id))
 	gone := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !gone {
 		return nil, err
@@ -134,7 +134,7 @@ func (up *uploads) seize(ctx context.Context, owner, id uuid.UUID) (*seized, err
 	}
 	// The holder of before may have ended the upload, and put its file in
 	// place: what was locked then is never written to.
-	u, err = uploadByID(ctx, up.db, owner, id)
+	u, err = uploadByID(ctx, up.db, id)
 	if err != nil || u.state != uploadOpen || gone {
 		if !gone {
 			file.Close()

@@ -54,6 +54,7 @@ func parseMetadata(field string) (map[string]string, error) {
 // destination is where a resumable upload goes by its metadata: a name in a
 // folder that is given by id or by path, the root without either.
 type destination struct {
+	space     uuid.UUID // zero: the sender's own tree, or that of parent
 	parent    *uuid.UUID
 	folder    []string
 	name      string
@@ -61,8 +62,8 @@ type destination struct {
 	modified  time.Time
 }
 
-// parseDestination reads filename, filetype, mtime, and parent_id or path; other
-// keys are the client's own.
+// parseDestination reads filename, filetype, mtime, space, and parent_id or path;
+// other keys are the client's own.
 func parseDestination(field string) (d destination, err error) {
 	pairs, err := parseMetadata(field)
 	if err != nil {
@@ -75,6 +76,11 @@ func parseDestination(field string) (d destination, err error) {
 	if said := pairs["mtime"]; said != "" {
 		if d.modified, err = parseModified(said); err != nil {
 			return d, errMetadata.With("mtime: give seconds since 1970, whole or with a fraction, between 1901 and 2262.").Because(err)
+		}
+	}
+	if space, ok := pairs["space"]; ok {
+		if d.space, err = parseSpace(space); err != nil {
+			return d, err
 		}
 	}
 	id, byID := pairs["parent_id"]

@@ -115,18 +115,14 @@ func slowed(err error) error {
 }
 
 // finish puts a complete upload in place by the same commit as a PUT. Hours
-// may have passed: whether the caller's session lives and may write, whether
+// may have passed: whether the caller's session lives and may write there, whether
 // the folder is there and the quota suffices, is all asked again. The client
 // need not be there any more; what fails for now is tried again at the next
 // request.
 func (up *uploads) finish(ctx context.Context, x *seized) error {
 	ctx = context.WithoutCancel(ctx)
-	caller, err := up.auth.Recheck(ctx, httpx.CallerOf(ctx))
-	if err != nil {
+	if err := up.trees.still(ctx, mayWrite, editor); err != nil {
 		return err
-	}
-	if !caller.Can(mayWrite) {
-		return httpx.ErrForbidden
 	}
 	d, err := parseDestination(x.metadata)
 	if err != nil {
@@ -154,7 +150,7 @@ func (up *uploads) finish(ctx context.Context, x *seized) error {
 	if !errors.Is(err, journal.ErrEnded) {
 		return err
 	}
-	x.upload, err = uploadByID(ctx, up.db, x.owner, x.id)
+	x.upload, err = uploadByID(ctx, up.db, x.id)
 	if err == nil && x.state != uploadFinished {
 		err = fmt.Errorf("%w: %s", db.ErrNotFound, x.state)
 	}

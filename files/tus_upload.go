@@ -36,6 +36,7 @@ var errTooManyUploads = httpx.NewProblem(409, "too_many_uploads", "Too many uplo
 // upload is a row of uploads that belongs to no worker.
 type upload struct {
 	id, owner uuid.UUID
+	sender    uuid.UUID
 	state     string
 	length    *int64 // nil: not told yet
 	offset    int64  // bytes that are durable
@@ -47,17 +48,17 @@ type upload struct {
 	expired   bool
 }
 
-const uploadColumns = `u.op_id, u.owner_id, u.state, u.length, u.durable_offset, u.sum_state, u.bytes, u.metadata, u.item_id, u.expires_at, u.expires_at < now()`
+const uploadColumns = `u.op_id, u.owner_id, coalesce(u.user_id, u.owner_id), u.state, u.length, u.durable_offset, u.sum_state, u.bytes, u.metadata, u.item_id, u.expires_at, u.expires_at < now()`
 
 func scanUpload(row pgx.Row) (u upload, err error) {
-	err = row.Scan(&u.id, &u.owner, &u.state, &u.length, &u.offset, &u.sumState, &u.reserved, &u.metadata, &u.item, &u.expires, &u.expired)
+	err = row.Scan(&u.id, &u.owner, &u.sender, &u.state, &u.length, &u.offset, &u.sumState, &u.reserved, &u.metadata, &u.item, &u.expires, &u.expired)
 	return u, err
 }
 
-func uploadByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (upload, error) {
+func uploadByID(ctx context.Context, q db.Querier, id uuid.UUID) (upload, error) {
 	const sql = `-- name: files.UploadByID
-		SELECT ` + uploadColumns + ` FROM uploads u WHERE u.op_id = $2 AND u.owner_id = $1 AND u.worker_id IS NULL`
-	return db.One(ctx, q, scanUpload, sql, owner, id)
+		SELECT ` + uploadColumns + ` FROM uploads u WHERE u.op_id = $1 AND u.worker_id IS NULL`
+	return db.One(ctx, q, scanUpload, sql, id)
 }
 
 // uploadPath is the staging file of a resumable upload. It names no worker,
@@ -85,7 +86,7 @@ func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int6
 	const count = `-- name: files.CountUploads
 		SELECT count(*) FROM uploads u WHERE u.owner_id = $1 AND u.state = 'open' AND u.worker_id IS NULL`
 	const sql = `-- name: files.InsertUpload
-		INSERT INTO uploads (op_id, owner_id, bytes, length, metadata, expires_at) VALUES ($2, $1, $3, $4, $5, now() + $6::interval)`
+		INSERT INTO uploads (op_id, owner_id, bytes, length, metadata, expires_at, user_id) VALUES ($2, $1, $3, $4, $5, now() + $6::interval, $7)`
 	id = journal.NewID()
 	var reserved int64
 	if length != nil {
@@ -100,7 +101,7 @@ func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int6
 		if err := t.Reserve(ctx, reserved); err != nil {
 			return err
 		}
-		_, err := db.Exec(ctx, t, sql, owner, id, reserved, length, metadata, up.uploadExpiry)
+		_, err := db.Exec(ctx, t, sql, owner, id, reserved, length, metadata, up.uploadExpiry, httpx.CallerOf(ctx).UserID)
 		return err
 	})
 	unknown := errors.Is(err, db.ErrOutcomeUnknown)
@@ -272,7 +273,11 @@ func (up *uploads) expireOne(ctx context.Context, h held) error {
 	if h.plain {
 		return up.journal.Release(ctx, h.owner, h.op)
 	}
-	x, err := up.seize(ctx, h.owner, h.op)
+	u, err := uploadByID(ctx, up.db, h.op)
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	x, err := up.seize(ctx, u)
 	if err != nil {
 		up.log.WarnContext(ctx, "cannot finish an upload yet", "upload", h.op, "error", err)
 		return nil

@@ -27,7 +27,7 @@ type usageBody struct {
 
 // getUsage is GET /files/usage.
 func (f *Files) getUsage(c *httpx.Call) (usageBody, error) {
-	return usageOf(c.Context(), f.db, c.Caller.UserID, f.quota)
+	return usageOf(c.Context(), f.db, visitOf(c.Context()).owner, f.quota)
 }
 
 func usageOf(ctx context.Context, q db.Querier, owner uuid.UUID, quota int64) (usageBody, error) {

@@ -12,6 +12,7 @@ import (
 	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -55,7 +56,7 @@ func (rd *reader) getVersions(c *httpx.Call, p httpx.Keyset[int64]) ([]version, 
 		  FROM versions v
 		 WHERE v.item_id = $1 AND v.owner_id = $2 AND ($3 = 0 OR v.revision < $3)
 		 ORDER BY v.revision DESC LIMIT $4`
-	it, err := itemByID(c.Context(), rd.db, c.Caller.UserID, c.ID)
+	it, err := itemByID(c.Context(), rd.db, visitOf(c.Context()).owner, c.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func (rd *reader) getVersions(c *httpx.Call, p httpx.Keyset[int64]) ([]version, 
 	return db.All(c.Context(), rd.db, func(row pgx.Row) (v version, err error) {
 		err = row.Scan(&v.revision, &v.size, &v.sum, &v.mediaType, &v.mtime, &v.replaced)
 		return v, err
-	}, sql, it.ID, c.Caller.UserID, p.After(0), p.Limit)
+	}, sql, it.ID, visitOf(c.Context()).owner, p.After(0), p.Limit)
 }
 
 // revisionOf is the wildcard {revision}; anything else than a number names
@@ -94,7 +95,7 @@ func (rd *reader) getVersion(w http.ResponseWriter, r *http.Request, v visit) er
 		return err
 	}
 	return rd.serve(w, r, v.owner, c, func(bool) error {
-		rd.audit.Note(r.Context(), audit.Event{Action: audit.FileDownload, Target: id, Details: map[string]string{"version": strconv.FormatInt(revision, 10)}})
+		rd.audit.Note(r.Context(), journal.InTree(v.owner, audit.Event{Action: audit.FileDownload, Target: id, Details: map[string]string{"version": strconv.FormatInt(revision, 10)}}))
 		return nil
 	})
 }
@@ -103,7 +104,7 @@ func (rd *reader) getVersion(w http.ResponseWriter, r *http.Request, v visit) er
 // that displaced them has been published.
 func readableVersion(ctx context.Context, q db.Querier, owner, id uuid.UUID, revision int64) (it readable, before string, err error) {
 	const sql = `-- name: files.ReadableVersion
-		SELECT i.id, i.parent_id, i.kind, i.name, v.size, v.media_type, v.sha256, v.mtime, v.revision, i.created_at, v.replaced_at, v.ino, false,
+		SELECT i.id, i.owner_id, i.parent_id, i.kind, i.name, v.size, v.media_type, v.sha256, v.mtime, v.revision, i.created_at, v.replaced_at, v.ino, false,
 		       w.path,
 		       coalesce((SELECT o.target FROM file_ops o
 		                  WHERE o.owner_id = $1 AND o.item_id = i.id AND o.kind = 'put' AND o.keeps AND o.revision = v.revision + 1), '')

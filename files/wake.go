@@ -160,11 +160,13 @@ func (h *hub) takeMoved() string {
 
 // RecheckListeners makes every stream of this worker ask again whether its
 // caller may read. Call it when sessions, keys, users or roles have changed.
-func (f *Files) RecheckListeners() {
-	f.rd.hub.mu.Lock()
-	defer f.rd.hub.mu.Unlock()
-	close(f.rd.hub.rights)
-	f.rd.hub.rights = make(chan struct{})
+func (f *Files) RecheckListeners() { f.rd.hub.recheck() }
+
+func (h *hub) recheck() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	close(h.rights)
+	h.rights = make(chan struct{})
 }
 
 func (h *hub) nextRights() <-chan struct{} {

@@ -21,6 +21,7 @@ type writer struct {
 	log     *slog.Logger
 	journal *journal.Journal
 	vol     *volume
+	trees   *trees
 	rd      *reader
 	tr      *trash
 	hints   bounded[hint, uuid.UUID]

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -159,7 +160,19 @@ func (t *Tx) Tell(what string, item json.RawMessage) {
 }
 
 // Audit appends an event to those that the transaction will record.
-func (t *Tx) Audit(ctx context.Context, e audit.Event) { t.events = append(t.events, e.By(ctx)) }
+func (t *Tx) Audit(ctx context.Context, e audit.Event) {
+	t.events = append(t.events, InTree(t.owner, e).By(ctx))
+}
+
+// InTree adds to an event of an owner's tree which space that is, if it is one.
+func InTree(owner uuid.UUID, e audit.Event) audit.Event {
+	if disk.IsSpace(owner) {
+		details := map[string]string{"space": owner.String()}
+		maps.Copy(details, e.Details)
+		e.Details = details
+	}
+	return e
+}
 
 // Use counts bytes that the owner uses more, or less. More than the quota
 // fails the change.

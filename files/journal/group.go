@@ -79,7 +79,7 @@ func (g *groupTx) queueLookup(b *pgx.Batch) {
 		SELECT n.ordinality, ` + ItemColumns + `
 		  FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS n (folder, name, ordinality)
 		 CROSS JOIN LATERAL (
-		    SELECT x.id, x.parent_id, x.kind, x.name, x.size, x.media_type, x.sha256, x.mtime, x.revision, x.created_at, x.updated_at, x.ino, x.missing_at
+		    SELECT x.id, x.owner_id, x.parent_id, x.kind, x.name, x.size, x.media_type, x.sha256, x.mtime, x.revision, x.created_at, x.updated_at, x.ino, x.missing_at
 		      FROM items x
 		     WHERE x.parent_id = n.folder AND normalize(x.name, NFC) = normalize(n.name, NFC) AND x.trashed_at IS NULL
 		     LIMIT 1) i`
@@ -168,7 +168,7 @@ func (g *groupTx) decide(ctx context.Context, w *waiting) error {
 // accept counts a put and notes what is to be written for it.
 func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 	t := g.t
-	it := Item{ID: w.Item, Parent: &w.Folder, Kind: File, Name: path.Base(w.Path), Size: w.Size, MediaType: &w.MediaType,
+	it := Item{ID: w.Item, Owner: g.owner, Parent: &w.Folder, Kind: File, Name: path.Base(w.Path), Size: w.Size, MediaType: &w.MediaType,
 		SHA256: w.SHA256, MTime: &w.MTime, Ino: &w.Ino, Revision: 1, Created: t.now, Updated: t.now}
 	more, keeps := w.Size, false
 	if at != nil {

@@ -15,6 +15,7 @@ const (
 // Item is a row of items.
 type Item struct {
 	ID        uuid.UUID
+	Owner     uuid.UUID
 	Parent    *uuid.UUID // nil: the root
 	Kind      int16
 	Name      string
@@ -30,11 +31,11 @@ type Item struct {
 }
 
 // ItemColumns are those of a row of items AS i, as Fields wants them.
-const ItemColumns = `i.id, i.parent_id, i.kind, i.name, i.size, i.media_type, i.sha256, i.mtime, i.revision, i.created_at, i.updated_at, i.ino, i.missing_at IS NOT NULL`
+const ItemColumns = `i.id, i.owner_id, i.parent_id, i.kind, i.name, i.size, i.media_type, i.sha256, i.mtime, i.revision, i.created_at, i.updated_at, i.ino, i.missing_at IS NOT NULL`
 
 // Fields are where a row of ItemColumns is scanned to.
 func (it *Item) Fields() []any {
-	return []any{&it.ID, &it.Parent, &it.Kind, &it.Name, &it.Size, &it.MediaType, &it.SHA256, &it.MTime, &it.Revision, &it.Created, &it.Updated, &it.Ino, &it.Missing}
+	return []any{&it.ID, &it.Owner, &it.Parent, &it.Kind, &it.Name, &it.Size, &it.MediaType, &it.SHA256, &it.MTime, &it.Revision, &it.Created, &it.Updated, &it.Ino, &it.Missing}
 }
 
 // IsFile tells a file from a folder.

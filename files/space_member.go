@@ -1,0 +1,144 @@
+package files
+
+import (
+	"context"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+var errLastManager = httpx.NewProblem(409, "last_manager", "This is the last manager of the space").
+	With("Make somebody else a manager first.")
+
+// member is a row of space_members with who that is.
+type member struct {
+	UserID  uuid.UUID `json:"user_id"`
+	Name    string    `json:"name"`
+	Email   string    `json:"email"`
+	Role    role      `json:"role"`
+	AddedAt time.Time `json:"added_at"`
+}
+
+func (m member) key() uuid.UUID { return m.UserID }
+
+const memberQuery = `
+	SELECT m.user_id, u.name, u.email, m.role, m.added_at
+	  FROM space_members m JOIN users u ON u.id = m.user_id
+	 WHERE m.space_id = $1`
+
+func scanMember(row pgx.Row) (m member, err error) {
+	err = row.Scan(&m.UserID, &m.Name, &m.Email, &m.Role, &m.AddedAt)
+	m.AddedAt = m.AddedAt.UTC()
+	return m, err
+}
+
+// getMembers is GET /files/spaces/{id}/members, for every member.
+func (sp *spaces) getMembers(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]member, error) {
+	if _, err := sp.getSpace(c); err != nil {
+		return nil, err
+	}
+	return db.All(c.Context(), sp.db, scanMember, `-- name: files.MembersOfSpace`+memberQuery+` AND m.user_id > $2
+		 ORDER BY m.user_id LIMIT $3`, c.ID, p.After(uuid.Nil), p.Limit)
+}
+
+// memberFields are the body of PUT /files/spaces/{id}/members/{user_id}.
+type memberFields struct {
+	Role role `json:"role"` // viewer, editor, manager
+}
+
+// putMember is PUT /files/spaces/{id}/members/{user_id}.
+func (sp *spaces) putMember(c *httpx.Call, in memberFields) (m member, err error) {
+	const active = `-- name: files.UserToAdd
+		SELECT u.id FROM users u WHERE u.id = $1 AND u.status = 'active' FOR KEY SHARE`
+	const upsert = `-- name: files.PutMember
+		INSERT INTO space_members AS m (space_id, user_id, role) VALUES ($1, $2, $3)
+		    ON CONFLICT (space_id, user_id) DO UPDATE SET role = excluded.role`
+	ctx := c.Context()
+	err = sp.changeMember(c, func(tx pgx.Tx, s *space, user uuid.UUID) error {
+		if err := sp.manages(c, s); err != nil {
+			return err
+		}
+		if !in.Role.includes(viewer) {
+			var f httpx.Fields
+			f.Add("#/role", "invalid", "The role must be viewer, editor or manager.")
+			return f.Err()
+		}
+		if _, err := db.One(ctx, tx, db.Value[uuid.UUID], active, user); err != nil {
+			return err
+		}
+		if in.Role != manager {
+			if err := spareManager(ctx, tx, s.ID, user); err != nil {
+				return err
+			}
+		}
+		if _, err := db.Exec(ctx, tx, upsert, s.ID, user, in.Role); err != nil {
+			return err
+		}
+		if m, err = db.One(ctx, tx, scanMember, `-- name: files.MemberOfSpace`+memberQuery+` AND m.user_id = $2`, s.ID, user); err != nil {
+			return err
+		}
+		return sp.record(ctx, tx, audit.MemberSet, s.ID, map[string]string{"user": user.String(), "role": string(in.Role)})
+	})
+	return m, err
+}
+
+// deleteMember is DELETE /files/spaces/{id}/members/{user_id}.
+func (sp *spaces) deleteMember(c *httpx.Call) error {
+	const remove = `-- name: files.DeleteMember
+		DELETE FROM space_members m WHERE m.space_id = $1 AND m.user_id = $2`
+	ctx := c.Context()
+	return sp.changeMember(c, func(tx pgx.Tx, s *space, user uuid.UUID) error {
+		if user != c.Caller.UserID || s.Role == nil {
+			if err := sp.manages(c, s); err != nil {
+				return err
+			}
+			if err := sp.trees.auth.Still(ctx, mayShare); err != nil {
+				return err
+			}
+		}
+		if err := spareManager(ctx, tx, s.ID, user); err != nil {
+			return err
+		}
+		n, err := db.Exec(ctx, tx, remove, s.ID, user)
+		if err == nil && n == 0 {
+			err = db.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return sp.record(ctx, tx, audit.MemberRemoved, s.ID, map[string]string{"user": user.String()})
+	})
+}
+
+// changeMember changes what one person is in a space.
+func (sp *spaces) changeMember(c *httpx.Call, fn func(tx pgx.Tx, s *space, user uuid.UUID) error) error {
+	user, err := httpx.PathID(c.Request, "user_id")
+	if err != nil {
+		return err
+	}
+	return sp.change(c.Context(), func(tx pgx.Tx) error {
+		s, err := sp.lock(c, tx)
+		if err != nil {
+			return err
+		}
+		return fn(tx, &s, user)
+	})
+}
+
+// spareManager refuses to take the last manager's role away. The space is
+// locked, so no two of them go at the same time.
+func spareManager(ctx context.Context, tx pgx.Tx, space, user uuid.UUID) error {
+	const sql = `-- name: files.IsLastManager
+		SELECT count(*) FILTER (WHERE m.user_id = $2) > 0 AND count(*) FILTER (WHERE m.user_id <> $2) = 0
+		  FROM space_members m WHERE m.space_id = $1 AND m.role = 'manager'`
+	last, err := db.One(ctx, tx, db.Value[bool], sql, space, user)
+	if err == nil && last {
+		err = errLastManager
+	}
+	return err
+}
