@@ -103,16 +103,20 @@ func (p *Provider) redirect(q *oauthRequest, answer ...string) string {
 }
 
 func (p *Provider) authorizeRoutes() []httpx.Route {
-	names := []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "max_age", "id_token_hint", "login_hint",
-		"code_challenge", "code_challenge_method", "display", "ui_locales", "claims_locales", "acr_values", "claims", "request", "request_uri", "registration"}
-	route := httpx.Route{Access: httpx.Public(), Rate: httpx.RateWrite, Lenient: true,
+	return both("/auth/oidc/authorize", httpx.Route{Access: httpx.Public(), Rate: httpx.RateWrite, Lenient: true, Body: 16 << 10,
+		Form: []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "max_age", "id_token_hint", "login_hint",
+			"code_challenge", "code_challenge_method", "display", "ui_locales", "claims_locales", "acr_values", "claims", "request", "request_uri", "registration"},
 		Summary:   "Where a program sends a browser to sign in; goes on to the account page",
 		Responses: []httpx.Response{{Status: http.StatusSeeOther, Headers: []string{"Location"}}},
-		Problems:  httpx.Problems{errOff, errUnknownClient, errRedirect}, Handler: p.authorize}
-	get, post := route, route
-	get.Pattern, get.Query = "GET /auth/oidc/authorize", names
-	post.Pattern, post.Form, post.Body = "POST /auth/oidc/authorize", names, 16<<10
-	post.Problems = route.Problems.And(httpx.ErrInvalidForm, httpx.ErrUnsupportedType)
+		Problems:  httpx.Problems{errOff, errUnknownClient, errRedirect}, Handler: p.authorize})
+}
+
+// both are a route by GET, with its form's members in the query, and by POST.
+func both(path string, post httpx.Route) []httpx.Route {
+	get := post
+	get.Pattern, post.Pattern = "GET "+path, "POST "+path
+	get.Query, get.Form, get.Body = post.Form, nil, 0
+	post.Problems = post.Problems.And(httpx.ErrInvalidForm, httpx.ErrUnsupportedType)
 	return []httpx.Route{get, post}
 }
 

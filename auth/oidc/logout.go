@@ -10,16 +10,11 @@ import (
 )
 
 func (p *Provider) logoutRoutes() []httpx.Route {
-	names := []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales"}
-	route := httpx.Route{Access: httpx.Public(), Rate: httpx.RateWrite, Lenient: true,
+	return both("/auth/oidc/logout", httpx.Route{Access: httpx.Public(), Rate: httpx.RateWrite, Lenient: true, Body: 16 << 10,
+		Form:      []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales"},
 		Summary:   "Where a program sends a browser to sign out; the account page asks",
 		Responses: []httpx.Response{{Status: http.StatusSeeOther, Headers: []string{"Location"}}},
-		Problems:  httpx.Problems{errOff, errUnknownClient, errRedirect}, Handler: p.logout}
-	get, post := route, route
-	get.Pattern, get.Query = "GET /auth/oidc/logout", names
-	post.Pattern, post.Form, post.Body = "POST /auth/oidc/logout", names, 16<<10
-	post.Problems = route.Problems.And(httpx.ErrInvalidForm, httpx.ErrUnsupportedType)
-	return []httpx.Route{get, post}
+		Problems:  httpx.Problems{errOff, errUnknownClient, errRedirect}, Handler: p.logout})
 }
 
 // logout serves GET and POST /auth/oidc/logout (RP-Initiated Logout 1.0). It

@@ -60,14 +60,13 @@ var (
 )
 
 func (p *Provider) userInfoRoutes() []httpx.Route {
-	route := httpx.Route{Access: httpx.Public(), Rate: httpx.RateRead, Lenient: true, AnyOrigin: true,
+	routes := both("/auth/oidc/userinfo", httpx.Route{Access: httpx.Public(), Rate: httpx.RateRead, Lenient: true, AnyOrigin: true,
+		Form: []string{"access_token"}, Body: 4 << 10,
 		Summary: "Who a program's access token speaks of", Responses: []httpx.Response{{Status: http.StatusOK, Body: UserInfo{}}},
-		Problems: httpx.Problems{errAccessToken}, Handler: p.userInfo}
-	get, post := route, route
-	get.Pattern = "GET /auth/oidc/userinfo"
-	post.Pattern, post.Form, post.Body = "POST /auth/oidc/userinfo", []string{"access_token"}, 4<<10
-	post.Problems = route.Problems.And(errTokenTwice, httpx.ErrInvalidForm, httpx.ErrUnsupportedType)
-	return []httpx.Route{get, post}
+		Problems: httpx.Problems{errAccessToken}, Handler: p.userInfo})
+	routes[0].Query = nil // a token is in no address line
+	routes[1].Problems = httpx.Problems{errTokenTwice}.And(routes[1].Problems...)
+	return routes
 }
 
 // userInfo serves GET and POST /auth/oidc/userinfo. It asks the database each
