@@ -52,6 +52,8 @@ type Env struct {
 	DB    *db.DB
 	Audit *audit.Log
 	Auth  *auth.Auth
+	// Check becomes the server's: rooms may set it.
+	Check func(*httpxtest.Answer) []string
 
 	routes    []httpx.Route
 	url       string // of the database
@@ -118,6 +120,7 @@ func start(t testing.TB, e *Env) *Env {
 	running.Go(func() { e.Audit.Run(ctx) })
 	running.Go(func() { e.DB.Listener().Run(ctx) })
 	e.Server = httpxtest.Start(t, httpx.Config{PublicURL: PublicURL, Log: cfg.Log, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck}, e.routes)
+	e.Server.Check = e.Check
 	for !e.DB.Listener().Fresh() {
 		if t.Context().Err() != nil {
 			t.Fatal("the listener did not begin")

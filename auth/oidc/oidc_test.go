@@ -1,6 +1,8 @@
 package oidc_test
 
 import (
+	"bytes"
+	"context"
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -10,6 +12,7 @@ import (
 	"maps"
 	"math/big"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +42,40 @@ func provider(e *authtest.Env) *oidc.Provider {
 
 func start(t *testing.T, configure ...func(*auth.Config)) *authtest.Env {
 	t.Helper()
-	return authtest.Start(t, func(e *authtest.Env) []httpx.Route { return provider(e).Routes() }, configure...)
+	return authtest.Start(t, func(e *authtest.Env) []httpx.Route {
+		e.Check = func(a *httpxtest.Answer) []string { return astray(e.DB, a) }
+		return provider(e).Routes()
+	}, configure...)
+}
+
+var loopbackPort = regexp.MustCompile(`^(http://(?:127\.0\.0\.1|\[::1\])):[0-9]{1,5}`)
+
+// astray says where an answer sends a browser that is neither the account page
+// nor an address that some client has registered: by itself, or through the page.
+func astray(d *db.DB, a *httpxtest.Answer) []string {
+	next := oidc.Next{RedirectTo: a.Header.Get("Location")}
+	switch {
+	case a.Status == 200 && bytes.Contains(a.Body, []byte(`"redirect_to"`)):
+		if err := json.Unmarshal(a.Body, &next); err != nil {
+			return []string{err.Error()}
+		}
+	case a.Status < 300 || a.Status >= 400 || a.Status == 304:
+		return nil
+	}
+	if strings.HasPrefix(next.RedirectTo, page+"#action=") {
+		return nil
+	}
+	uris, err := db.All(context.Background(), d, db.Value[string], `SELECT unnest(redirect_uris || post_logout_redirect_uris) FROM oidc_clients`)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, uri := range uris {
+		rest, found := strings.CutPrefix(loopbackPort.ReplaceAllString(next.RedirectTo, "$1"), loopbackPort.ReplaceAllString(uri, "$1"))
+		if found && (rest == "" || rest[0] == '?' || rest[0] == '&' && strings.Contains(uri, "?")) {
+			return nil
+		}
+	}
+	return []string{"sends a browser to " + next.RedirectTo}
 }
 
 // program is a client as it is configured somewhere else.

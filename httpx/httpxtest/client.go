@@ -173,7 +173,11 @@ func (c *Client) check(r *http.Request, a *Answer) {
 	if err := a.remember(r, route); err != nil {
 		c.t.Error(err)
 	}
-	for _, fault := range a.faults(r, route, c.server.table.limited) {
+	faults := a.faults(r, route, c.server.table.limited)
+	if c.server.Check != nil {
+		faults = append(faults, c.server.Check(a)...)
+	}
+	for _, fault := range faults {
 		c.t.Errorf("%s: %d: %s", a.request, a.Status, fault)
 	}
 }

@@ -20,6 +20,8 @@ import (
 type Server struct {
 	URL   string        // "http://127.0.0.1:port", without a slash at the end
 	HTTPX *httpx.Server // nil for a server that Dial found
+	// Check, which may be nil, says what else is wrong with an answer.
+	Check func(*Answer) []string
 	table *table
 }
 
