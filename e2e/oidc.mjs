@@ -24,8 +24,9 @@ export function through(site) {
   }
 }
 
-// watch holds every redirect and every page that a browser goes to.
-export function watch(site) {
+// watch holds every redirect and every page that a browser goes to. `own` are
+// origins of programs that have pages of their own.
+export function watch(site, own = []) {
   const registered = new Set(), astray = []
   const known = (to) => to.startsWith(`${site.storage}/account.html#action=`) || [...registered].some((uri) => to === uri || to.startsWith(uri + (uri.includes('?') ? '&' : '?')))
   return {
@@ -42,7 +43,7 @@ export function watch(site) {
       })
       context.on('page', (page) => page.on('framenavigated', (frame) => {
         const url = frame.url()
-        if (!known(url) && ![`${site.storage}/`, `${site.api}/`, 'about:', 'chrome-error:'].some((own) => url.startsWith(own))) astray.push(`a page at ${url}`)
+        if (!known(url) && ![site.storage, site.api, ...own].some((origin) => url.startsWith(`${origin}/`)) && !/^(about|chrome-error):/.test(url)) astray.push(`a page at ${url}`)
       }))
     },
     check: () => assert.deepEqual(astray.splice(0), []),

@@ -3,17 +3,18 @@
 // database, and one made with go-oidc. Two workers answer them in turn.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, afterEach, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { launch } from './browser.mjs'
+import { watch } from './oidc.mjs'
+import { password, people } from './people.mjs'
 import { build, names, ports, start as startPrograms } from './programs.mjs'
 import { start } from './site.mjs'
 
-let site, browser, admin, programs
+let site, browser, seen, admin, ask, newMember, programs
 const clients = {}
-const password = 'nine grey herons wading'
 const home = Object.fromEntries(names.map((name) => [name, `https://${name}.site.test`]))
-const returns = {
+const fields = {
   apache: { name: 'Wiki', redirect_uris: [`${home.apache}/oidc`], post_logout_redirect_uris: [`${home.apache}/bye.html`], consent: true },
   miniflux: { name: 'Feeds', redirect_uris: [`${home.miniflux}/oauth2/oidc/callback`], roles: ['member', 'admin'] },
   reader: { name: 'Reader', redirect_uris: [`${home.reader}/callback`], post_logout_redirect_uris: [`${home.reader}/bye`] },
@@ -24,8 +25,12 @@ before(async () => {
   const built = build(bin), at = await ports()
   built.catch(() => {}) // it is awaited below, when there is a site to stop
   site = await start({ content: false, second: true, programs: at })
-  admin = await site.sign()
-  for (const name of names) clients[name] = await want(201, 'POST', '/auth/clients', returns[name], admin)
+  seen = watch(site, Object.values(home))
+  ;({ admin, ask, member: newMember } = await people(site))
+  for (const name of names) {
+    const made = clients[name] = await want(201, 'POST', '/auth/clients', fields[name])
+    seen.register([...made.redirect_uris, ...made.post_logout_redirect_uris])
+  }
   await built
   programs = await startPrograms(site, { bin, ports: at, clients })
   browser = await launch(site)
@@ -37,21 +42,21 @@ after(async () => {
   await site?.stop()
 })
 
-// want is a request without a browser, of which the status is known.
-async function want(status, method, path, json, headers = {}) {
-  const answer = await fetch(site.inside + path, {
-    method, headers: { ...headers, ...json && { 'Content-Type': 'application/json' } }, body: json && JSON.stringify(json),
-  })
-  const text = await answer.text()
-  assert.equal(answer.status, status, `${method} ${path}: ${text}`)
-  return text && JSON.parse(text)
+afterEach(() => seen.check())
+
+// want is an admin's request, of which the status is known.
+async function want(status, method, path, json) {
+  const answer = await ask(method, path, json, admin)
+  assert.equal(answer.status, status, `${method} ${path}: ${JSON.stringify(answer.body)}`)
+  return answer.body
 }
 
 // member is somebody new with a browser.
 async function member(name, roles = ['member']) {
-  const email = `${name}@example.com`
-  const { id } = await want(201, 'POST', '/auth/users', { email, password, name, roles }, admin)
-  const person = await browser.person(), page = await person.page()
+  const { id, email } = await newMember(name, { name, roles })
+  const person = await browser.person()
+  seen.person(person)
+  const page = await person.page()
   page.setDefaultTimeout(20000)
   return { id, email, page }
 }
@@ -89,8 +94,14 @@ test('Apache signs somebody in, tells the groups, and signs out when the session
   await sleep(2100)
   assert.deepEqual(await page.evaluate(() => Promise.all([...'12345678'].map(async (part) => (await fetch(`/?part=${part}`)).text().then((text) => /<h1>(.*)<.h1>/.exec(text)?.[1])))),
     Array(8).fill(ada.email))
-  await want(204, 'DELETE', `/auth/users/${ada.id}/sessions`, null, admin)
+  await want(204, 'DELETE', `/auth/users/${ada.id}/sessions`)
   await until(page, `${home.apache}/`, /account\.html#action=authorize/)
+  await signIn(ada, 'Allow')
+  await page.waitForURL(`${home.apache}/`)
+  await page.goto(`${home.apache}/oidc?logout=${encodeURIComponent(`${home.apache}/bye.html`)}`)
+  await page.getByText('Wiki asks for it.').waitFor()
+  await page.getByRole('button', { name: 'Sign out', exact: true }).click()
+  await page.getByRole('heading', { name: 'Goodbye' }).waitFor()
 })
 
 test('miniflux knows somebody again, makes admins of admins, and lets nobody in without the role', async () => {
@@ -146,7 +157,7 @@ test('whoever is disabled is out of every program with the next question, whiche
   await page.goto(`${home.apache}/`)
   await page.getByRole('button', { name: 'Allow', exact: true }).click()
   await page.waitForURL(`${home.apache}/`)
-  await want(200, 'PATCH', `/auth/users/${dora.id}`, { status: 'disabled' }, admin)
+  await want(200, 'PATCH', `/auth/users/${dora.id}`, { status: 'disabled' })
   await page.goto(`${home.reader}/`)
   for (let i = 0; i < 4; i++) {
     assert.match(await refreshed(page), /invalid_grant/)
