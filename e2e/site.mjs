@@ -51,9 +51,9 @@ function publish(name, www) {
 }
 
 // configure is nginx.conf. What stands in http and in the API's location is
-// what Nginx Proxy Manager writes by itself; the included file is what a person
+// what Nginx Proxy Manager writes by itself; the included files are what a person
 // puts into the box "Advanced".
-function configure(dir, port, workers, programs) {
+function configure(dir, port, workers, programs, guarded) {
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((what) => `${what}_temp_path ${dir}/tmp/${what};`).join(' ')
   const server = (host, body) => `server { listen 127.0.0.1:${port} ssl http2; server_name ${host}; ${body} }`
   const proxied = (to) => `
@@ -64,6 +64,9 @@ function configure(dir, port, workers, programs) {
           proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
           proxy_set_header X-Real-IP $remote_addr;
           proxy_pass http://${to}$request_uri;`
+  mkdirSync(join(dir, 'conf.d/include'), { recursive: true })
+  writeFileSync(join(dir, 'conf.d/include/proxy.conf'), proxied('$server:$port'))
+  writeFileSync(join(dir, 'gate.conf'), readFileSync(join(root, 'deploy/gate.conf'), 'utf8').replace('http://homebase:8080', 'http://workers'))
   const frontend = (name) => server(names[name], `root ${dir}/www/${name}; add_header Cache-Control no-cache; add_header Content-Security-Policy "frame-ancestors 'none'";`)
   return `daemon off; worker_processes 1; pid ${dir}/nginx.pid; error_log ${dir}/nginx.log;
     ${process.getuid() === 0 ? 'user root;' : ''}
@@ -83,6 +86,7 @@ function configure(dir, port, workers, programs) {
         }`)}
       ${Object.entries(programs).map(([name, port]) => server(`${name}.site.test`, `location / {${proxied(`127.0.0.1:${port}`)}
         }`)).join('\n      ')}
+      ${Object.entries(guarded).map(([name, port]) => server(`${name}.site.test`, `set $server 127.0.0.1; set $port ${port}; include gate.conf;`)).join('\n      ')}
     }`
 }
 
@@ -91,8 +95,9 @@ const stopped = (child) => new Promise((done) => (child.exitCode ?? child.signal
 // start answers when all of it serves. `inside` is the API's address without
 // nginx, for what a test prepares and looks up; `sign` gives headers for it.
 // `content` fills in the demo's; with `second` there are two workers, of which
-// nginx asks each in turn; `programs` are others of the house, name: port.
-export async function start({ settings = {}, content = true, second = false, programs = {} } = {}) {
+// nginx asks each in turn; `programs` are others of the house, name: port, and
+// `guarded` those behind the gate.
+export async function start({ settings = {}, content = true, second = false, programs = {}, guarded = {} } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'homebase-site-'))
   const home = join(dir, 'home')
   const port = 10000 + process.pid % 5000 // one for each file; e2e/run and its tests take theirs above 20000
@@ -103,7 +108,7 @@ export async function start({ settings = {}, content = true, second = false, pro
   certify(dir, home)
   for (const name of ['portfolio', 'storage']) publish(name, join(dir, 'www', name))
   mkdirSync(join(dir, 'www/app'))
-  writeFileSync(join(dir, 'nginx.conf'), configure(dir, port, workers, programs))
+  writeFileSync(join(dir, 'nginx.conf'), configure(dir, port, workers, programs, guarded))
 
   const env = {
     ...clean, HOMEBASE_PUBLIC_URL: origin('api'), HOMEBASE_ACCOUNT_URL: `${origin('storage')}/account.html`,
@@ -141,10 +146,14 @@ export async function start({ settings = {}, content = true, second = false, pro
       await stopped(nginx)
     },
     mend() { nginx = proxy() },
+    // halt stops Homebase alone.
+    async halt() {
+      for (const server of servers) server.kill('SIGTERM')
+      await Promise.all(servers.map(stopped))
+    },
     async stop() {
       nginx.kill('SIGQUIT')
-      for (const server of servers) server.kill('SIGTERM')
-      await Promise.all([...servers, nginx].map(stopped))
+      await Promise.all([site.halt(), stopped(nginx)])
       const cluster = /"data":"(\/var\/lib\/homebase\/[^"]+)"/.exec(log)?.[1]
       for (const path of [dir, cluster]) if (path) rmSync(path, { recursive: true, force: true })
     },
