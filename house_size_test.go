@@ -21,11 +21,11 @@ var ceiling = map[string]int{
 	"platform":           395,
 	"db":                 2512,
 	"httpx":              3848,
-	"audit":              1452,
+	"audit":              1454,
 	"auth":               6227,
 	"auth/oidc":          1640,
 	"auth/gate":          608,
-	"files":              13210,
+	"files":              13530,
 	"portfolio":          2131,
 	"projects":           449,
 	"projects/analytics": 506,
@@ -37,7 +37,7 @@ var ceiling = map[string]int{
 
 const (
 	mostMethods   = 60   // of a type
-	longestReview = 8130 // lines of code that docs/security.md asks to read
+	longestReview = 8270 // lines of code that docs/security.md asks to read
 )
 
 // codeLines counts the lines of a Go file on which something stands.

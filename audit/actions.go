@@ -29,6 +29,8 @@ const (
 	FileRestored       Action = "file.restored"
 	FilePurged         Action = "file.purged"
 	FileChangedOutside Action = "file.changed_outside"
+	VersionEnded       Action = "file.version_ended"    // deleted by somebody
+	VersionsGivenUp    Action = "file.version_given_up" // so that an upload had room
 	FolderCreated      Action = "folder.created"
 
 	ShareCreated  Action = "share.created"

@@ -122,18 +122,25 @@ func (wr *writer) copyFile(ctx context.Context, from placed, owner uuid.UUID, at
 		return placed{}, err
 	}
 	defer c.file.Close()
-	s := &staged{owner: owner, op: journal.NewID()}
-	s.path = wr.journal.StagingPath(owner, s.op)
-	if s.reserved, err = wr.reserveCopy(ctx, owner, s.op, c.info.Size()); err != nil {
-		return placed{}, err
+	return wr.copyOpened(ctx, &staged{owner: owner, op: journal.NewID()}, c, at, find, http.Header{})
+}
+
+// copyOpened copies an open file to a spot. h holds what a client asks of what is
+// there.
+func (wr *writer) copyOpened(ctx context.Context, s *staged, c content, at spot, find finder, h http.Header) (it placed, err error) {
+	s.path = wr.journal.StagingPath(s.owner, s.op)
+	if s.reserved, err = wr.reserveCopy(ctx, s.owner, s.op, c.info.Size()); err != nil {
+		return it, err
 	}
 	if err := wr.copyContent(ctx, s, c); err != nil {
 		wr.drop(ctx, s)
-		return placed{}, err
+		return it, err
 	}
 	defer s.file.Close()
 	disk.Failpoint("copied")
-	it, _, err := wr.place(ctx, s, at, find, http.Header{"Content-Type": {*c.item.MediaType}})
+	h = h.Clone()
+	h.Set("Content-Type", *c.item.MediaType)
+	it, _, err = wr.place(ctx, s, at, find, h)
 	return it, err
 }
 
@@ -141,7 +148,7 @@ func (wr *writer) reserveCopy(ctx context.Context, owner, op uuid.UUID, size int
 	if err := wr.vol.checkFree(size); err != nil || size <= unreserved {
 		return 0, err
 	}
-	return size, wr.journal.Reserve(ctx, owner, op, size)
+	return wr.journal.Reserve(ctx, owner, op, size, size)
 }
 
 // copyContent makes the staging file at s.path a copy of what is open: by

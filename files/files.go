@@ -74,6 +74,7 @@ type Files struct {
 	tr      *trash
 	sh      *shares
 	sp      *spaces
+	vs      *versions
 	fd      *feed
 	rn      *renditions
 	rc      *reconciler
@@ -95,7 +96,8 @@ func New(c Config) *Files {
 		owners: bounded[uuid.UUID, uuid.UUID]{most: 50_000}, roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
 	f.rd = &reader{db: c.DB, audit: c.Audit, trees: f.trees, vol: f.vol, hub: hub, outside: make(chan outside, 256)}
 	f.tr = &trash{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trashRetention: c.TrashRetention, purging: make(chan struct{}, 1)}
-	f.wr = &writer{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trees: f.trees, rd: f.rd, tr: f.tr, hints: bounded[hint, uuid.UUID]{most: 10_000}}
+	f.vs = &versions{db: c.DB, log: c.Log, journal: f.journal, retention: c.VersionRetention, grown: map[uuid.UUID]bool{}, more: make(chan struct{}, 1)}
+	f.wr = &writer{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trees: f.trees, rd: f.rd, tr: f.tr, vs: f.vs, hints: bounded[hint, uuid.UUID]{most: 10_000}}
 	f.up = &uploads{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trees: f.trees, wr: f.wr, uploadExpiry: c.UploadExpiry,
 		holders: holders{held: map[uuid.UUID]*holder{}}}
 	f.sh = &shares{db: c.DB, audit: c.Audit, auth: c.Auth, keys: c.Keys, journal: f.journal, vol: f.vol, trees: f.trees, rd: f.rd, wr: f.wr}
@@ -140,6 +142,7 @@ func (f *Files) Start(ctx context.Context) error {
 	f.running.Go(func() { f.rc.takeOverOutside(ctx) })
 	f.running.Go(func() { f.watch(ctx) })
 	f.running.Go(func() { f.tr.purgeLeft(ctx) })
+	f.running.Go(func() { f.vs.thinGrown(ctx) })
 	f.running.Go(func() { f.fd.announceChanges(ctx) })
 	f.running.Go(func() { f.fd.lookForChanges(ctx) })
 	f.vol.away.Store(nil)
@@ -183,6 +186,7 @@ func (f *Files) Jobs() []db.Job {
 		{Name: "files.recover", Every: 10 * time.Second, Run: f.ifOpen(f.journal.RecoverDead), Needed: f.whenOpen(f.journal.AnyDead)},
 		{Name: "files.expire", Every: time.Minute, Run: f.ifOpen(f.up.expire), Needed: f.whenOpen(f.up.anyExpired)},
 		{Name: "files.trash", Every: time.Hour, Run: f.ifOpen(f.tr.endTrash)},
+		{Name: "files.versions", Every: time.Hour, Run: f.ifOpen(f.vs.thinAll)},
 		{Name: "files.feed", Every: time.Hour, Run: f.fd.sweepFeed},
 		{Name: "files.purge", Every: time.Minute, Run: f.ifOpen(f.tr.freeDisplaced), Needed: f.whenOpen(f.tr.anyDisplaced)},
 		{Name: "files.cache", Every: time.Hour, Run: f.ifOpen(f.rn.trimCache)},

@@ -114,7 +114,7 @@ func (tr *trash) purge(ctx context.Context, owner, id uuid.UUID) error {
 }
 
 // purgeRows deletes up to purgeStep rows that are marked or lie below one that
-// is. A folder's files go, its folders are marked in its place, and then it
+// is. The versions of a folder's files go, then the files, its folders are marked in its place, and then it
 // goes itself: each row is looked at once, however deep it lies. What was
 // trashed before from a folder that ends here stays in the trash and would be
 // restored to the root.
@@ -133,6 +133,11 @@ func purgeRows(ctx context.Context, t *journal.Tx, owner uuid.UUID) (left bool, 
 		    DELETE FROM items i USING child c WHERE i.id = c.id AND c.kind = 1 AND NOT c.trashed RETURNING i.size
 		)
 		SELECT (SELECT count(*) FROM child), (SELECT count(*) FROM gone), (SELECT coalesce(sum(g.size), 0)::bigint FROM gone g)`
+	const versions = `-- name: files.VersionsBelowPurging
+		SELECT ` + journal.VersionColumns + `
+		  FROM versions v JOIN items i ON i.id = v.item_id
+		 WHERE i.id = $1 OR i.parent_id = $1 AND i.trashed_at IS NULL
+		 LIMIT $2`
 	const last = `-- name: files.DeletePurged
 		DELETE FROM items i WHERE i.id = $1 RETURNING i.size`
 	for budget := purgeStep; budget > 0; {
@@ -142,6 +147,16 @@ func purgeRows(ctx context.Context, t *journal.Tx, owner uuid.UUID) (left bool, 
 		}
 		if err != nil {
 			return false, err
+		}
+		ended, err := db.All(ctx, t, journal.ScanVersion, versions, id, budget)
+		if err == nil {
+			err = t.EndVersions(ctx, ended)
+		}
+		if err != nil {
+			return false, err
+		}
+		if budget -= len(ended); budget == 0 {
+			break
 		}
 		var children, gone int
 		var freed int64

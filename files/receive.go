@@ -47,6 +47,7 @@ type staged struct {
 	reserved int64     // bytes held in uploads
 	due      int64     // bytes that were declared and are not written yet
 	from     *stranger // nil: the owner sends them
+	version  int64     // the revision of the version that they are copied from
 	// upload is the resumable upload that the bytes came by: it keeps them when
 	// the commit fails, and ends with it otherwise.
 	upload uuid.UUID
@@ -202,23 +203,21 @@ func (wr *writer) write(s *staged, sum hash.Hash, b []byte) error {
 
 // grow reserves ahead for an upload that has not told its length, or that a
 // stranger sends: what is promised and never comes must not hold an owner's
-// space. When the step is refused the next bytes may still fit exactly.
+// space.
 func (wr *writer) grow(ctx context.Context, s *staged, next, less, growth int64) (int64, error) {
 	needed := s.size + next - less
 	if needed <= s.reserved {
 		return growth, nil
 	}
-	for _, step := range []int64{max(growth, needed-s.reserved), needed - s.reserved} {
-		err := wr.journal.Reserve(ctx, s.owner, s.op, step)
-		if err == nil {
-			s.reserved += step
-			return min(2*growth, mostGrowth), nil
-		}
-		if !errors.Is(err, journal.ErrQuota) {
-			return growth, err
-		}
+	step, err := wr.journal.Reserve(ctx, s.owner, s.op, needed-s.reserved, max(growth, needed-s.reserved))
+	switch {
+	case errors.Is(err, journal.ErrQuota):
+		return growth, journal.ErrQuota.With("The rest of the upload does not fit. Delete something, or ask for more space.")
+	case err != nil:
+		return growth, err
 	}
-	return growth, journal.ErrQuota.With("The rest of the upload does not fit. Delete something, or ask for more space.")
+	s.reserved += step
+	return min(2*growth, mostGrowth), nil
 }
 
 // mark gives the staged file what it is found again by: its time, its sum, and

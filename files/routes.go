@@ -86,6 +86,11 @@ func (f *Files) versionRoutes() []httpx.Route {
 		{Pattern: "GET /files/items/{id}/versions/{revision}/content", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A version's bytes", Query: []string{"download"}, Responses: contentAnswers,
 			Problems: httpx.Problems{httpx.ErrPreconditionFailed, httpx.ErrRange}.And(wholeProblems...), Handler: f.trees.visitor(f.trees.holding, viewer, f.rd.getVersion)},
+		{Pattern: "POST /files/items/{id}/versions/{revision}/restore", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
+			Summary: "Replace a file's bytes by those of a version", Do: httpx.Answers(f.wr.restoreVersion).Behind(f.trees.in(editor)),
+			Problems: httpx.Problems{errNotFile, journal.ErrQuota, errNoSpace, errDamaged, httpx.ErrPreconditionFailed}.And(wholeProblems...)},
+		{Pattern: "DELETE /files/items/{id}/versions/{revision}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite,
+			Summary: "Delete a version for good", Do: httpx.Acts(f.vs.deleteVersion).Behind(f.trees.in(editor)), Problems: foundProblems},
 	}
 }
 

@@ -243,7 +243,7 @@ func (wr *writer) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Re
 	reserved := int64(0)
 	if r.ContentLength > unreserved && from == nil {
 		if reserved = r.ContentLength - at.displaced(); reserved > 0 {
-			if err := wr.journal.Reserve(ctx, owner, op, reserved); err != nil {
+			if _, err := wr.journal.Reserve(ctx, owner, op, reserved, reserved); err != nil {
 				return nil, err
 			}
 		}

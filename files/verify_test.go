@@ -250,10 +250,10 @@ func TestCommands_UsageAndPurge(t *testing.T) {
 	put(t, c, "/documents/b", "12")
 	c.Do("DELETE", "/files/items/"+it.ID, nil).Want(t, 204)
 	out, err := h.command(t, "usage", "--json")
-	if err != nil || out != `{"user":"ann@example.com","quota":1073741824,"used":7,"reserved":0,"trash":5,"items":4,"entries":5,"entry_quota":1000000}`+"\n" {
+	if err != nil || out != `{"user":"ann@example.com","quota":1073741824,"used":7,"reserved":0,"trash":5,"versions":0,"items":4,"entries":5,"entry_quota":1000000}`+"\n" {
 		t.Fatalf("%v: %s", err, out)
 	}
-	const table = "BYTES USED IN TRASH RESERVED QUOTA ITEMS ENTRIES ENTRY QUOTA USER 7 5 0 1073741824 4 5 1000000 ann@example.com"
+	const table = "BYTES USED IN TRASH IN VERSIONS RESERVED QUOTA ITEMS ENTRIES ENTRY QUOTA USER 7 5 0 0 1073741824 4 5 1000000 ann@example.com"
 	if out, err := h.command(t, "usage"); err != nil || strings.Join(strings.Fields(out), " ") != table {
 		t.Fatalf("%v: %s", err, out)
 	}

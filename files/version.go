@@ -154,3 +154,31 @@ func (rd *reader) openVersion(ctx context.Context, owner, id uuid.UUID, revision
 	}
 	return c, rd.vol.diskError(err)
 }
+
+// restoreVersion is POST /files/items/{id}/versions/{revision}/restore: a
+// replacement like any other, so what is there becomes a version. The version
+// stays as well, and its blocks are shared where the disk can; a second name for
+// them would change it with the file.
+func (wr *writer) restoreVersion(c *httpx.Call) (itemBody, error) {
+	revision, err := revisionOf(c.Request)
+	if err != nil {
+		return itemBody{}, err
+	}
+	owner := visitOf(c.Context()).owner
+	find := byID(owner, c.ID)
+	at, err := find(c.Context(), wr.db)
+	if err == nil {
+		err = precondition(c.Header, at.tags()...)
+	}
+	if err != nil {
+		return itemBody{}, err
+	}
+	from, err := wr.rd.openVersion(c.Context(), owner, c.ID, revision)
+	if err != nil {
+		return itemBody{}, err
+	}
+	defer from.file.Close()
+	s := &staged{owner: owner, op: journal.NewID(), version: revision}
+	it, err := wr.copyOpened(c.Context(), s, from, at, find, c.Header)
+	return it.shown(), err
+}

@@ -1,7 +1,12 @@
 package files_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,4 +139,216 @@ func TestVersions_AreNotFoundByOthers(t *testing.T) {
 	c.Do("GET", at+"/1/content", nil).WantProblem(t, 404, "not_found")
 	c.Do("POST", "/files/trash/"+it.ID+"/restore", nil).Want(t, 200)
 	wantBytes(t, c.Do("GET", at+"/1/content", nil).Want(t, 200).Body, []byte("one"))
+}
+
+// revisions are those of a file's versions, newest first.
+func revisions(t testing.TB, c *httpxtest.Client, id string) (list []int64) {
+	t.Helper()
+	for _, v := range versionsOf(t, c, id) {
+		list = append(list, v.Revision)
+	}
+	return list
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// under lists what lies below one of the data directory's folders.
+func (h *house) under(t testing.TB, top string) []string {
+	t.Helper()
+	return slices.DeleteFunc(h.onDisk(t), func(p string) bool { return !strings.HasPrefix(p, top+"/") })
+}
+
+func TestVersions_AreRestoredAsAReplacement(t *testing.T) {
+	t.Parallel()
+	h := versioned(t)
+	c, id := h.member(t, "ann@example.com")
+	first, second := random(100_000), random(2_000_000)
+	it := decode[item](t, c.Do("PUT", "/files/content/documents/a.bin", first, httpxtest.WithHeader("X-OC-Mtime", "1500000000")).Want(t, 201))
+	now := decode[item](t, c.Do("PUT", "/files/items/"+it.ID+"/content", second).Want(t, 200))
+	at := "/files/items/" + it.ID + "/versions/"
+	c.Do("POST", at+"1/restore", nil, httpxtest.WithHeader("If-Match", `"other"`)).WantProblem(t, 412, "precondition_failed")
+	c.Do("POST", at+"2/restore", nil).WantProblem(t, 404, "not_found")
+	c.Do("POST", at+"x/restore", nil).WantProblem(t, 404, "not_found")
+	back := decode[item](t, c.Do("POST", at+"1/restore", nil, httpxtest.WithHeader("If-Match", `"`+*now.SHA256+`"`)).Want(t, 200))
+	if back.ID != it.ID || *back.SHA256 != sha(first) || back.Revision != 3 || back.Modified.Unix() != 1_500_000_000 {
+		t.Fatalf("got %+v", back)
+	}
+	wantBytes(t, c.Do("GET", "/files/items/"+it.ID+"/content", nil).Want(t, 200).Body, first)
+	if got := revisions(t, c, it.ID); !slices.Equal(got, []int64{2, 1}) {
+		t.Fatalf("the versions are %v", got)
+	}
+	wantBytes(t, c.Do("GET", versionPath(it.ID, 2), nil).Want(t, 200).Body, second)
+	h.settled(t)
+	h.wantSum(t, id)
+	if n := h.number(t, "SELECT count(*) FROM audit_events WHERE action = 'file.replaced' AND details->>'version' = '1'"); n != 1 {
+		t.Fatalf("%d events tell of it", n)
+	}
+
+	// Whoever edits the file in place does not edit the version.
+	must(t, os.WriteFile(h.place(id, "documents", "a.bin"), []byte("edited"), 0o600))
+	wantBytes(t, c.Do("GET", versionPath(it.ID, 1), nil).Want(t, 200).Body, first)
+
+	// What the disk has spoiled is not put in place of what is sound.
+	spoiled := fmt.Sprintf("%s/versions/%s/%s.1", h.data, id, it.ID)
+	info, err := os.Stat(spoiled)
+	must(t, err)
+	must(t, os.WriteFile(spoiled, random(len(first)), 0o600))
+	must(t, os.Chtimes(spoiled, info.ModTime(), info.ModTime()))
+	// Where the file system shares blocks nothing is read, nor seen.
+	if a := c.Do("POST", at+"1/restore", nil); a.Status != 200 {
+		a.WantProblem(t, 409, "content_damaged")
+	}
+	must(t, os.Remove(spoiled))
+	c.Do("POST", at+"1/restore", nil).WantProblem(t, 404, "content_missing")
+	c.Do("GET", at+"1/content", nil).WantProblem(t, 404, "content_missing")
+	folder := decode[item](t, c.Do("GET", "/files/lookup?path=/documents", nil).Want(t, 200))
+	c.Do("POST", "/files/items/"+folder.ID+"/versions/1/restore", nil).WantProblem(t, 409, "not_a_file")
+}
+
+func TestVersions_AreDeletedForGood(t *testing.T) {
+	t.Parallel()
+	h := versioned(t)
+	c, id := h.member(t, "ann@example.com")
+	other, _ := h.member(t, "bob@example.com")
+	it := decode[item](t, c.Do("PUT", "/files/content/documents/a.txt", "one").Want(t, 201))
+	for _, body := range []string{"two", "three"} {
+		c.Do("PUT", "/files/items/"+it.ID+"/content", body).Want(t, 200)
+	}
+	at := "/files/items/" + it.ID + "/versions/"
+	other.Do("DELETE", at+"1", nil).WantProblem(t, 404, "not_found")
+	other.Do("POST", at+"1/restore", nil).WantProblem(t, 404, "not_found")
+	c.Do("DELETE", at+"1", nil).Want(t, 204)
+	c.Do("DELETE", at+"1", nil).WantProblem(t, 404, "not_found")
+	c.Do("DELETE", at+"01", nil).WantProblem(t, 404, "not_found")
+	if got := revisions(t, c, it.ID); !slices.Equal(got, []int64{2}) {
+		t.Fatalf("the versions are %v", got)
+	}
+	h.settled(t)
+	h.wantSum(t, id)
+	if got := h.under(t, "purge"); !slices.Equal(got, []string{"purge/" + it.ID + ".1"}) {
+		t.Fatalf("to be freed are %q", got)
+	}
+	h.run(t, "files.purge")
+	if got := h.under(t, "purge"); len(got) != 0 {
+		t.Fatalf("still there are %q", got)
+	}
+	if n := h.number(t, "SELECT count(*) FROM audit_events WHERE action = 'file.version_ended' AND target = $1", it.ID); n != 1 {
+		t.Fatalf("%d events tell of it", n)
+	}
+}
+
+func TestVersions_AreThinnedOut(t *testing.T) {
+	t.Parallel()
+	h := versioned(t)
+	c, id := h.member(t, "ann@example.com")
+	it := decode[item](t, c.Do("PUT", "/files/content/documents/a.txt", "0").Want(t, 201))
+	for i := range 30 {
+		c.Do("PUT", "/files/items/"+it.ID+"/content", fmt.Sprint(i+1)).Want(t, 200)
+	}
+	await(t, func() bool { return len(versionsOf(t, c, it.ID)) == 20 }) // the newest
+	if got := revisions(t, c, it.ID); got[0] != 30 || got[19] != 11 {
+		t.Fatalf("the versions are %v", got)
+	}
+	// Of days ago, the last of each day stays, and none that is too old.
+	h.exec(t, `UPDATE versions SET replaced_at = CASE
+		WHEN revision <= 13 THEN now() - interval '31 days'
+		WHEN revision <= 20 THEN date_trunc('day', now(), 'UTC') - interval '9 days' + revision * interval '1 hour'
+		WHEN revision <= 23 THEN date_trunc('day', now(), 'UTC') - interval '3 days' + interval '12 hours'
+		ELSE now() END`)
+	h.run(t, "files.versions")
+	if got := revisions(t, c, it.ID); !slices.Equal(got, []int64{30, 29, 28, 27, 26, 25, 24, 23, 20}) {
+		t.Fatalf("the versions are %v", got)
+	}
+	h.settled(t)
+	h.wantSum(t, id)
+	if got := h.under(t, "versions"); len(got) != 9 {
+		t.Fatalf("on the disk are %q", got)
+	}
+}
+
+func TestVersions_GoWithTheItemAndWithTheOwner(t *testing.T) {
+	t.Parallel()
+	h := versioned(t)
+	c, id := h.member(t, "ann@example.com")
+	at := []string{"/files/content/f/a.txt?parents=true", "/files/content/f/g/b.txt?parents=true", "/files/content/documents/c.txt"}
+	for _, body := range []string{"one", "two", "three"} {
+		for _, p := range at {
+			c.Do("PUT", p, body)
+		}
+	}
+	if u := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)); u.Versions != 18 || u.Used != 33 {
+		t.Fatalf("got %+v", u)
+	}
+	f := decode[item](t, c.Do("GET", "/files/lookup?path=/f", nil).Want(t, 200))
+	c.Do("DELETE", "/files/items/"+f.ID, nil).Want(t, 204)
+	if u := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)); u.Versions != 18 || u.Used != 33 {
+		t.Fatalf("got %+v", u)
+	}
+	c.Do("DELETE", "/files/trash/"+f.ID, nil).Want(t, 204)
+	h.settled(t)
+	if u := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)); u.Versions != 6 || u.Used != 11 {
+		t.Fatalf("got %+v", u)
+	}
+	h.wantSum(t, id)
+	if got := h.under(t, "versions"); len(got) != 2 {
+		t.Fatalf("on the disk are %q", got)
+	}
+	must(t, h.erase(t, h.files, id, nil))
+	h.run(t, "files.recover")
+	await(t, func() bool { return len(h.under(t, "versions")) == 0 })
+	if n := h.number(t, "SELECT count(*) FROM versions"); n != 0 {
+		t.Fatalf("%d rows stay", n)
+	}
+}
+
+func TestVersions_AreGivenUpBeforeAnUploadIsRefused(t *testing.T) {
+	t.Parallel()
+	h := versioned(t, func(c *files.Config) { c.DefaultQuota = 10 << 20 })
+	c, id := h.member(t, "ann@example.com")
+	mb := func(n int) []byte { return random(n << 20) }
+	given := func() int64 {
+		return h.number(t, "SELECT coalesce(sum((details->>'versions')::int), 0)::bigint FROM audit_events WHERE action = 'file.version_given_up'")
+	}
+	a := decode[item](t, c.Do("PUT", "/files/content/a.bin", mb(2)).Want(t, 201))
+	for range 4 {
+		c.Do("PUT", "/files/items/"+a.ID+"/content", mb(2)).Want(t, 200)
+	}
+	if got := revisions(t, c, a.ID); len(got) != 4 || given() != 0 {
+		t.Fatalf("the versions are %v, %d were given up", got, given())
+	}
+	// A replacement takes the room of the oldest.
+	c.Do("PUT", "/files/items/"+a.ID+"/content", mb(2)).Want(t, 200)
+	if got := revisions(t, c, a.ID); !slices.Equal(got, []int64{5, 4, 3, 2}) || given() != 1 {
+		t.Fatalf("the versions are %v, %d were given up", got, given())
+	}
+	// So does a new file, of known and unknown length, and a copy.
+	c.Do("PUT", "/files/content/b.bin", mb(1)).Want(t, 201)
+	c.Do("PUT", "/files/content/c.bin", io.MultiReader(bytes.NewReader(mb(1)))).Want(t, 201)
+	if got := revisions(t, c, a.ID); !slices.Equal(got, []int64{5, 4, 3}) {
+		t.Fatalf("the versions are %v", got)
+	}
+	c.Do("POST", "/files/items/"+a.ID+"/copy", map[string]string{"name": "d.bin"}).Want(t, 201)
+	if got := revisions(t, c, a.ID); !slices.Equal(got, []int64{5, 4}) || given() != 3 {
+		t.Fatalf("the versions are %v, %d were given up", got, given())
+	}
+	// Nobody loses a version for what cannot be stored anyway.
+	c.Do("PUT", "/files/content/e.bin", mb(9)).WantProblem(t, 507, "quota_exceeded")
+	if got := revisions(t, c, a.ID); len(got) != 2 || given() != 3 {
+		t.Fatalf("the versions are %v, %d were given up", got, given())
+	}
+	// A large file is replaced by one of its size: what it held is given up.
+	c.Do("DELETE", "/files/items/"+a.ID, nil).Want(t, 204)
+	c.Do("DELETE", "/files/trash", nil).Want(t, 204)
+	big := decode[item](t, c.Do("PUT", "/files/content/big.bin", mb(6)).Want(t, 201))
+	c.Do("PUT", "/files/items/"+big.ID+"/content", mb(6)).Want(t, 200)
+	if got := revisions(t, c, big.ID); len(got) != 0 {
+		t.Fatalf("the versions are %v", got)
+	}
+	h.settled(t)
+	h.wantSum(t, id)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 
 	"homebase/audit"
 	"homebase/db"
@@ -24,6 +25,7 @@ type writer struct {
 	trees   *trees
 	rd      *reader
 	tr      *trash
+	vs      *versions
 	hints   bounded[hint, uuid.UUID]
 }
 
@@ -38,6 +40,7 @@ func (wr *writer) place(ctx context.Context, s *staged, at spot, find finder, h 
 		}
 		switch {
 		case err == nil || errors.Is(err, db.ErrOutcomeUnknown) || errors.Is(err, journal.ErrUnpublished):
+			wr.vs.replaced(s.item)
 			return placed{item{done.Item}, done.Path}, done.Created, err
 		case !errors.Is(err, journal.ErrLookAgain):
 			wr.drop(ctx, s)
@@ -84,6 +87,8 @@ func (wr *writer) putOf(s *staged, at spot, h http.Header) journal.Put {
 				e.Action, e.Details = audit.ShareDropped, map[string]string{"share": s.from.share.String()}
 			case created:
 				e.Action = audit.FileCreated
+			case s.version > 0:
+				e.Details = map[string]string{"version": strconv.FormatInt(s.version, 10)}
 			}
 			return e
 		},

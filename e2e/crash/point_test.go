@@ -37,7 +37,7 @@ var uncommitted = []string{"reserved", "synced", "saved", "staged", "looked-up",
 
 // elsewhere are the points that no operation here passes on its way to an end:
 // those of a recovery, and those that the random rounds alone reach.
-var elsewhere = []string{"fenced", "redone", "publish", "discarded"}
+var elsewhere = []string{"fenced", "redone", "publish", "discarded", "given-up"}
 
 var operations = []operation{
 	{"upload", append([]string{"linked"}, putPoints...), nil, act{"put", "new", "first"}, "new", "", "first"},

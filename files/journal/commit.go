@@ -73,9 +73,10 @@ func (t Tree) full(more int64) bool {
 	return more > 0 && t.Entries+more > limit
 }
 
-// fits reports whether so many bytes more do, of which so many were reserved.
-func (t Tree) fits(more, reserved, usual int64) bool {
-	return t.Used+more+t.Reserved-reserved <= *cmp.Or(t.Quota, &usual)
+// over is how many bytes are too many when so many are added, of which so many
+// were reserved; at most 0 when they fit.
+func (t Tree) over(more, reserved, usual int64) int64 {
+	return t.Used + more + t.Reserved - reserved - *cmp.Or(t.Quota, &usual)
 }
 
 const treeColumns = `t.root_id, t.seq, t.quota, t.used, t.reserved, t.versions, t.entries, t.entry_quota`
@@ -197,8 +198,13 @@ func (t *Tx) Count(bytes int64, entries int) {
 // Commit commits a change and makes the disk follow. db.ErrOutcomeUnknown
 // says that it is found out later what became of it; ErrUnpublished that the
 // change is durable and the disk follows later. After any other error nothing
-// has happened, and what was staged is the caller's to remove.
+// has happened, and what was staged is the caller's to remove. What does not fit
+// is tried again after versions were given up for it.
 func (j *Journal) Commit(ctx context.Context, c Change) error {
+	return j.withRoom(ctx, c.Owner, func() error { return j.commit(ctx, c) })
+}
+
+func (j *Journal) commit(ctx context.Context, c Change) error {
 	leave, err := j.slots.Take(ctx, c.Owner, cmp.Or(c.Wait, waitInWay))
 	if err != nil {
 		return err
@@ -363,8 +369,8 @@ func (j *Journal) settle(ctx context.Context, t *Tx, c Change, last *pgx.Batch) 
 		}
 		last.Queue(freeReservations, []uuid.UUID{c.Op})
 	}
-	if t.used > 0 && !t.Tree.fits(t.used, freed, j.Quota) {
-		return ErrQuota.With("Delete something, or ask for more space.")
+	if over := t.Tree.over(t.used, freed, j.Quota); t.used > 0 && over > 0 {
+		return t.tooMuch(ErrQuota.With("Delete something, or ask for more space."), over)
 	}
 	queueTree(last, t, max(len(t.records), len(t.told)), freed)
 	return t.queueRest(ctx, last)
@@ -406,6 +412,10 @@ func (t *Tx) queueRest(ctx context.Context, b *pgx.Batch) error {
 // Hold runs f in a transaction under the owner's lock, in the owner's turn:
 // for what changes the ledger alone. db.ErrNotFound when there is no tree.
 func (j *Journal) Hold(ctx context.Context, owner uuid.UUID, f func(t *Tx) error) error {
+	return j.withRoom(ctx, owner, func() error { return j.hold(ctx, owner, f) })
+}
+
+func (j *Journal) hold(ctx context.Context, owner uuid.UUID, f func(t *Tx) error) error {
 	const sql = `-- name: files.LockOwner
 		SELECT ` + treeColumns + ` FROM trees t WHERE t.owner_id = $1 FOR NO KEY UPDATE`
 	leave, err := j.slots.Take(ctx, owner, waitInWay)

@@ -47,7 +47,11 @@ func (j *Journal) Erase(ctx context.Context, tx pgx.Tx, dir *disk.Dir, owner uui
 	}
 	op := NewID()
 	var records []record
-	for _, source := range []string{disk.OwnerPath(owner, ""), path.Join(disk.Trash, owner.String()), path.Join(disk.Staging, owner.String())} {
+	sources := []string{disk.OwnerPath(owner, "")}
+	for _, top := range []string{disk.Trash, disk.Staging, disk.Versions} {
+		sources = append(sources, path.Join(top, owner.String()))
+	}
+	for _, source := range sources {
 		info, err := dir.Lstat(source)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -64,6 +68,8 @@ func (j *Journal) Erase(ctx context.Context, tx pgx.Tx, dir *disk.Dir, owner uui
 	for _, sql := range []string{
 		`-- name: files.EraseUploads
 		 DELETE FROM uploads u WHERE u.owner_id = $1`,
+		`-- name: files.EraseVersions
+		 DELETE FROM versions v WHERE v.owner_id = $1`,
 		`-- name: files.EraseItems
 		 DELETE FROM items i WHERE i.owner_id = $1`,
 		`-- name: files.EraseQuarantined

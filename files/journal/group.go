@@ -170,25 +170,33 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 	t := g.t
 	it := Item{ID: w.Item, Owner: g.owner, Parent: &w.Folder, Kind: File, Name: path.Base(w.Path), Size: w.Size, MediaType: &w.MediaType,
 		SHA256: w.SHA256, MTime: &w.MTime, Ino: &w.Ino, Revision: 1, Created: t.now, Updated: t.now}
-	more, keeps := w.Size, false
+	more, kept := w.Size, int64(0)
 	if at != nil {
 		it.Revision, it.Created = at.Revision+1, at.Created
-		if keeps = g.keeps(w, at); !keeps {
-			more -= at.Size
-		}
+		more -= at.Size
 	}
-	if more > 0 && !t.Tree.fits(t.used+more, g.freed+reserved, g.j.Quota) {
-		return ErrQuota.With("Delete something, or ask for more space.")
+	keeps := at != nil && g.keeps(w, at)
+	if keeps {
+		kept = at.Size
+	}
+	over := t.Tree.over(t.used+more+kept, g.freed+reserved, g.j.Quota)
+	spared := keeps && over > t.Tree.Versions
+	if spared { // those before it would not make room enough
+		keeps, kept, over = false, 0, over-kept
+	}
+	if more+kept > 0 && over > 0 {
+		return t.tooMuch(ErrQuota.With("Delete something, or ask for more space."), over)
 	}
 	if at == nil {
 		if err := t.Grow(1); err != nil {
 			return err
 		}
 	}
-	t.Use(more)
-	if keeps {
-		t.kept += at.Size
+	if spared {
+		t.Audit(w.ctx, givenUp(at.ID, 1))
 	}
+	t.Use(more + kept)
+	t.kept += kept
 	g.freed += reserved
 	w.placed = Placed{Item: it, Path: w.Path, Created: at == nil}
 	t.records = append(t.records, record{op: w.Op, kind: kindPut, item: it.ID, revision: it.Revision, ino: w.Ino,

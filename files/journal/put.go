@@ -78,30 +78,38 @@ func (j *Journal) Put(ctx context.Context, p Put) (Placed, error) {
 	w := &waiting{Put: p, ctx: context.WithoutCancel(ctx), done: make(chan error, 1)}
 	slot, drop := j.slots.claim(p.Owner)
 	defer drop()
-	if err := j.flush(&slot.puts, w); err != nil {
-		return w.placed, err
-	}
+	err := j.withRoom(ctx, p.Owner, func() error {
+		if err := j.flush(&slot.puts, w); err != nil {
+			return err
+		}
+		return j.await(ctx, slot, w)
+	})
+	return w.placed, err
+}
+
+// await leads a group when the turn of a waiting put comes, or is led.
+func (j *Journal) await(ctx context.Context, in *slot, w *waiting) error {
 	var gaveUp error
 	left, late := ctx.Done(), time.After(Timeout)
 	for {
 		select {
 		case err := <-w.done:
-			return w.placed, err
-		case slot.held <- struct{}{}:
+			return err
+		case in.held <- struct{}{}:
 			if gaveUp == nil {
-				j.lead(ctx, &slot.puts, func() { <-slot.held })
+				j.lead(ctx, &in.puts, func() { <-in.held })
 				continue
 			}
 			// Its group was on the way, and may have put it back since.
-			<-slot.held
+			<-in.held
 		case <-late:
 			gaveUp = httpx.ErrBusy
 		case <-left:
 			gaveUp, left = context.Cause(ctx), nil
 		}
-		if slot.puts.remove(w) {
-			j.own.end(p.Op)
-			return w.placed, gaveUp
+		if in.puts.remove(w) {
+			j.own.end(w.Op)
+			return gaveUp
 		}
 	}
 }

@@ -52,6 +52,10 @@ func (r record) displaced() string {
 	return disk.PurgePath(r.item, r.revision-1)
 }
 
+// endsVersion reports whether the record takes a version's bytes away. Its row
+// is gone, and no other gets its name.
+func (r record) endsVersion() bool { return strings.HasPrefix(r.source, disk.Versions+"/") }
+
 // concerns reports whether what lies at a path of the data directory depends
 // on the record, or the record on it.
 func (r record) concerns(p string) bool {

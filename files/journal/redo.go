@@ -23,7 +23,7 @@ func (j *Journal) redo(ctx context.Context, r record) error {
 	if err != nil && !gone {
 		return err
 	}
-	if revision == r.revision && at == r.target || gone && r.kind == kindPurge || disk.Without("guard") {
+	if revision == r.revision && at == r.target || r.kind == kindPurge && (gone || r.endsVersion()) || disk.Without("guard") {
 		err := j.publish(ctx, r)
 		if errors.Is(err, errNowhere) {
 			return j.setAside(ctx, r)

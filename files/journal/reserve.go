@@ -6,13 +6,14 @@ import (
 	"fmt"
 
 	"homebase/db"
+	"homebase/httpx"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
 // errNoRoom says that bytes cannot be reserved.
-func errNoRoom(bytes int64) error {
+func errNoRoom(bytes int64) *httpx.Problem {
 	return ErrQuota.With(fmt.Sprintf("There is no room for %d more bytes. Delete something, or ask for more space.", bytes))
 }
 
@@ -25,20 +26,24 @@ func (t *Tx) Reserve(ctx context.Context, bytes int64) error {
 		 WHERE t.owner_id = $1 AND t.used + t.reserved + $2 <= coalesce(t.quota, $3)`
 	n, err := db.Exec(ctx, t, sql, t.owner, bytes, t.j.Quota)
 	if err == nil && n == 0 {
-		err = errNoRoom(bytes)
+		err = t.tooMuch(errNoRoom(bytes), t.Tree.over(bytes, 0, t.j.Quota))
 	}
 	return err
 }
 
-// Reserve holds space for an upload of this worker, or for more of it. It is
-// durable before a byte is received; recovery, the expiry job or the commit
-// itself gives it back.
-func (j *Journal) Reserve(ctx context.Context, owner, op uuid.UUID, bytes int64) error {
+// Reserve holds space for an upload of this worker, or for more of it: as many
+// bytes as are wished, or as are needed where those do not fit. It is durable
+// before a byte is received; recovery, the expiry job or the commit itself gives
+// it back.
+func (j *Journal) Reserve(ctx context.Context, owner, op uuid.UUID, needed, wished int64) (bytes int64, err error) {
 	const sql = `-- name: files.Reserve
 		INSERT INTO uploads AS u (op_id, owner_id, worker_id, bytes, expires_at)
 		VALUES ($2, $1, $4, $3, now() + $5::interval)
 		    ON CONFLICT (op_id) DO UPDATE SET bytes = u.bytes + excluded.bytes, expires_at = excluded.expires_at`
-	err := j.Hold(ctx, owner, func(t *Tx) error {
+	err = j.Hold(ctx, owner, func(t *Tx) error {
+		if bytes = wished; t.Tree.over(wished, 0, j.Quota) > 0 {
+			bytes = needed
+		}
 		if err := t.Reserve(ctx, bytes); err != nil {
 			return err
 		}
@@ -49,7 +54,7 @@ func (j *Journal) Reserve(ctx context.Context, owner, op uuid.UUID, bytes int64)
 		j.releaseLater(owner, op)
 		err = ErrUnavailable.Because(err) // nothing of the upload has happened
 	}
-	return err
+	return bytes, err
 }
 
 func (j *Journal) releaseLater(owner, op uuid.UUID) {

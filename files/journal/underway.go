@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,6 +122,9 @@ func (j *Journal) unpublished(ctx context.Context, id uuid.UUID, err error) erro
 }
 
 func (j *Journal) tryFollow(ctx context.Context, id uuid.UUID, records []record, wait time.Duration) error {
+	if !slices.ContainsFunc(records, func(r record) bool { return r.kind != kindPurge }) {
+		return j.noteFollowed(ctx, id, records, j.publishAll(ctx, records), wait) // there may be many
+	}
 	errs := make([]error, len(records))
 	for i, r := range records {
 		if errs[i] = j.publish(ctx, r); errs[i] != nil && !errors.Is(errs[i], errNowhere) {

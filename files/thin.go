@@ -1,0 +1,152 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"homebase/audit"
+	"homebase/db"
+	"homebase/files/journal"
+	"homebase/httpx"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// mostVersions is how many an item keeps, and a little longer more.
+	mostVersions = 20
+	// keepAll is for how long none is ended by its age; of each day before, the
+	// last one stays.
+	keepAll = 24 * time.Hour
+	// thinPause is how long replaced items are collected, and thinStep how many
+	// versions are ended by one change.
+	thinPause = time.Second
+	thinStep  = 1000
+)
+
+// versions ends the versions of files: by hand, or when they are too many or too
+// old.
+type versions struct {
+	db        *db.DB
+	log       *slog.Logger
+	journal   *journal.Journal
+	retention time.Duration
+
+	mu    sync.Mutex
+	grown map[uuid.UUID]bool // items that were replaced since the last look
+	more  chan struct{}      // of one slot: there are some
+}
+
+// deleteVersion is DELETE /files/items/{id}/versions/{revision}: for good.
+func (vs *versions) deleteVersion(c *httpx.Call) error {
+	const sql = `-- name: files.VersionToEnd
+		SELECT ` + journal.VersionColumns + ` FROM versions v WHERE v.owner_id = $1 AND v.item_id = $2 AND v.revision = $3`
+	owner := visitOf(c.Context()).owner
+	revision, err := revisionOf(c.Request)
+	if err != nil {
+		return err
+	}
+	return vs.journal.Commit(c.Context(), journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
+		if _, err := itemByID(ctx, t, owner, c.ID); err != nil {
+			return err
+		}
+		v, err := db.One(ctx, t, journal.ScanVersion, sql, owner, c.ID, revision)
+		if err != nil {
+			return err
+		}
+		t.Audit(ctx, audit.Event{Action: audit.VersionEnded, Target: c.ID, Details: map[string]string{"version": strconv.FormatInt(revision, 10)}})
+		return t.EndVersions(ctx, []journal.Version{v})
+	}})
+}
+
+// replaced notes that an item may have a version more.
+func (vs *versions) replaced(item uuid.UUID) {
+	if vs.retention == 0 {
+		return
+	}
+	vs.mu.Lock()
+	vs.grown[item] = true
+	vs.mu.Unlock()
+	signal(vs.more)
+}
+
+// thinGrown ends what is too much of the items that were replaced, until ctx
+// ends. What fails is left to the job.
+func (vs *versions) thinGrown(ctx context.Context) {
+	for {
+		select {
+		case <-vs.more:
+		case <-ctx.Done():
+			return
+		}
+		if !db.Sleep(ctx, thinPause) {
+			return
+		}
+		vs.mu.Lock()
+		items := slices.Collect(maps.Keys(vs.grown))
+		clear(vs.grown)
+		vs.mu.Unlock()
+		if err := vs.thin(ctx, items); err != nil && ctx.Err() == nil {
+			vs.log.WarnContext(ctx, "cannot end versions that are too many yet", "error", err)
+		}
+	}
+}
+
+// thinAll ends all that are too many or too old.
+func (vs *versions) thinAll(ctx context.Context) error { return vs.thin(ctx, nil) }
+
+// owned is an owner's version.
+type owned struct {
+	owner uuid.UUID
+	journal.Version
+}
+
+// thin ends versions of some items, nil for all. Kept are all of the last 24
+// hours, then the last of each day for the retention, and of these the newest.
+func (vs *versions) thin(ctx context.Context, items []uuid.UUID) (failed error) {
+	const sql = `-- name: files.VersionsTooMany
+		WITH ranked AS (
+		    SELECT v.owner_id, v.item_id, v.revision, v.size, v.replaced_at,
+		           row_number() OVER (PARTITION BY v.item_id, (v.replaced_at AT TIME ZONE 'UTC')::date ORDER BY v.revision DESC) AS of_day
+		      FROM versions v WHERE $1::uuid[] IS NULL OR v.item_id = ANY ($1)
+		), judged AS (
+		    SELECT r.owner_id, r.item_id, r.revision, r.size,
+		           r.replaced_at > now() - $2::interval OR r.of_day = 1 AND r.replaced_at > now() - $3::interval AS keeps
+		      FROM ranked r
+		), counted AS (
+		    SELECT j.owner_id, j.item_id, j.revision, j.size, j.keeps,
+		           count(*) FILTER (WHERE j.keeps) OVER (PARTITION BY j.item_id ORDER BY j.revision DESC) AS nth
+		      FROM judged j
+		)
+		SELECT v.owner_id, ` + journal.VersionColumns + ` FROM counted v WHERE NOT v.keeps OR v.nth > $4
+		 ORDER BY v.owner_id, v.item_id, v.revision LIMIT $5`
+	for failed == nil {
+		list, err := db.All(ctx, vs.db, func(row pgx.Row) (o owned, err error) {
+			err = row.Scan(&o.owner, &o.Item, &o.Revision, &o.Size)
+			return o, err
+		}, sql, items, keepAll, vs.retention, mostVersions, thinStep)
+		if err != nil {
+			return err
+		}
+		of := map[uuid.UUID][]journal.Version{}
+		for _, o := range list {
+			of[o.owner] = append(of[o.owner], o.Version)
+		}
+		for owner, versions := range of {
+			failed = errors.Join(failed, vs.journal.Commit(ctx, journal.Change{Owner: owner, Unjudged: true, Decide: func(ctx context.Context, t *journal.Tx) error {
+				return t.EndVersions(ctx, versions)
+			}}))
+		}
+		if len(list) < thinStep {
+			break
+		}
+	}
+	return failed
+}
