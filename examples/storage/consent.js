@@ -111,12 +111,15 @@ async function signOut({ api, card }, asked, decide) {
 
 // gate lets the browser through to a program without a sign-in of its own.
 async function gate({ api, id, card, put, go }) {
-  if (!api.user) return put(signIn(api, 'to go on'))
+  if (!id) return over(card)
+  const path = `/auth/gate/requests/${encodeURIComponent(id)}`
+  const { name, host } = await api.get(path), program = name || host
+  if (!api.user) return put(signIn(api, `to go on to ${program}`))
   try {
-    go((await api.post(`/auth/gate/requests/${encodeURIComponent(id)}`, { approve: true })).redirect_to, 'the program')
+    go((await api.post(path, { approve: true })).redirect_to, program)
   } catch (problem) {
     if (problem.status !== 403) throw problem
-    card('Not with this account', who(api.user), el('p', { role: 'alert' }, 'It may not use this program. Whoever runs this house decides who may.'), another(api))
+    card('Not with this account', who(api.user), el('p', { role: 'alert' }, `It may not use ${program}. Whoever runs this house decides who may.`), another(api))
   }
 }
 
