@@ -6,26 +6,25 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, afterEach, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import * as oauth from 'oauth4webapi'
-import * as client from 'openid-client'
 import { authenticator } from './authenticator.mjs'
 import { accessible, desktop, keep, launch, phone } from './browser.mjs'
-import { through, watch } from './oidc.mjs'
+import { relying, watch } from './oidc.mjs'
 import * as oracle from './oracle.mjs'
 import { password, people } from './people.mjs'
 import { apps, start } from './site.mjs'
 import { codeOf } from './totp.mjs'
 
-const [near, far] = apps.map((host) => `https://${host}`)
-let site, browser, seen, get, issuer, admin, ask, member, secondStep
+const near = `https://${apps[0]}`
+let site, browser, seen
+let admin, ask, member, secondStep // of people
+let issuer, get, register, openidClient, oauth4webapi, shut // of programs
 
 before(async () => {
   site = await start({ content: false, second: true })
   browser = await launch(site)
   seen = watch(site)
-  get = through(site)
-  issuer = `${site.api}/api/v1/auth/oidc`
   ;({ admin, ask, member, secondStep } = await people(site))
+  ;({ issuer, get, register, openidClient, oauth4webapi, shut } = relying(site, { admin, ask }, seen))
   site.put('app', 'index.html', '<!doctype html><title>A program</title><h1>Back in the program</h1>')
 })
 
@@ -35,37 +34,6 @@ after(async () => {
 })
 
 afterEach(() => seen.check())
-
-// register makes a client as an admin does, and oneself the one who knows its addresses.
-async function register(name, more) {
-  const at = `${far}/${name.toLowerCase().replaceAll(' ', '-')}`
-  const { status, body } = await ask('POST', '/auth/clients', { name, redirect_uris: [at], post_logout_redirect_uris: [`${at}/bye`], ...more }, admin)
-  assert.equal(status, 201, JSON.stringify(body))
-  seen.register([...body.redirect_uris, ...body.post_logout_redirect_uris])
-  return { ...body, at: body.redirect_uris[0], name }
-}
-
-// grafana is a program that uses openid-client. begin gives the address for the
-// browser, end takes that at which it came back, and answers with the tokens.
-async function grafana(name, { scope = 'openid profile email offline_access', ...fields } = {}) {
-  const made = await register(name, fields)
-  const config = await client.discovery(new URL(issuer), made.client_id, undefined, made.client_secret ? client.ClientSecretBasic(made.client_secret) : client.None(), { [client.customFetch]: get })
-  config[client.customFetch] = get
-  let checks
-  return {
-    ...made, config,
-    async begin(more) {
-      checks = { pkceCodeVerifier: client.randomPKCECodeVerifier(), expectedState: client.randomState(), expectedNonce: client.randomNonce(), idTokenExpected: true }
-      return client.buildAuthorizationUrl(config, {
-        redirect_uri: made.at, scope, state: checks.expectedState, nonce: checks.expectedNonce,
-        code_challenge: await client.calculatePKCECodeChallenge(checks.pkceCodeVerifier), code_challenge_method: 'S256', ...more,
-      }).href
-    },
-    end: (address, more) => client.authorizationCodeGrant(config, new URL(address), { ...checks, ...more }),
-    refresh: (tokens) => client.refreshTokenGrant(config, tokens.refresh_token),
-    told: (tokens) => client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub),
-  }
-}
 
 // visitor is a browser of somebody's own, watched, with its first page.
 async function visitor(options) {
@@ -96,26 +64,15 @@ async function enter(somebody, options) {
   return all
 }
 
-// open signs in to a program of the kind that grafana makes, without a click.
+// open signs in to a program of the kind that openidClient makes, without a click.
 async function open(page, program) {
   await page.goto(await program.begin())
   await back(page, program)
   return program.end(page.url())
 }
 
-// shut asks every worker for what a program gets, and holds that it is nothing.
-async function shut(tokens, { client_id: id, client_secret: secret }) {
-  for (const worker of site.workers) {
-    const info = await fetch(`${worker}/auth/oidc/userinfo`, { headers: { Authorization: `Bearer ${tokens.access_token}` } })
-    const refreshed = await fetch(`${worker}/auth/oidc/token`, {
-      method: 'POST', body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: tokens.refresh_token, client_id: id, ...secret && { client_secret: secret } }),
-    })
-    assert.deepEqual([info.status, refreshed.status, (await refreshed.json()).error], [401, 400, 'invalid_grant'], worker)
-  }
-}
-
 test('openid-client: somebody signs in, allows it once, and signs out of all', async () => {
-  const ada = await member('ada', { name: 'Ada Lovelace' }), program = await grafana('Grafana', { consent: true }), { person, page } = await visitor()
+  const ada = await member('ada', { name: 'Ada Lovelace' }), program = await openidClient('Grafana', { consent: true }), { person, page } = await visitor()
   await page.goto(await program.begin())
   await page.getByText('to go on to Grafana').waitFor()
   await fill(page, ada)
@@ -136,7 +93,7 @@ test('openid-client: somebody signs in, allows it once, and signs out of all', a
   // The second time nobody is asked.
   const again = await open(page, program)
 
-  await page.goto(client.buildEndSessionUrl(program.config, { id_token_hint: again.id_token, post_logout_redirect_uri: `${program.at}/bye`, state: 's1' }).href)
+  await page.goto(program.leave({ id_token_hint: again.id_token, post_logout_redirect_uri: `${program.at}/bye`, state: 's1' }))
   await page.getByText('Grafana asks for it.').waitFor()
   await program.told(again) // nothing has ended yet
   await click(page, 'Sign out')
@@ -148,13 +105,13 @@ test('openid-client: somebody signs in, allows it once, and signs out of all', a
   await page.goto(await program.begin())
   await heading(page, 'Sign in')
   // Signed out already: it goes back at once.
-  await page.goto(client.buildEndSessionUrl(program.config, { client_id: program.client_id, post_logout_redirect_uri: `${program.at}/bye` }).href)
+  await page.goto(program.leave({ client_id: program.client_id, post_logout_redirect_uri: `${program.at}/bye` }))
   await page.waitForURL(`${program.at}/bye`)
   await person.close()
 })
 
 test('openid-client: who denies is not signed in, and may change the account', async () => {
-  const [eve, mallory] = [await member('eve'), await member('mallory')], program = await grafana('Nextcloud', { consent: true }), { person, page } = await enter(eve)
+  const [eve, mallory] = [await member('eve'), await member('mallory')], program = await openidClient('Nextcloud', { consent: true }), { person, page } = await enter(eve)
   await page.goto(await program.begin())
   await click(page, 'Deny')
   await back(page, program)
@@ -172,7 +129,7 @@ test('openid-client: who denies is not signed in, and may change the account', a
 })
 
 test('at the question one signs in by passkey, from the form or by its autofill, and by code', async () => {
-  const grace = await member('grace'), program = await grafana('Immich'), { person, page } = await enter(grace)
+  const grace = await member('grace'), program = await openidClient('Immich'), { person, page } = await enter(grace)
   const device = await authenticator(page)
   await page.evaluate(() => { location.hash = '#/account' })
   await click(page, 'Add a passkey')
@@ -208,38 +165,8 @@ test('at the question one signs in by passkey, from the form or by its autofill,
   await person.close()
 })
 
-// oauth4webapi is the other library for servers; it leaves every step to its
-// user, and the secret goes in the form.
-async function bare(name, fields) {
-  const made = await register(name, fields), own = { client_id: made.client_id }, more = { [oauth.customFetch]: get }
-  const as = await oauth.processDiscoveryResponse(new URL(issuer), await oauth.discoveryRequest(new URL(issuer), more))
-  let verifier, state, maxAge
-  return {
-    ...made,
-    async begin(params = {}) {
-      verifier = oauth.generateRandomCodeVerifier()
-      state = oauth.generateRandomState()
-      maxAge = params.max_age === undefined ? undefined : Number(params.max_age)
-      const to = new URL(as.authorization_endpoint)
-      for (const [key, value] of Object.entries({
-        client_id: made.client_id, redirect_uri: made.at, response_type: 'code', scope: 'openid', state,
-        code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', ...params,
-      })) to.searchParams.set(key, value)
-      return to.href
-    },
-    async end(address) {
-      const answer = oauth.validateAuthResponse(as, own, new URL(address), state)
-      const auth = oauth.ClientSecretPost(made.client_secret)
-      const tokens = await oauth.processAuthorizationCodeResponse(as, own, await oauth.authorizationCodeGrantRequest(as, own, auth, answer, made.at, verifier, more), { requireIdToken: true, maxAge })
-      const claims = oauth.getValidatedIdTokenClaims(tokens)
-      await oauth.processUserInfoResponse(as, own, claims.sub, await oauth.userInfoRequest(as, own, tokens.access_token, more))
-      return { ...tokens, claims }
-    },
-  }
-}
-
 test('oauth4webapi: prompt and max_age hold, and a trusted program needs no click', async () => {
-  const joan = await member('joan'), trusted = await bare('Proxmox'), asking = await bare('Jellyfin', { consent: true }), { person, page } = await visitor()
+  const joan = await member('joan'), trusted = await oauth4webapi('Proxmox'), asking = await oauth4webapi('Jellyfin', { consent: true }), { person, page } = await visitor()
   // come goes to the provider and comes back; between them nothing is clicked.
   const come = async (program, params) => {
     await page.goto(await program.begin(params))
@@ -347,7 +274,7 @@ test('oidc-client-ts: a program in the browser signs in, renews, and signs out',
 
 test('a user who is disabled has four open programs shut at once, on each worker', async () => {
   const rosa = await member('rosa'), { person, page } = await enter(rosa)
-  const programs = await Promise.all([grafana('One'), grafana('Two', { consent: false }), grafana('Three', { public: true }), grafana('Four', { roles: ['member'] })])
+  const programs = await Promise.all([openidClient('One'), openidClient('Two', { consent: false }), openidClient('Three', { public: true }), openidClient('Four', { roles: ['member'] })])
   const tokens = []
   for (const program of programs) tokens.push(await open(page, program))
   await Promise.all(programs.map((program, i) => program.told(tokens[i])))
@@ -363,7 +290,7 @@ test('a user who is disabled has four open programs shut at once, on each worker
 })
 
 test('a session that is ended elsewhere, and a program shut out on the account page, end what they gave', async () => {
-  const edith = await member('edith'), program = await grafana('Miniflux', { consent: true }), [here, there] = [await enter(edith), await enter(edith)]
+  const edith = await member('edith'), program = await openidClient('Miniflux', { consent: true }), [here, there] = [await enter(edith), await enter(edith)]
   const allow = async (page) => {
     await page.goto(await program.begin())
     await click(page, 'Allow')
@@ -395,7 +322,7 @@ test('a session that is ended elsewhere, and a program shut out on the account p
 })
 
 test('the page goes nowhere by its own address, nor where a script would run', async () => {
-  const mary = await member('mary'), program = await grafana('Vaultwarden', { consent: true }), { person, page } = await enter(mary)
+  const mary = await member('mary'), program = await openidClient('Vaultwarden', { consent: true }), { person, page } = await enter(mary)
   const account = `${site.storage}/account.html`
   for (const fragment of ['action=authorize', 'action=authorize&request=x', 'action=authorize&request=0197ffff-0000-4000-8000-000000000000&redirect_to=https://evil.example/', 'action=authorize&request=../../users']) {
     await page.goto('about:blank')
@@ -435,7 +362,7 @@ test('the page goes nowhere by its own address, nor where a script would run', a
 for (const [device, options] of Object.entries({ phone: { ...phone, viewport: { width: 390, height: 844 } }, desktop })) {
   test(`the question can be answered by everyone on a ${device}, by day and by night, and by keyboard`, async () => {
     const somebody = await member(`looks-${device}`, { name: 'Somebody with a longer name' }), { person, page } = await visitor(options)
-    const program = await grafana(`Home Assistant ${device}`, { consent: true, scope: 'openid profile email groups offline_access' })
+    const program = await openidClient(`Home Assistant ${device}`, { consent: true, scope: 'openid profile email groups offline_access' })
     const look = async (name) => {
       for (const colorScheme of ['light', 'dark']) {
         await page.emulateMedia({ colorScheme })
@@ -469,50 +396,26 @@ for (const [device, options] of Object.entries({ phone: { ...phone, viewport: { 
 }
 
 test('oidc-provider says the same of the same requests', async (t) => {
-  const [own, open] = [await register('Oracle'), await register('Oracle open', { public: true, redirect_uris: [`${far}/oracle`] })]
-  const other = await oracle.start([own, open].map(({ client_id, client_secret, redirect_uris }) => ({ client_id, client_secret, redirect_uris })))
+  const [own, open] = [await register('Oracle'), await register('Oracle open', { public: true, redirect_uris: [`https://${apps[1]}/oracle`] })]
+  const other = await oracle.start([own, open])
   t.after(other.stop)
-  const told = async (from, fetched) => (await fetched(`${from}/.well-known/openid-configuration`)).json()
-  const [ours, theirs] = [await told(issuer, get), await told(other.issuer, fetch)]
-
-  // Each can do what it says, and the other says it of itself too.
-  const differs = (has, lacks) => Object.entries(has).flatMap(([member, value]) => {
-    if (!(member in lacks)) return [member]
-    if (Array.isArray(value)) return value.filter((one) => !lacks[member].includes(one)).map((one) => `${member}: ${one}`)
-    return typeof value === 'boolean' && value !== lacks[member] ? [`${member}: ${value}`] : []
-  }).sort()
-  assert.deepEqual(differs(theirs, ours), ['claim_types_supported', 'claims_supported: sid', 'response_modes_supported: form_post', 'response_modes_supported: fragment'])
-  assert.deepEqual(differs(ours, theirs), [...['aud', 'exp', 'iat', 'nonce'].map((claim) => `claims_supported: ${claim}`), 'prompt_values_supported', 'request_parameter_supported'])
-
-  const token = async (endpoint, fetched, [form, { id = own.client_id, secret = own.client_secret, post = false, basic = !post } = {}]) => {
-    const body = new URLSearchParams({ ...form, ...form.redirect_uri && { redirect_uri: own.at }, ...post && { client_id: id, ...secret && { client_secret: secret } } })
-    const answer = await fetched(endpoint, { method: 'POST', body, headers: basic ? { Authorization: `Basic ${btoa(`${id}:${secret}`)}` } : {} })
-    return { status: answer.status, error: (await answer.json()).error }
-  }
+  const [ours, theirs] = [await oracle.discover(issuer, get), await oracle.discover(other.issuer, fetch)]
+  assert.deepEqual(oracle.alone(theirs, ours), ['claim_types_supported', 'claims_supported: sid', 'response_modes_supported: form_post', 'response_modes_supported: fragment'])
+  assert.deepEqual(oracle.alone(ours, theirs), [...['aud', 'exp', 'iat', 'nonce'].map((claim) => `claims_supported: ${claim}`), 'prompt_values_supported', 'request_parameter_supported'])
   for (const [what, request] of Object.entries(oracle.tokenRequests)) {
-    assert.deepEqual(await token(ours.token_endpoint, get, request), await token(theirs.token_endpoint, fetch, request), what)
+    assert.deepEqual(await oracle.token(ours, get, own, request), await oracle.token(theirs, fetch, own, request), what)
   }
-
-  // authorize is what comes of a request: a page for the person, or an answer
-  // to the client, which here as there may only come after the account page.
-  const authorize = async (endpoint, fetched, { public: isPublic, ...more }) => {
-    const all = { client_id: isPublic ? open.client_id : own.client_id, redirect_uri: own.at, response_type: 'code', scope: 'openid', state: 's', nonce: 'n', ...more }
-    const answer = await fetched(`${endpoint}?${new URLSearchParams(Object.entries(all).filter(([, value]) => value !== null))}`, { redirect: 'manual' })
-    if (answer.status !== 303) return answer.status
-    let to = answer.headers.get('location')
-    if (endpoint.startsWith(issuer)) seen.redirect(to)
+  // From the account page a stranger answers what can be answered.
+  const decide = async (to) => {
+    seen.redirect(to)
     const request = /#action=authorize&request=(.*)$/.exec(to)?.[1]
-    if (request) {
-      const { status, body } = await ask('POST', `/auth/oidc/requests/${request}`, { approve: true })
-      if (status !== 200) return 'asks'
-      seen.redirect(to = body.redirect_to)
-    }
-    if (to.startsWith('/interaction/')) return 'asks'
-    const { origin, pathname, search, hash } = new URL(to), values = new URLSearchParams(search || hash.slice(1))
-    return { to: origin + pathname, error: values.get('error'), state: values.get('state'), iss: values.has('iss') }
+    if (!request) return to
+    const { status, body } = await ask('POST', `/auth/oidc/requests/${request}`, { approve: true })
+    if (status === 200) seen.redirect(body.redirect_to)
+    return body.redirect_to
   }
   for (const [what, params] of Object.entries(oracle.authorizations)) {
-    const [mine, its] = [await authorize(ours.authorization_endpoint, get, params), await authorize(theirs.authorization_endpoint, fetch, params)]
-    assert.deepEqual(mine, what in oracle.otherwise ? oracle.otherwise[what](its) : its, what)
+    const mine = await oracle.authorize(ours, get, [own, open], params, decide), its = await oracle.authorize(theirs, fetch, [own, open], params)
+    assert.deepEqual(mine, oracle.otherwise[what]?.(its) ?? its, what)
   }
 })

@@ -4,9 +4,9 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
 
-// start answers when it serves the two clients, each { client_id,
-// client_secret, redirect_uris }; the second is public.
-export async function start([confidential, open]) {
+// start answers when it serves the two clients, of which the second is public.
+export async function start(clients) {
+  const [confidential, open] = clients.map(({ client_id, client_secret, redirect_uris }) => ({ client_id, client_secret, redirect_uris }))
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const issuer = `http://127.0.0.1:${server.address().port}`
@@ -20,6 +20,35 @@ export async function start([confidential, open]) {
   })
   server.on('request', provider.callback())
   return { issuer, stop: () => server.close() }
+}
+
+export const discover = async (issuer, get) => (await get(`${issuer}/.well-known/openid-configuration`)).json()
+
+// alone is what one says of itself and the other does not.
+export const alone = (one, other) => Object.entries(one).flatMap(([member, value]) => {
+  if (!(member in other)) return [member]
+  if (Array.isArray(value)) return value.filter((each) => !other[member].includes(each)).map((each) => `${member}: ${each}`)
+  return typeof value === 'boolean' && value !== other[member] ? [`${member}: ${value}`] : []
+}).sort()
+
+// token is what the token endpoint says to one of tokenRequests.
+export async function token({ token_endpoint: endpoint }, get, own, [form, { id = own.client_id, secret = own.client_secret, post = false, basic = !post } = {}]) {
+  const body = new URLSearchParams({ ...form, ...form.redirect_uri && { redirect_uri: own.at }, ...post && { client_id: id, ...secret && { client_secret: secret } } })
+  const answer = await get(endpoint, { method: 'POST', body, headers: basic ? { Authorization: `Basic ${btoa(`${id}:${secret}`)}` } : {} })
+  return { status: answer.status, error: (await answer.json()).error }
+}
+
+// authorize is what comes of one of authorizations: the status of a refusal, a
+// page that asks the person, or an answer to the client, after what decide makes
+// of a redirect.
+export async function authorize({ authorization_endpoint: endpoint }, get, [own, open], { public: isPublic, ...more }, decide = (to) => to) {
+  const all = { client_id: isPublic ? open.client_id : own.client_id, redirect_uri: own.at, response_type: 'code', scope: 'openid', state: 's', nonce: 'n', ...more }
+  const answer = await get(`${endpoint}?${new URLSearchParams(Object.entries(all).filter(([, value]) => value !== null))}`, { redirect: 'manual' })
+  if (answer.status !== 303) return answer.status
+  const to = await decide(answer.headers.get('location'))
+  if (!to?.startsWith(`${own.at}?`) && !to?.startsWith(`${own.at}#`)) return 'asks'
+  const { search, hash } = new URL(to), values = new URLSearchParams(search || hash.slice(1))
+  return { error: values.get('error'), state: values.get('state'), iss: values.has('iss') }
 }
 
 // What is asked of the token endpoint: a form, and by whom if not by the
