@@ -20,7 +20,7 @@ func TestItemBody_WritesWhatEncodingJSONWould(t *testing.T) {
 		TrashedAt    time.Time `json:"trashed_at"`
 		OriginalPath string    `json:"original_path"`
 	}
-	full := itemBody{ID: uuid.New(), ParentID: new(uuid.New()), Type: "file", Name: "ä.txt", Path: "/x/ä.txt", Size: 1 << 40, MediaType: new("text/plain"),
+	full := itemBody{ID: uuid.New(), SpaceID: new(uuid.New()), ParentID: new(uuid.New()), Type: "file", Name: "ä.txt", Path: "/x/ä.txt", Size: 1 << 40, MediaType: new("text/plain"),
 		SHA256: new("ab"), Revision: 7, CreatedAt: time.Now().UTC(), UpdatedAt: time.Now().UTC(), ModifiedAt: new(time.Now().UTC()), Missing: true}
 	for field, v := range reflect.ValueOf(full).Fields() {
 		if v.IsZero() {
