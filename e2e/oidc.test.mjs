@@ -3,7 +3,9 @@
 // servers, oidc-client-ts is one in the browser, all untouched, and oidc-provider
 // says how another provider answers. Each test is somebody with an account.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { after, afterEach, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { authenticator } from './authenticator.mjs'
@@ -15,12 +17,14 @@ import { apps, start } from './site.mjs'
 import { codeOf } from './totp.mjs'
 
 const near = `https://${apps[0]}`
+const wiki = createServer((_, response) => response.end('a page of the wiki')) // behind the gate
 let site, browser, seen
 let admin, ask, member, secondStep // of people
 let issuer, get, register, openidClient, oauth4webapi, shut // of programs
 
 before(async () => {
-  site = await start({ content: false, second: true })
+  await once(wiki.listen(0, '127.0.0.1'), 'listening')
+  site = await start({ content: false, second: true, guarded: { wiki: wiki.address().port } })
   browser = await launch(site)
   seen = watch(site)
   ;({ admin, ask, member, secondStep } = await people(site))
@@ -31,6 +35,7 @@ before(async () => {
 after(async () => {
   await browser?.close()
   await site?.stop()
+  wiki.close()
 })
 
 afterEach(() => seen.check())
@@ -273,13 +278,22 @@ test('oidc-client-ts: a program in the browser signs in, renews, and signs out',
 })
 
 test('a user who is disabled has four open programs shut at once, on each worker', async () => {
-  const rosa = await member('rosa'), { person, page } = await enter(rosa)
-  const programs = await Promise.all([openidClient('One'), openidClient('Two', { consent: false }), openidClient('Three', { public: true }), openidClient('Four', { roles: ['member'] })])
+  const rosa = await member('rosa'), { person, page } = await enter(rosa), guarded = 'https://wiki.site.test/'
+  const programs = await Promise.all([openidClient('One'), openidClient('Two', { public: true }), openidClient('Three', { roles: ['member'] })])
+  assert.equal((await ask('POST', '/auth/gate/hosts', { host: 'wiki.site.test', name: 'Wiki' }, admin)).status, 201)
+  seen.register([guarded])
+  await page.goto(guarded)
+  await page.getByText('a page of the wiki').waitFor()
+  const cookie = (await person.context.cookies(guarded)).map(({ name, value }) => `${name}=${value}`).join('; ')
+  const check = (worker) => fetch(`${worker}/auth/gate/check`, { headers: { 'X-Original-URL': guarded, 'X-Original-Method': 'GET', cookie } }).then(({ status }) => status)
+  assert.deepEqual(await Promise.all(site.workers.map(check)), [200, 200])
   const tokens = []
   for (const program of programs) tokens.push(await open(page, program))
   await Promise.all(programs.map((program, i) => program.told(tokens[i])))
   assert.equal((await ask('PATCH', `/auth/users/${rosa.id}`, { status: 'disabled' }, admin)).status, 200)
   await Promise.all(programs.map((program, i) => shut(tokens[i], program)))
+  assert.equal(await check(site.workers[0]), 401) // where it was done
+  for (let i = 0; await check(site.workers[1]) !== 401; i++) assert.ok(i < 100, 'the other worker has not heard of it')
   for (const [i, program] of programs.entries()) {
     await assert.rejects(program.told(tokens[i]))
     await assert.rejects(program.refresh(tokens[i]), { error: 'invalid_grant' })
@@ -344,6 +358,13 @@ test('the page goes nowhere by its own address, nor where a script would run', a
     await page.unroute('**/oidc/requests/*')
     assert.deepEqual([await page.evaluate(() => window.ran), page.url().split('#')[0]], [undefined, account])
   }
+  // A click that was meant for a window which has just gone allows nothing.
+  const allow = page.getByRole('button', { name: 'Allow', exact: true })
+  assert.ok(await allow.isEnabled())
+  await page.evaluate(() => dispatchEvent(new Event('focus')))
+  assert.ok(await allow.isDisabled())
+  await page.waitForFunction(() => document.querySelector('.deliberate .main:enabled'))
+
   // What was answered is at its end, whoever opens it again.
   const address = page.url()
   await click(page, 'Deny')
