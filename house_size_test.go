@@ -18,7 +18,7 @@ import (
 // it is raised only in the commit that says why. An app that is not named here
 // may have as many as it needs.
 var ceiling = map[string]int{
-	"platform":           395,
+	"platform":           396,
 	"db":                 2512,
 	"httpx":              3848,
 	"audit":              1454,
@@ -31,7 +31,7 @@ var ceiling = map[string]int{
 	"projects/analytics": 506,
 	"projects/example":   109,
 	"projects/newapp":    102,
-	"system":             2507,
+	"system":             2615,
 	"system/backup":      1614,
 }
 

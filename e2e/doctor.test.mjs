@@ -53,10 +53,34 @@ const faults = [
   { name: 'no server behind it', check: 'reach', pass: 'proxy_pass http://127.0.0.1:9;' },
 ]
 
+// Guarded hosts, each an address of this machine, by the lines of deploy/ and
+// what an operator makes of them.
+const gate = readFileSync(new URL('../deploy/gate.conf', import.meta.url), 'utf8').replace('http://homebase:8080', `http://127.0.0.1:${worker}`).replaceAll('$scheme://$host', '$scheme://$http_host')
+const without = (...lines) => lines.reduce((text, line) => {
+  assert.notEqual(text.replace(line, ''), text)
+  return text.replace(line, '')
+}, gate)
+const body = ['proxy_pass_request_body off;', 'proxy_pass_request_headers off;', 'proxy_set_header Content-Length "";']
+const around = 'location ^~ /api/ { include conf.d/include/proxy.conf; }'
+const guards = [
+  { name: 'nothing', lines: gate },
+  { name: 'nothing, and a Custom Location', lines: gate + around },
+  { name: 'no lines', check: 'gate.open', lines: 'location / { include conf.d/include/proxy.conf; }' },
+  { name: 'a guard inside location /, and a Custom Location', check: 'gate.around', says: '/api/,', lines: without('auth_request /.homebase/check;').replace('location / {', 'location / { auth_request /.homebase/check;') + around },
+  { name: 'no callback', check: 'gate.callback', lines: without(/location = .\.homebase.callback [^}]*}/) },
+  // Homebase itself waits for no body; a second proxy on the way does.
+  { name: 'the body announced', lines: without(...body) },
+  { name: 'the body announced to a second proxy', check: 'gate.body', lines: without(...body).replace(`127.0.0.1:${worker}`, `127.0.0.1:${first + 41}`) },
+  { name: 'the cookie dropped', check: 'gate', says: 'cookie', lines: without('add_header Set-Cookie $homebase_begin;') },
+  { name: 'nobody sent to sign in', check: 'gate', says: 'sends nobody', lines: without('error_page 401 = @homebase;') },
+  { name: 'no address told', check: 'gate', says: 'understand', lines: without('proxy_set_header X-Original-URL $scheme://$http_host$request_uri;') },
+  { name: 'another address of Homebase', check: 'gate', says: 'reach', lines: gate.replace(`127.0.0.1:${worker}`, '127.0.0.1:9') },
+].map((guard, i) => ({ ...guard, host: `127.0.1.${i + 1}:${first}` }))
+
 let nginx, server
 
 const settings = (port, origins = 'https://files.example.com') =>
-  [`HOMEBASE_LISTEN=127.0.0.1:${worker}`, `HOMEBASE_PUBLIC_URL=https://localhost:${port}`, `HOMEBASE_ORIGINS=${origins}`, 'HOMEBASE_TRUSTED_PROXIES=127.0.0.1/32'].join(' ')
+  [`HOMEBASE_LISTEN=127.0.0.1:${worker}`, `HOMEBASE_PUBLIC_URL=https://localhost:${port}`, `HOMEBASE_ORIGINS=${origins}`, 'HOMEBASE_TRUSTED_PROXIES=127.0.0.1/32', 'HOMEBASE_ACCOUNT_URL=https://files.example.com/account.html'].join(' ')
 
 const doctor = (port, origins, env) =>
   new Promise((done) => {
@@ -67,14 +91,18 @@ const doctor = (port, origins, env) =>
 before(async () => {
   const openssl = (...args) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' })
   openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'key.pem', '-out', 'cert.pem',
-    '-days', '30', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost')
+    '-days', '30', '-subj', '/CN=localhost', '-addext', `subjectAltName=DNS:localhost,${guards.map(({ host }) => `IP:${host.split(':')[0]}`)}`)
   mkdirSync(join(dir, 'tmp'))
+  mkdirSync(join(dir, 'conf.d/include'), { recursive: true })
+  writeFileSync(join(dir, 'conf.d/include/proxy.conf'), `proxy_set_header Host $host; proxy_pass http://127.0.0.1:${first + 40};`)
   const servers = faults.map((fault, i) => {
     const lines = { ...sound, ...fault }
     return `server { listen 127.0.0.1:${first + i} ssl; ${lines.host} location / {
       proxy_http_version 1.1; proxy_set_header Host $host;
       ${lines.pass} ${lines.address} ${lines.limit} ${lines.request} ${lines.answer} ${lines.more} } }`
   })
+  servers.push(`server { listen 127.0.0.1:${first + 40}; return 200 program; }`, `server { listen 127.0.0.1:${first + 41}; location / { ${sound.pass} } }`)
+  for (const { host, lines } of guards) servers.push(`server { listen ${host} ssl; ${lines} }`)
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${dir}/tmp/${name};`).join(' ')
   writeFileSync(join(dir, 'nginx.conf'), `daemon off; worker_processes 1; pid ${dir}/pid; error_log ${dir}/error.log;
     ${process.getuid() === 0 ? 'user root;' : ''}
@@ -105,5 +133,20 @@ test('the doctor names each planted fault and nothing else', async () => {
     assert.deepEqual([...new Set(named.map((finding) => finding.check))], fault.check ? [fault.check] : [], `${fault.name}: ${JSON.stringify(named)} ${stderr}`)
     assert.equal(code, fault.check ? 1 : 0, fault.name)
     for (const finding of named) assert.ok(finding.why && finding.mend?.includes(fault.mend ?? ''), `${fault.name}: no word of how to mend it`)
+  }
+})
+
+test('the doctor names what is wrong with guarded hosts, and which host it is', async () => {
+  const api = (method, path, body) => JSON.parse(execFileSync('sh', ['-c', `${run} ${settings(first)} -- api ${method} ${path} ${body ? `'${JSON.stringify(body)}'` : ''}`], { stdio: 'pipe', encoding: 'utf8' }) || 'null')
+  const hosts = guards.map(({ host, name }) => api('POST', '/auth/gate/hosts', { host, name }))
+  try {
+    const { findings } = await doctor(first, undefined, { SSL_CERT_FILE: join(dir, 'cert.pem') })
+    for (const { name, check, says = '', host } of guards) {
+      const named = findings.filter(({ level, what }) => level === 'fault' && what.includes(host))
+      assert.deepEqual(named.map((finding) => finding.check), check ? [check] : [], `${name}: ${JSON.stringify(named)}`)
+      for (const finding of named) assert.ok(finding.why && finding.mend && finding.what.includes(says), `${name}: ${finding.what}`)
+    }
+  } finally {
+    for (const { id } of hosts) api('DELETE', `/auth/gate/hosts/${id}`)
   }
 })

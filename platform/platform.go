@@ -114,6 +114,7 @@ func New(build Build, cfg *system.Config, w io.Writer) *Platform {
 			return p.files.Untaken(ctx, func(u files.Untaken) { give(u.Path, u.Why) })
 		},
 		PasskeyDomains: p.auth.PasskeyDomains,
+		GuardedHosts:   p.gate.Hosts,
 		Figures:        []func(context.Context) ([]httpx.Figure, error){p.auth.Figures, p.files.Figures, p.audit.Figures},
 	})
 	schemas := p.projects.Schemas()

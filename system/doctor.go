@@ -48,6 +48,12 @@ var advice = map[string]struct{ why, mend string }{
 
 	"passkeys": {"No browser offers them here any more, and with another domain the server does not start.", "HOMEBASE_PASSKEY_DOMAIN=%s"},
 
+	"gate":          {"Nobody gets through to the program.", mendGate},
+	"gate.open":     {"Everybody gets in without signing in.", mendGate},
+	"gate.around":   {"Everybody gets in there without signing in.", "Remove the Custom Location; auth_request stands outside of all locations, as in deploy/gate.conf."},
+	"gate.callback": {"Whoever signs in does not get back to the program.", mendGate},
+	"gate.body":     {"Forms and uploads hang.", "In location = /.homebase/check:\nproxy_pass_request_body off;\nproxy_set_header Content-Length \"\";"},
+
 	"clock.database":  {whyClock, mendClock},
 	"clock.public":    {whyClock, mendClock},
 	"reach":           {"Clients do not reach this server.", "Start it (homebase serve); look at DNS, the router's port forwarding and HOMEBASE_SECRET.\nThe proxy's host must forward to HOMEBASE_LISTEN, here %s, without a path behind the port.\nFrom inside the house the name must lead to the proxy too, for programs that sign people in ask from there: by the house's own DNS, or NAT loopback in the router."},
@@ -67,6 +73,7 @@ var advice = map[string]struct{ why, mend string }{
 }
 
 const (
+	mendGate  = "The host's tab \"Advanced\" has all lines of deploy/gate.conf, with Homebase's address in its first line."
 	whyClock  = "Sign-ins, authenticator codes and expiry depend on the clock."
 	mendClock = "Synchronise both machines with NTP: timedatectl set-ntp true"
 )
@@ -100,8 +107,9 @@ func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []s
 	}
 	var f findings
 	f.add("configuration", Sound, fmt.Sprintf("The settings are valid together; the public URL is %s.", cfg.PublicURL))
-	if err := sh.Connect(ctx, db.NeedDatabase); err != nil {
-		f.add("database", Fault, "PostgreSQL cannot be reached: "+err.Error())
+	disconnected := sh.Connect(ctx, db.NeedDatabase)
+	if disconnected != nil {
+		f.add("database", Fault, "PostgreSQL cannot be reached: "+disconnected.Error())
 	} else {
 		s.examineDatabase(ctx, cfg, &f)
 		s.examineFiles(ctx, &f)
@@ -109,6 +117,9 @@ func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []s
 	}
 	examineDataDir(cfg, &f)
 	examinePublicURL(ctx, cfg, &f)
+	if disconnected == nil {
+		s.examineGate(ctx, cfg, &f)
+	}
 	if asJSON {
 		err = json.NewEncoder(sh.Stdout).Encode(f)
 	} else {

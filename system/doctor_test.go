@@ -267,6 +267,22 @@ func TestDoctor_LooksWhetherTheServerMayRewriteTheRecord(t *testing.T) {
 	}
 }
 
+// What nginx does with a guarded host is tried with nginx, in e2e/doctor.test.mjs.
+func TestDoctor_FindsGuardedHostsThatNobodyCanReach(t *testing.T) {
+	t.Parallel()
+	for says, account := range map[string]string{"HOMEBASE_ACCOUNT_URL": "", "cannot be reached": "https://home.example.com/account.html"} {
+		rm := ward(t)
+		rm.sys.GuardedHosts = func(context.Context) ([]string, error) { return []string{"127.0.0.1:1"}, nil }
+		p := admit(t, rm, false, nil, nil)
+		p.cfg.AccountURL = account
+		all, _ := p.examine(t)
+		i := slices.IndexFunc(all, func(f system.Finding) bool { return f.Check == "gate" })
+		if i < 0 || all[i].Level != system.Fault || !strings.Contains(all[i].What, says) {
+			t.Errorf("%s: %+v", says, all)
+		}
+	}
+}
+
 func TestDoctor_FindsPasskeysThatNoBrowserOffers(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -31,7 +31,8 @@ func start(t testing.TB, change ...func(*system.Setup)) *room {
 	rm.Env = authtest.Start(t, func(e *authtest.Env) []httpx.Route {
 		setup := system.Setup{Version: "test", Log: slog.New(slog.DiscardHandler), DB: e.DB, Audit: e.Audit, Keys: authtest.Keys,
 			Untaken:        func(context.Context, func(path, why string)) error { return nil },
-			PasskeyDomains: func(context.Context) (map[string]int, error) { return nil, nil }}
+			PasskeyDomains: func(context.Context) (map[string]int, error) { return nil, nil },
+			GuardedHosts:   func(context.Context) ([]string, error) { return nil, nil }}
 		for _, fn := range change {
 			fn(&setup)
 		}

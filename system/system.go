@@ -50,6 +50,8 @@ type Setup struct {
 	// PasskeyDomains are the domains of the passkeys that people have, with
 	// the number of keys.
 	PasskeyDomains func(ctx context.Context) (map[string]int, error)
+	// GuardedHosts are the names of the hosts that the gate stands before.
+	GuardedHosts func(ctx context.Context) ([]string, error)
 }
 
 // System serves the platform's own routes. Make one with New.
