@@ -23,10 +23,12 @@ import (
 )
 
 const (
-	keyBits    = 2048
-	keyServes  = 90 * 24 * time.Hour // how long a key signs
-	keyAhead   = 24 * time.Hour      // how long it is shown before
-	keyRemains = 24 * time.Hour      // and after: longer than any ID token lives
+	keyBits   = 2048
+	keyServes = 90 * 24 * time.Hour // how long a key signs
+	keyAhead  = 24 * time.Hour      // how long it is shown before
+	// keyRemains is how long it is shown after, longer than any session: a program
+	// signs out with the ID token that it got when it signed in.
+	keyRemains = 31 * 24 * time.Hour
 	// keysChannel tells all workers that the keys have changed.
 	keysChannel = "oidc_keys"
 )

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"log/slog"
 	"math/big"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -91,7 +92,10 @@ func TestKey_NextIsShownADayBeforeItSignsAndTheOldOneRemains(t *testing.T) {
 		t.Errorf("the old key still signs: %v", err)
 	}
 	p.verified(first) // what it has signed can be verified
+	exec(t, one.DB, `UPDATE oidc_keys SET signs_from = signs_from - interval '30 days'`)
 	dbtest.Needed(t, tend, false)
+	bye := url.Values{"id_token_hint": {first}, "post_logout_redirect_uri": {"https://grafana.example.com/bye"}}
+	two.Client(t).Do("GET", "/auth/oidc/logout?"+bye.Encode(), nil).Want(t, 303) // a session of a month ends with it
 	exec(t, one.DB, `UPDATE oidc_keys SET signs_from = signs_from - interval '1 day'`)
 	run()
 	within(t, "the end of the old key", func() bool { return len(elsewhere.keys().Keys) == 1 })
