@@ -190,7 +190,7 @@ test('oauth4webapi: prompt and max_age hold, and a trusted program needs no clic
   await assert.rejects(come(asking, { prompt: 'none' }), { error: 'consent_required' })
 
   // Who is there is asked once more, and only then.
-  await sleep(Math.max(0, (first.claims.auth_time + 3) * 1000 - Date.now()))
+  await sleep(Math.max(0, (first.claims.auth_time + 2) * 1000 + 50 - Date.now()))
   await come(trusted, { max_age: '3600' })
   await assert.rejects(come(trusted, { max_age: '1', prompt: 'none' }), { error: 'login_required' })
   for (const params of [{ max_age: '1' }, { prompt: 'login' }]) {
