@@ -120,6 +120,17 @@ func TestSpace_IsATreeOfSeveralPeople(t *testing.T) {
 	}
 	x.settled(t)
 	x.scan(t, x.ID).want(t, 0, 0, 0, 0, 0, 0)
+	var all struct {
+		Users  []struct{ Used int64 }
+		Spaces []struct {
+			ID   string `json:"space_id"`
+			Used int64
+		}
+	}
+	x.admin.Do("GET", "/system/storage", nil).Want(t, 200).JSON(t, &all)
+	if len(all.Users) != 4 || len(all.Spaces) != 1 || all.Spaces[0].ID != x.ID || all.Spaces[0].Used != 10 {
+		t.Errorf("the storage holds %+v", all)
+	}
 }
 
 func TestSpace_ItsMembersAreItsManagersBusiness(t *testing.T) {
@@ -445,9 +456,13 @@ func TestSpace_CostsNoQueryOfItsOwn(t *testing.T) {
 	x.editor.Do("PUT", x.in("/files/content/f/a"), "x").Want(t, 201)
 	count := func(do func()) int {
 		do()
-		statements.Take()
-		do()
-		return len(statements.Take())
+		least := 100
+		for range 5 { // a worker that was not let run for seconds asks more
+			statements.Take()
+			do()
+			least = min(least, len(statements.Take()))
+		}
+		return least
 	}
 	for name, paths := range map[string][2]string{
 		"a listing":  {"/files/items/" + home + "/children", "/files/items/" + there + "/children"},

@@ -17,12 +17,13 @@ import (
 // storageBody is what the data directory holds, in bytes where nothing else
 // is said: figures for who runs the server, without a name or a walk.
 type storageBody struct {
-	Disk       diskBody    `json:"disk"`
-	Users      []ownerBody `json:"users"` // a page, by user_id
-	NextCursor *string     `json:"next_cursor"`
-	Staging    int64       `json:"staging"` // held by uploads under way
-	Purge      int64       `json:"purge"`   // files and folders that wait to be freed
-	Items      int64       `json:"items"`   // files and folders of everyone, trash too
+	Disk       diskBody     `json:"disk"`
+	Users      []ownerBody  `json:"users"`  // a page, by user_id
+	Spaces     []spaceUsage `json:"spaces"` // those of the same page, by space_id
+	NextCursor *string      `json:"next_cursor"`
+	Staging    int64        `json:"staging"` // held by uploads under way
+	Purge      int64        `json:"purge"`   // files and folders that wait to be freed
+	Items      int64        `json:"items"`   // files and folders of everyone, trash too
 }
 
 type diskBody struct {
@@ -31,12 +32,23 @@ type diskBody struct {
 }
 
 type ownerBody struct {
-	UserID   uuid.UUID `json:"user_id"`
-	Quota    int64     `json:"quota"`
-	Used     int64     `json:"used"` // files, trash and versions
-	Reserved int64     `json:"reserved"`
-	Trash    int64     `json:"trash"`
-	Versions int64     `json:"versions"`
+	UserID uuid.UUID `json:"user_id"`
+	stored
+}
+
+type spaceUsage struct {
+	SpaceID uuid.UUID `json:"space_id"`
+	stored
+}
+
+// stored is what an owner stores, in bytes.
+type stored struct {
+	owner    uuid.UUID
+	Quota    int64 `json:"quota"`
+	Used     int64 `json:"used"` // files, trash and versions
+	Reserved int64 `json:"reserved"`
+	Trash    int64 `json:"trash"`
+	Versions int64 `json:"versions"`
 }
 
 // totals are the figures that PostgreSQL has of everyone's files. items is
@@ -84,8 +96,15 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 	if err != nil {
 		return body, f.vol.diskError(err)
 	}
-	list := httpx.ListBy(page, owners, func(o ownerBody) uuid.UUID { return o.UserID })
-	body = storageBody{Users: list.Items, NextCursor: list.NextCursor, Staging: t.staging, Purge: int64(len(waiting)), Items: items}
+	list := httpx.ListBy(page, owners, func(o stored) uuid.UUID { return o.owner })
+	body = storageBody{Users: []ownerBody{}, Spaces: []spaceUsage{}, NextCursor: list.NextCursor, Staging: t.staging, Purge: int64(len(waiting)), Items: items}
+	for _, o := range list.Items {
+		if disk.IsSpace(o.owner) {
+			body.Spaces = append(body.Spaces, spaceUsage{o.owner, o})
+		} else {
+			body.Users = append(body.Users, ownerBody{o.owner, o})
+		}
+	}
 	if body.Disk.Total, body.Disk.Free, err = f.vol.disk.Space(); err != nil {
 		return body, f.vol.diskError(err)
 	}
@@ -93,14 +112,14 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 }
 
 // storageOf are the owners behind one, by id.
-func (f *Files) storageOf(ctx context.Context, after uuid.UUID, limit int) ([]ownerBody, error) {
+func (f *Files) storageOf(ctx context.Context, after uuid.UUID, limit int) ([]stored, error) {
 	const sql = `-- name: files.StorageOfOwners
 		SELECT t.owner_id, coalesce(t.quota, $3), t.used, t.reserved, x.size, t.versions
 		  FROM (SELECT o.owner_id, o.quota, o.used, o.reserved, o.versions FROM trees o WHERE o.owner_id > $1 ORDER BY o.owner_id LIMIT $2) t
 		 CROSS JOIN LATERAL trash_of(t.owner_id) x
 		 ORDER BY t.owner_id`
-	return db.All(ctx, f.db, func(row pgx.Row) (o ownerBody, err error) {
-		err = row.Scan(&o.UserID, &o.Quota, &o.Used, &o.Reserved, &o.Trash, &o.Versions)
+	return db.All(ctx, f.db, func(row pgx.Row) (o stored, err error) {
+		err = row.Scan(&o.owner, &o.Quota, &o.Used, &o.Reserved, &o.Trash, &o.Versions)
 		return o, err
 	}, sql, after, limit, f.quota)
 }

@@ -525,3 +525,39 @@ func TestBackup_ARestoreThatWasCutOffSaysSoAndNoServerStartsOnIt(t *testing.T) {
 		t.Errorf("the doctor: %v, %s", err, out)
 	}
 }
+
+// TestBackup_HasSpacesAndTheirMembers: what is restored elsewhere has the trees
+// of several people, who may do what in them, and the dates of their files.
+func TestBackup_HasSpacesAndTheirMembers(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	admin := s.signIn(t, "me@example.com")
+	var space, user, file struct {
+		ID string `json:"id"`
+	}
+	admin.Do("POST", "/auth/users", map[string]any{"email": "ann@example.com", "password": password}).Want(t, 201).JSON(t, &user)
+	admin.Do("POST", "/files/spaces", map[string]any{"name": "family", "quota": 12345}).Want(t, 201).JSON(t, &space)
+	admin.Do("PUT", "/files/spaces/"+space.ID+"/members/"+user.ID, map[string]string{"role": "viewer"}).Want(t, 200)
+	admin.Do("PUT", "/files/content/a/b.jpg?parents=true&space="+space.ID, "picture", httpxtest.WithHeader("X-OC-Mtime", "1000000000")).Want(t, 201).JSON(t, &file)
+	bk := filepath.Join(t.TempDir(), "backup")
+	must(t, s.env, "backup", bk, "--with-secret")
+	must(t, s.env, "backup", "--verify", bk)
+	env, _, dir := elsewhere(t)
+	must(t, env, "restore", bk)
+	info, err := os.Stat(filepath.Join(dir, "data/spaces", space.ID, "a/b.jpg"))
+	if err != nil || info.ModTime().Unix() != 1_000_000_000 {
+		t.Errorf("the restored file: %v, %v", info, err)
+	}
+	must(t, env, "files", "verify")
+	there := start(t, env[1:4]...)
+	ann := there.login(t, "ann@example.com")
+	if got := ann.Do("GET", "/files/items/"+file.ID+"/content", nil).Want(t, 200); string(got.Body) != "picture" {
+		t.Errorf("read %q", got.Body)
+	}
+	ann.Do("DELETE", "/files/items/"+file.ID, nil).WantProblem(t, 403, "forbidden")
+	var usage struct{ Quota, Used int64 }
+	ann.Do("GET", "/files/usage?space="+space.ID, nil).Want(t, 200).JSON(t, &usage)
+	if usage.Quota != 12345 || usage.Used != 7 {
+		t.Errorf("usage is %+v", usage)
+	}
+}
