@@ -40,7 +40,7 @@ func provider(e *authtest.Env) *oidc.Provider {
 		PublicURL: authtest.PublicURL, AccountURL: page, CountWrong: e.Auth.CountWrong})
 }
 
-func start(t *testing.T, configure ...func(*auth.Config)) *authtest.Env {
+func start(t testing.TB, configure ...func(*auth.Config)) *authtest.Env {
 	t.Helper()
 	return authtest.Start(t, func(e *authtest.Env) []httpx.Route {
 		e.Check = func(a *httpxtest.Answer) []string { return astray(e.DB, a) }
