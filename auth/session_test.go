@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -382,5 +384,27 @@ func TestLogout_AReplacedTokenCountsAsReuse(t *testing.T) {
 	me(t, e, next.AccessToken, 401)
 	if n := query(t, e.DB, `SELECT count(*)::text FROM notices WHERE kind = 'refresh_reuse'`)[0]; n != "3" {
 		t.Error("an answer that was lost counts as reuse")
+	}
+}
+
+// People look at the list of their devices to see what is in use, and a session
+// may be used through the gate alone.
+func TestVisitor_IsAUseOfTheSession(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	session := e.Grant(t, "ada@example.com").Session.ID
+	exec(t, e.DB, `UPDATE sessions SET last_used_at = now() - interval '1 hour'`)
+	if c, err := e.Auth.Visitor(t.Context(), session); err != nil || !slices.Equal(c.Roles, []string{"member"}) {
+		t.Fatal(c, err)
+	}
+	if err := e.Auth.WriteUsed(); err != nil {
+		t.Fatal(err)
+	}
+	if used := query(t, e.DB, `SELECT id::text FROM sessions WHERE last_used_at > now() - interval '1 minute'`); len(used) != 1 {
+		t.Error("the session is not in use")
+	}
+	if c, err := e.Auth.Visitor(t.Context(), uuid.Nil); c != nil || !errors.Is(err, httpx.ErrUnauthenticated) {
+		t.Error(c, err)
 	}
 }

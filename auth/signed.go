@@ -7,11 +7,12 @@ import (
 )
 
 // Everything that this server hands out and recognises by a signature is signed
-// here: access and refresh tokens, the marks of known devices, unlocked shares,
-// preview links, contact forms and the doctor's probes. A signed value is base64url(value | MAC), the value of a
-// fixed length; the MAC may also cover what the value is bound to. The keys
-// are derived from the platform's secret, one set for each purpose: the first
-// signs, all verify.
+// here: access and refresh tokens, the marks of known devices, what lets browsers
+// through the gate, unlocked shares, preview links, contact forms and the
+// doctor's probes. A signed value is base64url(value | MAC), the value of a
+// length that its reader knows; the MAC may also cover what the value is bound
+// to. The keys are derived from the platform's secret, one set for each purpose:
+// the first signs, all verify.
 
 // MAC is HMAC-SHA-256 over the parts, one after the other. All parts except one
 // have a fixed length.

@@ -27,8 +27,15 @@ import (
 
 // compare runs an operation against both servers and reports the ratio.
 func compare(b *testing.B, op func(b *testing.B, s *server)) {
+	b.Helper()
+	beside(b, homebase(b), op)
+}
+
+// beside is compare for another server than the usual one.
+func beside(b *testing.B, other *server, op func(b *testing.B, s *server)) {
+	b.Helper()
 	var bare float64
-	for _, s := range []*server{bareServer(b), homebase(b)} {
+	for _, s := range []*server{bareServer(b), other} {
 		b.Run(s.name, func(b *testing.B) {
 			s.call(b, "GET", "/system/health", nil, nil) // a connection is open
 			before := s.cpu(b)
@@ -97,6 +104,24 @@ func BenchmarkDownload(b *testing.B) {
 }
 
 func BenchmarkMe(b *testing.B) { read(b, "/auth/me", nil) }
+
+// The check is what nginx asks before each request to a guarded host. It is
+// beside the bare server's answer to /auth/me.
+func BenchmarkGateCheck(b *testing.B) {
+	bytes := homebase(b).call(b, "GET", "/auth/me", nil, nil)
+	gate, header := gateServer(b)
+	beside(b, gate, func(b *testing.B, s *server) {
+		path, want := "/auth/gate/check", int64(0)
+		if s.name == "bare" {
+			path, want = fmt.Sprintf("/memory/%d", bytes), bytes
+		}
+		for b.Loop() {
+			if n := s.call(b, "GET", path, nil, header); n != want {
+				b.Fatalf("got %d bytes, want %d", n, want)
+			}
+		}
+	})
+}
 
 // Visitors have no token.
 func BenchmarkPublicProjects(b *testing.B) {

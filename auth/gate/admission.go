@@ -33,8 +33,9 @@ const (
 	// beginCookie recognises the browser in which a way in began. Without it a
 	// code of somebody's own session, slipped to another person, would sign that
 	// person in as them, to fill in what they then read.
-	beginCookie = "__Host-hb-begin"
-	browserMark = 16
+	beginCookie   = "__Host-hb-begin"
+	beginLifetime = 180 * 24 * time.Hour
+	browserMark   = 16
 )
 
 // mark is what is kept and signed of a browser.
@@ -44,8 +45,8 @@ func mark(begin string) []byte {
 }
 
 // signIn refuses a request without a living session, and where a page was asked
-// for says where to get one. Of tabs that come at once the last one's mark is the
-// browser's; later ones share it.
+// for says where to get one. All tabs share the browser's mark, which is why it
+// lasts; only of those that come at once for the first time, one gets in.
 func (g *Gate) signIn(r *http.Request, host *Host, address string) *httpx.Problem {
 	refusal := *errSignIn
 	refusal.Header = nil
@@ -59,7 +60,7 @@ func (g *Gate) signIn(r *http.Request, host *Host, address string) *httpx.Proble
 	begin, err := auth.CookieValue(r, beginCookie)
 	if err != nil || begin == "" {
 		begin = rand.Text()
-		refusal.Header["Set-Cookie"] = hostCookie(beginCookie, begin)
+		refusal.Header["Set-Cookie"] = hostCookie(beginCookie, begin, beginLifetime)
 	}
 	id := g.requestID(host.ID, mark(begin), address, time.Now().Add(requestGood))
 	refusal.Header["Location"] = g.accountURL + "#action=gate&request=" + id
@@ -167,7 +168,7 @@ func (g *Gate) postRequest(c *httpx.Call, in Approval) (Next, error) {
 		return Next{}, err
 	}
 	if !q.host.admits(c.Caller) {
-		return Next{}, httpx.ErrForbidden.With("None of your roles opens this host.")
+		return Next{}, errRole
 	}
 	code, err := g.issue(c.Context(), q, c.Caller.SessionID)
 	return Next{"https://" + q.host.Host + ownPaths + "callback?code=" + code}, err

@@ -57,7 +57,7 @@ func (g *Gate) getCheck(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !host.admits(caller) {
-		return httpx.ErrForbidden.With("None of your roles opens this host.")
+		return errRole
 	}
 	if host.Identify {
 		if err := g.identify(w.Header(), r, caller); err != nil {
@@ -71,21 +71,27 @@ func (g *Gate) getCheck(w http.ResponseWriter, r *http.Request) error {
 // asked is the guarded host that nginx asks about, and the address below it.
 // Whatever is not plainly that is 403.
 func (g *Gate) asked(r *http.Request) (host *Host, address string, err error) {
-	switch authority, address, ok := original(r.Header); {
+	authority, address, ok := original(r.Header)
+	switch {
 	case !httpx.FromProxy(r.Context()):
-		return nil, "", httpx.ErrForbidden.With("Only a proxy of HOMEBASE_TRUSTED_PROXIES may ask.")
+		return nil, "", refuse("Only a proxy of HOMEBASE_TRUSTED_PROXIES may ask.")
 	case g.accountURL == "":
-		return nil, "", httpx.ErrForbidden.With("Whoever runs this server has not named the account page: HOMEBASE_ACCOUNT_URL.")
+		return nil, "", refuse("Whoever runs this server has not named the account page: HOMEBASE_ACCOUNT_URL.")
 	case !ok:
-		return nil, "", httpx.ErrForbidden.With("The proxy must set X-Original-URL, of https, and X-Original-Method, and nothing may contradict them.")
-	default:
-		hosts, err := g.hosts.Get(r.Context())
-		if err == nil && hosts[authority] == nil {
-			err = httpx.ErrForbidden.With("No such host is guarded.")
-		}
-		return hosts[authority], address, err
+		return nil, "", refuse("The proxy must set X-Original-URL, of https, and X-Original-Method, and nothing may contradict them.")
 	}
+	hosts, err := g.hosts.Get(r.Context())
+	if host = hosts[authority]; err == nil && host == nil {
+		err = refuse("No such host is guarded.")
+	}
+	return host, address, err
 }
+
+// refuse is 403 for what the operator has to mend. nginx passes no text on, so it
+// is in the log.
+func refuse(why string) error { return httpx.ErrForbidden.With(why).Because(errors.New(why)) }
+
+var errRole = httpx.ErrForbidden.With("None of your roles opens this host.")
 
 // original reads X-Original-URL: https, a host, and what a request line holds.
 // It looks at bytes, never at what some parser makes of them. A path with a
@@ -132,15 +138,15 @@ const (
 // guarded programs, so it is SameSite=Lax.
 func (g *Gate) cookie(host *Host, session uuid.UUID) string {
 	value := cookieValue(session, time.Now().Add(cookieLifetime))
-	return hostCookie(cookieName, auth.Sign(g.keys(cookiePurpose), value, host.bound))
+	return hostCookie(cookieName, auth.Sign(g.keys(cookiePurpose), value, host.bound), cookieLifetime)
 }
 
 func cookieValue(session uuid.UUID, until time.Time) []byte {
 	return binary.BigEndian.AppendUint64(session[:], uint64(until.Unix()))
 }
 
-func hostCookie(name, value string) string {
-	c := http.Cookie{Name: name, Value: value, Path: "/", MaxAge: int(cookieLifetime / time.Second), Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+func hostCookie(name, value string, lifetime time.Duration) string {
+	c := http.Cookie{Name: name, Value: value, Path: "/", MaxAge: int(lifetime / time.Second), Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
 	return c.String()
 }
 
@@ -152,7 +158,7 @@ func (g *Gate) visitor(r *http.Request, host *Host) (*httpx.Caller, error) {
 	if !ok || time.Now().Unix() >= int64(binary.BigEndian.Uint64(value[16:])) {
 		return nil, httpx.ErrUnauthenticated
 	}
-	return g.auth.Recheck(r.Context(), &httpx.Caller{SessionID: uuid.UUID(value[:16])})
+	return g.auth.Visitor(r.Context(), uuid.UUID(value[:16]))
 }
 
 // admits reports whether somebody with the caller's roles is let through.
