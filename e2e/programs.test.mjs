@@ -1,6 +1,8 @@
 // Other programs of the house sign people in with Homebase, in Chromium and
 // through nginx with TLS: Apache with mod_auth_openidc, miniflux with its own
 // database, and one made with go-oidc. Two workers answer them in turn.
+// Miniflux asks when somebody signs in, and never again: it stands behind the
+// gate as well.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
@@ -11,7 +13,7 @@ import { password, people } from './people.mjs'
 import { build, names, ports, start as startPrograms } from './programs.mjs'
 import { start } from './site.mjs'
 
-let site, browser, seen, admin, ask, newMember, programs
+let site, at, browser, seen, admin, ask, newMember, programs
 const clients = {}
 const home = Object.fromEntries(names.map((name) => [name, `https://${name}.site.test`]))
 const fields = {
@@ -22,15 +24,17 @@ const fields = {
 
 before(async () => {
   const bin = join(import.meta.dirname, '../bin/e2e')
-  const built = build(bin), at = await ports()
+  const built = build(bin)
   built.catch(() => {}) // it is awaited below, when there is a site to stop
-  site = await start({ content: false, second: true, programs: at })
+  at = await ports()
+  site = await start({ content: false, second: true, programs: { apache: at.apache, reader: at.reader }, guarded: { miniflux: at.miniflux } })
   seen = watch(site, Object.values(home))
   ;({ admin, ask, member: newMember } = await people(site))
   for (const name of names) {
     const made = clients[name] = await want(201, 'POST', '/auth/clients', fields[name])
     seen.register([...made.redirect_uris, ...made.post_logout_redirect_uris])
   }
+  await want(201, 'POST', '/auth/gate/hosts', { host: 'miniflux.site.test', name: 'Feeds' })
   await built
   programs = await startPrograms(site, { bin, ports: at, clients })
   browser = await launch(site)
@@ -58,7 +62,7 @@ async function member(name, roles = ['member']) {
   seen.person(person)
   const page = await person.page()
   page.setDefaultTimeout(20000)
-  return { id, email, page }
+  return { id, email, page, context: person.context }
 }
 
 // signIn is what a person does on the account page, to which a program has
@@ -104,29 +108,51 @@ test('Apache signs somebody in, tells the groups, and signs out when the session
   await page.getByRole('heading', { name: 'Goodbye' }).waitFor()
 })
 
-test('miniflux knows somebody again, makes admins of admins, and lets nobody in without the role', async () => {
-  const bob = await member('bob'), root = await member('root', ['admin']), guest = await member('guest', [])
-  for (const [who, users, again] of [[bob, 403], [root, 200], [bob, 403, true]]) {
-    await enterFeeds(who)
-    if (!again) await signIn(who)
-    await who.page.waitForURL(`${home.miniflux}/unread`)
-    assert.equal(await who.page.evaluate(async () => (await fetch('/users')).status), users)
-    await leaveFeeds(who)
-  }
-  await enterFeeds(guest)
-  await signIn(guest)
-  await guest.page.waitForURL(`${home.miniflux}/`)
-})
+// enterFeeds goes through the gate, with a sign-in the first time, and on to
+// miniflux's own sign-in, which needs none.
+async function enterFeeds(who, first) {
+  await who.page.goto(`${home.miniflux}/`)
+  if (first) await signIn(who)
+  await who.page.getByRole('link', { name: 'Homebase' }).click()
+}
 
 async function leaveFeeds({ page }) {
   await page.getByRole('button', { name: 'Logout' }).click()
   await page.waitForURL(`${home.miniflux}/`)
 }
 
-async function enterFeeds({ page }) {
-  await page.goto(`${home.miniflux}/`)
-  await page.getByRole('link', { name: 'Homebase' }).click()
+// within is miniflux's answer to the browser's cookies when nobody stands before it.
+async function within({ context }) {
+  const cookies = (await context.cookies(home.miniflux)).map(({ name, value }) => `${name}=${value}`).join('; ')
+  const answer = await fetch(`http://127.0.0.1:${at.miniflux}/unread`, { headers: { cookie: cookies }, redirect: 'manual' })
+  return answer.status
 }
+
+test('miniflux knows somebody again, makes admins of admins, and lets nobody in without the role', async () => {
+  const bob = await member('bob'), root = await member('root', ['admin']), guest = await member('guest', [])
+  for (const [who, users, first] of [[bob, 403, true], [root, 200, true], [bob, 403, false]]) {
+    await enterFeeds(who, first)
+    await who.page.waitForURL(`${home.miniflux}/unread`)
+    assert.equal(await who.page.evaluate(async () => (await fetch('/users')).status), users)
+    await leaveFeeds(who)
+  }
+  await enterFeeds(guest, true)
+  await guest.page.waitForURL(`${home.miniflux}/`)
+  assert.equal(await within(guest), 302)
+})
+
+test('miniflux is shut when the session ends', async () => {
+  const eve = await member('eve'), { page } = eve
+  await enterFeeds(eve, true)
+  await page.waitForURL(`${home.miniflux}/unread`)
+  await want(204, 'DELETE', `/auth/users/${eve.id}/sessions`)
+  assert.equal(await page.evaluate(async () => (await fetch('/unread')).status), 401)
+  await page.goto(`${home.miniflux}/unread`)
+  await page.waitForURL(/account\.html#action=gate/)
+  assert.equal(await within(eve), 200) // by itself it would let her in
+  await signIn(eve)
+  await page.waitForURL(`${home.miniflux}/unread`)
+})
 
 const refreshed = (page) => page.evaluate(async () => (await fetch('/refresh', { method: 'POST' })).text())
 
@@ -154,6 +180,7 @@ test('whoever is disabled is out of every program with the next question, whiche
   await page.waitForURL(`${home.reader}/`)
   await enterFeeds(dora)
   await page.waitForURL(`${home.miniflux}/unread`)
+  assert.equal(await within(dora), 200)
   await page.goto(`${home.apache}/`)
   await page.getByRole('button', { name: 'Allow', exact: true }).click()
   await page.waitForURL(`${home.apache}/`)
@@ -165,10 +192,8 @@ test('whoever is disabled is out of every program with the next question, whiche
     assert.match(await page.locator('body').innerText(), /no longer signed in: 401 Unauthorized/)
   }
   await until(page, `${home.apache}/`, /account\.html#action=authorize/)
-  // miniflux asks when somebody signs in, and never again: docs/apps.md.
-  assert.equal((await page.goto(`${home.miniflux}/unread`)).url(), `${home.miniflux}/unread`)
-  await leaveFeeds(dora)
-  await enterFeeds(dora)
+  await page.goto(`${home.miniflux}/unread`)
+  await page.waitForURL(/account\.html#action=gate/)
   await signIn(dora)
   await page.getByText('Check both and try again.').waitFor()
 })
