@@ -57,6 +57,12 @@ func (s *scene) upload() string {
 	return ""
 }
 
+func (s *scene) replaced() string {
+	id := s.fresh()
+	s.manager.Do("PUT", "/files/items/"+id+"/content", "other").Want(s.TB, 200)
+	return id
+}
+
 func (s *scene) share() string {
 	return decode[struct{ ID string }](s.TB, s.manager.Do("POST", "/files/shares", map[string]string{"item_id": s.file}).Want(s.TB, 201)).ID
 }
@@ -90,10 +96,12 @@ var questions = map[string]func(s *scene) question{
 	"PUT /files/items/{id}/content": func(s *scene) question {
 		return question{path: "/files/items/" + s.fresh() + "/content", body: "other"}
 	},
-	"GET /files/items/{id}/thumbnail":                   func(s *scene) question { return question{path: "/files/items/" + s.file + "/thumbnail"} },
-	"GET /files/items/{id}/versions":                    func(s *scene) question { return question{path: "/files/items/" + s.file + "/versions"} },
-	"GET /files/items/{id}/versions/{revision}/content": func(s *scene) question { return question{path: "/files/items/" + s.file + "/versions/1/content"} },
-	"GET /files/items/{id}/archive":                     func(s *scene) question { return question{path: "/files/items/" + s.folder + "/archive"} },
+	"GET /files/items/{id}/thumbnail":                    func(s *scene) question { return question{path: "/files/items/" + s.file + "/thumbnail"} },
+	"GET /files/items/{id}/versions":                     func(s *scene) question { return question{path: "/files/items/" + s.file + "/versions"} },
+	"GET /files/items/{id}/versions/{revision}/content":  func(s *scene) question { return question{path: "/files/items/" + s.replaced() + "/versions/1/content"} },
+	"POST /files/items/{id}/versions/{revision}/restore": func(s *scene) question { return question{path: "/files/items/" + s.replaced() + "/versions/1/restore"} },
+	"DELETE /files/items/{id}/versions/{revision}":       func(s *scene) question { return question{path: "/files/items/" + s.replaced() + "/versions/1"} },
+	"GET /files/items/{id}/archive":                      func(s *scene) question { return question{path: "/files/items/" + s.folder + "/archive"} },
 	"POST /files/items/{id}/copy": func(s *scene) question {
 		return question{path: "/files/items/" + s.file + "/copy", body: map[string]string{"parent_id": s.RootID}}
 	},

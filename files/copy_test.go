@@ -45,7 +45,7 @@ func TestCopy_FileGetsAFreeNameAndBytesOfItsOwn(t *testing.T) {
 	// A copy is not a second name: what replaces the one leaves the other.
 	c.Do("PUT", "/files/content/images/a.png", "new").Want(t, 200)
 	wantFile(t, h.place(id, "documents", "b.png"), want)
-	if u := decode[usage](t, c.Do("GET", "/files/usage", nil)); u.Used != 4*int64(len(want))+3 || u.Reserved != 0 {
+	if u := decode[usage](t, c.Do("GET", "/files/usage", nil)); u.Used != 5*int64(len(want))+3 || u.Reserved != 0 {
 		t.Errorf("got %+v", u)
 	}
 	h.settled(t)

@@ -59,7 +59,7 @@ func (h *house) second(t testing.TB) *house {
 }
 
 func (h *house) open(t testing.TB, e *authtest.Env, edits ...func(*files.Config)) []httpx.Route {
-	c := files.Config{DB: e.DB, Audit: e.Audit, DataDir: h.data, DefaultQuota: 1 << 30, UploadExpiry: time.Hour, TrashRetention: time.Hour,
+	c := files.Config{DB: e.DB, Audit: e.Audit, DataDir: h.data, DefaultQuota: 1 << 30, UploadExpiry: time.Hour, TrashRetention: time.Hour, VersionRetention: 30 * 24 * time.Hour,
 		Keys: authtest.Keys, Auth: e.Auth,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))}
 	for _, edit := range edits {

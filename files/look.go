@@ -23,6 +23,7 @@ const (
 	findMissing  = "missing"
 	findReturned = "returned" // was missing, and is there again as it was
 	findUnmarked = "unmarked" // as the row says, without the attributes that name it
+	findVersion  = "version"  // what a file held before, without a row
 	findRefused  = "refused"  // an entry that no row can stand for
 )
 
@@ -97,7 +98,9 @@ func (rc *reconciler) lookAt(ctx context.Context, owner uuid.UUID, at placed) ([
 		err = l.absent(ctx, at.item, top)
 	}
 	if err == nil && at.Parent == nil {
-		err = l.trash(ctx)
+		if err = l.trash(ctx); err == nil {
+			err = l.versions(ctx)
+		}
 	}
 	if err == nil {
 		err = l.solve(ctx)

@@ -33,7 +33,10 @@ func TestJobs_AreNeededOnlyWhenThereIsSomethingToDo(t *testing.T) {
 		job string
 		do  func()
 	}{
-		"a file was replaced": {"files.purge", func() { c.Do("PUT", "/files/content/documents/a.txt", "y").Want(t, 200) }},
+		"a version was deleted": {"files.purge", func() {
+			it := decode[item](t, c.Do("PUT", "/files/content/documents/a.txt", "y").Want(t, 200))
+			c.Do("DELETE", "/files/items/"+it.ID+"/versions/1", nil).Want(t, 204)
+		}},
 		"an upload has expired": {"files.expire", func() {
 			h.exec(t, `INSERT INTO uploads (op_id, owner_id, bytes, expires_at) SELECT gen_random_uuid(), owner_id, 0, now() - interval '1 s' FROM trees`)
 		}},

@@ -82,7 +82,7 @@ func (f *Files) CheckEmpty() error {
 			continue
 		}
 		below, err := dir.Names(name)
-		if err != nil || len(below) > 0 || !slices.Contains([]string{disk.Users, disk.Spaces, disk.Trash, disk.Staging, disk.Purge}, name) {
+		if err != nil || len(below) > 0 || !slices.Contains([]string{disk.Users, disk.Spaces, disk.Trash, disk.Staging, disk.Purge, disk.Versions}, name) {
 			if _, err := dir.Marker(); errors.Is(err, disk.ErrHalfRestored) {
 				return err
 			}
@@ -173,25 +173,29 @@ func (p *Putting) PutLoose(at string, mtime int64, from io.Reader) error {
 func (p *Putting) Describe(ctx context.Context, q db.Querier, list []Stored) error {
 	const sql = `-- name: files.DescribeStored
 		WITH put AS (
-		    SELECT n.id, n.ino, n.mtime, n.size, n.sha256, n.size - i.size AS more, i.owner_id
-		      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[]) AS n (id, ino, mtime, size, sha256)
-		      JOIN items i ON i.id = n.id
+		    SELECT n.id, n.ino, n.mtime, n.size, n.sha256, n.revision, n.size - coalesce(v.size, i.size) AS more, i.owner_id
+		      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bigint[]) AS n (id, ino, mtime, size, sha256, revision)
+		      JOIN items i ON i.id = n.id LEFT JOIN versions v ON v.item_id = n.id AND v.revision = n.revision
 		), counted AS (
-		    UPDATE trees t SET used = t.used + m.more
-		      FROM (SELECT owner_id, sum(more) AS more FROM put WHERE more <> 0 GROUP BY owner_id) AS m
+		    UPDATE trees t SET used = t.used + m.more, versions = t.versions + m.kept
+		      FROM (SELECT owner_id, sum(more) AS more, coalesce(sum(more) FILTER (WHERE revision > 0), 0) AS kept
+		              FROM put WHERE more <> 0 GROUP BY owner_id) AS m
 		     WHERE t.owner_id = m.owner_id
+		), kept AS (
+		    UPDATE versions v SET ino = p.ino, size = p.size, mtime = p.mtime, sha256 = p.sha256
+		      FROM put p WHERE p.revision > 0 AND v.item_id = p.id AND v.revision = p.revision
 		)
 		UPDATE items i
 		   SET ino = p.ino, size = p.size,
 		       mtime = CASE WHEN i.kind = 1 THEN p.mtime END, sha256 = CASE WHEN i.kind = 1 THEN p.sha256 END
-		  FROM put p WHERE i.id = p.id`
+		  FROM put p WHERE i.id = p.id AND p.revision = 0`
 	ids, inos, mtimes := make([]uuid.UUID, len(list)), make([]int64, len(list)), make([]int64, len(list))
-	sizes, sums := make([]int64, len(list)), make([][]byte, len(list))
+	sizes, sums, revisions := make([]int64, len(list)), make([][]byte, len(list)), make([]int64, len(list))
 	for i, s := range list {
-		ids[i], inos[i], mtimes[i], sizes[i] = s.ID, s.Ino, s.MTime, s.Size
+		ids[i], inos[i], mtimes[i], sizes[i], revisions[i] = s.ID, s.Ino, s.MTime, s.Size, s.Revision
 		sums[i], _ = hex.DecodeString(s.SHA256)
 	}
-	_, err := db.Exec(ctx, q, sql, ids, inos, mtimes, sizes, sums)
+	_, err := db.Exec(ctx, q, sql, ids, inos, mtimes, sizes, sums, revisions)
 	return err
 }
 

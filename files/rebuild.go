@@ -26,7 +26,7 @@ type rebuilt struct {
 }
 
 // notGivenBack is what no file carries.
-const notGivenBack = "Not on the disk, and so not restored: names and members of spaces, quotas, shares, earlier versions, revisions, and declared media types."
+const notGivenBack = "Not on the disk, and so not restored: names and members of spaces, quotas, shares, revisions, and declared media types."
 
 // rebuild makes the rows again of every owner who has none: the tree, ids,
 // names, sizes, sums, times and the trash, by what files and folders carry. A

@@ -78,20 +78,44 @@ func TestKilledBetweenCommitAndPublish_NewFileIsReadAndThenPutInPlace(t *testing
 
 func TestKilledBetweenCommitAndPublish_ReplacedFileDisplacesTheOldBytes(t *testing.T) {
 	t.Parallel()
-	h := start(t)
+	for _, top := range []string{"versions", "purge"} {
+		t.Run(top, func(t *testing.T) {
+			t.Parallel()
+			killedAsItDisplaces(t, top)
+		})
+	}
+}
+
+func killedAsItDisplaces(t *testing.T, top string) {
+	h := start(t, func(c *files.Config) {
+		if top == "purge" {
+			c.VersionRetention = 0
+		}
+	})
 	c, id := h.member(t, "ann@example.com")
 	c.Do("PUT", "/files/content/documents/a.bin", "old").Want(t, 201)
 	it := decode[item](t, c.Do("PUT", "/files/content/documents/a.bin", "new bytes").Want(t, 200))
 	h.settled(t)
 	h.killed(t, id, "a.bin")
+	former := h.data + "/purge/" + it.ID + ".1"
+	if top == "versions" {
+		former = h.data + "/versions/" + id + "/" + it.ID + ".1"
+		h.exec(t, "UPDATE file_ops SET keeps = true")
+	}
 	// The old bytes are still in place.
-	if err := os.Rename(h.data+"/purge/"+it.ID+".1", h.place(id, "documents", "a.bin")); err != nil {
+	if err := os.Rename(former, h.place(id, "documents", "a.bin")); err != nil {
 		t.Fatal(err)
 	}
 	wantBytes(t, c.Do("GET", "/files/content/documents/a.bin", nil).Want(t, 200).Body, []byte("new bytes"))
+	if top == "versions" {
+		wantBytes(t, c.Do("GET", versionPath(it.ID, 1), nil).Want(t, 200).Body, []byte("old"))
+	}
 	h.run(t, "files.recover")
 	wantFile(t, h.place(id, "documents", "a.bin"), []byte("new bytes"))
-	wantFile(t, h.data+"/purge/"+it.ID+".1", []byte("old"))
+	wantFile(t, former, []byte("old"))
+	if top == "versions" {
+		wantBytes(t, c.Do("GET", versionPath(it.ID, 1), nil).Want(t, 200).Body, []byte("old"))
+	}
 }
 
 func TestKilledInsideRecovery_EveryStepTwiceDoesNoHarm(t *testing.T) {

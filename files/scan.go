@@ -57,6 +57,7 @@ type scanReport struct {
 	Changed  int64         `json:"changed"`  // other bytes than the row knew
 	Missing  int64         `json:"missing"`  // known and not there; their rows stay
 	Returned int64         `json:"returned"` // missing before, and there again
+	Versions int64         `json:"versions"` // taken over
 	Problems []scanProblem `json:"problems"` // what could not be taken as it is
 	// Used is the sum of the sizes, UsedBefore what was on record; both are
 	// absent when only a folder was scanned.
@@ -95,6 +96,8 @@ func (s *scanReport) did(d *finding) {
 		s.Missing++
 	case findReturned:
 		s.Returned++
+	case findVersion:
+		s.Versions++
 	default:
 		return
 	}

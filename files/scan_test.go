@@ -37,10 +37,10 @@ func (h *house) command(t testing.TB, args ...string) (stdout string, err error)
 }
 
 type report struct {
-	New, Moved, Changed, Missing, Returned int64
-	Problems                               []struct{ Path, Problem string }
-	UsedBefore                             *int64 `json:"used_before"`
-	Used                                   *int64
+	New, Moved, Changed, Missing, Returned, Versions int64
+	Problems                                         []struct{ Path, Problem string }
+	UsedBefore                                       *int64 `json:"used_before"`
+	Used                                             *int64
 }
 
 // scan runs files scan, which fails when problems remain, and reads the report

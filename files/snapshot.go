@@ -23,15 +23,20 @@ import (
 
 // Stored is a file or folder as the rows name it at one moment.
 type Stored struct {
-	ID     uuid.UUID `json:"id"`
-	Owner  uuid.UUID `json:"owner"`
-	Place  string    `json:"place"`  // below the data directory
-	Size   int64     `json:"size"`   // bytes
-	SHA256 string    `json:"sha256"` // hex; "" for a folder
-	MTime  int64     `json:"mtime"`  // nanoseconds since 1970
-	Ino    int64     `json:"ino"`
-	former string    // of what lies in the trash: its folder's id and its name
+	ID    uuid.UUID `json:"id"`
+	Owner uuid.UUID `json:"owner"`
+	// Revision is that of a version of a file; 0: what the item is now.
+	Revision int64  `json:"revision,omitempty"`
+	Place    string `json:"place"`  // below the data directory
+	Size     int64  `json:"size"`   // bytes
+	SHA256   string `json:"sha256"` // hex; "" for a folder
+	MTime    int64  `json:"mtime"`  // nanoseconds since 1970
+	Ino      int64  `json:"ino"`
+	former   string // of what lies in the trash: its folder's id and its name
 }
+
+// Key tells an item from its versions, and these from each other.
+func (s Stored) Key() string { return fmt.Sprintf("%s.%d", s.ID, s.Revision) }
 
 func (s Stored) matches(info fs.FileInfo) bool {
 	return info.Mode().IsRegular() && info.Size() == s.Size && info.ModTime().UnixNano() == s.MTime
@@ -46,9 +51,38 @@ func (s Stored) shows(file *os.File, info fs.FileInfo) bool {
 	return sum == nil || hex.EncodeToString(sum) == s.SHA256
 }
 
-// EachStored gives what the rows name, files and folders or files alone, in
-// pages: an owner may have millions.
+// EachStored gives what the rows name, files and folders or files alone, and
+// then the versions, in pages: an owner may have millions.
 func EachStored(ctx context.Context, q db.Querier, folders bool, give func(page []Stored) error) error {
+	if err := eachStoredItem(ctx, q, folders, give); err != nil {
+		return err
+	}
+	return eachStoredVersion(ctx, q, give)
+}
+
+func eachStoredVersion(ctx context.Context, q db.Querier, give func(page []Stored) error) error {
+	const sql = `-- name: files.StoredVersions
+		SELECT v.item_id, v.revision, v.owner_id, v.size, v.sha256, v.mtime, coalesce(v.ino, 0)
+		  FROM versions v WHERE (v.item_id, v.revision) > ($1, $2) ORDER BY v.item_id, v.revision LIMIT 1000`
+	var last Stored
+	for {
+		page, err := db.All(ctx, q, func(row pgx.Row) (s Stored, err error) {
+			var sum []byte
+			err = row.Scan(&s.ID, &s.Revision, &s.Owner, &s.Size, &sum, &s.MTime, &s.Ino)
+			s.SHA256, s.Place = hex.EncodeToString(sum), disk.VersionPath(s.Owner, s.ID, s.Revision)
+			return s, err
+		}, sql, last.ID, last.Revision)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		last = page[len(page)-1]
+		if err := give(page); err != nil {
+			return err
+		}
+	}
+}
+
+func eachStoredItem(ctx context.Context, q db.Querier, folders bool, give func(page []Stored) error) error {
 	const sql = `-- name: files.Stored
 		SELECT i.id, i.owner_id, i.size, coalesce(i.sha256, ''), coalesce(i.mtime, 0), coalesce(i.ino, 0),
 		       CASE WHEN i.trashed_at IS NOT NULL THEN i.parent_id || ' ' || i.name ELSE '' END,
@@ -162,11 +196,11 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 		if err != nil && !errors.Is(err, db.ErrNotFound) {
 			return nil, false, err
 		}
-		sources, err := s.staged(ctx, of.ID)
+		others, err := s.others(ctx, of.ID)
 		if err != nil {
 			return nil, false, err
 		}
-		for _, p := range append(sources, of.Place, place) {
+		for _, p := range append([]string{of.Place, place}, others...) {
 			if file := at(p, of.shows); file != nil {
 				return file, false, nil
 			}
@@ -192,7 +226,10 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 			continue
 		}
 		// Nobody displaced them, and they are not as they were taken.
-		if row.isFile() && hex.EncodeToString(row.SHA256) == of.SHA256 {
+		if of.Revision > 0 {
+			place = of.Place
+		}
+		if of.Revision > 0 || row.isFile() && hex.EncodeToString(row.SHA256) == of.SHA256 {
 			if file := at(place, func(_ *os.File, info fs.FileInfo) bool { return info.Mode().IsRegular() }); file != nil {
 				return file, true, nil
 			}
@@ -287,11 +324,13 @@ func (s *Snapshot) openAt(place string, right func(*os.File, fs.FileInfo) bool) 
 	return nil, nil
 }
 
-// staged are the places of bytes of an item that a commit has taken and the
-// disk has not followed.
-func (s *Snapshot) staged(ctx context.Context, id uuid.UUID) ([]string, error) {
-	const sql = `-- name: files.StagedOfItem
-		SELECT o.source FROM file_ops o WHERE o.item_id = $1 AND o.kind = 'put'`
+// others are where bytes of an item are that a commit has taken and the disk has
+// not followed, and those that became versions.
+func (s *Snapshot) others(ctx context.Context, id uuid.UUID) ([]string, error) {
+	const sql = `-- name: files.OtherPlacesOfItem
+		SELECT o.source FROM file_ops o WHERE o.item_id = $1 AND o.kind = 'put'
+		 UNION ALL
+		SELECT 'versions/' || v.owner_id || '/' || v.item_id || '.' || v.revision FROM versions v WHERE v.item_id = $1`
 	return db.All(ctx, s.f.db, db.Value[string], sql, id)
 }
 

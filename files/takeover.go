@@ -71,6 +71,10 @@ func (rc *reconciler) takeOver(ctx context.Context, owner uuid.UUID, list []*fin
 	// Beside writers an entry may have gone on, or have got a row, meanwhile.
 	list, err := rc.confirmed(ctx, owner, list)
 	for _, d := range list {
+		if d.kind == findVersion {
+			report.problem(d.path, "there is no file of which this can be a version")
+			continue
+		}
 		report.problem(d.path, "another item has this name, or its folder was not taken over; rename it and scan again")
 	}
 	return err
@@ -88,6 +92,12 @@ func (rc *reconciler) takeSome(ctx context.Context, owner uuid.UUID, batch []*fi
 		for _, d := range free {
 			if d.kind == findNew {
 				fresh = append(fresh, d)
+				continue
+			}
+			if d.kind == findVersion {
+				if err := rc.takeVersion(ctx, t, owner, d); err != nil {
+					return err
+				}
 				continue
 			}
 			more, err := rc.takeKnown(ctx, t, owner, d)

@@ -155,7 +155,7 @@ func TestTus_GoesToAFolderByItsIdAndReplacesWhatIsThere(t *testing.T) {
 	if it.Revision != 2 || *it.SHA256 != sha([]byte("new bytes")) {
 		t.Errorf("got %+v", it)
 	}
-	wantFile(t, h.data+"/purge/"+first.ID+".1", []byte("old"))
+	wantFile(t, h.data+"/versions/"+id+"/"+first.ID+".1", []byte("old"))
 	patch(c, begin(t, c, 3, "filename", "top.txt"), 0, "top").Want(t, 204)
 	wantFile(t, h.place(id, "top.txt"), []byte("top"))
 	for _, pairs := range [][]string{
@@ -235,7 +235,7 @@ func TestTus_TheFirstChunkMayComeWithTheCreation(t *testing.T) {
 	post(5, strings.NewReader("wrong"), offsetType, "Upload-Checksum", "sha1 "+base64.StdEncoding.EncodeToString(make([]byte, 20))).WantProblem(t, 460, "checksum_mismatch")
 	post(5, io.MultiReader(strings.NewReader("too long")), offsetType).WantProblem(t, 413, "body_too_large")
 	h.run(t, "files.expire")
-	if u := decode[usage](t, c.Do("GET", "/files/usage", nil)); u.Reserved != 0 || u.Used != 5 {
+	if u := decode[usage](t, c.Do("GET", "/files/usage", nil)); u.Reserved != 0 || u.Used-u.Versions != 5 {
 		t.Errorf("got %+v", u)
 	}
 	h.settled(t)

@@ -3,6 +3,7 @@ package files
 import (
 	"context"
 	"errors"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +56,15 @@ func (rc *reconciler) untaken(ctx context.Context, give func(u Untaken)) error {
 			give(Untaken{place, "it is not the folder of an account or a space with files", true})
 		}
 	}
+	names, err := rc.vol.disk.Names(disk.Versions)
+	if err != nil {
+		return rc.vol.diskError(err)
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(owners, func(o owner) bool { return o.id.String() == name }) {
+			give(Untaken{path.Join(disk.Versions, name), "it holds versions of an account or a space that is not there", true})
+		}
+	}
 	for _, o := range owners {
 		if err := rc.untakenOf(ctx, o, give); err != nil {
 			return err
@@ -73,7 +83,7 @@ func (rc *reconciler) untakenOf(ctx context.Context, o owner, give func(u Untake
 		return err
 	}
 	list = slices.DeleteFunc(list, func(d *finding) bool {
-		return d.kind != findNew && d.kind != findMoved && d.kind != findRefused
+		return d.kind != findNew && d.kind != findMoved && d.kind != findVersion && d.kind != findRefused
 	})
 	tops := slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.in != nil })
 	if _, err := rc.confirmed(ctx, o.id, tops); err != nil {
@@ -89,7 +99,7 @@ func (rc *reconciler) untakenOf(ctx context.Context, o owner, give func(u Untake
 		}
 		u := Untaken{d.path, d.why, d == top}
 		switch d.kind {
-		case findNew:
+		case findNew, findVersion:
 			u.Why = "it has no row; homebase files scan takes it over"
 		case findMoved:
 			u.Why = "it was moved here outside the API; homebase files scan takes it over"
@@ -137,6 +147,13 @@ func (rc *reconciler) confirm(ctx context.Context, t *journal.Tx, owner uuid.UUI
 	if d.kind == findRefused {
 		d.done = taken
 		return nil
+	}
+	if d.kind == findVersion {
+		there, err := versionExists(ctx, t, d)
+		if !there {
+			d.done = taken
+		}
+		return err
 	}
 	if d.trash != nil {
 		rows, err := pathsOf(ctx, t, []uuid.UUID{d.row.ID})

@@ -71,10 +71,10 @@ func TestPut_ReplacesOnlyTheVersionThatWasRead(t *testing.T) {
 	c.Do("PUT", "/files/content/documents/new.txt", "x", httpxtest.WithHeader("If-Match", "*")).WantProblem(t, 412, "precondition_failed")
 	c.Do("PUT", "/files/content/documents/new.txt", "x", httpxtest.WithHeader("If-None-Match", "*")).Want(t, 201)
 	wantFile(t, h.place(id, "documents", "a.txt"), []byte("three"))
-	// What was displaced is kept until the purge job.
-	wantFile(t, h.data+"/purge/"+first.ID+".1", []byte("one"))
-	wantFile(t, h.data+"/purge/"+first.ID+".2", []byte("two"))
-	if got := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)); got.Used != int64(len("three")+len("x")) {
+	// What was displaced has become versions.
+	wantFile(t, h.data+"/versions/"+id+"/"+first.ID+".1", []byte("one"))
+	wantFile(t, h.data+"/versions/"+id+"/"+first.ID+".2", []byte("two"))
+	if got := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)); got.Used != int64(len("onetwo"+"three"+"x")) {
 		t.Fatalf("got %+v", got)
 	}
 }

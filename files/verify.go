@@ -26,7 +26,7 @@ const verifyPage = 100
 // verification is what reading every file again found. Damaged files look
 // untouched and have other bytes than were stored.
 type verification struct {
-	Files    int64         `json:"files"`
+	Files    int64         `json:"files"` // and versions
 	Bytes    int64         `json:"bytes"`
 	Damaged  int64         `json:"damaged"`
 	Changed  int64         `json:"changed"` // by somebody, past the API; a scan takes it over
@@ -43,11 +43,16 @@ func (v *verification) problem(count *int64, p, problem string) {
 }
 
 // toCheck is a file that waits to be read.
-type toCheck struct{ id, owner uuid.UUID }
+type toCheck struct {
+	id, owner uuid.UUID
+	revision  int64 // of a version; 0: the file
+}
 
 const unchecked = `
-	  FROM items i
-	 WHERE i.kind = 1 AND ($1::uuid IS NULL OR i.owner_id = $1) AND coalesce(i.checked_at, '0001-01-01Z') < $2`
+	  FROM (SELECT i.id, i.owner_id, 0::bigint AS revision, i.size, i.checked_at FROM items i WHERE i.kind = 1
+	        UNION ALL
+	        SELECT v.item_id, v.owner_id, v.revision, v.size, v.checked_at FROM versions v) i
+	 WHERE ($1::uuid IS NULL OR i.owner_id = $1) AND coalesce(i.checked_at, '0001-01-01Z') < $2`
 
 // verify reads the files that were not read since a moment, longest unread
 // first. It takes no lock and is no writer; what is changed meanwhile is
@@ -56,11 +61,16 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 	const total = `-- name: files.SizeToCheck
 		SELECT coalesce(sum(i.size), 0)::bigint` + unchecked
 	const which = `-- name: files.FilesToCheck
-		SELECT i.id, i.owner_id` + unchecked + `
-		 ORDER BY i.checked_at NULLS FIRST, i.id`
+		SELECT i.id, i.owner_id, i.revision` + unchecked + `
+		 ORDER BY i.checked_at NULLS FIRST, i.id, i.revision`
 	const checked = `-- name: files.SetChecked
+		WITH sound AS (
+		    SELECT n.id, n.revision FROM unnest($1::uuid[], $2::bigint[]) AS n (id, revision)
+		), versions_too AS (
+		    UPDATE versions v SET checked_at = now() FROM sound s WHERE v.item_id = s.id AND v.revision = s.revision
+		)
 		UPDATE items i SET checked_at = now()
-		  FROM (SELECT x.id FROM items x WHERE x.id = ANY ($1) ORDER BY x.id FOR NO KEY UPDATE) AS good
+		  FROM (SELECT x.id FROM items x JOIN sound s ON s.id = x.id AND s.revision = 0 ORDER BY x.id FOR NO KEY UPDATE OF x) AS good
 		 WHERE i.id = good.id`
 	v := &verification{Problems: []scanProblem{}}
 	of, err := db.One(ctx, rc.db, db.Value[int64], total, owner, since)
@@ -68,7 +78,7 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 		return v, err
 	}
 	list, err := db.All(ctx, rc.db, func(row pgx.Row) (c toCheck, err error) {
-		err = row.Scan(&c.id, &c.owner)
+		err = row.Scan(&c.id, &c.owner, &c.revision)
 		return c, err
 	}, which, owner, since)
 	if err != nil {
@@ -77,17 +87,18 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 	pace := &pace{rate: rate, began: time.Now()}
 	for page := range slices.Chunk(list, verifyPage) {
 		var good []uuid.UUID
+		var revisions []int64
 		for _, c := range page {
 			sound, err := rc.check(ctx, c, v, pace)
 			if err != nil {
 				return v, err
 			}
 			if sound {
-				good = append(good, c.id)
+				good, revisions = append(good, c.id), append(revisions, c.revision)
 			}
 			show(v, pace.read, of)
 		}
-		if _, err := db.Exec(ctx, rc.db, checked, good); err != nil {
+		if _, err := db.Exec(ctx, rc.db, checked, good, revisions); err != nil {
 			return v, err
 		}
 	}
@@ -96,7 +107,11 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 
 // check reads one file and reports whether it is what was stored.
 func (rc *reconciler) check(ctx context.Context, c toCheck, v *verification, pace *pace) (sound bool, err error) {
-	row, file, p, err := rc.openToCheck(ctx, c)
+	open := rc.openToCheck
+	if c.revision > 0 {
+		open = rc.openVersionToCheck
+	}
+	row, file, p, err := open(ctx, c)
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		return false, nil // purged meanwhile
@@ -131,6 +146,12 @@ func (rc *reconciler) check(ctx context.Context, c toCheck, v *verification, pac
 		return true, nil
 	}
 	return false, nil
+}
+
+// openVersionToCheck opens a version, of a file in the trash too.
+func (rc *reconciler) openVersionToCheck(ctx context.Context, c toCheck) (item, *os.File, string, error) {
+	got, err := rc.rd.openVersion(ctx, c.owner, c.id, c.revision, true)
+	return got.item.item, got.file, disk.VersionPath(c.owner, c.id, c.revision), err
 }
 
 // openToCheck opens a file in the tree, as readers do, or in the trash.

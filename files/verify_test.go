@@ -205,7 +205,7 @@ func TestRebuild_GivesBackWhatARandomWorkloadLeft(t *testing.T) {
 		return b.String()
 	}
 	trashBefore := trashOf()
-	for _, sql := range []string{"DELETE FROM file_ops", "DELETE FROM uploads", "DELETE FROM items", "DELETE FROM trees",
+	for _, sql := range []string{"DELETE FROM file_ops", "DELETE FROM uploads", "DELETE FROM versions", "DELETE FROM items", "DELETE FROM trees",
 		"UPDATE instance SET data_dir_id = NULL"} {
 		h.exec(t, sql)
 	}
@@ -250,10 +250,10 @@ func TestCommands_UsageAndPurge(t *testing.T) {
 	put(t, c, "/documents/b", "12")
 	c.Do("DELETE", "/files/items/"+it.ID, nil).Want(t, 204)
 	out, err := h.command(t, "usage", "--json")
-	if err != nil || out != `{"user":"ann@example.com","quota":1073741824,"used":7,"reserved":0,"trash":5,"versions":0,"items":4,"entries":5,"entry_quota":1000000}`+"\n" {
+	if err != nil || out != `{"user":"ann@example.com","quota":1073741824,"used":8,"reserved":0,"trash":5,"versions":1,"items":4,"entries":5,"entry_quota":1000000}`+"\n" {
 		t.Fatalf("%v: %s", err, out)
 	}
-	const table = "BYTES USED IN TRASH IN VERSIONS RESERVED QUOTA ITEMS ENTRIES ENTRY QUOTA USER 7 5 0 0 1073741824 4 5 1000000 ann@example.com"
+	const table = "BYTES USED IN TRASH IN VERSIONS RESERVED QUOTA ITEMS ENTRIES ENTRY QUOTA USER 8 5 1 0 1073741824 4 5 1000000 ann@example.com"
 	if out, err := h.command(t, "usage"); err != nil || strings.Join(strings.Fields(out), " ") != table {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -263,7 +263,7 @@ func TestCommands_UsageAndPurge(t *testing.T) {
 	if out, err := h.command(t, "purge", "ann@example.com", "--older-than", "0s"); err != nil || !strings.HasPrefix(out, "1 item deleted") {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if left := h.onDisk(t); len(left) != 1 || used(t, c) != 2 {
+	if left := h.onDisk(t); len(left) != 2 || used(t, c) != 3 {
 		t.Errorf("the disk holds %q", left)
 	}
 }

@@ -90,7 +90,7 @@ func (rd *reader) getVersion(w http.ResponseWriter, r *http.Request, v visit) er
 	if err != nil {
 		return err
 	}
-	c, err := rd.openVersion(r.Context(), v.owner, id, revision)
+	c, err := rd.openVersion(r.Context(), v.owner, id, revision, false)
 	if err != nil {
 		return err
 	}
@@ -101,27 +101,28 @@ func (rd *reader) getVersion(w http.ResponseWriter, r *http.Request, v visit) er
 }
 
 // readableVersion is the item as it was, with where its bytes are until the put
-// that displaced them has been published.
-func readableVersion(ctx context.Context, q db.Querier, owner, id uuid.UUID, revision int64) (it readable, before string, err error) {
+// that displaced them has been published. That of an item in the trash is not
+// found, except with trash.
+func readableVersion(ctx context.Context, q db.Querier, owner, id uuid.UUID, revision int64, trash bool) (it readable, before string, err error) {
 	const sql = `-- name: files.ReadableVersion
 		SELECT i.id, i.owner_id, i.parent_id, i.kind, i.name, v.size, v.media_type, v.sha256, v.mtime, v.revision, i.created_at, v.replaced_at, v.ino, false,
-		       w.path,
+		       coalesce(w.path, ''),
 		       coalesce((SELECT o.target FROM file_ops o
 		                  WHERE o.owner_id = $1 AND o.item_id = i.id AND o.kind = 'put' AND o.keeps AND o.revision = v.revision + 1), '')
-		  FROM versions v JOIN items i ON i.id = v.item_id CROSS JOIN LATERAL item_path(i.id) AS w (path)
-		 WHERE v.item_id = $2 AND v.owner_id = $1 AND v.revision = $3 AND w.path IS NOT NULL`
+		  FROM versions v JOIN items i ON i.id = v.item_id LEFT JOIN LATERAL item_path(i.id) AS w (path) ON true
+		 WHERE v.item_id = $2 AND v.owner_id = $1 AND v.revision = $3 AND ($4 OR w.path IS NOT NULL)`
 	_, err = db.One(ctx, q, func(row pgx.Row) (none struct{}, err error) {
 		return none, row.Scan(append(it.Fields(), &it.path, &before)...)
-	}, sql, owner, id, revision)
+	}, sql, owner, id, revision, trash)
 	return it, before, err
 }
 
 // openVersion finds a version's bytes as openContent does an item's.
-func (rd *reader) openVersion(ctx context.Context, owner, id uuid.UUID, revision int64) (c content, err error) {
+func (rd *reader) openVersion(ctx context.Context, owner, id uuid.UUID, revision int64, trash bool) (c content, err error) {
 	place := disk.VersionPath(owner, id, revision)
 	for round := 1; ; round++ {
 		var before string
-		if c.item, before, err = readableVersion(ctx, rd.db, owner, id, revision); err != nil {
+		if c.item, before, err = readableVersion(ctx, rd.db, owner, id, revision, trash); err != nil {
 			return c, err
 		}
 		for _, p := range []string{place, before} {
@@ -173,7 +174,7 @@ func (wr *writer) restoreVersion(c *httpx.Call) (itemBody, error) {
 	if err != nil {
 		return itemBody{}, err
 	}
-	from, err := wr.rd.openVersion(c.Context(), owner, c.ID, revision)
+	from, err := wr.rd.openVersion(c.Context(), owner, c.ID, revision, false)
 	if err != nil {
 		return itemBody{}, err
 	}

@@ -14,12 +14,6 @@ import (
 	"homebase/httpx/httpxtest"
 )
 
-// versioned starts a worker that keeps versions.
-func versioned(t testing.TB, edits ...func(*files.Config)) *house {
-	t.Helper()
-	return start(t, append([]func(*files.Config){func(c *files.Config) { c.VersionRetention = 30 * 24 * time.Hour }}, edits...)...)
-}
-
 // version is a version as a client reads it.
 type version struct {
 	Revision  int64     `json:"revision"`
@@ -58,7 +52,7 @@ func (h *house) wantSum(t testing.TB, owner string) {
 
 func TestVersions_HoldWhatAPutDisplaced(t *testing.T) {
 	t.Parallel()
-	h := versioned(t)
+	h := start(t)
 	c, id := h.member(t, "ann@example.com")
 	contents := [][]byte{[]byte("one"), random(300 << 10), []byte("three"), {}}
 	var it item
@@ -102,7 +96,7 @@ func TestVersions_HoldWhatAPutDisplaced(t *testing.T) {
 
 func TestVersions_AreMadeOfOtherBytesAlone(t *testing.T) {
 	t.Parallel()
-	h := versioned(t)
+	h := start(t)
 	c, id := h.member(t, "ann@example.com")
 	it := decode[item](t, c.Do("PUT", "/files/content/documents/a.txt", "one").Want(t, 201))
 	c.Do("PUT", "/files/content/documents/a.txt", "one").Want(t, 200)
@@ -121,7 +115,7 @@ func TestVersions_AreMadeOfOtherBytesAlone(t *testing.T) {
 
 func TestVersions_AreNotFoundByOthers(t *testing.T) {
 	t.Parallel()
-	h := versioned(t)
+	h := start(t)
 	c, _ := h.member(t, "ann@example.com")
 	other, _ := h.member(t, "bob@example.com")
 	it := decode[item](t, c.Do("PUT", "/files/content/documents/a.txt", "one").Want(t, 201))
@@ -165,7 +159,7 @@ func (h *house) under(t testing.TB, top string) []string {
 
 func TestVersions_AreRestoredAsAReplacement(t *testing.T) {
 	t.Parallel()
-	h := versioned(t)
+	h := start(t)
 	c, id := h.member(t, "ann@example.com")
 	first, second := random(100_000), random(2_000_000)
 	it := decode[item](t, c.Do("PUT", "/files/content/documents/a.bin", first, httpxtest.WithHeader("X-OC-Mtime", "1500000000")).Want(t, 201))
@@ -212,7 +206,7 @@ func TestVersions_AreRestoredAsAReplacement(t *testing.T) {
 
 func TestVersions_AreDeletedForGood(t *testing.T) {
 	t.Parallel()
-	h := versioned(t)
+	h := start(t)
 	c, id := h.member(t, "ann@example.com")
 	other, _ := h.member(t, "bob@example.com")
 	it := decode[item](t, c.Do("PUT", "/files/content/documents/a.txt", "one").Want(t, 201))
@@ -244,7 +238,7 @@ func TestVersions_AreDeletedForGood(t *testing.T) {
 
 func TestVersions_AreThinnedOut(t *testing.T) {
 	t.Parallel()
-	h := versioned(t)
+	h := start(t)
 	c, id := h.member(t, "ann@example.com")
 	it := decode[item](t, c.Do("PUT", "/files/content/documents/a.txt", "0").Want(t, 201))
 	for i := range 30 {
@@ -273,7 +267,7 @@ func TestVersions_AreThinnedOut(t *testing.T) {
 
 func TestVersions_GoWithTheItemAndWithTheOwner(t *testing.T) {
 	t.Parallel()
-	h := versioned(t)
+	h := start(t)
 	c, id := h.member(t, "ann@example.com")
 	at := []string{"/files/content/f/a.txt?parents=true", "/files/content/f/g/b.txt?parents=true", "/files/content/documents/c.txt"}
 	for _, body := range []string{"one", "two", "three"} {
@@ -308,7 +302,7 @@ func TestVersions_GoWithTheItemAndWithTheOwner(t *testing.T) {
 
 func TestVersions_AreGivenUpBeforeAnUploadIsRefused(t *testing.T) {
 	t.Parallel()
-	h := versioned(t, func(c *files.Config) { c.DefaultQuota = 10 << 20 })
+	h := start(t, func(c *files.Config) { c.DefaultQuota = 10 << 20 })
 	c, id := h.member(t, "ann@example.com")
 	mb := func(n int) []byte { return random(n << 20) }
 	given := func() int64 {

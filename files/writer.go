@@ -40,7 +40,9 @@ func (wr *writer) place(ctx context.Context, s *staged, at spot, find finder, h 
 		}
 		switch {
 		case err == nil || errors.Is(err, db.ErrOutcomeUnknown) || errors.Is(err, journal.ErrUnpublished):
-			wr.vs.replaced(s.item)
+			if !done.Created {
+				wr.vs.replaced(s.item)
+			}
 			return placed{item{done.Item}, done.Path}, done.Created, err
 		case !errors.Is(err, journal.ErrLookAgain):
 			wr.drop(ctx, s)

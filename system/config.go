@@ -78,7 +78,7 @@ var settings = []setting{
 	{name: "MAIL_FROM", meaning: "sender of mail", set: text(func(c *Config) *string { return &c.MailFrom })},
 	{name: "AUDIT_RETENTION", def: "180d", meaning: "how long audit events are kept", set: span(func(c *Config) *time.Duration { return &c.AuditRetention })},
 	{name: "TRASH_RETENTION", def: "30d", meaning: "how long trash is kept", set: span(func(c *Config) *time.Duration { return &c.TrashRetention })},
-	{name: "VERSION_RETENTION", def: "0d", meaning: "how long the versions of replaced files are kept; 0: none are made", set: (*Config).setVersionRetention},
+	{name: "VERSION_RETENTION", def: "30d", meaning: "how long the versions of replaced files are kept; 0: none are made", set: (*Config).setVersionRetention},
 	{name: "UPLOAD_EXPIRY", def: "24h", meaning: "how long an unfinished upload is kept", set: span(func(c *Config) *time.Duration { return &c.UploadExpiry })},
 	{name: "LOG_LEVEL", def: "info", meaning: "debug, info, warn or error", set: oneOf(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},
 	{name: "LOG_FORMAT", meaning: "json or text; empty: text on a terminal, else json", set: oneOf(func(c *Config) *string { return &c.LogFormat }, "json", "text", "")},

@@ -165,10 +165,12 @@ func TestBackup_TakenDuringHeavyWritingRestoresToWhatItNames(t *testing.T) {
 	d := dbtest.Open(t, url)
 	for what, sql := range map[string]string{
 		"owners whose usage is another than the sum": `SELECT count(*) FROM trees t WHERE t.reserved <> 0 OR
-			t.used <> (SELECT coalesce(sum(i.size), 0) FROM items i WHERE i.owner_id = t.owner_id)`,
-		"folders that look like files": `SELECT count(*) FROM items WHERE kind = 0 AND (sha256 IS NOT NULL OR mtime IS NOT NULL)`,
-		"records of workers of then":   `SELECT count(*) FROM file_ops`,
-		"sessions of then":             `SELECT count(*) FROM sessions WHERE revoked_at IS NULL`,
+			t.used <> t.versions + (SELECT coalesce(sum(i.size), 0) FROM items i WHERE i.owner_id = t.owner_id) OR
+			t.versions <> (SELECT coalesce(sum(v.size), 0) FROM versions v WHERE v.owner_id = t.owner_id)`,
+		"times that no version was made": `SELECT 1 - min(least(t.versions, 1)) FROM trees t`,
+		"folders that look like files":   `SELECT count(*) FROM items WHERE kind = 0 AND (sha256 IS NOT NULL OR mtime IS NOT NULL)`,
+		"records of workers of then":     `SELECT count(*) FROM file_ops`,
+		"sessions of then":               `SELECT count(*) FROM sessions WHERE revoked_at IS NULL`,
 	} {
 		if n, err := db.One(t.Context(), d, db.Value[int64], sql); err != nil || n != 0 {
 			t.Errorf("%d %s, %v", n, what, err)
@@ -314,7 +316,7 @@ func TestBackup_HasWhatNoRowStandsFor(t *testing.T) {
 
 func TestBackup_PointsStandAloneAndAnUnfinishedOneIsNone(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := start(t, "HOMEBASE_VERSION_RETENTION=0d") // one object a point
 	c := s.signIn(t, "me@example.com")
 	bk := filepath.Join(t.TempDir(), "backup")
 	points := func() []string {

@@ -34,6 +34,7 @@ type rows struct {
 	live   map[string]*row   // by parent and name
 	within map[string][]*row // by parent, without what is in the trash
 	trash  map[string][]*row // by owner: the tops
+	former map[string][]*row // versions by item, oldest first
 }
 
 func (r *rows) at(parent, name string) *row    { return r.live[parent+"/"+name] }
@@ -42,7 +43,7 @@ func (r *rows) in(parent string) (list []*row) { return r.within[parent] }
 // items reads all rows.
 func (r *rig) items() *rows {
 	r.t.Helper()
-	all := &rows{map[string]*row{}, map[string]*row{}, map[string][]*row{}, map[string][]*row{}}
+	all := &rows{map[string]*row{}, map[string]*row{}, map[string][]*row{}, map[string][]*row{}, r.versions()}
 	r.ask(func(conn *pgx.Conn) error {
 		found, err := conn.Query(r.t.Context(), `SELECT id::text, owner_id::text, coalesce(parent_id::text, ''), name, coalesce(encode(sha256, 'hex'), ''),
 			kind = 0, trashed_at IS NOT NULL, size, coalesce(mtime, 0), coalesce(ino, 0) FROM items`)
@@ -89,14 +90,14 @@ func (r *rows) tree(c *client) map[string]entry {
 	var list func(folder, path string)
 	list = func(folder, path string) {
 		for _, i := range r.in(folder) {
-			there[path+"/"+i.name] = entry{i.id, i.sum}
+			there[path+"/"+i.name] = entry{i.id, i.sum, shortened(sums(r.former[i.id]))}
 			list(i.id, path+"/"+i.name)
 		}
 	}
 	list(c.folder, "")
 	for _, i := range r.trash[c.owner.id] {
 		if c.names(i.name) {
-			there["trash/"+i.name] = entry{i.id, i.sum}
+			there["trash/"+i.name] = entry{id: i.id, sum: i.sum}
 		}
 	}
 	return there
@@ -137,7 +138,8 @@ func (r *rig) look(now, last *rows) (changed []*row, findings []string) {
 			changed = append(changed, i)
 		}
 	}
-	for _, top := range []string{"users", "trash"} {
+	findings = append(findings, r.lookAtVersions(now, last, lies)...)
+	for _, top := range []string{"users", "trash", "versions"} {
 		filepath.WalkDir(filepath.Join(r.disk, "data", top), func(name string, _ fs.DirEntry, err error) error {
 			path, _ := filepath.Rel(filepath.Join(r.disk, "data"), name)
 			if strings.Count(path, "/") > 1 && !lies[path] {
@@ -236,6 +238,7 @@ func (r *rig) check(accounts []*account, c *crowd, full bool) (findings []string
 	}
 	changed, wrong := r.look(now, r.seen)
 	findings = append(findings, wrong...)
+	findings = append(findings, r.fetchVersions(all, now, r.seen)...)
 	findings = append(findings, r.fetch(all, changed)...)
 	r.seen, r.looked = now, len(changed)
 	if n := r.count("SELECT count(*) FROM file_ops"); n > 0 {
@@ -245,8 +248,9 @@ func (r *rig) check(accounts []*account, c *crowd, full bool) (findings []string
 		findings = append(findings, fmt.Sprintf("%d users have more or less reserved than their uploads under way", n))
 	}
 	if n := r.count(`SELECT count(*) FROM trees t
-		WHERE (t.used, t.entries) <> (SELECT coalesce(sum(i.size), 0), count(i.parent_id) FROM items i WHERE i.owner_id = t.owner_id)`); n > 0 {
-		findings = append(findings, fmt.Sprintf("what %d users use is not the sum of their files", n))
+		WHERE (t.used - t.versions, t.entries) <> (SELECT coalesce(sum(i.size), 0), count(i.parent_id) FROM items i WHERE i.owner_id = t.owner_id)
+		   OR t.versions <> (SELECT coalesce(sum(v.size), 0) FROM versions v WHERE v.owner_id = t.owner_id)`); n > 0 {
+		findings = append(findings, fmt.Sprintf("what %d users use is not the sum of their files and versions", n))
 	}
 	if full {
 		if out, err := r.command("", "files", "verify"); err != nil {
@@ -280,7 +284,7 @@ func (r *rig) disagreements() (findings []string) {
 		if list, ok := got["problems"].([]any); !ok || len(list) > 0 {
 			findings = append(findings, "the scan has problems: "+line)
 		}
-		for _, what := range []string{"new", "moved", "changed", "missing", "returned"} {
+		for _, what := range []string{"new", "moved", "changed", "missing", "returned", "versions"} {
 			if n, ok := got[what].(float64); !ok || n != 0 {
 				findings = append(findings, "disk and rows do not agree: "+line)
 			}

@@ -22,6 +22,7 @@ type node struct {
 	name    string
 	folder  bool
 	sum     string
+	former  []string // sums of its versions, oldest first
 	size    int
 	trashed bool
 }
@@ -120,13 +121,7 @@ func (c *client) step(ctx context.Context, s *server) (finding string) {
 			m[c.next] = node{id: id, parent: parent, name: name, folder: true}
 		})
 	case k < 56: // replace
-		if len(files) == 0 {
-			return ""
-		}
-		key, body := pick(files), c.bytes(name)
-		return c.send(ctx, s, key, "PUT", "/files/items/"+c.nodes[key].id+"/content", body, func(m model, _ string) {
-			m.edit(key, func(n *node) { n.sum, n.size = sum(body), len(body) })
-		})
+		return c.replace(ctx, s, files, name)
 	case k < 62: // rename, and often back: an old record that is redone would show
 		key := pick(live)
 		if c.rand.IntN(2) == 0 {
@@ -339,7 +334,7 @@ func (m model) remove(key int) {
 }
 
 // entry is an item as it is compared: where, which, what.
-type entry struct{ id, sum string }
+type entry struct{ id, sum, versions string }
 
 // expected are the entries that a model asks for; the path of what is in the
 // trash is its name alone.
@@ -348,9 +343,9 @@ func (m model) expected() map[string]entry {
 	for k, n := range m {
 		switch {
 		case n.trashed:
-			all["trash/"+n.name] = entry{n.id, n.sum}
+			all["trash/"+n.name] = entry{id: n.id, sum: n.sum}
 		case m.alive(n):
-			all[m.path(k)] = entry{n.id, n.sum}
+			all[m.path(k)] = entry{n.id, n.sum, shortened(n.former)}
 		}
 	}
 	return all
@@ -367,6 +362,8 @@ func (m model) differs(there map[string]entry) (what, at string) {
 			return fmt.Sprintf("%s is gone", at), at
 		case w.sum != got.sum:
 			return fmt.Sprintf("%s has other bytes: %.8s, not %.8s", at, got.sum, w.sum), at
+		case w.versions != got.versions:
+			return fmt.Sprintf("%s has other versions: %s, not %s", at, got.versions, w.versions), at
 		case w.id != "" && w.id != got.id:
 			return fmt.Sprintf("%s is another item: %s, not %s", at, got.id, w.id), at
 		}
@@ -436,7 +433,7 @@ func (c *client) list(t testing.TB, s *server, folder, path string, there map[st
 		t.Fatalf("list %s%s: %d %s", c.name, path, status, code)
 	}
 	for _, it := range page.Items {
-		there[path+"/"+it.Name] = entry{it.ID, it.SHA256}
+		there[path+"/"+it.Name] = entry{it.ID, it.SHA256, c.listVersions(t, s, it)}
 		if it.Type == "folder" {
 			c.list(t, s, it.ID, path+"/"+it.Name, there)
 		}
@@ -450,7 +447,7 @@ func (c *client) list(t testing.TB, s *server, folder, path string, there map[st
 	}
 	for _, it := range trash.Items {
 		if c.names(it.Name) {
-			there["trash/"+it.Name] = entry{it.ID, it.SHA256}
+			there["trash/"+it.Name] = entry{id: it.ID, sum: it.SHA256}
 		}
 	}
 }

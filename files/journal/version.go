@@ -82,10 +82,15 @@ func (t *Tx) EndVersions(ctx context.Context, list []Version) error {
 		if err == nil {
 			err = t.Purge(v.Item, v.Revision, disk.VersionPath(t.owner, v.Item, v.Revision))
 		}
-		t.Count(-v.Size, 0)
-		t.kept -= v.Size
+		t.Keep(-v.Size)
 	}
 	return err
+}
+
+// Keep counts bytes that versions take more, or less.
+func (t *Tx) Keep(bytes int64) {
+	t.Count(bytes, 0)
+	t.kept += bytes
 }
 
 // lack is how many bytes had no room, in an ErrQuota for which there are

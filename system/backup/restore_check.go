@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"homebase/db"
+	"homebase/files"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -67,12 +67,27 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 	return nil
 }
 
+// filesAndVersions are the rows with bytes. A point that was made before there
+// were versions has none.
+func filesAndVersions(ctx context.Context, tx pgx.Tx) (sql string, err error) {
+	const items = `SELECT i.id, 0::bigint AS revision, i.size, i.sha256 FROM check_public.items i WHERE i.kind = 1`
+	there, err := db.One(ctx, tx, db.Value[bool], `-- name: backup.VersionsExist
+		SELECT to_regclass('check_public.versions') IS NOT NULL`)
+	if err != nil || !there {
+		return items, err
+	}
+	return items + ` UNION ALL SELECT v.item_id, v.revision, v.size, v.sha256 FROM check_public.versions v`, nil
+}
+
 // counted compares what the restored rows say about files with what the manifest says.
 func (st *store) counted(ctx context.Context, tx pgx.Tx, m *Manifest) error {
-	const sql = `-- name: backup.Counted
-		SELECT (SELECT count(*) FROM check_public.items i WHERE i.kind = 1),
-		       (SELECT coalesce(sum(i.size), 0)::bigint FROM check_public.items i WHERE i.kind = 1),
-		       (SELECT coalesce(sum(t.used), 0)::bigint FROM check_public.trees t)`
+	stored, err := filesAndVersions(ctx, tx)
+	if err != nil {
+		return err
+	}
+	sql := `-- name: backup.Counted
+		SELECT count(*), coalesce(sum(f.size), 0)::bigint, (SELECT coalesce(sum(t.used), 0)::bigint FROM check_public.trees t)
+		  FROM (` + stored + `) f`
 	type sums struct{ files, bytes, used int64 }
 	rows, err := db.One(ctx, tx, func(row pgx.Row) (s sums, err error) {
 		err = row.Scan(&s.files, &s.bytes, &s.used)
@@ -88,32 +103,31 @@ func (st *store) counted(ctx context.Context, tx pgx.Tx, m *Manifest) error {
 // unlisted names the files whose row and entry in the point's list have different
 // checksums: a restore follows the rows, but the comparison follows the list.
 func (st *store) unlisted(ctx context.Context, tx pgx.Tx, m *Manifest) (bad []string, err error) {
-	const sql = `-- name: backup.SumsOfRows
-		SELECT i.id, encode(i.sha256, 'hex') FROM check_public.items i WHERE i.kind = 1`
-	type row struct {
-		id  uuid.UUID
-		sum string
-	}
-	rows, err := db.All(ctx, tx, func(r pgx.Row) (v row, err error) {
-		err = r.Scan(&v.id, &v.sum)
-		return v, err
-	}, sql)
+	stored, err := filesAndVersions(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	sums := make(map[uuid.UUID]string, len(rows))
+	rows, err := db.All(ctx, tx, func(r pgx.Row) (v files.Stored, err error) {
+		err = r.Scan(&v.ID, &v.Revision, &v.SHA256)
+		return v, err
+	}, `-- name: backup.SumsOfRows
+		SELECT f.id, f.revision, encode(f.sha256, 'hex') FROM (`+stored+`) f`)
+	if err != nil {
+		return nil, err
+	}
+	sums := make(map[string]string, len(rows))
 	for _, r := range rows {
-		sums[r.id] = r.sum
+		sums[r.Key()] = r.SHA256
 	}
 	err = st.eachFile(m, func(f file) error {
-		if sums[f.ID] != f.SHA256 {
+		if sums[f.Key()] != f.SHA256 {
 			bad = append(bad, fmt.Sprintf("%q: its row and the list of files name different bytes", f.Place))
 		}
-		delete(sums, f.ID)
+		delete(sums, f.Key())
 		return nil
 	})
-	for id := range sums {
-		bad = append(bad, fmt.Sprintf("%s: a row names this file, and the list of files does not", id))
+	for key := range sums {
+		bad = append(bad, fmt.Sprintf("%s: a row names this file, and the list of files does not", key))
 	}
 	return bad, err
 }

@@ -92,13 +92,13 @@ func (b *Backup) wipe(ctx context.Context, conn *pgx.Conn) error {
 func (st *store) putFiles(ctx context.Context, conn *pgx.Conn, put *files.Putting, m *Manifest, line *bar) (gone []file, rotten int, err error) {
 	problems := map[string]file{}
 	for _, f := range m.Files.Problems {
-		problems[f.ID.String()] = f
+		problems[f.Key()] = f
 	}
 	var done int64
 	err = files.EachStored(ctx, conn, true, func(page []files.Stored) error {
 		var described []files.Stored
 		for _, s := range page {
-			f, odd := problems[s.ID.String()]
+			f, odd := problems[s.Key()]
 			if odd && f.Problem != rescued {
 				gone = append(gone, f)
 			}

@@ -1,0 +1,99 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"homebase/db"
+	"homebase/files/disk"
+	"homebase/files/journal"
+
+	"github.com/google/uuid"
+)
+
+// A version names its item and revision on the disk, and carries the item's id
+// and its sum as every file does: the rows can be made again from that.
+
+// versions finds the entries of versions/ that no row stands for. The names are
+// read before the rows, so none of them is of a put in between.
+func (l *look) versions(ctx context.Context) error {
+	const sql = `-- name: files.VersionsToCompare
+		SELECT ` + journal.VersionColumns + ` FROM versions v WHERE v.owner_id = $1`
+	folder := path.Join(disk.Versions, l.owner.String())
+	strays, err := l.entries(ctx, stray{path: folder}, map[string]item{}, false)
+	if err != nil || len(strays) == 0 {
+		return err
+	}
+	rows, err := db.All(ctx, l.rc.db, journal.ScanVersion, sql, l.owner)
+	known := map[string]bool{}
+	for _, v := range rows {
+		known[disk.VersionPath(l.owner, v.Item, v.Revision)] = true
+	}
+	for _, s := range strays {
+		if known[s.path] || err != nil {
+			continue
+		}
+		id, revision, ok := versionName(path.Base(s.path))
+		carried, failure := l.rc.vol.disk.IDAt(s.path, s.info)
+		switch {
+		case failure != nil && !disk.Failed(failure): // it went meanwhile
+		case failure != nil:
+			l.refuse(s, errForeign.Error())
+		case !ok || s.info.IsDir() || carried != uuid.Nil && carried != id:
+			l.refuse(s, "this server did not put it among the versions")
+		default:
+			d := l.add(&finding{kind: findVersion, path: s.path, info: s.info})
+			d.row.ID, d.row.Kind, d.row.Revision = id, fileKind, revision
+		}
+	}
+	return err
+}
+
+// versionName reads "<item>.<revision>".
+func versionName(name string) (item uuid.UUID, revision int64, ok bool) {
+	id, number, _ := strings.Cut(name, ".")
+	item, err := uuid.Parse(id)
+	revision, failure := strconv.ParseInt(number, 10, 64)
+	return item, revision, err == nil && failure == nil && path.Base(disk.VersionPath(uuid.Nil, item, revision)) == name
+}
+
+// takeVersion gives a version that nothing happened to since its row, once its
+// file has one: until then it waits.
+func (rc *reconciler) takeVersion(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) error {
+	const sql = `-- name: files.TakeOverVersion
+		INSERT INTO versions (item_id, revision, owner_id, size, sha256, media_type, mtime, ino, replaced_at)
+		SELECT i.id, $3, i.owner_id, $4, $5, i.media_type, $6, $7, least($8, now())
+		  FROM items i WHERE i.id = $2 AND i.owner_id = $1 AND i.kind = 1 AND i.revision > $3
+		    ON CONFLICT DO NOTHING`
+	info, err := rc.vol.disk.Lstat(d.path)
+	if err != nil || !unchangedSince(d.info, info) {
+		d.done = stale
+		return nil
+	}
+	if there, err := versionExists(ctx, t, d); err != nil || there {
+		d.done = stale
+		return err
+	}
+	replaced := disk.StatOf(info).Ctim // when it got this name alone
+	n, err := db.Exec(ctx, t, sql, owner, d.row.ID, d.row.Revision, info.Size(), d.sum, info.ModTime().UnixNano(), disk.Inode(info), time.Unix(replaced.Unix()))
+	if err == nil && n == 1 {
+		d.done = taken
+		t.Keep(info.Size())
+	}
+	return err
+}
+
+// versionExists asks for the row of what was found.
+func versionExists(ctx context.Context, q db.Querier, d *finding) (bool, error) {
+	const sql = `-- name: files.VersionExists
+		SELECT true FROM versions v WHERE v.item_id = $1 AND v.revision = $2`
+	there, err := db.One(ctx, q, db.Value[bool], sql, d.row.ID, d.row.Revision)
+	if errors.Is(err, db.ErrNotFound) {
+		return false, nil
+	}
+	return there, err
+}
