@@ -261,8 +261,9 @@ export class Homebase extends EventTarget {
   }
 
   // events tells of what happens on a stream of server-sent events: tell is
-  // called with { type, data }, and with type "open" whenever something may
-  // have been missed. One tab listens for all, because a browser has few
+  // called with { type, data }, with type "open" whenever something may have
+  // been missed, and with type "lost" when the stream ended or was refused; it
+  // is tried again. One tab listens for all, because a browser has few
   // connections to a server. Returns a function that ends it.
   events(path, types, tell) {
     const channel = new BroadcastChannel(`homebase${path}`)
@@ -274,7 +275,10 @@ export class Homebase extends EventTarget {
       for (const type of types) source.addEventListener(type, ({ data }) => all({ type, data: JSON.parse(data) }))
       source.onopen = () => all({ type: 'open' })
       // A stream that was lost comes again by itself; one that was refused does not.
-      source.onerror = () => source.readyState === EventSource.CLOSED && over()
+      source.onerror = () => {
+        all({ type: 'lost' })
+        if (source.readyState === EventSource.CLOSED) over()
+      }
       end.signal.addEventListener('abort', () => { source.close(); over() })
     })
     navigator.locks.request(`homebase${path}`, { signal: end.signal }, async () => {

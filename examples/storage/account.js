@@ -1,9 +1,10 @@
 // The account: storage, password, passkeys, second step, devices, programs and access keys.
-import { button, bytes, el, icon, say, sorry, when } from './dom.js'
+import { button, el, icon, say, sorry, when } from './dom.js'
 import { ask, form, sure } from './form.js'
 import { passkeyList, passkeysOf } from './passkeys.js'
 import { programList } from './programs.js'
 import { secret } from './shares.js'
+import { meterOf } from './usage.js'
 
 export async function account(api, main) {
   const again = async () => {
@@ -18,9 +19,8 @@ export async function account(api, main) {
       card('person', api.user.name || api.user.email, api.user.name && el('p', {}, api.user.email), form({
         fields: [{ name: 'name', label: 'Name', value: api.user.name, autocomplete: 'name' }], submit: 'Save',
         act: async ({ name }) => { await api.patch('/auth/me', { name: name || null }); say('Saved.'); await again() },
-      })),
-      card('folder', 'Storage', el('meter', { min: 0, max: usage.quota, value: usage.used, high: 0.9 * usage.quota, 'aria-label': 'Storage used' }),
-        el('p', {}, `${bytes(usage.used)} of ${bytes(usage.quota)} used, ${bytes(usage.trash)} of it in the trash.`)),
+      }), el('p.hint', {}, 'Your id, by which others add you to a space: ', el('code.id', {}, api.user.id))),
+      card('folder', 'Storage', meterOf(usage)),
       card('lock', 'Password', form({
         fields: [
           { name: 'current_password', label: 'Password of today', type: 'password', required: true, autocomplete: 'current-password' },

@@ -8,12 +8,16 @@ import { button, bytes, el, icon, say } from './dom.js'
 import { reauthenticate } from './reauthenticate.js'
 import { shared } from './shares.js'
 import { signIn } from './signin.js'
+import { kinds, leaveSpace, refused, spaces } from './spaces.js'
 import { trash } from './trash.js'
+import { own } from './tree.js'
 import { leaveUploads, unfinished } from './uploads.js'
 
 const api = new Homebase()
 const main = document.querySelector('main'), bar = document.querySelector('.bar')
-const places = [['files', 'folder', 'Files', browse], ['shared', 'share', 'Shared', shared], ['trash', 'trash', 'Trash', trash], ['account', 'person', 'Account', account]]
+const places = [
+  ['files', 'folder', 'Files', (api, main, path) => browse(api, main, own, `/${path.join('/')}`)], ['spaces', 'people', 'Spaces', spaces],
+  ['shared', 'share', 'Shared', shared], ['trash', 'trash', 'Trash', (api, main) => trash(api, main, own)], ['account', 'person', 'Account', account]]
 let stop = () => {}, who // the stream of events, and whose it is
 let stage // where the newest page shows itself
 
@@ -24,6 +28,7 @@ async function route() {
   bar.hidden = !api.user
   if (!api.user) {
     stop()
+    leaveSpace()
     leaveUploads()
     document.title = 'Sign in · Homebase'
     document.querySelector('#said').replaceChildren()
@@ -31,6 +36,7 @@ async function route() {
   }
   const [, name = 'files', ...rest] = location.hash.split('/')
   const [at, , title, page] = places.find(([known]) => known === name) ?? places[0]
+  if (at !== 'spaces' || !rest[0]) leaveSpace()
   for (const link of bar.querySelectorAll('nav a')) {
     if (link.hash === `#/${at}`) link.setAttribute('aria-current', 'page')
     else link.removeAttribute('aria-current')
@@ -38,7 +44,7 @@ async function route() {
   document.title = `${title} · Homebase`
   // What a slow page shows when another was asked for meanwhile goes nowhere.
   const mine = stage = { replaceChildren: (...nodes) => stage === mine && main.replaceChildren(...nodes) }
-  await page(api, mine, '/' + rest.filter(Boolean).map(decoded).join('/'))
+  await page(api, mine, rest.filter(Boolean).map(decoded))
 }
 
 // decoded takes what was typed by hand as it is: “100%”.
@@ -48,7 +54,8 @@ function decoded(part) {
 
 // live shows what other tabs, devices and programs do to the files.
 function live() {
-  return api.events('/files/events', ['created', 'changed', 'moved', 'trashed', 'restored', 'purged'], (event) => {
+  return api.events('/files/events', kinds, (event) => {
+    if (event.type === 'lost') return
     changed(event)
     clearTimeout(live.timer)
     live.timer = setTimeout(usage, 500)
@@ -93,6 +100,7 @@ bar.querySelector('nav').append(...places.map(([name, picture, words]) => el('a'
   button('out', 'Sign out', () => api.signOut(), { kind: 'plain' }))
 api.addEventListener('signin', enter)
 api.addEventListener('signout', route)
+addEventListener('refused', ({ detail }) => refused(api, detail))
 addEventListener('hashchange', () => route().then(() => document.querySelector('dialog') || main.focus()))
 // Where HOMEBASE_ACCOUNT_URL names this page, mail's links end here.
 if (location.hash.startsWith('#action=')) location.replace(`account.html${location.hash}`)

@@ -1,34 +1,40 @@
 // A folder: the way to it, what is in it, page by page, and the news of it.
-import { button, bytes, el, icon, say, sorry, when } from './dom.js'
+import { Choice } from './choose.js'
+import { button, bytes, el, icon, moment, say, sorry, when } from './dom.js'
+import { dropHere, draggable, onto } from './drag.js'
 import { ask } from './form.js'
-import { actions, itemURL } from './items.js'
+import { actions } from './items.js'
+import { copyTo, discard, download, move } from './operations.js'
 import { hasThumbnail, pictureOf, preview } from './preview.js'
-import { dropped, pick } from './uploads.js'
+import { above, pageOf } from './tree.js'
+import { pick } from './uploads.js'
 
-const orders = [['name', 'By name'], ['-modified_at', 'Newest first'], ['-size', 'Largest first']]
-let here // the folder that is shown: { api, folder, items, cursor, sort, list, reload }
+const orders = [['name', 'By name'], ['-modified_at', 'Newest first'], ['modified_at', 'Oldest first'], ['-size', 'Largest first']]
+let here // the folder that is shown: { api, tree, folder, items, cursor, sort, list, choice }
 
-// browse shows the folder at a path.
-export async function browse(api, main, path) {
-  here = { api, sort: localStorage.getItem('sort') ?? 'name', items: [], rows: new Map() }
+// browse shows the folder at a path of a tree, below what stands above it.
+export async function browse(api, main, tree, path, top = []) {
+  here = { api, tree, sort: localStorage.getItem('sort') ?? 'name', items: [], rows: new Map() }
   const mine = here
   let folder
   try {
-    folder = await api.get('/files/lookup', { path })
+    folder = await api.get('/files/lookup', { path, space: tree.id })
   } catch (problem) {
     if (problem.status !== 404) throw problem
-    location.replace('#/files')
+    location.replace(tree.at)
     return say('That folder is not there any more.')
   }
-  if (folder.type === 'file') return location.replace(itemURL({ path: path.replace(/\/[^/]*$/, '') }))
+  if (folder.type === 'file') return location.replace(pageOf(tree, above(path)))
   mine.folder = folder
-  mine.list = el('ul.list', { 'aria-label': 'Files and folders', onkeydown: arrows })
+  mine.list = el('ul.list', { 'aria-label': 'Files and folders' })
+  mine.choice = new Choice(mine.list, () => count(mine))
+  if (tree.writes) draggable(mine.list, (id) => chosen(mine, id))
   mine.more = button(null, 'Show more', () => load(mine, false).catch(sorry), { kind: 'wide' })
   const sort = el('select', { 'aria-label': 'Order', onchange: () => {
     localStorage.setItem('sort', mine.sort = sort.value)
     load(mine, true).catch(sorry)
   } }, orders.map(([value, words]) => el('option', { value, selected: value === mine.sort }, words)))
-  const search = el('input.search', { type: 'search', placeholder: 'Search', 'aria-label': 'Search all files', oninput: () => {
+  const search = el('input.search', { type: 'search', placeholder: 'Search', 'aria-label': tree.id ? `Search ${tree.name}` : 'Search all files', oninput: () => {
     clearTimeout(mine.typed)
     mine.typed = setTimeout(() => {
       sort.disabled = !!(mine.find = search.value.trim())
@@ -36,33 +42,60 @@ export async function browse(api, main, path) {
       load(mine, true).catch(sorry)
     }, 250)
   } })
+  mine.head = el('div.head', {}, way(api, tree, folder.path), bar(mine), el('div.tools', {}, search, sort, tree.writes && [
+    button('newfolder', 'New folder', () => newFolder(api, folder), { kind: 'seldom' }),
+    button('upload', 'Upload', () => pick(api, folder), { kind: 'main' })]))
   await load(mine, true)
-  main.replaceChildren(
-    el('div.head', {}, way(folder.path), el('div.tools', {}, search, sort,
-      button('newfolder', 'New folder', () => newFolder(api, folder), { kind: 'seldom' }),
-      button('upload', 'Upload', () => pick(api, folder), { kind: 'main' }))),
-    mine.list, mine.more)
+  main.replaceChildren(...top, mine.head, mine.list, mine.more)
 }
 
 // way is the breadcrumb.
-function way(path) {
+function way(api, tree, path) {
   const names = path.split('/').filter(Boolean)
+  const step = (i, ...inside) => {
+    const to = '/' + names.slice(0, i).join('/')
+    const link = el('a', { href: pageOf(tree, to), draggable: false, 'aria-current': i && i === names.length ? 'page' : null }, inside)
+    return el('li', {}, onto(link, () => api.get('/files/lookup', { path: to, space: tree.id })))
+  }
   return el('nav.way', { 'aria-label': 'Path' }, el('ol', {},
-    el('li', {}, el('a', { href: '#/files' }, icon('home'), names.length ? el('span.heard', {}, 'All files') : el('h1', {}, 'All files'))),
-    names.map((name, i) => el('li', {}, el('a', {
-      href: itemURL({ path: '/' + names.slice(0, i + 1).join('/') }), 'aria-current': i === names.length - 1 ? 'page' : null,
-    }, i === names.length - 1 ? el('h1', {}, name) : name)))))
+    step(0, icon(tree.id ? 'people' : 'home'), names.length ? el('span.heard', {}, tree.name) : el('h1', {}, tree.name)),
+    names.map((name, i) => step(i + 1, i === names.length - 1 ? el('h1', {}, name) : name))))
+}
+
+// bar says how many are chosen, and what can be done with them.
+function bar(at) {
+  const { api, tree } = at, act = (deed) => () => deed(api, chosen(at)).catch(sorry)
+  at.count = el('strong', { role: 'status' })
+  at.bar = el('div.chosen', { role: 'group', 'aria-label': 'What is chosen', hidden: true },
+    button('cross', 'Choose nothing', () => at.choice.choose([]), { hide: true, kind: 'plain' }), at.count,
+    button('download', 'Download', act(download)), tree.writes ? button('move', 'Move', act(move)) : button('copy', 'Copy', act(copyTo)),
+    tree.writes && button('trash', 'Trash', act(discard)))
+  return at.bar
+}
+
+function count(at) {
+  const { size } = at.choice.ids
+  at.count.textContent = size ? `${size} chosen` : ''
+  at.bar.hidden = size === 0
+  at.head.classList.toggle('choosing', size > 0)
+}
+
+// chosen are the items that are chosen, with one that may not be among them: it
+// is alone then.
+function chosen(at, id) {
+  const { ids } = at.choice
+  return at.items.filter((item) => id === undefined || ids.has(id) ? ids.has(item.id) : item.id === id)
 }
 
 // load reads the first page again, as long as what was shown, or the next one:
 // of the folder, or of what was found.
-async function load(at, again) {
-  const most = again ? Math.max(50, at.items.length) : 50, items = []
-  const { find, sort } = at
+async function load(at, again, size = 50) {
+  const most = again ? Math.max(size, at.items.length) : size, items = []
+  const { find, sort } = at, { id: space } = at.tree
   let cursor = again ? null : at.cursor
   do {
     const limit = Math.min(500, most - items.length)
-    const page = await (find ? at.api.get('/files/search', { q: find, limit, cursor }) : at.api.get(`/files/items/${at.folder.id}/children`, { sort, limit, cursor }))
+    const page = await (find ? at.api.get('/files/search', { q: find, limit, cursor, space }) : at.api.get(`/files/items/${at.folder.id}/children`, { sort, limit, cursor }))
     if (find !== at.find) return // somebody types faster than we read
     items.push(...page.items)
     cursor = page.next_cursor
@@ -83,35 +116,30 @@ function show(at) {
   const focused = document.activeElement?.closest?.('li')?.dataset.id
   at.rows = rows
   at.list.replaceChildren(...[...rows.values()].map(({ node }) => node))
-  if (focused) (rows.get(focused)?.node ?? at.list).querySelector('a, button')?.focus()
+  at.choice.draw()
+  if (focused) (rows.get(focused)?.node ?? at.list).querySelector('.open')?.focus()
   at.list.classList.toggle('empty', rows.size === 0)
   if (rows.size === 0 && at.find) {
     at.list.append(el('li.nothing', { role: 'status' }, el('p', {}, 'Nothing has such a name.')))
   } else if (rows.size === 0) {
-    at.list.append(el('li.nothing', {}, icon('upload'), el('p', {}, 'Nothing here yet.'),
-      button(null, 'Choose files', () => pick(at.api, at.folder), { kind: 'plain' }), el('p.hint', {}, 'or drop them here')))
+    at.list.append(el('li.nothing', {}, icon(at.tree.writes ? 'upload' : 'folder'), el('p', {}, 'Nothing here yet.'), at.tree.writes && [
+      button(null, 'Choose files', () => pick(at.api, at.folder), { kind: 'plain' }), el('p.hint', {}, 'or drop them here')]))
   }
 }
 
 function row(at, item) {
   const folder = item.type === 'folder', time = item.modified_at ?? item.updated_at // a folder has no time of its bytes
   const picture = hasThumbnail(item)
-    ? el('img', { src: at.api.url(`/files/items/${item.id}/thumbnail`, { size: 128, v: null }), alt: '', loading: 'lazy', onerror: (event) => event.target.replaceWith(icon(pictureOf(item))) })
+    ? el('img', { src: at.api.url(`/files/items/${item.id}/thumbnail`, { size: 128, v: null }), alt: '', loading: 'lazy', draggable: false, onerror: (event) => event.target.replaceWith(icon(pictureOf(item))) })
     : icon(pictureOf(item))
   const inside = [el(`span.picture.${pictureOf(item)}`, {}, picture), el('span.name', {}, item.name),
-    el('span.facts', {}, at.find ? `${item.path.replace(/\/[^/]*$/, '') || '/'} · ` : '', folder ? '' : `${bytes(item.size)} · `, el('time', { dateTime: time }, when(time)))]
-  return el('li', { 'data-id': item.id },
-    folder ? el('a.open', { href: itemURL(item) }, inside)
-      : button(null, inside, () => preview(at.api, item, at.items), { kind: 'open' }),
-    button('more', `What to do with ${item.name}`, () => actions(at.api, item), { hide: true, kind: 'plain' }))
-}
-
-// arrows walks through the list with the keyboard.
-function arrows(event) {
-  const step = { ArrowDown: 'nextElementSibling', ArrowUp: 'previousElementSibling' }[event.key]
-  const next = step && event.target.closest('li')?.[step]?.querySelector('.open')
-  if (next) event.preventDefault()
-  next?.focus()
+    el('span.facts', {}, at.find ? `${above(item.path) || '/'} · ` : '', folder ? '' : `${bytes(item.size)} · `, el('time', { dateTime: time, title: moment(time) }, when(time)))]
+  const sheet = (one) => actions(at.api, at.tree, one, () => at.choice.choose([...at.choice.ids, one.id]))
+  const node = el('li', { 'data-id': item.id, draggable: at.tree.writes }, at.choice.box(item),
+    folder ? el('a.open', { href: pageOf(at.tree, item.path), draggable: false }, inside)
+      : button(null, inside, () => preview(at.api, item, at.items, sheet), { kind: 'open' }),
+    button('more', `What to do with ${item.name}`, () => sheet(item), { hide: true, kind: 'plain' }))
+  return folder ? onto(node, () => item) : node
 }
 
 const newFolder = (api, folder) => ask('New folder', {
@@ -126,7 +154,7 @@ export function changed({ type, data }) {
   if (!at?.list?.isConnected) return
   if (type !== 'open') {
     const { item } = data
-    if (item.id === at.folder.id) return type === 'moved' ? location.replace(itemURL(item)) : type === 'trashed' && location.replace('#/files')
+    if (item.id === at.folder.id) return type === 'moved' ? location.replace(pageOf(at.tree, item.path)) : type === 'trashed' && location.replace(at.tree.at)
     if (item.parent_id !== at.folder.id && !at.rows.has(item.id)) return
   }
   at.timer ??= setTimeout(() => {
@@ -135,13 +163,19 @@ export function changed({ type, data }) {
   }, 200)
 }
 
-// Files may be dropped anywhere on the page, and land in the folder.
-for (const kind of ['dragover', 'dragleave', 'drop']) {
-  addEventListener(kind, (event) => {
-    if (!event.dataTransfer?.types.includes('Files')) return
+// What is chosen answers to the keyboard wherever it stands on the page.
+addEventListener('keydown', async (event) => {
+  const at = here, { key } = event
+  if (!at?.list?.isConnected || document.querySelector('dialog[open]') || event.target.closest?.('input:not([type=checkbox]), select')) return
+  if (key === 'Escape') at.choice.choose([])
+  if (key === 'a' && (event.ctrlKey || event.metaKey)) {
     event.preventDefault()
-    const shown = here?.list?.isConnected
-    document.body.classList.toggle('dropping', shown && kind === 'dragover')
-    if (shown && kind === 'drop') dropped(here.api, here.folder, event.dataTransfer)
-  })
-}
+    while (at.cursor) await load(at, false, 500)
+    at.choice.all()
+  }
+  const items = key === 'Delete' && at.tree.writes ? chosen(at, at.choice.ids.size ? undefined : event.target.closest?.('[data-id]')?.dataset.id ?? '') : []
+  if (items.length) discard(at.api, items).catch(sorry)
+})
+
+// Files may be dropped anywhere on the page, and land in the folder.
+dropHere(() => here?.list?.isConnected && here.tree.writes ? here : null)

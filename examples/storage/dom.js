@@ -35,7 +35,7 @@ export function button(picture, words, onclick, { hide = false, kind = '', ...mo
 }
 
 // say tells the person something in passing, and offers one thing to do. What
-// stays is there until it is done.
+// stays is there until it is done, or until the note is removed.
 export function say(text, words, act, stays = false) {
   const place = document.querySelector('#said')
   const note = el(`p${stays ? '.stays' : ''}`, {}, text)
@@ -43,10 +43,14 @@ export function say(text, words, act, stays = false) {
   for (const old of place.querySelectorAll('p:not(.stays)')) old.remove()
   place.append(note)
   if (!stays) setTimeout(() => note.remove(), act ? 8000 : 5000)
+  return note
 }
 
-// sorry says what went wrong.
-export const sorry = (problem) => say(problem.message)
+// sorry says what went wrong, also to the page, to which it may mean more.
+export function sorry(problem) {
+  say(problem.message)
+  dispatchEvent(new CustomEvent('refused', { detail: problem }))
+}
 
 // What a click started and the server refused is told, whoever started it.
 addEventListener('unhandledrejection', (event) => {
@@ -65,3 +69,6 @@ export function when(time) {
   const date = new Date(time), today = date.toDateString() === new Date().toDateString()
   return date.toLocaleString(undefined, today ? { timeStyle: 'short' } : { dateStyle: 'medium' })
 }
+
+// moment is a time to the minute.
+export const moment = (time) => new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })

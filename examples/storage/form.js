@@ -1,7 +1,7 @@
 // Forms and dialogs: each field has a label, what is wrong stands beside the
 // field that it is about, and the keyboard finds its way back.
 import { Problem } from '../homebase.js'
-import { button, el } from './dom.js'
+import { button, el, sorry } from './dom.js'
 
 let ids = 0
 
@@ -80,6 +80,14 @@ export function open(title, fill, { kind = '', tools = [] } = {}) {
     ;(dialog.querySelector('.content input:required') ?? dialog.querySelector('.content .main, .content .danger'))?.focus()
   })
 }
+
+// sheet shows what can be done, one below the other: links, and [picture, words,
+// act] for buttons. What act refuses is said.
+export const sheet = (title, rows) => open(title, (close) => el('ul.actions', { onclick: ({ target }) => target.closest('a') && close() },
+  rows.filter(Boolean).map((row) => el('li', {}, Array.isArray(row) ? button(row[0], row[1], () => {
+    close()
+    Promise.resolve(row[2]()).catch(sorry)
+  }) : row))), { kind: 'sheet' })
 
 // ask shows a form in a dialog and answers with what act answers.
 export function ask(title, { words, ...of }) {

@@ -19,31 +19,34 @@ export function pick(api, folder, multiple = true) {
   input.click()
 }
 
-// dropped takes what was dropped, folders with all that is in them.
+// dropped takes what was dropped, folders with all that is in them, also where
+// that is nothing. The folder may be a promise: what was dropped is read at once.
 export async function dropped(api, folder, { items }) {
   const all = [...items].filter(({ kind }) => kind === 'file')
   const entries = all.map((item) => item.webkitGetAsEntry())
   const found = all.filter((_, i) => !entries[i]).map((item) => ({ file: item.getAsFile(), folder: '' })) // no folders here
+  const folders = []
   const walk = async (entry, path) => {
     if (entry.isFile) return found.push({ file: await new Promise((done, fail) => entry.file(done, fail)), folder: path })
+    folders.push(`${path}/${entry.name}`)
     const reader = entry.createReader()
     for (let some; (some = await new Promise((done, fail) => reader.readEntries(done, fail))).length;) {
       for (const inside of some) await walk(inside, `${path}/${entry.name}`)
     }
   }
   for (const entry of entries.filter(Boolean)) await walk(entry, '')
-  await add(api, folder, found)
+  await add(api, await folder, found, folders)
 }
 
 // add queues files; the folders that they were in are made, and what would
 // replace another file is asked about once.
-async function add(api, folder, found) {
+async function add(api, folder, found, folders = []) {
   const targets = new Map()
-  for (const path of new Set(found.map((one) => one.folder))) {
-    const made = path ? await api.post('/files/folders', { path: folder.path.replace(/\/$/, '') + path, parents: true }) : folder
+  for (const path of new Set([...found.map((one) => one.folder), ...folders])) {
+    const { id, fresh } = path ? await made(api, folder, path) : folder
     const names = new Set()
-    for await (const { name } of api.list(`/files/items/${made.id}/children`, { limit: 500 })) names.add(name.normalize()) // as the server compares them
-    targets.set(path, { id: made.id, names })
+    if (!fresh) for await (const { name } of api.list(`/files/items/${id}/children`, { limit: 500 })) names.add(name.normalize()) // as the server compares them
+    targets.set(path, { id, names })
   }
   const wanted = [], twice = []
   for (const { file, folder } of found) {
@@ -66,6 +69,13 @@ async function add(api, folder, found) {
     else show(upload)
   }
   next()
+}
+
+// made is the folder at a path below another one; fresh says that it was not
+// there before.
+async function made(api, { path, space_id: space }, below) {
+  const answer = await api.fetch('/files/folders', { method: 'POST', query: { space }, json: { path: path.replace(/\/$/, '') + below, parents: true } })
+  return { ...await answer.json(), fresh: answer.status === 201 }
 }
 
 // next begins as many as may be under way.
