@@ -30,9 +30,8 @@ export async function ports() {
   return found
 }
 
-// build compiles the two that are written in Go. What else runs goes first:
-// without a cache it is half a minute's work.
-export const build = (dir) => run('nice', ['go', 'build', '-o', `${dir}/`, '.', 'miniflux.app/v2'],
+// build compiles the two that are written in Go.
+export const build = (dir) => run('go', ['build', '-o', `${dir}/`, '.', 'miniflux.app/v2'],
   { cwd: fileURLToPath(new URL('programs', import.meta.url)), env: { ...clean, CGO_ENABLED: '0' } })
 
 // resolver stands in for the DNS of the house: through it the programs find
