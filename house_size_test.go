@@ -19,13 +19,13 @@ import (
 // may have as many as it needs.
 var ceiling = map[string]int{
 	"platform":           396,
-	"db":                 2512,
+	"db":                 2516,
 	"httpx":              3848,
 	"audit":              1454,
 	"auth":               6236,
 	"auth/oidc":          1640,
 	"auth/gate":          611,
-	"files":              13715,
+	"files":              13970,
 	"portfolio":          2131,
 	"projects":           449,
 	"projects/analytics": 506,
@@ -37,7 +37,7 @@ var ceiling = map[string]int{
 
 const (
 	mostMethods   = 60   // of a type
-	longestReview = 8440 // lines of code that docs/security.md asks to read
+	longestReview = 8480 // lines of code that docs/security.md asks to read
 )
 
 // codeLines counts the lines of a Go file on which something stands.

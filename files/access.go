@@ -36,25 +36,34 @@ var roles = []role{viewer, editor, manager}
 // includes reports whether a role is another one or more; "" is none.
 func (r role) includes(other role) bool { return slices.Index(roles, r) >= slices.Index(roles, other) }
 
-// members are the roles of everybody who has one: by person and space.
-type members map[uuid.UUID]map[uuid.UUID]role
+// members are those who reach more than their own tree.
+type members struct {
+	roles map[uuid.UUID]map[uuid.UUID]role // by person and space
+	given map[uuid.UUID]bool               // people to whom something was shared once
+}
 
 // membersChannel is where workers tell each other that members have changed.
 const membersChannel = "files_members"
 
 func readMembers(q db.Querier) func(ctx context.Context) (members, error) {
 	const sql = `-- name: files.Members
-		SELECT m.user_id, m.space_id, m.role FROM space_members m`
+		SELECT m.user_id, m.space_id, m.role FROM space_members m
+		 UNION ALL
+		SELECT DISTINCT s.recipient_id, NULL::uuid, '' FROM shares s WHERE s.recipient_id IS NOT NULL`
 	return func(ctx context.Context) (members, error) {
-		all := members{}
+		all := members{map[uuid.UUID]map[uuid.UUID]role{}, map[uuid.UUID]bool{}}
 		_, err := db.All(ctx, q, func(row pgx.Row) (_ struct{}, err error) {
-			var user, space uuid.UUID
+			var user uuid.UUID
+			var space *uuid.UUID
 			var r role
-			if err = row.Scan(&user, &space, &r); err == nil && all[user] == nil {
-				all[user] = map[uuid.UUID]role{}
-			}
-			if err == nil {
-				all[user][space] = r
+			switch err = row.Scan(&user, &space, &r); {
+			case err != nil:
+			case space == nil:
+				all.given[user] = true
+			case all.roles[user] == nil:
+				all.roles[user] = map[uuid.UUID]role{*space: r}
+			default:
+				all.roles[user][*space] = r
 			}
 			return struct{}{}, err
 		}, sql)
@@ -62,10 +71,17 @@ func readMembers(q db.Querier) func(ctx context.Context) (members, error) {
 	}
 }
 
+// reach is an owner's tree, and by what the caller gets there who has no role in
+// it: an item that was shared to them by name. The zero value is nowhere.
+type reach struct {
+	owner uuid.UUID
+	grant *grant
+}
+
 // visit is a request to a tree.
 type visit struct {
-	owner uuid.UUID
-	root  uuid.UUID
+	reach
+	root uuid.UUID
 }
 
 type visitKey struct{}
@@ -76,20 +92,24 @@ func visitOf(ctx context.Context) visit {
 	return v
 }
 
-// enter opens an owner's tree for the caller of ctx, who must have a role in
-// it. What follows finds the visit in the context that it returns.
-func (ts *trees) enter(ctx context.Context, owner uuid.UUID, need role) (context.Context, visit, error) {
+// enter opens a tree for the caller of ctx, who must have a role in it. What
+// follows finds the visit in the context that it returns.
+func (ts *trees) enter(ctx context.Context, at reach, need role) (context.Context, visit, error) {
 	if err := ts.vol.inPlace(); err != nil {
 		return ctx, visit{}, err
 	}
-	if err := ts.may(ctx, owner, need); err != nil {
+	err := at.grant.allows(need)
+	if at.grant == nil {
+		err = ts.may(ctx, at.owner, need)
+	}
+	if err != nil {
 		return ctx, visit{}, err
 	}
-	root, err := ts.rootOf(ctx, owner)
-	if errors.Is(err, db.ErrNotFound) && owner == httpx.CallerOf(ctx).UserID {
+	root, err := ts.rootOf(ctx, at.owner)
+	if errors.Is(err, db.ErrNotFound) && at.owner == httpx.CallerOf(ctx).UserID {
 		err = httpx.ErrUnauthenticated.Because(err) // deleted meanwhile
 	}
-	v := visit{owner, root}
+	v := visit{at, root}
 	return context.WithValue(ctx, visitKey{}, v), v, err
 }
 
@@ -104,7 +124,7 @@ func (ts *trees) may(ctx context.Context, owner uuid.UUID, need role) error {
 	if err != nil {
 		return err
 	}
-	switch has := all[caller.UserID][owner]; {
+	switch has := all.roles[caller.UserID][owner]; {
 	case has == "":
 		return httpx.ErrNotFound
 	case !has.includes(need):
@@ -119,18 +139,30 @@ func (ts *trees) still(ctx context.Context, permission string, need role) error 
 	if err := ts.auth.Still(ctx, permission); err != nil {
 		return err
 	}
-	return ts.may(ctx, visitOf(ctx).owner, need)
+	v := visitOf(ctx)
+	if v.grant == nil {
+		return ts.may(ctx, v.owner, need)
+	}
+	now, err := ts.grantOn(ctx, v.grant.asked)
+	if err == nil {
+		err = now.allows(need)
+	}
+	return err
 }
 
-// which says whose tree a request is about.
-type which func(r *http.Request) (uuid.UUID, error)
+// which says what tree a request is about.
+type which func(r *http.Request) (reach, error)
+
+// own is the caller's own tree.
+func own(ctx context.Context) reach { return reach{owner: httpx.CallerOf(ctx).UserID} }
 
 // named is the space in ?space=, or the caller's own tree.
-func (ts *trees) named(r *http.Request) (uuid.UUID, error) {
+func (ts *trees) named(r *http.Request) (reach, error) {
 	if r.URL.RawQuery == "" || !r.URL.Query().Has("space") {
-		return httpx.CallerOf(r.Context()).UserID, nil
+		return own(r.Context()), nil
 	}
-	return parseSpace(r.URL.Query().Get("space"))
+	id, err := parseSpace(r.URL.Query().Get("space"))
+	return reach{owner: id}, err
 }
 
 // parseSpace reads the id of a space. One that cannot be is not found.
@@ -142,43 +174,55 @@ func parseSpace(s string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// holding is the tree of the item that the wildcard {id} names. What is in no
-// tree that the caller knows is looked for in their own, and not found there.
-func (ts *trees) holding(r *http.Request) (uuid.UUID, error) {
-	own := httpx.CallerOf(r.Context()).UserID
+// holding is the tree of the item that the wildcard {id} names.
+func (ts *trees) holding(r *http.Request) (reach, error) {
 	id, err := uuid.Parse(r.PathValue("id"))
 	if err != nil { // "root", or nothing that is an id
-		return own, nil
+		return own(r.Context()), nil
 	}
-	owner, err := ts.ownerOf(r.Context(), id)
-	if owner == uuid.Nil {
-		owner = own
-	}
-	return owner, err
+	return ts.holds(r.Context(), id)
 }
 
-// ownerOf is the owner of the tree that an item lies in, also in its trash;
-// uuid.Nil where the caller has no role. No item goes from one tree to another,
-// so what was found holds for good.
-func (ts *trees) ownerOf(ctx context.Context, item uuid.UUID) (uuid.UUID, error) {
+// holds is the tree of an item. What lies nowhere that the caller reaches is
+// looked for in their own tree, and not found there.
+func (ts *trees) holds(ctx context.Context, item uuid.UUID) (reach, error) {
+	at, err := ts.find(ctx, item)
+	if at == (reach{}) {
+		at = own(ctx)
+	}
+	return at, err
+}
+
+// find is the tree that an item lies in, also in its trash, as the caller
+// reaches it; nowhere when they do not. No item goes from one tree to another,
+// so what was found of the tree holds for good.
+func (ts *trees) find(ctx context.Context, item uuid.UUID) (reach, error) {
 	const sql = `-- name: files.TreeOfItem
 		SELECT i.owner_id FROM items i WHERE i.id = $1`
-	own := httpx.CallerOf(ctx).UserID
+	at := own(ctx)
 	all, err := ts.members.Get(ctx)
-	if err != nil || len(all[own]) == 0 {
-		return own, err // there is nowhere else to look
+	roles, given := all.roles[at.owner], all.given[at.owner]
+	if err != nil || len(roles) == 0 && !given {
+		return at, err // there is nowhere else to look
 	}
 	owner, ok := ts.owners.get(item)
 	if !ok {
 		if owner, err = db.One(ctx, ts.db, db.Value[uuid.UUID], sql, item); err != nil {
-			return uuid.Nil, ignoreNotFound(err)
+			return reach{}, ignoreNotFound(err)
 		}
 		ts.owners.put(item, owner)
 	}
-	if owner != own && all[own][owner] == "" {
-		owner = uuid.Nil
+	if owner == at.owner || roles[owner] != "" {
+		return reach{owner: owner}, nil
 	}
-	return owner, nil
+	if !given {
+		return reach{}, nil
+	}
+	g, err := ts.grantOn(ctx, item)
+	if g == nil {
+		return reach{}, ignoreNotFound(err)
+	}
+	return reach{owner, g}, err
 }
 
 // in and at are what a typed handler is behind: they open the tree that holds the
@@ -191,11 +235,11 @@ func (ts *trees) at(need role) func(c *httpx.Call) error { return ts.open(ts.nam
 // the tree's root.
 func (ts *trees) open(of which, need role) func(c *httpx.Call) error {
 	return func(c *httpx.Call) error {
-		owner, err := of(c.Request)
+		tree, err := of(c.Request)
 		if err != nil {
 			return err
 		}
-		ctx, v, err := ts.enter(c.Context(), owner, need)
+		ctx, v, err := ts.enter(c.Context(), tree, need)
 		c.Request = c.WithContext(ctx)
 		if c.PathValue("id") == "root" {
 			c.ID = v.root
@@ -207,11 +251,11 @@ func (ts *trees) open(of which, need role) func(c *httpx.Call) error {
 // visitor opens the tree of the request of a handler of bytes.
 func (ts *trees) visitor(of which, need role, h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		owner, err := of(r)
+		tree, err := of(r)
 		if err != nil {
 			return err
 		}
-		ctx, v, err := ts.enter(r.Context(), owner, need)
+		ctx, v, err := ts.enter(r.Context(), tree, need)
 		if err != nil {
 			return err
 		}
@@ -221,12 +265,9 @@ func (ts *trees) visitor(of which, need role, h func(w http.ResponseWriter, r *h
 
 // around enters the tree of an item that a body names.
 func (ts *trees) around(ctx context.Context, item uuid.UUID, need role) (context.Context, visit, error) {
-	owner, err := ts.ownerOf(ctx, item)
+	tree, err := ts.holds(ctx, item)
 	if err != nil {
 		return ctx, visit{}, err
 	}
-	if owner == uuid.Nil {
-		owner = httpx.CallerOf(ctx).UserID
-	}
-	return ts.enter(ctx, owner, need)
+	return ts.enter(ctx, tree, need)
 }

@@ -28,6 +28,8 @@ type scene struct {
 	made   int
 	file   string // an item of the space
 	folder string
+	reader *httpxtest.Client // with whom the folder is shared by name
+	writer *httpxtest.Client
 	spare  string // a user who is no member
 	shares map[string]string
 }
@@ -35,7 +37,14 @@ type scene struct {
 // fresh is a new file in the space, which may go.
 func (s *scene) fresh() string {
 	s.made++
-	return decode[item](s.TB, s.manager.Do("PUT", s.in(fmt.Sprintf("/files/content/fresh-%d.txt", s.made)), "fresh").Want(s.TB, 201)).ID
+	return decode[item](s.TB, s.manager.Do("PUT", s.in(fmt.Sprintf("/files/content/folder/fresh-%d.txt", s.made)), "fresh").Want(s.TB, 201)).ID
+}
+
+// replaced is a new file with a version.
+func (s *scene) replaced() string {
+	id := s.fresh()
+	s.manager.Do("PUT", "/files/items/"+id+"/content", "other").Want(s.TB, 200)
+	return id
 }
 
 func (s *scene) trashed() string {
@@ -55,12 +64,6 @@ func (s *scene) upload() string {
 	}
 	s.Fatal("nobody may begin an upload")
 	return ""
-}
-
-func (s *scene) replaced() string {
-	id := s.fresh()
-	s.manager.Do("PUT", "/files/items/"+id+"/content", "other").Want(s.TB, 200)
-	return id
 }
 
 func (s *scene) share() string {
@@ -103,7 +106,7 @@ var questions = map[string]func(s *scene) question{
 	"DELETE /files/items/{id}/versions/{revision}":       func(s *scene) question { return question{path: "/files/items/" + s.replaced() + "/versions/1"} },
 	"GET /files/items/{id}/archive":                      func(s *scene) question { return question{path: "/files/items/" + s.folder + "/archive"} },
 	"POST /files/items/{id}/copy": func(s *scene) question {
-		return question{path: "/files/items/" + s.file + "/copy", body: map[string]string{"parent_id": s.RootID}}
+		return question{path: "/files/items/" + s.file + "/copy", body: map[string]string{"parent_id": s.folder}}
 	},
 	"POST /files/archive": func(s *scene) question {
 		return question{path: "/files/archive", body: map[string]any{"ids": []string{s.file}}}
@@ -146,7 +149,8 @@ var questions = map[string]func(s *scene) question{
 	},
 	"DELETE /files/uploads/{id}": func(s *scene) question { return question{path: s.upload()} },
 
-	"GET /files/shares": func(s *scene) question { return question{path: s.in("/files/shares")} },
+	"GET /files/shared-with-me": func(s *scene) question { return question{path: "/files/shared-with-me"} },
+	"GET /files/shares":         func(s *scene) question { return question{path: s.in("/files/shares")} },
 	"POST /files/shares": func(s *scene) question {
 		return question{path: "/files/shares", body: map[string]string{"item_id": s.file}}
 	},
@@ -196,7 +200,7 @@ func TestAccess_EveryRouteForEveryRole(t *testing.T) {
 	people := []struct {
 		name string
 		*httpxtest.Client
-	}{{"viewer", s.viewer}, {"editor", s.editor}, {"manager", s.manager}, {"stranger", s.stranger}, {"key", s.Client(t).As(little.Key)}, {"guest", s.Client(t)}}
+	}{{"viewer", s.viewer}, {"editor", s.editor}, {"manager", s.manager}, {"reader", s.reader}, {"writer", s.writer}, {"stranger", s.stranger}, {"key", s.Client(t).As(little.Key)}, {"guest", s.Client(t)}}
 	var got strings.Builder
 	fmt.Fprintf(&got, "%-52s", "")
 	for _, p := range people {
@@ -248,6 +252,11 @@ func newScene(t testing.TB) *scene {
 	it := decode[item](t, s.manager.Do("PUT", s.in("/files/content/folder/dot.png"), picture.Bytes()).Want(t, 200))
 	s.file, s.folder = it.ID, *it.ParentID
 	_, s.spare = s.house.member(t, "spare@example.com")
+	for role, c := range map[string]**httpxtest.Client{"viewer": &s.reader, "editor": &s.writer} {
+		var id string
+		*c, id = s.house.member(t, "by-name-"+role+"@example.com")
+		s.manager.Do("POST", "/files/shares", map[string]string{"item_id": s.folder, "user_id": id, "role": role}).Want(t, 201)
+	}
 	for _, mode := range []string{"read", "drop"} {
 		made := s.manager.Do("POST", "/files/shares", map[string]string{"item_id": s.folder, "mode": mode}).Want(t, 201)
 		s.shares[mode] = decode[struct{ Token string }](t, made).Token

@@ -55,7 +55,7 @@ func (rd *reader) getArchive(w http.ResponseWriter, r *http.Request, v visit) er
 	if err != nil {
 		return err
 	}
-	return rd.sendOwnArchive(w, r, archive{owner: v.owner, items: []placed{it}, name: it.Name})
+	return rd.sendOwnArchive(w, r, archive{owner: v.owner, folder: v.top(), items: []placed{it}, name: it.Name})
 }
 
 // postArchive is POST /files/archive.
@@ -73,7 +73,7 @@ func (rd *reader) postArchive(w http.ResponseWriter, r *http.Request, v visit) e
 	if err != nil {
 		return err
 	}
-	a := archive{owner: v.owner}
+	a := archive{owner: v.owner, folder: v.top()}
 	for i, id := range in.IDs {
 		if slices.Contains(in.IDs[:i], id) {
 			continue

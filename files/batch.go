@@ -94,6 +94,7 @@ func (wr *writer) carryOutOne(ctx context.Context, o operation) (res result) {
 		}
 		res.Status = http.StatusOK
 		it, err = wr.move(ctx, owner, o.ID, patch, http.Header{})
+		it = visitOf(ctx).seen(it)
 	case o.Op == "copy":
 		res.Status = http.StatusCreated
 		it, res.LeftOut, err = wr.copy(ctx, owner, o.ID, copyRequest{o.ParentID, o.Name})

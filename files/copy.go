@@ -93,9 +93,10 @@ func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest
 	}
 	if from.isFile() {
 		it, err = wr.copyFile(ctx, from, to.owner, at, find)
-		return it, nil, err
+	} else {
+		it, lacks, err = wr.copyFolder(ctx, from, to.owner, at, find)
 	}
-	return wr.copyFolder(ctx, from, to.owner, at, find)
+	return to.seen(it), lacks, err
 }
 
 // copySpot finds where a copy goes; nothing is there yet, or the commit

@@ -68,7 +68,7 @@ func (sh *shares) stillHolds(ctx context.Context, q db.Querier, s *share) error 
 	if err != nil {
 		return err
 	}
-	return sh.stillMay(ctx, q, s)
+	return sh.trees.stillShares(ctx, q, s)
 }
 
 // freeSpot finds a free name like the one given in a folder, also while the

@@ -9,9 +9,9 @@
 //
 // Everybody reaches their own tree and those of the spaces in which they have a
 // role, and nothing else: what is another's is not found, on every route, whoever
-// asks (access.go). A share is the one door for others: it opens one item, in one
-// mode, for as long as its owner may share it, and what it does not open is not
-// found either (shared.go).
+// asks (access.go). A share is the one door for others: it opens one item, by a
+// link (shared.go) or to one user by name (grant.go), for as long as its owner may
+// share it, and what it does not open is not found either.
 package files
 
 import (

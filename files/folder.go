@@ -49,7 +49,7 @@ func (wr *writer) postFolder(c *httpx.Call, req folderRequest) (itemBody, error)
 	if made {
 		c.Created(itemLocation(it.ID))
 	}
-	return it.shown(), err
+	return v.seen(it).shown(), err
 }
 
 // way tells the names that lead to a folder, under the owner's lock.

@@ -182,8 +182,9 @@ func (p placed) shown() itemBody { return p.body(p.path) }
 
 // getItem is GET /files/items/{id}.
 func (rd *reader) getItem(c *httpx.Call) (itemBody, error) {
-	it, err := itemByID(c.Context(), rd.db, visitOf(c.Context()).owner, c.ID)
-	return it.shown(), err
+	v := visitOf(c.Context())
+	it, err := itemByID(c.Context(), rd.db, v.owner, c.ID)
+	return v.seen(it).shown(), err
 }
 
 // lookup is GET /files/lookup?path=.

@@ -116,12 +116,12 @@ func (rd *reader) getChildren(c *httpx.Call, p httpx.Keyset[place]) ([]child, er
 	if err != nil {
 		return nil, err
 	}
-	owner := visitOf(c.Context()).owner
+	v := visitOf(c.Context())
 	var folder []placed
 	var found []child
 	err = db.Ordered(c.Context(), rd.db, func(b *pgx.Batch) error {
-		b.Queue(getItem, owner, c.ID).Query(db.Into(&folder, scanPlaced))
-		return ask.queue(b, owner, c.ID, &found)
+		b.Queue(getItem, v.owner, c.ID).Query(db.Into(&folder, scanPlaced))
+		return ask.queue(b, v.owner, c.ID, &found)
 	})
 	switch {
 	case err != nil:
@@ -131,7 +131,7 @@ func (rd *reader) getChildren(c *httpx.Call, p httpx.Keyset[place]) ([]child, er
 	case folder[0].isFile():
 		return nil, errNoChildren
 	}
-	return ask.of(folder[0], found), nil
+	return ask.of(v.seen(folder[0]), found), nil
 }
 
 // children reads a page of a folder that is known; the paths in it continue the

@@ -41,8 +41,9 @@ func (wr *writer) patchItem(c *httpx.Call, patch movePatch) (itemBody, error) {
 	if err := fields.Err(); err != nil {
 		return itemBody{}, err
 	}
-	it, err := wr.move(c.Context(), visitOf(c.Context()).owner, c.ID, patch, c.Header)
-	return it.shown(), err
+	v := visitOf(c.Context())
+	it, err := wr.move(c.Context(), v.owner, c.ID, patch, c.Header)
+	return v.seen(it).shown(), err
 }
 
 // move is one row and one rename, however much lies below.
@@ -52,11 +53,19 @@ func (wr *writer) move(ctx context.Context, owner, id uuid.UUID, patch movePatch
 			return it, err
 		}
 	}
+	if visitOf(ctx).isTop(id) {
+		return it, errRoot
+	}
 	if patch.ParentID.Set {
-		if other, err := wr.trees.ownerOf(ctx, patch.ParentID.Value); err != nil {
+		switch to, err := wr.trees.find(ctx, patch.ParentID.Value); {
+		case err != nil:
 			return it, err
-		} else if other != uuid.Nil && other != owner {
+		case to.owner == uuid.Nil: // nowhere, for this caller
+			return it, errParentMissing
+		case to.owner != owner:
 			return it, errOtherTree
+		case to.grant.allows(editor) != nil:
+			return it, to.grant.allows(editor)
 		}
 	}
 	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {

@@ -116,6 +116,9 @@ func shown(p string) string {
 func (rc *reconciler) postScan(c *httpx.Call, req scanRequest) (scanReport, error) {
 	report := scanReport{Problems: []scanProblem{}}
 	ctx, v, err := rc.trees.around(c.Context(), req.ItemID, editor)
+	if err == nil {
+		err = v.givable()
+	}
 	if err != nil {
 		return report, err
 	}

@@ -56,7 +56,9 @@ type share struct {
 	ID           uuid.UUID      `json:"id"`
 	Token        string         `json:"token,omitempty"` // when it is made, and never again
 	Owner        uuid.UUID      `json:"-"`
-	By           *uuid.UUID     `json:"-"` // whose it is in a space; nil: the owner's
+	By           *uuid.UUID     `json:"-"`       // whose it is in a space; nil: the owner's
+	Recipient    *uuid.UUID     `json:"user_id"` // who alone may open it, by name; null: whoever has the token
+	Role         *role          `json:"role"`    // the recipient's; null without one
 	Item         uuid.UUID      `json:"item_id"`
 	ItemName     string         `json:"item_name"` // "" for the root
 	Mode         string         `json:"mode"`
@@ -70,21 +72,35 @@ type share struct {
 	Created      time.Time      `json:"created_at"`
 }
 
-const shareColumns = `s.id, s.owner_id, s.user_id, s.item_id, (SELECT i.name FROM items i WHERE i.id = s.item_id), s.mode, s.password_hash, s.password_hash IS NOT NULL, s.expires_at, s.max_downloads, s.downloads, s.max_size, s.allow, s.created_at`
+const shareColumns = `s.id, s.owner_id, s.user_id, s.recipient_id, s.role, s.item_id, (SELECT i.name FROM items i WHERE i.id = s.item_id), s.mode, s.password_hash, s.password_hash IS NOT NULL, s.expires_at, s.max_downloads, s.downloads, s.max_size, s.allow, s.created_at`
+
+// fields are where a row of shareColumns is scanned to.
+func (s *share) fields() []any {
+	return []any{&s.ID, &s.Owner, &s.By, &s.Recipient, &s.Role, &s.Item, &s.ItemName, &s.Mode, &s.Password, &s.HasPassword, &s.Expires,
+		&s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Allow, &s.Created}
+}
 
 func scanShare(row pgx.Row) (s share, err error) {
-	err = row.Scan(&s.ID, &s.Owner, &s.By, &s.Item, &s.ItemName, &s.Mode, &s.Password, &s.HasPassword, &s.Expires, &s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Allow, &s.Created)
+	err = row.Scan(s.fields()...)
 	if s.Created = s.Created.UTC(); s.Expires != nil {
 		s.Expires = new(s.Expires.UTC())
 	}
 	return s, err
 }
 
+// whose is the user whose share it is.
+func (s *share) whose() uuid.UUID {
+	if s.By != nil {
+		return *s.By
+	}
+	return s.Owner
+}
+
 // needs are the permissions that whose share it is must hold for as long as it
 // is to work: nobody opens by a link what they cannot open themselves. In a
 // space they must be an editor too.
-func needs(mode string) []string {
-	if mode == modeDrop {
+func (s *share) needs() []string {
+	if s.Mode == modeDrop || s.Role != nil && *s.Role == editor {
 		return []string{mayShare, mayWrite}
 	}
 	return []string{mayShare, mayRead}
@@ -92,8 +108,8 @@ func needs(mode string) []string {
 
 // mayGrant judges the caller as of now: setting the terms of a share demands
 // the same as making it, or whoever may not make one would open another's.
-func (sh *shares) mayGrant(ctx context.Context, mode string) error {
-	for _, p := range needs(mode) {
+func (sh *shares) mayGrant(ctx context.Context, s *share) error {
+	for _, p := range s.needs() {
 		if err := sh.trees.still(ctx, p, editor); err != nil {
 			return err
 		}
@@ -115,12 +131,19 @@ type shareTerms struct {
 type newShare struct {
 	ItemID uuid.UUID `json:"item_id"`
 	Mode   string    `json:"mode,omitempty"` // read, also when absent, or drop
+	// UserID makes it a share by name, with a role and without a token; of the
+	// terms it takes expires_at alone.
+	UserID *uuid.UUID `json:"user_id,omitempty"`
+	Role   *role      `json:"role,omitempty"` // viewer or editor
 	shareTerms
 }
 
 // apply gives the share its terms, and says all that is wrong with them.
 func (s *share) apply(t shareTerms) error {
 	var f httpx.Fields
+	if s.Recipient != nil && (t.Password.Set || t.MaxDownloads.Set || t.MaxSize.Set || t.Allow.Set) {
+		f.Add("#/user_id", "invalid", "A share with a user has no terms but expires_at.")
+	}
 	s.Expires = chosen(t.ExpiresAt, s.Expires)
 	if t.ExpiresAt.Set && s.Expires != nil && !s.Expires.After(time.Now()) {
 		f.Add("#/expires_at", "out_of_range", "A share must expire in the future.")
@@ -168,12 +191,20 @@ func (sh *shares) hashPassword(ctx context.Context, term httpx.Optional[string])
 // postShare is POST /files/shares.
 func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 	ctx, v, err := sh.trees.around(c.Context(), in.ItemID, editor)
+	if err == nil {
+		err = v.givable()
+	}
 	if err != nil {
 		return s, err
 	}
 	s = share{Owner: v.owner, Item: in.ItemID, Mode: modeRead}
 	if disk.IsSpace(v.owner) {
 		s.By = new(c.Caller.UserID)
+	}
+	if in.UserID != nil {
+		s, err = sh.postGrant(ctx, s, in)
+		c.Created("/files/shares/" + s.ID.String())
+		return s, err
 	}
 	if in.Mode == modeDrop {
 		s.Mode = modeDrop
@@ -182,7 +213,7 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 		fields.Add("#/mode", "invalid", "The mode must be read or drop.")
 		return s, fields.Err()
 	}
-	if err := sh.mayGrant(ctx, s.Mode); err != nil {
+	if err := sh.mayGrant(ctx, &s); err != nil {
 		return s, err
 	}
 	if err := s.apply(in.shareTerms); err != nil {
@@ -198,54 +229,62 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 	if s.Password, err = sh.hashPassword(ctx, in.Password); err != nil {
 		return s, err
 	}
-	if err := sh.mayGrant(ctx, s.Mode); err != nil { // hashing can wait
+	if err := sh.mayGrant(ctx, &s); err != nil { // hashing can wait
 		return s, err
 	}
+	const sql = `-- name: files.InsertShare
+		INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, allow, user_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		RETURNING ` + shareColumns
 	random := make([]byte, 32)
 	rand.Read(random)
 	token := base64.RawURLEncoding.EncodeToString(random)
-	err = sh.journal.Hold(ctx, s.Owner, func(tx *journal.Tx) error {
-		const count = `-- name: files.CountShares
-			SELECT count(*) FROM shares s WHERE s.owner_id = $1`
-		const sql = `-- name: files.InsertShare
-			INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, allow, user_id)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-			RETURNING ` + shareColumns
-		if n, err := db.One(ctx, tx, db.Value[int], count, s.Owner); err != nil {
-			return err
-		} else if n >= mostShares {
-			return errTooManyShares
-		}
-		made, err := db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow, s.By)
-		if err != nil {
-			return err
-		}
-		s = made
-		return sh.recordShare(ctx, tx, audit.ShareCreated, &made)
+	s, err = sh.insert(ctx, s, func(tx *journal.Tx) (share, error) {
+		return db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow, s.By)
 	})
-	if kind, _ := db.KindOf(err); kind == db.Missing {
-		err = httpx.ErrNotFound.Because(err) // purged meanwhile
-	}
 	s.Token = token
 	c.Created("/files/shares/" + s.ID.String())
 	return s, err
 }
 
+// insert writes a new share where there are not too many.
+func (sh *shares) insert(ctx context.Context, s share, write func(tx *journal.Tx) (share, error)) (made share, err error) {
+	const count = `-- name: files.CountShares
+		SELECT count(*) FROM shares s WHERE s.owner_id = $1`
+	err = sh.journal.Hold(ctx, s.Owner, func(tx *journal.Tx) error {
+		if n, err := db.One(ctx, tx, db.Value[int], count, s.Owner); err != nil {
+			return err
+		} else if n >= mostShares {
+			return errTooManyShares
+		}
+		if made, err = write(tx); err != nil {
+			return err
+		}
+		return sh.recordShare(ctx, tx, audit.ShareCreated, &made)
+	})
+	if kind, _ := db.KindOf(err); kind == db.Missing {
+		err = httpx.ErrNotFound.Because(err) // purged meanwhile
+	}
+	if s.Recipient != nil {
+		sh.trees.members.Forget()
+	}
+	return made, err
+}
+
 // holding is the tree of a share's item: the caller's own where there is no such
 // share, and it is not found there.
-func (sh *shares) holding(r *http.Request) (uuid.UUID, error) {
+func (sh *shares) holding(r *http.Request) (reach, error) {
 	const sql = `-- name: files.TreeOfShare
 		SELECT s.owner_id FROM shares s WHERE s.id = $1`
-	own := httpx.CallerOf(r.Context()).UserID
 	id, err := uuid.Parse(r.PathValue("id"))
 	if err != nil {
-		return own, nil
+		return own(r.Context()), nil
 	}
 	owner, err := db.One(r.Context(), sh.db, db.Value[uuid.UUID], sql, id)
 	if errors.Is(err, db.ErrNotFound) {
-		return own, nil
+		return own(r.Context()), nil
 	}
-	return owner, err
+	return reach{owner: owner}, err
 }
 
 // shareHash is what the database knows a share's token by.
@@ -259,7 +298,11 @@ func (sh *shares) recordShare(ctx context.Context, q db.Querier, action audit.Ac
 }
 
 func (s *share) event(action audit.Action) audit.Event {
-	return journal.InTree(s.Owner, audit.Event{Action: action, Target: s.ID, Details: map[string]string{"item": s.Item.String(), "mode": s.Mode}})
+	details := map[string]string{"item": s.Item.String(), "mode": s.Mode}
+	if s.Recipient != nil {
+		details["user"], details["role"] = s.Recipient.String(), string(*s.Role)
+	}
+	return journal.InTree(s.Owner, audit.Event{Action: action, Target: s.ID, Details: details})
 }
 
 // getShares is GET /files/shares, the newest first; ?item_id= asks for those
@@ -298,7 +341,7 @@ func (sh *shares) patchShare(c *httpx.Call, in shareTerms) (s share, err error) 
 		if s, err = db.One(ctx, tx, scanShare, find, c.ID, visitOf(ctx).owner); err != nil {
 			return err
 		}
-		if err := sh.mayGrant(ctx, s.Mode); err != nil {
+		if err := sh.mayGrant(ctx, &s); err != nil {
 			return err
 		}
 		if err := s.apply(in); err != nil {

@@ -17,7 +17,7 @@ func (sh *shares) shareRoutes() []httpx.Route {
 		{Pattern: "GET /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateRead, Query: []string{"item_id", "space"},
 			Summary: "Your shares, or those of a space, newest first", Do: httpx.Pages(sh.getShares, share.key).Behind(at(editor)), Problems: foundProblems},
 		{Pattern: "POST /files/shares", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
-			Summary: "Share a file or folder by a link", Do: httpx.JSON(sh.postShare).Creates().Behind(at(editor)),
+			Summary: "Share a file or folder by a link, or with a user by name", Do: httpx.JSON(sh.postShare).Creates().Behind(at(editor)),
 			Problems: httpx.Problems{errNotFolder, errTooManyShares, auth.ErrHashingBusy}.And(foundProblems...)},
 		{Pattern: "PATCH /files/shares/{id}", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite, Body: 64 << 10,
 			Summary: "Change the terms of a share", Do: httpx.JSON(sh.patchShare).Behind(of),
@@ -25,6 +25,8 @@ func (sh *shares) shareRoutes() []httpx.Route {
 		{Pattern: "DELETE /files/shares/{id}", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite,
 			Summary: "End a share", Do: httpx.Acts(sh.deleteShare).Behind(of), Problems: foundProblems},
 	}
+	routes = append(routes, httpx.Route{Pattern: "GET /files/shared-with-me", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
+		Summary: "What others have shared with you by name, newest first", Do: httpx.Pages(sh.getWithMe, withMe.key)})
 	public := []httpx.Route{
 		{Pattern: "GET /files/shared/{token}", Rate: httpx.RateRead,
 			Summary: "What a link shares", Do: httpx.Answers(sh.getShared), Problems: guests},

@@ -3,7 +3,6 @@ package files
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"homebase/audit"
 	"homebase/auth"
@@ -48,7 +47,7 @@ func (sh *shares) open(r *http.Request, of guestOf) (g guest, err error) {
 	if of.mode != "" && s.Mode != of.mode || !auth.Allows(ctx, s.Allow) {
 		return g, httpx.ErrNotFound
 	}
-	if err := sh.stillMay(ctx, sh.db, &s); err != nil {
+	if err := sh.trees.stillShares(ctx, sh.db, &s); err != nil {
 		return g, err
 	}
 	top, err := itemByID(ctx, sh.db, s.Owner, s.Item)
@@ -83,18 +82,14 @@ func (sh *shares) guest(of guestOf, h func(w http.ResponseWriter, r *http.Reques
 	}
 }
 
-// stillMay is db.ErrNotFound when whose share it is may not share any more, or
+// stillShares is db.ErrNotFound when whose share it is may not share any more, or
 // is disabled.
-func (sh *shares) stillMay(ctx context.Context, q db.Querier, s *share) error {
-	whose := s.Owner
-	if s.By != nil {
-		whose = *s.By
-	}
-	may, err := sh.auth.Holds(ctx, q, whose, needs(s.Mode)...)
-	if err == nil && may && whose != s.Owner {
+func (ts *trees) stillShares(ctx context.Context, q db.Querier, s *share) error {
+	may, err := ts.auth.Holds(ctx, q, s.whose(), s.needs()...)
+	if err == nil && may && s.By != nil {
 		var all members
-		all, err = sh.trees.members.Get(ctx)
-		may = all[whose][s.Owner].includes(editor)
+		all, err = ts.members.Get(ctx)
+		may = all.roles[*s.By][s.Owner].includes(editor)
 	}
 	if err == nil && !may {
 		err = db.ErrNotFound
@@ -130,17 +125,7 @@ func itemBelow(ctx context.Context, q db.Querier, owner, shared, id uuid.UUID) (
 
 // seen is the item as guests see it: paths begin at what is shared, and
 // nothing tells where that lies.
-func (g guest) seen() placed {
-	it := g.item
-	it.Owner = uuid.Nil
-	if it.path = strings.TrimPrefix(it.path, g.top); it.ID == g.share.Item {
-		it.Parent = nil
-		if it.isFile() {
-			it.path = "/" + it.Name
-		}
-	}
-	return it
-}
+func (g guest) seen() placed { return g.item.below(g.share.Item, g.top) }
 
 // folder is the shared folder, out of which nothing leads; uuid.Nil where a
 // file is shared.

@@ -99,7 +99,7 @@ func (tr *trash) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) 
 	if err != nil {
 		return err
 	}
-	if it.Parent == nil {
+	if it.Parent == nil || visitOf(ctx).isTop(id) {
 		return errRoot
 	}
 	if err := precondition(h, it.tag()); err != nil {

@@ -166,7 +166,7 @@ func (up *uploads) enter(ctx context.Context, d destination) (context.Context, v
 	if d.parent != nil && d.space == uuid.Nil {
 		return up.trees.around(ctx, *d.parent, editor)
 	}
-	return up.trees.enter(ctx, cmp.Or(d.space, httpx.CallerOf(ctx).UserID), editor)
+	return up.trees.enter(ctx, reach{owner: cmp.Or(d.space, httpx.CallerOf(ctx).UserID)}, editor)
 }
 
 // checkCreation reads the headers of a creation; length is nil when it is
@@ -216,10 +216,18 @@ func (up *uploads) own(r *http.Request) (context.Context, upload, error) {
 	if err == nil && u.sender != httpx.CallerOf(ctx).UserID {
 		err = db.ErrNotFound
 	}
-	if err == nil {
-		ctx, _, err = up.trees.enter(ctx, u.owner, editor)
+	if err != nil {
+		return ctx, u, err
 	}
-	return ctx, u, err
+	d, err := parseDestination(u.metadata)
+	if err != nil {
+		return ctx, u, err
+	}
+	in, v, err := up.enter(ctx, d)
+	if err == nil && v.owner != u.owner { // the folder has gone meanwhile
+		in, _, err = up.trees.enter(ctx, reach{owner: u.owner}, editor)
+	}
+	return in, u, err
 }
 
 // resume takes the upload that the wildcard {id} names.

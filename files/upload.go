@@ -161,7 +161,7 @@ func (wr *writer) put(w http.ResponseWriter, r *http.Request, v visit, find find
 	acceptModified(w, r, it.item)
 	// The content is the resource that was put, so its tag is the answer's.
 	w.Header().Set("ETag", it.contentTag())
-	return httpx.WriteJSON(w, status, it.body(it.path))
+	return httpx.WriteJSON(w, status, v.seen(it).shown())
 }
 
 // takeIn is put without the answer. from is nil for an owner.

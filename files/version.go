@@ -165,8 +165,8 @@ func (wr *writer) restoreVersion(c *httpx.Call) (itemBody, error) {
 	if err != nil {
 		return itemBody{}, err
 	}
-	owner := visitOf(c.Context()).owner
-	find := byID(owner, c.ID)
+	v := visitOf(c.Context())
+	find := byID(v.owner, c.ID)
 	at, err := find(c.Context(), wr.db)
 	if err == nil {
 		err = precondition(c.Header, at.tags()...)
@@ -174,12 +174,12 @@ func (wr *writer) restoreVersion(c *httpx.Call) (itemBody, error) {
 	if err != nil {
 		return itemBody{}, err
 	}
-	from, err := wr.rd.openVersion(c.Context(), owner, c.ID, revision, false)
+	from, err := wr.rd.openVersion(c.Context(), v.owner, c.ID, revision, false)
 	if err != nil {
 		return itemBody{}, err
 	}
 	defer from.file.Close()
-	s := &staged{owner: owner, op: journal.NewID(), version: revision}
+	s := &staged{owner: v.owner, op: journal.NewID(), version: revision}
 	it, err := wr.copyOpened(c.Context(), s, from, at, find, c.Header)
-	return it.shown(), err
+	return v.seen(it).shown(), err
 }
