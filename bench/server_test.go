@@ -122,21 +122,29 @@ func homebase(b *testing.B) *server {
 		if out, err := build.CombinedOutput(); err != nil {
 			b.Fatalf("build: %v: %s", err, out)
 		}
-		address := freeAddress(b)
-		_, port, _ := net.SplitHostPort(address)
-		s := &server{name: "homebase", data: place + "/data", cmd: exec.Command(binary, "serve")}
-		s.cmd.Env = append(os.Environ(), "HOMEBASE_LISTEN="+address, "HOMEBASE_PUBLIC_URL=http://localhost:"+port, "HOMEBASE_DATA_DIR="+s.data,
-			"HOMEBASE_STATE_DIR="+place+"/state", "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_LOG_LEVEL=warn", "HOMEBASE_DEFAULT_QUOTA=100GiB")
-		start(b, s, address)
-		s.command(b, password, "user", "create", owner, "--role", "admin", "--password-stdin")
-		var grant struct {
-			Token string `json:"access_token"`
-		}
-		s.json(b, "POST", "/auth/login", map[string]string{"email": owner, "password": password, "mode": "token"}, &grant)
-		s.token = grant.Token
-		theHomebase = s
+		theHomebase = launch(b, binary, "homebase", place)
 	})
 	return theHomebase
+}
+
+// launch starts a program with a cluster of its own below a folder, and signs its
+// one user in.
+func launch(b *testing.B, binary, name, at string, env ...string) *server {
+	b.Helper()
+	address := freeAddress(b)
+	_, port, _ := net.SplitHostPort(address)
+	s := &server{name: name, data: at + "/data", cmd: exec.Command(binary, "serve")}
+	s.cmd.Env = append(os.Environ(), "HOMEBASE_LISTEN="+address, "HOMEBASE_PUBLIC_URL=http://localhost:"+port, "HOMEBASE_DATA_DIR="+s.data,
+		"HOMEBASE_STATE_DIR="+at+"/state", "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_LOG_LEVEL=warn", "HOMEBASE_DEFAULT_QUOTA=100GiB")
+	s.cmd.Env = append(s.cmd.Env, env...)
+	start(b, s, address)
+	s.command(b, password, "user", "create", owner, "--role", "admin", "--password-stdin")
+	var grant struct {
+		Token string `json:"access_token"`
+	}
+	s.json(b, "POST", "/auth/login", map[string]string{"email": owner, "password": password, "mode": "token"}, &grant)
+	s.token = grant.Token
+	return s
 }
 
 // command runs one of the program's commands beside the server.

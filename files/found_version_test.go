@@ -2,11 +2,14 @@ package files_test
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"homebase/files"
 )
 
 // replaced is a file of which the first three contents are versions, in the
@@ -110,4 +113,48 @@ func TestRebuild_GivesVersionsBack(t *testing.T) {
 	if out, err := h.command(t, "verify"); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
+}
+
+// What a snapshot names is found wherever it went: replaced, it is a version; a
+// version that was ended, or went with its file, waits to be freed.
+func TestSnapshot_FindsWhatBecameAVersionAndWhatWasOne(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	_, list := replaced(t, h, "ann@example.com")
+	c := h.SignIn(t, "ann@example.com")
+	serving := h.files
+	h.idle = true
+	h.Env.Worker(t)
+	other := h.files
+	h.files, h.idle = serving, false
+	err := other.Snapshot(t.Context(), func(s *files.Snapshot) error {
+		var stored []files.Stored
+		err := files.EachStored(t.Context(), s.Conn, false, func(page []files.Stored) error {
+			stored = append(stored, page...)
+			return nil
+		})
+		must(t, err)
+		must(t, s.CloseRows(t.Context()))
+		if len(stored) != 8 {
+			t.Errorf("the snapshot names %d files and versions", len(stored))
+		}
+		c.Do("PUT", "/files/items/"+list[0].ID+"/content", "five").Want(t, 200)
+		c.Do("DELETE", "/files/items/"+list[0].ID+"/versions/2", nil).Want(t, 204)
+		c.Do("DELETE", "/files/trash/"+list[1].ID, nil).Want(t, 204)
+		h.run(t, "files.purge")
+		for _, of := range stored {
+			file, changed, err := s.Open(t.Context(), of)
+			if err != nil || changed {
+				t.Errorf("%s: %v, %v", of.Place, changed, err)
+				continue
+			}
+			got, err := io.ReadAll(file)
+			file.Close()
+			if err != nil || sha(got) != of.SHA256 {
+				t.Errorf("%s holds %q, %v", of.Place, got, err)
+			}
+		}
+		return s.Kept(t.Context())
+	})
+	must(t, err)
 }

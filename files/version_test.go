@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -345,4 +346,37 @@ func TestVersions_AreGivenUpBeforeAnUploadIsRefused(t *testing.T) {
 	}
 	h.settled(t)
 	h.wantSum(t, id)
+}
+
+// Who replaces files at the limit is never refused while there are versions, by
+// whichever worker, and none of the room is counted twice.
+func TestVersions_MakeRoomForManyAtOnce(t *testing.T) {
+	t.Parallel()
+	h := start(t, func(c *files.Config) { c.DefaultQuota = 6 << 20 })
+	c, id := h.member(t, "ann@example.com")
+	second := h.second(t).SignIn(t, "ann@example.com")
+	var list []item
+	for i := range 8 {
+		list = append(list, decode[item](t, c.Do("PUT", fmt.Sprintf("/files/content/%d", i), random(400_000)).Want(t, 201)))
+	}
+	var working sync.WaitGroup
+	for i, it := range list {
+		working.Go(func() {
+			for n := range 8 {
+				who := []*httpxtest.Client{c, second}[(i+n)%2]
+				if a := who.Do("PUT", "/files/items/"+it.ID+"/content", random(400_000)); a.Status != 200 {
+					t.Errorf("%d: %s", a.Status, a.Body)
+				}
+			}
+		})
+	}
+	working.Wait()
+	h.settled(t)
+	h.wantSum(t, id)
+	if u := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)); u.Used > 6<<20 || u.Versions == 0 {
+		t.Errorf("got %+v", u)
+	}
+	if got := h.under(t, "versions"); int64(len(got)) != h.number(t, "SELECT count(*) FROM versions") {
+		t.Errorf("on the disk are %d versions", len(got))
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // operation is one kind of change, tried from a state of its own.
@@ -33,11 +35,14 @@ var (
 )
 
 // uncommitted are the points before a commit: nothing happened.
-var uncommitted = []string{"reserved", "synced", "saved", "staged", "looked-up", "copied"}
+var uncommitted = []string{"reserved", "synced", "saved", "staged", "looked-up", "copied", "given-up"}
 
 // elsewhere are the points that no operation here passes on its way to an end:
 // those of a recovery, and those that the random rounds alone reach.
-var elsewhere = []string{"fenced", "redone", "publish", "discarded", "given-up"}
+var elsewhere = []string{"fenced", "redone", "publish", "discarded"}
+
+// former gives a file a version.
+var former = []act{{"put", "a", "first"}, {"put", "a", "second"}}
 
 var operations = []operation{
 	{"upload", append([]string{"linked"}, putPoints...), nil, act{"put", "new", "first"}, "new", "", "first"},
@@ -50,6 +55,11 @@ var operations = []operation{
 	{"trash", movePoints, []act{{"mkdir", "f", ""}, {"put", "f/a", "x"}}, act{"trash", "f", ""}, "f/a", "x", ""},
 	{"restore", movePoints, []act{{"mkdir", "f", ""}, {"put", "f/a", "x"}, {"trash", "f", ""}}, act{"restore", "f", ""}, "f/a", "", "x"},
 	{"purge", append([]string{"linked"}, movePoints...), []act{{"put", "a", "x"}, {"trash", "a", ""}}, act{"purge", "a", ""}, "a", "", ""},
+	{"version-restore", []string{"copied", "staged", "looked-up", "committed", "displaced", "rename", "renamed", "flushed", "published"}, former, act{"back", "a", ""}, "a", "second", "first"},
+	{"version-end", append([]string{"linked"}, movePoints...), former, act{"end", "a", ""}, "a", "second", "second"},
+	{"purge-with-versions", movePoints, append(former, act{"trash", "a", ""}), act{"purge", "a", ""}, "a", "", ""},
+	// The last one: its owners have no room any more.
+	{"version-given-up", []string{"given-up"}, append(former, act{"limit", "", ""}), act{"put", "new", "third"}, "new", "", "third"},
 }
 
 // TestCrash_AtEveryPointOfEveryOperation kills a server at each place that an
@@ -218,6 +228,16 @@ func (c *try) do(t *testing.T, s *server, a act) (status int, code string, sure 
 		send("POST", "/files/trash/"+id+"/restore", nil)
 	case "purge":
 		send("DELETE", "/files/trash/"+id, nil)
+	case "back":
+		send("POST", "/files/items/"+id+"/versions/1/restore", nil)
+	case "end":
+		send("DELETE", "/files/items/"+id+"/versions/1", nil)
+	case "limit":
+		c.rig.ask(func(conn *pgx.Conn) error {
+			_, err := conn.Exec(t.Context(), "UPDATE trees SET quota = used WHERE owner_id = (SELECT id FROM users WHERE email = $1)", c.account.email)
+			return err
+		})
+		status, sure = 200, true
 	}
 	if it.ID != "" {
 		c.ids[a.target] = it.ID

@@ -19,6 +19,10 @@
 //	P5 forget    the redo records are deleted, with the owner's next group or
 //	             soon after (forget.go)
 //
+// What a put displaces becomes a version, in the same transaction and by the same
+// record, or goes to purge/ (version.go); it has its new name, durably, before the
+// put takes its place.
+//
 // Files that wait for their owner's turn are committed together (queue.go,
 // lead.go, group.go). A group shares the transaction and the flushes of folders;
 // each file has its own record, so recovery does not know that there were groups.
