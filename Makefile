@@ -71,7 +71,7 @@ run: postgres build ## a server on http://localhost:8080, with a first admin
 	@exec $(BIN) serve
 
 .PHONY: demo
-demo: postgres build ## the server and two frontends on localhost:8080 to 8082, with sample content
+demo: postgres build ## the server and three frontends on localhost:8080 to 8083, with sample content
 	go build -o bin/demo ./examples/demo
 	@exec bin/demo
 

@@ -1,4 +1,4 @@
-// A site as a person would have it at home: the API and two frontends on three
+// A site as a person would have it at home: the API and three frontends on four
 // names of one site, TLS of a private CA, nginx configured as Nginx Proxy
 // Manager configures it, the example frontends, and the demo's content. Each
 // start is a server and a database of its own, in a folder that goes at stop.
@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const names = { api: 'api.site.test', portfolio: 'portfolio.site.test', storage: 'storage.site.test' }
+const names = { api: 'api.site.test', portfolio: 'portfolio.site.test', storage: 'storage.site.test', console: 'console.site.test' }
 // Programs that people sign in to live below the same domain and elsewhere.
 export const apps = ['app.site.test', 'app.example']
 // Others have pages too: one below the same domain, one elsewhere.
@@ -37,16 +37,19 @@ function certify(dir, home) {
   execFileSync('certutil', ['-d', nss, '-A', '-t', 'C,,', '-n', 'test-ca', '-i', join(dir, 'ca.crt')])
 }
 
-// publish copies a frontend to where nginx serves it from, with the address of
-// this API in its pages.
+// publish copies a frontend to where nginx serves it from, with the addresses of
+// this site in its pages.
 function publish(name, www) {
   const examples = join(root, 'examples')
   cpSync(join(examples, name), www, { recursive: true })
   for (const file of readdirSync(examples)) {
-    if (file.endsWith('.js')) cpSync(join(examples, file), join(www, file))
+    if (/\.(js|css|svg)$/.test(file)) cpSync(join(examples, file), join(www, file))
   }
   for (const file of readdirSync(www)) {
-    if (file.endsWith('.html')) writeFileSync(join(www, file), readFileSync(join(www, file), 'utf8').replaceAll('http://localhost:8080', origin('api')))
+    if (!file.endsWith('.html')) continue
+    let page = readFileSync(join(www, file), 'utf8')
+    for (const [i, name] of Object.keys(names).entries()) page = page.replaceAll(`http://localhost:${8080 + i}`, origin(name))
+    writeFileSync(join(www, file), page)
   }
 }
 
@@ -77,7 +80,7 @@ function configure(dir, port, workers, programs, guarded) {
       sendfile on; tcp_nopush on; gzip on; keepalive_timeout 90s; client_max_body_size 2000m; proxy_cache off;
       set_real_ip_from 10.0.0.0/8; set_real_ip_from 172.16.0.0/12; set_real_ip_from 192.168.0.0/16; real_ip_header X-Real-IP; real_ip_recursive on;
       proxy_connect_timeout 90s; proxy_send_timeout 90s; proxy_read_timeout 90s; proxy_http_version 1.1;
-      ${frontend('portfolio')} ${frontend('storage')} ${server(apps.join(' '), `root ${dir}/www/app; location / { try_files $uri /index.html; }`)}
+      ${['portfolio', 'storage', 'console'].map(frontend).join(' ')} ${server(apps.join(' '), `root ${dir}/www/app; location / { try_files $uri /index.html; }`)}
       ${server(strangers.join(' '), `default_type text/html; return 200 '<!doctype html><title>x</title>';`)}
       upstream workers { ${workers.map((worker) => `server 127.0.0.1:${worker};`).join(' ')} }
       ${server(names.api, `
@@ -106,13 +109,13 @@ export async function start({ settings = {}, content = true, second = false, pro
   const password = randomBytes(12).toString('hex')
   for (const name of ['tmp', 'home', 'www']) mkdirSync(join(dir, name))
   certify(dir, home)
-  for (const name of ['portfolio', 'storage']) publish(name, join(dir, 'www', name))
+  for (const name of ['portfolio', 'storage', 'console']) publish(name, join(dir, 'www', name))
   mkdirSync(join(dir, 'www/app'))
   writeFileSync(join(dir, 'nginx.conf'), configure(dir, port, workers, programs, guarded))
 
   const env = {
     ...clean, HOMEBASE_PUBLIC_URL: origin('api'), HOMEBASE_ACCOUNT_URL: `${origin('storage')}/account.html`,
-    HOMEBASE_ORIGINS: `${origin('portfolio')},${origin('storage')}`, HOMEBASE_TRUSTED_PROXIES: '127.0.0.1/32',
+    HOMEBASE_ORIGINS: ['portfolio', 'storage', 'console'].map(origin).join(), HOMEBASE_TRUSTED_PROXIES: '127.0.0.1/32',
     HOMEBASE_DATA_DIR: join(dir, 'data'), HOMEBASE_STATE_DIR: join(dir, 'state'), HOMEBASE_MIN_FREE: '1MiB', HOMEBASE_RATE_LIMITS: 'off',
     HOMEBASE_LOG_FORMAT: 'json', HOMEBASE_PASSKEY_DOMAIN: 'site.test', ...settings,
   }

@@ -1,6 +1,6 @@
 // Command demo shows what there is: the server on http://localhost:8080, the
-// portfolio on :8081 and the storage on :8082, filled with the content of a
-// person who does not exist. All it keeps is below ./demo, and a second run
+// portfolio on :8081, the storage on :8082 and the console on :8083, filled with
+// the content of a person who does not exist. All it keeps is below ./demo, and a second run
 // goes on with it. It is always localhost, never 127.0.0.1: that is another
 // site, whose cookies browsers keep apart.
 //
@@ -22,6 +22,7 @@ import (
 	"os/signal"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -98,9 +99,9 @@ func present(ctx context.Context, password string) error {
 	if err := fill(ctx, api, admin, password); err != nil {
 		return err
 	}
-	fmt.Printf("\n  portfolio  http://localhost:8081\n  storage    http://localhost:8082\n  API        %s\n\n  sign in as %s with %s\n\n", api, admin, password)
-	taken := make(chan error, 2)
-	for address, folder := range map[string]string{"localhost:8081": "portfolio", "localhost:8082": "storage"} {
+	fmt.Printf("\n  portfolio  http://localhost:8081\n  storage    http://localhost:8082\n  console    http://localhost:8083\n  API        %s\n\n  sign in as %s with %s\n\n", api, admin, password)
+	taken := make(chan error, 3)
+	for address, folder := range map[string]string{"localhost:8081": "portfolio", "localhost:8082": "storage", "localhost:8083": "console"} {
 		go func() { taken <- http.ListenAndServe(address, frontend(folder)) }()
 	}
 	select {
@@ -114,7 +115,7 @@ func present(ctx context.Context, password string) error {
 func homebase(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "bin/homebase", args...)
 	cmd.Env = append(os.Environ(), "HOMEBASE_DATA_DIR="+dir+"/data", "HOMEBASE_STATE_DIR="+dir+"/state", "HOMEBASE_LOG_LEVEL=error",
-		"HOMEBASE_ORIGINS=http://localhost:8081,http://localhost:8082", "HOMEBASE_ACCOUNT_URL=http://localhost:8082/account.html")
+		"HOMEBASE_ORIGINS=http://localhost:8081,http://localhost:8082,http://localhost:8083", "HOMEBASE_ACCOUNT_URL=http://localhost:8082/account.html", "HOMEBASE_REGISTRATION=invite")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	return cmd
@@ -146,8 +147,8 @@ func ready(ctx context.Context) error {
 	return errors.New("the server does not become ready")
 }
 
-// frontend serves an example as it lies there, with the modules that all
-// examples share.
+// frontend serves an example as it lies there, with the modules, style sheets and
+// pictures that all examples share.
 func frontend(folder string) http.Handler {
 	files := http.FileServerFS(layered{os.DirFS("examples/" + folder), os.DirFS("examples")})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -159,10 +160,11 @@ func frontend(folder string) http.Handler {
 
 type layered struct{ own, shared fs.FS }
 
-// Open opens the frontend's own file, else a shared module.
+// Open opens the frontend's own file, else a shared one: one that lies beside the
+// folders and belongs to a page.
 func (l layered) Open(name string) (fs.File, error) {
 	f, err := l.own.Open(name)
-	if errors.Is(err, fs.ErrNotExist) && path.Ext(name) == ".js" && path.Base(name) == name {
+	if errors.Is(err, fs.ErrNotExist) && slices.Contains([]string{".js", ".css", ".svg"}, path.Ext(name)) && path.Base(name) == name {
 		return l.shared.Open(name)
 	}
 	return f, err

@@ -1,56 +1,72 @@
 // Forms and dialogs: each field has a label, what is wrong stands beside the
 // field that it is about, and the keyboard finds its way back.
-import { Problem } from '../homebase.js'
+import { Problem } from './homebase.js'
 import { button, el, sorry } from './dom.js'
 
 let ids = 0
 
 // form makes a form of fields { name, label, type?, value?, hint?, options?,
-// … attributes of the input }. act is given the values by name; a Problem that
-// it throws is shown and the form stays.
+// … attributes of the input }, or of rows { name, node, value(), wrong(text) } that
+// are made elsewhere. act is given the values by name; a Problem that it throws
+// is shown and the form stays. data-changed says that something in it is not kept.
 export function form({ fields = [], submit, danger = false, act, extra = [] }) {
-  const rows = fields.map(field)
+  const rows = fields.map((one) => one.node ? one : field(one))
   const alert = el('p.problem', { role: 'alert', hidden: true })
   const send = el('button', { type: 'submit', className: danger ? 'danger' : 'main' }, submit)
   const node = el('form', { noValidate: true }, rows.map((row) => row.node), alert, el('div.ends', {}, extra, send))
+  node.addEventListener('input', () => { node.dataset.changed = 'yes' })
   node.addEventListener('submit', async (event) => {
     event.preventDefault()
     if (send.disabled) return
     for (const row of rows) row.wrong('')
-    const empty = rows.find(({ input }) => !input.checkValidity())
+    const empty = rows.find(({ input }) => input && !input.checkValidity())
     if (empty) {
       empty.wrong(empty.input.validationMessage)
       return empty.input.focus()
     }
     alert.hidden = true
     send.disabled = true
+    send.ariaBusy = 'true'
     try {
-      await act(Object.fromEntries(rows.map(({ input }) => [input.name, input.type === 'checkbox' ? input.checked : input.value])))
+      await act(Object.fromEntries(rows.map((row) => [row.name, row.value()])))
+      delete node.dataset.changed
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem
-      const told = rows.filter((row) => row.wrong(problem.fields[row.input.name] ?? ''))
-      alert.textContent = problem.message
+      const told = rows.filter((row) => row.wrong(wrongOf(problem.fields, row.name)))
+      alert.textContent = [problem.message, ...told.length ? [] : Object.values(problem.fields)].join(' ')
       alert.hidden = told.length > 0
       ;(told[0]?.input ?? rows.at(-1)?.input)?.focus()
     } finally {
       send.disabled = false
+      send.ariaBusy = null
     }
   })
   return node
 }
 
+// wrongOf is what the server says of a field, or of a part of it: links/1/url.
+function wrongOf(fields, name) {
+  const [at, text] = Object.entries(fields).find(([at]) => at === name || at.startsWith(`${name}/`)) ?? []
+  const part = Number(at?.split('/')[1])
+  return part >= 0 ? `${part + 1}: ${text}` : text ?? ''
+}
+
+// field has the types of an input, "text" with rows for a text of many lines, and
+// "lines" for a list: one a line.
 function field({ name, label, hint, options, type = 'text', ...more }) {
-  const id = `field-${++ids}`
-  const input = options
-    ? el('select', { id, name }, options.map(([value, words]) => el('option', { value }, words)))
+  const id = `field-${++ids}`, lines = type === 'lines'
+  if (lines) more.value = (more.value ?? []).join('\n')
+  const input = options ? el('select', { id, name }, options.map(([value, words]) => el('option', { value }, words)))
+    : lines || more.rows ? el('textarea', { id, name, rows: 3, ...more })
     : el('input', { id, name, type, ...more })
   if (options && more.value) input.value = more.value
   const wrong = el('p.problem', { id: `${id}-wrong`, hidden: true })
   const note = hint && el('p.hint', { id: `${id}-hint` }, hint)
   input.setAttribute('aria-describedby', `${id}-wrong${hint ? ` ${id}-hint` : ''}`)
   const words = el('label', { htmlFor: id }, label)
+  const read = { checkbox: () => input.checked, lines: () => input.value.split('\n').map((line) => line.trim()).filter(Boolean) }[type] ?? (() => input.value)
   return {
-    input,
+    name, input, value: read,
     node: el(type === 'checkbox' ? 'div.field.check' : 'div.field', {}, type === 'checkbox' ? [input, words] : [words, input], note, wrong),
     wrong(text) {
       input.toggleAttribute('aria-invalid', !!text)

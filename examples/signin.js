@@ -1,6 +1,6 @@
 // Signing in: by password, with the second step for those who have set one up,
 // or by a passkey, which is both.
-import { Homebase } from '../homebase.js'
+import { Homebase } from './homebase.js'
 import { el } from './dom.js'
 import { form } from './form.js'
 import { passkeyButton } from './passkeys.js'
@@ -11,6 +11,9 @@ const code = {
   name: 'code', label: 'Code', required: true, autocomplete: 'one-time-code', inputMode: 'numeric',
   hint: 'From your authenticator app, or one of your recovery codes.',
 }
+
+// The page that mail's links open is the storage's; other frontends say where.
+const account = document.querySelector('meta[name=homebase-account]')?.content ?? 'account.html'
 
 // signIn is the card with the form; words say what for. The page hears of the
 // success by "signin".
@@ -40,7 +43,7 @@ export function signIn(api, words) {
       }
     },
   })
-  page.append(card('Sign in', first, passkey.node, el('p.small', {}, el('a', { href: 'account.html#action=forgot' }, 'Forgot your password?'))))
+  page.append(card('Sign in', first, passkey.node, el('p.small', {}, el('a', { href: `${account}#action=forgot` }, 'Forgot your password?'))))
   offer()
   return page
 }

@@ -1,6 +1,6 @@
 // Passkeys: the button that asks for one, and the account's list of them. A
 // browser without them, and a server that has none, show neither.
-import { Homebase } from '../homebase.js'
+import { Homebase } from './homebase.js'
 import { button, el, icon, say, sorry, when } from './dom.js'
 import { ask, sure } from './form.js'
 

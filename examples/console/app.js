@@ -1,0 +1,110 @@
+// The console: which page is shown, and which places there are for whoever is
+// signed in. The fragment of the address says which page: #/people/users/….
+import { button, el, icon } from '../dom.js'
+import { open, sure } from '../form.js'
+import { reauthenticate } from '../reauthenticate.js'
+import { analytics } from './visitors.js'
+import { audit } from './audit.js'
+import { flags } from './flags.js'
+import { inbox } from './inbox.js'
+import { limits } from './limits.js'
+import { overview } from './overview.js'
+import { people } from './people.js'
+import { portfolio } from './portfolio.js'
+import { programs } from './programs.js'
+import { Session } from './session.js'
+import { spaces } from './spaces.js'
+
+const api = new Session()
+const main = document.querySelector('main'), bar = document.querySelector('.bar')
+// Name, picture, words, page, and the permissions of which one is needed.
+const places = [
+  ['overview', 'home', 'Overview', overview],
+  ['inbox', 'mail', 'Inbox', inbox, 'inbox:read'],
+  ['portfolio', 'image', 'Portfolio', portfolio, 'portfolio:write'],
+  ['people', 'person', 'People', people, 'users:manage'],
+  ['analytics', 'chart', 'Analytics', analytics, 'projects.analytics:read'],
+  ['spaces', 'group', 'Spaces', spaces, 'spaces:manage'],
+  ['programs', 'program', 'Programs', programs],
+  ['audit', 'log', 'Audit', audit, 'audit:read'],
+  ['flags', 'flag', 'Flags', flags, 'system:manage'],
+  ['limits', 'gauge', 'Limits', limits, 'system:read'],
+]
+let stage // where the newest page shows itself
+let at = location.hash
+
+api.reauthenticate = () => reauthenticate(api)
+
+const open_ = () => places.filter(([, , , , ...needs]) => !needs.length || api.can(...needs))
+
+async function route() {
+  const [, name, ...rest] = location.hash.split('/')
+  const [place, , title, page] = open_().find(([known]) => known === name) ?? places[0]
+  at = location.hash
+  mark(place)
+  document.title = `${title} · Console`
+  // What a slow page shows when another was asked for meanwhile goes nowhere.
+  const mine = stage = { replaceChildren: (...nodes) => stage === mine && main.replaceChildren(...nodes) }
+  const late = setTimeout(() => mine.replaceChildren(el('p.loading', { role: 'status' }, 'Loading …')), 400)
+  try {
+    await page(api, mine, rest.filter(Boolean).map(decoded))
+  } catch (problem) {
+    if (problem.name !== 'Problem') throw problem
+    mine.replaceChildren(el('div.centre', {}, el('section.card.small', { role: 'alert' }, el('h1', {}, title), el('p', {}, problem.message),
+      button('restore', 'Try again', route, { kind: 'main' }))))
+  } finally {
+    clearTimeout(late)
+  }
+}
+
+// decoded takes what was typed by hand as it is: “100%”.
+function decoded(part) {
+  try { return decodeURIComponent(part) } catch { return part }
+}
+
+const link = ([name, picture, words]) => el('a', { href: `#/${name}` }, icon(picture), el('span', {}, words))
+
+function mark(place) {
+  for (const one of bar.querySelectorAll('nav a')) {
+    if (one.hash === `#/${place}`) one.setAttribute('aria-current', 'page')
+    else one.removeAttribute('aria-current')
+  }
+  bar.querySelector('.more').classList.toggle('current', !bar.querySelector('a[aria-current]:nth-child(-n+4)'))
+}
+
+// more shows on a phone what has no room in the bar.
+const more = () => open('Places', (close) => el('ul.actions', { onclick: ({ target }) => target.closest('a') && close() },
+  open_().map((place) => el('li', {}, link(place))), el('li', {}, button('out', 'Sign out', () => api.leave()))), { kind: 'sheet' })
+
+function enter() {
+  bar.hidden = false
+  bar.querySelector('nav').replaceChildren(...open_().map(link),
+    button('menu', 'More', more, { kind: 'more' }), button('out', 'Sign out', () => api.leave(), { kind: 'leave' }))
+  return route()
+}
+
+// Whoever leaves a form that has changed is asked first.
+async function moved() {
+  if (location.hash === at) return
+  const to = location.hash
+  if (main.querySelector('form[data-changed]')) {
+    history.replaceState(null, '', at)
+    if (!await sure('Leave without saving?', 'What you have written here is lost then.', 'Leave it')) return
+    history.replaceState(null, '', to)
+  }
+  await route()
+  if (!document.querySelector('dialog')) main.focus()
+  scrollTo(0, 0)
+}
+
+addEventListener('beforeunload', (event) => api.user && document.querySelector('form[data-changed]') && event.preventDefault())
+addEventListener('hashchange', moved)
+addEventListener('again', route) // a page wants to be read anew
+api.addEventListener('first', enter)
+try {
+  await api.enter()
+  if (api.user) await enter()
+} catch (problem) {
+  main.replaceChildren(el('div.centre', {}, el('section.card.small', { role: 'alert' }, el('h1', {}, 'Not now'), el('p', {}, problem.message),
+    button('restore', 'Try again', () => location.reload(), { kind: 'main' }))))
+}

@@ -1,0 +1,81 @@
+// The first page: how the server is, what it holds, and what is new.
+import { bytes, el, icon, when } from '../dom.js'
+import { bars } from './chart.js'
+import { namesOf } from './names.js'
+import { badge, card, count, exactly, facts, head } from './parts.js'
+import { actions, jobs } from './words.js'
+
+export async function overview(api, main) {
+  const hello = api.user.name ? `Hello ${api.user.name.split(' ')[0]}` : 'Overview'
+  const lastWeek = new Date(Date.now() - 6 * 864e5).toISOString().slice(0, 10)
+  const parts = [
+    api.can('system:read') && part('check', 'Server', server, api),
+    api.can('inbox:read') && part('mail', 'New messages', messages, api),
+    api.can('system:read') && part('folder', 'Storage by person', storage, api),
+    api.can('audit:read') && part('log', 'What happened last', events, api),
+    api.can('system:read') && part('restore', 'Jobs', work, api),
+  ].filter(Boolean)
+  main.replaceChildren(head(hello), el('nav.quick', { 'aria-label': 'Often done' },
+    api.can('users:manage') && quick('#/people/invitations/new', 'mail', 'Invite somebody'),
+    api.can('portfolio:write') && quick('#/portfolio/projects/new', 'plus', 'Write about a project'),
+    api.can('audit:read') && quick(`#/audit/events/action=auth.login&from=${lastWeek}`, 'person', 'Who signed in last week')),
+  el('div.cards', {}, parts.length ? parts : card('home', 'Nothing to manage', el('p', {}, 'Your account may not change anything here. Who manages this server can give you a role that does.'))))
+}
+
+const quick = (href, picture, words) => el('a', { href }, icon(picture), words)
+
+// part is a card that fills itself, and says in its place what went wrong.
+function part(picture, title, fill, api) {
+  const place = el('div.part', { 'aria-busy': 'true' }, el('p.small', {}, '…'))
+  fill(api).then((nodes) => place.replaceChildren(...nodes.flat().filter(Boolean)), (problem) => place.replaceChildren(el('p.problem', { role: 'alert' }, problem.message)))
+    .finally(() => place.removeAttribute('aria-busy'))
+  return card(picture, title, place)
+}
+
+async function server(api) {
+  // Not by api.get: what is not ready answers 503, and says why.
+  const [ready, version, { disk }] = await Promise.all([
+    fetch(api.url('/system/ready'), { credentials: 'include' }).then((answer) => answer.json()), api.get('/system/version'), api.get('/system/storage', { limit: 1 })])
+  const well = ready.status === 'ready'
+  return [el('p', {}, well ? badge('Ready', 'good') : badge('Not ready', 'bad'), !well && ` ${ready.detail ?? ready.title}`),
+    well && ready.checks && el('p.small', {}, `Holding: ${ready.checks.join(', ').replaceAll('_', ' ')}.`),
+    facts({ Version: version.version, Disk: `${bytes(disk.free)} free of ${bytes(disk.total)}` })]
+}
+
+async function messages(api) {
+  const { items, counts } = await api.get('/portfolio/contact', { state: 'new', limit: 3 })
+  if (!items.length) return [el('p', {}, 'Nothing new. ', counts.read ? 'The last ones are read.' : 'What visitors write in the portfolio’s form comes here.')]
+  return [el('ul.list', {}, items.map((one) => el('li', {}, el('a.open', { href: `#/inbox/new/${one.id}` }, el('span.picture', {}, icon('mail')),
+    el('span.name', {}, one.subject || one.message.slice(0, 60)), el('span.facts', {}, `${one.name} · ${when(one.created_at)}`))))),
+  el('p', {}, el('a', { href: '#/inbox' }, counts.new > items.length ? `All ${counts.new}` : 'To the inbox'))]
+}
+
+async function storage(api) {
+  const users = []
+  for (let cursor; cursor !== null;) {
+    const page = await api.get('/system/storage', { limit: 500, cursor })
+    users.push(...page.users)
+    cursor = page.next_cursor
+  }
+  const name = await namesOf(api), first = users.toSorted((a, b) => b.used - a.used).slice(0, 10)
+  return [bars({ title: 'Storage by person', names: ['Person', 'Stored'], rows: first.map((one) => [name(one.user_id), one.used, one.quota]), full,
+    say: (row) => bytes(row[1]) + (full(row) ? ` of ${bytes(row[2])}` : '') }),
+  users.length > first.length && el('p.small', {}, `The ${first.length} who store most, of ${count(users.length, 'person', 'people')}.`)]
+}
+
+const full = ([, used, quota]) => used > 0.9 * quota
+
+async function events(api) {
+  const [{ items }, name] = await Promise.all([api.get('/audit/events', { limit: 6 }), namesOf(api)])
+  return [el('ul.events', {}, items.map((one) => el('li', {}, el('a', { href: `#/audit/event/${one.id}` }, name(one.actor_user_id)), ' ',
+    `· ${actions[one.action] ?? one.action}`, one.outcome !== 'ok' && [' ', badge(one.outcome, 'bad')], el('span.small', {}, ` ${when(one.at)}`)))),
+  el('p', {}, el('a', { href: '#/audit' }, 'All of it'))]
+}
+
+async function work(api) {
+  const { items } = await api.get('/system/jobs'), failing = items.filter((job) => job.failures)
+  return [failing.length ? el('p', {}, badge(count(failing.length, 'job fails', 'jobs fail'), 'bad')) : el('p', {}, badge(`All ${items.length} run well`, 'good')),
+    el('ul.plainly', {}, failing.map((job) => el('li', {}, el('strong', {}, jobs(job.name)), ` failed ${count(job.failures, 'time')}: ${job.last_error}`))),
+    el('details', {}, el('summary', {}, 'Every job'), el('ul.plainly', {}, items.map((job) => el('li', {}, el('strong', {}, jobs(job.name)),
+      el('span.small', {}, ` last ${exactly(job.last_run_at)}${job.running ? ', running now' : ''}, next ${exactly(job.next_run_at)}`)))))]
+}

@@ -1,0 +1,5 @@
+import { head } from './parts.js'
+
+export async function analytics(api, main) {
+  main.replaceChildren(head('analytics'))
+}
