@@ -24,7 +24,7 @@ const places = [
   ['portfolio', 'image', 'Portfolio', portfolio, 'portfolio:write'],
   ['people', 'person', 'People', people, 'users:manage'],
   ['analytics', 'chart', 'Analytics', analytics, 'projects.analytics:read'],
-  ['spaces', 'group', 'Spaces', spaces, 'spaces:manage'],
+  ['spaces', 'people', 'Spaces', spaces, 'spaces:manage'],
   ['programs', 'program', 'Programs', programs],
   ['audit', 'log', 'Audit', audit, 'audit:read'],
   ['flags', 'flag', 'Flags', flags, 'system:manage'],
