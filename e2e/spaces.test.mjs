@@ -14,7 +14,7 @@ import { start } from './site.mjs'
 let site, browser, admin, ask, member, dir
 
 before(async () => {
-  site = await start({ content: false, settings: { HOMEBASE_VERSION_RETENTION: '30d' } })
+  site = await start({ content: false })
   browser = await launch(site)
   ;({ admin, ask, member } = await people(site))
   await ask('POST', '/auth/roles', { name: 'keeper', permissions: ['spaces:manage'] }, admin)
@@ -147,6 +147,37 @@ test('several files are chosen by mouse and keyboard, saved as one zip, dragged 
   await person.close()
 })
 
+test('a finger that rests on a file chooses it, and taps choose more', async () => {
+  const person = await enter('fritz', phone), page = person.tab
+  for (const name of ['a.txt', 'b.txt', 'c.txt']) await put(person, `Notes/${name}`, name)
+  await go(page, 'files/Notes')
+  await row(page, 'c.txt').waitFor()
+  assert.equal(await page.getByRole('checkbox').first().isVisible(), false)
+  const devtools = await person.context.newCDPSession(page)
+  const touch = async (name, ms) => {
+    const { x, y, height } = await line(page, name).boundingBox()
+    await devtools.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [{ x: x + 100, y: y + height / 2 }] })
+    await page.waitForTimeout(ms)
+    await devtools.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] })
+  }
+  await touch('b.txt', 700)
+  await page.getByText('1 chosen').waitFor()
+  await line(page, 'c.txt').tap()
+  assert.deepEqual(await chosen(page), ['b.txt', 'c.txt'])
+  assert.equal(await page.getByRole('dialog').count(), 0)
+  await accessible(page, 'several are chosen')
+  await page.getByRole('button', { name: 'Move' }).click()
+  await page.getByRole('button', { name: 'Up', exact: true }).click()
+  await page.getByRole('button', { name: 'documents' }).click()
+  await page.getByRole('button', { name: 'Move here' }).click()
+  await page.getByText('2 items are in “documents” now.').waitFor()
+  await row(page, 'b.txt').waitFor({ state: 'detached' })
+  await line(page, 'a.txt').tap() // nothing is chosen, so a tap opens
+  await page.getByRole('dialog').getByText('a.txt', { exact: true }).first().waitFor()
+  quiet(person)
+  await person.close()
+})
+
 test('a folder is dropped with all that is in it, empty folders and the dates of its pictures too', async () => {
   const person = await enter('bert'), page = person.tab
   for (const path of ['Album/2019/empty', 'Album/2020']) mkdirSync(join(dir, path), { recursive: true })
@@ -215,6 +246,42 @@ test('what was replaced is seen, saved, brought back and deleted', async () => {
   await page.getByText(`${versions} B by versions`).waitFor()
   quiet(person)
   await person.close()
+})
+
+test('a folder is shared with a person by name, who writes in it until it is ended', async () => {
+  const [giver, taker] = [await enter('gerda'), await enter('hans', phone)], page = giver.tab, there = taker.tab
+  await ask('PATCH', '/auth/me', { name: 'Gerda' }, giver.headers)
+  await put(giver, 'Choir/songs/alto.txt', 'la')
+  await row(page, 'Choir').waitFor()
+  await act(page, 'Choir', 'Share')
+  await page.getByRole('button', { name: 'With a person' }).click()
+  await page.getByLabel('E-mail or id').fill(taker.user.id)
+  await page.getByLabel('Role').selectOption('editor')
+  await page.getByRole('button', { name: 'Share it' }).click()
+  await page.getByRole('button', { name: /^Do not share Choir with/ }).waitFor()
+  await page.keyboard.press('Escape')
+
+  await go(there, 'shared')
+  await row(there, 'Choir').getByText('from Gerda · Editor').waitFor()
+  await there.getByRole('link', { name: /^Choir/ }).click()
+  await there.getByRole('link', { name: /^songs/ }).click()
+  await row(there, 'alto.txt').waitFor()
+  const [chooser] = await Promise.all([there.waitForEvent('filechooser'), there.getByRole('button', { name: 'Upload' }).click()])
+  await chooser.setFiles({ name: 'bass.txt', mimeType: 'text/plain', buffer: Buffer.from('lo') })
+  await row(there, 'bass.txt').first().waitFor()
+  await there.getByRole('link', { name: 'Choir' }).click() // the way back
+  await there.getByRole('heading', { name: 'Choir' }).waitFor()
+  assert.deepEqual(await tree(giver, '/Choir'), ['/songs/', '/songs/alto.txt', '/songs/bass.txt'])
+
+  await go(page, 'shared')
+  await page.getByRole('button', { name: /^Do not share Choir with/ }).click()
+  await page.getByRole('button', { name: 'End it' }).click()
+  await page.getByText('You share nothing.').waitFor()
+  await there.getByText('That is not shared with you any more.').waitFor()
+  await there.getByText('Nobody shares anything with you').waitFor()
+  quiet(giver)
+  quiet(taker, /status of 404 .*\/files\/items\//)
+  await Promise.all([giver.close(), taker.close()])
 })
 
 test('a space is made, filled by its editors and only read by its viewers, and whoever is taken out is told and led home', async () => {
@@ -293,3 +360,33 @@ test('a space is made, filled by its editors and only read by its viewers, and w
   quiet(viewer, new RegExp(`status of 404 .*${id}`))
   await Promise.all([keeper.close(), viewer.close()])
 })
+
+for (const [device, options] of Object.entries({ phone, desktop })) {
+  test(`the pages of several people can be used by everyone on a ${device}, by day and by night`, async () => {
+    const person = await enter(`ida-${device}`, options, { roles: ['member', 'keeper'] }), page = person.tab
+    const { body: space } = await ask('POST', '/files/spaces', { name: `The garden society of the lower village, ${device}` }, person.headers)
+    for (let n = 0; n < 2; n++) await put(person, 'A plan that has a rather long name.txt', `${n}`, `&space=${space.id}`)
+    const pages = {
+      spaces: async () => { await go(page, 'spaces'); await page.getByRole('link', { name: new RegExp(`village, ${device}`) }).waitFor() },
+      space: async () => { await go(page, `spaces/${space.id}/files`); await row(page, 'A plan that has a rather long name.txt').waitFor() },
+      chosen: async () => { await line(page, 'A plan that has a rather long name.txt').click({ modifiers: ['Control'] }); await page.getByText('1 chosen').waitFor() },
+      versions: async () => { await act(page, 'A plan that has a rather long name.txt', 'Versions'); await page.getByText('Version 1 ·').waitFor() },
+      person: async () => { await page.keyboard.press('Escape'); await act(page, 'A plan that has a rather long name.txt', 'Share'); await page.getByRole('button', { name: 'With a person' }).click() },
+      'space-trash': async () => { await page.keyboard.press('Escape'); await go(page, `spaces/${space.id}/trash`); await page.getByText('The trash is empty.').waitFor() },
+      members: async () => { await go(page, `spaces/${space.id}/members`); await page.getByRole('heading', { name: 'Members' }).waitFor() },
+      role: async () => { await page.getByRole('button', { name: /^What ida.* may do/ }).click(); await page.getByRole('button', { name: /^Viewer/ }).waitFor() },
+    }
+    for (const [name, show] of Object.entries(pages)) {
+      await show()
+      for (const colorScheme of ['light', 'dark']) {
+        await page.emulateMedia({ colorScheme })
+        await accessible(page, `${name}, ${device}, ${colorScheme}`)
+        await keep(page, `storage-${name}-${device}-${colorScheme}`)
+      }
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+      assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`)
+    }
+    quiet(person)
+    await person.close()
+  })
+}

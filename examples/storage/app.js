@@ -16,7 +16,7 @@ import { leaveUploads, unfinished } from './uploads.js'
 const api = new Homebase()
 const main = document.querySelector('main'), bar = document.querySelector('.bar')
 const places = [
-  ['files', 'folder', 'Files', (api, main, path) => browse(api, main, own, `/${path.join('/')}`)], ['spaces', 'people', 'Spaces', spaces],
+  ['files', 'folder', 'Files', (api, main, path) => browse(api, main, own, path)], ['spaces', 'people', 'Spaces', spaces],
   ['shared', 'share', 'Shared', shared], ['trash', 'trash', 'Trash', (api, main) => trash(api, main, own)], ['account', 'person', 'Account', account]]
 let stop = () => {}, who // the stream of events, and whose it is
 let stage // where the newest page shows itself

@@ -6,25 +6,27 @@ import { ask } from './form.js'
 import { actions } from './items.js'
 import { copyTo, discard, download, move } from './operations.js'
 import { hasThumbnail, pictureOf, preview } from './preview.js'
-import { above, pageOf } from './tree.js'
+import { above, own } from './tree.js'
 import { pick } from './uploads.js'
 
 const orders = [['name', 'By name'], ['-modified_at', 'Newest first'], ['modified_at', 'Oldest first'], ['-size', 'Largest first']]
 let here // the folder that is shown: { api, tree, folder, items, cursor, sort, list, choice }
 
-// browse shows the folder at a path of a tree, below what stands above it.
-export async function browse(api, main, tree, path, top = []) {
+// browse shows the folder of a tree that the rest of an address names, below
+// what stands above it.
+export async function browse(api, main, tree, rest, top = []) {
   here = { api, tree, sort: localStorage.getItem('sort') ?? 'name', items: [], rows: new Map() }
   const mine = here
-  let folder
+  let folder, steps
   try {
-    folder = await api.get('/files/lookup', { path, space: tree.id })
+    folder = await tree.find(api, rest)
+    steps = await tree.way(api, folder)
   } catch (problem) {
     if (problem.status !== 404) throw problem
     location.replace(tree.at)
     return say('That folder is not there any more.')
   }
-  if (folder.type === 'file') return location.replace(pageOf(tree, above(path)))
+  if (folder.type === 'file') return location.replace(tree.page({ path: above(folder.path), id: folder.parent_id }))
   mine.folder = folder
   mine.list = el('ul.list', { 'aria-label': 'Files and folders' })
   mine.choice = new Choice(mine.list, () => count(mine))
@@ -42,29 +44,27 @@ export async function browse(api, main, tree, path, top = []) {
       load(mine, true).catch(sorry)
     }, 250)
   } })
-  mine.head = el('div.head', {}, way(api, tree, folder.path), bar(mine), el('div.tools', {}, search, sort, tree.writes && [
+  mine.head = el('div.head', {}, way(api, tree, steps), bar(mine), el('div.tools', {}, tree.searches && search, sort, tree.writes && [
     button('newfolder', 'New folder', () => newFolder(api, folder), { kind: 'seldom' }),
     button('upload', 'Upload', () => pick(api, folder), { kind: 'main' })]))
   await load(mine, true)
   main.replaceChildren(...top, mine.head, mine.list, mine.more)
+  if (!tree.follows) watch(mine)
 }
 
-// way is the breadcrumb.
-function way(api, tree, path) {
-  const names = path.split('/').filter(Boolean)
-  const step = (i, ...inside) => {
-    const to = '/' + names.slice(0, i).join('/')
-    const link = el('a', { href: pageOf(tree, to), draggable: false, 'aria-current': i && i === names.length ? 'page' : null }, inside)
-    return el('li', {}, onto(link, () => api.get('/files/lookup', { path: to, space: tree.id })))
-  }
-  return el('nav.way', { 'aria-label': 'Path' }, el('ol', {},
-    step(0, icon(tree.id ? 'people' : 'home'), names.length ? el('span.heard', {}, tree.name) : el('h1', {}, tree.name)),
-    names.map((name, i) => step(i + 1, i === names.length - 1 ? el('h1', {}, name) : name))))
+// way is the breadcrumb, from the tree's own name on.
+function way(api, tree, steps) {
+  const last = steps.length
+  return el('nav.way', { 'aria-label': 'Path' }, el('ol', {}, [{ name: tree.name }, ...steps].map((step, i) => {
+    const name = i === last ? el('h1', {}, step.name) : i || tree !== own ? step.name : el('span.heard', {}, step.name) // a house says it
+    const link = el('a', { href: i ? tree.page(step) : tree.at, draggable: false, 'aria-current': i && i === last ? 'page' : null }, !i && icon(tree.picture), name)
+    return el('li', {}, onto(link, () => step.id ? step : tree.find(api, step.path?.split('/') ?? [])))
+  })))
 }
 
 // bar says how many are chosen, and what can be done with them.
 function bar(at) {
-  const { api, tree } = at, act = (deed) => () => deed(api, chosen(at)).catch(sorry)
+  const { api, tree } = at, act = (deed) => () => deed(api, chosen(at), tree).catch(sorry)
   at.count = el('strong', { role: 'status' })
   at.bar = el('div.chosen', { role: 'group', 'aria-label': 'What is chosen', hidden: true },
     button('cross', 'Choose nothing', () => at.choice.choose([]), { hide: true, kind: 'plain' }), at.count,
@@ -136,7 +136,7 @@ function row(at, item) {
     el('span.facts', {}, at.find ? `${above(item.path) || '/'} · ` : '', folder ? '' : `${bytes(item.size)} · `, el('time', { dateTime: time, title: moment(time) }, when(time)))]
   const sheet = (one) => actions(at.api, at.tree, one, () => at.choice.choose([...at.choice.ids, one.id]))
   const node = el('li', { 'data-id': item.id, draggable: at.tree.writes }, at.choice.box(item),
-    folder ? el('a.open', { href: pageOf(at.tree, item.path), draggable: false }, inside)
+    folder ? el('a.open', { href: at.tree.page(item), draggable: false }, inside)
       : button(null, inside, () => preview(at.api, item, at.items, sheet), { kind: 'open' }),
     button('more', `What to do with ${item.name}`, () => sheet(item), { hide: true, kind: 'plain' }))
   return folder ? onto(node, () => item) : node
@@ -154,13 +154,21 @@ export function changed({ type, data }) {
   if (!at?.list?.isConnected) return
   if (type !== 'open') {
     const { item } = data
-    if (item.id === at.folder.id) return type === 'moved' ? location.replace(pageOf(at.tree, item.path)) : type === 'trashed' && location.replace(at.tree.at)
+    if (item.id === at.folder.id) return type === 'moved' ? location.replace(at.tree.page(item)) : type === 'trashed' && location.replace(at.tree.at)
     if (item.parent_id !== at.folder.id && !at.rows.has(item.id)) return
   }
   at.timer ??= setTimeout(() => {
     at.timer = null
     load(at, true).catch(() => {})
   }, 200)
+}
+
+// watch reads a folder that has no stream again and again while it is looked at.
+function watch(at) {
+  const timer = setInterval(() => {
+    if (!at.list.isConnected) clearInterval(timer)
+    else if (document.visibilityState === 'visible') load(at, true).catch(({ status }) => status === 404 && dispatchEvent(new Event('hashchange')))
+  }, 2000)
 }
 
 // What is chosen answers to the keyboard wherever it stands on the page.
@@ -174,7 +182,7 @@ addEventListener('keydown', async (event) => {
     at.choice.all()
   }
   const items = key === 'Delete' && at.tree.writes ? chosen(at, at.choice.ids.size ? undefined : event.target.closest?.('[data-id]')?.dataset.id ?? '') : []
-  if (items.length) discard(at.api, items).catch(sorry)
+  if (items.length) discard(at.api, items, at.tree).catch(sorry)
 })
 
 // Files may be dropped anywhere on the page, and land in the folder.

@@ -6,18 +6,18 @@ import { share } from './shares.js'
 import { versions } from './versions.js'
 
 // actions shows what the tree lets its visitor do; choose begins to choose
-// several with this item.
+// several with this item, where there are several.
 export const actions = (api, tree, item, choose) => sheet(item.name, [
   el('a', { href: downloadURL(api, item) }, icon('download'), 'Download'),
   item.type === 'file' && ['versions', 'Versions', () => versions(api, tree, item)],
+  tree.shares && ['share', 'Share', () => share(api, item)],
   ...tree.writes ? [
-    ['share', 'Share', () => share(api, item)],
     ['rename', 'Rename', () => rename(api, item)],
     ['move', 'Move', () => move(api, [item])],
     ['copy', 'Make a copy', () => copy(api, item)]] : [],
   ['copyto', 'Copy to another place', () => copyTo(api, [item])],
-  ['check', 'Choose several', choose],
-  tree.writes && ['trash', 'Put into the trash', () => discard(api, [item])]])
+  choose && ['check', 'Choose several', choose],
+  tree.writes && ['trash', 'Put into the trash', () => discard(api, [item], tree)]])
 
 export function rename(api, item) {
   const ask_ = ask('Rename', {

@@ -2,13 +2,13 @@
 // its members, on which managers change it.
 import { button, bytes, el, icon, say } from './dom.js'
 import { ask, form, sheet } from './form.js'
-import { findPerson } from './people.js'
+import { findPerson, personFields } from './people.js'
 import { roles } from './tree.js'
 import { meterOf } from './usage.js'
 
 const options = Object.entries(roles).map(([name, { words, may }]) => [name, `${words}: ${may}`])
 
-export async function membersPage(api, main, space, top) {
+export async function membersPage(api, main, space, top, letGo) {
   const again = async () => dispatchEvent(new Event('hashchange')) // the role may be another one
   const everywhere = api.user.permissions.includes('spaces:manage'), manages = everywhere || space.role === 'manager'
   const members = []
@@ -19,12 +19,12 @@ export async function membersPage(api, main, space, top) {
     card('people', 'Members',
       el('ul.list', { 'aria-label': 'Members' }, members.map((one) => member(api, space, one, manages, again))),
       manages && button('plus', 'Add somebody', () => add(api, space).then(again), { kind: 'wide' }),
-      space.role && button('out', 'Leave the space', () => leave(api, space), { kind: 'wide' })),
+      space.role && button('out', 'Leave the space', () => leave(api, space, letGo, again), { kind: 'wide' })),
     card('folder', 'Storage', usage ? meterOf(usage) : el('p', {}, `${bytes(space.used)} used.`), everywhere && quota(api, space, again)),
     manages && card('rename', 'The space', form({
       fields: [{ name: 'name', label: 'Name', value: space.name, required: true, autocomplete: 'off' }], submit: 'Rename',
       act: async ({ name }) => { await api.patch(`/files/spaces/${space.id}`, { name }); say('Renamed.'); await again() },
-    }), button('trash', 'Delete the space', () => remove(api, space), { kind: 'wide' }))))
+    }), button('trash', 'Delete the space', () => remove(api, space, letGo, again), { kind: 'wide' }))))
 }
 
 function member(api, space, one, manages, again) {
@@ -42,25 +42,24 @@ function member(api, space, one, manages, again) {
 }
 
 const add = (api, { id, name }) => ask(`Add somebody to “${name}”`, {
-  submit: 'Add', fields: [
-    { name: 'user_id', label: 'E-mail or id', required: true, autocomplete: 'off', hint: 'Everybody finds their id in their account.' },
-    { name: 'role', label: 'Role', options }],
+  submit: 'Add', fields: personFields(options),
   act: async ({ user_id: text, role }) => {
     const { name: called, email } = await api.put(`/files/spaces/${id}/members/${await findPerson(api, text)}`, { role })
     say(`${called || email} is ${roles[role].words.toLowerCase()} now.`)
   },
 })
 
-// leave and remove go to the list first, whose stream does not end then.
-const leave = (api, { id, name }) => ask(`Leave “${name}”?`, {
+// leave and remove let go of the stream first, which would tell that one is no
+// member any more.
+const leave = (api, { id, name }, letGo, again) => ask(`Leave “${name}”?`, {
   words: 'What you put there stays. A manager can add you again.', submit: 'Leave', danger: true,
-  act: () => api.delete(`/files/spaces/${id}/members/${api.user.id}`),
-}).then((done) => done && gone(`You have left “${name}”.`))
+  act: () => { letGo(); return api.delete(`/files/spaces/${id}/members/${api.user.id}`).then(() => true) },
+}).then((done) => done ? gone(`You have left “${name}”.`) : again())
 
-const remove = (api, { id, name }) => ask(`Delete “${name}”?`, {
+const remove = (api, { id, name }, letGo, again) => ask(`Delete “${name}”?`, {
   words: 'All its files go for good, its trash and versions too, for all its members.', submit: 'Delete for good', danger: true,
-  act: () => api.delete(`/files/spaces/${id}`),
-}).then((done) => done && gone(`“${name}” is deleted.`))
+  act: () => { letGo(); return api.delete(`/files/spaces/${id}`).then(() => true) },
+}).then((done) => done ? gone(`“${name}” is deleted.`) : again())
 
 function gone(words) {
   location.replace('#/spaces')

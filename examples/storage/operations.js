@@ -33,11 +33,12 @@ function tell({ done, refused }, words, undo) {
   say([text, why && (done.length ? `Not ${why}` : why)].filter(Boolean).join(' '), 'Undo', undo && done.length ? () => undo(only(done)).catch(sorry) : null)
 }
 
-export async function discard(api, items) {
+// discard puts items into the trash of their tree, which not everybody reaches.
+export async function discard(api, items, { restores }) {
   const outcome = await batch(api, items, ({ id }) => ({ op: 'trash', id }))
-  tell(outcome, `${are(only(outcome.done))} in the trash`, async (back) => {
+  tell(outcome, `${are(only(outcome.done))} in the trash`, restores && (async (back) => {
     for (const { id } of back) await api.post(`/files/trash/${id}/restore`)
-  })
+  }))
 }
 
 // move asks where to. What lies in another tree goes there as a copy, and the

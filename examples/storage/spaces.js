@@ -21,9 +21,9 @@ export async function spaces(api, main, [id, place, ...path]) {
   const tabs = space.role && el('nav.tabs', { 'aria-label': `In ${space.name}` }, Object.entries(places).map(([name, [picture, words]]) =>
     el('a', { href: `#/spaces/${id}/${name}`, 'aria-current': name === at ? 'page' : null }, icon(picture), words)))
   const top = tabs ? [tabs] : []
-  if (at === 'files') return browse(api, main, tree, `/${path.join('/')}`, top)
+  if (at === 'files') return browse(api, main, tree, path, top)
   if (at === 'trash') return trash(api, main, tree, top)
-  return membersPage(api, main, space, top)
+  return membersPage(api, main, space, top, leaveSpace)
 }
 
 async function list(api, main) {

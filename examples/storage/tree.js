@@ -1,6 +1,20 @@
-// A tree of files, as pages show it: one's own, or that of a space. The routes
-// that go by a path are told its id, and pages have it in their address.
-export const own = { id: null, name: 'All files', at: '#/files', writes: true }
+// A tree of files, as pages show it: one's own, a space's, or what somebody has
+// shared by name. It knows what its visitor may do, how a folder is found from the
+// address of its page, and the way there.
+const below = (path) => path.split('/').filter(Boolean)
+
+// byPath is a tree whose folders are known by their paths; the routes that take
+// one are told the space's id.
+const byPath = (tree) => ({
+  ...tree, searches: true, follows: true,
+  page: ({ path }) => [tree.at, ...below(path).map(encodeURIComponent)].join('/'),
+  find: (api, names) => api.get('/files/lookup', { path: `/${names.join('/')}`, space: tree.id }),
+  way(api, { path }) {
+    return below(path).map((name, i, names) => ({ name, path: names.slice(0, i + 1).join('/') }))
+  },
+})
+
+export const own = byPath({ id: null, name: 'All files', picture: 'home', at: '#/files', writes: true, shares: true, restores: true })
 
 export const roles = {
   viewer: { words: 'Viewer', may: 'sees and downloads' },
@@ -9,10 +23,26 @@ export const roles = {
 }
 
 // treeOf is a space's tree for whoever has the role in it.
-export const treeOf = ({ id, name, role }) => ({ id, name, at: `#/spaces/${id}/files`, writes: role === 'editor' || role === 'manager' })
+export function treeOf({ id, name, role }) {
+  const writes = role === 'editor' || role === 'manager'
+  return byPath({ id, name, picture: 'people', at: `#/spaces/${id}/files`, writes, shares: writes, restores: writes })
+}
 
-// pageOf is the page of the folder at a path.
-export const pageOf = (tree, path) => tree.at + path.split('/').map(encodeURIComponent).join('/').replace(/\/$/, '')
+// givenTree is what lies below a folder that was shared by name. Nothing above it
+// is told, so its folders are known by their ids; it has no stream and no trash.
+export function givenTree({ item: top, role }) {
+  const at = `#/shared/${top.id}`
+  return {
+    id: null, name: top.name, picture: 'share', at, writes: role === 'editor', shares: false, restores: false, searches: false, follows: false,
+    page: ({ id }) => id === top.id ? at : `${at}/${id}`,
+    find: (api, [id = top.id]) => api.get(`/files/items/${id}`),
+    async way(api, folder) {
+      const steps = []
+      for (let step = folder; step.id !== top.id; step = await api.get(`/files/items/${step.parent_id}`)) steps.unshift(step)
+      return steps
+    },
+  }
+}
 
 // above is the path of the folder that an item lies in.
 export const above = (path) => path.replace(/\/[^/]*$/, '')

@@ -4,6 +4,7 @@
 import { Upload } from '../tus.js'
 import { button, bytes, el, icon, say } from './dom.js'
 import { open } from './form.js'
+import { above } from './tree.js'
 
 const atOnce = 3
 const panel = document.querySelector('.uploads')
@@ -41,12 +42,11 @@ export async function dropped(api, folder, { items }) {
 // add queues files; the folders that they were in are made, and what would
 // replace another file is asked about once.
 async function add(api, folder, found, folders = []) {
-  const targets = new Map()
-  for (const path of new Set([...found.map((one) => one.folder), ...folders])) {
-    const { id, fresh } = path ? await made(api, folder, path) : folder
-    const names = new Set()
-    if (!fresh) for await (const { name } of api.list(`/files/items/${id}/children`, { limit: 500 })) names.add(name.normalize()) // as the server compares them
-    targets.set(path, { id, names })
+  const targets = new Map([['', { id: folder.id, names: found.some((one) => !one.folder) ? await namesIn(api, folder.id) : new Set() }]])
+  for (const path of folders) { // each behind the one that it is in
+    const answer = await api.fetch('/files/folders', { method: 'POST', json: { parent_id: targets.get(above(path)).id, name: path.split('/').pop(), parents: true } })
+    const { id } = await answer.json()
+    targets.set(path, { id, names: answer.status === 200 ? await namesIn(api, id) : new Set() }) // 201: it was not there before
   }
   const wanted = [], twice = []
   for (const { file, folder } of found) {
@@ -71,11 +71,11 @@ async function add(api, folder, found, folders = []) {
   next()
 }
 
-// made is the folder at a path below another one; fresh says that it was not
-// there before.
-async function made(api, { path, space_id: space }, below) {
-  const answer = await api.fetch('/files/folders', { method: 'POST', query: { space }, json: { path: path.replace(/\/$/, '') + below, parents: true } })
-  return { ...await answer.json(), fresh: answer.status === 201 }
+// namesIn are those in a folder, as the server compares them.
+async function namesIn(api, id) {
+  const names = new Set()
+  for await (const { name } of api.list(`/files/items/${id}/children`, { limit: 500 })) names.add(name.normalize())
+  return names
 }
 
 // next begins as many as may be under way.
