@@ -2,24 +2,48 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
+	"homebase/db"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
 )
 
 // What the OpenID provider and the gate, which are rooms of their own, share with
-// this one, besides Sign. Their statements join sessions as s and users as u, so that what ends a session
-// or disables a user ends every program's access in the same moment, on every
-// worker, without a cache in between.
+// this one, besides Sign. Their statements join sessions as s and users as u, so
+// that what ends a session or disables a user ends every program's access in the
+// same moment, on every worker, without a cache in between.
 const (
 	// LivingSession is the SQL condition under which a session s of a user u is one.
 	LivingSession = living
 	// RolesOfUser is the SQL of the names of a user u's roles, as a sorted array.
 	RolesOfUser = rolesHeld
 )
+
+const programNameMost = 100 // characters
+
+// CheckProgram adds to f what is wrong with the name of a program and with the
+// roles that are let into it. A role that is deleted later is nobody's.
+func CheckProgram(ctx context.Context, q db.Querier, f *httpx.Fields, name string, roles []string) error {
+	if strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > programNameMost {
+		f.Add("#/name", "invalid", "Give the program a name of at most 100 characters; people read it.")
+	}
+	there, err := db.All(ctx, q, db.Value[string], `
+-- name: auth.RolesThere
+SELECT name FROM roles WHERE name = ANY($1)`, roles)
+	for i, role := range roles {
+		if !slices.Contains(there, role) {
+			f.Add(fmt.Sprintf("#/roles/%d", i), "role_missing", "There is no such role.")
+		}
+	}
+	return err
+}
 
 // CountWrong counts a wrong try at a secret that was made here and is too long
 // to be guessed, such as a program's: by kind and account for each network

@@ -224,9 +224,7 @@ func (ro *roles) patchRole(c *httpx.Call, in RolePatch) (role Role, err error) {
 			return nothing, err
 		}
 		role = before
-		if in.Description.Set {
-			role.Description = in.Description.Value
-		}
+		in.Description.Patch(&role.Description)
 		if in.Permissions.Set {
 			role.Permissions = permissions
 		}

@@ -195,12 +195,8 @@ func (us *users) update(ctx context.Context, by, id uuid.UUID, p UserPatch, h ht
 			return nothing, err
 		}
 		name, status, roles := acc.Name, acc.Status, had
-		if p.Name.Set {
-			name = p.Name.Value
-		}
-		if p.Status.Set {
-			status = p.Status.Value
-		}
+		p.Name.Patch(&name)
+		p.Status.Patch(&status)
 		if p.Roles.Set {
 			roles = slices.Compact(slices.Sorted(slices.Values(p.Roles.Value)))
 		}

@@ -170,6 +170,13 @@ func (o *Optional[T]) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &o.Value)
 }
 
+// Patch carries the member out on what it names; null empties that.
+func (o Optional[T]) Patch(to *T) {
+	if o.Set {
+		*to = o.Value
+	}
+}
+
 // Of is the type of the value.
 func (Optional[T]) Of() reflect.Type { return reflect.TypeFor[T]() }
 

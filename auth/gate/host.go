@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"homebase/audit"
 	"homebase/auth"
@@ -22,7 +21,6 @@ import (
 
 const (
 	hostsMost    = 200 // they are kept in memory
-	nameMost     = 100 // characters
 	hostLongest  = 253 // of a name in the DNS
 	hostsChannel = "gate_hosts"
 )
@@ -129,25 +127,14 @@ func (g *Gate) change(ctx context.Context, fn func(tx pgx.Tx) (audit.Event, erro
 	return err
 }
 
-// check refuses what cannot be guarded. Roles that are gone are of nobody.
+// check refuses what cannot be guarded.
 func (g *Gate) check(ctx context.Context, q db.Querier, h *Host) error {
 	var f httpx.Fields
 	h.Host = canonical(h.Host)
 	if why := g.hostFault(h.Host); why != "" {
 		f.Add("#/host", "invalid", why)
 	}
-	if strings.TrimSpace(h.Name) == "" || utf8.RuneCountInString(h.Name) > nameMost {
-		f.Add("#/name", "invalid", "Give the program a name of at most 100 characters; people read it.")
-	}
-	there, err := db.All(ctx, q, db.Value[string], `
--- name: gate.RolesThere
-SELECT name FROM roles WHERE name = ANY($1)`, h.Roles)
-	for i, role := range h.Roles {
-		if !slices.Contains(there, role) {
-			f.Add(fmt.Sprintf("#/roles/%d", i), "role_missing", "There is no such role.")
-		}
-	}
-	return errors.Join(err, f.Err())
+	return errors.Join(auth.CheckProgram(ctx, q, &f, h.Name, h.Roles), f.Err())
 }
 
 var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -231,10 +218,10 @@ SELECT `+hostColumns+` FROM gate_hosts h WHERE h.id = $1 FOR NO KEY UPDATE`, c.I
 		if err != nil {
 			return event, err
 		}
-		take(&h.Host, in.Host)
-		take(&h.Name, in.Name)
-		take(&h.Roles, in.Roles)
-		take(&h.Identify, in.Identify)
+		in.Host.Patch(&h.Host)
+		in.Name.Patch(&h.Name)
+		in.Roles.Patch(&h.Roles)
+		in.Identify.Patch(&h.Identify)
 		if err := g.check(ctx, tx, &h); err != nil {
 			return event, err
 		}
@@ -247,13 +234,6 @@ RETURNING `+hostColumns, c.ID, h.Host, h.Name, h.Roles, h.Identify)
 		return audit.Event{Action: audit.GateHostUpdated, Target: c.ID}, err
 	})
 	return h, err
-}
-
-// take carries out one member of a merge patch; null empties it.
-func take[T any](to *T, o httpx.Optional[T]) {
-	if o.Set {
-		*to = o.Value
-	}
 }
 
 // deleteHost serves DELETE /auth/gate/hosts/{id}. The host stays closed: nginx

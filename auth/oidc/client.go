@@ -7,10 +7,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"homebase/audit"
 	"homebase/auth"
@@ -21,10 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const (
-	clientsMost    = 200
-	clientNameMost = 100 // characters
-)
+const clientsMost = 200
 
 // Client is a program that people sign in to with their account here.
 type Client struct {
@@ -143,26 +137,15 @@ func (p *Provider) clientByText(ctx context.Context, text string) (Client, error
 	return p.client(ctx, id)
 }
 
-// check refuses what a client cannot be. Roles that are gone are of nobody.
+// check refuses what a client cannot be.
 func (c Client) check(ctx context.Context, q db.Querier) error {
 	var f httpx.Fields
-	if strings.TrimSpace(c.Name) == "" || utf8.RuneCountInString(c.Name) > clientNameMost {
-		f.Add("#/name", "invalid", "Give the program a name of at most 100 characters; people read it.")
-	}
 	if len(c.RedirectURIs) == 0 {
 		f.Add("#/redirect_uris", "required", "Name at least one address to which people return.")
 	}
 	checkURIs(&f, "#/redirect_uris", c.RedirectURIs)
 	checkURIs(&f, "#/post_logout_redirect_uris", c.PostLogoutRedirectURIs)
-	there, err := db.All(ctx, q, db.Value[string], `
--- name: oidc.RolesThere
-SELECT name FROM roles WHERE name = ANY($1)`, c.Roles)
-	for i, role := range c.Roles {
-		if !slices.Contains(there, role) {
-			f.Add(fmt.Sprintf("#/roles/%d", i), "role_missing", "There is no such role.")
-		}
-	}
-	return errors.Join(err, f.Err())
+	return errors.Join(auth.CheckProgram(ctx, q, &f, c.Name, c.Roles), f.Err())
 }
 
 // newSecret is 32 random bytes and what is kept of them.
@@ -230,11 +213,11 @@ SELECT `+clientColumns+` FROM oidc_clients c WHERE c.id = $1 FOR NO KEY UPDATE`,
 		if err != nil {
 			return err
 		}
-		take(&client.Name, in.Name)
-		take(&client.RedirectURIs, in.RedirectURIs)
-		take(&client.PostLogoutRedirectURIs, in.PostLogoutRedirectURIs)
-		take(&client.Roles, in.Roles)
-		take(&client.Consent, in.Consent)
+		in.Name.Patch(&client.Name)
+		in.RedirectURIs.Patch(&client.RedirectURIs)
+		in.PostLogoutRedirectURIs.Patch(&client.PostLogoutRedirectURIs)
+		in.Roles.Patch(&client.Roles)
+		in.Consent.Patch(&client.Consent)
 		if err := client.check(ctx, tx); err != nil {
 			return err
 		}
@@ -250,13 +233,6 @@ RETURNING `+clientColumns, c.ID, client.Name, client.RedirectURIs, orEmpty(clien
 		return p.audit.Record(ctx, tx, audit.Event{Action: audit.ClientUpdated, Target: c.ID})
 	})
 	return client, err
-}
-
-// take carries out one member of a merge patch; null empties it.
-func take[T any](to *T, o httpx.Optional[T]) {
-	if o.Set {
-		*to = o.Value
-	}
 }
 
 // deleteClient serves DELETE /auth/clients/{client_id}. Its requests and
