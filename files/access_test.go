@@ -149,6 +149,7 @@ var questions = map[string]func(s *scene) question{
 	},
 	"DELETE /files/uploads/{id}": func(s *scene) question { return question{path: s.upload()} },
 
+	"GET /files/people":         func(s *scene) question { return question{path: "/files/people?email=Spare@example.com"} },
 	"GET /files/shared-with-me": func(s *scene) question { return question{path: "/files/shared-with-me"} },
 	"GET /files/shares":         func(s *scene) question { return question{path: s.in("/files/shares")} },
 	"POST /files/shares": func(s *scene) question {

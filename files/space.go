@@ -93,6 +93,8 @@ func (sp *spaces) spaceRoutes() []httpx.Route {
 			Summary: "Rename a space; its quota is for who manages spaces", Do: httpx.JSON(sp.patchSpace), Problems: manages},
 		{Pattern: "DELETE /files/spaces/{id}", Access: httpx.Needs(mayWrite).Recent().OrOperator(), Rate: httpx.RateWrite,
 			Summary: "Delete a space and all that is in it, for good", Do: httpx.Acts(sp.deleteSpace), Problems: manages},
+		{Pattern: "GET /files/people", Access: httpx.Needs(mayShare).OrOperator(), Rate: httpx.RateCredentials, Query: []string{"email"},
+			Summary: "Somebody to share with, by their whole address", Do: httpx.Answers(sp.getPerson), Problems: httpx.Problems{httpx.ErrNotFound}},
 		{Pattern: "GET /files/spaces/{id}/members", Access: httpx.Needs(mayRead).OrOperator(), Rate: httpx.RateRead,
 			Summary: "Who is a member of a space", Do: httpx.Pages(sp.getMembers, member.key), Problems: httpx.Problems{httpx.ErrNotFound}},
 		{Pattern: "PUT /files/spaces/{id}/members/{user_id}", Access: httpx.Needs(mayShare).OrOperator(), Rate: httpx.RateWrite, Body: 64 << 10,

@@ -142,3 +142,21 @@ func spareManager(ctx context.Context, tx pgx.Tx, space, user uuid.UUID) error {
 	}
 	return err
 }
+
+// person is somebody to share with.
+type person struct {
+	ID    uuid.UUID `json:"id"`
+	Name  string    `json:"name"`
+	Email string    `json:"email"`
+}
+
+// getPerson is GET /files/people?email=: who shares with somebody has to know
+// their address, all of it, and gets the id that the other routes take.
+func (sp *spaces) getPerson(c *httpx.Call) (person, error) {
+	const sql = `-- name: files.PersonByEmail
+		SELECT u.id, u.name, u.email FROM users u WHERE lower(u.email) = lower($1) AND u.status = 'active'`
+	return db.One(c.Context(), sp.db, func(row pgx.Row) (p person, err error) {
+		err = row.Scan(&p.ID, &p.Name, &p.Email)
+		return p, err
+	}, sql, c.URL.Query().Get("email"))
+}

@@ -192,6 +192,14 @@ func TestSpace_ItsMembersAreItsManagersBusiness(t *testing.T) {
 		x.admin.Do("PATCH", "/files/spaces/"+x.ID, bad).WantProblem(t, 422, "validation_failed")
 	}
 
+	found := decode[struct{ ID string }](t, x.manager.Do("GET", "/files/people?email=Stranger@Example.com", nil).Want(t, 200))
+	if found.ID != x.ids["stranger"] {
+		t.Errorf("the stranger is %+v", found)
+	}
+	for _, other := range []string{"", "stranger", "nobody@example.com", "%25"} {
+		x.manager.Do("GET", "/files/people?email="+other, nil).WantProblem(t, 404, "not_found")
+	}
+
 	// Somebody has to stay who says who is a member.
 	x.manager.Do("DELETE", "/files/spaces/"+x.ID+"/members/"+adminID(t, x), nil).Want(t, 204)
 	x.manager.Do("DELETE", x.members("manager"), nil).WantProblem(t, 409, "last_manager")

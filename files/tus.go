@@ -201,65 +201,6 @@ func chunkOf(w http.ResponseWriter, r *http.Request) (c chunk, err error) {
 	return c, err
 }
 
-// own finds the upload that the wildcard {id} names: nobody goes on with
-// another's, in no space, and with none where they may not write any more.
-func (up *uploads) own(r *http.Request) (context.Context, upload, error) {
-	ctx := r.Context()
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return ctx, upload{}, err
-	}
-	if err := up.vol.inPlace(); err != nil {
-		return ctx, upload{}, err
-	}
-	u, err := uploadByID(ctx, up.db, id)
-	if err == nil && u.sender != httpx.CallerOf(ctx).UserID {
-		err = db.ErrNotFound
-	}
-	if err != nil {
-		return ctx, u, err
-	}
-	d, err := parseDestination(u.metadata)
-	if err != nil {
-		return ctx, u, err
-	}
-	in, v, err := up.enter(ctx, d)
-	if err == nil && v.owner != u.owner { // the folder has gone meanwhile
-		in, _, err = up.trees.enter(ctx, reach{owner: u.owner}, editor)
-	}
-	return in, u, err
-}
-
-// resume takes the upload that the wildcard {id} names.
-func (up *uploads) resume(r *http.Request) (context.Context, *seized, error) {
-	ctx, u, err := up.own(r)
-	if err != nil {
-		return ctx, nil, err
-	}
-	x, err := up.seize(ctx, u)
-	if err != nil {
-		return ctx, nil, err
-	}
-	if err := x.standing(); err != nil {
-		x.letGo()
-		return ctx, nil, err
-	}
-	return ctx, x, nil
-}
-
-// standing refuses what is neither open nor finished.
-func (x *seized) standing() error {
-	switch {
-	case x.state == uploadFinished:
-		return nil
-	case x.state == uploadExpired || x.state == uploadOpen && x.expired:
-		return errUploadExpired
-	case x.state == uploadDeleted || x.file == nil:
-		return httpx.ErrNotFound
-	}
-	return nil
-}
-
 // describe says how the upload stands.
 func (u *upload) describe(h http.Header) {
 	h.Set("Upload-Offset", strconv.FormatInt(u.offset, 10))
