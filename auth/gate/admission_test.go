@@ -52,6 +52,8 @@ func TestCode_WorksOnceWithinAMinuteAtItsHostInItsBrowser(t *testing.T) {
 	bad("in a browser that began by itself", stranger, grafana, b.code2(person))
 	b.cookies[nodered] = slices.Clone(b.cookies[grafana])
 	bad("at another host", b, nodered, b.code2(person))
+	twice := &browser{t, b.client, map[string][]*http.Cookie{grafana: append(b.marks(grafana), b.marks(grafana)...)}}
+	bad("in a browser with two marks", twice, grafana, b.code2(person))
 	bad("none", b, grafana, "")
 	bad("a guess", b, grafana, strings.Repeat("A", 26))
 	late := b.code2(person)
