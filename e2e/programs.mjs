@@ -51,7 +51,7 @@ async function resolver(site) {
 }
 
 // apache is httpd.conf: a page that tells who is there, and one for admins.
-// Whether somebody is still signed in is asked when the last answer is two
+// Whether somebody is still signed in is asked when the last answer is five
 // seconds old: tokens live an hour.
 function apache(dir, { port, url, issuer, id, secret, proxy, ca }) {
   const modules = ['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'dir', 'mime', 'include', 'auth_openidc']
@@ -82,7 +82,7 @@ function apache(dir, { port, url, issuer, id, secret, proxy, ca }) {
     OIDCRemoteUserClaim preferred_username
     OIDCXForwardedHeaders X-Forwarded-Proto
     
-    OIDCRefreshAccessTokenBeforeExpiry 3598 logout_on_error
+    OIDCRefreshAccessTokenBeforeExpiry 3595 logout_on_error
     OIDCOutgoingProxy ${proxy}
     OIDCCABundlePath ${ca}
     <Directory ${dir}/www>

@@ -95,7 +95,7 @@ test('Apache signs somebody in, tells the groups, and signs out when the session
   assert.equal((await page.goto(`${home.apache}/admin/`)).status(), 401)
   // The parts of a page come at once, and Apache refreshes for each of them.
   await page.goto(`${home.apache}/`)
-  await sleep(2100)
+  await sleep(5100)
   assert.deepEqual(await page.evaluate(() => Promise.all([...'12345678'].map(async (part) => (await fetch(`/?part=${part}`)).text().then((text) => /<h1>(.*)<.h1>/.exec(text)?.[1])))),
     Array(8).fill(ada.email))
   await want(204, 'DELETE', `/auth/users/${ada.id}/sessions`)
