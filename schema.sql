@@ -1037,14 +1037,14 @@ CREATE INDEX gate_codes_session_idx ON gate_codes (session_id);
 
 -- step 18: shares by name
 
--- A share has a token, or it is for one user, the recipient, with a role.
-ALTER TABLE shares ALTER COLUMN token_hash DROP NOT NULL;
+-- A share is for whoever has its token, or for one user, the recipient, with a
+-- role: then nobody was given a token.
 ALTER TABLE shares ADD COLUMN recipient_id uuid;
 ALTER TABLE shares ADD COLUMN role text COLLATE "C";
 ALTER TABLE shares ADD CONSTRAINT shares_recipient_id_fkey FOREIGN KEY (recipient_id) REFERENCES users (id) ON DELETE CASCADE;
 ALTER TABLE shares ADD CONSTRAINT shares_recipient_key UNIQUE (item_id, recipient_id);
 ALTER TABLE shares ADD CONSTRAINT shares_recipient_check
-    CHECK ((recipient_id IS NULL) = (token_hash IS NOT NULL) AND (recipient_id IS NULL) = (role IS NULL));
+    CHECK ((recipient_id IS NULL) = (role IS NULL));
 ALTER TABLE shares ADD CONSTRAINT shares_role_check CHECK (role IN ('viewer', 'editor'));
 
 CREATE INDEX shares_recipient_id_idx ON shares (recipient_id, id) WHERE recipient_id IS NOT NULL;

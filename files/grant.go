@@ -16,8 +16,8 @@ import (
 )
 
 // A share by name lets one user reach one item, and what lies below it, in
-// somebody else's tree. It is a row of shares with a recipient in place of a
-// token, and ends as a link does: with the item, with its time, or with the
+// somebody else's tree. It is a row of shares with a recipient and a token that
+// nobody was given, and ends as a link does: with the item, with its time, or with the
 // right of whose it is. It is looked up for each request, because an item may be
 // moved out of what is shared at any time; only people to whom something was
 // shared once pay for that.
@@ -107,8 +107,8 @@ func (sh *shares) postGrant(ctx context.Context, s share, in newShare) (share, e
 	const known = `-- name: files.UserToShareWith
 		SELECT u.id FROM users u WHERE u.id = $1 AND u.status = 'active' FOR KEY SHARE`
 	const sql = `-- name: files.InsertGrant
-		INSERT INTO shares AS s (id, owner_id, item_id, mode, expires_at, allow, user_id, recipient_id, role)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, expires_at, allow, user_id, recipient_id, role)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		    ON CONFLICT (item_id, recipient_id) DO UPDATE SET expires_at = excluded.expires_at, user_id = excluded.user_id, role = excluded.role
 		RETURNING ` + shareColumns
 	var f httpx.Fields
@@ -143,7 +143,7 @@ func (sh *shares) postGrant(ctx context.Context, s share, in newShare) (share, e
 		if err != nil {
 			return s, err
 		}
-		made, err := db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, s.Mode, s.Expires, s.Allow, s.By, s.Recipient, s.Role)
+		made, err := db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(newShareToken()), s.Mode, s.Expires, s.Allow, s.By, s.Recipient, s.Role)
 		if err == nil {
 			err = db.Notify(ctx, tx, membersChannel, "")
 		}

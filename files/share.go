@@ -236,9 +236,7 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 		INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, allow, user_id)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 		RETURNING ` + shareColumns
-	random := make([]byte, 32)
-	rand.Read(random)
-	token := base64.RawURLEncoding.EncodeToString(random)
+	token := newShareToken()
 	s, err = sh.insert(ctx, s, func(tx *journal.Tx) (share, error) {
 		return db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow, s.By)
 	})
@@ -285,6 +283,13 @@ func (sh *shares) holding(r *http.Request) (reach, error) {
 		return own(r.Context()), nil
 	}
 	return reach{owner: owner}, err
+}
+
+// newShareToken is a token that nobody guesses.
+func newShareToken() string {
+	random := make([]byte, 32)
+	rand.Read(random)
+	return base64.RawURLEncoding.EncodeToString(random)
 }
 
 // shareHash is what the database knows a share's token by.

@@ -102,7 +102,7 @@ func (ts *trees) stillShares(ctx context.Context, q db.Querier, s *share) error 
 func (sh *shares) shareByToken(ctx context.Context, token string, used bool) (share, error) {
 	const sql = `-- name: files.ShareByToken
 		SELECT ` + shareColumns + ` FROM shares s
-		 WHERE s.token_hash = $1 AND (s.expires_at IS NULL OR s.expires_at > now())
+		 WHERE s.token_hash = $1 AND s.recipient_id IS NULL AND (s.expires_at IS NULL OR s.expires_at > now())
 		   AND (s.max_downloads IS NULL OR s.downloads < s.max_downloads OR $2 AND EXISTS (
 		        SELECT FROM share_downloads d WHERE d.share_id = s.id AND d.network = $3 AND d.free_until > now()))`
 	return db.One(ctx, sh.db, scanShare, sql, shareHash(token), used, sh.networkKey(ctx))
