@@ -25,7 +25,7 @@ var ceiling = map[string]int{
 	"auth":               6250,
 	"auth/oidc":          1640,
 	"auth/gate":          608,
-	"files":              13985,
+	"files":              14005,
 	"portfolio":          2131,
 	"projects":           449,
 	"projects/analytics": 506,
@@ -37,7 +37,7 @@ var ceiling = map[string]int{
 
 const (
 	mostMethods   = 60   // of a type
-	longestReview = 8480 // lines of code that docs/security.md asks to read
+	longestReview = 8510 // lines of code that docs/security.md asks to read
 )
 
 // codeLines counts the lines of a Go file on which something stands.

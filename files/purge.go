@@ -114,30 +114,15 @@ func (tr *trash) purge(ctx context.Context, owner, id uuid.UUID) error {
 }
 
 // purgeRows deletes up to purgeStep rows that are marked or lie below one that
-// is. The versions of a folder's files go, then the files, its folders are marked in its place, and then it
+// is, and their versions. A folder's files go, its folders are marked in its place, and then it
 // goes itself: each row is looked at once, however deep it lies. What was
 // trashed before from a folder that ends here stays in the trash and would be
 // restored to the root.
 func purgeRows(ctx context.Context, t *journal.Tx, owner uuid.UUID) (left bool, err error) {
 	const next = `-- name: files.NextPurging
 		SELECT i.id FROM items i WHERE i.owner_id = $1 AND i.purging ORDER BY i.id LIMIT 1`
-	const below = `-- name: files.PurgeChildren
-		WITH child AS (
-		    SELECT c.id, c.kind, c.trashed_at IS NOT NULL AS trashed FROM items c WHERE c.parent_id = $1 LIMIT $3
-		), kept AS (
-		    UPDATE items i SET parent_id = $2 FROM child c WHERE i.id = c.id AND c.trashed
-		), folders AS (
-		    UPDATE items i SET parent_id = $2, trashed_at = now(), purging = true
-		      FROM child c WHERE i.id = c.id AND c.kind = 0 AND NOT c.trashed
-		), gone AS (
-		    DELETE FROM items i USING child c WHERE i.id = c.id AND c.kind = 1 AND NOT c.trashed RETURNING i.size
-		)
-		SELECT (SELECT count(*) FROM child), (SELECT count(*) FROM gone), (SELECT coalesce(sum(g.size), 0)::bigint FROM gone g)`
-	const versions = `-- name: files.VersionsBelowPurging
-		SELECT ` + journal.VersionColumns + `
-		  FROM versions v JOIN items i ON i.id = v.item_id
-		 WHERE i.id = $1 OR i.parent_id = $1 AND i.trashed_at IS NULL
-		 LIMIT $2`
+	const versions = `-- name: files.VersionsOfPurged
+		SELECT ` + journal.VersionColumns + ` FROM versions v WHERE v.item_id = $1`
 	const last = `-- name: files.DeletePurged
 		DELETE FROM items i WHERE i.id = $1 RETURNING i.size`
 	for budget := purgeStep; budget > 0; {
@@ -148,35 +133,64 @@ func purgeRows(ctx context.Context, t *journal.Tx, owner uuid.UUID) (left bool, 
 		if err != nil {
 			return false, err
 		}
-		ended, err := db.All(ctx, t, journal.ScanVersion, versions, id, budget)
+		most := budget
+		if t.Tree.Versions > 0 {
+			most = max(1, budget/mostVersions)
+		}
+		children, ended, err := purgeChildren(ctx, t, id, most)
+		if err != nil {
+			return false, err
+		}
+		budget -= children + ended
+		if children == most {
+			continue
+		}
+		former, err := db.All(ctx, t, journal.ScanVersion, versions, id)
 		if err == nil {
-			err = t.EndVersions(ctx, ended)
+			err = t.EndVersions(ctx, former)
 		}
 		if err != nil {
 			return false, err
 		}
-		if budget -= len(ended); budget == 0 {
-			break
-		}
-		var children, gone int
-		var freed int64
-		_, err = db.One(ctx, t, func(row pgx.Row) (none struct{}, err error) {
-			return none, row.Scan(&children, &gone, &freed)
-		}, below, id, t.Tree.Root, budget)
+		size, err := db.One(ctx, t, db.Value[int64], last, id)
 		if err != nil {
 			return false, err
 		}
-		t.Count(-freed, -gone)
-		if children < budget {
-			size, err := db.One(ctx, t, db.Value[int64], last, id)
-			if err != nil {
-				return false, err
-			}
-			t.Count(-size, -1)
-		}
-		budget -= children + 1
+		t.Count(-size, -1)
+		budget -= 1 + len(former)
 	}
 	return true, nil
+}
+
+// purgeChildren does so with at most that many children of a marked row, and
+// counts them and the versions that went with them.
+func purgeChildren(ctx context.Context, t *journal.Tx, id uuid.UUID, most int) (children, ended int, err error) {
+	const sql = `-- name: files.PurgeChildren
+		WITH child AS (
+		    SELECT c.id, c.kind, c.trashed_at IS NOT NULL AS trashed FROM items c WHERE c.parent_id = $1 LIMIT $3
+		), kept AS (
+		    UPDATE items i SET parent_id = $2 FROM child c WHERE i.id = c.id AND c.trashed
+		), folders AS (
+		    UPDATE items i SET parent_id = $2, trashed_at = now(), purging = true
+		      FROM child c WHERE i.id = c.id AND c.kind = 0 AND NOT c.trashed
+		), former AS (
+		    DELETE FROM versions v USING child c WHERE v.item_id = c.id AND c.kind = 1 AND NOT c.trashed RETURNING ` + journal.VersionColumns + `
+		), gone AS (
+		    DELETE FROM items i USING child c WHERE i.id = c.id AND c.kind = 1 AND NOT c.trashed RETURNING i.size
+		)
+		SELECT (SELECT count(*) FROM child), (SELECT count(*) FROM gone), (SELECT coalesce(sum(g.size), 0)::bigint FROM gone g),
+		       (SELECT coalesce(json_agg(json_build_object('item', f.item_id, 'revision', f.revision, 'size', f.size)), '[]') FROM former f)`
+	var gone int
+	var freed int64
+	former, err := db.One(ctx, t, func(row pgx.Row) (former []journal.Version, err error) {
+		err = row.Scan(&children, &gone, &freed, &former)
+		return former, err
+	}, sql, id, t.Tree.Root, most)
+	if err != nil {
+		return 0, 0, err
+	}
+	t.Count(-freed, -gone)
+	return children, len(former), t.PurgeVersions(former)
 }
 
 // finishPurges deletes the rows that purges have left, a step a transaction.

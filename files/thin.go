@@ -111,27 +111,32 @@ type owned struct {
 // thin ends versions of some items, nil for all. Kept are all of the last 24
 // hours, then the last of each day for the retention, and of these the newest.
 func (vs *versions) thin(ctx context.Context, items []uuid.UUID) (failed error) {
-	const sql = `-- name: files.VersionsTooMany
+	const too = `
 		WITH ranked AS (
 		    SELECT v.owner_id, v.item_id, v.revision, v.size, v.replaced_at,
 		           row_number() OVER (PARTITION BY v.item_id, (v.replaced_at AT TIME ZONE 'UTC')::date ORDER BY v.revision DESC) AS of_day
-		      FROM versions v WHERE $1::uuid[] IS NULL OR v.item_id = ANY ($1)
+		      FROM versions v WHERE `
+	const many = `
 		), judged AS (
 		    SELECT r.owner_id, r.item_id, r.revision, r.size,
-		           r.replaced_at > now() - $2::interval OR r.of_day = 1 AND r.replaced_at > now() - $3::interval AS keeps
+		           r.replaced_at > now() - $1::interval OR r.of_day = 1 AND r.replaced_at > now() - $2::interval AS keeps
 		      FROM ranked r
 		), counted AS (
 		    SELECT j.owner_id, j.item_id, j.revision, j.size, j.keeps,
 		           count(*) FILTER (WHERE j.keeps) OVER (PARTITION BY j.item_id ORDER BY j.revision DESC) AS nth
 		      FROM judged j
 		)
-		SELECT v.owner_id, ` + journal.VersionColumns + ` FROM counted v WHERE NOT v.keeps OR v.nth > $4
-		 ORDER BY v.owner_id, v.item_id, v.revision LIMIT $5`
+		SELECT v.owner_id, ` + journal.VersionColumns + ` FROM counted v WHERE NOT v.keeps OR v.nth > $3
+		 ORDER BY v.owner_id, v.item_id, v.revision LIMIT $4`
+	sql, args := `-- name: files.VersionsTooMany`+too+`true`+many, []any{keepAll, vs.retention, mostVersions, thinStep}
+	if items != nil { // by the index
+		sql, args = `-- name: files.VersionsTooManyOf`+too+`v.item_id = ANY ($5)`+many, append(args, items)
+	}
 	for failed == nil {
 		list, err := db.All(ctx, vs.db, func(row pgx.Row) (o owned, err error) {
 			err = row.Scan(&o.owner, &o.Item, &o.Revision, &o.Size)
 			return o, err
-		}, sql, items, keepAll, vs.retention, mostVersions, thinStep)
+		}, sql, args...)
 		if err != nil {
 			return err
 		}

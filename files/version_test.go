@@ -276,12 +276,16 @@ func TestVersions_GoWithTheItemAndWithTheOwner(t *testing.T) {
 			c.Do("PUT", p, body)
 		}
 	}
-	if u := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)); u.Versions != 18 || u.Used != 33 {
+	for i := range 60 { // more than go at once
+		c.Do("PUT", fmt.Sprintf("/files/content/f/g/%d", i), random(1)).Want(t, 201)
+		c.Do("PUT", fmt.Sprintf("/files/content/f/g/%d", i), "").Want(t, 200)
+	}
+	if u := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)); u.Versions != 78 || u.Used != 93 {
 		t.Fatalf("got %+v", u)
 	}
 	f := decode[item](t, c.Do("GET", "/files/lookup?path=/f", nil).Want(t, 200))
 	c.Do("DELETE", "/files/items/"+f.ID, nil).Want(t, 204)
-	if u := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)); u.Versions != 18 || u.Used != 33 {
+	if u := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)); u.Versions != 78 || u.Used != 93 {
 		t.Fatalf("got %+v", u)
 	}
 	c.Do("DELETE", "/files/trash/"+f.ID, nil).Want(t, 204)

@@ -78,13 +78,22 @@ func (t *Tx) EndVersions(ctx context.Context, list []Version) error {
 		items[i], revisions[i] = v.Item, v.Revision
 	}
 	ended, err := db.All(ctx, t, ScanVersion, sql, t.owner, items, revisions)
+	if err != nil {
+		return err
+	}
+	return t.PurgeVersions(ended)
+}
+
+// PurgeVersions lets the disk move the bytes of versions to purge/ whose rows the
+// change deletes, and counts them no more.
+func (t *Tx) PurgeVersions(ended []Version) error {
 	for _, v := range ended {
-		if err == nil {
-			err = t.Purge(v.Item, v.Revision, disk.VersionPath(t.owner, v.Item, v.Revision))
+		if err := t.Purge(v.Item, v.Revision, disk.VersionPath(t.owner, v.Item, v.Revision)); err != nil {
+			return err
 		}
 		t.Keep(-v.Size)
 	}
-	return err
+	return nil
 }
 
 // Keep counts bytes that versions take more, or less.
