@@ -73,6 +73,9 @@ func (r *rig) items() *rows {
 			i.path = "trash/" + i.owner + "/" + i.id
 		case i.parent == "":
 			i.path = "users/" + i.owner
+			if i.owner[14] == '8' { // a space
+				i.path = "spaces/" + i.owner
+			}
 		default:
 			i.path = place(all.byID[i.parent]) + "/" + i.name
 		}
@@ -134,12 +137,12 @@ func (r *rig) look(now, last *rows) (changed []*row, findings []string) {
 		if err != nil || sum(text) != i.sum {
 			findings = append(findings, fmt.Sprintf("%s of item %s holds %d bytes %.8s, the row says %d bytes %.8s (%v)", i.path, i.id, len(text), sum(text), i.size, i.sum, err))
 		}
-		if strings.HasPrefix(i.path, "users/") {
+		if inTree(i.path) {
 			changed = append(changed, i)
 		}
 	}
 	findings = append(findings, r.lookAtVersions(now, last, lies)...)
-	for _, top := range []string{"users", "trash", "versions"} {
+	for _, top := range []string{"users", "spaces", "trash", "versions"} {
 		filepath.WalkDir(filepath.Join(r.disk, "data", top), func(name string, _ fs.DirEntry, err error) error {
 			path, _ := filepath.Rel(filepath.Join(r.disk, "data"), name)
 			if strings.Count(path, "/") > 1 && !lies[path] {
@@ -150,6 +153,11 @@ func (r *rig) look(now, last *rows) (changed []*row, findings []string) {
 	}
 	slices.SortFunc(changed, func(a, b *row) int { return cmp.Compare(a.id, b.id) })
 	return changed, findings
+}
+
+// inTree reports whether something lies in a tree, and not in the trash.
+func inTree(path string) bool {
+	return strings.HasPrefix(path, "users/") || strings.HasPrefix(path, "spaces/")
 }
 
 // fetch asks a server for files and compares what it answers with their rows.

@@ -46,11 +46,12 @@ type client struct {
 	doubtful model // with the request whose answer never came; nil without one
 }
 
-// account is one user with several clients.
+// account is one user, or a space of two, with several clients.
 type account struct {
 	email   string
-	id      string
-	token   string
+	with    string    // who else writes there, so that it is a space; "" is a user's own tree
+	id      string    // the owner of the tree
+	token   string    // of a space: each person's, and its id
 	signed  time.Time // when the token was issued
 	clients []*client
 	box     string // a folder that everybody renames

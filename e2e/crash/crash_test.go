@@ -130,6 +130,9 @@ func (r *rig) accounts(users, clients int) (list []*account) {
 	r.t.Helper()
 	for u := range users {
 		a := &account{email: email(u), answers: &r.answers}
+		if u == 3 {
+			a.with = email(7)
+		}
 		r.signIn(a)
 		for i := range clients {
 			c := &client{name: fmt.Sprintf("c%d", u*clients+i), owner: a, nodes: model{}}
@@ -148,20 +151,59 @@ func (r *rig) signIn(a *account) {
 	if time.Since(a.signed) < 4*time.Minute {
 		return
 	}
-	var grant struct {
-		Token string `json:"access_token"`
-		User  struct{ ID string }
+	login := func(email string) string {
+		var grant struct {
+			Token string `json:"access_token"`
+		}
+		body := map[string]string{"email": email, "password": password, "mode": "token"}
+		if status, code, _ := request(r.t.Context(), r.servers[0], "", "POST", "/auth/login", body, &grant); status != 200 {
+			r.t.Fatalf("sign in: %d %s", status, code)
+		}
+		return grant.Token
 	}
-	body := map[string]string{"email": a.email, "password": password, "mode": "token"}
-	if status, code, _ := request(r.t.Context(), r.servers[0], "", "POST", "/auth/login", body, &grant); status != 200 {
-		r.t.Fatalf("sign in: %d %s", status, code)
-	}
-	a.token, a.signed = grant.Token, time.Now()
+	a.token, a.signed = login(a.email), time.Now()
 	if a.id == "" {
 		r.ask(func(conn *pgx.Conn) error {
 			return conn.QueryRow(r.t.Context(), "SELECT id::text FROM users WHERE email = $1", a.email).Scan(&a.id)
 		})
+		if a.with != "" {
+			a.id = r.makeSpace(a.email, a.with)
+		}
 	}
+	if a.with != "" {
+		a.token += " " + login(a.with) + " " + a.id
+	}
+}
+
+// makeSpace makes a space of two editors.
+func (r *rig) makeSpace(people ...string) (id string) {
+	r.t.Helper()
+	r.ask(func(conn *pgx.Conn) error {
+		return conn.QueryRow(r.t.Context(), `
+			WITH owner AS (INSERT INTO owners (id) VALUES (overlay(gen_random_uuid()::text PLACING '8' FROM 15)::uuid) RETURNING id),
+			     tree AS (INSERT INTO trees (owner_id, root_id, feed_epoch) SELECT id, gen_random_uuid(), gen_random_uuid() FROM owner),
+			     space AS (INSERT INTO spaces (id, name) SELECT id, 'two' FROM owner),
+			     member AS (INSERT INTO space_members (space_id, user_id, role) SELECT o.id, u.id, 'editor' FROM owner o, users u WHERE u.email = ANY ($1))
+			SELECT id::text FROM owner, pg_notify('files_members', '')`, people).Scan(&id)
+	})
+	return id
+}
+
+// inSpace is what a request brings to a space: another person's token at each
+// server, and the space's id where the path names no item.
+func inSpace(s *server, token, path string) (string, string) {
+	of := strings.Fields(token)
+	if len(of) < 3 {
+		return token, path
+	}
+	at, query, _ := strings.Cut(path, "?")
+	if strings.HasPrefix(at, "/files/content/") || at == "/files/folders" || at == "/files/trash" || at == "/files/lookup" {
+		path = at + "?space=" + of[2]
+		if query != "" {
+			path += "&" + query
+		}
+	}
+	return of[s.name[len(s.name)-1]%2], path
 }
 
 // prepare gives everybody what the plan's seed says.

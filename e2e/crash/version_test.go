@@ -172,7 +172,7 @@ func (r *rig) fetchVersions(accounts []*account, now, last *rows) (findings []st
 		token[a.id] = a.token
 	}
 	for _, v := range now.fresh(last) {
-		if item := now.byID[v.id]; token[v.owner] == "" || item == nil || !strings.HasPrefix(item.path, "users/") {
+		if item := now.byID[v.id]; token[v.owner] == "" || item == nil || !inTree(item.path) {
 			continue
 		}
 		var body []byte
