@@ -188,8 +188,8 @@ func (sp *spaces) postSpace(c *httpx.Call, in spaceFields) (s space, err error) 
 		return s, err
 	}
 	c.Created("/files/spaces/" + id.String())
-	_, err = sp.trees.rootOf(ctx, id)
-	return s, err
+	_, _ = sp.trees.rootOf(ctx, id) // else the first touch makes the root
+	return s, nil
 }
 
 func (sp *spaces) record(ctx context.Context, tx pgx.Tx, action audit.Action, id uuid.UUID, details map[string]string) error {
