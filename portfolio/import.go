@@ -36,6 +36,10 @@ type Change struct {
 	Action string   `json:"action"` // created or updated
 	Name   string   `json:"name"`
 	Fields []string `json:"fields"` // that get a new value
+	// Before and After are the values of these fields; of a new entry, what an
+	// empty one has.
+	Before map[string]any `json:"before"`
+	After  map[string]any `json:"after"`
 }
 
 // errUndo rolls back a dry run.
@@ -185,13 +189,14 @@ func (im *importing) gather(err error, x wanted) error {
 // status before is new.
 func (im *importing) count(kind, name string, before, after any) bool {
 	old, next := members(before), members(after)
-	change := Change{kind, "updated", name, []string{}}
+	change := Change{kind, "updated", name, []string{}, map[string]any{}, map[string]any{}}
 	if string(old["status"]) == `""` {
 		change.Action = "created"
 	}
 	for field, value := range next {
 		if !bytes.Equal(value, old[field]) {
 			change.Fields = append(change.Fields, field)
+			change.Before[field], change.After[field] = old[field], value
 		}
 	}
 	slices.Sort(change.Fields)

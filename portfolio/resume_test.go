@@ -190,8 +190,9 @@ func TestImport_KeepsWhatAResumeDoesNotSay(t *testing.T) {
 	rm.owner.Do("PUT", "/portfolio/resume.json", object{"basics": object{}, "x-theme": 1, "projects": []object{
 		{"name": "a", "description": "short", "startDate": "2019"}, {"name": "B", "url": "b.example"}}}).Want(t, 200).JSON(t, &done)
 	want := []portfolio.Change{
-		{Kind: "projects", Action: "updated", Name: "a", Fields: []string{"started_on", "summary", "title"}},
-		{Kind: "projects", Action: "created", Name: "b", Fields: done.Changes[1].Fields},
+		{Kind: "projects", Action: "updated", Name: "a", Fields: []string{"started_on", "summary", "title"},
+			Before: object{"started_on": nil, "summary": "", "title": "A"}, After: object{"started_on": "2019", "summary": "short", "title": "a"}},
+		{Kind: "projects", Action: "created", Name: "b", Fields: done.Changes[1].Fields, Before: done.Changes[1].Before, After: done.Changes[1].After},
 	}
 	if !reflect.DeepEqual(done.Changes, want) || !reflect.DeepEqual(done.Ignored, []string{"#/x-theme"}) {
 		t.Errorf("got %+v", done)
