@@ -1,8 +1,9 @@
 // The console as an owner uses it, in Chromium, through nginx with TLS: each
 // test is somebody with a browser who manages something.
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { launch } from './browser.mjs'
+import { accessible, desktop, keep, launch } from './browser.mjs'
 import { people } from './people.mjs'
 import { start } from './site.mjs'
 
@@ -106,3 +107,204 @@ test('a sign-in that ends in the middle loses nothing', async () => {
   quiet(person, /status of 401/)
   await person.close()
 })
+
+test('a project is written with a picture, shown by a link, published and put in order', async () => {
+  const person = await browser.person(), page = await enter(person)
+  await page.getByRole('link', { name: 'Write about a project' }).click()
+  await page.getByLabel('Title').fill('Tide clock')
+  await page.getByRole('button', { name: 'Add pictures' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'images', exact: true }).click()
+  await page.getByRole('dialog').getByLabel('kestrel.jpg').check()
+  await page.getByRole('button', { name: 'Take it' }).click()
+  const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYPj/HwADAgH/5zqg0QAAAABJRU5ErkJggg==', 'base64')
+  await page.getByRole('button', { name: 'Add pictures' }).click()
+  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('button', { name: 'From this device' }).click()])
+  await chooser.setFiles({ name: 'dot.png', mimeType: 'image/png', buffer: png })
+  await page.getByRole('img', { name: 'Picture 2' }).waitFor()
+
+  // Whoever leaves is asked, and stays with what was written.
+  await go(page, 'inbox')
+  await page.getByRole('heading', { name: 'Leave without saving?' }).waitFor()
+  await page.keyboard.press('Escape')
+  await page.getByRole('button', { name: 'Keep as a draft' }).click()
+  await page.getByRole('heading', { name: 'Tide clock' }).waitFor()
+
+  await page.getByRole('button', { name: 'Preview link' }).click()
+  const link = await page.getByLabel('Preview link').inputValue()
+  await page.getByRole('button', { name: 'Done' }).click()
+  const stranger = await browser.person(phone), there = await stranger.page()
+  await there.goto(link)
+  await there.getByRole('heading', { name: 'Tide clock' }).waitFor()
+  await there.goto(`${site.portfolio}/`)
+  await there.getByRole('heading', { name: 'Tidal' }).waitFor()
+  assert.equal(await there.getByText('Tide clock').count(), 0)
+
+  await page.getByRole('button', { name: 'Publish' }).click()
+  await page.getByText('published', { exact: true }).waitFor()
+  const later = await browser.person(phone), then = await later.page() // without what a cache keeps for a minute
+  await then.goto(`${site.portfolio}/`)
+  await then.getByRole('heading', { name: 'Tide clock' }).waitFor()
+
+  const order = () => page.locator('.ordered .name').allInnerTexts().then((all) => all.map((text) => text.split(' ')[0]))
+  await go(page, 'portfolio')
+  const handle = page.getByRole('button', { name: /^Move Tide clock/ })
+  await handle.focus()
+  for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowUp')
+  await page.getByText('The order is saved.').waitFor()
+  assert.equal((await order())[0], 'Tide')
+  const from = await handle.boundingBox(), to = await page.getByRole('button', { name: /^Move Slow Letters/ }).boundingBox()
+  await page.mouse.move(from.x + 10, from.y + 20)
+  await page.mouse.down()
+  await page.mouse.move(from.x + 10, from.y + 60, { steps: 4 })
+  await page.mouse.move(to.x + 10, to.y + to.height - 4, { steps: 8 })
+  await page.mouse.up()
+  await page.getByText('The order is saved.').waitFor()
+  const { body } = await known.ask('GET', '/portfolio/projects', null, known.admin)
+  assert.deepEqual(body.items.map(({ title }) => title), ['Tidal', 'Lantern', 'Slow Letters', 'Tide clock', 'Kestrel', 'Harbour'])
+  quiet(person)
+  for (const one of [stranger, later]) quiet(one)
+  await Promise.all([person, stranger, later].map((one) => one.close()))
+})
+
+test('a resume is looked at before it is taken over', async () => {
+  const person = await browser.person(), page = await enter(person)
+  await go(page, 'portfolio/resume')
+  const file = { basics: { name: 'Nora Vestergaard', label: 'I make charts.' }, skills: [{ name: 'Machines', keywords: ['Welding'] }], volunteer: [{ organization: 'x' }] }
+  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('button', { name: 'Choose a file' }).click()])
+  await chooser.setFiles({ name: 'resume.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(file)) })
+  await page.locator('del').filter({ hasText: 'I build slow, quiet software' }).waitFor()
+  await page.locator('ins').filter({ hasText: 'I make charts.' }).waitFor()
+  await keep(page, 'console-resume')
+  await page.getByRole('button', { name: 'Take it over' }).click()
+  await page.getByText('2 changes made.').waitFor()
+  await go(page, 'portfolio/skills')
+  await page.getByRole('button', { name: /^Welding/ }).waitFor()
+  await go(page, 'portfolio/profile')
+  await page.getByLabel('E-mail').fill('nobody')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.locator('.field', { hasText: 'E-mail' }).getByText(/@/).waitFor()
+  quiet(person, /status of 422/)
+  await person.close()
+})
+
+// write sends a message by the portfolio's form, with the work that it asks for.
+async function write(letter) {
+  const { body: { token, bits, min_age_seconds: age } } = await known.ask('GET', '/portfolio/contact/challenge')
+  let nonce = 0
+  while (Math.clz32(createHash('sha256').update(token + nonce).digest().readUInt32BE()) < bits) nonce++
+  await new Promise((done) => setTimeout(done, 1000 * age + 200))
+  assert.equal((await known.ask('POST', '/portfolio/contact', { ...letter, token, nonce: String(nonce) })).status, 202)
+}
+
+test('a message is read, answered, archived and taken back', async () => {
+  await write({ name: 'Karen', email: 'karen@example.org', subject: 'A chart for Ebeltoft', message: 'Would you draw one?' })
+  const person = await browser.person(phone), page = await enter(person)
+  await page.getByRole('link', { name: /A chart for Ebeltoft/ }).click()
+  await page.getByText('Would you draw one?').waitFor()
+  assert.match(await page.getByRole('link', { name: 'Answer' }).getAttribute('href'), /^mailto:karen%40example\.org\?subject=Re%3A%20A%20chart/)
+  await page.getByRole('button', { name: 'Archive' }).click()
+  await page.getByText('Nothing new.').waitFor()
+  await page.getByRole('button', { name: 'Undo' }).click()
+  await page.getByText('A chart for Ebeltoft').waitFor()
+  const { body: { counts } } = await known.ask('GET', '/portfolio/contact', null, known.admin)
+  assert.deepEqual([counts.read, counts.archived], [1, 0])
+  quiet(person)
+  await person.close()
+})
+
+test('a space, a flag, a program and a limit are made and changed', async () => {
+  const { email } = await known.member('nils', { name: 'Nils Berg' })
+  const person = await browser.person(), page = await enter(person), dialog = page.getByRole('dialog')
+  await go(page, 'spaces')
+  await page.getByRole('button', { name: 'New space' }).first().click()
+  await dialog.getByLabel('Name').fill('Family')
+  await dialog.getByRole('button', { name: 'Make it' }).click()
+  await page.getByLabel('Person').selectOption({ label: `Nils Berg (${email})` })
+  await page.getByRole('button', { name: 'Add', exact: true }).click()
+  await page.getByLabel('Role of Nils Berg').selectOption('Viewer')
+  await page.getByText('Nils Berg is viewer now.').waitFor()
+
+  await go(page, 'flags')
+  await page.getByRole('button', { name: 'New flag' }).first().click()
+  await dialog.getByLabel('Key').fill('new map')
+  await dialog.getByRole('button', { name: 'Add a rule' }).click()
+  await dialog.getByLabel('One of these people').fill(email)
+  await dialog.getByRole('button', { name: 'Make it' }).click()
+  await dialog.getByText(/at most 100 letters/).waitFor()
+  await dialog.getByLabel('Key').fill('new-map')
+  await dialog.getByRole('button', { name: 'Make it' }).click()
+  await page.getByRole('button', { name: 'Turn new-map on' }).click()
+  await row(page, 'new-map').getByText('on', { exact: true }).waitFor()
+
+  await go(page, 'programs')
+  await page.getByRole('button', { name: 'Let a program in' }).first().click()
+  await dialog.getByLabel('Name').fill('Miniflux')
+  await dialog.getByLabel('Where it comes back to').fill('https://news.site.test/callback')
+  await dialog.getByRole('button', { name: 'Let it in' }).click()
+  assert.match(await page.getByLabel('Client secret').inputValue(), /\w{20}/)
+  await page.getByRole('button', { name: 'I have kept it' }).click()
+  await row(page, 'Miniflux').waitFor()
+
+  await go(page, 'limits')
+  await page.getByRole('button', { name: 'Change upload' }).click()
+  await dialog.getByLabel('Requests').fill('500')
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await row(page, 'upload').getByText('500 in 1 minute').waitFor()
+  await page.getByRole('button', { name: 'Default for upload' }).click()
+  await row(page, 'upload').getByText('600 in 1 minute').waitFor()
+  quiet(person, /status of 422/)
+  await person.close()
+})
+
+test('who signed in last week is found in two steps, and the log is saved as a file', async () => {
+  const person = await browser.person(), page = await enter(person)
+  await page.getByRole('link', { name: 'Who signed in last week' }).click()
+  await row(page, 'Nils Berg').waitFor({ state: 'detached' })
+  await page.getByRole('button', { name: 'Signed in' }).first().click()
+  await page.getByRole('dialog').getByText('auth.login', { exact: true }).waitFor()
+  await page.keyboard.press('Escape')
+  await page.getByLabel('What').selectOption('space.created')
+  await row(page, 'A space was made').waitFor()
+  const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Export' }).click()])
+  assert.equal(file.suggestedFilename(), 'audit.jsonl')
+  quiet(person)
+  await person.close()
+})
+
+for (const [device, options] of Object.entries({ phone, desktop })) {
+  test(`each page can be used by everyone on a ${device}, by day and by night`, async () => {
+    if (device === 'phone') await visited()
+    const person = await browser.person(options), page = await enter(person)
+    const user = await known.ask('GET', '/auth/users', null, known.admin).then(({ body }) => body.items.at(-1))
+    const pages = {
+      overview: 'overview', inbox: 'inbox/read', portfolio: 'portfolio', project: 'portfolio/projects/tidal', profile: 'portfolio/profile', skills: 'portfolio/skills', resume: 'portfolio/resume',
+      people: 'people', user: `people/users/${user.id}`, invitations: 'people/invitations', roles: 'people/roles', analytics: 'analytics', spaces: 'spaces',
+      programs: 'programs', hosts: 'programs/hosts', apps: 'programs/apps', keys: 'programs/keys', audit: 'audit', seals: 'audit/seals', flags: 'flags', limits: 'limits',
+    }
+    for (const [name, place] of Object.entries(pages)) {
+      await page.evaluate(() => document.querySelector('h1')?.remove())
+      await go(page, place)
+      await page.getByRole('heading', { level: 1 }).waitFor()
+      await page.locator('[aria-busy=true]').first().waitFor({ state: 'detached' })
+      for (const colorScheme of ['light', 'dark']) {
+        await page.emulateMedia({ colorScheme })
+        if ((device === 'phone') === (colorScheme === 'dark')) await accessible(page, `${name}, ${device}, ${colorScheme}`)
+        await keep(page, `console-${name}-${device}-${colorScheme}`)
+      }
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+      assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`)
+    }
+    quiet(person)
+    await person.close()
+  })
+}
+
+// visited has visitors look at the portfolio, and counts them.
+async function visited() {
+  for (const path of ['/', '/', '/#/projects/tidal']) {
+    const { status } = await known.ask('POST', '/projects/analytics/events', { path, referrer: 'https://search.example/' }, { Origin: site.portfolio, 'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0' })
+    assert.equal(status, 202)
+  }
+  await new Promise((done) => setTimeout(done, 1500)) // views are written together
+  site.run('jobs', 'run', 'projects.analytics.rollup')
+}

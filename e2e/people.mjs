@@ -12,7 +12,8 @@ export async function people(site) {
     const answer = await fetch(site.inside + path, {
       method, headers: { ...headers, ...json && { 'Content-Type': 'application/json' } }, body: json && JSON.stringify(json),
     })
-    return { status: answer.status, body: answer.status === 204 ? null : await answer.json() }
+    const text = await answer.text()
+    return { status: answer.status, body: text ? JSON.parse(text) : null }
   }
 
   // member makes an account, { id, email }.

@@ -141,6 +141,8 @@ export async function start({ settings = {}, content = true, second = false, pro
       })
       return { Authorization: `Bearer ${(await login.json()).access_token}` }
     },
+    // run is a command in the server's shell.
+    run: (...args) => execFileSync(join(root, 'bin/homebase'), args, { env, stdio: 'pipe' }),
     // put adds a page to a frontend, or to the programs' hosts as "app".
     put: (name, file, text) => writeFileSync(join(dir, 'www', name, file), text),
     // cut breaks every connection to the site, mend lets new ones be made.

@@ -48,6 +48,7 @@ async function route() {
   const late = setTimeout(() => mine.replaceChildren(el('p.loading', { role: 'status' }, 'Loading …')), 400)
   try {
     await page(api, mine, rest.filter(Boolean).map(decoded))
+    main.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
   } catch (problem) {
     if (problem.name !== 'Problem') throw problem
     mine.replaceChildren(el('div.centre', {}, el('section.card.small', { role: 'alert' }, el('h1', {}, title), el('p', {}, problem.message),
@@ -85,7 +86,6 @@ function enter() {
 
 // Whoever leaves a form that has changed is asked first.
 async function moved() {
-  if (location.hash === at) return
   const to = location.hash
   if (main.querySelector('form[data-changed]')) {
     history.replaceState(null, '', at)

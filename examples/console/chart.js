@@ -18,7 +18,7 @@ function figure(draw, height, words, behind) {
   const place = el('div.drawing', { 'aria-hidden': 'true' })
   let width = 0
   new ResizeObserver(([{ contentRect }]) => {
-    if (Math.abs(contentRect.width - width) < 1) return
+    if (contentRect.width < 80 || Math.abs(contentRect.width - width) < 1) return
     width = contentRect.width
     place.replaceChildren(svg('svg', { width, height, viewBox: `0 0 ${width} ${height}` }, ...draw(width)))
   }).observe(place)

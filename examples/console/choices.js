@@ -3,7 +3,8 @@ import { button, el } from '../dom.js'
 
 let ids = 0
 
-function frame(name, label, hint, inside) {
+// frame is a row with several inputs.
+export function frame(name, label, hint, inside) {
   const wrong = el('p.problem', { id: `choices-${++ids}`, hidden: true })
   const node = el('fieldset.field', { 'aria-describedby': wrong.id }, el('legend', {}, label), hint && el('p.hint', {}, hint), inside, wrong)
   return { name, node, wrong(text) {

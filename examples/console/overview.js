@@ -1,9 +1,10 @@
 // The first page: how the server is, what it holds, and what is new.
 import { bytes, el, icon, when } from '../dom.js'
 import { bars } from './chart.js'
+import { eventLink } from './event.js'
 import { namesOf } from './names.js'
 import { badge, card, count, exactly, facts, head } from './parts.js'
-import { actions, jobs } from './words.js'
+import { jobs } from './words.js'
 
 export async function overview(api, main) {
   const hello = api.user.name ? `Hello ${api.user.name.split(' ')[0]}` : 'Overview'
@@ -67,15 +68,15 @@ const full = ([, used, quota]) => used > 0.9 * quota
 
 async function events(api) {
   const [{ items }, name] = await Promise.all([api.get('/audit/events', { limit: 6 }), namesOf(api)])
-  return [el('ul.events', {}, items.map((one) => el('li', {}, el('a', { href: `#/audit/event/${one.id}` }, name(one.actor_user_id)), ' ',
-    `· ${actions[one.action] ?? one.action}`, one.outcome !== 'ok' && [' ', badge(one.outcome, 'bad')], el('span.small', {}, ` ${when(one.at)}`)))),
+  return [el('ul.events', {}, items.map((one) => el('li', {}, eventLink(one, name), ' ',
+    el('span', {}, `· ${name(one.actor_user_id)}`), one.outcome !== 'ok' && [' ', badge(one.outcome, 'bad')], el('span.small', {}, ` ${when(one.at)}`)))),
   el('p', {}, el('a', { href: '#/audit' }, 'All of it'))]
 }
 
 async function work(api) {
   const { items } = await api.get('/system/jobs'), failing = items.filter((job) => job.failures)
   return [failing.length ? el('p', {}, badge(count(failing.length, 'job fails', 'jobs fail'), 'bad')) : el('p', {}, badge(`All ${items.length} run well`, 'good')),
-    el('ul.plainly', {}, failing.map((job) => el('li', {}, el('strong', {}, jobs(job.name)), ` failed ${count(job.failures, 'time')}: ${job.last_error}`))),
+    failing.length > 0 && el('ul.plainly', {}, failing.map((job) => el('li', {}, el('strong', {}, jobs(job.name)), ` failed ${count(job.failures, 'time')}: ${job.last_error}`))),
     el('details', {}, el('summary', {}, 'Every job'), el('ul.plainly', {}, items.map((job) => el('li', {}, el('strong', {}, jobs(job.name)),
       el('span.small', {}, ` last ${exactly(job.last_run_at)}${job.running ? ', running now' : ''}, next ${exactly(job.next_run_at)}`)))))]
 }

@@ -4,9 +4,10 @@ import { bytes, el, icon } from '../dom.js'
 
 export const head = (title, ...tools) => el('div.head', {}, el('h1', {}, title), el('div.tools', {}, tools))
 
-// tabs are links to the pages of one place: [address, words].
-export const tabs = (label, list) => el('nav.tabs', { 'aria-label': label }, el('ul', {}, list.filter(Boolean).map(([href, words]) =>
-  el('li', {}, el('a', { href, 'aria-current': location.hash === href || list.find(([one]) => one === location.hash) === undefined && href === list[0][0] ? 'page' : null }, words)))))
+// tabs are links to the pages of one place, [address, words]; here is the one that
+// is shown.
+export const tabs = (label, list, here = list.find(([href]) => href === location.hash)?.[0] ?? list[0][0]) => el('nav.tabs', { 'aria-label': label },
+  el('ul', {}, list.map(([href, words]) => el('li', {}, el('a', { href, 'aria-current': href === here ? 'page' : null }, words)))))
 
 export const card = (picture, title, ...inside) => el('section.card', {}, el('h2', {}, picture && icon(picture), title), inside)
 

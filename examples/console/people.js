@@ -16,13 +16,13 @@ export async function people(api, main, [kind, id]) {
   if (kind === 'invitations') return invitations(api, main, bar(), id)
   if (kind === 'roles') return roles(api, main, bar())
   const list = await table({
-    label: 'Users', read: (cursor) => api.get('/auth/users', { limit: 100, cursor }), find: ({ name, email, roles }) => [name, email, ...roles].join(' '),
+    label: 'Users', dense: true, read: (cursor) => api.get('/auth/users', { limit: 100, cursor }), find: ({ name, email, roles }) => [name, email, ...roles].join(' '),
     open: ({ id }) => `#/people/users/${id}`, columns: [
       ['Person', ({ name, email }) => [el('strong', {}, name || email), name && el('span.small', {}, email)]],
       ['Roles', ({ roles }) => roles.length ? roles.join(', ') : 'none'],
       ['State', ({ status, totp }) => [status === 'active' ? badge('active', 'good') : badge('disabled', 'bad'), totp && [' ', badge('second step')]]],
-      ['Quota', ({ quota }) => quota === null ? 'default' : bytes(quota)],
-      ['Since', ({ created_at: since }) => exactly(since)],
+      ['Quota', ({ quota }) => quota === null ? 'default' : bytes(quota), 'minor'],
+      ['Since', ({ created_at: since }) => exactly(since), 'minor'],
     ], words: nothing('person', 'Nobody is here yet.'),
   })
   main.replaceChildren(head('People', el('a.main', { href: '#/people/invitations/new' }, 'Invite somebody'), button('plus', 'Make a user', () => make(api), { kind: 'seldom' })), bar(), list)

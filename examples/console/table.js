@@ -4,13 +4,14 @@ import { button, el, sorry } from '../dom.js'
 
 const atOnce = 25, atMost = 5000 // rows that are shown, and that a filter reads
 
-// table makes one of columns [words, cell(item)], of which the first says what
-// the row is. read(cursor) answers with a page; with find(item), the text that
-// a filter looks at, there is a field for one. words says what to do where there
-// is nothing.
-export function table({ label, columns, read, find, words, open }) {
+// table makes one of columns [words, cell(item), 'minor'], of which the first says
+// what the row is; on a phone those that are minor are left out, and with dense
+// the others stand in one line. read(cursor) answers with a page; with find(item),
+// the text that a filter looks at, there is a field for one. words says what to do
+// where there is nothing.
+export function table({ label, columns, read, find, words, open, dense = false }) {
   const body = el('tbody'), note = el('p.small', { role: 'status' })
-  const node = el('div.table', {}), items = []
+  const node = el(`div.table${dense ? '.dense' : ''}`, {}), items = []
   let cursor, started = false, filter = '', shown = atOnce
   const matches = () => filter ? items.filter((item) => find(item).toLowerCase().includes(filter)) : items
 
@@ -35,9 +36,9 @@ export function table({ label, columns, read, find, words, open }) {
     if (!items.length) node.replaceChildren(words)
   }
 
-  const row = (item) => el('tr', {}, columns.map(([name, cell], i) => {
+  const row = (item) => el('tr', {}, columns.map(([name, cell, kind], i) => {
     const inside = cell(item)
-    return i ? el('td', { 'data-label': name }, inside) : el('th', { scope: 'row' }, open ? el('a', { href: open(item) }, inside) : inside)
+    return i ? el(`td${kind ? `.${kind}` : ''}`, { 'data-label': name }, inside) : el('th', { scope: 'row' }, open ? el('a', { href: open(item) }, inside) : inside)
   }))
 
   const more = button(null, 'Show more', () => {
@@ -53,6 +54,6 @@ export function table({ label, columns, read, find, words, open }) {
     }, 200)
   } })
   node.append(el('div.filter', {}, search, note), el('table', {}, el('caption.heard', {}, label),
-    el('thead', {}, el('tr', {}, columns.map(([name]) => el('th', { scope: 'col' }, name)))), body), more)
+    el('thead', {}, el('tr', {}, columns.map(([name]) => el('th', { scope: 'col' }, name || el('span.heard', {}, 'What to do'))))), body), more)
   return load(shown + 1).then(() => node)
 }

@@ -28,8 +28,9 @@ const paragraphs = (text) => text ? text.split(/\n{2,}/).map((part) => h('p', {}
 const anchor = ({ label, url }) => h('a', { href: url, rel: 'noopener noreferrer' }, label)
 
 // picture is an image in two sizes. What only a draft names is public nowhere;
-// its owner sees the thumbnail of the file.
+// its owner sees the thumbnail of the file, and who has a preview link nothing.
 function picture(project, id, alt, sizes) {
+  if (project.status === 'draft' && !api.user) return ''
   const at = (size) => api.url(project.status === 'draft' ? `/files/items/${id}/thumbnail` : `/portfolio/images/${id}`, { size })
   return h('img', { srcset: `${at(512)} 512w, ${at(1024)} 1024w`, src: at(1024), sizes, alt, loading: 'lazy' })
 }
@@ -125,15 +126,28 @@ function showProject(project, next) {
   )
 }
 
-// route shows what the address names: #/projects/a-slug, or a part of the page.
+// previewed is the project of a preview link, which its owner gives to some.
+async function previewed(token) {
+  try {
+    const project = await api.get(`/portfolio/previews/${token}`)
+    data.projects = [...data.projects.filter(({ id }) => id !== project.id), project]
+    return project.slug
+  } catch (problem) {
+    return $('#notice').textContent = problem.message
+  }
+}
+
+// route shows what the address names: #/projects/a-slug, #/previews/a-token, or a
+// part of the page.
 let home = 0 // where the page was scrolled to when a project was opened
-function route() {
-  const slug = /^#\/projects\/(.+)/.exec(location.hash)?.[1]
+async function route() {
+  const token = /^#\/previews\/(.+)/.exec(location.hash)?.[1]
+  const slug = token ? await previewed(token) : /^#\/projects\/(.+)/.exec(location.hash)?.[1]
   const at = data.projects.findIndex((project) => project.slug === slug)
   const back = !$('#project').hidden
   if (!$('#home').hidden) home = scrollY
   $('#notice').hidden = !slug || at >= 0
-  $('#notice').textContent = 'There is no such project. It may have been renamed.'
+  if (!token) $('#notice').textContent = 'There is no such project. It may have been renamed.'
   $('#project').hidden = at < 0
   $('#home').hidden = at >= 0
   $('nav').hidden = false
@@ -154,7 +168,7 @@ async function show() {
     await load()
     showVisitor()
     showHome()
-    route()
+    await route()
   } catch (problem) {
     $('#notice').textContent = problem.message
   }

@@ -1,0 +1,56 @@
+// The portfolio as a JSON Resume: out as a file, and in from one, after a look at
+// what would change.
+import { button, el, say } from '../dom.js'
+import { saving } from './download.js'
+import { again, badge, card, count, head } from './parts.js'
+
+export async function resume(api, main, bar) {
+  const place = el('div.part', { 'aria-live': 'polite' })
+  const file = el('input', { type: 'file', accept: '.json,application/json', hidden: true, onchange: () => look(api, file.files[0], place).finally(() => { file.value = '' }) })
+  main.replaceChildren(head('Résumé'), bar, el('div.cards', {},
+    card('download', 'Out', el('p', {}, 'All that is published, as a JSON Resume: other programs make a PDF or a page of it.'), saving('Save resume.json', api, () => ['/portfolio/resume.json'], 'resume.json')),
+    card('upload', 'In', el('p', {}, 'Entries that are here already get what the file says of them, the others are added. Nothing is deleted, and you see all of it before anything changes.'),
+      file, button('upload', 'Choose a file', () => file.click()))), place)
+}
+
+async function look(api, file, place) {
+  if (!file) return
+  place.replaceChildren(el('p.small', {}, `Reading ${file.name} …`))
+  const put = (dry) => api.put('/portfolio/resume.json', new Blob([file], { type: 'application/json' }), { query: { dry_run: dry }, headers: { 'Content-Type': 'application/json' } })
+  try {
+    const { changes, unchanged, ignored } = await put(true)
+    const take = button('check', 'Take it over', async () => {
+      take.disabled = true
+      take.ariaBusy = 'true'
+      try {
+        const done = await put(false)
+        say(`${count(done.changes.length, 'change')} made.`)
+        again()
+      } catch (problem) { refused(place, problem) }
+    }, { kind: 'main' })
+    place.replaceChildren(el('section.card', {}, el('h2', {}, changes.length ? `${count(changes.length, 'change')} in ${file.name}` : 'Nothing would change'),
+      el('p.small', {}, `${count(unchanged, 'entry is', 'entries are')} as they are already.`),
+      el('ul.changes', {}, changes.map(change)),
+      ignored.length > 0 && el('details', {}, el('summary', {}, `${count(ignored.length, 'part')} of the file that a portfolio cannot hold`), el('ul.plainly', {}, ignored.map((at) => el('li', {}, el('code', {}, at))))),
+      el('div.ends', {}, button(null, 'Leave all as it is', () => place.replaceChildren()), changes.length > 0 && take)))
+    take.focus()
+  } catch (problem) { refused(place, problem) }
+}
+
+function refused(place, problem) {
+  if (problem.name !== 'Problem') throw problem
+  place.replaceChildren(el('div.card', { role: 'alert' }, el('p.problem', {}, problem.message), el('ul.plainly', {}, Object.entries(problem.fields).map(([at, text]) => el('li', {}, el('code', {}, at), ` ${text}`)))))
+}
+
+const kinds = { profile: 'Profile', projects: 'Project', skills: 'Skill', experience: 'Experience', education: 'Education' }
+
+// change is one entry with what it says now, and what it would say.
+const change = ({ kind, action, name, fields, before = {}, after = {} }) => el('li', {},
+  el('p', {}, badge(action === 'created' ? 'new' : 'changed', action === 'created' ? 'good' : ''), ' ', el('strong', {}, kinds[kind] ?? kind), ` ${name}`),
+  el('dl.difference', {}, fields.filter((field) => action !== 'created' || shown(after[field])).map((field) => el('div', {}, el('dt', {}, field.replaceAll('_', ' ')), el('dd', {},
+    action !== 'created' && shown(before[field]) && el('del', {}, shown(before[field])), shown(after[field]) ? el('ins', {}, shown(after[field])) : el('span.small', {}, 'empty'))))))
+
+function shown(value) {
+  if (Array.isArray(value)) return value.map((one) => one?.url ? `${one.label} ${one.url}` : one).join(', ')
+  return value === null || value === undefined || value === false ? '' : String(value)
+}
