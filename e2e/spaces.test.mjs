@@ -268,7 +268,7 @@ test('a folder is shared with a person by name, who writes in it until it is end
   await row(there, 'alto.txt').waitFor()
   const [chooser] = await Promise.all([there.waitForEvent('filechooser'), there.getByRole('button', { name: 'Upload' }).click()])
   await chooser.setFiles({ name: 'bass.txt', mimeType: 'text/plain', buffer: Buffer.from('lo') })
-  await row(there, 'bass.txt').first().waitFor()
+  await line(there, 'bass.txt').waitFor() // not that of the uploads
   await there.getByRole('link', { name: 'Choir' }).click() // the way back
   await there.getByRole('heading', { name: 'Choir' }).waitFor()
   assert.deepEqual(await tree(giver, '/Choir'), ['/songs/', '/songs/alto.txt', '/songs/bass.txt'])
@@ -320,7 +320,17 @@ test('a space is made, filled by its editors and only read by its viewers, and w
   await there.getByRole('button', { name: 'Restore old.txt' }).click()
   await there.getByText('The trash is empty.').waitFor()
 
-  await page.getByRole('link', { name: 'Members' }).click()
+  await put(keeper, 'mine.txt', 'mine') // what is moved here from one's own files is copied
+  await go(page, 'files')
+  await act(page, 'mine.txt', 'Move')
+  await page.getByRole('button', { name: 'Up', exact: true }).click()
+  await page.getByRole('button', { name: 'Family' }).click()
+  await page.getByRole('button', { name: 'Move here' }).click()
+  await page.getByText('“mine.txt” is in “Family” now.').waitFor()
+  await row(page, 'mine.txt').waitFor({ state: 'detached' })
+  assert.deepEqual(await tree(keeper, '/', `&space=${id}`), ['mine.txt', 'old.txt', 'plan.txt'])
+
+  await go(page, `spaces/${id}/members`)
   await page.getByRole('button', { name: 'What emil@example.com may do' }).click()
   await page.getByRole('button', { name: /^Viewer/ }).click()
   await row(page, 'emil@example.com').getByText('Viewer').waitFor()

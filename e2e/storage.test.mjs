@@ -389,7 +389,7 @@ for (const [device, options] of Object.entries({ phone, desktop })) {
     const pages = {
       files: async () => { await go(page, 'files'); await page.getByRole('heading', { name: 'All files' }).waitFor() },
       folder: async () => { await go(page, 'files/images'); await page.locator('.picture img').first().waitFor() },
-      picture: async () => { await page.locator('button.open').first().click(); await page.locator('img.look').waitFor() },
+      picture: async () => { await page.locator('.open[role=button]').first().click(); await page.locator('img.look').waitFor() },
       actions: async () => { await page.keyboard.press('Escape'); await page.getByRole('button', { name: /^What to do with/ }).first().click() },
       share: async () => { await page.getByRole('button', { name: 'Share', exact: true }).click(); await page.getByRole('button', { name: 'Make a link' }).waitFor() },
       move: async () => {

@@ -49,6 +49,7 @@ export async function browse(api, main, tree, rest, top = []) {
     button('upload', 'Upload', () => pick(api, folder), { kind: 'main' })]))
   await load(mine, true)
   main.replaceChildren(...top, mine.head, mine.list, mine.more)
+  mine.shown = true
   if (!tree.follows) watch(mine)
 }
 
@@ -136,8 +137,12 @@ function row(at, item) {
     el('span.facts', {}, at.find ? `${above(item.path) || '/'} · ` : '', folder ? '' : `${bytes(item.size)} · `, el('time', { dateTime: time, title: moment(time) }, when(time)))]
   const sheet = (one) => actions(at.api, at.tree, one, () => at.choice.choose([...at.choice.ids, one.id]))
   const node = el('li', { 'data-id': item.id, draggable: at.tree.writes }, at.choice.box(item),
-    folder ? el('a.open', { href: at.tree.page(item), draggable: false }, inside)
-      : button(null, inside, () => preview(at.api, item, at.items, sheet), { kind: 'open' }),
+    // A file's is a link too: some browsers drag nothing by a button.
+    el('a.open', { href: at.tree.page(folder ? item : at.folder), draggable: false, role: folder ? null : 'button', onclick: (event) => {
+      if (folder) return
+      event.preventDefault()
+      preview(at.api, item, at.items, sheet).catch(sorry)
+    } }, inside),
     button('more', `What to do with ${item.name}`, () => sheet(item), { hide: true, kind: 'plain' }))
   return folder ? onto(node, () => item) : node
 }
@@ -151,7 +156,7 @@ const newFolder = (api, folder) => ask('New folder', {
 // do, so the folder is read again a moment after the first.
 export function changed({ type, data }) {
   const at = here
-  if (!at?.list?.isConnected) return
+  if (!at?.list || at.shown && !at.list.isConnected) return // what comes while it is read first counts too
   if (type !== 'open') {
     const { item } = data
     if (item.id === at.folder.id) return type === 'moved' ? location.replace(at.tree.page(item)) : type === 'trashed' && location.replace(at.tree.at)

@@ -8,7 +8,7 @@ import { meterOf } from './usage.js'
 
 const options = Object.entries(roles).map(([name, { words, may }]) => [name, `${words}: ${may}`])
 
-export async function membersPage(api, main, space, top, letGo) {
+export async function membersPage(api, main, space, top) {
   const again = async () => dispatchEvent(new Event('hashchange')) // the role may be another one
   const everywhere = api.user.permissions.includes('spaces:manage'), manages = everywhere || space.role === 'manager'
   const members = []
@@ -19,12 +19,12 @@ export async function membersPage(api, main, space, top, letGo) {
     card('people', 'Members',
       el('ul.list', { 'aria-label': 'Members' }, members.map((one) => member(api, space, one, manages, again))),
       manages && button('plus', 'Add somebody', () => add(api, space).then(again), { kind: 'wide' }),
-      space.role && button('out', 'Leave the space', () => leave(api, space, letGo, again), { kind: 'wide' })),
+      space.role && button('out', 'Leave the space', () => leave(api, space), { kind: 'wide' })),
     card('folder', 'Storage', usage ? meterOf(usage) : el('p', {}, `${bytes(space.used)} used.`), everywhere && quota(api, space, again)),
     manages && card('rename', 'The space', form({
       fields: [{ name: 'name', label: 'Name', value: space.name, required: true, autocomplete: 'off' }], submit: 'Rename',
       act: async ({ name }) => { await api.patch(`/files/spaces/${space.id}`, { name }); say('Renamed.'); await again() },
-    }), button('trash', 'Delete the space', () => remove(api, space, letGo, again), { kind: 'wide' }))))
+    }), button('trash', 'Delete the space', () => remove(api, space), { kind: 'wide' }))))
 }
 
 function member(api, space, one, manages, again) {
@@ -49,17 +49,25 @@ const add = (api, { id, name }) => ask(`Add somebody to “${name}”`, {
   },
 })
 
-// leave and remove let go of the stream first, which would tell that one is no
-// member any more.
-const leave = (api, { id, name }, letGo, again) => ask(`Leave “${name}”?`, {
+const leave = (api, space) => ask(`Leave “${space.name}”?`, {
   words: 'What you put there stays. A manager can add you again.', submit: 'Leave', danger: true,
-  act: () => { letGo(); return api.delete(`/files/spaces/${id}/members/${api.user.id}`).then(() => true) },
-}).then((done) => done ? gone(`You have left “${name}”.`) : again())
+  act: () => end(api, space, `/files/spaces/${space.id}/members/${api.user.id}`),
+}).then((done) => done && gone(`You have left “${space.name}”.`))
 
-const remove = (api, { id, name }, letGo, again) => ask(`Delete “${name}”?`, {
+const remove = (api, space) => ask(`Delete “${space.name}”?`, {
   words: 'All its files go for good, its trash and versions too, for all its members.', submit: 'Delete for good', danger: true,
-  act: () => { letGo(); return api.delete(`/files/spaces/${id}`).then(() => true) },
-}).then((done) => done ? gone(`“${name}” is deleted.`) : again())
+  act: () => end(api, space, `/files/spaces/${space.id}`),
+}).then((done) => done && gone(`“${space.name}” is deleted.`))
+
+// end says beforehand that the space's stream will break off.
+async function end(api, space, path) {
+  space.ends = true
+  await api.delete(path).catch((problem) => {
+    space.ends = false
+    throw problem
+  })
+  return true
+}
 
 function gone(words) {
   location.replace('#/spaces')

@@ -51,9 +51,9 @@ export async function move(api, items) {
 export async function moveTo(api, items, folder) {
   const moved = await batch(api, items, ({ id }) => ({ op: 'move', id, parent_id: folder.id }))
   const away = moved.refused.filter(({ result }) => result.problem.code === 'other_tree')
-  const place = `${are(only(moved.done))} in “${folder.name || 'All files'}” now`
+  const there = (done) => `${are(only(done))} in “${folder.name || 'All files'}” now`
   if (!away.length) {
-    return tell(moved, place, (back) => {
+    return tell(moved, there(moved.done), (back) => {
       const homes = new Map(items.map(({ id, parent_id: parent }) => [id, parent]))
       return batch(api, back, ({ id }) => ({ op: 'move', id, parent_id: homes.get(id) }))
     })
@@ -62,7 +62,7 @@ export async function moveTo(api, items, folder) {
   const whole = copied.done.filter(({ result }) => !result.left_out?.length)
   if (whole.length) await batch(api, only(whole), ({ id }) => ({ op: 'trash', id }))
   tell({ done: copied.done, refused: [...moved.refused.filter((one) => !away.includes(one)), ...copied.refused] },
-    whole.length === copied.done.length ? place : `${are(only(copied.done))} copied; where something could not be read the original stays`)
+    whole.length === copied.done.length ? there(whole) : `${are(only(copied.done))} copied; where something could not be read the original stays`)
 }
 
 export async function copyTo(api, items) {

@@ -23,7 +23,7 @@ export async function spaces(api, main, [id, place, ...path]) {
   const top = tabs ? [tabs] : []
   if (at === 'files') return browse(api, main, tree, path, top)
   if (at === 'trash') return trash(api, main, tree, top)
-  return membersPage(api, main, space, top, leaveSpace)
+  return membersPage(api, main, space, top)
 }
 
 async function list(api, main) {
@@ -75,6 +75,7 @@ function lost(id) {
 
 // look finds out whether one still has the role that the page is for.
 async function look(api, id) {
+  if (shown?.space.ends) return
   const space = await api.get(`/files/spaces/${id}`).catch(({ status }) => status === 404 ? null : shown?.space)
   if (shown?.space.id !== id || space?.role === shown.space.role) return
   if (!space?.role) return lost(id)
