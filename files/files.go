@@ -105,6 +105,7 @@ func New(c Config) *Files {
 	f.fd = &feed{db: c.DB, log: c.Log, journal: f.journal, trees: f.trees, hub: hub}
 	f.rn = &renditions{log: c.Log, vol: f.vol, rd: f.rd, undrawable: bounded[[sha256.Size]byte, *httpx.Problem]{most: 1000}}
 	f.rc = &reconciler{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trees: f.trees, rd: f.rd}
+	f.wr.rc = f.rc
 	f.db.Listener().OnMissed(func() { hub.announced(everybody) })
 	f.db.Listener().On(membersChannel, func(string) { hub.recheck() })
 	f.db.Listener().On(changesChannel, f.fd.onAnnounced)

@@ -37,10 +37,21 @@ func (rc *reconciler) takeOverOutside(ctx context.Context) {
 		for range len(rc.rd.outside) {
 			rc.foundOutside(ctx, <-rc.rd.outside, owners)
 		}
-		for owner, list := range owners {
-			if err := rc.takeOver(ctx, owner, list, &scanReport{}); err != nil && ctx.Err() == nil {
-				rc.log.WarnContext(ctx, "cannot take over files that were changed outside the API yet", "count", len(list), "error", err)
-			}
+		rc.takeFound(ctx, owners)
+	}
+}
+
+// takeOverNow takes over what a put is about to replace, if it can.
+func (rc *reconciler) takeOverNow(ctx context.Context, o outside) {
+	owners := map[uuid.UUID][]*finding{}
+	rc.foundOutside(ctx, o, owners)
+	rc.takeFound(ctx, owners)
+}
+
+func (rc *reconciler) takeFound(ctx context.Context, owners map[uuid.UUID][]*finding) {
+	for owner, list := range owners {
+		if err := rc.takeOver(ctx, owner, list, &scanReport{}); err != nil && ctx.Err() == nil {
+			rc.log.WarnContext(ctx, "cannot take over files that were changed outside the API yet", "count", len(list), "error", err)
 		}
 	}
 }

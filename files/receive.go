@@ -48,6 +48,7 @@ type staged struct {
 	due      int64     // bytes that were declared and are not written yet
 	from     *stranger // nil: the owner sends them
 	version  int64     // the revision of the version that they are copied from
+	asItIs   bool      // they replace what cannot be taken over
 	// upload is the resumable upload that the bytes came by: it keeps them when
 	// the commit fails, and ends with it otherwise.
 	upload uuid.UUID

@@ -384,3 +384,26 @@ func TestVersions_MakeRoomForManyAtOnce(t *testing.T) {
 		t.Errorf("on the disk are %d versions", len(got))
 	}
 }
+
+// What somebody wrote over a file on the disk has no row yet when the next upload
+// comes: it gets one first, and both are versions.
+func TestVersions_HoldWhatWasEditedOnTheDiskToo(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	it := decode[item](t, c.Do("PUT", "/files/content/documents/a.txt", "one").Want(t, 201))
+	edit := func(text string) { must(t, os.WriteFile(h.place(id, "documents", "a.txt"), []byte(text), 0o600)) }
+	edit("edited")
+	c.Do("PUT", "/files/items/"+it.ID+"/content", "three").Want(t, 200)
+	list := versionsOf(t, c, it.ID)
+	if len(list) != 1 || list[0].SHA256 != sha([]byte("edited")) {
+		t.Fatalf("the versions are %+v", list)
+	}
+	wantBytes(t, c.Do("GET", versionPath(it.ID, list[0].Revision), nil).Want(t, 200).Body, []byte("edited"))
+	// Who has not seen the edit does not replace it.
+	edit("edited again")
+	c.Do("PUT", "/files/items/"+it.ID+"/content", "five", httpxtest.WithHeader("If-Match", `"`+sha([]byte("three"))+`"`)).WantProblem(t, 412, "precondition_failed")
+	wantFile(t, h.place(id, "documents", "a.txt"), []byte("edited again"))
+	h.settled(t)
+	h.wantSum(t, id)
+}

@@ -26,6 +26,7 @@ type writer struct {
 	rd      *reader
 	tr      *trash
 	vs      *versions
+	rc      *reconciler
 	hints   bounded[hint, uuid.UUID]
 }
 
@@ -44,6 +45,9 @@ func (wr *writer) place(ctx context.Context, s *staged, at spot, find finder, h 
 				wr.vs.replaced(s.item)
 			}
 			return placed{item{done.Item}, done.Path}, done.Created, err
+		case errors.Is(err, journal.ErrChangedOutside):
+			s.asItIs = true
+			wr.rc.takeOverNow(ctx, outside{s.owner, s.item})
 		case !errors.Is(err, journal.ErrLookAgain):
 			wr.drop(ctx, s)
 			return it, false, wr.vol.diskError(err)
@@ -68,7 +72,7 @@ const lookAgain = 20
 func (wr *writer) putOf(s *staged, at spot, h http.Header) journal.Put {
 	return journal.Put{
 		Owner: s.owner, Op: s.op, Reserved: s.reserved > 0 || s.upload != uuid.Nil, Upload: s.upload,
-		Folder: at.parent, Path: at.path, Item: s.item, Replaces: s.replaces, MustBeFree: at.free,
+		Folder: at.parent, Path: at.path, Item: s.item, Replaces: s.replaces, AsItIs: s.asItIs, MustBeFree: at.free,
 		File: s.file, Staged: s.path, Ino: s.ino, Size: s.size, MTime: s.mtime, SHA256: s.sum, MediaType: mediaType(at.name, h.Get("Content-Type"), headOf(at.name, s.file)),
 		Check: func(ctx context.Context, t *journal.Tx, there *journal.Item) error {
 			if s.from != nil {

@@ -175,7 +175,13 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 		it.Revision, it.Created = at.Revision+1, at.Created
 		more -= at.Size
 	}
-	keeps := at != nil && g.keeps(w, at)
+	keeps := false
+	if at != nil {
+		var err error
+		if keeps, err = g.keeps(w, at); err != nil {
+			return err
+		}
+	}
 	if keeps {
 		kept = at.Size
 	}

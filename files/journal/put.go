@@ -30,6 +30,9 @@ type Put struct {
 	Path     string    // of the file: "/documents/a.pdf"
 	Item     uuid.UUID // whose id the staged file carries
 	Replaces bool      // Item is what has this name already
+	// AsItIs replaces what somebody changed past the API: its bytes have no row
+	// that could become a version's. Without, that is ErrChangedOutside.
+	AsItIs bool
 	// MustBeFree refuses a name that is taken with ErrNameConflict.
 	MustBeFree bool
 
@@ -64,6 +67,9 @@ var (
 	// ErrLookAgain says that something else than what was looked up before is
 	// at the path, or that the path leads elsewhere: nothing has happened.
 	ErrLookAgain = errors.New("the tree has changed since the put was prepared")
+	// ErrChangedOutside says that what is at the path was changed past the API,
+	// and has to be taken over before it can become a version.
+	ErrChangedOutside = errors.New("what is to be replaced was changed outside the API")
 	// ErrEnded says that the resumable upload has ended before.
 	ErrEnded = errors.New("the upload has already ended")
 	// ErrNameConflict says that a name is taken.

@@ -17,19 +17,26 @@ import (
 )
 
 // keeps reports whether what a put displaces becomes a version: other bytes
-// than its own, and as the row has them. Bytes that somebody put there past the
-// API since have no row that could become a version's.
-func (g *groupTx) keeps(w *waiting, at *Item) bool {
-	if !g.j.KeepVersions || at.Missing || bytes.Equal(at.SHA256, w.SHA256) {
-		return false
+// than its own, as the row has them.
+func (g *groupTx) keeps(w *waiting, at *Item) (bool, error) {
+	if !g.j.KeepVersions || at.Missing {
+		return false, nil
 	}
 	file, info, err := g.j.disk.Open(disk.OwnerPath(g.owner, w.Path))
 	if err != nil {
-		return false
+		return false, nil
 	}
 	defer file.Close()
 	carries, err := disk.Carries(file, at.ID)
-	return err == nil && carries && info.Size() == at.Size && info.ModTime().UnixNano() == *at.MTime
+	switch {
+	case err != nil || !carries: // it is moved aside
+		return false, nil
+	case info.Size() == at.Size && info.ModTime().UnixNano() == *at.MTime:
+		return !bytes.Equal(at.SHA256, w.SHA256), nil
+	case w.AsItIs:
+		return false, nil
+	}
+	return false, ErrChangedOutside
 }
 
 // queueVersions makes versions of what is about to be replaced.
