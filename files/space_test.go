@@ -2,6 +2,7 @@ package files_test
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -275,6 +276,26 @@ func TestSpace_NothingIsStoredForWhoLostTheRoleWhileSending(t *testing.T) {
 	if left := x.house.onDisk(t); len(left) > 0 {
 		t.Errorf("left on disk: %q", left)
 	}
+}
+
+// A long PATCH is a step at each save.
+func TestSpace_AnUploadUnderWayEndsWithTheRole(t *testing.T) {
+	t.Parallel()
+	x := newTeam(t, start(t))
+	up := tus(x.editor, "POST", "/files/uploads", nil, "Upload-Length", "999999999", "Upload-Metadata", metadata("filename", "film", "space", x.ID)).Want(t, 201)
+	at := strings.TrimPrefix(up.Header.Get("Location"), "/api/v1")
+	body, writer := io.Pipe()
+	done := make(chan *httpxtest.Answer, 1)
+	go func() {
+		done <- tus(x.editor, "PATCH", at, body, "Upload-Offset", "0", "Content-Type", offsetType)
+	}()
+	part := make([]byte, 40<<20)
+	writer.Write(part)
+	await(t, func() bool { return x.number(t, "SELECT sum(durable_offset)::bigint FROM uploads") > 0 })
+	x.manager.Do("DELETE", x.members("editor"), nil).Want(t, 204)
+	go writer.Write(part)
+	(<-done).WantProblem(t, 404, "not_found")
+	writer.Close()
 }
 
 func TestSpace_UploadsAreTheirSendersAlone(t *testing.T) {

@@ -76,7 +76,12 @@ func (up *uploads) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 	done := up.holders.read(x.id, c.w)
 	in := intake{body: c.body, left: x.left(), ahead: x.length == nil, sum: sum, piece: c.running}
 	if c.running == nil {
-		in.save = func() error { return up.save(ctx, x, s, sum) }
+		in.save = func() error {
+			if err := up.trees.still(ctx, mayWrite, editor); err != nil {
+				return err
+			}
+			return up.save(ctx, x, s, sum)
+		}
 	}
 	ended := up.wr.receive(ctx, s, in)
 	arrived()
