@@ -80,7 +80,7 @@ func (p page) queue(b *pgx.Batch, owner, folder uuid.UUID, found *[]child) error
 			}
 			sql, args = p.order.after, []any{folder, owner, p.limit, kind, key, p.after.ID}
 		}
-		b.Queue(sql, args...).Query(db.Into(found, scanChild))
+		b.Queue(sql, args...).Query(db.Into(found, scanChildren()))
 		if !p.order.split {
 			break
 		}
@@ -118,7 +118,7 @@ func (rd *reader) getChildren(c *httpx.Call, p httpx.Keyset[place]) ([]child, er
 	}
 	v := visitOf(c.Context())
 	var folder []placed
-	var found []child
+	found := make([]child, 0, ask.limit)
 	err = db.Ordered(c.Context(), rd.db, func(b *pgx.Batch) error {
 		b.Queue(getItem, v.owner, c.ID).Query(db.Into(&folder, scanPlaced))
 		return ask.queue(b, v.owner, c.ID, &found)
@@ -171,9 +171,15 @@ func (c *child) mtime() int64 {
 	return *c.MTime
 }
 
-func scanChild(row pgx.Row) (c child, err error) {
-	err = row.Scan(append(c.Fields(), &c.sort)...)
-	return c, err
+// scanChildren is a scan function that uses one row's memory for all of a page.
+func scanChildren() func(row pgx.Row) (child, error) {
+	var c child
+	fields := append(c.Fields(), &c.sort)
+	return func(row pgx.Row) (child, error) {
+		c = child{}
+		err := row.Scan(fields...)
+		return c, err
+	}
 }
 
 var errCursor = httpx.ErrInvalidCursor.With("Use next_cursor from the previous page, or leave the cursor out to start over.")
