@@ -276,13 +276,21 @@ func scanRequest(row pgx.Row) (q oauthRequest, err error) {
 	return q, err
 }
 
-// request is a request that was kept; db.ErrNotFound.
+// request is a request that was kept; db.ErrNotFound, also where its address was
+// taken from the client since.
 func (p *Provider) request(ctx context.Context, id uuid.UUID) (oauthRequest, error) {
 	q, err := db.One(ctx, p.db, scanRequest, `
 -- name: oidc.Request
 SELECT `+requestColumns+` FROM oidc_requests q WHERE q.id = $1 AND q.expires_at > now()`, id)
 	if err == nil {
 		q.client, err = p.client(ctx, q.client.ID)
+	}
+	uris := q.client.RedirectURIs
+	if q.logout {
+		uris = q.client.PostLogoutRedirectURIs
+	}
+	if err == nil && !registered(uris, q.redirectURI) {
+		err = db.ErrNotFound
 	}
 	return q, err
 }

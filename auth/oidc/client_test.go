@@ -266,6 +266,27 @@ func TestRedirect_TheDoorAgreesWithTheComparison(t *testing.T) {
 	}
 }
 
+// What was asked before an address was taken from a client does not lead there
+// any more, nor is a code that went there worth anything.
+func TestRedirect_AddressThatWasTakenAwayGetsNothingMore(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.User(t, "ada@example.com", "member")
+	p := register(t, e, nil)
+	ada := e.SignIn(t, "ada@example.com")
+	code := p.code(ada)
+	bye := url.Values{"client_id": {p.id}, "post_logout_redirect_uri": {"https://grafana.example.com/bye"}}
+	_, logout, _ := strings.Cut(p.http.Do("GET", "/auth/oidc/logout?"+bye.Encode(), nil).Want(t, 303).Header.Get("Location"), "request=")
+	requests := []string{logout, p.requestOf(p.ask()), p.requestOf(p.ask("prompt", "none"))}
+	admin(t, e).Do("PATCH", "/auth/clients/"+p.id, object{"redirect_uris": []string{callback + "2"}, "post_logout_redirect_uris": []string{}}).Want(t, 200)
+	for _, id := range requests {
+		ada.Do("GET", "/auth/oidc/requests/"+id, nil).WantProblem(t, 404, "not_found")
+		p.decide(ada, id, true).WantProblem(t, 404, "not_found")
+		p.decide(ada, id, false).WantProblem(t, 404, "not_found")
+	}
+	oauthError(t, p.redeem(code), 400)
+}
+
 func TestAuthorize_RefusesWhatContradictsItself(t *testing.T) {
 	t.Parallel()
 	e := start(t)

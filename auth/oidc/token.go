@@ -176,7 +176,7 @@ func (p *Provider) redeem(ctx context.Context, client Client, form url.Values) (
 		case g.redeemed:
 			refused = errInvalidGrant.Because(errors.New("the code was used before"))
 			return p.reused(ctx, tx, g)
-		case g.redirectURI != form.Get("redirect_uri"), !proves(form.Get("code_verifier"), g.challenge):
+		case g.redirectURI != form.Get("redirect_uri"), !registered(client.RedirectURIs, g.redirectURI), !proves(form.Get("code_verifier"), g.challenge):
 			refused = errInvalidGrant.Because(errors.New("another redirect URI or verifier"))
 			return endGrant(ctx, tx, g.id)
 		}
