@@ -21,7 +21,7 @@ const sound = {
   request: 'proxy_request_buffering off;',
   answer: 'proxy_buffering off;',
   more: '',
-  host: 'real_ip_header X-Unused;',
+  host: 'real_ip_header proxy_protocol;',
 }
 
 // What Nginx Proxy Manager has for every host, with this machine among the
@@ -36,7 +36,8 @@ const faults = [
   { name: 'a server that does not trust its proxy', check: 'trusted_proxies', pass: `proxy_pass ${url.replace('localhost', '127.0.0.1')};`, origins: '' },
   { name: 'no word of who the client is', check: 'client_address', address: '' },
   { name: 'the word of the client itself', check: 'client_address', address: 'proxy_set_header X-Forwarded-For $http_x_forwarded_for;' },
-  { name: "Nginx Proxy Manager's belief in private networks", check: 'client_address', mend: 'real_ip_header X-Unused;', host: '' },
+  { name: "Nginx Proxy Manager's belief in private networks", check: 'client_address', mend: 'real_ip_header proxy_protocol;', host: '' },
+  { name: 'a belief in a header that nobody sends', check: 'client_address', host: 'real_ip_header X-Unused;' },
   { name: 'that belief, and the lines of deploy/', check: undefined, limit: '', request: '', answer: '', host: asked },
   { name: 'a belief in X-Forwarded-For', check: 'client_address', host: 'real_ip_header X-Forwarded-For;' },
   { name: 'no Authorization', check: 'authorization', more: 'proxy_set_header Authorization "";' },
@@ -55,7 +56,7 @@ const faults = [
 
 // Guarded hosts, each an address of this machine, by the lines of deploy/ and
 // what an operator makes of them.
-const gate = readFileSync(new URL('../deploy/gate.conf', import.meta.url), 'utf8').replace('http://homebase:8080', `http://127.0.0.1:${worker}`).replaceAll('$scheme://$host', '$scheme://$http_host')
+const gate = readFileSync(new URL('../deploy/gate.conf', import.meta.url), 'utf8').replace('http://homebase:8080', `http://127.0.0.1:${worker}`).replaceAll('$scheme://$server_name', '$scheme://$http_host')
 const without = (...lines) => lines.reduce((text, line) => {
   assert.notEqual(text.replace(line, ''), text)
   return text.replace(line, '')

@@ -170,9 +170,37 @@ test('a stranger gets nothing: pages are sent to sign in, and the rest is refuse
 })
 
 // strange is a request of no browser.
-const strange = (method, path, { headers, body } = {}) => new Promise((done, failed) => {
-  request({ host: '127.0.0.1', port: site.port, servername: 'graphs.site.test', rejectUnauthorized: false, method, path, headers: { Host: 'graphs.site.test', ...headers } },
-    (answer) => answer.resume().on('end', () => done({ status: answer.statusCode, headers: answer.headers }))).on('error', failed).end(body)
+const strange = (method, path, { headers, body, host = '127.0.0.1' } = {}) => new Promise((done, failed) => {
+  request({ host, port: site.port, servername: 'graphs.site.test', rejectUnauthorized: false, method, path, headers: { Host: 'graphs.site.test', ...headers } }, async (answer) => {
+    let text = ''
+    for await (const part of answer) text += part
+    done({ status: answer.statusCode, headers: answer.headers, text })
+  }).on('upgrade', ({ statusCode, headers }, socket) => done({ status: statusCode, headers }, socket.destroy())).on('error', failed).end(body)
+})
+
+test('who may open one program gets nothing more by what a request is made of', async () => {
+  const hal = await member('hal', { roles: [] }), ivy = await member('ivy')
+  const cookies = async ({ person }, url) => (await person.context.cookies(url)).map(({ name, value }) => `${name}=${value}`).join('; ')
+  await enter(hal, `${graphs}/`)
+  await enter(ivy, `${rules}/`)
+
+  // At this address nginx has no host but rules, and takes any name for it.
+  const alone = { headers: { Cookie: await cookies(hal, graphs) }, host: '127.0.1.2' }
+  assert.equal((await strange('GET', '/', { headers: alone.headers })).status, 200)
+  for (const path of ['/', `${graphs}/`]) assert.equal((await strange('GET', path, alone)).status, 401)
+
+  // Another protocol would lead past the gate, and the next program on the way drops what Connection names.
+  const headers = { Host: 'rules.site.test', Cookie: await cookies(ivy, rules) }
+  const plain = JSON.parse((await strange('GET', '/', { headers })).text).headers
+  assert.equal(plain['remote-user'], ivy.email)
+  for (const change of [
+    { Connection: 'Upgrade', Upgrade: 'h2c' }, { Connection: 'Upgrade', Upgrade: 'h2c, websocket' }, { Connection: 'close, Remote-User, Cookie' },
+    { Remote_User: 'root' }, { 'Remote-User': ['root', 'admin'] },
+  ]) {
+    const { status, text } = await strange('GET', '/', { headers: { ...headers, ...change } })
+    assert.equal(status, 200, JSON.stringify(change))
+    assert.deepEqual(JSON.parse(text).headers, plain, JSON.stringify(change))
+  }
 })
 
 test('signing out elsewhere, a lost role and a disabled user close everything with the next request', async () => {

@@ -58,7 +58,7 @@ function publish(name, www) {
 // puts into the box "Advanced".
 function configure(dir, port, workers, programs, guarded) {
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((what) => `${what}_temp_path ${dir}/tmp/${what};`).join(' ')
-  const server = (host, body) => `server { listen 127.0.0.1:${port} ssl http2; server_name ${host}; ${body} }`
+  const server = (host, body, alone) => `server { listen 127.0.0.1:${port} ssl http2; ${alone ? `listen ${alone}:${port} ssl http2;` : ''} server_name ${host}; ${body} }`
   const proxied = (to) => `
           add_header X-Served-By $host;
           proxy_set_header Host $host;
@@ -89,7 +89,7 @@ function configure(dir, port, workers, programs, guarded) {
         }`)}
       ${Object.entries(programs).map(([name, port]) => server(`${name}.site.test`, `location / {${proxied(`127.0.0.1:${port}`)}
         }`)).join('\n      ')}
-      ${Object.entries(guarded).map(([name, port]) => server(`${name}.site.test`, `set $server 127.0.0.1; set $port ${port}; include gate.conf;`)).join('\n      ')}
+      ${Object.entries(guarded).map(([name, port], i) => server(`${name}.site.test`, `set $server 127.0.0.1; set $port ${port}; include gate.conf;`, `127.0.1.${i + 1}`)).join('\n      ')}
     }`
 }
 
@@ -99,7 +99,7 @@ const stopped = (child) => new Promise((done) => (child.exitCode ?? child.signal
 // nginx, for what a test prepares and looks up; `sign` gives headers for it.
 // `content` fills in the demo's; with `second` there are two workers, of which
 // nginx asks each in turn; `programs` are others of the house, name: port, and
-// `guarded` those behind the gate.
+// `guarded` those behind the gate, each also at an address where it is alone.
 export async function start({ settings = {}, content = true, second = false, programs = {}, guarded = {} } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'homebase-site-'))
   const home = join(dir, 'home')

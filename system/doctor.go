@@ -62,7 +62,7 @@ var advice = map[string]struct{ why, mend string }{
 	"trusted_proxies": {"Requests are refused, or limits and the audit log take everyone for one client.", "HOMEBASE_TRUSTED_PROXIES=%s"},
 	// Nginx Proxy Manager believes what clients in the local network say about
 	// themselves; the first line stops that.
-	"client_address":    {"Limits and the audit log do not know who a client is.", "real_ip_header X-Unused;\nproxy_set_header X-Forwarded-For $remote_addr;\nproxy_set_header X-Real-IP $remote_addr;\nand name only the proxy's own address in HOMEBASE_TRUSTED_PROXIES"},
+	"client_address":    {"Limits and the audit log do not know who a client is.", "real_ip_header proxy_protocol;\nproxy_set_header X-Forwarded-For $remote_addr;\nproxy_set_header X-Real-IP $remote_addr;\nand name only the proxy's own address in HOMEBASE_TRUSTED_PROXIES"},
 	"headers":           {"Nobody could sign in.", "Remove the access list from the proxy's host."},
 	"authorization":     {"Scripts and apps could not sign in.", "proxy_set_header Authorization $http_authorization;"},
 	"cookies":           {"Browsers drop a __Host- cookie that lost an attribute: nobody stays signed in.", "proxy_cookie_domain off;\nproxy_cookie_path off;\nproxy_cookie_flags off;\nand remove every add_header Set-Cookie, proxy_hide_header Set-Cookie and proxy_set_header Cookie"},

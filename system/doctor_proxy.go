@@ -38,8 +38,9 @@ const (
 	soonExpires = 14 * 24 * time.Hour
 )
 
-// sayings are the headers by which clients could claim an address.
-var sayings = []string{"X-Real-Ip", "X-Forwarded-For", "Forwarded", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip"}
+// sayings are the headers by which clients could claim an address. The last is one
+// that older lines of deploy/ told nginx to believe.
+var sayings = []string{"X-Real-Ip", "X-Forwarded-For", "Forwarded", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "X-Unused"}
 
 func examinePublicURL(ctx context.Context, cfg *Config, f *findings) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{}}

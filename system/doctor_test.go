@@ -209,7 +209,7 @@ func TestDoctor_NamesWhatIsWrongInFrontOfTheServer(t *testing.T) {
 				if f.Level == system.Fault && (f.Why == "" || f.Mend == "") || strings.Contains(f.Mend, "%!") {
 					t.Errorf("%s says not why it matters, or how to mend it: %q", f.Check, f.Mend)
 				}
-				if name == "believed client" && f.Check == "client_address" && (!strings.Contains(f.Mend, "real_ip_header X-Unused;") || !strings.Contains(f.What, "by X-Real-Ip.")) {
+				if name == "believed client" && f.Check == "client_address" && (!strings.Contains(f.Mend, "real_ip_header proxy_protocol;") || !strings.Contains(f.What, "by X-Real-Ip.")) {
 					t.Errorf("what is found is %+v", f)
 				}
 			}
