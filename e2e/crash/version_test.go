@@ -103,7 +103,7 @@ func (r *rig) versions() map[string][]*row {
 	former := map[string][]*row{}
 	r.ask(func(conn *pgx.Conn) error {
 		found, err := conn.Query(r.t.Context(), `SELECT item_id::text, owner_id::text, revision::text, encode(sha256, 'hex'), size, mtime, coalesce(ino, 0)
-			FROM versions ORDER BY item_id, revision`)
+			FROM versions v ORDER BY v.item_id, v.revision`)
 		if err != nil {
 			return err
 		}
