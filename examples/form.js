@@ -92,8 +92,9 @@ export function open(title, fill, { kind = '', tools = [] } = {}) {
     dialog.addEventListener('close', () => { dialog.remove(); done(result) })
     document.body.append(dialog)
     dialog.showModal()
-    // What has to be filled in, else what is most likely wanted.
-    ;(dialog.querySelector('.content input:required') ?? dialog.querySelector('.content .main, .content .danger'))?.focus()
+    // What has to be filled in, else what is most likely wanted: of a long form its beginning.
+    const first = dialog.querySelectorAll('.field').length > 2 ? '.content input:not([type=checkbox]), ' : ''
+    ;(dialog.querySelector('.content input:required') ?? dialog.querySelector(`${first}.content .main, .content .danger`))?.focus()
   })
 }
 

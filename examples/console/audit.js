@@ -57,7 +57,7 @@ const events = (api, asked, name) => table({
   label: 'Events', dense: true, read: (cursor) => api.get('/audit/events', { ...asked, limit: 50, cursor }),
   find: (event) => [sentence(event), event.action, name(event.actor_user_id), event.address, ...Object.values(event.details)].join(' '), columns: [
     ['What', (event) => eventLink(event, name)], ['Who', (event) => name(event.actor_user_id)],
-    ['Outcome', ({ outcome }) => outcome === 'ok' ? 'well' : badge(outcome, 'bad')], ['From', ({ address }) => address ?? '–', 'minor'], ['When', ({ at }) => exactly(at)],
+    ['Outcome', ({ outcome }) => outcome === 'ok' ? 'ok' : badge(outcome, 'bad')], ['From', ({ address }) => address ?? '–', 'minor'], ['When', ({ at }) => exactly(at)],
   ], words: nothing('log', Object.values(asked).some(Boolean) ? 'Nothing of that kind happened. Choose other days, or somebody else.' : 'Nothing has happened yet.'),
 })
 

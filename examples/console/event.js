@@ -16,10 +16,11 @@ const show = (event, name) => open(sentence(event), () => [
   facts({
     When: new Date(event.at).toLocaleString(undefined, { dateStyle: 'full', timeStyle: 'medium' }),
     Who: name(event.actor_user_id), Outcome: badge(event.outcome, event.outcome === 'ok' ? 'good' : 'bad'),
-    What: el('code', {}, event.action), 'To whom or what': event.target_id && [name(event.target_id), ' ', el('code', {}, event.target_id)],
+    What: el('code', {}, event.action), 'To whom or what': event.target_id && [name(event.target_id, ''), ' ', el('code', {}, event.target_id)],
     Address: event.address, ...Object.fromEntries(Object.entries(event.details).map(([key, value]) => [key.replaceAll('_', ' '), value])),
     Session: event.actor_session_id && el('code', {}, event.actor_session_id), 'Access key': event.actor_key_id && el('code', {}, event.actor_key_id),
     Request: event.request_id && el('code', {}, event.request_id), Event: el('code', {}, event.id),
   }),
-  event.actor_user_id && el('p', {}, el('a', { href: `#/audit/events/actor=${event.actor_user_id}`, onclick: ({ target }) => target.closest('dialog').close() }, `All that ${name(event.actor_user_id)} did`)),
+  event.actor_user_id && el('p', {}, el('a', { href: `#/audit/events/actor=${event.actor_user_id}`, onclick: ({ target }) => target.closest('dialog').close() }, `All that ${name(event.actor_user_id).replace(/^You$/, 'you')} did`)),
+  event.target_id && el('p', {}, el('a', { href: `#/audit/events/target=${event.target_id}`, onclick: ({ target }) => target.closest('dialog').close() }, 'All that was done to it')),
 ])

@@ -47,7 +47,7 @@ const kinds = { profile: 'Profile', projects: 'Project', skills: 'Skill', experi
 // change is one entry with what it says now, and what it would say.
 const change = ({ kind, action, name, fields, before = {}, after = {} }) => el('li', {},
   el('p', {}, badge(action === 'created' ? 'new' : 'changed', action === 'created' ? 'good' : ''), ' ', el('strong', {}, kinds[kind] ?? kind), ` ${name}`),
-  el('dl.difference', {}, fields.filter((field) => action !== 'created' || shown(after[field])).map((field) => el('div', {}, el('dt', {}, field.replaceAll('_', ' ')), el('dd', {},
+  el('dl.difference', {}, fields.filter((field) => field !== 'position' && (action !== 'created' || shown(after[field]))).map((field) => el('div', {}, el('dt', {}, field.replaceAll('_', ' ')), el('dd', {},
     action !== 'created' && shown(before[field]) && el('del', {}, shown(before[field])), shown(after[field]) ? el('ins', {}, shown(after[field])) : el('span.small', {}, 'empty'))))))
 
 function shown(value) {

@@ -25,7 +25,7 @@ export async function userPage(api, main, id) {
     card('text', 'Account', facts({ 'E-mail': user.email, Id: el('code', {}, id), Since: exactly(user.created_at), ...room && { Stored: `${bytes(room.used)} of ${bytes(room.quota)}` }, 'Second step': user.totp ? 'on' : 'off' }),
       api.can('audit:read') && el('p', {}, el('a', { href: `#/audit/events/actor=${id}` }, 'What they have done'))),
     card('device', 'Devices', sessions.length ? el('ul.list', {}, sessions.map((one) => el('li', {}, el('span.open', {}, el('span.picture', {}, icon('device')),
-      el('span.name', {}, one.name, one.current && el('em', {}, ' this one')), el('span.facts', {}, `${one.address} · used ${exactly(one.last_used_at)}`))))) : el('p', {}, 'Not signed in anywhere.'),
+      el('span.name', {}, one.name, one.current && el('em', {}, ' this one')), el('span.facts', {}, [one.address, `used ${exactly(one.last_used_at)}`].filter(Boolean).join(' · ')))))) : el('p', {}, 'Not signed in anywhere.'),
     sessions.length > 0 && button('out', 'Sign out all devices', () => signOut(api, path, called), { kind: 'wide' })),
     card('lock', 'What cannot be undone', user.totp && button('restore', 'Reset the second step', () => reset(api, path, called), { kind: 'wide' }),
       !self && (user.status === 'active'

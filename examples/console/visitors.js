@@ -34,6 +34,8 @@ export async function analytics(api, main, [asked = '']) {
   main.replaceChildren(head('Analytics'), el('div.filters', {}, quick, el('label', {}, 'From', from), el('label', {}, 'To', to)), place)
 }
 
+const unit = () => el('span.small', {}, 'views · visitors')
+
 // span is the last days, in UTC as the server counts.
 const span = (days) => ({ from: day(Date.now() - (days - 1) * 864e5), to: day(Date.now()) })
 
@@ -44,13 +46,12 @@ async function page(api, { from, to, site, page: path }, set) {
   const words = new Intl.DateTimeFormat(undefined, { timeZone: 'UTC', ...{ hour: { hour: 'numeric' }, day: { day: 'numeric', month: 'short' }, month: { month: 'short', year: 'numeric' } }[by] })
   const limited = (site || path) && el('p', {}, `Only ${path ?? ''} ${site ? `of ${site}` : ''} `, button('cross', 'All pages', () => set({ site: '', page: '' }), { kind: 'plain' }))
   if (!sum('views')) return [limited, nothing('chart', path || site ? 'Nobody looked at it in these days.' : 'Nobody was counted in these days. A frontend counts its visitors when analytics.js is in its pages.')]
-  const tops = (title, names, list, name) => list.length > 0 && card('', title, bars({ title, names, rows: list.slice(0, 10).map((one) => [name(one), one.views, one]), say: ([, views, { visitors }]) => `${views.toLocaleString()} · ${visitors.toLocaleString()}` }))
+  const tops = (title, names, list, name) => list.length > 0 && card('', [title, ' ', unit()], bars({ title, names, rows: list.slice(0, 10).map((one) => [name(one), one.views, one]), say: ([, views, { visitors }]) => `${views.toLocaleString()} · ${visitors.toLocaleString()}` }))
   return [limited,
     el('section.card', {}, el('p.figures', {}, el('span', {}, el('strong', {}, sum('views').toLocaleString()), ' views'), el('span', {}, el('strong', {}, sum('visitors').toLocaleString()), ` visitors, added up by ${by === 'month' ? 'day' : by}`)),
       timeline({ title: 'Views and visitors', items, day: ({ at }) => words.format(new Date(at)), names: ['views', 'visitors'], values: ({ views, visitors }) => [views, visitors] }),
       dropped > 0 && el('p.small', {}, `${count(dropped, 'view was', 'views were')} not kept: too many came at once.`)),
-    el('p.hint', {}, 'Views · visitors'),
-    el('div.cards', {}, pages.length > 0 && card('', 'Pages', el('ul.pages', {}, pages.slice(0, 12).map((one) => el('li', {}, button(null, one.path, () => set({ site: one.site, page: one.path }), { kind: 'link' }),
+    el('div.cards', {}, pages.length > 0 && card('', ['Pages ', unit()], el('ul.pages', {}, pages.slice(0, 12).map((one) => el('li', {}, button(null, one.path, () => set({ site: one.site, page: one.path }), { kind: 'link' }),
       el('span.small', {}, one.site), el('span.number', {}, `${one.views.toLocaleString()} · ${one.visitors.toLocaleString()}`))))),
     tops('Where they came from', ['Site', 'Views and visitors'], referrers, ({ referrer }) => referrer || 'typed, or unknown'), tops('Devices', ['Device', 'Views and visitors'], devices, ({ device }) => device))]
 }

@@ -1,7 +1,7 @@
 // The account: storage, password, passkeys, second step, devices, programs and access keys.
-import { button, el, icon, say, sorry, when } from './dom.js'
-import { ask, form, sure } from './form.js'
-import { passkeyList, passkeysOf } from './passkeys.js'
+import { button, el, icon, say, sorry, when } from '../dom.js'
+import { ask, form, sure } from '../form.js'
+import { passkeyList, passkeysOf } from '../passkeys.js'
 import { programList } from './programs.js'
 import { secret } from './shares.js'
 import { meterOf } from './usage.js'

@@ -1,8 +1,8 @@
 // A folder: the way to it, what is in it, page by page, and the news of it.
 import { Choice } from './choose.js'
-import { button, bytes, el, icon, moment, say, sorry, when } from './dom.js'
+import { button, bytes, el, icon, moment, say, sorry, when } from '../dom.js'
 import { dropHere, draggable, onto } from './drag.js'
-import { ask } from './form.js'
+import { ask } from '../form.js'
 import { actions } from './items.js'
 import { copyTo, discard, download, move } from './operations.js'
 import { hasThumbnail, pictureOf, preview } from './preview.js'

@@ -1,7 +1,7 @@
 // Several rows of a list are chosen: by their boxes, by clicks with Ctrl and
 // Shift, with the keyboard, and on a touch screen by a long press. The rows are
 // the list's own, each with the id of its item.
-import { el } from './dom.js'
+import { el } from '../dom.js'
 
 const long = 500 // ms that a finger rests
 const near = 10 // pixels that it may move meanwhile

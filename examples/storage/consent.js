@@ -3,11 +3,11 @@
 // open what stands behind the gate (#action=gate). The page goes where the
 // server says, never to an address from its own address line.
 import { Problem } from '../homebase.js'
-import { button, el, sorry } from './dom.js'
-import { form } from './form.js'
+import { button, el, sorry } from '../dom.js'
+import { form } from '../form.js'
 import { told } from './programs.js'
-import { reauthenticate } from './reauthenticate.js'
-import { signIn } from './signin.js'
+import { reauthenticate } from '../reauthenticate.js'
+import { signIn } from '../signin.js'
 
 const steps = { authorize: program, logout: program, gate }
 
@@ -31,7 +31,7 @@ export function requested(api, main, action, id) {
     }
     const card = (title, ...inside) => {
       document.title = `${title} · Homebase`
-      put(el('div.centre', {}, el('section.card.small', {}, el('img', { src: 'mark.svg', alt: '', width: 56, height: 56 }), el('h1', {}, title), inside)))
+      put(el('div.centre', {}, el('section.card.small', {}, el('img', { src: '../mark.svg', alt: '', width: 56, height: 56 }), el('h1', {}, title), inside)))
     }
     // go is at the end of the request. An app of its own opens beside this page.
     const go = (to, name) => {

@@ -1,6 +1,6 @@
 // Dragging: files and folders from outside onto the page or onto a folder in it,
 // and what is chosen onto a folder or a step of the way.
-import { el, sorry } from './dom.js'
+import { el, sorry } from '../dom.js'
 import { moveTo } from './operations.js'
 import { dropped } from './uploads.js'
 

@@ -1,6 +1,6 @@
 // A folder is chosen by walking to it, in one's own tree and in the spaces.
-import { button, el, icon, sorry } from './dom.js'
-import { open } from './form.js'
+import { button, el, icon, sorry } from '../dom.js'
+import { open } from '../form.js'
 import { treeOf } from './tree.js'
 
 // chooseFolder answers with a folder, or with undefined. It begins in the

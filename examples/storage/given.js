@@ -1,7 +1,7 @@
 // What others have shared with a person by name: the list, and the pages of a
 // folder of it.
 import { browse } from './browse.js'
-import { button, bytes, el, icon, say, when } from './dom.js'
+import { button, bytes, el, icon, say, when } from '../dom.js'
 import { actions } from './items.js'
 import { pictureOf, preview } from './preview.js'
 import { givenTree, roles } from './tree.js'

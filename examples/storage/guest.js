@@ -1,8 +1,8 @@
 // The page for whoever was given a link, share.html#<token>: nothing to sign
 // in to. Nothing is shown by itself that would count as a download.
 import { Homebase, Problem } from '../homebase.js'
-import { button, bytes, el, icon, sorry, when } from './dom.js'
-import { form } from './form.js'
+import { button, bytes, el, icon, sorry, when } from '../dom.js'
+import { form } from '../form.js'
 import { pictureOf } from './preview.js'
 
 const api = new Homebase()

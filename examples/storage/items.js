@@ -1,6 +1,6 @@
 // What can be done with a file or folder: the sheet that its dots open.
-import { el, icon, say } from './dom.js'
-import { ask, sheet } from './form.js'
+import { el, icon, say } from '../dom.js'
+import { ask, sheet } from '../form.js'
 import { copyTo, discard, downloadURL, move } from './operations.js'
 import { share } from './shares.js'
 import { versions } from './versions.js'

@@ -4,8 +4,8 @@
 // links too. What programs ask for is in consent.js.
 import { Homebase } from '../homebase.js'
 import { isRequest, requested } from './consent.js'
-import { el } from './dom.js'
-import { form } from './form.js'
+import { el } from '../dom.js'
+import { form } from '../form.js'
 
 const api = new Homebase()
 const main = document.querySelector('main')
@@ -46,7 +46,7 @@ const actions = {
 }
 
 const card = (title, ...inside) => main.replaceChildren(el('div.centre', {},
-  el('section.card.small', {}, el('img', { src: 'mark.svg', alt: '', width: 56, height: 56 }), el('h1', {}, title), inside)))
+  el('section.card.small', {}, el('img', { src: '../mark.svg', alt: '', width: 56, height: 56 }), el('h1', {}, title), inside)))
 const back = el('p.small', {}, el('a', { href: './' }, 'To the sign-in'))
 const done = (text) => card('Done', el('p', { role: 'status' }, text), back)
 

@@ -1,7 +1,7 @@
 // Who is in a space and as what, how much it holds, and its end: the page for
 // its members, on which managers change it.
-import { button, bytes, el, icon, say } from './dom.js'
-import { ask, form, sheet } from './form.js'
+import { button, bytes, el, icon, say } from '../dom.js'
+import { ask, form, sheet } from '../form.js'
 import { findPerson, personFields } from './people.js'
 import { roles } from './tree.js'
 import { meterOf } from './usage.js'

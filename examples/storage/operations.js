@@ -1,6 +1,6 @@
 // What is done to items of a tree, to one as to several at once. Each is an
 // operation of its own: one that is refused stops none of the others.
-import { bytes, el, say, sorry } from './dom.js'
+import { bytes, el, say, sorry } from '../dom.js'
 import { chooseFolder } from './folders.js'
 
 const most = 500 // items of one request

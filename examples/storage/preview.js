@@ -1,8 +1,8 @@
 // A look at a file without downloading it. Pictures, sound and films are shown
 // by the browser's own elements, which seek by asking for ranges; all that is
 // text, HTML and SVG too, is shown as its source and never rendered.
-import { bytes, button, el, icon, moment, sorry } from './dom.js'
-import { open } from './form.js'
+import { bytes, button, el, icon, moment, sorry } from '../dom.js'
+import { open } from '../form.js'
 import { downloadURL } from './operations.js'
 
 const pictures = /^image\/(png|jpeg|gif|webp|avif|bmp)$/

@@ -1,7 +1,7 @@
 // Other programs that a person signs in to with this account: what each scope
 // tells them, in plain words, and the account page's list of them.
-import { button, el, icon, sorry, when } from './dom.js'
-import { sure } from './form.js'
+import { button, el, icon, sorry, when } from '../dom.js'
+import { sure } from '../form.js'
 
 const scopes = {
   openid: { picture: 'check', brief: '', words: 'That it is you', facts: () => 'By a number that stays the same' },

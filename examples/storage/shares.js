@@ -1,8 +1,8 @@
 // What is shared: with people by name, and by links for those without an
 // account, to read a file or folder or to put files into a folder and see
 // nothing.
-import { button, el, icon, say, sorry, when } from './dom.js'
-import { form, open, sure } from './form.js'
+import { button, el, icon, say, sorry, when } from '../dom.js'
+import { form, open, sure } from '../form.js'
 import { givenFolder, givenList } from './given.js'
 import { findPerson, knownPeople, personFields } from './people.js'
 import { roles, treeOf } from './tree.js'

@@ -2,8 +2,8 @@
 // one is shown its stream is followed, which also tells when one is no member
 // any more.
 import { browse, changed } from './browse.js'
-import { button, bytes, el, icon, say, sorry } from './dom.js'
-import { ask } from './form.js'
+import { button, bytes, el, icon, say, sorry } from '../dom.js'
+import { ask } from '../form.js'
 import { membersPage } from './members.js'
 import { trash } from './trash.js'
 import { roles, treeOf } from './tree.js'

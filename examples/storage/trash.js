@@ -1,6 +1,6 @@
 // The trash: what was deleted, until it is restored or gone for good.
-import { button, bytes, el, icon, say, sorry, when } from './dom.js'
-import { sure } from './form.js'
+import { button, bytes, el, icon, say, sorry, when } from '../dom.js'
+import { sure } from '../form.js'
 import { pictureOf } from './preview.js'
 
 export async function trash(api, main, tree, top = []) {

@@ -2,8 +2,8 @@
 // after the network was away; one that a reload broke off goes on when its
 // file is chosen again, because a page may not keep files.
 import { Upload } from '../tus.js'
-import { button, bytes, el, icon, say } from './dom.js'
-import { open } from './form.js'
+import { button, bytes, el, icon, say } from '../dom.js'
+import { open } from '../form.js'
 import { above } from './tree.js'
 
 const atOnce = 3

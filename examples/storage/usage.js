@@ -1,6 +1,6 @@
 // How much a tree takes of what it may, and which part of that is no file that
 // one sees.
-import { bytes, el } from './dom.js'
+import { bytes, el } from '../dom.js'
 
 export const meterOf = ({ quota, used, trash, versions }) => [
   el('meter', { min: 0, max: quota, value: used, high: 0.9 * quota, 'aria-label': 'Storage used' }),

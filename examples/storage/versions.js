@@ -1,7 +1,7 @@
 // The versions of a file: what it held before it was replaced. They are seen,
 // saved, brought back and deleted, each by the revision that it was.
-import { button, bytes, el, icon, moment, say, sorry, when } from './dom.js'
-import { ask, open, sheet } from './form.js'
+import { button, bytes, el, icon, moment, say, sorry, when } from '../dom.js'
+import { ask, open, sheet } from '../form.js'
 import { downloadURL } from './operations.js'
 import { pictureOf, preview } from './preview.js'
 
