@@ -89,8 +89,11 @@ function chosen(at, id) {
 }
 
 // load reads the first page again, as long as what was shown, or the next one:
-// of the folder, or of what was found.
-async function load(at, again, size = 50) {
+// of the folder, or of what was found. One waits for the other, so that an old
+// answer never comes last.
+const load = (at, again, size = 50) => at.turn = (at.turn ?? Promise.resolve()).catch(() => {}).then(() => read(at, again, size))
+
+async function read(at, again, size) {
   const most = again ? Math.max(size, at.items.length) : size, items = []
   const { find, sort } = at, { id: space } = at.tree
   let cursor = again ? null : at.cursor

@@ -16,7 +16,10 @@ export function chooseFolder(api, { title, submit, from, without = [] }) {
         el('div.ends', {}, button(null, submit, () => close(folder), { kind: 'main', disabled: !folder || moved.size > 0 && folder.id === from })))
       place.querySelector('.list button, .main:enabled, button')?.focus()
     }
+    // What is pressed while a slow folder is read is not meant for the one before.
+    const wait = () => { for (const act of place.querySelectorAll('.main')) act.disabled = true }
     const trees = async () => {
+      wait()
       const rows = [['home', 'All files', () => walk('root')]]
       for await (const space of api.list('/files/spaces', { limit: 200 })) {
         if (treeOf(space).writes) rows.push(['people', space.name, () => walk(space.root_id, space.name)])
@@ -24,6 +27,7 @@ export function chooseFolder(api, { title, submit, from, without = [] }) {
       show(null, 'folder', 'Files and spaces', rows)
     }
     const walk = async (id, name) => {
+      wait()
       const folder = await api.get(`/files/items/${id}`)
       if (name) folder.name = name // a root has none
       const rows = []
