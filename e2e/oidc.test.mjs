@@ -358,8 +358,13 @@ test('the page goes nowhere by its own address, nor where a script would run', a
     await page.unroute('**/oidc/requests/*')
     assert.deepEqual([await page.evaluate(() => window.ran), page.url().split('#')[0]], [undefined, account])
   }
-  // A click that was meant for a window which has just gone allows nothing.
+  // A click that was meant for a window which has just gone allows nothing, nor one for what the page showed before.
   const allow = page.getByRole('button', { name: 'Allow', exact: true })
+  assert.ok(await page.evaluate(() => new Promise((shown) => {
+    new MutationObserver(() => shown(document.querySelector('.deliberate .main').disabled)).observe(document.querySelector('main'), { childList: true })
+    dispatchEvent(new Event('hashchange'))
+  })))
+  await page.waitForFunction(() => document.querySelector('.deliberate .main:enabled'))
   assert.ok(await allow.isEnabled())
   await page.evaluate(() => dispatchEvent(new Event('focus')))
   assert.ok(await allow.isDisabled())

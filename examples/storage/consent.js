@@ -28,6 +28,7 @@ export function requested(api, main, action, id) {
       if (newest !== mine || end.signal.aborted || gone) return
       main.replaceChildren(node)
       main.focus()
+      pause()
     }
     const card = (title, ...inside) => {
       document.title = `${title} · Homebase`
@@ -123,11 +124,16 @@ async function gate({ api, id, card, put, go }) {
   }
 }
 
-// A second click that was meant for a window which has just closed above this
-// one allows nothing: what agrees waits a moment whenever the page comes up.
-addEventListener('focus', () => {
-  const agree = document.querySelector('.deliberate .main:enabled')
-  if (!agree) return
+// pause keeps a click that was meant for something else from allowing anything:
+// for a window that has just closed above this one, or for what this page showed
+// a moment ago, before another changed its address. What agrees waits a moment
+// whenever it comes up.
+let waiting
+function pause() {
+  const agree = document.querySelector('.deliberate .main')
+  if (!agree || agree.ariaBusy) return
   agree.disabled = true
-  setTimeout(() => { agree.disabled = false }, 500)
-})
+  clearTimeout(waiting)
+  waiting = setTimeout(() => { agree.disabled = false }, 500)
+}
+addEventListener('focus', pause)
