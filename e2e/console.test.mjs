@@ -2,7 +2,9 @@
 // test is somebody with a browser who manages something.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { readdirSync, statSync } from 'node:fs'
 import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { accessible, desktop, keep, launch } from './browser.mjs'
 import { people } from './people.mjs'
 import { start } from './site.mjs'
@@ -43,13 +45,6 @@ async function enter(person, who) {
 const go = (page, place) => page.evaluate((hash) => { location.hash = hash }, `#/${place}`)
 const row = (page, text) => page.getByRole('row').filter({ hasText: text })
 
-// prove gives the password once more where it is asked for.
-async function prove(page) {
-  await page.getByRole('heading', { name: 'Is it you?' }).waitFor()
-  await page.getByRole('dialog').last().getByLabel('Password').fill(site.password)
-  await page.getByRole('button', { name: 'Go on' }).click()
-}
-
 test('one sign-in is for all frontends, and somebody is invited with the link that is shown', async () => {
   const person = await browser.person(), page = await enter(person)
   await page.getByText('Ready', { exact: true }).waitFor()
@@ -80,6 +75,23 @@ test('one sign-in is for all frontends, and somebody is invited with the link th
   await page.getByRole('button', { name: 'Disable' }).waitFor()
   quiet(person)
   await Promise.all([person.close(), guest.close()])
+})
+
+test('the console is small, asks no foreign host, and its policy allows nothing inline', async () => {
+  const person = await browser.person(), page = await person.page(), hosts = new Set()
+  page.on('request', (request) => hosts.add(new URL(request.url()).origin))
+  const answer = await page.goto(`${site.console}/`)
+  await sign(page)
+  await page.getByText('Ready', { exact: true }).waitFor()
+  assert.deepEqual([...hosts].sort(), [site.api, site.console])
+  assert.match(answer.headers()['content-security-policy'], /frame-ancestors 'none'/)
+  const policy = await page.locator('meta[http-equiv=Content-Security-Policy]').getAttribute('content')
+  assert.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self';/)
+  assert.doesNotMatch(policy, /unsafe|\*/)
+  const size = ['../examples', '../examples/console'].map((folder) => fileURLToPath(new URL(folder, import.meta.url))).flatMap((folder) => readdirSync(folder).map((file) => `${folder}/${file}`))
+    .filter((file) => /\.(js|css|svg|html)$/.test(file)).reduce((all, file) => all + statSync(file).size, 0)
+  assert.ok(size < 300_000, `${size} bytes`)
+  await person.close()
 })
 
 test('a member sees nothing that needs a permission which they lack', async () => {
@@ -119,8 +131,9 @@ test('a project is written with a picture, shown by a link, published and put in
   const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYPj/HwADAgH/5zqg0QAAAABJRU5ErkJggg==', 'base64')
   await page.getByRole('button', { name: 'Add pictures' }).click()
   const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('button', { name: 'From this device' }).click()])
-  await chooser.setFiles({ name: 'dot.png', mimeType: 'image/png', buffer: png })
-  await page.getByRole('img', { name: 'Picture 2' }).waitFor()
+  await chooser.setFiles([1, 2].map(() => ({ name: 'dot.png', mimeType: 'image/png', buffer: png })))
+  await page.getByRole('img', { name: 'Picture 3' }).waitFor()
+  assert.deepEqual((await known.ask('GET', '/files/search?q=dot', null, known.admin)).body.items.map(({ path }) => path).sort(), ['/Portfolio/dot 2.png', '/Portfolio/dot.png'])
 
   // Whoever leaves is asked, and stays with what was written.
   await go(page, 'inbox')

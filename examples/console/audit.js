@@ -65,7 +65,7 @@ async function seals(api, main) {
   const list = await table({
     label: 'Seals', read: (cursor) => api.get('/audit/seals', { limit: 50, cursor }), columns: [
       ['Seal', ({ id }) => el('strong', {}, `No. ${id}`)], ['Made', ({ at }) => exactly(at)], ['Events', ({ events: n }) => n.toLocaleString()],
-      ['Hash', ({ hash }) => el('code', {}, `${hash.slice(0, 24)}…`)], ['Of the one before', ({ previous_hash: hash }) => el('code', {}, `${hash.slice(0, 12)}…`)],
+      ['Hash', ({ hash }) => el('code', {}, `${hash.slice(0, 24)}…`)], ['Of the one before', ({ previous_hash: hash }) => hash ? el('code', {}, `${hash.slice(0, 12)}…`) : 'the first'],
     ], words: nothing('lock', 'The first seal is made half a minute after the first event.'),
   })
   main.replaceChildren(head('Seals'), bar(), el('p.hint', {}, 'Each seal covers events and the seal before it: an event that was changed or taken out would break the chain. “homebase audit verify” on the server checks all of it.'), list)

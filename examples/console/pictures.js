@@ -1,6 +1,6 @@
 // Pictures of the portfolio are files of its writer: chosen where they lie, or
 // brought from the device.
-import { button, el, icon, sorry } from '../dom.js'
+import { button, el, icon } from '../dom.js'
 import { open } from '../form.js'
 import { Upload } from '../tus.js'
 import { frame } from './choices.js'
@@ -47,7 +47,7 @@ export function pictures(api, { name, label, hint, value, of, most = 50 }) {
 // choose walks through the person's folders and answers with the ids of the
 // pictures that were marked.
 const choose = (api, most) => open('Your pictures', (close) => {
-  const place = el('div.chooser'), marked = new Set()
+  const place = el('div.chooser'), progress = el('div'), marked = new Set()
   const done = button(null, 'Take them', () => close([...marked]), { kind: 'main', disabled: true })
   const mark = (id, on) => {
     if (on && most === 1) return close([id])
@@ -56,20 +56,24 @@ const choose = (api, most) => open('Your pictures', (close) => {
     done.disabled = !marked.size
     done.textContent = marked.size > 1 ? `Take ${marked.size} pictures` : 'Take it'
   }
-  const walk = async (id) => {
+  const refused = (problem) => {
+    if (problem.name !== 'Problem') throw problem
+    progress.replaceChildren(el('p.problem', { role: 'alert' }, problem.message))
+  }
+  const walk = (id) => look(id).catch(refused)
+  const look = async (id) => {
     const folder = await api.get(`/files/items/${id}`), items = []
     for await (const one of api.list(`/files/items/${id}/children`, { limit: 500 })) items.push(one)
     const folders = items.filter(({ type }) => type === 'folder'), images = items.filter((one) => kinds.test(one.media_type))
     place.replaceChildren(
       el('p.here', {}, folder.parent_id && button('left', 'Up', () => walk(folder.parent_id), { hide: true, kind: 'plain' }), icon('folder'), el('strong', {}, folder.name || 'All files')),
-      el('ul.list', {}, folders.map((one) => el('li', {}, button('folder', one.name, () => walk(one.id).catch(sorry), { kind: 'open' })))),
+      el('ul.list', {}, folders.map((one) => el('li', {}, button('folder', one.name, () => walk(one.id), { kind: 'open' })))),
       images.length ? el('ul.pictures', { 'aria-label': 'Pictures' }, images.map((one) => el('li', {}, el('label', {}, thumbnail(api, one.id),
         el('span.name', {}, el('input', { type: 'checkbox', checked: marked.has(one.id), onchange: ({ target }) => mark(one.id, target.checked) }), one.name)))))
         : el('p.hint', {}, 'No pictures in this folder.'))
   }
-  walk('root').catch(sorry)
-  const progress = el('div')
-  const file = el('input', { type: 'file', accept: 'image/png,image/jpeg,image/gif', multiple: most > 1, hidden: true, onchange: () => bring(api, [...file.files], progress).then((ids) => close([...marked, ...ids])) })
+  walk('root')
+  const file = el('input', { type: 'file', accept: 'image/png,image/jpeg,image/gif', multiple: most > 1, hidden: true, onchange: () => bring(api, [...file.files], progress).then((ids) => close([...marked, ...ids]), refused) })
   return [place, progress, file, el('div.ends', {}, button('upload', 'From this device', () => file.click()), done)]
 })
 
@@ -79,16 +83,26 @@ async function bring(api, files, progress) {
     if (problem.status !== 409) throw problem
     return api.get('/files/lookup', { path: '/Portfolio' })
   })
-  const ids = []
+  const ids = [], taken = new Set()
+  for await (const { name } of api.list(`/files/items/${folder.id}/children`, { limit: 500 })) taken.add(name.toLowerCase())
   for (const one of files) {
     const meter = el('progress', { max: 1, value: 0, 'aria-label': one.name })
     progress.replaceChildren(el('p.small', {}, `${one.name} (${ids.length + 1} of ${files.length})`), meter)
-    const upload = new Upload(api, one, { folder: folder.id })
+    const upload = new Upload(api, one, { folder: folder.id, name: free(one.name, taken) })
     upload.addEventListener('change', () => { meter.value = upload.sent / Math.max(1, one.size) })
-    ids.push(await upload.start().catch((problem) => {
-      progress.replaceChildren(el('p.problem', { role: 'alert' }, problem.message))
-      throw problem
-    }))
+    ids.push(await upload.start())
   }
   return ids
+}
+
+// free is a name that nothing has: phones call every picture the same, and one of
+// another project must not be replaced.
+function free(name, taken) {
+  const [, stem, kind] = /^(.*?)(\.[^.]*)?$/.exec(name)
+  for (let n = 1; ; n++) {
+    const other = n === 1 ? name : `${stem} ${n}${kind ?? ''}`
+    if (taken.has(other.toLowerCase())) continue
+    taken.add(other.toLowerCase())
+    return other
+  }
 }
