@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -78,9 +79,7 @@ func admin(t testing.TB, w worker) *httpxtest.Client {
 func guard(t testing.TB, w worker, host string, fields object) gate.Host {
 	t.Helper()
 	body := object{"host": host, "name": "Graphs"}
-	for name, value := range fields {
-		body[name] = value
-	}
+	maps.Copy(body, fields)
 	var h gate.Host
 	admin(t, w).Do("POST", "/auth/gate/hosts", body).Want(t, 201).JSON(t, &h)
 	return h
