@@ -70,20 +70,34 @@ const grantTables = ` FROM oidc_grants g JOIN sessions s ON s.id = g.session_id 
 
 // livingByID is a grant whose session lives and whose person has a role that
 // the client asks for, at this moment; db.ErrNotFound.
-func livingByID(ctx context.Context, q db.Querier, id uuid.UUID, lock string) (grant, error) {
+func livingByID(ctx context.Context, q db.Querier, id uuid.UUID) (grant, error) {
 	return db.One(ctx, q, scanGrant, `
 -- name: oidc.Grant
-SELECT `+grantColumns+grantTables+`g.id = $1`+lock, id)
+SELECT `+grantColumns+grantTables+`g.id = $1`, id)
 }
 
-// lockByCode is livingByID for a code, and holds the grant.
+// lockByID is livingByID, and holds the grant. A statement that waits for a row
+// sees everything else as it was before, and a session can end meanwhile; so the
+// grant is read when it is held.
+func lockByID(ctx context.Context, tx pgx.Tx, id uuid.UUID) (grant, error) {
+	if err := db.Touch(ctx, tx, db.ErrNotFound, `
+-- name: oidc.LockGrant
+SELECT FROM oidc_grants WHERE id = $1 FOR UPDATE`, id); err != nil {
+		return grant{}, err
+	}
+	return livingByID(ctx, tx, id)
+}
+
+// lockByCode is lockByID for a code.
 func lockByCode(ctx context.Context, tx pgx.Tx, code string) (grant, error) {
-	return db.One(ctx, tx, scanGrant, `
--- name: oidc.GrantByCode
-SELECT `+grantColumns+grantTables+`g.code_hash = $1 FOR UPDATE OF g`, hashOf(code))
+	id, err := db.One(ctx, tx, db.Value[uuid.UUID], `
+-- name: oidc.GrantOfCode
+SELECT id FROM oidc_grants WHERE code_hash = $1`, hashOf(code))
+	if err != nil {
+		return grant{}, err
+	}
+	return lockByID(ctx, tx, id)
 }
-
-const forUpdate = ` FOR UPDATE OF g`
 
 // endGrant ends all that a grant has bought.
 func endGrant(ctx context.Context, q db.Querier, id uuid.UUID) error {

@@ -13,6 +13,7 @@ import (
 	"homebase/httpx/httpxtest"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // over asks another worker whether all that a program holds has ended.
@@ -70,6 +71,37 @@ func TestGrant_EndsWithItsSessionOnEveryWorker(t *testing.T) {
 	}
 	if n := count(t, one.DB, `SELECT count(*) FROM oidc_grants g WHERE NOT EXISTS (SELECT FROM sessions WHERE id = g.session_id)`); n > 0 {
 		t.Errorf("%d grants are left of nobody", n)
+	}
+}
+
+// A statement that waits for a row has seen the session before the wait.
+func TestGrant_EndsAlsoForWhoWaitedMeanwhile(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	e.User(t, "ada@example.com", "member")
+	p := register(t, e, nil)
+	ada := e.SignIn(t, "ada@example.com")
+	tokens, code := p.signIn(ada, "scope", "openid offline_access"), p.code(ada)
+	answers := make(chan *httpxtest.Answer, 2)
+	err := e.DB.InTx(t.Context(), func(tx pgx.Tx) error {
+		if _, err := db.Exec(t.Context(), tx, `SELECT FROM oidc_grants FOR UPDATE`); err != nil {
+			return err
+		}
+		go func() { answers <- p.exchange("grant_type", "refresh_token", "refresh_token", tokens.RefreshToken) }()
+		go func() { answers <- p.redeem(code) }()
+		within(t, "both wait", func() bool {
+			return count(t, e.DB, `SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.datname = current_database() AND NOT l.granted`) == 2
+		})
+		ada.Do("POST", "/auth/logout", nil).Want(t, 204)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := oauthError(t, <-answers, 400); got != "invalid_grant" {
+			t.Error(got)
+		}
 	}
 }
 

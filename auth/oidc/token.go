@@ -224,7 +224,7 @@ func (p *Provider) refresh(ctx context.Context, client Client, form url.Values) 
 	}
 	var refused error
 	err = p.db.InTx(ctx, func(tx pgx.Tx) error {
-		g, err := livingByID(ctx, tx, id, forUpdate)
+		g, err := lockByID(ctx, tx, id)
 		if errors.Is(err, db.ErrNotFound) || err == nil && g.client != client.ID {
 			return errInvalidGrant
 		}
