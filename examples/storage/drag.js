@@ -36,17 +36,18 @@ export function draggable(list, taken) {
 // shown answers with { api, folder } of the folder that is shown, or with
 // nothing where nothing can be dropped.
 export function dropHere(shown) {
-  for (const kind of ['dragover', 'dragleave', 'drop']) {
+  for (const kind of ['dragenter', 'dragover', 'dragleave', 'dragend', 'drop']) {
     addEventListener(kind, (event) => {
       const types = event.dataTransfer?.types ?? [], own = types.includes(ours)
       if (!own && !types.includes('Files')) return
       event.preventDefault()
-      const at = shown(), node = at && event.target.closest?.('.onto')
+      if (kind === 'dragleave' && event.relatedTarget) return // something else was entered already
+      const at = shown(), node = at && event.target.closest?.('.onto'), over = kind === 'dragenter' || kind === 'dragover'
       const here = node && !(own && dragged.some(({ id }) => id === node.dataset.id)) ? node : null
       document.querySelector('.over')?.classList.remove('over')
-      if (kind === 'dragover') here?.classList.add('over')
-      if (kind === 'dragover' && own && !here) event.dataTransfer.dropEffect = 'none'
-      document.body.classList.toggle('dropping', !!at && !own && !here && kind === 'dragover')
+      if (over) here?.classList.add('over')
+      if (over && own && !here) event.dataTransfer.dropEffect = 'none'
+      document.body.classList.toggle('dropping', !!at && !own && !here && over)
       if (kind !== 'drop' || !at) return
       const folder = here ? folders.get(here)() : at.folder
       if (!own) dropped(at.api, folder, event.dataTransfer).catch(sorry)
