@@ -17,6 +17,14 @@
 // status 0 and code "network", no answer at all. `code` is stable and what a
 // program looks at, `message` is a sentence for a person.
 export class Problem extends Error {
+  status = 0
+  code = ''
+  detail = /** @type {string | undefined} */ (undefined)
+  fields = /** @type {Record<string, string>} */ ({})
+  requestId = ''
+  retryAfter = 0
+
+  /** @param {import('./homebase').Told} [told] */
   constructor({ status = 0, code = 'network', title, detail, errors = [], request_id = '' } = {}, retryAfter = 0) {
     super(detail || title || (status ? `The server answered ${status}.` : 'The server cannot be reached. Are you online?'))
     Object.assign(this, { name: 'Problem', status, code, detail, requestId: request_id, retryAfter })
@@ -29,29 +37,30 @@ const margin = 60_000 // a token that is good for less than that, in ms, is repl
 const waits = 3 // how often a busy server is asked again
 const idempotent = ['GET', 'HEAD', 'PUT', 'DELETE']
 const offered = 4 * 60_000 // how long a passkey is asked for with one challenge, in ms: it is good for five minutes
-const pause = (ms) => new Promise((done) => setTimeout(done, ms))
+const pause = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms))
 
 // The same password, typed on another system, may be other code points: é is
 // one or two. What the server compares is their one form, and so is sent.
 const passwords = ['password', 'current_password', 'new_password']
-const folded = (name, value) => passwords.includes(name) && typeof value === 'string' ? value.normalize('NFKC') : value
+const folded = (/** @type {string} */ name, /** @type {unknown} */ value) => passwords.includes(name) && typeof value === 'string' ? value.normalize('NFKC') : value
 
 // Homebase is the server, and who is signed in there. It fires "signin" and
 // "signout" in every tab, also in the one that did it.
 export class Homebase extends EventTarget {
-  user = null // as of GET /auth/me, null for nobody
+  user = /** @type {import('./homebase').User | null} */ (null) // as of GET /auth/me, null for nobody
   // reauthenticate is asked when the server wants the password once more: set
   // it to a function that gets it and calls api.post('/auth/reauthenticate', …).
-  reauthenticate = null
+  reauthenticate = /** @type {(() => Promise<unknown>) | null} */ (null)
   // passkeys: whether this browser has them at all.
   static passkeys = 'PublicKeyCredential' in globalThis
-  #credentials
-  #asking // the AbortController of the passkey that the browser is asked for, if it is
+  /** @type {RequestCredentials} */ #credentials
+  /** @type {AbortController | undefined} */ #asking // the AbortController of the passkey that the browser is asked for, if it is
   #channel = new BroadcastChannel('homebase')
 
   // api is the server's address without /api/v1. A page whose origin is only
   // in HOMEBASE_PUBLIC_ORIGINS sends no cookies: credentials 'omit'.
-  constructor({ api = document.querySelector('meta[name=homebase-api]')?.content ?? '', credentials = 'include' } = {}) {
+  /** @param {{ api?: string, credentials?: RequestCredentials }} [options] */
+  constructor({ api = /** @type {HTMLMetaElement | null} */ (document.querySelector('meta[name=homebase-api]'))?.content ?? '', credentials = 'include' } = {}) {
     super()
     this.base = `${api.replace(/\/$/, '')}/api/v1`
     this.#credentials = credentials
@@ -64,25 +73,33 @@ export class Homebase extends EventTarget {
   }
 
   // url is the address of a path below /api/v1, for src and href.
+  /** @param {string} path @param {Record<string, unknown> | null} [query] */
   url(path, query) {
-    const text = new URLSearchParams(Object.entries(query ?? {}).filter(([, value]) => value != null && value !== '')).toString()
+    const text = new URLSearchParams(/** @type {[string, string][]} */ (Object.entries(query ?? {}).filter(([, value]) => value != null && value !== ''))).toString()
     return this.base + path + (text && `?${text}`)
   }
 
   // get, post, put, patch and delete answer with the parsed JSON, null when
   // there is none. A value that is no Blob is sent as JSON.
+  /** @param {string} path @param {Record<string, unknown> | null} [query] @param {import('./homebase').Init} [init] */
   get(path, query, init) { return this.#json('GET', path, { query, ...init }) }
+  /** @param {string} path @param {unknown} [json] @param {import('./homebase').Init} [init] */
   post(path, json, init) { return this.#json('POST', path, { json, ...init }) }
+  /** @param {string} path @param {unknown} [json] @param {import('./homebase').Init} [init] */
   put(path, json, init) { return this.#json('PUT', path, { json, ...init }) }
+  /** @param {string} path @param {unknown} [json] @param {import('./homebase').Init} [init] */
   patch(path, json, init) { return this.#json('PATCH', path, { json, ...init }) }
+  /** @param {string} path @param {import('./homebase').Init} [init] */
   delete(path, init) { return this.#json('DELETE', path, init) }
 
+  /** @param {string} method @param {string} path @param {import('./homebase').Init} [init] */
   async #json(method, path, init) {
     const response = await this.fetch(path, { method, ...init })
     return response.status === 200 || response.status === 201 ? response.json() : null
   }
 
   // list gives the items of all pages, one by one.
+  /** @param {string} path @param {Record<string, unknown>} [query] @returns {AsyncGenerator<any>} */
   async *list(path, query = {}) {
     for (let cursor; cursor !== null;) {
       const page = await this.get(path, { ...query, cursor })
@@ -95,13 +112,15 @@ export class Homebase extends EventTarget {
   // cookies, a refresh and a second try when the access token has run out, more
   // tries when the server is busy. It throws a Problem unless the answer is
   // a success. init is fetch's, and json, query.
+  /** @param {string} path @param {import('./homebase').Init} [init] */
   async fetch(path, { json, query, ...init } = {}) {
-    const request = { credentials: this.#credentials, ...init, headers: new Headers(init.headers) }
-    request.method ??= 'GET'
+    const headers = new Headers(init.headers), method = init.method ?? 'GET'
+    /** @type {RequestInit} */
+    const request = { credentials: this.#credentials, ...init, method, headers }
     if (json instanceof Blob) request.body = json
     else if (json !== undefined) {
       request.body = JSON.stringify(json, folded)
-      request.headers.set('Content-Type', 'application/json')
+      headers.set('Content-Type', 'application/json')
     }
     for (let refreshed = 0, waited = 0, proven = false; ;) {
       const sent = Date.now()
@@ -116,7 +135,7 @@ export class Homebase extends EventTarget {
       } else if (problem.code === 'reauthentication_required' && this.reauthenticate && !proven) {
         await this.reauthenticate()
         proven = true
-      } else if (problem.status === 503 && idempotent.includes(request.method) && waited < waits) {
+      } else if (problem.status === 503 && idempotent.includes(method) && waited < waits) {
         waited++
         await pause(1000 * Math.min(problem.retryAfter || 1, 30) * (1 + Math.random() / 4))
       } else throw problem
@@ -129,13 +148,14 @@ export class Homebase extends EventTarget {
       const grant = await this.fresh()
       this.user = grant?.user ?? await this.get('/auth/me')
     } catch (problem) {
-      if (problem.status !== 401) throw problem
+      if (!(problem instanceof Problem) || problem.status !== 401) throw problem
     }
     return this.user
   }
 
   // signIn takes { email, password, code? }, or { link_token }. The Problem
   // with code totp_required asks for the same once more with a code.
+  /** @param {import('./homebase').Credentials} credentials */
   async signIn(credentials, path = '/auth/login') {
     const grant = await this.post(path, { ...credentials, mode: 'cookie' })
     await this.#stamp(grant)
@@ -148,6 +168,7 @@ export class Homebase extends EventTarget {
   // was given, somebody is signed in, or a passkey is asked for otherwise. The
   // answer is whether passkeys can be used on this page. refused hears of the
   // Problem when the one that was given does not sign in.
+  /** @param {(problem: Problem) => void} refused */
   async offerPasskeys(refused) {
     const before = this.#asking
     const options = await this.#challenge()
@@ -156,6 +177,7 @@ export class Homebase extends EventTarget {
     return true
   }
 
+  /** @param {PublicKeyCredentialRequestOptions | null} options @param {(problem: Problem) => void} refused */
   async #offer(options, refused) {
     while (options && document.querySelector('[autocomplete~=webauthn]')) {
       const asking = this.#ask()
@@ -174,6 +196,7 @@ export class Homebase extends EventTarget {
   // signInWithPasskey asks for a passkey. Alone it stands for password and
   // code, and its device makes sure who holds it; with { email, password }, or
   // { link_token }, it stands for the code.
+  /** @param {import('./homebase').Credentials} [credentials] */
   async signInWithPasskey(credentials) {
     return this.signIn({ ...credentials, passkey: await this.#passkey(credentials && { userVerification: 'discouraged' }) })
   }
@@ -184,13 +207,14 @@ export class Homebase extends EventTarget {
   }
 
   // addPasskey has the browser make a passkey for the user, and answers with it.
+  /** @param {string} [name] */
   async addPasskey(name) {
     const { options } = await this.post('/auth/passkeys/registration', {})
     const publicKey = {
       ...options, challenge: decoded(options.challenge), user: { ...options.user, id: decoded(options.user.id) },
-      excludeCredentials: options.excludeCredentials?.map((one) => ({ ...one, id: decoded(one.id) })),
+      excludeCredentials: options.excludeCredentials?.map((/** @type {{ id: string }} */ one) => ({ ...one, id: decoded(one.id) })),
     }
-    const { rawId, response } = await navigator.credentials.create({ publicKey, signal: this.#ask().signal }).catch(declined)
+    const { rawId, response } = /** @type {any} */ (await navigator.credentials.create({ publicKey, signal: this.#ask().signal }).catch(declined))
     return this.post('/auth/passkeys', { ...name && { name }, response: {
       id: encoded(rawId), rawId: encoded(rawId), type: 'public-key', clientExtensionResults: {},
       response: {
@@ -202,12 +226,14 @@ export class Homebase extends EventTarget {
 
   // removePasskey takes one of /auth/passkeys. Its device hears of it where the
   // browser can tell, and offers it no more.
+  /** @param {{ id: string, credential_id: string }} passkey */
   async removePasskey({ id, credential_id: credentialId }) {
     await this.delete(`/auth/passkeys/${id}`)
     const { rpId } = await this.#challenge().catch(() => null) ?? {}
-    if (rpId) await PublicKeyCredential.signalUnknownCredential?.({ rpId, credentialId }).catch(() => {})
+    if (rpId) await /** @type {any} */ (PublicKeyCredential).signalUnknownCredential?.({ rpId, credentialId }).catch(() => {})
   }
 
+  /** @param {Partial<PublicKeyCredentialRequestOptions>} [more] */
   async #passkey(more) {
     const options = await this.#challenge()
     if (!options) throw new Problem({ code: 'passkeys_off', title: 'Passkeys cannot be used here.' })
@@ -247,8 +273,8 @@ export class Homebase extends EventTarget {
 
   // refresh exchanges the tokens, unless another tab has done so after the
   // time `sent`. Tabs queue up at a lock, so of many exactly one asks.
-  refresh(sent = Date.now()) {
-    return navigator.locks.request('homebase-refresh', async () => {
+  async refresh(sent = Date.now()) {
+    return await navigator.locks.request('homebase-refresh', async () => {
       const { at } = await stamped()
       if (at > sent && at <= Date.now()) return
       const response = await fetch(this.url('/auth/refresh'), { method: 'POST', credentials: 'include' }).catch(() => {
@@ -265,12 +291,13 @@ export class Homebase extends EventTarget {
   // been missed, and with type "lost" when the stream ended or was refused; it
   // is tried again. One tab listens for all, because a browser has few
   // connections to a server. Returns a function that ends it.
+  /** @param {string} path @param {string[]} types @param {(message: import('./homebase').Message) => void} tell */
   events(path, types, tell) {
     const channel = new BroadcastChannel(`homebase${path}`)
     const end = new AbortController()
     channel.onmessage = ({ data }) => tell(data)
-    const all = (message) => { tell(message); channel.postMessage(message) }
-    const listen = () => new Promise((over) => {
+    const all = (/** @type {import('./homebase').Message} */ message) => { tell(message); channel.postMessage(message) }
+    const listen = () => new Promise((/** @type {(value?: unknown) => void} */ over) => {
       const source = new EventSource(this.url(path), { withCredentials: true })
       for (const type of types) source.addEventListener(type, ({ data }) => all({ type, data: JSON.parse(data) }))
       source.onopen = () => all({ type: 'open' })
@@ -291,6 +318,7 @@ export class Homebase extends EventTarget {
     return () => { end.abort(); channel.close() }
   }
 
+  /** @param {import('./homebase').Schemas['AuthGrant']} grant */
   async #stamp(grant) {
     const now = Date.now()
     await (await caches.open('homebase')).put('/refreshed', Response.json({ at: now, until: now + 1000 * grant.expires_in }))
@@ -302,11 +330,13 @@ export class Homebase extends EventTarget {
     this.#tell('signout', null)
   }
 
+  /** @param {string} type @param {import('./homebase').User | null} user */
   #tell(type, user) {
     this.#channel.postMessage({ type, user })
     this.#become(user, type)
   }
 
+  /** @param {import('./homebase').User | null} user @param {string} type */
   #become(user, type) {
     this.user = user
     this.#asking?.abort()
@@ -316,8 +346,9 @@ export class Homebase extends EventTarget {
 
 // given is the passkey that a person gives, as the server takes it. Field by
 // field: some password managers break toJSON(), and what else they return.
+/** @param {CredentialRequestOptions} request */
 async function given(request) {
-  const { rawId, response } = await navigator.credentials.get(request).catch(declined) ?? declined({})
+  const { rawId, response } = /** @type {any} */ (await navigator.credentials.get(request).catch(declined) ?? declined({}))
   return {
     id: encoded(rawId), rawId: encoded(rawId), type: 'public-key', clientExtensionResults: {},
     response: {
@@ -329,6 +360,7 @@ async function given(request) {
 
 // declined tells why a browser gave no passkey. It does not say whether there
 // was none, or the person did not want to.
+/** @param {{ name?: string }} reason @returns {never} */
 function declined(reason) {
   if (reason.name === 'InvalidStateError') throw new Problem({ code: 'passkey_exists', title: 'There is a passkey of yours on this device already.' })
   throw reason.name === 'AbortError' ? reason : new Problem({ code: 'passkey_declined', title: 'No passkey was given.' })
@@ -340,11 +372,13 @@ async function shown() {
 }
 
 // encoded and decoded are base64url, as WebAuthn writes bytes in JSON.
+/** @param {ArrayBuffer} buffer */
 function encoded(buffer) {
   const text = Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte)).join('')
   return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
+/** @param {string} text */
 function decoded(text) {
   return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (letter) => letter.charCodeAt(0))
 }
@@ -358,6 +392,7 @@ async function stamped() {
 }
 
 // problemOf reads a refusal; HEAD has no body, a proxy its own.
+/** @param {Response} response */
 async function problemOf(response) {
   const told = await response.json().catch(() => ({}))
   const code = told.code ?? (response.status === 401 ? 'unauthenticated' : 'unknown')
