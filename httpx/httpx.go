@@ -100,9 +100,9 @@ func New(cfg Config, routes []Route) (*Server, error) {
 	if cfg.Log == nil {
 		s.cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s.metrics.handling = map[Rate]*atomic.Int64{RateNone: {}}
+	s.metrics.handling, s.metrics.limited = map[Rate]*atomic.Int64{RateNone: {}}, map[Rate]*atomic.Int64{}
 	for rate := range defaultLimits {
-		s.metrics.handling[rate] = new(atomic.Int64)
+		s.metrics.handling[rate], s.metrics.limited[rate] = new(atomic.Int64), new(atomic.Int64)
 	}
 	if cfg.RateLimits {
 		s.limiter = newLimiter()

@@ -203,7 +203,7 @@ func (s *Server) limitAddress(x *exchange, r *http.Request) error {
 		return nil
 	}
 	if a := s.limiter.take(RateAddress, networksOf(x.addr), time.Now()); !a.ok {
-		return a.refusal()
+		return s.refusal(RateAddress, a)
 	}
 	return nil
 }
@@ -227,12 +227,13 @@ func (s *Server) limitCaller(x *exchange, _ *http.Request) error {
 	h.Set("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", x.route.Rate, a.limit.Requests, int(a.limit.Per.Seconds())))
 	h.Set("RateLimit", fmt.Sprintf("%q;r=%d;t=%d", x.route.Rate, a.left, seconds(a.next)))
 	if !a.ok {
-		return a.refusal()
+		return s.refusal(x.route.Rate, a)
 	}
 	return nil
 }
 
-func (a allowance) refusal() error {
+func (s *Server) refusal(rate Rate, a allowance) error {
+	s.metrics.limited[rate].Add(1)
 	return ErrRateLimited.With(fmt.Sprintf("Try again in %d seconds.", seconds(a.next))).RetryAfter(a.next)
 }
 

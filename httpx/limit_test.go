@@ -38,6 +38,9 @@ func TestLimit_CountsByUserElseByAddress(t *testing.T) {
 	if wait := a.Header.Get("Retry-After"); a.Header.Get("RateLimit") != `"read";r=0;t=`+wait {
 		t.Errorf("Retry-After %s, %s", wait, a.Header.Get("RateLimit"))
 	}
+	if n := s.HTTPX.Metrics().Limited[httpx.RateRead]; n != 1 {
+		t.Errorf("%d refusals are counted, want 1", n)
+	}
 	c.Do("GET", "/free", nil, from("203.0.113.1")).Want(t, 204)
 	c.Do("GET", "/public", nil, from("203.0.113.2")).Want(t, 204)
 

@@ -19,6 +19,7 @@ type Metrics struct {
 	// Handling is how many requests of each class are in their handlers now, such
 	// as uploads and downloads in progress.
 	Handling map[Rate]int64
+	Limited  map[Rate]int64 // requests that the limit of a class refused
 	Routes   []RouteMetrics // sorted by Route
 }
 
@@ -38,6 +39,7 @@ var statusClasses = [...]string{2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 type metrics struct {
 	inFlight atomic.Int64
 	handling map[Rate]*atomic.Int64 // the map is never changed
+	limited  map[Rate]*atomic.Int64 // likewise
 	mu       sync.Mutex
 	routes   map[string]*RouteMetrics
 }
@@ -75,9 +77,12 @@ func (s *Server) Metrics() Metrics {
 	m := &s.metrics
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	snapshot := Metrics{InFlight: m.inFlight.Load(), Handling: make(map[Rate]int64), Routes: make([]RouteMetrics, 0, len(m.routes))}
+	snapshot := Metrics{InFlight: m.inFlight.Load(), Handling: make(map[Rate]int64), Limited: make(map[Rate]int64), Routes: make([]RouteMetrics, 0, len(m.routes))}
 	for rate, n := range m.handling {
 		snapshot.Handling[rate] = n.Load()
+	}
+	for rate, n := range m.limited {
+		snapshot.Limited[rate] = n.Load()
 	}
 	for _, route := range m.routes {
 		c := *route

@@ -102,6 +102,11 @@ func requestFigures(of httpx.Metrics) []httpx.Figure {
 			Labels: map[string]string{"class": string(rate)}, Value: float64(n),
 		})
 	}
+	for rate, n := range of.Limited {
+		figures = append(figures, httpx.Figure{
+			Name: "homebase_http_limited_total", Help: "Requests that the limit of a rate class refused.", Labels: map[string]string{"class": string(rate)}, Value: float64(n),
+		})
+	}
 	slices.SortFunc(figures, func(a, b httpx.Figure) int { return cmp.Compare(a.Labels["class"], b.Labels["class"]) })
 	return figures
 }

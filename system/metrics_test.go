@@ -52,7 +52,7 @@ func TestMetrics_CountRequestsByRouteAndStatus(t *testing.T) {
 	}
 	for _, name := range []string{
 		"homebase_audit_lost_events_total", "homebase_audit_queue_events", "homebase_build_info", "homebase_database_connections", "homebase_go_goroutines",
-		"homebase_http_handling_requests", "homebase_http_requests_in_flight", "homebase_listen_fresh", "homebase_odd",
+		"homebase_http_handling_requests", "homebase_http_limited_total", "homebase_http_requests_in_flight", "homebase_listen_fresh", "homebase_odd",
 	} {
 		if !slices.ContainsFunc(m.Figures, func(f httpx.Figure) bool { return f.Name == name }) {
 			t.Errorf("%s is missing", name)

@@ -1,7 +1,7 @@
 // Rate limits: what each class means, how much it allows, and what was refused.
 import { button, el, say } from '../dom.js'
 import { ask } from '../form.js'
-import { again, badge, card, count, head } from './parts.js'
+import { again, badge, count, head } from './parts.js'
 import { table } from './table.js'
 
 const meaning = {
@@ -11,21 +11,20 @@ const meaning = {
 }
 
 export async function limits(api, main) {
-  const [answer, { requests }, left] = await Promise.all([api.fetch('/system/limits'), api.get('/system/metrics'), remaining(api)])
+  const [answer, { figures }, left] = await Promise.all([api.fetch('/system/limits'), api.get('/system/metrics'), remaining(api)])
   const tag = answer.headers.get('ETag'), { enforced, items } = await answer.json()
+  const refused = new Map(figures.filter(({ name }) => name === 'homebase_http_limited_total').map(({ labels, value }) => [labels.class, value]))
   const list = await table({
     label: 'Limits', read: async () => ({ items, next_cursor: null }), columns: [
       ['What', ({ class: name, changed }) => [el('strong', {}, name), ' ', changed && badge('changed'), el('span.small', {}, meaning[name] ?? '')]],
-      ['Allows', (one) => amount(one)], ...left.size ? [['Left for you now', ({ class: name }) => left.get(name)?.toLocaleString() ?? '–']] : [],
+      ['Allows', (one) => amount(one)], ['Told to wait', ({ class: name }) => refused.get(name)?.toLocaleString() ?? '–'], ...left.size ? [['Left for you now', ({ class: name }) => left.get(name)?.toLocaleString() ?? '–']] : [],
       ['', (one) => one.scope === 'shared' || !api.can('system:manage') ? el('span.small', {}, one.scope === 'shared' ? 'fixed' : '')
         : el('div.tools', {}, button('rename', `Change ${one.class}`, () => change(api, items, one, tag), { hide: true, kind: 'plain' }),
           one.changed && button('restore', `Default for ${one.class}`, () => put(api, items.filter((other) => other !== one), tag, items), { hide: true, kind: 'plain' }))],
     ],
   })
-  const refused = requests.map(({ route, statuses }) => [route, statuses[429] ?? 0]).filter(([, n]) => n).toSorted((a, b) => b[1] - a[1])
   main.replaceChildren(head('Limits', enforced ? [] : badge('turned off by HOMEBASE_RATE_LIMITS', 'bad')),
-    el('p.hint', {}, 'How many requests one person, or one address where nobody is signed in, may send at once; they come back evenly over the time. Who sends more is told to wait.'), list,
-    el('div.cards', {}, card('gauge', 'Refused since this server started', refused.length ? el('ul.plainly', {}, refused.slice(0, 10).map(([route, n]) => el('li', {}, el('code', {}, route), ` ${count(n, 'time')}`))) : el('p', {}, 'Nobody was told to wait.'))))
+    el('p.hint', {}, 'How many requests one person, or one address where nobody is signed in, may send at once; they come back evenly over the time. Who sends more is told to wait; how often that was since this server started is counted for each class.'), list)
 }
 
 const amount = ({ requests, per_seconds: seconds }) => `${requests.toLocaleString()} in ${seconds % 60 ? count(seconds, 'second') : seconds % 3600 ? count(seconds / 60, 'minute') : count(seconds / 3600, 'hour')}`
@@ -38,12 +37,11 @@ async function remaining(api) {
 }
 
 async function change(api, items, one, tag) {
-  const done = await ask(`Limit “${one.class}”`, {
+  await ask(`Limit “${one.class}”`, {
     words: meaning[one.class], submit: 'Save', fields: [
       { name: 'requests', label: 'Requests', type: 'number', min: 1, value: one.requests, required: true }, { name: 'per_seconds', label: 'In seconds', type: 'number', min: 1, step: 'any', value: one.per_seconds, required: true }],
     act: ({ requests, per_seconds: seconds }) => put(api, [...items.filter((other) => other !== one), { ...one, changed: true, requests: Number(requests), per_seconds: Number(seconds) }], tag, items),
   })
-  if (done) again()
 }
 
 // put sends all that differ from the defaults.
