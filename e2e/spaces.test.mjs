@@ -258,7 +258,7 @@ describe('with people and files of their own', { concurrency: 3 }, () => {
     await row(page, 'Choir').waitFor()
     await act(page, 'Choir', 'Share')
     await page.getByRole('button', { name: 'With a person' }).click()
-    await page.getByLabel('E-mail or id').fill(taker.user.id)
+    await page.getByLabel('E-mail or id').fill(taker.user.email)
     await page.getByLabel('Role').selectOption('editor')
     await page.getByRole('button', { name: 'Share it' }).click()
     await page.getByRole('button', { name: /^Do not share Choir with/ }).waitFor()
@@ -303,9 +303,9 @@ describe('with people and files of their own', { concurrency: 3 }, () => {
       await page.getByRole('button', { name: 'Add', exact: true }).click()
     }
     await add('nobody@example.com', 'viewer')
-    await page.getByText('ask for the id').waitFor()
+    await page.getByText('Nobody here has this address.').waitFor()
     await page.keyboard.press('Escape')
-    await add(viewer.user.id, 'editor')
+    await add('Emil@example.com', 'editor')
     await row(page, 'emil@example.com').getByText('Editor').waitFor()
 
     await go(there, 'spaces')

@@ -163,7 +163,7 @@ type withMe struct {
 
 type sharer struct {
 	ID   uuid.UUID `json:"id"`
-	Name string    `json:"name"`
+	Name string    `json:"name"` // their address where they have none
 }
 
 func (w withMe) key() uuid.UUID { return w.ID }
@@ -174,7 +174,7 @@ func (sh *shares) getWithMe(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]withMe,
 		SELECT DISTINCT ON (s.owner_id, s.user_id, s.role) ` + shareColumns + `
 		  FROM shares s WHERE s.recipient_id = $1 ORDER BY s.owner_id, s.user_id, s.role`
 	const sql = `-- name: files.SharedWithUser
-		SELECT ` + itemColumns + `, p.path, s.id, s.role, u.id, u.name, s.expires_at, s.created_at
+		SELECT ` + itemColumns + `, p.path, s.id, s.role, u.id, ` + nameOrAddress + `, s.expires_at, s.created_at
 		  FROM shares s
 		  JOIN items i ON i.id = s.item_id
 		 CROSS JOIN LATERAL item_path(i.id) AS p (path)

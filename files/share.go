@@ -56,9 +56,10 @@ type share struct {
 	ID           uuid.UUID      `json:"id"`
 	Token        string         `json:"token,omitempty"` // when it is made, and never again
 	Owner        uuid.UUID      `json:"-"`
-	By           *uuid.UUID     `json:"-"`       // whose it is in a space; nil: the owner's
-	Recipient    *uuid.UUID     `json:"user_id"` // who alone may open it, by name; null: whoever has the token
-	Role         *role          `json:"role"`    // the recipient's; null without one
+	By           *uuid.UUID     `json:"-"`         // whose it is in a space; nil: the owner's
+	Recipient    *uuid.UUID     `json:"user_id"`   // who alone may open it, by name; null: whoever has the token
+	With         *string        `json:"user_name"` // the recipient's, or their address where they have none
+	Role         *role          `json:"role"`      // the recipient's; null without one
 	Item         uuid.UUID      `json:"item_id"`
 	ItemName     string         `json:"item_name"` // "" for the root
 	Mode         string         `json:"mode"`
@@ -72,11 +73,14 @@ type share struct {
 	Created      time.Time      `json:"created_at"`
 }
 
-const shareColumns = `s.id, s.owner_id, s.user_id, s.recipient_id, s.role, s.item_id, (SELECT i.name FROM items i WHERE i.id = s.item_id), s.mode, s.password_hash, s.password_hash IS NOT NULL, s.expires_at, s.max_downloads, s.downloads, s.max_size, s.allow, s.created_at`
+// nameOrAddress is what somebody who shares by name is told of the other.
+const nameOrAddress = `coalesce(nullif(u.name, ''), u.email)`
+
+const shareColumns = `s.id, s.owner_id, s.user_id, s.recipient_id, (SELECT ` + nameOrAddress + ` FROM users u WHERE u.id = s.recipient_id), s.role, s.item_id, (SELECT i.name FROM items i WHERE i.id = s.item_id), s.mode, s.password_hash, s.password_hash IS NOT NULL, s.expires_at, s.max_downloads, s.downloads, s.max_size, s.allow, s.created_at`
 
 // fields are where a row of shareColumns is scanned to.
 func (s *share) fields() []any {
-	return []any{&s.ID, &s.Owner, &s.By, &s.Recipient, &s.Role, &s.Item, &s.ItemName, &s.Mode, &s.Password, &s.HasPassword, &s.Expires,
+	return []any{&s.ID, &s.Owner, &s.By, &s.Recipient, &s.With, &s.Role, &s.Item, &s.ItemName, &s.Mode, &s.Password, &s.HasPassword, &s.Expires,
 		&s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Allow, &s.Created}
 }
 

@@ -4,7 +4,7 @@
 import { button, el, icon, say, sorry, when } from '../dom.js'
 import { form, open, sure } from '../form.js'
 import { givenFolder, givenList } from './given.js'
-import { findPerson, knownPeople, personFields } from './people.js'
+import { findPerson, personFields } from './people.js'
 import { roles, treeOf } from './tree.js'
 
 // linkOf is the page for guests. Behind # the token is sent to no server but
@@ -20,14 +20,8 @@ function terms(share) {
   ].filter(Boolean).join(' · ')
 }
 
-// who is the person of a share by name, as far as one knows them.
-function who({ user_id: id }, people) {
-  const { name, email } = people.get(id) ?? {}
-  return name || email || `Somebody (${id.slice(-6)})`
-}
-
-function row(api, share, title, ended, people) {
-  const person = share.user_id && who(share, people)
+function row(api, share, title, ended) {
+  const person = share.user_name
   const words = person ? `Do not share ${share.item_name} with ${person}` : `End the link to ${share.item_name}`
   return el('li', { 'data-id': share.id },
     el('span.open', {}, el('span.picture', {}, icon(person ? 'person' : share.mode === 'drop' ? 'upload' : 'share')), el('span.name', {}, title),
@@ -39,11 +33,10 @@ function row(api, share, title, ended, people) {
     }, { hide: true, kind: 'plain' }))
 }
 
-// some reads shares, and who they are with where any is with somebody.
 async function some(api, query) {
   const shares = []
   for await (const share of api.list('/files/shares', query)) shares.push(share)
-  return { shares, people: shares.some((one) => one.user_id) ? await knownPeople(api) : new Map() }
+  return shares
 }
 
 async function spacesToShare(api) {
@@ -57,7 +50,7 @@ export async function shared(api, main, path) {
   if (path.length) return givenFolder(api, main, path)
   const again = () => shared(api, main, path).catch(sorry)
   const [given, ...trees] = await Promise.all([givenList(api), some(api, { limit: 200 }), ...(await spacesToShare(api)).map((space) => some(api, { limit: 200, space }))])
-  const rows = trees.flatMap(({ shares, people }) => shares.map((share) => row(api, share, share.item_name, again, people)))
+  const rows = trees.flat().map((share) => row(api, share, share.item_name, again))
   main.replaceChildren(el('div.head', {}, el('h1', {}, 'Shared')), el('h2.part', {}, 'With you'), given, el('h2.part', {}, 'By you'),
     el('ul.list', { 'aria-label': 'Shared by you' }, rows.length ? rows
       : el('li.nothing', {}, icon('share'), el('p', {}, 'You share nothing. The dots beside a file share it.'))))
@@ -69,8 +62,8 @@ export function share(api, item) {
   return open(`Share “${item.name}”`, () => {
     const list = el('ul.list', { 'aria-label': 'Who has it' }), made = el('div')
     const again = async () => {
-      const { shares, people } = await some(api, { item_id: item.id, space: item.space_id })
-      list.replaceChildren(...shares.map((one) => row(api, one, one.user_id ? who(one, people) : `Link of ${when(one.created_at)}`, again, people)))
+      const shares = await some(api, { item_id: item.id, space: item.space_id })
+      list.replaceChildren(...shares.map((one) => row(api, one, one.user_name ?? `Link of ${when(one.created_at)}`, again)))
     }
     again().catch(sorry)
     const ways = { 'By a link': byLink(api, item, made, again), 'With a person': withPerson(api, item, again) }
