@@ -231,10 +231,8 @@ func TestMe_AsksTheDatabaseNothingUntilItChanges(t *testing.T) {
 		if sent := asked(); len(sent) == 0 || len(sent) > 6 { // the worker hears its own notification too
 			t.Errorf("after a change: %v", sent)
 		}
-		within(t, "the notification", func() bool { return len(asked()) == 0 })
-		if sent := asked(); len(sent) != 0 {
-			t.Errorf("nothing has changed: %v", sent)
-		}
+		// Nothing is believed either while a busy machine hears its listener late.
+		within(t, "ten requests of each that ask nothing", func() bool { return len(asked()) == 0 })
 	}
 }
 
