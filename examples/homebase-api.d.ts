@@ -1218,6 +1218,7 @@ export interface components {
       token?: string;
       /** Format: uuid */
       user_id: string | null;
+      user_name: string | null;
     };
     FilesShareList: {
       items: components["schemas"]["FilesShare"][];
