@@ -13,6 +13,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 
 const { HOMEBASE_URL: url, HOMEBASE_EMAIL: email, HOMEBASE_PASSWORD: password } = process.env
 for (const [name, value] of Object.entries({ HOMEBASE_URL: url, HOMEBASE_EMAIL: email, HOMEBASE_PASSWORD: password })) {
@@ -155,4 +156,11 @@ test('promtool finds nothing wrong with the metrics that a key reads', async () 
   assert.match(text, /^homebase_build_info\{/m)
   const { code, out, err } = await run('promtool', ['check', 'metrics'], { input: text })
   assert.deepEqual({ code, out, err }, { code: 0, out: '', err: '' })
+})
+
+test('the alerts are sound, ring for each fault and for nothing else', async () => {
+  for (const args of [['check', 'rules', '../deploy/prometheus-rules.yml'], ['test', 'rules', '../deploy/test/prometheus-rules.yml']]) {
+    const { code, out, err } = await run('promtool', args.map((arg) => arg.startsWith('..') ? fileURLToPath(new URL(arg, import.meta.url)) : arg))
+    assert.equal(code, 0, out + err)
+  }
 })

@@ -301,7 +301,7 @@ for (const [device, options] of Object.entries({ phone, desktop })) {
       for (const colorScheme of ['light', 'dark']) {
         await page.emulateMedia({ colorScheme })
         if ((device === 'phone') === (colorScheme === 'dark')) await accessible(page, `${name}, ${device}, ${colorScheme}`)
-        await keep(page, `console-${name}-${device}-${colorScheme}`)
+        if (process.env.HOMEBASE_E2E_ARTEFACTS) await keep(page, `console-${name}-${device}-${colorScheme}`)
       }
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
       assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`)
