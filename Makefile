@@ -68,6 +68,7 @@ deploy-test: ## try the deployment: Docker with compose, and a container with sy
 run: postgres build ## a server on http://localhost:8080, with a first admin
 	@$(BIN) migrate
 	@$(BIN) user create admin@example.com --role admin --first
+	@[ ! -t 1 ] || printf '\n  API      http://localhost:8080/api/v1\n  sign in  as admin@example.com, with the password that the first run printed\n  next     README.md shows it with curl, make demo in the browser; Ctrl-C ends it\n\n'
 	@exec $(BIN) serve
 
 .PHONY: demo

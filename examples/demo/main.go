@@ -99,7 +99,7 @@ func present(ctx context.Context, password string) error {
 	if err := fill(ctx, api, admin, password); err != nil {
 		return err
 	}
-	fmt.Printf("\n  portfolio  http://localhost:8081\n  storage    http://localhost:8082\n  console    http://localhost:8083\n  API        %s\n\n  sign in as %s with %s\n\n", api, admin, password)
+	fmt.Printf("\n  portfolio  http://localhost:8081\n  storage    http://localhost:8082\n  console    http://localhost:8083\n  API        %s\n\n  sign in as %s with %s\n  next: invite somebody or write about a project in the console; Ctrl-C ends it\n\n", api, admin, password)
 	taken := make(chan error, 3)
 	for address, folder := range map[string]string{"localhost:8081": "portfolio", "localhost:8082": "storage", "localhost:8083": "console"} {
 		go func() { taken <- http.ListenAndServe(address, frontend(folder)) }()
