@@ -50,6 +50,7 @@ type client struct {
 type account struct {
 	email   string
 	with    string    // who else writes there, so that it is a space; "" is a user's own tree
+	withID  string    // their id
 	id      string    // the owner of the tree
 	token   string    // of a space: each person's, and its id
 	signed  time.Time // when the token was issued
@@ -183,6 +184,10 @@ func (c *client) send(ctx context.Context, s *server, key int, method, path stri
 		answers.unknown.Add(1)
 		c.doubtful = maps.Clone(c.nodes)
 		apply(c.doubtful, "")
+		return ""
+	}
+	if c.owner.shutOut(s, code) {
+		answers.refused.Add(1)
 		return ""
 	}
 	done, ok := answers.settled(status, code)

@@ -110,6 +110,7 @@ func (r *rig) cycle(p plan, accounts []*account, c *crowd, full bool) (findings 
 	findings = r.load(p, accounts, c)
 	worked := time.Since(began)
 	r.bringUp(p.points[:]...)
+	r.rejoin(accounts)
 	findings = append(findings, r.check(accounts, c, full)...)
 	left, kind := "", ""
 	if p.mode == "kill" {
@@ -164,7 +165,8 @@ func (r *rig) signIn(a *account) {
 	a.token, a.signed = login(a.email), time.Now()
 	if a.id == "" {
 		r.ask(func(conn *pgx.Conn) error {
-			return conn.QueryRow(r.t.Context(), "SELECT id::text FROM users WHERE email = $1", a.email).Scan(&a.id)
+			return conn.QueryRow(r.t.Context(), "SELECT (SELECT id::text FROM users WHERE email = $1), coalesce((SELECT id::text FROM users WHERE email = $2), '')", a.email, a.with).
+				Scan(&a.id, &a.withID)
 		})
 		if a.with != "" {
 			a.id = r.makeSpace(a.email, a.with)
@@ -175,7 +177,7 @@ func (r *rig) signIn(a *account) {
 	}
 }
 
-// makeSpace makes a space of two editors.
+// makeSpace makes a space of a manager and an editor.
 func (r *rig) makeSpace(people ...string) (id string) {
 	r.t.Helper()
 	r.ask(func(conn *pgx.Conn) error {
@@ -183,7 +185,7 @@ func (r *rig) makeSpace(people ...string) (id string) {
 			WITH owner AS (INSERT INTO owners (id) VALUES (overlay(gen_random_uuid()::text PLACING '8' FROM 15)::uuid) RETURNING id),
 			     tree AS (INSERT INTO trees (owner_id, root_id, feed_epoch) SELECT id, gen_random_uuid(), gen_random_uuid() FROM owner),
 			     space AS (INSERT INTO spaces (id, name) SELECT id, 'two' FROM owner),
-			     member AS (INSERT INTO space_members (space_id, user_id, role) SELECT o.id, u.id, 'editor' FROM owner o, users u WHERE u.email = ANY ($1))
+			     member AS (INSERT INTO space_members (space_id, user_id, role) SELECT o.id, u.id, CASE WHEN u.email = ($1::text[])[1] THEN 'manager' ELSE 'editor' END FROM owner o, users u WHERE u.email = ANY ($1::text[]))
 			SELECT id::text FROM owner, pg_notify('files_members', '')`, people).Scan(&id)
 	})
 	return id
@@ -257,6 +259,9 @@ func (r *rig) load(p plan, accounts []*account, c *crowd) (findings []string) {
 	}
 	servers := r.servers // who is killed is asked in vain
 	for n, a := range accounts {
+		if own := p.random(700 + n); a.with != "" {
+			loop(func() { a.churn(whole, servers[0], own) })
+		}
 		for i, s := range servers {
 			own := p.random(300 + 2*n + i)
 			loop(func() { a.contend(whole, s, own) })

@@ -48,7 +48,7 @@ func (a *tally) settled(status int, code string) (done, ok bool) {
 }
 
 func (a *tally) String() string {
-	return fmt.Sprintf("%d changes acknowledged, %d without an answer, %d refused as busy, %d reads",
+	return fmt.Sprintf("%d changes acknowledged, %d without an answer, %d refused as busy or no member, %d reads",
 		a.acknowledged.Load(), a.unknown.Load(), a.refused.Load(), a.reads.Load())
 }
 

@@ -34,7 +34,7 @@ func (c *client) replace(ctx context.Context, s *server, files []int, name strin
 	}
 	var list struct{ Items []formerBody }
 	status, code, sure := request(ctx, s, c.owner.token, "GET", at+"/versions?limit=200", nil, &list)
-	if !sure || status == 503 {
+	if !sure || status == 503 || c.owner.shutOut(s, code) {
 		return ""
 	}
 	if status != 200 || len(list.Items) != len(n.former) {
