@@ -63,8 +63,8 @@ func (wr *writer) move(ctx context.Context, owner, id uuid.UUID, patch movePatch
 		case to.owner == uuid.Nil: // nowhere, for this caller
 			return it, errParentMissing
 		case to.owner != owner:
-			if err := wr.trees.may(ctx, owner, editor); err != nil {
-				return it, err // a member no more
+			if err := wr.trees.still(ctx, mayWrite, editor); err != nil {
+				return it, err // the role was lost meanwhile
 			}
 			return it, errOtherTree
 		case to.grant.allows(editor) != nil:
