@@ -431,6 +431,7 @@ func TestSpace_OutlivesItsPeopleAndEndsAsAWhole(t *testing.T) {
 		t.Errorf("%d members are left", n)
 	}
 	l := listenAt(t, x.house, x.viewer, x.in("/files/events"), "")
+	x.manager.Do("DELETE", "/files/spaces/"+x.ID, nil, httpxtest.WithHeader("If-Match", `"r999"`)).WantProblem(t, 412, "precondition_failed")
 	x.manager.Do("DELETE", "/files/spaces/"+x.ID, nil).Want(t, 204)
 	l.wantEnd(t)
 	x.viewer.Do("GET", x.in("/files/content/a/b.txt"), nil).WantProblem(t, 404, "not_found")
