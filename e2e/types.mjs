@@ -25,7 +25,7 @@ function lean(node) {
 export function types() {
   const folder = mkdtempSync(join(tmpdir(), 'types-'))
   try {
-    const document = JSON.parse(execFileSync(here('../bin/homebase'), ['openapi'], { encoding: 'utf8', maxBuffer: 1 << 26 }))
+    const document = JSON.parse(execFileSync(here('../bin/homebase'), ['openapi'], { encoding: 'utf8', maxBuffer: 1 << 26, env: {} }))
     writeFileSync(join(folder, 'openapi.json'), JSON.stringify(lean(document)))
     run('openapi-typescript', join(folder, 'openapi.json'), '-o', join(folder, 'out.d.ts'))
     const text = readFileSync(join(folder, 'out.d.ts'), 'utf8').replace(/^ *\w+\?: never;\n/gm, '').replace(/^ *(parameters|content|headers): \{\s*\};?\n/gm, '')
