@@ -338,7 +338,7 @@ describe('with people and files of their own', { concurrency: 3 }, () => {
     await page.getByRole('button', { name: /^Viewer/ }).click()
     await row(page, 'emil@example.com').getByText('Viewer').waitFor()
     await go(there, `spaces/${id}/files`)
-    await row(there, 'plan.txt').waitFor()
+    await line(there, 'plan.txt').waitFor() // not that of the uploads
     for (const name of ['Upload', 'New folder']) assert.equal(await there.getByRole('button', { name }).count(), 0)
     await there.getByRole('button', { name: 'What to do with plan.txt' }).click()
     assert.deepEqual(await there.getByRole('dialog').getByRole('listitem').allInnerTexts(), ['Download', 'Versions', 'Copy to another place', 'Choose several'])
