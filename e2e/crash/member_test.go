@@ -38,6 +38,7 @@ func (r *rig) rejoin(accounts []*account) {
 	for _, a := range accounts {
 		if a.with != "" {
 			await(r.t, "both are members of the space", func() bool {
+				r.bringUp() // one may have reached its failpoint meanwhile
 				a.letIn(ctx, r.servers[0])
 				status, _, _ := request(ctx, r.servers[1], a.token, "GET", "/files/trash?limit=1", nil, nil)
 				return status == 200
