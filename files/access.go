@@ -92,6 +92,11 @@ func visitOf(ctx context.Context) visit {
 	return v
 }
 
+// within makes what follows a part of the visit.
+func (v visit) within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, visitKey{}, v)
+}
+
 // enter opens a tree for the caller of ctx, who must have a role in it. What
 // follows finds the visit in the context that it returns.
 func (ts *trees) enter(ctx context.Context, at reach, need role) (context.Context, visit, error) {
@@ -110,7 +115,7 @@ func (ts *trees) enter(ctx context.Context, at reach, need role) (context.Contex
 		err = httpx.ErrUnauthenticated.Because(err) // deleted meanwhile
 	}
 	v := visit{at, root}
-	return context.WithValue(ctx, visitKey{}, v), v, err
+	return v.within(ctx), v, err
 }
 
 // may is nil when the caller of ctx has the role in an owner's tree now. Whoever

@@ -32,10 +32,15 @@ const archivePage = 500 // rows of a folder that are held at once
 // for the whole. Where the length was told, and something vanishes or changes
 // meanwhile, the connection breaks off.
 type archive struct {
-	owner  uuid.UUID
-	folder uuid.UUID // out of which nothing may lead, or uuid.Nil
-	items  []placed
-	name   string                      // of the file, without .zip
+	owner uuid.UUID
+	items []archived
+	name  string // of the file, without .zip
+}
+
+// archived is an item of an archive.
+type archived struct {
+	placed
+	folder uuid.UUID                   // out of which nothing may lead, or uuid.Nil
 	judge  func(context.Context) error // whether it may still be read
 }
 
@@ -55,7 +60,12 @@ func (rd *reader) getArchive(w http.ResponseWriter, r *http.Request, v visit) er
 	if err != nil {
 		return err
 	}
-	return rd.sendOwnArchive(w, r, archive{owner: v.owner, folder: v.top(), items: []placed{it}, name: it.Name})
+	return rd.sendOwnArchive(w, r, archive{owner: v.owner, items: []archived{rd.archived(v, it)}, name: it.Name})
+}
+
+// archived is an item as whoever visits its tree reaches it.
+func (rd *reader) archived(v visit, it placed) archived {
+	return archived{it, v.top(), func(ctx context.Context) error { return rd.trees.still(v.within(ctx), mayRead, viewer) }}
 }
 
 // postArchive is POST /files/archive.
@@ -69,26 +79,29 @@ func (rd *reader) postArchive(w http.ResponseWriter, r *http.Request, v visit) e
 		fields.Add("#/ids", "invalid", "Name 1 to 500 files and folders.")
 		return fields.Err()
 	}
-	ctx, v, err := rd.trees.around(r.Context(), in.IDs[0], viewer)
-	if err != nil {
-		return err
-	}
-	a := archive{owner: v.owner, folder: v.top()}
+	var a archive
 	for i, id := range in.IDs {
 		if slices.Contains(in.IDs[:i], id) {
 			continue
+		}
+		// Who reaches one item of a tree need not reach another.
+		ctx, v, err := rd.trees.around(r.Context(), id, viewer)
+		if err != nil {
+			return err
+		}
+		if i > 0 && v.owner != a.owner {
+			return httpx.ErrNotFound
 		}
 		it, err := itemByID(ctx, rd.db, v.owner, id)
 		if err != nil {
 			return err
 		}
-		a.items = append(a.items, it)
+		a.owner, a.items = v.owner, append(a.items, rd.archived(v, it))
 	}
-	return rd.sendOwnArchive(w, r.WithContext(ctx), a)
+	return rd.sendOwnArchive(w, r, a)
 }
 
 func (rd *reader) sendOwnArchive(w http.ResponseWriter, r *http.Request, a archive) error {
-	a.judge = func(ctx context.Context) error { return rd.trees.still(ctx, mayRead, viewer) }
 	return rd.sendArchive(w, r, a, func() error {
 		for _, it := range a.items {
 			rd.audit.Note(r.Context(), journal.InTree(a.owner, audit.Event{Action: audit.FileDownload, Target: it.ID, Details: map[string]string{"as": "archive"}}))
@@ -145,6 +158,7 @@ func (rd *reader) sendArchive(w http.ResponseWriter, r *http.Request, a archive,
 // that cannot be done; the second writes.
 type packing struct {
 	archive
+	at         archived // which is being packed
 	rd         *reader
 	z          *zip.Writer // nil: nothing is written
 	names      zipNames    // of the top
@@ -167,12 +181,12 @@ var errUnforeseen = errors.New("the length of the archive is not known in advanc
 
 // all goes through every entry of the archive, a folder before what is in it.
 func (p *packing) all(ctx context.Context) error {
-	for _, it := range p.items {
+	for _, p.at = range p.items {
 		name := ""
-		if it.Parent != nil {
-			name = p.names.claim(it.Name)
+		if p.at.Parent != nil {
+			name = p.names.claim(p.at.Name)
 		}
-		if err := p.below(ctx, name, it); err != nil {
+		if err := p.below(ctx, name, p.at.placed); err != nil {
 			return err
 		}
 	}
@@ -191,16 +205,16 @@ func (p *packing) below(ctx context.Context, name string, it placed) error {
 		}
 	}
 	for at := (page{orders["name"], place{}, archivePage}); ; {
-		if err := p.judge(ctx); err != nil {
+		if err := p.at.judge(ctx); err != nil {
 			return err
 		}
 		list, err := p.rd.children(ctx, p.owner, it, at)
 		if err != nil {
 			return err
 		}
-		if p.folder != uuid.Nil {
+		if p.at.folder != uuid.Nil {
 			// It may have been moved out of what is shared before it was listed.
-			_, _, err := itemBelow(ctx, p.rd.db, p.owner, p.folder, it.ID)
+			_, _, err := itemBelow(ctx, p.rd.db, p.owner, p.at.folder, it.ID)
 			if errors.Is(err, db.ErrNotFound) {
 				return p.fault(name, "incomplete from here on: the folder was moved away while it was being archived")
 			}
@@ -233,7 +247,7 @@ func (p *packing) folderEntry(name string, it placed) error {
 // long as it is not all that was asked for.
 func (p *packing) file(ctx context.Context, name string, it placed) error {
 	if p.z != nil && it.Size >= judgedSize {
-		if err := p.judge(ctx); err != nil {
+		if err := p.at.judge(ctx); err != nil {
 			return err
 		}
 	}
@@ -327,5 +341,5 @@ func (p *packing) open(ctx context.Context, it placed) (content, error) {
 		}
 		file.Close()
 	}
-	return p.rd.openBelow(ctx, p.owner, it.ID, p.folder, 0)
+	return p.rd.openBelow(ctx, p.owner, it.ID, p.at.folder, 0)
 }

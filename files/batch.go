@@ -93,8 +93,7 @@ func (wr *writer) carryOutOne(ctx context.Context, o operation) (res result) {
 			patch.ParentID = httpx.Optional[uuid.UUID]{Set: true, Value: *o.ParentID}
 		}
 		res.Status = http.StatusOK
-		it, err = wr.move(ctx, owner, o.ID, patch, http.Header{})
-		it = visitOf(ctx).seen(it)
+		it, err = wr.move(ctx, o.ID, patch, http.Header{})
 	case o.Op == "copy":
 		res.Status = http.StatusCreated
 		it, res.LeftOut, err = wr.copy(ctx, owner, o.ID, copyRequest{o.ParentID, o.Name})

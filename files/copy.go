@@ -82,6 +82,7 @@ func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest
 	if req.ParentID != nil {
 		parent = *req.ParentID
 	}
+	shown := visitOf(ctx).seen(from).path
 	ctx, to, err := wr.trees.around(ctx, parent, editor)
 	if err != nil {
 		return it, nil, err
@@ -95,6 +96,9 @@ func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest
 		it, err = wr.copyFile(ctx, from, to.owner, at, find)
 	} else {
 		it, lacks, err = wr.copyFolder(ctx, from, to.owner, at, find)
+	}
+	for i := range lacks {
+		lacks[i].Path = shown + lacks[i].Path
 	}
 	return to.seen(it), lacks, err
 }
@@ -300,9 +304,6 @@ func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, 
 	err = wr.journal.Commit(ctx, c)
 	if err != nil && !errors.Is(err, db.ErrOutcomeUnknown) && !errors.Is(err, journal.ErrUnpublished) {
 		drop(ctx)
-	}
-	for i := range lacks {
-		lacks[i].Path = from.path + lacks[i].Path
 	}
 	return it, lacks, err
 }

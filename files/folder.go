@@ -63,11 +63,12 @@ func atPath(names []string) way {
 // wayTo is the way that a request asks for.
 func wayTo(owner uuid.UUID, req folderRequest) (way, error) {
 	var fields httpx.Fields
-	if (req.Path == "") == (req.ParentID == nil || req.Name == nil) {
+	byPath, byParent := req.Path != "", req.ParentID != nil && req.Name != nil
+	if byPath == byParent || byPath && (req.ParentID != nil || req.Name != nil) {
 		fields.Add("#/path", "required", "Give either path, or parent_id and name.")
 		return nil, fields.Err()
 	}
-	if req.Path != "" {
+	if byPath {
 		names, err := parsePath(req.Path)
 		if err == nil && len(names) == 0 {
 			err = journal.ErrNameConflict.With("The root always exists; name a folder below it.")

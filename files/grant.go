@@ -70,14 +70,16 @@ func (v visit) seen(it placed) placed {
 }
 
 // below is an item whose path begins at a shared one of that path, and whose
-// tree is nobody's business.
+// tree is nobody's business. One that has left it meanwhile lies nowhere.
 func (it placed) below(top uuid.UUID, path string) placed {
 	it.Owner = uuid.Nil
-	if it.path = strings.TrimPrefix(it.path, path); it.ID == top {
+	rest, inside := strings.CutPrefix(it.path+"/", path+"/")
+	it.path = strings.TrimSuffix("/"+rest, "/")
+	if it.ID == top || !inside {
 		it.Parent = nil
-		if it.isFile() {
-			it.path = "/" + it.Name
-		}
+	}
+	if !inside || it.path == "" && it.isFile() {
+		it.path = "/" + it.Name
 	}
 	return it
 }

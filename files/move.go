@@ -41,23 +41,26 @@ func (wr *writer) patchItem(c *httpx.Call, patch movePatch) (itemBody, error) {
 	if err := fields.Err(); err != nil {
 		return itemBody{}, err
 	}
-	v := visitOf(c.Context())
-	it, err := wr.move(c.Context(), v.owner, c.ID, patch, c.Header)
-	return v.seen(it).shown(), err
+	it, err := wr.move(c.Context(), c.ID, patch, c.Header)
+	return it.shown(), err
 }
 
-// move is one row and one rename, however much lies below.
-func (wr *writer) move(ctx context.Context, owner, id uuid.UUID, patch movePatch, h http.Header) (it placed, err error) {
+// move is one row and one rename, however much lies below. The item is as the
+// caller sees it where it is now.
+func (wr *writer) move(ctx context.Context, id uuid.UUID, patch movePatch, h http.Header) (it placed, err error) {
+	at := visitOf(ctx)
+	owner := at.owner
 	if patch.Name.Set {
 		if err := checkName(patch.Name.Value); err != nil {
 			return it, err
 		}
 	}
-	if visitOf(ctx).isTop(id) {
+	if at.isTop(id) {
 		return it, errRoot
 	}
 	if patch.ParentID.Set {
-		switch to, err := wr.trees.find(ctx, patch.ParentID.Value); {
+		to, err := wr.trees.find(ctx, patch.ParentID.Value)
+		switch {
 		case err != nil:
 			return it, err
 		case to.owner == uuid.Nil: // nowhere, for this caller
@@ -70,6 +73,7 @@ func (wr *writer) move(ctx context.Context, owner, id uuid.UUID, patch movePatch
 		case to.grant.allows(editor) != nil:
 			return it, to.grant.allows(editor)
 		}
+		at.reach = to
 	}
 	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		from, err := itemByID(ctx, t, owner, id)
@@ -118,7 +122,7 @@ func (wr *writer) move(ctx context.Context, owner, id uuid.UUID, patch movePatch
 		return nil
 	}}
 	err = wr.journal.Commit(ctx, c)
-	return it, err
+	return at.seen(it), err
 }
 
 // folderByID finds the folder that something is to be put into.

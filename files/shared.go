@@ -196,8 +196,8 @@ func (sh *shares) getSharedContent(w http.ResponseWriter, r *http.Request, g gue
 // getSharedArchive is GET /files/shared/{token}/archive. It counts as one
 // download.
 func (sh *shares) getSharedArchive(w http.ResponseWriter, r *http.Request, g guest) error {
-	a := archive{owner: g.share.Owner, folder: g.folder(), items: []placed{g.item}, name: g.item.Name}
-	a.judge = func(ctx context.Context) error { return sh.stillHolds(ctx, sh.db, &g.share) }
+	it := archived{g.item, g.folder(), func(ctx context.Context) error { return sh.stillHolds(ctx, sh.db, &g.share) }}
+	a := archive{owner: g.share.Owner, items: []archived{it}, name: g.item.Name}
 	return sh.rd.sendArchive(w, r, a, func() error { return sh.countDownload(r.Context(), g, true) })
 }
 
