@@ -20,9 +20,9 @@ import (
 var ceiling = map[string]int{
 	"platform":           396,
 	"db":                 2516,
-	"httpx":              3859,
+	"httpx":              3880,
 	"audit":              1454,
-	"auth":               6250,
+	"auth":               6265,
 	"auth/oidc":          1640,
 	"auth/gate":          608,
 	"files":              14067,
@@ -37,7 +37,7 @@ var ceiling = map[string]int{
 
 const (
 	mostMethods   = 60   // of a type
-	longestReview = 8510 // lines of code that docs/security.md asks to read
+	longestReview = 8540 // lines of code that docs/security.md asks to read
 )
 
 // codeLines counts the lines of a Go file on which something stands.

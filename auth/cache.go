@@ -244,6 +244,11 @@ func (cl *callers) lookup(c credential, find func() (known, error)) (known, erro
 	if k, ok := cl.recall(c, time.Now()); ok {
 		return k, nil
 	}
+	return cl.ask(c, find)
+}
+
+// ask is lookup without the cache, which learns the answer.
+func (cl *callers) ask(c credential, find func() (known, error)) (known, error) {
 	generation := cl.cache.begin()
 	k, err := find()
 	if errors.Is(err, db.ErrNotFound) {

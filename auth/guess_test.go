@@ -237,7 +237,7 @@ func TestGuess_AStrangerLocksNobodyOutOfAKnownDevice(t *testing.T) {
 func TestGuess_AddressesAreCountedByNetworkAndProxiesAreNot(t *testing.T) {
 	t.Parallel()
 	e := authtest.Start(t, nil)
-	behind := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck,
+	behind := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck, Afresh: e.Auth.Afresh,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, e.Auth.Routes())
 	// Links name no account, so only the address is counted.
 	refused := func(s *httpxtest.Server, from func(i int) []httpxtest.Option) (n int) {

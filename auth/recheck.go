@@ -21,6 +21,17 @@ func (cl *callers) OnChange(fn func()) { cl.cache.after = append(cl.cache.after,
 // session or key lives. ErrUnauthenticated when it has ended. The operator
 // stays the operator.
 func (cl *callers) Recheck(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error) {
+	return cl.again(ctx, c, cl.lookup)
+}
+
+// Afresh is Recheck by what the database says at this moment. It is for a
+// refusal: another worker may just have told the client that it has the right by
+// now, or gave its password, and the notification of that is still on its way.
+func (cl *callers) Afresh(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error) {
+	return cl.again(ctx, c, cl.ask)
+}
+
+func (cl *callers) again(ctx context.Context, c *httpx.Caller, look func(credential, func() (known, error)) (known, error)) (*httpx.Caller, error) {
 	if c.Operator {
 		return c, nil
 	}
@@ -28,7 +39,7 @@ func (cl *callers) Recheck(ctx context.Context, c *httpx.Caller) (*httpx.Caller,
 	if c.KeyID != uuid.Nil {
 		id, find = c.KeyID, cl.findKeyByID
 	}
-	k, err := cl.lookup(idCredential(id), func() (known, error) { return find(ctx, id) })
+	k, err := look(idCredential(id), func() (known, error) { return find(ctx, id) })
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func rotated(t *testing.T, e *authtest.Env, keys func(purpose string) [][]byte) 
 	if err := a.CheckSecret(); err != nil {
 		t.Fatal(err)
 	}
-	return a, httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: a.Authenticate, Recheck: a.Recheck}, a.Routes())
+	return a, httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: a.Authenticate, Recheck: a.Recheck, Afresh: a.Afresh}, a.Routes())
 }
 
 func newKeys(purpose string) [][]byte {

@@ -320,7 +320,7 @@ func TestEvents_AUserHasAFewStreamsOpenAtMost(t *testing.T) {
 	h := start(t)
 	c, _ := h.member(t, "ann@example.com")
 	other, _ := h.member(t, "bob@example.com")
-	door := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: h.Auth.Authenticate, Recheck: h.Auth.Recheck, RateLimits: true}, h.files.Routes())
+	door := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: h.Auth.Authenticate, Recheck: h.Auth.Recheck, Afresh: h.Auth.Afresh, RateLimits: true}, h.files.Routes())
 	open := func(c *httpxtest.Client) *http.Response {
 		r, err := http.NewRequestWithContext(t.Context(), "GET", door.URL+"/api/v1/files/events", nil)
 		if err != nil {

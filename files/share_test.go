@@ -184,7 +184,7 @@ func TestShare_StrangersWhoGuessShutOutNobodyElse(t *testing.T) {
 	h := start(t)
 	c, _ := h.member(t, "ann@example.com")
 	s := share(t, c, put(t, c, "/documents/a.txt", "hello").ID, "password", "sesame")
-	behind := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: h.Auth.Authenticate, Recheck: h.Auth.Recheck,
+	behind := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: h.Auth.Authenticate, Recheck: h.Auth.Recheck, Afresh: h.Auth.Afresh,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, h.files.Routes())
 	try := func(password, from string) *httpxtest.Answer {
 		return behind.Client(t).Do("POST", s.at("/unlock"), map[string]string{"password": password, "mode": "token"}, httpxtest.WithHeader("X-Forwarded-For", from))

@@ -65,8 +65,22 @@ func (a Access) NoKey() Access { a.noKey = true; return a }
 // recentFor is how long a given password counts as recent.
 const recentFor = 10 * time.Minute
 
-// checkPolicy checks the caller against the route's access.
-func checkPolicy(x *exchange, _ *http.Request) error {
+// judge checks the caller against the route's access. Whoever would be refused is
+// looked up afresh, for another worker may know better.
+func judge(x *exchange, r *http.Request) error {
+	refusal := x.checkPolicy()
+	if refusal == nil || x.caller == nil {
+		return refusal
+	}
+	now, err := x.server.cfg.Afresh(r.Context(), x.caller)
+	if err != nil {
+		return err
+	}
+	x.caller = now
+	return x.checkPolicy()
+}
+
+func (x *exchange) checkPolicy() error {
 	access, caller := x.route.Access, x.caller
 	switch {
 	case access.level <= recognised:
@@ -96,7 +110,7 @@ func (x *exchange) judgeAgain(r *http.Request) error {
 		return err
 	}
 	x.caller = now
-	return checkPolicy(x, r)
+	return judge(x, r)
 }
 
 // Permission is the one that is asked for, "" for none.

@@ -64,6 +64,9 @@ type Config struct {
 	// Recheck looks up a caller again: ErrUnauthenticated when the session or
 	// key has ended since.
 	Recheck func(context.Context, *Caller) (*Caller, error)
+	// Afresh is Recheck for a caller who is about to be refused: nothing that
+	// was kept is believed.
+	Afresh func(context.Context, *Caller) (*Caller, error)
 	// Operator, if not nil, is the caller of every request, and nobody is
 	// authenticated. Such a server is for Carry alone and must not listen.
 	Operator *Caller
@@ -209,7 +212,7 @@ func (s *Server) travel(x *exchange, r *http.Request) error {
 		s.protectCookies,
 		s.limitCaller,
 		s.holdSlots,
-		checkPolicy,
+		judge,
 		checkQuery,
 		limitBody,
 	} {

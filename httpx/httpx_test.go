@@ -60,6 +60,7 @@ func config() httpx.Config {
 		PublicOrigins: []string{publicOrigin},
 		Authenticate:  authenticate,
 		Recheck:       func(_ context.Context, c *httpx.Caller) (*httpx.Caller, error) { return c, nil },
+		Afresh:        func(_ context.Context, c *httpx.Caller) (*httpx.Caller, error) { return c, nil },
 	}
 }
 
@@ -264,7 +265,7 @@ func TestOperator_MayCallOnlyTheRoutesThatSayIt(t *testing.T) {
 			return done(w, r)
 		}
 	}
-	server, err := httpx.New(httpx.Config{RateLimits: true, Operator: &httpx.Caller{Operator: true, Permissions: []string{"users:manage"}, AuthenticatedAt: time.Now()}, Recheck: config().Recheck}, []httpx.Route{
+	server, err := httpx.New(httpx.Config{RateLimits: true, Operator: &httpx.Caller{Operator: true, Permissions: []string{"users:manage"}, AuthenticatedAt: time.Now()}, Recheck: config().Recheck, Afresh: config().Recheck}, []httpx.Route{
 		route("GET /public", httpx.Public()), route("GET /recognised", httpx.Recognised(), known), route("GET /manage", httpx.Needs("users:manage").Recent().OrOperator(), known),
 		route("GET /all", httpx.SignedIn().OrOperator(), known),
 		route("GET /me", httpx.SignedIn()), route("GET /me-or-key", httpx.SignedIn().OrKey()), route("GET /without-a-word", httpx.Needs("users:manage")),

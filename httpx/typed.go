@@ -27,6 +27,12 @@ func (c *Call) Created(path string) {
 	c.answer.Set("Location", Prefix+path)
 }
 
+// Afresh is the caller as the database knows them at this moment, for a handler that
+// is about to refuse.
+func (c *Call) Afresh() (*Caller, error) {
+	return exchangeOf(c.Context()).server.cfg.Afresh(c.Context(), c.Caller)
+}
+
 // Match is 412 for a change whose If-Match names another revision.
 func (c *Call) Match(revision int64) error { return MatchRevision(c.Request.Header, revision) }
 

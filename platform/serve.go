@@ -20,7 +20,7 @@ func (p *Platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 	server, err := httpx.New(httpx.Config{
 		PublicURL: p.cfg.PublicURL.String(), Origins: p.cfg.Origins, PublicOrigins: p.cfg.PublicOrigins,
 		TrustedProxies: p.cfg.TrustedProxies, RateLimits: p.cfg.RateLimits, Log: p.log,
-		Authenticate: p.auth.Authenticate, Recheck: p.auth.Recheck,
+		Authenticate: p.auth.Authenticate, Recheck: p.auth.Recheck, Afresh: p.auth.Afresh,
 	}, p.Routes())
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (p *Platform) api(ctx context.Context, sh *db.Shell, args []string) error {
 	// Only the answer is printed, and what went wrong is logged.
 	p.level.Set(max(p.level.Level(), slog.LevelWarn))
 	server, err := httpx.New(httpx.Config{
-		PublicURL: p.cfg.PublicURL.String(), RateLimits: p.cfg.RateLimits, Log: p.log, Operator: p.auth.Operator(), Recheck: p.auth.Recheck,
+		PublicURL: p.cfg.PublicURL.String(), RateLimits: p.cfg.RateLimits, Log: p.log, Operator: p.auth.Operator(), Recheck: p.auth.Recheck, Afresh: p.auth.Afresh,
 	}, p.Routes())
 	if err == nil {
 		err = sh.Connect(ctx, db.NeedSchema)

@@ -63,7 +63,7 @@ func admit(t *testing.T, rm *room, tls bool, trusted []netip.Prefix, spoil func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httpxtest.Start(t, httpx.Config{PublicURL: front.URL, Origins: cfg.Origins, TrustedProxies: trusted, Authenticate: rm.Auth.Authenticate, Recheck: rm.Auth.Recheck}, rm.sys.Routes())
+	server := httpxtest.Start(t, httpx.Config{PublicURL: front.URL, Origins: cfg.Origins, TrustedProxies: trusted, Authenticate: rm.Auth.Authenticate, Recheck: rm.Auth.Recheck, Afresh: rm.Auth.Afresh}, rm.sys.Routes())
 	back, err := url.Parse(server.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestDoctor_NamesWhatIsWrongInFrontOfTheServer(t *testing.T) {
 		}},
 		// A test has no second machine to be the proxy.
 		"untrusted peer": {want: "trusted_proxies", planted: func(*httputil.ReverseProxy) http.Handler {
-			server, err := httpx.New(httpx.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}, Authenticate: rm.Auth.Authenticate, Recheck: rm.Auth.Recheck}, rm.sys.Routes())
+			server, err := httpx.New(httpx.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}, Authenticate: rm.Auth.Authenticate, Recheck: rm.Auth.Recheck, Afresh: rm.Auth.Afresh}, rm.sys.Routes())
 			if err != nil {
 				t.Error(err)
 			}

@@ -14,7 +14,7 @@ import (
 // limitedWorker serves a room with the limiter on, as authtest's does not.
 func limitedWorker(t testing.TB, rm *room) *httpxtest.Server {
 	t.Helper()
-	s := httpxtest.Start(t, httpx.Config{PublicURL: rm.URL, RateLimits: true, Authenticate: rm.Auth.Authenticate, Recheck: rm.Auth.Recheck}, rm.sys.Routes())
+	s := httpxtest.Start(t, httpx.Config{PublicURL: rm.URL, RateLimits: true, Authenticate: rm.Auth.Authenticate, Recheck: rm.Auth.Recheck, Afresh: rm.Auth.Afresh}, rm.sys.Routes())
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	go rm.sys.FollowLimits(ctx, s.HTTPX)

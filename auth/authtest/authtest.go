@@ -119,7 +119,7 @@ func start(t testing.TB, e *Env) *Env {
 	}
 	running.Go(func() { e.Audit.Run(ctx) })
 	running.Go(func() { e.DB.Listener().Run(ctx) })
-	e.Server = httpxtest.Start(t, httpx.Config{PublicURL: PublicURL, Log: cfg.Log, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck}, e.routes)
+	e.Server = httpxtest.Start(t, httpx.Config{PublicURL: PublicURL, Log: cfg.Log, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck, Afresh: e.Auth.Afresh}, e.routes)
 	e.Server.Check = e.Check
 	for !e.DB.Listener().Fresh() {
 		if t.Context().Err() != nil {
@@ -134,7 +134,7 @@ func start(t testing.TB, e *Env) *Env {
 // `homebase api` are: no socket carries them.
 func (e *Env) Operator(t testing.TB) *httpxtest.Client {
 	t.Helper()
-	server, err := httpx.New(httpx.Config{PublicURL: PublicURL, Operator: e.Auth.Operator(), Recheck: e.Auth.Recheck}, e.routes)
+	server, err := httpx.New(httpx.Config{PublicURL: PublicURL, Operator: e.Auth.Operator(), Recheck: e.Auth.Recheck, Afresh: e.Auth.Afresh}, e.routes)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func rooms(made **gate.Gate) func(*authtest.Env) []httpx.Route {
 // behindNginx gives a worker a second door, for its trusted proxy.
 func behindNginx(t *testing.T, e *authtest.Env, made **gate.Gate) worker {
 	t.Helper()
-	nginx := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck, RateLimits: true,
+	nginx := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck, Afresh: e.Auth.Afresh, RateLimits: true,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, slices.Concat(e.Auth.Routes(), (*made).Routes()))
 	return worker{e, *made, nginx, made}
 }

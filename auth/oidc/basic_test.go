@@ -134,6 +134,12 @@ func TestBasic(t *testing.T) {
 			if got := p.refused(p.next(p.decide(late, p.requestOf(p.ask("max_age", "1", "prompt", "none")), true))); got != "login_required" {
 				t.Error(got)
 			}
+			again := grown(t, p, "2 seconds") // another worker, whose word of the password is still on its way
+			at := p.requestOf(p.ask("max_age", "1"))
+			p.decide(again, at, true).WantProblem(t, 403, "reauthentication_required")
+			exec(t, e.DB, `UPDATE sessions SET authenticated_at = now()`)
+			p.next(p.decide(again, at, true))
+			exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '1 hour'`)
 			late.Do("POST", "/auth/reauthenticate", object{"password": "ten green bottles on a wall"}).Want(t, 204)
 			code, _ := url.Parse(p.next(p.decide(late, request, true)))
 			if age := time.Now().Unix() - p.verified(p.tokens(p.redeem(code.Query().Get("code"))).IDToken).AuthTime; age > 60 {

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -106,6 +107,12 @@ func (p *Provider) postRequest(c *httpx.Call, in Decision) (Next, error) {
 		return Next{p.redirect(&q)}, spend(ctx, p.db, q.id)
 	}
 	who := person(c)
+	if who != nil && stale(&q, who.AuthenticatedAt) {
+		who, err = c.Afresh() // another worker may have seen the password
+		if err != nil && !errors.Is(err, httpx.ErrUnauthenticated) {
+			return Next{}, err
+		}
+	}
 	refusal, err := p.judge(ctx, &q, who, in.Approve)
 	if err != nil {
 		return Next{}, err

@@ -320,7 +320,7 @@ func TestEvents_OfOneDayAreBoundedAndTheStatsTellHowManyWereDropped(t *testing.T
 func TestEvents_OfWiderNetworksAreBoundedToo(t *testing.T) {
 	t.Parallel()
 	e := startWith(t, func(h *projects.Host) projects.App { return analytics.Bounded(h, 1000, 2) })
-	behind := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, PublicOrigins: []string{projectstest.Origin}, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck,
+	behind := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, PublicOrigins: []string{projectstest.Origin}, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck, Afresh: e.Auth.Afresh,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, e.Projects.Routes()).Client(t)
 	const sent = 10
 	formats := map[string]int{"192.0.2.%d": sent, "2001:db8:1:1::%d": 2, "2001:db8:2:%d::1": 3, "2001:db8:3:%d00::1": 5, "2001:%d::1": sent}
