@@ -36,10 +36,14 @@ var roles = []role{viewer, editor, manager}
 // includes reports whether a role is another one or more; "" is none.
 func (r role) includes(other role) bool { return slices.Index(roles, r) >= slices.Index(roles, other) }
 
-// members are those who reach more than their own tree.
+// members are those who reach more than their own tree, and whose the items are
+// that they asked for. An item stays in its tree; an id that was purged may come
+// back in another one with the file that carries it, and then all of this is
+// forgotten, as when a role changes.
 type members struct {
-	roles map[uuid.UUID]map[uuid.UUID]role // by person and space
-	given map[uuid.UUID]bool               // people to whom something was shared once
+	roles  map[uuid.UUID]map[uuid.UUID]role // by person and space
+	given  map[uuid.UUID]bool               // people to whom something was shared once
+	owners *bounded[uuid.UUID, uuid.UUID]   // by item
 }
 
 // membersChannel is where workers tell each other that members have changed.
@@ -51,7 +55,7 @@ func readMembers(q db.Querier) func(ctx context.Context) (members, error) {
 		 UNION ALL
 		SELECT DISTINCT s.recipient_id, NULL::uuid, '' FROM shares s WHERE s.recipient_id IS NOT NULL`
 	return func(ctx context.Context) (members, error) {
-		all := members{map[uuid.UUID]map[uuid.UUID]role{}, map[uuid.UUID]bool{}}
+		all := members{map[uuid.UUID]map[uuid.UUID]role{}, map[uuid.UUID]bool{}, &bounded[uuid.UUID, uuid.UUID]{most: 50_000}}
 		_, err := db.All(ctx, q, func(row pgx.Row) (_ struct{}, err error) {
 			var user uuid.UUID
 			var space *uuid.UUID
@@ -71,17 +75,13 @@ func readMembers(q db.Querier) func(ctx context.Context) (members, error) {
 	}
 }
 
-// reach is an owner's tree, and by what the caller gets there who has no role in
-// it: an item that was shared to them by name. The zero value is nowhere.
-type reach struct {
-	owner uuid.UUID
-	grant *grant
-}
-
-// visit is a request to a tree.
+// visit is a request to a tree. The zero value is one to nowhere.
 type visit struct {
-	reach
-	root uuid.UUID
+	owner uuid.UUID
+	// grant is by what the caller gets there who has no role in the tree: an item
+	// that was shared to them by name.
+	grant *grant
+	root  uuid.UUID // once the tree was entered
 }
 
 type visitKey struct{}
@@ -99,22 +99,21 @@ func (v visit) within(ctx context.Context) context.Context {
 
 // enter opens a tree for the caller of ctx, who must have a role in it. What
 // follows finds the visit in the context that it returns.
-func (ts *trees) enter(ctx context.Context, at reach, need role) (context.Context, visit, error) {
+func (ts *trees) enter(ctx context.Context, v visit, need role) (context.Context, visit, error) {
 	if err := ts.vol.inPlace(); err != nil {
 		return ctx, visit{}, err
 	}
-	err := at.grant.allows(need)
-	if at.grant == nil {
-		err = ts.may(ctx, at.owner, need)
+	err := v.grant.allows(need)
+	if v.grant == nil {
+		err = ts.may(ctx, v.owner, need)
 	}
 	if err != nil {
 		return ctx, visit{}, err
 	}
-	root, err := ts.rootOf(ctx, at.owner)
-	if errors.Is(err, db.ErrNotFound) && at.owner == httpx.CallerOf(ctx).UserID {
+	v.root, err = ts.rootOf(ctx, v.owner)
+	if errors.Is(err, db.ErrNotFound) && v.owner == httpx.CallerOf(ctx).UserID {
 		err = httpx.ErrUnauthenticated.Because(err) // deleted meanwhile
 	}
-	v := visit{at, root}
 	return v.within(ctx), v, err
 }
 
@@ -155,19 +154,16 @@ func (ts *trees) still(ctx context.Context, permission string, need role) error 
 	return err
 }
 
-// which says what tree a request is about.
-type which func(r *http.Request) (reach, error)
+// home is a visit to the caller's own tree.
+func home(ctx context.Context) visit { return visit{owner: httpx.CallerOf(ctx).UserID} }
 
-// own is the caller's own tree.
-func own(ctx context.Context) reach { return reach{owner: httpx.CallerOf(ctx).UserID} }
-
-// named is the space in ?space=, or the caller's own tree.
-func (ts *trees) named(r *http.Request) (reach, error) {
+// named is a visit to the space in ?space=, or to the caller's own tree.
+func (ts *trees) named(r *http.Request) (visit, error) {
 	if r.URL.RawQuery == "" || !r.URL.Query().Has("space") {
-		return own(r.Context()), nil
+		return home(r.Context()), nil
 	}
 	id, err := parseSpace(r.URL.Query().Get("space"))
-	return reach{owner: id}, err
+	return visit{owner: id}, err
 }
 
 // parseSpace reads the id of a space. One that cannot be is not found.
@@ -179,55 +175,59 @@ func parseSpace(s string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// holding is the tree of the item that the wildcard {id} names.
-func (ts *trees) holding(r *http.Request) (reach, error) {
+// holding is a visit to the tree of the item that the wildcard {id} names.
+func (ts *trees) holding(r *http.Request) (visit, error) {
 	id, err := uuid.Parse(r.PathValue("id"))
 	if err != nil { // "root", or nothing that is an id
-		return own(r.Context()), nil
+		return home(r.Context()), nil
 	}
 	return ts.holds(r.Context(), id)
 }
 
-// holds is the tree of an item. What lies nowhere that the caller reaches is
-// looked for in their own tree, and not found there.
-func (ts *trees) holds(ctx context.Context, item uuid.UUID) (reach, error) {
-	at, err := ts.find(ctx, item)
-	if at == (reach{}) {
-		at = own(ctx)
+// holds is a visit to the tree of an item. What lies nowhere that the caller
+// reaches is looked for in their own tree, and not found there; whoever reaches
+// nothing else need not be asked for more.
+func (ts *trees) holds(ctx context.Context, item uuid.UUID) (visit, error) {
+	own := home(ctx)
+	all, err := ts.members.Get(ctx)
+	if err != nil || len(all.roles[own.owner]) == 0 && !all.given[own.owner] {
+		return own, err
 	}
-	return at, err
+	v, err := ts.find(ctx, item)
+	if v == (visit{}) {
+		v = own
+	}
+	return v, err
 }
 
-// find is the tree that an item lies in, also in its trash, as the caller
-// reaches it; nowhere when they do not. No item goes from one tree to another,
-// so what was found of the tree holds for good.
-func (ts *trees) find(ctx context.Context, item uuid.UUID) (reach, error) {
+// find is a visit to the tree that an item lies in, also in its trash; to nowhere
+// when the caller does not reach it.
+func (ts *trees) find(ctx context.Context, item uuid.UUID) (visit, error) {
 	const sql = `-- name: files.TreeOfItem
 		SELECT i.owner_id FROM items i WHERE i.id = $1`
-	at := own(ctx)
 	all, err := ts.members.Get(ctx)
-	roles, given := all.roles[at.owner], all.given[at.owner]
-	if err != nil || len(roles) == 0 && !given {
-		return at, err // there is nowhere else to look
+	if err != nil {
+		return visit{}, err
 	}
-	owner, ok := ts.owners.get(item)
+	owner, ok := all.owners.get(item)
 	if !ok {
 		if owner, err = db.One(ctx, ts.db, db.Value[uuid.UUID], sql, item); err != nil {
-			return reach{}, ignoreNotFound(err)
+			return visit{}, ignoreNotFound(err)
 		}
-		ts.owners.put(item, owner)
+		all.owners.put(item, owner)
 	}
-	if owner == at.owner || roles[owner] != "" {
-		return reach{owner: owner}, nil
+	user := httpx.CallerOf(ctx).UserID
+	if owner == user || all.roles[user][owner] != "" {
+		return visit{owner: owner}, nil
 	}
-	if !given {
-		return reach{}, nil
+	if !all.given[user] {
+		return visit{}, nil
 	}
 	g, err := ts.grantOn(ctx, item)
 	if g == nil {
-		return reach{}, ignoreNotFound(err)
+		return visit{}, ignoreNotFound(err)
 	}
-	return reach{owner, g}, err
+	return visit{owner: owner, grant: g}, err
 }
 
 // in and at are what a typed handler is behind: they open the tree that holds the
@@ -238,13 +238,13 @@ func (ts *trees) at(need role) func(c *httpx.Call) error { return ts.open(ts.nam
 
 // open opens the tree of a typed handler's request. The id "root" is that of
 // the tree's root.
-func (ts *trees) open(of which, need role) func(c *httpx.Call) error {
+func (ts *trees) open(of func(*http.Request) (visit, error), need role) func(c *httpx.Call) error {
 	return func(c *httpx.Call) error {
-		tree, err := of(c.Request)
+		v, err := of(c.Request)
 		if err != nil {
 			return err
 		}
-		ctx, v, err := ts.enter(c.Context(), tree, need)
+		ctx, v, err := ts.enter(c.Context(), v, need)
 		c.Request = c.WithContext(ctx)
 		if c.PathValue("id") == "root" {
 			c.ID = v.root
@@ -254,13 +254,13 @@ func (ts *trees) open(of which, need role) func(c *httpx.Call) error {
 }
 
 // visitor opens the tree of the request of a handler of bytes.
-func (ts *trees) visitor(of which, need role, h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
+func (ts *trees) visitor(of func(*http.Request) (visit, error), need role, h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		tree, err := of(r)
+		v, err := of(r)
 		if err != nil {
 			return err
 		}
-		ctx, v, err := ts.enter(r.Context(), tree, need)
+		ctx, v, err := ts.enter(r.Context(), v, need)
 		if err != nil {
 			return err
 		}
@@ -270,9 +270,9 @@ func (ts *trees) visitor(of which, need role, h func(w http.ResponseWriter, r *h
 
 // around enters the tree of an item that a body names.
 func (ts *trees) around(ctx context.Context, item uuid.UUID, need role) (context.Context, visit, error) {
-	tree, err := ts.holds(ctx, item)
+	v, err := ts.holds(ctx, item)
 	if err != nil {
 		return ctx, visit{}, err
 	}
-	return ts.enter(ctx, tree, need)
+	return ts.enter(ctx, v, need)
 }

@@ -93,7 +93,7 @@ func New(c Config) *Files {
 	f.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
 		KeepVersions: c.VersionRetention > 0, Judge: f.judge, Changed: hub.changed})
 	f.trees = &trees{db: c.DB, auth: c.Auth, journal: f.journal, vol: f.vol, members: db.NewKept(c.DB, membersChannel, readMembers(c.DB)),
-		owners: bounded[uuid.UUID, uuid.UUID]{most: 50_000}, roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
+		roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
 	f.rd = &reader{db: c.DB, audit: c.Audit, trees: f.trees, vol: f.vol, hub: hub, outside: make(chan outside, 256)}
 	f.tr = &trash{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trashRetention: c.TrashRetention, purging: make(chan struct{}, 1)}
 	f.vs = &versions{db: c.DB, log: c.Log, journal: f.journal, retention: c.VersionRetention, grown: map[uuid.UUID]bool{}, more: make(chan struct{}, 1)}

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -58,22 +59,19 @@ func (wr *writer) move(ctx context.Context, id uuid.UUID, patch movePatch, h htt
 	if at.isTop(id) {
 		return it, errRoot
 	}
+	var refused error // once the item is known to be there
 	if patch.ParentID.Set {
 		to, err := wr.trees.find(ctx, patch.ParentID.Value)
 		switch {
 		case err != nil:
 			return it, err
 		case to.owner == uuid.Nil: // nowhere, for this caller
-			return it, errParentMissing
+			refused = errParentMissing
 		case to.owner != owner:
-			if err := wr.trees.still(ctx, mayWrite, editor); err != nil {
-				return it, err // the role was lost meanwhile
-			}
-			return it, errOtherTree
-		case to.grant.allows(editor) != nil:
-			return it, to.grant.allows(editor)
+			refused = errOtherTree
+		default:
+			at, refused = to, to.grant.allows(editor)
 		}
-		at.reach = to
 	}
 	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		from, err := itemByID(ctx, t, owner, id)
@@ -83,7 +81,7 @@ func (wr *writer) move(ctx context.Context, id uuid.UUID, patch movePatch, h htt
 		if from.Parent == nil {
 			return errRoot
 		}
-		if err := precondition(h, from.tag()); err != nil {
+		if err := cmp.Or(precondition(h, from.tag()), refused); err != nil {
 			return err
 		}
 		name, parent := from.Name, *from.Parent

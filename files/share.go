@@ -273,20 +273,20 @@ func (sh *shares) insert(ctx context.Context, s share, write func(tx *journal.Tx
 	return made, err
 }
 
-// holding is the tree of a share's item: the caller's own where there is no such
-// share, and it is not found there.
-func (sh *shares) holding(r *http.Request) (reach, error) {
+// holding is a visit to the tree of a share's item: to the caller's own where
+// there is no such share, and it is not found there.
+func (sh *shares) holding(r *http.Request) (visit, error) {
 	const sql = `-- name: files.TreeOfShare
 		SELECT s.owner_id FROM shares s WHERE s.id = $1`
 	id, err := uuid.Parse(r.PathValue("id"))
 	if err != nil {
-		return own(r.Context()), nil
+		return home(r.Context()), nil
 	}
 	owner, err := db.One(r.Context(), sh.db, db.Value[uuid.UUID], sql, id)
 	if errors.Is(err, db.ErrNotFound) {
-		return own(r.Context()), nil
+		return home(r.Context()), nil
 	}
-	return reach{owner: owner}, err
+	return visit{owner: owner}, err
 }
 
 // newShareToken is a token that nobody guesses.

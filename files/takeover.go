@@ -86,7 +86,7 @@ func (rc *reconciler) takeSome(ctx context.Context, owner uuid.UUID, batch []*fi
 	if len(batch) == 0 {
 		return nil
 	}
-	return rc.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
+	err := rc.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
 		var bytes int64
 		var fresh []*finding
 		for _, d := range free {
@@ -107,9 +107,19 @@ func (rc *reconciler) takeSome(ctx context.Context, owner uuid.UUID, batch []*fi
 			bytes += more
 		}
 		t.Count(bytes, 0)
-		return rc.takeNew(ctx, t, owner, fresh)
+		if err := rc.takeNew(ctx, t, owner, fresh); err != nil || !slices.ContainsFunc(fresh, (*finding).cameBack) {
+			return err
+		}
+		return db.Notify(ctx, t, membersChannel, "")
 	})
+	if slices.ContainsFunc(batch, (*finding).cameBack) {
+		rc.trees.members.Forget()
+	}
+	return err
 }
+
+// cameBack reports whether an id has a row again, of whichever tree it was.
+func (d *finding) cameBack() bool { return d.former && d.done == taken }
 
 // underLock gives the findings around which nothing is between commit and
 // rename to do: there the disk is as the rows say, except for what was done

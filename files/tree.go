@@ -23,7 +23,6 @@ type trees struct {
 	journal *journal.Journal
 	vol     *volume
 	members *db.Kept[members]
-	owners  bounded[uuid.UUID, uuid.UUID] // of items
 	roots   bounded[uuid.UUID, uuid.UUID] // of owners whose tree is known to exist
 	asks    journal.Slots                 // one request of an owner at a time looks
 }

@@ -166,7 +166,7 @@ func (up *uploads) enter(ctx context.Context, d destination) (context.Context, v
 	if d.parent != nil && d.space == uuid.Nil {
 		return up.trees.around(ctx, *d.parent, editor)
 	}
-	return up.trees.enter(ctx, reach{owner: cmp.Or(d.space, httpx.CallerOf(ctx).UserID)}, editor)
+	return up.trees.enter(ctx, visit{owner: cmp.Or(d.space, httpx.CallerOf(ctx).UserID)}, editor)
 }
 
 // checkCreation reads the headers of a creation; length is nil when it is

@@ -137,7 +137,7 @@ func (up *uploads) own(r *http.Request) (context.Context, upload, error) {
 	}
 	in, v, err := up.enter(ctx, d)
 	if err == nil && v.owner != u.owner { // the folder has gone meanwhile
-		in, _, err = up.trees.enter(ctx, reach{owner: u.owner}, editor)
+		in, _, err = up.trees.enter(ctx, visit{owner: u.owner}, editor)
 	}
 	return in, u, err
 }

@@ -3,7 +3,6 @@ package crash
 import (
 	"context"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"time"
 )
@@ -28,7 +27,7 @@ func (a *account) letIn(ctx context.Context, s *server) {
 // shutOut reports whether the second person, who works with the second server,
 // was refused because they are no member: what they name is not there for them.
 func (a *account) shutOut(s *server, code string) bool {
-	return a.with != "" && strings.HasSuffix(s.name, "1") && slices.Contains([]string{"not_found", "parent_missing", "other_tree"}, code)
+	return a.with != "" && strings.HasSuffix(s.name, "1") && (code == "not_found" || code == "parent_missing")
 }
 
 // rejoin lets everybody in again, which the second server hears a moment later.

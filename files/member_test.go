@@ -1,0 +1,87 @@
+package files_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"homebase/httpx/httpxtest"
+)
+
+// slowly sends a request of which the server has the head, and with it who may
+// do it, and not yet the body.
+func slowly(c *httpxtest.Client, method, path, text string) (send func() *httpxtest.Answer) {
+	body, done, begun := newGate(text), make(chan *httpxtest.Answer, 1), make(chan struct{})
+	go func() {
+		done <- c.Do(method, path, &beginning{body, begun}, httpxtest.WithHeader("Content-Type", "application/json"))
+	}()
+	<-begun
+	return func() *httpxtest.Answer { close(body.open); return <-done }
+}
+
+// beginning closes begun when the second half of a body is asked for.
+type beginning struct {
+	*gate
+	begun chan struct{}
+}
+
+func (b *beginning) Read(p []byte) (int, error) {
+	if b.half && b.text != "" {
+		close(b.begun)
+	}
+	return b.gate.Read(p)
+}
+
+// Who was just taken out is told of no tree.
+func TestSpace_WhoWasTakenOutWhileMovingIsToldOfNothing(t *testing.T) {
+	t.Parallel()
+	h, statements := watched(t)
+	x := newTeam(t, h)
+	home := find(t, x.editor, "/documents")
+	folder := decode[item](t, x.editor.Do("POST", x.in("/files/folders"), map[string]string{"path": "/f"}).Want(t, 201))
+	for _, to := range []string{folder.ID, home.ID} {
+		it := decode[item](t, x.editor.Do("PUT", x.in("/files/content/"+to), "a").Want(t, 201))
+		statements.Take()
+		send := slowly(x.editor, "PATCH", "/files/items/"+it.ID, `{"parent_id": "`+to+`"}`)
+		await(t, func() bool { return slices.Contains(statements.Take(), "files.TreeOfItem") })
+		x.manager.Do("DELETE", x.members("editor"), nil).Want(t, 204)
+		send().WantProblem(t, 404, "not_found")
+		x.put(t, "editor", "editor")
+	}
+}
+
+// An id that was purged comes back on the disk of another tree, with the
+// attribute that the file carries: it belongs there, at every worker, whatever
+// these knew of it.
+func TestSpace_AnIDThatComesBackInAnotherTreeBelongsThere(t *testing.T) {
+	t.Parallel()
+	x := newTeam(t, start(t))
+	second := x.second(t)
+	there := second.Client(t).As(x.editor.Bearer)
+	it := put(t, x.editor, "/documents/a", "a")
+	x.settled(t)
+	for _, c := range []*httpxtest.Client{x.editor, there} {
+		c.Do("GET", "/files/items/"+it.ID, nil).Want(t, 200)
+	}
+	x.viewer.Do("GET", "/files/items/"+it.ID, nil).WantProblem(t, 404, "not_found")
+	kept := filepath.Join(x.data, "kept")
+	must(t, os.Rename(x.place(x.ids["editor"], "documents", "a"), kept))
+	x.editor.Do("DELETE", "/files/items/"+it.ID, nil).Want(t, 204)
+	x.editor.Do("DELETE", "/files/trash/"+it.ID, nil).Want(t, 204)
+	must(t, os.Rename(kept, x.onDisk("a")))
+	x.scan(t, x.ID).want(t, 1, 0, 0, 0, 0, 0)
+	for _, c := range []*httpxtest.Client{x.editor, x.viewer, there} {
+		var got item
+		await(t, func() bool {
+			a := c.Do("GET", "/files/items/"+it.ID, nil)
+			if a.Status == 200 {
+				got = decode[item](t, a)
+			}
+			return a.Status == 200
+		})
+		if got.SpaceID == nil || *got.SpaceID != x.ID {
+			t.Errorf("it is %+v", got)
+		}
+	}
+}
