@@ -22,10 +22,10 @@ var ceiling = map[string]int{
 	"db":                 2516,
 	"httpx":              3880,
 	"audit":              1454,
-	"auth":               6265,
+	"auth":               6301,
 	"auth/oidc":          1640,
 	"auth/gate":          608,
-	"files":              14072,
+	"files":              14169,
 	"portfolio":          2134,
 	"projects":           449,
 	"projects/analytics": 506,
@@ -37,7 +37,7 @@ var ceiling = map[string]int{
 
 const (
 	mostMethods   = 60   // of a type
-	longestReview = 8540 // lines of code that docs/security.md asks to read
+	longestReview = 8560 // lines of code that docs/security.md asks to read
 )
 
 // codeLines counts the lines of a Go file on which something stands.

@@ -1048,3 +1048,25 @@ ALTER TABLE shares ADD CONSTRAINT shares_recipient_check
 ALTER TABLE shares ADD CONSTRAINT shares_role_check CHECK (role IN ('viewer', 'editor'));
 
 CREATE INDEX shares_recipient_id_idx ON shares (recipient_id, id) WHERE recipient_id IS NOT NULL;
+
+-- step 19: whoever has files dropped into a folder is told
+
+-- Whether whose share it is is told of the files that are dropped.
+ALTER TABLE shares ADD COLUMN notify boolean NOT NULL DEFAULT true;
+
+-- Files that were dropped into a folder and of which its user is not told yet:
+-- so many, the first since then. A row without any says when they were told
+-- last, and is kept for as long as that counts.
+CREATE TABLE drops (
+    user_id uuid        NOT NULL,
+    item_id uuid        NOT NULL,
+    files   bigint      NOT NULL,
+    since   timestamptz NOT NULL,
+    last_at timestamptz NOT NULL,
+    told_at timestamptz,
+    CONSTRAINT drops_pkey PRIMARY KEY (user_id, item_id)
+);
+
+-- What a notice is about where it is no session, and how many there were.
+ALTER TABLE notices ADD COLUMN about uuid;
+ALTER TABLE notices ADD COLUMN count bigint NOT NULL DEFAULT 1;

@@ -10,6 +10,8 @@ import (
 	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/httpx/httpxtest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // reader is a user who reads GET /auth/me at two workers.
@@ -165,6 +167,12 @@ var meChanges = []struct {
 	}, do: func(t *testing.T, r *reader) {
 		r.key.Counter = 1
 		byPasskey(t, r.one, r.key).Want(t, 200)
+	}},
+	{name: "told-by-another-room", fields: "notices", do: func(t *testing.T, r *reader) {
+		news := auth.News{Kind: "files_dropped", About: []auth.Counted{{About: r.ID, Count: 3}}}
+		if err := r.one.Auth.Tell(t.Context(), r.ID, func(pgx.Tx) (auth.News, error) { return news, nil }); err != nil {
+			t.Fatal(err)
+		}
 	}},
 	{name: "notice-read", fields: "notices", before: func(t *testing.T, r *reader) { replayed(t, r, "/auth/refresh", 401) },
 		do: func(t *testing.T, r *reader) {

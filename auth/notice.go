@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -14,11 +15,13 @@ import (
 
 // Notice is something about the account that its owner has not been told yet.
 type Notice struct {
-	ID        uuid.UUID `json:"id"`
-	Kind      string    `json:"kind"`
-	Device    string    `json:"device"`  // that it was about, "" if none
-	Address   string    `json:"address"` // of that device, "" if not known
-	CreatedAt time.Time `json:"created_at"`
+	ID        uuid.UUID  `json:"id"`
+	Kind      string     `json:"kind"`
+	Device    string     `json:"device"`  // that it was about, "" if none
+	Address   string     `json:"address"` // of that device, "" if not known
+	About     *uuid.UUID `json:"about"`   // files_dropped: the folder
+	Count     int64      `json:"count"`   // files_dropped: how many
+	CreatedAt time.Time  `json:"created_at"`
 }
 
 const (
@@ -32,7 +35,7 @@ const (
 func scanNotice(row pgx.Row) (Notice, error) {
 	var n Notice
 	var address *netip.Addr
-	err := row.Scan(&n.ID, &n.Kind, &n.Device, &address, &n.CreatedAt)
+	err := row.Scan(&n.ID, &n.Kind, &n.Device, &address, &n.About, &n.Count, &n.CreatedAt)
 	n.CreatedAt = n.CreatedAt.UTC()
 	if address != nil {
 		n.Address = address.String()
@@ -55,6 +58,58 @@ INSERT INTO notices (id, user_id, kind, device, address) VALUES ($1, $2, $3, $4,
 	return err
 }
 
+// News is what another room has to tell a user: a notice about each thing, and
+// one mail of all. It names no file.
+type News struct {
+	Kind          string
+	About         []Counted
+	Subject, Text string // of the mail
+}
+
+// Counted is a thing that news are about, and how many there were.
+type Counted struct {
+	About uuid.UUID
+	Count int64
+}
+
+// Tell tells a user what take answers, in its transaction: both happen, or
+// neither does. It mails where mail is configured. A user who is gone, or
+// disabled, is told nothing.
+func (a *Auth) Tell(ctx context.Context, user uuid.UUID, take func(tx pgx.Tx) (News, error)) error {
+	return a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+		acc, err := lockAccount(ctx, tx, user)
+		if err != nil && !errors.Is(err, db.ErrNotFound) {
+			return nothing, err
+		}
+		news, err := take(tx)
+		if err != nil || len(news.About) == 0 || acc.Status != statusActive {
+			return nothing, err
+		}
+		for _, c := range news.About {
+			if err := countNotice(ctx, tx, user, news.Kind, c); err != nil {
+				return nothing, err
+			}
+		}
+		if a.mail.send != nil {
+			err = a.mail.send(ctx, tx, acc.Email, news.Subject, news.Text+"\n\nThis is about your account at "+a.mail.host+".\n")
+		}
+		return staleUser(user), err
+	})
+}
+
+// countNotice adds to the notice about the same thing that nobody has dismissed
+// yet: a new one with the sum of both takes its place, so that who dismisses the
+// old one has not dismissed what came since.
+func countNotice(ctx context.Context, q db.Querier, user uuid.UUID, kind string, c Counted) error {
+	_, err := db.Exec(ctx, q, `
+-- name: auth.CountNotice
+WITH old AS (DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE user_id = $2 ORDER BY id DESC OFFSET $6)),
+     same AS (DELETE FROM notices WHERE user_id = $2 AND kind = $3 AND about = $4 RETURNING count)
+INSERT INTO notices (id, user_id, kind, about, count) SELECT $1, $2, $3, $4, $5 + coalesce(sum(count), 0)::bigint FROM same`,
+		uuid.Must(uuid.NewV7()), user, kind, c.About, c.Count, noticesMost-1)
+	return err
+}
+
 // noticesMost bounds a user's rows.
 const noticesMost = 100
 
@@ -64,7 +119,7 @@ const noticesLimit = 20
 func noticesOf(ctx context.Context, q db.Querier, user uuid.UUID) ([]Notice, error) {
 	return db.All(ctx, q, scanNotice, `
 -- name: auth.NoticesOfUser
-SELECT id, kind, device, address, created_at FROM notices WHERE user_id = $1 ORDER BY id DESC LIMIT $2`,
+SELECT id, kind, device, address, about, count, created_at FROM notices WHERE user_id = $1 ORDER BY id DESC LIMIT $2`,
 		user, noticesLimit)
 }
 

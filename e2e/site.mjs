@@ -143,6 +143,8 @@ export async function start({ settings = {}, content = true, second = false, pro
     },
     // run is a command in the server's shell.
     run: (...args) => execFileSync(join(root, 'bin/homebase'), args, { env, stdio: 'pipe' }),
+    // sql changes what no route does, such as the time at which something was done.
+    sql: (text) => execFileSync('psql', ['-h', /"socket":"([^"]+)"/.exec(log)[1], '-p', '5432', '-U', 'homebase', '-qc', text, 'homebase'], { env: clean, stdio: 'pipe' }),
     // put adds a page to a frontend, or to the programs' hosts as "app".
     put: (name, file, text) => writeFileSync(join(dir, 'www', name, file), text),
     // cut breaks every connection to the site, mend lets new ones be made.

@@ -909,7 +909,10 @@ export interface components {
       permissions: string[];
     };
     AuthNotice: {
+      /** Format: uuid */
+      about: string | null;
       address: string;
+      count: number;
       /** Format: date-time */
       created_at: string;
       device: string;
@@ -1145,6 +1148,7 @@ export interface components {
       max_downloads?: number | null;
       max_size?: number | null;
       mode?: string;
+      notify?: boolean | null;
       password?: string | null;
       role?: string | null;
       /** Format: uuid */
@@ -1214,6 +1218,7 @@ export interface components {
       max_downloads: number | null;
       max_size: number | null;
       mode: string;
+      notify: boolean;
       role: string | null;
       token?: string;
       /** Format: uuid */
@@ -1230,6 +1235,7 @@ export interface components {
       expires_at?: string | null;
       max_downloads?: number | null;
       max_size?: number | null;
+      notify?: boolean | null;
       password?: string | null;
     };
     FilesShared: {

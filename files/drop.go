@@ -44,7 +44,7 @@ func (sh *shares) putDrop(w http.ResponseWriter, r *http.Request, g guest) error
 		return at, err
 	}
 	holds := func(ctx context.Context, q db.Querier) error { return sh.stillHolds(ctx, q, s) }
-	it, _, err := sh.wr.takeIn(r, s.Owner, find, false, &stranger{s.ID, holds})
+	it, _, err := sh.wr.takeIn(r, s.Owner, find, false, &stranger{s.ID, holds, s.counts()})
 	if errors.Is(err, journal.ErrQuota) {
 		return errNoSpace.With("There is no room for this file. Tell whoever gave you the link.").Because(err)
 	}

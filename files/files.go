@@ -192,6 +192,7 @@ func (f *Files) Jobs() []db.Job {
 		{Name: "files.purge", Every: time.Minute, Run: f.ifOpen(f.tr.freeDisplaced), Needed: f.whenOpen(f.tr.anyDisplaced)},
 		{Name: "files.cache", Every: time.Hour, Run: f.ifOpen(f.rn.trimCache)},
 		{Name: "files.shares", Every: time.Hour, Run: f.sh.sweepShares},
+		{Name: "files.drops", Every: time.Minute, Run: f.sh.tellDrops, Needed: f.sh.anyDrops},
 	}
 }
 

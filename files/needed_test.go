@@ -40,6 +40,11 @@ func TestJobs_AreNeededOnlyWhenThereIsSomethingToDo(t *testing.T) {
 		"an upload has expired": {"files.expire", func() {
 			h.exec(t, `INSERT INTO uploads (op_id, owner_id, bytes, expires_at) SELECT gen_random_uuid(), owner_id, 0, now() - interval '1 s' FROM trees`)
 		}},
+		"files were dropped and no more came": {"files.drops", func() {
+			folder := decode[item](t, c.Do("POST", "/files/folders", map[string]any{"path": "/inbox"}).Want(t, 201))
+			h.drop(t, share(t, c, folder.ID, "mode", "drop"), "a")
+			h.later(t, "3 minutes")
+		}},
 		"a worker is gone": {"files.recover", func() { h.exec(t, `INSERT INTO workers DEFAULT VALUES`) }},
 	} {
 		for range 2 { // the first one frees, the second one finds it empty

@@ -19,6 +19,7 @@ import (
 	"homebase/files/journal"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // copyBuffer is the size of one write. io.Copy's 32 KiB cost eight times as
@@ -59,6 +60,8 @@ type stranger struct {
 	share uuid.UUID
 	// holds is asked with the commit whether the link still does.
 	holds func(ctx context.Context, q db.Querier) error
+	// also is written with it; may be nil.
+	also func(b *pgx.Batch)
 }
 
 // stage makes the empty staging file of a new op.

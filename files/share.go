@@ -2,9 +2,6 @@ package files
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -69,6 +66,7 @@ type share struct {
 	MaxDownloads *int64         `json:"max_downloads"`
 	Downloads    int64          `json:"downloads"`
 	MaxSize      *int64         `json:"max_size"` // bytes of one dropped file; null in mode read
+	Notify       bool           `json:"notify"`   // mode drop: whose share it is is told of what comes
 	Allow        []netip.Prefix `json:"allow"`    // where it works from; empty: anywhere
 	Created      time.Time      `json:"created_at"`
 }
@@ -76,12 +74,12 @@ type share struct {
 // nameOrAddress is what somebody who shares by name is told of the other.
 const nameOrAddress = `coalesce(nullif(u.name, ''), u.email)`
 
-const shareColumns = `s.id, s.owner_id, s.user_id, s.recipient_id, (SELECT ` + nameOrAddress + ` FROM users u WHERE u.id = s.recipient_id), s.role, s.item_id, (SELECT i.name FROM items i WHERE i.id = s.item_id), s.mode, s.password_hash, s.password_hash IS NOT NULL, s.expires_at, s.max_downloads, s.downloads, s.max_size, s.allow, s.created_at`
+const shareColumns = `s.id, s.owner_id, s.user_id, s.recipient_id, (SELECT ` + nameOrAddress + ` FROM users u WHERE u.id = s.recipient_id), s.role, s.item_id, (SELECT i.name FROM items i WHERE i.id = s.item_id), s.mode, s.password_hash, s.password_hash IS NOT NULL, s.expires_at, s.max_downloads, s.downloads, s.max_size, s.notify AND s.mode = 'drop', s.allow, s.created_at`
 
 // fields are where a row of shareColumns is scanned to.
 func (s *share) fields() []any {
 	return []any{&s.ID, &s.Owner, &s.By, &s.Recipient, &s.With, &s.Role, &s.Item, &s.ItemName, &s.Mode, &s.Password, &s.HasPassword, &s.Expires,
-		&s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Allow, &s.Created}
+		&s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Notify, &s.Allow, &s.Created}
 }
 
 func scanShare(row pgx.Row) (s share, err error) {
@@ -128,6 +126,7 @@ type shareTerms struct {
 	ExpiresAt    httpx.Optional[time.Time] `json:"expires_at"`
 	MaxDownloads httpx.Optional[int64]     `json:"max_downloads"` // mode read
 	MaxSize      httpx.Optional[int64]     `json:"max_size"`      // mode drop
+	Notify       httpx.Optional[bool]      `json:"notify"`        // mode drop; absent or null: yes
 	Allow        httpx.Optional[[]string]  `json:"allow"`         // addresses and CIDRs
 }
 
@@ -145,7 +144,7 @@ type newShare struct {
 // apply gives the share its terms, and says all that is wrong with them.
 func (s *share) apply(t shareTerms) error {
 	var f httpx.Fields
-	if s.Recipient != nil && (t.Password.Set || t.MaxDownloads.Set || t.MaxSize.Set || t.Allow.Set) {
+	if s.Recipient != nil && (t.Password.Set || t.MaxDownloads.Set || t.MaxSize.Set || t.Notify.Set || t.Allow.Set) {
 		f.Add("#/user_id", "invalid", "A share with a user has no terms but expires_at.")
 	}
 	s.Expires = chosen(t.ExpiresAt, s.Expires)
@@ -162,6 +161,12 @@ func (s *share) apply(t shareTerms) error {
 	}
 	if n := s.MaxSize; n != nil && (*n < 1 || s.Mode != modeDrop) {
 		f.Add("#/max_size", "invalid", "A limit of size is 1 byte or more, and only for a share with mode drop.")
+	}
+	if t.Notify.Set {
+		s.Notify = t.Notify.Null || t.Notify.Value
+	}
+	if s.Mode != modeDrop && t.Notify.Set && !t.Notify.Null {
+		f.Add("#/notify", "invalid", "Only of a share with mode drop there is something to tell.")
 	}
 	if t.Password.Set && !t.Password.Null && (t.Password.Value == "" || len(t.Password.Value) > sharePassword) {
 		f.Add("#/password", "invalid", "A share's password must be 1 to 1024 bytes long; null means none.")
@@ -211,7 +216,7 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 		return s, err
 	}
 	if in.Mode == modeDrop {
-		s.Mode = modeDrop
+		s.Mode, s.Notify = modeDrop, true
 	} else if in.Mode != "" && in.Mode != modeRead {
 		var fields httpx.Fields
 		fields.Add("#/mode", "invalid", "The mode must be read or drop.")
@@ -237,12 +242,12 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 		return s, err
 	}
 	const sql = `-- name: files.InsertShare
-		INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, allow, user_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, notify, allow, user_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		RETURNING ` + shareColumns
 	token := newShareToken()
 	s, err = sh.insert(ctx, s, func(tx *journal.Tx) (share, error) {
-		return db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow, s.By)
+		return db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Notify, s.Allow, s.By)
 	})
 	s.Token = token
 	c.Created("/files/shares/" + s.ID.String())
@@ -289,19 +294,6 @@ func (sh *shares) holding(r *http.Request) (visit, error) {
 	return visit{owner: owner}, err
 }
 
-// newShareToken is a token that nobody guesses.
-func newShareToken() string {
-	random := make([]byte, 32)
-	rand.Read(random)
-	return base64.RawURLEncoding.EncodeToString(random)
-}
-
-// shareHash is what the database knows a share's token by.
-func shareHash(token string) []byte {
-	sum := sha256.Sum256([]byte(token))
-	return sum[:]
-}
-
 func (sh *shares) recordShare(ctx context.Context, q db.Querier, action audit.Action, s *share) error {
 	return sh.audit.Record(ctx, q, s.event(action))
 }
@@ -345,7 +337,7 @@ func (sh *shares) patchShare(c *httpx.Call, in shareTerms) (s share, err error) 
 		const find = `-- name: files.ShareToChange
 			SELECT ` + shareColumns + ` FROM shares s WHERE s.id = $1 AND s.owner_id = $2 FOR UPDATE`
 		const change = `-- name: files.UpdateShare
-			UPDATE shares s SET password_hash = $2, expires_at = $3, max_downloads = $4, max_size = $5, allow = $6 WHERE s.id = $1
+			UPDATE shares s SET password_hash = $2, expires_at = $3, max_downloads = $4, max_size = $5, notify = $6, allow = $7 WHERE s.id = $1
 			RETURNING ` + shareColumns
 		if s, err = db.One(ctx, tx, scanShare, find, c.ID, visitOf(ctx).owner); err != nil {
 			return err
@@ -359,7 +351,7 @@ func (sh *shares) patchShare(c *httpx.Call, in shareTerms) (s share, err error) 
 		if in.Password.Set {
 			s.Password = hash
 		}
-		if s, err = db.One(ctx, tx, scanShare, change, s.ID, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Allow); err != nil {
+		if s, err = db.One(ctx, tx, scanShare, change, s.ID, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Notify, s.Allow); err != nil {
 			return err
 		}
 		return sh.recordShare(ctx, tx, audit.ShareUpdated, &s)

@@ -35,6 +35,7 @@ type shared struct {
 	MaxDownloads *int64   `json:"max_downloads"`
 	Downloads    int64    `json:"downloads"`
 	MaxSize      *int64   `json:"max_size"`
+	Notify       bool     `json:"notify"`
 	Allow        []string `json:"allow"`
 }
 

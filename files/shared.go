@@ -2,6 +2,9 @@ package files
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 
 	"homebase/audit"
@@ -106,6 +109,19 @@ func (sh *shares) shareByToken(ctx context.Context, token string, used bool) (sh
 		   AND (s.max_downloads IS NULL OR s.downloads < s.max_downloads OR $2 AND EXISTS (
 		        SELECT FROM share_downloads d WHERE d.share_id = s.id AND d.network = $3 AND d.free_until > now()))`
 	return db.One(ctx, sh.db, scanShare, sql, shareHash(token), used, sh.networkKey(ctx))
+}
+
+// newShareToken is a token that nobody guesses.
+func newShareToken() string {
+	random := make([]byte, 32)
+	rand.Read(random)
+	return base64.RawURLEncoding.EncodeToString(random)
+}
+
+// shareHash is what the database knows a share's token by.
+func shareHash(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
 }
 
 // itemBelow finds an item that lies in a shared folder, or is the shared

@@ -70,7 +70,7 @@ func (wr *writer) place(ctx context.Context, s *staged, at spot, find finder, h 
 const lookAgain = 20
 
 func (wr *writer) putOf(s *staged, at spot, h http.Header) journal.Put {
-	return journal.Put{
+	p := journal.Put{
 		Owner: s.owner, Op: s.op, Reserved: s.reserved > 0 || s.upload != uuid.Nil, Upload: s.upload,
 		Folder: at.parent, Path: at.path, Item: s.item, Replaces: s.replaces, AsItIs: s.asItIs, MustBeFree: at.free,
 		File: s.file, Staged: s.path, Ino: s.ino, Size: s.size, MTime: s.mtime, SHA256: s.sum, MediaType: mediaType(at.name, h.Get("Content-Type"), headOf(at.name, s.file)),
@@ -101,4 +101,8 @@ func (wr *writer) putOf(s *staged, at spot, h http.Header) journal.Put {
 		Told:   func(it journal.Item) json.RawMessage { return told(placed{item{it}, at.path}) },
 		Undone: func(ctx context.Context) { wr.drop(ctx, s) },
 	}
+	if s.from != nil {
+		p.Also = s.from.also
+	}
+	return p
 }

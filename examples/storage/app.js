@@ -10,7 +10,7 @@ import { shared } from './shares.js'
 import { signIn } from '../signin.js'
 import { kinds, leaveSpace, refused, spaces } from './spaces.js'
 import { trash } from './trash.js'
-import { own } from './tree.js'
+import { own, treeOf } from './tree.js'
 import { leaveUploads, unfinished } from './uploads.js'
 
 const api = new Homebase()
@@ -70,16 +70,26 @@ async function usage() {
     el('meter', { min: 0, max: quota, value: used, high: 0.9 * quota, 'aria-label': `Storage: ${words} used` }), el('span', {}, `${words} used`))
 }
 
-function notices() {
-  for (const { id, kind, device, address } of api.user.notices) {
-    const told = {
+// dropped says that others have put files into a folder, and leads there.
+async function dropped({ about, count }) {
+  const files = count === 1 ? 'A new file is in' : `${count} new files are in`
+  const folder = await api.get(`/files/items/${about}`).catch(() => null)
+  if (!folder) return `${files} a folder of yours.`
+  const tree = folder.space_id ? treeOf({ id: folder.space_id }) : own
+  return el('span', {}, `${files} `, el('a', { href: tree.page(folder) }, `“${folder.name || 'All files'}”`), '.')
+}
+
+async function notices() {
+  for (const notice of api.user.notices) {
+    const { id, kind, device, address } = notice, whose = who
+    const told = kind === 'files_dropped' ? await dropped(notice) : {
       refresh_reuse: `Somebody used an old copy of your sign-in (${device || 'unknown device'} ${address}). That device was signed out; change your password if it was not you.`,
       password_reset: 'Your password was set anew, by a mail’s link or the operator. If it was not you, change it now.',
       email_changed: 'The address of your account was changed.',
       passkey_counter: 'One of your passkeys may have been copied: its count of sign-ins went back. If you know no reason, remove it and add a new one.',
       totp_reset: 'The second step of your account was turned off for you.',
     }[kind] ?? kind.replaceAll('_', ' ')
-    say(told, 'I have seen it', () => api.delete(`/auth/notices/${id}`), true)
+    if (whose === api.user?.id) say(told, 'I have seen it', () => api.delete(`/auth/notices/${id}`).catch(() => {}), true)
   }
 }
 

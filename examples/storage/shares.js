@@ -16,20 +16,23 @@ function terms(share) {
   return [
     share.user_id ? roles[share.role]?.words ?? share.role : share.mode === 'drop' ? 'Others put files here' : 'Others read it',
     share.has_password && 'with a password', share.expires_at && `until ${when(share.expires_at)}`,
+    share.mode === 'drop' && !share.notify && 'you are not told',
     !share.user_id && share.mode === 'read' && `downloaded ${share.downloads}${share.max_downloads ? ` of ${share.max_downloads}` : ''} times`,
   ].filter(Boolean).join(' · ')
 }
 
-function row(api, share, title, ended) {
+function row(api, share, title, changed) {
   const person = share.user_name
   const words = person ? `Do not share ${share.item_name} with ${person}` : `End the link to ${share.item_name}`
   return el('li', { 'data-id': share.id },
     el('span.open', {}, el('span.picture', {}, icon(person ? 'person' : share.mode === 'drop' ? 'upload' : 'share')), el('span.name', {}, title),
       el('span.facts', {}, person && person !== title ? `${person} · ` : '', terms(share))),
+    share.mode === 'drop' && button(share.notify ? 'bell' : 'bellOff', `Tell me when files come into ${share.item_name}`,
+      () => api.patch(`/files/shares/${share.id}`, { notify: !share.notify }).then(changed, sorry), { hide: true, kind: 'plain', 'aria-pressed': share.notify }),
     button('cross', words, async () => {
       if (!await (person ? sure(`Share it no longer with ${person}?`, 'They do not see it any more.', 'End it')
         : sure('End this link?', 'Whoever has it cannot use it any more.', 'End it'))) return
-      await api.delete(`/files/shares/${share.id}`).then(ended, sorry)
+      await api.delete(`/files/shares/${share.id}`).then(changed, sorry)
     }, { hide: true, kind: 'plain' }))
 }
 
@@ -93,18 +96,28 @@ function byLink(api, item, made, again) {
     { name: 'password', label: 'Password', autocomplete: 'off', hint: 'Leave it empty for a link that asks for none.' },
     { name: 'expires', label: 'Last day', type: 'date', min: inADay },
     { name: 'max', label: 'Downloads at most', type: 'number', min: 1, inputMode: 'numeric' },
+    { name: 'notify', label: 'Tell me when files come', type: 'checkbox', checked: true, hint: 'Here and by mail, once an hour at most.' },
   ].filter(Boolean)
-  return form({ fields, submit: 'Make a link', act: async ({ mode = 'read', password, expires, max }) => {
+  const node = form({ fields, submit: 'Make a link', act: async ({ mode = 'read', password, expires, max, notify }) => {
     const one = await api.post('/files/shares', {
       item_id: item.id, mode,
       ...password && { password }, ...expires && { expires_at: new Date(`${expires}T23:59:59`).toISOString() },
-      ...max && mode === 'read' && { max_downloads: Number(max) },
+      ...mode === 'drop' ? { notify } : max && { max_downloads: Number(max) },
     })
     made.replaceChildren(secret('Link', linkOf(one.token), 'It is shown this once: copy it now.'))
     made.scrollIntoView({ block: 'nearest' })
     made.querySelector('button').focus()
     await again()
   } })
+  // Only the fields that mean something for what others may do are shown.
+  const { mode, max, notify } = node.elements
+  const show = () => {
+    max.closest('.field').hidden = mode?.value === 'drop'
+    notify.closest('.field').hidden = mode?.value !== 'drop'
+  }
+  mode?.addEventListener('change', show)
+  show()
+  return node
 }
 
 // secret shows something that is shown once, with a button that copies it.

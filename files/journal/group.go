@@ -58,6 +58,11 @@ func (g *groupTx) transaction() db.Piped {
 			g.queueUploads(last)
 			queueTree(last, g.t, len(g.accepted), g.freed)
 			g.queueForget(last)
+			for _, w := range g.accepted {
+				if w.Also != nil {
+					w.Also(last)
+				}
+			}
 			err := g.t.queueRest(ctx, last)
 			g.records = g.t.records
 			return err

@@ -12,6 +12,7 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // Put takes staged bytes to their place: a new file, or the new content of
@@ -51,6 +52,8 @@ type Put struct {
 	// Event is what the audit log gets, Told the item for the feed.
 	Event func(it Item, created bool) audit.Event
 	Told  func(it Item) json.RawMessage
+	// Also queues what else is written in the same transaction; nil: nothing.
+	Also func(b *pgx.Batch)
 	// Undone is called when a put whose COMMIT got no answer turns out to
 	// have come to nothing.
 	Undone func(ctx context.Context)
