@@ -25,7 +25,7 @@ var ceiling = map[string]int{
 	"auth":               6301,
 	"auth/oidc":          1640,
 	"auth/gate":          608,
-	"files":              14169,
+	"files":              14181,
 	"portfolio":          2134,
 	"projects":           449,
 	"projects/analytics": 506,
@@ -37,7 +37,7 @@ var ceiling = map[string]int{
 
 const (
 	mostMethods   = 60   // of a type
-	longestReview = 8560 // lines of code that docs/security.md asks to read
+	longestReview = 8562 // lines of code that docs/security.md asks to read
 )
 
 // codeLines counts the lines of a Go file on which something stands.

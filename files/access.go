@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -82,6 +83,7 @@ type visit struct {
 	// that was shared to them by name.
 	grant *grant
 	root  uuid.UUID // once the tree was entered
+	from  *visit    // where what is stored here is copied from
 }
 
 type visitKey struct{}
@@ -138,12 +140,17 @@ func (ts *trees) may(ctx context.Context, owner uuid.UUID, need role) error {
 }
 
 // still judges the caller of ctx once more: the permission, and the role in the
-// tree of the visit.
+// tree of the visit, and in the one that something is copied from.
 func (ts *trees) still(ctx context.Context, permission string, need role) error {
 	if err := ts.auth.Still(ctx, permission); err != nil {
 		return err
 	}
 	v := visitOf(ctx)
+	if v.from != nil {
+		if err := ts.still(v.from.within(ctx), mayRead, viewer); err != nil {
+			return err
+		}
+	}
 	if v.grant == nil {
 		return ts.may(ctx, v.owner, need)
 	}
@@ -194,10 +201,7 @@ func (ts *trees) holds(ctx context.Context, item uuid.UUID) (visit, error) {
 		return own, err
 	}
 	v, err := ts.find(ctx, item)
-	if v == (visit{}) {
-		v = own
-	}
-	return v, err
+	return cmp.Or(v, own), err
 }
 
 // find is a visit to the tree that an item lies in, also in its trash; to nowhere

@@ -82,11 +82,13 @@ func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest
 	if req.ParentID != nil {
 		parent = *req.ParentID
 	}
-	shown := visitOf(ctx).seen(from).path
+	source := visitOf(ctx)
 	ctx, to, err := wr.trees.around(ctx, parent, editor)
 	if err != nil {
 		return it, nil, err
 	}
+	to.from = &source
+	ctx = to.within(ctx)
 	find := copySpot(to.owner, parent, from.Name, req.Name)
 	at, err := find(ctx, wr.db)
 	if err != nil {
@@ -98,7 +100,7 @@ func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest
 		it, lacks, err = wr.copyFolder(ctx, from, to.owner, at, find)
 	}
 	for i := range lacks {
-		lacks[i].Path = shown + lacks[i].Path
+		lacks[i].Path = source.seen(from).path + lacks[i].Path
 	}
 	return to.seen(it), lacks, err
 }
@@ -312,6 +314,9 @@ func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, 
 // which there are and what could not be copied.
 func (wr *writer) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, nodes []*node) (made []*node, lacks []leftOut, err error) {
 	for _, n := range nodes {
+		if err := wr.trees.still(ctx, mayWrite, editor); err != nil {
+			return nil, nil, err
+		}
 		n.copy = staged{owner: owner, op: op, path: top + n.path}
 		if n.isFile() {
 			err = wr.copyNode(ctx, n)

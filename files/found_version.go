@@ -58,7 +58,7 @@ func versionName(name string) (item uuid.UUID, revision int64, ok bool) {
 	id, number, _ := strings.Cut(name, ".")
 	item, err := uuid.Parse(id)
 	revision, failure := strconv.ParseInt(number, 10, 64)
-	return item, revision, err == nil && failure == nil && path.Base(disk.VersionPath(uuid.Nil, item, revision)) == name
+	return item, revision, err == nil && failure == nil && revision > 0 && path.Base(disk.VersionPath(uuid.Nil, item, revision)) == name
 }
 
 // takeVersion gives a version that nothing happened to since its row, once its

@@ -62,9 +62,11 @@ func TestScan_TakesVersionsForVersions(t *testing.T) {
 	// Rows that are gone come back from what the disk has; of what is no file's
 	// none is made.
 	h.exec(t, "DELETE FROM versions WHERE revision <> 2")
-	must(t, os.WriteFile(fmt.Sprintf("%s/versions/%s/%s.9", h.data, owner, list[0].ID), []byte("of no revision yet"), 0o600))
+	for _, revision := range []string{"9", "0", "-1"} {
+		must(t, os.WriteFile(fmt.Sprintf("%s/versions/%s/%s.%s", h.data, owner, list[0].ID, revision), []byte("of no revision, or of none yet"), 0o600))
+	}
 	r := h.scan(t, "ann@example.com")
-	if r.New != 0 || r.Versions != 4 || len(r.Problems) != 1 || *r.Used != 30 {
+	if r.New != 0 || r.Versions != 4 || len(r.Problems) != 3 || *r.Used != 30 {
 		t.Fatalf("got %+v", r)
 	}
 	h.wantSum(t, owner)

@@ -85,3 +85,41 @@ func TestSpace_AnIDThatComesBackInAnotherTreeBelongsThere(t *testing.T) {
 		}
 	}
 }
+
+// A copy reads on for as long as it takes: what it brings home is judged by the
+// role at its end.
+func TestSpace_ACopyHomeEndsWithTheRole(t *testing.T) {
+	t.Parallel()
+	h, statements := watched(t)
+	x := newTeam(t, h)
+	home := find(t, x.viewer, "/documents")
+	it := decode[item](t, x.editor.Do("PUT", x.in("/files/content/f/a?parents=true"), "a").Want(t, 201))
+	x.editor.Do("PUT", x.in("/files/content/f/b"), "b").Want(t, 201)
+	for _, id := range []string{it.ID, *it.ParentID} {
+		statements.Before("files.ReadableItem", func() { x.manager.Do("DELETE", x.members("viewer"), nil).Want(t, 204) })
+		x.viewer.Do("POST", "/files/items/"+id+"/copy", map[string]string{"parent_id": home.ID}).WantProblem(t, 404, "not_found")
+		if got := decode[page](t, x.viewer.Do("GET", "/files/items/"+home.ID+"/children", nil).Want(t, 200)); len(got.Items) > 0 {
+			t.Errorf("copied %q", got.names())
+		}
+		x.put(t, "viewer", "viewer")
+	}
+	await(t, func() bool { return len(x.under(t, "staging")) == 0 })
+	if n := x.number(t, "SELECT count(*) FROM uploads"); n != 0 {
+		t.Errorf("%d reservations are left", n)
+	}
+}
+
+// A key that only reads takes nobody out, its owner neither.
+func TestSpace_AKeyThatReadsLeavesNoSpace(t *testing.T) {
+	t.Parallel()
+	x := newTeam(t, start(t))
+	key := func(permissions ...string) *httpxtest.Client {
+		made := x.editor.Do("POST", "/auth/keys", map[string]any{"name": "k", "permissions": permissions}).Want(t, 201)
+		return x.Client(t).As(decode[struct{ Key string }](t, made).Key)
+	}
+	key("files:read").Do("DELETE", x.members("editor"), nil).WantProblem(t, 403, "forbidden")
+	key("files:read", "files:write").Do("DELETE", x.members("editor"), nil).WantProblem(t, 403, "forbidden")
+	x.editor.Do("GET", x.in("/files/usage"), nil).Want(t, 200)
+	key("files:read", "files:share").Do("DELETE", x.members("editor"), nil).Want(t, 204)
+	x.editor.Do("GET", x.in("/files/usage"), nil).WantProblem(t, 404, "not_found")
+}
