@@ -407,3 +407,34 @@ func TestVersions_HoldWhatWasEditedOnTheDiskToo(t *testing.T) {
 	h.settled(t)
 	h.wantSum(t, id)
 }
+
+// Who may only put something into a folder takes nobody's versions for it.
+func TestVersions_AreNotGivenUpForAGuest(t *testing.T) {
+	t.Parallel()
+	h := start(t, func(c *files.Config) { c.DefaultQuota = 6 << 20 })
+	c, id := h.member(t, "ann@example.com")
+	it := decode[item](t, c.Do("PUT", "/files/content/a.bin", random(2<<20)).Want(t, 201))
+	c.Do("PUT", "/files/items/"+it.ID+"/content", random(2<<20)).Want(t, 200)
+	inbox := decode[item](t, c.Do("POST", "/files/folders", map[string]string{"path": "/inbox"}).Want(t, 201))
+	link := decode[struct{ Token string }](t, c.Do("POST", "/files/shares", map[string]string{"item_id": inbox.ID, "mode": "drop"}).Want(t, 201))
+	guest := h.Client(t)
+	for name, body := range map[string]any{"large": random(3 << 20), "endless": io.MultiReader(bytes.NewReader(random(3 << 20)))} {
+		guest.Do("PUT", "/files/shared/"+link.Token+"/drop/"+name, body).WantProblem(t, 507, "insufficient_storage")
+	}
+	for i := range 4 { // such small ones reserve nothing
+		want := 201
+		if i > 1 {
+			want = 507
+		}
+		guest.Do("PUT", fmt.Sprintf("/files/shared/%s/drop/%d", link.Token, i), random(900_000)).Want(t, want)
+	}
+	if got := revisions(t, c, it.ID); !slices.Equal(got, []int64{1}) {
+		t.Fatalf("the versions are %v", got)
+	}
+	c.Do("PUT", "/files/content/mine.bin", random(1<<20)).Want(t, 201) // for the owner they are
+	if got := revisions(t, c, it.ID); len(got) != 0 {
+		t.Fatalf("the versions are %v", got)
+	}
+	h.settled(t)
+	h.wantSum(t, id)
+}
