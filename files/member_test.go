@@ -1,11 +1,16 @@
 package files_test
 
 import (
+	"bytes"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
 
@@ -122,4 +127,55 @@ func TestSpace_AKeyThatReadsLeavesNoSpace(t *testing.T) {
 	x.editor.Do("GET", x.in("/files/usage"), nil).Want(t, 200)
 	key("files:read", "files:share").Do("DELETE", x.members("editor"), nil).Want(t, 204)
 	x.editor.Do("GET", x.in("/files/usage"), nil).WantProblem(t, 404, "not_found")
+}
+
+// Whoever is taken out at one worker sends, listens and reads at another: the
+// upload ends at its next step and the stream at once. The download that runs may
+// run to its end, another does not begin.
+func TestSpace_WhoIsTakenOutWhileSendingListeningAndReading(t *testing.T) {
+	t.Parallel()
+	x := newTeam(t, start(t))
+	second := x.second(t)
+	there := second.Client(t).As(x.editor.Bearer)
+	film := random(24 << 20)
+	x.manager.Do("PUT", x.in("/files/content/film"), film).Want(t, 201)
+
+	l := listenAt(t, second, there, x.in("/files/events"), "")
+	x.manager.Do("PUT", x.in("/files/content/a"), "a").Want(t, 201)
+	l.want(t, "created /a")
+	up := tus(there, "POST", "/files/uploads", nil, "Upload-Length", "999999999", "Upload-Metadata", metadata("filename", "up", "space", x.ID)).Want(t, 201)
+	at := strings.TrimPrefix(up.Header.Get("Location"), httpx.Prefix)
+	body, sender := io.Pipe()
+	sent := make(chan *httpxtest.Answer, 1)
+	go func() { sent <- tus(there, "PATCH", at, body, "Upload-Offset", "0", "Content-Type", offsetType) }()
+	part := make([]byte, 33<<20)
+	_, err := sender.Write(part)
+	must(t, err)
+	await(t, func() bool { return x.number(t, "SELECT sum(durable_offset)::bigint FROM uploads") > 0 })
+	r, err := http.NewRequestWithContext(t.Context(), "GET", second.URL+httpx.Prefix+x.in("/files/content/film"), nil)
+	must(t, err)
+	r.Header.Set("Authorization", "Bearer "+there.Bearer)
+	download, err := there.HTTP.Do(r)
+	must(t, err)
+	defer download.Body.Close()
+	got := make([]byte, 1000)
+	_, err = io.ReadFull(download.Body, got)
+	must(t, err)
+
+	x.manager.Do("DELETE", x.members("editor"), nil).Want(t, 204)
+	l.wantEnd(t)
+	go sender.Write(part)
+	(<-sent).WantProblem(t, 404, "not_found")
+	sender.Close()
+	rest, _ := io.ReadAll(download.Body) // all of it, or cut off
+	if got = append(got, rest...); !bytes.HasPrefix(film, got) {
+		t.Error("the download went on with other bytes")
+	}
+	there.Do("GET", x.in("/files/content/film"), nil).WantProblem(t, 404, "not_found")
+	there.Do("GET", x.in("/files/events"), nil).WantProblem(t, 404, "not_found")
+	tus(there, "HEAD", at, nil).Want(t, 404)
+	there.Do("PUT", x.in("/files/content/b"), "b").WantProblem(t, 404, "not_found")
+	if list := decode[page](t, x.manager.Do("GET", "/files/items/"+x.RootID+"/children", nil).Want(t, 200)); !slices.Equal(list.names(), []string{"a", "film"}) {
+		t.Errorf("the space holds %q", list.names())
+	}
 }
