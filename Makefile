@@ -109,6 +109,10 @@ e2e: postgres build ## try it with other people's programs: jose, nginx, Apache,
 crash: postgres ## kill it again and again: N=200 MODE=kill, postgres, failover or power (root)
 	CRASH_CYCLES=$(or $(N),200) CRASH_MODE=$(MODE) ABLATE=$(ABLATE) go test -count=1 -timeout 0 -v -run '$(or $(RUN),^TestCrash_Nothing)' ./e2e/crash
 
+.PHONY: soak
+soak: postgres ## everything at once, with kills and restarts, for MINUTES=60; nothing may be lost, nothing may grow; pictures in bin/soak
+	SOAK_MINUTES=$(or $(MINUTES),60) SOAK_OUT=$(CURDIR)/bin/soak go test -count=1 -timeout 0 -v -run '^TestSoak_' ./e2e/crash
+
 .PHONY: bench
 bench: postgres ## processor time of an operation beside a bare Go server's: RUN=Download; all of them write docs/performance.md
 	BENCH_TABLE=$(if $(RUN),,$(CURDIR)/docs/performance.md) go test -run '^$$' -bench '$(or $(RUN),.)' -timeout 0 ./bench

@@ -236,20 +236,32 @@ func (r *rig) prepare(p plan, accounts []*account, c *crowd) {
 	}
 }
 
-// load lets all clients work until the blow, and a little longer.
-func (r *rig) load(p plan, accounts []*account, c *crowd) (findings []string) {
-	r.t.Helper()
-	var mu sync.Mutex
-	note := func(finding string) {
-		if finding != "" {
-			mu.Lock()
-			defer mu.Unlock()
-			findings = append(findings, finding)
-		}
+// findings are what must not be.
+type findings struct {
+	mu   sync.Mutex
+	list []string
+}
+
+// note adds one; "" is none.
+func (f *findings) note(finding string) {
+	if finding != "" {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.list = append(f.list, finding)
 	}
-	ctx, stop := context.WithCancel(r.t.Context())
+}
+
+func (f *findings) any() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.list) > 0
+}
+
+// work lets all clients work until ctx ends, and then finish what they began.
+func (r *rig) work(ctx context.Context, p plan, accounts []*account, c *crowd, note func(finding string)) *sync.WaitGroup {
+	r.t.Helper()
 	whole := context.WithoutCancel(ctx) // a request that was sent is waited for
-	var working sync.WaitGroup
+	working := new(sync.WaitGroup)
 	loop := func(work func()) {
 		working.Go(func() {
 			for ctx.Err() == nil {
@@ -301,6 +313,15 @@ func (r *rig) load(p plan, accounts []*account, c *crowd) (findings []string) {
 	for i, pair := range r.pairs {
 		loop(func() { note(pair.step(whole, servers[i])) })
 	}
+	return working
+}
+
+// load lets all clients work until the blow, and a little longer.
+func (r *rig) load(p plan, accounts []*account, c *crowd) []string {
+	r.t.Helper()
+	var found findings
+	ctx, stop := context.WithCancel(r.t.Context())
+	working := r.work(ctx, p, accounts, c, found.note)
 	// The blow falls after a number of answers, or soon where none come.
 	enough := r.answers.acknowledged.Load() + int64(p.after)
 	for until := time.Now().Add(2 * time.Second); r.answers.acknowledged.Load() < enough && time.Now().Before(until); {
@@ -326,7 +347,7 @@ func (r *rig) load(p plan, accounts []*account, c *crowd) (findings []string) {
 		r.wake(p)
 		select {
 		case <-done:
-			return findings
+			return found.list
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -87,6 +87,8 @@ func request(ctx context.Context, s *server, token, method, path string, body an
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	began := time.Now()
+	defer func() { s.times.note(kindOf(method, path), began, sure && status < 500) }()
 	res, err := caller.Do(req)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return http.StatusServiceUnavailable, "unsent", true

@@ -32,6 +32,7 @@ type rig struct {
 	bin     string // of PostgreSQL
 	login   *syscall.Credential
 	pg      *exec.Cmd
+	serving sync.Mutex // guards servers for those who ask beside the test itself
 	servers [2]*server
 
 	// Where there is a standby (see replicate): which of the two folders takes
@@ -43,6 +44,8 @@ type rig struct {
 	asking sync.Mutex
 	conn   *pgx.Conn // of the test itself
 
+	more  []string     // settings of the servers beside the usual ones
+	times *times       // how long their answers take; nil: nobody wants to know
 	wires [2]*slowWire // between each server and PostgreSQL; nil in some tests
 	pairs []*pair      // one for each server that renames are sent to; none in some tests
 
@@ -60,6 +63,7 @@ type server struct {
 	name  string
 	url   string
 	point string // its failpoint
+	times *times // may be nil
 	ended chan struct{}
 }
 
@@ -236,13 +240,13 @@ func (r *rig) launch(i int, failpoint string, more ...string) *server {
 	must(r.t, err)
 	address := l.Addr().String()
 	l.Close()
-	s := &server{Cmd: exec.Command(r.binary, "serve"), name: fmt.Sprint("server", i), point: failpoint, url: "http://" + address + "/api/v1", ended: make(chan struct{})}
+	s := &server{Cmd: exec.Command(r.binary, "serve"), name: fmt.Sprint("server", i), point: failpoint, url: "http://" + address + "/api/v1", times: r.times, ended: make(chan struct{})}
 	database := r.databaseURL()
 	if i < len(r.wires) && r.wires[i] != nil {
 		database = r.wires[i].databaseURL()
 	}
 	s.Env = append(r.environment(address), "FAILPOINT="+failpoint, fmt.Sprintf("HOMEBASE_DATABASE_URL=%s&application_name=server%d", database, i))
-	s.Env = append(s.Env, more...)
+	s.Env = append(append(s.Env, r.more...), more...)
 	log, err := os.OpenFile(fmt.Sprintf("%s/server%d.log", r.dir, i), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	must(r.t, err)
 	defer log.Close()
@@ -250,9 +254,17 @@ func (r *rig) launch(i int, failpoint string, more ...string) *server {
 	must(r.t, s.Start())
 	go func() { s.Wait(); close(s.ended) }()
 	if i < len(r.servers) {
+		r.serving.Lock()
 		r.servers[i] = s
+		r.serving.Unlock()
 	}
 	return s
+}
+
+func (r *rig) server(i int) *server {
+	r.serving.Lock()
+	defer r.serving.Unlock()
+	return r.servers[i]
 }
 
 func (s *server) kill() {
