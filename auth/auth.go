@@ -80,7 +80,7 @@ type Config struct {
 	// benchmarks.
 	GuessesUnlimited bool
 	// Permissions are those of the apps, "projects.<app>:<verb>".
-	Permissions []string
+	Permissions []Permission
 }
 
 // Auth is the room: it makes its parts, in an order in which each knows only
@@ -110,7 +110,7 @@ type Auth struct {
 // New makes the room; it reads no key and asks no database. PublicURL must be
 // an absolute URL: a wrong one signs nobody in by cookie.
 func New(c Config) *Auth {
-	all := permissions(slices.Sorted(slices.Values(slices.Concat(platformPermissions, c.Permissions))))
+	described, all := catalogue(c.Permissions)
 	a := &Auth{db: c.DB, keys: c.Keys}
 	a.tokens = newTokens(c.Keys, c.PublicURL)
 	a.callers = &callers{db: c.DB, log: c.Log, tokens: a.tokens, permissions: all, cache: newCache()}
@@ -121,7 +121,7 @@ func New(c Config) *Auth {
 	a.sessions = &sessions{db: c.DB, audit: c.Audit, callers: a.callers, tokens: a.tokens, guesses: a.guesses, codes: a.codes,
 		passkeys: a.passkeys, passwords: a.passwords}
 	a.users = &users{db: c.DB, audit: c.Audit, callers: a.callers, passwords: a.passwords, sessions: a.sessions}
-	a.roles = &roles{db: c.DB, audit: c.Audit, callers: a.callers, permissions: all}
+	a.roles = &roles{db: c.DB, audit: c.Audit, callers: a.callers, permissions: all, described: described}
 	a.accessKeys = &accessKeys{db: c.DB, audit: c.Audit, callers: a.callers, permissions: all}
 	a.mail = &mail{db: c.DB, guesses: a.guesses, send: c.Send, accountURL: c.AccountURL, host: a.tokens.public.Host}
 	a.recovery = &recovery{db: c.DB, audit: c.Audit, callers: a.callers, guesses: a.guesses, passwords: a.passwords, mail: a.mail}

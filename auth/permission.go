@@ -28,14 +28,9 @@ const (
 	SystemManage   = "system:manage"
 )
 
-// permissions are all there are, sorted: what a wildcard stands for, and all
-// that a role or a key may name.
+// permissions are the names of all there are, sorted: what a wildcard stands
+// for, and all that a role or a key may name.
 type permissions []string
-
-// platformPermissions are those of the rooms; the apps' come with Config.
-var platformPermissions = []string{
-	AuditRead, FilesRead, FilesShare, FilesWrite, InboxRead, PortfolioWrite, SpacesManage, SystemManage, SystemRead, UsersManage,
-}
 
 // wildcard as a role's permission stands for all there are.
 const wildcard = "*"

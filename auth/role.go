@@ -31,6 +31,7 @@ type roles struct {
 	audit       *audit.Log
 	callers     *callers
 	permissions permissions
+	described   []Permission
 }
 
 // Role is a named set of permissions.
@@ -103,6 +104,8 @@ func (ro *roles) routes() []httpx.Route {
 	manages := httpx.Needs(UsersManage).OrOperator()
 	changes := httpx.Problems{httpx.ErrNotFound, httpx.ErrPreconditionFailed, errRoleBuiltin}
 	return []httpx.Route{
+		{Pattern: "GET /auth/permissions", Access: httpx.SignedIn().OrOperator(), Rate: httpx.RateRead,
+			Summary: "All permissions by name, and what each lets people do", Do: httpx.Pages(ro.listPermissions, Permission.key)},
 		{Pattern: "GET /auth/roles", Access: manages.NoKey(), Rate: httpx.RateRead,
 			Summary: "The roles by name", Do: httpx.Pages(ro.listRoles, Role.key)},
 		{Pattern: "POST /auth/roles", Access: manages.Recent(), Rate: httpx.RateWrite, Body: 64 << 10,

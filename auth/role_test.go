@@ -15,7 +15,9 @@ import (
 
 func TestRole_IsMadeChangedAndDeleted(t *testing.T) {
 	t.Parallel()
-	e := authtest.Start(t, nil, func(c *auth.Config) { c.Permissions = []string{"projects.analytics:read"} })
+	e := authtest.Start(t, nil, func(c *auth.Config) {
+		c.Permissions = []auth.Permission{{Name: "projects.analytics:read", Description: "See the numbers of visitors."}}
+	})
 	e.User(t, "root@example.com", "admin")
 	c := e.SignIn(t, "root@example.com")
 	in := object{"name": "editor", "description": "Writes the portfolio.", "permissions": []string{"portfolio:write", "projects.analytics:read", "portfolio:write"}}

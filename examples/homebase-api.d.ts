@@ -191,6 +191,10 @@ export interface paths {
     /** Set a new password with a token; all sessions end */
     post: operations["postAuthPasswordReset"];
   };
+  "/auth/permissions": {
+    /** All permissions by name, and what each lets people do */
+    get: operations["getAuthPermissions"];
+  };
   "/auth/reauthenticate": {
     /** Confirm the password, or send a passkey, for actions that need a recent one */
     post: operations["postAuthReauthenticate"];
@@ -938,6 +942,14 @@ export interface components {
     };
     AuthPasskeyPatchInput: {
       name?: string | null;
+    };
+    AuthPermission: {
+      description: string;
+      name: string;
+    };
+    AuthPermissionList: {
+      items: components["schemas"]["AuthPermission"][];
+      next_cursor: string | null;
     };
     AuthReauthenticateInput: {
       code?: string;
@@ -2819,6 +2831,21 @@ export interface operations {
     };
     responses: {
       204: {
+      };
+    };
+  };
+  getAuthPermissions: {
+    parameters: {
+      query?: {
+        limit?: number;
+        cursor?: string;
+      };
+    };
+    responses: {
+      200: {
+        content: {
+          "application/json": components["schemas"]["AuthPermissionList"];
+        };
       };
     };
   };

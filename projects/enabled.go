@@ -42,8 +42,8 @@ func (p *Projects) ownRoutes() []httpx.Route {
 func (h *Host) info(off map[string]bool, caller *httpx.Caller) (i Info, ok bool) {
 	i = Info{Name: h.app.Name, Description: h.app.Description, Enabled: !off[h.app.Name], Permissions: []string{}}
 	for _, permission := range h.app.Permissions {
-		if caller.Can(permission) {
-			i.Permissions = append(i.Permissions, permission)
+		if caller.Can(permission.Name) {
+			i.Permissions = append(i.Permissions, permission.Name)
 		}
 	}
 	slices.Sort(i.Permissions)

@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -46,8 +47,9 @@ type App struct {
 	// Schema holds its numbered steps, like schema.sql; they run in a schema of
 	// its own. "" is for an app that stores nothing.
 	Schema string
-	// Permissions are all those that its routes ask for, "projects.<name>:<verb>".
-	Permissions []string
+	// Permissions are all those that its routes ask for, "projects.<name>:<verb>",
+	// each with a sentence for people: what who holds it may do.
+	Permissions []auth.Permission
 	// Routes have patterns below /projects/<name>: "GET /items".
 	Routes []httpx.Route
 	// Jobs are named by a verb: "sweep" is listed as projects.<name>.sweep.
@@ -118,12 +120,15 @@ func (a App) check() error {
 		return errors.New("it has no description")
 	}
 	for _, permission := range a.Permissions {
-		if !strings.HasPrefix(permission, prefix) {
-			return fmt.Errorf("its permission %q does not begin with %s", permission, prefix)
+		if !strings.HasPrefix(permission.Name, prefix) {
+			return fmt.Errorf("its permission %q does not begin with %s", permission.Name, prefix)
+		}
+		if permission.Description == "" {
+			return fmt.Errorf("its permission %q has no sentence that says what it lets people do", permission.Name)
 		}
 	}
 	for _, route := range a.Routes {
-		if asks := route.Access.Permission(); asks != "" && !slices.Contains(a.Permissions, asks) {
+		if asks := route.Access.Permission(); asks != "" && !slices.ContainsFunc(a.Permissions, func(p auth.Permission) bool { return p.Name == asks }) {
 			return fmt.Errorf("%q asks for %q, which is none of its permissions", route.Pattern, asks)
 		}
 	}
@@ -131,7 +136,7 @@ func (a App) check() error {
 }
 
 // Permissions are the permissions of all apps, for auth, which is made before them.
-func Permissions(mounts ...Mount) (all []string) {
+func Permissions(mounts ...Mount) (all []auth.Permission) {
 	for _, mount := range mounts {
 		all = append(all, mount(&Host{}).Permissions...)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/db"
 	"homebase/db/dbtest"
@@ -32,7 +33,7 @@ import (
 func trial(change func(h *projects.Host, a *projects.App)) projects.Mount {
 	return func(h *projects.Host) projects.App {
 		a := projects.App{
-			Name: "example", Description: "For a test", Permissions: []string{"projects.example:read"},
+			Name: "example", Description: "For a test", Permissions: []auth.Permission{{Name: "projects.example:read", Description: "Read."}},
 			Schema: "-- step 1: things\nCREATE TABLE things (n int);\nCREATE UNLOGGED TABLE passing (n int);",
 		}
 		change(h, &a)
@@ -387,7 +388,8 @@ func TestMigrate_RefusesAnAppThatIsNotAsItMustBe(t *testing.T) {
 	for fault, change := range map[string]func(*projects.App){
 		"a name":         func(a *projects.App) { a.Name = "two-words" },
 		"description":    func(a *projects.App) { a.Description = "" },
-		"does not begin": func(a *projects.App) { a.Permissions = []string{"files:read"} },
+		"does not begin": func(a *projects.App) { a.Permissions[0].Name = "files:read" },
+		"no sentence":    func(a *projects.App) { a.Permissions[0].Description = "" },
 		"none of its":    func(a *projects.App) { a.Routes[0].Access = httpx.Needs("projects.example:wirte") },
 	} {
 		p := projects.New(projects.Config{DB: d}, trial(func(_ *projects.Host, a *projects.App) {

@@ -184,6 +184,31 @@ func TestContract_EveryRouteRefusesWhatItsTableForbids(t *testing.T) {
 	}
 }
 
+// Whoever makes a role finds what each route asks for in the list, in words.
+func TestContract_EveryPermissionOfARouteIsListedWithASentence(t *testing.T) {
+	t.Parallel()
+	s := start(t, "HOMEBASE_RATE_LIMITS=off")
+	var list httpx.List[struct{ Name, Description string }]
+	s.signIn(t, "operator@example.com").Do("GET", "/auth/permissions?limit=200", nil).Want(t, 200).JSON(t, &list)
+	means := map[string]string{}
+	for _, p := range list.Items {
+		means[p.Name] = p.Description
+	}
+	for _, route := range table(t) {
+		if asks := route.Access.Permission(); asks != "" && means[asks] == "" {
+			t.Errorf("%s asks for %s, which is not listed", route.Pattern, asks)
+		}
+	}
+	asked := func(name string) bool {
+		return slices.ContainsFunc(table(t), func(r httpx.Route) bool { return r.Access.Permission() == name })
+	}
+	for name := range means {
+		if !asked(name) {
+			t.Errorf("no route asks for %s", name)
+		}
+	}
+}
+
 // TestContract_SaysNoToWhatDoesNotFit: refusals that need something to be
 // there, of routes whose handlers share the code that answers them.
 func TestContract_SaysNoToWhatDoesNotFit(t *testing.T) {

@@ -21,6 +21,16 @@ export function choices({ name, label, hint, options, value = [] }) {
   return { ...row, value: () => boxes.filter(([, input]) => input.checked).map(([one]) => one) }
 }
 
+// mayChoose are the permissions that somebody can give: those of their own, and
+// those that are given already, in the server's sentences.
+export async function mayChoose(api, label, value) {
+  const options = []
+  for await (const { name, description } of api.list('/auth/permissions', { limit: 200 })) {
+    if (api.user.permissions.includes(name) || value.includes(name)) options.push([name, description])
+  }
+  return choices({ name: 'permissions', label, options, value })
+}
+
 // links are pairs of a label and an address. What else a link has stays with it.
 export function links({ name, label, hint, value = [] }) {
   const list = el('ul.pairs'), of = new Map()

@@ -1,11 +1,10 @@
 // Access keys of the person who is signed in, for scripts and programs.
 import { button, el, say } from '../dom.js'
 import { ask, sure } from '../form.js'
-import { choices } from './choices.js'
+import { mayChoose } from './choices.js'
 import { again, badge, exactly, head, nothing } from './parts.js'
 import { once } from './secret.js'
 import { table } from './table.js'
-import { permissions } from './words.js'
 
 export async function keys(api, main, tabs) {
   const list = await table({
@@ -23,7 +22,7 @@ async function make(api) {
   const made = await ask('New access key', {
     submit: 'Make it', fields: [
       { name: 'name', label: 'Name', required: true, autocomplete: 'off', hint: 'What uses it: “backup of the laptop”.' },
-      choices({ name: 'permissions', label: 'It may', options: api.user.permissions.map((one) => [one, permissions[one] ?? one]), value: ['files:read'] }),
+      await mayChoose(api, 'It may', ['files:read']),
       { name: 'days', label: 'Days until it ends', type: 'number', min: 1, max: 365, value: 90, required: true },
       { name: 'allow', label: 'Only from', type: 'lines', rows: 2, hint: 'Addresses or networks such as 192.168.1.0/24, one a line. Empty: from anywhere.' }],
     act: ({ days, ...values }) => api.post('/auth/keys', { ...values, expires_at: new Date(Date.now() + days * 864e5).toISOString() }),

@@ -1,10 +1,9 @@
 // Roles: sets of permissions. Nobody gives a permission that they lack.
 import { button, el, say } from '../dom.js'
 import { ask, sure } from '../form.js'
-import { choices } from './choices.js'
+import { mayChoose } from './choices.js'
 import { again, badge, head, nothing } from './parts.js'
 import { table } from './table.js'
-import { permissions } from './words.js'
 
 export async function roles(api, main, tabs) {
   const list = await table({
@@ -18,21 +17,21 @@ export async function roles(api, main, tabs) {
   main.replaceChildren(head('Roles', button('plus', 'New role', () => make(api), { kind: 'main' })), tabs, list)
 }
 
-const fieldsOf = (api, role) => [
+const fieldsOf = async (api, role) => [
   { name: 'description', label: 'What it is for', value: role.description, autocomplete: 'off' },
-  choices({ name: 'permissions', label: 'Who has it may', value: role.permissions, options: [...new Set([...api.user.permissions, ...role.permissions])].map((one) => [one, permissions[one] ?? one]) }),
+  await mayChoose(api, 'Who has it may', role.permissions),
 ]
 
 async function make(api) {
   const name = { name: 'name', label: 'Name', required: true, autocomplete: 'off', hint: 'Small letters, such as “editor”.' }
-  const made = await ask('New role', { fields: [name, ...fieldsOf(api, { permissions: ['files:read'] })], submit: 'Make it', act: (values) => api.post('/auth/roles', values) })
+  const made = await ask('New role', { fields: [name, ...await fieldsOf(api, { permissions: ['files:read'] })], submit: 'Make it', act: (values) => api.post('/auth/roles', values) })
   if (!made) return
   say(`Give “${made.name}” to people on their pages.`)
   again()
 }
 
 async function change(api, role) {
-  const done = await ask(`Role “${role.name}”`, { words: 'It holds at once for everybody who has it.', fields: fieldsOf(api, role), submit: 'Save',
+  const done = await ask(`Role “${role.name}”`, { words: 'It holds at once for everybody who has it.', fields: await fieldsOf(api, role), submit: 'Save',
     act: (values) => api.patch(`/auth/roles/${role.name}`, values, { headers: { 'If-Match': `"r${role.revision}"` } }) })
   if (!done) return
   say('Saved.')

@@ -1,12 +1,5 @@
 // What the server's short names mean, in words for people. What is not here is
 // shown as it is called.
-export const permissions = {
-  'files:read': 'See and download their files', 'files:write': 'Keep and change files', 'files:share': 'Share files by links, and lead spaces',
-  'portfolio:write': 'Write the portfolio', 'inbox:read': 'Read and sort the messages', 'users:manage': 'Manage people, roles, invitations and programs',
-  'spaces:manage': 'Make spaces and say who is in them', 'audit:read': 'Read the log of what happened', 'system:read': 'See how the server is',
-  'system:manage': 'Change flags, limits and apps', 'projects.analytics:read': 'See the numbers of visitors',
-}
-
 export const actions = {
   'auth.login': 'signed in', 'auth.login_failed': 'failed to sign in', 'auth.logout': 'signed out', 'auth.refresh_reuse': 'an old copy of a sign-in was used',
   'auth.session_revoked': 'a device was signed out', 'auth.reauthenticated': 'gave the password once more', 'auth.password_changed': 'the password was changed',

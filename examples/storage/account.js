@@ -77,10 +77,12 @@ const codes = ({ recovery_codes: list }) => ask('Recovery codes', {
 })
 
 async function newKey(api, again) {
+  const means = {}
+  for await (const { name, description } of api.list('/auth/permissions', { limit: 200 })) means[name] = description
   const fields = [
     { name: 'name', label: 'Name', required: true, autocomplete: 'off', hint: 'What uses it: “backup of the laptop”.' },
     { name: 'days', label: 'Days until it ends', type: 'number', min: 1, max: 365, value: 90, required: true },
-    ...api.user.permissions.map((name) => ({ name, label: name, type: 'checkbox', checked: name === 'files:read' })),
+    ...api.user.permissions.map((name) => ({ name, label: means[name] ?? name, type: 'checkbox', checked: name === 'files:read' })),
   ]
   const made = await ask('New access key', { fields, submit: 'Make it', act: ({ name, days, ...may }) => api.post('/auth/keys', {
     name, permissions: Object.keys(may).filter((one) => may[one]), expires_at: new Date(Date.now() + days * 864e5).toISOString(),

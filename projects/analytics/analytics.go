@@ -24,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 	"homebase/projects"
@@ -53,7 +54,7 @@ func bounded(host *projects.Host, views, network int) projects.App {
 		Name:        "analytics",
 		Description: "Page views of the frontends, without cookies or stored addresses",
 		Schema:      schema,
-		Permissions: []string{Read},
+		Permissions: []auth.Permission{{Name: Read, Description: "See the numbers of visitors."}},
 		Routes: []httpx.Route{
 			{Pattern: "POST /events", Access: httpx.Public(), Beacon: true, Rate: httpx.RateWrite, Body: maxEvent,
 				Summary: "Count a page view of a frontend", Do: httpx.Takes(a.postEvent).Accepts(), Problems: httpx.Problems{errOrigin}},

@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"time"
 
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 	"homebase/projects"
@@ -53,7 +54,10 @@ func App(host *projects.Host) projects.App {
 		Name:        "example",
 		Description: "Items of your own",
 		Schema:      schema,
-		Permissions: []string{Read, Write},
+		Permissions: []auth.Permission{
+			{Name: Read, Description: "Read your items in example."},
+			{Name: Write, Description: "Store and delete items in example."},
+		},
 		Routes: []httpx.Route{
 			{Pattern: "GET /items", Access: httpx.Needs(Read), Rate: httpx.RateRead,
 				Summary: "The caller's items, newest first", Do: httpx.Pages(a.list, Item.key)},
