@@ -11,6 +11,7 @@ import (
 	"homebase/auth/authtest"
 	"homebase/auth/internal/hashcost"
 	"homebase/db"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
@@ -42,7 +43,7 @@ func TestPassword_ChangeEndsTheOtherSessions(t *testing.T) {
 	change(authtest.Password, next).Want(t, 204)
 	me(t, one, here.AccessToken, 200)
 	me(t, one, there.AccessToken, 401)
-	within(t, "the other worker", func() bool {
+	dbtest.Within(t, "the other worker", func() bool {
 		return two.Client(t).As(there.AccessToken).Do("GET", "/auth/me", nil).Status == 401
 	})
 	exchange(t, one, there.RefreshToken, 401)
@@ -134,7 +135,7 @@ func TestPassword_IsTheSameHoweverItsLettersAreEncoded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, e.DB, `UPDATE users SET password_hash = $1 WHERE email = 'shell@example.com'`, hash) // as shares hash theirs
+	dbtest.Exec(t, e.DB, `UPDATE users SET password_hash = $1 WHERE email = 'shell@example.com'`, hash) // as shares hash theirs
 	everyForm("shell@example.com")
 }
 
@@ -151,7 +152,7 @@ func TestReauthenticate_MakesThePasswordRecent(t *testing.T) {
 	two := one.Worker(t)
 	one.User(t, "ada@example.com", "member")
 	g := one.Grant(t, "ada@example.com")
-	exec(t, one.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
+	dbtest.Exec(t, one.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
 	c, other := one.Client(t).As(g.AccessToken), two.Client(t).As(g.AccessToken)
 	c.Do("POST", "/test/recent", nil).WantProblem(t, 403, "reauthentication_required")
 	other.Do("POST", "/test/recent", nil).WantProblem(t, 403, "reauthentication_required")
@@ -169,13 +170,13 @@ func TestRefusal_IsNeverByWhatAWorkerHasNotHeardOfYet(t *testing.T) {
 	e := authtest.Start(t, func(*authtest.Env) []httpx.Route { return []httpx.Route{recent} })
 	e.User(t, "ada@example.com", "member")
 	c := e.SignIn(t, "ada@example.com")
-	exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
 	c.Do("POST", "/test/recent", nil).WantProblem(t, 403, "reauthentication_required")
 	c.Do("GET", "/auth/users", nil).WantProblem(t, 403, "forbidden")
 	// As if another worker had done it and its notification were on its way.
-	exec(t, e.DB, `UPDATE sessions SET authenticated_at = now()`)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET authenticated_at = now()`)
 	c.Do("POST", "/test/recent", nil).Want(t, 200)
-	exec(t, e.DB, `INSERT INTO user_roles (user_id, role) SELECT id, 'admin' FROM users WHERE email = 'ada@example.com'`)
+	dbtest.Exec(t, e.DB, `INSERT INTO user_roles (user_id, role) SELECT id, 'admin' FROM users WHERE email = 'ada@example.com'`)
 	c.Do("GET", "/auth/users", nil).Want(t, 200)
 }
 
@@ -234,11 +235,11 @@ func TestRole_ChangeHoldsAtOnceOnEveryWorker(t *testing.T) {
 	g := one.Grant(t, "ada@example.com")
 	other := two.Client(t).As(g.AccessToken)
 	other.Do("GET", "/test/admin", nil).Want(t, 200)
-	exec(t, one.DB, `DELETE FROM user_roles`)
+	dbtest.Exec(t, one.DB, `DELETE FROM user_roles`)
 	if err := db.Notify(t.Context(), one.DB, "auth", "user "+u.ID.String()); err != nil {
 		t.Fatal(err)
 	}
-	within(t, "the other worker", func() bool { return other.Do("GET", "/test/admin", nil).Status == 403 })
+	dbtest.Within(t, "the other worker", func() bool { return other.Do("GET", "/test/admin", nil).Status == 403 })
 }
 
 // run runs a command of auth with standard input.

@@ -9,6 +9,7 @@ import (
 
 	"homebase/auth/authtest"
 	"homebase/db"
+	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
 
 	"github.com/jackc/pgx/v5"
@@ -46,7 +47,7 @@ func TestKey_OfTwoAtTheLastSlotOneGetsIt(t *testing.T) {
 	t.Parallel()
 	e := authtest.Start(t, nil)
 	e.User(t, "ada@example.com", "member")
-	exec(t, e.DB, `INSERT INTO access_keys (id, user_id, name, hint, hash, permissions, allow, expires_at)
+	dbtest.Exec(t, e.DB, `INSERT INTO access_keys (id, user_id, name, hint, hash, permissions, allow, expires_at)
 		SELECT gen_random_uuid(), id, 'x', 'hb_', sha256(n::text::bytea), '{}', '{}', now() FROM users, generate_series(1, 99) AS n`)
 	c := e.SignIn(t, "ada@example.com")
 	race(t, e, `SELECT FROM users FOR NO KEY UPDATE`, "too_many_keys", func(int) *httpxtest.Answer {
@@ -62,13 +63,13 @@ func TestInvitation_AThousandWaitAtMost(t *testing.T) {
 	ask := func(n int) *httpxtest.Answer {
 		return c.Do("POST", "/auth/invitations", object{"email": fmt.Sprintf("friend%d@example.com", n)})
 	}
-	exec(t, e.DB, `INSERT INTO one_time_tokens (id, hash, purpose, email, roles, invited_by, expires_at)
+	dbtest.Exec(t, e.DB, `INSERT INTO one_time_tokens (id, hash, purpose, email, roles, invited_by, expires_at)
 		SELECT gen_random_uuid(), sha256(n::text::bytea), 'invitation', 'x' || n || '@example.com', '{}', id, now() + interval '1 day'
 		  FROM users, generate_series(1, 999) AS n`)
 	race(t, e, `LOCK TABLE one_time_tokens IN SHARE ROW EXCLUSIVE MODE`, "too_many_invitations", ask)
 	// One that is sent again takes the place of its own, and one that is over takes none.
 	c.Do("POST", "/auth/invitations", object{"email": "X7@example.com"}).Want(t, 201)
-	exec(t, e.DB, `UPDATE one_time_tokens SET expires_at = now() WHERE email = 'x8@example.com'`)
+	dbtest.Exec(t, e.DB, `UPDATE one_time_tokens SET expires_at = now() WHERE email = 'x8@example.com'`)
 	ask(3).Want(t, 201)
 }
 
@@ -77,7 +78,7 @@ func TestRole_ThereAreAThousandAtMost(t *testing.T) {
 	e := authtest.Start(t, nil)
 	e.User(t, "ada@example.com", "admin")
 	c := e.SignIn(t, "ada@example.com")
-	exec(t, e.DB, `INSERT INTO roles (name, permissions) SELECT 'x' || n, '{}' FROM generate_series(1, 999 - (SELECT count(*) FROM roles)) AS n`)
+	dbtest.Exec(t, e.DB, `INSERT INTO roles (name, permissions) SELECT 'x' || n, '{}' FROM generate_series(1, 999 - (SELECT count(*) FROM roles)) AS n`)
 	race(t, e, `LOCK TABLE roles IN SHARE ROW EXCLUSIVE MODE`, "too_many_roles", func(n int) *httpxtest.Answer {
 		return c.Do("POST", "/auth/roles", object{"name": fmt.Sprintf("editor%d", n), "permissions": []string{}})
 	})
@@ -89,8 +90,8 @@ func TestAccount_OldNoticesAndEndedSessionsAreBounded(t *testing.T) {
 	e := authtest.Start(t, nil)
 	e.User(t, "ada@example.com", "member")
 	g := e.Grant(t, "ada@example.com")
-	exec(t, e.DB, `INSERT INTO notices (id, user_id, kind) SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, id, 'x' FROM users, generate_series(1, 150) AS n`)
-	exec(t, e.DB, `INSERT INTO sessions (id, user_id, rt_key, user_agent, idle_until, absolute_until, revoked_at, revoked_reason)
+	dbtest.Exec(t, e.DB, `INSERT INTO notices (id, user_id, kind) SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, id, 'x' FROM users, generate_series(1, 150) AS n`)
+	dbtest.Exec(t, e.DB, `INSERT INTO sessions (id, user_id, rt_key, user_agent, idle_until, absolute_until, revoked_at, revoked_reason)
 		SELECT gen_random_uuid(), id, sha256(''), '', now(), now(), now() - n * interval '1 minute', 'x' FROM users, generate_series(1, 1100) AS n`)
 	second := exchange(t, e, g.RefreshToken, 200)
 	exchange(t, e, second.RefreshToken, 200)

@@ -13,6 +13,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 
@@ -38,7 +39,7 @@ func (a attempt) rightly(method, path string) *httpxtest.Answer {
 // freeze makes every wait one that outlasts the test on a busy machine.
 func freeze(t *testing.T, e *authtest.Env) {
 	t.Helper()
-	exec(t, e.DB, `UPDATE guesses SET last_at = last_at + interval '10 minutes'`)
+	dbtest.Exec(t, e.DB, `UPDATE guesses SET last_at = last_at + interval '10 minutes'`)
 }
 
 // attempts has every route of the class credentials; a new one fails the test
@@ -103,7 +104,7 @@ func TestGuess_EveryCredentialRouteIsThrottledAndTheRightSecretToo(t *testing.T)
 	for pattern, list := range table {
 		method, path, _ := strings.Cut(pattern, " ")
 		for _, try := range list {
-			exec(t, e.DB, `DELETE FROM guesses`)
+			dbtest.Exec(t, e.DB, `DELETE FROM guesses`)
 			var last *httpxtest.Answer
 			tries := 1
 			for ; tries <= 30; tries++ {
@@ -126,7 +127,7 @@ func TestGuess_EveryCredentialRouteIsThrottledAndTheRightSecretToo(t *testing.T)
 	// Without the block the right ones are taken.
 	for _, pattern := range []string{"POST /auth/reauthenticate", "POST /auth/login", "POST /auth/password/reset", "POST /auth/totp/confirm", "POST /auth/password"} {
 		for _, try := range table[pattern] {
-			exec(t, e.DB, `DELETE FROM guesses`)
+			dbtest.Exec(t, e.DB, `DELETE FROM guesses`)
 			_, path, _ := strings.Cut(pattern, " ")
 			if try.right != nil {
 				if a := try.rightly("POST", path); a.Status >= 300 {
@@ -146,7 +147,7 @@ func TestGuess_WaitsGrowAndEnd(t *testing.T) {
 	}
 	for _, wait := range []int{30, 60, 120, 240, 480, 900, 900} {
 		// The other worker knows of them, and asking early costs nothing.
-		exec(t, one.DB, `UPDATE guesses SET last_at = clock_timestamp()`)
+		dbtest.Exec(t, one.DB, `UPDATE guesses SET last_at = clock_timestamp()`)
 		for range 3 {
 			p := try(t, two, "right")
 			p.WantProblem(t, 429, "rate_limited")
@@ -155,16 +156,16 @@ func TestGuess_WaitsGrowAndEnd(t *testing.T) {
 				t.Errorf("Retry-After %q, want about %d", p.Header.Get("Retry-After"), wait)
 			}
 		}
-		exec(t, one.DB, `UPDATE guesses SET last_at = last_at - $1::interval`, time.Duration(wait)*time.Second)
+		dbtest.Exec(t, one.DB, `UPDATE guesses SET last_at = last_at - $1::interval`, time.Duration(wait)*time.Second)
 		try(t, two, "wrong").WantProblem(t, 403, "forbidden")
 	}
-	exec(t, one.DB, `UPDATE guesses SET last_at = last_at - interval '15 minutes'`)
+	dbtest.Exec(t, one.DB, `UPDATE guesses SET last_at = last_at - interval '15 minutes'`)
 	try(t, one, "right").Want(t, 204)
 	for range 5 { // the right one was the end of it
 		try(t, one, "wrong").WantProblem(t, 403, "forbidden")
 	}
 	try(t, one, "wrong").WantProblem(t, 429, "rate_limited")
-	exec(t, one.DB, `UPDATE guesses SET last_at = last_at - interval '1 day'`)
+	dbtest.Exec(t, one.DB, `UPDATE guesses SET last_at = last_at - interval '1 day'`)
 	for range 5 {
 		try(t, one, "wrong").WantProblem(t, 403, "forbidden")
 	}
@@ -302,7 +303,7 @@ func TestGuess_AnAddressInDailyUseIsForgivenToo(t *testing.T) {
 		wrong().WantProblem(t, 401, "invalid_credentials")
 	}
 	for range 3 { // never a day without somebody who signs in
-		exec(t, e.DB, `UPDATE guesses SET last_at = last_at - interval '12 hours'`)
+		dbtest.Exec(t, e.DB, `UPDATE guesses SET last_at = last_at - interval '12 hours'`)
 		login(t, e, "ada@example.com", "").Want(t, 200)
 	}
 	for range 5 {
@@ -361,7 +362,7 @@ func TestGuess_NamesNobodyAndIsSwept(t *testing.T) {
 	if got := query(t, e.DB, `SELECT count(*)::text FROM guesses`); got[0] != "3" {
 		t.Errorf("%s rows after a first sweep", got[0])
 	}
-	exec(t, e.DB, `UPDATE guesses SET last_at = last_at - interval '25 hours'`)
+	dbtest.Exec(t, e.DB, `UPDATE guesses SET last_at = last_at - interval '25 hours'`)
 	sweep()
 	if got := query(t, e.DB, `SELECT count(*)::text FROM guesses`); got[0] != "0" {
 		t.Errorf("%s rows are kept", got[0])
@@ -405,6 +406,6 @@ func TestGuess_AClockThatWasPutBackLocksNobodyOut(t *testing.T) {
 	for range 6 {
 		e.Client(t).Do("POST", "/auth/login", credentials("ada@example.com", "wrong wrong wrong", "token"))
 	}
-	exec(t, e.DB, `UPDATE guesses SET last_at = now() + interval '1 year'`)
+	dbtest.Exec(t, e.DB, `UPDATE guesses SET last_at = now() + interval '1 year'`)
 	e.SignIn(t, "ada@example.com")
 }

@@ -11,6 +11,7 @@ import (
 	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/db"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 	"homebase/system"
@@ -146,7 +147,7 @@ func TestInvitation_TwoWhoAcceptAtOnceAreOneUser(t *testing.T) {
 func TestInvitation_GivesNothingThatTheInviterLacks(t *testing.T) {
 	t.Parallel()
 	e := authtest.Start(t, nil, invite)
-	exec(t, e.DB, `INSERT INTO roles (name, permissions) VALUES ('manager', '{users:manage,files:read,files:write,files:share}')`)
+	dbtest.Exec(t, e.DB, `INSERT INTO roles (name, permissions) VALUES ('manager', '{users:manage,files:read,files:write,files:share}')`)
 	boss := e.User(t, "boss@example.com", "manager")
 	e.User(t, "member@example.com", "member")
 	c := e.SignIn(t, "boss@example.com")
@@ -169,17 +170,17 @@ func TestInvitation_GivesNothingThatTheInviterLacks(t *testing.T) {
 	c.Do("DELETE", "/auth/invitations/"+withdrawn.ID.String(), nil).Want(t, 204)
 	c.Do("DELETE", "/auth/invitations/"+withdrawn.ID.String(), nil).WantProblem(t, 404, "not_found")
 	accept(t, e, withdrawn.Token, chosen).WantProblem(t, 410, "token_invalid")
-	exec(t, e.DB, `UPDATE one_time_tokens SET expires_at = now() WHERE id = $1`, old.ID)
+	dbtest.Exec(t, e.DB, `UPDATE one_time_tokens SET expires_at = now() WHERE id = $1`, old.ID)
 	accept(t, e, old.Token, chosen).WantProblem(t, 410, "token_invalid")
 	// Nor is one whose inviter may not give it any more.
-	exec(t, e.DB, `UPDATE roles SET permissions = '{users:manage}' WHERE name = 'manager'`)
+	dbtest.Exec(t, e.DB, `UPDATE roles SET permissions = '{users:manage}' WHERE name = 'manager'`)
 	accept(t, e, second.Token, chosen).WantProblem(t, 410, "token_invalid")
-	exec(t, e.DB, `UPDATE roles SET permissions = '{files:read,files:write,files:share}' WHERE name = 'manager'`)
+	dbtest.Exec(t, e.DB, `UPDATE roles SET permissions = '{files:read,files:write,files:share}' WHERE name = 'manager'`)
 	accept(t, e, second.Token, chosen).WantProblem(t, 410, "token_invalid")
-	exec(t, e.DB, `UPDATE roles SET permissions = '{users:manage,files:read,files:write,files:share}' WHERE name = 'manager'`)
-	exec(t, e.DB, `UPDATE users SET status = 'disabled' WHERE id = $1`, boss.ID)
+	dbtest.Exec(t, e.DB, `UPDATE roles SET permissions = '{users:manage,files:read,files:write,files:share}' WHERE name = 'manager'`)
+	dbtest.Exec(t, e.DB, `UPDATE users SET status = 'disabled' WHERE id = $1`, boss.ID)
 	accept(t, e, second.Token, chosen).WantProblem(t, 410, "token_invalid")
-	exec(t, e.DB, `UPDATE users SET status = 'active' WHERE id = $1`, boss.ID)
+	dbtest.Exec(t, e.DB, `UPDATE users SET status = 'active' WHERE id = $1`, boss.ID)
 	accept(t, e, second.Token, chosen).Want(t, 201)
 }
 

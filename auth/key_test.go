@@ -9,6 +9,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
@@ -92,9 +93,9 @@ func TestKey_CannotHoldWhatItsOwnerLacks(t *testing.T) {
 	c.Do("POST", "/auth/keys", in).WantProblem(t, 422, "validation_failed")
 	in = object{"name": "x", "permissions": []string{"files:read"}, "expires_at": "2001-01-01T00:00:00Z"}
 	c.Do("POST", "/auth/keys", in).WantProblem(t, 422, "validation_failed")
-	exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
 	g := e.Grant(t, "ada@example.com")
-	exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
 	e.Client(t).As(g.AccessToken).Do("POST", "/auth/keys", in).WantProblem(t, 403, "reauthentication_required")
 }
 
@@ -178,10 +179,10 @@ func TestKey_IsRefusedOutsideItsTimeAndPlace(t *testing.T) {
 	elsewhere := makeKey(t, owner, object{"permissions": []string{"files:read"}, "allow": []string{"192.0.2.0/24", "::/0"}})
 	expired := makeKey(t, owner, object{"permissions": []string{"files:read"}, "expires_at": time.Now().Add(300 * time.Millisecond)})
 	e.Client(t).As(elsewhere.Secret).Do("GET", "/test/read", nil).WantProblem(t, 401, "unauthenticated")
-	within(t, "the key ends", func() bool {
+	dbtest.Within(t, "the key ends", func() bool {
 		return e.Client(t).As(expired.Secret).Do("GET", "/test/read", nil).Status == 401
 	})
-	exec(t, e.DB, `UPDATE access_keys SET expires_at = now() - interval '8 days' WHERE id = $1`, expired.ID)
+	dbtest.Exec(t, e.DB, `UPDATE access_keys SET expires_at = now() - interval '8 days' WHERE id = $1`, expired.ID)
 	for _, job := range e.Auth.Jobs() {
 		if err := job.Run(t.Context()); err != nil {
 			t.Fatal(err)
@@ -196,7 +197,7 @@ func TestKey_AUserHasAtMostAHundred(t *testing.T) {
 	t.Parallel()
 	e := authtest.Start(t, nil)
 	e.User(t, "ada@example.com", "member")
-	exec(t, e.DB, `INSERT INTO access_keys (id, user_id, name, hint, hash, permissions, allow, expires_at)
+	dbtest.Exec(t, e.DB, `INSERT INTO access_keys (id, user_id, name, hint, hash, permissions, allow, expires_at)
 		SELECT gen_random_uuid(), id, 'x', 'hb_', sha256(n::text::bytea), '{}', '{}', now() FROM users, generate_series(1, 100) AS n`)
 	e.SignIn(t, "ada@example.com").Do("POST", "/auth/keys", object{"name": "x", "permissions": []string{"files:read"}}).
 		WantProblem(t, 409, "too_many_keys")
@@ -229,7 +230,7 @@ func TestKey_TheOperatorMakesListsAndRevokesThoseOfUsers(t *testing.T) {
 	}
 	operator.Do("DELETE", "/auth/keys/0198e5a0-0000-7000-8000-000000000000", nil).WantProblem(t, 404, "not_found")
 	operator.Do("DELETE", "/auth/keys/"+list.Items[0].ID.String(), nil).Want(t, 204)
-	within(t, "the server", func() bool { return e.Client(t).As(secret).Do("GET", "/test/write", nil).Status == 401 })
+	dbtest.Within(t, "the server", func() bool { return e.Client(t).As(secret).Do("GET", "/test/write", nil).Status == 401 })
 	operator.Do("POST", "/auth/keys", object{"name": "x", "permissions": []string{"files:read"}}).WantProblem(t, 401, "unauthenticated")
 }
 

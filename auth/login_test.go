@@ -13,6 +13,7 @@ import (
 	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/db"
+	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
 
 	"github.com/jackc/pgx/v5"
@@ -111,7 +112,7 @@ func TestLogin_FailuresAreAllTheSame(t *testing.T) {
 	e := authtest.Start(t, nil)
 	e.User(t, "ada@example.com", "member")
 	gone := e.User(t, "gone@example.com", "member")
-	exec(t, e.DB, `UPDATE users SET status = 'disabled' WHERE id = $1`, gone.ID)
+	dbtest.Exec(t, e.DB, `UPDATE users SET status = 'disabled' WHERE id = $1`, gone.ID)
 
 	var first string
 	for _, in := range []object{
@@ -203,7 +204,7 @@ func TestLogin_OldestSessionGivesWayToTheTwentyFirst(t *testing.T) {
 	first.Do("GET", "/auth/me", nil).Want(t, 200)
 	e.SignIn(t, "ada@example.com")
 	// Eighteen more devices, without waiting for as many hashes.
-	exec(t, e.DB, `INSERT INTO sessions (id, user_id, rt_key, user_agent, idle_until, absolute_until)
+	dbtest.Exec(t, e.DB, `INSERT INTO sessions (id, user_id, rt_key, user_agent, idle_until, absolute_until)
 		SELECT gen_random_uuid(), user_id, rt_key, user_agent, idle_until, absolute_until
 		  FROM sessions, generate_series(1, 9)`)
 	first.Do("GET", "/auth/me", nil).Want(t, 200)
@@ -216,7 +217,7 @@ func TestLogin_OutdatedHashIsMadeAnewAtTheServersCost(t *testing.T) {
 	e := authtest.Start(t, nil, authtest.RealCost)
 	e.User(t, "ada@example.com", "member")
 	// Argon2id of the same password at m=8192, t=1.
-	exec(t, e.DB, `UPDATE users SET password_hash = $1`, oldHash())
+	dbtest.Exec(t, e.DB, `UPDATE users SET password_hash = $1`, oldHash())
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	e.SignIn(t, "ada@example.com")
@@ -233,7 +234,7 @@ func TestLogin_ManyAtOnceWhileTheHashIsMadeAnewAllSucceed(t *testing.T) {
 	t.Parallel()
 	e := authtest.Start(t, nil)
 	e.User(t, "ada@example.com", "member")
-	exec(t, e.DB, `UPDATE users SET password_hash = $1`, oldHash())
+	dbtest.Exec(t, e.DB, `UPDATE users SET password_hash = $1`, oldHash())
 	var wg sync.WaitGroup
 	for range 3 { // more at once count as guesses
 		wg.Go(func() {
@@ -247,13 +248,6 @@ func oldHash() string {
 	salt := []byte("sixteen bytes...")
 	b64 := base64.RawStdEncoding.EncodeToString
 	return "$argon2id$v=19$m=8192,t=1,p=1$" + b64(salt) + "$" + b64(argon2.IDKey([]byte(authtest.Password), salt, 1, 8192, 1, 32))
-}
-
-func exec(t *testing.T, d *db.DB, sql string, args ...any) {
-	t.Helper()
-	if _, err := db.Exec(t.Context(), d, sql, args...); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func query(t *testing.T, d *db.DB, sql string, args ...any) []string {

@@ -9,6 +9,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
 
 	"github.com/jackc/pgx/v5"
@@ -149,7 +150,7 @@ var meChanges = []struct {
 		r.one.Client(t).Do("POST", "/auth/password/reset", in).Want(t, 204)
 	}},
 	{name: "password-hashed-anew", fields: edited, before: func(t *testing.T, r *reader) {
-		exec(t, r.one.DB, `UPDATE users SET password_hash = $2 WHERE id = $1`, r.ID, oldHash())
+		dbtest.Exec(t, r.one.DB, `UPDATE users SET password_hash = $2 WHERE id = $1`, r.ID, oldHash())
 	}, do: func(t *testing.T, r *reader) { r.one.Grant(t, r.Email) }},
 	{name: "totp-on", fields: "totp " + edited, before: beginTOTP, do: confirmTOTP},
 	{name: "totp-off", fields: "totp " + edited, before: turnTOTPOn,
@@ -181,7 +182,7 @@ var meChanges = []struct {
 		}},
 	{name: "notice-swept", fields: "notices", before: func(t *testing.T, r *reader) {
 		replayed(t, r, "/auth/refresh", 401)
-		exec(t, r.one.DB, `UPDATE notices SET created_at = now() - interval '181 days' WHERE user_id = $1`, r.ID)
+		dbtest.Exec(t, r.one.DB, `UPDATE notices SET created_at = now() - interval '181 days' WHERE user_id = $1`, r.ID)
 		byRoot(object{"quota": 5})(t, r) // all have seen its time
 	}, do: func(t *testing.T, r *reader) { sweep(t, r.one) }},
 }
@@ -200,7 +201,7 @@ func TestMe_IsTrueOnEveryWorkerAfterEveryChange(t *testing.T) {
 			change.before(t, r)
 		}
 		before := r.readTwice(t, one)
-		within(t, change.name+": both workers know the user", func() bool { return reflect.DeepEqual(r.read(t, two), before) })
+		dbtest.Within(t, change.name+": both workers know the user", func() bool { return reflect.DeepEqual(r.read(t, two), before) })
 		change.do(t, r)
 		after := r.readTwice(t, one)
 		for field := range after {
@@ -209,7 +210,7 @@ func TestMe_IsTrueOnEveryWorkerAfterEveryChange(t *testing.T) {
 				t.Errorf("%s: %s was %v and is %v", change.name, field, before[field], after[field])
 			}
 		}
-		within(t, change.name+" on the other worker", func() bool { return reflect.DeepEqual(r.read(t, two), after) })
+		dbtest.Within(t, change.name+" on the other worker", func() bool { return reflect.DeepEqual(r.read(t, two), after) })
 		r.readTwice(t, two)
 	}
 	for field, tried := range shown {
@@ -240,7 +241,7 @@ func TestMe_AsksTheDatabaseNothingUntilItChanges(t *testing.T) {
 			t.Errorf("after a change: %v", sent)
 		}
 		// Nothing is believed either while a busy machine hears its listener late.
-		within(t, "ten requests of each that ask nothing", func() bool { return len(asked()) == 0 })
+		dbtest.Within(t, "ten requests of each that ask nothing", func() bool { return len(asked()) == 0 })
 	}
 }
 
@@ -250,7 +251,7 @@ func TestMe_AnAnswerThatAChangeHasOvertakenIsNotKept(t *testing.T) {
 	e, statements := authtest.StartWatched(t, nil)
 	e.User(t, "ada@example.com", "member")
 	c := e.SignIn(t, "ada@example.com")
-	exec(t, e.DB, `INSERT INTO notices (id, user_id, kind) SELECT gen_random_uuid(), id, 'x' FROM users, generate_series(1, 2)`)
+	dbtest.Exec(t, e.DB, `INSERT INTO notices (id, user_id, kind) SELECT gen_random_uuid(), id, 'x' FROM users, generate_series(1, 2)`)
 	c.Do("DELETE", "/auth/notices/"+query(t, e.DB, `SELECT id::text FROM notices`)[0], nil).Want(t, 204) // nothing is kept now
 	// Between its two questions.
 	statements.Before("auth.NoticesOfUser", func() { c.Do("PATCH", "/auth/me", object{"name": "after"}).Want(t, 200) })

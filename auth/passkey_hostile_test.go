@@ -7,6 +7,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
 )
 
@@ -39,7 +40,7 @@ func TestPasskey_HostileSignInsAreRefusedWithTheReasonInTheLogAlone(t *testing.T
 	gone, deleted, made := holder(t, e, "bob@example.com")
 	gone.Do("DELETE", "/auth/passkeys/"+made.ID.String(), nil).Want(t, 204)
 	_, disabled, _ := holder(t, e, "eve@example.com")
-	exec(t, e.DB, `UPDATE users SET status = 'disabled' WHERE email = 'eve@example.com'`)
+	dbtest.Exec(t, e.DB, `UPDATE users SET status = 'disabled' WHERE email = 'eve@example.com'`)
 	_, other, _ := holder(t, e, "joe@example.com")
 
 	get := func(change func(a *authtest.Authenticator)) map[string]any {
@@ -53,7 +54,7 @@ func TestPasskey_HostileSignInsAreRefusedWithTheReasonInTheLogAlone(t *testing.T
 	replayed := a.Get(t, request(t, e))
 	e.Client(t).Do("POST", "/auth/login", object{"passkey": replayed, "mode": "token"}).Want(t, 200)
 	expired := a.Get(t, request(t, e))
-	exec(t, e.DB, `UPDATE passkey_challenges SET expires_at = now()`)
+	dbtest.Exec(t, e.DB, `UPDATE passkey_challenges SET expires_at = now()`)
 	// The challenge of a registration is of no use for a sign-in.
 	registration := a.Get(t, auth.RequestOptions{Challenge: creation(t, c).Challenge})
 	unsigned := a.Get(t, request(t, e))
@@ -134,7 +135,7 @@ func TestPasskey_HostileRegistrationsAreRefusedWithTheReasonInTheLogAlone(t *tes
 	replayed := plain(c)
 	c.Do("POST", "/auth/passkeys", object{"response": replayed}).Want(t, 201)
 	expired := plain(c)
-	exec(t, e.DB, `UPDATE passkey_challenges SET expires_at = now()`)
+	dbtest.Exec(t, e.DB, `UPDATE passkey_challenges SET expires_at = now()`)
 	object64 := func(b string) string { return base64.RawURLEncoding.EncodeToString([]byte(b)) }
 
 	for name, h := range map[string]hostile{
@@ -195,7 +196,7 @@ func TestPasskey_FailedSignInsAreThrottledByAddress(t *testing.T) {
 	byPasskey(t, e, a).WantProblem(t, 429, "rate_limited")
 	device.Do("POST", "/auth/login", object{"passkey": a.Get(t, request(t, e))}, browser).Want(t, 200)
 	device.Do("POST", "/auth/login", object{"passkey": other.Get(t, request(t, e))}, browser).WantProblem(t, 429, "rate_limited")
-	exec(t, e.DB, `DELETE FROM guesses`)
+	dbtest.Exec(t, e.DB, `DELETE FROM guesses`)
 	for range 25 { // right ones count for nothing
 		byPasskey(t, e, a).Want(t, 200)
 	}

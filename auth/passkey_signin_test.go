@@ -8,6 +8,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
 )
 
@@ -76,7 +77,7 @@ func TestPasskey_ReauthenticatesItsOwner(t *testing.T) {
 	_, b, _ := holder(t, e, "bob@example.com")
 	again := func(in object) *httpxtest.Answer {
 		t.Helper()
-		exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '1 hour'`)
+		dbtest.Exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '1 hour'`)
 		return c.Do("POST", "/auth/reauthenticate", in)
 	}
 	recent := func() string {
@@ -133,7 +134,7 @@ func TestPasskey_ACountThatGoesBackIsToldAndLocksNobodyOut(t *testing.T) {
 		} else {
 			c.Do("POST", "/auth/reauthenticate", object{"passkey": a.Get(t, request(t, one))}).Want(t, 204)
 		}
-		within(t, "the notice", func() bool { return len(told(two)) == i+1 })
+		dbtest.Within(t, "the notice", func() bool { return len(told(two)) == i+1 })
 	}
 	if kinds := told(one); !slices.Equal(kinds, []string{"passkey_counter", "passkey_counter"}) {
 		t.Errorf("told: %q", kinds)
@@ -155,7 +156,7 @@ func TestPasskey_TheTwentyFirstSessionEndsTheOldest(t *testing.T) {
 		t.Errorf("%s sessions live", living)
 	}
 	for _, e := range []*authtest.Env{one, two} {
-		within(t, "the oldest to end", func() bool { return e.Client(t).As(c.Bearer).Do("GET", "/auth/me", nil).Status == 401 })
+		dbtest.Within(t, "the oldest to end", func() bool { return e.Client(t).As(c.Bearer).Do("GET", "/auth/me", nil).Status == 401 })
 	}
 	if ended := query(t, one.DB, `SELECT count(*)::text FROM audit_events WHERE action = 'auth.session_revoked' AND details ->> 'reason' = 'too_many'`)[0]; ended != "2" {
 		t.Errorf("%s ends are on record", ended)

@@ -16,6 +16,7 @@ import (
 	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/auth/internal/hashcost"
+	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
 )
 
@@ -211,7 +212,7 @@ func TestPasskey_AddingAndRemovingNeedsARecentSignInAndNoKey(t *testing.T) {
 	for _, ask := range [][2]string{{"GET", "/auth/passkeys"}, {"POST", "/auth/passkeys"}, {"POST", "/auth/passkeys/registration"}, {"PATCH", path}, {"DELETE", path}} {
 		key.Do(ask[0], ask[1], nil).WantProblem(t, 403, "forbidden")
 	}
-	exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
 	late := e.Worker(t).Client(t).As(c.Bearer)
 	other := authtest.NewAuthenticator(t)
 	late.Do("POST", "/auth/passkeys", object{"response": other.Create(t, o)}).WantProblem(t, 403, "reauthentication_required")
@@ -319,7 +320,7 @@ func TestPasskey_ChallengesAreBoundedAndSwept(t *testing.T) {
 	// After the last slot comes the first: a flood takes the oldest away, and no
 	// more room.
 	first := a.Get(t, request(t, e))
-	exec(t, e.DB, `INSERT INTO passkey_challenges (hash, unnoticed, expires_at)
+	dbtest.Exec(t, e.DB, `INSERT INTO passkey_challenges (hash, unnoticed, expires_at)
 		SELECT sha256(n::text::bytea), false, now() + interval '5 minutes' FROM generate_series(1, 65535) AS n
 		    ON CONFLICT (slot) DO UPDATE SET hash = excluded.hash`)
 	last := a.Get(t, request(t, e))
@@ -329,7 +330,7 @@ func TestPasskey_ChallengesAreBoundedAndSwept(t *testing.T) {
 	e.Client(t).Do("POST", "/auth/login", object{"passkey": first, "mode": "token"}).WantProblem(t, 401, "invalid_credentials")
 	e.Client(t).Do("POST", "/auth/login", object{"passkey": last, "mode": "token"}).Want(t, 200)
 	old := a.Get(t, request(t, e))
-	exec(t, e.DB, `UPDATE passkey_challenges SET expires_at = CASE slot WHEN 0 THEN now() + interval '1 hour' ELSE now() END`)
+	dbtest.Exec(t, e.DB, `UPDATE passkey_challenges SET expires_at = CASE slot WHEN 0 THEN now() + interval '1 hour' ELSE now() END`)
 	sweep(t, e)
 	if n := count(); n != "0" {
 		t.Errorf("%s challenges are left", n)

@@ -10,6 +10,7 @@ import (
 	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/db"
+	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
 
 	"github.com/jackc/pgx/v5"
@@ -128,7 +129,7 @@ func TestStill_WhoManagesUsersIsAskedUnderTheLock(t *testing.T) {
 			_, err := db.Exec(t.Context(), tx, lost, boss.ID)
 			return err
 		})
-		exec(t, e.DB, `UPDATE users SET status = 'active'`)
+		dbtest.Exec(t, e.DB, `UPDATE users SET status = 'active'`)
 	}
 }
 
@@ -160,7 +161,7 @@ func TestStill_AnEndedSessionChangesNothingThatSignsIn(t *testing.T) {
 		if got.Status != 401 {
 			t.Errorf("%s: %d %s", name, got.Status, got.Body)
 		}
-		exec(t, e.DB, `UPDATE sessions SET revoked_at = NULL, revoked_reason = NULL`)
+		dbtest.Exec(t, e.DB, `UPDATE sessions SET revoked_at = NULL, revoked_reason = NULL`)
 	}
 	for _, sql := range []string{`SELECT name FROM passkeys`, `SELECT name FROM access_keys`,
 		`SELECT email FROM totp JOIN users ON id = user_id WHERE (confirmed_at IS NULL) = (email = 'eve@example.com')`} {

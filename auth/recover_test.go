@@ -10,6 +10,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
@@ -19,7 +20,7 @@ func TestForgot_NeverTellsWhetherAnAddressIsKnown(t *testing.T) {
 	e := authtest.Start(t, nil, withMail)
 	e.User(t, "ada@example.com", "member")
 	gone := e.User(t, "gone@example.com", "member")
-	exec(t, e.DB, `UPDATE users SET status = 'disabled' WHERE id = $1`, gone.ID)
+	dbtest.Exec(t, e.DB, `UPDATE users SET status = 'disabled' WHERE id = $1`, gone.ID)
 	known := forgot(t, e, "ADA@example.com")
 	for _, email := range []string{"nobody@example.com", "gone@example.com"} {
 		if a := forgot(t, e, email); string(a.Body) != string(known.Body) || len(a.Header) != len(known.Header) {
@@ -49,7 +50,7 @@ func TestForgot_AnUnknownAddressCostsTheSameWork(t *testing.T) {
 	e, statements := authtest.StartWatched(t, nil, withMail, open)
 	e.User(t, "ada@example.com", "member")
 	gone := e.User(t, "gone@example.com", "member")
-	exec(t, e.DB, `UPDATE users SET status = 'disabled' WHERE id = $1`, gone.ID)
+	dbtest.Exec(t, e.DB, `UPDATE users SET status = 'disabled' WHERE id = $1`, gone.ID)
 	hashes := func() float64 {
 		figures, err := e.Auth.Figures(t.Context())
 		if err != nil {
@@ -136,15 +137,15 @@ func TestReset_LetsNoDisabledUserInAndAsksForTheCodeAllTheSame(t *testing.T) {
 	}
 	forgot(t, e, "ada@example.com")
 	token := mailedToken(t, e, "ada@example.com")
-	exec(t, e.DB, `UPDATE users SET status = 'disabled'`)
+	dbtest.Exec(t, e.DB, `UPDATE users SET status = 'disabled'`)
 	reset(token).WantProblem(t, 410, "token_invalid")
-	exec(t, e.DB, `UPDATE users SET status = 'active'`)
+	dbtest.Exec(t, e.DB, `UPDATE users SET status = 'active'`)
 	reset(token).Want(t, 204)
 	in := credentials("ada@example.com", chosen, "token")
 	e.Client(t).Do("POST", "/auth/login", in).WantProblem(t, 401, "totp_required")
 	e.Client(t).Do("POST", "/auth/login", with(code(t, g.secret, 1), in)).Want(t, 200)
 	forgot(t, e, "ada@example.com")
-	exec(t, e.DB, `UPDATE one_time_tokens SET expires_at = now()`)
+	dbtest.Exec(t, e.DB, `UPDATE one_time_tokens SET expires_at = now()`)
 	reset(mailedToken(t, e, "ada@example.com")).WantProblem(t, 410, "token_invalid")
 }
 
@@ -202,7 +203,7 @@ func TestLoginLink_SignsInOnceWithinTenMinutes(t *testing.T) {
 	e := authtest.Start(t, nil)
 	e.User(t, "ada@example.com", "admin")
 	gone := e.User(t, "gone@example.com", "member")
-	exec(t, e.DB, `UPDATE users SET status = 'disabled' WHERE id = $1`, gone.ID)
+	dbtest.Exec(t, e.DB, `UPDATE users SET status = 'disabled' WHERE id = $1`, gone.ID)
 	link := func(args ...string) string {
 		t.Helper()
 		out, err := run(t, e, "", append([]string{"user", "login-link", "ada@example.com"}, args...)...)
@@ -228,7 +229,7 @@ func TestLoginLink_SignsInOnceWithinTenMinutes(t *testing.T) {
 	if left := query(t, e.DB, `SELECT (expires_at - now() BETWEEN interval '9 minutes' AND interval '10 minutes')::text FROM one_time_tokens`)[0]; left != "true" {
 		t.Error("it does not end in ten minutes")
 	}
-	exec(t, e.DB, `UPDATE one_time_tokens SET expires_at = now()`)
+	dbtest.Exec(t, e.DB, `UPDATE one_time_tokens SET expires_at = now()`)
 	use(late).WantProblem(t, 401, "invalid_credentials")
 
 	var printed struct {

@@ -9,6 +9,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
 )
 
@@ -33,7 +34,7 @@ func me(t *testing.T, e *authtest.Env, access string, status int) {
 // later makes every session's last refresh that much older.
 func later(t *testing.T, e *authtest.Env, d time.Duration) {
 	t.Helper()
-	exec(t, e.DB, `UPDATE sessions SET refreshed_at = refreshed_at - $1::interval`, d)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET refreshed_at = refreshed_at - $1::interval`, d)
 }
 
 func TestRefresh_RotatesTheToken(t *testing.T) {
@@ -109,7 +110,7 @@ func TestRefresh_StolenTokenKillsTheSession(t *testing.T) {
 		t.Errorf("recorded: %v", got)
 	}
 	c := e.Client(t).As(next.AccessToken)
-	exec(t, e.DB, `INSERT INTO notices (id, user_id, kind, created_at) SELECT gen_random_uuid(), user_id, kind, now() - interval '181 days' FROM notices`)
+	dbtest.Exec(t, e.DB, `INSERT INTO notices (id, user_id, kind, created_at) SELECT gen_random_uuid(), user_id, kind, now() - interval '181 days' FROM notices`)
 	sweep(t, e)
 	if n := len(query(t, e.DB, `SELECT id::text FROM notices`)); n != 1 {
 		t.Errorf("%d notices are left, want the one that is new", n)
@@ -194,13 +195,13 @@ func TestRefresh_DisabledExpiredAndRestoredAreRefused(t *testing.T) {
 	e := authtest.Start(t, nil)
 	e.User(t, "ada@example.com", "member")
 	g := e.Grant(t, "ada@example.com")
-	exec(t, e.DB, `UPDATE users SET status = 'disabled'`)
+	dbtest.Exec(t, e.DB, `UPDATE users SET status = 'disabled'`)
 	exchange(t, e, g.RefreshToken, 401)
-	exec(t, e.DB, `UPDATE users SET status = 'active'`)
+	dbtest.Exec(t, e.DB, `UPDATE users SET status = 'active'`)
 	g2 := exchange(t, e, g.RefreshToken, 200)
-	exec(t, e.DB, `UPDATE sessions SET counter = 1`) // as after a restore
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET counter = 1`) // as after a restore
 	exchange(t, e, g2.RefreshToken, 401)
-	exec(t, e.DB, `UPDATE sessions SET counter = 2, idle_until = now() - interval '1 second'`)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET counter = 2, idle_until = now() - interval '1 second'`)
 	exchange(t, e, g2.RefreshToken, 401)
 }
 
@@ -209,7 +210,7 @@ func TestRefresh_NeverOutlivesTheAbsoluteEnd(t *testing.T) {
 	e := authtest.Start(t, nil)
 	e.User(t, "ada@example.com", "member")
 	g := e.Grant(t, "ada@example.com")
-	exec(t, e.DB, `UPDATE sessions SET absolute_until = now() + interval '1 hour', idle_until = now() + interval '1 hour'`)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET absolute_until = now() + interval '1 hour', idle_until = now() + interval '1 hour'`)
 	g = exchange(t, e, g.RefreshToken, 200)
 	if left := time.Until(g.Session.ExpiresAt); left > time.Hour {
 		t.Errorf("the session lives %v more", left)

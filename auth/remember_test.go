@@ -7,6 +7,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/db/dbtest"
 )
 
 // remembered makes a worker know a token by its text, and fails if it does not.
@@ -48,7 +49,7 @@ func TestToken_WhatIsRememberedEndsWithItsSession(t *testing.T) {
 		remembered(t, two, g.AccessToken)
 		end(u, g)
 		for i, e := range []*authtest.Env{one, two} {
-			within(t, name, func() bool { return e.Client(t).As(g.AccessToken).Do("GET", "/auth/me", nil).Status == 401 })
+			dbtest.Within(t, name, func() bool { return e.Client(t).As(g.AccessToken).Do("GET", "/auth/me", nil).Status == 401 })
 			for range 2 {
 				me(t, e, g.AccessToken, 401)
 			}
@@ -67,7 +68,7 @@ func TestToken_WhatIsRememberedEndsWithItsTime(t *testing.T) {
 	// Clocks may be 30 seconds apart: it ends in five.
 	token := f.with("iat", now-600).with("exp", now-25).token()
 	remembered(t, e, token)
-	within(t, "the end of the token", func() bool { return e.Client(t).As(token).Do("GET", "/auth/me", nil).Status == 401 })
+	dbtest.Within(t, "the end of the token", func() bool { return e.Client(t).As(token).Do("GET", "/auth/me", nil).Status == 401 })
 	me(t, e, g.AccessToken, 200)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
@@ -175,8 +176,8 @@ func TestRole_LastAdminStays(t *testing.T) {
 		},
 	}
 	for round := range 4 {
-		exec(t, one.DB, `UPDATE users SET status = 'active'`)
-		exec(t, one.DB, `INSERT INTO user_roles SELECT id, 'admin' FROM users ON CONFLICT DO NOTHING`)
+		dbtest.Exec(t, one.DB, `UPDATE users SET status = 'active'`)
+		dbtest.Exec(t, one.DB, `INSERT INTO user_roles SELECT id, 'admin' FROM users ON CONFLICT DO NOTHING`)
 		for i, a := range admins {
 			admins[i].token = one.Grant(t, a.Email).AccessToken
 		}
@@ -197,8 +198,8 @@ func TestRole_LastAdminStays(t *testing.T) {
 		}
 	}
 	// Alone now, in every way.
-	exec(t, one.DB, `UPDATE users SET status = CASE WHEN id = $1 THEN 'active' ELSE 'disabled' END`, admins[0].ID)
-	exec(t, one.DB, `INSERT INTO user_roles VALUES ($1, 'admin') ON CONFLICT DO NOTHING`, admins[0].ID)
+	dbtest.Exec(t, one.DB, `UPDATE users SET status = CASE WHEN id = $1 THEN 'active' ELSE 'disabled' END`, admins[0].ID)
+	dbtest.Exec(t, one.DB, `INSERT INTO user_roles VALUES ($1, 'admin') ON CONFLICT DO NOTHING`, admins[0].ID)
 	id := admins[0].ID.String()
 	c := one.SignIn(t, admins[0].Email)
 	for _, way := range append(ways, func(c *httpxtest.Client, id string) *httpxtest.Answer { return c.Do("DELETE", "/auth/users/"+id, nil) },

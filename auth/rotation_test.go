@@ -8,6 +8,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
@@ -47,9 +48,9 @@ func TestRotation_LogsNobodyOutAndSaysSinceWhenTheNewSecretSigns(t *testing.T) {
 	var next auth.Grant
 	between.Client(t).Do("POST", "/auth/refresh", object{"refresh_token": g.RefreshToken}).Want(t, 200).JSON(t, &next)
 	// A thousand values that nobody can open stand before it.
-	exec(t, e.DB, `INSERT INTO users (id, email, password_hash)
+	dbtest.Exec(t, e.DB, `INSERT INTO users (id, email, password_hash)
 		SELECT ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, 'lost' || n || '@example.com', '' FROM generate_series(1, 1000) n`)
-	exec(t, e.DB, `INSERT INTO totp (user_id, secret, confirmed_at) SELECT u.id, t.secret, now() FROM users u, totp t WHERE u.email LIKE 'lost%'`)
+	dbtest.Exec(t, e.DB, `INSERT INTO totp (user_id, secret, confirmed_at) SELECT u.id, t.secret, now() FROM users u, totp t WHERE u.email LIKE 'lost%'`)
 	reseal := func(a *auth.Auth) error {
 		for _, job := range a.Jobs() {
 			if job.Name == "auth.reseal" {
@@ -62,7 +63,7 @@ func TestRotation_LogsNobodyOutAndSaysSinceWhenTheNewSecretSigns(t *testing.T) {
 	if err := reseal(both); err == nil {
 		t.Error("nobody is told of those that cannot be opened")
 	}
-	exec(t, e.DB, `DELETE FROM users WHERE email LIKE 'lost%'`)
+	dbtest.Exec(t, e.DB, `DELETE FROM users WHERE email LIKE 'lost%'`)
 	if now := query(t, e.DB, `SELECT encode(secret, 'hex') FROM totp`)[0]; now == seal {
 		t.Error("the job has sealed nothing anew")
 	}
@@ -75,7 +76,7 @@ func TestRotation_LogsNobodyOutAndSaysSinceWhenTheNewSecretSigns(t *testing.T) {
 
 	// What was not sealed anew in time is told, and stays as it is.
 	bob := e.User(t, "bob@example.com", "member")
-	exec(t, e.DB, `INSERT INTO totp (user_id, secret, confirmed_at) VALUES ($1, $2, now())`,
+	dbtest.Exec(t, e.DB, `INSERT INTO totp (user_id, secret, confirmed_at) VALUES ($1, $2, now())`,
 		bob.ID, auth.NewSealer(authtest.Keys, "totp").Seal([]byte("twenty bytes of it.."), bob.ID.String()))
 	stays := query(t, e.DB, `SELECT encode(secret, 'hex') FROM totp ORDER BY secret`)
 	if err := reseal(alone); err == nil {

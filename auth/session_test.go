@@ -10,26 +10,13 @@ import (
 	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/db"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
-
-// within waits until done is true; it fails after far more than is promised,
-// for a busy machine must not fail the test.
-func within(t *testing.T, what string, done func() bool) time.Duration {
-	t.Helper()
-	began := time.Now()
-	for !done() {
-		if time.Since(began) > 20*time.Second {
-			t.Fatalf("%s: not after 20 s", what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-	return time.Since(began)
-}
 
 func TestLogout_HoldsAtOnceOnEveryWorker(t *testing.T) {
 	t.Parallel()
@@ -42,7 +29,7 @@ func TestLogout_HoldsAtOnceOnEveryWorker(t *testing.T) {
 
 	one.Client(t).As(g.AccessToken).Do("POST", "/auth/logout", nil).Want(t, 204)
 	me(t, one, g.AccessToken, 401)
-	took := within(t, "the other worker", func() bool {
+	took := dbtest.Within(t, "the other worker", func() bool {
 		return two.Client(t).As(g.AccessToken).Do("GET", "/auth/me", nil).Status == 401
 	})
 	t.Logf("on the other worker after %v", took)
@@ -61,7 +48,7 @@ func TestLogout_HoldsOnAWorkerThatHearsNothing(t *testing.T) {
 	me(t, two, g.AccessToken, 200)
 	defer deafen(t, one)()
 	one.Client(t).As(g.AccessToken).Do("POST", "/auth/logout", nil).Want(t, 204)
-	took := within(t, "the deaf worker", func() bool {
+	took := dbtest.Within(t, "the deaf worker", func() bool {
 		return two.Client(t).As(g.AccessToken).Do("GET", "/auth/me", nil).Status == 401
 	})
 	t.Logf("on the deaf worker after %v", took)
@@ -212,7 +199,7 @@ func TestSession_UseIsWrittenDown(t *testing.T) {
 	e := authtest.Start(t, nil)
 	e.User(t, "ada@example.com", "member")
 	g := e.Grant(t, "ada@example.com")
-	exec(t, e.DB, `UPDATE sessions SET last_used_at = now() - interval '1 day'`)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET last_used_at = now() - interval '1 day'`)
 	me(t, e, g.AccessToken, 200)
 	if err := e.Auth.WriteUsed(); err != nil {
 		t.Fatal(err)
@@ -228,8 +215,8 @@ func TestSession_EndedOnesAreSweptAndLivingOnesAreNot(t *testing.T) {
 	e := authtest.Start(t, nil)
 	e.User(t, "ada@example.com", "member")
 	living, ended, expired := e.Grant(t, "ada@example.com"), e.Grant(t, "ada@example.com"), e.Grant(t, "ada@example.com")
-	exec(t, e.DB, `UPDATE sessions SET revoked_at = now() - interval '8 days', revoked_reason = 'logout' WHERE id = $1`, ended.Session.ID)
-	exec(t, e.DB, `UPDATE sessions SET idle_until = now() - interval '8 days' WHERE id = $1`, expired.Session.ID)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET revoked_at = now() - interval '8 days', revoked_reason = 'logout' WHERE id = $1`, ended.Session.ID)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET idle_until = now() - interval '8 days' WHERE id = $1`, expired.Session.ID)
 	for _, job := range e.Auth.Jobs() {
 		if err := job.Run(t.Context()); err != nil {
 			t.Fatal(err)
@@ -248,14 +235,14 @@ func TestSession_AClockThatWasAheadOutlivesAndShutsOutNobody(t *testing.T) {
 	for range 20 {
 		e.Grant(t, "ada@example.com")
 	}
-	exec(t, e.DB, `UPDATE sessions SET refreshed_at = refreshed_at + '1 year'::interval, last_used_at = last_used_at + '1 year'::interval,
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET refreshed_at = refreshed_at + '1 year'::interval, last_used_at = last_used_at + '1 year'::interval,
 		idle_until = idle_until + '1 year'::interval, absolute_until = absolute_until + '1 year'::interval`)
 	g := e.Grant(t, "ada@example.com")
 	me(t, e, g.AccessToken, 200) // the newest of 21 is not the one that goes
 	if _, err := run(t, e, "", "user", "login-link", "ada@example.com"); err != nil {
 		t.Fatal(err)
 	}
-	exec(t, e.DB, `UPDATE one_time_tokens SET expires_at = expires_at + '1 year'::interval`)
+	dbtest.Exec(t, e.DB, `UPDATE one_time_tokens SET expires_at = expires_at + '1 year'::interval`)
 	for _, job := range e.Auth.Jobs() {
 		if err := job.Run(t.Context()); err != nil {
 			t.Fatal(err)
@@ -265,7 +252,7 @@ func TestSession_AClockThatWasAheadOutlivesAndShutsOutNobody(t *testing.T) {
 		UNION ALL SELECT id::text FROM one_time_tokens WHERE expires_at > now() + interval '10 minutes'`); len(got) != 0 {
 		t.Errorf("%d sessions and links live on from ahead", len(got))
 	}
-	exec(t, e.DB, `UPDATE sessions SET last_used_at = now() + interval '1 year'`)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET last_used_at = now() + interval '1 year'`)
 	me(t, e, g.AccessToken, 200)
 	if err := e.Auth.WriteUsed(); err != nil {
 		t.Fatal(err)
@@ -394,7 +381,7 @@ func TestVisitor_IsAUseOfTheSession(t *testing.T) {
 	e := authtest.Start(t, nil)
 	e.User(t, "ada@example.com", "member")
 	session := e.Grant(t, "ada@example.com").Session.ID
-	exec(t, e.DB, `UPDATE sessions SET last_used_at = now() - interval '1 hour'`)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET last_used_at = now() - interval '1 hour'`)
 	if c, err := e.Auth.Visitor(t.Context(), session); err != nil || !slices.Equal(c.Roles, []string{"member"}) {
 		t.Fatal(c, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/db"
+	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
 )
 
@@ -71,7 +72,7 @@ func guard(t *testing.T, e *authtest.Env, email string) guarded {
 	c.Do("POST", "/auth/totp", nil).Want(t, 200).JSON(t, &begun)
 	var codes auth.RecoveryCodes
 	c.Do("POST", "/auth/totp/confirm", object{"code": code(t, begun.Secret, 0)}).Want(t, 200).JSON(t, &codes)
-	exec(t, e.DB, `UPDATE totp SET last_step = 0 WHERE user_id = $1`, g.User.ID)
+	dbtest.Exec(t, e.DB, `UPDATE totp SET last_step = 0 WHERE user_id = $1`, g.User.ID)
 	g.secret, g.recovery = begun.Secret, codes.RecoveryCodes
 	return g
 }
@@ -220,7 +221,7 @@ func TestTOTP_AClockThatWentBackAcceptsNothing(t *testing.T) {
 	e := authtest.Start(t, nil)
 	g := guard(t, e, "ada@example.com")
 	// As if codes had been used an hour from now.
-	exec(t, e.DB, `UPDATE totp SET last_step = extract(epoch FROM now())::bigint / 30 + 120`)
+	dbtest.Exec(t, e.DB, `UPDATE totp SET last_step = extract(epoch FROM now())::bigint / 30 + 120`)
 	for steps := -1; steps <= 1; steps++ {
 		login(t, e, "ada@example.com", code(t, g.secret, steps)).WantProblem(t, 401, "wrong_code")
 	}
@@ -263,7 +264,7 @@ func TestTOTP_NothingReadableLiesInTheDatabase(t *testing.T) {
 	}
 	// A secret copied to another user is useless there.
 	bob := e.User(t, "bob@example.com", "member")
-	exec(t, e.DB, `INSERT INTO totp SELECT $1, secret, confirmed_at, 0, recovery FROM totp`, bob.ID)
+	dbtest.Exec(t, e.DB, `INSERT INTO totp SELECT $1, secret, confirmed_at, 0, recovery FROM totp`, bob.ID)
 	login(t, e, "bob@example.com", code(t, g.secret, 1)).WantProblem(t, 500, "internal")
 }
 
@@ -272,11 +273,11 @@ func TestTOTP_ReauthenticationAsksForACodeToo(t *testing.T) {
 	e := authtest.Start(t, nil)
 	g := guard(t, e, "ada@example.com")
 	c := e.Client(t).As(g.AccessToken)
-	exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
 	if err := db.Notify(t.Context(), e.DB, "auth", "all"); err != nil {
 		t.Fatal(err)
 	}
-	within(t, "an older password", func() bool { return c.Do("POST", "/auth/totp", nil).Status == 403 })
+	dbtest.Within(t, "an older password", func() bool { return c.Do("POST", "/auth/totp", nil).Status == 403 })
 	c.Do("POST", "/auth/totp", nil).WantProblem(t, 403, "reauthentication_required")
 	c.Do("DELETE", "/auth/totp", nil).WantProblem(t, 403, "reauthentication_required")
 	c.Do("POST", "/auth/totp/recovery-codes", nil).WantProblem(t, 403, "reauthentication_required")
@@ -307,8 +308,8 @@ func TestTOTP_IsResetByManagersWhoMayAndByTheOperator(t *testing.T) {
 	e := authtest.Start(t, nil)
 	g := guard(t, e, "ada@example.com")
 	boss := guard(t, e, "boss@example.com")
-	exec(t, e.DB, `INSERT INTO user_roles VALUES ($1, 'admin')`, boss.User.ID)
-	exec(t, e.DB, `INSERT INTO roles (name, permissions) VALUES ('manager', '{users:manage,files:read,files:write,files:share}')`)
+	dbtest.Exec(t, e.DB, `INSERT INTO user_roles VALUES ($1, 'admin')`, boss.User.ID)
+	dbtest.Exec(t, e.DB, `INSERT INTO roles (name, permissions) VALUES ('manager', '{users:manage,files:read,files:write,files:share}')`)
 	e.User(t, "manager@example.com", "manager")
 	e.User(t, "member@example.com", "member")
 	reset := func(id string) string { return "/auth/users/" + id + "/totp/reset" }

@@ -13,6 +13,7 @@ import (
 	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/db"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 
@@ -180,7 +181,7 @@ func TestUsers_WritesNeedARecentPassword(t *testing.T) {
 	e := authtest.Start(t, nil)
 	e.User(t, "root@example.com", "admin")
 	c := e.SignIn(t, "root@example.com")
-	exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '11 minutes'`)
 	for _, route := range httpx.Listings(e.Auth.Routes()) {
 		managing := strings.HasPrefix(route.Pattern, "/api/v1/auth/users") || strings.HasPrefix(route.Pattern, "/api/v1/auth/roles")
 		managing = managing || route.Pattern == "/api/v1/auth/invitations" // which may make an admin
@@ -327,7 +328,7 @@ func TestInstant_EveryActHoldsAtOnceOnEveryWorker(t *testing.T) {
 		if !a.holds(v.on(t, one)) {
 			t.Errorf("%s does not hold on the worker that did it", a.name)
 		}
-		within(t, a.name+" on the other worker", func() bool { return a.holds(v) })
+		dbtest.Within(t, a.name+" on the other worker", func() bool { return a.holds(v) })
 		t.Logf("%s: on the other worker within %v", a.name, time.Since(began))
 	}
 }
@@ -351,7 +352,7 @@ func TestInstant_EveryActHoldsOnAWorkerThatHearsNothing(t *testing.T) {
 		a.do(t, one, root, victims[i])
 		did := time.Now()
 		wg.Go(func() {
-			within(t, a.name+" on the deaf worker", func() bool { return a.holds(victims[i]) })
+			dbtest.Within(t, a.name+" on the deaf worker", func() bool { return a.holds(victims[i]) })
 			t.Logf("%s: on the deaf worker %v after the act, %v after it went deaf", a.name, time.Since(did), time.Since(began))
 		})
 	}
@@ -394,7 +395,7 @@ func TestOperator_ManagesUsersWithoutBeingOne(t *testing.T) {
 	operator := e.Operator(t)
 	ended := func(g auth.Grant) {
 		t.Helper()
-		within(t, "the server", func() bool { return e.Client(t).As(g.AccessToken).Do("GET", "/auth/me", nil).Status == 401 })
+		dbtest.Within(t, "the server", func() bool { return e.Client(t).As(g.AccessToken).Do("GET", "/auth/me", nil).Status == 401 })
 	}
 	g := e.Grant(t, "ada@example.com")
 	var sessions httpx.List[auth.Session]

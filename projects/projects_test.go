@@ -54,16 +54,6 @@ func answers(path string, fn func(ctx context.Context) error) httpx.Route {
 		}}
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Fatalf("it never happened: %s", what)
-}
-
 func TestApp_TurnedOffIs404OnEveryWorkerAndKeepsItsData(t *testing.T) {
 	t.Parallel()
 	e := projectstest.Start(t, nil, example.App)
@@ -79,12 +69,12 @@ func TestApp_TurnedOffIs404OnEveryWorkerAndKeepsItsData(t *testing.T) {
 		t.Errorf("the answer is %+v", info)
 	}
 	e.Owner.Do("GET", path, nil).WantProblem(t, 404, "not_found")
-	eventually(t, "the other worker turned it off", func() bool { return other.Do("GET", path, nil).Status == 404 })
+	dbtest.Within(t, "the other worker turned it off", func() bool { return other.Do("GET", path, nil).Status == 404 })
 
 	e.Owner.Do("PATCH", "/projects/example", map[string]bool{"enabled": true}).Want(t, 200)
 	e.Owner.Do("PATCH", "/projects/example", map[string]any{}).Want(t, 200) // changes nothing
 	e.Owner.Do("GET", path, nil).Want(t, 200)
-	eventually(t, "the other worker turned it on", func() bool { return other.Do("GET", path, nil).Status == 200 })
+	dbtest.Within(t, "the other worker turned it on", func() bool { return other.Do("GET", path, nil).Status == 200 })
 
 	e.Owner.Do("PATCH", "/projects/nothing", map[string]bool{"enabled": true}).WantProblem(t, 404, "not_found")
 	actions, err := db.All(t.Context(), e.DB, db.Value[string], `SELECT action || ' ' || details::text FROM audit_events WHERE action LIKE 'app.%' ORDER BY at`)
@@ -199,7 +189,7 @@ func TestApp_ThatPanicsOrBlocksLeavesTheOthersAnswering(t *testing.T) {
 	}
 	defer held.Wait()
 	defer close(release)
-	eventually(t, "one holds", func() bool { return begun.Load() > 0 })
+	dbtest.Within(t, "one holds", func() bool { return begun.Load() > 0 })
 	stranger.Do("GET", "/projects/example/hold", nil).WantProblem(t, 503, "busy")
 	for range 3 {
 		e.SignIn(t, "owner@example.com").Do("GET", "/auth/sessions", nil).Want(t, 200)
@@ -220,7 +210,7 @@ func TestApp_RunIsCalledAgainAfterAPanic(t *testing.T) {
 			<-ctx.Done()
 		}
 	}))
-	eventually(t, "Run was called again", func() bool { return calls.Load() == 2 })
+	dbtest.Within(t, "Run was called again", func() bool { return calls.Load() == 2 })
 }
 
 func TestApp_ForgetsAUserWhoIsDeleted(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"homebase/auth/gate"
+	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
 
 	"github.com/google/uuid"
@@ -57,12 +58,12 @@ func TestCode_WorksOnceWithinAMinuteAtItsHostInItsBrowser(t *testing.T) {
 	bad("none", b, grafana, "")
 	bad("a guess", b, grafana, strings.Repeat("A", 26))
 	late := b.code2(person)
-	exec(t, one.DB, `UPDATE gate_codes SET expires_at = now() - interval '1 second'`)
+	dbtest.Exec(t, one.DB, `UPDATE gate_codes SET expires_at = now() - interval '1 second'`)
 	bad("after a minute", b, grafana, late)
 	again := b.code2(person)
 	b.callback(grafana, again).Want(t, 303)
 	bad("used", b, grafana, again)
-	if n := count(t, one.DB, `SELECT count(*) FROM gate_codes WHERE encode(hash, 'escape') LIKE '%' || $1 || '%' OR expires_at < now()`, again); n > 0 {
+	if n := dbtest.Count(t, one.DB, `SELECT count(*) FROM gate_codes WHERE encode(hash, 'escape') LIKE '%' || $1 || '%' OR expires_at < now()`, again); n > 0 {
 		t.Error("codes lie in the database, or old ones stay")
 	}
 
@@ -106,7 +107,7 @@ func TestRequest_IsJudgedByTheServer(t *testing.T) {
 	approve(w.Client(t).As(key.Key), request).WantProblem(t, 403, "forbidden")
 	approve(ada, request).WantProblem(t, 403, "forbidden")
 	root.Do("POST", "/auth/gate/requests/"+request, object{"approve": false}).WantProblem(t, 422, "validation_failed")
-	if n := count(t, w.DB, `SELECT count(*) FROM gate_codes`); n > 0 {
+	if n := dbtest.Count(t, w.DB, `SELECT count(*) FROM gate_codes`); n > 0 {
 		t.Errorf("%d codes were given", n)
 	}
 	// A second answer to one request is a second code: the id is no secret, and opens nothing by itself.

@@ -17,6 +17,7 @@ import (
 
 	"homebase/auth/authtest"
 	"homebase/auth/gate"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 
@@ -245,10 +246,10 @@ func TestCheck_EndsWithSessionUserRoleAndHostOnEveryWorker(t *testing.T) {
 		user := one.User(t, email, "house")
 		person, b := one.SignIn(t, email), one.browser(t)
 		b.enter(person, name)
-		within(t, "the new host at the other worker", func() bool { return b.at(two).script(name, "/").Status == 200 })
+		dbtest.Within(t, "the new host at the other worker", func() bool { return b.at(two).script(name, "/").Status == 200 })
 		c.end(user.ID.String(), host.ID.String(), person)
 		b.script(name, "/").Want(t, c.status) // at once where it was done
-		within(t, slug+" at the other worker", func() bool { return b.at(two).script(name, "/").Status == c.status })
+		dbtest.Within(t, slug+" at the other worker", func() bool { return b.at(two).script(name, "/").Status == c.status })
 	}
 	// A host that was deleted and is made again is another one: its old cookies stay worthless.
 	b := one.browser(t)
@@ -278,7 +279,7 @@ func TestCheck_AsksTheDatabaseNothing(t *testing.T) {
 		}
 		return slices.DeleteFunc(statements.Take(), func(name string) bool { return !strings.HasPrefix(name, "gate.") && !strings.HasPrefix(name, "auth.") })
 	}
-	within(t, "warm", func() bool { return len(asked()) == 0 })
+	dbtest.Within(t, "warm", func() bool { return len(asked()) == 0 })
 	if sent := asked(); len(sent) > 0 {
 		t.Errorf("%v", sent)
 	}
@@ -333,7 +334,7 @@ func TestCheck_TellsTheProgramWhoComesIfItAsks(t *testing.T) {
 	}
 	// A name cannot break a line; nor can one that came past the routes.
 	person.Do("PATCH", "/auth/me", object{"name": "Ada\r\nRemote-Groups: admin"}).Want(t, 422)
-	exec(t, w.DB, `UPDATE users SET name = E'Ada\r\nRemote-Groups: admin' WHERE id = $1`, ada.ID)
+	dbtest.Exec(t, w.DB, `UPDATE users SET name = E'Ada\r\nRemote-Groups: admin' WHERE id = $1`, ada.ID)
 	admin(t, w).Do("PATCH", "/auth/users/"+ada.ID.String(), object{"roles": []string{"member"}}).Want(t, 200) // nothing is kept now
 	if h := b.open(grafana, "/").Want(t, 200).Header; h.Get("Remote-Name") != "" || h.Get("Remote-Groups") != "member" {
 		t.Errorf("%v", h)

@@ -13,6 +13,7 @@ import (
 	"homebase/auth/authtest"
 	"homebase/auth/gate"
 	"homebase/db"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
@@ -190,31 +191,6 @@ func (b *browser) cookie(host, name string) *http.Cookie {
 	return b.cookies[host][at]
 }
 
-func exec(t testing.TB, d *db.DB, sql string, args ...any) {
-	t.Helper()
-	if _, err := db.Exec(t.Context(), d, sql, args...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func count(t testing.TB, d *db.DB, sql string, args ...any) int {
-	t.Helper()
-	n, err := db.One(t.Context(), d, db.Value[int], sql, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-func within(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	for began := time.Now(); !done(); time.Sleep(2 * time.Millisecond) {
-		if time.Since(began) > 20*time.Second {
-			t.Fatalf("%s: not after 20 s", what)
-		}
-	}
-}
-
 func TestGate_LeadsAPersonToWhereTheyWantedToBe(t *testing.T) {
 	t.Parallel()
 	w := start(t)
@@ -230,7 +206,7 @@ func TestGate_LeadsAPersonToWhereTheyWantedToBe(t *testing.T) {
 	if left := time.Until(shown.ExpiresAt); shown.Host != grafana || shown.Name != "Graphs" || left > 10*time.Minute || left < 9*time.Minute {
 		t.Errorf("%+v", shown)
 	}
-	if count(t, w.DB, `SELECT count(*) FROM gate_codes`) != 0 {
+	if dbtest.Count(t, w.DB, `SELECT count(*) FROM gate_codes`) != 0 {
 		t.Error("a request is stored")
 	}
 	answer := b.callback(grafana, b.code(person, grafana, deep)).Want(t, 303)
@@ -249,7 +225,7 @@ func TestGate_LeadsAPersonToWhereTheyWantedToBe(t *testing.T) {
 	}
 	b.script(grafana, "/api/live", httpxtest.WithHeader("X-Original-Method", "POST")).Want(t, 200)
 	b.open("GRAFANA.example.com:443", "/", httpxtest.WithHeader("Cookie", "__Host-hb-gate="+b.cookie(grafana, "__Host-hb-gate").Value)).Want(t, 200)
-	if n := count(t, w.DB, `SELECT count(*) FROM audit_events WHERE action = 'gate.entered' AND actor_user = $1`, ada.ID); n != 1 {
+	if n := dbtest.Count(t, w.DB, `SELECT count(*) FROM audit_events WHERE action = 'gate.entered' AND actor_user = $1`, ada.ID); n != 1 {
 		t.Errorf("%d admissions are recorded", n)
 	}
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"homebase/auth/gate"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
@@ -41,14 +42,14 @@ func TestHost_IsMadeReadChangedAndDeleted(t *testing.T) {
 			t.Errorf("%s: %+v", pointer, p.Errors)
 		}
 	}
-	exec(t, w.DB, `INSERT INTO gate_hosts (id, host, name, roles, identify) SELECT gen_random_uuid(), 'h' || i, 'x', '{}', false FROM generate_series(1, 198) i`)
+	dbtest.Exec(t, w.DB, `INSERT INTO gate_hosts (id, host, name, roles, identify) SELECT gen_random_uuid(), 'h' || i, 'x', '{}', false FROM generate_series(1, 198) i`)
 	root.Do("POST", "/auth/gate/hosts", object{"host": "more.example.com", "name": "x"}).WantProblem(t, 409, "too_many_hosts")
 	root.Do("DELETE", path, nil).Want(t, 204)
 	root.Do("DELETE", path, nil).WantProblem(t, 404, "not_found")
 	root.Do("GET", path, nil).WantProblem(t, 404, "not_found")
 	root.Do("PATCH", path, object{}).WantProblem(t, 404, "not_found")
 	for _, action := range []string{"created", "updated", "deleted"} {
-		if count(t, w.DB, `SELECT count(*) FROM audit_events WHERE action = 'gate.host_' || $1 AND target = $2`, action, h.ID) == 0 {
+		if dbtest.Count(t, w.DB, `SELECT count(*) FROM audit_events WHERE action = 'gate.host_' || $1 AND target = $2`, action, h.ID) == 0 {
 			t.Errorf("%s is not recorded", action)
 		}
 	}
@@ -81,7 +82,7 @@ func TestHost_IsForThoseWhoManageUsersWithARecentPassword(t *testing.T) {
 	h := guard(t, w, grafana, nil)
 	w.User(t, "ada@example.com", "member")
 	late := admin(t, w)
-	exec(t, w.DB, `UPDATE sessions SET authenticated_at = now() - interval '1 hour'`)
+	dbtest.Exec(t, w.DB, `UPDATE sessions SET authenticated_at = now() - interval '1 hour'`)
 	one := fmt.Sprintf("/auth/gate/hosts/%s", h.ID)
 	for _, r := range []struct{ method, path string }{{"GET", "/auth/gate/hosts"}, {"POST", "/auth/gate/hosts"}, {"GET", one}, {"PATCH", one}, {"DELETE", one}} {
 		w.Client(t).Do(r.method, r.path, nil).WantProblem(t, 401, "unauthenticated")

@@ -12,6 +12,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/oidc"
+	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
 )
 
@@ -27,7 +28,7 @@ func TestBasic(t *testing.T) {
 	t.Parallel()
 	e := start(t)
 	user := e.User(t, "ada@example.com", "member")
-	exec(t, e.DB, `UPDATE users SET name = 'Ada Lovelace' WHERE id = $1`, user.ID)
+	dbtest.Exec(t, e.DB, `UPDATE users SET name = 'Ada Lovelace' WHERE id = $1`, user.ID)
 	p := register(t, e, nil)
 	ada := e.SignIn(t, "ada@example.com")
 	stranger := e.Client(t)
@@ -108,7 +109,7 @@ func TestBasic(t *testing.T) {
 			before := p.verified(p.signIn(ada).IDToken).AuthTime
 			request := p.requestOf(p.ask("prompt", "login"))
 			p.decide(ada, request, true).WantProblem(t, 403, "reauthentication_required")
-			exec(t, e.DB, `UPDATE sessions SET authenticated_at = authenticated_at - interval '1 minute'`) // so that the second is another one
+			dbtest.Exec(t, e.DB, `UPDATE sessions SET authenticated_at = authenticated_at - interval '1 minute'`) // so that the second is another one
 			ada.Do("POST", "/auth/reauthenticate", object{"password": "ten green bottles on a wall"}).Want(t, 204)
 			code, _ := url.Parse(p.next(p.decide(ada, request, true)))
 			if after := p.verified(p.tokens(p.redeem(code.Query().Get("code"))).IDToken).AuthTime; after < before {
@@ -137,9 +138,9 @@ func TestBasic(t *testing.T) {
 			again := grown(t, p, "2 seconds") // another worker, whose word of the password is still on its way
 			at := p.requestOf(p.ask("max_age", "1"))
 			p.decide(again, at, true).WantProblem(t, 403, "reauthentication_required")
-			exec(t, e.DB, `UPDATE sessions SET authenticated_at = now()`)
+			dbtest.Exec(t, e.DB, `UPDATE sessions SET authenticated_at = now()`)
 			p.next(p.decide(again, at, true))
-			exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '1 hour'`)
+			dbtest.Exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '1 hour'`)
 			late.Do("POST", "/auth/reauthenticate", object{"password": "ten green bottles on a wall"}).Want(t, 204)
 			code, _ := url.Parse(p.next(p.decide(late, request, true)))
 			if age := time.Now().Unix() - p.verified(p.tokens(p.redeem(code.Query().Get("code"))).IDToken).AuthTime; age > 60 {
@@ -173,7 +174,7 @@ func TestBasic(t *testing.T) {
 		"CodeReuse30seconds": func(t *testing.T, p program) {
 			code := p.code(ada, "scope", "openid offline_access")
 			first := p.tokens(p.redeem(code))
-			exec(t, e.DB, `UPDATE oidc_grants SET created_at = created_at - interval '30 seconds', redeemed_at = redeemed_at - interval '30 seconds'`)
+			dbtest.Exec(t, e.DB, `UPDATE oidc_grants SET created_at = created_at - interval '30 seconds', redeemed_at = redeemed_at - interval '30 seconds'`)
 			if got := oauthError(t, p.redeem(code), 400); got != "invalid_grant" {
 				t.Error(got)
 			}
@@ -269,6 +270,6 @@ func shown(i oidc.UserInfo) string {
 func grown(t *testing.T, p program, ago string) *httpxtest.Client {
 	t.Helper()
 	var g auth.Grant = p.e.Grant(t, "ada@example.com")
-	exec(t, p.e.DB, `UPDATE sessions SET authenticated_at = now() - $2::interval WHERE id = $1`, g.Session.ID, ago)
+	dbtest.Exec(t, p.e.DB, `UPDATE sessions SET authenticated_at = now() - $2::interval WHERE id = $1`, g.Session.ID, ago)
 	return p.e.Client(t).As(g.AccessToken)
 }

@@ -12,6 +12,7 @@ import (
 	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/auth/oidc"
+	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
@@ -54,12 +55,12 @@ func TestClient_IsMadeReadChangedAndDeleted(t *testing.T) {
 		t.Errorf("%+v", public)
 	}
 	root.Do("POST", "/auth/clients/"+public.ID.String()+"/secret", nil).WantProblem(t, 409, "client_public")
-	exec(t, e.DB, `INSERT INTO oidc_clients (id, name, redirect_uris, post_logout_redirect_uris, roles, consent) SELECT gen_random_uuid(), 'x', '{}', '{}', '{}', false FROM generate_series(1, 198)`)
+	dbtest.Exec(t, e.DB, `INSERT INTO oidc_clients (id, name, redirect_uris, post_logout_redirect_uris, roles, consent) SELECT gen_random_uuid(), 'x', '{}', '{}', '{}', false FROM generate_series(1, 198)`)
 	root.Do("POST", "/auth/clients", object{"name": "Grafana", "redirect_uris": []string{callback}}).WantProblem(t, 409, "too_many_clients")
 	root.Do("DELETE", path, nil).Want(t, 204)
 	root.Do("DELETE", path, nil).WantProblem(t, 404, "not_found")
 	for _, action := range []string{"client.created", "client.updated", "client.deleted"} {
-		if count(t, e.DB, `SELECT count(*) FROM audit_events WHERE action = $1`, action) == 0 {
+		if dbtest.Count(t, e.DB, `SELECT count(*) FROM audit_events WHERE action = $1`, action) == 0 {
 			t.Errorf("%s is not recorded", action)
 		}
 	}
@@ -71,7 +72,7 @@ func TestClient_IsForThoseWhoManageUsersWithARecentPassword(t *testing.T) {
 	p := register(t, e, nil)
 	e.User(t, "ada@example.com", "member")
 	late := admin(t, e)
-	exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '1 hour'`)
+	dbtest.Exec(t, e.DB, `UPDATE sessions SET authenticated_at = now() - interval '1 hour'`)
 	for _, r := range []struct{ method, path string }{
 		{"GET", "/auth/clients"}, {"POST", "/auth/clients"}, {"GET", "/auth/clients/" + p.id}, {"PATCH", "/auth/clients/" + p.id},
 		{"DELETE", "/auth/clients/" + p.id}, {"POST", "/auth/clients/" + p.id + "/secret"},
@@ -105,11 +106,11 @@ func TestSecret_IsReplacedKeptHashedAndItsGuessingIsThrottled(t *testing.T) {
 		t.Error(got)
 	}
 	p.tokens(p.redeem(code))
-	if n := count(t, e.DB, `SELECT count(*) FROM oidc_clients c WHERE c::text LIKE '%' || $1 || '%'`, next.Secret); n > 0 {
+	if n := dbtest.Count(t, e.DB, `SELECT count(*) FROM oidc_clients c WHERE c::text LIKE '%' || $1 || '%'`, next.Secret); n > 0 {
 		t.Error("the secret lies in the database")
 	}
 	for _, of := range []program{{t, e, e.Client(t), p.id, "wrong"}, {t, e, e.Client(t), "nobody", "wrong"}} {
-		exec(t, e.DB, `DELETE FROM guesses`)
+		dbtest.Exec(t, e.DB, `DELETE FROM guesses`)
 		tries := 1
 		for ; tries <= 30 && of.redeem("x").Status != 429; tries++ {
 		}
@@ -119,8 +120,8 @@ func TestSecret_IsReplacedKeptHashedAndItsGuessingIsThrottled(t *testing.T) {
 		of.redeem("x").WantProblem(t, 429, "rate_limited")
 	}
 	p.tokens(p.redeem(p.code(ada))) // nobody shuts a program out that has its secret
-	within(t, "the record of a refusal", func() bool {
-		return count(t, e.DB, `SELECT count(*) FROM audit_events WHERE action = 'client.refused' AND outcome = 'denied'`) > 0
+	dbtest.Within(t, "the record of a refusal", func() bool {
+		return dbtest.Count(t, e.DB, `SELECT count(*) FROM audit_events WHERE action = 'client.refused' AND outcome = 'denied'`) > 0
 	})
 }
 

@@ -69,7 +69,7 @@ func TestGrant_EndsWithItsSessionOnEveryWorker(t *testing.T) {
 			oauthError(t, elsewhere.redeem(code), 400)
 		}
 	}
-	if n := count(t, one.DB, `SELECT count(*) FROM oidc_grants g WHERE NOT EXISTS (SELECT FROM sessions WHERE id = g.session_id)`); n > 0 {
+	if n := dbtest.Count(t, one.DB, `SELECT count(*) FROM oidc_grants g WHERE NOT EXISTS (SELECT FROM sessions WHERE id = g.session_id)`); n > 0 {
 		t.Errorf("%d grants are left of nobody", n)
 	}
 }
@@ -89,8 +89,8 @@ func TestGrant_EndsAlsoForWhoWaitedMeanwhile(t *testing.T) {
 		}
 		go func() { answers <- p.exchange("grant_type", "refresh_token", "refresh_token", tokens.RefreshToken) }()
 		go func() { answers <- p.redeem(code) }()
-		within(t, "both wait", func() bool {
-			return count(t, e.DB, `SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.datname = current_database() AND NOT l.granted`) == 2
+		dbtest.Within(t, "both wait", func() bool {
+			return dbtest.Count(t, e.DB, `SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.datname = current_database() AND NOT l.granted`) == 2
 		})
 		ada.Do("POST", "/auth/logout", nil).Want(t, 204)
 		return nil
@@ -155,10 +155,10 @@ func TestRefresh_LastOneIsGoodOnceAndOlderOnesEndTheGrant(t *testing.T) {
 	first = p.signIn(ada, "scope", "openid offline_access").RefreshToken
 	second = p.tokens(use(first)).RefreshToken
 	p.tokens(use(first))
-	exec(t, e.DB, `UPDATE oidc_grants SET last_used_at = now() - interval '31 seconds'`)
+	dbtest.Exec(t, e.DB, `UPDATE oidc_grants SET last_used_at = now() - interval '31 seconds'`)
 	oauthError(t, use(first), 400) // once more is once too often
 	oauthError(t, use(second), 400)
-	if n := count(t, e.DB, `SELECT count(*) FROM audit_events WHERE action = 'grant.reuse'`); n != 2 {
+	if n := dbtest.Count(t, e.DB, `SELECT count(*) FROM audit_events WHERE action = 'grant.reuse'`); n != 2 {
 		t.Errorf("recorded %d times", n)
 	}
 	other := register(t, e, nil)
@@ -231,7 +231,7 @@ func TestCode_WorksOnceOfManyAtOnceAndForItsClientWithinAMinute(t *testing.T) {
 		t.Errorf("%v", statuses)
 	}
 	code = p.code(ada)
-	exec(t, one.DB, `UPDATE oidc_grants SET created_at = created_at - interval '61 seconds' WHERE redeemed_at IS NULL`)
+	dbtest.Exec(t, one.DB, `UPDATE oidc_grants SET created_at = created_at - interval '61 seconds' WHERE redeemed_at IS NULL`)
 	oauthError(t, p.redeem(code), 400)
 
 	request := p.requestOf(p.ask())
@@ -268,7 +268,7 @@ func TestToken_OfTheProviderIsNoneOfThePlatformAndTheOtherWayRound(t *testing.T)
 			t.Errorf("a token that ends in %v: %d", in, got)
 		}
 	}
-	exec(t, e.DB, `UPDATE oidc_grants SET redeemed_at = NULL`) // a code that was not used has bought nothing
+	dbtest.Exec(t, e.DB, `UPDATE oidc_grants SET redeemed_at = NULL`) // a code that was not used has bought nothing
 	e.Client(t).As(tokens.AccessToken).Do("GET", "/auth/oidc/userinfo", nil).WantProblem(t, 401, "invalid_token")
 }
 
@@ -370,23 +370,23 @@ func TestSweep_LeavesWhatIsStillGood(t *testing.T) {
 	waiting := p.requestOf(p.ask())
 	dbtest.Needed(t, sweep, false)
 	p.requestOf(p.ask())
-	exec(t, e.DB, `UPDATE oidc_requests SET expires_at = now() WHERE id <> $1`, waiting)
+	dbtest.Exec(t, e.DB, `UPDATE oidc_requests SET expires_at = now() WHERE id <> $1`, waiting)
 	p.code(ada)
-	exec(t, e.DB, `UPDATE oidc_grants SET created_at = now() - interval '2 minutes' WHERE redeemed_at IS NULL`)
+	dbtest.Exec(t, e.DB, `UPDATE oidc_grants SET created_at = now() - interval '2 minutes' WHERE redeemed_at IS NULL`)
 	gone.Do("POST", "/auth/logout", nil).Want(t, 204)
 	dbtest.Needed(t, sweep, true)
 	if err := sweep.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	dbtest.Needed(t, sweep, false)
-	if r, g := count(t, e.DB, `SELECT count(*) FROM oidc_requests`), count(t, e.DB, `SELECT count(*) FROM oidc_grants`); r != 1 || g != 1 {
+	if r, g := dbtest.Count(t, e.DB, `SELECT count(*) FROM oidc_requests`), dbtest.Count(t, e.DB, `SELECT count(*) FROM oidc_grants`); r != 1 || g != 1 {
 		t.Errorf("%d requests and %d grants are left", r, g)
 	}
 	p.userInfo(kept.AccessToken)
 	for range 25 {
 		p.signIn(ada)
 	}
-	if g := count(t, e.DB, `SELECT count(*) FROM oidc_grants`); g != 20 {
+	if g := dbtest.Count(t, e.DB, `SELECT count(*) FROM oidc_grants`); g != 20 {
 		t.Errorf("%d grants of one session and client", g)
 	}
 }

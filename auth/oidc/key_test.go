@@ -80,25 +80,25 @@ func TestKey_NextIsShownADayBeforeItSignsAndTheOldOneRemains(t *testing.T) {
 		}
 		dbtest.Needed(t, tend, false)
 	}
-	exec(t, one.DB, `UPDATE oidc_keys SET signs_from = now() - interval '89 days 1 minute'`)
+	dbtest.Exec(t, one.DB, `UPDATE oidc_keys SET signs_from = now() - interval '89 days 1 minute'`)
 	run()
-	within(t, "the next key on the other worker", func() bool { return len(elsewhere.keys().Keys) == 2 })
+	dbtest.Within(t, "the next key on the other worker", func() bool { return len(elsewhere.keys().Keys) == 2 })
 	if now, err := room.Now(t.Context()); err != nil || now != old {
 		t.Errorf("the next key signs already: %v", err)
 	}
-	exec(t, one.DB, `UPDATE oidc_keys SET signs_from = signs_from - interval '1 day 1 minute'`)
+	dbtest.Exec(t, one.DB, `UPDATE oidc_keys SET signs_from = signs_from - interval '1 day 1 minute'`)
 	room.ForgetKeys()
 	if now, err := room.Now(t.Context()); err != nil || now == old {
 		t.Errorf("the old key still signs: %v", err)
 	}
 	p.verified(first) // what it has signed can be verified
-	exec(t, one.DB, `UPDATE oidc_keys SET signs_from = signs_from - interval '30 days'`)
+	dbtest.Exec(t, one.DB, `UPDATE oidc_keys SET signs_from = signs_from - interval '30 days'`)
 	dbtest.Needed(t, tend, false)
 	bye := url.Values{"id_token_hint": {first}, "post_logout_redirect_uri": {"https://grafana.example.com/bye"}}
 	two.Client(t).Do("GET", "/auth/oidc/logout?"+bye.Encode(), nil).Want(t, 303) // a session of a month ends with it
-	exec(t, one.DB, `UPDATE oidc_keys SET signs_from = signs_from - interval '1 day'`)
+	dbtest.Exec(t, one.DB, `UPDATE oidc_keys SET signs_from = signs_from - interval '1 day'`)
 	run()
-	within(t, "the end of the old key", func() bool { return len(elsewhere.keys().Keys) == 1 })
+	dbtest.Within(t, "the end of the old key", func() bool { return len(elsewhere.keys().Keys) == 1 })
 	if elsewhere.keys().Keys[0].ID == old {
 		t.Error("the wrong key was dropped")
 	}
@@ -111,7 +111,7 @@ func TestKey_IsSealedAndSurvivesAnotherSecret(t *testing.T) {
 	p := register(t, e, nil)
 	ada := e.SignIn(t, "ada@example.com")
 	p.signIn(ada)
-	if n := count(t, e.DB, `SELECT count(*) FROM oidc_keys WHERE position('\x2a864886f70d010101'::bytea IN sealed) > 0`); n > 0 {
+	if n := dbtest.Count(t, e.DB, `SELECT count(*) FROM oidc_keys WHERE position('\x2a864886f70d010101'::bytea IN sealed) > 0`); n > 0 {
 		t.Error("the key lies there in clear")
 	}
 	secret := func(purpose string) [][]byte { return [][]byte{bytes.Repeat([]byte{byte(len(purpose)), 9}, 16)} }

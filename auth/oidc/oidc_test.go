@@ -276,34 +276,9 @@ func decoded(t testing.TB, text string) []byte {
 	return b
 }
 
-func exec(t testing.TB, d *db.DB, sql string, args ...any) {
-	t.Helper()
-	if _, err := db.Exec(t.Context(), d, sql, args...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func count(t testing.TB, d *db.DB, sql string, args ...any) int {
-	t.Helper()
-	n, err := db.One(t.Context(), d, db.Value[int], sql, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 // job is one of the room's.
 func job(t testing.TB, p *oidc.Provider, name string) db.Job {
 	t.Helper()
 	jobs := p.Jobs()
 	return jobs[slices.IndexFunc(jobs, func(j db.Job) bool { return j.Name == name })]
-}
-
-func within(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for began := time.Now(); !done(); time.Sleep(2 * time.Millisecond) {
-		if time.Since(began) > 20*time.Second {
-			t.Fatalf("%s: not after 20 s", what)
-		}
-	}
 }
