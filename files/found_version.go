@@ -79,7 +79,7 @@ func (rc *reconciler) takeVersion(ctx context.Context, t *journal.Tx, owner uuid
 		return err
 	}
 	replaced := disk.StatOf(info).Ctim // when it got this name alone
-	n, err := db.Exec(ctx, t, sql, owner, d.row.ID, d.row.Revision, info.Size(), d.sum, info.ModTime().UnixNano(), disk.Inode(info), time.Unix(replaced.Unix()))
+	n, err := db.Exec(ctx, t, sql, owner, d.row.ID, d.row.Revision, info.Size(), d.sum, disk.MTime(info), disk.Inode(info), time.Unix(replaced.Unix()))
 	if err == nil && n == 1 {
 		d.done = taken
 		t.Keep(info.Size())

@@ -65,15 +65,3 @@ func acceptModified(w http.ResponseWriter, r *http.Request, it item) {
 
 // modified is when a file's bytes were written.
 func (it *item) modified() time.Time { return time.Unix(0, *it.MTime).UTC() }
-
-// nanoseconds is a time as rows have it, the nearest that they can have.
-func nanoseconds(t time.Time) int64 {
-	const furthest = 1<<63 - 1
-	switch first, last := time.Unix(0, -furthest), time.Unix(0, furthest); {
-	case t.Before(first):
-		return -furthest
-	case t.After(last):
-		return furthest
-	}
-	return t.UnixNano()
-}

@@ -1,10 +1,12 @@
 package files_test
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -182,4 +184,52 @@ func TestGet_TellsVersionsWithOneTimeApart(t *testing.T) {
 	thaw()
 	h.settled(t)
 	wantFile(t, h.place(id, "documents", "a.txt"), []byte("new"))
+}
+
+// A disk takes a time of which the rows can have no more than the nearest; so
+// does whoever reads it.
+func TestModifiedAt_OfWhatWasCopiedOntoTheDiskMayBeBeyondAll(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	it := put(t, c, "/documents/known", "bytes")
+	h.settled(t)
+	for name, seconds := range map[string]int64{"far": 1e12, "ahead": 14e9, "known": 13e9} {
+		must(t, os.WriteFile(h.place(id, "documents", name), []byte(name), 0o600))
+		at := syscall.Timespec{Sec: seconds}
+		must(t, syscall.UtimesNano(h.place(id, "documents", name), []syscall.Timespec{at, at}))
+	}
+	h.scan(t).want(t, 2, 0, 1, 0, 0, 0)
+	h.scan(t).want(t, 0, 0, 0, 0, 0, 0)
+	last := time.Unix(1<<63/1_000_000_000-1, 0)
+	for _, name := range []string{"far", "ahead", "known"} {
+		got := find(t, c, "/documents/"+name)
+		info, err := os.Stat(h.place(id, "documents", name))
+		must(t, err)
+		want := info.ModTime() // of a disk with a small clock
+		if want.After(last) {
+			want = last
+		}
+		wantBytes(t, c.Do("GET", "/files/items/"+got.ID+"/content", nil).Want(t, 200).Body, []byte(name))
+		copied := decode[item](t, c.Do("POST", "/files/items/"+got.ID+"/copy", nil).Want(t, 201))
+		for _, it := range []item{got, copied} {
+			if it.Modified == nil || it.Modified.Unix() != want.Unix() {
+				t.Errorf("%s was modified at %v, want %v", it.Name, it.Modified, want)
+			}
+		}
+	}
+	c.Do("PUT", "/files/items/"+it.ID+"/content", "new").Want(t, 200)
+	list := versionsOf(t, c, it.ID)
+	if len(list) != 1 || list[0].Modified.Year() < 2026 {
+		t.Fatalf("the versions are %+v", list)
+	}
+	back := decode[item](t, c.Do("POST", fmt.Sprintf("/files/items/%s/versions/%d/restore", it.ID, list[0].Revision), nil).Want(t, 200))
+	if !back.Modified.Equal(list[0].Modified) {
+		t.Errorf("restored with %v, want %v", back.Modified, list[0].Modified)
+	}
+	h.settled(t)
+	h.scan(t).want(t, 0, 0, 0, 0, 0, 0)
+	if out, err := h.command(t, "verify"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
 }

@@ -110,7 +110,7 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 	}
 	s.Ino = disk.Inode(info)
 	if from != nil {
-		s.Size, s.MTime = info.Size(), info.ModTime().UnixNano()
+		s.Size, s.MTime = info.Size(), disk.MTime(info)
 	}
 	if s.former != "" {
 		folder, name, _ := strings.Cut(s.former, " ")

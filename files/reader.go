@@ -90,7 +90,7 @@ func (it *readable) places(owner uuid.UUID) []string {
 
 // matches reports whether the file that was opened is the row's.
 func (it *item) matches(info fs.FileInfo) bool {
-	return info.Size() == it.Size && info.ModTime().UnixNano() == *it.MTime
+	return info.Size() == it.Size && disk.MTime(info) == *it.MTime
 }
 
 // shows reports whether a file that was opened holds the row's bytes. Clients

@@ -247,7 +247,7 @@ func (wr *writer) mark(s *staged, at spot) error {
 	if err != nil {
 		return wr.vol.diskError(err)
 	}
-	s.mtime, s.ino = info.ModTime().UnixNano(), disk.Inode(info)
+	s.mtime, s.ino = disk.MTime(info), disk.Inode(info)
 	if err := disk.SetMark(s.file, item, s.sum, s.size, s.mtime); err != nil {
 		return wr.vol.diskError(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"homebase/db"
+	"homebase/files/disk"
 	"homebase/files/naming"
 	"homebase/httpx"
 
@@ -202,7 +203,7 @@ func (rd *reader) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, 
 			if err != nil {
 				return httpx.ErrInvalidParameter.With(name + " must be a time such as 2006-01-02T15:04:05Z.")
 			}
-			c.add(condition, nanoseconds(at))
+			c.add(condition, disk.Nanoseconds(at))
 		}
 	}
 	s := filters.Get("folder_id")

@@ -39,7 +39,7 @@ type Stored struct {
 func (s Stored) Key() string { return fmt.Sprintf("%s.%d", s.ID, s.Revision) }
 
 func (s Stored) matches(info fs.FileInfo) bool {
-	return info.Mode().IsRegular() && info.Size() == s.Size && info.ModTime().UnixNano() == s.MTime
+	return info.Mode().IsRegular() && info.Size() == s.Size && disk.MTime(info) == s.MTime
 }
 
 // shows is matches of what is open: see item.shows.

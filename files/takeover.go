@@ -199,7 +199,7 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 		now.MediaType = new(mediaType(now.Name, *row.MediaType, d.head))
 	}
 	if changed {
-		now.Size, now.SHA256, now.MTime = info.Size(), d.sum, new(info.ModTime().UnixNano())
+		now.Size, now.SHA256, now.MTime = info.Size(), d.sum, new(disk.MTime(info))
 	}
 	d.done = taken
 	if err := rc.settleMark(d); err != nil || d.kind == findUnmarked {
@@ -379,7 +379,8 @@ func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID
 		row.Updated = row.Created
 	}
 	if d.isFile() {
-		row.Size, row.Updated, row.MTime, row.Ino = info.Size(), info.ModTime(), new(info.ModTime().UnixNano()), new(disk.Inode(info))
+		row.Size, row.MTime, row.Ino = info.Size(), new(disk.MTime(info)), new(disk.Inode(info))
+		row.Updated = time.Unix(0, *row.MTime)
 		row.MediaType, row.SHA256 = new(mediaType(row.Name, "", d.head)), new(hex.EncodeToString(d.sum))
 	}
 	return row, true, nil

@@ -92,7 +92,7 @@ func markOf(f *os.File) (m mark, err error) {
 
 // holds reports whether the sum is of the bytes that are there.
 func (m mark) holds(info fs.FileInfo) bool {
-	return m.sum != nil && m.size == info.Size() && m.time == info.ModTime().UnixNano()
+	return m.sum != nil && m.size == info.Size() && m.time == MTime(info)
 }
 
 // SetID lets an open folder carry an item's id.
@@ -164,7 +164,7 @@ func Mark(f *os.File, id uuid.UUID, sum []byte, info fs.FileInfo) error {
 	case held:
 		sum = m.sum
 	}
-	return set(f, attrMark, mark{id, sum, info.Size(), info.ModTime().UnixNano()}.text())
+	return set(f, attrMark, mark{id, sum, info.Size(), MTime(info)}.text())
 }
 
 // SetTrashed writes the former folder and name to what goes to the trash, so

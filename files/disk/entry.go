@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // errNotRegular says that the path names something that is neither opened nor
@@ -112,3 +113,15 @@ func StatOf(info fs.FileInfo) *syscall.Stat_t { return info.Sys().(*syscall.Stat
 
 // Inode is the number that a redo record knows its bytes by.
 func Inode(info fs.FileInfo) int64 { return int64(StatOf(info).Ino) }
+
+// MTime is when the bytes of a file were written, in nanoseconds since 1970: of a
+// time that these cannot say, the nearest. A disk takes any from whoever copies
+// something onto it.
+func MTime(info fs.FileInfo) int64 { return Nanoseconds(info.ModTime()) }
+
+// Nanoseconds is a time in nanoseconds since 1970, in the nearest second that
+// they can say.
+func Nanoseconds(t time.Time) int64 {
+	const furthest = 1<<63/1_000_000_000 - 1 // seconds
+	return min(max(t.Unix(), -furthest), furthest)*1_000_000_000 + int64(t.Nanosecond())
+}

@@ -101,7 +101,8 @@ func (d *Dir) MakeWay(p string) error { return bare(d.root.MkdirAll(path.Dir(p),
 // kernel's own is coarse: two versions of the same size written within one
 // tick would look alike to a reader.
 func SetTime(f *os.File, t time.Time) error {
-	ts := [2]syscall.Timespec{syscall.NsecToTimespec(t.UnixNano()), syscall.NsecToTimespec(t.UnixNano())}
+	at := syscall.NsecToTimespec(Nanoseconds(t))
+	ts := [2]syscall.Timespec{at, at}
 	_, _, errno := syscall.Syscall6(syscall.SYS_UTIMENSAT, f.Fd(), 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
 	if errno != 0 {
 		return os.NewSyscallError("utimensat", errno)

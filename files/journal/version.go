@@ -31,7 +31,7 @@ func (g *groupTx) keeps(w *waiting, at *Item) (bool, error) {
 	switch {
 	case err != nil || !carries: // it is moved aside
 		return false, nil
-	case info.Size() == at.Size && info.ModTime().UnixNano() == *at.MTime:
+	case info.Size() == at.Size && disk.MTime(info) == *at.MTime:
 		return !bytes.Equal(at.SHA256, w.SHA256), nil
 	case w.AsItIs:
 		return false, nil
