@@ -106,8 +106,9 @@ e2e: postgres build ## try it with other people's programs: jose, nginx, Apache,
 	e2e/run
 
 .PHONY: crash
-crash: postgres ## kill it again and again: N=200 MODE=kill, postgres, failover or power (root)
-	CRASH_CYCLES=$(or $(N),200) CRASH_MODE=$(MODE) ABLATE=$(ABLATE) go test -count=1 -timeout 0 -v -run '$(or $(RUN),^TestCrash_Nothing)' ./e2e/crash
+crash: postgres ## kill it again and again: N=200 MODE=kill, postgres, failover or power (root; FS=xfs)
+	$(if $(filter xfs,$(FS)),$(call need,command -v mkfs.xfs,xfsprogs))
+	CRASH_CYCLES=$(or $(N),200) CRASH_MODE=$(MODE) CRASH_FS=$(FS) ABLATE=$(ABLATE) go test -count=1 -timeout 0 -v -run '$(or $(RUN),^TestCrash_Nothing)' ./e2e/crash
 
 .PHONY: soak
 soak: postgres ## everything at once, with kills and restarts, for MINUTES=60; nothing may be lost, nothing may grow; pictures in bin/soak

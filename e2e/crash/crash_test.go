@@ -11,7 +11,7 @@
 //
 //	make crash                     200 kills of servers
 //	make crash N=50 MODE=postgres  kills of PostgreSQL under living servers
-//	make crash N=50 MODE=power     power cuts; by root alone
+//	make crash N=50 MODE=power     power cuts; by root alone; on XFS with FS=xfs
 //	make crash N=50 MODE=failover  kills of PostgreSQL whose standby takes over
 //	make crash SEED=7              what the clients do, and the blows, again
 //	make crash MODE=kill ABLATE=fence

@@ -107,7 +107,7 @@ func newRig(t testing.TB, mode string) *rig {
 	if mode == "power" {
 		r.image = filepath.Join(dir, "image")
 		r.run("truncate", "-s", "1G", r.image)
-		r.run("mkfs.ext4", "-q", "-F", "-m", "0", r.image)
+		r.run("mkfs."+r.filesystem(), "-q", map[string]string{"ext4": "-F", "xfs": "-f"}[r.filesystem()], r.image)
 		r.mount()
 	}
 	r.folder(dir + "/socket")
