@@ -114,6 +114,15 @@ crash: postgres ## kill it again and again: N=200 MODE=kill, postgres, failover 
 soak: postgres ## everything at once, with kills and restarts, for MINUTES=60; nothing may be lost, nothing may grow; pictures in bin/soak
 	SOAK_MINUTES=$(or $(MINUTES),60) SOAK_OUT=$(CURDIR)/bin/soak go test -count=1 -timeout 0 -v -run '^TestSoak_' ./e2e/crash
 
+# In namespaces of its own, and all that was started there ends with it.
+.PHONY: machines
+machines: postgres build ## several machines whose links are cut, slow or silent; the times to recover go into docs/scaling.md (root): RUN=frozen
+	$(call need,command -v nginx && command -v nft && command -v tc && command -v nsenter && command -v setpriv,nginx-light nftables iproute2 util-linux)
+	$(call need,command -v patroni && command -v etcd && ls /usr/lib/*/faketime,patroni etcd-server libfaketime)
+	go test -c -o bin/machines.test ./e2e/crash
+	cd e2e/crash && MACHINES_TABLE=$(if $(RUN),,$(CURDIR)/docs/scaling.md) unshare --net --mount --propagation private --pid --fork --mount-proc --kill-child \
+	  $(CURDIR)/bin/machines.test -test.v -test.run '^$$' -test.bench 'Machines/$(or $(RUN),.)' -test.benchtime 1x -test.timeout 0
+
 .PHONY: bench
 bench: postgres ## processor time of an operation beside a bare Go server's: RUN=Download; all of them write docs/performance.md
 	BENCH_TABLE=$(if $(RUN),,$(CURDIR)/docs/performance.md) go test -run '^$$' -bench '$(or $(RUN),.)' -timeout 0 ./bench

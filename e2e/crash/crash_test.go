@@ -88,7 +88,7 @@ func TestCrash_NothingAcknowledgedIsLostAndNothingElseIsHalfThere(t *testing.T) 
 }
 
 // seedOf is what SEED says, or a new one.
-func seedOf(t *testing.T) uint64 {
+func seedOf(t testing.TB) uint64 {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano()) % 1_000_000
 	if given := os.Getenv("SEED"); given != "" {
@@ -358,6 +358,8 @@ func (r *rig) strike(p plan) {
 	r.t.Helper()
 	r.left = [3]int{}
 	switch p.mode {
+	case "machines":
+		r.blow()
 	case "power":
 		r.cutPower()
 	case "failover":

@@ -53,6 +53,9 @@ func (r *rig) postgres(name string, args ...string) *exec.Cmd {
 
 // databaseURL leads to the PostgreSQL that takes writes.
 func (r *rig) databaseURL() string {
+	if r.url != "" {
+		return r.url
+	}
 	if r.ports[0] != 0 {
 		return fmt.Sprintf("postgres://homebase@127.0.0.1:%d,127.0.0.1:%d/postgres?sslmode=disable&target_session_attrs=read-write", r.ports[0], r.ports[1])
 	}

@@ -104,8 +104,11 @@ func request(ctx context.Context, s *server, token, method, path string, body an
 	if res.StatusCode >= 300 {
 		var problem struct{ Code string }
 		json.Unmarshal(text, &problem)
+		// A proxy sends some requests once more, also when the first may have
+		// been carried out.
+		again := s.url != s.own && method == "DELETE" && res.StatusCode == http.StatusNotFound
 		// busy and a 4xx say that nothing happened; the others leave it open.
-		return res.StatusCode, problem.Code, res.StatusCode < 500 || problem.Code == "busy"
+		return res.StatusCode, problem.Code, !again && res.StatusCode < 500 || problem.Code == "busy"
 	}
 	if _, made, ok := strings.Cut(res.Header.Get("Content-Location"), "/items/"); ok {
 		text = fmt.Appendf(nil, `{"id":%q}`, made) // tus answers without a body

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -49,6 +50,12 @@ type rig struct {
 	wires [2]*slowWire // between each server and PostgreSQL; nil in some tests
 	pairs []*pair      // one for each server that renames are sent to; none in some tests
 
+	// Where each server has a machine of its own (see machines).
+	hosts [2]*host
+	door  string // the proxy
+	url   string // of the database
+	blow  func() // what happens
+
 	// What the rounds came to.
 	answers tally
 	cycles  int
@@ -61,7 +68,8 @@ type rig struct {
 type server struct {
 	*exec.Cmd
 	name  string
-	url   string
+	url   string // where it is asked, through the proxy if there is one
+	own   string // where it answers itself
 	point string // its failpoint
 	times *times // may be nil
 	ended chan struct{}
@@ -124,7 +132,9 @@ func newRig(t testing.TB, mode string) *rig {
 	if mode == "power" {
 		r.run("sync", "-f", r.disk)
 	}
-	r.startPostgres()
+	if mode != "machines" {
+		r.startPostgres()
+	}
 	if mode == "failover" {
 		r.replicate()
 	}
@@ -240,7 +250,14 @@ func (r *rig) launch(i int, failpoint string, more ...string) *server {
 	must(r.t, err)
 	address := l.Addr().String()
 	l.Close()
-	s := &server{Cmd: exec.Command(r.binary, "serve"), name: fmt.Sprint("server", i), point: failpoint, url: "http://" + address + "/api/v1", times: r.times, ended: make(chan struct{})}
+	s := &server{Cmd: exec.Command(r.binary, "serve"), name: fmt.Sprint("server", i), point: failpoint, times: r.times, ended: make(chan struct{})}
+	s.own = "http://" + address + "/api/v1"
+	if i < len(r.hosts) && r.hosts[i] != nil {
+		h := r.hosts[i]
+		s.Cmd, s.own, address = h.command(r.binary, "serve"), "http://"+h.address+":8080/api/v1", h.inside
+		more = append(more, h.environment...)
+	}
+	s.url = cmp.Or(r.door, s.own)
 	database := r.databaseURL()
 	if i < len(r.wires) && r.wires[i] != nil {
 		database = r.wires[i].databaseURL()
@@ -297,7 +314,7 @@ func stopped(pid int) bool {
 var probe = &http.Client{Timeout: time.Second}
 
 func (s *server) ready() bool {
-	res, err := probe.Get(s.url + "/system/ready")
+	res, err := probe.Get(s.own + "/system/ready")
 	if err != nil {
 		return false
 	}

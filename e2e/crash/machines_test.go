@@ -1,0 +1,259 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// machines are hosts of their own: nginx, two servers, two PostgreSQL with
+// Patroni, and one for the data directory. The clients are at the switch
+// between them.
+type machines struct {
+	*rig
+	proxy, storage *host
+	workers, nodes [2]*host
+	replicas       *replicas
+	nginx          *exec.Cmd
+	accounts       []*account
+	crowd          *crowd
+	shadow         *shadow
+	lights         []*account // the owners of the beacons
+	through        *server    // the proxy
+	cycle          int
+}
+
+func (m *machines) all() []*host {
+	return []*host{m.proxy, m.storage, m.workers[0], m.workers[1], m.nodes[0], m.nodes[1]}
+}
+
+// assemble brings all of them up.
+func assemble(t testing.TB) *machines {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("machines need root")
+	}
+	m := &machines{
+		proxy:   &host{name: "proxy", address: "10.77.0.2"},
+		workers: [2]*host{{name: "worker1", address: "10.77.0.11"}, {name: "worker2", address: "10.77.0.12"}},
+		nodes:   [2]*host{{name: "db1", address: "10.77.0.21"}, {name: "db2", address: "10.77.0.22"}},
+		storage: &host{name: "storage", address: "10.77.0.31"},
+	}
+	connect(t, m.all()...)
+	m.rig = newRig(t, "machines")
+	m.door = "http://" + m.proxy.address + "/api/v1"
+	m.url = fmt.Sprintf("postgres://homebase@%s:5432,%s:5432/postgres?sslmode=disable&target_session_attrs=read-write&connect_timeout=2", m.nodes[0].address, m.nodes[1].address)
+	m.through = &server{name: "server0", url: m.door}
+	for _, w := range m.workers {
+		w.let(t)
+		w.environment = []string{"HOMEBASE_TRUSTED_PROXIES=10.77.0.0/24"}
+	}
+	m.hosts = m.workers
+	m.replicas = startReplicas(m.rig, m.nodes, m.storage)
+	t.Cleanup(m.replicas.stop)
+	m.startProxy()
+	m.bringUp()
+	m.accounts = m.rig.accounts(4, 1)
+	m.crowd = m.gather(m.someone(8))
+	for _, user := range []int{4, 5, 6, 10} {
+		m.lights = append(m.lights, m.someone(user))
+	}
+	m.shadow = &shadow{owner: m.someone(11), door: m.through}
+	return m
+}
+
+func (m *machines) someone(user int) *account {
+	a := &account{email: email(user), answers: &m.answers}
+	m.signIn(a)
+	return a
+}
+
+// startProxy starts nginx with what the deployment's own file asks of it, and
+// what docs/scaling.md adds for several workers.
+func (m *machines) startProxy() {
+	m.t.Helper()
+	dir := m.dir + "/nginx"
+	must(m.t, os.Mkdir(dir, 0o755))
+	deployed, err := filepath.Abs("../../deploy/nginx-proxy-manager.conf")
+	must(m.t, err)
+	config := fmt.Sprintf(`
+daemon off; user root; worker_processes 1; pid %[1]s/pid; error_log %[1]s/error.log;
+events { worker_connections 4000; }
+http {
+  access_log off;
+  client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
+  upstream homebase { server %[2]s:8080 max_fails=1 fail_timeout=5s; server %[3]s:8080 max_fails=1 fail_timeout=5s; }
+  server {
+    listen %[4]s:80;
+    include %[5]s;
+    proxy_connect_timeout 2s;
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    location / { proxy_pass http://homebase; }
+  }
+}`, dir, m.workers[0].address, m.workers[1].address, m.proxy.address, deployed)
+	must(m.t, os.WriteFile(dir+"/conf", []byte(config), 0o644))
+	m.nginx = m.proxy.command("nginx", "-e", dir+"/error.log", "-p", dir, "-c", dir+"/conf")
+	m.begin(m.nginx, "nginx")
+	m.t.Cleanup(func() { m.nginx.Process.Kill(); m.nginx.Wait() })
+}
+
+// fault is something that happens to the machines under load and is over again
+// after a while.
+type fault struct {
+	name  string
+	lasts time.Duration
+	begin func(m *machines) (end func()) // end may be nil: cut links are mended anyway
+}
+
+// The longest that anybody waits after a fault for everything to work again.
+const recovery = 90 * time.Second
+
+// outcome is what one fault came to.
+type outcome struct {
+	fault
+	first    time.Duration    // from its beginning to the first write that was sent since then and acknowledged
+	silence  time.Duration    // the longest time without an acknowledged write
+	serve    [2]time.Duration // from its beginning to the time from which a server answered everything
+	stale    time.Duration    // the longest that a server gave what had been replaced
+	answers  [2]int64         // acknowledged, and without an answer
+	findings []string
+}
+
+// suffer lets a fault happen under load, and looks at what is left.
+func (m *machines) suffer(f fault, seed uint64) (o outcome) {
+	m.t.Helper()
+	m.cycle++
+	o.fault = f
+	before := [2]int64{m.answers.acknowledged.Load(), m.answers.unknown.Load()}
+	ctx, stop := context.WithCancel(m.t.Context())
+	defer stop()
+	var working sync.WaitGroup
+	direct := [2]*server{{name: "server0", url: m.servers[0].own}, {name: "server1", url: m.servers[1].own}}
+	var beacons []*beacon
+	for i, owner := range m.lights {
+		m.signIn(owner)
+		b := &beacon{owner: owner, at: append([]*server{m.through, m.through}, direct[:]...)[i], folder: fmt.Sprintf("/fault%d", m.cycle)}
+		b.id = m.makeFolder(owner, b.folder)
+		beacons = append(beacons, b)
+		working.Go(func() { b.shine(ctx) })
+	}
+	m.signIn(m.shadow.owner)
+	m.shadow.puts, m.shadow.seen = nil, [2][]numbered{}
+	working.Go(func() { m.shadow.put(ctx) })
+	for i := range direct {
+		working.Go(func() { m.shadow.read(ctx, i, direct[i]) })
+	}
+	p := newPlan(seed, m.cycle, "machines")
+	p.lanes, p.on, p.mixed, p.linger, p.points = 8, [2]bool{true, true}, true, 0, [2]string{}
+	var began time.Time
+	m.blow = func() {
+		began = time.Now()
+		end := f.begin(m)
+		time.Sleep(f.lasts)
+		if end != nil {
+			end()
+		}
+		mend(m.t, m.all()...)
+		healed := time.Now()
+		well := func(b *beacon) bool { last := b.last(); return last.acknowledged && last.begun.After(healed) }
+		for time.Since(healed) < recovery && !(well(beacons[0]) && well(beacons[1]) && well(beacons[2]) && well(beacons[3])) {
+			time.Sleep(20 * time.Millisecond)
+		}
+		time.Sleep(2 * time.Second)
+	}
+	m.prepare(p, m.accounts, m.crowd)
+	o.findings = m.load(p, m.accounts, m.crowd)
+	stop()
+	working.Wait()
+	o.measure(began, beacons)
+	o.stale = m.shadow.stale()
+	await(m.t, "there is a primary with a standby again", m.replicas.whole)
+	m.forget()
+	m.bringUp()
+	m.rejoin(m.accounts)
+	o.findings = append(o.findings, m.check(m.accounts, m.crowd, true)...)
+	for _, b := range beacons {
+		o.findings = append(o.findings, b.settle(m.seen)...)
+		m.discard(b)
+	}
+	o.answers = [2]int64{m.answers.acknowledged.Load() - before[0], m.answers.unknown.Load() - before[1]}
+	return o
+}
+
+// measure takes the times from the beacons: two went through the proxy, and one
+// to each server.
+func (o *outcome) measure(began time.Time, beacons []*beacon) {
+	var acknowledged []time.Time
+	o.first = -1
+	for _, b := range beacons[:2] {
+		for _, s := range b.sent {
+			if !s.acknowledged || s.ended.Before(began) {
+				continue
+			}
+			acknowledged = append(acknowledged, s.ended)
+			if since := s.ended.Sub(began); s.begun.After(began) && (o.first < 0 || since < o.first) {
+				o.first = since
+			}
+		}
+	}
+	slices.SortFunc(acknowledged, time.Time.Compare)
+	at := began
+	for _, next := range acknowledged {
+		o.silence, at = max(o.silence, next.Sub(at)), next
+	}
+	for i, b := range beacons[2:] {
+		failed := false
+		for _, s := range b.sent {
+			switch {
+			case s.ended.Before(began):
+			case !s.acknowledged:
+				failed = true
+				o.serve[i] = -1
+			case failed:
+				failed = false
+				o.serve[i] = s.ended.Sub(began)
+			}
+		}
+	}
+}
+
+// discard removes what a beacon put.
+func (m *machines) discard(b *beacon) {
+	m.t.Helper()
+	for _, path := range []string{"/files/items/", "/files/trash/"} {
+		if status, code, _ := request(m.t.Context(), m.servers[0], b.owner.token, "DELETE", path+b.id, nil, nil); status != 204 && status != 200 {
+			m.t.Fatalf("remove %s: %d %s", b.folder, status, code)
+		}
+	}
+}
+
+func (o outcome) String() string {
+	return fmt.Sprintf("%s for %.0f s: first %.1f s, silence %.1f s, both serve %.1f and %.1f s, stale %.1f s, %d acknowledged, %d without an answer, %d findings",
+		o.name, o.lasts.Seconds(), o.first.Seconds(), o.silence.Seconds(), o.serve[0].Seconds(), o.serve[1].Seconds(), o.stale.Seconds(), o.answers[0], o.answers[1], len(o.findings))
+}
+
+// BenchmarkMachines measures how long it takes until writes are acknowledged
+// again.
+func BenchmarkMachines(b *testing.B) {
+	seed := seedOf(b)
+	m := assemble(b)
+	for _, f := range faults {
+		b.Run(strings.ReplaceAll(f.name, " ", "_"), func(b *testing.B) {
+			m.t = b
+			o := m.suffer(f, seed)
+			b.Log(o)
+			for _, finding := range o.findings[:min(8, len(o.findings))] {
+				b.Error(finding)
+			}
+		})
+	}
+	m.t = b
+}
