@@ -179,3 +179,50 @@ func TestSpace_WhoIsTakenOutWhileSendingListeningAndReading(t *testing.T) {
 		t.Errorf("the space holds %q", list.names())
 	}
 }
+
+// What somebody began to send who may not go on holds nobody's space for a day.
+func TestSpace_WhatWhoWasTakenOutBeganToSendIsGivenBack(t *testing.T) {
+	t.Parallel()
+	x := newTeam(t, start(t))
+	folder := decode[item](t, x.editor.Do("POST", x.in("/files/folders"), map[string]string{"path": "/f"}).Want(t, 201))
+	shareWith(t, x.manager, folder.ID, x.ids["stranger"], "editor")
+	for who, c := range map[string]*httpxtest.Client{"editor": x.editor, "manager": x.manager, "stranger": x.stranger} {
+		tus(c, "POST", "/files/uploads", nil, "Upload-Length", "1000", "Upload-Metadata", metadata("filename", who, "parent_id", folder.ID)).Want(t, 201)
+	}
+	reserved := func() int64 {
+		x.run(t, "files.expire")
+		return decode[usage](t, x.manager.Do("GET", x.in("/files/usage"), nil).Want(t, 200)).Reserved
+	}
+	x.exec(t, "UPDATE uploads SET expires_at = expires_at - interval '2 minutes'")
+	if n := reserved(); n != 3000 {
+		t.Errorf("%d bytes are reserved, want 3000", n)
+	}
+	x.manager.Do("DELETE", x.members("editor"), nil).Want(t, 204)
+	if n := reserved(); n != 2000 {
+		t.Errorf("%d bytes are reserved, want 2000", n)
+	}
+	x.exec(t, "UPDATE shares SET role = 'viewer'")
+	if n := reserved(); n != 1000 {
+		t.Errorf("%d bytes are reserved, want 1000", n)
+	}
+	if left := x.under(t, "staging"); len(left) != 1 {
+		t.Errorf("left on disk: %q", left)
+	}
+}
+
+// A space whose last manager's account was deleted gets another from whoever
+// manages all spaces.
+func TestSpace_OutlivesItsLastManager(t *testing.T) {
+	t.Parallel()
+	x := newTeam(t, start(t))
+	it := decode[item](t, x.manager.Do("PUT", x.in("/files/content/a"), "one").Want(t, 201))
+	x.manager.Do("PUT", "/files/items/"+it.ID+"/content", "three").Want(t, 200)
+	x.admin.Do("DELETE", "/files/spaces/"+x.ID+"/members/"+adminID(t, x), nil).Want(t, 204)
+	must(t, x.erase(t, x.files, x.ids["manager"], nil))
+	x.editor.Do("PUT", x.members("viewer"), map[string]string{"role": "editor"}).WantProblem(t, 403, "forbidden")
+	x.admin.Do("GET", "/files/items/"+it.ID, nil).WantProblem(t, 404, "not_found")
+	x.put(t, "viewer", "manager")
+	wantBytes(t, x.viewer.Do("GET", versionPath(it.ID, 1), nil).Want(t, 200).Body, []byte("one"))
+	x.settled(t)
+	x.wantSum(t, x.ID)
+}

@@ -22,11 +22,11 @@ func (f *Files) whenOpen(ask func(context.Context) (bool, error)) func(context.C
 	}
 }
 
-// anyExpired asks whether an upload has outlived its time.
+// anyExpired asks whether an upload has outlived its time, or its sender's right.
 func (up *uploads) anyExpired(ctx context.Context) (bool, error) {
 	const sql = `-- name: files.AnyExpired
-		SELECT EXISTS (SELECT FROM uploads u WHERE u.expires_at < now())`
-	return db.One(ctx, up.db, db.Value[bool], sql)
+		SELECT EXISTS (SELECT FROM uploads u WHERE u.expires_at < now() OR ` + orphaned + `)`
+	return db.One(ctx, up.db, db.Value[bool], sql, up.uploadExpiry)
 }
 
 // anyDisplaced asks whether a purge has left rows, or anything has come into

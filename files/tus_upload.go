@@ -234,10 +234,20 @@ func scanHeld(row pgx.Row) (h held, err error) {
 	return h, err
 }
 
+// orphaned are uploads AS u whose sender may write there no more, for a minute at
+// least: roles change back. What they hold of the quota nobody else could give
+// back. $1 is how long an upload is kept.
+const orphaned = `u.state = 'open' AND u.worker_id IS NULL AND u.user_id <> u.owner_id AND u.expires_at < now() + $1::interval - interval '1 minute'
+	AND NOT EXISTS (SELECT FROM space_members m WHERE m.space_id = u.owner_id AND m.user_id = u.user_id AND m.role <> 'viewer')
+	AND NOT EXISTS (SELECT FROM shares s WHERE s.owner_id = u.owner_id AND s.recipient_id = u.user_id AND s.role = 'editor')`
+
 // expire ends the uploads that outlived their time: those that nobody went on
-// with, those that dawdle, which then fail at their commit, for it wants the
-// row, and those whose release failed. It forgets those that ended a while ago.
+// with, or may go on with, those that dawdle, which then fail at their commit, for
+// it wants the row, and those whose release failed. It forgets those that ended a
+// while ago.
 func (up *uploads) expire(ctx context.Context) error {
+	const hasten = `-- name: files.EndOrphanedUploads
+		UPDATE uploads u SET expires_at = now() WHERE ` + orphaned
 	const due = `-- name: files.ExpiredUploads
 		SELECT u.owner_id, u.op_id, u.worker_id IS NOT NULL FROM uploads u
 		 WHERE u.state = 'open' AND u.expires_at < now() ORDER BY u.expires_at LIMIT 1000`
@@ -246,6 +256,9 @@ func (up *uploads) expire(ctx context.Context) error {
 	const forget = `-- name: files.ForgetUploads
 		DELETE FROM uploads u
 		 WHERE u.expires_at < now() AND (u.state = 'finished' OR u.state <> 'open' AND u.op_id = ANY ($1))`
+	if _, err := db.Exec(ctx, up.db, hasten, up.uploadExpiry); err != nil {
+		return err
+	}
 	list, err := db.All(ctx, up.db, scanHeld, due)
 	if err != nil {
 		return err
