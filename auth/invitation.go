@@ -27,9 +27,9 @@ const (
 
 var (
 	errRegistrationClosed = httpx.NewProblem(http.StatusForbidden, "registration_closed", "Nobody can join this server this way").
-				With("Ask its operator. If you are: HOMEBASE_REGISTRATION says who may join.")
+				With("Ask whoever runs this server for an invitation. If that is you: HOMEBASE_REGISTRATION says who may join.")
 	errNoMail = httpx.NewProblem(http.StatusConflict, "mail_not_configured", "This server sends no mail").
-			With("Ask its operator. If you are: set HOMEBASE_SMTP_URL and HOMEBASE_MAIL_FROM.")
+			With("Ask whoever runs this server, which sends no mail. If that is you: set HOMEBASE_SMTP_URL and HOMEBASE_MAIL_FROM.")
 	errTooManyInvitations = httpx.NewProblem(http.StatusConflict, "too_many_invitations", "Too many invitations are pending").
 				With(fmt.Sprintf("At most %d can be pending at once; withdraw one that is no longer needed.", invitationsMost))
 	errEmailTaken = httpx.NewProblem(http.StatusConflict, "email_taken", "There is already a user with this address")

@@ -215,7 +215,10 @@ for (const [device, options] of Object.entries({ phone, desktop })) {
       const [view] = await Promise.all([page.waitForResponse((response) => response.url().endsWith('/analytics/events')), page.goto(`${site.portfolio}/`)])
       assert.equal(view.ok(), true)
       for (const name of ['home', 'project']) {
-        if (name === 'project') await page.getByRole('link', { name: 'Tidal' }).click()
+        if (name === 'project') {
+          const counted = page.waitForRequest((request) => request.url().endsWith('/analytics/events') && request.postDataJSON().path === '/projects/tidal')
+          await Promise.all([counted, page.getByRole('link', { name: 'Tidal' }).click()])
+        }
         await page.locator('h1:visible').waitFor()
         await page.evaluate(() => Promise.all([...document.images].filter((img) => img.checkVisibility()).map((img) => {
           img.loading = 'eager'

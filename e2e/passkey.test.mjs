@@ -238,7 +238,7 @@ test('a passkey says once more who it is', async () => {
   })
   await click(page, 'New key')
   await page.getByRole('textbox', { name: 'Name' }).last().fill('a script')
-  await click(page, 'Make it')
+  await click(page, 'Create')
   const proof = page.getByRole('dialog', { name: 'Is it you?' })
   await proof.getByLabel('Password').waitFor()
   await accessible(page, 'reauthentication')

@@ -1,15 +1,15 @@
 // <script src="analytics.js" data-api="https://api.example.com" defer></script>
-(s => {
-  let api = s.dataset.api + "/api/v1/projects/analytics/events", referrer = document.referrer, last,
+{
+  let { currentScript: s, referrer } = document, last,
     view = () => {
-      let path = location.pathname
-      if (path != last) navigator.sendBeacon(api, JSON.stringify({ path: last = path, referrer }))
+      let path = location.pathname + (location.hash.match(s.dataset.hash) || "")
+      if (path != last) navigator.sendBeacon(s.dataset.api + "/api/v1/projects/analytics/events", JSON.stringify({ path: last = path, referrer }))
       referrer = ""
     }
   for (let f of ["pushState", "replaceState"]) {
     let was = history[f]
-    history[f] = function () { was.apply(this, arguments); view() }
+    history[f] = (...a) => { was.apply(history, a); view() }
   }
   addEventListener("popstate", view)
   view()
-})(document.currentScript)
+}

@@ -52,8 +52,8 @@ function wrongOf(fields, name) {
 }
 
 // field has the types of an input, "text" with rows for a text of many lines, and
-// "lines" for a list: one a line.
-function field({ name, label, hint, options, type = 'text', ...more }) {
+// "lines" for a list: one a line, or parted by what split says.
+function field({ name, label, hint, options, type = 'text', split = '\n', ...more }) {
   const id = `field-${++ids}`, lines = type === 'lines'
   if (lines) more.value = (more.value ?? []).join('\n')
   const input = options ? el('select', { id, name }, options.map(([value, words]) => el('option', { value }, words)))
@@ -64,7 +64,7 @@ function field({ name, label, hint, options, type = 'text', ...more }) {
   const note = hint && el('p.hint', { id: `${id}-hint` }, hint)
   input.setAttribute('aria-describedby', `${id}-wrong${hint ? ` ${id}-hint` : ''}`)
   const words = el('label', { htmlFor: id }, label)
-  const read = { checkbox: () => input.checked, lines: () => input.value.split('\n').map((line) => line.trim()).filter(Boolean) }[type] ?? (() => input.value)
+  const read = { checkbox: () => input.checked, lines: () => input.value.split(split).map((line) => line.trim()).filter(Boolean) }[type] ?? (() => input.value)
   return {
     name, input, value: read,
     node: el(type === 'checkbox' ? 'div.field.check' : 'div.field', {}, type === 'checkbox' ? [input, words] : [words, input], note, wrong),
@@ -78,8 +78,8 @@ function field({ name, label, hint, options, type = 'text', ...more }) {
 }
 
 // open shows a dialog; fill is given the function that closes it with a
-// result, which open answers with. Escape and the cross close it with
-// undefined.
+// result, which open answers with. Escape, the cross and a click beside it close
+// it with undefined; a click beside it only where nothing is lost by that.
 export function open(title, fill, { kind = '', tools = [] } = {}) {
   return new Promise((done) => {
     let result
@@ -88,13 +88,16 @@ export function open(title, fill, { kind = '', tools = [] } = {}) {
     const close = (value) => { result = value; dialog.close() }
     const head = el('header', {}, el('h2', { id }, title), tools, button('cross', 'Close', () => close(), { hide: true, kind: 'plain' }))
     dialog.append(head, el('div.content', {}, fill(close, dialog)))
-    dialog.addEventListener('click', (event) => event.target === dialog && close())
+    let beside = false // where a click began: text that is marked may end outside
+    dialog.addEventListener('pointerdown', (event) => { beside = event.target === dialog })
+    dialog.addEventListener('click', (event) => beside && event.target === dialog && !dialog.querySelector('[data-changed], .kept') && close())
     dialog.addEventListener('close', () => { dialog.remove(); done(result) })
     document.body.append(dialog)
     dialog.showModal()
     // What has to be filled in, else what is most likely wanted: of a long form its beginning.
     const first = dialog.querySelectorAll('.field').length > 2 ? '.content input:not([type=checkbox]), ' : ''
-    ;(dialog.querySelector('.content input:required') ?? dialog.querySelector(`${first}.content .main, .content .danger`))?.focus()
+    // Before what cannot be undone it is the button that leaves all as it is.
+    ;(dialog.querySelector('.content input:required') ?? dialog.querySelector(`${first}.content .main, .content .cancel`))?.focus()
   })
 }
 
@@ -108,7 +111,7 @@ export const sheet = (title, rows) => open(title, (close) => el('ul.actions', { 
 
 // ask shows a form in a dialog and answers with what act answers.
 export function ask(title, { words, ...of }) {
-  return open(title, (close) => [words && el('p', {}, words), form({ ...of, act: async (values) => close(await of.act?.(values) ?? true) })])
+  return open(title, (close) => [words && el('p', {}, words), form({ extra: of.danger ? button(null, 'Cancel', () => close(), { kind: 'cancel' }) : [], ...of, act: async (values) => close(await of.act?.(values) ?? true) })])
 }
 
 // sure asks before what cannot be undone.

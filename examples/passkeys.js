@@ -33,7 +33,7 @@ export function passkeyButton(words, act) {
 
 // passkeyList is what the account page shows of them.
 export function passkeyList(api, keys, again) {
-  return [el('p', {}, 'Sign in with a finger, your face or a PIN, without password and code.'),
+  return [el('p', {}, 'Sign in with your fingerprint, face or PIN, without a password or code.'),
     el('ul.list', { 'aria-label': 'Passkeys' }, keys.map((key) => row(api, key, again))),
     button('plus', 'Add a passkey', () => add(api, again).catch(sorryUnless), { kind: 'wide' })]
 }

@@ -2,6 +2,7 @@
 // signed in. The fragment of the address says which page: #/people/users/….
 import { button, el, icon } from '../dom.js'
 import { open, sure } from '../form.js'
+import { files } from './parts.js'
 import { reauthenticate } from '../reauthenticate.js'
 import { analytics } from './visitors.js'
 import { audit } from './audit.js'
@@ -26,9 +27,9 @@ const places = [
   ['analytics', 'chart', 'Analytics', analytics, 'projects.analytics:read'],
   ['spaces', 'people', 'Spaces', spaces, 'spaces:manage'],
   ['programs', 'program', 'Programs', programs],
-  ['audit', 'log', 'Audit', audit, 'audit:read'],
-  ['flags', 'flag', 'Flags', flags, 'system:manage'],
-  ['limits', 'gauge', 'Limits', limits, 'system:read'],
+  ['audit', 'log', 'Audit log', audit, 'audit:read'],
+  ['flags', 'flag', 'Feature flags', flags, 'system:manage'],
+  ['limits', 'gauge', 'Rate limits', limits, 'system:read'],
 ]
 let stage // where the newest page shows itself
 let at = location.hash
@@ -73,14 +74,24 @@ function mark(place) {
   bar.querySelector('.more').classList.toggle('current', !bar.querySelector('a[aria-current]:nth-child(-n+4)'))
 }
 
+const away = () => [el('a.away', { href: files }, icon('folder'), el('span', {}, 'Your files')), el('a', { href: `${files}#/account` }, icon('person'), el('span', {}, 'Your account'))]
+
 // more shows on a phone what has no room in the bar.
-const more = () => open('Places', (close) => el('ul.actions', { onclick: ({ target }) => target.closest('a') && close() },
-  open_().map((place) => el('li', {}, link(place))), el('li', {}, button('out', 'Sign out', () => api.leave()))), { kind: 'sheet' })
+const more = () => open('More', (close) => el('ul.actions', { onclick: ({ target }) => target.closest('a') && close() },
+  [...open_().slice(4).map(link), ...away(), button('out', 'Sign out', () => api.leave())].map((one) => el('li', {}, one))), { kind: 'sheet' })
+
+// unread says beside the inbox how many messages are new.
+function unread(n) {
+  const inbox = bar.querySelector('a[href="#/inbox"]')
+  inbox?.querySelector('.count')?.remove()
+  if (n) inbox?.append(el('span.count', {}, n.toLocaleString(), el('span.heard', {}, ' new')))
+}
 
 function enter() {
   bar.hidden = false
-  bar.querySelector('nav').replaceChildren(...open_().map(link),
+  bar.querySelector('nav').replaceChildren(...open_().map(link), ...away(),
     button('menu', 'More', more, { kind: 'more' }), button('out', 'Sign out', () => api.leave(), { kind: 'leave' }))
+  if (api.can('inbox:read')) api.get('/portfolio/contact', { state: 'new', limit: 1 }).then(({ counts }) => unread(counts.new), () => {})
   return route()
 }
 
@@ -89,7 +100,7 @@ async function moved() {
   const to = location.hash
   if (main.querySelector('form[data-changed]')) {
     history.replaceState(null, '', at)
-    if (!await sure('Leave without saving?', 'What you have written here is lost then.', 'Leave it')) return
+    if (!await sure('Leave without saving?', 'What you have written here will be lost.', 'Leave')) return
     history.replaceState(null, '', to)
   }
   await route()
@@ -100,6 +111,7 @@ async function moved() {
 addEventListener('beforeunload', (event) => api.user && document.querySelector('form[data-changed]') && event.preventDefault())
 addEventListener('hashchange', moved)
 addEventListener('again', route) // a page wants to be read anew
+addEventListener('unread', ({ detail }) => unread(detail))
 api.addEventListener('first', enter)
 try {
   await api.enter()

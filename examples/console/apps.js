@@ -9,8 +9,8 @@ export async function appList(api, main, tabs) {
     say(`${app.name} is ${enabled ? 'on' : 'off'}.`, 'Undo', () => api.patch(`/projects/${app.name}`, { enabled: !enabled }).then(again))
     again()
   }
-  main.replaceChildren(head('Apps'), tabs, items.length ? el('ul.list', { 'aria-label': 'Apps' }, items.map((app) => el('li', {}, el('span.open', {}, el('span.picture', {}, icon('program')),
+  main.replaceChildren(head('Apps'), tabs, el('p.hint', {}, 'Parts of this server that can be turned off. What they have stored stays.'), items.length ? el('ul.list', { 'aria-label': 'Apps' }, items.map((app) => el('li', {}, el('span.open', {}, el('span.picture', {}, icon('program')),
     el('span.name', {}, app.name, ' ', app.enabled ? badge('on', 'good') : badge('off')), el('span.facts', {}, app.description)),
-  button(app.enabled ? 'pause' : 'play', `Turn ${app.name} ${app.enabled ? 'off' : 'on'}`, () => turn(app, !app.enabled), { hide: true, kind: 'plain' }))))
-    : nothing('program', 'This server has no apps. “make app NAME=notes” begins one.'))
+  button(null, `Turn ${app.enabled ? 'off' : 'on'}`, () => turn(app, !app.enabled), { 'aria-label': `Turn ${app.enabled ? 'off' : 'on'} ${app.name}` }))))
+    : nothing('program', 'This server has no apps. “make app NAME=notes” in its source code begins one.'))
 }

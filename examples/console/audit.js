@@ -1,17 +1,17 @@
-// The log of what happened: by person, deed and time, page by page or as a file,
-// and the seals that prove it.
-import { button, el } from '../dom.js'
+// The log of what happened: by person, deed and time, page by page or as a file.
+import { el } from '../dom.js'
 import { saving } from './download.js'
-import { eventLink, sentence } from './event.js'
+import { about, eventLink, sentence } from './event.js'
 import { namesOf } from './names.js'
 import { badge, exactly, head, nothing, tabs } from './parts.js'
+import { seals } from './seals.js'
 import { table } from './table.js'
 import { actions } from './words.js'
 
-const bar = () => tabs('Audit', [['#/audit', 'Events'], ['#/audit/seals', 'Seals']])
+const bar = () => tabs('Audit log', [['#/audit', 'Events'], ['#/audit/seals', 'Seals']])
 
 export async function audit(api, main, [kind, asked = '']) {
-  if (kind === 'seals') return seals(api, main)
+  if (kind === 'seals') return seals(api, main, bar())
   const name = await namesOf(api), people = api.can('users:manage') ? await everybody(api) : []
   const chosen = Object.fromEntries(new URLSearchParams(asked))
   const place = el('div')
@@ -33,7 +33,8 @@ export async function audit(api, main, [kind, asked = '']) {
     field('From', 'from', el('input', { type: 'date' })), field('To', 'to', el('input', { type: 'date' })))
   await show()
   const save = saving('Export', api, () => ['/audit/events/export', query(chosen)], 'audit.jsonl')
-  main.replaceChildren(head('Audit', save), bar(), filters, place)
+  const only = chosen.target ? el('p.only', {}, `Only what happened to ${name(chosen.target, 'one thing')} `, el('a', { href: '#/audit' }, 'Show everything')) : ''
+  main.replaceChildren(head('Audit log', save), bar(), filters, only, place)
 }
 
 async function everybody(api) {
@@ -55,18 +56,8 @@ function query({ actor, action, target, from, to }) {
 
 const events = (api, asked, name) => table({
   label: 'Events', dense: true, read: (cursor) => api.get('/audit/events', { ...asked, limit: 50, cursor }),
-  find: (event) => [sentence(event), event.action, name(event.actor_user_id), event.address, ...Object.values(event.details)].join(' '), columns: [
-    ['What', (event) => eventLink(event, name)], ['Who', (event) => name(event.actor_user_id)],
-    ['Outcome', ({ outcome }) => outcome === 'ok' ? 'ok' : badge(outcome, 'bad')], ['From', ({ address }) => address ?? '–', 'minor'], ['When', ({ at }) => exactly(at)],
-  ], words: nothing('log', Object.values(asked).some(Boolean) ? 'Nothing of that kind happened. Choose other days, or somebody else.' : 'Nothing has happened yet.'),
+  find: (event) => [sentence(event), about(event, name), event.action, name(event.actor_user_id), event.address, ...Object.values(event.details)].join(' '), columns: [
+    ['What', (event) => [eventLink(event, name), event.outcome !== 'ok' && [' ', badge(event.outcome, 'bad')]]], ['Who', (event) => name(event.actor_user_id)],
+    ['Address', ({ address }) => address ?? '–', 'minor'], ['When', ({ at }) => exactly(at)],
+  ], words: nothing('log', Object.values(asked).some(Boolean) ? 'Nothing found. Choose other days, another person or another kind of event.' : 'Nothing has happened yet.'),
 })
-
-async function seals(api, main) {
-  const list = await table({
-    label: 'Seals', read: (cursor) => api.get('/audit/seals', { limit: 50, cursor }), columns: [
-      ['Seal', ({ id }) => el('strong', {}, `No. ${id}`)], ['Made', ({ at }) => exactly(at)], ['Events', ({ events: n }) => n.toLocaleString()],
-      ['Hash', ({ hash }) => el('code', {}, `${hash.slice(0, 24)}…`)], ['Of the one before', ({ previous_hash: hash }) => hash ? el('code', {}, `${hash.slice(0, 12)}…`) : 'the first'],
-    ], words: nothing('lock', 'The first seal is made half a minute after the first event.'),
-  })
-  main.replaceChildren(head('Seals'), bar(), el('p.hint', {}, 'Each seal covers events and the seal before it: an event that was changed or taken out would break the chain. “homebase audit verify” on the server checks all of it.'), list)
-}

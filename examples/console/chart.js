@@ -25,12 +25,13 @@ function figure(draw, height, words, behind) {
   return el('figure.chart', {}, words && el('figcaption', {}, words), place, behind)
 }
 
-// bars are lines of different length: rows [name, value, …]. say writes a row's
-// value, full says whether it is too much.
-export function bars({ title, names, rows, say, full = () => false }) {
+// bars are lines of different length: rows [name, value, …]. A bar is as long as
+// its value is of the whole, else of the largest. say writes a row's value, full
+// says whether it is too much.
+export function bars({ title, names, rows, say, whole, full = () => false }) {
   const most = Math.max(...rows.map((row) => row[1]), 1), high = 44
   const draw = (width) => rows.flatMap((row, i) => {
-    const [name, value] = row, y = i * high, long = Math.max(value > 0 ? 3 : 0, value / most * width)
+    const [name, value] = row, y = i * high, long = Math.max(value > 0 ? 3 : 0, Math.min(1, value / ((whole?.(row) ?? most) || 1)) * width)
     const letters = Math.floor((width - 9 * say(row).length) / 8.5)
     return [
       svg('text', { x: 0, y: y + 16, class: 'words' }, name.length > letters ? `${name.slice(0, letters - 1)}…` : name),

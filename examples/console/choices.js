@@ -1,5 +1,6 @@
 // Rows for forms in which several things can be chosen, or pairs be written.
 import { button, el } from '../dom.js'
+import { permissions } from '../permissions.js'
 
 let ids = 0
 
@@ -24,10 +25,7 @@ export function choices({ name, label, hint, options, value = [] }) {
 // mayChoose are the permissions that somebody can give: those of their own, and
 // those that are given already, in the server's sentences.
 export async function mayChoose(api, label, value) {
-  const options = []
-  for await (const { name, description } of api.list('/auth/permissions', { limit: 200 })) {
-    if (api.user.permissions.includes(name) || value.includes(name)) options.push([name, description])
-  }
+  const options = [...await permissions(api)].filter(([name]) => api.user.permissions.includes(name) || value.includes(name))
   return choices({ name: 'permissions', label, options, value })
 }
 

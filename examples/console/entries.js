@@ -5,22 +5,28 @@ import { ordered } from './order.js'
 import { again, badge, head, nothing } from './parts.js'
 
 const text = (name, label, more) => ({ name, label, autocomplete: 'off', ...more })
-const period = [text('started_on', 'Begun', { placeholder: '2024-03', hint: 'A year, a month or a day.' }), text('ended_on', 'Ended', { placeholder: 'goes on' })]
-const years = ({ started_on: from, ended_on: to }) => from ? `${from} – ${to ?? 'today'}` : to ?? ''
+const period = [text('started_on', 'Started', { placeholder: '2024-03', hint: 'A year, month or day: 2024, 2024-03 or 2024-03-31.' }), text('ended_on', 'Finished', { placeholder: 'still going' })]
+const years = ({ started_on: from, ended_on: to }) => from ? `${date(from)} – ${to ? date(to) : 'today'}` : to ? date(to) : ''
+
+// date is a year, a month or a day as it is written.
+function date(text) {
+  const [year, month, day] = text.split('-').map(Number)
+  return new Date(year, (month || 1) - 1, day || 1).toLocaleDateString(undefined, { year: 'numeric', ...month && { month: 'short' }, ...day && { day: 'numeric' } })
+}
 
 export const kinds = {
   skills: {
-    title: 'Skills', one: 'skill', hint: 'What you can do, in groups.', called: ({ name }) => name, facts: ({ category, level }) => [category, level],
-    fields: [text('name', 'Name', { required: true }), text('category', 'Group', { hint: 'Skills of one group stand together.' }), text('level', 'How well')],
+    title: 'Skills', one: 'skill', hint: 'There are no skills yet. Add what you can do, in groups.', called: ({ name }) => name, facts: ({ category, level }) => [category, level],
+    fields: [text('name', 'Name', { required: true }), text('category', 'Group', { hint: 'Such as “Languages”. Skills of one group are shown together.' }), text('level', 'Level', { placeholder: 'expert, …' })],
   },
   experience: {
-    title: 'Experience', one: 'experience', hint: 'Where you have worked, the latest first.', called: ({ role, organization }) => [role, organization].filter(Boolean).join(', '), facts: (one) => [years(one), one.location],
-    fields: [text('organization', 'Organisation', { required: true }), text('role', 'Role'), text('location', 'Place'), text('url', 'Address', { type: 'url' }), ...period,
-      text('summary', 'What it was', { rows: 3 }), text('highlights', 'Highlights', { type: 'lines', hint: 'One a line.' }), text('description', 'What the organisation does')],
+    title: 'Experience', one: 'job', hint: 'There are no jobs yet. Add where you have worked, the latest first.', called: ({ role, organization }) => [role, organization].filter(Boolean).join(', '), facts: (one) => [years(one), one.location],
+    fields: [text('organization', 'Organisation', { required: true }), text('role', 'Role'), text('location', 'Place'), text('url', 'Website', { type: 'url', placeholder: 'https://…' }), ...period,
+      text('summary', 'What you did', { rows: 3 }), text('highlights', 'Highlights', { type: 'lines', hint: 'One per line.' }), text('description', 'What the organisation does')],
   },
   education: {
-    title: 'Education', one: 'education', hint: 'What you have learned, the latest first.', called: ({ study_type: type, area, institution }) => [[type, area].filter(Boolean).join(' '), institution].filter(Boolean).join(', '), facts: (one) => [years(one)],
-    fields: [text('institution', 'Institution', { required: true }), text('area', 'Subject'), text('study_type', 'Degree'), text('score', 'Mark'), text('url', 'Address', { type: 'url' }), ...period, text('courses', 'Courses', { type: 'lines', hint: 'One a line.' })],
+    title: 'Education', one: 'education', hint: 'There is nothing here yet. Add what you have studied, the latest first.', called: ({ study_type: type, area, institution }) => [[type, area].filter(Boolean).join(' '), institution].filter(Boolean).join(', '), facts: (one) => [years(one)],
+    fields: [text('institution', 'Institution', { required: true }), text('area', 'Subject'), text('study_type', 'Degree'), text('score', 'Grade'), text('url', 'Website', { type: 'url', placeholder: 'https://…' }), ...period, text('courses', 'Courses', { type: 'lines', hint: 'One per line.' })],
   },
 }
 
@@ -39,7 +45,7 @@ async function edit(api, kind, one) {
   const { fields, one: single, called } = kinds[kind]
   const done = await ask(one ? called(one) : `New ${single}`, {
     submit: 'Save', fields: [...fields.map((field) => ({ ...field, value: one?.[field.name] ?? (field.type === 'lines' ? [] : '') })),
-      { name: 'status', label: 'Visitors see it', options: [['published', 'Yes'], ['draft', 'No, it is a draft']], value: one?.status ?? 'published' }],
+      { name: 'status', label: 'Status', options: [['published', 'Published: visitors see it'], ['draft', 'Draft: only you see it']], value: one?.status ?? 'published' }],
     act: (values) => {
       for (const date of ['started_on', 'ended_on']) if (date in values) values[date] ||= null
       return one ? api.patch(`/portfolio/${kind}/${one.id}`, values, { headers: { 'If-Match': `"r${one.revision}"` } }) : api.post(`/portfolio/${kind}`, values)
@@ -51,8 +57,8 @@ async function edit(api, kind, one) {
 }
 
 async function remove(api, path, one, words) {
-  if (!await sure(`Delete “${words}”?`, 'It is gone for good then.', 'Delete for good')) return
+  if (!await sure(`Delete “${words}”?`, 'It cannot be brought back.', 'Delete for good')) return
   await api.delete(`${path}/${one.id}`)
-  say('It is deleted.')
+  say(`“${words}” is deleted.`)
   again()
 }

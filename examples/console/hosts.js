@@ -8,28 +8,28 @@ import { table } from './table.js'
 
 export async function hosts(api, main, tabs) {
   const list = await table({
-    label: 'Guarded hosts', read: (cursor) => api.get('/auth/gate/hosts', { limit: 100, cursor }), find: ({ name, host }) => `${name} ${host}`, columns: [
-      ['Host', ({ name, host }) => [el('strong', {}, name), el('span.small', {}, host)]],
+    label: 'Protected sites', read: (cursor) => api.get('/auth/gate/hosts', { limit: 100, cursor }), find: ({ name, host }) => `${name} ${host}`, columns: [
+      ['Site', ({ name, host }) => [el('strong', {}, name), el('span.small', {}, host)]],
       ['For', ({ roles }) => roles.length ? roles.join(', ') : 'everybody with an account'],
-      ['Is told', ({ identify }) => badge(identify ? 'who comes' : 'nothing')],
-      ['', (one) => el('div.tools', {}, el('a.plain', { href: `https://${one.host}/`, rel: 'noopener' }, 'Open'), button('rename', `Change ${one.name}`, () => change(api, one), { hide: true, kind: 'plain' }),
-        button('trash', `Close ${one.name}`, () => remove(api, one), { hide: true, kind: 'plain' }))],
-    ], words: nothing('lock', 'No host is guarded. A program without a sign-in of its own is opened only to people with an account here, once nginx asks this server.', button('plus', 'Guard a host', () => make(api), { kind: 'main' })),
+      ['Learns', ({ identify }) => identify ? 'who visits' : 'nothing'],
+      ['', (one) => el('div.tools', {}, el('a.plain', { href: `https://${one.host}/`, target: '_blank', rel: 'noopener' }, 'Open'), button('rename', `Change ${one.name}`, () => change(api, one), { hide: true, kind: 'plain' }),
+        button('trash', `Remove ${one.name}`, () => remove(api, one), { hide: true, kind: 'plain' }))],
+    ], words: nothing('lock', 'A program without a sign-in of its own can be opened only to people with an account here. The web server in front of it, nginx, asks this server for each visitor.', button('plus', 'Protect a site', () => make(api), { kind: 'main' })),
   })
-  main.replaceChildren(head('Guarded hosts', button('plus', 'Guard a host', () => make(api), { kind: 'main' })), tabs, list)
+  main.replaceChildren(head('Protected sites', button('plus', 'Protect a site', () => make(api), { kind: 'main' })), tabs, list)
 }
 
 const fieldsOf = async (api, one) => [
   { name: 'name', label: 'Name', required: true, value: one.name ?? '', autocomplete: 'off' },
-  { name: 'host', label: 'Host', required: true, value: one.host ?? '', autocomplete: 'off', placeholder: 'notes.example.com', hint: 'As browsers write it, below the same domain as this server.' },
-  { ...await roleRow(api, one.roles ?? []), name: 'roles' },
-  { name: 'identify', label: 'Tell the program who comes', type: 'checkbox', checked: one.identify ?? true },
+  { name: 'host', label: 'Address', required: true, value: one.host ?? '', autocomplete: 'off', placeholder: 'notes.example.com', hint: 'Without https://, and below the same domain as this server.' },
+  await roleRow(api, one.roles ?? [], 'Who may visit', 'Only people with one of these roles; if you choose none, everybody with an account.'),
+  { name: 'identify', label: 'Tell the program who visits', type: 'checkbox', checked: one.identify ?? true },
 ]
 
 async function make(api) {
-  const made = await ask('Guard a host', { words: 'nginx also has to ask: deploy/gate.conf is the file for it.', fields: await fieldsOf(api, {}), submit: 'Guard it', act: (values) => api.post('/auth/gate/hosts', values) })
+  const made = await ask('Protect a site', { words: 'nginx has to ask this server too: include deploy/gate.conf in its settings for the site.', fields: await fieldsOf(api, {}), submit: 'Protect', act: (values) => api.post('/auth/gate/hosts', values) })
   if (!made) return
-  say(`“${made.name}” is guarded.`)
+  say(`“${made.name}” is protected.`)
   again()
 }
 
@@ -41,8 +41,8 @@ async function change(api, one) {
 }
 
 async function remove(api, { id, name }) {
-  if (!await sure(`Close “${name}” to everybody?`, 'Nobody gets through to it any more, until it is guarded anew.', 'Close it')) return
+  if (!await sure(`Remove “${name}”?`, 'As long as nginx asks for it, nobody gets through to it any more.', 'Remove')) return
   await api.delete(`/auth/gate/hosts/${id}`)
-  say(`“${name}” is closed.`)
+  say(`“${name}” is removed.`)
   again()
 }

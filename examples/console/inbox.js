@@ -5,8 +5,8 @@ import { badge, exactly, head, nothing, tabs } from './parts.js'
 
 const states = { new: 'New', read: 'Read', archived: 'Archived', spam: 'Spam' }
 const empty = {
-  new: 'Nothing new. What visitors write in the portfolio’s form comes here.', read: 'Nothing is read and kept here.',
-  archived: 'Nothing is archived. What is done with can go here.', spam: 'No spam. What looks like it comes here, and goes after a while.',
+  new: 'Nothing new. What visitors write in the portfolio’s contact form arrives here.', read: 'Nothing here. Messages that you have opened are kept here.',
+  archived: 'Nothing is archived. Move messages here when you are done with them.', spam: 'No spam. What looks like spam arrives here, and is deleted after a while.',
 }
 
 export async function inbox(api, main, [asked, id]) {
@@ -26,6 +26,10 @@ export async function inbox(api, main, [asked, id]) {
     list.replaceChildren(...items.map((one) => row(one)))
     list.hidden = !items.length
     place.replaceChildren(...items.length ? [list, more] : [nothing('mail', empty[state])])
+    told()
+  }
+  const told = () => {
+    dispatchEvent(new CustomEvent('unread', { detail: counts.new }))
     bar.replaceChildren(tabs('Messages', Object.entries(states).map(([name, words]) => [at(name), counts[name] ? `${words} ${counts[name]}` : words]), at(state)))
   }
   const place = el('div'), bar = el('div'), at = (name) => name === 'new' ? '#/inbox' : `#/inbox/${name}`
@@ -50,28 +54,31 @@ export async function inbox(api, main, [asked, id]) {
     })
   }
   const remove = async (one) => {
-    if (!await sure('Delete this message?', `What ${one.name} wrote is gone for good then.`, 'Delete for good')) return
+    if (!await sure('Delete this message?', `What ${one.name} wrote cannot be brought back.`, 'Delete for good')) return
     await api.delete(`/portfolio/contact/${one.id}`)
     counts[one.state]--
     items.splice(items.indexOf(one), 1)
     show()
-    say('It is deleted.')
+    say('The message is deleted.')
   }
   const row = (one) => {
-    const told = el('span.facts', {}, `${one.name} · ${when(one.created_at)}`, one.state !== state && [' ', badge(one.state)])
+    const facts = el('span.facts', {}, `${one.name} · ${when(one.created_at)}`, one.subject && el('span.snippet', {}, one.message.slice(0, 160)), one.state !== state && [' ', badge(one.state)])
     const details = el('details', { name: 'message', open: one.opened || one.id === id, ontoggle: () => {
       one.opened = details.open
-      if (details.open && one.state === 'new') set(one, 'read').then(() => details.querySelector('.name').classList.remove('new'))
+      if (details.open && one.state === 'new') set(one, 'read').then(() => {
+        details.querySelector('.name').classList.remove('new')
+        told()
+      })
     } },
-    el('summary.open', {}, el('span.picture', {}, icon('mail')), el(`span.name${one.state === 'new' ? '.new' : ''}`, {}, one.subject || one.message.slice(0, 80)), told), body(one))
+    el('summary.open', {}, el('span.picture', {}, icon('mail')), el(`span.name${one.state === 'new' ? '.new' : ''}`, {}, one.subject || one.message.slice(0, 80)), facts), body(one))
     return el('li', {}, details)
   }
   const body = (one) => el('div.letter', {}, el('p.written', {}, one.message),
-    el('p.small', {}, el('a', { href: `mailto:${one.email}` }, one.email), ` · ${exactly(one.created_at)}`, one.state === 'spam' && one.reasons.length ? ` · taken for spam: ${one.reasons.join(', ').replaceAll('_', ' ')}` : ''),
-    el('div.ends', {}, el('a.main', { href: answer(one) }, icon('mail'), 'Answer'),
+    el('p.small', {}, el('a', { href: `mailto:${one.email}` }, one.email), ` · ${exactly(one.created_at)}`, one.state === 'spam' && one.reasons.length ? ` · looks like spam: ${one.reasons.join(', ').replaceAll('_', ' ')}` : ''),
+    el('div.ends', {}, el('a.main', { href: answer(one) }, icon('mail'), 'Reply'),
       one.state !== 'archived' && one.state !== 'spam' && button('check', 'Archive', () => move(one, 'archived', 'Archived.')),
-      one.state === 'spam' ? button('restore', 'Not spam', () => move(one, 'read', 'It is with the others.')) : button('flag', 'Spam', () => move(one, 'spam', 'It is spam.')),
-      one.state === 'archived' && button('restore', 'Back to the inbox', () => move(one, 'read', 'It is back.')),
+      one.state === 'spam' ? button('restore', 'Not spam', () => move(one, 'read', 'Moved to the messages that you have read.')) : button('flag', 'It is spam', () => move(one, 'spam', 'Moved to spam.')),
+      one.state === 'archived' && button('restore', 'Back to the inbox', () => move(one, 'read', 'Moved to the messages that you have read.')),
       button('trash', 'Delete', () => remove(one))))
   await load()
   show()
@@ -80,6 +87,6 @@ export async function inbox(api, main, [asked, id]) {
 
 // answer opens the person's own mail program.
 function answer({ email, subject, name, message, created_at: at }) {
-  const quoted = message.split('\n').map((line) => `> ${line}`).join('\n')
-  return `mailto:${encodeURIComponent(email)}?subject=${encodeURIComponent(`Re: ${subject || 'Your message'}`)}&body=${encodeURIComponent(`\n\n${name} wrote on ${exactly(at)}:\n${quoted.slice(0, 1500)}`)}`
+  const quoted = message.split(/\r?\n/).map((line) => `> ${line}`).join('\r\n')
+  return `mailto:${encodeURIComponent(email)}?subject=${encodeURIComponent(`Re: ${subject || 'Your message'}`)}&body=${encodeURIComponent(`\r\n\r\n${name} wrote on ${exactly(at)}:\r\n${quoted.slice(0, 1500)}`)}`
 }

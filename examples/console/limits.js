@@ -4,11 +4,14 @@ import { ask } from '../form.js'
 import { again, badge, count, head } from './parts.js'
 import { table } from './table.js'
 
+// What each class is called, and what it counts.
 const meaning = {
-  read: 'Reading, such as opening a page', write: 'Changing something', credentials: 'Giving a secret, such as making a user or a password', upload: 'Storing files', download: 'Fetching files',
-  address: 'All requests of one address, before it is known who asks', contact_of_address: 'Messages of one address by the portfolio’s form', contact_of_all: 'Messages of everybody by that form; more is kept as spam',
-  guesses_of_account: 'Wrong guesses at one account before it waits', guesses_of_address: 'Wrong guesses of one address before it waits', guesses_of_secret: 'Wrong guesses at one link’s or program’s secret',
+  read: ['Reading', 'Opening pages and lists; for each person, or address of a visitor'], write: ['Changing', 'Saving, moving and deleting; for each person, or address of a visitor'],
+  credentials: ['Passwords and codes', 'Signing in, and whatever creates an account, a password or a link'], upload: ['Uploads', 'Requests that store files; for each person, or address of a visitor'], download: ['Downloads', 'Requests that fetch files; for each person, or address of a visitor'],
+  address: ['Everything from one address', 'All requests, before it is known who sends them'], contact_of_address: ['Messages from one address', 'By the portfolio’s contact form'], contact_of_all: ['Messages from everybody', 'By the contact form; what comes beyond that is kept as spam'],
+  guesses_of_account: ['Wrong passwords for one account', 'Then it has to wait'], guesses_of_address: ['Wrong passwords from one address', 'Then it has to wait'], guesses_of_secret: ['Wrong passwords for one link or program', 'Then it has to wait'],
 }
+const called = (name) => meaning[name]?.[0] ?? name
 
 export async function limits(api, main) {
   const [answer, { figures }, left] = await Promise.all([api.fetch('/system/limits'), api.get('/system/metrics'), remaining(api)])
@@ -16,18 +19,23 @@ export async function limits(api, main) {
   const refused = new Map(figures.filter(({ name }) => name === 'homebase_http_limited_total').map(({ labels, value }) => [labels.class, value]))
   const list = await table({
     label: 'Limits', read: async () => ({ items, next_cursor: null }), columns: [
-      ['What', ({ class: name, changed }) => [el('strong', {}, name), ' ', changed && badge('changed'), el('span.small', {}, meaning[name] ?? '')]],
-      ['Allows', (one) => amount(one)], ['Told to wait', ({ class: name }) => refused.get(name)?.toLocaleString() ?? '–'], ...left.size ? [['Left for you now', ({ class: name }) => left.get(name)?.toLocaleString() ?? '–']] : [],
+      ['What', ({ class: name, changed }) => [el('strong', {}, called(name)), changed && [' ', badge('changed')], el('span.small', {}, meaning[name]?.[1])]],
+      ['Allowed', (one) => amount(one)],
+      ['Refused', ({ class: name }) => refused.get(name)?.toLocaleString() ?? el('span.small', {}, 'not counted')],
+      ...left.size ? [['Left for you', ({ class: name }) => left.get(name)?.toLocaleString() ?? '']] : [],
       ['', (one) => one.scope === 'shared' || !api.can('system:manage') ? el('span.small', {}, one.scope === 'shared' ? 'fixed' : '')
-        : el('div.tools', {}, button('rename', `Change ${one.class}`, () => change(api, items, one, tag), { hide: true, kind: 'plain' }),
-          one.changed && button('restore', `Default for ${one.class}`, () => put(api, items.filter((other) => other !== one), tag, items), { hide: true, kind: 'plain' }))],
+        : el('div.tools', {}, button('rename', `Change ${called(one.class)}`, () => change(api, items, one, tag), { hide: true, kind: 'plain' }),
+          one.changed && button('restore', `Back to the default: ${called(one.class)}`, () => put(api, items.filter((other) => other !== one), tag, items), { hide: true, kind: 'plain' }))],
     ],
   })
-  main.replaceChildren(head('Limits', enforced ? [] : badge('turned off by HOMEBASE_RATE_LIMITS', 'bad')),
-    el('p.hint', {}, 'How many requests one person, or one address where nobody is signed in, may send at once; they come back evenly over the time. Who sends more is told to wait; how often that was since this server started is counted for each class.'), list)
+  main.replaceChildren(head('Rate limits', enforced ? [] : badge('turned off by HOMEBASE_RATE_LIMITS', 'bad')),
+    el('p.hint', {}, 'How many requests are allowed in a time, so that nobody can overload the server or guess passwords. Whoever sends more is refused for a while. “Refused” counts since the server started; “Left for you” is what you may still send right now.'), list)
 }
 
-const amount = ({ requests, per_seconds: seconds }) => `${requests.toLocaleString()} in ${seconds % 60 ? count(seconds, 'second') : seconds % 3600 ? count(seconds / 60, 'minute') : count(seconds / 3600, 'hour')}`
+function amount({ requests, per_seconds: seconds }) {
+  const [n, unit] = [[86400, 'day'], [3600, 'hour'], [60, 'minute'], [1, 'second']].map(([long, words]) => [seconds / long, words]).find(([n]) => Number.isInteger(n)) ?? [seconds, 'second']
+  return `${requests.toLocaleString()} ${n === 1 ? `a${unit === 'hour' ? 'n' : ''} ${unit}` : `in ${count(n, unit)}`}`
+}
 
 // remaining is what answers say of the person's own counts: RateLimit is
 // "class";r=left;t=seconds (draft-ietf-httpapi-ratelimit-headers).
@@ -37,9 +45,9 @@ async function remaining(api) {
 }
 
 async function change(api, items, one, tag) {
-  await ask(`Limit “${one.class}”`, {
-    words: meaning[one.class], submit: 'Save', fields: [
-      { name: 'requests', label: 'Requests', type: 'number', min: 1, value: one.requests, required: true }, { name: 'per_seconds', label: 'In seconds', type: 'number', min: 1, step: 'any', value: one.per_seconds, required: true }],
+  await ask(called(one.class), {
+    words: meaning[one.class]?.[1], submit: 'Save', fields: [
+      { name: 'requests', label: 'Requests', type: 'number', min: 1, value: one.requests, required: true }, { name: 'per_seconds', label: 'In how many seconds', type: 'number', min: 1, step: 'any', value: one.per_seconds, required: true }],
     act: ({ requests, per_seconds: seconds }) => put(api, [...items.filter((other) => other !== one), { ...one, changed: true, requests: Number(requests), per_seconds: Number(seconds) }], tag, items),
   })
 }
@@ -48,7 +56,7 @@ async function change(api, items, one, tag) {
 async function put(api, items, tag, before) {
   const changed = (list) => ({ items: list.filter((one) => one.changed).map(({ class: name, requests, per_seconds: seconds }) => ({ class: name, requests, per_seconds: seconds })) })
   await api.put('/system/limits', changed(items), { headers: { 'If-Match': tag } })
-  say('It holds at once.', 'Undo', () => api.put('/system/limits', changed(before)).then(again))
+  say('Saved. It holds at once.', 'Undo', () => api.put('/system/limits', changed(before)).then(again))
   again()
   return true
 }

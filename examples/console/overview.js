@@ -4,7 +4,7 @@ import { bars } from './chart.js'
 import { eventLink } from './event.js'
 import { namesOf } from './names.js'
 import { badge, card, count, exactly, facts, head } from './parts.js'
-import { jobs } from './words.js'
+import { checks, jobs } from './words.js'
 
 export async function overview(api, main) {
   const hello = api.user.name ? `Hello ${api.user.name.split(' ')[0]}` : 'Overview'
@@ -12,15 +12,15 @@ export async function overview(api, main) {
   const parts = [
     api.can('system:read') && part('check', 'Server', server, api),
     api.can('inbox:read') && part('mail', 'New messages', messages, api),
-    api.can('system:read') && part('folder', 'Storage by person', storage, api),
-    api.can('audit:read') && part('log', 'What happened last', events, api),
-    api.can('system:read') && part('restore', 'Jobs', work, api),
+    api.can('system:read') && part('folder', 'Storage', storage, api),
+    api.can('audit:read') && part('log', 'Latest events', events, api),
+    api.can('system:read') && part('versions', 'Background jobs', work, api),
   ].filter(Boolean)
-  main.replaceChildren(head(hello), el('nav.quick', { 'aria-label': 'Often done' },
+  main.replaceChildren(head(hello), el('nav.quick', { 'aria-label': 'Common tasks' },
     api.can('users:manage') && quick('#/people/invitations/new', 'mail', 'Invite somebody'),
     api.can('portfolio:write') && quick('#/portfolio/projects/new', 'plus', 'Write about a project'),
     api.can('audit:read') && quick(`#/audit/events/action=auth.login&from=${lastWeek}`, 'person', 'Who signed in last week')),
-  el('div.cards', {}, parts.length ? parts : card('home', 'Nothing to manage', el('p', {}, 'Your account may not change anything here. Who manages this server can give you a role that does.'))))
+  el('div.cards', {}, parts.length ? parts : card('home', 'Nothing to manage', el('p', {}, 'Your account cannot change anything here. Whoever manages this server can give you a role that can.'))))
 }
 
 const quick = (href, picture, words) => el('a', { href }, icon(picture), words)
@@ -39,44 +39,46 @@ async function server(api) {
     fetch(api.url('/system/ready'), { credentials: 'include' }).then((answer) => answer.json()), api.get('/system/version'), api.get('/system/storage', { limit: 1 })])
   const well = ready.status === 'ready'
   return [el('p', {}, well ? badge('Ready', 'good') : badge('Not ready', 'bad'), !well && ` ${ready.detail ?? ready.title}`),
-    well && ready.checks && el('p.small', {}, `Holding: ${ready.checks.join(', ').replaceAll('_', ' ')}.`),
+    well && ready.checks && el('p.small', {}, `Checked: ${ready.checks.map((one) => checks[one] ?? one).join(', ')}.`),
     facts({ Version: version.version, Disk: `${bytes(disk.free)} free of ${bytes(disk.total)}` })]
 }
 
 async function messages(api) {
   const { items, counts } = await api.get('/portfolio/contact', { state: 'new', limit: 3 })
-  if (!items.length) return [el('p', {}, 'Nothing new. ', counts.read ? 'The last ones are read.' : 'What visitors write in the portfolio’s form comes here.')]
+  dispatchEvent(new CustomEvent('unread', { detail: counts.new }))
+  if (!items.length) return [el('p', {}, 'Nothing new. ', counts.read ? 'You have read them all.' : 'What visitors write in the portfolio’s contact form arrives here.')]
   return [el('ul.list', {}, items.map((one) => el('li', {}, el('a.open', { href: `#/inbox/new/${one.id}` }, el('span.picture', {}, icon('mail')),
     el('span.name', {}, one.subject || one.message.slice(0, 60)), el('span.facts', {}, `${one.name} · ${when(one.created_at)}`))))),
-  el('p', {}, el('a', { href: '#/inbox' }, counts.new > items.length ? `All ${counts.new}` : 'To the inbox'))]
+  el('p', {}, el('a', { href: '#/inbox' }, counts.new > items.length ? `All ${counts.new} new messages` : 'Open the inbox'))]
 }
 
 async function storage(api) {
-  const users = []
+  const owners = []
   for (let cursor; cursor !== null;) {
     const page = await api.get('/system/storage', { limit: 500, cursor })
-    users.push(...page.users)
+    owners.push(...page.users, ...page.spaces)
     cursor = page.next_cursor
   }
-  const name = await namesOf(api), first = users.toSorted((a, b) => b.used - a.used).slice(0, 10)
-  return [bars({ title: 'Storage by person', names: ['Person', 'Stored'], rows: first.map((one) => [name(one.user_id), one.used, one.quota]), full,
-    say: (row) => bytes(row[1]) + (full(row) ? ` of ${bytes(row[2])}` : '') }),
-  users.length > first.length && el('p.small', {}, `The ${first.length} who store most, of ${count(users.length, 'person', 'people')}.`)]
+  const name = await namesOf(api), first = owners.toSorted((a, b) => b.used - a.used).slice(0, 8)
+  const called = ({ user_id: user, space_id: space }) => user ? name(user) : `Space “${name(space, space.slice(0, 8))}”`
+  return [bars({ title: 'Storage by person and space', names: ['Person or space', 'Stored'], rows: first.map((one) => [called(one), one.used, one.quota]), whole: (row) => row[2], full,
+    say: (row) => `${bytes(row[1])} of ${bytes(row[2])}` }),
+  owners.length > first.length && el('p.small', {}, `Those ${first.length} of ${owners.length} people and spaces that store most.`)]
 }
 
 const full = ([, used, quota]) => used > 0.9 * quota
 
 async function events(api) {
   const [{ items }, name] = await Promise.all([api.get('/audit/events', { limit: 6 }), namesOf(api)])
-  return [el('ul.events', {}, items.map((one) => el('li', {}, eventLink(one, name), ' ',
-    el('span', {}, `· ${name(one.actor_user_id)}`), one.outcome !== 'ok' && [' ', badge(one.outcome, 'bad')], el('span.small', {}, ` ${when(one.at)}`)))),
-  el('p', {}, el('a', { href: '#/audit' }, 'All of it'))]
+  return [el('ul.events', {}, items.map((one) => el('li', {}, el('div', {}, eventLink(one, name), one.outcome !== 'ok' && [' ', badge(one.outcome, 'bad')]),
+    el('span.small.when', {}, name(one.actor_user_id), el('br'), when(one.at))))),
+  el('p', {}, el('a', { href: '#/audit' }, 'Open the audit log'))]
 }
 
 async function work(api) {
   const { items } = await api.get('/system/jobs'), failing = items.filter((job) => job.failures)
-  return [failing.length ? el('p', {}, badge(count(failing.length, 'job fails', 'jobs fail'), 'bad')) : el('p', {}, badge(`All ${items.length} run well`, 'good')),
+  return [failing.length ? el('p', {}, badge(count(failing.length, 'job fails', 'jobs fail'), 'bad')) : el('p', {}, badge(`All ${items.length} are fine`, 'good')),
     failing.length > 0 && el('ul.plainly', {}, failing.map((job) => el('li', {}, el('strong', {}, jobs(job.name)), ` failed ${count(job.failures, 'time')}: ${job.last_error}`))),
-    el('details', {}, el('summary', {}, 'Every job'), el('ul.plainly', {}, items.map((job) => el('li', {}, el('strong', {}, jobs(job.name)),
-      el('span.small', {}, ` last ${exactly(job.last_run_at)}${job.running ? ', running now' : ''}, next ${exactly(job.next_run_at)}`)))))]
+    el('details', {}, el('summary', {}, 'Show all jobs'), el('ul.plainly', {}, items.map((job) => el('li', {}, el('strong', {}, jobs(job.name)),
+      el('span.small', {}, job.running ? ' running now' : ` last ran ${exactly(job.last_run_at)}, runs again ${exactly(job.next_run_at)}`)))))]
 }

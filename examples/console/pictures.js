@@ -48,13 +48,13 @@ export function pictures(api, { name, label, hint, value, of, most = 50 }) {
 // pictures that were marked.
 const choose = (api, most) => open('Your pictures', (close) => {
   const place = el('div.chooser'), progress = el('div'), marked = new Set()
-  const done = button(null, 'Take them', () => close([...marked]), { kind: 'main', disabled: true })
+  const done = button(null, 'Add', () => close([...marked]), { kind: 'main', disabled: true })
   const mark = (id, on) => {
     if (on && most === 1) return close([id])
     if (on) marked.add(id)
     else marked.delete(id)
     done.disabled = !marked.size
-    done.textContent = marked.size > 1 ? `Take ${marked.size} pictures` : 'Take it'
+    done.textContent = marked.size > 1 ? `Add ${marked.size} pictures` : 'Add'
   }
   const refused = (problem) => {
     if (problem.name !== 'Problem') throw problem
@@ -74,7 +74,7 @@ const choose = (api, most) => open('Your pictures', (close) => {
   }
   walk('root')
   const file = el('input', { type: 'file', accept: 'image/png,image/jpeg,image/gif', multiple: most > 1, hidden: true, onchange: () => bring(api, [...file.files], progress).then((ids) => close([...marked, ...ids]), refused) })
-  return [place, progress, file, el('div.ends', {}, button('upload', 'From this device', () => file.click()), done)]
+  return [place, progress, file, el('div.ends', {}, button('upload', 'Upload from this device', () => file.click()), done)]
 })
 
 // bring uploads pictures into the folder “Portfolio”.

@@ -8,8 +8,8 @@ import { tabs } from './parts.js'
 
 export async function programs(api, main, [kind]) {
   const kinds = [
-    api.can('users:manage') && ['clients', 'Sign people in', clients], api.can('users:manage') && ['hosts', 'Guarded hosts', hosts],
-    api.can('system:manage') && ['apps', 'Apps', appList], ['keys', 'Your access keys', keys],
+    api.can('users:manage') && ['clients', 'Sign-in', clients], api.can('users:manage') && ['hosts', 'Protected sites', hosts],
+    api.can('system:manage') && ['apps', 'Apps', appList], ['keys', 'Access keys', keys],
   ].filter(Boolean)
   const [name, , page] = kinds.find(([known]) => known === kind) ?? kinds[0]
   const at = (known) => known === kinds[0][0] ? '#/programs' : `#/programs/${known}`

@@ -12,8 +12,8 @@ export async function projects(api, main, bar) {
   const row = (one) => el('a.open', { href: `#/portfolio/projects/${one.slug}` },
     el('span.picture', {}, one.image_ids.length ? thumbnail(api, one.image_ids[0], one) : icon('image')),
     el('span.name', {}, one.title, ' ', one.status === 'draft' ? badge('draft') : '', one.featured && [' ', badge('featured', 'good')]), el('span.facts', {}, one.summary), icon('right'))
-  main.replaceChildren(head('Portfolio', el('a.seldom', { href: site, target: '_blank', rel: 'noopener' }, 'See it'), el('a.main', { href: '#/portfolio/projects/new' }, icon('plus'), 'New project')), bar,
-    ...items.length ? [el('p.hint', {}, items.length > 1 ? 'In the order of the page: drag a handle, or move it by the arrow keys.' : ''), ...ordered({
+  main.replaceChildren(head('Portfolio', el('a.seldom', { href: site, target: '_blank', rel: 'noopener' }, 'View the site'), el('a.main', { href: '#/portfolio/projects/new' }, icon('plus'), 'New project')), bar,
+    ...items.length ? [el('p.hint', {}, items.length > 1 ? 'Visitors see them in this order. To change it, drag a handle, or use the arrow keys on it.' : ''), ...ordered({
       label: 'Projects', items, called: ({ title }) => title, row, save: (ids) => api.put('/portfolio/projects/order', { ids }),
-    })] : [nothing('image', 'Nothing is here yet. A project needs a title; a picture and some sentences make it nice.', el('a.main', { href: '#/portfolio/projects/new' }, 'Write about a project'))])
+    })] : [nothing('image', 'There are no projects yet. All it takes is a title; a picture and a few sentences make it nice.', el('a.main', { href: '#/portfolio/projects/new' }, 'Write about a project'))])
 }

@@ -8,8 +8,8 @@ export async function resume(api, main, bar) {
   const place = el('div.part', { 'aria-live': 'polite' })
   const file = el('input', { type: 'file', accept: '.json,application/json', hidden: true, onchange: () => look(api, file.files[0], place).finally(() => { file.value = '' }) })
   main.replaceChildren(head('Résumé'), bar, el('div.cards', {},
-    card('download', 'Out', el('p', {}, 'All that is published, as a JSON Resume: other programs make a PDF or a page of it.'), saving('Save resume.json', api, () => ['/portfolio/resume.json'], 'resume.json')),
-    card('upload', 'In', el('p', {}, 'Entries that are here already get what the file says of them, the others are added. Nothing is deleted, and you see all of it before anything changes.'),
+    card('download', 'Export', el('p', {}, 'Everything that is published, as a JSON Resume file. Other programs make a PDF or a web page from it.'), saving('Save resume.json', api, () => ['/portfolio/resume.json'], 'resume.json')),
+    card('upload', 'Import', el('p', {}, 'From a JSON Resume file. What is here already is updated, the rest is added, and nothing is deleted. You see all changes before you decide.'),
       file, button('upload', 'Choose a file', () => file.click()))), place)
 }
 
@@ -19,36 +19,42 @@ async function look(api, file, place) {
   const put = (dry) => api.put('/portfolio/resume.json', new Blob([file], { type: 'application/json' }), { query: { dry_run: dry }, headers: { 'Content-Type': 'application/json' } })
   try {
     const { changes, unchanged, ignored } = await put(true)
-    const take = button('check', 'Take it over', async () => {
+    const take = button('check', 'Import', async () => {
       take.disabled = true
       take.ariaBusy = 'true'
       try {
         const done = await put(false)
-        say(`${count(done.changes.length, 'change')} made.`)
+        say(`Imported: ${count(done.changes.length, 'change')}.`)
         again()
       } catch (problem) { refused(place, problem) }
     }, { kind: 'main' })
     place.replaceChildren(el('section.card', {}, el('h2', {}, changes.length ? `${count(changes.length, 'change')} in ${file.name}` : 'Nothing would change'),
-      el('p.small', {}, `${count(unchanged, 'entry is', 'entries are')} as they are already.`),
+      el('p.small', {}, `${count(unchanged, 'entry stays', 'entries stay')} as before.`),
       el('ul.changes', {}, changes.map(change)),
-      ignored.length > 0 && el('details', {}, el('summary', {}, `${count(ignored.length, 'part')} of the file that a portfolio cannot hold`), el('ul.plainly', {}, ignored.map((at) => el('li', {}, el('code', {}, at))))),
-      el('div.ends', {}, button(null, 'Leave all as it is', () => place.replaceChildren()), changes.length > 0 && take)))
+      ignored.length > 0 && el('details', {}, el('summary', {}, `${count(ignored.length, 'part')} of the file that cannot be imported`), el('ul.plainly', {}, ignored.map((at) => el('li', {}, el('code', {}, at))))),
+      el('div.ends', {}, button(null, 'Cancel', () => place.replaceChildren()), changes.length > 0 && take)))
     take.focus()
   } catch (problem) { refused(place, problem) }
 }
 
 function refused(place, problem) {
   if (problem.name !== 'Problem') throw problem
-  place.replaceChildren(el('div.card', { role: 'alert' }, el('p.problem', {}, problem.message), el('ul.plainly', {}, Object.entries(problem.fields).map(([at, text]) => el('li', {}, el('code', {}, at), ` ${text}`)))))
+  place.replaceChildren(el('div.card', { role: 'alert' }, el('p.problem', {}, problem.message), el('ul.plainly', {}, Object.entries(problem.fields).map(([at, text]) => el('li', {}, el('strong', {}, where(at)), `: ${text}`)))))
 }
+
+// where is a place in the file as a person looks for it: work/1/startDate.
+const where = (at) => at.split('/').map((part) => Number.isInteger(Number(part)) && part ? `entry ${Number(part) + 1}` : part.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)).join(', ')
 
 const kinds = { profile: 'Profile', projects: 'Project', skills: 'Skill', experience: 'Experience', education: 'Education' }
 
 // change is one entry with what it says now, and what it would say.
 const change = ({ kind, action, name, fields, before = {}, after = {} }) => el('li', {},
-  el('p', {}, badge(action === 'created' ? 'new' : 'changed', action === 'created' ? 'good' : ''), ' ', el('strong', {}, kinds[kind] ?? kind), ` ${name}`),
+  el('p', {}, badge(action === 'created' ? 'new' : 'changed', action === 'created' ? 'good' : ''), ' ', el('strong', {}, kinds[kind] ?? kind), ` ${title({ ...before, ...after }) || name}`),
   el('dl.difference', {}, fields.filter((field) => field !== 'position' && (action !== 'created' || shown(after[field]))).map((field) => el('div', {}, el('dt', {}, field.replaceAll('_', ' ')), el('dd', {},
     action !== 'created' && shown(before[field]) && el('del', {}, shown(before[field])), shown(after[field]) ? el('ins', {}, shown(after[field])) : el('span.small', {}, 'empty'))))))
+
+// title is what an entry is called; the server's name for it is for comparing.
+const title = (one) => one.title || one.role || one.institution || one.organization || one.name
 
 function shown(value) {
   if (Array.isArray(value)) return value.map((one) => one?.url ? `${one.label} ${one.url}` : one).join(', ')

@@ -4,7 +4,7 @@ import { button, el } from '../dom.js'
 import { frame } from './choices.js'
 
 export function rulesIn({ roles = [], users = [], percentage }) {
-  return [roles.length && `with the role ${roles.join(' or ')}`, users.length && `${users.length} named`, percentage != null && `${percentage} % of people`].filter(Boolean).join(', ')
+  return [roles.length && `with the role ${roles.join(' or ')}`, users.length && `${users.length === 1 ? 'one named person' : `${users.length} named people`}`, percentage != null && `${percentage} % of people`].filter(Boolean).join(' and ')
 }
 
 // ruleRow is the row of a form with the rules.
@@ -22,7 +22,7 @@ export async function ruleRow(api, value) {
     const users = el('textarea', { rows: 2, value: (rule.users ?? []).map((id) => people.get(id) ?? id).join('\n') })
     const part = el('input', { type: 'number', min: 0, max: 100, step: 'any', value: rule.percentage ?? '' })
     const label = (words, input) => el('label', {}, words, input)
-    const li = el('li', {}, label('With one of these roles', named), label('One of these people: e-mail or id, one a line', users), label('Percent of people', part),
+    const li = el('li', {}, label('With one of these roles', named), label('One of these people: e-mail addresses, one per line', users), label('Percent of people', part),
       button('cross', 'Remove this rule', () => {
         li.remove()
         list.dispatchEvent(new Event('input', { bubbles: true }))
@@ -32,6 +32,6 @@ export async function ruleRow(api, value) {
     return named
   }
   value.forEach(add)
-  const row = frame('rules', 'Only for some', 'Without a rule it is for everybody.', [list, button('plus', 'Add a rule', () => add().focus())])
+  const row = frame('rules', 'Only for some', 'Without a rule it is for everybody. With several, one of them has to match.', [list, button('plus', 'Add a rule', () => add().focus())])
   return { ...row, value: () => [...list.children].map((li) => of.get(li)()) }
 }

@@ -7,5 +7,6 @@ export function copied(label, text) {
   return el('div.copy', {}, input, button('copy', 'Copy', () => navigator.clipboard.writeText(text).then(() => say('Copied.'), () => input.focus()), { kind: 'main' }))
 }
 
-export const once = (title, label, text, words = 'It is shown this once: copy it now.') =>
-  ask(title, { words: el('div', {}, el('p', {}, words), copied(label, text)), submit: 'I have kept it' })
+// once shows it with what else is said; a click beside the dialog does not close it.
+export const once = (title, label, text, words = 'Copy it now: it is shown only this once.') =>
+  ask(title, { words: el('div.kept', {}, el('div', {}, words), copied(label, text)), submit: 'I have saved it' })

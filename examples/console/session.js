@@ -56,7 +56,7 @@ export class Session extends Homebase {
   // #close shows the sign-in over everything, dialogs too.
   #close() {
     if (this.#door) return
-    const words = this.#who ? 'Your sign-in has ended. Sign in again and go on where you were.' : 'What the owner of this server does.'
+    const words = this.#who ? 'Your sign-in has ended. Sign in again to continue where you were.' : 'To manage this server: people, portfolio, messages and more.'
     this.#door = el('dialog.door', { 'aria-label': 'Sign in', oncancel: (event) => event.preventDefault() }, signIn(this, words))
     document.body.append(this.#door)
     this.#door.showModal()

@@ -45,7 +45,7 @@ export function table({ label, columns, read, find, words, open, dense = false }
     shown += atOnce
     return load(shown + 1).catch(sorry)
   }, { kind: 'wide', hidden: true })
-  const search = el('input.search', { type: 'search', placeholder: 'Filter', 'aria-label': `Filter ${label.toLowerCase()}`, hidden: true, oninput: () => {
+  const search = el('input.search', { type: 'search', placeholder: 'Search', 'aria-label': `Search ${label.toLowerCase()}`, hidden: true, oninput: () => {
     clearTimeout(search.timer)
     search.timer = setTimeout(() => {
       filter = search.value.trim().toLowerCase()

@@ -2,7 +2,7 @@
 import { button, bytes, el, icon, say } from '../dom.js'
 import { form, sure } from '../form.js'
 import { forget } from './names.js'
-import { again, badge, card, exactly, facts, gigabytes, given, head, way } from './parts.js'
+import { again, badge, card, day, exactly, facts, files, gigabytes, given, head, usual, way } from './parts.js'
 import { roleRow } from './people.js'
 
 export async function userPage(api, main, id) {
@@ -17,23 +17,26 @@ export async function userPage(api, main, id) {
     again()
   }
   main.replaceChildren(way('#/people', 'People'), head(called, user.status === 'active' ? badge('active', 'good') : badge('disabled', 'bad')), el('div.cards', {},
-    card('person', 'What they may do', form({
+    card('person', 'Profile and rights', form({
       fields: [{ name: 'name', label: 'Name', value: user.name, autocomplete: 'off' }, await roleRow(api, user.roles), gigabytes(user.quota),
-        { name: 'entry_quota', label: 'Files and folders at most', type: 'number', min: 0, inputMode: 'numeric', value: user.entry_quota ?? '', hint: 'Empty: what the server gives to everybody.' }],
+        { name: 'entry_quota', label: 'Most files and folders', type: 'number', min: 0, inputMode: 'numeric', value: user.entry_quota ?? '', hint: usual }],
       submit: 'Save', act: ({ quota, entry_quota: entries, ...values }) => change({ ...values, quota: given(quota), entry_quota: entries === '' ? null : Number(entries) }, 'Saved.'),
     })),
-    card('text', 'Account', facts({ 'E-mail': user.email, Id: el('code', {}, id), Since: exactly(user.created_at), ...room && { Stored: `${bytes(room.used)} of ${bytes(room.quota)}` }, 'Second step': user.totp ? 'on' : 'off' }),
-      api.can('audit:read') && el('p', {}, el('a', { href: `#/audit/events/actor=${id}` }, 'What they have done'))),
+    card('text', 'Account', facts({ 'E-mail': user.email, Joined: day(user.created_at), ...room && { Stored: `${bytes(room.used)} of ${bytes(room.quota)}` }, 'Second step': user.totp ? 'on' : 'off' }),
+      api.can('audit:read') && el('p', {}, el('a', { href: `#/audit/events/actor=${id}` }, self ? 'What you have done' : 'What they have done'))),
     card('device', 'Devices', sessions.length ? el('ul.list', {}, sessions.map((one) => el('li', {}, el('span.open', {}, el('span.picture', {}, icon('device')),
       el('span.name', {}, one.name, one.current && el('em', {}, ' this one')), el('span.facts', {}, [one.address, `used ${exactly(one.last_used_at)}`].filter(Boolean).join(' · ')))))) : el('p', {}, 'Not signed in anywhere.'),
     sessions.length > 0 && button('out', 'Sign out all devices', () => signOut(api, path, called), { kind: 'wide' })),
-    card('lock', 'What cannot be undone', user.totp && button('restore', 'Reset the second step', () => reset(api, path, called), { kind: 'wide' }),
+    card('lock', 'Signing in', self ? el('p', {}, 'Your password, passkeys and second step are on ', el('a', { href: `${files}#/account` }, 'your account page'), '.')
+      : el('p.hint', {}, 'Who forgot their password can ask for a new one where they sign in. “homebase user password” on the server sets one by hand.'),
+      user.totp && button('restore', 'Reset the second step', () => reset(api, path, called), { kind: 'wide' }),
       !self && (user.status === 'active'
         ? button('pause', 'Disable', async () => {
-          if (await sure(`Disable ${called}?`, 'All their devices are signed out, and they cannot sign in. Files and links stay as they are.', 'Disable')) await change({ status: 'disabled' }, `${called} is disabled.`, { status: 'active' })
+          if (await sure(`Disable ${called}?`, 'They are signed out everywhere and cannot sign in any more. Their files and links stay, and you can enable them again.', 'Disable')) await change({ status: 'disabled' }, `${called} is disabled.`, { status: 'active' })
         }, { kind: 'wide' })
-        : button('play', 'Enable again', () => change({ status: 'active' }, `${called} can sign in again.`, { status: 'disabled' }), { kind: 'wide' })),
-      self ? el('p.hint', {}, 'You cannot disable yourself. Password, passkeys and second step are on your account page.') : button('trash', 'Delete with all files', () => remove(api, path, called), { kind: 'wide' }))))
+        : button('play', 'Enable again', () => change({ status: 'active' }, `${called} can sign in again.`, { status: 'disabled' }), { kind: 'wide' }))),
+    !self && card('trash', 'Delete for good', el('p.hint', {}, 'The account goes with all its files. To keep them, disable it.'),
+      button('trash', 'Delete with all files', () => remove(api, path, called), { kind: 'wide' }))))
 }
 
 // stored is how much the user keeps, for who may know it.
@@ -48,21 +51,21 @@ async function stored(api, id) {
 }
 
 async function signOut(api, path, called) {
-  if (!await sure(`Sign ${called} out everywhere?`, 'They sign in again with their password.', 'Sign out')) return
+  if (!await sure(`Sign ${called} out everywhere?`, 'They can sign in again with their password.', 'Sign out')) return
   await api.delete(`${path}/sessions`)
   say(`${called} is signed out.`)
   again()
 }
 
 async function reset(api, path, called) {
-  if (!await sure(`Reset the second step of ${called}?`, 'Make sure that it is really they who ask. The password alone opens the account then, and all devices are signed out.', 'Reset it')) return
+  if (!await sure(`Reset the second step of ${called}?`, 'First make sure that it really is them who asks. After that the password alone opens the account, and all their devices are signed out.', 'Reset')) return
   await api.post(`${path}/totp/reset`)
   say('The second step is off.')
   again()
 }
 
 async function remove(api, path, called) {
-  if (!await sure(`Delete ${called}?`, 'The account goes with all its files, links and keys, for good. What the log says of them stays.', 'Delete for good')) return
+  if (!await sure(`Delete ${called}?`, 'The account goes for good, with all its files, links and keys. What the audit log says of them stays.', 'Delete for good')) return
   await api.delete(path)
   forget()
   location.hash = '#/people'

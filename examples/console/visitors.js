@@ -24,6 +24,7 @@ export async function analytics(api, main, [asked = '']) {
     place.ariaBusy = 'true'
     const nodes = await page(api, chosen, set).catch((problem) => {
       if (problem.name !== 'Problem') throw problem
+      if (problem.status === 404) return [nothing('chart', 'Analytics is turned off, so nobody is counted.', api.can('system:manage') && button(null, 'Turn it on', () => api.patch('/projects/analytics', { enabled: true }).then(show), { kind: 'main' }))]
       return [el('p.problem', { role: 'alert' }, problem.message)]
     })
     if (show.newest !== mine) return
@@ -45,13 +46,14 @@ async function page(api, { from, to, site, page: path }, set) {
   const sum = (key) => items.reduce((all, one) => all + one[key], 0)
   const words = new Intl.DateTimeFormat(undefined, { timeZone: 'UTC', ...{ hour: { hour: 'numeric' }, day: { day: 'numeric', month: 'short' }, month: { month: 'short', year: 'numeric' } }[by] })
   const limited = (site || path) && el('p', {}, `Only ${path ?? ''} ${site ? `of ${site}` : ''} `, button('cross', 'All pages', () => set({ site: '', page: '' }), { kind: 'plain' }))
-  if (!sum('views')) return [limited, nothing('chart', path || site ? 'Nobody looked at it in these days.' : 'Nobody was counted in these days. A frontend counts its visitors when analytics.js is in its pages.')]
+  if (!sum('views')) return [limited, nothing('chart', path || site ? 'Nobody looked at it in this time.' : 'Nobody came in this time. Visits to the portfolio are counted without cookies; a website of your own counts them with one line: analytics.js.')]
   const tops = (title, names, list, name) => list.length > 0 && card('', [title, ' ', unit()], bars({ title, names, rows: list.slice(0, 10).map((one) => [name(one), one.views, one]), say: ([, views, { visitors }]) => `${views.toLocaleString()} · ${visitors.toLocaleString()}` }))
   return [limited,
-    el('section.card', {}, el('p.figures', {}, el('span', {}, el('strong', {}, sum('views').toLocaleString()), ' views'), el('span', {}, el('strong', {}, sum('visitors').toLocaleString()), ` visitors, added up by ${by === 'month' ? 'day' : by}`)),
+    el('section.card', {}, el('p.figures', {}, el('span', {}, el('strong', {}, sum('views').toLocaleString()), ' views'), el('span', {}, el('strong', {}, sum('visitors').toLocaleString()), ' visitors')),
       timeline({ title: 'Views and visitors', items, day: ({ at }) => words.format(new Date(at)), names: ['views', 'visitors'], values: ({ views, visitors }) => [views, visitors] }),
-      dropped > 0 && el('p.small', {}, `${count(dropped, 'view was', 'views were')} not kept: too many came at once.`)),
+      dropped > 0 && el('p.small', {}, `${count(dropped, 'view was', 'views were')} not counted, because too many came at once.`),
+      el('p.small', {}, `Somebody who comes on two ${by === 'hour' ? 'hours' : 'days'} counts as two visitors: nobody is recognised again.`)),
     el('div.cards', {}, pages.length > 0 && card('', ['Pages ', unit()], el('ul.pages', {}, pages.slice(0, 12).map((one) => el('li', {}, button(null, one.path, () => set({ site: one.site, page: one.path }), { kind: 'link' }),
       el('span.small', {}, one.site), el('span.number', {}, `${one.views.toLocaleString()} · ${one.visitors.toLocaleString()}`))))),
-    tops('Where they came from', ['Site', 'Views and visitors'], referrers, ({ referrer }) => referrer || 'typed, or unknown'), tops('Devices', ['Device', 'Views and visitors'], devices, ({ device }) => device))]
+    tops('Where they came from', ['Site', 'Views and visitors'], referrers, ({ referrer }) => referrer || 'typed in, or unknown'), tops('Devices', ['Device', 'Views and visitors'], devices, ({ device }) => device))]
 }

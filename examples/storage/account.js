@@ -2,9 +2,12 @@
 import { button, el, icon, say, sorry, when } from '../dom.js'
 import { ask, form, sure } from '../form.js'
 import { passkeyList, passkeysOf } from '../passkeys.js'
+import { permissions } from '../permissions.js'
 import { programList } from './programs.js'
 import { secret } from './shares.js'
 import { meterOf } from './usage.js'
+
+const manage = document.querySelector('meta[name=homebase-console]').content
 
 export async function account(api, main) {
   const again = async () => {
@@ -19,13 +22,14 @@ export async function account(api, main) {
       card('person', api.user.name || api.user.email, api.user.name && el('p', {}, api.user.email), form({
         fields: [{ name: 'name', label: 'Name', value: api.user.name, autocomplete: 'name' }], submit: 'Save',
         act: async ({ name }) => { await api.patch('/auth/me', { name: name || null }); say('Saved.'); await again() },
-      }), el('p.hint', {}, 'Your id, by which others add you to a space: ', el('code.id', {}, api.user.id))),
+      }), el('p.hint', {}, 'Your id, with which others can add you to a space: ', el('code.id', {}, api.user.id))),
       card('folder', 'Storage', meterOf(usage)),
+      api.user.permissions.some((one) => !one.startsWith('files:')) && card('home', 'This server', el('a', { href: manage }, 'Manage it in the console')),
       card('lock', 'Password', form({
         fields: [
-          { name: 'current_password', label: 'Password of today', type: 'password', required: true, autocomplete: 'current-password' },
+          { name: 'current_password', label: 'Current password', type: 'password', required: true, autocomplete: 'current-password' },
           { name: 'new_password', label: 'New password', type: 'password', required: true, autocomplete: 'new-password', hint: 'At least 12 characters. A sentence is good.' },
-        ], submit: 'Change it',
+        ], submit: 'Change password',
         act: async (values) => { await api.post('/auth/password', values); say('The password is changed; other devices are signed out.'); await again() },
       })),
       passkeys ? card('passkey', 'Passkeys', passkeyList(api, passkeys, again)) : [],
@@ -37,7 +41,7 @@ export async function account(api, main) {
         el('ul.list', {}, keys.items.map((key) => el('li', {}, el('span.open', {}, el('span.picture', {}, icon('key')), el('span.name', {}, key.name),
           el('span.facts', {}, `${key.hint}… · ${key.permissions.join(', ')} · until ${when(key.expires_at)}`)),
         button('cross', `Revoke ${key.name}`, async () => {
-          if (await sure(`Revoke “${key.name}”?`, 'What uses it stops working.', 'Revoke it')) await api.delete(`/auth/keys/${key.id}`).then(again, sorry)
+          if (await sure(`Revoke “${key.name}”?`, 'Whatever uses it stops working.', 'Revoke')) await api.delete(`/auth/keys/${key.id}`).then(again, sorry)
         }, { hide: true, kind: 'plain' })))),
         button('plus', 'New key', () => newKey(api, again), { kind: 'wide' }))))
 }
@@ -50,12 +54,12 @@ function device(api, session, again) {
 
 function secondStep(api, again) {
   if (!api.user.totp) {
-    return [el('p', {}, 'Signing in asks for a code of your phone too.'), button('plus', 'Set it up', () => setUp(api).then(again), { kind: 'wide' })]
+    return [el('p', {}, 'Signing in then also asks for a code from your phone.'), button('plus', 'Set it up', () => setUp(api).then(again), { kind: 'wide' })]
   }
   return [el('p', {}, 'It is on.'),
     button(null, 'New recovery codes', async () => codes(await api.post('/auth/totp/recovery-codes')), { kind: 'wide' }),
     button(null, 'Turn it off', async () => {
-      if (await sure('Turn the second step off?', 'The password alone opens the account then.', 'Turn it off')) await api.delete('/auth/totp').then(again)
+      if (await sure('Turn the second step off?', 'After that the password alone opens your account.', 'Turn it off')) await api.delete('/auth/totp').then(again)
     }, { kind: 'wide' })]
 }
 
@@ -72,22 +76,21 @@ async function setUp(api) {
 }
 
 const codes = ({ recovery_codes: list }) => ask('Recovery codes', {
-  words: el('span', {}, 'Each signs you in once without the phone. They are shown this once: keep them where you keep papers.', el('code.long', {}, list.join('\n'))),
-  submit: 'I have kept them',
+  words: el('span', {}, 'Each signs you in once without your phone. They are shown only this once: keep them where you keep important papers.', el('code.long', {}, list.join('\n'))),
+  submit: 'I have saved them',
 })
 
 async function newKey(api, again) {
-  const means = {}
-  for await (const { name, description } of api.list('/auth/permissions', { limit: 200 })) means[name] = description
+  const allows = await permissions(api)
   const fields = [
-    { name: 'name', label: 'Name', required: true, autocomplete: 'off', hint: 'What uses it: “backup of the laptop”.' },
-    { name: 'days', label: 'Days until it ends', type: 'number', min: 1, max: 365, value: 90, required: true },
-    ...api.user.permissions.map((name) => ({ name, label: means[name] ?? name, type: 'checkbox', checked: name === 'files:read' })),
+    { name: 'name', label: 'Name', required: true, autocomplete: 'off', hint: 'What will use it, such as “backup of the laptop”.' },
+    { name: 'days', label: 'Days until it expires', type: 'number', min: 1, max: 365, value: 90, required: true },
+    ...api.user.permissions.map((name) => ({ name, label: allows.get(name) ?? name, type: 'checkbox', checked: name === 'files:read' })),
   ]
-  const made = await ask('New access key', { fields, submit: 'Make it', act: ({ name, days, ...may }) => api.post('/auth/keys', {
+  const made = await ask('New access key', { fields, submit: 'Create', act: ({ name, days, ...may }) => api.post('/auth/keys', {
     name, permissions: Object.keys(may).filter((one) => may[one]), expires_at: new Date(Date.now() + days * 864e5).toISOString(),
   }) })
   if (!made) return
-  await ask(made.name, { words: secret('Key', made.key, 'It is shown this once: copy it now.'), submit: 'I have kept it' })
+  await ask(made.name, { words: secret('Key', made.key, 'Copy it now: it is shown only this once.'), submit: 'I have saved it' })
   await again()
 }

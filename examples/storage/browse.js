@@ -151,7 +151,7 @@ function row(at, item) {
 }
 
 const newFolder = (api, folder) => ask('New folder', {
-  submit: 'Make it', fields: [{ name: 'name', label: 'Name', required: true, autocomplete: 'off' }],
+  submit: 'Create', fields: [{ name: 'name', label: 'Name', required: true, autocomplete: 'off' }],
   act: ({ name }) => api.post('/files/folders', { parent_id: folder.id, name }),
 })
 

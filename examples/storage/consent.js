@@ -106,7 +106,7 @@ async function signOut({ api, card }, asked, decide) {
     return card('Sign out?', who(api.user), el('p', {}, asked && `${asked.client.name} asks for it. `, 'What you have opened with this sign-in ends too.'),
       form({ submit: 'Sign out', extra: button(null, 'Stay', () => location.replace('./')), act: () => api.signOut() }))
   }
-  if (!asked) return card('Signed out', el('p', { role: 'status' }, 'Nobody is signed in here.'), el('p.small', {}, el('a', { href: './' }, 'To the sign-in')))
+  if (!asked) return card('Signed out', el('p', { role: 'status' }, 'Nobody is signed in here.'), el('p.small', {}, el('a', { href: './' }, 'Back to sign-in')))
   await decide(true)
 }
 

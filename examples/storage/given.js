@@ -11,7 +11,7 @@ export async function givenList(api) {
   const rows = []
   for await (const one of api.list('/files/shared-with-me', { limit: 200 })) rows.push(row(api, one))
   return el('ul.list', { 'aria-label': 'Shared with you' }, rows.length ? rows
-    : el('li.nothing', {}, icon('people'), el('p', {}, 'Nobody shares anything with you by name.')))
+    : el('li.nothing', {}, icon('people'), el('p', {}, 'Nobody has shared anything with you yet.')))
 }
 
 function row(api, given) {

@@ -28,7 +28,7 @@ const actions = {
   },
   email: {
     title: 'New address', words: 'Is this your address from now on?', submit: 'Yes, it is', fields: [],
-    act: async (_, token) => { await api.post('/auth/email/confirm', { token }); done('The address is changed.') },
+    act: async (_, token) => { await api.post('/auth/email/confirm', { token }); done('Your address is changed.') },
   },
   login: {
     title: 'Sign in', words: 'With this link, without your password.', submit: 'Sign in',
@@ -36,18 +36,18 @@ const actions = {
     act: ({ code }, token) => api.signIn({ link_token: token, ...code && { code } }).then(enter),
   },
   forgot: {
-    title: 'Forgot your password?', words: 'A link that sets a new one comes by mail.', submit: 'Send it', fields: [email],
-    act: async (values) => { await api.post('/auth/password/forgot', values); done('If there is such an account, a mail is on its way.') },
+    title: 'Forgot your password?', words: 'We send you a link by mail to set a new one.', submit: 'Send the link', fields: [email],
+    act: async (values) => { await api.post('/auth/password/forgot', values); done('If there is an account with this address, a mail is on its way.') },
   },
   join: {
-    title: 'New account', words: 'A link that opens it comes by mail.', submit: 'Send it', fields: [email],
+    title: 'New account', words: 'We send you a link by mail to set it up.', submit: 'Send the link', fields: [email],
     act: async (values) => { await api.post('/auth/register', values); done('A mail is on its way.') },
   },
 }
 
 const card = (title, ...inside) => main.replaceChildren(el('div.centre', {},
   el('section.card.small', {}, el('img', { src: '../mark.svg', alt: '', width: 56, height: 56 }), el('h1', {}, title), inside)))
-const back = el('p.small', {}, el('a', { href: './' }, 'To the sign-in'))
+const back = el('p.small', {}, el('a', { href: './' }, 'Back to sign-in'))
 const done = (text) => card('Done', el('p', { role: 'status' }, text), back)
 
 let stop = () => {} // what a program asked for
@@ -58,7 +58,7 @@ function show() {
   stop = () => {}
   if (isRequest(given.get('action'))) return stop = requested(api, main, given.get('action'), given.get('request') ?? '')
   const action = actions[given.get('action')]
-  if (!action || !token && !asking.includes(given.get('action'))) return card('Nothing to do', el('p', {}, 'Open the link of the mail once more, whole.'), back)
+  if (!action || !token && !asking.includes(given.get('action'))) return card('Nothing to do', el('p', {}, 'Open the link from the mail again, and make sure that it is complete.'), back)
   // Out of the address, so that it is in no history and on no shared screen.
   if (token) history.replaceState(null, '', `#action=${given.get('action')}`)
   card(action.title, action.words && el('p', {}, action.words), form({ ...action, act: (values) => action.act(values, token) }), back)

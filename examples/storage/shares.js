@@ -56,7 +56,7 @@ export async function shared(api, main, path) {
   const rows = trees.flat().map((share) => row(api, share, share.item_name, again))
   main.replaceChildren(el('div.head', {}, el('h1', {}, 'Shared')), el('h2.part', {}, 'With you'), given, el('h2.part', {}, 'By you'),
     el('ul.list', { 'aria-label': 'Shared by you' }, rows.length ? rows
-      : el('li.nothing', {}, icon('share'), el('p', {}, 'You share nothing. The dots beside a file share it.'))))
+      : el('li.nothing', {}, icon('share'), el('p', {}, 'You share nothing yet. Open the menu beside a file and choose “Share”.'))))
 }
 
 // share gives an item to a person or makes a link to it, and shows who has it

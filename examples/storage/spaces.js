@@ -40,7 +40,7 @@ const row = (space) => el('li', { 'data-id': space.id }, el('a.open', { href: `#
   el('span.facts', {}, `${space.role ? roles[space.role]?.words ?? space.role : 'You are no member'} · ${bytes(space.used)}`), icon('right')))
 
 const create = (api) => ask('New space', {
-  submit: 'Make it', fields: [{ name: 'name', label: 'Name', required: true, autocomplete: 'off', hint: 'You are its manager, and say who else is in it.' }],
+  submit: 'Create', fields: [{ name: 'name', label: 'Name', required: true, autocomplete: 'off', hint: 'You are its manager, and say who else is in it.' }],
   act: async ({ name }) => { location.hash = `#/spaces/${(await api.post('/files/spaces', { name })).id}/members` },
 })
 

@@ -15,7 +15,7 @@ export async function trash(api, main, tree, top = []) {
     el('div.head', {}, el('h1', {}, tree.id ? `Trash of “${tree.name}”` : 'Trash'), el('div.tools', {},
       tree.writes && page.items.length > 0 && button('trash', 'Empty the trash', () => empty(api, tree).then(again, sorry), { kind: 'danger' }))),
     el('ul.list', { 'aria-label': 'In the trash' }, page.items.length ? page.items.map(row)
-      : el('li.nothing', {}, icon('trash'), el('p', {}, 'The trash is empty.'))))
+      : el('li.nothing', {}, icon('trash'), el('p', {}, 'The trash is empty. What you delete waits here for a while.'))))
 }
 
 async function restore(api, item) {
