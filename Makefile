@@ -102,6 +102,7 @@ e2e: postgres build ## try it with other people's programs: jose, nginx, Apache,
 	$(call need,command -v npm,nodejs npm)
 	$(call need,command -v nginx && command -v openssl && command -v certutil && command -v chromium,nginx-light openssl libnss3-tools chromium)
 	$(call need,[ -x /usr/sbin/apache2 ] && [ -f /usr/lib/apache2/modules/mod_auth_openidc.so ],apache2-bin libapache2-mod-auth-openidc)
+	$(call need,command -v restic && command -v psql,restic postgresql-client)
 	$(call need,command -v unzip && command -v bsdtar && command -v python3 && command -v curl && command -v wget && command -v promtool,unzip libarchive-tools python3 curl wget prometheus)
 	e2e/run
 
