@@ -118,3 +118,29 @@ func TestGrant_ACopySaysWhatItLacksWithoutTellingWhere(t *testing.T) {
 		t.Errorf("it lacks %s", a.Body)
 	}
 }
+
+// Neither who has a link nor who was given a folder by name learns of the space.
+func TestGrant_WhatIsInASharedFolderDoesNotTellOfTheSpace(t *testing.T) {
+	t.Parallel()
+	x := newTeam(t, start(t))
+	it := decode[item](t, x.editor.Do("PUT", x.in("/files/content/f/g/a?parents=true"), "a").Want(t, 201))
+	folder := decode[item](t, x.editor.Do("GET", x.in("/files/lookup?path=/f"), nil).Want(t, 200))
+	shareWith(t, x.editor, folder.ID, x.ids["stranger"], "editor")
+	link := decode[struct{ Token string }](t, x.editor.Do("POST", "/files/shares", map[string]string{"item_id": folder.ID}).Want(t, 201)).Token
+	x.editor.Do("PUT", "/files/items/"+it.ID+"/content", "b").Want(t, 200)
+	guest := x.Client(t)
+	for _, a := range []*httpxtest.Answer{
+		x.stranger.Do("GET", "/files/items/"+folder.ID+"/children", nil), x.stranger.Do("GET", "/files/items/"+*it.ParentID+"/children", nil),
+		x.stranger.Do("GET", "/files/items/"+it.ID, nil), x.stranger.Do("GET", "/files/items/"+it.ID+"/versions", nil),
+		x.stranger.Do("POST", "/files/items/"+it.ID+"/versions/1/restore", nil), x.stranger.Do("PATCH", "/files/items/"+it.ID, map[string]string{"name": "b"}),
+		x.stranger.Do("PUT", "/files/items/"+it.ID+"/content", "c"), x.stranger.Do("GET", "/files/shared-with-me", nil),
+		x.stranger.Do("POST", "/files/items/"+it.ID+"/copy", map[string]string{"name": "c"}),
+		x.stranger.Do("POST", "/files/folders", map[string]string{"parent_id": folder.ID, "name": "h"}),
+		guest.Do("GET", "/files/shared/"+link, nil), guest.Do("GET", "/files/shared/"+link+"/children", nil),
+		guest.Do("GET", "/files/shared/"+link+"/children?item_id="+*it.ParentID, nil),
+	} {
+		if a.Status > 201 || strings.Contains(string(a.Body), x.ID) {
+			t.Errorf("%d: it tells of the space: %s", a.Status, a.Body)
+		}
+	}
+}

@@ -88,12 +88,12 @@ func (p page) queue(b *pgx.Batch, owner, folder uuid.UUID, found *[]child) error
 	return nil
 }
 
-// of is what was found, as the page of a folder.
+// of is what was found, as the page of a folder as the caller sees it.
 func (p page) of(folder placed, found []child) []child {
 	found = found[:min(len(found), p.limit)]
 	for i := range found {
 		c := &found[i]
-		c.path, c.key = folder.path+"/"+c.Name, p.order.key(*c)
+		c.path, c.key, c.Owner = folder.path+"/"+c.Name, p.order.key(*c), folder.Owner
 	}
 	return found
 }
