@@ -435,10 +435,12 @@ func (n *noise) writeToOwner(ctx context.Context) string {
 		return finding
 	}
 	var inbox struct{ Items []struct{ ID string } }
-	n.send(ctx, "GET", "/portfolio/contact", nil, &inbox)
-	for _, m := range inbox.Items {
-		if status, code := n.send(ctx, "DELETE", "/portfolio/contact/"+m.ID, nil, nil); status > 204 {
-			return bad("delete a letter", status, code, 204, 404)
+	for _, state := range []string{"new", "spam"} {
+		n.send(ctx, "GET", "/portfolio/contact?state="+state, nil, &inbox)
+		for _, m := range inbox.Items {
+			if status, code := n.send(ctx, "DELETE", "/portfolio/contact/"+m.ID, nil, nil); status > 204 {
+				return bad("delete a letter", status, code, 204, 404)
+			}
 		}
 	}
 	return ""

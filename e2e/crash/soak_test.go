@@ -130,7 +130,7 @@ type holdings struct {
 	resident    int // KiB, of server 1
 	descriptors int
 	goroutines  int
-	temporary   int // files that are neither in a tree nor in the trash nor a version
+	temporary   int // files that are neither in a tree nor in the trash nor a version, nor of an upload that can go on
 	rows        map[string]int
 	bytes       map[string]int
 }
@@ -144,8 +144,9 @@ func (s holdings) String() string {
 }
 
 // lasting are the tables that keep what happened for as long as they are told
-// to, longer than this lasts, and those of what the clients hold.
-var lasting = []string{"audit_", "analytics_", "changes", "items", "versions", "sessions", "trees", "uploads", "oidc_grants"}
+// to, an hour or more, and those of what the clients hold.
+var lasting = []string{"audit_", "analytics_", "changes", "items", "versions", "sessions", "trees", "uploads", "oidc_grants",
+	"oidc_requests", "drops", "portfolio_uses"}
 
 // grown says what a later state has more of than it may.
 func (s holdings) grown(later holdings) (findings []string) {
@@ -180,6 +181,7 @@ func (s *soak) state() (now holdings) {
 			return nil
 		})
 	}
+	now.temporary -= s.count("SELECT count(*) FROM uploads WHERE state = 'open'")
 	now.rows, now.bytes = map[string]int{}, map[string]int{}
 	s.ask(func(conn *pgx.Conn) error {
 		rows, err := conn.Query(s.t.Context(), `SELECT c.relname, pg_total_relation_size(c.oid),
@@ -307,8 +309,10 @@ func kindOf(method, path string) string {
 	path, _, _ = strings.Cut(path, "?")
 	part := strings.Split(path, "/")
 	switch {
+	case part[1] == "auth" && slices.Contains([]string{"login", "refresh", "oidc", "gate"}, part[2]):
+		return part[2]
 	case part[1] != "files":
-		return part[min(2, len(part)-1)]
+		return map[string]string{"auth": "account", "audit": "account", "projects": "analytics", "portfolio": "portfolio", "system": "system"}[part[1]]
 	case part[2] == "uploads":
 		return "tus"
 	case part[2] == "shared" || part[2] == "shares":
