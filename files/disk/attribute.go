@@ -75,8 +75,12 @@ func (m mark) text() string {
 }
 
 // markOf is the mark of an open file or folder, zero without a sound one.
-func markOf(f *os.File) (m mark, err error) {
+func markOf(f *os.File) (mark, error) {
 	text, err := get(f, attrMark)
+	return parseMark(text), err
+}
+
+func parseMark(text string) (m mark) {
 	b := []byte(text)
 	switch idSize := len(m.id); len(b) {
 	case idSize + sumSize + 16:
@@ -87,16 +91,13 @@ func markOf(f *os.File) (m mark, err error) {
 	case idSize:
 		copy(m.id[:], b)
 	}
-	return m, err
+	return m
 }
 
 // holds reports whether the sum is of the bytes that are there.
 func (m mark) holds(info fs.FileInfo) bool {
 	return m.sum != nil && m.size == info.Size() && m.time == MTime(info)
 }
-
-// SetID lets an open folder carry an item's id.
-func SetID(f *os.File, item uuid.UUID) error { return set(f, attrMark, mark{id: item}.text()) }
 
 // SetMark lets an open file carry an item's id and the SHA-256 of its bytes,
 // which counts while size and mtime (ns) stay as they are.
@@ -120,23 +121,23 @@ func (d *Dir) IDAt(p string, seen fs.FileInfo) (uuid.UUID, error) {
 	return ID(f), nil
 }
 
-// Carries reports whether the regular file at a path carries the item's id.
+// CarriesAt reports whether the regular file at a path carries the item's id.
 // Where the file system has no attributes nothing speaks against it.
-func (d *Dir) Carries(p string, item uuid.UUID) (bool, error) {
+func (d *Dir) CarriesAt(p string, item uuid.UUID) (bool, error) {
 	f, _, err := d.Open(p)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
-	return Carries(f, item)
+	return d.Carries(f, item)
 }
 
 // Carries is the same of an open file.
-func Carries(f *os.File, item uuid.UUID) (bool, error) {
-	m, err := markOf(f)
+func (d *Dir) Carries(f *os.File, item uuid.UUID) (bool, error) {
+	text, err := d.kernel.Attribute(f, attrMark)
 	switch {
 	case err == nil:
-		return m.id == item, nil
+		return parseMark(text).id == item, nil
 	case errors.Is(err, syscall.EOPNOTSUPP):
 		return true, nil
 	case errors.Is(err, syscall.ENODATA), errors.Is(err, syscall.ERANGE):

@@ -114,14 +114,18 @@ func openEach(folder *os.File, p string, flags int, mode uint32) (int, error) {
 type Entry struct {
 	Ino   int64
 	Links uint32
-	mode  uint16
+	Mode  uint16 // st_mode
 }
 
-func (e Entry) IsDir() bool  { return e.mode&syscall.S_IFMT == syscall.S_IFDIR }
-func (e Entry) IsFile() bool { return e.mode&syscall.S_IFMT == syscall.S_IFREG }
+func (e Entry) IsDir() bool  { return e.Mode&syscall.S_IFMT == syscall.S_IFDIR }
+func (e Entry) IsFile() bool { return e.Mode&syscall.S_IFMT == syscall.S_IFREG }
 
 // LstatIn looks at a name in an open folder.
-func LstatIn(folder *os.File, name string) (Entry, error) {
+func (d *Dir) LstatIn(folder *os.File, name string) (Entry, error) {
+	return d.kernel.Lstat(folder, name)
+}
+
+func lstatIn(folder *os.File, name string) (Entry, error) {
 	defer runtime.KeepAlive(folder)
 	const noFollow, basic = 0x100, 0x7ff // AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS
 	ptr, err := syscall.BytePtrFromString(name)
@@ -142,7 +146,7 @@ func LstatIn(folder *os.File, name string) (Entry, error) {
 	if errno != 0 {
 		return Entry{}, os.NewSyscallError("statx", errno)
 	}
-	return Entry{Ino: int64(st.ino), Links: st.nlink, mode: st.mode}, nil
+	return Entry{Ino: int64(st.ino), Links: st.nlink, Mode: st.mode}, nil
 }
 
 // MoveIn renames a name in one open folder to one in another; it syncs
@@ -151,44 +155,41 @@ func LstatIn(folder *os.File, name string) (Entry, error) {
 // something is there, which plain renaming cannot promise.
 //
 // CephFS and NFS do not offer that and answer EINVAL. There a file gets its
-// new name before it loses the old one, and a crash may leave it with both. A
+// new name, durably, before it loses the old one, and a crash may leave it with both. A
 // folder that appears between the look and the rename is replaced only when
 // it is empty.
-func MoveIn(from *os.File, name string, to *os.File, newName string, replace bool) error {
+func (d *Dir) MoveIn(from *os.File, name string, to *os.File, newName string, replace bool) error {
 	if replace {
-		return twoNames("renameat", syscall.SYS_RENAMEAT, from, name, to, newName, 0)
+		return d.kernel.Rename(from, name, to, newName, true)
 	}
 	err := error(syscall.EINVAL)
 	if !Without("noreplace") {
-		err = twoNames("renameat2", sysRenameat2, from, name, to, newName, renameNoReplace)
+		err = d.kernel.Rename(from, name, to, newName, false)
 	}
 	if !errors.Is(err, syscall.EINVAL) {
 		return err
 	}
-	if here, err := LstatIn(from, name); err != nil {
+	if here, err := d.LstatIn(from, name); err != nil {
 		return err
 	} else if here.IsDir() {
-		if _, err := LstatIn(to, newName); err == nil {
+		if _, err := d.LstatIn(to, newName); err == nil {
 			return syscall.EEXIST
 		}
-		return twoNames("renameat", syscall.SYS_RENAMEAT, from, name, to, newName, 0)
+		return d.kernel.Rename(from, name, to, newName, true)
 	}
-	if err := LinkIn(from, name, to, newName); err != nil {
+	if err := d.LinkIn(from, name, to, newName); err != nil {
+		return err
+	}
+	if err := d.Sync(to); err != nil {
 		return err
 	}
 	Failpoint("linked")
-	return removeIn(from, name)
+	return d.kernel.Unlink(from, name)
 }
 
 // LinkIn gives a file a second name; it syncs nothing.
-func LinkIn(from *os.File, name string, to *os.File, newName string) error {
-	return twoNames("linkat", syscall.SYS_LINKAT, from, name, to, newName, 0)
-}
-
-// removeIn takes the name of a file away; it syncs nothing.
-func removeIn(folder *os.File, name string) error {
-	defer runtime.KeepAlive(folder)
-	return os.NewSyscallError("unlinkat", syscall.Unlinkat(int(folder.Fd()), name))
+func (d *Dir) LinkIn(from *os.File, name string, to *os.File, newName string) error {
+	return d.kernel.Link(from, name, to, newName)
 }
 
 // twoNames is a call with two folders, two names and flags.

@@ -34,10 +34,11 @@ const mostOpen = 256
 
 // Dir is an open data directory. It is safe for concurrent use.
 type Dir struct {
-	path string
-	root *os.Root
-	self *os.File // the directory itself, for statfs and fsync
-	info fs.FileInfo
+	kernel Kernel
+	path   string
+	root   *os.Root // for what needs no model: marker, cache, and what a restore makes
+	self   *os.File // the directory itself, for statfs and fsync
+	info   fs.FileInfo
 
 	fault  atomic.Pointer[error]
 	marked atomic.Pointer[fs.FileInfo] // the marker as it was last read and found right
@@ -69,8 +70,15 @@ func Open(name string) (*Dir, error) {
 	if err != nil {
 		return nil, errors.Join(err, self.Close(), root.Close())
 	}
-	return &Dir{path: name, root: root, self: self, info: info,
-		owners: map[string]*list.Element{}, recent: list.New()}, nil
+	d := On(linux{root}, self)
+	d.path, d.root, d.info = name, root, info
+	return d, nil
+}
+
+// On is the directory that a kernel shows by an open folder. Without Open it has
+// what a journal needs.
+func On(kernel Kernel, self *os.File) *Dir {
+	return &Dir{kernel: kernel, self: self, owners: map[string]*list.Element{}, recent: list.New()}
 }
 
 // Close closes the directory; files opened from it stay open.
@@ -155,7 +163,7 @@ func (d *Dir) open(p string, flags int, mode uint32) (*os.File, error) {
 		defer d.release(o)
 		folder, rest = o.folder, inside[1:]
 	}
-	return openBelow(folder, rest, flags, mode)
+	return d.kernel.Open(folder, rest, flags, mode)
 }
 
 // use opens an owner's folder or takes it from the list of open ones.

@@ -33,7 +33,7 @@ func (d *Dir) Open(p string) (*os.File, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	info, err := f.Stat()
+	info, err := d.kernel.Stat(f)
 	if err == nil && !info.Mode().IsRegular() {
 		err = errNotRegular
 	}
@@ -69,7 +69,7 @@ func (d *Dir) Lstat(p string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
+	info, err := d.kernel.Stat(f)
 	return info, bare(err)
 }
 
@@ -83,7 +83,7 @@ func (d *Dir) Names(p string) ([]string, error) {
 		return nil, err
 	}
 	defer f.Close()
-	names, err := f.Readdirnames(-1)
+	names, err := d.kernel.Names(f)
 	return names, bare(err)
 }
 

@@ -14,11 +14,11 @@ func lockPath(id int32) string { return path.Join(Workers, strconv.Itoa(int(id))
 // The kernel gives the lock up when the process ends and at no other time, so
 // whoever gets it knows that the worker is dead. Close the file to let go.
 func (d *Dir) LockWorker(id int32) (*os.File, bool, error) {
-	f, err := d.root.OpenFile(lockPath(id), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := d.open(lockPath(id), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, false, err
 	}
-	locked, err := Lock(f)
+	locked, err := d.kernel.Lock(f)
 	if !locked {
 		f.Close()
 		return nil, false, err

@@ -11,7 +11,7 @@ func (d *Dir) Sync(f *os.File) error {
 	if Without("fsync") {
 		return nil
 	}
-	return d.synced(bare(f.Sync()))
+	return d.synced(bare(d.kernel.Sync(f)))
 }
 
 // SyncData is fdatasync.

@@ -31,10 +31,15 @@ func (d *Dir) Create(p string) (*os.File, error) {
 // MakeFolder makes one of the directory's own folders, and makes it durable;
 // one that is there stays.
 func (d *Dir) MakeFolder(p string) error {
-	if err := d.root.Mkdir(p, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return bare(err)
+	above, err := d.Folder(path.Dir(p))
+	if err != nil {
+		return err
 	}
-	return d.SyncFolder(path.Dir(p))
+	defer above.Close()
+	if err := d.kernel.Mkdir(above, path.Base(p)); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return d.Sync(above)
 }
 
 // OpenStaged opens a staging file for reading and writing.
@@ -47,12 +52,12 @@ func (d *Dir) Remove(p string) error {
 		return err
 	}
 	defer folder.Close()
-	return removeIn(folder, path.Base(p))
+	return d.kernel.Unlink(folder, path.Base(p))
 }
 
 // RemoveAll removes an entry of one of the directory's own folders with all
 // below it; it syncs nothing.
-func (d *Dir) RemoveAll(p string) error { return bare(d.root.RemoveAll(p)) }
+func (d *Dir) RemoveAll(p string) error { return bare(d.kernel.RemoveAll(p)) }
 
 // Replace gives a finished draft in cache/ its name; it syncs nothing.
 func (d *Dir) Replace(draft, p string) error { return bare(d.root.Rename(draft, p)) }
@@ -68,8 +73,8 @@ func (d *Dir) Mkdir(p string, item uuid.UUID) error {
 		return err
 	}
 	defer above.Close()
-	if err := syscall.Mkdirat(int(above.Fd()), path.Base(p), 0o700); err != nil && err != syscall.EEXIST {
-		return os.NewSyscallError("mkdirat", err)
+	if err := d.kernel.Mkdir(above, path.Base(p)); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
 	}
 	if owner, err := uuid.Parse(path.Base(p)); err == nil && path.Dir(p) == Users {
 		d.Forget(owner) // what was open may be a folder that is gone
@@ -79,7 +84,7 @@ func (d *Dir) Mkdir(p string, item uuid.UUID) error {
 		return err
 	}
 	defer f.Close()
-	if err := SetID(f, item); err != nil {
+	if err := d.kernel.SetAttribute(f, attrMark, mark{id: item}.text()); err != nil {
 		return err
 	}
 	return errors.Join(d.Sync(f), d.Sync(above))

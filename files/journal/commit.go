@@ -247,7 +247,7 @@ func (j *Journal) commit(ctx context.Context, c Change) error {
 func (j *Journal) commitInTurn(ctx context.Context, c Change, leave func()) (t *Tx, err error) {
 	defer leave()
 	err = j.untilClear(ctx, func() error {
-		return db.Piped{
+		return j.db.Piped(ctx, db.Piped{
 			First: func(b *pgx.Batch) {
 				t = &Tx{j: j, owner: c.Owner, op: c.Op}
 				j.queueLock(b, t)
@@ -256,7 +256,7 @@ func (j *Journal) commitInTurn(ctx context.Context, c Change, leave func()) (t *
 				t.Querier = q
 				return j.attempt(ctx, t, c, last)
 			},
-		}.Run(ctx, j.DB)
+		})
 	})
 	if err == nil {
 		j.wrote(max(len(t.records), len(t.told)))
@@ -306,9 +306,9 @@ func (j *Journal) attempt(ctx context.Context, t *Tx, c Change, last *pgx.Batch)
 	return j.settle(ctx, t, c, last)
 }
 
-// queueLock takes the fence, makes sure that this worker lives, takes the
-// owner's lock, and reads what is pending: statements of one round trip.
-func (j *Journal) queueLock(b *pgx.Batch, t *Tx) {
+// queueFence takes the fence and makes sure that this worker lives: what it
+// leaves in its own name must not be there after its recovery.
+func (j *Journal) queueFence(b *pgx.Batch, t *Tx) {
 	b.Queue(`-- name: files.Fence
 		SELECT now(), set_config('lock_timeout', '5s', true), set_config('enable_bitmapscan', 'off', true),
 		       set_config('plan_cache_mode', 'force_generic_plan', true), pg_advisory_xact_lock_shared($1, $2), pg_current_xact_id()::text`, lockFence, j.worker.id).
@@ -325,6 +325,12 @@ func (j *Journal) queueLock(b *pgx.Batch, t *Tx) {
 			}
 			return nil
 		})
+}
+
+// queueLock takes the fence and the owner's lock, and reads what is pending:
+// statements of one round trip.
+func (j *Journal) queueLock(b *pgx.Batch, t *Tx) {
+	j.queueFence(b, t)
 	if disk.Without("order") {
 		j.queuePending(b, t)
 	}
@@ -406,16 +412,16 @@ func (t *Tx) queueRest(ctx context.Context, b *pgx.Batch) error {
 			SELECT $1, $2 + n.ordinality, n.type, n.item
 			  FROM unnest($3::text[], $4::json[]) WITH ORDINALITY AS n (type, item, ordinality)`, t.owner, t.Tree.Seq, types, items)
 	}
-	return t.j.Audit.Queue(ctx, b, t.events...)
+	return t.j.db.Audit(ctx, b, t.events...)
 }
 
 // Hold runs f in a transaction under the owner's lock, in the owner's turn:
 // for what changes the ledger alone. db.ErrNotFound when there is no tree.
 func (j *Journal) Hold(ctx context.Context, owner uuid.UUID, f func(t *Tx) error) error {
-	return j.withRoom(ctx, owner, func() error { return j.hold(ctx, owner, f) })
+	return j.withRoom(ctx, owner, func() error { return j.hold(ctx, owner, false, f) })
 }
 
-func (j *Journal) hold(ctx context.Context, owner uuid.UUID, f func(t *Tx) error) error {
+func (j *Journal) hold(ctx context.Context, owner uuid.UUID, fenced bool, f func(t *Tx) error) error {
 	const sql = `-- name: files.LockOwner
 		SELECT ` + treeColumns + ` FROM trees t WHERE t.owner_id = $1 FOR NO KEY UPDATE`
 	leave, err := j.slots.Take(ctx, owner, waitInWay)
@@ -424,9 +430,12 @@ func (j *Journal) hold(ctx context.Context, owner uuid.UUID, f func(t *Tx) error
 	}
 	defer leave()
 	var t *Tx
-	return db.Piped{
+	return j.db.Piped(ctx, db.Piped{
 		First: func(b *pgx.Batch) {
 			t = &Tx{j: j, owner: owner}
+			if fenced {
+				j.queueFence(b, t)
+			}
 			b.Queue(sql, owner).QueryRow(func(row pgx.Row) (err error) {
 				t.Tree, err = scanTree(row)
 				return err
@@ -436,5 +445,5 @@ func (j *Journal) hold(ctx context.Context, owner uuid.UUID, f func(t *Tx) error
 			t.Querier = q
 			return f(t)
 		},
-	}.Run(ctx, j.DB)
+	})
 }

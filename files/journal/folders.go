@@ -35,7 +35,7 @@ func (o *folders) lstat(p string) (disk.Entry, error) {
 	if err != nil {
 		return disk.Entry{}, err
 	}
-	return disk.LstatIn(folder, name)
+	return o.disk.LstatIn(folder, name)
 }
 
 // between calls act for the folders and names of two paths.

@@ -93,7 +93,7 @@ func (j *Journal) forgetBefore(ctx context.Context, then time.Time) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	if err := deleteRecords(ctx, j.DB, list); err != nil {
+	if err := deleteRecords(ctx, j.db, list); err != nil {
 		j.Log.WarnContext(ctx, "cannot delete the records of finished changes yet", "changes", len(list), "error", err)
 		return false
 	}
@@ -108,7 +108,7 @@ const deleteRecordsOfOwner = `-- name: files.DeleteRecords
 // deleteRecords deletes records that the disk has followed. It need not be
 // durable: a record that comes back after a crash is found to be done and goes
 // again.
-func deleteRecords(ctx context.Context, d *db.DB, list []done) error {
+func deleteRecords(ctx context.Context, d database, list []done) error {
 	of := map[uuid.UUID][]done{}
 	for _, d := range list {
 		of[d.owner] = append(of[d.owner], d)

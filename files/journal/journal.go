@@ -127,6 +127,7 @@ type Config struct {
 // between Start and Stop.
 type Journal struct {
 	Config
+	db     database
 	disk   *disk.Dir
 	worker worker
 	slots  Slots
@@ -144,7 +145,7 @@ type Journal struct {
 // New makes a journal; it touches neither disk nor database. Call it before
 // the database's listener runs.
 func New(c Config) *Journal {
-	j := &Journal{Config: c, followedOne: make(chan struct{}, 1), grown: make(chan struct{}, 1)}
+	j := &Journal{Config: c, db: postgres{c.DB, c.Audit}, followedOne: make(chan struct{}, 1), grown: make(chan struct{}, 1)}
 	j.own.ops = map[uuid.UUID]*op{}
 	c.DB.Listener().OnMissed(func() { j.missed.Store(true) })
 	return j
@@ -163,8 +164,8 @@ func (j *Journal) Start(ctx context.Context, d *disk.Dir) error {
 	}
 	ctx, j.stop = context.WithCancel(context.WithoutCancel(ctx))
 	j.running.Go(func() {
-		if err := j.sweepStaging(ctx); err != nil && ctx.Err() == nil {
-			j.Log.WarnContext(ctx, "cannot sweep the staging folder", "error", err)
+		for err := j.sweepStaging(ctx, 0); err != nil && db.Sleep(ctx, retryMost); err = j.sweepStaging(ctx, 0) {
+			j.Log.WarnContext(ctx, "cannot sweep the staging folder yet", "error", err)
 		}
 	})
 	j.running.Go(func() { j.forget(ctx) })

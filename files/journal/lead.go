@@ -102,7 +102,7 @@ func (j *Journal) commitGroup(ctx context.Context, group []*waiting) (held []*wa
 	if err != nil {
 		err = unavailable(err)
 	} else {
-		err = g.transaction().Run(ctx, j.DB)
+		err = j.db.Piped(ctx, g.transaction())
 	}
 	if broken(err) && len(group) > 1 {
 		// One of them broke a constraint: each by itself, so that only that

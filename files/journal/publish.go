@@ -104,7 +104,7 @@ func (p *publication) prepare(ctx context.Context, r record) (todo renaming, err
 		return todo, errNowhere
 	}
 	if occupied && r.kind == kindPut && r.revision > 1 && here.IsFile() {
-		if todo.replace, err = p.disk.Carries(r.target, r.item); err != nil {
+		if todo.replace, err = p.disk.CarriesAt(r.target, r.item); err != nil {
 			return todo, err
 		}
 	}
@@ -130,7 +130,7 @@ func (p *publication) displace(ctx context.Context, r record, former disk.Entry)
 			return err
 		}
 	}
-	err := p.between(r.target, name, disk.LinkIn)
+	err := p.between(r.target, name, p.disk.LinkIn)
 	if !errors.Is(err, fs.ErrExist) {
 		disk.Failpoint("displaced")
 		return err
@@ -142,7 +142,7 @@ func (p *publication) displace(ctx context.Context, r record, former disk.Entry)
 	if err := p.moveAside(ctx, name); err != nil {
 		return err
 	}
-	return p.between(r.target, name, disk.LinkIn)
+	return p.between(r.target, name, p.disk.LinkIn)
 }
 
 // unlinkSource takes the old name of a file that was linked to its target and
@@ -167,7 +167,7 @@ func (p *publication) carryOut(ctx context.Context, r record, todo renaming) err
 	}
 	disk.Failpoint("rename")
 	return p.between(r.source, r.target, func(from *os.File, name string, to *os.File, newName string) error {
-		return disk.MoveIn(from, name, to, newName, todo.replace)
+		return p.disk.MoveIn(from, name, to, newName, todo.replace)
 	})
 }
 
@@ -199,7 +199,7 @@ func (p *publication) moveAside(ctx context.Context, target string) error {
 		if n > 1 {
 			mark = fmt.Sprintf(" (found %d)", n)
 		}
-		err := disk.MoveIn(folder, name, folder, disk.MarkName(name, mark), false)
+		err := p.disk.MoveIn(folder, name, folder, disk.MarkName(name, mark), false)
 		if !errors.Is(err, fs.ErrExist) {
 			if err == nil {
 				p.j.Log.WarnContext(ctx, "renamed an unknown entry that was in the way")
@@ -235,7 +235,7 @@ func (p *publication) makeWay(ctx context.Context, r record) error {
 		id   uuid.UUID
 		name string
 	}
-	return p.j.DB.InTx(ctx, func(tx pgx.Tx) error {
+	return p.j.db.InTx(ctx, func(tx pgx.Tx) error {
 		const lock = `-- name: files.LockToMakeWay
 			SELECT t.owner_id FROM trees t WHERE t.owner_id = $1 FOR NO KEY UPDATE`
 		if _, err := db.One(ctx, tx, db.Value[uuid.UUID], lock, r.owner); err != nil {

@@ -18,7 +18,7 @@ import (
 // that went on, or was carried elsewhere with a folder above it, was put in
 // place before, because whoever moves a folder waits for the records below it.
 func (j *Journal) redo(ctx context.Context, r record) error {
-	revision, at, err := whereabouts(ctx, j.DB, r.owner, r.item)
+	revision, at, err := whereabouts(ctx, j.db, r.owner, r.item)
 	gone := errors.Is(err, db.ErrNotFound)
 	if err != nil && !gone {
 		return err
@@ -33,7 +33,7 @@ func (j *Journal) redo(ctx context.Context, r record) error {
 		}
 	}
 	disk.Failpoint("redone")
-	return deleteRecords(ctx, j.DB, []done{{owner: r.owner, seqs: []int64{r.seq}}})
+	return deleteRecords(ctx, j.db, []done{{owner: r.owner, seqs: []int64{r.seq}}})
 }
 
 // whereabouts are an item's revision and the path where it lies below the
@@ -75,7 +75,7 @@ func (j *Journal) redoAll(ctx context.Context, records []record) error {
 func (j *Journal) redoOwn(ctx context.Context) error {
 	// One that ends while the rows are read was known before.
 	known := j.own.known()
-	records, err := recordsOf(ctx, j.DB, j.worker.id)
+	records, err := recordsOf(ctx, j.db, j.worker.id)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func (j *Journal) Reserve(ctx context.Context, owner, op uuid.UUID, needed, wish
 		INSERT INTO uploads AS u (op_id, owner_id, worker_id, bytes, expires_at)
 		VALUES ($2, $1, $4, $3, now() + $5::interval)
 		    ON CONFLICT (op_id) DO UPDATE SET bytes = u.bytes + excluded.bytes, expires_at = excluded.expires_at`
-	err = j.Hold(ctx, owner, func(t *Tx) error {
+	reserve := func(t *Tx) error {
 		if bytes = wished; t.Tree.over(wished, 0, j.Quota) > 0 {
 			bytes = needed
 		}
@@ -49,7 +49,8 @@ func (j *Journal) Reserve(ctx context.Context, owner, op uuid.UUID, needed, wish
 		}
 		_, err := db.Exec(ctx, t, sql, owner, op, bytes, j.worker.id, j.UploadExpiry)
 		return err
-	})
+	}
+	err = j.withRoom(ctx, owner, func() error { return j.hold(ctx, owner, true, reserve) })
 	if errors.Is(err, db.ErrOutcomeUnknown) {
 		j.releaseLater(owner, op)
 		err = ErrUnavailable.Because(err) // nothing of the upload has happened
@@ -84,7 +85,7 @@ func (j *Journal) releaseWorker(ctx context.Context, id int32) error {
 	const sql = `-- name: files.UploadsOfWorker
 		SELECT u.owner_id, u.op_id FROM uploads u WHERE u.worker_id = $1`
 	type key struct{ owner, op uuid.UUID }
-	list, err := db.All(ctx, j.DB, func(row pgx.Row) (k key, err error) {
+	list, err := db.All(ctx, j.db, func(row pgx.Row) (k key, err error) {
 		err = row.Scan(&k.owner, &k.op)
 		return k, err
 	}, sql, id)

@@ -1,9 +1,11 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -184,7 +186,7 @@ func (j *Journal) setAside(ctx context.Context, r record) error {
 		UPDATE file_ops SET quarantined_at = now() WHERE owner_id = $1 AND seq = $2`
 	j.Log.ErrorContext(ctx, "cannot find the bytes of a committed change; its record is set aside",
 		"op", r.op, "item", r.item, "revision", r.revision)
-	_, err := db.Exec(ctx, j.DB, sql, r.owner, r.seq)
+	_, err := db.Exec(ctx, j.db, sql, r.owner, r.seq)
 	return err
 }
 
@@ -199,7 +201,8 @@ func (j *Journal) mend(ctx context.Context) {
 		if wait = time.Second; waiting > 0 {
 			wait = retryFirst
 		}
-		for id, o := range due {
+		for _, id := range slices.SortedFunc(maps.Keys(due), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }) { // the oldest first
+			o := due[id]
 			switch {
 			case o.xid != "":
 				j.resolve(ctx, id, o)
@@ -243,7 +246,7 @@ func (j *Journal) resolve(ctx context.Context, id uuid.UUID, o *op) {
 	var unsure, committed bool
 	// Two statements: the second sees what the first one knows to have ended.
 	// One connection: both ask the same server.
-	err := j.DB.InTx(asking, func(tx pgx.Tx) (err error) {
+	err := j.db.InTx(asking, func(tx pgx.Tx) (err error) {
 		if unsure, err = db.One(asking, tx, db.Value[bool], running, o.xid); err != nil || unsure {
 			return err
 		}

@@ -27,7 +27,7 @@ func (g *groupTx) keeps(w *waiting, at *Item) (bool, error) {
 		return false, nil
 	}
 	defer file.Close()
-	carries, err := disk.Carries(file, at.ID)
+	carries, err := g.j.disk.Carries(file, at.ID)
 	switch {
 	case err != nil || !carries: // it is moved aside
 		return false, nil
@@ -128,7 +128,9 @@ const mostTries = 20
 
 // withRoom does what may have no room, and does it again once versions were
 // given up for it. Nobody loses a version for what cannot be stored anyway, nor
-// for what the guest of a share sends, who is no caller.
+// for what the guest of a share sends, who is no caller. If nobody knows whether they are
+// given up, nothing was stored all the same; if that is committed, there is room, though
+// the disk has not followed yet.
 func (j *Journal) withRoom(ctx context.Context, owner uuid.UUID, do func() error) error {
 	err := do()
 	for range mostTries {
@@ -136,7 +138,10 @@ func (j *Journal) withRoom(ctx context.Context, owner uuid.UUID, do func() error
 		if !ok || httpx.CallerOf(ctx) == nil {
 			break
 		}
-		if err := j.giveUp(ctx, owner, int64(over)); err != nil {
+		switch err := j.giveUp(ctx, owner, int64(over)); {
+		case errors.Is(err, db.ErrOutcomeUnknown):
+			return ErrUnavailable.Because(fmt.Errorf("making room: %v", err))
+		case err != nil && !errors.Is(err, ErrUnpublished):
 			return err
 		}
 		err = do()

@@ -32,7 +32,7 @@ func (j *Journal) enroll(ctx context.Context) error {
 	const sql = `-- name: files.InsertWorker
 		INSERT INTO workers DEFAULT VALUES RETURNING id`
 	var w worker
-	err := j.DB.InTx(ctx, func(tx pgx.Tx) (err error) {
+	err := j.db.InTx(ctx, func(tx pgx.Tx) (err error) {
 		if w.lock != nil {
 			w.lock.Close() // of an attempt that was rolled back
 		}
@@ -90,7 +90,7 @@ func (j *Journal) RecoverDead(ctx context.Context) error {
 func (j *Journal) otherWorkers(ctx context.Context) ([]int32, error) {
 	const sql = `-- name: files.OtherWorkers
 		SELECT w.id FROM workers w WHERE w.id <> $1 ORDER BY w.id`
-	return db.All(ctx, j.DB, db.Value[int32], sql, j.worker.id)
+	return db.All(ctx, j.db, db.Value[int32], sql, j.worker.id)
 }
 
 // AnyDead asks whether there is a worker for RecoverDead.
@@ -107,9 +107,8 @@ func (j *Journal) AnyDead(ctx context.Context) (bool, error) {
 
 // recover finishes for a dead worker whose lock the caller holds: it is
 // marked dead, commits of it that are still in flight are waited for, its
-// records are redone and its reservations released. The row goes last: a
-// crash anywhere leaves the worker to be recovered again. Once it is gone its
-// staging is swept.
+// records are redone, its reservations released, and its staging is swept. The row
+// goes last: a crash anywhere leaves the worker to be recovered again.
 func (j *Journal) recover(ctx context.Context, id int32) error {
 	const markDead = `-- name: files.MarkWorkerDead
 		UPDATE workers SET dead_at = coalesce(dead_at, now()) WHERE id = $1`
@@ -119,12 +118,12 @@ func (j *Journal) recover(ctx context.Context, id int32) error {
 		DELETE FROM workers w
 		 WHERE w.id = $1
 		   AND NOT EXISTS (SELECT FROM file_ops o WHERE o.worker_id = w.id AND o.quarantined_at IS NULL)`
-	if _, err := db.Exec(ctx, j.DB, markDead, id); err != nil {
+	if _, err := db.Exec(ctx, j.db, markDead, id); err != nil {
 		return err
 	}
 	// Once this lock was granted, a commit of that worker either is visible
 	// or will find the worker dead.
-	err := j.DB.InTx(ctx, func(tx pgx.Tx) error {
+	err := j.db.InTx(ctx, func(tx pgx.Tx) error {
 		if disk.Without("fence") {
 			return nil
 		}
@@ -135,7 +134,7 @@ func (j *Journal) recover(ctx context.Context, id int32) error {
 		return err
 	}
 	disk.Failpoint("fenced")
-	records, err := recordsOf(ctx, j.DB, id)
+	records, err := recordsOf(ctx, j.db, id)
 	if err != nil {
 		return err
 	}
@@ -145,19 +144,21 @@ func (j *Journal) recover(ctx context.Context, id int32) error {
 	if len(records) > 0 {
 		j.Log.InfoContext(ctx, "finished the changes of a worker that is gone", "worker", id, "records", len(records))
 	}
-	if _, err = db.Exec(ctx, j.DB, gone, id); err != nil {
+	if err := j.sweepStaging(ctx, id); err != nil {
 		return err
 	}
-	return j.sweepStaging(ctx)
+	_, err = db.Exec(ctx, j.db, gone, id)
+	return err
 }
 
-// sweepStaging removes the staged bytes that no worker, no resumable upload and
-// no record has: of workers that are gone, and what was removed before. A
+// sweepStaging removes the staged bytes that no worker but the one that is
+// recovered, no resumable upload and no record has: of workers that are gone, and what was
+// removed before. A
 // removal is not flushed, so a power cut may bring names back of which no row
 // tells any more.
-func (j *Journal) sweepStaging(ctx context.Context) error {
+func (j *Journal) sweepStaging(ctx context.Context, recovered int32) error {
 	const sql = `-- name: files.StagedNamesHeld
-		SELECT '.' || w.id FROM workers w
+		SELECT '.' || w.id FROM workers w WHERE w.id <> $1
 		 UNION ALL
 		SELECT u.op_id || '.tus' FROM uploads u WHERE u.worker_id IS NULL
 		 UNION ALL
@@ -167,7 +168,7 @@ func (j *Journal) sweepStaging(ctx context.Context) error {
 		return err
 	}
 	// Who stages has its row before, and was seen above only with it.
-	list, err := db.All(ctx, j.DB, db.Value[string], sql)
+	list, err := db.All(ctx, j.db, db.Value[string], sql, recovered)
 	if err != nil {
 		return err
 	}
@@ -216,7 +217,7 @@ func (j *Journal) StagingPath(owner, op uuid.UUID) string {
 // retire gives the worker up after the last request: nothing of it is left
 // unless a change could not be finished, and that is for another worker.
 func (j *Journal) retire(ctx context.Context) error {
-	return errors.Join(j.DB.InTx(ctx, func(tx pgx.Tx) error {
+	return errors.Join(j.db.InTx(ctx, func(tx pgx.Tx) error {
 		const sql = `-- name: files.RetireWorker
 			DELETE FROM workers w
 			 WHERE w.id = $1
