@@ -124,6 +124,10 @@ machines: postgres build ## several machines whose links are cut, slow or silent
 	cd e2e/crash && MACHINES_TABLE=$(if $(RUN),,$(CURDIR)/docs/scaling.md) unshare --net --mount --propagation private --pid --fork --mount-proc --kill-child \
 	  $(CURDIR)/bin/machines.test -test.v -test.run '^$$' -test.bench 'Machines/$(or $(RUN),.)' -test.benchtime 1x -test.timeout 0
 
+.PHONY: simulate
+simulate: ## the journal over models of disk and PostgreSQL, N=100000 schedules from SEED; ABLATE=order takes a part out
+	GOGC=400 SIMULATE=$(or $(N),100000) SEED=$(SEED) ABLATE="$(ABLATE)" go test -count=1 -timeout 0 -v -run '^TestSimulation_Nothing' ./files/journal
+
 .PHONY: bench
 bench: postgres ## processor time of an operation beside a bare Go server's: RUN=Download; all of them write docs/performance.md
 	BENCH_TABLE=$(if $(RUN),,$(CURDIR)/docs/performance.md) go test -run '^$$' -bench '$(or $(RUN),.)' -timeout 0 ./bench

@@ -128,6 +128,7 @@ type Config struct {
 type Journal struct {
 	Config
 	db     database
+	called func(ctx context.Context) bool // by a caller, and not by a guest
 	disk   *disk.Dir
 	worker worker
 	slots  Slots
@@ -146,6 +147,7 @@ type Journal struct {
 // the database's listener runs.
 func New(c Config) *Journal {
 	j := &Journal{Config: c, db: postgres{c.DB, c.Audit}, followedOne: make(chan struct{}, 1), grown: make(chan struct{}, 1)}
+	j.called = func(ctx context.Context) bool { return httpx.CallerOf(ctx) != nil }
 	j.own.ops = map[uuid.UUID]*op{}
 	c.DB.Listener().OnMissed(func() { j.missed.Store(true) })
 	return j

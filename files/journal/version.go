@@ -135,7 +135,7 @@ func (j *Journal) withRoom(ctx context.Context, owner uuid.UUID, do func() error
 	err := do()
 	for range mostTries {
 		over, ok := errors.AsType[lack](err)
-		if !ok || httpx.CallerOf(ctx) == nil {
+		if !ok || !j.called(ctx) {
 			break
 		}
 		switch err := j.giveUp(ctx, owner, int64(over)); {
