@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"homebase/httpx"
@@ -225,4 +226,63 @@ func TestSpace_OutlivesItsLastManager(t *testing.T) {
 	wantBytes(t, x.viewer.Do("GET", versionPath(it.ID, 1), nil).Want(t, 200).Body, []byte("one"))
 	x.settled(t)
 	x.wantSum(t, x.ID)
+}
+
+// Two who take each other out at once, at two workers: one of them stays.
+func TestSpace_TwoManagersWhoTakeEachOtherOutLeaveOne(t *testing.T) {
+	t.Parallel()
+	x := newTeam(t, start(t))
+	second := x.second(t)
+	x.manager.Do("DELETE", "/files/spaces/"+x.ID+"/members/"+adminID(t, x), nil).Want(t, 204)
+	there := second.Client(t).As(x.editor.Bearer)
+	for range 5 {
+		x.put(t, "manager", "manager")
+		x.put(t, "editor", "manager")
+		var both sync.WaitGroup
+		both.Go(func() { x.manager.Do("DELETE", x.members("editor"), nil) })
+		both.Go(func() { there.Do("PUT", x.members("manager"), map[string]string{"role": "viewer"}) })
+		both.Wait()
+		if n := x.number(t, "SELECT count(*) FROM space_members WHERE space_id = $1 AND role = 'manager'", x.ID); n != 1 {
+			t.Fatalf("%d managers are left", n)
+		}
+	}
+}
+
+// What is moved or copied on the disk from one tree into another, with all that
+// it carries, is new there; the versions stay where they were.
+func TestSpace_WhatIsMovedIntoItOnTheDiskIsNew(t *testing.T) {
+	t.Parallel()
+	x := newTeam(t, start(t))
+	var list []item
+	for _, name := range []string{"moved", "copied"} {
+		it := put(t, x.editor, "/documents/"+name, "one")
+		list = append(list, decode[item](t, x.editor.Do("PUT", "/files/items/"+it.ID+"/content", "two").Want(t, 200)))
+	}
+	x.settled(t)
+	home := x.place(x.ids["editor"], "documents")
+	must(t, os.Rename(filepath.Join(home, "moved"), x.onDisk("moved")))
+	shell(t, "cp", "-a", filepath.Join(home, "copied"), x.onDisk("copied"))
+	x.scan(t, x.ID).want(t, 2, 0, 0, 0, 0, 0)
+	for _, it := range list {
+		got := decode[item](t, x.viewer.Do("GET", x.in("/files/lookup?path=/"+it.Name), nil).Want(t, 200))
+		if got.ID == it.ID {
+			t.Errorf("%s has the id that it had", it.Name)
+		}
+		if old := versionsOf(t, x.viewer, got.ID); len(old) > 0 {
+			t.Errorf("%s has the versions %+v", it.Name, old)
+		}
+		wantBytes(t, x.viewer.Do("GET", "/files/items/"+got.ID+"/content", nil).Want(t, 200).Body, []byte("two"))
+		x.viewer.Do("GET", versionPath(it.ID, 1), nil).WantProblem(t, 404, "not_found")
+		wantBytes(t, x.editor.Do("GET", versionPath(it.ID, 1), nil).Want(t, 200).Body, []byte("one"))
+	}
+	x.scan(t, "editor@example.com").want(t, 0, 0, 0, 1, 0, 0)
+	x.editor.Do("POST", "/files/items/"+list[0].ID+"/versions/1/restore", nil).Want(t, 200)
+	wantFile(t, filepath.Join(home, "moved"), []byte("one"))
+	x.settled(t)
+	for _, owner := range []string{x.ID, x.ids["editor"]} {
+		x.wantSum(t, owner)
+	}
+	if out, err := x.command(t, "verify"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
 }

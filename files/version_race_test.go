@@ -3,6 +3,7 @@ package files_test
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"homebase/httpx/httpxtest"
@@ -62,6 +63,59 @@ func TestVersions_ARestoreMeetsWhatHappensMeanwhile(t *testing.T) {
 	h.settled(t)
 	h.wantSum(t, id)
 	await(t, func() bool { return len(h.under(t, "staging")) == 0 })
+	if out, err := h.command(t, "verify"); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// A version that is read while others come, are too many and end is what the list
+// said of it, or is not there any more.
+func TestVersions_AreReadWhileTheyComeAndGo(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	there := h.second(t).Client(t).As(c.Bearer)
+	it := put(t, c, "/documents/a", "0")
+	var reading sync.WaitGroup
+	stop := make(chan struct{})
+	for _, reader := range []*httpxtest.Client{c, there} {
+		reading.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				for _, v := range versionsOf(t, reader, it.ID) {
+					a := reader.Do("GET", versionPath(it.ID, v.Revision), nil)
+					if a.Status == 200 && sha(a.Body) != v.SHA256 {
+						t.Errorf("version %d holds %q", v.Revision, a.Body)
+					} else if a.Status != 200 {
+						a.WantProblem(t, 404, "not_found")
+					}
+				}
+			}
+		})
+	}
+	var writing sync.WaitGroup
+	for n, writer := range []*httpxtest.Client{c, there} {
+		writing.Go(func() {
+			for i := range 60 {
+				writer.Do("PUT", "/files/items/"+it.ID+"/content", fmt.Sprint(n, " ", i)).Want(t, 200)
+				if i%20 == 19 {
+					writer.Do("POST", fmt.Sprintf("/files/items/%s/versions/%d/restore", it.ID, versionsOf(t, writer, it.ID)[3].Revision), nil)
+					h.run(t, "files.versions")
+					h.run(t, "files.purge")
+				}
+			}
+		})
+	}
+	writing.Wait()
+	close(stop)
+	reading.Wait()
+	await(t, func() bool { return len(versionsOf(t, c, it.ID)) == 20 })
+	h.settled(t)
+	h.wantSum(t, id)
 	if out, err := h.command(t, "verify"); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
