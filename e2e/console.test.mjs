@@ -346,6 +346,7 @@ test('who signed in last week is found in two steps, and the log is saved as a f
   await page.getByRole('link', { name: 'Who signed in last week' }).click()
   await row(page, 'Nils Berg').waitFor({ state: 'detached' })
   await page.getByRole('button', { name: 'Signed in' }).first().click()
+  await page.getByText('All details').click()
   await page.getByRole('dialog').getByText('auth.login', { exact: true }).waitFor()
   await page.keyboard.press('Escape')
   await page.getByLabel('What').selectOption('space.created')

@@ -5,7 +5,7 @@ import { el } from './dom.js'
 import { form, open } from './form.js'
 import { passkeyButton, passkeysOf } from './passkeys.js'
 
-export async function reauthenticate(api, why = 'Give your password once more before this is changed.') {
+export async function reauthenticate(api, why = 'Enter your password again before this is changed.') {
   const keys = await passkeysOf(api)
   const proven = await open('Is it you?', (close) => [
     el('p', {}, why),

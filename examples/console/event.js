@@ -10,24 +10,24 @@ export function sentence({ action }) {
 }
 
 // about says to whom or what it was done, as far as it has a name.
-export function about({ target_id: id, details }, name) {
+export function about({ target_id: id, actor_user_id: actor, details }, name) {
   const { user, role, key, app, kind, field, to } = details
-  return [id && name(id, ''), user && name(user, ''), role ?? key ?? app ?? kind, field && `${field.replaceAll('_', ' ')}${to ? `: ${to}` : ''}`].filter(Boolean).join(' · ').replace(/^You\b/, 'you')
+  return [id !== actor && id && name(id, ''), user && name(user, ''), role ?? key ?? app ?? kind, field && `${field.replaceAll('_', ' ')}${to ? `: ${to}` : ''}`].filter(Boolean).join(' · ').replace(/^You\b/, 'you')
 }
 
 // eventLink is the event in words, which opens it in full.
 export const eventLink = (event, name) => [el('button.link', { type: 'button', onclick: () => show(event, name) }, sentence(event)), about(event, name) && el('span.small', {}, about(event, name))]
 
 const show = (event, name) => open(sentence(event), () => [
-  about(event, name) && el('p', {}, about(event, name)),
   facts({
-    When: new Date(event.at).toLocaleString(undefined, { dateStyle: 'full', timeStyle: 'medium' }),
-    Who: name(event.actor_user_id), Outcome: badge(event.outcome, event.outcome === 'ok' ? 'good' : 'bad'),
-    What: el('code', {}, event.action), About: event.target_id && [name(event.target_id, ''), ' ', el('code', {}, event.target_id)],
-    Address: event.address, ...Object.fromEntries(Object.entries(event.details).map(([key, value]) => [key.replaceAll('_', ' '), value])),
-    Session: event.actor_session_id && el('code', {}, event.actor_session_id), 'Access key': event.actor_key_id && el('code', {}, event.actor_key_id),
-    Request: event.request_id && el('code', {}, event.request_id), Event: el('code', {}, event.id),
+    About: about(event, name) || null, Who: name(event.actor_user_id), When: new Date(event.at).toLocaleString(undefined, { dateStyle: 'full', timeStyle: 'medium' }),
+    Outcome: event.outcome === 'ok' ? badge('succeeded', 'good') : badge(event.outcome, 'bad'), Address: event.address,
   }),
+  el('details', {}, el('summary', {}, 'All details'), facts({
+    Action: el('code', {}, event.action), ...Object.fromEntries(Object.entries({
+      ...event.details, target: event.target_id, session: event.actor_session_id, 'access key': event.actor_key_id, request: event.request_id, event: event.id,
+    }).filter(([, value]) => value !== null).map(([key, value]) => [key[0].toUpperCase() + key.slice(1).replaceAll('_', ' '), el('code', {}, value)])),
+  })),
   event.actor_user_id && el('p', {}, el('a', { href: `#/audit/events/actor=${event.actor_user_id}`, onclick: ({ target }) => target.closest('dialog').close() }, `Everything ${name(event.actor_user_id).replace(/^You$/, 'you')} did`)),
   event.target_id && el('p', {}, el('a', { href: `#/audit/events/target=${event.target_id}`, onclick: ({ target }) => target.closest('dialog').close() }, 'Everything that happened to it')),
 ])

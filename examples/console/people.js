@@ -25,7 +25,7 @@ export async function people(api, main, [kind, id]) {
       ['Joined', ({ created_at: since }) => day(since), 'minor'],
     ], words: nothing('person', 'Nobody is here yet.'),
   })
-  main.replaceChildren(head('People', el('a.main', { href: '#/people/invitations/new' }, 'Invite somebody'), button('plus', 'Add a user', () => make(api), { kind: 'seldom' })), bar(), list)
+  main.replaceChildren(head('People', el('a.main', { href: '#/people/invitations/new' }, 'Invite somebody'), button('plus', 'Add a user', () => make(api))), bar(), list)
 }
 
 // roleRow is the row of a form with the roles that there are.
