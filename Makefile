@@ -122,7 +122,7 @@ machines: postgres build ## several machines whose links are cut, slow or silent
 	$(call need,command -v patroni && command -v etcd && ls /usr/lib/*/faketime,patroni etcd-server libfaketime)
 	go test -c -o bin/machines.test ./e2e/crash
 	cd e2e/crash && MACHINES_TABLE=$(if $(RUN),,$(CURDIR)/docs/scaling.md) unshare --net --mount --propagation private --pid --fork --mount-proc --kill-child \
-	  $(CURDIR)/bin/machines.test -test.v -test.run '^$$' -test.bench 'Machines/$(or $(RUN),.)' -test.benchtime 1x -test.timeout 0
+	  $(CURDIR)/bin/machines.test -test.v -test.run '^$$' -test.bench 'Machines/($(or $(RUN),.))' -test.benchtime 1x -test.timeout 0
 
 .PHONY: simulate
 simulate: ## the journal over models of disk and PostgreSQL, N=100000 schedules from SEED; ABLATE=order takes a part out

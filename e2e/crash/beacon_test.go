@@ -41,6 +41,9 @@ func (b *beacon) shine(ctx context.Context) {
 		status, code, _ := request(limited, b.at, b.owner.token, "PUT", "/files/content"+b.folder+"/"+s.name, body, nil)
 		cancel()
 		s.ended, s.acknowledged, s.answer = time.Now(), status == 201, fmt.Sprint(status, " ", code)
+		if status == 0 {
+			s.answer = "none"
+		}
 		b.mu.Lock()
 		b.sent = append(b.sent, s)
 		b.mu.Unlock()

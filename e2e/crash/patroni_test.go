@@ -16,7 +16,10 @@ import (
 
 // replicas are two PostgreSQL servers, of which Patroni makes one the primary
 // and the other its synchronous standby. What Patroni knows is in an etcd of
-// three members: one beside each PostgreSQL, and one that only votes.
+// three members: one beside each PostgreSQL, and one that only votes. It uses
+// the second version of etcd's interface: with the third, Patroni before 3.0.3
+// lets an old primary that was away take the lease of the new one, and what
+// that one has acknowledged is lost. ABLATE=etcd3 shows it.
 type replicas struct {
 	r     *rig
 	nodes [2]*host
@@ -50,7 +53,7 @@ func (p *replicas) startEtcd() {
 	}
 	for i, h := range members {
 		peer, client := fmt.Sprintf("http://%s:2380", h.address), fmt.Sprintf("http://%s:2379", h.address)
-		p.etcd[i] = h.command("etcd", "--name", h.name, "--data-dir", p.r.dir+"/etcd-"+h.name, "--log-level", "error",
+		p.etcd[i] = h.command("etcd", "--name", h.name, "--data-dir", p.r.dir+"/etcd-"+h.name, "--log-level", "error", "--enable-v2",
 			"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--listen-client-urls", client, "--advertise-client-urls", client,
 			"--initial-cluster", strings.Join(all, ","), "--initial-cluster-state", "new")
 		p.r.begin(p.etcd[i], "etcd-"+h.name)
@@ -62,11 +65,15 @@ func (p *replicas) startEtcd() {
 func (p *replicas) startAgent(i int) {
 	p.r.t.Helper()
 	h := p.nodes[i]
+	api := "etcd"
+	if os.Getenv("ABLATE") == "etcd3" {
+		api = "etcd3"
+	}
 	config := fmt.Sprintf(`
 scope: homebase
 name: %[1]s
 restapi: {listen: "%[2]s:8008", connect_address: "%[2]s:8008"}
-etcd3: {hosts: ["%[3]s:2379", "%[4]s:2379", "%[5]s:2379"]}
+%[10]s: {hosts: ["%[3]s:2379", "%[4]s:2379", "%[5]s:2379"]}
 bootstrap:
   dcs:
     %[9]s
@@ -75,7 +82,7 @@ bootstrap:
     postgresql:
       use_pg_rewind: true
       use_slots: true
-      parameters: {max_connections: 150, wal_keep_size: 256MB, max_wal_size: 256MB, checkpoint_timeout: 60s}
+      parameters: {max_connections: 150, wal_keep_size: 256MB, max_wal_size: 256MB, wal_sender_timeout: 5s, wal_receiver_timeout: 5s}
 postgresql:
   listen: "%[2]s:5432"
   connect_address: "%[2]s:5432"
@@ -94,7 +101,7 @@ postgresql:
     commit_siblings: 0
     log_min_messages: warning
   pg_hba: ["local all all trust", "host all all 10.77.0.0/24 trust", "host replication all 10.77.0.0/24 trust"]
-`, h.name, h.address, p.nodes[0].address, p.nodes[1].address, p.vote.address, p.r.home(i), p.programs(i), p.r.dir, strings.ReplaceAll(patroniTimes, ", ", "\n    "))
+`, h.name, h.address, p.nodes[0].address, p.nodes[1].address, p.vote.address, p.r.home(i), p.programs(i), p.r.dir, strings.ReplaceAll(patroniTimes, ", ", "\n    "), api)
 	name := fmt.Sprintf("%s/%s.yml", p.r.dir, h.name)
 	must(p.r.t, os.WriteFile(name, []byte(config), 0o644))
 	p.r.folder(fmt.Sprintf("%s/socket-%s", p.r.dir, h.name))
@@ -128,7 +135,7 @@ exec %[2]s/postgres "$@"
 }
 
 // ask asks one node, with little patience.
-func (p *replicas) ask(i int, sql string, into any) error {
+func (p *replicas) ask(i int, sql string, into any, args ...any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://homebase@%s:5432/postgres?sslmode=disable", p.nodes[i].address))
@@ -136,7 +143,7 @@ func (p *replicas) ask(i int, sql string, into any) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	return conn.QueryRow(ctx, sql).Scan(into)
+	return conn.QueryRow(ctx, sql, args...).Scan(into)
 }
 
 // primary is the node that takes writes, -1 when none or both seem to.
