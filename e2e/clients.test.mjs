@@ -158,6 +158,49 @@ test('promtool finds nothing wrong with the metrics that a key reads', async () 
   assert.deepEqual({ code, out, err }, { code: 0, out: '', err: '' })
 })
 
+// Grafana fills its variables in before it asks.
+test('the dashboard asks only for what the server tells, in words that Prometheus understands', async () => {
+  const { panels, templating } = JSON.parse(await readFile(new URL('../deploy/grafana-dashboard.json', import.meta.url), 'utf8'))
+  assert.deepEqual(templating.list.map(({ name, type }) => [name, type]), [['datasource', 'datasource'], ['instance', 'query']])
+  assert.deepEqual(panels.filter(({ type }) => type === 'row').map(({ title }) => title),
+    ['Requests and latency', 'Errors', 'Sign-in', 'Files and quotas', 'Database', 'Disk', 'Jobs and audit log', 'Memory and processor'])
+  const targets = panels.flatMap(({ targets = [] }) => targets), taken = new Set()
+  for (const { id, title, type, gridPos: { x, y, w, h }, targets = [], description } of panels) {
+    assert.ok(type === 'row' || targets.length && description, title)
+    assert.ok(targets.every(({ datasource: { uid } }) => uid === '${datasource}'), title)
+    for (let i = 0; i < w * h; i++) {
+      const cell = `${x + i % w} ${y + Math.floor(i / w)}`
+      assert.ok(!taken.has(cell) && x + w <= 24, `${title} lies on another panel`)
+      taken.add(cell)
+    }
+    assert.equal(panels.filter((other) => other.id === id).length, 1)
+  }
+  const answer = await fetch(`${api}/system/metrics`, { headers: { Authorization: `Bearer ${await keyFor('dashboard', 'system:read')}`, Accept: 'text/plain' } })
+  const told = new Map() // the labels of each metric
+  for (const [, name, labels = ''] of (await answer.text()).matchAll(/^(homebase_\w+)(?:\{(.*)\})? /gm)) {
+    told.set(name, new Set([...told.get(name) ?? [], ...[...labels.matchAll(/(\w+)="/g)].map(([, label]) => label)]))
+  }
+  const routes = Object.entries((await (await fetch(`${api}/system/openapi.json`)).json()).paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replace('/api/v1', '')}`))
+  for (const { expr } of targets) {
+    for (const [, name, inside = ''] of expr.matchAll(/\b(homebase_\w+|up)(?:\{(.*?)\})?/g)) {
+      assert.ok(name === 'up' || told.has(name), `${name} is not told: ${expr}`)
+      for (const [, label, , value] of inside.matchAll(/(\w+)(=~|!=|=)"(.*?)"/g)) {
+        assert.ok(['instance', 'job'].includes(label) || told.get(name).has(label), `${name} has no ${label}`)
+        assert.ok(label !== 'route' || routes.includes(value), `there is no route ${value}`)
+      }
+    }
+    for (const [, by] of expr.matchAll(/ by \((.*?)\)/g)) {
+      const all = [...expr.matchAll(/homebase_\w+/g)].flatMap(([name]) => [...told.get(name)])
+      for (const label of by.split(', ')) assert.ok(label === 'instance' || all.includes(label), `${label}: ${expr}`)
+    }
+  }
+  const rules = targets.map(({ expr }, i) => ({ record: `dashboard:${i}`, expr: expr.replaceAll('$__rate_interval', '5m').replaceAll('$instance', '.*') }))
+  assert.doesNotMatch(JSON.stringify(rules), /\$/)
+  await writeFile(join(work, 'dashboard.yml'), JSON.stringify({ groups: [{ name: 'dashboard', rules }] }))
+  const { code, out, err } = await run('promtool', ['check', 'rules', 'dashboard.yml'])
+  assert.equal(code, 0, out + err)
+})
+
 test('the alerts are sound, ring for each fault and for nothing else', async () => {
   for (const args of [['check', 'rules', '../deploy/prometheus-rules.yml'], ['test', 'rules', '../deploy/test/prometheus-rules.yml']]) {
     const { code, out, err } = await run('promtool', args.map((arg) => arg.startsWith('..') ? fileURLToPath(new URL(arg, import.meta.url)) : arg))

@@ -56,17 +56,21 @@ type stored struct {
 // that a monitor asks.
 type totals struct {
 	items, uploads, staging, redo, quarantined int64
+	used, nearlyFull                           int64
 }
 
-func readTotals(ctx context.Context, q db.Querier) (totals, error) {
+// readTotals takes an owner for nearly full of whose quota, usual where none is
+// set, nine tenths are used.
+func readTotals(ctx context.Context, q db.Querier, usual int64) (totals, error) {
 	return db.One(ctx, q, func(row pgx.Row) (t totals, err error) {
-		err = row.Scan(&t.items, &t.uploads, &t.staging, &t.redo, &t.quarantined)
+		err = row.Scan(&t.items, &t.uploads, &t.staging, &t.redo, &t.quarantined, &t.used, &t.nearlyFull)
 		return t, err
 	}, `-- name: files.Totals
 		SELECT (SELECT greatest(c.reltuples, 0)::bigint FROM pg_class c WHERE c.oid = 'items'::regclass),
-		       u.uploads, u.bytes, o.records - o.quarantined, o.quarantined
+		       u.uploads, u.bytes, o.records - o.quarantined, o.quarantined, t.used, t.full
 		  FROM (SELECT count(*) AS uploads, coalesce(sum(u.bytes), 0)::bigint AS bytes FROM uploads u WHERE u.state = 'open') u,
-		       (SELECT count(*) AS records, count(o.quarantined_at) AS quarantined FROM file_ops o) o`)
+		       (SELECT count(*) AS records, count(o.quarantined_at) AS quarantined FROM file_ops o) o,
+		       (SELECT coalesce(sum(t.used), 0)::bigint AS used, count(*) FILTER (WHERE t.used + t.reserved > 0.9 * coalesce(t.quota, $1)) AS full FROM trees t) t`, usual)
 }
 
 // getStorage is GET /system/storage.
@@ -83,7 +87,7 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 	if err != nil {
 		return body, err
 	}
-	t, err := readTotals(ctx, f.db)
+	t, err := readTotals(ctx, f.db, f.quota)
 	if err != nil {
 		return body, err
 	}
@@ -156,7 +160,7 @@ func (f *Files) HasRoom(context.Context) error {
 
 // Figures are what there is to tell of everyone's files and their disk.
 func (f *Files) Figures(ctx context.Context) ([]httpx.Figure, error) {
-	t, err := readTotals(ctx, f.db)
+	t, err := readTotals(ctx, f.db, f.quota)
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +168,8 @@ func (f *Files) Figures(ctx context.Context) ([]httpx.Figure, error) {
 		{Name: "homebase_items", Help: "Files and folders of all users, trash included; an estimate from PostgreSQL's statistics.", Value: float64(t.items)},
 		{Name: "homebase_uploads_open", Help: "Uploads in progress or interrupted that hold space.", Value: float64(t.uploads)},
 		{Name: "homebase_staging_bytes", Help: "Space held by uploads in progress.", Value: float64(t.staging)},
+		{Name: "homebase_storage_used_bytes", Help: "Bytes of everybody's files, with trash and versions.", Value: float64(t.used)},
+		{Name: "homebase_storage_nearly_full", Help: "Users and spaces that use more than nine tenths of their quota.", Value: float64(t.nearlyFull)},
 		{Name: "homebase_redo_records", Help: "Committed changes that are not on the disk yet.", Value: float64(t.redo)},
 		{Name: "homebase_redo_quarantined_records", Help: "Committed changes whose bytes could not be found.", Value: float64(t.quarantined)},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,9 +76,11 @@ func TestStorage_FiguresOfEveryoneComePageByPage(t *testing.T) {
 	if h.files.KeepsUp(t.Context()) == nil {
 		t.Error("1200 changes that wait are no backlog")
 	}
+	h.exec(t, `UPDATE trees SET quota = 1100 WHERE owner_id = $1`, ids[0]) // of which 1010 bytes are used
 	figures, err := h.files.Figures(t.Context())
 	text, _ := json.Marshal(figures)
-	if err != nil || len(figures) != 7 {
+	if err != nil || len(figures) != 9 || !strings.Contains(string(text), `"homebase_storage_used_bytes","value":6030}`) ||
+		!strings.Contains(string(text), `"homebase_storage_nearly_full","value":1}`) {
 		t.Errorf("%s, %v", text, err)
 	}
 }

@@ -30,6 +30,19 @@ func (s *System) jobRoutes() []httpx.Route {
 	}}
 }
 
+// jobFigures are those of the jobs that the database knows, of any worker.
+func (s *System) jobFigures(ctx context.Context) (figures []httpx.Figure, err error) {
+	states, err := s.DB.JobStates(ctx)
+	for _, j := range states {
+		name := map[string]string{"job_name": j.Name}
+		figures = append(figures, httpx.Figure{Name: "homebase_job_failures", Help: "Failed runs of a job in a row.", Labels: name, Value: float64(j.Failures)})
+		if j.LastRunAt != nil {
+			figures = append(figures, httpx.Figure{Name: "homebase_job_last_run_timestamp_seconds", Help: "When a job ran last.", Labels: name, Value: float64(j.LastRunAt.Unix())})
+		}
+	}
+	return figures, err
+}
+
 // runJob is `homebase jobs run`.
 func runJob(ctx context.Context, d *db.DB, jobs []db.Job, sh *db.Shell, args []string) error {
 	var name string

@@ -51,6 +51,18 @@ func TestJobs_AreSeenAndRun(t *testing.T) {
 	if j := seen["trial.fails"]; j.LastError != "out of paper" || j.Failures != 1 || j.NextRunAt.IsZero() {
 		t.Errorf("the one that fails is %+v", j)
 	}
+	var m system.Metrics
+	rm.Operator(t).Do("GET", "/system/metrics", nil).Want(t, 200).JSON(t, &m)
+	figures := map[string]float64{}
+	for _, f := range m.Figures {
+		figures[f.Name+" "+f.Labels["job_name"]] = f.Value
+	}
+	if n := figures["homebase_job_failures trial.fails"]; n != 1 {
+		t.Errorf("the metrics tell of %v failures", n)
+	}
+	if at := figures["homebase_job_last_run_timestamp_seconds trial.works"]; at != float64(seen["trial.works"].LastRunAt.Unix()) {
+		t.Errorf("the metrics say that it ran at %v", at)
+	}
 	rm.User(t, "member@example.com", "member")
 	rm.SignIn(t, "member@example.com").Do("GET", "/system/jobs", nil).WantProblem(t, 403, "forbidden")
 }

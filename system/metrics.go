@@ -83,7 +83,7 @@ func (s *System) metrics(ctx context.Context) (Metrics, error) {
 	m.Figures = slices.Concat(requestFigures(of), s.databaseFigures(), runtimeFigures(), []httpx.Figure{
 		{Name: "homebase_build_info", Help: "The version that runs; always 1.", Labels: map[string]string{"version": s.Version}, Value: 1},
 	})
-	for _, figures := range s.Figures {
+	for _, figures := range append(slices.Clone(s.Figures), s.jobFigures) {
 		more, err := figures(ctx)
 		if err != nil {
 			return Metrics{}, err
