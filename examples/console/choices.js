@@ -33,7 +33,7 @@ export async function mayChoose(api, label, value) {
 export function links({ name, label, hint, value = [] }) {
   const list = el('ul.pairs'), of = new Map()
   const add = (one = { label: '', url: '' }) => {
-    const words = el('input', { value: one.label, 'aria-label': 'Words of the link', placeholder: 'Words' })
+    const words = el('input', { value: one.label, 'aria-label': 'Text of the link', placeholder: 'Text' })
     const url = el('input', { value: one.url, type: 'url', 'aria-label': 'Address of the link', placeholder: 'https://…' })
     const li = el('li', {}, words, url, button('cross', 'Remove this link', () => {
       li.remove()

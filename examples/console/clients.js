@@ -44,7 +44,7 @@ function told(api, { name, client_id: id, client_secret: secret, public: open })
   return ask(name, { submit: secret ? 'I have saved it' : 'Done', words: el(secret ? 'div.kept.told' : 'div.told', {},
     el('p', {}, `Enter this in the settings of ${name}:`),
     line('Issuer', `${api.base}/auth/oidc`), line('Client ID', id), secret && line('Client secret', secret),
-    el('p.hint', {}, secret ? 'Copy the secret now: it is shown only this once.' : open ? 'It needs no secret.' : 'The secret was shown when it was created. If it is lost, make a new one by the key beside it.'),
+    el('p.hint', {}, secret ? 'Copy the secret now: it is shown only this once.' : open ? 'It needs no secret.' : 'The secret was shown when it was created. If it is lost, create a new one with the key button in the list.'),
     el('p.hint', {}, 'If it asks for a discovery address, add /.well-known/openid-configuration to the issuer.')) })
 }
 

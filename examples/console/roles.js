@@ -28,7 +28,7 @@ async function make(api) {
   const name = { name: 'name', label: 'Name', required: true, autocomplete: 'off', hint: 'A short word in small letters, such as “editor”.' }
   const made = await ask('New role', { fields: [name, ...await fieldsOf(api, { permissions: ['files:read'] })], submit: 'Create', act: (values) => api.post('/auth/roles', values) })
   if (!made) return
-  say(`“${made.name}” is there. Give it to people on their pages.`)
+  say(`“${made.name}” is created. Give it to people on their own pages.`)
   again()
 }
 

@@ -84,12 +84,12 @@ async function notices() {
     const { id, kind, device, address } = notice, whose = who
     const told = kind === 'files_dropped' ? await dropped(notice) : {
       refresh_reuse: `Somebody used an old copy of your sign-in (${device || 'unknown device'} ${address}). That device was signed out; change your password if it was not you.`,
-      password_reset: 'Your password was set anew, by a mail’s link or the operator. If it was not you, change it now.',
+      password_reset: 'Your password was reset, by a link in a mail or by the operator. If that was not you, change it now.',
       email_changed: 'The address of your account was changed.',
       passkey_counter: 'One of your passkeys may have been copied: its count of sign-ins went back. If you know no reason, remove it and add a new one.',
       totp_reset: 'The second step of your account was turned off for you.',
     }[kind] ?? kind.replaceAll('_', ' ')
-    if (whose === api.user?.id) say(told, 'I have seen it', () => api.delete(`/auth/notices/${id}`).catch(() => {}), true)
+    if (whose === api.user?.id) say(told, 'Got it', () => api.delete(`/auth/notices/${id}`).catch(() => {}), true)
   }
 }
 

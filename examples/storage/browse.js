@@ -124,7 +124,7 @@ function show(at) {
   if (focused) (rows.get(focused)?.node ?? at.list).querySelector('.open')?.focus()
   at.list.classList.toggle('empty', rows.size === 0)
   if (rows.size === 0 && at.find) {
-    at.list.append(el('li.nothing', { role: 'status' }, el('p', {}, 'Nothing has such a name.')))
+    at.list.append(el('li.nothing', { role: 'status' }, el('p', {}, 'Nothing with such a name was found.')))
   } else if (rows.size === 0) {
     at.list.append(el('li.nothing', {}, icon(at.tree.writes ? 'upload' : 'folder'), el('p', {}, 'Nothing here yet.'), at.tree.writes && [
       button(null, 'Choose files', () => pick(at.api, at.folder), { kind: 'plain' }), el('p.hint', {}, 'or drop them here')]))

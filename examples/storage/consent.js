@@ -92,7 +92,7 @@ async function authorize({ api, card, put }, { client: { name }, scopes, consent
   if (!api.user) return put(signIn(api, `to go on to ${name}`))
   api.reauthenticate = () => reauthenticate(api, `${name} wants to know that it is still you.`)
   if (!wanted) {
-    card(`On to ${name}`, who(api.user))
+    card(`Continue to ${name}`, who(api.user))
     if (await decide(true)) return
   }
   const answer = form({ submit: 'Allow', extra: button(null, 'Deny', () => decide(false).catch(sorry)), act: () => decide(true) })

@@ -24,7 +24,7 @@ async function show() {
     if (mine !== at()) return
     if (problem.code === 'share_password_required') return locked()
     if (problem.status !== 404) return sorry(problem)
-    small('cross', 'This link opens nothing', el('p', {}, 'It has ended, or it is not whole. Ask whoever gave it to you for a new one.'))
+    small('cross', 'This link does not work', el('p', {}, 'It has ended, or part of it is missing. Ask whoever gave it to you for a new one.'))
   }
 }
 
@@ -64,7 +64,7 @@ function drop(most) {
   const list = el('ul.list', { 'aria-label': 'Your files' }), to = at()
   const input = el('input', { type: 'file', multiple: true, className: 'heard', tabIndex: -1, 'aria-label': 'Files', onchange: () => send([...input.files]) })
   const send = async (files) => { for (const one of files) await put(to, one, most, list).catch(sorry) }
-  small('upload', 'Put your files here', el('p.hint', {}, `Up to ${bytes(most)} each. Only the owner sees them.`),
+  small('upload', 'Upload your files here', el('p.hint', {}, `Up to ${bytes(most)} each. Only the owner sees them.`),
     button('plus', 'Choose files', () => input.click(), { kind: 'main' }), input, list)
   main.ondragover = (event) => event.preventDefault()
   main.ondrop = (event) => { event.preventDefault(); send([...event.dataTransfer.files]) }
@@ -87,7 +87,7 @@ function put(to, file, most, list) {
       try { told = JSON.parse(request.responseText) } catch { /* a proxy's page */ }
       if (request.status !== 201) return fail(new Problem({ ...told, status: request.status }))
       meter.value = meter.max
-      facts.textContent = 'Given. Thank you!'
+      facts.textContent = 'Received. Thank you!'
       done()
     }
     request.send(file)

@@ -80,12 +80,12 @@ export async function download(api, items) {
   await api.fresh()
   if (items.length === 1) return save(downloadURL(api, items[0]))
   const stop = new AbortController()
-  const note = say('The zip is being made …', 'Stop', () => stop.abort(), true)
+  const note = say('Creating the zip …', 'Stop', () => stop.abort(), true)
   try {
     const answer = await api.fetch('/files/archive', { method: 'POST', json: { ids: items.map(({ id }) => id) }, signal: stop.signal })
     let read = 0
     const counted = answer.body.pipeThrough(new TransformStream({ transform(piece, out) {
-      note.firstChild.textContent = `The zip is being made: ${bytes(read += piece.length)} so far.`
+      note.firstChild.textContent = `Creating the zip: ${bytes(read += piece.length)} so far.`
       out.enqueue(piece)
     } }))
     const url = URL.createObjectURL(await new Response(counted).blob())

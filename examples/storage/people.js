@@ -17,5 +17,5 @@ export async function findPerson(api, text) {
 
 // personFields ask for one, and for a role out of some.
 export const personFields = (options) => [
-  { name: 'user_id', label: 'E-mail or id', required: true, autocomplete: 'off', hint: 'The whole address, or the id that everybody finds in their account.' },
+  { name: 'user_id', label: 'E-mail or id', required: true, autocomplete: 'off', hint: 'The full e-mail address, or the id that everybody finds on their account page.' },
   { name: 'role', label: 'Role', options }]

@@ -30,7 +30,7 @@ function row(api, share, title, changed) {
     share.mode === 'drop' && button(share.notify ? 'bell' : 'bellOff', `Tell me when files come into ${share.item_name}`,
       () => api.patch(`/files/shares/${share.id}`, { notify: !share.notify }).then(changed, sorry), { hide: true, kind: 'plain', 'aria-pressed': share.notify }),
     button('cross', words, async () => {
-      if (!await (person ? sure(`Share it no longer with ${person}?`, 'They do not see it any more.', 'End it')
+      if (!await (person ? sure(`Stop sharing it with ${person}?`, 'They will not see it any more.', 'End it')
         : sure('End this link?', 'Whoever has it cannot use it any more.', 'End it'))) return
       await api.delete(`/files/shares/${share.id}`).then(changed, sorry)
     }, { hide: true, kind: 'plain' }))
@@ -93,7 +93,7 @@ function byLink(api, item, made, again) {
   const inADay = new Date(Date.now() + 864e5).toISOString().slice(0, 10)
   const fields = [
     item.type === 'folder' && { name: 'mode', label: 'What others may do', options: [['read', 'See and download it'], ['drop', 'Only put files into it']] },
-    { name: 'password', label: 'Password', autocomplete: 'off', hint: 'Leave it empty for a link that asks for none.' },
+    { name: 'password', label: 'Password', autocomplete: 'off', hint: 'Leave it empty for a link without a password.' },
     { name: 'expires', label: 'Last day', type: 'date', min: inADay },
     { name: 'max', label: 'Downloads at most', type: 'number', min: 1, inputMode: 'numeric' },
     { name: 'notify', label: 'Tell me when files come', type: 'checkbox', checked: true, hint: 'Here and by mail, once an hour at most.' },
@@ -104,7 +104,7 @@ function byLink(api, item, made, again) {
       ...password && { password }, ...expires && { expires_at: new Date(`${expires}T23:59:59`).toISOString() },
       ...mode === 'drop' ? { notify } : max && { max_downloads: Number(max) },
     })
-    made.replaceChildren(secret('Link', linkOf(one.token), 'It is shown this once: copy it now.'))
+    made.replaceChildren(secret('Link', linkOf(one.token), 'Copy it now: it is shown only this once.'))
     made.scrollIntoView({ block: 'nearest' })
     made.querySelector('button').focus()
     await again()

@@ -32,15 +32,15 @@ async function list(api, main) {
   main.replaceChildren(
     el('div.head', {}, el('h1', {}, 'Spaces'), el('div.tools', {}, manages && button('plus', 'New space', () => create(api), { kind: 'main' }))),
     el('ul.list', { 'aria-label': 'Spaces' }, rows.length ? rows
-      : el('li.nothing', {}, icon('people'), el('p', {}, 'A space holds files of several people. You are in none yet.'))))
+      : el('li.nothing', {}, icon('people'), el('p', {}, 'A space holds files that several people share. You are not a member of any yet.'))))
 }
 
 const row = (space) => el('li', { 'data-id': space.id }, el('a.open', { href: `#/spaces/${space.id}/files` },
   el('span.picture.folder', {}, icon('people')), el('span.name', {}, space.name),
-  el('span.facts', {}, `${space.role ? roles[space.role]?.words ?? space.role : 'You are no member'} · ${bytes(space.used)}`), icon('right')))
+  el('span.facts', {}, `${space.role ? roles[space.role]?.words ?? space.role : 'You are not a member'} · ${bytes(space.used)}`), icon('right')))
 
 const create = (api) => ask('New space', {
-  submit: 'Create', fields: [{ name: 'name', label: 'Name', required: true, autocomplete: 'off', hint: 'You are its manager, and say who else is in it.' }],
+  submit: 'Create', fields: [{ name: 'name', label: 'Name', required: true, autocomplete: 'off', hint: 'You will be its manager, and decide who else is a member.' }],
   act: async ({ name }) => { location.hash = `#/spaces/${(await api.post('/files/spaces', { name })).id}/members` },
 })
 
