@@ -124,6 +124,11 @@ machines: postgres build ## several machines whose links are cut, slow or silent
 	cd e2e/crash && MACHINES_TABLE=$(if $(RUN),,$(CURDIR)/docs/scaling.md) unshare --net --mount --propagation private --pid --fork --mount-proc --kill-child \
 	  $(CURDIR)/bin/machines.test -test.v -test.run '^$$' -test.bench 'Machines/($(or $(RUN),.))' -test.benchtime 1x -test.timeout 0
 
+.PHONY: assume
+assume: postgres ## what the simulation assumes of ext4, XFS and PostgreSQL, tried on the real ones; by root alone
+	$(call need,command -v mkfs.ext4 && command -v mkfs.xfs,e2fsprogs xfsprogs)
+	TRY_DISKS=ext4,xfs go test -count=1 -v -run '^TestAssumption' ./files/disk ./files/journal
+
 .PHONY: simulate
 simulate: ## the journal over models of disk and PostgreSQL, N=100000 schedules from SEED; ABLATE=order takes a part out
 	GOGC=400 SIMULATE=$(or $(N),100000) SEED=$(SEED) ABLATE="$(ABLATE)" go test -count=1 -timeout 0 -v -run '^TestSimulation_Nothing' ./files/journal

@@ -72,6 +72,23 @@ func (linux) Attribute(f *os.File, name string) (string, error) { return get(f, 
 
 func (linux) SetAttribute(f *os.File, name, value string) error { return set(f, name, value) }
 
-func (linux) Sync(f *os.File) error { return f.Sync() }
+// Sync looks, once a folder is flushed, whether its file system still works. An
+// XFS that has shut down, because its disk failed under somebody else's flush, has
+// dropped what was renamed and says of the folder that all is well; only who
+// opens something hears of it.
+func (linux) Sync(f *os.File) error {
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	defer runtime.KeepAlive(f)
+	fd, err := syscall.Openat(int(f.Fd()), ".", syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	if err == nil {
+		syscall.Close(fd)
+	}
+	if err == syscall.ENOTDIR || err == syscall.ENOENT {
+		return nil // a file; a folder that was removed
+	}
+	return os.NewSyscallError("openat", err)
+}
 
 func (linux) Lock(f *os.File) (bool, error) { return Lock(f) }
