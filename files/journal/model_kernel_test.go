@@ -271,6 +271,9 @@ func (k modelKernel) Sync(f *os.File) error {
 		return err
 	}
 	done, err := k.turn("fsync", at, 0)
+	if k.ablated == "shut" && n.folder && err != nil && !k.by.dead.Load() {
+		return nil // as XFS says
+	}
 	if err != nil {
 		return err
 	}

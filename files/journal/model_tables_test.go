@@ -147,7 +147,7 @@ func init() {
 		"files.ReserveBytes": reserveBytes, "files.Reserve": reserve, "files.Release": release, "files.UploadsOfWorker": uploadsOfWorker,
 		"files.InsertWorker": insertWorker, "files.OtherWorkers": otherWorkers, "files.MarkWorkerDead": markWorkerDead,
 		"files.DeleteWorker": deleteWorker, "files.RetireWorker": retireWorker, "files.StagedNamesHeld": stagedNamesHeld,
-		"sim.At": simAt, "sim.Item": simItem, "sim.Trashed": simTrashed, "sim.Versions": simVersions, "sim.Relocate": simRelocate,
+		"sim.At": simAt, "sim.Paths": simPaths, "sim.Item": simItem, "sim.Trashed": simTrashed, "sim.Versions": simVersions, "sim.Relocate": simRelocate,
 		"sim.Trash": simTrash, "sim.InsertFolder": simInsertFolder, "sim.Purge": simPurge,
 	}
 }
@@ -623,6 +623,17 @@ func (t *tables) shown(it itemRow, ok bool) (*modelRows, error) {
 
 func simAt(_ *modelTx, now *tables, a []any) (*modelRows, error) {
 	return now.shown(now.walk(a[0].(uuid.UUID), a[1].(string)))
+}
+
+func simPaths(_ *modelTx, now *tables, a []any) (*modelRows, error) {
+	rows := &modelRows{}
+	for id, it := range now.items {
+		if p, ok := now.path(id); ok && p != "" && it.Owner == a[0].(uuid.UUID) {
+			rows.list = append(rows.list, []any{p})
+		}
+	}
+	slices.SortFunc(rows.list, func(a, b []any) int { return strings.Compare(a[0].(string), b[0].(string)) })
+	return rows, nil
 }
 
 func simItem(_ *modelTx, now *tables, a []any) (*modelRows, error) {

@@ -189,6 +189,15 @@ func (c *client) name() string {
 	return []string{"a", "b", "c"}[c.rand.IntN(3)]
 }
 
+// one is the path of something that is there, and seldom of what is not.
+func (c *client) one(p *process) string {
+	list, err := db.All(context.Background(), p.conn, db.Value[string], "-- name: sim.Paths", c.own)
+	if err != nil || len(list) == 0 || c.rand.IntN(8) == 0 {
+		return c.some()
+	}
+	return list[c.rand.IntN(len(list))]
+}
+
 // some is a path of a file or a folder.
 func (c *client) some() string {
 	if c.rand.IntN(4) == 0 {
@@ -366,7 +375,7 @@ func (c *client) relocate(ctx context.Context, t *Tx, id uuid.UUID, source, targ
 }
 
 func (c *client) move(p *process, tag string) error {
-	from, to := c.some(), c.some()
+	from, to := c.one(p), c.some()
 	seen, err := at(context.Background(), p.conn, c.own, from)
 	if err != nil {
 		return err
@@ -385,7 +394,7 @@ func (c *client) move(p *process, tag string) error {
 }
 
 func (c *client) trash(p *process, tag string) error {
-	seen, err := at(context.Background(), p.conn, c.own, c.some())
+	seen, err := at(context.Background(), p.conn, c.own, c.one(p))
 	if err != nil {
 		return err
 	}
@@ -468,7 +477,7 @@ func (c *client) purge(p *process, tag string) error {
 }
 
 func (c *client) endVersion(p *process, tag string) error {
-	seen, err := at(context.Background(), p.conn, c.own, c.folder()+c.name())
+	seen, err := at(context.Background(), p.conn, c.own, c.one(p))
 	if err != nil {
 		return err
 	}

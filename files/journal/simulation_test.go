@@ -112,7 +112,7 @@ func newSimulation(seed uint64, ablated string) *simulation {
 	if r.IntN(4) == 0 {
 		s.quota = 40
 	}
-	if r.IntN(12) == 0 {
+	if r.IntN(8) == 0 {
 		s.failing = 20 + r.IntN(40)
 	}
 	if r.IntN(2) == 0 {
@@ -258,7 +258,7 @@ func (s *simulation) turns(done func() bool, most time.Duration) bool {
 			}
 			continue
 		}
-		if s.oneIn(25) {
+		if s.oneIn(25) || s.style > 3 && st.by.id == s.victim && s.oneIn(2) {
 			time.Sleep([]time.Duration{time.Millisecond, 10 * time.Millisecond, 60 * time.Millisecond, 300 * time.Millisecond, time.Second, 6 * time.Second}[s.rand.IntN(6)])
 			continue
 		}
@@ -440,6 +440,10 @@ func (s *simulation) blow(aimed func(st *step) bool) {
 	switch {
 	case s.disk.broken: // the operator looks at the disk
 		s.cutPower()
+	case s.rand.IntN(6) == 0:
+		s.note(s.server, "the disk breaks", "")
+		s.count("broken disk")
+		s.disk.broken = true
 	case len(alive) > 0 && s.rand.IntN(few) == 0:
 		s.count("kill")
 		s.strike(alive[s.rand.IntN(len(alive))])
