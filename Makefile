@@ -64,12 +64,15 @@ image: build ## the Docker image homebase:latest
 deploy-test: ## try the deployment: Docker with compose, and a container with systemd (root)
 	deploy/test/run
 
+# People on a terminal are told what they need, and of the log only what is wrong:
+# HOMEBASE_LOG_LEVEL=info shows more. Elsewhere it is the JSON that programs read.
 .PHONY: run
 run: postgres build ## a server on http://localhost:8080, with a first admin
-	@$(BIN) migrate
-	@$(BIN) user create admin@example.com --role admin --first
-	@[ ! -t 1 ] || printf '\n  API      http://localhost:8080/api/v1\n  sign in  as admin@example.com, with the password that the first run printed\n  next     README.md shows it with curl, make demo in the browser; Ctrl-C ends it\n\n'
-	@exec $(BIN) serve
+	@[ ! -t 2 ] || export HOMEBASE_LOG_LEVEL=$${HOMEBASE_LOG_LEVEL-warn}; \
+	$(BIN) migrate; \
+	$(BIN) user create admin@example.com --role admin --first; \
+	[ ! -t 1 ] || printf '\n  API      %s/api/v1\n  sign in  as admin@example.com, with the password that the first run printed;\n           lost: bin/homebase user password admin@example.com\n  next     README.md shows it with curl, make demo in the browser; Ctrl-C ends it\n\n' "$${HOMEBASE_PUBLIC_URL:-http://localhost:8080}"; \
+	exec $(BIN) serve
 
 .PHONY: demo
 demo: postgres build ## the server and three frontends on localhost:8080 to 8083, with sample content
