@@ -2,7 +2,6 @@ package journal
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -83,11 +82,11 @@ func (o *folders) flush(f *flushes, errs []error) {
 			return
 		}
 		folder, _, err := o.at(path.Join(above, "x"))
-		if err == nil {
+		switch {
+		case err == nil:
 			err = errors.Join(o.disk.Sync(folder), o.disk.Fails("flush"))
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil // the source folder has gone since
+		case !disk.Failed(err):
+			err = nil // the source folder has gone since, and a file may have its name
 		}
 		for _, i := range f.records[n] {
 			errs[i] = errors.Join(errs[i], err)

@@ -156,3 +156,30 @@ func staged(t *testing.T, j *Journal, owner, root uuid.UUID, name string) Put {
 	p.Ino, p.MTime = disk.Inode(info), info.ModTime().UnixNano()
 	return p
 }
+
+// What was trashed from a folder is redone after that folder was trashed too and
+// a file got its name: there is no folder any more to be flushed.
+func TestRedo_OfWhatLeftAFolderThatIsAFileByNow(t *testing.T) {
+	t.Parallel()
+	j, owner, _ := journalOf(t, func(uuid.UUID) {})
+	r := record{owner: owner, kind: kindMove, item: NewID(), revision: 2, source: disk.OwnerPath(owner, "/d/a")}
+	r.target = disk.TrashPath(owner, r.item)
+	trashed, err := j.disk.Put(r.target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer trashed.Close()
+	info, err := trashed.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ino = disk.Inode(info)
+	inTheWay, err := j.disk.Put(disk.OwnerPath(owner, "/d"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inTheWay.Close()
+	if err := j.publish(t.Context(), r); err != nil {
+		t.Error(err)
+	}
+}
