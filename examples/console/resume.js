@@ -29,7 +29,7 @@ async function look(api, file, place) {
       } catch (problem) { refused(place, problem) }
     }, { kind: 'main' })
     place.replaceChildren(el('section.card', {}, el('h2', {}, changes.length ? `${count(changes.length, 'change')} in ${file.name}` : 'Nothing would change'),
-      el('p.small', {}, `${count(unchanged, 'entry stays', 'entries stay')} as before.`),
+      unchanged > 0 && el('p.small', {}, `${count(unchanged, 'entry stays', 'entries stay')} as before.`),
       el('ul.changes', {}, changes.map(change)),
       ignored.length > 0 && el('details', {}, el('summary', {}, `${count(ignored.length, 'part')} of the file that cannot be imported`), el('ul.plainly', {}, ignored.map((at) => el('li', {}, el('code', {}, at))))),
       el('div.ends', {}, button(null, 'Cancel', () => place.replaceChildren()), changes.length > 0 && take)))
@@ -49,12 +49,12 @@ const kinds = { profile: 'Profile', projects: 'Project', skills: 'Skill', experi
 
 // change is one entry with what it says now, and what it would say.
 const change = ({ kind, action, name, fields, before = {}, after = {} }) => el('li', {},
-  el('p', {}, badge(action === 'created' ? 'new' : 'changed', action === 'created' ? 'good' : ''), ' ', el('strong', {}, kinds[kind] ?? kind), ` ${title({ ...before, ...after }) || name}`),
+  el('p', {}, badge(action === 'created' ? 'new' : 'changed', action === 'created' ? 'good' : ''), ' ', el('strong', {}, kinds[kind] ?? kind), ` ${title(after) || name[0].toUpperCase() + name.slice(1)}`),
   el('dl.difference', {}, fields.filter((field) => field !== 'position' && (action !== 'created' || shown(after[field]))).map((field) => el('div', {}, el('dt', {}, field.replaceAll('_', ' ')), el('dd', {},
     action !== 'created' && shown(before[field]) && el('del', {}, shown(before[field])), shown(after[field]) ? el('ins', {}, shown(after[field])) : el('span.small', {}, 'empty'))))))
 
 // title is what an entry is called; the server's name for it is for comparing.
-const title = (one) => one.title || one.role || one.institution || one.organization || one.name
+const title = (one) => one.title || [one.role, one.organization].filter(Boolean).join(', ') || one.institution || one.name
 
 function shown(value) {
   if (Array.isArray(value)) return value.map((one) => one?.url ? `${one.label} ${one.url}` : one).join(', ')
