@@ -97,6 +97,7 @@ function enter() {
 
 // Whoever leaves a form that has changed is asked first.
 async function moved() {
+  if (bar.hidden) return // it is not known yet who is there
   const to = location.hash
   if (main.querySelector('form[data-changed]')) {
     history.replaceState(null, '', at)
