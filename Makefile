@@ -122,7 +122,7 @@ soak: postgres ## everything at once, with kills and restarts, for MINUTES=60; n
 .PHONY: machines
 machines: postgres build ## several machines whose links are cut, slow or silent; the times to recover go into docs/scaling.md (root): RUN=frozen
 	$(call need,command -v nginx && command -v nft && command -v tc && command -v nsenter && command -v setpriv,nginx-light nftables iproute2 util-linux)
-	$(call need,command -v patroni && command -v etcd && ls /usr/lib/*/faketime,patroni etcd-server libfaketime)
+	$(call need,command -v patroni && command -v etcd && ls /usr/lib/*/faketime && command -v glusterd && [ -x /sbin/mount.glusterfs ],patroni etcd-server libfaketime glusterfs-server glusterfs-client)
 	go test -c -o bin/machines.test ./e2e/crash
 	cd e2e/crash && MACHINES_TABLE=$(if $(RUN),,$(CURDIR)/docs/scaling.md) unshare --net --mount --propagation private --pid --fork --mount-proc --kill-child \
 	  $(CURDIR)/bin/machines.test -test.v -test.run '^$$' -test.bench 'Machines/($(or $(RUN),.))' -test.benchtime 1x -test.timeout 0

@@ -34,8 +34,12 @@ var faults = []fault{
 	{"standby unplugged", 20 * time.Second, links(func(m *machines) { unplug(m.t, m.standby()) })},
 	{"primary unplugged", 35 * time.Second, links(func(m *machines) { unplug(m.t, m.primary()) })},
 
-	{"worker at 256 kbit/s", 15 * time.Second, links(func(m *machines) { throttle(m.t, m.workers[0], "256kbit") })},
-	{"standby at 256 kbit/s", 15 * time.Second, links(func(m *machines) { throttle(m.t, m.standby(), "256kbit") })},
+	{"worker to storage cut", 20 * time.Second, links(func(m *machines) { cut(m.t, m.workers[0], m.storage) })},
+	{"storage to worker cut", 20 * time.Second, links(func(m *machines) { cut(m.t, m.storage, m.workers[0]) })},
+	{"storage unplugged", 20 * time.Second, links(func(m *machines) { unplug(m.t, m.storage) })},
+
+	{"worker at 256 kbit/s", 10 * time.Second, links(func(m *machines) { throttle(m.t, m.workers[0], "256kbit") })},
+	{"standby at 256 kbit/s", 10 * time.Second, links(func(m *machines) { throttle(m.t, m.standby(), "256kbit") })},
 
 	{"worker frozen", 15 * time.Second, func(m *machines) func() {
 		p := m.servers[0].Process
@@ -52,14 +56,13 @@ var faults = []fault{
 	{"primary killed, the next a minute ahead", 10 * time.Second, func(m *machines) func() {
 		next := 1 - m.replicas.primary()
 		m.replicas.setClock(next, "+60s")
-		m.replicas.kill(1 - next)
-		return nil
+		m.replicas.kill(next)
+		m.replicas.await(next, time.Minute)
+		return m.replicas.killPrimary()
 	}},
-	{"primary killed, the next a minute behind it", 10 * time.Second, func(m *machines) func() {
-		next := 1 - m.replicas.primary()
-		m.replicas.kill(1 - next)
-		m.replicas.setClock(1-next, "")
-		return nil
+	{"primary killed, the next a minute behind", 10 * time.Second, func(m *machines) func() {
+		m.replicas.setClock(m.replicas.primary(), "")
+		return m.replicas.killPrimary()
 	}},
 }
 
@@ -85,17 +88,29 @@ func (p *replicas) kill(i int) {
 	}
 }
 
-// setClock lets the time of a node's PostgreSQL differ by so much from the next
-// start on; a standby is started anew at once.
+// killPrimary kills the primary's; the function that it gives waits for the
+// other to have taken over.
+func (p *replicas) killPrimary() (taken func()) {
+	p.r.t.Helper()
+	i := p.primary()
+	p.kill(i)
+	return func() {
+		await(p.r.t, "the other one has taken over", func() bool { return p.primary() == 1-i })
+	}
+}
+
+// setClock lets the time of a node's PostgreSQL differ by so much from its next
+// start on. The servers, whose time cannot be set, keep the true one.
 func (p *replicas) setClock(i int, ahead string) {
 	p.r.t.Helper()
 	must(p.r.t, os.WriteFile(fmt.Sprintf("%s/bin-%s/ahead", p.r.dir, p.nodes[i].name), []byte(ahead), 0o644))
-	if i == p.primary() {
-		return
-	}
-	p.kill(i)
+}
+
+// await waits for a synchronous standby whose clock differs by that much.
+func (p *replicas) await(i int, ahead time.Duration) {
+	p.r.t.Helper()
 	await(p.r.t, "the standby has that time", func() bool {
 		var now time.Time
-		return p.ask(i, "SELECT clock_timestamp()", &now) == nil && (time.Until(now) > 30*time.Second) == (ahead != "") && p.whole()
+		return p.ask(i, "SELECT clock_timestamp()", &now) == nil && (time.Until(now)-ahead).Abs() < 10*time.Second && p.whole()
 	})
 }

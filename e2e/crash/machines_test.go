@@ -25,8 +25,9 @@ type machines struct {
 	accounts       []*account
 	crowd          *crowd
 	shadow         *shadow
-	lights         []*account // the owners of the beacons
-	through        *server    // the proxy
+	lights         []*account   // the owners of the beacons
+	through        *server      // the proxy
+	launched       [2]time.Time // when a server was started anew
 	cycle          int
 }
 
@@ -56,6 +57,7 @@ func assemble(t testing.TB) *machines {
 		w.environment = []string{"HOMEBASE_TRUSTED_PROXIES=10.77.0.0/24"}
 	}
 	m.hosts = m.workers
+	startVolume(m)
 	m.replicas = startReplicas(m.rig, m.nodes, m.storage)
 	t.Cleanup(m.replicas.stop)
 	m.startProxy()
@@ -125,6 +127,7 @@ type outcome struct {
 	stale    time.Duration    // the longest that a server gave what had been replaced
 	answers  [2]int64         // acknowledged, and without an answer
 	refused  map[string]int   // what the servers answered instead
+	restarts int              // of servers that did not get ready by themselves
 	findings []string
 }
 
@@ -167,6 +170,7 @@ func (m *machines) suffer(f fault, seed uint64) (o outcome) {
 		well := func(b *beacon) bool { last := b.last(); return last.acknowledged && last.begun.After(healed) }
 		for time.Since(healed) < recovery && !(well(beacons[0]) && well(beacons[1]) && well(beacons[2]) && well(beacons[3])) {
 			time.Sleep(20 * time.Millisecond)
+			m.supervise(&o, healed)
 		}
 		time.Sleep(2 * time.Second)
 	}
@@ -180,7 +184,7 @@ func (m *machines) suffer(f fault, seed uint64) (o outcome) {
 	m.forget()
 	m.bringUp()
 	m.rejoin(m.accounts)
-	o.findings = append(o.findings, m.check(m.accounts, m.crowd, true)...)
+	o.findings = append(o.findings, m.check(m.accounts, m.crowd, m.cycle%5 == 0)...)
 	for _, b := range beacons {
 		o.findings = append(o.findings, b.settle(m.seen)...)
 		m.discard(b)
@@ -227,6 +231,21 @@ func (o *outcome) measure(began time.Time, beacons []*beacon) {
 	}
 }
 
+// supervise starts a server anew that is not ready five seconds after a fault,
+// as systemd does when it is told to.
+func (m *machines) supervise(o *outcome, healed time.Time) {
+	m.t.Helper()
+	for i, s := range m.servers {
+		if time.Since(healed) > 5*time.Second && time.Since(m.launched[i]) > 5*time.Second && !s.ready() {
+			m.t.Logf("%s is not ready and is started anew", s.name)
+			s.kill()
+			m.launch(i, "")
+			m.launched[i] = time.Now()
+			o.restarts++
+		}
+	}
+}
+
 // discard removes what a beacon put.
 func (m *machines) discard(b *beacon) {
 	m.t.Helper()
@@ -244,10 +263,11 @@ func (o outcome) String() string {
 }
 
 // BenchmarkMachines measures how long it takes until writes are acknowledged
-// again.
+// again, and looks each time what became of those that were.
 func BenchmarkMachines(b *testing.B) {
 	seed := seedOf(b)
 	m := assemble(b)
+	var all []outcome
 	for _, f := range faults {
 		b.Run(strings.ReplaceAll(f.name, " ", "_"), func(b *testing.B) {
 			m.t = b
@@ -256,7 +276,42 @@ func BenchmarkMachines(b *testing.B) {
 			for _, finding := range o.findings[:min(8, len(o.findings))] {
 				b.Error(finding)
 			}
+			all = append(all, o)
 		})
 	}
 	m.t = b
+	if page := os.Getenv("MACHINES_TABLE"); page != "" && !b.Failed() {
+		must(b, writeOutcomes(page, all))
+	}
+}
+
+// writeOutcomes puts them between the marks of a page.
+func writeOutcomes(page string, all []outcome) error {
+	const begin, end = "<!-- machines -->\n", "<!-- end -->"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	before, after, ok := strings.Cut(string(text), begin)
+	_, after, also := strings.Cut(after, end)
+	if !ok || !also {
+		return fmt.Errorf("%s has no place for the table", page)
+	}
+	var b strings.Builder
+	var acknowledged, unknown int64
+	var stale time.Duration
+	b.WriteString("| what happens | for | first acknowledged write | longest time without one | both workers serve again |\n| --- | --- | --- | --- | --- |\n")
+	for _, o := range all {
+		serve := fmt.Sprintf("%.1f s", max(o.serve[0], o.serve[1]).Seconds())
+		if o.serve == [2]time.Duration{} {
+			serve = "never ceased"
+		}
+		if o.restarts > 0 {
+			serve += ", started anew"
+		}
+		fmt.Fprintf(&b, "| %s | %.0f s | %.1f s | %.1f s | %s |\n", o.name, o.lasts.Seconds(), o.first.Seconds(), o.silence.Seconds(), serve)
+		acknowledged, unknown, stale = acknowledged+o.answers[0], unknown+o.answers[1], max(stale, o.stale)
+	}
+	fmt.Fprintf(&b, "\nOf %d acknowledged changes none was lost, and of %d without an answer all or nothing was there. No worker gave a content that had been replaced for more than %.1f s.\n", acknowledged, unknown, stale.Seconds())
+	return os.WriteFile(page, []byte(before+begin+b.String()+end+after), 0o644)
 }

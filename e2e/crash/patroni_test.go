@@ -78,7 +78,7 @@ bootstrap:
   dcs:
     %[9]s
     synchronous_mode: true
-    primary_start_timeout: 5
+    primary_start_timeout: 0
     postgresql:
       use_pg_rewind: true
       use_slots: true

@@ -16,10 +16,11 @@ type volume struct {
 	m      *machines
 	daemon *exec.Cmd
 	mounts []string
+	cached bool // as GlusterFS comes, with which not everything holds
 }
 
-// startVolume moves the prepared data directory to the storage machine.
-func startVolume(m *machines) *volume {
+// startVolume makes it, and mounts it for the servers and for the test itself.
+func startVolume(m *machines) {
 	m.t.Helper()
 	v := &volume{m: m}
 	m.t.Cleanup(v.stop)
@@ -32,23 +33,29 @@ func startVolume(m *machines) *volume {
 	v.daemon = m.storage.command("glusterd", "--no-daemon", "--log-level", "WARNING")
 	m.begin(v.daemon, "glusterd")
 	await(m.t, "glusterd answers", func() bool { return m.storage.command("gluster", "pool", "list").Run() == nil })
-	for _, command := range []string{
+	commands := []string{
 		"volume create data " + m.storage.address + ":" + brick + " force",
 		// How long a machine that is not heard of keeps its locks.
 		"volume set data network.ping-timeout 10",
 		"volume start data",
-	} {
+	}
+	// What one machine has changed all others must see at once.
+	if v.cached = os.Getenv("ABLATE") == "cache"; !v.cached {
+		for _, cache := range strings.Fields("quick-read io-cache read-ahead readdir-ahead stat-prefetch open-behind write-behind") {
+			commands = append(commands, "volume set data performance."+cache+" off")
+		}
+	}
+	for _, command := range commands {
 		m.storage.run(m.t, "gluster", append([]string{"--mode=script"}, strings.Fields(command)...)...)
 	}
-	here := &host{name: "storage"}
-	prepared := m.disk + "/data"
-	m.run("cp", "-a", prepared, v.mount(here, "volume"))
-	m.run("mount", "--bind", m.dir+"/volume/data", prepared)
-	v.mounts = append(v.mounts, prepared)
+	here := v.mount(m.storage, "volume")
+	must(m.t, os.Mkdir(here+"/data", 0o700))
+	must(m.t, os.Mkdir(m.disk+"/data", 0o700))
+	must(m.t, syscall.Mount(here+"/data", m.disk+"/data", "", syscall.MS_BIND, ""))
+	v.mounts = append(v.mounts, m.disk+"/data")
 	for _, w := range m.workers {
 		w.environment = append(w.environment, "HOMEBASE_DATA_DIR="+v.mount(w, "volume-"+w.name)+"/data")
 	}
-	return v
 }
 
 // mount mounts it on a machine.
@@ -56,7 +63,11 @@ func (v *volume) mount(h *host, name string) (at string) {
 	v.m.t.Helper()
 	at = filepath.Join(v.m.dir, name)
 	must(v.m.t, os.Mkdir(at, 0o755))
-	h.run(v.m.t, "mount", "-t", "glusterfs", "-o", "log-file="+at+".log", v.m.storage.address+":/data", at)
+	options := "log-file=" + at + ".log"
+	if !v.cached {
+		options += ",attribute-timeout=0,entry-timeout=0,negative-timeout=0"
+	}
+	h.run(v.m.t, "mount", "-t", "glusterfs", "-o", options, v.m.storage.address+":/data", at)
 	v.mounts = append(v.mounts, at)
 	return at
 }
