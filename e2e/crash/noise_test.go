@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -195,10 +196,8 @@ func bad(what string, status int, text string, want ...int) string {
 	if status == 0 || status == http.StatusServiceUnavailable {
 		return ""
 	}
-	for _, w := range want {
-		if status == w {
-			return ""
-		}
+	if slices.Contains(want, status) {
+		return ""
 	}
 	return fmt.Sprintf("%s: got %d %s", what, status, text)
 }
