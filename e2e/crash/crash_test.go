@@ -14,6 +14,7 @@
 //	make crash N=50 MODE=power     power cuts; by root alone; on XFS with FS=xfs
 //	make crash N=50 MODE=failover  kills of PostgreSQL whose standby takes over
 //	make crash SEED=7              what the clients do, and the blows, again
+//	make machines                  several machines and the links between them; by root alone
 //	make crash MODE=kill ABLATE=fence
 //
 // Each cycle looks at what changed since the one before: rows against disk,

@@ -15,7 +15,13 @@ import (
 
 // machines are hosts of their own: nginx, two servers, two PostgreSQL with
 // Patroni, and one for the data directory. The clients are at the switch
-// between them.
+// between them, and work through nginx as in the other tests; a few more show
+// when each server and the whole acknowledge writes.
+//
+//	make machines                        all faults, and the table in docs/scaling.md
+//	make machines RUN=frozen             some of them
+//	make machines ABLATE=etcd3 RUN=…     what Patroni 3.0.2 loses; it has to fail
+//	make machines ABLATE=cache RUN=…     with GlusterFS as it comes; the same
 type machines struct {
 	*rig
 	proxy, storage *host

@@ -41,7 +41,7 @@ func startVolume(m *machines) {
 	}
 	// What one machine has changed all others must see at once.
 	if v.cached = os.Getenv("ABLATE") == "cache"; !v.cached {
-		for _, cache := range strings.Fields("quick-read io-cache read-ahead readdir-ahead stat-prefetch open-behind write-behind") {
+		for cache := range strings.FieldsSeq("quick-read io-cache read-ahead readdir-ahead stat-prefetch open-behind write-behind") {
 			commands = append(commands, "volume set data performance."+cache+" off")
 		}
 	}
