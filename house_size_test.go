@@ -25,7 +25,7 @@ var ceiling = map[string]int{
 	"auth":               6339,
 	"auth/oidc":          1640,
 	"auth/gate":          608,
-	"files":              14308,
+	"files":              14310,
 	"portfolio":          2134,
 	"projects":           453,
 	"projects/analytics": 507,
@@ -37,7 +37,7 @@ var ceiling = map[string]int{
 
 const (
 	mostMethods   = 60   // of a type
-	longestReview = 8682 // lines of code that docs/security.md asks to read
+	longestReview = 8684 // lines of code that docs/security.md asks to read
 )
 
 // codeLines counts the lines of a Go file on which something stands.

@@ -215,8 +215,12 @@ func (j *Journal) StagingPath(owner, op uuid.UUID) string {
 }
 
 // retire gives the worker up after the last request: nothing of it is left
-// unless a change could not be finished, and that is for another worker.
+// unless a change could not be finished, and that is for another worker. What is in
+// doubt may still be committed, when nobody would know its worker any more.
 func (j *Journal) retire(ctx context.Context) error {
+	if _, waiting := j.own.dueNow(); waiting > 0 {
+		return j.worker.lock.Close()
+	}
 	return errors.Join(j.db.InTx(ctx, func(tx pgx.Tx) error {
 		const sql = `-- name: files.RetireWorker
 			DELETE FROM workers w
