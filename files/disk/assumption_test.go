@@ -178,6 +178,26 @@ var assumptions = []struct {
 			}
 		}
 	}},
+	{"what is renamed into a new folder is there with that or not at all", func(c *cutDisk) func() {
+		for i := range 20 {
+			c.durable(fmt.Sprint("a/", i))
+		}
+		for i := range 20 {
+			must(c.t, os.Mkdir(c.path(fmt.Sprint("b/", i)), 0o700))
+			c.rename(fmt.Sprint("a/", i), fmt.Sprintf("b/%d/x", i))
+			if i == 10 {
+				c.flush("a")
+			}
+		}
+		return func() {
+			for i := range 20 {
+				old, now := c.holds(fmt.Sprint("a/", i)), c.holds(fmt.Sprintf("b/%d/x", i))
+				if (old == "") == (now == "") || i <= 10 && now == "" {
+					c.t.Errorf("%d is at %q and %q", i, old, now)
+				}
+			}
+		}
+	}},
 	{"a rename that was not flushed is there wholly or not at all, and after those before it", func(c *cutDisk) func() {
 		const n = 300
 		for i := range n {

@@ -24,7 +24,8 @@ import (
 //     itself was made, if it is new, with those above it that are;
 //   - a rename, and the making of a link, a name or a folder, is there wholly or
 //     not at all after a cut, with both of a rename's folders;
-//   - two changes of one name never change places;
+//   - two changes of one name never change places, and what is in a folder is not on
+//     the disk before the folder;
 //   - what was not flushed may be there after a cut or not. How changes of
 //     different names keep together is more than we ask for, so there are three
 //     kinds of disks: one that keeps a prefix of all that happened, as a journal
@@ -93,9 +94,11 @@ func (c *nameChange) in(folder *node) bool {
 	return slices.ContainsFunc(c.sets, func(s nameSet) bool { return s.in == folder })
 }
 
-func (c *nameChange) shares(other *nameChange) bool {
-	return slices.ContainsFunc(c.sets, func(s nameSet) bool {
-		return slices.ContainsFunc(other.sets, func(o nameSet) bool { return s.in == o.in && s.name == o.name })
+// before reports whether a later change is never on the disk without this one: of
+// the same name, or in the folder that this one makes.
+func (c *nameChange) before(later *nameChange) bool {
+	return later.after == c || slices.ContainsFunc(later.sets, func(o nameSet) bool {
+		return o.in.made == c || slices.ContainsFunc(c.sets, func(s nameSet) bool { return s.in == o.in && s.name == o.name })
 	})
 }
 
@@ -203,13 +206,13 @@ func (d *modelDisk) change(sets ...nameSet) *nameChange {
 	return c
 }
 
-// land makes changes durable, with those before them of the same names.
+// land makes changes durable, with those that go before them.
 func (d *modelDisk) land(wanted func(c *nameChange) bool) {
 	take := make([]bool, len(d.pending))
 	for i := len(d.pending) - 1; i >= 0; i-- {
 		take[i] = wanted(d.pending[i])
 		for j := i + 1; j < len(d.pending) && !take[i]; j++ {
-			take[i] = take[j] && (d.pending[i].shares(d.pending[j]) || d.pending[j].after == d.pending[i])
+			take[i] = take[j] && d.pending[i].before(d.pending[j])
 		}
 	}
 	left := d.pending[:0]

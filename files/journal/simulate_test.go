@@ -114,7 +114,7 @@ func TestSimulation_NothingAcknowledgedIsLostAndNothingElseIsHalfThere(t *testin
 // happens is what a number of schedules must have had for their silence to mean
 // something.
 var happens = []string{"put", "move", "trash", "restore", "purge", "mkdir", "end", "unknown", "refused", "group of puts", "redo", "resolved",
-	"version kept", "versions given up", "from outside", "no space", "failed flush", "broken disk", "answer lost", "kill", "crash of PostgreSQL", "power cut"}
+	"version kept", "versions given up", "from outside", "no space", "failed flush", "broken disk", "answer lost", "kill", "stop", "crash of PostgreSQL", "power cut"}
 
 // ablations are parts of the protocol that are taken out, in that what they ask
 // of disk or PostgreSQL is not done. Without any of them something is lost.

@@ -133,6 +133,8 @@ func (c *client) act(tag string, content int) {
 	if p == nil {
 		return
 	}
+	p.busy.Add(1)
+	defer p.busy.Add(-1)
 	o := outcome{tag: tag}
 	var err error
 	switch c.rand.IntN(16) {

@@ -96,6 +96,8 @@ type process struct {
 	name    string
 	dead    atomic.Bool
 	ready   atomic.Bool
+	busy    atomic.Int32 // requests
+	ending  bool         // it was told to stop
 	journal *Journal
 	dir     *disk.Dir
 	conn    modelConn
@@ -363,10 +365,29 @@ func (s *simulation) launch() *process {
 		for db.Sleep(p.ctx, 2*time.Second) {
 			p.journal.RecoverDead(p.ctx) // as the job does
 		}
-		p.journal.stop()
-		p.journal.running.Wait()
+		if p.dead.Load() {
+			p.journal.stop()
+			return
+		}
+		p.journal.Stop() // as after SIGTERM
+		p.dead.Store(true)
+		s.note(p, "has stopped", "")
 	})
 	return p
+}
+
+// stop lets a worker answer what it was asked, and end.
+func (s *simulation) stop(p *process) {
+	s.note(p, "stops", "")
+	s.count("stop")
+	p.ready.Store(false)
+	p.ending = true
+	s.running.Go(func() {
+		for p.busy.Load() > 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		p.kill()
+	})
 }
 
 // strike kills a process: what it asked of PostgreSQL may still be carried out.
@@ -427,6 +448,16 @@ func (s *simulation) alive() (list []*process) {
 	return list
 }
 
+// serving counts the workers that live and have not been told to stop.
+func (s *simulation) serving() (n int) {
+	for _, p := range s.alive() {
+		if !p.ending {
+			n++
+		}
+	}
+	return n
+}
+
 // blow is one of what may happen to a house. A kill prefers whoever is at what
 // was waited for.
 func (s *simulation) blow(aimed func(st *step) bool) {
@@ -447,6 +478,8 @@ func (s *simulation) blow(aimed func(st *step) bool) {
 	case len(alive) > 0 && s.rand.IntN(few) == 0:
 		s.count("kill")
 		s.strike(alive[s.rand.IntN(len(alive))])
+	case len(alive) > 0 && alive[0].ready.Load() && s.rand.IntN(4) == 0:
+		s.stop(alive[0])
 	case s.rand.IntN(2) == 0:
 		s.crashPostgres()
 	default:
@@ -473,7 +506,7 @@ func (s *simulation) run() {
 			break
 		}
 		s.blow(aimed)
-		for len(s.alive()) == 0 || len(s.alive()) == 1 && s.rand.IntN(2) == 0 {
+		for s.serving() == 0 || s.serving() == 1 && s.rand.IntN(2) == 0 {
 			s.launch()
 		}
 	}
@@ -494,7 +527,7 @@ func (s *simulation) settle() {
 	if s.disk.broken {
 		s.cutPower()
 	}
-	for len(s.alive()) == 0 {
+	for s.serving() == 0 {
 		s.launch()
 	}
 	s.failing, s.cutting = 0, 0
