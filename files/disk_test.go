@@ -309,6 +309,9 @@ func TestWorker_DeclaredDeadPutsNothingInPlace(t *testing.T) {
 	c.Do("PUT", "/files/content/documents/a.txt", "x").WantProblem(t, 503, "storage_unavailable")
 	h.exec(t, "UPDATE workers SET dead_at = now()")
 	c.Do("PUT", "/files/content/images/b.txt", "x").WantProblem(t, 503, "storage_unavailable")
+	if h.files.Ready(t.Context()) == nil {
+		t.Error("it says that it is ready, and can write nothing until it is started anew")
+	}
 	thaw()
 	time.Sleep(2 * time.Second) // some rounds of what it would do otherwise
 	if _, err := os.Lstat(h.place(id, "documents", "a.txt")); err == nil {

@@ -178,6 +178,9 @@ func (f *Files) Ready(context.Context) error {
 	if s := f.vol.away.Load(); s != nil {
 		return errors.New(*s)
 	}
+	if f.journal.Dead() {
+		return errors.New("this worker was declared dead by another one: start it anew")
+	}
 	return f.vol.disk.Fault()
 }
 
