@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -35,10 +36,7 @@ var ceiling = map[string]int{
 	"system/backup":      1636,
 }
 
-const (
-	mostMethods   = 60   // of a type
-	longestReview = 8684 // lines of code that docs/security.md asks to read
-)
+const mostMethods = 60 // of a type
 
 // codeLines counts the lines of a Go file on which something stands.
 func codeLines(s source) (n int) {
@@ -112,7 +110,7 @@ func TestHouse_NoTypeDoesEverything(t *testing.T) {
 }
 
 // The promises of docs/security.md can be checked by reading what it lists, in
-// a weekend.
+// a weekend: the page itself says how many lines of code that may be.
 func TestHouse_TheAuditPathCanBeRead(t *testing.T) {
 	page, err := os.ReadFile("docs/security.md")
 	if err != nil {
@@ -147,7 +145,15 @@ func TestHouse_TheAuditPathCanBeRead(t *testing.T) {
 			t.Errorf("docs/security.md sends the reader to %s, which is not there", p)
 		}
 	}
-	if len(paths) < 25 || total > longestReview {
-		t.Errorf("what docs/security.md lists under What to read has %d entries and %d lines of code, at most %d can be read: shorten one of these files, or take one off the list", len(paths), total, longestReview)
+	said := regexp.MustCompile(`a test keeps it under ([0-9,]+) lines of code`).FindStringSubmatch(section)
+	if said == nil {
+		t.Fatal("docs/security.md does not say how many lines of code there are to read")
+	}
+	most, err := strconv.Atoi(strings.ReplaceAll(said[1], ",", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(paths) < 25 || total >= most {
+		t.Errorf("what docs/security.md lists under What to read has %d entries and %d lines of code, and the page says that it is under %d: shorten one of these files, or take one off the list", len(paths), total, most)
 	}
 }

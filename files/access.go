@@ -161,6 +161,21 @@ func (ts *trees) still(ctx context.Context, permission string, need role) error 
 	return err
 }
 
+// stillShares is db.ErrNotFound when whose share it is may not share any more, or
+// is disabled.
+func (ts *trees) stillShares(ctx context.Context, q db.Querier, s *share) error {
+	may, err := ts.auth.Holds(ctx, q, s.whose(), s.needs()...)
+	if err == nil && may && s.By != nil {
+		var all members
+		all, err = ts.members.Get(ctx)
+		may = all.roles[*s.By][s.Owner].includes(editor)
+	}
+	if err == nil && !may {
+		err = db.ErrNotFound
+	}
+	return err
+}
+
 // home is a visit to the caller's own tree.
 func home(ctx context.Context) visit { return visit{owner: httpx.CallerOf(ctx).UserID} }
 

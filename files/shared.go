@@ -85,21 +85,6 @@ func (sh *shares) guest(of guestOf, h func(w http.ResponseWriter, r *http.Reques
 	}
 }
 
-// stillShares is db.ErrNotFound when whose share it is may not share any more, or
-// is disabled.
-func (ts *trees) stillShares(ctx context.Context, q db.Querier, s *share) error {
-	may, err := ts.auth.Holds(ctx, q, s.whose(), s.needs()...)
-	if err == nil && may && s.By != nil {
-		var all members
-		all, err = ts.members.Get(ctx)
-		may = all.roles[*s.By][s.Owner].includes(editor)
-	}
-	if err == nil && !may {
-		err = db.ErrNotFound
-	}
-	return err
-}
-
 // shareByToken finds a share that has not expired and is not used up. With
 // used it finds a used-up one too for the networks that were counted lately.
 func (sh *shares) shareByToken(ctx context.Context, token string, used bool) (share, error) {

@@ -15,9 +15,10 @@
 //     recognised, strangers may go on.
 //  9. cross-origin protection: for callers known by a cookie.
 //  10. user limit: by the route's class, and by what is in progress already.
-//  11. policy: the route's Access.
+//  11. policy: the route's Access; whoever would be refused is looked up afresh.
 //  12. query: an undeclared parameter is 400.
-//  13. body limit, then the Handler.
+//  13. body limit, then the Handler; a typed one comes after the body was read
+//     and the policy asked once more.
 //
 // A layer may rely on everything that the layers before it promise, and a handler
 // on all of them. Every answer carries the security headers, X-Request-Id and
