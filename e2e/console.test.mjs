@@ -326,7 +326,7 @@ test('a space, a flag, a program and a limit are made and changed', async () => 
   await dialog.getByLabel('Name').fill('Miniflux')
   await dialog.getByLabel('Redirect address').fill('https://news.site.test/callback')
   await dialog.getByRole('button', { name: 'Add', exact: true }).click()
-  assert.match(await page.getByLabel('Client secret').inputValue(), /\w{20}/)
+  assert.match(await page.getByLabel('Client secret').inputValue(), /[\w-]{20}/)
   await page.getByRole('button', { name: 'I have saved it' }).click()
   await row(page, 'Miniflux').waitFor()
 
