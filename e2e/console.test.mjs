@@ -6,7 +6,7 @@ import { readdirSync, statSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { accessible, desktop, keep, launch } from './browser.mjs'
-import { people } from './people.mjs'
+import { password, people } from './people.mjs'
 import { start } from './site.mjs'
 
 const phone = { viewport: { width: 390, height: 800 }, isMobile: true, hasTouch: true }
@@ -329,6 +329,9 @@ test('a space, a flag, a program and a limit are made and changed', async () => 
   assert.match(await page.getByLabel('Client secret').inputValue(), /[\w-]{20}/)
   await page.getByRole('button', { name: 'I have saved it' }).click()
   await row(page, 'Miniflux').waitFor()
+  await row(page, 'Miniflux').getByRole('button', { name: 'What to enter' }).click()
+  assert.match(await page.getByLabel('Issuer').inputValue(), /^https:/)
+  await dialog.getByRole('button', { name: 'Done' }).click()
 
   await go(page, 'limits')
   await page.getByRole('button', { name: 'Change Uploads' }).click()
@@ -355,6 +358,49 @@ test('who signed in last week is found in two steps, and the log is saved as a f
   assert.equal(file.suggestedFilename(), 'audit.jsonl')
   quiet(person)
   await person.close()
+})
+
+test('the back button of a phone closes what is open, and takes nothing that is written', async () => {
+  const person = await browser.person(phone), page = await enter(person), dialog = page.getByRole('dialog')
+  await go(page, 'people')
+  await page.getByRole('heading', { name: 'People' }).waitFor()
+  await go(page, 'people/invitations')
+  await page.getByRole('button', { name: 'Invite somebody' }).first().click()
+  await dialog.waitFor()
+  await page.goBack()
+  await dialog.waitFor({ state: 'detached' })
+  await page.getByRole('heading', { name: 'People' }).waitFor()
+  await go(page, 'people/invitations')
+  await page.getByRole('button', { name: 'Invite somebody' }).first().click()
+  await dialog.getByLabel('E-mail').fill('kai@example.com')
+  await page.goBack()
+  await page.waitForURL(/#\/people\/invitations$/)
+  assert.equal(await dialog.getByLabel('E-mail').inputValue(), 'kai@example.com')
+  quiet(person)
+  await person.close()
+})
+
+test('whoever joined meanwhile has a name in the log, and everybody sees their own history', async () => {
+  const person = await browser.person(phone), page = await enter(person)
+  await page.getByText('none known; docs/backup.md').waitFor()
+  const { id, email } = await known.member('uma', { name: 'Uma Lind' })
+  const other = await browser.person(phone), own = await other.page()
+  await own.goto(`${site.storage}/#/account`)
+  await sign(own, { email, password })
+  const history = own.getByRole('list', { name: 'Security history' })
+  await history.getByText('Signed in', { exact: true }).waitFor()
+  await history.getByText(/^by somebody else · /).first().waitFor()
+  await accessible(own, 'security history')
+  await page.evaluate(() => { const now = Date.now; Date.now = () => now() + 6000 })
+  await go(page, `audit/events/action=auth.login&actor=${id}`)
+  await page.getByRole('cell', { name: 'Uma Lind' }).waitFor()
+  const where = page.locator('td[data-label=Address]')
+  assert.ok(await where.isVisible(), 'from where is seen on a phone too')
+  assert.match(await where.textContent(), /^[\da-f.:]+$/)
+  quiet(other)
+  quiet(person)
+  await person.close()
+  await other.close()
 })
 
 test('among many people one is found, and the chain of seals is checked', async () => {

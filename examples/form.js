@@ -101,6 +101,16 @@ export function open(title, fill, { kind = '', tools = [] } = {}) {
   })
 }
 
+// leaveDialogs closes what is open when its page is left, as with the back button of
+// a phone. It answers false where something would be lost by that, or was shown only
+// once: the page stays. A password that is asked for is asked for on any page.
+export function leaveDialogs() {
+  const dialogs = [...document.querySelectorAll('dialog[open]')].filter((one) => !one.querySelector('[autocomplete=current-password]'))
+  if (dialogs.some((one) => one.querySelector('[data-changed], .kept'))) return false
+  for (const one of dialogs) one.close()
+  return true
+}
+
 // sheet shows what can be done, one below the other: links, and [picture, words,
 // act] for buttons. What act refuses is said.
 export const sheet = (title, rows) => open(title, (close) => el('ul.actions', { onclick: ({ target }) => target.closest('a') && close() },

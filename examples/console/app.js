@@ -1,7 +1,7 @@
 // The console: which page is shown, and which places there are for whoever is
 // signed in. The fragment of the address says which page: #/people/users/….
 import { button, el, icon } from '../dom.js'
-import { open, sure } from '../form.js'
+import { leaveDialogs, open, sure } from '../form.js'
 import { files } from './parts.js'
 import { reauthenticate } from '../reauthenticate.js'
 import { analytics } from './visitors.js'
@@ -96,8 +96,9 @@ function enter() {
 }
 
 // Whoever leaves a form that has changed is asked first.
-async function moved() {
+async function moved({ oldURL }) {
   if (bar.hidden) return // it is not known yet who is there
+  if (!leaveDialogs()) return history.replaceState(null, '', oldURL)
   const to = location.hash
   if (main.querySelector('form[data-changed]')) {
     history.replaceState(null, '', at)

@@ -1,12 +1,12 @@
 // The log of what happened: by person, deed and time, page by page or as a file.
+import { actions, deed } from '../deeds.js'
 import { el } from '../dom.js'
 import { saving } from './download.js'
-import { about, eventLink, sentence } from './event.js'
+import { about, eventLink } from './event.js'
 import { namesOf } from './names.js'
 import { badge, exactly, head, nothing, tabs } from './parts.js'
 import { seals } from './seals.js'
 import { table } from './table.js'
-import { actions } from './words.js'
 
 const bar = () => tabs('Audit log', [['#/audit', 'Events'], ['#/audit/seals', 'Seals']])
 
@@ -56,8 +56,8 @@ function query({ actor, action, target, from, to }) {
 
 const events = (api, asked, name) => table({
   label: 'Events', dense: true, read: (cursor) => api.get('/audit/events', { ...asked, limit: 50, cursor }),
-  find: (event) => [sentence(event), about(event, name), event.action, name(event.actor_user_id), event.address, ...Object.values(event.details)].join(' '), columns: [
+  find: (event) => [deed(event), about(event, name), event.action, name(event.actor_user_id), event.address, ...Object.values(event.details)].join(' '), columns: [
     ['What', (event) => [eventLink(event, name), event.outcome !== 'ok' && [' ', badge(event.outcome, 'bad')]]], ['Who', (event) => name(event.actor_user_id)],
-    ['Address', ({ address }) => address ?? '–', 'minor'], ['When', ({ at }) => exactly(at)],
+    ['Address', ({ address }) => address ?? ''], ['When', ({ at }) => exactly(at)],
   ], words: nothing('log', Object.values(asked).some(Boolean) ? 'Nothing found. Choose other days, another person or another kind of event.' : 'Nothing has happened yet.'),
 })

@@ -13,7 +13,7 @@ export async function clients(api, main, tabs) {
       ['Returns to', ({ redirect_uris: uris }) => el('ul', {}, uris.map((uri) => el('li', {}, uri)))],
       ['For', ({ roles }) => roles.length ? roles.join(', ') : 'everybody'],
       ['Sign-in', ({ public: open, consent }) => el('span.badges', {}, badge(open ? 'without a secret' : 'with a secret'), badge(consent ? 'asks people first' : 'at once'))],
-      ['', (one) => el('div.tools', {}, button('rename', `Change ${one.name}`, () => change(api, one), { hide: true, kind: 'plain' }),
+      ['', (one) => el('div.tools', {}, button(null, 'What to enter', () => told(api, one), { kind: 'plain' }), button('rename', `Change ${one.name}`, () => change(api, one), { hide: true, kind: 'plain' }),
         !one.public && button('key', `New secret for ${one.name}`, () => secret(api, one), { hide: true, kind: 'plain' }), button('trash', `Remove ${one.name}`, () => remove(api, one), { hide: true, kind: 'plain' }))],
     ], words: nothing('program', 'People can sign in to other programs with their account here: to Nextcloud, Grafana, Miniflux and all others that know OpenID Connect.', button('plus', 'Add a program', () => make(api), { kind: 'main' })),
   })

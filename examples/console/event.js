@@ -1,13 +1,8 @@
 // One event of the log, in full.
+import { deed } from '../deeds.js'
 import { el } from '../dom.js'
 import { open } from '../form.js'
 import { badge, facts } from './parts.js'
-import { actions } from './words.js'
-
-export function sentence({ action }) {
-  const words = actions[action] ?? action
-  return words[0].toUpperCase() + words.slice(1)
-}
 
 // about says to whom or what it was done, as far as it has a name.
 export function about({ target_id: id, actor_user_id: actor, details }, name) {
@@ -16,9 +11,9 @@ export function about({ target_id: id, actor_user_id: actor, details }, name) {
 }
 
 // eventLink is the event in words, which opens it in full.
-export const eventLink = (event, name) => [el('button.link', { type: 'button', onclick: () => show(event, name) }, sentence(event)), about(event, name) && el('span.small', {}, about(event, name))]
+export const eventLink = (event, name) => [el('button.link', { type: 'button', onclick: () => show(event, name) }, deed(event)), about(event, name) && el('span.small', {}, about(event, name))]
 
-const show = (event, name) => open(sentence(event), () => [
+const show = (event, name) => open(deed(event), () => [
   facts({
     About: about(event, name) || null, Who: name(event.actor_user_id), When: new Date(event.at).toLocaleString(undefined, { dateStyle: 'full', timeStyle: 'medium' }),
     Outcome: event.outcome === 'ok' ? badge('succeeded', 'good') : badge(event.outcome, 'bad'), Address: event.address,

@@ -27,9 +27,9 @@ const fieldsOf = async (api, one) => [
 ]
 
 async function make(api) {
-  const made = await ask('Protect a site', { words: 'nginx has to ask this server too: include deploy/gate.conf in its settings for the site.', fields: await fieldsOf(api, {}), submit: 'Protect', act: (values) => api.post('/auth/gate/hosts', values) })
+  const made = await ask('Protect a site', { words: 'In Nginx Proxy Manager, all of deploy/gate.conf goes into the “Advanced” tab of this site, with the address of this server in its first line. Until then it is open as before.', fields: await fieldsOf(api, {}), submit: 'Protect', act: (values) => api.post('/auth/gate/hosts', values) })
   if (!made) return
-  say(`“${made.name}” is protected.`)
+  say(`“${made.name}” is added. It is protected as soon as nginx asks this server.`)
   again()
 }
 

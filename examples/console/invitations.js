@@ -13,7 +13,7 @@ export async function invitations(api, main, tabs, asked) {
     label: 'Invitations', read: (cursor) => api.get('/auth/invitations', { limit: 100, cursor }), find: ({ email, roles }) => [email, ...roles].join(' '), columns: [
       ['For', ({ email }) => el('strong', {}, email)], ['Roles', ({ roles }) => roles.join(', ')], ['Storage limit', ({ quota }) => quotaOf(quota)],
       ['Invited by', ({ invited_by: by }) => name(by)], ['Link works until', ({ expires_at: until }) => exactly(until)],
-      ['', (one) => button('cross', `Withdraw the invitation of ${one.email}`, () => withdraw(api, one), { hide: true, kind: 'plain' })],
+      ['', (one) => button('cross', 'Withdraw', () => withdraw(api, one), { kind: 'plain', 'aria-label': `Withdraw the invitation of ${one.email}` })],
     ], words: nothing('mail', 'There are no open invitations. Whoever you invite gets a link, chooses a password and is in.', button('plus', 'Invite somebody', () => invite(api), { kind: 'main' })),
   })
   main.replaceChildren(head('Invitations', button('plus', 'Invite somebody', () => invite(api), { kind: 'main' })), tabs, list)

@@ -1,10 +1,11 @@
 // Who or what is meant by an id, for whoever may know it.
+// They are read anew for each page: whoever has joined meanwhile has a name too.
 let known = { at: 0 }
 
 // namesOf answers with a function from ids to names, with other words for what is
 // not known.
 export async function namesOf(api) {
-  if (!known.map || Date.now() - known.at > 60_000) known = { at: Date.now(), map: read(api) }
+  if (!known.map || Date.now() - known.at > 5000) known = { at: Date.now(), map: read(api) }
   const map = await known.map
   return (id, otherwise = id ? `someone (${id.slice(0, 8)})` : 'nobody signed in') => id === api.user.id ? 'You' : map.get(id) ?? otherwise
 }

@@ -1,5 +1,5 @@
 // The first page: how the server is, what it holds, and what is new.
-import { bytes, el, icon, when } from '../dom.js'
+import { bytes, el, icon, moment, when } from '../dom.js'
 import { bars } from './chart.js'
 import { eventLink } from './event.js'
 import { namesOf } from './names.js'
@@ -35,12 +35,14 @@ function part(picture, title, fill, api) {
 
 async function server(api) {
   // Not by api.get: what is not ready answers 503, and says why.
-  const [ready, version, { disk }] = await Promise.all([
-    fetch(api.url('/system/ready'), { credentials: 'include' }).then((answer) => answer.json()), api.get('/system/version'), api.get('/system/storage', { limit: 1 })])
+  const [ready, version, { disk }, backup] = await Promise.all([
+    fetch(api.url('/system/ready'), { credentials: 'include' }).then((answer) => answer.json()), api.get('/system/version'), api.get('/system/storage', { limit: 1 }),
+    api.can('audit:read') ? api.get('/audit/events', { action: 'backup.made', limit: 1 }) : null])
   const well = ready.status === 'ready'
   return [el('p', {}, well ? badge('Ready', 'good') : badge('Not ready', 'bad'), !well && ` ${ready.detail ?? ready.title}`),
     well && ready.checks && el('p.small', {}, `Checked: ${ready.checks.map((one) => checks[one] ?? one).join(', ')}.`),
-    facts({ Version: version.version, Disk: `${bytes(disk.free)} free of ${bytes(disk.total)}` })]
+    facts({ Version: version.version, Disk: [`${bytes(disk.free)} free of ${bytes(disk.total)} `, disk.free < 0.1 * disk.total && badge('nearly full', 'bad')],
+      'Last backup': backup && (backup.items.length ? moment(backup.items[0].at) : 'none known; docs/backup.md says how to set it up') })]
 }
 
 async function messages(api) {
@@ -63,8 +65,12 @@ async function storage(api) {
   const called = ({ user_id: user, space_id: space }) => user ? name(user) : `Space “${name(space, space.slice(0, 8))}”`
   return [bars({ title: 'Storage by person and space', names: ['Person or space', 'Stored'], rows: first.map((one) => [called(one), one.used, one.quota]), whole: (row) => row[2], full,
     say: (row) => `${bytes(row[1])} of ${bytes(row[2])}` }),
-  owners.length > first.length && el('p.small', {}, `Those ${first.length} of ${owners.length} people and spaces that store most.`)]
+  owners.length > first.length && el('p.small', {}, `Those ${first.length} of ${owners.length} people and spaces that store most.`),
+  el('p.small', {}, `Of all this, ${bytes(sum(owners, 'trash'))} lie in the trash and ${bytes(sum(owners, 'versions'))} are old versions. Both go by themselves in time, or at once when their owner deletes them. `,
+    'The page of ', api.can('users:manage') ? el('a', { href: '#/people' }, 'a person') : 'a person', ' or ', api.can('spaces:manage') ? el('a', { href: '#/spaces' }, 'a space') : 'a space', ' sets a limit.')]
 }
+
+const sum = (owners, what) => owners.reduce((all, one) => all + one[what], 0)
 
 const full = ([, used, quota]) => used > 0.9 * quota
 

@@ -28,14 +28,15 @@ export async function userPage(api, main, id) {
       el('span.name', {}, one.name, one.current && el('em', {}, ' this one')), el('span.facts', {}, [one.address, `used ${exactly(one.last_used_at)}`].filter(Boolean).join(' · ')))))) : el('p', {}, 'Not signed in anywhere.'),
     sessions.length > 0 && button('out', 'Sign out all devices', () => signOut(api, path, called), { kind: 'wide' })),
     card('lock', 'Signing in', self ? el('p', {}, 'Your password, passkeys and second step are on ', el('a', { href: `${files}#/account` }, 'your account page'), '.')
-      : el('p.hint', {}, 'Who forgot their password can ask for a new one where they sign in. “homebase user password” on the server sets one by hand.'),
+      : el('p.hint', {}, `Forgot the password? Where this server sends mail, they ask for a new one where they sign in. Else “homebase user password ${user.email}” on the server sets one.`),
+      user.totp && el('p.hint', {}, 'Lost the phone with the code app? A recovery code still signs in. Without one, reset the second step: then the password is enough, and they set it up anew.'),
       user.totp && button('restore', 'Reset the second step', () => reset(api, path, called), { kind: 'wide' }),
       !self && (user.status === 'active'
         ? button('pause', 'Disable', async () => {
           if (await sure(`Disable ${called}?`, 'They are signed out everywhere and cannot sign in any more. Their files and links stay, and you can enable them again.', 'Disable')) await change({ status: 'disabled' }, `${called} is disabled.`, { status: 'active' })
         }, { kind: 'wide' })
         : button('play', 'Enable again', () => change({ status: 'active' }, `${called} can sign in again.`, { status: 'disabled' }), { kind: 'wide' }))),
-    !self && card('trash', 'Delete for good', el('p.hint', {}, 'The account goes with all its files. To keep them, disable it.'),
+    !self && card('trash', 'Delete for good', el('p.hint', {}, 'The account goes with all its files. To keep them when somebody leaves, disable it instead.'),
       button('trash', 'Delete with all files', () => remove(api, path, called), { kind: 'wide' }))))
 }
 

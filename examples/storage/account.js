@@ -3,6 +3,7 @@ import { button, el, icon, say, sorry, when } from '../dom.js'
 import { ask, form, sure } from '../form.js'
 import { passkeyList, passkeysOf } from '../passkeys.js'
 import { permissions } from '../permissions.js'
+import { historyOf } from './history.js'
 import { programList } from './programs.js'
 import { secret } from './shares.js'
 import { meterOf } from './usage.js'
@@ -14,8 +15,8 @@ export async function account(api, main) {
     api.user = await api.get('/auth/me')
     await account(api, main)
   }
-  const [usage, sessions, grants, keys, passkeys] = await Promise.all([
-    api.get('/files/usage'), api.get('/auth/sessions'), api.get('/auth/grants'), api.get('/auth/keys', { limit: 200 }), passkeysOf(api)])
+  const [usage, sessions, grants, keys, passkeys, history] = await Promise.all([
+    api.get('/files/usage'), api.get('/auth/sessions'), api.get('/auth/grants'), api.get('/auth/keys', { limit: 200 }), passkeysOf(api), historyOf(api)])
   const card = (picture, title, ...inside) => el('section.card', {}, el('h2', {}, icon(picture), title), inside)
   main.replaceChildren(el('div.head', {}, el('h1', {}, 'Account'), el('div.tools', {}, button('out', 'Sign out', () => api.signOut()))),
     el('div.cards', {},
@@ -36,6 +37,7 @@ export async function account(api, main) {
       card('check', 'Second step', secondStep(api, again)),
       card('device', 'Devices', el('ul.list', {}, sessions.items.map((session) => device(api, session, again))),
         sessions.items.length > 1 && button('out', 'Sign out all others', () => api.signOut('others').then(again, sorry), { kind: 'wide' })),
+      card('log', 'Security history', history),
       grants.items.length ? card('program', 'Programs', programList(api, grants.items, again)) : [],
       card('key', 'Access keys', el('p.hint', {}, 'For scripts and programs: sent as “Authorization: Bearer hb_…”.'),
         el('ul.list', {}, keys.items.map((key) => el('li', {}, el('span.open', {}, el('span.picture', {}, icon('key')), el('span.name', {}, key.name),

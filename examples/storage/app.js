@@ -5,6 +5,7 @@ import { Homebase } from '../homebase.js'
 import { account } from './account.js'
 import { browse, changed } from './browse.js'
 import { button, bytes, el, icon, say } from '../dom.js'
+import { leaveDialogs } from '../form.js'
 import { reauthenticate } from '../reauthenticate.js'
 import { shared } from './shares.js'
 import { signIn } from '../signin.js'
@@ -111,7 +112,9 @@ bar.querySelector('nav').append(...places.map(([name, picture, words]) => el('a'
 api.addEventListener('signin', enter)
 api.addEventListener('signout', route)
 addEventListener('refused', ({ detail }) => refused(api, detail))
-addEventListener('hashchange', () => route().then(() => document.querySelector('dialog') || main.focus()))
+addEventListener('hashchange', ({ oldURL }) => leaveDialogs()
+  ? route().then(() => document.querySelector('dialog') || main.focus())
+  : history.replaceState(null, '', oldURL))
 // Where HOMEBASE_ACCOUNT_URL names this page, mail's links end here.
 if (location.hash.startsWith('#action=')) location.replace(`account.html${location.hash}`)
 else {

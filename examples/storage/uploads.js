@@ -55,8 +55,9 @@ async function add(api, folder, found, folders = []) {
     one.target.names.add(one.name.normalize())
     wanted.push(one)
   }
-  const choice = twice.length && await open(twice.length === 1 ? `“${twice[0].name}” is there already` : `${twice.length} files are there already`, (close) =>
-    el('div.ends', {}, button(null, 'Leave out', () => close('skip')), button(null, 'Keep both', () => close('both')), button(null, 'Replace', () => close('replace'), { kind: 'main' })))
+  const choice = twice.length && await open(twice.length === 1 ? `“${twice[0].name}” is there already` : `${twice.length} files are there already`, (close) => [
+    el('p', {}, 'What is replaced stays for a while: “Versions” brings it back.'),
+    el('div.ends', {}, button(null, 'Leave out', () => close('skip')), button(null, 'Keep both', () => close('both')), button(null, 'Replace', () => close('replace'), { kind: 'main' }))])
   for (const one of wanted) {
     if (twice.includes(one) && choice !== 'replace') {
       if (choice !== 'both') continue

@@ -30,7 +30,7 @@ function version(api, tree, item, one, again) {
     el('a', { href: downloadURL(api, was) }, icon('download'), 'Download'),
     tree.writes && ['restore', 'Restore', () => restore(api, item, path, title).then(again)],
     tree.writes && ['trash', 'Delete for good', () => forget(api, path, title).then(again)]])
-  return row(was, `${title} · ${bytes(one.size)} · until ${when(one.replaced_at)}`, () => preview(api, was, [was], more),
+  return row(was, `${title} · ${bytes(one.size)} · replaced ${when(one.replaced_at)}`, () => preview(api, was, [was], more),
     button('more', `What to do with ${title.toLowerCase()}`, more, { hide: true, kind: 'plain' }))
 }
 
