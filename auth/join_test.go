@@ -10,7 +10,6 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
-	"homebase/db"
 	"homebase/db/dbtest"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
@@ -32,29 +31,10 @@ const accountURL = "https://account.example.com/page"
 
 func withPage(c *auth.Config) { c.AccountURL = accountURL }
 
-// mails are the texts that wait for an address, the oldest first.
-func mails(t *testing.T, e *authtest.Env, email string) []string {
-	t.Helper()
-	sealer := auth.NewSealer(authtest.Keys, "mail")
-	texts, err := db.All(t.Context(), e.DB, func(row pgx.Row) (string, error) {
-		var id, subject string
-		var body []byte
-		if err := row.Scan(&id, &subject, &body); err != nil {
-			return "", err
-		}
-		text, err := sealer.Open(body, id)
-		return subject + "\n" + string(text), err
-	}, `SELECT id::text, subject, body FROM mail_outbox WHERE recipient = $1 ORDER BY id`, email)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return texts
-}
-
 // mailedToken is the token of the last mail to an address, as text or in a link.
 func mailedToken(t *testing.T, e *authtest.Env, email string) string {
 	t.Helper()
-	list := mails(t, e, email)
+	list := e.Mails(t, email)
 	if len(list) == 0 {
 		t.Fatalf("no mail to %s", email)
 	}
@@ -211,10 +191,10 @@ func TestRegistration_NeverTellsWhetherAnAddressIsKnown(t *testing.T) {
 	}
 	ask("no address").WantProblem(t, 422, "validation_failed")
 	e.Client(t).Do("POST", "/auth/register", object{"email": "b@example.com", "roles": []string{"admin"}}).WantProblem(t, 400, "unknown_field")
-	if list := mails(t, e, "ada@example.com"); len(list) != 1 || !strings.HasPrefix(list[0], "You already have an account") || strings.Contains(list[0], "token") {
+	if list := e.Mails(t, "ada@example.com"); len(list) != 1 || !strings.HasPrefix(list[0], "You already have an account") || strings.Contains(list[0], "token") {
 		t.Errorf("%d mails to who is known", len(list))
 	}
-	if list := mails(t, e, "bob@example.com"); len(list) != 1 || !strings.Contains(list[0], accountURL+"#action=register&token=") {
+	if list := e.Mails(t, "bob@example.com"); len(list) != 1 || !strings.Contains(list[0], accountURL+"#action=register&token=") {
 		t.Errorf("%d mails to who is new", len(list))
 	}
 	if n := query(t, e.DB, `SELECT count(*)::text FROM one_time_tokens`)[0]; n != "1" {

@@ -13,10 +13,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Notice is something about the account that its owner has not been told yet.
+// Notice is something that a user is to be told, until they dismiss it: what
+// happened to the account, or News of another room.
 type Notice struct {
 	ID        uuid.UUID  `json:"id"`
-	Kind      string     `json:"kind"`
+	Kind      string     `json:"kind"`    // one of those below, or that of News
 	Device    string     `json:"device"`  // that it was about, "" if none
 	Address   string     `json:"address"` // of that device, "" if not known
 	About     *uuid.UUID `json:"about"`   // files_dropped: the folder
@@ -44,7 +45,7 @@ func scanNotice(row pgx.Row) (Notice, error) {
 }
 
 // addNotice tells user of something about the session s, which may be zero. Of
-// notices that nobody reads the newest noticesMost are kept.
+// notices that nobody reads the newest mostNotices are kept.
 func addNotice(ctx context.Context, q db.Querier, user uuid.UUID, kind string, s Session) error {
 	var address *netip.Addr
 	if a, err := netip.ParseAddr(s.Address); err == nil {
@@ -54,7 +55,7 @@ func addNotice(ctx context.Context, q db.Querier, user uuid.UUID, kind string, s
 -- name: auth.InsertNotice
 WITH old AS (DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE user_id = $2 ORDER BY id DESC OFFSET $6))
 INSERT INTO notices (id, user_id, kind, device, address) VALUES ($1, $2, $3, $4, $5)`,
-		uuid.Must(uuid.NewV7()), user, kind, s.Name, address, noticesMost-1)
+		uuid.Must(uuid.NewV7()), user, kind, s.Name, address, mostNotices-1)
 	return err
 }
 
@@ -106,21 +107,20 @@ func countNotice(ctx context.Context, q db.Querier, user uuid.UUID, kind string,
 WITH old AS (DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE user_id = $2 ORDER BY id DESC OFFSET $6)),
      same AS (DELETE FROM notices WHERE user_id = $2 AND kind = $3 AND about = $4 RETURNING count)
 INSERT INTO notices (id, user_id, kind, about, count) SELECT $1, $2, $3, $4, $5 + coalesce(sum(count), 0)::bigint FROM same`,
-		uuid.Must(uuid.NewV7()), user, kind, c.About, c.Count, noticesMost-1)
+		uuid.Must(uuid.NewV7()), user, kind, c.About, c.Count, mostNotices-1)
 	return err
 }
 
-// noticesMost bounds a user's rows.
-const noticesMost = 100
-
-// noticesLimit bounds what /auth/me carries.
-const noticesLimit = 20
+const (
+	mostNotices  = 100 // rows of a user
+	shownNotices = 20  // in /auth/me
+)
 
 func noticesOf(ctx context.Context, q db.Querier, user uuid.UUID) ([]Notice, error) {
 	return db.All(ctx, q, scanNotice, `
 -- name: auth.NoticesOfUser
 SELECT id, kind, device, address, about, count, created_at FROM notices WHERE user_id = $1 ORDER BY id DESC LIMIT $2`,
-		user, noticesLimit)
+		user, shownNotices)
 }
 
 func (us *users) noticeRoutes() []httpx.Route {

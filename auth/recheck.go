@@ -26,11 +26,12 @@ func (cl *callers) Recheck(ctx context.Context, c *httpx.Caller) (*httpx.Caller,
 
 // Afresh is Recheck by what the database says at this moment. It is for a
 // refusal: another worker may just have told the client that it has the right by
-// now, or gave its password, and the notification of that is still on its way.
+// now, or taken its password, and the notification of that is still on its way.
 func (cl *callers) Afresh(ctx context.Context, c *httpx.Caller) (*httpx.Caller, error) {
 	return cl.again(ctx, c, cl.ask)
 }
 
+// again is Recheck by one of two ways to find what is known of a session or key.
 func (cl *callers) again(ctx context.Context, c *httpx.Caller, look func(credential, func() (known, error)) (known, error)) (*httpx.Caller, error) {
 	if c.Operator {
 		return c, nil

@@ -26,14 +26,14 @@ func TestForgot_NeverTellsWhetherAnAddressIsKnown(t *testing.T) {
 		if a := forgot(t, e, email); string(a.Body) != string(known.Body) || len(a.Header) != len(known.Header) {
 			t.Errorf("the answer for %s differs", email)
 		}
-		if list := mails(t, e, email); len(list) != 0 {
+		if list := e.Mails(t, email); len(list) != 0 {
 			t.Errorf("%d mails to %s", len(list), email)
 		}
 	}
 	if n := query(t, e.DB, `SELECT count(*)::text FROM one_time_tokens`)[0]; n != "1" {
 		t.Errorf("%s tokens", n)
 	}
-	if list := mails(t, e, "ada@example.com"); len(list) != 1 || !strings.HasPrefix(list[0], "Set a new password") {
+	if list := e.Mails(t, "ada@example.com"); len(list) != 1 || !strings.HasPrefix(list[0], "Set a new password") {
 		t.Errorf("%d mails to the address as it is known", len(list))
 	}
 	if got := query(t, e.DB, `SELECT count(*)::text FROM audit_events WHERE action = 'auth.password_forgotten' AND details::text NOT LIKE '%@%'`)[0]; got != "3" {
@@ -93,7 +93,7 @@ func TestReset_EndsAllSessionsAndWorksOnce(t *testing.T) {
 	e.User(t, "ada@example.com", "member")
 	g := e.Grant(t, "ada@example.com")
 	forgot(t, e, "ada@example.com")
-	if list := mails(t, e, "ada@example.com"); !strings.Contains(list[0], accountURL+"#action=reset&token=") {
+	if list := e.Mails(t, "ada@example.com"); !strings.Contains(list[0], accountURL+"#action=reset&token=") {
 		t.Error("the mail has no link to the account page")
 	}
 	token := mailedToken(t, e, "ada@example.com")
@@ -170,7 +170,7 @@ func TestEmail_ChangesWhenTheNewAddressConfirms(t *testing.T) {
 	if taken := ask("BOB@example.com").Want(t, 202); string(taken.Body) != string(free.Body) {
 		t.Error("the answer tells that the address is taken")
 	}
-	if list := mails(t, e, "bob@example.com"); len(list) != 1 || !strings.HasPrefix(list[0], "You already have an account") {
+	if list := e.Mails(t, "bob@example.com"); len(list) != 1 || !strings.HasPrefix(list[0], "You already have an account") {
 		t.Errorf("%d mails to whose address it is", len(list))
 	}
 	confirm(mailedToken(t, e, "second@example.com")).WantProblem(t, 410, "token_invalid")
@@ -186,7 +186,7 @@ func TestEmail_ChangesWhenTheNewAddressConfirms(t *testing.T) {
 	}
 	// What was sent to the old address is worth nothing now, and it is told.
 	e.Client(t).Do("POST", "/auth/password/reset", object{"token": resetToken, "password": chosen}).WantProblem(t, 410, "token_invalid")
-	if list := mails(t, e, "ada@example.com"); !strings.HasPrefix(list[len(list)-1], "Your address was changed") {
+	if list := e.Mails(t, "ada@example.com"); !strings.HasPrefix(list[len(list)-1], "Your address was changed") {
 		t.Error("the old address is not told")
 	}
 	e.Client(t).Do("POST", "/auth/login", credentials("second@example.com", authtest.Password, "token")).Want(t, 200)

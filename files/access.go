@@ -287,8 +287,8 @@ func (ts *trees) visitor(of func(*http.Request) (visit, error), need role, h fun
 	}
 }
 
-// around enters the tree of an item that a body names.
-func (ts *trees) around(ctx context.Context, item uuid.UUID, need role) (context.Context, visit, error) {
+// enterTreeOf enters the tree of an item that a body names.
+func (ts *trees) enterTreeOf(ctx context.Context, item uuid.UUID, need role) (context.Context, visit, error) {
 	v, err := ts.holds(ctx, item)
 	if err != nil {
 		return ctx, visit{}, err

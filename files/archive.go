@@ -65,7 +65,7 @@ func (rd *reader) getArchive(w http.ResponseWriter, r *http.Request, v visit) er
 
 // archived is an item as whoever visits its tree reaches it.
 func (rd *reader) archived(v visit, it placed) archived {
-	return archived{it, v.top(), func(ctx context.Context) error { return rd.trees.still(v.within(ctx), mayRead, viewer) }}
+	return archived{it, v.folder(), func(ctx context.Context) error { return rd.trees.still(v.within(ctx), mayRead, viewer) }}
 }
 
 // postArchive is POST /files/archive.
@@ -85,7 +85,7 @@ func (rd *reader) postArchive(w http.ResponseWriter, r *http.Request, v visit) e
 			continue
 		}
 		// Who reaches one item of a tree need not reach another.
-		ctx, v, err := rd.trees.around(r.Context(), id, viewer)
+		ctx, v, err := rd.trees.enterTreeOf(r.Context(), id, viewer)
 		if err != nil {
 			return err
 		}

@@ -79,7 +79,7 @@ func (wr *writer) carryOutOne(ctx context.Context, o operation) (res result) {
 	}
 	err := wr.trees.auth.Still(ctx, mayWrite)
 	if err == nil {
-		ctx, _, err = wr.trees.around(ctx, o.ID, need)
+		ctx, _, err = wr.trees.enterTreeOf(ctx, o.ID, need)
 	}
 	owner := visitOf(ctx).owner
 	switch {

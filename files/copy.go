@@ -83,7 +83,7 @@ func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest
 		parent = *req.ParentID
 	}
 	source := visitOf(ctx)
-	ctx, to, err := wr.trees.around(ctx, parent, editor)
+	ctx, to, err := wr.trees.enterTreeOf(ctx, parent, editor)
 	if err != nil {
 		return it, nil, err
 	}

@@ -9,13 +9,10 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
-	"homebase/db"
 	"homebase/files"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 	"homebase/system"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // mailing is a worker that mails, by an outbox whose server nobody asks.
@@ -28,25 +25,6 @@ func mailing(t *testing.T) *house {
 		c.Send = system.NewMail(c.DB, c.Log, "smtp://127.0.0.1:1", "Homebase <noreply@example.com>", c.Keys).Send
 	})
 	return h
-}
-
-// mails are what waits for an address, the oldest first.
-func (h *house) mails(t *testing.T, email string) []string {
-	t.Helper()
-	sealer := auth.NewSealer(authtest.Keys, "mail")
-	list, err := db.All(t.Context(), h.DB, func(row pgx.Row) (string, error) {
-		var id, subject string
-		var body []byte
-		if err := row.Scan(&id, &subject, &body); err != nil {
-			return "", err
-		}
-		text, err := sealer.Open(body, id)
-		return subject + "\n" + string(text), err
-	}, `SELECT id::text, subject, body FROM mail_outbox WHERE recipient = $1 ORDER BY id`, email)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
 }
 
 // noticesOf are the notices of a user, as "<folder> <files>", the newest first.
@@ -110,7 +88,7 @@ func TestDropped_ManyFilesAreOneNoticeAndOneMail(t *testing.T) {
 		t.Errorf("told is %q, want %q", got, want)
 	}
 	wantTold(t, other)
-	list := h.mails(t, "ann@example.com")
+	list := h.Mails(t, "ann@example.com")
 	if len(list) != 1 || !strings.Contains(list[0], "12 files into 2 folders") {
 		t.Fatalf("mailed were %q", list)
 	}
@@ -122,14 +100,14 @@ func TestDropped_ManyFilesAreOneNoticeAndOneMail(t *testing.T) {
 	h.drop(t, in, "b")
 	h.later(t, "50 minutes")
 	h.run(t, "files.drops")
-	if n := len(h.mails(t, "ann@example.com")); n != 1 {
+	if n := len(h.Mails(t, "ann@example.com")); n != 1 {
 		t.Errorf("%d mails within the hour", n)
 	}
 	first := decode[auth.Me](t, c.Do("GET", "/auth/me", nil)).Notices
 	h.later(t, "11 minutes")
 	h.run(t, "files.drops")
 	wantTold(t, c, *inbox+" 9", *papers+" 4")
-	if list := h.mails(t, "ann@example.com"); len(list) != 2 || !strings.Contains(list[1], "a file into a folder") {
+	if list := h.Mails(t, "ann@example.com"); len(list) != 2 || !strings.Contains(list[1], "a file into a folder") {
 		t.Errorf("mailed were %q", list)
 	}
 	// Who dismissed the notice of eight has not dismissed the ninth.
@@ -221,7 +199,7 @@ func TestDropped_InASpaceWhoseLinkItIsIsTold(t *testing.T) {
 	h.run(t, "files.drops")
 	wantTold(t, x.editor, folder.ID+" 1")
 	wantTold(t, x.manager)
-	if len(h.mails(t, "editor@example.com")) != 1 || len(h.mails(t, "manager@example.com")) != 0 {
+	if len(h.Mails(t, "editor@example.com")) != 1 || len(h.Mails(t, "manager@example.com")) != 0 {
 		t.Error("another was told")
 	}
 }

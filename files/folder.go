@@ -37,7 +37,7 @@ func (wr *writer) postFolder(c *httpx.Call, req folderRequest) (itemBody, error)
 	ctx, v := c.Context(), visitOf(c.Context())
 	if req.ParentID != nil {
 		var err error
-		if ctx, v, err = wr.trees.around(ctx, *req.ParentID, editor); err != nil {
+		if ctx, v, err = wr.trees.enterTreeOf(ctx, *req.ParentID, editor); err != nil {
 			return itemBody{}, err
 		}
 	}

@@ -29,12 +29,15 @@ func (l *look) versions(ctx context.Context) error {
 		return err
 	}
 	rows, err := db.All(ctx, l.rc.db, journal.ScanVersion, sql, l.owner)
+	if err != nil {
+		return err
+	}
 	known := map[string]bool{}
 	for _, v := range rows {
 		known[disk.VersionPath(l.owner, v.Item, v.Revision)] = true
 	}
 	for _, s := range strays {
-		if known[s.path] || err != nil {
+		if known[s.path] {
 			continue
 		}
 		id, revision, ok := versionName(path.Base(s.path))
@@ -50,7 +53,7 @@ func (l *look) versions(ctx context.Context) error {
 			d.row.ID, d.row.Kind, d.row.Revision = id, fileKind, revision
 		}
 	}
-	return err
+	return nil
 }
 
 // versionName reads "<item>.<revision>".
@@ -61,8 +64,8 @@ func versionName(name string) (item uuid.UUID, revision int64, ok bool) {
 	return item, revision, err == nil && failure == nil && revision > 0 && path.Base(disk.VersionPath(uuid.Nil, item, revision)) == name
 }
 
-// takeVersion gives a version that nothing happened to since its row, once its
-// file has one: until then it waits.
+// takeVersion inserts the row of a version that nothing has happened to since it
+// was found. The version waits until the file that it is of has a row.
 func (rc *reconciler) takeVersion(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) error {
 	const sql = `-- name: files.TakeOverVersion
 		INSERT INTO versions (item_id, revision, owner_id, size, sha256, media_type, mtime, ino, replaced_at)
@@ -78,7 +81,7 @@ func (rc *reconciler) takeVersion(ctx context.Context, t *journal.Tx, owner uuid
 		d.done = stale
 		return err
 	}
-	replaced := disk.StatOf(info).Ctim // when it got this name alone
+	replaced := disk.StatOf(info).Ctim // its last change: when it was given this name
 	n, err := db.Exec(ctx, t, sql, owner, d.row.ID, d.row.Revision, info.Size(), d.sum, disk.MTime(info), disk.Inode(info), time.Unix(replaced.Unix()))
 	if err == nil && n == 1 {
 		d.done = taken

@@ -15,10 +15,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A share by name lets one user reach one item, and what lies below it, in
-// somebody else's tree. It is a row of shares with a recipient and a token that
-// nobody was given, and ends as a link does: with the item, with its time, or with the
-// right of whose it is. It is looked up for each request, because an item may be
+// A grant is a share by name: it lets one user reach one item, and what lies below
+// it, in somebody else's tree. It is a row of shares with a recipient and a token
+// that nobody was given, and ends as a link does: with the item, with its time, or
+// with the right of whose it is. It is looked up for each request, because an item may be
 // moved out of what is shared at any time; only people to whom something was
 // shared once pay for that.
 
@@ -84,8 +84,8 @@ func (it placed) below(top uuid.UUID, path string) placed {
 	return it
 }
 
-// top is the shared folder, out of which nothing leads; uuid.Nil for anywhere.
-func (v visit) top() uuid.UUID {
+// folder is the shared folder, out of which nothing leads; uuid.Nil for anywhere.
+func (v visit) folder() uuid.UUID {
 	if v.grant == nil {
 		return uuid.Nil
 	}
@@ -130,7 +130,7 @@ func (sh *shares) postGrant(ctx context.Context, s share, in newShare) (share, e
 	if err := s.apply(in.shareTerms); err != nil {
 		return s, err
 	}
-	if err := sh.mayGrant(ctx, &s); err != nil {
+	if err := sh.mayOffer(ctx, &s); err != nil {
 		return s, err
 	}
 	if _, err := itemByID(ctx, sh.db, s.Owner, s.Item); err != nil {

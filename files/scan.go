@@ -115,7 +115,7 @@ func shown(p string) string {
 // postScan is POST /files/scan.
 func (rc *reconciler) postScan(c *httpx.Call, req scanRequest) (scanReport, error) {
 	report := scanReport{Problems: []scanProblem{}}
-	ctx, v, err := rc.trees.around(c.Context(), req.ItemID, editor)
+	ctx, v, err := rc.trees.enterTreeOf(c.Context(), req.ItemID, editor)
 	if err == nil {
 		err = v.givable()
 	}

@@ -27,15 +27,16 @@ const (
 )
 
 const (
-	dropSize      = 1 << 30 // bytes of one dropped file, unless the owner says otherwise
-	sharePassword = 1024    // bytes
-	mostShares    = 1000    // of an owner, expired ones too
+	dropSize             = 1 << 30 // bytes of one dropped file, unless the owner says otherwise
+	longestSharePassword = 1024    // bytes
+	mostShares           = 1000    // of an owner, expired ones too
 )
 
 var errTooManyShares = httpx.NewProblem(409, "too_many_shares", "You have too many shares").
 	With("End one that is no longer needed.")
 
-// shares are the links that owners give to others, and what their guests do.
+// shares are what owners give to others, links and items by name, and what guests
+// with a link do.
 type shares struct {
 	db      *db.DB
 	audit   *audit.Log
@@ -108,9 +109,10 @@ func (s *share) needs() []string {
 	return []string{mayShare, mayRead}
 }
 
-// mayGrant judges the caller as of now: setting the terms of a share demands
-// the same as making it, or whoever may not make one would open another's.
-func (sh *shares) mayGrant(ctx context.Context, s *share) error {
+// mayOffer asks whether the caller may still make this share, by a link or by name:
+// setting its terms demands the same, or whoever may not make one would open
+// another's.
+func (sh *shares) mayOffer(ctx context.Context, s *share) error {
 	for _, p := range s.needs() {
 		if err := sh.trees.still(ctx, p, editor); err != nil {
 			return err
@@ -168,7 +170,7 @@ func (s *share) apply(t shareTerms) error {
 	if s.Mode != modeDrop && t.Notify.Set && !t.Notify.Null {
 		f.Add("#/notify", "invalid", "Only of a share with mode drop there is something to tell.")
 	}
-	if t.Password.Set && !t.Password.Null && (t.Password.Value == "" || len(t.Password.Value) > sharePassword) {
+	if t.Password.Set && !t.Password.Null && (t.Password.Value == "" || len(t.Password.Value) > longestSharePassword) {
 		f.Add("#/password", "invalid", "A share's password must be 1 to 1024 bytes long; null means none.")
 	}
 	if t.Allow.Set || s.Allow == nil {
@@ -199,7 +201,7 @@ func (sh *shares) hashPassword(ctx context.Context, term httpx.Optional[string])
 
 // postShare is POST /files/shares.
 func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
-	ctx, v, err := sh.trees.around(c.Context(), in.ItemID, editor)
+	ctx, v, err := sh.trees.enterTreeOf(c.Context(), in.ItemID, editor)
 	if err == nil {
 		err = v.givable()
 	}
@@ -222,7 +224,7 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 		fields.Add("#/mode", "invalid", "The mode must be read or drop.")
 		return s, fields.Err()
 	}
-	if err := sh.mayGrant(ctx, &s); err != nil {
+	if err := sh.mayOffer(ctx, &s); err != nil {
 		return s, err
 	}
 	if err := s.apply(in.shareTerms); err != nil {
@@ -238,19 +240,25 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 	if s.Password, err = sh.hashPassword(ctx, in.Password); err != nil {
 		return s, err
 	}
-	if err := sh.mayGrant(ctx, &s); err != nil { // hashing can wait
+	if err := sh.mayOffer(ctx, &s); err != nil { // hashing can wait
 		return s, err
 	}
+	s, err = sh.insertLink(ctx, s)
+	c.Created("/files/shares/" + s.ID.String())
+	return s, err
+}
+
+// insertLink writes a share by a link, and returns it with its token.
+func (sh *shares) insertLink(ctx context.Context, s share) (share, error) {
 	const sql = `-- name: files.InsertShare
 		INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, notify, allow, user_id)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		RETURNING ` + shareColumns
 	token := newShareToken()
-	s, err = sh.insert(ctx, s, func(tx *journal.Tx) (share, error) {
+	s, err := sh.insert(ctx, s, func(tx *journal.Tx) (share, error) {
 		return db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Notify, s.Allow, s.By)
 	})
 	s.Token = token
-	c.Created("/files/shares/" + s.ID.String())
 	return s, err
 }
 
@@ -342,7 +350,7 @@ func (sh *shares) patchShare(c *httpx.Call, in shareTerms) (s share, err error) 
 		if s, err = db.One(ctx, tx, scanShare, find, c.ID, visitOf(ctx).owner); err != nil {
 			return err
 		}
-		if err := sh.mayGrant(ctx, &s); err != nil {
+		if err := sh.mayOffer(ctx, &s); err != nil {
 			return err
 		}
 		if err := s.apply(in); err != nil {

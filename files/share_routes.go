@@ -24,9 +24,9 @@ func (sh *shares) shareRoutes() []httpx.Route {
 			Problems: httpx.Problems{auth.ErrHashingBusy}.And(foundProblems...)},
 		{Pattern: "DELETE /files/shares/{id}", Access: httpx.Needs(mayShare), Rate: httpx.RateWrite,
 			Summary: "End a share", Do: httpx.Acts(sh.deleteShare).Behind(of), Problems: foundProblems},
+		{Pattern: "GET /files/shared-with-me", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
+			Summary: "What others have shared with you by name, newest first", Do: httpx.Pages(sh.getWithMe, withMe.key)},
 	}
-	routes = append(routes, httpx.Route{Pattern: "GET /files/shared-with-me", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
-		Summary: "What others have shared with you by name, newest first", Do: httpx.Pages(sh.getWithMe, withMe.key)})
 	public := []httpx.Route{
 		{Pattern: "GET /files/shared/{token}", Rate: httpx.RateRead,
 			Summary: "What a link shares", Do: httpx.Answers(sh.getShared), Problems: guests},

@@ -20,10 +20,10 @@ import (
 )
 
 const (
-	// mostVersions is how many an item keeps, and a little longer more.
+	// mostVersions is how many an item keeps. For a moment it may have more.
 	mostVersions = 20
-	// keepAll is for how long none is ended by its age; of each day before, the
-	// last one stays.
+	// keepAll is how long a version lives whatever its age; of each day before
+	// that, the last one stays.
 	keepAll = 24 * time.Hour
 	// thinPause is how long replaced items are collected, and thinStep how many
 	// versions are ended by one change.
@@ -102,21 +102,22 @@ func (vs *versions) thinGrown(ctx context.Context) {
 // thinAll ends all that are too many or too old.
 func (vs *versions) thinAll(ctx context.Context) error { return vs.thin(ctx, nil) }
 
-// owned is an owner's version.
+// owned is a version with whose it is.
 type owned struct {
 	owner uuid.UUID
 	journal.Version
 }
 
 // thin ends versions of some items, nil for all. Kept are all of the last 24
-// hours, then the last of each day for the retention, and of these the newest.
+// hours, and the last of each day before as long as the retention says; of all
+// these the newest mostVersions.
 func (vs *versions) thin(ctx context.Context, items []uuid.UUID) (failed error) {
-	const too = `
+	const rank = `
 		WITH ranked AS (
 		    SELECT v.owner_id, v.item_id, v.revision, v.size, v.replaced_at,
 		           row_number() OVER (PARTITION BY v.item_id, (v.replaced_at AT TIME ZONE 'UTC')::date ORDER BY v.revision DESC) AS of_day
 		      FROM versions v WHERE `
-	const many = `
+	const excess = `
 		), judged AS (
 		    SELECT r.owner_id, r.item_id, r.revision, r.size,
 		           r.replaced_at > now() - $1::interval OR r.of_day = 1 AND r.replaced_at > now() - $2::interval AS keeps
@@ -128,9 +129,9 @@ func (vs *versions) thin(ctx context.Context, items []uuid.UUID) (failed error) 
 		)
 		SELECT v.owner_id, ` + journal.VersionColumns + ` FROM counted v WHERE NOT v.keeps OR v.nth > $3
 		 ORDER BY v.owner_id, v.item_id, v.revision LIMIT $4`
-	sql, args := `-- name: files.VersionsTooMany`+too+`true`+many, []any{keepAll, vs.retention, mostVersions, thinStep}
+	sql, args := `-- name: files.VersionsTooMany`+rank+`true`+excess, []any{keepAll, vs.retention, mostVersions, thinStep}
 	if items != nil { // by the index
-		sql, args = `-- name: files.VersionsTooManyOf`+too+`v.item_id = ANY ($5)`+many, append(args, items)
+		sql, args = `-- name: files.VersionsTooManyOf`+rank+`v.item_id = ANY ($5)`+excess, append(args, items)
 	}
 	for failed == nil {
 		list, err := db.All(ctx, vs.db, func(row pgx.Row) (o owned, err error) {

@@ -164,7 +164,7 @@ func (up *uploads) postUpload(w http.ResponseWriter, r *http.Request) error {
 // else the caller's own.
 func (up *uploads) enter(ctx context.Context, d destination) (context.Context, visit, error) {
 	if d.parent != nil && d.space == uuid.Nil {
-		return up.trees.around(ctx, *d.parent, editor)
+		return up.trees.enterTreeOf(ctx, *d.parent, editor)
 	}
 	return up.trees.enter(ctx, visit{owner: cmp.Or(d.space, httpx.CallerOf(ctx).UserID)}, editor)
 }

@@ -223,15 +223,15 @@ func (up *uploads) discard(ctx context.Context, u upload, state string, keep tim
 	return ignoreNotExist(up.vol.disk.Remove(uploadPath(u.owner, u.id)))
 }
 
-// held is a reservation that is due.
-type held struct {
+// reservation is one that has to end: of an upload, or of a body.
+type reservation struct {
 	owner, op uuid.UUID
 	plain     bool // of a body that is being received
 }
 
-func scanHeld(row pgx.Row) (h held, err error) {
-	err = row.Scan(&h.owner, &h.op, &h.plain)
-	return h, err
+func scanReservation(row pgx.Row) (r reservation, err error) {
+	err = row.Scan(&r.owner, &r.op, &r.plain)
+	return r, err
 }
 
 // orphaned are uploads AS u whose sender may write there no more, for a minute at
@@ -259,7 +259,7 @@ func (up *uploads) expire(ctx context.Context) error {
 	if _, err := db.Exec(ctx, up.db, hasten, up.uploadExpiry); err != nil {
 		return err
 	}
-	list, err := db.All(ctx, up.db, scanHeld, due)
+	list, err := db.All(ctx, up.db, scanReservation, due)
 	if err != nil {
 		return err
 	}
@@ -267,7 +267,7 @@ func (up *uploads) expire(ctx context.Context) error {
 	for _, h := range list {
 		failures = errors.Join(failures, up.expireOne(ctx, h))
 	}
-	if list, err = db.All(ctx, up.db, scanHeld, ended); err != nil {
+	if list, err = db.All(ctx, up.db, scanReservation, ended); err != nil {
 		return err
 	}
 	ids := make([]uuid.UUID, 0, len(list))
@@ -282,7 +282,7 @@ func (up *uploads) expire(ctx context.Context) error {
 	return errors.Join(failures, err)
 }
 
-func (up *uploads) expireOne(ctx context.Context, h held) error {
+func (up *uploads) expireOne(ctx context.Context, h reservation) error {
 	if h.plain {
 		return up.journal.Release(ctx, h.owner, h.op)
 	}

@@ -43,7 +43,7 @@ type versionBody struct {
 	ReplacedAt time.Time `json:"replaced_at"`
 }
 
-func (v version) place() int64 { return v.revision }
+func (v version) key() int64 { return v.revision }
 
 func (v version) shown() versionBody {
 	return versionBody{v.revision, v.size, hex.EncodeToString(v.sum), v.mediaType, time.Unix(0, v.mtime).UTC(), v.replaced.UTC()}
@@ -117,15 +117,16 @@ func readableVersion(ctx context.Context, q db.Querier, owner, id uuid.UUID, rev
 	return it, before, err
 }
 
-// openVersion finds a version's bytes as openContent does an item's.
+// openVersion finds a version's bytes as openContent does an item's: under the
+// version's own name, or under the item's until the put has been published.
 func (rd *reader) openVersion(ctx context.Context, owner, id uuid.UUID, revision int64, trash bool) (c content, err error) {
-	place := disk.VersionPath(owner, id, revision)
+	kept := disk.VersionPath(owner, id, revision)
 	for round := 1; ; round++ {
 		var before string
 		if c.item, before, err = readableVersion(ctx, rd.db, owner, id, revision, trash); err != nil {
 			return c, err
 		}
-		for _, p := range []string{place, before} {
+		for _, p := range []string{kept, before} {
 			if p == "" {
 				continue
 			}
@@ -149,7 +150,7 @@ func (rd *reader) openVersion(ctx context.Context, owner, id uuid.UUID, revision
 			return c, context.Cause(ctx)
 		}
 	}
-	c.file, c.info, err = rd.vol.disk.Open(place)
+	c.file, c.info, err = rd.vol.disk.Open(kept)
 	if err != nil && (!disk.Failed(err) || errors.Is(err, fs.ErrPermission)) {
 		err = errContentMissing.Because(err)
 	}

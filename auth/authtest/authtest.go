@@ -201,3 +201,22 @@ func (e *Env) Grant(t testing.TB, email string) auth.Grant {
 		Want(t, 200).JSON(t, &g)
 	return g
 }
+
+// Mails are the subjects and texts that wait for an address, the oldest first.
+func (e *Env) Mails(t testing.TB, email string) []string {
+	t.Helper()
+	sealer := auth.NewSealer(Keys, "mail")
+	list, err := db.All(t.Context(), e.DB, func(row pgx.Row) (string, error) {
+		var id, subject string
+		var body []byte
+		if err := row.Scan(&id, &subject, &body); err != nil {
+			return "", err
+		}
+		text, err := sealer.Open(body, id)
+		return subject + "\n" + string(text), err
+	}, `SELECT id::text, subject, body FROM mail_outbox WHERE recipient = $1 ORDER BY id`, email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}

@@ -16,13 +16,15 @@
 //	make crash SEED=7              what the clients do, and the blows, again
 //	make machines                  several machines and the links between them; by root alone
 //	make crash MODE=kill ABLATE=fence
+//	make soak MINUTES=60           everything at once (soak_test.go)
+//	make machines                  machines whose links are cut (machines_test.go)
 //
 // Each cycle looks at what changed since the one before: rows against disk,
 // and both against what the clients were told. Every 25th, and the last, looks
 // at everything, with the program's own scan and verify too. A finding tells
 // the history of its item.
 //
-// The last one takes a part of the protocol out, and has to fail: a check that
+// ABLATE takes a part of the protocol out, and the test has to fail: a check that
 // cannot fail is none. The parts are guard, fence, order, and those that only
 // MODE=power shows: fsync, and flush, the flush of the target folders. Some 30
 // cycles find each but order, whose moment is rare: give it 200. With

@@ -10,9 +10,10 @@ import (
 	"strings"
 )
 
+// point is a value at a time, in seconds since the beginning.
 type point struct{ x, y float64 }
 
-// curves are points by picture and by name.
+// curves are the pictures that a soak draws: points by picture and by name.
 type curves map[string]map[string][]point
 
 func (c curves) add(picture, name string, x, y float64) {

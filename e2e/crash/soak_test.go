@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// soak is an hour of everything. Server 0 is killed or ends in order once a
+// soak is everything at once, for minutes or hours. Server 0 is killed or ends in order once a
 // round; server 1 lives through it, so that what it holds on to shows. Between
 // the rounds all is quiet, and everything that was acknowledged is looked for.
 type soak struct {
@@ -135,12 +135,12 @@ type holdings struct {
 	bytes       map[string]int
 }
 
-func (s holdings) String() string {
+func (h holdings) String() string {
 	rows, size := 0, 0
-	for name, n := range s.rows {
-		rows, size = rows+n, size+s.bytes[name]
+	for name, n := range h.rows {
+		rows, size = rows+n, size+h.bytes[name]
 	}
-	return fmt.Sprintf("%d KiB resident, %d descriptors, %d goroutines, %d temporary files, %d rows, %d KiB of tables", s.resident, s.descriptors, s.goroutines, s.temporary, rows, size>>10)
+	return fmt.Sprintf("%d KiB resident, %d descriptors, %d goroutines, %d temporary files, %d rows, %d KiB of tables", h.resident, h.descriptors, h.goroutines, h.temporary, rows, size>>10)
 }
 
 // lasting are the tables that keep what happened for as long as they are told
@@ -149,22 +149,22 @@ var lasting = []string{"audit_", "analytics_", "changes", "items", "versions", "
 	"oidc_requests", "drops", "portfolio_uses"}
 
 // grown says what a later state has more of than it may.
-func (s holdings) grown(later holdings) (findings []string) {
+func (h holdings) grown(later holdings) (findings []string) {
 	more := func(what string, before, now, most int) {
 		if now > before+most {
 			findings = append(findings, fmt.Sprintf("%s: %d grew to %d", what, before, now))
 		}
 	}
-	more("memory of a server in KiB", s.resident, later.resident, 40<<10)
-	more("descriptors", s.descriptors, later.descriptors, 30)
-	more("goroutines", s.goroutines, later.goroutines, 30)
-	more("temporary files", s.temporary, later.temporary, 10)
+	more("memory of a server in KiB", h.resident, later.resident, 40<<10)
+	more("descriptors", h.descriptors, later.descriptors, 30)
+	more("goroutines", h.goroutines, later.goroutines, 30)
+	more("temporary files", h.temporary, later.temporary, 10)
 	for name, n := range later.rows {
 		if slices.ContainsFunc(lasting, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
 			continue
 		}
-		more("rows of "+name, s.rows[name], n, 20)
-		more("bytes of "+name, s.bytes[name], later.bytes[name], 16<<20)
+		more("rows of "+name, h.rows[name], n, 20)
+		more("bytes of "+name, h.bytes[name], later.bytes[name], 16<<20)
 	}
 	return findings
 }

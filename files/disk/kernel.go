@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// Kernel are the calls by which a directory is looked at and changed. There are
-// two: that of Linux, and a model of a disk that loses at a power cut what was
+// Kernel are the system calls by which a directory is looked at and changed. There
+// are two kernels: that of Linux, and a model of a disk that loses at a power cut what was
 // not flushed, over which the tests of the journal drive all that is above it.
 // Errors are those of the system calls; paths and names are below open folders.
 type Kernel interface {

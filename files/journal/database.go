@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// database is what a journal asks of PostgreSQL. There are two: the real one, and
+// database is what a journal asks of PostgreSQL. Two answer: the real one, and
 // a model whose commits come late, or without an answer, or not at all, over which
 // a simulation drives the rest of the package.
 type database interface {

@@ -290,7 +290,7 @@ func (k modelKernel) Sync(f *os.File) error {
 	return nil
 }
 
-// what is the node of an open file and a path that it had, for the history.
+// what is the node of an open file, and its pathOf.
 func (k modelKernel) what(f *os.File) (n *node, at string, err error) {
 	done, err := k.look()
 	if err != nil {
@@ -303,7 +303,8 @@ func (k modelKernel) what(f *os.File) (n *node, at string, err error) {
 	return n, k.pathOf(n), nil
 }
 
-// pathOf is a path that leads to a node, for the ablations and the history.
+// pathOf is the folder at the top that a folder lies in, "root" for none, and
+// "file" for a file: for the ablations and the history.
 func (d *modelDisk) pathOf(n *node) (at string) {
 	if !n.folder {
 		return "file"

@@ -31,7 +31,7 @@ import (
 type simulation struct {
 	plan
 	rand     *rand.Rand
-	mu       sync.Mutex // guards the next three
+	mu       sync.Mutex // guards steps, made, findings, history and tally
 	steps    []*step
 	made     int
 	findings []string
@@ -187,7 +187,8 @@ func (s *simulation) note(by *process, call, what string) {
 	}
 }
 
-// oneIn is true once in so many times; never for 0. A step asks it.
+// oneIn is true once in so many times; never for 0. Only whoever has its turn may
+// ask, or the seed would not decide.
 func (s *simulation) oneIn(n int) bool { return n > 0 && s.rand.IntN(n) == 0 }
 
 // turn waits for the turn of a step that is not asked of PostgreSQL.
@@ -458,7 +459,7 @@ func (s *simulation) serving() (n int) {
 	return n
 }
 
-// blow is one of what may happen to a house. A kill prefers whoever is at what
+// blow deals out one of the things that may happen to a server. A kill prefers whoever is at what
 // was waited for.
 func (s *simulation) blow(aimed func(st *step) bool) {
 	alive := s.alive()
