@@ -145,7 +145,9 @@ func (rd *reader) sendArchive(w http.ResponseWriter, r *http.Request, a archive,
 		deflate.Reset(to) // one entry at a time: one compressor is enough
 		return deflate, nil
 	})
-	if err := sent.all(ctx); err != nil {
+	if err := sent.all(ctx); errors.Is(err, http.ErrContentLength) {
+		return errChanged.Because(err) // by more than was foreseen
+	} else if err != nil {
 		return err
 	}
 	if sent.promised && sent.length != foreseen.length {

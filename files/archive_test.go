@@ -317,6 +317,28 @@ func TestArchive_OfAToldLengthBreaksOffRatherThanLackWhatVanished(t *testing.T) 
 	}
 }
 
+func TestArchive_OfAToldLengthBreaksOffWhereAFileHasGrown(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, _ := h.member(t, "ann@example.com")
+	folder := *put(t, c, "/album/1.png", string(random(16<<20))).ParentID // more than sockets hold
+	put(t, c, "/album/2.png", "second")
+	r, err := http.NewRequest("GET", h.URL+"/api/v1/files/items/"+folder+"/archive", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+c.Bearer)
+	a, err := c.HTTP.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	put(t, c, "/album/2.png", string(random(1<<20)))
+	if _, err = io.Copy(io.Discard, a.Body); a.ContentLength < 16<<20 || err == nil {
+		t.Errorf("%d of %d bytes came to a good end", a.StatusCode, a.ContentLength)
+	}
+}
+
 func TestArchive_WhileOthersWriteIsWholeOrBreaksOff(t *testing.T) {
 	t.Parallel()
 	h := start(t)

@@ -324,7 +324,8 @@ func (l *listener) expect(n *noise, ctx context.Context) string {
 	if status, code := n.send(ctx, "PUT", fmt.Sprintf("/files/content/heard-%d", n.tick), bytesOf(n.random, "heard", 100), &made); status == 0 || status > 201 {
 		return bad("put what is heard of", status, code, 200, 201)
 	}
-	for until := time.Now().Add(15 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	// A wake-up that a killed server took along costs fifteen seconds.
+	for until := time.Now().Add(45 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		l.mu.Lock()
 		heard := l.seen[made.ID] || !l.open
 		delete(l.seen, made.ID)

@@ -145,8 +145,8 @@ func (r *rig) lookAtVersions(now, last *rows, lies map[string]bool) (findings []
 		for _, v := range versions {
 			lies[v.path] = true
 			info, err := os.Lstat(filepath.Join(r.disk, "data", v.path))
-			if os.IsNotExist(err) && r.count(fmt.Sprintf("SELECT count(*) FROM versions WHERE item_id = '%s' AND revision = %s", v.id, v.name)) == 0 {
-				v.sum = "" // too many of what all contend for: ended since
+			if os.IsNotExist(err) && r.ended(v) {
+				v.sum = ""
 			} else if err != nil {
 				findings = append(findings, fmt.Sprintf("%s: %v", v.path, err))
 			} else if stat := info.Sys().(*syscall.Stat_t); info.Size() != v.size || info.ModTime().UnixNano() != v.mtime || int64(stat.Ino) != v.ino {
@@ -158,11 +158,19 @@ func (r *rig) lookAtVersions(now, last *rows, lies map[string]bool) (findings []
 		if v.sum == "" {
 			continue
 		}
-		if text, err := os.ReadFile(filepath.Join(r.disk, "data", v.path)); err != nil || sum(text) != v.sum {
+		if text, err := os.ReadFile(filepath.Join(r.disk, "data", v.path)); err != nil && r.ended(v) {
+			v.sum = ""
+		} else if err != nil || sum(text) != v.sum {
 			findings = append(findings, fmt.Sprintf("%s holds %d bytes %.8s, the row says %d bytes %.8s (%v)", v.path, len(text), sum(text), v.size, v.sum, err))
 		}
 	}
 	return findings
+}
+
+// ended reports whether a version has gone since its row was read: what all
+// contend for has too many.
+func (r *rig) ended(v *row) bool {
+	return r.count(fmt.Sprintf("SELECT count(*) FROM versions WHERE item_id = '%s' AND revision = %s", v.id, v.name)) == 0
 }
 
 // fetchVersions asks a server for the new versions of what is not in the trash.
