@@ -46,7 +46,7 @@ func TestEvents_AreFilteredPagedAndExported(t *testing.T) {
 			return &httpx.Caller{UserID: auditing, SessionID: uuid.New(), Permissions: []string{"audit:read"}}, nil
 		}
 		return nil, httpx.ErrUnauthenticated
-	}}, l.Routes())
+	}, Afresh: func(_ context.Context, c *httpx.Caller) (*httpx.Caller, error) { return c, nil }}, l.Routes())
 	auditor, own := server.Client(t).As("auditor"), server.Client(t).As("ann")
 	actions := func(page httpx.List[audit.Entry]) string {
 		var list []string

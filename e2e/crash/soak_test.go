@@ -64,8 +64,7 @@ func TestSoak_NothingIsLostAndNothingGrows(t *testing.T) {
 		done := time.Since(s.began) > length
 		s.round(newPlan(seed, n, "soak"), n, round, accounts, c, done || n%20 == 0)
 		if n == 1 || done {
-			s.runJob("files.purge")
-			last = s.state()
+			last = s.settled()
 		}
 		if n == 1 {
 			first = last
@@ -167,6 +166,15 @@ func (h holdings) grown(later holdings) (findings []string) {
 		more("bytes of "+name, h.bytes[name], later.bytes[name], 16<<20)
 	}
 	return findings
+}
+
+// settled is the state while nobody works and what was displaced has gone.
+func (s *soak) settled() holdings {
+	s.t.Helper()
+	s.paused.Lock()
+	defer s.paused.Unlock()
+	s.runJob("files.purge")
+	return s.state()
 }
 
 // state looks at server 1 and at the tables.

@@ -141,7 +141,11 @@ func (d *modelDisk) open(n *node, by *process) *os.File {
 	return f
 }
 
-func (h *handle) closed() bool { return h.by.dead.Load() || h.file.Fd() == ^uintptr(0) }
+// closed asks in the one way in which another goroutine may close meanwhile.
+func (h *handle) closed() bool {
+	conn, err := h.file.SyscallConn()
+	return h.by.dead.Load() || err != nil || conn.Control(func(uintptr) {}) != nil
+}
 
 func (d *modelDisk) handle(f *os.File) *handle {
 	fd := f.Fd()
