@@ -167,7 +167,7 @@ func TestBackup_TakenDuringHeavyWritingRestoresToWhatItNames(t *testing.T) {
 		"owners whose usage is another than the sum": `SELECT count(*) FROM trees t WHERE t.reserved <> 0 OR
 			t.used <> t.versions + (SELECT coalesce(sum(i.size), 0) FROM items i WHERE i.owner_id = t.owner_id) OR
 			t.versions <> (SELECT coalesce(sum(v.size), 0) FROM versions v WHERE v.owner_id = t.owner_id)`,
-		"times that no version was made": `SELECT 1 - min(least(t.versions, 1)) FROM trees t`,
+		"times that no version was made": `SELECT 1 - max(least(t.versions, 1)) FROM trees t`,
 		"folders that look like files":   `SELECT count(*) FROM items WHERE kind = 0 AND (sha256 IS NOT NULL OR mtime IS NOT NULL)`,
 		"records of workers of then":     `SELECT count(*) FROM file_ops`,
 		"sessions of then":               `SELECT count(*) FROM sessions WHERE revoked_at IS NULL`,
