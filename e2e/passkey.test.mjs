@@ -181,7 +181,7 @@ test('a counter that goes back is told, and locks nobody out', async () => {
     await account(page)
   }
   await use(40)
-  const told = page.getByText('may have been copied')
+  const told = page.getByText('One of your passkeys may have been copied')
   assert.equal(await told.count(), 0)
   await use(7)
   await told.waitFor()

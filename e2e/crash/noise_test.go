@@ -301,6 +301,7 @@ func (l *listener) listen(ctx context.Context, s *soak, who *person) {
 		if err != nil {
 			continue
 		}
+		s.found.note(bad("the stream of events", res.StatusCode, "", 200))
 		lines := bufio.NewScanner(res.Body)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
@@ -314,7 +315,9 @@ func (l *listener) listen(ctx context.Context, s *soak, who *person) {
 			}
 			l.mu.Unlock()
 		}
-		res.Body.Close()
+		if res.Body.Close(); ctx.Err() == nil {
+			s.t.Logf("after %.0f s: the stream of events ended: %s, %v", time.Since(s.began).Seconds(), res.Status, lines.Err())
+		}
 	}
 }
 
