@@ -761,3 +761,312 @@ ALTER INDEX items_search_idx ALTER COLUMN 1 SET STATISTICS 0;
 -- All names of an owner in their order: for pages that are soon full.
 CREATE INDEX items_name_sort_idx ON items (owner_id, name_sort, id) WHERE trashed_at IS NULL;
 
+-- step 12: events by their action
+
+CREATE INDEX audit_events_action_idx ON audit_events (action, at DESC, id DESC);
+
+-- What was sealed lately.
+CREATE INDEX audit_seals_last_idx ON audit_seals (last_at);
+
+-- A person's own history without the everyday life of files.
+CREATE INDEX audit_events_own_idx ON audit_events (actor_user, at DESC, id DESC) WHERE action !~ '^(file|folder)\.';
+
+-- step 13: passkeys
+
+-- What passkeys know a user by: 64 random bytes, the same in all of the user's
+-- keys, and nothing else is to be learned from them. NULL until the first.
+ALTER TABLE users ADD COLUMN passkey_handle bytea;
+
+-- The keys of people's devices, of which only the public half is here, as a
+-- COSE key. They belong to a domain for good. counter is the authenticator's
+-- count of its signatures, 0 where it keeps none; backed_up says that the key
+-- is on several devices, backup_eligible that it may be.
+CREATE TABLE passkeys (
+    id              uuid        NOT NULL,
+    user_id         uuid        NOT NULL,
+    domain          text        COLLATE "C" NOT NULL,
+    credential_id   bytea       NOT NULL,
+    public_key      bytea       NOT NULL,
+    name            text        NOT NULL,
+    transports      text[]      NOT NULL,
+    counter         bigint      NOT NULL,
+    backup_eligible boolean     NOT NULL,
+    backed_up       boolean     NOT NULL,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    last_used_at    timestamptz,
+    CONSTRAINT passkeys_pkey PRIMARY KEY (id),
+    CONSTRAINT passkeys_credential_id_key UNIQUE (credential_id),
+    CONSTRAINT passkeys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT passkeys_credential_id_check CHECK (length(credential_id) BETWEEN 1 AND 1023)
+);
+
+CREATE INDEX passkeys_user_idx ON passkeys (user_id, id);
+
+-- The challenges that were given out and not answered yet, as their SHA-256.
+-- Anyone may ask for one, so their number is fixed: a new one takes the slot
+-- of the oldest. session_id is that of a registration, NULL for a sign-in;
+-- unnoticed says that a registration came along with a sign-in.
+CREATE TABLE passkey_challenges (
+    slot       integer     GENERATED ALWAYS AS IDENTITY (MINVALUE 0 MAXVALUE 65535 START 0 CYCLE),
+    hash       bytea       NOT NULL,
+    session_id uuid,
+    unnoticed  boolean     NOT NULL,
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT passkey_challenges_pkey PRIMARY KEY (slot),
+    CONSTRAINT passkey_challenges_hash_key UNIQUE (hash),
+    CONSTRAINT passkey_challenges_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
+);
+
+CREATE INDEX passkey_challenges_session_idx ON passkey_challenges (session_id) WHERE session_id IS NOT NULL;
+
+-- step 14: other programs sign people in here
+
+-- Programs that sign people in with their account here (OpenID Connect).
+-- secret_hash is the SHA-256 of 32 random bytes, NULL for a public client,
+-- which could keep no secret. roles: who may sign in; empty: everybody.
+CREATE TABLE oidc_clients (
+    id                        uuid        NOT NULL,
+    name                      text        NOT NULL,
+    secret_hash               bytea,
+    redirect_uris             text[]      NOT NULL,
+    post_logout_redirect_uris text[]      NOT NULL,
+    roles                     text[]      NOT NULL,
+    consent                   boolean     NOT NULL,
+    revision                  bigint      NOT NULL DEFAULT 1,
+    created_at                timestamptz NOT NULL DEFAULT now(),
+    updated_at                timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT oidc_clients_pkey PRIMARY KEY (id)
+);
+
+-- The RSA keys that sign ID tokens, by their thumbprint, sealed under the
+-- platform's secret. One signs from signs_from until that of the next.
+CREATE TABLE oidc_keys (
+    id         text        COLLATE "C" NOT NULL,
+    sealed     bytea       NOT NULL,
+    signs_from timestamptz NOT NULL,
+    CONSTRAINT oidc_keys_pkey PRIMARY KEY (id)
+);
+
+-- What programs ask for until the person has answered. Anyone may ask, so the
+-- number is fixed: a new request takes the slot of the oldest. logout: it is
+-- one to sign out, of which only the client, the URI and the state count.
+-- max_age is in seconds; hint is the user whom the program means; challenge is
+-- that of PKCE, '' for none.
+CREATE TABLE oidc_requests (
+    slot         integer     GENERATED ALWAYS AS IDENTITY (MINVALUE 0 MAXVALUE 16383 START 0 CYCLE),
+    id           uuid        NOT NULL,
+    client_id    uuid        NOT NULL,
+    logout       boolean     NOT NULL,
+    redirect_uri text        NOT NULL,
+    state        text        NOT NULL,
+    scopes       text[]      NOT NULL,
+    prompt       text        NOT NULL,
+    max_age      bigint,
+    hint         uuid,
+    nonce        text        NOT NULL,
+    challenge    text        NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz NOT NULL,
+    CONSTRAINT oidc_requests_pkey PRIMARY KEY (slot),
+    CONSTRAINT oidc_requests_id_key UNIQUE (id),
+    CONSTRAINT oidc_requests_client_id_fkey FOREIGN KEY (client_id) REFERENCES oidc_clients (id) ON DELETE CASCADE
+);
+
+CREATE INDEX oidc_requests_client_idx ON oidc_requests (client_id);
+
+-- What people have let programs do, each in the session in which they did, and
+-- no longer. code_hash is the SHA-256 of the code that the program got,
+-- redeemed_at when it changed that for tokens. refreshed is the number of the
+-- refresh token that is good; last_excused says that the one before it was
+-- taken once more.
+CREATE TABLE oidc_grants (
+    id               uuid        NOT NULL,
+    session_id       uuid        NOT NULL,
+    client_id        uuid        NOT NULL,
+    scopes           text[]      NOT NULL,
+    redirect_uri     text        NOT NULL,
+    nonce            text        NOT NULL,
+    challenge        text        NOT NULL,
+    authenticated_at timestamptz NOT NULL,
+    code_hash        bytea       NOT NULL,
+    redeemed_at      timestamptz,
+    refreshed        bigint      NOT NULL DEFAULT 0,
+    last_excused     boolean     NOT NULL DEFAULT false,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    last_used_at     timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT oidc_grants_pkey PRIMARY KEY (id),
+    CONSTRAINT oidc_grants_code_hash_key UNIQUE (code_hash),
+    CONSTRAINT oidc_grants_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE,
+    CONSTRAINT oidc_grants_client_id_fkey FOREIGN KEY (client_id) REFERENCES oidc_clients (id) ON DELETE CASCADE
+);
+
+CREATE INDEX oidc_grants_session_idx ON oidc_grants (session_id, client_id, id);
+CREATE INDEX oidc_grants_client_idx ON oidc_grants (client_id);
+
+-- step 15: spaces
+
+-- A space is an owner without a user: a tree of several people. Its id is of
+-- version 8 and a user's of another, so the id alone says where a tree lies.
+CREATE FUNCTION is_space(owner uuid) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN substr(owner::text, 15, 1) = '8';
+
+ALTER TABLE owners ADD CONSTRAINT owners_space_check CHECK ((user_id IS NULL) = is_space(id));
+
+CREATE TABLE spaces (
+    id         uuid        NOT NULL,
+    name       text        NOT NULL,
+    revision   bigint      NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT spaces_pkey PRIMARY KEY (id),
+    CONSTRAINT spaces_id_fkey FOREIGN KEY (id) REFERENCES owners (id) ON DELETE CASCADE,
+    CONSTRAINT spaces_name_check CHECK (length(name) BETWEEN 1 AND 200)
+);
+
+-- Who may do what in a space: a viewer reads, an editor writes and shares too, a
+-- manager says who is a member. All of it is always read at once.
+CREATE TABLE space_members (
+    space_id uuid        NOT NULL,
+    user_id  uuid        NOT NULL,
+    role     text        COLLATE "C" NOT NULL,
+    added_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT space_members_pkey PRIMARY KEY (space_id, user_id),
+    CONSTRAINT space_members_space_id_fkey FOREIGN KEY (space_id) REFERENCES spaces (id) ON DELETE CASCADE,
+    CONSTRAINT space_members_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT space_members_role_check CHECK (role IN ('viewer', 'editor', 'manager'))
+);
+
+CREATE INDEX space_members_user_id_idx ON space_members (user_id);
+
+-- Who sends an upload into a tree that is not theirs alone; NULL: its owner.
+ALTER TABLE uploads ADD COLUMN user_id uuid;
+
+-- Whose share of an item in a space it is; NULL: the owner's. It works for as
+-- long as they may write there.
+ALTER TABLE shares ADD COLUMN user_id uuid;
+ALTER TABLE shares ADD CONSTRAINT shares_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE;
+
+CREATE INDEX shares_user_id_idx ON shares (user_id) WHERE user_id IS NOT NULL;
+
+CREATE OR REPLACE FUNCTION item_place(start uuid)
+    RETURNS TABLE (entry text, height integer)
+    LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    WITH RECURSIVE up AS (
+        SELECT i.id, i.parent_id, i.owner_id, i.name, i.trashed_at, i.purging, i.revision, 0 AS height FROM items i WHERE i.id = start
+        UNION ALL
+        SELECT p.id, p.parent_id, p.owner_id, p.name, p.trashed_at, p.purging, p.revision, u.height + 1
+          FROM up u JOIN items p ON p.id = u.parent_id WHERE u.trashed_at IS NULL
+    )
+    SELECT CASE WHEN u.purging THEN 'purge/' || u.id || '.' || u.revision
+                WHEN u.trashed_at IS NOT NULL THEN 'trash/' || u.owner_id || '/' || u.id
+                WHEN u.parent_id IS NOT NULL THEN u.name
+                WHEN is_space(u.owner_id) THEN 'spaces/' || u.owner_id
+                ELSE 'users/' || u.owner_id END, u.height
+      FROM up u
+$$;
+
+-- step 16: versions
+
+-- What files held before they were replaced. The bytes of a version lie in
+-- versions/<owner>/<item>.<revision>; the revision is the last one of the item
+-- that had them. size, mtime, ino and checked_at are as in items.
+CREATE TABLE versions (
+    item_id     uuid        NOT NULL,
+    revision    bigint      NOT NULL,
+    owner_id    uuid        NOT NULL,
+    size        bigint      NOT NULL,
+    sha256      bytea       NOT NULL,
+    media_type  text        COLLATE "C" NOT NULL,
+    mtime       bigint      NOT NULL,
+    ino         bigint,
+    replaced_at timestamptz NOT NULL DEFAULT now(),
+    checked_at  timestamptz,
+    CONSTRAINT versions_pkey PRIMARY KEY (item_id, revision),
+    CONSTRAINT versions_item_id_fkey FOREIGN KEY (owner_id, item_id) REFERENCES items (owner_id, id),
+    CONSTRAINT versions_size_check CHECK (size >= 0)
+);
+
+-- The oldest of an owner are given up first.
+CREATE INDEX versions_replaced_at_idx ON versions (owner_id, replaced_at, item_id, revision);
+
+-- The part of used that versions take.
+ALTER TABLE trees
+    ADD COLUMN versions bigint NOT NULL DEFAULT 0,
+    ADD CONSTRAINT trees_versions_check CHECK (versions >= 0);
+
+-- Whether what a put displaces becomes a version.
+ALTER TABLE file_ops ADD COLUMN keeps boolean NOT NULL DEFAULT false;
+
+-- step 17: programs without a sign-in of their own stand behind the gate
+
+-- The hosts about which nginx asks here. host is as browsers have it, in lower
+-- case and with its port where that is not 443; browsers send cookies to all
+-- ports of a name, so a name is there once. roles: who is let through; empty:
+-- everybody. identify: the program is told who comes.
+CREATE TABLE gate_hosts (
+    id         uuid        NOT NULL,
+    host       text        COLLATE "C" NOT NULL,
+    name       text        NOT NULL,
+    roles      text[]      NOT NULL,
+    identify   boolean     NOT NULL,
+    revision   bigint      NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT gate_hosts_pkey PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX gate_hosts_host_key ON gate_hosts (split_part(host, ':', 1));
+
+-- The codes that let a browser through to a host, each once, as their SHA-256.
+-- browser is what is kept of the browser in which the way in began, address
+-- where the person wanted to go on that host.
+CREATE TABLE gate_codes (
+    hash       bytea       NOT NULL,
+    host_id    uuid        NOT NULL,
+    session_id uuid        NOT NULL,
+    browser    bytea       NOT NULL,
+    address    text        NOT NULL,
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT gate_codes_pkey PRIMARY KEY (hash),
+    CONSTRAINT gate_codes_host_id_fkey FOREIGN KEY (host_id) REFERENCES gate_hosts (id) ON DELETE CASCADE,
+    CONSTRAINT gate_codes_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions (id) ON DELETE CASCADE
+);
+
+CREATE INDEX gate_codes_host_idx ON gate_codes (host_id);
+CREATE INDEX gate_codes_session_idx ON gate_codes (session_id);
+
+-- step 18: shares by name
+
+-- A share is for whoever has its token, or for one user, the recipient, with a
+-- role: then nobody was given a token.
+ALTER TABLE shares ADD COLUMN recipient_id uuid;
+ALTER TABLE shares ADD COLUMN role text COLLATE "C";
+ALTER TABLE shares ADD CONSTRAINT shares_recipient_id_fkey FOREIGN KEY (recipient_id) REFERENCES users (id) ON DELETE CASCADE;
+ALTER TABLE shares ADD CONSTRAINT shares_recipient_key UNIQUE (item_id, recipient_id);
+ALTER TABLE shares ADD CONSTRAINT shares_recipient_check
+    CHECK ((recipient_id IS NULL) = (role IS NULL));
+ALTER TABLE shares ADD CONSTRAINT shares_role_check CHECK (role IN ('viewer', 'editor'));
+
+CREATE INDEX shares_recipient_id_idx ON shares (recipient_id, id) WHERE recipient_id IS NOT NULL;
+
+-- step 19: whoever has files dropped into a folder is told
+
+-- Whether whose share it is is told of the files that are dropped.
+ALTER TABLE shares ADD COLUMN notify boolean NOT NULL DEFAULT true;
+
+-- Files that were dropped into a folder and of which its user is not told yet:
+-- so many, the first since then. A row without any says when they were told
+-- last, and is kept for as long as that counts.
+CREATE TABLE drops (
+    user_id uuid        NOT NULL,
+    item_id uuid        NOT NULL,
+    files   bigint      NOT NULL,
+    since   timestamptz NOT NULL,
+    last_at timestamptz NOT NULL,
+    told_at timestamptz,
+    CONSTRAINT drops_pkey PRIMARY KEY (user_id, item_id)
+);
+
+-- What a notice is about where it is no session, and how many there were.
+ALTER TABLE notices ADD COLUMN about uuid;
+ALTER TABLE notices ADD COLUMN count bigint NOT NULL DEFAULT 1;
