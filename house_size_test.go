@@ -19,14 +19,14 @@ import (
 // it is raised only in the commit that says why. An app that is not named here
 // may have as many as it needs.
 var ceiling = map[string]int{
-	"platform":           396,
+	"platform":           412,
 	"db":                 2516,
 	"httpx":              3880,
 	"audit":              1454,
 	"auth":               6345,
 	"auth/oidc":          1640,
 	"auth/gate":          608,
-	"files":              14325,
+	"files":              14327,
 	"portfolio":          2134,
 	"projects":           453,
 	"projects/analytics": 507,

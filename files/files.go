@@ -178,11 +178,16 @@ func (f *Files) Ready(context.Context) error {
 	if s := f.vol.away.Load(); s != nil {
 		return errors.New(*s)
 	}
-	if f.journal.Dead() {
+	select {
+	case <-f.Died():
 		return errors.New("this worker was declared dead by another one: start it anew")
+	default:
+		return f.vol.disk.Fault()
 	}
-	return f.vol.disk.Fault()
 }
+
+// Died is closed when another worker has declared this one dead.
+func (f *Files) Died() <-chan struct{} { return f.journal.Died() }
 
 // Jobs are the storage's repeated work.
 func (f *Files) Jobs() []db.Job {

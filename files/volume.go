@@ -133,7 +133,7 @@ func (f *Files) watch(ctx context.Context) {
 			}
 		}
 		err := f.vol.disk.CheckInPlace(f.vol.id)
-		if ctx.Err() != nil || f.journal.Dead() {
+		if ctx.Err() != nil {
 			return
 		}
 		was := f.vol.away.Load()

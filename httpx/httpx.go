@@ -123,8 +123,8 @@ func New(cfg Config, routes []Route) (*Server, error) {
 		if err := routes[i].check(); err != nil {
 			return nil, fmt.Errorf("route %q: %w", routes[i].Pattern, err)
 		}
-		if routes[i].Access.level != public && (cfg.Authenticate == nil && cfg.Operator == nil || cfg.Recheck == nil) {
-			return nil, fmt.Errorf("route %q: not public, and there is no Authenticate or no Recheck", routes[i].Pattern)
+		if routes[i].Access.level != public && (cfg.Authenticate == nil && cfg.Operator == nil || cfg.Recheck == nil || cfg.Afresh == nil) {
+			return nil, fmt.Errorf("route %q: not public, and there is no Authenticate, Recheck or Afresh", routes[i].Pattern)
 		}
 	}
 	s.mux, err = newMux(routes)

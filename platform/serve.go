@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -10,9 +11,11 @@ import (
 	"homebase/httpx"
 )
 
+var errDied = errors.New("another worker has declared this one dead")
+
 // serve migrates, recovers what killed workers left, and answers requests until ctx
-// ends. Then it finishes requests in progress, flushes the notes of the audit log,
-// and releases everything.
+// ends, or until another worker declares this one dead. Then it finishes requests in
+// progress, flushes the notes of the audit log, and releases everything.
 func (p *Platform) serve(ctx context.Context, sh *db.Shell, args []string) error {
 	if err := sh.Flags("serve").Parse(args); err != nil {
 		return err
@@ -50,7 +53,21 @@ func (p *Platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 		return err
 	}
 	p.log.Info("serving", "version", p.build.Version, "listen", p.cfg.Listen, "url", p.cfg.PublicURL.String()+"/api/v1")
-	return server.Serve(ctx, listener)
+	ctx, end := context.WithCancelCause(ctx)
+	group.Go(func() {
+		select {
+		case <-p.files.Died():
+			end(errDied)
+		case <-work.Done():
+		}
+	})
+	if err := server.Serve(ctx, listener); err != nil {
+		return err
+	}
+	if errors.Is(context.Cause(ctx), errDied) {
+		return errDied // whoever supervises it starts it anew, and then it is a worker again
+	}
+	return nil
 }
 
 // api carries out one request in this process. It needs no server, and does not

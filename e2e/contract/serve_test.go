@@ -184,6 +184,28 @@ func TestServe_WhatWasStoredOutlivesTheProcess(t *testing.T) {
 	}
 }
 
+// A file system that loses locks, as a network's may, lets another worker take a
+// living one for dead.
+func TestServe_AWorkerThatWasDeclaredDeadEndsToBeStartedAnew(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	c := s.signIn(t, "me@example.com")
+	c.Do("PUT", "/files/content/documents/before", "x").Want(t, 201)
+	locks, err := filepath.Glob(s.dir + "/data/workers/*")
+	if err != nil || len(locks) != 1 {
+		t.Fatalf("%q are locked, %v", locks, err)
+	}
+	if err := os.Remove(locks[0]); err != nil {
+		t.Fatal(err)
+	}
+	must(t, s.env, "api", "GET", "/system/health") // becomes a worker, and finds that one dead
+	c.Do("PUT", "/files/content/documents/after", "x").WantProblem(t, 503, "storage_unavailable")
+	<-s.ended
+	if log := s.log.String(); s.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(log, "another worker has declared this one dead") {
+		t.Errorf("it ended with %s: %s", s.cmd.ProcessState, log)
+	}
+}
+
 func TestHealthcheck_TellsAReadyServerFromNone(t *testing.T) {
 	t.Parallel()
 	s := start(t)

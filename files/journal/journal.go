@@ -139,6 +139,7 @@ type Journal struct {
 	grown       chan struct{} // of one slot: written has grown eightfold
 	missed      atomic.Bool   // the database was lost: own records may have come back
 	dead        atomic.Bool   // declared dead: never writes again
+	died        chan struct{} // closed when that is
 	stop        context.CancelFunc
 	running     sync.WaitGroup
 }
@@ -146,7 +147,7 @@ type Journal struct {
 // New makes a journal; it touches neither disk nor database. Call it before
 // the database's listener runs.
 func New(c Config) *Journal {
-	j := &Journal{Config: c, db: postgres{c.DB, c.Audit}, followedOne: make(chan struct{}, 1), grown: make(chan struct{}, 1)}
+	j := &Journal{Config: c, db: postgres{c.DB, c.Audit}, followedOne: make(chan struct{}, 1), grown: make(chan struct{}, 1), died: make(chan struct{})}
 	j.called = func(ctx context.Context) bool { return httpx.CallerOf(ctx) != nil }
 	j.own.ops = map[uuid.UUID]*op{}
 	c.DB.Listener().OnMissed(func() { j.missed.Store(true) })
@@ -186,8 +187,9 @@ func (j *Journal) Stop() error {
 	return j.retire(ctx)
 }
 
-// Dead reports whether another process has declared this worker dead.
-func (j *Journal) Dead() bool { return j.dead.Load() }
+// Died is closed when another process has declared this worker dead: it has to
+// be started anew.
+func (j *Journal) Died() <-chan struct{} { return j.died }
 
 // Unavailable turns an error into the answer of a storage that cannot be used.
 func unavailable(err error) error {

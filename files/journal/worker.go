@@ -57,6 +57,7 @@ func (j *Journal) enroll(ctx context.Context) error {
 func (j *Journal) declaredDead() {
 	if !j.dead.Swap(true) {
 		j.Log.Error("this worker was declared dead by another and must be restarted; does the data directory's file system keep locks?")
+		close(j.died)
 	}
 }
 

@@ -40,8 +40,12 @@ func Start(t testing.TB, cfg httpx.Config, routes []httpx.Route) *Server {
 	if cfg.PublicURL == "" {
 		cfg.PublicURL = url
 	}
+	unchanged := func(_ context.Context, c *httpx.Caller) (*httpx.Caller, error) { return c, nil }
 	if cfg.Recheck == nil {
-		cfg.Recheck = func(_ context.Context, c *httpx.Caller) (*httpx.Caller, error) { return c, nil }
+		cfg.Recheck = unchanged
+	}
+	if cfg.Afresh == nil {
+		cfg.Afresh = unchanged
 	}
 	server, err := httpx.New(cfg, routes)
 	if err != nil {
