@@ -35,6 +35,7 @@ package crash
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -160,9 +161,13 @@ func (r *rig) signIn(a *account) {
 			Token string `json:"access_token"`
 		}
 		body := map[string]string{"email": email, "password": password, "mode": "token"}
-		if status, code, _ := request(r.t.Context(), r.servers[0], "", "POST", "/auth/login", body, &grant); status != 200 {
-			r.t.Fatalf("sign in: %d %s", status, code)
-		}
+		await(r.t, email+" is signed in", func() bool {
+			status, code, sure := request(r.t.Context(), r.servers[0], "", "POST", "/auth/login", body, &grant)
+			if sure && status != 200 && status != http.StatusServiceUnavailable {
+				r.t.Fatalf("sign in: %d %s", status, code)
+			}
+			return sure && status == 200
+		})
 		return grant.Token
 	}
 	a.token, a.signed = login(a.email), time.Now()
