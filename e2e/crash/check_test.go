@@ -160,6 +160,24 @@ func inTree(path string) bool {
 	return strings.HasPrefix(path, "users/") || strings.HasPrefix(path, "spaces/")
 }
 
+// read asks a server for bytes. One that reaches its failpoint meanwhile, in a
+// job of its own, is brought up and asked again.
+func (r *rig) read(of int, token, path string) (body []byte, status int, code string) {
+	r.answers.reads.Add(1)
+	for range 2 {
+		r.serving.Lock()
+		s := r.servers[of]
+		r.serving.Unlock()
+		if status, code, _ = request(r.t.Context(), s, token, "GET", path, nil, &body); status != 0 && code != "unsent" {
+			break
+		}
+		r.reviving.Lock()
+		r.bringUp()
+		r.reviving.Unlock()
+	}
+	return body, status, code
+}
+
 // fetch asks a server for files and compares what it answers with their rows.
 func (r *rig) fetch(accounts []*account, list []*row) (findings []string) {
 	var mu sync.Mutex
@@ -174,12 +192,10 @@ func (r *rig) fetch(accounts []*account, list []*row) (findings []string) {
 				if token[list[i].owner] == "" {
 					continue
 				}
-				var body []byte
-				s := r.servers[i/4%2]
-				status, code, _ := request(r.t.Context(), s, token[list[i].owner], "GET", "/files/items/"+list[i].id+"/content", nil, &body)
-				if r.answers.reads.Add(1); status != 200 || sum(body) != list[i].sum {
+				body, status, code := r.read(i/4%2, token[list[i].owner], "/files/items/"+list[i].id+"/content")
+				if status != 200 || sum(body) != list[i].sum {
 					mu.Lock()
-					findings = append(findings, fmt.Sprintf("%s, item %s, by %s: got %d %s, %d bytes %.8s, the row says %.8s", list[i].path, list[i].id, s.name, status, code, len(body), sum(body), list[i].sum))
+					findings = append(findings, fmt.Sprintf("%s, item %s, by server %d: got %d %s, %d bytes %.8s, the row says %.8s", list[i].path, list[i].id, i/4%2, status, code, len(body), sum(body), list[i].sum))
 					mu.Unlock()
 				}
 			}

@@ -25,16 +25,17 @@ const password = "seven purple otters dancing"
 // rig is a machine under test: a PostgreSQL with fsync, a data directory, and
 // two servers that share both.
 type rig struct {
-	t       testing.TB
-	binary  string
-	dir     string // outlives a power cut: logs, secrets, sockets
-	disk    string // what a power cut hits: PostgreSQL and the data directory
-	image   string // of the disk, "" where the power is never cut
-	bin     string // of PostgreSQL
-	login   *syscall.Credential
-	pg      *exec.Cmd
-	serving sync.Mutex // guards servers for those who ask beside the test itself
-	servers [2]*server
+	t        testing.TB
+	binary   string
+	dir      string // outlives a power cut: logs, secrets, sockets
+	disk     string // what a power cut hits: PostgreSQL and the data directory
+	image    string // of the disk, "" where the power is never cut
+	bin      string // of PostgreSQL
+	login    *syscall.Credential
+	pg       *exec.Cmd
+	serving  sync.Mutex // guards servers for those who ask beside the test itself
+	servers  [2]*server
+	reviving sync.Mutex // of what went away while the test looked
 
 	// Where there is a standby (see replicate): which of the two folders takes
 	// writes, and the port of each.

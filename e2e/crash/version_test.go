@@ -183,9 +183,8 @@ func (r *rig) fetchVersions(accounts []*account, now, last *rows) (findings []st
 		if item := now.byID[v.id]; token[v.owner] == "" || item == nil || !inTree(item.path) {
 			continue
 		}
-		var body []byte
-		status, code, _ := request(r.t.Context(), r.servers[0], token[v.owner], "GET", "/files/items/"+v.id+"/versions/"+v.name+"/content", nil, &body)
-		if r.answers.reads.Add(1); status == 404 && code == "not_found" {
+		body, status, code := r.read(0, token[v.owner], "/files/items/"+v.id+"/versions/"+v.name+"/content")
+		if status == 404 && code == "not_found" {
 			continue // too many of what all contend for: ended meanwhile
 		}
 		if status != 200 || sum(body) != v.sum {
