@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -110,40 +109,19 @@ func TestHouse_NoTypeDoesEverything(t *testing.T) {
 }
 
 // The promises of docs/security.md can be checked by reading what it lists, in
-// a weekend: the page itself says how many lines of code that may be.
+// a weekend: the page itself says how many lines of code that may be. What it
+// names besides is there too.
 func TestHouse_TheAuditPathCanBeRead(t *testing.T) {
 	page, err := os.ReadFile("docs/security.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, section, _ := strings.Cut(string(page), "\n## What to read\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	listed := regexp.MustCompile("`([a-z0-9_/]+\\.(?:go|sql)|[a-z]+/[a-z]+/)`").FindAllStringSubmatch(section, -1)
-	var paths []string
-	for _, m := range listed {
-		paths = append(paths, m[1])
-	}
-	total, found := 0, map[string]bool{}
-	for _, s := range sources(t) {
-		p := filepath.ToSlash(s.path)
-		i := slices.IndexFunc(paths, func(l string) bool { return l == p || l == path.Dir(p)+"/" })
-		if i >= 0 && !s.test() && !s.kit() {
-			found[paths[i]] = true
-			total += codeLines(s)
-		}
-	}
-	for _, p := range paths {
-		if sql, err := os.ReadFile(p); err == nil && path.Ext(p) == ".sql" {
-			found[p] = true
-			for line := range strings.SplitSeq(string(sql), "\n") {
-				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "--") {
-					total++
-				}
-			}
-		}
-		if !found[p] {
-			t.Errorf("docs/security.md sends the reader to %s, which is not there", p)
-		}
+	section, rest, _ := strings.Cut(section, "\n## What else there is to read\n")
+	rest, _, _ = strings.Cut(rest, "\n## ")
+	first, total := toRead(t, section)
+	if others, _ := toRead(t, rest); first < 25 || others < 25 {
+		t.Errorf("docs/security.md lists %d files to read and %d others; is the test blind?", first, others)
 	}
 	said := regexp.MustCompile(`a test keeps it under ([0-9,]+) lines of code`).FindStringSubmatch(section)
 	if said == nil {
@@ -153,7 +131,40 @@ func TestHouse_TheAuditPathCanBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(paths) < 25 || total >= most {
-		t.Errorf("what docs/security.md lists under What to read has %d entries and %d lines of code, and the page says that it is under %d: shorten one of these files, or take one off the list", len(paths), total, most)
+	if total >= most {
+		t.Errorf("what docs/security.md lists under What to read has %d lines of code, and the page says that it is under %d: shorten one of these files, or take one off the list", total, most)
 	}
+}
+
+// toRead are how many different files and folders a section names, and their
+// lines of code.
+func toRead(t *testing.T, section string) (entries, total int) {
+	found := map[string]bool{}
+	for _, m := range regexp.MustCompile("`([a-z0-9_/]+\\.(?:go|sql|txt)|[a-z]+/[a-z]+/)`").FindAllStringSubmatch(section, -1) {
+		found[m[1]] = false
+	}
+	for _, s := range sources(t) {
+		p := filepath.ToSlash(s.path)
+		for _, name := range []string{p, path.Dir(p) + "/"} {
+			if _, listed := found[name]; listed && !s.test() && !s.kit() {
+				found[name] = true
+				total += codeLines(s)
+			}
+		}
+	}
+	for p, isCode := range found {
+		if isCode {
+			continue
+		}
+		text, err := os.ReadFile(p)
+		if err != nil || path.Ext(p) == ".go" {
+			t.Errorf("docs/security.md sends the reader to %s, which is not there", p)
+		}
+		for line := range strings.SplitSeq(string(text), "\n") {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "--") {
+				total++
+			}
+		}
+	}
+	return len(found), total
 }

@@ -161,3 +161,29 @@ func TestRetention_IsNotBelievedWithoutItsRecord(t *testing.T) {
 		})
 	}
 }
+
+// Seals can be removed with one event of their time alone: a server that runs seals
+// the others anew. Only a seal that was kept shows it.
+func TestVerify_ACutThatWasSealedAnewShowsInTheLogAlone(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"1", "3"} { // of the seals that go
+		l, d, lines := chain(t)
+		logged := audit.Witnesses{}
+		if err := logged.ReadLog(lines); err != nil {
+			t.Fatal(err)
+		}
+		asOwner(t, d, `DELETE FROM audit_events WHERE id = (SELECT event_ids[1] FROM audit_seals WHERE id = `+first+`)`)
+		asOwner(t, d, `DELETE FROM audit_seals WHERE id >= `+first)
+		seal(t, l, d)
+		if r, err := l.Verify(t.Context(), nil); err != nil || len(r.Findings) != 0 || r.Events != 6 {
+			t.Errorf("the chain itself cannot show it, and says %+v, %v", r, err)
+		}
+		gone := len(logged)
+		if first == "3" {
+			gone = 1
+		}
+		if r, err := l.Verify(t.Context(), logged); err != nil || len(r.Findings) != gone {
+			t.Errorf("the log shows %+v, %v", r, err)
+		}
+	}
+}
