@@ -144,6 +144,11 @@ func killAll(t *testing.T, r *rig, tries []*try) {
 		}
 		await(t, "the server is ready", c.server.ready)
 	}
+	// Whoever finds a record of the preparation in its way looks for dead
+	// workers after a while, and would end in the recovery of another try.
+	await(t, "nothing of the preparation is pending", func() bool { return r.count("SELECT count(*) FROM file_ops") == 0 })
+	const unrecovered = "SELECT count(*) FROM workers WHERE dead_at IS NULL"
+	before := r.count(unrecovered)
 	var working sync.WaitGroup
 	for _, c := range tries {
 		working.Go(func() {
@@ -160,6 +165,9 @@ func killAll(t *testing.T, r *rig, tries []*try) {
 		committed = committed || c.point == "committed"
 	}
 	op := tries[0].op.name
+	if n := r.count(unrecovered); n != before {
+		t.Errorf("%s: %d servers were recovered by one that was to end in its own request", op, before-n)
+	}
 	if !committed || slices.Contains([]string{"rename", "restore", "tus", "copy"}, op) {
 		return // these are moves and puts like the others
 	}
