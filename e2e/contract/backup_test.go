@@ -29,6 +29,11 @@ func homebase(env []string, args ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return commandOf(path, env, args...)
+}
+
+// commandOf runs a command of any build of it.
+func commandOf(path string, env []string, args ...string) (string, error) {
 	cmd := exec.Command(path, args...)
 	cmd.Env = env
 	out, err := cmd.CombinedOutput()
