@@ -335,9 +335,20 @@ func (r *rig) load(p plan, accounts []*account, c *crowd) []string {
 	for until := time.Now().Add(2 * time.Second); r.answers.acknowledged.Load() < enough && time.Now().Before(until); {
 		time.Sleep(500 * time.Microsecond)
 	}
+	drain := func() { // one server may reach its failpoint with its very last request
+		done := make(chan struct{})
+		go func() { working.Wait(); close(done) }()
+		for r.wake(p); ; r.wake(p) {
+			select {
+			case <-done:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}
 	if p.quiet {
 		stop()
-		working.Wait()
+		drain()
 		r.forgotten()
 	}
 	release := r.linger(p)
@@ -349,16 +360,8 @@ func (r *rig) load(p plan, accounts []*account, c *crowd) []string {
 			r.launch(i, p.points[i])
 		}
 	}
-	done := make(chan struct{})
-	go func() { working.Wait(); close(done) }()
-	for { // one may reach its failpoint with its very last request
-		r.wake(p)
-		select {
-		case <-done:
-			return found.list
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
+	drain()
+	return found.list
 }
 
 // strike is the blow.
