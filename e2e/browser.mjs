@@ -31,6 +31,7 @@ export async function launch(site) {
     // the consoles of all of their pages.
     async person(options = desktop) {
       const context = await browser.newContext(options)
+      context.setDefaultTimeout(60000) // what is waited for comes; a busy machine takes its time
       const complaints = []
       context.on('page', (page) => {
         page.on('console', (message) => message.type() === 'error' && complaints.push(`${message.text()} (${message.location().url})`))

@@ -35,7 +35,6 @@ async function sign(page, { email = site.email, password = site.password } = {})
 
 async function enter(person, who) {
   const page = await person.page()
-  page.setDefaultTimeout(20000)
   await page.goto(`${site.console}/`)
   await sign(page, who)
   await page.getByRole('heading', { level: 1 }).filter({ hasNotText: 'Sign in' }).waitFor()
@@ -412,7 +411,7 @@ test('among many people one is found, and the chain of seals is checked', async 
   await row(page, 'guest7@example.com').waitFor()
   await go(page, 'audit/seals')
   await page.getByRole('button', { name: 'Check the chain' }).click()
-  await page.getByText(/^\d+ seals? checked: each names the one before it\.$/).waitFor({ timeout: 60000 })
+  await page.getByText(/^\d+ seals? checked: each names the one before it\.$/).waitFor()
   await page.getByRole('button', { name: 'Copy the newest' }).click()
   assert.match(await page.getByLabel('Fingerprint').inputValue(), /^[0-9a-f]{64}$/)
   quiet(person)

@@ -8,10 +8,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { freePorts } from './ports.mjs'
 
 const { HOMEBASE_URL: url, HOMEBASE_WITH: run } = process.env
 const dir = mkdtempSync(join(tmpdir(), 'homebase-doctor-'))
-const first = 20000 + Math.floor(Math.random() * 12000)
+const first = await freePorts(51)
 const worker = first + 50
 
 const sound = {
@@ -115,7 +116,7 @@ before(async () => {
   for (let i = 0; ; i++) {
     const answer = await fetch(`http://127.0.0.1:${worker}/api/v1/system/ready`).catch(() => ({}))
     if (answer.ok) break
-    assert.ok(i < 150, 'the worker behind nginx did not start')
+    assert.ok(i < 600, 'the worker behind nginx did not start')
     await new Promise((done) => setTimeout(done, 200))
   }
 })

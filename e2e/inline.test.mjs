@@ -73,13 +73,13 @@ after(async () => {
   server.close()
 })
 
-// open shows an address in a page of its own, long enough for a script in it to
-// be heard of, or until `seen`. A download ends a navigation with an error;
+// open shows an address in a page of its own until `seen`, or else long enough
+// for a script in it to be heard of. A download ends a navigation with an error;
 // that is well.
-const open = async (context, address, seen = () => false) => {
+const open = async (context, address, seen) => {
   const page = await context.newPage()
   await page.goto(address, { waitUntil: 'commit' }).catch((problem) => assert.match(String(problem), /Download is starting|ERR_ABORTED/))
-  for (let i = 0; i < 20 && !seen(); i++) await page.waitForTimeout(100)
+  for (let i = 0; i < (seen ? 600 : 20) && !seen?.(); i++) await page.waitForTimeout(100)
   await page.close()
 }
 

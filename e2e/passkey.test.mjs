@@ -53,7 +53,6 @@ async function fill(page, { email }) {
 // signed in by password.
 async function enter(somebody, { options, ...kind } = {}) {
   const person = await browser.person(options), page = await person.page()
-  page.setDefaultTimeout(30000)
   const device = await authenticator(page, kind)
   await page.goto(`${site.storage}/`)
   await fill(page, somebody)

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { freePorts } from './ports.mjs'
 
 const run = promisify(execFile)
 const clean = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('HOMEBASE_')))
@@ -20,14 +21,8 @@ export const names = ['apache', 'miniflux', 'reader']
 
 // ports are free ones for the programs, by name.
 export async function ports() {
-  const taken = await Promise.all(names.map(async (name) => {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    return [name, server]
-  }))
-  const found = Object.fromEntries(taken.map(([name, server]) => [name, server.address().port]))
-  for (const [, server] of taken) server.close()
-  return found
+  const first = await freePorts(names.length)
+  return Object.fromEntries(names.map((name, i) => [name, first + i]))
 }
 
 // build compiles the two that are written in Go.
@@ -139,7 +134,7 @@ export async function start(site, { bin, ports, clients }) {
   }
   for (const name of names) {
     for (let i = 0; !(await fetch(`http://127.0.0.1:${ports[name]}/`, { redirect: 'manual' }).catch(() => ({}))).status; i++) {
-      if (i === 150 || children[name].exitCode !== null) {
+      if (i === 600 || children[name].exitCode !== null) {
         await stop()
         throw new Error(`${name} did not start: ${logs[name]}`)
       }

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { freePorts } from './ports.mjs'
 import { start } from './site.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url)), homebase = join(root, 'bin/homebase')
@@ -111,12 +112,12 @@ test('a backup is copied, old copies are pruned, and a server comes back from th
   const folder = join(dir, 'new', backup)
   execFileSync(homebase, restore.replace(backup, folder).split(' ').slice(1), { env: env(), stdio: 'pipe' })
   execFileSync(homebase, ['files', 'verify'], { env: env(), stdio: 'pipe' })
-  const port = site.port + 7000
+  const port = await freePorts(1)
   again = spawn(homebase, ['serve'], { env: env({ HOMEBASE_LISTEN: `127.0.0.1:${port}` }), stdio: ['ignore', 'ignore', 'pipe'] })
   again.stderr.on('data', (text) => { again.cluster ??= /"data":"(\/var\/lib\/homebase\/[^"]+)"/.exec(text)?.[1] })
   const api = `http://127.0.0.1:${port}/api/v1`
   for (let i = 0; !(await fetch(`${api}/system/ready`).catch(() => ({}))).ok; i++) {
-    assert.ok(i < 300 && again.exitCode === null, 'the restored server does not start')
+    assert.ok(i < 600 && again.exitCode === null, 'the restored server does not start')
     await new Promise((done) => setTimeout(done, 200))
   }
   const login = await fetch(`${api}/auth/login`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ email: site.email, password: site.password, mode: 'token' }) })

@@ -9,6 +9,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writ
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePorts } from './ports.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const names = { api: 'api.site.test', portfolio: 'portfolio.site.test', storage: 'storage.site.test', console: 'console.site.test' }
@@ -103,8 +104,8 @@ const stopped = (child) => new Promise((done) => (child.exitCode ?? child.signal
 export async function start({ settings = {}, content = true, second = false, programs = {}, guarded = {} } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'homebase-site-'))
   const home = join(dir, 'home')
-  const port = 10000 + process.pid % 5000 // one for each file; e2e/run and its tests take theirs above 20000
-  const workers = second ? [port + 5000, port - 5000] : [port + 5000]
+  const port = await freePorts(second ? 3 : 2)
+  const workers = second ? [port + 1, port + 2] : [port + 1]
   const email = 'admin@example.com'
   const password = randomBytes(12).toString('hex')
   for (const name of ['tmp', 'home', 'www']) mkdirSync(join(dir, name))
@@ -126,7 +127,7 @@ export async function start({ settings = {}, content = true, second = false, pro
     servers.push(server)
     server.stderr.on('data', (text) => { log += text })
     for (let i = 0; !(await fetch(`http://127.0.0.1:${worker}/api/v1/system/ready`).catch(() => ({}))).ok; i++) {
-      if (i === 150 || server.exitCode !== null) throw new Error(`the server did not start: ${log}`)
+      if (i === 600 || server.exitCode !== null) throw new Error(`the server did not start: ${log}`)
       await new Promise((done) => setTimeout(done, 200))
     }
   }

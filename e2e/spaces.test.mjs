@@ -40,7 +40,6 @@ async function enter(name, options = desktop, more = {}) {
   const { body } = await ask('POST', '/auth/login', { email: user.email, password, mode: 'token' })
   const person = Object.assign(await browser.person(options), { user, headers: { Authorization: `Bearer ${body.access_token}` } })
   const page = person.tab = await person.page()
-  page.setDefaultTimeout(20000)
   await page.goto(`${site.storage}/`)
   await page.getByLabel('E-mail').fill(user.email)
   await page.getByLabel('Password').fill(password)
@@ -85,7 +84,7 @@ async function tree({ headers }, path, query = '') {
 }
 
 async function until(condition) {
-  for (const end = Date.now() + 20000; !await condition();) {
+  for (const end = Date.now() + 60000; !await condition();) {
     assert.ok(Date.now() < end, 'it did not come to that')
     await new Promise((done) => setTimeout(done, 50))
   }

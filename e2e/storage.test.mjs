@@ -37,7 +37,6 @@ const quiet = (person, also = /^$/) => assert.deepEqual(person.complaints.filter
 // enter opens the frontend and signs in by its form.
 async function enter(person, options = {}) {
   const page = await person.page()
-  page.setDefaultTimeout(30000)
   await page.goto(`${site.storage}/`)
   await page.getByLabel('E-mail').fill(options.email ?? site.email)
   await page.getByLabel('Password').fill(options.password ?? site.password)
@@ -91,7 +90,7 @@ async function stored(path) {
 // sentBytes is how far the panel says that an upload is.
 const sentBytes = (page, name) => page.locator('.uploads progress').and(page.getByLabel(name)).evaluate((meter) => meter.value)
 async function until(condition) {
-  for (const end = Date.now() + 30000; !await condition();) {
+  for (const end = Date.now() + 60000; !await condition();) {
     assert.ok(Date.now() < end, 'it did not come to that')
     await new Promise((done) => setTimeout(done, 50))
   }
@@ -100,7 +99,7 @@ async function until(condition) {
 // uploaded waits until the panel says so, and tells what it says else.
 async function uploaded(page) {
   const panel = page.locator('.uploads')
-  for (const end = Date.now() + 120000; !(await panel.innerText()).includes('1 uploaded');) {
+  for (const end = Date.now() + 300000; !(await panel.innerText()).includes('1 uploaded');) {
     assert.ok(Date.now() < end, await panel.innerText())
     await page.waitForTimeout(200)
   }
@@ -364,7 +363,7 @@ test('the second step is set up and asked for, a key is made, and a device is si
 
   await page.getByRole('button', { name: 'Sign out all others' }).click()
   // The other device learns it from its stream, and nobody touched it.
-  await there.getByRole('heading', { name: 'Sign in' }).waitFor({ timeout: 30000 })
+  await there.getByRole('heading', { name: 'Sign in' }).waitFor()
   await page.getByRole('button', { name: 'Turn it off' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Turn it off' }).click()
   await page.getByText('asks for a code from your phone').waitFor()

@@ -12,10 +12,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePorts } from './ports.mjs'
 
 const { HOMEBASE_WITH: run, HOMEBASE_EMAIL: email, HOMEBASE_PASSWORD: password } = process.env
 const dir = mkdtempSync(join(tmpdir(), 'homebase-workers-'))
-const door = 20000 + Math.floor(Math.random() * 12000) // below those that clients get
+const door = await freePorts(4)
 const ports = [door + 1, door + 2, door + 3]
 const api = `http://localhost:${door}/api/v1`
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex')
@@ -38,13 +39,13 @@ before(async () => {
     { stdio: 'ignore', detached: true }))
   for (const port of ports) {
     for (let i = 0; !(await fetch(`http://127.0.0.1:${port}/api/v1/system/ready`).catch(() => ({}))).ok; i++) {
-      assert.ok(i < 300, 'a worker did not start')
+      assert.ok(i < 600, 'a worker did not start')
       await sleep(200)
     }
   }
   nginx = spawn('nginx', ['-e', join(dir, 'error.log'), '-p', dir, '-c', join(dir, 'nginx.conf')], { stdio: 'inherit' })
   for (let i = 0; !(await fetch(`${api}/system/health`).catch(() => ({}))).ok; i++) {
-    assert.ok(i < 50, 'nginx did not start')
+    assert.ok(i < 600, 'nginx did not start')
     await sleep(100)
   }
 })
