@@ -10,19 +10,19 @@ import (
 // faults are what happens to the machines, one after another. What needs the
 // other PostgreSQL lasts longer than the lease of the primary.
 var faults = []fault{
-	{"nothing", 5 * time.Second, func(m *machines) func() { return nil }},
+	{name: "nothing", lasts: 5 * time.Second, begin: func(m *machines) func() { return nil }},
 
-	{"proxy to worker cut", 8 * time.Second, links(func(m *machines) { cut(m.t, m.proxy, m.workers[0]) })},
-	{"worker to proxy cut", 8 * time.Second, links(func(m *machines) { cut(m.t, m.workers[0], m.proxy) })},
-	{"worker to primary cut", 15 * time.Second, links(func(m *machines) { cut(m.t, m.workers[0], m.primary()) })},
-	{"primary to worker cut", 15 * time.Second, links(func(m *machines) { cut(m.t, m.primary(), m.workers[0]) })},
-	{"both workers to primary cut", 10 * time.Second, links(func(m *machines) {
+	{name: "proxy to worker cut", lasts: 8 * time.Second, begin: links(func(m *machines) { cut(m.t, m.proxy, m.workers[0]) })},
+	{name: "worker to proxy cut", lasts: 8 * time.Second, begin: links(func(m *machines) { cut(m.t, m.workers[0], m.proxy) })},
+	{name: "worker to primary cut", lasts: 15 * time.Second, begin: links(func(m *machines) { cut(m.t, m.workers[0], m.primary()) })},
+	{name: "primary to worker cut", lasts: 15 * time.Second, begin: links(func(m *machines) { cut(m.t, m.primary(), m.workers[0]) })},
+	{name: "both workers to primary cut", lasts: 10 * time.Second, begin: links(func(m *machines) {
 		cut(m.t, m.workers[0], m.primary())
 		cut(m.t, m.workers[1], m.primary())
 	})},
-	{"primary to standby cut", 20 * time.Second, links(func(m *machines) { cut(m.t, m.primary(), m.standby()) })},
-	{"standby to primary cut", 20 * time.Second, links(func(m *machines) { cut(m.t, m.standby(), m.primary()) })},
-	{"primary cut from all but the workers", 35 * time.Second, links(func(m *machines) {
+	{name: "primary to standby cut", lasts: 20 * time.Second, begin: links(func(m *machines) { cut(m.t, m.primary(), m.standby()) })},
+	{name: "standby to primary cut", lasts: 20 * time.Second, begin: links(func(m *machines) { cut(m.t, m.standby(), m.primary()) })},
+	{name: "primary cut from all but the workers", lasts: 35 * time.Second, begin: links(func(m *machines) {
 		p := m.primary()
 		for _, other := range []*host{m.standby(), m.storage} {
 			cut(m.t, p, other)
@@ -30,40 +30,38 @@ var faults = []fault{
 		}
 	})},
 
-	{"worker unplugged", 10 * time.Second, links(func(m *machines) { unplug(m.t, m.workers[0]) })},
-	{"standby unplugged", 20 * time.Second, links(func(m *machines) { unplug(m.t, m.standby()) })},
-	{"primary unplugged", 35 * time.Second, links(func(m *machines) { unplug(m.t, m.primary()) })},
+	{name: "worker unplugged", lasts: 10 * time.Second, begin: links(func(m *machines) { unplug(m.t, m.workers[0]) })},
+	{name: "standby unplugged", lasts: 20 * time.Second, begin: links(func(m *machines) { unplug(m.t, m.standby()) })},
+	{name: "primary unplugged", lasts: 35 * time.Second, begin: links(func(m *machines) { unplug(m.t, m.primary()) })},
 
-	{"worker to storage cut", 20 * time.Second, links(func(m *machines) { cut(m.t, m.workers[0], m.storage) })},
-	{"storage to worker cut", 20 * time.Second, links(func(m *machines) { cut(m.t, m.storage, m.workers[0]) })},
-	{"storage unplugged", 20 * time.Second, links(func(m *machines) { unplug(m.t, m.storage) })},
+	{name: "worker to storage cut", lasts: 20 * time.Second, begin: links(func(m *machines) { cut(m.t, m.workers[0], m.storage) })},
+	{name: "storage to worker cut", lasts: 20 * time.Second, begin: links(func(m *machines) { cut(m.t, m.storage, m.workers[0]) })},
+	{name: "storage unplugged", lasts: 20 * time.Second, begin: links(func(m *machines) { unplug(m.t, m.storage) })},
 
-	{"worker at 256 kbit/s", 10 * time.Second, links(func(m *machines) { throttle(m.t, m.workers[0], "256kbit") })},
-	{"standby at 256 kbit/s", 10 * time.Second, links(func(m *machines) { throttle(m.t, m.standby(), "256kbit") })},
+	{name: "worker at 256 kbit/s", lasts: 10 * time.Second, begin: links(func(m *machines) { throttle(m.t, m.workers[0], "256kbit") })},
+	{name: "standby at 256 kbit/s", lasts: 10 * time.Second, begin: links(func(m *machines) { throttle(m.t, m.standby(), "256kbit") })},
 
-	{"worker frozen", 15 * time.Second, func(m *machines) func() {
+	{name: "worker frozen", lasts: 15 * time.Second, begin: func(m *machines) func() {
 		p := m.servers[0].Process
 		p.Signal(syscall.SIGSTOP)
 		return func() { p.Signal(syscall.SIGCONT) }
 	}},
-	{"primary's PostgreSQL frozen", 35 * time.Second, func(m *machines) func() {
-		return m.replicas.freeze(m.replicas.primary(), false)
+	{name: "primary's PostgreSQL frozen", lasts: 35 * time.Second, begin: func(m *machines) func() {
+		return m.replicas.freeze(m.replicas.leader(), false)
 	}},
-	{"primary's machine frozen", 35 * time.Second, func(m *machines) func() {
-		return m.replicas.freeze(m.replicas.primary(), true)
+	{name: "primary's machine frozen", lasts: 35 * time.Second, begin: func(m *machines) func() {
+		return m.replicas.freeze(m.replicas.leader(), true)
 	}},
 
-	{"primary killed, the next a minute ahead", 10 * time.Second, func(m *machines) func() {
-		next := 1 - m.replicas.primary()
+	{name: "primary killed, the next a minute ahead", lasts: 10 * time.Second, ready: func(m *machines) {
+		next := 1 - m.replicas.leader()
 		m.replicas.setClock(next, "+60s")
 		m.replicas.kill(next)
 		m.replicas.await(next, time.Minute)
-		return m.replicas.killPrimary()
-	}},
-	{"primary killed, the next a minute behind", 10 * time.Second, func(m *machines) func() {
-		m.replicas.setClock(m.replicas.primary(), "")
-		return m.replicas.killPrimary()
-	}},
+	}, begin: func(m *machines) func() { return m.replicas.killPrimary() }},
+	{name: "primary killed, the next a minute behind", lasts: 10 * time.Second, ready: func(m *machines) {
+		m.replicas.setClock(m.replicas.leader(), "")
+	}, begin: func(m *machines) func() { return m.replicas.killPrimary() }},
 }
 
 // links is a fault of the network, which is mended like all of them.
@@ -74,14 +72,17 @@ func links(begin func(m *machines)) func(m *machines) func() {
 	}
 }
 
-func (m *machines) primary() *host { return m.nodes[m.replicas.primary()] }
-func (m *machines) standby() *host { return m.nodes[1-m.replicas.primary()] }
+func (m *machines) primary() *host { return m.nodes[m.replicas.leader()] }
+func (m *machines) standby() *host { return m.nodes[1-m.replicas.leader()] }
 
 // kill kills a node's PostgreSQL at once. Patroni starts it again, or lets the
 // other take over.
 func (p *replicas) kill(i int) {
 	p.r.t.Helper()
 	master := p.postmaster(i)
+	if master == 0 {
+		p.r.t.Fatalf("no PostgreSQL runs on %s", p.nodes[i].name) // 0 would be this process and all of its own
+	}
 	syscall.Kill(master, syscall.SIGSTOP) // it starts none after that
 	for _, pid := range append(children(master), master) {
 		syscall.Kill(pid, syscall.SIGKILL)
@@ -92,7 +93,7 @@ func (p *replicas) kill(i int) {
 // other to have taken over.
 func (p *replicas) killPrimary() (taken func()) {
 	p.r.t.Helper()
-	i := p.primary()
+	i := p.leader()
 	p.kill(i)
 	return func() {
 		await(p.r.t, "the other one has taken over", func() bool { return p.primary() == 1-i })

@@ -118,6 +118,7 @@ http {
 type fault struct {
 	name  string
 	lasts time.Duration
+	ready func(m *machines)              // what has to be so before, under load already; may be nil
 	begin func(m *machines) (end func()) // end may be nil: cut links are mended anyway
 }
 
@@ -127,9 +128,9 @@ const recovery = 60 * time.Second
 // outcome is what one fault came to.
 type outcome struct {
 	fault
-	first    time.Duration    // from its beginning to the first write that was sent since then and acknowledged
+	first    time.Duration    // from its beginning to the first write that was sent since then and acknowledged; -1: none was
 	silence  time.Duration    // the longest time without an acknowledged write
-	serve    [2]time.Duration // from its beginning to the time from which a server answered everything
+	serve    [2]time.Duration // from its beginning to the time from which a server answered everything; 0: it always did; -1: it never did again
 	stale    time.Duration    // the longest that a server gave what had been replaced
 	answers  [2]int64         // acknowledged, and without an answer
 	refused  map[string]int   // what the servers answered instead
@@ -163,8 +164,11 @@ func (m *machines) suffer(f fault, seed uint64) (o outcome) {
 	}
 	p := newPlan(seed, m.cycle, "machines")
 	p.lanes, p.on, p.mixed, p.linger, p.points = 8, [2]bool{true, true}, true, 0, [2]string{}
-	var began time.Time
+	var began, whole time.Time
 	m.blow = func() {
+		if f.ready != nil {
+			f.ready(m)
+		}
 		began = time.Now()
 		end := f.begin(m)
 		time.Sleep(f.lasts)
@@ -176,17 +180,16 @@ func (m *machines) suffer(f fault, seed uint64) (o outcome) {
 		well := func(b *beacon) bool { last := b.last(); return last.acknowledged && last.begun.After(healed) }
 		for time.Since(healed) < recovery && !(well(beacons[0]) && well(beacons[1]) && well(beacons[2]) && well(beacons[3])) {
 			time.Sleep(20 * time.Millisecond)
-			if time.Since(healed) > 20*time.Second {
-				o.restarts += m.supervise()
-			}
+			o.restarts += m.supervise(time.Since(healed) > 20*time.Second)
 		}
+		whole = time.Now()
 		time.Sleep(2 * time.Second)
 	}
 	m.prepare(p, m.accounts, m.crowd)
 	o.findings = m.load(p, m.accounts, m.crowd)
 	stop()
 	working.Wait()
-	o.measure(began, beacons)
+	o.measure(began, whole, beacons)
 	o.stale = m.shadow.stale()
 	await(m.t, "there is a primary with a standby again", m.replicas.whole)
 	m.forget()
@@ -202,8 +205,8 @@ func (m *machines) suffer(f fault, seed uint64) (o outcome) {
 }
 
 // measure takes the times from the beacons: two went through the proxy, and one
-// to each server.
-func (o *outcome) measure(began time.Time, beacons []*beacon) {
+// to each server. What they sent after all was whole again says no more.
+func (o *outcome) measure(began, whole time.Time, beacons []*beacon) {
 	var acknowledged []time.Time
 	o.first = -1
 	for _, b := range beacons[:2] {
@@ -222,11 +225,12 @@ func (o *outcome) measure(began time.Time, beacons []*beacon) {
 	for _, next := range acknowledged {
 		o.silence, at = max(o.silence, next.Sub(at)), next
 	}
+	o.silence = max(o.silence, whole.Sub(at))
 	for i, b := range beacons[2:] {
 		failed := false
 		for _, s := range b.sent {
 			switch {
-			case s.ended.Before(began):
+			case s.ended.Before(began), s.begun.After(whole):
 			case !s.acknowledged:
 				failed = true
 				o.serve[i] = -1
@@ -239,12 +243,19 @@ func (o *outcome) measure(began time.Time, beacons []*beacon) {
 	}
 }
 
-// supervise starts servers anew that are not ready, as systemd does when it is
-// told to, and counts them. Each gets twenty seconds.
-func (m *machines) supervise() (restarts int) {
+// supervise starts servers anew that have ended, as systemd does; with unready
+// also those that have not been ready for twenty seconds, as it does when it is
+// told to. It counts them.
+func (m *machines) supervise(unready bool) (restarts int) {
 	m.t.Helper()
 	for i, s := range m.servers {
-		if time.Since(m.launched[i]) > 20*time.Second && !s.ready() {
+		pause := 20 * time.Second
+		if !s.running() {
+			pause = time.Second // deploy/homebase.service
+		} else if !unready {
+			continue
+		}
+		if time.Since(m.launched[i]) > pause && !s.ready() {
 			m.t.Logf("%s is not ready and is started anew", s.name)
 			s.kill()
 			m.launch(i, "")
@@ -260,7 +271,7 @@ func (m *machines) supervise() (restarts int) {
 func (m *machines) revive() (restarts int) {
 	m.t.Helper()
 	await(m.t, "both servers write", func() bool {
-		restarts += m.supervise()
+		restarts += m.supervise(true)
 		for i, s := range m.servers {
 			owner := m.lights[2+i]
 			m.signIn(owner)
@@ -314,35 +325,4 @@ func BenchmarkMachines(b *testing.B) {
 	if page := os.Getenv("MACHINES_TABLE"); page != "" && !b.Failed() {
 		must(b, writeOutcomes(page, all))
 	}
-}
-
-// writeOutcomes puts them between the marks of a page.
-func writeOutcomes(page string, all []outcome) error {
-	const begin, end = "<!-- machines -->\n", "<!-- end -->"
-	text, err := os.ReadFile(page)
-	if err != nil {
-		return err
-	}
-	before, after, ok := strings.Cut(string(text), begin)
-	_, after, also := strings.Cut(after, end)
-	if !ok || !also {
-		return fmt.Errorf("%s has no place for the table", page)
-	}
-	var b strings.Builder
-	var acknowledged, unknown int64
-	var stale time.Duration
-	b.WriteString("| what happens | for | first acknowledged write | longest time without one | both workers serve again |\n| --- | --- | --- | --- | --- |\n")
-	for _, o := range all {
-		serve := fmt.Sprintf("%.1f s", max(o.serve[0], o.serve[1]).Seconds())
-		if o.serve == [2]time.Duration{} {
-			serve = "never ceased"
-		}
-		if o.restarts > 0 {
-			serve += ", started anew"
-		}
-		fmt.Fprintf(&b, "| %s | %.0f s | %.1f s | %.1f s | %s |\n", o.name, o.lasts.Seconds(), o.first.Seconds(), o.silence.Seconds(), serve)
-		acknowledged, unknown, stale = acknowledged+o.answers[0], unknown+o.answers[1], max(stale, o.stale)
-	}
-	fmt.Fprintf(&b, "\nOf %d acknowledged changes none was lost, and of %d without an answer all or nothing was there. No worker gave a content that had been replaced for more than %.1f s.\n", acknowledged, unknown, stale.Seconds())
-	return os.WriteFile(page, []byte(before+begin+b.String()+end+after), 0o644)
 }

@@ -161,6 +161,13 @@ func (p *replicas) primary() int {
 	return found
 }
 
+// leader waits for a primary: on a busy machine it may not answer at once.
+func (p *replicas) leader() (i int) {
+	p.r.t.Helper()
+	await(p.r.t, "there is a primary", func() bool { i = p.primary(); return i >= 0 })
+	return i
+}
+
 // whole reports whether there is a primary with a synchronous standby.
 func (p *replicas) whole() bool {
 	var n int
