@@ -38,7 +38,7 @@ func (b *beacon) shine(ctx context.Context) {
 		body := fmt.Appendf(nil, "%s/%s", b.folder, s.name)
 		s.sum = sum(body)
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), beaconPatience)
-		status, code, _ := request(limited, b.at, b.owner.token, "PUT", "/files/content"+b.folder+"/"+s.name, body, nil)
+		status, code, _ := b.owner.ask(limited, b.at, "PUT", "/files/content"+b.folder+"/"+s.name, body, nil)
 		cancel()
 		s.ended, s.acknowledged, s.answer = time.Now(), status == 201, fmt.Sprint(status, " ", code)
 		if status == 0 {
@@ -98,7 +98,7 @@ func (s *shadow) put(ctx context.Context) {
 	for ; ctx.Err() == nil; n++ {
 		p := numbered{n: n, begun: time.Now()}
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), beaconPatience)
-		status, _, _ := request(limited, s.door, s.owner.token, "PUT", shadowPath, fmt.Appendf(nil, "shadow %d", n), nil)
+		status, _, _ := s.owner.ask(limited, s.door, "PUT", shadowPath, fmt.Appendf(nil, "shadow %d", n), nil)
 		cancel()
 		p.ended, p.acknowledged = time.Now(), status == 200 || status == 201
 		s.mu.Lock()
@@ -114,7 +114,7 @@ func (s *shadow) read(ctx context.Context, i int, at *server) {
 		r := numbered{begun: time.Now()}
 		var body []byte
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), beaconPatience)
-		status, _, _ := request(limited, at, s.owner.token, "GET", shadowPath, nil, &body)
+		status, _, _ := s.owner.ask(limited, at, "GET", shadowPath, nil, &body)
 		cancel()
 		number, ok := strings.CutPrefix(string(body), "shadow ")
 		if r.n, _ = strconv.Atoi(number); status == 200 && ok {

@@ -162,13 +162,13 @@ func inTree(path string) bool {
 
 // read asks a server for bytes. One that reaches its failpoint meanwhile, in a
 // job of its own, is brought up and asked again.
-func (r *rig) read(of int, token, path string) (body []byte, status int, code string) {
+func (r *rig) read(of int, a *account, path string) (body []byte, status int, code string) {
 	r.answers.reads.Add(1)
 	for range 2 {
 		r.serving.Lock()
 		s := r.servers[of]
 		r.serving.Unlock()
-		if status, code, _ = request(r.t.Context(), s, token, "GET", path, nil, &body); status != 0 && code != "unsent" {
+		if status, code, _ = a.ask(r.t.Context(), s, "GET", path, nil, &body); status != 0 && code != "unsent" {
 			break
 		}
 		r.reviving.Lock()
@@ -182,17 +182,15 @@ func (r *rig) read(of int, token, path string) (body []byte, status int, code st
 func (r *rig) fetch(accounts []*account, list []*row) (findings []string) {
 	var mu sync.Mutex
 	var working sync.WaitGroup
-	token := map[string]string{}
-	for _, a := range accounts {
-		token[a.id] = a.token
-	}
+	owner := ownersOf(accounts)
 	for n := range 4 {
 		working.Go(func() {
 			for i := n; i < len(list); i += 4 {
-				if token[list[i].owner] == "" {
+				a := owner[list[i].owner]
+				if a == nil {
 					continue
 				}
-				body, status, code := r.read(i/4%2, token[list[i].owner], "/files/items/"+list[i].id+"/content")
+				body, status, code := r.read(i/4%2, a, "/files/items/"+list[i].id+"/content")
 				if status != 200 || sum(body) != list[i].sum {
 					mu.Lock()
 					findings = append(findings, fmt.Sprintf("%s, item %s, by server %d: got %d %s, %d bytes %.8s, the row says %.8s", list[i].path, list[i].id, i/4%2, status, code, len(body), sum(body), list[i].sum))

@@ -14,22 +14,6 @@ import (
 	"time"
 )
 
-// node is a file or folder as a client expects it. parent is a key of the
-// tree, 0 for the client's own folder.
-type node struct {
-	id      string // "": not told yet; what has none rests until the next check
-	parent  int
-	name    string
-	folder  bool
-	sum     string
-	former  []string // sums of its versions, oldest first
-	size    int
-	trashed bool
-}
-
-// model is what a client was told: a tree that it alone changes.
-type model map[int]node
-
 // client works in a folder of its own, one request after another, so that it
 // always knows what must be there. When an answer does not come it rests until
 // the next check: then either all or nothing of that request must be there.
@@ -44,35 +28,6 @@ type client struct {
 	mu       sync.Mutex // guards nodes, for the reader
 	nodes    model
 	doubtful model // with the request whose answer never came; nil without one
-}
-
-// account is one user, or a space of two, with several clients.
-type account struct {
-	email   string
-	with    string    // who else writes there, so that it is a space; "" is a user's own tree
-	withID  string    // their id
-	id      string    // the owner of the tree
-	token   string    // of a space: each person's, and its id
-	signed  time.Time // when the token was issued
-	clients []*client
-	box     string // a folder that everybody renames
-	answers *tally
-}
-
-// contend changes what others change at the same time, through both servers.
-// Whoever wins: bytes and rows must agree in the end.
-func (a *account) contend(ctx context.Context, s *server, r *rand.Rand) {
-	body := bytesOf(r, "contended", 3000)
-	switch r.IntN(6) {
-	case 0:
-		name := fmt.Sprintf("box%d", r.IntN(2))
-		request(ctx, s, a.token, "PATCH", "/files/items/"+a.box, map[string]string{"name": name}, nil)
-	case 1:
-		request(ctx, s, a.token, "PUT", fmt.Sprintf("/files/content/shared/box%d/x%d", r.IntN(2), r.IntN(2)), body, nil)
-	default:
-		request(ctx, s, a.token, "PUT", fmt.Sprintf("/files/content/shared/hot%d", r.IntN(2)), body, nil)
-	}
-	time.Sleep(time.Duration(5+r.IntN(25)) * time.Millisecond)
 }
 
 // step does one random thing. finding is what must not be.
@@ -176,7 +131,7 @@ func (c *client) send(ctx context.Context, s *server, key int, method, path stri
 	}
 	answers := c.owner.answers
 	began := time.Now()
-	status, code, sure := request(ctx, s, c.owner.token, method, path, body, out)
+	status, code, sure := c.owner.ask(ctx, s, method, path, body, out)
 	c.log.note("#%d %s %s %s by %s in %d ms: %d %s %s", key, method, path, describe(body), s.name, time.Since(began).Milliseconds(), status, code, it.ID)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -236,7 +191,7 @@ func (c *client) read(ctx context.Context, s *server, r *rand.Rand) (finding str
 		return ""
 	}
 	var body []byte
-	status, code, sure := request(ctx, s, c.owner.token, "GET", "/files/items/"+n.id+"/content", nil, &body)
+	status, code, sure := c.owner.ask(ctx, s, "GET", "/files/items/"+n.id+"/content", nil, &body)
 	switch {
 	case !sure || status == 404 && code == "not_found" || status == 503: // trashed meanwhile, or no server
 	case status != 200:
@@ -269,118 +224,6 @@ func (c *client) id(key int) string {
 }
 
 func (c *client) path(key int) string { return "/" + c.name + c.nodes.path(key) }
-
-func (m model) path(key int) string {
-	if key == 0 {
-		return ""
-	}
-	return m.path(m[key].parent) + "/" + m[key].name
-}
-
-// alive reports whether every folder above is there, and not in the trash.
-func (m model) alive(n node) bool {
-	for n.parent != 0 {
-		p, ok := m[n.parent]
-		if !ok || p.trashed {
-			return false
-		}
-		n = p
-	}
-	return true
-}
-
-// taken reports whether something in a folder has this name: a copied folder
-// has names that are there before.
-func (m model) taken(folder int, name string) bool {
-	for _, n := range m {
-		if n.parent == folder && n.name == name && !n.trashed {
-			return true
-		}
-	}
-	return false
-}
-
-func (m model) below(key, folder int) bool {
-	for ; key != 0; key = m[key].parent {
-		if key == folder {
-			return true
-		}
-	}
-	return false
-}
-
-func (m model) edit(key int, change func(n *node)) {
-	n := m[key]
-	change(&n)
-	m[key] = n
-}
-
-// copy adds what a copy has, with keys from next on, and returns the last of
-// them. Of the copies in a folder no ids are told.
-func (m model) copy(from, parent, next int) (last int) {
-	n := m[from]
-	m[next] = node{parent: parent, name: n.name, folder: n.folder, sum: n.sum, size: n.size}
-	last = next
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		if below := m[k]; below.parent == from && !below.trashed {
-			last = m.copy(k, next, last+1)
-		}
-	}
-	return last
-}
-
-// remove takes a purged item out with what was not in the trash for itself.
-func (m model) remove(key int) {
-	delete(m, key)
-	for k, n := range maps.Clone(m) {
-		if n.parent == key && !n.trashed {
-			m.remove(k)
-		}
-	}
-}
-
-// entry is an item as it is compared: where, which, what.
-type entry struct{ id, sum, versions string }
-
-// expected are the entries that a model asks for; the path of what is in the
-// trash is its name alone.
-func (m model) expected() map[string]entry {
-	all := map[string]entry{}
-	for k, n := range m {
-		switch {
-		case n.trashed:
-			all["trash/"+n.name] = entry{id: n.id, sum: n.sum}
-		case m.alive(n):
-			all[m.path(k)] = entry{n.id, n.sum, shortened(n.former)}
-		}
-	}
-	return all
-}
-
-// differs says in which way what is there is not what the model asks for, and
-// of which path it speaks.
-func (m model) differs(there map[string]entry) (what, at string) {
-	want := m.expected()
-	for at, w := range want {
-		got, ok := there[at]
-		switch {
-		case !ok:
-			return fmt.Sprintf("%s is gone", at), at
-		case w.sum != got.sum:
-			return fmt.Sprintf("%s has other bytes: %.8s, not %.8s", at, got.sum, w.sum), at
-		case w.versions != got.versions:
-			return fmt.Sprintf("%s has other versions: %s, not %s", at, got.versions, w.versions), at
-		case w.id != "" && w.id != got.id:
-			return fmt.Sprintf("%s is another item: %s, not %s", at, got.id, w.id), at
-		}
-	}
-	for at := range there {
-		if _, ok := want[at]; !ok {
-			return fmt.Sprintf("%s is there", at), at
-		}
-	}
-	return "", ""
-}
 
 // settle compares the client's tree with what is there and takes over which of
 // the two outcomes of a request without answer it was.
@@ -435,7 +278,7 @@ func (c *client) historyAt(there map[string]entry, paths ...string) (text string
 func (c *client) list(t testing.TB, s *server, folder, path string, there map[string]entry) {
 	t.Helper()
 	var page struct{ Items []itemBody }
-	if status, code, _ := request(t.Context(), s, c.owner.token, "GET", "/files/items/"+folder+"/children?limit=200", nil, &page); status != 200 {
+	if status, code, _ := c.owner.ask(t.Context(), s, "GET", "/files/items/"+folder+"/children?limit=200", nil, &page); status != 200 {
 		t.Fatalf("list %s%s: %d %s", c.name, path, status, code)
 	}
 	for _, it := range page.Items {
@@ -448,7 +291,7 @@ func (c *client) list(t testing.TB, s *server, folder, path string, there map[st
 		return
 	}
 	var trash struct{ Items []itemBody }
-	if status, code, _ := request(t.Context(), s, c.owner.token, "GET", "/files/trash?limit=200", nil, &trash); status != 200 {
+	if status, code, _ := c.owner.ask(t.Context(), s, "GET", "/files/trash?limit=200", nil, &trash); status != 200 {
 		t.Fatalf("list the trash: %d %s", status, code)
 	}
 	for _, it := range trash.Items {

@@ -35,15 +35,12 @@ package crash
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // shortRound is how many kills a run of all tests pays for.
@@ -128,92 +125,6 @@ func (r *rig) cycle(p plan, accounts []*account, c *crowd, full bool) (findings 
 		p.cycle, p, r.answers.acknowledged.Load()-before[0], r.answers.unknown.Load()-before[1], left, r.looked, kind,
 		time.Since(began).Seconds(), (time.Since(began) - worked).Seconds(), r.armed())
 	return findings
-}
-
-// accounts gives users clients that have a folder of their own.
-func (r *rig) accounts(users, clients int) (list []*account) {
-	r.t.Helper()
-	for u := range users {
-		a := &account{email: email(u), answers: &r.answers}
-		if u == 3 {
-			a.with = email(7)
-		}
-		r.signIn(a)
-		for i := range clients {
-			c := &client{name: fmt.Sprintf("c%d", u*clients+i), owner: a, nodes: model{}}
-			c.folder = r.makeFolder(a, "/"+c.name)
-			a.clients = append(a.clients, c)
-		}
-		a.box = r.makeFolder(a, "/shared/box0")
-		list = append(list, a)
-	}
-	return list
-}
-
-// signIn gets a token where there is none, or an old one.
-func (r *rig) signIn(a *account) {
-	r.t.Helper()
-	if time.Since(a.signed) < 4*time.Minute {
-		return
-	}
-	login := func(email string) string {
-		var grant struct {
-			Token string `json:"access_token"`
-		}
-		body := map[string]string{"email": email, "password": password, "mode": "token"}
-		await(r.t, email+" is signed in", func() bool {
-			status, code, sure := request(r.t.Context(), r.servers[0], "", "POST", "/auth/login", body, &grant)
-			if sure && status != 200 && status != http.StatusServiceUnavailable {
-				r.t.Fatalf("sign in: %d %s", status, code)
-			}
-			return sure && status == 200
-		})
-		return grant.Token
-	}
-	a.token, a.signed = login(a.email), time.Now()
-	if a.id == "" {
-		r.ask(func(conn *pgx.Conn) error {
-			return conn.QueryRow(r.t.Context(), "SELECT (SELECT id::text FROM users WHERE email = $1), coalesce((SELECT id::text FROM users WHERE email = $2), '')", a.email, a.with).
-				Scan(&a.id, &a.withID)
-		})
-		if a.with != "" {
-			a.id = r.makeSpace(a.email, a.with)
-		}
-	}
-	if a.with != "" {
-		a.token += " " + login(a.with) + " " + a.id
-	}
-}
-
-// makeSpace makes a space of a manager and an editor.
-func (r *rig) makeSpace(people ...string) (id string) {
-	r.t.Helper()
-	r.ask(func(conn *pgx.Conn) error {
-		return conn.QueryRow(r.t.Context(), `
-			WITH owner AS (INSERT INTO owners (id) VALUES (overlay(gen_random_uuid()::text PLACING '8' FROM 15)::uuid) RETURNING id),
-			     tree AS (INSERT INTO trees (owner_id, root_id, feed_epoch) SELECT id, gen_random_uuid(), gen_random_uuid() FROM owner),
-			     space AS (INSERT INTO spaces (id, name) SELECT id, 'two' FROM owner),
-			     member AS (INSERT INTO space_members (space_id, user_id, role) SELECT o.id, u.id, CASE WHEN u.email = ($1::text[])[1] THEN 'manager' ELSE 'editor' END FROM owner o, users u WHERE u.email = ANY ($1::text[]))
-			SELECT id::text FROM owner, pg_notify('files_members', '')`, people).Scan(&id)
-	})
-	return id
-}
-
-// inSpace is what a request brings to a space: another person's token at each
-// server, and the space's id where the path names no item.
-func inSpace(s *server, token, path string) (string, string) {
-	of := strings.Fields(token)
-	if len(of) < 3 {
-		return token, path
-	}
-	at, query, _ := strings.Cut(path, "?")
-	if strings.HasPrefix(at, "/files/content/") || at == "/files/folders" || at == "/files/trash" || at == "/files/lookup" {
-		path = at + "?space=" + of[2]
-		if query != "" {
-			path += "&" + query
-		}
-	}
-	return of[s.name[len(s.name)-1]%2], path
 }
 
 // prepare gives everybody what the plan's seed says.
@@ -362,102 +273,4 @@ func (r *rig) load(p plan, accounts []*account, c *crowd) []string {
 	}
 	drain()
 	return found.list
-}
-
-// strike is the blow.
-func (r *rig) strike(p plan) {
-	r.t.Helper()
-	r.left = [3]int{}
-	switch p.mode {
-	case "machines":
-		r.blow()
-	case "power":
-		r.cutPower()
-	case "failover":
-		r.killPostgres()
-		time.Sleep(p.pauses[0])
-		r.promote()
-		time.Sleep(p.pauses[1])
-	case "postgres":
-		for i := range 2 {
-			if i == 0 || p.twice {
-				r.killPostgres()
-				time.Sleep(p.pauses[0])
-				r.startPostgres()
-				time.Sleep(p.pauses[1])
-			}
-		}
-		for i, s := range r.servers {
-			if p.kills[i] {
-				s.kill()
-			}
-		}
-	default:
-		for i := range r.servers {
-			if p.kills[i] {
-				r.killServer(p, i)
-			}
-		}
-		r.countLeft()
-		time.Sleep(p.pauses[2]) // the other one goes on
-	}
-}
-
-// killServer kills a server. What it asked of PostgreSQL may be carried out
-// long after that, or its COMMITs when its recovery has begun.
-func (r *rig) killServer(p plan, i int) {
-	r.t.Helper()
-	begun := r.recoveryOfAny()
-	release := func() {}
-	switch {
-	case p.late[i]:
-		release = r.wires[i].hold()
-		for until := time.Now().Add(300 * time.Millisecond); !r.committing(r.servers[i].name) && time.Now().Before(until); {
-			time.Sleep(2 * time.Millisecond)
-		}
-	case p.hold[i] > 0:
-		release = r.holdBackends(i)
-	}
-	time.Sleep(p.apart[i])
-	r.servers[i].kill()
-	go func() {
-		for until := time.Now().Add(5 * time.Second); p.late[i] && !begun() && time.Now().Before(until); {
-			time.Sleep(2 * time.Millisecond)
-		}
-		time.Sleep(p.hold[i])
-		release()
-	}()
-}
-
-// wake lets a server that stopped at its failpoint go on, or kills it.
-func (r *rig) wake(p plan) {
-	for _, s := range r.servers {
-		if s.running() && s.stopped() {
-			if time.Sleep(p.pauses[3]); p.wakes {
-				s.Process.Signal(contSignal)
-			} else {
-				s.kill()
-			}
-		}
-	}
-}
-
-// countLeft counts the records that a blow left, and the most of one commit
-// and of one item.
-func (r *rig) countLeft() {
-	r.ask(func(conn *pgx.Conn) error {
-		return conn.QueryRow(r.t.Context(), `SELECT count(*), coalesce(max(o.with_it), 0), coalesce(max(o.of_item), 0)
-			FROM (SELECT count(*) OVER (PARTITION BY xmin::text) AS with_it, count(*) OVER (PARTITION BY item_id) AS of_item FROM file_ops) o`).Scan(&r.left[0], &r.left[1], &r.left[2])
-	})
-	r.largest = max(r.largest, r.left[1])
-}
-
-// forgotten waits until no record is left, on the disk too: what a power cut
-// takes back now, no redo brings again.
-func (r *rig) forgotten() {
-	r.t.Helper()
-	for until := time.Now().Add(2 * time.Second); r.count("SELECT count(*) FROM file_ops") > 0 && time.Now().Before(until); {
-		time.Sleep(2 * time.Millisecond)
-	}
-	r.count("SELECT pg_current_xact_id()::text::bigint") // its commit takes all before it to the disk
 }

@@ -121,7 +121,7 @@ func (r *rig) makeFolder(a *account, path string) (id string) {
 	r.t.Helper()
 	var made itemBody
 	body := map[string]any{"path": path, "parents": true}
-	if status, code, _ := request(r.t.Context(), r.servers[0], a.token, "POST", "/files/folders", body, &made); status != 201 {
+	if status, code, _ := a.ask(r.t.Context(), r.servers[0], "POST", "/files/folders", body, &made); status != 201 {
 		r.t.Fatalf("make the folder %s: %d %s", path, status, code)
 	}
 	return made.ID
@@ -188,7 +188,7 @@ func (c *crowd) send(ctx context.Context, s *server, it *slot, method, path stri
 	if method == "DELETE" {
 		out = nil
 	}
-	status, code, sure := request(ctx, s, c.owner.token, method, path, body, out)
+	status, code, sure := c.owner.ask(ctx, s, method, path, body, out)
 	c.note("%s: %s %s %s by %s in %d ms: %d %s %s", it.name, method, path, describe(body), s.name, time.Since(began).Milliseconds(), status, code, made.ID)
 	switch {
 	case !sure:
@@ -220,7 +220,7 @@ func (c *crowd) putHot(ctx context.Context, s *server, l *lane) (finding string)
 	c.mu.Unlock()
 	body := bytesOf(l.rand, h.name, 3000)
 	p := put{sum: sum(body), begun: time.Now()}
-	status, code, sure := request(ctx, s, c.owner.token, "PUT", at, body, nil)
+	status, code, sure := c.owner.ask(ctx, s, "PUT", at, body, nil)
 	p.ended = time.Now()
 	c.note("%s: PUT %s %s by %s in %d ms: %d %s", h.name, at, describe(body), s.name, time.Since(p.begun).Milliseconds(), status, code)
 	done, ok := false, true
@@ -271,7 +271,7 @@ func (c *crowd) move(ctx context.Context, s *server, random *rand.Rand) (finding
 	if rests {
 		return ""
 	}
-	status, code, sure := request(ctx, s, c.owner.token, "PATCH", "/files/items/"+f.id, change, nil)
+	status, code, sure := c.owner.ask(ctx, s, "PATCH", "/files/items/"+f.id, change, nil)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.log.note("folder%d: PATCH %s %s by %s: %d %s", i, f.id, describe(change), s.name, status, code)

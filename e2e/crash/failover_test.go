@@ -152,7 +152,7 @@ func TestFailover_WhatTheStandbyNeverHadIsNotPutInPlace(t *testing.T) {
 	r.bringUp()
 	a := r.accounts(1, 1)[0]
 	name := "/files/content/" + a.clients[0].name + "/page"
-	if status, code, _ := request(t.Context(), r.servers[0], a.token, "PUT", name, []byte("the old page"), nil); status != 201 {
+	if status, code, _ := a.ask(t.Context(), r.servers[0], "PUT", name, []byte("the old page"), nil); status != 201 {
 		t.Fatalf("%d %s", status, code)
 	}
 	await(t, "nothing is under way", func() bool { return r.count("SELECT count(*) FROM file_ops") == 0 })
@@ -160,7 +160,7 @@ func TestFailover_WhatTheStandbyNeverHadIsNotPutInPlace(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		request(context.Background(), r.servers[0], a.token, "PUT", name, []byte("the new page"), nil)
+		a.ask(context.Background(), r.servers[0], "PUT", name, []byte("the new page"), nil)
 	}()
 	const waiting = " FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name LIKE 'server%' AND query ILIKE 'commit'"
 	await(t, "the commit waits for the standby", func() bool { return r.count("SELECT count(*)"+waiting) > 0 })
@@ -175,7 +175,7 @@ func TestFailover_WhatTheStandbyNeverHadIsNotPutInPlace(t *testing.T) {
 		t.Error(finding)
 	}
 	var got []byte
-	if status, code, _ := request(t.Context(), r.servers[0], a.token, "GET", name, nil, &got); status != 200 || string(got) != "the old page" {
+	if status, code, _ := a.ask(t.Context(), r.servers[0], "GET", name, nil, &got); status != 200 || string(got) != "the old page" {
 		t.Errorf("got %d %s %q", status, code, got)
 	}
 }

@@ -18,7 +18,7 @@ func TestCrash_AFailedFlushIsFinal(t *testing.T) {
 	r.signIn(a)
 	r.signIn(b)
 	put := func(s *server, who *account, name string) (status int) {
-		status, _, _ = request(t.Context(), s, who.token, "PUT", "/files/content/documents/"+name, []byte(name), nil)
+		status, _, _ = who.ask(t.Context(), s, "PUT", "/files/content/documents/"+name, []byte(name), nil)
 		return status
 	}
 	if put(r.servers[0], a, "one") != 201 || put(r.servers[0], b, "one") != 201 {
@@ -33,7 +33,7 @@ func TestCrash_AFailedFlushIsFinal(t *testing.T) {
 		t.Error("a server whose disk failed a flush says that it is ready")
 	}
 	var got []byte
-	if request(t.Context(), r.servers[1], a.token, "GET", "/files/content/documents/two", nil, &got); string(got) != "two" {
+	if a.ask(t.Context(), r.servers[1], "GET", "/files/content/documents/two", nil, &got); string(got) != "two" {
 		t.Errorf("the committed bytes read %q", got)
 	}
 	if status := put(r.servers[1], b, "two"); status != 201 {

@@ -82,7 +82,7 @@ type group struct {
 func (g *group) name(i int) string { return fmt.Sprintf("%s/%d/file%d", g.folder, i%3, i) }
 
 func (g *group) put(t *testing.T, s *server, i int, body string) (status int, code string, sure bool) {
-	return request(t.Context(), s, g.account.token, "PUT", "/files/content"+g.name(i), []byte(body), nil)
+	return g.account.ask(t.Context(), s, "PUT", "/files/content"+g.name(i), []byte(body), nil)
 }
 
 func (g *group) kill(t *testing.T) {
@@ -165,7 +165,7 @@ func (g *group) judge(t *testing.T, statuses []int) {
 			old = "old"
 		}
 		var body []byte
-		got, code, _ := request(t.Context(), g.rig.servers[0], g.account.token, "GET", "/files/content"+g.name(i), nil, &body)
+		got, code, _ := g.account.ask(t.Context(), g.rig.servers[0], "GET", "/files/content"+g.name(i), nil, &body)
 		switch {
 		case got == 200 && string(body) == g.name(i):
 			done++

@@ -142,7 +142,7 @@ func TestCrash_ACommitThatArrivesAfterItsServerDied(t *testing.T) {
 		release := w.hold()
 		answered := make(chan bool, 1)
 		go func() {
-			_, _, sure := request(t.Context(), s, a.token, "PUT", name, body, nil)
+			_, _, sure := a.ask(t.Context(), s, "PUT", name, body, nil)
 			answered <- sure
 		}()
 		await(t, "the commit is held back", func() bool { return r.committing("late") })
@@ -161,7 +161,7 @@ func TestCrash_ACommitThatArrivesAfterItsServerDied(t *testing.T) {
 			t.Error(finding)
 		}
 		var got []byte
-		if status, _, _ := request(t.Context(), r.servers[0], a.token, "GET", name, nil, &got); status == 200 && !bytes.Equal(got, body) {
+		if status, _, _ := a.ask(t.Context(), r.servers[0], "GET", name, nil, &got); status == 200 && !bytes.Equal(got, body) {
 			t.Errorf("%d other bytes", len(got))
 		} else if status != 200 && status != 404 {
 			t.Errorf("got %d", status)

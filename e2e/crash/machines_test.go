@@ -275,7 +275,7 @@ func (m *machines) revive() (restarts int) {
 		for i, s := range m.servers {
 			owner := m.lights[2+i]
 			m.signIn(owner)
-			status, _, _ := request(m.t.Context(), &server{name: s.name, url: s.own}, owner.token, "PUT", "/files/content/documents/alive", []byte("yes"), nil)
+			status, _, _ := owner.ask(m.t.Context(), &server{name: s.name, url: s.own}, "PUT", "/files/content/documents/alive", []byte("yes"), nil)
 			if status != 200 && status != 201 {
 				return false
 			}
@@ -290,7 +290,7 @@ func (m *machines) discard(b *beacon) {
 	m.t.Helper()
 	for _, path := range []string{"/files/items/", "/files/trash/"} {
 		await(m.t, b.folder+" is removed", func() bool {
-			status, _, _ := request(m.t.Context(), m.servers[0], b.owner.token, "DELETE", path+b.id, nil, nil)
+			status, _, _ := b.owner.ask(m.t.Context(), m.servers[0], "DELETE", path+b.id, nil, nil)
 			return status < 300 && status != 0 || status == 404
 		})
 	}

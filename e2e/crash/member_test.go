@@ -3,7 +3,6 @@ package crash
 import (
 	"context"
 	"math/rand/v2"
-	"strings"
 	"time"
 )
 
@@ -13,7 +12,7 @@ import (
 // churn takes the second person out for a moment; it is the first who does that.
 func (a *account) churn(ctx context.Context, s *server, random *rand.Rand) {
 	time.Sleep(time.Duration(20+random.IntN(200)) * time.Millisecond)
-	request(ctx, s, a.token, "DELETE", a.membership(), nil, nil)
+	a.ask(ctx, s, "DELETE", a.membership(), nil, nil)
 	time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond)
 	a.letIn(ctx, s)
 }
@@ -21,13 +20,13 @@ func (a *account) churn(ctx context.Context, s *server, random *rand.Rand) {
 func (a *account) membership() string { return "/files/spaces/" + a.id + "/members/" + a.withID }
 
 func (a *account) letIn(ctx context.Context, s *server) {
-	request(ctx, s, a.token, "PUT", a.membership(), map[string]string{"role": "editor"}, nil)
+	a.ask(ctx, s, "PUT", a.membership(), map[string]string{"role": "editor"}, nil)
 }
 
 // shutOut reports whether the second person, who works with the second server,
 // was refused because they are no member: what they name is not there for them.
 func (a *account) shutOut(s *server, code string) bool {
-	return a.with != "" && strings.HasSuffix(s.name, "1") && (code == "not_found" || code == "parent_missing")
+	return a.with != "" && s.second() && (code == "not_found" || code == "parent_missing")
 }
 
 // rejoin lets everybody in again, which the second server hears a moment later.
@@ -39,7 +38,7 @@ func (r *rig) rejoin(accounts []*account) {
 			await(r.t, "both are members of the space", func() bool {
 				r.bringUp() // one may have reached its failpoint meanwhile
 				a.letIn(ctx, r.servers[0])
-				status, _, _ := request(ctx, r.servers[1], a.token, "GET", "/files/trash?limit=1", nil, nil)
+				status, _, _ := a.ask(ctx, r.servers[1], "GET", "/files/trash?limit=1", nil, nil)
 				return status == 200
 			})
 		}

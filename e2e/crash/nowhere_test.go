@@ -17,7 +17,7 @@ func TestCrash_BytesThatAreGoneBehindTheirCommitAreNotAcknowledged(t *testing.T)
 	a := &account{email: email(0)}
 	r.signIn(a)
 	put := func(name string) (status int, code string) {
-		status, code, _ = request(t.Context(), s, a.token, "PUT", "/files/content/documents/"+name, []byte(name), nil)
+		status, code, _ = a.ask(t.Context(), s, "PUT", "/files/content/documents/"+name, []byte(name), nil)
 		return status, code
 	}
 	if status, _ := put("one"); status != 201 {

@@ -38,7 +38,7 @@ func (r *rig) pair(a *account) *pair {
 	for i := range p.files {
 		var made itemBody
 		name := pairsNames[i]
-		if status, code, _ := request(r.t.Context(), r.servers[0], a.token, "PUT", "/files/content/documents/"+name, []byte("file "+name), &made); status != 201 {
+		if status, code, _ := a.ask(r.t.Context(), r.servers[0], "PUT", "/files/content/documents/"+name, []byte("file "+name), &made); status != 201 {
 			r.t.Fatalf("put %s: %d %s", name, status, code)
 		}
 		p.files[i] = named{id: made.ID, name: name}
@@ -58,7 +58,7 @@ func (p *pair) step(ctx context.Context, s *server) (finding string) {
 		time.Sleep(5 * time.Millisecond)
 		return ""
 	}
-	status, code, sure := request(ctx, s, p.owner.token, "PATCH", "/files/items/"+f.id, map[string]string{"name": name}, nil)
+	status, code, sure := p.owner.ask(ctx, s, "PATCH", "/files/items/"+f.id, map[string]string{"name": name}, nil)
 	p.log.note("%s: from %s to %s by %s: %d %s", f.id, f.name, name, s.name, status, code)
 	if !sure {
 		p.owner.answers.unknown.Add(1)

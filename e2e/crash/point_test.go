@@ -214,7 +214,7 @@ func (c *try) do(t *testing.T, s *server, a act) (status int, code string, sure 
 		if method == "DELETE" {
 			out = nil
 		}
-		status, code, sure = request(t.Context(), s, c.account.token, method, at, body, out)
+		status, code, sure = c.account.ask(t.Context(), s, method, at, body, out)
 	}
 	switch id := c.ids[a.target]; a.verb {
 	case "put":
@@ -257,7 +257,7 @@ func (c *try) do(t *testing.T, s *server, a act) (status int, code string, sure 
 func (c *try) at(t *testing.T, path string) string {
 	t.Helper()
 	var it itemBody
-	switch status, code, _ := request(t.Context(), c.rig.servers[0], c.account.token, "GET", "/files/lookup?path="+c.folder+"/"+path, nil, &it); {
+	switch status, code, _ := c.account.ask(t.Context(), c.rig.servers[0], "GET", "/files/lookup?path="+c.folder+"/"+path, nil, &it); {
 	case status == 404:
 		return ""
 	case status != 200:
@@ -266,7 +266,7 @@ func (c *try) at(t *testing.T, path string) string {
 		return it.Type
 	}
 	var body []byte
-	if status, code, _ := request(t.Context(), c.rig.servers[0], c.account.token, "GET", "/files/items/"+it.ID+"/content", nil, &body); status != 200 {
+	if status, code, _ := c.account.ask(t.Context(), c.rig.servers[0], "GET", "/files/items/"+it.ID+"/content", nil, &body); status != 200 {
 		t.Fatalf("read %s: %d %s", path, status, code)
 	}
 	return string(body[:len(body)-2<<20])

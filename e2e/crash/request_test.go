@@ -58,7 +58,6 @@ var caller = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100, I
 
 // request sends one request. sure is false when its outcome is not known.
 func request(ctx context.Context, s *server, token, method, path string, body any, out any) (status int, code string, sure bool) {
-	token, path = inSpace(s, token, path)
 	var content io.Reader
 	kind := "application/octet-stream"
 	switch body := body.(type) {

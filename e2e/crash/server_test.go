@@ -304,6 +304,9 @@ func (s *server) running() bool {
 	}
 }
 
+// second reports whether it is the second of the two.
+func (s *server) second() bool { return strings.HasSuffix(s.name, "1") }
+
 // stopped reports whether the server hangs at a SIGSTOP.
 func (s *server) stopped() bool { return stopped(s.Process.Pid) }
 

@@ -33,7 +33,7 @@ func (c *client) replace(ctx context.Context, s *server, files []int, name strin
 		})
 	}
 	var list struct{ Items []formerBody }
-	status, code, sure := request(ctx, s, c.owner.token, "GET", at+"/versions?limit=200", nil, &list)
+	status, code, sure := c.owner.ask(ctx, s, "GET", at+"/versions?limit=200", nil, &list)
 	if !sure || status == 503 || c.owner.shutOut(s, code) {
 		return ""
 	}
@@ -87,7 +87,7 @@ func (c *client) listVersions(t testing.TB, s *server, it itemBody) string {
 		return ""
 	}
 	var list struct{ Items []formerBody }
-	if status, code, _ := request(t.Context(), s, c.owner.token, "GET", "/files/items/"+it.ID+"/versions?limit=200", nil, &list); status != 200 {
+	if status, code, _ := c.owner.ask(t.Context(), s, "GET", "/files/items/"+it.ID+"/versions?limit=200", nil, &list); status != 200 {
 		t.Fatalf("versions of %s: %d %s", it.ID, status, code)
 	}
 	var former []string
@@ -175,15 +175,13 @@ func (r *rig) ended(v *row) bool {
 
 // fetchVersions asks a server for the new versions of what is not in the trash.
 func (r *rig) fetchVersions(accounts []*account, now, last *rows) (findings []string) {
-	token := map[string]string{}
-	for _, a := range accounts {
-		token[a.id] = a.token
-	}
+	owner := ownersOf(accounts)
 	for _, v := range now.fresh(last) {
-		if item := now.byID[v.id]; token[v.owner] == "" || item == nil || !inTree(item.path) {
+		a, item := owner[v.owner], now.byID[v.id]
+		if a == nil || item == nil || !inTree(item.path) {
 			continue
 		}
-		body, status, code := r.read(0, token[v.owner], "/files/items/"+v.id+"/versions/"+v.name+"/content")
+		body, status, code := r.read(0, a, "/files/items/"+v.id+"/versions/"+v.name+"/content")
 		if status == 404 && code == "not_found" {
 			continue // too many of what all contend for: ended meanwhile
 		}
