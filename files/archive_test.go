@@ -65,6 +65,30 @@ func wantEntries(t testing.TB, got, want map[string]string) {
 	}
 }
 
+// begun is the answer to a request of which nothing was read yet.
+func begun(t *testing.T, h *house, c *httpxtest.Client, path string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequest("GET", h.URL+"/api/v1"+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+c.Bearer)
+	a, err := c.HTTP.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Body.Close() })
+	return a
+}
+
+// album is a folder whose first picture is more than sockets hold.
+func album(t *testing.T, c *httpxtest.Client) (folder string) {
+	t.Helper()
+	folder = *put(t, c, "/album/1.png", string(random(16<<20))).ParentID
+	put(t, c, "/album/2.png", string(random(1<<20)))
+	return folder
+}
+
 func TestArchive_HoldsTheFolderUnderNamesThatEverySystemTakes(t *testing.T) {
 	t.Parallel()
 	h := start(t)
@@ -292,24 +316,13 @@ func TestArchive_OfAToldLengthBreaksOffRatherThanLackWhatVanished(t *testing.T) 
 	t.Parallel()
 	h := start(t)
 	c, id := h.member(t, "ann@example.com")
-	folder := *put(t, c, "/album/1.png", string(random(16<<20))).ParentID // more than sockets hold
-	put(t, c, "/album/2.png", "second")
+	at := "/files/items/" + album(t, c) + "/archive"
 	h.settled(t)
-	at := "/files/items/" + folder + "/archive"
-	r, err := http.NewRequest("GET", h.URL+"/api/v1"+at, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+c.Bearer)
-	a, err := c.HTTP.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Body.Close()
+	a := begun(t, h, c, at)
 	if err := os.Remove(h.place(id, "album", "2.png")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = io.Copy(io.Discard, a.Body); a.StatusCode != 200 || a.ContentLength < 16<<20 || err == nil {
+	if _, err := io.Copy(io.Discard, a.Body); a.StatusCode != 200 || a.ContentLength < 16<<20 || err == nil {
 		t.Errorf("%d of %d bytes came to a good end", a.StatusCode, a.ContentLength)
 	}
 	if got := unzip(t, c.Do("GET", at, nil).Want(t, 200).Body); len(got) != 3 || got["INCOMPLETE.txt"] == "" {
@@ -321,20 +334,9 @@ func TestArchive_OfAToldLengthBreaksOffWhereAFileHasGrown(t *testing.T) {
 	t.Parallel()
 	h := start(t)
 	c, _ := h.member(t, "ann@example.com")
-	folder := *put(t, c, "/album/1.png", string(random(16<<20))).ParentID // more than sockets hold
-	put(t, c, "/album/2.png", "second")
-	r, err := http.NewRequest("GET", h.URL+"/api/v1/files/items/"+folder+"/archive", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+c.Bearer)
-	a, err := c.HTTP.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Body.Close()
-	put(t, c, "/album/2.png", string(random(1<<20)))
-	if _, err = io.Copy(io.Discard, a.Body); a.ContentLength < 16<<20 || err == nil {
+	a := begun(t, h, c, "/files/items/"+album(t, c)+"/archive")
+	put(t, c, "/album/2.png", string(random(2<<20)))
+	if _, err := io.Copy(io.Discard, a.Body); a.ContentLength < 16<<20 || err == nil {
 		t.Errorf("%d of %d bytes came to a good end", a.StatusCode, a.ContentLength)
 	}
 }
@@ -388,9 +390,8 @@ func TestArchive_StopsBetweenFilesWhenTheRightToReadEnds(t *testing.T) {
 	t.Parallel()
 	h := start(t)
 	c, _ := h.member(t, "ann@example.com")
-	large := put(t, c, "/documents/1.png", string(random(16<<20))) // more than sockets hold
-	put(t, c, "/documents/2.png", string(random(1<<20)))
-	s := share(t, c, *large.ParentID)
+	folder := album(t, c)
+	s := share(t, c, folder)
 	for _, row := range []struct {
 		name   string
 		client *httpxtest.Client
@@ -398,21 +399,12 @@ func TestArchive_StopsBetweenFilesWhenTheRightToReadEnds(t *testing.T) {
 		end    func()
 	}{
 		{"a share", h.Client(t), s.at("/archive"), func() { c.Do("DELETE", "/files/shares/"+s.ID, nil).Want(t, 204) }},
-		{"own", c, "/files/items/" + *large.ParentID + "/archive", func() { c.Do("POST", "/auth/logout", nil).Want(t, 204) }},
+		{"own", c, "/files/items/" + folder + "/archive", func() { c.Do("POST", "/auth/logout", nil).Want(t, 204) }},
 	} {
-		r, err := http.NewRequest("GET", h.URL+"/api/v1"+row.at, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer "+row.client.Bearer)
-		a, err := row.client.HTTP.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := begun(t, h, row.client, row.at)
 		row.end()
 		if _, err := io.Copy(io.Discard, a.Body); a.StatusCode != 200 || err == nil {
 			t.Errorf("%s: %d, and all of it arrived", row.name, a.StatusCode)
 		}
-		a.Body.Close()
 	}
 }

@@ -27,6 +27,14 @@ func mailing(t *testing.T) *house {
 	return h
 }
 
+// letterbox is such a worker, and somebody with a folder for what others send.
+func letterbox(t *testing.T) (h *house, c *httpxtest.Client, id, folder string) {
+	t.Helper()
+	h = mailing(t)
+	c, id = h.member(t, "ann@example.com")
+	return h, c, id, *put(t, c, "/inbox/a", "old").ParentID
+}
+
 // noticesOf are the notices of a user, as "<folder> <files>", the newest first.
 func noticesOf(t *testing.T, c *httpxtest.Client) (list []string) {
 	t.Helper()
@@ -59,12 +67,11 @@ func wantTold(t *testing.T, c *httpxtest.Client, want ...string) {
 
 func TestDropped_ManyFilesAreOneNoticeAndOneMail(t *testing.T) {
 	t.Parallel()
-	h := mailing(t)
+	h, c, _, inbox := letterbox(t)
 	two := h.second(t)
-	c, _ := h.member(t, "ann@example.com")
 	other, _ := h.member(t, "bob@example.com")
-	inbox, papers := put(t, c, "/inbox/a", "old").ParentID, put(t, c, "/papers/a", "old").ParentID
-	in, second, paper := share(t, c, *inbox, "mode", "drop"), share(t, c, *inbox, "mode", "drop"), share(t, c, *papers, "mode", "drop")
+	papers := *put(t, c, "/papers/a", "old").ParentID
+	in, second, paper := share(t, c, inbox, "mode", "drop"), share(t, c, inbox, "mode", "drop"), share(t, c, papers, "mode", "drop")
 	var group sync.WaitGroup
 	for i := range 12 {
 		group.Go(func() {
@@ -83,7 +90,7 @@ func TestDropped_ManyFilesAreOneNoticeAndOneMail(t *testing.T) {
 	group.Wait()
 	got := noticesOf(t, c)
 	slices.Sort(got)
-	want := []string{*inbox + " 8", *papers + " 4"}
+	want := []string{inbox + " 8", papers + " 4"}
 	if slices.Sort(want); !slices.Equal(got, want) {
 		t.Errorf("told is %q, want %q", got, want)
 	}
@@ -106,19 +113,19 @@ func TestDropped_ManyFilesAreOneNoticeAndOneMail(t *testing.T) {
 	first := decode[auth.Me](t, c.Do("GET", "/auth/me", nil)).Notices
 	h.later(t, "11 minutes")
 	h.run(t, "files.drops")
-	wantTold(t, c, *inbox+" 9", *papers+" 4")
+	wantTold(t, c, inbox+" 9", papers+" 4")
 	if list := h.Mails(t, "ann@example.com"); len(list) != 2 || !strings.Contains(list[1], "a file into a folder") {
 		t.Errorf("mailed were %q", list)
 	}
 	// Who dismissed the notice of eight has not dismissed the ninth.
 	for _, n := range first {
 		status := 204
-		if n.About.String() == *inbox {
+		if n.About.String() == inbox {
 			status = 404
 		}
 		c.Do("DELETE", "/auth/notices/"+n.ID.String(), nil).Want(t, status)
 	}
-	wantTold(t, c, *inbox+" 9")
+	wantTold(t, c, inbox+" 9")
 	h.later(t, "2 hours")
 	h.run(t, "files.drops")
 	if n := h.number(t, "SELECT count(*) FROM drops"); n != 0 {
@@ -128,9 +135,8 @@ func TestDropped_ManyFilesAreOneNoticeAndOneMail(t *testing.T) {
 
 func TestDropped_WhoKeepsSendingIsToldOfInBetween(t *testing.T) {
 	t.Parallel()
-	h := mailing(t)
-	c, _ := h.member(t, "ann@example.com")
-	s := share(t, c, *put(t, c, "/inbox/a", "old").ParentID, "mode", "drop")
+	h, c, _, folder := letterbox(t)
+	s := share(t, c, folder, "mode", "drop")
 	h.drop(t, s, "a")
 	h.later(t, "16 minutes")
 	h.drop(t, s, "b")
@@ -145,9 +151,7 @@ func TestDropped_WhoKeepsSendingIsToldOfInBetween(t *testing.T) {
 
 func TestDropped_WhoWantsNoMailIsToldNothing(t *testing.T) {
 	t.Parallel()
-	h := mailing(t)
-	c, _ := h.member(t, "ann@example.com")
-	folder := *put(t, c, "/inbox/a", "old").ParentID
+	h, c, _, folder := letterbox(t)
 	s := share(t, c, folder, "mode", "drop", "notify", false)
 	loud := share(t, c, folder, "mode", "drop")
 	if s.Notify || !loud.Notify || share(t, c, folder).Notify {
@@ -176,10 +180,8 @@ func TestDropped_WhoWantsNoMailIsToldNothing(t *testing.T) {
 
 func TestDropped_WhoCannotBeToldIsForgotten(t *testing.T) {
 	t.Parallel()
-	h := mailing(t)
-	c, id := h.member(t, "ann@example.com")
-	s := share(t, c, *put(t, c, "/inbox/a", "old").ParentID, "mode", "drop")
-	h.drop(t, s, "a")
+	h, c, id, folder := letterbox(t)
+	h.drop(t, share(t, c, folder, "mode", "drop"), "a")
 	h.later(t, "3 minutes")
 	h.exec(t, "UPDATE users SET status = 'disabled' WHERE id = $1", id)
 	h.exec(t, "INSERT INTO drops (user_id, item_id, files, since, last_at) SELECT gen_random_uuid(), item_id, files, since, last_at FROM drops")

@@ -50,16 +50,25 @@ func (k modelKernel) look() (done func(), err error) {
 	return k.mu.Unlock, nil
 }
 
+// looked is the node of an open file, with the disk locked for what changes
+// nothing.
+func (k modelKernel) looked(f *os.File) (n *node, done func(), err error) {
+	if done, err = k.look(); err != nil {
+		return nil, nil, err
+	}
+	if n, err = k.node(f); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return n, done, nil
+}
+
 func (k modelKernel) Open(folder *os.File, p string, flags int, _ uint32) (*os.File, error) {
-	done, err := k.look()
+	from, done, err := k.looked(folder)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	from, err := k.node(folder)
-	if err != nil {
-		return nil, err
-	}
 	n, err := from.walk(p)
 	switch {
 	case err == nil && flags&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL:
@@ -80,25 +89,21 @@ func (k modelKernel) Open(folder *os.File, p string, flags int, _ uint32) (*os.F
 }
 
 func (k modelKernel) Stat(f *os.File) (fs.FileInfo, error) {
-	done, err := k.look()
+	n, done, err := k.looked(f)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	n, err := k.node(f)
-	return info{n}, err
+	return info{n}, nil
 }
 
 func (k modelKernel) Lstat(folder *os.File, name string) (disk.Entry, error) {
-	done, err := k.look()
+	from, done, err := k.looked(folder)
 	if err != nil {
 		return disk.Entry{}, err
 	}
 	defer done()
-	n, err := k.node(folder)
-	if err == nil {
-		n, err = n.walk(name)
-	}
+	n, err := from.walk(name)
 	if err != nil {
 		return disk.Entry{}, err
 	}
@@ -106,15 +111,11 @@ func (k modelKernel) Lstat(folder *os.File, name string) (disk.Entry, error) {
 }
 
 func (k modelKernel) Names(folder *os.File) ([]string, error) {
-	done, err := k.look()
+	n, done, err := k.looked(folder)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	n, err := k.node(folder)
-	if err != nil {
-		return nil, err
-	}
 	return slices.Sorted(maps.Keys(n.entries)), nil
 }
 
@@ -237,32 +238,25 @@ func (k modelKernel) RemoveAll(p string) error {
 }
 
 func (k modelKernel) Attribute(f *os.File, _ string) (string, error) {
-	done, err := k.look()
+	n, done, err := k.looked(f)
 	if err != nil {
 		return "", err
 	}
 	defer done()
-	n, err := k.node(f)
-	if err == nil && n.seen.mark == "" {
-		err = syscall.ENODATA
-	}
-	if err != nil {
-		return "", err
+	if n.seen.mark == "" {
+		return "", syscall.ENODATA
 	}
 	return n.seen.mark, nil
 }
 
 func (k modelKernel) SetAttribute(f *os.File, _, value string) error {
-	done, err := k.look()
+	n, done, err := k.looked(f)
 	if err != nil {
 		return err
 	}
 	defer done()
-	n, err := k.node(f)
-	if err == nil {
-		n.seen.mark = value
-	}
-	return err
+	n.seen.mark = value
+	return nil
 }
 
 func (k modelKernel) Sync(f *os.File) error {
@@ -284,7 +278,7 @@ func (k modelKernel) Sync(f *os.File) error {
 		k.by.sim.count("failed flush")
 		return syscall.EIO
 	}
-	if !k.ablates(at, n) {
+	if k.ablated != "flush "+at {
 		k.flush(n)
 	}
 	return nil
@@ -292,19 +286,16 @@ func (k modelKernel) Sync(f *os.File) error {
 
 // what is the node of an open file, and its pathOf.
 func (k modelKernel) what(f *os.File) (n *node, at string, err error) {
-	done, err := k.look()
+	n, done, err := k.looked(f)
 	if err != nil {
 		return nil, "", err
 	}
 	defer done()
-	if n, err = k.node(f); err != nil {
-		return nil, "", err
-	}
 	return n, k.pathOf(n), nil
 }
 
 // pathOf is the folder at the top that a folder lies in, "root" for none, and
-// "file" for a file: for the ablations and the history.
+// "file" for a file: for the history, and for the ablation "flush" of it.
 func (d *modelDisk) pathOf(n *node) (at string) {
 	if !n.folder {
 		return "file"
@@ -327,12 +318,6 @@ func (d *modelDisk) below(above, n *node) bool {
 		}
 	}
 	return false
-}
-
-// ablates reports whether a flush is taken out. Their names are those of the
-// tops that pathOf gives, "file" for the bytes of files.
-func (k modelKernel) ablates(at string, _ *node) bool {
-	return k.ablated == "flush "+at
 }
 
 func (k modelKernel) Lock(f *os.File) (bool, error) {
