@@ -208,7 +208,7 @@ func (r *rig) recovered() (finding string) {
 	r.t.Helper()
 	const left = `SELECT (SELECT count(*) FROM file_ops WHERE quarantined_at IS NULL) + (SELECT count(*) FROM uploads WHERE worker_id IS NOT NULL)
 		+ abs((SELECT count(*) FROM workers) - 2)`
-	for deadline := time.Now().Add(40 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		r.bringUp()
 		if r.count(left) == 0 {
 			return ""

@@ -163,8 +163,9 @@ func (l *listener) expect(n *noise, ctx context.Context) string {
 	if status, code := n.send(ctx, "PUT", fmt.Sprintf("/files/content/heard-%d", n.tick), bytesOf(n.random, "heard", 100), &made); status == 0 || status > 201 {
 		return bad("put what is heard of", status, code, 200, 201)
 	}
-	// A wake-up that a killed server took along costs fifteen seconds.
-	for until := time.Now().Add(45 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	// A wake-up that a killed server took along costs fifteen seconds, and more
+	// where the machine is busy.
+	for until := time.Now().Add(2 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		l.mu.Lock()
 		heard := l.seen[made.ID] || !l.open
 		delete(l.seen, made.ID)
