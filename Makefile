@@ -27,7 +27,7 @@ endef
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## the static binary, bin/homebase; without HTTP/2, which the proxy speaks, not the server
@@ -101,13 +101,16 @@ app: ## a new app below projects/: make app NAME=notes
 	go run ./projects/newapp $(NAME)
 
 .PHONY: e2e
-e2e: postgres build ## try it with other people's programs: jose, nginx, Apache, miniflux, tus-js-client, OpenFeature, curl, promtool, Chromium
+e2e: postgres strangers build ## try it with other people's programs: jose, nginx, Apache, miniflux, tus-js-client, OpenFeature, curl, promtool, Chromium
+	e2e/run
+
+.PHONY: strangers
+strangers:
 	$(call need,command -v npm,nodejs npm)
 	$(call need,command -v nginx && command -v openssl && command -v certutil && command -v chromium,nginx-light openssl libnss3-tools chromium)
 	$(call need,[ -x /usr/sbin/apache2 ] && [ -f /usr/lib/apache2/modules/mod_auth_openidc.so ],apache2-bin libapache2-mod-auth-openidc)
 	$(call need,command -v restic && command -v psql,restic postgresql-client)
 	$(call need,command -v unzip && command -v bsdtar && command -v python3 && command -v curl && command -v wget && command -v promtool,unzip libarchive-tools python3 curl wget prometheus)
-	e2e/run
 
 .PHONY: crash
 crash: postgres ## kill it again and again: N=200 MODE=kill, postgres, failover or power (root; FS=xfs)
@@ -117,6 +120,10 @@ crash: postgres ## kill it again and again: N=200 MODE=kill, postgres, failover 
 .PHONY: soak
 soak: postgres ## everything at once, with kills and restarts, for MINUTES=60; nothing may be lost, nothing may grow; pictures in bin/soak
 	SOAK_MINUTES=$(or $(MINUTES),60) SOAK_OUT=$(CURDIR)/bin/soak go test -count=1 -timeout 0 -v -run '^TestSoak_' ./e2e/crash
+
+.PHONY: upgrade
+upgrade: postgres strangers ## a release gives way under load to this tree, and its frontends work with it: FROM=v0.1.0-rc.1, by default the last
+	e2e/upgrade $(or $(FROM),$$(git describe --tags --abbrev=0)) $(TESTS)
 
 # In namespaces of its own, and all that was started there ends with it.
 .PHONY: machines

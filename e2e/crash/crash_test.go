@@ -18,6 +18,7 @@
 //	make crash MODE=kill ABLATE=fence
 //	make soak MINUTES=60           everything at once (soak_test.go)
 //	make machines                  machines whose links are cut (machines_test.go)
+//	make upgrade                   workers of a release give way to newer ones (upgrade_test.go)
 //
 // Each cycle looks at what changed since the one before: rows against disk,
 // and both against what the clients were told. Every 25th, and the last, looks

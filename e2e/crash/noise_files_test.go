@@ -135,6 +135,7 @@ func (l *listener) listen(ctx context.Context, s *soak, who *person) {
 		}
 		res, err := caller.Transport.RoundTrip(r)
 		if err != nil {
+			time.Sleep(10 * time.Millisecond)
 			continue
 		}
 		s.found.note(bad("the stream of events", res.StatusCode, "", 200))

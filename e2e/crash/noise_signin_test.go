@@ -45,6 +45,8 @@ func (p *person) get() string {
 		case sure && status < 500:
 			p.found.note(fmt.Sprintf("%s by %s: %d %s", path, p.email, status, code))
 			return ""
+		default:
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
 	return p.access

@@ -130,7 +130,7 @@ func (n *noise) ask(ctx context.Context, s *server, method, path string, body io
 	if err != nil {
 		return answer{}
 	}
-	n.times.note(kindOf(method, path), began, res.StatusCode < 500)
+	n.times.note(kindOf(method, path), began, res.StatusCode, codeOf(text))
 	return answer{res.StatusCode, res.Header, text}
 }
 

@@ -87,7 +87,7 @@ func request(ctx context.Context, s *server, token, method, path string, body an
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	began := time.Now()
-	defer func() { s.times.note(kindOf(method, path), began, sure && status < 500) }()
+	defer func() { s.times.note(kindOf(method, path), began, status, code) }()
 	res, err := caller.Do(req)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return http.StatusServiceUnavailable, "unsent", true
@@ -101,13 +101,12 @@ func request(ctx context.Context, s *server, token, method, path string, body an
 		return 0, err.Error(), false
 	}
 	if res.StatusCode >= 300 {
-		var problem struct{ Code string }
-		json.Unmarshal(text, &problem)
+		code := codeOf(text)
 		// A proxy sends some requests once more, also when the first may have
 		// been carried out.
 		again := s.url != s.own && method == "DELETE" && res.StatusCode == http.StatusNotFound
 		// busy and a 4xx say that nothing happened; the others leave it open.
-		return res.StatusCode, problem.Code, !again && res.StatusCode < 500 || problem.Code == "busy"
+		return res.StatusCode, code, !again && res.StatusCode < 500 || code == "busy"
 	}
 	if _, made, ok := strings.Cut(res.Header.Get("Content-Location"), "/items/"); ok {
 		text = fmt.Appendf(nil, `{"id":%q}`, made) // tus answers without a body
@@ -118,6 +117,13 @@ func request(ctx context.Context, s *server, token, method, path string, body an
 		return 0, "the answer is no JSON", false
 	}
 	return res.StatusCode, code, true
+}
+
+// codeOf is what a problem is called.
+func codeOf(text []byte) string {
+	var problem struct{ Code string }
+	json.Unmarshal(text, &problem)
+	return problem.Code
 }
 
 type itemBody struct {

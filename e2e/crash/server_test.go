@@ -47,6 +47,7 @@ type rig struct {
 	conn   *pgx.Conn // of the test itself
 
 	more  []string     // settings of the servers beside the usual ones
+	stay  bool         // a server that is started anew listens where it did before
 	times *times       // how long their answers take; nil: nobody wants to know
 	wires [2]*slowWire // between each server and PostgreSQL; nil in some tests
 	pairs []*pair      // one for each server that renames are sent to; none in some tests
@@ -80,6 +81,9 @@ type server struct {
 var built string
 
 var binary = sync.OnceValues(func() (string, error) {
+	if from := os.Getenv("UPGRADE_FROM"); from != "" {
+		return from, nil
+	}
 	path := filepath.Join(built, "homebase")
 	build := exec.Command("go", "build", "-tags", "failpoint,nethttpomithttp2", "-trimpath", "-buildvcs=false", "-o", path, "homebase")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -251,6 +255,9 @@ func (r *rig) launch(i int, failpoint string, more ...string) *server {
 	must(r.t, err)
 	address := l.Addr().String()
 	l.Close()
+	if r.stay && r.servers[i] != nil {
+		address = strings.TrimSuffix(strings.TrimPrefix(r.servers[i].own, "http://"), "/api/v1")
+	}
 	s := &server{Cmd: exec.Command(r.binary, "serve"), name: fmt.Sprint("server", i), point: failpoint, times: r.times, ended: make(chan struct{})}
 	s.own = "http://" + address + "/api/v1"
 	if i < len(r.hosts) && r.hosts[i] != nil {
@@ -361,7 +368,12 @@ func (r *rig) armed() (text string) {
 
 // command runs a command beside the servers.
 func (r *rig) command(stdin string, args ...string) (string, error) {
-	cmd := exec.Command(r.binary, args...)
+	return r.commandOf(r.binary, stdin, args...)
+}
+
+// commandOf runs a command of another build of the program.
+func (r *rig) commandOf(binary, stdin string, args ...string) (string, error) {
+	cmd := exec.Command(binary, args...)
 	cmd.Env, cmd.Stdin = r.environment("127.0.0.1:1"), strings.NewReader(stdin)
 	var log bytes.Buffer
 	cmd.Stderr = &log

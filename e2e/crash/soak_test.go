@@ -46,16 +46,7 @@ func TestSoak_NothingIsLostAndNothingGrows(t *testing.T) {
 		must(t, err)
 		length = time.Duration(minutes * float64(time.Minute))
 	}
-	s := &soak{rig: newRig(t, "soak"), curves: curves{}}
-	s.times = &times{kinds: map[string][]float64{}}
-	s.more = []string{"HOMEBASE_ACCOUNT_URL=" + accountPage, "HOMEBASE_ORIGINS=" + pageOrigin, "HOMEBASE_TRUSTED_PROXIES=127.0.0.0/8"}
-	s.bringUp()
-	accounts := s.accounts(4, 2)
-	crowded := &account{email: email(8), answers: &s.answers}
-	s.signIn(crowded)
-	c := s.gather(crowded)
-
-	s.began = time.Now()
+	s, accounts, c := newSoak(t)
 	ctx, stop := context.WithCancel(t.Context())
 	noise := s.makeNoise(ctx, length)
 	sampling := s.sample(ctx, min(max(length/120, 250*time.Millisecond), 30*time.Second))
@@ -63,7 +54,7 @@ func TestSoak_NothingIsLostAndNothingGrows(t *testing.T) {
 	var first, last holdings
 	for n := 1; !s.found.any(); n++ {
 		done := time.Since(s.began) > length
-		s.round(newPlan(seed, n, "soak"), n, round, accounts, c, done || n%20 == 0)
+		s.round(newPlan(seed, n, "soak"), round, accounts, c, done || n%20 == 0, func() { s.endServer(n%2 == 0) })
 		if n == 1 || done {
 			last = s.settled()
 		}
@@ -92,8 +83,23 @@ func TestSoak_NothingIsLostAndNothingGrows(t *testing.T) {
 	}
 }
 
-// round lets everybody work, then ends server 0, and looks at what is there.
-func (s *soak) round(p plan, n int, length time.Duration, accounts []*account, c *crowd, full bool) {
+// newSoak brings up the servers and those who work with them.
+func newSoak(t *testing.T) (s *soak, accounts []*account, c *crowd) {
+	t.Helper()
+	s = &soak{rig: newRig(t, "soak"), curves: curves{}}
+	s.times = &times{kinds: map[string][]float64{}, failed: map[string]int{}}
+	s.more = []string{"HOMEBASE_ACCOUNT_URL=" + accountPage, "HOMEBASE_ORIGINS=" + pageOrigin, "HOMEBASE_TRUSTED_PROXIES=127.0.0.0/8"}
+	s.bringUp()
+	accounts = s.accounts(4, 2)
+	crowded := &account{email: email(8), answers: &s.answers}
+	s.signIn(crowded)
+	c = s.gather(crowded)
+	s.began = time.Now()
+	return s, accounts, c
+}
+
+// round lets everybody work, deals the blow, and looks at what is there.
+func (s *soak) round(p plan, length time.Duration, accounts []*account, c *crowd, full bool, blow func()) {
 	s.t.Helper()
 	p.lanes, p.on, p.mixed = 8, [2]bool{true, true}, true
 	s.prepare(p, accounts, c)
@@ -101,17 +107,7 @@ func (s *soak) round(p plan, n int, length time.Duration, accounts []*account, c
 	working := s.work(ctx, p, accounts, c, s.found.note)
 	time.Sleep(length * 2 / 3)
 	s.blows = append(s.blows, time.Since(s.began).Seconds())
-	if n%2 == 0 {
-		s.servers[0].kill()
-	} else {
-		s.servers[0].Process.Signal(syscall.SIGTERM)
-		select {
-		case <-s.servers[0].ended:
-		case <-time.After(time.Minute): // it waits up to 30 s for requests and jobs
-			s.found.note("server 0 does not end in a minute")
-			s.servers[0].kill()
-		}
-	}
+	blow()
 	s.bringUp()
 	time.Sleep(length / 3)
 	stop()
@@ -123,7 +119,23 @@ func (s *soak) round(p plan, n int, length time.Duration, accounts []*account, c
 		s.found.note(finding)
 	}
 	s.cycles++
-	s.t.Logf("round %d after %.0f s: %s; %d files looked at; %s", n, time.Since(s.began).Seconds(), &s.answers, s.looked, s.state())
+	s.t.Logf("round %d after %.0f s: %s; %d files looked at; %s", p.cycle, time.Since(s.began).Seconds(), &s.answers, s.looked, s.state())
+}
+
+// endServer ends server 0.
+func (s *soak) endServer(kill bool) {
+	s.t.Helper()
+	if kill {
+		s.servers[0].kill()
+		return
+	}
+	s.servers[0].Process.Signal(syscall.SIGTERM)
+	select {
+	case <-s.servers[0].ended:
+	case <-time.After(time.Minute): // it waits up to 30 s for requests and jobs
+		s.found.note("server 0 does not end in a minute")
+		s.servers[0].kill()
+	}
 }
 
 // holdings is what may not grow.
@@ -285,18 +297,23 @@ func (s *soak) sample(ctx context.Context, every time.Duration) (done chan struc
 
 // times are how long answers took.
 type times struct {
-	mu    sync.Mutex
-	kinds map[string][]float64 // milliseconds since the last sample
-	all   map[string][]float64
+	mu     sync.Mutex
+	kinds  map[string][]float64 // milliseconds since the last sample
+	all    map[string][]float64
+	failed map[string]int // answers from 500 on, which count as none
 }
 
-func (t *times) note(kind string, began time.Time, answered bool) {
-	if t == nil || !answered {
+func (t *times) note(kind string, began time.Time, status int, code string) {
+	if t == nil || status == 0 || code == "unsent" {
 		return
 	}
 	took := float64(time.Since(began).Microseconds()) / 1000
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if status >= 500 {
+		t.failed[fmt.Sprintf("%s: %d %s", kind, status, code)]++
+		return
+	}
 	t.kinds[kind] = append(t.kinds[kind], took)
 }
 
