@@ -125,14 +125,16 @@ soak: postgres ## everything at once, with kills and restarts, for MINUTES=60; n
 upgrade: postgres strangers ## a release gives way under load to this tree, and its frontends work with it: FROM=v0.1.0-rc.1, by default the last
 	e2e/upgrade $(or $(FROM),$$(git describe --tags --abbrev=0)) $(TESTS)
 
-# In namespaces of its own, and all that was started there ends with it.
+# In namespaces of its own, and all that was started there ends with it. Their
+# first process is a shell, which buries the dead: to Patroni a PostgreSQL that
+# nobody buries is one that runs.
 .PHONY: machines
 machines: postgres build ## several machines whose links are cut, slow or silent; the times to recover go into docs/scaling.md (root): RUN=frozen
 	$(call need,command -v nginx && command -v nft && command -v tc && command -v nsenter && command -v setpriv,nginx-light nftables iproute2 util-linux)
 	$(call need,command -v patroni && command -v etcd && ls /usr/lib/*/faketime && command -v glusterd && [ -x /sbin/mount.glusterfs ],patroni etcd-server libfaketime glusterfs-server glusterfs-client)
 	go test -c -o bin/machines.test ./e2e/crash
 	cd e2e/crash && MACHINES_TABLE=$(if $(RUN),,$(CURDIR)/docs/scaling.md) unshare --net --mount --propagation private --pid --fork --mount-proc --kill-child \
-	  $(CURDIR)/bin/machines.test -test.v -test.run '^$$' -test.bench 'Machines/($(or $(RUN),.))' -test.benchtime 1x -test.timeout 0
+	  bash -c '"$$@"; exit $$?' init $(CURDIR)/bin/machines.test -test.v -test.run '^$$' -test.bench 'Machines/($(or $(RUN),.))' -test.benchtime 1x -test.timeout 0
 
 .PHONY: assume
 assume: postgres ## what the simulation assumes of ext4, XFS and PostgreSQL, tried on the real ones; by root alone
