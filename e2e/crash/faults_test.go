@@ -90,13 +90,21 @@ func (p *replicas) kill(i int) {
 }
 
 // killPrimary kills the primary's; the function that it gives waits for the
-// other to have taken over.
+// other to have taken over. Where that one did not answer in time Patroni starts
+// the primary again, which is then killed once more.
 func (p *replicas) killPrimary() (taken func()) {
 	p.r.t.Helper()
 	i := p.leader()
 	p.kill(i)
 	return func() {
-		await(p.r.t, "the other one has taken over", func() bool { return p.primary() == 1-i })
+		await(p.r.t, "the other one has taken over", func() bool {
+			now := p.primary()
+			if now == i && p.whole() {
+				p.r.t.Log("the primary was started again")
+				p.kill(i)
+			}
+			return now == 1-i
+		})
 	}
 }
 

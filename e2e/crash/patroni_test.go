@@ -3,6 +3,7 @@ package crash
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -168,11 +169,21 @@ func (p *replicas) leader() (i int) {
 	return i
 }
 
-// whole reports whether there is a primary with a synchronous standby.
+// whole reports whether there is a primary with a synchronous standby, which
+// Patroni would promote: it notes that a moment after PostgreSQL has one.
 func (p *replicas) whole() bool {
 	var n int
 	i := p.primary()
-	return i >= 0 && p.ask(i, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'", &n) == nil && n == 1
+	return i >= 0 && p.ask(i, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'", &n) == nil && n == 1 && p.noted(1-i)
+}
+
+func (p *replicas) noted(standby int) bool {
+	res, err := probe.Get("http://" + p.nodes[standby].address + ":8008/sync")
+	if err != nil {
+		return false
+	}
+	res.Body.Close()
+	return res.StatusCode == http.StatusOK
 }
 
 // postmaster is the process id of a node's PostgreSQL, 0 when it does not run.
