@@ -182,6 +182,11 @@ func (r *rig) cutPower() {
 	}
 	r.killPostgres()
 	await(r.t, "the disk can be unmounted", func() bool { return syscall.Unmount(r.disk, 0) == nil })
+	// A namespace with a copy of the mount would keep it as it is, shut down.
+	await(r.t, "the disk is unmounted everywhere", func() bool {
+		held, err := exec.Command("losetup", "--associated", r.image).Output()
+		return err == nil && len(held) == 0
+	})
 	r.seen = nil // nothing that was read before is still known
 	r.mount()
 	r.startPostgres()
