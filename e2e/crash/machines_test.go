@@ -290,6 +290,7 @@ func (m *machines) discard(b *beacon) {
 	m.t.Helper()
 	for _, path := range []string{"/files/items/", "/files/trash/"} {
 		await(m.t, b.folder+" is removed", func() bool {
+			m.signIn(b.owner)
 			status, _, _ := b.owner.ask(m.t.Context(), m.servers[0], "DELETE", path+b.id, nil, nil)
 			return status < 300 && status != 0 || status == 404
 		})

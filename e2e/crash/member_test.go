@@ -37,6 +37,7 @@ func (r *rig) rejoin(accounts []*account) {
 		if a.with != "" {
 			await(r.t, "both are members of the space", func() bool {
 				r.bringUp() // one may have reached its failpoint meanwhile
+				r.signIn(a)
 				a.letIn(ctx, r.servers[0])
 				status, _, _ := a.ask(ctx, r.servers[1], "GET", "/files/trash?limit=1", nil, nil)
 				return status == 200
