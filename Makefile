@@ -93,7 +93,7 @@ test: postgres peers ## everything that must hold, on a real PostgreSQL
 .PHONY: quick
 quick: postgres ## the house rules and the tests of the packages that were changed, without the race detector
 	@since=$$(git merge-base HEAD origin/main 2>/dev/null || echo HEAD); \
-	changed=$$({ git diff --name-only --diff-filter=d $$since; git ls-files --others --exclude-standard; } | sed -n 's|^\(.*\)/[^/]*\.go$$|./\1|p; s|^\(projects/.*\)/schema\.sql$$|./\1|p; s|^schema\.sql$$|./db\n./e2e/contract|p' | sort -u); \
+	changed=$$({ git diff --name-only --diff-filter=d $$since; git ls-files --others --exclude-standard; } | sed -n 's|^\(.*\)/[^/]*\.go$$|./\1|p; s|^\(projects/.*\)/schema\.sql$$|./\1|p; s|^schema\.sql$$|./db\n./e2e/contract|p; s|^e2e/contract/testdata/.*|./e2e/contract|p' | sort -u); \
 	go test -parallel 8 . $$changed
 
 .PHONY: app

@@ -314,6 +314,9 @@ func TestContract_EveryTagIsKnownAgain(t *testing.T) {
 		if method != http.MethodGet || !slices.ContainsFunc(rt.Answers(), func(r httpx.Response) bool { return r.Status == http.StatusNotModified }) {
 			continue
 		}
+		if strings.Contains(path, "{") {
+			t.Fatalf("name one of %s in the list above", path)
+		}
 		tag := admin.Do("GET", path, nil).Want(t, 200).Header.Get("ETag")
 		admin.Do("GET", path, nil, httpxtest.WithHeader("If-None-Match", `"other", W/"another"`)).Want(t, 200)
 		for _, list := range [][]string{{tag}, {`"other", W/"another", W/` + tag}, {`"other"`, tag}, {"*"}} {
