@@ -138,13 +138,13 @@ func (p *program) signIn(n *noise, ctx context.Context) string {
 }
 
 // guest is somebody before a guarded host, as nginx asks about them.
-type guest struct{ cookies string }
+type guest struct{ cookies map[string]string }
 
 func (g *guest) pass(n *noise, ctx context.Context) string {
 	asks := func(path string) answer {
 		header := []string{"X-Original-URL", "https://" + guarded + "/d/7", "X-Original-Method", "GET", "Sec-Fetch-Mode", "navigate", "X-Forwarded-For", "203.0.113.7", "X-Forwarded-Proto", "https"}
-		if g.cookies != "" {
-			header = append(header, "Cookie", g.cookies)
+		for name, value := range g.cookies {
+			header = append(header, "Cookie", name+"="+value)
 		}
 		return n.ask(ctx, n.either(), "GET", path, nil, header...)
 	}
@@ -158,10 +158,9 @@ func (g *guest) pass(n *noise, ctx context.Context) string {
 	}
 	keep := func(a answer) {
 		for _, c := range (&http.Response{Header: a.header}).Cookies() {
-			g.cookies = strings.TrimPrefix(g.cookies+"; "+c.Name+"="+c.Value, "; ")
+			g.cookies[c.Name] = c.Value
 		}
 	}
-	g.cookies = ""
 	keep(got)
 	var next struct {
 		To string `json:"redirect_to"`

@@ -50,7 +50,7 @@ func (s *soak) makeNoise(ctx context.Context, length time.Duration) *sync.WaitGr
 	whole := context.WithoutCancel(ctx)
 	var working sync.WaitGroup
 	ada, bob := &person{soak: s, email: email(6)}, &person{soak: s, email: email(5)}
-	program, guest, listener := &program{id: client.ID, secret: client.Secret}, &guest{}, &listener{seen: map[string]bool{}}
+	program, guest, listener := &program{id: client.ID, secret: client.Secret}, &guest{cookies: map[string]string{}}, &listener{seen: map[string]bool{}}
 	working.Go(func() { listener.listen(ctx, s, bob) })
 	for i, kind := range []struct {
 		who   *person
