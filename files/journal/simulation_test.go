@@ -532,8 +532,8 @@ func (s *simulation) settle() {
 		s.launch()
 	}
 	s.failing, s.cutting = 0, 0
-	if !s.turns(func() bool { return s.left() == "" }, 2*time.Minute) {
-		s.found("after two minutes: %s", s.left())
+	if !s.turns(func() bool { return s.left() == "" }, 10*time.Minute) {
+		s.found("after ten minutes: %s", s.left())
 	}
 	if len(s.findings) == 0 {
 		s.check()
