@@ -138,7 +138,8 @@ func init() {
 		"files.Fence": fenceShared, "files.FenceExclusive": fenceExclusive, "files.WorkerAlive": workerAlive,
 		"files.LockTree": lockTree, "files.LockOwner": lockTree, "files.LockToMakeWay": lockTree, "files.SettleTree": settleTree,
 		"files.PendingRecords": pendingRecords, "files.InsertRecords": insertRecords, "files.DeleteRecords": deleteRecordRows,
-		"files.RecordsOfWorker": recordsOfWorker, "files.QuarantineRecord": quarantine, "files.RecordStands": recordStands,
+		"files.RecordsOfWorker": recordsOfWorker, "files.LaterRecords": laterRecords, "files.QuarantineRecord": quarantine,
+		"files.RecordStands":    recordStands,
 		"files.TransactionRuns": transactionRuns, "files.AsynchronousCommit": asynchronous, "files.InsertChanges": insertChanges,
 		"files.FoldersOfGroup": foldersOfGroup, "files.NamesOfGroup": namesOfGroup, "files.ReservedOfGroup": reservedOfGroup,
 		"files.InsertFiles": insertFiles, "files.ReplaceFiles": replaceFiles, "files.KeepVersions": keepVersions,
@@ -272,6 +273,16 @@ func recordsOfWorker(_ *modelTx, now *tables, a []any) (*modelRows, error) {
 	rows := &modelRows{}
 	for _, r := range sorted(now.records, bySeq) {
 		if r.worker == a[0].(int32) && !r.aside {
+			rows.list = append(rows.list, shown(r.record))
+		}
+	}
+	return rows, nil
+}
+
+func laterRecords(_ *modelTx, now *tables, a []any) (*modelRows, error) {
+	rows := &modelRows{}
+	for _, r := range sorted(now.records, bySeq) {
+		if r.owner == a[0].(uuid.UUID) && r.seq > a[1].(int64) && !r.aside {
 			rows.list = append(rows.list, shown(r.record))
 		}
 	}

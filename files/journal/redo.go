@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -12,6 +13,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
+
+var errLaterFirst = errors.New("a later change has to be in place before this one can be judged")
 
 // redo carries out a record of a worker that is gone, or one that came back.
 // The guard is that the item still has the record's revision and path: one
@@ -26,6 +29,9 @@ func (j *Journal) redo(ctx context.Context, r record) error {
 	if revision == r.revision && at == r.target || r.kind == kindPurge && (gone || r.endsVersion()) || disk.Without("guard") {
 		err := j.publish(ctx, r)
 		if errors.Is(err, errNowhere) {
+			if waits, err := awaitsLater(ctx, j.db, r); waits || err != nil {
+				return cmp.Or(err, errLaterFirst)
+			}
 			return j.setAside(ctx, r)
 		}
 		if err != nil {
@@ -34,6 +40,19 @@ func (j *Journal) redo(ctx context.Context, r record) error {
 	}
 	disk.Failpoint("redone")
 	return deleteRecords(ctx, j.db, []done{{owner: r.owner, seqs: []int64{r.seq}}})
+}
+
+// awaitsLater reports whether a later record of any worker concerns the path of
+// one whose bytes are nowhere. A folder that was carried elsewhere and back comes
+// back with that, and what was put into it before comes with it.
+func awaitsLater(ctx context.Context, q db.Querier, r record) (bool, error) {
+	const sql = `-- name: files.LaterRecords
+		SELECT ` + recordColumns + `
+		  FROM file_ops o
+		 WHERE o.owner_id = $1 AND o.seq > $2 AND o.quarantined_at IS NULL
+		 ORDER BY o.seq`
+	later, err := db.All(ctx, q, scanRecord, sql, r.owner, r.seq)
+	return slices.ContainsFunc(later, func(l record) bool { return l.concerns(r.target) }), err
 }
 
 // whereabouts are an item's revision and the path where it lies below the
@@ -52,7 +71,7 @@ func whereabouts(ctx context.Context, q db.Querier, owner, item uuid.UUID) (revi
 // same paths waits for the next time.
 func (j *Journal) redoAll(ctx context.Context, records []record) error {
 	var failures error
-	var stuck []record
+	var stuck, again []record
 	for _, r := range records {
 		if slices.ContainsFunc(stuck, func(s record) bool { return s.concerns(r.target) || r.source != "" && s.concerns(r.source) }) {
 			continue
@@ -61,11 +80,18 @@ func (j *Journal) redoAll(ctx context.Context, records []record) error {
 		if err == nil {
 			err = j.redo(ctx, r)
 		}
+		if errors.Is(err, errLaterFirst) {
+			again = append(again, r)
+			continue
+		}
 		if err != nil {
 			j.Log.ErrorContext(ctx, "cannot redo a change", "op", r.op, "error", err)
 			stuck = append(stuck, r)
 			failures = errors.Join(failures, err)
 		}
+	}
+	for _, r := range slices.Backward(again) { // the later ones first
+		failures = errors.Join(failures, j.redo(ctx, r))
 	}
 	return failures
 }

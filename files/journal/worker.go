@@ -69,7 +69,9 @@ func (j *Journal) RecoverDead(ctx context.Context) error {
 		return err
 	}
 	var failures error
-	for _, id := range ids {
+	all := len(ids)
+	for n := 0; n < len(ids); n++ {
+		id := ids[n]
 		lock, ok, err := j.disk.LockWorker(id)
 		if err != nil {
 			failures = errors.Join(failures, err)
@@ -78,7 +80,9 @@ func (j *Journal) RecoverDead(ctx context.Context) error {
 		if !ok {
 			continue // alive, or recovered by another just now
 		}
-		if err := j.recover(ctx, id); err != nil {
+		if err := j.recover(ctx, id); n < all && errors.Is(err, errLaterFirst) {
+			ids = append(ids, id) // after all the others, once
+		} else if err != nil {
 			failures = errors.Join(failures, fmt.Errorf("recover worker %d: %w", id, err))
 		} else if err := j.disk.RemoveLock(id); !errors.Is(err, fs.ErrNotExist) {
 			failures = errors.Join(failures, err)
