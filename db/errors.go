@@ -146,7 +146,7 @@ func translatePg(pg *pgconn.PgError, err error) error {
 	}
 	c, listed := constraints[pg.ConstraintName]
 	switch {
-	case !listed: // of an app's own schema
+	case !listed || pg.SchemaName != "public": // of an app's own schema, which may use the same name
 		return &Error{Kind: kind, Constraint: pg.ConstraintName, Err: err}
 	case c == defect:
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -158,6 +159,24 @@ func TestApp_HasNoRightsOutsideItsSchema(t *testing.T) {
 	// What follows on the same connections works as before.
 	if again, err := db.One(t.Context(), e.DB, db.Value[string], `SELECT current_user || current_setting('search_path')`); err != nil || again != user+`"$user", public` {
 		t.Errorf("afterwards the pool works as %q, %v", again, err)
+	}
+}
+
+func TestApp_MayNameAConstraintLikeOneOfThePlatforms(t *testing.T) {
+	t.Parallel()
+	var host *projects.Host
+	projectstest.Start(t, nil, trial(func(h *projects.Host, a *projects.App) {
+		host = h
+		a.Schema = "-- step 1: things\nCREATE TABLE things (n int CONSTRAINT users_email_key UNIQUE CONSTRAINT one_time_tokens_hash_key CHECK (n < 5));\nINSERT INTO things VALUES (1);"
+	}))
+	for sql, want := range map[string]db.Error{
+		`INSERT INTO things VALUES (1)`: {Kind: db.Conflict, Constraint: "users_email_key"},
+		`INSERT INTO things VALUES (5)`: {Kind: db.Invalid, Constraint: "one_time_tokens_hash_key"}, // in the platform's table a defect
+	} {
+		err := host.InTx(t.Context(), func(tx *projects.Tx) error { _, err := db.Exec(t.Context(), tx, sql); return err })
+		if e, ok := errors.AsType[*db.Error](err); !ok || e.Kind != want.Kind || e.Constraint != want.Constraint || e.Code != "" || e.Detail != "" {
+			t.Errorf("%s: %v", sql, err)
+		}
 	}
 }
 
