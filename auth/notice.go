@@ -63,8 +63,8 @@ INSERT INTO notices (id, user_id, kind, device, address) VALUES ($1, $2, $3, $4,
 // one mail of all. It names no file.
 type News struct {
 	Kind          string
-	About         []Counted
-	Subject, Text string // of the mail
+	About         []Counted // the oldest first
+	Subject, Text string    // of the mail
 }
 
 // Counted is a thing that news are about, and how many there were.
@@ -86,7 +86,7 @@ func (a *Auth) Tell(ctx context.Context, user uuid.UUID, take func(tx pgx.Tx) (N
 		if err != nil || len(news.About) == 0 || acc.Status != statusActive {
 			return nothing, err
 		}
-		for _, c := range news.About {
+		for _, c := range news.About[max(0, len(news.About)-mostNotices):] { // older ones would go at once
 			if err := countNotice(ctx, tx, user, news.Kind, c); err != nil {
 				return nothing, err
 			}

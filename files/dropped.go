@@ -65,10 +65,10 @@ func (sh *shares) tellDrops(ctx context.Context) error {
 // takeDrops is what there is to tell a user, and counts as told.
 func takeDrops(ctx context.Context, tx pgx.Tx, user uuid.UUID) (auth.News, error) {
 	const sql = `-- name: files.TakeDrops
-		UPDATE drops d SET files = 0, told_at = now()
+		WITH told AS (UPDATE drops d SET files = 0, told_at = now()
 		  FROM (SELECT n.item_id, n.files FROM drops n WHERE n.user_id = $1 AND n.files > 0 ORDER BY n.item_id FOR UPDATE) n
-		 WHERE d.user_id = $1 AND d.item_id = n.item_id
-		RETURNING d.item_id, n.files`
+		 WHERE d.user_id = $1 AND d.item_id = n.item_id RETURNING d.item_id, n.files, d.last_at)
+		SELECT t.item_id, t.files FROM told t ORDER BY t.last_at, t.item_id`
 	news := auth.News{Kind: "files_dropped", Subject: "New files in a folder of yours"}
 	var err error
 	news.About, err = db.All(ctx, tx, func(row pgx.Row) (c auth.Counted, err error) {

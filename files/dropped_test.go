@@ -149,6 +149,24 @@ func TestDropped_WhoKeepsSendingIsToldOfInBetween(t *testing.T) {
 	wantTold(t, c, s.ItemID+" 3")
 }
 
+func TestDropped_OfManyFoldersTheLastOnesAreNoticesAndAllAreInTheMail(t *testing.T) {
+	t.Parallel()
+	h, c, id, folder := letterbox(t)
+	h.exec(t, "INSERT INTO drops (user_id, item_id, files, since, last_at) SELECT $1, gen_random_uuid(), 2, now() - interval '1 hour', now() - interval '1 hour' FROM generate_series(1, 3000)", id)
+	h.drop(t, share(t, c, folder, "mode", "drop"), "a")
+	h.later(t, "3 minutes")
+	h.run(t, "files.drops")
+	if got := noticesOf(t, c); got[0] != folder+" 1" {
+		t.Errorf("the newest is %s", got[0])
+	}
+	if n := h.number(t, "SELECT count(*) FROM notices"); n != 100 {
+		t.Errorf("%d notices", n)
+	}
+	if list := h.Mails(t, "ann@example.com"); len(list) != 1 || !strings.Contains(list[0], "6001 files into 3001 folders") {
+		t.Errorf("mailed were %q", list)
+	}
+}
+
 func TestDropped_WhoWantsNoMailIsToldNothing(t *testing.T) {
 	t.Parallel()
 	h, c, _, folder := letterbox(t)
