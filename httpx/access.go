@@ -83,8 +83,10 @@ func judge(x *exchange, r *http.Request) error {
 func (x *exchange) checkPolicy() error {
 	access, caller := x.route.Access, x.caller
 	switch {
-	case access.level <= recognised:
+	case access.level == public || access.level == recognised:
 		return nil
+	case access.level == undeclared: // check has kept the server from starting
+		return ErrForbidden
 	case caller == nil:
 		return ErrUnauthenticated
 	case caller.Operator && !access.operator:

@@ -7,6 +7,12 @@ import (
 	"time"
 )
 
+// Refusal is what a stranger is told by a policy.
+func Refusal(access Access) error {
+	x := exchange{route: &Route{Access: access}}
+	return x.checkPolicy()
+}
+
 // Hurry makes the server impatient, so that a test can wait for what takes a
 // minute in production.
 func (s *Server) Hurry(stall, grace, header, patience time.Duration) {

@@ -1,6 +1,7 @@
 package httpx_test
 
 import (
+	"errors"
 	"net/http"
 	"reflect"
 	"strings"
@@ -130,6 +131,16 @@ func TestRouting_MethodOverrideReachesMarkedRoutesByPOSTOnly(t *testing.T) {
 	says("POST", "/items/1", "DELETE", "POST POST /api/v1/items/{id}")
 	for _, wish := range []string{"GET", "PUT", "patch", "FOO"} {
 		c.Do("POST", "/uploads/1", nil, httpxtest.WithHeader("X-HTTP-Method-Override", wish)).WantProblem(t, 405, "method_not_allowed")
+	}
+}
+
+func TestAccess_ThatWasNotDeclaredRefuses(t *testing.T) {
+	t.Parallel()
+	if err := httpx.Refusal(httpx.Public()); err != nil {
+		t.Error(err)
+	}
+	if err := httpx.Refusal(httpx.Access{}); !errors.Is(err, httpx.ErrForbidden) {
+		t.Errorf("without a policy: %v", err)
 	}
 }
 
