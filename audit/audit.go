@@ -13,8 +13,8 @@
 // was edited, and that no event listed by a seal was removed, inserted or
 // reordered; only retention, which is an event itself, excuses a missing one.
 //
-// The chain cannot prove its own end. If its newest seals are removed together with
-// the events since, or an older copy is put back, what is left is a valid chain.
+// The chain cannot prove its own end. If its newest seals are removed, or an older copy
+// is put back, what is left is a valid chain.
 // Only a witness shows the loss, a seal that was kept elsewhere: the server's log
 // has a line for each seal, and a verification prints the last one. Events that no
 // seal lists yet can be removed without a trace.

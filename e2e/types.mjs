@@ -1,6 +1,6 @@
 // The types of every route, as examples/homebase-api.d.ts has them: made from the
 // OpenAPI document by openapi-typescript, without what a client does not name.
-// After a route has changed: make build && node e2e/types.mjs
+// After a route has changed: make build && (cd e2e && npm ci) && node e2e/types.mjs
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -118,20 +118,22 @@ func (u *upgrade) must(binary string, args ...string) {
 func (u *upgrade) migrate() {
 	halfWay := u.dir + "/half"
 	ended := make(chan struct{})
+	var out string
+	var err error
 	go func() {
 		defer close(ended)
-		if out, err := u.commandOf(u.from, "", "backup", halfWay); err == nil {
-			u.t.Log("a backup that was under way ended well: " + out)
-			u.must(u.to, "backup", "--verify", halfWay)
-		} else {
-			u.refused("a backup that was under way", out)
-		}
+		out, err = u.commandOf(u.from, "", "backup", halfWay)
 	}()
 	time.Sleep(50 * time.Millisecond)
 	began := time.Now()
 	u.must(u.to, "migrate")
 	u.t.Logf("the step took %.1f s", time.Since(began).Seconds())
-	<-ended
+	if <-ended; err == nil {
+		u.t.Log("a backup that was under way ended well: " + out)
+		u.must(u.to, "backup", "--verify", halfWay)
+	} else {
+		u.refused("a backup that was under way", out)
+	}
 	u.binary = u.to
 	for i, s := range u.servers {
 		if !s.running() || !s.ready() {

@@ -219,6 +219,7 @@ func (j *Journal) mend(ctx context.Context) {
 		if j.disk.Fault() == nil && j.missed.Swap(false) {
 			if err := j.redoOwn(ctx); err != nil {
 				j.missed.Store(true)
+				j.Log.WarnContext(ctx, "cannot carry out yet what the database has kept of this worker", "error", err)
 			}
 		}
 	}
