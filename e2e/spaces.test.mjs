@@ -48,7 +48,8 @@ async function enter(name, options = desktop, more = {}) {
   return person
 }
 
-const row = (page, name) => page.getByRole('listitem').filter({ has: page.getByText(name, { exact: true }) })
+// row is a line of a list, and not of the panel of uploads, which tells the name too.
+const row = (page, name) => page.locator('li:not(.uploads li)').filter({ has: page.getByText(name, { exact: true }) })
 const line = (page, name) => page.locator('.open').filter({ has: page.getByText(name, { exact: true }) })
 const go = (page, place) => page.evaluate((hash) => { location.hash = hash }, `#/${place}`)
 const names = (page) => page.locator('main .list .name').allInnerTexts()
