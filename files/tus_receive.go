@@ -50,9 +50,9 @@ func (x *seized) left() int64 {
 }
 
 // receiveChunk takes a chunk in behind the durable offset. Whatever ends it,
-// the bytes that arrived count, except in two cases: a chunk with a checksum
-// counts whole or not at all, and one that goes beyond the length only as far
-// as it was saved before that was seen.
+// the bytes that arrived count, except in three cases: a chunk with a checksum
+// counts whole or not at all, and one that goes beyond the length, or of which
+// a part could not be saved, only as far as it was saved before.
 func (up *uploads) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 	if c.length > x.left() {
 		return errUploadTooLong
@@ -75,12 +75,13 @@ func (up *uploads) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 	}
 	done := up.holders.read(x.id, c.w)
 	in := intake{body: c.body, left: x.left(), ahead: x.length == nil, sum: sum, piece: c.running}
+	var unsaved error
 	if c.running == nil {
 		in.save = func() error {
-			if err := up.trees.still(ctx, mayWrite, editor); err != nil {
-				return err
+			if unsaved = up.trees.still(ctx, mayWrite, editor); unsaved == nil {
+				unsaved = up.save(ctx, x, s, sum)
 			}
-			return up.save(ctx, x, s, sum)
+			return unsaved
 		}
 	}
 	ended := up.wr.receive(ctx, s, in)
@@ -98,6 +99,7 @@ func (up *uploads) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 	case c.running != nil && ended == nil && !bytes.Equal(c.running.Sum(nil), c.sum):
 		ended = errChecksumDiff
 	case c.running != nil && ended != nil:
+	case unsaved != nil: // a second flush would say that all is well: the system tells of lost bytes once
 	default:
 		if err := up.save(ctx, x, s, sum); err != nil {
 			return err

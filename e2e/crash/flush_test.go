@@ -48,3 +48,30 @@ func TestCrash_AFailedFlushIsFinal(t *testing.T) {
 		t.Error(finding)
 	}
 }
+
+// TestCrash_BytesWhoseFlushFoundNoRoomDoNotCount lets the flush of a resumable
+// upload's first 32 MiB find no room, as on a disk that has promised more than it
+// has. Whoever flushed them again would be told that all is well, for the system
+// tells of lost bytes once.
+func TestCrash_BytesWhoseFlushFoundNoRoomDoNotCount(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "kill")
+	r.launch(0, "data:1:full")
+	await(t, "the server is ready", r.servers[0].ready)
+	a := &account{email: email(0)}
+	r.signIn(a)
+	var one struct {
+		Folder string `json:"parent_id"`
+	}
+	if status, _, _ := a.ask(t.Context(), r.servers[0], "PUT", "/files/content/documents/one", []byte("one"), &one); status != 201 {
+		t.Fatalf("the owner has no tree: %d", status)
+	}
+	body := resumable{folder: one.Folder, name: "large.bin", bytes: make([]byte, 36<<20)}
+	status, code, _ := a.ask(t.Context(), r.servers[0], "POST", "/files/uploads", body, nil)
+	if counted := r.count("SELECT max(u.durable_offset) FROM uploads u"); counted != 0 {
+		t.Errorf("the upload was answered %d %s, and %d bytes count", status, code, counted)
+	}
+	if !r.servers[0].ready() {
+		t.Error("a server whose disk was full for a moment cannot be used any more")
+	}
+}

@@ -13,7 +13,8 @@ import (
 
 // FAILPOINT=name or name:n kills the process, as kill -9 would, at the n-th
 // time that it passes the place of that name; name:n:stop stops it there
-// instead, until it gets SIGCONT. name:n:fail lets what is tried there fail.
+// instead, until it gets SIGCONT. name:n:fail lets what is tried there fail, and
+// name:n:full by want of room.
 var failpointName, failpointLeft, failpointSignal = func() (string, *atomic.Int64, syscall.Signal) {
 	name, times, _ := strings.Cut(os.Getenv("FAILPOINT"), ":")
 	times, how, _ := strings.Cut(times, ":")
@@ -21,8 +22,11 @@ var failpointName, failpointLeft, failpointSignal = func() (string, *atomic.Int6
 	switch how {
 	case "stop":
 		signal = syscall.SIGSTOP
-	case "fail":
+	case "fail", "full":
 		signal = 0
+		if failpointError = syscall.EIO; how == "full" {
+			failpointError = syscall.ENOSPC
+		}
 	}
 	left := new(atomic.Int64)
 	n, err := strconv.ParseInt(times, 10, 64)
@@ -32,6 +36,8 @@ var failpointName, failpointLeft, failpointSignal = func() (string, *atomic.Int6
 	left.Store(n)
 	return name, left, signal
 }()
+
+var failpointError syscall.Errno
 
 // Failpoint kills or stops the process at the place that FAILPOINT names.
 func Failpoint(name string) {
@@ -44,10 +50,10 @@ func Failpoint(name string) {
 	}
 }
 
-// Fails is a flush that fails with EIO at the place and time that FAILPOINT names.
+// Fails is a flush that fails at the place and time that FAILPOINT names.
 func (d *Dir) Fails(name string) error {
 	if name == failpointName && failpointSignal == 0 && failpointLeft.Add(-1) == 0 {
-		return d.synced(syscall.EIO)
+		return d.synced(failpointError)
 	}
 	return nil
 }

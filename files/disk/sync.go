@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -23,7 +24,7 @@ func (d *Dir) SyncData(f *os.File) error {
 	for err == syscall.EINTR {
 		err = syscall.Fdatasync(int(f.Fd()))
 	}
-	return d.synced(os.NewSyscallError("fdatasync", err))
+	return d.synced(errors.Join(os.NewSyscallError("fdatasync", err), d.Fails("data")))
 }
 
 // SyncAll makes all of the file system durable: bytes, names and attributes. For
@@ -57,8 +58,8 @@ func (d *Dir) Fault() error {
 	return nil
 }
 
-// synced notes a failed flush. A full disk is none: it is tried again when
-// there is room.
+// synced notes a failed flush. One that found no room concerns what it was for
+// and nothing else: whoever flushed must drop those bytes, and may send them again.
 func (d *Dir) synced(err error) error {
 	if err != nil && !Full(err) {
 		d.fault.CompareAndSwap(nil, new(fmt.Errorf("fsync failed: %w", err)))
