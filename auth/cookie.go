@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"crypto/rand"
 	"net/http"
 	"strings"
 	"time"
@@ -54,9 +53,9 @@ func CookieValue(r *http.Request, name string) (string, error) {
 
 // A device mark shows that its browser has signed in as a user before, so
 // that a stranger's wrong guesses do not shut out the owner's own devices:
-// the signed value 1 | user id (16) | random (16).
+// the signed value 2 | user id (16) | a UUID of version 7 (16), which tells when.
 const (
-	deviceVersion = 1
+	deviceVersion = 2
 	deviceBody    = 1 + 16 + 16
 )
 
@@ -64,7 +63,8 @@ func (tk *tokens) deviceMark(user uuid.UUID) string {
 	b := make([]byte, deviceBody)
 	b[0] = deviceVersion
 	copy(b[1:], user[:])
-	rand.Read(b[17:])
+	made := uuid.Must(uuid.NewV7())
+	copy(b[17:], made[:])
 	return Sign(tk.keys(devicePurpose), b)
 }
 
@@ -88,7 +88,10 @@ func (tk *tokens) markOf(r *http.Request, user uuid.UUID) string {
 	marks := strings.SplitN(value, ".", marksMost+1)
 	for _, mark := range marks[:min(len(marks), marksMost)] {
 		b, ok := Signed(tk.keys(devicePurpose), mark, deviceBody)
-		if ok && b[0] == deviceVersion && uuid.UUID(b[1:17]) == user {
+		if !ok || b[0] != deviceVersion || uuid.UUID(b[1:17]) != user {
+			continue
+		}
+		if made := time.Unix(uuid.UUID(b[17:]).Time().UnixTime()); time.Since(made) < deviceLifetime {
 			return mark
 		}
 	}

@@ -2,13 +2,16 @@ package auth_test
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"homebase/auth"
 	"homebase/auth/authtest"
@@ -16,6 +19,7 @@ import (
 	"homebase/db/dbtest"
 	"homebase/httpx/httpxtest"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/crypto/argon2"
 )
@@ -91,6 +95,22 @@ func TestLogin_KnownDeviceKeepsItsMark(t *testing.T) {
 	}
 	if !login("ada@example.com") || login("ada@example.com") || !login("bob@example.com") {
 		t.Error("the mark is set at the first sign-in of a user on a device, and only then")
+	}
+}
+
+func TestLogin_AMarkIsGoodForHalfAYear(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	user := e.User(t, "ada@example.com", "member").ID
+	for days, good := range map[int]bool{0: true, 179: true, 181: false} {
+		made := uuid.Must(uuid.NewV7())
+		at := binary.BigEndian.AppendUint64(nil, uint64(time.Now().AddDate(0, 0, -days).UnixMilli())<<16)
+		copy(made[:6], at)
+		mark := auth.Sign(authtest.Keys("device"), slices.Concat([]byte{2}, user[:], made[:]))
+		a := e.Client(t).Do("POST", "/auth/login", credentials("ada@example.com", authtest.Password, "cookie"), browser, httpxtest.WithHeader("Cookie", "__Host-dv="+mark)).Want(t, 200)
+		if given := strings.Contains(strings.Join(a.Header.Values("Set-Cookie"), "\n"), "__Host-dv="); given == good {
+			t.Errorf("after %d days a new mark is given: %t", days, given)
+		}
 	}
 }
 
