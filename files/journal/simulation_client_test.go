@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ func (s *simulation) engage(i int) {
 	c.self = &process{sim: s, id: -10 - i, name: fmt.Sprint("client", i)}
 	s.clients = append(s.clients, c)
 	s.working.Add(1)
-	n := 1 + c.rand.IntN(5)
+	n := 1 + c.rand.IntN(9)
 	s.running.Go(func() {
 		defer s.working.Add(-1)
 		for k := range n {
@@ -137,7 +138,7 @@ func (c *client) act(tag string, content int) {
 	defer p.busy.Add(-1)
 	o := outcome{tag: tag}
 	var err error
-	switch c.rand.IntN(16) {
+	switch c.rand.IntN(18) {
 	case 0:
 		o.what = "mkdir"
 		err = c.mkdir(p, tag)
@@ -153,6 +154,9 @@ func (c *client) act(tag string, content int) {
 	case 7:
 		o.what = "purge"
 		err = c.purge(p, tag)
+	case 16, 17:
+		o.what = "carry"
+		err = c.carry(p, tag, content+50)
 	case 8:
 		o.what = "end a version"
 		err = c.endVersion(p, tag)
@@ -326,7 +330,10 @@ func (c *client) change(p *process, decide func(ctx context.Context, t *Tx) erro
 }
 
 func (c *client) mkdir(p *process, tag string) error {
-	path := []string{"/e", "/d", "/d/f", "/e/f"}[c.rand.IntN(4)]
+	return c.mkdirAt(p, tag, []string{"/e", "/d", "/d/f", "/e/f"}[c.rand.IntN(4)])
+}
+
+func (c *client) mkdirAt(p *process, tag, path string) error {
 	return c.change(p, func(ctx context.Context, t *Tx) error {
 		above, name := split(path)
 		folder, err := at(ctx, t, c.own, above)
@@ -378,6 +385,52 @@ func (c *client) relocate(ctx context.Context, t *Tx, id uuid.UUID, source, targ
 
 func (c *client) move(p *process, tag string) error {
 	from, to := c.one(p), c.some()
+	return c.moveTo(p, tag, from, to)
+}
+
+// carry fills a folder, and has it moved away and back by one worker at once, or into
+// the trash and back, or lets it swap names with another: a path that was left
+// comes back, with the same folder or another.
+func (c *client) carry(p *process, tag string, content int) error {
+	folder, other, away := "/d", "/e", "/x"
+	if c.rand.IntN(2) == 0 {
+		folder, other = other, folder
+	}
+	if c.rand.IntN(2) == 0 {
+		c.mkdirAt(p, tag+".other", other)
+	}
+	for range c.rand.IntN(3) {
+		if c.rand.IntN(2) == 0 {
+			c.mkdirAt(p, tag+".in", folder+"/f")
+		} else {
+			content++
+			c.put(p, tag+".in", folder+"/"+c.name(), content)
+		}
+	}
+	seen, err := at(context.Background(), p.conn, c.own, folder)
+	if err != nil {
+		return err
+	}
+	move := func(from, to string) func(tag string) error {
+		return func(tag string) error { return c.moveTo(p, tag, from, to) }
+	}
+	swap := []func(tag string) error{move(folder, away), move(other, folder), move(away, other)}
+	steps := [][]func(tag string) error{
+		{move(folder, away), move(away, folder)},
+		{func(tag string) error { return c.trashIt(p, tag, seen.ID) },
+			func(tag string) error { return c.restoreTo(p, tag, seen.ID, folder) }},
+		swap,
+		slices.Concat(swap, []func(tag string) error{func(tag string) error { return c.put(p, tag, folder+"/"+c.name(), content+1) }}, swap),
+	}[c.rand.IntN(4)]
+	for _, step := range steps[:len(steps)-1] {
+		if err := step(tag + ".before"); err != nil {
+			return errors.New(err.Error()) // the last step is what the tag tells
+		}
+	}
+	return steps[len(steps)-1](tag)
+}
+
+func (c *client) moveTo(p *process, tag, from, to string) error {
 	seen, err := at(context.Background(), p.conn, c.own, from)
 	if err != nil {
 		return err
@@ -400,8 +453,12 @@ func (c *client) trash(p *process, tag string) error {
 	if err != nil {
 		return err
 	}
+	return c.trashIt(p, tag, seen.ID)
+}
+
+func (c *client) trashIt(p *process, tag string, id uuid.UUID) error {
 	return c.change(p, func(ctx context.Context, t *Tx) error {
-		it, err := itemOf(ctx, t, seen.ID)
+		it, err := itemOf(ctx, t, id)
 		if err != nil {
 			return err
 		}
@@ -434,7 +491,10 @@ func (c *client) restore(p *process, tag string) error {
 	if err != nil {
 		return err
 	}
-	to := c.folder() + c.name()
+	return c.restoreTo(p, tag, id, c.folder()+c.name())
+}
+
+func (c *client) restoreTo(p *process, tag string, id uuid.UUID, to string) error {
 	return c.change(p, func(ctx context.Context, t *Tx) error {
 		it, err := itemOf(ctx, t, id)
 		if err != nil {

@@ -488,6 +488,11 @@ func (s *simulation) blow(aimed func(st *step) bool) {
 	}
 }
 
+// aims are the calls at which a blow falls, "" for whatever comes next; the last
+// ones are those of a recovery.
+var aims = []string{"", "", "", "commit", "commit", "rename", "link", "fsync", "mkdir", "batch",
+	"files.RecordsOfWorker", "files.RecordsOfOwners", "files.Whereabouts", "files.DeleteWorker"}
+
 // run runs the schedule.
 func (s *simulation) run() {
 	for range 1 + s.rand.IntN(5)/2 {
@@ -500,8 +505,8 @@ func (s *simulation) run() {
 		s.intrude()
 	}
 	idle := func() bool { return s.working.Load() == 0 }
-	for range s.rand.IntN(4) {
-		at, aim := s.taken+s.rand.IntN(120), []string{"", "", "commit", "commit", "rename", "link", "fsync"}[s.rand.IntN(7)]
+	for range s.rand.IntN(7) {
+		at, aim := s.taken+s.rand.IntN(90), aims[s.rand.IntN(len(aims))]
 		aimed := func(st *step) bool { return aim == "" || st.call == aim }
 		if !s.turns(func() bool { return s.taken >= at && slices.ContainsFunc(s.number(), aimed) || idle() }, 10*time.Minute) {
 			break
