@@ -164,40 +164,72 @@ func inode(t *testing.T, path string) int64 {
 	return int64(stat.Ino)
 }
 
-// Records of puts that are in place may come back by a power cut. The folder of
-// this one was carried elsewhere since, and back by a move that is not in place,
-// so that its row is where the record says and its bytes are not.
-func TestRecovery_AFileWhoseFolderIsOnItsWayBackIsNotTakenForLost(t *testing.T) {
-	for _, workers := range []string{"one worker", "two workers"} {
-		t.Run(workers, func(t *testing.T) {
+const leftRecord = `
+	WITH t AS (UPDATE trees SET seq = seq + 1 WHERE owner_id = $1 RETURNING seq)
+	INSERT INTO file_ops (owner_id, seq, op_id, worker_id, kind, item_id, revision, ino, source, target)
+	SELECT $1, t.seq, gen_random_uuid(), $2, $3, i.id, i.revision, $7, $4, $5
+	  FROM t, items i WHERE i.owner_id = $1 AND i.name = $6`
+
+// Records of what is in place may be left by a kill, or come back by a power cut. The
+// folder was carried elsewhere since, and back by a move that is not in place, so
+// that the rows are where the records say and the disk is not.
+func TestRecovery_WhoseFolderIsOnItsWayBackIsNotPutInPlaceAgain(t *testing.T) {
+	for _, what := range []string{"put", "put of another worker", "put that kept its staged name", "mkdir"} {
+		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			h := start(t)
+			h := start(t, silent)
 			c, id := h.member(t, "ann@example.com")
 			c.Do("PUT", "/files/content/documents/a.bin", "bytes").Want(t, 201)
+			c.Do("POST", "/files/folders", map[string]string{"path": "/documents/f"}).Want(t, 201)
 			h.settled(t)
 			first := h.number(t, "INSERT INTO workers DEFAULT VALUES RETURNING id")
 			last := first
-			if workers == "two workers" {
+			documents, staged := h.place(id, "documents"), fmt.Sprintf("staging/%s/%s.%d", id, uuid.NewString(), first)
+			switch what {
+			case "put of another worker":
 				last = h.number(t, "INSERT INTO workers DEFAULT VALUES RETURNING id")
+			case "put that kept its staged name":
+				if err := os.Link(documents+"/a.bin", filepath.Join(h.data, staged)); err != nil {
+					t.Fatal(err)
+				}
 			}
-			const record = `
-				WITH t AS (UPDATE trees SET seq = seq + 1 WHERE owner_id = $1 RETURNING seq)
-				INSERT INTO file_ops (owner_id, seq, op_id, worker_id, kind, item_id, revision, ino, source, target)
-				SELECT $1, t.seq, gen_random_uuid(), $2, $3, i.id, i.revision, $7, $4, $5
-				  FROM t, items i WHERE i.owner_id = $1 AND i.name = $6`
-			documents := h.place(id, "documents")
-			h.exec(t, record, id, first, "put", "staging/"+id+"/"+uuid.NewString()+".1", "users/"+id+"/documents/a.bin", "a.bin", inode(t, documents+"/a.bin"))
-			h.exec(t, record, id, last, "move", "users/"+id+"/elsewhere", "users/"+id+"/documents", "documents", inode(t, documents))
+			if what == "mkdir" {
+				h.exec(t, leftRecord, id, first, "mkdir", "", "users/"+id+"/documents/f", "f", 0)
+			} else {
+				h.exec(t, leftRecord, id, first, "put", staged, "users/"+id+"/documents/a.bin", "a.bin", inode(t, documents+"/a.bin"))
+			}
+			h.exec(t, leftRecord, id, last, "move", "users/"+id+"/elsewhere", "users/"+id+"/documents", "documents", inode(t, documents))
 			if err := os.Rename(documents, h.place(id, "elsewhere")); err != nil {
 				t.Fatal(err)
 			}
 			h.run(t, "files.recover")
 			wantFile(t, h.place(id, "documents", "a.bin"), []byte("bytes"))
+			h.scan(t).want(t, 0, 0, 0, 0, 0, 0)
 			if n := h.number(t, "SELECT count(*) FROM file_ops"); n != 0 {
 				t.Errorf("%d records are left", n)
 			}
 		})
 	}
+}
+
+// A writer that meets a dead worker's record holds its owner's slot, which the
+// release of that worker's reservations needs.
+func TestRecovery_AWriterDoesNotWaitForTheReservationsOfADeadWorker(t *testing.T) {
+	t.Parallel()
+	h := start(t, silent)
+	c, id := h.member(t, "ann@example.com")
+	c.Do("PUT", "/files/content/documents/a.bin", "x").Want(t, 201)
+	h.settled(t)
+	h.killed(t, id, "a.bin")
+	worker := h.number(t, "SELECT max(id) FROM workers")
+	for range 7 { // each would wait for five seconds
+		h.exec(t, "INSERT INTO uploads (op_id, owner_id, worker_id, bytes, expires_at) VALUES (gen_random_uuid(), $1, $2, 1, now() + interval '1 hour')", id, worker)
+	}
+	h.exec(t, "UPDATE trees SET reserved = 7")
+	c.Do("PUT", "/files/content/documents/a.bin", "y").Want(t, 200)
+	await(t, func() bool {
+		return h.number(t, "SELECT (SELECT count(*) FROM uploads) + (SELECT reserved FROM trees) + (SELECT count(*) FROM workers WHERE id = $1)", worker) == 0
+	})
 }
 
 func TestRecovery_ReleasesReservationsAndSweepsStaging(t *testing.T) {

@@ -279,9 +279,7 @@ func (j *Journal) untilClear(ctx context.Context, try func() error) error {
 		}
 		if waited > askAfter && !asked {
 			asked = true
-			if err := j.RecoverDead(ctx); err != nil {
-				j.Log.ErrorContext(ctx, "cannot recover a dead worker yet", "error", err)
-			}
+			wake(j.suspected)
 		}
 		if !db.Sleep(ctx, wait) {
 			return context.Cause(ctx)

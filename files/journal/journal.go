@@ -137,6 +137,7 @@ type Journal struct {
 	followedOne chan struct{} // of one slot: there are records to be deleted
 	written     atomic.Int64  // items, since the last look at the statistics
 	grown       chan struct{} // of one slot: written has grown eightfold
+	suspected   chan struct{} // of one slot: a writer has met a record that does not go
 	missed      atomic.Bool   // the database was lost: own records may have come back
 	dead        atomic.Bool   // declared dead: never writes again
 	died        chan struct{} // closed when that is
@@ -144,10 +145,18 @@ type Journal struct {
 	running     sync.WaitGroup
 }
 
+// wake tells whoever waits at a channel of one slot that there is something to do.
+func wake(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
 // New makes a journal; it touches neither disk nor database. Call it before
 // the database's listener runs.
 func New(c Config) *Journal {
-	j := &Journal{Config: c, db: postgres{c.DB, c.Audit}, followedOne: make(chan struct{}, 1), grown: make(chan struct{}, 1), died: make(chan struct{})}
+	j := &Journal{Config: c, db: postgres{c.DB, c.Audit}, followedOne: make(chan struct{}, 1), grown: make(chan struct{}, 1), suspected: make(chan struct{}, 1), died: make(chan struct{})}
 	j.called = func(ctx context.Context) bool { return httpx.CallerOf(ctx) != nil }
 	j.own.ops = map[uuid.UUID]*op{}
 	c.DB.Listener().OnMissed(func() { j.missed.Store(true) })
@@ -173,6 +182,7 @@ func (j *Journal) Start(ctx context.Context, d *disk.Dir) error {
 	})
 	j.running.Go(func() { j.forget(ctx) })
 	j.running.Go(func() { j.mend(ctx) })
+	j.running.Go(func() { recoverSuspects(ctx, j) })
 	j.running.Go(func() { j.keepStatistics(ctx) })
 	return nil
 }

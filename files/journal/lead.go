@@ -61,11 +61,8 @@ func (j *Journal) awaitTurn(ctx context.Context, group []*waiting) {
 		longest = max(longest, time.Since(w.held))
 	}
 	db.Sleep(ctx, min(max(longest/4, firstWait), longestWait))
-	if longest < askAfter || longest > askAfter+4*longestWait {
-		return
-	}
-	if err := j.RecoverDead(ctx); err != nil {
-		j.Log.ErrorContext(ctx, "cannot recover a dead worker yet", "error", err)
+	if longest >= askAfter && longest <= askAfter+4*longestWait {
+		wake(j.suspected)
 	}
 }
 

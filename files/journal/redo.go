@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -14,24 +13,21 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-var errLaterFirst = errors.New("a later change has to be in place before this one can be judged")
-
 // redo carries out a record of a worker that is gone, or one that came back.
-// The guard is that the item still has the record's revision and path: one
-// that went on, or was carried elsewhere with a folder above it, was put in
-// place before, because whoever moves a folder waits for the records below it.
-func (j *Journal) redo(ctx context.Context, r record) error {
+// Whoever changes what is around a pending record waits until it is in place, so
+// two guards tell that it was: the item went on from the record's revision or was
+// carried to another path, with a folder above it maybe; or the record was
+// overtaken, as when that folder was carried away and is on its way back.
+func (j *Journal) redo(ctx context.Context, r record, pending []record) error {
 	revision, at, err := whereabouts(ctx, j.db, r.owner, r.item)
 	gone := errors.Is(err, db.ErrNotFound)
 	if err != nil && !gone {
 		return err
 	}
-	if revision == r.revision && at == r.target || r.kind == kindPurge && (gone || r.endsVersion()) || disk.Without("guard") {
+	waits := revision == r.revision && at == r.target || r.kind == kindPurge && (gone || r.endsVersion())
+	if waits && !r.overtaken(pending) || disk.Without("guard") {
 		err := j.publish(ctx, r)
 		if errors.Is(err, errNowhere) {
-			if waits, err := awaitsLater(ctx, j.db, r); waits || err != nil {
-				return cmp.Or(err, errLaterFirst)
-			}
 			return j.setAside(ctx, r)
 		}
 		if err != nil {
@@ -42,17 +38,11 @@ func (j *Journal) redo(ctx context.Context, r record) error {
 	return deleteRecords(ctx, j.db, []done{{owner: r.owner, seqs: []int64{r.seq}}})
 }
 
-// awaitsLater reports whether a later record of any worker concerns the path of
-// one whose bytes are nowhere. A folder that was carried elsewhere and back comes
-// back with that, and what was put into it before comes with it.
-func awaitsLater(ctx context.Context, q db.Querier, r record) (bool, error) {
-	const sql = `-- name: files.LaterRecords
-		SELECT ` + recordColumns + `
-		  FROM file_ops o
-		 WHERE o.owner_id = $1 AND o.seq > $2 AND o.quarantined_at IS NULL
-		 ORDER BY o.seq`
-	later, err := db.All(ctx, q, scanRecord, sql, r.owner, r.seq)
-	return slices.ContainsFunc(later, func(l record) bool { return l.concerns(r.target) }), err
+// overtaken reports whether a later change concerns the path of the record.
+func (r record) overtaken(pending []record) bool {
+	return slices.ContainsFunc(pending, func(l record) bool {
+		return l.seq > r.seq && l.op != r.op && l.concerns(r.target)
+	})
 }
 
 // whereabouts are an item's revision and the path where it lies below the
@@ -70,19 +60,18 @@ func whereabouts(ctx context.Context, q db.Querier, owner, item uuid.UUID) (revi
 // redoAll carries records out in order. After a failure what concerns the
 // same paths waits for the next time.
 func (j *Journal) redoAll(ctx context.Context, records []record) error {
-	var failures error
-	var stuck, again []record
+	pending, failures := pendingAround(ctx, j.db, records)
+	if failures != nil {
+		return failures
+	}
+	var stuck []record
 	for _, r := range records {
 		if slices.ContainsFunc(stuck, func(s record) bool { return s.concerns(r.target) || r.source != "" && s.concerns(r.source) }) {
 			continue
 		}
 		err := j.disk.Fault()
 		if err == nil {
-			err = j.redo(ctx, r)
-		}
-		if errors.Is(err, errLaterFirst) {
-			again = append(again, r)
-			continue
+			err = j.redo(ctx, r, pending[r.owner])
 		}
 		if err != nil {
 			j.Log.ErrorContext(ctx, "cannot redo a change", "op", r.op, "error", err)
@@ -90,10 +79,26 @@ func (j *Journal) redoAll(ctx context.Context, records []record) error {
 			failures = errors.Join(failures, err)
 		}
 	}
-	for _, r := range slices.Backward(again) { // the later ones first
-		failures = errors.Join(failures, j.redo(ctx, r))
-	}
 	return failures
+}
+
+// pendingAround are the pending records of the owners of these, of all workers. What
+// is committed after it was read concerns none of these, for it would wait for them.
+func pendingAround(ctx context.Context, q db.Querier, records []record) (map[uuid.UUID][]record, error) {
+	const sql = `-- name: files.RecordsOfOwners
+		SELECT ` + recordColumns + ` FROM file_ops o WHERE o.owner_id = ANY ($1) AND o.quarantined_at IS NULL`
+	if len(records) == 0 {
+		return nil, nil
+	}
+	owners := map[uuid.UUID][]record{}
+	for _, r := range records {
+		owners[r.owner] = nil
+	}
+	list, err := db.All(ctx, q, scanRecord, sql, slices.Collect(maps.Keys(owners)))
+	for _, r := range list {
+		owners[r.owner] = append(owners[r.owner], r)
+	}
+	return owners, err
 }
 
 // redoOwn carries out this worker's records that it does not know of: after

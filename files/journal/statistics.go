@@ -18,10 +18,7 @@ const firstLook = 128
 func (j *Journal) wrote(n int) {
 	eights := func(items int64) int { return (bits.Len64(uint64(items)) + 1) / 3 } // 128 is where one begins
 	if now := j.written.Add(int64(n)); now >= firstLook && eights(now) > eights(now-int64(n)) {
-		select {
-		case j.grown <- struct{}{}:
-		default:
-		}
+		wake(j.grown)
 	}
 }
 

@@ -173,10 +173,7 @@ func (j *Journal) followed(id uuid.UUID, records []record) {
 		return
 	}
 	j.own.set(id, &op{records: records, published: time.Now()})
-	select {
-	case j.followedOne <- struct{}{}:
-	default:
-	}
+	wake(j.followedOne)
 }
 
 // setAside takes a record out of everybody's way whose bytes are nowhere. The

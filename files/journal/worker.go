@@ -69,9 +69,7 @@ func (j *Journal) RecoverDead(ctx context.Context) error {
 		return err
 	}
 	var failures error
-	all := len(ids)
-	for n := 0; n < len(ids); n++ {
-		id := ids[n]
+	for _, id := range ids {
 		lock, ok, err := j.disk.LockWorker(id)
 		if err != nil {
 			failures = errors.Join(failures, err)
@@ -80,9 +78,7 @@ func (j *Journal) RecoverDead(ctx context.Context) error {
 		if !ok {
 			continue // alive, or recovered by another just now
 		}
-		if err := j.recover(ctx, id); n < all && errors.Is(err, errLaterFirst) {
-			ids = append(ids, id) // after all the others, once
-		} else if err != nil {
+		if err := j.recover(ctx, id); err != nil {
 			failures = errors.Join(failures, fmt.Errorf("recover worker %d: %w", id, err))
 		} else if err := j.disk.RemoveLock(id); !errors.Is(err, fs.ErrNotExist) {
 			failures = errors.Join(failures, err)
@@ -96,6 +92,22 @@ func (j *Journal) otherWorkers(ctx context.Context) ([]int32, error) {
 	const sql = `-- name: files.OtherWorkers
 		SELECT w.id FROM workers w WHERE w.id <> $1 ORDER BY w.id`
 	return db.All(ctx, j.db, db.Value[int32], sql, j.worker.id)
+}
+
+// recoverSuspects looks for dead workers when a writer has met what may be the
+// record of one, until ctx ends. The writer does not look by itself: it holds its
+// owner's slot, and recovery needs that to give reservations back.
+func recoverSuspects(ctx context.Context, j *Journal) {
+	for {
+		select {
+		case <-j.suspected:
+		case <-ctx.Done():
+			return
+		}
+		if err := j.RecoverDead(ctx); err != nil {
+			j.Log.ErrorContext(ctx, "cannot recover a dead worker yet", "error", err)
+		}
+	}
 }
 
 // AnyDead asks whether there is a worker for RecoverDead.
