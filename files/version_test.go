@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,6 +94,34 @@ func TestVersions_HoldWhatAPutDisplaced(t *testing.T) {
 	await(t, func() bool {
 		return h.number(t, "SELECT count(*) FROM audit_events WHERE action = 'file.download' AND details ->> 'version' = '2'") > 0
 	})
+}
+
+// A file that another process has a lease on cannot be opened, as one on a storage
+// that does not answer.
+func TestVersions_WhatCannotBeReadIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	h := start(t, silent)
+	c, id := h.member(t, "ann@example.com")
+	it := put(t, c, "/documents/a.txt", "old")
+	h.settled(t)
+	f, err := os.OpenFile(h.place(id, "documents", "a.txt"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lease := func(kind uintptr) {
+		if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_SETLEASE, kind); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	lease(syscall.F_WRLCK)
+	c.Do("PUT", "/files/content/documents/a.txt", "new").WantProblem(t, 503, "storage_unavailable")
+	lease(syscall.F_UNLCK)
+	wantFile(t, h.place(id, "documents", "a.txt"), []byte("old"))
+	c.Do("PUT", "/files/content/documents/a.txt", "new").Want(t, 200)
+	if list := versionsOf(t, c, it.ID); len(list) != 1 {
+		t.Errorf("%d versions", len(list))
+	}
 }
 
 func TestVersions_AreMadeOfOtherBytesAlone(t *testing.T) {

@@ -23,13 +23,18 @@ func (g *groupTx) keeps(w *waiting, at *Item) (bool, error) {
 		return false, nil
 	}
 	file, info, err := g.j.disk.Open(disk.OwnerPath(g.owner, w.Path))
+	if disk.Failed(err) {
+		return false, unavailable(err) // it may be there: without a version its bytes would be given up
+	}
 	if err != nil {
 		return false, nil
 	}
 	defer file.Close()
 	carries, err := g.j.disk.Carries(file, at.ID)
 	switch {
-	case err != nil || !carries: // it is moved aside
+	case err != nil:
+		return false, unavailable(err)
+	case !carries: // it is moved aside
 		return false, nil
 	case info.Size() == at.Size && disk.MTime(info) == *at.MTime:
 		return !bytes.Equal(at.SHA256, w.SHA256), nil
