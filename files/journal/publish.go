@@ -147,13 +147,17 @@ func (p *publication) displace(ctx context.Context, r record, former disk.Entry)
 
 // unlinkSource takes the old name of a file that was linked to its target and
 // cut off before it lost that name. Two paths alone are no two names: a disk
-// that does not tell a from A shows one name by both.
+// that does not tell a from A shows one name by both. The new name is flushed
+// first: if that fails, the old one is the only name that a power cut leaves.
 func (p *publication) unlinkSource(r record) error {
 	there, err := p.lstat(r.source)
-	if err == nil && there.Ino == r.ino && there.IsFile() && there.Links > 1 {
-		return p.disk.Remove(r.source)
+	if err != nil || there.Ino != r.ino || !there.IsFile() || there.Links < 2 {
+		return nil
 	}
-	return nil
+	if err := p.disk.SyncFolder(path.Dir(r.target)); err != nil {
+		return err
+	}
+	return p.disk.Remove(r.source)
 }
 
 // carryOut is the one step that changes what owners see.
