@@ -314,7 +314,8 @@ func (s *simulation) next() *step {
 }
 
 // number numbers the new steps, and lists all. Several may have woken up at the
-// same time: their order must not be whoever came first.
+// same time, two of one process too: their order must not be whoever came first. The
+// names of what they do hold ids, and those sort as they were made.
 func (s *simulation) number() []*step {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -322,7 +323,7 @@ func (s *simulation) number() []*step {
 		if a.number > 0 || b.number > 0 {
 			return cmp.Compare(cmp.Or(a.number, math.MaxInt), cmp.Or(b.number, math.MaxInt))
 		}
-		return cmp.Or(cmp.Compare(a.by.id, b.by.id), strings.Compare(a.call, b.call))
+		return cmp.Or(cmp.Compare(a.by.id, b.by.id), strings.Compare(a.call, b.call), strings.Compare(a.what, b.what))
 	})
 	for _, st := range s.steps {
 		if st.number == 0 {
