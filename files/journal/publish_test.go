@@ -1,0 +1,44 @@
+package journal
+
+import (
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"homebase/db"
+	"homebase/files/disk"
+)
+
+// A file of two names has none after a cut, if the one it lost was on the disk and
+// the one it kept was not.
+func TestPublish_TakesNoNameAwayBeforeTheOtherIsFlushed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(1, "")
+		p := &process{sim: s, name: "worker0"}
+		p.dir = disk.On(modelKernel{s.disk, p}, s.disk.open(s.disk.root, p))
+		log := slog.New(slog.DiscardHandler)
+		p.journal = New(Config{DB: db.New(log), Log: log})
+		p.journal.disk = p.dir
+		r := record{owner: s.owners[0], op: NewID(), kind: kindMove, item: NewID(), revision: 2, source: disk.OwnerPath(s.owners[0], "/old")}
+		r.target = disk.OwnerPath(s.owners[0], "/new")
+		file := s.disk.lay(r.source, false)
+		r.ino = file.ino
+		s.disk.change(nameSet{s.disk.find(disk.OwnerPath(r.owner, "")), "new", file}) // linked, and the worker is killed
+		for _, failing := range []int{1, 0} {
+			s.cutting, s.failing = 0, failing
+			answer := make(chan error, 1)
+			go func() { answer <- p.journal.publish(t.Context(), r) }()
+			s.turns(func() bool { return len(answer) > 0 }, time.Minute)
+			err, old := <-answer, s.disk.find(r.source)
+			if failing > 0 && (err == nil || old == nil) {
+				t.Errorf("a flush that failed: %v, old name %v", err, old)
+			}
+			if failing == 0 && (err != nil || old != nil || s.disk.find(r.target) != file) {
+				t.Errorf("%v, old name %v", err, old)
+			}
+			s.disk.broken = false // the operator mended it
+		}
+	})
+}
