@@ -193,7 +193,7 @@ func (m *machines) suffer(f fault, seed uint64) (o outcome) {
 	o.stale = m.shadow.stale()
 	await(m.t, "there is a primary with a standby again", m.replicas.whole)
 	m.forget()
-	m.bringUp()
+	o.restarts += m.revive()
 	m.rejoin(m.accounts)
 	o.findings = append(o.findings, m.check(m.accounts, m.crowd, m.cycle%5 == 0)...)
 	for _, b := range beacons {
