@@ -248,7 +248,7 @@ func TestEvents_IdleListenersDoNotAskTheDatabase(t *testing.T) {
 	listen(t, h, clients[5], "").close()
 	h.settled(t)
 
-	// within counts the questions but for the looks that the time allows. A
+	// within counts the questions except the looks that the time allows. A
 	// worker that was not let run for seconds does not trust what it knows and
 	// asks; then it is counted again.
 	within := func(most int64, act func()) {

@@ -130,7 +130,7 @@ func (h *house) settled(t testing.TB) {
 	}
 }
 
-// onDisk lists all regular files and links below the data directory but for
+// onDisk lists all regular files and links below the data directory except
 // the marker and the workers' locks.
 func (h *house) onDisk(t testing.TB) []string {
 	t.Helper()

@@ -206,7 +206,7 @@ func TestThumbnail_WhatIsNoSoundPictureHasNone(t *testing.T) {
 		"bomb.png": hugePNG(65535, 65535), "bomb2.png": hugePNG(1<<30, 1<<30), "bomb3.png": hugePNG(1<<31-1, 1<<31-1), "strip.png": hugePNG(1<<31-1, 1),
 		"bomb.gif": []byte("GIF89a\xff\xff\xff\xff\x80\x00\x00abcabc,\x00\x00\x00\x00\xff\xff\xff\xff\x00\x02\x01\x00\x00;"),
 		"bomb.jpg": bytes.Replace(sound, []byte{8, 300 >> 8, 300 & 255, 300 >> 8, 300 & 255, 3}, []byte{8, 255, 255, 255, 255, 3}, 1),
-		// 64 million pixels are not too many, but for a progressive one.
+		// 64 million pixels are not too many, except in a progressive one.
 		"progressive.jpg": bytes.Replace(sound, []byte{0xFF, 0xC0, 0, 17, 8, 300 >> 8, 300 & 255, 300 >> 8, 300 & 255}, []byte{0xFF, 0xC2, 0, 17, 8, 31, 64, 31, 64}, 1),
 		"disguised.jpg":   withSegment(bytes.Replace(sound, []byte{0xFF, 0xC0, 0, 17, 8, 300 >> 8, 300 & 255, 300 >> 8, 300 & 255}, []byte{0xFF, 0xD0, 0xFF, 0xC2, 0, 17, 8, 31, 64, 31, 64}, 1), 0xFE, "x"),
 	} {

@@ -27,7 +27,7 @@ import (
 // or to flush, and each round trip to PostgreSQL, is a step. Whoever makes one waits
 // until its turn comes; the seed says in which order they come, how time passes
 // between them, what is lost on the way, and when something is killed. One step at a
-// time: a schedule is the same each time that it runs, but for clients that leave, and
+// time: a schedule is the same each time that it runs, except for clients that leave, and
 // for two requests at one worker that wake up together and ask for the very same.
 type simulation struct {
 	plan
