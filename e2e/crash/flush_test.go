@@ -12,8 +12,7 @@ import (
 func TestCrash_AFailedFlushIsFinal(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "kill")
-	r.launch(0, "")
-	await(t, "the server is ready", r.servers[0].ready)
+	r.serve(0, "")
 	a, b := &account{email: email(0)}, &account{email: email(1)}
 	r.signIn(a)
 	r.signIn(b)
@@ -24,8 +23,7 @@ func TestCrash_AFailedFlushIsFinal(t *testing.T) {
 	if put(r.servers[0], a, "one") != 201 || put(r.servers[0], b, "one") != 201 {
 		t.Fatal("the owners have no trees")
 	}
-	r.launch(1, "flush:1:fail")
-	await(t, "the second server is ready", r.servers[1].ready)
+	r.serve(1, "flush:1:fail")
 	if status := put(r.servers[1], a, "two"); status != 503 {
 		t.Fatalf("the put whose folder was not flushed was answered %d", status)
 	}
@@ -56,8 +54,7 @@ func TestCrash_AFailedFlushIsFinal(t *testing.T) {
 func TestCrash_BytesWhoseFlushFoundNoRoomDoNotCount(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "kill")
-	r.launch(0, "data:1:full")
-	await(t, "the server is ready", r.servers[0].ready)
+	r.serve(0, "data:1:full")
 	a := &account{email: email(0)}
 	r.signIn(a)
 	var one struct {

@@ -38,8 +38,7 @@ const inGroup = 16
 func TestCrash_AtEveryPointOfAGroup(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "kill")
-	r.launch(0, "")
-	await(t, "the server is ready", r.servers[0].ready)
+	r.serve(0, "")
 	r.recoverOnlyAtStart()
 	a := &account{email: email(0)}
 	r.signIn(a)
@@ -97,8 +96,7 @@ func (g *group) kill(t *testing.T) {
 		}
 	}
 	await(t, "the old files are forgotten", func() bool { return r.count("SELECT count(*) FROM file_ops") == 0 })
-	s := r.launch(1, g.at)
-	await(t, "the server is ready", s.ready)
+	s := r.serve(1, g.at)
 
 	lock, err := pgx.Connect(t.Context(), r.databaseURL())
 	must(t, err)

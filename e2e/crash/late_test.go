@@ -128,14 +128,12 @@ func (r *rig) recoveryOfAny() (begun func() bool) {
 func TestCrash_ACommitThatArrivesAfterItsServerDied(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "kill")
-	r.launch(0, "")
-	await(t, "the server is ready", r.servers[0].ready)
+	r.serve(0, "")
 	a := &account{email: email(0)}
 	r.signIn(a)
 	w := r.wire("wire")
 	for i := range 2 {
-		s := r.launch(1, "", "HOMEBASE_DATABASE_URL="+w.databaseURL()+"&application_name=late")
-		await(t, "the second server is ready", s.ready)
+		s := r.serve(1, "", "HOMEBASE_DATABASE_URL="+w.databaseURL()+"&application_name=late")
 		name := fmt.Sprintf("/files/content/documents/late%d", i)
 		body := bytes.Repeat([]byte("late"), 1000)
 		begun := r.recoveryOfAny()

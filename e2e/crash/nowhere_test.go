@@ -12,8 +12,7 @@ import (
 func TestCrash_BytesThatAreGoneBehindTheirCommitAreNotAcknowledged(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "kill")
-	s := r.launch(0, "")
-	await(t, "the server is ready", s.ready)
+	s := r.serve(0, "")
 	a := &account{email: email(0)}
 	r.signIn(a)
 	put := func(name string) (status int, code string) {
@@ -23,8 +22,7 @@ func TestCrash_BytesThatAreGoneBehindTheirCommitAreNotAcknowledged(t *testing.T)
 	if status, _ := put("one"); status != 201 {
 		t.Fatalf("the first put: %d", status)
 	}
-	s = r.launch(1, "committed:1:stop")
-	await(t, "the second server is ready", s.ready)
+	s = r.serve(1, "committed:1:stop")
 	answered := make(chan string, 1)
 	go func() {
 		status, code := put("two")

@@ -69,8 +69,7 @@ var operations = []operation{
 func TestCrash_AtEveryPointOfEveryOperation(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "kill")
-	r.launch(0, "")
-	await(t, "the server is ready", r.servers[0].ready)
+	r.serve(0, "")
 	r.recoverOnlyAtStart()
 	// Each point has an owner of its own, so that none waits for another.
 	var owners []*account
@@ -107,8 +106,7 @@ func TestCrash_AtEveryPointOfEveryOperation(t *testing.T) {
 		}
 	}
 	r.servers[0].kill()
-	r.launch(0, "")
-	await(t, "the server is ready", r.servers[0].ready)
+	r.serve(0, "")
 	r.launch(1, "")
 	for _, finding := range r.check(nil, nil, true) {
 		t.Error(finding)

@@ -248,6 +248,14 @@ func (r *rig) environment(listen string) []string {
 		"HOMEBASE_MIN_FREE=1MiB", "HOMEBASE_RATE_LIMITS=off", "HOMEBASE_LOG_LEVEL=warn", "ABLATE=" + os.Getenv("ABLATE")}
 }
 
+// serve starts server i as launch does, and waits until it is ready.
+func (r *rig) serve(i int, failpoint string, more ...string) *server {
+	r.t.Helper()
+	s := r.launch(i, failpoint, more...)
+	await(r.t, fmt.Sprintf("server %d is ready", i), s.ready)
+	return s
+}
+
 // launch starts server i; failpoint may be empty. It does not wait.
 func (r *rig) launch(i int, failpoint string, more ...string) *server {
 	r.t.Helper()
