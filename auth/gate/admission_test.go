@@ -150,3 +150,20 @@ func TestRequest_RoleThatGoesBeforeTheCallbackOpensNothing(t *testing.T) {
 	b.callback(grafana, code)
 	b.open(grafana, "/").Want(t, 403)
 }
+
+// What a worker remembers of a session may have ended a moment ago.
+func TestRequest_OfASessionThatEndsMeanwhileGetsNoCode(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	guard(t, w, grafana, nil)
+	w.User(t, "ada@example.com", "member")
+	ada, b := w.SignIn(t, "ada@example.com"), w.browser(t)
+	request := b.request(grafana, deep)
+	approve(ada, request).Want(t, 200)
+	dbtest.Exec(t, w.DB, `DELETE FROM gate_codes`)
+	dbtest.Exec(t, w.DB, `UPDATE users SET status = 'disabled' WHERE email = 'ada@example.com'`) // and no worker is told
+	approve(ada, request).WantProblem(t, 401, "unauthenticated")
+	if n := dbtest.Count(t, w.DB, `SELECT count(*) FROM gate_codes`); n > 0 {
+		t.Errorf("%d codes were given", n)
+	}
+}
