@@ -349,6 +349,21 @@ func TestSeal_AClockThatWasAheadLeavesNothingUnsealed(t *testing.T) {
 	}
 }
 
+func TestSeal_ThatIsNotWrittenFailsItsJobAndTheNextOneMakesIt(t *testing.T) {
+	t.Parallel()
+	l, d, _ := chain(t)
+	asOwnerEach(t, d, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$`,
+		`CREATE TRIGGER refuse BEFORE INSERT ON audit_seals FOR EACH ROW EXECUTE FUNCTION refuse()`)
+	if err := d.RunJob(t.Context(), l.Jobs()[0]); err == nil {
+		t.Error("the job counts as done")
+	}
+	asOwnerEach(t, d, `DROP TRIGGER refuse ON audit_seals`)
+	seal(t, l, d)
+	if r, err := l.Verify(t.Context(), nil); err != nil || len(r.Findings) != 0 || r.Seals != 4 || r.Unsealed != 0 {
+		t.Errorf("report is %+v, %v", r, err)
+	}
+}
+
 func asOwnerEach(t *testing.T, d *db.DB, statements ...string) {
 	t.Helper()
 	err := d.AsOwner(t.Context(), func(conn *pgx.Conn) error {

@@ -31,3 +31,22 @@ func TestRecover_EndsWhereItCannotWaitForADeadWorkersCommits(t *testing.T) {
 		t.Errorf("%d workers are left, %v, %v", left, err, errLeft)
 	}
 }
+
+// Who held the lock of a new worker would decide when it counts as dead.
+func TestEnroll_MakesNoWorkerWhoseLockAnotherHolds(t *testing.T) {
+	t.Parallel()
+	j, _, _ := journalOf(t, nil)
+	lock, ok, err := j.disk.LockWorker(j.worker.id + 1)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	defer lock.Close()
+	self := j.worker
+	if err := j.enroll(t.Context()); err == nil {
+		t.Errorf("worker %d has a lock that another holds", j.worker.id)
+		j.worker = self
+	}
+	if n, err := db.One(t.Context(), j.DB, db.Value[int], "SELECT count(*) FROM workers"); err != nil || n != 1 {
+		t.Errorf("%d workers, %v", n, err)
+	}
+}
