@@ -348,7 +348,11 @@ func TestShare_PasswordsAreAskedForThrottledAndOpenOneShare(t *testing.T) {
 	opened := guest.As(token.AccessToken)
 	wantBytes(t, opened.Do("GET", s.at("/content"), nil).Want(t, 200).Body, []byte("hello"))
 	opened.Do("GET", second.at("/content"), nil).WantProblem(t, 401, "share_password_required")
-	opened.As(token.AccessToken[:len(token.AccessToken)-1]+"A").Do("GET", s.at("/content"), nil).WantProblem(t, 401, "share_password_required")
+	last := "A"
+	if strings.HasSuffix(token.AccessToken, last) {
+		last = "B"
+	}
+	opened.As(token.AccessToken[:len(token.AccessToken)-1]+last).Do("GET", s.at("/content"), nil).WantProblem(t, 401, "share_password_required")
 	opened.Do("GET", "/files/items/root", nil).WantProblem(t, 401, "unauthenticated")
 
 	// It ends, as one that was made an hour ago shows.

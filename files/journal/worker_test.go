@@ -50,3 +50,20 @@ func TestEnroll_MakesNoWorkerWhoseLockAnotherHolds(t *testing.T) {
 		t.Errorf("%d workers, %v", n, err)
 	}
 }
+
+func TestStop_LeavesNoWorkerToBeRecovered(t *testing.T) {
+	t.Parallel()
+	j, _, _ := journalOf(t, nil)
+	id := j.worker.id
+	if err := j.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := db.One(t.Context(), j.DB, db.Value[int], "SELECT count(*) FROM workers"); err != nil || n != 0 {
+		t.Errorf("%d workers, %v", n, err)
+	}
+	lock, ok, err := j.disk.LockWorker(id)
+	if err != nil || !ok {
+		t.Fatalf("the lock of worker %d is held: %v", id, err)
+	}
+	lock.Close()
+}
