@@ -56,25 +56,26 @@ func (cl *callers) Authenticate(r *http.Request) (*httpx.Caller, error) {
 // holderOf finds the living session of an access token. One that was verified
 // before is recognised by its hash, and only its times are judged again. (An
 // access key in a cookie has a hash that is kept too, and is no token.)
-func (cl *callers) holderOf(ctx context.Context, token string, now time.Time) (known, error) {
+func (cl *callers) holderOf(ctx context.Context, token string, now time.Time) (*known, error) {
 	hash := credential(sha256.Sum256([]byte(token)))
 	if k, ok := cl.recall(hash, now); ok && k.token == hash && k.claims.validAt(now) {
 		return k, nil
 	}
 	c, err := cl.tokens.verify(token, now)
 	if err != nil {
-		return known{}, httpx.ErrUnauthenticated.Because(err)
+		return nil, httpx.ErrUnauthenticated.Because(err)
 	}
-	k, err := cl.lookup(idCredential(c.Session), func() (known, error) { return cl.findSession(ctx, c.Session) })
+	k, err := cl.lookup(idCredential(c.Session), func() (*known, error) { return cl.findSession(ctx, c.Session) })
 	if err == nil && k.caller.UserID != c.Subject {
 		err = httpx.ErrUnauthenticated.Because(errEnded)
 	}
 	if err != nil {
-		return known{}, err
+		return nil, err
 	}
-	k.token, k.claims = hash, c
-	cl.cache.remember(k)
-	return k, nil
+	holder := *k
+	holder.token, holder.claims = hash, c
+	cl.cache.remember(&holder)
+	return &holder, nil
 }
 
 // accessTokenOf finds the access token or key and says whether a cookie carried it.

@@ -85,7 +85,7 @@ type cache struct {
 	mu         sync.Mutex
 	generation uint64                       // moves with everything forgotten
 	entries    map[credential]*list.Element // by credential, and by token
-	order      *list.List                   // of known, the last used in front
+	order      *list.List                   // of *known, the last used in front
 	used       map[uuid.UUID]use
 	hits       int64
 	misses     int64
@@ -116,16 +116,16 @@ func newCache() *cache {
 }
 
 // get returns what is kept and has not expired.
-func (c *cache) get(id credential, now time.Time) (known, bool) {
+func (c *cache) get(id credential, now time.Time) (*known, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries[id]
-	if !ok || now.After(e.Value.(known).expires) {
-		return known{}, false
+	if !ok || now.After(e.Value.(*known).expires) {
+		return nil, false
 	}
 	c.hits++
 	c.order.MoveToFront(e)
-	return e.Value.(known), true
+	return e.Value.(*known), true
 }
 
 // begin is called before the query of a fill.
@@ -137,7 +137,7 @@ func (c *cache) begin() (generation uint64) {
 }
 
 // put keeps what a query found, unless something was forgotten since begin.
-func (c *cache) put(generation uint64, k known) {
+func (c *cache) put(generation uint64, k *known) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.generation != generation {
@@ -153,20 +153,20 @@ func (c *cache) put(generation uint64, k known) {
 }
 
 // remember lets a session that is kept be found by the access token of k.
-func (c *cache) remember(k known) {
+func (c *cache) remember(k *known) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.entries[k.credential]; ok {
-		kept := e.Value.(known)
+		kept := *e.Value.(*known)
 		delete(c.entries, kept.token)
 		kept.token, kept.claims = k.token, k.claims
-		e.Value, c.entries[k.token] = kept, e
+		e.Value, c.entries[k.token] = &kept, e
 	}
 }
 
 // remove takes an element out; mu is held.
 func (c *cache) remove(e *list.Element) {
-	k := c.order.Remove(e).(known)
+	k := c.order.Remove(e).(*known)
 	delete(c.entries, k.credential)
 	delete(c.entries, k.token)
 }
@@ -196,7 +196,7 @@ func (c *cache) drop(what stale) {
 		}
 	case err == nil && kind == "user":
 		for _, e := range c.entries {
-			if e.Value.(known).caller.UserID == id {
+			if e.Value.(*known).caller.UserID == id {
 				c.remove(e)
 			}
 		}
@@ -231,7 +231,7 @@ func (c *cache) takeUsed() map[uuid.UUID]use {
 }
 
 // recall returns what is kept, while it can be believed.
-func (cl *callers) recall(c credential, now time.Time) (k known, ok bool) {
+func (cl *callers) recall(c credential, now time.Time) (k *known, ok bool) {
 	if cl.db.Listener().Fresh() {
 		k, ok = cl.cache.get(c, now)
 	}
@@ -240,7 +240,7 @@ func (cl *callers) recall(c credential, now time.Time) (k known, ok bool) {
 
 // lookup says who a living credential belongs to, from the cache or else by
 // find, which asks the database. ErrUnauthenticated for one that has ended.
-func (cl *callers) lookup(c credential, find func() (known, error)) (known, error) {
+func (cl *callers) lookup(c credential, find func() (*known, error)) (*known, error) {
 	if k, ok := cl.recall(c, time.Now()); ok {
 		return k, nil
 	}
@@ -248,14 +248,14 @@ func (cl *callers) lookup(c credential, find func() (known, error)) (known, erro
 }
 
 // ask is lookup without the cache, which learns the answer.
-func (cl *callers) ask(c credential, find func() (known, error)) (known, error) {
+func (cl *callers) ask(c credential, find func() (*known, error)) (*known, error) {
 	generation := cl.cache.begin()
 	k, err := find()
 	if errors.Is(err, db.ErrNotFound) {
 		err = httpx.ErrUnauthenticated.Because(errEnded)
 	}
 	if err != nil {
-		return known{}, err
+		return nil, err
 	}
 	k.credential, k.caller.Permissions = c, cl.permissions.expand(k.caller.Permissions)
 	cl.cache.put(generation, k)
@@ -263,9 +263,10 @@ func (cl *callers) ask(c credential, find func() (known, error)) (known, error) 
 }
 
 // findSession is lookup's question about a session.
-func (cl *callers) findSession(ctx context.Context, id uuid.UUID) (known, error) {
-	return db.One(ctx, cl.db, func(row pgx.Row) (k known, err error) {
-		err = row.Scan(&k.caller.SessionID, &k.caller.UserID, &k.caller.AuthenticatedAt, &k.expires, &k.caller.Permissions, &k.caller.Roles)
+func (cl *callers) findSession(ctx context.Context, id uuid.UUID) (*known, error) {
+	return db.One(ctx, cl.db, func(row pgx.Row) (*known, error) {
+		k := new(known)
+		err := row.Scan(&k.caller.SessionID, &k.caller.UserID, &k.caller.AuthenticatedAt, &k.expires, &k.caller.Permissions, &k.caller.Roles)
 		return k, err
 	}, `
 -- name: auth.KnownSession

@@ -92,7 +92,7 @@ func (a *Auth) Kept() (entries, keys int) {
 func (a *Auth) KeepSessions(n int) {
 	c := a.callers.cache
 	for range n {
-		k := known{credential: idCredential(uuid.New()), token: credential(sha256.Sum256([]byte(uuid.NewString())))}
+		k := &known{credential: idCredential(uuid.New()), token: credential(sha256.Sum256([]byte(uuid.NewString())))}
 		c.put(c.begin(), k)
 		c.remember(k)
 	}

@@ -72,7 +72,7 @@ func (cl *callers) authenticateKey(r *http.Request, key string) (*httpx.Caller, 
 	if err != nil {
 		return nil, httpx.ErrUnauthenticated.Because(err)
 	}
-	k, err := cl.lookup(c, func() (known, error) { return cl.findKey(r.Context(), c) })
+	k, err := cl.lookup(c, func() (*known, error) { return cl.findKey(r.Context(), c) })
 	if err != nil {
 		return nil, err
 	}
@@ -84,20 +84,21 @@ func (cl *callers) authenticateKey(r *http.Request, key string) (*httpx.Caller, 
 }
 
 // findKey is lookup's question about a key.
-func (cl *callers) findKey(ctx context.Context, c credential) (known, error) {
+func (cl *callers) findKey(ctx context.Context, c credential) (*known, error) {
 	return cl.findKeyBy(ctx, "k.hash = $1", c[:])
 }
 
-func (cl *callers) findKeyByID(ctx context.Context, id uuid.UUID) (known, error) {
+func (cl *callers) findKeyByID(ctx context.Context, id uuid.UUID) (*known, error) {
 	return cl.findKeyBy(ctx, "k.id = $1", id)
 }
 
 // findKeyBy finds a living key: it may do what both its own list and its
 // owner's roles allow at this time.
-func (cl *callers) findKeyBy(ctx context.Context, condition string, arg any) (known, error) {
-	return db.One(ctx, cl.db, func(row pgx.Row) (k known, err error) {
+func (cl *callers) findKeyBy(ctx context.Context, condition string, arg any) (*known, error) {
+	return db.One(ctx, cl.db, func(row pgx.Row) (*known, error) {
+		k := new(known)
 		var scope, owner []string
-		err = row.Scan(&k.caller.KeyID, &k.caller.UserID, &k.expires, &k.allow, &scope, &owner, &k.caller.Roles)
+		err := row.Scan(&k.caller.KeyID, &k.caller.UserID, &k.expires, &k.allow, &scope, &owner, &k.caller.Roles)
 		owner = cl.permissions.expand(owner)
 		k.caller.Permissions = slices.DeleteFunc(scope, func(p string) bool { return !slices.Contains(owner, p) })
 		return k, err

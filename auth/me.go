@@ -45,7 +45,7 @@ func (m *Me) encode() (err error) {
 
 // loadMe returns a user as the cache has it, or the database.
 func (cl *callers) loadMe(ctx context.Context, id uuid.UUID) (Me, error) {
-	k, err := cl.lookup(userCredential(id), func() (known, error) { return cl.findMe(ctx, id) })
+	k, err := cl.lookup(userCredential(id), func() (*known, error) { return cl.findMe(ctx, id) })
 	if err != nil {
 		return Me{}, err
 	}
@@ -54,7 +54,7 @@ func (cl *callers) loadMe(ctx context.Context, id uuid.UUID) (Me, error) {
 
 // findMe is lookup's question about a user, and a second one when there are
 // notices.
-func (cl *callers) findMe(ctx context.Context, id uuid.UUID) (known, error) {
+func (cl *callers) findMe(ctx context.Context, id uuid.UUID) (*known, error) {
 	var noticed bool
 	me, err := db.One(ctx, cl.db, func(row pgx.Row) (me Me, err error) {
 		me.User, err = scanUserAnd(row, &me.Roles, &me.Permissions, &noticed)
@@ -70,7 +70,7 @@ SELECT `+userColumns+`, `+rolesHeld+`, `+held+`, EXISTS (SELECT FROM notices WHE
 	if err == nil {
 		err = me.encode()
 	}
-	return known{caller: httpx.Caller{UserID: id}, expires: time.Now().Add(idleLifetime), me: &me}, err
+	return &known{caller: httpx.Caller{UserID: id}, expires: time.Now().Add(idleLifetime), me: &me}, err
 }
 
 func (us *users) meRoutes() []httpx.Route {

@@ -32,7 +32,7 @@ func (cl *callers) Afresh(ctx context.Context, c *httpx.Caller) (*httpx.Caller, 
 }
 
 // again is Recheck by one of two ways to find what is known of a session or key.
-func (cl *callers) again(ctx context.Context, c *httpx.Caller, look func(credential, func() (known, error)) (known, error)) (*httpx.Caller, error) {
+func (cl *callers) again(ctx context.Context, c *httpx.Caller, look func(credential, func() (*known, error)) (*known, error)) (*httpx.Caller, error) {
 	if c.Operator {
 		return c, nil
 	}
@@ -40,7 +40,7 @@ func (cl *callers) again(ctx context.Context, c *httpx.Caller, look func(credent
 	if c.KeyID != uuid.Nil {
 		id, find = c.KeyID, cl.findKeyByID
 	}
-	k, err := look(idCredential(id), func() (known, error) { return find(ctx, id) })
+	k, err := look(idCredential(id), func() (*known, error) { return find(ctx, id) })
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (s *Server) Carry(ctx context.Context, sh *db.Shell, c ShellCall) (err erro
 	if c.Body == "-" {
 		body = io.NopCloser(sh.Stdin)
 	}
-	r, err := http.NewRequestWithContext(ctx, strings.ToUpper(c.Method), path, body)
+	r, err := http.NewRequestWithContext(db.WithPatience(ctx, s.pace.database), strings.ToUpper(c.Method), path, body)
 	if err != nil {
 		return fmt.Errorf("%w: %w", db.ErrUsage, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // limited lets only so many connections in; the others wait where the kernel
@@ -89,10 +90,16 @@ type conn struct {
 	networks []netip.Prefix
 	closed   sync.Once
 	framing  framing
-	// fileFollows says that sendfile comes after the next write. Only the
-	// goroutine that answers uses it.
-	fileFollows bool
+	// moreFollows says that the next write is the beginning of what goes on at
+	// once: it is held back. Only the goroutine that answers uses these two.
+	moreFollows bool
+	held        *[]byte   // from heads; nil: nothing
+	until       time.Time // the write deadline in force
 }
+
+// heads are buffers for the beginnings of answers, each as large as what
+// net/http gathers before it writes.
+var heads = sync.Pool{New: func() any { return new(make([]byte, 0, 4<<10)) }}
 
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
@@ -109,19 +116,58 @@ func (c *conn) Close() error {
 	return err
 }
 
-// Write lets the kernel hold back the head of a file that follows, so that
-// both leave in one packet and wake the peer once.
+// Write holds the beginning of an answer back for what follows it, so that both
+// leave by one call, in one packet, and wake the peer once. net/http writes what
+// it has gathered, which is the head and the body's first bytes, and then the rest.
 func (c *conn) Write(p []byte) (n int, err error) {
-	if !c.fileFollows || c.raw == nil {
+	switch {
+	case c.moreFollows:
+		c.moreFollows = false
+		c.held = heads.Get().(*[]byte)
+		*c.held = append((*c.held)[:0], p...)
+		return len(p), nil
+	case c.held == nil:
 		return c.Conn.Write(p)
 	}
-	c.fileFollows = false
+	both := net.Buffers{*c.held, p}
+	sent, err := both.WriteTo(c.Conn)
+	n = max(int(sent)-len(*c.held), 0)
+	c.release()
+	return n, err
+}
+
+func (c *conn) release() {
+	heads.Put(c.held)
+	c.held = nil
+}
+
+// ReadFrom keeps the way to sendfile open. The kernel holds back the head of the
+// file until the first of its bytes are there.
+func (c *conn) ReadFrom(src io.Reader) (int64, error) {
+	if c.held != nil {
+		err := c.sendHead(*c.held)
+		c.release()
+		if err != nil {
+			return 0, err
+		}
+	}
+	if to, ok := c.Conn.(io.ReaderFrom); ok {
+		return to.ReadFrom(src)
+	}
+	return io.Copy(struct{ io.Writer }{c.Conn}, src)
+}
+
+func (c *conn) sendHead(p []byte) (err error) {
+	if c.raw == nil {
+		_, err = c.Conn.Write(p)
+		return err
+	}
 	var failed error
 	err = c.raw.Write(func(fd uintptr) bool {
-		for n < len(p) && failed == nil {
+		for len(p) > 0 && failed == nil {
 			var sent int
-			sent, failed = syscall.SendmsgN(int(fd), p[n:], nil, nil, syscall.MSG_MORE|syscall.MSG_NOSIGNAL)
-			n += max(sent, 0)
+			sent, failed = syscall.SendmsgN(int(fd), p, nil, nil, syscall.MSG_MORE|syscall.MSG_NOSIGNAL)
+			p = p[max(sent, 0):]
 			if failed == syscall.EINTR {
 				failed = nil
 			}
@@ -132,15 +178,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		failed = nil
 		return false
 	})
-	return n, cmp.Or(err, os.NewSyscallError("sendmsg", failed))
-}
-
-// ReadFrom keeps the way to sendfile open.
-func (c *conn) ReadFrom(src io.Reader) (int64, error) {
-	if to, ok := c.Conn.(io.ReaderFrom); ok {
-		return to.ReadFrom(src)
-	}
-	return io.Copy(struct{ io.Writer }{c.Conn}, src)
+	return cmp.Or(err, os.NewSyscallError("sendmsg", failed))
 }
 
 // CloseWrite is what net/http does before it closes a connection whose client

@@ -38,8 +38,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"homebase/db"
 )
 
 // Prefix is the path below which all routes live.
@@ -131,9 +129,10 @@ func New(cfg Config, routes []Route) (*Server, error) {
 	return s, err
 }
 
-// exchange is what the layers find out about one request. Only the request's
-// own goroutine writes to it.
+// exchange is what the layers find out about one request, and the request's
+// context. Only the request's own goroutine writes to it.
 type exchange struct {
+	context.Context
 	server *Server
 	id     string
 	start  time.Time
@@ -150,6 +149,14 @@ type exchangeKey struct{}
 
 // noExchange is the exchange of a context outside of any request.
 var noExchange = &exchange{}
+
+// Value finds the exchange itself too.
+func (x *exchange) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return x
+	}
+	return x.Context.Value(key)
+}
 
 func exchangeOf(ctx context.Context) *exchange {
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
@@ -179,11 +186,11 @@ var errAnswered = errors.New("answered")
 
 // ServeHTTP takes a request through all layers to its handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{server: s, id: requestID(r), start: time.Now()}
+	x := &exchange{Context: r.Context(), server: s, id: requestID(r), start: time.Now()}
 	h := w.Header()
 	x.w = response{ResponseWriter: w, conn: connOf(r.Context()), pace: &s.pace, body: &x.body}
 	x.body.ReadCloser, x.body.rc, x.body.pace, x.body.cut, x.body.header = r.Body, http.NewResponseController(w), &s.pace, s.cut, h
-	r = r.WithContext(context.WithValue(db.WithPatience(r.Context(), s.pace.database), exchangeKey{}, x))
+	r = r.WithContext(x)
 	r.Body = &x.body
 	x.w.asked = r
 	h.Set("X-Request-Id", x.id)

@@ -1,6 +1,7 @@
 package httpx_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -275,9 +277,8 @@ func TestPace_ABrokenBodyIs400AndNeverAWholeOne(t *testing.T) {
 // inside one *io.LimitedReader.
 type countingListener struct {
 	net.Listener
-	files  atomic.Int64 // calls with a file
-	bytes  atomic.Int64
-	writes atomic.Int64
+	files atomic.Int64 // calls with a file
+	bytes atomic.Int64
 }
 
 type countingConn struct {
@@ -291,11 +292,6 @@ func (ln *countingListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	return &countingConn{conn.(*net.TCPConn), ln}, nil
-}
-
-func (c *countingConn) Write(p []byte) (int, error) {
-	c.counts.writes.Add(1)
-	return c.TCPConn.Write(p)
 }
 
 func (c *countingConn) ReadFrom(src io.Reader) (int64, error) {
@@ -344,26 +340,75 @@ func TestDownload_GoesThroughSendfileInPieces(t *testing.T) {
 	if a := c.Do("GET", "/file", nil).Want(t, 200); string(a.Body) != content {
 		t.Errorf("%d bytes, or other ones", len(a.Body))
 	}
-	// net/http copies the first 512 bytes itself, to go out with the headers.
-	if calls, bytes := ln.files.Load(), ln.bytes.Load(); calls < 2 || calls > 3 || bytes < size-1024 {
+	if calls, bytes := ln.files.Load(), ln.bytes.Load(); calls < 2 || calls > 3 || bytes != size {
 		t.Errorf("%d bytes of %d in %d calls reached the connection's ReadFrom", bytes, size, calls)
 	}
 	ln.bytes.Store(0)
 	if a := c.Do("GET", "/file", nil, httpxtest.WithHeader("Range", "bytes=7-6000006")).Want(t, 206); string(a.Body) != content[7:6000007] {
 		t.Errorf("%d bytes of a range", len(a.Body))
 	}
-	if bytes := ln.bytes.Load(); bytes < 6000000-1024 {
+	if bytes := ln.bytes.Load(); bytes != 6000000 {
 		t.Errorf("%d bytes of a range reached the connection's ReadFrom", bytes)
 	}
-	// A head that sendfile follows is held back by the kernel until then. One
-	// that nothing follows must not be: it would come late.
-	for _, n := range []int{1, 511, 512, 513, 4096} {
-		ln.writes.Store(0)
+	// What is small is copied.
+	for n, calls := range map[int]int64{1: 0, 511: 0, 4096: 0, 16 << 10: 0, 16<<10 + 1: 1} {
+		ln.files.Store(0)
 		if a := c.Do("GET", "/file", nil, httpxtest.WithHeader("Range", fmt.Sprintf("bytes=3-%d", 2+n))).Want(t, 206); string(a.Body) != content[3:3+n] {
 			t.Errorf("a range of %d bytes has %d, or other ones", n, len(a.Body))
 		}
-		if plain := ln.writes.Load() == 1; plain != (n <= 512) {
-			t.Errorf("a range of %d bytes began with a plain write: %t", n, plain)
+		if got := ln.files.Load(); got != calls {
+			t.Errorf("a range of %d bytes took %d calls of sendfile, not %d", n, got, calls)
+		}
+	}
+}
+
+// The head, the first bytes and the rest reach the client by one read, however
+// net/http cuts them, and nothing is held back that nothing follows.
+func TestAnswer_ComesInOnePiece(t *testing.T) {
+	t.Parallel()
+	s, _, _ := hurried(t, config(), never, never, never, never, nil, route("GET /thing/{length}", httpx.Public(), func(rt *httpx.Route) {
+		rt.Responses, rt.Query = []httpx.Response{{Status: 200, Type: "text/plain"}}, []string{"flush"}
+		rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
+			n, err := strconv.Atoi(r.PathValue("length"))
+			if err != nil {
+				return err
+			}
+			w.Header().Set("Content-Length", strconv.Itoa(n))
+			if r.URL.RawQuery == "flush" {
+				if err := http.NewResponseController(w).Flush(); err != nil {
+					return err
+				}
+			}
+			return say(w, strings.Repeat("x", n))
+		}
+	}))
+	conn := dial(t, s)
+	buf := make([]byte, 32<<10)
+	head := 0
+	for _, n := range []int{1, 2047, 2048, 2049, 3000, 3300, 3600, 4095, 4096, 4097, 5000, 8191, 8192, 8193, 16000} {
+		io.WriteString(conn, fmt.Sprintf("GET /api/v1/thing/%d HTTP/1.1\r\nHost: x\r\n\r\n", n))
+		got, err := conn.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body, _ := bytes.Cut(buf[:got], []byte("\r\n\r\n"))
+		if len(body) != n {
+			t.Errorf("the first read has %d bytes of a body of %d", len(body), n)
+		}
+		head = got - len(body)
+	}
+	// A head that was flushed is not waited for.
+	io.WriteString(conn, "GET /api/v1/thing/8000?flush HTTP/1.1\r\nHost: x\r\n\r\n")
+	if a := answer(t, conn); a.StatusCode != 200 {
+		t.Error(a.Status)
+	} else if body, err := io.ReadAll(a.Body); len(body) != 8000 || err != nil {
+		t.Errorf("%d bytes after a flush, %v", len(body), err)
+	}
+	// The head and the body are just as much as net/http gathers, or a byte more or less.
+	for n := 4096 - head - 3; n < 4096-head+3; n++ {
+		io.WriteString(conn, fmt.Sprintf("GET /api/v1/thing/%d HTTP/1.1\r\nHost: x\r\n\r\n", n))
+		if got, err := conn.Read(buf); err != nil || !bytes.HasSuffix(buf[:got], []byte("\r\n\r\n"+strings.Repeat("x", n))) {
+			t.Errorf("the first read of a body of %d has %d bytes with the head, %v", n, got, err)
 		}
 	}
 }

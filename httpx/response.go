@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -24,11 +25,12 @@ type response struct {
 	pace   *pace
 	body   *body
 	asked  *http.Request
-	status int       // 0 until the answer begins
-	held   int       // the error status that was held back
-	sent   int64     // bytes of the body
-	until  time.Time // the deadline in force
-	broken error     // why a write failed
+	status int   // 0 until the answer begins
+	held   int   // the error status that was held back
+	sent   int64 // bytes of the body
+	broken error // why a write failed
+	// headHere says that net/http has the head and sent nothing yet.
+	headHere bool
 }
 
 // Unwrap is for http.ResponseController.
@@ -43,7 +45,7 @@ func (w *response) begun() bool { return w.status != 0 }
 
 // begin sends the headers.
 func (w *response) begin(status int) {
-	w.status = status
+	w.status, w.headHere = status, true
 	w.body.settle()
 	w.roll(0)
 	w.ResponseWriter.WriteHeader(status)
@@ -95,10 +97,10 @@ func (w *response) refusal() error {
 func (w *response) roll(size int64) {
 	wait := w.pace.stall + time.Duration(size)*time.Second/time.Duration(w.pace.minSend)
 	until := time.Now().Add(wait)
-	if until.Sub(w.until).Abs() < w.pace.stall/32 {
+	if until.Sub(w.conn.until).Abs() < w.pace.stall/32 {
 		return
 	}
-	w.until = until
+	w.conn.until = until
 	http.NewResponseController(w.ResponseWriter).SetWriteDeadline(until)
 }
 
@@ -108,7 +110,10 @@ func (w *response) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	w.roll(int64(len(p)))
+	// If the head and p are more than net/http gathers, it writes twice.
+	w.conn.moreFollows, w.headHere = w.headHere, false
 	n, err := w.ResponseWriter.Write(p)
+	w.conn.moreFollows = false
 	w.sent += int64(n)
 	w.broken = cmp.Or(w.broken, err)
 	return n, err
@@ -121,6 +126,7 @@ func (w *response) FlushError() error {
 		return nil
 	}
 	w.roll(0)
+	w.headHere = false
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
@@ -132,8 +138,11 @@ const (
 	sendLargest = 64 << 20
 )
 
-// sniffed is how much of a file net/http sends with the head, by a write.
-const sniffed = 512
+// A file or a part of one that is not larger costs less to copy than to hand to
+// sendfile.
+const smallFile = 16 << 10
+
+var smallFiles = sync.Pool{New: func() any { return new([smallFile]byte) }}
 
 // ReadFrom is what io.Copy calls. The connection uses sendfile for an
 // *os.File inside at most one *io.LimitedReader, so the one that
@@ -156,14 +165,20 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 		// itself must not use up a client's deadline for 4 MiB.
 		return io.Copy(struct{ io.Writer }{w}, src)
 	}
+	if limited.N <= smallFile {
+		return w.copySmall(limited)
+	}
+	if w.headHere && w.asked.Method == http.MethodGet {
+		w.conn.moreFollows, w.headHere = true, false
+		http.NewResponseController(w.ResponseWriter).Flush() // else net/http reads the file's first bytes to send them with the head
+		w.conn.moreFollows = false
+	}
 	var total int64
 	for size := int64(sendChunk); limited.N > 0; {
 		chunk := &io.LimitedReader{R: limited.R, N: min(limited.N, size)}
 		asked, began := chunk.N, time.Now()
 		w.roll(asked)
-		w.conn.fileFollows = asked > sniffed
 		n, err := inner.ReadFrom(chunk)
-		w.conn.fileFollows = false
 		total += n
 		w.sent += n
 		limited.N -= n
@@ -176,4 +191,16 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 		}
 	}
 	return total, nil
+}
+
+// copySmall reads a file to its end, or as much of it as src allows, and writes that.
+func (w *response) copySmall(src *io.LimitedReader) (int64, error) {
+	buf := smallFiles.Get().(*[smallFile]byte)
+	defer smallFiles.Put(buf)
+	n, err := io.ReadFull(src, buf[:src.N])
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return 0, err
+	}
+	n, err = w.Write(buf[:n])
+	return int64(n), err
 }
