@@ -151,6 +151,9 @@ func (p *publication) displace(ctx context.Context, r record, former disk.Entry)
 // first: if that fails, the old one is the only name that a power cut leaves.
 func (p *publication) unlinkSource(r record) error {
 	there, err := p.lstat(r.source)
+	if disk.Failed(err) {
+		return err
+	}
 	if err != nil || there.Ino != r.ino || !there.IsFile() || there.Links < 2 {
 		return nil
 	}

@@ -27,7 +27,7 @@ func TestPublish_TakesNoNameAwayBeforeTheOtherIsFlushed(t *testing.T) {
 		r.ino = file.ino
 		s.disk.change(nameSet{s.disk.find(disk.OwnerPath(r.owner, "")), "new", file}) // linked, and the worker is killed
 		for _, failing := range []int{1, 0} {
-			s.cutting, s.failing = 0, failing
+			s.failing = failing
 			answer := make(chan error, 1)
 			go func() { answer <- p.journal.publish(t.Context(), r) }()
 			s.turns(func() bool { return len(answer) > 0 }, time.Minute)
