@@ -36,7 +36,7 @@ func (j *Journal) lead(ctx context.Context, q *queue, leave func()) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
 	defer cancel()
 	j.awaitTurn(ctx, group)
-	held := j.commitGroup(ctx, group)
+	held := j.commitGroup(ctx, q, group)
 	group = nil
 	q.putBack(slices.DeleteFunc(held, func(w *waiting) bool {
 		if w.held.IsZero() {
@@ -82,7 +82,8 @@ func (j *Journal) refuse(w *waiting, err error) {
 
 // commitGroup commits what it can of a group, makes the disk follow, and
 // answers. It returns the puts that have to wait for another's record.
-func (j *Journal) commitGroup(ctx context.Context, group []*waiting) (held []*waiting) {
+func (j *Journal) commitGroup(ctx context.Context, q *queue, group []*waiting) (held []*waiting) {
+	began := time.Now()
 	group = slices.DeleteFunc(slices.Clone(group), func(w *waiting) bool { // the caller's stays whole
 		err := j.Judge(w.ctx)
 		if err != nil {
@@ -105,7 +106,7 @@ func (j *Journal) commitGroup(ctx context.Context, group []*waiting) (held []*wa
 		// One of them broke a constraint: each by itself, so that only that
 		// one fails.
 		for _, w := range group {
-			held = append(held, j.commitGroup(ctx, []*waiting{w})...)
+			held = append(held, j.commitGroup(ctx, q, []*waiting{w})...)
 		}
 		return held
 	}
@@ -132,7 +133,9 @@ func (j *Journal) commitGroup(ctx context.Context, group []*waiting) (held []*wa
 		j.wrote(len(g.records))
 		disk.Failpoint("committed")
 		j.own.forget(g.forgotten)
-		j.followGroup(ctx, g)
+		errs := j.publishAll(ctx, g.records)
+		q.answering(g.accepted, time.Since(began))
+		j.followGroup(ctx, g, errs)
 		disk.Failpoint("published")
 	}
 	return held
@@ -145,9 +148,8 @@ func broken(err error) bool {
 	return ok && (strings.HasPrefix(pg.Code, "23") || strings.HasPrefix(pg.Code, "22"))
 }
 
-// followGroup puts a committed group in place and answers it.
-func (j *Journal) followGroup(ctx context.Context, g *groupTx) {
-	errs := j.publishAll(ctx, g.records)
+// followGroup answers a committed group, of which publishAll told what became.
+func (j *Journal) followGroup(ctx context.Context, g *groupTx, errs []error) {
 	for i, w := range g.accepted {
 		err := j.noteFollowed(ctx, w.Op, g.records[i:i+1], errs[i:i+1], retryFirst)
 		if err != nil {

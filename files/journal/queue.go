@@ -26,6 +26,10 @@ type queue struct {
 	waiting  []*waiting
 	flushing int
 	flushed  chan struct{} // closed when flushing is 0 again
+	// Whoever was answered usually sends the next file at once.
+	away  int           // puts of the group before without a follower so far
+	back  chan struct{} // closed when away is 0 again
+	until time.Time     // nobody is waited for any longer
 }
 
 const (
@@ -37,6 +41,9 @@ const (
 	quickFlush = 1 << 20
 	leastFlush = 5 * time.Millisecond
 	mostFlush  = 50 * time.Millisecond
+	// mostAway bounds how long those who were just answered are waited for. It
+	// is at most half of what their group took.
+	mostAway = 5 * time.Millisecond
 )
 
 // expect announces a put that makes its bytes durable: to commit it with those
@@ -46,6 +53,28 @@ func (q *queue) expect() {
 	defer q.mu.Unlock()
 	if q.flushing++; q.flushing == 1 {
 		q.flushed = make(chan struct{})
+	}
+	if q.away > 0 {
+		if q.away--; q.away == 0 {
+			close(q.back)
+		}
+	}
+}
+
+// answering says that the puts of a group are about to be answered, which took so
+// long. Without it the files of eight connections come in two groups of four that
+// take turns.
+func (q *queue) answering(group []*waiting, took time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.away > 0 {
+		close(q.back)
+	}
+	q.away, q.back, q.until = 0, make(chan struct{}), time.Now().Add(min(took/2, mostAway))
+	for _, w := range group {
+		if w.Size <= quickFlush {
+			q.away++
+		}
 	}
 }
 
@@ -79,6 +108,15 @@ func (q *queue) remove(w *waiting) bool {
 // group waits for the puts that are expected beside those that wait, and takes
 // those who waited longest, at most one for each path.
 func (q *queue) group() []*waiting {
+	q.mu.Lock()
+	back, until, away := q.back, q.until, q.away > 0 && len(q.waiting) > 0
+	q.mu.Unlock()
+	if left := time.Until(until); away && left > 0 {
+		select {
+		case <-back:
+		case <-time.After(left):
+		}
+	}
 	q.mu.Lock()
 	flushed, more, most := q.flushed, q.flushing > 0 && len(q.waiting) > 0, leastFlush
 	for _, w := range q.waiting {

@@ -59,3 +59,60 @@ func TestQueue_NobodyWaitsWhereNobodyIsExpectedOrThere(t *testing.T) {
 		}
 	})
 }
+
+func TestQueue_AGroupWaitsForThoseOfTheOneBefore(t *testing.T) {
+	t.Parallel()
+	large := putAt("/large")
+	large.Size = quickFlush + 1
+	for _, c := range []struct {
+		before []*waiting    // the group before
+		took   time.Duration // which took that long
+		back   int           // of its small puts that have a follower
+		n      int
+		waited time.Duration
+	}{
+		{[]*waiting{putAt("/a"), putAt("/b")}, time.Second, 2, 3, time.Millisecond},
+		{[]*waiting{putAt("/a"), putAt("/b")}, time.Second, 1, 2, mostAway}, // one has sent its last file
+		{[]*waiting{putAt("/a"), putAt("/b")}, 4 * time.Millisecond, 0, 1, 2 * time.Millisecond},
+		{[]*waiting{large}, time.Second, 0, 1, 0}, // its follower takes longer than anybody waits
+		{nil, time.Second, 0, 1, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			q := &queue{}
+			q.answering(c.before, c.took)
+			q.add(putAt("/waits"))
+			go func() {
+				time.Sleep(time.Millisecond)
+				for range c.back {
+					q.expect()
+					q.add(putAt(NewID().String()))
+					q.arrived()
+				}
+			}()
+			began := time.Now()
+			if n, waited := len(q.group()), time.Since(began); n != c.n || waited != c.waited {
+				t.Errorf("after a group of %d that took %v, of which %d are back: a group of %d after %v, want %d after %v",
+					len(c.before), c.took, c.back, n, waited, c.n, c.waited)
+			}
+			time.Sleep(time.Second)
+		})
+	}
+}
+
+// Whoever writes alone is their own follower.
+func TestQueue_ASingleWriterWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q, began := &queue{}, time.Now()
+		for range 3 {
+			q.expect()
+			q.add(putAt("/a"))
+			q.arrived()
+			group := q.group()
+			q.answering(group, time.Second)
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("waited for %v", waited)
+		}
+	})
+}

@@ -127,7 +127,7 @@ func TestSimulation_FindsWhatIsTakenOut(t *testing.T) {
 		t.Run(part, func(t *testing.T) {
 			t.Parallel()
 			first := number(t, "SEED", 0)
-			for seed := range uint64(1000) {
+			for seed := range uint64(3000) {
 				if s := simulate(t, first+seed, part, false); len(s.findings) > 0 {
 					t.Logf("found after %d schedules: %s", seed+1, s.findings[0])
 					return
