@@ -45,6 +45,11 @@ func openBelow(folder *os.File, p string, flags int, mode uint32) (*os.File, err
 	if err != nil {
 		return nil, os.NewSyscallError("openat", err)
 	}
+	if flags&syscall.O_NONBLOCK != 0 {
+		// Only the opening must not wait. What says that reads must not either,
+		// package os tries to have polled, and asks the kernel in vain for a file.
+		syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_SETFL, uintptr(flags&^syscall.O_NONBLOCK))
+	}
 	return os.NewFile(uintptr(fd), ""), nil
 }
 
