@@ -9,10 +9,12 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"homebase/audit"
 	"homebase/db"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // What the OpenID provider and the gate, which are rooms of their own, share with
@@ -25,6 +27,18 @@ const (
 	// RolesOfUser is the SQL of the names of a user u's roles, as a sorted array.
 	RolesOfUser = rolesHeld
 )
+
+// Recorded runs fn in a transaction, in which the event that fn answers is
+// recorded too.
+func Recorded(ctx context.Context, d *db.DB, log *audit.Log, fn func(tx pgx.Tx) (audit.Event, error)) error {
+	return d.InTx(ctx, func(tx pgx.Tx) error {
+		event, err := fn(tx)
+		if err != nil {
+			return err
+		}
+		return log.Record(ctx, tx, event)
+	})
+}
 
 const programNameMost = 100 // characters
 

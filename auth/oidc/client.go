@@ -177,22 +177,19 @@ func (p *Provider) postClient(c *httpx.Call, in NewClient) (made MadeClient, err
 		made.Secret, made.secretHash = newSecret()
 	}
 	ctx := c.Context()
-	err = p.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := made.check(ctx, tx); err != nil {
-			return err
+			return event, err
 		}
 		if err := db.Below(ctx, tx, errTooManyClients, clientsMost, "oidc_clients", "true"); err != nil {
-			return err
+			return event, err
 		}
 		made.Client, err = db.One(ctx, tx, scanClient, `
 -- name: oidc.InsertClient
 INSERT INTO oidc_clients AS c (id, name, secret_hash, redirect_uris, post_logout_redirect_uris, roles, consent)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 RETURNING `+clientColumns, uuid.Must(uuid.NewV7()), made.Name, made.secretHash, made.RedirectURIs, made.PostLogoutRedirectURIs, made.Roles, made.Consent)
-		if err != nil {
-			return err
-		}
-		return p.audit.Record(ctx, tx, audit.Event{Action: audit.ClientCreated, Target: made.ID})
+		return audit.Event{Action: audit.ClientCreated, Target: made.ID}, err
 	})
 	c.Created("/auth/clients/" + made.ID.String())
 	return made, err
@@ -203,7 +200,7 @@ RETURNING `+clientColumns, uuid.Must(uuid.NewV7()), made.Name, made.secretHash, 
 // would have no secret.
 func (p *Provider) patchClient(c *httpx.Call, in ClientPatch) (client Client, err error) {
 	ctx := c.Context()
-	err = p.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (event audit.Event, err error) {
 		client, err = db.One(ctx, tx, scanClient, `
 -- name: oidc.LockClient
 SELECT `+clientColumns+` FROM oidc_clients c WHERE c.id = $1 FOR NO KEY UPDATE`, c.ID)
@@ -211,7 +208,7 @@ SELECT `+clientColumns+` FROM oidc_clients c WHERE c.id = $1 FOR NO KEY UPDATE`,
 			err = c.Match(client.Revision)
 		}
 		if err != nil {
-			return err
+			return event, err
 		}
 		in.Name.Patch(&client.Name)
 		in.RedirectURIs.Patch(&client.RedirectURIs)
@@ -219,7 +216,7 @@ SELECT `+clientColumns+` FROM oidc_clients c WHERE c.id = $1 FOR NO KEY UPDATE`,
 		in.Roles.Patch(&client.Roles)
 		in.Consent.Patch(&client.Consent)
 		if err := client.check(ctx, tx); err != nil {
-			return err
+			return event, err
 		}
 		client, err = db.One(ctx, tx, scanClient, `
 -- name: oidc.UpdateClient
@@ -227,10 +224,7 @@ UPDATE oidc_clients c
    SET name = $2, redirect_uris = $3, post_logout_redirect_uris = $4, roles = $5, consent = $6, revision = revision + 1, updated_at = now()
  WHERE id = $1
 RETURNING `+clientColumns, c.ID, client.Name, client.RedirectURIs, orEmpty(client.PostLogoutRedirectURIs), orEmpty(client.Roles), client.Consent)
-		if err != nil {
-			return err
-		}
-		return p.audit.Record(ctx, tx, audit.Event{Action: audit.ClientUpdated, Target: c.ID})
+		return audit.Event{Action: audit.ClientUpdated, Target: c.ID}, err
 	})
 	return client, err
 }
@@ -239,14 +233,10 @@ RETURNING `+clientColumns, c.ID, client.Name, client.RedirectURIs, orEmpty(clien
 // grants go with its row.
 func (p *Provider) deleteClient(c *httpx.Call) error {
 	ctx := c.Context()
-	return p.db.InTx(ctx, func(tx pgx.Tx) error {
-		err := db.Touch(ctx, tx, httpx.ErrNotFound, `
+	return auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (audit.Event, error) {
+		return audit.Event{Action: audit.ClientDeleted, Target: c.ID}, db.Touch(ctx, tx, httpx.ErrNotFound, `
 -- name: oidc.DeleteClient
 DELETE FROM oidc_clients WHERE id = $1`, c.ID)
-		if err != nil {
-			return err
-		}
-		return p.audit.Record(ctx, tx, audit.Event{Action: audit.ClientDeleted, Target: c.ID})
 	})
 }
 
@@ -261,13 +251,9 @@ func (p *Provider) postSecret(c *httpx.Call) (Secret, error) {
 		return Secret{}, err
 	}
 	secret, hash := newSecret()
-	return Secret{secret}, p.db.InTx(ctx, func(tx pgx.Tx) error {
-		err := db.Touch(ctx, tx, httpx.ErrNotFound, `
+	return Secret{secret}, auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (audit.Event, error) {
+		return audit.Event{Action: audit.ClientSecretMade, Target: c.ID}, db.Touch(ctx, tx, httpx.ErrNotFound, `
 -- name: oidc.SetClientSecret
 UPDATE oidc_clients SET secret_hash = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, c.ID, hash)
-		if err != nil {
-			return err
-		}
-		return p.audit.Record(ctx, tx, audit.Event{Action: audit.ClientSecretMade, Target: c.ID})
 	})
 }

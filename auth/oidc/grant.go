@@ -53,27 +53,23 @@ type grant struct {
 	user        uuid.UUID
 	email, name string
 	roles       []string // of the user
-	allowed     []string // roles that the client asks for; empty: none
 }
-
-const grantColumns = `g.id, g.session_id, g.client_id, g.scopes, g.redirect_uri, g.nonce, g.challenge, g.authenticated_at,
-       g.redeemed_at IS NOT NULL, g.refreshed, g.last_excused, g.last_used_at > now() - interval '30 seconds', u.id, u.email, u.name, ` + auth.RolesOfUser + `, c.roles`
 
 func scanGrant(row pgx.Row) (g grant, err error) {
 	err = row.Scan(&g.id, &g.session, &g.client, &g.scopes, &g.redirectURI, &g.nonce, &g.challenge, &g.authenticated,
-		&g.redeemed, &g.refreshed, &g.lastUsed, &g.fresh, &g.user, &g.email, &g.name, &g.roles, &g.allowed)
+		&g.redeemed, &g.refreshed, &g.lastUsed, &g.fresh, &g.user, &g.email, &g.name, &g.roles)
 	return g, err
 }
-
-const grantTables = ` FROM oidc_grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id JOIN oidc_clients c ON c.id = g.client_id
- WHERE ` + livingGrant + ` AND (c.roles = '{}' OR EXISTS (SELECT FROM user_roles ur WHERE ur.user_id = u.id AND ur.role = ANY(c.roles))) AND `
 
 // livingByID is a grant whose session lives and whose person has a role that
 // the client asks for, at this moment; db.ErrNotFound.
 func livingByID(ctx context.Context, q db.Querier, id uuid.UUID) (grant, error) {
 	return db.One(ctx, q, scanGrant, `
 -- name: oidc.Grant
-SELECT `+grantColumns+grantTables+`g.id = $1`, id)
+SELECT g.id, g.session_id, g.client_id, g.scopes, g.redirect_uri, g.nonce, g.challenge, g.authenticated_at,
+       g.redeemed_at IS NOT NULL, g.refreshed, g.last_excused, g.last_used_at > now() - interval '30 seconds', u.id, u.email, u.name, `+auth.RolesOfUser+`
+  FROM oidc_grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id JOIN oidc_clients c ON c.id = g.client_id
+ WHERE g.id = $1 AND `+livingGrant+` AND (c.roles = '{}' OR EXISTS (SELECT FROM user_roles ur WHERE ur.user_id = u.id AND ur.role = ANY(c.roles)))`, id)
 }
 
 // lockByID is livingByID, and holds the grant. A statement that waits for a row
@@ -86,17 +82,6 @@ SELECT FROM oidc_grants WHERE id = $1 FOR UPDATE`, id); err != nil {
 		return grant{}, err
 	}
 	return livingByID(ctx, tx, id)
-}
-
-// lockByCode is lockByID for a code.
-func lockByCode(ctx context.Context, tx pgx.Tx, code string) (grant, error) {
-	id, err := db.One(ctx, tx, db.Value[uuid.UUID], `
--- name: oidc.GrantOfCode
-SELECT id FROM oidc_grants WHERE code_hash = $1`, hashOf(code))
-	if err != nil {
-		return grant{}, err
-	}
-	return lockByID(ctx, tx, id)
 }
 
 // endGrant ends all that a grant has bought.
@@ -175,20 +160,17 @@ SELECT DISTINCT ON (c.name, c.id) g.id, c.id, c.name, g.scopes, g.created_at, g.
 // the person's sessions.
 func (p *Provider) deleteGrant(c *httpx.Call) error {
 	ctx := c.Context()
-	return p.db.InTx(ctx, func(tx pgx.Tx) error {
+	return auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (event audit.Event, err error) {
 		client, err := db.One(ctx, tx, db.Value[uuid.UUID], `
 -- name: oidc.ClientOfGrant
 SELECT g.client_id FROM oidc_grants g JOIN sessions s ON s.id = g.session_id WHERE g.id = $1 AND s.user_id = $2`, c.ID, c.Caller.UserID)
 		if err != nil {
-			return err
+			return event, err
 		}
 		_, err = db.Exec(ctx, tx, `
 -- name: oidc.WithdrawGrants
 DELETE FROM oidc_grants g USING sessions s WHERE s.id = g.session_id AND s.user_id = $1 AND g.client_id = $2`, c.Caller.UserID, client)
-		if err != nil {
-			return err
-		}
-		return p.audit.Record(ctx, tx, audit.Event{Action: audit.GrantWithdrawn, Target: c.ID, Details: map[string]string{"client": client.String()}})
+		return audit.Event{Action: audit.GrantWithdrawn, Target: c.ID, Details: map[string]string{"client": client.String()}}, err
 	})
 }
 

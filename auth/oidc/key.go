@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,16 +51,14 @@ type KeySet struct {
 	Keys []PublicKey `json:"keys"`
 }
 
+// publicKeyOf is what is shown of a key. Its id is its thumbprint (RFC 7638,
+// section 3).
 func publicKeyOf(key *rsa.PublicKey) PublicKey {
-	return PublicKey{Type: "RSA", Use: "sig", Algorithm: "RS256", ID: thumbprint(key),
+	k := PublicKey{Type: "RSA", Use: "sig", Algorithm: "RS256",
 		N: base64url.EncodeToString(key.N.Bytes()), E: base64url.EncodeToString(big.NewInt(int64(key.E)).Bytes())}
-}
-
-// thumbprint names a key by what it is (RFC 7638, section 3).
-func thumbprint(key *rsa.PublicKey) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, `{"e":"%s","kty":"RSA","n":"%s"}`,
-		base64url.EncodeToString(big.NewInt(int64(key.E)).Bytes()), base64url.EncodeToString(key.N.Bytes())))
-	return base64url.EncodeToString(sum[:])
+	sum := sha256.Sum256(fmt.Appendf(nil, `{"e":"%s","kty":"RSA","n":"%s"}`, k.E, k.N))
+	k.ID = base64url.EncodeToString(sum[:])
+	return k
 }
 
 // rs256 signs header and payload as a JWS in compact form (RFC 7515, section
@@ -80,61 +79,55 @@ type signing struct {
 	kept   *db.Kept[[]signingKey]
 }
 
-// signingKey is a key and since when it signs. Its id is its thumbprint.
+// signingKey is a key and since when it signs.
 type signingKey struct {
 	id      string
+	sealed  []byte // as its row has it
 	private *rsa.PrivateKey
 	from    time.Time
 }
 
 func newSigning(d *db.DB, keys func(purpose string) [][]byte) *signing {
 	s := &signing{db: d, sealer: auth.NewSealer(keys, "oidc keys")}
-	s.kept = db.NewKept(d, keysChannel, func(ctx context.Context) ([]signingKey, error) { return s.read(ctx, d) })
+	s.kept = db.NewKept(d, keysChannel, s.read)
 	return s
 }
 
-// sealedKey is a key as its row has it.
-type sealedKey struct {
-	id     string
-	sealed []byte
-	from   time.Time
+func scanSealedKey(row pgx.Row) (k signingKey, err error) {
+	err = row.Scan(&k.id, &k.sealed, &k.from)
+	return k, err
 }
 
-func scanSealedKey(row pgx.Row) (k sealedKey, err error) {
-	return k, row.Scan(&k.id, &k.sealed, &k.from)
-}
-
-func sealedKeys(ctx context.Context, q db.Querier) ([]sealedKey, error) {
-	return db.All(ctx, q, scanSealedKey, `
+// sealed are all keys in the order in which they sign, not opened.
+func (s *signing) sealed(ctx context.Context) ([]signingKey, error) {
+	return db.All(ctx, s.db, scanSealedKey, `
 -- name: oidc.Keys
 SELECT id, sealed, signs_from FROM oidc_keys ORDER BY signs_from`)
 }
 
-// read opens all keys, in the order in which they sign.
-func (s *signing) read(ctx context.Context, q db.Querier) ([]signingKey, error) {
-	rows, err := sealedKeys(ctx, q)
-	keys := make([]signingKey, 0, len(rows))
-	for _, row := range rows {
-		private, openErr := s.open(row)
-		if openErr != nil {
-			return nil, openErr
+// read is sealed, and opens them.
+func (s *signing) read(ctx context.Context) ([]signingKey, error) {
+	keys, err := s.sealed(ctx)
+	for i, k := range keys {
+		plain, err := s.open(k)
+		if err != nil {
+			return nil, err
 		}
-		keys = append(keys, signingKey{row.id, private, row.from})
+		private, err := x509.ParsePKCS8PrivateKey(plain)
+		var ok bool
+		if keys[i].private, ok = private.(*rsa.PrivateKey); !ok {
+			return nil, fmt.Errorf("signing key %s is no RSA key: %w", k.id, err)
+		}
 	}
 	return keys, err
 }
 
-func (s *signing) open(row sealedKey) (*rsa.PrivateKey, error) {
-	plain, err := s.sealer.Open(row.sealed, row.id)
+func (s *signing) open(k signingKey) ([]byte, error) {
+	plain, err := s.sealer.Open(k.sealed, k.id)
 	if err != nil {
-		return nil, fmt.Errorf("signing key %s: %w", row.id, err)
+		err = fmt.Errorf("signing key %s: %w", k.id, err)
 	}
-	key, err := x509.ParsePKCS8PrivateKey(plain)
-	private, ok := key.(*rsa.PrivateKey)
-	if err != nil || !ok {
-		return nil, fmt.Errorf("signing key %s is no RSA key: %w", row.id, err)
-	}
-	return private, nil
+	return plain, err
 }
 
 // published are the keys to show: those that sign, will sign, or have signed
@@ -155,9 +148,9 @@ func (s *signing) current(ctx context.Context) (signingKey, error) {
 	if err != nil {
 		return signingKey{}, err
 	}
-	for i := len(keys) - 1; i > 0; i-- {
-		if !keys[i].from.After(time.Now()) {
-			return keys[i], nil
+	for _, k := range slices.Backward(keys[1:]) {
+		if !k.from.After(time.Now()) {
+			return k, nil
 		}
 	}
 	return keys[0], nil // also where the clock was set back
@@ -215,7 +208,7 @@ func (s *signing) add(ctx context.Context, from time.Time, known int) error {
 	if err != nil {
 		return err
 	}
-	id := thumbprint(&private.PublicKey)
+	id := publicKeyOf(&private.PublicKey).ID
 	defer s.kept.Forget()
 	return s.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := db.Exec(ctx, tx, `
@@ -235,7 +228,7 @@ SELECT $1, $2, $3 WHERE (SELECT count(*) FROM oidc_keys) = $4`, id, s.sealer.Sea
 }
 
 // due says what is to be done: a next key, old keys to drop, keys to seal anew.
-func (s *signing) due(rows []sealedKey) (next bool, drop []string, reseal []sealedKey) {
+func (s *signing) due(rows []signingKey) (next bool, drop []string, reseal []signingKey) {
 	now := time.Now()
 	for i, k := range rows {
 		switch {
@@ -250,7 +243,7 @@ func (s *signing) due(rows []sealedKey) (next bool, drop []string, reseal []seal
 }
 
 func (s *signing) tendNeeded(ctx context.Context) (bool, error) {
-	rows, err := sealedKeys(ctx, s.db)
+	rows, err := s.sealed(ctx)
 	next, drop, reseal := s.due(rows)
 	return next || len(drop)+len(reseal) > 0, err
 }
@@ -259,7 +252,7 @@ func (s *signing) tendNeeded(ctx context.Context) (bool, error) {
 // is about any more, and seals anew what an older secret of the platform has
 // sealed.
 func (s *signing) tend(ctx context.Context) error {
-	rows, err := sealedKeys(ctx, s.db)
+	rows, err := s.sealed(ctx)
 	if err != nil {
 		return err
 	}
@@ -270,9 +263,9 @@ func (s *signing) tend(ctx context.Context) error {
 		}
 	}
 	for _, k := range reseal {
-		plain, err := s.sealer.Open(k.sealed, k.id)
+		plain, err := s.open(k)
 		if err != nil {
-			return fmt.Errorf("signing key %s: %w", k.id, err)
+			return err
 		}
 		if _, err := db.Exec(ctx, s.db, `
 -- name: oidc.ResealKey

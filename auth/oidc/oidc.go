@@ -108,7 +108,11 @@ func (p *Provider) Jobs() []db.Job {
 // allowed then may have been withdrawn since. With lost, the secret that sealed
 // the keys is not here, and new ones are made.
 func (p *Provider) Restored(ctx context.Context, tx pgx.Tx, lost bool) error {
-	for _, table := range []string{"oidc_requests", "oidc_grants"} {
+	tables := []string{"oidc_requests", "oidc_grants"}
+	if lost {
+		tables = append(tables, "oidc_keys")
+	}
+	for _, table := range tables {
 		_, err := db.Exec(ctx, tx, `
 -- name: oidc.ForgetOfBackup
 DELETE FROM `+table)
@@ -116,13 +120,7 @@ DELETE FROM `+table)
 			return err
 		}
 	}
-	if !lost {
-		return nil
-	}
-	_, err := db.Exec(ctx, tx, `
--- name: oidc.ForgetKeysOfBackup
-DELETE FROM oidc_keys`)
-	return err
+	return nil
 }
 
 // Discovery is OpenID Connect Discovery 1.0, section 3.

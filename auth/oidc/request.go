@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -81,11 +82,9 @@ func (p *Provider) getRequest(c *httpx.Call) (Request, error) {
 // consentNeeded reports whether the person is to be asked: where the client
 // demands it, until one of the person's living grants covers the scopes.
 func (p *Provider) consentNeeded(ctx context.Context, q *oauthRequest, who *httpx.Caller) (bool, error) {
-	if !q.client.Consent || strings.Contains(q.prompt, promptConsent) {
-		return q.client.Consent || strings.Contains(q.prompt, promptConsent), nil
-	}
-	if who == nil {
-		return true, nil
+	asked := strings.Contains(q.prompt, promptConsent)
+	if asked || !q.client.Consent || who == nil {
+		return asked || q.client.Consent, nil
 	}
 	given, err := db.One(ctx, p.db, db.Value[bool], `
 -- name: oidc.HasConsent
@@ -176,12 +175,12 @@ func allows(client, roles []string) bool {
 // meanwhile gives none.
 func (p *Provider) grant(ctx context.Context, q *oauthRequest, who *httpx.Caller) (code string, err error) {
 	code, hash := newSecret()
-	return code, p.db.InTx(ctx, func(tx pgx.Tx) error {
+	return code, auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := spend(ctx, tx, q.id); err != nil {
-			return err
+			return event, err
 		}
 		id := uuid.Must(uuid.NewV7())
-		err := db.Touch(ctx, tx, httpx.ErrUnauthenticated, `
+		err = db.Touch(ctx, tx, httpx.ErrUnauthenticated, `
 -- name: oidc.InsertGrant
 INSERT INTO oidc_grants (id, session_id, client_id, scopes, redirect_uri, nonce, challenge, authenticated_at, code_hash)
 SELECT $1, s.id, c.id, $4, $5, $6, $7, s.authenticated_at, $8
@@ -189,12 +188,9 @@ SELECT $1, s.id, c.id, $4, $5, $6, $7, s.authenticated_at, $8
  WHERE s.id = $2 AND c.id = $3 AND `+livingSession+`
    FOR KEY SHARE OF s, c`, id, who.SessionID, q.client.ID, q.scopes, q.redirectURI, q.nonce, q.challenge, hash)
 		if err != nil {
-			return err
+			return event, err
 		}
-		if err := forgetOldest(ctx, tx, who.SessionID, q.client.ID); err != nil {
-			return err
-		}
-		return p.audit.Record(ctx, tx, audit.Event{Action: audit.GrantMade, Target: id, Details: map[string]string{
-			"client": q.client.ID.String(), "scopes": strings.Join(q.scopes, " ")}})
+		return audit.Event{Action: audit.GrantMade, Target: id, Details: map[string]string{
+			"client": q.client.ID.String(), "scopes": strings.Join(q.scopes, " ")}}, forgetOldest(ctx, tx, who.SessionID, q.client.ID)
 	})
 }
