@@ -196,17 +196,6 @@ SELECT $1, h.id, s.id, $4, $5, now() + $6::interval
 	})
 }
 
-// admission is what a code was given for.
-type admission struct {
-	session, user uuid.UUID
-	address       string
-}
-
-func scanAdmission(row pgx.Row) (a admission, err error) {
-	err = row.Scan(&a.session, &a.user, &a.address)
-	return a, err
-}
-
 // getCallback serves GET /auth/gate/callback, as the guarded host's own address.
 // Of several that bring one code, one is let through.
 func (g *Gate) getCallback(w http.ResponseWriter, r *http.Request) error {
@@ -216,9 +205,10 @@ func (g *Gate) getCallback(w http.ResponseWriter, r *http.Request) error {
 	}
 	begin, _ := auth.CookieValue(r, beginCookie) // two of them are none
 	ctx, hash := r.Context(), sha256.Sum256([]byte(r.URL.Query().Get("code")))
-	var a admission
-	err = g.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		a, err = db.One(ctx, tx, scanAdmission, `
+	var session, user uuid.UUID
+	var address string
+	err = auth.Recorded(ctx, g.db, g.audit, func(tx pgx.Tx) (audit.Event, error) {
+		_, err := db.One(ctx, tx, func(row pgx.Row) (any, error) { return nil, row.Scan(&session, &user, &address) }, `
 -- name: gate.UseCode
 DELETE FROM gate_codes c
  USING sessions s JOIN users u ON u.id = s.user_id
@@ -226,18 +216,15 @@ DELETE FROM gate_codes c
    AND s.id = c.session_id AND `+auth.LivingSession+`
 RETURNING s.id, u.id, c.address`, hash[:], host.ID, mark(begin))
 		if errors.Is(err, db.ErrNotFound) {
-			return errCode
+			err = errCode
 		}
-		if err != nil {
-			return err
-		}
-		return g.audit.Record(ctx, tx, audit.Event{Actor: audit.Actor{User: a.user, Session: a.session}, Action: audit.GateEntered, Target: host.ID})
+		return audit.Event{Actor: audit.Actor{User: user, Session: session}, Action: audit.GateEntered, Target: host.ID}, err
 	})
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Set-Cookie", g.cookie(host, a.session))
-	w.Header().Set("Location", "https://"+host.Host+a.address)
+	w.Header().Set("Set-Cookie", g.cookie(host, session))
+	w.Header().Set("Location", "https://"+host.Host+address)
 	w.WriteHeader(http.StatusSeeOther)
 	return nil
 }

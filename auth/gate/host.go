@@ -113,15 +113,12 @@ SELECT `+hostColumns+` FROM gate_hosts h`)
 // change makes what fn does to the hosts hold on every worker: on this one
 // before it answers, on the others with the commit.
 func (g *Gate) change(ctx context.Context, fn func(tx pgx.Tx) (audit.Event, error)) error {
-	err := g.db.InTx(ctx, func(tx pgx.Tx) error {
+	err := auth.Recorded(ctx, g.db, g.audit, func(tx pgx.Tx) (audit.Event, error) {
 		event, err := fn(tx)
-		if err != nil {
-			return err
+		if err == nil {
+			err = db.Notify(ctx, tx, hostsChannel, "")
 		}
-		if err := g.audit.Record(ctx, tx, event); err != nil {
-			return err
-		}
-		return db.Notify(ctx, tx, hostsChannel, "")
+		return event, err
 	})
 	g.hosts.Forget()
 	return err
