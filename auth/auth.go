@@ -27,6 +27,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -107,6 +108,23 @@ type Auth struct {
 	invitations *invitations
 }
 
+// base is what every part of the room has that does something for somebody:
+// where it is kept and recorded, who asks, and how often.
+type base struct {
+	db      *db.DB
+	audit   *audit.Log
+	log     *slog.Logger
+	tokens  *tokens
+	callers *callers
+	guesses *guesses
+}
+
+// recorded runs fn in a transaction, in which the event that fn answers is
+// recorded too.
+func (b base) recorded(ctx context.Context, fn func(tx pgx.Tx) (audit.Event, error)) error {
+	return Recorded(ctx, b.db, b.audit, fn)
+}
+
 // New makes the room; it reads no key and asks no database. PublicURL must be
 // an absolute URL: a wrong one signs nobody in by cookie.
 func New(c Config) *Auth {
@@ -115,18 +133,17 @@ func New(c Config) *Auth {
 	a.tokens = newTokens(c.Keys, c.PublicURL)
 	a.callers = &callers{db: c.DB, log: c.Log, tokens: a.tokens, permissions: all, cache: newCache()}
 	a.guesses = &guesses{db: c.DB, keys: c.Keys, tokens: a.tokens, unlimited: c.GuessesUnlimited}
-	a.codes = &codes{db: c.DB, audit: c.Audit, log: c.Log, callers: a.callers, guesses: a.guesses, sealer: NewSealer(c.Keys, totpPurpose)}
-	a.passkeys = &passkeys{db: c.DB, audit: c.Audit, log: c.Log, guesses: a.guesses, domain: c.PasskeyDomain, origins: c.PasskeyOrigins}
-	a.passwords = newPasswords(c, a.callers, a.guesses, a.codes, a.passkeys)
-	a.sessions = &sessions{db: c.DB, audit: c.Audit, callers: a.callers, tokens: a.tokens, guesses: a.guesses, codes: a.codes,
-		passkeys: a.passkeys, passwords: a.passwords}
-	a.users = &users{db: c.DB, audit: c.Audit, callers: a.callers, passwords: a.passwords, sessions: a.sessions}
-	a.roles = &roles{db: c.DB, audit: c.Audit, callers: a.callers, permissions: all, described: described}
-	a.accessKeys = &accessKeys{db: c.DB, audit: c.Audit, callers: a.callers, permissions: all}
-	a.mail = &mail{db: c.DB, guesses: a.guesses, send: c.Send, accountURL: c.AccountURL, host: a.tokens.public.Host}
-	a.recovery = &recovery{db: c.DB, audit: c.Audit, callers: a.callers, guesses: a.guesses, passwords: a.passwords, mail: a.mail}
-	a.invitations = &invitations{db: c.DB, audit: c.Audit, callers: a.callers, guesses: a.guesses, passwords: a.passwords,
-		sessions: a.sessions, users: a.users, mail: a.mail, registration: c.Registration}
+	b := base{db: c.DB, audit: c.Audit, log: c.Log, tokens: a.tokens, callers: a.callers, guesses: a.guesses}
+	a.codes = &codes{base: b, sealer: NewSealer(c.Keys, totpPurpose)}
+	a.passkeys = &passkeys{base: b, domain: c.PasskeyDomain, origins: c.PasskeyOrigins}
+	a.passwords = newPasswords(b, cmp.Or(c.HashCost, hashcost.Standard), a.codes, a.passkeys)
+	a.sessions = &sessions{base: b, codes: a.codes, passkeys: a.passkeys, passwords: a.passwords}
+	a.users = &users{base: b, passwords: a.passwords, sessions: a.sessions}
+	a.roles = &roles{base: b, permissions: all, described: described}
+	a.accessKeys = &accessKeys{base: b, permissions: all}
+	a.mail = &mail{base: b, send: c.Send, accountURL: c.AccountURL, host: a.tokens.public.Host}
+	a.recovery = &recovery{base: b, passwords: a.passwords, mail: a.mail}
+	a.invitations = &invitations{base: b, passwords: a.passwords, sessions: a.sessions, users: a.users, mail: a.mail, registration: c.Registration}
 	a.Keep(Storage{})
 	return a
 }

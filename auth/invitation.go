@@ -39,10 +39,7 @@ var (
 // manager of users, or has asked to. It owns the offers; who accepts one is
 // made by users and signed in by sessions.
 type invitations struct {
-	db           *db.DB
-	audit        *audit.Log
-	callers      *callers
-	guesses      *guesses
+	base
 	passwords    *passwords
 	sessions     *sessions
 	users        *users

@@ -111,9 +111,7 @@ SELECT k.id, k.user_id, k.expires_at, k.allow, k.permissions, `+held+`, `+rolesH
 // accessKeys makes, lists and revokes the keys of scripts. It owns their rows;
 // callers recognises them. A key may never do more than its owner.
 type accessKeys struct {
-	db          *db.DB
-	audit       *audit.Log
-	callers     *callers
+	base
 	permissions permissions
 }
 

@@ -16,8 +16,7 @@ import (
 // and arrives there. It bounds how often an address is written to, and tells
 // nobody which addresses are known.
 type mail struct {
-	db      *db.DB
-	guesses *guesses
+	base
 	// send queues a mail in a transaction; nil where none is configured.
 	send       func(ctx context.Context, tx db.Querier, to, subject, text string) error
 	accountURL string // of the page that links open; "": mail carries the token

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -36,10 +35,7 @@ var base64url = base64.RawURLEncoding.Strict()
 // user stands for the password and the code; one that has only seen somebody
 // there stands for the code.
 type passkeys struct {
-	db      *db.DB
-	audit   *audit.Log
-	log     *slog.Logger
-	guesses *guesses
+	base
 	domain  string   // the RP ID; "": there are no passkeys
 	origins []string // of the pages that may ask
 }

@@ -19,19 +19,15 @@ import (
 // is guarded by one. It owns the hashes of users and the bound on how many
 // secrets are hashed at once. Every failure does the same work.
 type passwords struct {
-	db       *db.DB
-	audit    *audit.Log
-	callers  *callers
-	guesses  *guesses
+	base
 	codes    *codes
 	passkeys *passkeys
 	hasher   *hasher
 	nobody   func() string // the hash that stands for users who do not exist
 }
 
-func newPasswords(c Config, callers *callers, guesses *guesses, codes *codes, passkeys *passkeys) *passwords {
-	cost := cmp.Or(c.HashCost, hashcost.Standard)
-	return &passwords{db: c.DB, audit: c.Audit, callers: callers, guesses: guesses, codes: codes, passkeys: passkeys,
+func newPasswords(b base, cost hashcost.Cost, codes *codes, passkeys *passkeys) *passwords {
+	return &passwords{base: b, codes: codes, passkeys: passkeys,
 		hasher: newHasher(cost), nobody: sync.OnceValue(func() string { return nobody(cost) })}
 }
 

@@ -33,10 +33,7 @@ type ConfirmEmail struct {
 // to another address of its user's. It owns nothing: a mailed token, or the
 // operator's link, is all the proof there is.
 type recovery struct {
-	db        *db.DB
-	audit     *audit.Log
-	callers   *callers
-	guesses   *guesses
+	base
 	passwords *passwords
 	mail      *mail
 }

@@ -27,9 +27,7 @@ const rolesMost = 1000
 // roles keeps the named sets of permissions. It owns their rows; a change of
 // one holds for all who have it at once.
 type roles struct {
-	db          *db.DB
-	audit       *audit.Log
-	callers     *callers
+	base
 	permissions permissions
 	described   []Permission
 }

@@ -37,11 +37,7 @@ const (
 // rows of sessions: one begins only for someone who was proved. Its row is
 // ended on purpose only; one that is not refreshed runs out.
 type sessions struct {
-	db        *db.DB
-	audit     *audit.Log
-	callers   *callers
-	tokens    *tokens
-	guesses   *guesses
+	base
 	codes     *codes
 	passkeys  *passkeys
 	passwords *passwords

@@ -10,7 +10,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"strconv"
 	"strings"
@@ -138,12 +137,8 @@ var (
 // It owns the rows of authenticators and seals their secrets. No code is
 // accepted twice.
 type codes struct {
-	db      *db.DB
-	audit   *audit.Log
-	log     *slog.Logger
-	callers *callers
-	guesses *guesses
-	sealer  Sealer
+	base
+	sealer Sealer
 }
 
 // secondFactor asks for the code of a user who has TOTP on, and uses it up in

@@ -19,9 +19,7 @@ import (
 // each user's own, and for the operator. It owns the rows of users and who has
 // which role. Nobody gives what they lack, and one admin always stays.
 type users struct {
-	db        *db.DB
-	audit     *audit.Log
-	callers   *callers
+	base
 	passwords *passwords
 	sessions  *sessions
 	storage   Storage
