@@ -41,6 +41,7 @@ import (
 	"homebase/db"
 	"homebase/httpx"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -123,6 +124,13 @@ type base struct {
 // recorded too.
 func (b base) recorded(ctx context.Context, fn func(tx pgx.Tx) (audit.Event, error)) error {
 	return Recorded(ctx, b.db, b.audit, fn)
+}
+
+// recordRefusal records that somebody was not let do what they asked for.
+func (b base) recordRefusal(ctx context.Context, action audit.Action, user uuid.UUID, details map[string]string) error {
+	return b.recorded(ctx, func(pgx.Tx) (audit.Event, error) {
+		return audit.Event{Action: action, Outcome: audit.Denied, Target: user, Details: details}, nil
+	})
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be

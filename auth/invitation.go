@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,38 +133,35 @@ func (iv *invitations) invite(c *httpx.Call, in NewInvitation) (made Invitation,
 	}
 	slices.Sort(in.Roles)
 	ctx, caller := c.Context(), c.Caller
-	err = iv.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = iv.recorded(ctx, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := mayGrantRoles(ctx, tx, caller.UserID, in.Roles); err != nil {
-			return err
+			return event, err
 		}
 		if _, err := accountByEmail(ctx, tx, email); !errors.Is(err, db.ErrNotFound) {
-			if err == nil {
-				err = errEmailTaken
-			}
-			return err
+			return event, cmp.Or(err, error(errEmailTaken))
 		}
-		err := db.Below(ctx, tx, errTooManyInvitations, invitationsMost, "one_time_tokens",
+		err = db.Below(ctx, tx, errTooManyInvitations, invitationsMost, "one_time_tokens",
 			`purpose = $1 AND expires_at > now() AND lower(email) <> lower($2 COLLATE "C")`, purposeInvitation, email)
 		if err != nil {
-			return err
+			return event, err
 		}
 		_, err = db.Exec(ctx, tx, `
 -- name: auth.ReplaceInvitation
 DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLATE "C")`, purposeInvitation, email)
 		if err != nil {
-			return err
+			return event, err
 		}
 		t, token, err := issueToken(ctx, tx, oneTime{purpose: purposeInvitation, email: email,
 			roles: slices.Compact(in.Roles), quota: in.Quota, inviter: caller.UserID})
 		if err != nil {
-			return err
+			return event, err
 		}
 		if made = t.invitation(); iv.mail.send == nil {
 			made.Token = token
-		} else if err := iv.mail.sendToken(ctx, tx, t, token, "You are invited", "You are invited to join "+iv.mail.host+"."); err != nil {
-			return err
+		} else {
+			err = iv.mail.sendToken(ctx, tx, t, token, "You are invited", "You are invited to join "+iv.mail.host+".")
 		}
-		return iv.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationCreated, Target: made.ID})
+		return audit.Event{Action: audit.InvitationCreated, Target: made.ID}, err
 	})
 	c.Created("/auth/invitations/" + made.ID.String())
 	return made, err
@@ -172,14 +170,10 @@ DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLA
 // deleteInvitation serves DELETE /auth/invitations/{id}.
 func (iv *invitations) deleteInvitation(c *httpx.Call) error {
 	ctx := c.Context()
-	return iv.db.InTx(ctx, func(tx pgx.Tx) error {
-		err := db.Touch(ctx, tx, httpx.ErrNotFound, `
+	return iv.recorded(ctx, func(tx pgx.Tx) (audit.Event, error) {
+		return audit.Event{Action: audit.InvitationDeleted, Target: c.ID}, db.Touch(ctx, tx, httpx.ErrNotFound, `
 -- name: auth.DeleteInvitation
 DELETE FROM one_time_tokens WHERE id = $1 AND purpose = $2`, c.ID, purposeInvitation)
-		if err != nil {
-			return err
-		}
-		return iv.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationDeleted, Target: c.ID})
 	})
 }
 

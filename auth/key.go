@@ -72,7 +72,7 @@ func (cl *callers) authenticateKey(r *http.Request, key string) (*httpx.Caller, 
 	if err != nil {
 		return nil, httpx.ErrUnauthenticated.Because(err)
 	}
-	k, err := cl.lookup(c, func() (known, error) { return cl.findKey(r.Context(), c) })
+	k, err := cl.lookup(c, func() (known, error) { return cl.findKeyBy(r.Context(), "k.hash = $1", c[:]) })
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +83,7 @@ func (cl *callers) authenticateKey(r *http.Request, key string) (*httpx.Caller, 
 	return new(k.caller), nil
 }
 
-// findKey is lookup's question about a key.
-func (cl *callers) findKey(ctx context.Context, c credential) (known, error) {
-	return cl.findKeyBy(ctx, "k.hash = $1", c[:])
-}
-
+// findKeyByID is lookup's question about a key whose hash is not at hand.
 func (cl *callers) findKeyByID(ctx context.Context, id uuid.UUID) (known, error) {
 	return cl.findKeyBy(ctx, "k.id = $1", id)
 }
@@ -213,14 +209,13 @@ func (ak *accessKeys) make(ctx context.Context, owner, session uuid.UUID, in New
 	}
 	made := MadeKey{Secret: newKey()}
 	hash := sha256.Sum256([]byte(made.Secret))
-	err := ak.db.InTx(ctx, func(tx pgx.Tx) error {
+	err := ak.recorded(ctx, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := lockCaller(ctx, tx, owner, session); err != nil {
-			return err
+			return event, err
 		}
 		if err := mayGrant(ctx, tx, owner, permissions); err != nil {
-			return err
+			return event, err
 		}
-		var err error
 		made.Key, err = db.One(ctx, tx, scanKey, `
 -- name: auth.InsertKey
 INSERT INTO access_keys AS k (id, user_id, name, hint, hash, permissions, allow, expires_at)
@@ -229,32 +224,25 @@ SELECT $1, $2, $3, $4, $5, $6, $7, $8
 RETURNING `+keyColumns,
 			uuid.Must(uuid.NewV7()), owner, in.Name, made.Secret[:keyHint], hash[:], permissions, allow, expires, keysMost)
 		if errors.Is(err, db.ErrNotFound) {
-			return errTooManyKeys
+			err = errTooManyKeys
 		}
-		if err != nil {
-			return err
-		}
-		return ak.audit.Record(ctx, tx, audit.Event{Action: audit.KeyCreated, Target: made.ID,
-			Details: map[string]string{"owner": owner.String(), "permissions": strings.Join(permissions, " ")}})
+		return audit.Event{Action: audit.KeyCreated, Target: made.ID,
+			Details: map[string]string{"owner": owner.String(), "permissions": strings.Join(permissions, " ")}}, err
 	})
 	return made, err
 }
 
-// deleteKey serves DELETE /auth/keys/{id}.
+// deleteKey serves DELETE /auth/keys/{id}. The operator revokes anybody's.
 func (ak *accessKeys) deleteKey(c *httpx.Call) error {
-	return ak.revoke(c.Context(), c.ID, c.Caller.UserID)
-}
-
-// revoke ends a key of owner, or anybody's for the operator; db.ErrNotFound.
-func (ak *accessKeys) revoke(ctx context.Context, id, owner uuid.UUID) error {
+	ctx := c.Context()
 	return ak.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		user, err := db.One(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.DeleteKey
-DELETE FROM access_keys WHERE id = $1 AND (user_id = $2 OR $2 = $3) RETURNING user_id`, id, owner, operator)
+DELETE FROM access_keys WHERE id = $1 AND (user_id = $2 OR $3) RETURNING user_id`, c.ID, c.Caller.UserID, c.Caller.Operator)
 		if err != nil {
 			return nothing, err
 		}
-		return staleUser(user), ak.audit.Record(ctx, tx, audit.Event{Action: audit.KeyRevoked, Target: id,
+		return staleUser(user), ak.audit.Record(ctx, tx, audit.Event{Action: audit.KeyRevoked, Target: c.ID,
 			Details: map[string]string{"owner": user.String()}})
 	})
 }

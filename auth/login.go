@@ -235,7 +235,7 @@ func (se *sessions) open(r *http.Request, acc account, by proof) (Session, error
 	case errors.Is(err, errNoCode):
 		err = errSignInNeedsCode
 	case errors.Is(err, errWrongCode):
-		err = errors.Join(se.codes.recordRefusal(ctx, audit.LoginFailed, acc.ID, err), errSignInWrongCode.Because(err))
+		err = errors.Join(se.recordWrongCode(ctx, audit.LoginFailed, acc.ID, err), errSignInWrongCode.Because(err))
 	case errors.Is(err, errPasskey):
 		err = se.refusePasskey(ctx, acc.ID, err)
 	}

@@ -33,11 +33,9 @@ func (rc *recovery) userLoginLink(ctx context.Context, sh *db.Shell, args []stri
 	}
 	var t oneTime
 	var token string
-	err = rc.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		if t, token, err = issueToken(ctx, tx, oneTime{purpose: purposeLogin, user: u.ID, email: u.Email}); err != nil {
-			return err
-		}
-		return rc.audit.Record(ctx, tx, audit.Event{Action: audit.LoginLinkMade, Target: u.ID})
+	err = rc.recorded(ctx, func(tx pgx.Tx) (event audit.Event, err error) {
+		t, token, err = issueToken(ctx, tx, oneTime{purpose: purposeLogin, user: u.ID, email: u.Email})
+		return audit.Event{Action: audit.LoginLinkMade, Target: u.ID}, err
 	})
 	if err != nil {
 		return err

@@ -185,9 +185,9 @@ func (pk *passkeys) postPasskey(c *httpx.Call, in NewPasskey) (made Passkey, err
 	if err != nil {
 		return Passkey{}, err
 	}
-	err = pk.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = pk.recorded(ctx, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := lockCaller(ctx, tx, user, c.Caller.SessionID); err != nil {
-			return err
+			return event, err
 		}
 		made, err = db.One(ctx, tx, scanPasskey, `
 -- name: auth.InsertPasskey
@@ -197,12 +197,9 @@ SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
 RETURNING `+passkeyColumns, uuid.Must(uuid.NewV7()), user, pk.domain, credential.ID, credential.PublicKey, name,
 			transportsOf(in.Response), int64(credential.Counter), credential.BackupEligible, credential.BackedUp, passkeysMost)
 		if errors.Is(err, db.ErrNotFound) {
-			return errPasskeysFull
+			err = errPasskeysFull
 		}
-		if err != nil {
-			return err
-		}
-		return pk.record(ctx, tx, audit.PasskeyAdded, made.ID, user)
+		return passkeyEvent(audit.PasskeyAdded, made.ID, user), err
 	})
 	c.Created("/auth/passkeys/" + made.ID.String())
 	return made, err
@@ -250,19 +247,16 @@ RETURNING `+passkeyColumns, c.ID, c.Caller.UserID, in.Name.Set, in.Name.Value)
 // deletePasskey serves DELETE /auth/passkeys/{id}. The password stays a way in.
 func (pk *passkeys) deletePasskey(c *httpx.Call) error {
 	ctx := c.Context()
-	return pk.db.InTx(ctx, func(tx pgx.Tx) error {
+	return pk.recorded(ctx, func(tx pgx.Tx) (audit.Event, error) {
 		user, err := db.One(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.DeletePasskey
 DELETE FROM passkeys WHERE id = $1 AND (user_id = $2 OR $3) RETURNING user_id`, c.ID, c.Caller.UserID, c.Caller.Operator)
-		if err != nil {
-			return err
-		}
-		return pk.record(ctx, tx, audit.PasskeyRemoved, c.ID, user)
+		return passkeyEvent(audit.PasskeyRemoved, c.ID, user), err
 	})
 }
 
-func (pk *passkeys) record(ctx context.Context, tx pgx.Tx, action audit.Action, key, owner uuid.UUID) error {
-	return pk.audit.Record(ctx, tx, audit.Event{Action: action, Target: key, Details: map[string]string{"owner": owner.String()}})
+func passkeyEvent(action audit.Action, key, owner uuid.UUID) audit.Event {
+	return audit.Event{Action: action, Target: key, Details: map[string]string{"owner": owner.String()}}
 }
 
 // PasskeyDomains are the domains of all keys that are kept, with their number.

@@ -153,6 +153,7 @@ func (pk *passkeys) doubt(ctx context.Context, q db.Querier, k usedKey, s Sessio
 	if err := addNotice(ctx, q, k.owner.ID, noticePasskeyCounter, s); err != nil {
 		return nothing, err
 	}
-	return staleUser(k.owner.ID), pk.audit.Record(ctx, q, audit.Event{Action: audit.PasskeyCounter, Target: k.id,
-		Actor: audit.Actor{User: k.owner.ID, Session: s.ID}, Details: map[string]string{"owner": k.owner.ID.String()}})
+	event := passkeyEvent(audit.PasskeyCounter, k.id, k.owner.ID)
+	event.Actor = audit.Actor{User: k.owner.ID, Session: s.ID}
+	return staleUser(k.owner.ID), pk.audit.Record(ctx, q, event)
 }

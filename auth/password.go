@@ -179,7 +179,7 @@ UPDATE sessions s SET authenticated_at = now() WHERE s.id = $1 RETURNING `+sessi
 	case errors.Is(err, errNoCode):
 		return errNeedsCode
 	case errors.Is(err, errWrongCode):
-		return errors.Join(pw.codes.recordRefusal(ctx, audit.Reauthenticated, acc.ID, err), errCodeWrong.Because(err))
+		return errors.Join(pw.recordWrongCode(ctx, audit.Reauthenticated, acc.ID, err), errCodeWrong.Because(err))
 	case errors.Is(err, errPasskey):
 		return errPasskeyInvalid.Because(err)
 	}
@@ -202,17 +202,9 @@ func (pw *passwords) proveAgain(c *httpx.Call, in Reauthenticate) (acc account, 
 	}
 	k, err := pw.passkeys.confirm(c.Request, in.Passkey, c.Caller.UserID, in.Password == "")
 	if errors.Is(err, errPasskey) {
-		err = errors.Join(pw.recordRefusal(ctx, c.Caller.UserID, "passkey"), errPasskeyInvalid.Because(err))
+		err = errors.Join(pw.recordRefusal(ctx, audit.Reauthenticated, c.Caller.UserID, map[string]string{"reason": "passkey"}), errPasskeyInvalid.Because(err))
 	}
 	return k.owner, &k, err
-}
-
-// recordRefusal records that a signed-in caller was not proved again.
-func (pw *passwords) recordRefusal(ctx context.Context, user uuid.UUID, reason string) error {
-	return pw.db.InTx(ctx, func(tx pgx.Tx) error {
-		return pw.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: user, Outcome: audit.Denied,
-			Details: map[string]string{"reason": reason}})
-	})
 }
 
 // prove compares a signed-in caller's password. A wrong one is
@@ -235,7 +227,7 @@ func (pw *passwords) prove(c *httpx.Call, permit *permit, password string) (acco
 	if ok {
 		return acc, guess.right(ctx, pw.db)
 	}
-	if err := pw.recordRefusal(ctx, acc.ID, "password"); err != nil {
+	if err := pw.recordRefusal(ctx, audit.Reauthenticated, acc.ID, map[string]string{"reason": "password"}); err != nil {
 		return account{}, err
 	}
 	return account{}, errWrongPassword

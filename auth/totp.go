@@ -202,14 +202,11 @@ RETURNING cardinality(recovery)`, user, hash)
 		Actor: audit.Actor{User: user}, Details: map[string]string{"left": strconv.Itoa(left)}})
 }
 
-// recordRefusal records a wrong code.
-func (co *codes) recordRefusal(ctx context.Context, action audit.Action, user uuid.UUID, why error) error {
+// recordWrongCode records a wrong code.
+func (b base) recordWrongCode(ctx context.Context, action audit.Action, user uuid.UUID, why error) error {
 	reason := "code"
 	if errors.Is(why, errUsedCode) {
 		reason = "used_code"
 	}
-	return co.db.InTx(ctx, func(tx pgx.Tx) error {
-		return co.audit.Record(ctx, tx, audit.Event{Action: action, Outcome: audit.Denied, Target: user,
-			Details: map[string]string{"reason": reason}})
-	})
+	return b.recordRefusal(ctx, action, user, map[string]string{"reason": reason})
 }
