@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -141,39 +140,14 @@ func (pw *passwords) reauthenticate(c *httpx.Call, in Reauthenticate) error {
 	if key != nil {
 		details = map[string]string{"by": "passkey"}
 	}
-	var guess attempt
-	if in.Code != "" {
-		if guess, err = pw.guesses.count(c.Request, guessCode, acc.ID.String(), acc.ID); err != nil {
-			return err
-		}
-	}
-	err = pw.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		if err := sameAccount(ctx, tx, acc); err != nil {
-			return nothing, err
-		}
-		if key == nil {
-			if err := pw.codes.secondFactor(ctx, tx, acc.ID, in.Code); err != nil {
-				return nothing, err
-			}
-		}
-		if err := guess.right(ctx, tx); err != nil {
-			return nothing, err
-		}
+	err = pw.complete(c.Request, acc, proof{code: in.Code, key: key}, func(tx pgx.Tx) (Session, stale, error) {
 		s, err := db.One(ctx, tx, scanSession, `
 -- name: auth.TouchAuthenticated
 UPDATE sessions s SET authenticated_at = now() WHERE s.id = $1 RETURNING `+sessionColumns, c.Caller.SessionID)
-		if err != nil {
-			return nothing, err
+		if err == nil {
+			err = pw.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: acc.ID, Details: details})
 		}
-		what := staleSession(c.Caller.SessionID)
-		if key != nil {
-			told, err := pw.passkeys.use(ctx, tx, *key, s)
-			if err != nil {
-				return nothing, err
-			}
-			what = cmp.Or(told, what) // a user's sessions are forgotten with the user
-		}
-		return what, pw.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: acc.ID, Details: details})
+		return s, staleSession(s.ID), err
 	})
 	switch {
 	case errors.Is(err, errNoCode):
