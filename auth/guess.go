@@ -222,10 +222,3 @@ func (gs *guesses) key(parts ...string) []byte {
 	}
 	return MAC(gs.keys(guessPurpose)[0], text)
 }
-
-func sweepGuesses(ctx context.Context, q db.Querier) error {
-	_, err := db.Exec(ctx, q, `
--- name: auth.SweepGuesses
-DELETE FROM guesses WHERE last_at < now() - $1::interval`, guessMemory)
-	return err
-}

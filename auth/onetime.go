@@ -102,20 +102,6 @@ DELETE FROM one_time_tokens WHERE user_id = $1`, user)
 	return err
 }
 
-func sweepTokens(ctx context.Context, q db.Querier) error {
-	_, err := db.Exec(ctx, q, `
--- name: auth.SweepTokens
-DELETE FROM one_time_tokens WHERE expires_at < now()`)
-	for purpose, lifetime := range oneTimeLifetime {
-		if err == nil {
-			_, err = db.Exec(ctx, q, `
--- name: auth.ShortenTokens
-UPDATE one_time_tokens SET expires_at = now() + $2::interval WHERE purpose = $1 AND expires_at > now() + $2::interval`, purpose, lifetime)
-		}
-	}
-	return err
-}
-
 // pretend runs fn and, unless real is set, takes back all it has done. Where
 // an answer must not tell whether an address is known, it must not take
 // another time either: so the same is done in both cases, and the commit that

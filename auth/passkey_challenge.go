@@ -68,13 +68,6 @@ func (pk *passkeys) spend(ctx context.Context, clientData []byte, session uuid.U
 	return challenge, unnoticed, err
 }
 
-func sweepChallenges(ctx context.Context, q db.Querier) error {
-	_, err := db.Exec(ctx, q, `
--- name: auth.SweepChallenges
-DELETE FROM passkey_challenges WHERE expires_at < now() OR expires_at > now() + $1::interval`, challengeLifetime)
-	return err
-}
-
 // postOptions serves POST /auth/passkeys/options. Which keys there are is not
 // told: browsers find those of the domain.
 func (pk *passkeys) postOptions(c *httpx.Call, _ struct{}) (RequestAnswer, error) {
