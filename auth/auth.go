@@ -221,25 +221,24 @@ func (a *Auth) Fingerprints() (prints [][]byte) {
 // may have been ended since, and links that were used since. With lost, the
 // secret of then is not here, and the next start takes its own.
 func (a *Auth) Restored(ctx context.Context, tx pgx.Tx, lost bool) error {
-	if _, err := db.Exec(ctx, tx, `
+	statements := []string{`
 -- name: auth.EndSessionsOfBackup
-UPDATE sessions SET revoked_at = now(), revoked_reason = 'restored' WHERE revoked_at IS NULL`); err != nil {
-		return err
-	}
-	if _, err := db.Exec(ctx, tx, `
+UPDATE sessions SET revoked_at = now(), revoked_reason = 'restored' WHERE revoked_at IS NULL`, `
 -- name: auth.ForgetTokensOfBackup
-DELETE FROM one_time_tokens WHERE purpose <> 'invitation'`); err != nil {
-		return err
-	}
-	if _, err := db.Exec(ctx, tx, `
+DELETE FROM one_time_tokens WHERE purpose <> 'invitation'`, `
 -- name: auth.ForgetChallengesOfBackup
-DELETE FROM passkey_challenges`); err != nil || !lost {
-		return err
-	}
-	_, err := db.Exec(ctx, tx, `
+DELETE FROM passkey_challenges`}
+	if lost {
+		statements = append(statements, `
 -- name: auth.ForgetSecret
 UPDATE instance SET secret_fingerprint = NULL, secret_since = NULL`)
-	return err
+	}
+	for _, sql := range statements {
+		if _, err := db.Exec(ctx, tx, sql); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // credentialsBody bounds a body with passwords: 1024 bytes, each of which
