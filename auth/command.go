@@ -47,7 +47,7 @@ func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) er
 	}
 	hash, err := us.passwords.HashPassword(ctx, email, password)
 	if err != nil {
-		return err
+		return sentence(err)
 	}
 	err = us.db.InTx(ctx, func(tx pgx.Tx) error {
 		if *first {
@@ -93,10 +93,10 @@ SELECT EXISTS (SELECT FROM users)`)
 }
 
 // userNamed finds the user that a command is about.
-func userNamed(ctx context.Context, q db.Querier, email string) (User, error) {
-	u, err := userByEmail(ctx, q, email)
+func userNamed(ctx context.Context, q db.Querier, email string) (account, error) {
+	u, err := accountByEmail(ctx, q, strings.TrimSpace(email))
 	if errors.Is(err, db.ErrNotFound) {
-		return User{}, fmt.Errorf("there is no user %q; homebase api GET /auth/users lists them", email)
+		err = fmt.Errorf("there is no user %q; homebase api GET /auth/users lists them", email)
 	}
 	return u, err
 }
@@ -117,7 +117,7 @@ func (us *users) userPassword(ctx context.Context, sh *db.Shell, args []string) 
 	}
 	hash, err := us.passwords.HashPassword(ctx, u.Email, password)
 	if err != nil {
-		return err
+		return sentence(err)
 	}
 	err = us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if _, err := lockAccount(ctx, tx, u.ID); err != nil {

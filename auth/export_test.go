@@ -3,10 +3,12 @@ package auth
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"net/http"
 	"time"
 
 	"homebase/db"
+	"homebase/httpx"
 
 	"github.com/google/uuid"
 )
@@ -22,8 +24,10 @@ var (
 	DeviceName        = deviceName
 	ParsePHC          = func(s string) (string, error) { p, err := parsePHC(s); return p.String(), err }
 	CheckPassword     = func(email, password string) string {
-		if weak := checkPassword(email, password); weak != nil {
-			return weak.code
+		var f httpx.Fields
+		checkNewPassword(&f, "#/password", email, password)
+		if weak, ok := errors.AsType[*httpx.Problem](f.Err()); ok {
+			return weak.Fields[0].Code
 		}
 		return ""
 	}

@@ -31,11 +31,12 @@ func newPasswords(b base, cost hashcost.Cost, codes *codes, passkeys *passkeys) 
 }
 
 // HashPassword checks a new password against the policy and hashes it. The
-// error is a sentence for the user where the password is not taken, and
+// error is 422 with a sentence for the user where the password is not taken, and
 // hashing_busy where too many are being hashed.
 func (pw *passwords) HashPassword(ctx context.Context, email, password string) (string, error) {
-	if weak := checkPassword(email, password); weak != nil {
-		return "", weak
+	var f httpx.Fields
+	if checkNewPassword(&f, "#/password", email, password); f.Err() != nil {
+		return "", f.Err()
 	}
 	return pw.HashSecret(ctx, password)
 }

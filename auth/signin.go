@@ -22,14 +22,9 @@ func (pw *passwords) signIn(r *http.Request, email, password string) (account, e
 		return account{}, err
 	}
 	defer permit.leave()
-	acc, reason := account{}, ""
-	address, err := ParseEmail(email)
-	if err == nil {
-		acc, err = accountByEmail(ctx, pw.db, address)
-	} else {
-		// An address that cannot be one is asked for all the same.
-		acc, err = accountByEmail(ctx, pw.db, "")
-	}
+	reason := ""
+	address, _ := ParseEmail(email) // "" for what cannot be one: it is asked for all the same
+	acc, err := accountByEmail(ctx, pw.db, address)
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		acc, reason = account{passwordHash: pw.nobody()}, "unknown"

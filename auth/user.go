@@ -61,23 +61,6 @@ func scanUserAnd(row pgx.Row, more ...any) (User, error) {
 	return u, err
 }
 
-func userByID(ctx context.Context, q db.Querier, id uuid.UUID) (User, error) {
-	return db.One(ctx, q, scanUser, `
--- name: auth.UserByID
-SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id)
-}
-
-// userByEmail finds a user by address, without case; db.ErrNotFound.
-func userByEmail(ctx context.Context, q db.Querier, email string) (User, error) {
-	email, err := ParseEmail(email)
-	if err != nil {
-		return User{}, db.ErrNotFound
-	}
-	return db.One(ctx, q, scanUser, `
--- name: auth.UserByEmail
-SELECT `+userColumns+` FROM users u WHERE lower(u.email) = lower($1 COLLATE "C")`, email)
-}
-
 // account is what signing in compares with.
 type account struct {
 	User
@@ -89,6 +72,7 @@ func scanAccount(row pgx.Row) (acc account, err error) {
 	return acc, err
 }
 
+// accountByEmail finds a user by address, without case; db.ErrNotFound.
 func accountByEmail(ctx context.Context, q db.Querier, email string) (account, error) {
 	return db.One(ctx, q, scanAccount, `
 -- name: auth.AccountByEmail

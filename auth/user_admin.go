@@ -335,7 +335,7 @@ DELETE FROM users WHERE id = $1`, id)
 
 // listUserSessions serves GET /auth/users/{id}/sessions.
 func (us *users) listUserSessions(c *httpx.Call) (httpx.List[Session], error) {
-	if _, err := userByID(c.Context(), us.db, c.ID); err != nil {
+	if _, err := accountByID(c.Context(), us.db, c.ID); err != nil {
 		return httpx.List[Session]{}, err
 	}
 	return us.sessions.list(c, c.ID)
