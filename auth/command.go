@@ -123,9 +123,6 @@ func (us *users) userPassword(ctx context.Context, sh *db.Shell, args []string) 
 		if _, err := lockAccount(ctx, tx, u.ID); err != nil {
 			return nothing, err
 		}
-		if err := addNotice(ctx, tx, u.ID, noticePasswordReset, Session{}); err != nil {
-			return nothing, err
-		}
 		return staleUser(u.ID), us.passwords.set(ctx, tx, u.ID, hash, uuid.Nil)
 	})
 	if err != nil {

@@ -219,12 +219,8 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 		return Grant{}, err
 	}
 	defer permit.leave()
-	guess, err := iv.guesses.count(c.Request, guessToken, "", uuid.Nil)
-	if err != nil {
-		return Grant{}, err
-	}
 	ctx := c.Context()
-	t, err := findToken(ctx, iv.db, in.Token, purposeInvitation, purposeRegister)
+	t, err := iv.findToken(c.Request, in.Token, purposeInvitation, purposeRegister)
 	if err == nil {
 		err = iv.mayJoin(t.purpose)
 	}
@@ -233,11 +229,7 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 	}
 	var f httpx.Fields
 	checkName(&f, "#/name", in.Name)
-	checkNewPassword(&f, "#/password", t.email, in.Password)
-	if err := f.Err(); err != nil {
-		return Grant{}, errors.Join(guess.right(ctx, iv.db), err)
-	}
-	hash, err := permit.hash(ctx, in.Password)
+	hash, err := permit.hashChosen(ctx, iv.db, &f, t, in.Password)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -247,9 +239,6 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 			return err
 		}
 		if err := useToken(ctx, tx, t); err != nil {
-			return err
-		}
-		if err := guess.right(ctx, tx); err != nil {
 			return err
 		}
 		acc.User, err = iv.users.CreateUser(ctx, tx, NewUser{Email: t.email, Name: in.Name, PasswordHash: hash, Roles: t.roles, Quota: t.quota})

@@ -49,6 +49,8 @@ type oneTime struct {
 	inviter   uuid.UUID // zero except for invitations
 	createdAt time.Time
 	expiresAt time.Time
+
+	guess attempt // that found it
 }
 
 const oneTimeColumns = `t.id, t.purpose, coalesce(t.user_id, $1::uuid), t.email, t.roles, t.quota, coalesce(t.invited_by, $1::uuid), t.created_at, t.expires_at`
@@ -72,25 +74,34 @@ RETURNING `+oneTimeColumns, uuid.Nil, uuid.Must(uuid.NewV7()), hashToken(token),
 	return t, token, err
 }
 
-// findToken looks a token up without using it: a password that is not taken
-// must not cost the link. errTokenInvalid.
-func findToken(ctx context.Context, q db.Querier, token string, purposes ...string) (oneTime, error) {
-	t, err := db.One(ctx, q, scanOneTime, `
+// findToken looks a token up without using it, because a password that is not
+// taken must not cost the link, and counts that as a guess. errTokenInvalid.
+func (b base) findToken(r *http.Request, token string, purposes ...string) (oneTime, error) {
+	guess, err := b.guesses.count(r, guessToken, "", uuid.Nil)
+	if err != nil {
+		return oneTime{}, err
+	}
+	t, err := db.One(r.Context(), b.db, scanOneTime, `
 -- name: auth.FindToken
 SELECT `+oneTimeColumns+` FROM one_time_tokens t WHERE t.hash = $2 AND t.purpose = ANY($3) AND t.expires_at > now()`,
 		uuid.Nil, hashToken(token), purposes)
 	if errors.Is(err, db.ErrNotFound) {
 		err = errTokenInvalid
 	}
+	t.guess = guess
 	return t, err
 }
 
 // useToken uses a token up in the transaction of what it is used for; of two
-// that try at once the second finds errTokenInvalid.
+// that try at once the second finds errTokenInvalid. The guess was right.
 func useToken(ctx context.Context, tx pgx.Tx, t oneTime) error {
-	return db.Touch(ctx, tx, errTokenInvalid, `
+	err := db.Touch(ctx, tx, errTokenInvalid, `
 -- name: auth.UseToken
 DELETE FROM one_time_tokens WHERE id = $1 AND expires_at > now()`, t.id)
+	if err != nil {
+		return err
+	}
+	return t.guess.right(ctx, tx)
 }
 
 // killTokens makes every token of a user worthless: a link that was sent

@@ -61,8 +61,9 @@ func (se *sessions) openByPasskey(r *http.Request, in *AuthenticationResponse) (
 // have waited for.
 func (si *passkeySignIn) ask(b *pgx.Batch) {
 	si.spent, si.key, si.stale, si.refused = false, keptKey{}, nothing, nil
-	if keys := si.se.guesses.ofAddress(si.r); len(keys) > 0 {
-		b.Queue(guessWaiting, keys, guessLongest).QueryRow(func(row pgx.Row) error { return row.Scan(&si.wait) })
+	var here attempt
+	if si.se.guesses.addAddress(&here, si.r); len(here.keys) > 0 && !si.se.guesses.unlimited {
+		b.Queue(guessWaiting, here.keys, guessLongest).QueryRow(func(row pgx.Row) error { return row.Scan(&si.wait) })
 	}
 	b.Queue(spendChallenge, si.answer.hash, uuid.Nil).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(new(bool))

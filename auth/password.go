@@ -41,8 +41,18 @@ func (pw *passwords) HashPassword(ctx context.Context, email, password string) (
 	return pw.HashSecret(ctx, password)
 }
 
-// set replaces a user's hash inside tx and ends the user's sessions
-// except keep, which may be zero.
+// hashChosen hashes the password that whoever has a token chooses. One that is
+// not taken costs neither the token nor a guess: the error is what f holds then.
+func (p *permit) hashChosen(ctx context.Context, q db.Querier, f *httpx.Fields, t oneTime, password string) (string, error) {
+	if checkNewPassword(f, "#/password", t.email, password); f.Err() != nil {
+		return "", errors.Join(t.guess.right(ctx, q), f.Err())
+	}
+	return p.hash(ctx, password)
+}
+
+// set replaces a user's hash inside tx and ends the user's sessions except
+// keep. Where that is zero, somebody without a session did it, and the user is
+// told.
 func (pw *passwords) set(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash string, keep uuid.UUID) error {
 	if err := updatePasswordHash(ctx, tx, user, hash); err != nil {
 		return err
@@ -52,6 +62,11 @@ func (pw *passwords) set(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash st
 	}
 	if err := killTokens(ctx, tx, user); err != nil {
 		return err
+	}
+	if keep == uuid.Nil {
+		if err := addNotice(ctx, tx, user, noticePasswordReset, Session{}); err != nil {
+			return err
+		}
 	}
 	return pw.audit.Record(ctx, tx, audit.Event{Action: audit.PasswordChanged, Target: user})
 }
