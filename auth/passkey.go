@@ -261,20 +261,15 @@ func passkeyEvent(action audit.Action, key, owner uuid.UUID) audit.Event {
 
 // PasskeyDomains are the domains of all keys that are kept, with their number.
 func (pk *passkeys) PasskeyDomains(ctx context.Context) (map[string]int, error) {
-	type domain struct {
-		name string
-		keys int
-	}
-	rows, err := db.All(ctx, pk.db, func(row pgx.Row) (d domain, err error) {
-		err = row.Scan(&d.name, &d.keys)
-		return d, err
+	domains := map[string]int{}
+	_, err := db.All(ctx, pk.db, func(row pgx.Row) (domain string, err error) {
+		var keys int
+		err = row.Scan(&domain, &keys)
+		domains[domain] = keys
+		return domain, err
 	}, `
 -- name: auth.PasskeyDomains
 SELECT domain, count(*) FROM passkeys GROUP BY domain`)
-	domains := map[string]int{}
-	for _, d := range rows {
-		domains[d.name] = d.keys
-	}
 	return domains, err
 }
 
@@ -308,7 +303,11 @@ func decoded(member string) []byte {
 // it uses up. errPasskey for whatever is wrong with it.
 func (pk *passkeys) register(ctx context.Context, session uuid.UUID, in RegistrationResponse) (webauthn.Credential, error) {
 	clientData := decoded(in.Response.ClientDataJSON)
-	challenge, unnoticed, err := pk.spend(ctx, clientData, session)
+	challenge, hash, err := challengeOf(clientData)
+	if err != nil {
+		return webauthn.Credential{}, err
+	}
+	unnoticed, err := pk.spend(ctx, hash, session)
 	if err != nil {
 		return webauthn.Credential{}, err
 	}

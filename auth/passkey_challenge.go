@@ -54,18 +54,14 @@ func challengeOf(clientData []byte) (challenge, hash []byte, err error) {
 	return challenge, sum[:], err
 }
 
-// spend uses up the challenge that client data answer, whatever comes of them,
-// and returns it. errChallengeSpent.
-func (pk *passkeys) spend(ctx context.Context, clientData []byte, session uuid.UUID) (challenge []byte, unnoticed bool, err error) {
-	challenge, hash, err := challengeOf(clientData)
-	if err != nil {
-		return nil, false, err
-	}
+// spend uses up a challenge that client data answer, whatever comes of them.
+// errChallengeSpent.
+func (pk *passkeys) spend(ctx context.Context, hash []byte, session uuid.UUID) (unnoticed bool, err error) {
 	unnoticed, err = db.One(ctx, pk.db, db.Value[bool], spendChallenge, hash, session)
 	if errors.Is(err, db.ErrNotFound) {
 		err = errChallengeSpent
 	}
-	return challenge, unnoticed, err
+	return unnoticed, err
 }
 
 // postOptions serves POST /auth/passkeys/options. Which keys there are is not
