@@ -46,21 +46,15 @@ func parsePHC(s string) (phc, error) {
 	var rest string
 	// %s takes all that is left: salt and hash have no spaces.
 	n, err := fmt.Sscanf(s, "$argon2id$v=%d$m=%d,t=%d,p=%d$%s", &version, &c.Memory, &c.Passes, &c.Threads, &rest)
-	if err != nil || n != 5 || version != argon2.Version {
-		return phc{}, errPHC
-	}
-	if c.Memory == 0 || c.Memory > hashcost.MostMemory || c.Passes == 0 || c.Passes > hashcost.MostPasses || c.Threads == 0 {
-		return phc{}, errPHC
-	}
-	salt, hash, ok := strings.Cut(rest, "$")
-	if !ok {
-		return phc{}, errPHC
-	}
+	salt, hash, _ := strings.Cut(rest, "$")
 	dec := base64.RawStdEncoding.Strict()
-	var err1, err2 error
-	p.salt, err1 = dec.DecodeString(salt)
-	p.hash, err2 = dec.DecodeString(hash)
-	if err1 != nil || err2 != nil || len(p.salt) < 8 || len(p.hash) != hashBytes {
+	var saltErr, hashErr error
+	p.salt, saltErr = dec.DecodeString(salt)
+	p.hash, hashErr = dec.DecodeString(hash)
+	switch {
+	case err != nil || n != 5 || version != argon2.Version,
+		c.Memory == 0 || c.Memory > hashcost.MostMemory || c.Passes == 0 || c.Passes > hashcost.MostPasses || c.Threads == 0,
+		saltErr != nil || hashErr != nil || len(p.salt) < 8 || len(p.hash) != hashBytes:
 		return phc{}, errPHC
 	}
 	return p, nil

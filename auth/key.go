@@ -35,11 +35,6 @@ const (
 	keysMost    = 100 // a user
 )
 
-var (
-	errKeyForm  = errors.New("access key: malformed")
-	errKeyPlace = errors.New("access key: used from an address that is not allowed")
-)
-
 func base62(b []byte, width int) string {
 	digits := new(big.Int).SetBytes(b).Text(62)
 	return strings.Repeat("0", width-len(digits)) + digits
@@ -60,7 +55,7 @@ func newKey() string {
 func parseKey(key string) (credential, error) {
 	digits, ok := strings.CutPrefix(key, keyPrefix)
 	if !ok || len(key) != keyLength || keyChecksum(digits[:keyDigits]) != digits[keyDigits:] {
-		return credential{}, errKeyForm
+		return credential{}, errors.New("access key: malformed")
 	}
 	return sha256.Sum256([]byte(key)), nil
 }
@@ -77,7 +72,7 @@ func (cl *callers) authenticateKey(r *http.Request, key string) (*httpx.Caller, 
 		return nil, err
 	}
 	if !Allows(r.Context(), k.allow) {
-		return nil, httpx.ErrUnauthenticated.Because(errKeyPlace)
+		return nil, httpx.ErrUnauthenticated.Because(errors.New("access key: used from an address that is not allowed"))
 	}
 	cl.cache.touch(k.caller.KeyID, time.Now(), 0)
 	return new(k.caller), nil

@@ -32,18 +32,12 @@ const (
 	refreshBody    = 1 + 16 + 8
 )
 
-var errRefreshForm = errors.New("refresh token: malformed")
-
 func parseRefreshToken(s string) (refreshToken, error) {
 	body, mac, ok := cutMAC(s, refreshBody)
-	if !ok || body[0] != refreshVersion {
-		return refreshToken{}, errRefreshForm
+	if !ok || body[0] != refreshVersion || int64(binary.BigEndian.Uint64(body[17:])) <= 0 {
+		return refreshToken{}, errors.New("refresh token: malformed")
 	}
-	t := refreshToken{session: uuid.UUID(body[1:17]), counter: int64(binary.BigEndian.Uint64(body[17:])), body: body, mac: mac}
-	if t.counter <= 0 {
-		return refreshToken{}, errRefreshForm
-	}
-	return t, nil
+	return refreshToken{session: uuid.UUID(body[1:17]), counter: int64(binary.BigEndian.Uint64(body[17:])), body: body, mac: mac}, nil
 }
 
 // refreshKeys are the keys of one session's refresh tokens.
