@@ -152,7 +152,6 @@ func New(c Config) *Auth {
 	a.mail = &mail{base: b, send: c.Send, accountURL: c.AccountURL, host: a.tokens.public.Host}
 	a.recovery = &recovery{base: b, passwords: a.passwords, mail: a.mail}
 	a.invitations = &invitations{base: b, passwords: a.passwords, sessions: a.sessions, users: a.users, mail: a.mail, registration: c.Registration}
-	a.Keep(Storage{})
 	return a
 }
 

@@ -170,7 +170,7 @@ RETURNING `+userColumns, uuid.Must(uuid.NewV7()), email, n.Name, n.PasswordHash)
 	if err := us.setRoles(ctx, tx, u.ID, nil, n.Roles); err != nil {
 		return User{}, err
 	}
-	if n.Quota != nil {
+	if n.Quota != nil && us.storage.SetQuota != nil {
 		err = us.storage.SetQuota(ctx, tx, u.ID, n.Quota)
 	}
 	return u, err
