@@ -227,42 +227,47 @@ SELECT $1, $2, $3 WHERE (SELECT count(*) FROM oidc_keys) = $4`, id, s.sealer.Sea
 	})
 }
 
-// due says what is to be done: a next key, old keys to drop, keys to seal anew.
-func (s *signing) due(rows []signingKey) (next bool, drop []string, reseal []signingKey) {
-	now := time.Now()
-	for i, k := range rows {
-		switch {
-		case i+1 < len(rows) && rows[i+1].from.Add(keyRemains).Before(now):
-			drop = append(drop, k.id)
-		case !bytes.HasPrefix(k.sealed, s.sealer.Current()):
-			reseal = append(reseal, k)
-		}
-	}
-	next = len(rows) > 0 && rows[len(rows)-1].from.Add(keyServes-keyAhead).Before(now)
-	return next, drop, reseal
-}
+// pastKey is the condition under which nothing is about any more that a key k
+// has signed: the next one has signed for longer than $1.
+const pastKey = `EXISTS (SELECT FROM oidc_keys n WHERE n.signs_from > k.signs_from AND n.signs_from < now() - $1::interval)`
 
 func (s *signing) tendNeeded(ctx context.Context) (bool, error) {
-	rows, err := s.sealed(ctx)
-	next, drop, reseal := s.due(rows)
-	return next || len(drop)+len(reseal) > 0, err
+	return db.One(ctx, s.db, db.Value[bool], `
+-- name: oidc.KeysNeedTending
+SELECT coalesce(max(k.signs_from) < now() - $2::interval OR bool_or(substring(k.sealed FOR 4) <> $3 OR `+pastKey+`), false)
+  FROM oidc_keys k`, keyRemains, keyServes-keyAhead, s.sealer.Current())
 }
 
-// tend shows the next key a day before it signs, drops keys of which nothing
-// is about any more, and seals anew what an older secret of the platform has
+// tend drops keys of which nothing is about any more, shows the next key a day
+// before it signs, and seals anew what an older secret of the platform has
 // sealed.
 func (s *signing) tend(ctx context.Context) error {
-	rows, err := s.sealed(ctx)
+	defer s.kept.Forget()
+	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
+		dropped, err := db.Exec(ctx, tx, `
+-- name: oidc.DropKeys
+DELETE FROM oidc_keys k WHERE `+pastKey, keyRemains)
+		if err != nil || dropped == 0 {
+			return err
+		}
+		return db.Notify(ctx, tx, keysChannel, "")
+	})
 	if err != nil {
 		return err
 	}
-	next, drop, reseal := s.due(rows)
-	if next {
-		if err := s.add(ctx, time.Now().Add(keyAhead), len(rows)); err != nil {
+	keys, err := s.sealed(ctx)
+	if err != nil {
+		return err
+	}
+	if n := len(keys); n > 0 && keys[n-1].from.Add(keyServes-keyAhead).Before(time.Now()) {
+		if err := s.add(ctx, time.Now().Add(keyAhead), n); err != nil {
 			return err
 		}
 	}
-	for _, k := range reseal {
+	for _, k := range keys {
+		if bytes.HasPrefix(k.sealed, s.sealer.Current()) {
+			continue
+		}
 		plain, err := s.open(k)
 		if err != nil {
 			return err
@@ -273,16 +278,5 @@ UPDATE oidc_keys SET sealed = $3 WHERE id = $1 AND sealed = $2`, k.id, k.sealed,
 			return err
 		}
 	}
-	if len(drop) == 0 {
-		return nil
-	}
-	defer s.kept.Forget()
-	return s.db.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := db.Exec(ctx, tx, `
--- name: oidc.DropKeys
-DELETE FROM oidc_keys WHERE id = ANY($1)`, drop); err != nil {
-			return err
-		}
-		return db.Notify(ctx, tx, keysChannel, "")
-	})
+	return nil
 }
