@@ -218,11 +218,8 @@ SELECT $1, $2, $3, $4, $5, $6, $7, $8
  WHERE (SELECT count(*) FROM access_keys WHERE user_id = $2) < $9
 RETURNING `+keyColumns,
 			uuid.Must(uuid.NewV7()), owner, in.Name, made.Secret[:keyHint], hash[:], permissions, allow, expires, keysMost)
-		if errors.Is(err, db.ErrNotFound) {
-			err = errTooManyKeys
-		}
 		return audit.Event{Action: audit.KeyCreated, Target: made.ID,
-			Details: map[string]string{"owner": owner.String(), "permissions": strings.Join(permissions, " ")}}, err
+			Details: map[string]string{"owner": owner.String(), "permissions": strings.Join(permissions, " ")}}, NoRow(err, errTooManyKeys)
 	})
 	return made, err
 }

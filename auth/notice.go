@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"time"
 
 	"homebase/db"
@@ -35,12 +34,8 @@ const (
 
 func scanNotice(row pgx.Row) (Notice, error) {
 	var n Notice
-	var address *netip.Addr
-	err := row.Scan(&n.ID, &n.Kind, &n.Device, &address, &n.About, &n.Count, &n.CreatedAt)
+	err := row.Scan(&n.ID, &n.Kind, &n.Device, &n.Address, &n.About, &n.Count, &n.CreatedAt)
 	n.CreatedAt = n.CreatedAt.UTC()
-	if address != nil {
-		n.Address = address.String()
-	}
 	return n, err
 }
 
@@ -111,7 +106,7 @@ const (
 func noticesOf(ctx context.Context, q db.Querier, user uuid.UUID) ([]Notice, error) {
 	return db.All(ctx, q, scanNotice, `
 -- name: auth.NoticesOfUser
-SELECT id, kind, device, address, about, count, created_at FROM notices WHERE user_id = $1 ORDER BY id DESC LIMIT $2`,
+SELECT id, kind, device, coalesce(host(address), ''), about, count, created_at FROM notices WHERE user_id = $1 ORDER BY id DESC LIMIT $2`,
 		user, shownNotices)
 }
 

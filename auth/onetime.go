@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"net/http"
 	"time"
 
@@ -85,11 +84,8 @@ func (b base) findToken(r *http.Request, token string, purposes ...string) (oneT
 -- name: auth.FindToken
 SELECT `+oneTimeColumns+` FROM one_time_tokens t WHERE t.hash = $2 AND t.purpose = ANY($3) AND t.expires_at > now()`,
 		uuid.Nil, hashToken(token), purposes)
-	if errors.Is(err, db.ErrNotFound) {
-		err = errTokenInvalid
-	}
 	t.guess = guess
-	return t, err
+	return t, NoRow(err, errTokenInvalid)
 }
 
 // useToken uses a token up in the transaction of what it is used for; of two

@@ -196,10 +196,7 @@ SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
  WHERE (SELECT count(*) FROM passkeys WHERE user_id = $2) < $11
 RETURNING `+passkeyColumns, uuid.Must(uuid.NewV7()), user, pk.domain, credential.ID, credential.PublicKey, name,
 			transportsOf(in.Response), int64(credential.Counter), credential.BackupEligible, credential.BackedUp, passkeysMost)
-		if errors.Is(err, db.ErrNotFound) {
-			err = errPasskeysFull
-		}
-		return passkeyEvent(audit.PasskeyAdded, made.ID, user), err
+		return passkeyEvent(audit.PasskeyAdded, made.ID, user), NoRow(err, errPasskeysFull)
 	})
 	c.Created("/auth/passkeys/" + made.ID.String())
 	return made, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"time"
 
@@ -58,10 +57,7 @@ func challengeOf(clientData []byte) (challenge, hash []byte, err error) {
 // errChallengeSpent.
 func (pk *passkeys) spend(ctx context.Context, hash []byte, session uuid.UUID) (unnoticed bool, err error) {
 	unnoticed, err = db.One(ctx, pk.db, db.Value[bool], spendChallenge, hash, session)
-	if errors.Is(err, db.ErrNotFound) {
-		err = errChallengeSpent
-	}
-	return unnoticed, err
+	return unnoticed, NoRow(err, errChallengeSpent)
 }
 
 // postOptions serves POST /auth/passkeys/options. Which keys there are is not

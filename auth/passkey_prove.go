@@ -103,13 +103,10 @@ func (pk *passkeys) confirm(r *http.Request, in *AuthenticationResponse, user uu
 		return usedKey{}, err
 	}
 	k, err := db.One(ctx, pk.db, scanUsedKey, findPasskey, a.id, pk.domain)
-	if errors.Is(err, db.ErrNotFound) {
-		err = errPasskeyUnknown
+	if err != nil {
+		return usedKey{}, NoRow(err, errPasskeyUnknown)
 	}
-	if err == nil {
-		k, err = pk.verify(a, k, user, whole)
-	}
-	if err == nil {
+	if k, err = pk.verify(a, k, user, whole); err == nil {
 		err = guess.right(ctx, pk.db)
 	}
 	return k, err

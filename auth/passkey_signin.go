@@ -115,7 +115,7 @@ func (si *passkeySignIn) decide(ctx context.Context, q db.Querier, last *pgx.Bat
 			return err
 		}
 	}
-	told, err := se.passkeys.doubt(ctx, q, si.key, c.session(id))
+	told, err := se.passkeys.doubt(ctx, q, si.key, Session{ID: id, Name: deviceName(c.userAgent), Address: c.address})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -38,6 +39,14 @@ func Recorded(ctx context.Context, d *db.DB, log *audit.Log, fn func(tx pgx.Tx) 
 		}
 		return log.Record(ctx, tx, event)
 	})
+}
+
+// NoRow is err, or none where err says that there was no row.
+func NoRow(err, none error) error {
+	if errors.Is(err, db.ErrNotFound) {
+		return none
+	}
+	return err
 }
 
 const programNameMost = 100 // characters

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"homebase/audit"
-	"homebase/db"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -136,11 +135,8 @@ func (se *sessions) rotate(ctx context.Context, token string, c client) (Session
 	var verdict judgement
 	err = se.callers.change(ctx, func(tx pgx.Tx) (_ stale, err error) {
 		s, err = lockLiveSession(ctx, tx, t.session)
-		if errors.Is(err, db.ErrNotFound) {
-			return nothing, errSignedOut.Because(errors.New("refresh token: no living session"))
-		}
 		if err != nil {
-			return nothing, err
+			return nothing, NoRow(err, errSignedOut.Because(errors.New("refresh token: no living session")))
 		}
 		switch verdict = se.judge(s, t); verdict {
 		case forged:
@@ -168,7 +164,7 @@ func (se *sessions) rotate(ctx context.Context, token string, c client) (Session
 // endReused ends a session whose token was replayed. Who holds the copy is
 // not known, so both lose it, and the user is told at the next sign-in.
 func (se *sessions) endReused(ctx context.Context, tx pgx.Tx, s Session) (stale, error) {
-	if err := endSession(ctx, tx, s.ID, "refresh_reuse"); err != nil {
+	if err := endSession(ctx, tx, s.userID, s.ID, "refresh_reuse"); err != nil {
 		return nothing, err
 	}
 	if err := addNotice(ctx, tx, s.userID, noticeRefreshReuse, s); err != nil {

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -42,11 +43,7 @@ func hotp(secret []byte, counter int64, digits int) string {
 	sum := h.Sum(nil)
 	offset := sum[len(sum)-1] & 0xf
 	code := binary.BigEndian.Uint32(sum[offset:]) & 0x7fffffff
-	modulus := uint32(1)
-	for range digits {
-		modulus *= 10
-	}
-	return fmt.Sprintf("%0*d", digits, code%modulus)
+	return fmt.Sprintf("%0*d", digits, code%uint32(math.Pow10(digits)))
 }
 
 // stepOf is the time step of a moment (RFC 6238, section 4.2).
@@ -192,11 +189,8 @@ func (co *codes) useRecoveryCode(ctx context.Context, tx pgx.Tx, user uuid.UUID,
 -- name: auth.UseRecoveryCode
 UPDATE totp SET recovery = array_remove(recovery, $2) WHERE user_id = $1 AND $2 = ANY(recovery)
 RETURNING cardinality(recovery)`, user, hash)
-	if errors.Is(err, db.ErrNotFound) {
-		return errWrongCode
-	}
 	if err != nil {
-		return err
+		return NoRow(err, errWrongCode)
 	}
 	return co.audit.Record(ctx, tx, audit.Event{Action: audit.RecoveryCodeUsed, Target: user,
 		Actor: audit.Actor{User: user}, Details: map[string]string{"left": strconv.Itoa(left)}})

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -215,10 +214,7 @@ DELETE FROM gate_codes c
  WHERE c.hash = $1 AND c.host_id = $2 AND c.browser = $3 AND c.expires_at > now()
    AND s.id = c.session_id AND `+auth.LivingSession+`
 RETURNING s.id, u.id, c.address`, hash[:], host.ID, mark(begin))
-		if errors.Is(err, db.ErrNotFound) {
-			err = errCode
-		}
-		return audit.Event{Actor: audit.Actor{User: user, Session: session}, Action: audit.GateEntered, Target: host.ID}, err
+		return audit.Event{Actor: audit.Actor{User: user, Session: session}, Action: audit.GateEntered, Target: host.ID}, auth.NoRow(err, errCode)
 	})
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package oidc
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -157,11 +157,8 @@ func only(values url.Values, name string) string {
 // authorize serves GET and POST /auth/oidc/authorize.
 func (p *Provider) authorize(ctx context.Context, values url.Values) (location string, err error) {
 	client, err := p.clientByText(ctx, only(values, "client_id"))
-	if errors.Is(err, db.ErrNotFound) {
-		err = errUnknownClient
-	}
 	if err != nil {
-		return "", err
+		return "", auth.NoRow(err, errUnknownClient)
 	}
 	q := oauthRequest{client: client, redirectURI: only(values, "redirect_uri"), state: only(values, "state")}
 	if !registered(client.RedirectURIs, q.redirectURI) {

@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"homebase/audit"
@@ -109,11 +110,9 @@ func (p *Provider) token(prefix, purpose string, id uuid.UUID, number int64) str
 
 // openToken is the other way round.
 func (p *Provider) openToken(prefix, purpose, text string) (id uuid.UUID, number int64, ok bool) {
-	if len(text) < len(prefix) || text[:len(prefix)] != prefix {
-		return id, 0, false
-	}
-	value, ok := auth.Signed(p.keys(purpose), text[len(prefix):], 24)
-	if !ok {
+	text, ours := strings.CutPrefix(text, prefix)
+	value, ok := auth.Signed(p.keys(purpose), text, 24)
+	if !ours || !ok {
 		return id, 0, false
 	}
 	return uuid.UUID(value[:16]), int64(binary.BigEndian.Uint64(value[16:])), true

@@ -3,10 +3,9 @@ package oidc
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/url"
 
-	"homebase/db"
+	"homebase/auth"
 	"homebase/httpx"
 )
 
@@ -24,12 +23,10 @@ func (p *Provider) logout(ctx context.Context, values url.Values) (location stri
 		return page, nil
 	}
 	q.client, err = p.clientByText(ctx, p.clientOf(ctx, only(values, "client_id"), only(values, "id_token_hint")))
-	switch {
-	case errors.Is(err, db.ErrNotFound):
-		return "", errUnknownClient
-	case err != nil:
-		return "", err
-	case !registered(q.client.PostLogoutRedirectURIs, q.redirectURI) || len(q.state) > stateLongest:
+	if err != nil {
+		return "", auth.NoRow(err, errUnknownClient)
+	}
+	if !registered(q.client.PostLogoutRedirectURIs, q.redirectURI) || len(q.state) > stateLongest {
 		return "", errRedirect
 	}
 	err = p.keep(ctx, &q)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -113,18 +113,13 @@ func credentials(r *http.Request, form url.Values) (id, secret string, err error
 		return id, secret, nil
 	}
 	twice := refuse(http.StatusBadRequest, invalidRequest, "Give the secret once: in Authorization or in the body.")
-	scheme, text, _ := strings.Cut(headers[0], " ")
 	if len(headers) > 1 || secret != "" {
 		return "", "", twice
 	}
-	raw, decodeErr := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
-	name, value, found := strings.Cut(string(raw), ":")
-	if !strings.EqualFold(scheme, "Basic") || decodeErr != nil || !found {
-		return "", "", errInvalidClient
-	}
+	name, value, basic := r.BasicAuth()
 	name, nameErr := url.QueryUnescape(name)
 	value, valueErr := url.QueryUnescape(value)
-	if nameErr != nil || valueErr != nil {
+	if !basic || nameErr != nil || valueErr != nil {
 		return "", "", errInvalidClient
 	}
 	if id != "" && id != name {
@@ -189,11 +184,8 @@ func (p *Provider) redeem(ctx context.Context, client Client, form url.Values) (
 	id, err := db.One(ctx, p.db, db.Value[uuid.UUID], `
 -- name: oidc.GrantOfCode
 SELECT id FROM oidc_grants WHERE code_hash = $1`, hashOf(form.Get("code")))
-	if errors.Is(err, db.ErrNotFound) {
-		err = errInvalidGrant
-	}
 	if err != nil {
-		return Tokens{}, err
+		return Tokens{}, auth.NoRow(err, errInvalidGrant)
 	}
 	return p.exchange(ctx, client, id, func(tx pgx.Tx, g *grant) (refused, err error) {
 		switch {
