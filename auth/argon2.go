@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
@@ -123,8 +122,7 @@ func (p *permit) key(ctx context.Context, password string, c hashcost.Cost, salt
 
 // hash makes the PHC string that a user's row keeps.
 func (p *permit) hash(ctx context.Context, password string) (string, error) {
-	made := phc{cost: p.h.cost, salt: make([]byte, saltBytes)}
-	rand.Read(made.salt)
+	made := phc{cost: p.h.cost, salt: random(saltBytes)}
 	var err error
 	made.hash, err = p.key(ctx, password, made.cost, made.salt)
 	return made.String(), err
@@ -147,8 +145,5 @@ func (p *permit) matches(ctx context.Context, password, stored string) (ok, outd
 // nobody is a hash that no password has, checked where there is no such user
 // so that the answer takes as long as for one who exists.
 func nobody(cost hashcost.Cost) string {
-	p := phc{cost: cost, salt: make([]byte, saltBytes), hash: make([]byte, hashBytes)}
-	rand.Read(p.salt)
-	rand.Read(p.hash)
-	return p.String()
+	return phc{cost: cost, salt: random(saltBytes), hash: random(hashBytes)}.String()
 }

@@ -29,7 +29,6 @@ package auth
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -147,8 +146,8 @@ func New(c Config) *Auth {
 	a.passwords = newPasswords(b, cmp.Or(c.HashCost, hashcost.Standard), a.codes, a.passkeys)
 	a.sessions = &sessions{base: b, codes: a.codes, passkeys: a.passkeys, passwords: a.passwords}
 	a.users = &users{base: b, passwords: a.passwords, sessions: a.sessions}
-	a.roles = &roles{base: b, permissions: all, described: described}
-	a.accessKeys = &accessKeys{base: b, permissions: all}
+	a.roles = &roles{base: b, described: described}
+	a.accessKeys = &accessKeys{b}
 	a.mail = &mail{base: b, send: c.Send, accountURL: c.AccountURL, host: a.tokens.public.Host}
 	a.recovery = &recovery{base: b, passwords: a.passwords, mail: a.mail}
 	a.invitations = &invitations{base: b, passwords: a.passwords, sessions: a.sessions, users: a.users, mail: a.mail, registration: c.Registration}
@@ -163,7 +162,7 @@ func (a *Auth) Start(ctx context.Context) error {
 	if err := a.passwords.hasher.cost.Check(); err != nil {
 		return err
 	}
-	if err := a.db.InTx(ctx, a.checkSecret(ctx)); err != nil {
+	if err := a.checkSecret(ctx); err != nil {
 		return err
 	}
 	if err := a.passkeys.checkDomain(ctx); err != nil {
@@ -179,8 +178,8 @@ func (a *Auth) Start(ctx context.Context) error {
 // checkSecret holds the configured secrets against the fingerprint that the
 // first start wrote. With several, any may match; the first's fingerprint is
 // kept then, which is how a secret is replaced.
-func (a *Auth) checkSecret(ctx context.Context) func(tx pgx.Tx) error {
-	return func(tx pgx.Tx) error {
+func (a *Auth) checkSecret(ctx context.Context) error {
+	return a.db.InTx(ctx, func(tx pgx.Tx) error {
 		kept, err := db.One(ctx, tx, db.Value[[]byte], `
 -- name: auth.SecretFingerprint
 SELECT secret_fingerprint FROM instance FOR UPDATE`)
@@ -203,15 +202,14 @@ UPDATE instance
    SET secret_fingerprint = $1,
        secret_since = CASE WHEN secret_fingerprint IS NOT NULL THEN now() END`, prints[0])
 		return err
-	}
+	})
 }
 
 // Fingerprints recognise the configured secrets and tell nothing about them;
 // the first is the one that signs.
 func (a *Auth) Fingerprints() (prints [][]byte) {
 	for _, k := range a.keys(fingerprintPurpose) {
-		sum := sha256.Sum256(k)
-		prints = append(prints, sum[:])
+		prints = append(prints, Digest(k))
 	}
 	return prints
 }

@@ -111,8 +111,8 @@ func (iv *invitations) list(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]Invitat
 -- name: auth.ListInvitations
 SELECT `+oneTimeColumns+`
   FROM one_time_tokens t
- WHERE t.purpose = $2 AND t.expires_at > now() AND t.id < $3
- ORDER BY t.id DESC LIMIT $4`, uuid.Nil, purposeInvitation, p.After(uuid.Max), p.Limit)
+ WHERE t.purpose = $1 AND t.expires_at > now() AND t.id < $2
+ ORDER BY t.id DESC LIMIT $3`, purposeInvitation, p.After(uuid.Max), p.Limit)
 }
 
 // invite serves POST /auth/invitations. A second one for an address takes the

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -45,9 +44,7 @@ func keyChecksum(digits string) string {
 }
 
 func newKey() string {
-	b := make([]byte, 32)
-	rand.Read(b)
-	digits := base62(b, keyDigits)
+	digits := base62(random(32), keyDigits)
 	return keyPrefix + digits + keyChecksum(digits)
 }
 
@@ -101,10 +98,7 @@ SELECT k.id, k.user_id, k.expires_at, k.allow, k.permissions, `+held+`, `+rolesH
 
 // accessKeys makes, lists and revokes the keys of scripts. It owns their rows;
 // callers recognises them. A key may never do more than its owner.
-type accessKeys struct {
-	base
-	permissions permissions
-}
+type accessKeys struct{ base }
 
 // Key is an access key as its owner sees it: all but the key itself.
 type Key struct {
@@ -186,7 +180,7 @@ func (ak *accessKeys) make(ctx context.Context, owner, session uuid.UUID, in New
 		f.Add("#/name", "required", "Give the key a name that says what it is for.")
 	}
 	checkName(&f, "#/name", in.Name)
-	permissions := ak.permissions.check(&f, in.Permissions)
+	permissions := ak.callers.permissions.check(&f, in.Permissions)
 	if len(permissions) == 0 {
 		f.Add("#/permissions", "required", "Name at least one permission.")
 	}
@@ -203,7 +197,6 @@ func (ak *accessKeys) make(ctx context.Context, owner, session uuid.UUID, in New
 		return MadeKey{}, err
 	}
 	made := MadeKey{Secret: newKey()}
-	hash := sha256.Sum256([]byte(made.Secret))
 	err := ak.recorded(ctx, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := lockCaller(ctx, tx, owner, session); err != nil {
 			return event, err
@@ -217,7 +210,7 @@ INSERT INTO access_keys AS k (id, user_id, name, hint, hash, permissions, allow,
 SELECT $1, $2, $3, $4, $5, $6, $7, $8
  WHERE (SELECT count(*) FROM access_keys WHERE user_id = $2) < $9
 RETURNING `+keyColumns,
-			uuid.Must(uuid.NewV7()), owner, in.Name, made.Secret[:keyHint], hash[:], permissions, allow, expires, keysMost)
+			uuid.Must(uuid.NewV7()), owner, in.Name, made.Secret[:keyHint], Digest(made.Secret), permissions, allow, expires, keysMost)
 		return audit.Event{Action: audit.KeyCreated, Target: made.ID,
 			Details: map[string]string{"owner": owner.String(), "permissions": strings.Join(permissions, " ")}}, NoRow(err, errTooManyKeys)
 	})

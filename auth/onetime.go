@@ -52,7 +52,7 @@ type oneTime struct {
 	guess attempt // that found it
 }
 
-const oneTimeColumns = `t.id, t.purpose, coalesce(t.user_id, $1::uuid), t.email, t.roles, t.quota, coalesce(t.invited_by, $1::uuid), t.created_at, t.expires_at`
+const oneTimeColumns = `t.id, t.purpose, t.user_id, t.email, t.roles, t.quota, t.invited_by, t.created_at, t.expires_at`
 
 func scanOneTime(row pgx.Row) (t oneTime, err error) {
 	err = row.Scan(&t.id, &t.purpose, &t.user, &t.email, &t.roles, &t.quota, &t.inviter, &t.createdAt, &t.expiresAt)
@@ -67,9 +67,9 @@ func issueToken(ctx context.Context, q db.Querier, t oneTime) (oneTime, string, 
 	t, err := db.One(ctx, q, scanOneTime, `
 -- name: auth.IssueToken
 INSERT INTO one_time_tokens AS t (id, hash, purpose, user_id, email, roles, quota, invited_by, expires_at)
-VALUES ($2, $3, $4, nullif($5::uuid, $1::uuid), $6, $7, $8, nullif($9::uuid, $1::uuid), now() + $10::interval)
-RETURNING `+oneTimeColumns, uuid.Nil, uuid.Must(uuid.NewV7()), hashToken(token), t.purpose, t.user, t.email,
-		append([]string{}, t.roles...), t.quota, t.inviter, oneTimeLifetime[t.purpose])
+VALUES ($1, $2, $3, nullif($4::uuid, $10::uuid), $5, $6, $7, nullif($8::uuid, $10::uuid), now() + $9::interval)
+RETURNING `+oneTimeColumns, uuid.Must(uuid.NewV7()), Digest(token), t.purpose, t.user, t.email,
+		append([]string{}, t.roles...), t.quota, t.inviter, oneTimeLifetime[t.purpose], uuid.Nil)
 	return t, token, err
 }
 
@@ -82,8 +82,8 @@ func (b base) findToken(r *http.Request, token string, purposes ...string) (oneT
 	}
 	t, err := db.One(r.Context(), b.db, scanOneTime, `
 -- name: auth.FindToken
-SELECT `+oneTimeColumns+` FROM one_time_tokens t WHERE t.hash = $2 AND t.purpose = ANY($3) AND t.expires_at > now()`,
-		uuid.Nil, hashToken(token), purposes)
+SELECT `+oneTimeColumns+` FROM one_time_tokens t WHERE t.hash = $1 AND t.purpose = ANY($2) AND t.expires_at > now()`,
+		Digest(token), purposes)
 	t.guess = guess
 	return t, NoRow(err, errTokenInvalid)
 }

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -128,15 +127,14 @@ func (pk *passkeys) postRegistration(c *httpx.Call, in NewRegistration) (Creatio
 		return CreationAnswer{}, f.Err()
 	}
 	var user User
-	var handle, challenge []byte
+	var handle, challenge []byte // the handle, by which a user's keys know the user, is made once
 	var ids [][]byte
 	err := pk.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		acc, err := lockAccount(ctx, tx, c.Caller.UserID)
+		user, err = db.One(ctx, tx, func(row pgx.Row) (User, error) { return scanUserAnd(row, &handle) }, `
+-- name: auth.PasskeyHandle
+UPDATE users u SET passkey_handle = coalesce(passkey_handle, $2) WHERE u.id = $1
+RETURNING `+userColumns+`, u.passkey_handle`, c.Caller.UserID, random(passkeyHandleSize))
 		if err != nil {
-			return err
-		}
-		user = acc.User
-		if handle, err = passkeyHandle(ctx, tx, user.ID); err != nil {
 			return err
 		}
 		ids, err = db.All(ctx, tx, db.Value[[]byte], `
@@ -151,15 +149,6 @@ SELECT credential_id FROM passkeys WHERE user_id = $1 ORDER BY id`, user.ID)
 		return err
 	})
 	return CreationAnswer{pk.creationOptions(user, handle, challenge, ids)}, err
-}
-
-// passkeyHandle is what a user's keys know the user by. It is made once.
-func passkeyHandle(ctx context.Context, tx pgx.Tx, user uuid.UUID) ([]byte, error) {
-	made := make([]byte, passkeyHandleSize)
-	rand.Read(made)
-	return db.One(ctx, tx, db.Value[[]byte], `
--- name: auth.PasskeyHandle
-UPDATE users SET passkey_handle = coalesce(passkey_handle, $2) WHERE id = $1 RETURNING passkey_handle`, user, made)
 }
 
 // NewPasskey is the body of POST /auth/passkeys.

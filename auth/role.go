@@ -28,8 +28,7 @@ const rolesMost = 1000
 // one holds for all who have it at once.
 type roles struct {
 	base
-	permissions permissions
-	described   []Permission
+	described []Permission
 }
 
 // Role is a named set of permissions.
@@ -120,7 +119,7 @@ func (ro *roles) routes() []httpx.Route {
 // scanShown is scanRole with the wildcard as what it stands for.
 func (ro *roles) scanShown(row pgx.Row) (Role, error) {
 	role, err := scanRole(row)
-	role.Permissions = ro.permissions.expand(role.Permissions)
+	role.Permissions = ro.callers.permissions.expand(role.Permissions)
 	return role, err
 }
 
@@ -160,7 +159,7 @@ func (ro *roles) postRole(c *httpx.Call, in NewRole) (role Role, err error) {
 		f.Add("#/name", "invalid", "A role's name begins with a lower-case letter and has at most 40 lower-case letters, digits, - and _.")
 	}
 	checkDescription(&f, in.Description)
-	permissions := ro.permissions.check(&f, in.Permissions)
+	permissions := ro.callers.permissions.check(&f, in.Permissions)
 	if err := f.Err(); err != nil {
 		return Role{}, err
 	}
@@ -210,7 +209,7 @@ type RolePatch struct {
 func (ro *roles) patchRole(c *httpx.Call, in RolePatch) (role Role, err error) {
 	var f httpx.Fields
 	checkDescription(&f, in.Description.Value)
-	permissions := ro.permissions.check(&f, in.Permissions.Value)
+	permissions := ro.callers.permissions.check(&f, in.Permissions.Value)
 	if err := f.Err(); err != nil {
 		return Role{}, err
 	}
@@ -240,7 +239,7 @@ UPDATE roles r SET description = $2, permissions = $3, revision = revision + 1, 
 		}
 		return all, ro.audit.Record(ctx, tx, roleEvent(audit.RoleUpdated, role.Name, before.Permissions, role.Permissions))
 	})
-	role.Permissions = ro.permissions.expand(role.Permissions)
+	role.Permissions = ro.callers.permissions.expand(role.Permissions)
 	return role, err
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/sha256"
 	"errors"
 )
 
@@ -54,10 +53,7 @@ func (s Sealer) Current() []byte {
 	return sealID(s.keys(s.purpose)[0])
 }
 
-func sealID(key []byte) []byte {
-	sum := sha256.Sum256(key)
-	return sum[:sealKeyID]
-}
+func sealID(key []byte) []byte { return Digest(key)[:sealKeyID] }
 
 // gcm makes the nonce itself, and puts it before the ciphertext.
 func gcm(key []byte) cipher.AEAD {

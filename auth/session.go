@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"net/http"
 	"time"
 
@@ -97,9 +96,7 @@ RETURNING ` + sessionColumns
 
 // begin is what beginSession takes for a new session of a user.
 func (c client) begin(id, user uuid.UUID) []any {
-	rtKey := make([]byte, 32)
-	rand.Read(rtKey)
-	return []any{id, user, rtKey, c.userAgent, c.address, idleLifetime, absoluteLifetime}
+	return []any{id, user, random(32), c.userAgent, c.address, idleLifetime, absoluteLifetime}
 }
 
 // living is the condition under which a session s of a user u is one.
@@ -162,20 +159,15 @@ UPDATE sessions SET revoked_at = now(), revoked_reason = $3
 // longest ago. The user's row is locked, so two sign-ins count one after the
 // other.
 func (se *sessions) evict(ctx context.Context, q db.Querier, user uuid.UUID, most int) (stale, error) {
-	_, err := db.Exec(ctx, q, `
--- name: auth.ForgetEndedSessions
-DELETE FROM sessions
- WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NOT NULL ORDER BY revoked_at DESC, id DESC OFFSET $2)`, user, endedMost)
-	if err != nil {
-		return nothing, err
-	}
 	evicted, err := db.All(ctx, q, db.Value[uuid.UUID], `
 -- name: auth.EvictSessions
+WITH forgotten AS (DELETE FROM sessions WHERE id IN (
+    SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NOT NULL ORDER BY revoked_at DESC, id DESC OFFSET $3))
 UPDATE sessions SET revoked_at = now(), revoked_reason = 'too_many'
  WHERE id IN (SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id
                WHERE s.user_id = $1 AND `+living+`
                ORDER BY s.refreshed_at > now() + interval '1 minute', s.refreshed_at DESC, s.id DESC OFFSET $2)
-RETURNING id`, user, most)
+RETURNING id`, user, most, endedMost)
 	if err != nil || len(evicted) == 0 {
 		return nothing, err
 	}

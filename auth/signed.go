@@ -2,6 +2,7 @@ package auth
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 )
@@ -13,6 +14,20 @@ import (
 // length that its reader knows; the MAC may also cover what the value is bound
 // to. The keys are derived from the platform's secret, one set for each purpose:
 // the first signs, all verify.
+
+// Digest is the SHA-256 of v. It is what the database keeps of a secret with 128
+// bits or more, which needs no salt and no slow hash.
+func Digest[T string | []byte](v T) []byte {
+	sum := sha256.Sum256([]byte(v))
+	return sum[:]
+}
+
+// random is so many bytes that nobody can guess.
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
 
 // MAC is HMAC-SHA-256 over the parts, one after the other. All parts except one
 // have a fixed length.

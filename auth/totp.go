@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha1"
-	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
@@ -74,23 +73,16 @@ func parseCode(s string) (digits string, recovery []byte, ok bool) {
 	case totpDigits:
 		return s, nil, strings.Trim(s, "0123456789") == ""
 	case recoveryLength:
-		return "", hashToken(s), strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+		return "", Digest(s), strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 	}
 	return "", nil, false
-}
-
-// hashToken is what the database keeps of a secret with 128 bits or more; such
-// secrets need no salt and no slow hash.
-func hashToken(token string) []byte {
-	sum := sha256.Sum256([]byte(token))
-	return sum[:]
 }
 
 // newRecoveryCodes makes a set of codes and what is kept of them.
 func newRecoveryCodes() (codes []string, hashes [][]byte) {
 	for range recoveryCodes {
 		code := rand.Text()
-		codes, hashes = append(codes, code), append(hashes, hashToken(code))
+		codes, hashes = append(codes, code), append(hashes, Digest(code))
 	}
 	return codes, hashes
 }
