@@ -39,8 +39,7 @@ const (
 
 // mark is what is kept and signed of a browser.
 func mark(begin string) []byte {
-	sum := sha256.Sum256([]byte(begin))
-	return sum[:browserMark]
+	return auth.Digest(begin)[:browserMark]
 }
 
 // signIn refuses a request without a living session, and where a page was asked
@@ -177,22 +176,14 @@ func (g *Gate) postRequest(c *httpx.Call, in Approval) (Next, error) {
 // meanwhile gets none: ErrUnauthenticated.
 func (g *Gate) issue(ctx context.Context, q request, session uuid.UUID) (code string, err error) {
 	code = rand.Text()
-	hash := sha256.Sum256([]byte(code))
-	return code, g.db.InTx(ctx, func(tx pgx.Tx) error {
-		_, err := db.Exec(ctx, tx, `
--- name: gate.ForgetCodes
-DELETE FROM gate_codes WHERE session_id = $1 AND expires_at < now()`, session)
-		if err != nil {
-			return err
-		}
-		return db.Touch(ctx, tx, httpx.ErrUnauthenticated, `
+	return code, db.Touch(ctx, g.db, httpx.ErrUnauthenticated, `
 -- name: gate.InsertCode
+WITH forgotten AS (DELETE FROM gate_codes WHERE session_id = $3 AND expires_at < now())
 INSERT INTO gate_codes (hash, host_id, session_id, browser, address, expires_at)
 SELECT $1, h.id, s.id, $4, $5, now() + $6::interval
   FROM sessions s JOIN users u ON u.id = s.user_id CROSS JOIN gate_hosts h
  WHERE s.id = $3 AND h.id = $2 AND `+auth.LivingSession+`
-   FOR KEY SHARE OF s, h`, hash[:], q.host.ID, session, q.browser, q.address, codeGood)
-	})
+   FOR KEY SHARE OF s, h`, auth.Digest(code), q.host.ID, session, q.browser, q.address, codeGood)
 }
 
 // getCallback serves GET /auth/gate/callback, as the guarded host's own address.
@@ -203,7 +194,7 @@ func (g *Gate) getCallback(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	begin, _ := auth.CookieValue(r, beginCookie) // two of them are none
-	ctx, hash := r.Context(), sha256.Sum256([]byte(r.URL.Query().Get("code")))
+	ctx := r.Context()
 	var session, user uuid.UUID
 	var address string
 	err = auth.Recorded(ctx, g.db, g.audit, func(tx pgx.Tx) (audit.Event, error) {
@@ -213,7 +204,7 @@ DELETE FROM gate_codes c
  USING sessions s JOIN users u ON u.id = s.user_id
  WHERE c.hash = $1 AND c.host_id = $2 AND c.browser = $3 AND c.expires_at > now()
    AND s.id = c.session_id AND `+auth.LivingSession+`
-RETURNING s.id, u.id, c.address`, hash[:], host.ID, mark(begin))
+RETURNING s.id, u.id, c.address`, auth.Digest(r.URL.Query().Get("code")), host.ID, mark(begin))
 		return audit.Event{Actor: audit.Actor{User: user, Session: session}, Action: audit.GateEntered, Target: host.ID}, auth.NoRow(err, errCode)
 	})
 	if err != nil {
