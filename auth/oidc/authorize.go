@@ -247,7 +247,7 @@ func isChallenge(text string) bool {
 // a new one takes the slot of the oldest.
 func (p *Provider) keep(ctx context.Context, q *oauthRequest) error {
 	q.id = uuid.New()
-	n, err := db.Exec(ctx, p.db, `
+	return db.Touch(ctx, p.db, errUnknownClient, `
 -- name: oidc.InsertRequest
 INSERT INTO oidc_requests (id, client_id, logout, redirect_uri, state, scopes, prompt, max_age, hint, nonce, challenge, expires_at)
 SELECT $1, c.id, $3, $4, $5, $6, $7, $8, nullif($9, $12::uuid), $10, $11, now() + $13::interval
@@ -257,10 +257,6 @@ SELECT $1, c.id, $3, $4, $5, $6, $7, $8, nullif($9, $12::uuid), $10, $11, now() 
        scopes = excluded.scopes, prompt = excluded.prompt, max_age = excluded.max_age, hint = excluded.hint, nonce = excluded.nonce,
        challenge = excluded.challenge, created_at = excluded.created_at, expires_at = excluded.expires_at`,
 		q.id, q.client.ID, q.logout, q.redirectURI, q.state, orEmpty(q.scopes), q.prompt, q.maxAge, q.hint, q.nonce, q.challenge, uuid.Nil, requestLifetime)
-	if err == nil && n == 0 {
-		err = errUnknownClient
-	}
-	return err
 }
 
 func scanRequest(row pgx.Row) (q oauthRequest, err error) {
@@ -275,8 +271,8 @@ func scanRequest(row pgx.Row) (q oauthRequest, err error) {
 func (p *Provider) request(ctx context.Context, id uuid.UUID) (oauthRequest, error) {
 	q, err := db.One(ctx, p.db, scanRequest, `
 -- name: oidc.Request
-SELECT id, logout, redirect_uri, state, scopes, prompt, max_age, coalesce(hint, $2::uuid), nonce, challenge, created_at, expires_at, client_id
-  FROM oidc_requests WHERE id = $1 AND expires_at > now()`, id, uuid.Nil)
+SELECT id, logout, redirect_uri, state, scopes, prompt, max_age, hint, nonce, challenge, created_at, expires_at, client_id
+  FROM oidc_requests WHERE id = $1 AND expires_at > now()`, id)
 	if err == nil {
 		q.client, err = p.client(ctx, q.client.ID)
 	}

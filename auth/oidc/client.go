@@ -3,7 +3,6 @@ package oidc
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -153,17 +152,12 @@ func newSecret() (secret string, hash []byte) {
 	b := make([]byte, 32)
 	rand.Read(b)
 	secret = base64url.EncodeToString(b)
-	return secret, hashOf(secret)
-}
-
-func hashOf(secret string) []byte {
-	sum := sha256.Sum256([]byte(secret))
-	return sum[:]
+	return secret, auth.Digest(secret)
 }
 
 // hasSecret compares in constant time.
 func (c Client) hasSecret(secret string) bool {
-	return c.secretHash != nil && subtle.ConstantTimeCompare(hashOf(secret), c.secretHash) == 1
+	return c.secretHash != nil && subtle.ConstantTimeCompare(auth.Digest(secret), c.secretHash) == 1
 }
 
 // orEmpty is a list that is not NULL.

@@ -93,14 +93,6 @@ DELETE FROM oidc_grants WHERE id = $1`, id)
 	return err
 }
 
-// forgetOldest ends what is beyond grantsMost.
-func forgetOldest(ctx context.Context, q db.Querier, session, client uuid.UUID) error {
-	_, err := db.Exec(ctx, q, `
--- name: oidc.ForgetOldestGrants
-DELETE FROM oidc_grants WHERE id IN (SELECT id FROM oidc_grants WHERE session_id = $1 AND client_id = $2 ORDER BY id DESC OFFSET $3)`, session, client, grantsMost)
-	return err
-}
-
 // token is a signed value of a grant and a number: of an access token when it
 // expires, of a refresh token which one it is.
 func (p *Provider) token(prefix, purpose string, id uuid.UUID, number int64) string {
@@ -159,16 +151,13 @@ SELECT DISTINCT ON (c.name, c.id) g.id, c.id, c.name, g.scopes, g.created_at, g.
 // the person's sessions.
 func (p *Provider) deleteGrant(c *httpx.Call) error {
 	ctx := c.Context()
-	return auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (event audit.Event, err error) {
+	return auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (audit.Event, error) {
 		client, err := db.One(ctx, tx, db.Value[uuid.UUID], `
--- name: oidc.ClientOfGrant
-SELECT g.client_id FROM oidc_grants g JOIN sessions s ON s.id = g.session_id WHERE g.id = $1 AND s.user_id = $2`, c.ID, c.Caller.UserID)
-		if err != nil {
-			return event, err
-		}
-		_, err = db.Exec(ctx, tx, `
 -- name: oidc.WithdrawGrants
-DELETE FROM oidc_grants g USING sessions s WHERE s.id = g.session_id AND s.user_id = $1 AND g.client_id = $2`, c.Caller.UserID, client)
+DELETE FROM oidc_grants g USING sessions s
+ WHERE s.id = g.session_id AND s.user_id = $1
+   AND g.client_id = (SELECT o.client_id FROM oidc_grants o JOIN sessions os ON os.id = o.session_id WHERE o.id = $2 AND os.user_id = $1)
+RETURNING g.client_id`, c.Caller.UserID, c.ID)
 		return audit.Event{Action: audit.GrantWithdrawn, Target: c.ID, Details: map[string]string{"client": client.String()}}, err
 	})
 }

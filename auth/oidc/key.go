@@ -6,7 +6,6 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -56,8 +55,7 @@ type KeySet struct {
 func publicKeyOf(key *rsa.PublicKey) PublicKey {
 	k := PublicKey{Type: "RSA", Use: "sig", Algorithm: "RS256",
 		N: base64url.EncodeToString(key.N.Bytes()), E: base64url.EncodeToString(big.NewInt(int64(key.E)).Bytes())}
-	sum := sha256.Sum256(fmt.Appendf(nil, `{"e":"%s","kty":"RSA","n":"%s"}`, k.E, k.N))
-	k.ID = base64url.EncodeToString(sum[:])
+	k.ID = base64url.EncodeToString(auth.Digest(fmt.Sprintf(`{"e":"%s","kty":"RSA","n":"%s"}`, k.E, k.N)))
 	return k
 }
 
@@ -65,8 +63,7 @@ func publicKeyOf(key *rsa.PublicKey) PublicKey {
 // 3.1, and RFC 7518, section 3.3).
 func rs256(key *rsa.PrivateKey, header, payload []byte) (string, error) {
 	input := base64url.EncodeToString(header) + "." + base64url.EncodeToString(payload)
-	digest := sha256.Sum256([]byte(input))
-	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, auth.Digest(input))
 	return input + "." + base64url.EncodeToString(signature), err
 }
 
@@ -188,9 +185,9 @@ func (s *signing) verified(ctx context.Context, token string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
+	digest := auth.Digest(parts[0] + "." + parts[1])
 	for _, k := range keys {
-		if rsa.VerifyPKCS1v15(&k.private.PublicKey, crypto.SHA256, digest[:], signature) == nil {
+		if rsa.VerifyPKCS1v15(&k.private.PublicKey, crypto.SHA256, digest, signature) == nil {
 			return payload, nil
 		}
 	}

@@ -182,15 +182,14 @@ func (p *Provider) grant(ctx context.Context, q *oauthRequest, who *httpx.Caller
 		id := uuid.Must(uuid.NewV7())
 		err = db.Touch(ctx, tx, httpx.ErrUnauthenticated, `
 -- name: oidc.InsertGrant
+WITH oldest AS (DELETE FROM oidc_grants WHERE id IN (
+    SELECT id FROM oidc_grants WHERE session_id = $2 AND client_id = $3 ORDER BY id DESC OFFSET $9))
 INSERT INTO oidc_grants (id, session_id, client_id, scopes, redirect_uri, nonce, challenge, authenticated_at, code_hash)
 SELECT $1, s.id, c.id, $4, $5, $6, $7, s.authenticated_at, $8
   FROM sessions s JOIN users u ON u.id = s.user_id CROSS JOIN oidc_clients c
  WHERE s.id = $2 AND c.id = $3 AND `+livingSession+`
-   FOR KEY SHARE OF s, c`, id, who.SessionID, q.client.ID, q.scopes, q.redirectURI, q.nonce, q.challenge, hash)
-		if err != nil {
-			return event, err
-		}
+   FOR KEY SHARE OF s, c`, id, who.SessionID, q.client.ID, q.scopes, q.redirectURI, q.nonce, q.challenge, hash, grantsMost-1)
 		return audit.Event{Action: audit.GrantMade, Target: id, Details: map[string]string{
-			"client": q.client.ID.String(), "scopes": strings.Join(q.scopes, " ")}}, forgetOldest(ctx, tx, who.SessionID, q.client.ID)
+			"client": q.client.ID.String(), "scopes": strings.Join(q.scopes, " ")}}, err
 	})
 }

@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"net/http"
@@ -183,7 +182,7 @@ func (p *Provider) exchange(ctx context.Context, client Client, id uuid.UUID, us
 func (p *Provider) redeem(ctx context.Context, client Client, form url.Values) (Tokens, error) {
 	id, err := db.One(ctx, p.db, db.Value[uuid.UUID], `
 -- name: oidc.GrantOfCode
-SELECT id FROM oidc_grants WHERE code_hash = $1`, hashOf(form.Get("code")))
+SELECT id FROM oidc_grants WHERE code_hash = $1`, auth.Digest(form.Get("code")))
 	if err != nil {
 		return Tokens{}, auth.NoRow(err, errInvalidGrant)
 	}
@@ -216,8 +215,7 @@ func proves(verifier, challenge string) bool {
 	if challenge == "" || verifier == "" {
 		return challenge == verifier
 	}
-	sum := sha256.Sum256([]byte(verifier))
-	return subtle.ConstantTimeCompare([]byte(base64url.EncodeToString(sum[:])), []byte(challenge)) == 1
+	return subtle.ConstantTimeCompare([]byte(base64url.EncodeToString(auth.Digest(verifier))), []byte(challenge)) == 1
 }
 
 // refresh changes a refresh token for new tokens. The token before the last is
@@ -261,10 +259,9 @@ func (p *Provider) issue(ctx context.Context, g grant) (t Tokens, err error) {
 		t.RefreshToken = p.token(refreshPrefix, refreshPurpose, g.id, g.refreshed)
 	}
 	if slices.Contains(g.scopes, scopeOpenID) {
-		sum := sha256.Sum256([]byte(t.AccessToken))
 		t.IDToken, err = p.signing.sign(ctx, IDToken{
 			UserInfo: g.claims(), Issuer: p.issuer, Audience: g.client.String(), IssuedAt: now.Unix(), Expires: now.Add(accessLifetime).Unix(),
-			AuthTime: g.authenticated.Unix(), Nonce: g.nonce, AccessTokenHash: base64url.EncodeToString(sum[:16]),
+			AuthTime: g.authenticated.Unix(), Nonce: g.nonce, AccessTokenHash: base64url.EncodeToString(auth.Digest(t.AccessToken)[:16]),
 		})
 	}
 	return t, err

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -105,8 +106,5 @@ func sentToken(r *http.Request) (string, error) {
 	if len(list) > 1 || len(list) == 1 && inHeader {
 		return "", errTokenTwice
 	}
-	if len(list) == 1 {
-		return list[0], nil
-	}
-	return header, nil
+	return cmp.Or(only(form, "access_token"), header), nil
 }
