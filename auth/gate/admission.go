@@ -61,7 +61,7 @@ func (g *Gate) signIn(r *http.Request, host *Host, address string) *httpx.Proble
 		refusal.Header["Set-Cookie"] = hostCookie(beginCookie, begin, beginLifetime)
 	}
 	id := g.requestID(host.ID, mark(begin), address, time.Now().Add(requestGood))
-	refusal.Header["Location"] = g.accountURL + "#action=gate&request=" + id
+	refusal.Header["Location"] = g.cfg.AccountURL + "#action=gate&request=" + id
 	return &refusal
 }
 
@@ -70,7 +70,7 @@ func (g *Gate) signIn(r *http.Request, host *Host, address string) *httpx.Proble
 func (g *Gate) requestID(host uuid.UUID, browser []byte, address string, until time.Time) string {
 	value := binary.BigEndian.AppendUint64(nil, uint64(until.Unix()))
 	value = slices.Concat(value, host[:], browser, []byte(address))
-	return auth.Sign(g.keys(requestPurpose), value)
+	return auth.Sign(g.cfg.Keys(requestPurpose), value)
 }
 
 // request is what a browser brings to the account page.
@@ -89,7 +89,7 @@ func (g *Gate) request(c *httpx.Call) (q request, err error) {
 	if length <= requestHead {
 		return q, httpx.ErrNotFound
 	}
-	value, ok := auth.Signed(g.keys(requestPurpose), text, length)
+	value, ok := auth.Signed(g.cfg.Keys(requestPurpose), text, length)
 	if !ok {
 		return q, httpx.ErrNotFound
 	}
@@ -176,7 +176,7 @@ func (g *Gate) postRequest(c *httpx.Call, in Approval) (Next, error) {
 // meanwhile gets none: ErrUnauthenticated.
 func (g *Gate) issue(ctx context.Context, q request, session uuid.UUID) (code string, err error) {
 	code = rand.Text()
-	return code, db.Touch(ctx, g.db, httpx.ErrUnauthenticated, `
+	return code, db.Touch(ctx, g.cfg.DB, httpx.ErrUnauthenticated, `
 -- name: gate.InsertCode
 WITH forgotten AS (DELETE FROM gate_codes WHERE session_id = $3 AND expires_at < now())
 INSERT INTO gate_codes (hash, host_id, session_id, browser, address, expires_at)
@@ -197,7 +197,7 @@ func (g *Gate) getCallback(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	var session, user uuid.UUID
 	var address string
-	err = auth.Recorded(ctx, g.db, g.audit, func(tx pgx.Tx) (audit.Event, error) {
+	err = auth.Recorded(ctx, g.cfg.DB, g.cfg.Audit, func(tx pgx.Tx) (audit.Event, error) {
 		_, err := db.One(ctx, tx, func(row pgx.Row) (any, error) { return nil, row.Scan(&session, &user, &address) }, `
 -- name: gate.UseCode
 DELETE FROM gate_codes c

@@ -165,11 +165,11 @@ func (p *Provider) authorize(ctx context.Context, values url.Values) (location s
 		return "", errRedirect
 	}
 	if code, why := p.read(ctx, &q, values); code != "" {
-		p.log.InfoContext(ctx, "an authorization request was refused", "client", client.ID, "error", code, "why", why, "request_id", httpx.RequestID(ctx))
+		p.cfg.Log.InfoContext(ctx, "an authorization request was refused", "client", client.ID, "error", code, "why", why, "request_id", httpx.RequestID(ctx))
 		return p.redirect(&q, "error", code, "error_description", why), nil
 	}
 	err = p.keep(ctx, &q)
-	return p.accountURL + "#action=authorize&request=" + q.id.String(), err
+	return p.cfg.AccountURL + "#action=authorize&request=" + q.id.String(), err
 }
 
 // read takes the rest of the parameters, or says which error it is and why.
@@ -247,7 +247,7 @@ func isChallenge(text string) bool {
 // a new one takes the slot of the oldest.
 func (p *Provider) keep(ctx context.Context, q *oauthRequest) error {
 	q.id = uuid.New()
-	return db.Touch(ctx, p.db, errUnknownClient, `
+	return db.Touch(ctx, p.cfg.DB, errUnknownClient, `
 -- name: oidc.InsertRequest
 INSERT INTO oidc_requests (id, client_id, logout, redirect_uri, state, scopes, prompt, max_age, hint, nonce, challenge, expires_at)
 SELECT $1, c.id, $3, $4, $5, $6, $7, $8, nullif($9, $12::uuid), $10, $11, now() + $13::interval
@@ -269,7 +269,7 @@ func scanRequest(row pgx.Row) (q oauthRequest, err error) {
 // request is a request that was kept; db.ErrNotFound, also where its address was
 // taken from the client since.
 func (p *Provider) request(ctx context.Context, id uuid.UUID) (oauthRequest, error) {
-	q, err := db.One(ctx, p.db, scanRequest, `
+	q, err := db.One(ctx, p.cfg.DB, scanRequest, `
 -- name: oidc.Request
 SELECT id, logout, redirect_uri, state, scopes, prompt, max_age, hint, nonce, challenge, created_at, expires_at, client_id
   FROM oidc_requests WHERE id = $1 AND expires_at > now()`, id)

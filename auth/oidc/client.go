@@ -112,7 +112,7 @@ func clientID(c *httpx.Call) (err error) {
 
 // listClients serves GET /auth/clients.
 func (p *Provider) listClients(c *httpx.Call, k httpx.Keyset[uuid.UUID]) ([]Client, error) {
-	return db.All(c.Context(), p.db, scanClient, `
+	return db.All(c.Context(), p.cfg.DB, scanClient, `
 -- name: oidc.Clients
 SELECT `+clientColumns+` FROM oidc_clients c WHERE c.id > $1 ORDER BY c.id LIMIT $2`, k.After(uuid.Nil), k.Limit)
 }
@@ -122,7 +122,7 @@ func (p *Provider) getClient(c *httpx.Call) (Client, error) { return p.client(c.
 
 // client is a client by its id; db.ErrNotFound.
 func (p *Provider) client(ctx context.Context, id uuid.UUID) (Client, error) {
-	return db.One(ctx, p.db, scanClient, `
+	return db.One(ctx, p.cfg.DB, scanClient, `
 -- name: oidc.Client
 SELECT `+clientColumns+` FROM oidc_clients c WHERE c.id = $1`, id)
 }
@@ -171,7 +171,7 @@ func (p *Provider) postClient(c *httpx.Call, in NewClient) (made MadeClient, err
 		made.Secret, made.secretHash = newSecret()
 	}
 	ctx := c.Context()
-	err = auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (event audit.Event, err error) {
+	err = auth.Recorded(ctx, p.cfg.DB, p.cfg.Audit, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := made.check(ctx, tx); err != nil {
 			return event, err
 		}
@@ -194,7 +194,7 @@ RETURNING `+clientColumns, uuid.Must(uuid.NewV7()), made.Name, made.secretHash, 
 // would have no secret.
 func (p *Provider) patchClient(c *httpx.Call, in ClientPatch) (client Client, err error) {
 	ctx := c.Context()
-	err = auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (event audit.Event, err error) {
+	err = auth.Recorded(ctx, p.cfg.DB, p.cfg.Audit, func(tx pgx.Tx) (event audit.Event, err error) {
 		client, err = db.One(ctx, tx, scanClient, `
 -- name: oidc.LockClient
 SELECT `+clientColumns+` FROM oidc_clients c WHERE c.id = $1 FOR NO KEY UPDATE`, c.ID)
@@ -227,7 +227,7 @@ RETURNING `+clientColumns, c.ID, client.Name, client.RedirectURIs, orEmpty(clien
 // grants go with its row.
 func (p *Provider) deleteClient(c *httpx.Call) error {
 	ctx := c.Context()
-	return auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (audit.Event, error) {
+	return auth.Recorded(ctx, p.cfg.DB, p.cfg.Audit, func(tx pgx.Tx) (audit.Event, error) {
 		return audit.Event{Action: audit.ClientDeleted, Target: c.ID}, db.Touch(ctx, tx, httpx.ErrNotFound, `
 -- name: oidc.DeleteClient
 DELETE FROM oidc_clients WHERE id = $1`, c.ID)
@@ -245,7 +245,7 @@ func (p *Provider) postSecret(c *httpx.Call) (Secret, error) {
 		return Secret{}, err
 	}
 	secret, hash := newSecret()
-	return Secret{secret}, auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (audit.Event, error) {
+	return Secret{secret}, auth.Recorded(ctx, p.cfg.DB, p.cfg.Audit, func(tx pgx.Tx) (audit.Event, error) {
 		return audit.Event{Action: audit.ClientSecretMade, Target: c.ID}, db.Touch(ctx, tx, httpx.ErrNotFound, `
 -- name: oidc.SetClientSecret
 UPDATE oidc_clients SET secret_hash = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, c.ID, hash)

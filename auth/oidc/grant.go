@@ -97,13 +97,13 @@ DELETE FROM oidc_grants WHERE id = $1`, id)
 // expires, of a refresh token which one it is.
 func (p *Provider) token(prefix, purpose string, id uuid.UUID, number int64) string {
 	value := binary.BigEndian.AppendUint64(append(make([]byte, 0, 24), id[:]...), uint64(number))
-	return prefix + auth.Sign(p.keys(purpose), value)
+	return prefix + auth.Sign(p.cfg.Keys(purpose), value)
 }
 
 // openToken is the other way round.
 func (p *Provider) openToken(prefix, purpose, text string) (id uuid.UUID, number int64, ok bool) {
 	text, ours := strings.CutPrefix(text, prefix)
-	value, ok := auth.Signed(p.keys(purpose), text, 24)
+	value, ok := auth.Signed(p.cfg.Keys(purpose), text, 24)
 	if !ours || !ok {
 		return id, 0, false
 	}
@@ -138,7 +138,7 @@ func (p *Provider) grantRoutes() []httpx.Route {
 // person's devices it was let in from, with its newest grant. There are no
 // more than clients.
 func (p *Provider) listGrants(c *httpx.Call) (httpx.List[Grant], error) {
-	list, err := db.All(c.Context(), p.db, scanShownGrant, `
+	list, err := db.All(c.Context(), p.cfg.DB, scanShownGrant, `
 -- name: oidc.GrantsOfUser
 SELECT DISTINCT ON (c.name, c.id) g.id, c.id, c.name, g.scopes, g.created_at, g.last_used_at
   FROM oidc_grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id JOIN oidc_clients c ON c.id = g.client_id
@@ -151,7 +151,7 @@ SELECT DISTINCT ON (c.name, c.id) g.id, c.id, c.name, g.scopes, g.created_at, g.
 // the person's sessions.
 func (p *Provider) deleteGrant(c *httpx.Call) error {
 	ctx := c.Context()
-	return auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (audit.Event, error) {
+	return auth.Recorded(ctx, p.cfg.DB, p.cfg.Audit, func(tx pgx.Tx) (audit.Event, error) {
 		client, err := db.One(ctx, tx, db.Value[uuid.UUID], `
 -- name: oidc.WithdrawGrants
 DELETE FROM oidc_grants g USING sessions s
@@ -172,7 +172,7 @@ var swept = []struct{ table, where string }{
 
 func (p *Provider) sweepNeeded(ctx context.Context) (needed bool, err error) {
 	for _, s := range swept {
-		if needed, err = db.One(ctx, p.db, db.Value[bool], `
+		if needed, err = db.One(ctx, p.cfg.DB, db.Value[bool], `
 -- name: oidc.SweepNeeded
 SELECT EXISTS (SELECT FROM `+s.table+` WHERE `+s.where+`)`); needed || err != nil {
 			return needed, err
@@ -183,7 +183,7 @@ SELECT EXISTS (SELECT FROM `+s.table+` WHERE `+s.where+`)`); needed || err != ni
 
 func (p *Provider) sweep(ctx context.Context) error {
 	for _, s := range swept {
-		_, err := db.Exec(ctx, p.db, `
+		_, err := db.Exec(ctx, p.cfg.DB, `
 -- name: oidc.Sweep
 DELETE FROM `+s.table+` WHERE `+s.where)
 		if err != nil {

@@ -18,7 +18,7 @@ func (p *Provider) logoutRoutes() []httpx.Route {
 // ends nothing: any page can send a browser here. The account page asks, signs
 // out by POST /auth/logout, and gets from the kept request where to go back to.
 func (p *Provider) logout(ctx context.Context, values url.Values) (location string, err error) {
-	page, q := p.accountURL+"#action=logout", oauthRequest{logout: true, redirectURI: only(values, "post_logout_redirect_uri"), state: only(values, "state")}
+	page, q := p.cfg.AccountURL+"#action=logout", oauthRequest{logout: true, redirectURI: only(values, "post_logout_redirect_uri"), state: only(values, "state")}
 	if q.redirectURI == "" {
 		return page, nil
 	}

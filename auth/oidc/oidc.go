@@ -60,23 +60,14 @@ type Config struct {
 
 // Provider is the room. Make one with New. Safe for concurrent use.
 type Provider struct {
-	db         *db.DB
-	audit      *audit.Log
-	log        *slog.Logger
-	keys       func(purpose string) [][]byte
-	issuer     string
-	accountURL string
-	countWrong func(r *http.Request, kind, account string) error
-	signing    *signing
+	cfg     Config
+	issuer  string
+	signing *signing
 }
 
 // New makes the room; it reads no key and asks no database.
 func New(c Config) *Provider {
-	return &Provider{
-		db: c.DB, audit: c.Audit, log: c.Log, keys: c.Keys, accountURL: c.AccountURL, countWrong: c.CountWrong,
-		issuer:  strings.TrimSuffix(c.PublicURL, "/") + httpx.Prefix + "/auth/oidc",
-		signing: newSigning(c.DB, c.Keys),
-	}
+	return &Provider{cfg: c, issuer: strings.TrimSuffix(c.PublicURL, "/") + httpx.Prefix + "/auth/oidc", signing: newSigning(c.DB, c.Keys)}
 }
 
 var errOff = httpx.NewProblem(http.StatusConflict, "provider_off", "Other programs cannot sign in here").
@@ -84,7 +75,7 @@ var errOff = httpx.NewProblem(http.StatusConflict, "provider_off", "Other progra
 
 // on refuses where there is no account page to ask on.
 func (p *Provider) on() error {
-	if p.accountURL == "" {
+	if p.cfg.AccountURL == "" {
 		return errOff
 	}
 	return nil

@@ -86,7 +86,7 @@ func (p *Provider) consentNeeded(ctx context.Context, q *oauthRequest, who *http
 	if asked || !q.client.Consent || who == nil {
 		return asked || q.client.Consent, nil
 	}
-	given, err := db.One(ctx, p.db, db.Value[bool], `
+	given, err := db.One(ctx, p.cfg.DB, db.Value[bool], `
 -- name: oidc.HasConsent
 SELECT EXISTS (SELECT FROM oidc_grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id
                 WHERE s.user_id = $1 AND g.client_id = $2 AND g.scopes @> $3 AND `+livingGrant+`)`, who.UserID, q.client.ID, q.scopes)
@@ -103,7 +103,7 @@ func (p *Provider) postRequest(c *httpx.Call, in Decision) (Next, error) {
 		return Next{}, err
 	}
 	if q.logout {
-		return Next{p.redirect(&q)}, spend(ctx, p.db, q.id)
+		return Next{p.redirect(&q)}, spend(ctx, p.cfg.DB, q.id)
 	}
 	who := person(c)
 	if who != nil && stale(&q, who.AuthenticatedAt) {
@@ -117,7 +117,7 @@ func (p *Provider) postRequest(c *httpx.Call, in Decision) (Next, error) {
 		return Next{}, err
 	}
 	if refusal != "" {
-		return Next{p.redirect(&q, "error", refusal)}, spend(ctx, p.db, q.id)
+		return Next{p.redirect(&q, "error", refusal)}, spend(ctx, p.cfg.DB, q.id)
 	}
 	code, err := p.grant(ctx, &q, who)
 	return Next{p.redirect(&q, "code", code)}, err
@@ -175,7 +175,7 @@ func allows(client, roles []string) bool {
 // meanwhile gives none.
 func (p *Provider) grant(ctx context.Context, q *oauthRequest, who *httpx.Caller) (code string, err error) {
 	code, hash := newSecret()
-	return code, auth.Recorded(ctx, p.db, p.audit, func(tx pgx.Tx) (event audit.Event, err error) {
+	return code, auth.Recorded(ctx, p.cfg.DB, p.cfg.Audit, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := spend(ctx, tx, q.id); err != nil {
 			return event, err
 		}

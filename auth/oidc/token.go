@@ -136,7 +136,7 @@ func (p *Provider) authenticated(r *http.Request, form url.Values) (Client, erro
 	}
 	client, err := p.clientByText(r.Context(), id)
 	if errors.Is(err, db.ErrNotFound) {
-		if err := p.countWrong(r, "client", ""); err != nil {
+		if err := p.cfg.CountWrong(r, "client", ""); err != nil {
 			return Client{}, err
 		}
 		return Client{}, errInvalidClient
@@ -147,10 +147,10 @@ func (p *Provider) authenticated(r *http.Request, form url.Values) (Client, erro
 	if client.Public && secret == "" || client.hasSecret(secret) {
 		return client, nil
 	}
-	if err := p.countWrong(r, "client", client.ID.String()); err != nil {
+	if err := p.cfg.CountWrong(r, "client", client.ID.String()); err != nil {
 		return Client{}, err
 	}
-	p.audit.Note(r.Context(), audit.Event{Action: audit.ClientRefused, Target: client.ID, Outcome: audit.Denied})
+	p.cfg.Audit.Note(r.Context(), audit.Event{Action: audit.ClientRefused, Target: client.ID, Outcome: audit.Denied})
 	return Client{}, errInvalidClient
 }
 
@@ -158,7 +158,7 @@ func (p *Provider) authenticated(r *http.Request, form url.Values) (Client, erro
 // use does for a refusal, such as ending the grant, stays done.
 func (p *Provider) exchange(ctx context.Context, client Client, id uuid.UUID, use func(tx pgx.Tx, g *grant) (refused, err error)) (tokens Tokens, err error) {
 	var refused error
-	err = p.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = p.cfg.DB.InTx(ctx, func(tx pgx.Tx) error {
 		g, err := lockByID(ctx, tx, id)
 		if errors.Is(err, db.ErrNotFound) || err == nil && g.client != client.ID {
 			return errInvalidGrant
@@ -180,7 +180,7 @@ func (p *Provider) exchange(ctx context.Context, client Client, id uuid.UUID, us
 // redeem changes a code for tokens. Whatever does not fit the code ends it, and
 // a second use what the first one bought: somebody has seen it who should not.
 func (p *Provider) redeem(ctx context.Context, client Client, form url.Values) (Tokens, error) {
-	id, err := db.One(ctx, p.db, db.Value[uuid.UUID], `
+	id, err := db.One(ctx, p.cfg.DB, db.Value[uuid.UUID], `
 -- name: oidc.GrantOfCode
 SELECT id FROM oidc_grants WHERE code_hash = $1`, auth.Digest(form.Get("code")))
 	if err != nil {
@@ -205,7 +205,7 @@ func (p *Provider) reused(ctx context.Context, tx pgx.Tx, g grant) error {
 	if err := endGrant(ctx, tx, g.id); err != nil {
 		return err
 	}
-	return p.audit.Record(ctx, tx, audit.Event{Action: audit.GrantReuse, Target: g.id, Outcome: audit.Denied,
+	return p.cfg.Audit.Record(ctx, tx, audit.Event{Action: audit.GrantReuse, Target: g.id, Outcome: audit.Denied,
 		Actor: audit.Actor{User: g.user, Session: g.session}, Details: map[string]string{"client": g.client.String()}})
 }
 

@@ -81,7 +81,7 @@ func (p *Provider) userInfo(w http.ResponseWriter, r *http.Request) error {
 	if now := time.Now(); !ok || now.Unix() >= expires || now.Add(2*accessLifetime).Unix() < expires {
 		return errAccessToken
 	}
-	g, err := livingByID(r.Context(), p.db, id)
+	g, err := livingByID(r.Context(), p.cfg.DB, id)
 	if errors.Is(err, db.ErrNotFound) || err == nil && !g.redeemed {
 		return errAccessToken
 	}
