@@ -152,13 +152,10 @@ func (se *sessions) rotate(ctx context.Context, token string, c client) (Session
 			return se.endReused(ctx, tx, s)
 		}
 	})
-	if err != nil {
-		return Session{}, err
+	if err == nil && verdict == reused {
+		err = errSignedOut.Because(errors.New("refresh token: used before"))
 	}
-	if verdict == reused {
-		return Session{}, errSignedOut.Because(errors.New("refresh token: used before"))
-	}
-	return s, nil
+	return s, err
 }
 
 // endReused ends a session whose token was replayed. Who holds the copy is
