@@ -88,8 +88,7 @@ type Config struct {
 // those before it, starts them, and names their routes, jobs and commands.
 // Make one per process with New. Safe for concurrent use.
 type Auth struct {
-	db   *db.DB
-	keys func(purpose string) [][]byte
+	db *db.DB
 
 	// What other rooms call are methods of these.
 	*tokens
@@ -136,10 +135,10 @@ func (b base) recordRefusal(ctx context.Context, action audit.Action, user uuid.
 // an absolute URL: a wrong one signs nobody in by cookie.
 func New(c Config) *Auth {
 	described, all := catalogue(c.Permissions)
-	a := &Auth{db: c.DB, keys: c.Keys}
+	a := &Auth{db: c.DB}
 	a.tokens = newTokens(c.Keys, c.PublicURL)
 	a.callers = &callers{db: c.DB, log: c.Log, tokens: a.tokens, permissions: all, cache: newCache()}
-	a.guesses = &guesses{db: c.DB, keys: c.Keys, tokens: a.tokens, unlimited: c.GuessesUnlimited}
+	a.guesses = &guesses{db: c.DB, tokens: a.tokens, unlimited: c.GuessesUnlimited}
 	b := base{db: c.DB, audit: c.Audit, log: c.Log, tokens: a.tokens, callers: a.callers, guesses: a.guesses}
 	a.codes = &codes{base: b, sealer: NewSealer(c.Keys, totpPurpose)}
 	a.passkeys = &passkeys{base: b, domain: c.PasskeyDomain, origins: c.PasskeyOrigins}
@@ -208,7 +207,7 @@ UPDATE instance
 // Fingerprints recognise the configured secrets and tell nothing about them;
 // the first is the one that signs.
 func (a *Auth) Fingerprints() (prints [][]byte) {
-	for _, k := range a.keys(fingerprintPurpose) {
+	for _, k := range a.tokens.keys(fingerprintPurpose) {
 		prints = append(prints, Digest(k))
 	}
 	return prints

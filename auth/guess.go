@@ -52,7 +52,6 @@ const guessWait = `least(interval '30 seconds' * power(2, least(g.excess, 9)), i
 // the secrets.
 type guesses struct {
 	db        *db.DB
-	keys      func(purpose string) [][]byte
 	tokens    *tokens
 	unlimited bool
 }
@@ -210,5 +209,5 @@ func (gs *guesses) key(parts ...string) []byte {
 	for _, part := range parts {
 		text = fmt.Appendf(text, "%d %s", len(part), part)
 	}
-	return MAC(gs.keys(guessPurpose)[0], text)
+	return MAC(gs.tokens.keys(guessPurpose)[0], text)
 }

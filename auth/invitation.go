@@ -194,16 +194,13 @@ func (iv *invitations) register(c *httpx.Call, in Address) error {
 	if err := iv.mayJoin(purposeRegister); err != nil {
 		return err
 	}
-	return iv.mail.answer(c, in, func(tx pgx.Tx, email string, known account) error {
+	return iv.mail.answer(c, in, func(tx pgx.Tx, email string, known account) (audit.Event, error) {
 		asked := "Somebody, probably you, asked to join " + iv.mail.host + " with this address"
 		err := iv.mail.offer(c.Context(), tx, oneTime{purpose: purposeRegister, email: email, roles: []string{RoleMember}}, known.Email,
 			"Finish signing up", asked+".",
 			asked+", which has an account there. If you forgot the password, ask for a new one.")
-		if err != nil {
-			return err
-		}
-		return iv.audit.Record(c.Context(), tx, audit.Event{Action: audit.RegistrationAsked, Target: known.ID,
-			Details: map[string]string{"address": iv.audit.Blind(email)}})
+		return audit.Event{Action: audit.RegistrationAsked, Target: known.ID,
+			Details: map[string]string{"address": iv.audit.Blind(email)}}, err
 	})
 }
 

@@ -59,7 +59,7 @@ func (rc *recovery) routes() []httpx.Route {
 // so that nobody can spoil a user's link by asking for the next.
 func (rc *recovery) forgotPassword(c *httpx.Call, in Address) error {
 	ctx := c.Context()
-	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) error {
+	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) (audit.Event, error) {
 		t := oneTime{purpose: purposeReset, user: known.ID, email: cmp.Or(known.Email, email)}
 		err := pretend(ctx, tx, known.Status == statusActive, func(tx pgx.Tx) error {
 			t, token, err := issueToken(ctx, tx, t)
@@ -68,11 +68,8 @@ func (rc *recovery) forgotPassword(c *httpx.Call, in Address) error {
 			}
 			return rc.mail.sendToken(ctx, tx, t, token, "Set a new password", "Somebody, probably you, asked for a new password at "+rc.mail.host+".")
 		})
-		if err != nil {
-			return err
-		}
-		return rc.audit.Record(ctx, tx, audit.Event{Action: audit.PasswordForgotten, Target: known.ID,
-			Details: map[string]string{"address": rc.audit.Blind(email)}})
+		return audit.Event{Action: audit.PasswordForgotten, Target: known.ID,
+			Details: map[string]string{"address": rc.audit.Blind(email)}}, err
 	})
 }
 
@@ -120,12 +117,12 @@ func useTokenOfUser(ctx context.Context, tx pgx.Tx, t oneTime) (account, error) 
 // to somebody else, that user is told by mail, and the answer is the same.
 func (rc *recovery) changeEmail(c *httpx.Call, in Address) error {
 	ctx, caller := c.Context(), c.Caller
-	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) error {
-		_, err := db.Exec(ctx, tx, `
+	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) (event audit.Event, err error) {
+		_, err = db.Exec(ctx, tx, `
 -- name: auth.ReplaceEmailToken
 DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID, purposeEmail)
 		if err != nil {
-			return err
+			return event, err
 		}
 		owner := known.Email
 		if known.ID == caller.UserID {
@@ -134,10 +131,7 @@ DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID,
 		err = rc.mail.offer(ctx, tx, oneTime{purpose: purposeEmail, user: caller.UserID, email: email}, owner,
 			"Confirm your address", "Confirm that this is to be the address of an account at "+rc.mail.host+".",
 			"Somebody, probably you, wanted to give this address to another account at "+rc.mail.host+". It belongs to yours, and stays with it.")
-		if err != nil {
-			return err
-		}
-		return rc.audit.Record(ctx, tx, audit.Event{Action: audit.EmailChangeAsked, Target: caller.UserID})
+		return audit.Event{Action: audit.EmailChangeAsked, Target: caller.UserID}, err
 	})
 }
 
