@@ -155,14 +155,10 @@ func (ak *accessKeys) routes() []httpx.Route {
 
 // list serves GET /auth/keys, the oldest first. The operator sees everybody's.
 func (ak *accessKeys) list(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]Key, error) {
-	whose := "k.user_id = $1"
-	if c.Caller.Operator {
-		whose = "$1::uuid IS NOT NULL"
-	}
 	return db.All(c.Context(), ak.db, scanKey, `
 -- name: auth.KeysOfUser
-SELECT `+keyColumns+` FROM access_keys k WHERE `+whose+` AND k.id > $2 ORDER BY k.id LIMIT $3`,
-		c.Caller.UserID, p.After(uuid.Nil), p.Limit)
+SELECT `+keyColumns+` FROM access_keys k WHERE (k.user_id = $1 OR $2) AND k.id > $3 ORDER BY k.id LIMIT $4`,
+		c.Caller.UserID, c.Caller.Operator, p.After(uuid.Nil), p.Limit)
 }
 
 // postKey serves POST /auth/keys.
