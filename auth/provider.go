@@ -68,6 +68,12 @@ SELECT name FROM roles WHERE name = ANY($1)`, roles)
 	return err
 }
 
+// Admits reports whether somebody with the roles held is let into a program that
+// asks for some; for none: everybody.
+func Admits(asked, held []string) bool {
+	return len(asked) == 0 || slices.ContainsFunc(asked, func(role string) bool { return slices.Contains(held, role) })
+}
+
 // CountWrong counts a wrong try at a secret that was made here and is too long
 // to be guessed, such as a program's: by kind and account for each network
 // apart, and by the client's address. While it has to wait the error is 429.

@@ -165,7 +165,7 @@ func (g *Gate) postRequest(c *httpx.Call, in Approval) (Next, error) {
 	if err != nil {
 		return Next{}, err
 	}
-	if !q.host.admits(c.Caller) {
+	if !auth.Admits(q.host.Roles, c.Caller.Roles) {
 		return Next{}, errRole
 	}
 	code, err := g.issue(c.Context(), q, c.Caller.SessionID)

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +55,7 @@ func (g *Gate) getCheck(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !host.admits(caller) {
+	if !auth.Admits(host.Roles, caller.Roles) {
 		return errRole
 	}
 	if host.Identify {
@@ -159,11 +158,6 @@ func (g *Gate) visitor(r *http.Request, host *Host) (*httpx.Caller, error) {
 		return nil, httpx.ErrUnauthenticated
 	}
 	return g.cfg.Auth.Visitor(r.Context(), uuid.UUID(value[:16]))
-}
-
-// admits reports whether somebody with the caller's roles is let through.
-func (h *Host) admits(c *httpx.Caller) bool {
-	return len(h.Roles) == 0 || slices.ContainsFunc(h.Roles, func(role string) bool { return slices.Contains(c.Roles, role) })
 }
 
 // identify tells the program who comes. An address and roles are ASCII always. A

@@ -3,7 +3,6 @@ package oidc
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -145,7 +144,7 @@ func (p *Provider) judge(ctx context.Context, q *oauthRequest, who *httpx.Caller
 		}
 		return "", httpx.ErrReauthenticate.With("The program asks you to confirm who you are: POST /api/v1/auth/reauthenticate.")
 	}
-	if !allows(q.client.Roles, who.Roles) {
+	if !auth.Admits(q.client.Roles, who.Roles) {
 		return accessDenied, nil
 	}
 	if silent {
@@ -164,11 +163,6 @@ func stale(q *oauthRequest, authenticated time.Time) bool {
 		return false
 	}
 	return strings.Contains(q.prompt, promptLogin) || q.maxAge != nil && time.Since(authenticated) > time.Duration(*q.maxAge)*time.Second
-}
-
-// allows reports whether somebody with roles may sign in to a client.
-func allows(client, roles []string) bool {
-	return len(client) == 0 || slices.ContainsFunc(client, func(role string) bool { return slices.Contains(roles, role) })
 }
 
 // grant uses the request up and gives the client a code. A session that ended
