@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
@@ -46,21 +45,15 @@ func parsePHC(s string) (phc, error) {
 	var rest string
 	// %s takes all that is left: salt and hash have no spaces.
 	n, err := fmt.Sscanf(s, "$argon2id$v=%d$m=%d,t=%d,p=%d$%s", &version, &c.Memory, &c.Passes, &c.Threads, &rest)
-	if err != nil || n != 5 || version != argon2.Version {
-		return phc{}, errPHC
-	}
-	if c.Memory == 0 || c.Memory > hashcost.MostMemory || c.Passes == 0 || c.Passes > hashcost.MostPasses || c.Threads == 0 {
-		return phc{}, errPHC
-	}
-	salt, hash, ok := strings.Cut(rest, "$")
-	if !ok {
-		return phc{}, errPHC
-	}
+	salt, hash, _ := strings.Cut(rest, "$")
 	dec := base64.RawStdEncoding.Strict()
-	var err1, err2 error
-	p.salt, err1 = dec.DecodeString(salt)
-	p.hash, err2 = dec.DecodeString(hash)
-	if err1 != nil || err2 != nil || len(p.salt) < 8 || len(p.hash) != hashBytes {
+	var saltErr, hashErr error
+	p.salt, saltErr = dec.DecodeString(salt)
+	p.hash, hashErr = dec.DecodeString(hash)
+	switch {
+	case err != nil || n != 5 || version != argon2.Version,
+		c.Memory == 0 || c.Memory > hashcost.MostMemory || c.Passes == 0 || c.Passes > hashcost.MostPasses || c.Threads == 0,
+		saltErr != nil || hashErr != nil || len(p.salt) < 8 || len(p.hash) != hashBytes:
 		return phc{}, errPHC
 	}
 	return p, nil
@@ -129,8 +122,7 @@ func (p *permit) key(ctx context.Context, password string, c hashcost.Cost, salt
 
 // hash makes the PHC string that a user's row keeps.
 func (p *permit) hash(ctx context.Context, password string) (string, error) {
-	made := phc{cost: p.h.cost, salt: make([]byte, saltBytes)}
-	rand.Read(made.salt)
+	made := phc{cost: p.h.cost, salt: random(saltBytes)}
 	var err error
 	made.hash, err = p.key(ctx, password, made.cost, made.salt)
 	return made.String(), err
@@ -153,8 +145,5 @@ func (p *permit) matches(ctx context.Context, password, stored string) (ok, outd
 // nobody is a hash that no password has, checked where there is no such user
 // so that the answer takes as long as for one who exists.
 func nobody(cost hashcost.Cost) string {
-	p := phc{cost: cost, salt: make([]byte, saltBytes), hash: make([]byte, hashBytes)}
-	rand.Read(p.salt)
-	rand.Read(p.hash)
-	return p.String()
+	return phc{cost: cost, salt: random(saltBytes), hash: random(hashBytes)}.String()
 }

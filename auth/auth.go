@@ -27,8 +27,8 @@
 package auth
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +40,7 @@ import (
 	"homebase/db"
 	"homebase/httpx"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -87,8 +88,7 @@ type Config struct {
 // those before it, starts them, and names their routes, jobs and commands.
 // Make one per process with New. Safe for concurrent use.
 type Auth struct {
-	db   *db.DB
-	keys func(purpose string) [][]byte
+	db *db.DB
 
 	// What other rooms call are methods of these.
 	*tokens
@@ -107,27 +107,49 @@ type Auth struct {
 	invitations *invitations
 }
 
+// base is what every part of the room has that does something for somebody:
+// where it is kept and recorded, who asks, and how often.
+type base struct {
+	db      *db.DB
+	audit   *audit.Log
+	log     *slog.Logger
+	tokens  *tokens
+	callers *callers
+	guesses *guesses
+}
+
+// recorded runs fn in a transaction, in which the event that fn answers is
+// recorded too.
+func (b base) recorded(ctx context.Context, fn func(tx pgx.Tx) (audit.Event, error)) error {
+	return Recorded(ctx, b.db, b.audit, fn)
+}
+
+// recordRefusal records that somebody was not let do what they asked for.
+func (b base) recordRefusal(ctx context.Context, action audit.Action, user uuid.UUID, details map[string]string) error {
+	return b.recorded(ctx, func(pgx.Tx) (audit.Event, error) {
+		return audit.Event{Action: action, Outcome: audit.Denied, Target: user, Details: details}, nil
+	})
+}
+
 // New makes the room; it reads no key and asks no database. PublicURL must be
 // an absolute URL: a wrong one signs nobody in by cookie.
 func New(c Config) *Auth {
 	described, all := catalogue(c.Permissions)
-	a := &Auth{db: c.DB, keys: c.Keys}
+	a := &Auth{db: c.DB}
 	a.tokens = newTokens(c.Keys, c.PublicURL)
 	a.callers = &callers{db: c.DB, log: c.Log, tokens: a.tokens, permissions: all, cache: newCache()}
-	a.guesses = &guesses{db: c.DB, keys: c.Keys, tokens: a.tokens, unlimited: c.GuessesUnlimited}
-	a.codes = &codes{db: c.DB, audit: c.Audit, log: c.Log, callers: a.callers, guesses: a.guesses, sealer: NewSealer(c.Keys, totpPurpose)}
-	a.passkeys = &passkeys{db: c.DB, audit: c.Audit, log: c.Log, guesses: a.guesses, domain: c.PasskeyDomain, origins: c.PasskeyOrigins}
-	a.passwords = newPasswords(c, a.callers, a.guesses, a.codes, a.passkeys)
-	a.sessions = &sessions{db: c.DB, audit: c.Audit, callers: a.callers, tokens: a.tokens, guesses: a.guesses, codes: a.codes,
-		passkeys: a.passkeys, passwords: a.passwords}
-	a.users = &users{db: c.DB, audit: c.Audit, callers: a.callers, passwords: a.passwords, sessions: a.sessions}
-	a.roles = &roles{db: c.DB, audit: c.Audit, callers: a.callers, permissions: all, described: described}
-	a.accessKeys = &accessKeys{db: c.DB, audit: c.Audit, callers: a.callers, permissions: all}
-	a.mail = &mail{db: c.DB, guesses: a.guesses, send: c.Send, accountURL: c.AccountURL, host: a.tokens.public.Host}
-	a.recovery = &recovery{db: c.DB, audit: c.Audit, callers: a.callers, guesses: a.guesses, passwords: a.passwords, mail: a.mail}
-	a.invitations = &invitations{db: c.DB, audit: c.Audit, callers: a.callers, guesses: a.guesses, passwords: a.passwords,
-		sessions: a.sessions, users: a.users, mail: a.mail, registration: c.Registration}
-	a.Keep(Storage{})
+	a.guesses = &guesses{db: c.DB, tokens: a.tokens, unlimited: c.GuessesUnlimited}
+	b := base{db: c.DB, audit: c.Audit, log: c.Log, tokens: a.tokens, callers: a.callers, guesses: a.guesses}
+	a.codes = &codes{base: b, sealer: NewSealer(c.Keys, totpPurpose)}
+	a.passkeys = &passkeys{base: b, domain: c.PasskeyDomain, origins: c.PasskeyOrigins}
+	a.passwords = newPasswords(b, cmp.Or(c.HashCost, hashcost.Standard), a.codes, a.passkeys)
+	a.sessions = &sessions{base: b, codes: a.codes, passkeys: a.passkeys, passwords: a.passwords}
+	a.users = &users{base: b, passwords: a.passwords, sessions: a.sessions}
+	a.roles = &roles{base: b, described: described}
+	a.accessKeys = &accessKeys{b}
+	a.mail = &mail{base: b, send: c.Send, accountURL: c.AccountURL, host: a.tokens.public.Host}
+	a.recovery = &recovery{base: b, passwords: a.passwords, mail: a.mail}
+	a.invitations = &invitations{base: b, passwords: a.passwords, sessions: a.sessions, users: a.users, mail: a.mail, registration: c.Registration}
 	return a
 }
 
@@ -139,7 +161,7 @@ func (a *Auth) Start(ctx context.Context) error {
 	if err := a.passwords.hasher.cost.Check(); err != nil {
 		return err
 	}
-	if err := a.db.InTx(ctx, a.checkSecret(ctx)); err != nil {
+	if err := a.checkSecret(ctx); err != nil {
 		return err
 	}
 	if err := a.passkeys.checkDomain(ctx); err != nil {
@@ -155,8 +177,8 @@ func (a *Auth) Start(ctx context.Context) error {
 // checkSecret holds the configured secrets against the fingerprint that the
 // first start wrote. With several, any may match; the first's fingerprint is
 // kept then, which is how a secret is replaced.
-func (a *Auth) checkSecret(ctx context.Context) func(tx pgx.Tx) error {
-	return func(tx pgx.Tx) error {
+func (a *Auth) checkSecret(ctx context.Context) error {
+	return a.db.InTx(ctx, func(tx pgx.Tx) error {
 		kept, err := db.One(ctx, tx, db.Value[[]byte], `
 -- name: auth.SecretFingerprint
 SELECT secret_fingerprint FROM instance FOR UPDATE`)
@@ -179,15 +201,14 @@ UPDATE instance
    SET secret_fingerprint = $1,
        secret_since = CASE WHEN secret_fingerprint IS NOT NULL THEN now() END`, prints[0])
 		return err
-	}
+	})
 }
 
 // Fingerprints recognise the configured secrets and tell nothing about them;
 // the first is the one that signs.
 func (a *Auth) Fingerprints() (prints [][]byte) {
-	for _, k := range a.keys(fingerprintPurpose) {
-		sum := sha256.Sum256(k)
-		prints = append(prints, sum[:])
+	for _, k := range a.tokens.keys(fingerprintPurpose) {
+		prints = append(prints, Digest(k))
 	}
 	return prints
 }
@@ -196,25 +217,24 @@ func (a *Auth) Fingerprints() (prints [][]byte) {
 // may have been ended since, and links that were used since. With lost, the
 // secret of then is not here, and the next start takes its own.
 func (a *Auth) Restored(ctx context.Context, tx pgx.Tx, lost bool) error {
-	if _, err := db.Exec(ctx, tx, `
+	statements := []string{`
 -- name: auth.EndSessionsOfBackup
-UPDATE sessions SET revoked_at = now(), revoked_reason = 'restored' WHERE revoked_at IS NULL`); err != nil {
-		return err
-	}
-	if _, err := db.Exec(ctx, tx, `
+UPDATE sessions SET revoked_at = now(), revoked_reason = 'restored' WHERE revoked_at IS NULL`, `
 -- name: auth.ForgetTokensOfBackup
-DELETE FROM one_time_tokens WHERE purpose <> 'invitation'`); err != nil {
-		return err
-	}
-	if _, err := db.Exec(ctx, tx, `
+DELETE FROM one_time_tokens WHERE purpose <> 'invitation'`, `
 -- name: auth.ForgetChallengesOfBackup
-DELETE FROM passkey_challenges`); err != nil || !lost {
-		return err
-	}
-	_, err := db.Exec(ctx, tx, `
+DELETE FROM passkey_challenges`}
+	if lost {
+		statements = append(statements, `
 -- name: auth.ForgetSecret
 UPDATE instance SET secret_fingerprint = NULL, secret_since = NULL`)
-	return err
+	}
+	for _, sql := range statements {
+		if _, err := db.Exec(ctx, tx, sql); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // credentialsBody bounds a body with passwords: 1024 bytes, each of which

@@ -42,7 +42,7 @@ func catalogue(ofApps []Permission) (described []Permission, names permissions) 
 
 // listPermissions serves GET /auth/permissions.
 func (ro *roles) listPermissions(_ *httpx.Call, p httpx.Keyset[string]) ([]Permission, error) {
-	from, found := slices.BinarySearch(ro.permissions, p.After(""))
+	from, found := slices.BinarySearch(ro.callers.permissions, p.After(""))
 	if found {
 		from++
 	}

@@ -47,23 +47,24 @@ func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) er
 	}
 	hash, err := us.passwords.HashPassword(ctx, email, password)
 	if err != nil {
-		return err
+		return sentence(err)
 	}
-	err = us.db.InTx(ctx, func(tx pgx.Tx) error {
+	second := false
+	err = us.db.InTx(ctx, func(tx pgx.Tx) (err error) {
 		if *first {
-			if err := refuseSecond(ctx, tx); err != nil {
+			if second, err = anybody(ctx, tx); second || err != nil {
 				return err
 			}
 		}
-		_, err := us.CreateUser(ctx, tx, NewUser{Email: email, PasswordHash: hash, Roles: []string{*role}})
+		_, err = us.CreateUser(ctx, tx, NewUser{Email: email, PasswordHash: hash, Roles: []string{*role}})
 		return err
 	})
-	if errors.Is(err, errNotFirst) {
-		_, err = fmt.Fprintln(sh.Stdout, "There are users already; none was created.")
-		return err
-	}
 	if err != nil {
 		return sentence(err)
+	}
+	if second {
+		_, err = fmt.Fprintln(sh.Stdout, "There are users already; none was created.")
+		return err
 	}
 	_, err = fmt.Fprintf(sh.Stdout, "%s is now a user with the role %s.\n", email, *role)
 	if err == nil && made {
@@ -72,31 +73,25 @@ func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) er
 	return err
 }
 
-var errNotFirst = errors.New("there are users already")
-
-// refuseSecond is errNotFirst when there is a user. Two that ask at once do so
-// one after the other.
-func refuseSecond(ctx context.Context, tx pgx.Tx) error {
+// anybody reports whether there is a user. Two that ask at once do so one after
+// the other.
+func anybody(ctx context.Context, tx pgx.Tx) (bool, error) {
 	_, err := db.Exec(ctx, tx, `
 -- name: auth.LockInstance
 SELECT singleton FROM instance FOR UPDATE`)
 	if err != nil {
-		return err
+		return false, err
 	}
-	some, err := db.One(ctx, tx, db.Value[bool], `
+	return db.One(ctx, tx, db.Value[bool], `
 -- name: auth.HasUsers
 SELECT EXISTS (SELECT FROM users)`)
-	if err == nil && some {
-		err = errNotFirst
-	}
-	return err
 }
 
 // userNamed finds the user that a command is about.
-func userNamed(ctx context.Context, q db.Querier, email string) (User, error) {
-	u, err := userByEmail(ctx, q, email)
+func userNamed(ctx context.Context, q db.Querier, email string) (account, error) {
+	u, err := accountByEmail(ctx, q, strings.TrimSpace(email))
 	if errors.Is(err, db.ErrNotFound) {
-		return User{}, fmt.Errorf("there is no user %q; homebase api GET /auth/users lists them", email)
+		err = fmt.Errorf("there is no user %q; homebase api GET /auth/users lists them", email)
 	}
 	return u, err
 }
@@ -117,13 +112,10 @@ func (us *users) userPassword(ctx context.Context, sh *db.Shell, args []string) 
 	}
 	hash, err := us.passwords.HashPassword(ctx, u.Email, password)
 	if err != nil {
-		return err
+		return sentence(err)
 	}
 	err = us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if _, err := lockAccount(ctx, tx, u.ID); err != nil {
-			return nothing, err
-		}
-		if err := addNotice(ctx, tx, u.ID, noticePasswordReset, Session{}); err != nil {
 			return nothing, err
 		}
 		return staleUser(u.ID), us.passwords.set(ctx, tx, u.ID, hash, uuid.Nil)

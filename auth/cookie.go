@@ -2,6 +2,7 @@ package auth
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,12 +61,8 @@ const (
 )
 
 func (tk *tokens) deviceMark(user uuid.UUID) string {
-	b := make([]byte, deviceBody)
-	b[0] = deviceVersion
-	copy(b[1:], user[:])
 	made := uuid.Must(uuid.NewV7())
-	copy(b[17:], made[:])
-	return Sign(tk.keys(devicePurpose), b)
+	return Sign(tk.keys(devicePurpose), slices.Concat([]byte{deviceVersion}, user[:], made[:]))
 }
 
 // marksMost is how many users' marks a browser keeps.

@@ -3,10 +3,12 @@ package auth
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"net/http"
 	"time"
 
 	"homebase/db"
+	"homebase/httpx"
 
 	"github.com/google/uuid"
 )
@@ -22,8 +24,10 @@ var (
 	DeviceName        = deviceName
 	ParsePHC          = func(s string) (string, error) { p, err := parsePHC(s); return p.String(), err }
 	CheckPassword     = func(email, password string) string {
-		if weak := checkPassword(email, password); weak != nil {
-			return weak.code
+		var f httpx.Fields
+		checkNewPassword(&f, "#/password", email, password)
+		if weak, ok := errors.AsType[*httpx.Problem](f.Err()); ok {
+			return weak.Fields[0].Code
 		}
 		return ""
 	}
@@ -43,10 +47,7 @@ func VerifyAccess(token string, key []byte, issuer string, now time.Time) (strin
 func (a *Auth) WriteUsed() error { return a.callers.writeUsed(context.Background()) }
 
 // CheckSecret is what Start does before it begins anything.
-func (a *Auth) CheckSecret() error {
-	ctx := context.Background()
-	return a.db.InTx(ctx, a.checkSecret(ctx))
-}
+func (a *Auth) CheckSecret() error { return a.checkSecret(context.Background()) }
 
 var (
 	HOTP      = hotp

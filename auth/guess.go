@@ -52,7 +52,6 @@ const guessWait = `least(interval '30 seconds' * power(2, least(g.excess, 9)), i
 // the secrets.
 type guesses struct {
 	db        *db.DB
-	keys      func(purpose string) [][]byte
 	tokens    *tokens
 	unlimited bool
 }
@@ -62,7 +61,12 @@ type guesses struct {
 // right takes that back.
 type attempt struct {
 	keys    [][]byte // of the rows that count it, in the order in which they are locked
+	free    []int    // how many tries each of them has for nothing
 	account []byte   // the first of them, which a right secret forgets; nil: none
+}
+
+func (g *attempt) add(key []byte, free int) {
+	g.keys, g.free = append(g.keys, key), append(g.free, free)
 }
 
 // count counts a try at a secret of some kind, before the secret is looked at.
@@ -78,11 +82,7 @@ type attempt struct {
 // trusted proxy's own.
 func (gs *guesses) count(r *http.Request, kind, account string, user uuid.UUID) (attempt, error) {
 	var g attempt
-	if gs.unlimited {
-		return g, nil
-	}
-	ctx, device := r.Context(), gs.trustedDevice(r, user)
-	var free []int
+	device := gs.trustedDevice(r, user)
 	if account != "" {
 		apart := device
 		if kind == guessCode && device != "" {
@@ -91,18 +91,12 @@ func (gs *guesses) count(r *http.Request, kind, account string, user uuid.UUID) 
 			apart = "known"
 		}
 		g.account = gs.key(kind, account, apart)
-		g.keys, free = append(g.keys, g.account), append(free, guessesOfAccount)
+		g.add(g.account, guessesOfAccount)
 	}
 	if device == "" {
-		g.keys = append(g.keys, gs.ofAddress(r)...)
-		for _, network := range httpx.ClientNetworks(ctx) {
-			free = append(free, httpx.Share(guessesOfAddress, network))
-		}
+		gs.addAddress(&g, r)
 	}
-	if len(g.keys) == 0 {
-		return g, nil
-	}
-	return g, gs.db.InTx(ctx, func(tx pgx.Tx) error { return countGuess(ctx, tx, g.keys, free) })
+	return gs.counted(r.Context(), g)
 }
 
 // countShared counts a try at a secret that many people know, such as a
@@ -111,32 +105,37 @@ func (gs *guesses) count(r *http.Request, kind, account string, user uuid.UUID) 
 // is wider: it bounds what many networks try, and delays everyone only then.
 func (gs *guesses) countShared(r *http.Request, kind, account string) (attempt, error) {
 	var g attempt
-	if gs.unlimited {
-		return g, nil
+	for _, network := range httpx.ClientNetworks(r.Context()) {
+		g.add(gs.key(kind, account, network.String()), httpx.Share(guessesOfAccount, network))
 	}
-	networks := httpx.ClientNetworks(r.Context())
-	var free []int
-	count := func(most int, parts ...string) {
-		g.keys, free = append(g.keys, gs.key(parts...)), append(free, most)
-	}
-	for _, network := range networks {
-		count(httpx.Share(guessesOfAccount, network), kind, account, network.String())
-	}
-	if len(networks) > 0 {
+	if len(g.keys) > 0 {
 		g.account = g.keys[0]
 	}
-	count(guessesOfSecret, kind, account, "")
-	for _, network := range networks {
-		count(httpx.Share(guessesOfAddress, network), "address", network.String(), "")
+	g.add(gs.key(kind, account, ""), guessesOfSecret)
+	gs.addAddress(&g, r)
+	return gs.counted(r.Context(), g)
+}
+
+// addAddress adds the rows that count the guesses from a request's address.
+func (gs *guesses) addAddress(g *attempt, r *http.Request) {
+	for _, network := range httpx.ClientNetworks(r.Context()) {
+		g.add(gs.key("address", network.String(), ""), httpx.Share(guessesOfAddress, network))
 	}
-	return g, gs.db.InTx(r.Context(), func(tx pgx.Tx) error { return countGuess(r.Context(), tx, g.keys, free) })
+}
+
+// counted counts an attempt, unless nothing limits it.
+func (gs *guesses) counted(ctx context.Context, g attempt) (attempt, error) {
+	if gs.unlimited || len(g.keys) == 0 {
+		return attempt{}, nil
+	}
+	return g, gs.db.InTx(ctx, func(tx pgx.Tx) error { return countGuess(ctx, tx, g) })
 }
 
 // countGuess counts in all rows or, when one of them has to wait, in none: a
 // refused try makes no wait longer. A last try that lies ahead is of a clock
 // that was set back, and nobody waits for it. excess is how many guesses the
 // row has beyond the free ones, so it begins below zero.
-func countGuess(ctx context.Context, tx pgx.Tx, keys [][]byte, free []int) error {
+func countGuess(ctx context.Context, tx pgx.Tx, g attempt) error {
 	counted, err := db.Exec(ctx, tx, `
 -- name: auth.CountGuess
 INSERT INTO guesses AS g (key, excess, last_at)
@@ -148,11 +147,11 @@ SELECT n.key, 1 - n.free, clock_timestamp()
                      THEN greatest(excluded.excess, g.excess + 1 - greatest(0, floor(extract(epoch FROM clock_timestamp() - g.last_at) / 3600))::integer)
                      ELSE excluded.excess END,
        last_at = clock_timestamp()
- WHERE g.excess < 0 OR g.last_at + `+guessWait+` <= clock_timestamp() OR g.last_at > clock_timestamp() + $4::interval`, keys, free, guessMemory, guessLongest)
-	if err != nil || counted == int64(len(keys)) {
+ WHERE g.excess < 0 OR g.last_at + `+guessWait+` <= clock_timestamp() OR g.last_at > clock_timestamp() + $4::interval`, g.keys, g.free, guessMemory, guessLongest)
+	if err != nil || counted == int64(len(g.keys)) {
 		return err
 	}
-	wait, err := db.One(ctx, tx, db.Value[time.Duration], guessWaiting, keys, guessLongest)
+	wait, err := db.One(ctx, tx, db.Value[time.Duration], guessWaiting, g.keys, guessLongest)
 	if err != nil {
 		return err
 	}
@@ -191,16 +190,6 @@ UPDATE guesses g SET excess = g.excess - 1, last_at = g.last_at - $3::interval
 	return err
 }
 
-// ofAddress are the rows that count the guesses from a request's address.
-func (gs *guesses) ofAddress(r *http.Request) (keys [][]byte) {
-	if !gs.unlimited {
-		for _, network := range httpx.ClientNetworks(r.Context()) {
-			keys = append(keys, gs.key("address", network.String(), ""))
-		}
-	}
-	return keys
-}
-
 // trustedDevice names the device of a request that has proved to be user's
 // before, "" for any other.
 func (gs *guesses) trustedDevice(r *http.Request, user uuid.UUID) string {
@@ -220,12 +209,5 @@ func (gs *guesses) key(parts ...string) []byte {
 	for _, part := range parts {
 		text = fmt.Appendf(text, "%d %s", len(part), part)
 	}
-	return MAC(gs.keys(guessPurpose)[0], text)
-}
-
-func sweepGuesses(ctx context.Context, q db.Querier) error {
-	_, err := db.Exec(ctx, q, `
--- name: auth.SweepGuesses
-DELETE FROM guesses WHERE last_at < now() - $1::interval`, guessMemory)
-	return err
+	return MAC(gs.tokens.keys(guessPurpose)[0], text)
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,10 +40,7 @@ var (
 // manager of users, or has asked to. It owns the offers; who accepts one is
 // made by users and signed in by sessions.
 type invitations struct {
-	db           *db.DB
-	audit        *audit.Log
-	callers      *callers
-	guesses      *guesses
+	base
 	passwords    *passwords
 	sessions     *sessions
 	users        *users
@@ -113,8 +111,8 @@ func (iv *invitations) list(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]Invitat
 -- name: auth.ListInvitations
 SELECT `+oneTimeColumns+`
   FROM one_time_tokens t
- WHERE t.purpose = $2 AND t.expires_at > now() AND t.id < $3
- ORDER BY t.id DESC LIMIT $4`, uuid.Nil, purposeInvitation, p.After(uuid.Max), p.Limit)
+ WHERE t.purpose = $1 AND t.expires_at > now() AND t.id < $2
+ ORDER BY t.id DESC LIMIT $3`, purposeInvitation, p.After(uuid.Max), p.Limit)
 }
 
 // invite serves POST /auth/invitations. A second one for an address takes the
@@ -135,38 +133,35 @@ func (iv *invitations) invite(c *httpx.Call, in NewInvitation) (made Invitation,
 	}
 	slices.Sort(in.Roles)
 	ctx, caller := c.Context(), c.Caller
-	err = iv.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = iv.recorded(ctx, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := mayGrantRoles(ctx, tx, caller.UserID, in.Roles); err != nil {
-			return err
+			return event, err
 		}
 		if _, err := accountByEmail(ctx, tx, email); !errors.Is(err, db.ErrNotFound) {
-			if err == nil {
-				err = errEmailTaken
-			}
-			return err
+			return event, cmp.Or(err, error(errEmailTaken))
 		}
-		err := db.Below(ctx, tx, errTooManyInvitations, invitationsMost, "one_time_tokens",
+		err = db.Below(ctx, tx, errTooManyInvitations, invitationsMost, "one_time_tokens",
 			`purpose = $1 AND expires_at > now() AND lower(email) <> lower($2 COLLATE "C")`, purposeInvitation, email)
 		if err != nil {
-			return err
+			return event, err
 		}
 		_, err = db.Exec(ctx, tx, `
 -- name: auth.ReplaceInvitation
 DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLATE "C")`, purposeInvitation, email)
 		if err != nil {
-			return err
+			return event, err
 		}
 		t, token, err := issueToken(ctx, tx, oneTime{purpose: purposeInvitation, email: email,
 			roles: slices.Compact(in.Roles), quota: in.Quota, inviter: caller.UserID})
 		if err != nil {
-			return err
+			return event, err
 		}
 		if made = t.invitation(); iv.mail.send == nil {
 			made.Token = token
-		} else if err := iv.mail.sendToken(ctx, tx, t, token, "You are invited", "You are invited to join "+iv.mail.host+"."); err != nil {
-			return err
+		} else {
+			err = iv.mail.sendToken(ctx, tx, t, token, "You are invited", "You are invited to join "+iv.mail.host+".")
 		}
-		return iv.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationCreated, Target: made.ID})
+		return audit.Event{Action: audit.InvitationCreated, Target: made.ID}, err
 	})
 	c.Created("/auth/invitations/" + made.ID.String())
 	return made, err
@@ -175,14 +170,10 @@ DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLA
 // deleteInvitation serves DELETE /auth/invitations/{id}.
 func (iv *invitations) deleteInvitation(c *httpx.Call) error {
 	ctx := c.Context()
-	return iv.db.InTx(ctx, func(tx pgx.Tx) error {
-		err := db.Touch(ctx, tx, httpx.ErrNotFound, `
+	return iv.recorded(ctx, func(tx pgx.Tx) (audit.Event, error) {
+		return audit.Event{Action: audit.InvitationDeleted, Target: c.ID}, db.Touch(ctx, tx, httpx.ErrNotFound, `
 -- name: auth.DeleteInvitation
 DELETE FROM one_time_tokens WHERE id = $1 AND purpose = $2`, c.ID, purposeInvitation)
-		if err != nil {
-			return err
-		}
-		return iv.audit.Record(ctx, tx, audit.Event{Action: audit.InvitationDeleted, Target: c.ID})
 	})
 }
 
@@ -203,16 +194,13 @@ func (iv *invitations) register(c *httpx.Call, in Address) error {
 	if err := iv.mayJoin(purposeRegister); err != nil {
 		return err
 	}
-	return iv.mail.answer(c, in, func(tx pgx.Tx, email string, known account) error {
+	return iv.mail.answer(c, in, func(tx pgx.Tx, email string, known account) (audit.Event, error) {
 		asked := "Somebody, probably you, asked to join " + iv.mail.host + " with this address"
 		err := iv.mail.offer(c.Context(), tx, oneTime{purpose: purposeRegister, email: email, roles: []string{RoleMember}}, known.Email,
 			"Finish signing up", asked+".",
 			asked+", which has an account there. If you forgot the password, ask for a new one.")
-		if err != nil {
-			return err
-		}
-		return iv.audit.Record(c.Context(), tx, audit.Event{Action: audit.RegistrationAsked, Target: known.ID,
-			Details: map[string]string{"address": iv.audit.Blind(email)}})
+		return audit.Event{Action: audit.RegistrationAsked, Target: known.ID,
+			Details: map[string]string{"address": iv.audit.Blind(email)}}, err
 	})
 }
 
@@ -228,12 +216,8 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 		return Grant{}, err
 	}
 	defer permit.leave()
-	guess, err := iv.guesses.count(c.Request, guessToken, "", uuid.Nil)
-	if err != nil {
-		return Grant{}, err
-	}
 	ctx := c.Context()
-	t, err := findToken(ctx, iv.db, in.Token, purposeInvitation, purposeRegister)
+	t, err := iv.findToken(c.Request, in.Token, purposeInvitation, purposeRegister)
 	if err == nil {
 		err = iv.mayJoin(t.purpose)
 	}
@@ -242,11 +226,7 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 	}
 	var f httpx.Fields
 	checkName(&f, "#/name", in.Name)
-	checkNewPassword(&f, "#/password", t.email, in.Password)
-	if err := f.Err(); err != nil {
-		return Grant{}, errors.Join(guess.right(ctx, iv.db), err)
-	}
-	hash, err := permit.hash(ctx, in.Password)
+	hash, err := permit.hashChosen(ctx, iv.db, &f, t, in.Password)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -256,9 +236,6 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 			return err
 		}
 		if err := useToken(ctx, tx, t); err != nil {
-			return err
-		}
-		if err := guess.right(ctx, tx); err != nil {
 			return err
 		}
 		acc.User, err = iv.users.CreateUser(ctx, tx, NewUser{Email: t.email, Name: in.Name, PasswordHash: hash, Roles: t.roles, Quota: t.quota})

@@ -66,21 +66,13 @@ func (k signingKey) sign(c claims) string {
 	return input + "." + hs256(k.key, input)
 }
 
-var (
-	errTokenForm      = errors.New("access token: not three parts of at most 4096 bytes")
-	errTokenHeader    = errors.New("access token: not a header that we issue")
-	errTokenSignature = errors.New("access token: wrong signature")
-	errTokenClaims    = errors.New("access token: wrong claims")
-	errTokenExpired   = errors.New("access token: expired, or from the future")
-)
-
 // verify returns the claims of an access token that this server has signed
 // and that is valid at now, or an error and no claims. The signature is
 // compared in its encoded form, so there is no second spelling of a token:
 // padding, white space and stray trailing bits are a wrong signature.
 func (tk *tokens) verify(token string, now time.Time) (claims, error) {
 	if len(token) > tokenLongest || strings.Count(token, ".") != 2 {
-		return claims{}, errTokenForm
+		return claims{}, errors.New("access token: not three parts of at most 4096 bytes")
 	}
 	header, rest, _ := strings.Cut(token, ".")
 	payload, signature, _ := strings.Cut(rest, ".")
@@ -89,32 +81,26 @@ func (tk *tokens) verify(token string, now time.Time) (claims, error) {
 			continue
 		}
 		if !hmac.Equal([]byte(signature), []byte(hs256(k.key, header+"."+payload))) {
-			return claims{}, errTokenSignature
+			return claims{}, errors.New("access token: wrong signature")
 		}
 		return readClaims(payload, tk.issuer, now)
 	}
-	return claims{}, errTokenHeader
+	return claims{}, errors.New("access token: not a header that we issue")
 }
 
 // readClaims checks the payload of a token whose signature was good.
 func readClaims(payload, issuer string, now time.Time) (claims, error) {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(payload)
-	if err != nil {
-		return claims{}, errTokenClaims
-	}
 	var c claims
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(payload)
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
-	if dec.Decode(&c) != nil {
-		return claims{}, errTokenClaims
-	}
 	switch {
-	case c.Issuer != issuer || c.Audience != issuer:
-		return claims{}, errTokenClaims
-	case c.IssuedAt <= 0 || c.Expires <= c.IssuedAt || c.Expires-c.IssuedAt > int64(accessLongest/time.Second):
-		return claims{}, errTokenClaims
+	case err != nil || dec.Decode(&c) != nil,
+		c.Issuer != issuer || c.Audience != issuer,
+		c.IssuedAt <= 0 || c.Expires <= c.IssuedAt || c.Expires-c.IssuedAt > int64(accessLongest/time.Second):
+		return claims{}, errors.New("access token: wrong claims")
 	case !c.validAt(now):
-		return claims{}, errTokenExpired
+		return claims{}, errors.New("access token: expired, or from the future")
 	}
 	return c, nil
 }

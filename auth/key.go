@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -35,11 +34,6 @@ const (
 	keysMost    = 100 // a user
 )
 
-var (
-	errKeyForm  = errors.New("access key: malformed")
-	errKeyPlace = errors.New("access key: used from an address that is not allowed")
-)
-
 func base62(b []byte, width int) string {
 	digits := new(big.Int).SetBytes(b).Text(62)
 	return strings.Repeat("0", width-len(digits)) + digits
@@ -50,9 +44,7 @@ func keyChecksum(digits string) string {
 }
 
 func newKey() string {
-	b := make([]byte, 32)
-	rand.Read(b)
-	digits := base62(b, keyDigits)
+	digits := base62(random(32), keyDigits)
 	return keyPrefix + digits + keyChecksum(digits)
 }
 
@@ -60,7 +52,7 @@ func newKey() string {
 func parseKey(key string) (credential, error) {
 	digits, ok := strings.CutPrefix(key, keyPrefix)
 	if !ok || len(key) != keyLength || keyChecksum(digits[:keyDigits]) != digits[keyDigits:] {
-		return credential{}, errKeyForm
+		return credential{}, errors.New("access key: malformed")
 	}
 	return sha256.Sum256([]byte(key)), nil
 }
@@ -72,22 +64,18 @@ func (cl *callers) authenticateKey(r *http.Request, key string) (*httpx.Caller, 
 	if err != nil {
 		return nil, httpx.ErrUnauthenticated.Because(err)
 	}
-	k, err := cl.lookup(c, func() (*known, error) { return cl.findKey(r.Context(), c) })
+	k, err := cl.lookup(c, func() (*known, error) { return cl.findKeyBy(r.Context(), "k.hash = $1", c[:]) })
 	if err != nil {
 		return nil, err
 	}
 	if !Allows(r.Context(), k.allow) {
-		return nil, httpx.ErrUnauthenticated.Because(errKeyPlace)
+		return nil, httpx.ErrUnauthenticated.Because(errors.New("access key: used from an address that is not allowed"))
 	}
 	cl.cache.touch(k.caller.KeyID, time.Now(), 0)
 	return new(k.caller), nil
 }
 
-// findKey is lookup's question about a key.
-func (cl *callers) findKey(ctx context.Context, c credential) (*known, error) {
-	return cl.findKeyBy(ctx, "k.hash = $1", c[:])
-}
-
+// findKeyByID is lookup's question about a key whose hash is not at hand.
 func (cl *callers) findKeyByID(ctx context.Context, id uuid.UUID) (*known, error) {
 	return cl.findKeyBy(ctx, "k.id = $1", id)
 }
@@ -111,12 +99,7 @@ SELECT k.id, k.user_id, k.expires_at, k.allow, k.permissions, `+held+`, `+rolesH
 
 // accessKeys makes, lists and revokes the keys of scripts. It owns their rows;
 // callers recognises them. A key may never do more than its owner.
-type accessKeys struct {
-	db          *db.DB
-	audit       *audit.Log
-	callers     *callers
-	permissions permissions
-}
+type accessKeys struct{ base }
 
 // Key is an access key as its owner sees it: all but the key itself.
 type Key struct {
@@ -173,14 +156,10 @@ func (ak *accessKeys) routes() []httpx.Route {
 
 // list serves GET /auth/keys, the oldest first. The operator sees everybody's.
 func (ak *accessKeys) list(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]Key, error) {
-	whose := "k.user_id = $1"
-	if c.Caller.Operator {
-		whose = "$1::uuid IS NOT NULL"
-	}
 	return db.All(c.Context(), ak.db, scanKey, `
 -- name: auth.KeysOfUser
-SELECT `+keyColumns+` FROM access_keys k WHERE `+whose+` AND k.id > $2 ORDER BY k.id LIMIT $3`,
-		c.Caller.UserID, p.After(uuid.Nil), p.Limit)
+SELECT `+keyColumns+` FROM access_keys k WHERE (k.user_id = $1 OR $2) AND k.id > $3 ORDER BY k.id LIMIT $4`,
+		c.Caller.UserID, c.Caller.Operator, p.After(uuid.Nil), p.Limit)
 }
 
 // postKey serves POST /auth/keys.
@@ -198,7 +177,7 @@ func (ak *accessKeys) make(ctx context.Context, owner, session uuid.UUID, in New
 		f.Add("#/name", "required", "Give the key a name that says what it is for.")
 	}
 	checkName(&f, "#/name", in.Name)
-	permissions := ak.permissions.check(&f, in.Permissions)
+	permissions := ak.callers.permissions.check(&f, in.Permissions)
 	if len(permissions) == 0 {
 		f.Add("#/permissions", "required", "Name at least one permission.")
 	}
@@ -215,49 +194,37 @@ func (ak *accessKeys) make(ctx context.Context, owner, session uuid.UUID, in New
 		return MadeKey{}, err
 	}
 	made := MadeKey{Secret: newKey()}
-	hash := sha256.Sum256([]byte(made.Secret))
-	err := ak.db.InTx(ctx, func(tx pgx.Tx) error {
+	err := ak.recorded(ctx, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := lockCaller(ctx, tx, owner, session); err != nil {
-			return err
+			return event, err
 		}
 		if err := mayGrant(ctx, tx, owner, permissions); err != nil {
-			return err
+			return event, err
 		}
-		var err error
 		made.Key, err = db.One(ctx, tx, scanKey, `
 -- name: auth.InsertKey
 INSERT INTO access_keys AS k (id, user_id, name, hint, hash, permissions, allow, expires_at)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8
  WHERE (SELECT count(*) FROM access_keys WHERE user_id = $2) < $9
 RETURNING `+keyColumns,
-			uuid.Must(uuid.NewV7()), owner, in.Name, made.Secret[:keyHint], hash[:], permissions, allow, expires, keysMost)
-		if errors.Is(err, db.ErrNotFound) {
-			return errTooManyKeys
-		}
-		if err != nil {
-			return err
-		}
-		return ak.audit.Record(ctx, tx, audit.Event{Action: audit.KeyCreated, Target: made.ID,
-			Details: map[string]string{"owner": owner.String(), "permissions": strings.Join(permissions, " ")}})
+			uuid.Must(uuid.NewV7()), owner, in.Name, made.Secret[:keyHint], Digest(made.Secret), permissions, allow, expires, keysMost)
+		return audit.Event{Action: audit.KeyCreated, Target: made.ID,
+			Details: map[string]string{"owner": owner.String(), "permissions": strings.Join(permissions, " ")}}, NoRow(err, errTooManyKeys)
 	})
 	return made, err
 }
 
-// deleteKey serves DELETE /auth/keys/{id}.
+// deleteKey serves DELETE /auth/keys/{id}. The operator revokes anybody's.
 func (ak *accessKeys) deleteKey(c *httpx.Call) error {
-	return ak.revoke(c.Context(), c.ID, c.Caller.UserID)
-}
-
-// revoke ends a key of owner, or anybody's for the operator; db.ErrNotFound.
-func (ak *accessKeys) revoke(ctx context.Context, id, owner uuid.UUID) error {
+	ctx := c.Context()
 	return ak.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		user, err := db.One(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.DeleteKey
-DELETE FROM access_keys WHERE id = $1 AND (user_id = $2 OR $2 = $3) RETURNING user_id`, id, owner, operator)
+DELETE FROM access_keys WHERE id = $1 AND (user_id = $2 OR $3) RETURNING user_id`, c.ID, c.Caller.UserID, c.Caller.Operator)
 		if err != nil {
 			return nothing, err
 		}
-		return staleUser(user), ak.audit.Record(ctx, tx, audit.Event{Action: audit.KeyRevoked, Target: id,
+		return staleUser(user), ak.audit.Record(ctx, tx, audit.Event{Action: audit.KeyRevoked, Target: c.ID,
 			Details: map[string]string{"owner": user.String()}})
 	})
 }

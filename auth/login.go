@@ -183,20 +183,20 @@ type proof struct {
 	key    *usedKey // stands for the code, if there is one
 }
 
-// open begins a session for someone who has proved to be acc, except by
-// the code, which is asked for here: that it was not used before, and that it
-// is used now, must hold together with the session.
-func (se *sessions) open(r *http.Request, acc account, by proof) (Session, error) {
+// complete runs fn in a transaction in which acc is still what was proved, and
+// for which the rest of the proof is used up: that a link or a code was not used
+// before, and that it is used now, must hold together with what it is used for.
+// The code is asked for here, unless a key stands for it.
+func (pw *passwords) complete(r *http.Request, acc account, by proof, fn func(tx pgx.Tx) (Session, stale, error)) error {
 	ctx := r.Context()
 	var guess attempt
 	var err error
 	if by.code != "" {
-		if guess, err = se.guesses.count(r, guessCode, acc.ID.String(), acc.ID); err != nil {
-			return Session{}, err
+		if guess, err = pw.guesses.count(r, guessCode, acc.ID.String(), acc.ID); err != nil {
+			return err
 		}
 	}
-	var s Session
-	err = se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return pw.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		if err := sameAccount(ctx, tx, acc); err != nil {
 			return nothing, err
 		}
@@ -206,47 +206,46 @@ func (se *sessions) open(r *http.Request, acc account, by proof) (Session, error
 			}
 		}
 		if by.key == nil {
-			if err := se.codes.secondFactor(ctx, tx, acc.ID, by.code); err != nil {
+			if err := pw.codes.secondFactor(ctx, tx, acc.ID, by.code); err != nil {
 				return nothing, err
 			}
 		}
 		if err := guess.right(ctx, tx); err != nil {
 			return nothing, err
 		}
+		s, what, err := fn(tx)
+		if err != nil || by.key == nil {
+			return what, err
+		}
+		told, err := pw.passkeys.use(ctx, tx, *by.key, s)
+		return cmp.Or(told, what), err // a user's sessions are forgotten with the user
+	})
+}
+
+// open begins a session for someone who has proved to be acc, except by the code.
+func (se *sessions) open(r *http.Request, acc account, by proof) (s Session, err error) {
+	ctx := r.Context()
+	err = se.passwords.complete(r, acc, by, func(tx pgx.Tx) (_ Session, evicted stale, err error) {
 		if s, err = db.One(ctx, tx, scanSession, beginSession, clientOf(r).begin(uuid.Must(uuid.NewV7()), acc.ID)...); err != nil {
-			return nothing, err
+			return s, nothing, err
 		}
-		err = se.audit.Record(ctx, tx, audit.Event{
-			Action: audit.Login, Target: s.ID, Actor: audit.Actor{User: acc.ID, Session: s.ID}, Details: by.details(),
-		})
-		if err != nil {
-			return nothing, err
-		}
-		var told stale
+		details := map[string]string{"by": by.method}
 		if by.key != nil {
-			if told, err = se.passkeys.use(ctx, tx, *by.key, s); err != nil {
-				return nothing, err
-			}
+			details["code"] = "passkey"
 		}
-		evicted, err := se.evict(ctx, tx, acc.ID, sessionsMost)
-		return cmp.Or(evicted, told), err
+		err = se.audit.Record(ctx, tx, audit.Event{Action: audit.Login, Target: s.ID, Actor: audit.Actor{User: acc.ID, Session: s.ID}, Details: details})
+		if err == nil {
+			evicted, err = se.evict(ctx, tx, acc.ID, sessionsMost)
+		}
+		return s, evicted, err
 	})
 	switch {
 	case errors.Is(err, errNoCode):
 		err = errSignInNeedsCode
 	case errors.Is(err, errWrongCode):
-		err = errors.Join(se.codes.recordRefusal(ctx, audit.LoginFailed, acc.ID, err), errSignInWrongCode.Because(err))
+		err = errors.Join(se.recordWrongCode(ctx, audit.LoginFailed, acc.ID, err), errSignInWrongCode.Because(err))
 	case errors.Is(err, errPasskey):
 		err = se.refusePasskey(ctx, acc.ID, err)
 	}
 	return s, err
-}
-
-// details say for the record by what somebody has signed in.
-func (p proof) details() map[string]string {
-	details := map[string]string{"by": p.method}
-	if p.key != nil {
-		details["code"] = "passkey"
-	}
-	return details
 }

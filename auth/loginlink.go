@@ -11,7 +11,6 @@ import (
 	"homebase/audit"
 	"homebase/db"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -33,11 +32,9 @@ func (rc *recovery) userLoginLink(ctx context.Context, sh *db.Shell, args []stri
 	}
 	var t oneTime
 	var token string
-	err = rc.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		if t, token, err = issueToken(ctx, tx, oneTime{purpose: purposeLogin, user: u.ID, email: u.Email}); err != nil {
-			return err
-		}
-		return rc.audit.Record(ctx, tx, audit.Event{Action: audit.LoginLinkMade, Target: u.ID})
+	err = rc.recorded(ctx, func(tx pgx.Tx) (event audit.Event, err error) {
+		t, token, err = issueToken(ctx, tx, oneTime{purpose: purposeLogin, user: u.ID, email: u.Email})
+		return audit.Event{Action: audit.LoginLinkMade, Target: u.ID}, err
 	})
 	if err != nil {
 		return err
@@ -61,11 +58,7 @@ func (rc *recovery) userLoginLink(ctx context.Context, sh *db.Shell, args []stri
 // the session that it opens.
 func (se *sessions) followLink(r *http.Request, token string) (account, proof, error) {
 	ctx := r.Context()
-	guess, err := se.guesses.count(r, guessToken, "", uuid.Nil)
-	if err != nil {
-		return account{}, proof{}, err
-	}
-	t, err := findToken(ctx, se.db, token, purposeLogin)
+	t, err := se.findToken(r, token, purposeLogin)
 	var acc account
 	if err == nil {
 		acc, err = accountByID(ctx, se.db, t.user)
@@ -76,5 +69,7 @@ func (se *sessions) followLink(r *http.Request, token string) (account, proof, e
 	if err != nil {
 		return account{}, proof{}, err
 	}
+	guess := t.guess
+	t.guess = attempt{} // a code that is still asked for is counted by itself
 	return acc, proof{method: purposeLogin, link: &t}, guess.right(ctx, se.db)
 }

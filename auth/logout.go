@@ -3,14 +3,12 @@ package auth
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
 	"time"
 
 	"homebase/audit"
-	"homebase/db"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -114,7 +112,7 @@ func (se *sessions) logOut(ctx context.Context, d departing, scope string) (foun
 		what, ended := staleUser(s.userID), int64(1)
 		switch scope {
 		case "session":
-			what, err = staleSession(s.ID), endSession(ctx, tx, s.ID, "logout")
+			what, err = staleSession(s.ID), endSession(ctx, tx, s.userID, s.ID, "logout")
 		case "others":
 			ended, err = endSessionsOf(ctx, tx, s.userID, s.ID, "logout")
 		case "all":
@@ -128,8 +126,5 @@ func (se *sessions) logOut(ctx context.Context, d departing, scope string) (foun
 			Details: map[string]string{"scope": scope, "sessions": strconv.FormatInt(ended, 10)},
 		})
 	})
-	if errors.Is(err, db.ErrNotFound) {
-		return false, nil
-	}
-	return found && err == nil, err
+	return found && err == nil, NoRow(err, nil)
 }

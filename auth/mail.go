@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"homebase/audit"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -16,8 +17,7 @@ import (
 // and arrives there. It bounds how often an address is written to, and tells
 // nobody which addresses are known.
 type mail struct {
-	db      *db.DB
-	guesses *guesses
+	base
 	// send queues a mail in a transaction; nil where none is configured.
 	send       func(ctx context.Context, tx db.Querier, to, subject, text string) error
 	accountURL string // of the page that links open; "": mail carries the token
@@ -26,9 +26,9 @@ type mail struct {
 
 // answer is the same whoever has the address in the body: what there is
 // to say is said by mail, in the transaction that fn is given together with
-// the address and its account, zero if there is none. fn does the same work
-// for both.
-func (ml *mail) answer(c *httpx.Call, in Address, fn func(tx pgx.Tx, email string, known account) error) error {
+// the address and its account, zero if there is none, and that records the event
+// of fn. fn does the same work for both.
+func (ml *mail) answer(c *httpx.Call, in Address, fn func(tx pgx.Tx, email string, known account) (audit.Event, error)) error {
 	var f httpx.Fields
 	email := checkEmail(&f, in.Email)
 	if err := f.Err(); err != nil {
@@ -47,7 +47,7 @@ func (ml *mail) answer(c *httpx.Call, in Address, fn func(tx pgx.Tx, email strin
 	if _, err := ml.guesses.count(c.Request, guessMail, strings.ToLower(email), known.ID); err != nil {
 		return err
 	}
-	return ml.db.InTx(ctx, func(tx pgx.Tx) error { return fn(tx, email, known) })
+	return ml.recorded(ctx, func(tx pgx.Tx) (audit.Event, error) { return fn(tx, email, known) })
 }
 
 // sendToken sends a token to the address that it is bound to.

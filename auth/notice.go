@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"time"
 
 	"homebase/db"
@@ -35,27 +34,28 @@ const (
 
 func scanNotice(row pgx.Row) (Notice, error) {
 	var n Notice
-	var address *netip.Addr
-	err := row.Scan(&n.ID, &n.Kind, &n.Device, &address, &n.About, &n.Count, &n.CreatedAt)
+	err := row.Scan(&n.ID, &n.Kind, &n.Device, &n.Address, &n.About, &n.Count, &n.CreatedAt)
 	n.CreatedAt = n.CreatedAt.UTC()
-	if address != nil {
-		n.Address = address.String()
-	}
 	return n, err
 }
 
-// addNotice tells user of something about the session s, which may be zero. Of
-// notices that nobody reads the newest mostNotices are kept.
+// addNotice tells user of something about the session s, which may be zero.
 func addNotice(ctx context.Context, q db.Querier, user uuid.UUID, kind string, s Session) error {
-	var address *netip.Addr
-	if a, err := netip.ParseAddr(s.Address); err == nil {
-		address = &a
-	}
+	return insertNotice(ctx, q, user, Notice{Kind: kind, Device: s.Name, Address: s.Address, Count: 1})
+}
+
+// insertNotice adds to the notice about the same thing that nobody has dismissed
+// yet: a new one with the sum of both takes its place, so that who dismisses the
+// old one has not dismissed what came since. Of notices that nobody reads the
+// newest mostNotices are kept.
+func insertNotice(ctx context.Context, q db.Querier, user uuid.UUID, n Notice) error {
 	_, err := db.Exec(ctx, q, `
 -- name: auth.InsertNotice
-WITH old AS (DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE user_id = $2 ORDER BY id DESC OFFSET $6))
-INSERT INTO notices (id, user_id, kind, device, address) VALUES ($1, $2, $3, $4, $5)`,
-		uuid.Must(uuid.NewV7()), user, kind, s.Name, address, mostNotices-1)
+WITH old AS (DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE user_id = $2 ORDER BY id DESC OFFSET $8)),
+     same AS (DELETE FROM notices WHERE user_id = $2 AND kind = $3 AND about = $6 RETURNING count)
+INSERT INTO notices (id, user_id, kind, device, address, about, count)
+SELECT $1, $2, $3, $4, nullif($5::text, '')::inet, $6, $7 + coalesce(sum(count), 0)::bigint FROM same`,
+		uuid.Must(uuid.NewV7()), user, n.Kind, n.Device, n.Address, n.About, n.Count, mostNotices-1)
 	return err
 }
 
@@ -87,7 +87,7 @@ func (a *Auth) Tell(ctx context.Context, user uuid.UUID, take func(tx pgx.Tx) (N
 			return nothing, err
 		}
 		for _, c := range news.About[max(0, len(news.About)-mostNotices):] { // older ones would go at once
-			if err := countNotice(ctx, tx, user, news.Kind, c); err != nil {
+			if err := insertNotice(ctx, tx, user, Notice{Kind: news.Kind, About: &c.About, Count: c.Count}); err != nil {
 				return nothing, err
 			}
 		}
@@ -98,19 +98,6 @@ func (a *Auth) Tell(ctx context.Context, user uuid.UUID, take func(tx pgx.Tx) (N
 	})
 }
 
-// countNotice adds to the notice about the same thing that nobody has dismissed
-// yet: a new one with the sum of both takes its place, so that who dismisses the
-// old one has not dismissed what came since.
-func countNotice(ctx context.Context, q db.Querier, user uuid.UUID, kind string, c Counted) error {
-	_, err := db.Exec(ctx, q, `
--- name: auth.CountNotice
-WITH old AS (DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE user_id = $2 ORDER BY id DESC OFFSET $6)),
-     same AS (DELETE FROM notices WHERE user_id = $2 AND kind = $3 AND about = $4 RETURNING count)
-INSERT INTO notices (id, user_id, kind, about, count) SELECT $1, $2, $3, $4, $5 + coalesce(sum(count), 0)::bigint FROM same`,
-		uuid.Must(uuid.NewV7()), user, kind, c.About, c.Count, mostNotices-1)
-	return err
-}
-
 const (
 	mostNotices  = 100 // rows of a user
 	shownNotices = 20  // in /auth/me
@@ -119,7 +106,7 @@ const (
 func noticesOf(ctx context.Context, q db.Querier, user uuid.UUID) ([]Notice, error) {
 	return db.All(ctx, q, scanNotice, `
 -- name: auth.NoticesOfUser
-SELECT id, kind, device, address, about, count, created_at FROM notices WHERE user_id = $1 ORDER BY id DESC LIMIT $2`,
+SELECT id, kind, device, coalesce(host(address), ''), about, count, created_at FROM notices WHERE user_id = $1 ORDER BY id DESC LIMIT $2`,
 		user, shownNotices)
 }
 

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"net/http"
 	"time"
 
@@ -49,9 +48,11 @@ type oneTime struct {
 	inviter   uuid.UUID // zero except for invitations
 	createdAt time.Time
 	expiresAt time.Time
+
+	guess attempt // that found it
 }
 
-const oneTimeColumns = `t.id, t.purpose, coalesce(t.user_id, $1::uuid), t.email, t.roles, t.quota, coalesce(t.invited_by, $1::uuid), t.created_at, t.expires_at`
+const oneTimeColumns = `t.id, t.purpose, t.user_id, t.email, t.roles, t.quota, t.invited_by, t.created_at, t.expires_at`
 
 func scanOneTime(row pgx.Row) (t oneTime, err error) {
 	err = row.Scan(&t.id, &t.purpose, &t.user, &t.email, &t.roles, &t.quota, &t.inviter, &t.createdAt, &t.expiresAt)
@@ -66,31 +67,37 @@ func issueToken(ctx context.Context, q db.Querier, t oneTime) (oneTime, string, 
 	t, err := db.One(ctx, q, scanOneTime, `
 -- name: auth.IssueToken
 INSERT INTO one_time_tokens AS t (id, hash, purpose, user_id, email, roles, quota, invited_by, expires_at)
-VALUES ($2, $3, $4, nullif($5::uuid, $1::uuid), $6, $7, $8, nullif($9::uuid, $1::uuid), now() + $10::interval)
-RETURNING `+oneTimeColumns, uuid.Nil, uuid.Must(uuid.NewV7()), hashToken(token), t.purpose, t.user, t.email,
-		append([]string{}, t.roles...), t.quota, t.inviter, oneTimeLifetime[t.purpose])
+VALUES ($1, $2, $3, nullif($4::uuid, $10::uuid), $5, $6, $7, nullif($8::uuid, $10::uuid), now() + $9::interval)
+RETURNING `+oneTimeColumns, uuid.Must(uuid.NewV7()), Digest(token), t.purpose, t.user, t.email,
+		append([]string{}, t.roles...), t.quota, t.inviter, oneTimeLifetime[t.purpose], uuid.Nil)
 	return t, token, err
 }
 
-// findToken looks a token up without using it: a password that is not taken
-// must not cost the link. errTokenInvalid.
-func findToken(ctx context.Context, q db.Querier, token string, purposes ...string) (oneTime, error) {
-	t, err := db.One(ctx, q, scanOneTime, `
--- name: auth.FindToken
-SELECT `+oneTimeColumns+` FROM one_time_tokens t WHERE t.hash = $2 AND t.purpose = ANY($3) AND t.expires_at > now()`,
-		uuid.Nil, hashToken(token), purposes)
-	if errors.Is(err, db.ErrNotFound) {
-		err = errTokenInvalid
+// findToken looks a token up without using it, because a password that is not
+// taken must not cost the link, and counts that as a guess. errTokenInvalid.
+func (b base) findToken(r *http.Request, token string, purposes ...string) (oneTime, error) {
+	guess, err := b.guesses.count(r, guessToken, "", uuid.Nil)
+	if err != nil {
+		return oneTime{}, err
 	}
-	return t, err
+	t, err := db.One(r.Context(), b.db, scanOneTime, `
+-- name: auth.FindToken
+SELECT `+oneTimeColumns+` FROM one_time_tokens t WHERE t.hash = $1 AND t.purpose = ANY($2) AND t.expires_at > now()`,
+		Digest(token), purposes)
+	t.guess = guess
+	return t, NoRow(err, errTokenInvalid)
 }
 
 // useToken uses a token up in the transaction of what it is used for; of two
-// that try at once the second finds errTokenInvalid.
+// that try at once the second finds errTokenInvalid. The guess was right.
 func useToken(ctx context.Context, tx pgx.Tx, t oneTime) error {
-	return db.Touch(ctx, tx, errTokenInvalid, `
+	err := db.Touch(ctx, tx, errTokenInvalid, `
 -- name: auth.UseToken
 DELETE FROM one_time_tokens WHERE id = $1 AND expires_at > now()`, t.id)
+	if err != nil {
+		return err
+	}
+	return t.guess.right(ctx, tx)
 }
 
 // killTokens makes every token of a user worthless: a link that was sent
@@ -99,20 +106,6 @@ func killTokens(ctx context.Context, q db.Querier, user uuid.UUID) error {
 	_, err := db.Exec(ctx, q, `
 -- name: auth.KillTokens
 DELETE FROM one_time_tokens WHERE user_id = $1`, user)
-	return err
-}
-
-func sweepTokens(ctx context.Context, q db.Querier) error {
-	_, err := db.Exec(ctx, q, `
--- name: auth.SweepTokens
-DELETE FROM one_time_tokens WHERE expires_at < now()`)
-	for purpose, lifetime := range oneTimeLifetime {
-		if err == nil {
-			_, err = db.Exec(ctx, q, `
--- name: auth.ShortenTokens
-UPDATE one_time_tokens SET expires_at = now() + $2::interval WHERE purpose = $1 AND expires_at > now() + $2::interval`, purpose, lifetime)
-		}
-	}
 	return err
 }
 

@@ -2,11 +2,9 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -36,10 +34,7 @@ var base64url = base64.RawURLEncoding.Strict()
 // user stands for the password and the code; one that has only seen somebody
 // there stands for the code.
 type passkeys struct {
-	db      *db.DB
-	audit   *audit.Log
-	log     *slog.Logger
-	guesses *guesses
+	base
 	domain  string   // the RP ID; "": there are no passkeys
 	origins []string // of the pages that may ask
 }
@@ -132,15 +127,14 @@ func (pk *passkeys) postRegistration(c *httpx.Call, in NewRegistration) (Creatio
 		return CreationAnswer{}, f.Err()
 	}
 	var user User
-	var handle, challenge []byte
+	var handle, challenge []byte // the handle, by which a user's keys know the user, is made once
 	var ids [][]byte
 	err := pk.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		acc, err := lockAccount(ctx, tx, c.Caller.UserID)
+		user, err = db.One(ctx, tx, func(row pgx.Row) (User, error) { return scanUserAnd(row, &handle) }, `
+-- name: auth.PasskeyHandle
+UPDATE users u SET passkey_handle = coalesce(passkey_handle, $2) WHERE u.id = $1
+RETURNING `+userColumns+`, u.passkey_handle`, c.Caller.UserID, random(passkeyHandleSize))
 		if err != nil {
-			return err
-		}
-		user = acc.User
-		if handle, err = passkeyHandle(ctx, tx, user.ID); err != nil {
 			return err
 		}
 		ids, err = db.All(ctx, tx, db.Value[[]byte], `
@@ -155,15 +149,6 @@ SELECT credential_id FROM passkeys WHERE user_id = $1 ORDER BY id`, user.ID)
 		return err
 	})
 	return CreationAnswer{pk.creationOptions(user, handle, challenge, ids)}, err
-}
-
-// passkeyHandle is what a user's keys know the user by. It is made once.
-func passkeyHandle(ctx context.Context, tx pgx.Tx, user uuid.UUID) ([]byte, error) {
-	made := make([]byte, passkeyHandleSize)
-	rand.Read(made)
-	return db.One(ctx, tx, db.Value[[]byte], `
--- name: auth.PasskeyHandle
-UPDATE users SET passkey_handle = coalesce(passkey_handle, $2) WHERE id = $1 RETURNING passkey_handle`, user, made)
 }
 
 // NewPasskey is the body of POST /auth/passkeys.
@@ -189,9 +174,9 @@ func (pk *passkeys) postPasskey(c *httpx.Call, in NewPasskey) (made Passkey, err
 	if err != nil {
 		return Passkey{}, err
 	}
-	err = pk.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = pk.recorded(ctx, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := lockCaller(ctx, tx, user, c.Caller.SessionID); err != nil {
-			return err
+			return event, err
 		}
 		made, err = db.One(ctx, tx, scanPasskey, `
 -- name: auth.InsertPasskey
@@ -200,13 +185,7 @@ SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
  WHERE (SELECT count(*) FROM passkeys WHERE user_id = $2) < $11
 RETURNING `+passkeyColumns, uuid.Must(uuid.NewV7()), user, pk.domain, credential.ID, credential.PublicKey, name,
 			transportsOf(in.Response), int64(credential.Counter), credential.BackupEligible, credential.BackedUp, passkeysMost)
-		if errors.Is(err, db.ErrNotFound) {
-			return errPasskeysFull
-		}
-		if err != nil {
-			return err
-		}
-		return pk.record(ctx, tx, audit.PasskeyAdded, made.ID, user)
+		return passkeyEvent(audit.PasskeyAdded, made.ID, user), NoRow(err, errPasskeysFull)
 	})
 	c.Created("/auth/passkeys/" + made.ID.String())
 	return made, err
@@ -254,37 +233,29 @@ RETURNING `+passkeyColumns, c.ID, c.Caller.UserID, in.Name.Set, in.Name.Value)
 // deletePasskey serves DELETE /auth/passkeys/{id}. The password stays a way in.
 func (pk *passkeys) deletePasskey(c *httpx.Call) error {
 	ctx := c.Context()
-	return pk.db.InTx(ctx, func(tx pgx.Tx) error {
+	return pk.recorded(ctx, func(tx pgx.Tx) (audit.Event, error) {
 		user, err := db.One(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.DeletePasskey
 DELETE FROM passkeys WHERE id = $1 AND (user_id = $2 OR $3) RETURNING user_id`, c.ID, c.Caller.UserID, c.Caller.Operator)
-		if err != nil {
-			return err
-		}
-		return pk.record(ctx, tx, audit.PasskeyRemoved, c.ID, user)
+		return passkeyEvent(audit.PasskeyRemoved, c.ID, user), err
 	})
 }
 
-func (pk *passkeys) record(ctx context.Context, tx pgx.Tx, action audit.Action, key, owner uuid.UUID) error {
-	return pk.audit.Record(ctx, tx, audit.Event{Action: action, Target: key, Details: map[string]string{"owner": owner.String()}})
+func passkeyEvent(action audit.Action, key, owner uuid.UUID) audit.Event {
+	return audit.Event{Action: action, Target: key, Details: map[string]string{"owner": owner.String()}}
 }
 
 // PasskeyDomains are the domains of all keys that are kept, with their number.
 func (pk *passkeys) PasskeyDomains(ctx context.Context) (map[string]int, error) {
-	type domain struct {
-		name string
-		keys int
-	}
-	rows, err := db.All(ctx, pk.db, func(row pgx.Row) (d domain, err error) {
-		err = row.Scan(&d.name, &d.keys)
-		return d, err
+	domains := map[string]int{}
+	_, err := db.All(ctx, pk.db, func(row pgx.Row) (domain string, err error) {
+		var keys int
+		err = row.Scan(&domain, &keys)
+		domains[domain] = keys
+		return domain, err
 	}, `
 -- name: auth.PasskeyDomains
 SELECT domain, count(*) FROM passkeys GROUP BY domain`)
-	domains := map[string]int{}
-	for _, d := range rows {
-		domains[d.name] = d.keys
-	}
 	return domains, err
 }
 
@@ -318,7 +289,11 @@ func decoded(member string) []byte {
 // it uses up. errPasskey for whatever is wrong with it.
 func (pk *passkeys) register(ctx context.Context, session uuid.UUID, in RegistrationResponse) (webauthn.Credential, error) {
 	clientData := decoded(in.Response.ClientDataJSON)
-	challenge, unnoticed, err := pk.spend(ctx, clientData, session)
+	challenge, hash, err := challengeOf(clientData)
+	if err != nil {
+		return webauthn.Credential{}, err
+	}
+	unnoticed, err := pk.spend(ctx, hash, session)
 	if err != nil {
 		return webauthn.Credential{}, err
 	}

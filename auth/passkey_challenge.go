@@ -2,9 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"errors"
 	"fmt"
 	"time"
 
@@ -23,16 +20,14 @@ const (
 // newChallenge gives out a challenge, for a registration that belongs to
 // session, or for a sign-in with session zero.
 func newChallenge(ctx context.Context, q db.Querier, session uuid.UUID, unnoticed bool) ([]byte, error) {
-	challenge := make([]byte, challengeSize)
-	rand.Read(challenge)
-	hash := sha256.Sum256(challenge)
+	challenge := random(challengeSize)
 	_, err := db.Exec(ctx, q, `
 -- name: auth.InsertChallenge
 INSERT INTO passkey_challenges (hash, session_id, unnoticed, expires_at)
 VALUES ($1, nullif($2, $5::uuid), $3, now() + $4::interval)
     ON CONFLICT (slot) DO UPDATE
    SET hash = excluded.hash, session_id = excluded.session_id, unnoticed = excluded.unnoticed, expires_at = excluded.expires_at`,
-		hash[:], session, unnoticed, challengeLifetime, uuid.Nil)
+		Digest(challenge), session, unnoticed, challengeLifetime, uuid.Nil)
 	return challenge, err
 }
 
@@ -50,29 +45,14 @@ func challengeOf(clientData []byte) (challenge, hash []byte, err error) {
 	if err != nil {
 		err = fmt.Errorf("%w: %w", errPasskey, err)
 	}
-	sum := sha256.Sum256(challenge)
-	return challenge, sum[:], err
+	return challenge, Digest(challenge), err
 }
 
-// spend uses up the challenge that client data answer, whatever comes of them,
-// and returns it. errChallengeSpent.
-func (pk *passkeys) spend(ctx context.Context, clientData []byte, session uuid.UUID) (challenge []byte, unnoticed bool, err error) {
-	challenge, hash, err := challengeOf(clientData)
-	if err != nil {
-		return nil, false, err
-	}
+// spend uses up a challenge that client data answer, whatever comes of them.
+// errChallengeSpent.
+func (pk *passkeys) spend(ctx context.Context, hash []byte, session uuid.UUID) (unnoticed bool, err error) {
 	unnoticed, err = db.One(ctx, pk.db, db.Value[bool], spendChallenge, hash, session)
-	if errors.Is(err, db.ErrNotFound) {
-		err = errChallengeSpent
-	}
-	return challenge, unnoticed, err
-}
-
-func sweepChallenges(ctx context.Context, q db.Querier) error {
-	_, err := db.Exec(ctx, q, `
--- name: auth.SweepChallenges
-DELETE FROM passkey_challenges WHERE expires_at < now() OR expires_at > now() + $1::interval`, challengeLifetime)
-	return err
+	return unnoticed, NoRow(err, errChallengeSpent)
 }
 
 // postOptions serves POST /auth/passkeys/options. Which keys there are is not

@@ -20,21 +20,20 @@ import (
 var errPasskey = errors.New("passkey refused")
 
 var (
-	errChallengeSpent  = fmt.Errorf("%w: the challenge is unknown, used, too old or another session's", errPasskey)
-	errPasskeyUnknown  = fmt.Errorf("%w: the key is unknown, or was removed", errPasskey)
-	errPasskeyOfOther  = fmt.Errorf("%w: the key is another user's", errPasskey)
-	errPasskeyHandle   = fmt.Errorf("%w: the key names another user", errPasskey)
-	errPasskeyDisabled = fmt.Errorf("%w: the user is disabled", errPasskey)
+	errChallengeSpent = fmt.Errorf("%w: the challenge is unknown, used, too old or another session's", errPasskey)
+	errPasskeyUnknown = fmt.Errorf("%w: the key is unknown, or was removed", errPasskey)
 )
 
-// usedKey is a passkey that has proved its owner, and is to be noted as used
-// in the transaction of what it is used for.
+// usedKey is a passkey as its row and its owner's have it. When it has proved its
+// owner, it is to be noted as used in the transaction of what it is used for.
 type usedKey struct {
-	id       uuid.UUID
-	owner    account
-	counter  int64 // before this use
-	eligible bool  // likewise: for being on several devices
-	says     webauthn.Authenticator
+	id        uuid.UUID
+	owner     account
+	publicKey []byte
+	handle    []byte
+	counter   int64 // before this use
+	eligible  bool  // likewise: for being on several devices
+	says      webauthn.Authenticator
 }
 
 // assertion is an AuthenticationResponse, decoded.
@@ -49,12 +48,6 @@ func assertionOf(in *AuthenticationResponse) (a assertion, err error) {
 	return a, err
 }
 
-// keptKey is a key as its row and its owner's have it.
-type keptKey struct {
-	usedKey
-	publicKey, handle []byte
-}
-
 // findPasskey finds a key of a domain by its credential id. In a transaction it
 // locks the owner, as every sign-in does, and then the key.
 const findPasskey = `
@@ -64,7 +57,7 @@ SELECT ` + userColumns + `, u.password_hash, u.passkey_handle, k.id, k.public_ke
  WHERE k.credential_id = $1 AND k.domain = $2
    FOR NO KEY UPDATE OF u, k`
 
-func scanKeptKey(row pgx.Row) (k keptKey, err error) {
+func scanUsedKey(row pgx.Row) (k usedKey, err error) {
 	k.owner.User, err = scanUserAnd(row, &k.owner.passwordHash, &k.handle, &k.id, &k.publicKey, &k.counter, &k.eligible)
 	return k, err
 }
@@ -72,14 +65,14 @@ func scanKeptKey(row pgx.Row) (k keptKey, err error) {
 // verify holds an answer against the key that it names. user is who the key
 // must belong to, or zero for whoever that is: then the answer must name them
 // too. With whole the key must have recognised its owner. errPasskey.
-func (pk *passkeys) verify(a assertion, k keptKey, user uuid.UUID, whole bool) (usedKey, error) {
+func (pk *passkeys) verify(a assertion, k usedKey, user uuid.UUID, whole bool) (usedKey, error) {
 	switch {
 	case user != uuid.Nil && k.owner.ID != user:
-		return k.usedKey, errPasskeyOfOther
+		return k, fmt.Errorf("%w: the key is another user's", errPasskey)
 	case (user == uuid.Nil || len(a.handle) > 0) && subtle.ConstantTimeCompare(a.handle, k.handle) == 0:
-		return k.usedKey, errPasskeyHandle
+		return k, fmt.Errorf("%w: the key names another user", errPasskey)
 	case k.owner.Status != statusActive:
-		return k.usedKey, errPasskeyDisabled
+		return k, fmt.Errorf("%w: the user is disabled", errPasskey)
 	}
 	ceremony := webauthn.Ceremony{Domain: pk.domain, Origins: pk.origins, Challenge: a.challenge, Verified: whole}
 	says, err := ceremony.Assert(k.publicKey, a.clientData, a.authData, a.signature)
@@ -87,7 +80,7 @@ func (pk *passkeys) verify(a assertion, k keptKey, user uuid.UUID, whole bool) (
 		err = fmt.Errorf("%w: %w", errPasskey, err)
 	}
 	k.says = says
-	return k.usedKey, err
+	return k, err
 }
 
 // confirm proves a user who is known already by a passkey that stands for the
@@ -106,21 +99,17 @@ func (pk *passkeys) confirm(r *http.Request, in *AuthenticationResponse, user uu
 	if err != nil {
 		return usedKey{}, err
 	}
-	if _, _, err := pk.spend(ctx, a.clientData, uuid.Nil); err != nil {
+	if _, err := pk.spend(ctx, a.hash, uuid.Nil); err != nil {
 		return usedKey{}, err
 	}
-	k, err := db.One(ctx, pk.db, scanKeptKey, findPasskey, a.id, pk.domain)
-	if errors.Is(err, db.ErrNotFound) {
-		err = errPasskeyUnknown
-	}
+	k, err := db.One(ctx, pk.db, scanUsedKey, findPasskey, a.id, pk.domain)
 	if err != nil {
-		return usedKey{}, err
+		return usedKey{}, NoRow(err, errPasskeyUnknown)
 	}
-	used, err := pk.verify(a, k, user, whole)
-	if err == nil {
+	if k, err = pk.verify(a, k, user, whole); err == nil {
 		err = guess.right(ctx, pk.db)
 	}
-	return used, err
+	return k, err
 }
 
 // usePasskey notes what a key has said of itself.
@@ -153,6 +142,7 @@ func (pk *passkeys) doubt(ctx context.Context, q db.Querier, k usedKey, s Sessio
 	if err := addNotice(ctx, q, k.owner.ID, noticePasskeyCounter, s); err != nil {
 		return nothing, err
 	}
-	return staleUser(k.owner.ID), pk.audit.Record(ctx, q, audit.Event{Action: audit.PasskeyCounter, Target: k.id,
-		Actor: audit.Actor{User: k.owner.ID, Session: s.ID}, Details: map[string]string{"owner": k.owner.ID.String()}})
+	event := passkeyEvent(audit.PasskeyCounter, k.id, k.owner.ID)
+	event.Actor = audit.Actor{User: k.owner.ID, Session: s.ID}
+	return staleUser(k.owner.ID), pk.audit.Record(ctx, q, event)
 }

@@ -24,7 +24,7 @@ type passkeySignIn struct {
 
 	wait    time.Duration // for the client's address, after failures
 	spent   bool          // the challenge was there
-	key     keptKey       // its id is zero when there is none
+	key     usedKey       // its id is zero when there is none
 	living  int           // sessions of the owner
 	kept    int           // likewise, with those that have ended
 	session Session
@@ -60,9 +60,10 @@ func (se *sessions) openByPasskey(r *http.Request, in *AuthenticationResponse) (
 // ask queues what has to be known. Each statement sees what those before it
 // have waited for.
 func (si *passkeySignIn) ask(b *pgx.Batch) {
-	si.spent, si.key, si.stale, si.refused = false, keptKey{}, nothing, nil
-	if keys := si.se.guesses.ofAddress(si.r); len(keys) > 0 {
-		b.Queue(guessWaiting, keys, guessLongest).QueryRow(func(row pgx.Row) error { return row.Scan(&si.wait) })
+	si.spent, si.key, si.stale, si.refused = false, usedKey{}, nothing, nil
+	var here attempt
+	if si.se.guesses.addAddress(&here, si.r); len(here.keys) > 0 && !si.se.guesses.unlimited {
+		b.Queue(guessWaiting, here.keys, guessLongest).QueryRow(func(row pgx.Row) error { return row.Scan(&si.wait) })
 	}
 	b.Queue(spendChallenge, si.answer.hash, uuid.Nil).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(new(bool))
@@ -70,7 +71,7 @@ func (si *passkeySignIn) ask(b *pgx.Batch) {
 		return orNone(err)
 	})
 	b.Queue(findPasskey, si.answer.id, si.se.passkeys.domain).QueryRow(func(row pgx.Row) (err error) {
-		si.key, err = scanKeptKey(row)
+		si.key, err = scanUsedKey(row)
 		return orNone(err)
 	})
 	b.Queue(`
@@ -95,19 +96,18 @@ func (si *passkeySignIn) decide(ctx context.Context, q db.Querier, last *pgx.Bat
 	if si.wait > 0 && se.guesses.trustedDevice(si.r, si.key.owner.ID) == "" {
 		return tooManyGuesses(si.wait)
 	}
-	var k usedKey
 	switch {
 	case !si.spent:
 		si.refused = errChallengeSpent
 	case si.key.id == uuid.Nil:
 		si.refused = errPasskeyUnknown
 	default:
-		k, si.refused = se.passkeys.verify(si.answer, si.key, uuid.Nil, true)
+		si.key, si.refused = se.passkeys.verify(si.answer, si.key, uuid.Nil, true)
 	}
 	if si.refused != nil {
 		return nil
 	}
-	c, id, owner := clientOf(si.r), uuid.Must(uuid.NewV7()), k.owner.ID
+	c, id, owner := clientOf(si.r), uuid.Must(uuid.NewV7()), si.key.owner.ID
 	var evicted stale
 	var err error
 	if si.living >= sessionsMost || si.kept > endedMost {
@@ -115,7 +115,7 @@ func (si *passkeySignIn) decide(ctx context.Context, q db.Querier, last *pgx.Bat
 			return err
 		}
 	}
-	told, err := se.passkeys.doubt(ctx, q, k, c.session(id))
+	told, err := se.passkeys.doubt(ctx, q, si.key, Session{ID: id, Name: deviceName(c.userAgent), Address: c.address})
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (si *passkeySignIn) decide(ctx context.Context, q db.Querier, last *pgx.Bat
 			return err
 		}
 	}
-	last.Queue(usePasskey, k.use()...)
+	last.Queue(usePasskey, si.key.use()...)
 	last.Queue(beginSession, c.begin(id, owner)...).QueryRow(func(row pgx.Row) (err error) {
 		si.session, err = scanSession(row)
 		return err

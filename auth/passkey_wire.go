@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"homebase/auth/webauthn"
@@ -59,10 +60,7 @@ const publicKey = "public-key"
 
 func (pk *passkeys) creationOptions(u User, handle, challenge []byte, exclude [][]byte) (o CreationOptions) {
 	o.RP.ID, o.RP.Name = pk.domain, pk.domain
-	o.User.ID, o.User.Name, o.User.DisplayName = base64url.EncodeToString(handle), u.Email, u.Name
-	if u.Name == "" {
-		o.User.DisplayName = u.Email
-	}
+	o.User.ID, o.User.Name, o.User.DisplayName = base64url.EncodeToString(handle), u.Email, cmp.Or(u.Name, u.Email)
 	o.Challenge, o.Timeout = base64url.EncodeToString(challenge), challengeLifetime.Milliseconds()
 	for _, algorithm := range webauthn.Algorithms {
 		o.PubKeyCredParams = append(o.PubKeyCredParams, CredentialParameter{publicKey, algorithm})

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -19,34 +18,41 @@ import (
 // is guarded by one. It owns the hashes of users and the bound on how many
 // secrets are hashed at once. Every failure does the same work.
 type passwords struct {
-	db       *db.DB
-	audit    *audit.Log
-	callers  *callers
-	guesses  *guesses
+	base
 	codes    *codes
 	passkeys *passkeys
 	hasher   *hasher
 	nobody   func() string // the hash that stands for users who do not exist
 }
 
-func newPasswords(c Config, callers *callers, guesses *guesses, codes *codes, passkeys *passkeys) *passwords {
-	cost := cmp.Or(c.HashCost, hashcost.Standard)
-	return &passwords{db: c.DB, audit: c.Audit, callers: callers, guesses: guesses, codes: codes, passkeys: passkeys,
+func newPasswords(b base, cost hashcost.Cost, codes *codes, passkeys *passkeys) *passwords {
+	return &passwords{base: b, codes: codes, passkeys: passkeys,
 		hasher: newHasher(cost), nobody: sync.OnceValue(func() string { return nobody(cost) })}
 }
 
 // HashPassword checks a new password against the policy and hashes it. The
-// error is a sentence for the user where the password is not taken, and
+// error is 422 with a sentence for the user where the password is not taken, and
 // hashing_busy where too many are being hashed.
 func (pw *passwords) HashPassword(ctx context.Context, email, password string) (string, error) {
-	if weak := checkPassword(email, password); weak != nil {
-		return "", weak
+	var f httpx.Fields
+	if checkNewPassword(&f, "#/password", email, password); f.Err() != nil {
+		return "", f.Err()
 	}
 	return pw.HashSecret(ctx, password)
 }
 
-// set replaces a user's hash inside tx and ends the user's sessions
-// except keep, which may be zero.
+// hashChosen hashes the password that whoever has a token chooses. One that is
+// not taken costs neither the token nor a guess: the error is what f holds then.
+func (p *permit) hashChosen(ctx context.Context, q db.Querier, f *httpx.Fields, t oneTime, password string) (string, error) {
+	if checkNewPassword(f, "#/password", t.email, password); f.Err() != nil {
+		return "", errors.Join(t.guess.right(ctx, q), f.Err())
+	}
+	return p.hash(ctx, password)
+}
+
+// set replaces a user's hash inside tx and ends the user's sessions except
+// keep. Where that is zero, somebody without a session did it, and the user is
+// told.
 func (pw *passwords) set(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash string, keep uuid.UUID) error {
 	if err := updatePasswordHash(ctx, tx, user, hash); err != nil {
 		return err
@@ -56,6 +62,11 @@ func (pw *passwords) set(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash st
 	}
 	if err := killTokens(ctx, tx, user); err != nil {
 		return err
+	}
+	if keep == uuid.Nil {
+		if err := addNotice(ctx, tx, user, noticePasswordReset, Session{}); err != nil {
+			return err
+		}
 	}
 	return pw.audit.Record(ctx, tx, audit.Event{Action: audit.PasswordChanged, Target: user})
 }
@@ -145,45 +156,20 @@ func (pw *passwords) reauthenticate(c *httpx.Call, in Reauthenticate) error {
 	if key != nil {
 		details = map[string]string{"by": "passkey"}
 	}
-	var guess attempt
-	if in.Code != "" {
-		if guess, err = pw.guesses.count(c.Request, guessCode, acc.ID.String(), acc.ID); err != nil {
-			return err
-		}
-	}
-	err = pw.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		if err := sameAccount(ctx, tx, acc); err != nil {
-			return nothing, err
-		}
-		if key == nil {
-			if err := pw.codes.secondFactor(ctx, tx, acc.ID, in.Code); err != nil {
-				return nothing, err
-			}
-		}
-		if err := guess.right(ctx, tx); err != nil {
-			return nothing, err
-		}
+	err = pw.complete(c.Request, acc, proof{code: in.Code, key: key}, func(tx pgx.Tx) (Session, stale, error) {
 		s, err := db.One(ctx, tx, scanSession, `
 -- name: auth.TouchAuthenticated
 UPDATE sessions s SET authenticated_at = now() WHERE s.id = $1 RETURNING `+sessionColumns, c.Caller.SessionID)
-		if err != nil {
-			return nothing, err
+		if err == nil {
+			err = pw.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: acc.ID, Details: details})
 		}
-		what := staleSession(c.Caller.SessionID)
-		if key != nil {
-			told, err := pw.passkeys.use(ctx, tx, *key, s)
-			if err != nil {
-				return nothing, err
-			}
-			what = cmp.Or(told, what) // a user's sessions are forgotten with the user
-		}
-		return what, pw.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: acc.ID, Details: details})
+		return s, staleSession(s.ID), err
 	})
 	switch {
 	case errors.Is(err, errNoCode):
 		return errNeedsCode
 	case errors.Is(err, errWrongCode):
-		return errors.Join(pw.codes.recordRefusal(ctx, audit.Reauthenticated, acc.ID, err), errCodeWrong.Because(err))
+		return errors.Join(pw.recordWrongCode(ctx, audit.Reauthenticated, acc.ID, err), errCodeWrong.Because(err))
 	case errors.Is(err, errPasskey):
 		return errPasskeyInvalid.Because(err)
 	}
@@ -206,17 +192,9 @@ func (pw *passwords) proveAgain(c *httpx.Call, in Reauthenticate) (acc account, 
 	}
 	k, err := pw.passkeys.confirm(c.Request, in.Passkey, c.Caller.UserID, in.Password == "")
 	if errors.Is(err, errPasskey) {
-		err = errors.Join(pw.recordRefusal(ctx, c.Caller.UserID, "passkey"), errPasskeyInvalid.Because(err))
+		err = errors.Join(pw.recordRefusal(ctx, audit.Reauthenticated, c.Caller.UserID, map[string]string{"reason": "passkey"}), errPasskeyInvalid.Because(err))
 	}
 	return k.owner, &k, err
-}
-
-// recordRefusal records that a signed-in caller was not proved again.
-func (pw *passwords) recordRefusal(ctx context.Context, user uuid.UUID, reason string) error {
-	return pw.db.InTx(ctx, func(tx pgx.Tx) error {
-		return pw.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: user, Outcome: audit.Denied,
-			Details: map[string]string{"reason": reason}})
-	})
 }
 
 // prove compares a signed-in caller's password. A wrong one is
@@ -239,7 +217,7 @@ func (pw *passwords) prove(c *httpx.Call, permit *permit, password string) (acco
 	if ok {
 		return acc, guess.right(ctx, pw.db)
 	}
-	if err := pw.recordRefusal(ctx, acc.ID, "password"); err != nil {
+	if err := pw.recordRefusal(ctx, audit.Reauthenticated, acc.ID, map[string]string{"reason": "password"}); err != nil {
 		return account{}, err
 	}
 	return account{}, errWrongPassword

@@ -2,6 +2,7 @@ package auth
 
 import (
 	_ "embed"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -16,44 +17,21 @@ const (
 	passwordLongestBytes = 1024 // bytes
 )
 
-// weakPassword says why a password is not taken, and what to do.
-type weakPassword struct{ code, detail string }
-
-func (w *weakPassword) Error() string { return w.detail }
-
-var (
-	errPasswordShort  = &weakPassword{"too_short", "A password has at least 12 characters."}
-	errPasswordLong   = &weakPassword{"too_long", "A password has at most 256 characters and 1024 bytes."}
-	errPasswordBroken = &weakPassword{"invalid", "The password is not valid text."}
-	errPasswordCommon = &weakPassword{"too_common", "This password is among the first that are guessed. Choose another, such as four unrelated words."}
-)
-
-// checkPassword holds a new password against the policy: long enough, and
+// checkNewPassword holds a new password against the policy: long enough, and
 // none of the first that anyone would guess. There are no rules of
 // composition; they make passwords worse. What is folded counts where that is
 // shorter, for é is one character also when it was typed as two.
-func checkPassword(email, password string) *weakPassword {
+func checkNewPassword(f *httpx.Fields, pointer, email, password string) {
 	n := utf8.RuneCountInString(password)
 	switch {
 	case !utf8.ValidString(password):
-		return errPasswordBroken
+		f.Add(pointer, "invalid", "The password is not valid text.")
 	case n > passwordLongest || len(password) > passwordLongestBytes:
-		return errPasswordLong
-	}
-	folded := nfkc.Fold(password)
-	switch {
-	case min(n, utf8.RuneCountInString(folded)) < passwordShortest:
-		return errPasswordShort
-	case guessable(email, folded):
-		return errPasswordCommon
-	}
-	return nil
-}
-
-// checkNewPassword is checkPassword for a field of a body.
-func checkNewPassword(f *httpx.Fields, pointer, email, password string) {
-	if weak := checkPassword(email, password); weak != nil {
-		f.Add(pointer, weak.code, weak.detail)
+		f.Add(pointer, "too_long", "A password has at most 256 characters and 1024 bytes.")
+	case min(n, utf8.RuneCountInString(nfkc.Fold(password))) < passwordShortest:
+		f.Add(pointer, "too_short", "A password has at least 12 characters.")
+	case guessable(email, nfkc.Fold(password)):
+		f.Add(pointer, "too_common", "This password is among the first that are guessed. Choose another, such as four unrelated words.")
 	}
 }
 
@@ -138,24 +116,14 @@ func predictable(p, email, local string) int {
 func runLength(p string) int {
 	longest := 0
 	for n := 3; n <= len(p) && n <= 40; n++ {
-		found := false
-		for _, row := range rows {
-			found = found || strings.Contains(row, p[:n]) || strings.Contains(row, reversed(p[:n]))
-		}
-		if !found {
+		back := []byte(p[:n])
+		slices.Reverse(back)
+		if !slices.ContainsFunc(rows, func(row string) bool { return strings.Contains(row, p[:n]) || strings.Contains(row, string(back)) }) {
 			break
 		}
 		longest = n
 	}
 	return longest
-}
-
-func reversed(s string) string {
-	b := []byte(s)
-	for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
-		b[i], b[j] = b[j], b[i]
-	}
-	return string(b)
 }
 
 // repeatLength is how much of p's beginning is one unit of up to four bytes

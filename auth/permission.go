@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -70,10 +69,7 @@ func heldNow(ctx context.Context, q db.Querier, user uuid.UUID) ([]string, error
 	held, err := db.One(ctx, q, db.Value[[]string], `
 -- name: auth.PermissionsOfActiveUser
 SELECT `+held+` FROM users u WHERE u.id = $1 AND u.status = 'active'`, user)
-	if errors.Is(err, db.ErrNotFound) {
-		return nil, nil
-	}
-	return held, err
+	return held, NoRow(err, nil)
 }
 
 // mayGrant refuses with 403 what by does not hold, for nobody grants what

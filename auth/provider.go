@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -9,10 +10,12 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"homebase/audit"
 	"homebase/db"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // What the OpenID provider and the gate, which are rooms of their own, share with
@@ -25,6 +28,26 @@ const (
 	// RolesOfUser is the SQL of the names of a user u's roles, as a sorted array.
 	RolesOfUser = rolesHeld
 )
+
+// Recorded runs fn in a transaction, in which the event that fn answers is
+// recorded too.
+func Recorded(ctx context.Context, d *db.DB, log *audit.Log, fn func(tx pgx.Tx) (audit.Event, error)) error {
+	return d.InTx(ctx, func(tx pgx.Tx) error {
+		event, err := fn(tx)
+		if err != nil {
+			return err
+		}
+		return log.Record(ctx, tx, event)
+	})
+}
+
+// NoRow is err, or none where err says that there was no row.
+func NoRow(err, none error) error {
+	if errors.Is(err, db.ErrNotFound) {
+		return none
+	}
+	return err
+}
 
 const programNameMost = 100 // characters
 
@@ -43,6 +66,12 @@ SELECT name FROM roles WHERE name = ANY($1)`, roles)
 		}
 	}
 	return err
+}
+
+// Admits reports whether somebody with the roles held is let into a program that
+// asks for some; for none: everybody.
+func Admits(asked, held []string) bool {
+	return len(asked) == 0 || slices.ContainsFunc(asked, func(role string) bool { return slices.Contains(held, role) })
 }
 
 // CountWrong counts a wrong try at a secret that was made here and is too long

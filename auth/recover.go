@@ -2,6 +2,7 @@ package auth
 
 import (
 	"cmp"
+	"context"
 	"errors"
 
 	"homebase/audit"
@@ -33,10 +34,7 @@ type ConfirmEmail struct {
 // to another address of its user's. It owns nothing: a mailed token, or the
 // operator's link, is all the proof there is.
 type recovery struct {
-	db        *db.DB
-	audit     *audit.Log
-	callers   *callers
-	guesses   *guesses
+	base
 	passwords *passwords
 	mail      *mail
 }
@@ -61,7 +59,7 @@ func (rc *recovery) routes() []httpx.Route {
 // so that nobody can spoil a user's link by asking for the next.
 func (rc *recovery) forgotPassword(c *httpx.Call, in Address) error {
 	ctx := c.Context()
-	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) error {
+	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) (audit.Event, error) {
 		t := oneTime{purpose: purposeReset, user: known.ID, email: cmp.Or(known.Email, email)}
 		err := pretend(ctx, tx, known.Status == statusActive, func(tx pgx.Tx) error {
 			t, token, err := issueToken(ctx, tx, t)
@@ -70,11 +68,8 @@ func (rc *recovery) forgotPassword(c *httpx.Call, in Address) error {
 			}
 			return rc.mail.sendToken(ctx, tx, t, token, "Set a new password", "Somebody, probably you, asked for a new password at "+rc.mail.host+".")
 		})
-		if err != nil {
-			return err
-		}
-		return rc.audit.Record(ctx, tx, audit.Event{Action: audit.PasswordForgotten, Target: known.ID,
-			Details: map[string]string{"address": rc.audit.Blind(email)}})
+		return audit.Event{Action: audit.PasswordForgotten, Target: known.ID,
+			Details: map[string]string{"address": rc.audit.Blind(email)}}, err
 	})
 }
 
@@ -86,42 +81,35 @@ func (rc *recovery) resetPassword(c *httpx.Call, in ResetPassword) error {
 		return err
 	}
 	defer permit.leave()
-	guess, err := rc.guesses.count(c.Request, guessToken, "", uuid.Nil)
-	if err != nil {
-		return err
-	}
 	ctx := c.Context()
-	t, err := findToken(ctx, rc.db, in.Token, purposeReset)
+	t, err := rc.findToken(c.Request, in.Token, purposeReset)
 	if err != nil {
 		return err
 	}
-	var f httpx.Fields
-	if checkNewPassword(&f, "#/password", t.email, in.Password); f.Err() != nil {
-		return errors.Join(guess.right(ctx, rc.db), f.Err())
-	}
-	hash, err := permit.hash(ctx, in.Password)
+	hash, err := permit.hashChosen(ctx, rc.db, new(httpx.Fields), t, in.Password)
 	if err != nil {
 		return err
 	}
 	return rc.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		acc, err := lockAccount(ctx, tx, t.user)
-		if errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.email) {
-			return nothing, errTokenInvalid
-		}
+		acc, err := useTokenOfUser(ctx, tx, t)
 		if err != nil {
-			return nothing, err
-		}
-		if err := useToken(ctx, tx, t); err != nil {
-			return nothing, err
-		}
-		if err := guess.right(ctx, tx); err != nil {
-			return nothing, err
-		}
-		if err := addNotice(ctx, tx, acc.ID, noticePasswordReset, Session{}); err != nil {
 			return nothing, err
 		}
 		return staleUser(acc.ID), rc.passwords.set(ctx, tx, acc.ID, hash, uuid.Nil)
 	})
+}
+
+// useTokenOfUser is useToken, and locks the user to whom the token is bound, who
+// must be active and, unless the token is for another, have the same address.
+func useTokenOfUser(ctx context.Context, tx pgx.Tx, t oneTime) (account, error) {
+	acc, err := lockAccount(ctx, tx, t.user)
+	if errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.email && t.purpose != purposeEmail) {
+		err = errTokenInvalid
+	}
+	if err != nil {
+		return account{}, err
+	}
+	return acc, useToken(ctx, tx, t)
 }
 
 // changeEmail serves POST /auth/email. The address changes when its owner
@@ -129,12 +117,12 @@ func (rc *recovery) resetPassword(c *httpx.Call, in ResetPassword) error {
 // to somebody else, that user is told by mail, and the answer is the same.
 func (rc *recovery) changeEmail(c *httpx.Call, in Address) error {
 	ctx, caller := c.Context(), c.Caller
-	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) error {
-		_, err := db.Exec(ctx, tx, `
+	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) (event audit.Event, err error) {
+		_, err = db.Exec(ctx, tx, `
 -- name: auth.ReplaceEmailToken
 DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID, purposeEmail)
 		if err != nil {
-			return err
+			return event, err
 		}
 		owner := known.Email
 		if known.ID == caller.UserID {
@@ -143,34 +131,21 @@ DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID,
 		err = rc.mail.offer(ctx, tx, oneTime{purpose: purposeEmail, user: caller.UserID, email: email}, owner,
 			"Confirm your address", "Confirm that this is to be the address of an account at "+rc.mail.host+".",
 			"Somebody, probably you, wanted to give this address to another account at "+rc.mail.host+". It belongs to yours, and stays with it.")
-		if err != nil {
-			return err
-		}
-		return rc.audit.Record(ctx, tx, audit.Event{Action: audit.EmailChangeAsked, Target: caller.UserID})
+		return audit.Event{Action: audit.EmailChangeAsked, Target: caller.UserID}, err
 	})
 }
 
 // confirmEmail serves POST /auth/email/confirm. The old address is told, in
 // case it was not its owner who did this.
 func (rc *recovery) confirmEmail(c *httpx.Call, in ConfirmEmail) error {
-	guess, err := rc.guesses.count(c.Request, guessToken, "", uuid.Nil)
-	if err != nil {
-		return err
-	}
 	ctx := c.Context()
-	t, err := findToken(ctx, rc.db, in.Token, purposeEmail)
+	t, err := rc.findToken(c.Request, in.Token, purposeEmail)
 	if err != nil {
 		return err
 	}
 	return rc.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		acc, err := lockAccount(ctx, tx, t.user)
-		if errors.Is(err, db.ErrNotFound) || err == nil && acc.Status != statusActive {
-			return nothing, errTokenInvalid
-		}
+		acc, err := useTokenOfUser(ctx, tx, t)
 		if err != nil {
-			return nothing, err
-		}
-		if err := useToken(ctx, tx, t); err != nil {
 			return nothing, err
 		}
 		_, err = db.Exec(ctx, tx, `
@@ -186,14 +161,11 @@ UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE i
 			return nothing, err
 		}
 		if rc.mail.send != nil {
-			err := rc.mail.send(ctx, tx, acc.Email, "Your address was changed", "The account at "+rc.mail.host+
+			err = rc.mail.send(ctx, tx, acc.Email, "Your address was changed", "The account at "+rc.mail.host+
 				" that this address belonged to has another one now. If that was not you, tell the operator.\n")
 			if err != nil {
 				return nothing, err
 			}
-		}
-		if err := guess.right(ctx, tx); err != nil {
-			return nothing, err
 		}
 		return staleUser(acc.ID), rc.audit.Record(ctx, tx, audit.Event{Action: audit.EmailChanged, Target: acc.ID, Actor: audit.Actor{User: acc.ID}})
 	})

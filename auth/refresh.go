@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"homebase/audit"
-	"homebase/db"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -32,18 +31,12 @@ const (
 	refreshBody    = 1 + 16 + 8
 )
 
-var errRefreshForm = errors.New("refresh token: malformed")
-
 func parseRefreshToken(s string) (refreshToken, error) {
 	body, mac, ok := cutMAC(s, refreshBody)
-	if !ok || body[0] != refreshVersion {
-		return refreshToken{}, errRefreshForm
+	if !ok || body[0] != refreshVersion || int64(binary.BigEndian.Uint64(body[17:])) <= 0 {
+		return refreshToken{}, errors.New("refresh token: malformed")
 	}
-	t := refreshToken{session: uuid.UUID(body[1:17]), counter: int64(binary.BigEndian.Uint64(body[17:])), body: body, mac: mac}
-	if t.counter <= 0 {
-		return refreshToken{}, errRefreshForm
-	}
-	return t, nil
+	return refreshToken{session: uuid.UUID(body[1:17]), counter: int64(binary.BigEndian.Uint64(body[17:])), body: body, mac: mac}, nil
 }
 
 // refreshKeys are the keys of one session's refresh tokens.
@@ -142,11 +135,8 @@ func (se *sessions) rotate(ctx context.Context, token string, c client) (Session
 	var verdict judgement
 	err = se.callers.change(ctx, func(tx pgx.Tx) (_ stale, err error) {
 		s, err = lockLiveSession(ctx, tx, t.session)
-		if errors.Is(err, db.ErrNotFound) {
-			return nothing, errSignedOut.Because(errors.New("refresh token: no living session"))
-		}
 		if err != nil {
-			return nothing, err
+			return nothing, NoRow(err, errSignedOut.Because(errors.New("refresh token: no living session")))
 		}
 		switch verdict = se.judge(s, t); verdict {
 		case forged:
@@ -162,19 +152,16 @@ func (se *sessions) rotate(ctx context.Context, token string, c client) (Session
 			return se.endReused(ctx, tx, s)
 		}
 	})
-	if err != nil {
-		return Session{}, err
+	if err == nil && verdict == reused {
+		err = errSignedOut.Because(errors.New("refresh token: used before"))
 	}
-	if verdict == reused {
-		return Session{}, errSignedOut.Because(errors.New("refresh token: used before"))
-	}
-	return s, nil
+	return s, err
 }
 
 // endReused ends a session whose token was replayed. Who holds the copy is
 // not known, so both lose it, and the user is told at the next sign-in.
 func (se *sessions) endReused(ctx context.Context, tx pgx.Tx, s Session) (stale, error) {
-	if err := endSession(ctx, tx, s.ID, "refresh_reuse"); err != nil {
+	if err := endSession(ctx, tx, s.userID, s.ID, "refresh_reuse"); err != nil {
 		return nothing, err
 	}
 	if err := addNotice(ctx, tx, s.userID, noticeRefreshReuse, s); err != nil {

@@ -27,11 +27,8 @@ const rolesMost = 1000
 // roles keeps the named sets of permissions. It owns their rows; a change of
 // one holds for all who have it at once.
 type roles struct {
-	db          *db.DB
-	audit       *audit.Log
-	callers     *callers
-	permissions permissions
-	described   []Permission
+	base
+	described []Permission
 }
 
 // Role is a named set of permissions.
@@ -122,7 +119,7 @@ func (ro *roles) routes() []httpx.Route {
 // scanShown is scanRole with the wildcard as what it stands for.
 func (ro *roles) scanShown(row pgx.Row) (Role, error) {
 	role, err := scanRole(row)
-	role.Permissions = ro.permissions.expand(role.Permissions)
+	role.Permissions = ro.callers.permissions.expand(role.Permissions)
 	return role, err
 }
 
@@ -162,37 +159,33 @@ func (ro *roles) postRole(c *httpx.Call, in NewRole) (role Role, err error) {
 		f.Add("#/name", "invalid", "A role's name begins with a lower-case letter and has at most 40 lower-case letters, digits, - and _.")
 	}
 	checkDescription(&f, in.Description)
-	permissions := ro.permissions.check(&f, in.Permissions)
+	permissions := ro.callers.permissions.check(&f, in.Permissions)
 	if err := f.Err(); err != nil {
 		return Role{}, err
 	}
 	ctx := c.Context()
-	err = ro.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = ro.recorded(ctx, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := mayGrant(ctx, tx, c.Caller.UserID, append(permissions, UsersManage)); err != nil {
-			return err
+			return event, err
 		}
-		err := db.Below(ctx, tx, errTooManyRoles, rolesMost, "roles", "true")
-		if err != nil {
-			return err
+		if err := db.Below(ctx, tx, errTooManyRoles, rolesMost, "roles", "true"); err != nil {
+			return event, err
 		}
 		role, err = db.One(ctx, tx, ro.scanShown, `
 -- name: auth.InsertRole
 INSERT INTO roles AS r (name, description, permissions) VALUES ($1, $2, $3) RETURNING `+roleColumns,
 			in.Name, in.Description, permissions)
-		if err != nil {
-			return err
-		}
-		return ro.record(ctx, tx, audit.RoleCreated, in.Name, nil, permissions)
+		return roleEvent(audit.RoleCreated, in.Name, nil, permissions), err
 	})
 	c.Created("/auth/roles/" + role.Name)
 	return role, err
 }
 
-// record records a change of a role by what it gained and lost.
-func (ro *roles) record(ctx context.Context, tx pgx.Tx, action audit.Action, name string, before, after []string) error {
-	return ro.audit.Record(ctx, tx, audit.Event{Action: action, Details: map[string]string{
+// roleEvent is a change of a role by what it gained and lost.
+func roleEvent(action audit.Action, name string, before, after []string) audit.Event {
+	return audit.Event{Action: action, Details: map[string]string{
 		"role": name, "added": strings.Join(without(after, before), " "), "removed": strings.Join(without(before, after), " "),
-	}})
+	}}
 }
 
 // without is what of list is not in other.
@@ -216,7 +209,7 @@ type RolePatch struct {
 func (ro *roles) patchRole(c *httpx.Call, in RolePatch) (role Role, err error) {
 	var f httpx.Fields
 	checkDescription(&f, in.Description.Value)
-	permissions := ro.permissions.check(&f, in.Permissions.Value)
+	permissions := ro.callers.permissions.check(&f, in.Permissions.Value)
 	if err := f.Err(); err != nil {
 		return Role{}, err
 	}
@@ -244,9 +237,9 @@ UPDATE roles r SET description = $2, permissions = $3, revision = revision + 1, 
 		if err != nil {
 			return nothing, err
 		}
-		return all, ro.record(ctx, tx, audit.RoleUpdated, role.Name, before.Permissions, role.Permissions)
+		return all, ro.audit.Record(ctx, tx, roleEvent(audit.RoleUpdated, role.Name, before.Permissions, role.Permissions))
 	})
-	role.Permissions = ro.permissions.expand(role.Permissions)
+	role.Permissions = ro.callers.permissions.expand(role.Permissions)
 	return role, err
 }
 
@@ -266,20 +259,17 @@ func lockChangeable(c *httpx.Call, tx pgx.Tx) (Role, error) {
 // deleteRole serves DELETE /auth/roles/{name}.
 func (ro *roles) deleteRole(c *httpx.Call) error {
 	ctx := c.Context()
-	return ro.db.InTx(ctx, func(tx pgx.Tx) error {
+	return ro.recorded(ctx, func(tx pgx.Tx) (event audit.Event, err error) {
 		role, err := lockChangeable(c, tx)
 		if err != nil {
-			return err
+			return event, err
 		}
 		_, err = db.Exec(ctx, tx, `
 -- name: auth.DeleteRole
 DELETE FROM roles WHERE name = $1`, role.Name)
 		if kind, _ := db.KindOf(err); kind == db.Missing {
-			return errRoleInUse
+			err = errRoleInUse
 		}
-		if err != nil {
-			return err
-		}
-		return ro.record(ctx, tx, audit.RoleDeleted, role.Name, role.Permissions, nil)
+		return roleEvent(audit.RoleDeleted, role.Name, role.Permissions, nil), err
 	})
 }

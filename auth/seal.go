@@ -1,10 +1,9 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 )
 
@@ -25,35 +24,23 @@ func NewSealer(keys func(purpose string) [][]byte, purpose string) Sealer {
 	return Sealer{keys, "seal " + purpose}
 }
 
-const (
-	sealKeyID = 4
-	sealNonce = 12
-)
+const sealKeyID = 4
 
 var errSealed = errors.New("the value cannot be opened: it was changed, or it was sealed under a secret that is no longer configured")
 
 // Seal encrypts plain for owner under the first secret.
 func (s Sealer) Seal(plain []byte, owner string) []byte {
-	key := s.keys(s.purpose)[0]
-	id := sealID(key)
-	sealed := append([]byte{}, id[:]...)
-	nonce := make([]byte, sealNonce)
-	rand.Read(nonce)
-	sealed = append(sealed, nonce...)
-	return gcm(key).Seal(sealed, nonce, plain, []byte(owner))
+	return gcm(s.keys(s.purpose)[0]).Seal(s.Current(), nil, plain, []byte(owner))
 }
 
 // Open decrypts what Seal made for the same owner, under any of the secrets.
 func (s Sealer) Open(sealed []byte, owner string) ([]byte, error) {
-	if len(sealed) < sealKeyID+sealNonce {
-		return nil, errSealed
-	}
 	for _, key := range s.keys(s.purpose) {
-		if sealID(key) != [sealKeyID]byte(sealed) {
+		text, ours := bytes.CutPrefix(sealed, sealID(key))
+		if !ours {
 			continue
 		}
-		plain, err := gcm(key).Open(nil, sealed[sealKeyID:sealKeyID+sealNonce], sealed[sealKeyID+sealNonce:], []byte(owner))
-		if err == nil {
+		if plain, err := gcm(key).Open(nil, nil, text, []byte(owner)); err == nil {
 			return plain, nil
 		}
 	}
@@ -63,21 +50,18 @@ func (s Sealer) Open(sealed []byte, owner string) ([]byte, error) {
 // Current is the key id that values sealed now begin with. A value that
 // begins otherwise keeps an older secret in use until it is sealed anew.
 func (s Sealer) Current() []byte {
-	id := sealID(s.keys(s.purpose)[0])
-	return id[:]
+	return sealID(s.keys(s.purpose)[0])
 }
 
-func sealID(key []byte) [sealKeyID]byte {
-	sum := sha256.Sum256(key)
-	return [sealKeyID]byte(sum[:])
-}
+func sealID(key []byte) []byte { return Digest(key)[:sealKeyID] }
 
+// gcm makes the nonce itself, and puts it before the ciphertext.
 func gcm(key []byte) cipher.AEAD {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		panic(err) // only for keys that are not 32 bytes
 	}
-	aead, err := cipher.NewGCM(block)
+	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
 		panic(err)
 	}

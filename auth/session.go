@@ -2,10 +2,7 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"homebase/audit"
@@ -37,11 +34,7 @@ const (
 // rows of sessions: one begins only for someone who was proved. Its row is
 // ended on purpose only; one that is not refreshed runs out.
 type sessions struct {
-	db        *db.DB
-	audit     *audit.Log
-	callers   *callers
-	tokens    *tokens
-	guesses   *guesses
+	base
 	codes     *codes
 	passkeys  *passkeys
 	passwords *passwords
@@ -65,19 +58,15 @@ type Session struct {
 	sinceRefresh time.Duration
 }
 
-const sessionColumns = `s.id, s.user_agent, s.address, s.created_at, s.last_used_at, s.authenticated_at,
+const sessionColumns = `s.id, s.user_agent, coalesce(host(s.address), ''), s.created_at, s.last_used_at, s.authenticated_at,
        s.idle_until, s.user_id, s.rt_key, s.counter, s.seen_counter, now() - s.refreshed_at`
 
 func scanSession(row pgx.Row) (Session, error) {
 	var s Session
 	var userAgent string
-	var address *netip.Addr
-	err := row.Scan(&s.ID, &userAgent, &address, &s.CreatedAt, &s.LastUsedAt, &s.AuthenticatedAt,
+	err := row.Scan(&s.ID, &userAgent, &s.Address, &s.CreatedAt, &s.LastUsedAt, &s.AuthenticatedAt,
 		&s.ExpiresAt, &s.userID, &s.rtKey, &s.counter, &s.seenCounter, &s.sinceRefresh)
 	s.Name = deviceName(userAgent)
-	if address != nil {
-		s.Address = address.String()
-	}
 	for _, t := range []*time.Time{&s.CreatedAt, &s.LastUsedAt, &s.AuthenticatedAt, &s.ExpiresAt} {
 		*t = t.UTC()
 	}
@@ -87,13 +76,13 @@ func scanSession(row pgx.Row) (Session, error) {
 // client is what a session remembers of who uses it.
 type client struct {
 	userAgent string
-	address   *netip.Addr
+	address   string // "" if not known
 }
 
 func clientOf(r *http.Request) client {
 	c := client{userAgent: cleanUserAgent(r.UserAgent())}
 	if a := httpx.ClientAddr(r.Context()); a.IsValid() {
-		c.address = new(a.WithZone(""))
+		c.address = a.WithZone("").String()
 	}
 	return c
 }
@@ -102,23 +91,12 @@ func clientOf(r *http.Request) client {
 const beginSession = `
 -- name: auth.BeginSession
 INSERT INTO sessions AS s (id, user_id, rt_key, user_agent, address, idle_until, absolute_until)
-VALUES ($1, $2, $3, $4, $5, now() + $6::interval, now() + $7::interval)
+VALUES ($1, $2, $3, $4, nullif($5::text, '')::inet, now() + $6::interval, now() + $7::interval)
 RETURNING ` + sessionColumns
-
-// session is what there is to tell of a session that begins.
-func (c client) session(id uuid.UUID) Session {
-	s := Session{ID: id, Name: deviceName(c.userAgent)}
-	if c.address != nil {
-		s.Address = c.address.String()
-	}
-	return s
-}
 
 // begin is what beginSession takes for a new session of a user.
 func (c client) begin(id, user uuid.UUID) []any {
-	rtKey := make([]byte, 32)
-	rand.Read(rtKey)
-	return []any{id, user, rtKey, c.userAgent, c.address, idleLifetime, absoluteLifetime}
+	return []any{id, user, random(32), c.userAgent, c.address, idleLifetime, absoluteLifetime}
 }
 
 // living is the condition under which a session s of a user u is one.
@@ -144,10 +122,7 @@ func lockCaller(ctx context.Context, tx pgx.Tx, user, session uuid.UUID) error {
 		return err
 	}
 	_, err := lockLiveSession(ctx, tx, session)
-	if errors.Is(err, db.ErrNotFound) {
-		err = httpx.ErrUnauthenticated.Because(errEnded)
-	}
-	return err
+	return NoRow(err, httpx.ErrUnauthenticated.Because(errEnded))
 }
 
 // advanceSession makes the next refresh token the valid one and puts off the
@@ -156,18 +131,17 @@ func advanceSession(ctx context.Context, tx pgx.Tx, id uuid.UUID, c client) (Ses
 	return db.One(ctx, tx, scanSession, `
 -- name: auth.AdvanceSession
 UPDATE sessions s
-   SET counter = counter + 1, refreshed_at = now(), last_used_at = now(), user_agent = $2, address = $3,
+   SET counter = counter + 1, refreshed_at = now(), last_used_at = now(), user_agent = $2, address = nullif($3::text, '')::inet,
        idle_until = least(now() + $4::interval, absolute_until)
  WHERE s.id = $1
 RETURNING `+sessionColumns, id, c.userAgent, c.address, idleLifetime)
 }
 
-// endSession ends a living session, which the transaction has locked.
-func endSession(ctx context.Context, q db.Querier, id uuid.UUID, reason string) error {
-	_, err := db.Exec(ctx, q, `
+// endSession ends a session of a user; httpx.ErrNotFound.
+func endSession(ctx context.Context, q db.Querier, user, id uuid.UUID, reason string) error {
+	return db.Touch(ctx, q, httpx.ErrNotFound, `
 -- name: auth.EndSession
-UPDATE sessions SET revoked_at = now(), revoked_reason = $2 WHERE id = $1`, id, reason)
-	return err
+UPDATE sessions SET revoked_at = now(), revoked_reason = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL`, id, user, reason)
 }
 
 // endSessionsOf ends all sessions of a user except keep, which may be zero, and
@@ -185,20 +159,15 @@ UPDATE sessions SET revoked_at = now(), revoked_reason = $3
 // longest ago. The user's row is locked, so two sign-ins count one after the
 // other.
 func (se *sessions) evict(ctx context.Context, q db.Querier, user uuid.UUID, most int) (stale, error) {
-	_, err := db.Exec(ctx, q, `
--- name: auth.ForgetEndedSessions
-DELETE FROM sessions
- WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NOT NULL ORDER BY revoked_at DESC, id DESC OFFSET $2)`, user, endedMost)
-	if err != nil {
-		return nothing, err
-	}
 	evicted, err := db.All(ctx, q, db.Value[uuid.UUID], `
 -- name: auth.EvictSessions
+WITH forgotten AS (DELETE FROM sessions WHERE id IN (
+    SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NOT NULL ORDER BY revoked_at DESC, id DESC OFFSET $3))
 UPDATE sessions SET revoked_at = now(), revoked_reason = 'too_many'
  WHERE id IN (SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id
                WHERE s.user_id = $1 AND `+living+`
                ORDER BY s.refreshed_at > now() + interval '1 minute', s.refreshed_at DESC, s.id DESC OFFSET $2)
-RETURNING id`, user, most)
+RETURNING id`, user, most, endedMost)
 	if err != nil || len(evicted) == 0 {
 		return nothing, err
 	}
@@ -228,33 +197,25 @@ func (se *sessions) listSessions(c *httpx.Call) (httpx.List[Session], error) {
 	return se.list(c, c.Caller.UserID)
 }
 
+// list are a user's living sessions, the last used first.
 func (se *sessions) list(c *httpx.Call, user uuid.UUID) (httpx.List[Session], error) {
-	list, err := se.ofUser(c.Context(), user)
+	list, err := db.All(c.Context(), se.db, scanSession, `
+-- name: auth.SessionsOfUser
+SELECT `+sessionColumns+`
+  FROM sessions s JOIN users u ON u.id = s.user_id
+ WHERE s.user_id = $1 AND `+living+`
+ ORDER BY s.last_used_at DESC, s.id DESC`, user)
 	for i := range list {
 		list[i].Current = list[i].ID == c.Caller.SessionID
 	}
 	return httpx.List[Session]{Items: list}, err
 }
 
-// ofUser are a user's living sessions, the last used first.
-func (se *sessions) ofUser(ctx context.Context, user uuid.UUID) ([]Session, error) {
-	return db.All(ctx, se.db, scanSession, `
--- name: auth.SessionsOfUser
-SELECT `+sessionColumns+`
-  FROM sessions s JOIN users u ON u.id = s.user_id
- WHERE s.user_id = $1 AND `+living+`
- ORDER BY s.last_used_at DESC, s.id DESC`, user)
-}
-
 // deleteSession serves DELETE /auth/sessions/{id}: that device is signed out.
 func (se *sessions) deleteSession(c *httpx.Call) error {
 	ctx := c.Context()
 	return se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		err := db.Touch(ctx, tx, httpx.ErrNotFound, `
--- name: auth.EndOwnSession
-UPDATE sessions SET revoked_at = now(), revoked_reason = 'ended_by_user'
- WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL`, c.ID, c.Caller.UserID)
-		if err != nil {
+		if err := endSession(ctx, tx, c.Caller.UserID, c.ID, "ended_by_user"); err != nil {
 			return nothing, err
 		}
 		return staleSession(c.ID), se.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: c.ID})

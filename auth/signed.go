@@ -2,6 +2,7 @@ package auth
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 )
@@ -57,4 +58,18 @@ func cutMAC(text string, length int) (value, mac []byte, ok bool) {
 		return nil, nil, false
 	}
 	return raw[:length:length], raw[length:], true
+}
+
+// Digest is the SHA-256 of v. It is what the database keeps of a secret with 128
+// bits or more, which needs no salt and no slow hash.
+func Digest[T string | []byte](v T) []byte {
+	sum := sha256.Sum256([]byte(v))
+	return sum[:]
+}
+
+// random is so many bytes that nobody can guess.
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
 }

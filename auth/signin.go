@@ -22,14 +22,9 @@ func (pw *passwords) signIn(r *http.Request, email, password string) (account, e
 		return account{}, err
 	}
 	defer permit.leave()
-	acc, reason := account{}, ""
-	address, err := ParseEmail(email)
-	if err == nil {
-		acc, err = accountByEmail(ctx, pw.db, address)
-	} else {
-		// An address that cannot be one is asked for all the same.
-		acc, err = accountByEmail(ctx, pw.db, "")
-	}
+	reason := ""
+	address, _ := ParseEmail(email) // "" for what cannot be one: it is asked for all the same
+	acc, err := accountByEmail(ctx, pw.db, address)
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		acc, reason = account{passwordHash: pw.nobody()}, "unknown"
@@ -69,13 +64,11 @@ func (pw *passwords) signIn(r *http.Request, email, password string) (account, e
 // refuseSignIn records a failed sign-in. The address of someone unknown is
 // kept as a keyed hash: people type passwords into the wrong field.
 func (pw *passwords) refuseSignIn(ctx context.Context, email string, user uuid.UUID, reason string) error {
-	e := audit.Event{Action: audit.LoginFailed, Outcome: audit.Denied, Target: user,
-		Details: map[string]string{"reason": reason}}
+	details := map[string]string{"reason": reason}
 	if user == uuid.Nil {
-		e.Details["address"] = pw.audit.Blind(email)
+		details["address"] = pw.audit.Blind(email)
 	}
-	err := pw.db.InTx(ctx, func(tx pgx.Tx) error { return pw.audit.Record(ctx, tx, e) })
-	if err != nil {
+	if err := pw.recordRefusal(ctx, audit.LoginFailed, user, details); err != nil {
 		return err
 	}
 	return errInvalidCredentials.Because(errors.New("sign-in refused: " + reason))

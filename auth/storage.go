@@ -29,18 +29,4 @@ type Quota struct {
 
 // Keep says where what belongs to users is kept. Call it once, before requests
 // are answered and commands run.
-func (us *users) Keep(s Storage) {
-	if s.Quotas == nil {
-		s.Quotas = func(context.Context, []uuid.UUID) (map[uuid.UUID]Quota, error) { return nil, nil }
-	}
-	if s.SetQuota == nil {
-		s.SetQuota = func(context.Context, pgx.Tx, uuid.UUID, *int64) error { return nil }
-	}
-	if s.SetEntryQuota == nil {
-		s.SetEntryQuota = func(context.Context, pgx.Tx, uuid.UUID, *int64) error { return nil }
-	}
-	if s.Erase == nil {
-		s.Erase = func(context.Context, pgx.Tx, uuid.UUID) error { return nil }
-	}
-	us.storage = s
-}
+func (us *users) Keep(s Storage) { us.storage = s }

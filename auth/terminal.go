@@ -20,13 +20,10 @@ func readPassword(ctx context.Context, sh *db.Shell, fromStdin bool) (string, er
 	if fromStdin {
 		return readLine(bufio.NewReader(io.LimitReader(sh.Stdin, 64<<10)))
 	}
-	tty, ok := sh.Stdin.(*os.File)
-	if !ok || !isTerminal(tty) {
-		return "", errors.New("standard input is not a terminal: give the password on it with --password-stdin")
-	}
+	tty, _ := sh.Stdin.(*os.File)
 	restore, err := echoOff(tty)
 	if err != nil {
-		return "", err
+		return "", errors.New("standard input is not a terminal: give the password on it with --password-stdin")
 	}
 	defer restore()
 	in := bufio.NewReader(tty)
@@ -76,34 +73,23 @@ func readLineUntil(ctx context.Context, in *bufio.Reader) (string, error) {
 	}
 }
 
-func isTerminal(f *os.File) bool {
-	_, err := termios(f, syscall.TCGETS, nil)
-	return err == nil
-}
-
 // echoOff stops the terminal from showing what is typed until the returned
-// function is called.
+// function is called. What is no terminal, or no file at all, is an error.
 func echoOff(f *os.File) (restore func(), err error) {
-	was, err := termios(f, syscall.TCGETS, nil)
-	if err != nil {
+	var was syscall.Termios
+	if err := termios(f, syscall.TCGETS, &was); err != nil {
 		return nil, err
 	}
-	quiet := *was
+	quiet := was
 	quiet.Lflag &^= syscall.ECHO
-	if _, err := termios(f, syscall.TCSETS, &quiet); err != nil {
-		return nil, err
-	}
-	return func() { termios(f, syscall.TCSETS, was) }, nil
+	return func() { _ = termios(f, syscall.TCSETS, &was) }, termios(f, syscall.TCSETS, &quiet)
 }
 
-// termios reads the settings of a terminal, or sets them to t.
-func termios(f *os.File, request uintptr, t *syscall.Termios) (*syscall.Termios, error) {
-	if t == nil {
-		t = new(syscall.Termios)
-	}
+// termios reads the settings of a terminal into t, or sets them to t.
+func termios(f *os.File, request uintptr, t *syscall.Termios) error {
 	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), request, uintptr(unsafe.Pointer(t)))
 	if errno != 0 {
-		return nil, errno
+		return errno
 	}
-	return t, nil
+	return nil
 }

@@ -5,12 +5,11 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha1"
-	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -43,11 +42,7 @@ func hotp(secret []byte, counter int64, digits int) string {
 	sum := h.Sum(nil)
 	offset := sum[len(sum)-1] & 0xf
 	code := binary.BigEndian.Uint32(sum[offset:]) & 0x7fffffff
-	modulus := uint32(1)
-	for range digits {
-		modulus *= 10
-	}
-	return fmt.Sprintf("%0*d", digits, code%modulus)
+	return fmt.Sprintf("%0*d", digits, code%uint32(math.Pow10(digits)))
 }
 
 // stepOf is the time step of a moment (RFC 6238, section 4.2).
@@ -78,23 +73,16 @@ func parseCode(s string) (digits string, recovery []byte, ok bool) {
 	case totpDigits:
 		return s, nil, strings.Trim(s, "0123456789") == ""
 	case recoveryLength:
-		return "", hashToken(s), strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+		return "", Digest(s), strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 	}
 	return "", nil, false
-}
-
-// hashToken is what the database keeps of a secret with 128 bits or more; such
-// secrets need no salt and no slow hash.
-func hashToken(token string) []byte {
-	sum := sha256.Sum256([]byte(token))
-	return sum[:]
 }
 
 // newRecoveryCodes makes a set of codes and what is kept of them.
 func newRecoveryCodes() (codes []string, hashes [][]byte) {
 	for range recoveryCodes {
 		code := rand.Text()
-		codes, hashes = append(codes, code), append(hashes, hashToken(code))
+		codes, hashes = append(codes, code), append(hashes, Digest(code))
 	}
 	return codes, hashes
 }
@@ -138,12 +126,8 @@ var (
 // It owns the rows of authenticators and seals their secrets. No code is
 // accepted twice.
 type codes struct {
-	db      *db.DB
-	audit   *audit.Log
-	log     *slog.Logger
-	callers *callers
-	guesses *guesses
-	sealer  Sealer
+	base
+	sealer Sealer
 }
 
 // secondFactor asks for the code of a user who has TOTP on, and uses it up in
@@ -197,24 +181,18 @@ func (co *codes) useRecoveryCode(ctx context.Context, tx pgx.Tx, user uuid.UUID,
 -- name: auth.UseRecoveryCode
 UPDATE totp SET recovery = array_remove(recovery, $2) WHERE user_id = $1 AND $2 = ANY(recovery)
 RETURNING cardinality(recovery)`, user, hash)
-	if errors.Is(err, db.ErrNotFound) {
-		return errWrongCode
-	}
 	if err != nil {
-		return err
+		return NoRow(err, errWrongCode)
 	}
 	return co.audit.Record(ctx, tx, audit.Event{Action: audit.RecoveryCodeUsed, Target: user,
 		Actor: audit.Actor{User: user}, Details: map[string]string{"left": strconv.Itoa(left)}})
 }
 
-// recordRefusal records a wrong code.
-func (co *codes) recordRefusal(ctx context.Context, action audit.Action, user uuid.UUID, why error) error {
+// recordWrongCode records a wrong code.
+func (b base) recordWrongCode(ctx context.Context, action audit.Action, user uuid.UUID, why error) error {
 	reason := "code"
 	if errors.Is(why, errUsedCode) {
 		reason = "used_code"
 	}
-	return co.db.InTx(ctx, func(tx pgx.Tx) error {
-		return co.audit.Record(ctx, tx, audit.Event{Action: action, Outcome: audit.Denied, Target: user,
-			Details: map[string]string{"reason": reason}})
-	})
+	return b.recordRefusal(ctx, action, user, map[string]string{"reason": reason})
 }

@@ -19,9 +19,7 @@ import (
 // each user's own, and for the operator. It owns the rows of users and who has
 // which role. Nobody gives what they lack, and one admin always stays.
 type users struct {
-	db        *db.DB
-	audit     *audit.Log
-	callers   *callers
+	base
 	passwords *passwords
 	sessions  *sessions
 	storage   Storage
@@ -63,23 +61,6 @@ func scanUserAnd(row pgx.Row, more ...any) (User, error) {
 	return u, err
 }
 
-func userByID(ctx context.Context, q db.Querier, id uuid.UUID) (User, error) {
-	return db.One(ctx, q, scanUser, `
--- name: auth.UserByID
-SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id)
-}
-
-// userByEmail finds a user by address, without case; db.ErrNotFound.
-func userByEmail(ctx context.Context, q db.Querier, email string) (User, error) {
-	email, err := ParseEmail(email)
-	if err != nil {
-		return User{}, db.ErrNotFound
-	}
-	return db.One(ctx, q, scanUser, `
--- name: auth.UserByEmail
-SELECT `+userColumns+` FROM users u WHERE lower(u.email) = lower($1 COLLATE "C")`, email)
-}
-
 // account is what signing in compares with.
 type account struct {
 	User
@@ -91,6 +72,7 @@ func scanAccount(row pgx.Row) (acc account, err error) {
 	return acc, err
 }
 
+// accountByEmail finds a user by address, without case; db.ErrNotFound.
 func accountByEmail(ctx context.Context, q db.Querier, email string) (account, error) {
 	return db.One(ctx, q, scanAccount, `
 -- name: auth.AccountByEmail
@@ -188,7 +170,7 @@ RETURNING `+userColumns, uuid.Must(uuid.NewV7()), email, n.Name, n.PasswordHash)
 	if err := us.setRoles(ctx, tx, u.ID, nil, n.Roles); err != nil {
 		return User{}, err
 	}
-	if n.Quota != nil {
+	if n.Quota != nil && us.storage.SetQuota != nil {
 		err = us.storage.SetQuota(ctx, tx, u.ID, n.Quota)
 	}
 	return u, err

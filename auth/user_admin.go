@@ -33,8 +33,8 @@ func (us *users) managed(ctx context.Context, where string, args ...any) ([]Mana
 -- name: auth.ManagedUsers
 SELECT `+userColumns+`, `+rolesHeld+`
   FROM users u `+where, args...)
-	if err != nil {
-		return nil, err
+	if err != nil || us.storage.Quotas == nil {
+		return users, err
 	}
 	ids := make([]uuid.UUID, len(users))
 	for i, u := range users {
@@ -171,22 +171,15 @@ func (p UserPatch) check() error {
 	return f.Err()
 }
 
-// patchUser serves PATCH /auth/users/{id}.
-func (us *users) patchUser(c *httpx.Call, in UserPatch) (ManagedUser, error) {
-	if err := us.update(c.Context(), c.Caller.UserID, c.ID, in, c.Header); err != nil {
+// patchUser serves PATCH /auth/users/{id}. What it takes away holds when it
+// returns.
+func (us *users) patchUser(c *httpx.Call, p UserPatch) (ManagedUser, error) {
+	if err := p.check(); err != nil {
 		return ManagedUser{}, err
 	}
-	return us.managedUser(c.Context(), c.ID)
-}
-
-// update changes a user for by, under the If-Match of the headers. What it
-// takes away holds when it returns.
-func (us *users) update(ctx context.Context, by, id uuid.UUID, p UserPatch, h http.Header) error {
-	if err := p.check(); err != nil {
-		return err
-	}
-	return us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		acc, last, err := lockManaged(ctx, tx, by, id, h)
+	ctx, by, id := c.Context(), c.Caller.UserID, c.ID
+	err := us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+		acc, last, err := lockManaged(ctx, tx, by, id, c.Header)
 		if err != nil {
 			return nothing, err
 		}
@@ -224,6 +217,10 @@ UPDATE users SET name = $2, status = $3, revision = revision + 1, updated_at = n
 		}
 		return staleUser(id), us.recordUpdate(ctx, tx, acc, name, status, p)
 	})
+	if err != nil {
+		return ManagedUser{}, err
+	}
+	return us.managedUser(ctx, id)
 }
 
 // lockManaged locks a user who is about to be changed by somebody and reports
@@ -289,6 +286,9 @@ func (us *users) recordUpdate(ctx context.Context, tx pgx.Tx, acc account, name,
 			value, text = nil, "default"
 		}
 		events = append(events, audit.Event{Action: audit.UserUpdated, Details: map[string]string{"field": q.field, "to": text}})
+		if q.set == nil {
+			continue
+		}
 		if err := q.set(ctx, tx, acc.ID, value); err != nil {
 			return err
 		}
@@ -320,7 +320,10 @@ func (us *users) remove(c *httpx.Call, id uuid.UUID) error {
 		if last {
 			return nothing, errLastAdmin
 		}
-		if err := us.storage.Erase(ctx, tx, id); err != nil {
+		if us.storage.Erase != nil {
+			err = us.storage.Erase(ctx, tx, id)
+		}
+		if err != nil {
 			return nothing, err
 		}
 		_, err = db.Exec(ctx, tx, `
@@ -335,7 +338,7 @@ DELETE FROM users WHERE id = $1`, id)
 
 // listUserSessions serves GET /auth/users/{id}/sessions.
 func (us *users) listUserSessions(c *httpx.Call) (httpx.List[Session], error) {
-	if _, err := userByID(c.Context(), us.db, c.ID); err != nil {
+	if _, err := accountByID(c.Context(), us.db, c.ID); err != nil {
 		return httpx.List[Session]{}, err
 	}
 	return us.sessions.list(c, c.ID)

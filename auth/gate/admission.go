@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -40,8 +39,7 @@ const (
 
 // mark is what is kept and signed of a browser.
 func mark(begin string) []byte {
-	sum := sha256.Sum256([]byte(begin))
-	return sum[:browserMark]
+	return auth.Digest(begin)[:browserMark]
 }
 
 // signIn refuses a request without a living session, and where a page was asked
@@ -63,7 +61,7 @@ func (g *Gate) signIn(r *http.Request, host *Host, address string) *httpx.Proble
 		refusal.Header["Set-Cookie"] = hostCookie(beginCookie, begin, beginLifetime)
 	}
 	id := g.requestID(host.ID, mark(begin), address, time.Now().Add(requestGood))
-	refusal.Header["Location"] = g.accountURL + "#action=gate&request=" + id
+	refusal.Header["Location"] = g.cfg.AccountURL + "#action=gate&request=" + id
 	return &refusal
 }
 
@@ -72,7 +70,7 @@ func (g *Gate) signIn(r *http.Request, host *Host, address string) *httpx.Proble
 func (g *Gate) requestID(host uuid.UUID, browser []byte, address string, until time.Time) string {
 	value := binary.BigEndian.AppendUint64(nil, uint64(until.Unix()))
 	value = slices.Concat(value, host[:], browser, []byte(address))
-	return auth.Sign(g.keys(requestPurpose), value)
+	return auth.Sign(g.cfg.Keys(requestPurpose), value)
 }
 
 // request is what a browser brings to the account page.
@@ -91,7 +89,7 @@ func (g *Gate) request(c *httpx.Call) (q request, err error) {
 	if length <= requestHead {
 		return q, httpx.ErrNotFound
 	}
-	value, ok := auth.Signed(g.keys(requestPurpose), text, length)
+	value, ok := auth.Signed(g.cfg.Keys(requestPurpose), text, length)
 	if !ok {
 		return q, httpx.ErrNotFound
 	}
@@ -167,7 +165,7 @@ func (g *Gate) postRequest(c *httpx.Call, in Approval) (Next, error) {
 	if err != nil {
 		return Next{}, err
 	}
-	if !q.host.admits(c.Caller) {
+	if !auth.Admits(q.host.Roles, c.Caller.Roles) {
 		return Next{}, errRole
 	}
 	code, err := g.issue(c.Context(), q, c.Caller.SessionID)
@@ -178,33 +176,14 @@ func (g *Gate) postRequest(c *httpx.Call, in Approval) (Next, error) {
 // meanwhile gets none: ErrUnauthenticated.
 func (g *Gate) issue(ctx context.Context, q request, session uuid.UUID) (code string, err error) {
 	code = rand.Text()
-	hash := sha256.Sum256([]byte(code))
-	return code, g.db.InTx(ctx, func(tx pgx.Tx) error {
-		_, err := db.Exec(ctx, tx, `
--- name: gate.ForgetCodes
-DELETE FROM gate_codes WHERE session_id = $1 AND expires_at < now()`, session)
-		if err != nil {
-			return err
-		}
-		return db.Touch(ctx, tx, httpx.ErrUnauthenticated, `
+	return code, db.Touch(ctx, g.cfg.DB, httpx.ErrUnauthenticated, `
 -- name: gate.InsertCode
+WITH forgotten AS (DELETE FROM gate_codes WHERE session_id = $3 AND expires_at < now())
 INSERT INTO gate_codes (hash, host_id, session_id, browser, address, expires_at)
 SELECT $1, h.id, s.id, $4, $5, now() + $6::interval
   FROM sessions s JOIN users u ON u.id = s.user_id CROSS JOIN gate_hosts h
  WHERE s.id = $3 AND h.id = $2 AND `+auth.LivingSession+`
-   FOR KEY SHARE OF s, h`, hash[:], q.host.ID, session, q.browser, q.address, codeGood)
-	})
-}
-
-// admission is what a code was given for.
-type admission struct {
-	session, user uuid.UUID
-	address       string
-}
-
-func scanAdmission(row pgx.Row) (a admission, err error) {
-	err = row.Scan(&a.session, &a.user, &a.address)
-	return a, err
+   FOR KEY SHARE OF s, h`, auth.Digest(code), q.host.ID, session, q.browser, q.address, codeGood)
 }
 
 // getCallback serves GET /auth/gate/callback, as the guarded host's own address.
@@ -215,29 +194,24 @@ func (g *Gate) getCallback(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	begin, _ := auth.CookieValue(r, beginCookie) // two of them are none
-	ctx, hash := r.Context(), sha256.Sum256([]byte(r.URL.Query().Get("code")))
-	var a admission
-	err = g.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		a, err = db.One(ctx, tx, scanAdmission, `
+	ctx := r.Context()
+	var session, user uuid.UUID
+	var address string
+	err = auth.Recorded(ctx, g.cfg.DB, g.cfg.Audit, func(tx pgx.Tx) (audit.Event, error) {
+		_, err := db.One(ctx, tx, func(row pgx.Row) (any, error) { return nil, row.Scan(&session, &user, &address) }, `
 -- name: gate.UseCode
 DELETE FROM gate_codes c
  USING sessions s JOIN users u ON u.id = s.user_id
  WHERE c.hash = $1 AND c.host_id = $2 AND c.browser = $3 AND c.expires_at > now()
    AND s.id = c.session_id AND `+auth.LivingSession+`
-RETURNING s.id, u.id, c.address`, hash[:], host.ID, mark(begin))
-		if errors.Is(err, db.ErrNotFound) {
-			return errCode
-		}
-		if err != nil {
-			return err
-		}
-		return g.audit.Record(ctx, tx, audit.Event{Actor: audit.Actor{User: a.user, Session: a.session}, Action: audit.GateEntered, Target: host.ID})
+RETURNING s.id, u.id, c.address`, auth.Digest(r.URL.Query().Get("code")), host.ID, mark(begin))
+		return audit.Event{Actor: audit.Actor{User: user, Session: session}, Action: audit.GateEntered, Target: host.ID}, auth.NoRow(err, errCode)
 	})
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Set-Cookie", g.cookie(host, a.session))
-	w.Header().Set("Location", "https://"+host.Host+a.address)
+	w.Header().Set("Set-Cookie", g.cookie(host, session))
+	w.Header().Set("Location", "https://"+host.Host+address)
 	w.WriteHeader(http.StatusSeeOther)
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +55,7 @@ func (g *Gate) getCheck(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !host.admits(caller) {
+	if !auth.Admits(host.Roles, caller.Roles) {
 		return errRole
 	}
 	if host.Identify {
@@ -75,7 +74,7 @@ func (g *Gate) asked(r *http.Request) (host *Host, address string, err error) {
 	switch {
 	case !httpx.FromProxy(r.Context()):
 		return nil, "", refuse("Only a proxy of HOMEBASE_TRUSTED_PROXIES may ask.")
-	case g.accountURL == "":
+	case g.cfg.AccountURL == "":
 		return nil, "", refuse("Whoever runs this server has not named the account page: HOMEBASE_ACCOUNT_URL.")
 	case !ok:
 		return nil, "", refuse("The proxy must set X-Original-URL, of https, and X-Original-Method, and nothing may contradict them.")
@@ -138,7 +137,7 @@ const (
 // guarded programs, so it is SameSite=Lax.
 func (g *Gate) cookie(host *Host, session uuid.UUID) string {
 	value := cookieValue(session, time.Now().Add(cookieLifetime))
-	return hostCookie(cookieName, auth.Sign(g.keys(cookiePurpose), value, host.bound), cookieLifetime)
+	return hostCookie(cookieName, auth.Sign(g.cfg.Keys(cookiePurpose), value, host.bound), cookieLifetime)
 }
 
 func cookieValue(session uuid.UUID, until time.Time) []byte {
@@ -154,23 +153,18 @@ func hostCookie(name, value string, lifetime time.Duration) string {
 // of a living session.
 func (g *Gate) visitor(r *http.Request, host *Host) (*httpx.Caller, error) {
 	text, _ := auth.CookieValue(r, cookieName) // two of them are none
-	value, ok := auth.Signed(g.keys(cookiePurpose), text, cookieBody, host.bound)
+	value, ok := auth.Signed(g.cfg.Keys(cookiePurpose), text, cookieBody, host.bound)
 	if !ok || time.Now().Unix() >= int64(binary.BigEndian.Uint64(value[16:])) {
 		return nil, httpx.ErrUnauthenticated
 	}
-	return g.auth.Visitor(r.Context(), uuid.UUID(value[:16]))
-}
-
-// admits reports whether somebody with the caller's roles is let through.
-func (h *Host) admits(c *httpx.Caller) bool {
-	return len(h.Roles) == 0 || slices.ContainsFunc(h.Roles, func(role string) bool { return slices.Contains(c.Roles, role) })
+	return g.cfg.Auth.Visitor(r.Context(), uuid.UUID(value[:16]))
 }
 
 // identify tells the program who comes. An address and roles are ASCII always. A
 // name that is not is left out: no program decodes the forms that a header has
 // for it, and each falls back to the address.
 func (g *Gate) identify(h http.Header, r *http.Request, c *httpx.Caller) error {
-	user, err := g.auth.Person(r.Context(), c.UserID)
+	user, err := g.cfg.Auth.Person(r.Context(), c.UserID)
 	if err != nil {
 		return err
 	}

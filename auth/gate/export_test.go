@@ -14,7 +14,7 @@ var Original = original
 
 // Cookie lets a session through to a host until then.
 func (g *Gate) Cookie(host *Host, session uuid.UUID, until time.Time) string {
-	return auth.Sign(g.keys(cookiePurpose), cookieValue(session, until), host.binding())
+	return auth.Sign(g.cfg.Keys(cookiePurpose), cookieValue(session, until), host.binding())
 }
 
 // Request is the id of a request for an address of a host, good until then.

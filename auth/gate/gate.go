@@ -52,19 +52,15 @@ type Config struct {
 
 // Gate is the room. Make one with New. Safe for concurrent use.
 type Gate struct {
-	db         *db.DB
-	audit      *audit.Log
-	auth       *auth.Auth
-	keys       func(purpose string) [][]byte
-	accountURL string
-	own        []string // host names
-	hosts      *db.Kept[map[string]*Host]
+	cfg   Config
+	own   []string // host names
+	hosts *db.Kept[map[string]*Host]
 }
 
 // New makes the room; it reads no key and asks no database. Call it before the
 // listener runs.
 func New(c Config) *Gate {
-	g := &Gate{db: c.DB, audit: c.Audit, auth: c.Auth, keys: c.Keys, accountURL: c.AccountURL}
+	g := &Gate{cfg: c}
 	for _, address := range slices.Concat(c.Own, []string{c.AccountURL}) {
 		if u, err := url.Parse(address); err == nil && u.Hostname() != "" {
 			g.own = append(g.own, u.Hostname())
@@ -81,7 +77,7 @@ func (g *Gate) Routes() []httpx.Route {
 
 // Hosts are the names of all guarded hosts, sorted.
 func (g *Gate) Hosts(ctx context.Context) ([]string, error) {
-	return db.All(ctx, g.db, db.Value[string], `
+	return db.All(ctx, g.cfg.DB, db.Value[string], `
 -- name: gate.HostNames
 SELECT host FROM gate_hosts ORDER BY host`)
 }

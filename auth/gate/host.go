@@ -99,7 +99,7 @@ func (g *Gate) hostRoutes() []httpx.Route {
 
 // readHosts reads all hosts, by what browsers call them.
 func (g *Gate) readHosts(ctx context.Context) (map[string]*Host, error) {
-	list, err := db.All(ctx, g.db, scanHost, `
+	list, err := db.All(ctx, g.cfg.DB, scanHost, `
 -- name: gate.AllHosts
 SELECT `+hostColumns+` FROM gate_hosts h`)
 	hosts := make(map[string]*Host, len(list))
@@ -113,15 +113,12 @@ SELECT `+hostColumns+` FROM gate_hosts h`)
 // change makes what fn does to the hosts hold on every worker: on this one
 // before it answers, on the others with the commit.
 func (g *Gate) change(ctx context.Context, fn func(tx pgx.Tx) (audit.Event, error)) error {
-	err := g.db.InTx(ctx, func(tx pgx.Tx) error {
+	err := auth.Recorded(ctx, g.cfg.DB, g.cfg.Audit, func(tx pgx.Tx) (audit.Event, error) {
 		event, err := fn(tx)
-		if err != nil {
-			return err
+		if err == nil {
+			err = db.Notify(ctx, tx, hostsChannel, "")
 		}
-		if err := g.audit.Record(ctx, tx, event); err != nil {
-			return err
-		}
-		return db.Notify(ctx, tx, hostsChannel, "")
+		return event, err
 	})
 	g.hosts.Forget()
 	return err
@@ -170,14 +167,14 @@ func (g *Gate) hostFault(host string) string {
 
 // listHosts serves GET /auth/gate/hosts.
 func (g *Gate) listHosts(c *httpx.Call, k httpx.Keyset[uuid.UUID]) ([]Host, error) {
-	return db.All(c.Context(), g.db, scanHost, `
+	return db.All(c.Context(), g.cfg.DB, scanHost, `
 -- name: gate.Hosts
 SELECT `+hostColumns+` FROM gate_hosts h WHERE h.id > $1 ORDER BY h.id LIMIT $2`, k.After(uuid.Nil), k.Limit)
 }
 
 // getHost serves GET /auth/gate/hosts/{id}.
 func (g *Gate) getHost(c *httpx.Call) (Host, error) {
-	return db.One(c.Context(), g.db, scanHost, `
+	return db.One(c.Context(), g.cfg.DB, scanHost, `
 -- name: gate.Host
 SELECT `+hostColumns+` FROM gate_hosts h WHERE h.id = $1`, c.ID)
 }

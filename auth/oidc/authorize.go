@@ -3,7 +3,6 @@ package oidc
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -103,12 +103,10 @@ func (p *Provider) redirect(q *oauthRequest, answer ...string) string {
 }
 
 func (p *Provider) authorizeRoutes() []httpx.Route {
-	return both("/auth/oidc/authorize", httpx.Route{Access: httpx.Public(), Rate: httpx.RateWrite, Lenient: true, Body: 16 << 10,
-		Form: []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "max_age", "id_token_hint", "login_hint",
-			"code_challenge", "code_challenge_method", "display", "ui_locales", "claims_locales", "acr_values", "claims", "request", "request_uri", "registration"},
-		Summary:   "Where a program sends a browser to sign in; goes on to the account page",
-		Responses: []httpx.Response{{Status: http.StatusSeeOther, Headers: []string{"Location"}}},
-		Problems:  httpx.Problems{errOff, errUnknownClient, errRedirect}, Handler: p.authorize})
+	return p.sends("/auth/oidc/authorize", "Where a program sends a browser to sign in; goes on to the account page", []string{
+		"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "prompt", "max_age", "id_token_hint", "login_hint",
+		"code_challenge", "code_challenge_method", "display", "ui_locales", "claims_locales", "acr_values", "claims", "request", "request_uri", "registration",
+	}, p.authorize)
 }
 
 // both are a route by GET, with its form's members in the query, and by POST.
@@ -120,12 +118,32 @@ func both(path string, post httpx.Route) []httpx.Route {
 	return []httpx.Route{get, post}
 }
 
-// parametersOf are those of a query, or of a form.
-func parametersOf(r *http.Request) (url.Values, error) {
-	if r.Method == http.MethodPost {
-		return httpx.ReadForm(r)
-	}
-	return r.URL.Query(), nil
+// sends are the routes of a path to which programs send browsers. handle says
+// where the browser goes on to. No cookies are read: from another site none
+// would come.
+func (p *Provider) sends(path, summary string, form []string, handle func(ctx context.Context, values url.Values) (location string, err error)) []httpx.Route {
+	return both(path, httpx.Route{Access: httpx.Public(), Rate: httpx.RateWrite, Lenient: true, Body: 16 << 10, Form: form, Summary: summary,
+		Responses: []httpx.Response{{Status: http.StatusSeeOther, Headers: []string{"Location"}}},
+		Problems:  httpx.Problems{errOff, errUnknownClient, errRedirect},
+		Handler: func(w http.ResponseWriter, r *http.Request) error {
+			if err := p.on(); err != nil {
+				return err
+			}
+			values, err := r.URL.Query(), error(nil)
+			if r.Method == http.MethodPost {
+				values, err = httpx.ReadForm(r)
+			}
+			if err != nil {
+				return err
+			}
+			location, err := handle(r.Context(), values)
+			if err != nil {
+				return err
+			}
+			w.Header().Set("Location", location)
+			w.WriteHeader(http.StatusSeeOther)
+			return nil
+		}})
 }
 
 // only is a parameter's value, "" for one that is missing. Twice is none.
@@ -136,43 +154,22 @@ func only(values url.Values, name string) string {
 	return ""
 }
 
-// seeOther sends the browser on.
-func seeOther(w http.ResponseWriter, location string) error {
-	w.Header().Set("Location", location)
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
-}
-
-// authorize serves GET and POST /auth/oidc/authorize. It reads no cookies:
-// from another site none would come.
-func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) error {
-	if err := p.on(); err != nil {
-		return err
-	}
-	values, err := parametersOf(r)
-	if err != nil {
-		return err
-	}
-	ctx := r.Context()
+// authorize serves GET and POST /auth/oidc/authorize.
+func (p *Provider) authorize(ctx context.Context, values url.Values) (location string, err error) {
 	client, err := p.clientByText(ctx, only(values, "client_id"))
-	if errors.Is(err, db.ErrNotFound) {
-		err = errUnknownClient
-	}
 	if err != nil {
-		return err
+		return "", auth.NoRow(err, errUnknownClient)
 	}
 	q := oauthRequest{client: client, redirectURI: only(values, "redirect_uri"), state: only(values, "state")}
 	if !registered(client.RedirectURIs, q.redirectURI) {
-		return errRedirect
+		return "", errRedirect
 	}
 	if code, why := p.read(ctx, &q, values); code != "" {
-		p.log.InfoContext(ctx, "an authorization request was refused", "client", client.ID, "error", code, "why", why, "request_id", httpx.RequestID(ctx))
-		return seeOther(w, p.redirect(&q, "error", code, "error_description", why))
+		p.cfg.Log.InfoContext(ctx, "an authorization request was refused", "client", client.ID, "error", code, "why", why, "request_id", httpx.RequestID(ctx))
+		return p.redirect(&q, "error", code, "error_description", why), nil
 	}
-	if err := p.keep(ctx, &q); err != nil {
-		return err
-	}
-	return seeOther(w, p.accountURL+"#action=authorize&request="+q.id.String())
+	err = p.keep(ctx, &q)
+	return p.cfg.AccountURL + "#action=authorize&request=" + q.id.String(), err
 }
 
 // read takes the rest of the parameters, or says which error it is and why.
@@ -250,7 +247,7 @@ func isChallenge(text string) bool {
 // a new one takes the slot of the oldest.
 func (p *Provider) keep(ctx context.Context, q *oauthRequest) error {
 	q.id = uuid.New()
-	n, err := db.Exec(ctx, p.db, `
+	return db.Touch(ctx, p.cfg.DB, errUnknownClient, `
 -- name: oidc.InsertRequest
 INSERT INTO oidc_requests (id, client_id, logout, redirect_uri, state, scopes, prompt, max_age, hint, nonce, challenge, expires_at)
 SELECT $1, c.id, $3, $4, $5, $6, $7, $8, nullif($9, $12::uuid), $10, $11, now() + $13::interval
@@ -260,14 +257,7 @@ SELECT $1, c.id, $3, $4, $5, $6, $7, $8, nullif($9, $12::uuid), $10, $11, now() 
        scopes = excluded.scopes, prompt = excluded.prompt, max_age = excluded.max_age, hint = excluded.hint, nonce = excluded.nonce,
        challenge = excluded.challenge, created_at = excluded.created_at, expires_at = excluded.expires_at`,
 		q.id, q.client.ID, q.logout, q.redirectURI, q.state, orEmpty(q.scopes), q.prompt, q.maxAge, q.hint, q.nonce, q.challenge, uuid.Nil, requestLifetime)
-	if err == nil && n == 0 {
-		err = errUnknownClient
-	}
-	return err
 }
-
-const requestColumns = `q.id, q.logout, q.redirect_uri, q.state, q.scopes, q.prompt, q.max_age, coalesce(q.hint, '00000000-0000-0000-0000-000000000000'::uuid),
-       q.nonce, q.challenge, q.created_at, q.expires_at, q.client_id`
 
 func scanRequest(row pgx.Row) (q oauthRequest, err error) {
 	err = row.Scan(&q.id, &q.logout, &q.redirectURI, &q.state, &q.scopes, &q.prompt, &q.maxAge, &q.hint,
@@ -279,9 +269,10 @@ func scanRequest(row pgx.Row) (q oauthRequest, err error) {
 // request is a request that was kept; db.ErrNotFound, also where its address was
 // taken from the client since.
 func (p *Provider) request(ctx context.Context, id uuid.UUID) (oauthRequest, error) {
-	q, err := db.One(ctx, p.db, scanRequest, `
+	q, err := db.One(ctx, p.cfg.DB, scanRequest, `
 -- name: oidc.Request
-SELECT `+requestColumns+` FROM oidc_requests q WHERE q.id = $1 AND q.expires_at > now()`, id)
+SELECT id, logout, redirect_uri, state, scopes, prompt, max_age, hint, nonce, challenge, created_at, expires_at, client_id
+  FROM oidc_requests WHERE id = $1 AND expires_at > now()`, id)
 	if err == nil {
 		q.client, err = p.client(ctx, q.client.ID)
 	}

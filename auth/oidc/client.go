@@ -3,7 +3,6 @@ package oidc
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -113,7 +112,7 @@ func clientID(c *httpx.Call) (err error) {
 
 // listClients serves GET /auth/clients.
 func (p *Provider) listClients(c *httpx.Call, k httpx.Keyset[uuid.UUID]) ([]Client, error) {
-	return db.All(c.Context(), p.db, scanClient, `
+	return db.All(c.Context(), p.cfg.DB, scanClient, `
 -- name: oidc.Clients
 SELECT `+clientColumns+` FROM oidc_clients c WHERE c.id > $1 ORDER BY c.id LIMIT $2`, k.After(uuid.Nil), k.Limit)
 }
@@ -123,7 +122,7 @@ func (p *Provider) getClient(c *httpx.Call) (Client, error) { return p.client(c.
 
 // client is a client by its id; db.ErrNotFound.
 func (p *Provider) client(ctx context.Context, id uuid.UUID) (Client, error) {
-	return db.One(ctx, p.db, scanClient, `
+	return db.One(ctx, p.cfg.DB, scanClient, `
 -- name: oidc.Client
 SELECT `+clientColumns+` FROM oidc_clients c WHERE c.id = $1`, id)
 }
@@ -153,17 +152,12 @@ func newSecret() (secret string, hash []byte) {
 	b := make([]byte, 32)
 	rand.Read(b)
 	secret = base64url.EncodeToString(b)
-	return secret, hashOf(secret)
-}
-
-func hashOf(secret string) []byte {
-	sum := sha256.Sum256([]byte(secret))
-	return sum[:]
+	return secret, auth.Digest(secret)
 }
 
 // hasSecret compares in constant time.
 func (c Client) hasSecret(secret string) bool {
-	return c.secretHash != nil && subtle.ConstantTimeCompare(hashOf(secret), c.secretHash) == 1
+	return c.secretHash != nil && subtle.ConstantTimeCompare(auth.Digest(secret), c.secretHash) == 1
 }
 
 // orEmpty is a list that is not NULL.
@@ -177,22 +171,19 @@ func (p *Provider) postClient(c *httpx.Call, in NewClient) (made MadeClient, err
 		made.Secret, made.secretHash = newSecret()
 	}
 	ctx := c.Context()
-	err = p.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = auth.Recorded(ctx, p.cfg.DB, p.cfg.Audit, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := made.check(ctx, tx); err != nil {
-			return err
+			return event, err
 		}
 		if err := db.Below(ctx, tx, errTooManyClients, clientsMost, "oidc_clients", "true"); err != nil {
-			return err
+			return event, err
 		}
 		made.Client, err = db.One(ctx, tx, scanClient, `
 -- name: oidc.InsertClient
 INSERT INTO oidc_clients AS c (id, name, secret_hash, redirect_uris, post_logout_redirect_uris, roles, consent)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 RETURNING `+clientColumns, uuid.Must(uuid.NewV7()), made.Name, made.secretHash, made.RedirectURIs, made.PostLogoutRedirectURIs, made.Roles, made.Consent)
-		if err != nil {
-			return err
-		}
-		return p.audit.Record(ctx, tx, audit.Event{Action: audit.ClientCreated, Target: made.ID})
+		return audit.Event{Action: audit.ClientCreated, Target: made.ID}, err
 	})
 	c.Created("/auth/clients/" + made.ID.String())
 	return made, err
@@ -203,7 +194,7 @@ RETURNING `+clientColumns, uuid.Must(uuid.NewV7()), made.Name, made.secretHash, 
 // would have no secret.
 func (p *Provider) patchClient(c *httpx.Call, in ClientPatch) (client Client, err error) {
 	ctx := c.Context()
-	err = p.db.InTx(ctx, func(tx pgx.Tx) error {
+	err = auth.Recorded(ctx, p.cfg.DB, p.cfg.Audit, func(tx pgx.Tx) (event audit.Event, err error) {
 		client, err = db.One(ctx, tx, scanClient, `
 -- name: oidc.LockClient
 SELECT `+clientColumns+` FROM oidc_clients c WHERE c.id = $1 FOR NO KEY UPDATE`, c.ID)
@@ -211,7 +202,7 @@ SELECT `+clientColumns+` FROM oidc_clients c WHERE c.id = $1 FOR NO KEY UPDATE`,
 			err = c.Match(client.Revision)
 		}
 		if err != nil {
-			return err
+			return event, err
 		}
 		in.Name.Patch(&client.Name)
 		in.RedirectURIs.Patch(&client.RedirectURIs)
@@ -219,7 +210,7 @@ SELECT `+clientColumns+` FROM oidc_clients c WHERE c.id = $1 FOR NO KEY UPDATE`,
 		in.Roles.Patch(&client.Roles)
 		in.Consent.Patch(&client.Consent)
 		if err := client.check(ctx, tx); err != nil {
-			return err
+			return event, err
 		}
 		client, err = db.One(ctx, tx, scanClient, `
 -- name: oidc.UpdateClient
@@ -227,10 +218,7 @@ UPDATE oidc_clients c
    SET name = $2, redirect_uris = $3, post_logout_redirect_uris = $4, roles = $5, consent = $6, revision = revision + 1, updated_at = now()
  WHERE id = $1
 RETURNING `+clientColumns, c.ID, client.Name, client.RedirectURIs, orEmpty(client.PostLogoutRedirectURIs), orEmpty(client.Roles), client.Consent)
-		if err != nil {
-			return err
-		}
-		return p.audit.Record(ctx, tx, audit.Event{Action: audit.ClientUpdated, Target: c.ID})
+		return audit.Event{Action: audit.ClientUpdated, Target: c.ID}, err
 	})
 	return client, err
 }
@@ -239,14 +227,10 @@ RETURNING `+clientColumns, c.ID, client.Name, client.RedirectURIs, orEmpty(clien
 // grants go with its row.
 func (p *Provider) deleteClient(c *httpx.Call) error {
 	ctx := c.Context()
-	return p.db.InTx(ctx, func(tx pgx.Tx) error {
-		err := db.Touch(ctx, tx, httpx.ErrNotFound, `
+	return auth.Recorded(ctx, p.cfg.DB, p.cfg.Audit, func(tx pgx.Tx) (audit.Event, error) {
+		return audit.Event{Action: audit.ClientDeleted, Target: c.ID}, db.Touch(ctx, tx, httpx.ErrNotFound, `
 -- name: oidc.DeleteClient
 DELETE FROM oidc_clients WHERE id = $1`, c.ID)
-		if err != nil {
-			return err
-		}
-		return p.audit.Record(ctx, tx, audit.Event{Action: audit.ClientDeleted, Target: c.ID})
 	})
 }
 
@@ -261,13 +245,9 @@ func (p *Provider) postSecret(c *httpx.Call) (Secret, error) {
 		return Secret{}, err
 	}
 	secret, hash := newSecret()
-	return Secret{secret}, p.db.InTx(ctx, func(tx pgx.Tx) error {
-		err := db.Touch(ctx, tx, httpx.ErrNotFound, `
+	return Secret{secret}, auth.Recorded(ctx, p.cfg.DB, p.cfg.Audit, func(tx pgx.Tx) (audit.Event, error) {
+		return audit.Event{Action: audit.ClientSecretMade, Target: c.ID}, db.Touch(ctx, tx, httpx.ErrNotFound, `
 -- name: oidc.SetClientSecret
 UPDATE oidc_clients SET secret_hash = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, c.ID, hash)
-		if err != nil {
-			return err
-		}
-		return p.audit.Record(ctx, tx, audit.Event{Action: audit.ClientSecretMade, Target: c.ID})
 	})
 }

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"crypto/rsa"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,7 +12,7 @@ import (
 // comparison that 100,000 addresses are put to.
 
 var (
-	Thumbprint  = thumbprint
+	Thumbprint  = func(key *rsa.PublicKey) string { return publicKeyOf(key).ID }
 	RS256       = rs256
 	Proves      = proves
 	Registered  = registered

@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"homebase/audit"
@@ -53,27 +54,23 @@ type grant struct {
 	user        uuid.UUID
 	email, name string
 	roles       []string // of the user
-	allowed     []string // roles that the client asks for; empty: none
 }
-
-const grantColumns = `g.id, g.session_id, g.client_id, g.scopes, g.redirect_uri, g.nonce, g.challenge, g.authenticated_at,
-       g.redeemed_at IS NOT NULL, g.refreshed, g.last_excused, g.last_used_at > now() - interval '30 seconds', u.id, u.email, u.name, ` + auth.RolesOfUser + `, c.roles`
 
 func scanGrant(row pgx.Row) (g grant, err error) {
 	err = row.Scan(&g.id, &g.session, &g.client, &g.scopes, &g.redirectURI, &g.nonce, &g.challenge, &g.authenticated,
-		&g.redeemed, &g.refreshed, &g.lastUsed, &g.fresh, &g.user, &g.email, &g.name, &g.roles, &g.allowed)
+		&g.redeemed, &g.refreshed, &g.lastUsed, &g.fresh, &g.user, &g.email, &g.name, &g.roles)
 	return g, err
 }
-
-const grantTables = ` FROM oidc_grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id JOIN oidc_clients c ON c.id = g.client_id
- WHERE ` + livingGrant + ` AND (c.roles = '{}' OR EXISTS (SELECT FROM user_roles ur WHERE ur.user_id = u.id AND ur.role = ANY(c.roles))) AND `
 
 // livingByID is a grant whose session lives and whose person has a role that
 // the client asks for, at this moment; db.ErrNotFound.
 func livingByID(ctx context.Context, q db.Querier, id uuid.UUID) (grant, error) {
 	return db.One(ctx, q, scanGrant, `
 -- name: oidc.Grant
-SELECT `+grantColumns+grantTables+`g.id = $1`, id)
+SELECT g.id, g.session_id, g.client_id, g.scopes, g.redirect_uri, g.nonce, g.challenge, g.authenticated_at,
+       g.redeemed_at IS NOT NULL, g.refreshed, g.last_excused, g.last_used_at > now() - interval '30 seconds', u.id, u.email, u.name, `+auth.RolesOfUser+`
+  FROM oidc_grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id JOIN oidc_clients c ON c.id = g.client_id
+ WHERE g.id = $1 AND `+livingGrant+` AND (c.roles = '{}' OR EXISTS (SELECT FROM user_roles ur WHERE ur.user_id = u.id AND ur.role = ANY(c.roles)))`, id)
 }
 
 // lockByID is livingByID, and holds the grant. A statement that waits for a row
@@ -88,17 +85,6 @@ SELECT FROM oidc_grants WHERE id = $1 FOR UPDATE`, id); err != nil {
 	return livingByID(ctx, tx, id)
 }
 
-// lockByCode is lockByID for a code.
-func lockByCode(ctx context.Context, tx pgx.Tx, code string) (grant, error) {
-	id, err := db.One(ctx, tx, db.Value[uuid.UUID], `
--- name: oidc.GrantOfCode
-SELECT id FROM oidc_grants WHERE code_hash = $1`, hashOf(code))
-	if err != nil {
-		return grant{}, err
-	}
-	return lockByID(ctx, tx, id)
-}
-
 // endGrant ends all that a grant has bought.
 func endGrant(ctx context.Context, q db.Querier, id uuid.UUID) error {
 	_, err := db.Exec(ctx, q, `
@@ -107,28 +93,18 @@ DELETE FROM oidc_grants WHERE id = $1`, id)
 	return err
 }
 
-// forgetOldest ends what is beyond grantsMost.
-func forgetOldest(ctx context.Context, q db.Querier, session, client uuid.UUID) error {
-	_, err := db.Exec(ctx, q, `
--- name: oidc.ForgetOldestGrants
-DELETE FROM oidc_grants WHERE id IN (SELECT id FROM oidc_grants WHERE session_id = $1 AND client_id = $2 ORDER BY id DESC OFFSET $3)`, session, client, grantsMost)
-	return err
-}
-
 // token is a signed value of a grant and a number: of an access token when it
 // expires, of a refresh token which one it is.
 func (p *Provider) token(prefix, purpose string, id uuid.UUID, number int64) string {
 	value := binary.BigEndian.AppendUint64(append(make([]byte, 0, 24), id[:]...), uint64(number))
-	return prefix + auth.Sign(p.keys(purpose), value)
+	return prefix + auth.Sign(p.cfg.Keys(purpose), value)
 }
 
 // openToken is the other way round.
 func (p *Provider) openToken(prefix, purpose, text string) (id uuid.UUID, number int64, ok bool) {
-	if len(text) < len(prefix) || text[:len(prefix)] != prefix {
-		return id, 0, false
-	}
-	value, ok := auth.Signed(p.keys(purpose), text[len(prefix):], 24)
-	if !ok {
+	text, ours := strings.CutPrefix(text, prefix)
+	value, ok := auth.Signed(p.cfg.Keys(purpose), text, 24)
+	if !ours || !ok {
 		return id, 0, false
 	}
 	return uuid.UUID(value[:16]), int64(binary.BigEndian.Uint64(value[16:])), true
@@ -162,7 +138,7 @@ func (p *Provider) grantRoutes() []httpx.Route {
 // person's devices it was let in from, with its newest grant. There are no
 // more than clients.
 func (p *Provider) listGrants(c *httpx.Call) (httpx.List[Grant], error) {
-	list, err := db.All(c.Context(), p.db, scanShownGrant, `
+	list, err := db.All(c.Context(), p.cfg.DB, scanShownGrant, `
 -- name: oidc.GrantsOfUser
 SELECT DISTINCT ON (c.name, c.id) g.id, c.id, c.name, g.scopes, g.created_at, g.last_used_at
   FROM oidc_grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id JOIN oidc_clients c ON c.id = g.client_id
@@ -175,20 +151,14 @@ SELECT DISTINCT ON (c.name, c.id) g.id, c.id, c.name, g.scopes, g.created_at, g.
 // the person's sessions.
 func (p *Provider) deleteGrant(c *httpx.Call) error {
 	ctx := c.Context()
-	return p.db.InTx(ctx, func(tx pgx.Tx) error {
+	return auth.Recorded(ctx, p.cfg.DB, p.cfg.Audit, func(tx pgx.Tx) (audit.Event, error) {
 		client, err := db.One(ctx, tx, db.Value[uuid.UUID], `
--- name: oidc.ClientOfGrant
-SELECT g.client_id FROM oidc_grants g JOIN sessions s ON s.id = g.session_id WHERE g.id = $1 AND s.user_id = $2`, c.ID, c.Caller.UserID)
-		if err != nil {
-			return err
-		}
-		_, err = db.Exec(ctx, tx, `
 -- name: oidc.WithdrawGrants
-DELETE FROM oidc_grants g USING sessions s WHERE s.id = g.session_id AND s.user_id = $1 AND g.client_id = $2`, c.Caller.UserID, client)
-		if err != nil {
-			return err
-		}
-		return p.audit.Record(ctx, tx, audit.Event{Action: audit.GrantWithdrawn, Target: c.ID, Details: map[string]string{"client": client.String()}})
+DELETE FROM oidc_grants g USING sessions s
+ WHERE s.id = g.session_id AND s.user_id = $1
+   AND g.client_id = (SELECT o.client_id FROM oidc_grants o JOIN sessions os ON os.id = o.session_id WHERE o.id = $2 AND os.user_id = $1)
+RETURNING g.client_id`, c.Caller.UserID, c.ID)
+		return audit.Event{Action: audit.GrantWithdrawn, Target: c.ID, Details: map[string]string{"client": client.String()}}, err
 	})
 }
 
@@ -202,7 +172,7 @@ var swept = []struct{ table, where string }{
 
 func (p *Provider) sweepNeeded(ctx context.Context) (needed bool, err error) {
 	for _, s := range swept {
-		if needed, err = db.One(ctx, p.db, db.Value[bool], `
+		if needed, err = db.One(ctx, p.cfg.DB, db.Value[bool], `
 -- name: oidc.SweepNeeded
 SELECT EXISTS (SELECT FROM `+s.table+` WHERE `+s.where+`)`); needed || err != nil {
 			return needed, err
@@ -213,7 +183,7 @@ SELECT EXISTS (SELECT FROM `+s.table+` WHERE `+s.where+`)`); needed || err != ni
 
 func (p *Provider) sweep(ctx context.Context) error {
 	for _, s := range swept {
-		_, err := db.Exec(ctx, p.db, `
+		_, err := db.Exec(ctx, p.cfg.DB, `
 -- name: oidc.Sweep
 DELETE FROM `+s.table+` WHERE `+s.where)
 		if err != nil {

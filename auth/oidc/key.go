@@ -6,13 +6,13 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,24 +50,20 @@ type KeySet struct {
 	Keys []PublicKey `json:"keys"`
 }
 
+// publicKeyOf is what is shown of a key. Its id is its thumbprint (RFC 7638,
+// section 3).
 func publicKeyOf(key *rsa.PublicKey) PublicKey {
-	return PublicKey{Type: "RSA", Use: "sig", Algorithm: "RS256", ID: thumbprint(key),
+	k := PublicKey{Type: "RSA", Use: "sig", Algorithm: "RS256",
 		N: base64url.EncodeToString(key.N.Bytes()), E: base64url.EncodeToString(big.NewInt(int64(key.E)).Bytes())}
-}
-
-// thumbprint names a key by what it is (RFC 7638, section 3).
-func thumbprint(key *rsa.PublicKey) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, `{"e":"%s","kty":"RSA","n":"%s"}`,
-		base64url.EncodeToString(big.NewInt(int64(key.E)).Bytes()), base64url.EncodeToString(key.N.Bytes())))
-	return base64url.EncodeToString(sum[:])
+	k.ID = base64url.EncodeToString(auth.Digest(fmt.Sprintf(`{"e":"%s","kty":"RSA","n":"%s"}`, k.E, k.N)))
+	return k
 }
 
 // rs256 signs header and payload as a JWS in compact form (RFC 7515, section
 // 3.1, and RFC 7518, section 3.3).
 func rs256(key *rsa.PrivateKey, header, payload []byte) (string, error) {
 	input := base64url.EncodeToString(header) + "." + base64url.EncodeToString(payload)
-	digest := sha256.Sum256([]byte(input))
-	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, auth.Digest(input))
 	return input + "." + base64url.EncodeToString(signature), err
 }
 
@@ -80,61 +76,55 @@ type signing struct {
 	kept   *db.Kept[[]signingKey]
 }
 
-// signingKey is a key and since when it signs. Its id is its thumbprint.
+// signingKey is a key and since when it signs.
 type signingKey struct {
 	id      string
+	sealed  []byte // as its row has it
 	private *rsa.PrivateKey
 	from    time.Time
 }
 
 func newSigning(d *db.DB, keys func(purpose string) [][]byte) *signing {
 	s := &signing{db: d, sealer: auth.NewSealer(keys, "oidc keys")}
-	s.kept = db.NewKept(d, keysChannel, func(ctx context.Context) ([]signingKey, error) { return s.read(ctx, d) })
+	s.kept = db.NewKept(d, keysChannel, s.read)
 	return s
 }
 
-// sealedKey is a key as its row has it.
-type sealedKey struct {
-	id     string
-	sealed []byte
-	from   time.Time
+func scanSealedKey(row pgx.Row) (k signingKey, err error) {
+	err = row.Scan(&k.id, &k.sealed, &k.from)
+	return k, err
 }
 
-func scanSealedKey(row pgx.Row) (k sealedKey, err error) {
-	return k, row.Scan(&k.id, &k.sealed, &k.from)
-}
-
-func sealedKeys(ctx context.Context, q db.Querier) ([]sealedKey, error) {
-	return db.All(ctx, q, scanSealedKey, `
+// sealed are all keys in the order in which they sign, not opened.
+func (s *signing) sealed(ctx context.Context) ([]signingKey, error) {
+	return db.All(ctx, s.db, scanSealedKey, `
 -- name: oidc.Keys
 SELECT id, sealed, signs_from FROM oidc_keys ORDER BY signs_from`)
 }
 
-// read opens all keys, in the order in which they sign.
-func (s *signing) read(ctx context.Context, q db.Querier) ([]signingKey, error) {
-	rows, err := sealedKeys(ctx, q)
-	keys := make([]signingKey, 0, len(rows))
-	for _, row := range rows {
-		private, openErr := s.open(row)
-		if openErr != nil {
-			return nil, openErr
+// read is sealed, and opens them.
+func (s *signing) read(ctx context.Context) ([]signingKey, error) {
+	keys, err := s.sealed(ctx)
+	for i, k := range keys {
+		plain, err := s.open(k)
+		if err != nil {
+			return nil, err
 		}
-		keys = append(keys, signingKey{row.id, private, row.from})
+		private, err := x509.ParsePKCS8PrivateKey(plain)
+		var ok bool
+		if keys[i].private, ok = private.(*rsa.PrivateKey); !ok {
+			return nil, fmt.Errorf("signing key %s is no RSA key: %w", k.id, err)
+		}
 	}
 	return keys, err
 }
 
-func (s *signing) open(row sealedKey) (*rsa.PrivateKey, error) {
-	plain, err := s.sealer.Open(row.sealed, row.id)
+func (s *signing) open(k signingKey) ([]byte, error) {
+	plain, err := s.sealer.Open(k.sealed, k.id)
 	if err != nil {
-		return nil, fmt.Errorf("signing key %s: %w", row.id, err)
+		err = fmt.Errorf("signing key %s: %w", k.id, err)
 	}
-	key, err := x509.ParsePKCS8PrivateKey(plain)
-	private, ok := key.(*rsa.PrivateKey)
-	if err != nil || !ok {
-		return nil, fmt.Errorf("signing key %s is no RSA key: %w", row.id, err)
-	}
-	return private, nil
+	return plain, err
 }
 
 // published are the keys to show: those that sign, will sign, or have signed
@@ -155,9 +145,9 @@ func (s *signing) current(ctx context.Context) (signingKey, error) {
 	if err != nil {
 		return signingKey{}, err
 	}
-	for i := len(keys) - 1; i > 0; i-- {
-		if !keys[i].from.After(time.Now()) {
-			return keys[i], nil
+	for _, k := range slices.Backward(keys[1:]) {
+		if !k.from.After(time.Now()) {
+			return k, nil
 		}
 	}
 	return keys[0], nil // also where the clock was set back
@@ -195,9 +185,9 @@ func (s *signing) verified(ctx context.Context, token string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
+	digest := auth.Digest(parts[0] + "." + parts[1])
 	for _, k := range keys {
-		if rsa.VerifyPKCS1v15(&k.private.PublicKey, crypto.SHA256, digest[:], signature) == nil {
+		if rsa.VerifyPKCS1v15(&k.private.PublicKey, crypto.SHA256, digest, signature) == nil {
 			return payload, nil
 		}
 	}
@@ -215,7 +205,7 @@ func (s *signing) add(ctx context.Context, from time.Time, known int) error {
 	if err != nil {
 		return err
 	}
-	id := thumbprint(&private.PublicKey)
+	id := publicKeyOf(&private.PublicKey).ID
 	defer s.kept.Forget()
 	return s.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := db.Exec(ctx, tx, `
@@ -234,45 +224,50 @@ SELECT $1, $2, $3 WHERE (SELECT count(*) FROM oidc_keys) = $4`, id, s.sealer.Sea
 	})
 }
 
-// due says what is to be done: a next key, old keys to drop, keys to seal anew.
-func (s *signing) due(rows []sealedKey) (next bool, drop []string, reseal []sealedKey) {
-	now := time.Now()
-	for i, k := range rows {
-		switch {
-		case i+1 < len(rows) && rows[i+1].from.Add(keyRemains).Before(now):
-			drop = append(drop, k.id)
-		case !bytes.HasPrefix(k.sealed, s.sealer.Current()):
-			reseal = append(reseal, k)
-		}
-	}
-	next = len(rows) > 0 && rows[len(rows)-1].from.Add(keyServes-keyAhead).Before(now)
-	return next, drop, reseal
-}
+// pastKey is the condition under which nothing is about any more that a key k
+// has signed: the next one has signed for longer than $1.
+const pastKey = `EXISTS (SELECT FROM oidc_keys n WHERE n.signs_from > k.signs_from AND n.signs_from < now() - $1::interval)`
 
 func (s *signing) tendNeeded(ctx context.Context) (bool, error) {
-	rows, err := sealedKeys(ctx, s.db)
-	next, drop, reseal := s.due(rows)
-	return next || len(drop)+len(reseal) > 0, err
+	return db.One(ctx, s.db, db.Value[bool], `
+-- name: oidc.KeysNeedTending
+SELECT coalesce(max(k.signs_from) < now() - $2::interval OR bool_or(substring(k.sealed FOR 4) <> $3 OR `+pastKey+`), false)
+  FROM oidc_keys k`, keyRemains, keyServes-keyAhead, s.sealer.Current())
 }
 
-// tend shows the next key a day before it signs, drops keys of which nothing
-// is about any more, and seals anew what an older secret of the platform has
+// tend drops keys of which nothing is about any more, shows the next key a day
+// before it signs, and seals anew what an older secret of the platform has
 // sealed.
 func (s *signing) tend(ctx context.Context) error {
-	rows, err := sealedKeys(ctx, s.db)
+	defer s.kept.Forget()
+	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
+		dropped, err := db.Exec(ctx, tx, `
+-- name: oidc.DropKeys
+DELETE FROM oidc_keys k WHERE `+pastKey, keyRemains)
+		if err != nil || dropped == 0 {
+			return err
+		}
+		return db.Notify(ctx, tx, keysChannel, "")
+	})
 	if err != nil {
 		return err
 	}
-	next, drop, reseal := s.due(rows)
-	if next {
-		if err := s.add(ctx, time.Now().Add(keyAhead), len(rows)); err != nil {
+	keys, err := s.sealed(ctx)
+	if err != nil {
+		return err
+	}
+	if n := len(keys); n > 0 && keys[n-1].from.Add(keyServes-keyAhead).Before(time.Now()) {
+		if err := s.add(ctx, time.Now().Add(keyAhead), n); err != nil {
 			return err
 		}
 	}
-	for _, k := range reseal {
-		plain, err := s.sealer.Open(k.sealed, k.id)
+	for _, k := range keys {
+		if bytes.HasPrefix(k.sealed, s.sealer.Current()) {
+			continue
+		}
+		plain, err := s.open(k)
 		if err != nil {
-			return fmt.Errorf("signing key %s: %w", k.id, err)
+			return err
 		}
 		if _, err := db.Exec(ctx, s.db, `
 -- name: oidc.ResealKey
@@ -280,16 +275,5 @@ UPDATE oidc_keys SET sealed = $3 WHERE id = $1 AND sealed = $2`, k.id, k.sealed,
 			return err
 		}
 	}
-	if len(drop) == 0 {
-		return nil
-	}
-	defer s.kept.Forget()
-	return s.db.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := db.Exec(ctx, tx, `
--- name: oidc.DropKeys
-DELETE FROM oidc_keys WHERE id = ANY($1)`, drop); err != nil {
-			return err
-		}
-		return db.Notify(ctx, tx, keysChannel, "")
-	})
+	return nil
 }

@@ -60,23 +60,14 @@ type Config struct {
 
 // Provider is the room. Make one with New. Safe for concurrent use.
 type Provider struct {
-	db         *db.DB
-	audit      *audit.Log
-	log        *slog.Logger
-	keys       func(purpose string) [][]byte
-	issuer     string
-	accountURL string
-	countWrong func(r *http.Request, kind, account string) error
-	signing    *signing
+	cfg     Config
+	issuer  string
+	signing *signing
 }
 
 // New makes the room; it reads no key and asks no database.
 func New(c Config) *Provider {
-	return &Provider{
-		db: c.DB, audit: c.Audit, log: c.Log, keys: c.Keys, accountURL: c.AccountURL, countWrong: c.CountWrong,
-		issuer:  strings.TrimSuffix(c.PublicURL, "/") + httpx.Prefix + "/auth/oidc",
-		signing: newSigning(c.DB, c.Keys),
-	}
+	return &Provider{cfg: c, issuer: strings.TrimSuffix(c.PublicURL, "/") + httpx.Prefix + "/auth/oidc", signing: newSigning(c.DB, c.Keys)}
 }
 
 var errOff = httpx.NewProblem(http.StatusConflict, "provider_off", "Other programs cannot sign in here").
@@ -84,7 +75,7 @@ var errOff = httpx.NewProblem(http.StatusConflict, "provider_off", "Other progra
 
 // on refuses where there is no account page to ask on.
 func (p *Provider) on() error {
-	if p.accountURL == "" {
+	if p.cfg.AccountURL == "" {
 		return errOff
 	}
 	return nil
@@ -108,7 +99,11 @@ func (p *Provider) Jobs() []db.Job {
 // allowed then may have been withdrawn since. With lost, the secret that sealed
 // the keys is not here, and new ones are made.
 func (p *Provider) Restored(ctx context.Context, tx pgx.Tx, lost bool) error {
-	for _, table := range []string{"oidc_requests", "oidc_grants"} {
+	tables := []string{"oidc_requests", "oidc_grants"}
+	if lost {
+		tables = append(tables, "oidc_keys")
+	}
+	for _, table := range tables {
 		_, err := db.Exec(ctx, tx, `
 -- name: oidc.ForgetOfBackup
 DELETE FROM `+table)
@@ -116,13 +111,7 @@ DELETE FROM `+table)
 			return err
 		}
 	}
-	if !lost {
-		return nil
-	}
-	_, err := db.Exec(ctx, tx, `
--- name: oidc.ForgetKeysOfBackup
-DELETE FROM oidc_keys`)
-	return err
+	return nil
 }
 
 // Discovery is OpenID Connect Discovery 1.0, section 3.

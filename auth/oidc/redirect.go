@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -42,7 +41,7 @@ func uriFault(uri string) string {
 
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && net.IP(addr.AsSlice()).IsLoopback()
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 // registered reports whether one of a client's URIs is the given one, byte for

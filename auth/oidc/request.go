@@ -3,11 +3,11 @@ package oidc
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -81,13 +81,11 @@ func (p *Provider) getRequest(c *httpx.Call) (Request, error) {
 // consentNeeded reports whether the person is to be asked: where the client
 // demands it, until one of the person's living grants covers the scopes.
 func (p *Provider) consentNeeded(ctx context.Context, q *oauthRequest, who *httpx.Caller) (bool, error) {
-	if !q.client.Consent || strings.Contains(q.prompt, promptConsent) {
-		return q.client.Consent || strings.Contains(q.prompt, promptConsent), nil
+	asked := strings.Contains(q.prompt, promptConsent)
+	if asked || !q.client.Consent || who == nil {
+		return asked || q.client.Consent, nil
 	}
-	if who == nil {
-		return true, nil
-	}
-	given, err := db.One(ctx, p.db, db.Value[bool], `
+	given, err := db.One(ctx, p.cfg.DB, db.Value[bool], `
 -- name: oidc.HasConsent
 SELECT EXISTS (SELECT FROM oidc_grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id
                 WHERE s.user_id = $1 AND g.client_id = $2 AND g.scopes @> $3 AND `+livingGrant+`)`, who.UserID, q.client.ID, q.scopes)
@@ -104,7 +102,7 @@ func (p *Provider) postRequest(c *httpx.Call, in Decision) (Next, error) {
 		return Next{}, err
 	}
 	if q.logout {
-		return Next{p.redirect(&q)}, spend(ctx, p.db, q.id)
+		return Next{p.redirect(&q)}, spend(ctx, p.cfg.DB, q.id)
 	}
 	who := person(c)
 	if who != nil && stale(&q, who.AuthenticatedAt) {
@@ -118,7 +116,7 @@ func (p *Provider) postRequest(c *httpx.Call, in Decision) (Next, error) {
 		return Next{}, err
 	}
 	if refusal != "" {
-		return Next{p.redirect(&q, "error", refusal)}, spend(ctx, p.db, q.id)
+		return Next{p.redirect(&q, "error", refusal)}, spend(ctx, p.cfg.DB, q.id)
 	}
 	code, err := p.grant(ctx, &q, who)
 	return Next{p.redirect(&q, "code", code)}, err
@@ -146,7 +144,7 @@ func (p *Provider) judge(ctx context.Context, q *oauthRequest, who *httpx.Caller
 		}
 		return "", httpx.ErrReauthenticate.With("The program asks you to confirm who you are: POST /api/v1/auth/reauthenticate.")
 	}
-	if !allows(q.client.Roles, who.Roles) {
+	if !auth.Admits(q.client.Roles, who.Roles) {
 		return accessDenied, nil
 	}
 	if silent {
@@ -167,34 +165,25 @@ func stale(q *oauthRequest, authenticated time.Time) bool {
 	return strings.Contains(q.prompt, promptLogin) || q.maxAge != nil && time.Since(authenticated) > time.Duration(*q.maxAge)*time.Second
 }
 
-// allows reports whether somebody with roles may sign in to a client.
-func allows(client, roles []string) bool {
-	return len(client) == 0 || slices.ContainsFunc(client, func(role string) bool { return slices.Contains(roles, role) })
-}
-
 // grant uses the request up and gives the client a code. A session that ended
 // meanwhile gives none.
 func (p *Provider) grant(ctx context.Context, q *oauthRequest, who *httpx.Caller) (code string, err error) {
 	code, hash := newSecret()
-	return code, p.db.InTx(ctx, func(tx pgx.Tx) error {
+	return code, auth.Recorded(ctx, p.cfg.DB, p.cfg.Audit, func(tx pgx.Tx) (event audit.Event, err error) {
 		if err := spend(ctx, tx, q.id); err != nil {
-			return err
+			return event, err
 		}
 		id := uuid.Must(uuid.NewV7())
-		err := db.Touch(ctx, tx, httpx.ErrUnauthenticated, `
+		err = db.Touch(ctx, tx, httpx.ErrUnauthenticated, `
 -- name: oidc.InsertGrant
+WITH oldest AS (DELETE FROM oidc_grants WHERE id IN (
+    SELECT id FROM oidc_grants WHERE session_id = $2 AND client_id = $3 ORDER BY id DESC OFFSET $9))
 INSERT INTO oidc_grants (id, session_id, client_id, scopes, redirect_uri, nonce, challenge, authenticated_at, code_hash)
 SELECT $1, s.id, c.id, $4, $5, $6, $7, s.authenticated_at, $8
   FROM sessions s JOIN users u ON u.id = s.user_id CROSS JOIN oidc_clients c
  WHERE s.id = $2 AND c.id = $3 AND `+livingSession+`
-   FOR KEY SHARE OF s, c`, id, who.SessionID, q.client.ID, q.scopes, q.redirectURI, q.nonce, q.challenge, hash)
-		if err != nil {
-			return err
-		}
-		if err := forgetOldest(ctx, tx, who.SessionID, q.client.ID); err != nil {
-			return err
-		}
-		return p.audit.Record(ctx, tx, audit.Event{Action: audit.GrantMade, Target: id, Details: map[string]string{
-			"client": q.client.ID.String(), "scopes": strings.Join(q.scopes, " ")}})
+   FOR KEY SHARE OF s, c`, id, who.SessionID, q.client.ID, q.scopes, q.redirectURI, q.nonce, q.challenge, hash, grantsMost-1)
+		return audit.Event{Action: audit.GrantMade, Target: id, Details: map[string]string{
+			"client": q.client.ID.String(), "scopes": strings.Join(q.scopes, " ")}}, err
 	})
 }

@@ -2,9 +2,7 @@ package oidc
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
@@ -13,9 +11,11 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -42,19 +42,18 @@ type Refusal struct {
 
 // refuse answers a client in OAuth's own form.
 func refuse(status int, code, why string) *httpx.Problem {
-	return &httpx.Problem{Status: status, Code: code, Title: why, Instead: Refusal{code, why}}
+	p := &httpx.Problem{Status: status, Code: code, Title: why, Instead: Refusal{code, why}}
+	if status == http.StatusUnauthorized {
+		p.Header = map[string]string{"WWW-Authenticate": `Basic realm="homebase"`}
+	}
+	return p
 }
 
 var (
 	errInvalidGrant = refuse(http.StatusBadRequest, "invalid_grant", "The code or refresh token is wrong, used, too old, another client's, or its session has ended.")
 	// errInvalidClient says the same of all that may be wrong with a secret.
-	errInvalidClient = authenticate(refuse(http.StatusUnauthorized, "invalid_client", "The client is unknown, or its secret is wrong or missing."))
+	errInvalidClient = refuse(http.StatusUnauthorized, "invalid_client", "The client is unknown, or its secret is wrong or missing.")
 )
-
-func authenticate(p *httpx.Problem) *httpx.Problem {
-	p.Header = map[string]string{"WWW-Authenticate": `Basic realm="homebase"`}
-	return p
-}
 
 func (p *Provider) tokenRoutes() []httpx.Route {
 	return []httpx.Route{{Pattern: "POST /auth/oidc/token", Access: httpx.Public(), Rate: httpx.RateWrite, Lenient: true, AnyOrigin: true,
@@ -113,18 +112,13 @@ func credentials(r *http.Request, form url.Values) (id, secret string, err error
 		return id, secret, nil
 	}
 	twice := refuse(http.StatusBadRequest, invalidRequest, "Give the secret once: in Authorization or in the body.")
-	scheme, text, _ := strings.Cut(headers[0], " ")
 	if len(headers) > 1 || secret != "" {
 		return "", "", twice
 	}
-	raw, decodeErr := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
-	name, value, found := strings.Cut(string(raw), ":")
-	if !strings.EqualFold(scheme, "Basic") || decodeErr != nil || !found {
-		return "", "", errInvalidClient
-	}
+	name, value, basic := r.BasicAuth()
 	name, nameErr := url.QueryUnescape(name)
 	value, valueErr := url.QueryUnescape(value)
-	if nameErr != nil || valueErr != nil {
+	if !basic || nameErr != nil || valueErr != nil {
 		return "", "", errInvalidClient
 	}
 	if id != "" && id != name {
@@ -142,7 +136,7 @@ func (p *Provider) authenticated(r *http.Request, form url.Values) (Client, erro
 	}
 	client, err := p.clientByText(r.Context(), id)
 	if errors.Is(err, db.ErrNotFound) {
-		if err := p.countWrong(r, "client", ""); err != nil {
+		if err := p.cfg.CountWrong(r, "client", ""); err != nil {
 			return Client{}, err
 		}
 		return Client{}, errInvalidClient
@@ -153,38 +147,27 @@ func (p *Provider) authenticated(r *http.Request, form url.Values) (Client, erro
 	if client.Public && secret == "" || client.hasSecret(secret) {
 		return client, nil
 	}
-	if err := p.countWrong(r, "client", client.ID.String()); err != nil {
+	if err := p.cfg.CountWrong(r, "client", client.ID.String()); err != nil {
 		return Client{}, err
 	}
-	p.audit.Note(r.Context(), audit.Event{Action: audit.ClientRefused, Target: client.ID, Outcome: audit.Denied})
+	p.cfg.Audit.Note(r.Context(), audit.Event{Action: audit.ClientRefused, Target: client.ID, Outcome: audit.Denied})
 	return Client{}, errInvalidClient
 }
 
-// redeem changes a code for tokens. Whatever does not fit the code ends it, and
-// a second use what the first one bought: somebody has seen it who should not.
-func (p *Provider) redeem(ctx context.Context, client Client, form url.Values) (tokens Tokens, err error) {
+// exchange gives a client the tokens of a grant, which use notes as used. What
+// use does for a refusal, such as ending the grant, stays done.
+func (p *Provider) exchange(ctx context.Context, client Client, id uuid.UUID, use func(tx pgx.Tx, g *grant) (refused, err error)) (tokens Tokens, err error) {
 	var refused error
-	err = p.db.InTx(ctx, func(tx pgx.Tx) error {
-		g, err := lockByCode(ctx, tx, form.Get("code"))
+	err = p.cfg.DB.InTx(ctx, func(tx pgx.Tx) error {
+		g, err := lockByID(ctx, tx, id)
 		if errors.Is(err, db.ErrNotFound) || err == nil && g.client != client.ID {
 			return errInvalidGrant
 		}
 		if err != nil {
 			return err
 		}
-		switch {
-		case g.redeemed:
-			refused = errInvalidGrant.Because(errors.New("the code was used before"))
-			return p.reused(ctx, tx, g)
-		case g.redirectURI != form.Get("redirect_uri"), !registered(client.RedirectURIs, g.redirectURI), !proves(form.Get("code_verifier"), g.challenge):
-			refused = errInvalidGrant.Because(errors.New("another redirect URI or verifier"))
-			return endGrant(ctx, tx, g.id)
-		}
-		_, err = db.Exec(ctx, tx, `
--- name: oidc.Redeem
-UPDATE oidc_grants SET redeemed_at = now(), last_used_at = now() WHERE id = $1`, g.id)
-		if err == nil {
-			tokens, err = p.issue(ctx, g, g.nonce)
+		if refused, err = use(tx, &g); err == nil && refused == nil {
+			tokens, err = p.issue(ctx, g)
 		}
 		return err
 	})
@@ -194,12 +177,35 @@ UPDATE oidc_grants SET redeemed_at = now(), last_used_at = now() WHERE id = $1`,
 	return tokens, err
 }
 
+// redeem changes a code for tokens. Whatever does not fit the code ends it, and
+// a second use what the first one bought: somebody has seen it who should not.
+func (p *Provider) redeem(ctx context.Context, client Client, form url.Values) (Tokens, error) {
+	id, err := db.One(ctx, p.cfg.DB, db.Value[uuid.UUID], `
+-- name: oidc.GrantOfCode
+SELECT id FROM oidc_grants WHERE code_hash = $1`, auth.Digest(form.Get("code")))
+	if err != nil {
+		return Tokens{}, auth.NoRow(err, errInvalidGrant)
+	}
+	return p.exchange(ctx, client, id, func(tx pgx.Tx, g *grant) (refused, err error) {
+		switch {
+		case g.redeemed:
+			return errInvalidGrant.Because(errors.New("the code was used before")), p.reused(ctx, tx, *g)
+		case g.redirectURI != form.Get("redirect_uri"), !registered(client.RedirectURIs, g.redirectURI), !proves(form.Get("code_verifier"), g.challenge):
+			return errInvalidGrant.Because(errors.New("another redirect URI or verifier")), endGrant(ctx, tx, g.id)
+		}
+		_, err = db.Exec(ctx, tx, `
+-- name: oidc.Redeem
+UPDATE oidc_grants SET redeemed_at = now(), last_used_at = now() WHERE id = $1`, g.id)
+		return nil, err
+	})
+}
+
 // reused ends a grant of which a code or a refresh token came twice.
 func (p *Provider) reused(ctx context.Context, tx pgx.Tx, g grant) error {
 	if err := endGrant(ctx, tx, g.id); err != nil {
 		return err
 	}
-	return p.audit.Record(ctx, tx, audit.Event{Action: audit.GrantReuse, Target: g.id, Outcome: audit.Denied,
+	return p.cfg.Audit.Record(ctx, tx, audit.Event{Action: audit.GrantReuse, Target: g.id, Outcome: audit.Denied,
 		Actor: audit.Actor{User: g.user, Session: g.session}, Details: map[string]string{"client": g.client.String()}})
 }
 
@@ -209,31 +215,22 @@ func proves(verifier, challenge string) bool {
 	if challenge == "" || verifier == "" {
 		return challenge == verifier
 	}
-	sum := sha256.Sum256([]byte(verifier))
-	return subtle.ConstantTimeCompare([]byte(base64url.EncodeToString(sum[:])), []byte(challenge)) == 1
+	return subtle.ConstantTimeCompare([]byte(base64url.EncodeToString(auth.Digest(verifier))), []byte(challenge)) == 1
 }
 
 // refresh changes a refresh token for new tokens. The token before the last is
 // excused once, for the answer may have been lost, and in the first half minute
 // each time, for a program may ask for several pages at once; what is older
 // ends the grant.
-func (p *Provider) refresh(ctx context.Context, client Client, form url.Values) (tokens Tokens, err error) {
+func (p *Provider) refresh(ctx context.Context, client Client, form url.Values) (Tokens, error) {
 	id, number, ok := p.openToken(refreshPrefix, refreshPurpose, form.Get("refresh_token"))
 	if !ok {
-		return tokens, errInvalidGrant
+		return Tokens{}, errInvalidGrant
 	}
-	var refused error
-	err = p.db.InTx(ctx, func(tx pgx.Tx) error {
-		g, err := lockByID(ctx, tx, id)
-		if errors.Is(err, db.ErrNotFound) || err == nil && g.client != client.ID {
-			return errInvalidGrant
-		}
-		if err != nil {
-			return err
-		}
+	return p.exchange(ctx, client, id, func(tx pgx.Tx, g *grant) (refused, err error) {
 		for scope := range strings.FieldsSeq(form.Get("scope")) {
 			if !slices.Contains(g.scopes, scope) {
-				return refuse(http.StatusBadRequest, "invalid_scope", "A refresh gives no more than was granted.")
+				return refuse(http.StatusBadRequest, "invalid_scope", "A refresh gives no more than was granted."), nil
 			}
 		}
 		switch {
@@ -242,26 +239,19 @@ func (p *Provider) refresh(ctx context.Context, client Client, form url.Values) 
 		case number == g.refreshed-1 && (g.fresh || !g.lastUsed):
 			g.lastUsed = true
 		default:
-			refused = errInvalidGrant.Because(errors.New("the refresh token was replaced before"))
-			return p.reused(ctx, tx, g)
+			return errInvalidGrant.Because(errors.New("the refresh token was replaced before")), p.reused(ctx, tx, *g)
 		}
+		g.nonce = "" // only the ID token of the code repeats it
 		_, err = db.Exec(ctx, tx, `
 -- name: oidc.Refresh
 UPDATE oidc_grants SET refreshed = $2, last_excused = $3, last_used_at = CASE WHEN refreshed = $2 THEN last_used_at ELSE now() END
  WHERE id = $1`, g.id, g.refreshed, g.lastUsed)
-		if err == nil {
-			tokens, err = p.issue(ctx, g, "")
-		}
-		return err
+		return nil, err
 	})
-	if err == nil {
-		err = refused
-	}
-	return tokens, err
 }
 
 // issue makes the tokens of a grant.
-func (p *Provider) issue(ctx context.Context, g grant, nonce string) (t Tokens, err error) {
+func (p *Provider) issue(ctx context.Context, g grant) (t Tokens, err error) {
 	now := time.Now()
 	t = Tokens{TokenType: "Bearer", ExpiresIn: int64(accessLifetime / time.Second), Scope: strings.Join(g.scopes, " "),
 		AccessToken: p.token(accessPrefix, accessPurpose, g.id, now.Add(accessLifetime).Unix())}
@@ -269,10 +259,9 @@ func (p *Provider) issue(ctx context.Context, g grant, nonce string) (t Tokens, 
 		t.RefreshToken = p.token(refreshPrefix, refreshPurpose, g.id, g.refreshed)
 	}
 	if slices.Contains(g.scopes, scopeOpenID) {
-		sum := sha256.Sum256([]byte(t.AccessToken))
 		t.IDToken, err = p.signing.sign(ctx, IDToken{
 			UserInfo: g.claims(), Issuer: p.issuer, Audience: g.client.String(), IssuedAt: now.Unix(), Expires: now.Add(accessLifetime).Unix(),
-			AuthTime: g.authenticated.Unix(), Nonce: nonce, AccessTokenHash: base64url.EncodeToString(sum[:16]),
+			AuthTime: g.authenticated.Unix(), Nonce: g.nonce, AccessTokenHash: base64url.EncodeToString(auth.Digest(t.AccessToken)[:16]),
 		})
 	}
 	return t, err

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -80,7 +81,7 @@ func (p *Provider) userInfo(w http.ResponseWriter, r *http.Request) error {
 	if now := time.Now(); !ok || now.Unix() >= expires || now.Add(2*accessLifetime).Unix() < expires {
 		return errAccessToken
 	}
-	g, err := livingByID(r.Context(), p.db, id)
+	g, err := livingByID(r.Context(), p.cfg.DB, id)
 	if errors.Is(err, db.ErrNotFound) || err == nil && !g.redeemed {
 		return errAccessToken
 	}
@@ -105,8 +106,5 @@ func sentToken(r *http.Request) (string, error) {
 	if len(list) > 1 || len(list) == 1 && inHeader {
 		return "", errTokenTwice
 	}
-	if len(list) == 1 {
-		return list[0], nil
-	}
-	return header, nil
+	return cmp.Or(only(form, "access_token"), header), nil
 }

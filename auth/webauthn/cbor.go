@@ -22,9 +22,8 @@ const (
 const cborDeepest = 8
 
 var (
-	errCBOR      = errors.New("CBOR: malformed, cut off or of a form that authenticators do not use")
-	errCBORKind  = errors.New("CBOR: an item of another kind than expected")
-	errCBORDepth = errors.New("CBOR: nested too deeply")
+	errCBOR     = errors.New("CBOR: malformed, cut off or of a form that authenticators do not use")
+	errCBORKind = errors.New("CBOR: an item of another kind than expected")
 )
 
 // cbor reads a text of CBOR from front to back. Nothing is copied or built: a
@@ -122,7 +121,7 @@ func (c *cbor) skipWithin(deepest int) error {
 		return nil
 	}
 	if deepest == 0 {
-		return errCBORDepth
+		return errors.New("CBOR: nested too deeply")
 	}
 	for range argument {
 		if err := c.skipWithin(deepest - 1); err != nil {

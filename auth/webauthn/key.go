@@ -48,15 +48,10 @@ const (
 // 4096 bits has about 540; labels that nobody reads shall not fill the table.
 const keyLongest = 1024
 
-var (
-	errKey       = errors.New("public key: malformed")
-	errAlgorithm = errors.New("public key: of an algorithm that was not offered")
-	errSignature = errors.New("the signature does not match")
-)
+var errKey = errors.New("public key: malformed")
 
 // cosePart is the value of one label: a number, or bytes.
 type cosePart struct {
-	label  int64
 	number int64
 	bytes  []byte // nil: a number
 }
@@ -73,16 +68,13 @@ func parseKey(b []byte) (crypto.PublicKey, error) {
 	}
 	parts := map[int64]cosePart{}
 	for range count {
-		p, err := c.cosePart()
+		label, part, err := c.cosePart()
 		if err != nil {
 			return nil, err
 		}
-		if _, twice := parts[p.label]; twice {
-			return nil, errKey
-		}
-		parts[p.label] = p
+		parts[label] = part
 	}
-	if len(c.rest) > 0 {
+	if len(c.rest) > 0 || uint64(len(parts)) != count { // a label that comes twice counts once
 		return nil, errKey
 	}
 	kind, curve, x, y := parts[coseType].number, parts[coseCurve], parts[coseX].bytes, parts[coseY].bytes
@@ -105,17 +97,17 @@ func parseKey(b []byte) (crypto.PublicKey, error) {
 		}
 		return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
 	}
-	return nil, errAlgorithm
+	return nil, errors.New("public key: of an algorithm that was not offered")
 }
 
 // cosePart reads a label and its value. What is neither a number nor bytes
 // belongs to a label that is not looked at.
-func (c *cbor) cosePart() (p cosePart, err error) {
-	if p.label, err = c.integer(); err != nil {
-		return p, err
+func (c *cbor) cosePart() (label int64, p cosePart, err error) {
+	if label, err = c.integer(); err != nil {
+		return label, p, err
 	}
 	if len(c.rest) == 0 {
-		return p, errCBOR
+		return label, p, errCBOR
 	}
 	switch c.rest[0] >> 5 {
 	case cborUnsigned, cborNegative:
@@ -125,7 +117,7 @@ func (c *cbor) cosePart() (p cosePart, err error) {
 	default:
 		err = c.skip()
 	}
-	return p, err
+	return label, p, err
 }
 
 // verify holds a signature over message against a COSE key.
@@ -144,7 +136,7 @@ func verify(coseKey, message, signature []byte) error {
 		ok = rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature) == nil
 	}
 	if !ok {
-		return errSignature
+		return errors.New("the signature does not match")
 	}
 	return nil
 }

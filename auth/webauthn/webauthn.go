@@ -34,16 +34,7 @@ const idLongest = 1023
 
 var (
 	errClientData  = errors.New("client data: malformed")
-	errType        = errors.New("client data: of another ceremony")
-	errChallenge   = errors.New("client data: another challenge")
-	errOrigin      = errors.New("client data: the origin is not one of this server's")
-	errCrossOrigin = errors.New("client data: asked for inside of another site's page")
 	errAuthData    = errors.New("authenticator data: malformed")
-	errDomain      = errors.New("authenticator data: for another domain")
-	errPresence    = errors.New("authenticator data: nobody was there")
-	errUnverified  = errors.New("authenticator data: the user was not verified")
-	errBackup      = errors.New("authenticator data: backed up without being eligible for it")
-	errCredential  = errors.New("authenticator data: no credential")
 	errAttestation = errors.New("attestation object: malformed")
 )
 
@@ -87,46 +78,52 @@ func Challenge(clientData []byte) ([]byte, error) {
 
 // Register verifies the answer to a creation.
 func (c Ceremony) Register(clientData, attestationObject []byte) (Credential, error) {
-	if err := c.checkClientData("webauthn.create", clientData); err != nil {
-		return Credential{}, err
-	}
 	raw, err := authDataOf(attestationObject)
 	if err != nil {
 		return Credential{}, err
 	}
-	d, err := parseAuthData(raw)
+	d, err := c.check("webauthn.create", clientData, raw)
+	if err == nil && d.ID == nil {
+		err = errors.New("authenticator data: no credential")
+	}
 	if err != nil {
 		return Credential{}, err
 	}
-	if err := c.checkAuthData(d); err != nil {
-		return Credential{}, err
-	}
-	if d.id == nil {
-		return Credential{}, errCredential
-	}
-	if _, err := parseKey(d.publicKey); err != nil {
-		return Credential{}, err
-	}
-	return Credential{Authenticator: d.authenticator(), ID: bytes.Clone(d.id), PublicKey: bytes.Clone(d.publicKey)}, nil
+	_, err = parseKey(d.PublicKey)
+	return d.Credential, err
 }
 
 // Assert verifies that the key of a credential has signed the answer.
 func (c Ceremony) Assert(publicKey, clientData, authData, signature []byte) (Authenticator, error) {
-	if err := c.checkClientData("webauthn.get", clientData); err != nil {
-		return Authenticator{}, err
-	}
-	d, err := parseAuthData(authData)
+	d, err := c.check("webauthn.get", clientData, authData)
 	if err != nil {
 		return Authenticator{}, err
 	}
-	if err := c.checkAuthData(d); err != nil {
-		return Authenticator{}, err
-	}
 	digest := sha256.Sum256(clientData)
-	if err := verify(publicKey, slices.Concat(authData, digest[:]), signature); err != nil {
-		return Authenticator{}, err
+	return d.Authenticator, verify(publicKey, slices.Concat(authData, digest[:]), signature)
+}
+
+// check holds what the browser and the authenticator say against the ceremony.
+func (c Ceremony) check(kind string, clientData, raw []byte) (authData, error) {
+	if err := c.checkClientData(kind, clientData); err != nil {
+		return authData{}, err
 	}
-	return d.authenticator(), nil
+	d, err := parseAuthData(raw)
+	if err != nil {
+		return authData{}, err
+	}
+	domain := sha256.Sum256([]byte(c.Domain))
+	switch {
+	case !bytes.Equal(d.domain, domain[:]):
+		err = errors.New("authenticator data: for another domain")
+	case !d.present && !c.Unnoticed:
+		err = errors.New("authenticator data: nobody was there")
+	case !d.Verified && c.Verified:
+		err = errors.New("authenticator data: the user was not verified")
+	case d.BackedUp && !d.BackupEligible:
+		err = errors.New("authenticator data: backed up without being eligible for it")
+	}
+	return d, err
 }
 
 // clientData is what the browser says of its page.
@@ -166,24 +163,22 @@ func (c Ceremony) checkClientData(kind string, text []byte) error {
 	challenge := base64.RawURLEncoding.EncodeToString(c.Challenge)
 	switch {
 	case d.kind != kind:
-		return errType
+		return errors.New("client data: of another ceremony")
 	case subtle.ConstantTimeCompare([]byte(d.challenge), []byte(challenge)) == 0:
-		return errChallenge
+		return errors.New("client data: another challenge")
 	case !slices.Contains(c.Origins, d.origin):
-		return errOrigin
+		return errors.New("client data: the origin is not one of this server's")
 	case d.crossOrigin:
-		return errCrossOrigin
+		return errors.New("client data: asked for inside of another site's page")
 	}
 	return nil
 }
 
 // authData is authenticator data (section 6.1), taken apart.
 type authData struct {
-	domain    []byte // the SHA-256 of the RP ID
-	flags     byte
-	counter   uint32
-	id        []byte // nil: no credential
-	publicKey []byte
+	Credential        // its ID is nil where there is none
+	domain     []byte // the SHA-256 of the RP ID
+	present    bool   // the user was there
 }
 
 // parseAuthData takes authenticator data apart, which are all of b.
@@ -192,32 +187,31 @@ func parseAuthData(b []byte) (d authData, err error) {
 	if len(b) < fixed {
 		return d, errAuthData
 	}
-	d.domain, d.flags, d.counter = b[:sha256.Size], b[sha256.Size], binary.BigEndian.Uint32(b[sha256.Size+1:])
+	flags := b[sha256.Size]
+	d.domain, d.present, d.Counter = b[:sha256.Size], flags&flagPresent != 0, binary.BigEndian.Uint32(b[sha256.Size+1:])
+	d.Verified, d.BackupEligible, d.BackedUp = flags&flagVerified != 0, flags&flagBackupEligible != 0, flags&flagBackedUp != 0
 	b = b[fixed:]
-	if d.flags&flagCredential != 0 {
-		if b, err = d.credential(b); err != nil {
+	if flags&flagCredential != 0 {
+		if b, err = d.attested(b); err != nil {
 			return d, err
 		}
 	}
-	if d.flags&flagExtensions != 0 {
+	if flags&flagExtensions != 0 {
 		c := cbor{b}
 		if len(b) == 0 || b[0]>>5 != cborMap {
 			return d, errAuthData
 		}
-		if err := c.skip(); err != nil {
-			return d, err
-		}
-		b = c.rest
+		err, b = c.skip(), c.rest
 	}
-	if len(b) > 0 {
-		return d, errAuthData
+	if err == nil && len(b) > 0 {
+		err = errAuthData
 	}
-	return d, nil
+	return d, err
 }
 
-// credential reads attested credential data (section 6.5.1) and returns what
+// attested reads attested credential data (section 6.5.1) and returns what
 // follows.
-func (d *authData) credential(b []byte) ([]byte, error) {
+func (d *authData) attested(b []byte) ([]byte, error) {
 	const fixed = 16 + 2 // the model of the authenticator, the length of the id
 	if len(b) < fixed {
 		return nil, errAuthData
@@ -227,35 +221,11 @@ func (d *authData) credential(b []byte) ([]byte, error) {
 	if length == 0 || length > idLongest || length > len(b) {
 		return nil, errAuthData
 	}
-	d.id, b = b[:length:length], b[length:]
+	d.ID, b = b[:length:length], b[length:]
 	c := cbor{b}
-	if err := c.skip(); err != nil {
-		return nil, err
-	}
-	d.publicKey = b[:len(b)-len(c.rest)]
-	return c.rest, nil
-}
-
-func (c Ceremony) checkAuthData(d authData) error {
-	domain := sha256.Sum256([]byte(c.Domain))
-	switch {
-	case !bytes.Equal(d.domain, domain[:]):
-		return errDomain
-	case d.flags&flagPresent == 0 && !c.Unnoticed:
-		return errPresence
-	case d.flags&flagVerified == 0 && c.Verified:
-		return errUnverified
-	case d.flags&flagBackedUp != 0 && d.flags&flagBackupEligible == 0:
-		return errBackup
-	}
-	return nil
-}
-
-func (d authData) authenticator() Authenticator {
-	return Authenticator{
-		Counter:  d.counter,
-		Verified: d.flags&flagVerified != 0, BackupEligible: d.flags&flagBackupEligible != 0, BackedUp: d.flags&flagBackedUp != 0,
-	}
+	err := c.skip()
+	d.PublicKey = b[:len(b)-len(c.rest)]
+	return c.rest, err
 }
 
 // authDataOf finds the authenticator data in an attestation object, which is

@@ -54,20 +54,11 @@ var parsed = sync.OnceValue(func() tables {
 // Fold is s in form KC; text that is not UTF-8 stays as it is. It is never
 // longer than 18 times as many code points.
 func Fold(s string) string {
-	if ascii(s) || !utf8.ValidString(s) {
+	if !strings.ContainsFunc(s, func(c rune) bool { return c >= utf8.RuneSelf }) || !utf8.ValidString(s) {
 		return s
 	}
 	t := parsed()
 	return string(t.compose(t.decompose(s)))
-}
-
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }
 
 // decompose takes every character apart and puts the combining marks behind
