@@ -13,7 +13,6 @@ import (
 	"homebase/files/journal"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // asWorker runs a command as a worker of its own: it enrols, recovers dead
@@ -45,10 +44,7 @@ func ownersLike(ctx context.Context, q db.Querier, who string) ([]owner, error) 
 		  FROM trees t LEFT JOIN users u ON u.id = t.owner_id
 		 WHERE $1 = '' OR lower(u.email) = lower($1) OR t.owner_id::text = lower($1)
 		 ORDER BY u.email, t.owner_id`
-	list, err := db.All(ctx, q, func(row pgx.Row) (o owner, err error) {
-		err = row.Scan(&o.id, &o.root, &o.name)
-		return o, err
-	}, sql, who)
+	list, err := db.All(ctx, q, rowOf(func(o *owner) []any { return []any{&o.id, &o.root, &o.name} }), sql, who)
 	if err == nil && len(list) == 0 && who != "" {
 		err = fmt.Errorf("no user or space %q has files; homebase files usage lists everyone who does", who)
 	}

@@ -114,15 +114,11 @@ func parseFeedCursor(s string) (c feedCursor, err error) {
 	return c, nil
 }
 
-// feedOf is where an owner's feed ends, and the seq from which on it is whole.
-func (fd *feed) feedOf(ctx context.Context, owner uuid.UUID) (end feedCursor, from int64, err error) {
+// feedEnd is where an owner's feed ends.
+func (fd *feed) feedEnd(ctx context.Context, owner uuid.UUID) (feedCursor, error) {
 	const sql = `-- name: files.FeedOfOwner
-		SELECT t.feed_epoch, t.seq, t.feed_from FROM trees t WHERE t.owner_id = $1`
-	end, err = db.One(ctx, fd.db, func(row pgx.Row) (c feedCursor, err error) {
-		err = row.Scan(&c.epoch, &c.seq, &from)
-		return c, err
-	}, sql, owner)
-	return end, from, err
+		SELECT t.feed_epoch, t.seq FROM trees t WHERE t.owner_id = $1`
+	return db.One(ctx, fd.db, rowOf(func(c *feedCursor) []any { return []any{&c.epoch, &c.seq} }), sql, owner)
 }
 
 // changesAfter reads at most limit entries behind a place, and where the feed
@@ -161,10 +157,9 @@ func (fd *feed) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor
 }
 
 // feedPlace reads a cursor as clients send it: "now" is the end of the feed.
-func (fd *feed) feedPlace(ctx context.Context, owner uuid.UUID, cursor string) (at feedCursor, err error) {
+func (fd *feed) feedPlace(ctx context.Context, owner uuid.UUID, cursor string) (feedCursor, error) {
 	if cursor == "now" {
-		at, _, err = fd.feedOf(ctx, owner)
-		return at, err
+		return fd.feedEnd(ctx, owner)
 	}
 	return parseFeedCursor(cursor)
 }
@@ -187,7 +182,7 @@ func (fd *feed) getChanges(c *httpx.Call) (changesBody, error) {
 	var at feedCursor
 	if q := c.URL.Query(); q.Has("cursor") {
 		at, err = fd.feedPlace(ctx, owner, q.Get("cursor"))
-	} else if at, _, err = fd.feedOf(ctx, owner); err == nil {
+	} else if at, err = fd.feedEnd(ctx, owner); err == nil {
 		at.seq = 0
 	}
 	if err != nil {

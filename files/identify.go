@@ -10,7 +10,6 @@ import (
 	"homebase/files/journal"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // identify says what an entry is: moved or new; nil when the API put it here
@@ -132,10 +131,7 @@ func pathsOf(ctx context.Context, q db.Querier, ids []uuid.UUID) (map[uuid.UUID]
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	list, err := db.All(ctx, q, func(row pgx.Row) (r rowAt, err error) {
-		err = row.Scan(append(r.Fields(), &r.path)...)
-		return r, err
-	}, sql, ids)
+	list, err := db.All(ctx, q, rowOf(func(r *rowAt) []any { return append(r.Fields(), &r.path) }), sql, ids)
 	rows := make(map[uuid.UUID]rowAt, len(list))
 	for _, r := range list {
 		rows[r.ID] = r

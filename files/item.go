@@ -14,7 +14,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 const (
@@ -32,10 +31,7 @@ const itemColumns = journal.ItemColumns
 const pathColumn = `
 	(SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM item_up(i.id) AS u)`
 
-func scanItem(row pgx.Row) (it item, err error) {
-	err = row.Scan(it.Fields()...)
-	return it, err
-}
+var scanItem = rowOf((*item).Fields)
 
 func (it *item) isFile() bool { return it.IsFile() }
 
@@ -123,10 +119,7 @@ const getItem = `-- name: files.ItemByID
 		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS p (path)
 		 WHERE i.id = $2 AND i.owner_id = $1 AND p.path IS NOT NULL`
 
-func scanPlaced(row pgx.Row) (p placed, err error) {
-	err = row.Scan(append(p.Fields(), &p.path)...)
-	return p, err
-}
+var scanPlaced = rowOf(func(p *placed) []any { return append(p.Fields(), &p.path) })
 
 // walk follows names from an owner's root as far as they lead: the root
 // first, then what each name found, byte for byte. None for the root means

@@ -162,8 +162,6 @@ type place struct {
 
 func (c child) place() place { return place{c.Kind, c.key, c.ID} }
 
-func (c child) shown() itemBody { return c.placed.shown() }
-
 func (c *child) mtime() int64 {
 	if c.MTime == nil {
 		return 0

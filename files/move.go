@@ -15,7 +15,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 var (
@@ -161,10 +160,7 @@ func checkFit(ctx context.Context, q db.Querier, it item, from, to string) error
 	const sql = `-- name: files.Height
 		SELECT max(d.height), max(octet_length(d.path)) FROM folder_below($1) d`
 	type extent struct{ height, length int }
-	below, err := db.One(ctx, q, func(row pgx.Row) (e extent, err error) {
-		err = row.Scan(&e.height, &e.length)
-		return e, err
-	}, sql, it.ID)
+	below, err := db.One(ctx, q, rowOf(func(e *extent) []any { return []any{&e.height, &e.length} }), sql, it.ID)
 	if err != nil {
 		return err
 	}

@@ -61,10 +61,8 @@ func (tr *trash) purgeAll(ctx context.Context, sql string, args ...any) (purged 
 	type key struct{ owner, item uuid.UUID }
 	tried := []uuid.UUID{}
 	for {
-		keys, err := db.All(ctx, tr.db, func(row pgx.Row) (k key, err error) {
-			err = row.Scan(&k.owner, &k.item)
-			return k, err
-		}, sql, append(slices.Clip(args), tried, purgePage)...)
+		args := append(slices.Clip(args), tried, purgePage)
+		keys, err := db.All(ctx, tr.db, rowOf(func(k *key) []any { return []any{&k.owner, &k.item} }), sql, args...)
 		if err != nil || len(keys) == 0 {
 			return purged, errors.Join(failed, err)
 		}

@@ -16,7 +16,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 var (
@@ -66,10 +65,8 @@ func readableItem(ctx context.Context, q db.Querier, owner, id, top uuid.UUID) (
 		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS w (path)
 		 WHERE i.id = $2 AND i.owner_id = $1 AND w.path IS NOT NULL
 		   AND ($4 OR EXISTS (SELECT FROM item_up(i.id) u WHERE u.id = $3))`
-	return db.One(ctx, q, func(row pgx.Row) (it readable, err error) {
-		err = row.Scan(append(it.Fields(), &it.path, &it.staged, &it.moves)...)
-		return it, err
-	}, sql, owner, id, top, top == uuid.Nil)
+	scan := rowOf(func(it *readable) []any { return append(it.Fields(), &it.path, &it.staged, &it.moves) })
+	return db.One(ctx, q, scan, sql, owner, id, top, top == uuid.Nil)
 }
 
 // places are where the item's bytes may be, the likeliest first.

@@ -14,7 +14,6 @@ import (
 	"homebase/files/journal"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // rebuilt is what could be read back from the disk.
@@ -96,10 +95,7 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 	const forget = `-- name: files.ForgetChanges
 		DELETE FROM changes c WHERE c.owner_id = $1`
 	type known struct{ account, rows bool }
-	k, err := db.One(ctx, rc.db, func(row pgx.Row) (k known, err error) {
-		err = row.Scan(&k.account, &k.rows)
-		return k, err
-	}, exists, owner)
+	k, err := db.One(ctx, rc.db, rowOf(func(k *known) []any { return []any{&k.account, &k.rows} }), exists, owner)
 	switch {
 	case err != nil || k.rows:
 		return root, "", err

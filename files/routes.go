@@ -81,7 +81,7 @@ func (f *Files) itemRoutes() []httpx.Route {
 func (f *Files) versionRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /files/items/{id}/versions", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
-			Summary: "What a file held before it was replaced, newest first", Do: httpx.PagesAs(f.rd.getVersions, version.key, version.shown).Behind(f.trees.in(viewer)),
+			Summary: "What a file held before it was replaced, newest first", Do: httpx.Pages(f.rd.getVersions, versionBody.key).Behind(f.trees.in(viewer)),
 			Problems: httpx.Problems{errNotFile}.And(foundProblems...)},
 		{Pattern: "GET /files/items/{id}/versions/{revision}/content", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A version's bytes", Query: []string{"download"}, Responses: contentAnswers,

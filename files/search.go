@@ -81,16 +81,11 @@ type hitPlace struct {
 
 func (h hit) place() hitPlace { return hitPlace{h.sort, h.ID} }
 
-func (h hit) shown() itemBody { return h.placed.shown() }
-
 // searchItems reads a page. What lies below something trashed is told by its
 // folder, and there are fewer folders in the trash than files anywhere.
 func searchItems(ctx context.Context, q db.Querier, c criteria) ([]hit, error) {
 	sql, args := c.query()
-	return db.All(ctx, q, func(row pgx.Row) (h hit, err error) {
-		err = row.Scan(append(h.Fields(), &h.path, &h.sort)...)
-		return h, err
-	}, sql, args...)
+	return db.All(ctx, q, rowOf(func(h *hit) []any { return append(h.Fields(), &h.path, &h.sort) }), sql, args...)
 }
 
 func (c *criteria) query() (sql string, args []any) {

@@ -14,7 +14,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // guest is a request by a share's token: the share, and the item at or below
@@ -117,10 +116,7 @@ func itemBelow(ctx context.Context, q db.Querier, owner, shared, id uuid.UUID) (
 		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS w (path) CROSS JOIN item_path($3) AS t (path)
 		 WHERE i.id = $2 AND i.owner_id = $1 AND w.path IS NOT NULL
 		   AND EXISTS (SELECT FROM item_up(i.id) u WHERE u.id = $3)`
-	it, err = db.One(ctx, q, func(row pgx.Row) (p placed, err error) {
-		err = row.Scan(append(p.Fields(), &p.path, &top)...)
-		return p, err
-	}, sql, owner, id, shared)
+	it, err = db.One(ctx, q, rowOf(func(p *placed) []any { return append(p.Fields(), &p.path, &top) }), sql, owner, id, shared)
 	return it, top, err
 }
 

@@ -158,8 +158,5 @@ type person struct {
 func (sp *spaces) getPerson(c *httpx.Call) (person, error) {
 	const sql = `-- name: files.PersonByEmail
 		SELECT u.id, u.name, u.email FROM users u WHERE lower(u.email) = lower($1) AND u.status = 'active'`
-	return db.One(c.Context(), sp.db, func(row pgx.Row) (p person, err error) {
-		err = row.Scan(&p.ID, &p.Name, &p.Email)
-		return p, err
-	}, sql, c.URL.Query().Get("email"))
+	return db.One(c.Context(), sp.db, rowOf(func(p *person) []any { return []any{&p.ID, &p.Name, &p.Email} }), sql, c.URL.Query().Get("email"))
 }

@@ -11,7 +11,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // storageBody is what the data directory holds, in bytes where nothing else
@@ -45,11 +44,13 @@ type spaceUsage struct {
 type stored struct {
 	owner    uuid.UUID
 	Quota    int64 `json:"quota"`
-	Used     int64 `json:"used"` // files, trash and versions
-	Reserved int64 `json:"reserved"`
-	Trash    int64 `json:"trash"`
-	Versions int64 `json:"versions"`
+	Used     int64 `json:"used"`     // files, trash and versions
+	Reserved int64 `json:"reserved"` // by uploads under way
+	Trash    int64 `json:"trash"`    // the part of used that lies in the trash
+	Versions int64 `json:"versions"` // the part of used that versions take
 }
+
+func (s *stored) fields() []any { return []any{&s.Quota, &s.Used, &s.Reserved, &s.Trash, &s.Versions} }
 
 // totals are the figures that PostgreSQL has of everyone's files. items is
 // what its statistics say: counting them would read the whole table each time
@@ -62,10 +63,9 @@ type totals struct {
 // readTotals takes an owner for nearly full of whose quota, usual where none is
 // set, nine tenths are used.
 func readTotals(ctx context.Context, q db.Querier, usual int64) (totals, error) {
-	return db.One(ctx, q, func(row pgx.Row) (t totals, err error) {
-		err = row.Scan(&t.items, &t.uploads, &t.staging, &t.redo, &t.quarantined, &t.used, &t.nearlyFull)
-		return t, err
-	}, `-- name: files.Totals
+	return db.One(ctx, q, rowOf(func(t *totals) []any {
+		return []any{&t.items, &t.uploads, &t.staging, &t.redo, &t.quarantined, &t.used, &t.nearlyFull}
+	}), `-- name: files.Totals
 		SELECT (SELECT greatest(c.reltuples, 0)::bigint FROM pg_class c WHERE c.oid = 'items'::regclass),
 		       u.uploads, u.bytes, o.records - o.quarantined, o.quarantined, t.used, t.full
 		  FROM (SELECT count(*) AS uploads, coalesce(sum(u.bytes), 0)::bigint AS bytes FROM uploads u WHERE u.state = 'open') u,
@@ -122,10 +122,7 @@ func (f *Files) storageOf(ctx context.Context, after uuid.UUID, limit int) ([]st
 		  FROM (SELECT o.owner_id, o.quota, o.used, o.reserved, o.versions FROM trees o WHERE o.owner_id > $1 ORDER BY o.owner_id LIMIT $2) t
 		 CROSS JOIN LATERAL trash_of(t.owner_id) x
 		 ORDER BY t.owner_id`
-	return db.All(ctx, f.db, func(row pgx.Row) (o stored, err error) {
-		err = row.Scan(&o.owner, &o.Quota, &o.Used, &o.Reserved, &o.Trash, &o.Versions)
-		return o, err
-	}, sql, after, limit, f.quota)
+	return db.All(ctx, f.db, rowOf(func(o *stored) []any { return append([]any{&o.owner}, o.fields()...) }), sql, after, limit, f.quota)
 }
 
 // mostRedo is how many committed changes may wait for the disk before it is

@@ -16,7 +16,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 const (
@@ -134,10 +133,7 @@ func (vs *versions) thin(ctx context.Context, items []uuid.UUID) (failed error) 
 		sql, args = `-- name: files.VersionsTooManyOf`+rank+`v.item_id = ANY ($5)`+excess, append(args, items)
 	}
 	for failed == nil {
-		list, err := db.All(ctx, vs.db, func(row pgx.Row) (o owned, err error) {
-			err = row.Scan(&o.owner, &o.Item, &o.Revision, &o.Size)
-			return o, err
-		}, sql, args...)
+		list, err := db.All(ctx, vs.db, rowOf(func(o *owned) []any { return []any{&o.owner, &o.Item, &o.Revision, &o.Size} }), sql, args...)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // trash is where what is deleted goes, and from where it is purged.
@@ -58,10 +57,7 @@ const trashedQuery = `
 	  FROM items i
 	 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging`
 
-func scanTrashed(row pgx.Row) (t trashed, err error) {
-	err = row.Scan(append(t.Fields(), &t.path, &t.at)...)
-	return t, err
-}
+var scanTrashed = rowOf(func(t *trashed) []any { return append(t.Fields(), &t.path, &t.at) })
 
 func trashedByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (trashed, error) {
 	return db.One(ctx, q, scanTrashed, `-- name: files.TrashedByID`+trashedQuery+` AND i.id = $2`, owner, id)

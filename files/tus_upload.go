@@ -16,7 +16,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // How a resumable upload stands.
@@ -50,10 +49,9 @@ type upload struct {
 
 const uploadColumns = `u.op_id, u.owner_id, coalesce(u.user_id, u.owner_id), u.state, u.length, u.durable_offset, u.sum_state, u.bytes, u.metadata, u.item_id, u.expires_at, u.expires_at < now()`
 
-func scanUpload(row pgx.Row) (u upload, err error) {
-	err = row.Scan(&u.id, &u.owner, &u.sender, &u.state, &u.length, &u.offset, &u.sumState, &u.reserved, &u.metadata, &u.item, &u.expires, &u.expired)
-	return u, err
-}
+var scanUpload = rowOf(func(u *upload) []any {
+	return []any{&u.id, &u.owner, &u.sender, &u.state, &u.length, &u.offset, &u.sumState, &u.reserved, &u.metadata, &u.item, &u.expires, &u.expired}
+})
 
 func uploadByID(ctx context.Context, q db.Querier, id uuid.UUID) (upload, error) {
 	const sql = `-- name: files.UploadByID
@@ -229,10 +227,7 @@ type reservation struct {
 	plain     bool // of a body that is being received
 }
 
-func scanReservation(row pgx.Row) (r reservation, err error) {
-	err = row.Scan(&r.owner, &r.op, &r.plain)
-	return r, err
-}
+var scanReservation = rowOf(func(r *reservation) []any { return []any{&r.owner, &r.op, &r.plain} })
 
 // orphaned are uploads AS u whose sender may write there no more, for a minute at
 // least: roles change back. What they hold of the quota nobody else could give

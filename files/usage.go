@@ -8,17 +8,12 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // usageBody is what an owner's files take, in bytes.
 type usageBody struct {
-	Quota    int64 `json:"quota"`
-	Used     int64 `json:"used"`     // files, trash and versions
-	Reserved int64 `json:"reserved"` // uploads under way
-	Trash    int64 `json:"trash"`    // the part of used that lies in the trash
-	Versions int64 `json:"versions"` // the part of used that versions take
-	Items    int64 `json:"items"`    // files and folders, without the root and the trash
+	stored
+	Items int64 `json:"items"` // files and folders, without the root and the trash
 	// Entries are all files and folders but the root, trash too, and
 	// EntryQuota how many there may be.
 	Entries    int64 `json:"entries"`
@@ -35,8 +30,5 @@ func usageOf(ctx context.Context, q db.Querier, owner uuid.UUID, quota int64) (u
 		SELECT coalesce(t.quota, $2), t.used, t.reserved, x.size, t.versions, t.entries - x.items, t.entries, coalesce(t.entry_quota, $3)
 		  FROM trees t CROSS JOIN LATERAL trash_of(t.owner_id) x
 		 WHERE t.owner_id = $1`
-	return db.One(ctx, q, func(row pgx.Row) (u usageBody, err error) {
-		err = row.Scan(&u.Quota, &u.Used, &u.Reserved, &u.Trash, &u.Versions, &u.Items, &u.Entries, &u.EntryQuota)
-		return u, err
-	}, sql, owner, quota, journal.DefaultEntries)
+	return db.One(ctx, q, rowOf(func(u *usageBody) []any { return append(u.fields(), &u.Items, &u.Entries, &u.EntryQuota) }), sql, owner, quota, journal.DefaultEntries)
 }

@@ -16,7 +16,6 @@ import (
 	"homebase/files/disk"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // verifyPage is how many files are taken at a time. What was checked is
@@ -77,10 +76,7 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 	if err != nil {
 		return v, err
 	}
-	list, err := db.All(ctx, rc.db, func(row pgx.Row) (c toCheck, err error) {
-		err = row.Scan(&c.id, &c.owner, &c.revision)
-		return c, err
-	}, which, owner, since)
+	list, err := db.All(ctx, rc.db, rowOf(func(c *toCheck) []any { return []any{&c.id, &c.owner, &c.revision} }), which, owner, since)
 	if err != nil {
 		return v, err
 	}

@@ -2,7 +2,6 @@ package files
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -24,15 +23,6 @@ import (
 // restored, and ended. Who may reach the file may reach its versions; the link
 // of a share does not lead to them.
 
-// version is a row of versions.
-type version struct {
-	revision, size int64
-	sum            []byte
-	mediaType      string
-	mtime          int64 // nanoseconds since 1970
-	replaced       time.Time
-}
-
 // versionBody is a version on the wire.
 type versionBody struct {
 	Revision   int64     `json:"revision"` // the last one of the item that had these bytes
@@ -43,16 +33,12 @@ type versionBody struct {
 	ReplacedAt time.Time `json:"replaced_at"`
 }
 
-func (v version) key() int64 { return v.revision }
-
-func (v version) shown() versionBody {
-	return versionBody{v.revision, v.size, hex.EncodeToString(v.sum), v.mediaType, time.Unix(0, v.mtime).UTC(), v.replaced.UTC()}
-}
+func (v versionBody) key() int64 { return v.Revision }
 
 // getVersions is GET /files/items/{id}/versions, newest first.
-func (rd *reader) getVersions(c *httpx.Call, p httpx.Keyset[int64]) ([]version, error) {
+func (rd *reader) getVersions(c *httpx.Call, p httpx.Keyset[int64]) ([]versionBody, error) {
 	const sql = `-- name: files.VersionsOfItem
-		SELECT v.revision, v.size, v.sha256, v.media_type, v.mtime, v.replaced_at
+		SELECT v.revision, v.size, encode(v.sha256, 'hex'), v.media_type, v.mtime, v.replaced_at
 		  FROM versions v
 		 WHERE v.item_id = $1 AND v.owner_id = $2 AND ($3 = 0 OR v.revision < $3)
 		 ORDER BY v.revision DESC LIMIT $4`
@@ -63,8 +49,10 @@ func (rd *reader) getVersions(c *httpx.Call, p httpx.Keyset[int64]) ([]version, 
 	if !it.isFile() {
 		return nil, errNotFile.With("A folder has no versions.")
 	}
-	return db.All(c.Context(), rd.db, func(row pgx.Row) (v version, err error) {
-		err = row.Scan(&v.revision, &v.size, &v.sum, &v.mediaType, &v.mtime, &v.replaced)
+	return db.All(c.Context(), rd.db, func(row pgx.Row) (v versionBody, err error) {
+		var mtime int64 // nanoseconds since 1970
+		err = row.Scan(&v.Revision, &v.Size, &v.SHA256, &v.MediaType, &mtime, &v.ReplacedAt)
+		v.ModifiedAt, v.ReplacedAt = time.Unix(0, mtime).UTC(), v.ReplacedAt.UTC()
 		return v, err
 	}, sql, it.ID, visitOf(c.Context()).owner, p.After(0), p.Limit)
 }

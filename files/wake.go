@@ -236,10 +236,7 @@ func (fd *feed) lookOnce(ctx context.Context) error {
 		owner uuid.UUID
 		seq   int64
 	}
-	list, err := db.All(ctx, fd.db, func(row pgx.Row) (m moved, err error) {
-		err = row.Scan(&m.owner, &m.seq)
-		return m, err
-	}, sql, owners)
+	list, err := db.All(ctx, fd.db, rowOf(func(m *moved) []any { return []any{&m.owner, &m.seq} }), sql, owners)
 	fd.hub.mu.Lock()
 	defer fd.hub.mu.Unlock()
 	for _, m := range list {
