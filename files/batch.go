@@ -77,7 +77,7 @@ func (wr *writer) carryOutOne(ctx context.Context, o operation) (res result) {
 	if o.Op == "copy" {
 		need = viewer // of where it goes, copy asks itself
 	}
-	err := wr.trees.auth.Still(ctx, mayWrite)
+	err := wr.auth.Still(ctx, mayWrite)
 	if err == nil {
 		ctx, _, err = wr.trees.enterTreeOf(ctx, o.ID, need)
 	}

@@ -141,12 +141,12 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 
 func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, who := sh.Flags("files purge"), ""
-	older := flags.Span("older-than", f.trashRetention, "delete what has been in the trash for longer than this `TIME`, such as 7d or 12h")
+	older := flags.Span("older-than", f.tr.retention, "delete what has been in the trash for longer than this `TIME`, such as 7d or 12h")
 	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.ParseOptional(args, &who); err != nil {
 		return err
 	}
-	given := f.trashRetention > 0
+	given := f.tr.retention > 0
 	flags.Visit(func(option *flag.Flag) { given = given || option.Name == "older-than" })
 	return f.asWorker(ctx, func() error {
 		var only *uuid.UUID

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
-	"log/slog"
 	"time"
 
 	"homebase/db"
@@ -52,13 +51,7 @@ var errCursorExpired = httpx.NewProblem(410, "cursor_expired", "The feed does no
 	With("Start over: get a cursor with cursor=now, then list the tree, then ask for what has changed since that cursor.")
 
 // feed tells what changes, also as it happens.
-type feed struct {
-	db      *db.DB
-	log     *slog.Logger
-	journal *journal.Journal
-	trees   *trees
-	hub     *hub
-}
+type feed struct{ *base }
 
 // entry is one change of one item, as the feed tells it.
 type entry struct {

@@ -47,10 +47,10 @@ func (tr *trash) endTrash(ctx context.Context) error {
 	const sql = `-- name: files.TrashToEnd
 		SELECT i.owner_id, i.id FROM items i
 		 WHERE i.trashed_at < now() - $1::interval AND NOT i.purging AND NOT i.id = ANY ($2) ORDER BY i.trashed_at LIMIT $3`
-	if tr.trashRetention == 0 {
+	if tr.retention == 0 {
 		return nil
 	}
-	_, err := tr.purgeAll(ctx, sql, tr.trashRetention)
+	_, err := tr.purgeAll(ctx, sql, tr.retention)
 	return err
 }
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/httpx"
@@ -32,11 +31,7 @@ const (
 // reader shows what is stored: rows, bytes, and both as an archive. It never
 // writes.
 type reader struct {
-	db      *db.DB
-	audit   *audit.Log
-	trees   *trees
-	vol     *volume
-	hub     *hub
+	*base
 	outside chan outside // items that were seen changed from outside
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 
 	"homebase/db"
@@ -42,12 +41,8 @@ var errMassAbsence = httpx.NewProblem(409, "mass_absence", "Too many files are m
 
 // reconciler compares the disk with the rows and makes these follow.
 type reconciler struct {
-	db      *db.DB
-	log     *slog.Logger
-	journal *journal.Journal
-	vol     *volume
-	trees   *trees
-	rd      *reader
+	*base
+	rd *reader
 }
 
 // scanReport is what a scan found and did.

@@ -38,15 +38,10 @@ var errTooManyShares = httpx.NewProblem(409, "too_many_shares", "You have too ma
 // shares are what owners give to others, links and items by name, and what guests
 // with a link do.
 type shares struct {
-	db      *db.DB
-	audit   *audit.Log
-	auth    *auth.Auth
-	keys    func(purpose string) [][]byte
-	journal *journal.Journal
-	vol     *volume
-	trees   *trees
-	rd      *reader
-	wr      *writer
+	*base
+	keys func(purpose string) [][]byte
+	rd   *reader
+	wr   *writer
 }
 
 // share is a row of shares, and as JSON what its owner sees of it.

@@ -26,14 +26,7 @@ import (
 const longestSpaceName = 200 // characters
 
 // spaces are those of everybody.
-type spaces struct {
-	db      *db.DB
-	audit   *audit.Log
-	journal *journal.Journal
-	vol     *volume
-	trees   *trees
-	hub     *hub
-}
+type spaces struct{ *base }
 
 // space is a row of spaces as the caller sees it.
 type space struct {
@@ -211,7 +204,7 @@ func (sp *spaces) lock(c *httpx.Call, tx pgx.Tx) (s space, err error) {
 func (sp *spaces) manages(c *httpx.Call, s *space) error {
 	switch {
 	case c.Caller.Can(auth.SpacesManage):
-		return sp.trees.auth.Still(c.Context(), auth.SpacesManage)
+		return sp.auth.Still(c.Context(), auth.SpacesManage)
 	case s.Role == nil:
 		return httpx.ErrNotFound
 	case s.role() != manager:

@@ -100,7 +100,7 @@ func (sp *spaces) deleteMember(c *httpx.Call) error {
 			}
 		}
 		if !leaves || c.Caller.KeyID != uuid.Nil { // everybody may leave, but not by a key that reads
-			if err := sp.trees.auth.Still(ctx, mayShare); err != nil {
+			if err := sp.auth.Still(ctx, mayShare); err != nil {
 				return err
 			}
 		}

@@ -3,7 +3,6 @@ package files
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -33,9 +32,7 @@ const (
 // versions ends the versions of files: by hand, or when they are too many or too
 // old.
 type versions struct {
-	db        *db.DB
-	log       *slog.Logger
-	journal   *journal.Journal
+	*base
 	retention time.Duration
 
 	mu    sync.Mutex

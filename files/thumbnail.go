@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -40,9 +39,8 @@ const (
 
 // renditions draws pictures in small.
 type renditions struct {
-	log *slog.Logger
-	vol *volume
-	rd  *reader
+	*base
+	rd *reader
 	// drawing orders who does: the owners, and uuid.Nil for all.
 	drawing    journal.Slots
 	undrawable bounded[[sha256.Size]byte, *httpx.Problem] // contents that are not decoded for each request

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -20,13 +19,10 @@ import (
 
 // trash is where what is deleted goes, and from where it is purged.
 type trash struct {
-	db             *db.DB
-	log            *slog.Logger
-	journal        *journal.Journal
-	vol            *volume
-	trashRetention time.Duration // 0: for ever
-	purging        chan struct{} // of one slot: a purge has left rows
-	emptySince     atomic.Int64  // the mtime (ns) of purge/ when it was found empty; 0: it was not
+	*base
+	retention  time.Duration // 0: for ever
+	purging    chan struct{} // of one slot: a purge has left rows
+	emptySince atomic.Int64  // the mtime (ns) of purge/ when it was found empty; 0: it was not
 }
 
 // trashedBody is an item in the trash on the wire. Its path is where it was.

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"homebase/audit"
-	"homebase/auth"
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
@@ -18,10 +17,7 @@ var firstFolders = []string{"documents", "images", "backups"}
 
 // trees finds and makes the trees of owners.
 type trees struct {
-	db      *db.DB
-	auth    *auth.Auth
-	journal *journal.Journal
-	vol     *volume
+	*base
 	members *db.Kept[members]
 	roots   bounded[uuid.UUID, uuid.UUID] // of owners whose tree is known to exist
 	asks    journal.Slots                 // one request of an owner at a time looks

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"homebase/db"
-	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -48,11 +46,7 @@ var (
 
 // uploads are the resumable ones.
 type uploads struct {
-	db           *db.DB
-	log          *slog.Logger
-	journal      *journal.Journal
-	vol          *volume
-	trees        *trees
+	*base
 	wr           *writer
 	uploadExpiry time.Duration
 	holders      holders

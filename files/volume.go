@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -23,7 +22,6 @@ import (
 // volume is the open data directory, and whether it can be relied on.
 type volume struct {
 	db      *db.DB
-	log     *slog.Logger
 	dataDir string
 	minFree int64 // bytes
 

@@ -160,7 +160,7 @@ func (h *hub) takeMoved() string {
 
 // RecheckListeners makes every stream of this worker ask again whether its
 // caller may read. Call it when sessions, keys, users or roles have changed.
-func (f *Files) RecheckListeners() { f.rd.hub.recheck() }
+func (f *Files) RecheckListeners() { f.hub.recheck() }
 
 func (h *hub) recheck() {
 	h.mu.Lock()

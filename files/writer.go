@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 
@@ -18,16 +17,12 @@ import (
 
 // writer makes and changes files and folders.
 type writer struct {
-	db      *db.DB
-	log     *slog.Logger
-	journal *journal.Journal
-	vol     *volume
-	trees   *trees
-	rd      *reader
-	tr      *trash
-	vs      *versions
-	rc      *reconciler
-	hints   bounded[hint, uuid.UUID]
+	*base
+	rd    *reader
+	tr    *trash
+	vs    *versions
+	rc    *reconciler
+	hints bounded[hint, uuid.UUID]
 }
 
 // place puts the staged bytes where they go, which at says as it was looked up
