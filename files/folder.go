@@ -62,11 +62,9 @@ func atPath(names []string) way {
 
 // wayTo is the way that a request asks for.
 func wayTo(owner uuid.UUID, req folderRequest) (way, error) {
-	var fields httpx.Fields
 	byPath, byParent := req.Path != "", req.ParentID != nil && req.Name != nil
 	if byPath == byParent || byPath && (req.ParentID != nil || req.Name != nil) {
-		fields.Add("#/path", "required", "Give either path, or parent_id and name.")
-		return nil, fields.Err()
+		return nil, fieldError("#/path", "required", "Give either path, or parent_id and name.")
 	}
 	if byPath {
 		names, err := parsePath(req.Path)

@@ -3,12 +3,10 @@ package files
 import (
 	"cmp"
 	"context"
-	"errors"
 	"strings"
 	"time"
 
 	"homebase/db"
-	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -102,55 +100,6 @@ func (v visit) givable() error {
 		return httpx.ErrForbidden.With("This was shared to you, and is not yours to share or to scan.")
 	}
 	return nil
-}
-
-// postGrant shares an item by name; who has it already gets the other role.
-func (sh *shares) postGrant(ctx context.Context, s share, in newShare) (share, error) {
-	const known = `-- name: files.UserToShareWith
-		SELECT u.id FROM users u WHERE u.id = $1 AND u.status = 'active' FOR KEY SHARE`
-	const sql = `-- name: files.InsertGrant
-		INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, expires_at, allow, user_id, recipient_id, role)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-		    ON CONFLICT (item_id, recipient_id) DO UPDATE SET expires_at = excluded.expires_at, user_id = excluded.user_id, role = excluded.role
-		RETURNING ` + shareColumns
-	var f httpx.Fields
-	if in.Mode != "" {
-		f.Add("#/mode", "invalid", "A share with a user has a role and no mode.")
-	}
-	if in.Role == nil || *in.Role != viewer && *in.Role != editor {
-		f.Add("#/role", "invalid", "The role must be viewer or editor.")
-	}
-	if *in.UserID == httpx.CallerOf(ctx).UserID || *in.UserID == s.Owner {
-		f.Add("#/user_id", "invalid", "It is theirs already.")
-	}
-	if err := f.Err(); err != nil {
-		return s, err
-	}
-	s.Recipient, s.Role = in.UserID, in.Role
-	if err := s.apply(in.shareTerms); err != nil {
-		return s, err
-	}
-	if err := sh.mayOffer(ctx, &s); err != nil {
-		return s, err
-	}
-	if _, err := itemByID(ctx, sh.db, s.Owner, s.Item); err != nil {
-		return s, err
-	}
-	return sh.insert(ctx, s, func(tx *journal.Tx) (share, error) {
-		_, err := db.One(ctx, tx, db.Value[uuid.UUID], known, *s.Recipient)
-		if errors.Is(err, db.ErrNotFound) {
-			f.Add("#/user_id", "missing", "There is no such user.")
-			err = f.Err()
-		}
-		if err != nil {
-			return s, err
-		}
-		made, err := db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(newShareToken()), s.Mode, s.Expires, s.Allow, s.By, s.Recipient, s.Role)
-		if err == nil {
-			err = db.Notify(ctx, tx, membersChannel, "")
-		}
-		return made, err
-	})
 }
 
 // withMe is an item that somebody has shared with the caller.

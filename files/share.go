@@ -207,17 +207,8 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 	if disk.IsSpace(v.owner) {
 		s.By = new(c.Caller.UserID)
 	}
-	if in.UserID != nil {
-		s, err = sh.postGrant(ctx, s, in)
-		c.Created("/files/shares/" + s.ID.String())
+	if err := s.begin(in, c.Caller.UserID); err != nil {
 		return s, err
-	}
-	if in.Mode == modeDrop {
-		s.Mode, s.Notify = modeDrop, true
-	} else if in.Mode != "" && in.Mode != modeRead {
-		var fields httpx.Fields
-		fields.Add("#/mode", "invalid", "The mode must be read or drop.")
-		return s, fields.Err()
 	}
 	if err := sh.mayOffer(ctx, &s); err != nil {
 		return s, err
@@ -238,36 +229,69 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 	if err := sh.mayOffer(ctx, &s); err != nil { // hashing can wait
 		return s, err
 	}
-	s, err = sh.insertLink(ctx, s)
+	s, err = sh.insert(ctx, s)
 	c.Created("/files/shares/" + s.ID.String())
 	return s, err
 }
 
-// insertLink writes a share by a link, and returns it with its token.
-func (sh *shares) insertLink(ctx context.Context, s share) (share, error) {
-	const sql = `-- name: files.InsertShare
-		INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, notify, allow, user_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-		RETURNING ` + shareColumns
-	token := newShareToken()
-	s, err := sh.insert(ctx, s, func(tx *journal.Tx) (share, error) {
-		return db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Notify, s.Allow, s.By)
-	})
-	s.Token = token
-	return s, err
+// begin makes it a share by a link, with a mode, or by name, with a role.
+func (s *share) begin(in newShare, caller uuid.UUID) error {
+	var f httpx.Fields
+	switch {
+	case in.UserID != nil:
+		if in.Mode != "" {
+			f.Add("#/mode", "invalid", "A share with a user has a role and no mode.")
+		}
+		if in.Role == nil || *in.Role != viewer && *in.Role != editor {
+			f.Add("#/role", "invalid", "The role must be viewer or editor.")
+		}
+		if *in.UserID == caller || *in.UserID == s.Owner {
+			f.Add("#/user_id", "invalid", "It is theirs already.")
+		}
+		s.Recipient, s.Role = in.UserID, in.Role
+	case in.Mode == modeDrop:
+		s.Mode, s.Notify = modeDrop, true
+	case in.Mode != "" && in.Mode != modeRead:
+		f.Add("#/mode", "invalid", "The mode must be read or drop.")
+	}
+	return f.Err()
 }
 
-// insert writes a new share where there are not too many.
-func (sh *shares) insert(ctx context.Context, s share, write func(tx *journal.Tx) (share, error)) (made share, err error) {
+// insert writes a new share where there are not too many, and returns a link
+// with its token. Whoever has the item by name already gets the other role.
+func (sh *shares) insert(ctx context.Context, s share) (made share, err error) {
 	const count = `-- name: files.CountShares
 		SELECT count(*) FROM shares s WHERE s.owner_id = $1`
+	const known = `-- name: files.UserToShareWith
+		SELECT u.id FROM users u WHERE u.id = $1 AND u.status = 'active' FOR KEY SHARE`
+	const sql = `-- name: files.InsertShare
+		INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, notify, allow,
+		                         user_id, recipient_id, role)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+		    ON CONFLICT (item_id, recipient_id) DO UPDATE SET expires_at = excluded.expires_at, user_id = excluded.user_id, role = excluded.role
+		RETURNING ` + shareColumns
+	token := newShareToken()
 	err = sh.journal.Hold(ctx, s.Owner, func(tx *journal.Tx) error {
 		if n, err := db.One(ctx, tx, db.Value[int], count, s.Owner); err != nil {
 			return err
 		} else if n >= mostShares {
 			return errTooManyShares
 		}
-		if made, err = write(tx); err != nil {
+		if s.Recipient != nil {
+			_, err := db.One(ctx, tx, db.Value[uuid.UUID], known, *s.Recipient)
+			if errors.Is(err, db.ErrNotFound) {
+				err = fieldError("#/user_id", "missing", "There is no such user.")
+			}
+			if err == nil {
+				err = db.Notify(ctx, tx, membersChannel, "")
+			}
+			if err != nil {
+				return err
+			}
+		}
+		made, err = db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires,
+			s.MaxDownloads, s.MaxSize, s.Notify, s.Allow, s.By, s.Recipient, s.Role)
+		if err != nil {
 			return err
 		}
 		return sh.recordShare(ctx, tx, audit.ShareCreated, &made)
@@ -277,6 +301,8 @@ func (sh *shares) insert(ctx context.Context, s share, write func(tx *journal.Tx
 	}
 	if s.Recipient != nil {
 		sh.trees.members.Forget()
+	} else {
+		made.Token = token
 	}
 	return made, err
 }

@@ -64,9 +64,7 @@ func (sp *spaces) putMember(c *httpx.Call, in memberFields) (m member, err error
 			return err
 		}
 		if !in.Role.includes(viewer) {
-			var f httpx.Fields
-			f.Add("#/role", "invalid", "The role must be viewer, editor or manager.")
-			return f.Err()
+			return fieldError("#/role", "invalid", "The role must be viewer, editor or manager.")
 		}
 		if _, err := db.One(ctx, tx, db.Value[uuid.UUID], active, user); err != nil {
 			return err
