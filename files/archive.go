@@ -341,5 +341,5 @@ func (p *packing) open(ctx context.Context, it placed) (content, error) {
 		}
 		file.Close()
 	}
-	return p.rd.openBelow(ctx, p.owner, it.ID, p.at.folder, 0)
+	return p.rd.open(ctx, p.rd.fileIn(p.owner, it.ID, p.at.folder), 0)
 }

@@ -355,7 +355,7 @@ func codeOf(err error) string {
 // copyNode makes a durable copy of one file of a folder. On an error nothing of
 // it stays.
 func (wr *writer) copyNode(ctx context.Context, n *node) error {
-	c, err := wr.rd.openBelow(ctx, n.Owner, n.ID, uuid.Nil, 0)
+	c, err := wr.rd.open(ctx, wr.rd.fileIn(n.Owner, n.ID, uuid.Nil), 0)
 	if err != nil {
 		return err
 	}

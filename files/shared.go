@@ -124,15 +124,6 @@ func itemBelow(ctx context.Context, q db.Querier, owner, shared, id uuid.UUID) (
 // nothing tells where that lies.
 func (g guest) seen() placed { return g.item.below(g.share.Item, g.top) }
 
-// folder is the shared folder, out of which nothing leads; uuid.Nil where a
-// file is shared.
-func (g guest) folder() uuid.UUID {
-	if g.share.Item == g.item.ID && g.item.isFile() {
-		return uuid.Nil
-	}
-	return g.share.Item
-}
-
 // noteGuest records what a guest was shown.
 func (sh *shares) noteGuest(ctx context.Context, g guest, what string) {
 	sh.audit.Note(ctx, journal.InTree(g.share.Owner, audit.Event{Action: audit.ShareRead, Target: g.share.ID,
@@ -183,7 +174,7 @@ func (sh *shares) getSharedChildren(c *httpx.Call, p httpx.Keyset[place]) ([]chi
 
 // getSharedContent is GET and HEAD /files/shared/{token}/content.
 func (sh *shares) getSharedContent(w http.ResponseWriter, r *http.Request, g guest) error {
-	c, err := sh.rd.openBelow(r.Context(), g.share.Owner, g.item.ID, g.folder(), readPause)
+	c, err := sh.rd.open(r.Context(), sh.rd.fileIn(g.share.Owner, g.item.ID, g.share.Item), readPause)
 	if err != nil {
 		return err
 	}
@@ -193,7 +184,7 @@ func (sh *shares) getSharedContent(w http.ResponseWriter, r *http.Request, g gue
 // getSharedArchive is GET /files/shared/{token}/archive. It counts as one
 // download.
 func (sh *shares) getSharedArchive(w http.ResponseWriter, r *http.Request, g guest) error {
-	it := archived{g.item, g.folder(), func(ctx context.Context) error { return sh.stillHolds(ctx, sh.db, &g.share) }}
+	it := archived{g.item, g.share.Item, func(ctx context.Context) error { return sh.stillHolds(ctx, sh.db, &g.share) }}
 	a := archive{owner: g.share.Owner, items: []archived{it}, name: g.item.Name}
 	return sh.rd.sendArchive(w, r, a, func() error { return sh.countDownload(r.Context(), g, true) })
 }

@@ -8,12 +8,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
 	"homebase/db"
-	"homebase/files/disk"
 
 	"github.com/google/uuid"
 )
@@ -103,11 +101,7 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 
 // check reads one file and reports whether it is what was stored.
 func (rc *reconciler) check(ctx context.Context, c toCheck, v *verification, pace *pace) (sound bool, err error) {
-	open := rc.openToCheck
-	if c.revision > 0 {
-		open = rc.openVersionToCheck
-	}
-	row, file, p, err := open(ctx, c)
+	got, err := rc.rd.open(ctx, rc.lookup(c), readPause)
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		return false, nil // purged meanwhile
@@ -117,26 +111,26 @@ func (rc *reconciler) check(ctx context.Context, c toCheck, v *verification, pac
 	v.Files++
 	switch {
 	case errors.Is(err, errContentMissing) && !errors.Is(err, fs.ErrPermission):
-		v.problem(&v.Missing, p, "missing")
+		v.problem(&v.Missing, got.place, "missing")
 		return false, nil
 	case err != nil:
-		v.problem(&v.Damaged, p, "it cannot be opened: "+err.Error())
+		v.problem(&v.Damaged, got.place, "it cannot be opened: "+err.Error())
 		return false, nil
 	}
-	defer file.Close()
-	pace.ctx, pace.from = ctx, file
+	defer got.file.Close()
+	pace.ctx, pace.from = ctx, got.file
 	sum, err := sumOf(ctx, pace)
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
-	info, statErr := file.Stat()
+	info, statErr := got.file.Stat()
 	switch {
 	case err != nil || statErr != nil:
-		v.problem(&v.Damaged, p, "it cannot be read: "+errors.Join(err, statErr).Error())
-	case !row.matches(info):
-		v.problem(&v.Changed, p, "changed outside the API; homebase files scan takes it over")
-	case !bytes.Equal(sum, row.SHA256):
-		v.problem(&v.Damaged, p, "damaged: its bytes are not the ones that were stored")
+		v.problem(&v.Damaged, got.place, "it cannot be read: "+errors.Join(err, statErr).Error())
+	case !got.item.matches(info):
+		v.problem(&v.Changed, got.place, "changed outside the API; homebase files scan takes it over")
+	case !bytes.Equal(sum, got.item.SHA256):
+		v.problem(&v.Damaged, got.place, "damaged: its bytes are not the ones that were stored")
 	default:
 		v.Bytes += info.Size()
 		return true, nil
@@ -144,33 +138,18 @@ func (rc *reconciler) check(ctx context.Context, c toCheck, v *verification, pac
 	return false, nil
 }
 
-// openVersionToCheck opens a version, of a file in the trash too.
-func (rc *reconciler) openVersionToCheck(ctx context.Context, c toCheck) (item, *os.File, string, error) {
-	got, err := rc.rd.openVersion(ctx, c.owner, c.id, c.revision, true)
-	return got.item.item, got.file, disk.VersionPath(c.owner, c.id, c.revision), err
-}
-
-// openToCheck opens a file in the tree, as readers do, or in the trash.
-func (rc *reconciler) openToCheck(ctx context.Context, c toCheck) (item, *os.File, string, error) {
-	for round := 1; ; round++ {
-		got, err := rc.rd.openContent(ctx, c.owner, c.id)
-		if !errors.Is(err, db.ErrNotFound) {
-			return got.item.item, got.file, disk.OwnerPath(c.owner, got.item.path), err
+// lookup looks up a version, or a file in the tree, as readers do, or in the
+// trash.
+func (rc *reconciler) lookup(c toCheck) lookup {
+	if c.revision > 0 {
+		return rc.rd.version(c.owner, c.id, c.revision, true)
+	}
+	inTree := rc.rd.fileIn(c.owner, c.id, uuid.Nil)
+	return func(ctx context.Context) (it readable, place string, err error) {
+		if it, place, err = inTree(ctx); errors.Is(err, db.ErrNotFound) {
+			it.item, place, err = pathOf(ctx, rc.db, c.owner, c.id)
 		}
-		row, place, err := pathOf(ctx, rc.db, c.owner, c.id)
-		if err != nil {
-			return row, nil, place, err
-		}
-		file, _, err := rc.vol.disk.Open(place)
-		if err == nil {
-			return row, file, place, nil
-		}
-		if disk.Failed(err) && !errors.Is(err, fs.ErrPermission) || round == readRounds {
-			return row, nil, place, errContentMissing.Because(err)
-		}
-		if !db.Sleep(ctx, readPause) {
-			return row, nil, place, context.Cause(ctx)
-		}
+		return it, place, err
 	}
 }
 

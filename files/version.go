@@ -2,8 +2,6 @@ package files
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"net/http"
 	"strconv"
 	"time"
@@ -78,7 +76,7 @@ func (rd *reader) getVersion(w http.ResponseWriter, r *http.Request, v visit) er
 	if err != nil {
 		return err
 	}
-	c, err := rd.openVersion(r.Context(), v.owner, id, revision, false)
+	c, err := rd.open(r.Context(), rd.version(v.owner, id, revision, false), readPause)
 	if err != nil {
 		return err
 	}
@@ -88,10 +86,10 @@ func (rd *reader) getVersion(w http.ResponseWriter, r *http.Request, v visit) er
 	})
 }
 
-// readableVersion is the item as it was, with where its bytes are until the put
-// that displaced them has been published. That of an item in the trash is not
-// found, except with trash.
-func readableVersion(ctx context.Context, q db.Querier, owner, id uuid.UUID, revision int64, trash bool) (it readable, before string, err error) {
+// version looks up what an item was at a revision: its bytes lie under the
+// version's own name, or under the item's until the put that displaced them has
+// been published. That of an item in the trash is not found, except with trash.
+func (rd *reader) version(owner, id uuid.UUID, revision int64, trash bool) lookup {
 	const sql = `-- name: files.ReadableVersion
 		SELECT i.id, i.owner_id, i.parent_id, i.kind, i.name, v.size, v.media_type, v.sha256, v.mtime, v.revision, i.created_at, v.replaced_at, v.ino, false,
 		       coalesce(w.path, ''),
@@ -99,50 +97,11 @@ func readableVersion(ctx context.Context, q db.Querier, owner, id uuid.UUID, rev
 		                  WHERE o.owner_id = $1 AND o.item_id = i.id AND o.kind = 'put' AND o.keeps AND o.revision = v.revision + 1), '')
 		  FROM versions v JOIN items i ON i.id = v.item_id LEFT JOIN LATERAL item_path(i.id) AS w (path) ON true
 		 WHERE v.item_id = $2 AND v.owner_id = $1 AND v.revision = $3 AND ($4 OR w.path IS NOT NULL)`
-	_, err = db.One(ctx, q, func(row pgx.Row) (none struct{}, err error) {
-		return none, row.Scan(append(it.Fields(), &it.path, &before)...)
-	}, sql, owner, id, revision, trash)
-	return it, before, err
-}
-
-// openVersion finds a version's bytes as openContent does an item's: under the
-// version's own name, or under the item's until the put has been published.
-func (rd *reader) openVersion(ctx context.Context, owner, id uuid.UUID, revision int64, trash bool) (c content, err error) {
-	kept := disk.VersionPath(owner, id, revision)
-	for round := 1; ; round++ {
-		var before string
-		if c.item, before, err = readableVersion(ctx, rd.db, owner, id, revision, trash); err != nil {
-			return c, err
-		}
-		for _, p := range []string{kept, before} {
-			if p == "" {
-				continue
-			}
-			file, info, err := rd.vol.disk.Open(p)
-			if disk.Failed(err) && !errors.Is(err, fs.ErrPermission) {
-				return c, rd.vol.diskError(err)
-			}
-			if err != nil {
-				continue
-			}
-			if c.item.shows(file, info) {
-				c.file, c.info, c.proven = file, info, true
-				return c, nil
-			}
-			file.Close()
-		}
-		if round == readRounds {
-			break
-		}
-		if !db.Sleep(ctx, readPause) {
-			return c, context.Cause(ctx)
-		}
+	scan := rowOf(func(it *readable) []any { return append(it.Fields(), &it.path, &it.staged) })
+	return func(ctx context.Context) (readable, string, error) {
+		it, err := db.One(ctx, rd.db, scan, sql, owner, id, revision, trash)
+		return it, disk.VersionPath(owner, id, revision), err
 	}
-	c.file, c.info, err = rd.vol.disk.Open(kept)
-	if err != nil && (!disk.Failed(err) || errors.Is(err, fs.ErrPermission)) {
-		err = errContentMissing.Because(err)
-	}
-	return c, rd.vol.diskError(err)
 }
 
 // restoreVersion is POST /files/items/{id}/versions/{revision}/restore: a
@@ -163,7 +122,7 @@ func (wr *writer) restoreVersion(c *httpx.Call) (itemBody, error) {
 	if err != nil {
 		return itemBody{}, err
 	}
-	from, err := wr.rd.openVersion(c.Context(), v.owner, c.ID, revision, false)
+	from, err := wr.rd.open(c.Context(), wr.rd.version(v.owner, c.ID, revision, false), readPause)
 	if err != nil {
 		return itemBody{}, err
 	}
