@@ -85,15 +85,8 @@ func (wr *writer) carryOutOne(ctx context.Context, o operation) (res result) {
 	switch {
 	case err != nil:
 	case o.Op == "move":
-		var patch movePatch
-		if o.Name != nil {
-			patch.Name = httpx.Optional[string]{Set: true, Value: *o.Name}
-		}
-		if o.ParentID != nil {
-			patch.ParentID = httpx.Optional[uuid.UUID]{Set: true, Value: *o.ParentID}
-		}
 		res.Status = http.StatusOK
-		it, err = wr.move(ctx, o.ID, patch, http.Header{})
+		it, err = wr.move(ctx, o.ID, o.Name, o.ParentID, http.Header{})
 	case o.Op == "copy":
 		res.Status = http.StatusCreated
 		it, res.LeftOut, err = wr.copy(ctx, owner, o.ID, copyRequest{o.ParentID, o.Name})

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -13,7 +14,6 @@ import (
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
-	"homebase/files/naming"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -78,10 +78,7 @@ func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest
 	if from.Parent == nil {
 		return it, nil, errRoot.With("The root folder cannot be copied; choose something in it.")
 	}
-	parent := *from.Parent
-	if req.ParentID != nil {
-		parent = *req.ParentID
-	}
+	parent := *cmp.Or(req.ParentID, from.Parent)
 	source := visitOf(ctx)
 	ctx, to, err := wr.trees.enterTreeOf(ctx, parent, editor)
 	if err != nil {
@@ -111,14 +108,10 @@ func copySpot(owner, parent uuid.UUID, original string, wish *string) finder {
 	if wish == nil {
 		return freeSpot(owner, parent, original)
 	}
-	name := *wish
 	return func(ctx context.Context, q db.Querier) (spot, error) {
-		folder, err := folderByID(ctx, q, owner, parent)
-		if err != nil {
-			return spot{}, err
-		}
-		s := spot{parent: parent, name: name, path: folder.path + "/" + name, free: true}
-		return s, checkExtent(strings.Count(s.path, "/"), len(s.path))
+		s, err := spotIn(ctx, q, owner, parent, *wish)
+		s.free = true
+		return s, err
 	}
 }
 
@@ -378,27 +371,19 @@ func (wr *writer) copyNode(ctx context.Context, n *node) error {
 // insertNodes writes the rows of the copies under parent and returns them by
 // their id.
 func insertNodes(ctx context.Context, q db.Querier, owner, parent uuid.UUID, nodes []*node) (map[uuid.UUID]item, error) {
-	const sql = `-- name: files.InsertCopies
-		INSERT INTO items AS i (id, owner_id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime, ino)
-		SELECT n.id, $1, n.parent_id, n.kind, n.name, normalize(n.name_sort, NFC), normalize(n.name_folded, NFC), n.size, n.media_type, n.sha256, n.mtime, n.ino
-		  FROM unnest($2::uuid[], $3::uuid[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::bytea[], $11::bigint[], $12::bigint[])
-		    AS n (id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime, ino)
-		RETURNING ` + itemColumns
-	count := len(nodes)
-	ids, parents, kinds := make([]uuid.UUID, count), make([]uuid.UUID, count), make([]int16, count)
-	names, sorts, folded, sizes := make([]string, count), make([]string, count), make([]string, count), make([]int64, count)
-	types, sums, mtimes, inos := make([]*string, count), make([][]byte, count), make([]*int64, count), make([]*int64, count)
+	const sql = `-- name: files.InsertCopies` + insertRows + ` RETURNING ` + itemColumns
+	rows := make([]newRow, len(nodes))
 	copies := map[uuid.UUID]uuid.UUID{*nodes[0].Parent: parent}
 	for i, n := range nodes {
 		copies[n.ID] = n.copy.item
-		ids[i], parents[i], kinds[i] = n.copy.item, copies[*n.Parent], n.Kind
-		names[i], sorts[i], folded[i], sizes[i] = n.Name, naming.SortKey(n.Name), naming.Fold(n.Name), n.copy.size
+		row := newRow{ID: n.copy.item, Parent: copies[*n.Parent], Kind: n.Kind, Name: n.Name, Size: n.copy.size, Revision: 1}
 		if n.isFile() {
-			types[i], sums[i], mtimes[i], inos[i] = n.MediaType, n.copy.sum, &n.copy.mtime, &n.copy.ino
+			row.MediaType, row.SHA256, row.MTime, row.Ino = n.MediaType, n.copy.sum, &n.copy.mtime, &n.copy.ino
 		}
+		rows[i] = row.keyed()
 	}
-	list, err := db.All(ctx, q, scanItem, sql, owner, ids, parents, kinds, names, sorts, folded, sizes, types, sums, mtimes, inos)
-	made := make(map[uuid.UUID]item, count)
+	list, err := db.All(ctx, q, scanItem, sql, owner, rows)
+	made := make(map[uuid.UUID]item, len(list))
 	for _, it := range list {
 		made[it.ID] = it
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
-	"strings"
 
 	"homebase/auth"
 	"homebase/db"
@@ -75,15 +74,10 @@ func (sh *shares) stillHolds(ctx context.Context, q db.Querier, s *share) error 
 // commit looks again: see freeName.
 func freeSpot(owner, parent uuid.UUID, name string) finder {
 	return func(ctx context.Context, q db.Querier) (spot, error) {
-		folder, err := folderByID(ctx, q, owner, parent)
+		free, err := freeName(ctx, q, parent, name)
 		if err != nil {
 			return spot{}, err
 		}
-		s := spot{parent: parent}
-		if s.name, err = freeName(ctx, q, parent, name); err != nil {
-			return spot{}, err
-		}
-		s.path = folder.path + "/" + s.name
-		return s, checkExtent(strings.Count(s.path, "/"), len(s.path))
+		return spotIn(ctx, q, owner, parent, free)
 	}
 }

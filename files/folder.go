@@ -77,12 +77,11 @@ func wayTo(owner uuid.UUID, req folderRequest) (way, error) {
 		return nil, err
 	}
 	return func(ctx context.Context, q db.Querier) ([]string, error) {
-		parent, err := folderByID(ctx, q, owner, *req.ParentID)
+		at, err := spotIn(ctx, q, owner, *req.ParentID, *req.Name)
 		if err != nil {
 			return nil, err
 		}
-		at := parent.path + "/" + *req.Name
-		return strings.Split(at, "/")[1:], checkExtent(strings.Count(at, "/"), len(at))
+		return strings.Split(at.path, "/")[1:], nil
 	}, nil
 }
 

@@ -41,17 +41,17 @@ func (wr *writer) patchItem(c *httpx.Call, patch movePatch) (itemBody, error) {
 	if err := fields.Err(); err != nil {
 		return itemBody{}, err
 	}
-	it, err := wr.move(c.Context(), c.ID, patch, c.Header)
+	it, err := wr.move(c.Context(), c.ID, chosen(patch.Name, nil), chosen(patch.ParentID, nil), c.Header)
 	return it.shown(), err
 }
 
-// move is one row and one rename, however much lies below. The item is as the
-// caller sees it where it is now.
-func (wr *writer) move(ctx context.Context, id uuid.UUID, patch movePatch, h http.Header) (it placed, err error) {
+// move is one row and one rename, however much lies below: to a name, to a
+// folder, or both. The item is as the caller sees it where it is now.
+func (wr *writer) move(ctx context.Context, id uuid.UUID, toName *string, toFolder *uuid.UUID, h http.Header) (it placed, err error) {
 	at := visitOf(ctx)
 	owner := at.owner
-	if patch.Name.Set {
-		if err := checkName(patch.Name.Value); err != nil {
+	if toName != nil {
+		if err := checkName(*toName); err != nil {
 			return it, err
 		}
 	}
@@ -59,8 +59,8 @@ func (wr *writer) move(ctx context.Context, id uuid.UUID, patch movePatch, h htt
 		return it, errRoot
 	}
 	var refused error // once the item is known to be there
-	if patch.ParentID.Set {
-		to, err := wr.trees.find(ctx, patch.ParentID.Value)
+	if toFolder != nil {
+		to, err := wr.trees.find(ctx, *toFolder)
 		switch {
 		case err != nil:
 			return it, err
@@ -83,13 +83,7 @@ func (wr *writer) move(ctx context.Context, id uuid.UUID, patch movePatch, h htt
 		if err := cmp.Or(precondition(h, from.tag()), refused); err != nil {
 			return err
 		}
-		name, parent := from.Name, *from.Parent
-		if patch.Name.Set {
-			name = patch.Name.Value
-		}
-		if patch.ParentID.Set {
-			parent = patch.ParentID.Value
-		}
+		name, parent := *cmp.Or(toName, &from.Name), *cmp.Or(toFolder, from.Parent)
 		to, err := folderByID(ctx, t, owner, parent)
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package files
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"path"
 	"slices"
@@ -249,38 +248,11 @@ func roomFor(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) (b
 	return !held, err
 }
 
-// newRow is a row to be inserted.
-type newRow struct {
-	ID        uuid.UUID  `json:"id"`
-	Parent    uuid.UUID  `json:"parent_id"`
-	Kind      int16      `json:"kind"`
-	Name      string     `json:"name"`
-	Sort      string     `json:"name_sort"`
-	Folded    string     `json:"name_folded"`
-	Size      int64      `json:"size"`
-	MediaType *string    `json:"media_type"`
-	SHA256    *string    `json:"sha256"` // hex
-	MTime     *int64     `json:"mtime"`
-	Ino       *int64     `json:"ino"`
-	Revision  int64      `json:"revision"`
-	Created   time.Time  `json:"created_at"`
-	Updated   time.Time  `json:"updated_at"`
-	Trashed   *time.Time `json:"trashed_at"`
-}
-
 // takeNew inserts the rows of what was copied onto the disk: all whose folders
 // are known by one statement, then what lies in new folders. What has a name
 // or an id that is held waits.
 func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUID, list []*finding) error {
-	const sql = `-- name: files.TakeOverNew
-		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime, ino,
-		                   revision, created_at, updated_at, trashed_at)
-		SELECT n.id, $1, n.parent_id, n.kind, n.name, normalize(n.name_sort, NFC), normalize(n.name_folded, NFC), n.size, n.media_type,
-		       decode(n.sha256, 'hex'), n.mtime, n.ino, n.revision, n.created_at, n.updated_at, n.trashed_at
-		  FROM jsonb_to_recordset($2::jsonb) AS n (id uuid, parent_id uuid, kind smallint, name text, name_sort text, name_folded text, size bigint,
-		       media_type text, sha256 text, mtime bigint, ino bigint, revision bigint, created_at timestamptz, updated_at timestamptz, trashed_at timestamptz)
-		    ON CONFLICT DO NOTHING
-		RETURNING id`
+	const sql = `-- name: files.TakeOverNew` + insertRows + ` ON CONFLICT DO NOTHING RETURNING i.id`
 	paths := map[uuid.UUID]string{} // of folders by now, "" for none
 	created, trashed := []uuid.UUID{}, []uuid.UUID{}
 	for len(list) > 0 {
@@ -293,7 +265,7 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 			case err != nil:
 				return err
 			case ok:
-				rows, ready[d.row.ID] = append(rows, row), d
+				rows, ready[d.row.ID] = append(rows, row.keyed()), d
 			case d.done == later:
 				left = append(left, d)
 			}
@@ -366,7 +338,6 @@ func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID
 	if err := rc.settleMark(d); err != nil {
 		return row, false, err
 	}
-	row.Sort, row.Folded, row.Updated = naming.SortKey(row.Name), naming.Fold(row.Name), row.Created
 	if d.trash != nil { // it was renamed to where it lies when it was deleted
 		ctim := disk.StatOf(info).Ctim
 		row.Trashed = new(time.Unix(ctim.Unix()))
@@ -376,12 +347,12 @@ func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID
 		if d.row.ID.Version() == 7 {
 			row.Created = time.Unix(d.row.ID.Time().UnixTime())
 		}
-		row.Updated = row.Created
 	}
+	row.Updated = row.Created
 	if d.isFile() {
 		row.Size, row.MTime, row.Ino = info.Size(), new(disk.MTime(info)), new(disk.Inode(info))
 		row.Updated = time.Unix(0, *row.MTime)
-		row.MediaType, row.SHA256 = new(mediaType(row.Name, "", d.head)), new(hex.EncodeToString(d.sum))
+		row.MediaType, row.SHA256 = new(mediaType(row.Name, "", d.head)), d.sum
 	}
 	return row, true, nil
 }

@@ -77,6 +77,16 @@ func byPath(owner uuid.UUID, names []string) finder {
 	}
 }
 
+// spotIn is the spot of a name in a folder, whatever is there.
+func spotIn(ctx context.Context, q db.Querier, owner, parent uuid.UUID, name string) (spot, error) {
+	folder, err := folderByID(ctx, q, owner, parent)
+	if err != nil {
+		return spot{}, err
+	}
+	s := spot{parent: parent, name: name, path: folder.path + "/" + name}
+	return s, checkExtent(strings.Count(s.path, "/"), len(s.path))
+}
+
 // inFolder finds the spot of a name in the folder of that id, wherever the
 // folder lies: it may be moved between two questions, so nothing is looked up
 // by its path.
@@ -85,12 +95,8 @@ func inFolder(owner, parent uuid.UUID, name string) finder {
 		const sql = `-- name: files.InFolder
 			SELECT ` + itemColumns + ` FROM items i
 			 WHERE i.parent_id = $1 AND normalize(i.name, NFC) = normalize($2, NFC) AND i.name = $2 AND i.trashed_at IS NULL`
-		folder, err := folderByID(ctx, q, owner, parent)
+		s, err := spotIn(ctx, q, owner, parent, name)
 		if err != nil {
-			return spot{}, err
-		}
-		s := spot{parent: parent, name: name, path: folder.path + "/" + name}
-		if err := checkExtent(strings.Count(s.path, "/"), len(s.path)); err != nil {
 			return s, err
 		}
 		there, err := db.One(ctx, q, scanItem, sql, parent, name)
