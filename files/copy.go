@@ -122,16 +122,17 @@ func (wr *writer) copyFile(ctx context.Context, from placed, owner uuid.UUID, at
 		return placed{}, err
 	}
 	defer c.file.Close()
-	return wr.copyOpened(ctx, &staged{owner: owner, op: journal.NewID()}, c, at, find, http.Header{})
+	return wr.copyOpened(ctx, owner, c, 0, at, find, http.Header{})
 }
 
-// copyOpened copies an open file to a spot. h holds what a client asks of what is
-// there.
-func (wr *writer) copyOpened(ctx context.Context, s *staged, c content, at spot, find finder, h http.Header) (it placed, err error) {
-	s.path = wr.journal.StagingPath(s.owner, s.op)
-	if s.reserved, err = wr.reserveCopy(ctx, s.owner, s.op, c.info.Size()); err != nil {
+// copyOpened copies an open file, or a version of one, to a spot. h holds what a
+// client asks of what is there.
+func (wr *writer) copyOpened(ctx context.Context, owner uuid.UUID, c content, version int64, at spot, find finder, h http.Header) (it placed, err error) {
+	s, err := wr.reserveCopy(ctx, owner, c.info.Size())
+	if err != nil {
 		return it, err
 	}
+	s.version = version
 	if err := wr.copyContent(ctx, s, c); err != nil {
 		wr.drop(ctx, s)
 		return it, err
@@ -144,11 +145,15 @@ func (wr *writer) copyOpened(ctx context.Context, s *staged, c content, at spot,
 	return it, err
 }
 
-func (wr *writer) reserveCopy(ctx context.Context, owner, op uuid.UUID, size int64) (int64, error) {
+// reserveCopy holds the space of a copy that is to be staged.
+func (wr *writer) reserveCopy(ctx context.Context, owner uuid.UUID, size int64) (s *staged, err error) {
+	op := journal.NewID()
+	s = &staged{owner: owner, op: op, path: wr.journal.StagingPath(owner, op)}
 	if err := wr.vol.checkFree(size); err != nil || size <= unreserved {
-		return 0, err
+		return s, err
 	}
-	return wr.journal.Reserve(ctx, owner, op, size, size)
+	s.reserved, err = wr.journal.Reserve(ctx, owner, op, size, size)
+	return s, err
 }
 
 // copyContent makes the staging file at s.path a copy of what is open: by
@@ -244,34 +249,21 @@ func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, 
 			return it, nil, err
 		}
 	}
-	op := journal.NewID()
-	reserved, err := wr.reserveCopy(ctx, owner, op, size)
+	top, err := wr.reserveCopy(ctx, owner, size)
 	if err != nil {
 		return it, nil, err
 	}
-	top := wr.journal.StagingPath(owner, op)
-	var drop func(ctx context.Context)
-	drop = func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
-		defer cancel()
-		err := wr.vol.disk.RemoveAll(top)
-		if reserved > 0 {
-			err = errors.Join(err, wr.journal.Release(ctx, owner, op))
-		}
-		if err != nil {
-			wr.log.WarnContext(ctx, "cannot clean up after a failed copy yet", "op", op, "error", err)
-			wr.journal.UndoLater(op, drop)
-		}
-	}
-	if err = wr.vol.disk.MakeFolder(path.Dir(top)); err == nil {
-		nodes, lacks, err = wr.copyNodes(ctx, owner, op, top, nodes)
+	if err = wr.vol.disk.MakeFolder(path.Dir(top.path)); err == nil {
+		nodes, lacks, err = wr.copyNodes(ctx, top, nodes)
 	}
 	if err != nil {
-		drop(ctx)
+		wr.drop(ctx, top)
 		return it, nil, wr.vol.diskError(err)
 	}
 	disk.Failpoint("copied")
-	c := journal.Change{Owner: owner, Op: op, Reserved: reserved > 0, Wait: journal.Timeout, Undone: drop, Decide: func(ctx context.Context, t *journal.Tx) error {
+	c := journal.Change{Owner: owner, Op: top.op, Reserved: top.reserved > 0, Wait: journal.Timeout}
+	c.Undone = func(ctx context.Context) { wr.drop(ctx, top) }
+	c.Decide = func(ctx context.Context, t *journal.Tx) error {
 		at, err := find(ctx, t)
 		if err != nil {
 			return err
@@ -290,27 +282,27 @@ func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, 
 			t.Tell(feedCreated, told(made))
 		}
 		it = placed{copies[nodes[0].copy.item], at.path}
-		if err := t.Move(it.ID, it.Revision, top, disk.OwnerPath(owner, it.path)); err != nil {
+		if err := t.Move(it.ID, it.Revision, top.path, disk.OwnerPath(owner, it.path)); err != nil {
 			return err
 		}
 		t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: it.ID})
 		return nil
-	}}
+	}
 	err = wr.journal.Commit(ctx, c)
 	if err != nil && !errors.Is(err, db.ErrOutcomeUnknown) && !errors.Is(err, journal.ErrUnpublished) {
-		drop(ctx)
+		wr.drop(ctx, top)
 	}
 	return it, lacks, err
 }
 
 // copyNodes makes the copies at top, folders before what is in them, and says
 // which there are and what could not be copied.
-func (wr *writer) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, nodes []*node) (made []*node, lacks []leftOut, err error) {
+func (wr *writer) copyNodes(ctx context.Context, top *staged, nodes []*node) (made []*node, lacks []leftOut, err error) {
 	for _, n := range nodes {
 		if err := wr.trees.still(ctx, mayWrite, editor); err != nil {
 			return nil, nil, err
 		}
-		n.copy = staged{owner: owner, op: op, path: top + n.path}
+		n.copy = staged{owner: top.owner, op: top.op, path: top.path + n.path}
 		if n.isFile() {
 			err = wr.copyNode(ctx, n)
 		} else {

@@ -64,29 +64,21 @@ type stranger struct {
 	also func(b *pgx.Batch)
 }
 
-// stage makes the empty staging file of a new op.
-func (wr *writer) stage(owner, op uuid.UUID) (s *staged, err error) {
-	s = &staged{owner: owner, op: op, path: wr.journal.StagingPath(owner, op)}
-	s.file, err = wr.vol.disk.Create(s.path)
-	return s, err
-}
-
-// drop removes what an upload that came to nothing has left: the bytes, then
-// the reservation, if need be later. What a crash leaves is found by recovery.
+// drop removes what an upload or a copy that came to nothing has left: the
+// bytes, then the reservation, if need be later. What a crash leaves is found by
+// recovery.
 func (wr *writer) drop(ctx context.Context, s *staged) {
 	if s.upload != uuid.Nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
-	if err := wr.vol.disk.Remove(s.path); ignoreNotExist(err) != nil {
-		wr.log.WarnContext(ctx, "cannot remove a staging file", "op", s.op, "error", err)
+	err := wr.vol.disk.RemoveAll(s.path)
+	if s.reserved > 0 {
+		err = errors.Join(err, wr.journal.Release(ctx, s.owner, s.op))
 	}
-	if s.reserved == 0 {
-		return
-	}
-	if err := wr.journal.Release(ctx, s.owner, s.op); err != nil {
-		wr.log.WarnContext(ctx, "cannot release a reservation yet", "op", s.op, "error", err)
+	if err != nil {
+		wr.log.WarnContext(ctx, "cannot remove what was staged, or release its reservation, yet", "op", s.op, "error", err)
 		wr.journal.UndoLater(s.op, func(ctx context.Context) { wr.drop(ctx, s) })
 	}
 }

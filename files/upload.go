@@ -246,20 +246,19 @@ func (wr *writer) checkPut(r *http.Request) (wanted [][]byte, modified time.Time
 // take is P0 and P1. On an error nothing is left.
 func (wr *writer) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request, from *stranger, modified time.Time) (*staged, error) {
 	op := journal.NewID()
-	reserved := int64(0)
-	if r.ContentLength > unreserved && from == nil {
-		if reserved = r.ContentLength - at.displaced(); reserved > 0 {
-			if _, err := wr.journal.Reserve(ctx, owner, op, reserved, reserved); err != nil {
-				return nil, err
-			}
+	s := &staged{owner: owner, op: op, path: wr.journal.StagingPath(owner, op), modified: modified, from: from}
+	if more := r.ContentLength - at.displaced(); r.ContentLength > unreserved && from == nil && more > 0 {
+		if _, err := wr.journal.Reserve(ctx, owner, op, more, more); err != nil {
+			return nil, err
 		}
+		s.reserved = more
 	}
-	s, err := wr.stage(owner, op)
+	file, err := wr.vol.disk.Create(s.path)
 	if err != nil {
-		wr.drop(ctx, &staged{owner: owner, op: op, path: wr.journal.StagingPath(owner, op), reserved: max(reserved, 0)})
+		wr.drop(ctx, s)
 		return nil, wr.vol.diskError(err)
 	}
-	s.reserved, s.modified, s.from = max(reserved, 0), modified, from
+	s.file = file
 	disk.Failpoint("reserved")
 	if err := wr.receiveWhole(ctx, s, r.Body, r.ContentLength, at.displaced()); err != nil {
 		s.file.Close()

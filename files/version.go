@@ -127,7 +127,6 @@ func (wr *writer) restoreVersion(c *httpx.Call) (itemBody, error) {
 		return itemBody{}, err
 	}
 	defer from.file.Close()
-	s := &staged{owner: v.owner, op: journal.NewID(), version: revision}
-	it, err := wr.copyOpened(c.Context(), s, from, at, find, c.Header)
+	it, err := wr.copyOpened(c.Context(), v.owner, from, revision, at, find, c.Header)
 	return v.seen(it).shown(), err
 }
