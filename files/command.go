@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"text/tabwriter"
-	"time"
 
 	"homebase/db"
 	"homebase/files/journal"
@@ -160,7 +159,7 @@ func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) e
 		purged := 0
 		if given {
 			var err error
-			if purged, err = f.tr.purgeOlder(ctx, only, *older); err != nil {
+			if purged, err = f.tr.purgeAll(ctx, only, older); err != nil {
 				return err
 			}
 		}
@@ -173,13 +172,4 @@ func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) e
 		_, err := fmt.Fprintf(sh.Stdout, "%s deleted from the trash for good; the space of replaced content is free.\n", db.Count(purged, "item", "items"))
 		return err
 	})
-}
-
-// purgeOlder purges what has been in the trash for longer.
-func (tr *trash) purgeOlder(ctx context.Context, owner *uuid.UUID, older time.Duration) (purged int, err error) {
-	const sql = `-- name: files.TrashOlder
-		SELECT i.owner_id, i.id FROM items i
-		 WHERE i.trashed_at < now() - $1::interval AND NOT i.purging AND ($2::uuid IS NULL OR i.owner_id = $2) AND NOT i.id = ANY ($3)
-		 ORDER BY i.trashed_at LIMIT $4`
-	return tr.purgeAll(ctx, sql, older, owner)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path"
-	"slices"
 	"time"
 
 	"homebase/audit"
@@ -35,34 +34,33 @@ func (tr *trash) deleteTrashed(c *httpx.Call) error {
 
 // emptyTrash is DELETE /files/trash.
 func (tr *trash) emptyTrash(c *httpx.Call) error {
-	const sql = `-- name: files.TrashedOfOwner
-		SELECT i.owner_id, i.id FROM items i
-		 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging AND NOT i.id = ANY ($2) ORDER BY i.trashed_at, i.id LIMIT $3`
-	_, err := tr.purgeAll(c.Context(), sql, visitOf(c.Context()).owner)
+	_, err := tr.purgeAll(c.Context(), new(visitOf(c.Context()).owner), nil)
 	return err
 }
 
 // endTrash purges what has been in the trash for longer than its retention.
 func (tr *trash) endTrash(ctx context.Context) error {
-	const sql = `-- name: files.TrashToEnd
-		SELECT i.owner_id, i.id FROM items i
-		 WHERE i.trashed_at < now() - $1::interval AND NOT i.purging AND NOT i.id = ANY ($2) ORDER BY i.trashed_at LIMIT $3`
 	if tr.retention == 0 {
 		return nil
 	}
-	_, err := tr.purgeAll(ctx, sql, tr.retention)
+	_, err := tr.purgeAll(ctx, nil, &tr.retention)
 	return err
 }
 
-// purgeAll purges the items that a query names and counts them. The last two
-// parameters of the query are the items to pass over and the size of a page:
-// one that cannot be purged holds none of the others.
-func (tr *trash) purgeAll(ctx context.Context, sql string, args ...any) (purged int, failed error) {
+// purgeAll purges what an owner, nil: anybody, has in the trash, and for longer
+// than that, nil: at all, and counts it. An item that cannot be purged holds none
+// of the others.
+func (tr *trash) purgeAll(ctx context.Context, owner *uuid.UUID, older *time.Duration) (purged int, failed error) {
+	const sql = `-- name: files.TrashToPurge
+		SELECT i.owner_id, i.id FROM items i
+		 WHERE i.trashed_at IS NOT NULL AND NOT i.purging AND ($1::uuid IS NULL OR i.owner_id = $1)
+		   AND ($2::interval IS NULL OR i.trashed_at < now() - $2::interval) AND NOT i.id = ANY ($3)
+		 ORDER BY i.trashed_at, i.id LIMIT $4`
 	type key struct{ owner, item uuid.UUID }
 	tried := []uuid.UUID{}
 	for {
-		args := append(slices.Clip(args), tried, purgePage)
-		keys, err := db.All(ctx, tr.db, rowOf(func(k *key) []any { return []any{&k.owner, &k.item} }), sql, args...)
+		scan := rowOf(func(k *key) []any { return []any{&k.owner, &k.item} })
+		keys, err := db.All(ctx, tr.db, scan, sql, pgx.QueryExecModeDescribeExec, owner, older, tried, purgePage) // planned for what is asked
 		if err != nil || len(keys) == 0 {
 			return purged, errors.Join(failed, err)
 		}

@@ -71,13 +71,10 @@ func (t trashed) shown() trashedBody { return trashedBody{t.placed.shown(), t.at
 
 // getTrash is GET /files/trash, newest first.
 func (tr *trash) getTrash(c *httpx.Call, p httpx.Keyset[trashPlace]) ([]trashed, error) {
-	const order = ` ORDER BY i.trashed_at DESC, i.id DESC LIMIT $2`
-	sql, args := `-- name: files.Trash`+trashedQuery+order, []any{visitOf(c.Context()).owner, p.Limit}
-	if before := p.After(trashPlace{}); before.ID != uuid.Nil {
-		sql = `-- name: files.TrashAfter` + trashedQuery + ` AND (i.trashed_at, i.id) < ($3, $4)` + order
-		args = append(args, before.At, before.ID)
-	}
-	return db.All(c.Context(), tr.db, scanTrashed, sql, args...)
+	const sql = `-- name: files.Trash` + trashedQuery + ` AND (i.trashed_at, i.id) < ($2, $3)
+		 ORDER BY i.trashed_at DESC, i.id DESC LIMIT $4`
+	before := p.After(trashPlace{time.Unix(1<<37, 0), uuid.Max}) // far ahead of any clock
+	return db.All(c.Context(), tr.db, scanTrashed, sql, visitOf(c.Context()).owner, before.At, before.ID, p.Limit)
 }
 
 // deleteItem is DELETE /files/items/{id}: to the trash.
