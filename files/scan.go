@@ -80,23 +80,12 @@ func (s *scanReport) tell(what, p string) {
 
 // did counts a finding that was taken over.
 func (s *scanReport) did(d *finding) {
-	switch d.kind {
-	case findNew:
-		s.New++
-	case findMoved:
-		s.Moved++
-	case findChanged:
-		s.Changed++
-	case findMissing:
-		s.Missing++
-	case findReturned:
-		s.Returned++
-	case findVersion:
-		s.Versions++
-	default:
-		return
+	counts := map[string]*int64{findNew: &s.New, findMoved: &s.Moved, findChanged: &s.Changed, findMissing: &s.Missing,
+		findReturned: &s.Returned, findVersion: &s.Versions}
+	if n := counts[d.kind]; n != nil {
+		*n++
+		s.tell(d.kind, d.path)
 	}
-	s.tell(d.kind, d.path)
 }
 
 // shown is a path below the data directory as its owner knows it.

@@ -105,11 +105,7 @@ func (sp *spaces) deleteMember(c *httpx.Call) error {
 		if err := spareManager(ctx, tx, s.ID, user); err != nil {
 			return err
 		}
-		n, err := db.Exec(ctx, tx, remove, s.ID, user)
-		if err == nil && n == 0 {
-			err = db.ErrNotFound
-		}
-		if err != nil {
+		if err := db.Touch(ctx, tx, db.ErrNotFound, remove, s.ID, user); err != nil {
 			return err
 		}
 		return sp.record(ctx, tx, audit.MemberRemoved, s.ID, map[string]string{"user": user.String()})

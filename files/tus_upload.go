@@ -32,7 +32,7 @@ const mostUploads = 1000
 var errTooManyUploads = httpx.NewProblem(409, "too_many_uploads", "Too many uploads are open").
 	With("Finish or delete some of them, or wait until they expire.")
 
-// upload is a row of uploads that belongs to no worker.
+// upload is a row of uploads: of a resumable one, unless it is plain.
 type upload struct {
 	id, owner uuid.UUID
 	sender    uuid.UUID
@@ -45,12 +45,13 @@ type upload struct {
 	item      *uuid.UUID
 	expires   time.Time
 	expired   bool
+	plain     bool // the reservation of a body that a worker receives
 }
 
-const uploadColumns = `u.op_id, u.owner_id, coalesce(u.user_id, u.owner_id), u.state, u.length, u.durable_offset, u.sum_state, u.bytes, u.metadata, u.item_id, u.expires_at, u.expires_at < now()`
+const uploadColumns = `u.op_id, u.owner_id, coalesce(u.user_id, u.owner_id), u.state, u.length, u.durable_offset, u.sum_state, u.bytes, u.metadata, u.item_id, u.expires_at, u.expires_at < now(), u.worker_id IS NOT NULL`
 
 var scanUpload = rowOf(func(u *upload) []any {
-	return []any{&u.id, &u.owner, &u.sender, &u.state, &u.length, &u.offset, &u.sumState, &u.reserved, &u.metadata, &u.item, &u.expires, &u.expired}
+	return []any{&u.id, &u.owner, &u.sender, &u.state, &u.length, &u.offset, &u.sumState, &u.reserved, &u.metadata, &u.item, &u.expires, &u.expired, &u.plain}
 })
 
 func uploadByID(ctx context.Context, q db.Querier, id uuid.UUID) (upload, error) {
@@ -143,11 +144,7 @@ func (up *uploads) setLength(ctx context.Context, x *seized, length int64) error
 		if err := t.Reserve(ctx, more); err != nil {
 			return err
 		}
-		n, err := db.Exec(ctx, t, sql, x.id, length, more)
-		if err == nil && n == 0 {
-			err = db.ErrNotFound // it ended meanwhile
-		}
-		return err
+		return db.Touch(ctx, t, db.ErrNotFound, sql, x.id, length, more) // it may have ended meanwhile
 	})
 	if err != nil {
 		return err
@@ -221,14 +218,6 @@ func (up *uploads) discard(ctx context.Context, u upload, state string, keep tim
 	return ignoreNotExist(up.vol.disk.Remove(uploadPath(u.owner, u.id)))
 }
 
-// reservation is one that has to end: of an upload, or of a body.
-type reservation struct {
-	owner, op uuid.UUID
-	plain     bool // of a body that is being received
-}
-
-var scanReservation = rowOf(func(r *reservation) []any { return []any{&r.owner, &r.op, &r.plain} })
-
 // orphaned are uploads AS u whose sender may write there no more, for a minute at
 // least: roles change back. What they hold of the quota nobody else could give
 // back. $1 is how long an upload is kept.
@@ -244,50 +233,48 @@ func (up *uploads) expire(ctx context.Context) error {
 	const hasten = `-- name: files.EndOrphanedUploads
 		UPDATE uploads u SET expires_at = now() WHERE ` + orphaned
 	const due = `-- name: files.ExpiredUploads
-		SELECT u.owner_id, u.op_id, u.worker_id IS NOT NULL FROM uploads u
+		SELECT ` + uploadColumns + ` FROM uploads u
 		 WHERE u.state = 'open' AND u.expires_at < now() ORDER BY u.expires_at LIMIT 1000`
 	const ended = `-- name: files.EndedUploads
-		SELECT u.owner_id, u.op_id, false FROM uploads u WHERE u.state IN ('expired', 'deleted')`
+		SELECT ` + uploadColumns + ` FROM uploads u WHERE u.state IN ('expired', 'deleted')`
 	const forget = `-- name: files.ForgetUploads
 		DELETE FROM uploads u
 		 WHERE u.expires_at < now() AND (u.state = 'finished' OR u.state <> 'open' AND u.op_id = ANY ($1))`
 	if _, err := db.Exec(ctx, up.db, hasten, up.uploadExpiry); err != nil {
 		return err
 	}
-	list, err := db.All(ctx, up.db, scanReservation, due)
+	list, err := db.All(ctx, up.db, scanUpload, due)
 	if err != nil {
 		return err
 	}
 	var failures error // of one upload, which holds up no other
-	for _, h := range list {
-		failures = errors.Join(failures, up.expireOne(ctx, h))
+	for _, u := range list {
+		failures = errors.Join(failures, up.expireOne(ctx, u))
 	}
-	if list, err = db.All(ctx, up.db, scanReservation, ended); err != nil {
+	if list, err = db.All(ctx, up.db, scanUpload, ended); err != nil {
 		return err
 	}
 	ids := make([]uuid.UUID, 0, len(list))
-	for _, h := range list {
-		if err := ignoreNotExist(up.vol.disk.Remove(uploadPath(h.owner, h.op))); err != nil {
+	for _, u := range list {
+		if err := ignoreNotExist(up.vol.disk.Remove(uploadPath(u.owner, u.id))); err != nil {
 			failures = errors.Join(failures, err)
 			continue
 		}
-		ids = append(ids, h.op)
+		ids = append(ids, u.id)
 	}
 	_, err = db.Exec(ctx, up.db, forget, ids)
 	return errors.Join(failures, err)
 }
 
-func (up *uploads) expireOne(ctx context.Context, h reservation) error {
-	if h.plain {
-		return up.journal.Release(ctx, h.owner, h.op)
-	}
-	u, err := uploadByID(ctx, up.db, h.op)
-	if err != nil {
-		return ignoreNotFound(err)
+func (up *uploads) expireOne(ctx context.Context, u upload) error {
+	if u.plain {
+		return up.journal.Release(ctx, u.owner, u.id)
 	}
 	x, err := up.seize(ctx, u)
+	if ignoreNotFound(err) != nil {
+		up.log.WarnContext(ctx, "cannot finish an upload yet", "upload", u.id, "error", err)
+	}
 	if err != nil {
-		up.log.WarnContext(ctx, "cannot finish an upload yet", "upload", h.op, "error", err)
 		return nil
 	}
 	defer x.letGo()
