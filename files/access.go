@@ -50,30 +50,28 @@ type members struct {
 // membersChannel is where workers tell each other that members have changed.
 const membersChannel = "files_members"
 
-func readMembers(q db.Querier) func(ctx context.Context) (members, error) {
+func (b *base) readMembers(ctx context.Context) (members, error) {
 	const sql = `-- name: files.Members
 		SELECT m.user_id, m.space_id, m.role FROM space_members m
 		 UNION ALL
 		SELECT DISTINCT s.recipient_id, NULL::uuid, '' FROM shares s WHERE s.recipient_id IS NOT NULL`
-	return func(ctx context.Context) (members, error) {
-		all := members{map[uuid.UUID]map[uuid.UUID]role{}, map[uuid.UUID]bool{}, &bounded[uuid.UUID, uuid.UUID]{most: 50_000}}
-		_, err := db.All(ctx, q, func(row pgx.Row) (_ struct{}, err error) {
-			var user uuid.UUID
-			var space *uuid.UUID
-			var r role
-			switch err = row.Scan(&user, &space, &r); {
-			case err != nil:
-			case space == nil:
-				all.given[user] = true
-			case all.roles[user] == nil:
-				all.roles[user] = map[uuid.UUID]role{*space: r}
-			default:
-				all.roles[user][*space] = r
-			}
-			return struct{}{}, err
-		}, sql)
-		return all, err
-	}
+	all := members{map[uuid.UUID]map[uuid.UUID]role{}, map[uuid.UUID]bool{}, &bounded[uuid.UUID, uuid.UUID]{most: 50_000}}
+	_, err := db.All(ctx, b.db, func(row pgx.Row) (_ struct{}, err error) {
+		var user uuid.UUID
+		var space *uuid.UUID
+		var r role
+		switch err = row.Scan(&user, &space, &r); {
+		case err != nil:
+		case space == nil:
+			all.given[user] = true
+		case all.roles[user] == nil:
+			all.roles[user] = map[uuid.UUID]role{*space: r}
+		default:
+			all.roles[user][*space] = r
+		}
+		return struct{}{}, err
+	}, sql)
+	return all, err
 }
 
 // visit is a request to a tree. The zero value is one to nowhere.
@@ -83,6 +81,7 @@ type visit struct {
 	// that was shared to them by name.
 	grant *grant
 	root  uuid.UUID // once the tree was entered
+	item  uuid.UUID // that a request for bytes names by its wildcard {id}; zero for the root
 	from  *visit    // where what is stored here is copied from
 }
 
@@ -280,6 +279,9 @@ func (ts *trees) visitor(of func(*http.Request) (visit, error), need role, h fun
 			return err
 		}
 		ctx, v, err := ts.enter(r.Context(), v, need)
+		if id := r.PathValue("id"); err == nil && id != "" && id != "root" {
+			v.item, err = httpx.PathID(r, "id")
+		}
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package files
 
 import (
 	"archive/zip"
+	"cmp"
 	"compress/flate"
 	"context"
 	"errors"
@@ -56,7 +57,7 @@ type archiveRequest struct {
 
 // getArchive is GET /files/items/{id}/archive.
 func (rd *reader) getArchive(w http.ResponseWriter, r *http.Request, v visit) error {
-	it, err := rd.requested(r, v)
+	it, err := itemByID(r.Context(), rd.db, v.owner, cmp.Or(v.item, v.root))
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func New(c Config) *Files {
 	b.vol.away.Store(new("the storage has not been opened yet"))
 	b.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
 		KeepVersions: c.VersionRetention > 0, Judge: f.judge, Changed: b.hub.changed})
-	b.trees = &trees{base: b, members: db.NewKept(c.DB, membersChannel, readMembers(c.DB)), roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
+	b.trees = &trees{base: b, members: db.NewKept(c.DB, membersChannel, b.readMembers), roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
 	f.rd = &reader{base: b, outside: make(chan outside, 256)}
 	f.rc = &reconciler{base: b, rd: f.rd}
 	f.tr = &trash{base: b, retention: c.TrashRetention, purging: make(chan struct{}, 1)}

@@ -114,30 +114,30 @@ func (wr *writer) makeFolders(ctx context.Context, owner uuid.UUID, way way, par
 		if err := t.Grow(len(missing)); err != nil {
 			return err
 		}
-		for i, name := range missing {
-			if deepest, err = insertFolder(ctx, t, owner, deepest.ID, name); err != nil {
+		last = placed{deepest, joinNames(names[:len(found)-1])}
+		for _, name := range missing {
+			if last, err = makeFolder(ctx, t, owner, last, name); err != nil {
 				return err
 			}
-			last = placed{deepest, joinNames(names[:len(names)-len(missing)+i+1])}
-			at := disk.OwnerPath(owner, last.path)
-			if err := t.Mkdir(deepest.ID, at); err != nil {
-				return err
-			}
-			t.Tell(feedCreated, told(last))
-			t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: deepest.ID})
+			t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: last.ID})
 		}
-		last = placed{deepest, joinNames(names)}
 		return nil
 	}}
 	err = wr.journal.Commit(ctx, c)
 	return last, made, err
 }
 
-// insertFolder writes a folder's row.
-func insertFolder(ctx context.Context, q db.Querier, owner, parent uuid.UUID, name string) (item, error) {
+// makeFolder makes a folder in another one.
+func makeFolder(ctx context.Context, t *journal.Tx, owner uuid.UUID, parent placed, name string) (placed, error) {
 	const sql = `-- name: files.InsertFolder
 		INSERT INTO items AS i (id, owner_id, parent_id, kind, name, name_sort, name_folded)
 		VALUES ($1, $2, $3, 0, $4, normalize($5, NFC), normalize($6, NFC))
 		RETURNING ` + itemColumns
-	return db.One(ctx, q, scanItem, sql, journal.NewID(), owner, parent, name, naming.SortKey(name), naming.Fold(name))
+	it, err := db.One(ctx, t, scanItem, sql, journal.NewID(), owner, parent.ID, name, naming.SortKey(name), naming.Fold(name))
+	made := placed{it, parent.path + "/" + name}
+	if err == nil {
+		err = t.Mkdir(made.ID, disk.OwnerPath(owner, made.path))
+		t.Tell(feedCreated, told(made))
+	}
+	return made, err
 }

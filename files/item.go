@@ -157,19 +157,6 @@ func joinNames(names []string) string {
 	return "/" + strings.Join(names, "/")
 }
 
-// requested finds the item that the wildcard {id} names; "root" is the root of
-// the tree.
-func (rd *reader) requested(r *http.Request, v visit) (placed, error) {
-	if r.PathValue("id") == "root" {
-		return itemByID(r.Context(), rd.db, v.owner, v.root)
-	}
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return placed{}, err
-	}
-	return itemByID(r.Context(), rd.db, v.owner, id)
-}
-
 // shown is the item on the wire.
 func (p placed) shown() itemBody { return p.body(p.path) }
 

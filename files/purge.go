@@ -212,12 +212,7 @@ func (tr *trash) finishPurges(ctx context.Context) error {
 // purgeLeft finishes purges as soon as one leaves something, until ctx ends.
 // What fails is left to the job.
 func (tr *trash) purgeLeft(ctx context.Context) {
-	for {
-		select {
-		case <-tr.purging:
-		case <-ctx.Done():
-			return
-		}
+	for signalled(ctx, tr.purging) {
 		if err := tr.finishPurges(ctx); err != nil && ctx.Err() == nil {
 			tr.log.WarnContext(ctx, "a purge has not finished yet", "error", err)
 		}

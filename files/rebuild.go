@@ -120,7 +120,7 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 	}
 	c := journal.Change{Owner: owner, Whole: true, Decide: func(ctx context.Context, t *journal.Tx) error {
 		root = t.Tree.Root
-		if err := insertRoot(ctx, t, owner); err != nil {
+		if _, err := insertRoot(ctx, t, owner); err != nil {
 			return ignoreNotFound(err)
 		}
 		_, err := db.Exec(ctx, t, forget, owner)

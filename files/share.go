@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -87,12 +88,7 @@ func scanShare(row pgx.Row) (s share, err error) {
 }
 
 // whose is the user whose share it is.
-func (s *share) whose() uuid.UUID {
-	if s.By != nil {
-		return *s.By
-	}
-	return s.Owner
-}
+func (s *share) whose() uuid.UUID { return *cmp.Or(s.By, &s.Owner) }
 
 // needs are the permissions that whose share it is must hold for as long as it
 // is to work: nobody opens by a link what they cannot open themselves. In a
@@ -294,7 +290,7 @@ func (sh *shares) insert(ctx context.Context, s share) (made share, err error) {
 		if err != nil {
 			return err
 		}
-		return sh.recordShare(ctx, tx, audit.ShareCreated, &made)
+		return sh.audit.Record(ctx, tx, made.event(audit.ShareCreated))
 	})
 	if kind, _ := db.KindOf(err); kind == db.Missing {
 		err = httpx.ErrNotFound.Because(err) // purged meanwhile
@@ -323,10 +319,7 @@ func (sh *shares) holding(r *http.Request) (visit, error) {
 	return visit{owner: owner}, err
 }
 
-func (sh *shares) recordShare(ctx context.Context, q db.Querier, action audit.Action, s *share) error {
-	return sh.audit.Record(ctx, q, s.event(action))
-}
-
+// event is what the audit log says of a share.
 func (s *share) event(action audit.Action) audit.Event {
 	details := map[string]string{"item": s.Item.String(), "mode": s.Mode}
 	if s.Recipient != nil {
@@ -383,7 +376,7 @@ func (sh *shares) patchShare(c *httpx.Call, in shareTerms) (s share, err error) 
 		if s, err = db.One(ctx, tx, scanShare, change, s.ID, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Notify, s.Allow); err != nil {
 			return err
 		}
-		return sh.recordShare(ctx, tx, audit.ShareUpdated, &s)
+		return sh.audit.Record(ctx, tx, s.event(audit.ShareUpdated))
 	})
 	return s, err
 }
@@ -398,7 +391,7 @@ func (sh *shares) deleteShare(c *httpx.Call) error {
 		if err != nil {
 			return err
 		}
-		return sh.recordShare(ctx, tx, audit.ShareEnded, &s)
+		return sh.audit.Record(ctx, tx, s.event(audit.ShareEnded))
 	})
 }
 

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"net/http"
@@ -83,12 +84,7 @@ const (
 )
 
 // passwordHash is what an unlocking is bound to.
-func (s *share) passwordHash() []byte {
-	if s.Password == nil {
-		return nil
-	}
-	return []byte(*s.Password)
-}
+func (s *share) passwordHash() []byte { return []byte(*cmp.Or(s.Password, new(""))) }
 
 func (sh *shares) unlockToken(s *share, end time.Time) string {
 	b := append([]byte{unlockVersion}, s.ID[:]...)

@@ -80,7 +80,7 @@ func (sp *spaces) putMember(c *httpx.Call, in memberFields) (m member, err error
 		if m, err = db.One(ctx, tx, scanMember, `-- name: files.MemberOfSpace`+memberQuery+` AND m.user_id = $2`, s.ID, user); err != nil {
 			return err
 		}
-		return sp.record(ctx, tx, audit.MemberSet, s.ID, map[string]string{"user": user.String(), "role": string(in.Role)})
+		return sp.audit.Record(ctx, tx, audit.Event{Action: audit.MemberSet, Target: s.ID, Details: map[string]string{"user": user.String(), "role": string(in.Role)}})
 	})
 	return m, err
 }
@@ -108,7 +108,7 @@ func (sp *spaces) deleteMember(c *httpx.Call) error {
 		if err := db.Touch(ctx, tx, db.ErrNotFound, remove, s.ID, user); err != nil {
 			return err
 		}
-		return sp.record(ctx, tx, audit.MemberRemoved, s.ID, map[string]string{"user": user.String()})
+		return sp.audit.Record(ctx, tx, audit.Event{Action: audit.MemberRemoved, Target: s.ID, Details: map[string]string{"user": user.String()}})
 	})
 }
 

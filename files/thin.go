@@ -77,12 +77,7 @@ func (vs *versions) replaced(item uuid.UUID) {
 // thinGrown ends what is too much of the items that were replaced, until ctx
 // ends. What fails is left to the job.
 func (vs *versions) thinGrown(ctx context.Context) {
-	for {
-		select {
-		case <-vs.more:
-		case <-ctx.Done():
-			return
-		}
+	for signalled(ctx, vs.more) {
 		if !db.Sleep(ctx, thinPause) {
 			return
 		}

@@ -53,11 +53,7 @@ func (rn *renditions) getThumbnail(w http.ResponseWriter, r *http.Request, v vis
 	if err != nil {
 		return err
 	}
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	small, err := rn.rendition(r.Context(), v.owner, id, size)
+	small, err := rn.rendition(r.Context(), v.owner, v.item, size)
 	if err != nil {
 		return err
 	}

@@ -144,11 +144,7 @@ func (wr *writer) putPath(w http.ResponseWriter, r *http.Request, v visit) error
 
 // putItem is PUT /files/items/{id}/content.
 func (wr *writer) putItem(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	return wr.put(w, r, v, byID(v.owner, id), false)
+	return wr.put(w, r, v, byID(v.owner, v.item), false)
 }
 
 // put takes a file in: check, reserve, receive, commit, publish, answer. What

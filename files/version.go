@@ -68,20 +68,16 @@ func revisionOf(r *http.Request) (int64, error) {
 
 // getVersion is GET and HEAD /files/items/{id}/versions/{revision}/content.
 func (rd *reader) getVersion(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
 	revision, err := revisionOf(r)
 	if err != nil {
 		return err
 	}
-	c, err := rd.open(r.Context(), rd.version(v.owner, id, revision, false), readPause)
+	c, err := rd.open(r.Context(), rd.version(v.owner, v.item, revision, false), readPause)
 	if err != nil {
 		return err
 	}
 	return rd.serve(w, r, v.owner, c, func(bool) error {
-		rd.audit.Note(r.Context(), journal.InTree(v.owner, audit.Event{Action: audit.FileDownload, Target: id, Details: map[string]string{"version": strconv.FormatInt(revision, 10)}}))
+		rd.audit.Note(r.Context(), journal.InTree(v.owner, audit.Event{Action: audit.FileDownload, Target: v.item, Details: map[string]string{"version": strconv.FormatInt(revision, 10)}}))
 		return nil
 	})
 }
