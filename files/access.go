@@ -81,7 +81,7 @@ type visit struct {
 	// that was shared to them by name.
 	grant *grant
 	root  uuid.UUID // once the tree was entered
-	item  uuid.UUID // that a request for bytes names by its wildcard {id}; zero for the root
+	item  uuid.UUID // that a request for bytes names by its wildcard {id}; zero for "root"
 	from  *visit    // where what is stored here is copied from
 }
 
@@ -206,26 +206,22 @@ func (ts *trees) holding(r *http.Request) (visit, error) {
 }
 
 // holds is a visit to the tree of an item. What lies nowhere that the caller
-// reaches is looked for in their own tree, and not found there; whoever reaches
-// nothing else need not be asked for more.
+// reaches is looked for in their own tree, and not found there.
 func (ts *trees) holds(ctx context.Context, item uuid.UUID) (visit, error) {
-	own := home(ctx)
-	all, err := ts.members.Get(ctx)
-	if err != nil || len(all.roles[own.owner]) == 0 && !all.given[own.owner] {
-		return own, err
-	}
 	v, err := ts.find(ctx, item)
-	return cmp.Or(v, own), err
+	return cmp.Or(v, home(ctx)), err
 }
 
 // find is a visit to the tree that an item lies in, also in its trash; to nowhere
-// when the caller does not reach it.
+// when the caller does not reach it. For whoever reaches no other tree it is their
+// own, whether or not the item is there.
 func (ts *trees) find(ctx context.Context, item uuid.UUID) (visit, error) {
 	const sql = `-- name: files.TreeOfItem
 		SELECT i.owner_id FROM items i WHERE i.id = $1`
+	user := httpx.CallerOf(ctx).UserID
 	all, err := ts.members.Get(ctx)
-	if err != nil {
-		return visit{}, err
+	if err != nil || len(all.roles[user]) == 0 && !all.given[user] {
+		return visit{owner: user}, err
 	}
 	owner, ok := all.owners.get(item)
 	if !ok {
@@ -234,7 +230,6 @@ func (ts *trees) find(ctx context.Context, item uuid.UUID) (visit, error) {
 		}
 		all.owners.put(item, owner)
 	}
-	user := httpx.CallerOf(ctx).UserID
 	if owner == user || all.roles[user][owner] != "" {
 		return visit{owner: owner}, nil
 	}

@@ -2,7 +2,6 @@ package files
 
 import (
 	"archive/zip"
-	"cmp"
 	"compress/flate"
 	"context"
 	"errors"
@@ -57,7 +56,10 @@ type archiveRequest struct {
 
 // getArchive is GET /files/items/{id}/archive.
 func (rd *reader) getArchive(w http.ResponseWriter, r *http.Request, v visit) error {
-	it, err := itemByID(r.Context(), rd.db, v.owner, cmp.Or(v.item, v.root))
+	if r.PathValue("id") == "root" {
+		v.item = v.root
+	}
+	it, err := itemByID(r.Context(), rd.db, v.owner, v.item)
 	if err != nil {
 		return err
 	}

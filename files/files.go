@@ -125,7 +125,7 @@ func New(c Config) *Files {
 // directory does not belong to this database. A directory whose rows are lost
 // is no error: the routes answer 503 until they were rebuilt.
 func (f *Files) Start(ctx context.Context) error {
-	claimed, err := f.vol.claim(ctx)
+	claimed, err := f.vol.claim(ctx, false)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 
@@ -132,31 +131,13 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 	return root, "", errors.Join(disk.Mark(folder, root, nil, info), rc.vol.disk.Sync(folder))
 }
 
-// reclaim ties the data directory to a database that knows none.
-func (rc *reconciler) reclaim(ctx context.Context) error {
-	const write = `-- name: files.SetLostDataDirID
-		UPDATE instance SET data_dir_id = $1 WHERE data_dir_id IS NULL`
-	claimed, err := rc.vol.claim(ctx)
-	if err != nil || claimed {
-		return err
-	}
-	id, err := rc.vol.disk.Marker()
-	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("the data directory has no marker")
-	}
-	if err == nil {
-		_, err = db.Exec(ctx, rc.db, write, id)
-	}
-	return err
-}
-
 func (f *Files) rebuildCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags := sh.Flags("files rebuild")
 	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if err := f.rc.reclaim(ctx); err != nil {
+	if _, err := f.vol.claim(ctx, true); err != nil {
 		return err
 	}
 	return f.asWorker(ctx, func() error {

@@ -80,7 +80,7 @@ func (f *Files) itemRoutes() []httpx.Route {
 		{Pattern: "GET /files/search", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary:  "Find files and folders by their names",
 			Query:    []string{"q", "type", "media_type", "min_size", "max_size", "modified_after", "modified_before", "folder_id", "space"},
-			Do:       httpx.PagesAs(f.rd.getSearch, hit.place, hit.shown).Behind(at(viewer)),
+			Do:       httpx.PagesAs(f.rd.getSearch, child.hitPlace, child.shown).Behind(at(viewer)),
 			Problems: foundProblems},
 	}
 }

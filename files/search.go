@@ -50,7 +50,7 @@ func (c *criteria) add(condition string, arg any) {
 }
 
 // getSearch is GET /files/search.
-func (rd *reader) getSearch(c *httpx.Call, p httpx.Keyset[hitPlace]) ([]hit, error) {
+func (rd *reader) getSearch(c *httpx.Call, p httpx.Keyset[hitPlace]) ([]child, error) {
 	filters := c.URL.Query()
 	owner := visitOf(c.Context()).owner
 	chosen := criteria{args: []any{owner, p.Limit}}
@@ -67,25 +67,19 @@ func (rd *reader) getSearch(c *httpx.Call, p httpx.Keyset[hitPlace]) ([]hit, err
 	return searchItems(c.Context(), rd.db, chosen)
 }
 
-// hit is a found item with the key of its name.
-type hit struct {
-	placed
-	sort string
-}
-
-// hitPlace is a hit's place in the order of the names.
+// hitPlace is a found item's place in the order of the names.
 type hitPlace struct {
 	Name string    `json:"name"`
 	ID   uuid.UUID `json:"id"`
 }
 
-func (h hit) place() hitPlace { return hitPlace{h.sort, h.ID} }
+func (c child) hitPlace() hitPlace { return hitPlace{c.sort, c.ID} }
 
 // searchItems reads a page. What lies below something trashed is told by its
 // folder, and there are fewer folders in the trash than files anywhere.
-func searchItems(ctx context.Context, q db.Querier, c criteria) ([]hit, error) {
+func searchItems(ctx context.Context, q db.Querier, c criteria) ([]child, error) {
 	sql, args := c.query()
-	return db.All(ctx, q, rowOf(func(h *hit) []any { return append(h.Fields(), &h.path, &h.sort) }), sql, args...)
+	return db.All(ctx, q, rowOf(func(c *child) []any { return append(c.Fields(), &c.path, &c.sort) }), sql, args...)
 }
 
 func (c *criteria) query() (sql string, args []any) {
@@ -165,14 +159,12 @@ func (rd *reader) addWords(ctx context.Context, c *criteria, owner uuid.UUID, q 
 
 // addFilters demands what the other parameters ask for.
 func (rd *reader) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, filters url.Values) error {
-	switch kind := filters.Get("type"); kind {
-	case "":
-	case "file":
-		c.add(`i.kind = $%d`, fileKind)
-	case "folder":
-		c.add(`i.kind = $%d`, folderKind)
-	default:
-		return httpx.ErrInvalidParameter.With("type must be file or folder.")
+	if s := filters.Get("type"); s != "" {
+		kind, ok := map[string]int16{"file": fileKind, "folder": folderKind}[s]
+		if !ok {
+			return httpx.ErrInvalidParameter.With("type must be file or folder.")
+		}
+		c.add(`i.kind = $%d`, kind)
 	}
 	if media := filters.Get("media_type"); media != "" {
 		if family, all := strings.CutSuffix(media, "/*"); all {

@@ -34,9 +34,7 @@ var errOnlyLooked = errors.New("nothing was to be changed")
 // and why: what a scan would take over, and what it cannot. It changes nothing.
 // A data directory that belongs to no database yet holds none.
 func (f *Files) Untaken(ctx context.Context, give func(u Untaken)) error {
-	const sql = `-- name: files.DataDirIsKnown
-		SELECT i.data_dir_id IS NOT NULL FROM instance i`
-	if known, err := db.One(ctx, f.db, db.Value[bool], sql); err != nil || !known {
+	if known, err := dataDirID(ctx, f.db); err != nil || known == nil {
 		return err
 	}
 	return f.asWorker(ctx, func() error { return f.rc.untaken(ctx, give) })

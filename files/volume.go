@@ -36,27 +36,32 @@ type volume struct {
 // the marker is made first and then the row. Only the disk: false, unless
 // there are no files yet and so a first start was cut off between the two.
 // Only the database, or different ids: an error, because a mount is missing
-// or another disk is in its place.
-func (vol *volume) claim(ctx context.Context) (claimed bool, err error) {
+// or another disk is in its place. With adopt, files that a database knows
+// nothing about become its own.
+func (vol *volume) claim(ctx context.Context, adopt bool) (claimed bool, err error) {
 	err = vol.db.InTx(ctx, func(tx pgx.Tx) error {
 		const lock = `-- name: files.LockMarker
 			SELECT pg_advisory_xact_lock($1, 0)`
-		const read = `-- name: files.DataDirID
-			SELECT i.data_dir_id FROM instance i`
 		if _, err := db.Exec(ctx, tx, lock, journal.LockMarker); err != nil {
 			return err
 		}
-		known, err := db.One(ctx, tx, db.Value[*uuid.UUID], read)
+		known, err := dataDirID(ctx, tx)
 		if err != nil {
 			return err
 		}
-		claimed, err = vol.agree(ctx, tx, known)
+		claimed, err = vol.agree(ctx, tx, known, adopt)
 		return err
 	})
 	return claimed, err
 }
 
-func (vol *volume) agree(ctx context.Context, tx pgx.Tx, known *uuid.UUID) (bool, error) {
+// dataDirID is the id of the data directory that the database knows.
+func dataDirID(ctx context.Context, q db.Querier) (*uuid.UUID, error) {
+	return db.One(ctx, q, db.Value[*uuid.UUID], `-- name: files.DataDirID
+		SELECT i.data_dir_id FROM instance i`)
+}
+
+func (vol *volume) agree(ctx context.Context, tx pgx.Tx, known *uuid.UUID, adopt bool) (bool, error) {
 	const write = `-- name: files.SetDataDirID
 		UPDATE instance SET data_dir_id = $1`
 	if err := vol.openDisk(known != nil); err != nil {
@@ -80,7 +85,7 @@ func (vol *volume) agree(ctx context.Context, tx pgx.Tx, known *uuid.UUID) (bool
 		if err := vol.disk.SetMarker(marker); err != nil {
 			return false, err
 		}
-	default:
+	case !adopt:
 		if held, err := vol.holdsFiles(); err != nil || held {
 			return false, err
 		}
