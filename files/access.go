@@ -183,12 +183,12 @@ func (ts *trees) named(r *http.Request) (visit, error) {
 	if r.URL.RawQuery == "" || !r.URL.Query().Has("space") {
 		return home(r.Context()), nil
 	}
-	id, err := parseSpace(r.URL.Query().Get("space"))
+	id, err := parseID(r.URL.Query().Get("space"))
 	return visit{owner: id}, err
 }
 
-// parseSpace reads the id of a space. One that cannot be is not found.
-func parseSpace(s string) (uuid.UUID, error) {
+// parseID reads the id of a space or an item. One that cannot be is not found.
+func parseID(s string) (uuid.UUID, error) {
 	id, err := uuid.Parse(s)
 	if err != nil || id.String() != s {
 		return id, httpx.ErrNotFound

@@ -116,9 +116,10 @@ func (rd *reader) sendOwnArchive(w http.ResponseWriter, r *http.Request, a archi
 // beforehand and told, but not by HEAD, which costs no look at the tree.
 func (rd *reader) sendArchive(w http.ResponseWriter, r *http.Request, a archive, permit func() error) error {
 	ctx := r.Context()
-	foreseen := packing{rd: rd, archive: a}
+	foreseen, promised := packing{rd: rd, archive: a}, false
 	if r.Method != http.MethodHead {
-		if err := foreseen.all(ctx); err != nil && !errors.Is(err, errUnforeseen) {
+		err := foreseen.all(ctx)
+		if promised = err == nil; !promised && !errors.Is(err, errUnforeseen) {
 			return err
 		}
 	}
@@ -131,13 +132,13 @@ func (rd *reader) sendArchive(w http.ResponseWriter, r *http.Request, a archive,
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if !foreseen.unforeseen {
+	if promised {
 		h.Set("Content-Length", strconv.FormatInt(foreseen.length.total(), 10))
 	}
 	if err := permit(); err != nil {
 		return err
 	}
-	sent := packing{rd: rd, archive: a, z: zip.NewWriter(w), promised: !foreseen.unforeseen}
+	sent := packing{rd: rd, archive: a, z: zip.NewWriter(w), promised: promised}
 	deflate, err := flate.NewWriter(nil, flate.BestSpeed)
 	if err != nil {
 		return err
@@ -161,15 +162,14 @@ func (rd *reader) sendArchive(w http.ResponseWriter, r *http.Request, a archive,
 // that cannot be done; the second writes.
 type packing struct {
 	archive
-	at         archived // which is being packed
-	rd         *reader
-	z          *zip.Writer // nil: nothing is written
-	names      zipNames    // of the top
-	length     zipLength
-	unforeseen bool // the length cannot be told
-	promised   bool // it was told
-	faults     []string
-	unlisted   int // faults beyond those
+	at       archived // which is being packed
+	rd       *reader
+	z        *zip.Writer // nil: nothing is written
+	names    zipNames    // of the top
+	length   zipLength
+	promised bool // the length was told
+	faults   []string
+	unlisted int // faults beyond those
 }
 
 const (
@@ -267,7 +267,7 @@ func (p *packing) file(ctx context.Context, name string, it placed) error {
 	}
 	p.length.add(name, &it.item, c.info.Size())
 	if p.z == nil {
-		if p.unforeseen = !c.proven || zipMethod(&it.item) != zip.Store; p.unforeseen {
+		if !c.proven || zipMethod(&it.item) != zip.Store {
 			return errUnforeseen
 		}
 		return nil
@@ -297,7 +297,6 @@ func (p *packing) copy(ctx context.Context, entry io.Writer, name string, c cont
 func (p *packing) fault(name, why string) error {
 	switch {
 	case p.z == nil:
-		p.unforeseen = true
 		return errUnforeseen
 	case p.promised:
 		return errChanged

@@ -64,8 +64,11 @@ func (rc *reconciler) prepare(ctx context.Context, batch []*finding, report *sca
 func (rc *reconciler) prepareOne(ctx context.Context, d *finding) (wrote bool, err error) {
 	moved := d.kind == findMoved && (!d.isFile() || d.row.matches(d.info))
 	file, err := rc.vol.disk.Look(d.path, d.info)
-	if err != nil {
-		return false, unreachable(err)
+	switch {
+	case disk.Failed(err):
+		return false, errForeign
+	case err != nil:
+		return false, errGoneOn
 	}
 	defer file.Close()
 	if err := stillAs(d.info, file); err != nil {
@@ -111,14 +114,6 @@ func (d *finding) mark(file *os.File) error {
 		sum = d.row.SHA256
 	}
 	return disk.Mark(file, d.row.ID, sum, d.info)
-}
-
-// unreachable tells what went from what cannot be opened.
-func unreachable(err error) error {
-	if disk.Failed(err) {
-		return errForeign
-	}
-	return errGoneOn
 }
 
 // stillAs says what an open file is when an earlier look saw it otherwise.

@@ -63,9 +63,9 @@ func (sh *shares) open(r *http.Request, of guestOf) (g guest, err error) {
 	}
 	g = guest{s, top, top.path}
 	if asked := r.URL.Query().Get("item_id"); asked != "" {
-		id, err := uuid.Parse(asked)
-		if err != nil || id.String() != asked {
-			return g, httpx.ErrNotFound
+		id, err := parseID(asked)
+		if err != nil {
+			return g, err
 		}
 		g.item, g.top, err = itemBelow(ctx, sh.db, s.Owner, s.Item, id)
 		return g, err

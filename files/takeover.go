@@ -86,26 +86,21 @@ func (rc *reconciler) takeSome(ctx context.Context, owner uuid.UUID, batch []*fi
 		return nil
 	}
 	err := rc.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
-		var bytes int64
 		var fresh []*finding
 		for _, d := range free {
-			if d.kind == findNew {
+			var err error
+			switch d.kind {
+			case findNew:
 				fresh = append(fresh, d)
-				continue
+			case findVersion:
+				err = rc.takeVersion(ctx, t, owner, d)
+			default:
+				err = rc.takeKnown(ctx, t, owner, d)
 			}
-			if d.kind == findVersion {
-				if err := rc.takeVersion(ctx, t, owner, d); err != nil {
-					return err
-				}
-				continue
-			}
-			more, err := rc.takeKnown(ctx, t, owner, d)
 			if err != nil {
 				return err
 			}
-			bytes += more
 		}
-		t.Count(bytes, 0)
 		if err := rc.takeNew(ctx, t, owner, fresh); err != nil || !slices.ContainsFunc(fresh, (*finding).cameBack) {
 			return err
 		}
@@ -148,48 +143,48 @@ func (rc *reconciler) underLock(ctx context.Context, owner uuid.UUID, list []*fi
 	}
 }
 
-// takeKnown looks again at what became of a row, writes it, and returns how
-// many bytes there are more.
-func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) (more int64, err error) {
+// takeKnown looks again at what became of a row, writes it, and counts the bytes
+// that there are more.
+func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) error {
 	d.done = stale
 	row, from, err := pathOf(ctx, t, owner, d.row.ID)
 	if err != nil || from != d.from {
-		return 0, ignoreNotFound(err)
+		return ignoreNotFound(err)
 	}
 	info, err := rc.vol.disk.Lstat(d.path)
 	there := err == nil && (info.IsDir() || info.Mode().IsRegular())
 	now := row
 	switch {
 	case err != nil && disk.Failed(err):
-		return 0, nil
+		return nil
 	case d.kind == findMissing:
 		if there && info.IsDir() != row.isFile() {
-			return 0, nil
+			return nil
 		}
 		if _, owned := disk.Inside(d.path); there && owned { // another kind of entry has taken the name
 			if now.Name, err = freeName(ctx, t, *row.Parent, disk.MarkName(row.Name, " (missing)")); err != nil {
-				return 0, err
+				return err
 			}
 		}
 	case !there || !unchangedSince(d.info, info):
-		return 0, nil
+		return nil
 	case d.kind == findMoved:
 		if rc.carriedAt(from, row.ID) {
-			return 0, nil
+			return nil
 		}
 		if room, err := roomFor(ctx, t, owner, d); err != nil || !room {
 			d.done = later
-			return 0, err
+			return err
 		}
 		now.Parent, now.Name = &d.parent, path.Base(d.path)
 	}
 	now.Missing = d.kind == findMissing
 	changed := !now.Missing && row.isFile() && !row.matches(info)
 	if d.kind != findMoved && d.kind != findUnmarked && !changed && now.Missing == row.Missing {
-		return 0, nil // the rows say it by now
+		return nil // the rows say it by now
 	}
 	if changed && d.sum == nil {
-		return 0, nil // it was prepared for another version of the row
+		return nil // it was prepared for another version of the row
 	}
 	if !now.Missing && row.isFile() {
 		now.Ino = new(disk.Inode(info))
@@ -202,9 +197,10 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 	}
 	d.done = taken
 	if err := rc.settleMark(d); err != nil || d.kind == findUnmarked {
-		return 0, err
+		return err
 	}
-	return now.Size - row.Size, rc.writeKnown(ctx, t, owner, d, now, changed)
+	t.Count(now.Size-row.Size, 0)
+	return rc.writeKnown(ctx, t, owner, d, now, changed)
 }
 
 // writeKnown writes what a row has become.

@@ -142,28 +142,24 @@ func (rc *reconciler) confirm(ctx context.Context, t *journal.Tx, owner uuid.UUI
 	if err != nil && !disk.Failed(err) || err == nil && d.info != nil && info.IsDir() != d.info.IsDir() {
 		return nil
 	}
-	if d.kind == findRefused {
+	known := false
+	switch {
+	case d.kind == findRefused:
+		err = nil
+	case d.kind == findVersion:
+		known, err = versionExists(ctx, t, d)
+	case d.trash != nil:
+		var rows map[uuid.UUID]rowAt
+		rows, err = pathsOf(ctx, t, []uuid.UUID{d.row.ID})
+		known = len(rows) > 0
+	default:
+		var it placed
+		it, err = itemByPath(ctx, t, owner, strings.Split(strings.TrimPrefix(shown(d.path), "/"), "/"))
+		known = err == nil && (info == nil || it.isFile() != info.IsDir())
+		err = ignoreNotFound(err)
+	}
+	if !known {
 		d.done = taken
-		return nil
-	}
-	if d.kind == findVersion {
-		there, err := versionExists(ctx, t, d)
-		if !there {
-			d.done = taken
-		}
-		return err
-	}
-	if d.trash != nil {
-		rows, err := pathsOf(ctx, t, []uuid.UUID{d.row.ID})
-		if len(rows) == 0 {
-			d.done = taken
-		}
-		return err
-	}
-	it, err := itemByPath(ctx, t, owner, strings.Split(strings.TrimPrefix(shown(d.path), "/"), "/"))
-	if errors.Is(err, db.ErrNotFound) || err == nil && it.isFile() == info.IsDir() {
-		d.done = taken
-		return nil
 	}
 	return err
 }
