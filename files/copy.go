@@ -137,7 +137,7 @@ func (wr *writer) copyOpened(ctx context.Context, owner uuid.UUID, c content, ve
 		wr.drop(ctx, s)
 		return it, err
 	}
-	defer s.file.Close()
+	defer s.File.Close()
 	disk.Failpoint("copied")
 	h = h.Clone()
 	h.Set("Content-Type", *c.item.MediaType)
@@ -147,29 +147,28 @@ func (wr *writer) copyOpened(ctx context.Context, owner uuid.UUID, c content, ve
 
 // reserveCopy holds the space of a copy that is to be staged.
 func (wr *writer) reserveCopy(ctx context.Context, owner uuid.UUID, size int64) (s *staged, err error) {
-	op := journal.NewID()
-	s = &staged{owner: owner, op: op, path: wr.journal.StagingPath(owner, op)}
+	s = wr.newStaged(owner)
 	if err := wr.vol.checkFree(size); err != nil || size <= unreserved {
 		return s, err
 	}
-	s.reserved, err = wr.journal.Reserve(ctx, owner, op, size, size)
+	s.reserved, err = wr.journal.Reserve(ctx, owner, s.Op, size, size)
 	return s, err
 }
 
-// copyContent makes the staging file at s.path a copy of what is open: by
+// copyContent makes the staging file at s.Staged a copy of what is open: by
 // sharing its blocks where the file system can, else byte by byte, held
-// against the sum that the row knows. On an error s.file is closed.
+// against the sum that the row knows. On an error s.File is closed.
 func (wr *writer) copyContent(ctx context.Context, s *staged, c content) (err error) {
-	if s.file, err = wr.vol.disk.Create(s.path); err != nil {
+	if s.File, err = wr.vol.disk.Create(s.Staged); err != nil {
 		return wr.vol.diskError(err)
 	}
 	defer func() {
 		if err != nil {
-			s.file.Close()
+			s.File.Close()
 		}
 	}()
 	s.modified = c.info.ModTime()
-	if c.proven && disk.Reflink(s.file, c.file) {
+	if c.proven && disk.Reflink(s.File, c.file) {
 		// The blocks are those of one moment; was it still the row's?
 		again, err := c.file.Stat()
 		if err != nil {
@@ -178,7 +177,7 @@ func (wr *writer) copyContent(ctx context.Context, s *staged, c content) (err er
 		if !c.item.matches(again) {
 			return errChanging
 		}
-		s.size, s.sum = c.item.Size, c.item.SHA256
+		s.Size, s.SHA256 = c.item.Size, c.item.SHA256
 		return nil
 	}
 	err = wr.receiveWhole(ctx, s, whileAsked{ctx, io.LimitReader(c.file, c.info.Size())}, c.info.Size(), 0)
@@ -253,7 +252,7 @@ func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, 
 	if err != nil {
 		return it, nil, err
 	}
-	if err = wr.vol.disk.MakeFolder(path.Dir(top.path)); err == nil {
+	if err = wr.vol.disk.MakeFolder(path.Dir(top.Staged)); err == nil {
 		nodes, lacks, err = wr.copyNodes(ctx, top, nodes)
 	}
 	if err != nil {
@@ -261,7 +260,7 @@ func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, 
 		return it, nil, wr.vol.diskError(err)
 	}
 	disk.Failpoint("copied")
-	c := journal.Change{Owner: owner, Op: top.op, Reserved: top.reserved > 0, Wait: journal.Timeout}
+	c := journal.Change{Owner: owner, Op: top.Op, Reserved: top.reserved > 0, Wait: journal.Timeout}
 	c.Undone = func(ctx context.Context) { wr.drop(ctx, top) }
 	c.Decide = func(ctx context.Context, t *journal.Tx) error {
 		at, err := find(ctx, t)
@@ -277,12 +276,12 @@ func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, 
 			return err
 		}
 		for _, n := range nodes {
-			made := placed{copies[n.copy.item], at.path + n.path}
+			made := placed{copies[n.copy.Item], at.path + n.path}
 			t.Use(made.Size)
 			t.Tell(feedCreated, told(made))
 		}
-		it = placed{copies[nodes[0].copy.item], at.path}
-		if err := t.Move(it.ID, it.Revision, top.path, disk.OwnerPath(owner, it.path)); err != nil {
+		it = placed{copies[nodes[0].copy.Item], at.path}
+		if err := t.Move(it.ID, it.Revision, top.Staged, disk.OwnerPath(owner, it.path)); err != nil {
 			return err
 		}
 		t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: it.ID})
@@ -302,12 +301,12 @@ func (wr *writer) copyNodes(ctx context.Context, top *staged, nodes []*node) (ma
 		if err := wr.trees.still(ctx, mayWrite, editor); err != nil {
 			return nil, nil, err
 		}
-		n.copy = staged{owner: top.owner, op: top.op, path: top.path + n.path}
+		n.copy = staged{Put: journal.Put{Owner: top.Owner, Op: top.Op, Staged: top.Staged + n.path}}
 		if n.isFile() {
 			err = wr.copyNode(ctx, n)
 		} else {
-			n.copy.item = journal.NewID()
-			err = wr.vol.disk.Mkdir(n.copy.path, n.copy.item)
+			n.copy.Item = journal.NewID()
+			err = wr.vol.disk.Mkdir(n.copy.Staged, n.copy.Item)
 		}
 		switch {
 		case err == nil:
@@ -321,7 +320,7 @@ func (wr *writer) copyNodes(ctx context.Context, top *staged, nodes []*node) (ma
 	// The names in the copy; the commit sees to that of the copy itself.
 	for _, n := range made {
 		if !n.isFile() {
-			if err := wr.vol.disk.SyncFolder(n.copy.path); err != nil {
+			if err := wr.vol.disk.SyncFolder(n.copy.Staged); err != nil {
 				return nil, nil, wr.vol.diskError(err)
 			}
 		}
@@ -348,14 +347,14 @@ func (wr *writer) copyNode(ctx context.Context, n *node) error {
 	n.MediaType = c.item.MediaType
 	err = wr.copyContent(ctx, &n.copy, c)
 	if err == nil {
-		defer n.copy.file.Close()
+		defer n.copy.File.Close()
 		err = wr.mark(&n.copy, spot{})
 	}
 	if err == nil {
-		err = wr.vol.diskError(wr.vol.disk.Sync(n.copy.file))
+		err = wr.vol.diskError(wr.vol.disk.Sync(n.copy.File))
 	}
 	if err != nil {
-		err = errors.Join(err, ignoreNotExist(wr.vol.disk.Remove(n.copy.path)))
+		err = errors.Join(err, ignoreNotExist(wr.vol.disk.Remove(n.copy.Staged)))
 	}
 	return err
 }
@@ -367,10 +366,10 @@ func insertNodes(ctx context.Context, q db.Querier, owner, parent uuid.UUID, nod
 	rows := make([]newRow, len(nodes))
 	copies := map[uuid.UUID]uuid.UUID{*nodes[0].Parent: parent}
 	for i, n := range nodes {
-		copies[n.ID] = n.copy.item
-		row := newRow{ID: n.copy.item, Parent: copies[*n.Parent], Kind: n.Kind, Name: n.Name, Size: n.copy.size, Revision: 1}
+		copies[n.ID] = n.copy.Item
+		row := newRow{ID: n.copy.Item, Parent: copies[*n.Parent], Kind: n.Kind, Name: n.Name, Size: n.copy.Size, Revision: 1}
 		if n.isFile() {
-			row.MediaType, row.SHA256, row.MTime, row.Ino = n.MediaType, n.copy.sum, &n.copy.mtime, &n.copy.ino
+			row.MediaType, row.SHA256, row.MTime, row.Ino = n.MediaType, n.copy.SHA256, &n.copy.MTime, &n.copy.Ino
 		}
 		rows[i] = row.keyed()
 	}

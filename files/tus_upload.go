@@ -163,7 +163,7 @@ func (up *uploads) save(ctx context.Context, x *seized, s *staged, sum hash.Hash
 		RETURNING u.expires_at`
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
-	if err := up.vol.disk.SyncData(s.file); err != nil {
+	if err := up.vol.disk.SyncData(s.File); err != nil {
 		if !disk.Full(err) {
 			err = errors.Join(up.vol.diskError(err), up.discard(ctx, x.upload, uploadDeleted, 0))
 		}
@@ -174,11 +174,11 @@ func (up *uploads) save(ctx context.Context, x *seized, s *staged, sum hash.Hash
 	if err != nil {
 		return err
 	}
-	expires, err := db.One(ctx, up.db, db.Value[time.Time], sql, x.id, s.size, state, up.uploadExpiry)
+	expires, err := db.One(ctx, up.db, db.Value[time.Time], sql, x.id, s.Size, state, up.uploadExpiry)
 	if err != nil {
 		return err
 	}
-	x.offset, x.sumState, x.expires = s.size, state, expires
+	x.offset, x.sumState, x.expires = s.Size, state, expires
 	disk.Failpoint("saved")
 	return nil
 }

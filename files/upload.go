@@ -187,7 +187,7 @@ func (wr *writer) takeIn(r *http.Request, owner uuid.UUID, find finder, parents 
 	if err != nil {
 		return it, false, err
 	}
-	defer s.file.Close()
+	defer s.File.Close()
 	// A sum may also come behind the bytes that it was taken of.
 	late, err := wantedDigests(r.Trailer)
 	if err == nil {
@@ -241,23 +241,23 @@ func (wr *writer) checkPut(r *http.Request) (wanted [][]byte, modified time.Time
 
 // take is P0 and P1. On an error nothing is left.
 func (wr *writer) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request, from *stranger, modified time.Time) (*staged, error) {
-	op := journal.NewID()
-	s := &staged{owner: owner, op: op, path: wr.journal.StagingPath(owner, op), modified: modified, from: from}
+	s := wr.newStaged(owner)
+	s.modified, s.from = modified, from
 	if more := r.ContentLength - at.displaced(); r.ContentLength > unreserved && from == nil && more > 0 {
-		if _, err := wr.journal.Reserve(ctx, owner, op, more, more); err != nil {
+		if _, err := wr.journal.Reserve(ctx, owner, s.Op, more, more); err != nil {
 			return nil, err
 		}
 		s.reserved = more
 	}
-	file, err := wr.vol.disk.Create(s.path)
+	file, err := wr.vol.disk.Create(s.Staged)
 	if err != nil {
 		wr.drop(ctx, s)
 		return nil, wr.vol.diskError(err)
 	}
-	s.file = file
+	s.File = file
 	disk.Failpoint("reserved")
 	if err := wr.receiveWhole(ctx, s, r.Body, r.ContentLength, at.displaced()); err != nil {
-		s.file.Close()
+		s.File.Close()
 		wr.drop(ctx, s)
 		return nil, err
 	}
