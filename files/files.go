@@ -103,7 +103,7 @@ func New(c Config) *Files {
 	f.tr = &trash{base: b, retention: c.TrashRetention, purging: make(chan struct{}, 1)}
 	f.vs = &versions{base: b, retention: c.VersionRetention, grown: map[uuid.UUID]bool{}, more: make(chan struct{}, 1)}
 	f.wr = &writer{base: b, rd: f.rd, tr: f.tr, vs: f.vs, rc: f.rc, hints: bounded[hint, uuid.UUID]{most: 10_000}}
-	f.up = &uploads{base: b, wr: f.wr, uploadExpiry: c.UploadExpiry, holders: holders{held: map[uuid.UUID]*holder{}}}
+	f.up = &uploads{base: b, wr: f.wr, uploadExpiry: c.UploadExpiry, holders: holders{held: map[uuid.UUID]*seized{}}}
 	f.sh = &shares{base: b, keys: c.Keys, rd: f.rd, wr: f.wr}
 	f.sp = &spaces{base: b}
 	f.fd = &feed{base: b}

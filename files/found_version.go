@@ -49,7 +49,7 @@ func (l *look) versions(ctx context.Context) error {
 			l.refuse(s, "this server did not put it among the versions")
 		default:
 			d := l.add(&finding{kind: findVersion, path: s.path, info: s.info})
-			d.row.ID, d.row.Kind, d.row.Revision = id, fileKind, revision
+			d.row.ID, d.row.Kind, d.row.Revision = id, journal.File, revision
 		}
 	}
 	return nil

@@ -16,9 +16,9 @@ import (
 // or took it away during the look, or when it is refused.
 func (l *look) identify(s stray, rows map[uuid.UUID]rowAt) *finding {
 	d := &finding{kind: findNew, parent: s.parent, in: s.in, path: s.path, info: s.info}
-	d.row.ID, d.row.Kind = journal.NewID(), fileKind
+	d.row.ID, d.row.Kind = journal.NewID(), journal.File
 	if s.info.IsDir() {
-		d.row.Kind = folderKind
+		d.row.Kind = journal.Folder
 	}
 	if s.id == uuid.Nil || l.claimed[s.id] {
 		return d

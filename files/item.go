@@ -16,11 +16,6 @@ import (
 	"github.com/google/uuid"
 )
 
-const (
-	folderKind = journal.Folder
-	fileKind   = journal.File
-)
-
 // item is a row of items.
 type item struct{ journal.Item }
 

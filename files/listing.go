@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -65,10 +66,10 @@ type page struct {
 
 // queue asks for a page of a folder. It may find up to twice as many items.
 func (p page) queue(b *pgx.Batch, owner, folder uuid.UUID, found *[]child) error {
-	if p.after.Kind < folderKind {
+	if p.after.Kind < journal.Folder {
 		return errCursor
 	}
-	for kind := p.after.Kind; kind <= fileKind; kind++ {
+	for kind := p.after.Kind; kind <= journal.File; kind++ {
 		sql, args := p.order.first, []any{folder, owner, p.limit}
 		if p.order.split {
 			args = append(args, kind)

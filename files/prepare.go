@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"time"
 
 	"homebase/db"
@@ -90,11 +89,8 @@ func (rc *reconciler) prepareOne(ctx context.Context, d *finding) (wrote bool, e
 	if err := stillAs(d.info, file); err != nil {
 		return false, err
 	}
-	if name := path.Base(d.path); d.isFile() {
-		if d.trash != nil {
-			name = d.trash.name
-		}
-		d.head = headOf(name, file)
+	if d.isFile() {
+		d.head = headOf(d.name(), file)
 	}
 	id := disk.ID(file)
 	if d.remark = id != uuid.Nil && id != d.row.ID; d.remark {

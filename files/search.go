@@ -11,6 +11,7 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/files/naming"
 	"homebase/httpx"
 
@@ -160,7 +161,7 @@ func (rd *reader) addWords(ctx context.Context, c *criteria, owner uuid.UUID, q 
 // addFilters demands what the other parameters ask for.
 func (rd *reader) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, filters url.Values) error {
 	if s := filters.Get("type"); s != "" {
-		kind, ok := map[string]int16{"file": fileKind, "folder": folderKind}[s]
+		kind, ok := map[string]int16{"file": journal.File, "folder": journal.Folder}[s]
 		if !ok {
 			return httpx.ErrInvalidParameter.With("type must be file or folder.")
 		}

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path"
@@ -60,8 +61,8 @@ func (rc *reconciler) takeOver(ctx context.Context, owner uuid.UUID, list []*fin
 		if list = left; !moving {
 			// Trash whose folder is nowhere belongs to the root.
 			for _, d := range list {
-				if d.trash != nil && d.trash.parent != uuid.Nil {
-					d.trash.parent, moving = uuid.Nil, true
+				if d.was != "" && d.parent != uuid.Nil {
+					d.parent, moving = uuid.Nil, true
 				}
 			}
 		}
@@ -285,7 +286,7 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 				paths[id] = d.path
 			}
 			t.Audit(ctx, audit.Event{Action: action, Target: id})
-			if d.trash == nil {
+			if d.was == "" {
 				created = append(created, id)
 			} else {
 				trashed = append(trashed, id)
@@ -303,12 +304,7 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 // folder is known. One with an id from a former life keeps it, with the time
 // that the id tells, and begins with a revision that it never had before.
 func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding, paths map[uuid.UUID]string) (row newRow, ok bool, err error) {
-	row = newRow{ID: d.row.ID, Parent: d.parent, Kind: d.row.Kind, Name: path.Base(d.path), Revision: 1, Created: time.Now()}
-	if d.trash != nil {
-		if row.Parent, row.Name = d.trash.parent, d.trash.name; row.Parent == uuid.Nil {
-			row.Parent = t.Tree.Root
-		}
-	}
+	row = newRow{ID: d.row.ID, Parent: cmp.Or(d.parent, t.Tree.Root), Kind: d.row.Kind, Name: d.name(), Revision: 1, Created: time.Now()}
 	at, known := paths[row.Parent]
 	if !known {
 		folder, p, err := pathOf(ctx, t, owner, row.Parent)
@@ -323,7 +319,7 @@ func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID
 		}
 		at, paths[row.Parent] = p, p
 	}
-	if at == "" || d.trash == nil && at != path.Dir(d.path) {
+	if at == "" || d.was == "" && at != path.Dir(d.path) {
 		return row, false, nil
 	}
 	info, err := rc.vol.disk.Lstat(d.path)
@@ -334,7 +330,7 @@ func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID
 	if err := rc.settleMark(d); err != nil {
 		return row, false, err
 	}
-	if d.trash != nil { // it was renamed to where it lies when it was deleted
+	if d.was != "" { // it was renamed to where it lies when it was deleted
 		ctim := disk.StatOf(info).Ctim
 		row.Trashed = new(time.Unix(ctim.Unix()))
 	}

@@ -137,7 +137,7 @@ func (up *uploads) postUpload(w http.ResponseWriter, r *http.Request) error {
 		up.abandon(ctx, upload{id: id, owner: v.owner})
 		return err
 	}
-	defer x.letGo()
+	defer up.letGo(x)
 	if withBody {
 		err = up.receiveChunk(ctx, x, c)
 	}
@@ -212,7 +212,7 @@ func (up *uploads) headUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer x.letGo()
+	defer up.letGo(x)
 	if x.state == uploadOpen && x.complete() {
 		if err := up.finish(ctx, x); err != nil {
 			return err
@@ -272,7 +272,7 @@ func (up *uploads) patchUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer x.letGo()
+	defer up.letGo(x)
 	x.describe(w.Header())
 	switch {
 	case x.state == uploadFinished && c.length >= 0 && c.length == *x.length-offset:
@@ -329,7 +329,7 @@ func (up *uploads) deleteUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer x.letGo()
+	defer up.letGo(x)
 	if x.state == uploadOpen {
 		if err := up.discard(ctx, x.upload, uploadDeleted, 0); err != nil {
 			return err

@@ -73,7 +73,7 @@ func (up *uploads) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 	if err != nil {
 		return err
 	}
-	done := up.holders.read(x.id, c.w)
+	done := up.holders.read(x, c.w)
 	in := intake{body: c.body, left: x.left(), ahead: x.length == nil, sum: sum, piece: c.running}
 	var unsaved error
 	if c.running == nil {

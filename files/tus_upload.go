@@ -277,7 +277,7 @@ func (up *uploads) expireOne(ctx context.Context, u upload) error {
 	if err != nil {
 		return nil
 	}
-	defer x.letGo()
+	defer up.letGo(x)
 	if x.state == uploadOpen && x.expired {
 		return up.discard(ctx, x.upload, uploadExpired, journal.KeepEnded)
 	}

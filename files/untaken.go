@@ -148,7 +148,7 @@ func (rc *reconciler) confirm(ctx context.Context, t *journal.Tx, owner uuid.UUI
 		err = nil
 	case d.kind == findVersion:
 		known, err = versionExists(ctx, t, d)
-	case d.trash != nil:
+	case d.was != "":
 		var rows map[uuid.UUID]rowAt
 		rows, err = pathsOf(ctx, t, []uuid.UUID{d.row.ID})
 		known = len(rows) > 0
