@@ -48,12 +48,7 @@ func (fd *feed) getEvents(w http.ResponseWriter, r *http.Request, v visit) error
 	// An id without data is no event, but where a client that comes again
 	// before the first one will go on.
 	fmt.Fprintf(&s.text, "retry: %d\nid: %s\n\n", retryAfter.Milliseconds(), at)
-	more := cursor != "now"
-	if more {
-		more, err = fd.read(ctx, v.owner, &s)
-	} else {
-		fd.hub.saw(l, at.seq)
-	}
+	more, err := fd.read(ctx, v.owner, &s)
 	if err != nil {
 		return err
 	}

@@ -221,6 +221,19 @@ func (f *Files) ifOpen(run func(context.Context) error) func(context.Context) er
 	}
 }
 
+// whenOpen asks only while the data directory is in place. Else the job runs,
+// and its failure tells operators. So a storage that nobody uses is left in peace:
+// what frequent jobs ask writes no row, and looks at nothing on the disk that the
+// kernel does not remember.
+func (f *Files) whenOpen(ask func(context.Context) (bool, error)) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		if f.vol.disk == nil || f.vol.away.Load() != nil {
+			return true, nil
+		}
+		return ask(ctx)
+	}
+}
+
 // Commands are the storage's commands.
 func (f *Files) Commands() []db.Command {
 	return []db.Command{

@@ -219,6 +219,18 @@ func (tr *trash) purgeLeft(ctx context.Context) {
 	}
 }
 
+// anyDisplaced asks whether a purge has left rows, or anything has come into
+// purge/ since it was last found empty.
+func (tr *trash) anyDisplaced(ctx context.Context) (bool, error) {
+	const sql = `-- name: files.AnyPurging
+		SELECT EXISTS (SELECT FROM items i WHERE i.purging)`
+	info, err := tr.vol.disk.Lstat(disk.Purge)
+	if err != nil || info.ModTime().UnixNano() != tr.emptySince.Load() {
+		return true, err
+	}
+	return db.One(ctx, tr.db, db.Value[bool], sql)
+}
+
 // freeDisplaced ends purges and frees what lies in purge/. It holds the lock PURGE, which a
 // backup holds from its snapshot to its end.
 func (tr *trash) freeDisplaced(ctx context.Context) error {

@@ -194,13 +194,13 @@ func (sh *shares) getSharedArchive(w http.ResponseWriter, r *http.Request, g gue
 // that other was counted for the same network. The statement is the one place
 // where the limit holds: of many at once, exactly as many pass as are left.
 func (sh *shares) countDownload(ctx context.Context, g guest, first bool) error {
-	const free = `-- name: files.RestIsFree
-		SELECT EXISTS (SELECT FROM share_downloads d
-		                WHERE d.share_id = $1 AND d.item_id = $2 AND d.network = $3 AND d.free_until > now())`
-	const count = `-- name: files.CountDownload
-		WITH counted AS (
+	const sql = `-- name: files.CountDownload
+		WITH free AS (
+		    SELECT d.share_id FROM share_downloads d
+		     WHERE d.share_id = $1 AND d.item_id = $2 AND d.network = $3 AND d.free_until > now() AND NOT $4
+		), counted AS (
 		    UPDATE shares s SET downloads = s.downloads + 1
-		     WHERE s.id = $1 AND (s.expires_at IS NULL OR s.expires_at > now())
+		     WHERE s.id = $1 AND NOT EXISTS (SELECT FROM free) AND (s.expires_at IS NULL OR s.expires_at > now())
 		       AND (s.max_downloads IS NULL OR s.downloads < s.max_downloads)
 		    RETURNING s.id
 		), kept AS (
@@ -208,21 +208,12 @@ func (sh *shares) countDownload(ctx context.Context, g guest, first bool) error 
 		    SELECT c.id, $2, $3, now() + interval '24 hours' FROM counted c WHERE length($3::bytea) > 0
 		        ON CONFLICT (share_id, item_id, network) DO UPDATE SET free_until = excluded.free_until
 		)
-		SELECT c.id FROM counted c`
-	key, counted := sh.networkKey(ctx), false
-	if !first {
-		var err error
-		if counted, err = db.One(ctx, sh.db, db.Value[bool], free, g.share.ID, g.item.ID, key); err != nil {
-			return err
-		}
+		SELECT f.share_id FROM free f UNION ALL SELECT c.id FROM counted c`
+	_, err := db.One(ctx, sh.db, db.Value[uuid.UUID], sql, g.share.ID, g.item.ID, sh.networkKey(ctx), first)
+	if err == nil {
+		sh.noteGuest(ctx, g, "content")
 	}
-	if !counted {
-		if _, err := db.One(ctx, sh.db, db.Value[uuid.UUID], count, g.share.ID, g.item.ID, key); err != nil {
-			return err
-		}
-	}
-	sh.noteGuest(ctx, g, "content")
-	return nil
+	return err
 }
 
 // networkKey names the network of a request without giving it away; empty

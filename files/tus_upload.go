@@ -79,14 +79,14 @@ func (u *upload) hash() (hash.Hash, error) {
 }
 
 // openUpload reserves the space, writes the row and makes the staging file,
-// in this order. A crash after the row leaves an upload whose id nobody was
-// told; it expires.
-func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int64, displaced int64, metadata string) (id uuid.UUID, err error) {
+// in this order, and takes the upload. A crash after the row leaves an upload
+// whose id nobody was told; it expires.
+func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int64, displaced int64, metadata string) (x *seized, err error) {
 	const count = `-- name: files.CountUploads
 		SELECT count(*) FROM uploads u WHERE u.owner_id = $1 AND u.state = 'open' AND u.worker_id IS NULL`
 	const sql = `-- name: files.InsertUpload
 		INSERT INTO uploads (op_id, owner_id, bytes, length, metadata, expires_at, user_id) VALUES ($2, $1, $3, $4, $5, now() + $6::interval, $7)`
-	id = journal.NewID()
+	u := upload{id: journal.NewID(), owner: owner, state: uploadOpen}
 	var reserved int64
 	if length != nil {
 		reserved = max(0, *length-displaced)
@@ -100,21 +100,24 @@ func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int6
 		if err := t.Reserve(ctx, reserved); err != nil {
 			return err
 		}
-		_, err := db.Exec(ctx, t, sql, owner, id, reserved, length, metadata, up.uploadExpiry, httpx.CallerOf(ctx).UserID)
+		_, err := db.Exec(ctx, t, sql, owner, u.id, reserved, length, metadata, up.uploadExpiry, httpx.CallerOf(ctx).UserID)
 		return err
 	})
 	unknown := errors.Is(err, db.ErrOutcomeUnknown)
 	if err != nil && !unknown {
-		return id, err
+		return nil, err
 	}
 	disk.Failpoint("reserved")
 	if err == nil {
-		err = up.makeUploadFile(owner, id)
+		err = up.makeUploadFile(owner, u.id)
+	}
+	if err == nil {
+		x, err = up.seize(ctx, u)
 	}
 	if err != nil {
-		up.abandon(ctx, upload{id: id, owner: owner})
+		up.abandon(ctx, u)
 	}
-	return id, err
+	return x, err
 }
 
 func (up *uploads) makeUploadFile(owner, id uuid.UUID) error {
@@ -224,6 +227,13 @@ func (up *uploads) discard(ctx context.Context, u upload, state string, keep tim
 const orphaned = `u.state = 'open' AND u.worker_id IS NULL AND u.user_id <> u.owner_id AND u.expires_at < now() + $1::interval - interval '1 minute'
 	AND NOT EXISTS (SELECT FROM space_members m WHERE m.space_id = u.owner_id AND m.user_id = u.user_id AND m.role <> 'viewer')
 	AND NOT EXISTS (SELECT FROM shares s WHERE s.owner_id = u.owner_id AND s.recipient_id = u.user_id AND s.role = 'editor')`
+
+// anyExpired asks whether an upload has outlived its time, or its sender's right.
+func (up *uploads) anyExpired(ctx context.Context) (bool, error) {
+	const sql = `-- name: files.AnyExpired
+		SELECT EXISTS (SELECT FROM uploads u WHERE u.expires_at < now() OR ` + orphaned + `)`
+	return db.One(ctx, up.db, db.Value[bool], sql, up.uploadExpiry)
+}
 
 // expire ends the uploads that outlived their time: those that nobody went on
 // with, or may go on with, those that dawdle, which then fail at their commit, for

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path"
@@ -80,9 +81,12 @@ func (rc *reconciler) untakenOf(ctx context.Context, o owner, give func(u Untake
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(d *finding) bool {
-		return d.kind != findNew && d.kind != findMoved && d.kind != findVersion && d.kind != findRefused
-	})
+	why := map[string]string{
+		findNew:     "it has no row; homebase files scan takes it over",
+		findVersion: "it has no row; homebase files scan takes it over",
+		findMoved:   "it was moved here outside the API; homebase files scan takes it over",
+	}
+	list = slices.DeleteFunc(list, func(d *finding) bool { return why[d.kind] == "" && d.kind != findRefused })
 	tops := slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.in != nil })
 	if _, err := rc.confirmed(ctx, o.id, tops); err != nil {
 		return err
@@ -95,14 +99,7 @@ func (rc *reconciler) untakenOf(ctx context.Context, o owner, give func(u Untake
 		if top.done == stale {
 			continue
 		}
-		u := Untaken{d.path, d.why, d == top}
-		switch d.kind {
-		case findNew, findVersion:
-			u.Why = "it has no row; homebase files scan takes it over"
-		case findMoved:
-			u.Why = "it was moved here outside the API; homebase files scan takes it over"
-		}
-		give(u)
+		give(Untaken{d.path, cmp.Or(why[d.kind], d.why), d == top})
 	}
 	return nil
 }
