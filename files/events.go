@@ -48,7 +48,12 @@ func (fd *feed) getEvents(w http.ResponseWriter, r *http.Request, v visit) error
 	// An id without data is no event, but where a client that comes again
 	// before the first one will go on.
 	fmt.Fprintf(&s.text, "retry: %d\nid: %s\n\n", retryAfter.Milliseconds(), at)
-	more, err := fd.read(ctx, v.owner, &s)
+	more := cursor != "now"
+	if more {
+		more, err = fd.read(ctx, v.owner, &s)
+	} else {
+		fd.hub.saw(l, at.seq)
+	}
 	if err != nil {
 		return err
 	}

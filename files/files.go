@@ -60,17 +60,16 @@ type Config struct {
 // Start every file route answers 503.
 type Files struct {
 	*base
-	quota int64
-	rd    *reader
-	wr    *writer
-	up    *uploads
-	tr    *trash
-	sh    *shares
-	sp    *spaces
-	vs    *versions
-	fd    *feed
-	rn    *renditions
-	rc    *reconciler
+	rd *reader
+	wr *writer
+	up *uploads
+	tr *trash
+	sh *shares
+	sp *spaces
+	vs *versions
+	fd *feed
+	rn *renditions
+	rc *reconciler
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -93,7 +92,7 @@ type base struct {
 func New(c Config) *Files {
 	b := &base{db: c.DB, audit: c.Audit, auth: c.Auth, log: c.Log, hub: newHub()}
 	b.vol = &volume{db: c.DB, dataDir: c.DataDir, minFree: c.MinFree}
-	f := &Files{base: b, quota: c.DefaultQuota}
+	f := &Files{base: b}
 	b.vol.away.Store(new("the storage has not been opened yet"))
 	b.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
 		KeepVersions: c.VersionRetention > 0, Judge: f.judge, Changed: b.hub.changed})
@@ -103,7 +102,7 @@ func New(c Config) *Files {
 	f.tr = &trash{base: b, retention: c.TrashRetention, purging: make(chan struct{}, 1)}
 	f.vs = &versions{base: b, retention: c.VersionRetention, grown: map[uuid.UUID]bool{}, more: make(chan struct{}, 1)}
 	f.wr = &writer{base: b, rd: f.rd, tr: f.tr, vs: f.vs, rc: f.rc, hints: bounded[hint, uuid.UUID]{most: 10_000}}
-	f.up = &uploads{base: b, wr: f.wr, uploadExpiry: c.UploadExpiry, holders: holders{held: map[uuid.UUID]*seized{}}}
+	f.up = &uploads{base: b, wr: f.wr, holders: holders{held: map[uuid.UUID]*seized{}}}
 	f.sh = &shares{base: b, keys: c.Keys, rd: f.rd, wr: f.wr}
 	f.sp = &spaces{base: b}
 	f.fd = &feed{base: b}

@@ -14,6 +14,7 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 )
 
 // item is a row of items.
@@ -185,4 +186,13 @@ func precondition(h http.Header, tags ...string) error {
 		return httpx.ErrPreconditionFailed.With("If-None-Match forbids replacing what is already there.")
 	}
 	return nil
+}
+
+// rowOf is the scan function of a value whose fields take a row's columns, in
+// their order.
+func rowOf[T any](fields func(v *T) []any) func(row pgx.Row) (T, error) {
+	return func(row pgx.Row) (v T, err error) {
+		err = row.Scan(fields(&v)...)
+		return v, err
+	}
 }

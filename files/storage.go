@@ -87,7 +87,7 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 	if err != nil {
 		return body, err
 	}
-	t, err := readTotals(ctx, f.db, f.quota)
+	t, err := readTotals(ctx, f.db, f.journal.Quota)
 	if err != nil {
 		return body, err
 	}
@@ -122,7 +122,7 @@ func (f *Files) storageOf(ctx context.Context, after uuid.UUID, limit int) ([]st
 		  FROM (SELECT o.owner_id, o.quota, o.used, o.reserved, o.versions FROM trees o WHERE o.owner_id > $1 ORDER BY o.owner_id LIMIT $2) t
 		 CROSS JOIN LATERAL trash_of(t.owner_id) x
 		 ORDER BY t.owner_id`
-	return db.All(ctx, f.db, rowOf(func(o *stored) []any { return append([]any{&o.owner}, o.fields()...) }), sql, after, limit, f.quota)
+	return db.All(ctx, f.db, rowOf(func(o *stored) []any { return append([]any{&o.owner}, o.fields()...) }), sql, after, limit, f.journal.Quota)
 }
 
 // mostRedo is how many committed changes may wait for the disk before it is
@@ -157,7 +157,7 @@ func (f *Files) HasRoom(context.Context) error {
 
 // Figures are what there is to tell of everyone's files and their disk.
 func (f *Files) Figures(ctx context.Context) ([]httpx.Figure, error) {
-	t, err := readTotals(ctx, f.db, f.quota)
+	t, err := readTotals(ctx, f.db, f.journal.Quota)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ type usageBody struct {
 
 // getUsage is GET /files/usage.
 func (f *Files) getUsage(c *httpx.Call) (usageBody, error) {
-	return usageOf(c.Context(), f.db, visitOf(c.Context()).owner, f.quota)
+	return usageOf(c.Context(), f.db, visitOf(c.Context()).owner, f.journal.Quota)
 }
 
 func usageOf(ctx context.Context, q db.Querier, owner uuid.UUID, quota int64) (usageBody, error) {

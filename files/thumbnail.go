@@ -160,7 +160,7 @@ func (rn *renditions) draw(c *content, sum []byte, size int) ([]byte, error) {
 	}
 	problem := errNoPreview.With("The picture is damaged, or of a kind that is not supported.").Because(err)
 	if large, ok := errors.AsType[picture.TooLarge](err); ok {
-		problem = errNoPreview.With(fmt.Sprintf("At %d × %d pixels in %d bytes, the picture is too large for one.", large.Width, large.Height, large.Length))
+		problem = errNoPreview.With(large.Error())
 	}
 	rn.undrawable.put([sha256.Size]byte(sum), problem)
 	return nil, problem

@@ -48,9 +48,8 @@ var (
 // uploads are the resumable ones.
 type uploads struct {
 	*base
-	wr           *writer
-	uploadExpiry time.Duration
-	holders      holders
+	wr      *writer
+	holders holders
 }
 
 // tus says the version in every answer and asks for it.

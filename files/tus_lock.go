@@ -134,7 +134,7 @@ func (up *uploads) own(r *http.Request) (context.Context, upload, error) {
 	return in, u, err
 }
 
-// resume takes the upload that the wildcard {id} names.
+// resume takes the upload that the wildcard {id} names, if it is open or finished.
 func (up *uploads) resume(r *http.Request) (context.Context, *seized, error) {
 	ctx, u, err := up.own(r)
 	if err != nil {
@@ -144,24 +144,16 @@ func (up *uploads) resume(r *http.Request) (context.Context, *seized, error) {
 	if err != nil {
 		return ctx, nil, err
 	}
-	if err := x.standing(); err != nil {
-		up.letGo(x)
-		return ctx, nil, err
-	}
-	return ctx, x, nil
-}
-
-// standing refuses what is neither open nor finished.
-func (x *seized) standing() error {
 	switch {
-	case x.state == uploadFinished:
-		return nil
 	case x.state == uploadExpired || x.state == uploadOpen && x.expired:
-		return errUploadExpired
-	case x.state == uploadDeleted || x.file == nil:
-		return httpx.ErrNotFound
+		err = errUploadExpired
+	case x.state == uploadDeleted || x.state == uploadOpen && x.file == nil:
+		err = httpx.ErrNotFound
 	}
-	return nil
+	if err != nil {
+		up.letGo(x)
+	}
+	return ctx, x, err
 }
 
 // seize takes an upload for a request. When its lock is held the holder is

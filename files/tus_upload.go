@@ -100,7 +100,7 @@ func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int6
 		if err := t.Reserve(ctx, reserved); err != nil {
 			return err
 		}
-		_, err := db.Exec(ctx, t, sql, owner, u.id, reserved, length, metadata, up.uploadExpiry, httpx.CallerOf(ctx).UserID)
+		_, err := db.Exec(ctx, t, sql, owner, u.id, reserved, length, metadata, up.journal.UploadExpiry, httpx.CallerOf(ctx).UserID)
 		return err
 	})
 	unknown := errors.Is(err, db.ErrOutcomeUnknown)
@@ -177,7 +177,7 @@ func (up *uploads) save(ctx context.Context, x *seized, s *staged, sum hash.Hash
 	if err != nil {
 		return err
 	}
-	expires, err := db.One(ctx, up.db, db.Value[time.Time], sql, x.id, s.Size, state, up.uploadExpiry)
+	expires, err := db.One(ctx, up.db, db.Value[time.Time], sql, x.id, s.Size, state, up.journal.UploadExpiry)
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ const orphaned = `u.state = 'open' AND u.worker_id IS NULL AND u.user_id <> u.ow
 func (up *uploads) anyExpired(ctx context.Context) (bool, error) {
 	const sql = `-- name: files.AnyExpired
 		SELECT EXISTS (SELECT FROM uploads u WHERE u.expires_at < now() OR ` + orphaned + `)`
-	return db.One(ctx, up.db, db.Value[bool], sql, up.uploadExpiry)
+	return db.One(ctx, up.db, db.Value[bool], sql, up.journal.UploadExpiry)
 }
 
 // expire ends the uploads that outlived their time: those that nobody went on
@@ -250,7 +250,7 @@ func (up *uploads) expire(ctx context.Context) error {
 	const forget = `-- name: files.ForgetUploads
 		DELETE FROM uploads u
 		 WHERE u.expires_at < now() AND (u.state = 'finished' OR u.state <> 'open' AND u.op_id = ANY ($1))`
-	if _, err := db.Exec(ctx, up.db, hasten, up.uploadExpiry); err != nil {
+	if _, err := db.Exec(ctx, up.db, hasten, up.journal.UploadExpiry); err != nil {
 		return err
 	}
 	list, err := db.All(ctx, up.db, scanUpload, due)

@@ -43,22 +43,19 @@ func (v *verification) problem(count *int64, p, problem string) {
 type toCheck struct {
 	id, owner uuid.UUID
 	revision  int64 // of a version; 0: the file
+	size      int64 // bytes
 }
-
-const unchecked = `
-	  FROM (SELECT i.id, i.owner_id, 0::bigint AS revision, i.size, i.checked_at FROM items i WHERE i.kind = 1
-	        UNION ALL
-	        SELECT v.item_id, v.owner_id, v.revision, v.size, v.checked_at FROM versions v) i
-	 WHERE ($1::uuid IS NULL OR i.owner_id = $1) AND coalesce(i.checked_at, '0001-01-01Z') < $2`
 
 // verify reads the files that were not read since a moment, longest unread
 // first. It takes no lock and is no writer; what is changed meanwhile is
 // judged by the version that was opened. Which files these are is asked once.
 func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.Time, rate int64, show func(v *verification, bytes, of int64)) (*verification, error) {
-	const total = `-- name: files.SizeToCheck
-		SELECT coalesce(sum(i.size), 0)::bigint` + unchecked
 	const which = `-- name: files.FilesToCheck
-		SELECT i.id, i.owner_id, i.revision` + unchecked + `
+		SELECT i.id, i.owner_id, i.revision, i.size
+		  FROM (SELECT i.id, i.owner_id, 0::bigint AS revision, i.size, i.checked_at FROM items i WHERE i.kind = 1
+		        UNION ALL
+		        SELECT v.item_id, v.owner_id, v.revision, v.size, v.checked_at FROM versions v) i
+		 WHERE ($1::uuid IS NULL OR i.owner_id = $1) AND coalesce(i.checked_at, '0001-01-01Z') < $2
 		 ORDER BY i.checked_at NULLS FIRST, i.id, i.revision`
 	const checked = `-- name: files.SetChecked
 		WITH sound AS (
@@ -70,13 +67,13 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 		  FROM (SELECT x.id FROM items x JOIN sound s ON s.id = x.id AND s.revision = 0 ORDER BY x.id FOR NO KEY UPDATE OF x) AS good
 		 WHERE i.id = good.id`
 	v := &verification{Problems: []scanProblem{}}
-	of, err := db.One(ctx, rc.db, db.Value[int64], total, owner, since)
+	list, err := db.All(ctx, rc.db, rowOf(func(c *toCheck) []any { return []any{&c.id, &c.owner, &c.revision, &c.size} }), which, owner, since)
 	if err != nil {
 		return v, err
 	}
-	list, err := db.All(ctx, rc.db, rowOf(func(c *toCheck) []any { return []any{&c.id, &c.owner, &c.revision} }), which, owner, since)
-	if err != nil {
-		return v, err
+	of := int64(0)
+	for _, c := range list {
+		of += c.size
 	}
 	pace := &pace{rate: rate, began: time.Now()}
 	for page := range slices.Chunk(list, verifyPage) {
