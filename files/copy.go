@@ -66,11 +66,6 @@ type leftOut struct {
 // and says what it lacks: a file that cannot be read does not keep the rest of
 // its folder from being copied.
 func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest) (it placed, lacks []leftOut, err error) {
-	if req.Name != nil {
-		if err := checkName(*req.Name); err != nil {
-			return it, nil, err
-		}
-	}
 	from, err := itemByID(ctx, wr.db, owner, id)
 	if err != nil {
 		return it, nil, err

@@ -73,9 +73,6 @@ func wayTo(owner uuid.UUID, req folderRequest) (way, error) {
 		}
 		return atPath(names), err
 	}
-	if err := checkName(*req.Name); err != nil {
-		return nil, err
-	}
 	return func(ctx context.Context, q db.Querier) ([]string, error) {
 		at, err := spotIn(ctx, q, owner, *req.ParentID, *req.Name)
 		if err != nil {

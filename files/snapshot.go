@@ -245,35 +245,30 @@ func (s *Snapshot) eachLoose(ctx context.Context, l Loose, give func(l Loose, fi
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	unread := func(why string) error {
-		l.Why = why
-		return give(l, nil)
-	}
+	var file *os.File
+	var names []string
 	info, err := s.f.vol.disk.Lstat(l.Path)
 	switch {
 	case err != nil && !disk.Failed(err):
-		return unread("it was moved or deleted during the backup, and is not in it")
-	case err != nil:
-		return unread("it cannot be read, and is not in the backup")
-	case !s.f.vol.disk.Holds(info) || !info.IsDir() && !info.Mode().IsRegular():
-		return unread("it is not a file on this disk (a link, a device, a mount), and is not in the backup")
-	}
-	l.Read = true
-	if !info.IsDir() {
-		file, _, err := s.f.vol.disk.Open(l.Path)
-		if err != nil {
-			l.Read = false
-			return unread("it cannot be read, and is not in the backup")
+		l.Why = "it was moved or deleted during the backup, and is not in it"
+	case err == nil && (!s.f.vol.disk.Holds(info) || !info.IsDir() && !info.Mode().IsRegular()):
+		l.Why = "it is not a file on this disk (a link, a device, a mount), and is not in the backup"
+	case err == nil && info.IsDir():
+		l.Folder, l.Read = true, true
+		if names, err = s.f.vol.disk.Names(l.Path); err != nil {
+			l.Why = "it cannot be listed, and what is in it is not in the backup"
+		}
+	default:
+		if err == nil {
+			file, _, err = s.f.vol.disk.Open(l.Path)
+		}
+		if l.Read = err == nil; !l.Read {
+			l.Why = "it cannot be read, and is not in the backup"
+			break
 		}
 		defer file.Close()
-		return give(l, file)
 	}
-	l.Folder = true
-	names, err := s.f.vol.disk.Names(l.Path)
-	if err != nil {
-		l.Why = "it cannot be listed, and what is in it is not in the backup"
-	}
-	if err := give(l, nil); err != nil {
+	if err := give(l, file); err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(slices.Values(names)) {

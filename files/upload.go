@@ -79,6 +79,9 @@ func byPath(owner uuid.UUID, names []string) finder {
 
 // spotIn is the spot of a name in a folder, whatever is there.
 func spotIn(ctx context.Context, q db.Querier, owner, parent uuid.UUID, name string) (spot, error) {
+	if err := checkName(name); err != nil {
+		return spot{}, err
+	}
 	folder, err := folderByID(ctx, q, owner, parent)
 	if err != nil {
 		return spot{}, err
