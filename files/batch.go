@@ -99,7 +99,7 @@ func (wr *writer) carryOutOne(ctx context.Context, o operation) (res result) {
 		return result{Status: document.Status, Problem: &document}
 	}
 	if o.Op != "trash" {
-		res.Item = new(it.body(it.path))
+		res.Item = new(it.shown())
 	}
 	return res
 }

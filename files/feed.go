@@ -63,7 +63,7 @@ type entry struct {
 
 // told is an item as the feed tells it.
 func told(it placed) json.RawMessage {
-	b, err := json.Marshal(it.body(it.path))
+	b, err := json.Marshal(it.shown())
 	if err != nil {
 		panic(err) // a struct of strings, numbers and times
 	}

@@ -80,14 +80,14 @@ func (b *itemBody) AppendJSON(text []byte) []byte {
 	return append(text, '}')
 }
 
-// body is the item at a path, "" for the root's.
-func (it *item) body(path string) itemBody {
-	b := itemBody{ID: it.ID, ParentID: it.Parent, Type: "folder", Name: it.Name, Path: path, Size: it.Size,
+// shown is the item on the wire.
+func (it placed) shown() itemBody {
+	b := itemBody{ID: it.ID, ParentID: it.Parent, Type: "folder", Name: it.Name, Path: it.path, Size: it.Size,
 		MediaType: it.MediaType, Revision: it.Revision, CreatedAt: it.Created.UTC(), UpdatedAt: it.Updated.UTC(), Missing: it.Missing}
 	if disk.IsSpace(it.Owner) {
 		b.SpaceID = new(it.Owner)
 	}
-	if path == "" {
+	if it.path == "" {
 		b.Path = "/"
 	}
 	if it.isFile() {
@@ -101,7 +101,7 @@ func (it *item) body(path string) itemBody {
 // placed is an item with where it is.
 type placed struct {
 	item
-	path string // "/documents/a.pdf", "" for the root
+	path string // "/documents/a.pdf", "" for the root; of pathsOf, below the data directory
 }
 
 // itemByID finds an owner's item. What is another's, or lies in the trash, is
@@ -152,9 +152,6 @@ func joinNames(names []string) string {
 	}
 	return "/" + strings.Join(names, "/")
 }
-
-// shown is the item on the wire.
-func (p placed) shown() itemBody { return p.body(p.path) }
 
 // getItem is GET /files/items/{id}.
 func (rd *reader) getItem(c *httpx.Call) (itemBody, error) {

@@ -34,7 +34,7 @@ var orders = func() map[string]order {
 	}{
 		"name":       {"i.name_sort", func(c child) string { return c.sort }, func(s string) (any, error) { return s, nil }},
 		"size":       {"i.size", func(c child) string { return strconv.FormatInt(c.Size, 10) }, asNumber},
-		"updated_at": {"i.updated_at", func(c child) string { return timeKey(c.Updated) }, asTime},
+		"updated_at": {"i.updated_at", func(c child) string { return c.Updated.UTC().Format(time.RFC3339Nano) }, asTime},
 		// Folders have none and come in the order in which they were made.
 		"modified_at": {"coalesce(i.mtime, 0)", func(c child) string { return strconv.FormatInt(c.mtime(), 10) }, asNumber},
 	} {
@@ -182,8 +182,6 @@ func scanChildren() func(row pgx.Row) (child, error) {
 }
 
 var errCursor = httpx.ErrInvalidCursor.With("Use next_cursor from the previous page, or leave the cursor out to start over.")
-
-func timeKey(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 func asNumber(s string) (any, error) { return strconv.ParseInt(s, 10, 64) }
 

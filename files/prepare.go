@@ -70,9 +70,6 @@ func (rc *reconciler) prepareOne(ctx context.Context, d *finding) (wrote bool, e
 		return false, errGoneOn
 	}
 	defer file.Close()
-	if err := stillAs(d.info, file); err != nil {
-		return false, err
-	}
 	if d.isFile() && d.sum == nil && !moved {
 		if d.sum = disk.Sum(file, d.info); d.sum == nil {
 			if wait := settleTime - time.Since(d.seen); wait > 0 && !db.Sleep(ctx, wait) {

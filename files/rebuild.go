@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 
 	"homebase/db"
 	"homebase/files/disk"
@@ -33,7 +32,7 @@ const notGivenBack = "Not on the disk, and so not restored: names and members of
 // needs none, and is there again without a name or members.
 func (rc *reconciler) rebuild(ctx context.Context, told func(what, where string)) (*rebuilt, error) {
 	out := &rebuilt{Problems: []scanProblem{}}
-	folders, err := rc.ownerFolders()
+	folders, err := rc.vol.ownerFolders()
 	if err != nil {
 		return out, err
 	}
@@ -64,20 +63,6 @@ func (rc *reconciler) rebuild(ctx context.Context, told func(what, where string)
 		out.Problems = append(out.Problems, report.Problems...)
 	}
 	return out, nil
-}
-
-// ownerFolders are the folders in users/ and spaces/, whosever they are.
-func (rc *reconciler) ownerFolders() (places []string, err error) {
-	for _, top := range []string{disk.Users, disk.Spaces} {
-		names, err := rc.vol.disk.Names(top)
-		if err != nil {
-			return nil, rc.vol.diskError(err)
-		}
-		for _, name := range slices.Sorted(slices.Values(names)) {
-			places = append(places, path.Join(top, name))
-		}
-	}
-	return places, nil
 }
 
 // replant makes an owner's tree with the root that the folder carries. The

@@ -65,7 +65,8 @@ func (rd *reader) getSearch(c *httpx.Call, p httpx.Keyset[hitPlace]) ([]child, e
 		chosen.add(`i.name_sort >= $%d`, after.Name)
 		chosen.add(fmt.Sprintf(`(i.name_sort, i.id) > ($%d, $%%d)`, len(chosen.args)), after.ID)
 	}
-	return searchItems(c.Context(), rd.db, chosen)
+	sql, args := chosen.query()
+	return db.All(c.Context(), rd.db, rowOf(func(c *child) []any { return append(c.Fields(), &c.path, &c.sort) }), sql, args...)
 }
 
 // hitPlace is a found item's place in the order of the names.
@@ -76,13 +77,8 @@ type hitPlace struct {
 
 func (c child) hitPlace() hitPlace { return hitPlace{c.sort, c.ID} }
 
-// searchItems reads a page. What lies below something trashed is told by its
-// folder, and there are fewer folders in the trash than files anywhere.
-func searchItems(ctx context.Context, q db.Querier, c criteria) ([]child, error) {
-	sql, args := c.query()
-	return db.All(ctx, q, rowOf(func(c *child) []any { return append(c.Fields(), &c.path, &c.sort) }), sql, args...)
-}
-
+// query reads a page. What lies below something trashed is told by its folder,
+// and there are fewer folders in the trash than files anywhere.
 func (c *criteria) query() (sql string, args []any) {
 	// Planned anew each time: what is good depends on the words.
 	args = append([]any{pgx.QueryExecModeDescribeExec}, c.args...)
@@ -124,15 +120,6 @@ const itemsByRuns = `-- name: files.ItemsByRuns
 	SELECT i.id FROM items i
 	 WHERE name_keys(i.owner_id, i.name_folded) @> run_keys($1, $2) AND i.trashed_at IS NULL LIMIT $3`
 
-// idsByRuns asks the index; nil when it finds too much.
-func idsByRuns(ctx context.Context, q db.Querier, owner uuid.UUID, runs []string) ([]uuid.UUID, error) {
-	ids, err := db.All(ctx, q, db.Value[uuid.UUID], itemsByRuns, pgx.QueryExecModeDescribeExec, owner, runs, mostSorted+1)
-	if len(ids) > mostSorted {
-		ids = nil
-	}
-	return ids, err
-}
-
 // addWords demands the words of q in the name.
 func (rd *reader) addWords(ctx context.Context, c *criteria, owner uuid.UUID, q string) error {
 	if len(q) > mostQuery {
@@ -153,8 +140,10 @@ func (rd *reader) addWords(ctx context.Context, c *criteria, owner uuid.UUID, q 
 		return nil
 	}
 	c.add(`NOT EXISTS (SELECT FROM unnest($%d::text[]) AS w WHERE strpos(i.name_folded, w) = 0)`, words)
-	var err error
-	c.ids, err = idsByRuns(ctx, rd.db, owner, runsOf(words))
+	ids, err := db.All(ctx, rd.db, db.Value[uuid.UUID], itemsByRuns, pgx.QueryExecModeDescribeExec, owner, runsOf(words), mostSorted+1)
+	if len(ids) <= mostSorted { // else the index finds too much
+		c.ids = ids
+	}
 	return err
 }
 

@@ -46,7 +46,7 @@ func (rc *reconciler) untaken(ctx context.Context, give func(u Untaken)) error {
 	if err != nil {
 		return err
 	}
-	folders, err := rc.ownerFolders()
+	folders, err := rc.vol.ownerFolders()
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (rc *reconciler) confirm(ctx context.Context, t *journal.Tx, owner uuid.UUI
 	case d.kind == findVersion:
 		known, err = versionExists(ctx, t, d)
 	case d.was != "":
-		var rows map[uuid.UUID]rowAt
+		var rows map[uuid.UUID]placed
 		rows, err = pathsOf(ctx, t, []uuid.UUID{d.row.ID})
 		known = len(rows) > 0
 	default:

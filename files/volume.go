@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -39,17 +41,46 @@ type volume struct {
 // or another disk is in its place. With adopt, files that a database knows
 // nothing about become its own.
 func (vol *volume) claim(ctx context.Context, adopt bool) (claimed bool, err error) {
+	const lock = `-- name: files.LockMarker
+		SELECT pg_advisory_xact_lock($1, 0)`
+	const write = `-- name: files.SetDataDirID
+		UPDATE instance SET data_dir_id = $1`
 	err = vol.db.InTx(ctx, func(tx pgx.Tx) error {
-		const lock = `-- name: files.LockMarker
-			SELECT pg_advisory_xact_lock($1, 0)`
+		claimed = false
 		if _, err := db.Exec(ctx, tx, lock, journal.LockMarker); err != nil {
 			return err
 		}
 		known, err := dataDirID(ctx, tx)
+		if err == nil {
+			err = vol.openDisk(known != nil)
+		}
 		if err != nil {
 			return err
 		}
-		claimed, err = vol.agree(ctx, tx, known, adopt)
+		marker, err := vol.disk.Marker()
+		unmarked := errors.Is(err, fs.ErrNotExist)
+		switch {
+		case err != nil && !unmarked:
+			return err
+		case unmarked && known != nil:
+			return fmt.Errorf("%s is not the data directory of this database: it has no file %s. Is a disk not mounted? Mount it, or point HOMEBASE_DATA_DIR to it", vol.dataDir, disk.MarkerFile)
+		case known != nil && marker != *known:
+			return fmt.Errorf("%s belongs to another database: its file %s holds another id. Point HOMEBASE_DATA_DIR to the right directory", vol.dataDir, disk.MarkerFile)
+		case unmarked:
+			marker = journal.NewID()
+			if err := vol.disk.SetMarker(marker); err != nil {
+				return err
+			}
+		case known == nil && !adopt:
+			if folders, err := vol.ownerFolders(); err != nil || len(folders) > 0 {
+				return err
+			}
+		}
+		claimed, vol.id = true, marker
+		if known != nil {
+			return nil
+		}
+		_, err = db.Exec(ctx, tx, write, marker)
 		return err
 	})
 	return claimed, err
@@ -61,49 +92,18 @@ func dataDirID(ctx context.Context, q db.Querier) (*uuid.UUID, error) {
 		SELECT i.data_dir_id FROM instance i`)
 }
 
-func (vol *volume) agree(ctx context.Context, tx pgx.Tx, known *uuid.UUID, adopt bool) (bool, error) {
-	const write = `-- name: files.SetDataDirID
-		UPDATE instance SET data_dir_id = $1`
-	if err := vol.openDisk(known != nil); err != nil {
-		return false, err
-	}
-	marker, err := vol.disk.Marker()
-	unmarked := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !unmarked {
-		return false, err
-	}
-	switch {
-	case unmarked && known != nil:
-		return false, fmt.Errorf("%s is not the data directory of this database: it has no file %s. Is a disk not mounted? Mount it, or point HOMEBASE_DATA_DIR to it", vol.dataDir, disk.MarkerFile)
-	case known != nil && marker != *known:
-		return false, fmt.Errorf("%s belongs to another database: its file %s holds another id. Point HOMEBASE_DATA_DIR to the right directory", vol.dataDir, disk.MarkerFile)
-	case known != nil:
-		vol.id = marker
-		return true, nil
-	case unmarked:
-		marker = journal.NewID()
-		if err := vol.disk.SetMarker(marker); err != nil {
-			return false, err
-		}
-	case !adopt:
-		if held, err := vol.holdsFiles(); err != nil || held {
-			return false, err
-		}
-	}
-	vol.id = marker
-	_, err = db.Exec(ctx, tx, write, marker)
-	return true, err
-}
-
-// holdsFiles reports whether somebody's folder is there.
-func (vol *volume) holdsFiles() (bool, error) {
+// ownerFolders are the folders in users/ and spaces/, whosever they are.
+func (vol *volume) ownerFolders() (places []string, err error) {
 	for _, top := range []string{disk.Users, disk.Spaces} {
-		owners, err := vol.disk.Names(top)
-		if err != nil || len(owners) > 0 {
-			return true, err
+		names, err := vol.disk.Names(top)
+		if err != nil {
+			return nil, vol.diskError(err)
+		}
+		for _, name := range slices.Sorted(slices.Values(names)) {
+			places = append(places, path.Join(top, name))
 		}
 	}
-	return false, nil
+	return places, nil
 }
 
 // openDisk opens the data directory, which is made only where none is known.
@@ -141,7 +141,7 @@ func (f *Files) watch(ctx context.Context) {
 		}
 		was := f.vol.away.Load()
 		switch {
-		case outOfReach(err):
+		case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM): // the process lacks something
 			f.log.WarnContext(ctx, "cannot check whether the data directory is in place", "error", err)
 		case err != nil && was == nil:
 			f.log.ErrorContext(ctx, "the data directory is gone", "error", err)
@@ -151,11 +151,6 @@ func (f *Files) watch(ctx context.Context) {
 			f.vol.away.Store(nil)
 		}
 	}
-}
-
-// outOfReach says that the process, and not the disk, lacks something.
-func outOfReach(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }
 
 // inPlace refuses while the data directory is not in place.
