@@ -197,14 +197,17 @@ func (p *packing) all(ctx context.Context) error {
 }
 
 func (p *packing) below(ctx context.Context, name string, it placed) error {
-	if it.isFile() {
+	if it.IsFile() {
 		return p.file(ctx, name, it)
 	}
 	names := &p.names
 	if name != "" {
 		name, names = name+"/", &zipNames{}
-		if err := p.folderEntry(name, it); err != nil {
-			return err
+		p.length.add(name, &it.item, 0)
+		if p.z != nil {
+			if _, err := p.z.CreateHeader(zipHeader(name, &it.item, it.Updated)); err != nil {
+				return err
+			}
 		}
 	}
 	for at := (page{orders["name"], place{}, archivePage}); ; {
@@ -237,15 +240,6 @@ func (p *packing) below(ctx context.Context, name string, it placed) error {
 	}
 }
 
-func (p *packing) folderEntry(name string, it placed) error {
-	p.length.add(name, &it.item, 0)
-	if p.z == nil {
-		return nil
-	}
-	_, err := p.z.CreateHeader(zipHeader(name, &it.item, it.Updated))
-	return err
-}
-
 // file packs a file. One that cannot be read is left out and said to be, as
 // long as it is not all that was asked for.
 func (p *packing) file(ctx context.Context, name string, it placed) error {
@@ -255,7 +249,7 @@ func (p *packing) file(ctx context.Context, name string, it placed) error {
 		}
 	}
 	c, err := p.open(ctx, it)
-	if spoiled(err) && (len(p.items) > 1 || !p.items[0].isFile()) {
+	if spoiled(err) && (len(p.items) > 1 || !p.items[0].IsFile()) {
 		return p.fault(name, "left out: the server could not read its bytes")
 	}
 	if err != nil {

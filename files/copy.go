@@ -86,7 +86,7 @@ func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest
 	if err != nil {
 		return it, nil, err
 	}
-	if from.isFile() {
+	if from.IsFile() {
 		it, err = wr.copyFile(ctx, from, to.owner, at, find)
 	} else {
 		it, lacks, err = wr.copyFolder(ctx, from, to.owner, at, find)
@@ -297,7 +297,7 @@ func (wr *writer) copyNodes(ctx context.Context, top *staged, nodes []*node) (ma
 			return nil, nil, err
 		}
 		n.copy = staged{Put: journal.Put{Owner: top.Owner, Op: top.Op, Staged: top.Staged + n.path}}
-		if n.isFile() {
+		if n.IsFile() {
 			err = wr.copyNode(ctx, n)
 		} else {
 			n.copy.Item = journal.NewID()
@@ -306,7 +306,7 @@ func (wr *writer) copyNodes(ctx context.Context, top *staged, nodes []*node) (ma
 		switch {
 		case err == nil:
 			made = append(made, n)
-		case n.isFile() && (spoiled(err) || errors.Is(err, errChanging)):
+		case n.IsFile() && (spoiled(err) || errors.Is(err, errChanging)):
 			lacks = append(lacks, leftOut{n.path, codeOf(err)})
 		default:
 			return nil, nil, err
@@ -314,7 +314,7 @@ func (wr *writer) copyNodes(ctx context.Context, top *staged, nodes []*node) (ma
 	}
 	// The names in the copy; the commit sees to that of the copy itself.
 	for _, n := range made {
-		if !n.isFile() {
+		if !n.IsFile() {
 			if err := wr.vol.disk.SyncFolder(n.copy.Staged); err != nil {
 				return nil, nil, wr.vol.diskError(err)
 			}
@@ -363,7 +363,7 @@ func insertNodes(ctx context.Context, q db.Querier, owner, parent uuid.UUID, nod
 	for i, n := range nodes {
 		copies[n.ID] = n.copy.Item
 		row := newRow{ID: n.copy.Item, Parent: copies[*n.Parent], Kind: n.Kind, Name: n.Name, Size: n.copy.Size, Revision: 1}
-		if n.isFile() {
+		if n.IsFile() {
 			row.MediaType, row.SHA256, row.MTime, row.Ino = n.MediaType, n.copy.SHA256, &n.copy.MTime, &n.copy.Ino
 		}
 		rows[i] = row.keyed()

@@ -36,20 +36,14 @@ func (sh *shares) putDrop(w http.ResponseWriter, r *http.Request, g guest) error
 		return &http.MaxBytesError{Limit: *s.MaxSize}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, *s.MaxSize)
-	free := freeSpot(s.Owner, s.Item, name)
-	find := func(ctx context.Context, q db.Querier) (spot, error) {
-		at, err := free(ctx, q)
-		if errors.Is(err, errParentMissing) {
-			err = httpx.ErrNotFound // trashed meanwhile
-		}
-		return at, err
-	}
 	holds := func(ctx context.Context, q db.Querier) error { return sh.stillHolds(ctx, q, s) }
-	it, _, err := sh.wr.takeIn(r, s.Owner, find, false, &stranger{s.ID, holds, s.counts()})
-	if errors.Is(err, journal.ErrQuota) {
+	it, _, err := sh.wr.takeIn(r, s.Owner, freeSpot(s.Owner, s.Item, name), false, &stranger{s.ID, holds, s.counts()})
+	switch {
+	case errors.Is(err, journal.ErrQuota):
 		return errNoSpace.With("There is no room for this file. Tell whoever gave you the link.").Because(err)
-	}
-	if err != nil {
+	case errors.Is(err, errParentMissing):
+		return httpx.ErrNotFound.Because(err) // trashed meanwhile
+	case err != nil:
 		return err
 	}
 	acceptModified(w, r, it.item)

@@ -101,11 +101,11 @@ func (wr *writer) makeFolders(ctx context.Context, owner uuid.UUID, way way, par
 		deepest, missing := found[len(found)-1], names[len(found)-1:]
 		made = len(missing) > 0
 		switch {
-		case len(missing) == 0 && (!parents || deepest.isFile()):
+		case len(missing) == 0 && (!parents || deepest.IsFile()):
 			return journal.ErrNameConflict
 		case len(missing) > 1 && !parents:
 			return errParentMissing
-		case deepest.isFile():
+		case deepest.IsFile():
 			return errNotFolder.With("A part of the path is a file.")
 		}
 		if err := t.Grow(len(missing)); err != nil {

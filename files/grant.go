@@ -76,7 +76,7 @@ func (it placed) below(top uuid.UUID, path string) placed {
 	if it.ID == top || !inside {
 		it.Parent = nil
 	}
-	if !inside || it.path == "" && it.isFile() {
+	if !inside || it.path == "" && it.IsFile() {
 		it.path = "/" + it.Name
 	}
 	return it

@@ -76,7 +76,7 @@ func (l *look) recognise(ctx context.Context) error {
 	type inode struct{ number, size int64 }
 	byInode, bySum, sizes := map[inode]*finding{}, map[string][]*finding{}, map[int64]bool{}
 	for _, d := range l.findings {
-		if d.kind == findMissing && d.row.isFile() && d.row.Size > 0 {
+		if d.kind == findMissing && d.row.IsFile() && d.row.Size > 0 {
 			sizes[d.row.Size] = true
 			bySum[string(d.row.SHA256)] = append(bySum[string(d.row.SHA256)], d)
 			if d.row.Ino != nil {

@@ -29,8 +29,6 @@ const pathColumn = `
 
 var scanItem = rowOf((*item).Fields)
 
-func (it *item) isFile() bool { return it.IsFile() }
-
 // contentTag is the ETag of a file's bytes.
 func (it *item) contentTag() string { return `"` + hex.EncodeToString(it.SHA256) + `"` }
 
@@ -90,7 +88,7 @@ func (it placed) shown() itemBody {
 	if it.path == "" {
 		b.Path = "/"
 	}
-	if it.isFile() {
+	if it.IsFile() {
 		b.Type = "file"
 		b.SHA256 = new(hex.EncodeToString(it.SHA256))
 		b.ModifiedAt = new(it.modified())

@@ -36,7 +36,7 @@ var orders = func() map[string]order {
 		"size":       {"i.size", func(c child) string { return strconv.FormatInt(c.Size, 10) }, asNumber},
 		"updated_at": {"i.updated_at", func(c child) string { return c.Updated.UTC().Format(time.RFC3339Nano) }, asTime},
 		// Folders have none and come in the order in which they were made.
-		"modified_at": {"coalesce(i.mtime, 0)", func(c child) string { return strconv.FormatInt(c.mtime(), 10) }, asNumber},
+		"modified_at": {"coalesce(i.mtime, 0)", func(c child) string { return strconv.FormatInt(*cmp.Or(c.MTime, new(int64)), 10) }, asNumber},
 	} {
 		query := func(where, by string) string {
 			return `-- name: files.Children
@@ -129,7 +129,7 @@ func (rd *reader) getChildren(c *httpx.Call, p httpx.Keyset[place]) ([]child, er
 		return nil, err
 	case len(folder) == 0:
 		return nil, db.ErrNotFound
-	case folder[0].isFile():
+	case folder[0].IsFile():
 		return nil, errNoChildren
 	}
 	return ask.of(v.seen(folder[0]), found), nil
@@ -138,7 +138,7 @@ func (rd *reader) getChildren(c *httpx.Call, p httpx.Keyset[place]) ([]child, er
 // children reads a page of a folder that is known; the paths in it continue the
 // folder's.
 func (rd *reader) children(ctx context.Context, owner uuid.UUID, folder placed, p page) ([]child, error) {
-	if folder.isFile() {
+	if folder.IsFile() {
 		return nil, errNoChildren
 	}
 	var found []child
@@ -162,13 +162,6 @@ type place struct {
 }
 
 func (c child) place() place { return place{c.Kind, c.key, c.ID} }
-
-func (c *child) mtime() int64 {
-	if c.MTime == nil {
-		return 0
-	}
-	return *c.MTime
-}
 
 // scanChildren is a scan function that uses one row's memory for all of a page.
 func scanChildren() func(row pgx.Row) (child, error) {

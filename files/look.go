@@ -56,7 +56,7 @@ func (d *finding) isFile() bool {
 	if d.info != nil {
 		return !d.info.IsDir()
 	}
-	return d.row.isFile()
+	return d.row.IsFile()
 }
 
 // look compares an owner's tree on the disk with the rows, folder by folder:
@@ -213,7 +213,7 @@ func (l *look) entries(ctx context.Context, in stray, rows map[string]item, doub
 			l.refuse(s, "another file system is mounted here; files must be on the data directory's own file system")
 		case !s.info.Mode().IsRegular() && !s.info.IsDir():
 			l.refuse(s, "links, devices, sockets and FIFOs are never followed or opened; remove it")
-		case known && s.info.IsDir() != row.isFile():
+		case known && s.info.IsDir() != row.IsFile():
 			delete(rows, name)
 			if err := l.same(ctx, row, s, doubting); err != nil {
 				return nil, err
@@ -229,7 +229,7 @@ func (l *look) entries(ctx context.Context, in stray, rows map[string]item, doub
 // that does not carry the row's id waits until the whole tree was seen.
 func (l *look) same(ctx context.Context, row item, s stray, doubting bool) error {
 	unchanged := s.info.IsDir() || row.matches(s.info)
-	if row.Ino == nil || !row.isFile() || *row.Ino != disk.Inode(s.info) || !unchanged {
+	if row.Ino == nil || !row.IsFile() || *row.Ino != disk.Inode(s.info) || !unchanged {
 		id, err := l.rc.vol.disk.IDAt(s.path, s.info)
 		switch {
 		case err != nil && disk.Failed(err):

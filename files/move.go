@@ -99,7 +99,7 @@ func (wr *writer) move(ctx context.Context, id uuid.UUID, toName *string, toFold
 		if err := checkFit(ctx, t, from.item, from.path, it.path); err != nil {
 			return err
 		}
-		if from.isFile() { // who uploads under another name first, renames last
+		if from.IsFile() { // who uploads under another name first, renames last
 			from.MediaType = new(mediaType(name, *from.MediaType, wr.headAt(name, disk.OwnerPath(owner, from.path))))
 		}
 		if it.item, err = relocate(ctx, t, from.item, parent, name); err != nil {
@@ -122,7 +122,7 @@ func folderByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (placed,
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		return to, errParentMissing
-	case err == nil && to.isFile():
+	case err == nil && to.IsFile():
 		return to, errNotFolder.With("A file cannot contain anything; choose a folder.")
 	}
 	return to, err
@@ -148,7 +148,7 @@ func checkFit(ctx context.Context, q db.Querier, it item, from, to string) error
 	if deeper <= 0 && len(to) <= len(from) {
 		return nil
 	}
-	if it.isFile() {
+	if it.IsFile() {
 		return checkExtent(strings.Count(to, "/"), len(to))
 	}
 	const sql = `-- name: files.Height

@@ -46,7 +46,7 @@ func (rc *reconciler) takeOutside(ctx context.Context, list ...outside) {
 	owners := map[uuid.UUID][]*finding{}
 	for _, o := range list {
 		row, p, err := pathOf(ctx, rc.db, o.owner, o.item)
-		if err != nil || !row.isFile() {
+		if err != nil || !row.IsFile() {
 			continue
 		}
 		if info, err := rc.vol.disk.Lstat(p); err == nil && info.Mode().IsRegular() && !row.matches(info) {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -112,10 +111,8 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 	if from != nil {
 		s.Size, s.MTime = info.Size(), disk.MTime(info)
 	}
-	if s.former != "" {
-		folder, name, _ := strings.Cut(s.former, " ")
-		id, err := uuid.Parse(folder)
-		if err = errors.Join(err, disk.SetTrashed(entry, id, name)); err != nil {
+	if s.folder != nil {
+		if err := disk.SetTrashed(entry, *s.folder, s.name); err != nil {
 			return s, err
 		}
 	}

@@ -67,7 +67,7 @@ func (rd *reader) fileIn(owner, id, folder uuid.UUID) lookup {
 	scan := rowOf(func(it *readable) []any { return append(it.Fields(), &it.path, &it.staged, &it.moves) })
 	return func(ctx context.Context) (readable, string, error) {
 		it, err := db.One(ctx, rd.db, scan, sql, owner, id, folder, folder == uuid.Nil)
-		if err == nil && !it.isFile() {
+		if err == nil && !it.IsFile() {
 			err = errNotFile
 		}
 		return it, disk.OwnerPath(owner, it.path), err

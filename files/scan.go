@@ -110,7 +110,7 @@ func (rc *reconciler) postScan(c *httpx.Call, req scanRequest) (scanReport, erro
 	if err != nil {
 		return report, err
 	}
-	if at.isFile() {
+	if at.IsFile() {
 		return report, errNotFolder.With("Name the folder to scan.")
 	}
 	err = rc.reconcile(ctx, v.owner, at, false, &report)
@@ -179,7 +179,7 @@ func knownFiles(ctx context.Context, q db.Querier, owner uuid.UUID, folder *uuid
 // stillMissing counts the files that a second look does not find either, under
 // the owner's lock: a folder that is being moved is not missing.
 func (rc *reconciler) stillMissing(ctx context.Context, owner uuid.UUID, list []*finding) (n int64, err error) {
-	list = slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.kind != findMissing || !d.row.isFile() })
+	list = slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.kind != findMissing || !d.row.IsFile() })
 	for batch := range slices.Chunk(list, takeBatch) {
 		var gone int64
 		err := rc.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {

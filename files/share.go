@@ -216,7 +216,7 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 	if err != nil {
 		return s, err
 	}
-	if s.Mode == modeDrop && it.isFile() {
+	if s.Mode == modeDrop && it.IsFile() {
 		return s, errNotFolder.With("Files can only be dropped into a folder.")
 	}
 	if s.Password, err = sh.hashPassword(ctx, in.Password); err != nil {
@@ -308,15 +308,9 @@ func (sh *shares) insert(ctx context.Context, s share) (made share, err error) {
 func (sh *shares) holding(r *http.Request) (visit, error) {
 	const sql = `-- name: files.TreeOfShare
 		SELECT s.owner_id FROM shares s WHERE s.id = $1`
-	id, err := uuid.Parse(r.PathValue("id"))
-	if err != nil {
-		return home(r.Context()), nil
-	}
+	id, _ := uuid.Parse(r.PathValue("id")) // what is none is no share's
 	owner, err := db.One(r.Context(), sh.db, db.Value[uuid.UUID], sql, id)
-	if errors.Is(err, db.ErrNotFound) {
-		return home(r.Context()), nil
-	}
-	return visit{owner: owner}, err
+	return cmp.Or(visit{owner: owner}, home(r.Context())), ignoreNotFound(err)
 }
 
 // event is what the audit log says of a share.
@@ -404,7 +398,7 @@ func endShares(ctx context.Context, t *journal.Tx, owner uuid.UUID, it item) err
 		 WHERE s.owner_id = $1
 		   AND (s.item_id = $2 OR NOT $3 AND EXISTS (SELECT FROM item_up(s.item_id) u WHERE u.id = $2))
 		RETURNING ` + shareColumns
-	ended, err := db.All(ctx, t, scanShare, sql, owner, it.ID, it.isFile())
+	ended, err := db.All(ctx, t, scanShare, sql, owner, it.ID, it.IsFile())
 	for _, s := range ended {
 		t.Audit(ctx, s.event(audit.ShareEnded))
 	}

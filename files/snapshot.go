@@ -26,13 +26,14 @@ type Stored struct {
 	ID    uuid.UUID `json:"id"`
 	Owner uuid.UUID `json:"owner"`
 	// Revision is that of a version of a file; 0: what the item is now.
-	Revision int64  `json:"revision,omitempty"`
-	Place    string `json:"place"`  // below the data directory
-	Size     int64  `json:"size"`   // bytes
-	SHA256   string `json:"sha256"` // hex; "" for a folder
-	MTime    int64  `json:"mtime"`  // nanoseconds since 1970
-	Ino      int64  `json:"ino"`
-	former   string // of what lies in the trash: its folder's id and its name
+	Revision int64      `json:"revision,omitempty"`
+	Place    string     `json:"place"`  // below the data directory
+	Size     int64      `json:"size"`   // bytes
+	SHA256   string     `json:"sha256"` // hex; "" for a folder
+	MTime    int64      `json:"mtime"`  // nanoseconds since 1970
+	Ino      int64      `json:"ino"`
+	folder   *uuid.UUID // of what lies in the trash, where it was: the folder and the name
+	name     string
 }
 
 // Key tells an item from its versions, and these from each other.
@@ -55,21 +56,21 @@ func (s Stored) shows(file *os.File, info fs.FileInfo) bool {
 // its versions behind it, in pages: an owner may have millions.
 func EachStored(ctx context.Context, q db.Querier, folders bool, give func(page []Stored) error) error {
 	const sql = `-- name: files.Stored
-		SELECT i.id, i.revision, i.owner_id, i.size, encode(i.sha256, 'hex'), i.mtime, i.ino, i.former,
+		SELECT i.id, i.revision, i.owner_id, i.size, encode(i.sha256, 'hex'), i.mtime, i.ino, i.folder, i.name,
 		       CASE WHEN i.revision = 0 THEN ` + placeColumn + ` ELSE '' END
 		  FROM ((SELECT i.id, 0::bigint AS revision, i.owner_id, i.size, coalesce(i.sha256, '') AS sha256,
 		                coalesce(i.mtime, 0) AS mtime, coalesce(i.ino, 0) AS ino,
-		                CASE WHEN i.trashed_at IS NOT NULL THEN i.parent_id || ' ' || i.name ELSE '' END AS former
+		                CASE WHEN i.trashed_at IS NOT NULL THEN i.parent_id END AS folder, i.name
 		           FROM items i WHERE i.id > $1 AND (i.kind = 1 OR $3) ORDER BY i.id LIMIT 1000)
 		         UNION ALL
-		        (SELECT v.item_id, v.revision, v.owner_id, v.size, v.sha256, v.mtime, coalesce(v.ino, 0), ''
+		        (SELECT v.item_id, v.revision, v.owner_id, v.size, v.sha256, v.mtime, coalesce(v.ino, 0), NULL, ''
 		           FROM versions v WHERE (v.item_id, v.revision) > ($1, $2) ORDER BY v.item_id, v.revision LIMIT 1000)
 		         ORDER BY id, revision LIMIT 1000) AS i
 		 ORDER BY i.id, i.revision`
 	var last Stored
 	for {
 		page, err := db.All(ctx, q, func(row pgx.Row) (s Stored, err error) {
-			err = row.Scan(&s.ID, &s.Revision, &s.Owner, &s.Size, &s.SHA256, &s.MTime, &s.Ino, &s.former, &s.Place)
+			err = row.Scan(&s.ID, &s.Revision, &s.Owner, &s.Size, &s.SHA256, &s.MTime, &s.Ino, &s.folder, &s.name, &s.Place)
 			if s.Revision > 0 {
 				s.Place = disk.VersionPath(s.Owner, s.ID, s.Revision)
 			}
@@ -213,7 +214,7 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 		if of.Revision > 0 {
 			place = of.Place
 		}
-		if of.Revision > 0 || row.isFile() && hex.EncodeToString(row.SHA256) == of.SHA256 {
+		if of.Revision > 0 || row.IsFile() && hex.EncodeToString(row.SHA256) == of.SHA256 {
 			if file := first(func(_ *os.File, info fs.FileInfo) bool { return info.Mode().IsRegular() }, place); file != nil {
 				return file, true, nil
 			}

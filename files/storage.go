@@ -83,7 +83,11 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 	if err != nil {
 		return body, err
 	}
-	owners, err := f.storageOf(ctx, page.After(uuid.Nil), page.Limit)
+	owners, err := db.All(ctx, f.db, rowOf(func(o *stored) []any { return append([]any{&o.owner}, o.fields()...) }), `-- name: files.StorageOfOwners
+		SELECT t.owner_id, coalesce(t.quota, $3), t.used, t.reserved, x.size, t.versions
+		  FROM (SELECT o.owner_id, o.quota, o.used, o.reserved, o.versions FROM trees o WHERE o.owner_id > $1 ORDER BY o.owner_id LIMIT $2) t
+		 CROSS JOIN LATERAL trash_of(t.owner_id) x
+		 ORDER BY t.owner_id`, page.After(uuid.Nil), page.Limit, f.journal.Quota)
 	if err != nil {
 		return body, err
 	}
@@ -113,16 +117,6 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 		return body, f.vol.diskError(err)
 	}
 	return body, nil
-}
-
-// storageOf are the owners behind one, by id.
-func (f *Files) storageOf(ctx context.Context, after uuid.UUID, limit int) ([]stored, error) {
-	const sql = `-- name: files.StorageOfOwners
-		SELECT t.owner_id, coalesce(t.quota, $3), t.used, t.reserved, x.size, t.versions
-		  FROM (SELECT o.owner_id, o.quota, o.used, o.reserved, o.versions FROM trees o WHERE o.owner_id > $1 ORDER BY o.owner_id LIMIT $2) t
-		 CROSS JOIN LATERAL trash_of(t.owner_id) x
-		 ORDER BY t.owner_id`
-	return db.All(ctx, f.db, rowOf(func(o *stored) []any { return append([]any{&o.owner}, o.fields()...) }), sql, after, limit, f.journal.Quota)
 }
 
 // mostRedo is how many committed changes may wait for the disk before it is

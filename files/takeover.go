@@ -159,7 +159,7 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 	case err != nil && disk.Failed(err):
 		return nil
 	case d.kind == findMissing:
-		if there && info.IsDir() != row.isFile() {
+		if there && info.IsDir() != row.IsFile() {
 			return nil
 		}
 		if _, owned := disk.Inside(d.path); there && owned { // another kind of entry has taken the name
@@ -180,17 +180,17 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 		now.Parent, now.Name = &d.parent, path.Base(d.path)
 	}
 	now.Missing = d.kind == findMissing
-	changed := !now.Missing && row.isFile() && !row.matches(info)
+	changed := !now.Missing && row.IsFile() && !row.matches(info)
 	if d.kind != findMoved && d.kind != findUnmarked && !changed && now.Missing == row.Missing {
 		return nil // the rows say it by now
 	}
 	if changed && d.sum == nil {
 		return nil // it was prepared for another version of the row
 	}
-	if !now.Missing && row.isFile() {
+	if !now.Missing && row.IsFile() {
 		now.Ino = new(disk.Inode(info))
 	}
-	if row.isFile() && (changed || d.kind == findMoved) {
+	if row.IsFile() && (changed || d.kind == findMoved) {
 		now.MediaType = new(mediaType(now.Name, *row.MediaType, d.head))
 	}
 	if changed {
@@ -238,7 +238,7 @@ func roomFor(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) (b
 		                WHERE i.parent_id = $1 AND normalize(i.name, NFC) = normalize($2, NFC)
 		                  AND i.trashed_at IS NULL AND i.id <> $3)`
 	folder, p, err := pathOf(ctx, t, owner, d.parent)
-	if err != nil || folder.isFile() || p != path.Dir(d.path) {
+	if err != nil || folder.IsFile() || p != path.Dir(d.path) {
 		return false, ignoreNotFound(err)
 	}
 	held, err := db.One(ctx, t, db.Value[bool], sql, d.parent, path.Base(d.path), d.row.ID)
@@ -314,7 +314,7 @@ func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID
 		if err != nil {
 			return row, false, err
 		}
-		if folder.isFile() {
+		if folder.IsFile() {
 			p = ""
 		}
 		at, paths[row.Parent] = p, p

@@ -89,7 +89,7 @@ func (f *Files) Owns(ctx context.Context, q db.Querier, user, id uuid.UUID) (boo
 	if errors.Is(err, db.ErrNotFound) {
 		return false, nil
 	}
-	return it.isFile(), err
+	return it.IsFile(), err
 }
 
 // rendition opens the picture in an owner's file as small as asked for. What

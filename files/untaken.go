@@ -152,7 +152,7 @@ func (rc *reconciler) confirm(ctx context.Context, t *journal.Tx, owner uuid.UUI
 	default:
 		var it placed
 		it, err = itemByPath(ctx, t, owner, strings.Split(strings.TrimPrefix(shown(d.path), "/"), "/"))
-		known = err == nil && (info == nil || it.isFile() != info.IsDir())
+		known = err == nil && (info == nil || it.IsFile() != info.IsDir())
 		err = ignoreNotFound(err)
 	}
 	if !known {

@@ -62,14 +62,14 @@ func byPath(owner uuid.UUID, names []string) finder {
 		s := spot{name: names[len(names)-1], path: joinNames(names)}
 		folders := found[:min(len(found), len(names))]
 		deepest := folders[len(folders)-1]
-		if deepest.isFile() {
+		if deepest.IsFile() {
 			return s, errNotFolder.With("A part of the path is a file.")
 		}
 		s.parent = deepest.ID
 		s.missing = names[len(folders)-1 : len(names)-1]
 		if len(found) > len(names) {
 			s.item = &found[len(names)]
-			if !s.item.isFile() {
+			if !s.item.IsFile() {
 				return s, journal.ErrNameConflict.With("There is a folder with this name.")
 			}
 		}
@@ -106,7 +106,7 @@ func inFolder(owner, parent uuid.UUID, name string) finder {
 		switch {
 		case errors.Is(err, db.ErrNotFound):
 			return s, nil
-		case err == nil && !there.isFile():
+		case err == nil && !there.IsFile():
 			err = journal.ErrNameConflict.With("There is a folder with this name.")
 		}
 		s.item = &there
@@ -121,7 +121,7 @@ func byID(owner, id uuid.UUID) finder {
 		if err != nil {
 			return spot{}, err
 		}
-		if !it.isFile() {
+		if !it.IsFile() {
 			return spot{}, errNotFile
 		}
 		return spot{parent: *it.Parent, name: it.Name, path: it.path, item: &it.item}, nil

@@ -44,7 +44,7 @@ func (rd *reader) getVersions(c *httpx.Call, p httpx.Keyset[int64]) ([]versionBo
 	if err != nil {
 		return nil, err
 	}
-	if !it.isFile() {
+	if !it.IsFile() {
 		return nil, errNotFile.With("A folder has no versions.")
 	}
 	return db.All(c.Context(), rd.db, func(row pgx.Row) (v versionBody, err error) {
