@@ -2,6 +2,7 @@ package files
 
 import (
 	"archive/zip"
+	"cmp"
 	"compress/flate"
 	"context"
 	"errors"
@@ -125,10 +126,7 @@ func (rd *reader) sendArchive(w http.ResponseWriter, r *http.Request, a archive,
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/zip")
-	if a.name == "" {
-		a.name = "files"
-	}
-	h.Set("Content-Disposition", "attachment"+dispositionName(a.name+".zip"))
+	h.Set("Content-Disposition", "attachment"+dispositionName(cmp.Or(a.name, "files")+".zip"))
 	if r.Method == http.MethodHead {
 		return nil
 	}

@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,13 +34,7 @@ func (fd *feed) getEvents(w http.ResponseWriter, r *http.Request, v visit) error
 	// Before the first look, so that nothing falls between the two.
 	l, leave := fd.hub.listen(v.owner)
 	defer leave()
-	cursor := r.Header.Get("Last-Event-ID")
-	if cursor == "" {
-		cursor = r.URL.Query().Get("cursor")
-	}
-	if cursor == "" {
-		cursor = "now"
-	}
+	cursor := cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("cursor"), "now")
 	at, err := fd.feedPlace(ctx, v.owner, cursor)
 	if err != nil {
 		return err

@@ -141,10 +141,8 @@ func (fd *feed) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor
 	switch {
 	case err != nil:
 		return nil, end, err
-	case end == feedCursor{}:
-		return nil, end, errCursorExpired // deleted meanwhile
-	case at.epoch != end.epoch || at.seq < from || at.seq > end.seq:
-		return nil, end, errCursorExpired
+	case end == (feedCursor{}) || at.epoch != end.epoch || at.seq < from || at.seq > end.seq:
+		return nil, end, errCursorExpired // or the tree was deleted meanwhile
 	}
 	return entries, end, nil
 }

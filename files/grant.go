@@ -46,13 +46,12 @@ func (ts *trees) grantOn(ctx context.Context, item uuid.UUID) (*grant, error) {
 		 WHERE s.recipient_id = $2 AND (s.expires_at IS NULL OR s.expires_at > now()) AND p.path IS NOT NULL
 		   AND NOT EXISTS (SELECT FROM item_up($1) t WHERE t.trashed_at IS NOT NULL)
 		 ORDER BY s.role, u.height`
-	list, err := db.All(ctx, ts.db, func(row pgx.Row) (*grant, error) {
-		g := &grant{asked: item}
-		return g, row.Scan(append(g.fields(), &g.path)...)
-	}, sql, item, httpx.CallerOf(ctx).UserID)
+	scan := rowOf(func(g *grant) []any { return append(g.fields(), &g.path) })
+	list, err := db.All(ctx, ts.db, scan, sql, item, httpx.CallerOf(ctx).UserID)
 	for _, g := range list {
+		g.asked = item
 		if err := ts.stillShares(ctx, ts.db, &g.share); ignoreNotFound(err) != nil || err == nil {
-			return g, err
+			return &g, err
 		}
 	}
 	return nil, cmp.Or(err, db.ErrNotFound)

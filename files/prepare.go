@@ -155,15 +155,11 @@ func (rc *reconciler) sumAt(ctx context.Context, p string, info fs.FileInfo) ([]
 		return nil, ctx.Err()
 	}
 	defer file.Close()
-	if !unchangedSince(info, now) {
-		return nil, ctx.Err()
+	var sum []byte
+	if unchangedSince(info, now) {
+		if sum = disk.Sum(file, now); sum == nil {
+			sum, _ = sumOf(ctx, file)
+		}
 	}
-	if sum := disk.Sum(file, now); sum != nil {
-		return sum, nil
-	}
-	sum, err := sumOf(ctx, file)
-	if err != nil {
-		return nil, ctx.Err()
-	}
-	return sum, nil
+	return sum, ctx.Err()
 }

@@ -107,18 +107,16 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 	if err != nil {
 		return s, err
 	}
+	var sum []byte
 	s.Ino = disk.Inode(info)
 	if from != nil {
 		s.Size, s.MTime = info.Size(), disk.MTime(info)
+		sum, err = hex.DecodeString(s.SHA256)
 	}
 	if s.folder != nil {
 		if err := disk.SetTrashed(entry, *s.folder, s.name); err != nil {
 			return s, err
 		}
-	}
-	sum, err := hex.DecodeString(s.SHA256)
-	if err != nil || from == nil {
-		sum = nil
 	}
 	return s, errors.Join(err, disk.Mark(entry, s.ID, sum, info), p.vol.disk.Sync(entry))
 }
