@@ -91,6 +91,9 @@ func (tr *trash) trash(ctx context.Context, owner, id uuid.UUID, h http.Header) 
 	if it.Parent == nil || visitOf(ctx).isTop(id) {
 		return errRoot
 	}
+	if err := precondition(h, it.tag()); err != nil {
+		return err
+	}
 	tr.markTrashed(ctx, owner, it)
 	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		const sql = `-- name: files.TrashItem
