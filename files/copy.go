@@ -87,7 +87,7 @@ func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest
 		return it, nil, err
 	}
 	if from.IsFile() {
-		it, err = wr.copyFile(ctx, from, to.owner, at, find)
+		it, err = wr.copyFile(ctx, wr.rd.fileIn(from.Owner, from.ID, uuid.Nil), 0, to.owner, at, find, http.Header{})
 	} else {
 		it, lacks, err = wr.copyFolder(ctx, from, to.owner, at, find)
 	}
@@ -110,19 +110,15 @@ func copySpot(owner, parent uuid.UUID, original string, wish *string) finder {
 	}
 }
 
-// copyFile copies a file by the way of an upload, from disk to disk.
-func (wr *writer) copyFile(ctx context.Context, from placed, owner uuid.UUID, at spot, find finder) (placed, error) {
-	c, err := wr.rd.openContent(ctx, from.Owner, from.ID)
+// copyFile copies what a lookup finds, a file or a version of one, to a spot by
+// the way of an upload, from disk to disk. h holds what a client asks of what is
+// there.
+func (wr *writer) copyFile(ctx context.Context, from lookup, version int64, owner uuid.UUID, at spot, find finder, h http.Header) (it placed, err error) {
+	c, err := wr.rd.open(ctx, from, readPause)
 	if err != nil {
-		return placed{}, err
+		return it, err
 	}
 	defer c.file.Close()
-	return wr.copyOpened(ctx, owner, c, 0, at, find, http.Header{})
-}
-
-// copyOpened copies an open file, or a version of one, to a spot. h holds what a
-// client asks of what is there.
-func (wr *writer) copyOpened(ctx context.Context, owner uuid.UUID, c content, version int64, at spot, find finder, h http.Header) (it placed, err error) {
 	s, err := wr.reserveCopy(ctx, owner, c.info.Size())
 	if err != nil {
 		return it, err

@@ -118,11 +118,6 @@ func (wr *writer) restoreVersion(c *httpx.Call) (itemBody, error) {
 	if err != nil {
 		return itemBody{}, err
 	}
-	from, err := wr.rd.open(c.Context(), wr.rd.version(v.owner, c.ID, revision, false), readPause)
-	if err != nil {
-		return itemBody{}, err
-	}
-	defer from.file.Close()
-	it, err := wr.copyOpened(c.Context(), v.owner, from, revision, at, find, c.Header)
+	it, err := wr.copyFile(c.Context(), wr.rd.version(v.owner, c.ID, revision, false), revision, v.owner, at, find, c.Header)
 	return v.seen(it).shown(), err
 }
