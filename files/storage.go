@@ -113,10 +113,8 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 			body.Users = append(body.Users, ownerBody{o.owner, o})
 		}
 	}
-	if body.Disk.Total, body.Disk.Free, err = f.vol.disk.Space(); err != nil {
-		return body, f.vol.diskError(err)
-	}
-	return body, nil
+	body.Disk.Total, body.Disk.Free, err = f.vol.disk.Space()
+	return body, f.vol.diskError(err)
 }
 
 // mostRedo is how many committed changes may wait for the disk before it is

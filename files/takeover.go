@@ -364,8 +364,5 @@ func (rc *reconciler) settleMark(d *finding) error {
 	if err := d.mark(file); err != nil {
 		return nil
 	}
-	if err := rc.vol.disk.Sync(file); err != nil {
-		return rc.vol.diskError(err)
-	}
-	return nil
+	return rc.vol.diskError(rc.vol.disk.Sync(file))
 }
