@@ -119,7 +119,7 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 		fmt.Fprintln(w, "BYTES USED\tIN TRASH\tIN VERSIONS\tRESERVED\tQUOTA\tITEMS\tENTRIES\tENTRY QUOTA\t USER\t")
 	}
 	for _, o := range list {
-		u, err := usageOf(ctx, f.db, o.id, f.journal.Quota)
+		u, err := f.usageOf(ctx, o.id)
 		if err != nil {
 			return err
 		}

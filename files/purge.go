@@ -247,7 +247,7 @@ func (tr *trash) freeDisplaced(ctx context.Context) error {
 			locked, err := db.One(ctx, tx, db.Value[bool], lock, journal.LockPurge)
 			more = false
 			if err == nil && locked {
-				more, failed = tr.freeFor(ctx, purgeFor)
+				more, failed = tr.freeSome(ctx)
 			}
 			return err
 		})
@@ -258,9 +258,9 @@ func (tr *trash) freeDisplaced(ctx context.Context) error {
 	return failed
 }
 
-// freeFor removes entries of purge/ for about that long; more says whether
-// some are left that were not tried.
-func (tr *trash) freeFor(ctx context.Context, long time.Duration) (more bool, failed error) {
+// freeSome removes entries of purge/ for about purgeFor; more says whether some
+// are left that were not tried.
+func (tr *trash) freeSome(ctx context.Context) (more bool, failed error) {
 	before, _ := tr.vol.disk.Lstat(disk.Purge) // nil: the job is needed again
 	names, err := tr.vol.disk.Names(disk.Purge)
 	if err != nil {
@@ -271,7 +271,7 @@ func (tr *trash) freeFor(ctx context.Context, long time.Duration) (more bool, fa
 	}
 	began := time.Now()
 	for _, name := range names {
-		if ctx.Err() != nil || time.Since(began) > long {
+		if ctx.Err() != nil || time.Since(began) > purgeFor {
 			return ctx.Err() == nil, errors.Join(failed, context.Cause(ctx))
 		}
 		failed = errors.Join(failed, tr.vol.disk.RemoveAll(path.Join(disk.Purge, name)))

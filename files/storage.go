@@ -60,17 +60,16 @@ type totals struct {
 	used, nearlyFull                           int64
 }
 
-// readTotals takes an owner for nearly full of whose quota, usual where none is
-// set, nine tenths are used.
-func readTotals(ctx context.Context, q db.Querier, usual int64) (totals, error) {
-	return db.One(ctx, q, rowOf(func(t *totals) []any {
+// totals takes an owner for nearly full of whose quota nine tenths are used.
+func (f *Files) totals(ctx context.Context) (totals, error) {
+	return db.One(ctx, f.db, rowOf(func(t *totals) []any {
 		return []any{&t.items, &t.uploads, &t.staging, &t.redo, &t.quarantined, &t.used, &t.nearlyFull}
 	}), `-- name: files.Totals
 		SELECT (SELECT greatest(c.reltuples, 0)::bigint FROM pg_class c WHERE c.oid = 'items'::regclass),
 		       u.uploads, u.bytes, o.records - o.quarantined, o.quarantined, t.used, t.full
 		  FROM (SELECT count(*) AS uploads, coalesce(sum(u.bytes), 0)::bigint AS bytes FROM uploads u WHERE u.state = 'open') u,
 		       (SELECT count(*) AS records, count(o.quarantined_at) AS quarantined FROM file_ops o) o,
-		       (SELECT coalesce(sum(t.used), 0)::bigint AS used, count(*) FILTER (WHERE t.used + t.reserved > 0.9 * coalesce(t.quota, $1)) AS full FROM trees t) t`, usual)
+		       (SELECT coalesce(sum(t.used), 0)::bigint AS used, count(*) FILTER (WHERE t.used + t.reserved > 0.9 * coalesce(t.quota, $1)) AS full FROM trees t) t`, f.journal.Quota)
 }
 
 // getStorage is GET /system/storage.
@@ -91,7 +90,7 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 	if err != nil {
 		return body, err
 	}
-	t, err := readTotals(ctx, f.db, f.journal.Quota)
+	t, err := f.totals(ctx)
 	if err != nil {
 		return body, err
 	}
@@ -149,7 +148,7 @@ func (f *Files) HasRoom(context.Context) error {
 
 // Figures are what there is to tell of everyone's files and their disk.
 func (f *Files) Figures(ctx context.Context) ([]httpx.Figure, error) {
-	t, err := readTotals(ctx, f.db, f.journal.Quota)
+	t, err := f.totals(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -186,13 +185,13 @@ type usageBody struct {
 
 // getUsage is GET /files/usage.
 func (f *Files) getUsage(c *httpx.Call) (usageBody, error) {
-	return usageOf(c.Context(), f.db, visitOf(c.Context()).owner, f.journal.Quota)
+	return f.usageOf(c.Context(), visitOf(c.Context()).owner)
 }
 
-func usageOf(ctx context.Context, q db.Querier, owner uuid.UUID, quota int64) (usageBody, error) {
+func (f *Files) usageOf(ctx context.Context, owner uuid.UUID) (usageBody, error) {
 	const sql = `-- name: files.Usage
 		SELECT coalesce(t.quota, $2), t.used, t.reserved, x.size, t.versions, t.entries - x.items, t.entries, coalesce(t.entry_quota, $3)
 		  FROM trees t CROSS JOIN LATERAL trash_of(t.owner_id) x
 		 WHERE t.owner_id = $1`
-	return db.One(ctx, q, rowOf(func(u *usageBody) []any { return append(u.fields(), &u.Items, &u.Entries, &u.EntryQuota) }), sql, owner, quota, journal.DefaultEntries)
+	return db.One(ctx, f.db, rowOf(func(u *usageBody) []any { return append(u.fields(), &u.Items, &u.Entries, &u.EntryQuota) }), sql, owner, f.journal.Quota, journal.DefaultEntries)
 }
