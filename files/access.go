@@ -50,30 +50,28 @@ type members struct {
 // membersChannel is where workers tell each other that members have changed.
 const membersChannel = "files_members"
 
-func readMembers(q db.Querier) func(ctx context.Context) (members, error) {
+func (b *base) readMembers(ctx context.Context) (members, error) {
 	const sql = `-- name: files.Members
 		SELECT m.user_id, m.space_id, m.role FROM space_members m
 		 UNION ALL
 		SELECT DISTINCT s.recipient_id, NULL::uuid, '' FROM shares s WHERE s.recipient_id IS NOT NULL`
-	return func(ctx context.Context) (members, error) {
-		all := members{map[uuid.UUID]map[uuid.UUID]role{}, map[uuid.UUID]bool{}, &bounded[uuid.UUID, uuid.UUID]{most: 50_000}}
-		_, err := db.All(ctx, q, func(row pgx.Row) (_ struct{}, err error) {
-			var user uuid.UUID
-			var space *uuid.UUID
-			var r role
-			switch err = row.Scan(&user, &space, &r); {
-			case err != nil:
-			case space == nil:
-				all.given[user] = true
-			case all.roles[user] == nil:
-				all.roles[user] = map[uuid.UUID]role{*space: r}
-			default:
-				all.roles[user][*space] = r
-			}
-			return struct{}{}, err
-		}, sql)
-		return all, err
-	}
+	all := members{map[uuid.UUID]map[uuid.UUID]role{}, map[uuid.UUID]bool{}, &bounded[uuid.UUID, uuid.UUID]{most: 50_000}}
+	_, err := db.All(ctx, b.db, func(row pgx.Row) (_ struct{}, err error) {
+		var user uuid.UUID
+		var space *uuid.UUID
+		var r role
+		switch err = row.Scan(&user, &space, &r); {
+		case err != nil:
+		case space == nil:
+			all.given[user] = true
+		case all.roles[user] == nil:
+			all.roles[user] = map[uuid.UUID]role{*space: r}
+		default:
+			all.roles[user][*space] = r
+		}
+		return struct{}{}, err
+	}, sql)
+	return all, err
 }
 
 // visit is a request to a tree. The zero value is one to nowhere.
@@ -83,6 +81,7 @@ type visit struct {
 	// that was shared to them by name.
 	grant *grant
 	root  uuid.UUID // once the tree was entered
+	item  uuid.UUID // that a request for bytes names by its wildcard {id}; zero for "root"
 	from  *visit    // where what is stored here is copied from
 }
 
@@ -184,12 +183,12 @@ func (ts *trees) named(r *http.Request) (visit, error) {
 	if r.URL.RawQuery == "" || !r.URL.Query().Has("space") {
 		return home(r.Context()), nil
 	}
-	id, err := parseSpace(r.URL.Query().Get("space"))
+	id, err := parseID(r.URL.Query().Get("space"))
 	return visit{owner: id}, err
 }
 
-// parseSpace reads the id of a space. One that cannot be is not found.
-func parseSpace(s string) (uuid.UUID, error) {
+// parseID reads the id of a space or an item. One that cannot be is not found.
+func parseID(s string) (uuid.UUID, error) {
 	id, err := uuid.Parse(s)
 	if err != nil || id.String() != s {
 		return id, httpx.ErrNotFound
@@ -207,26 +206,22 @@ func (ts *trees) holding(r *http.Request) (visit, error) {
 }
 
 // holds is a visit to the tree of an item. What lies nowhere that the caller
-// reaches is looked for in their own tree, and not found there; whoever reaches
-// nothing else need not be asked for more.
+// reaches is looked for in their own tree, and not found there.
 func (ts *trees) holds(ctx context.Context, item uuid.UUID) (visit, error) {
-	own := home(ctx)
-	all, err := ts.members.Get(ctx)
-	if err != nil || len(all.roles[own.owner]) == 0 && !all.given[own.owner] {
-		return own, err
-	}
 	v, err := ts.find(ctx, item)
-	return cmp.Or(v, own), err
+	return cmp.Or(v, home(ctx)), err
 }
 
 // find is a visit to the tree that an item lies in, also in its trash; to nowhere
-// when the caller does not reach it.
+// when the caller does not reach it. For whoever reaches no other tree it is their
+// own, whether or not the item is there.
 func (ts *trees) find(ctx context.Context, item uuid.UUID) (visit, error) {
 	const sql = `-- name: files.TreeOfItem
 		SELECT i.owner_id FROM items i WHERE i.id = $1`
+	user := httpx.CallerOf(ctx).UserID
 	all, err := ts.members.Get(ctx)
-	if err != nil {
-		return visit{}, err
+	if err != nil || len(all.roles[user]) == 0 && !all.given[user] {
+		return visit{owner: user}, err
 	}
 	owner, ok := all.owners.get(item)
 	if !ok {
@@ -235,7 +230,6 @@ func (ts *trees) find(ctx context.Context, item uuid.UUID) (visit, error) {
 		}
 		all.owners.put(item, owner)
 	}
-	user := httpx.CallerOf(ctx).UserID
 	if owner == user || all.roles[user][owner] != "" {
 		return visit{owner: owner}, nil
 	}
@@ -280,6 +274,9 @@ func (ts *trees) visitor(of func(*http.Request) (visit, error), need role, h fun
 			return err
 		}
 		ctx, v, err := ts.enter(r.Context(), v, need)
+		if id := r.PathValue("id"); err == nil && id != "" && id != "root" {
+			v.item, err = httpx.PathID(r, "id")
+		}
 		if err != nil {
 			return err
 		}

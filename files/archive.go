@@ -2,6 +2,7 @@ package files
 
 import (
 	"archive/zip"
+	"cmp"
 	"compress/flate"
 	"context"
 	"errors"
@@ -56,7 +57,10 @@ type archiveRequest struct {
 
 // getArchive is GET /files/items/{id}/archive.
 func (rd *reader) getArchive(w http.ResponseWriter, r *http.Request, v visit) error {
-	it, err := rd.requested(r, v)
+	if r.PathValue("id") == "root" {
+		v.item = v.root
+	}
+	it, err := itemByID(r.Context(), rd.db, v.owner, v.item)
 	if err != nil {
 		return err
 	}
@@ -75,9 +79,7 @@ func (rd *reader) postArchive(w http.ResponseWriter, r *http.Request, v visit) e
 		return err
 	}
 	if len(in.IDs) == 0 {
-		var fields httpx.Fields
-		fields.Add("#/ids", "invalid", "Name 1 to 500 files and folders.")
-		return fields.Err()
+		return fieldError("#/ids", "invalid", "Name 1 to 500 files and folders.")
 	}
 	var a archive
 	for i, id := range in.IDs {
@@ -115,28 +117,26 @@ func (rd *reader) sendOwnArchive(w http.ResponseWriter, r *http.Request, a archi
 // beforehand and told, but not by HEAD, which costs no look at the tree.
 func (rd *reader) sendArchive(w http.ResponseWriter, r *http.Request, a archive, permit func() error) error {
 	ctx := r.Context()
-	foreseen := packing{rd: rd, archive: a}
+	foreseen, promised := packing{rd: rd, archive: a}, false
 	if r.Method != http.MethodHead {
-		if err := foreseen.all(ctx); err != nil && !errors.Is(err, errUnforeseen) {
+		err := foreseen.all(ctx)
+		if promised = err == nil; !promised && !errors.Is(err, errUnforeseen) {
 			return err
 		}
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/zip")
-	if a.name == "" {
-		a.name = "files"
-	}
-	h.Set("Content-Disposition", "attachment"+dispositionName(a.name+".zip"))
+	h.Set("Content-Disposition", "attachment"+dispositionName(cmp.Or(a.name, "files")+".zip"))
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if !foreseen.unforeseen {
+	if promised {
 		h.Set("Content-Length", strconv.FormatInt(foreseen.length.total(), 10))
 	}
 	if err := permit(); err != nil {
 		return err
 	}
-	sent := packing{rd: rd, archive: a, z: zip.NewWriter(w), promised: !foreseen.unforeseen}
+	sent := packing{rd: rd, archive: a, z: zip.NewWriter(w), promised: promised}
 	deflate, err := flate.NewWriter(nil, flate.BestSpeed)
 	if err != nil {
 		return err
@@ -160,15 +160,14 @@ func (rd *reader) sendArchive(w http.ResponseWriter, r *http.Request, a archive,
 // that cannot be done; the second writes.
 type packing struct {
 	archive
-	at         archived // which is being packed
-	rd         *reader
-	z          *zip.Writer // nil: nothing is written
-	names      zipNames    // of the top
-	length     zipLength
-	unforeseen bool // the length cannot be told
-	promised   bool // it was told
-	faults     []string
-	unlisted   int // faults beyond those
+	at       archived // which is being packed
+	rd       *reader
+	z        *zip.Writer // nil: nothing is written
+	names    zipNames    // of the top
+	length   zipLength
+	promised bool // the length was told
+	faults   []string
+	unlisted int // faults beyond those
 }
 
 const (
@@ -196,14 +195,17 @@ func (p *packing) all(ctx context.Context) error {
 }
 
 func (p *packing) below(ctx context.Context, name string, it placed) error {
-	if it.isFile() {
+	if it.IsFile() {
 		return p.file(ctx, name, it)
 	}
 	names := &p.names
 	if name != "" {
 		name, names = name+"/", &zipNames{}
-		if err := p.folderEntry(name, it); err != nil {
-			return err
+		p.length.add(name, &it.item, 0)
+		if p.z != nil {
+			if _, err := p.z.CreateHeader(zipHeader(name, &it.item, it.Updated)); err != nil {
+				return err
+			}
 		}
 	}
 	for at := (page{orders["name"], place{}, archivePage}); ; {
@@ -236,15 +238,6 @@ func (p *packing) below(ctx context.Context, name string, it placed) error {
 	}
 }
 
-func (p *packing) folderEntry(name string, it placed) error {
-	p.length.add(name, &it.item, 0)
-	if p.z == nil {
-		return nil
-	}
-	_, err := p.z.CreateHeader(zipHeader(name, &it.item, it.Updated))
-	return err
-}
-
 // file packs a file. One that cannot be read is left out and said to be, as
 // long as it is not all that was asked for.
 func (p *packing) file(ctx context.Context, name string, it placed) error {
@@ -254,7 +247,7 @@ func (p *packing) file(ctx context.Context, name string, it placed) error {
 		}
 	}
 	c, err := p.open(ctx, it)
-	if spoiled(err) && (len(p.items) > 1 || !p.items[0].isFile()) {
+	if spoiled(err) && (len(p.items) > 1 || !p.items[0].IsFile()) {
 		return p.fault(name, "left out: the server could not read its bytes")
 	}
 	if err != nil {
@@ -266,7 +259,7 @@ func (p *packing) file(ctx context.Context, name string, it placed) error {
 	}
 	p.length.add(name, &it.item, c.info.Size())
 	if p.z == nil {
-		if p.unforeseen = !c.proven || zipMethod(&it.item) != zip.Store; p.unforeseen {
+		if !c.proven || zipMethod(&it.item) != zip.Store {
 			return errUnforeseen
 		}
 		return nil
@@ -296,7 +289,6 @@ func (p *packing) copy(ctx context.Context, entry io.Writer, name string, c cont
 func (p *packing) fault(name, why string) error {
 	switch {
 	case p.z == nil:
-		p.unforeseen = true
 		return errUnforeseen
 	case p.promised:
 		return errChanged
@@ -343,5 +335,5 @@ func (p *packing) open(ctx context.Context, it placed) (content, error) {
 		}
 		file.Close()
 	}
-	return p.rd.openBelow(ctx, p.owner, it.ID, p.at.folder, 0)
+	return p.rd.open(ctx, p.rd.fileIn(p.owner, it.ID, p.at.folder), 0)
 }

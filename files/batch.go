@@ -77,7 +77,7 @@ func (wr *writer) carryOutOne(ctx context.Context, o operation) (res result) {
 	if o.Op == "copy" {
 		need = viewer // of where it goes, copy asks itself
 	}
-	err := wr.trees.auth.Still(ctx, mayWrite)
+	err := wr.auth.Still(ctx, mayWrite)
 	if err == nil {
 		ctx, _, err = wr.trees.enterTreeOf(ctx, o.ID, need)
 	}
@@ -85,15 +85,8 @@ func (wr *writer) carryOutOne(ctx context.Context, o operation) (res result) {
 	switch {
 	case err != nil:
 	case o.Op == "move":
-		var patch movePatch
-		if o.Name != nil {
-			patch.Name = httpx.Optional[string]{Set: true, Value: *o.Name}
-		}
-		if o.ParentID != nil {
-			patch.ParentID = httpx.Optional[uuid.UUID]{Set: true, Value: *o.ParentID}
-		}
 		res.Status = http.StatusOK
-		it, err = wr.move(ctx, o.ID, patch, http.Header{})
+		it, err = wr.move(ctx, o.ID, o.Name, o.ParentID, http.Header{})
 	case o.Op == "copy":
 		res.Status = http.StatusCreated
 		it, res.LeftOut, err = wr.copy(ctx, owner, o.ID, copyRequest{o.ParentID, o.Name})
@@ -106,7 +99,7 @@ func (wr *writer) carryOutOne(ctx context.Context, o operation) (res result) {
 		return result{Status: document.Status, Problem: &document}
 	}
 	if o.Op != "trash" {
-		res.Item = new(it.body(it.path))
+		res.Item = new(it.shown())
 	}
 	return res
 }

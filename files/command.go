@@ -7,13 +7,11 @@ import (
 	"flag"
 	"fmt"
 	"text/tabwriter"
-	"time"
 
 	"homebase/db"
 	"homebase/files/journal"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // asWorker runs a command as a worker of its own: it enrols, recovers dead
@@ -45,10 +43,7 @@ func ownersLike(ctx context.Context, q db.Querier, who string) ([]owner, error) 
 		  FROM trees t LEFT JOIN users u ON u.id = t.owner_id
 		 WHERE $1 = '' OR lower(u.email) = lower($1) OR t.owner_id::text = lower($1)
 		 ORDER BY u.email, t.owner_id`
-	list, err := db.All(ctx, q, func(row pgx.Row) (o owner, err error) {
-		err = row.Scan(&o.id, &o.root, &o.name)
-		return o, err
-	}, sql, who)
+	list, err := db.All(ctx, q, rowOf(func(o *owner) []any { return []any{&o.id, &o.root, &o.name} }), sql, who)
 	if err == nil && len(list) == 0 && who != "" {
 		err = fmt.Errorf("no user or space %q has files; homebase files usage lists everyone who does", who)
 	}
@@ -124,7 +119,7 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 		fmt.Fprintln(w, "BYTES USED\tIN TRASH\tIN VERSIONS\tRESERVED\tQUOTA\tITEMS\tENTRIES\tENTRY QUOTA\t USER\t")
 	}
 	for _, o := range list {
-		u, err := usageOf(ctx, f.db, o.id, f.quota)
+		u, err := f.usageOf(ctx, o.id)
 		if err != nil {
 			return err
 		}
@@ -145,12 +140,12 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 
 func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags, who := sh.Flags("files purge"), ""
-	older := flags.Span("older-than", f.trashRetention, "delete what has been in the trash for longer than this `TIME`, such as 7d or 12h")
+	older := flags.Span("older-than", f.tr.retention, "delete what has been in the trash for longer than this `TIME`, such as 7d or 12h")
 	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.ParseOptional(args, &who); err != nil {
 		return err
 	}
-	given := f.trashRetention > 0
+	given := f.tr.retention > 0
 	flags.Visit(func(option *flag.Flag) { given = given || option.Name == "older-than" })
 	return f.asWorker(ctx, func() error {
 		var only *uuid.UUID
@@ -164,7 +159,7 @@ func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) e
 		purged := 0
 		if given {
 			var err error
-			if purged, err = f.tr.purgeOlder(ctx, only, *older); err != nil {
+			if purged, err = f.tr.purgeAll(ctx, only, older); err != nil {
 				return err
 			}
 		}
@@ -177,13 +172,4 @@ func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) e
 		_, err := fmt.Fprintf(sh.Stdout, "%s deleted from the trash for good; the space of replaced content is free.\n", db.Count(purged, "item", "items"))
 		return err
 	})
-}
-
-// purgeOlder purges what has been in the trash for longer.
-func (tr *trash) purgeOlder(ctx context.Context, owner *uuid.UUID, older time.Duration) (purged int, err error) {
-	const sql = `-- name: files.TrashOlder
-		SELECT i.owner_id, i.id FROM items i
-		 WHERE i.trashed_at < now() - $1::interval AND NOT i.purging AND ($2::uuid IS NULL OR i.owner_id = $2) AND NOT i.id = ANY ($3)
-		 ORDER BY i.trashed_at LIMIT $4`
-	return tr.purgeAll(ctx, sql, older, owner)
 }

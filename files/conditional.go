@@ -28,47 +28,35 @@ func takeRanges(h http.Header, tag string, size int64) ([]byteRange, error) {
 	if !ok || condition != "" && (condition != tag || strings.HasPrefix(tag, "W/")) {
 		return nil, nil // another unit, or another version
 	}
-	ranges, count, err := parseRanges(spec, size)
-	if err != nil {
-		return nil, err
-	}
-	total, fields := int64(0), []string(nil)
-	for _, r := range ranges {
-		total += r.to - r.from
-		fields = append(fields, fmt.Sprintf("%d-%d", r.from, r.to-1))
-	}
-	if count > maxRanges || total > size || len(ranges) == 0 {
-		return nil, nil // the whole is less work, or it is empty
-	}
-	h.Set("Range", "bytes="+strings.Join(fields, ","))
-	return ranges, nil
-}
-
-// parseRanges reads a list of ranges and tells how many were asked for: those
-// that lie in the content are returned. None of them is an error, except of
-// an empty content, of which some clients ask the beginning.
-func parseRanges(spec string, size int64) (ranges []byteRange, count int, err error) {
 	refusal := *httpx.ErrRange.With(fmt.Sprintf("The content has %d bytes.", size))
 	refusal.Header = map[string]string{"Content-Range": fmt.Sprintf("bytes */%d", size)}
+	var ranges []byteRange
+	var fields []string
+	count, total := 0, int64(0)
 	for part := range strings.SplitSeq(spec, ",") {
 		if part = strings.Trim(part, " \t"); part == "" {
 			continue
 		}
 		if count++; count > maxRanges {
-			return nil, count, nil
+			return nil, nil // the whole is less work
 		}
 		r, ok := parseRange(part, size)
 		if !ok {
-			return nil, count, &refusal
+			return nil, &refusal
 		}
-		if r.from < r.to {
-			ranges = append(ranges, r)
+		if r.from < r.to { // else it lies outside
+			ranges, fields = append(ranges, r), append(fields, fmt.Sprintf("%d-%d", r.from, r.to-1))
+			total += r.to - r.from
 		}
 	}
-	if count == 0 || len(ranges) == 0 && size > 0 {
-		err = &refusal
+	switch {
+	case count == 0 || len(ranges) == 0 && size > 0:
+		return nil, &refusal // some clients ask for the beginning of an empty content
+	case total > size || len(ranges) == 0:
+		return nil, nil
 	}
-	return ranges, count, err
+	h.Set("Range", "bytes="+strings.Join(fields, ","))
+	return ranges, nil
 }
 
 // parseRange reads one range, cut to the size: an empty one where it lies

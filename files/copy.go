@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -13,7 +14,6 @@ import (
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
-	"homebase/files/naming"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -66,11 +66,6 @@ type leftOut struct {
 // and says what it lacks: a file that cannot be read does not keep the rest of
 // its folder from being copied.
 func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest) (it placed, lacks []leftOut, err error) {
-	if req.Name != nil {
-		if err := checkName(*req.Name); err != nil {
-			return it, nil, err
-		}
-	}
 	from, err := itemByID(ctx, wr.db, owner, id)
 	if err != nil {
 		return it, nil, err
@@ -78,10 +73,7 @@ func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest
 	if from.Parent == nil {
 		return it, nil, errRoot.With("The root folder cannot be copied; choose something in it.")
 	}
-	parent := *from.Parent
-	if req.ParentID != nil {
-		parent = *req.ParentID
-	}
+	parent := *cmp.Or(req.ParentID, from.Parent)
 	source := visitOf(ctx)
 	ctx, to, err := wr.trees.enterTreeOf(ctx, parent, editor)
 	if err != nil {
@@ -94,8 +86,8 @@ func (wr *writer) copy(ctx context.Context, owner, id uuid.UUID, req copyRequest
 	if err != nil {
 		return it, nil, err
 	}
-	if from.isFile() {
-		it, err = wr.copyFile(ctx, from, to.owner, at, find)
+	if from.IsFile() {
+		it, err = wr.copyFile(ctx, wr.rd.fileIn(from.Owner, from.ID, uuid.Nil), 0, to.owner, at, find, http.Header{})
 	} else {
 		it, lacks, err = wr.copyFolder(ctx, from, to.owner, at, find)
 	}
@@ -111,39 +103,32 @@ func copySpot(owner, parent uuid.UUID, original string, wish *string) finder {
 	if wish == nil {
 		return freeSpot(owner, parent, original)
 	}
-	name := *wish
 	return func(ctx context.Context, q db.Querier) (spot, error) {
-		folder, err := folderByID(ctx, q, owner, parent)
-		if err != nil {
-			return spot{}, err
-		}
-		s := spot{parent: parent, name: name, path: folder.path + "/" + name, free: true}
-		return s, checkExtent(strings.Count(s.path, "/"), len(s.path))
+		s, err := spotIn(ctx, q, owner, parent, *wish)
+		s.free = true
+		return s, err
 	}
 }
 
-// copyFile copies a file by the way of an upload, from disk to disk.
-func (wr *writer) copyFile(ctx context.Context, from placed, owner uuid.UUID, at spot, find finder) (placed, error) {
-	c, err := wr.rd.openContent(ctx, from.Owner, from.ID)
-	if err != nil {
-		return placed{}, err
-	}
-	defer c.file.Close()
-	return wr.copyOpened(ctx, &staged{owner: owner, op: journal.NewID()}, c, at, find, http.Header{})
-}
-
-// copyOpened copies an open file to a spot. h holds what a client asks of what is
+// copyFile copies what a lookup finds, a file or a version of one, to a spot by
+// the way of an upload, from disk to disk. h holds what a client asks of what is
 // there.
-func (wr *writer) copyOpened(ctx context.Context, s *staged, c content, at spot, find finder, h http.Header) (it placed, err error) {
-	s.path = wr.journal.StagingPath(s.owner, s.op)
-	if s.reserved, err = wr.reserveCopy(ctx, s.owner, s.op, c.info.Size()); err != nil {
+func (wr *writer) copyFile(ctx context.Context, from lookup, version int64, owner uuid.UUID, at spot, find finder, h http.Header) (it placed, err error) {
+	c, err := wr.rd.open(ctx, from, readPause)
+	if err != nil {
 		return it, err
 	}
+	defer c.file.Close()
+	s, err := wr.reserveCopy(ctx, owner, c.info.Size())
+	if err != nil {
+		return it, err
+	}
+	s.version = version
 	if err := wr.copyContent(ctx, s, c); err != nil {
 		wr.drop(ctx, s)
 		return it, err
 	}
-	defer s.file.Close()
+	defer s.File.Close()
 	disk.Failpoint("copied")
 	h = h.Clone()
 	h.Set("Content-Type", *c.item.MediaType)
@@ -151,27 +136,30 @@ func (wr *writer) copyOpened(ctx context.Context, s *staged, c content, at spot,
 	return it, err
 }
 
-func (wr *writer) reserveCopy(ctx context.Context, owner, op uuid.UUID, size int64) (int64, error) {
+// reserveCopy holds the space of a copy that is to be staged.
+func (wr *writer) reserveCopy(ctx context.Context, owner uuid.UUID, size int64) (s *staged, err error) {
+	s = wr.newStaged(owner)
 	if err := wr.vol.checkFree(size); err != nil || size <= unreserved {
-		return 0, err
+		return s, err
 	}
-	return wr.journal.Reserve(ctx, owner, op, size, size)
+	s.reserved, err = wr.journal.Reserve(ctx, owner, s.Op, size, size)
+	return s, err
 }
 
-// copyContent makes the staging file at s.path a copy of what is open: by
+// copyContent makes the staging file at s.Staged a copy of what is open: by
 // sharing its blocks where the file system can, else byte by byte, held
-// against the sum that the row knows. On an error s.file is closed.
+// against the sum that the row knows. On an error s.File is closed.
 func (wr *writer) copyContent(ctx context.Context, s *staged, c content) (err error) {
-	if s.file, err = wr.vol.disk.Create(s.path); err != nil {
+	if s.File, err = wr.vol.disk.Create(s.Staged); err != nil {
 		return wr.vol.diskError(err)
 	}
 	defer func() {
 		if err != nil {
-			s.file.Close()
+			s.File.Close()
 		}
 	}()
 	s.modified = c.info.ModTime()
-	if c.proven && disk.Reflink(s.file, c.file) {
+	if c.proven && disk.Reflink(s.File, c.file) {
 		// The blocks are those of one moment; was it still the row's?
 		again, err := c.file.Stat()
 		if err != nil {
@@ -180,7 +168,7 @@ func (wr *writer) copyContent(ctx context.Context, s *staged, c content) (err er
 		if !c.item.matches(again) {
 			return errChanging
 		}
-		s.size, s.sum = c.item.Size, c.item.SHA256
+		s.Size, s.SHA256 = c.item.Size, c.item.SHA256
 		return nil
 	}
 	err = wr.receiveWhole(ctx, s, whileAsked{ctx, io.LimitReader(c.file, c.info.Size())}, c.info.Size(), 0)
@@ -251,34 +239,21 @@ func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, 
 			return it, nil, err
 		}
 	}
-	op := journal.NewID()
-	reserved, err := wr.reserveCopy(ctx, owner, op, size)
+	top, err := wr.reserveCopy(ctx, owner, size)
 	if err != nil {
 		return it, nil, err
 	}
-	top := wr.journal.StagingPath(owner, op)
-	var drop func(ctx context.Context)
-	drop = func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
-		defer cancel()
-		err := wr.vol.disk.RemoveAll(top)
-		if reserved > 0 {
-			err = errors.Join(err, wr.journal.Release(ctx, owner, op))
-		}
-		if err != nil {
-			wr.log.WarnContext(ctx, "cannot clean up after a failed copy yet", "op", op, "error", err)
-			wr.journal.UndoLater(op, drop)
-		}
-	}
-	if err = wr.vol.disk.MakeFolder(path.Dir(top)); err == nil {
-		nodes, lacks, err = wr.copyNodes(ctx, owner, op, top, nodes)
+	if err = wr.vol.disk.MakeFolder(path.Dir(top.Staged)); err == nil {
+		nodes, lacks, err = wr.copyNodes(ctx, top, nodes)
 	}
 	if err != nil {
-		drop(ctx)
+		wr.drop(ctx, top)
 		return it, nil, wr.vol.diskError(err)
 	}
 	disk.Failpoint("copied")
-	c := journal.Change{Owner: owner, Op: op, Reserved: reserved > 0, Wait: journal.Timeout, Undone: drop, Decide: func(ctx context.Context, t *journal.Tx) error {
+	c := journal.Change{Owner: owner, Op: top.Op, Reserved: top.reserved > 0, Wait: journal.Timeout}
+	c.Undone = func(ctx context.Context) { wr.drop(ctx, top) }
+	c.Decide = func(ctx context.Context, t *journal.Tx) error {
 		at, err := find(ctx, t)
 		if err != nil {
 			return err
@@ -292,42 +267,42 @@ func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, 
 			return err
 		}
 		for _, n := range nodes {
-			made := placed{copies[n.copy.item], at.path + n.path}
+			made := placed{copies[n.copy.Item], at.path + n.path}
 			t.Use(made.Size)
 			t.Tell(feedCreated, told(made))
 		}
-		it = placed{copies[nodes[0].copy.item], at.path}
-		if err := t.Move(it.ID, it.Revision, top, disk.OwnerPath(owner, it.path)); err != nil {
+		it = placed{copies[nodes[0].copy.Item], at.path}
+		if err := t.Move(it.ID, it.Revision, top.Staged, disk.OwnerPath(owner, it.path)); err != nil {
 			return err
 		}
 		t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: it.ID})
 		return nil
-	}}
+	}
 	err = wr.journal.Commit(ctx, c)
 	if err != nil && !errors.Is(err, db.ErrOutcomeUnknown) && !errors.Is(err, journal.ErrUnpublished) {
-		drop(ctx)
+		wr.drop(ctx, top)
 	}
 	return it, lacks, err
 }
 
 // copyNodes makes the copies at top, folders before what is in them, and says
 // which there are and what could not be copied.
-func (wr *writer) copyNodes(ctx context.Context, owner, op uuid.UUID, top string, nodes []*node) (made []*node, lacks []leftOut, err error) {
+func (wr *writer) copyNodes(ctx context.Context, top *staged, nodes []*node) (made []*node, lacks []leftOut, err error) {
 	for _, n := range nodes {
 		if err := wr.trees.still(ctx, mayWrite, editor); err != nil {
 			return nil, nil, err
 		}
-		n.copy = staged{owner: owner, op: op, path: top + n.path}
-		if n.isFile() {
+		n.copy = staged{Put: journal.Put{Owner: top.Owner, Op: top.Op, Staged: top.Staged + n.path}}
+		if n.IsFile() {
 			err = wr.copyNode(ctx, n)
 		} else {
-			n.copy.item = journal.NewID()
-			err = wr.vol.disk.Mkdir(n.copy.path, n.copy.item)
+			n.copy.Item = journal.NewID()
+			err = wr.vol.disk.Mkdir(n.copy.Staged, n.copy.Item)
 		}
 		switch {
 		case err == nil:
 			made = append(made, n)
-		case n.isFile() && (spoiled(err) || errors.Is(err, errChanging)):
+		case n.IsFile() && (spoiled(err) || errors.Is(err, errChanging)):
 			lacks = append(lacks, leftOut{n.path, codeOf(err)})
 		default:
 			return nil, nil, err
@@ -335,8 +310,8 @@ func (wr *writer) copyNodes(ctx context.Context, owner, op uuid.UUID, top string
 	}
 	// The names in the copy; the commit sees to that of the copy itself.
 	for _, n := range made {
-		if !n.isFile() {
-			if err := wr.vol.disk.SyncFolder(n.copy.path); err != nil {
+		if !n.IsFile() {
+			if err := wr.vol.disk.SyncFolder(n.copy.Staged); err != nil {
 				return nil, nil, wr.vol.diskError(err)
 			}
 		}
@@ -355,7 +330,7 @@ func codeOf(err error) string {
 // copyNode makes a durable copy of one file of a folder. On an error nothing of
 // it stays.
 func (wr *writer) copyNode(ctx context.Context, n *node) error {
-	c, err := wr.rd.openBelow(ctx, n.Owner, n.ID, uuid.Nil, 0)
+	c, err := wr.rd.open(ctx, wr.rd.fileIn(n.Owner, n.ID, uuid.Nil), 0)
 	if err != nil {
 		return err
 	}
@@ -363,14 +338,14 @@ func (wr *writer) copyNode(ctx context.Context, n *node) error {
 	n.MediaType = c.item.MediaType
 	err = wr.copyContent(ctx, &n.copy, c)
 	if err == nil {
-		defer n.copy.file.Close()
+		defer n.copy.File.Close()
 		err = wr.mark(&n.copy, spot{})
 	}
 	if err == nil {
-		err = wr.vol.diskError(wr.vol.disk.Sync(n.copy.file))
+		err = wr.vol.diskError(wr.vol.disk.Sync(n.copy.File))
 	}
 	if err != nil {
-		err = errors.Join(err, ignoreNotExist(wr.vol.disk.Remove(n.copy.path)))
+		err = errors.Join(err, ignoreNotExist(wr.vol.disk.Remove(n.copy.Staged)))
 	}
 	return err
 }
@@ -378,27 +353,19 @@ func (wr *writer) copyNode(ctx context.Context, n *node) error {
 // insertNodes writes the rows of the copies under parent and returns them by
 // their id.
 func insertNodes(ctx context.Context, q db.Querier, owner, parent uuid.UUID, nodes []*node) (map[uuid.UUID]item, error) {
-	const sql = `-- name: files.InsertCopies
-		INSERT INTO items AS i (id, owner_id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime, ino)
-		SELECT n.id, $1, n.parent_id, n.kind, n.name, normalize(n.name_sort, NFC), normalize(n.name_folded, NFC), n.size, n.media_type, n.sha256, n.mtime, n.ino
-		  FROM unnest($2::uuid[], $3::uuid[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::bytea[], $11::bigint[], $12::bigint[])
-		    AS n (id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime, ino)
-		RETURNING ` + itemColumns
-	count := len(nodes)
-	ids, parents, kinds := make([]uuid.UUID, count), make([]uuid.UUID, count), make([]int16, count)
-	names, sorts, folded, sizes := make([]string, count), make([]string, count), make([]string, count), make([]int64, count)
-	types, sums, mtimes, inos := make([]*string, count), make([][]byte, count), make([]*int64, count), make([]*int64, count)
+	const sql = `-- name: files.InsertCopies` + insertRows + ` RETURNING ` + itemColumns
+	rows := make([]newRow, len(nodes))
 	copies := map[uuid.UUID]uuid.UUID{*nodes[0].Parent: parent}
 	for i, n := range nodes {
-		copies[n.ID] = n.copy.item
-		ids[i], parents[i], kinds[i] = n.copy.item, copies[*n.Parent], n.Kind
-		names[i], sorts[i], folded[i], sizes[i] = n.Name, naming.SortKey(n.Name), naming.Fold(n.Name), n.copy.size
-		if n.isFile() {
-			types[i], sums[i], mtimes[i], inos[i] = n.MediaType, n.copy.sum, &n.copy.mtime, &n.copy.ino
+		copies[n.ID] = n.copy.Item
+		row := newRow{ID: n.copy.Item, Parent: copies[*n.Parent], Kind: n.Kind, Name: n.Name, Size: n.copy.Size, Revision: 1}
+		if n.IsFile() {
+			row.MediaType, row.SHA256, row.MTime, row.Ino = n.MediaType, n.copy.SHA256, &n.copy.MTime, &n.copy.Ino
 		}
+		rows[i] = row.keyed()
 	}
-	list, err := db.All(ctx, q, scanItem, sql, owner, ids, parents, kinds, names, sorts, folded, sizes, types, sums, mtimes, inos)
-	made := make(map[uuid.UUID]item, count)
+	list, err := db.All(ctx, q, scanItem, sql, owner, rows)
+	made := make(map[uuid.UUID]item, len(list))
 	for _, it := range list {
 		made[it.ID] = it
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"homebase/httpx"
@@ -37,28 +38,24 @@ func wantedDigests(h http.Header) ([][]byte, error) {
 	return sums, nil
 }
 
+// digestMember is a member of a dictionary whose value is a byte sequence, with
+// parameters or without: key=:base64:;parameters.
+var digestMember = regexp.MustCompile(`^([a-z*][a-z0-9_.*-]*)=:([^:]*):(;.*)?$`)
+
 // parseDigest reads a dictionary of byte sequences (RFC 9651) and gives the
 // value of sha-256, nil when it has none. As in every dictionary the last of
 // several equal keys counts.
 func parseDigest(field string) (sum []byte, err error) {
 	for member := range strings.SplitSeq(field, ",") {
-		key, value, ok := strings.Cut(strings.Trim(member, " \t"), "=")
-		if !ok || !digestKey(key) {
+		m := digestMember.FindStringSubmatch(strings.Trim(member, " \t"))
+		if m == nil {
 			return nil, errInvalidDigest
 		}
-		value, ok = strings.CutPrefix(value, ":")
-		if !ok {
-			return nil, errInvalidDigest
-		}
-		value, params, ok := strings.Cut(value, ":")
-		if !ok || params != "" && !strings.HasPrefix(params, ";") {
-			return nil, errInvalidDigest
-		}
-		bytes, err := base64.StdEncoding.Strict().DecodeString(value)
+		bytes, err := base64.StdEncoding.Strict().DecodeString(m[2])
 		if err != nil {
 			return nil, errInvalidDigest
 		}
-		if key != "sha-256" {
+		if m[1] != "sha-256" {
 			continue
 		}
 		if len(bytes) != sha256.Size {
@@ -67,14 +64,6 @@ func parseDigest(field string) (sum []byte, err error) {
 		sum = bytes
 	}
 	return sum, nil
-}
-
-// digestKey reports whether s is a key of a dictionary.
-func digestKey(s string) bool {
-	if s == "" || s[0] != '*' && (s[0] < 'a' || s[0] > 'z') {
-		return false
-	}
-	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_-.*") == ""
 }
 
 // reprDigest is the Repr-Digest field for a sum.

@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,13 +34,7 @@ func (fd *feed) getEvents(w http.ResponseWriter, r *http.Request, v visit) error
 	// Before the first look, so that nothing falls between the two.
 	l, leave := fd.hub.listen(v.owner)
 	defer leave()
-	cursor := r.Header.Get("Last-Event-ID")
-	if cursor == "" {
-		cursor = r.URL.Query().Get("cursor")
-	}
-	if cursor == "" {
-		cursor = "now"
-	}
+	cursor := cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("cursor"), "now")
 	at, err := fd.feedPlace(ctx, v.owner, cursor)
 	if err != nil {
 		return err
@@ -81,18 +76,19 @@ func (fd *feed) follow(ctx context.Context, owner uuid.UUID, s *stream, more boo
 		rights := fd.hub.nextRights()
 		var err error
 		if ask || more {
-			err = fd.mayFollow(ctx)
+			err = fd.trees.still(ctx, mayRead, viewer)
 		}
 		for more && err == nil {
 			if more, err = fd.read(ctx, owner, s); err == nil {
 				err = s.send()
 			}
 		}
+		refusal, refused := errors.AsType[*httpx.Problem](err)
 		switch {
 		case s.broken:
 			return err
-		case errors.Is(err, errNoListener) || errors.Is(err, errCursorExpired) || errors.Is(err, db.ErrNotFound):
-			return nil // whoever comes again is told
+		case refused && refusal.Status < 500 || errors.Is(err, db.ErrNotFound):
+			return nil // the right to read or the feed has ended; whoever comes again is told
 		case err != nil:
 			// The database is away. Browsers do not come again after a
 			// refusal, so the stream stays, says nothing, and tries later.
@@ -118,17 +114,6 @@ func (fd *feed) follow(ctx context.Context, owner uuid.UUID, s *stream, more boo
 		}
 		ask = true
 	}
-}
-
-// errNoListener says that whoever listens may no longer.
-var errNoListener = errors.New("the session, the key, the right to read or the membership has ended")
-
-func (fd *feed) mayFollow(ctx context.Context) error {
-	err := fd.trees.still(ctx, mayRead, viewer)
-	if p, ok := errors.AsType[*httpx.Problem](err); ok && p.Status < 500 {
-		err = errors.Join(errNoListener, err)
-	}
-	return err
 }
 
 // read takes a page of what is new and says whether there is more.

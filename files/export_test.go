@@ -22,9 +22,9 @@ func ZipLengths(t *testing.T, sizes []int64) (foreseen, written int64) {
 	z := zip.NewWriter(&count)
 	zeros := make([]byte, 1<<20)
 	for i, size := range sizes {
-		name, it := strconv.Itoa(i)+" ü", item{journal.Item{Kind: fileKind, Size: size, MediaType: new(octetStream)}}
+		name, it := strconv.Itoa(i)+" ü", item{journal.Item{Kind: journal.File, Size: size, MediaType: new(octetStream)}}
 		if size < 0 {
-			name, it = name+"/", item{journal.Item{Kind: folderKind}}
+			name, it = name+"/", item{journal.Item{Kind: journal.Folder}}
 		}
 		length.add(name, &it, max(size, 0))
 		w, err := z.CreateHeader(zipHeader(name, &it, time.Now()))

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
-	"log/slog"
 	"time"
 
 	"homebase/db"
@@ -52,13 +51,7 @@ var errCursorExpired = httpx.NewProblem(410, "cursor_expired", "The feed does no
 	With("Start over: get a cursor with cursor=now, then list the tree, then ask for what has changed since that cursor.")
 
 // feed tells what changes, also as it happens.
-type feed struct {
-	db      *db.DB
-	log     *slog.Logger
-	journal *journal.Journal
-	trees   *trees
-	hub     *hub
-}
+type feed struct{ *base }
 
 // entry is one change of one item, as the feed tells it.
 type entry struct {
@@ -70,7 +63,7 @@ type entry struct {
 
 // told is an item as the feed tells it.
 func told(it placed) json.RawMessage {
-	b, err := json.Marshal(it.body(it.path))
+	b, err := json.Marshal(it.shown())
 	if err != nil {
 		panic(err) // a struct of strings, numbers and times
 	}
@@ -114,15 +107,11 @@ func parseFeedCursor(s string) (c feedCursor, err error) {
 	return c, nil
 }
 
-// feedOf is where an owner's feed ends, and the seq from which on it is whole.
-func (fd *feed) feedOf(ctx context.Context, owner uuid.UUID) (end feedCursor, from int64, err error) {
+// feedEnd is where an owner's feed ends.
+func (fd *feed) feedEnd(ctx context.Context, owner uuid.UUID) (feedCursor, error) {
 	const sql = `-- name: files.FeedOfOwner
-		SELECT t.feed_epoch, t.seq, t.feed_from FROM trees t WHERE t.owner_id = $1`
-	end, err = db.One(ctx, fd.db, func(row pgx.Row) (c feedCursor, err error) {
-		err = row.Scan(&c.epoch, &c.seq, &from)
-		return c, err
-	}, sql, owner)
-	return end, from, err
+		SELECT t.feed_epoch, t.seq FROM trees t WHERE t.owner_id = $1`
+	return db.One(ctx, fd.db, rowOf(func(c *feedCursor) []any { return []any{&c.epoch, &c.seq} }), sql, owner)
 }
 
 // changesAfter reads at most limit entries behind a place, and where the feed
@@ -152,19 +141,16 @@ func (fd *feed) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor
 	switch {
 	case err != nil:
 		return nil, end, err
-	case end == feedCursor{}:
-		return nil, end, errCursorExpired // deleted meanwhile
-	case at.epoch != end.epoch || at.seq < from || at.seq > end.seq:
-		return nil, end, errCursorExpired
+	case end == (feedCursor{}) || at.epoch != end.epoch || at.seq < from || at.seq > end.seq:
+		return nil, end, errCursorExpired // or the tree was deleted meanwhile
 	}
 	return entries, end, nil
 }
 
 // feedPlace reads a cursor as clients send it: "now" is the end of the feed.
-func (fd *feed) feedPlace(ctx context.Context, owner uuid.UUID, cursor string) (at feedCursor, err error) {
+func (fd *feed) feedPlace(ctx context.Context, owner uuid.UUID, cursor string) (feedCursor, error) {
 	if cursor == "now" {
-		at, _, err = fd.feedOf(ctx, owner)
-		return at, err
+		return fd.feedEnd(ctx, owner)
 	}
 	return parseFeedCursor(cursor)
 }
@@ -187,7 +173,7 @@ func (fd *feed) getChanges(c *httpx.Call) (changesBody, error) {
 	var at feedCursor
 	if q := c.URL.Query(); q.Has("cursor") {
 		at, err = fd.feedPlace(ctx, owner, q.Get("cursor"))
-	} else if at, _, err = fd.feedOf(ctx, owner); err == nil {
+	} else if at, err = fd.feedEnd(ctx, owner); err == nil {
 		at.seq = 0
 	}
 	if err != nil {

@@ -59,55 +59,56 @@ type Config struct {
 // Files is the storage of one worker. It is safe for concurrent use. Before
 // Start every file route answers 503.
 type Files struct {
-	db             *db.DB
-	audit          *audit.Log
-	log            *slog.Logger
-	quota          int64
-	trashRetention time.Duration
-
-	journal *journal.Journal
-	vol     *volume
-	trees   *trees
-	rd      *reader
-	wr      *writer
-	up      *uploads
-	tr      *trash
-	sh      *shares
-	sp      *spaces
-	vs      *versions
-	fd      *feed
-	rn      *renditions
-	rc      *reconciler
+	*base
+	rd *reader
+	wr *writer
+	up *uploads
+	tr *trash
+	sh *shares
+	sp *spaces
+	vs *versions
+	fd *feed
+	rn *renditions
+	rc *reconciler
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
 }
 
+// base is what the parts of the storage have in common.
+type base struct {
+	db      *db.DB
+	audit   *audit.Log
+	auth    *auth.Auth
+	log     *slog.Logger
+	journal *journal.Journal
+	vol     *volume
+	trees   *trees
+	hub     *hub
+}
+
 // New makes the storage; it touches neither disk nor database. Call it before
 // the database's listener runs.
 func New(c Config) *Files {
-	f := &Files{db: c.DB, audit: c.Audit, log: c.Log, quota: c.DefaultQuota, trashRetention: c.TrashRetention}
-	hub := newHub()
-	f.vol = &volume{db: c.DB, log: c.Log, dataDir: c.DataDir, minFree: c.MinFree}
-	f.vol.away.Store(new("the storage has not been opened yet"))
-	f.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
-		KeepVersions: c.VersionRetention > 0, Judge: f.judge, Changed: hub.changed})
-	f.trees = &trees{db: c.DB, auth: c.Auth, journal: f.journal, vol: f.vol, members: db.NewKept(c.DB, membersChannel, readMembers(c.DB)),
-		roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
-	f.rd = &reader{db: c.DB, audit: c.Audit, trees: f.trees, vol: f.vol, hub: hub, outside: make(chan outside, 256)}
-	f.tr = &trash{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trashRetention: c.TrashRetention, purging: make(chan struct{}, 1)}
-	f.vs = &versions{db: c.DB, log: c.Log, journal: f.journal, retention: c.VersionRetention, grown: map[uuid.UUID]bool{}, more: make(chan struct{}, 1)}
-	f.wr = &writer{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trees: f.trees, rd: f.rd, tr: f.tr, vs: f.vs, hints: bounded[hint, uuid.UUID]{most: 10_000}}
-	f.up = &uploads{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trees: f.trees, wr: f.wr, uploadExpiry: c.UploadExpiry,
-		holders: holders{held: map[uuid.UUID]*holder{}}}
-	f.sh = &shares{db: c.DB, audit: c.Audit, auth: c.Auth, keys: c.Keys, journal: f.journal, vol: f.vol, trees: f.trees, rd: f.rd, wr: f.wr}
-	f.sp = &spaces{db: c.DB, audit: c.Audit, journal: f.journal, vol: f.vol, trees: f.trees, hub: hub}
-	f.fd = &feed{db: c.DB, log: c.Log, journal: f.journal, trees: f.trees, hub: hub}
-	f.rn = &renditions{log: c.Log, vol: f.vol, rd: f.rd, undrawable: bounded[[sha256.Size]byte, *httpx.Problem]{most: 1000}}
-	f.rc = &reconciler{db: c.DB, log: c.Log, journal: f.journal, vol: f.vol, trees: f.trees, rd: f.rd}
-	f.wr.rc = f.rc
-	f.db.Listener().OnMissed(func() { hub.announced(everybody) })
-	f.db.Listener().On(membersChannel, func(string) { hub.recheck() })
+	b := &base{db: c.DB, audit: c.Audit, auth: c.Auth, log: c.Log, hub: newHub()}
+	b.vol = &volume{db: c.DB, dataDir: c.DataDir, minFree: c.MinFree}
+	f := &Files{base: b}
+	b.vol.away.Store(new("the storage has not been opened yet"))
+	b.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
+		KeepVersions: c.VersionRetention > 0, Judge: f.judge, Changed: b.hub.changed})
+	b.trees = &trees{base: b, members: db.NewKept(c.DB, membersChannel, b.readMembers), roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
+	f.rd = &reader{base: b, outside: make(chan outside, 256)}
+	f.rc = &reconciler{base: b, rd: f.rd}
+	f.tr = &trash{base: b, retention: c.TrashRetention, purging: make(chan struct{}, 1)}
+	f.vs = &versions{base: b, retention: c.VersionRetention, grown: map[uuid.UUID]bool{}, more: make(chan struct{}, 1)}
+	f.wr = &writer{base: b, rd: f.rd, tr: f.tr, vs: f.vs, rc: f.rc, hints: bounded[hint, uuid.UUID]{most: 10_000}}
+	f.up = &uploads{base: b, wr: f.wr, holders: holders{held: map[uuid.UUID]*seized{}}}
+	f.sh = &shares{base: b, keys: c.Keys, rd: f.rd, wr: f.wr}
+	f.sp = &spaces{base: b}
+	f.fd = &feed{base: b}
+	f.rn = &renditions{base: b, rd: f.rd, undrawable: bounded[[sha256.Size]byte, *httpx.Problem]{most: 1000}}
+	f.db.Listener().OnMissed(func() { b.hub.announced(everybody) })
+	f.db.Listener().On(membersChannel, func(string) { b.hub.recheck() })
 	f.db.Listener().On(changesChannel, f.fd.onAnnounced)
 	f.db.Listener().On(uploadChannel, func(payload string) {
 		if id, err := uuid.Parse(payload); err == nil {
@@ -123,7 +124,7 @@ func New(c Config) *Files {
 // directory does not belong to this database. A directory whose rows are lost
 // is no error: the routes answer 503 until they were rebuilt.
 func (f *Files) Start(ctx context.Context) error {
-	claimed, err := f.vol.claim(ctx)
+	claimed, err := f.vol.claim(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -216,6 +217,19 @@ func (f *Files) ifOpen(run func(context.Context) error) func(context.Context) er
 			return errors.New(*s)
 		}
 		return run(ctx)
+	}
+}
+
+// whenOpen asks only while the data directory is in place. Else the job runs,
+// and its failure tells operators. So a storage that nobody uses is left in peace:
+// what frequent jobs ask writes no row, and looks at nothing on the disk that the
+// kernel does not remember.
+func (f *Files) whenOpen(ask func(context.Context) (bool, error)) func(context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		if f.vol.disk == nil || f.vol.away.Load() != nil {
+			return true, nil
+		}
+		return ask(ctx)
 	}
 }
 

@@ -62,11 +62,9 @@ func atPath(names []string) way {
 
 // wayTo is the way that a request asks for.
 func wayTo(owner uuid.UUID, req folderRequest) (way, error) {
-	var fields httpx.Fields
 	byPath, byParent := req.Path != "", req.ParentID != nil && req.Name != nil
 	if byPath == byParent || byPath && (req.ParentID != nil || req.Name != nil) {
-		fields.Add("#/path", "required", "Give either path, or parent_id and name.")
-		return nil, fields.Err()
+		return nil, fieldError("#/path", "required", "Give either path, or parent_id and name.")
 	}
 	if byPath {
 		names, err := parsePath(req.Path)
@@ -75,16 +73,12 @@ func wayTo(owner uuid.UUID, req folderRequest) (way, error) {
 		}
 		return atPath(names), err
 	}
-	if err := checkName(*req.Name); err != nil {
-		return nil, err
-	}
 	return func(ctx context.Context, q db.Querier) ([]string, error) {
-		parent, err := folderByID(ctx, q, owner, *req.ParentID)
+		at, err := spotIn(ctx, q, owner, *req.ParentID, *req.Name)
 		if err != nil {
 			return nil, err
 		}
-		at := parent.path + "/" + *req.Name
-		return strings.Split(at, "/")[1:], checkExtent(strings.Count(at, "/"), len(at))
+		return strings.Split(at.path, "/")[1:], nil
 	}, nil
 }
 
@@ -107,40 +101,40 @@ func (wr *writer) makeFolders(ctx context.Context, owner uuid.UUID, way way, par
 		deepest, missing := found[len(found)-1], names[len(found)-1:]
 		made = len(missing) > 0
 		switch {
-		case len(missing) == 0 && (!parents || deepest.isFile()):
+		case len(missing) == 0 && (!parents || deepest.IsFile()):
 			return journal.ErrNameConflict
 		case len(missing) > 1 && !parents:
 			return errParentMissing
-		case deepest.isFile():
+		case deepest.IsFile():
 			return errNotFolder.With("A part of the path is a file.")
 		}
 		if err := t.Grow(len(missing)); err != nil {
 			return err
 		}
-		for i, name := range missing {
-			if deepest, err = insertFolder(ctx, t, owner, deepest.ID, name); err != nil {
+		last = placed{deepest, joinNames(names[:len(found)-1])}
+		for _, name := range missing {
+			if last, err = makeFolder(ctx, t, owner, last, name); err != nil {
 				return err
 			}
-			last = placed{deepest, joinNames(names[:len(names)-len(missing)+i+1])}
-			at := disk.OwnerPath(owner, last.path)
-			if err := t.Mkdir(deepest.ID, at); err != nil {
-				return err
-			}
-			t.Tell(feedCreated, told(last))
-			t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: deepest.ID})
+			t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: last.ID})
 		}
-		last = placed{deepest, joinNames(names)}
 		return nil
 	}}
 	err = wr.journal.Commit(ctx, c)
 	return last, made, err
 }
 
-// insertFolder writes a folder's row.
-func insertFolder(ctx context.Context, q db.Querier, owner, parent uuid.UUID, name string) (item, error) {
+// makeFolder makes a folder in another one.
+func makeFolder(ctx context.Context, t *journal.Tx, owner uuid.UUID, parent placed, name string) (placed, error) {
 	const sql = `-- name: files.InsertFolder
 		INSERT INTO items AS i (id, owner_id, parent_id, kind, name, name_sort, name_folded)
 		VALUES ($1, $2, $3, 0, $4, normalize($5, NFC), normalize($6, NFC))
 		RETURNING ` + itemColumns
-	return db.One(ctx, q, scanItem, sql, journal.NewID(), owner, parent, name, naming.SortKey(name), naming.Fold(name))
+	it, err := db.One(ctx, t, scanItem, sql, journal.NewID(), owner, parent.ID, name, naming.SortKey(name), naming.Fold(name))
+	made := placed{it, parent.path + "/" + name}
+	if err == nil {
+		err = t.Mkdir(made.ID, disk.OwnerPath(owner, made.path))
+		t.Tell(feedCreated, told(made))
+	}
+	return made, err
 }

@@ -2,7 +2,6 @@ package files
 
 import (
 	"context"
-	"errors"
 	"path"
 	"strconv"
 	"strings"
@@ -50,7 +49,7 @@ func (l *look) versions(ctx context.Context) error {
 			l.refuse(s, "this server did not put it among the versions")
 		default:
 			d := l.add(&finding{kind: findVersion, path: s.path, info: s.info})
-			d.row.ID, d.row.Kind, d.row.Revision = id, fileKind, revision
+			d.row.ID, d.row.Kind, d.row.Revision = id, journal.File, revision
 		}
 	}
 	return nil
@@ -93,10 +92,6 @@ func (rc *reconciler) takeVersion(ctx context.Context, t *journal.Tx, owner uuid
 // versionExists asks for the row of what was found.
 func versionExists(ctx context.Context, q db.Querier, d *finding) (bool, error) {
 	const sql = `-- name: files.VersionExists
-		SELECT true FROM versions v WHERE v.item_id = $1 AND v.revision = $2`
-	there, err := db.One(ctx, q, db.Value[bool], sql, d.row.ID, d.row.Revision)
-	if errors.Is(err, db.ErrNotFound) {
-		return false, nil
-	}
-	return there, err
+		SELECT EXISTS (SELECT FROM versions v WHERE v.item_id = $1 AND v.revision = $2)`
+	return db.One(ctx, q, db.Value[bool], sql, d.row.ID, d.row.Revision)
 }

@@ -3,12 +3,10 @@ package files
 import (
 	"cmp"
 	"context"
-	"errors"
 	"strings"
 	"time"
 
 	"homebase/db"
-	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -48,13 +46,12 @@ func (ts *trees) grantOn(ctx context.Context, item uuid.UUID) (*grant, error) {
 		 WHERE s.recipient_id = $2 AND (s.expires_at IS NULL OR s.expires_at > now()) AND p.path IS NOT NULL
 		   AND NOT EXISTS (SELECT FROM item_up($1) t WHERE t.trashed_at IS NOT NULL)
 		 ORDER BY s.role, u.height`
-	list, err := db.All(ctx, ts.db, func(row pgx.Row) (*grant, error) {
-		g := &grant{asked: item}
-		return g, row.Scan(append(g.fields(), &g.path)...)
-	}, sql, item, httpx.CallerOf(ctx).UserID)
+	scan := rowOf(func(g *grant) []any { return append(g.fields(), &g.path) })
+	list, err := db.All(ctx, ts.db, scan, sql, item, httpx.CallerOf(ctx).UserID)
 	for _, g := range list {
+		g.asked = item
 		if err := ts.stillShares(ctx, ts.db, &g.share); ignoreNotFound(err) != nil || err == nil {
-			return g, err
+			return &g, err
 		}
 	}
 	return nil, cmp.Or(err, db.ErrNotFound)
@@ -78,7 +75,7 @@ func (it placed) below(top uuid.UUID, path string) placed {
 	if it.ID == top || !inside {
 		it.Parent = nil
 	}
-	if !inside || it.path == "" && it.isFile() {
+	if !inside || it.path == "" && it.IsFile() {
 		it.path = "/" + it.Name
 	}
 	return it
@@ -102,55 +99,6 @@ func (v visit) givable() error {
 		return httpx.ErrForbidden.With("This was shared to you, and is not yours to share or to scan.")
 	}
 	return nil
-}
-
-// postGrant shares an item by name; who has it already gets the other role.
-func (sh *shares) postGrant(ctx context.Context, s share, in newShare) (share, error) {
-	const known = `-- name: files.UserToShareWith
-		SELECT u.id FROM users u WHERE u.id = $1 AND u.status = 'active' FOR KEY SHARE`
-	const sql = `-- name: files.InsertGrant
-		INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, expires_at, allow, user_id, recipient_id, role)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-		    ON CONFLICT (item_id, recipient_id) DO UPDATE SET expires_at = excluded.expires_at, user_id = excluded.user_id, role = excluded.role
-		RETURNING ` + shareColumns
-	var f httpx.Fields
-	if in.Mode != "" {
-		f.Add("#/mode", "invalid", "A share with a user has a role and no mode.")
-	}
-	if in.Role == nil || *in.Role != viewer && *in.Role != editor {
-		f.Add("#/role", "invalid", "The role must be viewer or editor.")
-	}
-	if *in.UserID == httpx.CallerOf(ctx).UserID || *in.UserID == s.Owner {
-		f.Add("#/user_id", "invalid", "It is theirs already.")
-	}
-	if err := f.Err(); err != nil {
-		return s, err
-	}
-	s.Recipient, s.Role = in.UserID, in.Role
-	if err := s.apply(in.shareTerms); err != nil {
-		return s, err
-	}
-	if err := sh.mayOffer(ctx, &s); err != nil {
-		return s, err
-	}
-	if _, err := itemByID(ctx, sh.db, s.Owner, s.Item); err != nil {
-		return s, err
-	}
-	return sh.insert(ctx, s, func(tx *journal.Tx) (share, error) {
-		_, err := db.One(ctx, tx, db.Value[uuid.UUID], known, *s.Recipient)
-		if errors.Is(err, db.ErrNotFound) {
-			f.Add("#/user_id", "missing", "There is no such user.")
-			err = f.Err()
-		}
-		if err != nil {
-			return s, err
-		}
-		made, err := db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(newShareToken()), s.Mode, s.Expires, s.Allow, s.By, s.Recipient, s.Role)
-		if err == nil {
-			err = db.Notify(ctx, tx, membersChannel, "")
-		}
-		return made, err
-	})
 }
 
 // withMe is an item that somebody has shared with the caller.

@@ -10,16 +10,15 @@ import (
 	"homebase/files/journal"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // identify says what an entry is: moved or new; nil when the API put it here
 // or took it away during the look, or when it is refused.
-func (l *look) identify(s stray, rows map[uuid.UUID]rowAt) *finding {
+func (l *look) identify(s stray, rows map[uuid.UUID]placed) *finding {
 	d := &finding{kind: findNew, parent: s.parent, in: s.in, path: s.path, info: s.info}
-	d.row.ID, d.row.Kind = journal.NewID(), fileKind
+	d.row.ID, d.row.Kind = journal.NewID(), journal.File
 	if s.info.IsDir() {
-		d.row.Kind = folderKind
+		d.row.Kind = journal.Folder
 	}
 	if s.id == uuid.Nil || l.claimed[s.id] {
 		return d
@@ -74,17 +73,14 @@ func (rc *reconciler) carriedAt(p string, id uuid.UUID) bool {
 // and time, and else by its bytes, which are read only where a missing file
 // has the size.
 func (l *look) recognise(ctx context.Context) error {
-	type known struct {
-		ino  int64
-		size int64
-	}
-	byInode, bySum, sizes := map[known]*finding{}, map[string][]*finding{}, map[int64]bool{}
+	type inode struct{ number, size int64 }
+	byInode, bySum, sizes := map[inode]*finding{}, map[string][]*finding{}, map[int64]bool{}
 	for _, d := range l.findings {
-		if d.kind == findMissing && d.row.isFile() && d.row.Size > 0 {
+		if d.kind == findMissing && d.row.IsFile() && d.row.Size > 0 {
 			sizes[d.row.Size] = true
 			bySum[string(d.row.SHA256)] = append(bySum[string(d.row.SHA256)], d)
 			if d.row.Ino != nil {
-				byInode[known{*d.row.Ino, d.row.Size}] = d
+				byInode[inode{*d.row.Ino, d.row.Size}] = d
 			}
 		}
 	}
@@ -93,7 +89,7 @@ func (l *look) recognise(ctx context.Context) error {
 		if d.kind != findNew || d.former || !d.isFile() || !sizes[d.info.Size()] {
 			continue
 		}
-		m := byInode[known{disk.Inode(d.info), d.info.Size()}]
+		m := byInode[inode{disk.Inode(d.info), d.info.Size()}]
 		if m == nil || found[m] || !m.row.matches(d.info) {
 			sum, err := l.rc.sumAt(ctx, d.path, d.info)
 			if err != nil {
@@ -118,25 +114,17 @@ func (l *look) recognise(ctx context.Context) error {
 // placeColumn is where a row of items AS i lies below the data directory.
 const placeColumn = `(SELECT string_agg(w.entry, '/' ORDER BY w.height DESC) FROM item_place(i.id) AS w)`
 
-// rowAt is a row with its owner and where it lies below the data directory.
-type rowAt struct {
-	item
-	path string
-}
-
-// pathsOf finds items of anybody, in a tree or in the trash, by their ids.
-func pathsOf(ctx context.Context, q db.Querier, ids []uuid.UUID) (map[uuid.UUID]rowAt, error) {
+// pathsOf finds items of anybody, in a tree or in the trash, by their ids. Their
+// paths are those below the data directory.
+func pathsOf(ctx context.Context, q db.Querier, ids []uuid.UUID) (map[uuid.UUID]placed, error) {
 	const sql = `-- name: files.PathsOfItems
 		SELECT ` + itemColumns + `, ` + placeColumn + `
 		  FROM items i WHERE i.id = ANY ($1)`
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	list, err := db.All(ctx, q, func(row pgx.Row) (r rowAt, err error) {
-		err = row.Scan(append(r.Fields(), &r.path)...)
-		return r, err
-	}, sql, ids)
-	rows := make(map[uuid.UUID]rowAt, len(list))
+	list, err := db.All(ctx, q, scanPlaced, sql, ids)
+	rows := make(map[uuid.UUID]placed, len(list))
 	for _, r := range list {
 		rows[r.ID] = r
 	}

@@ -17,11 +17,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const (
-	folderKind = journal.Folder
-	fileKind   = journal.File
-)
-
 // item is a row of items.
 type item struct{ journal.Item }
 
@@ -32,12 +27,7 @@ const itemColumns = journal.ItemColumns
 const pathColumn = `
 	(SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM item_up(i.id) AS u)`
 
-func scanItem(row pgx.Row) (it item, err error) {
-	err = row.Scan(it.Fields()...)
-	return it, err
-}
-
-func (it *item) isFile() bool { return it.IsFile() }
+var scanItem = rowOf((*item).Fields)
 
 // contentTag is the ETag of a file's bytes.
 func (it *item) contentTag() string { return `"` + hex.EncodeToString(it.SHA256) + `"` }
@@ -88,17 +78,17 @@ func (b *itemBody) AppendJSON(text []byte) []byte {
 	return append(text, '}')
 }
 
-// body is the item at a path, "" for the root's.
-func (it *item) body(path string) itemBody {
-	b := itemBody{ID: it.ID, ParentID: it.Parent, Type: "folder", Name: it.Name, Path: path, Size: it.Size,
+// shown is the item on the wire.
+func (it placed) shown() itemBody {
+	b := itemBody{ID: it.ID, ParentID: it.Parent, Type: "folder", Name: it.Name, Path: it.path, Size: it.Size,
 		MediaType: it.MediaType, Revision: it.Revision, CreatedAt: it.Created.UTC(), UpdatedAt: it.Updated.UTC(), Missing: it.Missing}
 	if disk.IsSpace(it.Owner) {
 		b.SpaceID = new(it.Owner)
 	}
-	if path == "" {
+	if it.path == "" {
 		b.Path = "/"
 	}
-	if it.isFile() {
+	if it.IsFile() {
 		b.Type = "file"
 		b.SHA256 = new(hex.EncodeToString(it.SHA256))
 		b.ModifiedAt = new(it.modified())
@@ -109,7 +99,7 @@ func (it *item) body(path string) itemBody {
 // placed is an item with where it is.
 type placed struct {
 	item
-	path string // "/documents/a.pdf", "" for the root
+	path string // "/documents/a.pdf", "" for the root; of pathsOf, below the data directory
 }
 
 // itemByID finds an owner's item. What is another's, or lies in the trash, is
@@ -123,10 +113,7 @@ const getItem = `-- name: files.ItemByID
 		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS p (path)
 		 WHERE i.id = $2 AND i.owner_id = $1 AND p.path IS NOT NULL`
 
-func scanPlaced(row pgx.Row) (p placed, err error) {
-	err = row.Scan(append(p.Fields(), &p.path)...)
-	return p, err
-}
+var scanPlaced = rowOf(func(p *placed) []any { return append(p.Fields(), &p.path) })
 
 // walk follows names from an owner's root as far as they lead: the root
 // first, then what each name found, byte for byte. None for the root means
@@ -164,22 +151,6 @@ func joinNames(names []string) string {
 	return "/" + strings.Join(names, "/")
 }
 
-// requested finds the item that the wildcard {id} names; "root" is the root of
-// the tree.
-func (rd *reader) requested(r *http.Request, v visit) (placed, error) {
-	if r.PathValue("id") == "root" {
-		return itemByID(r.Context(), rd.db, v.owner, v.root)
-	}
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return placed{}, err
-	}
-	return itemByID(r.Context(), rd.db, v.owner, id)
-}
-
-// shown is the item on the wire.
-func (p placed) shown() itemBody { return p.body(p.path) }
-
 // getItem is GET /files/items/{id}.
 func (rd *reader) getItem(c *httpx.Call) (itemBody, error) {
 	v := visitOf(c.Context())
@@ -210,4 +181,13 @@ func precondition(h http.Header, tags ...string) error {
 		return httpx.ErrPreconditionFailed.With("If-None-Match forbids replacing what is already there.")
 	}
 	return nil
+}
+
+// rowOf is the scan function of a value whose fields take a row's columns, in
+// their order.
+func rowOf[T any](fields func(v *T) []any) func(row pgx.Row) (T, error) {
+	return func(row pgx.Row) (v T, err error) {
+		err = row.Scan(fields(&v)...)
+		return v, err
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/journal"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -33,9 +34,9 @@ var orders = func() map[string]order {
 	}{
 		"name":       {"i.name_sort", func(c child) string { return c.sort }, func(s string) (any, error) { return s, nil }},
 		"size":       {"i.size", func(c child) string { return strconv.FormatInt(c.Size, 10) }, asNumber},
-		"updated_at": {"i.updated_at", func(c child) string { return timeKey(c.Updated) }, asTime},
+		"updated_at": {"i.updated_at", func(c child) string { return c.Updated.UTC().Format(time.RFC3339Nano) }, asTime},
 		// Folders have none and come in the order in which they were made.
-		"modified_at": {"coalesce(i.mtime, 0)", func(c child) string { return strconv.FormatInt(c.mtime(), 10) }, asNumber},
+		"modified_at": {"coalesce(i.mtime, 0)", func(c child) string { return strconv.FormatInt(*cmp.Or(c.MTime, new(int64)), 10) }, asNumber},
 	} {
 		query := func(where, by string) string {
 			return `-- name: files.Children
@@ -65,10 +66,10 @@ type page struct {
 
 // queue asks for a page of a folder. It may find up to twice as many items.
 func (p page) queue(b *pgx.Batch, owner, folder uuid.UUID, found *[]child) error {
-	if p.after.Kind < folderKind {
+	if p.after.Kind < journal.Folder {
 		return errCursor
 	}
-	for kind := p.after.Kind; kind <= fileKind; kind++ {
+	for kind := p.after.Kind; kind <= journal.File; kind++ {
 		sql, args := p.order.first, []any{folder, owner, p.limit}
 		if p.order.split {
 			args = append(args, kind)
@@ -128,7 +129,7 @@ func (rd *reader) getChildren(c *httpx.Call, p httpx.Keyset[place]) ([]child, er
 		return nil, err
 	case len(folder) == 0:
 		return nil, db.ErrNotFound
-	case folder[0].isFile():
+	case folder[0].IsFile():
 		return nil, errNoChildren
 	}
 	return ask.of(v.seen(folder[0]), found), nil
@@ -137,7 +138,7 @@ func (rd *reader) getChildren(c *httpx.Call, p httpx.Keyset[place]) ([]child, er
 // children reads a page of a folder that is known; the paths in it continue the
 // folder's.
 func (rd *reader) children(ctx context.Context, owner uuid.UUID, folder placed, p page) ([]child, error) {
-	if folder.isFile() {
+	if folder.IsFile() {
 		return nil, errNoChildren
 	}
 	var found []child
@@ -162,15 +163,6 @@ type place struct {
 
 func (c child) place() place { return place{c.Kind, c.key, c.ID} }
 
-func (c child) shown() itemBody { return c.placed.shown() }
-
-func (c *child) mtime() int64 {
-	if c.MTime == nil {
-		return 0
-	}
-	return *c.MTime
-}
-
 // scanChildren is a scan function that uses one row's memory for all of a page.
 func scanChildren() func(row pgx.Row) (child, error) {
 	var c child
@@ -183,8 +175,6 @@ func scanChildren() func(row pgx.Row) (child, error) {
 }
 
 var errCursor = httpx.ErrInvalidCursor.With("Use next_cursor from the previous page, or leave the cursor out to start over.")
-
-func timeKey(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 func asNumber(s string) (any, error) { return strconv.ParseInt(s, 10, 64) }
 

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"io/fs"
 	"path"
@@ -10,6 +11,7 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -33,12 +35,12 @@ type finding struct {
 	row    item        // the row; of a new entry only id and kind
 	from   string      // where the row has it; "" of a new entry
 	path   string      // where it lies; of a missing one where it should
-	parent uuid.UUID   // new and moved: the folder it lies in
+	parent uuid.UUID   // new and moved: the folder that it lies in
 	in     *finding    // the new or moved folder around it; nil below known ones
 	info   fs.FileInfo // what lies there; nil of a missing one
 	seen   time.Time   // when info was
 	former bool        // new: it carries an id from a former life
-	trash  *discarded  // new: it lies in the trash
+	was    string      // new in the trash: its name; parent is its folder, zero where that is not known
 	sum    []byte      // SHA-256 of new bytes
 	head   []byte      // what its media type depends on
 	remark bool        // it carries another's id
@@ -47,11 +49,14 @@ type finding struct {
 	done   verdict
 }
 
+// name is that of the entry, in the trash the one that it had.
+func (d *finding) name() string { return cmp.Or(d.was, path.Base(d.path)) }
+
 func (d *finding) isFile() bool {
 	if d.info != nil {
 		return !d.info.IsDir()
 	}
-	return d.row.isFile()
+	return d.row.IsFile()
 }
 
 // look compares an owner's tree on the disk with the rows, folder by folder:
@@ -208,7 +213,7 @@ func (l *look) entries(ctx context.Context, in stray, rows map[string]item, doub
 			l.refuse(s, "another file system is mounted here; files must be on the data directory's own file system")
 		case !s.info.Mode().IsRegular() && !s.info.IsDir():
 			l.refuse(s, "links, devices, sockets and FIFOs are never followed or opened; remove it")
-		case known && s.info.IsDir() != row.isFile():
+		case known && s.info.IsDir() != row.IsFile():
 			delete(rows, name)
 			if err := l.same(ctx, row, s, doubting); err != nil {
 				return nil, err
@@ -224,7 +229,7 @@ func (l *look) entries(ctx context.Context, in stray, rows map[string]item, doub
 // that does not carry the row's id waits until the whole tree was seen.
 func (l *look) same(ctx context.Context, row item, s stray, doubting bool) error {
 	unchanged := s.info.IsDir() || row.matches(s.info)
-	if row.Ino == nil || !row.isFile() || *row.Ino != disk.Inode(s.info) || !unchanged {
+	if row.Ino == nil || !row.IsFile() || *row.Ino != disk.Inode(s.info) || !unchanged {
 		id, err := l.rc.vol.disk.IDAt(s.path, s.info)
 		switch {
 		case err != nil && disk.Failed(err):
@@ -259,27 +264,27 @@ func (l *look) same(ctx context.Context, row item, s stray, doubting bool) error
 // The rest is new, with everything below it.
 func (l *look) strays(ctx context.Context, list []stray) error {
 	var ids []uuid.UUID
-	list = slices.DeleteFunc(list, func(s stray) bool { return !l.allowed(s) })
-	for i := range list {
-		s := &list[i]
+	var readable []stray
+	for _, s := range list {
+		if !l.allowed(s) {
+			continue
+		}
 		var err error
-		if s.id, err = l.rc.vol.disk.IDAt(s.path, s.info); err != nil {
-			s.info = nil
-			if disk.Failed(err) {
-				l.refuse(*s, errForeign.Error())
+		switch s.id, err = l.rc.vol.disk.IDAt(s.path, s.info); {
+		case err == nil:
+			readable = append(readable, s)
+			if s.id != uuid.Nil {
+				ids = append(ids, s.id)
 			}
-		} else if s.id != uuid.Nil {
-			ids = append(ids, s.id)
+		case disk.Failed(err):
+			l.refuse(s, errForeign.Error())
 		}
 	}
 	rows, err := pathsOf(ctx, l.rc.db, ids)
 	if err != nil {
 		return err
 	}
-	for _, s := range list {
-		if s.info == nil {
-			continue
-		}
+	for _, s := range readable {
 		d := l.identify(s, rows)
 		if d == nil {
 			continue
@@ -332,12 +337,6 @@ func (l *look) trash(ctx context.Context) error {
 	return err
 }
 
-// discarded is what an entry of the trash says of itself.
-type discarded struct {
-	parent uuid.UUID // zero: not known
-	name   string
-}
-
 // discarded takes an entry of the trash that no row knows by what it carries.
 func (l *look) discarded(ctx context.Context, s stray, trash map[string]item) error {
 	name := path.Base(s.path)
@@ -357,17 +356,16 @@ func (l *look) discarded(ctx context.Context, s stray, trash map[string]item) er
 		return nil
 	}
 	defer entry.Close()
-	t := &discarded{name: name}
+	d := l.add(&finding{kind: findNew, path: s.path, info: s.info, former: true, was: name})
 	if folder, name := disk.Trashed(entry); folder != uuid.Nil && checkName(name) == nil {
-		t.parent, t.name = folder, name
+		d.parent, d.was = folder, name
 	}
-	d := l.add(&finding{kind: findNew, path: s.path, info: s.info, former: true, trash: t})
-	d.row.ID, d.row.Kind = id, fileKind
+	d.row.ID, d.row.Kind = id, journal.File
 	l.claim(id)
 	if !s.info.IsDir() {
 		return nil
 	}
-	d.row.Kind = folderKind
+	d.row.Kind = journal.Folder
 	return l.folder(ctx, id, d, s.path)
 }
 

@@ -15,7 +15,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 var (
@@ -42,17 +41,17 @@ func (wr *writer) patchItem(c *httpx.Call, patch movePatch) (itemBody, error) {
 	if err := fields.Err(); err != nil {
 		return itemBody{}, err
 	}
-	it, err := wr.move(c.Context(), c.ID, patch, c.Header)
+	it, err := wr.move(c.Context(), c.ID, chosen(patch.Name, nil), chosen(patch.ParentID, nil), c.Header)
 	return it.shown(), err
 }
 
-// move is one row and one rename, however much lies below. The item is as the
-// caller sees it where it is now.
-func (wr *writer) move(ctx context.Context, id uuid.UUID, patch movePatch, h http.Header) (it placed, err error) {
+// move is one row and one rename, however much lies below: to a name, to a
+// folder, or both. The item is as the caller sees it where it is now.
+func (wr *writer) move(ctx context.Context, id uuid.UUID, toName *string, toFolder *uuid.UUID, h http.Header) (it placed, err error) {
 	at := visitOf(ctx)
 	owner := at.owner
-	if patch.Name.Set {
-		if err := checkName(patch.Name.Value); err != nil {
+	if toName != nil {
+		if err := checkName(*toName); err != nil {
 			return it, err
 		}
 	}
@@ -60,8 +59,8 @@ func (wr *writer) move(ctx context.Context, id uuid.UUID, patch movePatch, h htt
 		return it, errRoot
 	}
 	var refused error // once the item is known to be there
-	if patch.ParentID.Set {
-		to, err := wr.trees.find(ctx, patch.ParentID.Value)
+	if toFolder != nil {
+		to, err := wr.trees.find(ctx, *toFolder)
 		switch {
 		case err != nil:
 			return it, err
@@ -84,13 +83,7 @@ func (wr *writer) move(ctx context.Context, id uuid.UUID, patch movePatch, h htt
 		if err := cmp.Or(precondition(h, from.tag()), refused); err != nil {
 			return err
 		}
-		name, parent := from.Name, *from.Parent
-		if patch.Name.Set {
-			name = patch.Name.Value
-		}
-		if patch.ParentID.Set {
-			parent = patch.ParentID.Value
-		}
+		name, parent := *cmp.Or(toName, &from.Name), *cmp.Or(toFolder, from.Parent)
 		to, err := folderByID(ctx, t, owner, parent)
 		if err != nil {
 			return err
@@ -106,7 +99,7 @@ func (wr *writer) move(ctx context.Context, id uuid.UUID, patch movePatch, h htt
 		if err := checkFit(ctx, t, from.item, from.path, it.path); err != nil {
 			return err
 		}
-		if from.isFile() { // who uploads under another name first, renames last
+		if from.IsFile() { // who uploads under another name first, renames last
 			from.MediaType = new(mediaType(name, *from.MediaType, wr.headAt(name, disk.OwnerPath(owner, from.path))))
 		}
 		if it.item, err = relocate(ctx, t, from.item, parent, name); err != nil {
@@ -129,7 +122,7 @@ func folderByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (placed,
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		return to, errParentMissing
-	case err == nil && to.isFile():
+	case err == nil && to.IsFile():
 		return to, errNotFolder.With("A file cannot contain anything; choose a folder.")
 	}
 	return to, err
@@ -155,16 +148,13 @@ func checkFit(ctx context.Context, q db.Querier, it item, from, to string) error
 	if deeper <= 0 && len(to) <= len(from) {
 		return nil
 	}
-	if it.isFile() {
+	if it.IsFile() {
 		return checkExtent(strings.Count(to, "/"), len(to))
 	}
 	const sql = `-- name: files.Height
 		SELECT max(d.height), max(octet_length(d.path)) FROM folder_below($1) d`
 	type extent struct{ height, length int }
-	below, err := db.One(ctx, q, func(row pgx.Row) (e extent, err error) {
-		err = row.Scan(&e.height, &e.length)
-		return e, err
-	}, sql, it.ID)
+	below, err := db.One(ctx, q, rowOf(func(e *extent) []any { return []any{&e.height, &e.length} }), sql, it.ID)
 	if err != nil {
 		return err
 	}

@@ -27,45 +27,37 @@ func (rd *reader) changedOutside(owner, id uuid.UUID) {
 // reader.
 func (rc *reconciler) takeOverOutside(ctx context.Context) {
 	for {
-		owners := map[uuid.UUID][]*finding{}
 		select {
 		case o := <-rc.rd.outside:
-			rc.foundOutside(ctx, o, owners)
+			list := []outside{o}
+			for range len(rc.rd.outside) {
+				list = append(list, <-rc.rd.outside)
+			}
+			rc.takeOutside(ctx, list...)
 		case <-ctx.Done():
 			return
 		}
-		for range len(rc.rd.outside) {
-			rc.foundOutside(ctx, <-rc.rd.outside, owners)
-		}
-		rc.takeFound(ctx, owners)
 	}
 }
 
-// takeOverNow takes over what a put is about to replace, if it can.
-func (rc *reconciler) takeOverNow(ctx context.Context, o outside) {
+// takeOutside takes items over, each as a finding of one entry, unless it is
+// missing or in order by now. What cannot be taken over is left as it is.
+func (rc *reconciler) takeOutside(ctx context.Context, list ...outside) {
 	owners := map[uuid.UUID][]*finding{}
-	rc.foundOutside(ctx, o, owners)
-	rc.takeFound(ctx, owners)
-}
-
-func (rc *reconciler) takeFound(ctx context.Context, owners map[uuid.UUID][]*finding) {
+	for _, o := range list {
+		row, p, err := pathOf(ctx, rc.db, o.owner, o.item)
+		if err != nil || !row.IsFile() {
+			continue
+		}
+		if info, err := rc.vol.disk.Lstat(p); err == nil && info.Mode().IsRegular() && !row.matches(info) {
+			d := &finding{kind: findChanged, row: row, from: p, path: p, info: info, seen: time.Now()}
+			owners[o.owner] = append(owners[o.owner], d)
+		}
+	}
 	for owner, list := range owners {
 		if err := rc.takeOver(ctx, owner, list, &scanReport{}); err != nil && ctx.Err() == nil {
 			rc.log.WarnContext(ctx, "cannot take over files that were changed outside the API yet", "count", len(list), "error", err)
 		}
-	}
-}
-
-// foundOutside notes an item as a finding of one entry, unless it is missing or
-// in order by now.
-func (rc *reconciler) foundOutside(ctx context.Context, o outside, owners map[uuid.UUID][]*finding) {
-	row, p, err := pathOf(ctx, rc.db, o.owner, o.item)
-	if err != nil || !row.isFile() {
-		return
-	}
-	if info, err := rc.vol.disk.Lstat(p); err == nil && info.Mode().IsRegular() && !row.matches(info) {
-		d := &finding{kind: findChanged, row: row, from: p, path: p, info: info, seen: time.Now()}
-		owners[o.owner] = append(owners[o.owner], d)
 	}
 }
 

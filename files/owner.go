@@ -1,9 +1,9 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 
 	"homebase/auth"
 	"homebase/db"
@@ -67,9 +67,7 @@ func (f *Files) Erase(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 // ownDataDir opens the data directory, also in a process that is no worker,
 // and makes sure that it is this database's.
 func (f *Files) ownDataDir(ctx context.Context, tx pgx.Tx) (*disk.Dir, error) {
-	const sql = `-- name: files.DataDirIDToErase
-		SELECT i.data_dir_id FROM instance i`
-	known, err := db.One(ctx, tx, db.Value[*uuid.UUID], sql)
+	known, err := dataDirID(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +75,7 @@ func (f *Files) ownDataDir(ctx context.Context, tx pgx.Tx) (*disk.Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	marker, err := dir.Marker()
-	if err == nil && (known == nil || *known != marker) {
-		err = fmt.Errorf("%s does not belong to this database", f.vol.dataDir)
-	}
-	if err != nil {
+	if err := dir.CheckInPlace(*cmp.Or(known, &uuid.Nil)); err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
 	return dir, nil

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"time"
 
 	"homebase/db"
@@ -34,12 +33,11 @@ var (
 func (rc *reconciler) prepare(ctx context.Context, batch []*finding, report *scanReport) (ready []*finding, err error) {
 	marked := false
 	for _, d := range batch {
-		var wrote bool
+		marks := d.kind != findMissing && d.kind != findReturned
 		err := ctx.Err()
-		if err == nil && d.kind != findMissing && d.kind != findReturned {
-			wrote, err = rc.prepareOne(ctx, d)
+		if err == nil && marks {
+			err = rc.prepareOne(ctx, d)
 		}
-		marked = marked || wrote
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
@@ -49,60 +47,54 @@ func (rc *reconciler) prepare(ctx context.Context, batch []*finding, report *sca
 		case err != nil:
 			return nil, err
 		default:
-			ready = append(ready, d)
+			ready, marked = append(ready, d), marked || marks
 		}
 	}
 	if marked {
-		if err := rc.vol.disk.SyncAll(); err != nil {
-			return nil, rc.vol.diskError(err)
-		}
+		err = rc.vol.diskError(rc.vol.disk.SyncAll())
 	}
-	return ready, nil
+	return ready, err
 }
 
-// prepareOne reports whether it wrote to the entry.
-func (rc *reconciler) prepareOne(ctx context.Context, d *finding) (wrote bool, err error) {
+// prepareOne prepares what lies on the disk.
+func (rc *reconciler) prepareOne(ctx context.Context, d *finding) error {
 	moved := d.kind == findMoved && (!d.isFile() || d.row.matches(d.info))
 	file, err := rc.vol.disk.Look(d.path, d.info)
-	if err != nil {
-		return false, unreachable(err)
+	switch {
+	case disk.Failed(err):
+		return errForeign
+	case err != nil:
+		return errGoneOn
 	}
 	defer file.Close()
-	if err := stillAs(d.info, file); err != nil {
-		return false, err
-	}
 	if d.isFile() && d.sum == nil && !moved {
 		if d.sum = disk.Sum(file, d.info); d.sum == nil {
 			if wait := settleTime - time.Since(d.seen); wait > 0 && !db.Sleep(ctx, wait) {
-				return false, context.Cause(ctx)
+				return context.Cause(ctx)
 			}
 			if err := stillAs(d.info, file); err != nil {
-				return false, err
+				return err
 			}
 			if d.sum, err = sumOf(ctx, file); err != nil {
-				return false, errForeign
+				return errForeign
 			}
 		}
 	}
 	if err := stillAs(d.info, file); err != nil {
-		return false, err
+		return err
 	}
-	if name := path.Base(d.path); d.isFile() {
-		if d.trash != nil {
-			name = d.trash.name
-		}
-		d.head = headOf(name, file)
+	if d.isFile() {
+		d.head = headOf(d.name(), file)
 	}
 	id := disk.ID(file)
 	if d.remark = id != uuid.Nil && id != d.row.ID; d.remark {
-		return true, nil
+		return nil
 	}
-	if err := d.mark(file); errors.Is(err, fs.ErrPermission) {
-		return false, errForeign
-	} else if err != nil {
-		return false, rc.vol.diskError(err)
+	err = d.mark(file)
+	if errors.Is(err, fs.ErrPermission) {
+		return errForeign
 	}
-	return true, nil
+	return rc.vol.diskError(err)
 }
 
 func (d *finding) mark(file *os.File) error {
@@ -111,14 +103,6 @@ func (d *finding) mark(file *os.File) error {
 		sum = d.row.SHA256
 	}
 	return disk.Mark(file, d.row.ID, sum, d.info)
-}
-
-// unreachable tells what went from what cannot be opened.
-func unreachable(err error) error {
-	if disk.Failed(err) {
-		return errForeign
-	}
-	return errGoneOn
 }
 
 // stillAs says what an open file is when an earlier look saw it otherwise.
@@ -167,15 +151,11 @@ func (rc *reconciler) sumAt(ctx context.Context, p string, info fs.FileInfo) ([]
 		return nil, ctx.Err()
 	}
 	defer file.Close()
-	if !unchangedSince(info, now) {
-		return nil, ctx.Err()
+	var sum []byte
+	if unchangedSince(info, now) {
+		if sum = disk.Sum(file, now); sum == nil {
+			sum, _ = sumOf(ctx, file)
+		}
 	}
-	if sum := disk.Sum(file, now); sum != nil {
-		return sum, nil
-	}
-	sum, err := sumOf(ctx, file)
-	if err != nil {
-		return nil, ctx.Err()
-	}
-	return sum, nil
+	return sum, ctx.Err()
 }

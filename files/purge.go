@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path"
-	"slices"
 	"time"
 
 	"homebase/audit"
@@ -35,36 +34,33 @@ func (tr *trash) deleteTrashed(c *httpx.Call) error {
 
 // emptyTrash is DELETE /files/trash.
 func (tr *trash) emptyTrash(c *httpx.Call) error {
-	const sql = `-- name: files.TrashedOfOwner
-		SELECT i.owner_id, i.id FROM items i
-		 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging AND NOT i.id = ANY ($2) ORDER BY i.trashed_at, i.id LIMIT $3`
-	_, err := tr.purgeAll(c.Context(), sql, visitOf(c.Context()).owner)
+	_, err := tr.purgeAll(c.Context(), new(visitOf(c.Context()).owner), nil)
 	return err
 }
 
 // endTrash purges what has been in the trash for longer than its retention.
 func (tr *trash) endTrash(ctx context.Context) error {
-	const sql = `-- name: files.TrashToEnd
-		SELECT i.owner_id, i.id FROM items i
-		 WHERE i.trashed_at < now() - $1::interval AND NOT i.purging AND NOT i.id = ANY ($2) ORDER BY i.trashed_at LIMIT $3`
-	if tr.trashRetention == 0 {
+	if tr.retention == 0 {
 		return nil
 	}
-	_, err := tr.purgeAll(ctx, sql, tr.trashRetention)
+	_, err := tr.purgeAll(ctx, nil, &tr.retention)
 	return err
 }
 
-// purgeAll purges the items that a query names and counts them. The last two
-// parameters of the query are the items to pass over and the size of a page:
-// one that cannot be purged holds none of the others.
-func (tr *trash) purgeAll(ctx context.Context, sql string, args ...any) (purged int, failed error) {
+// purgeAll purges what an owner, nil: anybody, has in the trash, and for longer
+// than that, nil: at all, and counts it. An item that cannot be purged holds none
+// of the others.
+func (tr *trash) purgeAll(ctx context.Context, owner *uuid.UUID, older *time.Duration) (purged int, failed error) {
+	const sql = `-- name: files.TrashToPurge
+		SELECT i.owner_id, i.id FROM items i
+		 WHERE i.trashed_at IS NOT NULL AND NOT i.purging AND ($1::uuid IS NULL OR i.owner_id = $1)
+		   AND ($2::interval IS NULL OR i.trashed_at < now() - $2::interval) AND NOT i.id = ANY ($3)
+		 ORDER BY i.trashed_at, i.id LIMIT $4`
 	type key struct{ owner, item uuid.UUID }
 	tried := []uuid.UUID{}
 	for {
-		keys, err := db.All(ctx, tr.db, func(row pgx.Row) (k key, err error) {
-			err = row.Scan(&k.owner, &k.item)
-			return k, err
-		}, sql, append(slices.Clip(args), tried, purgePage)...)
+		scan := rowOf(func(k *key) []any { return []any{&k.owner, &k.item} })
+		keys, err := db.All(ctx, tr.db, scan, sql, pgx.QueryExecModeDescribeExec, owner, older, tried, purgePage) // planned for what is asked
 		if err != nil || len(keys) == 0 {
 			return purged, errors.Join(failed, err)
 		}
@@ -216,16 +212,23 @@ func (tr *trash) finishPurges(ctx context.Context) error {
 // purgeLeft finishes purges as soon as one leaves something, until ctx ends.
 // What fails is left to the job.
 func (tr *trash) purgeLeft(ctx context.Context) {
-	for {
-		select {
-		case <-tr.purging:
-		case <-ctx.Done():
-			return
-		}
+	for signalled(ctx, tr.purging) {
 		if err := tr.finishPurges(ctx); err != nil && ctx.Err() == nil {
 			tr.log.WarnContext(ctx, "a purge has not finished yet", "error", err)
 		}
 	}
+}
+
+// anyDisplaced asks whether a purge has left rows, or anything has come into
+// purge/ since it was last found empty.
+func (tr *trash) anyDisplaced(ctx context.Context) (bool, error) {
+	const sql = `-- name: files.AnyPurging
+		SELECT EXISTS (SELECT FROM items i WHERE i.purging)`
+	info, err := tr.vol.disk.Lstat(disk.Purge)
+	if err != nil || info.ModTime().UnixNano() != tr.emptySince.Load() {
+		return true, err
+	}
+	return db.One(ctx, tr.db, db.Value[bool], sql)
 }
 
 // freeDisplaced ends purges and frees what lies in purge/. It holds the lock PURGE, which a
@@ -244,7 +247,7 @@ func (tr *trash) freeDisplaced(ctx context.Context) error {
 			locked, err := db.One(ctx, tx, db.Value[bool], lock, journal.LockPurge)
 			more = false
 			if err == nil && locked {
-				more, failed = tr.freeFor(ctx, purgeFor)
+				more, failed = tr.freeSome(ctx)
 			}
 			return err
 		})
@@ -255,9 +258,9 @@ func (tr *trash) freeDisplaced(ctx context.Context) error {
 	return failed
 }
 
-// freeFor removes entries of purge/ for about that long; more says whether
-// some are left that were not tried.
-func (tr *trash) freeFor(ctx context.Context, long time.Duration) (more bool, failed error) {
+// freeSome removes entries of purge/ for about purgeFor; more says whether some
+// are left that were not tried.
+func (tr *trash) freeSome(ctx context.Context) (more bool, failed error) {
 	before, _ := tr.vol.disk.Lstat(disk.Purge) // nil: the job is needed again
 	names, err := tr.vol.disk.Names(disk.Purge)
 	if err != nil {
@@ -268,7 +271,7 @@ func (tr *trash) freeFor(ctx context.Context, long time.Duration) (more bool, fa
 	}
 	began := time.Now()
 	for _, name := range names {
-		if ctx.Err() != nil || time.Since(began) > long {
+		if ctx.Err() != nil || time.Since(began) > purgeFor {
 			return ctx.Err() == nil, errors.Join(failed, context.Cause(ctx))
 		}
 		failed = errors.Join(failed, tr.vol.disk.RemoveAll(path.Join(disk.Purge, name)))

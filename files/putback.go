@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -108,20 +107,16 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 	if err != nil {
 		return s, err
 	}
+	var sum []byte
 	s.Ino = disk.Inode(info)
 	if from != nil {
 		s.Size, s.MTime = info.Size(), disk.MTime(info)
+		sum, err = hex.DecodeString(s.SHA256)
 	}
-	if s.former != "" {
-		folder, name, _ := strings.Cut(s.former, " ")
-		id, err := uuid.Parse(folder)
-		if err = errors.Join(err, disk.SetTrashed(entry, id, name)); err != nil {
+	if s.folder != nil {
+		if err := disk.SetTrashed(entry, *s.folder, s.name); err != nil {
 			return s, err
 		}
-	}
-	sum, err := hex.DecodeString(s.SHA256)
-	if err != nil || from == nil {
-		sum = nil
 	}
 	return s, errors.Join(err, disk.Mark(entry, s.ID, sum, info), p.vol.disk.Sync(entry))
 }
@@ -173,8 +168,9 @@ func (p *Putting) PutLoose(at string, mtime int64, from io.Reader) error {
 func (p *Putting) Describe(ctx context.Context, q db.Querier, list []Stored) error {
 	const sql = `-- name: files.DescribeStored
 		WITH put AS (
-		    SELECT n.id, n.ino, n.mtime, n.size, n.sha256, n.revision, n.size - coalesce(v.size, i.size) AS more, i.owner_id
-		      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[], $6::bigint[]) AS n (id, ino, mtime, size, sha256, revision)
+		    SELECT n.id, n.ino, n.mtime, n.size, decode(n.sha256, 'hex') AS sha256, coalesce(n.revision, 0) AS revision,
+		           n.size - coalesce(v.size, i.size) AS more, i.owner_id
+		      FROM jsonb_to_recordset($1::jsonb) AS n (id uuid, ino bigint, mtime bigint, size bigint, sha256 text, revision bigint)
 		      JOIN items i ON i.id = n.id LEFT JOIN versions v ON v.item_id = n.id AND v.revision = n.revision
 		), counted AS (
 		    UPDATE trees t SET used = t.used + m.more, versions = t.versions + m.kept
@@ -189,13 +185,7 @@ func (p *Putting) Describe(ctx context.Context, q db.Querier, list []Stored) err
 		   SET ino = p.ino, size = p.size,
 		       mtime = CASE WHEN i.kind = 1 THEN p.mtime END, sha256 = CASE WHEN i.kind = 1 THEN p.sha256 END
 		  FROM put p WHERE i.id = p.id AND p.revision = 0`
-	ids, inos, mtimes := make([]uuid.UUID, len(list)), make([]int64, len(list)), make([]int64, len(list))
-	sizes, sums, revisions := make([]int64, len(list)), make([][]byte, len(list)), make([]int64, len(list))
-	for i, s := range list {
-		ids[i], inos[i], mtimes[i], sizes[i], revisions[i] = s.ID, s.Ino, s.MTime, s.Size, s.Revision
-		sums[i], _ = hex.DecodeString(s.SHA256)
-	}
-	_, err := db.Exec(ctx, q, sql, ids, inos, mtimes, sizes, sums, revisions)
+	_, err := db.Exec(ctx, q, sql, list)
 	return err
 }
 
@@ -206,25 +196,15 @@ func (p *Putting) Describe(ctx context.Context, q db.Querier, list []Stored) err
 // become so.
 func (p *Putting) Finish(ctx context.Context, tx pgx.Tx) error {
 	syscall.Sync()
-	for _, sql := range []string{
-		`-- name: files.ForgetRecords
-		 DELETE FROM file_ops`,
-		`-- name: files.ForgetUploads
-		 DELETE FROM uploads`,
-		`-- name: files.ForgetWorkers
-		 DELETE FROM workers`,
-		`-- name: files.NewEpochs
-		 UPDATE trees t
-		    SET reserved = 0, feed_epoch = gen_random_uuid(),
-		        entries = (SELECT count(*) FROM items i WHERE i.owner_id = t.owner_id AND i.parent_id IS NOT NULL)`,
-	} {
-		if _, err := db.Exec(ctx, tx, sql); err != nil {
-			return err
-		}
-	}
-	_, err := db.Exec(ctx, tx, `-- name: files.PairDataDir
-		UPDATE instance SET data_dir_id = $1`, p.id)
-	if err != nil {
+	const sql = `-- name: files.BeginAnew
+		WITH records AS (DELETE FROM file_ops),
+		     uploads AS (DELETE FROM uploads),
+		     workers AS (DELETE FROM workers),
+		     paired AS (UPDATE instance SET data_dir_id = $1)
+		UPDATE trees t
+		   SET reserved = 0, feed_epoch = gen_random_uuid(),
+		       entries = (SELECT count(*) FROM items i WHERE i.owner_id = t.owner_id AND i.parent_id IS NOT NULL)`
+	if _, err := db.Exec(ctx, tx, sql, p.id); err != nil {
 		return err
 	}
 	return p.vol.disk.SetMarker(p.id)

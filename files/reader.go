@@ -10,13 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"homebase/audit"
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 var (
@@ -33,11 +31,7 @@ const (
 // reader shows what is stored: rows, bytes, and both as an archive. It never
 // writes.
 type reader struct {
-	db      *db.DB
-	audit   *audit.Log
-	trees   *trees
-	vol     *volume
-	hub     *hub
+	*base
 	outside chan outside // items that were seen changed from outside
 }
 
@@ -49,10 +43,14 @@ type readable struct {
 	moves  []string // pending moves of the owner: source, target, source, target …
 }
 
-// readableItem reads the row, the way to it and the pending records at one
-// moment: between two statements the disk could have followed. What does not
-// lie in the folder top is not found; uuid.Nil is for anywhere.
-func readableItem(ctx context.Context, q db.Querier, owner, id, top uuid.UUID) (readable, error) {
+// lookup reads anew what is to be opened, and where its bytes belong, below the
+// data directory.
+type lookup func(ctx context.Context) (it readable, place string, err error)
+
+// fileIn looks a file up: the row, the way to it and the pending records at one
+// moment, for between two statements the disk could have followed. What does not
+// lie in the folder is not found; uuid.Nil is for anywhere.
+func (rd *reader) fileIn(owner, id, folder uuid.UUID) lookup {
 	const sql = `-- name: files.ReadableItem
 		WITH pending AS (
 		    SELECT o.kind, o.item_id, o.revision, o.source, o.target
@@ -66,22 +64,25 @@ func readableItem(ctx context.Context, q db.Querier, owner, id, top uuid.UUID) (
 		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS w (path)
 		 WHERE i.id = $2 AND i.owner_id = $1 AND w.path IS NOT NULL
 		   AND ($4 OR EXISTS (SELECT FROM item_up(i.id) u WHERE u.id = $3))`
-	return db.One(ctx, q, func(row pgx.Row) (it readable, err error) {
-		err = row.Scan(append(it.Fields(), &it.path, &it.staged, &it.moves)...)
-		return it, err
-	}, sql, owner, id, top, top == uuid.Nil)
+	scan := rowOf(func(it *readable) []any { return append(it.Fields(), &it.path, &it.staged, &it.moves) })
+	return func(ctx context.Context) (readable, string, error) {
+		it, err := db.One(ctx, rd.db, scan, sql, owner, id, folder, folder == uuid.Nil)
+		if err == nil && !it.IsFile() {
+			err = errNotFile
+		}
+		return it, disk.OwnerPath(owner, it.path), err
+	}
 }
 
-// places are where the item's bytes may be, the likeliest first.
-func (it *readable) places(owner uuid.UUID) []string {
-	p := disk.OwnerPath(owner, it.path)
-	list := []string{p}
+// places are where the bytes may be that belong to a place, the likeliest first.
+func (it *readable) places(place string) []string {
+	list := []string{place}
 	if it.staged != "" {
 		list = append(list, it.staged)
 	}
 	for i := 0; i+1 < len(it.moves); i += 2 {
 		source, target := it.moves[i], it.moves[i+1]
-		if rest, ok := strings.CutPrefix(p+"/", target+"/"); ok {
+		if rest, ok := strings.CutPrefix(place+"/", target+"/"); ok {
 			list = append(list, strings.TrimSuffix(source+"/"+rest, "/"))
 		}
 	}
@@ -114,10 +115,11 @@ type content struct {
 	info    fs.FileInfo
 	item    readable
 	headers http.Header // of the item, when it is known
+	place   string      // where the row says that it lies, below the data directory
 	// proven says that the disk shows what the row says. Else the file was
 	// changed from outside: it has no digest and only a weak tag.
 	proven bool
-	// atPlace says that the file lies where the row says.
+	// atPlace says that the file lies at its place.
 	atPlace bool
 }
 
@@ -125,23 +127,18 @@ type content struct {
 // overlaps a change gets the bytes before or after it, never a mixture: what
 // it has open is not written into, and it only believes a file that the row
 // describes.
-func (rd *reader) openContent(ctx context.Context, owner, id uuid.UUID) (c content, err error) {
-	return rd.openBelow(ctx, owner, id, uuid.Nil, readPause)
+func (rd *reader) openContent(ctx context.Context, owner, id uuid.UUID) (content, error) {
+	return rd.open(ctx, rd.fileIn(owner, id, uuid.Nil), readPause)
 }
 
-// openBelow is openContent for an item that must lie in that folder,
-// wherever that lies by now; nothing outside of it is reached. With uuid.Nil
-// the item may lie anywhere. Where the disk does not show what the row says it
-// pauses and looks again; who opens many files does not pause.
-func (rd *reader) openBelow(ctx context.Context, owner, id, folder uuid.UUID, pause time.Duration) (c content, err error) {
+// open opens what a lookup finds. Where the disk does not show what the row says
+// it pauses and looks again; who opens many files does not pause.
+func (rd *reader) open(ctx context.Context, find lookup, pause time.Duration) (c content, err error) {
 	for round := 1; ; round++ {
-		if c.item, err = readableItem(ctx, rd.db, owner, id, folder); err != nil {
+		if c.item, c.place, err = find(ctx); err != nil {
 			return c, err
 		}
-		if !c.item.isFile() {
-			return c, errNotFile
-		}
-		for i, p := range c.item.places(owner) {
+		for i, p := range c.item.places(c.place) {
 			file, info, err := rd.vol.disk.Open(p)
 			if disk.Failed(err) && !errors.Is(err, fs.ErrPermission) {
 				return c, rd.vol.diskError(err)
@@ -158,12 +155,12 @@ func (rd *reader) openBelow(ctx context.Context, owner, id, folder uuid.UUID, pa
 		if round == readRounds || c.item.Missing {
 			break
 		}
-		rd.vol.disk.Forget(owner)
+		rd.vol.disk.Forget(c.item.Owner)
 		if !db.Sleep(ctx, pause) {
 			return c, context.Cause(ctx)
 		}
 	}
-	c.file, c.info, err = rd.vol.disk.Open(disk.OwnerPath(owner, c.item.path))
+	c.file, c.info, err = rd.vol.disk.Open(c.place)
 	if err != nil && (!disk.Failed(err) || errors.Is(err, fs.ErrPermission)) {
 		err = errContentMissing.Because(err)
 	}

@@ -5,16 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
-	"slices"
 
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // rebuilt is what could be read back from the disk.
@@ -35,7 +32,7 @@ const notGivenBack = "Not on the disk, and so not restored: names and members of
 // needs none, and is there again without a name or members.
 func (rc *reconciler) rebuild(ctx context.Context, told func(what, where string)) (*rebuilt, error) {
 	out := &rebuilt{Problems: []scanProblem{}}
-	folders, err := rc.ownerFolders()
+	folders, err := rc.vol.ownerFolders()
 	if err != nil {
 		return out, err
 	}
@@ -68,20 +65,6 @@ func (rc *reconciler) rebuild(ctx context.Context, told func(what, where string)
 	return out, nil
 }
 
-// ownerFolders are the folders in users/ and spaces/, whosever they are.
-func (rc *reconciler) ownerFolders() (places []string, err error) {
-	for _, top := range []string{disk.Users, disk.Spaces} {
-		names, err := rc.vol.disk.Names(top)
-		if err != nil {
-			return nil, rc.vol.diskError(err)
-		}
-		for _, name := range slices.Sorted(slices.Values(names)) {
-			places = append(places, path.Join(top, name))
-		}
-	}
-	return places, nil
-}
-
 // replant makes an owner's tree with the root that the folder carries. The
 // root is zero when the owner has rows; state says why there can be no tree.
 func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string) (root uuid.UUID, state string, err error) {
@@ -96,10 +79,7 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 	const forget = `-- name: files.ForgetChanges
 		DELETE FROM changes c WHERE c.owner_id = $1`
 	type known struct{ account, rows bool }
-	k, err := db.One(ctx, rc.db, func(row pgx.Row) (k known, err error) {
-		err = row.Scan(&k.account, &k.rows)
-		return k, err
-	}, exists, owner)
+	k, err := db.One(ctx, rc.db, rowOf(func(k *known) []any { return []any{&k.account, &k.rows} }), exists, owner)
 	switch {
 	case err != nil || k.rows:
 		return root, "", err
@@ -124,7 +104,7 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 	}
 	c := journal.Change{Owner: owner, Whole: true, Decide: func(ctx context.Context, t *journal.Tx) error {
 		root = t.Tree.Root
-		if err := insertRoot(ctx, t, owner); err != nil {
+		if _, err := insertRoot(ctx, t, owner); err != nil {
 			return ignoreNotFound(err)
 		}
 		_, err := db.Exec(ctx, t, forget, owner)
@@ -136,31 +116,13 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 	return root, "", errors.Join(disk.Mark(folder, root, nil, info), rc.vol.disk.Sync(folder))
 }
 
-// reclaim ties the data directory to a database that knows none.
-func (rc *reconciler) reclaim(ctx context.Context) error {
-	const write = `-- name: files.SetLostDataDirID
-		UPDATE instance SET data_dir_id = $1 WHERE data_dir_id IS NULL`
-	claimed, err := rc.vol.claim(ctx)
-	if err != nil || claimed {
-		return err
-	}
-	id, err := rc.vol.disk.Marker()
-	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("the data directory has no marker")
-	}
-	if err == nil {
-		_, err = db.Exec(ctx, rc.db, write, id)
-	}
-	return err
-}
-
 func (f *Files) rebuildCommand(ctx context.Context, sh *db.Shell, args []string) error {
 	flags := sh.Flags("files rebuild")
 	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if err := f.rc.reclaim(ctx); err != nil {
+	if _, err := f.vol.claim(ctx, true); err != nil {
 		return err
 	}
 	return f.asWorker(ctx, func() error {

@@ -9,7 +9,6 @@ import (
 	"hash"
 	"io"
 	"math"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -34,25 +33,21 @@ var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
 // staged are bytes on their way in: a file that no row points to yet.
 type staged struct {
-	owner    uuid.UUID
-	op       uuid.UUID
-	item     uuid.UUID // whose id the file carries, zero before mark
-	replaces bool      // which is that of a file to be replaced
-	path     string
-	file     *os.File
-	size     int64
-	sum      []byte    // SHA-256
+	// Put is what is known of them: the item is zero before mark. The resumable
+	// upload that they came by keeps them when the commit fails, and ends with it
+	// otherwise.
+	journal.Put
 	modified time.Time // when the bytes were written, zero: now
-	mtime    int64     // nanoseconds since 1970, as the disk says it
-	ino      int64
 	reserved int64     // bytes held in uploads
 	due      int64     // bytes that were declared and are not written yet
 	from     *stranger // nil: the owner sends them
 	version  int64     // the revision of the version that they are copied from
-	asItIs   bool      // they replace what cannot be taken over
-	// upload is the resumable upload that the bytes came by: it keeps them when
-	// the commit fails, and ends with it otherwise.
-	upload uuid.UUID
+}
+
+// newStaged is where the bytes of a new op of this worker go.
+func (wr *writer) newStaged(owner uuid.UUID) *staged {
+	op := journal.NewID()
+	return &staged{Put: journal.Put{Owner: owner, Op: op, Staged: wr.journal.StagingPath(owner, op)}}
 }
 
 // stranger is who sends a file by the link of a share.
@@ -64,30 +59,22 @@ type stranger struct {
 	also func(b *pgx.Batch)
 }
 
-// stage makes the empty staging file of a new op.
-func (wr *writer) stage(owner, op uuid.UUID) (s *staged, err error) {
-	s = &staged{owner: owner, op: op, path: wr.journal.StagingPath(owner, op)}
-	s.file, err = wr.vol.disk.Create(s.path)
-	return s, err
-}
-
-// drop removes what an upload that came to nothing has left: the bytes, then
-// the reservation, if need be later. What a crash leaves is found by recovery.
+// drop removes what an upload or a copy that came to nothing has left: the
+// bytes, then the reservation, if need be later. What a crash leaves is found by
+// recovery.
 func (wr *writer) drop(ctx context.Context, s *staged) {
-	if s.upload != uuid.Nil {
+	if s.Upload != uuid.Nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
-	if err := wr.vol.disk.Remove(s.path); ignoreNotExist(err) != nil {
-		wr.log.WarnContext(ctx, "cannot remove a staging file", "op", s.op, "error", err)
+	err := wr.vol.disk.RemoveAll(s.Staged)
+	if s.reserved > 0 {
+		err = errors.Join(err, wr.journal.Release(ctx, s.Owner, s.Op))
 	}
-	if s.reserved == 0 {
-		return
-	}
-	if err := wr.journal.Release(ctx, s.owner, s.op); err != nil {
-		wr.log.WarnContext(ctx, "cannot release a reservation yet", "op", s.op, "error", err)
-		wr.journal.UndoLater(s.op, func(ctx context.Context) { wr.drop(ctx, s) })
+	if err != nil {
+		wr.log.WarnContext(ctx, "cannot remove what was staged, or release its reservation, yet", "op", s.Op, "error", err)
+		wr.journal.UndoLater(s.Op, func(ctx context.Context) { wr.drop(ctx, s) })
 	}
 }
 
@@ -110,7 +97,7 @@ func (wr *writer) receive(ctx context.Context, s *staged, in intake) error {
 	buf := buffers.Get().(*[copyBuffer]byte)
 	defer buffers.Put(buf)
 	growth := int64(firstGrowth)
-	savedAt, saved := time.Now(), s.size
+	savedAt, saved := time.Now(), s.Size
 	for {
 		room := int64(copyBuffer)
 		if in.left < room {
@@ -138,11 +125,11 @@ func (wr *writer) receive(ctx context.Context, s *staged, in intake) error {
 		if ended != nil {
 			return ended
 		}
-		if in.save != nil && (s.size-saved >= saveBytes || time.Since(savedAt) >= saveEvery) {
+		if in.save != nil && (s.Size-saved >= saveBytes || time.Since(savedAt) >= saveEvery) {
 			if err := in.save(); err != nil {
 				return err
 			}
-			savedAt, saved = time.Now(), s.size
+			savedAt, saved = time.Now(), s.Size
 		}
 	}
 }
@@ -164,11 +151,11 @@ func (wr *writer) receiveWhole(ctx context.Context, s *staged, body io.Reader, d
 	if err := wr.receive(ctx, s, in); err != nil {
 		return err
 	}
-	if declared >= 0 && s.size != declared {
+	if declared >= 0 && s.Size != declared {
 		// net/http ends a body by EOF only at its declared length.
-		return fmt.Errorf("received %d of %d bytes: %w", s.size, declared, io.ErrUnexpectedEOF)
+		return fmt.Errorf("received %d of %d bytes: %w", s.Size, declared, io.ErrUnexpectedEOF)
 	}
-	s.sum = in.sum.Sum(nil)
+	s.SHA256 = in.sum.Sum(nil)
 	return nil
 }
 
@@ -186,19 +173,19 @@ func (wr *writer) write(s *staged, sum hash.Hash, b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if _, err := s.file.Write(b); err != nil {
+	if _, err := s.File.Write(b); err != nil {
 		return wr.vol.diskError(err)
 	}
 	sum.Write(b)
-	before := s.size
-	s.size += int64(len(b))
+	before := s.Size
+	s.Size += int64(len(b))
 	written := min(s.due, int64(len(b)))
 	s.due -= written
 	wr.vol.incoming.Add(-written)
-	if before/flushEvery != s.size/flushEvery {
+	if before/flushEvery != s.Size/flushEvery {
 		// A hint alone: whether the bytes arrived is for fsync to say.
 		from := before / flushEvery * flushEvery
-		_ = syscall.SyncFileRange(int(s.file.Fd()), from, flushEvery, 2 /* SYNC_FILE_RANGE_WRITE */)
+		_ = syscall.SyncFileRange(int(s.File.Fd()), from, flushEvery, 2 /* SYNC_FILE_RANGE_WRITE */)
 		// Others write to this disk too.
 		return wr.vol.checkFree(0)
 	}
@@ -209,11 +196,11 @@ func (wr *writer) write(s *staged, sum hash.Hash, b []byte) error {
 // stranger sends: what is promised and never comes must not hold an owner's
 // space.
 func (wr *writer) grow(ctx context.Context, s *staged, next, less, growth int64) (int64, error) {
-	needed := s.size + next - less
+	needed := s.Size + next - less
 	if needed <= s.reserved {
 		return growth, nil
 	}
-	step, err := wr.journal.Reserve(ctx, s.owner, s.op, needed-s.reserved, max(growth, needed-s.reserved))
+	step, err := wr.journal.Reserve(ctx, s.Owner, s.Op, needed-s.reserved, max(growth, needed-s.reserved))
 	switch {
 	case errors.Is(err, journal.ErrQuota):
 		return growth, journal.ErrQuota.With("The rest of the upload does not fit. Delete something, or ask for more space.")
@@ -227,38 +214,38 @@ func (wr *writer) grow(ctx context.Context, s *staged, next, less, growth int64)
 // mark gives the staged file what it is found again by: its time, its sum, and
 // the id of what it replaces or one of its own. The commit makes it durable.
 func (wr *writer) mark(s *staged, at spot) error {
-	item := s.item
+	item := s.Item
 	switch {
 	case at.item != nil:
 		item = at.item.ID
-	case item == uuid.Nil || s.replaces: // what was to be replaced went elsewhere
+	case item == uuid.Nil || s.Replaces: // what was to be replaced went elsewhere
 		item = journal.NewID()
 	}
-	if item == s.item {
+	if item == s.Item {
 		return nil
 	}
 	if s.modified.IsZero() {
 		s.modified = time.Now()
 	}
-	if err := disk.SetTime(s.file, s.modified); err != nil {
+	if err := disk.SetTime(s.File, s.modified); err != nil {
 		return wr.vol.diskError(err)
 	}
-	info, err := s.file.Stat()
+	info, err := s.File.Stat()
 	if err != nil {
 		return wr.vol.diskError(err)
 	}
-	s.mtime, s.ino = disk.MTime(info), disk.Inode(info)
-	if err := disk.SetMark(s.file, item, s.sum, s.size, s.mtime); err != nil {
+	s.MTime, s.Ino = disk.MTime(info), disk.Inode(info)
+	if err := disk.SetMark(s.File, item, s.SHA256, s.Size, s.MTime); err != nil {
 		return wr.vol.diskError(err)
 	}
-	s.item, s.replaces = item, at.item != nil
+	s.Item, s.Replaces = item, at.item != nil
 	return nil
 }
 
 // verify holds the received bytes against the sums that the client sent.
 func (s *staged) verify(wanted [][]byte) error {
 	for _, sum := range wanted {
-		if !bytes.Equal(sum, s.sum) {
+		if !bytes.Equal(sum, s.SHA256) {
 			return errDigestMismatch.With("The bytes that arrived have a different SHA-256. Nothing was stored; send them again.")
 		}
 	}

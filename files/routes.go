@@ -40,6 +40,13 @@ var (
 	sumHeaders = []string{"Content-Digest", "If-None-Match", "Repr-Digest", modifiedHeader}
 )
 
+// fieldError refuses a body because of one of its fields.
+func fieldError(pointer, code, detail string) error {
+	var fields httpx.Fields
+	fields.Add(pointer, code, detail)
+	return fields.Err()
+}
+
 // Routes are the storage's routes.
 func (f *Files) Routes() []httpx.Route {
 	return slices.Concat(f.up.tusRoutes(), f.sh.shareRoutes(), f.sp.spaceRoutes(), f.feedRoutes(), f.trashRoutes(), f.diskRoutes(), f.itemRoutes(), f.versionRoutes(), f.contentRoutes())
@@ -73,7 +80,7 @@ func (f *Files) itemRoutes() []httpx.Route {
 		{Pattern: "GET /files/search", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
 			Summary:  "Find files and folders by their names",
 			Query:    []string{"q", "type", "media_type", "min_size", "max_size", "modified_after", "modified_before", "folder_id", "space"},
-			Do:       httpx.PagesAs(f.rd.getSearch, hit.place, hit.shown).Behind(at(viewer)),
+			Do:       httpx.PagesAs(f.rd.getSearch, child.hitPlace, child.shown).Behind(at(viewer)),
 			Problems: foundProblems},
 	}
 }
@@ -81,7 +88,7 @@ func (f *Files) itemRoutes() []httpx.Route {
 func (f *Files) versionRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /files/items/{id}/versions", Access: httpx.Needs(mayRead), Rate: httpx.RateRead,
-			Summary: "What a file held before it was replaced, newest first", Do: httpx.PagesAs(f.rd.getVersions, version.key, version.shown).Behind(f.trees.in(viewer)),
+			Summary: "What a file held before it was replaced, newest first", Do: httpx.Pages(f.rd.getVersions, versionBody.key).Behind(f.trees.in(viewer)),
 			Problems: httpx.Problems{errNotFile}.And(foundProblems...)},
 		{Pattern: "GET /files/items/{id}/versions/{revision}/content", Access: httpx.Needs(mayRead), Rate: httpx.RateDownload,
 			Summary: "A version's bytes", Query: []string{"download"}, Responses: contentAnswers,

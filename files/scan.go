@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 
 	"homebase/db"
@@ -42,12 +41,8 @@ var errMassAbsence = httpx.NewProblem(409, "mass_absence", "Too many files are m
 
 // reconciler compares the disk with the rows and makes these follow.
 type reconciler struct {
-	db      *db.DB
-	log     *slog.Logger
-	journal *journal.Journal
-	vol     *volume
-	trees   *trees
-	rd      *reader
+	*base
+	rd *reader
 }
 
 // scanReport is what a scan found and did.
@@ -85,23 +80,12 @@ func (s *scanReport) tell(what, p string) {
 
 // did counts a finding that was taken over.
 func (s *scanReport) did(d *finding) {
-	switch d.kind {
-	case findNew:
-		s.New++
-	case findMoved:
-		s.Moved++
-	case findChanged:
-		s.Changed++
-	case findMissing:
-		s.Missing++
-	case findReturned:
-		s.Returned++
-	case findVersion:
-		s.Versions++
-	default:
-		return
+	counts := map[string]*int64{findNew: &s.New, findMoved: &s.Moved, findChanged: &s.Changed, findMissing: &s.Missing,
+		findReturned: &s.Returned, findVersion: &s.Versions}
+	if n := counts[d.kind]; n != nil {
+		*n++
+		s.tell(d.kind, d.path)
 	}
-	s.tell(d.kind, d.path)
 }
 
 // shown is a path below the data directory as its owner knows it.
@@ -126,7 +110,7 @@ func (rc *reconciler) postScan(c *httpx.Call, req scanRequest) (scanReport, erro
 	if err != nil {
 		return report, err
 	}
-	if at.isFile() {
+	if at.IsFile() {
 		return report, errNotFolder.With("Name the folder to scan.")
 	}
 	err = rc.reconcile(ctx, v.owner, at, false, &report)
@@ -195,7 +179,7 @@ func knownFiles(ctx context.Context, q db.Querier, owner uuid.UUID, folder *uuid
 // stillMissing counts the files that a second look does not find either, under
 // the owner's lock: a folder that is being moved is not missing.
 func (rc *reconciler) stillMissing(ctx context.Context, owner uuid.UUID, list []*finding) (n int64, err error) {
-	list = slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.kind != findMissing || !d.row.isFile() })
+	list = slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.kind != findMissing || !d.row.IsFile() })
 	for batch := range slices.Chunk(list, takeBatch) {
 		var gone int64
 		err := rc.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {

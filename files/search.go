@@ -11,6 +11,7 @@ import (
 
 	"homebase/db"
 	"homebase/files/disk"
+	"homebase/files/journal"
 	"homebase/files/naming"
 	"homebase/httpx"
 
@@ -50,7 +51,7 @@ func (c *criteria) add(condition string, arg any) {
 }
 
 // getSearch is GET /files/search.
-func (rd *reader) getSearch(c *httpx.Call, p httpx.Keyset[hitPlace]) ([]hit, error) {
+func (rd *reader) getSearch(c *httpx.Call, p httpx.Keyset[hitPlace]) ([]child, error) {
 	filters := c.URL.Query()
 	owner := visitOf(c.Context()).owner
 	chosen := criteria{args: []any{owner, p.Limit}}
@@ -64,35 +65,20 @@ func (rd *reader) getSearch(c *httpx.Call, p httpx.Keyset[hitPlace]) ([]hit, err
 		chosen.add(`i.name_sort >= $%d`, after.Name)
 		chosen.add(fmt.Sprintf(`(i.name_sort, i.id) > ($%d, $%%d)`, len(chosen.args)), after.ID)
 	}
-	return searchItems(c.Context(), rd.db, chosen)
+	sql, args := chosen.query()
+	return db.All(c.Context(), rd.db, rowOf(func(c *child) []any { return append(c.Fields(), &c.path, &c.sort) }), sql, args...)
 }
 
-// hit is a found item with the key of its name.
-type hit struct {
-	placed
-	sort string
-}
-
-// hitPlace is a hit's place in the order of the names.
+// hitPlace is a found item's place in the order of the names.
 type hitPlace struct {
 	Name string    `json:"name"`
 	ID   uuid.UUID `json:"id"`
 }
 
-func (h hit) place() hitPlace { return hitPlace{h.sort, h.ID} }
+func (c child) hitPlace() hitPlace { return hitPlace{c.sort, c.ID} }
 
-func (h hit) shown() itemBody { return h.placed.shown() }
-
-// searchItems reads a page. What lies below something trashed is told by its
-// folder, and there are fewer folders in the trash than files anywhere.
-func searchItems(ctx context.Context, q db.Querier, c criteria) ([]hit, error) {
-	sql, args := c.query()
-	return db.All(ctx, q, func(row pgx.Row) (h hit, err error) {
-		err = row.Scan(append(h.Fields(), &h.path, &h.sort)...)
-		return h, err
-	}, sql, args...)
-}
-
+// query reads a page. What lies below something trashed is told by its folder,
+// and there are fewer folders in the trash than files anywhere.
 func (c *criteria) query() (sql string, args []any) {
 	// Planned anew each time: what is good depends on the words.
 	args = append([]any{pgx.QueryExecModeDescribeExec}, c.args...)
@@ -134,15 +120,6 @@ const itemsByRuns = `-- name: files.ItemsByRuns
 	SELECT i.id FROM items i
 	 WHERE name_keys(i.owner_id, i.name_folded) @> run_keys($1, $2) AND i.trashed_at IS NULL LIMIT $3`
 
-// idsByRuns asks the index; nil when it finds too much.
-func idsByRuns(ctx context.Context, q db.Querier, owner uuid.UUID, runs []string) ([]uuid.UUID, error) {
-	ids, err := db.All(ctx, q, db.Value[uuid.UUID], itemsByRuns, pgx.QueryExecModeDescribeExec, owner, runs, mostSorted+1)
-	if len(ids) > mostSorted {
-		ids = nil
-	}
-	return ids, err
-}
-
 // addWords demands the words of q in the name.
 func (rd *reader) addWords(ctx context.Context, c *criteria, owner uuid.UUID, q string) error {
 	if len(q) > mostQuery {
@@ -163,21 +140,21 @@ func (rd *reader) addWords(ctx context.Context, c *criteria, owner uuid.UUID, q 
 		return nil
 	}
 	c.add(`NOT EXISTS (SELECT FROM unnest($%d::text[]) AS w WHERE strpos(i.name_folded, w) = 0)`, words)
-	var err error
-	c.ids, err = idsByRuns(ctx, rd.db, owner, runsOf(words))
+	ids, err := db.All(ctx, rd.db, db.Value[uuid.UUID], itemsByRuns, pgx.QueryExecModeDescribeExec, owner, runsOf(words), mostSorted+1)
+	if len(ids) <= mostSorted { // else the index finds too much
+		c.ids = ids
+	}
 	return err
 }
 
 // addFilters demands what the other parameters ask for.
 func (rd *reader) addFilters(ctx context.Context, c *criteria, owner uuid.UUID, filters url.Values) error {
-	switch kind := filters.Get("type"); kind {
-	case "":
-	case "file":
-		c.add(`i.kind = $%d`, fileKind)
-	case "folder":
-		c.add(`i.kind = $%d`, folderKind)
-	default:
-		return httpx.ErrInvalidParameter.With("type must be file or folder.")
+	if s := filters.Get("type"); s != "" {
+		kind, ok := map[string]int16{"file": journal.File, "folder": journal.Folder}[s]
+		if !ok {
+			return httpx.ErrInvalidParameter.With("type must be file or folder.")
+		}
+		c.add(`i.kind = $%d`, kind)
 	}
 	if media := filters.Get("media_type"); media != "" {
 		if family, all := strings.CutSuffix(media, "/*"); all {

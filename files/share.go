@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -38,15 +39,10 @@ var errTooManyShares = httpx.NewProblem(409, "too_many_shares", "You have too ma
 // shares are what owners give to others, links and items by name, and what guests
 // with a link do.
 type shares struct {
-	db      *db.DB
-	audit   *audit.Log
-	auth    *auth.Auth
-	keys    func(purpose string) [][]byte
-	journal *journal.Journal
-	vol     *volume
-	trees   *trees
-	rd      *reader
-	wr      *writer
+	*base
+	keys func(purpose string) [][]byte
+	rd   *reader
+	wr   *writer
 }
 
 // share is a row of shares, and as JSON what its owner sees of it.
@@ -92,12 +88,7 @@ func scanShare(row pgx.Row) (s share, err error) {
 }
 
 // whose is the user whose share it is.
-func (s *share) whose() uuid.UUID {
-	if s.By != nil {
-		return *s.By
-	}
-	return s.Owner
-}
+func (s *share) whose() uuid.UUID { return *cmp.Or(s.By, &s.Owner) }
 
 // needs are the permissions that whose share it is must hold for as long as it
 // is to work: nobody opens by a link what they cannot open themselves. In a
@@ -212,17 +203,8 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 	if disk.IsSpace(v.owner) {
 		s.By = new(c.Caller.UserID)
 	}
-	if in.UserID != nil {
-		s, err = sh.postGrant(ctx, s, in)
-		c.Created("/files/shares/" + s.ID.String())
+	if err := s.begin(in, c.Caller.UserID); err != nil {
 		return s, err
-	}
-	if in.Mode == modeDrop {
-		s.Mode, s.Notify = modeDrop, true
-	} else if in.Mode != "" && in.Mode != modeRead {
-		var fields httpx.Fields
-		fields.Add("#/mode", "invalid", "The mode must be read or drop.")
-		return s, fields.Err()
 	}
 	if err := sh.mayOffer(ctx, &s); err != nil {
 		return s, err
@@ -234,7 +216,7 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 	if err != nil {
 		return s, err
 	}
-	if s.Mode == modeDrop && it.isFile() {
+	if s.Mode == modeDrop && it.IsFile() {
 		return s, errNotFolder.With("Files can only be dropped into a folder.")
 	}
 	if s.Password, err = sh.hashPassword(ctx, in.Password); err != nil {
@@ -243,45 +225,80 @@ func (sh *shares) postShare(c *httpx.Call, in newShare) (s share, err error) {
 	if err := sh.mayOffer(ctx, &s); err != nil { // hashing can wait
 		return s, err
 	}
-	s, err = sh.insertLink(ctx, s)
+	s, err = sh.insert(ctx, s)
 	c.Created("/files/shares/" + s.ID.String())
 	return s, err
 }
 
-// insertLink writes a share by a link, and returns it with its token.
-func (sh *shares) insertLink(ctx context.Context, s share) (share, error) {
-	const sql = `-- name: files.InsertShare
-		INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, notify, allow, user_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-		RETURNING ` + shareColumns
-	token := newShareToken()
-	s, err := sh.insert(ctx, s, func(tx *journal.Tx) (share, error) {
-		return db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Notify, s.Allow, s.By)
-	})
-	s.Token = token
-	return s, err
+// begin makes it a share by a link, with a mode, or by name, with a role.
+func (s *share) begin(in newShare, caller uuid.UUID) error {
+	var f httpx.Fields
+	switch {
+	case in.UserID != nil:
+		if in.Mode != "" {
+			f.Add("#/mode", "invalid", "A share with a user has a role and no mode.")
+		}
+		if in.Role == nil || *in.Role != viewer && *in.Role != editor {
+			f.Add("#/role", "invalid", "The role must be viewer or editor.")
+		}
+		if *in.UserID == caller || *in.UserID == s.Owner {
+			f.Add("#/user_id", "invalid", "It is theirs already.")
+		}
+		s.Recipient, s.Role = in.UserID, in.Role
+	case in.Mode == modeDrop:
+		s.Mode, s.Notify = modeDrop, true
+	case in.Mode != "" && in.Mode != modeRead:
+		f.Add("#/mode", "invalid", "The mode must be read or drop.")
+	}
+	return f.Err()
 }
 
-// insert writes a new share where there are not too many.
-func (sh *shares) insert(ctx context.Context, s share, write func(tx *journal.Tx) (share, error)) (made share, err error) {
+// insert writes a new share where there are not too many, and returns a link
+// with its token. Whoever has the item by name already gets the other role.
+func (sh *shares) insert(ctx context.Context, s share) (made share, err error) {
 	const count = `-- name: files.CountShares
 		SELECT count(*) FROM shares s WHERE s.owner_id = $1`
+	const known = `-- name: files.UserToShareWith
+		SELECT u.id FROM users u WHERE u.id = $1 AND u.status = 'active' FOR KEY SHARE`
+	const sql = `-- name: files.InsertShare
+		INSERT INTO shares AS s (id, owner_id, item_id, token_hash, mode, password_hash, expires_at, max_downloads, max_size, notify, allow,
+		                         user_id, recipient_id, role)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+		    ON CONFLICT (item_id, recipient_id) DO UPDATE SET expires_at = excluded.expires_at, user_id = excluded.user_id, role = excluded.role
+		RETURNING ` + shareColumns
+	token := newShareToken()
 	err = sh.journal.Hold(ctx, s.Owner, func(tx *journal.Tx) error {
 		if n, err := db.One(ctx, tx, db.Value[int], count, s.Owner); err != nil {
 			return err
 		} else if n >= mostShares {
 			return errTooManyShares
 		}
-		if made, err = write(tx); err != nil {
+		if s.Recipient != nil {
+			_, err := db.One(ctx, tx, db.Value[uuid.UUID], known, *s.Recipient)
+			if errors.Is(err, db.ErrNotFound) {
+				err = fieldError("#/user_id", "missing", "There is no such user.")
+			}
+			if err == nil {
+				err = db.Notify(ctx, tx, membersChannel, "")
+			}
+			if err != nil {
+				return err
+			}
+		}
+		made, err = db.One(ctx, tx, scanShare, sql, journal.NewID(), s.Owner, s.Item, shareHash(token), s.Mode, s.Password, s.Expires,
+			s.MaxDownloads, s.MaxSize, s.Notify, s.Allow, s.By, s.Recipient, s.Role)
+		if err != nil {
 			return err
 		}
-		return sh.recordShare(ctx, tx, audit.ShareCreated, &made)
+		return sh.audit.Record(ctx, tx, made.event(audit.ShareCreated))
 	})
 	if kind, _ := db.KindOf(err); kind == db.Missing {
 		err = httpx.ErrNotFound.Because(err) // purged meanwhile
 	}
 	if s.Recipient != nil {
 		sh.trees.members.Forget()
+	} else {
+		made.Token = token
 	}
 	return made, err
 }
@@ -291,21 +308,12 @@ func (sh *shares) insert(ctx context.Context, s share, write func(tx *journal.Tx
 func (sh *shares) holding(r *http.Request) (visit, error) {
 	const sql = `-- name: files.TreeOfShare
 		SELECT s.owner_id FROM shares s WHERE s.id = $1`
-	id, err := uuid.Parse(r.PathValue("id"))
-	if err != nil {
-		return home(r.Context()), nil
-	}
+	id, _ := uuid.Parse(r.PathValue("id")) // what is none is no share's
 	owner, err := db.One(r.Context(), sh.db, db.Value[uuid.UUID], sql, id)
-	if errors.Is(err, db.ErrNotFound) {
-		return home(r.Context()), nil
-	}
-	return visit{owner: owner}, err
+	return cmp.Or(visit{owner: owner}, home(r.Context())), ignoreNotFound(err)
 }
 
-func (sh *shares) recordShare(ctx context.Context, q db.Querier, action audit.Action, s *share) error {
-	return sh.audit.Record(ctx, q, s.event(action))
-}
-
+// event is what the audit log says of a share.
 func (s *share) event(action audit.Action) audit.Event {
 	details := map[string]string{"item": s.Item.String(), "mode": s.Mode}
 	if s.Recipient != nil {
@@ -362,7 +370,7 @@ func (sh *shares) patchShare(c *httpx.Call, in shareTerms) (s share, err error) 
 		if s, err = db.One(ctx, tx, scanShare, change, s.ID, s.Password, s.Expires, s.MaxDownloads, s.MaxSize, s.Notify, s.Allow); err != nil {
 			return err
 		}
-		return sh.recordShare(ctx, tx, audit.ShareUpdated, &s)
+		return sh.audit.Record(ctx, tx, s.event(audit.ShareUpdated))
 	})
 	return s, err
 }
@@ -377,7 +385,7 @@ func (sh *shares) deleteShare(c *httpx.Call) error {
 		if err != nil {
 			return err
 		}
-		return sh.recordShare(ctx, tx, audit.ShareEnded, &s)
+		return sh.audit.Record(ctx, tx, s.event(audit.ShareEnded))
 	})
 }
 
@@ -390,7 +398,7 @@ func endShares(ctx context.Context, t *journal.Tx, owner uuid.UUID, it item) err
 		 WHERE s.owner_id = $1
 		   AND (s.item_id = $2 OR NOT $3 AND EXISTS (SELECT FROM item_up(s.item_id) u WHERE u.id = $2))
 		RETURNING ` + shareColumns
-	ended, err := db.All(ctx, t, scanShare, sql, owner, it.ID, it.isFile())
+	ended, err := db.All(ctx, t, scanShare, sql, owner, it.ID, it.IsFile())
 	for _, s := range ended {
 		t.Audit(ctx, s.event(audit.ShareEnded))
 	}

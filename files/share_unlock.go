@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"net/http"
@@ -42,9 +43,7 @@ func (sh *shares) postUnlock(w http.ResponseWriter, r *http.Request, g guest) er
 		return err
 	}
 	if in.Mode != "" && in.Mode != "cookie" && in.Mode != "token" {
-		var fields httpx.Fields
-		fields.Add("#/mode", "invalid", "The mode must be cookie or token.")
-		return fields.Err()
+		return fieldError("#/mode", "invalid", "The mode must be cookie or token.")
 	}
 	s := &g.share
 	if s.Password != nil {
@@ -85,12 +84,7 @@ const (
 )
 
 // passwordHash is what an unlocking is bound to.
-func (s *share) passwordHash() []byte {
-	if s.Password == nil {
-		return nil
-	}
-	return []byte(*s.Password)
-}
+func (s *share) passwordHash() []byte { return []byte(*cmp.Or(s.Password, new(""))) }
 
 func (sh *shares) unlockToken(s *share, end time.Time) string {
 	b := append([]byte{unlockVersion}, s.ID[:]...)

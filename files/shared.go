@@ -14,7 +14,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // guest is a request by a share's token: the share, and the item at or below
@@ -64,9 +63,9 @@ func (sh *shares) open(r *http.Request, of guestOf) (g guest, err error) {
 	}
 	g = guest{s, top, top.path}
 	if asked := r.URL.Query().Get("item_id"); asked != "" {
-		id, err := uuid.Parse(asked)
-		if err != nil || id.String() != asked {
-			return g, httpx.ErrNotFound
+		id, err := parseID(asked)
+		if err != nil {
+			return g, err
 		}
 		g.item, g.top, err = itemBelow(ctx, sh.db, s.Owner, s.Item, id)
 		return g, err
@@ -117,25 +116,13 @@ func itemBelow(ctx context.Context, q db.Querier, owner, shared, id uuid.UUID) (
 		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS w (path) CROSS JOIN item_path($3) AS t (path)
 		 WHERE i.id = $2 AND i.owner_id = $1 AND w.path IS NOT NULL
 		   AND EXISTS (SELECT FROM item_up(i.id) u WHERE u.id = $3)`
-	it, err = db.One(ctx, q, func(row pgx.Row) (p placed, err error) {
-		err = row.Scan(append(p.Fields(), &p.path, &top)...)
-		return p, err
-	}, sql, owner, id, shared)
+	it, err = db.One(ctx, q, rowOf(func(p *placed) []any { return append(p.Fields(), &p.path, &top) }), sql, owner, id, shared)
 	return it, top, err
 }
 
 // seen is the item as guests see it: paths begin at what is shared, and
 // nothing tells where that lies.
 func (g guest) seen() placed { return g.item.below(g.share.Item, g.top) }
-
-// folder is the shared folder, out of which nothing leads; uuid.Nil where a
-// file is shared.
-func (g guest) folder() uuid.UUID {
-	if g.share.Item == g.item.ID && g.item.isFile() {
-		return uuid.Nil
-	}
-	return g.share.Item
-}
 
 // noteGuest records what a guest was shown.
 func (sh *shares) noteGuest(ctx context.Context, g guest, what string) {
@@ -187,7 +174,7 @@ func (sh *shares) getSharedChildren(c *httpx.Call, p httpx.Keyset[place]) ([]chi
 
 // getSharedContent is GET and HEAD /files/shared/{token}/content.
 func (sh *shares) getSharedContent(w http.ResponseWriter, r *http.Request, g guest) error {
-	c, err := sh.rd.openBelow(r.Context(), g.share.Owner, g.item.ID, g.folder(), readPause)
+	c, err := sh.rd.open(r.Context(), sh.rd.fileIn(g.share.Owner, g.item.ID, g.share.Item), readPause)
 	if err != nil {
 		return err
 	}
@@ -197,7 +184,7 @@ func (sh *shares) getSharedContent(w http.ResponseWriter, r *http.Request, g gue
 // getSharedArchive is GET /files/shared/{token}/archive. It counts as one
 // download.
 func (sh *shares) getSharedArchive(w http.ResponseWriter, r *http.Request, g guest) error {
-	it := archived{g.item, g.folder(), func(ctx context.Context) error { return sh.stillHolds(ctx, sh.db, &g.share) }}
+	it := archived{g.item, g.share.Item, func(ctx context.Context) error { return sh.stillHolds(ctx, sh.db, &g.share) }}
 	a := archive{owner: g.share.Owner, items: []archived{it}, name: g.item.Name}
 	return sh.rd.sendArchive(w, r, a, func() error { return sh.countDownload(r.Context(), g, true) })
 }
@@ -207,13 +194,13 @@ func (sh *shares) getSharedArchive(w http.ResponseWriter, r *http.Request, g gue
 // that other was counted for the same network. The statement is the one place
 // where the limit holds: of many at once, exactly as many pass as are left.
 func (sh *shares) countDownload(ctx context.Context, g guest, first bool) error {
-	const free = `-- name: files.RestIsFree
-		SELECT EXISTS (SELECT FROM share_downloads d
-		                WHERE d.share_id = $1 AND d.item_id = $2 AND d.network = $3 AND d.free_until > now())`
-	const count = `-- name: files.CountDownload
-		WITH counted AS (
+	const sql = `-- name: files.CountDownload
+		WITH free AS (
+		    SELECT d.share_id FROM share_downloads d
+		     WHERE d.share_id = $1 AND d.item_id = $2 AND d.network = $3 AND d.free_until > now() AND NOT $4
+		), counted AS (
 		    UPDATE shares s SET downloads = s.downloads + 1
-		     WHERE s.id = $1 AND (s.expires_at IS NULL OR s.expires_at > now())
+		     WHERE s.id = $1 AND NOT EXISTS (SELECT FROM free) AND (s.expires_at IS NULL OR s.expires_at > now())
 		       AND (s.max_downloads IS NULL OR s.downloads < s.max_downloads)
 		    RETURNING s.id
 		), kept AS (
@@ -221,21 +208,12 @@ func (sh *shares) countDownload(ctx context.Context, g guest, first bool) error 
 		    SELECT c.id, $2, $3, now() + interval '24 hours' FROM counted c WHERE length($3::bytea) > 0
 		        ON CONFLICT (share_id, item_id, network) DO UPDATE SET free_until = excluded.free_until
 		)
-		SELECT c.id FROM counted c`
-	key, counted := sh.networkKey(ctx), false
-	if !first {
-		var err error
-		if counted, err = db.One(ctx, sh.db, db.Value[bool], free, g.share.ID, g.item.ID, key); err != nil {
-			return err
-		}
+		SELECT f.share_id FROM free f UNION ALL SELECT c.id FROM counted c`
+	_, err := db.One(ctx, sh.db, db.Value[uuid.UUID], sql, g.share.ID, g.item.ID, sh.networkKey(ctx), first)
+	if err == nil {
+		sh.noteGuest(ctx, g, "content")
 	}
-	if !counted {
-		if _, err := db.One(ctx, sh.db, db.Value[uuid.UUID], count, g.share.ID, g.item.ID, key); err != nil {
-			return err
-		}
-	}
-	sh.noteGuest(ctx, g, "content")
-	return nil
+	return err
 }
 
 // networkKey names the network of a request without giving it away; empty

@@ -26,13 +26,14 @@ type Stored struct {
 	ID    uuid.UUID `json:"id"`
 	Owner uuid.UUID `json:"owner"`
 	// Revision is that of a version of a file; 0: what the item is now.
-	Revision int64  `json:"revision,omitempty"`
-	Place    string `json:"place"`  // below the data directory
-	Size     int64  `json:"size"`   // bytes
-	SHA256   string `json:"sha256"` // hex; "" for a folder
-	MTime    int64  `json:"mtime"`  // nanoseconds since 1970
-	Ino      int64  `json:"ino"`
-	former   string // of what lies in the trash: its folder's id and its name
+	Revision int64      `json:"revision,omitempty"`
+	Place    string     `json:"place"`  // below the data directory
+	Size     int64      `json:"size"`   // bytes
+	SHA256   string     `json:"sha256"` // hex; "" for a folder
+	MTime    int64      `json:"mtime"`  // nanoseconds since 1970
+	Ino      int64      `json:"ino"`
+	folder   *uuid.UUID // of what lies in the trash, where it was: the folder and the name
+	name     string
 }
 
 // Key tells an item from its versions, and these from each other.
@@ -51,58 +52,37 @@ func (s Stored) shows(file *os.File, info fs.FileInfo) bool {
 	return sum == nil || hex.EncodeToString(sum) == s.SHA256
 }
 
-// EachStored gives what the rows name, files and folders or files alone, and
-// then the versions, in pages: an owner may have millions.
+// EachStored gives what the rows name, files and folders or files alone, each with
+// its versions behind it, in pages: an owner may have millions.
 func EachStored(ctx context.Context, q db.Querier, folders bool, give func(page []Stored) error) error {
-	if err := eachStoredItem(ctx, q, folders, give); err != nil {
-		return err
-	}
-	return eachStoredVersion(ctx, q, give)
-}
-
-func eachStoredVersion(ctx context.Context, q db.Querier, give func(page []Stored) error) error {
-	const sql = `-- name: files.StoredVersions
-		SELECT v.item_id, v.revision, v.owner_id, v.size, v.sha256, v.mtime, coalesce(v.ino, 0)
-		  FROM versions v WHERE (v.item_id, v.revision) > ($1, $2) ORDER BY v.item_id, v.revision LIMIT 1000`
+	const sql = `-- name: files.Stored
+		SELECT i.id, i.revision, i.owner_id, i.size, encode(i.sha256, 'hex'), i.mtime, i.ino, i.folder, i.name,
+		       CASE WHEN i.revision = 0 THEN ` + placeColumn + ` ELSE '' END
+		  FROM ((SELECT i.id, 0::bigint AS revision, i.owner_id, i.size, coalesce(i.sha256, '') AS sha256,
+		                coalesce(i.mtime, 0) AS mtime, coalesce(i.ino, 0) AS ino,
+		                CASE WHEN i.trashed_at IS NOT NULL THEN i.parent_id END AS folder, i.name
+		           FROM items i WHERE i.id > $1 AND (i.kind = 1 OR $3) ORDER BY i.id LIMIT 1000)
+		         UNION ALL
+		        (SELECT v.item_id, v.revision, v.owner_id, v.size, v.sha256, v.mtime, coalesce(v.ino, 0), NULL, ''
+		           FROM versions v WHERE (v.item_id, v.revision) > ($1, $2) ORDER BY v.item_id, v.revision LIMIT 1000)
+		         ORDER BY id, revision LIMIT 1000) AS i
+		 ORDER BY i.id, i.revision`
 	var last Stored
 	for {
 		page, err := db.All(ctx, q, func(row pgx.Row) (s Stored, err error) {
-			var sum []byte
-			err = row.Scan(&s.ID, &s.Revision, &s.Owner, &s.Size, &sum, &s.MTime, &s.Ino)
-			s.SHA256, s.Place = hex.EncodeToString(sum), disk.VersionPath(s.Owner, s.ID, s.Revision)
+			err = row.Scan(&s.ID, &s.Revision, &s.Owner, &s.Size, &s.SHA256, &s.MTime, &s.Ino, &s.folder, &s.name, &s.Place)
+			if s.Revision > 0 {
+				s.Place = disk.VersionPath(s.Owner, s.ID, s.Revision)
+			}
 			return s, err
-		}, sql, last.ID, last.Revision)
+		}, sql, last.ID, last.Revision, folders)
 		if err != nil || len(page) == 0 {
+			return err
+		}
+		if err := give(page); err != nil {
 			return err
 		}
 		last = page[len(page)-1]
-		if err := give(page); err != nil {
-			return err
-		}
-	}
-}
-
-func eachStoredItem(ctx context.Context, q db.Querier, folders bool, give func(page []Stored) error) error {
-	const sql = `-- name: files.Stored
-		SELECT i.id, i.owner_id, i.size, coalesce(i.sha256, ''), coalesce(i.mtime, 0), coalesce(i.ino, 0),
-		       CASE WHEN i.trashed_at IS NOT NULL THEN i.parent_id || ' ' || i.name ELSE '' END,
-		       ` + placeColumn + `
-		  FROM items i WHERE i.id > $1 AND (i.kind = 1 OR $2) ORDER BY i.id LIMIT 1000`
-	var last uuid.UUID
-	for {
-		page, err := db.All(ctx, q, func(row pgx.Row) (s Stored, err error) {
-			var sum []byte
-			err = row.Scan(&s.ID, &s.Owner, &s.Size, &sum, &s.MTime, &s.Ino, &s.former, &s.Place)
-			s.SHA256 = hex.EncodeToString(sum)
-			return s, err
-		}, sql, last, folders)
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		last = page[len(page)-1].ID
-		if err := give(page); err != nil {
-			return err
-		}
 	}
 }
 
@@ -187,10 +167,19 @@ var ErrNotStored = errors.New("its bytes are not on the disk")
 func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed bool, err error) {
 	for round := 1; ; round++ {
 		var broken error
-		at := func(place string, right func(*os.File, fs.FileInfo) bool) *os.File {
-			file, err := s.openAt(place, right)
-			broken = cmp.Or(broken, err)
-			return file
+		first := func(right func(*os.File, fs.FileInfo) bool, places ...string) *os.File {
+			for _, p := range places {
+				file, info, err := s.f.vol.disk.Open(p)
+				switch {
+				case err == nil && right(file, info):
+					return file
+				case err == nil:
+					file.Close()
+				case disk.Failed(err):
+					broken = cmp.Or(broken, err)
+				}
+			}
+			return nil
 		}
 		row, place, err := pathOf(ctx, s.f.db, of.Owner, of.ID)
 		if err != nil && !errors.Is(err, db.ErrNotFound) {
@@ -200,19 +189,15 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 		if err != nil {
 			return nil, false, err
 		}
-		for _, p := range append([]string{of.Place, place}, others...) {
-			if file := at(p, of.shows); file != nil {
-				return file, false, nil
-			}
+		if file := first(of.shows, append([]string{of.Place, cmp.Or(place, of.Place)}, others...)...); file != nil {
+			return file, false, nil
 		}
 		for _, anew := range []bool{s.displaced == nil, true} {
 			if anew {
 				broken = cmp.Or(broken, s.look())
 			}
-			for _, p := range slices.Concat(s.displaced[fmt.Sprint(of.Ino)], s.displaced[of.ID.String()]) {
-				if file := at(p, of.shows); file != nil {
-					return file, false, nil
-				}
+			if file := first(of.shows, slices.Concat(s.displaced[fmt.Sprint(of.Ino)], s.displaced[of.ID.String()])...); file != nil {
+				return file, false, nil
 			}
 		}
 		if round < readRounds {
@@ -229,8 +214,8 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 		if of.Revision > 0 {
 			place = of.Place
 		}
-		if of.Revision > 0 || row.isFile() && hex.EncodeToString(row.SHA256) == of.SHA256 {
-			if file := at(place, func(_ *os.File, info fs.FileInfo) bool { return info.Mode().IsRegular() }); file != nil {
+		if of.Revision > 0 || row.IsFile() && hex.EncodeToString(row.SHA256) == of.SHA256 {
+			if file := first(func(_ *os.File, info fs.FileInfo) bool { return info.Mode().IsRegular() }, place); file != nil {
 				return file, true, nil
 			}
 		}
@@ -261,35 +246,30 @@ func (s *Snapshot) eachLoose(ctx context.Context, l Loose, give func(l Loose, fi
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	unread := func(why string) error {
-		l.Why = why
-		return give(l, nil)
-	}
+	var file *os.File
+	var names []string
 	info, err := s.f.vol.disk.Lstat(l.Path)
 	switch {
 	case err != nil && !disk.Failed(err):
-		return unread("it was moved or deleted during the backup, and is not in it")
-	case err != nil:
-		return unread("it cannot be read, and is not in the backup")
-	case !s.f.vol.disk.Holds(info) || !info.IsDir() && !info.Mode().IsRegular():
-		return unread("it is not a file on this disk (a link, a device, a mount), and is not in the backup")
-	}
-	l.Read = true
-	if !info.IsDir() {
-		file, _, err := s.f.vol.disk.Open(l.Path)
-		if err != nil {
-			l.Read = false
-			return unread("it cannot be read, and is not in the backup")
+		l.Why = "it was moved or deleted during the backup, and is not in it"
+	case err == nil && (!s.f.vol.disk.Holds(info) || !info.IsDir() && !info.Mode().IsRegular()):
+		l.Why = "it is not a file on this disk (a link, a device, a mount), and is not in the backup"
+	case err == nil && info.IsDir():
+		l.Folder, l.Read = true, true
+		if names, err = s.f.vol.disk.Names(l.Path); err != nil {
+			l.Why = "it cannot be listed, and what is in it is not in the backup"
+		}
+	default:
+		if err == nil {
+			file, _, err = s.f.vol.disk.Open(l.Path)
+		}
+		if l.Read = err == nil; !l.Read {
+			l.Why = "it cannot be read, and is not in the backup"
+			break
 		}
 		defer file.Close()
-		return give(l, file)
 	}
-	l.Folder = true
-	names, err := s.f.vol.disk.Names(l.Path)
-	if err != nil {
-		l.Why = "it cannot be listed, and what is in it is not in the backup"
-	}
-	if err := give(l, nil); err != nil {
+	if err := give(l, file); err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(slices.Values(names)) {
@@ -305,23 +285,6 @@ func (s *Snapshot) eachLoose(ctx context.Context, l Loose, give func(l Loose, fi
 func (s *Snapshot) InPlace(of Stored) bool {
 	info, err := s.f.vol.disk.Lstat(of.Place)
 	return err == nil && of.matches(info)
-}
-
-// openAt opens what lies at a place, nil when it is not right.
-func (s *Snapshot) openAt(place string, right func(*os.File, fs.FileInfo) bool) (*os.File, error) {
-	if place == "" {
-		return nil, nil
-	}
-	file, info, err := s.f.vol.disk.Open(place)
-	switch {
-	case err == nil && right(file, info):
-		return file, nil
-	case err == nil:
-		return nil, file.Close()
-	case disk.Failed(err):
-		return nil, err
-	}
-	return nil, nil
 }
 
 // others are where bytes of an item are that a commit has taken and the disk has

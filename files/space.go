@@ -26,14 +26,7 @@ import (
 const longestSpaceName = 200 // characters
 
 // spaces are those of everybody.
-type spaces struct {
-	db      *db.DB
-	audit   *audit.Log
-	journal *journal.Journal
-	vol     *volume
-	trees   *trees
-	hub     *hub
-}
+type spaces struct{ *base }
 
 // space is a row of spaces as the caller sees it.
 type space struct {
@@ -64,14 +57,6 @@ func scanSpace(row pgx.Row) (s space, err error) {
 	err = row.Scan(&s.ID, &s.Name, &s.Role, &s.RootID, &s.Quota, &s.Used, &s.Revision, &s.CreatedAt, &s.UpdatedAt)
 	s.CreatedAt, s.UpdatedAt = s.CreatedAt.UTC(), s.UpdatedAt.UTC()
 	return s, err
-}
-
-// role is the caller's in this space, "" for none.
-func (s *space) role() role {
-	if s.Role == nil {
-		return ""
-	}
-	return *s.Role
 }
 
 func spaceByID(ctx context.Context, q db.Querier, user, id uuid.UUID, lock string) (space, error) {
@@ -182,7 +167,7 @@ func (sp *spaces) postSpace(c *httpx.Call, in spaceFields) (s space, err error) 
 		if s, err = spaceByID(ctx, tx, c.Caller.UserID, id, ""); err != nil {
 			return err
 		}
-		return sp.record(ctx, tx, audit.SpaceCreated, id, nil)
+		return sp.audit.Record(ctx, tx, audit.Event{Action: audit.SpaceCreated, Target: id})
 	})
 	if err != nil {
 		return s, err
@@ -190,10 +175,6 @@ func (sp *spaces) postSpace(c *httpx.Call, in spaceFields) (s space, err error) 
 	c.Created("/files/spaces/" + id.String())
 	_, _ = sp.trees.rootOf(ctx, id) // else the first touch makes the root
 	return s, nil
-}
-
-func (sp *spaces) record(ctx context.Context, tx pgx.Tx, action audit.Action, id uuid.UUID, details map[string]string) error {
-	return sp.audit.Record(ctx, tx, audit.Event{Action: action, Target: id, Details: details})
 }
 
 // lock locks a space for whoever may change it: its managers, and who manages
@@ -211,10 +192,10 @@ func (sp *spaces) lock(c *httpx.Call, tx pgx.Tx) (s space, err error) {
 func (sp *spaces) manages(c *httpx.Call, s *space) error {
 	switch {
 	case c.Caller.Can(auth.SpacesManage):
-		return sp.trees.auth.Still(c.Context(), auth.SpacesManage)
+		return sp.auth.Still(c.Context(), auth.SpacesManage)
 	case s.Role == nil:
 		return httpx.ErrNotFound
-	case s.role() != manager:
+	case *s.Role != manager:
 		return httpx.ErrForbidden.With("Only a manager of the space can do this.")
 	}
 	return nil
@@ -248,7 +229,7 @@ func (sp *spaces) patchSpace(c *httpx.Call, in spaceFields) (s space, err error)
 		if s, err = spaceByID(ctx, tx, c.Caller.UserID, c.ID, ""); err != nil {
 			return err
 		}
-		return sp.record(ctx, tx, audit.SpaceUpdated, c.ID, nil)
+		return sp.audit.Record(ctx, tx, audit.Event{Action: audit.SpaceUpdated, Target: c.ID})
 	})
 	return s, err
 }
@@ -273,7 +254,7 @@ func (sp *spaces) deleteSpace(c *httpx.Call) error {
 		if err != nil {
 			return err
 		}
-		return sp.record(ctx, tx, audit.SpaceDeleted, c.ID, nil)
+		return sp.audit.Record(ctx, tx, audit.Event{Action: audit.SpaceDeleted, Target: c.ID})
 	})
 	sp.hub.known.forget(c.ID)
 	return err

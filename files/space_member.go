@@ -26,11 +26,6 @@ type member struct {
 
 func (m member) key() uuid.UUID { return m.UserID }
 
-const memberQuery = `
-	SELECT m.user_id, u.name, u.email, m.role, m.added_at
-	  FROM space_members m JOIN users u ON u.id = m.user_id
-	 WHERE m.space_id = $1`
-
 func scanMember(row pgx.Row) (m member, err error) {
 	err = row.Scan(&m.UserID, &m.Name, &m.Email, &m.Role, &m.AddedAt)
 	m.AddedAt = m.AddedAt.UTC()
@@ -39,11 +34,14 @@ func scanMember(row pgx.Row) (m member, err error) {
 
 // getMembers is GET /files/spaces/{id}/members, for every member.
 func (sp *spaces) getMembers(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]member, error) {
+	const sql = `-- name: files.MembersOfSpace
+		SELECT m.user_id, u.name, u.email, m.role, m.added_at
+		  FROM space_members m JOIN users u ON u.id = m.user_id
+		 WHERE m.space_id = $1 AND m.user_id > $2 ORDER BY m.user_id LIMIT $3`
 	if _, err := sp.getSpace(c); err != nil {
 		return nil, err
 	}
-	return db.All(c.Context(), sp.db, scanMember, `-- name: files.MembersOfSpace`+memberQuery+` AND m.user_id > $2
-		 ORDER BY m.user_id LIMIT $3`, c.ID, p.After(uuid.Nil), p.Limit)
+	return db.All(c.Context(), sp.db, scanMember, sql, c.ID, p.After(uuid.Nil), p.Limit)
 }
 
 // memberFields are the body of PUT /files/spaces/{id}/members/{user_id}.
@@ -53,36 +51,31 @@ type memberFields struct {
 
 // putMember is PUT /files/spaces/{id}/members/{user_id}.
 func (sp *spaces) putMember(c *httpx.Call, in memberFields) (m member, err error) {
-	const active = `-- name: files.UserToAdd
-		SELECT u.id FROM users u WHERE u.id = $1 AND u.status = 'active' FOR KEY SHARE`
-	const upsert = `-- name: files.PutMember
-		INSERT INTO space_members AS m (space_id, user_id, role) VALUES ($1, $2, $3)
-		    ON CONFLICT (space_id, user_id) DO UPDATE SET role = excluded.role`
+	const sql = `-- name: files.PutMember
+		WITH put AS (
+		    INSERT INTO space_members AS m (space_id, user_id, role)
+		    SELECT $1, u.id, $3 FROM (SELECT u.id FROM users u WHERE u.id = $2 AND u.status = 'active' FOR KEY SHARE) u
+		        ON CONFLICT (space_id, user_id) DO UPDATE SET role = excluded.role
+		    RETURNING m.user_id, m.role, m.added_at
+		)
+		SELECT m.user_id, u.name, u.email, m.role, m.added_at FROM put m JOIN users u ON u.id = m.user_id`
 	ctx := c.Context()
 	err = sp.changeMember(c, func(tx pgx.Tx, s *space, user uuid.UUID) error {
 		if err := sp.manages(c, s); err != nil {
 			return err
 		}
 		if !in.Role.includes(viewer) {
-			var f httpx.Fields
-			f.Add("#/role", "invalid", "The role must be viewer, editor or manager.")
-			return f.Err()
-		}
-		if _, err := db.One(ctx, tx, db.Value[uuid.UUID], active, user); err != nil {
-			return err
+			return fieldError("#/role", "invalid", "The role must be viewer, editor or manager.")
 		}
 		if in.Role != manager {
 			if err := spareManager(ctx, tx, s.ID, user); err != nil {
 				return err
 			}
 		}
-		if _, err := db.Exec(ctx, tx, upsert, s.ID, user, in.Role); err != nil {
+		if m, err = db.One(ctx, tx, scanMember, sql, s.ID, user, in.Role); err != nil {
 			return err
 		}
-		if m, err = db.One(ctx, tx, scanMember, `-- name: files.MemberOfSpace`+memberQuery+` AND m.user_id = $2`, s.ID, user); err != nil {
-			return err
-		}
-		return sp.record(ctx, tx, audit.MemberSet, s.ID, map[string]string{"user": user.String(), "role": string(in.Role)})
+		return sp.audit.Record(ctx, tx, audit.Event{Action: audit.MemberSet, Target: s.ID, Details: map[string]string{"user": user.String(), "role": string(in.Role)}})
 	})
 	return m, err
 }
@@ -100,21 +93,17 @@ func (sp *spaces) deleteMember(c *httpx.Call) error {
 			}
 		}
 		if !leaves || c.Caller.KeyID != uuid.Nil { // everybody may leave, but not by a key that reads
-			if err := sp.trees.auth.Still(ctx, mayShare); err != nil {
+			if err := sp.auth.Still(ctx, mayShare); err != nil {
 				return err
 			}
 		}
 		if err := spareManager(ctx, tx, s.ID, user); err != nil {
 			return err
 		}
-		n, err := db.Exec(ctx, tx, remove, s.ID, user)
-		if err == nil && n == 0 {
-			err = db.ErrNotFound
-		}
-		if err != nil {
+		if err := db.Touch(ctx, tx, db.ErrNotFound, remove, s.ID, user); err != nil {
 			return err
 		}
-		return sp.record(ctx, tx, audit.MemberRemoved, s.ID, map[string]string{"user": user.String()})
+		return sp.audit.Record(ctx, tx, audit.Event{Action: audit.MemberRemoved, Target: s.ID, Details: map[string]string{"user": user.String()}})
 	})
 }
 
@@ -158,8 +147,5 @@ type person struct {
 func (sp *spaces) getPerson(c *httpx.Call) (person, error) {
 	const sql = `-- name: files.PersonByEmail
 		SELECT u.id, u.name, u.email FROM users u WHERE lower(u.email) = lower($1) AND u.status = 'active'`
-	return db.One(c.Context(), sp.db, func(row pgx.Row) (p person, err error) {
-		err = row.Scan(&p.ID, &p.Name, &p.Email)
-		return p, err
-	}, sql, c.URL.Query().Get("email"))
+	return db.One(c.Context(), sp.db, rowOf(func(p *person) []any { return []any{&p.ID, &p.Name, &p.Email} }), sql, c.URL.Query().Get("email"))
 }

@@ -11,7 +11,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // storageBody is what the data directory holds, in bytes where nothing else
@@ -45,11 +44,13 @@ type spaceUsage struct {
 type stored struct {
 	owner    uuid.UUID
 	Quota    int64 `json:"quota"`
-	Used     int64 `json:"used"` // files, trash and versions
-	Reserved int64 `json:"reserved"`
-	Trash    int64 `json:"trash"`
-	Versions int64 `json:"versions"`
+	Used     int64 `json:"used"`     // files, trash and versions
+	Reserved int64 `json:"reserved"` // by uploads under way
+	Trash    int64 `json:"trash"`    // the part of used that lies in the trash
+	Versions int64 `json:"versions"` // the part of used that versions take
 }
+
+func (s *stored) fields() []any { return []any{&s.Quota, &s.Used, &s.Reserved, &s.Trash, &s.Versions} }
 
 // totals are the figures that PostgreSQL has of everyone's files. items is
 // what its statistics say: counting them would read the whole table each time
@@ -59,18 +60,16 @@ type totals struct {
 	used, nearlyFull                           int64
 }
 
-// readTotals takes an owner for nearly full of whose quota, usual where none is
-// set, nine tenths are used.
-func readTotals(ctx context.Context, q db.Querier, usual int64) (totals, error) {
-	return db.One(ctx, q, func(row pgx.Row) (t totals, err error) {
-		err = row.Scan(&t.items, &t.uploads, &t.staging, &t.redo, &t.quarantined, &t.used, &t.nearlyFull)
-		return t, err
-	}, `-- name: files.Totals
+// totals takes an owner for nearly full of whose quota nine tenths are used.
+func (f *Files) totals(ctx context.Context) (totals, error) {
+	return db.One(ctx, f.db, rowOf(func(t *totals) []any {
+		return []any{&t.items, &t.uploads, &t.staging, &t.redo, &t.quarantined, &t.used, &t.nearlyFull}
+	}), `-- name: files.Totals
 		SELECT (SELECT greatest(c.reltuples, 0)::bigint FROM pg_class c WHERE c.oid = 'items'::regclass),
 		       u.uploads, u.bytes, o.records - o.quarantined, o.quarantined, t.used, t.full
 		  FROM (SELECT count(*) AS uploads, coalesce(sum(u.bytes), 0)::bigint AS bytes FROM uploads u WHERE u.state = 'open') u,
 		       (SELECT count(*) AS records, count(o.quarantined_at) AS quarantined FROM file_ops o) o,
-		       (SELECT coalesce(sum(t.used), 0)::bigint AS used, count(*) FILTER (WHERE t.used + t.reserved > 0.9 * coalesce(t.quota, $1)) AS full FROM trees t) t`, usual)
+		       (SELECT coalesce(sum(t.used), 0)::bigint AS used, count(*) FILTER (WHERE t.used + t.reserved > 0.9 * coalesce(t.quota, $1)) AS full FROM trees t) t`, f.journal.Quota)
 }
 
 // getStorage is GET /system/storage.
@@ -83,11 +82,15 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 	if err != nil {
 		return body, err
 	}
-	owners, err := f.storageOf(ctx, page.After(uuid.Nil), page.Limit)
+	owners, err := db.All(ctx, f.db, rowOf(func(o *stored) []any { return append([]any{&o.owner}, o.fields()...) }), `-- name: files.StorageOfOwners
+		SELECT t.owner_id, coalesce(t.quota, $3), t.used, t.reserved, x.size, t.versions
+		  FROM (SELECT o.owner_id, o.quota, o.used, o.reserved, o.versions FROM trees o WHERE o.owner_id > $1 ORDER BY o.owner_id LIMIT $2) t
+		 CROSS JOIN LATERAL trash_of(t.owner_id) x
+		 ORDER BY t.owner_id`, page.After(uuid.Nil), page.Limit, f.journal.Quota)
 	if err != nil {
 		return body, err
 	}
-	t, err := readTotals(ctx, f.db, f.quota)
+	t, err := f.totals(ctx)
 	if err != nil {
 		return body, err
 	}
@@ -109,23 +112,8 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 			body.Users = append(body.Users, ownerBody{o.owner, o})
 		}
 	}
-	if body.Disk.Total, body.Disk.Free, err = f.vol.disk.Space(); err != nil {
-		return body, f.vol.diskError(err)
-	}
-	return body, nil
-}
-
-// storageOf are the owners behind one, by id.
-func (f *Files) storageOf(ctx context.Context, after uuid.UUID, limit int) ([]stored, error) {
-	const sql = `-- name: files.StorageOfOwners
-		SELECT t.owner_id, coalesce(t.quota, $3), t.used, t.reserved, x.size, t.versions
-		  FROM (SELECT o.owner_id, o.quota, o.used, o.reserved, o.versions FROM trees o WHERE o.owner_id > $1 ORDER BY o.owner_id LIMIT $2) t
-		 CROSS JOIN LATERAL trash_of(t.owner_id) x
-		 ORDER BY t.owner_id`
-	return db.All(ctx, f.db, func(row pgx.Row) (o stored, err error) {
-		err = row.Scan(&o.owner, &o.Quota, &o.Used, &o.Reserved, &o.Trash, &o.Versions)
-		return o, err
-	}, sql, after, limit, f.quota)
+	body.Disk.Total, body.Disk.Free, err = f.vol.disk.Space()
+	return body, f.vol.diskError(err)
 }
 
 // mostRedo is how many committed changes may wait for the disk before it is
@@ -160,7 +148,7 @@ func (f *Files) HasRoom(context.Context) error {
 
 // Figures are what there is to tell of everyone's files and their disk.
 func (f *Files) Figures(ctx context.Context) ([]httpx.Figure, error) {
-	t, err := readTotals(ctx, f.db, f.quota)
+	t, err := f.totals(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -183,4 +171,27 @@ func (f *Files) Figures(ctx context.Context) ([]httpx.Figure, error) {
 	return append(figures,
 		httpx.Figure{Name: "homebase_disk_size_bytes", Help: "Size of the data directory's disk.", Value: float64(total)},
 		httpx.Figure{Name: "homebase_disk_free_bytes", Help: "Free space of the data directory's disk.", Value: float64(free)}), nil
+}
+
+// usageBody is what an owner's files take, in bytes.
+type usageBody struct {
+	stored
+	Items int64 `json:"items"` // files and folders, without the root and the trash
+	// Entries are all files and folders but the root, trash too, and
+	// EntryQuota how many there may be.
+	Entries    int64 `json:"entries"`
+	EntryQuota int64 `json:"entry_quota"`
+}
+
+// getUsage is GET /files/usage.
+func (f *Files) getUsage(c *httpx.Call) (usageBody, error) {
+	return f.usageOf(c.Context(), visitOf(c.Context()).owner)
+}
+
+func (f *Files) usageOf(ctx context.Context, owner uuid.UUID) (usageBody, error) {
+	const sql = `-- name: files.Usage
+		SELECT coalesce(t.quota, $2), t.used, t.reserved, x.size, t.versions, t.entries - x.items, t.entries, coalesce(t.entry_quota, $3)
+		  FROM trees t CROSS JOIN LATERAL trash_of(t.owner_id) x
+		 WHERE t.owner_id = $1`
+	return db.One(ctx, f.db, rowOf(func(u *usageBody) []any { return append(u.fields(), &u.Items, &u.Entries, &u.EntryQuota) }), sql, owner, f.journal.Quota, journal.DefaultEntries)
 }

@@ -1,8 +1,8 @@
 package files
 
 import (
+	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"path"
 	"slices"
@@ -61,8 +61,8 @@ func (rc *reconciler) takeOver(ctx context.Context, owner uuid.UUID, list []*fin
 		if list = left; !moving {
 			// Trash whose folder is nowhere belongs to the root.
 			for _, d := range list {
-				if d.trash != nil && d.trash.parent != uuid.Nil {
-					d.trash.parent, moving = uuid.Nil, true
+				if d.was != "" && d.parent != uuid.Nil {
+					d.parent, moving = uuid.Nil, true
 				}
 			}
 		}
@@ -87,26 +87,21 @@ func (rc *reconciler) takeSome(ctx context.Context, owner uuid.UUID, batch []*fi
 		return nil
 	}
 	err := rc.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
-		var bytes int64
 		var fresh []*finding
 		for _, d := range free {
-			if d.kind == findNew {
+			var err error
+			switch d.kind {
+			case findNew:
 				fresh = append(fresh, d)
-				continue
+			case findVersion:
+				err = rc.takeVersion(ctx, t, owner, d)
+			default:
+				err = rc.takeKnown(ctx, t, owner, d)
 			}
-			if d.kind == findVersion {
-				if err := rc.takeVersion(ctx, t, owner, d); err != nil {
-					return err
-				}
-				continue
-			}
-			more, err := rc.takeKnown(ctx, t, owner, d)
 			if err != nil {
 				return err
 			}
-			bytes += more
 		}
-		t.Count(bytes, 0)
 		if err := rc.takeNew(ctx, t, owner, fresh); err != nil || !slices.ContainsFunc(fresh, (*finding).cameBack) {
 			return err
 		}
@@ -149,53 +144,53 @@ func (rc *reconciler) underLock(ctx context.Context, owner uuid.UUID, list []*fi
 	}
 }
 
-// takeKnown looks again at what became of a row, writes it, and returns how
-// many bytes there are more.
-func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) (more int64, err error) {
+// takeKnown looks again at what became of a row, writes it, and counts the bytes
+// that there are more.
+func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) error {
 	d.done = stale
 	row, from, err := pathOf(ctx, t, owner, d.row.ID)
 	if err != nil || from != d.from {
-		return 0, ignoreNotFound(err)
+		return ignoreNotFound(err)
 	}
 	info, err := rc.vol.disk.Lstat(d.path)
 	there := err == nil && (info.IsDir() || info.Mode().IsRegular())
 	now := row
 	switch {
 	case err != nil && disk.Failed(err):
-		return 0, nil
+		return nil
 	case d.kind == findMissing:
-		if there && info.IsDir() != row.isFile() {
-			return 0, nil
+		if there && info.IsDir() != row.IsFile() {
+			return nil
 		}
 		if _, owned := disk.Inside(d.path); there && owned { // another kind of entry has taken the name
 			if now.Name, err = freeName(ctx, t, *row.Parent, disk.MarkName(row.Name, " (missing)")); err != nil {
-				return 0, err
+				return err
 			}
 		}
 	case !there || !unchangedSince(d.info, info):
-		return 0, nil
+		return nil
 	case d.kind == findMoved:
 		if rc.carriedAt(from, row.ID) {
-			return 0, nil
+			return nil
 		}
 		if room, err := roomFor(ctx, t, owner, d); err != nil || !room {
 			d.done = later
-			return 0, err
+			return err
 		}
 		now.Parent, now.Name = &d.parent, path.Base(d.path)
 	}
 	now.Missing = d.kind == findMissing
-	changed := !now.Missing && row.isFile() && !row.matches(info)
+	changed := !now.Missing && row.IsFile() && !row.matches(info)
 	if d.kind != findMoved && d.kind != findUnmarked && !changed && now.Missing == row.Missing {
-		return 0, nil // the rows say it by now
+		return nil // the rows say it by now
 	}
 	if changed && d.sum == nil {
-		return 0, nil // it was prepared for another version of the row
+		return nil // it was prepared for another version of the row
 	}
-	if !now.Missing && row.isFile() {
+	if !now.Missing && row.IsFile() {
 		now.Ino = new(disk.Inode(info))
 	}
-	if row.isFile() && (changed || d.kind == findMoved) {
+	if row.IsFile() && (changed || d.kind == findMoved) {
 		now.MediaType = new(mediaType(now.Name, *row.MediaType, d.head))
 	}
 	if changed {
@@ -203,9 +198,10 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 	}
 	d.done = taken
 	if err := rc.settleMark(d); err != nil || d.kind == findUnmarked {
-		return 0, err
+		return err
 	}
-	return now.Size - row.Size, rc.writeKnown(ctx, t, owner, d, now, changed)
+	t.Count(now.Size-row.Size, 0)
+	return rc.writeKnown(ctx, t, owner, d, now, changed)
 }
 
 // writeKnown writes what a row has become.
@@ -242,45 +238,18 @@ func roomFor(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) (b
 		                WHERE i.parent_id = $1 AND normalize(i.name, NFC) = normalize($2, NFC)
 		                  AND i.trashed_at IS NULL AND i.id <> $3)`
 	folder, p, err := pathOf(ctx, t, owner, d.parent)
-	if err != nil || folder.isFile() || p != path.Dir(d.path) {
+	if err != nil || folder.IsFile() || p != path.Dir(d.path) {
 		return false, ignoreNotFound(err)
 	}
 	held, err := db.One(ctx, t, db.Value[bool], sql, d.parent, path.Base(d.path), d.row.ID)
 	return !held, err
 }
 
-// newRow is a row to be inserted.
-type newRow struct {
-	ID        uuid.UUID  `json:"id"`
-	Parent    uuid.UUID  `json:"parent_id"`
-	Kind      int16      `json:"kind"`
-	Name      string     `json:"name"`
-	Sort      string     `json:"name_sort"`
-	Folded    string     `json:"name_folded"`
-	Size      int64      `json:"size"`
-	MediaType *string    `json:"media_type"`
-	SHA256    *string    `json:"sha256"` // hex
-	MTime     *int64     `json:"mtime"`
-	Ino       *int64     `json:"ino"`
-	Revision  int64      `json:"revision"`
-	Created   time.Time  `json:"created_at"`
-	Updated   time.Time  `json:"updated_at"`
-	Trashed   *time.Time `json:"trashed_at"`
-}
-
 // takeNew inserts the rows of what was copied onto the disk: all whose folders
 // are known by one statement, then what lies in new folders. What has a name
 // or an id that is held waits.
 func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUID, list []*finding) error {
-	const sql = `-- name: files.TakeOverNew
-		INSERT INTO items (id, owner_id, parent_id, kind, name, name_sort, name_folded, size, media_type, sha256, mtime, ino,
-		                   revision, created_at, updated_at, trashed_at)
-		SELECT n.id, $1, n.parent_id, n.kind, n.name, normalize(n.name_sort, NFC), normalize(n.name_folded, NFC), n.size, n.media_type,
-		       decode(n.sha256, 'hex'), n.mtime, n.ino, n.revision, n.created_at, n.updated_at, n.trashed_at
-		  FROM jsonb_to_recordset($2::jsonb) AS n (id uuid, parent_id uuid, kind smallint, name text, name_sort text, name_folded text, size bigint,
-		       media_type text, sha256 text, mtime bigint, ino bigint, revision bigint, created_at timestamptz, updated_at timestamptz, trashed_at timestamptz)
-		    ON CONFLICT DO NOTHING
-		RETURNING id`
+	const sql = `-- name: files.TakeOverNew` + insertRows + ` ON CONFLICT DO NOTHING RETURNING i.id`
 	paths := map[uuid.UUID]string{} // of folders by now, "" for none
 	created, trashed := []uuid.UUID{}, []uuid.UUID{}
 	for len(list) > 0 {
@@ -293,7 +262,7 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 			case err != nil:
 				return err
 			case ok:
-				rows, ready[d.row.ID] = append(rows, row), d
+				rows, ready[d.row.ID] = append(rows, row.keyed()), d
 			case d.done == later:
 				left = append(left, d)
 			}
@@ -317,7 +286,7 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 				paths[id] = d.path
 			}
 			t.Audit(ctx, audit.Event{Action: action, Target: id})
-			if d.trash == nil {
+			if d.was == "" {
 				created = append(created, id)
 			} else {
 				trashed = append(trashed, id)
@@ -335,12 +304,7 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 // folder is known. One with an id from a former life keeps it, with the time
 // that the id tells, and begins with a revision that it never had before.
 func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding, paths map[uuid.UUID]string) (row newRow, ok bool, err error) {
-	row = newRow{ID: d.row.ID, Parent: d.parent, Kind: d.row.Kind, Name: path.Base(d.path), Revision: 1, Created: time.Now()}
-	if d.trash != nil {
-		if row.Parent, row.Name = d.trash.parent, d.trash.name; row.Parent == uuid.Nil {
-			row.Parent = t.Tree.Root
-		}
-	}
+	row = newRow{ID: d.row.ID, Parent: cmp.Or(d.parent, t.Tree.Root), Kind: d.row.Kind, Name: d.name(), Revision: 1, Created: time.Now()}
 	at, known := paths[row.Parent]
 	if !known {
 		folder, p, err := pathOf(ctx, t, owner, row.Parent)
@@ -350,12 +314,12 @@ func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID
 		if err != nil {
 			return row, false, err
 		}
-		if folder.isFile() {
+		if folder.IsFile() {
 			p = ""
 		}
 		at, paths[row.Parent] = p, p
 	}
-	if at == "" || d.trash == nil && at != path.Dir(d.path) {
+	if at == "" || d.was == "" && at != path.Dir(d.path) {
 		return row, false, nil
 	}
 	info, err := rc.vol.disk.Lstat(d.path)
@@ -366,8 +330,7 @@ func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID
 	if err := rc.settleMark(d); err != nil {
 		return row, false, err
 	}
-	row.Sort, row.Folded, row.Updated = naming.SortKey(row.Name), naming.Fold(row.Name), row.Created
-	if d.trash != nil { // it was renamed to where it lies when it was deleted
+	if d.was != "" { // it was renamed to where it lies when it was deleted
 		ctim := disk.StatOf(info).Ctim
 		row.Trashed = new(time.Unix(ctim.Unix()))
 	}
@@ -376,12 +339,12 @@ func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID
 		if d.row.ID.Version() == 7 {
 			row.Created = time.Unix(d.row.ID.Time().UnixTime())
 		}
-		row.Updated = row.Created
 	}
+	row.Updated = row.Created
 	if d.isFile() {
 		row.Size, row.MTime, row.Ino = info.Size(), new(disk.MTime(info)), new(disk.Inode(info))
 		row.Updated = time.Unix(0, *row.MTime)
-		row.MediaType, row.SHA256 = new(mediaType(row.Name, "", d.head)), new(hex.EncodeToString(d.sum))
+		row.MediaType, row.SHA256 = new(mediaType(row.Name, "", d.head)), d.sum
 	}
 	return row, true, nil
 }
@@ -401,8 +364,5 @@ func (rc *reconciler) settleMark(d *finding) error {
 	if err := d.mark(file); err != nil {
 		return nil
 	}
-	if err := rc.vol.disk.Sync(file); err != nil {
-		return rc.vol.diskError(err)
-	}
-	return nil
+	return rc.vol.diskError(rc.vol.disk.Sync(file))
 }

@@ -3,7 +3,6 @@ package files
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -34,9 +33,7 @@ const (
 // versions ends the versions of files: by hand, or when they are too many or too
 // old.
 type versions struct {
-	db        *db.DB
-	log       *slog.Logger
-	journal   *journal.Journal
+	*base
 	retention time.Duration
 
 	mu    sync.Mutex
@@ -80,12 +77,7 @@ func (vs *versions) replaced(item uuid.UUID) {
 // thinGrown ends what is too much of the items that were replaced, until ctx
 // ends. What fails is left to the job.
 func (vs *versions) thinGrown(ctx context.Context) {
-	for {
-		select {
-		case <-vs.more:
-		case <-ctx.Done():
-			return
-		}
+	for signalled(ctx, vs.more) {
 		if !db.Sleep(ctx, thinPause) {
 			return
 		}
@@ -112,12 +104,11 @@ type owned struct {
 // hours, and the last of each day before as long as the retention says; of all
 // these the newest mostVersions.
 func (vs *versions) thin(ctx context.Context, items []uuid.UUID) (failed error) {
-	const rank = `
+	const sql = `-- name: files.VersionsTooMany
 		WITH ranked AS (
 		    SELECT v.owner_id, v.item_id, v.revision, v.size, v.replaced_at,
 		           row_number() OVER (PARTITION BY v.item_id, (v.replaced_at AT TIME ZONE 'UTC')::date ORDER BY v.revision DESC) AS of_day
-		      FROM versions v WHERE `
-	const excess = `
+		      FROM versions v WHERE $5::uuid[] IS NULL OR v.item_id = ANY ($5)
 		), judged AS (
 		    SELECT r.owner_id, r.item_id, r.revision, r.size,
 		           r.replaced_at > now() - $1::interval OR r.of_day = 1 AND r.replaced_at > now() - $2::interval AS keeps
@@ -129,15 +120,10 @@ func (vs *versions) thin(ctx context.Context, items []uuid.UUID) (failed error) 
 		)
 		SELECT v.owner_id, ` + journal.VersionColumns + ` FROM counted v WHERE NOT v.keeps OR v.nth > $3
 		 ORDER BY v.owner_id, v.item_id, v.revision LIMIT $4`
-	sql, args := `-- name: files.VersionsTooMany`+rank+`true`+excess, []any{keepAll, vs.retention, mostVersions, thinStep}
-	if items != nil { // by the index
-		sql, args = `-- name: files.VersionsTooManyOf`+rank+`v.item_id = ANY ($5)`+excess, append(args, items)
-	}
+	scan := rowOf(func(o *owned) []any { return []any{&o.owner, &o.Item, &o.Revision, &o.Size} })
 	for failed == nil {
-		list, err := db.All(ctx, vs.db, func(row pgx.Row) (o owned, err error) {
-			err = row.Scan(&o.owner, &o.Item, &o.Revision, &o.Size)
-			return o, err
-		}, sql, args...)
+		// Planned anew for whether all are asked for, or a few, by the index.
+		list, err := db.All(ctx, vs.db, scan, sql, pgx.QueryExecModeDescribeExec, keepAll, vs.retention, mostVersions, thinStep, items)
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -40,9 +39,8 @@ const (
 
 // renditions draws pictures in small.
 type renditions struct {
-	log *slog.Logger
-	vol *volume
-	rd  *reader
+	*base
+	rd *reader
 	// drawing orders who does: the owners, and uuid.Nil for all.
 	drawing    journal.Slots
 	undrawable bounded[[sha256.Size]byte, *httpx.Problem] // contents that are not decoded for each request
@@ -55,11 +53,7 @@ func (rn *renditions) getThumbnail(w http.ResponseWriter, r *http.Request, v vis
 	if err != nil {
 		return err
 	}
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	small, err := rn.rendition(r.Context(), v.owner, id, size)
+	small, err := rn.rendition(r.Context(), v.owner, v.item, size)
 	if err != nil {
 		return err
 	}
@@ -95,7 +89,7 @@ func (f *Files) Owns(ctx context.Context, q db.Querier, user, id uuid.UUID) (boo
 	if errors.Is(err, db.ErrNotFound) {
 		return false, nil
 	}
-	return it.isFile(), err
+	return it.IsFile(), err
 }
 
 // rendition opens the picture in an owner's file as small as asked for. What
@@ -166,7 +160,7 @@ func (rn *renditions) draw(c *content, sum []byte, size int) ([]byte, error) {
 	}
 	problem := errNoPreview.With("The picture is damaged, or of a kind that is not supported.").Because(err)
 	if large, ok := errors.AsType[picture.TooLarge](err); ok {
-		problem = errNoPreview.With(fmt.Sprintf("At %d × %d pixels in %d bytes, the picture is too large for one.", large.Width, large.Height, large.Length))
+		problem = errNoPreview.With(large.Error())
 	}
 	rn.undrawable.put([sha256.Size]byte(sum), problem)
 	return nil, problem

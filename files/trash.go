@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -16,18 +15,14 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // trash is where what is deleted goes, and from where it is purged.
 type trash struct {
-	db             *db.DB
-	log            *slog.Logger
-	journal        *journal.Journal
-	vol            *volume
-	trashRetention time.Duration // 0: for ever
-	purging        chan struct{} // of one slot: a purge has left rows
-	emptySince     atomic.Int64  // the mtime (ns) of purge/ when it was found empty; 0: it was not
+	*base
+	retention  time.Duration // 0: for ever
+	purging    chan struct{} // of one slot: a purge has left rows
+	emptySince atomic.Int64  // the mtime (ns) of purge/ when it was found empty; 0: it was not
 }
 
 // trashedBody is an item in the trash on the wire. Its path is where it was.
@@ -58,10 +53,7 @@ const trashedQuery = `
 	  FROM items i
 	 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging`
 
-func scanTrashed(row pgx.Row) (t trashed, err error) {
-	err = row.Scan(append(t.Fields(), &t.path, &t.at)...)
-	return t, err
-}
+var scanTrashed = rowOf(func(t *trashed) []any { return append(t.Fields(), &t.path, &t.at) })
 
 func trashedByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (trashed, error) {
 	return db.One(ctx, q, scanTrashed, `-- name: files.TrashedByID`+trashedQuery+` AND i.id = $2`, owner, id)
@@ -79,13 +71,10 @@ func (t trashed) shown() trashedBody { return trashedBody{t.placed.shown(), t.at
 
 // getTrash is GET /files/trash, newest first.
 func (tr *trash) getTrash(c *httpx.Call, p httpx.Keyset[trashPlace]) ([]trashed, error) {
-	const order = ` ORDER BY i.trashed_at DESC, i.id DESC LIMIT $2`
-	sql, args := `-- name: files.Trash`+trashedQuery+order, []any{visitOf(c.Context()).owner, p.Limit}
-	if before := p.After(trashPlace{}); before.ID != uuid.Nil {
-		sql = `-- name: files.TrashAfter` + trashedQuery + ` AND (i.trashed_at, i.id) < ($3, $4)` + order
-		args = append(args, before.At, before.ID)
-	}
-	return db.All(c.Context(), tr.db, scanTrashed, sql, args...)
+	const sql = `-- name: files.Trash` + trashedQuery + ` AND (i.trashed_at, i.id) < ($2, $3)
+		 ORDER BY i.trashed_at DESC, i.id DESC LIMIT $4`
+	before := p.After(trashPlace{time.Unix(1<<37, 0), uuid.Max}) // far ahead of any clock
+	return db.All(c.Context(), tr.db, scanTrashed, sql, visitOf(c.Context()).owner, before.At, before.ID, p.Limit)
 }
 
 // deleteItem is DELETE /files/items/{id}: to the trash.

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"homebase/audit"
-	"homebase/auth"
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
@@ -18,10 +17,7 @@ var firstFolders = []string{"documents", "images", "backups"}
 
 // trees finds and makes the trees of owners.
 type trees struct {
-	db      *db.DB
-	auth    *auth.Auth
-	journal *journal.Journal
-	vol     *volume
+	*base
 	members *db.Kept[members]
 	roots   bounded[uuid.UUID, uuid.UUID] // of owners whose tree is known to exist
 	asks    journal.Slots                 // one request of an owner at a time looks
@@ -59,15 +55,16 @@ func (ts *trees) rootOf(ctx context.Context, owner uuid.UUID) (uuid.UUID, error)
 
 // insertRoot writes the row of an owner's root; db.ErrNotFound when there is
 // one.
-func insertRoot(ctx context.Context, t *journal.Tx, owner uuid.UUID) error {
+func insertRoot(ctx context.Context, t *journal.Tx, owner uuid.UUID) (placed, error) {
 	const sql = `-- name: files.InsertRoot
 		INSERT INTO items AS i (id, owner_id, kind, name, name_sort, name_folded) VALUES ($1, $2, 0, '', '', '') ON CONFLICT DO NOTHING
 		RETURNING ` + itemColumns
-	root, err := db.One(ctx, t, scanItem, sql, t.Tree.Root, owner)
+	it, err := db.One(ctx, t, scanItem, sql, t.Tree.Root, owner)
+	root := placed{item: it}
 	if err == nil {
-		t.Tell(feedCreated, told(placed{item: root}))
+		t.Tell(feedCreated, told(root))
 	}
-	return err
+	return root, err
 }
 
 // withOwner begins a statement that may make the tree of an owner, $1.
@@ -85,21 +82,17 @@ func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
 		return err
 	}
 	c := journal.Change{Owner: owner, Whole: true, Unjudged: true, Decide: func(ctx context.Context, t *journal.Tx) error {
-		if err := insertRoot(ctx, t, owner); err != nil {
+		root, err := insertRoot(ctx, t, owner)
+		if err != nil {
 			return ignoreNotFound(err) // made by another request meanwhile
 		}
 		if err := t.Mkdir(t.Tree.Root, disk.OwnerPath(owner, "")); err != nil {
 			return err
 		}
 		for _, name := range names {
-			it, err := insertFolder(ctx, t, owner, t.Tree.Root, name)
-			if err != nil {
+			if _, err := makeFolder(ctx, t, owner, root, name); err != nil {
 				return err
 			}
-			if err := t.Mkdir(it.ID, disk.OwnerPath(owner, "/"+name)); err != nil {
-				return err
-			}
-			t.Tell(feedCreated, told(placed{it, "/" + name}))
 		}
 		t.Count(0, len(names))
 		t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: t.Tree.Root})

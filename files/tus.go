@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -48,14 +47,9 @@ var (
 
 // uploads are the resumable ones.
 type uploads struct {
-	db           *db.DB
-	log          *slog.Logger
-	journal      *journal.Journal
-	vol          *volume
-	trees        *trees
-	wr           *writer
-	uploadExpiry time.Duration
-	holders      holders
+	*base
+	wr      *writer
+	holders holders
 }
 
 // tus says the version in every answer and asks for it.
@@ -130,20 +124,11 @@ func (up *uploads) postUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, err := up.openUpload(ctx, v.owner, length, at.displaced(), metadata)
+	x, err := up.openUpload(ctx, v.owner, length, at.displaced(), metadata)
 	if err != nil {
 		return err
 	}
-	u, err := uploadByID(ctx, up.db, id)
-	var x *seized
-	if err == nil {
-		x, err = up.seize(ctx, u)
-	}
-	if err != nil {
-		up.abandon(ctx, upload{id: id, owner: v.owner})
-		return err
-	}
-	defer x.letGo()
+	defer up.letGo(x)
 	if withBody {
 		err = up.receiveChunk(ctx, x, c)
 	}
@@ -154,7 +139,7 @@ func (up *uploads) postUpload(w http.ResponseWriter, r *http.Request) error {
 		up.abandon(ctx, x.upload)
 		return err
 	}
-	w.Header().Set("Location", httpx.Prefix+"/files/uploads/"+id.String())
+	w.Header().Set("Location", httpx.Prefix+"/files/uploads/"+x.id.String())
 	x.describe(w.Header())
 	w.WriteHeader(http.StatusCreated)
 	return nil
@@ -218,7 +203,7 @@ func (up *uploads) headUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer x.letGo()
+	defer up.letGo(x)
 	if x.state == uploadOpen && x.complete() {
 		if err := up.finish(ctx, x); err != nil {
 			return err
@@ -278,7 +263,7 @@ func (up *uploads) patchUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer x.letGo()
+	defer up.letGo(x)
 	x.describe(w.Header())
 	switch {
 	case x.state == uploadFinished && c.length >= 0 && c.length == *x.length-offset:
@@ -335,7 +320,7 @@ func (up *uploads) deleteUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer x.letGo()
+	defer up.letGo(x)
 	if x.state == uploadOpen {
 		if err := up.discard(ctx, x.upload, uploadDeleted, 0); err != nil {
 			return err
@@ -346,4 +331,50 @@ func (up *uploads) deleteUpload(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// tusRoutes are the routes of resumable uploads. HEAD and PATCH are not
+// counted by the limiter: a client that is refused there loses its progress,
+// and what it sends is bounded by the quota.
+func (up *uploads) tusRoutes() []httpx.Route {
+	var (
+		places  = httpx.Problems{errNotFolder, journal.ErrNameConflict, errParentMissing, journal.ErrQuota, journal.ErrEntries, errNoSpace, errMetadata}.And(namedProblems...)
+		upload  = httpx.Problems{httpx.ErrNotFound, errUploadExpired, errTusVersion, journal.ErrUnavailable, errLocked}
+		sends   = httpx.Problems{errContentCoding, errChecksum, errChecksumDiff, errUploadLength, errInterrupted, errTusVersion, errLocked, httpx.ErrBodyTooLarge}
+		stands  = []string{"Tus-Resumable", "Upload-Offset"}
+		version = []string{"Tus-Resumable"}
+		open    = []string{"Upload-Expires"}
+		asks    = []string{"Tus-Resumable", "Upload-Checksum", "Upload-Length"}
+	)
+	return []httpx.Route{
+		{Pattern: "OPTIONS /files/uploads", Access: httpx.Public(), Rate: httpx.RateRead,
+			Summary:   "Which parts of tus are supported",
+			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: []string{"Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Checksum-Algorithm"}}},
+			Handler:   up.optionsUploads},
+		{Pattern: "POST /files/uploads", Access: httpx.Needs(mayWrite), Rate: httpx.RateUpload, Body: httpx.Stream,
+			Summary: "Start a resumable upload (tus 1.0.0)", Headers: append([]string{"Upload-Defer-Length", "Upload-Metadata"}, asks...),
+			Responses: []httpx.Response{{Status: http.StatusCreated, Headers: append([]string{"Location"}, stands...), May: append([]string{"Content-Location"}, open...)}},
+			Problems:  httpx.Problems{errConcat, errTooManyUploads}.And(sends...).And(places...),
+			Handler:   up.tus(up.postUpload)},
+		{Pattern: "HEAD /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateNone,
+			Summary: "How far a resumable upload has got", Headers: version,
+			Responses: []httpx.Response{{Status: http.StatusOK, Headers: stands, May: append([]string{"Content-Location", "Upload-Defer-Length", "Upload-Length", "Upload-Metadata"}, open...)}},
+			Problems:  upload.And(places...),
+			Handler:   up.tus(up.headUpload)},
+		{Pattern: "GET /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateRead,
+			Summary: "A resumable upload", Headers: version,
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: uploadBody{}, Headers: version}},
+			Problems:  httpx.Problems{httpx.ErrNotFound, errTusVersion, journal.ErrUnavailable},
+			Handler:   up.tus(up.getUpload)},
+		{Pattern: "PATCH /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateNone, Body: httpx.Stream, Override: true,
+			Summary: "Send bytes of a resumable upload", Headers: append([]string{"Upload-Offset"}, asks...),
+			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: stands, May: append([]string{"Content-Location"}, open...)}},
+			Problems:  httpx.Problems{errUploadOffset, errOffsetDiffers, httpx.ErrUnsupportedType}.And(upload...).And(sends...).And(places...),
+			Handler:   up.tus(up.patchUpload)},
+		{Pattern: "DELETE /files/uploads/{id}", Access: httpx.Needs(mayWrite), Rate: httpx.RateWrite, Override: true,
+			Summary: "Abandon a resumable upload", Headers: version,
+			Responses: []httpx.Response{{Status: http.StatusNoContent, Headers: version}},
+			Problems:  upload,
+			Handler:   up.tus(up.deleteUpload)},
+	}
 }

@@ -2,9 +2,7 @@ package files
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"sync"
@@ -35,29 +33,34 @@ var errLocked = httpx.NewProblem(423, "upload_locked", "The upload is in use").W
 // holders are the uploads whose lock this worker has.
 type holders struct {
 	mu   sync.Mutex
-	held map[uuid.UUID]*holder
+	held map[uuid.UUID]*seized
 }
 
-// holder has one of them. While it reads a body, who wants the upload ends
-// that read: the client that sends it is mostly gone, and only the next one
-// knows.
-type holder struct {
-	reading     *http.ResponseController // nil: it will let go by itself
-	interrupted bool
+// seized is an upload with its lock, which is the kernel's on its staging
+// file: it ends with the process and holds between workers. Nobody else
+// writes to the file or changes the row meanwhile. An upload that has ended,
+// or lost its file, has no file and needs no lock.
+//
+// While a body is read, who wants the upload ends that read: the client that
+// sends it is mostly gone, and only the next one knows.
+type seized struct {
+	upload
+	file        *os.File
+	reading     *http.ResponseController // nil: it will let go by itself; guarded by holders.mu
+	interrupted bool                     // guarded by holders.mu
 }
 
-func (h *holders) add(id uuid.UUID) {
+func (h *holders) add(x *seized) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.held[id] = &holder{}
+	h.held[x.id] = x
 }
 
 // read makes the read of the holder's body one that can be ended, until done
 // is called, which reports whether someone wanted that.
-func (h *holders) read(id uuid.UUID, w http.ResponseWriter) (done func() (interrupted bool)) {
+func (h *holders) read(x *seized, w http.ResponseWriter) (done func() (interrupted bool)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	x := h.held[id]
 	x.reading = http.NewResponseController(w)
 	if x.interrupted {
 		x.stop()
@@ -70,15 +73,9 @@ func (h *holders) read(id uuid.UUID, w http.ResponseWriter) (done func() (interr
 	}
 }
 
-func (x *holder) stop() {
+func (x *seized) stop() {
 	// An error says that the request is over already.
 	_ = x.reading.SetReadDeadline(time.Unix(1, 0))
-}
-
-func (h *holders) remove(id uuid.UUID) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.held, id)
 }
 
 // interrupt asks the holder in this worker, if there is one, to stop.
@@ -95,21 +92,16 @@ func (h *holders) interrupt(id uuid.UUID) (found bool) {
 	return found
 }
 
-// seized is an upload with its lock, which is the kernel's on its staging
-// file: it ends with the process and holds between workers. Nobody else
-// writes to the file or changes the row meanwhile. An upload that has ended,
-// or lost its file, has no file and needs no lock.
-type seized struct {
-	upload
-	file  *os.File
-	unreg func()
-}
-
 // letGo gives the lock up.
-func (x *seized) letGo() {
+func (up *uploads) letGo(x *seized) {
+	up.holders.mu.Lock()
+	if up.holders.held[x.id] == x {
+		delete(up.holders.held, x.id)
+	}
+	up.holders.mu.Unlock()
 	if x.file != nil {
-		x.unreg()
 		x.file.Close()
+		x.file = nil
 	}
 }
 
@@ -142,7 +134,7 @@ func (up *uploads) own(r *http.Request) (context.Context, upload, error) {
 	return in, u, err
 }
 
-// resume takes the upload that the wildcard {id} names.
+// resume takes the upload that the wildcard {id} names, if it is open or finished.
 func (up *uploads) resume(r *http.Request) (context.Context, *seized, error) {
 	ctx, u, err := up.own(r)
 	if err != nil {
@@ -152,65 +144,49 @@ func (up *uploads) resume(r *http.Request) (context.Context, *seized, error) {
 	if err != nil {
 		return ctx, nil, err
 	}
-	if err := x.standing(); err != nil {
-		x.letGo()
-		return ctx, nil, err
-	}
-	return ctx, x, nil
-}
-
-// standing refuses what is neither open nor finished.
-func (x *seized) standing() error {
 	switch {
-	case x.state == uploadFinished:
-		return nil
 	case x.state == uploadExpired || x.state == uploadOpen && x.expired:
-		return errUploadExpired
-	case x.state == uploadDeleted || x.file == nil:
-		return httpx.ErrNotFound
+		err = errUploadExpired
+	case x.state == uploadDeleted || x.state == uploadOpen && x.file == nil:
+		err = httpx.ErrNotFound
 	}
-	return nil
+	if err != nil {
+		up.letGo(x)
+	}
+	return ctx, x, err
 }
 
 // seize takes an upload for a request. When its lock is held the holder is
 // asked to stop, here or by way of the database in another worker: it stores
 // what it has and lets go. After five seconds errLocked.
 func (up *uploads) seize(ctx context.Context, u upload) (*seized, error) {
+	x := &seized{upload: u}
 	if u.state != uploadOpen {
-		return &seized{upload: u}, nil
+		return x, nil
 	}
-	id := u.id
-	file, err := up.vol.disk.OpenStaged(uploadPath(u.owner, id))
-	gone := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !gone {
-		return nil, err
+	file, err := up.vol.disk.OpenStaged(uploadPath(u.owner, u.id))
+	if err == nil {
+		x.file = file
+		err = up.lockUpload(ctx, file, u.id)
 	}
-	if !gone {
-		if err := up.lockUpload(ctx, file, id); err != nil {
-			file.Close()
-			return nil, err
-		}
+	if ignoreNotExist(err) == nil {
+		// The holder of before may have ended the upload, and put its file in
+		// place: what was locked then is never written to.
+		x.upload, err = uploadByID(ctx, up.db, u.id)
 	}
-	// The holder of before may have ended the upload, and put its file in
-	// place: what was locked then is never written to.
-	u, err = uploadByID(ctx, up.db, id)
-	if err != nil || u.state != uploadOpen || gone {
-		if !gone {
-			file.Close()
-		}
-		return &seized{upload: u}, err
+	if err != nil || x.state != uploadOpen || x.file == nil {
+		up.letGo(x)
+		return x, err
 	}
-	up.holders.add(id)
-	x := &seized{upload: u, file: file, unreg: func() { up.holders.remove(id) }}
+	up.holders.add(x)
 	info, err := file.Stat()
-	if err == nil && info.Size() < u.offset {
-		err = fmt.Errorf("the upload %s has %d bytes on the disk, but %d were durable", id, info.Size(), u.offset)
+	if err == nil && info.Size() < x.offset {
+		err = fmt.Errorf("the upload %s has %d bytes on the disk, but %d were durable", x.id, info.Size(), x.offset)
 	}
 	if err != nil {
-		x.letGo()
-		return nil, err
+		up.letGo(x)
 	}
-	return x, nil
+	return x, err
 }
 
 // lockUpload waits for the lock on a staging file.

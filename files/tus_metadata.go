@@ -79,7 +79,7 @@ func parseDestination(field string) (d destination, err error) {
 		}
 	}
 	if space, ok := pairs["space"]; ok {
-		if d.space, err = parseSpace(space); err != nil {
+		if d.space, err = parseID(space); err != nil {
 			return d, err
 		}
 	}
@@ -89,8 +89,8 @@ func parseDestination(field string) (d destination, err error) {
 	case byID && byPath:
 		return d, errMetadata.With("Give parent_id or path, not both.")
 	case byID:
-		parent, err := uuid.Parse(id)
-		if err != nil || parent.String() != id {
+		parent, err := parseID(id)
+		if err != nil {
 			return d, errMetadata.With("parent_id must be the id of a folder.")
 		}
 		d.parent = &parent

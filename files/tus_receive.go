@@ -68,12 +68,12 @@ func (up *uploads) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 	if _, err := x.file.Seek(x.offset, io.SeekStart); err != nil {
 		return err
 	}
-	s := &staged{owner: x.owner, op: x.id, file: x.file, size: x.offset, reserved: x.reserved}
+	s := &staged{Put: journal.Put{Owner: x.owner, Op: x.id, File: x.file, Size: x.offset}, reserved: x.reserved}
 	arrived, err := up.vol.expect(s, max(c.length, 0))
 	if err != nil {
 		return err
 	}
-	done := up.holders.read(x.id, c.w)
+	done := up.holders.read(x, c.w)
 	in := intake{body: c.body, left: x.left(), ahead: x.length == nil, sum: sum, piece: c.running}
 	var unsaved error
 	if c.running == nil {
@@ -147,8 +147,8 @@ func (up *uploads) finish(ctx context.Context, x *seized) error {
 	if err != nil {
 		return err
 	}
-	s := &staged{owner: x.owner, op: journal.NewID(), path: uploadPath(x.owner, x.id), file: x.file,
-		size: x.offset, sum: sum.Sum(nil), upload: x.id, modified: d.modified}
+	s := &staged{modified: d.modified, Put: journal.Put{Owner: x.owner, Op: journal.NewID(), Upload: x.id,
+		Staged: uploadPath(x.owner, x.id), File: x.file, Size: x.offset, SHA256: sum.Sum(nil)}}
 	it, _, err := up.wr.place(ctx, s, at, find, http.Header{"Content-Type": {d.mediaType}})
 	if err == nil {
 		x.state, x.item = uploadFinished, &it.ID

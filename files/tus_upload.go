@@ -16,7 +16,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // How a resumable upload stands.
@@ -33,7 +32,7 @@ const mostUploads = 1000
 var errTooManyUploads = httpx.NewProblem(409, "too_many_uploads", "Too many uploads are open").
 	With("Finish or delete some of them, or wait until they expire.")
 
-// upload is a row of uploads that belongs to no worker.
+// upload is a row of uploads: of a resumable one, unless it is plain.
 type upload struct {
 	id, owner uuid.UUID
 	sender    uuid.UUID
@@ -46,14 +45,14 @@ type upload struct {
 	item      *uuid.UUID
 	expires   time.Time
 	expired   bool
+	plain     bool // the reservation of a body that a worker receives
 }
 
-const uploadColumns = `u.op_id, u.owner_id, coalesce(u.user_id, u.owner_id), u.state, u.length, u.durable_offset, u.sum_state, u.bytes, u.metadata, u.item_id, u.expires_at, u.expires_at < now()`
+const uploadColumns = `u.op_id, u.owner_id, coalesce(u.user_id, u.owner_id), u.state, u.length, u.durable_offset, u.sum_state, u.bytes, u.metadata, u.item_id, u.expires_at, u.expires_at < now(), u.worker_id IS NOT NULL`
 
-func scanUpload(row pgx.Row) (u upload, err error) {
-	err = row.Scan(&u.id, &u.owner, &u.sender, &u.state, &u.length, &u.offset, &u.sumState, &u.reserved, &u.metadata, &u.item, &u.expires, &u.expired)
-	return u, err
-}
+var scanUpload = rowOf(func(u *upload) []any {
+	return []any{&u.id, &u.owner, &u.sender, &u.state, &u.length, &u.offset, &u.sumState, &u.reserved, &u.metadata, &u.item, &u.expires, &u.expired, &u.plain}
+})
 
 func uploadByID(ctx context.Context, q db.Querier, id uuid.UUID) (upload, error) {
 	const sql = `-- name: files.UploadByID
@@ -80,14 +79,14 @@ func (u *upload) hash() (hash.Hash, error) {
 }
 
 // openUpload reserves the space, writes the row and makes the staging file,
-// in this order. A crash after the row leaves an upload whose id nobody was
-// told; it expires.
-func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int64, displaced int64, metadata string) (id uuid.UUID, err error) {
+// in this order, and takes the upload. A crash after the row leaves an upload
+// whose id nobody was told; it expires.
+func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int64, displaced int64, metadata string) (x *seized, err error) {
 	const count = `-- name: files.CountUploads
 		SELECT count(*) FROM uploads u WHERE u.owner_id = $1 AND u.state = 'open' AND u.worker_id IS NULL`
 	const sql = `-- name: files.InsertUpload
 		INSERT INTO uploads (op_id, owner_id, bytes, length, metadata, expires_at, user_id) VALUES ($2, $1, $3, $4, $5, now() + $6::interval, $7)`
-	id = journal.NewID()
+	u := upload{id: journal.NewID(), owner: owner, state: uploadOpen}
 	var reserved int64
 	if length != nil {
 		reserved = max(0, *length-displaced)
@@ -101,21 +100,24 @@ func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int6
 		if err := t.Reserve(ctx, reserved); err != nil {
 			return err
 		}
-		_, err := db.Exec(ctx, t, sql, owner, id, reserved, length, metadata, up.uploadExpiry, httpx.CallerOf(ctx).UserID)
+		_, err := db.Exec(ctx, t, sql, owner, u.id, reserved, length, metadata, up.journal.UploadExpiry, httpx.CallerOf(ctx).UserID)
 		return err
 	})
 	unknown := errors.Is(err, db.ErrOutcomeUnknown)
 	if err != nil && !unknown {
-		return id, err
+		return nil, err
 	}
 	disk.Failpoint("reserved")
 	if err == nil {
-		err = up.makeUploadFile(owner, id)
+		err = up.makeUploadFile(owner, u.id)
+	}
+	if err == nil {
+		x, err = up.seize(ctx, u)
 	}
 	if err != nil {
-		up.abandon(ctx, upload{id: id, owner: owner})
+		up.abandon(ctx, u)
 	}
-	return id, err
+	return x, err
 }
 
 func (up *uploads) makeUploadFile(owner, id uuid.UUID) error {
@@ -145,11 +147,7 @@ func (up *uploads) setLength(ctx context.Context, x *seized, length int64) error
 		if err := t.Reserve(ctx, more); err != nil {
 			return err
 		}
-		n, err := db.Exec(ctx, t, sql, x.id, length, more)
-		if err == nil && n == 0 {
-			err = db.ErrNotFound // it ended meanwhile
-		}
-		return err
+		return db.Touch(ctx, t, db.ErrNotFound, sql, x.id, length, more) // it may have ended meanwhile
 	})
 	if err != nil {
 		return err
@@ -168,7 +166,7 @@ func (up *uploads) save(ctx context.Context, x *seized, s *staged, sum hash.Hash
 		RETURNING u.expires_at`
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
-	if err := up.vol.disk.SyncData(s.file); err != nil {
+	if err := up.vol.disk.SyncData(s.File); err != nil {
 		if !disk.Full(err) {
 			err = errors.Join(up.vol.diskError(err), up.discard(ctx, x.upload, uploadDeleted, 0))
 		}
@@ -179,11 +177,11 @@ func (up *uploads) save(ctx context.Context, x *seized, s *staged, sum hash.Hash
 	if err != nil {
 		return err
 	}
-	expires, err := db.One(ctx, up.db, db.Value[time.Time], sql, x.id, s.size, state, up.uploadExpiry)
+	expires, err := db.One(ctx, up.db, db.Value[time.Time], sql, x.id, s.Size, state, up.journal.UploadExpiry)
 	if err != nil {
 		return err
 	}
-	x.offset, x.sumState, x.expires = s.size, state, expires
+	x.offset, x.sumState, x.expires = s.Size, state, expires
 	disk.Failpoint("saved")
 	return nil
 }
@@ -223,23 +221,19 @@ func (up *uploads) discard(ctx context.Context, u upload, state string, keep tim
 	return ignoreNotExist(up.vol.disk.Remove(uploadPath(u.owner, u.id)))
 }
 
-// reservation is one that has to end: of an upload, or of a body.
-type reservation struct {
-	owner, op uuid.UUID
-	plain     bool // of a body that is being received
-}
-
-func scanReservation(row pgx.Row) (r reservation, err error) {
-	err = row.Scan(&r.owner, &r.op, &r.plain)
-	return r, err
-}
-
 // orphaned are uploads AS u whose sender may write there no more, for a minute at
 // least: roles change back. What they hold of the quota nobody else could give
 // back. $1 is how long an upload is kept.
 const orphaned = `u.state = 'open' AND u.worker_id IS NULL AND u.user_id <> u.owner_id AND u.expires_at < now() + $1::interval - interval '1 minute'
 	AND NOT EXISTS (SELECT FROM space_members m WHERE m.space_id = u.owner_id AND m.user_id = u.user_id AND m.role <> 'viewer')
 	AND NOT EXISTS (SELECT FROM shares s WHERE s.owner_id = u.owner_id AND s.recipient_id = u.user_id AND s.role = 'editor')`
+
+// anyExpired asks whether an upload has outlived its time, or its sender's right.
+func (up *uploads) anyExpired(ctx context.Context) (bool, error) {
+	const sql = `-- name: files.AnyExpired
+		SELECT EXISTS (SELECT FROM uploads u WHERE u.expires_at < now() OR ` + orphaned + `)`
+	return db.One(ctx, up.db, db.Value[bool], sql, up.journal.UploadExpiry)
+}
 
 // expire ends the uploads that outlived their time: those that nobody went on
 // with, or may go on with, those that dawdle, which then fail at their commit, for
@@ -249,53 +243,51 @@ func (up *uploads) expire(ctx context.Context) error {
 	const hasten = `-- name: files.EndOrphanedUploads
 		UPDATE uploads u SET expires_at = now() WHERE ` + orphaned
 	const due = `-- name: files.ExpiredUploads
-		SELECT u.owner_id, u.op_id, u.worker_id IS NOT NULL FROM uploads u
+		SELECT ` + uploadColumns + ` FROM uploads u
 		 WHERE u.state = 'open' AND u.expires_at < now() ORDER BY u.expires_at LIMIT 1000`
 	const ended = `-- name: files.EndedUploads
-		SELECT u.owner_id, u.op_id, false FROM uploads u WHERE u.state IN ('expired', 'deleted')`
+		SELECT ` + uploadColumns + ` FROM uploads u WHERE u.state IN ('expired', 'deleted')`
 	const forget = `-- name: files.ForgetUploads
 		DELETE FROM uploads u
 		 WHERE u.expires_at < now() AND (u.state = 'finished' OR u.state <> 'open' AND u.op_id = ANY ($1))`
-	if _, err := db.Exec(ctx, up.db, hasten, up.uploadExpiry); err != nil {
+	if _, err := db.Exec(ctx, up.db, hasten, up.journal.UploadExpiry); err != nil {
 		return err
 	}
-	list, err := db.All(ctx, up.db, scanReservation, due)
+	list, err := db.All(ctx, up.db, scanUpload, due)
 	if err != nil {
 		return err
 	}
 	var failures error // of one upload, which holds up no other
-	for _, h := range list {
-		failures = errors.Join(failures, up.expireOne(ctx, h))
+	for _, u := range list {
+		failures = errors.Join(failures, up.expireOne(ctx, u))
 	}
-	if list, err = db.All(ctx, up.db, scanReservation, ended); err != nil {
+	if list, err = db.All(ctx, up.db, scanUpload, ended); err != nil {
 		return err
 	}
 	ids := make([]uuid.UUID, 0, len(list))
-	for _, h := range list {
-		if err := ignoreNotExist(up.vol.disk.Remove(uploadPath(h.owner, h.op))); err != nil {
+	for _, u := range list {
+		if err := ignoreNotExist(up.vol.disk.Remove(uploadPath(u.owner, u.id))); err != nil {
 			failures = errors.Join(failures, err)
 			continue
 		}
-		ids = append(ids, h.op)
+		ids = append(ids, u.id)
 	}
 	_, err = db.Exec(ctx, up.db, forget, ids)
 	return errors.Join(failures, err)
 }
 
-func (up *uploads) expireOne(ctx context.Context, h reservation) error {
-	if h.plain {
-		return up.journal.Release(ctx, h.owner, h.op)
-	}
-	u, err := uploadByID(ctx, up.db, h.op)
-	if err != nil {
-		return ignoreNotFound(err)
+func (up *uploads) expireOne(ctx context.Context, u upload) error {
+	if u.plain {
+		return up.journal.Release(ctx, u.owner, u.id)
 	}
 	x, err := up.seize(ctx, u)
+	if ignoreNotFound(err) != nil {
+		up.log.WarnContext(ctx, "cannot finish an upload yet", "upload", u.id, "error", err)
+	}
 	if err != nil {
-		up.log.WarnContext(ctx, "cannot finish an upload yet", "upload", h.op, "error", err)
 		return nil
 	}
-	defer x.letGo()
+	defer up.letGo(x)
 	if x.state == uploadOpen && x.expired {
 		return up.discard(ctx, x.upload, uploadExpired, journal.KeepEnded)
 	}

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path"
@@ -34,9 +35,7 @@ var errOnlyLooked = errors.New("nothing was to be changed")
 // and why: what a scan would take over, and what it cannot. It changes nothing.
 // A data directory that belongs to no database yet holds none.
 func (f *Files) Untaken(ctx context.Context, give func(u Untaken)) error {
-	const sql = `-- name: files.DataDirIsKnown
-		SELECT i.data_dir_id IS NOT NULL FROM instance i`
-	if known, err := db.One(ctx, f.db, db.Value[bool], sql); err != nil || !known {
+	if known, err := dataDirID(ctx, f.db); err != nil || known == nil {
 		return err
 	}
 	return f.asWorker(ctx, func() error { return f.rc.untaken(ctx, give) })
@@ -47,7 +46,7 @@ func (rc *reconciler) untaken(ctx context.Context, give func(u Untaken)) error {
 	if err != nil {
 		return err
 	}
-	folders, err := rc.ownerFolders()
+	folders, err := rc.vol.ownerFolders()
 	if err != nil {
 		return err
 	}
@@ -82,9 +81,12 @@ func (rc *reconciler) untakenOf(ctx context.Context, o owner, give func(u Untake
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(d *finding) bool {
-		return d.kind != findNew && d.kind != findMoved && d.kind != findVersion && d.kind != findRefused
-	})
+	why := map[string]string{
+		findNew:     "it has no row; homebase files scan takes it over",
+		findVersion: "it has no row; homebase files scan takes it over",
+		findMoved:   "it was moved here outside the API; homebase files scan takes it over",
+	}
+	list = slices.DeleteFunc(list, func(d *finding) bool { return why[d.kind] == "" && d.kind != findRefused })
 	tops := slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.in != nil })
 	if _, err := rc.confirmed(ctx, o.id, tops); err != nil {
 		return err
@@ -97,14 +99,7 @@ func (rc *reconciler) untakenOf(ctx context.Context, o owner, give func(u Untake
 		if top.done == stale {
 			continue
 		}
-		u := Untaken{d.path, d.why, d == top}
-		switch d.kind {
-		case findNew, findVersion:
-			u.Why = "it has no row; homebase files scan takes it over"
-		case findMoved:
-			u.Why = "it was moved here outside the API; homebase files scan takes it over"
-		}
-		give(u)
+		give(Untaken{d.path, cmp.Or(why[d.kind], d.why), d == top})
 	}
 	return nil
 }
@@ -144,28 +139,24 @@ func (rc *reconciler) confirm(ctx context.Context, t *journal.Tx, owner uuid.UUI
 	if err != nil && !disk.Failed(err) || err == nil && d.info != nil && info.IsDir() != d.info.IsDir() {
 		return nil
 	}
-	if d.kind == findRefused {
+	known := false
+	switch {
+	case d.kind == findRefused:
+		err = nil
+	case d.kind == findVersion:
+		known, err = versionExists(ctx, t, d)
+	case d.was != "":
+		var rows map[uuid.UUID]placed
+		rows, err = pathsOf(ctx, t, []uuid.UUID{d.row.ID})
+		known = len(rows) > 0
+	default:
+		var it placed
+		it, err = itemByPath(ctx, t, owner, strings.Split(strings.TrimPrefix(shown(d.path), "/"), "/"))
+		known = err == nil && (info == nil || it.IsFile() != info.IsDir())
+		err = ignoreNotFound(err)
+	}
+	if !known {
 		d.done = taken
-		return nil
-	}
-	if d.kind == findVersion {
-		there, err := versionExists(ctx, t, d)
-		if !there {
-			d.done = taken
-		}
-		return err
-	}
-	if d.trash != nil {
-		rows, err := pathsOf(ctx, t, []uuid.UUID{d.row.ID})
-		if len(rows) == 0 {
-			d.done = taken
-		}
-		return err
-	}
-	it, err := itemByPath(ctx, t, owner, strings.Split(strings.TrimPrefix(shown(d.path), "/"), "/"))
-	if errors.Is(err, db.ErrNotFound) || err == nil && it.isFile() == info.IsDir() {
-		d.done = taken
-		return nil
 	}
 	return err
 }

@@ -62,19 +62,32 @@ func byPath(owner uuid.UUID, names []string) finder {
 		s := spot{name: names[len(names)-1], path: joinNames(names)}
 		folders := found[:min(len(found), len(names))]
 		deepest := folders[len(folders)-1]
-		if deepest.isFile() {
+		if deepest.IsFile() {
 			return s, errNotFolder.With("A part of the path is a file.")
 		}
 		s.parent = deepest.ID
 		s.missing = names[len(folders)-1 : len(names)-1]
 		if len(found) > len(names) {
 			s.item = &found[len(names)]
-			if !s.item.isFile() {
+			if !s.item.IsFile() {
 				return s, journal.ErrNameConflict.With("There is a folder with this name.")
 			}
 		}
 		return s, nil
 	}
+}
+
+// spotIn is the spot of a name in a folder, whatever is there.
+func spotIn(ctx context.Context, q db.Querier, owner, parent uuid.UUID, name string) (spot, error) {
+	if err := checkName(name); err != nil {
+		return spot{}, err
+	}
+	folder, err := folderByID(ctx, q, owner, parent)
+	if err != nil {
+		return spot{}, err
+	}
+	s := spot{parent: parent, name: name, path: folder.path + "/" + name}
+	return s, checkExtent(strings.Count(s.path, "/"), len(s.path))
 }
 
 // inFolder finds the spot of a name in the folder of that id, wherever the
@@ -85,19 +98,15 @@ func inFolder(owner, parent uuid.UUID, name string) finder {
 		const sql = `-- name: files.InFolder
 			SELECT ` + itemColumns + ` FROM items i
 			 WHERE i.parent_id = $1 AND normalize(i.name, NFC) = normalize($2, NFC) AND i.name = $2 AND i.trashed_at IS NULL`
-		folder, err := folderByID(ctx, q, owner, parent)
+		s, err := spotIn(ctx, q, owner, parent, name)
 		if err != nil {
-			return spot{}, err
-		}
-		s := spot{parent: parent, name: name, path: folder.path + "/" + name}
-		if err := checkExtent(strings.Count(s.path, "/"), len(s.path)); err != nil {
 			return s, err
 		}
 		there, err := db.One(ctx, q, scanItem, sql, parent, name)
 		switch {
 		case errors.Is(err, db.ErrNotFound):
 			return s, nil
-		case err == nil && !there.isFile():
+		case err == nil && !there.IsFile():
 			err = journal.ErrNameConflict.With("There is a folder with this name.")
 		}
 		s.item = &there
@@ -112,7 +121,7 @@ func byID(owner, id uuid.UUID) finder {
 		if err != nil {
 			return spot{}, err
 		}
-		if !it.isFile() {
+		if !it.IsFile() {
 			return spot{}, errNotFile
 		}
 		return spot{parent: *it.Parent, name: it.Name, path: it.path, item: &it.item}, nil
@@ -138,11 +147,7 @@ func (wr *writer) putPath(w http.ResponseWriter, r *http.Request, v visit) error
 
 // putItem is PUT /files/items/{id}/content.
 func (wr *writer) putItem(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	return wr.put(w, r, v, byID(v.owner, id), false)
+	return wr.put(w, r, v, byID(v.owner, v.item), false)
 }
 
 // put takes a file in: check, reserve, receive, commit, publish, answer. What
@@ -185,17 +190,13 @@ func (wr *writer) takeIn(r *http.Request, owner uuid.UUID, find finder, parents 
 	if err != nil {
 		return it, false, err
 	}
-	defer s.file.Close()
+	defer s.File.Close()
 	// A sum may also come behind the bytes that it was taken of.
 	late, err := wantedDigests(r.Trailer)
 	if err == nil {
 		err = s.verify(append(wanted, late...))
 	}
-	if err != nil {
-		wr.drop(ctx, s)
-		return it, false, err
-	}
-	if parents {
+	if err == nil && parents {
 		find = wr.makingWay(owner, find)
 		if len(at.missing) > 0 {
 			at, err = find(ctx, wr.db)
@@ -239,26 +240,59 @@ func (wr *writer) checkPut(r *http.Request) (wanted [][]byte, modified time.Time
 
 // take is P0 and P1. On an error nothing is left.
 func (wr *writer) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request, from *stranger, modified time.Time) (*staged, error) {
-	op := journal.NewID()
-	reserved := int64(0)
-	if r.ContentLength > unreserved && from == nil {
-		if reserved = r.ContentLength - at.displaced(); reserved > 0 {
-			if _, err := wr.journal.Reserve(ctx, owner, op, reserved, reserved); err != nil {
-				return nil, err
-			}
+	s := wr.newStaged(owner)
+	s.modified, s.from = modified, from
+	if more := r.ContentLength - at.displaced(); r.ContentLength > unreserved && from == nil && more > 0 {
+		if _, err := wr.journal.Reserve(ctx, owner, s.Op, more, more); err != nil {
+			return nil, err
 		}
+		s.reserved = more
 	}
-	s, err := wr.stage(owner, op)
+	file, err := wr.vol.disk.Create(s.Staged)
 	if err != nil {
-		wr.drop(ctx, &staged{owner: owner, op: op, path: wr.journal.StagingPath(owner, op), reserved: max(reserved, 0)})
+		wr.drop(ctx, s)
 		return nil, wr.vol.diskError(err)
 	}
-	s.reserved, s.modified, s.from = max(reserved, 0), modified, from
+	s.File = file
 	disk.Failpoint("reserved")
 	if err := wr.receiveWhole(ctx, s, r.Body, r.ContentLength, at.displaced()); err != nil {
-		s.file.Close()
+		s.File.Close()
 		wr.drop(ctx, s)
 		return nil, err
 	}
 	return s, nil
+}
+
+// hint is the path of a folder in which a file was just made. Who puts a small
+// new file beside it need not ask first where that is and whether the name is
+// free: the commit looks at both anyway, and says to look again where the hint
+// was wrong.
+type hint struct {
+	owner uuid.UUID
+	path  string
+}
+
+// hinted is byPath for a request that puts a file. At first it may give the
+// spot of a new file in a folder that a hint knows; asked again, it looks. A
+// body that is larger, or that its sender may spare, is worth the look.
+func (wr *writer) hinted(r *http.Request, owner uuid.UUID, names []string) finder {
+	look := byPath(owner, names)
+	for _, name := range []string{"If-Match", "If-None-Match", "Expect"} {
+		if r.Header.Get(name) != "" {
+			return look
+		}
+	}
+	at := joinNames(names)
+	folder, ok := wr.hints.get(hint{owner, path.Dir(at)})
+	if !ok || r.ContentLength < 0 || r.ContentLength > unreserved {
+		return look
+	}
+	return func(ctx context.Context, q db.Querier) (spot, error) {
+		if ok {
+			ok = false
+			return spot{parent: folder, name: path.Base(at), path: at}, nil
+		}
+		wr.hints.drop(hint{owner, path.Dir(at)})
+		return look(ctx, q)
+	}
 }

@@ -8,15 +8,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
 	"homebase/db"
-	"homebase/files/disk"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // verifyPage is how many files are taken at a time. What was checked is
@@ -46,22 +43,19 @@ func (v *verification) problem(count *int64, p, problem string) {
 type toCheck struct {
 	id, owner uuid.UUID
 	revision  int64 // of a version; 0: the file
+	size      int64 // bytes
 }
-
-const unchecked = `
-	  FROM (SELECT i.id, i.owner_id, 0::bigint AS revision, i.size, i.checked_at FROM items i WHERE i.kind = 1
-	        UNION ALL
-	        SELECT v.item_id, v.owner_id, v.revision, v.size, v.checked_at FROM versions v) i
-	 WHERE ($1::uuid IS NULL OR i.owner_id = $1) AND coalesce(i.checked_at, '0001-01-01Z') < $2`
 
 // verify reads the files that were not read since a moment, longest unread
 // first. It takes no lock and is no writer; what is changed meanwhile is
 // judged by the version that was opened. Which files these are is asked once.
 func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.Time, rate int64, show func(v *verification, bytes, of int64)) (*verification, error) {
-	const total = `-- name: files.SizeToCheck
-		SELECT coalesce(sum(i.size), 0)::bigint` + unchecked
 	const which = `-- name: files.FilesToCheck
-		SELECT i.id, i.owner_id, i.revision` + unchecked + `
+		SELECT i.id, i.owner_id, i.revision, i.size
+		  FROM (SELECT i.id, i.owner_id, 0::bigint AS revision, i.size, i.checked_at FROM items i WHERE i.kind = 1
+		        UNION ALL
+		        SELECT v.item_id, v.owner_id, v.revision, v.size, v.checked_at FROM versions v) i
+		 WHERE ($1::uuid IS NULL OR i.owner_id = $1) AND coalesce(i.checked_at, '0001-01-01Z') < $2
 		 ORDER BY i.checked_at NULLS FIRST, i.id, i.revision`
 	const checked = `-- name: files.SetChecked
 		WITH sound AS (
@@ -73,16 +67,13 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 		  FROM (SELECT x.id FROM items x JOIN sound s ON s.id = x.id AND s.revision = 0 ORDER BY x.id FOR NO KEY UPDATE OF x) AS good
 		 WHERE i.id = good.id`
 	v := &verification{Problems: []scanProblem{}}
-	of, err := db.One(ctx, rc.db, db.Value[int64], total, owner, since)
+	list, err := db.All(ctx, rc.db, rowOf(func(c *toCheck) []any { return []any{&c.id, &c.owner, &c.revision, &c.size} }), which, owner, since)
 	if err != nil {
 		return v, err
 	}
-	list, err := db.All(ctx, rc.db, func(row pgx.Row) (c toCheck, err error) {
-		err = row.Scan(&c.id, &c.owner, &c.revision)
-		return c, err
-	}, which, owner, since)
-	if err != nil {
-		return v, err
+	of := int64(0)
+	for _, c := range list {
+		of += c.size
 	}
 	pace := &pace{rate: rate, began: time.Now()}
 	for page := range slices.Chunk(list, verifyPage) {
@@ -107,11 +98,7 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 
 // check reads one file and reports whether it is what was stored.
 func (rc *reconciler) check(ctx context.Context, c toCheck, v *verification, pace *pace) (sound bool, err error) {
-	open := rc.openToCheck
-	if c.revision > 0 {
-		open = rc.openVersionToCheck
-	}
-	row, file, p, err := open(ctx, c)
+	got, err := rc.rd.open(ctx, rc.lookup(c), readPause)
 	switch {
 	case errors.Is(err, db.ErrNotFound):
 		return false, nil // purged meanwhile
@@ -121,26 +108,26 @@ func (rc *reconciler) check(ctx context.Context, c toCheck, v *verification, pac
 	v.Files++
 	switch {
 	case errors.Is(err, errContentMissing) && !errors.Is(err, fs.ErrPermission):
-		v.problem(&v.Missing, p, "missing")
+		v.problem(&v.Missing, got.place, "missing")
 		return false, nil
 	case err != nil:
-		v.problem(&v.Damaged, p, "it cannot be opened: "+err.Error())
+		v.problem(&v.Damaged, got.place, "it cannot be opened: "+err.Error())
 		return false, nil
 	}
-	defer file.Close()
-	pace.ctx, pace.from = ctx, file
+	defer got.file.Close()
+	pace.ctx, pace.from = ctx, got.file
 	sum, err := sumOf(ctx, pace)
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
-	info, statErr := file.Stat()
+	info, statErr := got.file.Stat()
 	switch {
 	case err != nil || statErr != nil:
-		v.problem(&v.Damaged, p, "it cannot be read: "+errors.Join(err, statErr).Error())
-	case !row.matches(info):
-		v.problem(&v.Changed, p, "changed outside the API; homebase files scan takes it over")
-	case !bytes.Equal(sum, row.SHA256):
-		v.problem(&v.Damaged, p, "damaged: its bytes are not the ones that were stored")
+		v.problem(&v.Damaged, got.place, "it cannot be read: "+errors.Join(err, statErr).Error())
+	case !got.item.matches(info):
+		v.problem(&v.Changed, got.place, "changed outside the API; homebase files scan takes it over")
+	case !bytes.Equal(sum, got.item.SHA256):
+		v.problem(&v.Damaged, got.place, "damaged: its bytes are not the ones that were stored")
 	default:
 		v.Bytes += info.Size()
 		return true, nil
@@ -148,33 +135,18 @@ func (rc *reconciler) check(ctx context.Context, c toCheck, v *verification, pac
 	return false, nil
 }
 
-// openVersionToCheck opens a version, of a file in the trash too.
-func (rc *reconciler) openVersionToCheck(ctx context.Context, c toCheck) (item, *os.File, string, error) {
-	got, err := rc.rd.openVersion(ctx, c.owner, c.id, c.revision, true)
-	return got.item.item, got.file, disk.VersionPath(c.owner, c.id, c.revision), err
-}
-
-// openToCheck opens a file in the tree, as readers do, or in the trash.
-func (rc *reconciler) openToCheck(ctx context.Context, c toCheck) (item, *os.File, string, error) {
-	for round := 1; ; round++ {
-		got, err := rc.rd.openContent(ctx, c.owner, c.id)
-		if !errors.Is(err, db.ErrNotFound) {
-			return got.item.item, got.file, disk.OwnerPath(c.owner, got.item.path), err
+// lookup looks up a version, or a file in the tree, as readers do, or in the
+// trash.
+func (rc *reconciler) lookup(c toCheck) lookup {
+	if c.revision > 0 {
+		return rc.rd.version(c.owner, c.id, c.revision, true)
+	}
+	inTree := rc.rd.fileIn(c.owner, c.id, uuid.Nil)
+	return func(ctx context.Context) (it readable, place string, err error) {
+		if it, place, err = inTree(ctx); errors.Is(err, db.ErrNotFound) {
+			it.item, place, err = pathOf(ctx, rc.db, c.owner, c.id)
 		}
-		row, place, err := pathOf(ctx, rc.db, c.owner, c.id)
-		if err != nil {
-			return row, nil, place, err
-		}
-		file, _, err := rc.vol.disk.Open(place)
-		if err == nil {
-			return row, file, place, nil
-		}
-		if disk.Failed(err) && !errors.Is(err, fs.ErrPermission) || round == readRounds {
-			return row, nil, place, errContentMissing.Because(err)
-		}
-		if !db.Sleep(ctx, readPause) {
-			return row, nil, place, context.Cause(ctx)
-		}
+		return it, place, err
 	}
 }
 

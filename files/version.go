@@ -2,9 +2,6 @@ package files
 
 import (
 	"context"
-	"encoding/hex"
-	"errors"
-	"io/fs"
 	"net/http"
 	"strconv"
 	"time"
@@ -24,15 +21,6 @@ import (
 // restored, and ended. Who may reach the file may reach its versions; the link
 // of a share does not lead to them.
 
-// version is a row of versions.
-type version struct {
-	revision, size int64
-	sum            []byte
-	mediaType      string
-	mtime          int64 // nanoseconds since 1970
-	replaced       time.Time
-}
-
 // versionBody is a version on the wire.
 type versionBody struct {
 	Revision   int64     `json:"revision"` // the last one of the item that had these bytes
@@ -43,16 +31,12 @@ type versionBody struct {
 	ReplacedAt time.Time `json:"replaced_at"`
 }
 
-func (v version) key() int64 { return v.revision }
-
-func (v version) shown() versionBody {
-	return versionBody{v.revision, v.size, hex.EncodeToString(v.sum), v.mediaType, time.Unix(0, v.mtime).UTC(), v.replaced.UTC()}
-}
+func (v versionBody) key() int64 { return v.Revision }
 
 // getVersions is GET /files/items/{id}/versions, newest first.
-func (rd *reader) getVersions(c *httpx.Call, p httpx.Keyset[int64]) ([]version, error) {
+func (rd *reader) getVersions(c *httpx.Call, p httpx.Keyset[int64]) ([]versionBody, error) {
 	const sql = `-- name: files.VersionsOfItem
-		SELECT v.revision, v.size, v.sha256, v.media_type, v.mtime, v.replaced_at
+		SELECT v.revision, v.size, encode(v.sha256, 'hex'), v.media_type, v.mtime, v.replaced_at
 		  FROM versions v
 		 WHERE v.item_id = $1 AND v.owner_id = $2 AND ($3 = 0 OR v.revision < $3)
 		 ORDER BY v.revision DESC LIMIT $4`
@@ -60,11 +44,13 @@ func (rd *reader) getVersions(c *httpx.Call, p httpx.Keyset[int64]) ([]version, 
 	if err != nil {
 		return nil, err
 	}
-	if !it.isFile() {
+	if !it.IsFile() {
 		return nil, errNotFile.With("A folder has no versions.")
 	}
-	return db.All(c.Context(), rd.db, func(row pgx.Row) (v version, err error) {
-		err = row.Scan(&v.revision, &v.size, &v.sum, &v.mediaType, &v.mtime, &v.replaced)
+	return db.All(c.Context(), rd.db, func(row pgx.Row) (v versionBody, err error) {
+		var mtime int64 // nanoseconds since 1970
+		err = row.Scan(&v.Revision, &v.Size, &v.SHA256, &v.MediaType, &mtime, &v.ReplacedAt)
+		v.ModifiedAt, v.ReplacedAt = time.Unix(0, mtime).UTC(), v.ReplacedAt.UTC()
 		return v, err
 	}, sql, it.ID, visitOf(c.Context()).owner, p.After(0), p.Limit)
 }
@@ -82,28 +68,24 @@ func revisionOf(r *http.Request) (int64, error) {
 
 // getVersion is GET and HEAD /files/items/{id}/versions/{revision}/content.
 func (rd *reader) getVersion(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
 	revision, err := revisionOf(r)
 	if err != nil {
 		return err
 	}
-	c, err := rd.openVersion(r.Context(), v.owner, id, revision, false)
+	c, err := rd.open(r.Context(), rd.version(v.owner, v.item, revision, false), readPause)
 	if err != nil {
 		return err
 	}
 	return rd.serve(w, r, v.owner, c, func(bool) error {
-		rd.audit.Note(r.Context(), journal.InTree(v.owner, audit.Event{Action: audit.FileDownload, Target: id, Details: map[string]string{"version": strconv.FormatInt(revision, 10)}}))
+		rd.audit.Note(r.Context(), journal.InTree(v.owner, audit.Event{Action: audit.FileDownload, Target: v.item, Details: map[string]string{"version": strconv.FormatInt(revision, 10)}}))
 		return nil
 	})
 }
 
-// readableVersion is the item as it was, with where its bytes are until the put
-// that displaced them has been published. That of an item in the trash is not
-// found, except with trash.
-func readableVersion(ctx context.Context, q db.Querier, owner, id uuid.UUID, revision int64, trash bool) (it readable, before string, err error) {
+// version looks up what an item was at a revision: its bytes lie under the
+// version's own name, or under the item's until the put that displaced them has
+// been published. That of an item in the trash is not found, except with trash.
+func (rd *reader) version(owner, id uuid.UUID, revision int64, trash bool) lookup {
 	const sql = `-- name: files.ReadableVersion
 		SELECT i.id, i.owner_id, i.parent_id, i.kind, i.name, v.size, v.media_type, v.sha256, v.mtime, v.revision, i.created_at, v.replaced_at, v.ino, false,
 		       coalesce(w.path, ''),
@@ -111,50 +93,11 @@ func readableVersion(ctx context.Context, q db.Querier, owner, id uuid.UUID, rev
 		                  WHERE o.owner_id = $1 AND o.item_id = i.id AND o.kind = 'put' AND o.keeps AND o.revision = v.revision + 1), '')
 		  FROM versions v JOIN items i ON i.id = v.item_id LEFT JOIN LATERAL item_path(i.id) AS w (path) ON true
 		 WHERE v.item_id = $2 AND v.owner_id = $1 AND v.revision = $3 AND ($4 OR w.path IS NOT NULL)`
-	_, err = db.One(ctx, q, func(row pgx.Row) (none struct{}, err error) {
-		return none, row.Scan(append(it.Fields(), &it.path, &before)...)
-	}, sql, owner, id, revision, trash)
-	return it, before, err
-}
-
-// openVersion finds a version's bytes as openContent does an item's: under the
-// version's own name, or under the item's until the put has been published.
-func (rd *reader) openVersion(ctx context.Context, owner, id uuid.UUID, revision int64, trash bool) (c content, err error) {
-	kept := disk.VersionPath(owner, id, revision)
-	for round := 1; ; round++ {
-		var before string
-		if c.item, before, err = readableVersion(ctx, rd.db, owner, id, revision, trash); err != nil {
-			return c, err
-		}
-		for _, p := range []string{kept, before} {
-			if p == "" {
-				continue
-			}
-			file, info, err := rd.vol.disk.Open(p)
-			if disk.Failed(err) && !errors.Is(err, fs.ErrPermission) {
-				return c, rd.vol.diskError(err)
-			}
-			if err != nil {
-				continue
-			}
-			if c.item.shows(file, info) {
-				c.file, c.info, c.proven = file, info, true
-				return c, nil
-			}
-			file.Close()
-		}
-		if round == readRounds {
-			break
-		}
-		if !db.Sleep(ctx, readPause) {
-			return c, context.Cause(ctx)
-		}
+	scan := rowOf(func(it *readable) []any { return append(it.Fields(), &it.path, &it.staged) })
+	return func(ctx context.Context) (readable, string, error) {
+		it, err := db.One(ctx, rd.db, scan, sql, owner, id, revision, trash)
+		return it, disk.VersionPath(owner, id, revision), err
 	}
-	c.file, c.info, err = rd.vol.disk.Open(kept)
-	if err != nil && (!disk.Failed(err) || errors.Is(err, fs.ErrPermission)) {
-		err = errContentMissing.Because(err)
-	}
-	return c, rd.vol.diskError(err)
 }
 
 // restoreVersion is POST /files/items/{id}/versions/{revision}/restore: a
@@ -175,12 +118,6 @@ func (wr *writer) restoreVersion(c *httpx.Call) (itemBody, error) {
 	if err != nil {
 		return itemBody{}, err
 	}
-	from, err := wr.rd.openVersion(c.Context(), v.owner, c.ID, revision, false)
-	if err != nil {
-		return itemBody{}, err
-	}
-	defer from.file.Close()
-	s := &staged{owner: v.owner, op: journal.NewID(), version: revision}
-	it, err := wr.copyOpened(c.Context(), s, from, at, find, c.Header)
+	it, err := wr.copyFile(c.Context(), wr.rd.version(v.owner, c.ID, revision, false), revision, v.owner, at, find, c.Header)
 	return v.seen(it).shown(), err
 }

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
+	"path"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -23,7 +24,6 @@ import (
 // volume is the open data directory, and whether it can be relied on.
 type volume struct {
 	db      *db.DB
-	log     *slog.Logger
 	dataDir string
 	minFree int64 // bytes
 
@@ -38,69 +38,72 @@ type volume struct {
 // the marker is made first and then the row. Only the disk: false, unless
 // there are no files yet and so a first start was cut off between the two.
 // Only the database, or different ids: an error, because a mount is missing
-// or another disk is in its place.
-func (vol *volume) claim(ctx context.Context) (claimed bool, err error) {
+// or another disk is in its place. With adopt, files that a database knows
+// nothing about become its own.
+func (vol *volume) claim(ctx context.Context, adopt bool) (claimed bool, err error) {
+	const lock = `-- name: files.LockMarker
+		SELECT pg_advisory_xact_lock($1, 0)`
+	const write = `-- name: files.SetDataDirID
+		UPDATE instance SET data_dir_id = $1`
 	err = vol.db.InTx(ctx, func(tx pgx.Tx) error {
-		const lock = `-- name: files.LockMarker
-			SELECT pg_advisory_xact_lock($1, 0)`
-		const read = `-- name: files.DataDirID
-			SELECT i.data_dir_id FROM instance i`
+		claimed = false
 		if _, err := db.Exec(ctx, tx, lock, journal.LockMarker); err != nil {
 			return err
 		}
-		known, err := db.One(ctx, tx, db.Value[*uuid.UUID], read)
+		known, err := dataDirID(ctx, tx)
+		if err == nil {
+			err = vol.openDisk(known != nil)
+		}
 		if err != nil {
 			return err
 		}
-		claimed, err = vol.agree(ctx, tx, known)
+		marker, err := vol.disk.Marker()
+		unmarked := errors.Is(err, fs.ErrNotExist)
+		switch {
+		case err != nil && !unmarked:
+			return err
+		case unmarked && known != nil:
+			return fmt.Errorf("%s is not the data directory of this database: it has no file %s. Is a disk not mounted? Mount it, or point HOMEBASE_DATA_DIR to it", vol.dataDir, disk.MarkerFile)
+		case known != nil && marker != *known:
+			return fmt.Errorf("%s belongs to another database: its file %s holds another id. Point HOMEBASE_DATA_DIR to the right directory", vol.dataDir, disk.MarkerFile)
+		case unmarked:
+			marker = journal.NewID()
+			if err := vol.disk.SetMarker(marker); err != nil {
+				return err
+			}
+		case known == nil && !adopt:
+			if folders, err := vol.ownerFolders(); err != nil || len(folders) > 0 {
+				return err
+			}
+		}
+		claimed, vol.id = true, marker
+		if known != nil {
+			return nil
+		}
+		_, err = db.Exec(ctx, tx, write, marker)
 		return err
 	})
 	return claimed, err
 }
 
-func (vol *volume) agree(ctx context.Context, tx pgx.Tx, known *uuid.UUID) (bool, error) {
-	const write = `-- name: files.SetDataDirID
-		UPDATE instance SET data_dir_id = $1`
-	if err := vol.openDisk(known != nil); err != nil {
-		return false, err
-	}
-	marker, err := vol.disk.Marker()
-	unmarked := errors.Is(err, fs.ErrNotExist)
-	if err != nil && !unmarked {
-		return false, err
-	}
-	switch {
-	case unmarked && known != nil:
-		return false, fmt.Errorf("%s is not the data directory of this database: it has no file %s. Is a disk not mounted? Mount it, or point HOMEBASE_DATA_DIR to it", vol.dataDir, disk.MarkerFile)
-	case known != nil && marker != *known:
-		return false, fmt.Errorf("%s belongs to another database: its file %s holds another id. Point HOMEBASE_DATA_DIR to the right directory", vol.dataDir, disk.MarkerFile)
-	case known != nil:
-		vol.id = marker
-		return true, nil
-	case unmarked:
-		marker = journal.NewID()
-		if err := vol.disk.SetMarker(marker); err != nil {
-			return false, err
-		}
-	default:
-		if held, err := vol.holdsFiles(); err != nil || held {
-			return false, err
-		}
-	}
-	vol.id = marker
-	_, err = db.Exec(ctx, tx, write, marker)
-	return true, err
+// dataDirID is the id of the data directory that the database knows.
+func dataDirID(ctx context.Context, q db.Querier) (*uuid.UUID, error) {
+	return db.One(ctx, q, db.Value[*uuid.UUID], `-- name: files.DataDirID
+		SELECT i.data_dir_id FROM instance i`)
 }
 
-// holdsFiles reports whether somebody's folder is there.
-func (vol *volume) holdsFiles() (bool, error) {
+// ownerFolders are the folders in users/ and spaces/, whosever they are.
+func (vol *volume) ownerFolders() (places []string, err error) {
 	for _, top := range []string{disk.Users, disk.Spaces} {
-		owners, err := vol.disk.Names(top)
-		if err != nil || len(owners) > 0 {
-			return true, err
+		names, err := vol.disk.Names(top)
+		if err != nil {
+			return nil, vol.diskError(err)
+		}
+		for _, name := range slices.Sorted(slices.Values(names)) {
+			places = append(places, path.Join(top, name))
 		}
 	}
-	return false, nil
+	return places, nil
 }
 
 // openDisk opens the data directory, which is made only where none is known.
@@ -138,7 +141,7 @@ func (f *Files) watch(ctx context.Context) {
 		}
 		was := f.vol.away.Load()
 		switch {
-		case outOfReach(err):
+		case errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM): // the process lacks something
 			f.log.WarnContext(ctx, "cannot check whether the data directory is in place", "error", err)
 		case err != nil && was == nil:
 			f.log.ErrorContext(ctx, "the data directory is gone", "error", err)
@@ -148,11 +151,6 @@ func (f *Files) watch(ctx context.Context) {
 			f.vol.away.Store(nil)
 		}
 	}
-}
-
-// outOfReach says that the process, and not the disk, lacks something.
-func outOfReach(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }
 
 // inPlace refuses while the data directory is not in place.
@@ -179,4 +177,48 @@ func (vol *volume) diskError(err error) error {
 		return journal.ErrUnavailable.With("The disk reported an error. Try again later; if this persists, tell the operator.").Because(err)
 	}
 	return err
+}
+
+var errNoSpace = httpx.NewProblem(507, "insufficient_storage", "The server's storage is full").
+	With("Nothing was stored. Tell the operator, or try again when there is space.")
+
+const (
+	// unreserved is how many bytes an upload may declare without a
+	// reservation: the commit checks the quota anyway, and small files are
+	// many.
+	unreserved = 1 << 20
+	// firstGrowth and mostGrowth bound the steps by which an upload of
+	// unknown length reserves ahead of what it receives.
+	firstGrowth = 1 << 20
+	mostGrowth  = 64 << 20
+)
+
+// checkFree refuses bytes that would leave less free space than the floor,
+// with all that uploads under way in this worker have declared and not yet
+// written.
+func (vol *volume) checkFree(more int64) error {
+	_, free, err := vol.disk.Space()
+	if err != nil {
+		return vol.diskError(err)
+	}
+	if free-vol.incoming.Load()-more < vol.minFree {
+		return errNoSpace
+	}
+	return nil
+}
+
+// expect counts the bytes that an upload has declared as taken, so that many
+// at once cannot pass the floor together. What is written counts no more, and
+// done forgets the rest.
+func (vol *volume) expect(s *staged, declared int64) (done func(), err error) {
+	s.due = declared
+	vol.incoming.Add(declared)
+	done = func() {
+		vol.incoming.Add(-s.due)
+		s.due = 0
+	}
+	if err = vol.checkFree(0); err != nil {
+		done()
+	}
+	return done, err
 }

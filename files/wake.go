@@ -3,6 +3,7 @@ package files
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -93,6 +94,16 @@ func signal(c chan struct{}) {
 	}
 }
 
+// signalled waits for a signal, and is false when ctx ends before.
+func signalled(ctx context.Context, c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // unknownSeq is no tree's.
 const unknownSeq = -1
 
@@ -160,7 +171,7 @@ func (h *hub) takeMoved() string {
 
 // RecheckListeners makes every stream of this worker ask again whether its
 // caller may read. Call it when sessions, keys, users or roles have changed.
-func (f *Files) RecheckListeners() { f.rd.hub.recheck() }
+func (f *Files) RecheckListeners() { f.hub.recheck() }
 
 func (h *hub) recheck() {
 	h.mu.Lock()
@@ -186,12 +197,7 @@ func (fd *feed) onAnnounced(payload string) {
 // announceChanges tells the other workers, until ctx ends. It need not be
 // durable, and one that fails is not repeated.
 func (fd *feed) announceChanges(ctx context.Context) {
-	for {
-		select {
-		case <-fd.hub.announce:
-		case <-ctx.Done():
-			return
-		}
+	for signalled(ctx, fd.hub.announce) {
 		payload := fd.hub.takeMoved()
 		if payload == "" {
 			continue // an earlier round took it along
@@ -224,10 +230,7 @@ func (fd *feed) lookOnce(ctx context.Context) error {
 	const sql = `-- name: files.SeqsOfOwners
 		SELECT t.owner_id, t.seq FROM trees t WHERE t.owner_id = ANY ($1)`
 	fd.hub.mu.Lock()
-	owners := make([]uuid.UUID, 0, len(fd.hub.audiences))
-	for owner := range fd.hub.audiences {
-		owners = append(owners, owner)
-	}
+	owners := slices.Collect(maps.Keys(fd.hub.audiences))
 	fd.hub.mu.Unlock()
 	if len(owners) == 0 {
 		return nil
@@ -236,10 +239,7 @@ func (fd *feed) lookOnce(ctx context.Context) error {
 		owner uuid.UUID
 		seq   int64
 	}
-	list, err := db.All(ctx, fd.db, func(row pgx.Row) (m moved, err error) {
-		err = row.Scan(&m.owner, &m.seq)
-		return m, err
-	}, sql, owners)
+	list, err := db.All(ctx, fd.db, rowOf(func(m *moved) []any { return []any{&m.owner, &m.seq} }), sql, owners)
 	fd.hub.mu.Lock()
 	defer fd.hub.mu.Unlock()
 	for _, m := range list {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 
@@ -18,16 +17,12 @@ import (
 
 // writer makes and changes files and folders.
 type writer struct {
-	db      *db.DB
-	log     *slog.Logger
-	journal *journal.Journal
-	vol     *volume
-	trees   *trees
-	rd      *reader
-	tr      *trash
-	vs      *versions
-	rc      *reconciler
-	hints   bounded[hint, uuid.UUID]
+	*base
+	rd    *reader
+	tr    *trash
+	vs    *versions
+	rc    *reconciler
+	hints bounded[hint, uuid.UUID]
 }
 
 // place puts the staged bytes where they go, which at says as it was looked up
@@ -42,12 +37,12 @@ func (wr *writer) place(ctx context.Context, s *staged, at spot, find finder, h 
 		switch {
 		case err == nil || errors.Is(err, db.ErrOutcomeUnknown) || errors.Is(err, journal.ErrUnpublished):
 			if !done.Created {
-				wr.vs.replaced(s.item)
+				wr.vs.replaced(s.Item)
 			}
 			return placed{item{done.Item}, done.Path}, done.Created, err
 		case errors.Is(err, journal.ErrChangedOutside):
-			s.asItIs = true
-			wr.rc.takeOverNow(ctx, outside{s.owner, s.item})
+			s.AsItIs = true
+			wr.rc.takeOutside(ctx, outside{s.Owner, s.Item})
 		case !errors.Is(err, journal.ErrLookAgain):
 			wr.drop(ctx, s)
 			return it, false, wr.vol.diskError(err)
@@ -69,38 +64,38 @@ func (wr *writer) place(ctx context.Context, s *staged, at spot, find finder, h 
 // lookAgain bounds how often something else may turn out to be at the path.
 const lookAgain = 20
 
+// putOf is the put of the staged bytes to a spot.
 func (wr *writer) putOf(s *staged, at spot, h http.Header) journal.Put {
-	p := journal.Put{
-		Owner: s.owner, Op: s.op, Reserved: s.reserved > 0 || s.upload != uuid.Nil, Upload: s.upload,
-		Folder: at.parent, Path: at.path, Item: s.item, Replaces: s.replaces, AsItIs: s.asItIs, MustBeFree: at.free,
-		File: s.file, Staged: s.path, Ino: s.ino, Size: s.size, MTime: s.mtime, SHA256: s.sum, MediaType: mediaType(at.name, h.Get("Content-Type"), headOf(at.name, s.file)),
-		Check: func(ctx context.Context, t *journal.Tx, there *journal.Item) error {
-			if s.from != nil {
-				if err := s.from.holds(ctx, t); err != nil {
-					return err
-				}
+	p := s.Put
+	p.Reserved = s.reserved > 0 || s.Upload != uuid.Nil
+	p.Folder, p.Path, p.MustBeFree = at.parent, at.path, at.free
+	p.MediaType = mediaType(at.name, h.Get("Content-Type"), headOf(at.name, s.File))
+	p.Check = func(ctx context.Context, t *journal.Tx, there *journal.Item) error {
+		if s.from != nil {
+			if err := s.from.holds(ctx, t); err != nil {
+				return err
 			}
-			now := spot{}
-			if there != nil {
-				now.item = &item{*there}
-			}
-			return precondition(h, now.tags()...)
-		},
-		Event: func(it journal.Item, created bool) audit.Event {
-			e := audit.Event{Action: audit.FileReplaced, Target: it.ID}
-			switch {
-			case s.from != nil:
-				e.Action, e.Details = audit.ShareDropped, map[string]string{"share": s.from.share.String()}
-			case created:
-				e.Action = audit.FileCreated
-			case s.version > 0:
-				e.Details = map[string]string{"version": strconv.FormatInt(s.version, 10)}
-			}
-			return e
-		},
-		Told:   func(it journal.Item) json.RawMessage { return told(placed{item{it}, at.path}) },
-		Undone: func(ctx context.Context) { wr.drop(ctx, s) },
+		}
+		now := spot{}
+		if there != nil {
+			now.item = &item{*there}
+		}
+		return precondition(h, now.tags()...)
 	}
+	p.Event = func(it journal.Item, created bool) audit.Event {
+		e := audit.Event{Action: audit.FileReplaced, Target: it.ID}
+		switch {
+		case s.from != nil:
+			e.Action, e.Details = audit.ShareDropped, map[string]string{"share": s.from.share.String()}
+		case created:
+			e.Action = audit.FileCreated
+		case s.version > 0:
+			e.Details = map[string]string{"version": strconv.FormatInt(s.version, 10)}
+		}
+		return e
+	}
+	p.Told = func(it journal.Item) json.RawMessage { return told(placed{item{it}, at.path}) }
+	p.Undone = func(ctx context.Context) { wr.drop(ctx, s) }
 	if s.from != nil {
 		p.Also = s.from.also
 	}

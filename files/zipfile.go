@@ -22,7 +22,7 @@ func zipHeader(name string, it *item, modified time.Time) *zip.FileHeader {
 	}
 	h := &zip.FileHeader{Name: name, Modified: modified.UTC()}
 	h.SetMode(fs.ModeDir | 0o755)
-	if it.isFile() {
+	if it.IsFile() {
 		h.SetMode(0o644)
 		h.Method = zipMethod(it)
 	}
@@ -31,7 +31,7 @@ func zipHeader(name string, it *item, modified time.Time) *zip.FileHeader {
 
 // zipMethod stores what compressing would only make slower.
 func zipMethod(it *item) uint16 {
-	if it.isFile() && it.Size > 0 && compressible(*it.MediaType) {
+	if it.IsFile() && it.Size > 0 && compressible(*it.MediaType) {
 		return zip.Deflate
 	}
 	return zip.Store
@@ -59,7 +59,7 @@ func (l *zipLength) add(name string, it *item, size int64) {
 	}
 	l.before += local + named + size
 	switch {
-	case !it.isFile():
+	case !it.IsFile():
 	case size >= zip32:
 		l.before += descriptor64
 	default:

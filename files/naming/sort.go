@@ -64,15 +64,12 @@ func digit(r rune) (byte, bool) {
 	if r < utf8.RuneSelf {
 		return byte(r), '0' <= r && r <= '9'
 	}
-	for _, block := range unicode.Nd.R16 {
-		if rune(block.Lo) <= r && r <= rune(block.Hi) {
-			return '0' + byte((r-rune(block.Lo))%10), true
-		}
+	if !unicode.IsDigit(r) {
+		return 0, false
 	}
-	for _, block := range unicode.Nd.R32 {
-		if rune(block.Lo) <= r && r <= rune(block.Hi) {
-			return '0' + byte((r-rune(block.Lo))%10), true
-		}
+	zero := r // of this script, or of one before it without a gap
+	for unicode.IsDigit(zero - 1) {
+		zero--
 	}
-	return 0, false
+	return '0' + byte((r-zero)%10), true
 }

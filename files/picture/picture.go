@@ -37,15 +37,10 @@ const (
 	jpegQuality = 85
 )
 
-// TooLarge is the error for a picture that would take too much memory.
-type TooLarge struct {
-	Width, Height int   // pixels
-	Length        int64 // bytes of its file
-}
+// TooLarge is a sentence about a picture that would take too much memory.
+type TooLarge string
 
-func (e TooLarge) Error() string {
-	return fmt.Sprintf("at %d × %d pixels in %d bytes, the picture is too large", e.Width, e.Height, e.Length)
-}
+func (e TooLarge) Error() string { return string(e) }
 
 // Is reports whether the bytes begin as a picture that can be decoded. Names
 // and declared types do not count.
@@ -71,7 +66,7 @@ func Draw(file io.ReaderAt, length int64, size int) ([]byte, error) {
 		return nil, err
 	}
 	if memory > maxDecoded || length > MaxEncoded {
-		return nil, TooLarge{config.Width, config.Height, length}
+		return nil, TooLarge(fmt.Sprintf("At %d × %d pixels in %d bytes, the picture is too large for one.", config.Width, config.Height, length))
 	}
 	if memory > muchMemory {
 		defer debug.FreeOSMemory()
