@@ -234,10 +234,11 @@ func (tr *trash) anyDisplaced(ctx context.Context) (bool, error) {
 // freeDisplaced ends purges and frees what lies in purge/. It holds the lock PURGE, which a
 // backup holds from its snapshot to its end.
 func (tr *trash) freeDisplaced(ctx context.Context) error {
-	failed := tr.finishPurges(ctx)
+	unfinished := tr.finishPurges(ctx)
+	var failed error
 	for more := true; more; {
 		if err := tr.vol.disk.CheckInPlace(tr.vol.id); err != nil {
-			return err
+			return errors.Join(unfinished, err)
 		}
 		err := tr.db.InTx(ctx, func(tx pgx.Tx) error {
 			// The removal of one large folder may outlast every timeout.
@@ -252,10 +253,10 @@ func (tr *trash) freeDisplaced(ctx context.Context) error {
 			return err
 		})
 		if err != nil {
-			return errors.Join(failed, err)
+			return errors.Join(unfinished, failed, err)
 		}
 	}
-	return failed
+	return errors.Join(unfinished, failed)
 }
 
 // freeSome removes entries of purge/ for about purgeFor; more says whether some
