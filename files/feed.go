@@ -51,7 +51,7 @@ var errCursorExpired = httpx.NewProblem(410, "cursor_expired", "The feed does no
 	With("Start over: get a cursor with cursor=now, then list the tree, then ask for what has changed since that cursor.")
 
 // feed tells what changes, also as it happens.
-type feed struct{ *base }
+type feed struct{ changer }
 
 // entry is one change of one item, as the feed tells it.
 type entry struct {

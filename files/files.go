@@ -59,7 +59,7 @@ type Config struct {
 // Files is the storage of one worker. It is safe for concurrent use. Before
 // Start every file route answers 503.
 type Files struct {
-	*base
+	changer
 	rd *reader
 	wr *writer
 	up *uploads
@@ -75,16 +75,22 @@ type Files struct {
 	running sync.WaitGroup
 }
 
-// base is what the parts of the storage have in common.
+// base is what the parts of the storage have in common. What has no more than
+// this changes nobody's tree.
 type base struct {
-	db      *db.DB
-	audit   *audit.Log
-	auth    *auth.Auth
-	log     *slog.Logger
+	db    *db.DB
+	audit *audit.Log
+	auth  *auth.Auth
+	log   *slog.Logger
+	vol   *volume
+	trees *trees
+	hub   *hub
+}
+
+// changer is what the parts have in common that change trees.
+type changer struct {
+	*base
 	journal *journal.Journal
-	vol     *volume
-	trees   *trees
-	hub     *hub
 }
 
 // New makes the storage; it touches neither disk nor database. Call it before
@@ -92,20 +98,20 @@ type base struct {
 func New(c Config) *Files {
 	b := &base{db: c.DB, audit: c.Audit, auth: c.Auth, log: c.Log, hub: newHub()}
 	b.vol = &volume{db: c.DB, dataDir: c.DataDir, minFree: c.MinFree}
-	f := &Files{base: b}
+	f := &Files{changer: changer{base: b}}
 	b.vol.away.Store(new("the storage has not been opened yet"))
-	b.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
+	f.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
 		KeepVersions: c.VersionRetention > 0, Judge: f.judge, Changed: b.hub.changed})
-	b.trees = &trees{base: b, members: db.NewKept(c.DB, membersChannel, b.readMembers), roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
+	b.trees = &trees{changer: f.changer, members: db.NewKept(c.DB, membersChannel, b.readMembers), roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
 	f.rd = &reader{base: b, outside: make(chan outside, 256)}
-	f.rc = &reconciler{base: b, rd: f.rd}
-	f.tr = &trash{base: b, retention: c.TrashRetention, purging: make(chan struct{}, 1)}
-	f.vs = &versions{base: b, retention: c.VersionRetention, grown: map[uuid.UUID]bool{}, more: make(chan struct{}, 1)}
-	f.wr = &writer{base: b, rd: f.rd, tr: f.tr, vs: f.vs, rc: f.rc, hints: bounded[hint, uuid.UUID]{most: 10_000}}
-	f.up = &uploads{base: b, wr: f.wr, holders: holders{held: map[uuid.UUID]*seized{}}}
-	f.sh = &shares{base: b, keys: c.Keys, rd: f.rd, wr: f.wr}
-	f.sp = &spaces{base: b}
-	f.fd = &feed{base: b}
+	f.rc = &reconciler{changer: f.changer, rd: f.rd}
+	f.tr = &trash{changer: f.changer, retention: c.TrashRetention, purging: make(chan struct{}, 1)}
+	f.vs = &versions{changer: f.changer, retention: c.VersionRetention, grown: map[uuid.UUID]bool{}, more: make(chan struct{}, 1)}
+	f.wr = &writer{changer: f.changer, rd: f.rd, tr: f.tr, vs: f.vs, rc: f.rc, hints: bounded[hint, uuid.UUID]{most: 10_000}}
+	f.up = &uploads{changer: f.changer, wr: f.wr, holders: holders{held: map[uuid.UUID]*seized{}}}
+	f.sh = &shares{changer: f.changer, keys: c.Keys, rd: f.rd, wr: f.wr}
+	f.sp = &spaces{changer: f.changer}
+	f.fd = &feed{changer: f.changer}
 	f.rn = &renditions{base: b, rd: f.rd, undrawable: bounded[[sha256.Size]byte, *httpx.Problem]{most: 1000}}
 	f.db.Listener().OnMissed(func() { b.hub.announced(everybody) })
 	f.db.Listener().On(membersChannel, func(string) { b.hub.recheck() })

@@ -41,7 +41,7 @@ var errMassAbsence = httpx.NewProblem(409, "mass_absence", "Too many files are m
 
 // reconciler compares the disk with the rows and makes these follow.
 type reconciler struct {
-	*base
+	changer
 	rd *reader
 }
 

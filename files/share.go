@@ -39,7 +39,7 @@ var errTooManyShares = httpx.NewProblem(409, "too_many_shares", "You have too ma
 // shares are what owners give to others, links and items by name, and what guests
 // with a link do.
 type shares struct {
-	*base
+	changer
 	keys func(purpose string) [][]byte
 	rd   *reader
 	wr   *writer

@@ -26,7 +26,7 @@ import (
 const longestSpaceName = 200 // characters
 
 // spaces are those of everybody.
-type spaces struct{ *base }
+type spaces struct{ changer }
 
 // space is a row of spaces as the caller sees it.
 type space struct {

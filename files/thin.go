@@ -33,7 +33,7 @@ const (
 // versions ends the versions of files: by hand, or when they are too many or too
 // old.
 type versions struct {
-	*base
+	changer
 	retention time.Duration
 
 	mu    sync.Mutex

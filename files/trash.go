@@ -19,7 +19,7 @@ import (
 
 // trash is where what is deleted goes, and from where it is purged.
 type trash struct {
-	*base
+	changer
 	retention  time.Duration // 0: for ever
 	purging    chan struct{} // of one slot: a purge has left rows
 	emptySince atomic.Int64  // the mtime (ns) of purge/ when it was found empty; 0: it was not

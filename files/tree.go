@@ -17,7 +17,7 @@ var firstFolders = []string{"documents", "images", "backups"}
 
 // trees finds and makes the trees of owners.
 type trees struct {
-	*base
+	changer
 	members *db.Kept[members]
 	roots   bounded[uuid.UUID, uuid.UUID] // of owners whose tree is known to exist
 	asks    journal.Slots                 // one request of an owner at a time looks

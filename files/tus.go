@@ -47,7 +47,7 @@ var (
 
 // uploads are the resumable ones.
 type uploads struct {
-	*base
+	changer
 	wr      *writer
 	holders holders
 }

@@ -17,7 +17,7 @@ import (
 
 // writer makes and changes files and folders.
 type writer struct {
-	*base
+	changer
 	rd    *reader
 	tr    *trash
 	vs    *versions
