@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,22 +15,37 @@ import (
 	"homebase/httpx"
 )
 
-func (c *Config) setListen(v string) error {
-	c.Listen = v
+// How the text of a setting is read. An error says how to fix it.
+
+// list reads values that are separated by commas.
+func list[T any](parse func(v string) (T, error)) func(v string) ([]T, error) {
+	return func(v string) (all []T, err error) {
+		for one := range strings.SplitSeq(v, ",") {
+			value, err := parse(strings.TrimSpace(one))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, value)
+		}
+		return all, nil
+	}
+}
+
+func listenAddress(v string) (string, error) {
 	if path, ok := strings.CutPrefix(v, "unix:"); ok {
 		if !strings.HasPrefix(path, "/") {
-			return errors.New("after unix: give an absolute path")
+			return "", errors.New("after unix: give an absolute path")
 		}
-		return nil
+		return v, nil
 	}
 	_, port, err := net.SplitHostPort(v)
 	if err != nil {
-		return fmt.Errorf("give host:port or unix:/path: %w", err)
+		return "", fmt.Errorf("give host:port or unix:/path: %w", err)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("%q is not a port", port)
+		return "", fmt.Errorf("%q is not a port", port)
 	}
-	return nil
+	return v, nil
 }
 
 // loopback reports whether only this machine can reach the listen address.
@@ -49,47 +65,33 @@ func loopbackHost(host string) bool {
 	return err == nil && a.IsLoopback()
 }
 
-// setPublicURL sets the one source of issuer, cookies and links. Plain http is only for
+// publicURL is the one source of issuer, cookies and links. Plain http is only for
 // loopback names: elsewhere browsers silently drop __Host- cookies.
-func (c *Config) setPublicURL(v string) error {
+func publicURL(v string) (*url.URL, error) {
 	o, err := httpx.ParseOrigin(v)
-	if err != nil {
-		return err
+	if err == nil && o.Scheme == "http" && !loopbackHost(o.Hostname()) {
+		err = errors.New("use https://; http:// works for localhost, 127.0.0.1 and [::1] only, because browsers drop sign-in cookies elsewhere")
 	}
-	if o.Scheme == "http" && !loopbackHost(o.Hostname()) {
-		return errors.New("use https://; http:// works for localhost, 127.0.0.1 and [::1] only, because browsers drop sign-in cookies elsewhere")
-	}
-	c.PublicURL = o
-	return nil
+	return o, err
 }
 
-func origins(field func(*Config) *[]string) func(*Config, string) error {
-	return func(c *Config, v string) error {
-		for o := range strings.SplitSeq(v, ",") {
-			o = strings.TrimSpace(o)
-			u, err := httpx.ParseOrigin(o)
-			if err != nil {
-				return err
-			}
-			if u.Scheme == "http" && !loopbackHost(u.Hostname()) {
-				return fmt.Errorf("%q must be https://; anyone on the way could change a page of it and act as its user", o)
-			}
-			*field(c) = append(*field(c), o)
-		}
-		return nil
+func origin(v string) (string, error) {
+	o, err := httpx.ParseOrigin(v)
+	if err == nil && o.Scheme == "http" && !loopbackHost(o.Hostname()) {
+		err = fmt.Errorf("%q must be https://; anyone on the way could change a page of it and act as its user", v)
 	}
+	return v, err
 }
 
-// setPasskeyDomain takes a name that browsers accept as RP ID: no address, and
+// passkeyDomain takes a name that browsers accept as RP ID: no address, and
 // no suffix under which anybody can have a name.
-func (c *Config) setPasskeyDomain(v string) error {
+func passkeyDomain(v string) (string, error) {
 	_, err := netip.ParseAddr(v)
 	o, parsed := url.Parse("https://" + v)
 	if err == nil || parsed != nil || v != strings.ToLower(o.Hostname()) || v != "localhost" && !strings.Contains(strings.Trim(v, "."), ".") {
-		return fmt.Errorf("%q must be a domain like example.com, in lower case, without https://, port or path; addresses have no passkeys", v)
+		return "", fmt.Errorf("%q must be a domain like example.com, in lower case, without https://, port or path; addresses have no passkeys", v)
 	}
-	c.PasskeyDomain = v
-	return nil
+	return v, nil
 }
 
 // checkPasskeyDomain makes sure that every page that signs people in can use
@@ -122,78 +124,64 @@ func (c *Config) PasskeyOrigins() []string {
 	return append([]string{c.PublicURL.String()}, c.Origins...)
 }
 
-func (c *Config) setAccountURL(v string) error {
+func accountURL(v string) (string, error) {
 	u, err := url.Parse(v)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !loopbackHost(u.Hostname()))) {
-		return fmt.Errorf("%q must be an https:// page", v)
+		return "", fmt.Errorf("%q must be an https:// page", v)
 	}
 	if u.Fragment != "" || u.User != nil {
-		return fmt.Errorf("%q must have no fragment and no user; the token is put behind #", v)
+		return "", fmt.Errorf("%q must have no fragment and no user; the token is put behind #", v)
 	}
-	c.AccountURL = v
-	return nil
+	return v, nil
 }
 
-func (c *Config) setDatabaseURL(v string) error {
+func databaseURL(v string) (string, error) {
 	u, err := url.Parse(v)
 	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
-		return errors.New("give a URL like postgres://user:password@host:5432/name")
+		return "", errors.New("give a URL like postgres://user:password@host:5432/name")
 	}
-	c.DatabaseURL = v
-	return nil
+	return v, nil
 }
 
-func (c *Config) setSMTPURL(v string) error {
+func smtpURL(v string) (string, error) {
 	u, err := url.Parse(v)
 	if err != nil || u.Host == "" || (u.Scheme != "smtp" && u.Scheme != "smtps") {
-		return errors.New("give a URL like smtps://user:password@mail.example.com:465")
+		return "", errors.New("give a URL like smtps://user:password@mail.example.com:465")
 	}
-	c.SMTPURL = v
-	return nil
+	return v, nil
 }
 
-func (c *Config) setTrustedProxies(v string) error {
-	for s := range strings.SplitSeq(v, ",") {
-		p, err := httpx.ParsePrefix(strings.TrimSpace(s))
-		if err != nil {
-			return err
-		}
-		if p.Bits() == 0 {
-			return fmt.Errorf("%q trusts everyone to say who they are; name the proxy's own address", s)
-		}
-		c.TrustedProxies = append(c.TrustedProxies, p)
+func trustedProxy(v string) (netip.Prefix, error) {
+	p, err := httpx.ParsePrefix(v)
+	if err == nil && p.Bits() == 0 {
+		err = fmt.Errorf("%q trusts everyone to say who they are; name the proxy's own address", v)
 	}
-	return nil
+	return p, err
 }
 
-func (c *Config) setRateLimits(v string) error {
+func oneOf(allowed ...string) func(v string) (string, error) {
+	return func(v string) (string, error) {
+		if !slices.Contains(allowed, v) {
+			return "", fmt.Errorf("%q is not one of %s", v, strings.Join(allowed, ", "))
+		}
+		return v, nil
+	}
+}
+
+func onOrOff(v string) (bool, error) {
 	if v != "on" && v != "off" {
-		return fmt.Errorf("%q is neither on nor off", v)
+		return false, fmt.Errorf("%q is neither on nor off", v)
 	}
-	c.RateLimits = v == "on"
-	return nil
+	return v == "on", nil
 }
 
-func bytes(field func(*Config) *int64) func(*Config, string) error {
-	return func(c *Config, v string) (err error) {
-		*field(c), err = db.ParseSize(v)
-		return err
+func span(v string) (time.Duration, error) {
+	d, err := db.ParseSpan(v)
+	if err == nil && d == 0 {
+		err = errors.New("give a time span above zero")
 	}
-}
-
-func (c *Config) setVersionRetention(v string) (err error) {
-	c.VersionRetention, err = db.ParseSpan(v)
-	return err
-}
-
-func span(field func(*Config) *time.Duration) func(*Config, string) error {
-	return func(c *Config, v string) (err error) {
-		if *field(c), err = db.ParseSpan(v); err == nil && *field(c) == 0 {
-			err = errors.New("give a time span above zero")
-		}
-		return err
-	}
+	return d, err
 }

@@ -62,7 +62,7 @@ type Config struct {
 	// Fingerprints identify the secrets, of which the first signs.
 	Fingerprints func() [][]byte
 	// Secret is the secret as text; KeepSecret replaces it.
-	Secret     func() (string, error)
+	Secret     func() string
 	KeepSecret func(text string) error
 	// Keys are the keys for a purpose, one for each secret: the first signs.
 	Keys func(purpose string) [][]byte
@@ -134,11 +134,7 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 	m := &Manifest{Format: format, Version: b.Version, MadeAt: began.UTC()}
 	secretIs := "not in it"
 	if secret {
-		text, err := b.Secret()
-		if err != nil {
-			return err
-		}
-		part, err := st.write("secret", []byte(text+"\n"))
+		part, err := st.write("secret", []byte(b.Secret()+"\n"))
 		if err != nil {
 			return err
 		}
