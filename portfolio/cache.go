@@ -2,7 +2,6 @@ package portfolio
 
 import (
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"maps"
@@ -71,7 +70,7 @@ func (s *snapshot) keep(key [2]string, g *page) {
 
 // read answers with what build makes of the portfolio: for writers as it is now,
 // with drafts, and for everyone else as it is in the snapshot. Errors are not kept.
-func (p *Portfolio) read(w http.ResponseWriter, r *http.Request, build func(c *content) (answer, error)) error {
+func (p *Portfolio) read(w http.ResponseWriter, r *http.Request, build func(c *content) (*page, error)) error {
 	if caller := httpx.CallerOf(r.Context()); caller != nil && caller.Can(auth.PortfolioWrite) {
 		return p.readNow(w, r, build)
 	}
@@ -82,11 +81,7 @@ func (p *Portfolio) read(w http.ResponseWriter, r *http.Request, build func(c *c
 	key := [2]string{r.URL.Path, r.URL.RawQuery}
 	g, full := s.page(key)
 	if g == nil {
-		a, err := build(s.content)
-		if err != nil {
-			return err
-		}
-		if g, err = newPage(a); err != nil {
+		if g, err = build(s.content); err != nil {
 			return err
 		}
 		if !full {
@@ -98,16 +93,12 @@ func (p *Portfolio) read(w http.ResponseWriter, r *http.Request, build func(c *c
 }
 
 // readNow answers with what build makes of the whole portfolio, drafts included.
-func (p *Portfolio) readNow(w http.ResponseWriter, r *http.Request, build func(c *content) (answer, error)) error {
+func (p *Portfolio) readNow(w http.ResponseWriter, r *http.Request, build func(c *content) (*page, error)) error {
 	c, err := p.whole(r.Context())
 	if err != nil {
 		return err
 	}
-	a, err := build(c)
-	if err != nil {
-		return err
-	}
-	g, err := newPage(a)
+	g, err := build(c)
 	if err != nil {
 		return err
 	}
@@ -119,18 +110,10 @@ const (
 	minGzip = 1 << 10 // bytes; compressing less is not worth it
 )
 
-// answer is the result of a read: a body, or the path that it moved to. Without a
-// tag, the hash of the body is the tag.
-type answer struct {
-	body     any
-	tag      string
-	location string
-}
-
-// page is an answer as bytes, ready to be sent. Answers share it and the values of
-// its headers, so nobody may change them.
+// page is the result of a read as bytes, ready to be sent. Answers share it and the
+// values of its headers, so nobody may change them.
 type page struct {
-	location      string
+	location      string // where it moved to; then there is nothing else
 	plain, zipped coded
 }
 
@@ -147,15 +130,17 @@ func newCoded(text []byte, tag string) coded {
 	}}
 }
 
-func newPage(a answer) (*page, error) {
-	if a.location != "" {
-		return &page{location: a.location}, nil
-	}
-	text, err := httpx.EncodeJSON(a.body)
+// newPage encodes a body. Unless it has a tag, its hash is the tag.
+func newPage(body any) (*page, error) {
+	text, err := httpx.EncodeJSON(body)
 	if err != nil {
 		return nil, err
 	}
-	return &page{plain: newCoded(text, cmp.Or(a.tag, httpx.ContentTag(text)))}, nil
+	tag := httpx.ContentTag(text)
+	if tagged, ok := body.(httpx.Tagged); ok {
+		tag = tagged.ETag()
+	}
+	return &page{plain: newCoded(text, tag)}, nil
 }
 
 // zip also prepares the page in gzip, which is worth it only for a page that is sent

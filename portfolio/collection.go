@@ -203,44 +203,44 @@ func (k *collection) path(it item) string {
 
 // getList serves a page of the entries that pass the filters.
 func (k *collection) getList(w http.ResponseWriter, r *http.Request) error {
-	return k.p.read(w, r, func(c *content) (answer, error) {
+	return k.p.read(w, r, func(c *content) (*page, error) {
 		q := r.URL.Query()
-		page, err := httpx.KeysetOf[uuid.UUID](&httpx.Call{Request: r}) // without a caller: the page is the same for all
+		p, err := httpx.KeysetOf[uuid.UUID](&httpx.Call{Request: r}) // without a caller: the page is the same for all
 		if err != nil {
-			return answer{}, err
+			return nil, err
 		}
 		if featured := q.Get("featured"); q.Has("featured") && featured != "true" && featured != "false" {
-			return answer{}, httpx.ErrInvalidParameter.With("featured must be true or false.")
+			return nil, httpx.ErrInvalidParameter.With("featured must be true or false.")
 		}
 		list := c.entries[k.kind]
-		if after := page.After(uuid.Nil); after != uuid.Nil {
+		if after := p.After(uuid.Nil); after != uuid.Nil {
 			at := index(list, after)
 			if at < 0 {
-				return answer{}, httpx.ErrInvalidCursor.With("The entry that this page starts after is gone; leave the cursor out to start over.")
+				return nil, httpx.ErrInvalidCursor.With("The entry that this page starts after is gone; leave the cursor out to start over.")
 			}
 			list = list[at+1:]
 		}
 		items := []item{}
 		for _, it := range list {
-			if it.matches(q) && len(items) < page.Limit {
+			if it.matches(q) && len(items) < p.Limit {
 				items = append(items, it)
 			}
 		}
-		return answer{body: httpx.ListBy(page, items, func(it item) uuid.UUID { return it.entry().ID })}, nil
+		return newPage(httpx.ListBy(p, items, func(it item) uuid.UUID { return it.entry().ID }))
 	})
 }
 
 // getItem answers with the entry, or redirects from an old slug to its new path.
 func (k *collection) getItem(w http.ResponseWriter, r *http.Request) error {
-	return k.p.read(w, r, func(c *content) (answer, error) {
+	return k.p.read(w, r, func(c *content) (*page, error) {
 		it, err := k.find(c, r)
 		if err != nil {
-			return answer{}, err
+			return nil, err
 		}
 		if segment := r.PathValue(k.wild); segment != it.segment() && segment != it.entry().ID.String() {
-			return answer{location: httpx.Prefix + k.path(it)}, nil
+			return &page{location: httpx.Prefix + k.path(it)}, nil
 		}
-		return answer{body: it, tag: it.entry().ETag()}, nil
+		return newPage(it)
 	})
 }
 

@@ -88,9 +88,7 @@ RETURNING profile, revision, updated_at`, &in, ed.revision)
 }
 
 func (p *Portfolio) getProfile(w http.ResponseWriter, r *http.Request) error {
-	return p.read(w, r, func(c *content) (answer, error) {
-		return answer{body: c.profile, tag: c.profile.ETag()}, nil
-	})
+	return p.read(w, r, func(c *content) (*page, error) { return newPage(c.profile) })
 }
 
 // putProfile serves PUT /portfolio/profile, which replaces the whole profile.

@@ -53,7 +53,7 @@ func (p *Portfolio) resumeMeta() ResumeMeta {
 
 // getResume serves GET /portfolio/resume.json, to everyone: what is published.
 func (p *Portfolio) getResume(w http.ResponseWriter, r *http.Request) error {
-	return p.read(w, r, func(c *content) (answer, error) { return answer{body: p.resume(c)}, nil })
+	return p.read(w, r, func(c *content) (*page, error) { return newPage(p.resume(c)) })
 }
 
 func (p *Portfolio) resume(c *content) Resume {
