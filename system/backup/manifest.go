@@ -39,6 +39,8 @@ type Manifest struct {
 	Sequences []Sequence `json:"sequences"`
 	Files     FileList   `json:"files"`
 	Loose     LooseList  `json:"loose"`
+
+	text, sum []byte // of manifest.json as it was read, and of manifest.sum
 }
 
 // parts are the files of the point that the manifest names.
@@ -75,11 +77,9 @@ func (b *Backup) openPoint(dir, name string) (*store, *Manifest, error) {
 	}
 	m, err := st.read(name)
 	if err == nil {
-		var text, sum []byte
-		text, sum, err = st.manifest()
-		st.proven = slices.ContainsFunc(b.Keys(manifestPurpose), func(key []byte) bool { return hmac.Equal(sum, sumOfManifest(text, key)) })
+		st.proven = slices.ContainsFunc(b.Keys(manifestPurpose), func(key []byte) bool { return hmac.Equal(m.sum, sumOfManifest(m.text, key)) })
 		ours := slices.ContainsFunc(b.Fingerprints(), func(print []byte) bool { return bytes.Equal(print, m.Fingerprint) })
-		if err == nil && ours && !st.proven {
+		if ours && !st.proven {
 			err = fmt.Errorf("%s: somebody edited it: its MAC does not match this platform's secret", st.path(manifestName))
 		}
 	}
@@ -163,6 +163,8 @@ type file struct {
 	KeptSize  int64  `json:"kept_size,omitempty"`
 	KeptMTime int64  `json:"kept_mtime,omitempty"`
 }
+
+func (f file) String() string { return fmt.Sprintf("%q: %s", f.Place, f.Problem) }
 
 // hash is the name of the file's bytes in objects, "" if they are not there.
 func (f file) hash() string {

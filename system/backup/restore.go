@@ -118,12 +118,9 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 		if err == nil {
 			left, err = st.putLoose(put, m)
 		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	err = b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
+		if err != nil {
+			return err
+		}
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			if err := b.Restored(ctx, tx, !known); err != nil {
 				return err
@@ -140,12 +137,8 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 	line.End()
 	fmt.Fprintf(sh.Stdout, "Restored %s: %d tables, %d files (%s), in %s.\n", m.Name, len(m.Tables), m.Files.Count, bytesText(m.Files.Bytes), time.Since(began).Round(100*time.Millisecond))
 	fmt.Fprintf(sh.Stdout, "Everybody has to sign in again. What was revoked or deleted after %s is back: review access keys, shares and users.\n", m.MadeAt.Format(time.RFC1123))
-	for _, f := range gone {
-		fmt.Fprintf(sh.Stdout, "%q: %s\n", f.Place, f.Problem)
-	}
-	for _, l := range left {
-		fmt.Fprintln(sh.Stdout, l)
-	}
+	printAll(sh.Stdout, gone)
+	printAll(sh.Stdout, left)
 	if m.Loose.Count > 0 {
 		fmt.Fprintf(sh.Stdout, "%d files and folders without a row are back as they were; homebase files scan takes them over.\n", m.Loose.Count-int64(len(left)))
 	}

@@ -37,10 +37,7 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 			if others, err = st.load(ctx, tx, m, scratch, line); err != nil {
 				return err
 			}
-			if err := st.counted(ctx, tx, m); err != nil {
-				return err
-			}
-			if unlisted, err = st.unlisted(ctx, tx, m); err != nil {
+			if unlisted, err = st.compareRows(ctx, tx, m); err != nil {
 				return err
 			}
 			return undo
@@ -56,9 +53,7 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 	}
 	st.sayOthers(sh.Stdout, others)
 	bad = append(bad, unlisted...)
-	for _, text := range bad {
-		fmt.Fprintln(sh.Stdout, text)
-	}
+	printAll(sh.Stdout, bad)
 	if len(bad) > 0 {
 		return fmt.Errorf("the tables of %s can be restored, but %d parts are not what was written", m.Name, len(bad))
 	}
@@ -67,59 +62,43 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 	return nil
 }
 
-// filesAndVersions are the rows with bytes. A point that was made before there
-// were versions has none.
-func filesAndVersions(ctx context.Context, tx pgx.Tx) (sql string, err error) {
-	const items = `SELECT i.id, 0::bigint AS revision, i.size, i.sha256 FROM check_public.items i WHERE i.kind = 1`
-	there, err := db.One(ctx, tx, db.Value[bool], `-- name: backup.VersionsExist
+// compareRows compares what the restored rows say about files with the manifest, and
+// names the files whose row and entry in the point's list have different checksums: a
+// restore follows the rows, but the comparison follows the list. A point that was made
+// before there were versions has none.
+func (st *store) compareRows(ctx context.Context, tx pgx.Tx, m *Manifest) (bad []string, err error) {
+	sql := `-- name: backup.FilesOfRows
+		SELECT i.id, 0::bigint, i.size, encode(i.sha256, 'hex') FROM check_public.items i WHERE i.kind = 1`
+	versions, err := db.One(ctx, tx, db.Value[bool], `-- name: backup.VersionsExist
 		SELECT to_regclass('check_public.versions') IS NOT NULL`)
-	if err != nil || !there {
-		return items, err
-	}
-	return items + ` UNION ALL SELECT v.item_id, v.revision, v.size, v.sha256 FROM check_public.versions v`, nil
-}
-
-// counted compares what the restored rows say about files with what the manifest says.
-func (st *store) counted(ctx context.Context, tx pgx.Tx, m *Manifest) error {
-	stored, err := filesAndVersions(ctx, tx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	sql := `-- name: backup.Counted
-		SELECT count(*), coalesce(sum(f.size), 0)::bigint, (SELECT coalesce(sum(t.used), 0)::bigint FROM check_public.trees t)
-		  FROM (` + stored + `) f`
-	type sums struct{ files, bytes, used int64 }
-	rows, err := db.One(ctx, tx, func(row pgx.Row) (s sums, err error) {
-		err = row.Scan(&s.files, &s.bytes, &s.used)
-		return s, err
+	if versions {
+		sql += ` UNION ALL SELECT v.item_id, v.revision, v.size, encode(v.sha256, 'hex') FROM check_public.versions v`
+	}
+	var size int64
+	sums := map[string]string{}
+	_, err = db.All(ctx, tx, func(row pgx.Row) (none struct{}, err error) {
+		var f files.Stored
+		err = row.Scan(&f.ID, &f.Revision, &f.Size, &f.SHA256)
+		size += f.Size
+		sums[f.Key()] = f.SHA256
+		return none, err
 	}, sql)
-	if err == nil && rows != (sums{m.Files.Count, m.Files.Bytes, m.Files.Bytes}) {
-		err = fmt.Errorf("the rows name %d files with %d bytes and count %d as used, the manifest has %d files with %d bytes",
-			rows.files, rows.bytes, rows.used, m.Files.Count, m.Files.Bytes)
-	}
-	return err
-}
-
-// unlisted names the files whose row and entry in the point's list have different
-// checksums: a restore follows the rows, but the comparison follows the list.
-func (st *store) unlisted(ctx context.Context, tx pgx.Tx, m *Manifest) (bad []string, err error) {
-	stored, err := filesAndVersions(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := db.All(ctx, tx, func(r pgx.Row) (v files.Stored, err error) {
-		err = r.Scan(&v.ID, &v.Revision, &v.SHA256)
-		return v, err
-	}, `-- name: backup.SumsOfRows
-		SELECT f.id, f.revision, encode(f.sha256, 'hex') FROM (`+stored+`) f`)
+	used, err := db.One(ctx, tx, db.Value[int64], `-- name: backup.Used
+		SELECT coalesce(sum(t.used), 0)::bigint FROM check_public.trees t`)
 	if err != nil {
 		return nil, err
 	}
-	sums := make(map[string]string, len(rows))
-	for _, r := range rows {
-		sums[r.Key()] = r.SHA256
+	if int64(len(sums)) != m.Files.Count || size != m.Files.Bytes || used != size {
+		return nil, fmt.Errorf("the rows name %d files with %d bytes and count %d as used, the manifest has %d files with %d bytes",
+			len(sums), size, used, m.Files.Count, m.Files.Bytes)
 	}
-	err = st.eachFile(m, func(f file) error {
+	err = eachLine(st.path(m.Files.Name), func(f file) error {
 		if sums[f.Key()] != f.SHA256 {
 			bad = append(bad, fmt.Sprintf("%q: its row and the list of files name different bytes", f.Place))
 		}

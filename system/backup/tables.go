@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -45,24 +46,21 @@ func (b *Backup) dump(ctx context.Context, st *store, s *files.Snapshot, m *Mani
 		}
 		line.Show("table %d of %d", i+1, len(m.Tables))
 	}
-	draft, err := st.create(draftName)
-	if err != nil {
+	if _, err := db.Exec(ctx, s, `SET search_path TO public`); err != nil {
 		return err
 	}
-	defer draft.abort()
-	if _, err = db.Exec(ctx, s, `SET search_path TO public`); err != nil {
-		return err
-	}
-	to := json.NewEncoder(draft)
-	err = files.EachStored(ctx, s.Conn, false, func(page []files.Stored) error {
-		for _, f := range page {
-			if err := to.Encode(file{Stored: f}); err != nil {
-				return err
+	_, err := st.write(draftName, func(out io.Writer) error {
+		to := json.NewEncoder(out)
+		return files.EachStored(ctx, s.Conn, false, func(page []files.Stored) error {
+			for _, f := range page {
+				if err := to.Encode(file{Stored: f}); err != nil {
+					return err
+				}
+				m.Files.Count++
+				m.Files.Bytes += f.Size
 			}
-			m.Files.Count++
-			m.Files.Bytes += f.Size
-		}
-		return nil
+			return nil
+		})
 	})
 	if err != nil {
 		return err
@@ -152,25 +150,16 @@ func columns(t Table) string {
 
 // dumpTable writes a table in COPY's text format, which no version of PostgreSQL has
 // changed, and counts its rows.
-func (st *store) dumpTable(ctx context.Context, conn *pgx.Conn, t *Table) error {
-	out, err := st.create("tables/" + t.Schema + "." + t.Table + ".gz")
-	if err != nil {
-		return err
-	}
-	defer out.abort()
-	zip, err := gzip.NewWriterLevel(out, gzip.BestSpeed)
-	if err != nil {
-		return err
-	}
-	tag, err := conn.PgConn().CopyTo(ctx, zip, "COPY "+name(*t)+" ("+columns(*t)+") TO STDOUT")
-	if err != nil {
-		return err
-	}
-	if err := zip.Close(); err != nil {
-		return err
-	}
-	t.Rows = tag.RowsAffected()
-	t.Part, err = out.done()
+func (st *store) dumpTable(ctx context.Context, conn *pgx.Conn, t *Table) (err error) {
+	t.Part, err = st.write("tables/"+t.Schema+"."+t.Table+".gz", func(out io.Writer) error {
+		zip, err := gzip.NewWriterLevel(out, gzip.BestSpeed)
+		if err != nil {
+			return err
+		}
+		tag, err := conn.PgConn().CopyTo(ctx, zip, "COPY "+name(*t)+" ("+columns(*t)+") TO STDOUT")
+		t.Rows = tag.RowsAffected()
+		return errors.Join(err, zip.Close())
+	})
 	return err
 }
 

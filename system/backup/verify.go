@@ -3,7 +3,6 @@ package backup
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -27,12 +26,8 @@ func (b *Backup) verify(ctx context.Context, sh *db.Shell, dir, point string) er
 	if err != nil {
 		return err
 	}
-	for _, text := range bad {
-		fmt.Fprintln(sh.Stdout, text)
-	}
-	for _, l := range m.Loose.Problems {
-		fmt.Fprintln(sh.Stdout, l)
-	}
+	printAll(sh.Stdout, bad)
+	printAll(sh.Stdout, m.Loose.Problems)
 	if len(bad) > 0 {
 		return fmt.Errorf("%d parts of the restore point %s are not what was written", len(bad), m.Name)
 	}
@@ -61,8 +56,8 @@ func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []str
 	var done int64
 	err = st.eachObject(m, func(hash, path string, size int64) error {
 		done += size
-		var key [32]byte
-		if n, _ := hex.Decode(key[:], []byte(hash)); n == 0 || seen[key] {
+		key := keyOf(hash)
+		if hash == "" || seen[key] {
 			return nil
 		}
 		seen[key] = true
