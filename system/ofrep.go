@@ -57,19 +57,8 @@ func (s *System) ofrepRoutes() []httpx.Route {
 	}
 }
 
-func ofrepOf(state FlagState) ofrepFlag {
-	return ofrepFlag{state.Key, state.Enabled, variantOf(state.Enabled), state.reason}
-}
-
-func variantOf(enabled bool) string {
-	if enabled {
-		return "on"
-	}
-	return "off"
-}
-
 // ofrepSubject reads for whom the flags are asked.
-func ofrepSubject(w http.ResponseWriter, r *http.Request) (subject, error) {
+func ofrepSubject(r *http.Request) (subject, error) {
 	in, err := httpx.ReadJSON[ofrepRequest](r)
 	problem, _ := errors.AsType[*httpx.Problem](err)
 	var key *string
@@ -94,22 +83,25 @@ func ofrepFailure(r *http.Request, p *httpx.Problem, code string) error {
 }
 
 // ofrepFlagsFor reads for whom the flags are asked, and evaluates them.
-func (s *System) ofrepFlagsFor(w http.ResponseWriter, r *http.Request) ([]ofrepFlag, error) {
-	who, err := ofrepSubject(w, r)
+func (s *System) ofrepFlagsFor(r *http.Request) ([]ofrepFlag, error) {
+	who, err := ofrepSubject(r)
 	if err != nil {
 		return nil, err
 	}
 	states, err := s.statesFor(r.Context(), who)
 	flags := make([]ofrepFlag, len(states))
 	for i, state := range states {
-		flags[i] = ofrepOf(state)
+		flags[i] = ofrepFlag{state.Key, state.Enabled, "off", state.reason}
+		if state.Enabled {
+			flags[i].Variant = "on"
+		}
 	}
 	return flags, err
 }
 
 // evaluateFlag serves POST …/ofrep/v1/evaluate/flags/{key}.
 func (s *System) evaluateFlag(w http.ResponseWriter, r *http.Request) error {
-	flags, err := s.ofrepFlagsFor(w, r)
+	flags, err := s.ofrepFlagsFor(r)
 	if err != nil {
 		return err
 	}
@@ -123,7 +115,7 @@ func (s *System) evaluateFlag(w http.ResponseWriter, r *http.Request) error {
 // evaluateFlags serves POST …/ofrep/v1/evaluate/flags. Clients poll it, so the answer
 // has a tag, a hash of it.
 func (s *System) evaluateFlags(w http.ResponseWriter, r *http.Request) error {
-	flags, err := s.ofrepFlagsFor(w, r)
+	flags, err := s.ofrepFlagsFor(r)
 	if err != nil {
 		return err
 	}
