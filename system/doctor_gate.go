@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -22,29 +21,8 @@ const guardedWithin = 3 * time.Second
 
 // stranger asks a guarded host.
 type stranger struct {
-	ctx    context.Context
-	client *http.Client
-	host   string
-}
-
-// ask returns the answer with the beginning of its text.
-func (s *stranger) ask(within time.Duration, method, path, body string, change ...func(*http.Request)) (*http.Response, string, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, within)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, "https://"+s.host+path, strings.NewReader(body))
-	if err != nil {
-		return nil, "", err
-	}
-	for _, fn := range change {
-		fn(r)
-	}
-	res, err := s.client.Do(r)
-	if err != nil {
-		return nil, "", err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, 4<<10))
-	return res, string(text), err
+	asker
+	host string
 }
 
 // examineGate looks at all guarded hosts.
@@ -58,18 +36,17 @@ func (s *System) examineGate(ctx context.Context, cfg *Config, f *findings) {
 	case cfg.AccountURL == "":
 		f.add("gate", Fault, "Hosts are guarded, but HOMEBASE_ACCOUNT_URL names no page to sign in at.")
 	default:
-		transport := &http.Transport{}
-		defer transport.CloseIdleConnections()
-		client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 		for _, host := range hosts {
-			(&stranger{ctx, client, host}).examine(cfg.AccountURL, f)
+			s := &stranger{newAsker(ctx, "https://"+host, &http.Transport{}), host}
+			s.examine(cfg.AccountURL, f)
+			s.client.CloseIdleConnections()
 		}
 	}
 }
 
 // examine goes on to the details only where the front door is shut.
 func (s *stranger) examine(accountURL string, f *findings) {
-	res, _, err := s.ask(probeWithin, "GET", "/", "", header("Sec-Fetch-Mode", "navigate"))
+	res, _, err := s.ask(probeWithin, "GET", "/", nil, header("Sec-Fetch-Mode", "navigate"))
 	if err != nil {
 		f.add("gate", Fault, fmt.Sprintf("%s cannot be reached: %v", s.host, err))
 		return
@@ -95,11 +72,11 @@ func (s *stranger) examine(accountURL string, f *findings) {
 	if around := s.around(); len(around) > 0 {
 		f.add("gate.around", Fault, fmt.Sprintf("%s is open at %s.", s.host, strings.Join(around, ", ")))
 	}
-	if res, text, err := s.ask(probeWithin, "GET", "/.homebase/callback", ""); err != nil || res.StatusCode != http.StatusGone || !strings.Contains(text, `"gate_code_invalid"`) {
+	if res, text, err := s.ask(probeWithin, "GET", "/.homebase/callback", nil); err != nil || res.StatusCode != http.StatusGone || !strings.Contains(text, `"gate_code_invalid"`) {
 		f.add("gate.callback", Fault, s.host+"/.homebase/callback does not lead to Homebase.")
 	}
 	for range timedTries {
-		if _, _, err = s.ask(guardedWithin, "POST", "/", strings.Repeat("x", 64<<10)); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err = s.ask(guardedWithin, "POST", "/", strings.NewReader(strings.Repeat("x", 64<<10))); !errors.Is(err, context.DeadlineExceeded) {
 			return
 		}
 	}
@@ -109,7 +86,7 @@ func (s *stranger) examine(accountURL string, f *findings) {
 // around are the usual paths at which a stranger gets an answer of the program.
 func (s *stranger) around() (open []string) {
 	for _, path := range usualPaths {
-		res, _, err := s.ask(probeWithin, "GET", path, "")
+		res, _, err := s.ask(probeWithin, "GET", path, nil)
 		if err == nil && res.StatusCode != http.StatusUnauthorized && res.StatusCode != http.StatusForbidden && res.StatusCode < 500 {
 			open = append(open, path)
 		}
