@@ -2,7 +2,6 @@ package system
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -98,14 +97,28 @@ func (f *findings) expect(check string, so bool, sound string, level Level, wron
 	f.add(check, level, wrong, details...)
 }
 
-// doctor examines everything that it can reach, from the inside out. The configuration
-// is valid, or no command would run.
+// doctor is `homebase doctor`; a fault is an error.
 func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []string) error {
-	asJSON, err := jsonFlag(sh, "doctor", args)
-	if err != nil {
-		return err
-	}
 	var f findings
+	err := prints("doctor", func(ctx context.Context, sh *db.Shell) (any, func(io.Writer)) {
+		f = s.examine(ctx, cfg, sh)
+		return f, f.print
+	})(ctx, sh, args)
+	faults := 0
+	for _, finding := range f {
+		if finding.Level == Fault {
+			faults++
+		}
+	}
+	if err == nil && faults > 0 {
+		err = fmt.Errorf("the doctor found %s", db.Count(faults, "fault", "faults"))
+	}
+	return err
+}
+
+// examine is everything that can be reached, from the inside out. The configuration is
+// valid, or no command would run.
+func (s *System) examine(ctx context.Context, cfg *Config, sh *db.Shell) (f findings) {
 	f.add("configuration", Sound, fmt.Sprintf("The settings are valid together; the public URL is %s.", cfg.PublicURL))
 	disconnected := sh.Connect(ctx, db.NeedDatabase)
 	if disconnected != nil {
@@ -120,21 +133,7 @@ func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []s
 	if disconnected == nil {
 		s.examineGate(ctx, cfg, &f)
 	}
-	if asJSON {
-		err = json.NewEncoder(sh.Stdout).Encode(f)
-	} else {
-		f.print(sh.Stdout)
-	}
-	faults := 0
-	for _, finding := range f {
-		if finding.Level == Fault {
-			faults++
-		}
-	}
-	if err == nil && faults > 0 {
-		err = fmt.Errorf("the doctor found %s", db.Count(faults, "fault", "faults"))
-	}
-	return err
+	return f
 }
 
 // examineFiles compares the disk with the rows: nobody sees an entry without a row,
