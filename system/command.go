@@ -29,8 +29,7 @@ func (s *System) Commands(cfg *Config, jobs []db.Job) []db.Command {
 			}},
 		{Name: "version", Args: "[--json]", Summary: "print the version", Needs: db.NeedNothing,
 			Run: prints("version", func(context.Context, *db.Shell) (any, func(io.Writer)) {
-				v := Version{Version: s.Version, Go: runtime.Version()}
-				return v, v.print
+				return s.version(), s.version().print
 			})},
 	}
 }

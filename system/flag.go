@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"homebase/audit"
-	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -86,32 +85,6 @@ SELECT `+flagColumns+` FROM flags f ORDER BY f.key`)
 }
 
 func (f Flag) ETag() string { return httpx.RevisionTag(f.Revision) }
-
-func (s *System) flagRoutes() []httpx.Route {
-	manage := httpx.Needs(auth.SystemManage).OrOperator()
-	return []httpx.Route{
-		{
-			Pattern: "GET /system/flags", Access: httpx.Recognised(), Rate: httpx.RateRead,
-			Summary: "The feature flags as they are for the caller, all at once",
-			Do:      httpx.Answers(s.listFlags),
-		},
-		{
-			Pattern: "GET /system/flags/{key}", Access: manage, Rate: httpx.RateRead,
-			Summary: "A feature flag and its rules",
-			Do:      httpx.Answers(s.getFlag), Problems: httpx.Problems{httpx.ErrNotFound},
-		},
-		{
-			Pattern: "PUT /system/flags/{key}", Access: manage, Rate: httpx.RateWrite, Body: flagBody,
-			Summary: "Make or replace a feature flag", Headers: []string{"If-None-Match"},
-			Do: httpx.JSON(s.putFlag).MayCreate(), Problems: httpx.Problems{httpx.ErrPreconditionFailed, errFlags},
-		},
-		{
-			Pattern: "DELETE /system/flags/{key}", Access: manage, Rate: httpx.RateWrite,
-			Summary: "Delete a feature flag",
-			Do:      httpx.Acts(s.deleteFlag), Problems: httpx.Problems{httpx.ErrNotFound, httpx.ErrPreconditionFailed},
-		},
-	}
-}
 
 // listFlags serves GET /system/flags.
 func (s *System) listFlags(c *httpx.Call) (httpx.List[FlagState], error) {

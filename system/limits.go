@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"homebase/audit"
-	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -62,22 +61,6 @@ type changedLimits struct {
 func scanLimits(row pgx.Row) (c changedLimits, err error) {
 	err = row.Scan(&c.Limits, &c.Revision)
 	return c, err
-}
-
-// limitRoutes are not limited themselves: whoever sets a limit too low must be able to
-// undo it.
-func (s *System) limitRoutes() []httpx.Route {
-	return []httpx.Route{
-		{
-			Pattern: "GET /system/limits", Access: httpx.Needs(auth.SystemRead).OrOperator(), Rate: httpx.RateNone,
-			Summary: "The rate limits by class", Do: httpx.Answers(s.getLimits),
-		},
-		{
-			Pattern: "PUT /system/limits", Access: httpx.Needs(auth.SystemManage).OrOperator(), Rate: httpx.RateNone, Body: 64 << 10,
-			Summary: "Change rate limits; classes that are not named get the defaults",
-			Do:      httpx.JSON(s.putLimits), Problems: httpx.Problems{httpx.ErrPreconditionFailed},
-		},
-	}
 }
 
 // shown are the limits in force on the server of ctx, with the changed ones marked.

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 
-	"homebase/auth"
 	"homebase/httpx"
 )
 
@@ -32,18 +31,6 @@ type RouteFigures httpx.RouteMetrics
 // prometheusType is the text format 0.0.4; a scrape fails if a single character of it
 // differs.
 const prometheusType = "text/plain; version=0.0.4; charset=utf-8"
-
-func (s *System) metricsRoutes() []httpx.Route {
-	return []httpx.Route{{
-		Pattern: "GET /system/metrics", Access: httpx.Needs(auth.SystemRead).OrOperator(), Rate: httpx.RateRead,
-		Summary: "What this process reports about itself, also in Prometheus' text format",
-		Responses: []httpx.Response{
-			{Status: http.StatusOK, Body: Metrics{}},
-			{Status: http.StatusOK, Type: "text/plain"},
-		},
-		Handler: s.getMetrics,
-	}}
-}
 
 // getMetrics serves GET /system/metrics.
 func (s *System) getMetrics(w http.ResponseWriter, r *http.Request) error {

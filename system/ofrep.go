@@ -35,28 +35,6 @@ type ofrepFlags struct {
 
 var errContext = httpx.NewProblem(400, "invalid_context", "The evaluation context is not valid")
 
-func (s *System) ofrepRoutes() []httpx.Route {
-	return []httpx.Route{
-		{
-			Pattern: "POST /system/flags/ofrep/v1/evaluate/flags", Access: httpx.Recognised(), Rate: httpx.RateRead, Body: 64 << 10, Request: ofrepRequest{},
-			Summary: "All feature flags for the caller, for OpenFeature's SDKs",
-			Responses: []httpx.Response{
-				{Status: http.StatusOK, Body: ofrepFlags{}, Headers: []string{"ETag"}},
-				{Status: http.StatusNotModified, Headers: []string{"ETag"}},
-			},
-			Problems: []*httpx.Problem{errContext},
-			Handler:  s.evaluateFlags,
-		},
-		{
-			Pattern: "POST /system/flags/ofrep/v1/evaluate/flags/{key}", Access: httpx.Recognised(), Rate: httpx.RateRead, Body: 64 << 10, Request: ofrepRequest{},
-			Summary:   "One feature flag for the caller, for OpenFeature's SDKs",
-			Responses: []httpx.Response{{Status: http.StatusOK, Body: ofrepFlag{}}},
-			Problems:  []*httpx.Problem{errContext, httpx.ErrNotFound},
-			Handler:   s.evaluateFlag,
-		},
-	}
-}
-
 // ofrepSubject reads for whom the flags are asked.
 func ofrepSubject(r *http.Request) (subject, error) {
 	in, err := httpx.ReadJSON[ofrepRequest](r)
