@@ -59,19 +59,6 @@ func (n *networks) admit(client []netip.Prefix, at time.Time) bool {
 	return true
 }
 
-// take queues a view, or drops it.
-func (a *app) take(v view) {
-	if !a.views.Add(v) {
-		a.drop()
-	}
-}
-
-// drop counts a view that is not kept.
-func (a *app) drop() {
-	a.dropped.Add(1)
-	a.views.Wake()
-}
-
 // write puts a batch of views into the table. While the database is unreachable they
 // wait.
 func (a *app) write(ctx context.Context, batch []view) error {
