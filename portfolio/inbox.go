@@ -77,19 +77,11 @@ SELECT `+messageColumns+`
 	if err != nil {
 		return Inbox{}, err
 	}
-	inbox := Inbox{httpx.ListBy(page, messages, func(m Message) uuid.UUID { return m.ID }), map[string]int{}}
-	_, err = db.All(c.Context(), p.DB, func(row pgx.Row) (n int, err error) {
-		var state string
-		err = row.Scan(&state, &n)
-		inbox.Counts[state] = n
-		return n, err
-	}, `
+	counts, err := db.One(c.Context(), p.DB, db.Value[map[string]int], `
 -- name: portfolio.CountMessages
-SELECT s.state, count(m.id)
-  FROM unnest($1::text[]) AS s (state)
-  LEFT JOIN portfolio_messages m ON m.state = s.state
- GROUP BY s.state`, messageStates)
-	return inbox, err
+SELECT jsonb_object_agg(s.state, (SELECT count(*) FROM portfolio_messages m WHERE m.state = s.state))
+  FROM unnest($1::text[]) AS s (state)`, messageStates)
+	return Inbox{httpx.ListBy(page, messages, func(m Message) uuid.UUID { return m.ID }), counts}, err
 }
 
 // changeMessage runs fn on the message of the path, if it still is as the client last
