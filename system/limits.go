@@ -128,20 +128,17 @@ func (s *System) putLimits(c *httpx.Call, in newLimits) (rateLimits, error) {
 	var saved changedLimits
 	err = s.DB.InTx(ctx, func(tx pgx.Tx) error {
 		before, err := db.One(ctx, tx, scanLimits, `
--- name: system.LockLimits
-SELECT changed, revision FROM limits FOR UPDATE`)
+-- name: system.PutLimits
+UPDATE limits SET changed = $1, revision = was.revision + 1
+  FROM (SELECT changed, revision FROM limits FOR UPDATE) AS was
+RETURNING was.changed, was.revision`, limits)
 		if err == nil {
 			err = c.Match(before.Revision)
 		}
 		if err != nil {
 			return err
 		}
-		saved, err = db.One(ctx, tx, scanLimits, `
--- name: system.PutLimits
-UPDATE limits SET changed = $1, revision = revision + 1 RETURNING changed, revision`, limits)
-		if err != nil {
-			return err
-		}
+		saved = changedLimits{limits, before.Revision + 1}
 		if err := s.recordLimits(ctx, tx, before.Limits, limits); err != nil {
 			return err
 		}
