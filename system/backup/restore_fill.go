@@ -56,24 +56,21 @@ func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) (o
 // wipe drops the tables and functions of a platform without accounts, and the schemas
 // of all apps. What else is in this database stays.
 func (b *Backup) wipe(ctx context.Context, conn *pgx.Conn) error {
-	const sql = `-- name: backup.WhatToWipe
-		SELECT format('DROP SCHEMA %I CASCADE', n.nspname)
-		  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		 WHERE n.nspname LIKE 'app\_%' AND c.relname = 'schema_steps' AND c.relkind = 'r'
-		UNION ALL
-		SELECT format('DROP TABLE IF EXISTS public.%I CASCADE', c.relname)
-		  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname = ANY ($1)
-		UNION ALL
-		SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', c.oid::regprocedure)
-		  FROM pg_proc c JOIN pg_namespace n ON n.oid = c.pronamespace
-		 WHERE n.nspname = 'public' AND c.proname = ANY ($1) AND ` + ours
 	// Without steps, nothing belongs to the platform.
-	exists, err := db.One(ctx, conn, db.Value[bool], `-- name: backup.StepsExist
-		SELECT to_regclass('public.schema_steps') IS NOT NULL`)
-	if err != nil || !exists {
-		return err
-	}
+	const sql = `-- name: backup.WhatToWipe
+		SELECT w.sql FROM (
+			SELECT format('DROP SCHEMA %I CASCADE', n.nspname)
+			  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			 WHERE n.nspname LIKE 'app\_%' AND c.relname = 'schema_steps' AND c.relkind = 'r'
+			UNION ALL
+			SELECT format('DROP TABLE IF EXISTS public.%I CASCADE', c.relname)
+			  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname = ANY ($1)
+			UNION ALL
+			SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', c.oid::regprocedure)
+			  FROM pg_proc c JOIN pg_namespace n ON n.oid = c.pronamespace
+			 WHERE n.nspname = 'public' AND c.proname = ANY ($1) AND ` + ours + `
+		) AS w (sql) WHERE to_regclass('public.schema_steps') IS NOT NULL`
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		list, err := db.All(ctx, tx, db.Value[string], sql, b.own())
 		for _, drop := range list {
