@@ -139,14 +139,10 @@ SELECT id, recipient, subject, body, attempts
 // deliver hands over what is due. Only one worker does so at a time.
 func (m *Mail) deliver(ctx context.Context) error {
 	due, err := m.due(ctx, mailBatch)
-	if err != nil {
-		return err
-	}
-	var problems []error
 	for _, q := range due {
-		problems = append(problems, m.deliverOne(ctx, q))
+		err = errors.Join(err, m.deliverOne(ctx, q))
 	}
-	return errors.Join(problems...)
+	return err
 }
 
 // deliverOne sends q and deletes it, or sets when to try again. A message that has
@@ -154,23 +150,22 @@ func (m *Mail) deliver(ctx context.Context) error {
 // line that does not reveal its content.
 func (m *Mail) deliverOne(ctx context.Context, q queued) error {
 	text, err := m.sealer.Open(q.body, q.id.String())
-	if err == nil {
-		if err = m.hand(ctx, q.recipient, q.subject, string(text)); err == nil {
-			_, err = db.Exec(ctx, m.db, `-- name: system.ForgetMail
-DELETE FROM mail_outbox WHERE id = $1`, q.id)
-			return err
-		}
-		if q.attempts+1 < mailMaxAttempts {
-			_, later := db.Exec(ctx, m.db, `-- name: system.RetryMail
-UPDATE mail_outbox SET attempts = attempts + 1, next_try_at = now() + $2 * interval '1 second' WHERE id = $1`,
-				q.id, (mailFirstRetry << q.attempts).Seconds())
-			return errors.Join(fmt.Errorf("mail %s, try %d: %w", q.id, q.attempts+1, err), later)
-		}
+	opened := err == nil
+	if opened {
+		err = m.hand(ctx, q.recipient, q.subject, string(text))
 	}
-	m.log.Error("gave up on a mail", "mail", q.id, "tries", q.attempts+1, "error", err)
-	_, forget := db.Exec(ctx, m.db, `-- name: system.GiveUpMail
+	if opened && err != nil && q.attempts+1 < mailMaxAttempts {
+		_, later := db.Exec(ctx, m.db, `-- name: system.RetryMail
+UPDATE mail_outbox SET attempts = attempts + 1, next_try_at = now() + $2 * interval '1 second' WHERE id = $1`,
+			q.id, (mailFirstRetry << q.attempts).Seconds())
+		return errors.Join(fmt.Errorf("mail %s, try %d: %w", q.id, q.attempts+1, err), later)
+	}
+	if err != nil {
+		m.log.Error("gave up on a mail", "mail", q.id, "tries", q.attempts+1, "error", err)
+	}
+	_, err = db.Exec(ctx, m.db, `-- name: system.ForgetMail
 DELETE FROM mail_outbox WHERE id = $1`, q.id)
-	return forget
+	return err
 }
 
 // hand gives one message to the SMTP server (RFC 5321). smtps:// is implicit
