@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/httpx"
 )
 
 // Commands are the operator's verbs of this room; jobs are the jobs of all rooms.
@@ -62,29 +63,22 @@ func healthcheck(ctx context.Context, listen string, sh *db.Shell, args []string
 	if err := sh.Flags("healthcheck").Parse(args); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
 	network, address := "tcp", listen
 	if path, ok := strings.CutPrefix(listen, "unix:"); ok {
 		network, address = "unix", path
 	} else if host, port, err := net.SplitHostPort(listen); err == nil && (host == "" || net.ParseIP(host).IsUnspecified()) {
 		address = net.JoinHostPort("127.0.0.1", port)
 	}
-	client := &http.Client{Transport: &http.Transport{
+	here := newAsker(ctx, "http://localhost"+httpx.Prefix, &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, network, address)
 		},
-	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/api/v1/system/ready", nil)
+	})
+	res, _, err := here.ask(5*time.Second, "GET", "/system/ready", nil)
 	if err != nil {
 		return err
 	}
-	res, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("the server answers %s", res.Status)
 	}
