@@ -40,7 +40,9 @@ type Manifest struct {
 	Files     FileList   `json:"files"`
 	Loose     LooseList  `json:"loose"`
 
-	text, sum []byte // of manifest.json as it was read, and of manifest.sum
+	text, sum []byte            // of manifest.json as it was read, and of manifest.sum
+	steps     map[string]string // the texts of Steps
+	others    []Table           // those that no step creates, which a restore leaves out
 }
 
 // parts are the files of the point that the manifest names.

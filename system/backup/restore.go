@@ -44,8 +44,10 @@ func (b *Backup) restoreCommand(ctx context.Context, sh *db.Shell, args []string
 	return b.restore(ctx, sh, st, m, *without, line)
 }
 
-// known refuses a point with steps that this release does not have.
+// known finds the texts of the steps that the point was made with, and refuses a point
+// with steps that this release does not have.
 func (b *Backup) known(m *Manifest) error {
+	m.steps = map[string]string{}
 	for schema, applied := range m.Steps {
 		text, ok := b.Schemas[schema]
 		if !ok {
@@ -63,19 +65,10 @@ func (b *Backup) known(m *Manifest) error {
 			if !bytes.Equal(s.Hash, steps[i].Hash[:]) {
 				return fmt.Errorf("step %d (%s) of %s differs between this program and the restore point: restore with the release %s", s.Number, s.Title, schema, m.Version)
 			}
+			m.steps[schema] += steps[i].SQL + "\n\n"
 		}
 	}
 	return nil
-}
-
-// stepsOf is the text of those steps of a schema that the point was made with.
-func (b *Backup) stepsOf(m *Manifest, schema string) (string, error) {
-	steps, err := db.ParseSteps(b.Schemas[schema])
-	var text strings.Builder
-	for _, s := range steps[:min(len(steps), len(m.Steps[schema]))] {
-		text.WriteString(s.SQL + "\n\n")
-	}
-	return text.String(), err
 }
 
 // lost is what a restore without the secret of the backup cannot bring back.
@@ -106,8 +99,7 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 	if err != nil {
 		return err
 	}
-	others, err := b.fill(ctx, st, m, line)
-	if err != nil {
+	if err := b.fill(ctx, st, m, line); err != nil {
 		return err
 	}
 	var gone []file
@@ -142,7 +134,7 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 	if m.Loose.Count > 0 {
 		fmt.Fprintf(sh.Stdout, "%d files and folders without a row are back as they were; homebase files scan takes them over.\n", m.Loose.Count-int64(len(left)))
 	}
-	st.sayOthers(sh.Stdout, others)
+	st.sayOthers(sh.Stdout, m)
 	if rotten+len(left) > 0 {
 		return fmt.Errorf("all is restored except %d files whose bytes in the backup are damaged or missing; see above: they are listed, but not on the disk", rotten+len(left))
 	}

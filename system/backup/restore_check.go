@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,30 +18,22 @@ import (
 func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest, line *bar) error {
 	undo := errors.New("undone")
 	scratch := func(schema string) string { return "check_" + schema }
-	var others []Table
 	var unlisted []string
 	err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			for schema := range m.Steps {
-				text, err := b.stepsOf(m, schema)
-				if err != nil {
-					return err
-				}
 				// The path does not include the live tables.
 				path := pgx.Identifier{scratch(schema)}.Sanitize()
-				text = "CREATE SCHEMA " + path + "; SET LOCAL search_path TO " + path + ";" + db.StepTable + ";\n" + text
+				text := "CREATE SCHEMA " + path + "; SET LOCAL search_path TO " + path + ";" + db.StepTable + ";\n" + m.steps[schema]
 				if _, err := conn.PgConn().Exec(ctx, text).ReadAll(); err != nil {
 					return err
 				}
 			}
-			var err error
-			if others, err = st.load(ctx, tx, m, scratch, line); err != nil {
-				return err
+			err := st.load(ctx, tx, m, scratch, line)
+			if err == nil {
+				unlisted, err = st.compareRows(ctx, tx, m)
 			}
-			if unlisted, err = st.compareRows(ctx, tx, m); err != nil {
-				return err
-			}
-			return undo
+			return cmp.Or(err, undo)
 		})
 	})
 	if !errors.Is(err, undo) {
@@ -51,7 +44,7 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 	if err != nil {
 		return err
 	}
-	st.sayOthers(sh.Stdout, others)
+	st.sayOthers(sh.Stdout, m)
 	bad = append(bad, unlisted...)
 	printAll(sh.Stdout, bad)
 	if len(bad) > 0 {

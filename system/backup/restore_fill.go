@@ -17,37 +17,31 @@ import (
 
 // fill creates the tables as they were, fills them, and migrates them to this release.
 // Tables left by a server that ran before anybody had an account are dropped.
-func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) (others []Table, err error) {
+func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) error {
 	if err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error { return b.wipe(ctx, conn) }); err != nil {
-		return nil, err
+		return err
 	}
 	for schema := range m.Steps {
-		text, err := b.stepsOf(m, schema)
-		if err != nil {
-			return nil, err
+		migrate := b.DB.Migrate
+		if schema != "public" {
+			migrate = func(ctx context.Context, text string) error { return b.DB.MigrateIn(ctx, schema, text) }
 		}
-		if schema == "public" {
-			err = b.DB.Migrate(ctx, text)
-		} else {
-			err = b.DB.MigrateIn(ctx, schema, text)
-		}
-		if err != nil {
-			return nil, err
+		if err := migrate(ctx, m.steps[schema]); err != nil {
+			return err
 		}
 	}
-	err = b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
-		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) (err error) {
-			others, err = st.load(ctx, tx, m, func(schema string) string { return schema }, line)
-			return err
+	err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			return st.load(ctx, tx, m, func(schema string) string { return schema }, line)
 		})
 	})
+	if err == nil {
+		err = b.Migrate(ctx)
+	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := b.Migrate(ctx); err != nil {
-		return nil, err
-	}
-	return others, b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
+	return b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
 		_, err := db.Exec(ctx, conn, `ANALYZE`)
 		return err
 	})

@@ -169,10 +169,10 @@ var bound = regexp.MustCompile(`^FOR VALUES FROM \('[0-9 :+.-]+'\) TO \('[0-9 :+
 
 // load fills the tables that the steps have created, each in the PostgreSQL schema that
 // in names. Rows that the steps themselves inserted are removed first. Tables that no
-// step creates, foreign ones or a detached month, stay in the point and are returned.
-func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schema string) string, line *bar) (others []Table, err error) {
+// step creates, foreign ones or a detached month, stay in the point.
+func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schema string) string, line *bar) error {
 	if _, err := db.Exec(ctx, tx, plain); err != nil {
-		return nil, err
+		return err
 	}
 	var all []string
 	var made []Table
@@ -183,28 +183,28 @@ func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schem
 		exists, err := db.One(ctx, tx, db.Value[bool], `-- name: backup.TableExists
 			SELECT to_regclass($1) IS NOT NULL`, parent)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !exists {
-			others = append(others, from)
+			m.others = append(m.others, from)
 			continue
 		}
 		if t.PartitionOf != "" {
 			if !bound.MatchString(t.Bound) {
-				return nil, fmt.Errorf("the manifest gives %s an invalid bound", t.Table)
+				return fmt.Errorf("the manifest gives %s an invalid bound", t.Table)
 			}
 			if _, err := db.Exec(ctx, tx, "CREATE TABLE "+name(t)+" PARTITION OF "+parent+" "+t.Bound); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		all, made = append(all, name(t)), append(made, t)
 	}
 	if _, err := db.Exec(ctx, tx, "TRUNCATE "+strings.Join(all, ", ")); err != nil {
-		return nil, err
+		return err
 	}
 	for i, t := range made {
 		if err := st.loadTable(ctx, tx, t); err != nil {
-			return nil, fmt.Errorf("table %s: %w", t.Table, err)
+			return fmt.Errorf("table %s: %w", t.Table, err)
 		}
 		line.Show("table %d of %d", i+1, len(made))
 	}
@@ -212,15 +212,15 @@ func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schem
 		_, err := db.Exec(ctx, tx, `-- name: backup.SetSequence
 			SELECT setval(to_regclass($1), $2)`, pgx.Identifier{in(s.Schema), s.Name}.Sanitize(), s.Last)
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return others, nil
+	return nil
 }
 
 // sayOthers names the tables that load left out.
-func (st *store) sayOthers(w io.Writer, others []Table) {
-	for _, t := range others {
+func (st *store) sayOthers(w io.Writer, m *Manifest) {
+	for _, t := range m.others {
 		fmt.Fprintf(w, "%s is not a table of this platform and is left out; its %d rows are in %s\n", name(t), t.Rows, st.path(t.Part.Name))
 	}
 }
