@@ -46,15 +46,11 @@ func withoutNames(_ []string, a slog.Attr) slog.Attr {
 func namesIn(err error) (names []string) {
 	switch err := err.(type) {
 	case *fs.PathError:
-		names = []string{err.Path}
+		return append([]string{err.Path}, namesIn(err.Err)...)
 	case *os.LinkError:
-		names = []string{err.Old, err.New}
-	}
-	switch err := err.(type) {
+		return append([]string{err.Old, err.New}, namesIn(err.Err)...)
 	case interface{ Unwrap() error }:
-		if inner := err.Unwrap(); inner != nil {
-			names = append(names, namesIn(inner)...)
-		}
+		return namesIn(err.Unwrap())
 	case interface{ Unwrap() []error }:
 		for _, inner := range err.Unwrap() {
 			names = append(names, namesIn(inner)...)

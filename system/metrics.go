@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"mime"
 	"net/http"
 	"runtime/metrics"
 	"slices"
@@ -39,27 +38,14 @@ func (s *System) getMetrics(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Add("Vary", "Accept")
-	if !wantsText(r.Header.Get("Accept")) {
+	// Prometheus names text/plain and not JSON.
+	accept := strings.ToLower(r.Header.Get("Accept"))
+	if !strings.Contains(accept, "text/plain") || strings.Contains(accept, "application/json") {
 		return httpx.WriteJSON(w, http.StatusOK, m)
 	}
 	w.Header().Set("Content-Type", prometheusType)
 	_, err = w.Write(m.prometheus())
 	return err
-}
-
-// wantsText reports whether an Accept header names text/plain and not JSON,
-// as Prometheus' does.
-func wantsText(accept string) bool {
-	text := false
-	for item := range strings.SplitSeq(accept, ",") {
-		switch media, _, _ := mime.ParseMediaType(strings.TrimSpace(item)); media {
-		case "application/json":
-			return false
-		case "text/plain":
-			text = true
-		}
-	}
-	return text
 }
 
 func (s *System) metrics(ctx context.Context) (Metrics, error) {
