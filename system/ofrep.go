@@ -35,24 +35,6 @@ type ofrepFlags struct {
 
 var errContext = httpx.NewProblem(400, "invalid_context", "The evaluation context is not valid")
 
-// ofrepSubject reads for whom the flags are asked.
-func ofrepSubject(r *http.Request) (subject, error) {
-	in, err := httpx.ReadJSON[ofrepRequest](r)
-	problem, _ := errors.AsType[*httpx.Problem](err)
-	var key *string
-	switch given := in.Context["targetingKey"]; {
-	case problem != nil && problem.Status == http.StatusBadRequest:
-		return subject{}, ofrepFailure(r, problem, "PARSE_ERROR")
-	case problem != nil && problem.Status == http.StatusUnprocessableEntity:
-		return subject{}, ofrepFailure(r, errContext.With("context must be an object, of at most 1000 attributes.").Because(err), "INVALID_CONTEXT")
-	case err != nil:
-		return subject{}, err
-	case given != nil && json.Unmarshal(given, &key) != nil:
-		return subject{}, ofrepFailure(r, errContext.With("targetingKey must be a string."), "INVALID_CONTEXT")
-	}
-	return subjectOf(httpx.CallerOf(r.Context()), *cmp.Or(key, new(""))), nil
-}
-
 // ofrepFailure adds what SDKs look for to a problem.
 func ofrepFailure(r *http.Request, p *httpx.Problem, code string) error {
 	c := *p
@@ -62,11 +44,20 @@ func ofrepFailure(r *http.Request, p *httpx.Problem, code string) error {
 
 // ofrepFlagsFor reads for whom the flags are asked, and evaluates them.
 func (s *System) ofrepFlagsFor(r *http.Request) ([]ofrepFlag, error) {
-	who, err := ofrepSubject(r)
-	if err != nil {
+	in, err := httpx.ReadJSON[ofrepRequest](r)
+	problem, _ := errors.AsType[*httpx.Problem](err)
+	var key *string
+	switch given := in.Context["targetingKey"]; {
+	case problem != nil && problem.Status == http.StatusBadRequest:
+		return nil, ofrepFailure(r, problem, "PARSE_ERROR")
+	case problem != nil && problem.Status == http.StatusUnprocessableEntity:
+		return nil, ofrepFailure(r, errContext.With("context must be an object, of at most 1000 attributes.").Because(err), "INVALID_CONTEXT")
+	case err != nil:
 		return nil, err
+	case given != nil && json.Unmarshal(given, &key) != nil:
+		return nil, ofrepFailure(r, errContext.With("targetingKey must be a string."), "INVALID_CONTEXT")
 	}
-	states, err := s.statesFor(r.Context(), who)
+	states, err := s.statesFor(r.Context(), subjectOf(httpx.CallerOf(r.Context()), *cmp.Or(key, new(""))))
 	flags := make([]ofrepFlag, len(states))
 	for i, state := range states {
 		flags[i] = ofrepFlag{state.Key, state.Enabled, "off", state.reason}
