@@ -47,16 +47,11 @@ type Manifest struct {
 
 // parts are the files of the point that the manifest names.
 func (m *Manifest) parts() []Part {
-	parts := []Part{m.Files.Part}
-	for _, p := range []Part{m.Loose.Part, m.SecretPart} {
-		if p.Name != "" {
-			parts = append(parts, p)
-		}
-	}
+	parts := []Part{m.Files.Part, m.Loose.Part, m.SecretPart}
 	for _, t := range m.Tables {
 		parts = append(parts, t.Part)
 	}
-	return parts
+	return slices.DeleteFunc(parts, func(p Part) bool { return p.Name == "" })
 }
 
 const (
