@@ -45,8 +45,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Config is what the room needs. Its functions are called only by commands.
-type Config struct {
+// Backup is the room, and what it needs. Its functions are called only by commands.
+type Backup struct {
 	DB      *db.DB
 	Audit   *audit.Log
 	Files   *files.Files
@@ -69,12 +69,6 @@ type Config struct {
 	// Mail sends a message; nil without a mail server.
 	Mail func(ctx context.Context, to, subject, text string) error
 }
-
-// Backup is the room.
-type Backup struct{ Config }
-
-// New makes the room.
-func New(c Config) *Backup { return &Backup{c} }
 
 // Commands are the operator's verbs of this room.
 func (b *Backup) Commands() []db.Command {
