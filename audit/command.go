@@ -40,31 +40,29 @@ func (l *Log) verifyCommand(ctx context.Context, sh *db.Shell, args []string) er
 		return err
 	}
 	witnesses := Witnesses{}
+	var err error
 	if *logFile != "" {
-		if err := withFile(*logFile, witnesses.ReadLog); err != nil {
-			return err
-		}
+		err = withFile(*logFile, witnesses.ReadLog)
 	}
-	if *lastSeal != "" {
-		if err := witnesses.Add(*lastSeal); err != nil {
-			return err
-		}
+	if err == nil && *lastSeal != "" {
+		err = witnesses.Add(*lastSeal)
+	}
+	if err != nil {
+		return err
 	}
 	report, err := l.verifyPath(ctx, sh, path, witnesses)
 	if err != nil {
 		return err
 	}
 	if *asJSON {
-		if err := json.NewEncoder(sh.Stdout).Encode(report); err != nil {
-			return err
-		}
+		err = json.NewEncoder(sh.Stdout).Encode(report)
 	} else {
 		report.print(sh.Stdout)
 	}
-	if n := len(report.Findings); n > 0 {
-		return fmt.Errorf("the audit log does not verify: %s", db.Count(n, "finding", "findings"))
+	if n := len(report.Findings); err == nil && n > 0 {
+		err = fmt.Errorf("the audit log does not verify: %s", db.Count(n, "finding", "findings"))
 	}
-	return nil
+	return err
 }
 
 func (l *Log) verifyPath(ctx context.Context, sh *db.Shell, path string, witnesses Witnesses) (report *Report, err error) {
