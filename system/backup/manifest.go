@@ -125,6 +125,9 @@ type Table struct {
 	PartitionOf string `json:"partition_of,omitempty"`
 	Bound       string `json:"bound,omitempty"`
 	Part        Part   `json:"part"`
+
+	oid   uint32
+	needs []uint32 // the tables that its foreign keys refer to
 }
 
 // Sequence is the last number of a sequence.

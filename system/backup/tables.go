@@ -81,15 +81,9 @@ func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) error {
 		  LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = i.inhparent
 		 WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND ` + ours + `
 		 ORDER BY n.nspname <> 'public', n.nspname, c.relname`
-	type described struct {
-		oid   uint32
-		table Table
-		needs []uint32
-	}
-	list, err := db.All(ctx, conn, func(row pgx.Row) (d described, err error) {
-		t := &d.table
-		err = row.Scan(&d.oid, &t.Schema, &t.Table, &t.PartitionOf, &t.Bound, &t.Columns, &d.needs)
-		return d, err
+	list, err := db.All(ctx, conn, func(row pgx.Row) (t Table, err error) {
+		err = row.Scan(&t.oid, &t.Schema, &t.Table, &t.PartitionOf, &t.Bound, &t.Columns, &t.needs)
+		return t, err
 	}, tables)
 	if err != nil {
 		return err
@@ -99,27 +93,27 @@ func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) error {
 	var added []uint32
 	var add func(oid uint32)
 	add = func(oid uint32) {
-		for _, d := range list {
-			if d.oid != oid || slices.Contains(added, oid) {
+		for _, t := range list {
+			if t.oid != oid || slices.Contains(added, oid) {
 				continue
 			}
 			added = append(added, oid)
-			for _, needed := range d.needs {
+			for _, needed := range t.needs {
 				add(needed)
 			}
-			m.Tables = append(m.Tables, d.table)
+			m.Tables = append(m.Tables, t)
 		}
 	}
 	m.Steps = map[string][]Step{}
-	for _, d := range list {
-		add(d.oid)
-		if d.table.Table != "schema_steps" {
+	for _, t := range list {
+		add(t.oid)
+		if t.Table != "schema_steps" {
 			continue
 		}
-		m.Steps[d.table.Schema], err = db.All(ctx, conn, func(row pgx.Row) (s Step, err error) {
+		m.Steps[t.Schema], err = db.All(ctx, conn, func(row pgx.Row) (s Step, err error) {
 			err = row.Scan(&s.Number, &s.Title, &s.Hash)
 			return s, err
-		}, `SELECT number, title, hash FROM `+name(d.table)+` ORDER BY number`)
+		}, `SELECT number, title, hash FROM `+name(t)+` ORDER BY number`)
 		if err != nil {
 			return err
 		}
