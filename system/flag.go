@@ -109,8 +109,9 @@ func flagByKey(ctx context.Context, q db.Querier, key string) (Flag, error) {
 SELECT `+flagColumns+` FROM flags f WHERE f.key = $1`, key)
 }
 
-// changeFlag runs fn in a transaction that excludes other changes of flags.
-func (s *System) changeFlag(c *httpx.Call, fn func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error) error {
+// changeFlag runs fn in a transaction that excludes other changes of flags. If there is
+// no flag yet, before is zero.
+func (s *System) changeFlag(c *httpx.Call, fn func(ctx context.Context, tx pgx.Tx, before Flag) error) error {
 	ctx := c.Context()
 	defer s.flags.Forget()
 	return s.DB.InTx(ctx, func(tx pgx.Tx) error {
@@ -122,8 +123,7 @@ LOCK TABLE flags IN SHARE ROW EXCLUSIVE MODE`)
 		}
 		before, err := flagByKey(ctx, tx, c.PathValue("key"))
 		var tags []string // none where there is no flag
-		there := err == nil
-		if there {
+		if err == nil {
 			tags = []string{before.ETag()}
 		} else if !errors.Is(err, db.ErrNotFound) {
 			return err
@@ -131,7 +131,7 @@ LOCK TABLE flags IN SHARE ROW EXCLUSIVE MODE`)
 		if !httpx.IfMatch(c.Header, tags...) || c.Method == http.MethodPut && httpx.IfNoneMatch(c.Header, tags...) {
 			return httpx.ErrPreconditionFailed
 		}
-		if err := fn(ctx, tx, before, there); err != nil {
+		if err := fn(ctx, tx, before); err != nil {
 			return err
 		}
 		return db.Notify(ctx, tx, flagsChannel, "")
@@ -148,9 +148,9 @@ func (s *System) putFlag(c *httpx.Call, in FlagFields) (flag Flag, err error) {
 		return flag, err
 	}
 	created := false
-	err = s.changeFlag(c, func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error {
+	err = s.changeFlag(c, func(ctx context.Context, tx pgx.Tx, before Flag) error {
 		action := audit.FlagUpdated
-		if created = !there; created {
+		if created = before.Key == ""; created {
 			action = audit.FlagCreated
 		}
 		flag, err = db.One(ctx, tx, scanFlag, `
@@ -159,7 +159,7 @@ INSERT INTO flags AS f (key, description, enabled, public, rules)
 SELECT $1, $2, $3, $4, $5 WHERE $6 OR (SELECT count(*) FROM flags) < $7
     ON CONFLICT (key) DO UPDATE
    SET description = $2, enabled = $3, public = $4, rules = $5, revision = f.revision + 1, updated_at = now()
-RETURNING `+flagColumns, c.PathValue("key"), in.Description, in.Enabled, in.Public, in.Rules, there, flagsMost)
+RETURNING `+flagColumns, c.PathValue("key"), in.Description, in.Enabled, in.Public, in.Rules, !created, flagsMost)
 		if errors.Is(err, db.ErrNotFound) {
 			return errFlags
 		}
@@ -176,8 +176,8 @@ RETURNING `+flagColumns, c.PathValue("key"), in.Description, in.Enabled, in.Publ
 
 // deleteFlag serves DELETE /system/flags/{key}.
 func (s *System) deleteFlag(c *httpx.Call) error {
-	return s.changeFlag(c, func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error {
-		if !there {
+	return s.changeFlag(c, func(ctx context.Context, tx pgx.Tx, before Flag) error {
+		if before.Key == "" {
 			return db.ErrNotFound
 		}
 		_, err := db.Exec(ctx, tx, `
