@@ -136,8 +136,7 @@ func (l *Log) tail(ctx context.Context, sh *db.Shell, args []string) error {
 			return err
 		}
 	}
-	last, err := db.All(ctx, l.db, scanEntry, `
--- name: audit.Tail
+	last, err := db.All(ctx, l.db, scanEntry, `-- name: audit.Tail
 SELECT `+entryColumns+` FROM audit_events ORDER BY at DESC, id DESC LIMIT $1`, min(max(*count, 0), 10_000))
 	if err != nil {
 		return err
@@ -180,8 +179,7 @@ func (t *follower) read(ctx context.Context, give func(Entry) error) error {
 	now, err := db.One(ctx, t.log.db, func(row pgx.Row) (p poll, err error) {
 		err = row.Scan(&running, &p.next, &p.at)
 		return p, err
-	}, `
--- name: audit.Poll
+	}, `-- name: audit.Poll
 SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint, now() FROM pg_current_snapshot() AS s`)
 	if err != nil {
 		return err

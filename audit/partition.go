@@ -100,8 +100,7 @@ func (l *Log) Jobs() []db.Job {
 // before the first event of a month. Usually they exist, and a look through the
 // pool saves the owner's connection.
 func (l *Log) makePartitions(ctx context.Context) error {
-	attached, err := db.All(ctx, l.db, db.Value[string], `
--- name: audit.AttachedPartitions
+	attached, err := db.All(ctx, l.db, db.Value[string], `-- name: audit.AttachedPartitions
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
  WHERE i.inhparent = 'audit_events'::regclass`)
 	if err != nil {
@@ -140,8 +139,7 @@ func (l *Log) dropOld(ctx context.Context) error {
 		old, err := db.All(ctx, conn, func(row pgx.Row) (m month, err error) {
 			err = row.Scan(&m.name, &m.drop)
 			return m, err
-		}, `
--- name: audit.OldMonths
+		}, `-- name: audit.OldMonths
 SELECT c.relname, array_remove(ARRAY[
            format('ALTER TABLE audit_events DETACH PARTITION %I ', c.relname) || CASE WHEN i.inhdetachpending THEN 'FINALIZE' WHEN i.inhrelid IS NOT NULL THEN 'CONCURRENTLY' END,
            format('DROP TABLE %I', c.relname)], NULL)

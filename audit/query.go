@@ -121,8 +121,7 @@ func (l *Log) listEvents(c *httpx.Call, p httpx.Keyset[cursor]) ([]Entry, error)
 		return nil, err
 	}
 	before := p.After(newest)
-	return db.All(c.Context(), l.db, scanEntry, `
--- name: audit.Events
+	return db.All(c.Context(), l.db, scanEntry, `-- name: audit.Events
 SELECT `+entryColumns+`
   FROM audit_events
  WHERE (at, id) < ($1, $2) AND `+passes+`
@@ -134,8 +133,7 @@ SELECT `+entryColumns+`
 // without everyday work on files.
 func (l *Log) listOwn(c *httpx.Call, p httpx.Keyset[cursor]) ([]Entry, error) {
 	before := p.After(newest)
-	return db.All(c.Context(), l.db, scanEntry, `
--- name: audit.Own
+	return db.All(c.Context(), l.db, scanEntry, `-- name: audit.Own
 (SELECT `+entryColumns+`
    FROM audit_events
   WHERE actor_user = $1 AND (at, id) < ($2, $3) AND action !~ '^(file|folder)\.'

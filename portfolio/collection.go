@@ -161,8 +161,7 @@ func (k *collection) scan(row pgx.Row) (item, error) {
 }
 
 func (k *collection) load(ctx context.Context, q db.Querier) ([]item, error) {
-	return db.All(ctx, q, k.scan, `
--- name: portfolio.Entries
+	return db.All(ctx, q, k.scan, `-- name: portfolio.Entries
 SELECT id, revision, created_at, updated_at, fields || jsonb_build_object('position', position, 'status', status)
   FROM portfolio_entries
  WHERE kind = $1
@@ -272,8 +271,7 @@ func (k *collection) deleteItem(c *httpx.Call) error {
 		if err != nil {
 			return e, err
 		}
-		_, err = db.Exec(ed.ctx, ed.tx, `
--- name: portfolio.DeleteEntry
+		_, err = db.Exec(ed.ctx, ed.tx, `-- name: portfolio.DeleteEntry
 DELETE FROM portfolio_entries WHERE id = $1`, it.entry().ID)
 		return k.event(audit.PortfolioDeleted, it), err
 	})
@@ -359,8 +357,7 @@ func (k *collection) save(ed *edit, it item) error {
 	if err := it.claimSlug(ed.content); err != nil {
 		return err
 	}
-	stored, err := db.One(ed.ctx, ed.tx, k.scan, `
--- name: portfolio.StoreEntry
+	stored, err := db.One(ed.ctx, ed.tx, k.scan, `-- name: portfolio.StoreEntry
 WITH kept AS (
     INSERT INTO portfolio_slugs (slug, project_id)
     SELECT $4::jsonb ->> 'slug', $1 WHERE $4::jsonb ? 'slug'

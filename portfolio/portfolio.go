@@ -126,8 +126,7 @@ type edit struct {
 func (p *Portfolio) change(ctx context.Context, fn func(ed *edit) (audit.Event, error)) error {
 	defer p.shown.Forget()
 	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
-		revision, err := db.One(ctx, tx, db.Value[int64], `
--- name: portfolio.Tick
+		revision, err := db.One(ctx, tx, db.Value[int64], `-- name: portfolio.Tick
 UPDATE portfolio SET clock = clock + 1 RETURNING clock`)
 		if err != nil {
 			return err

@@ -71,8 +71,7 @@ func scanProfile(row pgx.Row) (p Profile, err error) {
 }
 
 func loadProfile(ctx context.Context, q db.Querier) (Profile, error) {
-	return db.One(ctx, q, scanProfile, `
--- name: portfolio.Profile
+	return db.One(ctx, q, scanProfile, `-- name: portfolio.Profile
 SELECT profile, revision, updated_at FROM portfolio`)
 }
 
@@ -81,8 +80,7 @@ func saveProfile(ed *edit, in ProfileFields) (Profile, error) {
 	if in.check(&f); f.Err() != nil {
 		return Profile{}, f.Err()
 	}
-	return db.One(ed.ctx, ed.tx, scanProfile, `
--- name: portfolio.StoreProfile
+	return db.One(ed.ctx, ed.tx, scanProfile, `-- name: portfolio.StoreProfile
 UPDATE portfolio SET profile = $1, revision = $2, updated_at = now()
 RETURNING profile, revision, updated_at`, &in, ed.revision)
 }

@@ -200,7 +200,6 @@ func (c *content) slugsOf(project uuid.UUID) (n int) {
 
 // loadSlugs reads every slug that ever led to a project.
 func loadSlugs(ctx context.Context, q db.Querier) (map[string]uuid.UUID, error) {
-	return db.One(ctx, q, db.Value[map[string]uuid.UUID], `
--- name: portfolio.Slugs
+	return db.One(ctx, q, db.Value[map[string]uuid.UUID], `-- name: portfolio.Slugs
 SELECT coalesce(jsonb_object_agg(slug, project_id), '{}') FROM portfolio_slugs`)
 }

@@ -221,8 +221,7 @@ func (s *System) examineDatabase(ctx context.Context, cfg *Config, f *findings) 
 	d, err := db.One(ctx, s.DB, func(row pgx.Row) (d facts, err error) {
 		err = row.Scan(&d.version, &d.encoding, &d.user, &d.login, &d.fsync, &d.commit, &d.now, &d.mayEdit)
 		return d, err
-	}, `
--- name: system.DatabaseFacts
+	}, `-- name: system.DatabaseFacts
 SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), current_user::text, session_user::text,
        current_setting('fsync'), current_setting('synchronous_commit'), clock_timestamp(),
        EXISTS (SELECT 1 FROM pg_class
@@ -277,8 +276,7 @@ func (s *System) examineState(ctx context.Context, cfg *Config, f *findings) {
 			f.add("database.schema", Sound, "The schema matches this program.")
 		}
 	}
-	known, err := db.One(ctx, s.DB, db.Value[string], `
--- name: system.DataDirID
+	known, err := db.One(ctx, s.DB, db.Value[string], `-- name: system.DataDirID
 SELECT coalesce(data_dir_id::text, '') FROM instance`)
 	marker, readErr := os.ReadFile(filepath.Join(cfg.DataDir, ".homebase"))
 	switch found := strings.TrimSpace(string(marker)); {

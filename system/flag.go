@@ -84,8 +84,7 @@ func scanFlag(row pgx.Row) (f Flag, err error) {
 // readFlags reads all flags, sorted by key. They are kept in memory, so that asking for
 // them costs no query.
 func (s *System) readFlags(ctx context.Context) ([]Flag, error) {
-	return db.All(ctx, s.DB, scanFlag, `
--- name: system.Flags
+	return db.All(ctx, s.DB, scanFlag, `-- name: system.Flags
 SELECT `+flagColumns+` FROM flags f ORDER BY f.key`)
 }
 
@@ -104,8 +103,7 @@ func (s *System) getFlag(c *httpx.Call) (Flag, error) {
 }
 
 func flagByKey(ctx context.Context, q db.Querier, key string) (Flag, error) {
-	return db.One(ctx, q, scanFlag, `
--- name: system.FlagByKey
+	return db.One(ctx, q, scanFlag, `-- name: system.FlagByKey
 SELECT `+flagColumns+` FROM flags f WHERE f.key = $1`, key)
 }
 
@@ -115,8 +113,7 @@ func (s *System) changeFlag(c *httpx.Call, fn func(ctx context.Context, tx pgx.T
 	ctx := c.Context()
 	defer s.flags.Forget()
 	return s.DB.InTx(ctx, func(tx pgx.Tx) error {
-		_, err := db.Exec(ctx, tx, `
--- name: system.LockFlags
+		_, err := db.Exec(ctx, tx, `-- name: system.LockFlags
 LOCK TABLE flags IN SHARE ROW EXCLUSIVE MODE`)
 		if err != nil {
 			return err
@@ -153,8 +150,7 @@ func (s *System) putFlag(c *httpx.Call, in FlagFields) (flag Flag, err error) {
 		if created = before.Key == ""; created {
 			action = audit.FlagCreated
 		}
-		flag, err = db.One(ctx, tx, scanFlag, `
--- name: system.PutFlag
+		flag, err = db.One(ctx, tx, scanFlag, `-- name: system.PutFlag
 INSERT INTO flags AS f (key, description, enabled, public, rules)
 SELECT $1, $2, $3, $4, $5 WHERE $6 OR (SELECT count(*) FROM flags) < $7
     ON CONFLICT (key) DO UPDATE
@@ -180,8 +176,7 @@ func (s *System) deleteFlag(c *httpx.Call) error {
 		if before.Key == "" {
 			return db.ErrNotFound
 		}
-		_, err := db.Exec(ctx, tx, `
--- name: system.DeleteFlag
+		_, err := db.Exec(ctx, tx, `-- name: system.DeleteFlag
 DELETE FROM flags WHERE key = $1`, before.Key)
 		if err != nil {
 			return err

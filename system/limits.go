@@ -94,8 +94,7 @@ func (s *System) getLimits(c *httpx.Call) (rateLimits, error) {
 }
 
 func (s *System) readLimits(ctx context.Context) (changedLimits, error) {
-	return db.One(ctx, s.DB, scanLimits, `
--- name: system.Limits
+	return db.One(ctx, s.DB, scanLimits, `-- name: system.Limits
 SELECT changed, revision FROM limits`)
 }
 
@@ -127,8 +126,7 @@ func (s *System) putLimits(c *httpx.Call, in newLimits) (rateLimits, error) {
 	ctx := c.Context()
 	var saved changedLimits
 	err = s.DB.InTx(ctx, func(tx pgx.Tx) error {
-		before, err := db.One(ctx, tx, scanLimits, `
--- name: system.PutLimits
+		before, err := db.One(ctx, tx, scanLimits, `-- name: system.PutLimits
 UPDATE limits SET changed = $1, revision = was.revision + 1
   FROM (SELECT changed, revision FROM limits FOR UPDATE) AS was
 RETURNING was.changed, was.revision`, limits)

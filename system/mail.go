@@ -70,8 +70,7 @@ func (m *Mail) Send(ctx context.Context, tx db.Querier, to, subject, text string
 		return err
 	}
 	id := uuid.Must(uuid.NewV7())
-	_, err := db.Exec(ctx, tx, `
--- name: system.QueueMail
+	_, err := db.Exec(ctx, tx, `-- name: system.QueueMail
 INSERT INTO mail_outbox (id, recipient, subject, body, attempts, created_at, next_try_at)
 VALUES ($1, $2, $3, $4, 0, now(), now())`,
 		id, to, subject, m.sealer.Seal([]byte(text), id.String()))
@@ -94,8 +93,7 @@ func (m *Mail) Deliver(ctx context.Context, to, subject, text string) error {
 // Restored forgets the messages that waited when the backup was made: they have been
 // sent since.
 func (m *Mail) Restored(ctx context.Context, tx pgx.Tx) error {
-	_, err := db.Exec(ctx, tx, `
--- name: system.ForgetMailOfBackup
+	_, err := db.Exec(ctx, tx, `-- name: system.ForgetMailOfBackup
 DELETE FROM mail_outbox`)
 	return err
 }
@@ -127,8 +125,7 @@ func scanQueued(row pgx.Row) (q queued, err error) {
 // due are the messages that are due, and those that are further in the future than any
 // wait, because a clock was set back.
 func (m *Mail) due(ctx context.Context, most int) ([]queued, error) {
-	return db.All(ctx, m.db, scanQueued, `
--- name: system.DueMail
+	return db.All(ctx, m.db, scanQueued, `-- name: system.DueMail
 SELECT id, recipient, subject, body, attempts
   FROM mail_outbox
  WHERE next_try_at <= now() OR next_try_at > now() + $2 * interval '1 second'
