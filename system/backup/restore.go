@@ -203,7 +203,7 @@ func (b *Backup) findSecret(st *store, m *Manifest) (known bool, err error) {
 // fill creates the tables as they were, fills them, and migrates them to this release.
 // Tables left by a server that ran before anybody had an account are dropped.
 func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) error {
-	if err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error { return b.wipe(ctx, conn) }); err != nil {
+	if err := b.asOwner(ctx, func(tx pgx.Tx) error { return b.wipe(ctx, tx) }); err != nil {
 		return err
 	}
 	for schema := range m.Steps {
@@ -215,10 +215,8 @@ func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) er
 			return err
 		}
 	}
-	err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
-		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			return st.load(ctx, tx, m, func(schema string) string { return schema }, line)
-		})
+	err := b.asOwner(ctx, func(tx pgx.Tx) error {
+		return st.load(ctx, tx, m, func(schema string) string { return schema }, line)
 	})
 	if err == nil {
 		err = b.Migrate(ctx)
@@ -226,15 +224,20 @@ func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) er
 	if err != nil {
 		return err
 	}
-	return b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
-		_, err := db.Exec(ctx, conn, `ANALYZE`)
+	return b.asOwner(ctx, func(tx pgx.Tx) error {
+		_, err := db.Exec(ctx, tx, `ANALYZE`)
 		return err
 	})
 }
 
+// asOwner runs fn in a transaction with the rights of the URL's login.
+func (b *Backup) asOwner(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return b.DB.AsOwner(ctx, func(conn *pgx.Conn) error { return pgx.BeginFunc(ctx, conn, fn) })
+}
+
 // wipe drops the tables and functions of a platform without accounts, and the schemas
 // of all apps. What else is in this database stays.
-func (b *Backup) wipe(ctx context.Context, conn *pgx.Conn) error {
+func (b *Backup) wipe(ctx context.Context, tx pgx.Tx) error {
 	// Without steps, nothing belongs to the platform.
 	const sql = `-- name: backup.WhatToWipe
 		SELECT w.sql FROM (
@@ -250,15 +253,13 @@ func (b *Backup) wipe(ctx context.Context, conn *pgx.Conn) error {
 			  FROM pg_proc c JOIN pg_namespace n ON n.oid = c.pronamespace
 			 WHERE n.nspname = 'public' AND c.proname = ANY ($1) AND ` + ours + `
 		) AS w (sql) WHERE to_regclass('public.schema_steps') IS NOT NULL`
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		list, err := db.All(ctx, tx, db.Value[string], sql, b.own())
-		for _, drop := range list {
-			if err == nil {
-				_, err = db.Exec(ctx, tx, drop)
-			}
+	list, err := db.All(ctx, tx, db.Value[string], sql, b.own())
+	for _, drop := range list {
+		if err == nil {
+			_, err = db.Exec(ctx, tx, drop)
 		}
-		return err
-	})
+	}
+	return err
 }
 
 // putFiles restores every folder and file of the restored rows to its path. It returns

@@ -128,22 +128,20 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 	undo := errors.New("undone")
 	scratch := func(schema string) string { return "check_" + schema }
 	var unlisted []string
-	err := b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
-		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			for schema := range m.Steps {
-				// The path does not include the live tables.
-				path := pgx.Identifier{scratch(schema)}.Sanitize()
-				text := "CREATE SCHEMA " + path + "; SET LOCAL search_path TO " + path + ";" + db.StepTable + ";\n" + m.steps[schema]
-				if _, err := conn.PgConn().Exec(ctx, text).ReadAll(); err != nil {
-					return err
-				}
+	err := b.asOwner(ctx, func(tx pgx.Tx) error {
+		for schema := range m.Steps {
+			// The path does not include the live tables.
+			path := pgx.Identifier{scratch(schema)}.Sanitize()
+			text := "CREATE SCHEMA " + path + "; SET LOCAL search_path TO " + path + ";" + db.StepTable + ";\n" + m.steps[schema]
+			if _, err := tx.Conn().PgConn().Exec(ctx, text).ReadAll(); err != nil {
+				return err
 			}
-			err := st.load(ctx, tx, m, scratch, line)
-			if err == nil {
-				unlisted, err = st.compareRows(ctx, tx, m)
-			}
-			return cmp.Or(err, undo)
-		})
+		}
+		err := st.load(ctx, tx, m, scratch, line)
+		if err == nil {
+			unlisted, err = st.compareRows(ctx, tx, m)
+		}
+		return cmp.Or(err, undo)
 	})
 	if !errors.Is(err, undo) {
 		return fmt.Errorf("the tables of %s cannot be restored: %w", m.Name, err)
