@@ -19,9 +19,7 @@ import (
 // RateLimit is how many requests of a class one user, or one address where
 // nobody is signed in, may send.
 type RateLimit struct {
-	Class      httpx.Rate `json:"class"`
-	Requests   int        `json:"requests"`
-	PerSeconds float64    `json:"per_seconds"`
+	newLimit
 	// Scope is "worker" if each process counts for itself, so that two allow twice
 	// as much, and "shared" if all count in PostgreSQL. The shared limits are
 	// those against guessing and spam; they cannot be changed.
@@ -68,10 +66,10 @@ func (s *System) shown(ctx context.Context, changed changedLimits) rateLimits {
 	answer := rateLimits{Enforced: httpx.ServerOf(ctx).Limits() != nil, Items: []RateLimit{}, revision: changed.Revision}
 	own := httpx.DefaultLimits()
 	for class, limit := range merged(changed.Limits) {
-		answer.Items = append(answer.Items, RateLimit{class, limit.Requests, limit.Per.Seconds(), "worker", limit != own[class]})
+		answer.Items = append(answer.Items, RateLimit{newLimit{class, limit.Requests, limit.Per.Seconds()}, "worker", limit != own[class]})
 	}
 	for class, limit := range s.SharedLimits {
-		answer.Items = append(answer.Items, RateLimit{class, limit.Requests, limit.Per.Seconds(), "shared", false})
+		answer.Items = append(answer.Items, RateLimit{newLimit{class, limit.Requests, limit.Per.Seconds()}, "shared", false})
 	}
 	slices.SortFunc(answer.Items, func(a, b RateLimit) int { return cmp.Compare(a.Class, b.Class) })
 	return answer
