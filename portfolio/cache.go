@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"homebase/auth"
 	"homebase/httpx"
@@ -34,10 +35,8 @@ func cacheControl(r *http.Request) []string {
 // snapshot is what everyone may see at one moment, and the answers made from it.
 type snapshot struct {
 	content *content
-
-	mu    sync.RWMutex
-	pages map[[2]string]*page // by path and query, which is all that they depend on
-	size  int                 // of all pages, in bytes
+	pages   sync.Map     // *page by path and query, which is all that they depend on
+	size    atomic.Int64 // of all pages, in bytes
 }
 
 // maxSize is how much a snapshot keeps in bytes. A flood of different queries fills
@@ -52,20 +51,7 @@ func (p *Portfolio) readSnapshot(ctx context.Context) (*snapshot, error) {
 	for kind, list := range c.entries {
 		c.entries[kind] = slices.DeleteFunc(list, func(it item) bool { return it.placed().Status != published })
 	}
-	return &snapshot{content: c, pages: map[[2]string]*page{}}, nil
-}
-
-func (s *snapshot) page(key [2]string) (g *page, full bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.pages[key], s.size >= maxSize
-}
-
-func (s *snapshot) keep(key [2]string, g *page) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pages[key] = g
-	s.size += len(g.plain.bytes) + len(g.zipped.bytes) + 8<<10 // key and headers
+	return &snapshot{content: c}, nil
 }
 
 // read answers with what build makes of the portfolio: for writers as it is now,
@@ -79,14 +65,16 @@ func (p *Portfolio) read(w http.ResponseWriter, r *http.Request, build func(c *c
 		return err
 	}
 	key := [2]string{r.URL.Path, r.URL.RawQuery}
-	g, full := s.page(key)
-	if g == nil {
+	kept, _ := s.pages.Load(key)
+	g, ok := kept.(*page)
+	if !ok {
 		if g, err = build(s.content); err != nil {
 			return err
 		}
-		if !full {
+		if s.size.Load() < maxSize {
 			g.zip()
-			s.keep(key, g)
+			s.pages.Store(key, g)
+			s.size.Add(int64(len(g.plain.bytes) + len(g.zipped.bytes) + 8<<10)) // key and headers
 		}
 	}
 	return g.serve(w, r, cacheControl(r))
