@@ -86,30 +86,27 @@ func (x *exported) line(line []byte) error {
 		x.find("the export continues after its last line")
 	}
 	if kind.End != nil {
-		return x.end(line)
+		return take(line, x.end)
 	}
 	for _, h := range x.lines {
 		h.Write(line)
 	}
 	if kind.Seal != nil {
-		var s seal
-		if err := json.Unmarshal(line, &s); err != nil {
-			return err
-		}
-		return x.seal(s)
+		return take(line, x.seal)
 	}
-	var e stored
-	if err := json.Unmarshal(line, &e); err != nil {
-		return err
-	}
-	return x.event(e)
+	return take(line, x.event)
 }
 
-func (x *exported) end(line []byte) error {
-	var end exportEnd
-	if err := json.Unmarshal(line, &end); err != nil {
+// take reads a line as a T.
+func take[T any](line []byte, give func(T) error) error {
+	var v T
+	if err := json.Unmarshal(line, &v); err != nil {
 		return err
 	}
+	return give(v)
+}
+
+func (x *exported) end(end exportEnd) error {
 	x.ended = true
 	if lines := x.lines[end.KeyID]; lines == nil {
 		x.find("the export was made with the secret %s, which is not configured", end.KeyID)

@@ -42,7 +42,7 @@ func (m *months) ensure(ctx context.Context, d *db.DB, of ...time.Time) error {
 	defer cancel()
 	return d.AsOwner(ctx, func(conn *pgx.Conn) error {
 		for _, t := range missing {
-			if err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return makePartition(ctx, tx, t) }); err != nil {
+			if err := makePartition(ctx, conn, t); err != nil {
 				return err
 			}
 			m.known.Store(partitionName(t), true)
@@ -62,35 +62,25 @@ func monthOf(t time.Time) time.Time {
 
 func partitionName(t time.Time) string { return t.UTC().Format("audit_events_2006_01") }
 
-const partitionAttached = `
--- name: audit.PartitionAttached
-SELECT EXISTS (SELECT 1 FROM pg_inherits
-                WHERE inhparent = 'audit_events'::regclass AND inhrelid = to_regclass($1))`
-
 // makePartition creates and attaches the partition of t's month unless it exists.
 // CREATE … LIKE and ATTACH take a weak lock on the parent; CREATE … PARTITION OF
-// would wait for every long reader and block every writer.
-func makePartition(ctx context.Context, tx pgx.Tx, t time.Time) error {
-	attached, err := db.One(ctx, tx, db.Value[bool], partitionAttached, partitionName(t))
-	if err != nil || attached {
-		return err
-	}
-	from := monthOf(t)
-	name := pgx.Identifier{partitionName(t)}.Sanitize()
-	for _, sql := range []string{
-		`SELECT pg_advisory_xact_lock(` + lockPartitions + `)`,
-		`CREATE TABLE IF NOT EXISTS ` + name + ` (LIKE audit_events INCLUDING ALL)`,
-		fmt.Sprintf(`DO $$ BEGIN
-  IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = '%s'::regclass) THEN
-    ALTER TABLE audit_events ATTACH PARTITION %s FOR VALUES FROM ('%s') TO ('%s');
+// would wait for every long reader and block every writer. Whoever waited for the lock
+// finds what the one before has made.
+func makePartition(ctx context.Context, conn *pgx.Conn, t time.Time) error {
+	const sql = `-- name: audit.MakePartition
+DO $$ BEGIN
+  IF EXISTS (SELECT 1 FROM pg_inherits WHERE inhparent = 'audit_events'::regclass AND inhrelid = to_regclass('%[1]s')) THEN
+    RETURN;
   END IF;
-END $$`, partitionName(t), name, from.Format(time.RFC3339), from.AddDate(0, 1, 0).Format(time.RFC3339)),
-	} {
-		if _, err := db.Exec(ctx, tx, sql); err != nil {
-			return err
-		}
-	}
-	return nil
+  PERFORM pg_advisory_xact_lock(` + lockPartitions + `);
+  CREATE TABLE IF NOT EXISTS %[1]s (LIKE audit_events INCLUDING ALL);
+  IF NOT EXISTS (SELECT 1 FROM pg_inherits WHERE inhrelid = '%[1]s'::regclass) THEN
+    ALTER TABLE audit_events ATTACH PARTITION %[1]s FOR VALUES FROM ('%[2]s') TO ('%[3]s');
+  END IF;
+END $$`
+	from := monthOf(t)
+	_, err := db.Exec(ctx, conn, fmt.Sprintf(sql, partitionName(t), from.Format(time.RFC3339), from.AddDate(0, 1, 0).Format(time.RFC3339)))
+	return err
 }
 
 // Start makes sure that this month and the next ones have a partition.
@@ -110,8 +100,7 @@ func (l *Log) Jobs() []db.Job {
 // before the first event of a month. Usually they exist, and a look through the
 // pool saves the owner's connection.
 func (l *Log) makePartitions(ctx context.Context) error {
-	attached, err := db.All(ctx, l.db, db.Value[string], `
--- name: audit.AttachedPartitions
+	attached, err := db.All(ctx, l.db, db.Value[string], `-- name: audit.AttachedPartitions
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
  WHERE i.inhparent = 'audit_events'::regclass`)
 	if err != nil {
@@ -127,10 +116,10 @@ SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 	return l.months.ensure(ctx, l.db, wanted...)
 }
 
-// month is the table of a month as the catalogue shows it.
+// month is the table of a month, and the statements that drop it.
 type month struct {
-	name              string
-	attached, pending bool // pending: detaching it was interrupted
+	name string
+	drop []string
 }
 
 // droppedBefore is a detail of EventsDropped: everything older is gone.
@@ -148,11 +137,12 @@ func (l *Log) dropOld(ctx context.Context) error {
 	before := monthOf(time.Now().Add(-l.Retention))
 	return l.db.AsOwner(ctx, func(conn *pgx.Conn) error {
 		old, err := db.All(ctx, conn, func(row pgx.Row) (m month, err error) {
-			err = row.Scan(&m.name, &m.attached, &m.pending)
+			err = row.Scan(&m.name, &m.drop)
 			return m, err
-		}, `
--- name: audit.OldMonths
-SELECT c.relname, i.inhrelid IS NOT NULL, coalesce(i.inhdetachpending, false)
+		}, `-- name: audit.OldMonths
+SELECT c.relname, array_remove(ARRAY[
+           format('ALTER TABLE audit_events DETACH PARTITION %I ', c.relname) || CASE WHEN i.inhdetachpending THEN 'FINALIZE' WHEN i.inhrelid IS NOT NULL THEN 'CONCURRENTLY' END,
+           format('DROP TABLE %I', c.relname)], NULL)
   FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
    AND c.relname ~ '^audit_events_[0-9]{4}_[0-9]{2}$' AND c.relname::text COLLATE "C" < $1
@@ -165,26 +155,13 @@ SELECT c.relname, i.inhrelid IS NOT NULL, coalesce(i.inhdetachpending, false)
 			return err
 		}
 		for _, m := range old {
-			if err := dropMonth(ctx, conn, m); err != nil {
-				return err
+			for _, sql := range m.drop {
+				if _, err := db.Exec(ctx, conn, sql); err != nil {
+					return err
+				}
 			}
 			l.log.Info("audit month dropped", "month", m.name)
 		}
 		return nil
 	})
-}
-
-func dropMonth(ctx context.Context, conn *pgx.Conn, m month) error {
-	table := pgx.Identifier{m.name}.Sanitize()
-	if m.attached {
-		how := ` CONCURRENTLY`
-		if m.pending {
-			how = ` FINALIZE`
-		}
-		if _, err := db.Exec(ctx, conn, `ALTER TABLE audit_events DETACH PARTITION `+table+how); err != nil {
-			return err
-		}
-	}
-	_, err := db.Exec(ctx, conn, `DROP TABLE `+table)
-	return err
 }

@@ -101,23 +101,15 @@ const passes = `($3::uuid IS NULL OR actor_user = $3)
 func (l *Log) Routes() []httpx.Route {
 	read, invalid := httpx.Needs("audit:read").OrOperator(), httpx.Problems{httpx.ErrInvalidParameter}
 	return []httpx.Route{
-		{
-			Pattern: "GET /audit/events", Access: read, Rate: httpx.RateRead, Query: append([]string{"limit", "cursor"}, filterParameters...),
-			Summary: "Events, newest first", Do: httpx.Pages(l.listEvents, Entry.cursor), Problems: invalid,
-		},
-		{
-			Pattern: "GET /audit/events/export", Access: read, Rate: httpx.RateDownload, Query: filterParameters,
+		{Pattern: "GET /audit/events", Access: read, Rate: httpx.RateRead, Query: append([]string{"limit", "cursor"}, filterParameters...),
+			Summary: "Events, newest first", Do: httpx.Pages(l.listEvents, Entry.cursor), Problems: invalid},
+		{Pattern: "GET /audit/events/export", Access: read, Rate: httpx.RateDownload, Query: filterParameters,
 			Summary: "Events, oldest first, as JSON lines", Responses: []httpx.Response{{Status: http.StatusOK, Type: jsonLines}},
-			Problems: invalid, Handler: l.exportEvents,
-		},
-		{
-			Pattern: "GET /audit/me", Access: httpx.SignedIn(), Rate: httpx.RateRead,
-			Summary: "Your security history, newest first", Do: httpx.Pages(l.listOwn, Entry.cursor), Problems: invalid,
-		},
-		{
-			Pattern: "GET /audit/seals", Access: read, Rate: httpx.RateRead,
-			Summary: "The chain that proves the events, newest first", Do: httpx.Pages(l.listSeals, func(s Seal) int64 { return s.ID }), Problems: invalid,
-		},
+			Problems: invalid, Handler: l.exportEvents},
+		{Pattern: "GET /audit/me", Access: httpx.SignedIn(), Rate: httpx.RateRead,
+			Summary: "Your security history, newest first", Do: httpx.Pages(l.listOwn, Entry.cursor), Problems: invalid},
+		{Pattern: "GET /audit/seals", Access: read, Rate: httpx.RateRead,
+			Summary: "The chain that proves the events, newest first", Do: httpx.Pages(l.listSeals, func(s Seal) int64 { return s.ID }), Problems: invalid},
 	}
 }
 
@@ -129,8 +121,7 @@ func (l *Log) listEvents(c *httpx.Call, p httpx.Keyset[cursor]) ([]Entry, error)
 		return nil, err
 	}
 	before := p.After(newest)
-	return db.All(c.Context(), l.db, scanEntry, `
--- name: audit.Events
+	return db.All(c.Context(), l.db, scanEntry, `-- name: audit.Events
 SELECT `+entryColumns+`
   FROM audit_events
  WHERE (at, id) < ($1, $2) AND `+passes+`
@@ -142,8 +133,7 @@ SELECT `+entryColumns+`
 // without everyday work on files.
 func (l *Log) listOwn(c *httpx.Call, p httpx.Keyset[cursor]) ([]Entry, error) {
 	before := p.After(newest)
-	return db.All(c.Context(), l.db, scanEntry, `
--- name: audit.Own
+	return db.All(c.Context(), l.db, scanEntry, `-- name: audit.Own
 (SELECT `+entryColumns+`
    FROM audit_events
   WHERE actor_user = $1 AND (at, id) < ($2, $3) AND action !~ '^(file|folder)\.'

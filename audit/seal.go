@@ -140,8 +140,7 @@ func (s seal) end(overlap time.Duration) cursor {
 func (l *Log) sealOnce(ctx context.Context, from cursor) (n int, to cursor, err error) {
 	var made seal
 	err = l.db.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := db.Exec(ctx, tx, `
--- name: audit.LockSeals
+		if _, err := db.Exec(ctx, tx, `-- name: audit.LockSeals
 SELECT pg_advisory_xact_lock(`+lockSeals+`)`); err != nil {
 			return err
 		}
@@ -155,8 +154,7 @@ SELECT pg_advisory_xact_lock(`+lockSeals+`)`); err != nil {
 		}
 		to = events[n-1].cursor()
 		made = l.chain(last, events)
-		_, err = db.Exec(ctx, tx, `
--- name: audit.InsertSeal
+		_, err = db.Exec(ctx, tx, `-- name: audit.InsertSeal
 INSERT INTO audit_seals (`+sealColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 			made.ID, made.At, made.Events, made.First, made.Last, made.Digest, made.Previous, made.Hash, made.KeyID)
 		return err
@@ -169,8 +167,7 @@ INSERT INTO audit_seals (`+sealColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8
 
 // unsealed are the first events after from that no seal lists.
 func (l *Log) unsealed(ctx context.Context, q db.Querier, from cursor, most int) ([]stored, error) {
-	return db.All(ctx, q, scanStored, `
--- name: audit.Unsealed
+	return db.All(ctx, q, scanStored, `-- name: audit.Unsealed
 SELECT `+entryColumns+`, key_id, mac
   FROM audit_events
  WHERE at >= $1 AND (at, id) > ($1, $2)
@@ -181,8 +178,7 @@ SELECT `+entryColumns+`, key_id, mac
 
 // lastSeal is the newest seal; before the first one it is a seal 0 without a hash.
 func lastSeal(ctx context.Context, q db.Querier) (seal, error) {
-	found, err := db.All(ctx, q, scanSeal, `
--- name: audit.LastSeal
+	found, err := db.All(ctx, q, scanSeal, `-- name: audit.LastSeal
 SELECT `+sealColumns+` FROM audit_seals ORDER BY id DESC LIMIT 1`)
 	if err != nil || len(found) == 0 {
 		return seal{At: time.Unix(0, 0), Hash: []byte{}}, err
@@ -219,8 +215,7 @@ func (l *Log) listSeals(c *httpx.Call, p httpx.Keyset[int64]) ([]Seal, error) {
 		err = row.Scan(&s.ID, &s.At, &s.Events, &s.Hash, &s.PreviousHash)
 		s.At = s.At.UTC()
 		return s, err
-	}, `
--- name: audit.Seals
+	}, `-- name: audit.Seals
 SELECT id, at, cardinality(event_ids), encode(hash, 'hex'), encode(previous_hash, 'hex')
   FROM audit_seals
  WHERE id < $1

@@ -66,8 +66,7 @@ func pages[T any, K comparable](from K, key func(T) K, read func(from K, seen in
 // events are those that pass f, oldest first.
 func (l *Log) events(ctx context.Context, f filter) iter.Seq2[stored, error] {
 	return pages(oldest, func(e stored) position { return e.position() }, func(from position, seen int) ([]stored, error) {
-		return db.All(ctx, l.db, scanStored, `
--- name: audit.EventsInOrder
+		return db.All(ctx, l.db, scanStored, `-- name: audit.EventsInOrder
 SELECT `+entryColumns+`, key_id, mac
   FROM audit_events
  WHERE (at, id) >= ($1, $2) AND `+passes+`
@@ -80,8 +79,7 @@ OFFSET $8 LIMIT $9`, from.at, from.id, f.actor, f.target, f.action, f.from, f.to
 func (l *Log) sealsTo(ctx context.Context, last int64) iter.Seq2[seal, error] {
 	return pages(-1<<63, func(s seal) int64 { return s.ID }, func(from int64, seen int) ([]seal, error) {
 		// A seal may list thousands of ids: a few at a time.
-		return db.All(ctx, l.db, scanSeal, `
--- name: audit.SealsInOrder
+		return db.All(ctx, l.db, scanSeal, `-- name: audit.SealsInOrder
 SELECT `+sealColumns+` FROM audit_seals WHERE id BETWEEN $1 AND $2 ORDER BY id OFFSET $3 LIMIT 20`, from, last, seen)
 	})
 }

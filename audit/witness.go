@@ -17,8 +17,6 @@ import (
 // were cut off the chain.
 type Witnesses map[string]string
 
-var errNoSealInLog = errors.New("no line of the log records a seal: it must hold the server's own JSON lines, such as from journalctl -u homebase -o cat")
-
 // ReadLog adds the seals that the server wrote to its log.
 func (ws Witnesses) ReadLog(log io.Reader) error {
 	found := false
@@ -34,13 +32,12 @@ func (ws Witnesses) ReadLog(log io.Reader) error {
 		if json.Unmarshal(text, &line) == nil && line.Message == sealedMessage {
 			ws[line.Hash], found = fmt.Sprintf("seal %d of the log", line.Seal), true
 		}
-		if err == io.EOF && !found {
-			return errNoSealInLog
-		}
-		if err == io.EOF {
+		switch {
+		case err == io.EOF && !found:
+			return errors.New("no line of the log records a seal: it must hold the server's own JSON lines, such as from journalctl -u homebase -o cat")
+		case err == io.EOF:
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 	}

@@ -119,10 +119,10 @@ func New(build Build, cfg *system.Config, w io.Writer) *Platform {
 	})
 	schemas := p.projects.Schemas()
 	schemas["public"] = build.Schema
-	p.backup = backup.New(backup.Config{
+	p.backup = &backup.Backup{
 		DB: p.db, Audit: p.audit, Files: p.files, Version: build.Version, Schemas: schemas, Migrate: p.migrateAll, Restored: p.restored,
 		Fingerprints: p.auth.Fingerprints, Keys: cfg.Keys, Secret: cfg.SecretText, KeepSecret: cfg.KeepSecret,
-	})
+	}
 	if p.mail.Configured() {
 		p.backup.Mail = p.mail.Deliver
 	}

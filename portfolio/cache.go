@@ -2,7 +2,6 @@ package portfolio
 
 import (
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"homebase/auth"
 	"homebase/httpx"
@@ -35,10 +35,8 @@ func cacheControl(r *http.Request) []string {
 // snapshot is what everyone may see at one moment, and the answers made from it.
 type snapshot struct {
 	content *content
-
-	mu    sync.RWMutex
-	pages map[[2]string]*page // by path and query, which is all that they depend on
-	size  int                 // of all pages, in bytes
+	pages   sync.Map     // *page by path and query, which is all that they depend on
+	size    atomic.Int64 // of all pages, in bytes
 }
 
 // maxSize is how much a snapshot keeps in bytes. A flood of different queries fills
@@ -53,25 +51,12 @@ func (p *Portfolio) readSnapshot(ctx context.Context) (*snapshot, error) {
 	for kind, list := range c.entries {
 		c.entries[kind] = slices.DeleteFunc(list, func(it item) bool { return it.placed().Status != published })
 	}
-	return &snapshot{content: c, pages: map[[2]string]*page{}}, nil
-}
-
-func (s *snapshot) page(key [2]string) (g *page, full bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.pages[key], s.size >= maxSize
-}
-
-func (s *snapshot) keep(key [2]string, g *page) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pages[key] = g
-	s.size += len(g.plain.bytes) + len(g.zipped.bytes) + 8<<10 // key and headers
+	return &snapshot{content: c}, nil
 }
 
 // read answers with what build makes of the portfolio: for writers as it is now,
 // with drafts, and for everyone else as it is in the snapshot. Errors are not kept.
-func (p *Portfolio) read(w http.ResponseWriter, r *http.Request, build func(c *content) (answer, error)) error {
+func (p *Portfolio) read(w http.ResponseWriter, r *http.Request, build func(c *content) (*page, error)) error {
 	if caller := httpx.CallerOf(r.Context()); caller != nil && caller.Can(auth.PortfolioWrite) {
 		return p.readNow(w, r, build)
 	}
@@ -80,34 +65,28 @@ func (p *Portfolio) read(w http.ResponseWriter, r *http.Request, build func(c *c
 		return err
 	}
 	key := [2]string{r.URL.Path, r.URL.RawQuery}
-	g, full := s.page(key)
-	if g == nil {
-		a, err := build(s.content)
-		if err != nil {
+	kept, _ := s.pages.Load(key)
+	g, ok := kept.(*page)
+	if !ok {
+		if g, err = build(s.content); err != nil {
 			return err
 		}
-		if g, err = newPage(a); err != nil {
-			return err
-		}
-		if !full {
+		if s.size.Load() < maxSize {
 			g.zip()
-			s.keep(key, g)
+			s.pages.Store(key, g)
+			s.size.Add(int64(len(g.plain.bytes) + len(g.zipped.bytes) + 8<<10)) // key and headers
 		}
 	}
 	return g.serve(w, r, cacheControl(r))
 }
 
 // readNow answers with what build makes of the whole portfolio, drafts included.
-func (p *Portfolio) readNow(w http.ResponseWriter, r *http.Request, build func(c *content) (answer, error)) error {
+func (p *Portfolio) readNow(w http.ResponseWriter, r *http.Request, build func(c *content) (*page, error)) error {
 	c, err := p.whole(r.Context())
 	if err != nil {
 		return err
 	}
-	a, err := build(c)
-	if err != nil {
-		return err
-	}
-	g, err := newPage(a)
+	g, err := build(c)
 	if err != nil {
 		return err
 	}
@@ -119,18 +98,10 @@ const (
 	minGzip = 1 << 10 // bytes; compressing less is not worth it
 )
 
-// answer is the result of a read: a body, or the path that it moved to. Without a
-// tag, the hash of the body is the tag.
-type answer struct {
-	body     any
-	tag      string
-	location string
-}
-
-// page is an answer as bytes, ready to be sent. Answers share it and the values of
-// its headers, so nobody may change them.
+// page is the result of a read as bytes, ready to be sent. Answers share it and the
+// values of its headers, so nobody may change them.
 type page struct {
-	location      string
+	location      string // where it moved to; then there is nothing else
 	plain, zipped coded
 }
 
@@ -147,15 +118,17 @@ func newCoded(text []byte, tag string) coded {
 	}}
 }
 
-func newPage(a answer) (*page, error) {
-	if a.location != "" {
-		return &page{location: a.location}, nil
-	}
-	text, err := httpx.EncodeJSON(a.body)
+// newPage encodes a body. Unless it has a tag, its hash is the tag.
+func newPage(body any) (*page, error) {
+	text, err := httpx.EncodeJSON(body)
 	if err != nil {
 		return nil, err
 	}
-	return &page{plain: newCoded(text, cmp.Or(a.tag, httpx.ContentTag(text)))}, nil
+	tag := httpx.ContentTag(text)
+	if tagged, ok := body.(httpx.Tagged); ok {
+		tag = tagged.ETag()
+	}
+	return &page{plain: newCoded(text, tag)}, nil
 }
 
 // zip also prepares the page in gzip, which is worth it only for a page that is sent

@@ -161,8 +161,7 @@ func (k *collection) scan(row pgx.Row) (item, error) {
 }
 
 func (k *collection) load(ctx context.Context, q db.Querier) ([]item, error) {
-	return db.All(ctx, q, k.scan, `
--- name: portfolio.Entries
+	return db.All(ctx, q, k.scan, `-- name: portfolio.Entries
 SELECT id, revision, created_at, updated_at, fields || jsonb_build_object('position', position, 'status', status)
   FROM portfolio_entries
  WHERE kind = $1
@@ -203,44 +202,44 @@ func (k *collection) path(it item) string {
 
 // getList serves a page of the entries that pass the filters.
 func (k *collection) getList(w http.ResponseWriter, r *http.Request) error {
-	return k.p.read(w, r, func(c *content) (answer, error) {
+	return k.p.read(w, r, func(c *content) (*page, error) {
 		q := r.URL.Query()
-		page, err := httpx.KeysetOf[uuid.UUID](&httpx.Call{Request: r}) // without a caller: the page is the same for all
+		p, err := httpx.KeysetOf[uuid.UUID](&httpx.Call{Request: r}) // without a caller: the page is the same for all
 		if err != nil {
-			return answer{}, err
+			return nil, err
 		}
 		if featured := q.Get("featured"); q.Has("featured") && featured != "true" && featured != "false" {
-			return answer{}, httpx.ErrInvalidParameter.With("featured must be true or false.")
+			return nil, httpx.ErrInvalidParameter.With("featured must be true or false.")
 		}
 		list := c.entries[k.kind]
-		if after := page.After(uuid.Nil); after != uuid.Nil {
+		if after := p.After(uuid.Nil); after != uuid.Nil {
 			at := index(list, after)
 			if at < 0 {
-				return answer{}, httpx.ErrInvalidCursor.With("The entry that this page starts after is gone; leave the cursor out to start over.")
+				return nil, httpx.ErrInvalidCursor.With("The entry that this page starts after is gone; leave the cursor out to start over.")
 			}
 			list = list[at+1:]
 		}
 		items := []item{}
 		for _, it := range list {
-			if it.matches(q) && len(items) < page.Limit {
+			if it.matches(q) && len(items) < p.Limit {
 				items = append(items, it)
 			}
 		}
-		return answer{body: httpx.ListBy(page, items, func(it item) uuid.UUID { return it.entry().ID })}, nil
+		return newPage(httpx.ListBy(p, items, func(it item) uuid.UUID { return it.entry().ID }))
 	})
 }
 
 // getItem answers with the entry, or redirects from an old slug to its new path.
 func (k *collection) getItem(w http.ResponseWriter, r *http.Request) error {
-	return k.p.read(w, r, func(c *content) (answer, error) {
+	return k.p.read(w, r, func(c *content) (*page, error) {
 		it, err := k.find(c, r)
 		if err != nil {
-			return answer{}, err
+			return nil, err
 		}
 		if segment := r.PathValue(k.wild); segment != it.segment() && segment != it.entry().ID.String() {
-			return answer{location: httpx.Prefix + k.path(it)}, nil
+			return &page{location: httpx.Prefix + k.path(it)}, nil
 		}
-		return answer{body: it, tag: it.entry().ETag()}, nil
+		return newPage(it)
 	})
 }
 
@@ -272,8 +271,7 @@ func (k *collection) deleteItem(c *httpx.Call) error {
 		if err != nil {
 			return e, err
 		}
-		_, err = db.Exec(ed.ctx, ed.tx, `
--- name: portfolio.DeleteEntry
+		_, err = db.Exec(ed.ctx, ed.tx, `-- name: portfolio.DeleteEntry
 DELETE FROM portfolio_entries WHERE id = $1`, it.entry().ID)
 		return k.event(audit.PortfolioDeleted, it), err
 	})
@@ -359,8 +357,7 @@ func (k *collection) save(ed *edit, it item) error {
 	if err := it.claimSlug(ed.content); err != nil {
 		return err
 	}
-	stored, err := db.One(ed.ctx, ed.tx, k.scan, `
--- name: portfolio.StoreEntry
+	stored, err := db.One(ed.ctx, ed.tx, k.scan, `-- name: portfolio.StoreEntry
 WITH kept AS (
     INSERT INTO portfolio_slugs (slug, project_id)
     SELECT $4::jsonb ->> 'slug', $1 WHERE $4::jsonb ? 'slug'

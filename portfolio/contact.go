@@ -154,8 +154,7 @@ func countUse(ctx context.Context, tx db.Querier, key []byte, window time.Durati
 	until, err = db.One(ctx, tx, func(row pgx.Row) (at time.Time, err error) {
 		err = row.Scan(&uses, &at)
 		return at, err
-	}, `
--- name: portfolio.CountUse
+	}, `-- name: portfolio.CountUse
 INSERT INTO portfolio_uses AS u (key, uses, expires_at) VALUES ($1, 1, now() + $2::interval)
     ON CONFLICT (key) DO UPDATE
    SET uses = CASE WHEN u.expires_at > now() AND u.expires_at < now() + 2 * $2::interval THEN u.uses + 1 ELSE 1 END,
@@ -165,8 +164,7 @@ RETURNING uses, expires_at`, key, window)
 }
 
 func (p *Portfolio) keepMessage(ctx context.Context, tx db.Querier, in ContactPost) error {
-	seen, err := db.One(ctx, tx, db.Value[bool], `
--- name: portfolio.MessageSeen
+	seen, err := db.One(ctx, tx, db.Value[bool], `-- name: portfolio.MessageSeen
 SELECT EXISTS (SELECT FROM portfolio_messages WHERE digest = $1)`, in.digest())
 	if err != nil {
 		return err
@@ -180,8 +178,7 @@ SELECT EXISTS (SELECT FROM portfolio_messages WHERE digest = $1)`, in.digest())
 	} else if posts > globalPosts {
 		state, reasons = "spam", append(reasons, "flood")
 	}
-	if _, err := db.Exec(ctx, tx, `
--- name: portfolio.InsertMessage
+	if _, err := db.Exec(ctx, tx, `-- name: portfolio.InsertMessage
 INSERT INTO portfolio_messages (id, state, name, email, subject, message, score, reasons, digest)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, uuid.Must(uuid.NewV7()), state,
 		in.Name, in.Email, in.Subject, in.Message, score, reasons, in.digest()); err != nil {
@@ -195,8 +192,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, uuid.Must(uuid.NewV7()), state,
 
 // trimSpam keeps the spam with the lowest score, and of that the newest.
 func trimSpam(ctx context.Context, tx db.Querier) error {
-	_, err := db.Exec(ctx, tx, `
--- name: portfolio.TrimSpam
+	_, err := db.Exec(ctx, tx, `-- name: portfolio.TrimSpam
 DELETE FROM portfolio_messages
  WHERE id IN (SELECT id FROM portfolio_messages WHERE state = 'spam' ORDER BY score, id DESC OFFSET $1)`, maxSpam)
 	return err

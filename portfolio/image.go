@@ -40,10 +40,8 @@ func (p *Portfolio) getImage(w http.ResponseWriter, r *http.Request) error {
 
 // shows reports whether an entry or the profile names the file.
 func (c *content) shows(id uuid.UUID) bool {
-	if slices.Contains(c.profile.images(), id) {
-		return true
-	}
-	return slices.ContainsFunc(c.entries["projects"], func(it item) bool { return slices.Contains(it.images(), id) })
+	return slices.Contains(c.profile.images(), id) ||
+		slices.ContainsFunc(c.entries["projects"], func(it item) bool { return slices.Contains(it.images(), id) })
 }
 
 // ownImages refuses files that are not the caller's: otherwise whoever knows an id

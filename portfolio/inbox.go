@@ -67,8 +67,7 @@ func (p *Portfolio) getInbox(c *httpx.Call) (Inbox, error) {
 	if err != nil {
 		return Inbox{}, err
 	}
-	messages, err := db.All(c.Context(), p.DB, scanMessage, `
--- name: portfolio.Messages
+	messages, err := db.All(c.Context(), p.DB, scanMessage, `-- name: portfolio.Messages
 SELECT `+messageColumns+`
   FROM portfolio_messages
  WHERE state = ANY($1) AND id < $2
@@ -77,19 +76,10 @@ SELECT `+messageColumns+`
 	if err != nil {
 		return Inbox{}, err
 	}
-	inbox := Inbox{httpx.ListBy(page, messages, func(m Message) uuid.UUID { return m.ID }), map[string]int{}}
-	_, err = db.All(c.Context(), p.DB, func(row pgx.Row) (n int, err error) {
-		var state string
-		err = row.Scan(&state, &n)
-		inbox.Counts[state] = n
-		return n, err
-	}, `
--- name: portfolio.CountMessages
-SELECT s.state, count(m.id)
-  FROM unnest($1::text[]) AS s (state)
-  LEFT JOIN portfolio_messages m ON m.state = s.state
- GROUP BY s.state`, messageStates)
-	return inbox, err
+	counts, err := db.One(c.Context(), p.DB, db.Value[map[string]int], `-- name: portfolio.CountMessages
+SELECT jsonb_object_agg(s.state, (SELECT count(*) FROM portfolio_messages m WHERE m.state = s.state))
+  FROM unnest($1::text[]) AS s (state)`, messageStates)
+	return Inbox{httpx.ListBy(page, messages, func(m Message) uuid.UUID { return m.ID }), counts}, err
 }
 
 // changeMessage runs fn on the message of the path, if it still is as the client last
@@ -97,8 +87,7 @@ SELECT s.state, count(m.id)
 func (p *Portfolio) changeMessage(c *httpx.Call, e audit.Event, fn func(ctx context.Context, tx db.Querier) error) error {
 	ctx := c.Context()
 	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
-		revision, err := db.One(ctx, tx, db.Value[int64], `
--- name: portfolio.LockMessage
+		revision, err := db.One(ctx, tx, db.Value[int64], `-- name: portfolio.LockMessage
 SELECT revision FROM portfolio_messages WHERE id = $1 FOR UPDATE`, c.ID)
 		if err != nil {
 			return err
@@ -127,8 +116,7 @@ func (p *Portfolio) patchMessage(c *httpx.Call, in MessageChange) (saved Message
 	}
 	change := audit.Event{Action: audit.MessageUpdated, Details: map[string]string{"state": in.State}}
 	err = p.changeMessage(c, change, func(ctx context.Context, tx db.Querier) error {
-		saved, err = db.One(ctx, tx, scanMessage, `
--- name: portfolio.UpdateMessage
+		saved, err = db.One(ctx, tx, scanMessage, `-- name: portfolio.UpdateMessage
 UPDATE portfolio_messages SET state = $2, revision = revision + 1, updated_at = now() WHERE id = $1
 RETURNING `+messageColumns, c.ID, in.State)
 		return err
@@ -138,8 +126,7 @@ RETURNING `+messageColumns, c.ID, in.State)
 
 func (p *Portfolio) deleteMessage(c *httpx.Call) error {
 	return p.changeMessage(c, audit.Event{Action: audit.MessageDeleted}, func(ctx context.Context, tx db.Querier) error {
-		_, err := db.Exec(ctx, tx, `
--- name: portfolio.DeleteMessage
+		_, err := db.Exec(ctx, tx, `-- name: portfolio.DeleteMessage
 DELETE FROM portfolio_messages WHERE id = $1`, c.ID)
 		return err
 	})
@@ -148,8 +135,7 @@ DELETE FROM portfolio_messages WHERE id = $1`, c.ID)
 // anyUsesOver reports whether there is anything to sweep that must not pile up.
 // Messages are kept so long that one more hour does not matter.
 func (p *Portfolio) anyUsesOver(ctx context.Context) (bool, error) {
-	return db.One(ctx, p.DB, db.Value[bool], `
--- name: portfolio.AnyUsesOver
+	return db.One(ctx, p.DB, db.Value[bool], `-- name: portfolio.AnyUsesOver
 SELECT EXISTS (SELECT FROM portfolio_uses WHERE expires_at < now())`)
 }
 
@@ -159,8 +145,7 @@ func (p *Portfolio) sweep(ctx context.Context) error {
 		if err := trimSpam(ctx, tx); err != nil {
 			return err
 		}
-		gone, err := db.Exec(ctx, tx, `
--- name: portfolio.Sweep
+		gone, err := db.Exec(ctx, tx, `-- name: portfolio.Sweep
 WITH uses AS (DELETE FROM portfolio_uses WHERE expires_at < now())
 DELETE FROM portfolio_messages
  WHERE created_at < now() - CASE WHEN state = 'spam' THEN $1::interval ELSE $2::interval END`, keepSpam, keepMessages)

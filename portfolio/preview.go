@@ -56,12 +56,12 @@ func (p *Portfolio) getPreview(w http.ResponseWriter, r *http.Request) error {
 	if left := time.Until(expires); !ok || left <= 0 || left > previewLives+time.Minute {
 		return gone
 	}
-	return p.readNow(w, r, func(c *content) (answer, error) {
+	return p.readNow(w, r, func(c *content) (*page, error) {
 		list := c.entries[p.projects.kind]
 		at := index(list, id)
 		if at < 0 {
-			return answer{}, gone
+			return nil, gone
 		}
-		return answer{body: list[at], tag: list[at].entry().ETag()}, nil
+		return newPage(list[at])
 	})
 }

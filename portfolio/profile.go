@@ -71,8 +71,7 @@ func scanProfile(row pgx.Row) (p Profile, err error) {
 }
 
 func loadProfile(ctx context.Context, q db.Querier) (Profile, error) {
-	return db.One(ctx, q, scanProfile, `
--- name: portfolio.Profile
+	return db.One(ctx, q, scanProfile, `-- name: portfolio.Profile
 SELECT profile, revision, updated_at FROM portfolio`)
 }
 
@@ -81,16 +80,13 @@ func saveProfile(ed *edit, in ProfileFields) (Profile, error) {
 	if in.check(&f); f.Err() != nil {
 		return Profile{}, f.Err()
 	}
-	return db.One(ed.ctx, ed.tx, scanProfile, `
--- name: portfolio.StoreProfile
+	return db.One(ed.ctx, ed.tx, scanProfile, `-- name: portfolio.StoreProfile
 UPDATE portfolio SET profile = $1, revision = $2, updated_at = now()
 RETURNING profile, revision, updated_at`, &in, ed.revision)
 }
 
 func (p *Portfolio) getProfile(w http.ResponseWriter, r *http.Request) error {
-	return p.read(w, r, func(c *content) (answer, error) {
-		return answer{body: c.profile, tag: c.profile.ETag()}, nil
-	})
+	return p.read(w, r, func(c *content) (*page, error) { return newPage(c.profile) })
 }
 
 // putProfile serves PUT /portfolio/profile, which replaces the whole profile.

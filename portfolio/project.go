@@ -15,7 +15,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // Project is a piece of work with a page of its own.
@@ -201,14 +200,6 @@ func (c *content) slugsOf(project uuid.UUID) (n int) {
 
 // loadSlugs reads every slug that ever led to a project.
 func loadSlugs(ctx context.Context, q db.Querier) (map[string]uuid.UUID, error) {
-	slugs := map[string]uuid.UUID{}
-	_, err := db.All(ctx, q, func(row pgx.Row) (slug string, err error) {
-		var project uuid.UUID
-		err = row.Scan(&slug, &project)
-		slugs[slug] = project
-		return slug, err
-	}, `
--- name: portfolio.Slugs
-SELECT slug, project_id FROM portfolio_slugs`)
-	return slugs, err
+	return db.One(ctx, q, db.Value[map[string]uuid.UUID], `-- name: portfolio.Slugs
+SELECT coalesce(jsonb_object_agg(slug, project_id), '{}') FROM portfolio_slugs`)
 }

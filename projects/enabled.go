@@ -39,8 +39,8 @@ func (p *Projects) ownRoutes() []httpx.Route {
 }
 
 // info is the app as a caller sees it; ok says whether they may use it.
-func (h *Host) info(off map[string]bool, caller *httpx.Caller) (i Info, ok bool) {
-	i = Info{Name: h.app.Name, Description: h.app.Description, Enabled: !off[h.app.Name], Permissions: []string{}}
+func (h *Host) info(off []string, caller *httpx.Caller) (i Info, ok bool) {
+	i = Info{Name: h.app.Name, Description: h.app.Description, Enabled: !slices.Contains(off, h.app.Name), Permissions: []string{}}
 	for _, permission := range h.app.Permissions {
 		if caller.Can(permission.Name) {
 			i.Permissions = append(i.Permissions, permission.Name)
@@ -106,18 +106,14 @@ func (p *Projects) turn(ctx context.Context, h *Host, on bool) error {
 	})
 }
 
-func (p *Projects) enabled(ctx context.Context, name string) (bool, error) {
-	off, err := p.off.Get(ctx)
-	return err == nil && !off[name], err
+// enabled says whether the app is turned on; if nobody knows, it is not.
+func (h *Host) enabled(ctx context.Context) (bool, error) {
+	off, err := h.p.off.Get(ctx)
+	return err == nil && !slices.Contains(off, h.app.Name), err
 }
 
 // readDisabled reads the names of the apps that are turned off.
-func (p *Projects) readDisabled(ctx context.Context) (map[string]bool, error) {
-	names, err := db.All(ctx, p.DB, db.Value[string], `-- name: projects.Disabled
+func (p *Projects) readDisabled(ctx context.Context) ([]string, error) {
+	return db.All(ctx, p.DB, db.Value[string], `-- name: projects.Disabled
 		SELECT name FROM disabled_apps`)
-	off := make(map[string]bool, len(names))
-	for _, name := range names {
-		off[name] = true
-	}
-	return off, err
 }

@@ -80,16 +80,15 @@ func (h *Host) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 func (h *Host) take(ctx context.Context) (release func(), err error) {
 	wait, cancel := context.WithTimeout(ctx, shareWait)
 	defer cancel()
-	var held []chan struct{}
+	held := 0
 	release = func() {
-		for _, share := range held {
+		for _, share := range h.shares[:held] {
 			<-share
 		}
 	}
-	for _, share := range h.shares {
+	for ; held < len(h.shares); held++ {
 		select {
-		case share <- struct{}{}:
-			held = append(held, share)
+		case h.shares[held] <- struct{}{}:
 		case <-wait.Done():
 			release()
 			if ctx.Err() != nil {

@@ -88,8 +88,8 @@ type File struct {
 type Projects struct {
 	Config
 	apps  []*Host
-	fault error                     // of the first app that is invalid
-	off   *db.Kept[map[string]bool] // the names of the apps that are turned off
+	fault error              // of the first app that is invalid
+	off   *db.Kept[[]string] // the names of the apps that are turned off
 }
 
 // New mounts the apps and registers with the listener: call it before the listener
@@ -217,7 +217,7 @@ func (p *Projects) Routes() []httpx.Route {
 			route.Problems = append(slices.Clip(route.Problems), httpx.ErrNotFound)
 			if handler := route.Handler; handler != nil {
 				route.Handler = func(w http.ResponseWriter, r *http.Request) error {
-					switch on, err := p.enabled(r.Context(), h.app.Name); {
+					switch on, err := h.enabled(r.Context()); {
 					case err != nil:
 						return err
 					case !on:
@@ -239,17 +239,19 @@ func (p *Projects) Jobs() (jobs []db.Job) {
 			run, needed := job.Run, job.Needed
 			job.Name = "projects." + h.app.Name + "." + job.Name
 			job.Run = func(ctx context.Context) error {
-				if on, err := p.enabled(ctx, h.app.Name); err != nil || !on {
-					return err
+				on, err := h.enabled(ctx)
+				if on {
+					err = run(ctx)
 				}
-				return run(ctx)
+				return err
 			}
 			if needed != nil {
-				job.Needed = func(ctx context.Context) (bool, error) {
-					if on, err := p.enabled(ctx, h.app.Name); err != nil || !on {
-						return false, err
+				job.Needed = func(ctx context.Context) (yes bool, err error) {
+					on, err := h.enabled(ctx)
+					if on {
+						yes, err = needed(ctx)
 					}
-					return needed(ctx)
+					return yes, err
 				}
 			}
 			jobs = append(jobs, job)

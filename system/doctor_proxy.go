@@ -22,13 +22,48 @@ import (
 // be configured, the lines are for Nginx Proxy Manager's box "Custom Nginx
 // Configuration", in the host's tab "Advanced".
 
+// asker asks an address as the internet sees it. It follows no redirect.
+type asker struct {
+	ctx    context.Context
+	base   string // what comes before every path
+	client *http.Client
+}
+
+func newAsker(ctx context.Context, base string, transport *http.Transport) asker {
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return asker{ctx, base, &http.Client{Transport: transport, CheckRedirect: stay}}
+}
+
+// ask returns the answer and the beginning of its text.
+func (a *asker) ask(within time.Duration, method, path string, body io.Reader, change ...func(*http.Request)) (*http.Response, string, error) {
+	ctx, cancel := context.WithTimeout(a.ctx, within)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, a.base+path, body)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, fn := range change {
+		fn(r)
+	}
+	res, err := a.client.Do(r)
+	if err != nil {
+		return nil, "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 4<<10))
+	return res, string(text), err
+}
+
+func header(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
 // outside is the public URL as the doctor sees it.
 type outside struct {
-	ctx    context.Context
-	cfg    *Config
-	f      *findings
-	client *http.Client
-	token  string
+	asker
+	cfg   *Config
+	f     *findings
+	token string
 }
 
 const (
@@ -43,11 +78,10 @@ const (
 var sayings = []string{"X-Real-Ip", "X-Forwarded-For", "Forwarded", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "X-Unused"}
 
 func examinePublicURL(ctx context.Context, cfg *Config, f *findings) {
-	transport := &http.Transport{TLSClientConfig: &tls.Config{}}
-	defer transport.CloseIdleConnections()
-	o := &outside{ctx: ctx, cfg: cfg, f: f, token: newProbeToken(cfg.Keys(probePurpose), time.Now().Add(probeFor))}
-	o.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	first, ok := o.reach(transport)
+	o := &outside{newAsker(ctx, cfg.PublicURL.String()+httpx.Prefix, &http.Transport{TLSClientConfig: &tls.Config{}}), cfg, f,
+		newProbeToken(cfg.Keys(probePurpose), time.Now().Add(probeFor))}
+	defer o.client.CloseIdleConnections()
+	first, ok := o.reach()
 	if !ok {
 		return
 	}
@@ -62,29 +96,9 @@ func examinePublicURL(ctx context.Context, cfg *Config, f *findings) {
 	o.examineOrigins()
 }
 
-// send asks for a path below /api/v1 and reads the whole answer.
-func (o *outside) send(method, path string, body io.Reader, change ...func(*http.Request)) (*http.Response, []byte, error) {
-	ctx, cancel := context.WithTimeout(o.ctx, probeWithin)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, o.cfg.PublicURL.String()+httpx.Prefix+path, body)
-	if err != nil {
-		return nil, nil, err
-	}
-	r.Header.Set(probeHeader, o.token)
-	for _, fn := range change {
-		fn(r)
-	}
-	res, err := o.client.Do(r)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-	return res, text, err
-}
-
-func header(name, value string) func(*http.Request) {
-	return func(r *http.Request) { r.Header.Set(name, value) }
+// send asks for a path below /api/v1 with the token of the probe.
+func (o *outside) send(method, path string, body io.Reader, change ...func(*http.Request)) (*http.Response, string, error) {
+	return o.ask(probeWithin, method, path, body, append(change, header(probeHeader, o.token))...)
 }
 
 // probe is how the server saw a request.
@@ -95,18 +109,18 @@ func (o *outside) probe(method string, body io.Reader, change ...func(*http.Requ
 		err = fmt.Errorf("the answer is %s: %.200s", res.Status, text)
 	}
 	if err == nil {
-		err = json.Unmarshal(text, &seen)
+		err = json.Unmarshal([]byte(text), &seen)
 	}
 	return res, seen, err
 }
 
 // reach finds out whether this server answers at the public URL. If the certificate is
 // not trusted, it goes on without checking it.
-func (o *outside) reach(transport *http.Transport) (first *http.Response, ok bool) {
+func (o *outside) reach() (first *http.Response, ok bool) {
 	res, text, err := o.send("GET", "/system/probe", nil)
 	if _, invalid := errors.AsType[*tls.CertificateVerificationError](err); invalid {
 		o.f.add("tls", Fault, "The certificate is not valid: "+err.Error())
-		transport.TLSClientConfig.InsecureSkipVerify = true
+		o.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 		res, text, err = o.send("GET", "/system/probe", nil)
 	} else if err == nil && res.TLS != nil {
 		until := res.TLS.PeerCertificates[0].NotAfter
@@ -116,7 +130,7 @@ func (o *outside) reach(transport *http.Transport) (first *http.Response, ok boo
 	switch {
 	case err != nil:
 		o.f.add("reach", Fault, "The public URL cannot be reached: "+err.Error(), o.cfg.Listen)
-	case strings.Contains(string(text), `"untrusted_peer"`):
+	case strings.Contains(text, `"untrusted_peer"`):
 		o.f.add("trusted_proxies", Fault, "The server refuses its proxy.", "<the address of the proxy's container, as docker inspect shows it>")
 	case res.StatusCode == http.StatusBadGateway || res.StatusCode == http.StatusGatewayTimeout:
 		o.f.add("reach", Fault, fmt.Sprintf("The proxy answers %s: it does not reach the server.", res.Status), o.cfg.Listen)
@@ -211,7 +225,6 @@ func (o *outside) examineLimit() {
 	}()
 	res, _, err := o.send("POST", "/system/probe", body, func(r *http.Request) {
 		*r = *r.WithContext(ctx)
-		r.Header.Set(probeHeader, o.token)
 		r.ContentLength = hugeBody
 	})
 	switch {
@@ -256,7 +269,7 @@ func (o *outside) examineBody() {
 // examineStream reads two events with a pause between them.
 func (o *outside) examineStream() {
 	var res *http.Response
-	var text []byte
+	var text string
 	var err error
 	var took time.Duration // from the first byte to the last
 	for try := 0; try < timedTries && err == nil && took < probePause/2; try++ {
@@ -268,7 +281,7 @@ func (o *outside) examineStream() {
 		})
 		took = time.Since(headers)
 	}
-	if err != nil || res.StatusCode != http.StatusOK || !strings.HasSuffix(string(text), "data: second\n\n") {
+	if err != nil || res.StatusCode != http.StatusOK || !strings.HasSuffix(text, "data: second\n\n") {
 		o.f.add("event_stream", Fault, "A stream of events is cut off when nothing is sent for a moment.")
 		return
 	}
@@ -300,4 +313,89 @@ func allows(res *http.Response, origin string, credentials bool) bool {
 	}
 	return slices.Equal(res.Header.Values("Access-Control-Allow-Origin"), []string{origin}) &&
 		slices.Equal(res.Header.Values("Access-Control-Allow-Credentials"), with)
+}
+
+// A guarded host is looked at as a stranger sees it. Whatever the proxy was told,
+// the program behind it must not have answered.
+
+// usualPaths are where a proxy has locations of its own most often. Nobody can
+// know all that it has.
+var usualPaths = []string{"/api/", "/api/v1/", "/ws", "/socket.io/", "/static/x.js", "/assets/x.css", "/favicon.ico", "/robots.txt", "/metrics", "/admin/"}
+
+// guardedWithin is how long an upload to a guarded host may take to be refused.
+const guardedWithin = 3 * time.Second
+
+// stranger asks a guarded host.
+type stranger struct {
+	asker
+	host string
+}
+
+// examineGate looks at all guarded hosts.
+func (s *System) examineGate(ctx context.Context, cfg *Config, f *findings) {
+	hosts, err := s.GuardedHosts(ctx)
+	switch {
+	case err != nil:
+		f.add("gate", Warning, "Cannot read which hosts are guarded: "+err.Error())
+	case len(hosts) == 0:
+		f.add("gate", Sound, "No host is guarded.")
+	case cfg.AccountURL == "":
+		f.add("gate", Fault, "Hosts are guarded, but HOMEBASE_ACCOUNT_URL names no page to sign in at.")
+	default:
+		for _, host := range hosts {
+			s := &stranger{newAsker(ctx, "https://"+host, &http.Transport{}), host}
+			s.examine(cfg.AccountURL, f)
+			s.client.CloseIdleConnections()
+		}
+	}
+}
+
+// examine goes on to the details only where the front door is shut.
+func (s *stranger) examine(accountURL string, f *findings) {
+	res, _, err := s.ask(probeWithin, "GET", "/", nil, header("Sec-Fetch-Mode", "navigate"))
+	if err != nil {
+		f.add("gate", Fault, fmt.Sprintf("%s cannot be reached: %v", s.host, err))
+		return
+	}
+	sent := strings.HasPrefix(res.Header.Get("Location"), accountURL+"#action=gate&request=")
+	begun := strings.HasPrefix(res.Header.Get("Set-Cookie"), "__Host-hb-")
+	switch {
+	case sent && begun:
+		f.add("gate", Sound, s.host+" sends strangers to sign in.")
+	case sent:
+		f.add("gate", Fault, s.host+" sends strangers to sign in, but nobody gets in: the proxy drops the cookie with which the way in begins.")
+	case res.StatusCode == http.StatusUnauthorized:
+		f.add("gate", Fault, s.host+" refuses strangers' pages and sends nobody to sign in.")
+	case res.StatusCode == http.StatusForbidden:
+		f.add("gate", Fault, s.host+" refuses everybody: Homebase does not trust this proxy, or does not understand what it says.")
+	case res.StatusCode >= 500:
+		f.add("gate", Fault, fmt.Sprintf("%s refuses everybody, with %s: the proxy does not reach Homebase.", s.host, res.Status))
+		return
+	default:
+		f.add("gate.open", Fault, fmt.Sprintf("%s is not guarded: a stranger was answered %s.", s.host, res.Status))
+		return
+	}
+	if around := s.around(); len(around) > 0 {
+		f.add("gate.around", Fault, fmt.Sprintf("%s is open at %s.", s.host, strings.Join(around, ", ")))
+	}
+	if res, text, err := s.ask(probeWithin, "GET", "/.homebase/callback", nil); err != nil || res.StatusCode != http.StatusGone || !strings.Contains(text, `"gate_code_invalid"`) {
+		f.add("gate.callback", Fault, s.host+"/.homebase/callback does not lead to Homebase.")
+	}
+	for range timedTries {
+		if _, _, err = s.ask(guardedWithin, "POST", "/", strings.NewReader(strings.Repeat("x", 64<<10))); !errors.Is(err, context.DeadlineExceeded) {
+			return
+		}
+	}
+	f.add("gate.body", Fault, fmt.Sprintf("%s does not answer an upload within %v.", s.host, guardedWithin))
+}
+
+// around are the usual paths at which a stranger gets an answer of the program.
+func (s *stranger) around() (open []string) {
+	for _, path := range usualPaths {
+		res, _, err := s.ask(probeWithin, "GET", path, nil)
+		if err == nil && res.StatusCode != http.StatusUnauthorized && res.StatusCode != http.StatusForbidden && res.StatusCode < 500 {
+			open = append(open, path)
+		}
+	}
+	return open
 }

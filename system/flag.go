@@ -2,18 +2,22 @@ package system
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
 	"homebase/audit"
-	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -80,38 +84,11 @@ func scanFlag(row pgx.Row) (f Flag, err error) {
 // readFlags reads all flags, sorted by key. They are kept in memory, so that asking for
 // them costs no query.
 func (s *System) readFlags(ctx context.Context) ([]Flag, error) {
-	return db.All(ctx, s.DB, scanFlag, `
--- name: system.Flags
+	return db.All(ctx, s.DB, scanFlag, `-- name: system.Flags
 SELECT `+flagColumns+` FROM flags f ORDER BY f.key`)
 }
 
 func (f Flag) ETag() string { return httpx.RevisionTag(f.Revision) }
-
-func (s *System) flagRoutes() []httpx.Route {
-	manage := httpx.Needs(auth.SystemManage).OrOperator()
-	return []httpx.Route{
-		{
-			Pattern: "GET /system/flags", Access: httpx.Recognised(), Rate: httpx.RateRead,
-			Summary: "The feature flags as they are for the caller, all at once",
-			Do:      httpx.Answers(s.listFlags),
-		},
-		{
-			Pattern: "GET /system/flags/{key}", Access: manage, Rate: httpx.RateRead,
-			Summary: "A feature flag and its rules",
-			Do:      httpx.Answers(s.getFlag), Problems: httpx.Problems{httpx.ErrNotFound},
-		},
-		{
-			Pattern: "PUT /system/flags/{key}", Access: manage, Rate: httpx.RateWrite, Body: flagBody,
-			Summary: "Make or replace a feature flag", Headers: []string{"If-None-Match"},
-			Do: httpx.JSON(s.putFlag).MayCreate(), Problems: httpx.Problems{httpx.ErrPreconditionFailed, errFlags},
-		},
-		{
-			Pattern: "DELETE /system/flags/{key}", Access: manage, Rate: httpx.RateWrite,
-			Summary: "Delete a feature flag",
-			Do:      httpx.Acts(s.deleteFlag), Problems: httpx.Problems{httpx.ErrNotFound, httpx.ErrPreconditionFailed},
-		},
-	}
-}
 
 // listFlags serves GET /system/flags.
 func (s *System) listFlags(c *httpx.Call) (httpx.List[FlagState], error) {
@@ -126,26 +103,24 @@ func (s *System) getFlag(c *httpx.Call) (Flag, error) {
 }
 
 func flagByKey(ctx context.Context, q db.Querier, key string) (Flag, error) {
-	return db.One(ctx, q, scanFlag, `
--- name: system.FlagByKey
+	return db.One(ctx, q, scanFlag, `-- name: system.FlagByKey
 SELECT `+flagColumns+` FROM flags f WHERE f.key = $1`, key)
 }
 
-// changeFlag runs fn in a transaction that excludes other changes of flags.
-func (s *System) changeFlag(c *httpx.Call, fn func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error) error {
+// changeFlag runs fn in a transaction that excludes other changes of flags. If there is
+// no flag yet, before is zero.
+func (s *System) changeFlag(c *httpx.Call, fn func(ctx context.Context, tx pgx.Tx, before Flag) error) error {
 	ctx := c.Context()
 	defer s.flags.Forget()
 	return s.DB.InTx(ctx, func(tx pgx.Tx) error {
-		_, err := db.Exec(ctx, tx, `
--- name: system.LockFlags
+		_, err := db.Exec(ctx, tx, `-- name: system.LockFlags
 LOCK TABLE flags IN SHARE ROW EXCLUSIVE MODE`)
 		if err != nil {
 			return err
 		}
 		before, err := flagByKey(ctx, tx, c.PathValue("key"))
 		var tags []string // none where there is no flag
-		there := err == nil
-		if there {
+		if err == nil {
 			tags = []string{before.ETag()}
 		} else if !errors.Is(err, db.ErrNotFound) {
 			return err
@@ -153,7 +128,7 @@ LOCK TABLE flags IN SHARE ROW EXCLUSIVE MODE`)
 		if !httpx.IfMatch(c.Header, tags...) || c.Method == http.MethodPut && httpx.IfNoneMatch(c.Header, tags...) {
 			return httpx.ErrPreconditionFailed
 		}
-		if err := fn(ctx, tx, before, there); err != nil {
+		if err := fn(ctx, tx, before); err != nil {
 			return err
 		}
 		return db.Notify(ctx, tx, flagsChannel, "")
@@ -170,18 +145,17 @@ func (s *System) putFlag(c *httpx.Call, in FlagFields) (flag Flag, err error) {
 		return flag, err
 	}
 	created := false
-	err = s.changeFlag(c, func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error {
+	err = s.changeFlag(c, func(ctx context.Context, tx pgx.Tx, before Flag) error {
 		action := audit.FlagUpdated
-		if created = !there; created {
+		if created = before.Key == ""; created {
 			action = audit.FlagCreated
 		}
-		flag, err = db.One(ctx, tx, scanFlag, `
--- name: system.PutFlag
+		flag, err = db.One(ctx, tx, scanFlag, `-- name: system.PutFlag
 INSERT INTO flags AS f (key, description, enabled, public, rules)
 SELECT $1, $2, $3, $4, $5 WHERE $6 OR (SELECT count(*) FROM flags) < $7
     ON CONFLICT (key) DO UPDATE
    SET description = $2, enabled = $3, public = $4, rules = $5, revision = f.revision + 1, updated_at = now()
-RETURNING `+flagColumns, c.PathValue("key"), in.Description, in.Enabled, in.Public, in.Rules, there, flagsMost)
+RETURNING `+flagColumns, c.PathValue("key"), in.Description, in.Enabled, in.Public, in.Rules, !created, flagsMost)
 		if errors.Is(err, db.ErrNotFound) {
 			return errFlags
 		}
@@ -198,12 +172,11 @@ RETURNING `+flagColumns, c.PathValue("key"), in.Description, in.Enabled, in.Publ
 
 // deleteFlag serves DELETE /system/flags/{key}.
 func (s *System) deleteFlag(c *httpx.Call) error {
-	return s.changeFlag(c, func(ctx context.Context, tx pgx.Tx, before Flag, there bool) error {
-		if !there {
+	return s.changeFlag(c, func(ctx context.Context, tx pgx.Tx, before Flag) error {
+		if before.Key == "" {
 			return db.ErrNotFound
 		}
-		_, err := db.Exec(ctx, tx, `
--- name: system.DeleteFlag
+		_, err := db.Exec(ctx, tx, `-- name: system.DeleteFlag
 DELETE FROM flags WHERE key = $1`, before.Key)
 		if err != nil {
 			return err
@@ -216,4 +189,90 @@ func (s *System) recordFlag(ctx context.Context, tx pgx.Tx, action audit.Action,
 	return s.Audit.Record(ctx, tx, audit.Event{Action: action, Details: map[string]string{
 		"key": f.Key, "enabled": strconv.FormatBool(f.Enabled), "public": strconv.FormatBool(f.Public), "rules": strconv.Itoa(len(f.Rules)),
 	}})
+}
+
+// Rule says for whom a flag is on: for whoever matches everything that it names.
+type Rule struct {
+	Roles []string    `json:"roles,omitempty"` // one of these
+	Users []uuid.UUID `json:"users,omitempty"` // one of these
+	// Percentage of all users, or of the targeting keys of strangers, from 0 to
+	// 100. Whoever is included stays so while it grows.
+	Percentage *float64 `json:"percentage,omitempty"`
+}
+
+// FlagState is a flag as it is for one caller.
+type FlagState struct {
+	Key     string `json:"key"`
+	Enabled bool   `json:"enabled"`
+
+	reason string // of OpenFeature
+}
+
+// subject is whom a flag is asked for.
+type subject struct {
+	caller *httpx.Caller // nil: a stranger
+	// id is what percentages are counted by: the user's id, or else a stranger's
+	// targeting key; "" is in no percentage.
+	id string
+}
+
+// subjectOf is the caller. targetingKey counts only for a stranger, so that nobody can
+// ask as somebody else.
+func subjectOf(c *httpx.Caller, targetingKey string) subject {
+	if c != nil {
+		return subject{c, "user " + c.UserID.String()}
+	}
+	if targetingKey == "" {
+		return subject{}
+	}
+	return subject{nil, "key " + targetingKey}
+}
+
+// statesFor are all flags that the subject may see, sorted by key.
+func (s *System) statesFor(ctx context.Context, who subject) ([]FlagState, error) {
+	all, err := s.flags.Get(ctx)
+	states := []FlagState{}
+	for _, flag := range all {
+		if flag.Public || who.caller != nil {
+			states = append(states, flag.stateFor(who))
+		}
+	}
+	return states, err
+}
+
+// stateFor evaluates the flag. The reasons are OpenFeature's.
+func (f *Flag) stateFor(who subject) FlagState {
+	switch {
+	case !f.Enabled:
+		return FlagState{f.Key, false, "DISABLED"}
+	case len(f.Rules) == 0:
+		return FlagState{f.Key, true, "STATIC"}
+	}
+	for _, rule := range f.Rules {
+		if rule.matches(f.Key, who) {
+			if rule.Percentage != nil {
+				return FlagState{f.Key, true, "SPLIT"}
+			}
+			return FlagState{f.Key, true, "TARGETING_MATCH"}
+		}
+	}
+	return FlagState{f.Key, false, "DEFAULT"}
+}
+
+func (r *Rule) matches(key string, who subject) bool {
+	if len(r.Roles) > 0 && (who.caller == nil || !slices.ContainsFunc(r.Roles, func(role string) bool { return slices.Contains(who.caller.Roles, role) })) {
+		return false
+	}
+	if len(r.Users) > 0 && (who.caller == nil || !slices.Contains(r.Users, who.caller.UserID)) {
+		return false
+	}
+	return r.Percentage == nil || who.id != "" && share(key, who.id) < *r.Percentage/100
+}
+
+// share is the subject's fixed position in a flag's percentages, from 0 to just below
+// 1. Each flag has a different order, so that it is not always the same people who
+// try what is new.
+func share(key, id string) float64 {
+	sum := sha256.Sum256([]byte(key + "\x00" + id))
+	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (math.MaxUint64>>11 + 1)
 }

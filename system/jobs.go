@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 )
@@ -14,20 +13,14 @@ import (
 // JobStatus is a job as its operators see it.
 type JobStatus db.JobState
 
-// jobRoutes show the jobs of the platform and of the apps.
-func (s *System) jobRoutes() []httpx.Route {
-	return []httpx.Route{{
-		Pattern: "GET /system/jobs", Access: httpx.Needs(auth.SystemRead).OrOperator(), Rate: httpx.RateRead,
-		Summary: "Every job: its last run, its next, and its failures",
-		Do: httpx.Answers(func(c *httpx.Call) (httpx.List[JobStatus], error) {
-			states, err := s.DB.JobStates(c.Context())
-			list := httpx.List[JobStatus]{Items: make([]JobStatus, len(states))}
-			for i, state := range states {
-				list.Items[i] = JobStatus(state)
-			}
-			return list, err
-		}),
-	}}
+// listJobs serves GET /system/jobs: the jobs of the platform and of the apps.
+func (s *System) listJobs(c *httpx.Call) (httpx.List[JobStatus], error) {
+	states, err := s.DB.JobStates(c.Context())
+	list := httpx.List[JobStatus]{Items: make([]JobStatus, len(states))}
+	for i, state := range states {
+		list.Items[i] = JobStatus(state)
+	}
+	return list, err
 }
 
 // jobFigures are those of the jobs that the database knows, of any worker.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"homebase/audit"
-	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -20,9 +19,7 @@ import (
 // RateLimit is how many requests of a class one user, or one address where
 // nobody is signed in, may send.
 type RateLimit struct {
-	Class      httpx.Rate `json:"class"`
-	Requests   int        `json:"requests"`
-	PerSeconds float64    `json:"per_seconds"`
+	newLimit
 	// Scope is "worker" if each process counts for itself, so that two allow twice
 	// as much, and "shared" if all count in PostgreSQL. The shared limits are
 	// those against guessing and spam; they cannot be changed.
@@ -64,31 +61,15 @@ func scanLimits(row pgx.Row) (c changedLimits, err error) {
 	return c, err
 }
 
-// limitRoutes are not limited themselves: whoever sets a limit too low must be able to
-// undo it.
-func (s *System) limitRoutes() []httpx.Route {
-	return []httpx.Route{
-		{
-			Pattern: "GET /system/limits", Access: httpx.Needs(auth.SystemRead).OrOperator(), Rate: httpx.RateNone,
-			Summary: "The rate limits by class", Do: httpx.Answers(s.getLimits),
-		},
-		{
-			Pattern: "PUT /system/limits", Access: httpx.Needs(auth.SystemManage).OrOperator(), Rate: httpx.RateNone, Body: 64 << 10,
-			Summary: "Change rate limits; classes that are not named get the defaults",
-			Do:      httpx.JSON(s.putLimits), Problems: httpx.Problems{httpx.ErrPreconditionFailed},
-		},
-	}
-}
-
 // shown are the limits in force on the server of ctx, with the changed ones marked.
 func (s *System) shown(ctx context.Context, changed changedLimits) rateLimits {
 	answer := rateLimits{Enforced: httpx.ServerOf(ctx).Limits() != nil, Items: []RateLimit{}, revision: changed.Revision}
 	own := httpx.DefaultLimits()
 	for class, limit := range merged(changed.Limits) {
-		answer.Items = append(answer.Items, RateLimit{class, limit.Requests, limit.Per.Seconds(), "worker", limit != own[class]})
+		answer.Items = append(answer.Items, RateLimit{newLimit{class, limit.Requests, limit.Per.Seconds()}, "worker", limit != own[class]})
 	}
 	for class, limit := range s.SharedLimits {
-		answer.Items = append(answer.Items, RateLimit{class, limit.Requests, limit.Per.Seconds(), "shared", false})
+		answer.Items = append(answer.Items, RateLimit{newLimit{class, limit.Requests, limit.Per.Seconds()}, "shared", false})
 	}
 	slices.SortFunc(answer.Items, func(a, b RateLimit) int { return cmp.Compare(a.Class, b.Class) })
 	return answer
@@ -111,8 +92,7 @@ func (s *System) getLimits(c *httpx.Call) (rateLimits, error) {
 }
 
 func (s *System) readLimits(ctx context.Context) (changedLimits, error) {
-	return db.One(ctx, s.DB, scanLimits, `
--- name: system.Limits
+	return db.One(ctx, s.DB, scanLimits, `-- name: system.Limits
 SELECT changed, revision FROM limits`)
 }
 
@@ -144,21 +124,17 @@ func (s *System) putLimits(c *httpx.Call, in newLimits) (rateLimits, error) {
 	ctx := c.Context()
 	var saved changedLimits
 	err = s.DB.InTx(ctx, func(tx pgx.Tx) error {
-		before, err := db.One(ctx, tx, scanLimits, `
--- name: system.LockLimits
-SELECT changed, revision FROM limits FOR UPDATE`)
+		before, err := db.One(ctx, tx, scanLimits, `-- name: system.PutLimits
+UPDATE limits SET changed = $1, revision = was.revision + 1
+  FROM (SELECT changed, revision FROM limits FOR UPDATE) AS was
+RETURNING was.changed, was.revision`, limits)
 		if err == nil {
 			err = c.Match(before.Revision)
 		}
 		if err != nil {
 			return err
 		}
-		saved, err = db.One(ctx, tx, scanLimits, `
--- name: system.PutLimits
-UPDATE limits SET changed = $1, revision = revision + 1 RETURNING changed, revision`, limits)
-		if err != nil {
-			return err
-		}
+		saved = changedLimits{limits, before.Revision + 1}
 		if err := s.recordLimits(ctx, tx, before.Limits, limits); err != nil {
 			return err
 		}

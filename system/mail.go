@@ -70,8 +70,7 @@ func (m *Mail) Send(ctx context.Context, tx db.Querier, to, subject, text string
 		return err
 	}
 	id := uuid.Must(uuid.NewV7())
-	_, err := db.Exec(ctx, tx, `
--- name: system.QueueMail
+	_, err := db.Exec(ctx, tx, `-- name: system.QueueMail
 INSERT INTO mail_outbox (id, recipient, subject, body, attempts, created_at, next_try_at)
 VALUES ($1, $2, $3, $4, 0, now(), now())`,
 		id, to, subject, m.sealer.Seal([]byte(text), id.String()))
@@ -94,8 +93,7 @@ func (m *Mail) Deliver(ctx context.Context, to, subject, text string) error {
 // Restored forgets the messages that waited when the backup was made: they have been
 // sent since.
 func (m *Mail) Restored(ctx context.Context, tx pgx.Tx) error {
-	_, err := db.Exec(ctx, tx, `
--- name: system.ForgetMailOfBackup
+	_, err := db.Exec(ctx, tx, `-- name: system.ForgetMailOfBackup
 DELETE FROM mail_outbox`)
 	return err
 }
@@ -119,16 +117,13 @@ type queued struct {
 	attempts           int
 }
 
-func scanQueued(row pgx.Row) (q queued, err error) {
-	err = row.Scan(&q.id, &q.recipient, &q.subject, &q.body, &q.attempts)
-	return q, err
-}
-
 // due are the messages that are due, and those that are further in the future than any
 // wait, because a clock was set back.
 func (m *Mail) due(ctx context.Context, most int) ([]queued, error) {
-	return db.All(ctx, m.db, scanQueued, `
--- name: system.DueMail
+	return db.All(ctx, m.db, func(row pgx.Row) (q queued, err error) {
+		err = row.Scan(&q.id, &q.recipient, &q.subject, &q.body, &q.attempts)
+		return q, err
+	}, `-- name: system.DueMail
 SELECT id, recipient, subject, body, attempts
   FROM mail_outbox
  WHERE next_try_at <= now() OR next_try_at > now() + $2 * interval '1 second'
@@ -139,14 +134,10 @@ SELECT id, recipient, subject, body, attempts
 // deliver hands over what is due. Only one worker does so at a time.
 func (m *Mail) deliver(ctx context.Context) error {
 	due, err := m.due(ctx, mailBatch)
-	if err != nil {
-		return err
-	}
-	var problems []error
 	for _, q := range due {
-		problems = append(problems, m.deliverOne(ctx, q))
+		err = errors.Join(err, m.deliverOne(ctx, q))
 	}
-	return errors.Join(problems...)
+	return err
 }
 
 // deliverOne sends q and deletes it, or sets when to try again. A message that has
@@ -154,23 +145,22 @@ func (m *Mail) deliver(ctx context.Context) error {
 // line that does not reveal its content.
 func (m *Mail) deliverOne(ctx context.Context, q queued) error {
 	text, err := m.sealer.Open(q.body, q.id.String())
-	if err == nil {
-		if err = m.hand(ctx, q.recipient, q.subject, string(text)); err == nil {
-			_, err = db.Exec(ctx, m.db, `-- name: system.ForgetMail
-DELETE FROM mail_outbox WHERE id = $1`, q.id)
-			return err
-		}
-		if q.attempts+1 < mailMaxAttempts {
-			_, later := db.Exec(ctx, m.db, `-- name: system.RetryMail
-UPDATE mail_outbox SET attempts = attempts + 1, next_try_at = now() + $2 * interval '1 second' WHERE id = $1`,
-				q.id, (mailFirstRetry << q.attempts).Seconds())
-			return errors.Join(fmt.Errorf("mail %s, try %d: %w", q.id, q.attempts+1, err), later)
-		}
+	opened := err == nil
+	if opened {
+		err = m.hand(ctx, q.recipient, q.subject, string(text))
 	}
-	m.log.Error("gave up on a mail", "mail", q.id, "tries", q.attempts+1, "error", err)
-	_, forget := db.Exec(ctx, m.db, `-- name: system.GiveUpMail
+	if opened && err != nil && q.attempts+1 < mailMaxAttempts {
+		_, later := db.Exec(ctx, m.db, `-- name: system.RetryMail
+UPDATE mail_outbox SET attempts = attempts + 1, next_try_at = now() + $2 * interval '1 second' WHERE id = $1`,
+			q.id, (mailFirstRetry << q.attempts).Seconds())
+		return errors.Join(fmt.Errorf("mail %s, try %d: %w", q.id, q.attempts+1, err), later)
+	}
+	if err != nil {
+		m.log.Error("gave up on a mail", "mail", q.id, "tries", q.attempts+1, "error", err)
+	}
+	_, err = db.Exec(ctx, m.db, `-- name: system.ForgetMail
 DELETE FROM mail_outbox WHERE id = $1`, q.id)
-	return forget
+	return err
 }
 
 // hand gives one message to the SMTP server (RFC 5321). smtps:// is implicit

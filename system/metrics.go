@@ -1,18 +1,17 @@
 package system
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"maps"
-	"mime"
 	"net/http"
 	"runtime/metrics"
 	"slices"
 	"strconv"
 	"strings"
 
-	"homebase/auth"
 	"homebase/httpx"
 )
 
@@ -32,18 +31,6 @@ type RouteFigures httpx.RouteMetrics
 // differs.
 const prometheusType = "text/plain; version=0.0.4; charset=utf-8"
 
-func (s *System) metricsRoutes() []httpx.Route {
-	return []httpx.Route{{
-		Pattern: "GET /system/metrics", Access: httpx.Needs(auth.SystemRead).OrOperator(), Rate: httpx.RateRead,
-		Summary: "What this process reports about itself, also in Prometheus' text format",
-		Responses: []httpx.Response{
-			{Status: http.StatusOK, Body: Metrics{}},
-			{Status: http.StatusOK, Type: "text/plain"},
-		},
-		Handler: s.getMetrics,
-	}}
-}
-
 // getMetrics serves GET /system/metrics.
 func (s *System) getMetrics(w http.ResponseWriter, r *http.Request) error {
 	m, err := s.metrics(r.Context())
@@ -51,27 +38,14 @@ func (s *System) getMetrics(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Add("Vary", "Accept")
-	if !wantsText(r.Header.Get("Accept")) {
+	// Prometheus names text/plain and not JSON.
+	accept := strings.ToLower(r.Header.Get("Accept"))
+	if !strings.Contains(accept, "text/plain") || strings.Contains(accept, "application/json") {
 		return httpx.WriteJSON(w, http.StatusOK, m)
 	}
 	w.Header().Set("Content-Type", prometheusType)
 	_, err = w.Write(m.prometheus())
 	return err
-}
-
-// wantsText reports whether an Accept header names text/plain and not JSON,
-// as Prometheus' does.
-func wantsText(accept string) bool {
-	text := false
-	for item := range strings.SplitSeq(accept, ",") {
-		switch media, _, _ := mime.ParseMediaType(strings.TrimSpace(item)); media {
-		case "application/json":
-			return false
-		case "text/plain":
-			text = true
-		}
-	}
-	return text
 }
 
 func (s *System) metrics(ctx context.Context) (Metrics, error) {
@@ -96,18 +70,13 @@ func (s *System) metrics(ctx context.Context) (Metrics, error) {
 
 func requestFigures(of httpx.Metrics) []httpx.Figure {
 	figures := []httpx.Figure{{Name: "homebase_http_requests_in_flight", Help: "Requests in progress.", Value: float64(of.InFlight)}}
-	for rate, n := range of.Handling {
-		figures = append(figures, httpx.Figure{
-			Name: "homebase_http_handling_requests", Help: "Requests in their handlers by rate class, such as uploads and downloads in progress.",
-			Labels: map[string]string{"class": string(rate)}, Value: float64(n),
-		})
+	byClass := func(name, help string, counts map[httpx.Rate]int64) {
+		for _, rate := range slices.Sorted(maps.Keys(counts)) {
+			figures = append(figures, httpx.Figure{Name: name, Help: help, Labels: map[string]string{"class": string(rate)}, Value: float64(counts[rate])})
+		}
 	}
-	for rate, n := range of.Limited {
-		figures = append(figures, httpx.Figure{
-			Name: "homebase_http_limited_total", Help: "Requests that the limit of a rate class refused.", Labels: map[string]string{"class": string(rate)}, Value: float64(n),
-		})
-	}
-	slices.SortFunc(figures, func(a, b httpx.Figure) int { return cmp.Compare(a.Labels["class"], b.Labels["class"]) })
+	byClass("homebase_http_handling_requests", "Requests in their handlers by rate class, such as uploads and downloads in progress.", of.Handling)
+	byClass("homebase_http_limited_total", "Requests that the limit of a rate class refused.", of.Limited)
 	return figures
 }
 
@@ -162,80 +131,78 @@ func runtimeFigures() (figures []httpx.Figure) {
 	return figures
 }
 
-// exposition is a text for Prometheus that is being written.
-type exposition struct {
-	strings.Builder
-	family string
+// durations is the family of the histogram; its figures have these names with a suffix.
+const durations = "homebase_http_request_duration_seconds"
+
+// familyOf is the family of a figure and its type.
+func familyOf(f httpx.Figure) (family, kind string) {
+	switch {
+	case strings.HasPrefix(f.Name, durations):
+		return durations, "histogram"
+	case strings.HasSuffix(f.Name, "_total"):
+		return f.Name, "counter"
+	}
+	return f.Name, "gauge"
 }
 
-// sample writes a line, preceded by the heading of its family if it is the first. If
-// kind is "", the name decides; suffix is what a histogram adds to the name.
-func (e *exposition) sample(f httpx.Figure, kind, suffix string) {
-	if e.family != f.Name {
-		e.family = f.Name
-		if strings.HasSuffix(f.Name, "_total") {
-			kind = "counter"
-		}
-		kind = cmp.Or(kind, "gauge")
-		fmt.Fprintf(e, "# HELP %s %s\n# TYPE %s %s\n", f.Name, strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(f.Help), f.Name, kind)
-	}
-	e.WriteString(f.Name + suffix)
-	separator := "{"
-	for _, name := range slices.Sorted(maps.Keys(f.Labels)) {
-		value := strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(f.Labels[name])
-		fmt.Fprintf(e, `%s%s="%s"`, separator, name, value)
-		separator = ","
-	}
-	if separator == "," {
-		e.WriteString("}")
-	}
-	e.WriteString(" " + strconv.FormatFloat(f.Value, 'g', -1, 64) + "\n")
-}
-
-// prometheus writes the text format 0.0.4: each family in one piece.
-func (m Metrics) prometheus() []byte {
-	var e exposition
-	for _, f := range m.Figures {
-		e.sample(f, "", "")
-	}
-	perRoute := func(name, help string, value func(RouteFigures) int64) {
-		for _, route := range m.Requests {
-			e.sample(httpx.Figure{Name: name, Help: help, Labels: map[string]string{"route": route.Route}, Value: float64(value(route))}, "", "")
-		}
-	}
+// routeFigures are the figures of all routes, each family in one piece.
+func (m Metrics) routeFigures() (figures []httpx.Figure) {
 	for _, route := range m.Requests {
+		add := func(name, help string, value float64, label, at string) {
+			labels := map[string]string{"route": route.Route}
+			if label != "" {
+				labels[label] = at
+			}
+			figures = append(figures, httpx.Figure{Name: name, Help: help, Labels: labels, Value: value})
+		}
 		for _, status := range slices.Sorted(maps.Keys(route.Statuses)) {
-			e.sample(httpx.Figure{
-				Name: "homebase_http_requests_total", Help: "Answered requests by route and class of status.",
-				Labels: map[string]string{"route": route.Route, "status": status}, Value: float64(route.Statuses[status]),
-			}, "", "")
+			add("homebase_http_requests_total", "Answered requests by route and class of status.", float64(route.Statuses[status]), "status", status)
 		}
+		add("homebase_http_request_bytes_total", "Bytes of request bodies.", float64(route.BytesIn), "", "")
+		add("homebase_http_response_bytes_total", "Bytes of response bodies.", float64(route.BytesOut), "", "")
+		const help = "How long requests took."
+		var sum int64
+		for i, n := range route.Durations {
+			le := "+Inf"
+			if i < len(m.DurationBounds) {
+				le = number(m.DurationBounds[i])
+			}
+			sum += n
+			add(durations+"_bucket", help, float64(sum), "le", le)
+		}
+		add(durations+"_sum", help, route.Seconds, "", "")
+		add(durations+"_count", help, float64(sum), "", "")
 	}
-	perRoute("homebase_http_request_bytes_total", "Bytes of request bodies.", func(f RouteFigures) int64 { return f.BytesIn })
-	perRoute("homebase_http_response_bytes_total", "Bytes of response bodies.", func(f RouteFigures) int64 { return f.BytesOut })
-	for _, route := range m.Requests {
-		m.histogram(&e, route)
-	}
-	return []byte(e.String())
+	slices.SortStableFunc(figures, func(a, b httpx.Figure) int {
+		before, _ := familyOf(a)
+		after, _ := familyOf(b)
+		return cmp.Compare(before, after)
+	})
+	return figures
 }
 
-func (m Metrics) histogram(e *exposition, route RouteFigures) {
-	line := func(suffix, le string, value float64) {
-		labels := map[string]string{"route": route.Route}
-		if le != "" {
-			labels["le"] = le
+func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+// prometheus writes the text format 0.0.4: each family in one piece, below its heading.
+func (m Metrics) prometheus() []byte {
+	var text bytes.Buffer
+	last := ""
+	for _, f := range slices.Concat(m.Figures, m.routeFigures()) {
+		if family, kind := familyOf(f); family != last {
+			last = family
+			help := strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(f.Help)
+			fmt.Fprintf(&text, "# HELP %s %s\n# TYPE %s %s\n", family, help, family, kind)
 		}
-		e.sample(httpx.Figure{Name: "homebase_http_request_duration_seconds", Help: "How long requests took.", Labels: labels, Value: value}, "histogram", suffix)
-	}
-	var sum int64
-	for i, n := range route.Durations {
-		le := "+Inf"
-		if i < len(m.DurationBounds) {
-			le = strconv.FormatFloat(m.DurationBounds[i], 'g', -1, 64)
+		var labels []string
+		for _, name := range slices.Sorted(maps.Keys(f.Labels)) {
+			value := strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(f.Labels[name])
+			labels = append(labels, fmt.Sprintf(`%s="%s"`, name, value))
 		}
-		sum += n
-		line("_bucket", le, float64(sum))
+		name := f.Name
+		if len(labels) > 0 {
+			name += "{" + strings.Join(labels, ",") + "}"
+		}
+		text.WriteString(name + " " + number(f.Value) + "\n")
 	}
-	line("_sum", "", route.Seconds)
-	line("_count", "", float64(sum))
+	return text.Bytes()
 }

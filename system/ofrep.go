@@ -35,57 +35,6 @@ type ofrepFlags struct {
 
 var errContext = httpx.NewProblem(400, "invalid_context", "The evaluation context is not valid")
 
-func (s *System) ofrepRoutes() []httpx.Route {
-	return []httpx.Route{
-		{
-			Pattern: "POST /system/flags/ofrep/v1/evaluate/flags", Access: httpx.Recognised(), Rate: httpx.RateRead, Body: 64 << 10, Request: ofrepRequest{},
-			Summary: "All feature flags for the caller, for OpenFeature's SDKs",
-			Responses: []httpx.Response{
-				{Status: http.StatusOK, Body: ofrepFlags{}, Headers: []string{"ETag"}},
-				{Status: http.StatusNotModified, Headers: []string{"ETag"}},
-			},
-			Problems: []*httpx.Problem{errContext},
-			Handler:  s.evaluateFlags,
-		},
-		{
-			Pattern: "POST /system/flags/ofrep/v1/evaluate/flags/{key}", Access: httpx.Recognised(), Rate: httpx.RateRead, Body: 64 << 10, Request: ofrepRequest{},
-			Summary:   "One feature flag for the caller, for OpenFeature's SDKs",
-			Responses: []httpx.Response{{Status: http.StatusOK, Body: ofrepFlag{}}},
-			Problems:  []*httpx.Problem{errContext, httpx.ErrNotFound},
-			Handler:   s.evaluateFlag,
-		},
-	}
-}
-
-func ofrepOf(state FlagState) ofrepFlag {
-	return ofrepFlag{state.Key, state.Enabled, variantOf(state.Enabled), state.reason}
-}
-
-func variantOf(enabled bool) string {
-	if enabled {
-		return "on"
-	}
-	return "off"
-}
-
-// ofrepSubject reads for whom the flags are asked.
-func ofrepSubject(w http.ResponseWriter, r *http.Request) (subject, error) {
-	in, err := httpx.ReadJSON[ofrepRequest](r)
-	problem, _ := errors.AsType[*httpx.Problem](err)
-	var key *string
-	switch given := in.Context["targetingKey"]; {
-	case problem != nil && problem.Status == http.StatusBadRequest:
-		return subject{}, ofrepFailure(r, problem, "PARSE_ERROR")
-	case problem != nil && problem.Status == http.StatusUnprocessableEntity:
-		return subject{}, ofrepFailure(r, errContext.With("context must be an object, of at most 1000 attributes.").Because(err), "INVALID_CONTEXT")
-	case err != nil:
-		return subject{}, err
-	case given != nil && json.Unmarshal(given, &key) != nil:
-		return subject{}, ofrepFailure(r, errContext.With("targetingKey must be a string."), "INVALID_CONTEXT")
-	}
-	return subjectOf(httpx.CallerOf(r.Context()), *cmp.Or(key, new(""))), nil
-}
-
 // ofrepFailure adds what SDKs look for to a problem.
 func ofrepFailure(r *http.Request, p *httpx.Problem, code string) error {
 	c := *p
@@ -94,22 +43,34 @@ func ofrepFailure(r *http.Request, p *httpx.Problem, code string) error {
 }
 
 // ofrepFlagsFor reads for whom the flags are asked, and evaluates them.
-func (s *System) ofrepFlagsFor(w http.ResponseWriter, r *http.Request) ([]ofrepFlag, error) {
-	who, err := ofrepSubject(w, r)
-	if err != nil {
+func (s *System) ofrepFlagsFor(r *http.Request) ([]ofrepFlag, error) {
+	in, err := httpx.ReadJSON[ofrepRequest](r)
+	problem, _ := errors.AsType[*httpx.Problem](err)
+	var key *string
+	switch given := in.Context["targetingKey"]; {
+	case problem != nil && problem.Status == http.StatusBadRequest:
+		return nil, ofrepFailure(r, problem, "PARSE_ERROR")
+	case problem != nil && problem.Status == http.StatusUnprocessableEntity:
+		return nil, ofrepFailure(r, errContext.With("context must be an object, of at most 1000 attributes.").Because(err), "INVALID_CONTEXT")
+	case err != nil:
 		return nil, err
+	case given != nil && json.Unmarshal(given, &key) != nil:
+		return nil, ofrepFailure(r, errContext.With("targetingKey must be a string."), "INVALID_CONTEXT")
 	}
-	states, err := s.statesFor(r.Context(), who)
+	states, err := s.statesFor(r.Context(), subjectOf(httpx.CallerOf(r.Context()), *cmp.Or(key, new(""))))
 	flags := make([]ofrepFlag, len(states))
 	for i, state := range states {
-		flags[i] = ofrepOf(state)
+		flags[i] = ofrepFlag{state.Key, state.Enabled, "off", state.reason}
+		if state.Enabled {
+			flags[i].Variant = "on"
+		}
 	}
 	return flags, err
 }
 
 // evaluateFlag serves POST …/ofrep/v1/evaluate/flags/{key}.
 func (s *System) evaluateFlag(w http.ResponseWriter, r *http.Request) error {
-	flags, err := s.ofrepFlagsFor(w, r)
+	flags, err := s.ofrepFlagsFor(r)
 	if err != nil {
 		return err
 	}
@@ -123,7 +84,7 @@ func (s *System) evaluateFlag(w http.ResponseWriter, r *http.Request) error {
 // evaluateFlags serves POST …/ofrep/v1/evaluate/flags. Clients poll it, so the answer
 // has a tag, a hash of it.
 func (s *System) evaluateFlags(w http.ResponseWriter, r *http.Request) error {
-	flags, err := s.ofrepFlagsFor(w, r)
+	flags, err := s.ofrepFlagsFor(r)
 	if err != nil {
 		return err
 	}

@@ -60,22 +60,6 @@ func (s *System) knowsProbe(r *http.Request) bool {
 	return left > 0 && left <= 2*probeFor
 }
 
-func (s *System) probeRoutes() []httpx.Route {
-	seen, streamed := httpx.Response{Status: http.StatusOK, Body: Seen{}}, httpx.Response{Status: http.StatusOK, Type: "text/event-stream"}
-	return []httpx.Route{
-		{
-			Pattern: "GET /system/probe", Access: httpx.Public(), Rate: httpx.RateRead, Query: []string{"stream"}, Headers: []string{probeHeader},
-			Summary: "How a request from `homebase doctor` arrived; nobody else's", Responses: []httpx.Response{seen, streamed},
-			Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: s.probe,
-		},
-		{
-			Pattern: "POST /system/probe", Access: httpx.Public(), Rate: httpx.RateRead, Body: httpx.Stream, Headers: []string{probeHeader},
-			Summary: "How a body from `homebase doctor` arrived; nobody else's", Responses: []httpx.Response{seen},
-			Problems: []*httpx.Problem{httpx.ErrNotFound}, Handler: s.probe,
-		},
-	}
-}
-
 // probe serves both routes.
 func (s *System) probe(w http.ResponseWriter, r *http.Request) error {
 	if !s.knowsProbe(r) {

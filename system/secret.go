@@ -15,28 +15,16 @@ import (
 // secretBytes is the length of a generated secret, and the minimum for a given one.
 const secretBytes = 32
 
-func (c *Config) setSecret(v string) error {
-	secrets, err := parseSecrets(v)
+func parseSecret(v string) ([]byte, error) {
+	b, err := base64.StdEncoding.Strict().DecodeString(v)
 	if err != nil {
-		return err
+		// The decoder's own error would quote part of the secret.
+		return nil, errors.New("not base64; make one with: openssl rand -base64 32")
 	}
-	c.secrets = func() ([][]byte, error) { return secrets, nil }
-	return nil
-}
-
-func parseSecrets(v string) (secrets [][]byte, err error) {
-	for s := range strings.SplitSeq(v, ",") {
-		b, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(s))
-		if err != nil {
-			// The decoder's own error would quote part of the secret.
-			return nil, errors.New("not base64; make one with: openssl rand -base64 32")
-		}
-		if len(b) < secretBytes {
-			return nil, fmt.Errorf("%d bytes are too few; make one with: openssl rand -base64 32", len(b))
-		}
-		secrets = append(secrets, b)
+	if len(b) < secretBytes {
+		return nil, fmt.Errorf("%d bytes are too few; make one with: openssl rand -base64 32", len(b))
 	}
-	return secrets, nil
+	return b, nil
 }
 
 // generatedSecret reads the secret in the state folder, and generates it the first
@@ -59,7 +47,7 @@ func generatedSecret(stateDir string) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := parseSecrets(strings.TrimSpace(string(b)))
+	secrets, err := list(parseSecret)(string(b))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -100,19 +88,20 @@ func ignoreExist(err error) error {
 
 // LoadSecret reads the secret, or generates it on the first start, so that a problem
 // with it is an error before anything runs.
-func (c *Config) LoadSecret() error {
-	_, err := c.secrets()
+func (c *Config) LoadSecret() (err error) {
+	if c.secrets == nil {
+		c.secrets, err = generatedSecret(c.StateDir)
+	}
 	return err
 }
 
 // SecretText is the secret in the form of HOMEBASE_SECRET.
-func (c *Config) SecretText() (string, error) {
-	secrets, err := c.secrets()
-	texts := make([]string, len(secrets))
-	for i, s := range secrets {
+func (c *Config) SecretText() string {
+	texts := make([]string, len(c.secrets))
+	for i, s := range c.secrets {
 		texts[i] = base64.StdEncoding.EncodeToString(s)
 	}
-	return strings.Join(texts, ","), err
+	return strings.Join(texts, ",")
 }
 
 // KeepSecret replaces the generated secret, now and for later starts. The old one is
@@ -120,7 +109,7 @@ func (c *Config) SecretText() (string, error) {
 // backup. A secret that is given in the environment is left for the operator to
 // change.
 func (c *Config) KeepSecret(text string) error {
-	secrets, err := parseSecrets(text)
+	secrets, err := list(parseSecret)(text)
 	if err != nil {
 		return err
 	}
@@ -137,7 +126,7 @@ func (c *Config) KeepSecret(text string) error {
 	if err != nil {
 		return err
 	}
-	c.secrets = func() ([][]byte, error) { return secrets, nil }
+	c.secrets = secrets
 	c.derived.Clear()
 	return nil
 }
@@ -149,12 +138,11 @@ func (c *Config) Keys(purpose string) [][]byte {
 	if known, ok := c.derived.Load(purpose); ok {
 		return known.([][]byte)
 	}
-	secrets, err := c.secrets()
-	if err != nil {
-		panic("the secret was used before it was loaded: " + err.Error())
+	if c.secrets == nil {
+		panic("the secret was used before it was loaded")
 	}
-	derived := make([][]byte, len(secrets))
-	for i, s := range secrets {
+	derived := make([][]byte, len(c.secrets))
+	for i, s := range c.secrets {
 		k, err := hkdf.Key(sha256.New, s, nil, "homebase "+purpose, 32)
 		if err != nil {
 			panic(err) // only for lengths HKDF cannot give

@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -97,28 +96,54 @@ type Version struct {
 
 // Routes are the operations of this room.
 func (s *System) Routes() []httpx.Route {
-	return slices.Concat(s.healthRoutes(), s.flagRoutes(), s.ofrepRoutes(), s.limitRoutes(), s.metricsRoutes(), s.jobRoutes(), s.probeRoutes())
-}
-
-func (s *System) healthRoutes() []httpx.Route {
+	reads, manages := httpx.Needs(auth.SystemRead).OrOperator(), httpx.Needs(auth.SystemManage).OrOperator()
+	taggedFlags := []httpx.Response{{Status: http.StatusOK, Body: ofrepFlags{}, Headers: []string{"ETag"}}, {Status: http.StatusNotModified, Headers: []string{"ETag"}}}
+	seen, streamed := httpx.Response{Status: http.StatusOK, Body: Seen{}}, httpx.Response{Status: http.StatusOK, Type: "text/event-stream"}
 	return []httpx.Route{
-		{
-			Pattern: "GET /system/health", Access: httpx.Public(), Rate: httpx.RateRead,
+		{Pattern: "GET /system/health", Access: httpx.Public(), Rate: httpx.RateRead,
 			Summary: "The process answers; nothing else is checked",
-			Do:      httpx.Answers(func(*httpx.Call) (Status, error) { return Status{Status: "ok"}, nil }),
-		},
-		{
-			Pattern: "GET /system/ready", Access: httpx.Recognised(), Rate: httpx.RateRead,
+			Do:      httpx.Answers(func(*httpx.Call) (Status, error) { return Status{Status: "ok"}, nil })},
+		{Pattern: "GET /system/ready", Access: httpx.Recognised(), Rate: httpx.RateRead,
 			Summary: "Whether a request would succeed: database, schema, storage, free space, redo backlog, notifications",
-			Do:      httpx.Answers(s.ready), Problems: httpx.Problems{errNotReady},
-		},
-		{
-			Pattern: "GET /system/version", Access: httpx.SignedIn().OrOperator(), Rate: httpx.RateRead,
-			Summary: "What is running",
-			Do:      httpx.Answers(func(*httpx.Call) (Version, error) { return Version{s.Version, runtime.Version()}, nil }),
-		},
+			Do:      httpx.Answers(s.ready), Problems: httpx.Problems{errNotReady}},
+		{Pattern: "GET /system/version", Access: httpx.SignedIn().OrOperator(), Rate: httpx.RateRead,
+			Summary: "What is running", Do: httpx.Answers(func(*httpx.Call) (Version, error) { return s.version(), nil })},
+		{Pattern: "GET /system/flags", Access: httpx.Recognised(), Rate: httpx.RateRead,
+			Summary: "The feature flags as they are for the caller, all at once", Do: httpx.Answers(s.listFlags)},
+		{Pattern: "GET /system/flags/{key}", Access: manages, Rate: httpx.RateRead,
+			Summary: "A feature flag and its rules", Do: httpx.Answers(s.getFlag), Problems: httpx.Problems{httpx.ErrNotFound}},
+		{Pattern: "PUT /system/flags/{key}", Access: manages, Rate: httpx.RateWrite, Body: flagBody, Headers: []string{"If-None-Match"},
+			Summary: "Make or replace a feature flag", Do: httpx.JSON(s.putFlag).MayCreate(), Problems: httpx.Problems{httpx.ErrPreconditionFailed, errFlags}},
+		{Pattern: "DELETE /system/flags/{key}", Access: manages, Rate: httpx.RateWrite,
+			Summary: "Delete a feature flag", Do: httpx.Acts(s.deleteFlag), Problems: httpx.Problems{httpx.ErrNotFound, httpx.ErrPreconditionFailed}},
+		{Pattern: "POST /system/flags/ofrep/v1/evaluate/flags", Access: httpx.Recognised(), Rate: httpx.RateRead, Body: 64 << 10, Request: ofrepRequest{},
+			Summary: "All feature flags for the caller, for OpenFeature's SDKs", Responses: taggedFlags,
+			Problems: httpx.Problems{errContext}, Handler: s.evaluateFlags},
+		{Pattern: "POST /system/flags/ofrep/v1/evaluate/flags/{key}", Access: httpx.Recognised(), Rate: httpx.RateRead, Body: 64 << 10, Request: ofrepRequest{},
+			Summary: "One feature flag for the caller, for OpenFeature's SDKs", Responses: []httpx.Response{{Status: http.StatusOK, Body: ofrepFlag{}}},
+			Problems: httpx.Problems{errContext, httpx.ErrNotFound}, Handler: s.evaluateFlag},
+		// The limits are not limited themselves: whoever sets one too low must be able
+		// to undo it.
+		{Pattern: "GET /system/limits", Access: reads, Rate: httpx.RateNone,
+			Summary: "The rate limits by class", Do: httpx.Answers(s.getLimits)},
+		{Pattern: "PUT /system/limits", Access: manages, Rate: httpx.RateNone, Body: 64 << 10,
+			Summary: "Change rate limits; classes that are not named get the defaults",
+			Do:      httpx.JSON(s.putLimits), Problems: httpx.Problems{httpx.ErrPreconditionFailed}},
+		{Pattern: "GET /system/metrics", Access: reads, Rate: httpx.RateRead,
+			Summary:   "What this process reports about itself, also in Prometheus' text format",
+			Responses: []httpx.Response{{Status: http.StatusOK, Body: Metrics{}}, {Status: http.StatusOK, Type: "text/plain"}}, Handler: s.getMetrics},
+		{Pattern: "GET /system/jobs", Access: reads, Rate: httpx.RateRead,
+			Summary: "Every job: its last run, its next, and its failures", Do: httpx.Answers(s.listJobs)},
+		{Pattern: "GET /system/probe", Access: httpx.Public(), Rate: httpx.RateRead, Query: []string{"stream"}, Headers: []string{probeHeader},
+			Summary: "How a request from `homebase doctor` arrived; nobody else's", Responses: []httpx.Response{seen, streamed},
+			Problems: httpx.Problems{httpx.ErrNotFound}, Handler: s.probe},
+		{Pattern: "POST /system/probe", Access: httpx.Public(), Rate: httpx.RateRead, Body: httpx.Stream, Headers: []string{probeHeader},
+			Summary: "How a body from `homebase doctor` arrived; nobody else's", Responses: []httpx.Response{seen},
+			Problems: httpx.Problems{httpx.ErrNotFound}, Handler: s.probe},
 	}
 }
+
+func (s *System) version() Version { return Version{s.Version, runtime.Version()} }
 
 func (s *System) ready(c *httpx.Call) (Status, error) {
 	select {
@@ -161,4 +186,27 @@ func (s *System) runChecks(ctx context.Context) (holding, failing []string, err 
 		err = errors.Join(err, fmt.Errorf("%s: %w", c.Name, errs[i]))
 	}
 	return holding, failing, err
+}
+
+// WithContract adds the route that describes all routes to the table.
+func WithContract(routes []httpx.Route) []httpx.Route {
+	var text func() ([]byte, error)
+	routes = append(routes, httpx.Route{
+		Pattern: "GET /system/openapi.json", Access: httpx.Public(), Rate: httpx.RateRead,
+		Summary:   "This API as an OpenAPI 3.1 document",
+		Responses: []httpx.Response{{Status: http.StatusOK, Type: "application/json", Headers: []string{"ETag"}}},
+		Handler: func(w http.ResponseWriter, _ *http.Request) error {
+			contract, err := text()
+			if err != nil {
+				return fmt.Errorf("describe the routes: %w", err)
+			}
+			w.Header().Set("Cache-Control", "public, max-age=300")
+			w.Header().Set("ETag", httpx.ContentTag(contract))
+			w.Header().Set("Content-Type", "application/json")
+			_, err = w.Write(contract)
+			return err
+		},
+	})
+	text = sync.OnceValues(func() ([]byte, error) { return httpx.OpenAPI(routes) })
+	return routes
 }

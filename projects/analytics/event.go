@@ -68,14 +68,15 @@ func (a *app) postEvent(c *httpx.Call, in Event) error {
 		return f.Err()
 	}
 	agent := c.UserAgent()
-	switch {
-	case robot(agent):
-	case !a.networks.admit(httpx.ClientNetworks(c.Context()), time.Now()):
-		a.drop()
-	default:
-		_, site, _ := strings.Cut(origin, "://")
-		a.take(view{at: time.Now(), site: site, path: path, referrer: referrer(in.Referrer, site), device: device(agent),
-			network: httpx.ClientNetwork(c.Context()), agent: agent})
+	if robot(agent) {
+		return nil
+	}
+	_, site, _ := strings.Cut(origin, "://")
+	v := view{at: time.Now(), site: site, path: path, referrer: referrer(in.Referrer, site), device: device(agent),
+		network: httpx.ClientNetwork(c.Context()), agent: agent}
+	if !a.networks.admit(httpx.ClientNetworks(c.Context()), v.at) || !a.views.Add(v) {
+		a.dropped.Add(1)
+		a.views.Wake()
 	}
 	return nil
 }

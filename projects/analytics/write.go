@@ -59,19 +59,6 @@ func (n *networks) admit(client []netip.Prefix, at time.Time) bool {
 	return true
 }
 
-// take queues a view, or drops it.
-func (a *app) take(v view) {
-	if !a.views.Add(v) {
-		a.drop()
-	}
-}
-
-// drop counts a view that is not kept.
-func (a *app) drop() {
-	a.dropped.Add(1)
-	a.views.Wake()
-}
-
 // write puts a batch of views into the table. While the database is unreachable they
 // wait.
 func (a *app) write(ctx context.Context, batch []view) error {
@@ -79,7 +66,7 @@ func (a *app) write(ctx context.Context, batch []view) error {
 	if len(batch) == 0 && dropped == 0 {
 		return nil
 	}
-	err := a.insert(ctx, batch, dropped)
+	err := a.host.InTx(ctx, func(tx *projects.Tx) error { return a.insert(ctx, tx, batch, dropped) })
 	if err != nil {
 		a.dropped.Add(dropped)
 		a.host.Log.Warn("page views are waiting for the database", "error", err)
@@ -90,38 +77,36 @@ func (a *app) write(ctx context.Context, batch []view) error {
 // insert writes as much of a batch as the day has room for, and counts the rest as
 // dropped. Views from a clock that is ahead are dated now: the counts would never
 // reach a day in the future.
-func (a *app) insert(ctx context.Context, batch []view, dropped int64) error {
-	return a.host.InTx(ctx, func(tx *projects.Tx) error {
-		salt, err := todaysSalt(ctx, tx)
-		if err != nil {
-			return err
-		}
-		// Other workers wait here.
-		before, err := db.One(ctx, tx, db.Value[int], `-- name: analytics.Today
-			INSERT INTO days AS d (day, views, dropped) VALUES ((now() AT TIME ZONE 'UTC')::date, 0, 0)
-			    ON CONFLICT (day) DO UPDATE SET views = d.views
-			RETURNING views`)
-		if err != nil {
-			return err
-		}
-		n := min(len(batch), max(0, a.maxViews-before))
-		at, visitors := make([]time.Time, n), make([][]byte, n)
-		sites, paths, referrers, devices := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-		for i, v := range batch[:n] {
-			at[i], sites[i], paths[i], referrers[i], devices[i], visitors[i] = v.at, v.site, v.path, v.referrer, v.device, v.visitor(salt)
-		}
-		if _, err = db.Exec(ctx, tx, `-- name: analytics.Insert
-			INSERT INTO views (at, site, path, referrer, device, visitor)
-			SELECT least(at, now()), site, path, referrer, device, visitor
-			  FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[])
-			    AS v (at, site, path, referrer, device, visitor)`, at, sites, paths, referrers, devices, visitors); err != nil {
-			return err
-		}
-		_, err = db.Exec(ctx, tx, `-- name: analytics.CountToday
-			UPDATE days SET views = views + $1, dropped = dropped + $2 WHERE day = (now() AT TIME ZONE 'UTC')::date`,
-			n, dropped+int64(len(batch)-n))
+func (a *app) insert(ctx context.Context, tx *projects.Tx, batch []view, dropped int64) error {
+	salt, err := todaysSalt(ctx, tx)
+	if err != nil {
 		return err
-	})
+	}
+	// Other workers wait here.
+	before, err := db.One(ctx, tx, db.Value[int], `-- name: analytics.Today
+		INSERT INTO days AS d (day, views, dropped) VALUES ((now() AT TIME ZONE 'UTC')::date, 0, 0)
+		    ON CONFLICT (day) DO UPDATE SET views = d.views
+		RETURNING views`)
+	if err != nil {
+		return err
+	}
+	n := min(len(batch), max(0, a.maxViews-before))
+	at, visitors := make([]time.Time, n), make([][]byte, n)
+	sites, paths, referrers, devices := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	for i, v := range batch[:n] {
+		at[i], sites[i], paths[i], referrers[i], devices[i], visitors[i] = v.at, v.site, v.path, v.referrer, v.device, v.visitor(salt)
+	}
+	if _, err = db.Exec(ctx, tx, `-- name: analytics.Insert
+		INSERT INTO views (at, site, path, referrer, device, visitor)
+		SELECT least(at, now()), site, path, referrer, device, visitor
+		  FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[])
+		    AS v (at, site, path, referrer, device, visitor)`, at, sites, paths, referrers, devices, visitors); err != nil {
+		return err
+	}
+	_, err = db.Exec(ctx, tx, `-- name: analytics.CountToday
+		UPDATE days SET views = views + $1, dropped = dropped + $2 WHERE day = (now() AT TIME ZONE 'UTC')::date`,
+		n, dropped+int64(len(batch)-n))
+	return err
 }
 
 // visitor is the same for one network and browser on one site on one day.

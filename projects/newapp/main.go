@@ -92,6 +92,7 @@ func copyExample(name, dir string) error {
 	if err != nil {
 		return err
 	}
+	renamed := strings.NewReplacer("@example.com", "@example.com", "example", name) // addresses stay
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
@@ -100,15 +101,13 @@ func copyExample(name, dir string) error {
 		if err != nil {
 			return err
 		}
-		text = bytes.ReplaceAll(text, []byte("@example.com"), []byte("@EXAMPLE.com"))
-		text = bytes.ReplaceAll(text, []byte("example"), []byte(name))
-		text = bytes.ReplaceAll(text, []byte("@EXAMPLE.com"), []byte("@example.com"))
+		text = []byte(renamed.Replace(string(text)))
 		if strings.HasSuffix(path, ".go") {
 			if text, err = format.Source(text); err != nil {
 				return err
 			}
 		}
-		target := filepath.Join(dir, strings.ReplaceAll(filepath.Base(path), "example", name))
+		target := filepath.Join(dir, renamed.Replace(filepath.Base(path)))
 		if err := os.WriteFile(target, text, 0o644); err != nil {
 			return err
 		}

@@ -45,8 +45,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Config is what the room needs. Its functions are called only by commands.
-type Config struct {
+// Backup is the room, and what it needs. Its functions are called only by commands.
+type Backup struct {
 	DB      *db.DB
 	Audit   *audit.Log
 	Files   *files.Files
@@ -62,19 +62,13 @@ type Config struct {
 	// Fingerprints identify the secrets, of which the first signs.
 	Fingerprints func() [][]byte
 	// Secret is the secret as text; KeepSecret replaces it.
-	Secret     func() (string, error)
+	Secret     func() string
 	KeepSecret func(text string) error
 	// Keys are the keys for a purpose, one for each secret: the first signs.
 	Keys func(purpose string) [][]byte
 	// Mail sends a message; nil without a mail server.
 	Mail func(ctx context.Context, to, subject, text string) error
 }
-
-// Backup is the room.
-type Backup struct{ Config }
-
-// New makes the room.
-func New(c Config) *Backup { return &Backup{c} }
 
 // Commands are the operator's verbs of this room.
 func (b *Backup) Commands() []db.Command {
@@ -134,15 +128,10 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 	m := &Manifest{Format: format, Version: b.Version, MadeAt: began.UTC()}
 	secretIs := "not in it"
 	if secret {
-		text, err := b.Secret()
-		if err != nil {
+		m.Secret, secretIs = true, "in it"
+		if m.SecretPart, err = st.writeText("secret", []byte(b.Secret()+"\n")); err != nil {
 			return err
 		}
-		part, err := st.write("secret", []byte(text+"\n"))
-		if err != nil {
-			return err
-		}
-		m.Secret, m.SecretPart, secretIs = true, part, "in it"
 	}
 	line := newBar(sh.Stderr)
 	defer line.End()
@@ -173,12 +162,8 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 	if keep > 0 {
 		err = errors.Join(err, st.prune(keep))
 	}
-	for _, p := range m.Files.Problems {
-		fmt.Fprintf(sh.Stdout, "%q: %s\n", p.Place, p.Problem)
-	}
-	for _, l := range m.Loose.Problems {
-		fmt.Fprintln(sh.Stdout, l)
-	}
+	printAll(sh.Stdout, m.Files.Problems)
+	printAll(sh.Stdout, m.Loose.Problems)
 	if len(m.Loose.Problems) > 0 {
 		err = errors.Join(err, fmt.Errorf("some entries on the disk have no row: %d files and folders are in the backup as they are; see above, and run homebase files scan", m.Loose.Count))
 	}
@@ -188,48 +173,39 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 	return err
 }
 
+// printAll writes a line for each of the list.
+func printAll[T any](w io.Writer, list []T) {
+	for _, v := range list {
+		fmt.Fprintln(w, v)
+	}
+}
+
 // collect puts the bytes of every file of the snapshot into objects, and completes the
 // files.jsonl that dump has begun.
-func (st *store) collect(ctx context.Context, s *files.Snapshot, m *Manifest, line *bar) error {
-	draft, err := os.Open(st.path(draftName))
+func (st *store) collect(ctx context.Context, s *files.Snapshot, m *Manifest, line *bar) (err error) {
+	m.Files.Part, err = st.write(filesName, func(out io.Writer) error {
+		to := json.NewEncoder(out)
+		var done int64
+		asked := time.Now()
+		return eachLine(st.path(draftName), func(f file) error {
+			if time.Since(asked) > time.Minute {
+				asked = time.Now()
+				if err := s.Kept(ctx); err != nil { // better to fail now than after hours
+					return err
+				}
+			}
+			if err := st.take(ctx, s, &f); err != nil {
+				return err
+			}
+			if f.Problem != "" {
+				m.Files.Problems = append(m.Files.Problems, f)
+			}
+			done += f.Size
+			line.show("files", done, m.Files.Bytes)
+			return to.Encode(f)
+		})
+	})
 	if err != nil {
-		return err
-	}
-	defer draft.Close()
-	out, err := st.create(filesName)
-	if err != nil {
-		return err
-	}
-	defer out.abort()
-	from, to := json.NewDecoder(draft), json.NewEncoder(out)
-	var done int64
-	asked := time.Now()
-	for {
-		var f file
-		err := from.Decode(&f)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil && time.Since(asked) > time.Minute {
-			asked = time.Now()
-			err = s.Kept(ctx) // better to fail now than after hours
-		}
-		if err == nil {
-			err = st.take(ctx, s, &f)
-		}
-		if err == nil {
-			err = to.Encode(f)
-		}
-		if err != nil {
-			return err
-		}
-		if f.Problem != "" {
-			m.Files.Problems = append(m.Files.Problems, f)
-		}
-		done += f.Size
-		line.show("files", done, m.Files.Bytes)
-	}
-	if m.Files.Part, err = out.done(); err != nil {
 		return err
 	}
 	return os.Remove(st.path(draftName))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 
@@ -44,38 +45,33 @@ func (l loose) path() string {
 func (l loose) String() string { return fmt.Sprintf("%q: %s", l.path(), l.Problem) }
 
 // collectLoose copies the entries that have no row.
-func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifest, line *bar) error {
-	out, err := st.create(looseName)
-	if err != nil {
-		return err
-	}
-	defer out.abort()
-	err = s.EachLoose(ctx, func(from files.Loose, file *os.File) error {
-		l := loose{Path: (&url.URL{Path: from.Path}).EscapedPath(), Folder: from.Folder, Problem: from.Why}
-		if file != nil {
-			sum, size, err := st.put(ctx, file)
-			if err != nil && !errors.Is(err, errUnread) {
-				return err
+func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifest, line *bar) (err error) {
+	m.Loose.Part, err = st.write(looseName, func(out io.Writer) error {
+		to := json.NewEncoder(out)
+		return s.EachLoose(ctx, func(from files.Loose, file *os.File) error {
+			l := loose{Path: (&url.URL{Path: from.Path}).EscapedPath(), Folder: from.Folder, Problem: from.Why}
+			if file != nil {
+				sum, size, err := st.put(ctx, file)
+				if err != nil && !errors.Is(err, errUnread) {
+					return err
+				}
+				if err != nil {
+					from.Read, l.Problem = false, "it cannot be read, and is not in the backup"
+				} else if info, err := file.Stat(); err == nil {
+					l.SHA256, l.Size, l.MTime = sum, size, info.ModTime().UnixNano()
+				}
 			}
-			if err != nil {
-				from.Read, l.Problem = false, "it cannot be read, and is not in the backup"
-			} else if info, err := file.Stat(); err == nil {
-				l.SHA256, l.Size, l.MTime = sum, size, info.ModTime().UnixNano()
+			if l.Problem != "" {
+				m.Loose.Problems = append(m.Loose.Problems, l)
 			}
-		}
-		if l.Problem != "" {
-			m.Loose.Problems = append(m.Loose.Problems, l)
-		}
-		if !from.Read {
-			return nil
-		}
-		m.Loose.Count++
-		line.Show("files without a row: %d", m.Loose.Count)
-		return json.NewEncoder(out).Encode(l)
+			if !from.Read {
+				return nil
+			}
+			m.Loose.Count++
+			line.Show("files without a row: %d", m.Loose.Count)
+			return to.Encode(l)
+		})
 	})
-	if err == nil {
-		m.Loose.Part, err = out.done()
-	}
 	return err
 }
 

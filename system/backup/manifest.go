@@ -39,20 +39,19 @@ type Manifest struct {
 	Sequences []Sequence `json:"sequences"`
 	Files     FileList   `json:"files"`
 	Loose     LooseList  `json:"loose"`
+
+	text, sum []byte            // of manifest.json as it was read, and of manifest.sum
+	steps     map[string]string // the texts of Steps
+	others    []Table           // those that no step creates, which a restore leaves out
 }
 
 // parts are the files of the point that the manifest names.
 func (m *Manifest) parts() []Part {
-	parts := []Part{m.Files.Part}
-	for _, p := range []Part{m.Loose.Part, m.SecretPart} {
-		if p.Name != "" {
-			parts = append(parts, p)
-		}
-	}
+	parts := []Part{m.Files.Part, m.Loose.Part, m.SecretPart}
 	for _, t := range m.Tables {
 		parts = append(parts, t.Part)
 	}
-	return parts
+	return slices.DeleteFunc(parts, func(p Part) bool { return p.Name == "" })
 }
 
 const (
@@ -75,11 +74,9 @@ func (b *Backup) openPoint(dir, name string) (*store, *Manifest, error) {
 	}
 	m, err := st.read(name)
 	if err == nil {
-		var text, sum []byte
-		text, sum, err = st.manifest()
-		st.proven = slices.ContainsFunc(b.Keys(manifestPurpose), func(key []byte) bool { return hmac.Equal(sum, sumOfManifest(text, key)) })
+		st.proven = slices.ContainsFunc(b.Keys(manifestPurpose), func(key []byte) bool { return hmac.Equal(m.sum, sumOfManifest(m.text, key)) })
 		ours := slices.ContainsFunc(b.Fingerprints(), func(print []byte) bool { return bytes.Equal(print, m.Fingerprint) })
-		if err == nil && ours && !st.proven {
+		if ours && !st.proven {
 			err = fmt.Errorf("%s: somebody edited it: its MAC does not match this platform's secret", st.path(manifestName))
 		}
 	}
@@ -128,6 +125,9 @@ type Table struct {
 	PartitionOf string `json:"partition_of,omitempty"`
 	Bound       string `json:"bound,omitempty"`
 	Part        Part   `json:"part"`
+
+	oid   uint32
+	needs []uint32 // the tables that its foreign keys refer to
 }
 
 // Sequence is the last number of a sequence.
@@ -163,6 +163,8 @@ type file struct {
 	KeptSize  int64  `json:"kept_size,omitempty"`
 	KeptMTime int64  `json:"kept_mtime,omitempty"`
 }
+
+func (f file) String() string { return fmt.Sprintf("%q: %s", f.Place, f.Problem) }
 
 // hash is the name of the file's bytes in objects, "" if they are not there.
 func (f file) hash() string {

@@ -57,11 +57,11 @@ func commands(t *testing.T, url, data, schema string) (d *db.DB, run func(args .
 	identity := auth.New(auth.Config{DB: d, Audit: record, Log: log, PublicURL: authtest.PublicURL, Keys: keys})
 	storage := files.New(files.Config{DB: d, Audit: record, Log: log, DataDir: data, DefaultQuota: 1 << 30, UploadExpiry: time.Hour,
 		Keys: keys, Auth: identity})
-	room := backup.New(backup.Config{
+	room := &backup.Backup{
 		DB: d, Audit: record, Files: storage, Version: "an early release", Schemas: map[string]string{"public": schema, "app_analytics": string(app)},
 		Migrate:  func(ctx context.Context) error { return d.Migrate(ctx, schema) },
 		Restored: identity.Restored, Fingerprints: identity.Fingerprints, Keys: keys,
-	})
+	}
 	return d, func(args ...string) (string, error) {
 		for _, c := range append(room.Commands(), storage.Commands()...) {
 			if rest, ok := strings.CutPrefix(strings.Join(args, "\x00")+"\x00", strings.ReplaceAll(c.Name, " ", "\x00")+"\x00"); ok {

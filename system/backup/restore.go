@@ -3,16 +3,20 @@ package backup
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"homebase/audit"
 	"homebase/db"
+	"homebase/files"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -44,8 +48,10 @@ func (b *Backup) restoreCommand(ctx context.Context, sh *db.Shell, args []string
 	return b.restore(ctx, sh, st, m, *without, line)
 }
 
-// known refuses a point with steps that this release does not have.
+// known finds the texts of the steps that the point was made with, and refuses a point
+// with steps that this release does not have.
 func (b *Backup) known(m *Manifest) error {
+	m.steps = map[string]string{}
 	for schema, applied := range m.Steps {
 		text, ok := b.Schemas[schema]
 		if !ok {
@@ -63,19 +69,10 @@ func (b *Backup) known(m *Manifest) error {
 			if !bytes.Equal(s.Hash, steps[i].Hash[:]) {
 				return fmt.Errorf("step %d (%s) of %s differs between this program and the restore point: restore with the release %s", s.Number, s.Title, schema, m.Version)
 			}
+			m.steps[schema] += steps[i].SQL + "\n\n"
 		}
 	}
 	return nil
-}
-
-// stepsOf is the text of those steps of a schema that the point was made with.
-func (b *Backup) stepsOf(m *Manifest, schema string) (string, error) {
-	steps, err := db.ParseSteps(b.Schemas[schema])
-	var text strings.Builder
-	for _, s := range steps[:min(len(steps), len(m.Steps[schema]))] {
-		text.WriteString(s.SQL + "\n\n")
-	}
-	return text.String(), err
 }
 
 // lost is what a restore without the secret of the backup cannot bring back.
@@ -106,8 +103,7 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 	if err != nil {
 		return err
 	}
-	others, err := b.fill(ctx, st, m, line)
-	if err != nil {
+	if err := b.fill(ctx, st, m, line); err != nil {
 		return err
 	}
 	var gone []file
@@ -118,12 +114,9 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 		if err == nil {
 			left, err = st.putLoose(put, m)
 		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	err = b.DB.AsOwner(ctx, func(conn *pgx.Conn) error {
+		if err != nil {
+			return err
+		}
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			if err := b.Restored(ctx, tx, !known); err != nil {
 				return err
@@ -140,16 +133,12 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 	line.End()
 	fmt.Fprintf(sh.Stdout, "Restored %s: %d tables, %d files (%s), in %s.\n", m.Name, len(m.Tables), m.Files.Count, bytesText(m.Files.Bytes), time.Since(began).Round(100*time.Millisecond))
 	fmt.Fprintf(sh.Stdout, "Everybody has to sign in again. What was revoked or deleted after %s is back: review access keys, shares and users.\n", m.MadeAt.Format(time.RFC1123))
-	for _, f := range gone {
-		fmt.Fprintf(sh.Stdout, "%q: %s\n", f.Place, f.Problem)
-	}
-	for _, l := range left {
-		fmt.Fprintln(sh.Stdout, l)
-	}
+	printAll(sh.Stdout, gone)
+	printAll(sh.Stdout, left)
 	if m.Loose.Count > 0 {
 		fmt.Fprintf(sh.Stdout, "%d files and folders without a row are back as they were; homebase files scan takes them over.\n", m.Loose.Count-int64(len(left)))
 	}
-	st.sayOthers(sh.Stdout, others)
+	st.sayOthers(sh.Stdout, m)
 	if rotten+len(left) > 0 {
 		return fmt.Errorf("all is restored except %d files whose bytes in the backup are damaged or missing; see above: they are listed, but not on the disk", rotten+len(left))
 	}
@@ -209,4 +198,128 @@ func (b *Backup) findSecret(st *store, m *Manifest) (known bool, err error) {
 		return false, err
 	}
 	return fits(), nil
+}
+
+// fill creates the tables as they were, fills them, and migrates them to this release.
+// Tables left by a server that ran before anybody had an account are dropped.
+func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) error {
+	if err := b.asOwner(ctx, func(tx pgx.Tx) error { return b.wipe(ctx, tx) }); err != nil {
+		return err
+	}
+	for schema := range m.Steps {
+		migrate := b.DB.Migrate
+		if schema != "public" {
+			migrate = func(ctx context.Context, text string) error { return b.DB.MigrateIn(ctx, schema, text) }
+		}
+		if err := migrate(ctx, m.steps[schema]); err != nil {
+			return err
+		}
+	}
+	err := b.asOwner(ctx, func(tx pgx.Tx) error {
+		return st.load(ctx, tx, m, func(schema string) string { return schema }, line)
+	})
+	if err == nil {
+		err = b.Migrate(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return b.asOwner(ctx, func(tx pgx.Tx) error {
+		_, err := db.Exec(ctx, tx, `ANALYZE`)
+		return err
+	})
+}
+
+// asOwner runs fn in a transaction with the rights of the URL's login.
+func (b *Backup) asOwner(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return b.DB.AsOwner(ctx, func(conn *pgx.Conn) error { return pgx.BeginFunc(ctx, conn, fn) })
+}
+
+// wipe drops the tables and functions of a platform without accounts, and the schemas
+// of all apps. What else is in this database stays.
+func (b *Backup) wipe(ctx context.Context, tx pgx.Tx) error {
+	// Without steps, nothing belongs to the platform.
+	const sql = `-- name: backup.WhatToWipe
+		SELECT w.sql FROM (
+			SELECT format('DROP SCHEMA %I CASCADE', n.nspname)
+			  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			 WHERE n.nspname LIKE 'app\_%' AND c.relname = 'schema_steps' AND c.relkind = 'r'
+			UNION ALL
+			SELECT format('DROP TABLE IF EXISTS public.%I CASCADE', c.relname)
+			  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname = ANY ($1)
+			UNION ALL
+			SELECT format('DROP FUNCTION IF EXISTS %s CASCADE', c.oid::regprocedure)
+			  FROM pg_proc c JOIN pg_namespace n ON n.oid = c.pronamespace
+			 WHERE n.nspname = 'public' AND c.proname = ANY ($1) AND ` + ours + `
+		) AS w (sql) WHERE to_regclass('public.schema_steps') IS NOT NULL`
+	list, err := db.All(ctx, tx, db.Value[string], sql, b.own())
+	for _, drop := range list {
+		if err == nil {
+			_, err = db.Exec(ctx, tx, drop)
+		}
+	}
+	return err
+}
+
+// putFiles restores every folder and file of the restored rows to its path. It returns
+// the files that were not sound when they were backed up, and how many were damaged in
+// the backup since. Nothing is put in place of these, so that nobody takes other
+// bytes for theirs.
+func (st *store) putFiles(ctx context.Context, conn *pgx.Conn, put *files.Putting, m *Manifest, line *bar) (gone []file, rotten int, err error) {
+	problems := map[string]file{}
+	for _, f := range m.Files.Problems {
+		problems[f.Key()] = f
+	}
+	var done int64
+	err = files.EachStored(ctx, conn, true, func(page []files.Stored) error {
+		var described []files.Stored
+		for _, s := range page {
+			f, odd := problems[s.Key()]
+			if odd && f.Problem != rescued {
+				gone = append(gone, f)
+			}
+			if odd && f.hash() == "" {
+				continue
+			}
+			now, err := st.putFile(put, s, f)
+			if errors.Is(err, errRotten) {
+				f.Stored = s
+				f.Problem = fmt.Sprintf("%v (%s)", err, st.object(f.hash()))
+				gone = append(gone, f)
+				rotten++
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.Place, err)
+			}
+			described = append(described, now)
+			done += s.Size
+		}
+		line.show("files", done, m.Files.Bytes)
+		return put.Describe(ctx, conn, described)
+	})
+	return gone, rotten, err
+}
+
+func (st *store) putFile(put *files.Putting, s files.Stored, f file) (files.Stored, error) {
+	if s.SHA256 == "" {
+		return put.Put(s, nil)
+	}
+	hash := s.SHA256
+	if f.Kept != "" {
+		hash, s.MTime = f.Kept, f.KeptMTime
+	}
+	object, err := os.Open(st.object(hash))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO) {
+		return s, fmt.Errorf("%w: %w", errRotten, err)
+	}
+	if err != nil {
+		return s, err
+	}
+	defer object.Close()
+	if f.Problem == altered {
+		s.SHA256 = hash
+	}
+	return put.Put(s, &proven{object, sha256.New(), hash})
 }

@@ -106,7 +106,8 @@ func (st *store) close() error { return st.lock.Close() }
 func (st *store) path(name string) string { return filepath.Join(st.point, name) }
 
 func (st *store) object(sum string) string {
-	return filepath.Join(st.dir, "objects", sum[:2], sum[2:])
+	folder := min(2, len(sum)) // what is no checksum names nothing that is there
+	return filepath.Join(st.dir, "objects", sum[:folder], sum[folder:])
 }
 
 // has reports whether objects contains the bytes with that checksum. They got their
@@ -143,7 +144,7 @@ func (st *store) put(ctx context.Context, from *os.File) (sum string, size int64
 	if err := part.Sync(); err != nil {
 		return "", 0, err
 	}
-	sum = hex.EncodeToString(h.Sum(nil))
+	sum = sumText(h)
 	if st.has(sum, size) {
 		return sum, size, nil
 	}
@@ -193,7 +194,7 @@ func (p *proven) Read(b []byte) (int, error) {
 	case err == nil:
 	case !errors.Is(err, io.EOF):
 		err = fmt.Errorf("%w: %w", errRotten, err)
-	case hex.EncodeToString(p.h.Sum(nil)) != p.sum:
+	case sumText(p.h) != p.sum:
 		err = errRotten
 	}
 	return n, err
@@ -207,49 +208,29 @@ func sumOf(ctx context.Context, path string) (string, int64, error) {
 	defer f.Close()
 	h := sha256.New()
 	n, err := io.CopyBuffer(h, &cancelled{ctx, f}, make([]byte, 1<<20))
-	return hex.EncodeToString(h.Sum(nil)), n, err
+	return sumText(h), n, err
 }
 
-// partFile is a file of the point that is being written, with its checksum.
-type partFile struct {
-	*os.File
-	h    hash.Hash
-	size int64
-	name string
-}
-
-func (st *store) create(name string) (*partFile, error) {
+// write makes a file of the point, and makes it durable.
+func (st *store) write(name string, fill func(to io.Writer) error) (Part, error) {
 	f, err := os.OpenFile(st.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	return &partFile{File: f, h: sha256.New(), name: name}, err
-}
-
-func (p *partFile) Write(b []byte) (int, error) {
-	n, err := p.File.Write(b)
-	p.h.Write(b[:n])
-	p.size += int64(n)
-	return n, err
-}
-
-// done makes the file durable.
-func (p *partFile) done() (Part, error) {
-	err := errors.Join(p.Sync(), p.Close())
-	return Part{Name: p.name, Size: p.size, SHA256: hex.EncodeToString(p.h.Sum(nil))}, err
-}
-
-// abort closes the file unless done has.
-func (p *partFile) abort() { p.Close() }
-
-func (st *store) write(name string, text []byte) (Part, error) {
-	f, err := st.create(name)
 	if err != nil {
 		return Part{}, err
 	}
-	defer f.abort()
-	if _, err := f.Write(text); err != nil {
-		return Part{}, err
-	}
-	return f.done()
+	h := sha256.New()
+	err = fill(io.MultiWriter(f, h))
+	size, told := f.Seek(0, io.SeekCurrent)
+	return Part{name, size, sumText(h)}, errors.Join(err, told, f.Sync(), f.Close())
 }
+
+func (st *store) writeText(name string, text []byte) (Part, error) {
+	return st.write(name, func(to io.Writer) error {
+		_, err := to.Write(text)
+		return err
+	})
+}
+
+func sumText(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
 // finish writes the manifest and its checksum, and gives the point its name once
 // everything in it is durable.
@@ -259,10 +240,10 @@ func (st *store) finish(m *Manifest, key []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := st.write(manifestName, text); err != nil {
+	if _, err := st.writeText(manifestName, text); err != nil {
 		return err
 	}
-	if _, err := st.write(sumName, sumOfManifest(text, key)); err != nil {
+	if _, err := st.writeText(sumName, sumOfManifest(text, key)); err != nil {
 		return err
 	}
 	points := filepath.Join(st.dir, "points")
@@ -315,12 +296,11 @@ func (st *store) read(name string) (*Manifest, error) {
 		return nil, fmt.Errorf("there is no restore point %q; there are: %s", name, strings.Join(names, ", "))
 	}
 	st.point = filepath.Join(st.dir, "points", name)
-	text, _, err := st.manifest()
-	if err != nil {
+	m := &Manifest{}
+	if m.text, m.sum, err = st.manifest(); err != nil {
 		return nil, err
 	}
-	m := &Manifest{}
-	if err := json.Unmarshal(text, m); err != nil {
+	if err := json.Unmarshal(m.text, m); err != nil {
 		return nil, fmt.Errorf("%s: %w", st.path(manifestName), err)
 	}
 	if m.Format != format {
@@ -329,15 +309,10 @@ func (st *store) read(name string) (*Manifest, error) {
 	return m, nil
 }
 
-// eachFile gives the files of a point.
-func (st *store) eachFile(m *Manifest, give func(f file) error) error {
-	return eachLine(st.path(m.Files.Name), give)
-}
-
 // eachObject gives the checksum of every object that a point names, with a path that
 // names it and its size. An object may come several times.
 func (st *store) eachObject(m *Manifest, give func(hash, path string, size int64) error) error {
-	err := st.eachFile(m, func(f file) error {
+	err := eachLine(st.path(m.Files.Name), func(f file) error {
 		if f.hash() == "" {
 			return nil
 		}
@@ -397,6 +372,14 @@ func (st *store) prune(keep int) error {
 	return st.eachUnnamed(names[max(0, len(names)-keep):], os.Remove)
 }
 
+// keyOf is a checksum as what takes the least memory; what is none is all zero.
+func keyOf(sum string) (key [32]byte) {
+	if b, err := hex.DecodeString(sum); err == nil && len(b) == len(key) {
+		copy(key[:], b)
+	}
+	return key
+}
+
 // eachUnnamed gives the path of every object that none of the points names.
 func (st *store) eachUnnamed(points []string, give func(path string) error) error {
 	named := map[[32]byte]bool{}
@@ -407,10 +390,7 @@ func (st *store) eachUnnamed(points []string, give func(path string) error) erro
 			return err
 		}
 		err = of.eachObject(m, func(hash, _ string, _ int64) error {
-			var key [32]byte
-			if n, _ := hex.Decode(key[:], []byte(hash)); n > 0 {
-				named[key] = true
-			}
+			named[keyOf(hash)] = true
 			return nil
 		})
 		if err != nil {
@@ -421,11 +401,7 @@ func (st *store) eachUnnamed(points []string, give func(path string) error) erro
 		if err != nil || d.IsDir() {
 			return err
 		}
-		var key [32]byte
-		if hash := filepath.Base(filepath.Dir(path)) + d.Name(); len(hash) == 64 {
-			hex.Decode(key[:], []byte(hash))
-		}
-		if named[key] {
+		if key := keyOf(filepath.Base(filepath.Dir(path)) + d.Name()); key != [32]byte{} && named[key] {
 			return nil
 		}
 		return give(path)

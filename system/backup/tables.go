@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -45,24 +46,21 @@ func (b *Backup) dump(ctx context.Context, st *store, s *files.Snapshot, m *Mani
 		}
 		line.Show("table %d of %d", i+1, len(m.Tables))
 	}
-	draft, err := st.create(draftName)
-	if err != nil {
+	if _, err := db.Exec(ctx, s, `SET search_path TO public`); err != nil {
 		return err
 	}
-	defer draft.abort()
-	if _, err = db.Exec(ctx, s, `SET search_path TO public`); err != nil {
-		return err
-	}
-	to := json.NewEncoder(draft)
-	err = files.EachStored(ctx, s.Conn, false, func(page []files.Stored) error {
-		for _, f := range page {
-			if err := to.Encode(file{Stored: f}); err != nil {
-				return err
+	_, err := st.write(draftName, func(out io.Writer) error {
+		to := json.NewEncoder(out)
+		return files.EachStored(ctx, s.Conn, false, func(page []files.Stored) error {
+			for _, f := range page {
+				if err := to.Encode(file{Stored: f}); err != nil {
+					return err
+				}
+				m.Files.Count++
+				m.Files.Bytes += f.Size
 			}
-			m.Files.Count++
-			m.Files.Bytes += f.Size
-		}
-		return nil
+			return nil
+		})
 	})
 	if err != nil {
 		return err
@@ -83,15 +81,9 @@ func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) error {
 		  LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = i.inhparent
 		 WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND ` + ours + `
 		 ORDER BY n.nspname <> 'public', n.nspname, c.relname`
-	type described struct {
-		oid   uint32
-		table Table
-		needs []uint32
-	}
-	list, err := db.All(ctx, conn, func(row pgx.Row) (d described, err error) {
-		t := &d.table
-		err = row.Scan(&d.oid, &t.Schema, &t.Table, &t.PartitionOf, &t.Bound, &t.Columns, &d.needs)
-		return d, err
+	list, err := db.All(ctx, conn, func(row pgx.Row) (t Table, err error) {
+		err = row.Scan(&t.oid, &t.Schema, &t.Table, &t.PartitionOf, &t.Bound, &t.Columns, &t.needs)
+		return t, err
 	}, tables)
 	if err != nil {
 		return err
@@ -101,27 +93,27 @@ func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) error {
 	var added []uint32
 	var add func(oid uint32)
 	add = func(oid uint32) {
-		for _, d := range list {
-			if d.oid != oid || slices.Contains(added, oid) {
+		for _, t := range list {
+			if t.oid != oid || slices.Contains(added, oid) {
 				continue
 			}
 			added = append(added, oid)
-			for _, needed := range d.needs {
+			for _, needed := range t.needs {
 				add(needed)
 			}
-			m.Tables = append(m.Tables, d.table)
+			m.Tables = append(m.Tables, t)
 		}
 	}
 	m.Steps = map[string][]Step{}
-	for _, d := range list {
-		add(d.oid)
-		if d.table.Table != "schema_steps" {
+	for _, t := range list {
+		add(t.oid)
+		if t.Table != "schema_steps" {
 			continue
 		}
-		m.Steps[d.table.Schema], err = db.All(ctx, conn, func(row pgx.Row) (s Step, err error) {
+		m.Steps[t.Schema], err = db.All(ctx, conn, func(row pgx.Row) (s Step, err error) {
 			err = row.Scan(&s.Number, &s.Title, &s.Hash)
 			return s, err
-		}, `SELECT number, title, hash FROM `+name(d.table)+` ORDER BY number`)
+		}, `SELECT number, title, hash FROM `+name(t)+` ORDER BY number`)
 		if err != nil {
 			return err
 		}
@@ -152,25 +144,16 @@ func columns(t Table) string {
 
 // dumpTable writes a table in COPY's text format, which no version of PostgreSQL has
 // changed, and counts its rows.
-func (st *store) dumpTable(ctx context.Context, conn *pgx.Conn, t *Table) error {
-	out, err := st.create("tables/" + t.Schema + "." + t.Table + ".gz")
-	if err != nil {
-		return err
-	}
-	defer out.abort()
-	zip, err := gzip.NewWriterLevel(out, gzip.BestSpeed)
-	if err != nil {
-		return err
-	}
-	tag, err := conn.PgConn().CopyTo(ctx, zip, "COPY "+name(*t)+" ("+columns(*t)+") TO STDOUT")
-	if err != nil {
-		return err
-	}
-	if err := zip.Close(); err != nil {
-		return err
-	}
-	t.Rows = tag.RowsAffected()
-	t.Part, err = out.done()
+func (st *store) dumpTable(ctx context.Context, conn *pgx.Conn, t *Table) (err error) {
+	t.Part, err = st.write("tables/"+t.Schema+"."+t.Table+".gz", func(out io.Writer) error {
+		zip, err := gzip.NewWriterLevel(out, gzip.BestSpeed)
+		if err != nil {
+			return err
+		}
+		tag, err := conn.PgConn().CopyTo(ctx, zip, "COPY "+name(*t)+" ("+columns(*t)+") TO STDOUT")
+		t.Rows = tag.RowsAffected()
+		return errors.Join(err, zip.Close())
+	})
 	return err
 }
 
@@ -180,10 +163,10 @@ var bound = regexp.MustCompile(`^FOR VALUES FROM \('[0-9 :+.-]+'\) TO \('[0-9 :+
 
 // load fills the tables that the steps have created, each in the PostgreSQL schema that
 // in names. Rows that the steps themselves inserted are removed first. Tables that no
-// step creates, foreign ones or a detached month, stay in the point and are returned.
-func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schema string) string, line *bar) (others []Table, err error) {
+// step creates, foreign ones or a detached month, stay in the point.
+func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schema string) string, line *bar) error {
 	if _, err := db.Exec(ctx, tx, plain); err != nil {
-		return nil, err
+		return err
 	}
 	var all []string
 	var made []Table
@@ -194,28 +177,28 @@ func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schem
 		exists, err := db.One(ctx, tx, db.Value[bool], `-- name: backup.TableExists
 			SELECT to_regclass($1) IS NOT NULL`, parent)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !exists {
-			others = append(others, from)
+			m.others = append(m.others, from)
 			continue
 		}
 		if t.PartitionOf != "" {
 			if !bound.MatchString(t.Bound) {
-				return nil, fmt.Errorf("the manifest gives %s an invalid bound", t.Table)
+				return fmt.Errorf("the manifest gives %s an invalid bound", t.Table)
 			}
 			if _, err := db.Exec(ctx, tx, "CREATE TABLE "+name(t)+" PARTITION OF "+parent+" "+t.Bound); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		all, made = append(all, name(t)), append(made, t)
 	}
 	if _, err := db.Exec(ctx, tx, "TRUNCATE "+strings.Join(all, ", ")); err != nil {
-		return nil, err
+		return err
 	}
 	for i, t := range made {
 		if err := st.loadTable(ctx, tx, t); err != nil {
-			return nil, fmt.Errorf("table %s: %w", t.Table, err)
+			return fmt.Errorf("table %s: %w", t.Table, err)
 		}
 		line.Show("table %d of %d", i+1, len(made))
 	}
@@ -223,15 +206,15 @@ func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schem
 		_, err := db.Exec(ctx, tx, `-- name: backup.SetSequence
 			SELECT setval(to_regclass($1), $2)`, pgx.Identifier{in(s.Schema), s.Name}.Sanitize(), s.Last)
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return others, nil
+	return nil
 }
 
 // sayOthers names the tables that load left out.
-func (st *store) sayOthers(w io.Writer, others []Table) {
-	for _, t := range others {
+func (st *store) sayOthers(w io.Writer, m *Manifest) {
+	for _, t := range m.others {
 		fmt.Fprintf(w, "%s is not a table of this platform and is left out; its %d rows are in %s\n", name(t), t.Rows, st.path(t.Part.Name))
 	}
 }
