@@ -141,7 +141,8 @@ func (l *Log) dropOld(ctx context.Context) error {
 			return m, err
 		}, `-- name: audit.OldMonths
 SELECT c.relname, array_remove(ARRAY[
-           format('ALTER TABLE audit_events DETACH PARTITION %I ', c.relname) || CASE WHEN i.inhdetachpending THEN 'FINALIZE' WHEN i.inhrelid IS NOT NULL THEN 'CONCURRENTLY' END,
+           format('ALTER TABLE audit_events DETACH PARTITION %I ', c.relname)
+               || CASE WHEN i.inhdetachpending THEN 'FINALIZE' WHEN i.inhrelid IS NOT NULL THEN 'CONCURRENTLY' END,
            format('DROP TABLE %I', c.relname)], NULL)
   FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
