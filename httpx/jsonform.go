@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"bytes"
 	"cmp"
 	"encoding"
 	"encoding/json"
@@ -70,7 +69,6 @@ func JSONFields(t reflect.Type) (fields []JSONField) {
 
 var (
 	uuidType        = reflect.TypeFor[uuid.UUID]()
-	numberType      = reflect.TypeFor[json.Number]()
 	rawType         = reflect.TypeFor[json.RawMessage]()
 	unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 	textType        = reflect.TypeFor[encoding.TextUnmarshaler]()
@@ -143,27 +141,9 @@ func (f *form) takes(kinds ...reflect.Kind) bool {
 // another. What is not read here has no bound: it is not decoded either.
 func (f *form) exceeds(n int, b bound) bool { return f.t != nil && n >= b.most }
 
-// takesNumber reports whether the form can hold the number without losing digits
-// before the point.
-func (f *form) takesNumber(number []byte) bool {
-	if f == unread {
-		return true
-	}
-	t, err := f.t, error(nil)
-	switch kind := t.Kind(); {
-	case t == numberType:
-	case kind >= reflect.Int && kind <= reflect.Int64:
-		_, err = strconv.ParseInt(string(number), 10, t.Bits())
-	case kind >= reflect.Uint && kind <= reflect.Uint64:
-		_, err = strconv.ParseUint(string(number), 10, t.Bits())
-	case kind == reflect.Float64 && len(number) <= 300 && !bytes.ContainsAny(number, "eE"):
-		// It has fewer digits than the largest.
-	case kind == reflect.Float32 || kind == reflect.Float64:
-		_, err = strconv.ParseFloat(string(number), t.Bits())
-	default:
-		return false
-	}
-	return err == nil
+// decodes lets the type itself decide about a value.
+func (f *form) decodes(text []byte) bool {
+	return json.Unmarshal(text, reflect.New(f.t).Interface()) == nil
 }
 
 // expected says what the form accepts.

@@ -66,7 +66,7 @@ func (w *walker) value(f *form, b bound) error {
 	}
 	switch first := w.next(); {
 	case first == 'n':
-		w.at += len("null")
+		w.literal()
 		if !f.nullable {
 			w.fields.Add(w.pointer(), "invalid_type", "This must not be null.")
 		}
@@ -83,14 +83,9 @@ func (w *walker) value(f *form, b bound) error {
 			return w.badText()
 		}
 		w.want(f, f.takes(reflect.String))
-	case first == 't':
-		w.at += len("true")
-		w.want(f, f.takes(reflect.Bool))
-	case first == 'f':
-		w.at += len("false")
-		w.want(f, f.takes(reflect.Bool))
 	default:
-		w.want(f, f.takesNumber(w.number()))
+		text := w.literal()
+		w.want(f, f == unread || f.decodes(text))
 	}
 	return nil
 }
@@ -169,8 +164,7 @@ func (w *walker) opaque(f *form) error {
 	}
 	raw := w.text[start:w.at]
 	// uuid.Parse takes braces and urn: too.
-	err := json.Unmarshal(raw, reflect.New(f.t).Interface())
-	w.want(f, err == nil && (f.t != uuidType || len(raw) == 38))
+	w.want(f, f.decodes(raw) && (f.t != uuidType || len(raw) == 38))
 	return nil
 }
 
@@ -217,10 +211,10 @@ func (w *walker) quoted() []byte {
 	return w.text[start:w.at]
 }
 
-// number moves past a number and returns it.
-func (w *walker) number() []byte {
+// literal moves past a number, true, false or null and returns it.
+func (w *walker) literal() []byte {
 	start := w.at
-	for w.at < len(w.text) && strings.IndexByte("+-.0123456789Ee", w.text[w.at]) >= 0 {
+	for w.at < len(w.text) && strings.IndexByte(" \t\r\n,]}", w.text[w.at]) < 0 {
 		w.at++
 	}
 	return w.text[start:w.at]
