@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,18 +90,16 @@ func (d *DB) RunJob(ctx context.Context, job Job) error {
 		return err
 	}
 	id := list[0].id
-	if begun, err := r.start(ctx, id, job, true); err != nil {
+	if begun, err := r.begin(ctx, id, job, true); err != nil {
 		return err
 	} else if !begun {
 		return fmt.Errorf("%s: %w", job.Name, errRunning)
 	}
-	rctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	done := make(chan struct{})
-	defer close(done)
-	wg.Go(func() { r.guard(ctx, done, cancel) })
+	rctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	wg.Go(func() { r.guard(rctx, cancel) })
 	return r.run(rctx, id, job)
 }
 
@@ -172,13 +171,13 @@ func (d *DB) runJobs(ctx context.Context, jobs []Job) error {
 	var running sync.Map
 	passed := map[string]time.Time{} // when a run was last skipped, by name
 	for {
-		rest := idle(jobs, &running)
+		rest := slices.DeleteFunc(slices.Clone(jobs), func(j Job) bool { _, runs := running.Load(j.Name); return runs })
 		due, next, err := r.due(ctx, rest, passed)
 		if err != nil {
 			return err
 		}
 		for _, j := range due {
-			begun, err := r.start(ctx, j.id, j.Job, false)
+			begun, err := r.begin(ctx, j.id, j.Job, false)
 			if err != nil {
 				return err
 			}
@@ -198,16 +197,6 @@ func (d *DB) runJobs(ctx context.Context, jobs []Job) error {
 			return context.Cause(ctx)
 		}
 	}
-}
-
-func idle(jobs []Job, running *sync.Map) []Job {
-	rest := make([]Job, 0, len(jobs))
-	for _, j := range jobs {
-		if _, runs := running.Load(j.Name); !runs {
-			rest = append(rest, j)
-		}
-	}
-	return rest
 }
 
 // due are the jobs whose time has come and that are needed; next is the time until
@@ -243,31 +232,11 @@ func needed(ctx context.Context, job Job) (yes bool) {
 	return yes || err != nil
 }
 
-// start takes the lock of a job and records that its run begins. It returns false
-// if another worker is running the job, or has just run it.
-func (r *runner) start(ctx context.Context, id int32, job Job, asked bool) (bool, error) {
-	locked, err := r.lock(ctx, id)
-	if err != nil || !locked {
-		return false, err
-	}
-	begun, err := r.begin(ctx, id, job, asked)
-	if err == nil && !begun {
-		err = r.unlock(ctx, id)
-	}
-	return begun, err
-}
-
-// guard pings the connection until done, and ends the run if it is lost.
-func (r *runner) guard(ctx context.Context, done <-chan struct{}, cancel context.CancelCauseFunc) {
-	for {
-		select {
-		case <-done:
-			return
-		case <-time.After(jobTick):
-		}
+// guard pings the connection until ctx ends, and ends the run if it is lost.
+func (r *runner) guard(ctx context.Context, cancel context.CancelCauseFunc) {
+	for Sleep(ctx, jobTick) {
 		if err := r.ping(ctx); err != nil {
 			cancel(fmt.Errorf("the lock of the job is lost: %w", translate(err)))
-			return
 		}
 	}
 }

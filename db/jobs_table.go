@@ -73,27 +73,23 @@ func (r *runner) schedule(ctx context.Context, jobs []Job) ([]scheduled, error) 
 	}, sql, names, intervals, longestQuiet)
 }
 
-func (r *runner) lock(ctx context.Context, id int32) (bool, error) {
-	const sql = `-- name: db.LockJob
-		SELECT pg_try_advisory_lock($1, $2)`
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return One(ctx, r.conn, Value[bool], sql, lockJobs, id)
-}
+const unlockJob = `-- name: db.UnlockJob
+	SELECT pg_advisory_unlock($1, $2)`
 
 func (r *runner) unlock(ctx context.Context, id int32) error {
-	const sql = `-- name: db.UnlockJob
-		SELECT pg_advisory_unlock($1, $2)`
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, err := One(ctx, r.conn, Value[bool], sql, lockJobs, id)
+	_, err := Exec(ctx, r.conn, unlockJob, lockJobs, id)
 	return err
 }
 
-// begin records that a run begins, unless it is no longer due; a run that was asked
-// for is always due. The caller holds the lock.
+// begin takes the lock of a job and records that its run begins. It returns false
+// if another worker is running the job, or if it is no longer due, since another
+// has just run it; a run that was asked for is always due.
 func (r *runner) begin(ctx context.Context, id int32, job Job, asked bool) (bool, error) {
-	const sql = `-- name: db.BeginJob
+	const lock = `-- name: db.LockJob
+		SELECT pg_try_advisory_lock($1, $2)`
+	const begin = `-- name: db.BeginJob
 		UPDATE jobs
 		   SET last_run_at = now(),
 		       failures    = failures + 1,
@@ -101,7 +97,13 @@ func (r *runner) begin(ctx context.Context, id int32, job Job, asked bool) (bool
 		 WHERE id = $1 AND (next_run_at <= now() OR next_run_at > now() + $2::interval OR $4)`
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n, err := Exec(ctx, r.conn, sql, id, job.Every, jobRetry, asked)
+	if locked, err := One(ctx, r.conn, Value[bool], lock, lockJobs, id); err != nil || !locked {
+		return false, err
+	}
+	n, err := Exec(ctx, r.conn, begin, id, job.Every, jobRetry, asked)
+	if err == nil && n == 0 {
+		_, err = Exec(ctx, r.conn, unlockJob, lockJobs, id)
+	}
 	return n == 1, err
 }
 
