@@ -79,8 +79,13 @@ type form struct {
 	t        reflect.Type // nil: unread
 	nullable bool
 	opaque   bool
-	fields   map[string]JSONField // of a struct
-	element  reflect.Type         // of a map, a slice or an array
+	fields   map[string]member // of a struct
+	element  *form             // of a map, a slice or an array; nil for others
+}
+
+type member struct {
+	*form
+	bound
 }
 
 var (
@@ -92,12 +97,17 @@ func formOf(t reflect.Type) *form {
 	if known, ok := forms.Load(t); ok {
 		return known.(*form)
 	}
-	f := newForm(t)
+	f := newForm(t, map[reflect.Type]*form{})
 	forms.Store(t, f)
 	return f
 }
 
-func newForm(t reflect.Type) *form {
+// newForm makes the form of a type and those of all that it holds. all are the ones
+// that are being made, since a type may hold itself.
+func newForm(t reflect.Type, all map[reflect.Type]*form) *form {
+	if f := all[t]; f != nil {
+		return f
+	}
 	f := &form{t: t}
 	for {
 		if optional, ok := optionalOf(f.t); ok {
@@ -108,28 +118,22 @@ func newForm(t reflect.Type) *form {
 			break
 		}
 	}
-	switch kind := f.t.Kind(); {
-	case f.t == rawType:
+	if f.t == rawType {
 		return unread
+	}
+	all[t] = f
+	switch kind := f.t.Kind(); {
 	case isOpaque(f.t):
 		f.opaque = true
 	case kind == reflect.Struct:
-		f.fields = make(map[string]JSONField)
+		f.fields = make(map[string]member)
 		for _, field := range JSONFields(f.t) {
-			f.fields[field.Name] = field
+			f.fields[field.Name] = member{newForm(field.Type, all), field.bound}
 		}
 	case kind == reflect.Map || kind == reflect.Slice || kind == reflect.Array:
-		f.element = f.t.Elem()
+		f.element = newForm(f.t.Elem(), all)
 	}
 	return f
-}
-
-// elements is the form of the elements of an array, or of the members of a map.
-func (f *form) elements() *form {
-	if f.element == nil {
-		return unread
-	}
-	return formOf(f.element)
 }
 
 // takes reports whether the form is unread, or of one of these kinds.
@@ -174,23 +178,15 @@ func (f *form) expected() string {
 // holdsAny reports whether an any is part of a request's type. encoding/json
 // would decode whatever a client sends there, and a number as short as 5e-324
 // takes it 50 µs.
-func holdsAny(t reflect.Type, above ...reflect.Type) bool {
-	f := formOf(t)
-	if f == unread {
-		return false
-	}
-	if f.t.Kind() == reflect.Interface {
-		return true
-	}
-	if f.opaque || slices.Contains(above, f.t) {
-		return false
-	}
-	for _, field := range f.fields {
-		if holdsAny(field.Type, append(above, f.t)...) {
+func holdsAny(t reflect.Type) bool {
+	all := map[reflect.Type]*form{}
+	newForm(t, all)
+	for _, f := range all {
+		if f.t.Kind() == reflect.Interface {
 			return true
 		}
 	}
-	return f.element != nil && holdsAny(f.element, append(above, f.t)...)
+	return false
 }
 
 // isOpaque reports whether t decodes its own JSON, as times and ids do.

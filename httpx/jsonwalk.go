@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,7 +92,6 @@ func (w *walker) value(f *form, b bound) error {
 }
 
 func (w *walker) object(f *form, b bound) error {
-	element := f.elements()
 	outer := len(w.names)
 	w.path = append(w.path, step{})
 	for i := 0; w.more('}'); i++ {
@@ -109,17 +109,15 @@ func (w *walker) object(f *form, b bound) error {
 			w.names = slices.Grow(w.names, len(w.names)+16) // twice: append would grow it by less, and copy more
 		}
 		w.names = append(w.names, name)
-		of, most := element, anyField
-		if f.fields != nil {
-			field, ok := f.fields[string(name)]
-			if !ok {
-				return errUnknownField.With(fmt.Sprintf("%s is not a field of this request; names are matched exactly.", clip(w.pointer())))
-			}
-			of, most = formOf(field.Type), field.bound
+		of, known := f.fields[string(name)]
+		if f.fields == nil {
+			of = member{cmp.Or(f.element, unread), anyField}
+		} else if !known {
+			return errUnknownField.With(fmt.Sprintf("%s is not a field of this request; names are matched exactly.", clip(w.pointer())))
 		}
 		w.next()
 		w.at++ // the colon
-		if err := w.value(of, most); err != nil {
+		if err := w.value(of.form, of.bound); err != nil {
 			return err
 		}
 	}
@@ -133,14 +131,13 @@ func (w *walker) object(f *form, b bound) error {
 }
 
 func (w *walker) array(f *form, b bound) error {
-	element := f.elements()
 	w.path = append(w.path, step{})
 	for i := 0; w.more(']'); i++ {
 		if f.exceeds(i, b) {
 			return w.tooMany(b)
 		}
 		w.path[len(w.path)-1].index = i
-		if err := w.value(element, anyField); err != nil {
+		if err := w.value(cmp.Or(f.element, unread), anyField); err != nil {
 			return err
 		}
 	}
