@@ -30,12 +30,7 @@ const (
 var kindNames = [...]string{"unknown", "conflict", "invalid", "missing", "busy", "full", "unavailable"}
 
 // String is the kind as one word for the log.
-func (k Kind) String() string {
-	if k < 0 || int(k) >= len(kindNames) {
-		k = 0
-	}
-	return kindNames[k]
-}
+func (k Kind) String() string { return kindNames[k] }
 
 // Error is a failed statement that a caller can act on.
 type Error struct {

@@ -69,9 +69,7 @@ func (b *body) Read(p []byte) (int, error) {
 		err = b.end(err)
 	case err != nil:
 		err = errBodyBroken.Because(err)
-	case b.limit >= 0 && b.waited > b.pace.whole:
-		err = b.end(fmt.Errorf("%d bytes in %v: %w", total, b.waited, os.ErrDeadlineExceeded))
-	case b.waited > b.pace.grace && total < b.pace.minRead*int64(b.waited/time.Second):
+	case b.limit >= 0 && b.waited > b.pace.whole, b.waited > b.pace.grace && total < b.pace.minRead*int64(b.waited/time.Second):
 		err = b.end(fmt.Errorf("%d bytes in %v: %w", total, b.waited, os.ErrDeadlineExceeded))
 	}
 	b.err = err
