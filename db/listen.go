@@ -29,7 +29,6 @@ type Listener struct {
 	// born on the monotonic clock; 0 while there is no connection.
 	answered atomic.Int64
 	heard    atomic.Pointer[chan struct{}]      // closed at the next answer, and when the connection is lost
-	wanted   atomic.Bool                        // Fresh was called since the last answer
 	wake     atomic.Pointer[context.CancelFunc] // ends the rest; nil before the first one
 }
 
@@ -69,29 +68,26 @@ func (l *Listener) OnMissed(fn func()) {
 func (l *Listener) Fresh() bool { return l.freshWithin(freshWithin) }
 
 func (l *Listener) freshWithin(within time.Duration) bool {
-	if !l.wanted.Load() { // all requests come here, so few of them should write
-		l.wanted.Store(true)
-	}
 	heard := *l.heard.Load()
-	if l.lately() || l.answered.Load() == 0 {
-		return l.lately()
-	}
-	if wake := l.wake.Load(); wake != nil {
+	// All requests come here, so few of them should do more than look.
+	if wake := l.wake.Load(); wake != nil && !l.answeredIn(askEvery) {
 		(*wake)()
 	}
-	timer := time.NewTimer(within)
-	defer timer.Stop()
-	select {
-	case <-heard:
-	case <-timer.C:
+	if l.answered.Load() != 0 && !l.answeredIn(freshFor) {
+		timer := time.NewTimer(within)
+		defer timer.Stop()
+		select {
+		case <-heard:
+		case <-timer.C:
+		}
 	}
-	return l.lately()
+	return l.answeredIn(freshFor)
 }
 
-// lately is Fresh without asking.
-func (l *Listener) lately() bool {
+// answeredIn reports whether the last answered question was asked within this time.
+func (l *Listener) answeredIn(last time.Duration) bool {
 	at := l.answered.Load()
-	return at != 0 && time.Since(l.born)-time.Duration(at) < freshFor
+	return at != 0 && time.Since(l.born)-time.Duration(at) < last
 }
 
 // Heard is Fresh as an error, for readiness.
@@ -158,16 +154,13 @@ func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 		if err := l.ask(ctx, conn, "SELECT 1"); err != nil {
 			return listened, err
 		}
+		rest, wake := context.WithCancel(ctx)
+		l.wake.Store(&wake) // before the answer is told, which is also for those who still found the last one
 		// The handlers have run for everything that arrived before the answer.
 		l.tell(asked.Sub(l.born))
 		listened = true
-		l.wanted.Store(false)
-		second, end := context.WithDeadline(ctx, asked.Add(askEvery))
-		err := handOut(ctx, second, conn)
-		end()
-		if err == nil {
-			err = l.rest(ctx, conn)
-		}
+		err := handOut(ctx, rest, conn)
+		wake()
 		if err != nil {
 			return listened, err
 		}
@@ -185,17 +178,6 @@ func (l *Listener) ask(ctx context.Context, conn *pgx.Conn, sql string) error {
 	defer cancel()
 	_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 	return err
-}
-
-// rest delivers notifications until somebody calls Fresh or the connection breaks.
-func (l *Listener) rest(ctx context.Context, conn *pgx.Conn) error {
-	rest, wake := context.WithCancel(ctx)
-	defer wake()
-	l.wake.Store(&wake)
-	if l.wanted.Load() { // otherwise whoever comes from now on finds wake
-		return nil
-	}
-	return handOut(ctx, rest, conn)
 }
 
 // handOut delivers notifications until the context until ends, which is no error
