@@ -62,16 +62,7 @@ var errRunning = &Error{Kind: Busy, Err: errors.New("the job is running on anoth
 // breaks, PostgreSQL releases the locks: the contexts of the runs end, and
 // everything starts again on a new connection.
 func (d *DB) RunJobs(ctx context.Context, jobs []Job) {
-	for {
-		err := d.runJobs(ctx, jobs)
-		if ctx.Err() != nil {
-			return
-		}
-		d.log.Warn("the connection that runs jobs is lost", "error", err)
-		if !Sleep(ctx, jobTick) {
-			return
-		}
-	}
+	_ = d.reconnect(ctx, "the connection that runs jobs is lost", func() error { return d.runJobs(ctx, jobs) }) // ctx has ended
 }
 
 // RunJob runs a job now, due or not, and returns its error. That is an *Error of

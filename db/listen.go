@@ -40,9 +40,7 @@ const (
 	freshWithin = 100 * time.Millisecond
 	// Half a second less than the promised three, for a request that looks at the
 	// last moment and still has to be answered.
-	freshFor     = 2500 * time.Millisecond
-	reconnectMin = 50 * time.Millisecond
-	reconnectMax = 2 * time.Second
+	freshFor = 2500 * time.Millisecond
 )
 
 // On calls fn for every notification on the channel, in order, from the goroutine
@@ -101,27 +99,14 @@ func (l *Listener) Heard(context.Context) error {
 // Run listens until ctx ends and returns its cause. It reconnects as often as
 // needed; if the database is unreachable, that is logged, not returned.
 func (l *Listener) Run(ctx context.Context) error {
-	wait := reconnectMin
-	for {
-		listened, err := l.listen(ctx)
-		l.tell(0)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if listened {
-			wait = reconnectMin
-		}
-		l.db.log.Warn("the listening connection is lost", "error", err, "again_in", wait.String())
-		if !Sleep(ctx, wait) {
-			return context.Cause(ctx)
-		}
-		wait = min(2*wait, reconnectMax)
-	}
+	return l.db.reconnect(ctx, "the listening connection is lost", func() error {
+		defer l.tell(0)
+		return l.listen(ctx)
+	})
 }
 
-// listen listens on one connection until it breaks; listened says that it got that
-// far.
-func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
+// listen listens on one connection until it breaks.
+func (l *Listener) listen(ctx context.Context) error {
 	conn, err := l.db.connect(ctx, func(_ *pgconn.PgConn, n *pgconn.Notification) {
 		l.mu.RLock()
 		fns := l.handlers[n.Channel]
@@ -131,7 +116,7 @@ func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 		}
 	})
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer closeConn(conn)
 
@@ -144,7 +129,7 @@ func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 	missed := l.missed
 	l.mu.RUnlock()
 	if err := l.ask(ctx, conn, sql.String()); err != nil {
-		return false, err
+		return err
 	}
 	for _, fn := range missed {
 		fn()
@@ -152,17 +137,16 @@ func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 	for {
 		asked := time.Now()
 		if err := l.ask(ctx, conn, "SELECT 1"); err != nil {
-			return listened, err
+			return err
 		}
 		rest, wake := context.WithCancel(ctx)
 		l.wake.Store(&wake) // before the answer is told, which is also for those who still found the last one
 		// The handlers have run for everything that arrived before the answer.
 		l.tell(asked.Sub(l.born))
-		listened = true
 		err := handOut(ctx, rest, conn)
 		wake()
 		if err != nil {
-			return listened, err
+			return err
 		}
 	}
 }
