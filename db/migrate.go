@@ -126,19 +126,17 @@ func (d *DB) migrate(ctx context.Context, namespace, schema, prepare, grant stri
 
 // MigrationStatus lists the steps that the connected database records, also those
 // that only it knows, and then those of the schema that are to come.
-func (d *DB) MigrationStatus(ctx context.Context, schema string) ([]StepStatus, error) {
+func (d *DB) MigrationStatus(ctx context.Context, schema string) (list []StepStatus, err error) {
 	steps, err := ParseSteps(schema)
 	if err != nil {
 		return nil, err
 	}
 	// As the owner, like Migrate: the grants come last, and may be missing after a
 	// step that failed.
-	conn, err := d.dial(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer closeConn(conn)
-	list, err := recordedSteps(ctx, conn, steps)
+	err = d.AsOwner(ctx, func(conn *pgx.Conn) error {
+		list, err = recordedSteps(ctx, conn, steps)
+		return err
+	})
 	if err != nil && !errors.Is(err, errNoTables) {
 		return nil, err
 	}
