@@ -234,11 +234,8 @@ func (d *DB) Close() {
 
 // Ping checks that PostgreSQL answers.
 func (d *DB) Ping(ctx context.Context) error {
-	pool := d.pool.Load()
-	if pool == nil {
-		return errNotConnected
-	}
-	return translate(pool.Ping(ctx))
+	_, err := Exec(ctx, d, "-- ping")
+	return err
 }
 
 // Stat is the pool's figures for metrics, nil while not connected. Its
