@@ -89,23 +89,22 @@ func StartCluster(ctx context.Context, cfg ClusterConfig) (*Cluster, error) {
 // PostgreSQL refuses to run as root, and another user cannot enter root's folders.
 // The path of a socket has at most 107 bytes, so it is kept elsewhere.
 func newCluster(cfg ClusterConfig) (*Cluster, error) {
-	state, err := filepath.Abs(cfg.StateDir)
+	err := os.MkdirAll(cfg.StateDir, 0o700)
 	if err == nil {
-		err = os.MkdirAll(state, 0o700)
+		cfg.StateDir, err = filepath.Abs(cfg.StateDir)
 	}
 	if err == nil {
-		state, err = filepath.EvalSymlinks(state)
+		cfg.StateDir, err = filepath.EvalSymlinks(cfg.StateDir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make the state folder: %w", err)
 	}
-	cfg.StateDir = state
-	hash := sha256.Sum256([]byte(state))
+	hash := sha256.Sum256([]byte(cfg.StateDir))
 	name := fmt.Sprintf("%x", hash[:8])
 	uid := os.Geteuid()
 	c := &Cluster{cfg: cfg, dataDir: "/var/lib/homebase/" + name, socketDir: "/run/hb-" + name}
 	if uid != 0 {
-		c.dataDir, c.socketDir = filepath.Join(state, "postgres"), "/tmp/hb-"+name
+		c.dataDir, c.socketDir = filepath.Join(cfg.StateDir, "postgres"), "/tmp/hb-"+name
 		c.runAs = syscall.Credential{Uid: uint32(uid), Gid: uint32(os.Getegid()), NoSetGroups: true}
 	}
 	if cfg.Throwaway && memoryHasRoom() {

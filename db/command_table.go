@@ -113,26 +113,20 @@ func (t Commands) help(ctx context.Context, sh *Shell, args []string) error {
 // unknown says that there is no such command and suggests similar ones: those with
 // the same first word, and those that differ in a few letters.
 func (t Commands) unknown(args []string) error {
-	type candidate struct {
-		name string
-		far  int
+	far := func(name string) int {
+		return distance(name, strings.Join(args[:min(len(args), 1+strings.Count(name, " "))], " "))
 	}
-	var near []candidate
+	var near []string
 	for _, c := range t.all() {
-		words := strings.Fields(c.Name)
-		far := distance(c.Name, strings.Join(args[:min(len(args), len(words))], " "))
-		if far <= 1+len(c.Name)/4 || len(words) > 1 && distance(words[0], args[0]) <= 1 {
-			near = append(near, candidate{c.Name, far})
+		first, _, two := strings.Cut(c.Name, " ")
+		if far(c.Name) <= 1+len(c.Name)/4 || two && distance(first, args[0]) <= 1 {
+			near = append(near, c.Name)
 		}
 	}
-	slices.SortStableFunc(near, func(a, b candidate) int { return cmp.Compare(a.far, b.far) })
+	slices.SortStableFunc(near, func(a, b string) int { return cmp.Compare(far(a), far(b)) })
 	text := fmt.Sprintf("there is no command %q", strings.Join(args[:min(len(args), 2)], " "))
 	if len(near) > 0 {
-		var names []string
-		for _, c := range near[:min(len(near), 3)] {
-			names = append(names, c.name)
-		}
-		text += "; did you mean " + strings.Join(names, ", ")
+		text += "; did you mean " + strings.Join(near[:min(len(near), 3)], ", ")
 	}
 	return fmt.Errorf("%w: %s; see homebase help", ErrUsage, text)
 }

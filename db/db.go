@@ -68,6 +68,8 @@ type Config struct {
 const (
 	defaultMaxConns = 12
 	connectTimeout  = 5 * time.Second
+	reconnectMin    = 50 * time.Millisecond
+	reconnectMax    = 2 * time.Second
 )
 
 // errNotConnected is the error of everything before Connect and after Close.
@@ -193,6 +195,27 @@ func (d *DB) connect(ctx context.Context, onNotification pgconn.NotificationHand
 	return conn, nil
 }
 
+// reconnect calls work, which needs a connection of its own, again whenever that is
+// lost, until ctx ends. It returns the cause of that.
+func (d *DB) reconnect(ctx context.Context, lost string, work func() error) error {
+	wait := reconnectMin
+	for {
+		began := time.Now()
+		err := work()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if time.Since(began) > reconnectMax {
+			wait = reconnectMin
+		}
+		d.log.Warn(lost, "error", err, "again_in", wait.String())
+		if !Sleep(ctx, wait) {
+			return context.Cause(ctx)
+		}
+		wait = min(2*wait, reconnectMax)
+	}
+}
+
 // closeConn closes a connection without waiting long for a server that does not
 // answer.
 func closeConn(conn *pgx.Conn) {
@@ -211,11 +234,8 @@ func (d *DB) Close() {
 
 // Ping checks that PostgreSQL answers.
 func (d *DB) Ping(ctx context.Context) error {
-	pool := d.pool.Load()
-	if pool == nil {
-		return errNotConnected
-	}
-	return translate(pool.Ping(ctx))
+	_, err := Exec(ctx, d, "-- ping")
+	return err
 }
 
 // Stat is the pool's figures for metrics, nil while not connected. Its

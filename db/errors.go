@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strings"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -30,12 +30,7 @@ const (
 var kindNames = [...]string{"unknown", "conflict", "invalid", "missing", "busy", "full", "unavailable"}
 
 // String is the kind as one word for the log.
-func (k Kind) String() string {
-	if k < 0 || int(k) >= len(kindNames) {
-		k = 0
-	}
-	return kindNames[k]
-}
+func (k Kind) String() string { return kindNames[k] }
 
 // Error is a failed statement that a caller can act on.
 type Error struct {
@@ -141,17 +136,14 @@ func translatePg(pg *pgconn.PgError, err error) error {
 	if !ok {
 		return err
 	}
-	if pg.ConstraintName == "" || !strings.HasPrefix(pg.Code, "23") {
-		return &Error{Kind: kind, Err: err}
-	}
-	c, listed := constraints[pg.ConstraintName]
-	switch {
-	case !listed || pg.SchemaName != "public": // of an app's own schema, which may use the same name
-		return &Error{Kind: kind, Constraint: pg.ConstraintName, Err: err}
-	case c == defect:
+	switch c, listed := constraints[pg.ConstraintName]; {
+	case pg.SchemaName != "public": // an app's own schema may use the same name
+	case slices.Contains(defects, pg.ConstraintName):
 		return err
+	case listed:
+		return &Error{Kind: c.kind, Constraint: pg.ConstraintName, Code: c.code, Detail: c.detail, Err: err}
 	}
-	return &Error{Kind: c.kind, Constraint: pg.ConstraintName, Code: c.code, Detail: c.detail, Err: err}
+	return &Error{Kind: kind, Constraint: pg.ConstraintName, Err: err}
 }
 
 // lost reports whether the connection could not be made or broke.

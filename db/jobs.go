@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,53 +62,44 @@ var errRunning = &Error{Kind: Busy, Err: errors.New("the job is running on anoth
 // breaks, PostgreSQL releases the locks: the contexts of the runs end, and
 // everything starts again on a new connection.
 func (d *DB) RunJobs(ctx context.Context, jobs []Job) {
-	for {
-		err := d.runJobs(ctx, jobs)
-		if ctx.Err() != nil {
-			return
-		}
-		d.log.Warn("the connection that runs jobs is lost", "error", err)
-		if !Sleep(ctx, jobTick) {
-			return
-		}
-	}
+	_ = d.reconnect(ctx, "the connection that runs jobs is lost", func() error { return d.runJobs(ctx, jobs) }) // ctx has ended
 }
 
 // RunJob runs a job now, due or not, and returns its error. That is an *Error of
 // the kind Busy if another worker is running the job.
 func (d *DB) RunJob(ctx context.Context, job Job) error {
-	r, err := d.newRunner(ctx)
+	conn, err := d.connect(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	if err := r.register(ctx, []Job{job}); err != nil {
+	defer closeConn(conn)
+	if err := register(ctx, conn, []Job{job}); err != nil {
 		return err
 	}
-	list, err := r.schedule(ctx, []Job{job})
+	list, err := schedule(ctx, conn, []Job{job})
 	if err != nil {
 		return err
 	}
-	id := list[0].id
-	if begun, err := r.start(ctx, id, job, true); err != nil {
+	j := list[0]
+	if begun, err := begin(ctx, conn, j, true); err != nil {
 		return err
 	} else if !begun {
 		return fmt.Errorf("%s: %w", job.Name, errRunning)
 	}
 	rctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	done := make(chan struct{})
-	defer close(done)
-	wg.Go(func() { r.guard(ctx, done, cancel) })
-	return r.run(rctx, id, job)
+	var guarding sync.WaitGroup
+	guarding.Go(func() { cancel(guard(rctx, conn)) })
+	err = d.run(rctx, j)
+	cancel(nil)
+	guarding.Wait()
+	_ = unlock(context.WithoutCancel(ctx), conn, j) // if it fails, the connection is lost, and the lock too
+	return err
 }
 
 // JobStates lists every job that the database knows, sorted by name.
 func (d *DB) JobStates(ctx context.Context) ([]JobState, error) {
 	const sql = `-- name: db.JobStates
-		SELECT j.name, l.objid IS NOT NULL, j.next_run_at, j.last_run_at,
+		SELECT j.name, l.objid IS NOT NULL, j.next_run_at AT TIME ZONE 'UTC', j.last_run_at AT TIME ZONE 'UTC',
 		       coalesce(CASE WHEN l.objid IS NULL AND j.last_run_at > coalesce(j.last_finished_at, '-infinity')
 		                     THEN 'The worker ended before the job did.'
 		                     ELSE j.last_error END, ''),
@@ -120,100 +112,70 @@ func (d *DB) JobStates(ctx context.Context) ([]JobState, error) {
 		 ORDER BY j.name`
 	return All(ctx, d, func(row pgx.Row) (s JobState, err error) {
 		err = row.Scan(&s.Name, &s.Running, &s.NextRunAt, &s.LastRunAt, &s.LastError, &s.Failures)
-		if s.NextRunAt = s.NextRunAt.UTC(); s.LastRunAt != nil {
-			s.LastRunAt = new(s.LastRunAt.UTC())
-		}
 		return s, err
 	}, sql, uint32(lockJobs))
 }
 
-// runner owns the connection that holds the locks of the runs. mu is held for each
-// statement, because a connection can run only one at a time.
-type runner struct {
-	db *DB
-
-	mu   sync.Mutex
-	conn *pgx.Conn
-}
-
-func (d *DB) newRunner(ctx context.Context) (*runner, error) {
+// runJobs runs jobs on one connection until it breaks. Only this goroutine uses it.
+func (d *DB) runJobs(ctx context.Context, jobs []Job) error {
 	conn, err := d.connect(ctx, nil)
 	if err != nil {
-		return nil, err
-	}
-	return &runner{db: d, conn: conn}, nil
-}
-
-// close releases all locks.
-func (r *runner) close() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	closeConn(r.conn)
-}
-
-// runJobs runs jobs on one connection until it breaks.
-func (d *DB) runJobs(ctx context.Context, jobs []Job) error {
-	r, err := d.newRunner(ctx)
-	if err != nil {
 		return err
 	}
-	defer r.close()
-	if err := r.register(ctx, jobs); err != nil {
+	defer closeConn(conn)
+	if err := register(ctx, conn, jobs); err != nil {
 		return err
 	}
-	// Deferred after close, so that the runs end before the locks are released.
-	var wg sync.WaitGroup
-	defer wg.Wait()
+	// Deferred after closing, so that the runs end before the locks are released.
+	var runs sync.WaitGroup
+	defer runs.Wait()
 	rctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
 	// The names of the jobs that run in this process: advisory locks do not help
 	// here, because the same session may take one twice.
-	var running sync.Map
+	running, ended := map[string]bool{}, make(chan scheduled, len(jobs))
 	passed := map[string]time.Time{} // when a run was last skipped, by name
 	for {
-		rest := idle(jobs, &running)
-		due, next, err := r.due(ctx, rest, passed)
+		rest := slices.DeleteFunc(slices.Clone(jobs), func(j Job) bool { return running[j.Name] })
+		ready, next, err := due(ctx, conn, rest, passed)
 		if err != nil {
 			return err
 		}
-		for _, j := range due {
-			begun, err := r.start(ctx, j.id, j.Job, false)
+		for _, j := range ready {
+			begun, err := begin(ctx, conn, j, false)
 			if err != nil {
 				return err
 			}
 			if !begun {
 				continue
 			}
-			running.Store(j.Name, nil)
-			wg.Go(func() {
-				defer running.Delete(j.Name)
-				_ = r.run(rctx, j.id, j.Job) // the error is logged and recorded
+			running[j.Name] = true
+			runs.Go(func() {
+				_ = d.run(rctx, j) // the error is logged and recorded
+				ended <- j
 			})
 		}
-		if len(due) > 0 || len(rest) < len(jobs) {
+		if len(running) > 0 || len(ready) > 0 {
 			next = jobTick // looking also shows whether the connection with the locks is alive
 		}
-		if !Sleep(ctx, max(next, jobTick)) {
+		select {
+		case j := <-ended:
+			if err := unlock(ctx, conn, j); err != nil {
+				return err
+			}
+			delete(running, j.Name)
+		case <-time.After(max(next, jobTick)):
+		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 }
 
-func idle(jobs []Job, running *sync.Map) []Job {
-	rest := make([]Job, 0, len(jobs))
-	for _, j := range jobs {
-		if _, runs := running.Load(j.Name); !runs {
-			rest = append(rest, j)
-		}
-	}
-	return rest
-}
-
 // due are the jobs whose time has come and that are needed; next is the time until
 // another may be due.
-func (r *runner) due(ctx context.Context, jobs []Job, passed map[string]time.Time) (due []scheduled, next time.Duration, err error) {
-	list, err := r.schedule(ctx, jobs)
+func due(ctx context.Context, conn *pgx.Conn, jobs []Job, passed map[string]time.Time) (due []scheduled, next time.Duration, err error) {
+	list, err := schedule(ctx, conn, jobs)
 	next = longestLook
 	for _, j := range list {
 		if j.quiet && j.Needed != nil {
@@ -243,40 +205,26 @@ func needed(ctx context.Context, job Job) (yes bool) {
 	return yes || err != nil
 }
 
-// start takes the lock of a job and records that its run begins. It returns false
-// if another worker is running the job, or has just run it.
-func (r *runner) start(ctx context.Context, id int32, job Job, asked bool) (bool, error) {
-	locked, err := r.lock(ctx, id)
-	if err != nil || !locked {
-		return false, err
-	}
-	begun, err := r.begin(ctx, id, job, asked)
-	if err == nil && !begun {
-		err = r.unlock(ctx, id)
-	}
-	return begun, err
-}
-
-// guard pings the connection until done, and ends the run if it is lost.
-func (r *runner) guard(ctx context.Context, done <-chan struct{}, cancel context.CancelCauseFunc) {
-	for {
-		select {
-		case <-done:
-			return
-		case <-time.After(jobTick):
-		}
-		if err := r.ping(ctx); err != nil {
-			cancel(fmt.Errorf("the lock of the job is lost: %w", translate(err)))
-			return
+// guard asks the connection that holds the lock of a run until ctx ends, or until it
+// is lost, which is the error.
+func guard(ctx context.Context, conn *pgx.Conn) error {
+	for Sleep(ctx, jobTick) {
+		// The end of ctx does not cut this off: it would cost the connection.
+		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), jobAnswer)
+		err := conn.Ping(asking)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("the lock of the job is lost: %w", translate(err))
 		}
 	}
+	return nil
 }
 
-// run calls the job, records how it ended, and releases its lock.
-func (r *runner) run(ctx context.Context, id int32, job Job) error {
+// run calls the job and records how it ended.
+func (d *DB) run(ctx context.Context, job scheduled) error {
 	start := time.Now()
-	err := callJob(ctx, job)
-	log := r.db.log.With("job", job.Name, "took", time.Since(start).String())
+	err := callJob(ctx, job.Job)
+	log := d.log.With("job", job.Name, "took", time.Since(start).String())
 	if err != nil && ctx.Err() == nil {
 		log.Error("a job failed", "error", err)
 	} else {
@@ -285,11 +233,8 @@ func (r *runner) run(ctx context.Context, id int32, job Job) error {
 	// Recorded through the pool: the connection with the locks may be gone.
 	fctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
-	if ferr := r.db.finishJob(fctx, id, job, err, ctx.Err() != nil); ferr != nil {
+	if ferr := d.finishJob(fctx, job, err, ctx.Err() != nil); ferr != nil {
 		log.Warn("cannot record how a job ended", "error", ferr)
-	}
-	if uerr := r.unlock(fctx, id); uerr != nil {
-		log.Debug("a job's lock was lost with its connection", "error", uerr)
 	}
 	return err
 }

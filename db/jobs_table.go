@@ -14,27 +14,17 @@ import (
 
 // register inserts the rows of new jobs, due now, and moves the next run of other
 // jobs forward if they are to run more often than before.
-func (r *runner) register(ctx context.Context, jobs []Job) error {
+func register(ctx context.Context, conn *pgx.Conn, jobs []Job) error {
 	const sql = `-- name: db.RegisterJob
 		INSERT INTO jobs (name, next_run_at) VALUES ($1, now())
 		ON CONFLICT (name) DO UPDATE SET next_run_at = now() + $2::interval
 		 WHERE jobs.next_run_at > now() + $2::interval`
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	for _, j := range jobs {
-		if _, err := Exec(ctx, r.conn, sql, j.Name, j.Every); err != nil {
+		if _, err := Exec(ctx, conn, sql, j.Name, j.Every); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (r *runner) ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, jobAnswer)
-	defer cancel()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.conn.Ping(ctx)
 }
 
 // scheduled is a job with what its row says.
@@ -48,7 +38,7 @@ type scheduled struct {
 // schedule says when each job is due, those that have waited longest first. If a
 // time is further ahead than the job's interval, the clock was set back since it
 // was written: the job is due now.
-func (r *runner) schedule(ctx context.Context, jobs []Job) ([]scheduled, error) {
+func schedule(ctx context.Context, conn *pgx.Conn, jobs []Job) ([]scheduled, error) {
 	const sql = `-- name: db.Schedule
 		SELECT known.n, j.id,
 		       CASE WHEN j.next_run_at > now() + known.every THEN 0 ELSE extract(epoch FROM j.next_run_at - now())::float8 END,
@@ -61,9 +51,7 @@ func (r *runner) schedule(ctx context.Context, jobs []Job) ([]scheduled, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, jobAnswer)
 	defer cancel()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return All(ctx, r.conn, func(row pgx.Row) (s scheduled, err error) {
+	return All(ctx, conn, func(row pgx.Row) (s scheduled, err error) {
 		var n int
 		var seconds float64
 		if err = row.Scan(&n, &s.id, &seconds, &s.quiet); err == nil {
@@ -73,41 +61,40 @@ func (r *runner) schedule(ctx context.Context, jobs []Job) ([]scheduled, error) 
 	}, sql, names, intervals, longestQuiet)
 }
 
-func (r *runner) lock(ctx context.Context, id int32) (bool, error) {
-	const sql = `-- name: db.LockJob
-		SELECT pg_try_advisory_lock($1, $2)`
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return One(ctx, r.conn, Value[bool], sql, lockJobs, id)
-}
-
-func (r *runner) unlock(ctx context.Context, id int32) error {
+func unlock(ctx context.Context, conn *pgx.Conn, job scheduled) error {
 	const sql = `-- name: db.UnlockJob
 		SELECT pg_advisory_unlock($1, $2)`
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, err := One(ctx, r.conn, Value[bool], sql, lockJobs, id)
+	ctx, cancel := context.WithTimeout(ctx, jobAnswer)
+	defer cancel()
+	_, err := Exec(ctx, conn, sql, lockJobs, job.id)
 	return err
 }
 
-// begin records that a run begins, unless it is no longer due; a run that was asked
-// for is always due. The caller holds the lock.
-func (r *runner) begin(ctx context.Context, id int32, job Job, asked bool) (bool, error) {
-	const sql = `-- name: db.BeginJob
+// begin takes the lock of a job and records that its run begins. It returns false
+// if another worker is running the job, or if it is no longer due, since another
+// has just run it; a run that was asked for is always due.
+func begin(ctx context.Context, conn *pgx.Conn, job scheduled, asked bool) (bool, error) {
+	const lock = `-- name: db.LockJob
+		SELECT pg_try_advisory_lock($1, $2)`
+	const begin = `-- name: db.BeginJob
 		UPDATE jobs
 		   SET last_run_at = now(),
 		       failures    = failures + 1,
 		       next_run_at = now() + least($2::interval, $3::interval * power(2, least(failures, 20)))
 		 WHERE id = $1 AND (next_run_at <= now() OR next_run_at > now() + $2::interval OR $4)`
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n, err := Exec(ctx, r.conn, sql, id, job.Every, jobRetry, asked)
+	if locked, err := One(ctx, conn, Value[bool], lock, lockJobs, job.id); err != nil || !locked {
+		return false, err
+	}
+	n, err := Exec(ctx, conn, begin, job.id, job.Every, jobRetry, asked)
+	if err == nil && n == 0 {
+		err = unlock(ctx, conn, job)
+	}
 	return n == 1, err
 }
 
 // finishJob records how a run ended. If it was interrupted because the process
 // stops, the job is due again at once and has not failed.
-func (d *DB) finishJob(ctx context.Context, id int32, job Job, cause error, interrupted bool) error {
+func (d *DB) finishJob(ctx context.Context, job scheduled, cause error, interrupted bool) error {
 	const sql = `-- name: db.FinishJob
 		UPDATE jobs
 		   SET last_finished_at = now(),
@@ -120,7 +107,7 @@ func (d *DB) finishJob(ctx context.Context, id int32, job Job, cause error, inte
 	if cause != nil {
 		text = new(firstLine(cause.Error()))
 	}
-	_, err := Exec(ctx, d, sql, id, job.Every, text, interrupted)
+	_, err := Exec(ctx, d, sql, job.id, job.Every, text, interrupted)
 	return err
 }
 

@@ -29,7 +29,6 @@ type Listener struct {
 	// born on the monotonic clock; 0 while there is no connection.
 	answered atomic.Int64
 	heard    atomic.Pointer[chan struct{}]      // closed at the next answer, and when the connection is lost
-	wanted   atomic.Bool                        // Fresh was called since the last answer
 	wake     atomic.Pointer[context.CancelFunc] // ends the rest; nil before the first one
 }
 
@@ -41,9 +40,7 @@ const (
 	freshWithin = 100 * time.Millisecond
 	// Half a second less than the promised three, for a request that looks at the
 	// last moment and still has to be answered.
-	freshFor     = 2500 * time.Millisecond
-	reconnectMin = 50 * time.Millisecond
-	reconnectMax = 2 * time.Second
+	freshFor = 2500 * time.Millisecond
 )
 
 // On calls fn for every notification on the channel, in order, from the goroutine
@@ -69,29 +66,26 @@ func (l *Listener) OnMissed(fn func()) {
 func (l *Listener) Fresh() bool { return l.freshWithin(freshWithin) }
 
 func (l *Listener) freshWithin(within time.Duration) bool {
-	if !l.wanted.Load() { // all requests come here, so few of them should write
-		l.wanted.Store(true)
-	}
 	heard := *l.heard.Load()
-	if l.lately() || l.answered.Load() == 0 {
-		return l.lately()
-	}
-	if wake := l.wake.Load(); wake != nil {
+	// All requests come here, so few of them should do more than look.
+	if wake := l.wake.Load(); wake != nil && !l.answeredIn(askEvery) {
 		(*wake)()
 	}
-	timer := time.NewTimer(within)
-	defer timer.Stop()
-	select {
-	case <-heard:
-	case <-timer.C:
+	if l.answered.Load() != 0 && !l.answeredIn(freshFor) {
+		timer := time.NewTimer(within)
+		defer timer.Stop()
+		select {
+		case <-heard:
+		case <-timer.C:
+		}
 	}
-	return l.lately()
+	return l.answeredIn(freshFor)
 }
 
-// lately is Fresh without asking.
-func (l *Listener) lately() bool {
+// answeredIn reports whether the last answered question was asked within this time.
+func (l *Listener) answeredIn(last time.Duration) bool {
 	at := l.answered.Load()
-	return at != 0 && time.Since(l.born)-time.Duration(at) < freshFor
+	return at != 0 && time.Since(l.born)-time.Duration(at) < last
 }
 
 // Heard is Fresh as an error, for readiness.
@@ -105,27 +99,14 @@ func (l *Listener) Heard(context.Context) error {
 // Run listens until ctx ends and returns its cause. It reconnects as often as
 // needed; if the database is unreachable, that is logged, not returned.
 func (l *Listener) Run(ctx context.Context) error {
-	wait := reconnectMin
-	for {
-		listened, err := l.listen(ctx)
-		l.tell(0)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if listened {
-			wait = reconnectMin
-		}
-		l.db.log.Warn("the listening connection is lost", "error", err, "again_in", wait.String())
-		if !Sleep(ctx, wait) {
-			return context.Cause(ctx)
-		}
-		wait = min(2*wait, reconnectMax)
-	}
+	return l.db.reconnect(ctx, "the listening connection is lost", func() error {
+		defer l.tell(0)
+		return l.listen(ctx)
+	})
 }
 
-// listen listens on one connection until it breaks; listened says that it got that
-// far.
-func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
+// listen listens on one connection until it breaks.
+func (l *Listener) listen(ctx context.Context) error {
 	conn, err := l.db.connect(ctx, func(_ *pgconn.PgConn, n *pgconn.Notification) {
 		l.mu.RLock()
 		fns := l.handlers[n.Channel]
@@ -135,7 +116,7 @@ func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 		}
 	})
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer closeConn(conn)
 
@@ -148,7 +129,7 @@ func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 	missed := l.missed
 	l.mu.RUnlock()
 	if err := l.ask(ctx, conn, sql.String()); err != nil {
-		return false, err
+		return err
 	}
 	for _, fn := range missed {
 		fn()
@@ -156,20 +137,16 @@ func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 	for {
 		asked := time.Now()
 		if err := l.ask(ctx, conn, "SELECT 1"); err != nil {
-			return listened, err
+			return err
 		}
+		rest, wake := context.WithCancel(ctx)
+		l.wake.Store(&wake) // before the answer is told, which is also for those who still found the last one
 		// The handlers have run for everything that arrived before the answer.
 		l.tell(asked.Sub(l.born))
-		listened = true
-		l.wanted.Store(false)
-		second, end := context.WithDeadline(ctx, asked.Add(askEvery))
-		err := handOut(ctx, second, conn)
-		end()
-		if err == nil {
-			err = l.rest(ctx, conn)
-		}
+		err := handOut(ctx, rest, conn)
+		wake()
 		if err != nil {
-			return listened, err
+			return err
 		}
 	}
 }
@@ -185,17 +162,6 @@ func (l *Listener) ask(ctx context.Context, conn *pgx.Conn, sql string) error {
 	defer cancel()
 	_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 	return err
-}
-
-// rest delivers notifications until somebody calls Fresh or the connection breaks.
-func (l *Listener) rest(ctx context.Context, conn *pgx.Conn) error {
-	rest, wake := context.WithCancel(ctx)
-	defer wake()
-	l.wake.Store(&wake)
-	if l.wanted.Load() { // otherwise whoever comes from now on finds wake
-		return nil
-	}
-	return handOut(ctx, rest, conn)
 }
 
 // handOut delivers notifications until the context until ends, which is no error

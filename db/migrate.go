@@ -1,6 +1,7 @@
 package db
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -77,16 +78,12 @@ func ParseSteps(schema string) ([]Step, error) {
 // crash leaves only whole steps. If a recorded step was edited since, or the
 // database is newer than the schema, it refuses and changes nothing.
 func (d *DB) Migrate(ctx context.Context, schema string) error {
-	inPublic := func(conn *pgx.Conn) error {
-		_, err := Exec(ctx, conn, "SET search_path TO public")
-		return err
-	}
-	return d.migrate(ctx, "public", schema, inPublic, func(conn *pgx.Conn) error { return applyGrants(ctx, conn) })
+	return d.migrate(ctx, "public", schema, `SET search_path TO public`, applyGrants)
 }
 
-// migrate applies the steps in the namespace that prepare selects on the
-// connection; finish grants the rights.
-func (d *DB) migrate(ctx context.Context, namespace, schema string, prepare, finish func(conn *pgx.Conn) error) error {
+// migrate applies the steps in the namespace that the statement prepare selects;
+// the statement grant gives the runtime role its rights.
+func (d *DB) migrate(ctx context.Context, namespace, schema, prepare, grant string) error {
 	steps, err := ParseSteps(schema)
 	if err != nil {
 		return err
@@ -100,14 +97,14 @@ func (d *DB) migrate(ctx context.Context, namespace, schema string, prepare, fin
 	if err := lockMigration(ctx, conn); err != nil {
 		return err
 	}
-	if err := prepare(conn); err != nil {
+	if _, err := Exec(ctx, conn, prepare); err != nil {
 		return err
 	}
 	// If it exists, the server sends a notice, which nobody reads.
 	if _, err := Exec(ctx, conn, StepTable); err != nil {
 		return err
 	}
-	done, err := recordedSteps(ctx, conn)
+	done, err := recordedSteps(ctx, conn, steps)
 	if err != nil {
 		return err
 	}
@@ -121,37 +118,30 @@ func (d *DB) migrate(ctx context.Context, namespace, schema string, prepare, fin
 		}
 		d.log.Info("schema step applied", "schema", namespace, "step", s.Number, "title", s.Title, "took", time.Since(start).String())
 	}
-	return finish(conn)
+	if _, err := Exec(ctx, conn, grant); err != nil {
+		return fmt.Errorf("grant the runtime role its rights: %w", err)
+	}
+	return nil
 }
 
-// MigrationStatus lists the steps of the schema and what the connected database
-// records of them, then the steps that only the database knows.
-func (d *DB) MigrationStatus(ctx context.Context, schema string) ([]StepStatus, error) {
+// MigrationStatus lists the steps that the connected database records, also those
+// that only it knows, and then those of the schema that are to come.
+func (d *DB) MigrationStatus(ctx context.Context, schema string) (list []StepStatus, err error) {
 	steps, err := ParseSteps(schema)
 	if err != nil {
 		return nil, err
 	}
 	// As the owner, like Migrate: the grants come last, and may be missing after a
 	// step that failed.
-	conn, err := d.dial(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer closeConn(conn)
-	done, err := recordedSteps(ctx, conn)
+	err = d.AsOwner(ctx, func(conn *pgx.Conn) error {
+		list, err = recordedSteps(ctx, conn, steps)
+		return err
+	})
 	if err != nil && !errors.Is(err, errNoTables) {
 		return nil, err
 	}
-	list := make([]StepStatus, 0, max(len(steps), len(done)))
-	for i, s := range steps {
-		st := StepStatus{Number: s.Number, Title: s.Title}
-		if i < len(done) {
-			st.AppliedAt, st.Problem = new(done[i].appliedAt), done[i].problem(s)
-		}
-		list = append(list, st)
-	}
-	for _, r := range done[min(len(steps), len(done)):] {
-		list = append(list, StepStatus{Number: r.number, Title: r.title, AppliedAt: new(r.appliedAt), Problem: "This program does not know the step: it is older than the database."})
+	for _, s := range steps[min(len(steps), len(list)):] {
+		list = append(list, StepStatus{Number: s.Number, Title: s.Title})
 	}
 	return list, nil
 }
@@ -176,7 +166,7 @@ func (d *DB) migrated(ctx context.Context, schema string) (newer, err error) {
 	if err != nil {
 		return nil, err
 	}
-	done, err := recordedSteps(ctx, d)
+	done, err := recordedSteps(ctx, d, steps)
 	if err != nil {
 		return nil, err
 	}
@@ -189,23 +179,23 @@ func (d *DB) migrated(ctx context.Context, schema string) (newer, err error) {
 	return refusal(done, steps), nil
 }
 
-// recordedStep is a row of schema_steps.
-type recordedStep struct {
-	number    int
-	title     string
-	hash      []byte
-	appliedAt time.Time
-}
-
 var errNoTables = errors.New("the database has no tables yet; run: homebase migrate")
 
-// recordedSteps are the steps that were applied to the first schema of the
-// path, errNoTables where none ever was.
-func recordedSteps(ctx context.Context, q Querier) ([]recordedStep, error) {
+// recordedSteps are the steps that were applied to the first schema of the path,
+// held against the program's; errNoTables where none ever was.
+func recordedSteps(ctx context.Context, q Querier, steps []Step) ([]StepStatus, error) {
 	const sql = `-- name: db.Steps
 		SELECT number, title, hash, applied_at FROM schema_steps ORDER BY number`
-	done, err := All(ctx, q, func(row pgx.Row) (r recordedStep, err error) {
-		err = row.Scan(&r.number, &r.title, &r.hash, &r.appliedAt)
+	n := 0
+	done, err := All(ctx, q, func(row pgx.Row) (r StepStatus, err error) {
+		var hash []byte
+		err = row.Scan(&r.Number, &r.Title, &hash, &r.AppliedAt)
+		switch n++; {
+		case n > len(steps):
+			r.Problem = "This program does not know the step: it is older than the database."
+		case r.Number != n || !bytes.Equal(hash, steps[n-1].Hash[:]):
+			r.Problem = "The step was edited after it had been applied."
+		}
 		return r, err
 	}, sql)
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "42P01" { // undefined_table
@@ -214,24 +204,17 @@ func recordedSteps(ctx context.Context, q Querier) ([]recordedStep, error) {
 	return done, err
 }
 
-func (r recordedStep) problem(s Step) string {
-	if r.number == s.Number && string(r.hash) == string(s.Hash[:]) {
-		return ""
-	}
-	return "The step was edited after it had been applied."
-}
-
 // refusal is why these steps must not be applied over the recorded ones.
-func refusal(done []recordedStep, steps []Step) error {
+func refusal(done []StepStatus, steps []Step) error {
 	if len(done) > len(steps) {
 		last := done[len(done)-1]
 		return fmt.Errorf("the database is newer than this program: it has schema step %d (%s), this program knows steps 1 to %d; start a newer release",
-			last.number, last.title, len(steps))
+			last.Number, last.Title, len(steps))
 	}
 	for i, r := range done {
-		if r.problem(steps[i]) != "" {
+		if r.Problem != "" {
 			return fmt.Errorf("schema step %d (%s) was edited after it had been applied to this database on %s: restore its text and put the change into a new step at the end",
-				steps[i].Number, steps[i].Title, r.appliedAt.UTC().Format(time.DateOnly))
+				steps[i].Number, steps[i].Title, r.AppliedAt.UTC().Format(time.DateOnly))
 		}
 	}
 	return nil
@@ -313,32 +296,26 @@ func where(err error, s Step) error {
 // applyGrants sets what the runtime role may do, if it exists: the usual, but audit
 // events and seals can only be added and read, and schema steps only read. It is
 // one statement, so no worker ever runs with half of the rights.
-func applyGrants(ctx context.Context, conn *pgx.Conn) error {
-	const sql = `-- name: db.ApplyGrants
-		DO $$
-		DECLARE
-			t record;
-		BEGIN
-			IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '` + runtimeRole + `') THEN
-				RETURN;
-			END IF;
-			GRANT USAGE ON SCHEMA public TO ` + runtimeRole + `;
-			GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO ` + runtimeRole + `;
-			FOR t IN
-				SELECT c.oid::regclass AS name,
-				       CASE WHEN c.relname = 'schema_steps' THEN 'SELECT'
-				            WHEN c.relname ~ '^audit_(events|seals)' THEN 'SELECT, INSERT'
-				            ELSE 'SELECT, INSERT, UPDATE, DELETE' END AS rights
-				  FROM pg_class c
-				 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')
-			LOOP
-				EXECUTE format('REVOKE ALL ON %s FROM ` + runtimeRole + `', t.name);
-				EXECUTE format('GRANT %s ON %s TO ` + runtimeRole + `', t.rights, t.name);
-			END LOOP;
-		END
-		$$`
-	if _, err := Exec(ctx, conn, sql); err != nil {
-		return fmt.Errorf("grant the runtime role its rights: %w", err)
-	}
-	return nil
-}
+const applyGrants = `-- name: db.ApplyGrants
+	DO $$
+	DECLARE
+		t record;
+	BEGIN
+		IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '` + runtimeRole + `') THEN
+			RETURN;
+		END IF;
+		GRANT USAGE ON SCHEMA public TO ` + runtimeRole + `;
+		GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO ` + runtimeRole + `;
+		FOR t IN
+			SELECT c.oid::regclass AS name,
+			       CASE WHEN c.relname = 'schema_steps' THEN 'SELECT'
+			            WHEN c.relname ~ '^audit_(events|seals)' THEN 'SELECT, INSERT'
+			            ELSE 'SELECT, INSERT, UPDATE, DELETE' END AS rights
+			  FROM pg_class c
+			 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+		LOOP
+			EXECUTE format('REVOKE ALL ON %s FROM ` + runtimeRole + `', t.name);
+			EXECUTE format('GRANT %s ON %s TO ` + runtimeRole + `', t.rights, t.name);
+		END LOOP;
+	END
+	$$`

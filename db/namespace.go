@@ -60,13 +60,7 @@ func (d *DB) MigrateIn(ctx context.Context, namespace, schema string) error {
 			END IF;
 		END
 		$$`
-	run := func(sql string) func(*pgx.Conn) error {
-		return func(conn *pgx.Conn) error {
-			_, err := Exec(ctx, conn, inNamespace(namespace, sql))
-			return err
-		}
-	}
-	if err := d.migrate(ctx, namespace, schema, run(prepare), run(grants)); err != nil {
+	if err := d.migrate(ctx, namespace, schema, inNamespace(namespace, prepare), inNamespace(namespace, grants)); err != nil {
 		return fmt.Errorf("%s: %w", namespace, err)
 	}
 	return nil

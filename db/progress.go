@@ -17,10 +17,10 @@ type Progress struct {
 
 // NewProgress shows progress on w if that is a terminal.
 func NewProgress(w io.Writer) *Progress {
-	if Terminal(w) {
-		return &Progress{w: w}
+	if !Terminal(w) {
+		w = io.Discard
 	}
-	return &Progress{}
+	return &Progress{w: w}
 }
 
 // Terminal reports whether w is a terminal.
@@ -35,7 +35,7 @@ func Terminal(w io.Writer) bool {
 
 // Show overwrites the line.
 func (p *Progress) Show(format string, args ...any) {
-	if p.w != nil && time.Since(p.shown) > 200*time.Millisecond {
+	if time.Since(p.shown) > 200*time.Millisecond {
 		p.shown = time.Now()
 		fmt.Fprintf(p.w, "\r\x1b[K"+format, args...)
 	}
@@ -43,7 +43,5 @@ func (p *Progress) Show(format string, args ...any) {
 
 // End clears the line.
 func (p *Progress) End() {
-	if p.w != nil {
-		fmt.Fprint(p.w, "\r\x1b[K")
-	}
+	fmt.Fprint(p.w, "\r\x1b[K")
 }

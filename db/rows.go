@@ -1,7 +1,6 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -53,27 +52,16 @@ func All[T any](ctx context.Context, q Querier, scan func(pgx.Row) (T, error), s
 		if err != nil {
 			return nil, err
 		}
-		defer rows.Close()
-		list := []T{}
-		if err := Into(&list, scan)(rows); err != nil {
-			return nil, err
-		}
-		return list, nil
+		return pgx.CollectRows(rows, collected(scan))
 	})
 }
 
 // Into reads every row of a statement of a batch with scan and puts it behind
 // list.
 func Into[T any](list *[]T, scan func(pgx.Row) (T, error)) func(rows pgx.Rows) error {
-	return func(rows pgx.Rows) error {
-		for rows.Next() {
-			v, err := scan(rows)
-			if err != nil {
-				return err
-			}
-			*list = append(*list, v)
-		}
-		return rows.Err() // the loop also ends if the result is cut off
+	return func(rows pgx.Rows) (err error) {
+		*list, err = pgx.AppendRows(*list, rows, collected(scan))
+		return err
 	}
 }
 
@@ -82,26 +70,18 @@ func Into[T any](list *[]T, scan func(pgx.Row) (T, error)) func(rows pgx.Rows) e
 // LIMIT to say which one it wants.
 func One[T any](ctx context.Context, q Querier, scan func(pgx.Row) (T, error), sql string, args ...any) (T, error) {
 	return answered(ctx, func(ctx context.Context) (v T, err error) {
-		var zero T
 		rows, err := q.Query(ctx, sql, args...)
 		if err != nil {
-			return zero, err
+			return v, err
 		}
-		defer rows.Close()
-		if !rows.Next() {
-			return zero, cmp.Or(rows.Err(), ErrNotFound)
-		}
-		if v, err = scan(rows); err != nil {
-			return zero, err
-		}
-		// A statement with RETURNING may fail after its first row, because of a
-		// constraint that is checked at its end.
-		rows.Close()
-		if err := rows.Err(); err != nil {
-			return zero, err
-		}
-		return v, nil
+		return pgx.CollectOneRow(rows, collected(scan))
 	})
+}
+
+// collected is scan as the driver wants it, which reads the last error too: a
+// result may be cut off, and a statement with RETURNING fail after its first row.
+func collected[T any](scan func(pgx.Row) (T, error)) pgx.RowToFunc[T] {
+	return func(row pgx.CollectableRow) (T, error) { return scan(row) }
 }
 
 // Value scans a row of one column: db.One(ctx, q, db.Value[int64], sql).

@@ -92,26 +92,15 @@ func names(list string, tags []string, same func(asked, tag string) bool) bool {
 		if strings.HasPrefix(list, "*") {
 			return len(tags) > 0
 		}
-		var asked string
-		if asked, list = scanTag(list); asked == "" {
+		value, quoted := strings.CutPrefix(strings.TrimPrefix(list, "W/"), `"`)
+		inner, rest, closed := strings.Cut(value, `"`)
+		if !quoted || !closed || strings.ContainsFunc(inner, func(c rune) bool { return c <= ' ' || c == 0x7F }) {
 			return false
 		}
+		asked := list[:len(list)-len(rest)]
 		if slices.ContainsFunc(tags, func(tag string) bool { return same(asked, tag) }) {
 			return true
 		}
+		list = rest
 	}
-}
-
-// scanTag cuts off the first tag of a list, "" when there is none.
-func scanTag(list string) (tag, rest string) {
-	value := strings.TrimPrefix(list, "W/")
-	if !strings.HasPrefix(value, `"`) {
-		return "", ""
-	}
-	end := strings.IndexByte(value[1:], '"')
-	if end < 0 || strings.ContainsFunc(value[1:end+1], func(c rune) bool { return c <= ' ' || c == 0x7F }) {
-		return "", ""
-	}
-	n := len(list) - len(value) + end + 2
-	return list[:n], list[n:]
 }

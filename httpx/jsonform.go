@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"bytes"
 	"cmp"
 	"encoding"
 	"encoding/json"
@@ -70,7 +69,6 @@ func JSONFields(t reflect.Type) (fields []JSONField) {
 
 var (
 	uuidType        = reflect.TypeFor[uuid.UUID]()
-	numberType      = reflect.TypeFor[json.Number]()
 	rawType         = reflect.TypeFor[json.RawMessage]()
 	unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
 	textType        = reflect.TypeFor[encoding.TextUnmarshaler]()
@@ -81,8 +79,13 @@ type form struct {
 	t        reflect.Type // nil: unread
 	nullable bool
 	opaque   bool
-	fields   map[string]JSONField // of a struct
-	element  reflect.Type         // of a map, a slice or an array
+	fields   map[string]member // of a struct
+	element  *form             // of a map, a slice or an array; nil for others
+}
+
+type member struct {
+	*form
+	bound
 }
 
 var (
@@ -94,12 +97,17 @@ func formOf(t reflect.Type) *form {
 	if known, ok := forms.Load(t); ok {
 		return known.(*form)
 	}
-	f := newForm(t)
+	f := newForm(t, map[reflect.Type]*form{})
 	forms.Store(t, f)
 	return f
 }
 
-func newForm(t reflect.Type) *form {
+// newForm makes the form of a type and those of all that it holds. all are the ones
+// that are being made, since a type may hold itself.
+func newForm(t reflect.Type, all map[reflect.Type]*form) *form {
+	if f := all[t]; f != nil {
+		return f
+	}
 	f := &form{t: t}
 	for {
 		if optional, ok := optionalOf(f.t); ok {
@@ -110,28 +118,22 @@ func newForm(t reflect.Type) *form {
 			break
 		}
 	}
-	switch kind := f.t.Kind(); {
-	case f.t == rawType:
+	if f.t == rawType {
 		return unread
+	}
+	all[t] = f
+	switch kind := f.t.Kind(); {
 	case isOpaque(f.t):
 		f.opaque = true
 	case kind == reflect.Struct:
-		f.fields = make(map[string]JSONField)
+		f.fields = make(map[string]member)
 		for _, field := range JSONFields(f.t) {
-			f.fields[field.Name] = field
+			f.fields[field.Name] = member{newForm(field.Type, all), field.bound}
 		}
 	case kind == reflect.Map || kind == reflect.Slice || kind == reflect.Array:
-		f.element = f.t.Elem()
+		f.element = newForm(f.t.Elem(), all)
 	}
 	return f
-}
-
-// elements is the form of the elements of an array, or of the members of a map.
-func (f *form) elements() *form {
-	if f.element == nil {
-		return unread
-	}
-	return formOf(f.element)
 }
 
 // takes reports whether the form is unread, or of one of these kinds.
@@ -143,27 +145,9 @@ func (f *form) takes(kinds ...reflect.Kind) bool {
 // another. What is not read here has no bound: it is not decoded either.
 func (f *form) exceeds(n int, b bound) bool { return f.t != nil && n >= b.most }
 
-// takesNumber reports whether the form can hold the number without losing digits
-// before the point.
-func (f *form) takesNumber(number []byte) bool {
-	if f == unread {
-		return true
-	}
-	t, err := f.t, error(nil)
-	switch kind := t.Kind(); {
-	case t == numberType:
-	case kind >= reflect.Int && kind <= reflect.Int64:
-		_, err = strconv.ParseInt(string(number), 10, t.Bits())
-	case kind >= reflect.Uint && kind <= reflect.Uint64:
-		_, err = strconv.ParseUint(string(number), 10, t.Bits())
-	case kind == reflect.Float64 && len(number) <= 300 && !bytes.ContainsAny(number, "eE"):
-		// It has fewer digits than the largest.
-	case kind == reflect.Float32 || kind == reflect.Float64:
-		_, err = strconv.ParseFloat(string(number), t.Bits())
-	default:
-		return false
-	}
-	return err == nil
+// decodes lets the type itself decide about a value.
+func (f *form) decodes(text []byte) bool {
+	return json.Unmarshal(text, reflect.New(f.t).Interface()) == nil
 }
 
 // expected says what the form accepts.
@@ -194,23 +178,15 @@ func (f *form) expected() string {
 // holdsAny reports whether an any is part of a request's type. encoding/json
 // would decode whatever a client sends there, and a number as short as 5e-324
 // takes it 50 µs.
-func holdsAny(t reflect.Type, above ...reflect.Type) bool {
-	f := formOf(t)
-	if f == unread {
-		return false
-	}
-	if f.t.Kind() == reflect.Interface {
-		return true
-	}
-	if f.opaque || slices.Contains(above, f.t) {
-		return false
-	}
-	for _, field := range f.fields {
-		if holdsAny(field.Type, append(above, f.t)...) {
+func holdsAny(t reflect.Type) bool {
+	all := map[reflect.Type]*form{}
+	newForm(t, all)
+	for _, f := range all {
+		if f.t.Kind() == reflect.Interface {
 			return true
 		}
 	}
-	return f.element != nil && holdsAny(f.element, append(above, f.t)...)
+	return false
 }
 
 // isOpaque reports whether t decodes its own JSON, as times and ids do.

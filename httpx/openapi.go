@@ -202,12 +202,7 @@ func (c *contract) responses(rt *Route) object {
 			answer = object{"description": http.StatusText(r.Status), "content": object{}, "headers": rt.limitHeaders()}
 			all[status] = answer
 		}
-		for _, name := range r.Headers {
-			answer["headers"].(object)[name] = object{"required": true, "schema": object{"type": "string"}}
-		}
-		for _, name := range r.May {
-			answer["headers"].(object)[name] = object{"schema": object{"type": "string"}}
-		}
+		maps.Copy(answer["headers"].(object), headersOf(r.Headers, r.May))
 		switch {
 		case r.Body != nil:
 			answer["content"].(object)["application/json"] = c.exampleContent(c.schema(reflect.TypeOf(r.Body), false, "", ""))
@@ -223,26 +218,34 @@ func (c *contract) responses(rt *Route) object {
 	for _, p := range slices.Concat(rt.Problems, ImpliedProblems(rt)) {
 		problems[p.Status] = append(problems[p.Status], p)
 	}
-	for status, list := range problems {
-		if !slices.ContainsFunc(rt.Refusals, func(r Response) bool { return r.Status == status }) {
-			all[strconv.Itoa(status)] = c.refusal(status, list)
-		}
-	}
 	for _, r := range rt.Refusals {
 		content := object{"application/json": c.exampleContent(c.schema(reflect.TypeOf(r.Body), false, "", ""))}
 		if list := problems[r.Status]; list != nil {
 			maps.Copy(content, refusalOf(r.Status, list)["content"].(object))
 		}
-		headers := object{}
-		for _, name := range r.Headers {
-			headers[name] = object{"required": true, "schema": object{"type": "string"}}
-		}
-		all[strconv.Itoa(r.Status)] = object{"description": http.StatusText(r.Status), "content": content, "headers": headers}
+		all[strconv.Itoa(r.Status)] = object{"description": http.StatusText(r.Status), "content": content, "headers": headersOf(r.Headers, nil)}
+		delete(problems, r.Status)
+	}
+	for status, list := range problems {
+		all[strconv.Itoa(status)] = c.refusal(status, list)
 	}
 	for _, answer := range all {
 		maps.DeleteFunc(answer.(object), func(_ string, v any) bool { o, ok := v.(object); return ok && len(o) == 0 })
 	}
 	return all
+}
+
+// headersOf describes the headers that an answer always carries, and those that it
+// may carry.
+func headersOf(always, may []string) object {
+	headers := object{}
+	for _, name := range may {
+		headers[name] = object{"schema": object{"type": "string"}}
+	}
+	for _, name := range always {
+		headers[name] = object{"required": true, "schema": object{"type": "string"}}
+	}
+	return headers
 }
 
 func (rt *Route) limitHeaders() object {
@@ -281,26 +284,19 @@ func refusalOf(status int, problems []*Problem) object {
 			"example": problems[0].document("5f0c1e9a7b3d4c2e"),
 		}},
 	}
-	headers := object{}
+	var may []string
 	for _, p := range problems {
-		for name := range p.Header {
-			if name == "Connection" {
-				continue // a matter of HTTP/1.1
-			}
-			headers[name] = object{"schema": object{"type": "string"}}
-		}
+		may = slices.AppendSeq(may, maps.Keys(p.Header))
 	}
-	if header, ok := refusalHeaders[status]; ok {
-		headers[header] = object{"required": true, "schema": object{"type": "string"}}
-	}
-	if len(headers) > 0 {
+	may = slices.DeleteFunc(may, func(name string) bool { return name == "Connection" }) // a matter of HTTP/1.1
+	if headers := headersOf(refusalHeaders[status], may); len(headers) > 0 {
 		refusal["headers"] = headers
 	}
 	return refusal
 }
 
 // refusalHeaders are the headers that a refusal of the status always carries.
-var refusalHeaders = map[int]string{401: "WWW-Authenticate", 405: "Allow", 416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}
+var refusalHeaders = map[int][]string{401: {"WWW-Authenticate"}, 405: {"Allow"}, 416: {"Content-Range"}, 429: {"Retry-After"}, 503: {"Retry-After"}}
 
 func ref(kind, name string) object { return object{"$ref": "#/components/" + kind + "/" + name} }
 

@@ -65,10 +65,8 @@ func seconds(wait time.Duration) int64 {
 
 func (p *Problem) withHeader(name, value string) *Problem {
 	c := *p
-	c.Header = maps.Clone(p.Header)
-	if c.Header == nil {
-		c.Header = make(map[string]string, 1)
-	}
+	c.Header = map[string]string{}
+	maps.Copy(c.Header, p.Header)
 	c.Header[name] = value
 	return &c
 }
