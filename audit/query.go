@@ -37,7 +37,6 @@ func (e *Entry) columns() []any {
 
 func scanEntry(row pgx.Row) (e Entry, err error) {
 	err = row.Scan(e.columns()...)
-	e.At = e.At.UTC()
 	return e, err
 }
 

@@ -81,7 +81,6 @@ const sealColumns = `id, at, event_ids, first_at, last_at, digest, previous_hash
 
 func scanSeal(row pgx.Row) (s seal, err error) {
 	err = row.Scan(&s.ID, &s.At, &s.Events, &s.First, &s.Last, &s.Digest, &s.Previous, &s.Hash, &s.KeyID)
-	s.At, s.First, s.Last = s.At.UTC(), s.First.UTC(), s.Last.UTC()
 	return s, err
 }
 
@@ -95,7 +94,6 @@ type stored struct {
 
 func scanStored(row pgx.Row) (s stored, err error) {
 	err = row.Scan(append(s.columns(), &s.KeyID, &s.MAC)...)
-	s.At = s.At.UTC()
 	return s, err
 }
 
@@ -213,7 +211,6 @@ type Seal struct {
 func (l *Log) listSeals(c *httpx.Call, p httpx.Keyset[int64]) ([]Seal, error) {
 	return db.All(c.Context(), l.db, func(row pgx.Row) (s Seal, err error) {
 		err = row.Scan(&s.ID, &s.At, &s.Events, &s.Hash, &s.PreviousHash)
-		s.At = s.At.UTC()
 		return s, err
 	}, `-- name: audit.Seals
 SELECT id, at, cardinality(event_ids), encode(hash, 'hex'), encode(previous_hash, 'hex')

@@ -151,7 +151,7 @@ func (v *verification) report() *Report {
 	}
 	for _, e := range slices.SortedFunc(maps.Values(v.waiting), func(a, b stored) int { return a.compare(b.Entry) }) {
 		if e.At.Before(due.Add(-sealLateOverlap)) {
-			v.find("event %s of %s is listed by no seal, though seal %d is newer: its seal was replaced", e.ID, e.At.UTC().Format(time.RFC3339), v.last.ID)
+			v.find("event %s of %s is listed by no seal, though seal %d is newer: its seal was replaced", e.ID, e.At.Format(time.RFC3339), v.last.ID)
 		}
 	}
 	for _, hash := range slices.Sorted(maps.Keys(v.witnesses)) {

@@ -117,10 +117,6 @@ const keyColumns = "k.id, k.name, k.hint, k.permissions, k.allow, k.created_at, 
 
 func scanKey(row pgx.Row) (k Key, err error) {
 	err = row.Scan(&k.ID, &k.Name, &k.Hint, &k.Permissions, &k.Allow, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt)
-	k.CreatedAt, k.ExpiresAt = k.CreatedAt.UTC(), k.ExpiresAt.UTC()
-	if k.LastUsedAt != nil {
-		k.LastUsedAt = new(k.LastUsedAt.UTC())
-	}
 	return k, err
 }
 

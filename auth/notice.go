@@ -35,7 +35,6 @@ const (
 func scanNotice(row pgx.Row) (Notice, error) {
 	var n Notice
 	err := row.Scan(&n.ID, &n.Kind, &n.Device, &n.Address, &n.About, &n.Count, &n.CreatedAt)
-	n.CreatedAt = n.CreatedAt.UTC()
 	return n, err
 }
 

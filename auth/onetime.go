@@ -56,7 +56,6 @@ const oneTimeColumns = `t.id, t.purpose, t.user_id, t.email, t.roles, t.quota, t
 
 func scanOneTime(row pgx.Row) (t oneTime, err error) {
 	err = row.Scan(&t.id, &t.purpose, &t.user, &t.email, &t.roles, &t.quota, &t.inviter, &t.createdAt, &t.expiresAt)
-	t.createdAt, t.expiresAt = t.createdAt.UTC(), t.expiresAt.UTC()
 	return t, err
 }
 

@@ -55,10 +55,7 @@ const passkeyColumns = "k.id, k.name, k.created_at, k.last_used_at, k.backed_up,
 func scanPasskey(row pgx.Row) (k Passkey, err error) {
 	var id []byte
 	err = row.Scan(&k.ID, &k.Name, &k.CreatedAt, &k.LastUsedAt, &k.Synced, &k.Transports, &id)
-	k.CreatedAt, k.CredentialID = k.CreatedAt.UTC(), base64url.EncodeToString(id)
-	if k.LastUsedAt != nil {
-		k.LastUsedAt = new(k.LastUsedAt.UTC())
-	}
+	k.CredentialID = base64url.EncodeToString(id)
 	return k, err
 }
 

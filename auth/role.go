@@ -47,7 +47,6 @@ const roleColumns = "r.name, r.description, r.permissions, r.builtin, r.revision
 func scanRole(row pgx.Row) (Role, error) {
 	var r Role
 	err := row.Scan(&r.Name, &r.Description, &r.Permissions, &r.Builtin, &r.Revision, &r.CreatedAt, &r.UpdatedAt)
-	r.CreatedAt, r.UpdatedAt = r.CreatedAt.UTC(), r.UpdatedAt.UTC()
 	return r, err
 }
 

@@ -67,9 +67,6 @@ func scanSession(row pgx.Row) (Session, error) {
 	err := row.Scan(&s.ID, &userAgent, &s.Address, &s.CreatedAt, &s.LastUsedAt, &s.AuthenticatedAt,
 		&s.ExpiresAt, &s.userID, &s.rtKey, &s.counter, &s.seenCounter, &s.sinceRefresh)
 	s.Name = deviceName(userAgent)
-	for _, t := range []*time.Time{&s.CreatedAt, &s.LastUsedAt, &s.AuthenticatedAt, &s.ExpiresAt} {
-		*t = t.UTC()
-	}
 	return s, err
 }
 

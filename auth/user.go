@@ -57,7 +57,6 @@ func scanUser(row pgx.Row) (User, error) { return scanUserAnd(row) }
 func scanUserAnd(row pgx.Row, more ...any) (User, error) {
 	var u User
 	err := row.Scan(append([]any{&u.ID, &u.Email, &u.Name, &u.Status, &u.TOTP, &u.Revision, &u.CreatedAt, &u.UpdatedAt}, more...)...)
-	u.CreatedAt, u.UpdatedAt = u.CreatedAt.UTC(), u.UpdatedAt.UTC()
 	return u, err
 }
 

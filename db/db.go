@@ -152,7 +152,7 @@ func setUpSession(ctx context.Context, conn *pgx.Conn) error {
 		  FROM pg_roles
 		 WHERE rolname = '` + runtimeRole + `'
 		   AND ` + mayTakeRole
-	passUUIDs(conn.TypeMap())
+	registerTypes(conn.TypeMap())
 	_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 	return err
 }

@@ -99,7 +99,7 @@ func (d *DB) RunJob(ctx context.Context, job Job) error {
 // JobStates lists every job that the database knows, sorted by name.
 func (d *DB) JobStates(ctx context.Context) ([]JobState, error) {
 	const sql = `-- name: db.JobStates
-		SELECT j.name, l.objid IS NOT NULL, j.next_run_at AT TIME ZONE 'UTC', j.last_run_at AT TIME ZONE 'UTC',
+		SELECT j.name, l.objid IS NOT NULL, j.next_run_at, j.last_run_at,
 		       coalesce(CASE WHEN l.objid IS NULL AND j.last_run_at > coalesce(j.last_finished_at, '-infinity')
 		                     THEN 'The worker ended before the job did.'
 		                     ELSE j.last_error END, ''),

@@ -214,7 +214,7 @@ func refusal(done []StepStatus, steps []Step) error {
 	for i, r := range done {
 		if r.Problem != "" {
 			return fmt.Errorf("schema step %d (%s) was edited after it had been applied to this database on %s: restore its text and put the change into a new step at the end",
-				steps[i].Number, steps[i].Title, r.AppliedAt.UTC().Format(time.DateOnly))
+				steps[i].Number, steps[i].Title, r.AppliedAt.Format(time.DateOnly))
 		}
 	}
 	return nil

@@ -134,7 +134,7 @@ func (fd *feed) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor
 		var it *itemBody
 		err = row.Scan(&end.epoch, &end.seq, &from, &seq, &what, &when, &it)
 		if err == nil && seq != nil {
-			entries = append(entries, entry{*seq, *what, when.UTC(), *it})
+			entries = append(entries, entry{*seq, *what, *when, *it})
 		}
 		return none, err
 	}, sql, owner, at.seq, limit)

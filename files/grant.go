@@ -149,10 +149,7 @@ func (sh *shares) getWithMe(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]withMe,
 	return db.All(ctx, sh.db, func(row pgx.Row) (w withMe, err error) {
 		var it placed
 		err = row.Scan(append(it.Fields(), &it.path, &w.ID, &w.Role, &w.SharedBy.ID, &w.SharedBy.Name, &w.ExpiresAt, &w.CreatedAt)...)
-		w.Item, w.CreatedAt = it.below(it.ID, it.path).shown(), w.CreatedAt.UTC()
-		if w.ExpiresAt != nil {
-			w.ExpiresAt = new(w.ExpiresAt.UTC())
-		}
+		w.Item = it.below(it.ID, it.path).shown()
 		return w, err
 	}, sql, me, p.After(uuid.Max), owners, sharers, roles, p.Limit)
 }

@@ -81,7 +81,7 @@ func (b *itemBody) AppendJSON(text []byte) []byte {
 // shown is the item on the wire.
 func (it placed) shown() itemBody {
 	b := itemBody{ID: it.ID, ParentID: it.Parent, Type: "folder", Name: it.Name, Path: it.path, Size: it.Size,
-		MediaType: it.MediaType, Revision: it.Revision, CreatedAt: it.Created.UTC(), UpdatedAt: it.Updated.UTC(), Missing: it.Missing}
+		MediaType: it.MediaType, Revision: it.Revision, CreatedAt: it.Created, UpdatedAt: it.Updated, Missing: it.Missing}
 	if disk.IsSpace(it.Owner) {
 		b.SpaceID = new(it.Owner)
 	}

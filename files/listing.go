@@ -34,7 +34,7 @@ var orders = func() map[string]order {
 	}{
 		"name":       {"i.name_sort", func(c child) string { return c.sort }, func(s string) (any, error) { return s, nil }},
 		"size":       {"i.size", func(c child) string { return strconv.FormatInt(c.Size, 10) }, asNumber},
-		"updated_at": {"i.updated_at", func(c child) string { return c.Updated.UTC().Format(time.RFC3339Nano) }, asTime},
+		"updated_at": {"i.updated_at", func(c child) string { return c.Updated.Format(time.RFC3339Nano) }, asTime},
 		// Folders have none and come in the order in which they were made.
 		"modified_at": {"coalesce(i.mtime, 0)", func(c child) string { return strconv.FormatInt(*cmp.Or(c.MTime, new(int64)), 10) }, asNumber},
 	} {

@@ -81,9 +81,6 @@ func (s *share) fields() []any {
 
 func scanShare(row pgx.Row) (s share, err error) {
 	err = row.Scan(s.fields()...)
-	if s.Created = s.Created.UTC(); s.Expires != nil {
-		s.Expires = new(s.Expires.UTC())
-	}
 	return s, err
 }
 

@@ -55,7 +55,6 @@ const spaceQuery = `
 
 func scanSpace(row pgx.Row) (s space, err error) {
 	err = row.Scan(&s.ID, &s.Name, &s.Role, &s.RootID, &s.Quota, &s.Used, &s.Revision, &s.CreatedAt, &s.UpdatedAt)
-	s.CreatedAt, s.UpdatedAt = s.CreatedAt.UTC(), s.UpdatedAt.UTC()
 	return s, err
 }
 

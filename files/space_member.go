@@ -28,7 +28,6 @@ func (m member) key() uuid.UUID { return m.UserID }
 
 func scanMember(row pgx.Row) (m member, err error) {
 	err = row.Scan(&m.UserID, &m.Name, &m.Email, &m.Role, &m.AddedAt)
-	m.AddedAt = m.AddedAt.UTC()
 	return m, err
 }
 

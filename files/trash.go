@@ -67,7 +67,7 @@ type trashPlace struct {
 
 func (t trashed) place() trashPlace { return trashPlace{t.at, t.ID} }
 
-func (t trashed) shown() trashedBody { return trashedBody{t.placed.shown(), t.at.UTC(), t.path} }
+func (t trashed) shown() trashedBody { return trashedBody{t.placed.shown(), t.at, t.path} }
 
 // getTrash is GET /files/trash, newest first.
 func (tr *trash) getTrash(c *httpx.Call, p httpx.Keyset[trashPlace]) ([]trashed, error) {

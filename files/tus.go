@@ -193,7 +193,7 @@ func (u *upload) describe(h http.Header) {
 		h.Set("Content-Location", httpx.Prefix+itemLocation(*u.item))
 		h.Del("Upload-Expires")
 	} else {
-		h.Set("Upload-Expires", u.expires.UTC().Format(http.TimeFormat))
+		h.Set("Upload-Expires", u.expires.Format(http.TimeFormat))
 	}
 }
 
@@ -243,7 +243,7 @@ func (up *uploads) getUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return httpx.WriteJSON(w, http.StatusOK, uploadBody{u.id, u.state, u.offset, u.length, u.item, u.expires.UTC()})
+	return httpx.WriteJSON(w, http.StatusOK, uploadBody{u.id, u.state, u.offset, u.length, u.item, u.expires})
 }
 
 // patchUpload is PATCH /files/uploads/{id}.

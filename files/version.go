@@ -50,7 +50,7 @@ func (rd *reader) getVersions(c *httpx.Call, p httpx.Keyset[int64]) ([]versionBo
 	return db.All(c.Context(), rd.db, func(row pgx.Row) (v versionBody, err error) {
 		var mtime int64 // nanoseconds since 1970
 		err = row.Scan(&v.Revision, &v.Size, &v.SHA256, &v.MediaType, &mtime, &v.ReplacedAt)
-		v.ModifiedAt, v.ReplacedAt = time.Unix(0, mtime).UTC(), v.ReplacedAt.UTC()
+		v.ModifiedAt = time.Unix(0, mtime).UTC()
 		return v, err
 	}, sql, it.ID, visitOf(c.Context()).owner, p.After(0), p.Limit)
 }

@@ -38,7 +38,7 @@ func (p *Platform) migrate(ctx context.Context, sh *db.Shell, args []string) err
 	for _, s := range steps {
 		applied := "pending"
 		if s.AppliedAt != nil {
-			applied = s.AppliedAt.UTC().Format("2006-01-02 15:04:05Z")
+			applied = s.AppliedAt.Format("2006-01-02 15:04:05Z")
 		}
 		fmt.Fprintf(sh.Stdout, "%3d  %-20s  %s\n", s.Number, applied, s.Title)
 	}

@@ -155,7 +155,6 @@ func (k *collection) scan(row pgx.Row) (item, error) {
 	it := k.blank()
 	e := it.entry()
 	err := row.Scan(&e.ID, &e.Revision, &e.CreatedAt, &e.UpdatedAt, it.fields())
-	e.CreatedAt, e.UpdatedAt = e.CreatedAt.UTC(), e.UpdatedAt.UTC()
 	it.check(new(httpx.Fields)) // fills in lists that are newer than the row
 	return it, err
 }

@@ -45,7 +45,6 @@ const messageColumns = `id, state, name, email, subject, message, score, reasons
 
 func scanMessage(row pgx.Row) (m Message, err error) {
 	err = row.Scan(&m.ID, &m.State, &m.Name, &m.Email, &m.Subject, &m.Message, &m.Score, &m.Reasons, &m.Revision, &m.CreatedAt, &m.UpdatedAt)
-	m.CreatedAt, m.UpdatedAt = m.CreatedAt.UTC(), m.UpdatedAt.UTC()
 	return m, err
 }
 

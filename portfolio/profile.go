@@ -65,7 +65,6 @@ func (p *ProfileFields) images() []uuid.UUID {
 
 func scanProfile(row pgx.Row) (p Profile, err error) {
 	err = row.Scan(&p.ProfileFields, &p.Revision, &p.UpdatedAt)
-	p.UpdatedAt = p.UpdatedAt.UTC()
 	p.check(new(httpx.Fields)) // makes a missing list empty
 	return p, err
 }

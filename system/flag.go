@@ -77,7 +77,6 @@ const flagColumns = "f.key, f.description, f.enabled, f.public, f.rules, f.revis
 
 func scanFlag(row pgx.Row) (f Flag, err error) {
 	err = row.Scan(&f.Key, &f.Description, &f.Enabled, &f.Public, &f.Rules, &f.Revision, &f.CreatedAt, &f.UpdatedAt)
-	f.CreatedAt, f.UpdatedAt = f.CreatedAt.UTC(), f.UpdatedAt.UTC()
 	return f, err
 }
 

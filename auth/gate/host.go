@@ -53,7 +53,6 @@ const hostColumns = `h.id, h.host, h.name, h.roles, h.identify, h.revision, h.cr
 
 func scanHost(row pgx.Row) (h Host, err error) {
 	err = row.Scan(&h.ID, &h.Host, &h.Name, &h.Roles, &h.Identify, &h.Revision, &h.CreatedAt, &h.UpdatedAt)
-	h.CreatedAt, h.UpdatedAt = h.CreatedAt.UTC(), h.UpdatedAt.UTC()
 	return h, err
 }
 

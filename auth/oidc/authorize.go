@@ -262,7 +262,6 @@ SELECT $1, c.id, $3, $4, $5, $6, $7, $8, nullif($9, $12::uuid), $10, $11, now() 
 func scanRequest(row pgx.Row) (q oauthRequest, err error) {
 	err = row.Scan(&q.id, &q.logout, &q.redirectURI, &q.state, &q.scopes, &q.prompt, &q.maxAge, &q.hint,
 		&q.nonce, &q.challenge, &q.createdAt, &q.expiresAt, &q.client.ID)
-	q.expiresAt = q.expiresAt.UTC()
 	return q, err
 }
 

@@ -44,7 +44,7 @@ const clientColumns = `c.id, c.name, c.secret_hash, c.redirect_uris, c.post_logo
 
 func scanClient(row pgx.Row) (c Client, err error) {
 	err = row.Scan(&c.ID, &c.Name, &c.secretHash, &c.RedirectURIs, &c.PostLogoutRedirectURIs, &c.Roles, &c.Consent, &c.Revision, &c.CreatedAt, &c.UpdatedAt)
-	c.Public, c.CreatedAt, c.UpdatedAt = c.secretHash == nil, c.CreatedAt.UTC(), c.UpdatedAt.UTC()
+	c.Public = c.secretHash == nil
 	return c, err
 }
 

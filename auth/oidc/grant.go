@@ -121,7 +121,6 @@ type Grant struct {
 
 func scanShownGrant(row pgx.Row) (g Grant, err error) {
 	err = row.Scan(&g.ID, &g.Client.ID, &g.Client.Name, &g.Scopes, &g.CreatedAt, &g.LastUsedAt)
-	g.CreatedAt, g.LastUsedAt = g.CreatedAt.UTC(), g.LastUsedAt.UTC()
 	return g, err
 }
 

@@ -115,7 +115,6 @@ func (a *app) getStats(c *httpx.Call) (Stats, error) {
 		}
 		s.Items, err = db.All(ctx, tx, func(row pgx.Row) (c Count, err error) {
 			err = row.Scan(&c.At, &c.Views, &c.Visitors)
-			c.At = c.At.UTC()
 			return c, err
 		}, `-- name: analytics.Items
 			SELECT at, coalesce(c.views, 0), coalesce(c.visitors, 0)

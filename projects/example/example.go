@@ -74,7 +74,6 @@ func App(host *projects.Host) projects.App {
 
 func scanItem(row pgx.Row) (it Item, err error) {
 	err = row.Scan(&it.ID, &it.Text, &it.CreatedAt)
-	it.CreatedAt = it.CreatedAt.UTC()
 	return it, err
 }
 

@@ -2,9 +2,11 @@ package db
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -13,7 +15,7 @@ import (
 func TestUUIDs_TravelAsTheirBytes(t *testing.T) {
 	t.Parallel()
 	m := pgtype.NewMap()
-	passUUIDs(m)
+	registerTypes(m)
 	id := uuid.MustParse("018f3c5e-9f6a-7c3d-8b1a-2f4e6d8c0b1a")
 	for _, value := range []any{id, &id} {
 		if plan := fmt.Sprintf("%T", m.PlanEncode(pgtype.UUIDOID, pgtype.BinaryFormatCode, value)); strings.Contains(plan, "Valuer") {
@@ -49,5 +51,28 @@ func TestUUIDs_TravelAsTheirBytes(t *testing.T) {
 	var p *uuid.UUID
 	if err := m.Scan(pgtype.UUIDOID, pgtype.BinaryFormatCode, id[:], &p); err != nil || p == nil || *p != id {
 		t.Errorf("a pointer came back as %v, %v", p, err)
+	}
+}
+
+func TestTimes_AreReadInUTC(t *testing.T) {
+	t.Parallel()
+	m := pgtype.NewMap()
+	registerTypes(m)
+	at := time.Date(2026, 3, 29, 1, 30, 0, 0, time.UTC)
+	for _, format := range []int16{pgtype.BinaryFormatCode, pgtype.TextFormatCode} {
+		text, err := m.Encode(pgtype.TimestamptzOID, format, at, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var one time.Time
+		var p *time.Time
+		if err := errors.Join(m.Scan(pgtype.TimestamptzOID, format, text, &one), m.Scan(pgtype.TimestamptzOID, format, text, &p)); err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range []time.Time{one, *p} {
+			if !got.Equal(at) || got.Location() != time.UTC {
+				t.Errorf("format %d: %v came back as %v", format, at, got)
+			}
+		}
 	}
 }

@@ -2,15 +2,18 @@ package db
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// passUUIDs makes the driver send and read ids as 16 bytes, by themselves, in arrays
-// and in COPY. Without it the driver uses their SQL methods, which speak text.
-func passUUIDs(m *pgtype.Map) {
+// registerTypes makes the driver send and read ids as 16 bytes, by themselves, in
+// arrays and in COPY, and read times in UTC. Without it the driver uses the SQL
+// methods of ids, which speak text, and gives times in the zone of the server.
+func registerTypes(m *pgtype.Map) {
 	m.RegisterType(&pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: uuidCodec{}})
+	m.RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
 }
 
 // uuidCodec is the driver's, but for ids in binary. It is a codec since the
