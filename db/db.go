@@ -97,7 +97,10 @@ func (d *DB) Connect(ctx context.Context, c Config) error {
 	cfg.MaxConnLifetimeJitter = 10 * time.Minute
 	cfg.PingTimeout = connectTimeout
 	prepareConfig(cfg.ConnConfig)
-	cfg.AfterConnect = setUpSession
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		registerTypes(conn.TypeMap())
+		return setUpSession(ctx, conn)
+	}
 
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
@@ -152,7 +155,6 @@ func setUpSession(ctx context.Context, conn *pgx.Conn) error {
 		  FROM pg_roles
 		 WHERE rolname = '` + runtimeRole + `'
 		   AND ` + mayTakeRole
-	registerTypes(conn.TypeMap())
 	_, err := conn.PgConn().Exec(ctx, sql).ReadAll()
 	return err
 }
@@ -167,7 +169,11 @@ func (d *DB) dial(ctx context.Context, onNotification pgconn.NotificationHandler
 	cfg := pool.Config().ConnConfig
 	cfg.OnNotification = onNotification
 	conn, err := pgx.ConnectConfig(ctx, cfg)
-	return conn, translate(err)
+	if err != nil {
+		return nil, translate(err)
+	}
+	registerTypes(conn.TypeMap())
+	return conn, nil
 }
 
 // AsOwner runs fn on a connection of its own with the rights of the URL's login,

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -69,7 +70,7 @@ func TestMigrate_EightAtOnceApplyEachStepOnce(t *testing.T) {
 		}
 	}
 	status, err := d.MigrationStatus(t.Context(), twoSteps)
-	if err != nil || len(status) != 2 || status[0].AppliedAt == nil || status[1].AppliedAt == nil || status[0].Problem != "" {
+	if err != nil || len(status) != 2 || status[0].AppliedAt == nil || status[1].AppliedAt == nil || status[1].AppliedAt.Location() != time.UTC || status[0].Problem != "" {
 		t.Errorf("%+v, %v", status, err)
 	}
 }
