@@ -74,7 +74,9 @@ func (wr *writer) drop(ctx context.Context, s *staged) {
 	}
 	if err != nil {
 		wr.log.WarnContext(ctx, "cannot remove what was staged, or release its reservation, yet", "op", s.Op, "error", err)
-		wr.journal.UndoLater(s.Op, func(ctx context.Context) { wr.drop(ctx, s) })
+		if s.reserved > 0 { // bytes that nobody holds space for wait for a recovery
+			wr.journal.UndoLater(s.Op, func(ctx context.Context) { wr.drop(ctx, s) })
+		}
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 )
 
 // limited lets only so many connections in; the others wait where the kernel
@@ -93,8 +92,7 @@ type conn struct {
 	// moreFollows says that the next write is the beginning of what goes on at
 	// once: it is held back. Only the goroutine that answers uses these two.
 	moreFollows bool
-	held        *[]byte   // from heads; nil: nothing
-	until       time.Time // the write deadline in force
+	held        *[]byte // from heads; nil: nothing
 }
 
 // heads are buffers for the beginnings of answers, each as large as what

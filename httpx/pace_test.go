@@ -277,8 +277,9 @@ func TestPace_ABrokenBodyIs400AndNeverAWholeOne(t *testing.T) {
 // inside one *io.LimitedReader.
 type countingListener struct {
 	net.Listener
-	files atomic.Int64 // calls with a file
-	bytes atomic.Int64
+	files  atomic.Int64 // calls with a file
+	bytes  atomic.Int64
+	closed atomic.Int64 // connections
 }
 
 type countingConn struct {
@@ -292,6 +293,11 @@ func (ln *countingListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	return &countingConn{conn.(*net.TCPConn), ln}, nil
+}
+
+func (c *countingConn) Close() error {
+	c.counts.closed.Add(1)
+	return c.TCPConn.Close()
 }
 
 func (c *countingConn) ReadFrom(src io.Reader) (int64, error) {
@@ -409,6 +415,27 @@ func TestAnswer_ComesInOnePiece(t *testing.T) {
 		io.WriteString(conn, fmt.Sprintf("GET /api/v1/thing/%d HTTP/1.1\r\nHost: x\r\n\r\n", n))
 		if got, err := conn.Read(buf); err != nil || !bytes.HasSuffix(buf[:got], []byte("\r\n\r\n"+strings.Repeat("x", n))) {
 			t.Errorf("the first read of a body of %d has %d bytes with the head, %v", n, got, err)
+		}
+	}
+}
+
+// net/http lifts the write deadline after each answer, so each needs its own.
+func TestAnswer_AClientThatReadsNoneOfManyIsCut(t *testing.T) {
+	t.Parallel()
+	const stall = 2 * time.Second
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := &countingListener{Listener: tcp}
+	s, _, _ := hurried(t, config(), stall, never, never, 100*time.Millisecond, ln, route("GET /thing", httpx.Public(), func(rt *httpx.Route) {
+		rt.Responses = []httpx.Response{{Status: 200, Type: "text/plain"}}
+		rt.Handler = func(w http.ResponseWriter, _ *http.Request) error { return say(w, strings.Repeat("x", 1000)) }
+	}))
+	go io.WriteString(dial(t, s), strings.Repeat("GET /api/v1/thing HTTP/1.1\r\nHost: x\r\n\r\n", 50_000))
+	for end := time.Now().Add(4 * stall); ln.closed.Load() == 0; time.Sleep(stall / 16) {
+		if time.Now().After(end) {
+			t.Fatal("a client that reads no answer still has its connection")
 		}
 	}
 }

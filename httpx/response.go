@@ -25,10 +25,11 @@ type response struct {
 	pace   *pace
 	body   *body
 	asked  *http.Request
-	status int   // 0 until the answer begins
-	held   int   // the error status that was held back
-	sent   int64 // bytes of the body
-	broken error // why a write failed
+	status int       // 0 until the answer begins
+	held   int       // the error status that was held back
+	sent   int64     // bytes of the body
+	until  time.Time // the deadline in force, which net/http lifts after the answer
+	broken error     // why a write failed
 	// headHere says that net/http has the head and sent nothing yet.
 	headHere bool
 }
@@ -59,7 +60,9 @@ func (w *response) unchanged() bool {
 
 // sends reports whether the answer takes a body. What a handler writes to one
 // that does not is dropped.
-func (w *response) sends() bool { return w.begun() && w.status != http.StatusNotModified }
+func (w *response) sends() bool {
+	return w.begun() && w.status != http.StatusNotModified && w.status != http.StatusNoContent
+}
 
 // WriteHeader begins the answer, or holds it back if it is an error.
 func (w *response) WriteHeader(status int) {
@@ -97,10 +100,10 @@ func (w *response) refusal() error {
 func (w *response) roll(size int64) {
 	wait := w.pace.stall + time.Duration(size)*time.Second/time.Duration(w.pace.minSend)
 	until := time.Now().Add(wait)
-	if until.Sub(w.conn.until).Abs() < w.pace.stall/32 {
+	if until.Sub(w.until).Abs() < w.pace.stall/32 {
 		return
 	}
-	w.conn.until = until
+	w.until = until
 	http.NewResponseController(w.ResponseWriter).SetWriteDeadline(until)
 }
 
