@@ -60,9 +60,7 @@ func (w *response) unchanged() bool {
 
 // sends reports whether the answer takes a body. What a handler writes to one
 // that does not is dropped.
-func (w *response) sends() bool {
-	return w.begun() && w.status != http.StatusNotModified && w.status != http.StatusNoContent
-}
+func (w *response) sends() bool { return w.begun() && w.status != http.StatusNoContent && w.status != http.StatusNotModified }
 
 // WriteHeader begins the answer, or holds it back if it is an error.
 func (w *response) WriteHeader(status int) {
