@@ -60,7 +60,9 @@ func (w *response) unchanged() bool {
 
 // sends reports whether the answer takes a body. What a handler writes to one
 // that does not is dropped.
-func (w *response) sends() bool { return w.begun() && w.status != http.StatusNoContent && w.status != http.StatusNotModified }
+func (w *response) sends() bool {
+	return w.begun() && w.status != http.StatusNoContent && w.status != http.StatusNotModified
+}
 
 // WriteHeader begins the answer, or holds it back if it is an error.
 func (w *response) WriteHeader(status int) {
