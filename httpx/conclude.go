@@ -48,7 +48,7 @@ func (s *Server) conclude(x *exchange, r *http.Request, err error, panicked any)
 		}
 		abort = x.w.begun() || problem.Status == errGone.Status
 		if !abort {
-			x.w.problem(problem, x.id)
+			x.w.problem(problem)
 		}
 	}
 	s.record(x, r, problem, stack)
@@ -97,7 +97,7 @@ func (s *Server) record(x *exchange, r *http.Request, problem *Problem, stack []
 		slog.Float64("seconds", took.Seconds()),
 		slog.Int64("bytes_in", bytesIn),
 		slog.Int64("bytes_out", bytesOut),
-		slog.String("request_id", x.id),
+		slog.String("request_id", x.w.id),
 	)
 	if x.addr.IsValid() {
 		attrs = append(attrs, slog.String("client", x.addr.String()))
@@ -148,20 +148,22 @@ func (p *Problem) document(requestID string) Document {
 func DocumentOf(ctx context.Context, err error) Document {
 	p, x := problemOf(ctx, err), exchangeOf(ctx)
 	if p.Status >= 500 {
-		x.server.cfg.Log.ErrorContext(ctx, "part of a request failed", "problem", p.Code, "cause", p.cause, "request_id", x.id)
+		x.server.cfg.Log.ErrorContext(ctx, "part of a request failed", "problem", p.Code, "cause", p.cause, "request_id", x.w.id)
 	}
-	return p.document(x.id)
+	return p.document(x.w.id)
 }
 
 // problem answers with p. Headers that described the answer which the handler
 // had in mind would now be wrong; its cookies stay, for a refusal may clear
 // them.
-func (w *response) problem(p *Problem, requestID string) {
+func (w *response) problem(p *Problem) {
 	h := w.Header()
 	for _, name := range []string{"Accept-Ranges", "Content-Disposition", "Content-Digest", "Content-Encoding", "Content-Length", "Content-Location", "ETag", "Last-Modified", "Location", "Repr-Digest"} {
 		h.Del(name)
 	}
-	setSecurityHeaders(h)
+	for _, own := range everyAnswer {
+		h.Del(own.name)
+	}
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer")
 	}
@@ -176,7 +178,7 @@ func (w *response) problem(p *Problem, requestID string) {
 		return
 	}
 	// Strings and numbers alone: neither of these can fail.
-	text, _ := json.Marshal(p.document(requestID))
+	text, _ := json.Marshal(p.document(w.id))
 	if len(p.Members) > 0 {
 		more, _ := json.Marshal(p.Members)
 		text = append(append(text[:len(text)-1], ','), more[1:]...)

@@ -89,15 +89,15 @@ type conn struct {
 	networks []netip.Prefix
 	closed   sync.Once
 	framing  framing
-	// moreFollows says that the next write is the beginning of what goes on at
-	// once: it is held back. Only the goroutine that answers uses these two.
-	moreFollows bool
-	held        *[]byte // from heads; nil: nothing
+	// Only the goroutine that answers uses these three.
+	answer      *response // whose head is the next write; nil: it has left
+	moreFollows bool      // that write is the beginning of what goes on at once: it is held back
+	held        *[]byte   // from heads; nil: nothing
 }
 
-// heads are buffers for the beginnings of answers, each as large as what
-// net/http gathers before it writes.
-var heads = sync.Pool{New: func() any { return new(make([]byte, 0, 4<<10)) }}
+// heads are buffers for the beginnings of answers: what net/http gathers before it
+// writes, and what every answer carries.
+var heads = sync.Pool{New: func() any { return new(make([]byte, 0, 5<<10)) }}
 
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
@@ -114,15 +114,23 @@ func (c *conn) Close() error {
 	return err
 }
 
-// Write holds the beginning of an answer back for what follows it, so that both
-// leave by one call, in one packet, and wake the peer once. net/http writes what
-// it has gathered, which is the head and the body's first bytes, and then the rest.
+// Write completes the head of an answer, and holds its beginning back for what
+// follows it, so that both leave by one call, in one packet, and wake the peer once.
+// net/http writes what it has gathered, which is the head and the body's first
+// bytes, and then the rest.
 func (c *conn) Write(p []byte) (n int, err error) {
 	switch {
-	case c.moreFollows:
-		c.moreFollows = false
+	case c.answer != nil:
 		c.held = heads.Get().(*[]byte)
-		*c.held = append((*c.held)[:0], p...)
+		*c.held = c.answer.appendHead((*c.held)[:0], p)
+		c.answer = nil
+		if c.moreFollows {
+			return len(p), nil
+		}
+		defer c.release()
+		if _, err := c.Conn.Write(*c.held); err != nil {
+			return 0, err
+		}
 		return len(p), nil
 	case c.held == nil:
 		return c.Conn.Write(p)

@@ -134,7 +134,6 @@ func New(cfg Config, routes []Route) (*Server, error) {
 type exchange struct {
 	context.Context
 	server *Server
-	id     string
 	start  time.Time
 	addr   netip.Addr // zero: not known
 	proxy  bool       // a trusted proxy sent it
@@ -166,7 +165,7 @@ func exchangeOf(ctx context.Context) *exchange {
 }
 
 // RequestID is the id of the request that ctx belongs to, "" outside of one.
-func RequestID(ctx context.Context) string { return exchangeOf(ctx).id }
+func RequestID(ctx context.Context) string { return exchangeOf(ctx).w.id }
 
 // ClientAddr is the address of the client behind the trusted proxies: the zero
 // Addr if it is unknown, as behind a proxy that does not say who its clients are,
@@ -186,15 +185,13 @@ var errAnswered = errors.New("answered")
 
 // ServeHTTP takes a request through all layers to its handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{Context: r.Context(), server: s, id: requestID(r), start: time.Now()}
+	x := &exchange{Context: r.Context(), server: s, start: time.Now()}
 	h := w.Header()
-	x.w = response{ResponseWriter: w, conn: connOf(r.Context()), pace: &s.pace, body: &x.body}
+	x.w = response{ResponseWriter: w, conn: connOf(r.Context()), pace: &s.pace, body: &x.body, id: requestID(r)}
 	x.body.ReadCloser, x.body.rc, x.body.pace, x.body.cut, x.body.header = r.Body, http.NewResponseController(w), &s.pace, s.cut, h
 	r = r.WithContext(x)
 	r.Body = &x.body
 	x.w.asked = r
-	h.Set("X-Request-Id", x.id)
-	setSecurityHeaders(h)
 	s.cors.allow(h, r)
 	if s.stopping() || x.w.conn.framing.odd.Load() {
 		h.Set("Connection", "close")
@@ -239,8 +236,8 @@ func (s *Server) findCaller(x *exchange, r *http.Request) error {
 		return nil
 	}
 	// With two of them, a proxy and this server could each pick a different one.
-	bearers := bearersOf(r)
-	if len(bearers) > 1 && !x.route.Forgiving {
+	_, bearers := bearersOf(r)
+	if bearers > 1 && !x.route.Forgiving {
 		return errAuthorizationTwice
 	}
 	stranger := x.route.Access.level == recognised && (!bringsCredentials(r) || s.cors.public[r.Header.Get("Origin")])
@@ -252,7 +249,7 @@ func (s *Server) findCaller(x *exchange, r *http.Request) error {
 		return nil
 	}
 	caller, err := s.cfg.Authenticate(r)
-	if x.route.Access.level == recognised && len(bearers) == 0 && errors.Is(err, ErrUnauthenticated) {
+	if x.route.Access.level == recognised && bearers == 0 && errors.Is(err, ErrUnauthenticated) {
 		return nil
 	}
 	if err != nil {
@@ -267,27 +264,29 @@ func (s *Server) findCaller(x *exchange, r *http.Request) error {
 
 // bringsCredentials reports whether there is anything to authenticate with.
 func bringsCredentials(r *http.Request) bool {
-	return len(bearersOf(r)) > 0 || r.Header.Get("Cookie") != ""
+	_, bearers := bearersOf(r)
+	return bearers > 0 || r.Header.Get("Cookie") != ""
 }
 
 // Bearer is the token of Authorization: Bearer; ok says that the header was
 // there, even with an empty token. Other schemes are ignored: they are meant for
 // somebody else, such as a proxy.
 func Bearer(r *http.Request) (token string, ok bool) {
-	if tokens := bearersOf(r); len(tokens) > 0 {
-		return tokens[0], true
-	}
-	return "", false
+	token, n := bearersOf(r)
+	return token, n > 0
 }
 
-// bearersOf are the tokens of all Authorization headers with our scheme.
-func bearersOf(r *http.Request) (tokens []string) {
-	for _, value := range r.Header.Values("Authorization") {
+// bearersOf is the first token of the Authorization headers with our scheme, and
+// how many there are.
+func bearersOf(r *http.Request) (first string, n int) {
+	for _, value := range r.Header["Authorization"] {
 		if scheme, token, _ := strings.Cut(value, " "); strings.EqualFold(scheme, "Bearer") {
-			tokens = append(tokens, strings.TrimLeft(token, " "))
+			if n++; n == 1 {
+				first = strings.TrimLeft(token, " ")
+			}
 		}
 	}
-	return tokens
+	return first, n
 }
 
 // checkQuery refuses parameters that the route does not declare, and text that

@@ -11,7 +11,7 @@ var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
 // requestID keeps the id that a client or proxy gave, so that its log and ours can
 // be matched, as long as the id is harmless in both.
 func requestID(r *http.Request) string {
-	given := r.Header.Values("X-Request-Id")
+	given := r.Header[requestIDHeader]
 	if len(given) == 1 && requestIDForm.MatchString(given[0]) {
 		return given[0]
 	}

@@ -25,13 +25,12 @@ type response struct {
 	pace   *pace
 	body   *body
 	asked  *http.Request
+	id     string    // of the request
 	status int       // 0 until the answer begins
 	held   int       // the error status that was held back
 	sent   int64     // bytes of the body
 	until  time.Time // the deadline in force, which net/http lifts after the answer
 	broken error     // why a write failed
-	// headHere says that net/http has the head and sent nothing yet.
-	headHere bool
 }
 
 // Unwrap is for http.ResponseController.
@@ -46,9 +45,12 @@ func (w *response) begun() bool { return w.status != 0 }
 
 // begin sends the headers.
 func (w *response) begin(status int) {
-	w.status, w.headHere = status, true
+	w.status = status
 	w.body.settle()
 	w.roll(0)
+	if w.conn.answer = w; w.conn.Conn == nil {
+		w.completeHeader()
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -114,7 +116,7 @@ func (w *response) Write(p []byte) (int, error) {
 	}
 	w.roll(int64(len(p)))
 	// If the head and p are more than net/http gathers, it writes twice.
-	w.conn.moreFollows, w.headHere = w.headHere, false
+	w.conn.moreFollows = true
 	n, err := w.ResponseWriter.Write(p)
 	w.conn.moreFollows = false
 	w.sent += int64(n)
@@ -129,7 +131,6 @@ func (w *response) FlushError() error {
 		return nil
 	}
 	w.roll(0)
-	w.headHere = false
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
@@ -171,8 +172,8 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 	if limited.N <= smallFile {
 		return w.copySmall(limited)
 	}
-	if w.headHere && w.asked.Method == http.MethodGet {
-		w.conn.moreFollows, w.headHere = true, false
+	if w.conn.answer != nil && w.asked.Method == http.MethodGet {
+		w.conn.moreFollows = true
 		http.NewResponseController(w.ResponseWriter).Flush() // else net/http reads the file's first bytes to send them with the head
 		w.conn.moreFollows = false
 	}

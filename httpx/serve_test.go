@@ -97,6 +97,13 @@ func TestListen_OnASocketReplacesADeadOneOnly(t *testing.T) {
 	dead.(*net.UnixListener).SetUnlinkOnClose(false)
 	dead.Close()
 	ln, err := httpx.Listen("unix:" + path)
+	for range 100 { // a process that another test starts has the dead one for a moment
+		if err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+		ln, err = httpx.Listen("unix:" + path)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
