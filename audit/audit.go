@@ -22,6 +22,9 @@ package audit
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"hash"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -176,23 +179,25 @@ func (l *Log) rows(events ...Event) []any {
 	return args
 }
 
-// signer makes rows under the newest key.
+// signer makes rows under the newest key, for one goroutine.
 type signer struct {
-	key []byte
-	id  string // of the key
+	mac   hash.Hash
+	keyID any // a string, made an any once for all rows
 }
 
 func (l *Log) signer() signer {
 	key := l.keys(keyPurpose)[0]
-	return signer{key, KeyID(key)}
+	return signer{hmac.New(sha256.New, key), KeyID(key)}
 }
 
 // row is e as a row, with its MAC.
 func (s signer) row(event Event) []any {
 	e := event.entry()
+	s.mac.Reset()
+	s.mac.Write(canonical(e))
 	return []any{
 		e.ID, e.At, e.ActorUser, e.Session, e.Key, string(e.Action), e.Target, string(e.Outcome), e.Address, e.RequestID,
-		e.Details, s.id, mac(s.key, e),
+		e.Details, s.keyID, s.mac.Sum(nil),
 	}
 }
 

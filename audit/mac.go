@@ -26,29 +26,32 @@ func KeyID(key []byte) string {
 // every field in the order of the table, each preceded by its length, so that no
 // two events have the same form.
 func canonical(e Entry) []byte {
-	b := append(make([]byte, 0, 256), 1)
+	b := append(make([]byte, 0, 320), 1)
 	add := func(s string) { b = appendField(b, s) }
 	addID := func(id *uuid.UUID) {
 		if id == nil {
 			id = &uuid.Nil
 		}
-		add(string(id[:]))
+		b = appendField(b, id[:])
 	}
 	addID(&e.ID)
-	add(strconv.FormatInt(e.At.UnixMicro(), 10))
+	b = appendField(b, strconv.AppendInt(make([]byte, 0, 20), e.At.UnixMicro(), 10))
 	addID(e.ActorUser)
 	addID(e.Session)
 	addID(e.Key)
-	add(string(e.Action))
+	b = appendField(b, e.Action)
 	addID(e.Target)
-	add(string(e.Outcome))
-	address := ""
+	b = appendField(b, e.Outcome)
+	var address []byte
 	if e.Address != nil && e.Address.IsValid() {
-		address = addrOrNull(*e.Address).String()
+		address = addrOrNull(*e.Address).AppendTo(make([]byte, 0, 40))
 	}
-	add(address)
+	b = appendField(b, address)
 	add(e.RequestID)
 	add(strconv.Itoa(len(e.Details)))
+	if len(e.Details) == 0 { // as most are
+		return b
+	}
 	for _, k := range slices.Sorted(maps.Keys(e.Details)) {
 		add(k)
 		add(e.Details[k])
@@ -56,7 +59,7 @@ func canonical(e Entry) []byte {
 	return b
 }
 
-func appendField(b []byte, s string) []byte {
+func appendField[T ~string | ~[]byte](b []byte, s T) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
 	return append(b, s...)
 }

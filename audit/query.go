@@ -135,12 +135,12 @@ func (l *Log) listOwn(c *httpx.Call, p httpx.Keyset[cursor]) ([]Entry, error) {
 	return db.All(c.Context(), l.db, scanEntry, `-- name: audit.Own
 (SELECT `+entryColumns+`
    FROM audit_events
-  WHERE actor_user = $1 AND (at, id) < ($2, $3) AND action !~ '^(file|folder)\.'
+  WHERE actor_user = $1 AND (at, id) < ($2, $3) AND action NOT LIKE 'file.%' AND action NOT LIKE 'folder.%'
   ORDER BY at DESC, id DESC LIMIT $4)
 UNION
 (SELECT `+entryColumns+`
    FROM audit_events
-  WHERE target = $1 AND (at, id) < ($2, $3) AND action !~ '^(file|folder)\.'
+  WHERE target = $1 AND (at, id) < ($2, $3) AND action NOT LIKE 'file.%' AND action NOT LIKE 'folder.%'
   ORDER BY at DESC, id DESC LIMIT $4)
  ORDER BY at DESC, id DESC LIMIT $4`, c.Caller.UserID, before.At, before.ID, p.Limit)
 }

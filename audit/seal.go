@@ -50,7 +50,7 @@ const (
 func digestOf(events []stored) []byte {
 	h := sha256.New()
 	for _, e := range events {
-		h.Write(appendField(appendField(nil, string(canonical(e.Entry))), string(e.MAC)))
+		h.Write(appendField(appendField(nil, canonical(e.Entry)), e.MAC))
 	}
 	return h.Sum(nil)
 }
@@ -65,8 +65,8 @@ func (s seal) sum(key []byte) []byte {
 	}
 	b = appendField(b, strconv.FormatInt(s.First.UnixMicro(), 10))
 	b = appendField(b, strconv.FormatInt(s.Last.UnixMicro(), 10))
-	b = appendField(b, string(s.Digest))
-	b = appendField(b, string(s.Previous))
+	b = appendField(b, s.Digest)
+	b = appendField(b, s.Previous)
 	b = appendField(b, s.KeyID)
 	return macOf(key, b)
 }

@@ -37,7 +37,7 @@ func (s *System) getMetrics(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Add("Vary", "Accept")
+	w.Header().Set("Vary", "Origin, Cookie, Authorization, Accept")
 	// Prometheus names text/plain and not JSON.
 	accept := strings.ToLower(r.Header.Get("Accept"))
 	if !strings.Contains(accept, "text/plain") || strings.Contains(accept, "application/json") {
