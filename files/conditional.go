@@ -28,10 +28,8 @@ func takeRanges(h http.Header, tag string, size int64) ([]byteRange, error) {
 	if !ok || condition != "" && (condition != tag || strings.HasPrefix(tag, "W/")) {
 		return nil, nil // another unit, or another version
 	}
-	refusal := *httpx.ErrRange.With(fmt.Sprintf("The content has %d bytes.", size))
-	refusal.Header = map[string]string{"Content-Range": fmt.Sprintf("bytes */%d", size)}
 	var ranges []byteRange
-	var fields []string
+	decided := []byte("bytes=")
 	count, total := 0, int64(0)
 	for part := range strings.SplitSeq(spec, ",") {
 		if part = strings.Trim(part, " \t"); part == "" {
@@ -42,21 +40,31 @@ func takeRanges(h http.Header, tag string, size int64) ([]byteRange, error) {
 		}
 		r, ok := parseRange(part, size)
 		if !ok {
-			return nil, &refusal
+			return nil, rangeRefusal(size)
 		}
 		if r.from < r.to { // else it lies outside
-			ranges, fields = append(ranges, r), append(fields, fmt.Sprintf("%d-%d", r.from, r.to-1))
+			if ranges = append(ranges, r); len(ranges) > 1 {
+				decided = append(decided, ',')
+			}
+			decided = strconv.AppendInt(decided, r.from, 10)
+			decided = strconv.AppendInt(append(decided, '-'), r.to-1, 10)
 			total += r.to - r.from
 		}
 	}
 	switch {
 	case count == 0 || len(ranges) == 0 && size > 0:
-		return nil, &refusal // some clients ask for the beginning of an empty content
+		return nil, rangeRefusal(size) // some clients ask for the beginning of an empty content
 	case total > size || len(ranges) == 0:
 		return nil, nil
 	}
-	h.Set("Range", "bytes="+strings.Join(fields, ","))
+	h.Set("Range", string(decided))
 	return ranges, nil
+}
+
+func rangeRefusal(size int64) error {
+	refusal := *httpx.ErrRange.With(fmt.Sprintf("The content has %d bytes.", size))
+	refusal.Header = map[string]string{"Content-Range": fmt.Sprintf("bytes */%d", size)}
+	return &refusal
 }
 
 // parseRange reads one range, cut to the size: an empty one where it lies

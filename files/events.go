@@ -53,7 +53,6 @@ func (fd *feed) getEvents(w http.ResponseWriter, r *http.Request, v visit) error
 		return err
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
