@@ -10,10 +10,8 @@ import (
 	"time"
 
 	"homebase/db"
-	"homebase/files/journal"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // Listeners of the feed read it from the table, each at its own pace; what is
@@ -202,13 +200,9 @@ func (fd *feed) announceChanges(ctx context.Context) {
 		if payload == "" {
 			continue // an earlier round took it along
 		}
-		err := fd.db.InTx(ctx, func(tx pgx.Tx) error {
-			if _, err := db.Exec(ctx, tx, journal.Asynchronous); err != nil {
-				return err
-			}
-			return db.Notify(ctx, tx, changesChannel, payload)
-		})
-		if err != nil && ctx.Err() == nil {
+		const sql = `-- name: files.AnnounceChanges
+			SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`
+		if _, err := db.Exec(ctx, fd.db, sql, changesChannel, payload); err != nil && ctx.Err() == nil {
 			fd.log.WarnContext(ctx, "cannot announce changes; listeners on other workers will learn of them later", "error", err)
 		}
 		if !db.Sleep(ctx, announceEvery) {

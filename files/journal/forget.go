@@ -113,16 +113,15 @@ func deleteRecords(ctx context.Context, d database, list []done) error {
 	for _, d := range list {
 		of[d.owner] = append(of[d.owner], d)
 	}
-	return d.InTx(ctx, func(tx pgx.Tx) error {
-		var b pgx.Batch
-		b.Queue(Asynchronous)
-		for owner, list := range of {
-			b.Queue(deleteRecordsOfOwner, owner, seqsOf(list))
-		}
-		return tx.SendBatch(ctx, &b).Close()
+	const asynchronous = `-- name: files.AsynchronousCommit
+		SELECT set_config('synchronous_commit', 'off', true)`
+	return d.Piped(ctx, db.Piped{
+		First: func(b *pgx.Batch) {
+			b.Queue(asynchronous)
+			for owner, list := range of {
+				b.Queue(deleteRecordsOfOwner, owner, seqsOf(list))
+			}
+		},
+		Then: func(context.Context, db.Querier, *pgx.Batch) error { return nil },
 	})
 }
-
-// Asynchronous is for transactions that need not survive a crash.
-const Asynchronous = `-- name: files.AsynchronousCommit
-	SELECT set_config('synchronous_commit', 'off', true)`
