@@ -114,7 +114,9 @@ test('Apache signs somebody in, tells the groups, and signs out when the session
 async function enterFeeds(who, first) {
   await who.page.goto(`${home.miniflux}/`)
   if (first) await signIn(who)
-  await who.page.getByRole('link', { name: 'Homebase' }).click()
+  await who.page.getByRole('link', { name: 'Homebase' }).click().catch(async (cause) => {
+    throw new Error(`${who.page.url()}: ${await who.page.locator('body').innerText()}`, { cause })
+  })
 }
 
 async function leaveFeeds({ page }) {
