@@ -90,6 +90,7 @@ func (rd *reader) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID,
 		c.headers = headersOf(&c.item, c.info)
 	}
 	maps.Copy(h, c.headers)
+	httpx.Stored(w)
 	tag := c.item.contentTag()
 	if !c.proven {
 		tag = "W/" + `"` + c.info.ModTime().UTC().Format("20060102150405.000000000") + `"`
@@ -131,9 +132,8 @@ func (rd *reader) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID,
 }
 
 // headersOf are the headers of an item's bytes, whatever part of them is asked
-// for: what they are and how a browser may treat them, a download unless the
-// type is inert, and in either case a sandbox. Who sends them replaces values,
-// and writes into none.
+// for: what they are, and a download unless the type is inert. Who sends them
+// replaces values, and writes into none.
 func headersOf(it *readable, info fs.FileInfo) http.Header {
 	h := http.Header{}
 	disposition, mediaType := "attachment", *it.MediaType
@@ -145,12 +145,9 @@ func headersOf(it *readable, info fs.FileInfo) http.Header {
 		mediaType = mime.FormatMediaType(mediaType, map[string]string{"charset": "utf-8"})
 	}
 	h.Set("Content-Type", mediaType)
-	h.Set("Content-Security-Policy", "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; sandbox")
 	h.Set("ETag", it.contentTag())
 	h.Set("Repr-Digest", reprDigest(it.SHA256))
 	h.Set("Last-Modified", info.ModTime().UTC().Format(http.TimeFormat))
-	// A private answer may be kept by the browser, which asks each time.
-	h.Set("Cache-Control", "private, no-cache")
 	return h
 }
 

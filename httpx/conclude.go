@@ -161,9 +161,10 @@ func (w *response) problem(p *Problem) {
 	for _, name := range []string{"Accept-Ranges", "Content-Disposition", "Content-Digest", "Content-Encoding", "Content-Length", "Content-Location", "ETag", "Last-Modified", "Location", "Repr-Digest"} {
 		h.Del(name)
 	}
-	for _, own := range everyAnswer {
+	for _, own := range madeAnswer {
 		h.Del(own.name)
 	}
+	w.carries = madeAnswer
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer")
 	}

@@ -187,7 +187,7 @@ var errAnswered = errors.New("answered")
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{Context: r.Context(), server: s, start: time.Now()}
 	h := w.Header()
-	x.w = response{ResponseWriter: w, conn: connOf(r.Context()), pace: &s.pace, body: &x.body, id: requestID(r)}
+	x.w = response{ResponseWriter: w, conn: connOf(r.Context()), pace: &s.pace, body: &x.body, id: requestID(r), carries: madeAnswer}
 	x.body.ReadCloser, x.body.rc, x.body.pace, x.body.cut, x.body.header = r.Body, http.NewResponseController(w), &s.pace, s.cut, h
 	r = r.WithContext(x)
 	r.Body = &x.body

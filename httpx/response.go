@@ -21,16 +21,17 @@ import (
 // sent as 304 (RFC 9110, section 13.1.2), whoever wrote it.
 type response struct {
 	http.ResponseWriter
-	conn   *conn
-	pace   *pace
-	body   *body
-	asked  *http.Request
-	id     string    // of the request
-	status int       // 0 until the answer begins
-	held   int       // the error status that was held back
-	sent   int64     // bytes of the body
-	until  time.Time // the deadline in force, which net/http lifts after the answer
-	broken error     // why a write failed
+	conn    *conn
+	pace    *pace
+	body    *body
+	asked   *http.Request
+	id      string    // of the request
+	carries []header  // what it carries in any case
+	status  int       // 0 until the answer begins
+	held    int       // the error status that was held back
+	sent    int64     // bytes of the body
+	until   time.Time // the deadline in force, which net/http lifts after the answer
+	broken  error     // why a write failed
 }
 
 // Unwrap is for http.ResponseController.
