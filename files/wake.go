@@ -200,9 +200,7 @@ func (fd *feed) announceChanges(ctx context.Context) {
 		if payload == "" {
 			continue // an earlier round took it along
 		}
-		const sql = `-- name: files.AnnounceChanges
-			SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`
-		if _, err := db.Exec(ctx, fd.db, sql, changesChannel, payload); err != nil && ctx.Err() == nil {
+		if err := db.Notify(ctx, fd.db, changesChannel, payload); err != nil && ctx.Err() == nil {
 			fd.log.WarnContext(ctx, "cannot announce changes; listeners on other workers will learn of them later", "error", err)
 		}
 		if !db.Sleep(ctx, announceEvery) {

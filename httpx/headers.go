@@ -9,7 +9,8 @@ import (
 type header struct{ name, value string }
 
 // What answers carry whoever makes them. A handler may set its own Cache-Control,
-// Vary or Cross-Origin-Resource-Policy instead; nothing removes the others.
+// Cross-Origin-Resource-Policy, or Vary with all that this one names, instead;
+// nothing removes the others.
 var (
 	everyAnswer = []header{
 		{"Strict-Transport-Security", "max-age=31536000; includeSubDomains"},
@@ -52,10 +53,10 @@ func (w *response) completeHeader() {
 // headers net/http would copy, sort and check that for each answer anew, which is
 // a tenth of what a small one costs.
 func (w *response) appendHead(to, p []byte) []byte {
-	own, first := w.Header(), bytes.IndexByte(p, '\n')+1
+	first := bytes.IndexByte(p, '\n') + 1
 	to = appendHeader(append(to, p[:first]...), requestIDHeader, w.id)
-	for _, h := range w.carries {
-		if own[h.name] == nil {
+	for i, h := range w.carries {
+		if !w.replaced[i] {
 			to = appendHeader(to, h.name, h.value)
 		}
 	}

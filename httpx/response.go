@@ -21,17 +21,18 @@ import (
 // sent as 304 (RFC 9110, section 13.1.2), whoever wrote it.
 type response struct {
 	http.ResponseWriter
-	conn    *conn
-	pace    *pace
-	body    *body
-	asked   *http.Request
-	id      string    // of the request
-	carries []header  // what it carries in any case
-	status  int       // 0 until the answer begins
-	held    int       // the error status that was held back
-	sent    int64     // bytes of the body
-	until   time.Time // the deadline in force, which net/http lifts after the answer
-	broken  error     // why a write failed
+	conn     *conn
+	pace     *pace
+	body     *body
+	asked    *http.Request
+	id       string    // of the request
+	carries  []header  // what it carries in any case
+	replaced [7]bool   // by the handler, before the answer began: what it carries of these
+	status   int       // 0 until the answer begins
+	held     int       // the error status that was held back
+	sent     int64     // bytes of the body
+	until    time.Time // the deadline in force, which net/http lifts after the answer
+	broken   error     // why a write failed
 }
 
 // Unwrap is for http.ResponseController.
@@ -49,10 +50,14 @@ func (w *response) begin(status int) {
 	w.status = status
 	w.body.settle()
 	w.roll(0)
-	if w.conn.answer = w; w.conn.Conn == nil {
+	if w.conn.Conn == nil {
 		w.completeHeader()
 	}
 	w.ResponseWriter.WriteHeader(status)
+	for i, h := range w.carries {
+		w.replaced[i] = w.Header()[h.name] != nil
+	}
+	w.conn.answer = w // not before: from here on net/http sends no 100 Continue
 }
 
 // unchanged reports whether the client has what a 200 would send.
