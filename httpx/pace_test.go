@@ -497,3 +497,27 @@ func TestDownload_AClientThatDoesNotReadIsCut(t *testing.T) {
 		}
 	}
 }
+
+// A header that is set when the head has left changes nothing: above all it does
+// not take away what every answer carries.
+func TestAnswer_WhatIsSetTooLateTakesNothingAway(t *testing.T) {
+	t.Parallel()
+	s, _, _ := hurried(t, config(), never, never, never, never, nil, route("GET /thing", httpx.Public(), func(rt *httpx.Route) {
+		rt.Responses = []httpx.Response{{Status: 200, Type: "text/plain"}}
+		rt.Handler = func(w http.ResponseWriter, _ *http.Request) error {
+			err := say(w, "hello")
+			for _, name := range []string{"Cache-Control", "Content-Security-Policy", "Vary"} {
+				w.Header().Set(name, "late")
+			}
+			return err
+		}
+	}))
+	conn := dial(t, s)
+	io.WriteString(conn, "GET /api/v1/thing HTTP/1.1\r\nHost: x\r\n\r\n")
+	a := answer(t, conn)
+	for _, name := range []string{"Cache-Control", "Content-Security-Policy", "Vary"} {
+		if got := a.Header.Values(name); len(got) != 1 || got[0] == "late" {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+}
