@@ -199,7 +199,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.metrics.inFlight.Add(1)
 
 	var err error
-	defer x.freeSlots() // conclude may panic
+	defer func() { s.slots.free(x.slots) }() // conclude may panic
 	defer func() { s.conclude(x, r, err, recover()) }()
 	err = s.travel(x, r)
 }
