@@ -136,10 +136,7 @@ func (l *Log) dropOld(ctx context.Context) error {
 	}
 	before := monthOf(time.Now().Add(-l.Retention))
 	return l.db.AsOwner(ctx, func(conn *pgx.Conn) error {
-		old, err := db.All(ctx, conn, func(row pgx.Row) (m month, err error) {
-			err = row.Scan(&m.name, &m.drop)
-			return m, err
-		}, `-- name: audit.OldMonths
+		old, err := db.All(ctx, conn, db.RowOf(func(m *month) []any { return []any{&m.name, &m.drop} }), `-- name: audit.OldMonths
 SELECT c.relname, array_remove(ARRAY[
            format('ALTER TABLE audit_events DETACH PARTITION %I ', c.relname)
                || CASE WHEN i.inhdetachpending THEN 'FINALIZE' WHEN i.inhrelid IS NOT NULL THEN 'CONCURRENTLY' END,

@@ -110,10 +110,9 @@ func (d *DB) JobStates(ctx context.Context) ([]JobState, error) {
 		         ON l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 		        AND l.classid = $1 AND l.objid = j.id::oid AND l.objsubid = 2 AND l.granted
 		 ORDER BY j.name`
-	return All(ctx, d, func(row pgx.Row) (s JobState, err error) {
-		err = row.Scan(&s.Name, &s.Running, &s.NextRunAt, &s.LastRunAt, &s.LastError, &s.Failures)
-		return s, err
-	}, sql, uint32(lockJobs))
+	return All(ctx, d, RowOf(func(s *JobState) []any {
+		return []any{&s.Name, &s.Running, &s.NextRunAt, &s.LastRunAt, &s.LastError, &s.Failures}
+	}), sql, uint32(lockJobs))
 }
 
 // runJobs runs jobs on one connection until it breaks. Only this goroutine uses it.

@@ -43,10 +43,9 @@ func (m Message) ETag() string { return httpx.RevisionTag(m.Revision) }
 
 const messageColumns = `id, state, name, email, subject, message, score, reasons, revision, created_at, updated_at`
 
-func scanMessage(row pgx.Row) (m Message, err error) {
-	err = row.Scan(&m.ID, &m.State, &m.Name, &m.Email, &m.Subject, &m.Message, &m.Score, &m.Reasons, &m.Revision, &m.CreatedAt, &m.UpdatedAt)
-	return m, err
-}
+var scanMessage = db.RowOf(func(m *Message) []any {
+	return []any{&m.ID, &m.State, &m.Name, &m.Email, &m.Subject, &m.Message, &m.Score, &m.Reasons, &m.Revision, &m.CreatedAt, &m.UpdatedAt}
+})
 
 // Inbox is a page of messages, newest first, and how many there are in each state.
 type Inbox struct {

@@ -113,10 +113,8 @@ func (a *app) getStats(c *httpx.Call) (Stats, error) {
 		if k.page != "" {
 			kind = "page"
 		}
-		s.Items, err = db.All(ctx, tx, func(row pgx.Row) (c Count, err error) {
-			err = row.Scan(&c.At, &c.Views, &c.Visitors)
-			return c, err
-		}, `-- name: analytics.Items
+		scan := db.RowOf(func(c *Count) []any { return []any{&c.At, &c.Views, &c.Visitors} })
+		s.Items, err = db.All(ctx, tx, scan, `-- name: analytics.Items
 			SELECT at, coalesce(c.views, 0), coalesce(c.visitors, 0)
 			  FROM generate_series(date_trunc($1, $2::timestamptz), $3::timestamptz - interval '1 second', ('1 ' || $1)::interval) AS at
 			  LEFT JOIN (SELECT date_trunc($1, r.at) AS at, sum(r.views)::bigint AS views, sum(r.visitors)::bigint AS visitors
