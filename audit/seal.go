@@ -68,7 +68,7 @@ func (s seal) sum(key []byte) []byte {
 	b = appendField(b, s.Digest)
 	b = appendField(b, s.Previous)
 	b = appendField(b, s.KeyID)
-	return macOf(key, b)
+	return mac(key, b)
 }
 
 // sealedMessage is the message of each seal's log line, which `audit verify --log`
