@@ -1,7 +1,6 @@
 package portfolio
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -77,18 +76,12 @@ func (p *Placed) check(f *httpx.Fields) {
 	}
 }
 
-// body is the text of a request body, for a handler that decodes it itself.
-type body struct{ text json.RawMessage }
-
-// UnmarshalJSON keeps the text.
-func (b *body) UnmarshalJSON(text []byte) error {
-	b.text = bytes.Clone(text)
-	return nil
+// Patch is the text of a JSON merge patch (RFC 7396) of F: members that it does not
+// name stay as they are. Only members that can be null may be null; the others use
+// "" or [].
+type Patch[F any] struct {
+	json.RawMessage `json:"-"`
 }
-
-// Patch is a JSON merge patch (RFC 7396) of F: members that it does not name stay as
-// they are. Only members that can be null may be null; the others use "" or [].
-type Patch[F any] struct{ body }
 
 // Of makes ReadJSON check the body against F.
 func (Patch[F]) Of() reflect.Type { return reflect.TypeFor[F]() }
@@ -146,8 +139,8 @@ func newCollection[T, F any, P interface {
 		}
 		return v, err
 	}
-	k.post = httpx.JSON(func(c *httpx.Call, in Patch[F]) (T, error) { return typed(k.postItem(c, in.text)) })
-	k.patch = httpx.JSON(func(c *httpx.Call, in Patch[F]) (T, error) { return typed(k.patchItem(c, in.text)) })
+	k.post = httpx.JSON(func(c *httpx.Call, in Patch[F]) (T, error) { return typed(k.postItem(c, in.RawMessage)) })
+	k.patch = httpx.JSON(func(c *httpx.Call, in Patch[F]) (T, error) { return typed(k.patchItem(c, in.RawMessage)) })
 	return k
 }
 

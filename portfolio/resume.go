@@ -79,9 +79,11 @@ func (p *Portfolio) resume(c *content) Resume {
 // maxResume is the largest resume in bytes.
 const maxResume = 1 << 20
 
-// ResumeFile is the body of PUT /portfolio/resume.json: a JSON Resume, with anything
-// else that people put into one. An import reads it leniently.
-type ResumeFile struct{ body }
+// ResumeFile is the body of PUT /portfolio/resume.json: the text of a JSON Resume, with
+// anything else that people put into one. An import reads it leniently.
+type ResumeFile struct {
+	json.RawMessage `json:"-"`
+}
 
 // Imported says what an import did, or would do.
 type Imported struct {
@@ -275,5 +277,5 @@ func (p *Portfolio) putResume(c *httpx.Call, in ResumeFile) (Imported, error) {
 	if dryRun != "" && dryRun != "true" && dryRun != "false" {
 		return Imported{}, httpx.ErrInvalidParameter.With("dry_run must be true or false.")
 	}
-	return p.importResume(c.Context(), in.text, dryRun == "true")
+	return p.importResume(c.Context(), in.RawMessage, dryRun == "true")
 }
