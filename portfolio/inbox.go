@@ -108,9 +108,7 @@ type MessageChange struct {
 
 func (p *Portfolio) patchMessage(c *httpx.Call, in MessageChange) (saved Message, err error) {
 	if !slices.Contains(messageStates, in.State) {
-		var f httpx.Fields
-		f.Add("#/state", "invalid", "The state is new, read, archived or spam.")
-		return saved, f.Err()
+		return saved, httpx.Invalid("#/state", "invalid", "The state is new, read, archived or spam.")
 	}
 	change := audit.Event{Action: audit.MessageUpdated, Details: map[string]string{"state": in.State}}
 	err = p.changeMessage(c, change, func(ctx context.Context, tx db.Querier) error {
