@@ -1,7 +1,6 @@
 package portfolio
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -17,7 +16,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // Who may see an entry.
@@ -49,6 +47,8 @@ type Entry struct {
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
+
+var scanEntry = db.RowOf(func(e *Entry) []any { return []any{&e.ID, &e.Revision, &e.CreatedAt, &e.UpdatedAt} })
 
 // ETag is the entry's tag.
 func (e Entry) ETag() string { return httpx.RevisionTag(e.Revision) }
@@ -142,22 +142,6 @@ func newCollection[T, F any, P interface {
 	k.post = httpx.JSON(func(c *httpx.Call, in Patch[F]) (T, error) { return typed(k.postItem(c, in.RawMessage)) })
 	k.patch = httpx.JSON(func(c *httpx.Call, in Patch[F]) (T, error) { return typed(k.patchItem(c, in.RawMessage)) })
 	return k
-}
-
-func (k *collection) scan(row pgx.Row) (item, error) {
-	it := k.blank()
-	e := it.entry()
-	err := row.Scan(&e.ID, &e.Revision, &e.CreatedAt, &e.UpdatedAt, it.fields())
-	it.check(new(httpx.Fields)) // fills in lists that are newer than the row
-	return it, err
-}
-
-func (k *collection) load(ctx context.Context, q db.Querier) ([]item, error) {
-	return db.All(ctx, q, k.scan, `-- name: portfolio.Entries
-SELECT id, revision, created_at, updated_at, fields || jsonb_build_object('position', position, 'status', status)
-  FROM portfolio_entries
- WHERE kind = $1
- ORDER BY position, id`, k.kind)
 }
 
 func index(list []item, id uuid.UUID) int {
@@ -349,7 +333,7 @@ func (k *collection) save(ed *edit, it item) error {
 	if err := it.claimSlug(ed.content); err != nil {
 		return err
 	}
-	stored, err := db.One(ed.ctx, ed.tx, k.scan, `-- name: portfolio.StoreEntry
+	stored, err := db.One(ed.ctx, ed.tx, scanEntry, `-- name: portfolio.StoreEntry
 WITH kept AS (
     INSERT INTO portfolio_slugs (slug, project_id)
     SELECT $4::jsonb ->> 'slug', $1 WHERE $4::jsonb ? 'slug'
@@ -359,9 +343,9 @@ VALUES ($1, $2, $3, ($4::jsonb ->> 'position')::integer, $4::jsonb ->> 'status',
     ON CONFLICT (id) DO UPDATE
    SET revision = excluded.revision, position = excluded.position, status = excluded.status,
        fields = excluded.fields, updated_at = now()
-RETURNING id, revision, created_at, updated_at, $4::jsonb`, e.ID, k.kind, ed.revision, it.fields())
+RETURNING id, revision, created_at, updated_at`, e.ID, k.kind, ed.revision, it.fields())
 	if err == nil {
-		*e = *stored.entry()
+		*e = stored
 	}
 	return err
 }

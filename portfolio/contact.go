@@ -201,8 +201,9 @@ func (p *Portfolio) notify(ctx context.Context, tx db.Querier, in ContactPost) e
 	if p.Send == nil {
 		return nil
 	}
-	profile, err := loadProfile(ctx, tx)
-	to, none := auth.ParseEmail(profile.Email)
+	email, err := db.One(ctx, tx, db.Value[string], `-- name: portfolio.Address
+SELECT coalesce(profile ->> 'email', '') FROM portfolio`)
+	to, none := auth.ParseEmail(email)
 	if err != nil || none != nil {
 		return err
 	}
