@@ -102,6 +102,7 @@ func New(cfg Config, routes []Route) (*Server, error) {
 	if cfg.Log == nil {
 		s.cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	s.metrics.routes = make(map[string]*RouteMetrics)
 	s.metrics.handling, s.metrics.limited = map[Rate]*atomic.Int64{RateNone: {}}, map[Rate]*atomic.Int64{}
 	for rate := range defaultLimits {
 		s.metrics.handling[rate], s.metrics.limited[rate] = new(atomic.Int64), new(atomic.Int64)
@@ -225,7 +226,9 @@ func (s *Server) travel(x *exchange, r *http.Request) error {
 			return err
 		}
 	}
-	defer s.metrics.handle(x.route.Rate)()
+	handling := s.metrics.handling[x.route.Rate]
+	handling.Add(1)
+	defer handling.Add(-1)
 	return x.route.Handler(&x.w, r)
 }
 
