@@ -108,7 +108,7 @@ func New(cfg Config, routes []Route) (*Server, error) {
 		s.metrics.handling[rate], s.metrics.limited[rate] = new(atomic.Int64), new(atomic.Int64)
 	}
 	if cfg.RateLimits {
-		s.limiter = newLimiter()
+		s.limiter = &limiter{limits: DefaultLimits(), young: make(map[bucketKey]time.Time)}
 	}
 	var err error
 	if s.cors, err = newCORS(cfg.Origins, cfg.PublicOrigins); err != nil {

@@ -90,10 +90,6 @@ func clientsAt(addr netip.Addr) (clients []client) {
 	return clients
 }
 
-func newLimiter() *limiter {
-	return &limiter{limits: maps.Clone(defaultLimits), young: make(map[bucketKey]time.Time)}
-}
-
 // allowance is a bucket's state after a request.
 type allowance struct {
 	limit Limit
