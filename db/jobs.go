@@ -197,10 +197,10 @@ func due(ctx context.Context, conn *pgx.Conn, jobs []Job, passed map[string]time
 func needed(ctx context.Context, job Job) (yes bool) {
 	ctx, cancel := context.WithTimeout(ctx, jobAnswer)
 	defer cancel()
-	err := callJob(ctx, Job{Run: func(ctx context.Context) (err error) {
+	err := protected(ctx, func(ctx context.Context) (err error) {
 		yes, err = job.Needed(ctx)
 		return err
-	}})
+	})
 	return yes || err != nil
 }
 
@@ -222,7 +222,7 @@ func guard(ctx context.Context, conn *pgx.Conn) error {
 // run calls the job and records how it ended.
 func (d *DB) run(ctx context.Context, job scheduled) error {
 	start := time.Now()
-	err := callJob(ctx, job.Job)
+	err := protected(ctx, job.Run)
 	log := d.log.With("job", job.Name, "took", time.Since(start).String())
 	if err != nil && ctx.Err() == nil {
 		log.Error("a job failed", "error", err)
@@ -238,12 +238,12 @@ func (d *DB) run(ctx context.Context, job scheduled) error {
 	return err
 }
 
-// callJob runs the job and turns a panic into an error.
-func callJob(ctx context.Context, job Job) (err error) {
+// protected turns a panic of a job into an error.
+func protected(ctx context.Context, run func(ctx context.Context) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
-	return job.Run(ctx)
+	return run(ctx)
 }
