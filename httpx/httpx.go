@@ -181,9 +181,6 @@ func FromProxy(ctx context.Context) bool { return exchangeOf(ctx).proxy }
 // one. Handlers read its metrics, its limits and its drain.
 func ServerOf(ctx context.Context) *Server { return exchangeOf(ctx).server }
 
-// errAnswered ends the layers early: the answer is complete.
-var errAnswered = errors.New("answered")
-
 // ServeHTTP takes a request through all layers to its handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{Context: r.Context(), server: s, start: time.Now()}
@@ -205,7 +202,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	err = s.travel(x, r)
 }
 
-// travel is the order of the package comment from the client address on.
+// travel is the order of the package comment from the client address on. A layer that
+// has answered by itself is the last.
 func (s *Server) travel(x *exchange, r *http.Request) error {
 	for _, layer := range [...]func(*exchange, *http.Request) error{
 		checkFraming,
@@ -222,7 +220,7 @@ func (s *Server) travel(x *exchange, r *http.Request) error {
 		checkQuery,
 		limitBody,
 	} {
-		if err := layer(x, r); err != nil {
+		if err := layer(x, r); err != nil || x.w.begun() {
 			return err
 		}
 	}
