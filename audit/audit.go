@@ -21,6 +21,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -67,10 +68,7 @@ type Event struct {
 	// secrets.
 	Details map[string]string
 
-	id        uuid.UUID
-	at        time.Time
-	address   netip.Addr
-	requestID string
+	made Entry // by By
 }
 
 // Log writes events. Make one per process with New.
@@ -99,20 +97,21 @@ func New(d *db.DB, log *slog.Logger, keys func(purpose string) [][]byte) *Log {
 // caused it.
 func (e Event) By(ctx context.Context) Event {
 	// PostgreSQL stores microseconds, and the MAC must cover what it returns.
-	e.at = time.Now().UTC().Truncate(time.Microsecond)
-	e.id = newID(e.at)
-	e.address = httpx.ClientAddr(ctx)
-	e.requestID = httpx.RequestID(ctx)
-	if e.Outcome == "" {
-		e.Outcome = OK
-	}
+	at := time.Now().UTC().Truncate(time.Microsecond)
 	if c := httpx.CallerOf(ctx); c != nil && e.Actor == (Actor{}) {
 		e.Actor = Actor{User: c.UserID, Session: c.SessionID, Key: c.KeyID}
 	}
-	if ctx.Value(operatorKey{}) != nil && e.Actor == (Actor{}) {
-		details := map[string]string{"actor": "operator"}
+	details := e.Details
+	if byOperator := ctx.Value(operatorKey{}) != nil && e.Actor == (Actor{}); byOperator {
+		details = map[string]string{"actor": "operator"}
 		maps.Copy(details, e.Details)
-		e.Details = details
+	} else if details == nil {
+		details = map[string]string{}
+	}
+	e.made = Entry{
+		ID: newID(at), At: at, ActorUser: null(e.Actor.User), Session: null(e.Actor.Session), Key: null(e.Actor.Key),
+		Action: e.Action, Target: null(e.Target), Outcome: cmp.Or(e.Outcome, OK), Address: addrOrNull(httpx.ClientAddr(ctx)),
+		RequestID: httpx.RequestID(ctx), Details: details,
 	}
 	return e
 }
@@ -129,7 +128,7 @@ func ByOperator(ctx context.Context) context.Context {
 // must not be committed.
 func (l *Log) Record(ctx context.Context, q db.Querier, e Event) error {
 	e = e.By(ctx)
-	if err := l.months.ensure(ctx, l.db, e.at); err != nil {
+	if err := l.months.ensure(ctx, l.db, e.made.At); err != nil {
 		return err
 	}
 	_, err := db.Exec(ctx, q, insertEvents, l.rows(e)...)
@@ -140,7 +139,7 @@ func (l *Log) Record(ctx context.Context, q db.Querier, e Event) error {
 // statement to a batch that is sent in the transaction of the acts.
 func (l *Log) Queue(ctx context.Context, b *pgx.Batch, events ...Event) error {
 	for _, e := range events {
-		if err := l.months.ensure(ctx, l.db, e.at); err != nil {
+		if err := l.months.ensure(ctx, l.db, e.made.At); err != nil {
 			return err
 		}
 	}
@@ -192,25 +191,12 @@ func (l *Log) signer() signer {
 
 // row is e as a row, with its MAC.
 func (s signer) row(event Event) []any {
-	e := event.entry()
+	e := event.made
 	s.mac.Reset()
 	s.mac.Write(canonical(e))
 	return []any{
 		e.ID, e.At, e.ActorUser, e.Session, e.Key, string(e.Action), e.Target, string(e.Outcome), e.Address, e.RequestID,
 		e.Details, s.keyID, s.mac.Sum(nil),
-	}
-}
-
-// entry is the event as it is read back.
-func (e Event) entry() Entry {
-	details := e.Details
-	if details == nil {
-		details = map[string]string{}
-	}
-	return Entry{
-		ID: e.id, At: e.at.UTC(), ActorUser: null(e.Actor.User), Session: null(e.Actor.Session), Key: null(e.Actor.Key),
-		Action: e.Action, Target: null(e.Target), Outcome: e.Outcome, Address: addrOrNull(e.address),
-		RequestID: e.requestID, Details: details,
 	}
 }
 

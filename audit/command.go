@@ -16,7 +16,6 @@ import (
 	"homebase/db"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // Commands are the operator's verbs of this room.
@@ -176,10 +175,7 @@ type poll struct {
 // next read begins at the latest poll at which none of these had an id.
 func (t *follower) read(ctx context.Context, give func(Entry) error) error {
 	var running int64 // the oldest transaction that runs
-	now, err := db.One(ctx, t.log.db, func(row pgx.Row) (p poll, err error) {
-		err = row.Scan(&running, &p.next, &p.at)
-		return p, err
-	}, `-- name: audit.Poll
+	now, err := db.One(ctx, t.log.db, db.RowOf(func(p *poll) []any { return []any{&running, &p.next, &p.at} }), `-- name: audit.Poll
 SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint, now() FROM pg_current_snapshot() AS s`)
 	if err != nil {
 		return err

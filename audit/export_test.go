@@ -16,9 +16,9 @@ func (l *Log) Queued() int { return l.notes.Waiting() }
 // RecordAt is Record by another clock.
 func (l *Log) RecordAt(ctx context.Context, q db.Querier, e Event, at time.Time) error {
 	e = e.By(ctx)
-	e.at = at.UTC().Truncate(time.Microsecond)
-	e.id = newID(e.at)
-	if err := l.months.ensure(ctx, l.db, e.at); err != nil {
+	e.made.At = at.UTC().Truncate(time.Microsecond)
+	e.made.ID = newID(e.made.At)
+	if err := l.months.ensure(ctx, l.db, e.made.At); err != nil {
 		return err
 	}
 	_, err := db.Exec(ctx, q, insertEvents, l.rows(e)...)
@@ -27,4 +27,4 @@ func (l *Log) RecordAt(ctx context.Context, q db.Querier, e Event, at time.Time)
 
 // Resign is the MAC of an event under a key, and how the row names that key:
 // what whoever has the key can write.
-func Resign(key []byte, e Entry) (name string, sum []byte) { return KeyID(key), mac(key, e) }
+func Resign(key []byte, e Entry) (name string, sum []byte) { return KeyID(key), mac(key, canonical(e)) }

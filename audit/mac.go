@@ -64,10 +64,8 @@ func appendField[T ~string | ~[]byte](b []byte, s T) []byte {
 	return append(b, s...)
 }
 
-func mac(key []byte, e Entry) []byte { return macOf(key, canonical(e)) }
-
-// macOf is HMAC-SHA-256.
-func macOf(key, data []byte) []byte {
+// mac is HMAC-SHA-256.
+func mac(key, data []byte) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write(data)
 	return h.Sum(nil)
@@ -77,7 +75,7 @@ func macOf(key, data []byte) []byte {
 // clear, such as the address of a stranger who tried to sign in: it shows that two
 // values are equal, but not what they are.
 func (l *Log) Blind(value string) string {
-	return hex.EncodeToString(macOf(l.keys("audit-blind")[0], []byte(value))[:16])
+	return hex.EncodeToString(mac(l.keys("audit-blind")[0], []byte(value))[:16])
 }
 
 // hexBytes are shown as hex digits.

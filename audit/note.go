@@ -41,7 +41,7 @@ func (l *Log) Run(ctx context.Context) {
 	defer ahead.Wait()
 	ahead.Go(func() {
 		for db.Sleep(ctx, time.Hour) {
-			if err := l.makePartitions(ctx); err != nil {
+			if err := l.Start(ctx); err != nil {
 				l.log.Error("cannot create the audit log's tables for the coming months", "error", err)
 			}
 		}
@@ -56,7 +56,7 @@ func (l *Log) write(ctx context.Context, batch []Event) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	err := l.months.ensure(ctx, l.db, batch[len(batch)-1].at)
+	err := l.months.ensure(ctx, l.db, batch[len(batch)-1].made.At)
 	if err == nil {
 		sign := l.signer()
 		err = l.db.InTx(ctx, func(tx pgx.Tx) error {

@@ -83,9 +83,6 @@ END $$`
 	return err
 }
 
-// Start makes sure that this month and the next ones have a partition.
-func (l *Log) Start(ctx context.Context) error { return l.makePartitions(ctx) }
-
 // Jobs are the housekeeping of this package.
 func (l *Log) Jobs() []db.Job {
 	return []db.Job{
@@ -95,11 +92,11 @@ func (l *Log) Jobs() []db.Job {
 	}
 }
 
-// makePartitions creates the partitions of this month and the next ones. Every
-// process does so when it starts and then every hour, because it must know them
-// before the first event of a month. Usually they exist, and a look through the
-// pool saves the owner's connection.
-func (l *Log) makePartitions(ctx context.Context) error {
+// Start creates the partitions of this month and the next ones. Every process does
+// so when it starts and then every hour, because it must know them before the first
+// event of a month. Usually they exist, and a look through the pool saves the
+// owner's connection.
+func (l *Log) Start(ctx context.Context) error {
 	attached, err := db.All(ctx, l.db, db.Value[string], `-- name: audit.AttachedPartitions
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
  WHERE i.inhparent = 'audit_events'::regclass`)
@@ -136,10 +133,7 @@ func (l *Log) dropOld(ctx context.Context) error {
 	}
 	before := monthOf(time.Now().Add(-l.Retention))
 	return l.db.AsOwner(ctx, func(conn *pgx.Conn) error {
-		old, err := db.All(ctx, conn, func(row pgx.Row) (m month, err error) {
-			err = row.Scan(&m.name, &m.drop)
-			return m, err
-		}, `-- name: audit.OldMonths
+		old, err := db.All(ctx, conn, db.RowOf(func(m *month) []any { return []any{&m.name, &m.drop} }), `-- name: audit.OldMonths
 SELECT c.relname, array_remove(ARRAY[
            format('ALTER TABLE audit_events DETACH PARTITION %I ', c.relname)
                || CASE WHEN i.inhdetachpending THEN 'FINALIZE' WHEN i.inhrelid IS NOT NULL THEN 'CONCURRENTLY' END,

@@ -11,7 +11,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // Entry is an event as it is read back.
@@ -35,10 +34,7 @@ func (e *Entry) columns() []any {
 	return []any{&e.ID, &e.At, &e.ActorUser, &e.Session, &e.Key, &e.Action, &e.Target, &e.Outcome, &e.Address, &e.RequestID, &e.Details}
 }
 
-func scanEntry(row pgx.Row) (e Entry, err error) {
-	err = row.Scan(e.columns()...)
-	return e, err
-}
+var scanEntry = db.RowOf((*Entry).columns)
 
 // cursor is the position of an entry in the order of time.
 type cursor struct {

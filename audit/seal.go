@@ -68,7 +68,7 @@ func (s seal) sum(key []byte) []byte {
 	b = appendField(b, s.Digest)
 	b = appendField(b, s.Previous)
 	b = appendField(b, s.KeyID)
-	return macOf(key, b)
+	return mac(key, b)
 }
 
 // sealedMessage is the message of each seal's log line, which `audit verify --log`
@@ -79,10 +79,9 @@ const sealPurpose = "audit-seal"
 
 const sealColumns = `id, at, event_ids, first_at, last_at, digest, previous_hash, hash, key_id`
 
-func scanSeal(row pgx.Row) (s seal, err error) {
-	err = row.Scan(&s.ID, &s.At, &s.Events, &s.First, &s.Last, &s.Digest, &s.Previous, &s.Hash, &s.KeyID)
-	return s, err
-}
+var scanSeal = db.RowOf(func(s *seal) []any {
+	return []any{&s.ID, &s.At, &s.Events, &s.First, &s.Last, &s.Digest, &s.Previous, &s.Hash, &s.KeyID}
+})
 
 // stored is an event as the table and an export hold it, with what its row claims
 // of itself.
@@ -92,10 +91,7 @@ type stored struct {
 	MAC   hexBytes `json:"mac"`
 }
 
-func scanStored(row pgx.Row) (s stored, err error) {
-	err = row.Scan(append(s.columns(), &s.KeyID, &s.MAC)...)
-	return s, err
-}
+var scanStored = db.RowOf(func(s *stored) []any { return append(s.columns(), &s.KeyID, &s.MAC) })
 
 // sealJob is a job that seals every committed event that no seal lists yet, looking
 // back by overlap. It logs each seal, because only the log shows that the end of
@@ -209,10 +205,8 @@ type Seal struct {
 }
 
 func (l *Log) listSeals(c *httpx.Call, p httpx.Keyset[int64]) ([]Seal, error) {
-	return db.All(c.Context(), l.db, func(row pgx.Row) (s Seal, err error) {
-		err = row.Scan(&s.ID, &s.At, &s.Events, &s.Hash, &s.PreviousHash)
-		return s, err
-	}, `-- name: audit.Seals
+	scan := db.RowOf(func(s *Seal) []any { return []any{&s.ID, &s.At, &s.Events, &s.Hash, &s.PreviousHash} })
+	return db.All(c.Context(), l.db, scan, `-- name: audit.Seals
 SELECT id, at, cardinality(event_ids), encode(hash, 'hex'), encode(previous_hash, 'hex')
   FROM audit_seals
  WHERE id < $1

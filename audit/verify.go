@@ -79,7 +79,7 @@ func (v *verification) event(e stored) error {
 		return nil
 	case key == nil:
 		v.find("event %s was made with the secret %s, which is not configured", e.ID, e.KeyID)
-	case !hmac.Equal(e.MAC, mac(key, e.Entry)):
+	case !hmac.Equal(e.MAC, mac(key, canonical(e.Entry))):
 		v.find("event %s was inserted or edited", e.ID)
 	default:
 		v.waiting[e.ID] = e

@@ -147,12 +147,10 @@ func (c *Cluster) stop(ctx context.Context) error {
 	return os.RemoveAll(c.socketDir)
 }
 
-// newDataDir is where initdb works. It is renamed to dataDir, which is therefore
-// never incomplete.
-func (c *Cluster) newDataDir() string { return c.dataDir + ".new" }
-
+// initialise makes the data folder under another name and then renames it, so that it
+// is never incomplete.
 func (c *Cluster) initialise(ctx context.Context) error {
-	fresh, parent := c.newDataDir(), filepath.Dir(c.dataDir)
+	fresh, parent := c.dataDir+".new", filepath.Dir(c.dataDir)
 	if err := errors.Join(os.RemoveAll(fresh), os.MkdirAll(parent, 0o711), os.Mkdir(fresh, 0o700), c.own(fresh)); err != nil {
 		return err
 	}

@@ -70,35 +70,29 @@ func KindOf(err error) (kind Kind, ok bool) {
 // sqlStates gives the kind of a SQLSTATE, by its five characters or its class of
 // two.
 var sqlStates = map[string]Kind{
-	"23505": Conflict, // unique_violation
-	"23P01": Conflict, // exclusion_violation
-	"23503": Missing,  // foreign_key_violation
-	"23001": Missing,  // restrict_violation
-	"23514": Invalid,  // check_violation
-	"23502": Invalid,  // not_null_violation
-	"22001": Invalid,  // string_data_right_truncation
-	"22003": Invalid,  // numeric_value_out_of_range
-	"22007": Invalid,  // invalid_datetime_format
-	"22008": Invalid,  // datetime_field_overflow
-	"22021": Invalid,  // character_not_in_repertoire: NUL in a text
-	"22P02": Invalid,  // invalid_text_representation
-	"22P05": Invalid,  // untranslatable_character: \u0000 in jsonb
-	"40001": Busy,     // serialization_failure, after the last attempt
-	"40P01": Busy,     // deadlock_detected, after the last attempt
-	"55P03": Busy,     // lock_not_available: lock_timeout, NOWAIT
-	"57014": Busy,     // query_canceled: statement_timeout
-	"53100": Full,     // disk_full
-	"53200": Unavailable,
-	"53300": Unavailable, // too_many_connections
-	"53400": Unavailable,
+	"23505": Conflict,    // unique_violation
+	"23P01": Conflict,    // exclusion_violation
+	"23503": Missing,     // foreign_key_violation
+	"23001": Missing,     // restrict_violation
+	"23514": Invalid,     // check_violation
+	"23502": Invalid,     // not_null_violation
+	"22001": Invalid,     // string_data_right_truncation
+	"22003": Invalid,     // numeric_value_out_of_range
+	"22007": Invalid,     // invalid_datetime_format
+	"22008": Invalid,     // datetime_field_overflow
+	"22021": Invalid,     // character_not_in_repertoire: NUL in a text
+	"22P02": Invalid,     // invalid_text_representation
+	"22P05": Invalid,     // untranslatable_character: \u0000 in jsonb
+	"40001": Busy,        // serialization_failure, after the last attempt
+	"40P01": Busy,        // deadlock_detected, after the last attempt
+	"55P03": Busy,        // lock_not_available: lock_timeout, NOWAIT
+	"57014": Busy,        // query_canceled: statement_timeout
+	"53100": Full,        // disk_full
 	"25006": Unavailable, // read_only_sql_transaction: another server takes the writes now
 	"25P03": Unavailable, // idle_in_transaction_session_timeout
-	"57P01": Unavailable, // admin_shutdown
-	"57P02": Unavailable, // crash_shutdown
-	"57P03": Unavailable, // cannot_connect_now
-	"57P04": Unavailable, // database_dropped
-	"57P05": Unavailable, // idle_session_timeout
 	"08":    Unavailable, // connection exceptions
+	"53":    Unavailable, // insufficient resources, such as too_many_connections
+	"57":    Unavailable, // operator intervention, such as admin_shutdown and cannot_connect_now
 }
 
 // translate turns the driver's errors into the package's. Errors that are already

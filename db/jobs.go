@@ -110,10 +110,9 @@ func (d *DB) JobStates(ctx context.Context) ([]JobState, error) {
 		         ON l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 		        AND l.classid = $1 AND l.objid = j.id::oid AND l.objsubid = 2 AND l.granted
 		 ORDER BY j.name`
-	return All(ctx, d, func(row pgx.Row) (s JobState, err error) {
-		err = row.Scan(&s.Name, &s.Running, &s.NextRunAt, &s.LastRunAt, &s.LastError, &s.Failures)
-		return s, err
-	}, sql, uint32(lockJobs))
+	return All(ctx, d, RowOf(func(s *JobState) []any {
+		return []any{&s.Name, &s.Running, &s.NextRunAt, &s.LastRunAt, &s.LastError, &s.Failures}
+	}), sql, uint32(lockJobs))
 }
 
 // runJobs runs jobs on one connection until it breaks. Only this goroutine uses it.
@@ -198,10 +197,10 @@ func due(ctx context.Context, conn *pgx.Conn, jobs []Job, passed map[string]time
 func needed(ctx context.Context, job Job) (yes bool) {
 	ctx, cancel := context.WithTimeout(ctx, jobAnswer)
 	defer cancel()
-	err := callJob(ctx, Job{Run: func(ctx context.Context) (err error) {
+	err := protected(ctx, func(ctx context.Context) (err error) {
 		yes, err = job.Needed(ctx)
 		return err
-	}})
+	})
 	return yes || err != nil
 }
 
@@ -223,7 +222,7 @@ func guard(ctx context.Context, conn *pgx.Conn) error {
 // run calls the job and records how it ended.
 func (d *DB) run(ctx context.Context, job scheduled) error {
 	start := time.Now()
-	err := callJob(ctx, job.Job)
+	err := protected(ctx, job.Run)
 	log := d.log.With("job", job.Name, "took", time.Since(start).String())
 	if err != nil && ctx.Err() == nil {
 		log.Error("a job failed", "error", err)
@@ -239,12 +238,12 @@ func (d *DB) run(ctx context.Context, job scheduled) error {
 	return err
 }
 
-// callJob runs the job and turns a panic into an error.
-func callJob(ctx context.Context, job Job) (err error) {
+// protected turns a panic of a job into an error.
+func protected(ctx context.Context, run func(ctx context.Context) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
-	return job.Run(ctx)
+	return run(ctx)
 }

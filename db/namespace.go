@@ -78,10 +78,7 @@ func InNamespace(ctx context.Context, tx pgx.Tx, namespace string, fn func() err
 	const leave = `-- name: db.LeaveNamespace
 		SELECT set_config('role', $1, true), set_config('search_path', $2, true)`
 	type settings struct{ role, path string }
-	was, err := One(ctx, tx, func(row pgx.Row) (s settings, err error) {
-		err = row.Scan(&s.role, &s.path, nil, nil)
-		return s, err
-	}, enter, namespace)
+	was, err := One(ctx, tx, RowOf(func(s *settings) []any { return []any{&s.role, &s.path, nil, nil} }), enter, namespace)
 	if err != nil {
 		return err
 	}
@@ -96,12 +93,8 @@ func InNamespace(ctx context.Context, tx pgx.Tx, namespace string, fn func() err
 // is returned too.
 func (d *DB) MissingRoles(ctx context.Context, names []string) (missing []string, login string, err error) {
 	const sql = `-- name: db.MissingRoles
-		SELECT n FROM unnest($1::text[]) AS n
-		 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = n AND ` + mayTakeRole + `) ORDER BY n`
-	if missing, err = All(ctx, d, Value[string], sql, names); err != nil {
-		return nil, "", err
-	}
-	login, err = One(ctx, d, Value[string], `-- name: db.Login
-		SELECT session_user::text`)
+		SELECT ARRAY(SELECT n FROM unnest($1::text[]) AS n
+		              WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = n AND ` + mayTakeRole + `) ORDER BY n), session_user::text`
+	missing, err = One(ctx, d, RowOf(func(missing *[]string) []any { return []any{missing, &login} }), sql, names)
 	return missing, login, err
 }

@@ -84,6 +84,15 @@ func collected[T any](scan func(pgx.Row) (T, error)) pgx.RowToFunc[T] {
 	return func(row pgx.CollectableRow) (T, error) { return scan(row) }
 }
 
+// RowOf makes the scan function of a value whose fields take a row's columns, in
+// their order.
+func RowOf[T any](fields func(v *T) []any) func(row pgx.Row) (T, error) {
+	return func(row pgx.Row) (v T, err error) {
+		err = row.Scan(fields(&v)...)
+		return v, err
+	}
+}
+
 // Value scans a row of one column: db.One(ctx, q, db.Value[int64], sql).
 func Value[T any](row pgx.Row) (v T, err error) {
 	err = row.Scan(&v)

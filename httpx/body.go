@@ -35,7 +35,7 @@ type body struct {
 	unhook func() bool
 
 	mu   sync.Mutex // guards own and over, and keeps the deadlines in order
-	own  time.Time  // the deadline that a handler has set, zero for none
+	own  time.Time  // the deadline that a handler or the drain has set, zero for none
 	over bool       // the exchange has ended: the connection is no longer ours
 }
 
@@ -47,7 +47,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	if b.unhook == nil {
-		b.unhook = context.AfterFunc(b.cut, func() { b.setDeadline(time.Unix(1, 0)) })
+		b.unhook = context.AfterFunc(b.cut, func() { b.setOwn(time.Unix(1, 0)) })
 	}
 	if b.limit >= 0 {
 		// One byte more than allowed tells too large from just full.
@@ -86,8 +86,8 @@ func (b *body) end(cause error) error {
 	return errSlowBody.Because(cause)
 }
 
-// roll gives the next read its deadline. An earlier one that the handler has
-// set takes precedence.
+// roll gives the next read its deadline. An earlier one that the handler or the drain
+// has set takes precedence.
 func (b *body) roll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,9 +97,6 @@ func (b *body) roll() {
 	deadline := time.Now().Add(b.pace.stall)
 	if !b.own.IsZero() && b.own.Before(deadline) {
 		deadline = b.own
-	}
-	if b.cut.Err() != nil {
-		deadline = time.Unix(1, 0)
 	}
 	b.rc.SetReadDeadline(deadline)
 }
@@ -112,7 +109,7 @@ func (b *body) setDeadline(t time.Time) {
 	}
 }
 
-// setOwn sets a handler's deadline, which rolling does not undo.
+// setOwn sets a deadline that rolling does not undo.
 func (b *body) setOwn(t time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

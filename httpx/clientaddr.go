@@ -59,16 +59,12 @@ func (s *Server) trusts(addr netip.Addr) bool {
 // nothing: a proxy that sets the latter may pass on a client's X-Real-IP.
 func (s *Server) forwardedAddr(r *http.Request) (last netip.Addr) {
 	if real := r.Header.Values("X-Real-Ip"); len(real) == 1 && strings.Join(r.Header.Values("X-Forwarded-For"), "") == "" {
-		addr, _ := parseForwarded(real[0])
-		return addr
+		return parseForwarded(real[0])
 	}
 	for _, line := range slices.Backward(r.Header.Values("X-Forwarded-For")) {
 		for line != "" {
 			i := strings.LastIndexByte(line, ',')
-			addr, ok := parseForwarded(line[i+1:])
-			if !ok {
-				return netip.Addr{}
-			}
+			addr := parseForwarded(line[i+1:])
 			if !s.trusts(addr) {
 				return addr
 			}
@@ -91,20 +87,18 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
-// parseForwarded reads an address, with or without a port. An address with a
-// zone has a meaning only on the machine that wrote it.
-func parseForwarded(s string) (netip.Addr, bool) {
+// parseForwarded reads an address, with or without a port; what is none is the zero
+// Addr, which nobody trusts. An address with a zone has a meaning only on the machine
+// that wrote it.
+func parseForwarded(s string) netip.Addr {
 	s = strings.TrimSpace(s)
 	addr, err := netip.ParseAddr(s)
 	if err != nil {
-		ap, err := netip.ParseAddrPort(s)
-		if err != nil {
-			return netip.Addr{}, false
-		}
+		ap, _ := netip.ParseAddrPort(s)
 		addr = ap.Addr()
 	}
 	if addr.Zone() != "" || addr.IsUnspecified() {
-		return netip.Addr{}, false
+		return netip.Addr{}
 	}
-	return addr.Unmap(), true
+	return addr.Unmap()
 }

@@ -30,7 +30,7 @@ func (s *Server) conclude(x *exchange, r *http.Request, err error, panicked any)
 			err, stack = fmt.Errorf("panic: %v", panicked), debug.Stack()
 		}
 	}
-	if err == nil || errors.Is(err, errAnswered) {
+	if err == nil {
 		err = cmp.Or(x.w.broken, x.w.refusal())
 	}
 	var problem *Problem

@@ -41,14 +41,14 @@ func (l *limited) Accept() (net.Conn, error) {
 			<-l.permits
 			return nil, err
 		}
-		networks, ok := l.server.holdConnection(accepted)
-		if ok {
-			c := &conn{Conn: accepted, listener: l, networks: networks}
+		c := &conn{Conn: accepted, listener: l}
+		if l.server.holdConnection(c) {
 			if socket, ok := accepted.(syscall.Conn); ok {
 				c.raw, _ = socket.SyscallConn()
 			}
 			return c, nil
 		}
+		l.server.slots.free(c.slots)
 		accepted.Close()
 	}
 }
@@ -58,26 +58,10 @@ func (l *limited) open() int { return len(l.permits) }
 
 // holdConnection takes a slot of each network of the peer. One connection of a
 // proxy is many clients', so a trusted peer has none.
-func (s *Server) holdConnection(c net.Conn) ([]netip.Prefix, bool) {
-	peer, err := netip.ParseAddrPort(c.RemoteAddr().String())
+func (s *Server) holdConnection(c *conn) bool {
+	peer, _ := netip.ParseAddrPort(c.RemoteAddr().String()) // a unix socket has none, and no bound
 	addr := peer.Addr().Unmap().WithZone("")
-	if s.limiter == nil || err != nil || s.trusts(addr) {
-		return nil, true
-	}
-	networks := networksOf(addr)
-	for i, n := range networks {
-		if !s.slots.take(slot{kind: slotConnection, net: n}) {
-			s.freeConnection(networks[:i])
-			return nil, false
-		}
-	}
-	return networks, true
-}
-
-func (s *Server) freeConnection(networks []netip.Prefix) {
-	for _, n := range networks {
-		s.slots.free(slot{kind: slotConnection, net: n})
-	}
+	return s.limiter == nil || s.trusts(addr) || s.slots.take(&c.slots, slotConnection, clientsAt(addr))
 }
 
 // conn is a client's connection. It gives its permit back when it is closed,
@@ -86,7 +70,7 @@ type conn struct {
 	net.Conn
 	raw      syscall.RawConn // nil: it is no socket
 	listener *limited
-	networks []netip.Prefix
+	slots    []slot
 	closed   sync.Once
 	framing  framing
 	// Only the goroutine that answers uses these three.
@@ -108,7 +92,7 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) Close() error {
 	err := c.Conn.Close()
 	c.closed.Do(func() {
-		c.listener.server.freeConnection(c.networks)
+		c.listener.server.slots.free(c.slots)
 		<-c.listener.permits
 	})
 	return err

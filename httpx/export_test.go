@@ -38,7 +38,7 @@ func (s *Server) Buckets() (held, most int) {
 func (s *Server) Flood(n int) {
 	for i := range n {
 		addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		s.limiter.take(RateAddress, networksOf(addr), time.Now())
+		s.limiter.take(RateAddress, clientsAt(addr), time.Now())
 	}
 }
 

@@ -102,12 +102,13 @@ func New(cfg Config, routes []Route) (*Server, error) {
 	if cfg.Log == nil {
 		s.cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	s.metrics.routes = make(map[string]*RouteMetrics)
 	s.metrics.handling, s.metrics.limited = map[Rate]*atomic.Int64{RateNone: {}}, map[Rate]*atomic.Int64{}
 	for rate := range defaultLimits {
 		s.metrics.handling[rate], s.metrics.limited[rate] = new(atomic.Int64), new(atomic.Int64)
 	}
 	if cfg.RateLimits {
-		s.limiter = newLimiter()
+		s.limiter = &limiter{limits: DefaultLimits(), young: make(map[bucketKey]time.Time)}
 	}
 	var err error
 	if s.cors, err = newCORS(cfg.Origins, cfg.PublicOrigins); err != nil {
@@ -180,9 +181,6 @@ func FromProxy(ctx context.Context) bool { return exchangeOf(ctx).proxy }
 // one. Handlers read its metrics, its limits and its drain.
 func ServerOf(ctx context.Context) *Server { return exchangeOf(ctx).server }
 
-// errAnswered ends the layers early: the answer is complete.
-var errAnswered = errors.New("answered")
-
 // ServeHTTP takes a request through all layers to its handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{Context: r.Context(), server: s, start: time.Now()}
@@ -199,12 +197,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.metrics.inFlight.Add(1)
 
 	var err error
-	defer x.freeSlots() // conclude may panic
+	defer func() { s.slots.free(x.slots) }() // conclude may panic
 	defer func() { s.conclude(x, r, err, recover()) }()
 	err = s.travel(x, r)
 }
 
-// travel is the order of the package comment from the client address on.
+// travel is the order of the package comment from the client address on. A layer that
+// has answered by itself is the last.
 func (s *Server) travel(x *exchange, r *http.Request) error {
 	for _, layer := range [...]func(*exchange, *http.Request) error{
 		checkFraming,
@@ -221,11 +220,13 @@ func (s *Server) travel(x *exchange, r *http.Request) error {
 		checkQuery,
 		limitBody,
 	} {
-		if err := layer(x, r); err != nil {
+		if err := layer(x, r); err != nil || x.w.begun() {
 			return err
 		}
 	}
-	defer s.metrics.handle(x.route.Rate)()
+	handling := s.metrics.handling[x.route.Rate]
+	handling.Add(1)
+	defer handling.Add(-1)
 	return x.route.Handler(&x.w, r)
 }
 

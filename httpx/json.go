@@ -195,6 +195,11 @@ func (f *Fields) Add(pointer, code, detail string) {
 	}
 }
 
+// Invalid is what Fields say of one invalid field.
+func Invalid(pointer, code, detail string) error {
+	return (&Fields{[]FieldError{{pointer, code, detail}}}).Err()
+}
+
 // Err is nil when nothing was added, else 422 validation_failed.
 func (f *Fields) Err() error {
 	if len(f.errors) == 0 {

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
 var (
@@ -80,7 +78,7 @@ func (w *walker) value(f *form, b bound) error {
 		w.want(f, f.takes(reflect.Slice, reflect.Array))
 		return w.array(f, b)
 	case first == '"':
-		if !storable(w.quoted()) {
+		if _, ok := w.quoted(); !ok {
 			return w.badText()
 		}
 		w.want(f, f.takes(reflect.String))
@@ -98,12 +96,11 @@ func (w *walker) object(f *form, b bound) error {
 		if f.fields == nil && f.exceeds(i, b) {
 			return w.tooMany(b)
 		}
-		quoted := w.quoted()
-		if !storable(quoted) {
+		name, ok := w.quoted()
+		if !ok {
 			w.path = w.path[:len(w.path)-1]
 			return w.badText()
 		}
-		name := unquoted(quoted)
 		w.path[len(w.path)-1].name = name
 		if len(w.names) == cap(w.names) {
 			w.names = slices.Grow(w.names, len(w.names)+16) // twice: append would grow it by less, and copy more
@@ -196,16 +193,24 @@ func (w *walker) more(end byte) bool {
 	return false
 }
 
-// quoted moves past a string and returns it with its quotes.
-func (w *walker) quoted() []byte {
-	start := w.at
+// quoted moves past a string and returns what it stands for. It is not ok with NUL,
+// which PostgreSQL cannot store, or with U+FFFD: encoding/json replaces lone
+// surrogates by it, so that two different names would become the same.
+func (w *walker) quoted() (text []byte, ok bool) {
+	start, escaped := w.at, false
 	for w.at++; w.text[w.at] != '"'; w.at++ {
 		if w.text[w.at] == '\\' {
+			escaped = true
 			w.at++
 		}
 	}
 	w.at++
-	return w.text[start:w.at]
+	if text = w.text[start+1 : w.at-1]; escaped {
+		var decoded string
+		_ = json.Unmarshal(w.text[start:w.at], &decoded) // it is valid
+		text = []byte(decoded)
+	}
+	return text, bytes.IndexByte(text, 0) < 0 && !bytes.Contains(text, []byte("\uFFFD"))
 }
 
 // literal moves past a number, true, false or null and returns it.
@@ -215,17 +220,6 @@ func (w *walker) literal() []byte {
 		w.at++
 	}
 	return w.text[start:w.at]
-}
-
-// unquoted is the text of a string.
-func unquoted(quoted []byte) []byte {
-	inner := quoted[1 : len(quoted)-1]
-	if bytes.IndexByte(inner, '\\') < 0 {
-		return inner
-	}
-	var text string
-	_ = json.Unmarshal(quoted, &text) // it is valid
-	return []byte(text)
 }
 
 // pointer is the position as a JSON Pointer in a URI fragment (RFC 6901).
@@ -258,43 +252,6 @@ func repeated(names [][]byte) []byte {
 		}
 	}
 	return nil
-}
-
-// storable refuses a string with NUL, which PostgreSQL cannot store, or with
-// U+FFFD: encoding/json replaces lone surrogates by it, so that two different
-// names would become the same.
-func storable(quoted []byte) bool {
-	for i := 0; i < len(quoted); i++ {
-		switch c := quoted[i]; {
-		case c == 0xEF:
-			if r, _ := utf8.DecodeRune(quoted[i:]); r == utf8.RuneError {
-				return false
-			}
-		case c != '\\':
-		case quoted[i+1] != 'u':
-			i++ // what is escaped
-		default:
-			r := fourDigits(quoted[i+2:])
-			i += len(`u0000`)
-			if utf16.IsSurrogate(r) {
-				if !bytes.HasPrefix(quoted[i+1:], []byte(`\u`)) {
-					return false
-				}
-				r = utf16.DecodeRune(r, fourDigits(quoted[i+3:]))
-				i += len(`\u0000`)
-			}
-			if r == 0 || r == utf8.RuneError {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// fourDigits is the number that the text begins with, four hexadecimal digits.
-func fourDigits(digits []byte) rune {
-	n, _ := strconv.ParseUint(string(digits[:4]), 16, 16) // JSON was checked
-	return rune(n)
 }
 
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")

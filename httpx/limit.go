@@ -61,15 +61,33 @@ type limiter struct {
 	old    map[bucketKey]time.Time
 }
 
-// bucketKey is a class and who is counted: a user or a network.
+// bucketKey is a class and who is counted.
 type bucketKey struct {
 	rate Rate
+	client
+}
+
+// client is who is counted by limits and slots: a user, or a network.
+type client struct {
 	user uuid.UUID
 	net  netip.Prefix
 }
 
-func newLimiter() *limiter {
-	return &limiter{limits: maps.Clone(defaultLimits), young: make(map[bucketKey]time.Time)}
+// clients are who the request is counted against: its user, or the networks that it
+// comes from where nobody is signed in. Those that cannot be told apart are not
+// counted: a shared count would lock all of them out.
+func (x *exchange) clients() []client {
+	if x.caller != nil {
+		return []client{{user: x.caller.UserID}}
+	}
+	return clientsAt(x.addr)
+}
+
+func clientsAt(addr netip.Addr) (clients []client) {
+	for _, n := range networksOf(addr) {
+		clients = append(clients, client{net: n})
+	}
+	return clients
 }
 
 // allowance is a bucket's state after a request.
@@ -80,16 +98,16 @@ type allowance struct {
 	next  time.Duration // until one more request is allowed
 }
 
-// take counts a request against all of a client's networks, or against none if
-// one of them has used up its share. It returns the state of the network that has
-// the least left.
-func (l *limiter) take(rate Rate, networks []netip.Prefix, now time.Time) allowance {
+// take counts a request against all of these clients, or against none if one of
+// them has used up its share. It returns the state of the one that has the least
+// left.
+func (l *limiter) take(rate Rate, clients []client, now time.Time) allowance {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var least allowance
-	for _, count := range []bool{false, true} {
-		for i, n := range networks {
-			a := l.count(bucketKey{rate: rate, net: n}, count, now)
+	for _, keep := range []bool{false, true} {
+		for i, c := range clients {
+			a := l.count(bucketKey{rate, c}, keep, now)
 			if i == 0 || !a.ok || least.ok && a.left < least.left {
 				least = a
 			}
@@ -99,13 +117,6 @@ func (l *limiter) take(rate Rate, networks []netip.Prefix, now time.Time) allowa
 		}
 	}
 	return least
-}
-
-// takeUser counts a request of a user.
-func (l *limiter) takeUser(rate Rate, user uuid.UUID, now time.Time) allowance {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.count(bucketKey{rate: rate, user: user}, true, now)
 }
 
 // count is a bucket's state after one more request, which is stored only if keep
@@ -123,14 +134,11 @@ func (l *limiter) count(key bucketKey, keep bool, now time.Time) allowance {
 	if most := now.Add(limit.Per); full.After(most) {
 		full = most
 	}
-	l.young[key] = full
 	a := allowance{limit: limit, ok: full.Add(each).Sub(now) <= limit.Per}
-	if a.ok {
+	if a.ok && keep {
 		full = full.Add(each)
 	}
-	if keep {
-		l.young[key] = full
-	}
+	l.young[key] = full
 	lacks := full.Sub(now)
 	a.left = max(0, int((limit.Per-lacks)/each))
 	a.next = lacks - (limit.Per - time.Duration(a.left+1)*each)
@@ -151,12 +159,12 @@ func (l *limiter) bucket(key bucketKey) time.Time {
 
 // networksOf are the networks that count as one client, the narrowest first: an
 // IPv4 address, or with IPv6 the /64 that everybody has, and the /56 and the /48
-// that some have.
+// that some have. An unknown address has none.
 func networksOf(addr netip.Addr) (networks []netip.Prefix) {
 	if addr.Is4() {
 		return []netip.Prefix{netip.PrefixFrom(addr, 32)}
 	}
-	for bits := subscriber; bits >= 48; bits -= 8 {
+	for bits := subscriber; bits >= 48 && addr.IsValid(); bits -= 8 {
 		p, _ := addr.Prefix(bits)
 		networks = append(networks, p)
 	}
@@ -181,20 +189,15 @@ func Share(most int, network netip.Prefix) int {
 // the zero Prefix if clients cannot be told apart, as behind a proxy that does
 // not say who they are. Limits count by ClientNetworks.
 func ClientNetwork(ctx context.Context) netip.Prefix {
-	if addr := ClientAddr(ctx); addr.IsValid() {
-		return networksOf(addr)[0]
+	if networks := ClientNetworks(ctx); networks != nil {
+		return networks[0]
 	}
 	return netip.Prefix{}
 }
 
 // ClientNetworks are the networks that ctx's request is counted against, the
 // narrowest first, each up to its Share; none if clients cannot be told apart.
-func ClientNetworks(ctx context.Context) []netip.Prefix {
-	if addr := ClientAddr(ctx); addr.IsValid() {
-		return networksOf(addr)
-	}
-	return nil
-}
+func ClientNetworks(ctx context.Context) []netip.Prefix { return networksOf(ClientAddr(ctx)) }
 
 // limitAddress guards the work of authentication.
 func (s *Server) limitAddress(x *exchange, r *http.Request) error {
@@ -202,27 +205,19 @@ func (s *Server) limitAddress(x *exchange, r *http.Request) error {
 		x.route.Access.level == recognised && !bringsCredentials(r) {
 		return nil
 	}
-	if a := s.limiter.take(RateAddress, networksOf(x.addr), time.Now()); !a.ok {
+	if a := s.limiter.take(RateAddress, clientsAt(x.addr), time.Now()); !a.ok {
 		return s.refusal(RateAddress, a)
 	}
 	return nil
 }
 
-// limitCaller counts by user, or by address if nobody is signed in. Clients that
-// cannot be told apart are not counted: one shared bucket would lock them all out.
+// limitCaller counts by the route's class.
 func (s *Server) limitCaller(x *exchange, _ *http.Request) error {
-	if s.limiter == nil || x.route.Rate == RateNone {
+	clients := x.clients()
+	if s.limiter == nil || x.route.Rate == RateNone || clients == nil {
 		return nil
 	}
-	var a allowance
-	switch {
-	case x.caller != nil:
-		a = s.limiter.takeUser(x.route.Rate, x.caller.UserID, time.Now())
-	case x.addr.IsValid():
-		a = s.limiter.take(x.route.Rate, networksOf(x.addr), time.Now())
-	default:
-		return nil
-	}
+	a := s.limiter.take(x.route.Rate, clients, time.Now())
 	h := x.w.Header()
 	h.Set("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", x.route.Rate, a.limit.Requests, int(a.limit.Per.Seconds())))
 	h.Set("RateLimit", fmt.Sprintf("%q;r=%d;t=%d", x.route.Rate, a.left, seconds(a.next)))

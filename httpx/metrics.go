@@ -44,20 +44,10 @@ type metrics struct {
 	routes   map[string]*RouteMetrics
 }
 
-// handle counts a request while its handler runs.
-func (m *metrics) handle(rate Rate) (done func()) {
-	n := m.handling[rate]
-	n.Add(1)
-	return func() { n.Add(-1) }
-}
-
 func (m *metrics) count(pattern string, status int, took time.Duration, in, out int64) {
 	m.inFlight.Add(-1)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.routes == nil {
-		m.routes = make(map[string]*RouteMetrics)
-	}
 	route := m.routes[pattern]
 	if route == nil {
 		route = &RouteMetrics{Route: cmp.Or(pattern, "none"), Statuses: make(map[string]int64)}

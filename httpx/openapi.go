@@ -191,40 +191,37 @@ func (c *contract) requestBody(rt *Route) object {
 	return object{"required": !rt.Optional, "content": content, "description": fmt.Sprintf("At most %d bytes.", rt.Body), "x-max-bytes": rt.Body}
 }
 
-// responses are the declared answers, and for each status of the declared and
-// implied problems one with their codes.
+// responses are the declared answers and refusals, and for each other status of the
+// declared and implied problems one with their codes.
 func (c *contract) responses(rt *Route) object {
-	all := object{}
-	for _, r := range rt.Answers() {
-		status := strconv.Itoa(r.Status)
-		answer, _ := all[status].(object)
-		if answer == nil {
-			answer = object{"description": http.StatusText(r.Status), "content": object{}, "headers": rt.limitHeaders()}
-			all[status] = answer
-		}
-		maps.Copy(answer["headers"].(object), headersOf(r.Headers, r.May))
-		switch {
-		case r.Body != nil:
-			answer["content"].(object)["application/json"] = c.exampleContent(c.schema(reflect.TypeOf(r.Body), false, "", ""))
-		case r.Type != "":
-			content := object{"schema": object{}}
-			if text, ok := exampleTexts[r.Type]; ok {
-				content["example"] = text
-			}
-			answer["content"].(object)[r.Type] = content
-		}
-	}
-	problems := map[int][]*Problem{}
+	all, problems := object{}, map[int][]*Problem{}
 	for _, p := range slices.Concat(rt.Problems, ImpliedProblems(rt)) {
 		problems[p.Status] = append(problems[p.Status], p)
 	}
-	for _, r := range rt.Refusals {
-		content := object{"application/json": c.exampleContent(c.schema(reflect.TypeOf(r.Body), false, "", ""))}
+	for _, r := range slices.Concat(rt.Answers(), rt.Refusals) {
+		status := strconv.Itoa(r.Status)
+		if all[status] == nil {
+			all[status] = object{"description": http.StatusText(r.Status), "content": object{}, "headers": object{}}
+		}
+		content, headers := all[status].(object)["content"].(object), all[status].(object)["headers"].(object)
+		if r.Status < 400 && rt.Rate != RateNone {
+			headers["RateLimit"], headers["RateLimit-Policy"] = ref("headers", "RateLimit"), ref("headers", "RateLimit-Policy")
+		}
+		maps.Copy(headers, headersOf(r.Headers, r.May))
+		switch {
+		case r.Body != nil:
+			content["application/json"] = c.exampleContent(c.schema(reflect.TypeOf(r.Body), false, "", ""))
+		case r.Type != "":
+			raw := object{"schema": object{}}
+			if text, ok := exampleTexts[r.Type]; ok {
+				raw["example"] = text
+			}
+			content[r.Type] = raw
+		}
 		if list := problems[r.Status]; list != nil {
 			maps.Copy(content, refusalOf(r.Status, list)["content"].(object))
+			delete(problems, r.Status)
 		}
-		all[strconv.Itoa(r.Status)] = object{"description": http.StatusText(r.Status), "content": content, "headers": headersOf(r.Headers, nil)}
-		delete(problems, r.Status)
 	}
 	for status, list := range problems {
 		all[strconv.Itoa(status)] = c.refusal(status, list)
@@ -246,13 +243,6 @@ func headersOf(always, may []string) object {
 		headers[name] = object{"required": true, "schema": object{"type": "string"}}
 	}
 	return headers
-}
-
-func (rt *Route) limitHeaders() object {
-	if rt.Rate == RateNone {
-		return object{}
-	}
-	return object{"RateLimit": ref("headers", "RateLimit"), "RateLimit-Policy": ref("headers", "RateLimit-Policy")}
 }
 
 // refusal is a component that all routes with the same codes share. Its name is

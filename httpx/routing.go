@@ -147,7 +147,7 @@ func (s *Server) findRoute(x *exchange, r *http.Request) error {
 		case r.Method == http.MethodOptions:
 			x.w.Header().Set("Allow", allow+", OPTIONS")
 			x.w.WriteHeader(http.StatusNoContent)
-			return errAnswered
+			return nil
 		}
 		return errMethodNotAllowed.With("Allowed: "+allow+".").withHeader("Allow", allow)
 	}

@@ -2,11 +2,8 @@ package httpx
 
 import (
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // bounds are how much one client may hold at once. Like the limiter they are
@@ -23,11 +20,10 @@ type slots struct {
 	held   map[slot]int
 }
 
-// slot is a kind of thing and who holds it: a user, or a network.
+// slot is a kind of thing and who holds it.
 type slot struct {
 	kind slotKind
-	user uuid.UUID
-	net  netip.Prefix
+	client
 }
 
 type slotKind byte
@@ -39,24 +35,30 @@ const (
 	slotAddressStream                 // and of an address
 )
 
-// take holds one more, unless the bound is reached, of which a network has its
-// share.
-func (s *slots) take(key slot) bool {
+// take holds one more for each of these clients and adds it to held, until one has
+// reached the bound, of which a network has its share.
+func (s *slots) take(held *[]slot, kind slotKind, clients []client) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held[key] >= Share(s.bounds[key.kind], key.net) {
-		return false
+	for _, c := range clients {
+		key := slot{kind, c}
+		if s.held[key] >= Share(s.bounds[kind], c.net) {
+			return false
+		}
+		s.held[key]++
+		*held = append(*held, key)
 	}
-	s.held[key]++
 	return true
 }
 
 // free gives back what take held.
-func (s *slots) free(key slot) {
+func (s *slots) free(held []slot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held[key]--; s.held[key] == 0 {
-		delete(s.held, key)
+	for _, key := range held {
+		if s.held[key]--; s.held[key] == 0 {
+			delete(s.held, key)
+		}
 	}
 }
 
@@ -67,54 +69,18 @@ var (
 
 // holdSlots counts the request, and the stream that an endless route's answer
 // is, until the exchange ends.
-func (s *Server) holdSlots(x *exchange, r *http.Request) error {
+func (s *Server) holdSlots(x *exchange, _ *http.Request) error {
 	if s.limiter == nil || x.route.Uncounted {
 		return nil
 	}
-	networks := ClientNetworks(r.Context())
-	var ok bool
-	if x.caller != nil {
-		ok = x.holdAsUser(slotRequest)
-	} else {
-		ok = x.holdAsAddress(slotRequest, networks)
-	}
-	if !ok {
+	clients := x.clients()
+	if !s.slots.take(&x.slots, slotRequest, clients) {
 		return errTooManyInFlight.With("Wait for one of your requests to finish.").RetryAfter(time.Second)
 	}
-	if x.route.Endless && !(x.holdAsUser(slotStream) && x.holdAsAddress(slotAddressStream, networks)) {
+	full := x.route.Endless && (x.caller != nil && !s.slots.take(&x.slots, slotStream, clients) ||
+		!s.slots.take(&x.slots, slotAddressStream, clientsAt(x.addr)))
+	if full {
 		return errTooManyStreams.With("Close one of your open streams.").RetryAfter(5 * time.Second)
 	}
 	return nil
-}
-
-// holdAsUser takes a slot of the caller's for the exchange. Strangers have none.
-func (x *exchange) holdAsUser(kind slotKind) bool {
-	return x.caller == nil || x.hold(slot{kind: kind, user: x.caller.UserID})
-}
-
-// holdAsAddress takes a slot of each of the client's networks for the
-// exchange. Clients that cannot be told apart are not counted: a shared count
-// would lock all of them out.
-func (x *exchange) holdAsAddress(kind slotKind, networks []netip.Prefix) bool {
-	for _, n := range networks {
-		if !x.hold(slot{kind: kind, net: n}) {
-			return false
-		}
-	}
-	return true
-}
-
-func (x *exchange) hold(key slot) bool {
-	ok := x.server.slots.take(key)
-	if ok {
-		x.slots = append(x.slots, key)
-	}
-	return ok
-}
-
-// freeSlots is called when the exchange is over.
-func (x *exchange) freeSlots() {
-	for _, key := range x.slots {
-		x.server.slots.free(key)
-	}
 }

@@ -44,7 +44,7 @@ type snapshot struct {
 const maxSize = 32 << 20
 
 func (p *Portfolio) readSnapshot(ctx context.Context) (*snapshot, error) {
-	c, err := p.whole(ctx)
+	c, err := p.load(ctx, p.DB)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (p *Portfolio) read(w http.ResponseWriter, r *http.Request, build func(c *c
 
 // readNow answers with what build makes of the whole portfolio, drafts included.
 func (p *Portfolio) readNow(w http.ResponseWriter, r *http.Request, build func(c *content) (*page, error)) error {
-	c, err := p.whole(r.Context())
+	c, err := p.load(r.Context(), p.DB)
 	if err != nil {
 		return err
 	}

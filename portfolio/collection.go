@@ -1,8 +1,6 @@
 package portfolio
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -18,7 +16,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // Who may see an entry.
@@ -51,6 +48,8 @@ type Entry struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
+var scanEntry = db.RowOf(func(e *Entry) []any { return []any{&e.ID, &e.Revision, &e.CreatedAt, &e.UpdatedAt} })
+
 // ETag is the entry's tag.
 func (e Entry) ETag() string { return httpx.RevisionTag(e.Revision) }
 
@@ -77,18 +76,12 @@ func (p *Placed) check(f *httpx.Fields) {
 	}
 }
 
-// body is the text of a request body, for a handler that decodes it itself.
-type body struct{ text json.RawMessage }
-
-// UnmarshalJSON keeps the text.
-func (b *body) UnmarshalJSON(text []byte) error {
-	b.text = bytes.Clone(text)
-	return nil
+// Patch is the text of a JSON merge patch (RFC 7396) of F: members that it does not
+// name stay as they are. Only members that can be null may be null; the others use
+// "" or [].
+type Patch[F any] struct {
+	json.RawMessage `json:"-"`
 }
-
-// Patch is a JSON merge patch (RFC 7396) of F: members that it does not name stay as
-// they are. Only members that can be null may be null; the others use "" or [].
-type Patch[F any] struct{ body }
 
 // Of makes ReadJSON check the body against F.
 func (Patch[F]) Of() reflect.Type { return reflect.TypeFor[F]() }
@@ -146,25 +139,9 @@ func newCollection[T, F any, P interface {
 		}
 		return v, err
 	}
-	k.post = httpx.JSON(func(c *httpx.Call, in Patch[F]) (T, error) { return typed(k.postItem(c, in.text)) })
-	k.patch = httpx.JSON(func(c *httpx.Call, in Patch[F]) (T, error) { return typed(k.patchItem(c, in.text)) })
+	k.post = httpx.JSON(func(c *httpx.Call, in Patch[F]) (T, error) { return typed(k.postItem(c, in.RawMessage)) })
+	k.patch = httpx.JSON(func(c *httpx.Call, in Patch[F]) (T, error) { return typed(k.patchItem(c, in.RawMessage)) })
 	return k
-}
-
-func (k *collection) scan(row pgx.Row) (item, error) {
-	it := k.blank()
-	e := it.entry()
-	err := row.Scan(&e.ID, &e.Revision, &e.CreatedAt, &e.UpdatedAt, it.fields())
-	it.check(new(httpx.Fields)) // fills in lists that are newer than the row
-	return it, err
-}
-
-func (k *collection) load(ctx context.Context, q db.Querier) ([]item, error) {
-	return db.All(ctx, q, k.scan, `-- name: portfolio.Entries
-SELECT id, revision, created_at, updated_at, fields || jsonb_build_object('position', position, 'status', status)
-  FROM portfolio_entries
- WHERE kind = $1
- ORDER BY position, id`, k.kind)
 }
 
 func index(list []item, id uuid.UUID) int {
@@ -356,7 +333,7 @@ func (k *collection) save(ed *edit, it item) error {
 	if err := it.claimSlug(ed.content); err != nil {
 		return err
 	}
-	stored, err := db.One(ed.ctx, ed.tx, k.scan, `-- name: portfolio.StoreEntry
+	stored, err := db.One(ed.ctx, ed.tx, scanEntry, `-- name: portfolio.StoreEntry
 WITH kept AS (
     INSERT INTO portfolio_slugs (slug, project_id)
     SELECT $4::jsonb ->> 'slug', $1 WHERE $4::jsonb ? 'slug'
@@ -366,9 +343,9 @@ VALUES ($1, $2, $3, ($4::jsonb ->> 'position')::integer, $4::jsonb ->> 'status',
     ON CONFLICT (id) DO UPDATE
    SET revision = excluded.revision, position = excluded.position, status = excluded.status,
        fields = excluded.fields, updated_at = now()
-RETURNING id, revision, created_at, updated_at, $4::jsonb`, e.ID, k.kind, ed.revision, it.fields())
+RETURNING id, revision, created_at, updated_at`, e.ID, k.kind, ed.revision, it.fields())
 	if err == nil {
-		*e = *stored.entry()
+		*e = stored
 	}
 	return err
 }

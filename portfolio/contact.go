@@ -151,10 +151,7 @@ var everyone = []byte{}
 // which after a clock was set back might last for ever. The key's next use waits
 // for this transaction.
 func countUse(ctx context.Context, tx db.Querier, key []byte, window time.Duration) (uses int, until time.Time, err error) {
-	until, err = db.One(ctx, tx, func(row pgx.Row) (at time.Time, err error) {
-		err = row.Scan(&uses, &at)
-		return at, err
-	}, `-- name: portfolio.CountUse
+	until, err = db.One(ctx, tx, db.RowOf(func(until *time.Time) []any { return []any{&uses, until} }), `-- name: portfolio.CountUse
 INSERT INTO portfolio_uses AS u (key, uses, expires_at) VALUES ($1, 1, now() + $2::interval)
     ON CONFLICT (key) DO UPDATE
    SET uses = CASE WHEN u.expires_at > now() AND u.expires_at < now() + 2 * $2::interval THEN u.uses + 1 ELSE 1 END,
@@ -204,8 +201,9 @@ func (p *Portfolio) notify(ctx context.Context, tx db.Querier, in ContactPost) e
 	if p.Send == nil {
 		return nil
 	}
-	profile, err := loadProfile(ctx, tx)
-	to, none := auth.ParseEmail(profile.Email)
+	email, err := db.One(ctx, tx, db.Value[string], `-- name: portfolio.Address
+SELECT coalesce(profile ->> 'email', '') FROM portfolio`)
+	to, none := auth.ParseEmail(email)
 	if err != nil || none != nil {
 		return err
 	}

@@ -56,9 +56,7 @@ func (p *Portfolio) ownImages(ed *edit, pointer string, before, after []uuid.UUI
 			return err
 		}
 		if !own {
-			var f httpx.Fields
-			f.Add(pointer, "unknown", "You have no file "+id.String()+".")
-			return f.Err()
+			return httpx.Invalid(pointer, "unknown", "You have no file "+id.String()+".")
 		}
 	}
 	return nil

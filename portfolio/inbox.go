@@ -43,10 +43,9 @@ func (m Message) ETag() string { return httpx.RevisionTag(m.Revision) }
 
 const messageColumns = `id, state, name, email, subject, message, score, reasons, revision, created_at, updated_at`
 
-func scanMessage(row pgx.Row) (m Message, err error) {
-	err = row.Scan(&m.ID, &m.State, &m.Name, &m.Email, &m.Subject, &m.Message, &m.Score, &m.Reasons, &m.Revision, &m.CreatedAt, &m.UpdatedAt)
-	return m, err
-}
+var scanMessage = db.RowOf(func(m *Message) []any {
+	return []any{&m.ID, &m.State, &m.Name, &m.Email, &m.Subject, &m.Message, &m.Score, &m.Reasons, &m.Revision, &m.CreatedAt, &m.UpdatedAt}
+})
 
 // Inbox is a page of messages, newest first, and how many there are in each state.
 type Inbox struct {
@@ -109,9 +108,7 @@ type MessageChange struct {
 
 func (p *Portfolio) patchMessage(c *httpx.Call, in MessageChange) (saved Message, err error) {
 	if !slices.Contains(messageStates, in.State) {
-		var f httpx.Fields
-		f.Add("#/state", "invalid", "The state is new, read, archived or spam.")
-		return saved, f.Err()
+		return saved, httpx.Invalid("#/state", "invalid", "The state is new, read, archived or spam.")
 	}
 	change := audit.Event{Action: audit.MessageUpdated, Details: map[string]string{"state": in.State}}
 	err = p.changeMessage(c, change, func(ctx context.Context, tx db.Querier) error {

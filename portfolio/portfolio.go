@@ -22,6 +22,7 @@ package portfolio
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"time"
@@ -87,32 +88,35 @@ type content struct {
 	slugs   map[string]uuid.UUID // every slug that ever led to a project
 }
 
-// load reads the whole portfolio, drafts included. The bounds of collections and
-// texts keep it small.
-func (p *Portfolio) load(ctx context.Context, q db.Querier) (c *content, err error) {
-	c = &content{entries: map[string][]item{}}
-	if c.profile, err = loadProfile(ctx, q); err != nil {
+// load reads the whole portfolio as it is at one moment, drafts included. The bounds
+// of collections and texts keep it small.
+func (p *Portfolio) load(ctx context.Context, q db.Querier) (*content, error) {
+	var rows map[string][]json.RawMessage // by kind
+	c, err := db.One(ctx, q, db.RowOf(func(c *content) []any { return append(c.profile.columns(), &c.slugs, &rows) }), `-- name: portfolio.Load
+SELECT `+profileColumns+`,
+       (SELECT coalesce(jsonb_object_agg(slug, project_id), '{}') FROM portfolio_slugs),
+       (SELECT coalesce(jsonb_object_agg(kind, entries), '{}')
+          FROM (SELECT kind, jsonb_agg(fields || jsonb_build_object('id', id, 'revision', revision, 'created_at', created_at,
+                                           'updated_at', updated_at, 'position', position, 'status', status) ORDER BY position, id) AS entries
+                  FROM portfolio_entries GROUP BY kind) AS k)
+  FROM portfolio`)
+	if err != nil {
 		return nil, err
 	}
+	// A check also fills in lists that are newer than the row.
+	c.profile.check(new(httpx.Fields))
+	c.entries = map[string][]item{}
 	for _, k := range []*collection{p.projects, p.skills, p.experience, p.education} {
-		if c.entries[k.kind], err = k.load(ctx, q); err != nil {
-			return nil, err
+		for _, row := range rows[k.kind] {
+			it := k.blank()
+			if err := json.Unmarshal(row, it); err != nil {
+				return nil, err
+			}
+			it.check(new(httpx.Fields))
+			c.entries[k.kind] = append(c.entries[k.kind], it)
 		}
 	}
-	c.slugs, err = loadSlugs(ctx, q)
-	return c, err
-}
-
-// whole reads the portfolio as it was at one moment.
-func (p *Portfolio) whole(ctx context.Context) (c *content, err error) {
-	err = p.DB.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := db.Exec(ctx, tx, `SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`); err != nil {
-			return err
-		}
-		c, err = p.load(ctx, tx)
-		return err
-	})
-	return c, err
+	return &c, nil
 }
 
 // edit is a change in progress: a transaction that locks the whole portfolio against

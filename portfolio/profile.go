@@ -2,7 +2,6 @@ package portfolio
 
 import (
 	"cmp"
-	"context"
 	"maps"
 	"net/http"
 	"net/url"
@@ -15,7 +14,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // Profile is who the portfolio is about. There is always one; at first it is empty.
@@ -63,25 +61,18 @@ func (p *ProfileFields) images() []uuid.UUID {
 	return []uuid.UUID{*p.ImageID}
 }
 
-func scanProfile(row pgx.Row) (p Profile, err error) {
-	err = row.Scan(&p.ProfileFields, &p.Revision, &p.UpdatedAt)
-	p.check(new(httpx.Fields)) // makes a missing list empty
-	return p, err
-}
+const profileColumns = `profile, revision, updated_at`
 
-func loadProfile(ctx context.Context, q db.Querier) (Profile, error) {
-	return db.One(ctx, q, scanProfile, `-- name: portfolio.Profile
-SELECT profile, revision, updated_at FROM portfolio`)
-}
+func (p *Profile) columns() []any { return []any{&p.ProfileFields, &p.Revision, &p.UpdatedAt} }
 
 func saveProfile(ed *edit, in ProfileFields) (Profile, error) {
 	var f httpx.Fields
 	if in.check(&f); f.Err() != nil {
 		return Profile{}, f.Err()
 	}
-	return db.One(ed.ctx, ed.tx, scanProfile, `-- name: portfolio.StoreProfile
+	return db.One(ed.ctx, ed.tx, db.RowOf((*Profile).columns), `-- name: portfolio.StoreProfile
 UPDATE portfolio SET profile = $1, revision = $2, updated_at = now()
-RETURNING profile, revision, updated_at`, &in, ed.revision)
+RETURNING `+profileColumns, &in, ed.revision)
 }
 
 func (p *Portfolio) getProfile(w http.ResponseWriter, r *http.Request) error {

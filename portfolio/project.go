@@ -1,7 +1,6 @@
 package portfolio
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -11,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"homebase/db"
 	"homebase/httpx"
 
 	"github.com/google/uuid"
@@ -196,10 +194,4 @@ func (c *content) slugsOf(project uuid.UUID) (n int) {
 		}
 	}
 	return n
-}
-
-// loadSlugs reads every slug that ever led to a project.
-func loadSlugs(ctx context.Context, q db.Querier) (map[string]uuid.UUID, error) {
-	return db.One(ctx, q, db.Value[map[string]uuid.UUID], `-- name: portfolio.Slugs
-SELECT coalesce(jsonb_object_agg(slug, project_id), '{}') FROM portfolio_slugs`)
 }

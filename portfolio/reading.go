@@ -1,7 +1,6 @@
 package portfolio
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -160,25 +159,16 @@ func (s source) url(name string) string {
 	return text
 }
 
-// list takes a list of at most maxEntries values. It stops reading a longer one at the
-// first value too many.
+// list takes a list of at most maxEntries values.
 func (s source) list(name string) (values []json.RawMessage) {
 	value := s.take(name)
-	if nothing(value) {
-		return nil
-	}
-	if value[0] != '[' {
+	switch {
+	case nothing(value):
+	case json.Unmarshal(value, &values) != nil:
 		s.wrongType(s.pointer(name))
+	case len(values) > maxEntries:
+		s.faults.Add(s.pointer(name), "too_many", fmt.Sprintf("At most %d of these.", maxEntries))
 		return nil
-	}
-	elements := json.NewDecoder(bytes.NewReader(value))
-	_, _ = elements.Token() // the JSON was checked
-	for value = nil; elements.More() && elements.Decode(&value) == nil; value = nil {
-		if len(values) == maxEntries {
-			s.faults.Add(s.pointer(name), "too_many", fmt.Sprintf("At most %d of these.", maxEntries))
-			return nil
-		}
-		values = append(values, value)
 	}
 	return values
 }

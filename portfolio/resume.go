@@ -3,7 +3,6 @@ package portfolio
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -79,9 +78,11 @@ func (p *Portfolio) resume(c *content) Resume {
 // maxResume is the largest resume in bytes.
 const maxResume = 1 << 20
 
-// ResumeFile is the body of PUT /portfolio/resume.json: a JSON Resume, with anything
-// else that people put into one. An import reads it leniently.
-type ResumeFile struct{ body }
+// ResumeFile is the body of PUT /portfolio/resume.json: the text of a JSON Resume, with
+// anything else that people put into one. An import reads it leniently.
+type ResumeFile struct {
+	json.RawMessage `json:"-"`
+}
 
 // Imported says what an import did, or would do.
 type Imported struct {
@@ -113,15 +114,19 @@ type importing struct {
 	faults httpx.Fields
 }
 
-// importResume imports a resume. An entry that exists already, recognised by its
-// name, gets what the resume says and keeps the rest; other entries are new and
-// published, at the end. Nothing is deleted, and importing the same resume twice
-// changes nothing more. A dry run does everything and rolls it back. If any value
-// cannot be stored, nothing is, and all such values are named: half a resume would
-// be worse.
-func (p *Portfolio) importResume(ctx context.Context, text []byte, dryRun bool) (out Imported, err error) {
-	in := p.readResume(text)
-	err = p.change(ctx, func(ed *edit) (e audit.Event, err error) {
+// putResume serves PUT /portfolio/resume.json, an import. An entry that exists already,
+// recognised by its name, gets what the resume says and keeps the rest; other entries
+// are new and published, at the end. Nothing is deleted, and importing the same resume
+// twice changes nothing more. A dry run does everything and rolls it back. If any
+// value cannot be stored, nothing is, and all such values are named: half a resume
+// would be worse.
+func (p *Portfolio) putResume(c *httpx.Call, file ResumeFile) (out Imported, err error) {
+	asked := c.URL.Query().Get("dry_run")
+	if asked != "" && asked != "true" && asked != "false" {
+		return out, httpx.ErrInvalidParameter.With("dry_run must be true or false.")
+	}
+	in, dryRun := p.readResume(file.RawMessage), asked == "true"
+	err = p.change(c.Context(), func(ed *edit) (e audit.Event, err error) {
 		im := importing{ed, Imported{DryRun: dryRun, Changes: []Change{}}, in.faults}
 		if err := im.mergeProfile(in.profile); err != nil {
 			return e, err
@@ -267,13 +272,4 @@ func (im *importing) count(kind, name string, before, after any) bool {
 	}
 	im.out.Changes = append(im.out.Changes, change)
 	return true
-}
-
-// putResume serves PUT /portfolio/resume.json.
-func (p *Portfolio) putResume(c *httpx.Call, in ResumeFile) (Imported, error) {
-	dryRun := c.URL.Query().Get("dry_run")
-	if dryRun != "" && dryRun != "true" && dryRun != "false" {
-		return Imported{}, httpx.ErrInvalidParameter.With("dry_run must be true or false.")
-	}
-	return p.importResume(c.Context(), in.text, dryRun == "true")
 }

@@ -232,7 +232,8 @@ func (p *Projects) Routes() []httpx.Route {
 	return routes
 }
 
-// Jobs are the jobs of all apps. Those of an app that is turned off do nothing.
+// Jobs are the jobs of all apps. Those of an app that is turned off are not needed, and
+// do nothing.
 func (p *Projects) Jobs() (jobs []db.Job) {
 	for _, h := range p.apps {
 		for _, job := range h.app.Jobs {
@@ -245,14 +246,12 @@ func (p *Projects) Jobs() (jobs []db.Job) {
 				}
 				return err
 			}
-			if needed != nil {
-				job.Needed = func(ctx context.Context) (yes bool, err error) {
-					on, err := h.enabled(ctx)
-					if on {
-						yes, err = needed(ctx)
-					}
-					return yes, err
+			job.Needed = func(ctx context.Context) (bool, error) {
+				on, err := h.enabled(ctx)
+				if on && needed != nil {
+					return needed(ctx)
 				}
+				return on, err
 			}
 			jobs = append(jobs, job)
 		}

@@ -63,9 +63,7 @@ func (a *app) postEvent(c *httpx.Call, in Event) error {
 	}
 	path := onePath(in.Path)
 	if !strings.HasPrefix(path, "/") || len(path) > maxPath {
-		var f httpx.Fields
-		f.Add("#/path", "invalid", "A path begins with a slash and has at most 512 bytes.")
-		return f.Err()
+		return httpx.Invalid("#/path", "invalid", "A path begins with a slash and has at most 512 bytes.")
 	}
 	agent := c.UserAgent()
 	if robot(agent) {

@@ -48,11 +48,8 @@ func (a *app) rollUp(ctx context.Context) error {
 		if err := unhurried(ctx, tx); err != nil {
 			return err
 		}
-		if _, err := db.Exec(ctx, tx, `-- name: analytics.Drop
-			DELETE FROM views WHERE at < date_trunc('day', now()) - interval '7 days'`); err != nil {
-			return err
-		}
-		_, err := db.Exec(ctx, tx, `-- name: analytics.DropHours
+		_, err := db.Exec(ctx, tx, `-- name: analytics.Drop
+			WITH old AS (DELETE FROM views WHERE at < date_trunc('day', now()) - interval '7 days')
 			DELETE FROM rollups WHERE grain = 'hour' AND kind = 'page' AND at < now() - interval '400 days'`)
 		return err
 	})

@@ -1,6 +1,7 @@
 package analytics
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"time"
@@ -71,7 +72,7 @@ type question struct {
 // days.
 func asked(q url.Values) (question, error) {
 	today := time.Now().UTC().Truncate(24 * time.Hour)
-	k := question{from: today.AddDate(0, 0, -29), to: today, by: "day", page: onePath(q.Get("page")), site: q.Get("site")}
+	k := question{from: today.AddDate(0, 0, -29), to: today, by: cmp.Or(q.Get("by"), "day"), page: onePath(q.Get("page")), site: q.Get("site")}
 	for name, day := range map[string]*time.Time{"from": &k.from, "to": &k.to} {
 		if text := q.Get(name); text != "" {
 			var err error
@@ -79,9 +80,6 @@ func asked(q url.Values) (question, error) {
 				return k, httpx.ErrInvalidParameter.With(name + " must be a day, like 2026-01-31.")
 			}
 		}
-	}
-	if by := q.Get("by"); by != "" {
-		k.by = by
 	}
 	most, known := map[string]int{"hour": maxHours, "day": maxDays, "month": maxDays}[k.by]
 	switch days := int(k.to.Sub(k.from).Hours()/24) + 1; {
@@ -113,10 +111,8 @@ func (a *app) getStats(c *httpx.Call) (Stats, error) {
 		if k.page != "" {
 			kind = "page"
 		}
-		s.Items, err = db.All(ctx, tx, func(row pgx.Row) (c Count, err error) {
-			err = row.Scan(&c.At, &c.Views, &c.Visitors)
-			return c, err
-		}, `-- name: analytics.Items
+		scan := db.RowOf(func(c *Count) []any { return []any{&c.At, &c.Views, &c.Visitors} })
+		s.Items, err = db.All(ctx, tx, scan, `-- name: analytics.Items
 			SELECT at, coalesce(c.views, 0), coalesce(c.visitors, 0)
 			  FROM generate_series(date_trunc($1, $2::timestamptz), $3::timestamptz - interval '1 second', ('1 ' || $1)::interval) AS at
 			  LEFT JOIN (SELECT date_trunc($1, r.at) AS at, sum(r.views)::bigint AS views, sum(r.visitors)::bigint AS visitors

@@ -96,16 +96,15 @@ func (a *app) insert(ctx context.Context, tx *projects.Tx, batch []view, dropped
 	for i, v := range batch[:n] {
 		at[i], sites[i], paths[i], referrers[i], devices[i], visitors[i] = v.at, v.site, v.path, v.referrer, v.device, v.visitor(salt)
 	}
-	if _, err = db.Exec(ctx, tx, `-- name: analytics.Insert
-		INSERT INTO views (at, site, path, referrer, device, visitor)
-		SELECT least(at, now()), site, path, referrer, device, visitor
-		  FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[])
-		    AS v (at, site, path, referrer, device, visitor)`, at, sites, paths, referrers, devices, visitors); err != nil {
-		return err
-	}
-	_, err = db.Exec(ctx, tx, `-- name: analytics.CountToday
-		UPDATE days SET views = views + $1, dropped = dropped + $2 WHERE day = (now() AT TIME ZONE 'UTC')::date`,
-		n, dropped+int64(len(batch)-n))
+	_, err = db.Exec(ctx, tx, `-- name: analytics.Insert
+		WITH kept AS (
+		    INSERT INTO views (at, site, path, referrer, device, visitor)
+		    SELECT least(at, now()), site, path, referrer, device, visitor
+		      FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[])
+		        AS v (at, site, path, referrer, device, visitor)
+		)
+		UPDATE days SET views = views + $7, dropped = dropped + $8 WHERE day = (now() AT TIME ZONE 'UTC')::date`,
+		at, sites, paths, referrers, devices, visitors, n, dropped+int64(len(batch)-n))
 	return err
 }
 

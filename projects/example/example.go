@@ -72,10 +72,7 @@ func App(host *projects.Host) projects.App {
 	}
 }
 
-func scanItem(row pgx.Row) (it Item, err error) {
-	err = row.Scan(&it.ID, &it.Text, &it.CreatedAt)
-	return it, err
-}
+var scanItem = db.RowOf(func(it *Item) []any { return []any{&it.ID, &it.Text, &it.CreatedAt} })
 
 // key puts items in order: ids count up with time.
 func (it Item) key() uuid.UUID { return it.ID }
