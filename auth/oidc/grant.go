@@ -169,17 +169,6 @@ var swept = []struct{ table, where string }{
        OR redeemed_at IS NULL AND (created_at < now() - interval '60 seconds' OR created_at > now() + interval '60 seconds')`},
 }
 
-func (p *Provider) sweepNeeded(ctx context.Context) (needed bool, err error) {
-	for _, s := range swept {
-		if needed, err = db.One(ctx, p.cfg.DB, db.Value[bool], `
--- name: oidc.SweepNeeded
-SELECT EXISTS (SELECT FROM `+s.table+` WHERE `+s.where+`)`); needed || err != nil {
-			return needed, err
-		}
-	}
-	return false, nil
-}
-
 func (p *Provider) sweep(ctx context.Context) error {
 	for _, s := range swept {
 		_, err := db.Exec(ctx, p.cfg.DB, `

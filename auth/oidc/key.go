@@ -224,26 +224,16 @@ SELECT $1, $2, $3 WHERE (SELECT count(*) FROM oidc_keys) = $4`, id, s.sealer.Sea
 	})
 }
 
-// pastKey is the condition under which nothing is about any more that a key k
-// has signed: the next one has signed for longer than $1.
-const pastKey = `EXISTS (SELECT FROM oidc_keys n WHERE n.signs_from > k.signs_from AND n.signs_from < now() - $1::interval)`
-
-func (s *signing) tendNeeded(ctx context.Context) (bool, error) {
-	return db.One(ctx, s.db, db.Value[bool], `
--- name: oidc.KeysNeedTending
-SELECT coalesce(max(k.signs_from) < now() - $2::interval OR bool_or(substring(k.sealed FOR 4) <> $3 OR `+pastKey+`), false)
-  FROM oidc_keys k`, keyRemains, keyServes-keyAhead, s.sealer.Current())
-}
-
-// tend drops keys of which nothing is about any more, shows the next key a day
-// before it signs, and seals anew what an older secret of the platform has
+// tend drops keys of which nothing is about any more, because the next one has
+// signed for longer than that, shows the next key a day before it signs, and seals anew what an older secret of the platform has
 // sealed.
 func (s *signing) tend(ctx context.Context) error {
 	defer s.kept.Forget()
 	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
 		dropped, err := db.Exec(ctx, tx, `
 -- name: oidc.DropKeys
-DELETE FROM oidc_keys k WHERE `+pastKey, keyRemains)
+DELETE FROM oidc_keys k
+ WHERE EXISTS (SELECT FROM oidc_keys n WHERE n.signs_from > k.signs_from AND n.signs_from < now() - $1::interval)`, keyRemains)
 		if err != nil || dropped == 0 {
 			return err
 		}

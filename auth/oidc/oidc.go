@@ -90,8 +90,8 @@ func (p *Provider) Routes() []httpx.Route {
 // Jobs are the room's housekeeping.
 func (p *Provider) Jobs() []db.Job {
 	return []db.Job{
-		{Name: "oidc.sweep", Every: time.Hour, Needed: p.sweepNeeded, Run: p.sweep},
-		{Name: "oidc.keys", Every: time.Hour, Needed: p.signing.tendNeeded, Run: p.signing.tend},
+		{Name: "oidc.sweep", Every: time.Hour, Run: p.sweep},
+		{Name: "oidc.keys", Every: time.Hour, Run: p.signing.tend},
 	}
 }
 
