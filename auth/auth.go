@@ -30,10 +30,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	"homebase/audit"
 	"homebase/auth/internal/hashcost"
@@ -178,30 +176,15 @@ func (a *Auth) Start(ctx context.Context) error {
 // first start wrote. With several, any may match; the first's fingerprint is
 // kept then, which is how a secret is replaced.
 func (a *Auth) checkSecret(ctx context.Context) error {
-	return a.db.InTx(ctx, func(tx pgx.Tx) error {
-		kept, err := db.One(ctx, tx, db.Value[[]byte], `
--- name: auth.SecretFingerprint
-SELECT secret_fingerprint FROM instance FOR UPDATE`)
-		if err != nil {
-			return fmt.Errorf("read the secret's fingerprint: %w", err)
-		}
-		prints := a.Fingerprints()
-		known := slices.ContainsFunc(prints, func(p []byte) bool { return string(p) == string(kept) })
-		if len(kept) > 0 && !known {
-			return errors.New("HOMEBASE_SECRET is not the secret that this database was set up with: " +
-				"give the old one, or both separated by a comma, the new one first; or start over with an empty database " +
-				"(for a private PostgreSQL stop Homebase and delete the folder that its log names as data)")
-		}
-		if string(kept) == string(prints[0]) {
-			return nil
-		}
-		_, err = db.Exec(ctx, tx, `
--- name: auth.SetSecretFingerprint
+	prints := a.Fingerprints()
+	return db.Touch(ctx, a.db, errors.New("HOMEBASE_SECRET is not the secret that this database was set up with: "+
+		"give the old one, or both separated by a comma, the new one first; or start over with an empty database "+
+		"(for a private PostgreSQL stop Homebase and delete the folder that its log names as data)"), `
+-- name: auth.KeepSecretFingerprint
 UPDATE instance
    SET secret_fingerprint = $1,
-       secret_since = CASE WHEN secret_fingerprint IS NOT NULL THEN now() END`, prints[0])
-		return err
-	})
+       secret_since = CASE WHEN secret_fingerprint = $1 THEN secret_since WHEN secret_fingerprint IS NOT NULL THEN now() END
+ WHERE secret_fingerprint IS NULL OR secret_fingerprint = ANY($2)`, prints[0], prints)
 }
 
 // Fingerprints recognise the configured secrets and tell nothing about them;
@@ -249,14 +232,6 @@ func (a *Auth) Routes() []httpx.Route {
 
 // cookies are what signs a browser in or out.
 var cookies = []string{"Set-Cookie"}
-
-// Jobs are the room's housekeeping.
-func (a *Auth) Jobs() []db.Job {
-	return []db.Job{
-		{Name: "auth.sweep", Every: time.Hour, Run: a.sweep},
-		{Name: "auth.reseal", Every: time.Hour, Run: a.codes.reseal},
-	}
-}
 
 // Figures are what there is to tell of sessions and their cache.
 func (a *Auth) Figures(ctx context.Context) ([]httpx.Figure, error) {
