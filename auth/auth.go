@@ -122,6 +122,18 @@ func (b base) recorded(ctx context.Context, fn func(tx pgx.Tx) (audit.Event, err
 	return Recorded(ctx, b.db, b.audit, fn)
 }
 
+// change is recorded for what must hold everywhere at once, see callers.change.
+// Without an event nothing has changed.
+func (b base) change(ctx context.Context, fn func(tx pgx.Tx) (stale, audit.Event, error)) error {
+	return b.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+		what, event, err := fn(tx)
+		if err != nil || event.Action == "" {
+			return nothing, err
+		}
+		return what, b.audit.Record(ctx, tx, event)
+	})
+}
+
 // recordRefusal records that somebody was not let do what they asked for.
 func (b base) recordRefusal(ctx context.Context, action audit.Action, user uuid.UUID, details map[string]string) error {
 	return b.recorded(ctx, func(pgx.Tx) (audit.Event, error) {

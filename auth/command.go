@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"homebase/audit"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -114,11 +115,11 @@ func (us *users) userPassword(ctx context.Context, sh *db.Shell, args []string) 
 	if err != nil {
 		return sentence(err)
 	}
-	err = us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = us.change(ctx, func(tx pgx.Tx) (stale, audit.Event, error) {
 		if _, err := lockAccount(ctx, tx, u.ID); err != nil {
-			return nothing, err
+			return nothing, audit.Event{}, err
 		}
-		return staleUser(u.ID), us.passwords.set(ctx, tx, u.ID, hash, uuid.Nil)
+		return setPassword(ctx, tx, u.ID, hash, uuid.Nil)
 	})
 	if err != nil {
 		return err

@@ -94,22 +94,22 @@ func (se *sessions) departing(r *http.Request) (list []departing) {
 // before: whoever holds such a copy ends the session that it was copied from,
 // as by refreshing with it, and no other.
 func (se *sessions) logOut(ctx context.Context, d departing, scope string) (found bool, err error) {
-	err = se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = se.change(ctx, func(tx pgx.Tx) (what stale, event audit.Event, err error) {
 		found = false
 		s, err := lockLiveSession(ctx, tx, d.session)
 		if err != nil {
-			return nothing, err
+			return what, event, err
 		}
 		if d.refresh != nil {
 			switch se.judge(s, *d.refresh) {
 			case forged, ahead:
-				return nothing, nil
+				return what, event, nil
 			case reused:
-				return se.endReused(ctx, tx, s)
+				return endReused(ctx, tx, s)
 			}
 		}
-		found = true
-		what, ended := staleUser(s.userID), int64(1)
+		found, what = true, staleUser(s.userID)
+		ended := int64(1)
 		switch scope {
 		case "session":
 			what, err = staleSession(s.ID), endSession(ctx, tx, s.userID, s.ID, "logout")
@@ -118,13 +118,10 @@ func (se *sessions) logOut(ctx context.Context, d departing, scope string) (foun
 		case "all":
 			ended, err = endSessionsOf(ctx, tx, s.userID, uuid.Nil, "logout")
 		}
-		if err != nil {
-			return nothing, err
-		}
-		return what, se.audit.Record(ctx, tx, audit.Event{
+		return what, audit.Event{
 			Action: audit.Logout, Target: s.ID, Actor: audit.Actor{User: s.userID, Session: s.ID},
 			Details: map[string]string{"scope": scope, "sessions": strconv.FormatInt(ended, 10)},
-		})
+		}, err
 	})
 	return found && err == nil, NoRow(err, nil)
 }

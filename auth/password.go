@@ -50,25 +50,21 @@ func (p *permit) hashChosen(ctx context.Context, q db.Querier, f *httpx.Fields, 
 	return p.hash(ctx, password)
 }
 
-// set replaces a user's hash inside tx and ends the user's sessions except
+// setPassword replaces a user's hash inside tx and ends the user's sessions except
 // keep. Where that is zero, somebody without a session did it, and the user is
 // told.
-func (pw *passwords) set(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash string, keep uuid.UUID) error {
-	if err := updatePasswordHash(ctx, tx, user, hash); err != nil {
-		return err
+func setPassword(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash string, keep uuid.UUID) (stale, audit.Event, error) {
+	err := updatePasswordHash(ctx, tx, user, hash)
+	if err == nil {
+		_, err = endSessionsOf(ctx, tx, user, keep, "password_changed")
 	}
-	if _, err := endSessionsOf(ctx, tx, user, keep, "password_changed"); err != nil {
-		return err
+	if err == nil {
+		err = killTokens(ctx, tx, user)
 	}
-	if err := killTokens(ctx, tx, user); err != nil {
-		return err
+	if err == nil && keep == uuid.Nil {
+		err = addNotice(ctx, tx, user, noticePasswordReset, Session{})
 	}
-	if keep == uuid.Nil {
-		if err := addNotice(ctx, tx, user, noticePasswordReset, Session{}); err != nil {
-			return err
-		}
-	}
-	return pw.audit.Record(ctx, tx, audit.Event{Action: audit.PasswordChanged, Target: user})
+	return staleUser(user), audit.Event{Action: audit.PasswordChanged, Target: user}, err
 }
 
 func updatePasswordHash(ctx context.Context, q db.Querier, user uuid.UUID, hash string) error {
@@ -122,13 +118,13 @@ func (pw *passwords) changePassword(c *httpx.Call, in ChangePassword) error {
 	if err != nil {
 		return err
 	}
-	return pw.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return pw.change(ctx, func(tx pgx.Tx) (stale, audit.Event, error) {
 		if err := sameAccount(ctx, tx, acc); err != nil {
-			return nothing, err
+			return nothing, audit.Event{}, err
 		}
 		// This does not count as giving a recent password: it asks for no
 		// code, and would be the way around it.
-		return staleUser(acc.ID), pw.set(ctx, tx, acc.ID, hash, c.Caller.SessionID)
+		return setPassword(ctx, tx, acc.ID, hash, c.Caller.SessionID)
 	})
 }
 

@@ -90,12 +90,12 @@ func (rc *recovery) resetPassword(c *httpx.Call, in ResetPassword) error {
 	if err != nil {
 		return err
 	}
-	return rc.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return rc.change(ctx, func(tx pgx.Tx) (stale, audit.Event, error) {
 		acc, err := useTokenOfUser(ctx, tx, t)
 		if err != nil {
-			return nothing, err
+			return nothing, audit.Event{}, err
 		}
-		return staleUser(acc.ID), rc.passwords.set(ctx, tx, acc.ID, hash, uuid.Nil)
+		return setPassword(ctx, tx, acc.ID, hash, uuid.Nil)
 	})
 }
 
@@ -143,30 +143,24 @@ func (rc *recovery) confirmEmail(c *httpx.Call, in ConfirmEmail) error {
 	if err != nil {
 		return err
 	}
-	return rc.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return rc.change(ctx, func(tx pgx.Tx) (stale, audit.Event, error) {
 		acc, err := useTokenOfUser(ctx, tx, t)
 		if err != nil {
-			return nothing, err
+			return nothing, audit.Event{}, err
 		}
 		_, err = db.Exec(ctx, tx, `
 -- name: auth.SetEmail
 UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, acc.ID, t.email)
-		if err != nil {
-			return nothing, err
+		if err == nil {
+			err = killTokens(ctx, tx, acc.ID)
 		}
-		if err := killTokens(ctx, tx, acc.ID); err != nil {
-			return nothing, err
+		if err == nil {
+			err = addNotice(ctx, tx, acc.ID, noticeEmailChanged, Session{})
 		}
-		if err := addNotice(ctx, tx, acc.ID, noticeEmailChanged, Session{}); err != nil {
-			return nothing, err
-		}
-		if rc.mail.send != nil {
+		if err == nil && rc.mail.send != nil {
 			err = rc.mail.send(ctx, tx, acc.Email, "Your address was changed", "The account at "+rc.mail.host+
 				" that this address belonged to has another one now. If that was not you, tell the operator.\n")
-			if err != nil {
-				return nothing, err
-			}
 		}
-		return staleUser(acc.ID), rc.audit.Record(ctx, tx, audit.Event{Action: audit.EmailChanged, Target: acc.ID, Actor: audit.Actor{User: acc.ID}})
+		return staleUser(acc.ID), audit.Event{Action: audit.EmailChanged, Target: acc.ID, Actor: audit.Actor{User: acc.ID}}, err
 	})
 }

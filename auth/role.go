@@ -213,10 +213,10 @@ func (ro *roles) patchRole(c *httpx.Call, in RolePatch) (role Role, err error) {
 		return Role{}, err
 	}
 	ctx := c.Context()
-	err = ro.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = ro.change(ctx, func(tx pgx.Tx) (what stale, event audit.Event, err error) {
 		before, err := lockChangeable(c, tx)
 		if err != nil {
-			return nothing, err
+			return what, event, err
 		}
 		role = before
 		in.Description.Patch(&role.Description)
@@ -224,19 +224,16 @@ func (ro *roles) patchRole(c *httpx.Call, in RolePatch) (role Role, err error) {
 			role.Permissions = permissions
 		}
 		if role.Description == before.Description && slices.Equal(role.Permissions, before.Permissions) {
-			return nothing, nil
+			return what, event, nil
 		}
 		if err := mayGrant(ctx, tx, c.Caller.UserID, append(without(role.Permissions, before.Permissions), UsersManage)); err != nil {
-			return nothing, err
+			return what, event, err
 		}
 		role, err = db.One(ctx, tx, scanRole, `
 -- name: auth.UpdateRole
 UPDATE roles r SET description = $2, permissions = $3, revision = revision + 1, updated_at = now()
  WHERE r.name = $1 RETURNING `+roleColumns, role.Name, role.Description, role.Permissions)
-		if err != nil {
-			return nothing, err
-		}
-		return all, ro.audit.Record(ctx, tx, roleEvent(audit.RoleUpdated, role.Name, before.Permissions, role.Permissions))
+		return all, roleEvent(audit.RoleUpdated, role.Name, before.Permissions, role.Permissions), err
 	})
 	role.Permissions = ro.callers.permissions.expand(role.Permissions)
 	return role, err

@@ -211,10 +211,8 @@ SELECT `+sessionColumns+`
 // deleteSession serves DELETE /auth/sessions/{id}: that device is signed out.
 func (se *sessions) deleteSession(c *httpx.Call) error {
 	ctx := c.Context()
-	return se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		if err := endSession(ctx, tx, c.Caller.UserID, c.ID, "ended_by_user"); err != nil {
-			return nothing, err
-		}
-		return staleSession(c.ID), se.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: c.ID})
+	return se.change(ctx, func(tx pgx.Tx) (stale, audit.Event, error) {
+		event := audit.Event{Action: audit.SessionRevoked, Target: c.ID}
+		return staleSession(c.ID), event, endSession(ctx, tx, c.Caller.UserID, c.ID, "ended_by_user")
 	})
 }

@@ -312,27 +312,21 @@ func (us *users) remove(c *httpx.Call, id uuid.UUID) error {
 	if by == id {
 		by = operator // everybody may leave
 	}
-	return us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return us.change(ctx, func(tx pgx.Tx) (what stale, event audit.Event, err error) {
 		_, last, err := lockManaged(ctx, tx, by, id, c.Header)
-		if err != nil {
-			return nothing, err
+		if err == nil && last {
+			err = errLastAdmin
 		}
-		if last {
-			return nothing, errLastAdmin
-		}
-		if us.storage.Erase != nil {
+		if err == nil && us.storage.Erase != nil {
 			err = us.storage.Erase(ctx, tx, id)
 		}
 		if err != nil {
-			return nothing, err
+			return what, event, err
 		}
 		_, err = db.Exec(ctx, tx, `
 -- name: auth.DeleteUser
 DELETE FROM users WHERE id = $1`, id)
-		if err != nil {
-			return nothing, err
-		}
-		return staleUser(id), us.audit.Record(ctx, tx, audit.Event{Action: audit.UserDeleted, Target: id})
+		return staleUser(id), audit.Event{Action: audit.UserDeleted, Target: id}, err
 	})
 }
 
@@ -348,18 +342,15 @@ func (us *users) listUserSessions(c *httpx.Call) (httpx.List[Session], error) {
 // out everywhere.
 func (us *users) deleteUserSessions(c *httpx.Call) error {
 	ctx, id := c.Context(), c.ID
-	return us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return us.change(ctx, func(tx pgx.Tx) (what stale, event audit.Event, err error) {
 		if _, err := lockAccount(ctx, tx, id); err != nil {
-			return nothing, err
+			return what, event, err
 		}
 		if err := mayManage(ctx, tx, c.Caller.UserID, id); err != nil {
-			return nothing, err
+			return what, event, err
 		}
 		ended, err := endSessionsOf(ctx, tx, id, uuid.Nil, "ended_by_admin")
-		if err != nil {
-			return nothing, err
-		}
-		return staleUser(id), us.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: id,
-			Details: map[string]string{"scope": "all", "sessions": strconv.FormatInt(ended, 10)}})
+		return staleUser(id), audit.Event{Action: audit.SessionRevoked, Target: id,
+			Details: map[string]string{"scope": "all", "sessions": strconv.FormatInt(ended, 10)}}, err
 	})
 }
