@@ -108,17 +108,17 @@ func (se *sessions) logOut(ctx context.Context, d departing, scope string) (foun
 				return endReused(ctx, tx, s)
 			}
 		}
-		found, what = true, staleUser(s.userID)
+		found = true
 		ended := int64(1)
 		switch scope {
 		case "session":
-			what, err = staleSession(s.ID), endSession(ctx, tx, s.userID, s.ID, "logout")
+			err = endSession(ctx, tx, s.userID, s.ID, "logout")
 		case "others":
 			ended, err = endSessionsOf(ctx, tx, s.userID, s.ID, "logout")
 		case "all":
 			ended, err = endSessionsOf(ctx, tx, s.userID, uuid.Nil, "logout")
 		}
-		return what, audit.Event{
+		return staleUser(s.userID), audit.Event{
 			Action: audit.Logout, Target: s.ID, Actor: audit.Actor{User: s.userID, Session: s.ID},
 			Details: map[string]string{"scope": scope, "sessions": strconv.FormatInt(ended, 10)},
 		}, err

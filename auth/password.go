@@ -159,7 +159,7 @@ UPDATE sessions s SET authenticated_at = now() WHERE s.id = $1 RETURNING `+sessi
 		if err == nil {
 			err = pw.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: acc.ID, Details: details})
 		}
-		return s, staleSession(s.ID), err
+		return s, staleUser(acc.ID), err
 	})
 	switch {
 	case errors.Is(err, errNoCode):

@@ -62,13 +62,6 @@ var (
 			With("Make somebody else an admin first: without one nobody could manage this server.")
 )
 
-// rolesOf are the names of a user's roles, sorted.
-func rolesOf(ctx context.Context, q db.Querier, user uuid.UUID) ([]string, error) {
-	return db.All(ctx, q, db.Value[string], `
--- name: auth.RolesOfUser
-SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role`, user)
-}
-
 // lockAdmins reports whether user is the only active admin. Until the
 // transaction ends nobody else stops being one: whatever removes, disables or
 // demotes a user asks here first, and the row of the role admin is the queue.

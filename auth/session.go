@@ -189,7 +189,7 @@ func (se *sessions) routes() []httpx.Route {
 	}
 }
 
-// listSessions serves GET /auth/sessions, the last used device first.
+// listSessions serves GET /auth/sessions.
 func (se *sessions) listSessions(c *httpx.Call) (httpx.List[Session], error) {
 	return se.list(c, c.Caller.UserID)
 }
@@ -213,6 +213,6 @@ func (se *sessions) deleteSession(c *httpx.Call) error {
 	ctx := c.Context()
 	return se.change(ctx, func(tx pgx.Tx) (stale, audit.Event, error) {
 		event := audit.Event{Action: audit.SessionRevoked, Target: c.ID}
-		return staleSession(c.ID), event, endSession(ctx, tx, c.Caller.UserID, c.ID, "ended_by_user")
+		return staleUser(c.Caller.UserID), event, endSession(ctx, tx, c.Caller.UserID, c.ID, "ended_by_user")
 	})
 }
