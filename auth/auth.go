@@ -152,8 +152,10 @@ func New(c Config) *Auth {
 	b := base{db: c.DB, audit: c.Audit, log: c.Log, tokens: a.tokens, callers: a.callers, guesses: a.guesses}
 	a.codes = &codes{base: b, sealer: NewSealer(c.Keys, totpPurpose)}
 	a.passkeys = &passkeys{base: b, domain: c.PasskeyDomain, origins: c.PasskeyOrigins}
-	a.passwords = newPasswords(b, cmp.Or(c.HashCost, hashcost.Standard), a.codes, a.passkeys)
-	a.sessions = &sessions{base: b, codes: a.codes, passkeys: a.passkeys, passwords: a.passwords}
+	cost := cmp.Or(c.HashCost, hashcost.Standard)
+	a.passwords = &passwords{base: b, codes: a.codes, passkeys: a.passkeys, hasher: newHasher(cost),
+		nobody: phc{cost: cost, salt: random(saltBytes), hash: random(hashBytes)}}
+	a.sessions = &sessions{base: b, passkeys: a.passkeys, passwords: a.passwords}
 	a.users = &users{base: b, passwords: a.passwords, sessions: a.sessions}
 	a.roles = &roles{base: b, described: described}
 	a.accessKeys = &accessKeys{b}

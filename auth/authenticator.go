@@ -110,10 +110,7 @@ func (co *codes) confirmTOTP(c *httpx.Call, in TOTPCode) (RecoveryCodes, error) 
 		if !ok || digits == "" {
 			return what, event, errWrongCode
 		}
-		if err := co.useStep(ctx, tx, caller.UserID, t, digits); err != nil {
-			return what, event, err
-		}
-		if err := setRecoveryCodes(ctx, tx, caller.UserID, hashes); err != nil {
+		if err := co.useStep(ctx, tx, caller.UserID, t, digits, hashes); err != nil {
 			return what, event, err
 		}
 		if err := guess.right(ctx, tx); err != nil {
@@ -147,7 +144,9 @@ func (co *codes) renewRecoveryCodes(c *httpx.Call) (RecoveryCodes, error) {
 	ctx := c.Context()
 	codes, hashes := newRecoveryCodes()
 	return RecoveryCodes{codes}, co.recorded(ctx, func(tx pgx.Tx) (audit.Event, error) {
-		return audit.Event{Action: audit.RecoveryCodesRenewed, Target: c.Caller.UserID}, setRecoveryCodes(ctx, tx, c.Caller.UserID, hashes)
+		return audit.Event{Action: audit.RecoveryCodesRenewed, Target: c.Caller.UserID}, db.Touch(ctx, tx, errTOTPOff, `
+-- name: auth.SetRecoveryCodes
+UPDATE totp SET recovery = $2 WHERE user_id = $1 AND confirmed_at IS NOT NULL`, c.Caller.UserID, hashes)
 	})
 }
 
@@ -196,11 +195,4 @@ func dropTOTP(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
 	return db.Touch(ctx, tx, errTOTPOff, `
 -- name: auth.DropTOTP
 DELETE FROM totp WHERE user_id = $1 AND confirmed_at IS NOT NULL`, user)
-}
-
-// setRecoveryCodes replaces the set of a user who has TOTP on.
-func setRecoveryCodes(ctx context.Context, tx pgx.Tx, user uuid.UUID, hashes [][]byte) error {
-	return db.Touch(ctx, tx, errTOTPOff, `
--- name: auth.SetRecoveryCodes
-UPDATE totp SET recovery = $2 WHERE user_id = $1 AND confirmed_at IS NOT NULL`, user, hashes)
 }

@@ -75,11 +75,6 @@ func (cl *callers) authenticateKey(r *http.Request, key string) (*httpx.Caller, 
 	return new(k.caller), nil
 }
 
-// findKeyByID is lookup's question about a key whose hash is not at hand.
-func (cl *callers) findKeyByID(ctx context.Context, id uuid.UUID) (*known, error) {
-	return cl.findKeyBy(ctx, "k.id = $1", id)
-}
-
 // findKeyBy finds a living key: it may do what both its own list and its
 // owner's roles allow at this time.
 func (cl *callers) findKeyBy(ctx context.Context, condition string, arg any) (*known, error) {

@@ -35,7 +35,6 @@ const (
 // ended on purpose only; one that is not refreshed runs out.
 type sessions struct {
 	base
-	codes     *codes
 	passkeys  *passkeys
 	passwords *passwords
 }

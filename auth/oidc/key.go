@@ -80,6 +80,7 @@ type signing struct {
 type signingKey struct {
 	id      string
 	sealed  []byte // as its row has it
+	plain   []byte // the same, opened
 	private *rsa.PrivateKey
 	from    time.Time
 }
@@ -95,36 +96,23 @@ func scanSealedKey(row pgx.Row) (k signingKey, err error) {
 	return k, err
 }
 
-// sealed are all keys in the order in which they sign, not opened.
-func (s *signing) sealed(ctx context.Context) ([]signingKey, error) {
-	return db.All(ctx, s.db, scanSealedKey, `
+// read reads all keys in the order in which they sign.
+func (s *signing) read(ctx context.Context) ([]signingKey, error) {
+	keys, err := db.All(ctx, s.db, scanSealedKey, `
 -- name: oidc.Keys
 SELECT id, sealed, signs_from FROM oidc_keys ORDER BY signs_from`)
-}
-
-// read is sealed, and opens them.
-func (s *signing) read(ctx context.Context) ([]signingKey, error) {
-	keys, err := s.sealed(ctx)
-	for i, k := range keys {
-		plain, err := s.open(k)
-		if err != nil {
-			return nil, err
+	for i := range keys {
+		k := &keys[i]
+		if k.plain, err = s.sealer.Open(k.sealed, k.id); err != nil {
+			return nil, fmt.Errorf("signing key %s: %w", k.id, err)
 		}
-		private, err := x509.ParsePKCS8PrivateKey(plain)
+		private, err := x509.ParsePKCS8PrivateKey(k.plain)
 		var ok bool
-		if keys[i].private, ok = private.(*rsa.PrivateKey); !ok {
+		if k.private, ok = private.(*rsa.PrivateKey); !ok {
 			return nil, fmt.Errorf("signing key %s is no RSA key: %w", k.id, err)
 		}
 	}
 	return keys, err
-}
-
-func (s *signing) open(k signingKey) ([]byte, error) {
-	plain, err := s.sealer.Open(k.sealed, k.id)
-	if err != nil {
-		err = fmt.Errorf("signing key %s: %w", k.id, err)
-	}
-	return plain, err
 }
 
 // published are the keys to show: those that sign, will sign, or have signed
@@ -242,7 +230,7 @@ DELETE FROM oidc_keys k
 	if err != nil {
 		return err
 	}
-	keys, err := s.sealed(ctx)
+	keys, err := s.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -255,13 +243,9 @@ DELETE FROM oidc_keys k
 		if bytes.HasPrefix(k.sealed, s.sealer.Current()) {
 			continue
 		}
-		plain, err := s.open(k)
-		if err != nil {
-			return err
-		}
 		if _, err := db.Exec(ctx, s.db, `
 -- name: oidc.ResealKey
-UPDATE oidc_keys SET sealed = $3 WHERE id = $1 AND sealed = $2`, k.id, k.sealed, s.sealer.Seal(plain, k.id)); err != nil {
+UPDATE oidc_keys SET sealed = $3 WHERE id = $1 AND sealed = $2`, k.id, k.sealed, s.sealer.Seal(k.plain, k.id)); err != nil {
 			return err
 		}
 	}
