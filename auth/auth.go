@@ -214,24 +214,13 @@ func (a *Auth) Fingerprints() (prints [][]byte) {
 // may have been ended since, and links that were used since. With lost, the
 // secret of then is not here, and the next start takes its own.
 func (a *Auth) Restored(ctx context.Context, tx pgx.Tx, lost bool) error {
-	statements := []string{`
--- name: auth.EndSessionsOfBackup
-UPDATE sessions SET revoked_at = now(), revoked_reason = 'restored' WHERE revoked_at IS NULL`, `
--- name: auth.ForgetTokensOfBackup
-DELETE FROM one_time_tokens WHERE purpose <> 'invitation'`, `
--- name: auth.ForgetChallengesOfBackup
-DELETE FROM passkey_challenges`}
-	if lost {
-		statements = append(statements, `
--- name: auth.ForgetSecret
-UPDATE instance SET secret_fingerprint = NULL, secret_since = NULL`)
-	}
-	for _, sql := range statements {
-		if _, err := db.Exec(ctx, tx, sql); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := db.Exec(ctx, tx, `
+-- name: auth.ForgetOfBackup
+WITH ended AS (UPDATE sessions SET revoked_at = now(), revoked_reason = 'restored' WHERE revoked_at IS NULL),
+     tokens AS (DELETE FROM one_time_tokens WHERE purpose <> 'invitation'),
+     challenges AS (DELETE FROM passkey_challenges)
+UPDATE instance SET secret_fingerprint = NULL, secret_since = NULL WHERE $1`, lost)
+	return err
 }
 
 // credentialsBody bounds a body with passwords: 1024 bytes, each of which
@@ -240,7 +229,7 @@ const credentialsBody = 16 << 10
 
 // Routes are the room's part of the table; each concept has its own.
 func (a *Auth) Routes() []httpx.Route {
-	return slices.Concat(a.sessions.signInRoutes(), a.users.meRoutes(), a.passwords.routes(), a.sessions.routes(), a.users.noticeRoutes(),
+	return slices.Concat(a.sessions.signInRoutes(), a.users.meRoutes(), a.passwords.routes(), a.sessions.routes(),
 		a.passkeys.routes(), a.accessKeys.routes(), a.roles.routes(), a.users.routes(), a.codes.routes(), a.invitations.routes(), a.recovery.routes())
 }
 

@@ -33,7 +33,7 @@ func (rc *recovery) userLoginLink(ctx context.Context, sh *db.Shell, args []stri
 	var t oneTime
 	var token string
 	err = rc.recorded(ctx, func(tx pgx.Tx) (event audit.Event, err error) {
-		t, token, err = issueToken(ctx, tx, oneTime{purpose: purposeLogin, user: u.ID, email: u.Email})
+		t, token, err = issueToken(ctx, tx, oneTime{purpose: purposeLogin, user: u.ID, Invitation: Invitation{Email: u.Email}})
 		return audit.Event{Action: audit.LoginLinkMade, Target: u.ID}, err
 	})
 	if err != nil {
@@ -44,13 +44,13 @@ func (rc *recovery) userLoginLink(ctx context.Context, sh *db.Shell, args []stri
 			Token     string    `json:"token"`
 			URL       *string   `json:"url"` // null without HOMEBASE_ACCOUNT_URL
 			ExpiresAt time.Time `json:"expires_at"`
-		}{Token: token, ExpiresAt: t.expiresAt}
+		}{Token: token, ExpiresAt: t.ExpiresAt}
 		if rc.mail.accountURL != "" {
 			answer.URL = new(rc.mail.link(t.purpose, token))
 		}
 		return json.NewEncoder(sh.Stdout).Encode(answer)
 	}
-	_, err = fmt.Fprintf(sh.Stdout, "Signs %s in, once, until %s UTC:\n%s\n", u.Email, t.expiresAt.Format("15:04"), rc.mail.link(t.purpose, token))
+	_, err = fmt.Fprintf(sh.Stdout, "Signs %s in, once, until %s UTC:\n%s\n", u.Email, t.ExpiresAt.Format("15:04"), rc.mail.link(t.purpose, token))
 	return err
 }
 
@@ -63,7 +63,7 @@ func (se *sessions) followLink(r *http.Request, token string) (account, proof, e
 	if err == nil {
 		acc, err = accountByID(ctx, se.db, t.user)
 	}
-	if errors.Is(err, errTokenInvalid) || errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.email) {
+	if errors.Is(err, errTokenInvalid) || errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.Email) {
 		return account{}, proof{}, se.passwords.refuseSignIn(ctx, "", acc.ID, "link")
 	}
 	if err != nil {

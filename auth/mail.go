@@ -56,9 +56,9 @@ func (ml *mail) sendToken(ctx context.Context, tx pgx.Tx, t oneTime, token, subj
 	if ml.accountURL == "" {
 		how = "Enter this token where you are asked for it:"
 	}
-	return ml.send(ctx, tx, t.email, subject, fmt.Sprintf("%s\n\n%s\n\n%s\n\nIt can be used once, until %s UTC.\n"+
+	return ml.send(ctx, tx, t.Email, subject, fmt.Sprintf("%s\n\n%s\n\n%s\n\nIt can be used once, until %s UTC.\n"+
 		"If you did not expect this, you can ignore it.\n",
-		why, how, ml.link(t.purpose, token), t.expiresAt.Format("2006-01-02 15:04")))
+		why, how, ml.link(t.purpose, token), t.ExpiresAt.Format("2006-01-02 15:04")))
 }
 
 // offer sends the token t to its address, unless that belongs to a user, owner

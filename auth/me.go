@@ -82,6 +82,8 @@ func (us *users) meRoutes() []httpx.Route {
 		{Pattern: "DELETE /auth/me", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite,
 			Summary: "Close your account and delete its files", Do: httpx.Acts(us.deleteMe).May(cookies...),
 			Problems: httpx.Problems{httpx.ErrPreconditionFailed, errLastAdmin}},
+		{Pattern: "DELETE /auth/notices/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite,
+			Summary: "Dismiss a notice", Do: httpx.Acts(us.deleteNotice), Problems: httpx.Problems{httpx.ErrNotFound}},
 	}
 }
 

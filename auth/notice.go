@@ -109,13 +109,6 @@ SELECT id, kind, device, coalesce(host(address), ''), about, count, created_at F
 		user, shownNotices)
 }
 
-func (us *users) noticeRoutes() []httpx.Route {
-	return []httpx.Route{
-		{Pattern: "DELETE /auth/notices/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite,
-			Summary: "Dismiss a notice", Do: httpx.Acts(us.deleteNotice), Problems: httpx.Problems{httpx.ErrNotFound}},
-	}
-}
-
 // deleteNotice serves DELETE /auth/notices/{id}: the user has read it.
 func (us *users) deleteNotice(c *httpx.Call) error {
 	ctx, user := c.Context(), c.Caller.UserID

@@ -39,23 +39,16 @@ var errTokenInvalid = httpx.NewProblem(http.StatusGone, "token_invalid", "The li
 // oneTime is a token that can be used once, as its row has it: bound to a
 // purpose, an address and, except for joining, a user.
 type oneTime struct {
-	id        uuid.UUID
-	purpose   string
-	user      uuid.UUID // zero: who does not exist yet
-	email     string
-	roles     []string  // of the user who joins
-	quota     *int64    // likewise, in bytes; nil is the default
-	inviter   uuid.UUID // zero except for invitations
-	createdAt time.Time
-	expiresAt time.Time
-
-	guess attempt // that found it
+	Invitation // to join; of every other token it is the address and the times
+	purpose    string
+	user       uuid.UUID // zero: who does not exist yet
+	guess      attempt   // that found it
 }
 
 const oneTimeColumns = `t.id, t.purpose, t.user_id, t.email, t.roles, t.quota, t.invited_by, t.created_at, t.expires_at`
 
 func scanOneTime(row pgx.Row) (t oneTime, err error) {
-	err = row.Scan(&t.id, &t.purpose, &t.user, &t.email, &t.roles, &t.quota, &t.inviter, &t.createdAt, &t.expiresAt)
+	err = row.Scan(&t.ID, &t.purpose, &t.user, &t.Email, &t.Roles, &t.Quota, &t.InvitedBy, &t.CreatedAt, &t.ExpiresAt)
 	return t, err
 }
 
@@ -67,8 +60,8 @@ func issueToken(ctx context.Context, q db.Querier, t oneTime) (oneTime, string, 
 -- name: auth.IssueToken
 INSERT INTO one_time_tokens AS t (id, hash, purpose, user_id, email, roles, quota, invited_by, expires_at)
 VALUES ($1, $2, $3, nullif($4::uuid, $10::uuid), $5, $6, $7, nullif($8::uuid, $10::uuid), now() + $9::interval)
-RETURNING `+oneTimeColumns, uuid.Must(uuid.NewV7()), Digest(token), t.purpose, t.user, t.email,
-		append([]string{}, t.roles...), t.quota, t.inviter, oneTimeLifetime[t.purpose], uuid.Nil)
+RETURNING `+oneTimeColumns, uuid.Must(uuid.NewV7()), Digest(token), t.purpose, t.user, t.Email,
+		append([]string{}, t.Roles...), t.Quota, t.InvitedBy, oneTimeLifetime[t.purpose], uuid.Nil)
 	return t, token, err
 }
 
@@ -92,7 +85,7 @@ SELECT `+oneTimeColumns+` FROM one_time_tokens t WHERE t.hash = $1 AND t.purpose
 func useToken(ctx context.Context, tx pgx.Tx, t oneTime) error {
 	err := db.Touch(ctx, tx, errTokenInvalid, `
 -- name: auth.UseToken
-DELETE FROM one_time_tokens WHERE id = $1 AND expires_at > now()`, t.id)
+DELETE FROM one_time_tokens WHERE id = $1 AND expires_at > now()`, t.ID)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (pw *passwords) HashPassword(ctx context.Context, email, password string) (
 // hashChosen hashes the password that whoever has a token chooses. One that is
 // not taken costs neither the token nor a guess: the error is what f holds then.
 func (p *permit) hashChosen(ctx context.Context, q db.Querier, f *httpx.Fields, t oneTime, password string) (string, error) {
-	if checkNewPassword(f, "#/password", t.email, password); f.Err() != nil {
+	if checkNewPassword(f, "#/password", t.Email, password); f.Err() != nil {
 		return "", errors.Join(t.guess.right(ctx, q), f.Err())
 	}
 	return p.hash(ctx, password)

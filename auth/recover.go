@@ -60,7 +60,7 @@ func (rc *recovery) routes() []httpx.Route {
 func (rc *recovery) forgotPassword(c *httpx.Call, in Address) error {
 	ctx := c.Context()
 	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) (audit.Event, error) {
-		t := oneTime{purpose: purposeReset, user: known.ID, email: cmp.Or(known.Email, email)}
+		t := oneTime{purpose: purposeReset, user: known.ID, Invitation: Invitation{Email: cmp.Or(known.Email, email)}}
 		err := pretend(ctx, tx, known.Status == statusActive, func(tx pgx.Tx) error {
 			t, token, err := issueToken(ctx, tx, t)
 			if err != nil {
@@ -103,7 +103,7 @@ func (rc *recovery) resetPassword(c *httpx.Call, in ResetPassword) error {
 // must be active and, unless the token is for another, have the same address.
 func useTokenOfUser(ctx context.Context, tx pgx.Tx, t oneTime) (account, error) {
 	acc, err := lockAccount(ctx, tx, t.user)
-	if errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.email && t.purpose != purposeEmail) {
+	if errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.Email && t.purpose != purposeEmail) {
 		err = errTokenInvalid
 	}
 	if err != nil {
@@ -128,7 +128,7 @@ DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID,
 		if known.ID == caller.UserID {
 			owner = "" // the same address, perhaps in another case
 		}
-		err = rc.mail.offer(ctx, tx, oneTime{purpose: purposeEmail, user: caller.UserID, email: email}, owner,
+		err = rc.mail.offer(ctx, tx, oneTime{purpose: purposeEmail, user: caller.UserID, Invitation: Invitation{Email: email}}, owner,
 			"Confirm your address", "Confirm that this is to be the address of an account at "+rc.mail.host+".",
 			"Somebody, probably you, wanted to give this address to another account at "+rc.mail.host+". It belongs to yours, and stays with it.")
 		return audit.Event{Action: audit.EmailChangeAsked, Target: caller.UserID}, err
@@ -150,7 +150,7 @@ func (rc *recovery) confirmEmail(c *httpx.Call, in ConfirmEmail) error {
 		}
 		_, err = db.Exec(ctx, tx, `
 -- name: auth.SetEmail
-UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, acc.ID, t.email)
+UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, acc.ID, t.Email)
 		if err == nil {
 			err = killTokens(ctx, tx, acc.ID)
 		}
