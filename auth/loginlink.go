@@ -64,7 +64,8 @@ func (se *sessions) followLink(r *http.Request, token string) (account, proof, e
 		acc, err = accountByID(ctx, se.db, t.user)
 	}
 	if errors.Is(err, errTokenInvalid) || errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.Email) {
-		return account{}, proof{}, se.passwords.refuseSignIn(ctx, "", acc.ID, "link")
+		refusal := errInvalidCredentials.Because(errors.New("sign-in refused: link"))
+		return account{}, proof{}, se.passwords.refuseSignIn(ctx, "", acc.ID, "link", refusal)
 	}
 	if err != nil {
 		return account{}, proof{}, err

@@ -210,10 +210,8 @@ func (pw *passwords) prove(c *httpx.Call, permit *permit, password string) (acco
 	if ok {
 		return acc, guess.right(ctx, pw.db)
 	}
-	if err := pw.recordRefusal(ctx, audit.Reauthenticated, acc.ID, map[string]string{"reason": "password"}); err != nil {
-		return account{}, err
-	}
-	return account{}, errWrongPassword
+	details := map[string]string{"reason": "password"}
+	return account{}, errors.Join(pw.recordRefusal(ctx, audit.Reauthenticated, acc.ID, details), errWrongPassword)
 }
 
 // sameAccount locks the user's row and makes sure that nothing of what was
@@ -267,7 +265,8 @@ func (pw *passwords) signIn(r *http.Request, email, password string) (account, e
 		reason = "disabled"
 	}
 	if reason != "" {
-		return account{}, pw.refuseSignIn(ctx, email, acc.ID, reason)
+		refusal := errInvalidCredentials.Because(errors.New("sign-in refused: " + reason))
+		return account{}, pw.refuseSignIn(ctx, email, acc.ID, reason, refusal)
 	}
 	if err := pw.db.InTx(ctx, func(tx pgx.Tx) error { return guess.right(ctx, tx) }); err != nil {
 		return account{}, err
@@ -278,17 +277,14 @@ func (pw *passwords) signIn(r *http.Request, email, password string) (account, e
 	return acc, nil
 }
 
-// refuseSignIn records a failed sign-in. The address of someone unknown is
+// refuseSignIn records a failed sign-in, and is its refusal. The address of someone unknown is
 // kept as a keyed hash: people type passwords into the wrong field.
-func (pw *passwords) refuseSignIn(ctx context.Context, email string, user uuid.UUID, reason string) error {
+func (pw *passwords) refuseSignIn(ctx context.Context, email string, user uuid.UUID, reason string, refusal error) error {
 	details := map[string]string{"reason": reason}
 	if user == uuid.Nil {
 		details["address"] = pw.audit.Blind(email)
 	}
-	if err := pw.recordRefusal(ctx, audit.LoginFailed, user, details); err != nil {
-		return err
-	}
-	return errInvalidCredentials.Because(errors.New("sign-in refused: " + reason))
+	return errors.Join(pw.recordRefusal(ctx, audit.LoginFailed, user, details), refusal)
 }
 
 // rehash replaces a hash that was made at another cost, while the password is
