@@ -146,15 +146,14 @@ DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLA
 		if err != nil {
 			return event, err
 		}
-		t, token, err := issueToken(ctx, tx, oneTime{purpose: purposeInvitation, Invitation: Invitation{
+		t, err := issueToken(ctx, tx, oneTime{purpose: purposeInvitation, Invitation: Invitation{
 			Email: email, Roles: slices.Compact(in.Roles), Quota: in.Quota, InvitedBy: caller.UserID}})
 		if err != nil {
 			return event, err
 		}
-		if made = t.Invitation; iv.mail.send == nil {
-			made.Token = token
-		} else {
-			err = iv.mail.sendToken(ctx, tx, t, token, "You are invited", "You are invited to join "+iv.mail.host+".")
+		if made = t.Invitation; iv.mail.send != nil {
+			made.Token = ""
+			err = iv.mail.sendToken(ctx, tx, t, "You are invited", "You are invited to join "+iv.mail.host+".")
 		}
 		return audit.Event{Action: audit.InvitationCreated, Target: made.ID}, err
 	})

@@ -62,11 +62,11 @@ func (rc *recovery) forgotPassword(c *httpx.Call, in Address) error {
 	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) (audit.Event, error) {
 		t := oneTime{purpose: purposeReset, user: known.ID, Invitation: Invitation{Email: cmp.Or(known.Email, email)}}
 		err := pretend(ctx, tx, known.Status == statusActive, func(tx pgx.Tx) error {
-			t, token, err := issueToken(ctx, tx, t)
+			t, err := issueToken(ctx, tx, t)
 			if err != nil {
 				return err
 			}
-			return rc.mail.sendToken(ctx, tx, t, token, "Set a new password", "Somebody, probably you, asked for a new password at "+rc.mail.host+".")
+			return rc.mail.sendToken(ctx, tx, t, "Set a new password", "Somebody, probably you, asked for a new password at "+rc.mail.host+".")
 		})
 		return audit.Event{Action: audit.PasswordForgotten, Target: known.ID,
 			Details: map[string]string{"address": rc.audit.Blind(email)}}, err
