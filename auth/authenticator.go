@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"net/http"
 
@@ -69,8 +68,7 @@ func (co *codes) routes() []httpx.Route {
 // it is confirmed; asked again, there is another one.
 func (co *codes) beginTOTP(c *httpx.Call) (TOTPSecret, error) {
 	ctx := c.Context()
-	secret := make([]byte, totpSecretBytes)
-	rand.Read(secret)
+	secret := random(totpSecretBytes)
 	var acc account
 	err := co.db.InTx(ctx, func(tx pgx.Tx) (err error) {
 		if acc, err = lockAccount(ctx, tx, c.Caller.UserID); err != nil {

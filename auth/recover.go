@@ -90,26 +90,27 @@ func (rc *recovery) resetPassword(c *httpx.Call, in ResetPassword) error {
 	if err != nil {
 		return err
 	}
-	return rc.change(ctx, func(tx pgx.Tx) (stale, audit.Event, error) {
-		acc, err := useTokenOfUser(ctx, tx, t)
-		if err != nil {
-			return nothing, audit.Event{}, err
-		}
+	return rc.follow(ctx, t, func(tx pgx.Tx, acc account) (stale, audit.Event, error) {
 		return setPassword(ctx, tx, acc.ID, hash, uuid.Nil)
 	})
 }
 
-// useTokenOfUser is useToken, and locks the user to whom the token is bound, who
+// follow uses the token t up for a change of the user to whom it is bound, who
 // must be active and, unless the token is for another, have the same address.
-func useTokenOfUser(ctx context.Context, tx pgx.Tx, t oneTime) (account, error) {
-	acc, err := lockAccount(ctx, tx, t.user)
-	if errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.Email && t.purpose != purposeEmail) {
-		err = errTokenInvalid
-	}
-	if err != nil {
-		return account{}, err
-	}
-	return acc, useToken(ctx, tx, t)
+func (rc *recovery) follow(ctx context.Context, t oneTime, fn func(tx pgx.Tx, acc account) (stale, audit.Event, error)) error {
+	return rc.change(ctx, func(tx pgx.Tx) (stale, audit.Event, error) {
+		acc, err := lockAccount(ctx, tx, t.user)
+		if errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.Email && t.purpose != purposeEmail) {
+			err = errTokenInvalid
+		}
+		if err == nil {
+			err = useToken(ctx, tx, t)
+		}
+		if err != nil {
+			return nothing, audit.Event{}, err
+		}
+		return fn(tx, acc)
+	})
 }
 
 // changeEmail serves POST /auth/email. The address changes when its owner
@@ -143,12 +144,8 @@ func (rc *recovery) confirmEmail(c *httpx.Call, in ConfirmEmail) error {
 	if err != nil {
 		return err
 	}
-	return rc.change(ctx, func(tx pgx.Tx) (stale, audit.Event, error) {
-		acc, err := useTokenOfUser(ctx, tx, t)
-		if err != nil {
-			return nothing, audit.Event{}, err
-		}
-		_, err = db.Exec(ctx, tx, `
+	return rc.follow(ctx, t, func(tx pgx.Tx, acc account) (stale, audit.Event, error) {
+		_, err := db.Exec(ctx, tx, `
 -- name: auth.SetEmail
 UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, acc.ID, t.Email)
 		if err == nil {
