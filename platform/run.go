@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"homebase/audit"
@@ -119,19 +120,14 @@ func (p *Platform) describe(ctx context.Context, sh *db.Shell, args []string) er
 	return out.Encode(json.RawMessage(text))
 }
 
-func (p *Platform) listRoutes(ctx context.Context, sh *db.Shell, args []string) error {
-	flags := sh.Flags("routes")
-	asJSON := flags.Bool("json", false, "print JSON")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
+// listRoutes are all routes, for the command that prints them.
+func (p *Platform) listRoutes(context.Context, *db.Shell) (any, func(io.Writer)) {
 	listed := httpx.Listings(p.Routes())
-	if *asJSON {
-		return json.NewEncoder(sh.Stdout).Encode(listed)
+	return listed, func(out io.Writer) {
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		for _, r := range listed {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Method, r.Pattern, r.Access, r.Summary)
+		}
+		w.Flush()
 	}
-	w := tabwriter.NewWriter(sh.Stdout, 0, 0, 2, ' ', 0)
-	for _, r := range listed {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Method, r.Pattern, r.Access, r.Summary)
-	}
-	return w.Flush()
 }
