@@ -168,7 +168,7 @@ SELECT `+held+` FROM users u WHERE u.id = $1`, c.ID)
 		if err := dropTOTP(ctx, tx, c.ID); err != nil {
 			return what, event, err
 		}
-		if err := addNotice(ctx, tx, c.ID, noticeTOTPReset, Session{}); err != nil {
+		if err := addNotice(ctx, tx, c.ID, Notice{Kind: noticeTOTPReset}); err != nil {
 			return what, event, err
 		}
 		return factorChanged(ctx, tx, audit.TOTPReset, c.ID, uuid.Nil)

@@ -59,7 +59,7 @@ func setPassword(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash string, ke
 		err = killTokens(ctx, tx, user)
 	}
 	if err == nil && keep == uuid.Nil {
-		err = addNotice(ctx, tx, user, noticePasswordReset, Session{})
+		err = addNotice(ctx, tx, user, Notice{Kind: noticePasswordReset})
 	}
 	return staleUser(user), audit.Event{Action: audit.PasswordChanged, Target: user}, err
 }

@@ -152,7 +152,7 @@ UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE i
 			err = killTokens(ctx, tx, acc.ID)
 		}
 		if err == nil {
-			err = addNotice(ctx, tx, acc.ID, noticeEmailChanged, Session{})
+			err = addNotice(ctx, tx, acc.ID, Notice{Kind: noticeEmailChanged})
 		}
 		if err == nil && rc.mail.send != nil {
 			err = rc.mail.send(ctx, tx, acc.Email, "Your address was changed", "The account at "+rc.mail.host+

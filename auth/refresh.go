@@ -161,7 +161,7 @@ func (se *sessions) rotate(ctx context.Context, token string, c client) (Session
 func endReused(ctx context.Context, tx pgx.Tx, s Session) (stale, audit.Event, error) {
 	err := endSession(ctx, tx, s.userID, s.ID, "refresh_reuse")
 	if err == nil {
-		err = addNotice(ctx, tx, s.userID, noticeRefreshReuse, s)
+		err = addNotice(ctx, tx, s.userID, Notice{Kind: noticeRefreshReuse, Device: s.Name, Address: s.Address})
 	}
 	return staleUser(s.userID), audit.Event{Action: audit.RefreshReuse, Outcome: audit.Denied, Target: s.ID,
 		Actor: audit.Actor{User: s.userID, Session: s.ID}}, err
