@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -93,7 +94,7 @@ func (f Flag) ETag() string { return httpx.RevisionTag(f.Revision) }
 
 // listFlags serves GET /system/flags.
 func (s *System) listFlags(c *httpx.Call) (httpx.List[FlagState], error) {
-	states, err := s.statesFor(c.Context(), subjectOf(c.Caller, ""))
+	states, err := s.statesFor(c.Context(), c.Caller, "")
 	return httpx.List[FlagState]{Items: states}, err
 }
 
@@ -209,40 +210,28 @@ type FlagState struct {
 	reason string // of OpenFeature
 }
 
-// subject is whom a flag is asked for.
-type subject struct {
-	caller *httpx.Caller // nil: a stranger
-	// id is what percentages are counted by: the user's id, or else a stranger's
-	// targeting key; "" is in no percentage.
-	id string
-}
-
-// subjectOf is the caller. targetingKey counts only for a stranger, so that nobody can
-// ask as somebody else.
-func subjectOf(c *httpx.Caller, targetingKey string) subject {
-	if c != nil {
-		return subject{c, "user " + c.UserID.String()}
+// statesFor are all flags that the caller may see, sorted by key. Percentages are
+// counted by the user's id. targetingKey counts only for a stranger, nil, so that
+// nobody can ask as somebody else; a stranger without one is in no percentage.
+func (s *System) statesFor(ctx context.Context, who *httpx.Caller, targetingKey string) ([]FlagState, error) {
+	id := ""
+	if who != nil {
+		id = "user " + who.UserID.String()
+	} else if targetingKey != "" {
+		id = "key " + targetingKey
 	}
-	if targetingKey == "" {
-		return subject{}
-	}
-	return subject{nil, "key " + targetingKey}
-}
-
-// statesFor are all flags that the subject may see, sorted by key.
-func (s *System) statesFor(ctx context.Context, who subject) ([]FlagState, error) {
 	all, err := s.flags.Get(ctx)
 	states := []FlagState{}
 	for _, flag := range all {
-		if flag.Public || who.caller != nil {
-			states = append(states, flag.stateFor(who))
+		if flag.Public || who != nil {
+			states = append(states, flag.stateFor(who, id))
 		}
 	}
 	return states, err
 }
 
 // stateFor evaluates the flag. The reasons are OpenFeature's.
-func (f *Flag) stateFor(who subject) FlagState {
+func (f *Flag) stateFor(who *httpx.Caller, id string) FlagState {
 	switch {
 	case !f.Enabled:
 		return FlagState{f.Key, false, "DISABLED"}
@@ -250,7 +239,7 @@ func (f *Flag) stateFor(who subject) FlagState {
 		return FlagState{f.Key, true, "STATIC"}
 	}
 	for _, rule := range f.Rules {
-		if rule.matches(f.Key, who) {
+		if rule.matches(f.Key, who, id) {
 			if rule.Percentage != nil {
 				return FlagState{f.Key, true, "SPLIT"}
 			}
@@ -260,14 +249,14 @@ func (f *Flag) stateFor(who subject) FlagState {
 	return FlagState{f.Key, false, "DEFAULT"}
 }
 
-func (r *Rule) matches(key string, who subject) bool {
-	if len(r.Roles) > 0 && (who.caller == nil || !slices.ContainsFunc(r.Roles, func(role string) bool { return slices.Contains(who.caller.Roles, role) })) {
+func (r *Rule) matches(key string, who *httpx.Caller, id string) bool {
+	if len(r.Roles) > 0 && (who == nil || !auth.Admits(r.Roles, who.Roles)) {
 		return false
 	}
-	if len(r.Users) > 0 && (who.caller == nil || !slices.Contains(r.Users, who.caller.UserID)) {
+	if len(r.Users) > 0 && (who == nil || !slices.Contains(r.Users, who.UserID)) {
 		return false
 	}
-	return r.Percentage == nil || who.id != "" && share(key, who.id) < *r.Percentage/100
+	return r.Percentage == nil || id != "" && share(key, id) < *r.Percentage/100
 }
 
 // share is the subject's fixed position in a flag's percentages, from 0 to just below
@@ -325,7 +314,7 @@ func (s *System) ofrepFlagsFor(r *http.Request) ([]ofrepFlag, error) {
 	case given != nil && json.Unmarshal(given, &key) != nil:
 		return nil, ofrepFailure(r, errContext.With("targetingKey must be a string."), "INVALID_CONTEXT")
 	}
-	states, err := s.statesFor(r.Context(), subjectOf(httpx.CallerOf(r.Context()), *cmp.Or(key, new(""))))
+	states, err := s.statesFor(r.Context(), httpx.CallerOf(r.Context()), *cmp.Or(key, new("")))
 	flags := make([]ofrepFlag, len(states))
 	for i, state := range states {
 		flags[i] = ofrepFlag{state.Key, state.Enabled, "off", state.reason}
