@@ -163,12 +163,7 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 func (st *store) compareRows(ctx context.Context, tx pgx.Tx, m *Manifest) (bad []string, err error) {
 	sql := `-- name: backup.FilesOfRows
 		SELECT i.id, 0::bigint, i.size, encode(i.sha256, 'hex') FROM check_public.items i WHERE i.kind = 1`
-	versions, err := db.One(ctx, tx, db.Value[bool], `-- name: backup.VersionsExist
-		SELECT to_regclass('check_public.versions') IS NOT NULL`)
-	if err != nil {
-		return nil, err
-	}
-	if versions {
+	if slices.ContainsFunc(m.Tables, func(t Table) bool { return t.Schema == "public" && t.Table == "versions" }) {
 		sql += ` UNION ALL SELECT v.item_id, v.revision, v.size, encode(v.sha256, 'hex') FROM check_public.versions v`
 	}
 	var size int64
