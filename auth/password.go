@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -211,7 +212,7 @@ func (pw *passwords) prove(c *httpx.Call, permit *permit, password string) (acco
 		return acc, guess.right(ctx, pw.db)
 	}
 	details := map[string]string{"reason": "password"}
-	return account{}, errors.Join(pw.recordRefusal(ctx, audit.Reauthenticated, acc.ID, details), errWrongPassword)
+	return account{}, cmp.Or(pw.recordRefusal(ctx, audit.Reauthenticated, acc.ID, details), error(errWrongPassword))
 }
 
 // sameAccount locks the user's row and makes sure that nothing of what was
@@ -277,14 +278,15 @@ func (pw *passwords) signIn(r *http.Request, email, password string) (account, e
 	return acc, nil
 }
 
-// refuseSignIn records a failed sign-in, and is its refusal. The address of someone unknown is
-// kept as a keyed hash: people type passwords into the wrong field.
+// refuseSignIn records a failed sign-in, and is its refusal once that is done. The
+// address of someone unknown is kept as a keyed hash: people type passwords into
+// the wrong field.
 func (pw *passwords) refuseSignIn(ctx context.Context, email string, user uuid.UUID, reason string, refusal error) error {
 	details := map[string]string{"reason": reason}
 	if user == uuid.Nil {
 		details["address"] = pw.audit.Blind(email)
 	}
-	return errors.Join(pw.recordRefusal(ctx, audit.LoginFailed, user, details), refusal)
+	return cmp.Or(pw.recordRefusal(ctx, audit.LoginFailed, user, details), refusal)
 }
 
 // rehash replaces a hash that was made at another cost, while the password is
