@@ -141,9 +141,3 @@ func (p *permit) matches(ctx context.Context, password, stored string) (ok, outd
 	}
 	return subtle.ConstantTimeCompare(got, kept.hash) == 1, kept.cost != p.h.cost, nil
 }
-
-// nobody is a hash that no password has, checked where there is no such user
-// so that the answer takes as long as for one who exists.
-func nobody(cost hashcost.Cost) string {
-	return phc{cost: cost, salt: random(saltBytes), hash: random(hashBytes)}.String()
-}

@@ -30,10 +30,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	"homebase/audit"
 	"homebase/auth/internal/hashcost"
@@ -124,6 +122,18 @@ func (b base) recorded(ctx context.Context, fn func(tx pgx.Tx) (audit.Event, err
 	return Recorded(ctx, b.db, b.audit, fn)
 }
 
+// change is recorded for what must hold everywhere at once, see callers.change.
+// Without an event nothing has changed.
+func (b base) change(ctx context.Context, fn func(tx pgx.Tx) (stale, audit.Event, error)) error {
+	return b.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+		what, event, err := fn(tx)
+		if err != nil || event.Action == "" {
+			return nothing, err
+		}
+		return what, b.audit.Record(ctx, tx, event)
+	})
+}
+
 // recordRefusal records that somebody was not let do what they asked for.
 func (b base) recordRefusal(ctx context.Context, action audit.Action, user uuid.UUID, details map[string]string) error {
 	return b.recorded(ctx, func(pgx.Tx) (audit.Event, error) {
@@ -142,8 +152,10 @@ func New(c Config) *Auth {
 	b := base{db: c.DB, audit: c.Audit, log: c.Log, tokens: a.tokens, callers: a.callers, guesses: a.guesses}
 	a.codes = &codes{base: b, sealer: NewSealer(c.Keys, totpPurpose)}
 	a.passkeys = &passkeys{base: b, domain: c.PasskeyDomain, origins: c.PasskeyOrigins}
-	a.passwords = newPasswords(b, cmp.Or(c.HashCost, hashcost.Standard), a.codes, a.passkeys)
-	a.sessions = &sessions{base: b, codes: a.codes, passkeys: a.passkeys, passwords: a.passwords}
+	cost := cmp.Or(c.HashCost, hashcost.Standard)
+	a.passwords = &passwords{base: b, codes: a.codes, passkeys: a.passkeys, hasher: newHasher(cost),
+		nobody: phc{cost: cost, salt: random(saltBytes), hash: random(hashBytes)}}
+	a.sessions = &sessions{base: b, passkeys: a.passkeys, passwords: a.passwords}
 	a.users = &users{base: b, passwords: a.passwords, sessions: a.sessions}
 	a.roles = &roles{base: b, described: described}
 	a.accessKeys = &accessKeys{b}
@@ -178,30 +190,15 @@ func (a *Auth) Start(ctx context.Context) error {
 // first start wrote. With several, any may match; the first's fingerprint is
 // kept then, which is how a secret is replaced.
 func (a *Auth) checkSecret(ctx context.Context) error {
-	return a.db.InTx(ctx, func(tx pgx.Tx) error {
-		kept, err := db.One(ctx, tx, db.Value[[]byte], `
--- name: auth.SecretFingerprint
-SELECT secret_fingerprint FROM instance FOR UPDATE`)
-		if err != nil {
-			return fmt.Errorf("read the secret's fingerprint: %w", err)
-		}
-		prints := a.Fingerprints()
-		known := slices.ContainsFunc(prints, func(p []byte) bool { return string(p) == string(kept) })
-		if len(kept) > 0 && !known {
-			return errors.New("HOMEBASE_SECRET is not the secret that this database was set up with: " +
-				"give the old one, or both separated by a comma, the new one first; or start over with an empty database " +
-				"(for a private PostgreSQL stop Homebase and delete the folder that its log names as data)")
-		}
-		if string(kept) == string(prints[0]) {
-			return nil
-		}
-		_, err = db.Exec(ctx, tx, `
--- name: auth.SetSecretFingerprint
+	prints := a.Fingerprints()
+	return db.Touch(ctx, a.db, errors.New("HOMEBASE_SECRET is not the secret that this database was set up with: "+
+		"give the old one, or both separated by a comma, the new one first; or start over with an empty database "+
+		"(for a private PostgreSQL stop Homebase and delete the folder that its log names as data)"), `
+-- name: auth.KeepSecretFingerprint
 UPDATE instance
    SET secret_fingerprint = $1,
-       secret_since = CASE WHEN secret_fingerprint IS NOT NULL THEN now() END`, prints[0])
-		return err
-	})
+       secret_since = CASE WHEN secret_fingerprint = $1 THEN secret_since WHEN secret_fingerprint IS NOT NULL THEN now() END
+ WHERE secret_fingerprint IS NULL OR secret_fingerprint = ANY($2)`, prints[0], prints)
 }
 
 // Fingerprints recognise the configured secrets and tell nothing about them;
@@ -217,24 +214,13 @@ func (a *Auth) Fingerprints() (prints [][]byte) {
 // may have been ended since, and links that were used since. With lost, the
 // secret of then is not here, and the next start takes its own.
 func (a *Auth) Restored(ctx context.Context, tx pgx.Tx, lost bool) error {
-	statements := []string{`
--- name: auth.EndSessionsOfBackup
-UPDATE sessions SET revoked_at = now(), revoked_reason = 'restored' WHERE revoked_at IS NULL`, `
--- name: auth.ForgetTokensOfBackup
-DELETE FROM one_time_tokens WHERE purpose <> 'invitation'`, `
--- name: auth.ForgetChallengesOfBackup
-DELETE FROM passkey_challenges`}
-	if lost {
-		statements = append(statements, `
--- name: auth.ForgetSecret
-UPDATE instance SET secret_fingerprint = NULL, secret_since = NULL`)
-	}
-	for _, sql := range statements {
-		if _, err := db.Exec(ctx, tx, sql); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := db.Exec(ctx, tx, `
+-- name: auth.ForgetOfBackup
+WITH ended AS (UPDATE sessions SET revoked_at = now(), revoked_reason = 'restored' WHERE revoked_at IS NULL),
+     tokens AS (DELETE FROM one_time_tokens WHERE purpose <> 'invitation'),
+     challenges AS (DELETE FROM passkey_challenges)
+UPDATE instance SET secret_fingerprint = NULL, secret_since = NULL WHERE $1`, lost)
+	return err
 }
 
 // credentialsBody bounds a body with passwords: 1024 bytes, each of which
@@ -243,20 +229,12 @@ const credentialsBody = 16 << 10
 
 // Routes are the room's part of the table; each concept has its own.
 func (a *Auth) Routes() []httpx.Route {
-	return slices.Concat(a.sessions.signInRoutes(), a.users.meRoutes(), a.passwords.routes(), a.sessions.routes(), a.users.noticeRoutes(),
+	return slices.Concat(a.sessions.signInRoutes(), a.users.meRoutes(), a.passwords.routes(), a.sessions.routes(),
 		a.passkeys.routes(), a.accessKeys.routes(), a.roles.routes(), a.users.routes(), a.codes.routes(), a.invitations.routes(), a.recovery.routes())
 }
 
 // cookies are what signs a browser in or out.
 var cookies = []string{"Set-Cookie"}
-
-// Jobs are the room's housekeeping.
-func (a *Auth) Jobs() []db.Job {
-	return []db.Job{
-		{Name: "auth.sweep", Every: time.Hour, Run: a.sweep},
-		{Name: "auth.reseal", Every: time.Hour, Run: a.codes.reseal},
-	}
-}
 
 // Figures are what there is to tell of sessions and their cache.
 func (a *Auth) Figures(ctx context.Context) ([]httpx.Figure, error) {

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"net/http"
 
@@ -69,8 +68,7 @@ func (co *codes) routes() []httpx.Route {
 // it is confirmed; asked again, there is another one.
 func (co *codes) beginTOTP(c *httpx.Call) (TOTPSecret, error) {
 	ctx := c.Context()
-	secret := make([]byte, totpSecretBytes)
-	rand.Read(secret)
+	secret := random(totpSecretBytes)
 	var acc account
 	err := co.db.InTx(ctx, func(tx pgx.Tx) (err error) {
 		if acc, err = lockAccount(ctx, tx, c.Caller.UserID); err != nil {
@@ -95,33 +93,28 @@ func (co *codes) confirmTOTP(c *httpx.Call, in TOTPCode) (RecoveryCodes, error) 
 		return RecoveryCodes{}, err
 	}
 	codes, hashes := newRecoveryCodes()
-	err = co.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = co.change(ctx, func(tx pgx.Tx) (what stale, event audit.Event, err error) {
 		if err := lockCaller(ctx, tx, caller.UserID, caller.SessionID); err != nil {
-			return nothing, err
+			return what, event, err
 		}
 		t, err := authenticatorOf(ctx, tx, caller.UserID)
 		switch {
-		case errors.Is(err, db.ErrNotFound):
-			return nothing, errTOTPOff
 		case err != nil:
-			return nothing, err
+			return what, event, NoRow(err, errTOTPOff)
 		case t.confirmed:
-			return nothing, errTOTPOn
+			return what, event, errTOTPOn
 		}
 		digits, _, ok := parseCode(in.Code)
 		if !ok || digits == "" {
-			return nothing, errWrongCode
+			return what, event, errWrongCode
 		}
-		if err := co.useStep(ctx, tx, caller.UserID, t, digits); err != nil {
-			return nothing, err
-		}
-		if err := setRecoveryCodes(ctx, tx, caller.UserID, hashes); err != nil {
-			return nothing, err
+		if err := co.useStep(ctx, tx, caller.UserID, t, digits, hashes); err != nil {
+			return what, event, err
 		}
 		if err := guess.right(ctx, tx); err != nil {
-			return nothing, err
+			return what, event, err
 		}
-		return co.factorChanged(ctx, tx, audit.TOTPEnabled, caller.UserID, caller.SessionID)
+		return factorChanged(ctx, tx, audit.TOTPEnabled, caller.UserID, caller.SessionID)
 	})
 	if errors.Is(err, errWrongCode) {
 		err = errCodeWrong.Because(err)
@@ -132,14 +125,14 @@ func (co *codes) confirmTOTP(c *httpx.Call, in TOTPCode) (RecoveryCodes, error) 
 // deleteTOTP serves DELETE /auth/totp.
 func (co *codes) deleteTOTP(c *httpx.Call) error {
 	ctx := c.Context()
-	return co.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return co.change(ctx, func(tx pgx.Tx) (what stale, event audit.Event, err error) {
 		if err := lockCaller(ctx, tx, c.Caller.UserID, c.Caller.SessionID); err != nil {
-			return nothing, err
+			return what, event, err
 		}
 		if err := dropTOTP(ctx, tx, c.Caller.UserID); err != nil {
-			return nothing, err
+			return what, event, err
 		}
-		return co.factorChanged(ctx, tx, audit.TOTPDisabled, c.Caller.UserID, c.Caller.SessionID)
+		return factorChanged(ctx, tx, audit.TOTPDisabled, c.Caller.UserID, c.Caller.SessionID)
 	})
 }
 
@@ -148,76 +141,56 @@ func (co *codes) deleteTOTP(c *httpx.Call) error {
 func (co *codes) renewRecoveryCodes(c *httpx.Call) (RecoveryCodes, error) {
 	ctx := c.Context()
 	codes, hashes := newRecoveryCodes()
-	err := co.db.InTx(ctx, func(tx pgx.Tx) error {
-		if err := setRecoveryCodes(ctx, tx, c.Caller.UserID, hashes); err != nil {
-			return err
-		}
-		return co.audit.Record(ctx, tx, audit.Event{Action: audit.RecoveryCodesRenewed, Target: c.Caller.UserID})
+	return RecoveryCodes{codes}, co.recorded(ctx, func(tx pgx.Tx) (audit.Event, error) {
+		return audit.Event{Action: audit.RecoveryCodesRenewed, Target: c.Caller.UserID}, db.Touch(ctx, tx, errTOTPOff, `
+-- name: auth.SetRecoveryCodes
+UPDATE totp SET recovery = $2 WHERE user_id = $1 AND confirmed_at IS NOT NULL`, c.Caller.UserID, hashes)
 	})
-	return RecoveryCodes{codes}, err
 }
 
-// resetTOTP serves POST /auth/users/{id}/totp/reset. Whoever may do less than
-// that user may not weaken the user's sign-in.
+// resetTOTP serves POST /auth/users/{id}/totp/reset: the user is told. Whoever
+// may do less than that user may not weaken the user's sign-in.
 func (co *codes) resetTOTP(c *httpx.Call) error {
 	ctx := c.Context()
-	return co.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return co.change(ctx, func(tx pgx.Tx) (what stale, event audit.Event, err error) {
 		if _, err := lockAccount(ctx, tx, c.ID); err != nil {
-			return nothing, err
+			return what, event, err
 		}
 		theirs, err := db.One(ctx, tx, db.Value[[]string], `
 -- name: auth.PermissionsOfUser
 SELECT `+held+` FROM users u WHERE u.id = $1`, c.ID)
 		if err != nil {
-			return nothing, err
+			return what, event, err
 		}
 		if err := mayGrant(ctx, tx, c.Caller.UserID, append(theirs, UsersManage)); err != nil {
-			return nothing, err
+			return what, event, err
 		}
-		return co.takeTOTPAway(ctx, tx, c.ID)
+		if err := dropTOTP(ctx, tx, c.ID); err != nil {
+			return what, event, err
+		}
+		if err := addNotice(ctx, tx, c.ID, Notice{Kind: noticeTOTPReset}); err != nil {
+			return what, event, err
+		}
+		return factorChanged(ctx, tx, audit.TOTPReset, c.ID, uuid.Nil)
 	})
 }
 
-// takeTOTPAway turns TOTP off for a user, who is told, and whose sessions end.
-func (co *codes) takeTOTPAway(ctx context.Context, tx pgx.Tx, user uuid.UUID) (stale, error) {
-	if err := dropTOTP(ctx, tx, user); err != nil {
-		return nothing, err
-	}
-	if err := addNotice(ctx, tx, user, noticeTOTPReset, Session{}); err != nil {
-		return nothing, err
-	}
-	return co.factorChanged(ctx, tx, audit.TOTPReset, user, uuid.Nil)
-}
-
-// factorChanged records that TOTP was turned on or off, and ends the user's
-// sessions except keep, which may be zero.
-func (co *codes) factorChanged(ctx context.Context, tx pgx.Tx, action audit.Action, user, keep uuid.UUID) (stale, error) {
-	if _, err := endSessionsOf(ctx, tx, user, keep, "totp_changed"); err != nil {
-		return nothing, err
-	}
-	_, err := db.Exec(ctx, tx, `
+// factorChanged is what follows when TOTP was turned on or off: the user's
+// sessions end except keep, which may be zero.
+func factorChanged(ctx context.Context, tx pgx.Tx, action audit.Action, user, keep uuid.UUID) (stale, audit.Event, error) {
+	_, err := endSessionsOf(ctx, tx, user, keep, "totp_changed")
+	if err == nil {
+		_, err = db.Exec(ctx, tx, `
 -- name: auth.CountRevision
 UPDATE users SET revision = revision + 1, updated_at = now() WHERE id = $1`, user)
-	if err != nil {
-		return nothing, err
 	}
-	return staleUser(user), co.audit.Record(ctx, tx, audit.Event{Action: action, Target: user})
+	return staleUser(user), audit.Event{Action: action, Target: user}, err
 }
 
-// dropTOTP locks the user first, as everything does that changes how the user
-// signs in.
+// dropTOTP forgets the authenticator of a user whose row is locked, as it is for
+// every change of how the user signs in.
 func dropTOTP(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
-	if _, err := lockAccount(ctx, tx, user); err != nil {
-		return err
-	}
 	return db.Touch(ctx, tx, errTOTPOff, `
 -- name: auth.DropTOTP
 DELETE FROM totp WHERE user_id = $1 AND confirmed_at IS NOT NULL`, user)
-}
-
-// setRecoveryCodes replaces the set of a user who has TOTP on.
-func setRecoveryCodes(ctx context.Context, tx pgx.Tx, user uuid.UUID, hashes [][]byte) error {
-	return db.Touch(ctx, tx, errTOTPOff, `
--- name: auth.SetRecoveryCodes
-UPDATE totp SET recovery = $2 WHERE user_id = $1 AND confirmed_at IS NOT NULL`, user, hashes)
 }

@@ -21,7 +21,7 @@ const channel = "auth"
 
 // stale names what a committed change has made untrue in the caches: the
 // payload of the notification. "" is nothing, "all" is everything, otherwise
-// "session <id>" or "user <id>".
+// "user <id>": all that is kept of that user.
 type stale string
 
 const (
@@ -29,8 +29,7 @@ const (
 	all     stale = "all"
 )
 
-func staleSession(id uuid.UUID) stale { return stale("session " + id.String()) }
-func staleUser(id uuid.UUID) stale    { return stale("user " + id.String()) }
+func staleUser(id uuid.UUID) stale { return stale("user " + id.String()) }
 
 // change runs fn in a transaction and makes what it did hold everywhere: on
 // the other workers by a notification that arrives with the commit, on this
@@ -187,22 +186,17 @@ func (c *cache) drop(what stale) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.generation++
-	kind, text, _ := strings.Cut(string(what), " ")
+	text, ofUser := strings.CutPrefix(string(what), "user ")
 	id, err := uuid.Parse(text)
-	switch {
-	case err == nil && kind == "session":
-		if e, ok := c.entries[idCredential(id)]; ok {
-			c.remove(e)
-		}
-	case err == nil && kind == "user":
-		for _, e := range c.entries {
-			if e.Value.(*known).caller.UserID == id {
-				c.remove(e)
-			}
-		}
-	default:
+	if err != nil || !ofUser {
 		clear(c.entries)
 		c.order.Init()
+		return
+	}
+	for _, e := range c.entries {
+		if e.Value.(*known).caller.UserID == id {
+			c.remove(e)
+		}
 	}
 }
 

@@ -60,18 +60,14 @@ const (
 	deviceBody    = 1 + 16 + 16
 )
 
-func (tk *tokens) deviceMark(user uuid.UUID) string {
-	made := uuid.Must(uuid.NewV7())
-	return Sign(tk.keys(devicePurpose), slices.Concat([]byte{deviceVersion}, user[:], made[:]))
-}
-
 // marksMost is how many users' marks a browser keeps.
 const marksMost = 4
 
 // deviceMarks is the cookie of a browser that has just signed in as user: its
 // mark before those that were there, for a browser may be several people's.
 func (tk *tokens) deviceMarks(r *http.Request, user uuid.UUID) string {
-	marks := []string{tk.deviceMark(user)}
+	made := uuid.Must(uuid.NewV7())
+	marks := []string{Sign(tk.keys(devicePurpose), slices.Concat([]byte{deviceVersion}, user[:], made[:]))}
 	if there, err := CookieValue(r, deviceCookie); err == nil && there != "" {
 		marks = append(marks, strings.Split(there, ".")...)
 	}

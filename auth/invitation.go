@@ -61,11 +61,6 @@ type Invitation struct {
 	Token string `json:"token,omitempty"`
 }
 
-func (t oneTime) invitation() Invitation {
-	return Invitation{ID: t.id, Email: t.email, Roles: t.roles, Quota: t.quota, InvitedBy: t.inviter,
-		CreatedAt: t.createdAt, ExpiresAt: t.expiresAt}
-}
-
 // NewInvitation is the body of POST /auth/invitations.
 type NewInvitation struct {
 	Email string   `json:"email"`
@@ -106,7 +101,7 @@ func (iv *invitations) routes() []httpx.Route {
 func (iv *invitations) list(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]Invitation, error) {
 	return db.All(c.Context(), iv.db, func(row pgx.Row) (Invitation, error) {
 		t, err := scanOneTime(row)
-		return t.invitation(), err
+		return t.Invitation, err
 	}, `
 -- name: auth.ListInvitations
 SELECT `+oneTimeColumns+`
@@ -151,15 +146,14 @@ DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLA
 		if err != nil {
 			return event, err
 		}
-		t, token, err := issueToken(ctx, tx, oneTime{purpose: purposeInvitation, email: email,
-			roles: slices.Compact(in.Roles), quota: in.Quota, inviter: caller.UserID})
+		t, err := issueToken(ctx, tx, oneTime{purpose: purposeInvitation, Invitation: Invitation{
+			Email: email, Roles: slices.Compact(in.Roles), Quota: in.Quota, InvitedBy: caller.UserID}})
 		if err != nil {
 			return event, err
 		}
-		if made = t.invitation(); iv.mail.send == nil {
-			made.Token = token
-		} else {
-			err = iv.mail.sendToken(ctx, tx, t, token, "You are invited", "You are invited to join "+iv.mail.host+".")
+		if made = t.Invitation; iv.mail.send != nil {
+			made.Token = ""
+			err = iv.mail.sendToken(ctx, tx, t, "You are invited", "You are invited to join "+iv.mail.host+".")
 		}
 		return audit.Event{Action: audit.InvitationCreated, Target: made.ID}, err
 	})
@@ -196,8 +190,8 @@ func (iv *invitations) register(c *httpx.Call, in Address) error {
 	}
 	return iv.mail.answer(c, in, func(tx pgx.Tx, email string, known account) (audit.Event, error) {
 		asked := "Somebody, probably you, asked to join " + iv.mail.host + " with this address"
-		err := iv.mail.offer(c.Context(), tx, oneTime{purpose: purposeRegister, email: email, roles: []string{RoleMember}}, known.Email,
-			"Finish signing up", asked+".",
+		err := iv.mail.offer(c.Context(), tx, oneTime{purpose: purposeRegister, Invitation: Invitation{Email: email, Roles: []string{RoleMember}}},
+			known.Email, "Finish signing up", asked+".",
 			asked+", which has an account there. If you forgot the password, ask for a new one.")
 		return audit.Event{Action: audit.RegistrationAsked, Target: known.ID,
 			Details: map[string]string{"address": iv.audit.Blind(email)}}, err
@@ -238,7 +232,7 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 		if err := useToken(ctx, tx, t); err != nil {
 			return err
 		}
-		acc.User, err = iv.users.CreateUser(ctx, tx, NewUser{Email: t.email, Name: in.Name, PasswordHash: hash, Roles: t.roles, Quota: t.quota})
+		acc.User, err = iv.users.CreateUser(ctx, tx, NewUser{Email: t.Email, Name: in.Name, PasswordHash: hash, Roles: t.Roles, Quota: t.Quota})
 		return err
 	})
 	if err != nil {
@@ -251,10 +245,10 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 // stillGranted makes sure that whoever invited may still give what the
 // invitation promises.
 func stillGranted(ctx context.Context, tx pgx.Tx, t oneTime) error {
-	if t.inviter == operator {
+	if t.InvitedBy == operator {
 		return nil
 	}
-	err := mayGrantRoles(ctx, tx, t.inviter, t.roles)
+	err := mayGrantRoles(ctx, tx, t.InvitedBy, t.Roles)
 	if p, ok := errors.AsType[*httpx.Problem](err); ok {
 		return errTokenInvalid.Because(fmt.Errorf("whoever sent the invitation may no longer grant it: %w", p))
 	}

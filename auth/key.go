@@ -75,11 +75,6 @@ func (cl *callers) authenticateKey(r *http.Request, key string) (*httpx.Caller, 
 	return new(k.caller), nil
 }
 
-// findKeyByID is lookup's question about a key whose hash is not at hand.
-func (cl *callers) findKeyByID(ctx context.Context, id uuid.UUID) (*known, error) {
-	return cl.findKeyBy(ctx, "k.id = $1", id)
-}
-
 // findKeyBy finds a living key: it may do what both its own list and its
 // owner's roles allow at this time.
 func (cl *callers) findKeyBy(ctx context.Context, condition string, arg any) (*known, error) {
@@ -213,14 +208,10 @@ RETURNING `+keyColumns,
 // deleteKey serves DELETE /auth/keys/{id}. The operator revokes anybody's.
 func (ak *accessKeys) deleteKey(c *httpx.Call) error {
 	ctx := c.Context()
-	return ak.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return ak.change(ctx, func(tx pgx.Tx) (stale, audit.Event, error) {
 		user, err := db.One(ctx, tx, db.Value[uuid.UUID], `
 -- name: auth.DeleteKey
 DELETE FROM access_keys WHERE id = $1 AND (user_id = $2 OR $3) RETURNING user_id`, c.ID, c.Caller.UserID, c.Caller.Operator)
-		if err != nil {
-			return nothing, err
-		}
-		return staleUser(user), ak.audit.Record(ctx, tx, audit.Event{Action: audit.KeyRevoked, Target: c.ID,
-			Details: map[string]string{"owner": user.String()}})
+		return staleUser(user), audit.Event{Action: audit.KeyRevoked, Target: c.ID, Details: map[string]string{"owner": user.String()}}, err
 	})
 }

@@ -118,11 +118,8 @@ func (se *sessions) refusePasskey(ctx context.Context, user uuid.UUID, err error
 	if !errors.Is(err, errPasskey) {
 		return err
 	}
-	refused := se.passwords.refuseSignIn(ctx, "", user, "passkey")
-	if errors.Is(refused, errInvalidCredentials) {
-		refused = errInvalidCredentials.With("This passkey does not sign in here. Sign in another way.").Because(err)
-	}
-	return refused
+	return se.passwords.refuseSignIn(ctx, "", user, "passkey",
+		errInvalidCredentials.With("This passkey does not sign in here. Sign in another way.").Because(err))
 }
 
 // modeOf reads how a sign-in's tokens are to be held, and refuses cookies

@@ -31,9 +31,8 @@ func (rc *recovery) userLoginLink(ctx context.Context, sh *db.Shell, args []stri
 		return fmt.Errorf(`%s is disabled; this lets them back in: homebase api PATCH /auth/users/%s '{"status":"active"}'`, u.Email, u.ID)
 	}
 	var t oneTime
-	var token string
 	err = rc.recorded(ctx, func(tx pgx.Tx) (event audit.Event, err error) {
-		t, token, err = issueToken(ctx, tx, oneTime{purpose: purposeLogin, user: u.ID, email: u.Email})
+		t, err = issueToken(ctx, tx, oneTime{purpose: purposeLogin, user: u.ID, Invitation: Invitation{Email: u.Email}})
 		return audit.Event{Action: audit.LoginLinkMade, Target: u.ID}, err
 	})
 	if err != nil {
@@ -44,13 +43,13 @@ func (rc *recovery) userLoginLink(ctx context.Context, sh *db.Shell, args []stri
 			Token     string    `json:"token"`
 			URL       *string   `json:"url"` // null without HOMEBASE_ACCOUNT_URL
 			ExpiresAt time.Time `json:"expires_at"`
-		}{Token: token, ExpiresAt: t.expiresAt}
+		}{Token: t.Token, ExpiresAt: t.ExpiresAt}
 		if rc.mail.accountURL != "" {
-			answer.URL = new(rc.mail.link(t.purpose, token))
+			answer.URL = new(rc.mail.link(t))
 		}
 		return json.NewEncoder(sh.Stdout).Encode(answer)
 	}
-	_, err = fmt.Fprintf(sh.Stdout, "Signs %s in, once, until %s UTC:\n%s\n", u.Email, t.expiresAt.Format("15:04"), rc.mail.link(t.purpose, token))
+	_, err = fmt.Fprintf(sh.Stdout, "Signs %s in, once, until %s UTC:\n%s\n", u.Email, t.ExpiresAt.Format("15:04"), rc.mail.link(t))
 	return err
 }
 
@@ -63,8 +62,9 @@ func (se *sessions) followLink(r *http.Request, token string) (account, proof, e
 	if err == nil {
 		acc, err = accountByID(ctx, se.db, t.user)
 	}
-	if errors.Is(err, errTokenInvalid) || errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.email) {
-		return account{}, proof{}, se.passwords.refuseSignIn(ctx, "", acc.ID, "link")
+	if errors.Is(err, errTokenInvalid) || errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.Email) {
+		refusal := errInvalidCredentials.Because(errors.New("sign-in refused: link"))
+		return account{}, proof{}, se.passwords.refuseSignIn(ctx, "", acc.ID, "link", refusal)
 	}
 	if err != nil {
 		return account{}, proof{}, err

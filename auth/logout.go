@@ -25,16 +25,16 @@ func (se *sessions) logout(w http.ResponseWriter, r *http.Request) error {
 		scope = "session"
 	}
 	left := map[uuid.UUID]bool{} // twice would be recorded twice
-	for _, d := range se.departing(r) {
-		if left[d.session] {
+	for _, t := range se.departing(r) {
+		if left[t.session] {
 			continue
 		}
-		found, err := se.logOut(r.Context(), d, scope)
+		found, err := se.logOut(r.Context(), t, scope)
 		if err != nil {
 			return err
 		}
 		if found {
-			left[d.session] = true
+			left[t.session] = true
 		}
 	}
 	if scope != "others" || len(left) == 0 {
@@ -44,22 +44,16 @@ func (se *sessions) logout(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// departing is a session to be left, by an access token that was good, or by
-// a refresh token that is still to be judged.
-type departing struct {
-	session uuid.UUID
-	refresh *refreshToken
-}
-
 // cookiesMost is how many refresh cookies signing out looks at: each is a
 // query that needs no sign-in.
 const cookiesMost = 4
 
 // departing are the sessions whose tokens came with the request, wherever they
-// stood: leaving by one must not leave another signed in. Cookies count also
+// stood: leaving by one must not leave another signed in. A refresh token is still
+// to be judged; of an access token that was good there is the session alone. Cookies count also
 // where one name came twice, for leaving must not fail for what another page
 // has set.
-func (se *sessions) departing(r *http.Request) (list []departing) {
+func (se *sessions) departing(r *http.Request) (list []refreshToken) {
 	var in RefreshRequest
 	if text, err := io.ReadAll(r.Body); err == nil {
 		_ = json.Unmarshal(text, &in) // what cannot be read says nothing
@@ -78,53 +72,50 @@ func (se *sessions) departing(r *http.Request) (list []departing) {
 	// session lives.
 	for _, token := range refresh[:min(len(refresh), 1+cookiesMost)] {
 		if t, err := parseRefreshToken(token); err == nil {
-			list = append(list, departing{t.session, &t})
+			list = append(list, t)
 		}
 	}
 	for _, token := range access {
 		if c, err := se.tokens.verify(token, time.Now()); err == nil {
-			list = append(list, departing{session: c.Session})
+			list = append(list, refreshToken{session: c.Session})
 		}
 	}
 	return list
 }
 
-// logOut ends the sessions that scope names, seen from d. found is false when
-// that one is not living any more, and when d's refresh token was replaced
+// logOut ends the sessions that scope names, seen from t's. found is false when
+// that one is not living any more, and when t is a refresh token that was replaced
 // before: whoever holds such a copy ends the session that it was copied from,
 // as by refreshing with it, and no other.
-func (se *sessions) logOut(ctx context.Context, d departing, scope string) (found bool, err error) {
-	err = se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+func (se *sessions) logOut(ctx context.Context, t refreshToken, scope string) (found bool, err error) {
+	err = se.change(ctx, func(tx pgx.Tx) (what stale, event audit.Event, err error) {
 		found = false
-		s, err := lockLiveSession(ctx, tx, d.session)
+		s, err := lockLiveSession(ctx, tx, t.session)
 		if err != nil {
-			return nothing, err
+			return what, event, err
 		}
-		if d.refresh != nil {
-			switch se.judge(s, *d.refresh) {
+		if t.mac != nil {
+			switch se.judge(s, t) {
 			case forged, ahead:
-				return nothing, nil
+				return what, event, nil
 			case reused:
-				return se.endReused(ctx, tx, s)
+				return endReused(ctx, tx, s)
 			}
 		}
 		found = true
-		what, ended := staleUser(s.userID), int64(1)
+		ended := int64(1)
 		switch scope {
 		case "session":
-			what, err = staleSession(s.ID), endSession(ctx, tx, s.userID, s.ID, "logout")
+			err = endSession(ctx, tx, s.userID, s.ID, "logout")
 		case "others":
 			ended, err = endSessionsOf(ctx, tx, s.userID, s.ID, "logout")
 		case "all":
 			ended, err = endSessionsOf(ctx, tx, s.userID, uuid.Nil, "logout")
 		}
-		if err != nil {
-			return nothing, err
-		}
-		return what, se.audit.Record(ctx, tx, audit.Event{
+		return staleUser(s.userID), audit.Event{
 			Action: audit.Logout, Target: s.ID, Actor: audit.Actor{User: s.userID, Session: s.ID},
 			Details: map[string]string{"scope": scope, "sessions": strconv.FormatInt(ended, 10)},
-		})
+		}, err
 	})
 	return found && err == nil, NoRow(err, nil)
 }

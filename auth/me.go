@@ -82,6 +82,8 @@ func (us *users) meRoutes() []httpx.Route {
 		{Pattern: "DELETE /auth/me", Access: httpx.SignedIn().Recent(), Rate: httpx.RateWrite,
 			Summary: "Close your account and delete its files", Do: httpx.Acts(us.deleteMe).May(cookies...),
 			Problems: httpx.Problems{httpx.ErrPreconditionFailed, errLastAdmin}},
+		{Pattern: "DELETE /auth/notices/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite,
+			Summary: "Dismiss a notice", Do: httpx.Acts(us.deleteNotice), Problems: httpx.Problems{httpx.ErrNotFound}},
 	}
 }
 
@@ -110,22 +112,18 @@ func (us *users) patchMe(c *httpx.Call, in MePatch) (Me, error) {
 		return Me{}, err
 	}
 	ctx, id := c.Context(), c.Caller.UserID
-	err := us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err := us.change(ctx, func(tx pgx.Tx) (what stale, event audit.Event, err error) {
 		acc, err := lockAccount(ctx, tx, id)
 		if err == nil {
 			err = c.Match(acc.Revision)
 		}
 		if err != nil || !in.Name.Set || in.Name.Value == acc.Name {
-			return nothing, err
+			return what, event, err
 		}
 		_, err = db.Exec(ctx, tx, `
 -- name: auth.RenameUser
 UPDATE users SET name = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, id, in.Name.Value)
-		if err != nil {
-			return nothing, err
-		}
-		return staleUser(id), us.audit.Record(ctx, tx, audit.Event{Action: audit.UserUpdated, Target: id,
-			Details: map[string]string{"field": "name"}})
+		return staleUser(id), audit.Event{Action: audit.UserUpdated, Target: id, Details: map[string]string{"field": "name"}}, err
 	})
 	if err != nil {
 		return Me{}, err

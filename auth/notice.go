@@ -38,23 +38,18 @@ func scanNotice(row pgx.Row) (Notice, error) {
 	return n, err
 }
 
-// addNotice tells user of something about the session s, which may be zero.
-func addNotice(ctx context.Context, q db.Querier, user uuid.UUID, kind string, s Session) error {
-	return insertNotice(ctx, q, user, Notice{Kind: kind, Device: s.Name, Address: s.Address, Count: 1})
-}
-
-// insertNotice adds to the notice about the same thing that nobody has dismissed
+// addNotice adds to the notice about the same thing that nobody has dismissed
 // yet: a new one with the sum of both takes its place, so that who dismisses the
-// old one has not dismissed what came since. Of notices that nobody reads the
-// newest mostNotices are kept.
-func insertNotice(ctx context.Context, q db.Querier, user uuid.UUID, n Notice) error {
+// old one has not dismissed what came since. Count is 1 unless given. Of notices
+// that nobody reads the newest mostNotices are kept.
+func addNotice(ctx context.Context, q db.Querier, user uuid.UUID, n Notice) error {
 	_, err := db.Exec(ctx, q, `
 -- name: auth.InsertNotice
 WITH old AS (DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE user_id = $2 ORDER BY id DESC OFFSET $8)),
      same AS (DELETE FROM notices WHERE user_id = $2 AND kind = $3 AND about = $6 RETURNING count)
 INSERT INTO notices (id, user_id, kind, device, address, about, count)
 SELECT $1, $2, $3, $4, nullif($5::text, '')::inet, $6, $7 + coalesce(sum(count), 0)::bigint FROM same`,
-		uuid.Must(uuid.NewV7()), user, n.Kind, n.Device, n.Address, n.About, n.Count, mostNotices-1)
+		uuid.Must(uuid.NewV7()), user, n.Kind, n.Device, n.Address, n.About, max(1, n.Count), mostNotices-1)
 	return err
 }
 
@@ -86,7 +81,7 @@ func (a *Auth) Tell(ctx context.Context, user uuid.UUID, take func(tx pgx.Tx) (N
 			return nothing, err
 		}
 		for _, c := range news.About[max(0, len(news.About)-mostNotices):] { // older ones would go at once
-			if err := insertNotice(ctx, tx, user, Notice{Kind: news.Kind, About: &c.About, Count: c.Count}); err != nil {
+			if err := addNotice(ctx, tx, user, Notice{Kind: news.Kind, About: &c.About, Count: c.Count}); err != nil {
 				return nothing, err
 			}
 		}
@@ -107,13 +102,6 @@ func noticesOf(ctx context.Context, q db.Querier, user uuid.UUID) ([]Notice, err
 -- name: auth.NoticesOfUser
 SELECT id, kind, device, coalesce(host(address), ''), about, count, created_at FROM notices WHERE user_id = $1 ORDER BY id DESC LIMIT $2`,
 		user, shownNotices)
-}
-
-func (us *users) noticeRoutes() []httpx.Route {
-	return []httpx.Route{
-		{Pattern: "DELETE /auth/notices/{id}", Access: httpx.SignedIn(), Rate: httpx.RateWrite,
-			Summary: "Dismiss a notice", Do: httpx.Acts(us.deleteNotice), Problems: httpx.Problems{httpx.ErrNotFound}},
-	}
 }
 
 // deleteNotice serves DELETE /auth/notices/{id}: the user has read it.

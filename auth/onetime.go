@@ -3,9 +3,13 @@ package auth
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
+	"homebase/audit"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -39,37 +43,31 @@ var errTokenInvalid = httpx.NewProblem(http.StatusGone, "token_invalid", "The li
 // oneTime is a token that can be used once, as its row has it: bound to a
 // purpose, an address and, except for joining, a user.
 type oneTime struct {
-	id        uuid.UUID
-	purpose   string
-	user      uuid.UUID // zero: who does not exist yet
-	email     string
-	roles     []string  // of the user who joins
-	quota     *int64    // likewise, in bytes; nil is the default
-	inviter   uuid.UUID // zero except for invitations
-	createdAt time.Time
-	expiresAt time.Time
-
-	guess attempt // that found it
+	Invitation // to join; of every other token it is the address, the times and the Token
+	purpose    string
+	user       uuid.UUID // zero: who does not exist yet
+	guess      attempt   // that found it
 }
 
 const oneTimeColumns = `t.id, t.purpose, t.user_id, t.email, t.roles, t.quota, t.invited_by, t.created_at, t.expires_at`
 
 func scanOneTime(row pgx.Row) (t oneTime, err error) {
-	err = row.Scan(&t.id, &t.purpose, &t.user, &t.email, &t.roles, &t.quota, &t.inviter, &t.createdAt, &t.expiresAt)
+	err = row.Scan(&t.ID, &t.purpose, &t.user, &t.Email, &t.Roles, &t.Quota, &t.InvitedBy, &t.CreatedAt, &t.ExpiresAt)
 	return t, err
 }
 
-// issueToken writes t and returns it with the token, of which only the hash is
+// issueToken writes t and returns it with its Token, of which only the hash is
 // kept.
-func issueToken(ctx context.Context, q db.Querier, t oneTime) (oneTime, string, error) {
+func issueToken(ctx context.Context, q db.Querier, t oneTime) (oneTime, error) {
 	token := rand.Text()
 	t, err := db.One(ctx, q, scanOneTime, `
 -- name: auth.IssueToken
 INSERT INTO one_time_tokens AS t (id, hash, purpose, user_id, email, roles, quota, invited_by, expires_at)
 VALUES ($1, $2, $3, nullif($4::uuid, $10::uuid), $5, $6, $7, nullif($8::uuid, $10::uuid), now() + $9::interval)
-RETURNING `+oneTimeColumns, uuid.Must(uuid.NewV7()), Digest(token), t.purpose, t.user, t.email,
-		append([]string{}, t.roles...), t.quota, t.inviter, oneTimeLifetime[t.purpose], uuid.Nil)
-	return t, token, err
+RETURNING `+oneTimeColumns, uuid.Must(uuid.NewV7()), Digest(token), t.purpose, t.user, t.Email,
+		append([]string{}, t.Roles...), t.Quota, t.InvitedBy, oneTimeLifetime[t.purpose], uuid.Nil)
+	t.Token = token
+	return t, err
 }
 
 // findToken looks a token up without using it, because a password that is not
@@ -92,7 +90,7 @@ SELECT `+oneTimeColumns+` FROM one_time_tokens t WHERE t.hash = $1 AND t.purpose
 func useToken(ctx context.Context, tx pgx.Tx, t oneTime) error {
 	err := db.Touch(ctx, tx, errTokenInvalid, `
 -- name: auth.UseToken
-DELETE FROM one_time_tokens WHERE id = $1 AND expires_at > now()`, t.id)
+DELETE FROM one_time_tokens WHERE id = $1 AND expires_at > now()`, t.ID)
 	if err != nil {
 		return err
 	}
@@ -124,4 +122,79 @@ func pretend(ctx context.Context, tx pgx.Tx, real bool, fn func(tx pgx.Tx) error
 		return save.Commit(ctx)
 	}
 	return save.Rollback(ctx)
+}
+
+// mail proves that an address is somebody's: by a token that can be used once
+// and arrives there. It bounds how often an address is written to, and tells
+// nobody which addresses are known.
+type mail struct {
+	base
+	// send queues a mail in a transaction; nil where none is configured.
+	send       func(ctx context.Context, tx db.Querier, to, subject, text string) error
+	accountURL string // of the page that links open; "": mail carries the token
+	host       string // of this server, as mail names it
+}
+
+// answer is the same whoever has the address in the body: what there is
+// to say is said by mail, in the transaction that fn is given together with
+// the address and its account, zero if there is none, and that records the event
+// of fn. fn does the same work for both.
+func (ml *mail) answer(c *httpx.Call, in Address, fn func(tx pgx.Tx, email string, known account) (audit.Event, error)) error {
+	var f httpx.Fields
+	email := checkEmail(&f, in.Email)
+	if err := f.Err(); err != nil {
+		return err
+	}
+	if ml.send == nil {
+		return errNoMail
+	}
+	ctx := c.Context()
+	known, err := accountByEmail(ctx, ml.db, email)
+	if err != nil && !errors.Is(err, db.ErrNotFound) {
+		return err
+	}
+	// Nobody's mailbox is filled from here, nor the table of tokens. Such a
+	// request has no right answer, so it stays counted.
+	if _, err := ml.guesses.count(c.Request, guessMail, strings.ToLower(email), known.ID); err != nil {
+		return err
+	}
+	return ml.recorded(ctx, func(tx pgx.Tx) (audit.Event, error) { return fn(tx, email, known) })
+}
+
+// sendToken sends a token to the address that it is bound to.
+func (ml *mail) sendToken(ctx context.Context, tx pgx.Tx, t oneTime, subject, why string) error {
+	how := "Open this page:"
+	if ml.accountURL == "" {
+		how = "Enter this token where you are asked for it:"
+	}
+	return ml.send(ctx, tx, t.Email, subject, fmt.Sprintf("%s\n\n%s\n\n%s\n\nIt can be used once, until %s UTC.\n"+
+		"If you did not expect this, you can ignore it.\n",
+		why, how, ml.link(t), t.ExpiresAt.Format("2006-01-02 15:04")))
+}
+
+// offer sends the token t to its address, unless that belongs to a user, owner
+// ("" if to none): then the owner is told that somebody asked.
+func (ml *mail) offer(ctx context.Context, tx pgx.Tx, t oneTime, owner, subject, why, toOwner string) error {
+	free := owner == ""
+	err := pretend(ctx, tx, free, func(tx pgx.Tx) (err error) {
+		t, err = issueToken(ctx, tx, t)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case free:
+		return ml.sendToken(ctx, tx, t, subject, why)
+	default:
+		return ml.send(ctx, tx, owner, "You already have an account", toOwner+"\n")
+	}
+}
+
+// link is what opens the account page with the token of t, or the token alone where
+// there is no such page. Behind # it is sent to no server and stands in no log.
+func (ml *mail) link(t oneTime) string {
+	if ml.accountURL == "" {
+		return t.Token
+	}
+	return ml.accountURL + "#action=" + t.purpose + "&token=" + t.Token
 }

@@ -139,7 +139,7 @@ func (pk *passkeys) doubt(ctx context.Context, q db.Querier, k usedKey, s Sessio
 	if int64(k.says.Counter) >= k.counter {
 		return nothing, nil
 	}
-	if err := addNotice(ctx, q, k.owner.ID, noticePasskeyCounter, s); err != nil {
+	if err := addNotice(ctx, q, k.owner.ID, Notice{Kind: noticePasskeyCounter, Device: s.Name, Address: s.Address}); err != nil {
 		return nothing, err
 	}
 	event := passkeyEvent(audit.PasskeyCounter, k.id, k.owner.ID)

@@ -3,7 +3,6 @@ package auth
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // passkeySignIn is the transaction of a sign-in by a passkey alone. A sign-in
@@ -24,7 +24,8 @@ type passkeySignIn struct {
 
 	wait    time.Duration // for the client's address, after failures
 	spent   bool          // the challenge was there
-	key     usedKey       // its id is zero when there is none
+	found   []usedKey     // the key that the answer names, if there is one
+	key     usedKey       // the same; its id is zero when there is none
 	living  int           // sessions of the owner
 	kept    int           // likewise, with those that have ended
 	session Session
@@ -60,20 +61,16 @@ func (se *sessions) openByPasskey(r *http.Request, in *AuthenticationResponse) (
 // ask queues what has to be known. Each statement sees what those before it
 // have waited for.
 func (si *passkeySignIn) ask(b *pgx.Batch) {
-	si.spent, si.key, si.stale, si.refused = false, usedKey{}, nothing, nil
+	si.found, si.key, si.stale, si.refused = nil, usedKey{}, nothing, nil
 	var here attempt
 	if si.se.guesses.addAddress(&here, si.r); len(here.keys) > 0 && !si.se.guesses.unlimited {
 		b.Queue(guessWaiting, here.keys, guessLongest).QueryRow(func(row pgx.Row) error { return row.Scan(&si.wait) })
 	}
-	b.Queue(spendChallenge, si.answer.hash, uuid.Nil).QueryRow(func(row pgx.Row) error {
-		err := row.Scan(new(bool))
-		si.spent = err == nil
-		return orNone(err)
+	b.Queue(spendChallenge, si.answer.hash, uuid.Nil).Exec(func(tag pgconn.CommandTag) error {
+		si.spent = tag.RowsAffected() > 0
+		return nil
 	})
-	b.Queue(findPasskey, si.answer.id, si.se.passkeys.domain).QueryRow(func(row pgx.Row) (err error) {
-		si.key, err = scanUsedKey(row)
-		return orNone(err)
-	})
+	b.Queue(findPasskey, si.answer.id, si.se.passkeys.domain).Query(db.Into(&si.found, scanUsedKey))
 	b.Queue(`
 -- name: auth.CountSessionsOfKey
 SELECT count(*) FILTER (WHERE revoked_at IS NULL AND idle_until > now()), count(*)
@@ -81,17 +78,12 @@ SELECT count(*) FILTER (WHERE revoked_at IS NULL AND idle_until > now()), count(
 		QueryRow(func(row pgx.Row) error { return row.Scan(&si.living, &si.kept) })
 }
 
-// orNone lets a row be missing.
-func orNone(err error) error {
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	return err
-}
-
 // decide judges the answer, and queues what a sign-in writes.
 func (si *passkeySignIn) decide(ctx context.Context, q db.Querier, last *pgx.Batch) error {
 	se := si.se
+	if len(si.found) > 0 {
+		si.key = si.found[0]
+	}
 	// Others at the same address shut nobody out of a device they have used.
 	if si.wait > 0 && se.guesses.trustedDevice(si.r, si.key.owner.ID) == "" {
 		return tooManyGuesses(si.wait)

@@ -63,7 +63,7 @@ func (pk *passkeys) creationOptions(u User, handle, challenge []byte, exclude []
 	o.User.ID, o.User.Name, o.User.DisplayName = base64url.EncodeToString(handle), u.Email, cmp.Or(u.Name, u.Email)
 	o.Challenge, o.Timeout = base64url.EncodeToString(challenge), challengeLifetime.Milliseconds()
 	for _, algorithm := range webauthn.Algorithms {
-		o.PubKeyCredParams = append(o.PubKeyCredParams, CredentialParameter{publicKey, algorithm})
+		o.PubKeyCredParams = append(o.PubKeyCredParams, CredentialParameter{publicKey, int(algorithm)})
 	}
 	o.ExcludeCredentials = []CredentialDescriptor{}
 	for _, id := range exclude {

@@ -1,12 +1,13 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"sync"
+	"net/http"
+	"strings"
 
 	"homebase/audit"
-	"homebase/auth/internal/hashcost"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -22,12 +23,9 @@ type passwords struct {
 	codes    *codes
 	passkeys *passkeys
 	hasher   *hasher
-	nobody   func() string // the hash that stands for users who do not exist
-}
-
-func newPasswords(b base, cost hashcost.Cost, codes *codes, passkeys *passkeys) *passwords {
-	return &passwords{base: b, codes: codes, passkeys: passkeys,
-		hasher: newHasher(cost), nobody: sync.OnceValue(func() string { return nobody(cost) })}
+	// nobody is a hash that no password has, checked where there is no such user
+	// so that the answer takes as long as for one who exists.
+	nobody phc
 }
 
 // HashPassword checks a new password against the policy and hashes it. The
@@ -44,31 +42,27 @@ func (pw *passwords) HashPassword(ctx context.Context, email, password string) (
 // hashChosen hashes the password that whoever has a token chooses. One that is
 // not taken costs neither the token nor a guess: the error is what f holds then.
 func (p *permit) hashChosen(ctx context.Context, q db.Querier, f *httpx.Fields, t oneTime, password string) (string, error) {
-	if checkNewPassword(f, "#/password", t.email, password); f.Err() != nil {
+	if checkNewPassword(f, "#/password", t.Email, password); f.Err() != nil {
 		return "", errors.Join(t.guess.right(ctx, q), f.Err())
 	}
 	return p.hash(ctx, password)
 }
 
-// set replaces a user's hash inside tx and ends the user's sessions except
+// setPassword replaces a user's hash inside tx and ends the user's sessions except
 // keep. Where that is zero, somebody without a session did it, and the user is
 // told.
-func (pw *passwords) set(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash string, keep uuid.UUID) error {
-	if err := updatePasswordHash(ctx, tx, user, hash); err != nil {
-		return err
+func setPassword(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash string, keep uuid.UUID) (stale, audit.Event, error) {
+	err := updatePasswordHash(ctx, tx, user, hash)
+	if err == nil {
+		_, err = endSessionsOf(ctx, tx, user, keep, "password_changed")
 	}
-	if _, err := endSessionsOf(ctx, tx, user, keep, "password_changed"); err != nil {
-		return err
+	if err == nil {
+		err = killTokens(ctx, tx, user)
 	}
-	if err := killTokens(ctx, tx, user); err != nil {
-		return err
+	if err == nil && keep == uuid.Nil {
+		err = addNotice(ctx, tx, user, Notice{Kind: noticePasswordReset})
 	}
-	if keep == uuid.Nil {
-		if err := addNotice(ctx, tx, user, noticePasswordReset, Session{}); err != nil {
-			return err
-		}
-	}
-	return pw.audit.Record(ctx, tx, audit.Event{Action: audit.PasswordChanged, Target: user})
+	return staleUser(user), audit.Event{Action: audit.PasswordChanged, Target: user}, err
 }
 
 func updatePasswordHash(ctx context.Context, q db.Querier, user uuid.UUID, hash string) error {
@@ -122,13 +116,13 @@ func (pw *passwords) changePassword(c *httpx.Call, in ChangePassword) error {
 	if err != nil {
 		return err
 	}
-	return pw.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return pw.change(ctx, func(tx pgx.Tx) (stale, audit.Event, error) {
 		if err := sameAccount(ctx, tx, acc); err != nil {
-			return nothing, err
+			return nothing, audit.Event{}, err
 		}
 		// This does not count as giving a recent password: it asks for no
 		// code, and would be the way around it.
-		return staleUser(acc.ID), pw.set(ctx, tx, acc.ID, hash, c.Caller.SessionID)
+		return setPassword(ctx, tx, acc.ID, hash, c.Caller.SessionID)
 	})
 }
 
@@ -163,7 +157,7 @@ UPDATE sessions s SET authenticated_at = now() WHERE s.id = $1 RETURNING `+sessi
 		if err == nil {
 			err = pw.audit.Record(ctx, tx, audit.Event{Action: audit.Reauthenticated, Target: acc.ID, Details: details})
 		}
-		return s, staleSession(s.ID), err
+		return s, staleUser(acc.ID), err
 	})
 	switch {
 	case errors.Is(err, errNoCode):
@@ -217,10 +211,8 @@ func (pw *passwords) prove(c *httpx.Call, permit *permit, password string) (acco
 	if ok {
 		return acc, guess.right(ctx, pw.db)
 	}
-	if err := pw.recordRefusal(ctx, audit.Reauthenticated, acc.ID, map[string]string{"reason": "password"}); err != nil {
-		return account{}, err
-	}
-	return account{}, errWrongPassword
+	details := map[string]string{"reason": "password"}
+	return account{}, cmp.Or(pw.recordRefusal(ctx, audit.Reauthenticated, acc.ID, details), error(errWrongPassword))
 }
 
 // sameAccount locks the user's row and makes sure that nothing of what was
@@ -235,4 +227,124 @@ func sameAccount(ctx context.Context, tx pgx.Tx, acc account) error {
 		return errInvalidCredentials
 	}
 	return nil
+}
+
+// signIn proves an address and a password. Every failure does the same work:
+// one look-up, one hash, one audit event.
+func (pw *passwords) signIn(r *http.Request, email, password string) (account, error) {
+	ctx := r.Context()
+	permit, err := pw.hasher.enter()
+	if err != nil {
+		return account{}, err
+	}
+	defer permit.leave()
+	reason := ""
+	address, _ := ParseEmail(email) // "" for what cannot be one: it is asked for all the same
+	acc, err := accountByEmail(ctx, pw.db, address)
+	switch {
+	case errors.Is(err, db.ErrNotFound):
+		acc, reason = account{passwordHash: pw.nobody.String()}, "unknown"
+	case err != nil:
+		return account{}, err
+	}
+	who := strings.ToLower(strings.TrimSpace(email))
+	if reason == "" {
+		who = acc.ID.String()
+	}
+	guess, err := pw.guesses.count(r, guessPassword, who, acc.ID)
+	if err != nil {
+		return account{}, err
+	}
+	ok, outdated, err := permit.matches(ctx, password, acc.passwordHash)
+	switch {
+	case err != nil:
+		return account{}, err
+	case reason != "":
+	case !ok:
+		reason = "password"
+	case acc.Status != statusActive:
+		reason = "disabled"
+	}
+	if reason != "" {
+		refusal := errInvalidCredentials.Because(errors.New("sign-in refused: " + reason))
+		return account{}, pw.refuseSignIn(ctx, email, acc.ID, reason, refusal)
+	}
+	if err := pw.db.InTx(ctx, func(tx pgx.Tx) error { return guess.right(ctx, tx) }); err != nil {
+		return account{}, err
+	}
+	if outdated {
+		return pw.rehash(ctx, permit, acc, password)
+	}
+	return acc, nil
+}
+
+// refuseSignIn records a failed sign-in, and is its refusal once that is done. The
+// address of someone unknown is kept as a keyed hash: people type passwords into
+// the wrong field.
+func (pw *passwords) refuseSignIn(ctx context.Context, email string, user uuid.UUID, reason string, refusal error) error {
+	details := map[string]string{"reason": reason}
+	if user == uuid.Nil {
+		details["address"] = pw.audit.Blind(email)
+	}
+	return cmp.Or(pw.recordRefusal(ctx, audit.LoginFailed, user, details), refusal)
+}
+
+// rehash replaces a hash that was made at another cost, while the password is
+// at hand. Whoever signs in at the same time may have done it first: then the
+// password is held against what stands there now.
+func (pw *passwords) rehash(ctx context.Context, permit *permit, acc account, password string) (account, error) {
+	hash, err := permit.hash(ctx, password)
+	if err != nil {
+		return account{}, err
+	}
+	err = pw.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+		if err := sameAccount(ctx, tx, acc); err != nil {
+			return nothing, err
+		}
+		return staleUser(acc.ID), updatePasswordHash(ctx, tx, acc.ID, hash)
+	})
+	if !errors.Is(err, errInvalidCredentials) {
+		acc.passwordHash = hash
+		return acc, err
+	}
+	if acc, err = accountByID(ctx, pw.db, acc.ID); err != nil {
+		return account{}, err
+	}
+	ok, _, err := permit.matches(ctx, password, acc.passwordHash)
+	if err == nil && (!ok || acc.Status != statusActive) {
+		err = errInvalidCredentials
+	}
+	return acc, err
+}
+
+// HashSecret hashes a secret that is no user's password, such as a share's,
+// at the same cost and within the same bound. Which secrets are good enough
+// is for the caller to say. ErrHashingBusy when too many are being hashed.
+func (pw *passwords) HashSecret(ctx context.Context, secret string) (string, error) {
+	permit, err := pw.hasher.enter()
+	if err != nil {
+		return "", err
+	}
+	defer permit.leave()
+	return permit.hash(ctx, secret)
+}
+
+// MatchSecret compares a secret of many people with what HashSecret made. Wrong
+// ones are counted, by kind and account for each network apart and for all
+// together, and by the client's address like every guess, so beside
+// ErrHashingBusy the error may be 429, for the right one too.
+func (pw *passwords) MatchSecret(r *http.Request, kind, account, secret, hash string) (ok bool, err error) {
+	permit, err := pw.hasher.enter()
+	if err != nil {
+		return false, err
+	}
+	defer permit.leave()
+	guess, err := pw.guesses.countShared(r, kind, account)
+	if err != nil {
+		return false, err
+	}
+	if ok, _, err = permit.matches(r.Context(), secret, hash); err != nil || !ok {
+		return false, err
+	}
+	return true, guess.right(r.Context(), pw.db)
 }

@@ -36,11 +36,11 @@ func (cl *callers) again(ctx context.Context, c *httpx.Caller, look func(credent
 	if c.Operator {
 		return c, nil
 	}
-	id, find := c.SessionID, cl.findSession
+	id, find := c.SessionID, func() (*known, error) { return cl.findSession(ctx, c.SessionID) }
 	if c.KeyID != uuid.Nil {
-		id, find = c.KeyID, cl.findKeyByID
+		id, find = c.KeyID, func() (*known, error) { return cl.findKeyBy(ctx, "k.id = $1", c.KeyID) }
 	}
-	k, err := look(idCredential(id), func() (*known, error) { return find(ctx, id) })
+	k, err := look(idCredential(id), find)
 	if err != nil {
 		return nil, err
 	}

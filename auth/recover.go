@@ -60,13 +60,13 @@ func (rc *recovery) routes() []httpx.Route {
 func (rc *recovery) forgotPassword(c *httpx.Call, in Address) error {
 	ctx := c.Context()
 	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) (audit.Event, error) {
-		t := oneTime{purpose: purposeReset, user: known.ID, email: cmp.Or(known.Email, email)}
+		t := oneTime{purpose: purposeReset, user: known.ID, Invitation: Invitation{Email: cmp.Or(known.Email, email)}}
 		err := pretend(ctx, tx, known.Status == statusActive, func(tx pgx.Tx) error {
-			t, token, err := issueToken(ctx, tx, t)
+			t, err := issueToken(ctx, tx, t)
 			if err != nil {
 				return err
 			}
-			return rc.mail.sendToken(ctx, tx, t, token, "Set a new password", "Somebody, probably you, asked for a new password at "+rc.mail.host+".")
+			return rc.mail.sendToken(ctx, tx, t, "Set a new password", "Somebody, probably you, asked for a new password at "+rc.mail.host+".")
 		})
 		return audit.Event{Action: audit.PasswordForgotten, Target: known.ID,
 			Details: map[string]string{"address": rc.audit.Blind(email)}}, err
@@ -90,26 +90,27 @@ func (rc *recovery) resetPassword(c *httpx.Call, in ResetPassword) error {
 	if err != nil {
 		return err
 	}
-	return rc.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		acc, err := useTokenOfUser(ctx, tx, t)
-		if err != nil {
-			return nothing, err
-		}
-		return staleUser(acc.ID), rc.passwords.set(ctx, tx, acc.ID, hash, uuid.Nil)
+	return rc.follow(ctx, t, func(tx pgx.Tx, acc account) (stale, audit.Event, error) {
+		return setPassword(ctx, tx, acc.ID, hash, uuid.Nil)
 	})
 }
 
-// useTokenOfUser is useToken, and locks the user to whom the token is bound, who
+// follow uses the token t up for a change of the user to whom it is bound, who
 // must be active and, unless the token is for another, have the same address.
-func useTokenOfUser(ctx context.Context, tx pgx.Tx, t oneTime) (account, error) {
-	acc, err := lockAccount(ctx, tx, t.user)
-	if errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.email && t.purpose != purposeEmail) {
-		err = errTokenInvalid
-	}
-	if err != nil {
-		return account{}, err
-	}
-	return acc, useToken(ctx, tx, t)
+func (rc *recovery) follow(ctx context.Context, t oneTime, fn func(tx pgx.Tx, acc account) (stale, audit.Event, error)) error {
+	return rc.change(ctx, func(tx pgx.Tx) (stale, audit.Event, error) {
+		acc, err := lockAccount(ctx, tx, t.user)
+		if errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.Email && t.purpose != purposeEmail) {
+			err = errTokenInvalid
+		}
+		if err == nil {
+			err = useToken(ctx, tx, t)
+		}
+		if err != nil {
+			return nothing, audit.Event{}, err
+		}
+		return fn(tx, acc)
+	})
 }
 
 // changeEmail serves POST /auth/email. The address changes when its owner
@@ -128,7 +129,7 @@ DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID,
 		if known.ID == caller.UserID {
 			owner = "" // the same address, perhaps in another case
 		}
-		err = rc.mail.offer(ctx, tx, oneTime{purpose: purposeEmail, user: caller.UserID, email: email}, owner,
+		err = rc.mail.offer(ctx, tx, oneTime{purpose: purposeEmail, user: caller.UserID, Invitation: Invitation{Email: email}}, owner,
 			"Confirm your address", "Confirm that this is to be the address of an account at "+rc.mail.host+".",
 			"Somebody, probably you, wanted to give this address to another account at "+rc.mail.host+". It belongs to yours, and stays with it.")
 		return audit.Event{Action: audit.EmailChangeAsked, Target: caller.UserID}, err
@@ -143,30 +144,20 @@ func (rc *recovery) confirmEmail(c *httpx.Call, in ConfirmEmail) error {
 	if err != nil {
 		return err
 	}
-	return rc.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		acc, err := useTokenOfUser(ctx, tx, t)
-		if err != nil {
-			return nothing, err
-		}
-		_, err = db.Exec(ctx, tx, `
+	return rc.follow(ctx, t, func(tx pgx.Tx, acc account) (stale, audit.Event, error) {
+		_, err := db.Exec(ctx, tx, `
 -- name: auth.SetEmail
-UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, acc.ID, t.email)
-		if err != nil {
-			return nothing, err
+UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, acc.ID, t.Email)
+		if err == nil {
+			err = killTokens(ctx, tx, acc.ID)
 		}
-		if err := killTokens(ctx, tx, acc.ID); err != nil {
-			return nothing, err
+		if err == nil {
+			err = addNotice(ctx, tx, acc.ID, Notice{Kind: noticeEmailChanged})
 		}
-		if err := addNotice(ctx, tx, acc.ID, noticeEmailChanged, Session{}); err != nil {
-			return nothing, err
-		}
-		if rc.mail.send != nil {
+		if err == nil && rc.mail.send != nil {
 			err = rc.mail.send(ctx, tx, acc.Email, "Your address was changed", "The account at "+rc.mail.host+
 				" that this address belonged to has another one now. If that was not you, tell the operator.\n")
-			if err != nil {
-				return nothing, err
-			}
 		}
-		return staleUser(acc.ID), rc.audit.Record(ctx, tx, audit.Event{Action: audit.EmailChanged, Target: acc.ID, Actor: audit.Actor{User: acc.ID}})
+		return staleUser(acc.ID), audit.Event{Action: audit.EmailChanged, Target: acc.ID, Actor: audit.Actor{User: acc.ID}}, err
 	})
 }

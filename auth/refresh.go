@@ -133,24 +133,22 @@ func (se *sessions) rotate(ctx context.Context, token string, c client) (Session
 	}
 	var s Session
 	var verdict judgement
-	err = se.callers.change(ctx, func(tx pgx.Tx) (_ stale, err error) {
+	err = se.change(ctx, func(tx pgx.Tx) (what stale, event audit.Event, err error) {
 		s, err = lockLiveSession(ctx, tx, t.session)
 		if err != nil {
-			return nothing, NoRow(err, errSignedOut.Because(errors.New("refresh token: no living session")))
+			return what, event, NoRow(err, errSignedOut.Because(errors.New("refresh token: no living session")))
 		}
 		switch verdict = se.judge(s, t); verdict {
 		case forged:
-			return nothing, errSignedOut.Because(errors.New("refresh token: wrong MAC"))
+			err = errSignedOut.Because(errors.New("refresh token: wrong MAC"))
 		case ahead:
-			return nothing, errSignedOut.Because(errors.New("refresh token: counter never issued"))
+			err = errSignedOut.Because(errors.New("refresh token: counter never issued"))
 		case current:
 			s, err = advanceSession(ctx, tx, s.ID, c)
-			return nothing, err
-		case again:
-			return nothing, nil
-		default:
-			return se.endReused(ctx, tx, s)
+		case reused:
+			return endReused(ctx, tx, s)
 		}
+		return what, event, err
 	})
 	if err == nil && verdict == reused {
 		err = errSignedOut.Because(errors.New("refresh token: used before"))
@@ -160,15 +158,11 @@ func (se *sessions) rotate(ctx context.Context, token string, c client) (Session
 
 // endReused ends a session whose token was replayed. Who holds the copy is
 // not known, so both lose it, and the user is told at the next sign-in.
-func (se *sessions) endReused(ctx context.Context, tx pgx.Tx, s Session) (stale, error) {
-	if err := endSession(ctx, tx, s.userID, s.ID, "refresh_reuse"); err != nil {
-		return nothing, err
+func endReused(ctx context.Context, tx pgx.Tx, s Session) (stale, audit.Event, error) {
+	err := endSession(ctx, tx, s.userID, s.ID, "refresh_reuse")
+	if err == nil {
+		err = addNotice(ctx, tx, s.userID, Notice{Kind: noticeRefreshReuse, Device: s.Name, Address: s.Address})
 	}
-	if err := addNotice(ctx, tx, s.userID, noticeRefreshReuse, s); err != nil {
-		return nothing, err
-	}
-	return staleUser(s.userID), se.audit.Record(ctx, tx, audit.Event{
-		Action: audit.RefreshReuse, Outcome: audit.Denied, Target: s.ID,
-		Actor: audit.Actor{User: s.userID, Session: s.ID},
-	})
+	return staleUser(s.userID), audit.Event{Action: audit.RefreshReuse, Outcome: audit.Denied, Target: s.ID,
+		Actor: audit.Actor{User: s.userID, Session: s.ID}}, err
 }

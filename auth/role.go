@@ -62,13 +62,6 @@ var (
 			With("Make somebody else an admin first: without one nobody could manage this server.")
 )
 
-// rolesOf are the names of a user's roles, sorted.
-func rolesOf(ctx context.Context, q db.Querier, user uuid.UUID) ([]string, error) {
-	return db.All(ctx, q, db.Value[string], `
--- name: auth.RolesOfUser
-SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role`, user)
-}
-
 // lockAdmins reports whether user is the only active admin. Until the
 // transaction ends nobody else stops being one: whatever removes, disables or
 // demotes a user asks here first, and the row of the role admin is the queue.
@@ -213,10 +206,10 @@ func (ro *roles) patchRole(c *httpx.Call, in RolePatch) (role Role, err error) {
 		return Role{}, err
 	}
 	ctx := c.Context()
-	err = ro.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	err = ro.change(ctx, func(tx pgx.Tx) (what stale, event audit.Event, err error) {
 		before, err := lockChangeable(c, tx)
 		if err != nil {
-			return nothing, err
+			return what, event, err
 		}
 		role = before
 		in.Description.Patch(&role.Description)
@@ -224,19 +217,16 @@ func (ro *roles) patchRole(c *httpx.Call, in RolePatch) (role Role, err error) {
 			role.Permissions = permissions
 		}
 		if role.Description == before.Description && slices.Equal(role.Permissions, before.Permissions) {
-			return nothing, nil
+			return what, event, nil
 		}
 		if err := mayGrant(ctx, tx, c.Caller.UserID, append(without(role.Permissions, before.Permissions), UsersManage)); err != nil {
-			return nothing, err
+			return what, event, err
 		}
 		role, err = db.One(ctx, tx, scanRole, `
 -- name: auth.UpdateRole
 UPDATE roles r SET description = $2, permissions = $3, revision = revision + 1, updated_at = now()
  WHERE r.name = $1 RETURNING `+roleColumns, role.Name, role.Description, role.Permissions)
-		if err != nil {
-			return nothing, err
-		}
-		return all, ro.audit.Record(ctx, tx, roleEvent(audit.RoleUpdated, role.Name, before.Permissions, role.Permissions))
+		return all, roleEvent(audit.RoleUpdated, role.Name, before.Permissions, role.Permissions), err
 	})
 	role.Permissions = ro.callers.permissions.expand(role.Permissions)
 	return role, err

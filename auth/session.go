@@ -35,7 +35,6 @@ const (
 // ended on purpose only; one that is not refreshed runs out.
 type sessions struct {
 	base
-	codes     *codes
 	passkeys  *passkeys
 	passwords *passwords
 }
@@ -189,7 +188,7 @@ func (se *sessions) routes() []httpx.Route {
 	}
 }
 
-// listSessions serves GET /auth/sessions, the last used device first.
+// listSessions serves GET /auth/sessions.
 func (se *sessions) listSessions(c *httpx.Call) (httpx.List[Session], error) {
 	return se.list(c, c.Caller.UserID)
 }
@@ -211,10 +210,8 @@ SELECT `+sessionColumns+`
 // deleteSession serves DELETE /auth/sessions/{id}: that device is signed out.
 func (se *sessions) deleteSession(c *httpx.Call) error {
 	ctx := c.Context()
-	return se.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		if err := endSession(ctx, tx, c.Caller.UserID, c.ID, "ended_by_user"); err != nil {
-			return nothing, err
-		}
-		return staleSession(c.ID), se.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: c.ID})
+	return se.change(ctx, func(tx pgx.Tx) (stale, audit.Event, error) {
+		event := audit.Event{Action: audit.SessionRevoked, Target: c.ID}
+		return staleUser(c.Caller.UserID), event, endSession(ctx, tx, c.Caller.UserID, c.ID, "ended_by_user")
 	})
 }

@@ -242,7 +242,7 @@ func TestSession_AClockThatWasAheadOutlivesAndShutsOutNobody(t *testing.T) {
 	if _, err := run(t, e, "", "user", "login-link", "ada@example.com"); err != nil {
 		t.Fatal(err)
 	}
-	dbtest.Exec(t, e.DB, `UPDATE one_time_tokens SET expires_at = expires_at + '1 year'::interval`)
+	dbtest.Exec(t, e.DB, `UPDATE one_time_tokens SET created_at = created_at + '1 year'::interval, expires_at = expires_at + '1 year'::interval`)
 	for _, job := range e.Auth.Jobs() {
 		if err := job.Run(t.Context()); err != nil {
 			t.Fatal(err)

@@ -151,13 +151,14 @@ func (co *codes) secondFactor(ctx context.Context, tx pgx.Tx, user uuid.UUID, co
 	case recovery != nil:
 		return co.useRecoveryCode(ctx, tx, user, recovery)
 	}
-	return co.useStep(ctx, tx, user, t, digits)
+	return co.useStep(ctx, tx, user, t, digits, nil)
 }
 
-// useStep accepts the code of a step later than the last one accepted, once.
+// useStep accepts the code of a step later than the last one accepted, once. The
+// first one confirms the authenticator, and comes with recovery codes.
 // A clock that went back makes every step an earlier one, so nothing is
 // accepted until it is right again.
-func (co *codes) useStep(ctx context.Context, tx pgx.Tx, user uuid.UUID, t authenticator, digits string) error {
+func (co *codes) useStep(ctx context.Context, tx pgx.Tx, user uuid.UUID, t authenticator, digits string, recovery [][]byte) error {
 	secret, err := co.sealer.Open(t.sealed, user.String())
 	if err != nil {
 		return err
@@ -172,7 +173,8 @@ func (co *codes) useStep(ctx context.Context, tx pgx.Tx, user uuid.UUID, t authe
 	}
 	return db.Touch(ctx, tx, errUsedCode, `
 -- name: auth.UseTOTPStep
-UPDATE totp SET last_step = $2, confirmed_at = coalesce(confirmed_at, now()) WHERE user_id = $1 AND last_step < $2`, user, step)
+UPDATE totp SET last_step = $2, confirmed_at = coalesce(confirmed_at, now()), recovery = coalesce($3, recovery)
+ WHERE user_id = $1 AND last_step < $2`, user, step, recovery)
 }
 
 // useRecoveryCode spends one of a user's recovery codes.

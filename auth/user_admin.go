@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"strconv"
 
@@ -179,11 +178,7 @@ func (us *users) patchUser(c *httpx.Call, p UserPatch) (ManagedUser, error) {
 	}
 	ctx, by, id := c.Context(), c.Caller.UserID, c.ID
 	err := us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		acc, last, err := lockManaged(ctx, tx, by, id, c.Header)
-		if err != nil {
-			return nothing, err
-		}
-		had, err := rolesOf(ctx, tx, id)
+		acc, had, last, err := lockManaged(c, tx, by, id)
 		if err != nil {
 			return nothing, err
 		}
@@ -223,34 +218,37 @@ UPDATE users SET name = $2, status = $3, revision = revision + 1, updated_at = n
 	return us.managedUser(ctx, id)
 }
 
-// lockManaged locks a user who is about to be changed by somebody and reports
-// whether that is the last admin. Whoever changes another manages users at
-// that moment, and only an admin changes an admin.
-func lockManaged(ctx context.Context, tx pgx.Tx, by, id uuid.UUID, h http.Header) (acc account, last bool, err error) {
-	if last, err = lockAdmins(ctx, tx, id); err != nil {
-		return account{}, false, err
-	}
-	if acc, err = lockAccount(ctx, tx, id); err == nil {
-		err = mayManage(ctx, tx, by, id)
+// lockManaged locks a user who is about to be changed by somebody, and reports
+// the user's roles and whether that is the last admin. Whoever changes another
+// manages users at that moment, and only an admin changes an admin.
+func lockManaged(c *httpx.Call, tx pgx.Tx, by, id uuid.UUID) (acc account, roles []string, last bool, err error) {
+	ctx := c.Context()
+	if last, err = lockAdmins(ctx, tx, id); err == nil {
+		acc, err = lockAccount(ctx, tx, id)
 	}
 	if err == nil {
-		err = httpx.MatchRevision(h, acc.Revision)
+		roles, err = mayManage(ctx, tx, by, id)
 	}
-	return acc, last, err
+	if err == nil {
+		err = c.Match(acc.Revision)
+	}
+	return acc, roles, last, err
 }
 
 // mayManage refuses with 403 whoever does not manage users, and to touch an
-// admin without being one.
-func mayManage(ctx context.Context, tx pgx.Tx, by, id uuid.UUID) error {
-	roles, err := rolesOf(ctx, tx, id)
-	if err != nil {
-		return err
-	}
+// admin without being one. It returns the roles of who is managed, sorted.
+func mayManage(ctx context.Context, tx pgx.Tx, by, id uuid.UUID) (roles []string, err error) {
+	roles, err = db.All(ctx, tx, db.Value[string], `
+-- name: auth.RolesOfUser
+SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role`, id)
 	needs := UsersManage
 	if slices.Contains(roles, RoleAdmin) {
 		needs = wildcard
 	}
-	return mayGrant(ctx, tx, by, []string{needs})
+	if err == nil {
+		err = mayGrant(ctx, tx, by, []string{needs})
+	}
+	return roles, err
 }
 
 // recordUpdate records what is new of a user, and does what follows from it:
@@ -312,27 +310,21 @@ func (us *users) remove(c *httpx.Call, id uuid.UUID) error {
 	if by == id {
 		by = operator // everybody may leave
 	}
-	return us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		_, last, err := lockManaged(ctx, tx, by, id, c.Header)
-		if err != nil {
-			return nothing, err
+	return us.change(ctx, func(tx pgx.Tx) (what stale, event audit.Event, err error) {
+		_, _, last, err := lockManaged(c, tx, by, id)
+		if err == nil && last {
+			err = errLastAdmin
 		}
-		if last {
-			return nothing, errLastAdmin
-		}
-		if us.storage.Erase != nil {
+		if err == nil && us.storage.Erase != nil {
 			err = us.storage.Erase(ctx, tx, id)
 		}
 		if err != nil {
-			return nothing, err
+			return what, event, err
 		}
 		_, err = db.Exec(ctx, tx, `
 -- name: auth.DeleteUser
 DELETE FROM users WHERE id = $1`, id)
-		if err != nil {
-			return nothing, err
-		}
-		return staleUser(id), us.audit.Record(ctx, tx, audit.Event{Action: audit.UserDeleted, Target: id})
+		return staleUser(id), audit.Event{Action: audit.UserDeleted, Target: id}, err
 	})
 }
 
@@ -348,18 +340,15 @@ func (us *users) listUserSessions(c *httpx.Call) (httpx.List[Session], error) {
 // out everywhere.
 func (us *users) deleteUserSessions(c *httpx.Call) error {
 	ctx, id := c.Context(), c.ID
-	return us.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
+	return us.change(ctx, func(tx pgx.Tx) (what stale, event audit.Event, err error) {
 		if _, err := lockAccount(ctx, tx, id); err != nil {
-			return nothing, err
+			return what, event, err
 		}
-		if err := mayManage(ctx, tx, c.Caller.UserID, id); err != nil {
-			return nothing, err
+		if _, err := mayManage(ctx, tx, c.Caller.UserID, id); err != nil {
+			return what, event, err
 		}
 		ended, err := endSessionsOf(ctx, tx, id, uuid.Nil, "ended_by_admin")
-		if err != nil {
-			return nothing, err
-		}
-		return staleUser(id), us.audit.Record(ctx, tx, audit.Event{Action: audit.SessionRevoked, Target: id,
-			Details: map[string]string{"scope": "all", "sessions": strconv.FormatInt(ended, 10)}})
+		return staleUser(id), audit.Event{Action: audit.SessionRevoked, Target: id,
+			Details: map[string]string{"scope": "all", "sessions": strconv.FormatInt(ended, 10)}}, err
 	})
 }

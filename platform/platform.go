@@ -164,7 +164,7 @@ func (p *Platform) Commands() db.Commands {
 		{Name: "serve", Summary: "answer requests until told to stop", Needs: db.NeedDatabase, Serves: true, Run: p.serve},
 		{Name: "migrate", Args: "[--status] [--json]", Summary: "bring the database to this version's schema", Needs: db.NeedDatabase, Run: p.migrate},
 		{Name: "api", Args: "[-i] METHOD PATH [JSON|-]", Summary: "carry out a request as the operator, with or without a server", Needs: db.NeedSecret, Run: p.api},
-		{Name: "routes", Args: "[--json]", Summary: "list every route and who may call it", Needs: db.NeedSettings, Run: p.listRoutes},
+		{Name: "routes", Args: "[--json]", Summary: "list every route and who may call it", Needs: db.NeedSettings, Run: system.Prints("routes", p.listRoutes)},
 		{Name: "openapi", Summary: "print this API as an OpenAPI 3.1 document", Needs: db.NeedSettings, Run: p.describe},
 	}
 	return db.Commands{

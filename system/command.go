@@ -21,7 +21,7 @@ func (s *System) Commands(cfg *Config, jobs []db.Job) []db.Command {
 		{Name: "jobs run", Args: "NAME", Summary: "run a job now, unless a worker is running it",
 			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return runJob(ctx, s.DB, jobs, sh, args) }},
 		{Name: "config", Args: "[--json]", Summary: "print the effective configuration, secrets withheld", Needs: db.NeedSettings,
-			Run: prints("config", func(context.Context, *db.Shell) (any, func(io.Writer)) { return cfg.Values(), cfg.Print })},
+			Run: Prints("config", func(context.Context, *db.Shell) (any, func(io.Writer)) { return cfg.Values(), cfg.Print })},
 		{Name: "doctor", Args: "[--json]", Summary: "find out what is wrong inside and in front of the server, and how to fix it", Needs: db.NeedSecret,
 			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return s.doctor(ctx, cfg, sh, args) }},
 		{Name: "healthcheck", Summary: "exit with 0 if the server here is ready, with 1 if not", Needs: db.NeedSettings,
@@ -29,15 +29,15 @@ func (s *System) Commands(cfg *Config, jobs []db.Job) []db.Command {
 				return healthcheck(ctx, cfg.Listen, sh, args)
 			}},
 		{Name: "version", Args: "[--json]", Summary: "print the version", Needs: db.NeedNothing,
-			Run: prints("version", func(context.Context, *db.Shell) (any, func(io.Writer)) {
+			Run: Prints("version", func(context.Context, *db.Shell) (any, func(io.Writer)) {
 				return s.version(), s.version().print
 			})},
 	}
 }
 
-// prints is the Run of a command that prints what it finds as text, or as JSON if that is
+// Prints is the Run of a command that prints what it finds as text, or as JSON if that is
 // asked for.
-func prints(name string, find func(ctx context.Context, sh *db.Shell) (v any, text func(w io.Writer))) func(context.Context, *db.Shell, []string) error {
+func Prints(name string, find func(ctx context.Context, sh *db.Shell) (v any, text func(w io.Writer))) func(context.Context, *db.Shell, []string) error {
 	return func(ctx context.Context, sh *db.Shell, args []string) error {
 		flags := sh.Flags(name)
 		asJSON := flags.Bool("json", false, "print JSON")

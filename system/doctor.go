@@ -108,7 +108,7 @@ func (f *findings) expect(check string, so bool, sound string, level Level, wron
 // doctor is `homebase doctor`; a fault is an error.
 func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []string) error {
 	var f findings
-	err := prints("doctor", func(ctx context.Context, sh *db.Shell) (any, func(io.Writer)) {
+	err := Prints("doctor", func(ctx context.Context, sh *db.Shell) (any, func(io.Writer)) {
 		f = s.examine(ctx, cfg, sh)
 		return f, f.print
 	})(ctx, sh, args)

@@ -1,9 +1,11 @@
 package system
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/auth"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -91,7 +94,7 @@ func (f Flag) ETag() string { return httpx.RevisionTag(f.Revision) }
 
 // listFlags serves GET /system/flags.
 func (s *System) listFlags(c *httpx.Call) (httpx.List[FlagState], error) {
-	states, err := s.statesFor(c.Context(), subjectOf(c.Caller, ""))
+	states, err := s.statesFor(c.Context(), c.Caller, "")
 	return httpx.List[FlagState]{Items: states}, err
 }
 
@@ -207,40 +210,28 @@ type FlagState struct {
 	reason string // of OpenFeature
 }
 
-// subject is whom a flag is asked for.
-type subject struct {
-	caller *httpx.Caller // nil: a stranger
-	// id is what percentages are counted by: the user's id, or else a stranger's
-	// targeting key; "" is in no percentage.
-	id string
-}
-
-// subjectOf is the caller. targetingKey counts only for a stranger, so that nobody can
-// ask as somebody else.
-func subjectOf(c *httpx.Caller, targetingKey string) subject {
-	if c != nil {
-		return subject{c, "user " + c.UserID.String()}
+// statesFor are all flags that the caller may see, sorted by key. Percentages are
+// counted by the user's id. targetingKey counts only for a stranger, nil, so that
+// nobody can ask as somebody else; a stranger without one is in no percentage.
+func (s *System) statesFor(ctx context.Context, who *httpx.Caller, targetingKey string) ([]FlagState, error) {
+	id := ""
+	if who != nil {
+		id = "user " + who.UserID.String()
+	} else if targetingKey != "" {
+		id = "key " + targetingKey
 	}
-	if targetingKey == "" {
-		return subject{}
-	}
-	return subject{nil, "key " + targetingKey}
-}
-
-// statesFor are all flags that the subject may see, sorted by key.
-func (s *System) statesFor(ctx context.Context, who subject) ([]FlagState, error) {
 	all, err := s.flags.Get(ctx)
 	states := []FlagState{}
 	for _, flag := range all {
-		if flag.Public || who.caller != nil {
-			states = append(states, flag.stateFor(who))
+		if flag.Public || who != nil {
+			states = append(states, flag.stateFor(who, id))
 		}
 	}
 	return states, err
 }
 
 // stateFor evaluates the flag. The reasons are OpenFeature's.
-func (f *Flag) stateFor(who subject) FlagState {
+func (f *Flag) stateFor(who *httpx.Caller, id string) FlagState {
 	switch {
 	case !f.Enabled:
 		return FlagState{f.Key, false, "DISABLED"}
@@ -248,7 +239,7 @@ func (f *Flag) stateFor(who subject) FlagState {
 		return FlagState{f.Key, true, "STATIC"}
 	}
 	for _, rule := range f.Rules {
-		if rule.matches(f.Key, who) {
+		if rule.matches(f.Key, who, id) {
 			if rule.Percentage != nil {
 				return FlagState{f.Key, true, "SPLIT"}
 			}
@@ -258,14 +249,14 @@ func (f *Flag) stateFor(who subject) FlagState {
 	return FlagState{f.Key, false, "DEFAULT"}
 }
 
-func (r *Rule) matches(key string, who subject) bool {
-	if len(r.Roles) > 0 && (who.caller == nil || !slices.ContainsFunc(r.Roles, func(role string) bool { return slices.Contains(who.caller.Roles, role) })) {
+func (r *Rule) matches(key string, who *httpx.Caller, id string) bool {
+	if len(r.Roles) > 0 && (who == nil || !auth.Admits(r.Roles, who.Roles)) {
 		return false
 	}
-	if len(r.Users) > 0 && (who.caller == nil || !slices.Contains(r.Users, who.caller.UserID)) {
+	if len(r.Users) > 0 && (who == nil || !slices.Contains(r.Users, who.UserID)) {
 		return false
 	}
-	return r.Percentage == nil || who.id != "" && share(key, who.id) < *r.Percentage/100
+	return r.Percentage == nil || id != "" && share(key, id) < *r.Percentage/100
 }
 
 // share is the subject's fixed position in a flag's percentages, from 0 to just below
@@ -274,4 +265,96 @@ func (r *Rule) matches(key string, who subject) bool {
 func share(key, id string) float64 {
 	sum := sha256.Sum256([]byte(key + "\x00" + id))
 	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (math.MaxUint64>>11 + 1)
+}
+
+// The OpenFeature Remote Evaluation Protocol, 0.1 to 0.3: any OpenFeature SDK can read
+// the flags with the base URL …/api/v1/system/flags. A refusal is a problem document
+// with the members of the protocol added.
+
+// ofrepRequest is the body of both operations. context is what the SDK knows about its
+// user; only a stranger's targetingKey matters here.
+type ofrepRequest struct {
+	Context map[string]json.RawMessage `json:"context,omitempty"`
+}
+
+// ofrepFlag is a flag as SDKs read it.
+type ofrepFlag struct {
+	Key     string `json:"key"`
+	Value   bool   `json:"value"`
+	Variant string `json:"variant"` // "on" or "off"
+	Reason  string `json:"reason"`
+}
+
+// ofrepFlags is the answer for all flags at once.
+type ofrepFlags struct {
+	Flags []ofrepFlag `json:"flags"`
+}
+
+var errContext = httpx.NewProblem(400, "invalid_context", "The evaluation context is not valid")
+
+// ofrepFailure adds what SDKs look for to a problem.
+func ofrepFailure(r *http.Request, p *httpx.Problem, code string) error {
+	c := *p
+	c.Members = map[string]string{"key": r.PathValue("key"), "errorCode": code, "errorDetails": p.Detail}
+	return &c
+}
+
+// ofrepFlagsFor reads for whom the flags are asked, and evaluates them.
+func (s *System) ofrepFlagsFor(r *http.Request) ([]ofrepFlag, error) {
+	in, err := httpx.ReadJSON[ofrepRequest](r)
+	problem, _ := errors.AsType[*httpx.Problem](err)
+	var key *string
+	switch given := in.Context["targetingKey"]; {
+	case problem != nil && problem.Status == http.StatusBadRequest:
+		return nil, ofrepFailure(r, problem, "PARSE_ERROR")
+	case problem != nil && problem.Status == http.StatusUnprocessableEntity:
+		return nil, ofrepFailure(r, errContext.With("context must be an object, of at most 1000 attributes.").Because(err), "INVALID_CONTEXT")
+	case err != nil:
+		return nil, err
+	case given != nil && json.Unmarshal(given, &key) != nil:
+		return nil, ofrepFailure(r, errContext.With("targetingKey must be a string."), "INVALID_CONTEXT")
+	}
+	states, err := s.statesFor(r.Context(), httpx.CallerOf(r.Context()), *cmp.Or(key, new("")))
+	flags := make([]ofrepFlag, len(states))
+	for i, state := range states {
+		flags[i] = ofrepFlag{state.Key, state.Enabled, "off", state.reason}
+		if state.Enabled {
+			flags[i].Variant = "on"
+		}
+	}
+	return flags, err
+}
+
+// evaluateFlag serves POST …/ofrep/v1/evaluate/flags/{key}.
+func (s *System) evaluateFlag(w http.ResponseWriter, r *http.Request) error {
+	flags, err := s.ofrepFlagsFor(r)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(flags, func(flag ofrepFlag) bool { return flag.Key == r.PathValue("key") })
+	if i < 0 {
+		return ofrepFailure(r, httpx.ErrNotFound.With("There is no such flag."), "FLAG_NOT_FOUND")
+	}
+	return httpx.WriteJSON(w, http.StatusOK, flags[i])
+}
+
+// evaluateFlags serves POST …/ofrep/v1/evaluate/flags. Clients poll it, so the answer
+// has a tag, a hash of it.
+func (s *System) evaluateFlags(w http.ResponseWriter, r *http.Request) error {
+	flags, err := s.ofrepFlagsFor(r)
+	if err != nil {
+		return err
+	}
+	answer := ofrepFlags{Flags: flags}
+	text, err := httpx.EncodeJSON(answer)
+	if err != nil {
+		return err
+	}
+	tag := httpx.ContentTag(text)
+	w.Header().Set("ETag", tag)
+	if httpx.IfNoneMatch(r.Header, tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	return httpx.WriteJSON(w, http.StatusOK, answer)
 }

@@ -141,7 +141,6 @@ RETURNING was.changed, was.revision`, limits)
 		return db.Notify(ctx, tx, limitsChannel, "")
 	})
 	// Even after a failure: a commit whose answer was lost may have happened.
-	s.limits.Forget()
 	if applied := s.applyLimits(context.WithoutCancel(ctx), httpx.ServerOf(ctx)); err == nil {
 		err = applied
 	}
@@ -164,7 +163,7 @@ func (s *System) recordLimits(ctx context.Context, tx pgx.Tx, before, after map[
 func (s *System) applyLimits(ctx context.Context, server *httpx.Server) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
-	c, err := s.limits.Get(ctx)
+	c, err := s.readLimits(ctx)
 	if err == nil {
 		server.SetLimits(merged(c.Limits))
 	}

@@ -161,33 +161,14 @@ RETURNING g.client_id`, c.Caller.UserID, c.ID)
 	})
 }
 
-// swept are the rows that nobody can use any more. Times that lie ahead are of
-// a clock that was set back.
-var swept = []struct{ table, where string }{
-	{"oidc_requests", `expires_at < now() OR expires_at > now() + interval '10 minutes'`},
-	{"oidc_grants", `NOT EXISTS (SELECT FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = session_id AND ` + livingSession + `)
-       OR redeemed_at IS NULL AND (created_at < now() - interval '60 seconds' OR created_at > now() + interval '60 seconds')`},
-}
-
-func (p *Provider) sweepNeeded(ctx context.Context) (needed bool, err error) {
-	for _, s := range swept {
-		if needed, err = db.One(ctx, p.cfg.DB, db.Value[bool], `
--- name: oidc.SweepNeeded
-SELECT EXISTS (SELECT FROM `+s.table+` WHERE `+s.where+`)`); needed || err != nil {
-			return needed, err
-		}
-	}
-	return false, nil
-}
-
+// sweep forgets what nobody can use any more. Times that lie ahead are of a clock
+// that was set back.
 func (p *Provider) sweep(ctx context.Context) error {
-	for _, s := range swept {
-		_, err := db.Exec(ctx, p.cfg.DB, `
+	_, err := db.Exec(ctx, p.cfg.DB, `
 -- name: oidc.Sweep
-DELETE FROM `+s.table+` WHERE `+s.where)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+WITH requests AS (DELETE FROM oidc_requests WHERE expires_at < now() OR expires_at > now() + interval '10 minutes')
+DELETE FROM oidc_grants
+ WHERE NOT EXISTS (SELECT FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = session_id AND `+livingSession+`)
+    OR redeemed_at IS NULL AND (created_at < now() - interval '60 seconds' OR created_at > now() + interval '60 seconds')`)
+	return err
 }

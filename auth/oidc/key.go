@@ -80,6 +80,7 @@ type signing struct {
 type signingKey struct {
 	id      string
 	sealed  []byte // as its row has it
+	plain   []byte // the same, opened
 	private *rsa.PrivateKey
 	from    time.Time
 }
@@ -95,36 +96,23 @@ func scanSealedKey(row pgx.Row) (k signingKey, err error) {
 	return k, err
 }
 
-// sealed are all keys in the order in which they sign, not opened.
-func (s *signing) sealed(ctx context.Context) ([]signingKey, error) {
-	return db.All(ctx, s.db, scanSealedKey, `
+// read reads all keys in the order in which they sign.
+func (s *signing) read(ctx context.Context) ([]signingKey, error) {
+	keys, err := db.All(ctx, s.db, scanSealedKey, `
 -- name: oidc.Keys
 SELECT id, sealed, signs_from FROM oidc_keys ORDER BY signs_from`)
-}
-
-// read is sealed, and opens them.
-func (s *signing) read(ctx context.Context) ([]signingKey, error) {
-	keys, err := s.sealed(ctx)
-	for i, k := range keys {
-		plain, err := s.open(k)
-		if err != nil {
-			return nil, err
+	for i := range keys {
+		k := &keys[i]
+		if k.plain, err = s.sealer.Open(k.sealed, k.id); err != nil {
+			return nil, fmt.Errorf("signing key %s: %w", k.id, err)
 		}
-		private, err := x509.ParsePKCS8PrivateKey(plain)
+		private, err := x509.ParsePKCS8PrivateKey(k.plain)
 		var ok bool
-		if keys[i].private, ok = private.(*rsa.PrivateKey); !ok {
+		if k.private, ok = private.(*rsa.PrivateKey); !ok {
 			return nil, fmt.Errorf("signing key %s is no RSA key: %w", k.id, err)
 		}
 	}
 	return keys, err
-}
-
-func (s *signing) open(k signingKey) ([]byte, error) {
-	plain, err := s.sealer.Open(k.sealed, k.id)
-	if err != nil {
-		err = fmt.Errorf("signing key %s: %w", k.id, err)
-	}
-	return plain, err
 }
 
 // published are the keys to show: those that sign, will sign, or have signed
@@ -224,26 +212,16 @@ SELECT $1, $2, $3 WHERE (SELECT count(*) FROM oidc_keys) = $4`, id, s.sealer.Sea
 	})
 }
 
-// pastKey is the condition under which nothing is about any more that a key k
-// has signed: the next one has signed for longer than $1.
-const pastKey = `EXISTS (SELECT FROM oidc_keys n WHERE n.signs_from > k.signs_from AND n.signs_from < now() - $1::interval)`
-
-func (s *signing) tendNeeded(ctx context.Context) (bool, error) {
-	return db.One(ctx, s.db, db.Value[bool], `
--- name: oidc.KeysNeedTending
-SELECT coalesce(max(k.signs_from) < now() - $2::interval OR bool_or(substring(k.sealed FOR 4) <> $3 OR `+pastKey+`), false)
-  FROM oidc_keys k`, keyRemains, keyServes-keyAhead, s.sealer.Current())
-}
-
-// tend drops keys of which nothing is about any more, shows the next key a day
-// before it signs, and seals anew what an older secret of the platform has
+// tend drops keys of which nothing is about any more, because the next one has
+// signed for longer than that, shows the next key a day before it signs, and seals anew what an older secret of the platform has
 // sealed.
 func (s *signing) tend(ctx context.Context) error {
 	defer s.kept.Forget()
 	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
 		dropped, err := db.Exec(ctx, tx, `
 -- name: oidc.DropKeys
-DELETE FROM oidc_keys k WHERE `+pastKey, keyRemains)
+DELETE FROM oidc_keys k
+ WHERE EXISTS (SELECT FROM oidc_keys n WHERE n.signs_from > k.signs_from AND n.signs_from < now() - $1::interval)`, keyRemains)
 		if err != nil || dropped == 0 {
 			return err
 		}
@@ -252,7 +230,7 @@ DELETE FROM oidc_keys k WHERE `+pastKey, keyRemains)
 	if err != nil {
 		return err
 	}
-	keys, err := s.sealed(ctx)
+	keys, err := s.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -265,13 +243,9 @@ DELETE FROM oidc_keys k WHERE `+pastKey, keyRemains)
 		if bytes.HasPrefix(k.sealed, s.sealer.Current()) {
 			continue
 		}
-		plain, err := s.open(k)
-		if err != nil {
-			return err
-		}
 		if _, err := db.Exec(ctx, s.db, `
 -- name: oidc.ResealKey
-UPDATE oidc_keys SET sealed = $3 WHERE id = $1 AND sealed = $2`, k.id, k.sealed, s.sealer.Seal(plain, k.id)); err != nil {
+UPDATE oidc_keys SET sealed = $3 WHERE id = $1 AND sealed = $2`, k.id, k.sealed, s.sealer.Seal(k.plain, k.id)); err != nil {
 			return err
 		}
 	}

@@ -90,8 +90,8 @@ func (p *Provider) Routes() []httpx.Route {
 // Jobs are the room's housekeeping.
 func (p *Provider) Jobs() []db.Job {
 	return []db.Job{
-		{Name: "oidc.sweep", Every: time.Hour, Needed: p.sweepNeeded, Run: p.sweep},
-		{Name: "oidc.keys", Every: time.Hour, Needed: p.signing.tendNeeded, Run: p.signing.tend},
+		{Name: "oidc.sweep", Every: time.Hour, Run: p.sweep},
+		{Name: "oidc.keys", Every: time.Hour, Run: p.signing.tend},
 	}
 }
 
@@ -99,19 +99,11 @@ func (p *Provider) Jobs() []db.Job {
 // allowed then may have been withdrawn since. With lost, the secret that sealed
 // the keys is not here, and new ones are made.
 func (p *Provider) Restored(ctx context.Context, tx pgx.Tx, lost bool) error {
-	tables := []string{"oidc_requests", "oidc_grants"}
-	if lost {
-		tables = append(tables, "oidc_keys")
-	}
-	for _, table := range tables {
-		_, err := db.Exec(ctx, tx, `
+	_, err := db.Exec(ctx, tx, `
 -- name: oidc.ForgetOfBackup
-DELETE FROM `+table)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+WITH requests AS (DELETE FROM oidc_requests), grants AS (DELETE FROM oidc_grants)
+DELETE FROM oidc_keys WHERE $1`, lost)
+	return err
 }
 
 // Discovery is OpenID Connect Discovery 1.0, section 3.

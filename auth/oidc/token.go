@@ -135,22 +135,21 @@ func (p *Provider) authenticated(r *http.Request, form url.Values) (Client, erro
 		return Client{}, err
 	}
 	client, err := p.clientByText(r.Context(), id)
-	if errors.Is(err, db.ErrNotFound) {
-		if err := p.cfg.CountWrong(r, "client", ""); err != nil {
-			return Client{}, err
-		}
-		return Client{}, errInvalidClient
-	}
-	if err != nil {
-		return Client{}, err
-	}
-	if client.Public && secret == "" || client.hasSecret(secret) {
+	known, account := err == nil, ""
+	switch {
+	case known && (client.Public && secret == "" || client.hasSecret(secret)):
 		return client, nil
-	}
-	if err := p.cfg.CountWrong(r, "client", client.ID.String()); err != nil {
+	case known:
+		account = client.ID.String()
+	case !errors.Is(err, db.ErrNotFound):
 		return Client{}, err
 	}
-	p.cfg.Audit.Note(r.Context(), audit.Event{Action: audit.ClientRefused, Target: client.ID, Outcome: audit.Denied})
+	if err := p.cfg.CountWrong(r, "client", account); err != nil {
+		return Client{}, err
+	}
+	if known {
+		p.cfg.Audit.Note(r.Context(), audit.Event{Action: audit.ClientRefused, Target: client.ID, Outcome: audit.Denied})
+	}
 	return Client{}, errInvalidClient
 }
 

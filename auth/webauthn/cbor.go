@@ -3,6 +3,7 @@ package webauthn
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 )
 
 // The kinds of CBOR items (RFC 8949, section 3.1) that authenticators use.
@@ -21,15 +22,12 @@ const (
 // four; a compound attestation, which is passed over, has five.
 const cborDeepest = 8
 
-var (
-	errCBOR     = errors.New("CBOR: malformed, cut off or of a form that authenticators do not use")
-	errCBORKind = errors.New("CBOR: an item of another kind than expected")
-)
+var errCBOR = errors.New("CBOR: malformed, cut off or of a form that authenticators do not use")
 
-// cbor reads a text of CBOR from front to back. Nothing is copied or built: a
-// length that the text claims costs nothing until the bytes are there. Of the
-// format it knows what authenticators write: lengths that are given
-// beforehand, integers, strings, arrays, maps, true, false and null.
+// cbor reads a text of CBOR from front to back. A length that the text claims
+// costs nothing until the bytes are there. Of the format it knows what
+// authenticators write: lengths that are given beforehand, integers, strings,
+// arrays, maps, true, false and null.
 type cbor struct {
 	rest []byte
 }
@@ -67,66 +65,51 @@ func (c *cbor) head() (kind byte, argument uint64, err error) {
 	return 0, 0, errCBOR
 }
 
-// expect is head for an item whose kind is known.
-func (c *cbor) expect(kind byte) (argument uint64, err error) {
-	found, argument, err := c.head()
-	if err == nil && found != kind {
-		err = errCBORKind
-	}
-	return argument, err
-}
+// item reads the next item with all that is in it: a number as int64, bytes, a
+// text as string, a map by the numbers and texts that name what is in it, of
+// which a list has none. What else there is has no meaning here and is nil.
+func (c *cbor) item() (any, error) { return c.itemWithin(cborDeepest) }
 
-// bytes reads a byte string, or a text with kind cborText.
-func (c *cbor) bytes(kind byte) ([]byte, error) {
-	length, err := c.expect(kind)
-	if err != nil {
+func (c *cbor) itemWithin(deepest int) (any, error) {
+	kind, argument, err := c.head()
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	b := c.rest[:length:length]
-	c.rest = c.rest[length:]
-	return b, nil
-}
-
-// integer reads an integer that fits an int64.
-func (c *cbor) integer() (int64, error) {
-	kind, argument, err := c.head()
-	if err != nil {
-		return 0, err
-	}
-	if kind > cborNegative || argument > 1<<63-1 {
-		return 0, errCBORKind
-	}
-	if kind == cborNegative {
+	case kind == cborUnsigned && argument <= math.MaxInt64:
+		return int64(argument), nil
+	case kind == cborNegative && argument <= math.MaxInt64:
 		return -1 - int64(argument), nil
-	}
-	return int64(argument), nil
-}
-
-// skip passes over the next item with all that is in it.
-func (c *cbor) skip() error { return c.skipWithin(cborDeepest) }
-
-func (c *cbor) skipWithin(deepest int) error {
-	kind, argument, err := c.head()
-	if err != nil {
-		return err
-	}
-	switch kind {
-	case cborBytes, cborText:
+	case kind == cborBytes || kind == cborText:
+		b := c.rest[:argument:argument]
 		c.rest = c.rest[argument:]
-		return nil
-	case cborMap:
-		argument *= 2
-	case cborArray:
-	default:
-		return nil
+		if kind == cborText {
+			return string(b), nil
+		}
+		return b, nil
+	case kind != cborArray && kind != cborMap:
+		return nil, nil
+	case deepest == 0:
+		return nil, errors.New("CBOR: nested too deeply")
 	}
-	if deepest == 0 {
-		return errors.New("CBOR: nested too deeply")
-	}
+	members := map[any]any{}
 	for range argument {
-		if err := c.skipWithin(deepest - 1); err != nil {
-			return err
+		var name any
+		if kind == cborMap {
+			if name, err = c.itemWithin(deepest - 1); err != nil {
+				return nil, err
+			}
+		}
+		member, err := c.itemWithin(deepest - 1)
+		if err != nil {
+			return nil, err
+		}
+		switch name.(type) {
+		case int64, string:
+			if _, twice := members[name]; twice {
+				return nil, errCBOR
+			}
+			members[name] = member
 		}
 	}
-	return nil
+	return members, nil
 }

@@ -11,6 +11,6 @@ var ParseKey = func(b []byte) error { _, err := parseKey(b); return err }
 // Pass passes over one CBOR item and returns what follows.
 func Pass(b []byte) ([]byte, error) {
 	c := cbor{b}
-	err := c.skip()
+	_, err := c.item()
 	return c.rest, err
 }

@@ -14,28 +14,28 @@ import (
 
 // Algorithms are the COSE algorithms that Verify knows, the best first: EdDSA
 // with Ed25519, ES256 with P-256, RS256.
-var Algorithms = []int{algEdDSA, algES256, algRS256}
+var Algorithms = []int64{algEdDSA, algES256, algRS256}
 
 const (
-	algEdDSA = -8
-	algES256 = -7
-	algRS256 = -257
+	algEdDSA int64 = -8
+	algES256 int64 = -7
+	algRS256 int64 = -257
 )
 
 // Labels and values of COSE keys (RFC 9052, section 7; RFC 9053; RFC 8230).
 const (
-	coseType      = 1
-	coseAlgorithm = 3
-	coseCurve     = -1 // RSA: the modulus
-	coseX         = -2 // RSA: the exponent
-	coseY         = -3
+	coseType      int64 = 1
+	coseAlgorithm int64 = 3
+	coseCurve     int64 = -1 // RSA: the modulus
+	coseX         int64 = -2 // RSA: the exponent
+	coseY         int64 = -3
 
-	typeOKP = 1
-	typeEC2 = 2
-	typeRSA = 3
+	typeOKP int64 = 1
+	typeEC2 int64 = 2
+	typeRSA int64 = 3
 
-	curveP256    = 1
-	curveEd25519 = 6
+	curveP256    int64 = 1
+	curveEd25519 int64 = 6
 )
 
 // The sizes of RSA keys: a larger one makes each sign-in slow.
@@ -50,74 +50,44 @@ const keyLongest = 1024
 
 var errKey = errors.New("public key: malformed")
 
-// cosePart is the value of one label: a number, or bytes.
-type cosePart struct {
-	number int64
-	bytes  []byte // nil: a number
-}
-
 // parseKey reads a COSE key, which is all of b.
 func parseKey(b []byte) (crypto.PublicKey, error) {
 	if len(b) > keyLongest {
 		return nil, errKey
 	}
 	c := cbor{b}
-	count, err := c.expect(cborMap)
+	item, err := c.item()
+	parts, ok := item.(map[any]any)
+	if err == nil && (!ok || len(c.rest) > 0) {
+		err = errKey
+	}
 	if err != nil {
 		return nil, err
 	}
-	parts := map[int64]cosePart{}
-	for range count {
-		label, part, err := c.cosePart()
-		if err != nil {
-			return nil, err
-		}
-		parts[label] = part
-	}
-	if len(c.rest) > 0 || uint64(len(parts)) != count { // a label that comes twice counts once
-		return nil, errKey
-	}
-	kind, curve, x, y := parts[coseType].number, parts[coseCurve], parts[coseX].bytes, parts[coseY].bytes
-	switch parts[coseAlgorithm].number {
+	kind, curve := parts[coseType], parts[coseCurve]
+	x, _ := parts[coseX].([]byte)
+	switch parts[coseAlgorithm] {
 	case algES256:
-		if kind != typeEC2 || curve.number != curveP256 || len(x) != 32 || len(y) != 32 {
+		y, _ := parts[coseY].([]byte)
+		if kind != typeEC2 || curve != curveP256 || len(x) != 32 || len(y) != 32 {
 			return nil, errKey
 		}
 		point := append(append([]byte{4}, x...), y...)
 		return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
 	case algEdDSA:
-		if kind != typeOKP || curve.number != curveEd25519 || len(x) != ed25519.PublicKeySize {
+		if kind != typeOKP || curve != curveEd25519 || len(x) != ed25519.PublicKeySize {
 			return nil, errKey
 		}
 		return ed25519.PublicKey(x), nil
 	case algRS256:
-		n, e := new(big.Int).SetBytes(curve.bytes), new(big.Int).SetBytes(x)
+		modulus, _ := curve.([]byte)
+		n, e := new(big.Int).SetBytes(modulus), new(big.Int).SetBytes(x)
 		if kind != typeRSA || n.BitLen() < rsaSmallest || n.BitLen() > rsaLargest || e.BitLen() > 31 || e.Cmp(big.NewInt(3)) < 0 || e.Bit(0) == 0 {
 			return nil, errKey
 		}
 		return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
 	}
 	return nil, errors.New("public key: of an algorithm that was not offered")
-}
-
-// cosePart reads a label and its value. What is neither a number nor bytes
-// belongs to a label that is not looked at.
-func (c *cbor) cosePart() (label int64, p cosePart, err error) {
-	if label, err = c.integer(); err != nil {
-		return label, p, err
-	}
-	if len(c.rest) == 0 {
-		return label, p, errCBOR
-	}
-	switch c.rest[0] >> 5 {
-	case cborUnsigned, cborNegative:
-		p.number, err = c.integer()
-	case cborBytes:
-		p.bytes, err = c.bytes(cborBytes)
-	default:
-		err = c.skip()
-	}
-	return label, p, err
 }
 
 // verify holds a signature over message against a COSE key.

@@ -201,7 +201,8 @@ func parseAuthData(b []byte) (d authData, err error) {
 		if len(b) == 0 || b[0]>>5 != cborMap {
 			return d, errAuthData
 		}
-		err, b = c.skip(), c.rest
+		_, err = c.item()
+		b = c.rest
 	}
 	if err == nil && len(b) > 0 {
 		err = errAuthData
@@ -223,37 +224,20 @@ func (d *authData) attested(b []byte) ([]byte, error) {
 	}
 	d.ID, b = b[:length:length], b[length:]
 	c := cbor{b}
-	err := c.skip()
+	_, err := c.item()
 	d.PublicKey = b[:len(b)-len(c.rest)]
 	return c.rest, err
 }
 
 // authDataOf finds the authenticator data in an attestation object, which is
 // all of b. The attestation itself is only passed over.
-func authDataOf(b []byte) (found []byte, err error) {
+func authDataOf(b []byte) ([]byte, error) {
 	c := cbor{b}
-	count, err := c.expect(cborMap)
-	if err != nil {
-		return nil, err
+	item, err := c.item()
+	object, _ := item.(map[any]any)
+	found, ok := object["authData"].([]byte)
+	if err == nil && (!ok || len(c.rest) > 0) {
+		err = errAttestation
 	}
-	for range count {
-		name, err := c.bytes(cborText)
-		if err != nil {
-			return nil, err
-		}
-		if string(name) != "authData" {
-			err = c.skip()
-		} else if found != nil {
-			err = errAttestation
-		} else {
-			found, err = c.bytes(cborBytes)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if found == nil || len(c.rest) > 0 {
-		return nil, errAttestation
-	}
-	return found, nil
+	return found, err
 }

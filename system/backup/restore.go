@@ -215,9 +215,7 @@ func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) er
 			return err
 		}
 	}
-	err := b.asOwner(ctx, func(tx pgx.Tx) error {
-		return st.load(ctx, tx, m, func(schema string) string { return schema }, line)
-	})
+	err := b.asOwner(ctx, func(tx pgx.Tx) error { return st.load(ctx, tx, m, "", line) })
 	if err == nil {
 		err = b.Migrate(ctx)
 	}

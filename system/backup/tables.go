@@ -161,10 +161,10 @@ func (st *store) dumpTable(ctx context.Context, conn *pgx.Conn, t *Table) (err e
 // manifest is ever run as SQL.
 var bound = regexp.MustCompile(`^FOR VALUES FROM \('[0-9 :+.-]+'\) TO \('[0-9 :+.-]+'\)$`)
 
-// load fills the tables that the steps have created, each in the PostgreSQL schema that
-// in names. Rows that the steps themselves inserted are removed first. Tables that no
+// load fills the tables that the steps have created, in PostgreSQL schemas whose names
+// begin with prefix. Rows that the steps themselves inserted are removed first. Tables that no
 // step creates, foreign ones or a detached month, stay in the point.
-func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schema string) string, line *bar) error {
+func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, prefix string, line *bar) error {
 	if _, err := db.Exec(ctx, tx, plain); err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schem
 	var made []Table
 	for _, t := range m.Tables {
 		from := t
-		t.Schema = in(t.Schema)
+		t.Schema = prefix + t.Schema
 		parent := name(Table{Schema: t.Schema, Table: cmp.Or(t.PartitionOf, t.Table)})
 		exists, err := db.One(ctx, tx, db.Value[bool], `-- name: backup.TableExists
 			SELECT to_regclass($1) IS NOT NULL`, parent)
@@ -204,7 +204,7 @@ func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, in func(schem
 	}
 	for _, s := range m.Sequences {
 		_, err := db.Exec(ctx, tx, `-- name: backup.SetSequence
-			SELECT setval(to_regclass($1), $2)`, pgx.Identifier{in(s.Schema), s.Name}.Sanitize(), s.Last)
+			SELECT setval(to_regclass($1), $2)`, pgx.Identifier{prefix + s.Schema, s.Name}.Sanitize(), s.Last)
 		if err != nil {
 			return err
 		}

@@ -47,9 +47,8 @@ func (b *Backup) verify(ctx context.Context, sh *db.Shell, dir, point string) er
 func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []string, err error) {
 	lists := true
 	for _, p := range m.parts() {
-		sum, size, err := sumOf(ctx, st.path(p.Name))
-		if err != nil || sum != p.SHA256 || size != p.Size {
-			bad = append(bad, fmt.Sprintf("%s: %s", p.Name, cmp.Or(errText(err), "its bytes are not the ones that were written")))
+		if err := checkFile(ctx, st.path(p.Name), p.SHA256); err != nil {
+			bad = append(bad, fmt.Sprintf("%s: %v", p.Name, err))
 			lists = lists && p != m.Files.Part && p != m.Loose.Part
 		}
 	}
@@ -65,13 +64,15 @@ func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []str
 			return nil
 		}
 		seen[key] = true
-		sum, _, err := sumOf(ctx, st.object(hash))
+		err := checkFile(ctx, st.object(hash), hash)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err != nil || sum != hash {
-			heal := errRotten.Error() + "; remove " + st.object(hash) + " and back up again, while the file is sound"
-			bad = append(bad, fmt.Sprintf("%q: %s", path, cmp.Or(errText(err), heal)))
+		if errors.Is(err, errRotten) {
+			err = fmt.Errorf("%w; remove %s and back up again, while the file is sound", err, st.object(hash))
+		}
+		if err != nil {
+			bad = append(bad, fmt.Sprintf("%q: %v", path, err))
 		}
 		line.show("comparing", done, m.Files.Bytes)
 		return nil
@@ -114,24 +115,17 @@ func (st *store) strays(m *Manifest) (bad []string, err error) {
 	return bad, nil
 }
 
-func errText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
-}
-
 // check restores the tables into temporary PostgreSQL schemas, does not migrate them,
 // and rolls the transaction back, so that not even a kill leaves anything. Then it
 // compares every file.
 func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest, line *bar) error {
+	const scratch = "check_" // before the names of schemas
 	undo := errors.New("undone")
-	scratch := func(schema string) string { return "check_" + schema }
 	var unlisted []string
 	err := b.asOwner(ctx, func(tx pgx.Tx) error {
 		for schema := range m.Steps {
 			// The path does not include the live tables.
-			path := pgx.Identifier{scratch(schema)}.Sanitize()
+			path := pgx.Identifier{scratch + schema}.Sanitize()
 			text := "CREATE SCHEMA " + path + "; SET LOCAL search_path TO " + path + ";" + db.StepTable + ";\n" + m.steps[schema]
 			if _, err := tx.Conn().PgConn().Exec(ctx, text).ReadAll(); err != nil {
 				return err
@@ -169,12 +163,7 @@ func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest
 func (st *store) compareRows(ctx context.Context, tx pgx.Tx, m *Manifest) (bad []string, err error) {
 	sql := `-- name: backup.FilesOfRows
 		SELECT i.id, 0::bigint, i.size, encode(i.sha256, 'hex') FROM check_public.items i WHERE i.kind = 1`
-	versions, err := db.One(ctx, tx, db.Value[bool], `-- name: backup.VersionsExist
-		SELECT to_regclass('check_public.versions') IS NOT NULL`)
-	if err != nil {
-		return nil, err
-	}
-	if versions {
+	if slices.ContainsFunc(m.Tables, func(t Table) bool { return t.Schema == "public" && t.Table == "versions" }) {
 		sql += ` UNION ALL SELECT v.item_id, v.revision, v.size, encode(v.sha256, 'hex') FROM check_public.versions v`
 	}
 	var size int64
