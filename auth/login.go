@@ -240,7 +240,7 @@ func (se *sessions) open(r *http.Request, acc account, by proof) (s Session, err
 	case errors.Is(err, errNoCode):
 		err = errSignInNeedsCode
 	case errors.Is(err, errWrongCode):
-		err = errors.Join(se.recordWrongCode(ctx, audit.LoginFailed, acc.ID, err), errSignInWrongCode.Because(err))
+		err = cmp.Or(se.recordWrongCode(ctx, audit.LoginFailed, acc.ID, err), error(errSignInWrongCode.Because(err)))
 	case errors.Is(err, errPasskey):
 		err = se.refusePasskey(ctx, acc.ID, err)
 	}

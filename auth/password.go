@@ -163,7 +163,7 @@ UPDATE sessions s SET authenticated_at = now() WHERE s.id = $1 RETURNING `+sessi
 	case errors.Is(err, errNoCode):
 		return errNeedsCode
 	case errors.Is(err, errWrongCode):
-		return errors.Join(pw.recordWrongCode(ctx, audit.Reauthenticated, acc.ID, err), errCodeWrong.Because(err))
+		return cmp.Or(pw.recordWrongCode(ctx, audit.Reauthenticated, acc.ID, err), error(errCodeWrong.Because(err)))
 	case errors.Is(err, errPasskey):
 		return errPasskeyInvalid.Because(err)
 	}
@@ -186,7 +186,7 @@ func (pw *passwords) proveAgain(c *httpx.Call, in Reauthenticate) (acc account, 
 	}
 	k, err := pw.passkeys.confirm(c.Request, in.Passkey, c.Caller.UserID, in.Password == "")
 	if errors.Is(err, errPasskey) {
-		err = errors.Join(pw.recordRefusal(ctx, audit.Reauthenticated, c.Caller.UserID, map[string]string{"reason": "passkey"}), errPasskeyInvalid.Because(err))
+		err = cmp.Or(pw.recordRefusal(ctx, audit.Reauthenticated, c.Caller.UserID, map[string]string{"reason": "passkey"}), error(errPasskeyInvalid.Because(err)))
 	}
 	return k.owner, &k, err
 }

@@ -213,8 +213,11 @@ func (s *Server) limitAddress(x *exchange, r *http.Request) error {
 
 // limitCaller counts by the route's class.
 func (s *Server) limitCaller(x *exchange, _ *http.Request) error {
+	if s.limiter == nil || x.route.Rate == RateNone {
+		return nil
+	}
 	clients := x.clients()
-	if s.limiter == nil || x.route.Rate == RateNone || clients == nil {
+	if clients == nil {
 		return nil
 	}
 	a := s.limiter.take(x.route.Rate, clients, time.Now())
