@@ -203,7 +203,7 @@ func (f *Files) Jobs() []db.Job {
 		{Name: "files.expire", Every: time.Minute, Run: f.ifOpen(f.up.expire), Needed: f.whenOpen(f.up.anyExpired)},
 		{Name: "files.trash", Every: time.Hour, Run: f.ifOpen(f.tr.endTrash)},
 		{Name: "files.versions", Every: time.Hour, Run: f.ifOpen(f.vs.thinAll)},
-		{Name: "files.feed", Every: time.Hour, Run: f.fd.sweepFeed},
+		{Name: "files.feed", Every: time.Hour, Run: f.ifOpen(f.fd.sweepFeed)},
 		{Name: "files.purge", Every: time.Minute, Run: f.ifOpen(f.tr.freeDisplaced), Needed: f.whenOpen(f.tr.anyDisplaced)},
 		{Name: "files.cache", Every: time.Hour, Run: f.ifOpen(f.rn.trimCache)},
 		{Name: "files.shares", Every: time.Hour, Run: f.sh.sweepShares},

@@ -29,7 +29,6 @@ type groupTx struct {
 	refused  map[*waiting]error
 	accepted []*waiting
 	records  []record // one for each accepted put
-	freed    int64    // reserved bytes that are given back
 }
 
 // transaction is P2 of a group: one statement takes each lock, one looks all
@@ -56,7 +55,6 @@ func (g *groupTx) transaction() db.Piped {
 			g.queueVersions(last)
 			g.queueItems(last)
 			g.queueUploads(last)
-			queueTree(last, g.t, len(g.accepted), g.freed)
 			g.queueForget(last)
 			for _, w := range g.accepted {
 				if w.Also != nil {
@@ -190,7 +188,7 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 	if keeps {
 		kept = at.Size
 	}
-	over := t.Tree.over(t.used+more+kept, g.freed+reserved, g.j.Quota)
+	over := t.over(t.used + more + kept - reserved)
 	spared := keeps && over > t.Tree.Versions
 	if spared { // those before it would not make room enough
 		keeps, kept, over = false, 0, over-kept
@@ -208,7 +206,7 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 	}
 	t.Use(more + kept)
 	t.kept += kept
-	g.freed += reserved
+	t.reserved -= reserved
 	w.placed = Placed{Item: it, Path: w.Path, Created: at == nil}
 	t.records = append(t.records, record{op: w.Op, kind: kindPut, item: it.ID, revision: it.Revision, ino: w.Ino,
 		source: w.Staged, target: disk.OwnerPath(g.owner, w.Path), keeps: keeps})
@@ -284,7 +282,8 @@ func (g *groupTx) queueUploads(b *pgx.Batch) {
 		}
 	}
 	if len(freed) > 0 {
-		b.Queue(freeReservations, freed)
+		b.Queue(`-- name: files.FreeReservations
+			DELETE FROM uploads u WHERE u.op_id = ANY ($1)`, freed)
 	}
 }
 

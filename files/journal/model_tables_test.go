@@ -136,7 +136,7 @@ var statements map[string]statement
 func init() {
 	statements = map[string]statement{
 		"files.Fence": fenceShared, "files.FenceExclusive": fenceExclusive, "files.WorkerAlive": workerAlive,
-		"files.LockTree": lockTree, "files.LockOwner": lockTree, "files.LockToMakeWay": lockTree, "files.SettleTree": settleTree,
+		"files.LockTree": lockTree, "files.LockToMakeWay": lockTree, "files.SettleTree": settleTree,
 		"files.PendingRecords": pendingRecords, "files.InsertRecords": insertRecords, "files.DeleteRecords": deleteRecordRows,
 		"files.RecordsOfWorker": recordsOfWorker, "files.RecordsOfOwners": recordsOfOwners, "files.QuarantineRecord": quarantine,
 		"files.RecordStands":    recordStands,
@@ -144,8 +144,8 @@ func init() {
 		"files.FoldersOfGroup": foldersOfGroup, "files.NamesOfGroup": namesOfGroup, "files.ReservedOfGroup": reservedOfGroup,
 		"files.InsertFiles": insertFiles, "files.ReplaceFiles": replaceFiles, "files.KeepVersions": keepVersions,
 		"files.EndVersions": endVersions, "files.OldestVersions": oldestVersions, "files.FoldersAbove": foldersAbove,
-		"files.Whereabouts": whereaboutsRow, "files.Reserved": reservedRow, "files.FreeReservations": freeReservationRows,
-		"files.ReserveBytes": reserveBytes, "files.Reserve": reserve, "files.Release": release, "files.UploadsOfWorker": uploadsOfWorker,
+		"files.Whereabouts": whereaboutsRow, "files.FreeReservations": freeReservationRows,
+		"files.Reserve": reserve, "files.Release": release, "files.UploadsOfWorker": uploadsOfWorker,
 		"files.InsertWorker": insertWorker, "files.OtherWorkers": otherWorkers, "files.MarkWorkerDead": markWorkerDead,
 		"files.DeleteWorker": deleteWorker, "files.RetireWorker": retireWorker, "files.StagedNamesHeld": stagedNamesHeld,
 		"sim.At": simAt, "sim.Paths": simPaths, "sim.Item": simItem, "sim.Trashed": simTrashed, "sim.Versions": simVersions, "sim.Relocate": simRelocate,
@@ -199,13 +199,13 @@ func lockTree(t *modelTx, now *tables, a []any) (*modelRows, error) {
 
 func settleTree(t *modelTx, _ *tables, a []any) (*modelRows, error) {
 	owner, numbers := a[0].(uuid.UUID), int64(a[1].(int))
-	used, entries, freed, kept := a[2].(int64), a[3].(int64), a[4].(int64), a[5].(int64)
+	used, entries, reserved, kept := a[2].(int64), a[3].(int64), a[4].(int64), a[5].(int64)
 	t.write(func(now *tables) {
 		tree := now.trees[owner]
 		tree.Seq += numbers
 		tree.Used += used
 		tree.Entries += entries
-		tree.Reserved -= freed
+		tree.Reserved += reserved
 		tree.Versions += kept
 		now.trees[owner] = tree
 		if tree.Used < 0 || tree.Reserved < 0 || tree.Versions < 0 {
@@ -473,32 +473,11 @@ func reservedOfGroup(_ *modelTx, now *tables, a []any) (*modelRows, error) {
 	return rows, nil
 }
 
-func reservedRow(_ *modelTx, now *tables, a []any) (*modelRows, error) {
-	if u, ok := now.uploads[a[0].(uuid.UUID)]; ok {
-		return rowsOf([]any{u.bytes}), nil
-	}
-	return nothing(), nil
-}
-
 func freeReservationRows(t *modelTx, _ *tables, a []any) (*modelRows, error) {
 	for _, op := range a[0].([]uuid.UUID) {
 		t.write(func(now *tables) { delete(now.uploads, op) })
 	}
 	return nothing(), nil
-}
-
-func reserveBytes(t *modelTx, now *tables, a []any) (*modelRows, error) {
-	owner, bytes := a[0].(uuid.UUID), a[1].(int64)
-	tree := now.trees[owner]
-	if tree.over(bytes, 0, a[2].(int64)) > 0 {
-		return nothing(), nil
-	}
-	t.write(func(now *tables) {
-		tree := now.trees[owner]
-		tree.Reserved += bytes
-		now.trees[owner] = tree
-	})
-	return &modelRows{affected: 1}, nil
 }
 
 func reserve(t *modelTx, _ *tables, a []any) (*modelRows, error) {
@@ -507,15 +486,14 @@ func reserve(t *modelTx, _ *tables, a []any) (*modelRows, error) {
 	return &modelRows{affected: 1}, nil
 }
 
-func release(t *modelTx, _ *tables, a []any) (*modelRows, error) {
-	owner, op := a[0].(uuid.UUID), a[1].(uuid.UUID)
-	t.write(func(now *tables) {
-		tree := now.trees[owner]
-		tree.Reserved -= now.uploads[op].bytes
-		now.trees[owner] = tree
-		delete(now.uploads, op)
-	})
-	return nothing(), nil
+func release(t *modelTx, now *tables, a []any) (*modelRows, error) {
+	op := a[0].(uuid.UUID)
+	u, ok := now.uploads[op]
+	if !ok {
+		return nothing(), nil
+	}
+	t.write(func(now *tables) { delete(now.uploads, op) })
+	return rowsOf([]any{u.bytes}), nil
 }
 
 func uploadsOfWorker(_ *modelTx, now *tables, a []any) (*modelRows, error) {
