@@ -58,7 +58,7 @@ func (rd *reader) serveContent(w http.ResponseWriter, r *http.Request, owner uui
 // database where the disk still shows what an earlier one told.
 func (rd *reader) openAsked(ctx context.Context, owner uuid.UUID, asked string, find func() (uuid.UUID, error)) (c content, err error) {
 	fresh := rd.db.Listener().Fresh()
-	shelf, row, ok := rd.hub.known.get(owner, asked)
+	key, row, ok := rd.hub.known.get(owner, asked)
 	if ok && fresh {
 		file, info, err := rd.vol.disk.Open(disk.OwnerPath(owner, row.path))
 		if err == nil && row.holds(info) {
@@ -73,7 +73,7 @@ func (rd *reader) openAsked(ctx context.Context, owner uuid.UUID, asked string, 
 		return c, err
 	}
 	if c, err = rd.openContent(ctx, owner, id); err == nil && fresh {
-		rd.hub.known.put(shelf, asked, c)
+		rd.hub.known.put(key, c)
 	}
 	return c, err
 }

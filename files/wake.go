@@ -56,7 +56,7 @@ type listener struct {
 }
 
 func newHub() *hub {
-	return &hub{name: rand.Text(), beat: beatEvery, known: known{shelves: map[uuid.UUID]*shelf{}}, audiences: map[uuid.UUID]map[*listener]bool{}, moved: map[uuid.UUID]bool{},
+	return &hub{name: rand.Text(), beat: beatEvery, known: newKnown(), audiences: map[uuid.UUID]map[*listener]bool{}, moved: map[uuid.UUID]bool{},
 		announce: make(chan struct{}, 1), rights: make(chan struct{})}
 }
 
