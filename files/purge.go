@@ -104,7 +104,7 @@ func (tr *trash) purge(ctx context.Context, owner, id uuid.UUID) error {
 		return err
 	}})
 	if left {
-		signal(tr.purging)
+		tr.purging.Give()
 	}
 	return err
 }
@@ -212,7 +212,7 @@ func (tr *trash) finishPurges(ctx context.Context) error {
 // purgeLeft finishes purges as soon as one leaves something, until ctx ends.
 // What fails is left to the job.
 func (tr *trash) purgeLeft(ctx context.Context) {
-	for signalled(ctx, tr.purging) {
+	for tr.purging.Await(ctx) {
 		if err := tr.finishPurges(ctx); err != nil && ctx.Err() == nil {
 			tr.log.WarnContext(ctx, "a purge has not finished yet", "error", err)
 		}

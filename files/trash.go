@@ -20,9 +20,9 @@ import (
 // trash is where what is deleted goes, and from where it is purged.
 type trash struct {
 	changer
-	retention  time.Duration // 0: for ever
-	purging    chan struct{} // of one slot: a purge has left rows
-	emptySince atomic.Int64  // the mtime (ns) of purge/ when it was found empty; 0: it was not
+	retention  time.Duration  // 0: for ever
+	purging    journal.Signal // a purge has left rows
+	emptySince atomic.Int64   // the mtime (ns) of purge/ when it was found empty; 0: it was not
 }
 
 // trashedBody is an item in the trash on the wire. Its path is where it was.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"homebase/db"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
 )
@@ -44,25 +45,24 @@ type hub struct {
 	mu        sync.Mutex
 	audiences map[uuid.UUID]map[*listener]bool // by owner
 	moved     map[uuid.UUID]bool               // to be announced to the other workers
-	announce  chan struct{}                    // of one slot: there is something in moved
+	announce  journal.Signal                   // there is something in moved
 	rights    chan struct{}                    // closed, and another one made, when rights changed
 }
 
 // listener is one stream.
 type listener struct {
-	// wake has one slot: it says that there may be something new, not how much.
-	wake chan struct{}
-	seq  int64 // of the tree when all of it was told; guarded by hub.mu
+	wake journal.Signal // there may be something new
+	seq  int64          // of the tree when all of it was told; guarded by hub.mu
 }
 
 func newHub() *hub {
 	return &hub{name: rand.Text(), beat: beatEvery, known: newKnown(), audiences: map[uuid.UUID]map[*listener]bool{}, moved: map[uuid.UUID]bool{},
-		announce: make(chan struct{}, 1), rights: make(chan struct{})}
+		announce: journal.NewSignal(), rights: make(chan struct{})}
 }
 
 // listen adds a listener until leave is called.
 func (h *hub) listen(owner uuid.UUID) (l *listener, leave func()) {
-	l = &listener{wake: make(chan struct{}, 1)}
+	l = &listener{wake: journal.NewSignal()}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.audiences[owner] == nil {
@@ -85,23 +85,6 @@ func (h *hub) saw(l *listener, seq int64) {
 	l.seq = seq
 }
 
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// signalled waits for a signal, and is false when ctx ends before.
-func signalled(ctx context.Context, c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // unknownSeq is no tree's.
 const unknownSeq = -1
 
@@ -111,7 +94,7 @@ func (h *hub) awaken(owner uuid.UUID, seq int64) {
 	h.known.forget(owner)
 	for l := range h.audiences[owner] {
 		if l.seq != seq {
-			signal(l.wake)
+			l.wake.Give()
 		}
 	}
 }
@@ -122,7 +105,7 @@ func (h *hub) changed(owner uuid.UUID) {
 	defer h.mu.Unlock()
 	h.awaken(owner, unknownSeq)
 	h.moved[owner] = true
-	signal(h.announce)
+	h.announce.Give()
 }
 
 // announced wakes those whom another worker's notification names.
@@ -195,7 +178,7 @@ func (fd *feed) onAnnounced(payload string) {
 // announceChanges tells the other workers, until ctx ends. It need not be
 // durable, and one that fails is not repeated.
 func (fd *feed) announceChanges(ctx context.Context) {
-	for signalled(ctx, fd.hub.announce) {
+	for fd.hub.announce.Await(ctx) {
 		payload := fd.hub.takeMoved()
 		if payload == "" {
 			continue // an earlier round took it along

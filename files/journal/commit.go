@@ -279,7 +279,7 @@ func (j *Journal) untilClear(ctx context.Context, try func() error) error {
 		}
 		if waited > askAfter && !asked {
 			asked = true
-			wake(j.suspected)
+			j.suspected.Give()
 		}
 		if !db.Sleep(ctx, wait) {
 			return context.Cause(ctx)

@@ -62,7 +62,7 @@ func (j *Journal) awaitTurn(ctx context.Context, group []*waiting) {
 	}
 	db.Sleep(ctx, min(max(longest/4, firstWait), longestWait))
 	if longest >= askAfter && longest <= askAfter+4*longestWait {
-		wake(j.suspected)
+		j.suspected.Give()
 	}
 }
 

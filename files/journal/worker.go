@@ -98,12 +98,7 @@ func (j *Journal) otherWorkers(ctx context.Context) ([]int32, error) {
 // record of one, until ctx ends. The writer does not look by itself: it holds its
 // owner's slot, and recovery needs that to give reservations back.
 func recoverSuspects(ctx context.Context, j *Journal) {
-	for {
-		select {
-		case <-j.suspected:
-		case <-ctx.Done():
-			return
-		}
+	for j.suspected.Await(ctx) {
 		if err := j.RecoverDead(ctx); err != nil {
 			j.Log.ErrorContext(ctx, "cannot recover a dead worker yet", "error", err)
 		}
