@@ -164,7 +164,7 @@ func TestRedo_OfWhatLeftAFolderThatIsAFileByNow(t *testing.T) {
 	j, owner, _ := journalOf(t, func(uuid.UUID) {})
 	r := record{owner: owner, kind: kindMove, item: NewID(), revision: 2, source: disk.OwnerPath(owner, "/d/a")}
 	r.target = disk.TrashPath(owner, r.item)
-	trashed, err := j.disk.Put(r.target)
+	trashed, err := j.disk.Create(r.target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,10 @@ func TestRedo_OfWhatLeftAFolderThatIsAFileByNow(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.ino = disk.Inode(info)
-	inTheWay, err := j.disk.Put(disk.OwnerPath(owner, "/d"))
+	if err := j.disk.MakeWay(disk.OwnerPath(owner, "/d")); err != nil {
+		t.Fatal(err)
+	}
+	inTheWay, err := j.disk.Create(disk.OwnerPath(owner, "/d"))
 	if err != nil {
 		t.Fatal(err)
 	}
