@@ -49,6 +49,7 @@ func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifes
 	m.Loose.Part, err = st.write(looseName, func(out io.Writer) error {
 		to := json.NewEncoder(out)
 		return s.EachLoose(ctx, func(from files.Loose, file *os.File) error {
+			read := from.Folder || file != nil
 			l := loose{Path: (&url.URL{Path: from.Path}).EscapedPath(), Folder: from.Folder, Problem: from.Why}
 			if file != nil {
 				sum, size, err := st.put(ctx, file)
@@ -56,7 +57,7 @@ func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifes
 					return err
 				}
 				if err != nil {
-					from.Read, l.Problem = false, "it cannot be read, and is not in the backup"
+					read, l.Problem = false, "it cannot be read, and is not in the backup"
 				} else if info, err := file.Stat(); err == nil {
 					l.SHA256, l.Size, l.MTime = sum, size, info.ModTime().UnixNano()
 				}
@@ -64,7 +65,7 @@ func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifes
 			if l.Problem != "" {
 				m.Loose.Problems = append(m.Loose.Problems, l)
 			}
-			if !from.Read {
+			if !read {
 				return nil
 			}
 			m.Loose.Count++
