@@ -22,11 +22,7 @@ import (
 
 // getContent is GET and HEAD /files/items/{id}/content.
 func (rd *reader) getContent(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	return rd.serveContent(w, r, v.owner, id.String(), func() (uuid.UUID, error) { return id, nil })
+	return rd.serveContent(w, r, v.owner, v.item.String(), func() (uuid.UUID, error) { return v.item, nil })
 }
 
 // getPath is GET and HEAD /files/content/{path...}.
