@@ -102,7 +102,7 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 	if _, err := db.Exec(ctx, rc.db, insertTree, owner, id, journal.NewID()); err != nil {
 		return root, "", err
 	}
-	c := journal.Change{Owner: owner, Whole: true, Decide: func(ctx context.Context, t *journal.Tx) error {
+	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		root = t.Tree.Root
 		if _, err := insertRoot(ctx, t, owner); err != nil {
 			return ignoreNotFound(err)

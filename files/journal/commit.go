@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -19,17 +18,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Change is one change of one owner's tree.
+// Change is one change of one owner's tree. It runs beside all that is pending
+// elsewhere in the tree, and waits for what concerns the paths that it names to the Tx.
 type Change struct {
 	Owner uuid.UUID
 	// Op names what was staged for the change, and its reservation if
 	// Reserved; a change that stages nothing needs none.
 	Op       uuid.UUID
 	Reserved bool
-	// Whole waits until nothing of the owner is between commit and rename.
-	// Other changes run beside all that is pending elsewhere in the tree, and
-	// wait for what concerns the paths that they name to the Tx.
-	Whole bool
 	// Unjudged is for what the caller in the context did not ask for.
 	Unjudged bool
 	// Wait is how long the change waits for its turn; 0 is five seconds.
@@ -292,9 +288,6 @@ func (j *Journal) untilClear(ctx context.Context, try func() error) error {
 // statement has its own snapshot, and one that waited for a lock would still
 // see the rows of before.
 func (j *Journal) attempt(ctx context.Context, t *Tx, c Change, last *pgx.Batch) error {
-	if len(t.pending) > 0 && c.Whole {
-		return fmt.Errorf("%w: a %s", errInTheWay, t.pending[0].kind)
-	}
 	if err := c.Decide(ctx, t); err != nil {
 		return err
 	}
