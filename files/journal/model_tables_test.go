@@ -138,7 +138,7 @@ func init() {
 		"files.Fence": fenceShared, "files.FenceExclusive": fenceExclusive, "files.WorkerAlive": workerAlive,
 		"files.LockTree": lockTree, "files.LockToMakeWay": lockTree, "files.SettleTree": settleTree,
 		"files.PendingRecords": pendingRecords, "files.InsertRecords": insertRecords, "files.DeleteRecords": deleteRecordRows,
-		"files.RecordsOfWorker": recordsOfWorker, "files.RecordsOfOwners": recordsOfOwners, "files.QuarantineRecord": quarantine,
+		"files.RecordsAroundWorker": recordsAroundWorker, "files.QuarantineRecord": quarantine,
 		"files.RecordStands":    recordStands,
 		"files.TransactionRuns": transactionRuns, "files.AsynchronousCommit": asynchronous, "files.InsertChanges": insertChanges,
 		"files.FoldersOfGroup": foldersOfGroup, "files.NamesOfGroup": namesOfGroup, "files.ReservedOfGroup": reservedOfGroup,
@@ -269,20 +269,18 @@ func deleteRecordRows(t *modelTx, _ *tables, a []any) (*modelRows, error) {
 	return nothing(), nil
 }
 
-func recordsOfWorker(_ *modelTx, now *tables, a []any) (*modelRows, error) {
+func recordsAroundWorker(t *modelTx, now *tables, a []any) (*modelRows, error) {
+	list, worker := sorted(now.records, bySeq), a[0].(int32)
+	mine := func(r recordRow) bool { return r.worker == worker && !r.aside }
 	rows := &modelRows{}
-	for _, r := range sorted(now.records, bySeq) {
-		if r.worker == a[0].(int32) && !r.aside {
+	for _, r := range list {
+		switch {
+		case t.pg.ablated == "guard" && mine(r):
+			if t.by.journal.worker.id != worker { // a recovery: no change comes after another
+				r.op = uuid.Nil
+			}
 			rows.list = append(rows.list, shown(r.record))
-		}
-	}
-	return rows, nil
-}
-
-func recordsOfOwners(t *modelTx, now *tables, a []any) (*modelRows, error) {
-	rows := &modelRows{}
-	for _, r := range sorted(now.records, bySeq) {
-		if t.pg.ablated != "guard" && slices.Contains(a[0].([]uuid.UUID), r.owner) && !r.aside {
+		case t.pg.ablated != "guard" && !r.aside && slices.ContainsFunc(list, func(o recordRow) bool { return o.owner == r.owner && mine(o) }):
 			rows.list = append(rows.list, shown(r.record))
 		}
 	}

@@ -146,15 +146,16 @@ func (j *Journal) recover(ctx context.Context, id int32) error {
 		return err
 	}
 	disk.Failpoint("fenced")
-	records, err := recordsOf(ctx, j.db, id)
+	pending, err := recordsAround(ctx, j.db, id)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(j.redoAll(ctx, records), j.releaseWorker(ctx, id)); err != nil {
+	n, err := j.redoAll(ctx, pending, func(r record) bool { return r.worker == id })
+	if err := errors.Join(err, j.releaseWorker(ctx, id)); err != nil {
 		return err
 	}
-	if len(records) > 0 {
-		j.Log.InfoContext(ctx, "finished the changes of a worker that is gone", "worker", id, "records", len(records))
+	if n > 0 {
+		j.Log.InfoContext(ctx, "finished the changes of a worker that is gone", "worker", id, "records", n)
 	}
 	if err := j.sweepStaging(ctx, id); err != nil {
 		return err
