@@ -34,7 +34,7 @@ func (s *Slots) claim(id uuid.UUID) (sl *slot, drop func()) {
 	}
 	sl, ok := s.by[id]
 	if !ok {
-		sl = &slot{held: make(chan struct{}, 1)}
+		sl = &slot{held: make(chan struct{}, 1), puts: queue{here: NewSignal()}}
 		s.by[id] = sl
 	}
 	sl.claims++
