@@ -22,13 +22,12 @@ type groupTx struct {
 
 	t         *Tx
 	folders   map[uuid.UUID]string // the paths of folders in the tree
-	there     map[*waiting]Item    // what has the name
+	there     map[*waiting]*Item   // what has the name
 	held      map[uuid.UUID]int64  // bytes reserved, by op
 	forgotten []done               // whose records go with the commit
 
 	refused  map[*waiting]error
-	accepted []*waiting
-	records  []record // one for each accepted put
+	accepted []*waiting // of which each has a record
 }
 
 // transaction is P2 of a group: one statement takes each lock, one looks all
@@ -37,7 +36,7 @@ func (g *groupTx) transaction() db.Piped {
 	return db.Piped{
 		First: func(b *pgx.Batch) {
 			*g = groupTx{j: g.j, owner: g.owner, group: g.group, t: &Tx{j: g.j, owner: g.owner},
-				folders: map[uuid.UUID]string{}, there: map[*waiting]Item{}, held: map[uuid.UUID]int64{}, refused: map[*waiting]error{}}
+				folders: map[uuid.UUID]string{}, there: map[*waiting]*Item{}, held: map[uuid.UUID]int64{}, refused: map[*waiting]error{}}
 			g.j.queueLock(b, g.t)
 			g.queueLookup(b)
 		},
@@ -61,9 +60,7 @@ func (g *groupTx) transaction() db.Piped {
 					w.Also(last)
 				}
 			}
-			err := g.t.queueRest(ctx, last)
-			g.records = g.t.records
-			return err
+			return g.t.queueRest(ctx, last)
 		},
 	}
 }
@@ -74,7 +71,7 @@ func (g *groupTx) transaction() db.Piped {
 func (g *groupTx) queueLookup(b *pgx.Batch) {
 	const folders = `-- name: files.FoldersOfGroup
 		SELECT f.id, w.path
-		  FROM unnest($2::uuid[]) AS n (id)
+		  FROM (SELECT DISTINCT n.id FROM unnest($2::uuid[]) AS n (id)) n
 		 CROSS JOIN LATERAL (SELECT i.id FROM items i WHERE i.id = n.id AND i.owner_id = $1 AND i.kind = 0 LIMIT 1) f
 		 CROSS JOIN LATERAL item_path(n.id) AS w (path)
 		 WHERE w.path IS NOT NULL`
@@ -88,20 +85,15 @@ func (g *groupTx) queueLookup(b *pgx.Batch) {
 		     LIMIT 1) i`
 	const reserved = `-- name: files.ReservedOfGroup
 		SELECT u.op_id, u.bytes FROM uploads u WHERE u.op_id = ANY ($1) AND u.state = 'open'`
-	seen := map[uuid.UUID]bool{}
-	var distinct, parents, ops []uuid.UUID
+	var parents, ops []uuid.UUID
 	var last []string
 	for _, w := range g.group {
-		if !seen[w.Folder] {
-			seen[w.Folder] = true
-			distinct = append(distinct, w.Folder)
-		}
 		parents, last = append(parents, w.Folder), append(last, path.Base(w.Path))
 		if w.Reserved {
 			ops = append(ops, w.reservation())
 		}
 	}
-	b.Queue(folders, g.owner, distinct).Query(func(rows pgx.Rows) error {
+	b.Queue(folders, g.owner, parents).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var at string
 		_, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error { g.folders[id] = at; return nil })
@@ -111,7 +103,7 @@ func (g *groupTx) queueLookup(b *pgx.Batch) {
 		var n int
 		var it Item
 		_, err := pgx.ForEachRow(rows, append([]any{&n}, it.Fields()...), func() error {
-			g.there[g.group[n-1]] = it
+			g.there[g.group[n-1]] = new(it)
 			it = Item{}
 			return nil
 		})
@@ -145,10 +137,7 @@ func (g *groupTx) decide(ctx context.Context, w *waiting) error {
 	if !ok || folder != path.Dir(w.Path) && folder+"/" != path.Dir(w.Path) {
 		return ErrLookAgain
 	}
-	var at *Item
-	if it, ok := g.there[w]; ok {
-		at = &it
-	}
+	at := g.there[w]
 	if at != nil && (w.MustBeFree || !at.IsFile() || at.Name != path.Base(w.Path)) {
 		return ErrNameConflict
 	}
@@ -178,12 +167,9 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 		it.Revision, it.Created = at.Revision+1, at.Created
 		more -= at.Size
 	}
-	keeps := false
-	if at != nil {
-		var err error
-		if keeps, err = g.keeps(w, at); err != nil {
-			return err
-		}
+	keeps, err := g.keeps(w, at)
+	if err != nil {
+		return err
 	}
 	if keeps {
 		kept = at.Size
