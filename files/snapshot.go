@@ -173,16 +173,14 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 		if err != nil {
 			return nil, false, err
 		}
-		if file := first(of.row().shows, append([]string{of.Place, cmp.Or(place, of.Place)}, others...)...); file != nil {
-			return file, false, nil
+		displaced := func() []string { return slices.Concat(s.displaced[fmt.Sprint(of.Ino)], s.displaced[of.ID.String()]) }
+		file := first(of.row().shows, slices.Concat([]string{of.Place, cmp.Or(place, of.Place)}, others, displaced())...)
+		if file == nil {
+			broken = cmp.Or(broken, s.look())
+			file = first(of.row().shows, displaced()...)
 		}
-		for _, anew := range []bool{s.displaced == nil, true} {
-			if anew {
-				broken = cmp.Or(broken, s.look())
-			}
-			if file := first(of.row().shows, slices.Concat(s.displaced[fmt.Sprint(of.Ino)], s.displaced[of.ID.String()])...); file != nil {
-				return file, false, nil
-			}
+		if file != nil {
+			return file, false, nil
 		}
 		if round < readRounds {
 			if !db.Sleep(ctx, readPause) {
