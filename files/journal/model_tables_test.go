@@ -147,7 +147,7 @@ func init() {
 		"files.Whereabouts": whereaboutsRow, "files.FreeReservations": freeReservationRows,
 		"files.Reserve": reserve, "files.Release": release, "files.UploadsOfWorker": uploadsOfWorker,
 		"files.InsertWorker": insertWorker, "files.OtherWorkers": otherWorkers, "files.MarkWorkerDead": markWorkerDead,
-		"files.DeleteWorker": deleteWorker, "files.RetireWorker": retireWorker, "files.StagedNamesHeld": stagedNamesHeld,
+		"files.DeleteWorker": deleteWorkerRow, "files.StagedNamesHeld": stagedNamesHeld,
 		"sim.At": simAt, "sim.Paths": simPaths, "sim.Item": simItem, "sim.Trashed": simTrashed, "sim.Versions": simVersions, "sim.Relocate": simRelocate,
 		"sim.Trash": simTrash, "sim.InsertFolder": simInsertFolder, "sim.Purge": simPurge,
 	}
@@ -544,34 +544,23 @@ func markWorkerDead(t *modelTx, _ *tables, a []any) (*modelRows, error) {
 }
 
 // hasRecords reports whether a worker has records that still count.
-func (t *tables) hasRecords(worker int32, aside bool) bool {
+func (t *tables) hasRecords(worker int32) bool {
 	for _, r := range t.records {
-		if r.worker == worker && (aside || !r.aside) {
+		if r.worker == worker && !r.aside {
 			return true
 		}
 	}
 	return false
 }
 
-func deleteWorker(t *modelTx, now *tables, a []any) (*modelRows, error) {
+func deleteWorkerRow(t *modelTx, now *tables, a []any) (*modelRows, error) {
 	id := a[0].(int32)
-	if _, ok := now.workers[id]; !ok || now.hasRecords(id, false) {
+	holds := slices.ContainsFunc(slices.Collect(maps.Values(now.uploads)), func(u uploadRow) bool { return u.worker == id })
+	if _, ok := now.workers[id]; !ok || holds || now.hasRecords(id) {
 		return nothing(), nil
 	}
 	t.write(func(now *tables) { delete(now.workers, id) })
 	return &modelRows{affected: 1}, nil
-}
-
-func retireWorker(t *modelTx, now *tables, a []any) (*modelRows, error) {
-	for _, u := range now.uploads {
-		if u.worker == a[0].(int32) {
-			return nothing(), nil
-		}
-	}
-	if now.hasRecords(a[0].(int32), true) {
-		return nothing(), nil
-	}
-	return deleteWorker(t, now, a)
 }
 
 func stagedNamesHeld(t *modelTx, now *tables, a []any) (*modelRows, error) {
