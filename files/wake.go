@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"homebase/db"
@@ -46,23 +47,23 @@ type hub struct {
 	audiences map[uuid.UUID]map[*listener]bool // by owner
 	moved     map[uuid.UUID]bool               // to be announced to the other workers
 	announce  journal.Signal                   // there is something in moved
-	rights    chan struct{}                    // closed, and another one made, when rights changed
 }
 
 // listener is one stream.
 type listener struct {
 	wake journal.Signal // there may be something new
-	seq  int64          // of the tree when all of it was told; guarded by hub.mu
+	ask  journal.Signal // the caller may have lost the right to read
+	seq  atomic.Int64   // of the tree when all of it was told
 }
 
 func newHub() *hub {
 	return &hub{name: rand.Text(), beat: beatEvery, known: newKnown(), audiences: map[uuid.UUID]map[*listener]bool{}, moved: map[uuid.UUID]bool{},
-		announce: journal.NewSignal(), rights: make(chan struct{})}
+		announce: journal.NewSignal()}
 }
 
 // listen adds a listener until leave is called.
 func (h *hub) listen(owner uuid.UUID) (l *listener, leave func()) {
-	l = &listener{wake: journal.NewSignal()}
+	l = &listener{wake: journal.NewSignal(), ask: journal.NewSignal()}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.audiences[owner] == nil {
@@ -78,13 +79,6 @@ func (h *hub) listen(owner uuid.UUID) (l *listener, leave func()) {
 	}
 }
 
-// saw notes that a listener was told all up to a seq of the tree.
-func (h *hub) saw(l *listener, seq int64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	l.seq = seq
-}
-
 // unknownSeq is no tree's.
 const unknownSeq = -1
 
@@ -93,7 +87,7 @@ const unknownSeq = -1
 func (h *hub) awaken(owner uuid.UUID, seq int64) {
 	h.known.forget(owner)
 	for l := range h.audiences[owner] {
-		if l.seq != seq {
+		if l.seq.Load() != seq {
 			l.wake.Give()
 		}
 	}
@@ -137,17 +131,15 @@ func (h *hub) takeMoved() string {
 	if len(h.moved) == 0 {
 		return ""
 	}
-	var s strings.Builder
-	s.WriteString(h.name)
-	if len(h.moved) > mostAnnounced {
-		s.WriteString(" " + everybody)
-		clear(h.moved)
-	}
-	for owner := range h.moved {
-		s.WriteString(" " + owner.String())
+	words := []string{h.name, everybody}
+	if len(h.moved) <= mostAnnounced {
+		words = words[:1]
+		for owner := range h.moved {
+			words = append(words, owner.String())
+		}
 	}
 	clear(h.moved)
-	return s.String()
+	return strings.Join(words, " ")
 }
 
 // RecheckListeners makes every stream of this worker ask again whether its
@@ -157,14 +149,11 @@ func (f *Files) RecheckListeners() { f.hub.recheck() }
 func (h *hub) recheck() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	close(h.rights)
-	h.rights = make(chan struct{})
-}
-
-func (h *hub) nextRights() <-chan struct{} {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.rights
+	for _, audience := range h.audiences {
+		for l := range audience {
+			l.ask.Give()
+		}
+	}
 }
 
 // onAnnounced takes a notification; this worker's own listeners were woken.
