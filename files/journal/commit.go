@@ -88,22 +88,17 @@ type Tx struct {
 	Tree     Tree
 	j        *Journal
 	owner    uuid.UUID
-	now      time.Time                      // of the transaction
-	xid      string                         // by which it is asked whether it still runs
-	pending  []record                       // of the owner, except what this worker has published
-	records  []record                       // to be written: kind, item, revision, ino, source, target
-	told     []told                         // to be told by the feed
-	events   []audit.Event                  // to be recorded
-	used     int64                          // bytes that the change adds to what the owner uses
-	kept     int64                          // those of them that versions take
-	reserved int64                          // bytes that it reserves for uploads, or gives back
-	grown    int64                          // files and folders that it adds
-	past     struct{ bytes, entries int64 } // what it adds past the limits
-}
-
-type told struct {
-	what string
-	item string // JSON
+	now      time.Time                       // of the transaction
+	xid      string                          // by which it is asked whether it still runs
+	pending  []record                        // of the owner, except what this worker has published
+	records  []record                        // to be written: kind, item, revision, ino, source, target
+	told     struct{ types, items []string } // to be told by the feed; the items are JSON
+	events   []audit.Event                   // to be recorded
+	used     int64                           // bytes that the change adds to what the owner uses
+	kept     int64                           // those of them that versions take
+	reserved int64                           // bytes that it reserves for uploads, or gives back
+	grown    int64                           // files and folders that it adds
+	past     struct{ bytes, entries int64 }  // what it adds past the limits
 }
 
 // InTheWay reports whether a pending record has to go first: one of the same
@@ -153,7 +148,7 @@ func (t *Tx) Mkdir(item uuid.UUID, target string) error {
 // Tell appends an entry to those that the feed will tell: what became of an
 // item, and the item itself as JSON.
 func (t *Tx) Tell(what string, item json.RawMessage) {
-	t.told = append(t.told, told{what, string(item)})
+	t.told.types, t.told.items = append(t.told.types, what), append(t.told.items, string(item))
 }
 
 // Audit appends an event to those that the transaction will record.
@@ -250,12 +245,12 @@ func (j *Journal) commitInTurn(ctx context.Context, c Change, leave func()) (t *
 			},
 			Then: func(ctx context.Context, q db.Querier, last *pgx.Batch) error {
 				t.Querier = q
-				return j.attempt(ctx, t, c, last)
+				return t.attempt(ctx, c, last)
 			},
 		})
 	})
 	if err == nil {
-		j.wrote(max(len(t.records), len(t.told)))
+		j.wrote(max(len(t.records), len(t.told.items)))
 	}
 	return t, err
 }
@@ -287,14 +282,24 @@ func (j *Journal) untilClear(ctx context.Context, try func() error) error {
 // what is decided under it is read by a later one: in READ COMMITTED every
 // statement has its own snapshot, and one that waited for a lock would still
 // see the rows of before.
-func (j *Journal) attempt(ctx context.Context, t *Tx, c Change, last *pgx.Batch) error {
+func (t *Tx) attempt(ctx context.Context, c Change, last *pgx.Batch) error {
 	if err := c.Decide(ctx, t); err != nil {
 		return err
 	}
 	for i := range t.records {
 		t.records[i].op = c.Op
 	}
-	return j.settle(ctx, t, c, last)
+	if c.Reserved { // given up for the bytes themselves
+		if err := t.release(ctx, c.Op); errors.Is(err, db.ErrNotFound) {
+			return ErrExpired
+		} else if err != nil {
+			return err
+		}
+	}
+	if over := t.over(t.used); t.used > 0 && over > 0 {
+		return t.tooMuch(ErrQuota.With("Delete something, or ask for more space."), over)
+	}
+	return t.queueRest(ctx, last)
 }
 
 // queueFence takes the fence and makes sure that this worker lives: what it
@@ -351,21 +356,6 @@ func (j *Journal) queuePending(b *pgx.Batch, t *Tx) {
 		})
 }
 
-// settle gives the reservation up for the bytes themselves, and writes the rest.
-func (j *Journal) settle(ctx context.Context, t *Tx, c Change, last *pgx.Batch) error {
-	if c.Reserved {
-		if err := t.release(ctx, c.Op); errors.Is(err, db.ErrNotFound) {
-			return ErrExpired
-		} else if err != nil {
-			return err
-		}
-	}
-	if over := t.over(t.used); t.used > 0 && over > 0 {
-		return t.tooMuch(ErrQuota.With("Delete something, or ask for more space."), over)
-	}
-	return t.queueRest(ctx, last)
-}
-
 // over is how many bytes are too many when the change adds so many.
 func (t *Tx) over(more int64) int64 { return t.Tree.over(t.reserved+more, t.j.Quota) }
 
@@ -376,21 +366,17 @@ func (t *Tx) queueRest(ctx context.Context, b *pgx.Batch) error {
 		UPDATE trees t
 		   SET seq = t.seq + $2, used = t.used + $3, entries = t.entries + $4, reserved = t.reserved + $5, versions = t.versions + $6
 		 WHERE t.owner_id = $1`,
-		t.owner, max(len(t.records), len(t.told)), t.used+t.past.bytes, t.grown+t.past.entries, t.reserved, t.kept)
+		t.owner, max(len(t.records), len(t.told.items)), t.used+t.past.bytes, t.grown+t.past.entries, t.reserved, t.kept)
 	for i := range t.records {
 		r := &t.records[i]
 		r.owner, r.worker, r.seq = t.owner, t.j.worker.id, t.Tree.Seq+int64(i)+1
 	}
 	queueRecords(b, t.owner, t.j.worker.id, t.records)
-	if len(t.told) > 0 {
-		types, items := make([]string, len(t.told)), make([]string, len(t.told))
-		for i, e := range t.told {
-			types[i], items[i] = e.what, e.item
-		}
+	if len(t.told.items) > 0 {
 		b.Queue(`-- name: files.InsertChanges
 			INSERT INTO changes (owner_id, seq, type, item)
 			SELECT $1, $2 + n.ordinality, n.type, n.item
-			  FROM unnest($3::text[], $4::json[]) WITH ORDINALITY AS n (type, item, ordinality)`, t.owner, t.Tree.Seq, types, items)
+			  FROM unnest($3::text[], $4::json[]) WITH ORDINALITY AS n (type, item, ordinality)`, t.owner, t.Tree.Seq, t.told.types, t.told.items)
 	}
 	return t.j.db.Audit(ctx, b, t.events...)
 }
