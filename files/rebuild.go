@@ -32,7 +32,7 @@ const notGivenBack = "Not on the disk, and so not restored: names and members of
 // needs none, and is there again without a name or members.
 func (rc *reconciler) rebuild(ctx context.Context, told func(what, where string)) (*rebuilt, error) {
 	out := &rebuilt{Problems: []scanProblem{}}
-	folders, err := rc.vol.ownerFolders()
+	folders, err := rc.vol.foldersIn(disk.Users, disk.Spaces)
 	if err != nil {
 		return out, err
 	}
