@@ -6,22 +6,16 @@ import (
 	"fmt"
 
 	"homebase/db"
-	"homebase/httpx"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
-// errNoRoom says that bytes cannot be reserved.
-func errNoRoom(bytes int64) *httpx.Problem {
-	return ErrQuota.With(fmt.Sprintf("There is no room for %d more bytes. Delete something, or ask for more space.", bytes))
-}
-
 // Reserve counts bytes as reserved: the quota must have room for them. The row
 // of uploads that says for what is the caller's to write.
 func (t *Tx) Reserve(bytes int64) error {
 	if over := t.over(bytes); over > 0 {
-		return t.tooMuch(errNoRoom(bytes), over)
+		return t.tooMuch(ErrQuota.With(fmt.Sprintf("There is no room for %d more bytes. Delete something, or ask for more space.", bytes)), over)
 	}
 	t.reserved += bytes
 	return nil
