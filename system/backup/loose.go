@@ -49,7 +49,6 @@ func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifes
 	m.Loose.Part, err = st.write(looseName, func(out io.Writer) error {
 		to := json.NewEncoder(out)
 		return s.EachLoose(ctx, func(from files.Loose, file *os.File) error {
-			read := from.Folder || file != nil
 			l := loose{Path: (&url.URL{Path: from.Path}).EscapedPath(), Folder: from.Folder, Problem: from.Why}
 			if file != nil {
 				sum, size, err := st.put(ctx, file)
@@ -57,7 +56,7 @@ func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifes
 					return err
 				}
 				if err != nil {
-					read, l.Problem = false, "it cannot be read, and is not in the backup"
+					file, l.Problem = nil, "it cannot be read, and is not in the backup"
 				} else if info, err := file.Stat(); err == nil {
 					l.SHA256, l.Size, l.MTime = sum, size, info.ModTime().UnixNano()
 				}
@@ -65,7 +64,7 @@ func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifes
 			if l.Problem != "" {
 				m.Loose.Problems = append(m.Loose.Problems, l)
 			}
-			if !read {
+			if file == nil && !from.Folder {
 				return nil
 			}
 			m.Loose.Count++
