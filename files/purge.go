@@ -178,10 +178,8 @@ func purgeChildren(ctx context.Context, t *journal.Tx, id uuid.UUID, most int) (
 		       (SELECT coalesce(json_agg(json_build_object('item', f.item_id, 'revision', f.revision, 'size', f.size)), '[]') FROM former f)`
 	var gone int
 	var freed int64
-	former, err := db.One(ctx, t, func(row pgx.Row) (former []journal.Version, err error) {
-		err = row.Scan(&children, &gone, &freed, &former)
-		return former, err
-	}, sql, id, t.Tree.Root, most)
+	scan := rowOf(func(former *[]journal.Version) []any { return []any{&children, &gone, &freed, former} })
+	former, err := db.One(ctx, t, scan, sql, id, t.Tree.Root, most)
 	if err != nil {
 		return 0, 0, err
 	}
