@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"path"
 	"time"
@@ -120,12 +121,7 @@ func (g *groupTx) queueLookup(b *pgx.Batch) {
 }
 
 // reservation is the id of the row of uploads that ends with the put.
-func (p *Put) reservation() uuid.UUID {
-	if p.Upload != uuid.Nil {
-		return p.Upload
-	}
-	return p.Op
-}
+func (p *Put) reservation() uuid.UUID { return cmp.Or(p.Upload, p.Op) }
 
 // decide accepts a put into the transaction or says why not.
 func (g *groupTx) decide(ctx context.Context, w *waiting) error {
