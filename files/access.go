@@ -249,17 +249,22 @@ func (ts *trees) in(need role) func(c *httpx.Call) error { return ts.open(ts.hol
 
 func (ts *trees) at(need role) func(c *httpx.Call) error { return ts.open(ts.named, need) }
 
+// arrive opens the tree that a request is about.
+func (ts *trees) arrive(r *http.Request, of func(*http.Request) (visit, error), need role) (*http.Request, visit, error) {
+	v, err := of(r)
+	if err != nil {
+		return r, v, err
+	}
+	ctx, v, err := ts.enter(r.Context(), v, need)
+	return r.WithContext(ctx), v, err
+}
+
 // open opens the tree of a typed handler's request. The id "root" is that of
 // the tree's root.
 func (ts *trees) open(of func(*http.Request) (visit, error), need role) func(c *httpx.Call) error {
 	return func(c *httpx.Call) error {
-		v, err := of(c.Request)
-		if err != nil {
-			return err
-		}
-		ctx, v, err := ts.enter(c.Context(), v, need)
-		c.Request = c.WithContext(ctx)
-		if c.PathValue("id") == "root" {
+		r, v, err := ts.arrive(c.Request, of, need)
+		if c.Request = r; c.PathValue("id") == "root" {
 			c.ID = v.root
 		}
 		return err
@@ -269,18 +274,14 @@ func (ts *trees) open(of func(*http.Request) (visit, error), need role) func(c *
 // visitor opens the tree of the request of a handler of bytes.
 func (ts *trees) visitor(of func(*http.Request) (visit, error), need role, h func(w http.ResponseWriter, r *http.Request, v visit) error) httpx.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		v, err := of(r)
-		if err != nil {
-			return err
-		}
-		ctx, v, err := ts.enter(r.Context(), v, need)
+		r, v, err := ts.arrive(r, of, need)
 		if id := r.PathValue("id"); err == nil && id != "" && id != "root" {
 			v.item, err = httpx.PathID(r, "id")
 		}
 		if err != nil {
 			return err
 		}
-		return h(w, r.WithContext(ctx), v)
+		return h(w, r, v)
 	}
 }
 

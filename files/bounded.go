@@ -32,3 +32,9 @@ func (b *bounded[K, V]) drop(k K) {
 	defer b.mu.Unlock()
 	delete(b.held, k)
 }
+
+func (b *bounded[K, V]) empty() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.held)
+}

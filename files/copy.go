@@ -303,7 +303,7 @@ func (wr *writer) copyNodes(ctx context.Context, top *staged, nodes []*node) (ma
 		case err == nil:
 			made = append(made, n)
 		case n.IsFile() && (spoiled(err) || errors.Is(err, errChanging)):
-			lacks = append(lacks, leftOut{n.path, codeOf(err)})
+			lacks = append(lacks, leftOut{n.path, httpx.DocumentOf(ctx, err).Code})
 		default:
 			return nil, nil, err
 		}
@@ -317,14 +317,6 @@ func (wr *writer) copyNodes(ctx context.Context, top *staged, nodes []*node) (ma
 		}
 	}
 	return made, lacks, nil
-}
-
-// codeOf is the code of the problem that an error is answered with.
-func codeOf(err error) string {
-	if p, ok := errors.AsType[*httpx.Problem](err); ok {
-		return p.Code
-	}
-	return httpx.ErrNotFound.Code
 }
 
 // copyNode makes a durable copy of one file of a folder. On an error nothing of

@@ -22,11 +22,7 @@ import (
 
 // getContent is GET and HEAD /files/items/{id}/content.
 func (rd *reader) getContent(w http.ResponseWriter, r *http.Request, v visit) error {
-	id, err := httpx.PathID(r, "id")
-	if err != nil {
-		return err
-	}
-	return rd.serveContent(w, r, v.owner, id.String(), func() (uuid.UUID, error) { return id, nil })
+	return rd.serveContent(w, r, v.owner, v.item.String(), func() (uuid.UUID, error) { return v.item, nil })
 }
 
 // getPath is GET and HEAD /files/content/{path...}.
@@ -58,7 +54,7 @@ func (rd *reader) serveContent(w http.ResponseWriter, r *http.Request, owner uui
 // database where the disk still shows what an earlier one told.
 func (rd *reader) openAsked(ctx context.Context, owner uuid.UUID, asked string, find func() (uuid.UUID, error)) (c content, err error) {
 	fresh := rd.db.Listener().Fresh()
-	shelf, row, ok := rd.hub.known.get(owner, asked)
+	key, row, ok := rd.hub.known.get(owner, asked)
 	if ok && fresh {
 		file, info, err := rd.vol.disk.Open(disk.OwnerPath(owner, row.path))
 		if err == nil && row.holds(info) {
@@ -73,7 +69,7 @@ func (rd *reader) openAsked(ctx context.Context, owner uuid.UUID, asked string, 
 		return c, err
 	}
 	if c, err = rd.openContent(ctx, owner, id); err == nil && fresh {
-		rd.hub.known.put(shelf, asked, c)
+		rd.hub.known.put(key, c)
 	}
 	return c, err
 }

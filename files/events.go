@@ -47,7 +47,7 @@ func (fd *feed) getEvents(w http.ResponseWriter, r *http.Request, v visit) error
 	if more {
 		more, err = fd.read(ctx, v.owner, &s)
 	} else {
-		fd.hub.saw(l, at.seq)
+		l.seq.Store(at.seq)
 	}
 	if err != nil {
 		return err
@@ -71,8 +71,6 @@ func (fd *feed) follow(ctx context.Context, owner uuid.UUID, s *stream, more boo
 	defer beat.Stop()
 	draining := httpx.ServerOf(ctx).Draining()
 	for ask := true; ; {
-		// Before the question: what changes after it, wakes.
-		rights := fd.hub.nextRights()
 		var err error
 		if ask || more {
 			err = fd.trees.still(ctx, mayRead, viewer)
@@ -105,7 +103,7 @@ func (fd *feed) follow(ctx context.Context, owner uuid.UUID, s *stream, more boo
 			// ask for each stream; when it hears again, all ask anyway.
 			ask = fd.db.Listener().Fresh()
 			continue
-		case <-rights:
+		case <-s.listener.ask:
 		case <-draining:
 			return nil
 		case <-ctx.Done():
@@ -130,7 +128,7 @@ func (fd *feed) read(ctx context.Context, owner uuid.UUID, s *stream) (more bool
 		fmt.Fprintf(&s.text, "id: %s\nevent: %s\ndata: %s\n\n", s.at, e.Type, data)
 	}
 	if more = len(entries) == eventPage; !more {
-		fd.hub.saw(s.listener, end.seq)
+		s.listener.seq.Store(end.seq)
 	}
 	return more, nil
 }

@@ -105,8 +105,8 @@ func New(c Config) *Files {
 	b.trees = &trees{changer: f.changer, members: db.NewKept(c.DB, membersChannel, b.readMembers), roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
 	f.rd = &reader{base: b, outside: make(chan outside, 256)}
 	f.rc = &reconciler{changer: f.changer, rd: f.rd}
-	f.tr = &trash{changer: f.changer, retention: c.TrashRetention, purging: make(chan struct{}, 1)}
-	f.vs = &versions{changer: f.changer, retention: c.VersionRetention, grown: map[uuid.UUID]bool{}, more: make(chan struct{}, 1)}
+	f.tr = &trash{changer: f.changer, retention: c.TrashRetention, purging: journal.NewSignal()}
+	f.vs = &versions{changer: f.changer, retention: c.VersionRetention, grown: make(chan uuid.UUID, 4096)}
 	f.wr = &writer{changer: f.changer, rd: f.rd, tr: f.tr, vs: f.vs, rc: f.rc, hints: bounded[hint, uuid.UUID]{most: 10_000}}
 	f.up = &uploads{changer: f.changer, wr: f.wr, holders: holders{held: map[uuid.UUID]*seized{}}}
 	f.sh = &shares{changer: f.changer, keys: c.Keys, rd: f.rd, wr: f.wr}
@@ -203,7 +203,7 @@ func (f *Files) Jobs() []db.Job {
 		{Name: "files.expire", Every: time.Minute, Run: f.ifOpen(f.up.expire), Needed: f.whenOpen(f.up.anyExpired)},
 		{Name: "files.trash", Every: time.Hour, Run: f.ifOpen(f.tr.endTrash)},
 		{Name: "files.versions", Every: time.Hour, Run: f.ifOpen(f.vs.thinAll)},
-		{Name: "files.feed", Every: time.Hour, Run: f.fd.sweepFeed},
+		{Name: "files.feed", Every: time.Hour, Run: f.ifOpen(f.fd.sweepFeed)},
 		{Name: "files.purge", Every: time.Minute, Run: f.ifOpen(f.tr.freeDisplaced), Needed: f.whenOpen(f.tr.anyDisplaced)},
 		{Name: "files.cache", Every: time.Hour, Run: f.ifOpen(f.rn.trimCache)},
 		{Name: "files.shares", Every: time.Hour, Run: f.sh.sweepShares},

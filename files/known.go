@@ -3,7 +3,6 @@ package files
 import (
 	"io/fs"
 	"net/http"
-	"sync"
 	"syscall"
 	"time"
 
@@ -32,15 +31,24 @@ const (
 // whoever was told of a commit by the feed sees it, an owner's rows are
 // forgotten before listeners are woken and before changes are told.
 type known struct {
-	mu      sync.Mutex
-	shelves map[uuid.UUID]*shelf // by owner
-	size    int                  // what was put there since they were emptied
+	shelves bounded[uuid.UUID, *shelf] // by owner
+	rows    bounded[asked, knownRow]
 }
 
-// shelf holds an owner's rows by the path or the id that was asked for. A
-// reader takes it before the question; what was forgotten meanwhile took the
-// shelf away, and what is put on it then is seen by nobody.
-type shelf struct{ rows map[string]knownRow }
+func newKnown() known {
+	return known{bounded[uuid.UUID, *shelf]{most: mostKnown}, bounded[asked, knownRow]{most: mostKnown}}
+}
+
+// shelf stands for an owner's rows until they are forgotten. A reader takes it
+// before the question; what was forgotten meanwhile took the shelf away, and what
+// is put on it then is found by nobody.
+type shelf struct{ owner uuid.UUID }
+
+// asked is the path or the id by which a row on a shelf was asked for.
+type asked struct {
+	on *shelf
+	by string
+}
 
 type knownRow struct {
 	readable
@@ -49,55 +57,30 @@ type knownRow struct {
 	until   time.Time
 }
 
-// get looks a row up; s is what to put it on when it is read anew.
-func (k *known) get(owner uuid.UUID, asked string) (s *shelf, row knownRow, ok bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	s, ok = k.shelves[owner]
+// get looks a row up; a is what to put it under when it is read anew.
+func (k *known) get(owner uuid.UUID, by string) (a asked, row knownRow, ok bool) {
+	s, ok := k.shelves.get(owner)
 	if !ok {
-		k.grow()
-		s = &shelf{rows: map[string]knownRow{}}
-		k.shelves[owner] = s
+		s = &shelf{owner}
+		k.shelves.put(owner, s)
 	}
-	row, ok = s.rows[asked]
-	return s, row, ok && time.Now().Before(row.until)
+	a = asked{s, by}
+	row, ok = k.rows.get(a)
+	return a, row, ok && time.Now().Before(row.until)
 }
 
 // put keeps what was found at its place while nothing of the owner's was on
 // its way there.
-func (k *known) put(s *shelf, asked string, c content) {
-	if !c.atPlace || len(c.item.moves) > 0 || c.item.staged != "" || len(asked)+len(c.item.path) > longestKnown {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if _, ok := s.rows[asked]; !ok {
-		k.grow()
-	}
-	s.rows[asked] = knownRow{c.item, headersOf(&c.item, c.info), *disk.StatOf(c.info), time.Now().Add(knownFor)}
-}
-
-// grow counts a row or a shelf; when there are too many all go. A miss costs
-// two queries.
-func (k *known) grow() {
-	if k.size++; k.size > mostKnown {
-		clear(k.shelves)
-		k.size = 1
+func (k *known) put(a asked, c content) {
+	if c.atPlace && len(c.item.moves) == 0 && c.item.staged == "" && len(a.by)+len(c.item.path) <= longestKnown {
+		k.rows.put(a, knownRow{c.item, headersOf(&c.item, c.info), *disk.StatOf(c.info), time.Now().Add(knownFor)})
 	}
 }
 
 // forget drops an owner's rows.
-func (k *known) forget(owner uuid.UUID) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.shelves, owner)
-}
+func (k *known) forget(owner uuid.UUID) { k.shelves.drop(owner) }
 
-func (k *known) forgetAll() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	clear(k.shelves)
-}
+func (k *known) forgetAll() { k.shelves.empty() }
 
 // holds reports whether a file that was opened is the one that was seen, and
 // nothing was done to it since: any write, rename, link or attribute moves its

@@ -13,31 +13,40 @@ import (
 // outside is an item that a reader saw changed from outside.
 type outside struct{ owner, item uuid.UUID }
 
-// changedOutside hands an item to be taken over. When much waits already
-// it is dropped: the next reader sees it again.
-func (rd *reader) changedOutside(owner, id uuid.UUID) {
+// changedOutside hands an item to be taken over; else the next reader sees it again.
+func (rd *reader) changedOutside(owner, id uuid.UUID) { offer(rd.outside, outside{owner, id}) }
+
+// offer hands a value to whoever gathers them. When much waits already it is
+// dropped.
+func offer[T any](to chan<- T, v T) {
 	select {
-	case rd.outside <- outside{owner, id}:
+	case to <- v:
 	default:
 	}
 }
 
-// takeOverOutside takes over what readers found changed, until ctx ends: all
-// that waits, after one pause. What is still being written is left for its next
-// reader.
-func (rc *reconciler) takeOverOutside(ctx context.Context) {
+// gather waits for a value, then for as long as others may take to come, and does
+// all that wait at once, again and again until ctx ends.
+func gather[T any](ctx context.Context, from <-chan T, pause time.Duration, do func(list []T)) {
 	for {
 		select {
-		case o := <-rc.rd.outside:
-			list := []outside{o}
-			for range len(rc.rd.outside) {
-				list = append(list, <-rc.rd.outside)
+		case v := <-from:
+			list := []T{v}
+			db.Sleep(ctx, pause)
+			for range len(from) {
+				list = append(list, <-from)
 			}
-			rc.takeOutside(ctx, list...)
+			do(list)
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// takeOverOutside takes over what readers found changed, until ctx ends. What is
+// still being written is left for its next reader.
+func (rc *reconciler) takeOverOutside(ctx context.Context) {
+	gather(ctx, rc.rd.outside, 0, func(list []outside) { rc.takeOutside(ctx, list...) })
 }
 
 // takeOutside takes items over, each as a finding of one entry, unless it is

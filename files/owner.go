@@ -33,20 +33,20 @@ func (f *Files) Quotas(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]au
 // SetQuota gives a user a quota in bytes, nil for the configured default.
 // What is stored already stays, whatever its size.
 func (f *Files) SetQuota(ctx context.Context, tx pgx.Tx, user uuid.UUID, bytes *int64) error {
-	const sql = `-- name: files.SetQuota
-		` + withOwner + ` INSERT INTO trees (owner_id, root_id, feed_epoch, quota) VALUES ($1, $2, $3, $4)
-		    ON CONFLICT (owner_id) DO UPDATE SET quota = excluded.quota`
-	_, err := db.Exec(ctx, tx, sql, user, journal.NewID(), journal.NewID(), bytes)
-	return err
+	return setLimit(ctx, tx, user, "quota", bytes)
 }
 
 // SetEntryQuota gives a user a number of files and folders, nil for
 // journal.DefaultEntries. What is there already stays.
 func (f *Files) SetEntryQuota(ctx context.Context, tx pgx.Tx, user uuid.UUID, entries *int64) error {
-	const sql = `-- name: files.SetEntryQuota
-		` + withOwner + ` INSERT INTO trees (owner_id, root_id, feed_epoch, entry_quota) VALUES ($1, $2, $3, $4)
-		    ON CONFLICT (owner_id) DO UPDATE SET entry_quota = excluded.entry_quota`
-	_, err := db.Exec(ctx, tx, sql, user, journal.NewID(), journal.NewID(), entries)
+	return setLimit(ctx, tx, user, "entry_quota", entries)
+}
+
+// setLimit writes a column of a user's tree.
+func setLimit(ctx context.Context, tx pgx.Tx, user uuid.UUID, column string, limit *int64) error {
+	_, err := db.Exec(ctx, tx, `-- name: files.SetLimit
+		`+withOwner+` INSERT INTO trees (owner_id, root_id, feed_epoch, `+column+`) VALUES ($1, $2, $3, $4)
+		    ON CONFLICT (owner_id) DO UPDATE SET `+column+` = excluded.`+column, user, journal.NewID(), journal.NewID(), limit)
 	return err
 }
 

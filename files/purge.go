@@ -104,7 +104,7 @@ func (tr *trash) purge(ctx context.Context, owner, id uuid.UUID) error {
 		return err
 	}})
 	if left {
-		signal(tr.purging)
+		tr.purging.Give()
 	}
 	return err
 }
@@ -178,10 +178,8 @@ func purgeChildren(ctx context.Context, t *journal.Tx, id uuid.UUID, most int) (
 		       (SELECT coalesce(json_agg(json_build_object('item', f.item_id, 'revision', f.revision, 'size', f.size)), '[]') FROM former f)`
 	var gone int
 	var freed int64
-	former, err := db.One(ctx, t, func(row pgx.Row) (former []journal.Version, err error) {
-		err = row.Scan(&children, &gone, &freed, &former)
-		return former, err
-	}, sql, id, t.Tree.Root, most)
+	scan := rowOf(func(former *[]journal.Version) []any { return []any{&children, &gone, &freed, former} })
+	former, err := db.One(ctx, t, scan, sql, id, t.Tree.Root, most)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -212,7 +210,7 @@ func (tr *trash) finishPurges(ctx context.Context) error {
 // purgeLeft finishes purges as soon as one leaves something, until ctx ends.
 // What fails is left to the job.
 func (tr *trash) purgeLeft(ctx context.Context) {
-	for signalled(ctx, tr.purging) {
+	for tr.purging.Await(ctx) {
 		if err := tr.finishPurges(ctx); err != nil && ctx.Err() == nil {
 			tr.log.WarnContext(ctx, "a purge has not finished yet", "error", err)
 		}

@@ -124,23 +124,28 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 // make makes the folder, or the file with what from gives; an entry that is
 // not nil is the caller's to close.
 func (p *Putting) make(s Stored, from io.Reader) (*os.File, error) {
-	if from == nil {
-		if err := p.vol.disk.MakeWay(s.Place); err != nil {
-			return nil, err
-		}
-		if err := p.vol.disk.Mkdir(s.Place, s.ID); err != nil {
-			return nil, err
-		}
-		return p.vol.disk.Folder(s.Place)
+	if err := p.vol.disk.MakeWay(s.Place); err != nil {
+		return nil, err
 	}
-	entry, err := p.vol.disk.Put(s.Place)
+	if from != nil {
+		return p.write(s.Place, s.MTime, from)
+	}
+	if err := p.vol.disk.Mkdir(s.Place, s.ID); err != nil {
+		return nil, err
+	}
+	return p.vol.disk.Folder(s.Place)
+}
+
+// write makes a file of what from gives; see make.
+func (p *Putting) write(at string, mtime int64, from io.Reader) (*os.File, error) {
+	entry, err := p.vol.disk.Create(at)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := io.Copy(entry, from); err != nil {
-		return entry, errors.Join(err, p.vol.disk.Remove(s.Place))
+		return entry, errors.Join(err, p.vol.disk.Remove(at))
 	}
-	return entry, disk.SetTime(entry, time.Unix(0, s.MTime))
+	return entry, disk.SetTime(entry, time.Unix(0, mtime))
 }
 
 // PutLoose puts a folder, or a file of what from gives, where no row stands for
@@ -149,18 +154,14 @@ func (p *Putting) PutLoose(at string, mtime int64, from io.Reader) error {
 	if from == nil {
 		return p.vol.disk.MakeFolder(at)
 	}
-	entry, err := p.vol.disk.Create(at)
+	entry, err := p.write(at, mtime, from)
+	if entry != nil {
+		defer entry.Close()
+	}
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	defer entry.Close()
-	if _, err := io.Copy(entry, from); err != nil {
-		return errors.Join(err, p.vol.disk.Remove(at))
-	}
-	return disk.SetTime(entry, time.Unix(0, mtime))
+	return err
 }
 
 // Describe writes what Put returned to the rows, and what somebody changed

@@ -32,7 +32,7 @@ const notGivenBack = "Not on the disk, and so not restored: names and members of
 // needs none, and is there again without a name or members.
 func (rc *reconciler) rebuild(ctx context.Context, told func(what, where string)) (*rebuilt, error) {
 	out := &rebuilt{Problems: []scanProblem{}}
-	folders, err := rc.vol.ownerFolders()
+	folders, err := rc.vol.foldersIn(disk.Users, disk.Spaces)
 	if err != nil {
 		return out, err
 	}
@@ -102,7 +102,7 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 	if _, err := db.Exec(ctx, rc.db, insertTree, owner, id, journal.NewID()); err != nil {
 		return root, "", err
 	}
-	c := journal.Change{Owner: owner, Whole: true, Decide: func(ctx context.Context, t *journal.Tx) error {
+	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
 		root = t.Tree.Root
 		if _, err := insertRoot(ctx, t, owner); err != nil {
 			return ignoreNotFound(err)

@@ -98,7 +98,6 @@ type intake struct {
 func (wr *writer) receive(ctx context.Context, s *staged, in intake) error {
 	buf := buffers.Get().(*[copyBuffer]byte)
 	defer buffers.Put(buf)
-	growth := int64(firstGrowth)
 	savedAt, saved := time.Now(), s.Size
 	for {
 		room := int64(copyBuffer)
@@ -110,8 +109,7 @@ func (wr *writer) receive(ctx context.Context, s *staged, in intake) error {
 			return errUploadTooLong
 		}
 		if n > 0 && in.ahead {
-			var err error
-			if growth, err = wr.grow(ctx, s, int64(n), in.displace, growth); err != nil {
+			if err := wr.grow(ctx, s, int64(n)-in.displace); err != nil {
 				return err
 			}
 		}
@@ -196,21 +194,21 @@ func (wr *writer) write(s *staged, sum hash.Hash, b []byte) error {
 
 // grow reserves ahead for an upload that has not told its length, or that a
 // stranger sends: what is promised and never comes must not hold an owner's
-// space.
-func (wr *writer) grow(ctx context.Context, s *staged, next, less, growth int64) (int64, error) {
-	needed := s.Size + next - less
-	if needed <= s.reserved {
-		return growth, nil
+// space. It is as much again as has come.
+func (wr *writer) grow(ctx context.Context, s *staged, more int64) error {
+	needed := s.Size + more - s.reserved
+	if needed <= 0 {
+		return nil
 	}
-	step, err := wr.journal.Reserve(ctx, s.Owner, s.Op, needed-s.reserved, max(growth, needed-s.reserved))
+	step, err := wr.journal.Reserve(ctx, s.Owner, s.Op, needed, max(needed, min(max(s.Size, firstGrowth), mostGrowth)))
 	switch {
 	case errors.Is(err, journal.ErrQuota):
-		return growth, journal.ErrQuota.With("The rest of the upload does not fit. Delete something, or ask for more space.")
+		return journal.ErrQuota.With("The rest of the upload does not fit. Delete something, or ask for more space.")
 	case err != nil:
-		return growth, err
+		return err
 	}
 	s.reserved += step
-	return min(2*growth, mostGrowth), nil
+	return nil
 }
 
 // mark gives the staged file what it is found again by: its time, its sum, and

@@ -79,10 +79,7 @@ func (s *share) fields() []any {
 		&s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Notify, &s.Allow, &s.Created}
 }
 
-func scanShare(row pgx.Row) (s share, err error) {
-	err = row.Scan(s.fields()...)
-	return s, err
-}
+var scanShare = rowOf((*share).fields)
 
 // whose is the user whose share it is.
 func (s *share) whose() uuid.UUID { return *cmp.Or(s.By, &s.Owner) }

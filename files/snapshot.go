@@ -11,7 +11,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"homebase/db"
 	"homebase/files/disk"
@@ -39,17 +38,10 @@ type Stored struct {
 // Key tells an item from its versions, and these from each other.
 func (s Stored) Key() string { return fmt.Sprintf("%s.%d", s.ID, s.Revision) }
 
-func (s Stored) matches(info fs.FileInfo) bool {
-	return info.Mode().IsRegular() && info.Size() == s.Size && disk.MTime(info) == s.MTime
-}
-
-// shows is matches of what is open: see item.shows.
-func (s Stored) shows(file *os.File, info fs.FileInfo) bool {
-	if !s.matches(info) || s.Ino == disk.Inode(info) {
-		return s.matches(info)
-	}
-	sum := disk.Sum(file, info)
-	return sum == nil || hex.EncodeToString(sum) == s.SHA256
+// row is that of the file as it was then.
+func (s Stored) row() *item {
+	sum, _ := hex.DecodeString(s.SHA256)
+	return &item{journal.Item{Size: s.Size, MTime: &s.MTime, Ino: &s.Ino, SHA256: sum}}
 }
 
 // EachStored gives what the rows name, files and folders or files alone, each with
@@ -106,27 +98,19 @@ const snapshotWait = 2 * purgeFor
 // Kept before it believes that it had every byte.
 func (f *Files) Snapshot(ctx context.Context, fn func(s *Snapshot) error) error {
 	const lock = `-- name: files.LockPurge
-		SELECT pg_try_advisory_lock($1, 0)`
+		SELECT pg_advisory_lock($1, 0) FROM set_config('lock_timeout', $2, false)`
 	return f.asWorker(ctx, func() error {
 		return f.db.AsOwner(ctx, func(conn *pgx.Conn) error {
-			for began := time.Now(); ; {
-				locked, err := db.One(ctx, conn, db.Value[bool], lock, journal.LockPurge)
-				if err != nil {
-					return err
-				}
-				if locked {
-					break
-				}
-				if time.Since(began) > snapshotWait {
-					return errors.New("another backup is running")
-				}
-				if !db.Sleep(ctx, 100*time.Millisecond) {
-					return context.Cause(ctx)
-				}
+			_, err := db.Exec(ctx, conn, lock, journal.LockPurge, fmt.Sprint(snapshotWait.Milliseconds()))
+			if kind, _ := db.KindOf(err); kind == db.Busy {
+				return errors.New("another backup is running")
+			}
+			if err != nil {
+				return err
 			}
 			// Before: what is taken over in between is in the rows as well.
 			s := &Snapshot{Conn: conn, f: f}
-			err := f.rc.untaken(ctx, func(u Untaken) {
+			err = f.rc.untaken(ctx, func(u Untaken) {
 				if u.Top {
 					s.untaken = append(s.untaken, u)
 				}
@@ -189,16 +173,14 @@ func (s *Snapshot) Open(ctx context.Context, of Stored) (file *os.File, changed 
 		if err != nil {
 			return nil, false, err
 		}
-		if file := first(of.shows, append([]string{of.Place, cmp.Or(place, of.Place)}, others...)...); file != nil {
-			return file, false, nil
+		displaced := func() []string { return slices.Concat(s.displaced[fmt.Sprint(of.Ino)], s.displaced[of.ID.String()]) }
+		file := first(of.row().shows, slices.Concat([]string{of.Place, cmp.Or(place, of.Place)}, others, displaced())...)
+		if file == nil {
+			broken = cmp.Or(broken, s.look())
+			file = first(of.row().shows, displaced()...)
 		}
-		for _, anew := range []bool{s.displaced == nil, true} {
-			if anew {
-				broken = cmp.Or(broken, s.look())
-			}
-			if file := first(of.shows, slices.Concat(s.displaced[fmt.Sprint(of.Ino)], s.displaced[of.ID.String()])...); file != nil {
-				return file, false, nil
-			}
+		if file != nil {
+			return file, false, nil
 		}
 		if round < readRounds {
 			if !db.Sleep(ctx, readPause) {
@@ -228,11 +210,10 @@ type Loose struct {
 	Path   string // below the data directory; any bytes
 	Folder bool
 	Why    string // it is loose, or what keeps it from being read; "" in a loose folder
-	Read   bool
 }
 
 // EachLoose gives every such entry, a folder before what is in it, and a file
-// open for reading.
+// open for reading, or nil if it cannot be read.
 func (s *Snapshot) EachLoose(ctx context.Context, give func(l Loose, file *os.File) error) error {
 	for _, u := range s.untaken {
 		if err := s.eachLoose(ctx, Loose{Path: u.Path, Why: u.Why}, give); err != nil {
@@ -255,7 +236,7 @@ func (s *Snapshot) eachLoose(ctx context.Context, l Loose, give func(l Loose, fi
 	case err == nil && (!s.f.vol.disk.Holds(info) || !info.IsDir() && !info.Mode().IsRegular()):
 		l.Why = "it is not a file on this disk (a link, a device, a mount), and is not in the backup"
 	case err == nil && info.IsDir():
-		l.Folder, l.Read = true, true
+		l.Folder = true
 		if names, err = s.f.vol.disk.Names(l.Path); err != nil {
 			l.Why = "it cannot be listed, and what is in it is not in the backup"
 		}
@@ -263,7 +244,7 @@ func (s *Snapshot) eachLoose(ctx context.Context, l Loose, give func(l Loose, fi
 		if err == nil {
 			file, _, err = s.f.vol.disk.Open(l.Path)
 		}
-		if l.Read = err == nil; !l.Read {
+		if err != nil {
 			l.Why = "it cannot be read, and is not in the backup"
 			break
 		}
@@ -284,7 +265,7 @@ func (s *Snapshot) eachLoose(ctx context.Context, l Loose, give func(l Loose, fi
 // looks without opening.
 func (s *Snapshot) InPlace(of Stored) bool {
 	info, err := s.f.vol.disk.Lstat(of.Place)
-	return err == nil && of.matches(info)
+	return err == nil && info.Mode().IsRegular() && of.row().matches(info)
 }
 
 // others are where bytes of an item are that a commit has taken and the disk has

@@ -53,10 +53,9 @@ const spaceQuery = `
 	  JOIN trees t ON t.owner_id = s.id
 	  LEFT JOIN space_members m ON m.space_id = s.id AND m.user_id = $1`
 
-func scanSpace(row pgx.Row) (s space, err error) {
-	err = row.Scan(&s.ID, &s.Name, &s.Role, &s.RootID, &s.Quota, &s.Used, &s.Revision, &s.CreatedAt, &s.UpdatedAt)
-	return s, err
-}
+var scanSpace = rowOf(func(s *space) []any {
+	return []any{&s.ID, &s.Name, &s.Role, &s.RootID, &s.Quota, &s.Used, &s.Revision, &s.CreatedAt, &s.UpdatedAt}
+})
 
 func spaceByID(ctx context.Context, q db.Querier, user, id uuid.UUID, lock string) (space, error) {
 	return db.One(ctx, q, scanSpace, `-- name: files.SpaceByID`+spaceQuery+` WHERE s.id = $2 `+lock, user, id)

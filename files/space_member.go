@@ -26,10 +26,7 @@ type member struct {
 
 func (m member) key() uuid.UUID { return m.UserID }
 
-func scanMember(row pgx.Row) (m member, err error) {
-	err = row.Scan(&m.UserID, &m.Name, &m.Email, &m.Role, &m.AddedAt)
-	return m, err
-}
+var scanMember = rowOf(func(m *member) []any { return []any{&m.UserID, &m.Name, &m.Email, &m.Role, &m.AddedAt} })
 
 // getMembers is GET /files/spaces/{id}/members, for every member.
 func (sp *spaces) getMembers(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]member, error) {

@@ -233,15 +233,11 @@ func (rc *reconciler) writeKnown(ctx context.Context, t *journal.Tx, owner uuid.
 // roomFor reports whether something can be taken in where it lies: the folder
 // there is the one that is meant, and no other item has the name.
 func roomFor(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) (bool, error) {
-	const sql = `-- name: files.NameHeld
-		SELECT EXISTS (SELECT FROM items i
-		                WHERE i.parent_id = $1 AND normalize(i.name, NFC) = normalize($2, NFC)
-		                  AND i.trashed_at IS NULL AND i.id <> $3)`
 	folder, p, err := pathOf(ctx, t, owner, d.parent)
 	if err != nil || folder.IsFile() || p != path.Dir(d.path) {
 		return false, ignoreNotFound(err)
 	}
-	held, err := db.One(ctx, t, db.Value[bool], sql, d.parent, path.Base(d.path), d.row.ID)
+	held, err := nameTaken(ctx, t, d.parent, path.Base(d.path), d.row.ID)
 	return !held, err
 }
 

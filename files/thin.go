@@ -3,10 +3,7 @@ package files
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"homebase/audit"
@@ -35,10 +32,7 @@ const (
 type versions struct {
 	changer
 	retention time.Duration
-
-	mu    sync.Mutex
-	grown map[uuid.UUID]bool // items that were replaced since the last look
-	more  chan struct{}      // of one slot: there are some
+	grown     chan uuid.UUID // items that were replaced since the last look
 }
 
 // deleteVersion is DELETE /files/items/{id}/versions/{revision}: for good.
@@ -65,30 +59,19 @@ func (vs *versions) deleteVersion(c *httpx.Call) error {
 
 // replaced notes that an item may have a version more.
 func (vs *versions) replaced(item uuid.UUID) {
-	if vs.retention == 0 {
-		return
+	if vs.retention > 0 {
+		offer(vs.grown, item)
 	}
-	vs.mu.Lock()
-	vs.grown[item] = true
-	vs.mu.Unlock()
-	signal(vs.more)
 }
 
 // thinGrown ends what is too much of the items that were replaced, until ctx
 // ends. What fails is left to the job.
 func (vs *versions) thinGrown(ctx context.Context) {
-	for signalled(ctx, vs.more) {
-		if !db.Sleep(ctx, thinPause) {
-			return
-		}
-		vs.mu.Lock()
-		items := slices.Collect(maps.Keys(vs.grown))
-		clear(vs.grown)
-		vs.mu.Unlock()
+	gather(ctx, vs.grown, thinPause, func(items []uuid.UUID) {
 		if err := vs.thin(ctx, items); err != nil && ctx.Err() == nil {
 			vs.log.WarnContext(ctx, "cannot end versions that are too many yet", "error", err)
 		}
-	}
+	})
 }
 
 // thinAll ends all that are too many or too old.

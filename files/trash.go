@@ -20,9 +20,9 @@ import (
 // trash is where what is deleted goes, and from where it is purged.
 type trash struct {
 	changer
-	retention  time.Duration // 0: for ever
-	purging    chan struct{} // of one slot: a purge has left rows
-	emptySince atomic.Int64  // the mtime (ns) of purge/ when it was found empty; 0: it was not
+	retention  time.Duration  // 0: for ever
+	purging    journal.Signal // a purge has left rows
+	emptySince atomic.Int64   // the mtime (ns) of purge/ when it was found empty; 0: it was not
 }
 
 // trashedBody is an item in the trash on the wire. Its path is where it was.
@@ -185,9 +185,6 @@ func (tr *trash) restore(c *httpx.Call) (itemBody, error) {
 // until one is free, and halved back to one that follows a taken one, so that
 // the thousandth copy costs twenty questions. The caller holds the owner's lock.
 func freeName(ctx context.Context, q db.Querier, folder uuid.UUID, name string) (string, error) {
-	const sql = `-- name: files.NameTaken
-		SELECT EXISTS (SELECT FROM items i
-		                WHERE i.parent_id = $1 AND normalize(i.name, NFC) = normalize($2, NFC) AND i.trashed_at IS NULL)`
 	numbered := func(n int) string {
 		if n == 1 {
 			return name
@@ -196,7 +193,7 @@ func freeName(ctx context.Context, q db.Querier, folder uuid.UUID, name string) 
 	}
 	last, free := 0, 0 // the highest number that is taken, the lowest that is free, as far as was asked
 	for n := 1; free == 0 || free-last > 1; {
-		taken, err := db.One(ctx, q, db.Value[bool], sql, folder, numbered(n))
+		taken, err := nameTaken(ctx, q, folder, numbered(n), uuid.Nil)
 		switch {
 		case err != nil:
 			return "", err
@@ -212,4 +209,12 @@ func freeName(ctx context.Context, q db.Querier, folder uuid.UUID, name string) 
 		}
 	}
 	return numbered(free), nil
+}
+
+// nameTaken reports whether another item has a name in a folder.
+func nameTaken(ctx context.Context, q db.Querier, folder uuid.UUID, name string, but uuid.UUID) (bool, error) {
+	const sql = `-- name: files.NameTaken
+		SELECT EXISTS (SELECT FROM items i
+		                WHERE i.parent_id = $1 AND normalize(i.name, NFC) = normalize($2, NFC) AND i.trashed_at IS NULL AND i.id <> $3)`
+	return db.One(ctx, q, db.Value[bool], sql, folder, name, but)
 }

@@ -81,7 +81,7 @@ func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
 		owner, journal.NewID(), journal.NewID()); err != nil {
 		return err
 	}
-	c := journal.Change{Owner: owner, Whole: true, Unjudged: true, Decide: func(ctx context.Context, t *journal.Tx) error {
+	c := journal.Change{Owner: owner, Unjudged: true, Decide: func(ctx context.Context, t *journal.Tx) error {
 		root, err := insertRoot(ctx, t, owner)
 		if err != nil {
 			return ignoreNotFound(err) // made by another request meanwhile

@@ -115,9 +115,6 @@ func (up *uploads) postUpload(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	at, err := d.find(v.owner)(ctx, up.db)
-	if err == nil && len(at.missing) > 0 {
-		err = errParentMissing
-	}
 	if err == nil && length != nil {
 		err = up.vol.checkFree(*length)
 	}

@@ -107,7 +107,7 @@ func (d destination) find(owner uuid.UUID) finder {
 	if d.parent != nil {
 		return inFolder(owner, *d.parent, d.name)
 	}
-	return byPath(owner, append(d.folder, d.name))
+	return byPath(owner, append(d.folder, d.name), false)
 }
 
 // parseChecksum reads Upload-Checksum: the hash that the chunk goes through

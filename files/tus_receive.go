@@ -137,9 +137,6 @@ func (up *uploads) finish(ctx context.Context, x *seized) error {
 	}
 	find := d.find(x.owner)
 	at, err := find(ctx, up.db)
-	if err == nil && len(at.missing) > 0 {
-		err = errParentMissing
-	}
 	if err != nil {
 		return err
 	}

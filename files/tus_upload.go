@@ -97,7 +97,7 @@ func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int6
 		} else if open >= mostUploads {
 			return errTooManyUploads
 		}
-		if err := t.Reserve(ctx, reserved); err != nil {
+		if err := t.Reserve(reserved); err != nil {
 			return err
 		}
 		_, err := db.Exec(ctx, t, sql, owner, u.id, reserved, length, metadata, up.journal.UploadExpiry, httpx.CallerOf(ctx).UserID)
@@ -144,7 +144,7 @@ func (up *uploads) setLength(ctx context.Context, x *seized, length int64) error
 		 WHERE u.op_id = $1 AND u.state = 'open' AND u.length IS NULL`
 	more := max(0, length-x.reserved)
 	err := up.journal.Hold(ctx, x.owner, func(t *journal.Tx) error {
-		if err := t.Reserve(ctx, more); err != nil {
+		if err := t.Reserve(more); err != nil {
 			return err
 		}
 		return db.Touch(ctx, t, db.ErrNotFound, sql, x.id, length, more) // it may have ended meanwhile
@@ -186,33 +186,24 @@ func (up *uploads) save(ctx context.Context, x *seized, s *staged, sum hash.Hash
 	return nil
 }
 
-// endUpload ends an open upload and gives its reservation back, in a
-// transaction that holds the owner's lock; false when it has ended before.
-func endUpload(ctx context.Context, q db.Querier, owner, id uuid.UUID, state string, keep time.Duration) (bool, error) {
-	const sql = `-- name: files.EndUpload
-		WITH open AS (
-		    SELECT u.op_id, u.bytes FROM uploads u WHERE u.op_id = $2 AND u.state = 'open' FOR UPDATE
-		), ended AS (
-		    UPDATE uploads u
-		       SET state = $3, bytes = 0, sum_state = NULL, expires_at = now() + $4::interval
-		      FROM open o WHERE u.op_id = o.op_id
-		    RETURNING o.bytes
-		)
-		UPDATE trees t SET reserved = t.reserved - e.bytes FROM ended e WHERE t.owner_id = $1`
-	n, err := db.Exec(ctx, q, sql, owner, id, state, keep)
-	return n == 1, err
-}
-
 // discard ends an upload that came to nothing: first the row, under the
 // owner's lock, so that no commit in flight can still use the bytes; then the
 // bytes. A crash between the two leaves them to expire.
 func (up *uploads) discard(ctx context.Context, u upload, state string, keep time.Duration) error {
+	const sql = `-- name: files.EndUpload
+		UPDATE uploads u
+		   SET state = $2, bytes = 0, sum_state = NULL, expires_at = now() + $3::interval
+		  FROM (SELECT o.op_id, o.bytes FROM uploads o WHERE o.op_id = $1 AND o.state = 'open' FOR UPDATE) o
+		 WHERE u.op_id = o.op_id
+		RETURNING o.bytes`
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
 	ended := false
-	err := up.journal.Hold(ctx, u.owner, func(t *journal.Tx) (err error) {
-		ended, err = endUpload(ctx, t, u.owner, u.id, state, keep)
-		return err
+	err := up.journal.Hold(ctx, u.owner, func(t *journal.Tx) error {
+		held, err := db.One(ctx, t, db.Value[int64], sql, u.id, state, keep)
+		ended = err == nil
+		t.Unreserve(held)
+		return ignoreNotFound(err) // it has ended before
 	})
 	if err != nil || !ended {
 		return err

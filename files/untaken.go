@@ -46,22 +46,21 @@ func (rc *reconciler) untaken(ctx context.Context, give func(u Untaken)) error {
 	if err != nil {
 		return err
 	}
-	folders, err := rc.vol.ownerFolders()
+	known := map[string]bool{}
+	for _, o := range owners {
+		known[disk.OwnerPath(o.id, "")], known[path.Join(disk.Versions, o.id.String())] = true, true
+	}
+	folders, err := rc.vol.foldersIn(disk.Users, disk.Spaces, disk.Versions)
 	if err != nil {
 		return err
 	}
 	for _, place := range folders {
-		if !slices.ContainsFunc(owners, func(o owner) bool { return disk.OwnerPath(o.id, "") == place }) {
-			give(Untaken{place, "it is not the folder of an account or a space with files", true})
+		why := "it is not the folder of an account or a space with files"
+		if path.Dir(place) == disk.Versions {
+			why = "it holds versions of an account or a space that is not there"
 		}
-	}
-	names, err := rc.vol.disk.Names(disk.Versions)
-	if err != nil {
-		return rc.vol.diskError(err)
-	}
-	for _, name := range names {
-		if !slices.ContainsFunc(owners, func(o owner) bool { return o.id.String() == name }) {
-			give(Untaken{path.Join(disk.Versions, name), "it holds versions of an account or a space that is not there", true})
+		if !known[place] {
+			give(Untaken{place, why, true})
 		}
 	}
 	for _, o := range owners {

@@ -52,8 +52,9 @@ func (s spot) tags() []string {
 // early, and again under the owner's lock, where it counts.
 type finder func(ctx context.Context, q db.Querier) (spot, error)
 
-// byPath finds the spot that names lead to.
-func byPath(owner uuid.UUID, names []string) finder {
+// byPath finds the spot that names lead to. Without parents all its folders must be
+// there.
+func byPath(owner uuid.UUID, names []string, parents bool) finder {
 	return func(ctx context.Context, q db.Querier) (spot, error) {
 		found, err := walk(ctx, q, owner, names)
 		if err != nil {
@@ -66,7 +67,9 @@ func byPath(owner uuid.UUID, names []string) finder {
 			return s, errNotFolder.With("A part of the path is a file.")
 		}
 		s.parent = deepest.ID
-		s.missing = names[len(folders)-1 : len(names)-1]
+		if s.missing = names[len(folders)-1 : len(names)-1]; len(s.missing) > 0 && !parents {
+			return s, errParentMissing
+		}
 		if len(found) > len(names) {
 			s.item = &found[len(names)]
 			if !s.item.IsFile() {
@@ -142,7 +145,7 @@ func (wr *writer) putPath(w http.ResponseWriter, r *http.Request, v visit) error
 	default:
 		return httpx.ErrInvalidParameter.With("parents must be true or false.")
 	}
-	return wr.put(w, r, v, wr.hinted(r, v.owner, names), parents)
+	return wr.put(w, r, v, wr.hinted(r, v.owner, names, parents), parents)
 }
 
 // putItem is PUT /files/items/{id}/content.
@@ -179,9 +182,6 @@ func (wr *writer) takeIn(r *http.Request, owner uuid.UUID, find finder, parents 
 	at, err := find(ctx, wr.db)
 	if err != nil {
 		return it, false, err
-	}
-	if len(at.missing) > 0 && !parents {
-		return it, false, errParentMissing
 	}
 	if err := precondition(r.Header, at.tags()...); err != nil {
 		return it, false, err
@@ -275,8 +275,8 @@ type hint struct {
 // hinted is byPath for a request that puts a file. At first it may give the
 // spot of a new file in a folder that a hint knows; asked again, it looks. A
 // body that is larger, or that its sender may spare, is worth the look.
-func (wr *writer) hinted(r *http.Request, owner uuid.UUID, names []string) finder {
-	look := byPath(owner, names)
+func (wr *writer) hinted(r *http.Request, owner uuid.UUID, names []string, parents bool) finder {
+	look := byPath(owner, names, parents)
 	for _, name := range []string{"If-Match", "If-None-Match", "Expect"} {
 		if r.Header.Get(name) != "" {
 			return look

@@ -72,7 +72,7 @@ func (vol *volume) claim(ctx context.Context, adopt bool) (claimed bool, err err
 				return err
 			}
 		case known == nil && !adopt:
-			if folders, err := vol.ownerFolders(); err != nil || len(folders) > 0 {
+			if folders, err := vol.foldersIn(disk.Users, disk.Spaces); err != nil || len(folders) > 0 {
 				return err
 			}
 		}
@@ -92,9 +92,9 @@ func dataDirID(ctx context.Context, q db.Querier) (*uuid.UUID, error) {
 		SELECT i.data_dir_id FROM instance i`)
 }
 
-// ownerFolders are the folders in users/ and spaces/, whosever they are.
-func (vol *volume) ownerFolders() (places []string, err error) {
-	for _, top := range []string{disk.Users, disk.Spaces} {
+// foldersIn are what is in users/, spaces/ and the like, whosever it is.
+func (vol *volume) foldersIn(tops ...string) (places []string, err error) {
+	for _, top := range tops {
 		names, err := vol.disk.Names(top)
 		if err != nil {
 			return nil, vol.diskError(err)

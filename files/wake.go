@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"homebase/db"
+	"homebase/files/journal"
 
 	"github.com/google/uuid"
 )
@@ -44,25 +46,24 @@ type hub struct {
 	mu        sync.Mutex
 	audiences map[uuid.UUID]map[*listener]bool // by owner
 	moved     map[uuid.UUID]bool               // to be announced to the other workers
-	announce  chan struct{}                    // of one slot: there is something in moved
-	rights    chan struct{}                    // closed, and another one made, when rights changed
+	announce  journal.Signal                   // there is something in moved
 }
 
 // listener is one stream.
 type listener struct {
-	// wake has one slot: it says that there may be something new, not how much.
-	wake chan struct{}
-	seq  int64 // of the tree when all of it was told; guarded by hub.mu
+	wake journal.Signal // there may be something new
+	ask  journal.Signal // the caller may have lost the right to read
+	seq  atomic.Int64   // of the tree when all of it was told
 }
 
 func newHub() *hub {
-	return &hub{name: rand.Text(), beat: beatEvery, known: known{shelves: map[uuid.UUID]*shelf{}}, audiences: map[uuid.UUID]map[*listener]bool{}, moved: map[uuid.UUID]bool{},
-		announce: make(chan struct{}, 1), rights: make(chan struct{})}
+	return &hub{name: rand.Text(), beat: beatEvery, known: newKnown(), audiences: map[uuid.UUID]map[*listener]bool{}, moved: map[uuid.UUID]bool{},
+		announce: journal.NewSignal()}
 }
 
 // listen adds a listener until leave is called.
 func (h *hub) listen(owner uuid.UUID) (l *listener, leave func()) {
-	l = &listener{wake: make(chan struct{}, 1)}
+	l = &listener{wake: journal.NewSignal(), ask: journal.NewSignal()}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.audiences[owner] == nil {
@@ -78,30 +79,6 @@ func (h *hub) listen(owner uuid.UUID) (l *listener, leave func()) {
 	}
 }
 
-// saw notes that a listener was told all up to a seq of the tree.
-func (h *hub) saw(l *listener, seq int64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	l.seq = seq
-}
-
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// signalled waits for a signal, and is false when ctx ends before.
-func signalled(ctx context.Context, c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // unknownSeq is no tree's.
 const unknownSeq = -1
 
@@ -110,8 +87,8 @@ const unknownSeq = -1
 func (h *hub) awaken(owner uuid.UUID, seq int64) {
 	h.known.forget(owner)
 	for l := range h.audiences[owner] {
-		if l.seq != seq {
-			signal(l.wake)
+		if l.seq.Load() != seq {
+			l.wake.Give()
 		}
 	}
 }
@@ -122,7 +99,7 @@ func (h *hub) changed(owner uuid.UUID) {
 	defer h.mu.Unlock()
 	h.awaken(owner, unknownSeq)
 	h.moved[owner] = true
-	signal(h.announce)
+	h.announce.Give()
 }
 
 // announced wakes those whom another worker's notification names.
@@ -154,17 +131,15 @@ func (h *hub) takeMoved() string {
 	if len(h.moved) == 0 {
 		return ""
 	}
-	var s strings.Builder
-	s.WriteString(h.name)
-	if len(h.moved) > mostAnnounced {
-		s.WriteString(" " + everybody)
-		clear(h.moved)
-	}
-	for owner := range h.moved {
-		s.WriteString(" " + owner.String())
+	words := []string{h.name, everybody}
+	if len(h.moved) <= mostAnnounced {
+		words = words[:1]
+		for owner := range h.moved {
+			words = append(words, owner.String())
+		}
 	}
 	clear(h.moved)
-	return s.String()
+	return strings.Join(words, " ")
 }
 
 // RecheckListeners makes every stream of this worker ask again whether its
@@ -174,14 +149,11 @@ func (f *Files) RecheckListeners() { f.hub.recheck() }
 func (h *hub) recheck() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	close(h.rights)
-	h.rights = make(chan struct{})
-}
-
-func (h *hub) nextRights() <-chan struct{} {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.rights
+	for _, audience := range h.audiences {
+		for l := range audience {
+			l.ask.Give()
+		}
+	}
 }
 
 // onAnnounced takes a notification; this worker's own listeners were woken.
@@ -195,7 +167,7 @@ func (fd *feed) onAnnounced(payload string) {
 // announceChanges tells the other workers, until ctx ends. It need not be
 // durable, and one that fails is not repeated.
 func (fd *feed) announceChanges(ctx context.Context) {
-	for signalled(ctx, fd.hub.announce) {
+	for fd.hub.announce.Await(ctx) {
 		payload := fd.hub.takeMoved()
 		if payload == "" {
 			continue // an earlier round took it along

@@ -47,10 +47,7 @@ func (wr *writer) place(ctx context.Context, s *staged, at spot, find finder, h 
 			wr.drop(ctx, s)
 			return it, false, wr.vol.diskError(err)
 		}
-		if at, err = find(ctx, wr.db); err == nil && len(at.missing) > 0 {
-			err = errParentMissing
-		}
-		if err != nil {
+		if at, err = find(ctx, wr.db); err != nil {
 			break
 		}
 	}

@@ -75,9 +75,9 @@ func (m mark) text() string {
 }
 
 // markOf is the mark of an open file or folder, zero without a sound one.
-func markOf(f *os.File) (mark, error) {
-	text, err := get(f, attrMark)
-	return parseMark(text), err
+func markOf(f *os.File) mark {
+	text, _ := get(f, attrMark)
+	return parseMark(text)
 }
 
 func parseMark(text string) (m mark) {
@@ -106,10 +106,7 @@ func SetMark(f *os.File, item uuid.UUID, sum []byte, size, mtime int64) error {
 }
 
 // ID is the id that an open file or folder carries, zero without one.
-func ID(f *os.File) uuid.UUID {
-	m, _ := markOf(f)
-	return m.id
-}
+func ID(f *os.File) uuid.UUID { return markOf(f).id }
 
 // IDAt is the id that the file or folder seen at a path carries, zero without.
 func (d *Dir) IDAt(p string, seen fs.FileInfo) (uuid.UUID, error) {
@@ -148,17 +145,16 @@ func (d *Dir) Carries(f *os.File, item uuid.UUID) (bool, error) {
 
 // Sum is the SHA-256 that a file carries, nil when it was edited since.
 func Sum(f *os.File, info fs.FileInfo) []byte {
-	m, _ := markOf(f)
-	if !m.holds(info) {
-		return nil
+	if m := markOf(f); m.holds(info) {
+		return m.sum
 	}
-	return m.sum
+	return nil
 }
 
 // Mark lets an open file or folder carry its id, and a file its sum too, where
 // it does not yet. It makes nothing durable.
 func Mark(f *os.File, id uuid.UUID, sum []byte, info fs.FileInfo) error {
-	m, _ := markOf(f)
+	m := markOf(f)
 	switch held := m.holds(info); {
 	case m.id == id && (held || sum == nil):
 		return nil

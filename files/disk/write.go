@@ -90,16 +90,8 @@ func (d *Dir) Mkdir(p string, item uuid.UUID) error {
 	return errors.Join(d.Sync(f), d.Sync(above))
 }
 
-// Put makes an empty file of an owner, with the folders above it, for a
-// restore into a directory that nobody else uses. It makes nothing durable.
-func (d *Dir) Put(p string) (*os.File, error) {
-	if err := d.MakeWay(p); err != nil {
-		return nil, err
-	}
-	return d.open(p, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-}
-
-// MakeWay makes the folders above a path. It makes nothing durable.
+// MakeWay makes the folders above a path, for a restore into a directory that
+// nobody else uses. It makes nothing durable.
 func (d *Dir) MakeWay(p string) error { return bare(d.root.MkdirAll(path.Dir(p), 0o700)) }
 
 // SetTime gives the open file a modification time with nanoseconds. The

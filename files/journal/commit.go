@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -19,17 +18,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Change is one change of one owner's tree.
+// Change is one change of one owner's tree. It runs beside all that is pending
+// elsewhere in the tree, and waits for what concerns the paths that it names to the Tx.
 type Change struct {
 	Owner uuid.UUID
 	// Op names what was staged for the change, and its reservation if
 	// Reserved; a change that stages nothing needs none.
 	Op       uuid.UUID
 	Reserved bool
-	// Whole waits until nothing of the owner is between commit and rename.
-	// Other changes run beside all that is pending elsewhere in the tree, and
-	// wait for what concerns the paths that they name to the Tx.
-	Whole bool
 	// Unjudged is for what the caller in the context did not ask for.
 	Unjudged bool
 	// Wait is how long the change waits for its turn; 0 is five seconds.
@@ -73,10 +69,10 @@ func (t Tree) full(more int64) bool {
 	return more > 0 && t.Entries+more > limit
 }
 
-// over is how many bytes are too many when so many are added, of which so many
-// were reserved; at most 0 when they fit.
-func (t Tree) over(more, reserved, usual int64) int64 {
-	return t.Used + more + t.Reserved - reserved - *cmp.Or(t.Quota, &usual)
+// over is how many bytes are too many when so many are added to those that are
+// used or reserved; at most 0 when they fit.
+func (t Tree) over(more, usual int64) int64 {
+	return t.Used + t.Reserved + more - *cmp.Or(t.Quota, &usual)
 }
 
 const treeColumns = `t.root_id, t.seq, t.quota, t.used, t.reserved, t.versions, t.entries, t.entry_quota`
@@ -89,25 +85,20 @@ func scanTree(row pgx.Row) (t Tree, err error) {
 // Tx is one attempt of a change under the owner's lock.
 type Tx struct {
 	db.Querier
-	Tree    Tree
-	j       *Journal
-	owner   uuid.UUID
-	op      uuid.UUID
-	now     time.Time                      // of the transaction
-	xid     string                         // by which it is asked whether it still runs
-	pending []record                       // of the owner, except what this worker has published
-	records []record                       // to be written: kind, item, revision, ino, source, target
-	told    []told                         // to be told by the feed
-	events  []audit.Event                  // to be recorded
-	used    int64                          // bytes that the change adds to what the owner uses
-	kept    int64                          // those of them that versions take
-	grown   int64                          // files and folders that it adds
-	past    struct{ bytes, entries int64 } // what it adds past the limits
-}
-
-type told struct {
-	what string
-	item string // JSON
+	Tree     Tree
+	j        *Journal
+	owner    uuid.UUID
+	now      time.Time                       // of the transaction
+	xid      string                          // by which it is asked whether it still runs
+	pending  []record                        // of the owner, except what this worker has published
+	records  []record                        // to be written: kind, item, revision, ino, source, target
+	told     struct{ types, items []string } // to be told by the feed; the items are JSON
+	events   []audit.Event                   // to be recorded
+	used     int64                           // bytes that the change adds to what the owner uses
+	kept     int64                           // those of them that versions take
+	reserved int64                           // bytes that it reserves for uploads, or gives back
+	grown    int64                           // files and folders that it adds
+	past     struct{ bytes, entries int64 }  // what it adds past the limits
 }
 
 // InTheWay reports whether a pending record has to go first: one of the same
@@ -157,7 +148,7 @@ func (t *Tx) Mkdir(item uuid.UUID, target string) error {
 // Tell appends an entry to those that the feed will tell: what became of an
 // item, and the item itself as JSON.
 func (t *Tx) Tell(what string, item json.RawMessage) {
-	t.told = append(t.told, told{what, string(item)})
+	t.told.types, t.told.items = append(t.told.types, what), append(t.told.items, string(item))
 }
 
 // Audit appends an event to those that the transaction will record.
@@ -249,17 +240,17 @@ func (j *Journal) commitInTurn(ctx context.Context, c Change, leave func()) (t *
 	err = j.untilClear(ctx, func() error {
 		return j.db.Piped(ctx, db.Piped{
 			First: func(b *pgx.Batch) {
-				t = &Tx{j: j, owner: c.Owner, op: c.Op}
+				t = &Tx{j: j, owner: c.Owner}
 				j.queueLock(b, t)
 			},
 			Then: func(ctx context.Context, q db.Querier, last *pgx.Batch) error {
 				t.Querier = q
-				return j.attempt(ctx, t, c, last)
+				return t.attempt(ctx, c, last)
 			},
 		})
 	})
 	if err == nil {
-		j.wrote(max(len(t.records), len(t.told)))
+		j.wrote(max(len(t.records), len(t.told.items)))
 	}
 	return t, err
 }
@@ -279,7 +270,7 @@ func (j *Journal) untilClear(ctx context.Context, try func() error) error {
 		}
 		if waited > askAfter && !asked {
 			asked = true
-			wake(j.suspected)
+			j.suspected.Give()
 		}
 		if !db.Sleep(ctx, wait) {
 			return context.Cause(ctx)
@@ -291,17 +282,24 @@ func (j *Journal) untilClear(ctx context.Context, try func() error) error {
 // what is decided under it is read by a later one: in READ COMMITTED every
 // statement has its own snapshot, and one that waited for a lock would still
 // see the rows of before.
-func (j *Journal) attempt(ctx context.Context, t *Tx, c Change, last *pgx.Batch) error {
-	if len(t.pending) > 0 && c.Whole {
-		return fmt.Errorf("%w: a %s", errInTheWay, t.pending[0].kind)
-	}
+func (t *Tx) attempt(ctx context.Context, c Change, last *pgx.Batch) error {
 	if err := c.Decide(ctx, t); err != nil {
 		return err
 	}
 	for i := range t.records {
 		t.records[i].op = c.Op
 	}
-	return j.settle(ctx, t, c, last)
+	if c.Reserved { // given up for the bytes themselves
+		if err := t.release(ctx, c.Op); errors.Is(err, db.ErrNotFound) {
+			return ErrExpired
+		} else if err != nil {
+			return err
+		}
+	}
+	if over := t.over(t.used); t.used > 0 && over > 0 {
+		return t.tooMuch(ErrQuota.With("Delete something, or ask for more space."), over)
+	}
+	return t.queueRest(ctx, last)
 }
 
 // queueFence takes the fence and makes sure that this worker lives: what it
@@ -358,57 +356,27 @@ func (j *Journal) queuePending(b *pgx.Batch, t *Tx) {
 		})
 }
 
-// settle moves the counters, gives the reservation up for the bytes
-// themselves, and writes the rest.
-func (j *Journal) settle(ctx context.Context, t *Tx, c Change, last *pgx.Batch) error {
-	const reserved = `-- name: files.Reserved
-		SELECT u.bytes FROM uploads u WHERE u.op_id = $1`
-	var freed int64
-	if c.Reserved {
-		var err error
-		if freed, err = db.One(ctx, t, db.Value[int64], reserved, c.Op); errors.Is(err, db.ErrNotFound) {
-			return ErrExpired
-		} else if err != nil {
-			return err
-		}
-		last.Queue(freeReservations, []uuid.UUID{c.Op})
-	}
-	if over := t.Tree.over(t.used, freed, j.Quota); t.used > 0 && over > 0 {
-		return t.tooMuch(ErrQuota.With("Delete something, or ask for more space."), over)
-	}
-	queueTree(last, t, max(len(t.records), len(t.told)), freed)
-	return t.queueRest(ctx, last)
-}
+// over is how many bytes are too many when the change adds so many.
+func (t *Tx) over(more int64) int64 { return t.Tree.over(t.reserved+more, t.j.Quota) }
 
-const freeReservations = `-- name: files.FreeReservations
-	DELETE FROM uploads u WHERE u.op_id = ANY ($1)`
-
-// queueTree moves the owner's counters.
-func queueTree(b *pgx.Batch, t *Tx, numbers int, freed int64) {
+// queueRest moves the owner's counters, writes the redo records and the entries of
+// the feed, both numbered from the seq of before, and the audit events.
+func (t *Tx) queueRest(ctx context.Context, b *pgx.Batch) error {
 	b.Queue(`-- name: files.SettleTree
 		UPDATE trees t
-		   SET seq = t.seq + $2, used = t.used + $3, entries = t.entries + $4, reserved = t.reserved - $5, versions = t.versions + $6
+		   SET seq = t.seq + $2, used = t.used + $3, entries = t.entries + $4, reserved = t.reserved + $5, versions = t.versions + $6
 		 WHERE t.owner_id = $1`,
-		t.owner, numbers, t.used+t.past.bytes, t.grown+t.past.entries, freed, t.kept)
-}
-
-// queueRest writes the redo records and the entries of the feed, both numbered
-// from the seq of before, and the audit events.
-func (t *Tx) queueRest(ctx context.Context, b *pgx.Batch) error {
+		t.owner, max(len(t.records), len(t.told.items)), t.used+t.past.bytes, t.grown+t.past.entries, t.reserved, t.kept)
 	for i := range t.records {
 		r := &t.records[i]
 		r.owner, r.worker, r.seq = t.owner, t.j.worker.id, t.Tree.Seq+int64(i)+1
 	}
 	queueRecords(b, t.owner, t.j.worker.id, t.records)
-	if len(t.told) > 0 {
-		types, items := make([]string, len(t.told)), make([]string, len(t.told))
-		for i, e := range t.told {
-			types[i], items[i] = e.what, e.item
-		}
+	if len(t.told.items) > 0 {
 		b.Queue(`-- name: files.InsertChanges
 			INSERT INTO changes (owner_id, seq, type, item)
 			SELECT $1, $2 + n.ordinality, n.type, n.item
-			  FROM unnest($3::text[], $4::json[]) WITH ORDINALITY AS n (type, item, ordinality)`, t.owner, t.Tree.Seq, types, items)
+			  FROM unnest($3::text[], $4::json[]) WITH ORDINALITY AS n (type, item, ordinality)`, t.owner, t.Tree.Seq, t.told.types, t.told.items)
 	}
 	return t.j.db.Audit(ctx, b, t.events...)
 }
@@ -416,32 +384,11 @@ func (t *Tx) queueRest(ctx context.Context, b *pgx.Batch) error {
 // Hold runs f in a transaction under the owner's lock, in the owner's turn:
 // for what changes the ledger alone. db.ErrNotFound when there is no tree.
 func (j *Journal) Hold(ctx context.Context, owner uuid.UUID, f func(t *Tx) error) error {
-	return j.withRoom(ctx, owner, func() error { return j.hold(ctx, owner, false, f) })
-}
-
-func (j *Journal) hold(ctx context.Context, owner uuid.UUID, fenced bool, f func(t *Tx) error) error {
-	const sql = `-- name: files.LockOwner
-		SELECT ` + treeColumns + ` FROM trees t WHERE t.owner_id = $1 FOR NO KEY UPDATE`
-	leave, err := j.slots.Take(ctx, owner, waitInWay)
-	if err != nil {
+	return j.withRoom(ctx, owner, func() error {
+		leave, err := j.slots.Take(ctx, owner, waitInWay)
+		if err == nil {
+			_, err = j.commitInTurn(ctx, Change{Owner: owner, Decide: func(_ context.Context, t *Tx) error { return f(t) }}, leave)
+		}
 		return err
-	}
-	defer leave()
-	var t *Tx
-	return j.db.Piped(ctx, db.Piped{
-		First: func(b *pgx.Batch) {
-			t = &Tx{j: j, owner: owner}
-			if fenced {
-				j.queueFence(b, t)
-			}
-			b.Queue(sql, owner).QueryRow(func(row pgx.Row) (err error) {
-				t.Tree, err = scanTree(row)
-				return err
-			})
-		},
-		Then: func(ctx context.Context, q db.Querier, last *pgx.Batch) error {
-			t.Querier = q
-			return f(t)
-		},
 	})
 }

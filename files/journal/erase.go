@@ -87,13 +87,11 @@ func (j *Journal) Erase(ctx context.Context, tx pgx.Tx, dir *disk.Dir, owner uui
 // awaitRecords waits until the disk has followed all changes of an owner whose
 // lock is held: what is on its way to the disk would be missed.
 func (j *Journal) awaitRecords(ctx context.Context, tx pgx.Tx, owner uuid.UUID) error {
-	const sql = `-- name: files.HasPending
-		SELECT EXISTS (SELECT FROM file_ops o
-		                WHERE o.owner_id = $1 AND o.quarantined_at IS NULL
-		                  AND NOT (o.worker_id = $2 AND o.seq = ANY ($3)))`
+	t := &Tx{owner: owner}
 	for began := time.Now(); ; {
-		pending, err := db.One(ctx, tx, db.Value[bool], sql, owner, j.worker.id, j.own.published(owner))
-		if err != nil || !pending {
+		var b pgx.Batch
+		j.queuePending(&b, t)
+		if err := tx.SendBatch(ctx, &b).Close(); err != nil || len(t.pending) == 0 {
 			return err
 		}
 		if time.Since(began) > waitInWay {

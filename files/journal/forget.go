@@ -66,13 +66,7 @@ func (u *underway) forget(list []done) {
 
 // forget deletes the records of what the disk has followed, until ctx ends.
 func (j *Journal) forget(ctx context.Context) {
-	for {
-		select {
-		case <-j.followedOne:
-		case <-ctx.Done():
-			j.forgetBefore(context.WithoutCancel(ctx), time.Now())
-			return
-		}
+	for j.followedOne.Await(ctx) {
 		for wait := forgetAfter; !j.dead.Load() && db.Sleep(ctx, wait); {
 			wait = forgetAfter
 			if !j.forgetBefore(ctx, time.Now().Add(-forgetAfter)) {
@@ -83,6 +77,7 @@ func (j *Journal) forget(ctx context.Context) {
 			}
 		}
 	}
+	j.forgetBefore(context.WithoutCancel(ctx), time.Now())
 }
 
 // forgetBefore reports whether what had to go is gone.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"path"
 	"time"
@@ -22,14 +23,12 @@ type groupTx struct {
 
 	t         *Tx
 	folders   map[uuid.UUID]string // the paths of folders in the tree
-	there     map[*waiting]Item    // what has the name
+	there     map[*waiting]*Item   // what has the name
 	held      map[uuid.UUID]int64  // bytes reserved, by op
 	forgotten []done               // whose records go with the commit
 
 	refused  map[*waiting]error
-	accepted []*waiting
-	records  []record // one for each accepted put
-	freed    int64    // reserved bytes that are given back
+	accepted []*waiting // of which each has a record
 }
 
 // transaction is P2 of a group: one statement takes each lock, one looks all
@@ -38,7 +37,7 @@ func (g *groupTx) transaction() db.Piped {
 	return db.Piped{
 		First: func(b *pgx.Batch) {
 			*g = groupTx{j: g.j, owner: g.owner, group: g.group, t: &Tx{j: g.j, owner: g.owner},
-				folders: map[uuid.UUID]string{}, there: map[*waiting]Item{}, held: map[uuid.UUID]int64{}, refused: map[*waiting]error{}}
+				folders: map[uuid.UUID]string{}, there: map[*waiting]*Item{}, held: map[uuid.UUID]int64{}, refused: map[*waiting]error{}}
 			g.j.queueLock(b, g.t)
 			g.queueLookup(b)
 		},
@@ -56,16 +55,13 @@ func (g *groupTx) transaction() db.Piped {
 			g.queueVersions(last)
 			g.queueItems(last)
 			g.queueUploads(last)
-			queueTree(last, g.t, len(g.accepted), g.freed)
 			g.queueForget(last)
 			for _, w := range g.accepted {
 				if w.Also != nil {
 					w.Also(last)
 				}
 			}
-			err := g.t.queueRest(ctx, last)
-			g.records = g.t.records
-			return err
+			return g.t.queueRest(ctx, last)
 		},
 	}
 }
@@ -76,7 +72,7 @@ func (g *groupTx) transaction() db.Piped {
 func (g *groupTx) queueLookup(b *pgx.Batch) {
 	const folders = `-- name: files.FoldersOfGroup
 		SELECT f.id, w.path
-		  FROM unnest($2::uuid[]) AS n (id)
+		  FROM (SELECT DISTINCT n.id FROM unnest($2::uuid[]) AS n (id)) n
 		 CROSS JOIN LATERAL (SELECT i.id FROM items i WHERE i.id = n.id AND i.owner_id = $1 AND i.kind = 0 LIMIT 1) f
 		 CROSS JOIN LATERAL item_path(n.id) AS w (path)
 		 WHERE w.path IS NOT NULL`
@@ -90,20 +86,15 @@ func (g *groupTx) queueLookup(b *pgx.Batch) {
 		     LIMIT 1) i`
 	const reserved = `-- name: files.ReservedOfGroup
 		SELECT u.op_id, u.bytes FROM uploads u WHERE u.op_id = ANY ($1) AND u.state = 'open'`
-	seen := map[uuid.UUID]bool{}
-	var distinct, parents, ops []uuid.UUID
+	var parents, ops []uuid.UUID
 	var last []string
 	for _, w := range g.group {
-		if !seen[w.Folder] {
-			seen[w.Folder] = true
-			distinct = append(distinct, w.Folder)
-		}
 		parents, last = append(parents, w.Folder), append(last, path.Base(w.Path))
 		if w.Reserved {
 			ops = append(ops, w.reservation())
 		}
 	}
-	b.Queue(folders, g.owner, distinct).Query(func(rows pgx.Rows) error {
+	b.Queue(folders, g.owner, parents).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var at string
 		_, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error { g.folders[id] = at; return nil })
@@ -113,7 +104,7 @@ func (g *groupTx) queueLookup(b *pgx.Batch) {
 		var n int
 		var it Item
 		_, err := pgx.ForEachRow(rows, append([]any{&n}, it.Fields()...), func() error {
-			g.there[g.group[n-1]] = it
+			g.there[g.group[n-1]] = new(it)
 			it = Item{}
 			return nil
 		})
@@ -130,12 +121,7 @@ func (g *groupTx) queueLookup(b *pgx.Batch) {
 }
 
 // reservation is the id of the row of uploads that ends with the put.
-func (p *Put) reservation() uuid.UUID {
-	if p.Upload != uuid.Nil {
-		return p.Upload
-	}
-	return p.Op
-}
+func (p *Put) reservation() uuid.UUID { return cmp.Or(p.Upload, p.Op) }
 
 // decide accepts a put into the transaction or says why not.
 func (g *groupTx) decide(ctx context.Context, w *waiting) error {
@@ -147,10 +133,7 @@ func (g *groupTx) decide(ctx context.Context, w *waiting) error {
 	if !ok || folder != path.Dir(w.Path) && folder+"/" != path.Dir(w.Path) {
 		return ErrLookAgain
 	}
-	var at *Item
-	if it, ok := g.there[w]; ok {
-		at = &it
-	}
+	at := g.there[w]
 	if at != nil && (w.MustBeFree || !at.IsFile() || at.Name != path.Base(w.Path)) {
 		return ErrNameConflict
 	}
@@ -180,17 +163,14 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 		it.Revision, it.Created = at.Revision+1, at.Created
 		more -= at.Size
 	}
-	keeps := false
-	if at != nil {
-		var err error
-		if keeps, err = g.keeps(w, at); err != nil {
-			return err
-		}
+	keeps, err := g.keeps(w, at)
+	if err != nil {
+		return err
 	}
 	if keeps {
 		kept = at.Size
 	}
-	over := t.Tree.over(t.used+more+kept, g.freed+reserved, g.j.Quota)
+	over := t.over(t.used + more + kept - reserved)
 	spared := keeps && over > t.Tree.Versions
 	if spared { // those before it would not make room enough
 		keeps, kept, over = false, 0, over-kept
@@ -208,7 +188,7 @@ func (g *groupTx) accept(w *waiting, at *Item, reserved int64) error {
 	}
 	t.Use(more + kept)
 	t.kept += kept
-	g.freed += reserved
+	t.reserved -= reserved
 	w.placed = Placed{Item: it, Path: w.Path, Created: at == nil}
 	t.records = append(t.records, record{op: w.Op, kind: kindPut, item: it.ID, revision: it.Revision, ino: w.Ino,
 		source: w.Staged, target: disk.OwnerPath(g.owner, w.Path), keeps: keeps})
@@ -284,7 +264,8 @@ func (g *groupTx) queueUploads(b *pgx.Batch) {
 		}
 	}
 	if len(freed) > 0 {
-		b.Queue(freeReservations, freed)
+		b.Queue(`-- name: files.FreeReservations
+			DELETE FROM uploads u WHERE u.op_id = ANY ($1)`, freed)
 	}
 }
 

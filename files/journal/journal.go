@@ -134,10 +134,10 @@ type Journal struct {
 	slots  Slots
 	own    underway
 
-	followedOne chan struct{} // of one slot: there are records to be deleted
+	followedOne Signal        // there are records to be deleted
 	written     atomic.Int64  // items, since the last look at the statistics
-	grown       chan struct{} // of one slot: written has grown eightfold
-	suspected   chan struct{} // of one slot: a writer has met a record that does not go
+	grown       Signal        // written has grown eightfold
+	suspected   Signal        // a writer has met a record that does not go
 	missed      atomic.Bool   // the database was lost: own records may have come back
 	dead        atomic.Bool   // declared dead: never writes again
 	died        chan struct{} // closed when that is
@@ -145,18 +145,34 @@ type Journal struct {
 	running     sync.WaitGroup
 }
 
-// wake tells whoever waits at a channel of one slot that there is something to do.
-func wake(c chan<- struct{}) {
+// Signal tells whoever waits that there is something to do, not how much.
+type Signal chan struct{}
+
+// NewSignal makes one that was not given yet.
+func NewSignal() Signal { return make(Signal, 1) }
+
+// Give gives the signal, unless it waits to be taken.
+func (s Signal) Give() {
 	select {
-	case c <- struct{}{}:
+	case s <- struct{}{}:
 	default:
+	}
+}
+
+// Await takes the signal as soon as it is given, and is false when ctx ends before.
+func (s Signal) Await(ctx context.Context) bool {
+	select {
+	case <-s:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
 // New makes a journal; it touches neither disk nor database. Call it before
 // the database's listener runs.
 func New(c Config) *Journal {
-	j := &Journal{Config: c, db: postgres{c.DB, c.Audit}, followedOne: make(chan struct{}, 1), grown: make(chan struct{}, 1), suspected: make(chan struct{}, 1), died: make(chan struct{})}
+	j := &Journal{Config: c, db: postgres{c.DB, c.Audit}, followedOne: NewSignal(), grown: NewSignal(), suspected: NewSignal(), died: make(chan struct{})}
 	j.called = func(ctx context.Context) bool { return httpx.CallerOf(ctx) != nil }
 	j.own.ops = map[uuid.UUID]*op{}
 	c.DB.Listener().OnMissed(func() { j.missed.Store(true) })

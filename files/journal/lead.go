@@ -62,7 +62,7 @@ func (j *Journal) awaitTurn(ctx context.Context, group []*waiting) {
 	}
 	db.Sleep(ctx, min(max(longest/4, firstWait), longestWait))
 	if longest >= askAfter && longest <= askAfter+4*longestWait {
-		wake(j.suspected)
+		j.suspected.Give()
 	}
 }
 
@@ -125,15 +125,15 @@ func (j *Journal) commitGroup(ctx context.Context, q *queue, group []*waiting) (
 	case errors.Is(err, db.ErrOutcomeUnknown):
 		j.Changed(owner)
 		for i, w := range g.accepted {
-			j.own.doubt(w.Op, g.records[i:i+1], g.t.xid, w.Undone)
+			j.own.doubt(w.Op, g.t.records[i:i+1], g.t.xid, w.Undone)
 			w.answer(err)
 		}
 	case err == nil && len(g.accepted) > 0:
 		j.Changed(owner)
-		j.wrote(len(g.records))
+		j.wrote(len(g.t.records))
 		disk.Failpoint("committed")
 		j.own.forget(g.forgotten)
-		errs := j.publishAll(ctx, g.records)
+		errs := j.publishAll(ctx, g.t.records)
 		q.answering(g.accepted, time.Since(began))
 		j.followGroup(ctx, g, errs)
 		disk.Failpoint("published")
@@ -151,7 +151,7 @@ func broken(err error) bool {
 // followGroup answers a committed group, of which publishAll told what became.
 func (j *Journal) followGroup(ctx context.Context, g *groupTx, errs []error) {
 	for i, w := range g.accepted {
-		err := j.noteFollowed(ctx, w.Op, g.records[i:i+1], errs[i:i+1], retryFirst)
+		err := j.noteFollowed(ctx, w.Op, g.t.records[i:i+1], errs[i:i+1], retryFirst)
 		if err != nil {
 			err = j.unpublished(ctx, w.Op, err)
 		}

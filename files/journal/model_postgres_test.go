@@ -302,6 +302,11 @@ func (b *batch) String() string {
 	var names []string
 	for _, q := range b.queries {
 		names = append(names, strings.TrimPrefix(nameOf(q.SQL), "files."))
+		for _, arg := range q.Arguments { // of two alike, whose comes first
+			if id, ok := arg.(uuid.UUID); ok {
+				names = append(names, id.String())
+			}
+		}
 	}
 	if b.commits {
 		names = append(names, "COMMIT")

@@ -136,18 +136,18 @@ var statements map[string]statement
 func init() {
 	statements = map[string]statement{
 		"files.Fence": fenceShared, "files.FenceExclusive": fenceExclusive, "files.WorkerAlive": workerAlive,
-		"files.LockTree": lockTree, "files.LockOwner": lockTree, "files.LockToMakeWay": lockTree, "files.SettleTree": settleTree,
+		"files.LockTree": lockTree, "files.LockToMakeWay": lockTree, "files.SettleTree": settleTree,
 		"files.PendingRecords": pendingRecords, "files.InsertRecords": insertRecords, "files.DeleteRecords": deleteRecordRows,
-		"files.RecordsOfWorker": recordsOfWorker, "files.RecordsOfOwners": recordsOfOwners, "files.QuarantineRecord": quarantine,
+		"files.RecordsAroundWorker": recordsAroundWorker, "files.QuarantineRecord": quarantine,
 		"files.RecordStands":    recordStands,
 		"files.TransactionRuns": transactionRuns, "files.AsynchronousCommit": asynchronous, "files.InsertChanges": insertChanges,
 		"files.FoldersOfGroup": foldersOfGroup, "files.NamesOfGroup": namesOfGroup, "files.ReservedOfGroup": reservedOfGroup,
 		"files.InsertFiles": insertFiles, "files.ReplaceFiles": replaceFiles, "files.KeepVersions": keepVersions,
 		"files.EndVersions": endVersions, "files.OldestVersions": oldestVersions, "files.FoldersAbove": foldersAbove,
-		"files.Whereabouts": whereaboutsRow, "files.Reserved": reservedRow, "files.FreeReservations": freeReservationRows,
-		"files.ReserveBytes": reserveBytes, "files.Reserve": reserve, "files.Release": release, "files.UploadsOfWorker": uploadsOfWorker,
+		"files.Whereabouts": whereaboutsRow, "files.FreeReservations": freeReservationRows,
+		"files.Reserve": reserve, "files.Release": release, "files.UploadsOfWorker": uploadsOfWorker,
 		"files.InsertWorker": insertWorker, "files.OtherWorkers": otherWorkers, "files.MarkWorkerDead": markWorkerDead,
-		"files.DeleteWorker": deleteWorker, "files.RetireWorker": retireWorker, "files.StagedNamesHeld": stagedNamesHeld,
+		"files.DeleteWorker": deleteWorkerRow, "files.StagedNamesHeld": stagedNamesHeld,
 		"sim.At": simAt, "sim.Paths": simPaths, "sim.Item": simItem, "sim.Trashed": simTrashed, "sim.Versions": simVersions, "sim.Relocate": simRelocate,
 		"sim.Trash": simTrash, "sim.InsertFolder": simInsertFolder, "sim.Purge": simPurge,
 	}
@@ -199,13 +199,13 @@ func lockTree(t *modelTx, now *tables, a []any) (*modelRows, error) {
 
 func settleTree(t *modelTx, _ *tables, a []any) (*modelRows, error) {
 	owner, numbers := a[0].(uuid.UUID), int64(a[1].(int))
-	used, entries, freed, kept := a[2].(int64), a[3].(int64), a[4].(int64), a[5].(int64)
+	used, entries, reserved, kept := a[2].(int64), a[3].(int64), a[4].(int64), a[5].(int64)
 	t.write(func(now *tables) {
 		tree := now.trees[owner]
 		tree.Seq += numbers
 		tree.Used += used
 		tree.Entries += entries
-		tree.Reserved -= freed
+		tree.Reserved += reserved
 		tree.Versions += kept
 		now.trees[owner] = tree
 		if tree.Used < 0 || tree.Reserved < 0 || tree.Versions < 0 {
@@ -269,20 +269,18 @@ func deleteRecordRows(t *modelTx, _ *tables, a []any) (*modelRows, error) {
 	return nothing(), nil
 }
 
-func recordsOfWorker(_ *modelTx, now *tables, a []any) (*modelRows, error) {
+func recordsAroundWorker(t *modelTx, now *tables, a []any) (*modelRows, error) {
+	list, worker := sorted(now.records, bySeq), a[0].(int32)
+	mine := func(r recordRow) bool { return r.worker == worker && !r.aside }
 	rows := &modelRows{}
-	for _, r := range sorted(now.records, bySeq) {
-		if r.worker == a[0].(int32) && !r.aside {
+	for _, r := range list {
+		switch {
+		case t.pg.ablated == "guard" && mine(r):
+			if t.by.journal.worker.id != worker { // a recovery: no change comes after another
+				r.op = uuid.Nil
+			}
 			rows.list = append(rows.list, shown(r.record))
-		}
-	}
-	return rows, nil
-}
-
-func recordsOfOwners(t *modelTx, now *tables, a []any) (*modelRows, error) {
-	rows := &modelRows{}
-	for _, r := range sorted(now.records, bySeq) {
-		if t.pg.ablated != "guard" && slices.Contains(a[0].([]uuid.UUID), r.owner) && !r.aside {
+		case t.pg.ablated != "guard" && !r.aside && slices.ContainsFunc(list, func(o recordRow) bool { return o.owner == r.owner && mine(o) }):
 			rows.list = append(rows.list, shown(r.record))
 		}
 	}
@@ -473,32 +471,11 @@ func reservedOfGroup(_ *modelTx, now *tables, a []any) (*modelRows, error) {
 	return rows, nil
 }
 
-func reservedRow(_ *modelTx, now *tables, a []any) (*modelRows, error) {
-	if u, ok := now.uploads[a[0].(uuid.UUID)]; ok {
-		return rowsOf([]any{u.bytes}), nil
-	}
-	return nothing(), nil
-}
-
 func freeReservationRows(t *modelTx, _ *tables, a []any) (*modelRows, error) {
 	for _, op := range a[0].([]uuid.UUID) {
 		t.write(func(now *tables) { delete(now.uploads, op) })
 	}
 	return nothing(), nil
-}
-
-func reserveBytes(t *modelTx, now *tables, a []any) (*modelRows, error) {
-	owner, bytes := a[0].(uuid.UUID), a[1].(int64)
-	tree := now.trees[owner]
-	if tree.over(bytes, 0, a[2].(int64)) > 0 {
-		return nothing(), nil
-	}
-	t.write(func(now *tables) {
-		tree := now.trees[owner]
-		tree.Reserved += bytes
-		now.trees[owner] = tree
-	})
-	return &modelRows{affected: 1}, nil
 }
 
 func reserve(t *modelTx, _ *tables, a []any) (*modelRows, error) {
@@ -507,15 +484,14 @@ func reserve(t *modelTx, _ *tables, a []any) (*modelRows, error) {
 	return &modelRows{affected: 1}, nil
 }
 
-func release(t *modelTx, _ *tables, a []any) (*modelRows, error) {
-	owner, op := a[0].(uuid.UUID), a[1].(uuid.UUID)
-	t.write(func(now *tables) {
-		tree := now.trees[owner]
-		tree.Reserved -= now.uploads[op].bytes
-		now.trees[owner] = tree
-		delete(now.uploads, op)
-	})
-	return nothing(), nil
+func release(t *modelTx, now *tables, a []any) (*modelRows, error) {
+	op := a[0].(uuid.UUID)
+	u, ok := now.uploads[op]
+	if !ok {
+		return nothing(), nil
+	}
+	t.write(func(now *tables) { delete(now.uploads, op) })
+	return rowsOf([]any{u.bytes}), nil
 }
 
 func uploadsOfWorker(_ *modelTx, now *tables, a []any) (*modelRows, error) {
@@ -568,34 +544,23 @@ func markWorkerDead(t *modelTx, _ *tables, a []any) (*modelRows, error) {
 }
 
 // hasRecords reports whether a worker has records that still count.
-func (t *tables) hasRecords(worker int32, aside bool) bool {
+func (t *tables) hasRecords(worker int32) bool {
 	for _, r := range t.records {
-		if r.worker == worker && (aside || !r.aside) {
+		if r.worker == worker && !r.aside {
 			return true
 		}
 	}
 	return false
 }
 
-func deleteWorker(t *modelTx, now *tables, a []any) (*modelRows, error) {
+func deleteWorkerRow(t *modelTx, now *tables, a []any) (*modelRows, error) {
 	id := a[0].(int32)
-	if _, ok := now.workers[id]; !ok || now.hasRecords(id, false) {
+	holds := slices.ContainsFunc(slices.Collect(maps.Values(now.uploads)), func(u uploadRow) bool { return u.worker == id })
+	if _, ok := now.workers[id]; !ok || holds || now.hasRecords(id) {
 		return nothing(), nil
 	}
 	t.write(func(now *tables) { delete(now.workers, id) })
 	return &modelRows{affected: 1}, nil
-}
-
-func retireWorker(t *modelTx, now *tables, a []any) (*modelRows, error) {
-	for _, u := range now.uploads {
-		if u.worker == a[0].(int32) {
-			return nothing(), nil
-		}
-	}
-	if now.hasRecords(a[0].(int32), true) {
-		return nothing(), nil
-	}
-	return deleteWorker(t, now, a)
 }
 
 func stagedNamesHeld(t *modelTx, now *tables, a []any) (*modelRows, error) {

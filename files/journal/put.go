@@ -85,8 +85,7 @@ var (
 // ErrLookAgain, ErrEnded and what Check returns.
 func (j *Journal) Put(ctx context.Context, p Put) (Placed, error) {
 	w := &waiting{Put: p, ctx: context.WithoutCancel(ctx), done: make(chan error, 1)}
-	slot, drop := j.slots.claim(p.Owner)
-	defer drop()
+	slot := j.slots.of(p.Owner)
 	err := j.withRoom(ctx, p.Owner, func() error {
 		if err := j.flush(&slot.puts, w); err != nil {
 			return err

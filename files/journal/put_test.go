@@ -49,11 +49,10 @@ func journalOf(t *testing.T, changed func(uuid.UUID)) (j *Journal, owner, root u
 // queued waits until so many puts of an owner wait for their turn.
 func queued(j *Journal, owner uuid.UUID, n int) {
 	for waiting := 0; waiting < n; time.Sleep(time.Millisecond) {
-		slot, drop := j.slots.claim(owner)
+		slot := j.slots.of(owner)
 		slot.puts.mu.Lock()
 		waiting = len(slot.puts.waiting)
 		slot.puts.mu.Unlock()
-		drop()
 	}
 }
 
@@ -164,7 +163,7 @@ func TestRedo_OfWhatLeftAFolderThatIsAFileByNow(t *testing.T) {
 	j, owner, _ := journalOf(t, func(uuid.UUID) {})
 	r := record{owner: owner, kind: kindMove, item: NewID(), revision: 2, source: disk.OwnerPath(owner, "/d/a")}
 	r.target = disk.TrashPath(owner, r.item)
-	trashed, err := j.disk.Put(r.target)
+	trashed, err := j.disk.Create(r.target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +173,10 @@ func TestRedo_OfWhatLeftAFolderThatIsAFileByNow(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.ino = disk.Inode(info)
-	inTheWay, err := j.disk.Put(disk.OwnerPath(owner, "/d"))
+	if err := j.disk.MakeWay(disk.OwnerPath(owner, "/d")); err != nil {
+		t.Fatal(err)
+	}
+	inTheWay, err := j.disk.Create(disk.OwnerPath(owner, "/d"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,11 +25,10 @@ type queue struct {
 	mu       sync.Mutex
 	waiting  []*waiting
 	flushing int
-	flushed  chan struct{} // closed when flushing is 0 again
 	// Whoever was answered usually sends the next file at once.
-	away  int           // puts of the group before without a follower so far
-	back  chan struct{} // closed when away is 0 again
-	until time.Time     // nobody is waited for any longer
+	away  int       // puts of the group before without a follower so far
+	until time.Time // nobody of them is waited for any longer
+	here  Signal    // nothing is being flushed any more
 }
 
 const (
@@ -51,14 +50,8 @@ const (
 func (q *queue) expect() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.flushing++; q.flushing == 1 {
-		q.flushed = make(chan struct{})
-	}
-	if q.away > 0 {
-		if q.away--; q.away == 0 {
-			close(q.back)
-		}
-	}
+	q.flushing++
+	q.away = max(q.away-1, 0)
 }
 
 // answering says that the puts of a group are about to be answered, which took so
@@ -67,10 +60,7 @@ func (q *queue) expect() {
 func (q *queue) answering(group []*waiting, took time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.away > 0 {
-		close(q.back)
-	}
-	q.away, q.back, q.until = 0, make(chan struct{}), time.Now().Add(min(took/2, mostAway))
+	q.away, q.until = 0, time.Now().Add(min(took/2, mostAway))
 	for _, w := range group {
 		if w.Size <= quickFlush {
 			q.away++
@@ -83,7 +73,7 @@ func (q *queue) arrived() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.flushing--; q.flushing == 0 {
-		close(q.flushed)
+		q.here.Give()
 	}
 }
 
@@ -105,28 +95,35 @@ func (q *queue) remove(w *waiting) bool {
 	return len(q.take(func(o *waiting) bool { return o == w })) == 1
 }
 
+// patience is how much longer a group that has waited since a time waits for the
+// puts that are expected.
+func (q *queue) patience(began time.Time) (left time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 {
+		return 0
+	}
+	if q.flushing > 0 {
+		most := leastFlush
+		for _, w := range q.waiting {
+			most = max(most, min(w.flush, mostFlush))
+		}
+		left = most - time.Since(began)
+	}
+	if q.away > 0 {
+		left = max(left, time.Until(q.until))
+	}
+	return left
+}
+
 // group waits for the puts that are expected beside those that wait, and takes
 // those who waited longest, at most one for each path.
 func (q *queue) group() []*waiting {
-	q.mu.Lock()
-	back, until, away := q.back, q.until, q.away > 0 && len(q.waiting) > 0
-	q.mu.Unlock()
-	if left := time.Until(until); away && left > 0 {
+	began := time.Now()
+	for left := q.patience(began); left > 0; left = q.patience(began) {
 		select {
-		case <-back:
+		case <-q.here:
 		case <-time.After(left):
-		}
-	}
-	q.mu.Lock()
-	flushed, more, most := q.flushed, q.flushing > 0 && len(q.waiting) > 0, leastFlush
-	for _, w := range q.waiting {
-		most = max(most, min(w.flush, mostFlush))
-	}
-	q.mu.Unlock()
-	if more {
-		select {
-		case <-flushed:
-		case <-time.After(most):
 		}
 	}
 	paths, items, n := map[string]bool{}, map[uuid.UUID]bool{}, 0

@@ -22,7 +22,7 @@ func TestQueue_AGroupWaitsForWhatIsAboutToBeDurable(t *testing.T) {
 		{time.Second, time.Second, 1, mostFlush},            // one that hangs
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			q := &queue{}
+			q := &queue{here: NewSignal()}
 			first := putAt("/a")
 			first.flush = c.flush
 			q.add(first)
@@ -44,7 +44,7 @@ func TestQueue_AGroupWaitsForWhatIsAboutToBeDurable(t *testing.T) {
 func TestQueue_NobodyWaitsWhereNobodyIsExpectedOrThere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q, began := &queue{}, time.Now()
+		q, began := &queue{here: NewSignal()}, time.Now()
 		q.expect()
 		if n := len(q.group()); n != 0 {
 			t.Errorf("a group of %d", n)
@@ -78,7 +78,7 @@ func TestQueue_AGroupWaitsForThoseOfTheOneBefore(t *testing.T) {
 		{nil, time.Second, 0, 1, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			q := &queue{}
+			q := &queue{here: NewSignal()}
 			q.answering(c.before, c.took)
 			q.add(putAt("/waits"))
 			go func() {
@@ -103,7 +103,7 @@ func TestQueue_AGroupWaitsForThoseOfTheOneBefore(t *testing.T) {
 func TestQueue_ASingleWriterWaitsForNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q, began := &queue{}, time.Now()
+		q, began := &queue{here: NewSignal()}, time.Now()
 		for range 3 {
 			q.expect()
 			q.add(putAt("/a"))

@@ -95,13 +95,15 @@ func queueRecords(b *pgx.Batch, owner uuid.UUID, worker int32, list []record) {
 	b.Queue(sql, owner, worker, seqs, ops, kinds, items, revisions, inos, sources, targets, keeps)
 }
 
-// recordsOf reads a worker's records in the order in which they have to be
-// carried out.
-func recordsOf(ctx context.Context, q db.Querier, worker int32) ([]record, error) {
-	const sql = `-- name: files.RecordsOfWorker
+// recordsAround reads the pending records of those owners of whom a worker has any,
+// in the order in which they have to be carried out. What is committed after that
+// concerns none of the worker's, for it would wait for them.
+func recordsAround(ctx context.Context, q db.Querier, worker int32) ([]record, error) {
+	const sql = `-- name: files.RecordsAroundWorker
 		SELECT ` + recordColumns + `
 		  FROM file_ops o
-		 WHERE o.worker_id = $1 AND o.quarantined_at IS NULL
+		 WHERE o.owner_id IN (SELECT w.owner_id FROM file_ops w WHERE w.worker_id = $1 AND w.quarantined_at IS NULL)
+		   AND o.quarantined_at IS NULL
 		 ORDER BY o.owner_id, o.seq`
 	return db.All(ctx, q, scanRecord, sql, worker)
 }

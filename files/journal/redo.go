@@ -18,14 +18,14 @@ import (
 // two guards tell that it was: the item went on from the record's revision or was
 // carried to another path, with a folder above it maybe; or the record was
 // overtaken, as when that folder was carried away and is on its way back.
-func (j *Journal) redo(ctx context.Context, r record, pending []record) error {
+func (j *Journal) redo(ctx context.Context, r record, later []record) error {
 	revision, at, err := whereabouts(ctx, j.db, r.owner, r.item)
 	gone := errors.Is(err, db.ErrNotFound)
 	if err != nil && !gone {
 		return err
 	}
 	waits := revision == r.revision && at == r.target || r.kind == kindPurge && (gone || r.endsVersion())
-	if waits && !r.overtaken(pending) || disk.Without("guard") {
+	if waits && !r.overtaken(later) || disk.Without("guard") {
 		err := j.publish(ctx, r)
 		if errors.Is(err, errNowhere) {
 			return j.setAside(ctx, r)
@@ -39,10 +39,8 @@ func (j *Journal) redo(ctx context.Context, r record, pending []record) error {
 }
 
 // overtaken reports whether a later change concerns the path of the record.
-func (r record) overtaken(pending []record) bool {
-	return slices.ContainsFunc(pending, func(l record) bool {
-		return l.seq > r.seq && l.op != r.op && l.concerns(r.target)
-	})
+func (r record) overtaken(later []record) bool {
+	return slices.ContainsFunc(later, func(l record) bool { return l.op != r.op && l.concerns(r.target) })
 }
 
 // whereabouts are an item's revision and the path where it lies below the
@@ -57,21 +55,21 @@ func whereabouts(ctx context.Context, q db.Querier, owner, item uuid.UUID) (revi
 	return revision, at, err
 }
 
-// redoAll carries records out in order. After a failure what concerns the
-// same paths waits for the next time.
-func (j *Journal) redoAll(ctx context.Context, records []record) error {
-	pending, failures := pendingAround(ctx, j.db, records)
-	if failures != nil {
-		return failures
-	}
+// redoAll carries those of the pending records out that are mine, in order, and counts
+// them. After a failure what concerns the same paths waits for the next time.
+func (j *Journal) redoAll(ctx context.Context, pending []record, mine func(r record) bool) (n int, failures error) {
 	var stuck []record
-	for _, r := range records {
+	for i, r := range pending {
+		if !mine(r) {
+			continue
+		}
+		n++
 		if slices.ContainsFunc(stuck, func(s record) bool { return s.concerns(r.target) || r.source != "" && s.concerns(r.source) }) {
 			continue
 		}
 		err := j.disk.Fault()
 		if err == nil {
-			err = j.redo(ctx, r, pending[r.owner])
+			err = j.redo(ctx, r, pending[i+1:])
 		}
 		if err != nil {
 			j.Log.ErrorContext(ctx, "cannot redo a change", "op", r.op, "error", err)
@@ -79,26 +77,7 @@ func (j *Journal) redoAll(ctx context.Context, records []record) error {
 			failures = errors.Join(failures, err)
 		}
 	}
-	return failures
-}
-
-// pendingAround are the pending records of the owners of these, of all workers. What
-// is committed after it was read concerns none of these, for it would wait for them.
-func pendingAround(ctx context.Context, q db.Querier, records []record) (map[uuid.UUID][]record, error) {
-	const sql = `-- name: files.RecordsOfOwners
-		SELECT ` + recordColumns + ` FROM file_ops o WHERE o.owner_id = ANY ($1) AND o.quarantined_at IS NULL`
-	if len(records) == 0 {
-		return nil, nil
-	}
-	owners := map[uuid.UUID][]record{}
-	for _, r := range records {
-		owners[r.owner] = nil
-	}
-	list, err := db.All(ctx, q, scanRecord, sql, slices.Collect(maps.Keys(owners)))
-	for _, r := range list {
-		owners[r.owner] = append(owners[r.owner], r)
-	}
-	return owners, err
+	return n, failures
 }
 
 // redoOwn carries out this worker's records that it does not know of: after
@@ -106,10 +85,11 @@ func pendingAround(ctx context.Context, q db.Querier, records []record) (map[uui
 func (j *Journal) redoOwn(ctx context.Context) error {
 	// One that ends while the rows are read was known before.
 	known := j.own.known()
-	records, err := recordsOf(ctx, j.db, j.worker.id)
+	pending, err := recordsAround(ctx, j.db, j.worker.id)
 	if err != nil {
 		return err
 	}
 	maps.Copy(known, j.own.known())
-	return j.redoAll(ctx, slices.DeleteFunc(records, func(r record) bool { return known[r.op] }))
+	_, err = j.redoAll(ctx, pending, func(r record) bool { return r.worker == j.worker.id && !known[r.op] })
+	return err
 }

@@ -6,28 +6,30 @@ import (
 	"fmt"
 
 	"homebase/db"
-	"homebase/httpx"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
-// errNoRoom says that bytes cannot be reserved.
-func errNoRoom(bytes int64) *httpx.Problem {
-	return ErrQuota.With(fmt.Sprintf("There is no room for %d more bytes. Delete something, or ask for more space.", bytes))
-}
-
 // Reserve counts bytes as reserved: the quota must have room for them. The row
 // of uploads that says for what is the caller's to write.
-func (t *Tx) Reserve(ctx context.Context, bytes int64) error {
-	const sql = `-- name: files.ReserveBytes
-		UPDATE trees t
-		   SET reserved = t.reserved + $2
-		 WHERE t.owner_id = $1 AND t.used + t.reserved + $2 <= coalesce(t.quota, $3)`
-	n, err := db.Exec(ctx, t, sql, t.owner, bytes, t.j.Quota)
-	if err == nil && n == 0 {
-		err = t.tooMuch(errNoRoom(bytes), t.Tree.over(bytes, 0, t.j.Quota))
+func (t *Tx) Reserve(bytes int64) error {
+	if over := t.over(bytes); over > 0 {
+		return t.tooMuch(ErrQuota.With(fmt.Sprintf("There is no room for %d more bytes. Delete something, or ask for more space.", bytes)), over)
 	}
+	t.reserved += bytes
+	return nil
+}
+
+// Unreserve counts them no more.
+func (t *Tx) Unreserve(bytes int64) { t.reserved -= bytes }
+
+// release ends an upload's reservation; db.ErrNotFound when it has none.
+func (t *Tx) release(ctx context.Context, op uuid.UUID) error {
+	const sql = `-- name: files.Release
+		DELETE FROM uploads u WHERE u.op_id = $1 RETURNING u.bytes`
+	bytes, err := db.One(ctx, t, db.Value[int64], sql, op)
+	t.Unreserve(bytes)
 	return err
 }
 
@@ -41,16 +43,16 @@ func (j *Journal) Reserve(ctx context.Context, owner, op uuid.UUID, needed, wish
 		VALUES ($2, $1, $4, $3, now() + $5::interval)
 		    ON CONFLICT (op_id) DO UPDATE SET bytes = u.bytes + excluded.bytes, expires_at = excluded.expires_at`
 	reserve := func(t *Tx) error {
-		if bytes = wished; t.Tree.over(wished, 0, j.Quota) > 0 {
+		if bytes = wished; t.over(wished) > 0 {
 			bytes = needed
 		}
-		if err := t.Reserve(ctx, bytes); err != nil {
+		if err := t.Reserve(bytes); err != nil {
 			return err
 		}
 		_, err := db.Exec(ctx, t, sql, owner, op, bytes, j.worker.id, j.UploadExpiry)
 		return err
 	}
-	err = j.withRoom(ctx, owner, func() error { return j.hold(ctx, owner, true, reserve) })
+	err = j.Hold(ctx, owner, reserve)
 	if errors.Is(err, db.ErrOutcomeUnknown) {
 		j.releaseLater(owner, op)
 		err = ErrUnavailable.Because(err) // nothing of the upload has happened
@@ -66,16 +68,13 @@ func (j *Journal) releaseLater(owner, op uuid.UUID) {
 	})
 }
 
-// Release gives an upload's reservation back.
+// Release gives an upload's reservation back, if it has one.
 func (j *Journal) Release(ctx context.Context, owner, op uuid.UUID) error {
-	const sql = `-- name: files.Release
-		WITH freed AS (
-		    DELETE FROM uploads u WHERE u.op_id = $2 RETURNING u.bytes
-		)
-		UPDATE trees t SET reserved = t.reserved - f.bytes FROM freed f WHERE t.owner_id = $1`
 	return j.Hold(ctx, owner, func(t *Tx) error {
-		_, err := db.Exec(ctx, t, sql, owner, op)
-		return err
+		if err := t.release(ctx, op); !errors.Is(err, db.ErrNotFound) {
+			return err
+		}
+		return nil
 	})
 }
 

@@ -493,7 +493,7 @@ func (s *simulation) blow(aimed func(st *step) bool) {
 // aims are the calls at which a blow falls, "" for whatever comes next; the last
 // ones are those of a recovery.
 var aims = []string{"", "", "", "commit", "commit", "rename", "link", "fsync", "mkdir", "batch",
-	"files.RecordsOfWorker", "files.RecordsOfOwners", "files.Whereabouts", "files.DeleteWorker"}
+	"files.RecordsAroundWorker", "files.Whereabouts", "files.DeleteWorker"}
 
 // run runs the schedule.
 func (s *simulation) run() {

@@ -18,7 +18,7 @@ const firstLook = 128
 func (j *Journal) wrote(n int) {
 	eights := func(items int64) int { return (bits.Len64(uint64(items)) + 1) / 3 } // 128 is where one begins
 	if now := j.written.Add(int64(n)); now >= firstLook && eights(now) > eights(now-int64(n)) {
-		wake(j.grown)
+		j.grown.Give()
 	}
 }
 
@@ -27,12 +27,7 @@ func (j *Journal) wrote(n int) {
 // of the first day read whole folders for one name: a first import would get
 // slower with each file.
 func (j *Journal) keepStatistics(ctx context.Context) {
-	for {
-		select {
-		case <-j.grown:
-		case <-ctx.Done():
-			return
-		}
+	for j.grown.Await(ctx) {
 		if err := j.analyse(ctx); err != nil && ctx.Err() == nil {
 			j.Log.WarnContext(ctx, "cannot analyse the tables; queries may be slow until PostgreSQL does it itself", "error", err)
 		}

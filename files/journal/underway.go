@@ -173,7 +173,7 @@ func (j *Journal) followed(id uuid.UUID, records []record) {
 		return
 	}
 	j.own.set(id, &op{records: records, published: time.Now()})
-	wake(j.followedOne)
+	j.followedOne.Give()
 }
 
 // setAside takes a record out of everybody's way whose bytes are nowhere. The

@@ -19,7 +19,7 @@ import (
 // keeps reports whether what a put displaces becomes a version: other bytes
 // than its own, as the row has them.
 func (g *groupTx) keeps(w *waiting, at *Item) (bool, error) {
-	if !g.j.KeepVersions || at.Missing {
+	if !g.j.KeepVersions || at == nil || at.Missing {
 		return false, nil
 	}
 	file, info, err := g.j.disk.Open(disk.OwnerPath(g.owner, w.Path))

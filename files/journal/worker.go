@@ -98,12 +98,7 @@ func (j *Journal) otherWorkers(ctx context.Context) ([]int32, error) {
 // record of one, until ctx ends. The writer does not look by itself: it holds its
 // owner's slot, and recovery needs that to give reservations back.
 func recoverSuspects(ctx context.Context, j *Journal) {
-	for {
-		select {
-		case <-j.suspected:
-		case <-ctx.Done():
-			return
-		}
+	for j.suspected.Await(ctx) {
 		if err := j.RecoverDead(ctx); err != nil {
 			j.Log.ErrorContext(ctx, "cannot recover a dead worker yet", "error", err)
 		}
@@ -131,42 +126,41 @@ func (j *Journal) recover(ctx context.Context, id int32) error {
 		UPDATE workers SET dead_at = coalesce(dead_at, now()) WHERE id = $1`
 	const fence = `-- name: files.FenceExclusive
 		SELECT pg_advisory_xact_lock($1, $2)`
-	const gone = `-- name: files.DeleteWorker
-		DELETE FROM workers w
-		 WHERE w.id = $1
-		   AND NOT EXISTS (SELECT FROM file_ops o WHERE o.worker_id = w.id AND o.quarantined_at IS NULL)`
 	if _, err := db.Exec(ctx, j.db, markDead, id); err != nil {
 		return err
 	}
 	// Once this lock was granted, a commit of that worker either is visible
 	// or will find the worker dead.
-	err := j.db.InTx(ctx, func(tx pgx.Tx) error {
-		if disk.Without("fence") {
-			return nil
+	if !disk.Without("fence") {
+		if _, err := db.Exec(ctx, j.db, fence, lockFence, id); err != nil {
+			return err
 		}
-		_, err := db.Exec(ctx, tx, fence, lockFence, id)
-		return err
-	})
-	if err != nil {
-		return err
 	}
 	disk.Failpoint("fenced")
-	records, err := recordsOf(ctx, j.db, id)
+	pending, err := recordsAround(ctx, j.db, id)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(j.redoAll(ctx, records), j.releaseWorker(ctx, id)); err != nil {
+	n, err := j.redoAll(ctx, pending, func(r record) bool { return r.worker == id })
+	if err := errors.Join(err, j.releaseWorker(ctx, id)); err != nil {
 		return err
 	}
-	if len(records) > 0 {
-		j.Log.InfoContext(ctx, "finished the changes of a worker that is gone", "worker", id, "records", len(records))
+	if n > 0 {
+		j.Log.InfoContext(ctx, "finished the changes of a worker that is gone", "worker", id, "records", n)
 	}
 	if err := j.sweepStaging(ctx, id); err != nil {
 		return err
 	}
-	_, err = db.Exec(ctx, j.db, gone, id)
+	_, err = db.Exec(ctx, j.db, deleteWorker, id)
 	return err
 }
+
+// deleteWorker forgets a worker that has left nothing to be done.
+const deleteWorker = `-- name: files.DeleteWorker
+	DELETE FROM workers w
+	 WHERE w.id = $1
+	   AND NOT EXISTS (SELECT FROM file_ops o WHERE o.worker_id = w.id AND o.quarantined_at IS NULL)
+	   AND NOT EXISTS (SELECT FROM uploads u WHERE u.worker_id = w.id)`
 
 // sweepStaging removes the staged bytes that no worker but the one that is
 // recovered, no resumable upload and no record has: of workers that are gone, and what was
@@ -239,12 +233,7 @@ func (j *Journal) retire(ctx context.Context) error {
 		return j.worker.lock.Close()
 	}
 	return errors.Join(j.db.InTx(ctx, func(tx pgx.Tx) error {
-		const sql = `-- name: files.RetireWorker
-			DELETE FROM workers w
-			 WHERE w.id = $1
-			   AND NOT EXISTS (SELECT FROM file_ops o WHERE o.worker_id = w.id)
-			   AND NOT EXISTS (SELECT FROM uploads u WHERE u.worker_id = w.id)`
-		n, err := db.Exec(ctx, tx, sql, j.worker.id)
+		n, err := db.Exec(ctx, tx, deleteWorker, j.worker.id)
 		if err != nil || n == 0 {
 			return err
 		}

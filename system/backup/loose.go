@@ -56,7 +56,7 @@ func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifes
 					return err
 				}
 				if err != nil {
-					from.Read, l.Problem = false, "it cannot be read, and is not in the backup"
+					file, l.Problem = nil, "it cannot be read, and is not in the backup"
 				} else if info, err := file.Stat(); err == nil {
 					l.SHA256, l.Size, l.MTime = sum, size, info.ModTime().UnixNano()
 				}
@@ -64,7 +64,7 @@ func (st *store) collectLoose(ctx context.Context, s *files.Snapshot, m *Manifes
 			if l.Problem != "" {
 				m.Loose.Problems = append(m.Loose.Problems, l)
 			}
-			if !from.Read {
+			if file == nil && !from.Folder {
 				return nil
 			}
 			m.Loose.Count++
