@@ -131,8 +131,7 @@ func (l *Log) Record(ctx context.Context, q db.Querier, e Event) error {
 	if err := l.months.ensure(ctx, l.db, e.made.At); err != nil {
 		return err
 	}
-	_, err := db.Exec(ctx, q, insertEvents, l.rows(e)...)
-	return err
+	return db.Exec(ctx, q, insertEvents, l.rows(e)...)
 }
 
 // Queue is Record for several events, each of which comes from Event.By. It adds one

@@ -21,8 +21,7 @@ func (l *Log) RecordAt(ctx context.Context, q db.Querier, e Event, at time.Time)
 	if err := l.months.ensure(ctx, l.db, e.made.At); err != nil {
 		return err
 	}
-	_, err := db.Exec(ctx, q, insertEvents, l.rows(e)...)
-	return err
+	return db.Exec(ctx, q, insertEvents, l.rows(e)...)
 }
 
 // Resign is the MAC of an event under a key, and how the row names that key:

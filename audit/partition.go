@@ -79,8 +79,7 @@ DO $$ BEGIN
   END IF;
 END $$`
 	from := monthOf(t)
-	_, err := db.Exec(ctx, conn, fmt.Sprintf(sql, partitionName(t), from.Format(time.RFC3339), from.AddDate(0, 1, 0).Format(time.RFC3339)))
-	return err
+	return db.Exec(ctx, conn, fmt.Sprintf(sql, partitionName(t), from.Format(time.RFC3339), from.AddDate(0, 1, 0).Format(time.RFC3339)))
 }
 
 // Jobs are the housekeeping of this package.
@@ -151,7 +150,7 @@ SELECT c.relname, array_remove(ARRAY[
 		}
 		for _, m := range old {
 			for _, sql := range m.drop {
-				if _, err := db.Exec(ctx, conn, sql); err != nil {
+				if err := db.Exec(ctx, conn, sql); err != nil {
 					return err
 				}
 			}

@@ -134,7 +134,7 @@ func (s seal) end(overlap time.Duration) cursor {
 func (l *Log) sealOnce(ctx context.Context, from cursor) (n int, to cursor, err error) {
 	var made seal
 	err = l.db.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := db.Exec(ctx, tx, `-- name: audit.LockSeals
+		if err := db.Exec(ctx, tx, `-- name: audit.LockSeals
 SELECT pg_advisory_xact_lock(`+lockSeals+`)`); err != nil {
 			return err
 		}
@@ -148,10 +148,9 @@ SELECT pg_advisory_xact_lock(`+lockSeals+`)`); err != nil {
 		}
 		to = events[n-1].cursor()
 		made = l.chain(last, events)
-		_, err = db.Exec(ctx, tx, `-- name: audit.InsertSeal
+		return db.Exec(ctx, tx, `-- name: audit.InsertSeal
 INSERT INTO audit_seals (`+sealColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 			made.ID, made.At, made.Events, made.First, made.Last, made.Digest, made.Previous, made.Hash, made.KeyID)
-		return err
 	})
 	if err == nil && n > 0 {
 		l.log.Info(sealedMessage, "seal", made.ID, "events", n, "hash", hex.EncodeToString(made.Hash))

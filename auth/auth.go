@@ -214,13 +214,12 @@ func (a *Auth) Fingerprints() (prints [][]byte) {
 // may have been ended since, and links that were used since. With lost, the
 // secret of then is not here, and the next start takes its own.
 func (a *Auth) Restored(ctx context.Context, tx pgx.Tx, lost bool) error {
-	_, err := db.Exec(ctx, tx, `
+	return db.Exec(ctx, tx, `
 -- name: auth.ForgetOfBackup
 WITH ended AS (UPDATE sessions SET revoked_at = now(), revoked_reason = 'restored' WHERE revoked_at IS NULL),
      tokens AS (DELETE FROM one_time_tokens WHERE purpose <> 'invitation'),
      challenges AS (DELETE FROM passkey_challenges)
 UPDATE instance SET secret_fingerprint = NULL, secret_since = NULL WHERE $1`, lost)
-	return err
 }
 
 // credentialsBody bounds a body with passwords: 1024 bytes, each of which

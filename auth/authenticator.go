@@ -180,7 +180,7 @@ SELECT `+held+` FROM users u WHERE u.id = $1`, c.ID)
 func factorChanged(ctx context.Context, tx pgx.Tx, action audit.Action, user, keep uuid.UUID) (stale, audit.Event, error) {
 	_, err := endSessionsOf(ctx, tx, user, keep, "totp_changed")
 	if err == nil {
-		_, err = db.Exec(ctx, tx, `
+		err = db.Exec(ctx, tx, `
 -- name: auth.CountRevision
 UPDATE users SET revision = revision + 1, updated_at = now() WHERE id = $1`, user)
 	}

@@ -297,7 +297,7 @@ func (cl *callers) writeUsed(ctx context.Context) error {
 	for id, u := range used {
 		ids, times, counters = append(ids, id), append(times, u.at), append(counters, u.counter)
 	}
-	_, err := db.Exec(ctx, cl.db, `
+	return db.Exec(ctx, cl.db, `
 -- name: auth.WriteUsed
 WITH used AS (SELECT n.id, n.at, n.counter
                 FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS n (id, at, counter)),
@@ -311,5 +311,4 @@ UPDATE sessions s
           FROM used n JOIN sessions l ON l.id = n.id
            FOR UPDATE OF l SKIP LOCKED) AS n
  WHERE s.id = n.id`, ids, times, counters)
-	return err
 }

@@ -82,7 +82,7 @@ func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) er
 // anybody reports whether there is a user. Two that ask at once do so one after
 // the other.
 func anybody(ctx context.Context, tx pgx.Tx) (bool, error) {
-	_, err := db.Exec(ctx, tx, `
+	err := db.Exec(ctx, tx, `
 -- name: auth.LockInstance
 SELECT singleton FROM instance FOR UPDATE`)
 	if err != nil {

@@ -136,7 +136,7 @@ func (gs *guesses) counted(ctx context.Context, g attempt) (attempt, error) {
 // that was set back, and nobody waits for it. excess is how many guesses the
 // row has beyond the free ones, so it begins below zero.
 func countGuess(ctx context.Context, tx pgx.Tx, g attempt) error {
-	counted, err := db.Exec(ctx, tx, `
+	counted, err := db.Affected(ctx, tx, `
 -- name: auth.CountGuess
 INSERT INTO guesses AS g (key, excess, last_at)
 SELECT n.key, 1 - n.free, clock_timestamp()
@@ -178,7 +178,7 @@ func (g attempt) right(ctx context.Context, q db.Querier) error {
 		return nil
 	}
 	// The time goes back too, or a right secret would begin another wait.
-	_, err := db.Exec(ctx, q, `
+	return db.Exec(ctx, q, `
 -- name: auth.TakeGuessBack
 WITH counted AS MATERIALIZED (
     SELECT g.key
@@ -187,7 +187,6 @@ WITH counted AS MATERIALIZED (
      forgotten AS (DELETE FROM guesses g USING counted c WHERE g.key = c.key AND g.key = $2)
 UPDATE guesses g SET excess = g.excess - 1, last_at = g.last_at - $3::interval
   FROM counted c WHERE g.key = c.key AND g.key IS DISTINCT FROM $2`, g.keys, g.account, guessLongest)
-	return err
 }
 
 // trustedDevice names the device of a request that has proved to be user's

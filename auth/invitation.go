@@ -140,7 +140,7 @@ func (iv *invitations) invite(c *httpx.Call, in NewInvitation) (made Invitation,
 		if err != nil {
 			return event, err
 		}
-		_, err = db.Exec(ctx, tx, `
+		err = db.Exec(ctx, tx, `
 -- name: auth.ReplaceInvitation
 DELETE FROM one_time_tokens WHERE purpose = $1 AND lower(email) = lower($2 COLLATE "C")`, purposeInvitation, email)
 		if err != nil {

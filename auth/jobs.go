@@ -55,12 +55,12 @@ DELETE FROM guesses WHERE last_at < now() - $1::interval`, []any{guessMemory}},
 // sweep also forgets notices that nobody came for.
 func (a *Auth) sweep(ctx context.Context) error {
 	for _, s := range swept {
-		if _, err := db.Exec(ctx, a.db, s.sql, s.args...); err != nil {
+		if err := db.Exec(ctx, a.db, s.sql, s.args...); err != nil {
 			return err
 		}
 	}
 	return a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
-		gone, err := db.Exec(ctx, tx, `
+		gone, err := db.Affected(ctx, tx, `
 -- name: auth.SweepNotices
 DELETE FROM notices WHERE created_at < now() - $1::interval`, keepNotices)
 		if gone == 0 {
@@ -88,7 +88,7 @@ SELECT user_id, secret FROM totp WHERE substring(secret FOR 4) <> $1`, co.sealer
 			failed = append(failed, fmt.Errorf("TOTP of user %s: %w", o.user, err))
 			continue
 		}
-		_, err = db.Exec(ctx, co.db, `
+		err = db.Exec(ctx, co.db, `
 -- name: auth.Reseal
 UPDATE totp SET secret = $3 WHERE user_id = $1 AND secret = $2`, o.user, o.secret, co.sealer.Seal(plain, o.user.String()))
 		if err != nil {

@@ -291,8 +291,7 @@ func TestLogin_WhatChangesWhileThePasswordIsHashedCounts(t *testing.T) {
 			e.Client(t).Do("POST", "/auth/login", object{"email": email, "password": authtest.Password, "mode": "token"}).
 				WantProblem(t, 401, "invalid_credentials")
 		}, func(tx pgx.Tx) error {
-			_, err := db.Exec(t.Context(), tx, `UPDATE users SET `+change+` WHERE email = '`+email+`'`)
-			return err
+			return db.Exec(t.Context(), tx, `UPDATE users SET `+change+` WHERE email = '`+email+`'`)
 		})
 	}
 }

@@ -120,7 +120,7 @@ func (us *users) patchMe(c *httpx.Call, in MePatch) (Me, error) {
 		if err != nil || !in.Name.Set || in.Name.Value == acc.Name {
 			return what, event, err
 		}
-		_, err = db.Exec(ctx, tx, `
+		err = db.Exec(ctx, tx, `
 -- name: auth.RenameUser
 UPDATE users SET name = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, id, in.Name.Value)
 		return staleUser(id), audit.Event{Action: audit.UserUpdated, Target: id, Details: map[string]string{"field": "name"}}, err

@@ -43,14 +43,13 @@ func scanNotice(row pgx.Row) (Notice, error) {
 // old one has not dismissed what came since. Count is 1 unless given. Of notices
 // that nobody reads the newest mostNotices are kept.
 func addNotice(ctx context.Context, q db.Querier, user uuid.UUID, n Notice) error {
-	_, err := db.Exec(ctx, q, `
+	return db.Exec(ctx, q, `
 -- name: auth.InsertNotice
 WITH old AS (DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE user_id = $2 ORDER BY id DESC OFFSET $8)),
      same AS (DELETE FROM notices WHERE user_id = $2 AND kind = $3 AND about = $6 RETURNING count)
 INSERT INTO notices (id, user_id, kind, device, address, about, count)
 SELECT $1, $2, $3, $4, nullif($5::text, '')::inet, $6, $7 + coalesce(sum(count), 0)::bigint FROM same`,
 		uuid.Must(uuid.NewV7()), user, n.Kind, n.Device, n.Address, n.About, max(1, n.Count), mostNotices-1)
-	return err
 }
 
 // News is what another room has to tell a user: a notice about each thing, and

@@ -100,10 +100,9 @@ DELETE FROM one_time_tokens WHERE id = $1 AND expires_at > now()`, t.ID)
 // killTokens makes every token of a user worthless: a link that was sent
 // before the password or the address changed opens nothing after.
 func killTokens(ctx context.Context, q db.Querier, user uuid.UUID) error {
-	_, err := db.Exec(ctx, q, `
+	return db.Exec(ctx, q, `
 -- name: auth.KillTokens
 DELETE FROM one_time_tokens WHERE user_id = $1`, user)
-	return err
 }
 
 // pretend runs fn and, unless real is set, takes back all it has done. Where

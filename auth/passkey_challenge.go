@@ -21,7 +21,7 @@ const (
 // session, or for a sign-in with session zero.
 func newChallenge(ctx context.Context, q db.Querier, session uuid.UUID, unnoticed bool) ([]byte, error) {
 	challenge := random(challengeSize)
-	_, err := db.Exec(ctx, q, `
+	err := db.Exec(ctx, q, `
 -- name: auth.InsertChallenge
 INSERT INTO passkey_challenges (hash, session_id, unnoticed, expires_at)
 VALUES ($1, nullif($2, $5::uuid), $3, now() + $4::interval)

@@ -66,10 +66,9 @@ func setPassword(ctx context.Context, tx pgx.Tx, user uuid.UUID, hash string, ke
 }
 
 func updatePasswordHash(ctx context.Context, q db.Querier, user uuid.UUID, hash string) error {
-	_, err := db.Exec(ctx, q, `
+	return db.Exec(ctx, q, `
 -- name: auth.UpdatePasswordHash
 UPDATE users SET password_hash = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, user, hash)
-	return err
 }
 
 // ChangePassword is the body of POST /auth/password.

@@ -126,8 +126,7 @@ func TestStill_WhoManagesUsersIsAskedUnderTheLock(t *testing.T) {
 		overtake(t, e, `SELECT FROM users WHERE email = 'ada@example.com' FOR UPDATE`, func() {
 			c.Do("PATCH", path, object{"quota": 5}).WantProblem(t, 403, "forbidden")
 		}, func(tx pgx.Tx) error {
-			_, err := db.Exec(t.Context(), tx, lost, boss.ID)
-			return err
+			return db.Exec(t.Context(), tx, lost, boss.ID)
 		})
 		dbtest.Exec(t, e.DB, `UPDATE users SET status = 'active'`)
 	}
@@ -155,8 +154,7 @@ func TestStill_AnEndedSessionChangesNothingThatSignsIn(t *testing.T) {
 	} {
 		var got *httpxtest.Answer
 		overtake(t, e, `SELECT FROM users FOR NO KEY UPDATE`, func() { got = ask() }, func(tx pgx.Tx) error {
-			_, err := db.Exec(t.Context(), tx, `UPDATE sessions SET revoked_at = now(), revoked_reason = 'password_changed'`)
-			return err
+			return db.Exec(t.Context(), tx, `UPDATE sessions SET revoked_at = now(), revoked_reason = 'password_changed'`)
 		})
 		if got.Status != 401 {
 			t.Errorf("%s: %d %s", name, got.Status, got.Body)

@@ -119,7 +119,7 @@ func (rc *recovery) follow(ctx context.Context, t oneTime, fn func(tx pgx.Tx, ac
 func (rc *recovery) changeEmail(c *httpx.Call, in Address) error {
 	ctx, caller := c.Context(), c.Caller
 	return rc.mail.answer(c, in, func(tx pgx.Tx, email string, known account) (event audit.Event, err error) {
-		_, err = db.Exec(ctx, tx, `
+		err = db.Exec(ctx, tx, `
 -- name: auth.ReplaceEmailToken
 DELETE FROM one_time_tokens WHERE user_id = $1 AND purpose = $2`, caller.UserID, purposeEmail)
 		if err != nil {
@@ -145,7 +145,7 @@ func (rc *recovery) confirmEmail(c *httpx.Call, in ConfirmEmail) error {
 		return err
 	}
 	return rc.follow(ctx, t, func(tx pgx.Tx, acc account) (stale, audit.Event, error) {
-		_, err := db.Exec(ctx, tx, `
+		err := db.Exec(ctx, tx, `
 -- name: auth.SetEmail
 UPDATE users SET email = $2, revision = revision + 1, updated_at = now() WHERE id = $1`, acc.ID, t.Email)
 		if err == nil {

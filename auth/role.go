@@ -253,7 +253,7 @@ func (ro *roles) deleteRole(c *httpx.Call) error {
 		if err != nil {
 			return event, err
 		}
-		_, err = db.Exec(ctx, tx, `
+		err = db.Exec(ctx, tx, `
 -- name: auth.DeleteRole
 DELETE FROM roles WHERE name = $1`, role.Name)
 		if kind, _ := db.KindOf(err); kind == db.Missing {

@@ -143,7 +143,7 @@ UPDATE sessions SET revoked_at = now(), revoked_reason = $3 WHERE id = $1 AND us
 // endSessionsOf ends all sessions of a user except keep, which may be zero, and
 // returns how many.
 func endSessionsOf(ctx context.Context, q db.Querier, user, keep uuid.UUID, reason string) (int64, error) {
-	return db.Exec(ctx, q, `
+	return db.Affected(ctx, q, `
 -- name: auth.EndSessionsOfUser
 UPDATE sessions SET revoked_at = now(), revoked_reason = $3
  WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL`, user, keep, reason)

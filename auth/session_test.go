@@ -286,7 +286,7 @@ func TestSession_AnAnswerThatTheEndHasOvertakenIsNotKept(t *testing.T) {
 	err := e.DB.InTx(t.Context(), func(tx pgx.Tx) error {
 		for _, sql := range []string{`SET LOCAL ROLE NONE`, `ALTER TABLE roles ENABLE ROW LEVEL SECURITY`,
 			`CREATE POLICY held ON roles USING (pg_advisory_xact_lock_shared(1) IS NOT NULL)`} {
-			if _, err := db.Exec(t.Context(), tx, sql); err != nil {
+			if err := db.Exec(t.Context(), tx, sql); err != nil {
 				return err
 			}
 		}
@@ -310,7 +310,7 @@ func overtake(t *testing.T, e *authtest.Env, lock string, ask func(), act func(t
 	t.Helper()
 	ctx, done := t.Context(), make(chan struct{})
 	err := e.DB.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := db.Exec(ctx, tx, lock); err != nil {
+		if err := db.Exec(ctx, tx, lock); err != nil {
 			return err
 		}
 		go func() {
@@ -319,7 +319,7 @@ func overtake(t *testing.T, e *authtest.Env, lock string, ask func(), act func(t
 		}()
 		for {
 			// Within a transaction the connections that there are stay as they were.
-			if _, err := db.Exec(ctx, tx, `SELECT pg_stat_clear_snapshot()`); err != nil {
+			if err := db.Exec(ctx, tx, `SELECT pg_stat_clear_snapshot()`); err != nil {
 				return err
 			}
 			waiting, err := db.One(ctx, tx, db.Value[bool], `

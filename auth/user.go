@@ -204,7 +204,7 @@ RETURNING `+userColumns, uuid.Must(uuid.NewV7()), email, n.Name, n.PasswordHash)
 // role_missing.
 func (us *users) setRoles(ctx context.Context, tx pgx.Tx, user uuid.UUID, had, roles []string) error {
 	granted, revoked := without(roles, had), without(had, roles)
-	_, err := db.Exec(ctx, tx, `
+	err := db.Exec(ctx, tx, `
 -- name: auth.SetRoles
 WITH gone AS (DELETE FROM user_roles WHERE user_id = $1 AND role = ANY($3))
 INSERT INTO user_roles (user_id, role) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING`, user, granted, revoked)

@@ -201,7 +201,7 @@ func (us *users) patchUser(c *httpx.Call, p UserPatch) (ManagedUser, error) {
 		if err := mayGrantRoles(ctx, tx, by, gained); err != nil {
 			return nothing, err
 		}
-		_, err = db.Exec(ctx, tx, `
+		err = db.Exec(ctx, tx, `
 -- name: auth.UpdateUser
 UPDATE users SET name = $2, status = $3, revision = revision + 1, updated_at = now() WHERE id = $1`, id, name, status)
 		if err != nil {
@@ -321,7 +321,7 @@ func (us *users) remove(c *httpx.Call, id uuid.UUID) error {
 		if err != nil {
 			return what, event, err
 		}
-		_, err = db.Exec(ctx, tx, `
+		err = db.Exec(ctx, tx, `
 -- name: auth.DeleteUser
 DELETE FROM users WHERE id = $1`, id)
 		return staleUser(id), audit.Event{Action: audit.UserDeleted, Target: id}, err

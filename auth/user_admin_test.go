@@ -65,18 +65,16 @@ func TestUsers_AreMadeReadChangedAndDeleted(t *testing.T) {
 			return quotas, err
 		},
 		SetQuota: func(ctx context.Context, tx pgx.Tx, user uuid.UUID, quota *int64) error {
-			_, err := db.Exec(ctx, tx, `INSERT INTO test_quotas VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET quota = $2`, user, quota)
-			return err
+			return db.Exec(ctx, tx, `INSERT INTO test_quotas VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET quota = $2`, user, quota)
 		},
 		Erase: func(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
-			_, err := db.Exec(ctx, tx, `DELETE FROM test_quotas WHERE id = $1`, user)
-			return err
+			return db.Exec(ctx, tx, `DELETE FROM test_quotas WHERE id = $1`, user)
 		},
 	}
 	e = authtest.Start(t, keep(kept))
 	err := e.DB.InTx(t.Context(), func(tx pgx.Tx) error {
 		for _, sql := range []string{`SET LOCAL ROLE NONE`, `CREATE TABLE test_quotas (id uuid PRIMARY KEY REFERENCES users, quota bigint)`, `GRANT ALL ON test_quotas TO PUBLIC`} {
-			if _, err := db.Exec(t.Context(), tx, sql); err != nil {
+			if err := db.Exec(t.Context(), tx, sql); err != nil {
 				return err
 			}
 		}
@@ -366,7 +364,7 @@ func deafen(t *testing.T, e *authtest.Env) (undo func()) {
 	var pid int
 	err := e.DB.InTx(t.Context(), func(tx pgx.Tx) (err error) {
 		// Only the owner sees what other backends run.
-		if _, err := db.Exec(t.Context(), tx, `SET LOCAL ROLE NONE`); err != nil {
+		if err := db.Exec(t.Context(), tx, `SET LOCAL ROLE NONE`); err != nil {
 			return err
 		}
 		pid, err = db.One(t.Context(), tx, db.Value[int], `

@@ -240,8 +240,7 @@ func (d *DB) Close() {
 
 // Ping checks that PostgreSQL answers.
 func (d *DB) Ping(ctx context.Context) error {
-	_, err := Exec(ctx, d, "-- ping")
-	return err
+	return Exec(ctx, d, "-- ping")
 }
 
 // Stat is the pool's figures for metrics, nil while not connected. Its

@@ -20,7 +20,7 @@ func register(ctx context.Context, conn *pgx.Conn, jobs []Job) error {
 		ON CONFLICT (name) DO UPDATE SET next_run_at = now() + $2::interval
 		 WHERE jobs.next_run_at > now() + $2::interval`
 	for _, j := range jobs {
-		if _, err := Exec(ctx, conn, sql, j.Name, j.Every); err != nil {
+		if err := Exec(ctx, conn, sql, j.Name, j.Every); err != nil {
 			return err
 		}
 	}
@@ -66,8 +66,7 @@ func unlock(ctx context.Context, conn *pgx.Conn, job scheduled) error {
 		SELECT pg_advisory_unlock($1, $2)`
 	ctx, cancel := context.WithTimeout(ctx, jobAnswer)
 	defer cancel()
-	_, err := Exec(ctx, conn, sql, lockJobs, job.id)
-	return err
+	return Exec(ctx, conn, sql, lockJobs, job.id)
 }
 
 // begin takes the lock of a job and records that its run begins. It returns false
@@ -85,7 +84,7 @@ func begin(ctx context.Context, conn *pgx.Conn, job scheduled, asked bool) (bool
 	if locked, err := One(ctx, conn, Value[bool], lock, lockJobs, job.id); err != nil || !locked {
 		return false, err
 	}
-	n, err := Exec(ctx, conn, begin, job.id, job.Every, jobRetry, asked)
+	n, err := Affected(ctx, conn, begin, job.id, job.Every, jobRetry, asked)
 	if err == nil && n == 0 {
 		err = unlock(ctx, conn, job)
 	}
@@ -107,8 +106,7 @@ func (d *DB) finishJob(ctx context.Context, job scheduled, cause error, interrup
 	if cause != nil {
 		text = new(firstLine(cause.Error()))
 	}
-	_, err := Exec(ctx, d, sql, job.id, job.Every, text, interrupted)
-	return err
+	return Exec(ctx, d, sql, job.id, job.Every, text, interrupted)
 }
 
 // firstLine leaves stacks and long texts to the log, and keeps invalid UTF-8 out of

@@ -161,7 +161,7 @@ func TestJobs_ATimeThatLiesTooFarAheadIsDue(t *testing.T) {
 	<-ran
 	// The clock is set back once the run is written down.
 	for moved := int64(0); moved == 0; time.Sleep(10 * time.Millisecond) {
-		n, err := db.Exec(t.Context(), d, `UPDATE jobs SET next_run_at = now() + interval '900 days' WHERE last_finished_at IS NOT NULL`)
+		n, err := db.Affected(t.Context(), d, `UPDATE jobs SET next_run_at = now() + interval '900 days' WHERE last_finished_at IS NOT NULL`)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -183,6 +183,5 @@ func handOut(ctx, until context.Context, conn *pgx.Conn) error {
 func Notify(ctx context.Context, q Querier, channel, payload string) error {
 	const sql = `-- name: db.Notify
 		SELECT pg_notify($1, $2)`
-	_, err := Exec(ctx, q, sql, channel, payload)
-	return err
+	return Exec(ctx, q, sql, channel, payload)
 }

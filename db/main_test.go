@@ -132,7 +132,7 @@ func owner(t *testing.T, url string) *pgx.Conn {
 
 func must(t *testing.T, q db.Querier, sql string, args ...any) int64 {
 	t.Helper()
-	n, err := db.Exec(t.Context(), q, sql, args...)
+	n, err := db.Affected(t.Context(), q, sql, args...)
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}

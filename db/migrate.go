@@ -97,11 +97,11 @@ func (d *DB) migrate(ctx context.Context, namespace, schema, prepare, grant stri
 	if err := lockMigration(ctx, conn); err != nil {
 		return err
 	}
-	if _, err := Exec(ctx, conn, prepare); err != nil {
+	if err := Exec(ctx, conn, prepare); err != nil {
 		return err
 	}
 	// If it exists, the server sends a notice, which nobody reads.
-	if _, err := Exec(ctx, conn, StepTable); err != nil {
+	if err := Exec(ctx, conn, StepTable); err != nil {
 		return err
 	}
 	done, err := recordedSteps(ctx, conn, steps)
@@ -118,7 +118,7 @@ func (d *DB) migrate(ctx context.Context, namespace, schema, prepare, grant stri
 		}
 		d.log.Info("schema step applied", "schema", namespace, "step", s.Number, "title", s.Title, "took", time.Since(start).String())
 	}
-	if _, err := Exec(ctx, conn, grant); err != nil {
+	if err := Exec(ctx, conn, grant); err != nil {
 		return fmt.Errorf("grant the runtime role its rights: %w", err)
 	}
 	return nil

@@ -85,8 +85,7 @@ func InNamespace(ctx context.Context, tx pgx.Tx, namespace string, fn func() err
 	if err := fn(); err != nil {
 		return err
 	}
-	_, err = Exec(ctx, tx, leave, was.role, was.path)
-	return err
+	return Exec(ctx, tx, leave, was.role, was.path)
 }
 
 // MissingRoles are the names that are not roles which the login may take. The login

@@ -99,8 +99,15 @@ func Value[T any](row pgx.Row) (v T, err error) {
 	return v, err
 }
 
-// Exec runs a statement and returns how many rows it affected.
-func Exec(ctx context.Context, q Querier, sql string, args ...any) (int64, error) {
+// Exec runs a statement.
+func Exec(ctx context.Context, q Querier, sql string, args ...any) error {
+	_, err := Affected(ctx, q, sql, args...)
+	return err
+}
+
+// Affected is Exec for a statement of which the caller asks how many rows it
+// affected.
+func Affected(ctx context.Context, q Querier, sql string, args ...any) (int64, error) {
 	return answered(ctx, func(ctx context.Context) (int64, error) {
 		tag, err := q.Exec(ctx, sql, args...)
 		return tag.RowsAffected(), err
@@ -110,7 +117,7 @@ func Exec(ctx context.Context, q Querier, sql string, args ...any) (int64, error
 // Touch is Exec for a statement that must affect a row: if it affects none, the
 // error is none.
 func Touch(ctx context.Context, q Querier, none error, sql string, args ...any) error {
-	n, err := Exec(ctx, q, sql, args...)
+	n, err := Affected(ctx, q, sql, args...)
 	if err == nil && n == 0 {
 		return none
 	}
@@ -122,7 +129,7 @@ func Touch(ctx context.Context, q Querier, none error, sql string, args ...any) 
 // callers cannot both take the last place. Call it before the transaction changes
 // a row of the table, or two such transactions wait for each other.
 func Below(ctx context.Context, tx pgx.Tx, full error, most int, table, where string, args ...any) error {
-	_, err := Exec(ctx, tx, `
+	err := Exec(ctx, tx, `
 -- name: db.LockToCount
 LOCK TABLE `+table+` IN SHARE ROW EXCLUSIVE MODE`)
 	if err != nil {

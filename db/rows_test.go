@@ -52,8 +52,7 @@ func TestErrors_KindOfEachFailure(t *testing.T) {
 	locked := func(sql string) error {
 		return d.InTx(t.Context(), func(tx pgx.Tx) error {
 			must(t, tx, `SET LOCAL lock_timeout = '20ms'`)
-			_, err := db.Exec(t.Context(), tx, sql)
-			return err
+			return db.Exec(t.Context(), tx, sql)
 		})
 	}
 	if kind, _ := db.KindOf(locked(`SELECT n FROM counters`)); kind != db.Busy {
@@ -74,7 +73,7 @@ func TestErrors_KindOfEachFailure(t *testing.T) {
 		{"too slow", `SET statement_timeout = '1ms'; SELECT pg_sleep(5)`, db.Busy, ""},
 		{"a mistake in the SQL", `SELECT nonsense`, 0, ""},
 	} {
-		_, err := db.Exec(t.Context(), d, c.sql)
+		err := db.Exec(t.Context(), d, c.sql)
 		var e *db.Error
 		errors.As(err, &e)
 		switch {
@@ -86,12 +85,12 @@ func TestErrors_KindOfEachFailure(t *testing.T) {
 			t.Errorf("%s: %v", c.what, err)
 		}
 	}
-	if _, err := db.Exec(t.Context(), own, `SELECT pg_terminate_backend(pg_backend_pid())`); err == nil {
+	if err := db.Exec(t.Context(), own, `SELECT pg_terminate_backend(pg_backend_pid())`); err == nil {
 		t.Error("a terminated backend answered")
 	} else if kind, _ := db.KindOf(err); kind != db.Unavailable {
 		t.Errorf("terminated: %v", err)
 	}
-	if _, err := db.Exec(t.Context(), d, `SELECT $1::text`, "a\x00b"); err == nil {
+	if err := db.Exec(t.Context(), d, `SELECT $1::text`, "a\x00b"); err == nil {
 		t.Error("NUL in a text was taken")
 	} else if kind, _ := db.KindOf(err); kind != db.Invalid {
 		t.Errorf("NUL in a text: %v", err)
@@ -103,7 +102,7 @@ func TestErrors_ListedConstraintCarriesItsCode(t *testing.T) {
 	d := dbtest.New(t)
 	const sql = `INSERT INTO users (id, email, password_hash) VALUES (gen_random_uuid(), 'Ann@example.com', '-')`
 	must(t, d, sql)
-	_, err := db.Exec(t.Context(), d, sql)
+	err := db.Exec(t.Context(), d, sql)
 	e, ok := errors.AsType[*db.Error](err)
 	if !ok || e.Kind != db.Conflict || e.Code != "email_taken" || e.Detail == "" {
 		t.Errorf("error %v", err)
@@ -122,7 +121,7 @@ func TestDB_UnavailableBeforeConnectAfterCloseAndWithoutServer(t *testing.T) {
 	everything := func(what string) {
 		t.Helper()
 		ctx := t.Context()
-		_, err := db.Exec(ctx, d, `SELECT 1`)
+		err := db.Exec(ctx, d, `SELECT 1`)
 		unavailable(what+" Exec", err)
 		_, err = db.All(ctx, d, db.Value[int], `SELECT 1`)
 		unavailable(what+" All", err)
@@ -153,12 +152,12 @@ func TestErrors_AServerThatTakesNoWritesAnyMoreIsLeft(t *testing.T) {
 	t.Cleanup(d.Close)
 	must(t, d, `SET default_transaction_read_only = on`)
 	const write = `UPDATE counters SET n = 2`
-	if _, err := db.Exec(t.Context(), d, write); err == nil {
+	if err := db.Exec(t.Context(), d, write); err == nil {
 		t.Error("it took a write")
 	} else if kind, _ := db.KindOf(err); kind != db.Unavailable {
 		t.Errorf("error %v", err)
 	}
-	if _, err := db.Exec(t.Context(), d, write); err != nil {
+	if err := db.Exec(t.Context(), d, write); err != nil {
 		t.Errorf("the next connection: %v", err)
 	}
 }

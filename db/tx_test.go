@@ -45,8 +45,7 @@ func TestInTx_CommitsAndIsReadCommitted(t *testing.T) {
 	var level string
 	err := d.InTx(t.Context(), func(tx pgx.Tx) error {
 		level = value[string](t, tx, `SELECT current_setting('transaction_isolation')`)
-		_, err := db.Exec(t.Context(), tx, bump, 1)
-		return err
+		return db.Exec(t.Context(), tx, bump, 1)
 	})
 	if err != nil || level != "read committed" || count(t, d, 1) != 1 {
 		t.Errorf("error %v, level %q, count %d", err, level, count(t, d, 1))
@@ -103,8 +102,7 @@ func TestInTx_SerializationFailureIsRunAgain(t *testing.T) {
 		if attempts == 1 {
 			must(t, d, bump, 1) // behind the transaction's back
 		}
-		_, err := db.Exec(t.Context(), tx, bump, 1)
-		return err
+		return db.Exec(t.Context(), tx, bump, 1)
 	})
 	if err != nil || attempts != 2 || count(t, d, 1) != 2 {
 		t.Errorf("error %v, %d attempts, count %d", err, attempts, count(t, d, 1))
@@ -121,12 +119,11 @@ func TestInTx_DeadlockIsRunAgain(t *testing.T) {
 		once := sync.OnceFunc(func() { met.Done(); met.Wait() })
 		return d.InTx(t.Context(), func(tx pgx.Tx) error {
 			attempts.Add(1)
-			if _, err := db.Exec(t.Context(), tx, bump, first); err != nil {
+			if err := db.Exec(t.Context(), tx, bump, first); err != nil {
 				return err
 			}
 			once() // both hold their first row now
-			_, err := db.Exec(t.Context(), tx, bump, second)
-			return err
+			return db.Exec(t.Context(), tx, bump, second)
 		})
 	}
 	var wg sync.WaitGroup
@@ -237,8 +234,7 @@ func TestInTx_CutDuringCommitIsUnknownAndNotRunAgain(t *testing.T) {
 				result <- d.InTx(ctx, func(tx pgx.Tx) error {
 					attempts.Add(1)
 					pid <- int32(tx.Conn().PgConn().PID())
-					_, err := db.Exec(ctx, tx, bump, 1)
-					return err
+					return db.Exec(ctx, tx, bump, 1)
 				})
 			}()
 			backend := <-pid
@@ -262,8 +258,7 @@ func TestInTx_LostAnswerOfADurableCommitIsUnknown(t *testing.T) {
 	attempts := 0
 	err := through.InTx(t.Context(), func(tx pgx.Tx) error {
 		attempts++
-		_, err := db.Exec(t.Context(), tx, bump, 1)
-		return err
+		return db.Exec(t.Context(), tx, bump, 1)
 	})
 	if !errors.Is(err, db.ErrOutcomeUnknown) || attempts != 1 {
 		t.Errorf("error %v after %d attempts, want unknown after 1", err, attempts)
@@ -355,8 +350,7 @@ func TestInTx_AFrozenDatabaseIsUnavailableWhenPatienceEnds(t *testing.T) {
 	ctx := db.WithPatience(t.Context(), 300*time.Millisecond)
 	err := d.InTx(ctx, func(tx pgx.Tx) error {
 		frozen(t, tx)
-		_, err := db.Exec(ctx, tx, bump, 1)
-		return err
+		return db.Exec(ctx, tx, bump, 1)
 	})
 	if kind, _ := db.KindOf(err); kind != db.Unavailable {
 		t.Errorf("a statement: %v", err)

@@ -124,7 +124,7 @@ func (sh *shares) tellDrops(ctx context.Context) error {
 		err = sh.auth.Tell(ctx, user, func(tx pgx.Tx) (auth.News, error) { return takeDrops(ctx, tx, user) })
 	}
 	if err == nil {
-		_, err = db.Exec(ctx, sh.db, forget)
+		err = db.Exec(ctx, sh.db, forget)
 	}
 	return err
 }

@@ -105,7 +105,7 @@ func (h *house) run(t testing.TB, name string) {
 // exec runs SQL by hand and tells how many rows it touched.
 func (h *house) exec(t testing.TB, sql string, args ...any) int64 {
 	t.Helper()
-	n, err := db.Exec(t.Context(), h.DB, sql, args...)
+	n, err := db.Affected(t.Context(), h.DB, sql, args...)
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}

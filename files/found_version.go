@@ -81,7 +81,7 @@ func (rc *reconciler) takeVersion(ctx context.Context, t *journal.Tx, owner uuid
 		return err
 	}
 	replaced := disk.StatOf(info).Ctim // its last change: when it was given this name
-	n, err := db.Exec(ctx, t, sql, owner, d.row.ID, d.row.Revision, info.Size(), d.sum, disk.MTime(info), disk.Inode(info), time.Unix(replaced.Unix()))
+	n, err := db.Affected(ctx, t, sql, owner, d.row.ID, d.row.Revision, info.Size(), d.sum, disk.MTime(info), disk.Inode(info), time.Unix(replaced.Unix()))
 	if err == nil && n == 1 {
 		d.done = taken
 		t.Keep(info.Size())

@@ -44,10 +44,9 @@ func (f *Files) SetEntryQuota(ctx context.Context, tx pgx.Tx, user uuid.UUID, en
 
 // setLimit writes a column of a user's tree.
 func setLimit(ctx context.Context, tx pgx.Tx, user uuid.UUID, column string, limit *int64) error {
-	_, err := db.Exec(ctx, tx, `-- name: files.SetLimit
+	return db.Exec(ctx, tx, `-- name: files.SetLimit
 		`+withOwner+` INSERT INTO trees (owner_id, root_id, feed_epoch, `+column+`) VALUES ($1, $2, $3, $4)
 		    ON CONFLICT (owner_id) DO UPDATE SET `+column+` = excluded.`+column, user, journal.NewID(), journal.NewID(), limit)
-	return err
 }
 
 // Erase deletes all that a user has here, in the transaction that deletes the

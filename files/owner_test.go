@@ -24,7 +24,7 @@ func (h *house) erase(t testing.TB, f *files.Files, user string, last error) err
 		if err := f.Erase(t.Context(), tx, uuid.MustParse(user)); err != nil {
 			return err
 		}
-		if _, err := db.Exec(t.Context(), tx, "DELETE FROM users WHERE id = $1", user); err != nil {
+		if err := db.Exec(t.Context(), tx, "DELETE FROM users WHERE id = $1", user); err != nil {
 			return err
 		}
 		return last

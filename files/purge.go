@@ -95,7 +95,7 @@ func (tr *trash) purge(ctx context.Context, owner, id uuid.UUID) error {
 		if err := t.Purge(id, it.Revision, disk.TrashPath(owner, id)); err != nil {
 			return err
 		}
-		if _, err := db.Exec(ctx, t, mark, id); err != nil {
+		if err := db.Exec(ctx, t, mark, id); err != nil {
 			return err
 		}
 		t.Tell(feedPurged, told(it.placed))

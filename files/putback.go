@@ -186,8 +186,7 @@ func (p *Putting) Describe(ctx context.Context, q db.Querier, list []Stored) err
 		   SET ino = p.ino, size = p.size,
 		       mtime = CASE WHEN i.kind = 1 THEN p.mtime END, sha256 = CASE WHEN i.kind = 1 THEN p.sha256 END
 		  FROM put p WHERE i.id = p.id AND p.revision = 0`
-	_, err := db.Exec(ctx, q, sql, list)
-	return err
+	return db.Exec(ctx, q, sql, list)
 }
 
 // Finish ties the database to the data directory. What belonged to the
@@ -205,7 +204,7 @@ func (p *Putting) Finish(ctx context.Context, tx pgx.Tx) error {
 		UPDATE trees t
 		   SET reserved = 0, feed_epoch = gen_random_uuid(),
 		       entries = (SELECT count(*) FROM items i WHERE i.owner_id = t.owner_id AND i.parent_id IS NOT NULL)`
-	if _, err := db.Exec(ctx, tx, sql, p.id); err != nil {
+	if err := db.Exec(ctx, tx, sql, p.id); err != nil {
 		return err
 	}
 	return p.vol.disk.SetMarker(p.id)

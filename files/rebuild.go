@@ -99,7 +99,7 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 	if rows, err := pathsOf(ctx, rc.db, []uuid.UUID{id}); err != nil || len(rows) > 0 || id == uuid.Nil {
 		id = journal.NewID()
 	}
-	if _, err := db.Exec(ctx, rc.db, insertTree, owner, id, journal.NewID()); err != nil {
+	if err := db.Exec(ctx, rc.db, insertTree, owner, id, journal.NewID()); err != nil {
 		return root, "", err
 	}
 	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
@@ -107,8 +107,7 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 		if _, err := insertRoot(ctx, t, owner); err != nil {
 			return ignoreNotFound(err)
 		}
-		_, err := db.Exec(ctx, t, forget, owner)
-		return err
+		return db.Exec(ctx, t, forget, owner)
 	}}
 	if err := rc.journal.Commit(ctx, c); err != nil {
 		return root, "", err

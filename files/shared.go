@@ -230,6 +230,5 @@ func (sh *shares) networkKey(ctx context.Context) []byte {
 func (sh *shares) sweepShares(ctx context.Context) error {
 	const sql = `-- name: files.SweepShareDownloads
 		DELETE FROM share_downloads WHERE free_until < now()`
-	_, err := db.Exec(ctx, sh.db, sql)
-	return err
+	return db.Exec(ctx, sh.db, sql)
 }

@@ -101,7 +101,7 @@ func (f *Files) Snapshot(ctx context.Context, fn func(s *Snapshot) error) error 
 		SELECT pg_advisory_lock($1, 0) FROM set_config('lock_timeout', $2, false)`
 	return f.asWorker(ctx, func() error {
 		return f.db.AsOwner(ctx, func(conn *pgx.Conn) error {
-			_, err := db.Exec(ctx, conn, lock, journal.LockPurge, fmt.Sprint(snapshotWait.Milliseconds()))
+			err := db.Exec(ctx, conn, lock, journal.LockPurge, fmt.Sprint(snapshotWait.Milliseconds()))
 			if kind, _ := db.KindOf(err); kind == db.Busy {
 				return errors.New("another backup is running")
 			}
@@ -129,8 +129,7 @@ func (f *Files) Snapshot(ctx context.Context, fn func(s *Snapshot) error) error 
 // CloseRows ends the transaction of the snapshot: one that is open for long
 // keeps PostgreSQL from cleaning up.
 func (s *Snapshot) CloseRows(ctx context.Context) error {
-	_, err := db.Exec(ctx, s.Conn, `COMMIT`)
-	return err
+	return db.Exec(ctx, s.Conn, `COMMIT`)
 }
 
 // Kept says why bytes may have been freed since the snapshot was taken.

@@ -158,7 +158,7 @@ func (sp *spaces) postSpace(c *httpx.Call, in spaceFields) (s space, err error) 
 	}
 	ctx, id := c.Context(), disk.NewSpaceID()
 	err = sp.change(ctx, func(tx pgx.Tx) (err error) {
-		_, err = db.Exec(ctx, tx, insert, id, s.Name, journal.NewID(), journal.NewID(), s.Quota, c.Caller.UserID, c.Caller.Operator)
+		err = db.Exec(ctx, tx, insert, id, s.Name, journal.NewID(), journal.NewID(), s.Quota, c.Caller.UserID, c.Caller.Operator)
 		if err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (sp *spaces) patchSpace(c *httpx.Call, in spaceFields) (s space, err error)
 		if err := s.apply(in); err != nil {
 			return err
 		}
-		if _, err := db.Exec(ctx, tx, update, s.ID, s.Name, s.Quota); err != nil {
+		if err := db.Exec(ctx, tx, update, s.ID, s.Name, s.Quota); err != nil {
 			return err
 		}
 		if s, err = spaceByID(ctx, tx, c.Caller.UserID, c.ID, ""); err != nil {

@@ -92,7 +92,7 @@ func TestReady_ReadsNoItems(t *testing.T) {
 	h := start(t)
 	h.member(t, "many@example.com")
 	err := h.DB.InTx(t.Context(), func(tx pgx.Tx) error {
-		if _, err := db.Exec(t.Context(), tx, `LOCK TABLE items IN ACCESS EXCLUSIVE MODE`); err != nil {
+		if err := db.Exec(t.Context(), tx, `LOCK TABLE items IN ACCESS EXCLUSIVE MODE`); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -214,7 +214,7 @@ func (rc *reconciler) writeKnown(ctx context.Context, t *journal.Tx, owner uuid.
 		       revision = i.revision + 1
 		 WHERE i.id = $1`
 	moved := d.kind == findMoved
-	_, err := db.Exec(ctx, t, sql, now.ID, now.Parent, now.Name, naming.SortKey(now.Name), now.Size, now.SHA256, now.MTime, now.Ino,
+	err := db.Exec(ctx, t, sql, now.ID, now.Parent, now.Name, naming.SortKey(now.Name), now.Size, now.SHA256, now.MTime, now.Ino,
 		now.Missing, changed, moved, naming.Fold(now.Name), now.MediaType)
 	if err != nil {
 		return err

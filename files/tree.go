@@ -76,7 +76,7 @@ func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
 	names := firstFolders
 	if disk.IsSpace(owner) {
 		names = nil
-	} else if _, err := db.Exec(ctx, ts.db, `-- name: files.InsertTree
+	} else if err := db.Exec(ctx, ts.db, `-- name: files.InsertTree
 		`+withOwner+` INSERT INTO trees (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3) ON CONFLICT (owner_id) DO NOTHING`,
 		owner, journal.NewID(), journal.NewID()); err != nil {
 		return err

@@ -323,7 +323,7 @@ func (up *uploads) deleteUpload(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	if _, err := db.Exec(ctx, up.db, forget, x.id); err != nil {
+	if err := db.Exec(ctx, up.db, forget, x.id); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -100,8 +100,7 @@ func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int6
 		if err := t.Reserve(reserved); err != nil {
 			return err
 		}
-		_, err := db.Exec(ctx, t, sql, owner, u.id, reserved, length, metadata, up.journal.UploadExpiry, httpx.CallerOf(ctx).UserID)
-		return err
+		return db.Exec(ctx, t, sql, owner, u.id, reserved, length, metadata, up.journal.UploadExpiry, httpx.CallerOf(ctx).UserID)
 	})
 	unknown := errors.Is(err, db.ErrOutcomeUnknown)
 	if err != nil && !unknown {
@@ -241,7 +240,7 @@ func (up *uploads) expire(ctx context.Context) error {
 	const forget = `-- name: files.ForgetUploads
 		DELETE FROM uploads u
 		 WHERE u.expires_at < now() AND (u.state = 'finished' OR u.state <> 'open' AND u.op_id = ANY ($1))`
-	if _, err := db.Exec(ctx, up.db, hasten, up.journal.UploadExpiry); err != nil {
+	if err := db.Exec(ctx, up.db, hasten, up.journal.UploadExpiry); err != nil {
 		return err
 	}
 	list, err := db.All(ctx, up.db, scanUpload, due)
@@ -263,7 +262,7 @@ func (up *uploads) expire(ctx context.Context) error {
 		}
 		ids = append(ids, u.id)
 	}
-	_, err = db.Exec(ctx, up.db, forget, ids)
+	err = db.Exec(ctx, up.db, forget, ids)
 	return errors.Join(failures, err)
 }
 

@@ -89,7 +89,7 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 			}
 			show(v, pace.read, of)
 		}
-		if _, err := db.Exec(ctx, rc.db, checked, good, revisions); err != nil {
+		if err := db.Exec(ctx, rc.db, checked, good, revisions); err != nil {
 			return v, err
 		}
 	}

@@ -47,7 +47,7 @@ func (vol *volume) claim(ctx context.Context, adopt bool) (claimed bool, err err
 		UPDATE instance SET data_dir_id = $1`
 	err = vol.db.InTx(ctx, func(tx pgx.Tx) error {
 		claimed = false
-		if _, err := db.Exec(ctx, tx, lock, journal.LockMarker); err != nil {
+		if err := db.Exec(ctx, tx, lock, journal.LockMarker); err != nil {
 			return err
 		}
 		known, err := dataDirID(ctx, tx)
@@ -80,8 +80,7 @@ func (vol *volume) claim(ctx context.Context, adopt bool) (claimed bool, err err
 		if known != nil {
 			return nil
 		}
-		_, err = db.Exec(ctx, tx, write, marker)
-		return err
+		return db.Exec(ctx, tx, write, marker)
 	})
 	return claimed, err
 }

@@ -247,7 +247,7 @@ func (k *collection) deleteItem(c *httpx.Call) error {
 		if err != nil {
 			return e, err
 		}
-		_, err = db.Exec(ed.ctx, ed.tx, `-- name: portfolio.DeleteEntry
+		err = db.Exec(ed.ctx, ed.tx, `-- name: portfolio.DeleteEntry
 DELETE FROM portfolio_entries WHERE id = $1`, it.entry().ID)
 		return k.event(audit.PortfolioDeleted, it), err
 	})

@@ -175,7 +175,7 @@ SELECT EXISTS (SELECT FROM portfolio_messages WHERE digest = $1)`, in.digest())
 	} else if posts > globalPosts {
 		state, reasons = "spam", append(reasons, "flood")
 	}
-	if _, err := db.Exec(ctx, tx, `-- name: portfolio.InsertMessage
+	if err := db.Exec(ctx, tx, `-- name: portfolio.InsertMessage
 INSERT INTO portfolio_messages (id, state, name, email, subject, message, score, reasons, digest)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, uuid.Must(uuid.NewV7()), state,
 		in.Name, in.Email, in.Subject, in.Message, score, reasons, in.digest()); err != nil {
@@ -189,10 +189,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, uuid.Must(uuid.NewV7()), state,
 
 // trimSpam keeps the spam with the lowest score, and of that the newest.
 func trimSpam(ctx context.Context, tx db.Querier) error {
-	_, err := db.Exec(ctx, tx, `-- name: portfolio.TrimSpam
+	return db.Exec(ctx, tx, `-- name: portfolio.TrimSpam
 DELETE FROM portfolio_messages
  WHERE id IN (SELECT id FROM portfolio_messages WHERE state = 'spam' ORDER BY score, id DESC OFFSET $1)`, maxSpam)
-	return err
 }
 
 // notify sends the owner a mail at the address in the profile. The subject, which is

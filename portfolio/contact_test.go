@@ -250,7 +250,7 @@ func TestContact_AClockThatWasSetBackLocksNobodyOut(t *testing.T) {
 		c.Do("POST", "/portfolio/contact", rm.letter(object{"message": strings.Repeat("x", i+1)}), from("192.0.2.1")).Want(t, 202)
 	}
 	c.Do("POST", "/portfolio/contact", rm.letter(object{"message": "one too many"}), from("192.0.2.1")).Want(t, 429)
-	if _, err := db.Exec(t.Context(), rm.DB, `UPDATE portfolio_uses SET expires_at = now() + interval '900 days', uses = 1000`); err != nil {
+	if err := db.Exec(t.Context(), rm.DB, `UPDATE portfolio_uses SET expires_at = now() + interval '900 days', uses = 1000`); err != nil {
 		t.Fatal(err)
 	}
 	// With a space behind the address, as a telephone leaves it.
@@ -284,7 +284,7 @@ func TestSweep_EndsWhatHasHadItsTime(t *testing.T) {
 		`UPDATE portfolio_messages SET created_at = now() - interval '31 days' WHERE message IN ('two', 'three')`,
 		`UPDATE portfolio_uses SET expires_at = expires_at - interval '2 hours 2 minutes'`,
 	} {
-		if _, err := db.Exec(t.Context(), rm.DB, sql); err != nil {
+		if err := db.Exec(t.Context(), rm.DB, sql); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -316,7 +316,7 @@ func TestContact_AFloodIsBounded(t *testing.T) {
 	server := rm.proxied(t)
 	server.Client(t).Do("POST", "/portfolio/contact", rm.letter(object{"message": "From a person."}), from("198.51.100.1")).Want(t, 202)
 	// What a day of it left: all the room that there is for spam.
-	if _, err := db.Exec(t.Context(), rm.DB, `
+	if err := db.Exec(t.Context(), rm.DB, `
 INSERT INTO portfolio_messages (id, state, name, email, subject, message, score, reasons, digest)
 SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'spam', 'x', 'x@example.com', '', n::text, 5, '{duplicate}', int8send(n) FROM generate_series(1, 1000) AS n`); err != nil {
 		t.Fatal(err)

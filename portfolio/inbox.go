@@ -122,9 +122,8 @@ RETURNING `+messageColumns, c.ID, in.State)
 
 func (p *Portfolio) deleteMessage(c *httpx.Call) error {
 	return p.changeMessage(c, audit.Event{Action: audit.MessageDeleted}, func(ctx context.Context, tx db.Querier) error {
-		_, err := db.Exec(ctx, tx, `-- name: portfolio.DeleteMessage
+		return db.Exec(ctx, tx, `-- name: portfolio.DeleteMessage
 DELETE FROM portfolio_messages WHERE id = $1`, c.ID)
-		return err
 	})
 }
 
@@ -141,7 +140,7 @@ func (p *Portfolio) sweep(ctx context.Context) error {
 		if err := trimSpam(ctx, tx); err != nil {
 			return err
 		}
-		gone, err := db.Exec(ctx, tx, `-- name: portfolio.Sweep
+		gone, err := db.Affected(ctx, tx, `-- name: portfolio.Sweep
 WITH uses AS (DELETE FROM portfolio_uses WHERE expires_at < now())
 DELETE FROM portfolio_messages
  WHERE created_at < now() - CASE WHEN state = 'spam' THEN $1::interval ELSE $2::interval END`, keepSpam, keepMessages)

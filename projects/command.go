@@ -47,7 +47,7 @@ func (p *Projects) export(ctx context.Context, h *Host, w io.Writer) error {
 	const rows = `COPY (SELECT json_build_object('table', '%s', 'row', t) FROM %s t) TO STDOUT (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02')`
 	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
 		for _, sql := range []string{"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", "SET LOCAL statement_timeout = 0"} {
-			if _, err := db.Exec(ctx, tx, sql); err != nil {
+			if err := db.Exec(ctx, tx, sql); err != nil {
 				return err
 			}
 		}

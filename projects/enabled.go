@@ -95,7 +95,7 @@ func (p *Projects) turn(ctx context.Context, h *Host, on bool) error {
 	}
 	defer p.off.Forget()
 	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
-		n, err := db.Exec(ctx, tx, sql, h.app.Name)
+		n, err := db.Affected(ctx, tx, sql, h.app.Name)
 		if err != nil || n == 0 {
 			return err
 		}

@@ -59,7 +59,7 @@ func (h *Host) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	}
 	defer release()
 	return h.p.DB.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := db.Exec(ctx, tx, bounds); err != nil {
+		if err := db.Exec(ctx, tx, bounds); err != nil {
 			return err
 		}
 		t := &Tx{Tx: tx}

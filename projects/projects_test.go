@@ -135,7 +135,7 @@ func TestApp_HasNoRightsOutsideItsSchema(t *testing.T) {
 	var host *projects.Host
 	e := projectstest.Start(t, nil, trial(func(h *projects.Host, _ *projects.App) { host = h }))
 	try := func(sql string) error {
-		return host.InTx(t.Context(), func(tx *projects.Tx) error { _, err := db.Exec(t.Context(), tx, sql); return err })
+		return host.InTx(t.Context(), func(tx *projects.Tx) error { return db.Exec(t.Context(), tx, sql) })
 	}
 	user, err := db.One(t.Context(), e.DB, db.Value[string], `SELECT current_user::text`)
 	if err != nil {
@@ -173,7 +173,7 @@ func TestApp_MayNameAConstraintLikeOneOfThePlatforms(t *testing.T) {
 		`INSERT INTO things VALUES (1)`: {Kind: db.Conflict, Constraint: "users_email_key"},
 		`INSERT INTO things VALUES (5)`: {Kind: db.Invalid, Constraint: "one_time_tokens_hash_key"}, // in the platform's table a defect
 	} {
-		err := host.InTx(t.Context(), func(tx *projects.Tx) error { _, err := db.Exec(t.Context(), tx, sql); return err })
+		err := host.InTx(t.Context(), func(tx *projects.Tx) error { return db.Exec(t.Context(), tx, sql) })
 		if e, ok := errors.AsType[*db.Error](err); !ok || e.Kind != want.Kind || e.Constraint != want.Constraint || e.Code != "" || e.Detail != "" {
 			t.Errorf("%s: %v", sql, err)
 		}
@@ -191,7 +191,7 @@ func TestApp_ThatPanicsOrBlocksLeavesTheOthersAnswering(t *testing.T) {
 				return h.InTx(ctx, func(*projects.Tx) error { begun.Add(1); <-release; return nil })
 			}),
 			answers("/sleep", func(ctx context.Context) error {
-				return h.InTx(ctx, func(tx *projects.Tx) error { _, err := db.Exec(ctx, tx, "SELECT pg_sleep(60)"); return err })
+				return h.InTx(ctx, func(tx *projects.Tx) error { return db.Exec(ctx, tx, "SELECT pg_sleep(60)") })
 			}),
 			answers("/panic", func(context.Context) error { panic("on purpose") }),
 			answers("/fine", func(context.Context) error { return nil }),
@@ -275,8 +275,7 @@ func TestExport_WritesEveryRowAsAJSONLineButWhatIsMadeToBeForgotten(t *testing.T
 	var host *projects.Host
 	passing := projectstest.Start(t, nil, trial(func(h *projects.Host, _ *projects.App) { host = h }))
 	err := host.InTx(t.Context(), func(tx *projects.Tx) error {
-		_, err := db.Exec(t.Context(), tx, `WITH kept AS (INSERT INTO things VALUES (7)) INSERT INTO passing VALUES (8)`)
-		return err
+		return db.Exec(t.Context(), tx, `WITH kept AS (INSERT INTO things VALUES (7)) INSERT INTO passing VALUES (8)`)
 	})
 	if out := command(t, passing, "app export", "example"); err != nil || out != "{\"table\" : \"things\", \"row\" : {\"n\":7}}\n" {
 		t.Errorf("%v: %s", err, out)
@@ -314,8 +313,7 @@ func TestRoles_AreAskedForAndTakeOver(t *testing.T) {
 	}
 	if err := e.DB.InTx(t.Context(), func(tx pgx.Tx) error {
 		return db.InNamespace(t.Context(), tx, "app_roleless", func() error {
-			_, err := db.Exec(t.Context(), tx, `INSERT INTO things VALUES (1)`)
-			return err
+			return db.Exec(t.Context(), tx, `INSERT INTO things VALUES (1)`)
 		})
 	}); err != nil {
 		t.Errorf("without its role the app cannot work: %v", err)

@@ -259,8 +259,7 @@ func TestDoctor_LooksWhetherTheServerMayRewriteTheRecord(t *testing.T) {
 		t.Errorf("a role that may only add is %v", got)
 	}
 	err := p.DB.AsOwner(t.Context(), func(conn *pgx.Conn) error {
-		_, err := db.Exec(t.Context(), conn, `GRANT UPDATE ON audit_seals TO homebase_runtime`)
-		return err
+		return db.Exec(t.Context(), conn, `GRANT UPDATE ON audit_seals TO homebase_runtime`)
 	})
 	if got := level(); err != nil || got != system.Warning {
 		t.Errorf("a role that may edit seals is %v, %v", got, err)

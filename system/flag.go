@@ -115,7 +115,7 @@ func (s *System) changeFlag(c *httpx.Call, fn func(ctx context.Context, tx pgx.T
 	ctx := c.Context()
 	defer s.flags.Forget()
 	return s.DB.InTx(ctx, func(tx pgx.Tx) error {
-		_, err := db.Exec(ctx, tx, `-- name: system.LockFlags
+		err := db.Exec(ctx, tx, `-- name: system.LockFlags
 LOCK TABLE flags IN SHARE ROW EXCLUSIVE MODE`)
 		if err != nil {
 			return err
@@ -178,7 +178,7 @@ func (s *System) deleteFlag(c *httpx.Call) error {
 		if before.Key == "" {
 			return db.ErrNotFound
 		}
-		_, err := db.Exec(ctx, tx, `-- name: system.DeleteFlag
+		err := db.Exec(ctx, tx, `-- name: system.DeleteFlag
 DELETE FROM flags WHERE key = $1`, before.Key)
 		if err != nil {
 			return err

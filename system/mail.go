@@ -70,11 +70,10 @@ func (m *Mail) Send(ctx context.Context, tx db.Querier, to, subject, text string
 		return err
 	}
 	id := uuid.Must(uuid.NewV7())
-	_, err := db.Exec(ctx, tx, `-- name: system.QueueMail
+	return db.Exec(ctx, tx, `-- name: system.QueueMail
 INSERT INTO mail_outbox (id, recipient, subject, body, attempts, created_at, next_try_at)
 VALUES ($1, $2, $3, $4, 0, now(), now())`,
 		id, to, subject, m.sealer.Seal([]byte(text), id.String()))
-	return err
 }
 
 // Deliver hands a message to the SMTP server at once, and queues it if that fails. It is
@@ -93,9 +92,8 @@ func (m *Mail) Deliver(ctx context.Context, to, subject, text string) error {
 // Restored forgets the messages that waited when the backup was made: they have been
 // sent since.
 func (m *Mail) Restored(ctx context.Context, tx pgx.Tx) error {
-	_, err := db.Exec(ctx, tx, `-- name: system.ForgetMailOfBackup
+	return db.Exec(ctx, tx, `-- name: system.ForgetMailOfBackup
 DELETE FROM mail_outbox`)
-	return err
 }
 
 // Jobs deliver the queued messages. Without a server there is nothing to do, and
@@ -150,7 +148,7 @@ func (m *Mail) deliverOne(ctx context.Context, q queued) error {
 		err = m.hand(ctx, q.recipient, q.subject, string(text))
 	}
 	if opened && err != nil && q.attempts+1 < mailMaxAttempts {
-		_, later := db.Exec(ctx, m.db, `-- name: system.RetryMail
+		later := db.Exec(ctx, m.db, `-- name: system.RetryMail
 UPDATE mail_outbox SET attempts = attempts + 1, next_try_at = now() + $2 * interval '1 second' WHERE id = $1`,
 			q.id, (mailFirstRetry << q.attempts).Seconds())
 		return errors.Join(fmt.Errorf("mail %s, try %d: %w", q.id, q.attempts+1, err), later)
@@ -158,9 +156,8 @@ UPDATE mail_outbox SET attempts = attempts + 1, next_try_at = now() + $2 * inter
 	if err != nil {
 		m.log.Error("gave up on a mail", "mail", q.id, "tries", q.attempts+1, "error", err)
 	}
-	_, err = db.Exec(ctx, m.db, `-- name: system.ForgetMail
+	return db.Exec(ctx, m.db, `-- name: system.ForgetMail
 DELETE FROM mail_outbox WHERE id = $1`, q.id)
-	return err
 }
 
 // hand gives one message to the SMTP server (RFC 5321). smtps:// is implicit

@@ -87,10 +87,9 @@ SELECT FROM oidc_grants WHERE id = $1 FOR UPDATE`, id); err != nil {
 
 // endGrant ends all that a grant has bought.
 func endGrant(ctx context.Context, q db.Querier, id uuid.UUID) error {
-	_, err := db.Exec(ctx, q, `
+	return db.Exec(ctx, q, `
 -- name: oidc.EndGrant
 DELETE FROM oidc_grants WHERE id = $1`, id)
-	return err
 }
 
 // token is a signed value of a grant and a number: of an access token when it
@@ -164,11 +163,10 @@ RETURNING g.client_id`, c.Caller.UserID, c.ID)
 // sweep forgets what nobody can use any more. Times that lie ahead are of a clock
 // that was set back.
 func (p *Provider) sweep(ctx context.Context) error {
-	_, err := db.Exec(ctx, p.cfg.DB, `
+	return db.Exec(ctx, p.cfg.DB, `
 -- name: oidc.Sweep
 WITH requests AS (DELETE FROM oidc_requests WHERE expires_at < now() OR expires_at > now() + interval '10 minutes')
 DELETE FROM oidc_grants
  WHERE NOT EXISTS (SELECT FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = session_id AND `+livingSession+`)
     OR redeemed_at IS NULL AND (created_at < now() - interval '60 seconds' OR created_at > now() + interval '60 seconds')`)
-	return err
 }

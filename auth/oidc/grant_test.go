@@ -84,7 +84,7 @@ func TestGrant_EndsAlsoForWhoWaitedMeanwhile(t *testing.T) {
 	tokens, code := p.signIn(ada, "scope", "openid offline_access"), p.code(ada)
 	answers := make(chan *httpxtest.Answer, 2)
 	err := e.DB.InTx(t.Context(), func(tx pgx.Tx) error {
-		if _, err := db.Exec(t.Context(), tx, `SELECT FROM oidc_grants FOR UPDATE`); err != nil {
+		if err := db.Exec(t.Context(), tx, `SELECT FROM oidc_grants FOR UPDATE`); err != nil {
 			return err
 		}
 		go func() { answers <- p.exchange("grant_type", "refresh_token", "refresh_token", tokens.RefreshToken) }()

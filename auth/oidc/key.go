@@ -196,12 +196,12 @@ func (s *signing) add(ctx context.Context, from time.Time, known int) error {
 	id := publicKeyOf(&private.PublicKey).ID
 	defer s.kept.Forget()
 	return s.db.InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := db.Exec(ctx, tx, `
+		if err := db.Exec(ctx, tx, `
 -- name: oidc.LockKeys
 LOCK TABLE oidc_keys IN SHARE ROW EXCLUSIVE MODE`); err != nil {
 			return err
 		}
-		made, err := db.Exec(ctx, tx, `
+		made, err := db.Affected(ctx, tx, `
 -- name: oidc.InsertKey
 INSERT INTO oidc_keys (id, sealed, signs_from)
 SELECT $1, $2, $3 WHERE (SELECT count(*) FROM oidc_keys) = $4`, id, s.sealer.Seal(plain, id), from, known)
@@ -218,7 +218,7 @@ SELECT $1, $2, $3 WHERE (SELECT count(*) FROM oidc_keys) = $4`, id, s.sealer.Sea
 func (s *signing) tend(ctx context.Context) error {
 	defer s.kept.Forget()
 	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
-		dropped, err := db.Exec(ctx, tx, `
+		dropped, err := db.Affected(ctx, tx, `
 -- name: oidc.DropKeys
 DELETE FROM oidc_keys k
  WHERE EXISTS (SELECT FROM oidc_keys n WHERE n.signs_from > k.signs_from AND n.signs_from < now() - $1::interval)`, keyRemains)
@@ -243,7 +243,7 @@ DELETE FROM oidc_keys k
 		if bytes.HasPrefix(k.sealed, s.sealer.Current()) {
 			continue
 		}
-		if _, err := db.Exec(ctx, s.db, `
+		if err := db.Exec(ctx, s.db, `
 -- name: oidc.ResealKey
 UPDATE oidc_keys SET sealed = $3 WHERE id = $1 AND sealed = $2`, k.id, k.sealed, s.sealer.Seal(k.plain, k.id)); err != nil {
 			return err

@@ -99,11 +99,10 @@ func (p *Provider) Jobs() []db.Job {
 // allowed then may have been withdrawn since. With lost, the secret that sealed
 // the keys is not here, and new ones are made.
 func (p *Provider) Restored(ctx context.Context, tx pgx.Tx, lost bool) error {
-	_, err := db.Exec(ctx, tx, `
+	return db.Exec(ctx, tx, `
 -- name: oidc.ForgetOfBackup
 WITH requests AS (DELETE FROM oidc_requests), grants AS (DELETE FROM oidc_grants)
 DELETE FROM oidc_keys WHERE $1`, lost)
-	return err
 }
 
 // Discovery is OpenID Connect Discovery 1.0, section 3.

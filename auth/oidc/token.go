@@ -192,7 +192,7 @@ SELECT id FROM oidc_grants WHERE code_hash = $1`, auth.Digest(form.Get("code")))
 		case g.redirectURI != form.Get("redirect_uri"), !registered(client.RedirectURIs, g.redirectURI), !proves(form.Get("code_verifier"), g.challenge):
 			return errInvalidGrant.Because(errors.New("another redirect URI or verifier")), endGrant(ctx, tx, g.id)
 		}
-		_, err = db.Exec(ctx, tx, `
+		err = db.Exec(ctx, tx, `
 -- name: oidc.Redeem
 UPDATE oidc_grants SET redeemed_at = now(), last_used_at = now() WHERE id = $1`, g.id)
 		return nil, err
@@ -241,7 +241,7 @@ func (p *Provider) refresh(ctx context.Context, client Client, form url.Values) 
 			return errInvalidGrant.Because(errors.New("the refresh token was replaced before")), p.reused(ctx, tx, *g)
 		}
 		g.nonce = "" // only the ID token of the code repeats it
-		_, err = db.Exec(ctx, tx, `
+		err = db.Exec(ctx, tx, `
 -- name: oidc.Refresh
 UPDATE oidc_grants SET refreshed = $2, last_excused = $3, last_used_at = CASE WHEN refreshed = $2 THEN last_used_at ELSE now() END
  WHERE id = $1`, g.id, g.refreshed, g.lastUsed)

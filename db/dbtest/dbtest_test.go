@@ -21,7 +21,7 @@ func TestNew_EachTestHasItsOwnDatabase(t *testing.T) {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t)
-			if _, err := db.Exec(t.Context(), d, `-- name: dbtest_test.Insert
+			if err := db.Exec(t.Context(), d, `-- name: dbtest_test.Insert
 				INSERT INTO jobs (name, next_run_at) VALUES ('test.once', now())`); err != nil {
 				t.Fatal(err)
 			}
@@ -33,7 +33,7 @@ func TestOpen_TwiceIsTwoWorkersOnOneDatabase(t *testing.T) {
 	t.Parallel()
 	url := dbtest.Create(t)
 	one, two := dbtest.Open(t, url), dbtest.Open(t, url)
-	if _, err := db.Exec(t.Context(), one, `INSERT INTO jobs (name, next_run_at) VALUES ('test.shared', now())`); err != nil {
+	if err := db.Exec(t.Context(), one, `INSERT INTO jobs (name, next_run_at) VALUES ('test.shared', now())`); err != nil {
 		t.Fatal(err)
 	}
 	name, err := db.One(t.Context(), two, db.Value[string], `SELECT name FROM jobs`)

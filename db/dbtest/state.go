@@ -10,7 +10,7 @@ import (
 // Exec runs a statement, for a state that no request brings about.
 func Exec(t testing.TB, d *db.DB, sql string, args ...any) {
 	t.Helper()
-	if _, err := db.Exec(t.Context(), d, sql, args...); err != nil {
+	if err := db.Exec(t.Context(), d, sql, args...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -104,7 +104,7 @@ func TestUpgrade_StepsAreAppliedWhileTheOldWorkersServe(t *testing.T) {
 	if err := d.Migrate(t.Context(), text); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Exec(t.Context(), d, `INSERT INTO flags (key, description, enabled, public, rules) VALUES ('kept', '', true, true, '[]')`); err != nil {
+	if err := db.Exec(t.Context(), d, `INSERT INTO flags (key, description, enabled, public, rules) VALUES ('kept', '', true, true, '[]')`); err != nil {
 		t.Fatal(err)
 	}
 	s := start(t, "HOMEBASE_DATABASE_URL="+url, "HOMEBASE_RATE_LIMITS=off")

@@ -31,7 +31,7 @@ func journalOf(t *testing.T, changed func(uuid.UUID)) (j *Journal, owner, root u
 		"INSERT INTO trees (owner_id, root_id, feed_epoch) VALUES ($1, $2::uuid, gen_random_uuid())",
 		"INSERT INTO items (owner_id, id, kind, name, name_sort, name_folded) VALUES ($1, $2::uuid, 0, '', '', '')",
 	} {
-		if _, err := db.Exec(t.Context(), d, sql, owner, root.String()); err != nil {
+		if err := db.Exec(t.Context(), d, sql, owner, root.String()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -111,7 +111,7 @@ func TestPut_OfAClientThatLeavesWhileItsGroupPutsItBackEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	if _, err := db.Exec(t.Context(), j.DB, `INSERT INTO file_ops (owner_id, worker_id, seq, op_id, kind, item_id, revision, ino, source, target)
+	if err := db.Exec(t.Context(), j.DB, `INSERT INTO file_ops (owner_id, worker_id, seq, op_id, kind, item_id, revision, ino, source, target)
 		VALUES ($1, $2, 1000, gen_random_uuid(), 'mkdir', gen_random_uuid(), 1, 0, '', $3)`, owner, other, disk.OwnerPath(owner, "/a")); err != nil {
 		t.Fatal(err)
 	}

@@ -49,8 +49,7 @@ func (j *Journal) Reserve(ctx context.Context, owner, op uuid.UUID, needed, wish
 		if err := t.Reserve(bytes); err != nil {
 			return err
 		}
-		_, err := db.Exec(ctx, t, sql, owner, op, bytes, j.worker.id, j.UploadExpiry)
-		return err
+		return db.Exec(ctx, t, sql, owner, op, bytes, j.worker.id, j.UploadExpiry)
 	}
 	err = j.Hold(ctx, owner, reserve)
 	if errors.Is(err, db.ErrOutcomeUnknown) {

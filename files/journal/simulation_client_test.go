@@ -350,7 +350,7 @@ func (c *client) mkdirAt(p *process, tag, path string) error {
 			return err
 		}
 		id := NewID()
-		if _, err := db.Exec(ctx, t, "-- name: sim.InsertFolder", id, c.own, folder.ID, name); err != nil {
+		if err := db.Exec(ctx, t, "-- name: sim.InsertFolder", id, c.own, folder.ID, name); err != nil {
 			return err
 		}
 		t.Tell("created", json.RawMessage(tag))

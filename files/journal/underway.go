@@ -183,8 +183,7 @@ func (j *Journal) setAside(ctx context.Context, r record) error {
 		UPDATE file_ops SET quarantined_at = now() WHERE owner_id = $1 AND seq = $2`
 	j.Log.ErrorContext(ctx, "cannot find the bytes of a committed change; its record is set aside",
 		"op", r.op, "item", r.item, "revision", r.revision)
-	_, err := db.Exec(ctx, j.db, sql, r.owner, r.seq)
-	return err
+	return db.Exec(ctx, j.db, sql, r.owner, r.seq)
 }
 
 // mend tries again what could not be published or undone and resolves what is

@@ -126,13 +126,13 @@ func (j *Journal) recover(ctx context.Context, id int32) error {
 		UPDATE workers SET dead_at = coalesce(dead_at, now()) WHERE id = $1`
 	const fence = `-- name: files.FenceExclusive
 		SELECT pg_advisory_xact_lock($1, $2)`
-	if _, err := db.Exec(ctx, j.db, markDead, id); err != nil {
+	if err := db.Exec(ctx, j.db, markDead, id); err != nil {
 		return err
 	}
 	// Once this lock was granted, a commit of that worker either is visible
 	// or will find the worker dead.
 	if !disk.Without("fence") {
-		if _, err := db.Exec(ctx, j.db, fence, lockFence, id); err != nil {
+		if err := db.Exec(ctx, j.db, fence, lockFence, id); err != nil {
 			return err
 		}
 	}
@@ -151,8 +151,7 @@ func (j *Journal) recover(ctx context.Context, id int32) error {
 	if err := j.sweepStaging(ctx, id); err != nil {
 		return err
 	}
-	_, err = db.Exec(ctx, j.db, deleteWorker, id)
-	return err
+	return db.Exec(ctx, j.db, deleteWorker, id)
 }
 
 // deleteWorker forgets a worker that has left nothing to be done.
@@ -233,7 +232,7 @@ func (j *Journal) retire(ctx context.Context) error {
 		return j.worker.lock.Close()
 	}
 	return errors.Join(j.db.InTx(ctx, func(tx pgx.Tx) error {
-		n, err := db.Exec(ctx, tx, deleteWorker, j.worker.id)
+		n, err := db.Affected(ctx, tx, deleteWorker, j.worker.id)
 		if err != nil || n == 0 {
 			return err
 		}

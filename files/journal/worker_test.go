@@ -18,7 +18,7 @@ func TestRecover_EndsWhereItCannotWaitForADeadWorkersCommits(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = j.DB.InTx(t.Context(), func(tx pgx.Tx) error { // the commit that is on its way
-		if _, err := db.Exec(t.Context(), tx, "SELECT pg_advisory_xact_lock_shared($1, $2)", lockFence, id); err != nil {
+		if err := db.Exec(t.Context(), tx, "SELECT pg_advisory_xact_lock_shared($1, $2)", lockFence, id); err != nil {
 			return err
 		}
 		if err := j.recover(t.Context(), id); err == nil { // the server lets nobody wait for longer than ten seconds

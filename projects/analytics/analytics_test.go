@@ -52,8 +52,7 @@ func startWith(t testing.TB, mount projects.Mount) *env {
 func (e *env) sql(t *testing.T, text string, args ...any) {
 	t.Helper()
 	err := e.host.InTx(t.Context(), func(tx *projects.Tx) error {
-		_, err := db.Exec(t.Context(), tx, text, args...)
-		return err
+		return db.Exec(t.Context(), tx, text, args...)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -24,15 +24,14 @@ import (
 func (e *env) year(t testing.TB, views int) {
 	t.Helper()
 	err := e.host.InTx(t.Context(), func(tx *projects.Tx) error {
-		if _, err := db.Exec(t.Context(), tx, `SET LOCAL statement_timeout = 0`); err != nil {
+		if err := db.Exec(t.Context(), tx, `SET LOCAL statement_timeout = 0`); err != nil {
 			return err
 		}
-		_, err := db.Exec(t.Context(), tx, `INSERT INTO views (at, site, path, referrer, device, visitor)
+		return db.Exec(t.Context(), tx, `INSERT INTO views (at, site, path, referrer, device, visitor)
 			SELECT date_trunc('day', now()) - n * (interval '365 days' / $1::int), 'a.example', '/page-' || floor(100 * power(random(), 2)),
 			       CASE WHEN random() < 0.6 THEN '' ELSE 'ref' || floor(20 * power(random(), 2)) || '.example' END,
 			       (ARRAY['desktop', 'phone', 'tablet'])[1 + floor(3 * power(random(), 2))], int8send(floor(random() * $1 / 3)::bigint)
 			  FROM generate_series(1, $1::int) AS n`, views)
-		return err
 	})
 	if err != nil {
 		t.Fatal(err)

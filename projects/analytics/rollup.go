@@ -48,10 +48,9 @@ func (a *app) rollUp(ctx context.Context) error {
 		if err := unhurried(ctx, tx); err != nil {
 			return err
 		}
-		_, err := db.Exec(ctx, tx, `-- name: analytics.Drop
+		return db.Exec(ctx, tx, `-- name: analytics.Drop
 			WITH old AS (DELETE FROM views WHERE at < date_trunc('day', now()) - interval '7 days')
 			DELETE FROM rollups WHERE grain = 'hour' AND kind = 'page' AND at < now() - interval '400 days'`)
-		return err
 	})
 }
 
@@ -72,8 +71,7 @@ func (a *app) uncounted(ctx context.Context) (yes bool, err error) {
 
 // unhurried lets statements of a job take longer than those of requests.
 func unhurried(ctx context.Context, tx *projects.Tx) error {
-	_, err := db.Exec(ctx, tx, `SET LOCAL statement_timeout = '10min'`)
-	return err
+	return db.Exec(ctx, tx, `SET LOCAL statement_timeout = '10min'`)
 }
 
 func (a *app) countDay(ctx context.Context, day time.Time) error {
@@ -81,11 +79,11 @@ func (a *app) countDay(ctx context.Context, day time.Time) error {
 		if err := unhurried(ctx, tx); err != nil {
 			return err
 		}
-		if _, err := db.Exec(ctx, tx, `-- name: analytics.ForgetDay
+		if err := db.Exec(ctx, tx, `-- name: analytics.ForgetDay
 			DELETE FROM rollups WHERE grain IN ('hour', 'day') AND at >= $1 AND at < $1 + interval '1 day'`, day); err != nil {
 			return err
 		}
-		_, err := db.Exec(ctx, tx, `-- name: analytics.CountDay
+		err := db.Exec(ctx, tx, `-- name: analytics.CountDay
 			WITH named AS (
 			    SELECT v.at, v.site, v.visitor, k.kind, k.name
 			      FROM views v CROSS JOIN LATERAL (VALUES ('total', ''), ('page', v.path), ('referrer', v.referrer), ('device', v.device)) AS k (kind, name)
@@ -105,16 +103,15 @@ func (a *app) countDay(ctx context.Context, day time.Time) error {
 		if err != nil {
 			return err
 		}
-		if _, err := db.Exec(ctx, tx, `-- name: analytics.ForgetMonth
+		if err := db.Exec(ctx, tx, `-- name: analytics.ForgetMonth
 			DELETE FROM rollups WHERE grain = 'month' AND at = date_trunc('month', $1::timestamptz)`, day); err != nil {
 			return err
 		}
-		_, err = db.Exec(ctx, tx, `-- name: analytics.CountMonth
+		return db.Exec(ctx, tx, `-- name: analytics.CountMonth
 			INSERT INTO rollups (grain, kind, name, site, at, views, visitors)
 			SELECT 'month', kind, name, site, date_trunc('month', $1::timestamptz), sum(views), sum(visitors)
 			  FROM rollups
 			 WHERE grain = 'day' AND at >= date_trunc('month', $1::timestamptz) AND at < date_trunc('month', $1::timestamptz) + interval '1 month'
 			 GROUP BY kind, name, site`, day)
-		return err
 	})
 }

@@ -96,7 +96,7 @@ func (a *app) insert(ctx context.Context, tx *projects.Tx, batch []view, dropped
 	for i, v := range batch[:n] {
 		at[i], sites[i], paths[i], referrers[i], devices[i], visitors[i] = v.at, v.site, v.path, v.referrer, v.device, v.visitor(salt)
 	}
-	_, err = db.Exec(ctx, tx, `-- name: analytics.Insert
+	return db.Exec(ctx, tx, `-- name: analytics.Insert
 		WITH kept AS (
 		    INSERT INTO views (at, site, path, referrer, device, visitor)
 		    SELECT least(at, now()), site, path, referrer, device, visitor
@@ -105,7 +105,6 @@ func (a *app) insert(ctx context.Context, tx *projects.Tx, batch []view, dropped
 		)
 		UPDATE days SET views = views + $7, dropped = dropped + $8 WHERE day = (now() AT TIME ZONE 'UTC')::date`,
 		at, sites, paths, referrers, devices, visitors, n, dropped+int64(len(batch)-n))
-	return err
 }
 
 // visitor is the same for one network and browser on one site on one day.
@@ -122,19 +121,19 @@ func todaysSalt(ctx context.Context, tx *projects.Tx) ([]byte, error) {
 	if err != nil || len(salt) > 0 {
 		return salt, err
 	}
-	if _, err := db.Exec(ctx, tx, `LOCK TABLE salts IN ACCESS EXCLUSIVE MODE`); err != nil {
+	if err := db.Exec(ctx, tx, `LOCK TABLE salts IN ACCESS EXCLUSIVE MODE`); err != nil {
 		return nil, err
 	}
 	if salt, err = db.One(ctx, tx, db.Value[[]byte], find); err != nil || len(salt) > 0 {
 		return salt, err // another worker was first
 	}
 	// Not DELETE, which would leave the bytes in the file.
-	if _, err := db.Exec(ctx, tx, `TRUNCATE salts`); err != nil {
+	if err := db.Exec(ctx, tx, `TRUNCATE salts`); err != nil {
 		return nil, err
 	}
 	salt = make([]byte, 32)
 	rand.Read(salt)
-	_, err = db.Exec(ctx, tx, `-- name: analytics.NewSalt
+	err = db.Exec(ctx, tx, `-- name: analytics.NewSalt
 		INSERT INTO salts (day, salt) VALUES ((now() AT TIME ZONE 'UTC')::date, $1)`, salt)
 	return salt, err
 }

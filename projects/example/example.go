@@ -130,7 +130,6 @@ func (a *app) delete(c *httpx.Call) error {
 
 // erase runs in the app's schema, in the transaction that deletes the user.
 func (a *app) erase(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
-	_, err := db.Exec(ctx, tx, `-- name: example.Erase
+	return db.Exec(ctx, tx, `-- name: example.Erase
 		DELETE FROM items WHERE owner_id = $1`, user)
-	return err
 }

@@ -62,9 +62,8 @@ func TestItems_AUserHasTenThousandAtMost(t *testing.T) {
 	e.Owner.Do("POST", "/projects/example/items", example.NewItem{Text: "mine"}).Want(t, 201).JSON(t, &mine)
 	err := e.DB.InTx(t.Context(), func(tx pgx.Tx) error {
 		return db.InNamespace(t.Context(), tx, "app_example", func() error {
-			_, err := db.Exec(t.Context(), tx, `INSERT INTO items (id, owner_id, text)
+			return db.Exec(t.Context(), tx, `INSERT INTO items (id, owner_id, text)
 				SELECT gen_random_uuid(), i.owner_id, '' FROM items i, generate_series(1, 9998)`)
-			return err
 		})
 	})
 	if err != nil {

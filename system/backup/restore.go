@@ -223,8 +223,7 @@ func (b *Backup) fill(ctx context.Context, st *store, m *Manifest, line *bar) er
 		return err
 	}
 	return b.asOwner(ctx, func(tx pgx.Tx) error {
-		_, err := db.Exec(ctx, tx, `ANALYZE`)
-		return err
+		return db.Exec(ctx, tx, `ANALYZE`)
 	})
 }
 
@@ -254,7 +253,7 @@ func (b *Backup) wipe(ctx context.Context, tx pgx.Tx) error {
 	list, err := db.All(ctx, tx, db.Value[string], sql, b.own())
 	for _, drop := range list {
 		if err == nil {
-			_, err = db.Exec(ctx, tx, drop)
+			err = db.Exec(ctx, tx, drop)
 		}
 	}
 	return err

@@ -34,7 +34,7 @@ const plain = `-- name: backup.PlainText
 // dump writes all rows of the snapshot and a draft of files.jsonl, and then closes the
 // snapshot of the rows.
 func (b *Backup) dump(ctx context.Context, st *store, s *files.Snapshot, m *Manifest, line *bar) error {
-	if _, err := db.Exec(ctx, s, plain); err != nil {
+	if err := db.Exec(ctx, s, plain); err != nil {
 		return err
 	}
 	if err := m.describe(ctx, s.Conn); err != nil {
@@ -46,7 +46,7 @@ func (b *Backup) dump(ctx context.Context, st *store, s *files.Snapshot, m *Mani
 		}
 		line.Show("table %d of %d", i+1, len(m.Tables))
 	}
-	if _, err := db.Exec(ctx, s, `SET search_path TO public`); err != nil {
+	if err := db.Exec(ctx, s, `SET search_path TO public`); err != nil {
 		return err
 	}
 	_, err := st.write(draftName, func(out io.Writer) error {
@@ -165,7 +165,7 @@ var bound = regexp.MustCompile(`^FOR VALUES FROM \('[0-9 :+.-]+'\) TO \('[0-9 :+
 // begin with prefix. Rows that the steps themselves inserted are removed first. Tables that no
 // step creates, foreign ones or a detached month, stay in the point.
 func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, prefix string, line *bar) error {
-	if _, err := db.Exec(ctx, tx, plain); err != nil {
+	if err := db.Exec(ctx, tx, plain); err != nil {
 		return err
 	}
 	var all []string
@@ -187,13 +187,13 @@ func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, prefix string
 			if !bound.MatchString(t.Bound) {
 				return fmt.Errorf("the manifest gives %s an invalid bound", t.Table)
 			}
-			if _, err := db.Exec(ctx, tx, "CREATE TABLE "+name(t)+" PARTITION OF "+parent+" "+t.Bound); err != nil {
+			if err := db.Exec(ctx, tx, "CREATE TABLE "+name(t)+" PARTITION OF "+parent+" "+t.Bound); err != nil {
 				return err
 			}
 		}
 		all, made = append(all, name(t)), append(made, t)
 	}
-	if _, err := db.Exec(ctx, tx, "TRUNCATE "+strings.Join(all, ", ")); err != nil {
+	if err := db.Exec(ctx, tx, "TRUNCATE "+strings.Join(all, ", ")); err != nil {
 		return err
 	}
 	for i, t := range made {
@@ -203,7 +203,7 @@ func (st *store) load(ctx context.Context, tx pgx.Tx, m *Manifest, prefix string
 		line.Show("table %d of %d", i+1, len(made))
 	}
 	for _, s := range m.Sequences {
-		_, err := db.Exec(ctx, tx, `-- name: backup.SetSequence
+		err := db.Exec(ctx, tx, `-- name: backup.SetSequence
 			SELECT setval(to_regclass($1), $2)`, pgx.Identifier{prefix + s.Schema, s.Name}.Sanitize(), s.Last)
 		if err != nil {
 			return err
