@@ -18,21 +18,21 @@ import (
 // it is raised only in the commit that says why. An app that is not named here
 // may have as many as it needs.
 var ceiling = map[string]int{
-	"platform":           412,
-	"db":                 2350,
-	"httpx":              3887,
-	"audit":              1391,
-	"auth":               5925,
-	"auth/oidc":          1508,
+	"platform":           401,
+	"db":                 2340,
+	"httpx":              3833,
+	"audit":              1365,
+	"auth":               5660,
+	"auth/oidc":          1460,
 	"auth/gate":          555,
-	"files":              13706,
-	"portfolio":          2062,
-	"projects":           449,
-	"projects/analytics": 496,
-	"projects/example":   112,
+	"files":              13461,
+	"portfolio":          2013,
+	"projects":           447,
+	"projects/analytics": 482,
+	"projects/example":   108,
 	"projects/newapp":    101,
-	"system":             2383,
-	"system/backup":      1490,
+	"system":             2366,
+	"system/backup":      1473,
 }
 
 const mostMethods = 60 // of a type
