@@ -41,9 +41,12 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, serveBare(address, os.Getenv("HOMEBASE_BENCH_DATA")))
 		os.Exit(1)
 	}
-	var err error
-	// Below the working folder: /tmp may be memory.
-	if place, err = os.MkdirTemp(".", "run-"); err == nil {
+	// Not in /tmp, which may be memory, and not where other tests read the source.
+	err := os.MkdirAll("../bin", 0o755)
+	if err == nil {
+		place, err = os.MkdirTemp("../bin", "bench-")
+	}
+	if err == nil {
 		place, err = filepath.Abs(place)
 	}
 	if err != nil {
