@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -264,7 +265,7 @@ func (k modelKernel) Sync(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	done, err := k.turn("fsync", at, 0)
+	done, err := k.turn("fsync", fmt.Sprint(at, " ", n.ino), 0)
 	if k.ablated == "shut" && n.folder && err != nil && !k.by.dead.Load() {
 		return nil // as XFS says
 	}

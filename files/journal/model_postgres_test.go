@@ -242,7 +242,7 @@ func (b *batch) send(ctx context.Context) error {
 		switch {
 		case fate == fateLate, arrived && (fate == fateDead || fate == fateLost):
 			b.tx.left = true
-			go b.late()
+			go b.late(context.WithoutCancel(ctx))
 			return b.lost()
 		case fate == fateDead, fate == fateLost:
 			b.tx.abort()
@@ -267,10 +267,10 @@ func (b *batch) send(ctx context.Context) error {
 }
 
 // late goes on without the client.
-func (b *batch) late() {
+func (b *batch) late(ctx context.Context) {
 	s := b.tx.pg.sim
 	for {
-		if s.turnAt(context.Background(), s.server, b.tx.waiting, "late "+b.call(), "") != fateGo {
+		if s.turnAt(ctx, s.server, b.tx.waiting, "late "+b.call(), "") != fateGo {
 			return
 		}
 		if err := b.carryOut(); err != errParked {

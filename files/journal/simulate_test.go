@@ -143,7 +143,7 @@ var ids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0
 
 func TestSimulation_IsTheSameFromTheSameSeed(t *testing.T) {
 	t.Parallel()
-	for seed := uint64(200); seed < 250; seed++ { // in none of these two wake up together: see simulation
+	for seed := range uint64(50) {
 		var told [2]string
 		for i := range told {
 			s := simulate(t, seed, "", true)

@@ -26,7 +26,11 @@ type client struct {
 	rand *rand.Rand
 	own  uuid.UUID
 	done []outcome
+	ctx  context.Context // tells that a step is this client's
 }
+
+// askedBy is the key of a client's number in a context.
+type askedBy struct{}
 
 // outcome is what a client was told.
 type outcome struct {
@@ -48,6 +52,7 @@ const (
 func (s *simulation) engage(i int) {
 	c := &client{sim: s, rand: rand.New(rand.NewPCG(s.seed, uint64(10+i))), own: s.owners[i%len(s.owners)]}
 	c.self = &process{sim: s, id: -10 - i, name: fmt.Sprint("client", i)}
+	c.ctx = context.WithValue(context.Background(), askedBy{}, i)
 	s.clients = append(s.clients, c)
 	s.working.Add(1)
 	n := 1 + c.rand.IntN(9)
@@ -128,6 +133,10 @@ func (c *client) worker() *process {
 	}
 }
 
+// comes waits for the turn of a client that goes to the journal or makes a file:
+// clients that wake up together must not do so in whichever order they run.
+func (c *client) comes() { c.sim.turn(c.self, "comes", "") }
+
 // act makes one change.
 func (c *client) act(tag string, content int) {
 	p := c.worker()
@@ -197,7 +206,7 @@ func (c *client) name() string {
 
 // one is the path of something that is there, and seldom of what is not.
 func (c *client) one(p *process) string {
-	list, err := db.All(context.Background(), p.conn, db.Value[string], "-- name: sim.Paths", c.own)
+	list, err := db.All(c.ctx, p.conn, db.Value[string], "-- name: sim.Paths", c.own)
 	if err != nil || len(list) == 0 || c.rand.IntN(8) == 0 {
 		return c.some()
 	}
@@ -237,10 +246,12 @@ func split(p string) (folder, name string) {
 type stagedFile struct {
 	Put
 	by      *process
+	client  *client
 	content int
 }
 
 func (f *stagedFile) drop(ctx context.Context) {
+	f.client.comes()
 	f.by.dir.Remove(f.Staged)
 	if f.Reserved {
 		if err := f.by.journal.Release(ctx, f.Owner, f.Op); err != nil {
@@ -267,25 +278,27 @@ func (f *stagedFile) mark(it foundItem, there bool) {
 func sumOf(content int) []byte { return binary.BigEndian.AppendUint64(nil, uint64(content)) }
 
 func (c *client) put(p *process, tag, path string, content int) error {
-	ctx := context.Background()
+	ctx := c.ctx
 	if c.sim.leaving && c.rand.IntN(2) == 0 {
 		// At no moment at which anything else happens.
 		leaving, cancel := context.WithTimeout(ctx, time.Duration(c.rand.IntN(100))*time.Millisecond+time.Duration(-c.self.id)*time.Microsecond)
 		defer cancel()
 		ctx = leaving
 	}
-	f := &stagedFile{by: p, content: content}
+	f := &stagedFile{by: p, client: c, content: content}
 	f.Put = Put{Owner: c.own, Op: NewID(), Path: path, Size: int64(1 + c.rand.IntN(20)), SHA256: sumOf(content),
 		Check:  func(context.Context, *Tx, *Item) error { return nil },
 		Event:  func(Item, bool) audit.Event { return audit.Event{} },
 		Told:   func(Item) json.RawMessage { return json.RawMessage(tag) },
 		Undone: f.drop}
 	if c.rand.IntN(5) == 0 {
+		c.comes()
 		n, err := p.journal.Reserve(ctx, c.own, f.Op, f.Size, 2*f.Size)
 		if err != nil {
 			return err
 		}
 		f.Reserved = n > 0
+		c.comes()
 	}
 	f.Staged = p.journal.StagingPath(c.own, f.Op)
 	var err error
@@ -317,6 +330,7 @@ func (c *client) place(ctx context.Context, f *stagedFile) error {
 	}
 	f.Folder = folder.ID
 	f.mark(it, err == nil)
+	c.comes()
 	placed, err := f.by.journal.Put(ctx, f.Put)
 	if err == nil {
 		c.sim.visible(f, placed)
@@ -326,7 +340,8 @@ func (c *client) place(ctx context.Context, f *stagedFile) error {
 
 // change commits one.
 func (c *client) change(p *process, decide func(ctx context.Context, t *Tx) error) error {
-	return p.journal.Commit(context.Background(), Change{Owner: c.own, Decide: decide})
+	c.comes()
+	return p.journal.Commit(c.ctx, Change{Owner: c.own, Decide: decide})
 }
 
 func (c *client) mkdir(p *process, tag string) error {
@@ -407,7 +422,7 @@ func (c *client) carry(p *process, tag string, content int) error {
 			c.put(p, tag+".in", folder+"/"+c.name(), content)
 		}
 	}
-	seen, err := at(context.Background(), p.conn, c.own, folder)
+	seen, err := at(c.ctx, p.conn, c.own, folder)
 	if err != nil {
 		return err
 	}
@@ -431,7 +446,7 @@ func (c *client) carry(p *process, tag string, content int) error {
 }
 
 func (c *client) moveTo(p *process, tag, from, to string) error {
-	seen, err := at(context.Background(), p.conn, c.own, from)
+	seen, err := at(c.ctx, p.conn, c.own, from)
 	if err != nil {
 		return err
 	}
@@ -449,7 +464,7 @@ func (c *client) moveTo(p *process, tag, from, to string) error {
 }
 
 func (c *client) trash(p *process, tag string) error {
-	seen, err := at(context.Background(), p.conn, c.own, c.one(p))
+	seen, err := at(c.ctx, p.conn, c.own, c.one(p))
 	if err != nil {
 		return err
 	}
@@ -476,7 +491,7 @@ func (c *client) trashIt(p *process, tag string, id uuid.UUID) error {
 
 // trashed picks one of what is in the trash.
 func (c *client) trashed(p *process) (uuid.UUID, error) {
-	list, err := db.All(context.Background(), p.conn, db.Value[uuid.UUID], "-- name: sim.Trashed", c.own)
+	list, err := db.All(c.ctx, p.conn, db.Value[uuid.UUID], "-- name: sim.Trashed", c.own)
 	if err == nil && len(list) == 0 {
 		err = db.ErrNotFound
 	}
@@ -539,7 +554,7 @@ func (c *client) purge(p *process, tag string) error {
 }
 
 func (c *client) endVersion(p *process, tag string) error {
-	seen, err := at(context.Background(), p.conn, c.own, c.one(p))
+	seen, err := at(c.ctx, p.conn, c.own, c.one(p))
 	if err != nil {
 		return err
 	}

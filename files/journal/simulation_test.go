@@ -28,7 +28,7 @@ import (
 // until its turn comes; the seed says in which order they come, how time passes
 // between them, what is lost on the way, and when something is killed. One step at a
 // time: a schedule is the same each time that it runs, except for clients that leave, and
-// for two requests at one worker that wake up together and ask for the very same.
+// for one in some thousands, in which two waits within the journal end at one moment.
 type simulation struct {
 	plan
 	rand     *rand.Rand
@@ -83,6 +83,7 @@ const (
 // step is what waits for its turn.
 type step struct {
 	by         *process
+	client     int // who asked, where that is known
 	call, what string
 	asks       bool // PostgreSQL
 	ready      func() bool
@@ -199,7 +200,8 @@ func (s *simulation) turn(by *process, call, what string) fate {
 
 // turnAt waits for the turn of one that is, until ctx ends.
 func (s *simulation) turnAt(ctx context.Context, by *process, ready func() bool, call, what string) fate {
-	return s.await(ctx, &step{by: by, call: call, what: what, ready: ready, asks: true})
+	client, _ := ctx.Value(askedBy{}).(int)
+	return s.await(ctx, &step{by: by, client: client, call: call, what: what, ready: ready, asks: true})
 }
 
 func (s *simulation) await(ctx context.Context, st *step) fate {
@@ -324,7 +326,7 @@ func (s *simulation) number() []*step {
 		if a.number > 0 || b.number > 0 {
 			return cmp.Compare(cmp.Or(a.number, math.MaxInt), cmp.Or(b.number, math.MaxInt))
 		}
-		return cmp.Or(cmp.Compare(a.by.id, b.by.id), strings.Compare(a.call, b.call), strings.Compare(a.what, b.what))
+		return cmp.Or(cmp.Compare(a.by.id, b.by.id), strings.Compare(a.call, b.call), cmp.Compare(a.client, b.client), strings.Compare(a.what, b.what))
 	})
 	for _, st := range s.steps {
 		if st.number == 0 {
