@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -129,22 +128,6 @@ func (c *conn) Write(p []byte) (n int, err error) {
 func (c *conn) release() {
 	heads.Put(c.held)
 	c.held = nil
-}
-
-// ReadFrom keeps the way to sendfile open. The kernel holds back the head of the
-// file until the first of its bytes are there.
-func (c *conn) ReadFrom(src io.Reader) (int64, error) {
-	if c.held != nil {
-		err := c.sendHead(*c.held)
-		c.release()
-		if err != nil {
-			return 0, err
-		}
-	}
-	if to, ok := c.Conn.(io.ReaderFrom); ok {
-		return to.ReadFrom(src)
-	}
-	return io.Copy(struct{ io.Writer }{c.Conn}, src)
 }
 
 func (c *conn) sendHead(p []byte) (err error) {

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -272,101 +271,6 @@ func TestPace_ABrokenBodyIs400AndNeverAWholeOne(t *testing.T) {
 	}
 }
 
-// countingListener hands out connections that tell what reached their
-// ReadFrom: a *net.TCPConn uses sendfile for an *os.File inside one
-// *io.LimitedReader.
-type countingListener struct {
-	net.Listener
-	files  atomic.Int64 // calls with a file
-	bytes  atomic.Int64
-	closed atomic.Int64 // connections
-}
-
-type countingConn struct {
-	*net.TCPConn
-	counts *countingListener
-}
-
-func (ln *countingListener) Accept() (net.Conn, error) {
-	conn, err := ln.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &countingConn{conn.(*net.TCPConn), ln}, nil
-}
-
-func (c *countingConn) Close() error {
-	c.counts.closed.Add(1)
-	return c.TCPConn.Close()
-}
-
-// ReadFrom counts before it sends: the client may have it all, and look at the
-// counts, before the call returns.
-func (c *countingConn) ReadFrom(src io.Reader) (int64, error) {
-	if limited, ok := src.(*io.LimitedReader); ok {
-		if _, ok := limited.R.(*os.File); ok {
-			c.counts.files.Add(1)
-			c.counts.bytes.Add(limited.N)
-		}
-	}
-	return c.TCPConn.ReadFrom(src)
-}
-
-func TestDownload_GoesThroughSendfileInPieces(t *testing.T) {
-	t.Parallel()
-	const size = 10<<20 + 7
-	path := filepath.Join(t.TempDir(), "file")
-	content := strings.Repeat("0123456", size/7+1)[:size]
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln := &countingListener{Listener: tcp}
-	s, _, _ := hurried(t, config(), time.Minute, never, never, never, ln, route("GET /file", httpx.Public(), func(rt *httpx.Route) {
-		rt.Responses = []httpx.Response{
-			{Status: 200, Type: "application/x-test", Headers: []string{"Accept-Ranges"}},
-			{Status: 206, Type: "application/x-test", Headers: []string{"Accept-Ranges", "Content-Range"}},
-		}
-		rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
-			f, err := os.Open(path)
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			w.Header().Set("Content-Type", "application/x-test")
-			http.ServeContent(w, r, "", time.Time{}, f)
-			return nil
-		}
-	}))
-	c := s.Client(t)
-	if a := c.Do("GET", "/file", nil).Want(t, 200); string(a.Body) != content {
-		t.Errorf("%d bytes, or other ones", len(a.Body))
-	}
-	if calls, bytes := ln.files.Load(), ln.bytes.Load(); calls < 2 || calls > 3 || bytes != size {
-		t.Errorf("%d bytes of %d in %d calls reached the connection's ReadFrom", bytes, size, calls)
-	}
-	ln.bytes.Store(0)
-	if a := c.Do("GET", "/file", nil, httpxtest.WithHeader("Range", "bytes=7-6000006")).Want(t, 206); string(a.Body) != content[7:6000007] {
-		t.Errorf("%d bytes of a range", len(a.Body))
-	}
-	if bytes := ln.bytes.Load(); bytes != 6000000 {
-		t.Errorf("%d bytes of a range reached the connection's ReadFrom", bytes)
-	}
-	// What is small is copied.
-	for n, calls := range map[int]int64{1: 0, 511: 0, 4096: 0, 16 << 10: 0, 16<<10 + 1: 1} {
-		ln.files.Store(0)
-		if a := c.Do("GET", "/file", nil, httpxtest.WithHeader("Range", fmt.Sprintf("bytes=3-%d", 2+n))).Want(t, 206); string(a.Body) != content[3:3+n] {
-			t.Errorf("a range of %d bytes has %d, or other ones", n, len(a.Body))
-		}
-		if got := ln.files.Load(); got != calls {
-			t.Errorf("a range of %d bytes took %d calls of sendfile, not %d", n, got, calls)
-		}
-	}
-}
-
 // The head, the first bytes and the rest reach the client by one read, however
 // net/http cuts them, and nothing is held back that nothing follows.
 func TestAnswer_ComesInOnePiece(t *testing.T) {
@@ -485,7 +389,12 @@ func TestDownload_AClientThatDoesNotReadIsCut(t *testing.T) {
 			return nil
 		})),
 		route("GET /file", httpx.Public(), text(func(w http.ResponseWriter, r *http.Request) error {
-			http.ServeFile(w, r, path)
+			f, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			httpx.ServeFile(w, r, f, size)
 			return nil
 		})))
 	for _, from := range []string{"/memory", "/file"} {

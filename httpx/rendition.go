@@ -10,8 +10,8 @@ import (
 // Rendition is a picture that was re-encoded for display, without EXIF data, GPS
 // position or file name.
 type Rendition struct {
-	Content   io.ReadCloser // an *os.File is sent by the kernel
-	Size      int64         // bytes
+	Content   io.ReadCloser
+	Size      int64 // bytes
 	MediaType string
 	Tag       string // a strong ETag, with its quotes
 }

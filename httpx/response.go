@@ -3,16 +3,13 @@ package httpx
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
-	"sync"
 	"time"
 )
 
 // response is the ResponseWriter that handlers get. It counts, it gives each
-// write a deadline of its own, and it keeps the way to sendfile open: its
-// ReadFrom hands files on to the connection in pieces.
+// write a deadline of its own, and its ReadFrom hands files on to the connection
+// in pieces.
 //
 // A status of 400 or more that a handler writes by itself is held back and
 // becomes a problem: http.ServeContent answers 412 and 416 in its own way.
@@ -138,79 +135,4 @@ func (w *response) FlushError() error {
 	}
 	w.roll(0)
 	return http.NewResponseController(w.ResponseWriter).Flush()
-}
-
-// sendChunk is how much goes to sendfile at once, under one deadline; a client
-// that takes it within a second gets twice as much, up to sendLargest: each
-// call that takes long costs the scheduler some work.
-const (
-	sendChunk   = 4 << 20
-	sendLargest = 64 << 20
-)
-
-// A file or a part of one that is not larger costs less to copy than to hand to
-// sendfile.
-const smallFile = 16 << 10
-
-var smallFiles = sync.Pool{New: func() any { return new([smallFile]byte) }}
-
-// ReadFrom is what io.Copy calls. The connection uses sendfile for an
-// *os.File inside at most one *io.LimitedReader, so the one that
-// http.ServeContent brings is taken off and a smaller one put on.
-func (w *response) ReadFrom(src io.Reader) (int64, error) {
-	w.WriteHeader(http.StatusOK)
-	if !w.sends() {
-		return 0, nil // nobody asks for the rest of src
-	}
-	inner, ok := w.ResponseWriter.(io.ReaderFrom)
-	if !ok {
-		return io.Copy(struct{ io.Writer }{w}, src)
-	}
-	limited, ok := src.(*io.LimitedReader)
-	if !ok {
-		limited = &io.LimitedReader{R: src, N: 1<<63 - 1}
-	}
-	if _, ok := limited.R.(*os.File); !ok {
-		// Nothing to send in the kernel; and a source that is slow by
-		// itself must not use up a client's deadline for 4 MiB.
-		return io.Copy(struct{ io.Writer }{w}, src)
-	}
-	if limited.N <= smallFile {
-		return w.copySmall(limited)
-	}
-	if w.conn.answer != nil && w.asked.Method == http.MethodGet {
-		w.conn.moreFollows = true
-		http.NewResponseController(w.ResponseWriter).Flush() // else net/http reads the file's first bytes to send them with the head
-		w.conn.moreFollows = false
-	}
-	var total int64
-	for size := int64(sendChunk); limited.N > 0; {
-		chunk := &io.LimitedReader{R: limited.R, N: min(limited.N, size)}
-		asked, began := chunk.N, time.Now()
-		w.roll(asked)
-		n, err := inner.ReadFrom(chunk)
-		total += n
-		w.sent += n
-		limited.N -= n
-		w.broken = cmp.Or(w.broken, err)
-		if err != nil || n < asked {
-			return total, err
-		}
-		if time.Since(began) < time.Second {
-			size = min(2*size, sendLargest)
-		}
-	}
-	return total, nil
-}
-
-// copySmall reads a file to its end, or as much of it as src allows, and writes that.
-func (w *response) copySmall(src *io.LimitedReader) (int64, error) {
-	buf := smallFiles.Get().(*[smallFile]byte)
-	defer smallFiles.Put(buf)
-	n, err := io.ReadFull(src, buf[:src.N])
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return 0, err
-	}
-	n, err = w.Write(buf[:n])
-	return int64(n), err
 }

@@ -1,0 +1,155 @@
+package httpx_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"homebase/httpx"
+	"homebase/httpx/httpxtest"
+)
+
+// countingListener hands out connections that count how often the socket itself is
+// asked to take what is ready, as it is for a head before a file and for each of the
+// file's pieces.
+type countingListener struct {
+	net.Listener
+	noSendfile bool // the sockets refuse it, as they do what is there only to be appended to
+	asked      atomic.Int64
+	closed     atomic.Int64 // connections
+}
+
+type countingConn struct {
+	*net.TCPConn
+	counts *countingListener
+}
+
+type countingSocket struct {
+	syscall.RawConn
+	counts *countingListener
+}
+
+func (ln *countingListener) Accept() (net.Conn, error) {
+	conn, err := ln.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &countingConn{conn.(*net.TCPConn), ln}
+	if ln.noSendfile {
+		socket, err := c.TCPConn.SyscallConn()
+		if err != nil {
+			return nil, err
+		}
+		socket.Control(func(fd uintptr) {
+			syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_SETFL, syscall.O_NONBLOCK|syscall.O_APPEND)
+		})
+	}
+	return c, nil
+}
+
+func (c *countingConn) Close() error {
+	c.counts.closed.Add(1)
+	return c.TCPConn.Close()
+}
+
+func (c *countingConn) SyscallConn() (syscall.RawConn, error) {
+	socket, err := c.TCPConn.SyscallConn()
+	return countingSocket{socket, c.counts}, err
+}
+
+// Write counts before it sends: the client may have it all, and look at the
+// count, before the call returns.
+func (s countingSocket) Write(send func(fd uintptr) bool) error {
+	s.counts.asked.Add(1)
+	return s.RawConn.Write(send)
+}
+
+// sendFiles starts a server that has one file, and says that it is longer.
+func sendFiles(t *testing.T, ln *countingListener, content string, longer int64) *httpxtest.Server {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if ln.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	s, _, _ := hurried(t, config(), time.Minute, never, never, never, ln, route("GET /file", httpx.Public(), func(rt *httpx.Route) {
+		rt.Responses = []httpx.Response{
+			{Status: 200, Type: "application/x-test", Headers: []string{"Accept-Ranges"}},
+			{Status: 206, Type: "application/x-test", Headers: []string{"Accept-Ranges", "Content-Range"}},
+		}
+		rt.Handler = func(w http.ResponseWriter, r *http.Request) error {
+			f, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			w.Header().Set("Content-Type", "application/x-test")
+			httpx.ServeFile(w, r, f, int64(len(content))+longer)
+			return nil
+		}
+	}))
+	return s
+}
+
+func TestDownload_GoesThroughSendfileInPieces(t *testing.T) {
+	t.Parallel()
+	const size = 10<<20 + 7
+	content := strings.Repeat("0123456", size/7+1)[:size]
+	ln := &countingListener{}
+	c := sendFiles(t, ln, content, 0).Client(t)
+	if a := c.Do("GET", "/file", nil).Want(t, 200); string(a.Body) != content {
+		t.Errorf("%d bytes, or other ones", len(a.Body))
+	}
+	if asked := ln.asked.Load(); asked < 3 || asked > 4 {
+		t.Errorf("the head and %d bytes were sent by %d calls", size, asked)
+	}
+	if a := c.Do("GET", "/file", nil, httpxtest.WithHeader("Range", "bytes=7-6000006")).Want(t, 206); string(a.Body) != content[7:6000007] {
+		t.Errorf("%d bytes of a range", len(a.Body))
+	}
+	// What is small is copied.
+	for n, calls := range map[int]int64{1: 0, 511: 0, 4096: 0, 16 << 10: 0, 16<<10 + 1: 2} {
+		ln.asked.Store(0)
+		if a := c.Do("GET", "/file", nil, httpxtest.WithHeader("Range", fmt.Sprintf("bytes=3-%d", 2+n))).Want(t, 206); string(a.Body) != content[3:3+n] {
+			t.Errorf("a range of %d bytes has %d, or other ones", n, len(a.Body))
+		}
+		if got := ln.asked.Load(); got != calls {
+			t.Errorf("a range of %d bytes took %d calls, not %d", n, got, calls)
+		}
+	}
+}
+
+func TestDownload_IsCopiedWhereTheKernelDoesNotSendFiles(t *testing.T) {
+	t.Parallel()
+	content := strings.Repeat("0123456", 1<<18)
+	c := sendFiles(t, &countingListener{noSendfile: true}, content, 0).Client(t)
+	for range 2 { // on one connection
+		if a := c.Do("GET", "/file", nil).Want(t, 200); string(a.Body) != content {
+			t.Errorf("%d bytes, or other ones", len(a.Body))
+		}
+		if a := c.Do("GET", "/file", nil, httpxtest.WithHeader("Range", "bytes=9-100008")).Want(t, 206); string(a.Body) != content[9:100009] {
+			t.Errorf("%d bytes of a range, or other ones", len(a.Body))
+		}
+	}
+}
+
+// What is missing is not made up: the answer breaks off.
+func TestDownload_OfAFileThatHasBecomeShorterBreaksOff(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{100, 1 << 20} { // copied, and sent by the kernel
+		res := raw(t, sendFiles(t, &countingListener{}, strings.Repeat("x", size), 1), "GET /api/v1/file HTTP/1.1\r\nHost: x\r\n\r\n")
+		if body, err := io.ReadAll(res.Body); err != io.ErrUnexpectedEOF || len(body) != size {
+			t.Errorf("%d bytes of %d, %v", len(body), size, err)
+		}
+	}
+}
