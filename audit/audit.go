@@ -102,7 +102,7 @@ func (e Event) By(ctx context.Context) Event {
 		e.Actor = Actor{User: c.UserID, Session: c.SessionID, Key: c.KeyID}
 	}
 	details := e.Details
-	if byOperator := ctx.Value(operatorKey{}) != nil && e.Actor == (Actor{}); byOperator {
+	if e.Actor == (Actor{}) && ctx.Value(operatorKey{}) != nil {
 		details = map[string]string{"actor": "operator"}
 		maps.Copy(details, e.Details)
 	} else if details == nil {

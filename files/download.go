@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"homebase/audit"
-	"homebase/files/disk"
 	"homebase/files/journal"
 	"homebase/httpx"
 
@@ -56,12 +55,8 @@ func (rd *reader) openAsked(ctx context.Context, owner uuid.UUID, asked string, 
 	fresh := rd.db.Listener().Fresh()
 	key, row, ok := rd.hub.known.get(owner, asked)
 	if ok && fresh {
-		file, info, err := rd.vol.disk.Open(disk.OwnerPath(owner, row.path))
-		if err == nil && row.holds(info) {
-			return content{file: file, info: info, item: row.readable, proven: true, atPlace: true, headers: row.headers}, nil
-		}
-		if err == nil {
-			file.Close()
+		if c, ok := rd.hub.known.open(rd.vol.disk, owner, row); ok {
+			return c, nil
 		}
 	}
 	id, err := find()
@@ -75,12 +70,11 @@ func (rd *reader) openAsked(ctx context.Context, owner uuid.UUID, asked string, 
 }
 
 // serve answers with what is open. All that a request may ask of a read is
-// judged here: http.ServeContent only carries it out, and nothing is counted
-// that is not sent. It gets the *os.File as it is, so that the bytes leave by
-// sendfile. permit is asked before the first of them, and told whether byte 0
+// judged here: httpx.ServeFile only carries it out, and nothing is counted
+// that is not sent. permit is asked before the first of them, and told whether byte 0
 // will be among them.
 func (rd *reader) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID, c content, permit func(first bool) error) error {
-	defer c.file.Close()
+	defer c.close()
 	h := w.Header()
 	if c.headers == nil {
 		c.headers = headersOf(&c.item, c.info)
@@ -123,7 +117,7 @@ func (rd *reader) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID,
 			return err
 		}
 	}
-	http.ServeContent(w, r, "", time.Time{}, c.file) // the time is in the headers
+	httpx.ServeFile(w, r, c.file, c.info.Size())
 	return nil
 }
 

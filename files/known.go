@@ -3,6 +3,8 @@ package files
 import (
 	"io/fs"
 	"net/http"
+	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,6 +21,10 @@ const (
 	// knownFor bounds for how long a row is believed of whose change this
 	// worker was not told.
 	knownFor = 15 * time.Second
+	// keptOpen is for how long a file stays open that is read again, and mostKept how
+	// many do. What is deleted takes up its place on the disk until then.
+	keptOpen = time.Second
+	mostKept = 128
 )
 
 // known remembers the rows of files that were read lately, so that reading one
@@ -32,11 +38,12 @@ const (
 // forgotten before listeners are woken and before changes are told.
 type known struct {
 	shelves bounded[uuid.UUID, *shelf] // by owner
-	rows    bounded[asked, knownRow]
+	rows    bounded[asked, *knownRow]
+	kept    atomic.Int32 // files
 }
 
-func newKnown() known {
-	return known{bounded[uuid.UUID, *shelf]{most: mostKnown}, bounded[asked, knownRow]{most: mostKnown}}
+func newKnown() *known {
+	return &known{shelves: bounded[uuid.UUID, *shelf]{most: mostKnown}, rows: bounded[asked, *knownRow]{most: mostKnown}}
 }
 
 // shelf stands for an owner's rows until they are forgotten. A reader takes it
@@ -53,12 +60,37 @@ type asked struct {
 type knownRow struct {
 	readable
 	headers http.Header
-	seen    syscall.Stat_t // the file at its place
+	info    fs.FileInfo // of the file at its place
 	until   time.Time
+	kept    atomic.Pointer[keptFile]
+}
+
+// keptFile is a file that is open for whoever reads it next.
+type keptFile struct {
+	*os.File
+	users atomic.Int32 // with the time for which it is kept
+}
+
+// take is false for a file that is closed.
+func (k *keptFile) take() bool {
+	for n := k.users.Load(); n > 0; n = k.users.Load() {
+		if k.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+	return false
+}
+
+// Close is for each who has it.
+func (k *keptFile) Close() error {
+	if k.users.Add(-1) > 0 {
+		return nil
+	}
+	return k.File.Close()
 }
 
 // get looks a row up; a is what to put it under when it is read anew.
-func (k *known) get(owner uuid.UUID, by string) (a asked, row knownRow, ok bool) {
+func (k *known) get(owner uuid.UUID, by string) (a asked, row *knownRow, ok bool) {
 	s, ok := k.shelves.get(owner)
 	if !ok {
 		s = &shelf{owner}
@@ -73,7 +105,7 @@ func (k *known) get(owner uuid.UUID, by string) (a asked, row knownRow, ok bool)
 // its way there.
 func (k *known) put(a asked, c content) {
 	if c.atPlace && len(c.item.moves) == 0 && c.item.staged == "" && len(a.by)+len(c.item.path) <= longestKnown {
-		k.rows.put(a, knownRow{c.item, headersOf(&c.item, c.info), *disk.StatOf(c.info), time.Now().Add(knownFor)})
+		k.rows.put(a, &knownRow{readable: c.item, headers: headersOf(&c.item, c.info), info: c.info, until: time.Now().Add(knownFor)})
 	}
 }
 
@@ -82,10 +114,50 @@ func (k *known) forget(owner uuid.UUID) { k.shelves.drop(owner) }
 
 func (k *known) forgetAll() { k.shelves.empty() }
 
-// holds reports whether a file that was opened is the one that was seen, and
-// nothing was done to it since: any write, rename, link or attribute moves its
-// ctime.
-func (r *knownRow) holds(info fs.FileInfo) bool {
-	now := disk.StatOf(info)
-	return now.Dev == r.seen.Dev && now.Ino == r.seen.Ino && now.Size == r.seen.Size && now.Mtim == r.seen.Mtim && now.Ctim == r.seen.Ctim
+// open opens the file of a row, or takes it as it was opened for a reader before. It
+// is not ok unless the disk still shows it where and as it was.
+func (k *known) open(d *disk.Dir, owner uuid.UUID, row *knownRow) (c content, ok bool) {
+	p := disk.OwnerPath(owner, row.path)
+	c = content{info: row.info, item: row.readable, proven: true, atPlace: true, headers: row.headers}
+	if c.kept = row.kept.Load(); c.kept != nil && c.kept.take() {
+		c.file = c.kept.File
+		now, err := d.StatAt(p)
+		ok = err == nil && row.holds(&now)
+	} else {
+		file, info, err := d.Open(p)
+		if err != nil {
+			return c, false
+		}
+		c.file, c.kept = file, nil
+		if ok = row.holds(disk.StatOf(info)); ok {
+			c.kept = k.keep(row, file)
+		}
+	}
+	if !ok {
+		c.close()
+	}
+	return c, ok
+}
+
+// keep leaves a file open for a while: nil when enough are.
+func (k *known) keep(row *knownRow, file *os.File) *keptFile {
+	if k.kept.Add(1) > mostKept {
+		k.kept.Add(-1)
+		return nil
+	}
+	kept := &keptFile{File: file}
+	kept.users.Store(2)
+	row.kept.Store(kept)
+	time.AfterFunc(keptOpen, func() {
+		kept.Close()
+		k.kept.Add(-1)
+	})
+	return kept
+}
+
+// holds reports whether what the disk shows is the file that was seen, and nothing
+// was done to it since: any write, rename, link or attribute moves its ctime.
+func (r *knownRow) holds(now *syscall.Stat_t) bool {
+	seen := disk.StatOf(r.info)
+	return now.Dev == seen.Dev && now.Ino == seen.Ino && now.Size == seen.Size && now.Mtim == seen.Mtim && now.Ctim == seen.Ctim
 }

@@ -1,8 +1,13 @@
 package files_test
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"homebase/httpx/httpxtest"
 )
@@ -37,7 +42,7 @@ func TestDownload_WhatIsKnownIsNeverOlderThanAChange(t *testing.T) {
 	both := func(path string, status int, want string) {
 		t.Helper()
 		for _, at := range []*httpxtest.Client{c, there} {
-			for range 2 { // asked, and then known
+			for range 3 { // asked, then known, and then open
 				a := at.Do("GET", path, nil).Want(t, status)
 				if status == 200 {
 					wantBytes(t, a.Body, []byte(want))
@@ -47,6 +52,7 @@ func TestDownload_WhatIsKnownIsNeverOlderThanAChange(t *testing.T) {
 	}
 	const path = "/files/content/documents/sub/a"
 	it := decode[item](t, c.Do("PUT", path+"?parents=true", "first").Want(t, 201))
+	h.settled(t)
 	byID := "/files/items/" + it.ID + "/content"
 	both(path, 200, "first")
 	both(byID, 200, "first")
@@ -65,20 +71,88 @@ func TestDownload_WhatIsKnownIsNeverOlderThanAChange(t *testing.T) {
 	both(byID, 404, "")
 	both("/files/content/documents/moved/a", 404, "")
 	c.Do("POST", "/files/trash/"+it.ID+"/restore", nil).Want(t, 200)
+	h.settled(t) // nothing is known of what is on its way
 	both(byID, 200, "other")
-	// From outside, of the same size and with the time of before.
+	// From outside, of the same size and with the time of before: another file in its
+	// place, the same one with other bytes, and none.
 	place := h.place(id, "documents", "moved", "a")
 	info, err := os.Stat(place)
-	if err == nil {
-		err = os.WriteFile(place, []byte("edits"), 0o600)
-	}
-	if err == nil {
-		err = os.Chtimes(place, info.ModTime(), info.ModTime())
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	write := func(at, content string) {
+		t.Helper()
+		err := os.WriteFile(at, []byte(content), 0o600)
+		if err == nil {
+			err = os.Chtimes(at, info.ModTime(), info.ModTime())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(place+".new", "added")
+	if err := os.Rename(place+".new", place); err != nil {
+		t.Fatal(err)
+	}
+	both(byID, 200, "added")
+	write(place, "edits")
 	both(byID, 200, "edits")
+	if err := os.Remove(place); err != nil {
+		t.Fatal(err)
+	}
+	both(byID, 404, "")
+}
+
+// What is read again and again stays open, and not for long: what is deleted gives its
+// place on the disk back.
+func TestDownload_AFileStaysOpenForAMoment(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	c, id := h.member(t, "ann@example.com")
+	content := strings.Repeat("0123456789", 10_000)
+	it := decode[item](t, c.Do("PUT", "/files/content/documents/a", content).Want(t, 201))
+	h.settled(t)
+	file, err := os.Stat(h.place(id, "documents", "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func() (n int) {
+		fds, err := filepath.Glob("/proc/self/fd/*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fd := range fds {
+			if to, err := os.Stat(fd); err == nil && os.SameFile(to, file) {
+				n++
+			}
+		}
+		return n
+	}
+	most := 0
+	for range 10 {
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				from := i * 7
+				for range 5 { // parts of one file at a time, large ones and small ones
+					a := c.Do("GET", "/files/content/documents/a", nil, httpxtest.WithHeader("Range", fmt.Sprintf("bytes=%d-%d", from, from+10_000*i))).Want(t, 206)
+					wantBytes(t, a.Body, []byte(content[from:from+10_000*i+1]))
+				}
+			})
+		}
+		all.Wait()
+		most = max(most, open())
+	}
+	if most == 0 {
+		t.Error("the file never stayed open")
+	}
+	c.Do("DELETE", "/files/items/"+it.ID, nil).Want(t, 204)
+	c.Do("DELETE", "/files/trash/"+it.ID, nil).Want(t, 204)
+	for end := time.Now().Add(10 * time.Second); open() > 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the file is still open %d times", open())
+		}
+	}
 }
 
 // Between the commit and the rename, who was told of a change gets it.

@@ -112,6 +112,7 @@ func (it *item) shows(file *os.File, info fs.FileInfo) bool {
 // content is an open file and what may be said of it.
 type content struct {
 	file    *os.File
+	kept    *keptFile // nil: nobody else has the file
 	info    fs.FileInfo
 	item    readable
 	headers http.Header // of the item, when it is known
@@ -121,6 +122,14 @@ type content struct {
 	proven bool
 	// atPlace says that the file lies at its place.
 	atPlace bool
+}
+
+func (c *content) close() {
+	if c.kept != nil {
+		c.kept.Close()
+	} else {
+		c.file.Close()
+	}
 }
 
 // openContent finds an item's bytes without ever writing. A reader that

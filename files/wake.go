@@ -41,7 +41,7 @@ type hub struct {
 	name string // by which it knows its own notifications
 	beat time.Duration
 
-	known known
+	known *known
 
 	mu        sync.Mutex
 	audiences map[uuid.UUID]map[*listener]bool // by owner

@@ -13,6 +13,7 @@ import (
 // They have no numbers in package syscall for amd64.
 var (
 	sysOpenat2   = uintptr(437)
+	sysFstatat   = map[string]uintptr{"amd64": 262, "arm64": 79}[runtime.GOARCH]
 	sysStatx     = map[string]uintptr{"amd64": 332, "arm64": 291}[runtime.GOARCH]
 	sysRenameat2 = map[string]uintptr{"amd64": 316, "arm64": 276}[runtime.GOARCH]
 	sysSyncfs    = map[string]uintptr{"amd64": 306, "arm64": 267}[runtime.GOARCH]
@@ -25,6 +26,8 @@ const (
 	resolveBeneath    = 8 // RESOLVE_BENEATH
 
 	renameNoReplace = 1 // RENAME_NOREPLACE
+
+	noFollow = 0x100 // AT_SYMLINK_NOFOLLOW
 )
 
 // openBelow opens the entry at a path below an open folder. No link is
@@ -132,7 +135,7 @@ func (d *Dir) LstatIn(folder *os.File, name string) (Entry, error) {
 
 func lstatIn(folder *os.File, name string) (Entry, error) {
 	defer runtime.KeepAlive(folder)
-	const noFollow, basic = 0x100, 0x7ff // AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS
+	const basic = 0x7ff // STATX_BASIC_STATS
 	ptr, err := syscall.BytePtrFromString(name)
 	if err != nil {
 		return Entry{}, err
@@ -152,6 +155,20 @@ func lstatIn(folder *os.File, name string) (Entry, error) {
 		return Entry{}, os.NewSyscallError("statx", errno)
 	}
 	return Entry{Ino: int64(st.ino), Links: st.nlink, Mode: st.mode}, nil
+}
+
+// statAt is fstatat: it follows links, though not a last one.
+func statAt(folder *os.File, p string) (st syscall.Stat_t, err error) {
+	defer runtime.KeepAlive(folder)
+	name, err := syscall.BytePtrFromString(p)
+	if err != nil {
+		return st, err
+	}
+	_, _, errno := syscall.Syscall6(sysFstatat, folder.Fd(), uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(&st)), noFollow, 0, 0)
+	if errno != 0 {
+		err = os.NewSyscallError("fstatat", errno)
+	}
+	return st, err
 }
 
 // MoveIn renames a name in one open folder to one in another; it syncs

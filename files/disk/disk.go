@@ -153,17 +153,27 @@ func (d *Dir) Space() (total, free int64, err error) {
 }
 
 // open opens the entry at a path.
-func (d *Dir) open(p string, flags int, mode uint32) (*os.File, error) {
-	folder, rest := d.self, p
-	if inside, _ := Inside(p); inside != "" {
-		o, err := d.use(strings.TrimSuffix(p, inside))
-		if err != nil {
-			return nil, err
-		}
-		defer d.release(o)
-		folder, rest = o.folder, inside[1:]
+func (d *Dir) open(p string, flags int, mode uint32) (f *os.File, err error) {
+	err = d.from(p, func(folder *os.File, rest string) error {
+		f, err = d.kernel.Open(folder, rest, flags, mode)
+		return err
+	})
+	return f, err
+}
+
+// from calls a function with an open folder and the way from there to a path: that of
+// the owner, inside of one.
+func (d *Dir) from(p string, call func(folder *os.File, rest string) error) error {
+	inside, _ := Inside(p)
+	if inside == "" {
+		return call(d.self, p)
 	}
-	return d.kernel.Open(folder, rest, flags, mode)
+	o, err := d.use(strings.TrimSuffix(p, inside))
+	if err != nil {
+		return err
+	}
+	defer d.release(o)
+	return call(o.folder, inside[1:])
 }
 
 // use opens an owner's folder or takes it from the list of open ones.
