@@ -81,47 +81,41 @@ func (m *Manifest) describe(ctx context.Context, conn *pgx.Conn) error {
 		  LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = i.inhparent
 		 WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND ` + ours + `
 		 ORDER BY n.nspname <> 'public', n.nspname, c.relname`
-	list, err := db.All(ctx, conn, func(row pgx.Row) (t Table, err error) {
-		err = row.Scan(&t.oid, &t.Schema, &t.Table, &t.PartitionOf, &t.Bound, &t.Columns, &t.needs)
-		return t, err
-	}, tables)
+	scan := db.RowOf(func(t *Table) []any {
+		return []any{&t.oid, &t.Schema, &t.Table, &t.PartitionOf, &t.Bound, &t.Columns, &t.needs}
+	})
+	list, err := db.All(ctx, conn, scan, tables)
 	if err != nil {
 		return err
 	}
 	// What a row refers to comes first. The platform's schema has no cycles, and in
 	// other cycles any order will do.
-	var added []uint32
-	var add func(oid uint32)
-	add = func(oid uint32) {
-		for _, t := range list {
-			if t.oid != oid || slices.Contains(added, oid) {
-				continue
+	var move func(at int)
+	move = func(at int) {
+		t := list[at]
+		list = slices.Delete(list, at, at+1)
+		for _, needed := range t.needs {
+			if at := slices.IndexFunc(list, func(t Table) bool { return t.oid == needed }); at >= 0 {
+				move(at)
 			}
-			added = append(added, oid)
-			for _, needed := range t.needs {
-				add(needed)
-			}
-			m.Tables = append(m.Tables, t)
 		}
+		m.Tables = append(m.Tables, t)
+	}
+	for len(list) > 0 {
+		move(0)
 	}
 	m.Steps = map[string][]Step{}
-	for _, t := range list {
-		add(t.oid)
+	for _, t := range m.Tables {
 		if t.Table != "schema_steps" {
 			continue
 		}
-		m.Steps[t.Schema], err = db.All(ctx, conn, func(row pgx.Row) (s Step, err error) {
-			err = row.Scan(&s.Number, &s.Title, &s.Hash)
-			return s, err
-		}, `SELECT number, title, hash FROM `+name(t)+` ORDER BY number`)
+		scan := db.RowOf(func(s *Step) []any { return []any{&s.Number, &s.Title, &s.Hash} })
+		m.Steps[t.Schema], err = db.All(ctx, conn, scan, `SELECT number, title, hash FROM `+name(t)+` ORDER BY number`)
 		if err != nil {
 			return err
 		}
 	}
-	m.Sequences, err = db.All(ctx, conn, func(row pgx.Row) (s Sequence, err error) {
-		err = row.Scan(&s.Schema, &s.Name, &s.Last)
-		return s, err
-	}, `-- name: backup.Sequences
+	m.Sequences, err = db.All(ctx, conn, db.RowOf(func(s *Sequence) []any { return []any{&s.Schema, &s.Name, &s.Last} }), `-- name: backup.Sequences
 		SELECT q.schemaname, q.sequencename, q.last_value FROM pg_sequences q
 		 WHERE q.last_value IS NOT NULL AND (q.schemaname = 'public' OR q.schemaname LIKE 'app\_%') ORDER BY 1, 2`)
 	if err != nil {
