@@ -116,7 +116,7 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 	if err := sh.Connect(ctx, db.NeedSchema); err != nil { // comes first, because the mail outbox is there
 		return err
 	}
-	st, err := openStore(dir, true)
+	st, err := openStore(dir, b.Keys(manifestPurpose), true)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool,
 		return s.Kept(ctx)
 	})
 	if err == nil {
-		err = st.finish(m, b.Keys(manifestPurpose)[0])
+		err = st.finish(m)
 	}
 	line.End()
 	if err != nil {

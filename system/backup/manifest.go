@@ -3,12 +3,9 @@ package backup
 import (
 	"bytes"
 	"cmp"
-	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"time"
 
@@ -40,9 +37,9 @@ type Manifest struct {
 	Files     FileList   `json:"files"`
 	Loose     LooseList  `json:"loose"`
 
-	text, sum []byte            // of manifest.json as it was read, and of manifest.sum
-	steps     map[string]string // the texts of Steps
-	others    []Table           // those that no step creates, which a restore leaves out
+	proven bool              // it was read with the MAC of one of our secrets
+	steps  map[string]string // the texts of Steps
+	others []Table           // those that no step creates, which a restore leaves out
 }
 
 // parts are the files of the point that the manifest names.
@@ -65,20 +62,16 @@ func sumOfManifest(text, key []byte) []byte {
 	return fmt.Appendf(nil, "%x\n%x\n", sha256.Sum256(text), auth.MAC(key, text))
 }
 
-// openPoint opens a restore point, the newest if name is "", and checks whether its
-// manifest has the MAC of one of our secrets.
+// openPoint opens a restore point, the newest if name is "". A point of this
+// platform whose manifest somebody edited is an error.
 func (b *Backup) openPoint(dir, name string) (*store, *Manifest, error) {
-	st, err := openStore(dir, false)
+	st, err := openStore(dir, b.Keys(manifestPurpose), false)
 	if err != nil {
 		return nil, nil, err
 	}
 	m, err := st.read(name)
-	if err == nil {
-		st.proven = slices.ContainsFunc(b.Keys(manifestPurpose), func(key []byte) bool { return hmac.Equal(m.sum, sumOfManifest(m.text, key)) })
-		ours := slices.ContainsFunc(b.Fingerprints(), func(print []byte) bool { return bytes.Equal(print, m.Fingerprint) })
-		if ours && !st.proven {
-			err = fmt.Errorf("%s: somebody edited it: its MAC does not match this platform's secret", st.path(manifestName))
-		}
+	if err == nil && b.knowsSecret(m) && !m.proven {
+		err = fmt.Errorf("%s: somebody edited it: its MAC does not match this platform's secret", st.path(manifestName))
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, st.close())
@@ -86,18 +79,9 @@ func (b *Backup) openPoint(dir, name string) (*store, *Manifest, error) {
 	return st, m, nil
 }
 
-// manifest reads the manifest of the point and compares it with its checksum.
-func (st *store) manifest() (text, sum []byte, err error) {
-	if text, err = os.ReadFile(st.path(manifestName)); err != nil {
-		return nil, nil, err
-	}
-	if sum, err = os.ReadFile(st.path(sumName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
-	}
-	if len(sum) != len(sumOfManifest(nil, nil)) || !bytes.HasPrefix(sum, fmt.Appendf(nil, "%x\n", sha256.Sum256(text))) {
-		return nil, nil, fmt.Errorf("%s is damaged: %s has a different checksum for it. Use another point, or another copy of this one", st.path(manifestName), sumName)
-	}
-	return text, sum, nil
+// knowsSecret reports whether the secret of the point is configured.
+func (b *Backup) knowsSecret(m *Manifest) bool {
+	return slices.ContainsFunc(b.Fingerprints(), func(print []byte) bool { return bytes.Equal(print, m.Fingerprint) })
 }
 
 // Step is an applied step of the schema.

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -184,9 +183,7 @@ func (b *Backup) checkEmpty(ctx context.Context, conn *pgx.Conn) error {
 // findSecret checks whether the secret of the point is configured. If not, it uses the
 // one in the point.
 func (b *Backup) findSecret(st *store, m *Manifest) (known bool, err error) {
-	fits := func() bool {
-		return len(m.Fingerprint) == 0 || slices.ContainsFunc(b.Fingerprints(), func(p []byte) bool { return bytes.Equal(p, m.Fingerprint) })
-	}
+	fits := func() bool { return len(m.Fingerprint) == 0 || b.knowsSecret(m) }
 	if fits() || !m.Secret {
 		return fits(), nil
 	}

@@ -1,7 +1,9 @@
 package backup
 
 import (
+	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -30,17 +32,17 @@ const (
 
 // store is the folder of a backup, and the restore point that is being written or read.
 type store struct {
-	dir    string
-	lock   *os.File        // the folder itself: flock keeps writers apart
-	point  string          // path of the point's folder
-	proven bool            // its manifest has the MAC of one of our secrets
-	added  int64           // bytes that this run added to objects
-	seen   map[string]bool // folders of objects that have to be synced
+	dir   string
+	keys  [][]byte        // of the MACs of manifests: the first signs
+	lock  *os.File        // the folder itself: flock keeps writers apart
+	point string          // path of the point's folder
+	added int64           // bytes that this run added to objects
+	seen  map[string]bool // folders of objects that have to be synced
 }
 
 // openStore opens the folder for reading, or for a new point, which creates it if it is
 // missing. One process can write, or any number can read.
-func openStore(dir string, write bool) (*store, error) {
+func openStore(dir string, keys [][]byte, write bool) (*store, error) {
 	how := syscall.LOCK_SH
 	if write {
 		how = syscall.LOCK_EX
@@ -52,7 +54,7 @@ func openStore(dir string, write bool) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &store{dir: dir, lock: lock, seen: map[string]bool{}}
+	st := &store{dir: dir, keys: keys, lock: lock, seen: map[string]bool{}}
 	if err := syscall.Flock(int(lock.Fd()), how|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(fmt.Errorf("another backup, verification or restore is using %s: %w", dir, err), lock.Close())
 	}
@@ -231,7 +233,7 @@ func sumText(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
 // finish writes the manifest and its checksum, and gives the point its name once
 // everything in it is durable.
-func (st *store) finish(m *Manifest, key []byte) error {
+func (st *store) finish(m *Manifest) error {
 	m.Name = strings.TrimSuffix(filepath.Base(st.point), cutOff)
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
@@ -240,7 +242,7 @@ func (st *store) finish(m *Manifest, key []byte) error {
 	if _, err := st.writeText(manifestName, text); err != nil {
 		return err
 	}
-	if _, err := st.writeText(sumName, sumOfManifest(text, key)); err != nil {
+	if _, err := st.writeText(sumName, sumOfManifest(text, st.keys[0])); err != nil {
 		return err
 	}
 	points := filepath.Join(st.dir, "points")
@@ -278,7 +280,7 @@ func (st *store) points() (names []string, err error) {
 }
 
 // read returns the manifest of a point, the newest if name is "", and makes that the
-// point that is being read.
+// point that is being read. The manifest must match its checksum.
 func (st *store) read(name string) (*Manifest, error) {
 	names, err := st.points()
 	if err != nil {
@@ -293,11 +295,19 @@ func (st *store) read(name string) (*Manifest, error) {
 		return nil, fmt.Errorf("there is no restore point %q; there are: %s", name, strings.Join(names, ", "))
 	}
 	st.point = filepath.Join(st.dir, "points", name)
-	m := &Manifest{}
-	if m.text, m.sum, err = st.manifest(); err != nil {
+	text, err := os.ReadFile(st.path(manifestName))
+	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(m.text, m); err != nil {
+	sum, err := os.ReadFile(st.path(sumName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if len(sum) != len(sumOfManifest(nil, nil)) || !bytes.HasPrefix(sum, fmt.Appendf(nil, "%x\n", sha256.Sum256(text))) {
+		return nil, fmt.Errorf("%s is damaged: %s has a different checksum for it. Use another point, or another copy of this one", st.path(manifestName), sumName)
+	}
+	m := &Manifest{proven: slices.ContainsFunc(st.keys, func(key []byte) bool { return hmac.Equal(sum, sumOfManifest(text, key)) })}
+	if err := json.Unmarshal(text, m); err != nil {
 		return nil, fmt.Errorf("%s: %w", st.path(manifestName), err)
 	}
 	if m.Format != format {

@@ -36,7 +36,7 @@ func (b *Backup) verify(ctx context.Context, sh *db.Shell, dir, point string) er
 		return fmt.Errorf("%d parts of the restore point %s are not what was written", len(bad), m.Name)
 	}
 	fmt.Fprintf(sh.Stdout, "%s is intact: %d tables and %d files (%s) match their checksums.\n", m.Name, len(m.Tables), m.Files.Count, bytesText(m.Files.Bytes))
-	if !st.proven {
+	if !m.proven {
 		fmt.Fprintln(sh.Stdout, "The secret used then is not configured here, so nobody can tell whether somebody edited the point and its checksums.")
 	}
 	return nil
