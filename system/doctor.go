@@ -218,10 +218,9 @@ func (s *System) examineDatabase(ctx context.Context, cfg *Config, f *findings) 
 		mayEdit                              bool
 	}
 	began := time.Now()
-	d, err := db.One(ctx, s.DB, func(row pgx.Row) (d facts, err error) {
-		err = row.Scan(&d.version, &d.encoding, &d.user, &d.login, &d.fsync, &d.commit, &d.now, &d.mayEdit)
-		return d, err
-	}, `-- name: system.DatabaseFacts
+	d, err := db.One(ctx, s.DB, db.RowOf(func(d *facts) []any {
+		return []any{&d.version, &d.encoding, &d.user, &d.login, &d.fsync, &d.commit, &d.now, &d.mayEdit}
+	}), `-- name: system.DatabaseFacts
 SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), current_user::text, session_user::text,
        current_setting('fsync'), current_setting('synchronous_commit'), clock_timestamp(),
        EXISTS (SELECT 1 FROM pg_class

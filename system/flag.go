@@ -78,10 +78,9 @@ func (in *FlagFields) check(f *httpx.Fields) {
 
 const flagColumns = "f.key, f.description, f.enabled, f.public, f.rules, f.revision, f.created_at, f.updated_at"
 
-func scanFlag(row pgx.Row) (f Flag, err error) {
-	err = row.Scan(&f.Key, &f.Description, &f.Enabled, &f.Public, &f.Rules, &f.Revision, &f.CreatedAt, &f.UpdatedAt)
-	return f, err
-}
+var scanFlag = db.RowOf(func(f *Flag) []any {
+	return []any{&f.Key, &f.Description, &f.Enabled, &f.Public, &f.Rules, &f.Revision, &f.CreatedAt, &f.UpdatedAt}
+})
 
 // readFlags reads all flags, sorted by key. They are kept in memory, so that asking for
 // them costs no query.

@@ -56,10 +56,7 @@ type changedLimits struct {
 	Revision int64
 }
 
-func scanLimits(row pgx.Row) (c changedLimits, err error) {
-	err = row.Scan(&c.Limits, &c.Revision)
-	return c, err
-}
+var scanLimits = db.RowOf(func(c *changedLimits) []any { return []any{&c.Limits, &c.Revision} })
 
 // shown are the limits in force on the server of ctx, with the changed ones marked.
 func (s *System) shown(ctx context.Context, changed changedLimits) rateLimits {

@@ -118,10 +118,8 @@ type queued struct {
 // due are the messages that are due, and those that are further in the future than any
 // wait, because a clock was set back.
 func (m *Mail) due(ctx context.Context, most int) ([]queued, error) {
-	return db.All(ctx, m.db, func(row pgx.Row) (q queued, err error) {
-		err = row.Scan(&q.id, &q.recipient, &q.subject, &q.body, &q.attempts)
-		return q, err
-	}, `-- name: system.DueMail
+	scan := db.RowOf(func(q *queued) []any { return []any{&q.id, &q.recipient, &q.subject, &q.body, &q.attempts} })
+	return db.All(ctx, m.db, scan, `-- name: system.DueMail
 SELECT id, recipient, subject, body, attempts
   FROM mail_outbox
  WHERE next_try_at <= now() OR next_try_at > now() + $2 * interval '1 second'
