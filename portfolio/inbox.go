@@ -80,24 +80,20 @@ SELECT jsonb_object_agg(s.state, (SELECT count(*) FROM portfolio_messages m WHER
 	return Inbox{httpx.ListBy(page, messages, func(m Message) uuid.UUID { return m.ID }), counts}, err
 }
 
-// changeMessage runs fn on the message of the path, if it still is as the client last
-// saw it, and records the action.
-func (p *Portfolio) changeMessage(c *httpx.Call, e audit.Event, fn func(ctx context.Context, tx db.Querier) error) error {
-	ctx := c.Context()
-	return p.DB.InTx(ctx, func(tx pgx.Tx) error {
-		revision, err := db.One(ctx, tx, db.Value[int64], `-- name: portfolio.LockMessage
-SELECT revision FROM portfolio_messages WHERE id = $1 FOR UPDATE`, c.ID)
-		if err != nil {
-			return err
+// changeMessage runs fn, which changes the message of the path and returns the
+// revision that it had, and records the action. If the client last saw another
+// revision, the change is undone.
+func (p *Portfolio) changeMessage(c *httpx.Call, e audit.Event, fn func(ctx context.Context, tx db.Querier) (was int64, err error)) error {
+	e.Target = c.ID
+	return p.DB.InTx(c.Context(), func(tx pgx.Tx) error {
+		was, err := fn(c.Context(), tx)
+		if err == nil {
+			err = c.Match(was)
 		}
-		if err := c.Match(revision); err != nil {
-			return err
+		if err == nil {
+			err = p.Audit.Record(c.Context(), tx, e)
 		}
-		if err := fn(ctx, tx); err != nil {
-			return err
-		}
-		e.Target = c.ID
-		return p.Audit.Record(ctx, tx, e)
+		return err
 	})
 }
 
@@ -111,19 +107,19 @@ func (p *Portfolio) patchMessage(c *httpx.Call, in MessageChange) (saved Message
 		return saved, httpx.Invalid("#/state", "invalid", "The state is new, read, archived or spam.")
 	}
 	change := audit.Event{Action: audit.MessageUpdated, Details: map[string]string{"state": in.State}}
-	err = p.changeMessage(c, change, func(ctx context.Context, tx db.Querier) error {
+	err = p.changeMessage(c, change, func(ctx context.Context, tx db.Querier) (was int64, err error) {
 		saved, err = db.One(ctx, tx, scanMessage, `-- name: portfolio.UpdateMessage
 UPDATE portfolio_messages SET state = $2, revision = revision + 1, updated_at = now() WHERE id = $1
 RETURNING `+messageColumns, c.ID, in.State)
-		return err
+		return saved.Revision - 1, err
 	})
 	return saved, err
 }
 
 func (p *Portfolio) deleteMessage(c *httpx.Call) error {
-	return p.changeMessage(c, audit.Event{Action: audit.MessageDeleted}, func(ctx context.Context, tx db.Querier) error {
-		return db.Exec(ctx, tx, `-- name: portfolio.DeleteMessage
-DELETE FROM portfolio_messages WHERE id = $1`, c.ID)
+	return p.changeMessage(c, audit.Event{Action: audit.MessageDeleted}, func(ctx context.Context, tx db.Querier) (was int64, err error) {
+		return db.One(ctx, tx, db.Value[int64], `-- name: portfolio.DeleteMessage
+DELETE FROM portfolio_messages WHERE id = $1 RETURNING revision`, c.ID)
 	})
 }
 
