@@ -9,8 +9,6 @@ import (
 	"homebase/db"
 	"homebase/httpx"
 	"homebase/projects"
-
-	"github.com/jackc/pgx/v5"
 )
 
 const (
@@ -121,13 +119,13 @@ func (a *app) getStats(c *httpx.Call) (Stats, error) {
 			              GROUP BY 1) AS c USING (at)
 			 ORDER BY 1`, k.by, k.from, k.to, grain, kind, k.page, k.site)
 		if err == nil {
-			s.Pages, err = top(ctx, tx, k, "page", func(name, site string, n Count) Page { return Page{site, name, n.Views, n.Visitors} })
+			s.Pages, err = top(ctx, tx, k, "page", func(p *Page) []any { return []any{&p.Path, &p.Site, &p.Views, &p.Visitors} })
 		}
 		if err == nil && k.page == "" {
-			s.Referrers, err = top(ctx, tx, k, "referrer", func(name, _ string, n Count) Referrer { return Referrer{name, n.Views, n.Visitors} })
+			s.Referrers, err = top(ctx, tx, k, "referrer", func(r *Referrer) []any { return []any{&r.Referrer, nil, &r.Views, &r.Visitors} })
 		}
 		if err == nil && k.page == "" {
-			s.Devices, err = top(ctx, tx, k, "device", func(name, _ string, n Count) Device { return Device{name, n.Views, n.Visitors} })
+			s.Devices, err = top(ctx, tx, k, "device", func(d *Device) []any { return []any{&d.Device, nil, &d.Views, &d.Visitors} })
 		}
 		if err == nil {
 			s.Dropped, err = db.One(ctx, tx, db.Value[int64], `-- name: analytics.Dropped
@@ -151,16 +149,12 @@ func (k question) months() (from, to time.Time) {
 	return from, to
 }
 
-// top are the names of a kind with the most views, pages by site. They are summed up
-// from whole months, and from the days before and after these.
-func top[T any](ctx context.Context, tx *projects.Tx, k question, kind string, make func(name, site string, n Count) T) ([]T, error) {
+// top are the names of a kind with the most views, pages by site; fields take name,
+// site, views and visitors. They are summed up from whole months, and from the days
+// before and after these.
+func top[T any](ctx context.Context, tx *projects.Tx, k question, kind string, fields func(v *T) []any) ([]T, error) {
 	firstMonth, endMonth := k.months()
-	return db.All(ctx, tx, func(row pgx.Row) (T, error) {
-		var name, site string
-		var n Count
-		err := row.Scan(&name, &site, &n.Views, &n.Visitors)
-		return make(name, site, n), err
-	}, `-- name: analytics.Top
+	return db.All(ctx, tx, db.RowOf(fields), `-- name: analytics.Top
 		SELECT r.name, CASE WHEN $1 = 'page' THEN r.site ELSE '' END, sum(r.views)::bigint, sum(r.visitors)::bigint
 		  FROM rollups r
 		 WHERE r.kind = $1 AND ($4 = '' OR r.site = $4) AND ($5 = '' OR r.name = $5)
