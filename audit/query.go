@@ -11,6 +11,7 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // Entry is an event as it is read back.
@@ -38,14 +39,19 @@ var scanEntry = db.RowOf((*Entry).columns)
 
 // cursor is the position of an entry in the order of time.
 type cursor struct {
-	At time.Time `json:"at"`
-	ID uuid.UUID `json:"id"`
+	At pgtype.Timestamptz `json:"at"`
+	ID uuid.UUID          `json:"id"`
 }
 
-func (e Entry) cursor() cursor { return cursor{e.At, e.ID} }
+func (e Entry) cursor() cursor { return cursor{instant(e.At), e.ID} }
 
-// newest is before every entry in that order.
-var newest = cursor{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), uuid.Max}
+func instant(t time.Time) pgtype.Timestamptz { return pgtype.Timestamptz{Time: t, Valid: true} }
+
+// oldest and newest are before and behind every entry, whatever time it claims.
+var (
+	oldest = cursor{At: pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}}
+	newest = cursor{pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}, uuid.Max}
+)
 
 // filter is what GET /audit/events and its export can filter by.
 type filter struct {

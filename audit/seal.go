@@ -127,7 +127,7 @@ func (s seal) end(overlap time.Duration) cursor {
 	if now := time.Now(); end.After(now) {
 		end = now
 	}
-	return cursor{At: end.Add(-overlap)}
+	return cursor{At: instant(end.Add(-overlap))}
 }
 
 // sealOnce makes one seal of the events after from, and returns where it ended.

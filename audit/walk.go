@@ -8,23 +8,7 @@ import (
 	"time"
 
 	"homebase/db"
-
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgtype"
 )
-
-// position is the position of an event in the order of time.
-type position struct {
-	at pgtype.Timestamptz
-	id uuid.UUID
-}
-
-// oldest is before every event, whatever time it claims.
-var oldest = position{at: pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}}
-
-func (e Entry) position() position {
-	return position{pgtype.Timestamptz{Time: e.At, Valid: true}, e.ID}
-}
 
 // compare orders events as they are stored.
 func (e Entry) compare(other Entry) int {
@@ -65,13 +49,13 @@ func pages[T any, K comparable](from K, key func(T) K, read func(from K, seen in
 
 // events are those that pass f, oldest first.
 func (l *Log) events(ctx context.Context, f filter) iter.Seq2[stored, error] {
-	return pages(oldest, func(e stored) position { return e.position() }, func(from position, seen int) ([]stored, error) {
+	return pages(oldest, func(e stored) cursor { return e.cursor() }, func(from cursor, seen int) ([]stored, error) {
 		return db.All(ctx, l.db, scanStored, `-- name: audit.EventsInOrder
 SELECT `+entryColumns+`, key_id, mac
   FROM audit_events
  WHERE (at, id) >= ($1, $2) AND `+passes+`
  ORDER BY at, id
-OFFSET $8 LIMIT $9`, from.at, from.id, f.actor, f.target, f.action, f.from, f.to, seen, pageLength)
+OFFSET $8 LIMIT $9`, from.At, from.ID, f.actor, f.target, f.action, f.from, f.to, seen, pageLength)
 	})
 }
 
