@@ -91,8 +91,10 @@ func examinePublicURL(ctx context.Context, cfg *Config, f *findings) {
 	o.examineClient()
 	o.examineHeaders()
 	o.examineLimit()
-	o.examineBody()
-	o.examineStream()
+	o.examinePause("request_buffering", "Uploads pass through as they are sent.",
+		"The proxy buffers an upload until all of it has arrived.", "An upload in parts did not arrive", o.sendBody)
+	o.examinePause("event_stream", "Events pass through as they are sent.",
+		"The proxy buffers a stream of events until it ends.", "A stream of events is cut off when nothing is sent for a moment", o.readStream)
 	o.examineOrigins()
 }
 
@@ -243,50 +245,47 @@ func (o *outside) examineLimit() {
 // is buffered, but on a busy machine a good answer can look late.
 const timedTries = 3
 
-// examineBody sends a body in two parts with a pause between them.
-func (o *outside) examineBody() {
-	var seen Seen
+// examinePause checks whether what is sent in two parts arrives with the pause between
+// them, which measure does once.
+func (o *outside) examinePause(check, sound, buffered, lost string, measure func() (pause time.Duration, err error)) {
+	var pause time.Duration
 	var err error
-	for try := 0; try < timedTries && err == nil && seen.BodySeconds < probePause.Seconds()/2; try++ {
-		body, parts := io.Pipe()
-		go func() {
-			part := make([]byte, 64<<10)
-			_, _ = parts.Write(part) // an error is the request's too
-			time.Sleep(probePause)
-			_, _ = parts.Write(part)
-			parts.Close()
-		}()
-		_, seen, err = o.probe("POST", body)
+	for try := 0; try < timedTries && err == nil && pause < probePause/2; try++ {
+		pause, err = measure()
 	}
 	if err != nil {
-		o.f.add("request_buffering", Fault, "An upload in parts did not arrive: "+err.Error())
+		o.f.add(check, Fault, lost+": "+err.Error())
 		return
 	}
-	o.f.expect("request_buffering", seen.BodySeconds >= probePause.Seconds()/2, "Uploads pass through as they are sent.",
-		Fault, "The proxy buffers an upload until all of it has arrived.")
+	o.f.expect(check, pause >= probePause/2, sound, Fault, buffered)
 }
 
-// examineStream reads two events with a pause between them.
-func (o *outside) examineStream() {
-	var res *http.Response
-	var text string
-	var err error
-	var took time.Duration // from the first byte to the last
-	for try := 0; try < timedTries && err == nil && took < probePause/2; try++ {
-		var headers time.Time
-		trace := &httptrace.ClientTrace{GotFirstResponseByte: func() { headers = time.Now() }}
-		res, text, err = o.send("GET", "/system/probe?stream=1", nil, func(r *http.Request) {
-			*r = *r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
-			r.Header.Set("Accept", "text/event-stream")
-		})
-		took = time.Since(headers)
+// sendBody sends a body in two parts.
+func (o *outside) sendBody() (pause time.Duration, err error) {
+	body, parts := io.Pipe()
+	go func() {
+		part := make([]byte, 64<<10)
+		_, _ = parts.Write(part) // an error is the request's too
+		time.Sleep(probePause)
+		_, _ = parts.Write(part)
+		parts.Close()
+	}()
+	_, seen, err := o.probe("POST", body)
+	return time.Duration(seen.BodySeconds * float64(time.Second)), err
+}
+
+// readStream reads two events.
+func (o *outside) readStream() (pause time.Duration, err error) {
+	var first time.Time
+	trace := &httptrace.ClientTrace{GotFirstResponseByte: func() { first = time.Now() }}
+	res, text, err := o.send("GET", "/system/probe?stream=1", nil, func(r *http.Request) {
+		*r = *r.WithContext(httptrace.WithClientTrace(r.Context(), trace))
+		r.Header.Set("Accept", "text/event-stream")
+	})
+	if err == nil && (res.StatusCode != http.StatusOK || !strings.HasSuffix(text, "data: second\n\n")) {
+		err = fmt.Errorf("the answer is %s: %.200s", res.Status, text)
 	}
-	if err != nil || res.StatusCode != http.StatusOK || !strings.HasSuffix(text, "data: second\n\n") {
-		o.f.add("event_stream", Fault, "A stream of events is cut off when nothing is sent for a moment.")
-		return
-	}
-	o.f.expect("event_stream", took >= probePause/2, "Events pass through as they are sent.",
-		Fault, "The proxy buffers a stream of events until it ends.")
+	return time.Since(first), err
 }
 
 // examineOrigins asks as a page of each origin would, and as a page of a stranger.
@@ -325,12 +324,6 @@ var usualPaths = []string{"/api/", "/api/v1/", "/ws", "/socket.io/", "/static/x.
 // guardedWithin is how long an upload to a guarded host may take to be refused.
 const guardedWithin = 3 * time.Second
 
-// stranger asks a guarded host.
-type stranger struct {
-	asker
-	host string
-}
-
 // examineGate looks at all guarded hosts.
 func (s *System) examineGate(ctx context.Context, cfg *Config, f *findings) {
 	hosts, err := s.GuardedHosts(ctx)
@@ -343,56 +336,56 @@ func (s *System) examineGate(ctx context.Context, cfg *Config, f *findings) {
 		f.add("gate", Fault, "Hosts are guarded, but HOMEBASE_ACCOUNT_URL names no page to sign in at.")
 	default:
 		for _, host := range hosts {
-			s := &stranger{newAsker(ctx, "https://"+host, &http.Transport{}), host}
-			s.examine(cfg.AccountURL, f)
-			s.client.CloseIdleConnections()
+			stranger := newAsker(ctx, "https://"+host, &http.Transport{})
+			stranger.examineHost(host, cfg.AccountURL, f)
+			stranger.client.CloseIdleConnections()
 		}
 	}
 }
 
-// examine goes on to the details only where the front door is shut.
-func (s *stranger) examine(accountURL string, f *findings) {
-	res, _, err := s.ask(probeWithin, "GET", "/", nil, header("Sec-Fetch-Mode", "navigate"))
+// examineHost goes on to the details only where the front door is shut.
+func (a *asker) examineHost(host, accountURL string, f *findings) {
+	res, _, err := a.ask(probeWithin, "GET", "/", nil, header("Sec-Fetch-Mode", "navigate"))
 	if err != nil {
-		f.add("gate", Fault, fmt.Sprintf("%s cannot be reached: %v", s.host, err))
+		f.add("gate", Fault, fmt.Sprintf("%s cannot be reached: %v", host, err))
 		return
 	}
 	sent := strings.HasPrefix(res.Header.Get("Location"), accountURL+"#action=gate&request=")
 	begun := strings.HasPrefix(res.Header.Get("Set-Cookie"), "__Host-hb-")
 	switch {
 	case sent && begun:
-		f.add("gate", Sound, s.host+" sends strangers to sign in.")
+		f.add("gate", Sound, host+" sends strangers to sign in.")
 	case sent:
-		f.add("gate", Fault, s.host+" sends strangers to sign in, but nobody gets in: the proxy drops the cookie with which the way in begins.")
+		f.add("gate", Fault, host+" sends strangers to sign in, but nobody gets in: the proxy drops the cookie with which the way in begins.")
 	case res.StatusCode == http.StatusUnauthorized:
-		f.add("gate", Fault, s.host+" refuses strangers' pages and sends nobody to sign in.")
+		f.add("gate", Fault, host+" refuses strangers' pages and sends nobody to sign in.")
 	case res.StatusCode == http.StatusForbidden:
-		f.add("gate", Fault, s.host+" refuses everybody: Homebase does not trust this proxy, or does not understand what it says.")
+		f.add("gate", Fault, host+" refuses everybody: Homebase does not trust this proxy, or does not understand what it says.")
 	case res.StatusCode >= 500:
-		f.add("gate", Fault, fmt.Sprintf("%s refuses everybody, with %s: the proxy does not reach Homebase.", s.host, res.Status))
+		f.add("gate", Fault, fmt.Sprintf("%s refuses everybody, with %s: the proxy does not reach Homebase.", host, res.Status))
 		return
 	default:
-		f.add("gate.open", Fault, fmt.Sprintf("%s is not guarded: a stranger was answered %s.", s.host, res.Status))
+		f.add("gate.open", Fault, fmt.Sprintf("%s is not guarded: a stranger was answered %s.", host, res.Status))
 		return
 	}
-	if around := s.around(); len(around) > 0 {
-		f.add("gate.around", Fault, fmt.Sprintf("%s is open at %s.", s.host, strings.Join(around, ", ")))
+	if around := a.around(); len(around) > 0 {
+		f.add("gate.around", Fault, fmt.Sprintf("%s is open at %s.", host, strings.Join(around, ", ")))
 	}
-	if res, text, err := s.ask(probeWithin, "GET", "/.homebase/callback", nil); err != nil || res.StatusCode != http.StatusGone || !strings.Contains(text, `"gate_code_invalid"`) {
-		f.add("gate.callback", Fault, s.host+"/.homebase/callback does not lead to Homebase.")
+	if res, text, err := a.ask(probeWithin, "GET", "/.homebase/callback", nil); err != nil || res.StatusCode != http.StatusGone || !strings.Contains(text, `"gate_code_invalid"`) {
+		f.add("gate.callback", Fault, host+"/.homebase/callback does not lead to Homebase.")
 	}
 	for range timedTries {
-		if _, _, err = s.ask(guardedWithin, "POST", "/", strings.NewReader(strings.Repeat("x", 64<<10))); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err = a.ask(guardedWithin, "POST", "/", strings.NewReader(strings.Repeat("x", 64<<10))); !errors.Is(err, context.DeadlineExceeded) {
 			return
 		}
 	}
-	f.add("gate.body", Fault, fmt.Sprintf("%s does not answer an upload within %v.", s.host, guardedWithin))
+	f.add("gate.body", Fault, fmt.Sprintf("%s does not answer an upload within %v.", host, guardedWithin))
 }
 
 // around are the usual paths at which a stranger gets an answer of the program.
-func (s *stranger) around() (open []string) {
+func (a *asker) around() (open []string) {
 	for _, path := range usualPaths {
-		res, _, err := s.ask(probeWithin, "GET", path, nil)
+		res, _, err := a.ask(probeWithin, "GET", path, nil)
 		if err == nil && res.StatusCode != http.StatusUnauthorized && res.StatusCode != http.StatusForbidden && res.StatusCode < 500 {
 			open = append(open, path)
 		}
