@@ -73,12 +73,12 @@ func (st *store) begin() error {
 		return err
 	}
 	for _, pattern := range []string{"points/*" + cutOff, "objects/" + partForm} {
-		left, err := filepath.Glob(filepath.Join(st.dir, pattern))
+		left, err := fs.Glob(os.DirFS(st.dir), pattern) // st.dir is no pattern
 		if err != nil {
 			return err
 		}
-		for _, path := range left {
-			if err := os.RemoveAll(path); err != nil {
+		for _, name := range left {
+			if err := os.RemoveAll(filepath.Join(st.dir, name)); err != nil {
 				return err
 			}
 		}

@@ -112,3 +112,22 @@ func TestBackup_AfterAClockThatWasAheadTheNewestIsStillTheLastThatWasMade(t *tes
 		t.Error("the point that was just made is removed, and the older one kept")
 	}
 }
+
+func TestBackup_RemovesWhatAnInterruptedOneLeftWhateverItsFolderIsCalled(t *testing.T) {
+	t.Parallel()
+	bk, schema := filepath.Join(t.TempDir(), "backup [1"), dbtest.Schema(t)
+	d, run := commands(t, dbtest.CreateEmpty(t), filepath.Join(t.TempDir(), "data"), schema)
+	if err := d.Migrate(t.Context(), schema); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(bk, "points", "20200101T000000.000Z.unfinished")
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run("backup", bk); err != nil {
+		t.Fatalf("%s, %v", out, err)
+	}
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("what was left is still there: %v", err)
+	}
+}
