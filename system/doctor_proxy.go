@@ -75,7 +75,8 @@ const (
 
 // sayings are the headers by which clients could claim an address. The last is one
 // that older lines of deploy/ told nginx to believe.
-var sayings = []string{"X-Real-Ip", "X-Forwarded-For", "Forwarded", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "X-Unused"}
+var sayings = [][2]string{{"X-Real-Ip", forgedAddr}, {"X-Forwarded-For", forgedAddr}, {"Forwarded", "for=" + forgedAddr}, {"X-Client-Ip", forgedAddr},
+	{"True-Client-Ip", forgedAddr}, {"Cf-Connecting-Ip", forgedAddr}, {"X-Unused", forgedAddr}}
 
 func examinePublicURL(ctx context.Context, cfg *Config, f *findings) {
 	o := &outside{newAsker(ctx, cfg.PublicURL.String()+httpx.Prefix, &http.Transport{TLSClientConfig: &tls.Config{}}), cfg, f,
@@ -169,13 +170,9 @@ func (o *outside) examineClient() {
 		return
 	}
 	var believed []string
-	for _, name := range sayings {
-		said := forgedAddr
-		if name == "Forwarded" {
-			said = "for=" + forgedAddr
-		}
-		if _, forged, err := o.probe("GET", nil, header(name, said)); err == nil && forged.Client == forgedAddr {
-			believed = append(believed, name)
+	for _, said := range sayings {
+		if _, forged, err := o.probe("GET", nil, header(said[0], said[1])); err == nil && forged.Client == forgedAddr {
+			believed = append(believed, said[0])
 		}
 	}
 	peer, _, _ := net.SplitHostPort(plain.Peer)
