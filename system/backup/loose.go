@@ -85,21 +85,22 @@ func (st *store) eachLoose(m *Manifest, give func(l loose) error) error {
 
 // putLoose restores the entries without a row, after those with one, and returns those
 // that it could not restore.
-func (st *store) putLoose(put *files.Putting, m *Manifest) (failed []loose, err error) {
-	return failed, st.eachLoose(m, func(l loose) error {
+func (st *store) putLoose(ctx context.Context, put *files.Putting, m *Manifest) (failed []loose, err error) {
+	err = st.eachLoose(m, func(l loose) error {
 		var err error
 		if l.Folder {
 			err = put.PutLoose(l.path(), 0, nil)
 		} else if object, opened := os.Open(st.object(l.SHA256)); opened != nil {
 			err = opened
 		} else {
-			err = put.PutLoose(l.path(), l.MTime, &proven{object, sha256.New(), l.SHA256})
+			err = put.PutLoose(l.path(), l.MTime, &summed{ctx, object, sha256.New(), l.SHA256})
 			object.Close()
 		}
 		if err != nil {
 			l.Problem = "it could not be put back: " + err.Error()
 			failed = append(failed, l)
 		}
-		return nil
+		return context.Cause(ctx)
 	})
+	return failed, err
 }

@@ -111,7 +111,7 @@ func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manife
 	err = b.DB.AsOwner(ctx, func(conn *pgx.Conn) (err error) {
 		gone, rotten, err = st.putFiles(ctx, conn, put, m, line)
 		if err == nil {
-			left, err = st.putLoose(put, m)
+			left, err = st.putLoose(ctx, put, m)
 		}
 		if err != nil {
 			return err
@@ -276,7 +276,7 @@ func (st *store) putFiles(ctx context.Context, conn *pgx.Conn, put *files.Puttin
 			if odd && f.hash() == "" {
 				continue
 			}
-			now, err := st.putFile(put, s, f)
+			now, err := st.putFile(ctx, put, s, f)
 			if errors.Is(err, errRotten) {
 				f.Stored = s
 				f.Problem = fmt.Sprintf("%v (%s)", err, st.object(f.hash()))
@@ -296,7 +296,7 @@ func (st *store) putFiles(ctx context.Context, conn *pgx.Conn, put *files.Puttin
 	return gone, rotten, err
 }
 
-func (st *store) putFile(put *files.Putting, s files.Stored, f file) (files.Stored, error) {
+func (st *store) putFile(ctx context.Context, put *files.Putting, s files.Stored, f file) (files.Stored, error) {
 	if s.SHA256 == "" {
 		return put.Put(s, nil)
 	}
@@ -315,5 +315,5 @@ func (st *store) putFile(put *files.Putting, s files.Stored, f file) (files.Stor
 	if f.Problem == altered {
 		s.SHA256 = hash
 	}
-	return put.Put(s, &proven{object, sha256.New(), hash})
+	return put.Put(s, &summed{ctx, object, sha256.New(), hash})
 }

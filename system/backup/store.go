@@ -131,18 +131,17 @@ func (st *store) put(ctx context.Context, from *os.File) (sum string, size int64
 	defer os.Remove(part.Name())
 	defer part.Close()
 	const ficlone = 0x40049409 // ioctl(2): FICLONE
-	h := sha256.New()
-	source, to := io.Reader(from), io.Writer(io.MultiWriter(part, h))
+	bytes, to := &summed{ctx: ctx, from: from, h: sha256.New()}, io.Writer(part)
 	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, part.Fd(), ficlone, from.Fd()); errno == 0 {
-		source, to = part, h
+		bytes.from, to = part, io.Discard
 	}
-	if size, err = io.CopyBuffer(to, &cancelled{ctx, source}, make([]byte, 1<<20)); err != nil {
+	if size, err = copyAll(to, bytes); err != nil {
 		return "", 0, err
 	}
 	if err := part.Sync(); err != nil {
 		return "", 0, err
 	}
-	sum = sumText(h)
+	sum = sumText(bytes.h)
 	if st.has(sum, size) {
 		return sum, size, nil
 	}
@@ -154,48 +153,43 @@ func (st *store) put(ctx context.Context, from *os.File) (sum string, size int64
 	return sum, size, os.Rename(part.Name(), st.object(sum))
 }
 
-// errUnread distinguishes bytes that cannot be read from failures to write them.
-var errUnread = errors.New("its bytes cannot be read")
+var (
+	// errUnread distinguishes bytes that cannot be read from failures to write them.
+	errUnread = errors.New("its bytes cannot be read")
+	// errRotten is the error of a part or object that is not what was written.
+	errRotten = errors.New("its bytes in the backup are damaged")
+)
 
-// cancelled aborts a long copy when its context ends.
-type cancelled struct {
+// summed reads bytes until its context ends, and computes their checksum. Those that
+// must have a certain one are errRotten if they do not, or cannot be read.
+type summed struct {
 	ctx  context.Context
 	from io.Reader
-}
-
-func (c *cancelled) Read(b []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
-	}
-	n, err := c.from.Read(b)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("%w: %w", errUnread, err)
-	}
-	return n, err
-}
-
-// errRotten is the error of a part or object that is not what was written.
-var errRotten = errors.New("its bytes in the backup are damaged")
-
-// proven reads bytes that must have a certain checksum, and fails at their end if they
-// do not.
-type proven struct {
-	from io.Reader
 	h    hash.Hash
-	sum  string
+	must string // "": any
 }
 
-func (p *proven) Read(b []byte) (int, error) {
-	n, err := p.from.Read(b)
-	p.h.Write(b[:n])
-	switch {
-	case err == nil:
-	case !errors.Is(err, io.EOF):
+func (s *summed) Read(b []byte) (int, error) {
+	if s.ctx.Err() != nil {
+		return 0, context.Cause(s.ctx)
+	}
+	n, err := s.from.Read(b)
+	s.h.Write(b[:n])
+	switch end := errors.Is(err, io.EOF); {
+	case err != nil && !end && s.must == "":
+		err = fmt.Errorf("%w: %w", errUnread, err)
+	case err != nil && !end:
 		err = fmt.Errorf("%w: %w", errRotten, err)
-	case sumText(p.h) != p.sum:
+	case end && s.must != "" && sumText(s.h) != s.must:
 		err = errRotten
 	}
 	return n, err
+}
+
+// copyAll copies a megabyte at a time: a file and io.Discard, which would read by
+// themselves, take less.
+func copyAll(to io.Writer, from io.Reader) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{to}, from, make([]byte, 1<<20))
 }
 
 // checkFile reads a file that must have a certain checksum.
@@ -205,8 +199,7 @@ func checkFile(ctx context.Context, path, sum string) error {
 		return err
 	}
 	defer f.Close()
-	nowhere := struct{ io.Writer }{io.Discard} // which by itself would read a little at a time
-	_, err = io.CopyBuffer(nowhere, &proven{&cancelled{ctx, f}, sha256.New(), sum}, make([]byte, 1<<20))
+	_, err = copyAll(io.Discard, &summed{ctx, f, sha256.New(), sum})
 	return err
 }
 

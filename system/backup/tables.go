@@ -219,7 +219,7 @@ func (st *store) loadTable(ctx context.Context, tx pgx.Tx, t Table) error {
 		return err
 	}
 	defer f.Close()
-	zip, err := gzip.NewReader(&proven{f, sha256.New(), t.Part.SHA256})
+	zip, err := gzip.NewReader(&summed{ctx, f, sha256.New(), t.Part.SHA256})
 	if err != nil {
 		return err
 	}
