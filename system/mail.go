@@ -161,11 +161,8 @@ DELETE FROM mail_outbox WHERE id = $1`, q.id)
 // hand gives one message to the SMTP server (RFC 5321). smtps:// is implicit
 // TLS; smtp:// must offer STARTTLS (RFC 3207) unless it is on this machine.
 func (m *Mail) hand(ctx context.Context, to, subject, text string) error {
-	host, port, implicit := m.url.Hostname(), "587", m.url.Scheme == "smtps"
-	if implicit {
-		port = "465"
-	}
-	port = cmp.Or(m.url.Port(), port)
+	host, implicit := m.url.Hostname(), m.url.Scheme == "smtps"
+	port := cmp.Or(m.url.Port(), map[string]string{"smtp": "587", "smtps": "465"}[m.url.Scheme])
 	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
 	defer cancel()
 	var dialer net.Dialer

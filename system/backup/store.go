@@ -46,7 +46,7 @@ func openStore(dir string, keys [][]byte, write bool) (*store, error) {
 	how := syscall.LOCK_SH
 	if write {
 		how = syscall.LOCK_EX
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Join(dir, "objects"), 0o700); err != nil {
 			return nil, err
 		}
 	}
@@ -69,9 +69,6 @@ func openStore(dir string, keys [][]byte, write bool) (*store, error) {
 // begin removes what an interrupted backup left, and creates the folder of the new
 // point under a name that no point has.
 func (st *store) begin() error {
-	if err := os.MkdirAll(filepath.Join(st.dir, "objects"), 0o700); err != nil {
-		return err
-	}
 	for _, pattern := range []string{"points/*" + cutOff, "objects/" + partForm} {
 		left, err := fs.Glob(os.DirFS(st.dir), pattern) // st.dir is no pattern
 		if err != nil {
