@@ -113,19 +113,16 @@ func (v view) visitor(salt []byte) []byte {
 }
 
 // todaysSalt is the salt of this UTC day, by the database's clock, which all workers
-// share. The first to ask for it on a new day destroys that of the day before.
+// share. The first to ask for it on a new day destroys that of the day before; until
+// its transaction ends, the others wait.
 func todaysSalt(ctx context.Context, tx *projects.Tx) ([]byte, error) {
-	const find = `-- name: analytics.Salt
-		SELECT coalesce((SELECT salt FROM salts WHERE day = (now() AT TIME ZONE 'UTC')::date), '')`
-	salt, err := db.One(ctx, tx, db.Value[[]byte], find)
-	if err != nil || len(salt) > 0 {
-		return salt, err
-	}
-	if err := db.Exec(ctx, tx, `LOCK TABLE salts IN ACCESS EXCLUSIVE MODE`); err != nil {
+	if err := db.Exec(ctx, tx, `LOCK TABLE salts IN SHARE ROW EXCLUSIVE MODE`); err != nil {
 		return nil, err
 	}
-	if salt, err = db.One(ctx, tx, db.Value[[]byte], find); err != nil || len(salt) > 0 {
-		return salt, err // another worker was first
+	salt, err := db.One(ctx, tx, db.Value[[]byte], `-- name: analytics.Salt
+		SELECT coalesce((SELECT salt FROM salts WHERE day = (now() AT TIME ZONE 'UTC')::date), '')`)
+	if err != nil || len(salt) > 0 {
+		return salt, err
 	}
 	// Not DELETE, which would leave the bytes in the file.
 	if err := db.Exec(ctx, tx, `TRUNCATE salts`); err != nil {
