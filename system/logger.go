@@ -100,7 +100,7 @@ type lines struct {
 	out     io.Writer
 	mu      sync.Mutex
 	waiting []byte
-	timed   bool // a timer will flush
+	timed   bool // a timer that was started since the last flush will flush
 }
 
 func (l *lines) Write(p []byte) (int, error) {
@@ -112,12 +112,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	}
 	if !l.timed {
 		l.timed = true
-		time.AfterFunc(linesAfter, func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.timed = false
-			_ = l.write() // nobody is left to tell
-		})
+		time.AfterFunc(linesAfter, func() { _ = l.flush() }) // nobody is left to tell
 	}
 	return len(p), nil
 }
@@ -126,6 +121,7 @@ func (l *lines) Write(p []byte) (int, error) {
 func (l *lines) flush() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.timed = false
 	return l.write()
 }
 
