@@ -275,13 +275,12 @@ func (l *bar) show(what string, done, of int64) {
 }
 
 func bytesText(n int64) string {
-	unit := 0
-	v := float64(n)
-	for ; v >= 1000 && unit < 4; unit++ {
-		v /= 1000
-	}
-	if unit == 0 {
+	if n < 1000 {
 		return fmt.Sprintf("%d bytes", n)
 	}
-	return fmt.Sprintf("%.1f %s", v, []string{"", "kB", "MB", "GB", "TB"}[unit])
+	unit, v := 0, float64(n)/1000
+	for ; v >= 1000 && unit < 3; unit++ {
+		v /= 1000
+	}
+	return fmt.Sprintf("%.1f %cB", v, "kMGT"[unit])
 }
