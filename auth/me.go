@@ -56,10 +56,7 @@ func (cl *callers) loadMe(ctx context.Context, id uuid.UUID) (Me, error) {
 // notices.
 func (cl *callers) findMe(ctx context.Context, id uuid.UUID) (*known, error) {
 	var noticed bool
-	me, err := db.One(ctx, cl.db, func(row pgx.Row) (me Me, err error) {
-		me.User, err = scanUserAnd(row, &me.Roles, &me.Permissions, &noticed)
-		return me, err
-	}, `
+	me, err := db.One(ctx, cl.db, db.RowOf(func(me *Me) []any { return append(me.User.columns(), &me.Roles, &me.Permissions, &noticed) }), `
 -- name: auth.Me
 SELECT `+userColumns+`, `+rolesHeld+`, `+held+`, EXISTS (SELECT FROM notices WHERE user_id = u.id)
   FROM users u WHERE u.id = $1`, id)

@@ -127,7 +127,7 @@ func (pk *passkeys) postRegistration(c *httpx.Call, in NewRegistration) (Creatio
 	var handle, challenge []byte // the handle, by which a user's keys know the user, is made once
 	var ids [][]byte
 	err := pk.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		user, err = db.One(ctx, tx, func(row pgx.Row) (User, error) { return scanUserAnd(row, &handle, &ids) }, `
+		user, err = db.One(ctx, tx, db.RowOf(func(u *User) []any { return append(u.columns(), &handle, &ids) }), `
 -- name: auth.PasskeyHandle
 UPDATE users u SET passkey_handle = coalesce(passkey_handle, $2) WHERE u.id = $1
 RETURNING `+userColumns+`, u.passkey_handle, ARRAY(SELECT k.credential_id FROM passkeys k WHERE k.user_id = u.id ORDER BY k.id)`,

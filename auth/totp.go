@@ -102,16 +102,11 @@ type authenticator struct {
 	lastStep  int64
 }
 
-func scanAuthenticator(row pgx.Row) (t authenticator, err error) {
-	err = row.Scan(&t.sealed, &t.confirmed, &t.lastStep)
-	return t, err
-}
-
 // authenticatorOf is read in a transaction that has locked the user, and with
 // a statement of its own: what a statement that had to wait for that lock reads
 // beside it may be from before.
 func authenticatorOf(ctx context.Context, tx pgx.Tx, user uuid.UUID) (authenticator, error) {
-	return db.One(ctx, tx, scanAuthenticator, `
+	return db.One(ctx, tx, db.RowOf(func(t *authenticator) []any { return []any{&t.sealed, &t.confirmed, &t.lastStep} }), `
 -- name: auth.TOTPOfUser
 SELECT secret, confirmed_at IS NOT NULL, last_step FROM totp WHERE user_id = $1`, user)
 }

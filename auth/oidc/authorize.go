@@ -15,7 +15,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 const (
@@ -259,11 +258,10 @@ SELECT $1, c.id, $3, $4, $5, $6, $7, $8, nullif($9, $12::uuid), $10, $11, now() 
 		q.id, q.client.ID, q.logout, q.redirectURI, q.state, orEmpty(q.scopes), q.prompt, q.maxAge, q.hint, q.nonce, q.challenge, uuid.Nil, requestLifetime)
 }
 
-func scanRequest(row pgx.Row) (q oauthRequest, err error) {
-	err = row.Scan(&q.id, &q.logout, &q.redirectURI, &q.state, &q.scopes, &q.prompt, &q.maxAge, &q.hint,
-		&q.nonce, &q.challenge, &q.createdAt, &q.expiresAt, &q.client.ID)
-	return q, err
-}
+var scanRequest = db.RowOf(func(q *oauthRequest) []any {
+	return []any{&q.id, &q.logout, &q.redirectURI, &q.state, &q.scopes, &q.prompt, &q.maxAge, &q.hint,
+		&q.nonce, &q.challenge, &q.createdAt, &q.expiresAt, &q.client.ID}
+})
 
 // request is a request that was kept; db.ErrNotFound, also where its address was
 // taken from the client since.

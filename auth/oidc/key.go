@@ -91,14 +91,9 @@ func newSigning(d *db.DB, keys func(purpose string) [][]byte) *signing {
 	return s
 }
 
-func scanSealedKey(row pgx.Row) (k signingKey, err error) {
-	err = row.Scan(&k.id, &k.sealed, &k.from)
-	return k, err
-}
-
 // read reads all keys in the order in which they sign.
 func (s *signing) read(ctx context.Context) ([]signingKey, error) {
-	keys, err := db.All(ctx, s.db, scanSealedKey, `
+	keys, err := db.All(ctx, s.db, db.RowOf(func(k *signingKey) []any { return []any{&k.id, &k.sealed, &k.from} }), `
 -- name: oidc.Keys
 SELECT id, sealed, signs_from FROM oidc_keys ORDER BY signs_from`)
 	for i := range keys {
