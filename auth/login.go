@@ -131,9 +131,7 @@ func (se *sessions) modeOf(r *http.Request, given string) (mode string, err erro
 	case modeToken:
 		return modeToken, nil
 	}
-	var f httpx.Fields
-	f.Add("#/mode", "invalid", `The mode must be "cookie" or "token".`)
-	return "", f.Err()
+	return "", httpx.Invalid("#/mode", "invalid", `The mode must be "cookie" or "token".`)
 }
 
 // signIn begins a session for someone who has proved to be acc.

@@ -119,9 +119,7 @@ type NewRegistration struct {
 func (pk *passkeys) postRegistration(c *httpx.Call, in NewRegistration) (CreationAnswer, error) {
 	ctx := c.Context()
 	if in.Mediation != "" && in.Mediation != "conditional" {
-		var f httpx.Fields
-		f.Add("#/mediation", "invalid", `Send "conditional", or leave it out.`)
-		return CreationAnswer{}, f.Err()
+		return CreationAnswer{}, httpx.Invalid("#/mediation", "invalid", `Send "conditional", or leave it out.`)
 	}
 	var user User
 	var handle, challenge []byte // the handle, by which a user's keys know the user, is made once
