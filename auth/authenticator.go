@@ -116,7 +116,7 @@ func (co *codes) confirmTOTP(c *httpx.Call, in TOTPCode) (RecoveryCodes, error) 
 		}
 		return factorChanged(ctx, tx, audit.TOTPEnabled, caller.UserID, caller.SessionID)
 	})
-	if errors.Is(err, errWrongCode) {
+	if _, wrong := errors.AsType[wrongCode](err); wrong {
 		err = errCodeWrong.Because(err)
 	}
 	return RecoveryCodes{codes}, err
