@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -226,11 +225,7 @@ func (p *Provider) read(ctx context.Context, q *oauthRequest, values url.Values)
 		}
 		q.maxAge = new(min(age, maxAgeMost))
 	}
-	if payload, err := p.signing.verified(ctx, get("id_token_hint")); err == nil {
-		var hint struct {
-			Subject uuid.UUID `json:"sub"`
-		}
-		_ = json.Unmarshal(payload, &hint) // we wrote it; what cannot be read says nothing
+	if hint, err := p.signing.verified(ctx, get("id_token_hint")); err == nil { // another one says nothing
 		q.hint = hint.Subject
 	}
 	return "", ""
