@@ -208,25 +208,16 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 	if err != nil {
 		return Grant{}, err
 	}
-	permit, err := iv.passwords.hasher.enter()
-	if err != nil {
-		return Grant{}, err
-	}
-	defer permit.leave()
-	ctx := c.Context()
-	t, err := iv.findToken(c.Request, in.Token, purposeInvitation, purposeRegister)
+	var f httpx.Fields
+	checkName(&f, "#/name", in.Name)
+	t, hash, err := iv.passwords.choose(c.Request, &f, in.Token, in.Password, purposeInvitation, purposeRegister)
 	if err == nil {
 		err = iv.mayJoin(t.purpose)
 	}
 	if err != nil {
 		return Grant{}, err
 	}
-	var f httpx.Fields
-	checkName(&f, "#/name", in.Name)
-	hash, err := permit.hashChosen(ctx, iv.db, &f, t, in.Password)
-	if err != nil {
-		return Grant{}, err
-	}
+	ctx := c.Context()
 	acc := account{passwordHash: hash}
 	err = iv.db.InTx(ctx, func(tx pgx.Tx) (err error) {
 		if err := stillGranted(ctx, tx, t); err != nil {

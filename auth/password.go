@@ -38,13 +38,23 @@ func (pw *passwords) HashPassword(ctx context.Context, email, password string) (
 	return pw.HashSecret(ctx, password)
 }
 
-// hashChosen hashes the password that whoever has a token chooses. One that is
-// not taken costs neither the token nor a guess: the error is what f holds then.
-func (p *permit) hashChosen(ctx context.Context, q db.Querier, f *httpx.Fields, t oneTime, password string) (string, error) {
-	if checkNewPassword(f, "#/password", t.Email, password); f.Err() != nil {
-		return "", errors.Join(t.guess.right(ctx, q), f.Err())
+// choose finds a token, and hashes the password that whoever has it chooses. One
+// that is not taken costs neither the token nor a guess: the error is what f holds
+// then. Others are those of findToken, and ErrHashingBusy.
+func (pw *passwords) choose(r *http.Request, f *httpx.Fields, token, password string, purposes ...string) (t oneTime, hash string, err error) {
+	permit, err := pw.hasher.enter()
+	if err != nil {
+		return t, "", err
 	}
-	return p.hash(ctx, password)
+	defer permit.leave()
+	if t, err = pw.findToken(r, token, purposes...); err != nil {
+		return t, "", err
+	}
+	if checkNewPassword(f, "#/password", t.Email, password); f.Err() != nil {
+		return t, "", errors.Join(t.guess.right(r.Context(), pw.db), f.Err())
+	}
+	hash, err = permit.hash(r.Context(), password)
+	return t, hash, err
 }
 
 // setPassword replaces a user's hash inside tx and ends the user's sessions except
