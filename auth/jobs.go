@@ -20,29 +20,44 @@ func (a *Auth) Jobs() []db.Job {
 	}
 }
 
-// sweep forgets what nobody can use any more: sessions and access keys that ended
-// a while ago, tokens, challenges and guesses, and notices that nobody came for.
-// What is of a time when the clock was ahead lives as long from now on as what is
-// new.
-func (a *Auth) sweep(ctx context.Context) error {
-	err := db.Exec(ctx, a.db, `
--- name: auth.Sweep
-WITH keys AS (DELETE FROM access_keys WHERE expires_at < now() - $1::interval),
-     tokens AS (DELETE FROM one_time_tokens WHERE expires_at < now()),
-     challenges AS (DELETE FROM passkey_challenges WHERE expires_at < now() OR expires_at > now() + $2::interval),
-     forgiven AS (DELETE FROM guesses WHERE last_at < now() - $3::interval)
+// swept are the statements that forget what nobody can use any more: sessions
+// and access keys that ended a while ago, guesses, tokens and challenges. What is
+// of a time when the clock was ahead lives as long from now on as what is new.
+var swept = []struct {
+	sql  string
+	args []any
+}{
+	{`
+-- name: auth.SweepSessions
 DELETE FROM sessions
- WHERE least(idle_until, coalesce(revoked_at, idle_until)) < now() - $1::interval`, keepEnded, challengeLifetime, guessMemory)
-	if err != nil {
-		return err
-	}
-	err = db.Exec(ctx, a.db, `
--- name: auth.ShortenLives
-WITH tokens AS (UPDATE one_time_tokens SET created_at = now(), expires_at = now() + (expires_at - created_at) WHERE created_at > now())
+ WHERE least(idle_until, coalesce(revoked_at, idle_until)) < now() - $1::interval`, []any{keepEnded}},
+	{`
+-- name: auth.ShortenSessions
 UPDATE sessions SET idle_until = least(idle_until, now() + $1::interval), absolute_until = now() + $2::interval
- WHERE absolute_until > now() + $2::interval`, idleLifetime, absoluteLifetime)
-	if err != nil {
-		return err
+ WHERE absolute_until > now() + $2::interval`, []any{idleLifetime, absoluteLifetime}},
+	{`
+-- name: auth.SweepKeys
+DELETE FROM access_keys WHERE expires_at < now() - $1::interval`, []any{keepEnded}},
+	{`
+-- name: auth.SweepTokens
+DELETE FROM one_time_tokens WHERE expires_at < now()`, nil},
+	{`
+-- name: auth.ShortenTokens
+UPDATE one_time_tokens SET created_at = now(), expires_at = now() + (expires_at - created_at) WHERE created_at > now()`, nil},
+	{`
+-- name: auth.SweepChallenges
+DELETE FROM passkey_challenges WHERE expires_at < now() OR expires_at > now() + $1::interval`, []any{challengeLifetime}},
+	{`
+-- name: auth.SweepGuesses
+DELETE FROM guesses WHERE last_at < now() - $1::interval`, []any{guessMemory}},
+}
+
+// sweep also forgets notices that nobody came for.
+func (a *Auth) sweep(ctx context.Context) error {
+	for _, s := range swept {
+		if err := db.Exec(ctx, a.db, s.sql, s.args...); err != nil {
+			return err
+		}
 	}
 	return a.callers.change(ctx, func(tx pgx.Tx) (stale, error) {
 		gone, err := db.Affected(ctx, tx, `
