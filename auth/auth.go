@@ -134,11 +134,17 @@ func (b base) change(ctx context.Context, fn func(tx pgx.Tx) (stale, audit.Event
 	})
 }
 
-// recordRefusal records that somebody was not let do what they asked for.
-func (b base) recordRefusal(ctx context.Context, action audit.Action, user uuid.UUID, details map[string]string) error {
-	return b.recorded(ctx, func(pgx.Tx) (audit.Event, error) {
+// refuse records that somebody was not let do what they asked for, and is the
+// refusal once that is done. The address of someone unknown is kept as a keyed
+// hash: people type passwords into the wrong field.
+func (b base) refuse(ctx context.Context, action audit.Action, user uuid.UUID, address, reason string, refusal error) error {
+	details := map[string]string{"reason": reason}
+	if user == uuid.Nil {
+		details["address"] = b.audit.Blind(address)
+	}
+	return cmp.Or(b.recorded(ctx, func(pgx.Tx) (audit.Event, error) {
 		return audit.Event{Action: action, Outcome: audit.Denied, Target: user, Details: details}, nil
-	})
+	}), refusal)
 }
 
 // New makes the room; it reads no key and asks no database. PublicURL must be

@@ -104,10 +104,7 @@ func (co *codes) confirmTOTP(c *httpx.Call, in TOTPCode) (RecoveryCodes, error) 
 		case t.confirmed:
 			return what, event, errTOTPOn
 		}
-		digits, _, ok := parseCode(in.Code)
-		if !ok || digits == "" {
-			return what, event, errWrongCode
-		}
+		digits, _, _ := parseCode(in.Code) // whatever else it is, it is the code of no step
 		if err := co.useStep(ctx, tx, caller.UserID, t, digits, hashes); err != nil {
 			return what, event, err
 		}
@@ -116,7 +113,7 @@ func (co *codes) confirmTOTP(c *httpx.Call, in TOTPCode) (RecoveryCodes, error) 
 		}
 		return factorChanged(ctx, tx, audit.TOTPEnabled, caller.UserID, caller.SessionID)
 	})
-	if errors.Is(err, errWrongCode) {
+	if _, wrong := errors.AsType[wrongCode](err); wrong {
 		err = errCodeWrong.Because(err)
 	}
 	return RecoveryCodes{codes}, err

@@ -258,15 +258,14 @@ func (cl *callers) ask(c credential, find func() (*known, error)) (*known, error
 
 // findSession is lookup's question about a session.
 func (cl *callers) findSession(ctx context.Context, id uuid.UUID) (*known, error) {
-	return db.One(ctx, cl.db, func(row pgx.Row) (*known, error) {
-		k := new(known)
-		err := row.Scan(&k.caller.SessionID, &k.caller.UserID, &k.caller.AuthenticatedAt, &k.expires, &k.caller.Permissions, &k.caller.Roles)
-		return k, err
-	}, `
+	k, err := db.One(ctx, cl.db, db.RowOf(func(k *known) []any {
+		return []any{&k.caller.SessionID, &k.caller.UserID, &k.caller.AuthenticatedAt, &k.expires, &k.caller.Permissions, &k.caller.Roles}
+	}), `
 -- name: auth.KnownSession
 SELECT s.id, s.user_id, s.authenticated_at, s.idle_until, `+held+`, `+rolesHeld+`
   FROM sessions s JOIN users u ON u.id = s.user_id
  WHERE s.id = $1 AND `+living, id)
+	return &k, err
 }
 
 // writeUsedEvery is how often the use of sessions and keys is written down.

@@ -78,6 +78,12 @@ type AcceptInvitation struct {
 
 func (i Invitation) key() uuid.UUID { return i.ID }
 
+const invitationColumns = `t.id, t.email, t.roles, t.quota, t.invited_by, t.created_at, t.expires_at`
+
+func (i *Invitation) columns() []any {
+	return []any{&i.ID, &i.Email, &i.Roles, &i.Quota, &i.InvitedBy, &i.CreatedAt, &i.ExpiresAt}
+}
+
 func (iv *invitations) routes() []httpx.Route {
 	manage := httpx.Needs(UsersManage).OrOperator().NoKey()
 	return []httpx.Route{
@@ -99,12 +105,9 @@ func (iv *invitations) routes() []httpx.Route {
 
 // list serves GET /auth/invitations, the newest first.
 func (iv *invitations) list(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]Invitation, error) {
-	return db.All(c.Context(), iv.db, func(row pgx.Row) (Invitation, error) {
-		t, err := scanOneTime(row)
-		return t.Invitation, err
-	}, `
+	return db.All(c.Context(), iv.db, db.RowOf((*Invitation).columns), `
 -- name: auth.ListInvitations
-SELECT `+oneTimeColumns+`
+SELECT `+invitationColumns+`
   FROM one_time_tokens t
  WHERE t.purpose = $1 AND t.expires_at > now() AND t.id < $2
  ORDER BY t.id DESC LIMIT $3`, purposeInvitation, p.After(uuid.Max), p.Limit)
@@ -205,25 +208,16 @@ func (iv *invitations) accept(c *httpx.Call, in AcceptInvitation) (Grant, error)
 	if err != nil {
 		return Grant{}, err
 	}
-	permit, err := iv.passwords.hasher.enter()
-	if err != nil {
-		return Grant{}, err
-	}
-	defer permit.leave()
-	ctx := c.Context()
-	t, err := iv.findToken(c.Request, in.Token, purposeInvitation, purposeRegister)
+	var f httpx.Fields
+	checkName(&f, "#/name", in.Name)
+	t, hash, err := iv.passwords.choose(c.Request, &f, in.Token, in.Password, purposeInvitation, purposeRegister)
 	if err == nil {
 		err = iv.mayJoin(t.purpose)
 	}
 	if err != nil {
 		return Grant{}, err
 	}
-	var f httpx.Fields
-	checkName(&f, "#/name", in.Name)
-	hash, err := permit.hashChosen(ctx, iv.db, &f, t, in.Password)
-	if err != nil {
-		return Grant{}, err
-	}
+	ctx := c.Context()
 	acc := account{passwordHash: hash}
 	err = iv.db.InTx(ctx, func(tx pgx.Tx) (err error) {
 		if err := stillGranted(ctx, tx, t); err != nil {

@@ -74,7 +74,11 @@ DELETE FROM notices WHERE created_at < now() - $1::interval`, keepNotices)
 // sealed. A row that changes meanwhile was sealed under the first secret by that
 // change.
 func (co *codes) reseal(ctx context.Context) error {
-	old, err := db.All(ctx, co.db, scanSealed, `
+	type sealed struct {
+		user   uuid.UUID
+		secret []byte
+	}
+	old, err := db.All(ctx, co.db, db.RowOf(func(s *sealed) []any { return []any{&s.user, &s.secret} }), `
 -- name: auth.SealedUnderOldSecret
 SELECT user_id, secret FROM totp WHERE substring(secret FOR 4) <> $1`, co.sealer.Current())
 	if err != nil {
@@ -97,11 +101,3 @@ UPDATE totp SET secret = $3 WHERE user_id = $1 AND secret = $2`, o.user, o.secre
 	}
 	return errors.Join(failed...)
 }
-
-// sealed is a TOTP secret as it lies in the database.
-type sealed struct {
-	user   uuid.UUID
-	secret []byte
-}
-
-func scanSealed(row pgx.Row) (s sealed, err error) { return s, row.Scan(&s.user, &s.secret) }

@@ -110,10 +110,9 @@ type Key struct {
 
 const keyColumns = "k.id, k.name, k.hint, k.permissions, k.allow, k.created_at, k.expires_at, k.last_used_at"
 
-func scanKey(row pgx.Row) (k Key, err error) {
-	err = row.Scan(&k.ID, &k.Name, &k.Hint, &k.Permissions, &k.Allow, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt)
-	return k, err
-}
+var scanKey = db.RowOf(func(k *Key) []any {
+	return []any{&k.ID, &k.Name, &k.Hint, &k.Permissions, &k.Allow, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt}
+})
 
 // NewKey is the body of POST /auth/keys.
 type NewKey struct {

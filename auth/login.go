@@ -118,7 +118,7 @@ func (se *sessions) refusePasskey(ctx context.Context, user uuid.UUID, err error
 	if !errors.Is(err, errPasskey) {
 		return err
 	}
-	return se.passwords.refuseSignIn(ctx, "", user, "passkey",
+	return se.refuse(ctx, audit.LoginFailed, user, "", "passkey",
 		errInvalidCredentials.With("This passkey does not sign in here. Sign in another way.").Because(err))
 }
 
@@ -131,9 +131,7 @@ func (se *sessions) modeOf(r *http.Request, given string) (mode string, err erro
 	case modeToken:
 		return modeToken, nil
 	}
-	var f httpx.Fields
-	f.Add("#/mode", "invalid", `The mode must be "cookie" or "token".`)
-	return "", f.Err()
+	return "", httpx.Invalid("#/mode", "invalid", `The mode must be "cookie" or "token".`)
 }
 
 // signIn begins a session for someone who has proved to be acc.
@@ -236,11 +234,11 @@ func (se *sessions) open(r *http.Request, acc account, by proof) (s Session, err
 		}
 		return s, evicted, err
 	})
-	switch {
+	switch wrong, isWrong := errors.AsType[wrongCode](err); {
 	case errors.Is(err, errNoCode):
 		err = errSignInNeedsCode
-	case errors.Is(err, errWrongCode):
-		err = cmp.Or(se.recordWrongCode(ctx, audit.LoginFailed, acc.ID, err), error(errSignInWrongCode.Because(err)))
+	case isWrong:
+		err = se.refuse(ctx, audit.LoginFailed, acc.ID, "", string(wrong), errSignInWrongCode.Because(err))
 	case errors.Is(err, errPasskey):
 		err = se.refusePasskey(ctx, acc.ID, err)
 	}

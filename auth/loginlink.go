@@ -64,7 +64,7 @@ func (se *sessions) followLink(r *http.Request, token string) (account, proof, e
 	}
 	if errors.Is(err, errTokenInvalid) || errors.Is(err, db.ErrNotFound) || err == nil && (acc.Status != statusActive || acc.Email != t.Email) {
 		refusal := errInvalidCredentials.Because(errors.New("sign-in refused: link"))
-		return account{}, proof{}, se.passwords.refuseSignIn(ctx, "", acc.ID, "link", refusal)
+		return account{}, proof{}, se.refuse(ctx, audit.LoginFailed, acc.ID, "", "link", refusal)
 	}
 	if err != nil {
 		return account{}, proof{}, err

@@ -52,22 +52,16 @@ func (cl *callers) loadMe(ctx context.Context, id uuid.UUID) (Me, error) {
 	return *k.me, nil
 }
 
-// findMe is lookup's question about a user, and a second one when there are
-// notices.
+// findMe is lookup's question about a user.
 func (cl *callers) findMe(ctx context.Context, id uuid.UUID) (*known, error) {
-	var noticed bool
-	me, err := db.One(ctx, cl.db, func(row pgx.Row) (me Me, err error) {
-		me.User, err = scanUserAnd(row, &me.Roles, &me.Permissions, &noticed)
-		return me, err
-	}, `
+	me, err := db.One(ctx, cl.db, db.RowOf(func(me *Me) []any {
+		return append(me.User.columns(), &me.Roles, &me.Permissions, &me.Notices)
+	}), `
 -- name: auth.Me
-SELECT `+userColumns+`, `+rolesHeld+`, `+held+`, EXISTS (SELECT FROM notices WHERE user_id = u.id)
+SELECT `+userColumns+`, `+rolesHeld+`, `+held+`, `+noticesShown+`
   FROM users u WHERE u.id = $1`, id)
-	me.Permissions, me.Notices = cl.permissions.expand(me.Permissions), []Notice{}
-	if noticed {
-		me.Notices, err = noticesOf(ctx, cl.db, id)
-	}
 	if err == nil {
+		me.Permissions = cl.permissions.expand(me.Permissions)
 		err = me.encode()
 	}
 	return &known{caller: httpx.Caller{UserID: id}, expires: time.Now().Add(idleLifetime), me: &me}, err

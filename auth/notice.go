@@ -32,12 +32,6 @@ const (
 	noticePasskeyCounter = "passkey_counter" // a passkey's count went back: someone may have copied it
 )
 
-func scanNotice(row pgx.Row) (Notice, error) {
-	var n Notice
-	err := row.Scan(&n.ID, &n.Kind, &n.Device, &n.Address, &n.About, &n.Count, &n.CreatedAt)
-	return n, err
-}
-
 // addNotice adds to the notice about the same thing that nobody has dismissed
 // yet: a new one with the sum of both takes its place, so that who dismisses the
 // old one has not dismissed what came since. Count is 1 unless given. Of notices
@@ -91,17 +85,14 @@ func (a *Auth) Tell(ctx context.Context, user uuid.UUID, take func(tx pgx.Tx) (N
 	})
 }
 
-const (
-	mostNotices  = 100 // rows of a user
-	shownNotices = 20  // in /auth/me
-)
+// mostNotices is how many rows of a user there are.
+const mostNotices = 100
 
-func noticesOf(ctx context.Context, q db.Querier, user uuid.UUID) ([]Notice, error) {
-	return db.All(ctx, q, scanNotice, `
--- name: auth.NoticesOfUser
-SELECT id, kind, device, coalesce(host(address), ''), about, count, created_at FROM notices WHERE user_id = $1 ORDER BY id DESC LIMIT $2`,
-		user, shownNotices)
-}
+// noticesShown is the SQL of the newest notices of a user u, as the JSON of a
+// list of Notice.
+const noticesShown = `coalesce((SELECT json_agg(n ORDER BY n.id DESC)
+               FROM (SELECT id, kind, device, coalesce(host(address), '') AS address, about, count, created_at
+                       FROM notices WHERE user_id = u.id ORDER BY id DESC LIMIT 20) AS n), '[]')`
 
 // deleteNotice serves DELETE /auth/notices/{id}: the user has read it.
 func (us *users) deleteNotice(c *httpx.Call) error {

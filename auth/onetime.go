@@ -49,12 +49,9 @@ type oneTime struct {
 	guess      attempt   // that found it
 }
 
-const oneTimeColumns = `t.id, t.purpose, t.user_id, t.email, t.roles, t.quota, t.invited_by, t.created_at, t.expires_at`
+const oneTimeColumns = invitationColumns + `, t.purpose, t.user_id`
 
-func scanOneTime(row pgx.Row) (t oneTime, err error) {
-	err = row.Scan(&t.ID, &t.purpose, &t.user, &t.Email, &t.Roles, &t.Quota, &t.InvitedBy, &t.CreatedAt, &t.ExpiresAt)
-	return t, err
-}
+var scanOneTime = db.RowOf(func(t *oneTime) []any { return append(t.Invitation.columns(), &t.purpose, &t.user) })
 
 // issueToken writes t and returns it with its Token, of which only the hash is
 // kept.

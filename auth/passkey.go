@@ -119,27 +119,22 @@ type NewRegistration struct {
 func (pk *passkeys) postRegistration(c *httpx.Call, in NewRegistration) (CreationAnswer, error) {
 	ctx := c.Context()
 	if in.Mediation != "" && in.Mediation != "conditional" {
-		var f httpx.Fields
-		f.Add("#/mediation", "invalid", `Send "conditional", or leave it out.`)
-		return CreationAnswer{}, f.Err()
+		return CreationAnswer{}, httpx.Invalid("#/mediation", "invalid", `Send "conditional", or leave it out.`)
 	}
-	var user User
-	var handle, challenge []byte // the handle, by which a user's keys know the user, is made once
+	var handle []byte // by which a user's keys know the user, made once
 	var ids [][]byte
-	err := pk.db.InTx(ctx, func(tx pgx.Tx) (err error) {
-		user, err = db.One(ctx, tx, func(row pgx.Row) (User, error) { return scanUserAnd(row, &handle, &ids) }, `
+	user, err := db.One(ctx, pk.db, db.RowOf(func(u *User) []any { return append(u.columns(), &handle, &ids) }), `
 -- name: auth.PasskeyHandle
 UPDATE users u SET passkey_handle = coalesce(passkey_handle, $2) WHERE u.id = $1
 RETURNING `+userColumns+`, u.passkey_handle, ARRAY(SELECT k.credential_id FROM passkeys k WHERE k.user_id = u.id ORDER BY k.id)`,
-			c.Caller.UserID, random(passkeyHandleSize))
-		if err == nil && len(ids) >= passkeysMost {
-			err = errPasskeysFull
-		}
-		if err == nil {
-			challenge, err = newChallenge(ctx, tx, c.Caller.SessionID, in.Mediation != "")
-		}
-		return err
-	})
+		c.Caller.UserID, random(passkeyHandleSize))
+	if err == nil && len(ids) >= passkeysMost {
+		err = errPasskeysFull
+	}
+	if err != nil {
+		return CreationAnswer{}, err
+	}
+	challenge, err := newChallenge(ctx, pk.db, c.Caller.SessionID, in.Mediation != "")
 	return CreationAnswer{pk.creationOptions(user, handle, challenge, ids)}, err
 }
 

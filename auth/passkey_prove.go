@@ -52,15 +52,14 @@ func assertionOf(in *AuthenticationResponse) (a assertion, err error) {
 // locks the owner, as every sign-in does, and then the key.
 const findPasskey = `
 -- name: auth.FindPasskey
-SELECT ` + userColumns + `, u.password_hash, u.passkey_handle, k.id, k.public_key, k.counter, k.backup_eligible
+SELECT ` + accountColumns + `, u.passkey_handle, k.id, k.public_key, k.counter, k.backup_eligible
   FROM passkeys k JOIN users u ON u.id = k.user_id
  WHERE k.credential_id = $1 AND k.domain = $2
    FOR NO KEY UPDATE OF u, k`
 
-func scanUsedKey(row pgx.Row) (k usedKey, err error) {
-	k.owner.User, err = scanUserAnd(row, &k.owner.passwordHash, &k.handle, &k.id, &k.publicKey, &k.counter, &k.eligible)
-	return k, err
-}
+var scanUsedKey = db.RowOf(func(k *usedKey) []any {
+	return append(k.owner.columns(), &k.handle, &k.id, &k.publicKey, &k.counter, &k.eligible)
+})
 
 // verify holds an answer against the key that it names. user is who the key
 // must belong to, or zero for whoever that is: then the answer must name them

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -39,13 +38,23 @@ func (pw *passwords) HashPassword(ctx context.Context, email, password string) (
 	return pw.HashSecret(ctx, password)
 }
 
-// hashChosen hashes the password that whoever has a token chooses. One that is
-// not taken costs neither the token nor a guess: the error is what f holds then.
-func (p *permit) hashChosen(ctx context.Context, q db.Querier, f *httpx.Fields, t oneTime, password string) (string, error) {
-	if checkNewPassword(f, "#/password", t.Email, password); f.Err() != nil {
-		return "", errors.Join(t.guess.right(ctx, q), f.Err())
+// choose finds a token, and hashes the password that whoever has it chooses. One
+// that is not taken costs neither the token nor a guess: the error is what f holds
+// then. Others are those of findToken, and ErrHashingBusy.
+func (pw *passwords) choose(r *http.Request, f *httpx.Fields, token, password string, purposes ...string) (t oneTime, hash string, err error) {
+	permit, err := pw.hasher.enter()
+	if err != nil {
+		return t, "", err
 	}
-	return p.hash(ctx, password)
+	defer permit.leave()
+	if t, err = pw.findToken(r, token, purposes...); err != nil {
+		return t, "", err
+	}
+	if checkNewPassword(f, "#/password", t.Email, password); f.Err() != nil {
+		return t, "", errors.Join(t.guess.right(r.Context(), pw.db), f.Err())
+	}
+	hash, err = permit.hash(r.Context(), password)
+	return t, hash, err
 }
 
 // setPassword replaces a user's hash inside tx and ends the user's sessions except
@@ -158,11 +167,11 @@ UPDATE sessions s SET authenticated_at = now() WHERE s.id = $1 RETURNING `+sessi
 		}
 		return s, staleUser(acc.ID), err
 	})
-	switch {
+	switch wrong, isWrong := errors.AsType[wrongCode](err); {
 	case errors.Is(err, errNoCode):
 		return errNeedsCode
-	case errors.Is(err, errWrongCode):
-		return cmp.Or(pw.recordWrongCode(ctx, audit.Reauthenticated, acc.ID, err), error(errCodeWrong.Because(err)))
+	case isWrong:
+		return pw.refuse(ctx, audit.Reauthenticated, acc.ID, "", string(wrong), errCodeWrong.Because(err))
 	case errors.Is(err, errPasskey):
 		return errPasskeyInvalid.Because(err)
 	}
@@ -185,7 +194,7 @@ func (pw *passwords) proveAgain(c *httpx.Call, in Reauthenticate) (acc account, 
 	}
 	k, err := pw.passkeys.confirm(c.Request, in.Passkey, c.Caller.UserID, in.Password == "")
 	if errors.Is(err, errPasskey) {
-		err = cmp.Or(pw.recordRefusal(ctx, audit.Reauthenticated, c.Caller.UserID, map[string]string{"reason": "passkey"}), error(errPasskeyInvalid.Because(err)))
+		err = pw.refuse(ctx, audit.Reauthenticated, c.Caller.UserID, "", "passkey", errPasskeyInvalid.Because(err))
 	}
 	return k.owner, &k, err
 }
@@ -210,8 +219,7 @@ func (pw *passwords) prove(c *httpx.Call, permit *permit, password string) (acco
 	if ok {
 		return acc, guess.right(ctx, pw.db)
 	}
-	details := map[string]string{"reason": "password"}
-	return account{}, cmp.Or(pw.recordRefusal(ctx, audit.Reauthenticated, acc.ID, details), error(errWrongPassword))
+	return account{}, pw.refuse(ctx, audit.Reauthenticated, acc.ID, "", "password", errWrongPassword)
 }
 
 // sameAccount locks the user's row and makes sure that nothing of what was
@@ -266,7 +274,7 @@ func (pw *passwords) signIn(r *http.Request, email, password string) (account, e
 	}
 	if reason != "" {
 		refusal := errInvalidCredentials.Because(errors.New("sign-in refused: " + reason))
-		return account{}, pw.refuseSignIn(ctx, email, acc.ID, reason, refusal)
+		return account{}, pw.refuse(ctx, audit.LoginFailed, acc.ID, email, reason, refusal)
 	}
 	if err := pw.db.InTx(ctx, func(tx pgx.Tx) error { return guess.right(ctx, tx) }); err != nil {
 		return account{}, err
@@ -275,17 +283,6 @@ func (pw *passwords) signIn(r *http.Request, email, password string) (account, e
 		return pw.rehash(ctx, permit, acc, password)
 	}
 	return acc, nil
-}
-
-// refuseSignIn records a failed sign-in, and is its refusal once that is done. The
-// address of someone unknown is kept as a keyed hash: people type passwords into
-// the wrong field.
-func (pw *passwords) refuseSignIn(ctx context.Context, email string, user uuid.UUID, reason string, refusal error) error {
-	details := map[string]string{"reason": reason}
-	if user == uuid.Nil {
-		details["address"] = pw.audit.Blind(email)
-	}
-	return cmp.Or(pw.recordRefusal(ctx, audit.LoginFailed, user, details), refusal)
 }
 
 // rehash replaces a hash that was made at another cost, while the password is

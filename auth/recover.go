@@ -76,20 +76,11 @@ func (rc *recovery) forgotPassword(c *httpx.Call, in Address) error {
 // resetPassword serves POST /auth/password/reset. It signs nobody in: who has
 // TOTP on still needs the code.
 func (rc *recovery) resetPassword(c *httpx.Call, in ResetPassword) error {
-	permit, err := rc.passwords.hasher.enter()
+	t, hash, err := rc.passwords.choose(c.Request, new(httpx.Fields), in.Token, in.Password, purposeReset)
 	if err != nil {
 		return err
 	}
-	defer permit.leave()
 	ctx := c.Context()
-	t, err := rc.findToken(c.Request, in.Token, purposeReset)
-	if err != nil {
-		return err
-	}
-	hash, err := permit.hashChosen(ctx, rc.db, new(httpx.Fields), t, in.Password)
-	if err != nil {
-		return err
-	}
 	return rc.follow(ctx, t, func(tx pgx.Tx, acc account) (stale, audit.Event, error) {
 		return setPassword(ctx, tx, acc.ID, hash, uuid.Nil)
 	})

@@ -44,11 +44,9 @@ type Role struct {
 
 const roleColumns = "r.name, r.description, r.permissions, r.builtin, r.revision, r.created_at, r.updated_at"
 
-func scanRole(row pgx.Row) (Role, error) {
-	var r Role
-	err := row.Scan(&r.Name, &r.Description, &r.Permissions, &r.Builtin, &r.Revision, &r.CreatedAt, &r.UpdatedAt)
-	return r, err
-}
+var scanRole = db.RowOf(func(r *Role) []any {
+	return []any{&r.Name, &r.Description, &r.Permissions, &r.Builtin, &r.Revision, &r.CreatedAt, &r.UpdatedAt}
+})
 
 var (
 	errRoleTaken    = httpx.NewProblem(409, "role_taken", "There is already a role with this name")

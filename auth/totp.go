@@ -102,25 +102,26 @@ type authenticator struct {
 	lastStep  int64
 }
 
-func scanAuthenticator(row pgx.Row) (t authenticator, err error) {
-	err = row.Scan(&t.sealed, &t.confirmed, &t.lastStep)
-	return t, err
-}
-
 // authenticatorOf is read in a transaction that has locked the user, and with
 // a statement of its own: what a statement that had to wait for that lock reads
 // beside it may be from before.
 func authenticatorOf(ctx context.Context, tx pgx.Tx, user uuid.UUID) (authenticator, error) {
-	return db.One(ctx, tx, scanAuthenticator, `
+	return db.One(ctx, tx, db.RowOf(func(t *authenticator) []any { return []any{&t.sealed, &t.confirmed, &t.lastStep} }), `
 -- name: auth.TOTPOfUser
 SELECT secret, confirmed_at IS NOT NULL, last_step FROM totp WHERE user_id = $1`, user)
 }
 
-var (
-	errNoCode    = errors.New("second factor: no code was given")
-	errWrongCode = errors.New("second factor: wrong code")
-	errUsedCode  = fmt.Errorf("%w: it was used before", errWrongCode)
+var errNoCode = errors.New("second factor: no code was given")
+
+// wrongCode is a code that proves nobody, by the reason that is recorded.
+type wrongCode string
+
+const (
+	errWrongCode wrongCode = "code"
+	errUsedCode  wrongCode = "used_code"
 )
+
+func (w wrongCode) Error() string { return "second factor refused: " + string(w) }
 
 // codes proves a person by what an authenticator shows, or by a recovery code.
 // It owns the rows of authenticators and seals their secrets. No code is
@@ -132,7 +133,7 @@ type codes struct {
 
 // secondFactor asks for the code of a user who has TOTP on, and uses it up in
 // tx, which has locked the user: of two sign-ins with one code the second
-// finds it used. Errors: errNoCode, errWrongCode.
+// finds it used. Errors: errNoCode, a wrongCode.
 func (co *codes) secondFactor(ctx context.Context, tx pgx.Tx, user uuid.UUID, code string) error {
 	t, err := authenticatorOf(ctx, tx, user)
 	if errors.Is(err, db.ErrNotFound) || err == nil && !t.confirmed {
@@ -188,13 +189,4 @@ RETURNING cardinality(recovery)`, user, hash)
 	}
 	return co.audit.Record(ctx, tx, audit.Event{Action: audit.RecoveryCodeUsed, Target: user,
 		Actor: audit.Actor{User: user}, Details: map[string]string{"left": strconv.Itoa(left)}})
-}
-
-// recordWrongCode records a wrong code.
-func (b base) recordWrongCode(ctx context.Context, action audit.Action, user uuid.UUID, why error) error {
-	reason := "code"
-	if errors.Is(why, errUsedCode) {
-		reason = "used_code"
-	}
-	return b.recordRefusal(ctx, action, user, map[string]string{"reason": reason})
 }

@@ -75,13 +75,9 @@ const userColumns = `u.id, u.email, u.name, u.status,
        EXISTS (SELECT FROM totp WHERE user_id = u.id AND confirmed_at IS NOT NULL),
        u.revision, u.created_at, u.updated_at`
 
-func scanUser(row pgx.Row) (User, error) { return scanUserAnd(row) }
-
-// scanUserAnd is scanUser for a row that goes on after the user.
-func scanUserAnd(row pgx.Row, more ...any) (User, error) {
-	var u User
-	err := row.Scan(append([]any{&u.ID, &u.Email, &u.Name, &u.Status, &u.TOTP, &u.Revision, &u.CreatedAt, &u.UpdatedAt}, more...)...)
-	return u, err
+// columns take userColumns.
+func (u *User) columns() []any {
+	return []any{&u.ID, &u.Email, &u.Name, &u.Status, &u.TOTP, &u.Revision, &u.CreatedAt, &u.UpdatedAt}
 }
 
 // account is what signing in compares with.
@@ -90,22 +86,23 @@ type account struct {
 	passwordHash string
 }
 
-func scanAccount(row pgx.Row) (acc account, err error) {
-	acc.User, err = scanUserAnd(row, &acc.passwordHash)
-	return acc, err
-}
+const accountColumns = userColumns + ", u.password_hash"
+
+func (acc *account) columns() []any { return append(acc.User.columns(), &acc.passwordHash) }
+
+var scanAccount = db.RowOf((*account).columns)
 
 // accountByEmail finds a user by address, without case; db.ErrNotFound.
 func accountByEmail(ctx context.Context, q db.Querier, email string) (account, error) {
 	return db.One(ctx, q, scanAccount, `
 -- name: auth.AccountByEmail
-SELECT `+userColumns+`, u.password_hash FROM users u WHERE lower(u.email) = lower($1 COLLATE "C")`, email)
+SELECT `+accountColumns+` FROM users u WHERE lower(u.email) = lower($1 COLLATE "C")`, email)
 }
 
 func accountByID(ctx context.Context, q db.Querier, id uuid.UUID) (account, error) {
 	return db.One(ctx, q, scanAccount, `
 -- name: auth.AccountByID
-SELECT `+userColumns+`, u.password_hash FROM users u WHERE u.id = $1`, id)
+SELECT `+accountColumns+` FROM users u WHERE u.id = $1`, id)
 }
 
 // lockAccount is accountByID that makes every other change of the user wait
@@ -114,7 +111,7 @@ SELECT `+userColumns+`, u.password_hash FROM users u WHERE u.id = $1`, id)
 func lockAccount(ctx context.Context, tx pgx.Tx, id uuid.UUID) (account, error) {
 	return db.One(ctx, tx, scanAccount, `
 -- name: auth.LockAccount
-SELECT `+userColumns+`, u.password_hash FROM users u WHERE u.id = $1 FOR NO KEY UPDATE`, id)
+SELECT `+accountColumns+` FROM users u WHERE u.id = $1 FOR NO KEY UPDATE`, id)
 }
 
 var errEmail = errors.New("not an address such as ada@example.com, in ASCII and at most 254 characters")
@@ -180,7 +177,7 @@ func (us *users) CreateUser(ctx context.Context, tx pgx.Tx, n NewUser) (User, er
 	if err := f.Err(); err != nil {
 		return User{}, err
 	}
-	u, err := db.One(ctx, tx, scanUser, `
+	u, err := db.One(ctx, tx, db.RowOf((*User).columns), `
 -- name: auth.InsertUser
 INSERT INTO users AS u (id, email, name, password_hash) VALUES ($1, $2, $3, $4)
 RETURNING `+userColumns, uuid.Must(uuid.NewV7()), email, n.Name, n.PasswordHash)

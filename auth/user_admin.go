@@ -25,10 +25,7 @@ type ManagedUser struct {
 
 // managed are the users u that the end of a query names.
 func (us *users) managed(ctx context.Context, where string, args ...any) ([]ManagedUser, error) {
-	users, err := db.All(ctx, us.db, func(row pgx.Row) (m ManagedUser, err error) {
-		m.User, err = scanUserAnd(row, &m.Roles)
-		return m, err
-	}, `
+	users, err := db.All(ctx, us.db, db.RowOf(func(m *ManagedUser) []any { return append(m.User.columns(), &m.Roles) }), `
 -- name: auth.ManagedUsers
 SELECT `+userColumns+`, `+rolesHeld+`
   FROM users u `+where, args...)

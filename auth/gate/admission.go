@@ -154,12 +154,8 @@ func (g *Gate) getRequest(c *httpx.Call) (Request, error) {
 // postRequest serves POST /auth/gate/requests/{request}. Who does not want to go
 // through does not answer.
 func (g *Gate) postRequest(c *httpx.Call, in Approval) (Next, error) {
-	var f httpx.Fields
 	if !in.Approve {
-		f.Add("#/approve", "invalid", "There is only true: who does not want to go on closes the page.")
-	}
-	if err := f.Err(); err != nil {
-		return Next{}, err
+		return Next{}, httpx.Invalid("#/approve", "invalid", "There is only true: who does not want to go on closes the page.")
 	}
 	q, err := g.request(c)
 	if err != nil {

@@ -372,12 +372,16 @@ func TestCheck_WaitsForNoBody(t *testing.T) {
 
 func TestGate_IsClosedWithoutAnAccountPage(t *testing.T) {
 	t.Parallel()
-	w := start(t)
+	var off *gate.Gate
+	made := new(*gate.Gate)
+	w := behindNginx(t, authtest.Start(t, func(e *authtest.Env) []httpx.Route {
+		off = gate.New(gate.Config{DB: e.DB, Audit: e.Audit, Auth: e.Auth, Keys: authtest.Keys})
+		return rooms(made)(e)
+	}), made)
 	guard(t, w, grafana, nil)
 	w.User(t, "ada@example.com", "member")
 	b := w.browser(t)
 	b.enter(w.SignIn(t, "ada@example.com"), grafana)
-	off := gate.New(gate.Config{DB: w.DB, Audit: w.Audit, Auth: w.Auth, Keys: authtest.Keys})
 	b.client = httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: w.Auth.Authenticate,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, off.Routes()).Client(t)
 	b.open(grafana, "/").WantProblem(t, 403, "forbidden")

@@ -51,10 +51,9 @@ func (h Host) binding() []byte { return append(h.ID[:], h.Host...) }
 
 const hostColumns = `h.id, h.host, h.name, h.roles, h.identify, h.revision, h.created_at, h.updated_at`
 
-func scanHost(row pgx.Row) (h Host, err error) {
-	err = row.Scan(&h.ID, &h.Host, &h.Name, &h.Roles, &h.Identify, &h.Revision, &h.CreatedAt, &h.UpdatedAt)
-	return h, err
-}
+var scanHost = db.RowOf(func(h *Host) []any {
+	return []any{&h.ID, &h.Host, &h.Name, &h.Roles, &h.Identify, &h.Revision, &h.CreatedAt, &h.UpdatedAt}
+})
 
 // NewHost is the body of POST /auth/gate/hosts.
 type NewHost struct {

@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 const (
@@ -227,11 +225,7 @@ func (p *Provider) read(ctx context.Context, q *oauthRequest, values url.Values)
 		}
 		q.maxAge = new(min(age, maxAgeMost))
 	}
-	if payload, err := p.signing.verified(ctx, get("id_token_hint")); err == nil {
-		var hint struct {
-			Subject uuid.UUID `json:"sub"`
-		}
-		_ = json.Unmarshal(payload, &hint) // we wrote it; what cannot be read says nothing
+	if hint, err := p.signing.verified(ctx, get("id_token_hint")); err == nil { // another one says nothing
 		q.hint = hint.Subject
 	}
 	return "", ""
@@ -259,11 +253,10 @@ SELECT $1, c.id, $3, $4, $5, $6, $7, $8, nullif($9, $12::uuid), $10, $11, now() 
 		q.id, q.client.ID, q.logout, q.redirectURI, q.state, orEmpty(q.scopes), q.prompt, q.maxAge, q.hint, q.nonce, q.challenge, uuid.Nil, requestLifetime)
 }
 
-func scanRequest(row pgx.Row) (q oauthRequest, err error) {
-	err = row.Scan(&q.id, &q.logout, &q.redirectURI, &q.state, &q.scopes, &q.prompt, &q.maxAge, &q.hint,
-		&q.nonce, &q.challenge, &q.createdAt, &q.expiresAt, &q.client.ID)
-	return q, err
-}
+var scanRequest = db.RowOf(func(q *oauthRequest) []any {
+	return []any{&q.id, &q.logout, &q.redirectURI, &q.state, &q.scopes, &q.prompt, &q.maxAge, &q.hint,
+		&q.nonce, &q.challenge, &q.createdAt, &q.expiresAt, &q.client.ID}
+})
 
 // request is a request that was kept; db.ErrNotFound, also where its address was
 // taken from the client since.

@@ -56,11 +56,10 @@ type grant struct {
 	roles       []string // of the user
 }
 
-func scanGrant(row pgx.Row) (g grant, err error) {
-	err = row.Scan(&g.id, &g.session, &g.client, &g.scopes, &g.redirectURI, &g.nonce, &g.challenge, &g.authenticated,
-		&g.redeemed, &g.refreshed, &g.lastUsed, &g.fresh, &g.user, &g.email, &g.name, &g.roles)
-	return g, err
-}
+var scanGrant = db.RowOf(func(g *grant) []any {
+	return []any{&g.id, &g.session, &g.client, &g.scopes, &g.redirectURI, &g.nonce, &g.challenge, &g.authenticated,
+		&g.redeemed, &g.refreshed, &g.lastUsed, &g.fresh, &g.user, &g.email, &g.name, &g.roles}
+})
 
 // livingByID is a grant whose session lives and whose person has a role that
 // the client asks for, at this moment; db.ErrNotFound.
@@ -118,11 +117,6 @@ type Grant struct {
 	LastUsedAt time.Time  `json:"last_used_at"` // when it last got a token
 }
 
-func scanShownGrant(row pgx.Row) (g Grant, err error) {
-	err = row.Scan(&g.ID, &g.Client.ID, &g.Client.Name, &g.Scopes, &g.CreatedAt, &g.LastUsedAt)
-	return g, err
-}
-
 func (p *Provider) grantRoutes() []httpx.Route {
 	return []httpx.Route{
 		{Pattern: "GET /auth/grants", Access: httpx.SignedIn(), Rate: httpx.RateRead,
@@ -136,7 +130,9 @@ func (p *Provider) grantRoutes() []httpx.Route {
 // person's devices it was let in from, with its newest grant. There are no
 // more than clients.
 func (p *Provider) listGrants(c *httpx.Call) (httpx.List[Grant], error) {
-	list, err := db.All(c.Context(), p.cfg.DB, scanShownGrant, `
+	list, err := db.All(c.Context(), p.cfg.DB, db.RowOf(func(g *Grant) []any {
+		return []any{&g.ID, &g.Client.ID, &g.Client.Name, &g.Scopes, &g.CreatedAt, &g.LastUsedAt}
+	}), `
 -- name: oidc.GrantsOfUser
 SELECT DISTINCT ON (c.name, c.id) g.id, c.id, c.name, g.scopes, g.created_at, g.last_used_at
   FROM oidc_grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id JOIN oidc_clients c ON c.id = g.client_id

@@ -91,14 +91,9 @@ func newSigning(d *db.DB, keys func(purpose string) [][]byte) *signing {
 	return s
 }
 
-func scanSealedKey(row pgx.Row) (k signingKey, err error) {
-	err = row.Scan(&k.id, &k.sealed, &k.from)
-	return k, err
-}
-
 // read reads all keys in the order in which they sign.
 func (s *signing) read(ctx context.Context) ([]signingKey, error) {
-	keys, err := db.All(ctx, s.db, scanSealedKey, `
+	keys, err := db.All(ctx, s.db, db.RowOf(func(k *signingKey) []any { return []any{&k.id, &k.sealed, &k.from} }), `
 -- name: oidc.Keys
 SELECT id, sealed, signs_from FROM oidc_keys ORDER BY signs_from`)
 	for i := range keys {
@@ -156,30 +151,29 @@ func (s *signing) sign(ctx context.Context, claims any) (string, error) {
 
 var errNotOurs = errors.New("no ID token that a known key of ours has signed")
 
-// verified returns the payload of an ID token that we have signed, however
-// long ago: it is a hint, and no credential. The header is not read for more
-// than the key's name.
-func (s *signing) verified(ctx context.Context, token string) ([]byte, error) {
+// verified reads an ID token that we have signed, however long ago: it is a
+// hint, and no credential. The header is not read.
+func (s *signing) verified(ctx context.Context, token string) (t IDToken, err error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return nil, errNotOurs
+		return t, errNotOurs
 	}
 	signature, err := base64url.DecodeString(parts[2])
 	payload, err2 := base64url.DecodeString(parts[1])
 	if err != nil || err2 != nil {
-		return nil, errNotOurs
+		return t, errNotOurs
 	}
 	keys, err := s.published(ctx)
 	if err != nil {
-		return nil, err
+		return t, err
 	}
 	digest := auth.Digest(parts[0] + "." + parts[1])
 	for _, k := range keys {
 		if rsa.VerifyPKCS1v15(&k.private.PublicKey, crypto.SHA256, digest, signature) == nil {
-			return payload, nil
+			return t, json.Unmarshal(payload, &t)
 		}
 	}
-	return nil, errNotOurs
+	return t, errNotOurs
 }
 
 // add makes a key that signs from a time on, unless there are other than so

@@ -3,7 +3,6 @@ package oidc_test
 import (
 	"bytes"
 	"crypto/rsa"
-	"log/slog"
 	"math/big"
 	"net/url"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"homebase/auth/oidc"
 	"homebase/db"
 	"homebase/db/dbtest"
+	"homebase/httpx"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -111,7 +111,13 @@ func TestKey_NextIsShownADayBeforeItSignsAndTheOldOneRemains(t *testing.T) {
 
 func TestKey_IsSealedAndSurvivesAnotherSecret(t *testing.T) {
 	t.Parallel()
-	e := start(t)
+	secret := func(purpose string) [][]byte { return [][]byte{bytes.Repeat([]byte{byte(len(purpose)), 9}, 16)} }
+	var both, another *oidc.Provider
+	e := authtest.Start(t, func(e *authtest.Env) []httpx.Route {
+		both = newProvider(e, func(purpose string) [][]byte { return append(secret(purpose), authtest.Keys(purpose)...) })
+		another = newProvider(e, secret)
+		return newProvider(e, authtest.Keys).Routes()
+	})
 	e.User(t, "ada@example.com", "member")
 	p := register(t, e, nil)
 	ada := e.SignIn(t, "ada@example.com")
@@ -119,20 +125,15 @@ func TestKey_IsSealedAndSurvivesAnotherSecret(t *testing.T) {
 	if n := dbtest.Count(t, e.DB, `SELECT count(*) FROM oidc_keys WHERE position('\x2a864886f70d010101'::bytea IN sealed) > 0`); n > 0 {
 		t.Error("the key lies there in clear")
 	}
-	secret := func(purpose string) [][]byte { return [][]byte{bytes.Repeat([]byte{byte(len(purpose)), 9}, 16)} }
-	with := func(keys func(string) [][]byte) *oidc.Provider {
-		return oidc.New(oidc.Config{DB: e.DB, Audit: e.Audit, Log: slog.New(slog.DiscardHandler), Keys: keys, PublicURL: authtest.PublicURL, AccountURL: page})
-	}
 	old := p.keys().Keys[0].ID
-	both := with(func(purpose string) [][]byte { return append(secret(purpose), authtest.Keys(purpose)...) })
 	tend := job(t, both, "oidc.keys")
-	if _, err := with(secret).Now(t.Context()); err == nil {
+	if _, err := another.Now(t.Context()); err == nil {
 		t.Error("another secret opens it")
 	}
 	if err := tend.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if now, err := with(secret).Now(t.Context()); err != nil || now != old {
+	if now, err := another.Now(t.Context()); err != nil || now != old {
 		t.Errorf("after it was sealed anew: %s %v", now, err)
 	}
 }

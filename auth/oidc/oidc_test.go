@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,8 +36,17 @@ const (
 
 type object = map[string]any
 
+// made are the providers by their workers.
+var made sync.Map
+
+// provider is a worker's, made before its listener runs.
 func provider(e *authtest.Env) *oidc.Provider {
-	return oidc.New(oidc.Config{DB: e.DB, Audit: e.Audit, Log: slog.New(slog.DiscardHandler), Keys: authtest.Keys,
+	p, _ := made.Load(e)
+	return p.(*oidc.Provider)
+}
+
+func newProvider(e *authtest.Env, keys func(purpose string) [][]byte) *oidc.Provider {
+	return oidc.New(oidc.Config{DB: e.DB, Audit: e.Audit, Log: slog.New(slog.DiscardHandler), Keys: keys,
 		PublicURL: authtest.PublicURL, AccountURL: page, CountWrong: e.Auth.CountWrong})
 }
 
@@ -44,6 +54,7 @@ func start(t testing.TB, configure ...func(*auth.Config)) *authtest.Env {
 	t.Helper()
 	return authtest.Start(t, func(e *authtest.Env) []httpx.Route {
 		e.Check = func(a *httpxtest.Answer) []string { return astray(e.DB, a) }
+		made.Store(e, newProvider(e, authtest.Keys))
 		return provider(e).Routes()
 	}, configure...)
 }
