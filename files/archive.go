@@ -79,7 +79,7 @@ func (rd *reader) postArchive(w http.ResponseWriter, r *http.Request, v visit) e
 		return err
 	}
 	if len(in.IDs) == 0 {
-		return fieldError("#/ids", "invalid", "Name 1 to 500 files and folders.")
+		return httpx.Invalid("#/ids", "invalid", "Name 1 to 500 files and folders.")
 	}
 	var a archive
 	for i, id := range in.IDs {

@@ -111,7 +111,7 @@ func parseFeedCursor(s string) (c feedCursor, err error) {
 func (fd *feed) feedEnd(ctx context.Context, owner uuid.UUID) (feedCursor, error) {
 	const sql = `-- name: files.FeedOfOwner
 		SELECT t.feed_epoch, t.seq FROM trees t WHERE t.owner_id = $1`
-	return db.One(ctx, fd.db, rowOf(func(c *feedCursor) []any { return []any{&c.epoch, &c.seq} }), sql, owner)
+	return db.One(ctx, fd.db, db.RowOf(func(c *feedCursor) []any { return []any{&c.epoch, &c.seq} }), sql, owner)
 }
 
 // changesAfter reads at most limit entries behind a place, and where the feed

@@ -64,7 +64,7 @@ func atPath(names []string) way {
 func wayTo(owner uuid.UUID, req folderRequest) (way, error) {
 	byPath, byParent := req.Path != "", req.ParentID != nil && req.Name != nil
 	if byPath == byParent || byPath && (req.ParentID != nil || req.Name != nil) {
-		return nil, fieldError("#/path", "required", "Give either path, or parent_id and name.")
+		return nil, httpx.Invalid("#/path", "required", "Give either path, or parent_id and name.")
 	}
 	if byPath {
 		names, err := parsePath(req.Path)

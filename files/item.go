@@ -14,7 +14,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // item is a row of items.
@@ -27,7 +26,7 @@ const itemColumns = journal.ItemColumns
 const pathColumn = `
 	(SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM item_up(i.id) AS u)`
 
-var scanItem = rowOf((*item).Fields)
+var scanItem = db.RowOf((*item).Fields)
 
 // contentTag is the ETag of a file's bytes.
 func (it *item) contentTag() string { return `"` + hex.EncodeToString(it.SHA256) + `"` }
@@ -113,7 +112,7 @@ const getItem = `-- name: files.ItemByID
 		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS p (path)
 		 WHERE i.id = $2 AND i.owner_id = $1 AND p.path IS NOT NULL`
 
-var scanPlaced = rowOf(func(p *placed) []any { return append(p.Fields(), &p.path) })
+var scanPlaced = db.RowOf(func(p *placed) []any { return append(p.Fields(), &p.path) })
 
 // walk follows names from an owner's root as far as they lead: the root
 // first, then what each name found, byte for byte. None for the root means
@@ -181,13 +180,4 @@ func precondition(h http.Header, tags ...string) error {
 		return httpx.ErrPreconditionFailed.With("If-None-Match forbids replacing what is already there.")
 	}
 	return nil
-}
-
-// rowOf is the scan function of a value whose fields take a row's columns, in
-// their order.
-func rowOf[T any](fields func(v *T) []any) func(row pgx.Row) (T, error) {
-	return func(row pgx.Row) (v T, err error) {
-		err = row.Scan(fields(&v)...)
-		return v, err
-	}
 }

@@ -66,7 +66,7 @@ func (rd *reader) getSearch(c *httpx.Call, p httpx.Keyset[hitPlace]) ([]child, e
 		chosen.add(fmt.Sprintf(`(i.name_sort, i.id) > ($%d, $%%d)`, len(chosen.args)), after.ID)
 	}
 	sql, args := chosen.query()
-	return db.All(c.Context(), rd.db, rowOf(func(c *child) []any { return append(c.Fields(), &c.path, &c.sort) }), sql, args...)
+	return db.All(c.Context(), rd.db, db.RowOf(func(c *child) []any { return append(c.Fields(), &c.path, &c.sort) }), sql, args...)
 }
 
 // hitPlace is a found item's place in the order of the names.

@@ -116,7 +116,7 @@ func itemBelow(ctx context.Context, q db.Querier, owner, shared, id uuid.UUID) (
 		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS w (path) CROSS JOIN item_path($3) AS t (path)
 		 WHERE i.id = $2 AND i.owner_id = $1 AND w.path IS NOT NULL
 		   AND EXISTS (SELECT FROM item_up(i.id) u WHERE u.id = $3)`
-	it, err = db.One(ctx, q, rowOf(func(p *placed) []any { return append(p.Fields(), &p.path, &top) }), sql, owner, id, shared)
+	it, err = db.One(ctx, q, db.RowOf(func(p *placed) []any { return append(p.Fields(), &p.path, &top) }), sql, owner, id, shared)
 	return it, top, err
 }
 

@@ -50,7 +50,7 @@ type upload struct {
 
 const uploadColumns = `u.op_id, u.owner_id, coalesce(u.user_id, u.owner_id), u.state, u.length, u.durable_offset, u.sum_state, u.bytes, u.metadata, u.item_id, u.expires_at, u.expires_at < now(), u.worker_id IS NOT NULL`
 
-var scanUpload = rowOf(func(u *upload) []any {
+var scanUpload = db.RowOf(func(u *upload) []any {
 	return []any{&u.id, &u.owner, &u.sender, &u.state, &u.length, &u.offset, &u.sumState, &u.reserved, &u.metadata, &u.item, &u.expires, &u.expired, &u.plain}
 })
 
