@@ -73,7 +73,10 @@ func (up *uploads) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 	if err != nil {
 		return err
 	}
-	done := up.holders.read(x, c.w)
+	unhook := context.AfterFunc(x.wanted, func() {
+		// An error says that the request is over already.
+		_ = http.NewResponseController(c.w).SetReadDeadline(time.Unix(1, 0))
+	})
 	in := intake{body: c.body, left: x.left(), ahead: x.length == nil, sum: sum, piece: c.running}
 	var unsaved error
 	if c.running == nil {
@@ -86,7 +89,8 @@ func (up *uploads) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 	}
 	ended := up.wr.receive(ctx, s, in)
 	arrived()
-	if done() {
+	unhook()
+	if x.wanted.Err() != nil {
 		// The connection's deadline may have passed after the last read.
 		c.w.Header().Set("Connection", "close")
 		if errors.Is(ended, os.ErrDeadlineExceeded) {
