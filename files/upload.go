@@ -217,7 +217,7 @@ func (wr *writer) makingWay(owner uuid.UUID, find finder) finder {
 		if err != nil || len(at.missing) == 0 {
 			return at, err
 		}
-		made, _, err := wr.makeFolders(ctx, owner, atPath(strings.Split(path.Dir(at.path), "/")[1:]), true)
+		made, _, err := wr.makeFolders(ctx, owner, nil, strings.Split(path.Dir(at.path), "/")[1:], true)
 		at.parent, at.missing = made.ID, nil
 		return at, err
 	}
