@@ -124,11 +124,12 @@ func (wr *writer) copyFile(ctx context.Context, from lookup, version int64, owne
 		return it, err
 	}
 	s.version = version
-	if err := wr.copyContent(ctx, s, c); err != nil {
+	err = wr.copyContent(ctx, s, c)
+	defer s.File.Close() // nil where there is none
+	if err != nil {
 		wr.drop(ctx, s)
 		return it, err
 	}
-	defer s.File.Close()
 	disk.Failpoint("copied")
 	h = h.Clone()
 	h.Set("Content-Type", *c.item.MediaType)
@@ -148,16 +149,11 @@ func (wr *writer) reserveCopy(ctx context.Context, owner uuid.UUID, size int64) 
 
 // copyContent makes the staging file at s.Staged a copy of what is open: by
 // sharing its blocks where the file system can, else byte by byte, held
-// against the sum that the row knows. On an error s.File is closed.
+// against the sum that the row knows.
 func (wr *writer) copyContent(ctx context.Context, s *staged, c content) (err error) {
 	if s.File, err = wr.vol.disk.Create(s.Staged); err != nil {
 		return wr.vol.diskError(err)
 	}
-	defer func() {
-		if err != nil {
-			s.File.Close()
-		}
-	}()
 	s.modified = c.info.ModTime()
 	if c.proven && disk.Reflink(s.File, c.file) {
 		// The blocks are those of one moment; was it still the row's?
@@ -329,8 +325,8 @@ func (wr *writer) copyNode(ctx context.Context, n *node) error {
 	defer c.file.Close()
 	n.MediaType = c.item.MediaType
 	err = wr.copyContent(ctx, &n.copy, c)
+	defer n.copy.File.Close()
 	if err == nil {
-		defer n.copy.File.Close()
 		err = wr.mark(&n.copy, spot{})
 	}
 	if err == nil {

@@ -186,16 +186,10 @@ func (wr *writer) takeIn(r *http.Request, owner uuid.UUID, find finder, parents 
 	if err := precondition(r.Header, at.tags()...); err != nil {
 		return it, false, err
 	}
-	s, err := wr.take(ctx, owner, at, r, from, modified)
-	if err != nil {
-		return it, false, err
-	}
-	defer s.File.Close()
-	// A sum may also come behind the bytes that it was taken of.
-	late, err := wantedDigests(r.Trailer)
-	if err == nil {
-		err = s.verify(append(wanted, late...))
-	}
+	s := wr.newStaged(owner)
+	s.modified, s.from = modified, from
+	err = wr.take(ctx, s, at, r, wanted)
+	defer s.File.Close() // nil where there is none
 	if err == nil && parents {
 		find = wr.makingWay(owner, find)
 		if len(at.missing) > 0 {
@@ -238,29 +232,28 @@ func (wr *writer) checkPut(r *http.Request) (wanted [][]byte, modified time.Time
 	return wanted, modified, err
 }
 
-// take is P0 and P1. On an error nothing is left.
-func (wr *writer) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request, from *stranger, modified time.Time) (*staged, error) {
-	s := wr.newStaged(owner)
-	s.modified, s.from = modified, from
-	if more := r.ContentLength - at.displaced(); r.ContentLength > unreserved && from == nil && more > 0 {
-		if _, err := wr.journal.Reserve(ctx, owner, s.Op, more, more); err != nil {
-			return nil, err
+// take is P0 and P1: the body as its sender meant it. What it leaves on an error
+// is the caller's to drop.
+func (wr *writer) take(ctx context.Context, s *staged, at spot, r *http.Request, wanted [][]byte) (err error) {
+	if more := r.ContentLength - at.displaced(); r.ContentLength > unreserved && s.from == nil && more > 0 {
+		if _, err := wr.journal.Reserve(ctx, s.Owner, s.Op, more, more); err != nil {
+			return err
 		}
 		s.reserved = more
 	}
-	file, err := wr.vol.disk.Create(s.Staged)
-	if err != nil {
-		wr.drop(ctx, s)
-		return nil, wr.vol.diskError(err)
+	if s.File, err = wr.vol.disk.Create(s.Staged); err != nil {
+		return wr.vol.diskError(err)
 	}
-	s.File = file
 	disk.Failpoint("reserved")
 	if err := wr.receiveWhole(ctx, s, r.Body, r.ContentLength, at.displaced()); err != nil {
-		s.File.Close()
-		wr.drop(ctx, s)
-		return nil, err
+		return err
 	}
-	return s, nil
+	// A sum may also come behind the bytes that it was taken of.
+	late, err := wantedDigests(r.Trailer)
+	if err != nil {
+		return err
+	}
+	return s.verify(append(wanted, late...))
 }
 
 // hint is the path of a folder in which a file was just made. Who puts a small
