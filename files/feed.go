@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"homebase/db"
@@ -12,7 +13,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // The change feed tells what became of an owner's items, enough to keep a
@@ -119,32 +119,20 @@ func (fd *feed) feedEnd(ctx context.Context, owner uuid.UUID) (feedCursor, error
 // statement: between two the feed could have gone on.
 func (fd *feed) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor, limit int) (entries []entry, end feedCursor, err error) {
 	const sql = `-- name: files.ChangesAfter
-		SELECT t.feed_epoch, t.seq, t.feed_from, c.seq, c.type, c.at, c.item
+		SELECT t.feed_epoch, t.seq, t.feed_from, coalesce((
+		        SELECT json_agg(json_build_object('seq', c.seq, 'type', c.type, 'at', c.at, 'item', c.item) ORDER BY c.seq)
+		          FROM (SELECT c.seq, c.type, c.at, c.item FROM changes c
+		                 WHERE c.owner_id = t.owner_id AND c.seq > $2 ORDER BY c.seq LIMIT $3) AS c), '[]')
 		  FROM trees t
-		  LEFT JOIN LATERAL (SELECT c.seq, c.type, c.at, c.item FROM changes c
-		                      WHERE c.owner_id = t.owner_id AND c.seq > $2 ORDER BY c.seq LIMIT $3) AS c ON true
-		 WHERE t.owner_id = $1
-		 ORDER BY c.seq`
+		 WHERE t.owner_id = $1`
 	var from int64
-	entries = []entry{}
-	_, err = db.All(ctx, fd.db, func(row pgx.Row) (none struct{}, err error) {
-		var seq *int64 // NULL in the one row of a feed that has nothing new
-		var what *string
-		var when *time.Time
-		var it *itemBody
-		err = row.Scan(&end.epoch, &end.seq, &from, &seq, &what, &when, &it)
-		if err == nil && seq != nil {
-			entries = append(entries, entry{*seq, *what, *when, *it})
-		}
-		return none, err
-	}, sql, owner, at.seq, limit)
-	switch {
-	case err != nil:
-		return nil, end, err
-	case end == (feedCursor{}) || at.epoch != end.epoch || at.seq < from || at.seq > end.seq:
-		return nil, end, errCursorExpired // or the tree was deleted meanwhile
+	scan := db.RowOf(func(list *[]entry) []any { return []any{&end.epoch, &end.seq, &from, list} })
+	entries, err = db.One(ctx, fd.db, scan, sql, owner, at.seq, limit)
+	gone := errors.Is(err, db.ErrNotFound) // the tree was deleted meanwhile
+	if gone || err == nil && (at.epoch != end.epoch || at.seq < from || at.seq > end.seq) {
+		err = errCursorExpired
 	}
-	return entries, end, nil
+	return entries, end, err
 }
 
 // feedPlace reads a cursor as clients send it: "now" is the end of the feed.
