@@ -116,22 +116,19 @@ func (rd *reader) sendOwnArchive(w http.ResponseWriter, r *http.Request, a archi
 // Where nothing is compressed and all is in order the length is known
 // beforehand and told, but not by HEAD, which costs no look at the tree.
 func (rd *reader) sendArchive(w http.ResponseWriter, r *http.Request, a archive, permit func() error) error {
-	ctx := r.Context()
-	foreseen, promised := packing{rd: rd, archive: a}, false
-	if r.Method != http.MethodHead {
-		err := foreseen.all(ctx)
-		if promised = err == nil; !promised && !errors.Is(err, errUnforeseen) {
-			return err
-		}
-	}
-	h := w.Header()
+	ctx, h := r.Context(), w.Header()
 	h.Set("Content-Type", "application/zip")
 	h.Set("Content-Disposition", "attachment"+dispositionName(cmp.Or(a.name, "files")+".zip"))
 	if r.Method == http.MethodHead {
 		return nil
 	}
+	foreseen := packing{rd: rd, archive: a}
+	err := foreseen.all(ctx)
+	promised := err == nil
 	if promised {
 		h.Set("Content-Length", strconv.FormatInt(foreseen.length.total(), 10))
+	} else if !errors.Is(err, errUnforeseen) {
+		return err
 	}
 	if err := permit(); err != nil {
 		return err
