@@ -98,22 +98,6 @@ func (c feedCursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(c.epoch[:], uint64(c.seq)))
 }
 
-func parseFeedCursor(s string) (c feedCursor, err error) {
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) != len(c.epoch)+8 {
-		return c, errCursor
-	}
-	c.seq = int64(binary.BigEndian.Uint64(b[copy(c.epoch[:], b):]))
-	return c, nil
-}
-
-// feedEnd is where an owner's feed ends.
-func (fd *feed) feedEnd(ctx context.Context, owner uuid.UUID) (feedCursor, error) {
-	const sql = `-- name: files.FeedOfOwner
-		SELECT t.feed_epoch, t.seq FROM trees t WHERE t.owner_id = $1`
-	return db.One(ctx, fd.db, db.RowOf(func(c *feedCursor) []any { return []any{&c.epoch, &c.seq} }), sql, owner)
-}
-
 // changesAfter reads at most limit entries behind a place, and where the feed
 // ended at that moment; errCursorExpired when some of them have gone. One
 // statement: between two the feed could have gone on.
@@ -136,11 +120,18 @@ func (fd *feed) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor
 }
 
 // feedPlace reads a cursor as clients send it: "now" is the end of the feed.
-func (fd *feed) feedPlace(ctx context.Context, owner uuid.UUID, cursor string) (feedCursor, error) {
+func (fd *feed) feedPlace(ctx context.Context, owner uuid.UUID, cursor string) (at feedCursor, err error) {
+	const sql = `-- name: files.FeedOfOwner
+		SELECT t.feed_epoch, t.seq FROM trees t WHERE t.owner_id = $1`
 	if cursor == "now" {
-		return fd.feedEnd(ctx, owner)
+		return db.One(ctx, fd.db, db.RowOf(func(c *feedCursor) []any { return []any{&c.epoch, &c.seq} }), sql, owner)
 	}
-	return parseFeedCursor(cursor)
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(b) != len(at.epoch)+8 {
+		return at, errCursor
+	}
+	at.seq = int64(binary.BigEndian.Uint64(b[copy(at.epoch[:], b):]))
+	return at, nil
 }
 
 // changesBody is a page of the feed. NextCursor is never null: with it the
@@ -161,7 +152,7 @@ func (fd *feed) getChanges(c *httpx.Call) (changesBody, error) {
 	var at feedCursor
 	if q := c.URL.Query(); q.Has("cursor") {
 		at, err = fd.feedPlace(ctx, owner, q.Get("cursor"))
-	} else if at, err = fd.feedEnd(ctx, owner); err == nil {
+	} else if at, err = fd.feedPlace(ctx, owner, "now"); err == nil {
 		at.seq = 0
 	}
 	if err != nil {
