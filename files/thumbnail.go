@@ -86,10 +86,7 @@ func (f *Files) Image(ctx context.Context, id uuid.UUID, size int) (httpx.Rendit
 // Owns reports whether the item is a file of the user's and not in the trash.
 func (f *Files) Owns(ctx context.Context, q db.Querier, user, id uuid.UUID) (bool, error) {
 	it, err := itemByID(ctx, q, user, id)
-	if errors.Is(err, db.ErrNotFound) {
-		return false, nil
-	}
-	return it.IsFile(), err
+	return err == nil && it.IsFile(), ignoreNotFound(err)
 }
 
 // rendition opens the picture in an owner's file as small as asked for. What
