@@ -156,12 +156,8 @@ func (wr *writer) copyContent(ctx context.Context, s *staged, c content) (err er
 	s.modified = c.info.ModTime()
 	if c.proven && disk.Reflink(s.File, c.file) {
 		// The blocks are those of one moment; was it still the row's?
-		again, err := c.file.Stat()
-		if err != nil {
-			return err
-		}
-		if !c.item.matches(again) {
-			return errChanging
+		if err := stillAs(c.info, c.file); err != nil {
+			return errChanging.Because(err)
 		}
 		s.Size, s.SHA256 = c.item.Size, c.item.SHA256
 		return nil

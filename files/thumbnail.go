@@ -148,9 +148,8 @@ func (rn *renditions) draw(c *content, sum []byte, size int) ([]byte, error) {
 		return nil, rn.vol.diskError(err)
 	}
 	// Bytes that are edited from outside meanwhile are not those of the sum.
-	after, statErr := c.file.Stat()
-	if statErr != nil || !unchangedSince(c.info, after) {
-		return nil, httpx.ErrBusy.Because(statErr)
+	if changed := stillAs(c.info, c.file); changed != nil {
+		return nil, httpx.ErrBusy.Because(changed)
 	}
 	if err == nil {
 		return data, nil
