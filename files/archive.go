@@ -162,9 +162,9 @@ type packing struct {
 	z        *zip.Writer // nil: nothing is written
 	names    zipNames    // of the top
 	length   zipLength
-	promised bool // the length was told
-	faults   []string
-	unlisted int // faults beyond those
+	promised bool            // the length was told
+	faults   int             // of entries
+	listed   strings.Builder // the first of them
 }
 
 const (
@@ -289,17 +289,16 @@ func (p *packing) fault(name, why string) error {
 		return errUnforeseen
 	case p.promised:
 		return errChanged
-	case len(p.faults) < mostFaults:
-		p.faults = append(p.faults, name+": "+why)
-	default:
-		p.unlisted++
+	}
+	if p.faults++; p.faults <= mostFaults {
+		fmt.Fprintf(&p.listed, "%s: %s\n", name, why)
 	}
 	return nil
 }
 
 // sayFaults tells in an entry of its own what the archive lacks.
 func (p *packing) sayFaults() error {
-	if len(p.faults) == 0 {
+	if p.faults == 0 {
 		return nil
 	}
 	h := &zip.FileHeader{Name: p.names.claim(faultsFile), Modified: time.Now().UTC(), Method: zip.Deflate}
@@ -308,11 +307,10 @@ func (p *packing) sayFaults() error {
 	if err != nil {
 		return err
 	}
-	text := "This archive is not complete.\n\n" + strings.Join(p.faults, "\n") + "\n"
-	if p.unlisted > 0 {
-		text += fmt.Sprintf("… and %d more\n", p.unlisted)
+	if p.faults > mostFaults {
+		fmt.Fprintf(&p.listed, "… and %d more\n", p.faults-mostFaults)
 	}
-	_, err = io.WriteString(entry, text)
+	_, err = io.WriteString(entry, "This archive is not complete.\n\n"+p.listed.String())
 	return err
 }
 
