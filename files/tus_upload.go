@@ -102,8 +102,7 @@ func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int6
 		}
 		return db.Exec(ctx, t, sql, owner, u.id, reserved, length, metadata, up.journal.UploadExpiry, httpx.CallerOf(ctx).UserID)
 	})
-	unknown := errors.Is(err, db.ErrOutcomeUnknown)
-	if err != nil && !unknown {
+	if err != nil && !errors.Is(err, db.ErrOutcomeUnknown) {
 		return nil, err
 	}
 	disk.Failpoint("reserved")
