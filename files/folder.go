@@ -83,24 +83,22 @@ func (wr *writer) makeFolders(ctx context.Context, owner uuid.UUID, in *uuid.UUI
 			}
 			names = strings.Split(at.path, "/")[1:]
 		}
-		found, err := walk(ctx, t, owner, names)
-		if err != nil {
+		var missing []string
+		if last, missing, err = walk(ctx, t, owner, names); err != nil {
 			return err
 		}
-		deepest, missing := found[len(found)-1], names[len(found)-1:]
 		made = len(missing) > 0
 		switch {
-		case len(missing) == 0 && (!parents || deepest.IsFile()):
+		case len(missing) == 0 && (!parents || last.IsFile()):
 			return journal.ErrNameConflict
 		case len(missing) > 1 && !parents:
 			return errParentMissing
-		case deepest.IsFile():
+		case last.IsFile():
 			return errNotFolder.With("A part of the path is a file.")
 		}
 		if err := t.Grow(len(missing)); err != nil {
 			return err
 		}
-		last = placed{deepest, joinNames(names[:len(found)-1])}
 		for _, name := range missing {
 			if last, err = makeFolder(ctx, t, owner, last, name); err != nil {
 				return err

@@ -114,32 +114,27 @@ const getItem = `-- name: files.ItemByID
 
 var scanPlaced = db.RowOf(func(p *placed) []any { return append(p.Fields(), &p.path) })
 
-// walk follows names from an owner's root as far as they lead: the root
-// first, then what each name found, byte for byte. None for the root means
-// that the owner has no tree.
-func walk(ctx context.Context, q db.Querier, owner uuid.UUID, names []string) ([]item, error) {
+// walk follows names from an owner's root as far as they lead, byte for byte: to
+// the last item that is there, which may be the root, and the names that are missing
+// behind it. db.ErrNotFound means that the owner has no tree.
+func walk(ctx context.Context, q db.Querier, owner uuid.UUID, names []string) (last placed, missing []string, err error) {
 	const sql = `-- name: files.Walk
-		SELECT ` + itemColumns + `
-		  FROM item_walk($1, $2) w
-		 CROSS JOIN LATERAL (SELECT x.* FROM items x WHERE x.id = w.id LIMIT 1) i
-		 ORDER BY w.depth`
-	found, err := db.All(ctx, q, scanItem, sql, owner, names)
-	if err == nil && len(found) == 0 {
-		err = db.ErrNotFound
-	}
-	return found, err
+		SELECT ` + itemColumns + `, w.depth
+		  FROM (SELECT x.id, x.depth FROM item_walk($1, $2) x ORDER BY x.depth DESC LIMIT 1) AS w
+		  JOIN items i ON i.id = w.id`
+	var depth int
+	last.item, err = db.One(ctx, q, db.RowOf(func(it *item) []any { return append(it.Fields(), &depth) }), sql, owner, names)
+	last.path = joinNames(names[:depth])
+	return last, names[depth:], err
 }
 
 // itemByPath finds an owner's item by its names.
 func itemByPath(ctx context.Context, q db.Querier, owner uuid.UUID, names []string) (placed, error) {
-	found, err := walk(ctx, q, owner, names)
-	if err != nil {
-		return placed{}, err
-	}
-	if len(found) <= len(names) {
+	it, missing, err := walk(ctx, q, owner, names)
+	if err == nil && len(missing) > 0 {
 		return placed{}, db.ErrNotFound
 	}
-	return placed{found[len(names)], joinNames(names)}, nil
+	return it, err
 }
 
 // joinNames is the path of names: "/documents/a.pdf", "" for none.

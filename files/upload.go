@@ -56,25 +56,22 @@ type finder func(ctx context.Context, q db.Querier) (spot, error)
 // there.
 func byPath(owner uuid.UUID, names []string, parents bool) finder {
 	return func(ctx context.Context, q db.Querier) (spot, error) {
-		found, err := walk(ctx, q, owner, names)
+		last, missing, err := walk(ctx, q, owner, names)
 		if err != nil {
 			return spot{}, err
 		}
 		s := spot{name: names[len(names)-1], path: joinNames(names)}
-		folders := found[:min(len(found), len(names))]
-		deepest := folders[len(folders)-1]
-		if deepest.IsFile() {
+		switch {
+		case len(missing) > 0 && last.IsFile():
 			return s, errNotFolder.With("A part of the path is a file.")
-		}
-		s.parent = deepest.ID
-		if s.missing = names[len(folders)-1 : len(names)-1]; len(s.missing) > 0 && !parents {
+		case len(missing) > 1 && !parents:
 			return s, errParentMissing
-		}
-		if len(found) > len(names) {
-			s.item = &found[len(names)]
-			if !s.item.IsFile() {
-				return s, journal.ErrNameConflict.With("There is a folder with this name.")
-			}
+		case len(missing) > 0:
+			s.parent, s.missing = last.ID, missing[:len(missing)-1]
+		case !last.IsFile():
+			return s, journal.ErrNameConflict.With("There is a folder with this name.")
+		default:
+			s.parent, s.item = *last.Parent, &last.item
 		}
 		return s, nil
 	}
