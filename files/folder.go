@@ -70,7 +70,8 @@ func (req folderRequest) names() ([]string, error) {
 // makeFolders makes the folder that the names lead to from the root, or the name in
 // a folder, wherever that lies by then. With parents it makes what is missing above
 // it too, and made is false when the folder is there already.
-func (wr *writer) makeFolders(ctx context.Context, owner uuid.UUID, in *uuid.UUID, names []string, parents bool) (last placed, made bool, err error) {
+func (wr *writer) makeFolders(ctx context.Context, owner uuid.UUID, in *uuid.UUID, names []string,
+	parents bool) (last placed, made bool, err error) {
 	if err := wr.vol.checkFree(folderSpace); err != nil {
 		return last, false, err
 	}
