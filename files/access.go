@@ -11,7 +11,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // Which tree a request is about, and what the caller may do in it, is decided
@@ -42,9 +41,15 @@ func (r role) includes(other role) bool { return slices.Index(roles, r) >= slice
 // back in another one with the file that carries it, and then all of this is
 // forgotten, as when a role changes.
 type members struct {
-	roles  map[uuid.UUID]map[uuid.UUID]role // by person and space
-	given  map[uuid.UUID]bool               // people to whom something was shared once
-	owners *bounded[uuid.UUID, uuid.UUID]   // by item
+	reach  map[uuid.UUID]reach            // by person
+	owners *bounded[uuid.UUID, uuid.UUID] // by item
+}
+
+// reach is where a person gets beside their own tree.
+type reach struct {
+	user  uuid.UUID
+	roles map[uuid.UUID]role // by space
+	given bool               // something was shared to them by name once
 }
 
 // membersChannel is where workers tell each other that members have changed.
@@ -52,25 +57,16 @@ const membersChannel = "files_members"
 
 func (b *base) readMembers(ctx context.Context) (members, error) {
 	const sql = `-- name: files.Members
-		SELECT m.user_id, m.space_id, m.role FROM space_members m
-		 UNION ALL
-		SELECT DISTINCT s.recipient_id, NULL::uuid, '' FROM shares s WHERE s.recipient_id IS NOT NULL`
-	all := members{map[uuid.UUID]map[uuid.UUID]role{}, map[uuid.UUID]bool{}, &bounded[uuid.UUID, uuid.UUID]{most: 50_000}}
-	_, err := db.All(ctx, b.db, func(row pgx.Row) (_ struct{}, err error) {
-		var user uuid.UUID
-		var space *uuid.UUID
-		var r role
-		switch err = row.Scan(&user, &space, &r); {
-		case err != nil:
-		case space == nil:
-			all.given[user] = true
-		case all.roles[user] == nil:
-			all.roles[user] = map[uuid.UUID]role{*space: r}
-		default:
-			all.roles[user][*space] = r
-		}
-		return struct{}{}, err
-	}, sql)
+		SELECT p.user_id, jsonb_object_agg(p.space_id, p.role) FILTER (WHERE p.space_id IS NOT NULL), bool_or(p.space_id IS NULL)
+		  FROM (SELECT m.user_id, m.space_id, m.role FROM space_members m
+		         UNION ALL
+		        SELECT s.recipient_id, NULL, '' FROM shares s WHERE s.recipient_id IS NOT NULL) AS p
+		 GROUP BY p.user_id`
+	list, err := db.All(ctx, b.db, db.RowOf(func(r *reach) []any { return []any{&r.user, &r.roles, &r.given} }), sql)
+	all := members{map[uuid.UUID]reach{}, &bounded[uuid.UUID, uuid.UUID]{most: 50_000}}
+	for _, r := range list {
+		all.reach[r.user] = r
+	}
 	return all, err
 }
 
@@ -129,7 +125,7 @@ func (ts *trees) may(ctx context.Context, owner uuid.UUID, need role) error {
 	if err != nil {
 		return err
 	}
-	switch has := all.roles[caller.UserID][owner]; {
+	switch has := all.reach[caller.UserID].roles[owner]; {
 	case has == "":
 		return httpx.ErrNotFound
 	case !has.includes(need):
@@ -167,7 +163,7 @@ func (ts *trees) stillShares(ctx context.Context, q db.Querier, s *share) error 
 	if err == nil && may && s.By != nil {
 		var all members
 		all, err = ts.members.Get(ctx)
-		may = all.roles[*s.By][s.Owner].includes(editor)
+		may = all.reach[*s.By].roles[s.Owner].includes(editor)
 	}
 	if err == nil && !may {
 		err = db.ErrNotFound
@@ -220,7 +216,8 @@ func (ts *trees) find(ctx context.Context, item uuid.UUID) (visit, error) {
 		SELECT i.owner_id FROM items i WHERE i.id = $1`
 	user := httpx.CallerOf(ctx).UserID
 	all, err := ts.members.Get(ctx)
-	if err != nil || len(all.roles[user]) == 0 && !all.given[user] {
+	mine, elsewhere := all.reach[user]
+	if err != nil || !elsewhere {
 		return visit{owner: user}, err
 	}
 	owner, ok := all.owners.get(item)
@@ -230,10 +227,10 @@ func (ts *trees) find(ctx context.Context, item uuid.UUID) (visit, error) {
 		}
 		all.owners.put(item, owner)
 	}
-	if owner == user || all.roles[user][owner] != "" {
+	if owner == user || mine.roles[owner] != "" {
 		return visit{owner: owner}, nil
 	}
-	if !all.given[user] {
+	if !mine.given {
 		return visit{}, nil
 	}
 	g, err := ts.grantOn(ctx, item)

@@ -79,7 +79,7 @@ func (rd *reader) postArchive(w http.ResponseWriter, r *http.Request, v visit) e
 		return err
 	}
 	if len(in.IDs) == 0 {
-		return fieldError("#/ids", "invalid", "Name 1 to 500 files and folders.")
+		return httpx.Invalid("#/ids", "invalid", "Name 1 to 500 files and folders.")
 	}
 	var a archive
 	for i, id := range in.IDs {
@@ -116,22 +116,19 @@ func (rd *reader) sendOwnArchive(w http.ResponseWriter, r *http.Request, a archi
 // Where nothing is compressed and all is in order the length is known
 // beforehand and told, but not by HEAD, which costs no look at the tree.
 func (rd *reader) sendArchive(w http.ResponseWriter, r *http.Request, a archive, permit func() error) error {
-	ctx := r.Context()
-	foreseen, promised := packing{rd: rd, archive: a}, false
-	if r.Method != http.MethodHead {
-		err := foreseen.all(ctx)
-		if promised = err == nil; !promised && !errors.Is(err, errUnforeseen) {
-			return err
-		}
-	}
-	h := w.Header()
+	ctx, h := r.Context(), w.Header()
 	h.Set("Content-Type", "application/zip")
 	h.Set("Content-Disposition", "attachment"+dispositionName(cmp.Or(a.name, "files")+".zip"))
 	if r.Method == http.MethodHead {
 		return nil
 	}
+	foreseen := packing{rd: rd, archive: a}
+	err := foreseen.all(ctx)
+	promised := err == nil
 	if promised {
 		h.Set("Content-Length", strconv.FormatInt(foreseen.length.total(), 10))
+	} else if !errors.Is(err, errUnforeseen) {
+		return err
 	}
 	if err := permit(); err != nil {
 		return err
@@ -165,9 +162,9 @@ type packing struct {
 	z        *zip.Writer // nil: nothing is written
 	names    zipNames    // of the top
 	length   zipLength
-	promised bool // the length was told
-	faults   []string
-	unlisted int // faults beyond those
+	promised bool            // the length was told
+	faults   int             // of entries
+	listed   strings.Builder // the first of them
 }
 
 const (
@@ -292,17 +289,16 @@ func (p *packing) fault(name, why string) error {
 		return errUnforeseen
 	case p.promised:
 		return errChanged
-	case len(p.faults) < mostFaults:
-		p.faults = append(p.faults, name+": "+why)
-	default:
-		p.unlisted++
+	}
+	if p.faults++; p.faults <= mostFaults {
+		fmt.Fprintf(&p.listed, "%s: %s\n", name, why)
 	}
 	return nil
 }
 
 // sayFaults tells in an entry of its own what the archive lacks.
 func (p *packing) sayFaults() error {
-	if len(p.faults) == 0 {
+	if p.faults == 0 {
 		return nil
 	}
 	h := &zip.FileHeader{Name: p.names.claim(faultsFile), Modified: time.Now().UTC(), Method: zip.Deflate}
@@ -311,11 +307,10 @@ func (p *packing) sayFaults() error {
 	if err != nil {
 		return err
 	}
-	text := "This archive is not complete.\n\n" + strings.Join(p.faults, "\n") + "\n"
-	if p.unlisted > 0 {
-		text += fmt.Sprintf("… and %d more\n", p.unlisted)
+	if p.faults > mostFaults {
+		fmt.Fprintf(&p.listed, "… and %d more\n", p.faults-mostFaults)
 	}
-	_, err = io.WriteString(entry, text)
+	_, err = io.WriteString(entry, "This archive is not complete.\n\n"+p.listed.String())
 	return err
 }
 

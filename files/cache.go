@@ -3,6 +3,8 @@ package files
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -89,25 +91,20 @@ func (rn *renditions) trimCache(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	type entry struct {
-		name string
-		size int64
-		used time.Time
-	}
-	entries := make([]entry, 0, len(names))
+	infos := make(map[string]fs.FileInfo, len(names))
 	for _, name := range names {
 		name = path.Join(disk.Cache, name)
 		if info, err := rn.vol.disk.Lstat(name); err == nil { // else another worker deleted it
-			entries = append(entries, entry{name, max(minCached, info.Size()), info.ModTime()})
+			infos[name] = info
 		}
 	}
-	slices.SortFunc(entries, func(a, b entry) int { return b.used.Compare(a.used) })
+	newest := slices.SortedFunc(maps.Keys(infos), func(a, b string) int { return infos[b].ModTime().Compare(infos[a].ModTime()) })
 	var total int64
-	for _, e := range entries {
-		if total += e.size; total <= maxCache {
+	for _, name := range newest {
+		if total += max(minCached, infos[name].Size()); total <= maxCache {
 			continue
 		}
-		if err := rn.vol.disk.RemoveAll(e.name); err != nil {
+		if err := rn.vol.disk.RemoveAll(name); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // mostCopied is how many files and folders one copy may hold. A folder is
@@ -124,11 +123,12 @@ func (wr *writer) copyFile(ctx context.Context, from lookup, version int64, owne
 		return it, err
 	}
 	s.version = version
-	if err := wr.copyContent(ctx, s, c); err != nil {
+	err = wr.copyContent(ctx, s, c)
+	defer s.File.Close() // nil where there is none
+	if err != nil {
 		wr.drop(ctx, s)
 		return it, err
 	}
-	defer s.File.Close()
 	disk.Failpoint("copied")
 	h = h.Clone()
 	h.Set("Content-Type", *c.item.MediaType)
@@ -148,25 +148,16 @@ func (wr *writer) reserveCopy(ctx context.Context, owner uuid.UUID, size int64) 
 
 // copyContent makes the staging file at s.Staged a copy of what is open: by
 // sharing its blocks where the file system can, else byte by byte, held
-// against the sum that the row knows. On an error s.File is closed.
+// against the sum that the row knows.
 func (wr *writer) copyContent(ctx context.Context, s *staged, c content) (err error) {
 	if s.File, err = wr.vol.disk.Create(s.Staged); err != nil {
 		return wr.vol.diskError(err)
 	}
-	defer func() {
-		if err != nil {
-			s.File.Close()
-		}
-	}()
 	s.modified = c.info.ModTime()
 	if c.proven && disk.Reflink(s.File, c.file) {
 		// The blocks are those of one moment; was it still the row's?
-		again, err := c.file.Stat()
-		if err != nil {
-			return err
-		}
-		if !c.item.matches(again) {
-			return errChanging
+		if err := stillAs(c.info, c.file); err != nil {
+			return errChanging.Because(err)
 		}
 		s.Size, s.SHA256 = c.item.Size, c.item.SHA256
 		return nil
@@ -203,23 +194,21 @@ func (r whileAsked) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// node is an item of a folder that is copied.
-type node struct {
-	placed // path: below the folder, "" for itself
-	copy   staged
+// copied is a copy of an item in a folder that is copied.
+type copied struct {
+	newRow
+	path string // below the folder, "" for itself
 }
 
-// nodesBelow lists a folder and what is in it, from the top down.
-func nodesBelow(ctx context.Context, q db.Querier, owner, folder uuid.UUID) ([]*node, error) {
-	const sql = `-- name: files.NodesBelow
+// itemsBelow lists a folder and what is in it, from the top down, by the paths below
+// the folder.
+func itemsBelow(ctx context.Context, q db.Querier, owner, folder uuid.UUID) ([]placed, error) {
+	const sql = `-- name: files.ItemsBelow
 		SELECT ` + itemColumns + `, d.path
 		  FROM (SELECT b.id, b.path, b.height FROM item_below($2) b LIMIT $3) AS d JOIN items i ON i.id = d.id
 		 WHERE i.owner_id = $1
 		 ORDER BY d.height`
-	list, err := db.All(ctx, q, func(row pgx.Row) (*node, error) {
-		n := &node{}
-		return n, row.Scan(append(n.Fields(), &n.path)...)
-	}, sql, owner, folder, mostCopied+1)
+	list, err := db.All(ctx, q, scanPlaced, sql, owner, folder, mostCopied+1)
 	if err == nil && len(list) > mostCopied {
 		err = errCopyTooLarge
 	}
@@ -228,14 +217,14 @@ func nodesBelow(ctx context.Context, q db.Querier, owner, folder uuid.UUID) ([]*
 
 // copyFolder makes the copy in staging/, as a folder there, and commits it.
 func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, at spot, find finder) (it placed, lacks []leftOut, err error) {
-	nodes, err := nodesBelow(ctx, wr.db, from.Owner, from.ID)
+	originals, err := itemsBelow(ctx, wr.db, from.Owner, from.ID)
 	if err != nil {
 		return it, nil, err
 	}
 	var size int64
-	for _, n := range nodes {
-		size += n.Size
-		if err := checkExtent(strings.Count(at.path+n.path, "/"), len(at.path)+len(n.path)); err != nil {
+	for _, o := range originals {
+		size += o.Size
+		if err := checkExtent(strings.Count(at.path+o.path, "/"), len(at.path)+len(o.path)); err != nil {
 			return it, nil, err
 		}
 	}
@@ -243,8 +232,9 @@ func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, 
 	if err != nil {
 		return it, nil, err
 	}
+	var made []copied
 	if err = wr.vol.disk.MakeFolder(path.Dir(top.Staged)); err == nil {
-		nodes, lacks, err = wr.copyNodes(ctx, top, nodes)
+		made, lacks, err = wr.copyItems(ctx, top, originals)
 	}
 	if err != nil {
 		wr.drop(ctx, top)
@@ -258,20 +248,20 @@ func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, 
 		if err != nil {
 			return err
 		}
-		if err := t.Grow(len(nodes)); err != nil {
+		if err := t.Grow(len(made)); err != nil {
 			return err
 		}
-		nodes[0].Name = at.name
-		copies, err := insertNodes(ctx, t, owner, at.parent, nodes)
+		made[0].Parent, made[0].Name = at.parent, at.name
+		made[0].newRow = made[0].keyed()
+		rows, err := insertCopies(ctx, t, owner, made)
 		if err != nil {
 			return err
 		}
-		for _, n := range nodes {
-			made := placed{copies[n.copy.Item], at.path + n.path}
-			t.Use(made.Size)
-			t.Tell(feedCreated, told(made))
+		for _, m := range made {
+			t.Use(m.Size)
+			t.Tell(feedCreated, told(placed{rows[m.ID], at.path + m.path}))
 		}
-		it = placed{copies[nodes[0].copy.Item], at.path}
+		it = placed{rows[made[0].ID], at.path}
 		if err := t.Move(it.ID, it.Revision, top.Staged, disk.OwnerPath(owner, it.path)); err != nil {
 			return err
 		}
@@ -285,33 +275,34 @@ func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, 
 	return it, lacks, err
 }
 
-// copyNodes makes the copies at top, folders before what is in them, and says
+// copyItems makes the copies at top, folders before what is in them, and says
 // which there are and what could not be copied.
-func (wr *writer) copyNodes(ctx context.Context, top *staged, nodes []*node) (made []*node, lacks []leftOut, err error) {
-	for _, n := range nodes {
+func (wr *writer) copyItems(ctx context.Context, top *staged, originals []placed) (made []copied, lacks []leftOut, err error) {
+	ids := map[uuid.UUID]uuid.UUID{} // of the copies, by the originals'
+	for _, o := range originals {
 		if err := wr.trees.still(ctx, mayWrite, editor); err != nil {
 			return nil, nil, err
 		}
-		n.copy = staged{Put: journal.Put{Owner: top.Owner, Op: top.Op, Staged: top.Staged + n.path}}
-		if n.IsFile() {
-			err = wr.copyNode(ctx, n)
+		row := newRow{ID: journal.NewID(), Parent: ids[*o.Parent], Kind: o.Kind, Name: o.Name, Revision: 1}
+		if o.IsFile() {
+			err = wr.copyItem(ctx, o, &staged{Put: journal.Put{Owner: top.Owner, Op: top.Op, Staged: top.Staged + o.path}}, &row)
 		} else {
-			n.copy.Item = journal.NewID()
-			err = wr.vol.disk.Mkdir(n.copy.Staged, n.copy.Item)
+			err = wr.vol.disk.Mkdir(top.Staged+o.path, row.ID)
 		}
 		switch {
 		case err == nil:
-			made = append(made, n)
-		case n.IsFile() && (spoiled(err) || errors.Is(err, errChanging)):
-			lacks = append(lacks, leftOut{n.path, httpx.DocumentOf(ctx, err).Code})
+			ids[o.ID] = row.ID
+			made = append(made, copied{row.keyed(), o.path})
+		case o.IsFile() && (spoiled(err) || errors.Is(err, errChanging)):
+			lacks = append(lacks, leftOut{o.path, httpx.DocumentOf(ctx, err).Code})
 		default:
 			return nil, nil, err
 		}
 	}
 	// The names in the copy; the commit sees to that of the copy itself.
-	for _, n := range made {
-		if !n.IsFile() {
-			if err := wr.vol.disk.SyncFolder(n.copy.Staged); err != nil {
+	for _, m := range made {
+		if m.Kind == journal.Folder {
+			if err := wr.vol.disk.SyncFolder(top.Staged + m.path); err != nil {
 				return nil, nil, wr.vol.diskError(err)
 			}
 		}
@@ -319,47 +310,36 @@ func (wr *writer) copyNodes(ctx context.Context, top *staged, nodes []*node) (ma
 	return made, lacks, nil
 }
 
-// copyNode makes a durable copy of one file of a folder. On an error nothing of
-// it stays.
-func (wr *writer) copyNode(ctx context.Context, n *node) error {
-	c, err := wr.rd.open(ctx, wr.rd.fileIn(n.Owner, n.ID, uuid.Nil), 0)
+// copyItem makes a durable copy of one file of a folder, and completes its row. On an
+// error nothing of it stays.
+func (wr *writer) copyItem(ctx context.Context, o placed, s *staged, row *newRow) error {
+	c, err := wr.rd.open(ctx, wr.rd.fileIn(o.Owner, o.ID, uuid.Nil), 0)
 	if err != nil {
 		return err
 	}
 	defer c.file.Close()
-	n.MediaType = c.item.MediaType
-	err = wr.copyContent(ctx, &n.copy, c)
+	err = wr.copyContent(ctx, s, c)
+	defer s.File.Close()
 	if err == nil {
-		defer n.copy.File.Close()
-		err = wr.mark(&n.copy, spot{})
+		err = wr.mark(s, spot{})
 	}
 	if err == nil {
-		err = wr.vol.diskError(wr.vol.disk.Sync(n.copy.File))
+		err = wr.vol.diskError(wr.vol.disk.Sync(s.File))
 	}
 	if err != nil {
-		err = errors.Join(err, ignoreNotExist(wr.vol.disk.Remove(n.copy.Staged)))
+		return errors.Join(err, ignoreNotExist(wr.vol.disk.Remove(s.Staged)))
 	}
-	return err
+	row.ID, row.Size, row.MediaType, row.SHA256, row.MTime, row.Ino = s.Item, s.Size, c.item.MediaType, s.SHA256, &s.MTime, &s.Ino
+	return nil
 }
 
-// insertNodes writes the rows of the copies under parent and returns them by
-// their id.
-func insertNodes(ctx context.Context, q db.Querier, owner, parent uuid.UUID, nodes []*node) (map[uuid.UUID]item, error) {
+// insertCopies writes the rows of copies and returns them by their id.
+func insertCopies(ctx context.Context, q db.Querier, owner uuid.UUID, made []copied) (map[uuid.UUID]item, error) {
 	const sql = `-- name: files.InsertCopies` + insertRows + ` RETURNING ` + itemColumns
-	rows := make([]newRow, len(nodes))
-	copies := map[uuid.UUID]uuid.UUID{*nodes[0].Parent: parent}
-	for i, n := range nodes {
-		copies[n.ID] = n.copy.Item
-		row := newRow{ID: n.copy.Item, Parent: copies[*n.Parent], Kind: n.Kind, Name: n.Name, Size: n.copy.Size, Revision: 1}
-		if n.IsFile() {
-			row.MediaType, row.SHA256, row.MTime, row.Ino = n.MediaType, n.copy.SHA256, &n.copy.MTime, &n.copy.Ino
-		}
-		rows[i] = row.keyed()
-	}
-	list, err := db.All(ctx, q, scanItem, sql, owner, rows)
-	made := make(map[uuid.UUID]item, len(list))
+	list, err := db.All(ctx, q, scanItem, sql, owner, made)
+	rows := make(map[uuid.UUID]item, len(list))
 	for _, it := range list {
-		made[it.ID] = it
+		rows[it.ID] = it
 	}
-	return made, err
+	return rows, err
 }

@@ -138,7 +138,7 @@ func takeDrops(ctx context.Context, tx pgx.Tx, user uuid.UUID) (auth.News, error
 		SELECT t.item_id, t.files FROM told t ORDER BY t.last_at, t.item_id`
 	news := auth.News{Kind: "files_dropped", Subject: "New files in a folder of yours"}
 	var err error
-	news.About, err = db.All(ctx, tx, rowOf(func(c *auth.Counted) []any { return []any{&c.About, &c.Count} }), sql, user)
+	news.About, err = db.All(ctx, tx, db.RowOf(func(c *auth.Counted) []any { return []any{&c.About, &c.Count} }), sql, user)
 	files := int64(0)
 	for _, c := range news.About {
 		files += c.Count

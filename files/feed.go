@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"homebase/db"
@@ -12,7 +13,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // The change feed tells what became of an owner's items, enough to keep a
@@ -98,61 +98,40 @@ func (c feedCursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(c.epoch[:], uint64(c.seq)))
 }
 
-func parseFeedCursor(s string) (c feedCursor, err error) {
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) != len(c.epoch)+8 {
-		return c, errCursor
-	}
-	c.seq = int64(binary.BigEndian.Uint64(b[copy(c.epoch[:], b):]))
-	return c, nil
-}
-
-// feedEnd is where an owner's feed ends.
-func (fd *feed) feedEnd(ctx context.Context, owner uuid.UUID) (feedCursor, error) {
-	const sql = `-- name: files.FeedOfOwner
-		SELECT t.feed_epoch, t.seq FROM trees t WHERE t.owner_id = $1`
-	return db.One(ctx, fd.db, rowOf(func(c *feedCursor) []any { return []any{&c.epoch, &c.seq} }), sql, owner)
-}
-
 // changesAfter reads at most limit entries behind a place, and where the feed
 // ended at that moment; errCursorExpired when some of them have gone. One
 // statement: between two the feed could have gone on.
 func (fd *feed) changesAfter(ctx context.Context, owner uuid.UUID, at feedCursor, limit int) (entries []entry, end feedCursor, err error) {
 	const sql = `-- name: files.ChangesAfter
-		SELECT t.feed_epoch, t.seq, t.feed_from, c.seq, c.type, c.at, c.item
+		SELECT t.feed_epoch, t.seq, t.feed_from, coalesce((
+		        SELECT json_agg(json_build_object('seq', c.seq, 'type', c.type, 'at', c.at, 'item', c.item) ORDER BY c.seq)
+		          FROM (SELECT c.seq, c.type, c.at, c.item FROM changes c
+		                 WHERE c.owner_id = t.owner_id AND c.seq > $2 ORDER BY c.seq LIMIT $3) AS c), '[]')
 		  FROM trees t
-		  LEFT JOIN LATERAL (SELECT c.seq, c.type, c.at, c.item FROM changes c
-		                      WHERE c.owner_id = t.owner_id AND c.seq > $2 ORDER BY c.seq LIMIT $3) AS c ON true
-		 WHERE t.owner_id = $1
-		 ORDER BY c.seq`
+		 WHERE t.owner_id = $1`
 	var from int64
-	entries = []entry{}
-	_, err = db.All(ctx, fd.db, func(row pgx.Row) (none struct{}, err error) {
-		var seq *int64 // NULL in the one row of a feed that has nothing new
-		var what *string
-		var when *time.Time
-		var it *itemBody
-		err = row.Scan(&end.epoch, &end.seq, &from, &seq, &what, &when, &it)
-		if err == nil && seq != nil {
-			entries = append(entries, entry{*seq, *what, *when, *it})
-		}
-		return none, err
-	}, sql, owner, at.seq, limit)
-	switch {
-	case err != nil:
-		return nil, end, err
-	case end == (feedCursor{}) || at.epoch != end.epoch || at.seq < from || at.seq > end.seq:
-		return nil, end, errCursorExpired // or the tree was deleted meanwhile
+	scan := db.RowOf(func(list *[]entry) []any { return []any{&end.epoch, &end.seq, &from, list} })
+	entries, err = db.One(ctx, fd.db, scan, sql, owner, at.seq, limit)
+	gone := errors.Is(err, db.ErrNotFound) // the tree was deleted meanwhile
+	if gone || err == nil && (at.epoch != end.epoch || at.seq < from || at.seq > end.seq) {
+		err = errCursorExpired
 	}
-	return entries, end, nil
+	return entries, end, err
 }
 
 // feedPlace reads a cursor as clients send it: "now" is the end of the feed.
-func (fd *feed) feedPlace(ctx context.Context, owner uuid.UUID, cursor string) (feedCursor, error) {
+func (fd *feed) feedPlace(ctx context.Context, owner uuid.UUID, cursor string) (at feedCursor, err error) {
+	const sql = `-- name: files.FeedOfOwner
+		SELECT t.feed_epoch, t.seq FROM trees t WHERE t.owner_id = $1`
 	if cursor == "now" {
-		return fd.feedEnd(ctx, owner)
+		return db.One(ctx, fd.db, db.RowOf(func(c *feedCursor) []any { return []any{&c.epoch, &c.seq} }), sql, owner)
 	}
-	return parseFeedCursor(cursor)
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(b) != len(at.epoch)+8 {
+		return at, errCursor
+	}
+	at.seq = int64(binary.BigEndian.Uint64(b[copy(at.epoch[:], b):]))
+	return at, nil
 }
 
 // changesBody is a page of the feed. NextCursor is never null: with it the
@@ -173,7 +152,7 @@ func (fd *feed) getChanges(c *httpx.Call) (changesBody, error) {
 	var at feedCursor
 	if q := c.URL.Query(); q.Has("cursor") {
 		at, err = fd.feedPlace(ctx, owner, q.Get("cursor"))
-	} else if at, err = fd.feedEnd(ctx, owner); err == nil {
+	} else if at, err = fd.feedPlace(ctx, owner, "now"); err == nil {
 		at.seq = 0
 	}
 	if err != nil {

@@ -108,7 +108,7 @@ func New(c Config) *Files {
 	f.tr = &trash{changer: f.changer, retention: c.TrashRetention, purging: journal.NewSignal()}
 	f.vs = &versions{changer: f.changer, retention: c.VersionRetention, grown: make(chan uuid.UUID, 4096)}
 	f.wr = &writer{changer: f.changer, rd: f.rd, tr: f.tr, vs: f.vs, rc: f.rc, hints: bounded[hint, uuid.UUID]{most: 10_000}}
-	f.up = &uploads{changer: f.changer, wr: f.wr, holders: holders{held: map[uuid.UUID]*seized{}}}
+	f.up = &uploads{changer: f.changer, wr: f.wr}
 	f.sh = &shares{changer: f.changer, keys: c.Keys, rd: f.rd, wr: f.wr}
 	f.sp = &spaces{changer: f.changer}
 	f.fd = &feed{changer: f.changer}
@@ -118,7 +118,7 @@ func New(c Config) *Files {
 	f.db.Listener().On(changesChannel, f.fd.onAnnounced)
 	f.db.Listener().On(uploadChannel, func(payload string) {
 		if id, err := uuid.Parse(payload); err == nil {
-			f.up.holders.interrupt(id)
+			f.up.interrupt(id)
 		}
 	})
 	return f

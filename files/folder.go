@@ -41,77 +41,65 @@ func (wr *writer) postFolder(c *httpx.Call, req folderRequest) (itemBody, error)
 			return itemBody{}, err
 		}
 	}
-	way, err := wayTo(v.owner, req)
+	names, err := req.names()
 	if err != nil {
 		return itemBody{}, err
 	}
-	it, made, err := wr.makeFolders(ctx, v.owner, way, req.Parents)
+	it, made, err := wr.makeFolders(ctx, v.owner, req.ParentID, names, req.Parents)
 	if made {
 		c.Created(itemLocation(it.ID))
 	}
 	return v.seen(it).shown(), err
 }
 
-// way tells the names that lead to a folder, under the owner's lock.
-type way func(ctx context.Context, q db.Querier) ([]string, error)
-
-// atPath is the way that names say.
-func atPath(names []string) way {
-	return func(context.Context, db.Querier) ([]string, error) { return names, nil }
+// names lead to the folder that is asked for, from that of ParentID or the root.
+func (req folderRequest) names() ([]string, error) {
+	switch {
+	case req.Path == "" && req.ParentID != nil && req.Name != nil:
+		return []string{*req.Name}, nil
+	case req.Path == "" || req.ParentID != nil || req.Name != nil:
+		return nil, httpx.Invalid("#/path", "required", "Give either path, or parent_id and name.")
+	}
+	names, err := parsePath(req.Path)
+	if err == nil && len(names) == 0 {
+		err = journal.ErrNameConflict.With("The root always exists; name a folder below it.")
+	}
+	return names, err
 }
 
-// wayTo is the way that a request asks for.
-func wayTo(owner uuid.UUID, req folderRequest) (way, error) {
-	byPath, byParent := req.Path != "", req.ParentID != nil && req.Name != nil
-	if byPath == byParent || byPath && (req.ParentID != nil || req.Name != nil) {
-		return nil, fieldError("#/path", "required", "Give either path, or parent_id and name.")
-	}
-	if byPath {
-		names, err := parsePath(req.Path)
-		if err == nil && len(names) == 0 {
-			err = journal.ErrNameConflict.With("The root always exists; name a folder below it.")
-		}
-		return atPath(names), err
-	}
-	return func(ctx context.Context, q db.Querier) ([]string, error) {
-		at, err := spotIn(ctx, q, owner, *req.ParentID, *req.Name)
-		if err != nil {
-			return nil, err
-		}
-		return strings.Split(at.path, "/")[1:], nil
-	}, nil
-}
-
-// makeFolders makes the folder that the way leads to. With parents it makes
-// what is missing above it too, and made is false when the folder is there
-// already.
-func (wr *writer) makeFolders(ctx context.Context, owner uuid.UUID, way way, parents bool) (last placed, made bool, err error) {
+// makeFolders makes the folder that the names lead to from the root, or the name in
+// a folder, wherever that lies by then. With parents it makes what is missing above
+// it too, and made is false when the folder is there already.
+func (wr *writer) makeFolders(ctx context.Context, owner uuid.UUID, in *uuid.UUID, names []string,
+	parents bool) (last placed, made bool, err error) {
 	if err := wr.vol.checkFree(folderSpace); err != nil {
 		return last, false, err
 	}
 	c := journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
-		names, err := way(ctx, t)
-		if err != nil {
+		names := names
+		if in != nil {
+			at, err := spotIn(ctx, t, owner, *in, names[0])
+			if err != nil {
+				return err
+			}
+			names = strings.Split(at.path, "/")[1:]
+		}
+		var missing []string
+		if last, missing, err = walk(ctx, t, owner, names); err != nil {
 			return err
 		}
-		found, err := walk(ctx, t, owner, names)
-		if err != nil {
-			return err
-		}
-		deepest, missing := found[len(found)-1], names[len(found)-1:]
 		made = len(missing) > 0
 		switch {
-		case len(missing) == 0 && (!parents || deepest.IsFile()):
+		case len(missing) == 0 && (!parents || last.IsFile()):
 			return journal.ErrNameConflict
 		case len(missing) > 1 && !parents:
 			return errParentMissing
-		case deepest.IsFile():
+		case last.IsFile():
 			return errNotFolder.With("A part of the path is a file.")
 		}
 		if err := t.Grow(len(missing)); err != nil {
 			return err
 		}
-		last = placed{deepest, joinNames(names[:len(found)-1])}
 		for _, name := range missing {
 			if last, err = makeFolder(ctx, t, owner, last, name); err != nil {
 				return err

@@ -46,7 +46,7 @@ func (ts *trees) grantOn(ctx context.Context, item uuid.UUID) (*grant, error) {
 		 WHERE s.recipient_id = $2 AND (s.expires_at IS NULL OR s.expires_at > now()) AND p.path IS NOT NULL
 		   AND NOT EXISTS (SELECT FROM item_up($1) t WHERE t.trashed_at IS NOT NULL)
 		 ORDER BY s.role, u.height`
-	scan := rowOf(func(g *grant) []any { return append(g.fields(), &g.path) })
+	scan := db.RowOf(func(g *grant) []any { return append(g.fields(), &g.path) })
 	list, err := db.All(ctx, ts.db, scan, sql, item, httpx.CallerOf(ctx).UserID)
 	for _, g := range list {
 		g.asked = item

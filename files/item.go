@@ -14,7 +14,6 @@ import (
 	"homebase/httpx"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // item is a row of items.
@@ -27,7 +26,7 @@ const itemColumns = journal.ItemColumns
 const pathColumn = `
 	(SELECT string_agg(u.name, '/' ORDER BY u.height DESC) FROM item_up(i.id) AS u)`
 
-var scanItem = rowOf((*item).Fields)
+var scanItem = db.RowOf((*item).Fields)
 
 // contentTag is the ETag of a file's bytes.
 func (it *item) contentTag() string { return `"` + hex.EncodeToString(it.SHA256) + `"` }
@@ -113,34 +112,29 @@ const getItem = `-- name: files.ItemByID
 		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS p (path)
 		 WHERE i.id = $2 AND i.owner_id = $1 AND p.path IS NOT NULL`
 
-var scanPlaced = rowOf(func(p *placed) []any { return append(p.Fields(), &p.path) })
+var scanPlaced = db.RowOf(func(p *placed) []any { return append(p.Fields(), &p.path) })
 
-// walk follows names from an owner's root as far as they lead: the root
-// first, then what each name found, byte for byte. None for the root means
-// that the owner has no tree.
-func walk(ctx context.Context, q db.Querier, owner uuid.UUID, names []string) ([]item, error) {
+// walk follows names from an owner's root as far as they lead, byte for byte: to
+// the last item that is there, which may be the root, and the names that are missing
+// behind it. db.ErrNotFound means that the owner has no tree.
+func walk(ctx context.Context, q db.Querier, owner uuid.UUID, names []string) (last placed, missing []string, err error) {
 	const sql = `-- name: files.Walk
-		SELECT ` + itemColumns + `
-		  FROM item_walk($1, $2) w
-		 CROSS JOIN LATERAL (SELECT x.* FROM items x WHERE x.id = w.id LIMIT 1) i
-		 ORDER BY w.depth`
-	found, err := db.All(ctx, q, scanItem, sql, owner, names)
-	if err == nil && len(found) == 0 {
-		err = db.ErrNotFound
-	}
-	return found, err
+		SELECT ` + itemColumns + `, w.depth
+		  FROM (SELECT x.id, x.depth FROM item_walk($1, $2) x ORDER BY x.depth DESC LIMIT 1) AS w
+		  JOIN items i ON i.id = w.id`
+	var depth int
+	last.item, err = db.One(ctx, q, db.RowOf(func(it *item) []any { return append(it.Fields(), &depth) }), sql, owner, names)
+	last.path = joinNames(names[:depth])
+	return last, names[depth:], err
 }
 
 // itemByPath finds an owner's item by its names.
 func itemByPath(ctx context.Context, q db.Querier, owner uuid.UUID, names []string) (placed, error) {
-	found, err := walk(ctx, q, owner, names)
-	if err != nil {
-		return placed{}, err
-	}
-	if len(found) <= len(names) {
+	it, missing, err := walk(ctx, q, owner, names)
+	if err == nil && len(missing) > 0 {
 		return placed{}, db.ErrNotFound
 	}
-	return placed{found[len(names)], joinNames(names)}, nil
+	return it, err
 }
 
 // joinNames is the path of names: "/documents/a.pdf", "" for none.
@@ -181,13 +175,4 @@ func precondition(h http.Header, tags ...string) error {
 		return httpx.ErrPreconditionFailed.With("If-None-Match forbids replacing what is already there.")
 	}
 	return nil
-}
-
-// rowOf is the scan function of a value whose fields take a row's columns, in
-// their order.
-func rowOf[T any](fields func(v *T) []any) func(row pgx.Row) (T, error) {
-	return func(row pgx.Row) (v T, err error) {
-		err = row.Scan(fields(&v)...)
-		return v, err
-	}
 }

@@ -3,8 +3,6 @@ package files
 import (
 	"cmp"
 	"context"
-	"strconv"
-	"time"
 
 	"homebase/db"
 	"homebase/files/journal"
@@ -18,39 +16,33 @@ import (
 // key and the id. Each key has an index, so a page costs the same wherever it
 // begins.
 type order struct {
-	first string                      // the query of a page without a cursor
-	after string                      // the query of a page behind one
-	split bool                        // each query reads one kind: the index, read backwards, has the files first
-	key   func(c child) string        // an item's place in the order
-	parse func(s string) (any, error) // what key says
+	first string // the query of a page without a cursor
+	after string // the query of a page behind one
+	split bool   // each query reads one kind: the index, read backwards, has the files first
 }
 
 var orders = func() map[string]order {
 	all := map[string]order{}
-	for name, key := range map[string]struct {
-		column string
-		of     func(c child) string
-		parse  func(s string) (any, error)
-	}{
-		"name":       {"i.name_sort", func(c child) string { return c.sort }, func(s string) (any, error) { return s, nil }},
-		"size":       {"i.size", func(c child) string { return strconv.FormatInt(c.Size, 10) }, asNumber},
-		"updated_at": {"i.updated_at", func(c child) string { return c.Updated.Format(time.RFC3339Nano) }, asTime},
+	for name, key := range map[string]struct{ column, text string }{
+		"name":       {`i.name_sort`, `i.name_sort`},
+		"size":       {`i.size`, `i.size::text`},
+		"updated_at": {`i.updated_at`, `to_json(i.updated_at) #>> '{}'`},
 		// Folders have none and come in the order in which they were made.
-		"modified_at": {"coalesce(i.mtime, 0)", func(c child) string { return strconv.FormatInt(*cmp.Or(c.MTime, new(int64)), 10) }, asNumber},
+		"modified_at": {`coalesce(i.mtime, 0)`, `coalesce(i.mtime, 0)::text`},
 	} {
 		query := func(where, by string) string {
 			return `-- name: files.Children
-				SELECT ` + itemColumns + `, i.name_sort
+				SELECT ` + itemColumns + `, ` + key.text + `
 				  FROM items i
 				 WHERE i.parent_id = $1 AND i.owner_id = $2 AND i.trashed_at IS NULL` + where + `
 				 ORDER BY ` + by + `
 				 LIMIT $3`
 		}
 		up, down := `i.kind, `+key.column+`, i.id`, key.column+` DESC, i.id DESC`
-		all[name] = order{key: key.of, parse: key.parse,
+		all[name] = order{
 			first: query(``, up),
 			after: query(` AND (`+up+`) > ($4, $5, $6)`, up)}
-		all["-"+name] = order{key: key.of, parse: key.parse, split: true,
+		all["-"+name] = order{split: true,
 			first: query(` AND i.kind = $4`, down),
 			after: query(` AND i.kind = $4 AND (`+key.column+`, i.id) < ($5, $6)`, down)}
 	}
@@ -75,11 +67,7 @@ func (p page) queue(b *pgx.Batch, owner, folder uuid.UUID, found *[]child) error
 			args = append(args, kind)
 		}
 		if p.after.ID != uuid.Nil && kind == p.after.Kind {
-			key, err := p.order.parse(p.after.Key)
-			if err != nil {
-				return errCursor.Because(err)
-			}
-			sql, args = p.order.after, []any{folder, owner, p.limit, kind, key, p.after.ID}
+			sql, args = p.order.after, []any{folder, owner, p.limit, kind, p.after.Key, p.after.ID}
 		}
 		b.Queue(sql, args...).Query(db.Into(found, scanChildren()))
 		if !p.order.split {
@@ -89,12 +77,21 @@ func (p page) queue(b *pgx.Batch, owner, folder uuid.UUID, found *[]child) error
 	return nil
 }
 
+// readInOrder sends what asks for a page. PostgreSQL refuses a key that is none.
+func (rd *reader) readInOrder(ctx context.Context, queue func(b *pgx.Batch) error) error {
+	err := db.Ordered(ctx, rd.db, queue)
+	if kind, _ := db.KindOf(err); kind == db.Invalid {
+		err = errCursor.Because(err)
+	}
+	return err
+}
+
 // of is what was found, as the page of a folder as the caller sees it.
 func (p page) of(folder placed, found []child) []child {
 	found = found[:min(len(found), p.limit)]
 	for i := range found {
 		c := &found[i]
-		c.path, c.key, c.Owner = folder.path+"/"+c.Name, p.order.key(*c), folder.Owner
+		c.path, c.Owner = folder.path+"/"+c.Name, folder.Owner
 	}
 	return found
 }
@@ -120,7 +117,7 @@ func (rd *reader) getChildren(c *httpx.Call, p httpx.Keyset[place]) ([]child, er
 	v := visitOf(c.Context())
 	var folder []placed
 	found := make([]child, 0, ask.limit)
-	err = db.Ordered(c.Context(), rd.db, func(b *pgx.Batch) error {
+	err = rd.readInOrder(c.Context(), func(b *pgx.Batch) error {
 		b.Queue(getItem, v.owner, c.ID).Query(db.Into(&folder, scanPlaced))
 		return ask.queue(b, v.owner, c.ID, &found)
 	})
@@ -142,15 +139,14 @@ func (rd *reader) children(ctx context.Context, owner uuid.UUID, folder placed, 
 		return nil, errNoChildren
 	}
 	var found []child
-	err := db.Ordered(ctx, rd.db, func(b *pgx.Batch) error { return p.queue(b, owner, folder.ID, &found) })
+	err := rd.readInOrder(ctx, func(b *pgx.Batch) error { return p.queue(b, owner, folder.ID, &found) })
 	return p.of(folder, found), err
 }
 
-// child is an item with the key of its name, and its place in an order.
+// child is an item with its key in the order of a listing.
 type child struct {
 	placed
-	sort string
-	key  string
+	key string
 }
 
 // place is the kind, the key and the id of an item in a folder; zero is before
@@ -166,7 +162,7 @@ func (c child) place() place { return place{c.Kind, c.key, c.ID} }
 // scanChildren is a scan function that uses one row's memory for all of a page.
 func scanChildren() func(row pgx.Row) (child, error) {
 	var c child
-	fields := append(c.Fields(), &c.sort)
+	fields := append(c.Fields(), &c.key)
 	return func(row pgx.Row) (child, error) {
 		c = child{}
 		err := row.Scan(fields...)
@@ -175,7 +171,3 @@ func scanChildren() func(row pgx.Row) (child, error) {
 }
 
 var errCursor = httpx.ErrInvalidCursor.With("Use next_cursor from the previous page, or leave the cursor out to start over.")
-
-func asNumber(s string) (any, error) { return strconv.ParseInt(s, 10, 64) }
-
-func asTime(s string) (any, error) { return time.Parse(time.RFC3339Nano, s) }

@@ -120,11 +120,13 @@ func TestCursor_ThatWasEditedIsRefused(t *testing.T) {
 	docs := decode[item](t, c.Do("GET", "/files/lookup?path=/documents", nil).Want(t, 200))
 	const id = "01234567-89ab-7def-8123-456789abcdef"
 	children := "/files/items/" + docs.ID + "/children?limit=1&sort="
-	for at, edits := range map[string][][]string{
-		children + "name":       {{"1", "x", "notuuid"}, {"1", "x"}, {"1"}, {"2", "x", id}, {"x", "x", id}, {"1", "x", id, "x"}},
-		children + "size":       {{"1", "x", id}, {"1", "99999999999999999999", id}},
-		children + "updated_at": {{"1", "x", id}, {"1", "99999-01-01T00:00:00Z", id}},
-		"/files/trash?limit=1":  {{"x", id}, {"2026-01-01T00:00:00Z", "x"}, {"2026-01-01T00:00:00Z"}, {"1", "2026-01-01T00:00:00Z", id}},
+	key := func(kind int, key, id string) any { return map[string]any{"kind": kind, "key": key, "id": id} }
+	for at, edits := range map[string][]any{
+		children + "name":       {key(1, "x", "notuuid"), key(-1, "x", id), key(1, "x\x00", id), []string{"1", "x", id}, "x"},
+		children + "size":       {key(1, "x", id), key(1, "99999999999999999999", id)},
+		children + "-size":      {key(1, "", id)},
+		children + "updated_at": {key(1, "x", id), key(1, "999999-01-01T00:00:00Z", id)},
+		"/files/trash?limit=1":  {[]string{"x", id}, []string{"2026-01-01T00:00:00Z", "x"}, []string{"1", "2026-01-01T00:00:00Z", id}},
 	} {
 		good := *decode[page](t, c.Do("GET", at, nil).Want(t, 200)).NextCursor
 		second := decode[page](t, c.Do("GET", at+"&cursor="+good, nil).Want(t, 200))

@@ -154,7 +154,7 @@ func checkFit(ctx context.Context, q db.Querier, it item, from, to string) error
 	const sql = `-- name: files.Height
 		SELECT max(d.height), max(octet_length(d.path)) FROM folder_below($1) d`
 	type extent struct{ height, length int }
-	below, err := db.One(ctx, q, rowOf(func(e *extent) []any { return []any{&e.height, &e.length} }), sql, it.ID)
+	below, err := db.One(ctx, q, db.RowOf(func(e *extent) []any { return []any{&e.height, &e.length} }), sql, it.ID)
 	if err != nil {
 		return err
 	}

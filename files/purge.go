@@ -59,7 +59,7 @@ func (tr *trash) purgeAll(ctx context.Context, owner *uuid.UUID, older *time.Dur
 	type key struct{ owner, item uuid.UUID }
 	tried := []uuid.UUID{}
 	for {
-		scan := rowOf(func(k *key) []any { return []any{&k.owner, &k.item} })
+		scan := db.RowOf(func(k *key) []any { return []any{&k.owner, &k.item} })
 		keys, err := db.All(ctx, tr.db, scan, sql, pgx.QueryExecModeDescribeExec, owner, older, tried, purgePage) // planned for what is asked
 		if err != nil || len(keys) == 0 {
 			return purged, errors.Join(failed, err)
@@ -178,7 +178,7 @@ func purgeChildren(ctx context.Context, t *journal.Tx, id uuid.UUID, most int) (
 		       (SELECT coalesce(json_agg(json_build_object('item', f.item_id, 'revision', f.revision, 'size', f.size)), '[]') FROM former f)`
 	var gone int
 	var freed int64
-	scan := rowOf(func(former *[]journal.Version) []any { return []any{&children, &gone, &freed, former} })
+	scan := db.RowOf(func(former *[]journal.Version) []any { return []any{&children, &gone, &freed, former} })
 	former, err := db.One(ctx, t, scan, sql, id, t.Tree.Root, most)
 	if err != nil {
 		return 0, 0, err

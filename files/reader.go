@@ -64,7 +64,7 @@ func (rd *reader) fileIn(owner, id, folder uuid.UUID) lookup {
 		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS w (path)
 		 WHERE i.id = $2 AND i.owner_id = $1 AND w.path IS NOT NULL
 		   AND ($4 OR EXISTS (SELECT FROM item_up(i.id) u WHERE u.id = $3))`
-	scan := rowOf(func(it *readable) []any { return append(it.Fields(), &it.path, &it.staged, &it.moves) })
+	scan := db.RowOf(func(it *readable) []any { return append(it.Fields(), &it.path, &it.staged, &it.moves) })
 	return func(ctx context.Context) (readable, string, error) {
 		it, err := db.One(ctx, rd.db, scan, sql, owner, id, folder, folder == uuid.Nil)
 		if err == nil && !it.IsFile() {

@@ -40,13 +40,6 @@ var (
 	sumHeaders = []string{"Content-Digest", "If-None-Match", "Repr-Digest", modifiedHeader}
 )
 
-// fieldError refuses a body because of one of its fields.
-func fieldError(pointer, code, detail string) error {
-	var fields httpx.Fields
-	fields.Add(pointer, code, detail)
-	return fields.Err()
-}
-
 // Routes are the storage's routes.
 func (f *Files) Routes() []httpx.Route {
 	return slices.Concat(f.up.tusRoutes(), f.sh.shareRoutes(), f.sp.spaceRoutes(), f.feedRoutes(), f.trashRoutes(), f.diskRoutes(), f.itemRoutes(), f.versionRoutes(), f.contentRoutes())

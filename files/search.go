@@ -66,7 +66,7 @@ func (rd *reader) getSearch(c *httpx.Call, p httpx.Keyset[hitPlace]) ([]child, e
 		chosen.add(fmt.Sprintf(`(i.name_sort, i.id) > ($%d, $%%d)`, len(chosen.args)), after.ID)
 	}
 	sql, args := chosen.query()
-	return db.All(c.Context(), rd.db, rowOf(func(c *child) []any { return append(c.Fields(), &c.path, &c.sort) }), sql, args...)
+	return db.All(c.Context(), rd.db, db.RowOf(func(c *child) []any { return append(c.Fields(), &c.path, &c.key) }), sql, args...)
 }
 
 // hitPlace is a found item's place in the order of the names.
@@ -75,7 +75,7 @@ type hitPlace struct {
 	ID   uuid.UUID `json:"id"`
 }
 
-func (c child) hitPlace() hitPlace { return hitPlace{c.sort, c.ID} }
+func (c child) hitPlace() hitPlace { return hitPlace{c.key, c.ID} }
 
 // query reads a page. What lies below something trashed is told by its folder,
 // and there are fewer folders in the trash than files anywhere.

@@ -79,7 +79,7 @@ func (s *share) fields() []any {
 		&s.MaxDownloads, &s.Downloads, &s.MaxSize, &s.Notify, &s.Allow, &s.Created}
 }
 
-var scanShare = rowOf((*share).fields)
+var scanShare = db.RowOf((*share).fields)
 
 // whose is the user whose share it is.
 func (s *share) whose() uuid.UUID { return *cmp.Or(s.By, &s.Owner) }
@@ -270,7 +270,7 @@ func (sh *shares) insert(ctx context.Context, s share) (made share, err error) {
 		if s.Recipient != nil {
 			_, err := db.One(ctx, tx, db.Value[uuid.UUID], known, *s.Recipient)
 			if errors.Is(err, db.ErrNotFound) {
-				err = fieldError("#/user_id", "missing", "There is no such user.")
+				err = httpx.Invalid("#/user_id", "missing", "There is no such user.")
 			}
 			if err == nil {
 				err = db.Notify(ctx, tx, membersChannel, "")

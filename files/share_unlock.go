@@ -43,7 +43,7 @@ func (sh *shares) postUnlock(w http.ResponseWriter, r *http.Request, g guest) er
 		return err
 	}
 	if in.Mode != "" && in.Mode != "cookie" && in.Mode != "token" {
-		return fieldError("#/mode", "invalid", "The mode must be cookie or token.")
+		return httpx.Invalid("#/mode", "invalid", "The mode must be cookie or token.")
 	}
 	s := &g.share
 	if s.Password != nil {

@@ -52,25 +52,20 @@ func (sh *shares) open(r *http.Request, of guestOf) (g guest, err error) {
 	if err := sh.trees.stillShares(ctx, sh.db, &s); err != nil {
 		return g, err
 	}
-	top, err := itemByID(ctx, sh.db, s.Owner, s.Item)
-	if err != nil {
-		return g, err
-	}
 	if !of.locked {
 		if err := sh.checkUnlocked(r, &s); err != nil {
 			return g, err
 		}
 	}
-	g = guest{s, top, top.path}
+	id := s.Item
 	if asked := r.URL.Query().Get("item_id"); asked != "" {
-		id, err := parseID(asked)
-		if err != nil {
+		if id, err = parseID(asked); err != nil {
 			return g, err
 		}
-		g.item, g.top, err = itemBelow(ctx, sh.db, s.Owner, s.Item, id)
-		return g, err
 	}
-	return g, nil
+	g.share = s
+	g.item, g.top, err = itemBelow(ctx, sh.db, s.Owner, s.Item, id)
+	return g, err
 }
 
 // guest opens a share for a handler of bytes.
@@ -116,7 +111,7 @@ func itemBelow(ctx context.Context, q db.Querier, owner, shared, id uuid.UUID) (
 		  FROM items i CROSS JOIN LATERAL item_path(i.id) AS w (path) CROSS JOIN item_path($3) AS t (path)
 		 WHERE i.id = $2 AND i.owner_id = $1 AND w.path IS NOT NULL
 		   AND EXISTS (SELECT FROM item_up(i.id) u WHERE u.id = $3)`
-	it, err = db.One(ctx, q, rowOf(func(p *placed) []any { return append(p.Fields(), &p.path, &top) }), sql, owner, id, shared)
+	it, err = db.One(ctx, q, db.RowOf(func(p *placed) []any { return append(p.Fields(), &p.path, &top) }), sql, owner, id, shared)
 	return it, top, err
 }
 

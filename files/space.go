@@ -53,7 +53,7 @@ const spaceQuery = `
 	  JOIN trees t ON t.owner_id = s.id
 	  LEFT JOIN space_members m ON m.space_id = s.id AND m.user_id = $1`
 
-var scanSpace = rowOf(func(s *space) []any {
+var scanSpace = db.RowOf(func(s *space) []any {
 	return []any{&s.ID, &s.Name, &s.Role, &s.RootID, &s.Quota, &s.Used, &s.Revision, &s.CreatedAt, &s.UpdatedAt}
 })
 

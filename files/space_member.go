@@ -26,7 +26,7 @@ type member struct {
 
 func (m member) key() uuid.UUID { return m.UserID }
 
-var scanMember = rowOf(func(m *member) []any { return []any{&m.UserID, &m.Name, &m.Email, &m.Role, &m.AddedAt} })
+var scanMember = db.RowOf(func(m *member) []any { return []any{&m.UserID, &m.Name, &m.Email, &m.Role, &m.AddedAt} })
 
 // getMembers is GET /files/spaces/{id}/members, for every member.
 func (sp *spaces) getMembers(c *httpx.Call, p httpx.Keyset[uuid.UUID]) ([]member, error) {
@@ -61,7 +61,7 @@ func (sp *spaces) putMember(c *httpx.Call, in memberFields) (m member, err error
 			return err
 		}
 		if !in.Role.includes(viewer) {
-			return fieldError("#/role", "invalid", "The role must be viewer, editor or manager.")
+			return httpx.Invalid("#/role", "invalid", "The role must be viewer, editor or manager.")
 		}
 		if in.Role != manager {
 			if err := spareManager(ctx, tx, s.ID, user); err != nil {
@@ -143,5 +143,5 @@ type person struct {
 func (sp *spaces) getPerson(c *httpx.Call) (person, error) {
 	const sql = `-- name: files.PersonByEmail
 		SELECT u.id, u.name, u.email FROM users u WHERE lower(u.email) = lower($1) AND u.status = 'active'`
-	return db.One(c.Context(), sp.db, rowOf(func(p *person) []any { return []any{&p.ID, &p.Name, &p.Email} }), sql, c.URL.Query().Get("email"))
+	return db.One(c.Context(), sp.db, db.RowOf(func(p *person) []any { return []any{&p.ID, &p.Name, &p.Email} }), sql, c.URL.Query().Get("email"))
 }

@@ -62,7 +62,7 @@ type totals struct {
 
 // totals takes an owner for nearly full of whose quota nine tenths are used.
 func (f *Files) totals(ctx context.Context) (totals, error) {
-	return db.One(ctx, f.db, rowOf(func(t *totals) []any {
+	return db.One(ctx, f.db, db.RowOf(func(t *totals) []any {
 		return []any{&t.items, &t.uploads, &t.staging, &t.redo, &t.quarantined, &t.used, &t.nearlyFull}
 	}), `-- name: files.Totals
 		SELECT (SELECT greatest(c.reltuples, 0)::bigint FROM pg_class c WHERE c.oid = 'items'::regclass),
@@ -82,7 +82,7 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 	if err != nil {
 		return body, err
 	}
-	owners, err := db.All(ctx, f.db, rowOf(func(o *stored) []any { return append([]any{&o.owner}, o.fields()...) }), `-- name: files.StorageOfOwners
+	owners, err := db.All(ctx, f.db, db.RowOf(func(o *stored) []any { return append([]any{&o.owner}, o.fields()...) }), `-- name: files.StorageOfOwners
 		SELECT t.owner_id, coalesce(t.quota, $3), t.used, t.reserved, x.size, t.versions
 		  FROM (SELECT o.owner_id, o.quota, o.used, o.reserved, o.versions FROM trees o WHERE o.owner_id > $1 ORDER BY o.owner_id LIMIT $2) t
 		 CROSS JOIN LATERAL trash_of(t.owner_id) x
@@ -193,5 +193,5 @@ func (f *Files) usageOf(ctx context.Context, owner uuid.UUID) (usageBody, error)
 		SELECT coalesce(t.quota, $2), t.used, t.reserved, x.size, t.versions, t.entries - x.items, t.entries, coalesce(t.entry_quota, $3)
 		  FROM trees t CROSS JOIN LATERAL trash_of(t.owner_id) x
 		 WHERE t.owner_id = $1`
-	return db.One(ctx, f.db, rowOf(func(u *usageBody) []any { return append(u.fields(), &u.Items, &u.Entries, &u.EntryQuota) }), sql, owner, f.journal.Quota, journal.DefaultEntries)
+	return db.One(ctx, f.db, db.RowOf(func(u *usageBody) []any { return append(u.fields(), &u.Items, &u.Entries, &u.EntryQuota) }), sql, owner, f.journal.Quota, journal.DefaultEntries)
 }

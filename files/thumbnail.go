@@ -86,10 +86,7 @@ func (f *Files) Image(ctx context.Context, id uuid.UUID, size int) (httpx.Rendit
 // Owns reports whether the item is a file of the user's and not in the trash.
 func (f *Files) Owns(ctx context.Context, q db.Querier, user, id uuid.UUID) (bool, error) {
 	it, err := itemByID(ctx, q, user, id)
-	if errors.Is(err, db.ErrNotFound) {
-		return false, nil
-	}
-	return it.IsFile(), err
+	return err == nil && it.IsFile(), ignoreNotFound(err)
 }
 
 // rendition opens the picture in an owner's file as small as asked for. What
@@ -151,9 +148,8 @@ func (rn *renditions) draw(c *content, sum []byte, size int) ([]byte, error) {
 		return nil, rn.vol.diskError(err)
 	}
 	// Bytes that are edited from outside meanwhile are not those of the sum.
-	after, statErr := c.file.Stat()
-	if statErr != nil || !unchangedSince(c.info, after) {
-		return nil, httpx.ErrBusy.Because(statErr)
+	if changed := stillAs(c.info, c.file); changed != nil {
+		return nil, httpx.ErrBusy.Because(changed)
 	}
 	if err == nil {
 		return data, nil

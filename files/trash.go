@@ -53,7 +53,7 @@ const trashedQuery = `
 	  FROM items i
 	 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging`
 
-var scanTrashed = rowOf(func(t *trashed) []any { return append(t.Fields(), &t.path, &t.at) })
+var scanTrashed = db.RowOf(func(t *trashed) []any { return append(t.Fields(), &t.path, &t.at) })
 
 func trashedByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (trashed, error) {
 	return db.One(ctx, q, scanTrashed, `-- name: files.TrashedByID`+trashedQuery+` AND i.id = $2`, owner, id)

@@ -38,13 +38,10 @@ func (ts *trees) rootOf(ctx context.Context, owner uuid.UUID) (uuid.UUID, error)
 	if id, ok := ts.roots.get(owner); ok {
 		return id, nil
 	}
-	const sql = `-- name: files.RootOfOwner
-		SELECT t.root_id FROM trees t JOIN items i ON i.id = t.root_id WHERE t.owner_id = $1`
-	id, err := db.One(ctx, ts.db, db.Value[uuid.UUID], sql, owner)
+	id, err := db.One(ctx, ts.db, db.Value[uuid.UUID], `-- name: files.RootOfOwner
+		SELECT t.root_id FROM trees t JOIN items i ON i.id = t.root_id WHERE t.owner_id = $1`, owner)
 	if errors.Is(err, db.ErrNotFound) {
-		if err = ts.plant(ctx, owner); err == nil {
-			id, err = db.One(ctx, ts.db, db.Value[uuid.UUID], sql, owner)
-		}
+		id, err = ts.plant(ctx, owner)
 	}
 	if err != nil {
 		return uuid.UUID{}, err
@@ -71,17 +68,19 @@ func insertRoot(ctx context.Context, t *journal.Tx, owner uuid.UUID) (placed, er
 const withOwner = `WITH owner AS (INSERT INTO owners (id, user_id) SELECT $1, CASE WHEN NOT is_space($1) THEN $1 END ON CONFLICT DO NOTHING)`
 
 // plant makes an owner's tree: the row, which from then on is the lock, and
-// then the root and a user's first folders as a change like any other.
-func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
+// then the root, whose id it returns, and a user's first folders as a change like
+// any other.
+func (ts *trees) plant(ctx context.Context, owner uuid.UUID) (id uuid.UUID, err error) {
 	names := firstFolders
 	if disk.IsSpace(owner) {
 		names = nil
-	} else if err := db.Exec(ctx, ts.db, `-- name: files.InsertTree
+	} else if err = db.Exec(ctx, ts.db, `-- name: files.InsertTree
 		`+withOwner+` INSERT INTO trees (owner_id, root_id, feed_epoch) VALUES ($1, $2, $3) ON CONFLICT (owner_id) DO NOTHING`,
 		owner, journal.NewID(), journal.NewID()); err != nil {
-		return err
+		return id, err
 	}
 	c := journal.Change{Owner: owner, Unjudged: true, Decide: func(ctx context.Context, t *journal.Tx) error {
+		id = t.Tree.Root
 		root, err := insertRoot(ctx, t, owner)
 		if err != nil {
 			return ignoreNotFound(err) // made by another request meanwhile
@@ -98,9 +97,9 @@ func (ts *trees) plant(ctx context.Context, owner uuid.UUID) error {
 		t.Audit(ctx, audit.Event{Action: audit.FolderCreated, Target: t.Tree.Root})
 		return nil
 	}}
-	err := ts.journal.Commit(ctx, c)
+	err = ts.journal.Commit(ctx, c)
 	if errors.Is(err, journal.ErrUnpublished) {
-		return nil // a full disk: there is nothing in the folders that anybody could miss
+		err = nil // a full disk: there is nothing in the folders that anybody could miss
 	}
-	return err
+	return id, err
 }

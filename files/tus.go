@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"homebase/db"
@@ -48,8 +49,8 @@ var (
 // uploads are the resumable ones.
 type uploads struct {
 	changer
-	wr      *writer
-	holders holders
+	wr   *writer
+	held sync.Map // *seized by id: those whose lock this worker has
 }
 
 // tus says the version in every answer and asks for it.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"sync"
 	"time"
 
 	"homebase/db"
@@ -30,12 +29,6 @@ const (
 // itself.
 var errLocked = httpx.NewProblem(423, "upload_locked", "The upload is in use").With("Try again in a moment.").RetryAfter(time.Second)
 
-// holders are the uploads whose lock this worker has.
-type holders struct {
-	mu   sync.Mutex
-	held map[uuid.UUID]*seized
-}
-
 // seized is an upload with its lock, which is the kernel's on its staging
 // file: it ends with the process and holds between workers. Nobody else
 // writes to the file or changes the row meanwhile. An upload that has ended,
@@ -45,60 +38,23 @@ type holders struct {
 // sends it is mostly gone, and only the next one knows.
 type seized struct {
 	upload
-	file        *os.File
-	reading     *http.ResponseController // nil: it will let go by itself; guarded by holders.mu
-	interrupted bool                     // guarded by holders.mu
-}
-
-func (h *holders) add(x *seized) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.held[x.id] = x
-}
-
-// read makes the read of the holder's body one that can be ended, until done
-// is called, which reports whether someone wanted that.
-func (h *holders) read(x *seized, w http.ResponseWriter) (done func() (interrupted bool)) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	x.reading = http.NewResponseController(w)
-	if x.interrupted {
-		x.stop()
-	}
-	return func() bool {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		x.reading = nil
-		return x.interrupted
-	}
-}
-
-func (x *seized) stop() {
-	// An error says that the request is over already.
-	_ = x.reading.SetReadDeadline(time.Unix(1, 0))
+	file   *os.File
+	wanted context.Context // done: somebody else asks for the upload
+	want   context.CancelFunc
 }
 
 // interrupt asks the holder in this worker, if there is one, to stop.
-func (h *holders) interrupt(id uuid.UUID) (found bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	x, found := h.held[id]
-	if found && !x.interrupted {
-		x.interrupted = true
-		if x.reading != nil {
-			x.stop()
-		}
+func (up *uploads) interrupt(id uuid.UUID) (found bool) {
+	x, found := up.held.Load(id)
+	if found {
+		x.(*seized).want()
 	}
 	return found
 }
 
 // letGo gives the lock up.
 func (up *uploads) letGo(x *seized) {
-	up.holders.mu.Lock()
-	if up.holders.held[x.id] == x {
-		delete(up.holders.held, x.id)
-	}
-	up.holders.mu.Unlock()
+	up.held.CompareAndDelete(x.id, x)
 	if x.file != nil {
 		x.file.Close()
 		x.file = nil
@@ -178,7 +134,8 @@ func (up *uploads) seize(ctx context.Context, u upload) (*seized, error) {
 		up.letGo(x)
 		return x, err
 	}
-	up.holders.add(x)
+	x.wanted, x.want = context.WithCancel(context.Background())
+	up.held.Store(x.id, x)
 	info, err := file.Stat()
 	if err == nil && info.Size() < x.offset {
 		err = fmt.Errorf("the upload %s has %d bytes on the disk, but %d were durable", x.id, info.Size(), x.offset)
@@ -201,7 +158,7 @@ func (up *uploads) lockUpload(ctx context.Context, file *os.File, id uuid.UUID) 
 		case time.Since(began) > lockWait:
 			return errLocked
 		}
-		if !up.holders.interrupt(id) && time.Since(asked) > askAgain {
+		if !up.interrupt(id) && time.Since(asked) > askAgain {
 			asked = time.Now()
 			if err := db.Notify(ctx, up.db, uploadChannel, id.String()); err != nil {
 				return err

@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +74,10 @@ func (up *uploads) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 	if err != nil {
 		return err
 	}
-	done := up.holders.read(x, c.w)
+	unhook := context.AfterFunc(x.wanted, func() {
+		// An error says that the request is over already.
+		_ = http.NewResponseController(c.w).SetReadDeadline(time.Unix(1, 0))
+	})
 	in := intake{body: c.body, left: x.left(), ahead: x.length == nil, sum: sum, piece: c.running}
 	var unsaved error
 	if c.running == nil {
@@ -86,7 +90,8 @@ func (up *uploads) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 	}
 	ended := up.wr.receive(ctx, s, in)
 	arrived()
-	if done() {
+	unhook()
+	if x.wanted.Err() != nil {
 		// The connection's deadline may have passed after the last read.
 		c.w.Header().Set("Connection", "close")
 		if errors.Is(ended, os.ErrDeadlineExceeded) {
@@ -94,22 +99,17 @@ func (up *uploads) receiveChunk(ctx context.Context, x *seized, c chunk) error {
 		}
 	}
 	x.reserved = s.reserved
-	switch {
-	case errors.Is(ended, errUploadTooLong):
-	case c.running != nil && ended == nil && !bytes.Equal(c.running.Sum(nil), c.sum):
+	if c.running != nil && ended == nil && !bytes.Equal(c.running.Sum(nil), c.sum) {
 		ended = errChecksumDiff
-	case c.running != nil && ended != nil:
-	case unsaved != nil: // a second flush would say that all is well: the system tells of lost bytes once
-	default:
-		if err := up.save(ctx, x, s, sum); err != nil {
-			return err
-		}
-		return slowed(ended)
 	}
-	if err := x.file.Truncate(x.offset); err != nil {
-		return up.vol.diskError(err)
+	// After bytes that could not be saved a second flush would say that all is well:
+	// the system tells of lost bytes once.
+	if unsaved != nil || c.running != nil && ended != nil || errors.Is(ended, errUploadTooLong) {
+		err = up.vol.diskError(x.file.Truncate(x.offset))
+	} else {
+		err = up.save(ctx, x, s, sum)
 	}
-	return slowed(ended)
+	return cmp.Or(err, slowed(ended))
 }
 
 // slowed turns the end of a body that came too slowly into what clients of

@@ -50,7 +50,7 @@ type upload struct {
 
 const uploadColumns = `u.op_id, u.owner_id, coalesce(u.user_id, u.owner_id), u.state, u.length, u.durable_offset, u.sum_state, u.bytes, u.metadata, u.item_id, u.expires_at, u.expires_at < now(), u.worker_id IS NOT NULL`
 
-var scanUpload = rowOf(func(u *upload) []any {
+var scanUpload = db.RowOf(func(u *upload) []any {
 	return []any{&u.id, &u.owner, &u.sender, &u.state, &u.length, &u.offset, &u.sumState, &u.reserved, &u.metadata, &u.item, &u.expires, &u.expired, &u.plain}
 })
 
@@ -102,8 +102,7 @@ func (up *uploads) openUpload(ctx context.Context, owner uuid.UUID, length *int6
 		}
 		return db.Exec(ctx, t, sql, owner, u.id, reserved, length, metadata, up.journal.UploadExpiry, httpx.CallerOf(ctx).UserID)
 	})
-	unknown := errors.Is(err, db.ErrOutcomeUnknown)
-	if err != nil && !unknown {
+	if err != nil && !errors.Is(err, db.ErrOutcomeUnknown) {
 		return nil, err
 	}
 	disk.Failpoint("reserved")
@@ -228,42 +227,34 @@ func (up *uploads) anyExpired(ctx context.Context) (bool, error) {
 // expire ends the uploads that outlived their time: those that nobody went on
 // with, or may go on with, those that dawdle, which then fail at their commit, for
 // it wants the row, and those whose release failed. It forgets those that ended a
-// while ago.
+// while ago, once their bytes have gone.
 func (up *uploads) expire(ctx context.Context) error {
 	const hasten = `-- name: files.EndOrphanedUploads
 		UPDATE uploads u SET expires_at = now() WHERE ` + orphaned
-	const due = `-- name: files.ExpiredUploads
+	const find = `-- name: files.UploadsToEnd
 		SELECT ` + uploadColumns + ` FROM uploads u
-		 WHERE u.state = 'open' AND u.expires_at < now() ORDER BY u.expires_at LIMIT 1000`
-	const ended = `-- name: files.EndedUploads
-		SELECT ` + uploadColumns + ` FROM uploads u WHERE u.state IN ('expired', 'deleted')`
+		 WHERE u.state = 'open' AND u.expires_at < now() OR u.state IN ('expired', 'deleted') ORDER BY u.expires_at LIMIT 1000`
 	const forget = `-- name: files.ForgetUploads
 		DELETE FROM uploads u
 		 WHERE u.expires_at < now() AND (u.state = 'finished' OR u.state <> 'open' AND u.op_id = ANY ($1))`
 	if err := db.Exec(ctx, up.db, hasten, up.journal.UploadExpiry); err != nil {
 		return err
 	}
-	list, err := db.All(ctx, up.db, scanUpload, due)
+	list, err := db.All(ctx, up.db, scanUpload, find)
 	if err != nil {
 		return err
 	}
 	var failures error // of one upload, which holds up no other
+	gone := []uuid.UUID{}
 	for _, u := range list {
-		failures = errors.Join(failures, up.expireOne(ctx, u))
-	}
-	if list, err = db.All(ctx, up.db, scanUpload, ended); err != nil {
-		return err
-	}
-	ids := make([]uuid.UUID, 0, len(list))
-	for _, u := range list {
-		if err := ignoreNotExist(up.vol.disk.Remove(uploadPath(u.owner, u.id))); err != nil {
-			failures = errors.Join(failures, err)
-			continue
+		if u.state == uploadOpen {
+			err = up.expireOne(ctx, u)
+		} else if err = ignoreNotExist(up.vol.disk.Remove(uploadPath(u.owner, u.id))); err == nil {
+			gone = append(gone, u.id)
 		}
-		ids = append(ids, u.id)
+		failures = errors.Join(failures, err)
 	}
-	err = db.Exec(ctx, up.db, forget, ids)
-	return errors.Join(failures, err)
+	return errors.Join(failures, db.Exec(ctx, up.db, forget, gone))
 }
 
 func (up *uploads) expireOne(ctx context.Context, u upload) error {

@@ -56,25 +56,22 @@ type finder func(ctx context.Context, q db.Querier) (spot, error)
 // there.
 func byPath(owner uuid.UUID, names []string, parents bool) finder {
 	return func(ctx context.Context, q db.Querier) (spot, error) {
-		found, err := walk(ctx, q, owner, names)
+		last, missing, err := walk(ctx, q, owner, names)
 		if err != nil {
 			return spot{}, err
 		}
 		s := spot{name: names[len(names)-1], path: joinNames(names)}
-		folders := found[:min(len(found), len(names))]
-		deepest := folders[len(folders)-1]
-		if deepest.IsFile() {
+		switch {
+		case len(missing) > 0 && last.IsFile():
 			return s, errNotFolder.With("A part of the path is a file.")
-		}
-		s.parent = deepest.ID
-		if s.missing = names[len(folders)-1 : len(names)-1]; len(s.missing) > 0 && !parents {
+		case len(missing) > 1 && !parents:
 			return s, errParentMissing
-		}
-		if len(found) > len(names) {
-			s.item = &found[len(names)]
-			if !s.item.IsFile() {
-				return s, journal.ErrNameConflict.With("There is a folder with this name.")
-			}
+		case len(missing) > 0:
+			s.parent, s.missing = last.ID, missing[:len(missing)-1]
+		case !last.IsFile():
+			return s, journal.ErrNameConflict.With("There is a folder with this name.")
+		default:
+			s.parent, s.item = *last.Parent, &last.item
 		}
 		return s, nil
 	}
@@ -186,16 +183,10 @@ func (wr *writer) takeIn(r *http.Request, owner uuid.UUID, find finder, parents 
 	if err := precondition(r.Header, at.tags()...); err != nil {
 		return it, false, err
 	}
-	s, err := wr.take(ctx, owner, at, r, from, modified)
-	if err != nil {
-		return it, false, err
-	}
-	defer s.File.Close()
-	// A sum may also come behind the bytes that it was taken of.
-	late, err := wantedDigests(r.Trailer)
-	if err == nil {
-		err = s.verify(append(wanted, late...))
-	}
+	s := wr.newStaged(owner)
+	s.modified, s.from = modified, from
+	err = wr.take(ctx, s, at, r, wanted)
+	defer s.File.Close() // nil where there is none
 	if err == nil && parents {
 		find = wr.makingWay(owner, find)
 		if len(at.missing) > 0 {
@@ -217,7 +208,7 @@ func (wr *writer) makingWay(owner uuid.UUID, find finder) finder {
 		if err != nil || len(at.missing) == 0 {
 			return at, err
 		}
-		made, _, err := wr.makeFolders(ctx, owner, atPath(strings.Split(path.Dir(at.path), "/")[1:]), true)
+		made, _, err := wr.makeFolders(ctx, owner, nil, strings.Split(path.Dir(at.path), "/")[1:], true)
 		at.parent, at.missing = made.ID, nil
 		return at, err
 	}
@@ -238,29 +229,28 @@ func (wr *writer) checkPut(r *http.Request) (wanted [][]byte, modified time.Time
 	return wanted, modified, err
 }
 
-// take is P0 and P1. On an error nothing is left.
-func (wr *writer) take(ctx context.Context, owner uuid.UUID, at spot, r *http.Request, from *stranger, modified time.Time) (*staged, error) {
-	s := wr.newStaged(owner)
-	s.modified, s.from = modified, from
-	if more := r.ContentLength - at.displaced(); r.ContentLength > unreserved && from == nil && more > 0 {
-		if _, err := wr.journal.Reserve(ctx, owner, s.Op, more, more); err != nil {
-			return nil, err
+// take is P0 and P1: the body as its sender meant it. What it leaves on an error
+// is the caller's to drop.
+func (wr *writer) take(ctx context.Context, s *staged, at spot, r *http.Request, wanted [][]byte) (err error) {
+	if more := r.ContentLength - at.displaced(); r.ContentLength > unreserved && s.from == nil && more > 0 {
+		if _, err := wr.journal.Reserve(ctx, s.Owner, s.Op, more, more); err != nil {
+			return err
 		}
 		s.reserved = more
 	}
-	file, err := wr.vol.disk.Create(s.Staged)
-	if err != nil {
-		wr.drop(ctx, s)
-		return nil, wr.vol.diskError(err)
+	if s.File, err = wr.vol.disk.Create(s.Staged); err != nil {
+		return wr.vol.diskError(err)
 	}
-	s.File = file
 	disk.Failpoint("reserved")
 	if err := wr.receiveWhole(ctx, s, r.Body, r.ContentLength, at.displaced()); err != nil {
-		s.File.Close()
-		wr.drop(ctx, s)
-		return nil, err
+		return err
 	}
-	return s, nil
+	// A sum may also come behind the bytes that it was taken of.
+	late, err := wantedDigests(r.Trailer)
+	if err != nil {
+		return err
+	}
+	return s.verify(append(wanted, late...))
 }
 
 // hint is the path of a folder in which a file was just made. Who puts a small

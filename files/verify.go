@@ -67,7 +67,7 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 		  FROM (SELECT x.id FROM items x JOIN sound s ON s.id = x.id AND s.revision = 0 ORDER BY x.id FOR NO KEY UPDATE OF x) AS good
 		 WHERE i.id = good.id`
 	v := &verification{Problems: []scanProblem{}}
-	list, err := db.All(ctx, rc.db, rowOf(func(c *toCheck) []any { return []any{&c.id, &c.owner, &c.revision, &c.size} }), which, owner, since)
+	list, err := db.All(ctx, rc.db, db.RowOf(func(c *toCheck) []any { return []any{&c.id, &c.owner, &c.revision, &c.size} }), which, owner, since)
 	if err != nil {
 		return v, err
 	}

@@ -203,7 +203,7 @@ func (fd *feed) lookOnce(ctx context.Context) error {
 		owner uuid.UUID
 		seq   int64
 	}
-	list, err := db.All(ctx, fd.db, rowOf(func(m *moved) []any { return []any{&m.owner, &m.seq} }), sql, owners)
+	list, err := db.All(ctx, fd.db, db.RowOf(func(m *moved) []any { return []any{&m.owner, &m.seq} }), sql, owners)
 	fd.hub.mu.Lock()
 	defer fd.hub.mu.Unlock()
 	for _, m := range list {
