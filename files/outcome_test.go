@@ -194,6 +194,42 @@ func TestReservation_WhoseReleaseFailsIsReleasedLater(t *testing.T) {
 	await(t, func() bool { return decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)).Reserved == 0 })
 }
 
+// More space for a resumable upload whose answer was lost is undone with nothing of
+// what has come.
+func TestReservation_WhoseAnswerWasLostKeepsAResumableUpload(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"before", "after"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			h, c, w, id := cutHouse(t)
+			want := random(3 << 20)
+			at := begin(t, c, -1, "filename", "a.bin", "path", "documents")
+			wantOffset(t, patch(c, at, 0, want[:1<<20]).Want(t, 204), 1<<20)
+			h.cutCommit(t, w, how, 0)
+			patch(c, at, 1<<20, want[1<<20:]).WantProblem(t, 503, "storage_unavailable")
+			// Something else that is undone later, after what is to be undone of it.
+			h.cutCommit(t, w, "before", 1)
+			c.Do("PUT", "/files/content/documents/b.bin", random(8<<20),
+				httpxtest.WithHeader("Content-Digest", "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:")).WantProblem(t, 422, "digest_mismatch")
+			if w.cut.Load() != nil {
+				t.Fatal("nothing was cut")
+			}
+			await(t, func() bool {
+				return decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)).Reserved < 8<<20
+			})
+			if n := offsetOf(t, c, at); n != 1<<20 {
+				t.Errorf("%d bytes are left of a MiB", n)
+			}
+			patch(c, at, 1<<20, want[1<<20:], "Upload-Length", strconv.Itoa(len(want))).Want(t, 204)
+			h.settled(t)
+			wantFile(t, h.place(id, "documents", "a.bin"), want)
+			if u := decode[usage](t, c.Do("GET", "/files/usage", nil).Want(t, 200)); u.Used != int64(len(want)) || u.Reserved != 0 {
+				t.Errorf("got %+v", u)
+			}
+		})
+	}
+}
+
 // cutCommit cuts a COMMIT behind so many others. Nothing else commits at that
 // time: no record waits, and the COMMIT that deleted the last one has passed
 // the wire, for it is seen.

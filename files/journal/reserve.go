@@ -24,10 +24,11 @@ func (t *Tx) Reserve(bytes int64) error {
 // Unreserve counts them no more.
 func (t *Tx) Unreserve(bytes int64) { t.reserved -= bytes }
 
-// release ends an upload's reservation; db.ErrNotFound when it has none.
+// release ends the reservation of an upload of a worker's; db.ErrNotFound when it has
+// none. A resumable upload, which is nobody's, ends with all that has come.
 func (t *Tx) release(ctx context.Context, op uuid.UUID) error {
 	const sql = `-- name: files.Release
-		DELETE FROM uploads u WHERE u.op_id = $1 RETURNING u.bytes`
+		DELETE FROM uploads u WHERE u.op_id = $1 AND u.worker_id IS NOT NULL RETURNING u.bytes`
 	bytes, err := db.One(ctx, t, db.Value[int64], sql, op)
 	t.Unreserve(bytes)
 	return err
