@@ -22,37 +22,34 @@ import (
 func (l *look) versions(ctx context.Context) error {
 	const sql = `-- name: files.VersionsToCompare
 		SELECT ` + journal.VersionColumns + ` FROM versions v WHERE v.owner_id = $1`
-	folder := path.Join(disk.Versions, l.owner.String())
-	strays, err := l.entries(ctx, stray{path: folder}, map[string]item{}, false)
-	if err != nil || len(strays) == 0 {
-		return err
-	}
-	rows, err := db.All(ctx, l.rc.db, journal.ScanVersion, sql, l.owner)
-	if err != nil {
-		return err
-	}
-	known := map[string]bool{}
-	for _, v := range rows {
-		known[disk.VersionPath(l.owner, v.Item, v.Revision)] = true
-	}
-	for _, s := range strays {
-		if known[s.path] {
-			continue
+	at := finding{path: path.Join(disk.Versions, l.owner.String())}
+	return l.compare(ctx, at, nil, func(ctx context.Context, strays []*finding) error {
+		if len(strays) == 0 {
+			return nil
 		}
-		id, revision, ok := versionName(path.Base(s.path))
-		carried, failure := l.rc.vol.disk.IDAt(s.path, s.info)
-		switch {
-		case failure != nil && !disk.Failed(failure): // it went meanwhile
-		case failure != nil:
-			l.refuse(s, errForeign.Error())
-		case !ok || s.info.IsDir() || carried != uuid.Nil && carried != id:
-			l.refuse(s, "this server did not put it among the versions")
-		default:
-			d := l.add(&finding{kind: findVersion, path: s.path, info: s.info})
-			d.row.ID, d.row.Kind, d.row.Revision = id, journal.File, revision
+		rows, err := db.All(ctx, l.rc.db, journal.ScanVersion, sql, l.owner)
+		if err != nil {
+			return err
 		}
-	}
-	return nil
+		known := map[string]bool{}
+		for _, v := range rows {
+			known[disk.VersionPath(l.owner, v.Item, v.Revision)] = true
+		}
+		for _, d := range strays {
+			if known[d.path] || !l.carried(d) {
+				continue
+			}
+			id, revision, ok := versionName(path.Base(d.path))
+			if !ok || d.info.IsDir() || d.id != uuid.Nil && d.id != id {
+				l.refuse(d, "this server did not put it among the versions")
+				continue
+			}
+			d.fresh(id)
+			d.row.Revision = revision
+			l.add(findVersion, d)
+		}
+		return nil
+	})
 }
 
 // versionName reads "<item>.<revision>".

@@ -33,7 +33,7 @@ var (
 func (rc *reconciler) prepare(ctx context.Context, batch []*finding, report *scanReport) (ready []*finding, err error) {
 	marked := false
 	for _, d := range batch {
-		marks := d.kind != findMissing && d.kind != findReturned
+		marks := d.kind != findMissing
 		err := ctx.Err()
 		if err == nil && marks {
 			err = rc.prepareOne(ctx, d)
