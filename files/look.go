@@ -47,7 +47,7 @@ type finding struct {
 	head   []byte      // what its media type depends on
 	remark bool        // it carries another's id
 	above  uuid.UUID   // missing: the top of what is missing as a whole
-	why    string      // refused
+	why    refusal     // refused
 	done   verdict
 }
 
@@ -151,7 +151,7 @@ func (l *look) add(kind string, d *finding) {
 	l.findings = append(l.findings, d)
 }
 
-func (l *look) refuse(d *finding, why string) {
+func (l *look) refuse(d *finding, why refusal) {
 	d.why = why
 	l.add(findRefused, d)
 }
@@ -194,7 +194,7 @@ func (l *look) entries(ctx context.Context, at finding, rows map[string]item) (s
 	names, err := l.rc.vol.disk.Names(at.path)
 	if err != nil { // who may not look cannot say what is missing
 		clear(rows)
-		l.refuse(&at, errForeign.Error())
+		l.refuse(&at, errForeign)
 		return nil, ctx.Err()
 	}
 	slices.Sort(names)
@@ -208,7 +208,7 @@ func (l *look) entries(ctx context.Context, at finding, rows map[string]item) (s
 		case err != nil && !disk.Failed(err): // it went while the folder was read
 		case err != nil:
 			delete(rows, name)
-			l.refuse(d, errForeign.Error())
+			l.refuse(d, errForeign)
 		case !l.rc.vol.disk.Holds(d.info):
 			delete(rows, name)
 			l.refuse(d, "another file system is mounted here; files must be on the data directory's own file system")
@@ -266,7 +266,7 @@ func (l *look) same(ctx context.Context, d *finding, doubting bool) error {
 func (l *look) carried(d *finding) bool {
 	var err error
 	if d.id, err = l.rc.vol.disk.IDAt(d.path, d.info); disk.Failed(err) {
-		l.refuse(d, errForeign.Error())
+		l.refuse(d, errForeign)
 	}
 	return err == nil
 }
@@ -347,7 +347,7 @@ func (l *look) discarded(ctx context.Context, d *finding, other bool) error {
 	entry, err := l.rc.vol.disk.Look(d.path, d.info)
 	if err != nil {
 		if disk.Failed(err) {
-			l.refuse(d, errForeign.Error())
+			l.refuse(d, errForeign)
 		}
 		return nil
 	}

@@ -47,12 +47,9 @@ func (rc *reconciler) takeOver(ctx context.Context, owner uuid.UUID, list []*fin
 				return err
 			}
 			for _, d := range ready {
-				switch d.done {
+				switch moving = moving || d.done != later; d.done {
 				case taken:
 					report.did(d)
-					moving = true
-				case stale:
-					moving = true
 				case later:
 					left = append(left, d)
 				}
@@ -69,13 +66,15 @@ func (rc *reconciler) takeOver(ctx context.Context, owner uuid.UUID, list []*fin
 		slices.Reverse(list)
 	}
 	// Beside writers an entry may have gone on, or have got a row, meanwhile.
-	list, err := rc.confirmed(ctx, owner, list)
+	err := rc.confirm(ctx, owner, list)
 	for _, d := range list {
-		if d.kind == findVersion {
+		switch {
+		case d.done == stale || d.kind == findMissing:
+		case d.kind == findVersion:
 			report.problem(d.path, "there is no file of which this can be a version")
-			continue
+		default:
+			report.problem(d.path, "another item has this name, or its folder was not taken over; rename it and scan again")
 		}
-		report.problem(d.path, "another item has this name, or its folder was not taken over; rename it and scan again")
 	}
 	return err
 }
@@ -124,7 +123,7 @@ func (rc *reconciler) underLock(ctx context.Context, owner uuid.UUID, list []*fi
 		var free []*finding
 		for _, d := range list {
 			d.done = later
-			if paths := []string{d.path, d.from}; !t.InTheWay(d.row.ID, slices.DeleteFunc(paths, func(p string) bool { return p == "" })...) {
+			if !t.InTheWay(d.row.ID, d.path, cmp.Or(d.from, d.path)) {
 				free = append(free, d)
 			}
 		}
@@ -246,21 +245,31 @@ func roomFor(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) (b
 // or an id that is held waits.
 func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUID, list []*finding) error {
 	const sql = `-- name: files.TakeOverNew` + insertRows + ` ON CONFLICT DO NOTHING RETURNING i.id`
-	paths := map[uuid.UUID]string{} // of folders by now, "" for none
 	created, trashed := []uuid.UUID{}, []uuid.UUID{}
 	for len(list) > 0 {
+		parents := make([]uuid.UUID, len(list))
+		for i, d := range list {
+			parents[i] = cmp.Or(d.parent, t.Tree.Root)
+		}
+		folders, err := pathsOf(ctx, t, parents)
+		if err != nil {
+			return err
+		}
 		var rows []newRow
 		ready := map[uuid.UUID]*finding{}
 		left := list[:0:0]
-		for _, d := range list {
-			row, ok, err := rc.newRow(ctx, t, owner, d, paths)
-			switch {
-			case err != nil:
+		for i, d := range list {
+			folder := folders[parents[i]]
+			if folder.Owner != owner || folder.IsFile() || d.was == "" && folder.path != path.Dir(d.path) {
+				left = append(left, d) // it may be new as well
+				continue
+			}
+			row, ok, err := rc.newRow(d, folder.ID)
+			if err != nil {
 				return err
-			case ok:
-				rows, ready[d.row.ID] = append(rows, row.keyed()), d
-			case d.done == later:
-				left = append(left, d)
+			}
+			if ok {
+				rows, ready[row.ID] = append(rows, row), d
 			}
 		}
 		if len(rows) == 0 {
@@ -273,14 +282,11 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 		for _, id := range ids {
 			d := ready[id]
 			d.done = taken
-			action := audit.FolderCreated
+			action, size := audit.FolderCreated, int64(0)
 			if d.isFile() {
-				action = audit.FileCreated
-				t.Count(d.info.Size(), 1)
-			} else {
-				t.Count(0, 1)
-				paths[id] = d.path
+				action, size = audit.FileCreated, d.info.Size()
 			}
+			t.Count(size, 1)
 			t.Audit(ctx, audit.Event{Action: action, Target: id})
 			if d.was == "" {
 				created = append(created, id)
@@ -296,28 +302,10 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 	return tellStored(ctx, t, feedTrashed, owner, trashed...)
 }
 
-// newRow is the row of an entry that nothing happened to since, once its
-// folder is known. One with an id from a former life keeps it, with the time
-// that the id tells, and begins with a revision that it never had before.
-func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding, paths map[uuid.UUID]string) (row newRow, ok bool, err error) {
-	row = newRow{ID: d.row.ID, Parent: cmp.Or(d.parent, t.Tree.Root), Kind: d.row.Kind, Name: d.name(), Revision: 1, Created: time.Now()}
-	at, known := paths[row.Parent]
-	if !known {
-		folder, p, err := pathOf(ctx, t, owner, row.Parent)
-		if errors.Is(err, db.ErrNotFound) {
-			return row, false, nil // it may be new as well: asked again
-		}
-		if err != nil {
-			return row, false, err
-		}
-		if folder.IsFile() {
-			p = ""
-		}
-		at, paths[row.Parent] = p, p
-	}
-	if at == "" || d.was == "" && at != path.Dir(d.path) {
-		return row, false, nil
-	}
+// newRow is the row of an entry in its folder, if nothing happened to it since it
+// was seen. One with an id from a former life keeps it, with the time that the id
+// tells, and begins with a revision that it never had before.
+func (rc *reconciler) newRow(d *finding, folder uuid.UUID) (row newRow, ok bool, err error) {
 	info, err := rc.vol.disk.Lstat(d.path)
 	if err != nil || !unchangedSince(d.info, info) {
 		d.done = stale
@@ -326,6 +314,7 @@ func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID
 	if err := rc.settleMark(d); err != nil {
 		return row, false, err
 	}
+	row = newRow{ID: d.row.ID, Parent: folder, Kind: d.row.Kind, Name: d.name(), Revision: 1, Created: time.Now()}
 	if d.was != "" { // it was renamed to where it lies when it was deleted
 		ctim := disk.StatOf(info).Ctim
 		row.Trashed = new(time.Unix(ctim.Unix()))
@@ -342,7 +331,7 @@ func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID
 		row.Updated = time.Unix(0, *row.MTime)
 		row.MediaType, row.SHA256 = new(mediaType(row.Name, "", d.head)), d.sum
 	}
-	return row, true, nil
+	return row.keyed(), true, nil
 }
 
 // settleMark gives what carries another id its own. That is done under the
