@@ -47,11 +47,13 @@ func (rc *reconciler) takeOver(ctx context.Context, owner uuid.UUID, list []*fin
 				return err
 			}
 			for _, d := range ready {
-				switch moving = moving || d.done != later; d.done {
-				case taken:
-					report.did(d)
-				case later:
+				if d.done == later {
 					left = append(left, d)
+					continue
+				}
+				moving = true
+				if d.done == taken {
+					report.did(d)
 				}
 			}
 		}
