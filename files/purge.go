@@ -55,7 +55,7 @@ func (tr *trash) purgeAll(ctx context.Context, owner *uuid.UUID, older *time.Dur
 		   AND ($2::interval IS NULL OR i.trashed_at < now() - $2::interval)
 		 ORDER BY i.trashed_at, i.id`
 	type key struct{ owner, item uuid.UUID }
-	scan := rowOf(func(k *key) []any { return []any{&k.owner, &k.item} })
+	scan := db.RowOf(func(k *key) []any { return []any{&k.owner, &k.item} })
 	keys, err := db.All(ctx, tr.db, scan, sql, pgx.QueryExecModeDescribeExec, owner, older) // planned for what is asked
 	if err != nil {
 		return 0, err
@@ -81,17 +81,14 @@ func (tr *trash) purgeAll(ctx context.Context, owner *uuid.UUID, older *time.Dur
 // some at a time, so no folder is too large to be purged.
 func (tr *trash) purge(ctx context.Context, owner, id uuid.UUID) error {
 	const mark = `-- name: files.MarkPurging
-		UPDATE items i SET purging = true WHERE i.id = $1`
+		UPDATE items i SET purging = true` + inTrash + ` AND i.id = $2 RETURNING ` + trashedColumns
 	left := false
 	err := tr.journal.Commit(ctx, journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
-		it, err := trashedByID(ctx, t, owner, id)
+		it, err := db.One(ctx, t, scanTrashed, mark, owner, id)
 		if err != nil {
 			return err
 		}
 		if err := t.Purge(id, it.Revision, disk.TrashPath(owner, id)); err != nil {
-			return err
-		}
-		if err := db.Exec(ctx, t, mark, id); err != nil {
 			return err
 		}
 		t.Tell(feedPurged, told(it.placed))
@@ -139,7 +136,7 @@ func purgeRows(ctx context.Context, t *journal.Tx, owner uuid.UUID) (left bool, 
 		}
 		var children, gone int
 		var freed int64
-		scan := rowOf(func(former *[]journal.Version) []any { return []any{&children, &gone, &freed, former} })
+		scan := db.RowOf(func(former *[]journal.Version) []any { return []any{&children, &gone, &freed, former} })
 		former, err := db.One(ctx, t, scan, sql, owner, t.Tree.Root, most)
 		if err != nil || children+gone == 0 {
 			return false, err
