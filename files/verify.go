@@ -67,7 +67,7 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 		  FROM (SELECT x.id FROM items x JOIN sound s ON s.id = x.id AND s.revision = 0 ORDER BY x.id FOR NO KEY UPDATE OF x) AS good
 		 WHERE i.id = good.id`
 	v := &verification{Problems: []scanProblem{}}
-	list, err := db.All(ctx, rc.db, rowOf(func(c *toCheck) []any { return []any{&c.id, &c.owner, &c.revision, &c.size} }), which, owner, since)
+	list, err := db.All(ctx, rc.db, db.RowOf(func(c *toCheck) []any { return []any{&c.id, &c.owner, &c.revision, &c.size} }), which, owner, since)
 	if err != nil {
 		return v, err
 	}
@@ -99,31 +99,28 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 // check reads one file and reports whether it is what was stored.
 func (rc *reconciler) check(ctx context.Context, c toCheck, v *verification, pace *pace) (sound bool, err error) {
 	got, err := rc.rd.open(ctx, rc.lookup(c), readPause)
-	switch {
-	case errors.Is(err, db.ErrNotFound):
+	if errors.Is(err, db.ErrNotFound) {
 		return false, nil // purged meanwhile
-	case ctx.Err() != nil:
+	}
+	absent := errors.Is(err, errContentMissing) && !errors.Is(err, fs.ErrPermission)
+	var sum []byte
+	var info fs.FileInfo
+	if err == nil {
+		defer got.file.Close()
+		pace.ctx, pace.from = ctx, got.file
+		if sum, err = sumOf(ctx, pace); err == nil {
+			info, err = got.file.Stat()
+		}
+	}
+	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
 	v.Files++
 	switch {
-	case errors.Is(err, errContentMissing) && !errors.Is(err, fs.ErrPermission):
+	case absent:
 		v.problem(&v.Missing, got.place, "missing")
-		return false, nil
 	case err != nil:
-		v.problem(&v.Damaged, got.place, "it cannot be opened: "+err.Error())
-		return false, nil
-	}
-	defer got.file.Close()
-	pace.ctx, pace.from = ctx, got.file
-	sum, err := sumOf(ctx, pace)
-	if ctx.Err() != nil {
-		return false, context.Cause(ctx)
-	}
-	info, statErr := got.file.Stat()
-	switch {
-	case err != nil || statErr != nil:
-		v.problem(&v.Damaged, got.place, "it cannot be read: "+errors.Join(err, statErr).Error())
+		v.problem(&v.Damaged, got.place, "it cannot be read: "+err.Error())
 	case !got.item.matches(info):
 		v.problem(&v.Changed, got.place, "changed outside the API; homebase files scan takes it over")
 	case !bytes.Equal(sum, got.item.SHA256):
