@@ -22,34 +22,32 @@ import (
 func (l *look) versions(ctx context.Context) error {
 	const sql = `-- name: files.VersionsToCompare
 		SELECT ` + journal.VersionColumns + ` FROM versions v WHERE v.owner_id = $1`
-	at := finding{path: path.Join(disk.Versions, l.owner.String())}
-	return l.compare(ctx, at, nil, func(ctx context.Context, strays []*finding) error {
-		if len(strays) == 0 {
-			return nil
+	strays, err := l.entries(ctx, finding{path: path.Join(disk.Versions, l.owner.String())}, nil)
+	if err != nil || len(strays) == 0 {
+		return err
+	}
+	rows, err := db.All(ctx, l.rc.db, journal.ScanVersion, sql, l.owner)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, v := range rows {
+		known[disk.VersionPath(l.owner, v.Item, v.Revision)] = true
+	}
+	for _, d := range strays {
+		if known[d.path] || !l.carried(d) {
+			continue
 		}
-		rows, err := db.All(ctx, l.rc.db, journal.ScanVersion, sql, l.owner)
-		if err != nil {
-			return err
+		id, revision, ok := versionName(path.Base(d.path))
+		if !ok || d.info.IsDir() || d.id != uuid.Nil && d.id != id {
+			l.refuse(d, "this server did not put it among the versions")
+			continue
 		}
-		known := map[string]bool{}
-		for _, v := range rows {
-			known[disk.VersionPath(l.owner, v.Item, v.Revision)] = true
-		}
-		for _, d := range strays {
-			if known[d.path] || !l.carried(d) {
-				continue
-			}
-			id, revision, ok := versionName(path.Base(d.path))
-			if !ok || d.info.IsDir() || d.id != uuid.Nil && d.id != id {
-				l.refuse(d, "this server did not put it among the versions")
-				continue
-			}
-			d.fresh(id)
-			d.row.Revision = revision
-			l.add(findVersion, d)
-		}
-		return nil
-	})
+		d.fresh(id)
+		d.row.Revision = revision
+		l.add(findVersion, d)
+	}
+	return nil
 }
 
 // versionName reads "<item>.<revision>".
@@ -61,7 +59,8 @@ func versionName(name string) (item uuid.UUID, revision int64, ok bool) {
 }
 
 // takeVersion inserts the row of a version that nothing has happened to since it
-// was found. The version waits until the file that it is of has a row.
+// was found. The version waits until the file that it is of has a row; one
+// that got its own meanwhile is found to be known in the end.
 func (rc *reconciler) takeVersion(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) error {
 	const sql = `-- name: files.TakeOverVersion
 		INSERT INTO versions (item_id, revision, owner_id, size, sha256, media_type, mtime, ino, replaced_at)
@@ -72,10 +71,6 @@ func (rc *reconciler) takeVersion(ctx context.Context, t *journal.Tx, owner uuid
 	if err != nil || !unchangedSince(d.info, info) {
 		d.done = stale
 		return nil
-	}
-	if there, err := versionExists(ctx, t, d); err != nil || there {
-		d.done = stale
-		return err
 	}
 	replaced := disk.StatOf(info).Ctim // its last change: when it was given this name
 	n, err := db.Affected(ctx, t, sql, owner, d.row.ID, d.row.Revision, info.Size(), d.sum, disk.MTime(info), disk.Inode(info), time.Unix(replaced.Unix()))

@@ -160,22 +160,36 @@ func (l *look) refuse(d *finding, why refusal) {
 func (l *look) folder(ctx context.Context, id uuid.UUID, in *finding, p string) error {
 	const sql = `-- name: files.ChildrenToCompare
 		SELECT ` + itemColumns + ` FROM items i WHERE i.parent_id = $1 AND i.owner_id = $2 AND i.trashed_at IS NULL`
+	return l.compare(ctx, finding{parent: id, in: in, path: p}, l.strays, sql, id, l.owner)
+}
+
+// trash compares the owner's trash, one more folder: the tops of what was
+// deleted lie there under their ids.
+func (l *look) trash(ctx context.Context) error {
+	const sql = `-- name: files.TrashToCompare
+		SELECT ` + itemColumns + ` FROM items i` + inTrash
+	return l.compare(ctx, finding{path: path.Join(disk.Trash, l.owner.String())}, l.discarded, sql, l.owner)
+}
+
+// compare holds the entries of a folder against the rows that a query gives, by
+// their names, and hands on the entries that none of these stands for.
+func (l *look) compare(ctx context.Context, at finding, rest func(ctx context.Context, strays []*finding) error, sql string, args ...any) error {
+	var list []item
+	var err error
+	if at.in == nil || at.in.kind != findNew { // of what is in a new folder there are none
+		list, err = db.All(ctx, l.rc.db, scanItem, sql, args...)
+	}
+	if err != nil {
+		return err
+	}
 	rows := map[string]item{}
-	if in == nil || in.kind != findNew {
-		list, err := db.All(ctx, l.rc.db, scanItem, sql, id, l.owner)
-		if err != nil {
-			return err
-		}
-		for _, row := range list {
+	for _, row := range list {
+		if at.parent == uuid.Nil {
+			rows[row.ID.String()] = row
+		} else {
 			rows[row.Name] = row
 		}
 	}
-	return l.compare(ctx, finding{parent: id, in: in, path: p}, rows, l.strays)
-}
-
-// compare holds the entries of a folder against rows, by their names, and hands on
-// the entries that none of these stands for.
-func (l *look) compare(ctx context.Context, at finding, rows map[string]item, rest func(ctx context.Context, strays []*finding) error) error {
 	strays, err := l.entries(ctx, at, rows)
 	if err == nil {
 		err = rest(ctx, strays)
@@ -308,61 +322,44 @@ func (l *look) allowed(d *finding) bool {
 	return true
 }
 
-// trash compares the owner's trash, one more folder: the tops of what was
-// deleted lie there under their ids.
-func (l *look) trash(ctx context.Context) error {
-	const sql = `-- name: files.TrashToCompare
-		SELECT ` + itemColumns + ` FROM items i WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging`
-	list, err := db.All(ctx, l.rc.db, scanItem, sql, l.owner)
-	if err != nil {
-		return err
-	}
-	rows := map[string]item{}
-	for _, row := range list {
-		rows[row.ID.String()] = row
-	}
-	return l.compare(ctx, finding{path: path.Join(disk.Trash, l.owner.String())}, rows, func(ctx context.Context, strays []*finding) error {
-		for _, d := range strays {
-			_, other := rows[path.Base(d.path)]
-			if err := l.discarded(ctx, d, other); err != nil {
-				return err
-			}
+// discarded takes entries of the trash that no row knows by what they carry.
+func (l *look) discarded(ctx context.Context, list []*finding) error {
+	for _, d := range list {
+		d.was = path.Base(d.path)
+		id, err := uuid.Parse(d.was)
+		rows, failed := pathsOf(ctx, l.rc.db, []uuid.UUID{id})
+		switch row, known := rows[id]; {
+		case failed != nil:
+			return failed
+		case err != nil || known && row.path == d.path: // it is of another kind
+			l.refuse(d, "this server did not put it into the trash")
+			continue
+		case known:
+			continue // restored or purged meanwhile, or put here by hand
 		}
-		return nil
-	})
-}
-
-// discarded takes an entry of the trash that no row knows by what it carries.
-// other says that its name belongs to a row of the other kind.
-func (l *look) discarded(ctx context.Context, d *finding, other bool) error {
-	d.was = path.Base(d.path)
-	id, err := uuid.Parse(d.was)
-	if other || err != nil {
-		l.refuse(d, "this server did not put it into the trash")
-		return nil
-	}
-	if rows, err := pathsOf(ctx, l.rc.db, []uuid.UUID{id}); err != nil || len(rows) > 0 {
-		return err // restored or purged meanwhile, or put here by hand
-	}
-	entry, err := l.rc.vol.disk.Look(d.path, d.info)
-	if err != nil {
+		entry, err := l.rc.vol.disk.Look(d.path, d.info)
 		if disk.Failed(err) {
 			l.refuse(d, errForeign)
 		}
-		return nil
+		if err != nil {
+			continue
+		}
+		if folder, name := disk.Trashed(entry); folder != uuid.Nil && checkName(name) == nil {
+			d.parent, d.was = folder, name
+		}
+		entry.Close()
+		d.fresh(id)
+		d.former = true
+		l.add(findNew, d)
+		l.claim(id)
+		if !d.info.IsDir() {
+			continue
+		}
+		if err := l.folder(ctx, id, d, d.path); err != nil {
+			return err
+		}
 	}
-	defer entry.Close()
-	if folder, name := disk.Trashed(entry); folder != uuid.Nil && checkName(name) == nil {
-		d.parent, d.was = folder, name
-	}
-	d.fresh(id)
-	d.former = true
-	l.add(findNew, d)
-	l.claim(id)
-	if !d.info.IsDir() {
-		return nil
-	}
-	return l.folder(ctx, id, d, d.path)
+	return nil
 }
 
 // absent notes a row, and before it all below it, that nothing on the disk
