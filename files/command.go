@@ -43,7 +43,7 @@ func ownersLike(ctx context.Context, q db.Querier, who string) ([]owner, error) 
 		  FROM trees t LEFT JOIN users u ON u.id = t.owner_id
 		 WHERE $1 = '' OR lower(u.email) = lower($1) OR t.owner_id::text = lower($1)
 		 ORDER BY u.email, t.owner_id`
-	list, err := db.All(ctx, q, rowOf(func(o *owner) []any { return []any{&o.id, &o.root, &o.name} }), sql, who)
+	list, err := db.All(ctx, q, db.RowOf(func(o *owner) []any { return []any{&o.id, &o.root, &o.name} }), sql, who)
 	if err == nil && len(list) == 0 && who != "" {
 		err = fmt.Errorf("no user or space %q has files; homebase files usage lists everyone who does", who)
 	}

@@ -79,7 +79,7 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 	const forget = `-- name: files.ForgetChanges
 		DELETE FROM changes c WHERE c.owner_id = $1`
 	type known struct{ account, rows bool }
-	k, err := db.One(ctx, rc.db, rowOf(func(k *known) []any { return []any{&k.account, &k.rows} }), exists, owner)
+	k, err := db.One(ctx, rc.db, db.RowOf(func(k *known) []any { return []any{&k.account, &k.rows} }), exists, owner)
 	switch {
 	case err != nil || k.rows:
 		return root, "", err

@@ -59,7 +59,7 @@ func EachStored(ctx context.Context, q db.Querier, folders bool, give func(page 
 		           FROM versions v WHERE (v.item_id, v.revision) > ($1, $2) ORDER BY v.item_id, v.revision LIMIT 1000)
 		         ORDER BY id, revision LIMIT 1000) AS i
 		 ORDER BY i.id, i.revision`
-	scan := rowOf(func(s *Stored) []any {
+	scan := db.RowOf(func(s *Stored) []any {
 		return []any{&s.ID, &s.Revision, &s.Owner, &s.Size, &s.SHA256, &s.MTime, &s.Ino, &s.folder, &s.name, &s.Place}
 	})
 	var last Stored

@@ -62,7 +62,7 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 	if err != nil {
 		return body, err
 	}
-	owners, err := db.All(ctx, f.db, rowOf(func(o *stored) []any { return append([]any{&o.owner}, o.fields()...) }), `-- name: files.StorageOfOwners
+	owners, err := db.All(ctx, f.db, db.RowOf(func(o *stored) []any { return append([]any{&o.owner}, o.fields()...) }), `-- name: files.StorageOfOwners
 		SELECT t.owner_id, coalesce(t.quota, $3), t.used, t.reserved, x.size, t.versions
 		  FROM (SELECT o.owner_id, o.quota, o.used, o.reserved, o.versions FROM trees o WHERE o.owner_id > $1 ORDER BY o.owner_id LIMIT $2) t
 		 CROSS JOIN LATERAL trash_of(t.owner_id) x
@@ -71,7 +71,7 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 		return body, err
 	}
 	list := httpx.ListBy(page, owners, func(o stored) uuid.UUID { return o.owner })
-	body, err = db.One(ctx, f.db, rowOf(func(b *storageBody) []any { return []any{&b.Items, &b.Staging} }), `-- name: files.StorageOfAll
+	body, err = db.One(ctx, f.db, db.RowOf(func(b *storageBody) []any { return []any{&b.Items, &b.Staging} }), `-- name: files.StorageOfAll
 		SELECT (SELECT count(*) FROM items i) - (SELECT count(*) FROM trees t),
 		       (SELECT coalesce(sum(u.bytes), 0)::bigint FROM uploads u WHERE u.state = 'open')`)
 	if err != nil {
@@ -182,5 +182,5 @@ func (f *Files) usageOf(ctx context.Context, owner uuid.UUID) (usageBody, error)
 		SELECT coalesce(t.quota, $2), t.used, t.reserved, x.size, t.versions, t.entries - x.items, t.entries, coalesce(t.entry_quota, $3)
 		  FROM trees t CROSS JOIN LATERAL trash_of(t.owner_id) x
 		 WHERE t.owner_id = $1`
-	return db.One(ctx, f.db, rowOf(func(u *usageBody) []any { return append(u.fields(), &u.Items, &u.Entries, &u.EntryQuota) }), sql, owner, f.journal.Quota, journal.DefaultEntries)
+	return db.One(ctx, f.db, db.RowOf(func(u *usageBody) []any { return append(u.fields(), &u.Items, &u.Entries, &u.EntryQuota) }), sql, owner, f.journal.Quota, journal.DefaultEntries)
 }

@@ -103,7 +103,7 @@ func (vs *versions) thin(ctx context.Context, items []uuid.UUID) (failed error) 
 		)
 		SELECT v.owner_id, ` + journal.VersionColumns + ` FROM counted v WHERE NOT v.keeps OR v.nth > $3
 		 ORDER BY v.owner_id, v.item_id, v.revision LIMIT $4`
-	scan := rowOf(func(o *owned) []any { return []any{&o.owner, &o.Item, &o.Revision, &o.Size} })
+	scan := db.RowOf(func(o *owned) []any { return []any{&o.owner, &o.Item, &o.Revision, &o.Size} })
 	for failed == nil {
 		// Planned anew for whether all are asked for, or a few, by the index.
 		list, err := db.All(ctx, vs.db, scan, sql, pgx.QueryExecModeDescribeExec, keepAll, vs.retention, mostVersions, thinStep, items)

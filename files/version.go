@@ -93,7 +93,7 @@ func (rd *reader) version(owner, id uuid.UUID, revision int64, trash bool) looku
 		                  WHERE o.owner_id = $1 AND o.item_id = i.id AND o.kind = 'put' AND o.keeps AND o.revision = v.revision + 1), '')
 		  FROM versions v JOIN items i ON i.id = v.item_id LEFT JOIN LATERAL item_path(i.id) AS w (path) ON true
 		 WHERE v.item_id = $2 AND v.owner_id = $1 AND v.revision = $3 AND ($4 OR w.path IS NOT NULL)`
-	scan := rowOf(func(it *readable) []any { return append(it.Fields(), &it.path, &it.staged) })
+	scan := db.RowOf(func(it *readable) []any { return append(it.Fields(), &it.path, &it.staged) })
 	return func(ctx context.Context) (readable, string, error) {
 		it, err := db.One(ctx, rd.db, scan, sql, owner, id, revision, trash)
 		return it, disk.VersionPath(owner, id, revision), err
