@@ -58,25 +58,19 @@ func versionName(name string) (item uuid.UUID, revision int64, ok bool) {
 	return item, revision, err == nil && failure == nil && revision > 0 && path.Base(disk.VersionPath(uuid.Nil, item, revision)) == name
 }
 
-// takeVersion inserts the row of a version that nothing has happened to since it
-// was found. The version waits until the file that it is of has a row; one
-// that got its own meanwhile is found to be known in the end.
+// takeVersion inserts the row of a version. The version waits until the file that
+// it is of has a row; one that got its own meanwhile is found to be known in the end.
 func (rc *reconciler) takeVersion(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) error {
 	const sql = `-- name: files.TakeOverVersion
 		INSERT INTO versions (item_id, revision, owner_id, size, sha256, media_type, mtime, ino, replaced_at)
 		SELECT i.id, $3, i.owner_id, $4, $5, i.media_type, $6, $7, least($8, now())
 		  FROM items i WHERE i.id = $2 AND i.owner_id = $1 AND i.kind = 1 AND i.revision > $3
 		    ON CONFLICT DO NOTHING`
-	info, err := rc.vol.disk.Lstat(d.path)
-	if err != nil || !unchangedSince(d.info, info) {
-		d.done = stale
-		return nil
-	}
-	replaced := disk.StatOf(info).Ctim // its last change: when it was given this name
-	n, err := db.Affected(ctx, t, sql, owner, d.row.ID, d.row.Revision, info.Size(), d.sum, disk.MTime(info), disk.Inode(info), time.Unix(replaced.Unix()))
+	replaced := disk.StatOf(d.info).Ctim // its last change: when it was given this name
+	n, err := db.Affected(ctx, t, sql, owner, d.row.ID, d.row.Revision, d.info.Size(), d.sum, disk.MTime(d.info), disk.Inode(d.info), time.Unix(replaced.Unix()))
 	if err == nil && n == 1 {
 		d.done = taken
-		t.Keep(info.Size())
+		t.Keep(d.info.Size())
 	}
 	return err
 }

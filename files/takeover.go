@@ -91,10 +91,12 @@ func (rc *reconciler) takeSome(ctx context.Context, owner uuid.UUID, batch []*fi
 		var fresh []*finding
 		for _, d := range free {
 			var err error
-			switch d.kind {
-			case findNew:
+			switch {
+			case d.kind != findMissing && rc.touched(d):
+				d.done = stale
+			case d.kind == findNew:
 				fresh = append(fresh, d)
-			case findVersion:
+			case d.kind == findVersion:
 				err = rc.takeVersion(ctx, t, owner, d)
 			default:
 				err = rc.takeKnown(ctx, t, owner, d)
@@ -112,6 +114,12 @@ func (rc *reconciler) takeSome(ctx context.Context, owner uuid.UUID, batch []*fi
 		rc.trees.members.Forget()
 	}
 	return err
+}
+
+// touched reports whether anything happened to an entry since it was seen.
+func (rc *reconciler) touched(d *finding) bool {
+	info, err := rc.vol.disk.Lstat(d.path)
+	return err != nil || !unchangedSince(d.info, info)
 }
 
 // cameBack reports whether an id has a row again, of whichever tree it was.
@@ -153,14 +161,12 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 	if err != nil || from != d.from {
 		return ignoreNotFound(err)
 	}
-	info, err := rc.vol.disk.Lstat(d.path)
-	there := err == nil && (info.IsDir() || info.Mode().IsRegular())
 	now := row
 	switch {
-	case err != nil && disk.Failed(err):
-		return nil
 	case d.kind == findMissing:
-		if there && info.IsDir() != row.IsFile() {
+		info, err := rc.vol.disk.Lstat(d.path)
+		there := err == nil && (info.IsDir() || info.Mode().IsRegular())
+		if disk.Failed(err) || there && info.IsDir() != row.IsFile() {
 			return nil
 		}
 		if _, owned := disk.Inside(d.path); there && owned { // another kind of entry has taken the name
@@ -168,8 +174,6 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 				return err
 			}
 		}
-	case !there || !unchangedSince(d.info, info):
-		return nil
 	case d.kind == findMoved:
 		if rc.carriedAt(from, row.ID) {
 			return nil
@@ -181,7 +185,7 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 		now.Parent, now.Name = &d.parent, path.Base(d.path)
 	}
 	now.Missing = d.kind == findMissing
-	changed := !now.Missing && row.IsFile() && !row.matches(info)
+	changed := !now.Missing && row.IsFile() && !row.matches(d.info)
 	if d.kind != findMoved && d.kind != findUnmarked && !changed && now.Missing == row.Missing {
 		return nil // the rows say it by now
 	}
@@ -189,13 +193,13 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 		return nil // it was prepared for another version of the row
 	}
 	if !now.Missing && row.IsFile() {
-		now.Ino = new(disk.Inode(info))
+		now.Ino = new(disk.Inode(d.info))
 	}
 	if row.IsFile() && (changed || d.kind == findMoved) {
 		now.MediaType = new(mediaType(now.Name, *row.MediaType, d.head))
 	}
 	if changed {
-		now.Size, now.SHA256, now.MTime = info.Size(), d.sum, new(disk.MTime(info))
+		now.Size, now.SHA256, now.MTime = d.info.Size(), d.sum, new(disk.MTime(d.info))
 	}
 	d.done = taken
 	if err := rc.settleMark(d); err != nil || d.kind == findUnmarked {
@@ -266,13 +270,11 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 				left = append(left, d) // it may be new as well
 				continue
 			}
-			row, ok, err := rc.newRow(d, folder.ID)
+			row, err := rc.newRow(d, folder.ID)
 			if err != nil {
 				return err
 			}
-			if ok {
-				rows, ready[row.ID] = append(rows, row), d
-			}
+			rows, ready[row.ID] = append(rows, row), d
 		}
 		if len(rows) == 0 {
 			break
@@ -304,21 +306,13 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 	return tellStored(ctx, t, feedTrashed, owner, trashed...)
 }
 
-// newRow is the row of an entry in its folder, if nothing happened to it since it
-// was seen. One with an id from a former life keeps it, with the time that the id
-// tells, and begins with a revision that it never had before.
-func (rc *reconciler) newRow(d *finding, folder uuid.UUID) (row newRow, ok bool, err error) {
-	info, err := rc.vol.disk.Lstat(d.path)
-	if err != nil || !unchangedSince(d.info, info) {
-		d.done = stale
-		return row, false, nil
-	}
-	if err := rc.settleMark(d); err != nil {
-		return row, false, err
-	}
-	row = newRow{ID: d.row.ID, Parent: folder, Kind: d.row.Kind, Name: d.name(), Revision: 1, Created: time.Now()}
+// newRow is the row of an entry in its folder. One with an id from a former life
+// keeps it, with the time that the id tells, and begins with a revision that it never
+// had before.
+func (rc *reconciler) newRow(d *finding, folder uuid.UUID) (newRow, error) {
+	row := newRow{ID: d.row.ID, Parent: folder, Kind: d.row.Kind, Name: d.name(), Revision: 1, Created: time.Now()}
 	if d.was != "" { // it was renamed to where it lies when it was deleted
-		ctim := disk.StatOf(info).Ctim
+		ctim := disk.StatOf(d.info).Ctim
 		row.Trashed = new(time.Unix(ctim.Unix()))
 	}
 	if d.former {
@@ -329,11 +323,11 @@ func (rc *reconciler) newRow(d *finding, folder uuid.UUID) (row newRow, ok bool,
 	}
 	row.Updated = row.Created
 	if d.isFile() {
-		row.Size, row.MTime, row.Ino = info.Size(), new(disk.MTime(info)), new(disk.Inode(info))
+		row.Size, row.MTime, row.Ino = d.info.Size(), new(disk.MTime(d.info)), new(disk.Inode(d.info))
 		row.Updated = time.Unix(0, *row.MTime)
 		row.MediaType, row.SHA256 = new(mediaType(row.Name, "", d.head)), d.sum
 	}
-	return row.keyed(), true, nil
+	return row.keyed(), rc.settleMark(d)
 }
 
 // settleMark gives what carries another id its own. That is done under the
