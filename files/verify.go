@@ -75,7 +75,7 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 	for _, c := range list {
 		of += c.size
 	}
-	pace := &pace{rate: rate, began: time.Now()}
+	pace := &pace{ctx: ctx, rate: rate, began: time.Now()}
 	for page := range slices.Chunk(list, verifyPage) {
 		var good []uuid.UUID
 		var revisions []int64
@@ -107,8 +107,7 @@ func (rc *reconciler) check(ctx context.Context, c toCheck, v *verification, pac
 	var info fs.FileInfo
 	if err == nil {
 		defer got.file.Close()
-		pace.ctx, pace.from = ctx, got.file
-		if sum, err = sumOf(ctx, pace); err == nil {
+		if sum, err = sumOf(ctx, io.TeeReader(got.file, pace)); err == nil {
 			info, err = got.file.Stat()
 		}
 	}
@@ -147,25 +146,24 @@ func (rc *reconciler) lookup(c toCheck) lookup {
 	}
 }
 
-// pace lets bytes through at a rate, in bytes a second; 0 is no limit.
+// pace counts the bytes that are read, and takes its time for them: that of a rate in
+// bytes a second; 0 is no limit.
 type pace struct {
 	ctx   context.Context
-	from  io.Reader
 	rate  int64
 	read  int64
 	began time.Time
 }
 
-func (p *pace) Read(b []byte) (int, error) {
-	n, err := p.from.Read(b)
-	p.read += int64(n)
+func (p *pace) Write(b []byte) (int, error) {
+	p.read += int64(len(b))
 	if p.rate > 0 {
 		due := time.Duration(float64(p.read) / float64(p.rate) * float64(time.Second))
 		if ahead := due - time.Since(p.began); ahead > 0 && !db.Sleep(p.ctx, ahead) {
-			return n, context.Cause(p.ctx)
+			return 0, context.Cause(p.ctx)
 		}
 	}
-	return n, err
+	return len(b), nil
 }
 
 func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) error {
