@@ -127,10 +127,8 @@ func pathsOf(ctx context.Context, q db.Querier, ids []uuid.UUID) (map[uuid.UUID]
 
 // pathOf finds an owner's item; db.ErrNotFound without one.
 func pathOf(ctx context.Context, q db.Querier, owner, id uuid.UUID) (item, string, error) {
-	rows, err := pathsOf(ctx, q, []uuid.UUID{id})
-	row, ok := rows[id]
-	if err == nil && (!ok || row.Owner != owner) {
-		err = db.ErrNotFound
-	}
+	const sql = `-- name: files.PathOfItem
+		SELECT ` + itemColumns + `, ` + placeColumn + ` FROM items i WHERE i.id = $2 AND i.owner_id = $1`
+	row, err := db.One(ctx, q, scanPlaced, sql, owner, id)
 	return row.item, row.path, err
 }
