@@ -67,7 +67,8 @@ func (rc *reconciler) takeVersion(ctx context.Context, t *journal.Tx, owner uuid
 		  FROM items i WHERE i.id = $2 AND i.owner_id = $1 AND i.kind = 1 AND i.revision > $3
 		    ON CONFLICT DO NOTHING`
 	replaced := disk.StatOf(d.info).Ctim // its last change: when it was given this name
-	n, err := db.Affected(ctx, t, sql, owner, d.row.ID, d.row.Revision, d.info.Size(), d.sum, disk.MTime(d.info), disk.Inode(d.info), time.Unix(replaced.Unix()))
+	n, err := db.Affected(ctx, t, sql, owner, d.row.ID, d.row.Revision, d.info.Size(), d.sum,
+		disk.MTime(d.info), disk.Inode(d.info), time.Unix(replaced.Unix()))
 	if err == nil && n == 1 {
 		d.done = taken
 		t.Keep(d.info.Size())

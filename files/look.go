@@ -173,7 +173,8 @@ func (l *look) trash(ctx context.Context) error {
 
 // compare holds the entries of a folder against the rows that a query gives, by
 // their names, and hands on the entries that none of these stands for.
-func (l *look) compare(ctx context.Context, at finding, rest func(ctx context.Context, strays []*finding) error, sql string, args ...any) error {
+func (l *look) compare(ctx context.Context, at finding, rest func(ctx context.Context, strays []*finding) error,
+	sql string, args ...any) error {
 	var list []item
 	var err error
 	if at.in == nil || at.in.kind != findNew { // of what is in a new folder there are none

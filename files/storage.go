@@ -133,7 +133,8 @@ func (f *Files) Figures(ctx context.Context) ([]httpx.Figure, error) {
 		             u.uploads, u.bytes, t.used, t.nearly_full, o.records - o.quarantined, o.quarantined]::float8[]
 		  FROM (SELECT count(*) AS uploads, coalesce(sum(u.bytes), 0) AS bytes FROM uploads u WHERE u.state = 'open') u,
 		       (SELECT count(*) AS records, count(o.quarantined_at) AS quarantined FROM file_ops o) o,
-		       (SELECT coalesce(sum(t.used), 0) AS used, count(*) FILTER (WHERE t.used + t.reserved > 0.9 * coalesce(t.quota, $1)) AS nearly_full FROM trees t) t`
+		       (SELECT coalesce(sum(t.used), 0) AS used,
+		               count(*) FILTER (WHERE t.used + t.reserved > 0.9 * coalesce(t.quota, $1)) AS nearly_full FROM trees t) t`
 	values, err := db.One(ctx, f.db, db.Value[[]float64], sql, f.journal.Quota)
 	if err != nil {
 		return nil, err
