@@ -252,7 +252,7 @@ func (p *packing) file(ctx context.Context, name string, it placed) error {
 	}
 	defer c.file.Close()
 	if !c.proven {
-		p.rd.changedOutside(p.owner, it.ID)
+		offer(p.rd.outside, it.ID)
 	}
 	p.length.add(name, &it.item, c.info.Size())
 	if p.z == nil {

@@ -86,7 +86,7 @@ func (rd *reader) serve(w http.ResponseWriter, r *http.Request, owner uuid.UUID,
 		tag = "W/" + `"` + c.info.ModTime().UTC().Format("20060102150405.000000000") + `"`
 		h.Set("ETag", tag)
 		h.Del("Repr-Digest")
-		rd.changedOutside(owner, c.item.ID)
+		offer(rd.outside, c.item.ID)
 	}
 	modified := c.info.ModTime()
 	if now := time.Now(); modified.After(now) {

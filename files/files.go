@@ -103,7 +103,7 @@ func New(c Config) *Files {
 	f.journal = journal.New(journal.Config{DB: c.DB, Audit: c.Audit, Log: c.Log, Quota: c.DefaultQuota, UploadExpiry: c.UploadExpiry,
 		KeepVersions: c.VersionRetention > 0, Judge: f.judge, Changed: b.hub.changed})
 	b.trees = &trees{changer: f.changer, members: db.NewKept(c.DB, membersChannel, b.readMembers), roots: bounded[uuid.UUID, uuid.UUID]{most: 10_000}}
-	f.rd = &reader{base: b, outside: make(chan outside, 256)}
+	f.rd = &reader{base: b, outside: make(chan uuid.UUID, 256)}
 	f.rc = &reconciler{changer: f.changer, rd: f.rd}
 	f.tr = &trash{changer: f.changer, retention: c.TrashRetention, purging: journal.NewSignal()}
 	f.vs = &versions{changer: f.changer, retention: c.VersionRetention, grown: make(chan uuid.UUID, 4096)}

@@ -22,8 +22,7 @@ import (
 func (l *look) versions(ctx context.Context) error {
 	const sql = `-- name: files.VersionsToCompare
 		SELECT ` + journal.VersionColumns + ` FROM versions v WHERE v.owner_id = $1`
-	folder := path.Join(disk.Versions, l.owner.String())
-	strays, err := l.entries(ctx, stray{path: folder}, map[string]item{}, false)
+	strays, err := l.entries(ctx, finding{path: path.Join(disk.Versions, l.owner.String())}, nil)
 	if err != nil || len(strays) == 0 {
 		return err
 	}
@@ -35,22 +34,18 @@ func (l *look) versions(ctx context.Context) error {
 	for _, v := range rows {
 		known[disk.VersionPath(l.owner, v.Item, v.Revision)] = true
 	}
-	for _, s := range strays {
-		if known[s.path] {
+	for _, d := range strays {
+		if known[d.path] || !l.carried(d) {
 			continue
 		}
-		id, revision, ok := versionName(path.Base(s.path))
-		carried, failure := l.rc.vol.disk.IDAt(s.path, s.info)
-		switch {
-		case failure != nil && !disk.Failed(failure): // it went meanwhile
-		case failure != nil:
-			l.refuse(s, errForeign.Error())
-		case !ok || s.info.IsDir() || carried != uuid.Nil && carried != id:
-			l.refuse(s, "this server did not put it among the versions")
-		default:
-			d := l.add(&finding{kind: findVersion, path: s.path, info: s.info})
-			d.row.ID, d.row.Kind, d.row.Revision = id, journal.File, revision
+		id, revision, ok := versionName(path.Base(d.path))
+		if !ok || d.info.IsDir() || d.id != uuid.Nil && d.id != id {
+			l.refuse(d, "this server did not put it among the versions")
+			continue
 		}
+		d.fresh(id)
+		d.row.Revision = revision
+		l.add(findVersion, d)
 	}
 	return nil
 }
@@ -63,28 +58,20 @@ func versionName(name string) (item uuid.UUID, revision int64, ok bool) {
 	return item, revision, err == nil && failure == nil && revision > 0 && path.Base(disk.VersionPath(uuid.Nil, item, revision)) == name
 }
 
-// takeVersion inserts the row of a version that nothing has happened to since it
-// was found. The version waits until the file that it is of has a row.
+// takeVersion inserts the row of a version. The version waits until the file that
+// it is of has a row; one that got its own meanwhile is found to be known in the end.
 func (rc *reconciler) takeVersion(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) error {
 	const sql = `-- name: files.TakeOverVersion
 		INSERT INTO versions (item_id, revision, owner_id, size, sha256, media_type, mtime, ino, replaced_at)
 		SELECT i.id, $3, i.owner_id, $4, $5, i.media_type, $6, $7, least($8, now())
 		  FROM items i WHERE i.id = $2 AND i.owner_id = $1 AND i.kind = 1 AND i.revision > $3
 		    ON CONFLICT DO NOTHING`
-	info, err := rc.vol.disk.Lstat(d.path)
-	if err != nil || !unchangedSince(d.info, info) {
-		d.done = stale
-		return nil
-	}
-	if there, err := versionExists(ctx, t, d); err != nil || there {
-		d.done = stale
-		return err
-	}
-	replaced := disk.StatOf(info).Ctim // its last change: when it was given this name
-	n, err := db.Affected(ctx, t, sql, owner, d.row.ID, d.row.Revision, info.Size(), d.sum, disk.MTime(info), disk.Inode(info), time.Unix(replaced.Unix()))
+	replaced := disk.StatOf(d.info).Ctim // its last change: when it was given this name
+	n, err := db.Affected(ctx, t, sql, owner, d.row.ID, d.row.Revision, d.info.Size(), d.sum,
+		disk.MTime(d.info), disk.Inode(d.info), time.Unix(replaced.Unix()))
 	if err == nil && n == 1 {
 		d.done = taken
-		t.Keep(info.Size())
+		t.Keep(d.info.Size())
 	}
 	return err
 }

@@ -12,48 +12,42 @@ import (
 	"github.com/google/uuid"
 )
 
-// identify says what an entry is: moved or new; nil when the API put it here
-// or took it away during the look, or when it is refused.
-func (l *look) identify(s stray, rows map[uuid.UUID]placed) *finding {
-	d := &finding{kind: findNew, parent: s.parent, in: s.in, path: s.path, info: s.info}
-	d.row.ID, d.row.Kind = journal.NewID(), journal.File
-	if s.info.IsDir() {
-		d.row.Kind = journal.Folder
-	}
-	if s.id == uuid.Nil || l.claimed[s.id] {
-		return d
-	}
-	row, known := rows[s.id]
+// identify says what a stray is: moved or new; false when the API put it here or
+// took it away during the look, or when it is refused.
+func (l *look) identify(d *finding, rows map[uuid.UUID]placed) bool {
+	kind := findNew
+	d.fresh(journal.NewID())
+	row, known := rows[d.id]
 	switch {
+	case d.id == uuid.Nil || l.claimed[d.id]:
 	case !known:
-		d.row.ID, d.former = s.id, true
-	case d.isFile() && l.linked(s, row.path):
-		l.refuse(s, "it is a second name (a hard link) of a file that is known; make a copy in its place")
-		return nil
-	case row.Owner == l.owner && row.Kind == d.row.Kind && row.Parent != nil:
-		if l.rc.carriedAt(row.path, s.id) {
-			if there, err := l.rc.vol.disk.Lstat(row.path); err == nil && os.SameFile(there, s.info) {
-				return nil
-			}
-			return d
-		}
-		d.kind, d.row, d.from = findMoved, row.item, row.path
+		d.row.ID, d.former = d.id, true
+		l.claim(d.id)
+	case d.isFile() && l.linked(d, row.path):
+		l.refuse(d, "it is a second name (a hard link) of a file that is known; make a copy in its place")
+		return false
+	case row.Owner != l.owner || row.Kind != d.row.Kind || row.Parent == nil:
+	case !l.rc.carriedAt(row.path, d.id):
+		kind, d.row, d.from = findMoved, row.item, row.path
+		l.claim(d.id)
 	default:
-		return d
+		if there, err := l.rc.vol.disk.Lstat(row.path); err == nil && os.SameFile(there, d.info) {
+			return false
+		}
 	}
-	l.claim(s.id)
-	return d
+	l.add(kind, d)
+	return true
 }
 
 // linked reports whether a file and what lies at the path of its row are two
 // names of one: to give it an id of its own would take the other's away.
-func (l *look) linked(s stray, p string) bool {
+func (l *look) linked(d *finding, p string) bool {
 	there, err := l.rc.vol.disk.Lstat(p)
-	if err != nil || !os.SameFile(there, s.info) {
+	if err != nil || !os.SameFile(there, d.info) {
 		return false
 	}
-	again, err := l.rc.vol.disk.Lstat(s.path)
-	return err == nil && os.SameFile(again, s.info) && disk.StatOf(again).Nlink > 1
+	again, err := l.rc.vol.disk.Lstat(d.path)
+	return err == nil && os.SameFile(again, d.info) && disk.StatOf(again).Nlink > 1
 }
 
 // carriedAt reports whether what lies at a path carries the id, or may: what
@@ -133,10 +127,8 @@ func pathsOf(ctx context.Context, q db.Querier, ids []uuid.UUID) (map[uuid.UUID]
 
 // pathOf finds an owner's item; db.ErrNotFound without one.
 func pathOf(ctx context.Context, q db.Querier, owner, id uuid.UUID) (item, string, error) {
-	rows, err := pathsOf(ctx, q, []uuid.UUID{id})
-	row, ok := rows[id]
-	if err == nil && (!ok || row.Owner != owner) {
-		err = db.ErrNotFound
-	}
+	const sql = `-- name: files.PathOfItem
+		SELECT ` + itemColumns + `, ` + placeColumn + ` FROM items i WHERE i.id = $2 AND i.owner_id = $1`
+	row, err := db.One(ctx, q, scanPlaced, sql, owner, id)
 	return row.item, row.path, err
 }

@@ -29,15 +29,17 @@ const (
 	findRefused  = "refused"  // an entry that no row can stand for
 )
 
-// finding is one thing in which the disk and the rows do not agree.
+// finding is one thing in which the disk and the rows do not agree. Before its kind
+// is known it is a stray: an entry that no row is known to stand for.
 type finding struct {
 	kind   string
 	row    item        // the row; of a new entry only id and kind
 	from   string      // where the row has it; "" of a new entry
 	path   string      // where it lies; of a missing one where it should
-	parent uuid.UUID   // new and moved: the folder that it lies in
+	parent uuid.UUID   // the folder that it lies in; zero in trash/ and versions/
 	in     *finding    // the new or moved folder around it; nil below known ones
 	info   fs.FileInfo // what lies there; nil of a missing one
+	id     uuid.UUID   // that it carries, once that was read
 	seen   time.Time   // when info was
 	former bool        // new: it carries an id from a former life
 	was    string      // new in the trash: its name; parent is its folder, zero where that is not known
@@ -45,7 +47,7 @@ type finding struct {
 	head   []byte      // what its media type depends on
 	remark bool        // it carries another's id
 	above  uuid.UUID   // missing: the top of what is missing as a whole
-	why    string      // refused
+	why    refusal     // refused
 	done   verdict
 }
 
@@ -59,6 +61,16 @@ func (d *finding) isFile() bool {
 	return d.row.IsFile()
 }
 
+// fresh makes a stray that of no row, except for one with this id that is to be made.
+func (d *finding) fresh(id uuid.UUID) {
+	d.row, d.from = item{}, ""
+	if d.row.ID = id; d.info.IsDir() {
+		d.row.Kind = journal.Folder
+	} else {
+		d.row.Kind = journal.File
+	}
+}
+
 // look compares an owner's tree on the disk with the rows, folder by folder:
 // memory holds one folder and the findings. It takes no lock, so a finding may
 // be the middle of somebody's change. A row belongs to what carries its id;
@@ -69,30 +81,16 @@ type look struct {
 	owner    uuid.UUID
 	findings []*finding
 	claimed  map[uuid.UUID]bool // ids that an entry somewhere else carries
-	doubted  []uuid.UUID        // rows, in the order in which they were doubted
-	doubts   map[uuid.UUID]doubt
-	solved   []stray // of doubts whose row was found elsewhere
-}
-
-// doubt is an entry with the name of a row that does not carry its id: it is
-// the row's unless the id turns up elsewhere.
-type doubt struct {
-	row item
-	stray
-}
-
-// stray is an entry that no row is known to stand for.
-type stray struct {
-	parent uuid.UUID
-	in     *finding
-	path   string
-	info   fs.FileInfo
-	id     uuid.UUID // that it carries
+	// doubts are entries with the name of a row that do not carry its id, by that:
+	// they are the row's unless it turns up elsewhere.
+	doubts  map[uuid.UUID]*finding
+	doubted []*finding // these and former ones, in the order in which they came
+	solved  []*finding // of doubts whose row was found elsewhere
 }
 
 // lookAt finds what is different below a folder; at the root, in the trash too.
 func (rc *reconciler) lookAt(ctx context.Context, owner uuid.UUID, at placed) ([]*finding, error) {
-	l := &look{rc: rc, owner: owner, claimed: map[uuid.UUID]bool{}, doubts: map[uuid.UUID]doubt{}}
+	l := &look{rc: rc, owner: owner, claimed: map[uuid.UUID]bool{}, doubts: map[uuid.UUID]*finding{}}
 	rc.vol.disk.Forget(owner) // what is open may be a folder that is gone
 	top := disk.OwnerPath(owner, at.path)
 	info, err := rc.vol.disk.Lstat(top)
@@ -123,20 +121,17 @@ func (rc *reconciler) lookAt(ctx context.Context, owner uuid.UUID, at placed) ([
 // solve decides the doubts: first those whose row was found elsewhere, which
 // may find the row of another.
 func (l *look) solve(ctx context.Context) (err error) {
-	for err == nil {
+	for err == nil && len(l.solved)+len(l.doubted) > 0 {
 		if n := len(l.solved); n > 0 {
-			s := l.solved[n-1]
+			d := l.solved[n-1]
 			l.solved = l.solved[:n-1]
-			err = l.strays(ctx, []stray{s})
+			err = l.strays(ctx, []*finding{d})
 			continue
 		}
-		if len(l.doubted) == 0 {
-			return nil
-		}
-		d, open := l.doubts[l.doubted[0]]
-		delete(l.doubts, l.doubted[0])
-		if l.doubted = l.doubted[1:]; open {
-			err = l.same(ctx, d.row, d.stray, false)
+		d := l.doubted[0]
+		if l.doubted = l.doubted[1:]; l.doubts[d.row.ID] == d {
+			delete(l.doubts, d.row.ID)
+			err = l.same(ctx, d, false)
 		}
 	}
 	return err
@@ -147,41 +142,62 @@ func (l *look) claim(id uuid.UUID) {
 	l.claimed[id] = true
 	if d, ok := l.doubts[id]; ok {
 		delete(l.doubts, id)
-		l.solved = append(l.solved, d.stray)
+		l.solved = append(l.solved, d)
 	}
 }
 
-func (l *look) add(d *finding) *finding {
-	d.seen = time.Now()
+func (l *look) add(kind string, d *finding) {
+	d.kind, d.seen = kind, time.Now()
 	l.findings = append(l.findings, d)
-	return d
 }
 
-func (l *look) refuse(s stray, why string) {
-	l.add(&finding{kind: findRefused, path: s.path, in: s.in, info: s.info, why: why})
+func (l *look) refuse(d *finding, why refusal) {
+	d.why = why
+	l.add(findRefused, d)
 }
 
 // folder compares the entries of a folder with the rows of its children.
 func (l *look) folder(ctx context.Context, id uuid.UUID, in *finding, p string) error {
 	const sql = `-- name: files.ChildrenToCompare
 		SELECT ` + itemColumns + ` FROM items i WHERE i.parent_id = $1 AND i.owner_id = $2 AND i.trashed_at IS NULL`
+	return l.compare(ctx, finding{parent: id, in: in, path: p}, l.strays, sql, id, l.owner)
+}
+
+// trash compares the owner's trash, one more folder: the tops of what was
+// deleted lie there under their ids.
+func (l *look) trash(ctx context.Context) error {
+	const sql = `-- name: files.TrashToCompare
+		SELECT ` + itemColumns + ` FROM items i` + inTrash
+	return l.compare(ctx, finding{path: path.Join(disk.Trash, l.owner.String())}, l.discarded, sql, l.owner)
+}
+
+// compare holds the entries of a folder against the rows that a query gives, by
+// their names, and hands on the entries that none of these stands for.
+func (l *look) compare(ctx context.Context, at finding, rest func(ctx context.Context, strays []*finding) error,
+	sql string, args ...any) error {
+	var list []item
+	var err error
+	if at.in == nil || at.in.kind != findNew { // of what is in a new folder there are none
+		list, err = db.All(ctx, l.rc.db, scanItem, sql, args...)
+	}
+	if err != nil {
+		return err
+	}
 	rows := map[string]item{}
-	if in == nil || in.kind != findNew {
-		list, err := db.All(ctx, l.rc.db, scanItem, sql, id, l.owner)
-		if err != nil {
-			return err
-		}
-		for _, row := range list {
+	for _, row := range list {
+		if at.parent == uuid.Nil {
+			rows[row.ID.String()] = row
+		} else {
 			rows[row.Name] = row
 		}
 	}
-	strays, err := l.entries(ctx, stray{parent: id, in: in, path: p}, rows, true)
+	strays, err := l.entries(ctx, at, rows)
 	if err == nil {
-		err = l.strays(ctx, strays)
+		err = rest(ctx, strays)
 	}
-	for _, row := range rows {
+	for name, row := range rows {
 		if err == nil {
-			err = l.absent(ctx, row, path.Join(p, row.Name))
+			err = l.absent(ctx, row, path.Join(at.path, name))
 		}
 	}
 	return err
@@ -189,37 +205,38 @@ func (l *look) folder(ctx context.Context, id uuid.UUID, in *finding, p string) 
 
 // entries takes the rows that an entry of a folder stands for out of rows, and
 // returns the entries that stand for none.
-func (l *look) entries(ctx context.Context, in stray, rows map[string]item, doubting bool) (strays []stray, err error) {
-	names, err := l.rc.vol.disk.Names(in.path)
+func (l *look) entries(ctx context.Context, at finding, rows map[string]item) (strays []*finding, err error) {
+	names, err := l.rc.vol.disk.Names(at.path)
 	if err != nil { // who may not look cannot say what is missing
 		clear(rows)
-		l.refuse(in, errForeign.Error())
+		l.refuse(&at, errForeign)
 		return nil, ctx.Err()
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		s := stray{parent: in.parent, in: in.in, path: path.Join(in.path, name)}
+		d := &finding{parent: at.parent, in: at.in, path: path.Join(at.path, name)}
 		row, known := rows[name]
-		s.info, err = l.rc.vol.disk.Lstat(s.path)
+		d.info, err = l.rc.vol.disk.Lstat(d.path)
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case err != nil && !disk.Failed(err): // it went while the folder was read
 		case err != nil:
 			delete(rows, name)
-			l.refuse(s, errForeign.Error())
-		case !l.rc.vol.disk.Holds(s.info):
+			l.refuse(d, errForeign)
+		case !l.rc.vol.disk.Holds(d.info):
 			delete(rows, name)
-			l.refuse(s, "another file system is mounted here; files must be on the data directory's own file system")
-		case !s.info.Mode().IsRegular() && !s.info.IsDir():
-			l.refuse(s, "links, devices, sockets and FIFOs are never followed or opened; remove it")
-		case known && s.info.IsDir() != row.IsFile():
+			l.refuse(d, "another file system is mounted here; files must be on the data directory's own file system")
+		case !d.info.Mode().IsRegular() && !d.info.IsDir():
+			l.refuse(d, "links, devices, sockets and FIFOs are never followed or opened; remove it")
+		case known && d.info.IsDir() != row.IsFile():
 			delete(rows, name)
-			if err := l.same(ctx, row, s, doubting); err != nil {
+			d.row, d.from = row, d.path
+			if err := l.same(ctx, d, d.parent != uuid.Nil); err != nil {
 				return nil, err
 			}
 		default:
-			strays = append(strays, s)
+			strays = append(strays, d)
 		}
 	}
 	return strays, nil
@@ -227,146 +244,123 @@ func (l *look) entries(ctx context.Context, in stray, rows map[string]item, doub
 
 // same compares an entry with the row that it stands for. With doubting, one
 // that does not carry the row's id waits until the whole tree was seen.
-func (l *look) same(ctx context.Context, row item, s stray, doubting bool) error {
-	unchanged := s.info.IsDir() || row.matches(s.info)
-	if row.Ino == nil || !row.IsFile() || *row.Ino != disk.Inode(s.info) || !unchanged {
-		id, err := l.rc.vol.disk.IDAt(s.path, s.info)
-		switch {
-		case err != nil && disk.Failed(err):
-			l.refuse(s, errForeign.Error())
+func (l *look) same(ctx context.Context, d *finding, doubting bool) error {
+	row, marked := &d.row, true
+	unchanged := d.info.IsDir() || row.matches(d.info)
+	if row.Ino == nil || !row.IsFile() || *row.Ino != disk.Inode(d.info) || !unchanged {
+		if !l.carried(d) {
 			return nil
-		case err != nil:
-			return nil // it was replaced meanwhile
-		case id != row.ID && doubting:
-			if l.doubts[row.ID] = (doubt{row, s}); l.claimed[row.ID] {
-				l.claim(row.ID)
-			} else {
-				l.doubted = append(l.doubted, row.ID)
-			}
-			return nil
-		case id != row.ID && unchanged:
-			l.add(&finding{kind: findUnmarked, row: row, from: s.path, path: s.path, info: s.info, sum: row.SHA256})
 		}
+		marked = d.id == row.ID
+	}
+	if !marked && doubting {
+		l.doubted, l.doubts[row.ID] = append(l.doubted, d), d
+		if l.claimed[row.ID] {
+			l.claim(row.ID)
+		}
+		return nil
 	}
 	switch {
 	case !unchanged:
-		l.add(&finding{kind: findChanged, row: row, from: s.path, path: s.path, info: s.info})
+		l.add(findChanged, d)
 	case row.Missing:
-		l.add(&finding{kind: findReturned, row: row, from: s.path, path: s.path, info: s.info})
+		d.sum = row.SHA256
+		l.add(findReturned, d)
+	case !marked:
+		d.sum = row.SHA256
+		l.add(findUnmarked, d)
 	}
-	if !s.info.IsDir() {
+	if !d.info.IsDir() {
 		return nil
 	}
-	return l.folder(ctx, row.ID, s.in, s.path)
+	return l.folder(ctx, row.ID, d.in, d.path)
+}
+
+// carried reads the id that an entry carries. It is false for what went meanwhile,
+// and for what cannot be read, which is refused.
+func (l *look) carried(d *finding) bool {
+	var err error
+	if d.id, err = l.rc.vol.disk.IDAt(d.path, d.info); disk.Failed(err) {
+		l.refuse(d, errForeign)
+	}
+	return err == nil
 }
 
 // strays finds the rows of entries of one folder by the ids that they carry.
 // The rest is new, with everything below it.
-func (l *look) strays(ctx context.Context, list []stray) error {
+func (l *look) strays(ctx context.Context, list []*finding) error {
+	list = slices.DeleteFunc(list, func(d *finding) bool { return !l.allowed(d) || !l.carried(d) })
 	var ids []uuid.UUID
-	var readable []stray
-	for _, s := range list {
-		if !l.allowed(s) {
-			continue
-		}
-		var err error
-		switch s.id, err = l.rc.vol.disk.IDAt(s.path, s.info); {
-		case err == nil:
-			readable = append(readable, s)
-			if s.id != uuid.Nil {
-				ids = append(ids, s.id)
-			}
-		case disk.Failed(err):
-			l.refuse(s, errForeign.Error())
+	for _, d := range list {
+		if d.id != uuid.Nil {
+			ids = append(ids, d.id)
 		}
 	}
 	rows, err := pathsOf(ctx, l.rc.db, ids)
 	if err != nil {
 		return err
 	}
-	for _, s := range readable {
-		d := l.identify(s, rows)
-		if d == nil {
+	for _, d := range list {
+		if !l.identify(d, rows) || !d.info.IsDir() {
 			continue
 		}
-		if l.add(d); s.info.IsDir() {
-			if err := l.folder(ctx, d.row.ID, d, s.path); err != nil {
-				return err
-			}
+		if err := l.folder(ctx, d.row.ID, d, d.path); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (l *look) allowed(s stray) bool {
-	if checkName(path.Base(s.path)) != nil {
-		l.refuse(s, "the name is not allowed here; rename it")
+func (l *look) allowed(d *finding) bool {
+	if checkName(path.Base(d.path)) != nil {
+		l.refuse(d, "the name is not allowed here; rename it")
 		return false
 	}
-	if p := shown(s.path); strings.HasPrefix(p, "/") && checkExtent(strings.Count(p, "/"), len(p)) != nil {
-		l.refuse(s, "the path is too deep or too long; move it further up")
+	if p := shown(d.path); strings.HasPrefix(p, "/") && checkExtent(strings.Count(p, "/"), len(p)) != nil {
+		l.refuse(d, "the path is too deep or too long; move it further up")
 		return false
 	}
 	return true
 }
 
-// trash compares the owner's trash, one more folder: the tops of what was
-// deleted lie there under their ids.
-func (l *look) trash(ctx context.Context) error {
-	const sql = `-- name: files.TrashToCompare
-		SELECT ` + itemColumns + ` FROM items i WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging`
-	list, err := db.All(ctx, l.rc.db, scanItem, sql, l.owner)
-	if err != nil {
-		return err
-	}
-	rows := map[string]item{}
-	for _, row := range list {
-		rows[row.ID.String()] = row
-	}
-	strays, err := l.entries(ctx, stray{path: path.Join(disk.Trash, l.owner.String())}, rows, false)
-	for _, s := range strays {
-		if err == nil {
-			err = l.discarded(ctx, s, rows)
+// discarded takes entries of the trash that no row knows by what they carry.
+func (l *look) discarded(ctx context.Context, list []*finding) error {
+	for _, d := range list {
+		d.was = path.Base(d.path)
+		id, err := uuid.Parse(d.was)
+		rows, failed := pathsOf(ctx, l.rc.db, []uuid.UUID{id})
+		switch row, known := rows[id]; {
+		case failed != nil:
+			return failed
+		case err != nil || known && row.path == d.path: // it is of another kind
+			l.refuse(d, "this server did not put it into the trash")
+			continue
+		case known:
+			continue // restored or purged meanwhile, or put here by hand
 		}
-	}
-	for _, row := range rows {
-		if err == nil {
-			err = l.absent(ctx, row, disk.TrashPath(l.owner, row.ID))
-		}
-	}
-	return err
-}
-
-// discarded takes an entry of the trash that no row knows by what it carries.
-func (l *look) discarded(ctx context.Context, s stray, trash map[string]item) error {
-	name := path.Base(s.path)
-	id, err := uuid.Parse(name)
-	if _, other := trash[name]; other || err != nil {
-		l.refuse(s, "this server did not put it into the trash")
-		return nil
-	}
-	if rows, err := pathsOf(ctx, l.rc.db, []uuid.UUID{id}); err != nil || len(rows) > 0 {
-		return err // restored or purged meanwhile, or put here by hand
-	}
-	entry, err := l.rc.vol.disk.Look(s.path, s.info)
-	if err != nil {
+		entry, err := l.rc.vol.disk.Look(d.path, d.info)
 		if disk.Failed(err) {
-			l.refuse(s, errForeign.Error())
+			l.refuse(d, errForeign)
 		}
-		return nil
+		if err != nil {
+			continue
+		}
+		if folder, name := disk.Trashed(entry); folder != uuid.Nil && checkName(name) == nil {
+			d.parent, d.was = folder, name
+		}
+		entry.Close()
+		d.fresh(id)
+		d.former = true
+		l.add(findNew, d)
+		l.claim(id)
+		if !d.info.IsDir() {
+			continue
+		}
+		if err := l.folder(ctx, id, d, d.path); err != nil {
+			return err
+		}
 	}
-	defer entry.Close()
-	d := l.add(&finding{kind: findNew, path: s.path, info: s.info, former: true, was: name})
-	if folder, name := disk.Trashed(entry); folder != uuid.Nil && checkName(name) == nil {
-		d.parent, d.was = folder, name
-	}
-	d.row.ID, d.row.Kind = id, journal.File
-	l.claim(id)
-	if !s.info.IsDir() {
-		return nil
-	}
-	d.row.Kind = journal.Folder
-	return l.folder(ctx, id, d, s.path)
+	return nil
 }
 
 // absent notes a row, and before it all below it, that nothing on the disk
@@ -375,14 +369,14 @@ func (l *look) absent(ctx context.Context, row item, p string) error {
 	const sql = `-- name: files.Below
 		SELECT ` + itemColumns + `, $2::text || b.path FROM item_below($1) b JOIN items i ON i.id = b.id ORDER BY b.path DESC`
 	list, err := db.All(ctx, l.rc.db, func(r pgx.Row) (*finding, error) {
-		d := &finding{kind: findMissing, above: row.ID}
+		d := &finding{above: row.ID}
 		err := r.Scan(append(d.row.Fields(), &d.path)...)
 		d.from = d.path
 		return d, err
 	}, sql, row.ID, p)
 	for _, d := range list {
 		if !d.row.Missing && d.row.Parent != nil {
-			l.add(d)
+			l.add(findMissing, d)
 		}
 	}
 	return err

@@ -10,12 +10,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// outside is an item that a reader saw changed from outside.
-type outside struct{ owner, item uuid.UUID }
-
-// changedOutside hands an item to be taken over; else the next reader sees it again.
-func (rd *reader) changedOutside(owner, id uuid.UUID) { offer(rd.outside, outside{owner, id}) }
-
 // offer hands a value to whoever gathers them. When much waits already it is
 // dropped.
 func offer[T any](to chan<- T, v T) {
@@ -46,27 +40,27 @@ func gather[T any](ctx context.Context, from <-chan T, pause time.Duration, do f
 // takeOverOutside takes over what readers found changed, until ctx ends. What is
 // still being written is left for its next reader.
 func (rc *reconciler) takeOverOutside(ctx context.Context) {
-	gather(ctx, rc.rd.outside, 0, func(list []outside) { rc.takeOutside(ctx, list...) })
+	gather(ctx, rc.rd.outside, 0, func(items []uuid.UUID) { rc.takeOutside(ctx, items...) })
 }
 
 // takeOutside takes items over, each as a finding of one entry, unless it is
-// missing or in order by now. What cannot be taken over is left as it is.
-func (rc *reconciler) takeOutside(ctx context.Context, list ...outside) {
+// missing or in order by now. What cannot be taken over is left as it is, and offered
+// by its next reader.
+func (rc *reconciler) takeOutside(ctx context.Context, items ...uuid.UUID) {
+	rows, err := pathsOf(ctx, rc.db, items)
 	owners := map[uuid.UUID][]*finding{}
-	for _, o := range list {
-		row, p, err := pathOf(ctx, rc.db, o.owner, o.item)
-		if err != nil || !row.IsFile() {
-			continue
-		}
-		if info, err := rc.vol.disk.Lstat(p); err == nil && info.Mode().IsRegular() && !row.matches(info) {
-			d := &finding{kind: findChanged, row: row, from: p, path: p, info: info, seen: time.Now()}
-			owners[o.owner] = append(owners[o.owner], d)
+	for _, it := range rows {
+		info, err := rc.vol.disk.Lstat(it.path)
+		if err == nil && it.IsFile() && info.Mode().IsRegular() && !it.matches(info) {
+			d := &finding{kind: findChanged, row: it.item, from: it.path, path: it.path, info: info, seen: time.Now()}
+			owners[it.Owner] = append(owners[it.Owner], d)
 		}
 	}
 	for owner, list := range owners {
-		if err := rc.takeOver(ctx, owner, list, &scanReport{}); err != nil && ctx.Err() == nil {
-			rc.log.WarnContext(ctx, "cannot take over files that were changed outside the API yet", "count", len(list), "error", err)
-		}
+		err = errors.Join(err, rc.takeOver(ctx, owner, list, &scanReport{}))
+	}
+	if err != nil && ctx.Err() == nil {
+		rc.log.WarnContext(ctx, "cannot take over files that were changed outside the API yet", "count", len(items), "error", err)
 	}
 }
 

@@ -20,34 +20,37 @@ import (
 // nothing: a camera's clock may be ahead, and who copies may set it back.
 const settleTime = 2 * time.Second
 
-var (
-	errFresh   = errors.New("it is being written; scan again in a moment")
-	errGoneOn  = errors.New("it changed in the meantime")
-	errForeign = errors.New("it cannot be read or marked; make the user that the server runs as its owner")
+// refusal says why something cannot be taken over. It is reported, and all else goes
+// on.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+const (
+	errFresh   refusal = "it is being written; scan again in a moment"
+	errForeign refusal = "it cannot be read or marked; make the user that the server runs as its owner"
 )
+
+var errGoneOn = errors.New("it changed in the meantime")
 
 // prepare does before the lock all that takes long: it reads sums, lets
 // entries carry their ids, and makes durable what is about to be known. One
-// flush of the file system stands for one of each file and folder. What cannot
-// be taken over is reported, and the rest goes on.
+// flush of the file system stands for one of each file and folder.
 func (rc *reconciler) prepare(ctx context.Context, batch []*finding, report *scanReport) (ready []*finding, err error) {
 	marked := false
 	for _, d := range batch {
-		marks := d.kind != findMissing && d.kind != findReturned
-		err := ctx.Err()
-		if err == nil && marks {
-			err = rc.prepareOne(ctx, d)
-		}
+		err := rc.prepareOne(ctx, d)
+		why, refused := errors.AsType[refusal](err)
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
+		case refused:
+			report.problem(d.path, string(why))
 		case errors.Is(err, errGoneOn):
-		case errors.Is(err, errFresh), errors.Is(err, errForeign):
-			report.problem(d.path, err.Error())
 		case err != nil:
 			return nil, err
 		default:
-			ready, marked = append(ready, d), marked || marks
+			ready, marked = append(ready, d), marked || d.kind != findMissing
 		}
 	}
 	if marked {
@@ -58,6 +61,12 @@ func (rc *reconciler) prepare(ctx context.Context, batch []*finding, report *sca
 
 // prepareOne prepares what lies on the disk.
 func (rc *reconciler) prepareOne(ctx context.Context, d *finding) error {
+	switch d.kind {
+	case findMissing:
+		return nil
+	case findRefused:
+		return d.why
+	}
 	moved := d.kind == findMoved && (!d.isFile() || d.row.matches(d.info))
 	file, err := rc.vol.disk.Look(d.path, d.info)
 	switch {

@@ -23,8 +23,6 @@ const (
 	// purgeStep is how many rows one change deletes: the owner's other changes
 	// wait for that long.
 	purgeStep = 1000
-	// purgePage is how many items of the trash one round ends.
-	purgePage = 100
 )
 
 // deleteTrashed is DELETE /files/trash/{id}: for good.
@@ -54,29 +52,27 @@ func (tr *trash) purgeAll(ctx context.Context, owner *uuid.UUID, older *time.Dur
 	const sql = `-- name: files.TrashToPurge
 		SELECT i.owner_id, i.id FROM items i
 		 WHERE i.trashed_at IS NOT NULL AND NOT i.purging AND ($1::uuid IS NULL OR i.owner_id = $1)
-		   AND ($2::interval IS NULL OR i.trashed_at < now() - $2::interval) AND NOT i.id = ANY ($3)
-		 ORDER BY i.trashed_at, i.id LIMIT $4`
+		   AND ($2::interval IS NULL OR i.trashed_at < now() - $2::interval)
+		 ORDER BY i.trashed_at, i.id`
 	type key struct{ owner, item uuid.UUID }
-	tried := []uuid.UUID{}
-	for {
-		scan := db.RowOf(func(k *key) []any { return []any{&k.owner, &k.item} })
-		keys, err := db.All(ctx, tr.db, scan, sql, pgx.QueryExecModeDescribeExec, owner, older, tried, purgePage) // planned for what is asked
-		if err != nil || len(keys) == 0 {
-			return purged, errors.Join(failed, err)
+	scan := db.RowOf(func(k *key) []any { return []any{&k.owner, &k.item} })
+	keys, err := db.All(ctx, tr.db, scan, sql, pgx.QueryExecModeDescribeExec, owner, older) // planned for what is asked
+	if err != nil {
+		return 0, err
+	}
+	for _, k := range keys {
+		err := tr.purge(ctx, k.owner, k.item)
+		switch {
+		case err == nil:
+			purged++
+		case !errors.Is(err, db.ErrNotFound): // restored or purged meanwhile
+			failed = errors.Join(failed, err)
 		}
-		for _, k := range keys {
-			err := tr.purge(ctx, k.owner, k.item)
-			switch {
-			case err == nil:
-				purged++
-			case ctx.Err() != nil:
-				return purged, errors.Join(failed, err)
-			case !errors.Is(err, db.ErrNotFound): // restored or purged meanwhile
-				failed = errors.Join(failed, err)
-				tried = append(tried, k.item)
-			}
+		if ctx.Err() != nil {
+			break
 		}
 	}
+	return purged, failed
 }
 
 // purge deletes a trashed item with all that lies below it. The bytes go to
@@ -85,17 +81,14 @@ func (tr *trash) purgeAll(ctx context.Context, owner *uuid.UUID, older *time.Dur
 // some at a time, so no folder is too large to be purged.
 func (tr *trash) purge(ctx context.Context, owner, id uuid.UUID) error {
 	const mark = `-- name: files.MarkPurging
-		UPDATE items i SET purging = true WHERE i.id = $1`
+		UPDATE items i SET purging = true` + inTrash + ` AND i.id = $2 RETURNING ` + trashedColumns
 	left := false
 	err := tr.journal.Commit(ctx, journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
-		it, err := trashedByID(ctx, t, owner, id)
+		it, err := db.One(ctx, t, scanTrashed, mark, owner, id)
 		if err != nil {
 			return err
 		}
 		if err := t.Purge(id, it.Revision, disk.TrashPath(owner, id)); err != nil {
-			return err
-		}
-		if err := db.Exec(ctx, t, mark, id); err != nil {
 			return err
 		}
 		t.Tell(feedPurged, told(it.placed))
@@ -109,82 +102,52 @@ func (tr *trash) purge(ctx context.Context, owner, id uuid.UUID) error {
 	return err
 }
 
-// purgeRows deletes up to purgeStep rows that are marked or lie below one that
-// is, and their versions. A folder's files go, its folders are marked in its place, and then it
-// goes itself: each row is looked at once, however deep it lies. What was
-// trashed before from a folder that ends here stays in the trash and would be
+// purgeRows deletes up to purgeStep rows that are marked or lie below one that is,
+// with their versions. A folder's files go, its folders are marked in its place,
+// and then it goes itself: each row is looked at once, however deep it lies. What
+// was trashed before from a folder that ends here stays in the trash and would be
 // restored to the root.
 func purgeRows(ctx context.Context, t *journal.Tx, owner uuid.UUID) (left bool, err error) {
-	const next = `-- name: files.NextPurging
-		SELECT i.id FROM items i WHERE i.owner_id = $1 AND i.purging ORDER BY i.id LIMIT 1`
-	const versions = `-- name: files.VersionsOfPurged
-		SELECT ` + journal.VersionColumns + ` FROM versions v WHERE v.item_id = $1`
-	const last = `-- name: files.DeletePurged
-		DELETE FROM items i WHERE i.id = $1 RETURNING i.size`
-	for budget := purgeStep; budget > 0; {
-		id, err := db.One(ctx, t, db.Value[uuid.UUID], next, owner)
-		if errors.Is(err, db.ErrNotFound) {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		most := budget
-		if t.Tree.Versions > 0 {
-			most = max(1, budget/mostVersions)
-		}
-		children, ended, err := purgeChildren(ctx, t, id, most)
-		if err != nil {
-			return false, err
-		}
-		budget -= children + ended
-		if children == most {
-			continue
-		}
-		former, err := db.All(ctx, t, journal.ScanVersion, versions, id)
-		if err == nil {
-			err = t.EndVersions(ctx, former)
-		}
-		if err != nil {
-			return false, err
-		}
-		size, err := db.One(ctx, t, db.Value[int64], last, id)
-		if err != nil {
-			return false, err
-		}
-		t.Count(-size, -1)
-		budget -= 1 + len(former)
-	}
-	return true, nil
-}
-
-// purgeChildren does so with at most that many children of a marked row, and
-// counts them and the versions that went with them.
-func purgeChildren(ctx context.Context, t *journal.Tx, id uuid.UUID, most int) (children, ended int, err error) {
-	const sql = `-- name: files.PurgeChildren
-		WITH child AS (
-		    SELECT c.id, c.kind, c.trashed_at IS NOT NULL AS trashed FROM items c WHERE c.parent_id = $1 LIMIT $3
+	const sql = `-- name: files.PurgeNext
+		WITH marked AS (
+		    SELECT i.id FROM items i WHERE i.owner_id = $1 AND i.purging ORDER BY i.id LIMIT 1
+		), child AS (
+		    SELECT c.id, c.kind, c.trashed_at IS NOT NULL AS trashed FROM items c WHERE c.parent_id = (SELECT m.id FROM marked m) LIMIT $3
 		), kept AS (
 		    UPDATE items i SET parent_id = $2 FROM child c WHERE i.id = c.id AND c.trashed
 		), folders AS (
 		    UPDATE items i SET parent_id = $2, trashed_at = now(), purging = true
 		      FROM child c WHERE i.id = c.id AND c.kind = 0 AND NOT c.trashed
+		), ending AS (
+		    SELECT c.id FROM child c WHERE c.kind = 1 AND NOT c.trashed
+		     UNION ALL
+		    SELECT m.id FROM marked m WHERE (SELECT count(*) FROM child) < $3
 		), former AS (
-		    DELETE FROM versions v USING child c WHERE v.item_id = c.id AND c.kind = 1 AND NOT c.trashed RETURNING ` + journal.VersionColumns + `
+		    DELETE FROM versions v USING ending e WHERE v.item_id = e.id RETURNING ` + journal.VersionColumns + `
 		), gone AS (
-		    DELETE FROM items i USING child c WHERE i.id = c.id AND c.kind = 1 AND NOT c.trashed RETURNING i.size
+		    DELETE FROM items i USING ending e WHERE i.id = e.id RETURNING i.size
 		)
 		SELECT (SELECT count(*) FROM child), (SELECT count(*) FROM gone), (SELECT coalesce(sum(g.size), 0)::bigint FROM gone g),
 		       (SELECT coalesce(json_agg(json_build_object('item', f.item_id, 'revision', f.revision, 'size', f.size)), '[]') FROM former f)`
-	var gone int
-	var freed int64
-	scan := db.RowOf(func(former *[]journal.Version) []any { return []any{&children, &gone, &freed, former} })
-	former, err := db.One(ctx, t, scan, sql, id, t.Tree.Root, most)
-	if err != nil {
-		return 0, 0, err
+	for budget := purgeStep; budget > 0; {
+		most := budget
+		if t.Tree.Versions > 0 {
+			most = max(1, budget/mostVersions)
+		}
+		var children, gone int
+		var freed int64
+		scan := db.RowOf(func(former *[]journal.Version) []any { return []any{&children, &gone, &freed, former} })
+		former, err := db.One(ctx, t, scan, sql, owner, t.Tree.Root, most)
+		if err != nil || children+gone == 0 {
+			return false, err
+		}
+		t.Count(-freed, -gone)
+		if err := t.PurgeVersions(former); err != nil {
+			return false, err
+		}
+		budget -= 1 + children + len(former)
 	}
-	t.Count(-freed, -gone)
-	return children, len(former), t.PurgeVersions(former)
+	return true, nil
 }
 
 // finishPurges deletes the rows that purges have left, a step a transaction.

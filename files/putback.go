@@ -96,13 +96,20 @@ func (f *Files) CheckEmpty() error {
 // and sum that the row has to have. Of a file that from fails to give whole,
 // nothing stays.
 func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
-	entry, err := p.make(s, from)
-	if entry != nil {
-		defer entry.Close()
+	err := p.vol.disk.MakeWay(s.Place)
+	if err != nil {
+		return s, err
+	}
+	var entry *os.File
+	if from != nil {
+		entry, err = p.write(s.Place, s.MTime, from)
+	} else if err = p.vol.disk.Mkdir(s.Place, s.ID); err == nil {
+		entry, err = p.vol.disk.Folder(s.Place)
 	}
 	if err != nil {
 		return s, err
 	}
+	defer entry.Close()
 	info, err := entry.Stat()
 	if err != nil {
 		return s, err
@@ -113,39 +120,25 @@ func (p *Putting) Put(s Stored, from io.Reader) (Stored, error) {
 		s.Size, s.MTime = info.Size(), disk.MTime(info)
 		sum, err = hex.DecodeString(s.SHA256)
 	}
-	if s.folder != nil {
-		if err := disk.SetTrashed(entry, *s.folder, s.name); err != nil {
-			return s, err
-		}
+	if err == nil && s.folder != nil {
+		err = disk.SetTrashed(entry, *s.folder, s.name)
 	}
 	return s, errors.Join(err, disk.Mark(entry, s.ID, sum, info), p.vol.disk.Sync(entry))
 }
 
-// make makes the folder, or the file with what from gives; an entry that is
-// not nil is the caller's to close.
-func (p *Putting) make(s Stored, from io.Reader) (*os.File, error) {
-	if err := p.vol.disk.MakeWay(s.Place); err != nil {
-		return nil, err
-	}
-	if from != nil {
-		return p.write(s.Place, s.MTime, from)
-	}
-	if err := p.vol.disk.Mkdir(s.Place, s.ID); err != nil {
-		return nil, err
-	}
-	return p.vol.disk.Folder(s.Place)
-}
-
-// write makes a file of what from gives; see make.
+// write makes a file of what from gives whole; the caller closes it.
 func (p *Putting) write(at string, mtime int64, from io.Reader) (*os.File, error) {
 	entry, err := p.vol.disk.Create(at)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(entry, from); err != nil {
-		return entry, errors.Join(err, p.vol.disk.Remove(at))
+	if _, err = io.Copy(entry, from); err == nil {
+		err = disk.SetTime(entry, time.Unix(0, mtime))
 	}
-	return entry, disk.SetTime(entry, time.Unix(0, mtime))
+	if err != nil {
+		return nil, errors.Join(err, entry.Close(), p.vol.disk.Remove(at))
+	}
+	return entry, nil
 }
 
 // PutLoose puts a folder, or a file of what from gives, where no row stands for
@@ -155,13 +148,13 @@ func (p *Putting) PutLoose(at string, mtime int64, from io.Reader) error {
 		return p.vol.disk.MakeFolder(at)
 	}
 	entry, err := p.write(at, mtime, from)
-	if entry != nil {
-		defer entry.Close()
-	}
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return entry.Close()
 }
 
 // Describe writes what Put returned to the rows, and what somebody changed

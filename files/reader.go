@@ -32,7 +32,7 @@ const (
 // writes.
 type reader struct {
 	*base
-	outside chan outside // items that were seen changed from outside
+	outside chan uuid.UUID // items that were seen changed from outside
 }
 
 // readable is what one statement shows of an item to read: the row and what

@@ -3,7 +3,6 @@ package files
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 
 	"homebase/db"
@@ -125,14 +124,6 @@ type scanRequest struct {
 // different. accept allows that much is missing. The trash and the sum of the
 // sizes are looked at when the folder is the root.
 func (rc *reconciler) reconcile(ctx context.Context, owner uuid.UUID, at placed, accept bool, report *scanReport) error {
-	var below *uuid.UUID
-	if at.Parent != nil {
-		below = &at.ID
-	}
-	known, err := knownFiles(ctx, rc.db, owner, below)
-	if err != nil {
-		return err
-	}
 	list, err := rc.lookAt(ctx, owner, at)
 	if err != nil {
 		return err
@@ -140,19 +131,13 @@ func (rc *reconciler) reconcile(ctx context.Context, owner uuid.UUID, at placed,
 	if err := rc.vol.disk.CheckInPlace(rc.vol.id); err != nil {
 		return journal.ErrUnavailable.Because(err)
 	}
-	list = slices.DeleteFunc(list, func(d *finding) bool {
-		if d.kind == findRefused {
-			report.problem(d.path, d.why)
-		}
-		return d.kind == findRefused
-	})
 	var absence error
 	if !accept {
-		missing, err := rc.stillMissing(ctx, owner, list)
+		much, err := rc.muchIsMissing(ctx, owner, at, list)
 		if err != nil {
 			return err
 		}
-		if missing > massMissing || known >= massFrom && missing*massShare > known {
+		if much {
 			absence = errMassAbsence
 			list = slices.DeleteFunc(list, func(d *finding) bool { return d.kind == findMissing })
 		}
@@ -166,42 +151,26 @@ func (rc *reconciler) reconcile(ctx context.Context, owner uuid.UUID, at placed,
 	return cmp.Or(err, absence)
 }
 
-// knownFiles counts the files below a folder that are not known to be
-// missing; for nil all of an owner, the trash too.
-func knownFiles(ctx context.Context, q db.Querier, owner uuid.UUID, folder *uuid.UUID) (int64, error) {
+// muchIsMissing counts the files that a second look does not find either, and holds
+// them against those below the folder that were not known to be missing: at the root
+// all of an owner's, the trash too.
+func (rc *reconciler) muchIsMissing(ctx context.Context, owner uuid.UUID, at placed, list []*finding) (bool, error) {
 	const sql = `-- name: files.KnownFiles
 		SELECT count(*) FROM items i
 		 WHERE i.owner_id = $1 AND i.kind = 1 AND i.missing_at IS NULL
-		   AND ($2::uuid IS NULL OR i.id IN (SELECT b.id FROM item_below($2) b))`
-	return db.One(ctx, q, db.Value[int64], sql, owner, folder)
-}
-
-// stillMissing counts the files that a second look does not find either, under
-// the owner's lock: a folder that is being moved is not missing.
-func (rc *reconciler) stillMissing(ctx context.Context, owner uuid.UUID, list []*finding) (n int64, err error) {
+		   AND ($3 OR i.id IN (SELECT b.id FROM item_below($2) b))`
 	list = slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.kind != findMissing || !d.row.IsFile() })
-	for batch := range slices.Chunk(list, takeBatch) {
-		var gone int64
-		err := rc.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
-			gone = 0
-			ids := make([]uuid.UUID, len(free))
-			for i, d := range free {
-				ids[i] = d.row.ID
-			}
-			rows, err := pathsOf(ctx, t, ids)
-			for _, row := range rows {
-				if info, err := rc.vol.disk.Lstat(row.path); err != nil || !info.Mode().IsRegular() {
-					gone++
-				}
-			}
-			return cmp.Or(err, errOnlyLooked)
-		})
-		if !errors.Is(err, errOnlyLooked) {
-			return 0, err
-		}
-		n += gone
+	if err := rc.confirm(ctx, owner, list); err != nil {
+		return false, err
 	}
-	return n, nil
+	missing := int64(0)
+	for _, d := range list {
+		if d.done == taken {
+			missing++
+		}
+	}
+	known, err := db.One(ctx, rc.db, db.Value[int64], sql, owner, at.ID, at.Parent == nil)
+	return missing > massMissing || known >= massFrom && missing*massShare > known, err
 }
 
 // recount sets what an owner uses to what the rows say, under the owner's lock.

@@ -49,7 +49,7 @@ func (s Stored) row() *item {
 func EachStored(ctx context.Context, q db.Querier, folders bool, give func(page []Stored) error) error {
 	const sql = `-- name: files.Stored
 		SELECT i.id, i.revision, i.owner_id, i.size, encode(i.sha256, 'hex'), i.mtime, i.ino, i.folder, i.name,
-		       CASE WHEN i.revision = 0 THEN ` + placeColumn + ` ELSE '' END
+		       CASE WHEN i.revision = 0 THEN ` + placeColumn + ` ELSE 'versions/' || i.owner_id || '/' || i.id || '.' || i.revision END
 		  FROM ((SELECT i.id, 0::bigint AS revision, i.owner_id, i.size, coalesce(i.sha256, '') AS sha256,
 		                coalesce(i.mtime, 0) AS mtime, coalesce(i.ino, 0) AS ino,
 		                CASE WHEN i.trashed_at IS NOT NULL THEN i.parent_id END AS folder, i.name
@@ -59,15 +59,12 @@ func EachStored(ctx context.Context, q db.Querier, folders bool, give func(page 
 		           FROM versions v WHERE (v.item_id, v.revision) > ($1, $2) ORDER BY v.item_id, v.revision LIMIT 1000)
 		         ORDER BY id, revision LIMIT 1000) AS i
 		 ORDER BY i.id, i.revision`
+	scan := db.RowOf(func(s *Stored) []any {
+		return []any{&s.ID, &s.Revision, &s.Owner, &s.Size, &s.SHA256, &s.MTime, &s.Ino, &s.folder, &s.name, &s.Place}
+	})
 	var last Stored
 	for {
-		page, err := db.All(ctx, q, func(row pgx.Row) (s Stored, err error) {
-			err = row.Scan(&s.ID, &s.Revision, &s.Owner, &s.Size, &s.SHA256, &s.MTime, &s.Ino, &s.folder, &s.name, &s.Place)
-			if s.Revision > 0 {
-				s.Place = disk.VersionPath(s.Owner, s.ID, s.Revision)
-			}
-			return s, err
-		}, sql, last.ID, last.Revision, folders)
+		page, err := db.All(ctx, q, scan, sql, last.ID, last.Revision, folders)
 		if err != nil || len(page) == 0 {
 			return err
 		}

@@ -52,26 +52,6 @@ type stored struct {
 
 func (s *stored) fields() []any { return []any{&s.Quota, &s.Used, &s.Reserved, &s.Trash, &s.Versions} }
 
-// totals are the figures that PostgreSQL has of everyone's files. items is
-// what its statistics say: counting them would read the whole table each time
-// that a monitor asks.
-type totals struct {
-	items, uploads, staging, redo, quarantined int64
-	used, nearlyFull                           int64
-}
-
-// totals takes an owner for nearly full of whose quota nine tenths are used.
-func (f *Files) totals(ctx context.Context) (totals, error) {
-	return db.One(ctx, f.db, db.RowOf(func(t *totals) []any {
-		return []any{&t.items, &t.uploads, &t.staging, &t.redo, &t.quarantined, &t.used, &t.nearlyFull}
-	}), `-- name: files.Totals
-		SELECT (SELECT greatest(c.reltuples, 0)::bigint FROM pg_class c WHERE c.oid = 'items'::regclass),
-		       u.uploads, u.bytes, o.records - o.quarantined, o.quarantined, t.used, t.full
-		  FROM (SELECT count(*) AS uploads, coalesce(sum(u.bytes), 0)::bigint AS bytes FROM uploads u WHERE u.state = 'open') u,
-		       (SELECT count(*) AS records, count(o.quarantined_at) AS quarantined FROM file_ops o) o,
-		       (SELECT coalesce(sum(t.used), 0)::bigint AS used, count(*) FILTER (WHERE t.used + t.reserved > 0.9 * coalesce(t.quota, $1)) AS full FROM trees t) t`, f.journal.Quota)
-}
-
 // getStorage is GET /system/storage.
 func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 	ctx := c.Context()
@@ -90,12 +70,10 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 	if err != nil {
 		return body, err
 	}
-	t, err := f.totals(ctx)
-	if err != nil {
-		return body, err
-	}
-	items, err := db.One(ctx, f.db, db.Value[int64], `-- name: files.CountItems
-		SELECT (SELECT count(*) FROM items i) - (SELECT count(*) FROM trees t)`)
+	list := httpx.ListBy(page, owners, func(o stored) uuid.UUID { return o.owner })
+	body, err = db.One(ctx, f.db, db.RowOf(func(b *storageBody) []any { return []any{&b.Items, &b.Staging} }), `-- name: files.StorageOfAll
+		SELECT (SELECT count(*) FROM items i) - (SELECT count(*) FROM trees t),
+		       (SELECT coalesce(sum(u.bytes), 0)::bigint FROM uploads u WHERE u.state = 'open')`)
 	if err != nil {
 		return body, err
 	}
@@ -103,8 +81,8 @@ func (f *Files) getStorage(c *httpx.Call) (body storageBody, err error) {
 	if err != nil {
 		return body, f.vol.diskError(err)
 	}
-	list := httpx.ListBy(page, owners, func(o stored) uuid.UUID { return o.owner })
-	body = storageBody{Users: []ownerBody{}, Spaces: []spaceUsage{}, NextCursor: list.NextCursor, Staging: t.staging, Purge: int64(len(waiting)), Items: items}
+	body.Users, body.Spaces = []ownerBody{}, []spaceUsage{}
+	body.NextCursor, body.Purge = list.NextCursor, int64(len(waiting))
 	for _, o := range list.Items {
 		if disk.IsSpace(o.owner) {
 			body.Spaces = append(body.Spaces, spaceUsage{o.owner, o})
@@ -146,20 +124,32 @@ func (f *Files) HasRoom(context.Context) error {
 	return err
 }
 
-// Figures are what there is to tell of everyone's files and their disk.
+// Figures are what there is to tell of everyone's files and their disk. Items are
+// what PostgreSQL's statistics say: counting them would read the whole table each
+// time that a monitor asks.
 func (f *Files) Figures(ctx context.Context) ([]httpx.Figure, error) {
-	t, err := f.totals(ctx)
+	const sql = `-- name: files.Figures
+		SELECT ARRAY[(SELECT greatest(c.reltuples, 0) FROM pg_class c WHERE c.oid = 'items'::regclass),
+		             u.uploads, u.bytes, t.used, t.nearly_full, o.records - o.quarantined, o.quarantined]::float8[]
+		  FROM (SELECT count(*) AS uploads, coalesce(sum(u.bytes), 0) AS bytes FROM uploads u WHERE u.state = 'open') u,
+		       (SELECT count(*) AS records, count(o.quarantined_at) AS quarantined FROM file_ops o) o,
+		       (SELECT coalesce(sum(t.used), 0) AS used,
+		               count(*) FILTER (WHERE t.used + t.reserved > 0.9 * coalesce(t.quota, $1)) AS nearly_full FROM trees t) t`
+	values, err := db.One(ctx, f.db, db.Value[[]float64], sql, f.journal.Quota)
 	if err != nil {
 		return nil, err
 	}
 	figures := []httpx.Figure{
-		{Name: "homebase_items", Help: "Files and folders of all users, trash included; an estimate from PostgreSQL's statistics.", Value: float64(t.items)},
-		{Name: "homebase_uploads_open", Help: "Uploads in progress or interrupted that hold space.", Value: float64(t.uploads)},
-		{Name: "homebase_staging_bytes", Help: "Space held by uploads in progress.", Value: float64(t.staging)},
-		{Name: "homebase_storage_used_bytes", Help: "Bytes of everybody's files, with trash and versions.", Value: float64(t.used)},
-		{Name: "homebase_storage_nearly_full", Help: "Users and spaces that use more than nine tenths of their quota.", Value: float64(t.nearlyFull)},
-		{Name: "homebase_redo_records", Help: "Committed changes that are not on the disk yet.", Value: float64(t.redo)},
-		{Name: "homebase_redo_quarantined_records", Help: "Committed changes whose bytes could not be found.", Value: float64(t.quarantined)},
+		{Name: "homebase_items", Help: "Files and folders of all users, trash included; an estimate from PostgreSQL's statistics."},
+		{Name: "homebase_uploads_open", Help: "Uploads in progress or interrupted that hold space."},
+		{Name: "homebase_staging_bytes", Help: "Space held by uploads in progress."},
+		{Name: "homebase_storage_used_bytes", Help: "Bytes of everybody's files, with trash and versions."},
+		{Name: "homebase_storage_nearly_full", Help: "Users and spaces that use more than nine tenths of their quota."},
+		{Name: "homebase_redo_records", Help: "Committed changes that are not on the disk yet."},
+		{Name: "homebase_redo_quarantined_records", Help: "Committed changes whose bytes could not be found."},
+	}
+	for i, value := range values {
+		figures[i].Value = value
 	}
 	if f.vol.away.Load() != nil {
 		return figures, nil

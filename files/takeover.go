@@ -47,14 +47,13 @@ func (rc *reconciler) takeOver(ctx context.Context, owner uuid.UUID, list []*fin
 				return err
 			}
 			for _, d := range ready {
-				switch d.done {
-				case taken:
-					report.did(d)
-					moving = true
-				case stale:
-					moving = true
-				case later:
+				if d.done == later {
 					left = append(left, d)
+					continue
+				}
+				moving = true
+				if d.done == taken {
+					report.did(d)
 				}
 			}
 		}
@@ -69,13 +68,15 @@ func (rc *reconciler) takeOver(ctx context.Context, owner uuid.UUID, list []*fin
 		slices.Reverse(list)
 	}
 	// Beside writers an entry may have gone on, or have got a row, meanwhile.
-	list, err := rc.confirmed(ctx, owner, list)
+	err := rc.confirm(ctx, owner, list)
 	for _, d := range list {
-		if d.kind == findVersion {
+		switch {
+		case d.done == stale || d.kind == findMissing:
+		case d.kind == findVersion:
 			report.problem(d.path, "there is no file of which this can be a version")
-			continue
+		default:
+			report.problem(d.path, "another item has this name, or its folder was not taken over; rename it and scan again")
 		}
-		report.problem(d.path, "another item has this name, or its folder was not taken over; rename it and scan again")
 	}
 	return err
 }
@@ -90,10 +91,12 @@ func (rc *reconciler) takeSome(ctx context.Context, owner uuid.UUID, batch []*fi
 		var fresh []*finding
 		for _, d := range free {
 			var err error
-			switch d.kind {
-			case findNew:
+			switch {
+			case d.kind != findMissing && rc.touched(d):
+				d.done = stale
+			case d.kind == findNew:
 				fresh = append(fresh, d)
-			case findVersion:
+			case d.kind == findVersion:
 				err = rc.takeVersion(ctx, t, owner, d)
 			default:
 				err = rc.takeKnown(ctx, t, owner, d)
@@ -113,6 +116,12 @@ func (rc *reconciler) takeSome(ctx context.Context, owner uuid.UUID, batch []*fi
 	return err
 }
 
+// touched reports whether anything happened to an entry since it was seen.
+func (rc *reconciler) touched(d *finding) bool {
+	info, err := rc.vol.disk.Lstat(d.path)
+	return err != nil || !unchangedSince(d.info, info)
+}
+
 // cameBack reports whether an id has a row again, of whichever tree it was.
 func (d *finding) cameBack() bool { return d.former && d.done == taken }
 
@@ -124,7 +133,7 @@ func (rc *reconciler) underLock(ctx context.Context, owner uuid.UUID, list []*fi
 		var free []*finding
 		for _, d := range list {
 			d.done = later
-			if paths := []string{d.path, d.from}; !t.InTheWay(d.row.ID, slices.DeleteFunc(paths, func(p string) bool { return p == "" })...) {
+			if !t.InTheWay(d.row.ID, d.path, cmp.Or(d.from, d.path)) {
 				free = append(free, d)
 			}
 		}
@@ -152,14 +161,12 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 	if err != nil || from != d.from {
 		return ignoreNotFound(err)
 	}
-	info, err := rc.vol.disk.Lstat(d.path)
-	there := err == nil && (info.IsDir() || info.Mode().IsRegular())
 	now := row
 	switch {
-	case err != nil && disk.Failed(err):
-		return nil
 	case d.kind == findMissing:
-		if there && info.IsDir() != row.IsFile() {
+		info, err := rc.vol.disk.Lstat(d.path)
+		there := err == nil && (info.IsDir() || info.Mode().IsRegular())
+		if disk.Failed(err) || there && info.IsDir() != row.IsFile() {
 			return nil
 		}
 		if _, owned := disk.Inside(d.path); there && owned { // another kind of entry has taken the name
@@ -167,8 +174,6 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 				return err
 			}
 		}
-	case !there || !unchangedSince(d.info, info):
-		return nil
 	case d.kind == findMoved:
 		if rc.carriedAt(from, row.ID) {
 			return nil
@@ -180,7 +185,7 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 		now.Parent, now.Name = &d.parent, path.Base(d.path)
 	}
 	now.Missing = d.kind == findMissing
-	changed := !now.Missing && row.IsFile() && !row.matches(info)
+	changed := !now.Missing && row.IsFile() && !row.matches(d.info)
 	if d.kind != findMoved && d.kind != findUnmarked && !changed && now.Missing == row.Missing {
 		return nil // the rows say it by now
 	}
@@ -188,13 +193,13 @@ func (rc *reconciler) takeKnown(ctx context.Context, t *journal.Tx, owner uuid.U
 		return nil // it was prepared for another version of the row
 	}
 	if !now.Missing && row.IsFile() {
-		now.Ino = new(disk.Inode(info))
+		now.Ino = new(disk.Inode(d.info))
 	}
 	if row.IsFile() && (changed || d.kind == findMoved) {
 		now.MediaType = new(mediaType(now.Name, *row.MediaType, d.head))
 	}
 	if changed {
-		now.Size, now.SHA256, now.MTime = info.Size(), d.sum, new(disk.MTime(info))
+		now.Size, now.SHA256, now.MTime = d.info.Size(), d.sum, new(disk.MTime(d.info))
 	}
 	d.done = taken
 	if err := rc.settleMark(d); err != nil || d.kind == findUnmarked {
@@ -246,22 +251,30 @@ func roomFor(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) (b
 // or an id that is held waits.
 func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUID, list []*finding) error {
 	const sql = `-- name: files.TakeOverNew` + insertRows + ` ON CONFLICT DO NOTHING RETURNING i.id`
-	paths := map[uuid.UUID]string{} // of folders by now, "" for none
 	created, trashed := []uuid.UUID{}, []uuid.UUID{}
 	for len(list) > 0 {
+		parents := make([]uuid.UUID, len(list))
+		for i, d := range list {
+			parents[i] = cmp.Or(d.parent, t.Tree.Root)
+		}
+		folders, err := pathsOf(ctx, t, parents)
+		if err != nil {
+			return err
+		}
 		var rows []newRow
 		ready := map[uuid.UUID]*finding{}
 		left := list[:0:0]
-		for _, d := range list {
-			row, ok, err := rc.newRow(ctx, t, owner, d, paths)
-			switch {
-			case err != nil:
-				return err
-			case ok:
-				rows, ready[d.row.ID] = append(rows, row.keyed()), d
-			case d.done == later:
-				left = append(left, d)
+		for i, d := range list {
+			folder := folders[parents[i]]
+			if folder.Owner != owner || folder.IsFile() || d.was == "" && folder.path != path.Dir(d.path) {
+				left = append(left, d) // it may be new as well
+				continue
 			}
+			row, err := rc.newRow(d, folder.ID)
+			if err != nil {
+				return err
+			}
+			rows, ready[row.ID] = append(rows, row), d
 		}
 		if len(rows) == 0 {
 			break
@@ -273,14 +286,11 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 		for _, id := range ids {
 			d := ready[id]
 			d.done = taken
-			action := audit.FolderCreated
+			action, size := audit.FolderCreated, int64(0)
 			if d.isFile() {
-				action = audit.FileCreated
-				t.Count(d.info.Size(), 1)
-			} else {
-				t.Count(0, 1)
-				paths[id] = d.path
+				action, size = audit.FileCreated, d.info.Size()
 			}
+			t.Count(size, 1)
 			t.Audit(ctx, audit.Event{Action: action, Target: id})
 			if d.was == "" {
 				created = append(created, id)
@@ -296,38 +306,13 @@ func (rc *reconciler) takeNew(ctx context.Context, t *journal.Tx, owner uuid.UUI
 	return tellStored(ctx, t, feedTrashed, owner, trashed...)
 }
 
-// newRow is the row of an entry that nothing happened to since, once its
-// folder is known. One with an id from a former life keeps it, with the time
-// that the id tells, and begins with a revision that it never had before.
-func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding, paths map[uuid.UUID]string) (row newRow, ok bool, err error) {
-	row = newRow{ID: d.row.ID, Parent: cmp.Or(d.parent, t.Tree.Root), Kind: d.row.Kind, Name: d.name(), Revision: 1, Created: time.Now()}
-	at, known := paths[row.Parent]
-	if !known {
-		folder, p, err := pathOf(ctx, t, owner, row.Parent)
-		if errors.Is(err, db.ErrNotFound) {
-			return row, false, nil // it may be new as well: asked again
-		}
-		if err != nil {
-			return row, false, err
-		}
-		if folder.IsFile() {
-			p = ""
-		}
-		at, paths[row.Parent] = p, p
-	}
-	if at == "" || d.was == "" && at != path.Dir(d.path) {
-		return row, false, nil
-	}
-	info, err := rc.vol.disk.Lstat(d.path)
-	if err != nil || !unchangedSince(d.info, info) {
-		d.done = stale
-		return row, false, nil
-	}
-	if err := rc.settleMark(d); err != nil {
-		return row, false, err
-	}
+// newRow is the row of an entry in its folder. One with an id from a former life
+// keeps it, with the time that the id tells, and begins with a revision that it never
+// had before.
+func (rc *reconciler) newRow(d *finding, folder uuid.UUID) (newRow, error) {
+	row := newRow{ID: d.row.ID, Parent: folder, Kind: d.row.Kind, Name: d.name(), Revision: 1, Created: time.Now()}
 	if d.was != "" { // it was renamed to where it lies when it was deleted
-		ctim := disk.StatOf(info).Ctim
+		ctim := disk.StatOf(d.info).Ctim
 		row.Trashed = new(time.Unix(ctim.Unix()))
 	}
 	if d.former {
@@ -338,11 +323,11 @@ func (rc *reconciler) newRow(ctx context.Context, t *journal.Tx, owner uuid.UUID
 	}
 	row.Updated = row.Created
 	if d.isFile() {
-		row.Size, row.MTime, row.Ino = info.Size(), new(disk.MTime(info)), new(disk.Inode(info))
+		row.Size, row.MTime, row.Ino = d.info.Size(), new(disk.MTime(d.info)), new(disk.Inode(d.info))
 		row.Updated = time.Unix(0, *row.MTime)
 		row.MediaType, row.SHA256 = new(mediaType(row.Name, "", d.head)), d.sum
 	}
-	return row, true, nil
+	return row.keyed(), rc.settleMark(d)
 }
 
 // settleMark gives what carries another id its own. That is done under the

@@ -37,8 +37,8 @@ type versions struct {
 
 // deleteVersion is DELETE /files/items/{id}/versions/{revision}: for good.
 func (vs *versions) deleteVersion(c *httpx.Call) error {
-	const sql = `-- name: files.VersionToEnd
-		SELECT ` + journal.VersionColumns + ` FROM versions v WHERE v.owner_id = $1 AND v.item_id = $2 AND v.revision = $3`
+	const sql = `-- name: files.EndVersion
+		DELETE FROM versions v WHERE v.owner_id = $1 AND v.item_id = $2 AND v.revision = $3 RETURNING ` + journal.VersionColumns
 	owner := visitOf(c.Context()).owner
 	revision, err := revisionOf(c.Request)
 	if err != nil {
@@ -53,7 +53,7 @@ func (vs *versions) deleteVersion(c *httpx.Call) error {
 			return err
 		}
 		t.Audit(ctx, audit.Event{Action: audit.VersionEnded, Target: c.ID, Details: map[string]string{"version": strconv.FormatInt(revision, 10)}})
-		return t.EndVersions(ctx, []journal.Version{v})
+		return t.PurgeVersions([]journal.Version{v})
 	}})
 }
 

@@ -102,7 +102,7 @@ func (rn *renditions) rendition(ctx context.Context, owner, id uuid.UUID, asked 
 	}
 	sum := c.item.SHA256
 	if !c.proven {
-		rn.rd.changedOutside(owner, id)
+		offer(rn.rd.outside, id)
 		if sum, err = sumOf(ctx, io.NewSectionReader(c.file, 0, picture.MaxEncoded+1)); err != nil {
 			return httpx.Rendition{}, rn.vol.diskError(err)
 		}

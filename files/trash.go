@@ -1,10 +1,12 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"sort"
 	"sync/atomic"
 	"time"
 
@@ -46,18 +48,14 @@ type trashed struct {
 	at time.Time
 }
 
-// trashedQuery finds items in the trash with the path that they were deleted
-// from, or that their former folder has now.
-const trashedQuery = `
-	SELECT ` + itemColumns + `, ` + pathColumn + `, i.trashed_at
-	  FROM items i
-	 WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging`
+// trashedColumns are those of an item in the trash, with the path that it was deleted
+// from, or that its former folder has now.
+const trashedColumns = itemColumns + `, ` + pathColumn + `, i.trashed_at`
+
+// inTrash selects an owner's items in the trash.
+const inTrash = ` WHERE i.owner_id = $1 AND i.trashed_at IS NOT NULL AND NOT i.purging`
 
 var scanTrashed = db.RowOf(func(t *trashed) []any { return append(t.Fields(), &t.path, &t.at) })
-
-func trashedByID(ctx context.Context, q db.Querier, owner, id uuid.UUID) (trashed, error) {
-	return db.One(ctx, q, scanTrashed, `-- name: files.TrashedByID`+trashedQuery+` AND i.id = $2`, owner, id)
-}
 
 // trashPlace is an item's place in the trash, newest first.
 type trashPlace struct {
@@ -71,7 +69,8 @@ func (t trashed) shown() trashedBody { return trashedBody{t.placed.shown(), t.at
 
 // getTrash is GET /files/trash, newest first.
 func (tr *trash) getTrash(c *httpx.Call, p httpx.Keyset[trashPlace]) ([]trashed, error) {
-	const sql = `-- name: files.Trash` + trashedQuery + ` AND (i.trashed_at, i.id) < ($2, $3)
+	const sql = `-- name: files.Trash
+		SELECT ` + trashedColumns + ` FROM items i` + inTrash + ` AND (i.trashed_at, i.id) < ($2, $3)
 		 ORDER BY i.trashed_at DESC, i.id DESC LIMIT $4`
 	before := p.After(trashPlace{time.Unix(1<<37, 0), uuid.Max}) // far ahead of any clock
 	return db.All(c.Context(), tr.db, scanTrashed, sql, visitOf(c.Context()).owner, before.At, before.ID, p.Limit)
@@ -148,7 +147,9 @@ func (tr *trash) restore(c *httpx.Call) (itemBody, error) {
 	owner, id := visitOf(c.Context()).owner, c.ID
 	var it placed
 	err := tr.journal.Commit(c.Context(), journal.Change{Owner: owner, Decide: func(ctx context.Context, t *journal.Tx) error {
-		from, err := trashedByID(ctx, t, owner, id)
+		const sql = `-- name: files.TrashedByID
+			SELECT ` + trashedColumns + ` FROM items i` + inTrash + ` AND i.id = $2`
+		from, err := db.One(ctx, t, scanTrashed, sql, owner, id)
 		if err != nil {
 			return err
 		}
@@ -191,24 +192,20 @@ func freeName(ctx context.Context, q db.Querier, folder uuid.UUID, name string) 
 		}
 		return disk.MarkName(name, fmt.Sprintf(" (%d)", n))
 	}
-	last, free := 0, 0 // the highest number that is taken, the lowest that is free, as far as was asked
-	for n := 1; free == 0 || free-last > 1; {
-		taken, err := nameTaken(ctx, q, folder, numbered(n), uuid.Nil)
-		switch {
-		case err != nil:
-			return "", err
-		case !taken:
-			free = n
-		case n > 1<<30:
+	var failed error
+	taken := func(n int) bool {
+		held, err := nameTaken(ctx, q, folder, numbered(n), uuid.Nil)
+		failed = cmp.Or(failed, err)
+		return held && failed == nil
+	}
+	last, free := 0, 1
+	for taken(free) {
+		if last, free = free, 2*free; free > 1<<30 {
 			return "", journal.ErrNameConflict
-		default:
-			last = n
-		}
-		if n *= 2; free > 0 {
-			n = (last + free) / 2
 		}
 	}
-	return numbered(free), nil
+	free = last + 1 + sort.Search(free-last-1, func(i int) bool { return !taken(last + 1 + i) })
+	return numbered(free), failed
 }
 
 // nameTaken reports whether another item has a name in a folder.

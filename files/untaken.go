@@ -80,14 +80,14 @@ func (rc *reconciler) untakenOf(ctx context.Context, o owner, give func(u Untake
 	if err != nil {
 		return err
 	}
-	why := map[string]string{
+	why := map[string]refusal{
 		findNew:     "it has no row; homebase files scan takes it over",
 		findVersion: "it has no row; homebase files scan takes it over",
 		findMoved:   "it was moved here outside the API; homebase files scan takes it over",
 	}
 	list = slices.DeleteFunc(list, func(d *finding) bool { return why[d.kind] == "" && d.kind != findRefused })
 	tops := slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.in != nil })
-	if _, err := rc.confirmed(ctx, o.id, tops); err != nil {
+	if err := rc.confirm(ctx, o.id, tops); err != nil {
 		return err
 	}
 	for _, d := range list {
@@ -98,42 +98,52 @@ func (rc *reconciler) untakenOf(ctx context.Context, o owner, give func(u Untake
 		if top.done == stale {
 			continue
 		}
-		give(Untaken{d.path, cmp.Or(why[d.kind], d.why), d == top})
+		give(Untaken{d.path, string(cmp.Or(why[d.kind], d.why)), d == top})
 	}
 	return nil
 }
 
-// confirmed looks at findings under the owner's lock once more, and keeps those
-// that still hold: what another change was about to do is none of them. What
-// stays between commit and rename for too long is kept as well.
-func (rc *reconciler) confirmed(ctx context.Context, owner uuid.UUID, list []*finding) ([]*finding, error) {
+// confirm looks at findings under the owner's lock once more, and makes stale what
+// does not hold: what another change was about to do. What stays between commit and
+// rename for too long is left as later.
+func (rc *reconciler) confirm(ctx context.Context, owner uuid.UUID, list []*finding) error {
 	pending := slices.Clone(list)
 	for round := 0; len(pending) > 0 && round < untakenRounds; round++ {
 		if round > 0 && !db.Sleep(ctx, untakenPause) {
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 		for batch := range slices.Chunk(pending, takeBatch) {
 			err := rc.underLock(ctx, owner, batch, func(ctx context.Context, t *journal.Tx, free []*finding) error {
 				for _, d := range free {
-					if err := rc.confirm(ctx, t, owner, d); err != nil {
+					if err := rc.confirmOne(ctx, t, owner, d); err != nil {
 						return err
 					}
 				}
 				return errOnlyLooked
 			})
 			if !errors.Is(err, errOnlyLooked) {
-				return nil, err
+				return err
 			}
 		}
 		pending = slices.DeleteFunc(pending, func(d *finding) bool { return d.done != later })
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(d *finding) bool { return d.done == stale }), nil
+	return nil
 }
 
-// confirm looks under the owner's lock whether an entry is still there and
-// whether a row stands for it by now.
-func (rc *reconciler) confirm(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) error {
+// confirmOne looks whether a file is still missing; else whether an entry is still
+// there and a row stands for it by now.
+func (rc *reconciler) confirmOne(ctx context.Context, t *journal.Tx, owner uuid.UUID, d *finding) error {
 	d.done = stale
+	if d.kind == findMissing {
+		_, p, err := pathOf(ctx, t, owner, d.row.ID)
+		if err != nil {
+			return ignoreNotFound(err)
+		}
+		if info, err := rc.vol.disk.Lstat(p); err != nil || !info.Mode().IsRegular() {
+			d.done = taken
+		}
+		return nil
+	}
 	info, err := rc.vol.disk.Lstat(d.path)
 	if err != nil && !disk.Failed(err) || err == nil && d.info != nil && info.IsDir() != d.info.IsDir() {
 		return nil

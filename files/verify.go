@@ -75,7 +75,7 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 	for _, c := range list {
 		of += c.size
 	}
-	pace := &pace{rate: rate, began: time.Now()}
+	pace := &pace{ctx: ctx, rate: rate, began: time.Now()}
 	for page := range slices.Chunk(list, verifyPage) {
 		var good []uuid.UUID
 		var revisions []int64
@@ -99,31 +99,27 @@ func (rc *reconciler) verify(ctx context.Context, owner *uuid.UUID, since time.T
 // check reads one file and reports whether it is what was stored.
 func (rc *reconciler) check(ctx context.Context, c toCheck, v *verification, pace *pace) (sound bool, err error) {
 	got, err := rc.rd.open(ctx, rc.lookup(c), readPause)
-	switch {
-	case errors.Is(err, db.ErrNotFound):
+	if errors.Is(err, db.ErrNotFound) {
 		return false, nil // purged meanwhile
-	case ctx.Err() != nil:
+	}
+	absent := errors.Is(err, errContentMissing) && !errors.Is(err, fs.ErrPermission)
+	var sum []byte
+	var info fs.FileInfo
+	if err == nil {
+		defer got.file.Close()
+		if sum, err = sumOf(ctx, io.TeeReader(got.file, pace)); err == nil {
+			info, err = got.file.Stat()
+		}
+	}
+	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
 	v.Files++
 	switch {
-	case errors.Is(err, errContentMissing) && !errors.Is(err, fs.ErrPermission):
+	case absent:
 		v.problem(&v.Missing, got.place, "missing")
-		return false, nil
 	case err != nil:
-		v.problem(&v.Damaged, got.place, "it cannot be opened: "+err.Error())
-		return false, nil
-	}
-	defer got.file.Close()
-	pace.ctx, pace.from = ctx, got.file
-	sum, err := sumOf(ctx, pace)
-	if ctx.Err() != nil {
-		return false, context.Cause(ctx)
-	}
-	info, statErr := got.file.Stat()
-	switch {
-	case err != nil || statErr != nil:
-		v.problem(&v.Damaged, got.place, "it cannot be read: "+errors.Join(err, statErr).Error())
+		v.problem(&v.Damaged, got.place, "it cannot be read: "+err.Error())
 	case !got.item.matches(info):
 		v.problem(&v.Changed, got.place, "changed outside the API; homebase files scan takes it over")
 	case !bytes.Equal(sum, got.item.SHA256):
@@ -150,25 +146,24 @@ func (rc *reconciler) lookup(c toCheck) lookup {
 	}
 }
 
-// pace lets bytes through at a rate, in bytes a second; 0 is no limit.
+// pace counts the bytes that are read, and takes its time for them: that of a rate in
+// bytes a second; 0 is no limit.
 type pace struct {
 	ctx   context.Context
-	from  io.Reader
 	rate  int64
 	read  int64
 	began time.Time
 }
 
-func (p *pace) Read(b []byte) (int, error) {
-	n, err := p.from.Read(b)
-	p.read += int64(n)
+func (p *pace) Write(b []byte) (int, error) {
+	p.read += int64(len(b))
 	if p.rate > 0 {
 		due := time.Duration(float64(p.read) / float64(p.rate) * float64(time.Second))
 		if ahead := due - time.Since(p.began); ahead > 0 && !db.Sleep(p.ctx, ahead) {
-			return n, context.Cause(p.ctx)
+			return 0, context.Cause(p.ctx)
 		}
 	}
-	return n, err
+	return len(b), nil
 }
 
 func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) error {

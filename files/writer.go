@@ -42,7 +42,7 @@ func (wr *writer) place(ctx context.Context, s *staged, at spot, find finder, h 
 			return placed{item{done.Item}, done.Path}, done.Created, err
 		case errors.Is(err, journal.ErrChangedOutside):
 			s.AsItIs = true
-			wr.rc.takeOutside(ctx, outside{s.Owner, s.Item})
+			wr.rc.takeOutside(ctx, s.Item)
 		case !errors.Is(err, journal.ErrLookAgain):
 			wr.drop(ctx, s)
 			return it, false, wr.vol.diskError(err)
