@@ -23,6 +23,8 @@ const (
 	// purgeStep is how many rows one change deletes: the owner's other changes
 	// wait for that long.
 	purgeStep = 1000
+	// purgePage is how many items of the trash are read at once.
+	purgePage = 100
 )
 
 // deleteTrashed is DELETE /files/trash/{id}: for good.
@@ -50,29 +52,30 @@ func (tr *trash) endTrash(ctx context.Context) error {
 // of the others.
 func (tr *trash) purgeAll(ctx context.Context, owner *uuid.UUID, older *time.Duration) (purged int, failed error) {
 	const sql = `-- name: files.TrashToPurge
-		SELECT i.owner_id, i.id FROM items i
+		SELECT i.owner_id, i.trashed_at, i.id FROM items i
 		 WHERE i.trashed_at IS NOT NULL AND NOT i.purging AND ($1::uuid IS NULL OR i.owner_id = $1)
-		   AND ($2::interval IS NULL OR i.trashed_at < now() - $2::interval)
-		 ORDER BY i.trashed_at, i.id`
-	type key struct{ owner, item uuid.UUID }
-	scan := db.RowOf(func(k *key) []any { return []any{&k.owner, &k.item} })
-	keys, err := db.All(ctx, tr.db, scan, sql, pgx.QueryExecModeDescribeExec, owner, older) // planned for what is asked
-	if err != nil {
-		return 0, err
+		   AND ($2::interval IS NULL OR i.trashed_at < now() - $2::interval) AND (i.trashed_at, i.id) > ($3, $4)
+		 ORDER BY i.trashed_at, i.id LIMIT $5`
+	type due struct {
+		trashPlace
+		owner uuid.UUID
 	}
-	for _, k := range keys {
-		err := tr.purge(ctx, k.owner, k.item)
-		switch {
-		case err == nil:
-			purged++
-		case !errors.Is(err, db.ErrNotFound): // restored or purged meanwhile
-			failed = errors.Join(failed, err)
+	scan := db.RowOf(func(d *due) []any { return []any{&d.owner, &d.At, &d.ID} })
+	for last := (due{}); ; {
+		page, err := db.All(ctx, tr.db, scan, sql, pgx.QueryExecModeDescribeExec, owner, older, last.At, last.ID, purgePage) // planned for what is asked
+		if err != nil || len(page) == 0 {
+			return purged, errors.Join(failed, err)
 		}
-		if ctx.Err() != nil {
-			break
+		for _, last = range page {
+			err := tr.purge(ctx, last.owner, last.ID)
+			switch {
+			case err == nil:
+				purged++
+			case !errors.Is(err, db.ErrNotFound): // restored or purged meanwhile
+				failed = errors.Join(failed, err)
+			}
 		}
 	}
-	return purged, failed
 }
 
 // purge deletes a trashed item with all that lies below it. The bytes go to

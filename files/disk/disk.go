@@ -3,8 +3,8 @@
 // neither SQL nor HTTP and writes no log.
 //
 // Paths are relative to the data directory, with slashes:
-// "users/<owner>/documents/a.pdf". No link in an owner's folder is ever followed, so
-// nothing that somebody plants in a tree leads out of it.
+// "users/<owner>/documents/a.pdf". No link in an owner's folder is followed to what is
+// opened, made or changed, so nothing that somebody plants in a tree leads out of it.
 //
 // Names are their owners' business: no error of this package carries one.
 // Errors are the kernel's (syscall.Errno), found by [errors.Is] as usual.
