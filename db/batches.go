@@ -11,7 +11,7 @@ const batchWithin = 5 * time.Second
 // Batches collects values that come one by one and writes them together. Adding
 // one never blocks. Make one with NewBatches; it is safe for concurrent use.
 type Batches[T any] struct {
-	queue chan T
+	queue chan *T       // what waits takes up memory, and the room for more does not
 	wake  chan struct{} // holds one: something came since the last write
 	most  int
 	every time.Duration
@@ -23,13 +23,13 @@ type Batches[T any] struct {
 // Wake: while nothing comes, nothing runs. If write fails, the batch is kept for
 // the next time, while the queue fills up.
 func NewBatches[T any](room, most int, every time.Duration, write func(ctx context.Context, batch []T) error) *Batches[T] {
-	return &Batches[T]{queue: make(chan T, room), wake: make(chan struct{}, 1), most: most, every: every, write: write}
+	return &Batches[T]{queue: make(chan *T, room), wake: make(chan struct{}, 1), most: most, every: every, write: write}
 }
 
 // Add queues v, or drops it and returns false if there is no room.
 func (b *Batches[T]) Add(v T) bool {
 	select {
-	case b.queue <- v:
+	case b.queue <- &v:
 		b.Wake()
 		return true
 	default:
@@ -90,7 +90,7 @@ func (b *Batches[T]) fill(batch []T) []T {
 	for len(batch) < b.most {
 		select {
 		case v := <-b.queue:
-			batch = append(batch, v)
+			batch = append(batch, *v)
 		default:
 			return batch
 		}
