@@ -14,7 +14,6 @@ import (
 var (
 	sysOpenat2   = uintptr(437)
 	sysFstatat   = map[string]uintptr{"amd64": 262, "arm64": 79}[runtime.GOARCH]
-	sysStatx     = map[string]uintptr{"amd64": 332, "arm64": 291}[runtime.GOARCH]
 	sysRenameat2 = map[string]uintptr{"amd64": 316, "arm64": 276}[runtime.GOARCH]
 	sysSyncfs    = map[string]uintptr{"amd64": 306, "arm64": 267}[runtime.GOARCH]
 )
@@ -134,27 +133,8 @@ func (d *Dir) LstatIn(folder *os.File, name string) (Entry, error) {
 }
 
 func lstatIn(folder *os.File, name string) (Entry, error) {
-	defer runtime.KeepAlive(folder)
-	const basic = 0x7ff // STATX_BASIC_STATS
-	ptr, err := syscall.BytePtrFromString(name)
-	if err != nil {
-		return Entry{}, err
-	}
-	var st struct { // struct statx up to stx_ino
-		mask, blksize uint32
-		attributes    uint64
-		nlink         uint32
-		uid, gid      uint32
-		mode          uint16
-		_             uint16
-		ino           uint64
-		_             [216]byte
-	}
-	_, _, errno := syscall.Syscall6(sysStatx, folder.Fd(), uintptr(unsafe.Pointer(ptr)), noFollow, basic, uintptr(unsafe.Pointer(&st)), 0)
-	if errno != 0 {
-		return Entry{}, os.NewSyscallError("statx", errno)
-	}
-	return Entry{Ino: int64(st.ino), Links: st.nlink, Mode: st.mode}, nil
+	st, err := statAt(folder, name)
+	return Entry{Ino: int64(st.Ino), Links: uint32(st.Nlink), Mode: uint16(st.Mode)}, err
 }
 
 // statAt is fstatat: it follows links, though not a last one.
