@@ -49,7 +49,7 @@ func (s Stored) row() *item {
 func EachStored(ctx context.Context, q db.Querier, folders bool, give func(page []Stored) error) error {
 	const sql = `-- name: files.Stored
 		SELECT i.id, i.revision, i.owner_id, i.size, encode(i.sha256, 'hex'), i.mtime, i.ino, i.folder, i.name,
-		       CASE WHEN i.revision = 0 THEN ` + placeColumn + ` ELSE 'versions/' || i.owner_id || '/' || i.id || '.' || i.revision END
+		       CASE WHEN i.revision = 0 THEN ` + placeColumn + ` ELSE '' END
 		  FROM ((SELECT i.id, 0::bigint AS revision, i.owner_id, i.size, coalesce(i.sha256, '') AS sha256,
 		                coalesce(i.mtime, 0) AS mtime, coalesce(i.ino, 0) AS ino,
 		                CASE WHEN i.trashed_at IS NOT NULL THEN i.parent_id END AS folder, i.name
@@ -67,6 +67,11 @@ func EachStored(ctx context.Context, q db.Querier, folders bool, give func(page 
 		page, err := db.All(ctx, q, scan, sql, last.ID, last.Revision, folders)
 		if err != nil || len(page) == 0 {
 			return err
+		}
+		for i := range page {
+			if v := &page[i]; v.Revision > 0 {
+				v.Place = disk.VersionPath(v.Owner, v.ID, v.Revision)
+			}
 		}
 		if err := give(page); err != nil {
 			return err
