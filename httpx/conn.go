@@ -72,10 +72,11 @@ type conn struct {
 	slots    []slot
 	closed   sync.Once
 	framing  framing
-	// Only the goroutine that answers uses these three.
-	answer      *response // whose head is the next write; nil: it has left
-	moreFollows bool      // that write is the beginning of what goes on at once: it is held back
-	held        *[]byte   // from heads; nil: nothing
+	// Only the goroutine that answers uses these.
+	answer      *response        // whose head is the next write; nil: it has left
+	moreFollows bool             // that write is the beginning of what goes on at once: it is held back
+	held        *[]byte          // from heads; nil: nothing
+	roll        func(size int64) // gives the next bytes of a file a deadline; nil: none is being sent
 }
 
 // heads are buffers for the beginnings of answers: what net/http gathers before it

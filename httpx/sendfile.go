@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"cmp"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -35,13 +36,8 @@ func partOf(src io.Reader) *io.LimitedReader {
 	return nil
 }
 
-// sendChunk is how much goes to sendfile at once, under one deadline; a client
-// that takes it within a second gets twice as much, up to sendLargest: each
-// call that takes long costs the scheduler some work.
-const (
-	sendChunk   = 4 << 20
-	sendLargest = 64 << 20
-)
+// sendStep is how much of a file a slow client takes under one deadline.
+const sendStep = 4 << 20
 
 // A file or a part of one that is not larger costs less to copy than to hand to
 // sendfile.
@@ -50,45 +46,40 @@ const smallFile = 16 << 10
 var smallFiles = sync.Pool{New: func() any { return new([smallFile]byte) }}
 
 // ReadFrom is what io.Copy calls. A part of a file, as ServeFile brings it in one
-// io.LimitedReader, goes to the connection in pieces.
-func (w *response) ReadFrom(src io.Reader) (int64, error) {
+// io.LimitedReader, is sent by the kernel.
+func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
 	w.WriteHeader(http.StatusOK)
 	if !w.sends() {
 		return 0, nil // nobody asks for the rest of src
 	}
 	inner, ok := w.ResponseWriter.(io.ReaderFrom)
-	limited := partOf(src)
-	if !ok || limited == nil {
-		// Nothing to send in the kernel; and a source that is slow by
-		// itself must not use up a client's deadline for 4 MiB.
-		return io.Copy(struct{ io.Writer }{w}, src)
+	part := partOf(src)
+	switch {
+	case ok && part != nil && part.N <= smallFile:
+		return w.copySmall(part)
+	case ok && part != nil && w.conn.raw != nil && w.asked.Method == http.MethodGet:
+		if n, err = w.sendFile(inner, part); err != errNoSendfile {
+			return n, err
+		}
 	}
-	if limited.N <= smallFile {
-		return w.copySmall(limited)
-	}
-	if w.conn.answer != nil && w.asked.Method == http.MethodGet {
+	return io.Copy(struct{ io.Writer }{w}, src)
+}
+
+// sendFile hands a file on to the connection, behind the head of the answer.
+func (w *response) sendFile(inner io.ReaderFrom, part *io.LimitedReader) (int64, error) {
+	if w.conn.answer != nil {
 		w.conn.moreFollows = true
 		http.NewResponseController(w.ResponseWriter).Flush() // else net/http reads the file's first bytes to send them with the head
 		w.conn.moreFollows = false
 	}
-	var total int64
-	for size := int64(sendChunk); limited.N > 0; {
-		chunk := &io.LimitedReader{R: limited.R, N: min(limited.N, size)}
-		asked, began := chunk.N, time.Now()
-		w.roll(asked)
-		n, err := inner.ReadFrom(chunk)
-		total += n
+	w.conn.roll = w.roll
+	n, err := inner.ReadFrom(part)
+	w.conn.roll = nil
+	if err != errNoSendfile {
 		w.sent += n
-		limited.N -= n
 		w.broken = cmp.Or(w.broken, err)
-		if err != nil || n < asked {
-			return total, err
-		}
-		if time.Since(began) < time.Second {
-			size = min(2*size, sendLargest)
-		}
 	}
-	return total, nil
+	return n, err
 }
 
 // copySmall reads a file to its end, or as much of it as src allows, and writes that.
@@ -103,6 +94,9 @@ func (w *response) copySmall(src *io.LimitedReader) (int64, error) {
 	return int64(n), err
 }
 
+// errNoSendfile is the answer of a socket or a file system that cannot send files.
+var errNoSendfile = errors.New("the kernel does not send this file")
+
 // ReadFrom sends a part of a file by sendfile(2), and copies everything else. The
 // kernel holds back the head of the answer until the first of the bytes are there.
 func (c *conn) ReadFrom(src io.Reader) (n int64, err error) {
@@ -113,17 +107,16 @@ func (c *conn) ReadFrom(src io.Reader) (n int64, err error) {
 			return 0, err
 		}
 	}
-	if part := partOf(src); part != nil && c.raw != nil {
-		n, err = c.sendFile(part)
-		if n > 0 || err != syscall.EINVAL && err != syscall.ENOSYS && err != syscall.EOPNOTSUPP {
-			return n, os.NewSyscallError("sendfile", err)
-		}
+	if part := partOf(src); part != nil && c.roll != nil {
+		return c.sendFile(part)
 	}
 	return io.Copy(struct{ io.Writer }{c.Conn}, src)
 }
 
-// sendFile sends less than it was asked for, without an error, where the file has
-// become shorter.
+// sendFile asks for all of the part at once: the call is left when the client has no
+// room for more, and gets a new deadline then, if enough has gone since the last. It
+// sends less than it was asked for, without an error, where the file has become
+// shorter.
 func (c *conn) sendFile(part *io.LimitedReader) (sent int64, err error) {
 	f := part.R.(*fileReader)
 	defer runtime.KeepAlive(f.file)
@@ -131,6 +124,8 @@ func (c *conn) sendFile(part *io.LimitedReader) (sent int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	c.roll(min(part.N, sendStep))
+	next := int64(sendStep) // where the next deadline begins
 	var failed error
 	err = c.raw.Write(func(fd uintptr) bool {
 		for sent < part.N && failed == nil {
@@ -147,11 +142,14 @@ func (c *conn) sendFile(part *io.LimitedReader) (sent int64, err error) {
 			return true
 		}
 		failed = nil
+		if sent >= next {
+			c.roll(min(part.N-sent, sendStep))
+			next = sent + sendStep
+		}
 		return false
 	})
-	if err == nil {
-		err = failed
+	if sent == 0 && (failed == syscall.EINVAL || failed == syscall.ENOSYS || failed == syscall.EOPNOTSUPP) {
+		return 0, errNoSendfile
 	}
-	_, seekErr := f.Seek(at, io.SeekStart)
-	return sent, cmp.Or(err, seekErr)
+	return sent, cmp.Or(err, os.NewSyscallError("sendfile", failed))
 }
