@@ -8,8 +8,7 @@ import (
 )
 
 // response is the ResponseWriter that handlers get. It counts, it gives each
-// write a deadline of its own, and its ReadFrom hands files on to the connection
-// in pieces.
+// write a deadline of its own, and its ReadFrom hands files on to the connection.
 //
 // A status of 400 or more that a handler writes by itself is held back and
 // becomes a problem: http.ServeContent answers 412 and 416 in its own way.
