@@ -184,7 +184,7 @@ type framing struct {
 	odd       atomic.Bool // read otherwise elsewhere: answer, and close
 	ambiguous atomic.Bool // two lengths: refuse, and close
 
-	line    []byte // the line that has come so far
+	line    []byte // the beginning of a line that is not whole
 	first   bool   // the request line is there
 	lengths int    // of Content-Length
 	length  int64
@@ -205,12 +205,15 @@ func (f *framing) see(p []byte) {
 			continue
 		}
 		line, rest, whole := bytes.Cut(p, []byte("\n"))
-		f.line, p = append(f.line, line...), rest
-		if len(f.line) > longestLine {
+		if p = rest; !whole || len(f.line) > 0 {
+			f.line = append(f.line, line...)
+			line = f.line
+		}
+		if len(line) > longestLine {
 			f.odd.Store(true)
 			f.ended = true
 		} else if whole {
-			f.head(f.line)
+			f.head(line)
 			f.line = f.line[:0]
 		}
 	}
