@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -68,24 +69,29 @@ func (l *Listener) Fresh() bool { return l.freshWithin(freshWithin) }
 func (l *Listener) freshWithin(within time.Duration) bool {
 	heard := *l.heard.Load()
 	// All requests come here, so few of them should do more than look.
-	if wake := l.wake.Load(); wake != nil && !l.answeredIn(askEvery) {
+	age := l.age()
+	if wake := l.wake.Load(); wake != nil && age >= askEvery {
 		(*wake)()
 	}
-	if l.answered.Load() != 0 && !l.answeredIn(freshFor) {
+	if l.answered.Load() != 0 && age >= freshFor {
 		timer := time.NewTimer(within)
 		defer timer.Stop()
 		select {
 		case <-heard:
 		case <-timer.C:
 		}
+		age = l.age()
 	}
-	return l.answeredIn(freshFor)
+	return age < freshFor
 }
 
-// answeredIn reports whether the last answered question was asked within this time.
-func (l *Listener) answeredIn(last time.Duration) bool {
+// age is how long ago the last answered question was asked.
+func (l *Listener) age() time.Duration {
 	at := l.answered.Load()
-	return at != 0 && time.Since(l.born)-time.Duration(at) < last
+	if at == 0 {
+		return math.MaxInt64
+	}
+	return time.Since(l.born) - time.Duration(at)
 }
 
 // Heard is Fresh as an error, for readiness.

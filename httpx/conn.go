@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // limited lets only so many connections in; the others wait where the kernel
@@ -64,7 +65,8 @@ func (s *Server) holdConnection(c *conn) bool {
 }
 
 // conn is a client's connection. It gives its permit back when it is closed,
-// and reads along how its requests are framed.
+// gives each write a deadline of its own, and reads along how its requests are
+// framed.
 type conn struct {
 	net.Conn
 	raw      syscall.RawConn // nil: it is no socket
@@ -73,10 +75,10 @@ type conn struct {
 	closed   sync.Once
 	framing  framing
 	// Only the goroutine that answers uses these.
-	answer      *response        // whose head is the next write; nil: it has left
-	moreFollows bool             // that write is the beginning of what goes on at once: it is held back
-	held        *[]byte          // from heads; nil: nothing
-	roll        func(size int64) // gives the next bytes of a file a deadline; nil: none is being sent
+	until       time.Time // the deadline of writes in force
+	answer      *response // whose head is the next write; nil: it has left
+	moreFollows bool      // that write is the beginning of what goes on at once: it is held back
+	held        *[]byte   // from heads; nil: nothing
 }
 
 // heads are buffers for the beginnings of answers: what net/http gathers before it
@@ -112,13 +114,16 @@ func (c *conn) Write(p []byte) (n int, err error) {
 			return len(p), nil
 		}
 		defer c.release()
+		c.roll(len(*c.held))
 		if _, err := c.Conn.Write(*c.held); err != nil {
 			return 0, err
 		}
 		return len(p), nil
 	case c.held == nil:
+		c.roll(len(p))
 		return c.Conn.Write(p)
 	}
+	c.roll(len(*c.held) + len(p))
 	both := net.Buffers{*c.held, p}
 	sent, err := both.WriteTo(c.Conn)
 	n = max(int(sent)-len(*c.held), 0)
@@ -132,6 +137,7 @@ func (c *conn) release() {
 }
 
 func (c *conn) sendHead(p []byte) (err error) {
+	c.roll(len(p))
 	if c.raw == nil {
 		_, err = c.Conn.Write(p)
 		return err
@@ -154,6 +160,22 @@ func (c *conn) sendHead(p []byte) (err error) {
 	})
 	return cmp.Or(err, os.NewSyscallError("sendmsg", failed))
 }
+
+// roll gives the next write its deadline, by its size. One that differs little from
+// that in force is not worth the work.
+func (c *conn) roll(size int) {
+	pace := &c.listener.server.pace
+	wait := pace.stall + time.Duration(size)*time.Second/time.Duration(pace.minSend)
+	until := time.Now().Add(wait)
+	if until.Sub(c.until).Abs() >= pace.stall/32 {
+		c.until = until
+		c.Conn.SetWriteDeadline(until)
+	}
+}
+
+// SetWriteDeadline is how net/http lifts the deadline after an answer. It need not:
+// the next write has its own.
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
 // CloseWrite is what net/http does before it closes a connection whose client
 // still sends, so that the client can read the answer.

@@ -185,7 +185,7 @@ func ServerOf(ctx context.Context) *Server { return exchangeOf(ctx).server }
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{Context: r.Context(), server: s, start: time.Now()}
 	h := w.Header()
-	x.w = response{ResponseWriter: w, conn: connOf(r.Context()), pace: &s.pace, body: &x.body, id: requestID(r), carries: madeAnswer}
+	x.w = response{ResponseWriter: w, conn: connOf(r.Context()), body: &x.body, id: requestID(r), carries: madeAnswer}
 	x.body.ReadCloser, x.body.rc, x.body.pace, x.body.cut, x.body.header = r.Body, http.NewResponseController(w), &s.pace, s.cut, h
 	r = r.WithContext(x)
 	r.Body = &x.body

@@ -1,9 +1,10 @@
 package httpx
 
 import (
-	"crypto/rand"
+	"math/rand/v2"
 	"net/http"
 	"regexp"
+	"strconv"
 )
 
 var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
@@ -15,5 +16,5 @@ func requestID(r *http.Request) string {
 	if len(given) == 1 && requestIDForm.MatchString(given[0]) {
 		return given[0]
 	}
-	return rand.Text()
+	return strconv.FormatUint(rand.Uint64(), 32) + strconv.FormatUint(rand.Uint64(), 32)
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// response is the ResponseWriter that handlers get. It counts, it gives each
-// write a deadline of its own, and its ReadFrom hands files on to the connection.
+// response is the ResponseWriter that handlers get. It counts, and its ReadFrom
+// hands files on to the connection.
 //
 // A status of 400 or more that a handler writes by itself is held back and
 // becomes a problem: http.ServeContent answers 412 and 416 in its own way.
@@ -18,17 +18,15 @@ import (
 type response struct {
 	http.ResponseWriter
 	conn     *conn
-	pace     *pace
 	body     *body
 	asked    *http.Request
-	id       string    // of the request
-	carries  []header  // what it carries in any case
-	replaced [7]bool   // by the handler, before the answer began: what it carries of these
-	status   int       // 0 until the answer begins
-	held     int       // the error status that was held back
-	sent     int64     // bytes of the body
-	until    time.Time // the deadline in force, which net/http lifts after the answer
-	broken   error     // why a write failed
+	id       string   // of the request
+	carries  []header // what it carries in any case
+	replaced [7]bool  // by the handler, before the answer began: what it carries of these
+	status   int      // 0 until the answer begins
+	held     int      // the error status that was held back
+	sent     int64    // bytes of the body
+	broken   error    // why a write failed
 }
 
 // Unwrap is for http.ResponseController.
@@ -45,7 +43,6 @@ func (w *response) begun() bool { return w.status != 0 }
 func (w *response) begin(status int) {
 	w.status = status
 	w.body.settle()
-	w.roll(0)
 	if w.conn.Conn == nil {
 		w.completeHeader()
 	}
@@ -99,24 +96,11 @@ func (w *response) refusal() error {
 	return errInternal.Because(fmt.Errorf("the handler wrote the status %d by itself", w.held))
 }
 
-// roll gives the next write its deadline, by its size. One that differs
-// little from that in force is not worth the work.
-func (w *response) roll(size int64) {
-	wait := w.pace.stall + time.Duration(size)*time.Second/time.Duration(w.pace.minSend)
-	until := time.Now().Add(wait)
-	if until.Sub(w.until).Abs() < w.pace.stall/32 {
-		return
-	}
-	w.until = until
-	http.NewResponseController(w.ResponseWriter).SetWriteDeadline(until)
-}
-
 func (w *response) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	if !w.sends() {
 		return len(p), nil
 	}
-	w.roll(int64(len(p)))
 	// If the head and p are more than net/http gathers, it writes twice.
 	w.conn.moreFollows = true
 	n, err := w.ResponseWriter.Write(p)
@@ -132,6 +116,5 @@ func (w *response) FlushError() error {
 	if !w.begun() {
 		return nil
 	}
-	w.roll(0)
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }

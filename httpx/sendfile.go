@@ -72,9 +72,7 @@ func (w *response) sendFile(inner io.ReaderFrom, part *io.LimitedReader) (int64,
 		http.NewResponseController(w.ResponseWriter).Flush() // else net/http reads the file's first bytes to send them with the head
 		w.conn.moreFollows = false
 	}
-	w.conn.roll = w.roll
 	n, err := inner.ReadFrom(part)
-	w.conn.roll = nil
 	if err != errNoSendfile {
 		w.sent += n
 		w.broken = cmp.Or(w.broken, err)
@@ -107,7 +105,7 @@ func (c *conn) ReadFrom(src io.Reader) (n int64, err error) {
 			return 0, err
 		}
 	}
-	if part := partOf(src); part != nil && c.roll != nil {
+	if part := partOf(src); part != nil && c.raw != nil {
 		return c.sendFile(part)
 	}
 	return io.Copy(struct{ io.Writer }{c.Conn}, src)
@@ -124,7 +122,7 @@ func (c *conn) sendFile(part *io.LimitedReader) (sent int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	c.roll(min(part.N, sendStep))
+	c.roll(int(min(part.N, sendStep)))
 	next := int64(sendStep) // where the next deadline begins
 	var failed error
 	err = c.raw.Write(func(fd uintptr) bool {
@@ -143,7 +141,7 @@ func (c *conn) sendFile(part *io.LimitedReader) (sent int64, err error) {
 		}
 		failed = nil
 		if sent >= next {
-			c.roll(min(part.N-sent, sendStep))
+			c.roll(int(min(part.N-sent, sendStep)))
 			next = sent + sendStep
 		}
 		return false
