@@ -2,7 +2,6 @@ package httpx
 
 import (
 	"encoding/hex"
-
 	"time"
 	"unicode/utf8"
 
