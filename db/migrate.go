@@ -153,9 +153,13 @@ func (d *DB) Migrated(ctx context.Context, schema string) error {
 	return err
 }
 
-// SameSchema is nil if the database has exactly this schema, as commands need.
+// SameSchema is nil if the database has exactly this schema, as commands need. It
+// waits for a process that applies steps.
 func (d *DB) SameSchema(ctx context.Context, schema string) error {
 	newer, err := d.migrated(ctx, schema)
+	if err != nil && d.AsOwner(ctx, func(conn *pgx.Conn) error { return lockMigration(ctx, conn) }) == nil {
+		newer, err = d.migrated(ctx, schema)
+	}
 	return cmp.Or(err, newer)
 }
 

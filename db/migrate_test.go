@@ -75,6 +75,27 @@ func TestMigrate_EightAtOnceApplyEachStepOnce(t *testing.T) {
 	}
 }
 
+// What a person asks for while the server starts for the first time.
+func TestSameSchema_WaitsForWhoAppliesSteps(t *testing.T) {
+	t.Parallel()
+	const schema = twoSteps + "\n-- step 3: slow\nSELECT pg_sleep(0.5);"
+	d := empty(t)
+	ended := make(chan error, 1)
+	go func() { ended <- d.Migrate(t.Context(), schema) }()
+	for status := []db.StepStatus(nil); len(status) < 3 || status[1].AppliedAt == nil; time.Sleep(time.Millisecond) {
+		var err error
+		if status, err = d.MigrationStatus(t.Context(), schema); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.SameSchema(t.Context(), schema); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMigrate_RefusesAnEditedStepByName(t *testing.T) {
 	t.Parallel()
 	d := empty(t)

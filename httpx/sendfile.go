@@ -108,7 +108,7 @@ func (c *conn) ReadFrom(src io.Reader) (n int64, err error) {
 	if part := partOf(src); part != nil && c.raw != nil {
 		return c.sendFile(part)
 	}
-	return io.Copy(struct{ io.Writer }{c.Conn}, src)
+	return io.Copy(struct{ io.Writer }{c}, src)
 }
 
 // sendFile asks for all of the part at once: the call is left when the client has no
