@@ -39,7 +39,7 @@ func TestConstraints_AreThoseOfTheSchema(t *testing.T) {
 	listed := db.Constraints()
 	for _, name := range needed {
 		if _, ok := listed[name]; !ok {
-			t.Errorf("%s of schema.sql is not in the table of constraints.go", name)
+			t.Errorf("%s of schema.sql is in neither table of constraints.go: a route that refuses such input first makes it one of the defects", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(listed)) {
