@@ -128,6 +128,20 @@ func TestDownload_GoesThroughSendfile(t *testing.T) {
 	}
 }
 
+// A call that the client never makes wait has an end before the file has, so that a
+// connection can be closed.
+func TestDownload_OfALargeFileTakesMoreThanOneCall(t *testing.T) {
+	t.Parallel()
+	const size = 40 << 20
+	ln := &countingListener{}
+	if a := sendFiles(t, ln, never, strings.Repeat("x", size), 0).Client(t).Do("GET", "/file", nil).Want(t, 200); len(a.Body) != size {
+		t.Errorf("%d bytes", len(a.Body))
+	}
+	if asked := ln.asked.Load(); asked != 4 {
+		t.Errorf("the head and %d bytes were sent by %d calls", size, asked)
+	}
+}
+
 func TestDownload_IsCopiedWhereTheKernelDoesNotSendFiles(t *testing.T) {
 	t.Parallel()
 	content := strings.Repeat("0123456", 1<<18)
