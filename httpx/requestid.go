@@ -16,5 +16,5 @@ func requestID(r *http.Request) string {
 	if len(given) == 1 && requestIDForm.MatchString(given[0]) {
 		return given[0]
 	}
-	return strconv.FormatUint(rand.Uint64(), 32) + strconv.FormatUint(rand.Uint64(), 32)
+	return strconv.FormatUint(rand.Uint64()|1<<63, 32) + strconv.FormatUint(rand.Uint64()|1<<63, 32) // of one length
 }
