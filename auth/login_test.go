@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"homebase/auth/authtest"
 	"homebase/db"
 	"homebase/db/dbtest"
+	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 
 	"github.com/google/uuid"
@@ -98,6 +100,29 @@ func TestLogin_KnownDeviceKeepsItsMark(t *testing.T) {
 	}
 }
 
+func TestLogin_ADeviceIsKnownToItsLastFourUsers(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	c := e.Client(t).KeepCookies()
+	known := func(email string) bool {
+		a := c.Do("POST", "/auth/login", credentials(email, authtest.Password, "cookie"), browser).Want(t, 200)
+		return !strings.Contains(strings.Join(a.Header.Values("Set-Cookie"), "\n"), "__Host-dv=")
+	}
+	family := []string{"ada@example.com", "bob@example.com", "cid@example.com", "dan@example.com", "eve@example.com"}
+	for _, email := range family {
+		e.User(t, email, "member")
+		known(email)
+	}
+	for _, email := range family[1:] {
+		if !known(email) {
+			t.Errorf("the device does not know %s any more", email)
+		}
+	}
+	if known(family[0]) {
+		t.Error("the device has five marks")
+	}
+}
+
 func TestLogin_AMarkIsGoodForHalfAYear(t *testing.T) {
 	t.Parallel()
 	e := authtest.Start(t, nil)
@@ -111,6 +136,21 @@ func TestLogin_AMarkIsGoodForHalfAYear(t *testing.T) {
 		if given := strings.Contains(strings.Join(a.Header.Values("Set-Cookie"), "\n"), "__Host-dv="); given == good {
 			t.Errorf("after %d days a new mark is given: %t", days, given)
 		}
+	}
+}
+
+// A proxy that does not tell who is behind it keeps nobody out.
+func TestLogin_WorksFromAnAddressThatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	e := authtest.Start(t, nil)
+	e.User(t, "ada@example.com", "member")
+	behind := httpxtest.Start(t, httpx.Config{PublicURL: authtest.PublicURL, Authenticate: e.Auth.Authenticate, Recheck: e.Auth.Recheck, Afresh: e.Auth.Afresh,
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, e.Auth.Routes())
+	var g auth.Grant
+	behind.Client(t).Do("POST", "/auth/login", credentials("ada@example.com", authtest.Password, "token")).Want(t, 200).JSON(t, &g)
+	behind.Client(t).Do("POST", "/auth/refresh", object{"refresh_token": g.RefreshToken}).Want(t, 200).JSON(t, &g)
+	if g.Session.Address != "" {
+		t.Errorf("the session has the address %q", g.Session.Address)
 	}
 }
 

@@ -1,6 +1,7 @@
 package files_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,8 @@ import (
 
 	"homebase/db"
 	"homebase/httpx/httpxtest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 type space struct {
@@ -262,6 +265,29 @@ func TestSpace_LosingARoleHoldsAtEveryWorker(t *testing.T) {
 		t.Errorf("stored %q after the role was gone", got)
 	}
 	x.manager.Do("GET", x.in("/files/lookup?path=/b"), nil).WantProblem(t, 404, "not_found")
+}
+
+// What a worker cannot look up is not said to be missing: whoever mirrors a
+// space would take it for deleted.
+func TestSpace_AnItemWhoseTreeCannotBeLookedUpIsNotCalledMissing(t *testing.T) {
+	t.Parallel()
+	h := start(t)
+	x := newTeam(t, h)
+	there := h.second(t).Client(t).As(x.editor.Bearer) // which knows no members yet
+	rename := func(from, to string) {
+		err := h.DB.InTx(t.Context(), func(tx pgx.Tx) error {
+			return errors.Join(db.Exec(t.Context(), tx, "SET LOCAL ROLE NONE"), db.Exec(t.Context(), tx, "ALTER TABLE "+from+" RENAME TO "+to))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	folder := map[string]string{"parent_id": x.RootID, "name": "plans"}
+	rename("space_members", "elsewhere")
+	there.Do("POST", "/files/folders", folder).Want(t, 500)
+	there.Do("GET", "/files/items/"+x.RootID, nil).Want(t, 500)
+	rename("elsewhere", "space_members")
+	there.Do("POST", "/files/folders", folder).Want(t, 201)
 }
 
 // A body takes its time; what is committed is judged by the role at its end.

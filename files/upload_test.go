@@ -418,6 +418,7 @@ func TestPut_AFolderThatWasJustPutIntoMayBeElsewhereByNow(t *testing.T) {
 		t.Errorf("got %+v after %+v", again, first)
 	}
 	c.Do("PUT", "/files/content/documents/y", "1").Want(t, 201)
+	c.Do("PUT", "/files/content/documents/x", "3", httpxtest.WithHeader("If-Match", `"r2"`)).Want(t, 200)
 	c.Do("POST", "/files/folders", map[string]any{"path": "/documents/z"}).Want(t, 201)
 	c.Do("PUT", "/files/content/documents/z", "1").WantProblem(t, 409, "name_conflict")
 	h.settled(t)

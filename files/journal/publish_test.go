@@ -42,3 +42,34 @@ func TestPublish_TakesNoNameAwayBeforeTheOtherIsFlushed(t *testing.T) {
 		}
 	})
 }
+
+// A kernel that could not write may have dropped what it had, and says at the next
+// flush that all is well: this process must not ask it again.
+func TestFollow_AfterAFailedFlushIsForAnotherProcess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimulation(1, "")
+		p := &process{sim: s, name: "worker0"}
+		p.dir = disk.On(modelKernel{s.disk, p}, s.disk.open(s.disk.root, p))
+		log := slog.New(slog.DiscardHandler)
+		p.journal = New(Config{DB: db.New(log), Log: log})
+		p.journal.disk = p.dir
+		r := record{owner: s.owners[0], op: NewID(), kind: kindMove, item: NewID(), revision: 2, source: disk.OwnerPath(s.owners[0], "/old")}
+		r.target = disk.OwnerPath(s.owners[0], "/new")
+		r.ino = s.disk.lay(r.source, false).ino
+		s.failing = 1
+		answer := make(chan error, 1)
+		go func() { answer <- p.journal.follow(t.Context(), r.op, []record{r}) }()
+		s.turns(func() bool { return len(answer) > 0 }, time.Minute)
+		s.disk.broken, s.failing = false, 0 // what the next flush would say
+		if err := <-answer; err == nil {
+			t.Error("the change counts as done")
+		}
+		if p.dir.Fault() == nil {
+			t.Error("the disk is trusted again")
+		}
+		if _, waiting := p.journal.own.dueNow(); waiting > 0 || !p.journal.own.known()[r.op] {
+			t.Errorf("%d wait for another try, known is %t", waiting, p.journal.own.known()[r.op])
+		}
+	})
+}

@@ -1,9 +1,12 @@
 package journal
 
 import (
+	"path"
+	"strconv"
 	"testing"
 
 	"homebase/db"
+	"homebase/files/disk"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -29,6 +32,36 @@ func TestRecover_EndsWhereItCannotWaitForADeadWorkersCommits(t *testing.T) {
 	left, errLeft := db.One(t.Context(), j.DB, db.Value[int], "SELECT count(*) FROM workers w WHERE w.id = $1", id)
 	if err != nil || errLeft != nil || left != 1 {
 		t.Errorf("%d workers are left, %v, %v", left, err, errLeft)
+	}
+}
+
+// A worker whose lock cannot be looked at may be dead: somebody must be told of
+// it, and the others are recovered all the same.
+func TestRecoverDead_TellsOfALockThatCannotBeTakenAndRecoversTheOthers(t *testing.T) {
+	t.Parallel()
+	j, _, _ := journalOf(t, nil)
+	dead, err := db.All(t.Context(), j.DB, db.Value[int32], "INSERT INTO workers SELECT FROM generate_series(1, 2) RETURNING id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock := path.Join(disk.Workers, strconv.Itoa(int(dead[0])))
+	if err := j.disk.MakeFolder(lock); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.RecoverDead(t.Context()); err == nil {
+		t.Error("nobody is told")
+	}
+	if left, err := j.otherWorkers(t.Context()); err != nil || len(left) != 1 || left[0] != dead[0] {
+		t.Errorf("left are %v of %v, %v", left, dead, err)
+	}
+	if err := j.disk.RemoveAll(lock); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.RecoverDead(t.Context()); err != nil {
+		t.Errorf("the next time: %v", err)
+	}
+	if left, err := j.otherWorkers(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("left are %v, %v", left, err)
 	}
 }
 
@@ -60,6 +93,35 @@ func TestStop_LeavesNoWorkerToBeRecovered(t *testing.T) {
 	}
 	if n, err := db.One(t.Context(), j.DB, db.Value[int], "SELECT count(*) FROM workers"); err != nil || n != 0 {
 		t.Errorf("%d workers, %v", n, err)
+	}
+	lock, ok, err := j.disk.LockWorker(id)
+	if err != nil || !ok {
+		t.Fatalf("the lock of worker %d is held: %v", id, err)
+	}
+	lock.Close()
+}
+
+// What is in doubt when a worker stops may be committed after it: its record
+// must not be of a worker that nobody knows.
+func TestStop_LeavesAWorkerWithACommitInDoubtToBeRecovered(t *testing.T) {
+	t.Parallel()
+	j, owner, root := journalOf(t, nil)
+	id := j.worker.id
+	err := j.DB.InTx(t.Context(), func(tx pgx.Tx) error { // its answer is lost, and it runs on
+		xid, err := db.One(t.Context(), tx, db.Value[string], "SELECT pg_current_xact_id()::text")
+		if err != nil {
+			return err
+		}
+		r := record{owner: owner, op: NewID(), kind: kindMkdir, item: root, revision: 1, target: disk.OwnerPath(owner, "/a")}
+		j.own.doubt(r.op, []record{r}, xid, nil)
+		return j.Stop()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := db.All(t.Context(), j.DB, db.Value[int32], "SELECT w.id FROM workers w")
+	if err != nil || len(left) != 1 || left[0] != id {
+		t.Errorf("left are %v, %v", left, err)
 	}
 	lock, ok, err := j.disk.LockWorker(id)
 	if err != nil || !ok {
