@@ -20,7 +20,7 @@ import (
 var ceiling = map[string]int{
 	"platform":           401,
 	"db":                 2349,
-	"httpx":              3883,
+	"httpx":              3889,
 	"audit":              1360,
 	"auth":               5596,
 	"auth/oidc":          1440,

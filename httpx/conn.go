@@ -73,6 +73,7 @@ type conn struct {
 	listener *limited
 	slots    []slot
 	closed   sync.Once
+	sending  atomic.Bool // a file
 	framing  framing
 	// Only the goroutine that answers uses these.
 	until       time.Time // the deadline of writes in force
@@ -91,7 +92,12 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close does not wait for a file that is being sent: a client that is faster than the
+// disk takes it to its end by one call, which only the end of the stream breaks off.
 func (c *conn) Close() error {
+	if c.sending.Load() {
+		c.CloseWrite()
+	}
 	err := c.Conn.Close()
 	c.closed.Do(func() {
 		c.listener.server.slots.free(c.slots)

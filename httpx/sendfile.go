@@ -36,9 +36,7 @@ func partOf(src io.Reader) *io.LimitedReader {
 	return nil
 }
 
-// sendStep is how much of a file is sent by one call, under one deadline. A client
-// that is faster than the disk lets a call go on to its end, and whoever closes the
-// connection waits for that.
+// sendStep is how much of a file a slow client takes under one deadline.
 const sendStep = 4 << 20
 
 // A file or a part of one that is not larger costs less to copy than to hand to
@@ -113,8 +111,10 @@ func (c *conn) ReadFrom(src io.Reader) (n int64, err error) {
 	return io.Copy(struct{ io.Writer }{c}, src)
 }
 
-// sendFile sends a part step by step, each under a deadline of its own. It sends less
-// than it was asked for, without an error, where the file has become shorter.
+// sendFile asks for all of the part at once, for each call that ends costs the
+// scheduler some work. The call is left when the client has no room for more, and gets
+// a new deadline then, if enough has gone since the last. It sends less than it was
+// asked for, without an error, where the file has become shorter.
 func (c *conn) sendFile(part *io.LimitedReader) (sent int64, err error) {
 	f := part.R.(*fileReader)
 	defer runtime.KeepAlive(f.file)
@@ -122,28 +122,32 @@ func (c *conn) sendFile(part *io.LimitedReader) (sent int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	c.sending.Store(true)
+	defer c.sending.Store(false)
+	c.roll(int(min(part.N, sendStep)))
+	next := int64(sendStep) // where the next deadline begins
 	var failed error
-	for end := int64(0); sent == end && end < part.N && err == nil && failed == nil; {
-		end = min(end+sendStep, part.N)
-		c.roll(int(end - sent))
-		err = c.raw.Write(func(fd uintptr) bool {
-			for sent < end && failed == nil {
-				var n int
-				n, failed = syscall.Sendfile(int(fd), int(f.file.Fd()), &at, int(end-sent))
-				sent += int64(max(n, 0))
-				if failed == syscall.EINTR {
-					failed = nil
-				} else if n == 0 {
-					break
-				}
+	err = c.raw.Write(func(fd uintptr) bool {
+		for sent < part.N && failed == nil {
+			var n int
+			n, failed = syscall.Sendfile(int(fd), int(f.file.Fd()), &at, int(part.N-sent))
+			sent += int64(max(n, 0))
+			if failed == syscall.EINTR {
+				failed = nil
+			} else if n == 0 {
+				break
 			}
-			if failed != syscall.EAGAIN {
-				return true
-			}
-			failed = nil
-			return false
-		})
-	}
+		}
+		if failed != syscall.EAGAIN {
+			return true
+		}
+		failed = nil
+		if sent >= next {
+			c.roll(int(min(part.N-sent, sendStep)))
+			next = sent + sendStep
+		}
+		return false
+	})
 	if sent == 0 && (failed == syscall.EINVAL || failed == syscall.ENOSYS || failed == syscall.EOPNOTSUPP) {
 		return 0, errNoSendfile
 	}

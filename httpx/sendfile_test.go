@@ -1,6 +1,8 @@
 package httpx_test
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -18,13 +20,16 @@ import (
 )
 
 // countingListener hands out connections that count how often the socket itself is
-// asked to take what is ready, as it is for a head before a file and for each step of the file.
+// asked to take what is ready, as it is for a head before a file and for the file.
 type countingListener struct {
 	net.Listener
-	noSendfile bool // the sockets refuse it, as they do what is there only to be appended to
+	noSendfile bool          // the sockets refuse it, as they do what is there only to be appended to
+	patience   time.Duration // of the server when it stops; zero: endless
+	stop       context.CancelFunc
 	asked      atomic.Int64
 	deadlines  atomic.Int64 // of writes
 	closed     atomic.Int64 // connections
+	shut       atomic.Int64 // those whose stream was ended before
 }
 
 type countingConn struct {
@@ -65,6 +70,11 @@ func (c *countingConn) Close() error {
 	return c.TCPConn.Close()
 }
 
+func (c *countingConn) CloseWrite() error {
+	c.counts.shut.Add(1)
+	return c.TCPConn.CloseWrite()
+}
+
 func (c *countingConn) SyscallConn() (syscall.RawConn, error) {
 	socket, err := c.TCPConn.SyscallConn()
 	return countingSocket{socket, c.counts}, err
@@ -88,7 +98,8 @@ func sendFiles(t *testing.T, ln *countingListener, stall time.Duration, content 
 	if ln.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	s, _, _ := hurried(t, config(), stall, never, never, never, ln, route("GET /file", httpx.Public(), func(rt *httpx.Route) {
+	var s *httpxtest.Server
+	s, ln.stop, _ = hurried(t, config(), stall, never, never, cmp.Or(ln.patience, never), ln, route("GET /file", httpx.Public(), func(rt *httpx.Route) {
 		rt.Responses = []httpx.Response{
 			{Status: 200, Type: "application/x-test", Headers: []string{"Accept-Ranges"}},
 			{Status: 206, Type: "application/x-test", Headers: []string{"Accept-Ranges", "Content-Range"}},
@@ -107,9 +118,7 @@ func sendFiles(t *testing.T, ln *countingListener, stall time.Duration, content 
 	return s
 }
 
-// A call that the client never makes wait has an end before the file has, so that a
-// connection can be closed.
-func TestDownload_GoesThroughSendfileInSteps(t *testing.T) {
+func TestDownload_GoesThroughSendfile(t *testing.T) {
 	t.Parallel()
 	const size = 10<<20 + 7
 	content := strings.Repeat("0123456", size/7+1)[:size]
@@ -118,7 +127,7 @@ func TestDownload_GoesThroughSendfileInSteps(t *testing.T) {
 	if a := c.Do("GET", "/file", nil).Want(t, 200); string(a.Body) != content {
 		t.Errorf("%d bytes, or other ones", len(a.Body))
 	}
-	if asked := ln.asked.Load(); asked != 4 {
+	if asked := ln.asked.Load(); asked != 2 {
 		t.Errorf("the head and %d bytes were sent by %d calls", size, asked)
 	}
 	if a := c.Do("GET", "/file", nil, httpxtest.WithHeader("Range", "bytes=7-6000006")).Want(t, 206); string(a.Body) != content[7:6000007] {
@@ -179,5 +188,27 @@ func TestDownload_ThatMovesGetsMoreTime(t *testing.T) {
 	}
 	if _, err := io.Copy(io.Discard, res.Body); err != nil {
 		t.Error(err)
+	}
+}
+
+// A server that stops ends the stream of a file that is still being sent, for
+// otherwise it would wait for the call that sends it.
+func TestDownload_IsBrokenOffBeforeItsConnectionIsClosed(t *testing.T) {
+	t.Parallel()
+	ln := &countingListener{patience: time.Millisecond}
+	conn := dial(t, sendFiles(t, ln, never, strings.Repeat("x", 15<<20), 0))
+	io.WriteString(conn, "GET /api/v1/file HTTP/1.1\r\nHost: x\r\n\r\n")
+	if res := answer(t, conn); res.StatusCode != 200 {
+		t.Fatal(res.Status)
+	}
+	for ln.asked.Load() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	ln.stop()
+	for ln.closed.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if ln.shut.Load() != 1 {
+		t.Error("its stream was not ended before")
 	}
 }
