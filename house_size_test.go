@@ -18,21 +18,22 @@ import (
 // it is raised only in the commit that says why. An app that is not named here
 // may have as many as it needs.
 var ceiling = map[string]int{
-	"platform":           401,
-	"db":                 2349,
-	"httpx":              3889,
-	"audit":              1360,
-	"auth":               5596,
+	"platform":           403,
+	"cli":                371,
+	"db":                 1993,
+	"httpx":              3890,
+	"audit":              1361,
+	"auth":               5599,
 	"auth/oidc":          1440,
 	"auth/gate":          550,
 	"files":              13279,
 	"portfolio":          2008,
-	"projects":           447,
+	"projects":           448,
 	"projects/analytics": 472,
 	"projects/example":   108,
 	"projects/newapp":    101,
-	"system":             2341,
-	"system/backup":      1449,
+	"system":             2346,
+	"system/backup":      1452,
 }
 
 const mostMethods = 60 // of a type

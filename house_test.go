@@ -21,7 +21,7 @@ import (
 
 // floor is how high a room stands: a room imports only rooms below it.
 var floor = map[string]int{
-	"db": 0, "httpx": 1, "audit": 2, "auth": 3, "auth/oidc": 4, "auth/gate": 4,
+	"cli": 0, "db": 0, "httpx": 1, "audit": 2, "auth": 3, "auth/oidc": 4, "auth/gate": 4,
 	"files": 4, "portfolio": 4, "projects": 4, "system": 4,
 	"system/backup": 5, "platform": 6, "main.go": 7,
 }

@@ -13,7 +13,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"homebase/db"
+	"homebase/cli"
 	"homebase/platform"
 )
 
@@ -25,16 +25,16 @@ var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	sh := &db.Shell{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	sh := &cli.Shell{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	err := platform.Run(ctx, sh, platform.Build{Version: version, Schema: schema}, os.Environ(), os.Args[1:])
 	stop()
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
 	}
-	if !errors.Is(err, db.ErrSaid) {
+	if !errors.Is(err, cli.ErrSaid) {
 		fmt.Fprintln(os.Stderr, "homebase: "+err.Error())
 	}
-	if errors.Is(err, db.ErrUsage) {
+	if errors.Is(err, cli.ErrUsage) {
 		os.Exit(2)
 	}
 	os.Exit(1)

@@ -13,21 +13,22 @@ import (
 	"strings"
 	"time"
 
+	"homebase/cli"
 	"homebase/db"
 
 	"github.com/google/uuid"
 )
 
 // Commands are the operator's verbs of this room.
-func (l *Log) Commands() []db.Command {
-	return []db.Command{
+func (l *Log) Commands() []cli.Command {
+	return []cli.Command{
 		{Name: "audit tail", Args: "[-f] [-n COUNT] [--json]", Summary: "print the last events; -f goes on with new ones", Run: l.tail},
 		{Name: "audit export", Summary: "write every event and seal to standard output as JSON lines", Run: l.exportCommand},
-		{Name: "audit verify", Args: "[FILE] [--log FILE] [--last-seal HASH] [--json]", Summary: "prove that no event was edited, removed, inserted or reordered", Needs: db.NeedSecret, Run: l.verifyCommand},
+		{Name: "audit verify", Args: "[FILE] [--log FILE] [--last-seal HASH] [--json]", Summary: "prove that no event was edited, removed, inserted or reordered", Needs: cli.NeedSecret, Run: l.verifyCommand},
 	}
 }
 
-func (l *Log) exportCommand(ctx context.Context, sh *db.Shell, args []string) error {
+func (l *Log) exportCommand(ctx context.Context, sh *cli.Shell, args []string) error {
 	if err := sh.Flags("audit export").Parse(args); err != nil {
 		return err
 	}
@@ -35,7 +36,7 @@ func (l *Log) exportCommand(ctx context.Context, sh *db.Shell, args []string) er
 	return errors.Join(l.Export(ctx, out), out.Flush())
 }
 
-func (l *Log) verifyCommand(ctx context.Context, sh *db.Shell, args []string) error {
+func (l *Log) verifyCommand(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags := sh.Flags("audit verify")
 	logFile := flags.String("log", "", "the server's log (JSON lines), to detect removed seals")
 	lastSeal := flags.String("last-seal", "", "hash of the last seal known, to detect removed seals")
@@ -65,14 +66,14 @@ func (l *Log) verifyCommand(ctx context.Context, sh *db.Shell, args []string) er
 		report.print(sh.Stdout)
 	}
 	if n := len(report.Findings); err == nil && n > 0 {
-		err = fmt.Errorf("the audit log does not verify: %s", db.Count(n, "finding", "findings"))
+		err = fmt.Errorf("the audit log does not verify: %s", cli.Count(n, "finding", "findings"))
 	}
 	return err
 }
 
-func (l *Log) verifyPath(ctx context.Context, sh *db.Shell, path string, witnesses Witnesses) (report *Report, err error) {
+func (l *Log) verifyPath(ctx context.Context, sh *cli.Shell, path string, witnesses Witnesses) (report *Report, err error) {
 	if path == "" {
-		if err := sh.Connect(ctx, db.NeedSchema); err != nil {
+		if err := sh.Connect(ctx, cli.NeedSchema); err != nil {
 			return nil, err
 		}
 		return l.Verify(ctx, witnesses)
@@ -101,7 +102,7 @@ func (r *Report) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "Events that seals cover: %d; seals: %d; events waiting for a seal: %d.\n", r.Events, r.Seals, r.Unsealed)
 	if r.DroppedBefore != nil {
-		fmt.Fprintf(w, "Retention dropped events older than %s; %s lost events to it.\n", r.DroppedBefore.Format(time.DateOnly), db.Count(r.Dropped, "seal", "seals"))
+		fmt.Fprintf(w, "Retention dropped events older than %s; %s lost events to it.\n", r.DroppedBefore.Format(time.DateOnly), cli.Count(r.Dropped, "seal", "seals"))
 	}
 	if r.ProvenTo == 0 {
 		fmt.Fprintln(w, "No witness was given (--log or --last-seal), so any number of the newest seals and events could have been removed without a trace.")
@@ -120,7 +121,7 @@ const (
 	clockSlack = time.Minute
 )
 
-func (l *Log) tail(ctx context.Context, sh *db.Shell, args []string) error {
+func (l *Log) tail(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags := sh.Flags("audit tail")
 	count := flags.Int("n", 20, "how many")
 	follow := flags.Bool("f", false, "go on with new events until interrupted")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/cli"
 	"homebase/db"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
@@ -146,7 +147,7 @@ func TestCommands_TailAndExportPrintTheEvents(t *testing.T) {
 		var out bytes.Buffer
 		for _, c := range l.Commands() {
 			if c.Name == name {
-				if err := c.Run(t.Context(), &db.Shell{Stdout: &out, Stderr: &out}, args); err != nil {
+				if err := c.Run(t.Context(), &cli.Shell{Stdout: &out, Stderr: &out}, args); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
@@ -179,7 +180,7 @@ func TestTail_FollowsWhatCommitsLate(t *testing.T) {
 	go func() {
 		for _, c := range l.Commands() {
 			if c.Name == "audit tail" {
-				done <- c.Run(ctx, &db.Shell{Stdout: in, Stderr: in}, []string{"-f", "--json"})
+				done <- c.Run(ctx, &cli.Shell{Stdout: in, Stderr: in}, []string{"-f", "--json"})
 			}
 		}
 		in.Close()

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"homebase/db"
+	"homebase/cli"
 
 	"github.com/google/uuid"
 )
@@ -141,7 +141,7 @@ func (v *verification) report() *Report {
 		if h.newest.Before(v.dropped) {
 			v.Dropped++
 		} else {
-			v.find("seal %d: %d of %s missing or edited, and no record of retention covers them", h.seal, h.missing, db.Count(h.of, "event", "events"))
+			v.find("seal %d: %d of %s missing or edited, and no record of retention covers them", h.seal, h.missing, cli.Count(h.of, "event", "events"))
 		}
 	}
 	v.Unsealed = len(v.waiting)

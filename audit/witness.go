@@ -9,7 +9,7 @@ import (
 	"io"
 	"strings"
 
-	"homebase/db"
+	"homebase/cli"
 )
 
 // Witnesses are seals that were kept out of reach of the database's owner: by hash,
@@ -46,7 +46,7 @@ func (ws Witnesses) ReadLog(log io.Reader) error {
 // Add adds the hash of a seal that was seen before.
 func (ws Witnesses) Add(hash string) error {
 	if b, err := hex.DecodeString(hash); err != nil || len(b) != 32 {
-		return fmt.Errorf("%w: %q is not the hash of a seal, 64 hex digits", db.ErrUsage, hash)
+		return fmt.Errorf("%w: %q is not the hash of a seal, 64 hex digits", cli.ErrUsage, hash)
 	}
 	ws[strings.ToLower(hash)] = "the last seal"
 	return nil

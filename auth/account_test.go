@@ -10,6 +10,7 @@ import (
 	"homebase/auth"
 	"homebase/auth/authtest"
 	"homebase/auth/internal/hashcost"
+	"homebase/cli"
 	"homebase/db"
 	"homebase/db/dbtest"
 	"homebase/httpx"
@@ -246,7 +247,7 @@ func TestRole_ChangeHoldsAtOnceOnEveryWorker(t *testing.T) {
 func run(t *testing.T, e *authtest.Env, stdin string, args ...string) (string, error) {
 	t.Helper()
 	var out, messages bytes.Buffer
-	sh := &db.Shell{Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &messages}
+	sh := &cli.Shell{Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &messages}
 	for _, c := range e.Auth.Commands() {
 		if words := strings.Fields(c.Name); len(args) >= len(words) && strings.Join(args[:len(words)], " ") == c.Name {
 			err := c.Run(t.Context(), sh, args[len(words):])

@@ -15,6 +15,7 @@ import (
 	"unsafe"
 
 	"homebase/audit"
+	"homebase/cli"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -24,8 +25,8 @@ import (
 
 // Commands are what the operator does for people where a route cannot: before
 // there is anybody, for who is locked out, and in place of a user.
-func (a *Auth) Commands() []db.Command {
-	return []db.Command{
+func (a *Auth) Commands() []cli.Command {
+	return []cli.Command{
 		{Name: "user create", Args: "EMAIL [--role ROLE] [--first] [--password-stdin]", Summary: "create a user", Run: a.users.userCreate},
 		{Name: "user password", Args: "EMAIL [--password-stdin]", Summary: "set a user's password and end the user's sessions", Run: a.users.userPassword},
 		{Name: "user login-link", Args: "EMAIL [--json]", Summary: "print a link that signs a user in once", Run: a.recovery.userLoginLink},
@@ -33,7 +34,7 @@ func (a *Auth) Commands() []db.Command {
 	}
 }
 
-func (us *users) userCreate(ctx context.Context, sh *db.Shell, args []string) error {
+func (us *users) userCreate(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags, given := sh.Flags("user create"), ""
 	role := flags.String("role", RoleMember, "what the user may do: a `ROLE` such as admin or member")
 	stdin := flags.Bool("password-stdin", false, "read the password from standard input")
@@ -102,7 +103,7 @@ func userNamed(ctx context.Context, q db.Querier, email string) (account, error)
 	return u, err
 }
 
-func (us *users) userPassword(ctx context.Context, sh *db.Shell, args []string) error {
+func (us *users) userPassword(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags, given := sh.Flags("user password"), ""
 	stdin := flags.Bool("password-stdin", false, "read the password from standard input")
 	if err := flags.Parse(args, &given); err != nil {
@@ -133,7 +134,7 @@ func (us *users) userPassword(ctx context.Context, sh *db.Shell, args []string) 
 	return err
 }
 
-func (ak *accessKeys) keyCreate(ctx context.Context, sh *db.Shell, args []string) error {
+func (ak *accessKeys) keyCreate(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags, email := sh.Flags("key create"), ""
 	var in NewKey
 	permissions := flags.String("permissions", "", "what the key may do, a comma-separated `LIST` such as files:read,files:write")
@@ -176,7 +177,7 @@ func sentence(err error) error {
 
 // readPassword takes a password from the terminal, twice and without echo, or
 // one line from standard input when fromStdin is set.
-func readPassword(ctx context.Context, sh *db.Shell, fromStdin bool) (string, error) {
+func readPassword(ctx context.Context, sh *cli.Shell, fromStdin bool) (string, error) {
 	if fromStdin {
 		return readLine(bufio.NewReader(io.LimitReader(sh.Stdin, 64<<10)))
 	}

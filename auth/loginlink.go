@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/cli"
 	"homebase/db"
 
 	"github.com/jackc/pgx/v5"
@@ -17,7 +18,7 @@ import (
 // userLoginLink is the command `user login-link`, for who is locked out. The
 // link stands for the password; who has TOTP on needs the code all the same,
 // or its reset: POST /auth/users/{id}/totp/reset.
-func (rc *recovery) userLoginLink(ctx context.Context, sh *db.Shell, args []string) error {
+func (rc *recovery) userLoginLink(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags, given := sh.Flags("user login-link"), ""
 	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.Parse(args, &given); err != nil {

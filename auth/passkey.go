@@ -12,6 +12,7 @@ import (
 
 	"homebase/audit"
 	"homebase/auth/webauthn"
+	"homebase/cli"
 	"homebase/db"
 	"homebase/httpx"
 
@@ -257,7 +258,7 @@ func (pk *passkeys) checkDomain(ctx context.Context) error {
 		if domain != pk.domain {
 			return fmt.Errorf("HOMEBASE_PASSKEY_DOMAIN is %s, but %s of people here belong to %s and would be lost: set it back; "+
 				"or, to give them up, remove them while it is empty, with homebase api GET /auth/passkeys and homebase api DELETE /auth/passkeys/{id}",
-				pk.domain, db.Count(keys, "passkey", "passkeys"), domain)
+				pk.domain, cli.Count(keys, "passkey", "passkeys"), domain)
 		}
 	}
 	return nil

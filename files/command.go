@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 
+	"homebase/cli"
 	"homebase/db"
 	"homebase/files/journal"
 
@@ -50,7 +51,7 @@ func ownersLike(ctx context.Context, q db.Querier, who string) ([]owner, error) 
 	return list, err
 }
 
-func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) error {
+func (f *Files) scanCommand(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags, who := sh.Flags("files scan"), ""
 	accept := flags.Bool("accept-missing", false, "continue even if many known files are missing from the disk")
 	asJSON := flags.Bool("json", false, "print JSON")
@@ -78,7 +79,7 @@ func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) er
 				err = errors.New("more than 5 % or 100 of the known files are missing, so they were left as they are; everything else was taken over. Is a disk not mounted? If the files are gone for good, add --accept-missing")
 			}
 			if n := len(report.Problems); err == nil && n > 0 {
-				err = fmt.Errorf("%s could not be taken over", db.Count(n, "entry", "entries"))
+				err = fmt.Errorf("%s could not be taken over", cli.Count(n, "entry", "entries"))
 			}
 			if err != nil {
 				failed = errors.Join(failed, fmt.Errorf("%s: %w", o.name, err))
@@ -104,7 +105,7 @@ func (f *Files) scanCommand(ctx context.Context, sh *db.Shell, args []string) er
 	})
 }
 
-func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) error {
+func (f *Files) usageCommand(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags, who := sh.Flags("files usage"), ""
 	asJSON := flags.Bool("json", false, "print JSON lines")
 	if err := flags.ParseOptional(args, &who); err != nil {
@@ -138,7 +139,7 @@ func (f *Files) usageCommand(ctx context.Context, sh *db.Shell, args []string) e
 	return w.Flush()
 }
 
-func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) error {
+func (f *Files) purgeCommand(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags, who := sh.Flags("files purge"), ""
 	older := flags.Span("older-than", f.tr.retention, "delete what has been in the trash for longer than this `TIME`, such as 7d or 12h")
 	asJSON := flags.Bool("json", false, "print JSON")
@@ -169,7 +170,7 @@ func (f *Files) purgeCommand(ctx context.Context, sh *db.Shell, args []string) e
 		if *asJSON {
 			return json.NewEncoder(sh.Stdout).Encode(map[string]int{"purged": purged})
 		}
-		_, err := fmt.Fprintf(sh.Stdout, "%s deleted from the trash for good; the space of replaced content is free.\n", db.Count(purged, "item", "items"))
+		_, err := fmt.Fprintf(sh.Stdout, "%s deleted from the trash for good; the space of replaced content is free.\n", cli.Count(purged, "item", "items"))
 		return err
 	})
 }

@@ -24,6 +24,7 @@ import (
 
 	"homebase/audit"
 	"homebase/auth"
+	"homebase/cli"
 	"homebase/db"
 	"homebase/files/journal"
 	"homebase/httpx"
@@ -240,8 +241,8 @@ func (f *Files) whenOpen(ask func(context.Context) (bool, error)) func(context.C
 }
 
 // Commands are the storage's commands.
-func (f *Files) Commands() []db.Command {
-	return []db.Command{
+func (f *Files) Commands() []cli.Command {
+	return []cli.Command{
 		{Name: "files scan", Args: "[USER] [--accept-missing] [--json]", Summary: "take over what was copied, renamed or edited on the disk", Run: f.scanCommand},
 		{Name: "files verify", Args: "[USER] [--rate MB] [--older-than TIME] [--json]", Summary: "read every file and check it against its checksum", Run: f.verifyCommand},
 		{Name: "files rebuild", Args: "[--json]", Summary: "rebuild the database's rows of files from the disk alone", Run: f.rebuildCommand},

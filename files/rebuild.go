@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 
+	"homebase/cli"
 	"homebase/db"
 	"homebase/files/disk"
 	"homebase/files/journal"
@@ -115,7 +116,7 @@ func (rc *reconciler) replant(ctx context.Context, owner uuid.UUID, place string
 	return root, "", errors.Join(disk.Mark(folder, root, nil, info), rc.vol.disk.Sync(folder))
 }
 
-func (f *Files) rebuildCommand(ctx context.Context, sh *db.Shell, args []string) error {
+func (f *Files) rebuildCommand(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags := sh.Flags("files rebuild")
 	asJSON := flags.Bool("json", false, "print JSON")
 	if err := flags.Parse(args); err != nil {
@@ -125,7 +126,7 @@ func (f *Files) rebuildCommand(ctx context.Context, sh *db.Shell, args []string)
 		return err
 	}
 	return f.asWorker(ctx, func() error {
-		line, n := db.NewProgress(sh.Stderr), 0
+		line, n := cli.NewProgress(sh.Stderr), 0
 		out, err := f.rc.rebuild(ctx, func(what, where string) {
 			n++
 			line.Show("%d items", n)

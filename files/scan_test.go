@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"homebase/db"
+	"homebase/cli"
 	"homebase/httpx/httpxtest"
 )
 
@@ -27,12 +27,12 @@ func (h *house) command(t testing.TB, args ...string) (stdout string, err error)
 	h.Env.Worker(t)
 	other := h.files
 	h.files, h.idle = serving, false
-	i := slices.IndexFunc(other.Commands(), func(c db.Command) bool { return c.Name == "files "+args[0] })
+	i := slices.IndexFunc(other.Commands(), func(c cli.Command) bool { return c.Name == "files "+args[0] })
 	if i < 0 {
 		t.Fatalf("there is no command %s", args[0])
 	}
 	var out bytes.Buffer
-	err = other.Commands()[i].Run(t.Context(), &db.Shell{Stdout: &out, Stderr: t.Output()}, args[1:])
+	err = other.Commands()[i].Run(t.Context(), &cli.Shell{Stdout: &out, Stderr: t.Output()}, args[1:])
 	return out.String(), err
 }
 

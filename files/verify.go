@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"homebase/cli"
 	"homebase/db"
 
 	"github.com/google/uuid"
@@ -166,7 +167,7 @@ func (p *pace) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) error {
+func (f *Files) verifyCommand(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags, who := sh.Flags("files verify"), ""
 	rate := flags.Int64("rate", 0, "read at most this many `MB` a second; 0 means no limit")
 	older := flags.Span("older-than", 0, "skip what was read within this `TIME`, such as 30d: this continues an interrupted run")
@@ -185,7 +186,7 @@ func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) 
 			only = &owners[0].id
 			look = func(ctx context.Context, give func(Untaken)) error { return f.rc.untakenOf(ctx, owners[0], give) }
 		}
-		line := db.NewProgress(sh.Stderr)
+		line := cli.NewProgress(sh.Stderr)
 		v, err := f.rc.verify(ctx, only, time.Now().Add(-*older), *rate*1e6, func(v *verification, bytes, of int64) {
 			line.Show("%d files, %d of %d MB, %d not sound", v.Files, bytes/1e6, of/1e6, v.mismatches())
 		})
@@ -205,11 +206,11 @@ func (f *Files) verifyCommand(ctx context.Context, sh *db.Shell, args []string) 
 				fmt.Fprintf(sh.Stdout, "%q: %s\n", d.Path, d.Problem)
 			}
 			fmt.Fprintf(sh.Stdout, "%s sound (%s); %d damaged, %d changed from outside, %d missing; %s on the disk without a row.\n",
-				db.Count(v.Files-v.mismatches(), "file", "files"), db.Count(v.Bytes, "byte", "bytes"), v.Damaged, v.Changed, v.Missing, db.Count(v.Untaken, "entry", "entries"))
+				cli.Count(v.Files-v.mismatches(), "file", "files"), cli.Count(v.Bytes, "byte", "bytes"), v.Damaged, v.Changed, v.Missing, cli.Count(v.Untaken, "entry", "entries"))
 		}
 		if n := v.mismatches(); n+v.Untaken > 0 {
 			return fmt.Errorf("not what was stored: %s; on the disk without a row, so that nobody can see it: %s",
-				db.Count(n, "file", "files"), db.Count(v.Untaken, "entry", "entries"))
+				cli.Count(n, "file", "files"), cli.Count(v.Untaken, "entry", "entries"))
 		}
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"homebase/cli"
 	"homebase/db"
 )
 
@@ -22,7 +23,7 @@ type ShellCall struct {
 
 // Carry serves a request of the operator without a socket. The body of the
 // answer goes to the shell's standard output, a problem to its standard error.
-func (s *Server) Carry(ctx context.Context, sh *db.Shell, c ShellCall) (err error) {
+func (s *Server) Carry(ctx context.Context, sh *cli.Shell, c ShellCall) (err error) {
 	path := "/" + strings.TrimPrefix(c.Path, "/")
 	if !strings.HasPrefix(path, Prefix+"/") {
 		path = Prefix + path
@@ -33,7 +34,7 @@ func (s *Server) Carry(ctx context.Context, sh *db.Shell, c ShellCall) (err erro
 	}
 	r, err := http.NewRequestWithContext(db.WithPatience(ctx, s.pace.database), strings.ToUpper(c.Method), path, body)
 	if err != nil {
-		return fmt.Errorf("%w: %w", db.ErrUsage, err)
+		return fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
 	if c.Body == "-" {
 		r.ContentLength = -1 // not known
@@ -54,7 +55,7 @@ func (s *Server) Carry(ctx context.Context, sh *db.Shell, c ShellCall) (err erro
 		w.Write([]byte{'\n'})
 	}
 	if w.err == nil && w.status >= 400 {
-		return db.ErrSaid
+		return cli.ErrSaid
 	}
 	return w.err
 }
@@ -62,7 +63,7 @@ func (s *Server) Carry(ctx context.Context, sh *db.Shell, c ShellCall) (err erro
 // printer is the ResponseWriter of a shell.
 type printer struct {
 	header        http.Header
-	sh            *db.Shell
+	sh            *cli.Shell
 	body, headers bool // what is printed
 	status        int
 	to            io.Writer

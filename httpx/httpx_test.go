@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"homebase/db"
+	"homebase/cli"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 )
@@ -277,9 +277,9 @@ func TestOperator_MayCallOnlyTheRoutesThatSayIt(t *testing.T) {
 	for path, code := range map[string]string{"public": "", "recognised": "", "manage": "", "/api/v1/all": "", "me": "unauthenticated",
 		"/me-or-key": "unauthenticated", "without-a-word": "unauthenticated", "other": "forbidden"} {
 		var out, problem bytes.Buffer
-		err := server.Carry(t.Context(), &db.Shell{Stdout: &out, Stderr: &problem}, httpx.ShellCall{Method: "get", Path: path})
+		err := server.Carry(t.Context(), &cli.Shell{Stdout: &out, Stderr: &problem}, httpx.ShellCall{Method: "get", Path: path})
 		refused := code != ""
-		if errors.Is(err, db.ErrSaid) != refused || strings.Contains(problem.String(), `"code":"`+code+`"`) != refused || out.Len() > 0 {
+		if errors.Is(err, cli.ErrSaid) != refused || strings.Contains(problem.String(), `"code":"`+code+`"`) != refused || out.Len() > 0 {
 			t.Errorf("%s: %v: %s%s", path, err, &out, &problem)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"homebase/auth"
 	"homebase/auth/gate"
 	"homebase/auth/oidc"
+	"homebase/cli"
 	"homebase/db"
 	"homebase/files"
 	"homebase/httpx"
@@ -159,15 +160,15 @@ func (p *Platform) jobs() []db.Job {
 }
 
 // Commands are all commands of the program.
-func (p *Platform) Commands() db.Commands {
-	server := []db.Command{
-		{Name: "serve", Summary: "answer requests until told to stop", Needs: db.NeedDatabase, Serves: true, Run: p.serve},
-		{Name: "migrate", Args: "[--status] [--json]", Summary: "bring the database to this version's schema", Needs: db.NeedDatabase, Run: p.migrate},
-		{Name: "api", Args: "[-i] METHOD PATH [JSON|-]", Summary: "carry out a request as the operator, with or without a server", Needs: db.NeedSecret, Run: p.api},
-		{Name: "routes", Args: "[--json]", Summary: "list every route and who may call it", Needs: db.NeedSettings, Run: system.Prints("routes", p.listRoutes)},
-		{Name: "openapi", Summary: "print this API as an OpenAPI 3.1 document", Needs: db.NeedSettings, Run: p.describe},
+func (p *Platform) Commands() cli.Commands {
+	server := []cli.Command{
+		{Name: "serve", Summary: "answer requests until told to stop", Needs: cli.NeedDatabase, Serves: true, Run: p.serve},
+		{Name: "migrate", Args: "[--status] [--json]", Summary: "bring the database to this version's schema", Needs: cli.NeedDatabase, Run: p.migrate},
+		{Name: "api", Args: "[-i] METHOD PATH [JSON|-]", Summary: "carry out a request as the operator, with or without a server", Needs: cli.NeedSecret, Run: p.api},
+		{Name: "routes", Args: "[--json]", Summary: "list every route and who may call it", Needs: cli.NeedSettings, Run: system.Prints("routes", p.listRoutes)},
+		{Name: "openapi", Summary: "print this API as an OpenAPI 3.1 document", Needs: cli.NeedSettings, Run: p.describe},
 	}
-	return db.Commands{
+	return cli.Commands{
 		{Name: "Server", Commands: slices.Concat(server, p.system.Commands(p.cfg, p.jobs()))},
 		{Name: "People", Commands: p.auth.Commands()},
 		{Name: "Files", Commands: p.files.Commands()},

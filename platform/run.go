@@ -9,13 +9,14 @@ import (
 	"text/tabwriter"
 
 	"homebase/audit"
+	"homebase/cli"
 	"homebase/db"
 	"homebase/httpx"
 	"homebase/system"
 )
 
 // Run is the program: it reads the configuration, finds the command and runs it.
-func Run(ctx context.Context, sh *db.Shell, build Build, environ, args []string) error {
+func Run(ctx context.Context, sh *cli.Shell, build Build, environ, args []string) error {
 	cfg, configErr := system.LoadConfig(environ)
 	if configErr != nil {
 		// Help and version must work whatever the environment holds.
@@ -26,16 +27,16 @@ func Run(ctx context.Context, sh *db.Shell, build Build, environ, args []string)
 	switch {
 	case err != nil:
 		return err
-	case configErr != nil && cmd.Needs < db.NeedNothing:
+	case configErr != nil && cmd.Needs < cli.NeedNothing:
 		return fmt.Errorf("the configuration has problems:\n%w", configErr)
 	}
 	sh.Connect = p.connect
-	if cmd.Needs <= db.NeedSecret {
+	if cmd.Needs <= cli.NeedSecret {
 		if err := cfg.LoadSecret(); err != nil {
 			return fmt.Errorf("the secret: %w", err)
 		}
 	}
-	if cmd.Needs <= db.NeedDatabase {
+	if cmd.Needs <= cli.NeedDatabase {
 		err = p.connect(ctx, cmd.Needs)
 	}
 	if !cmd.Serves {
@@ -49,7 +50,7 @@ func Run(ctx context.Context, sh *db.Shell, build Build, environ, args []string)
 
 // connect opens the database, starting or joining the private cluster if no URL is
 // configured, and checks its schema if that is needed.
-func (p *Platform) connect(ctx context.Context, need db.Need) (err error) {
+func (p *Platform) connect(ctx context.Context, need cli.Need) (err error) {
 	url := p.cfg.DatabaseURL
 	if url == "" {
 		if p.cluster, err = db.StartCluster(ctx, db.ClusterConfig{StateDir: p.cfg.StateDir, Roles: p.projects.Roles(), Log: p.log}); err != nil {
@@ -57,7 +58,7 @@ func (p *Platform) connect(ctx context.Context, need db.Need) (err error) {
 		}
 		url = p.cluster.URL()
 	}
-	if err = p.db.Connect(ctx, db.Config{URL: url}); err == nil && need == db.NeedSchema {
+	if err = p.db.Connect(ctx, db.Config{URL: url}); err == nil && need == cli.NeedSchema {
 		err = p.db.SameSchema(ctx, p.build.Schema)
 	}
 	return err
@@ -80,7 +81,7 @@ func (p *Platform) migrateAll(ctx context.Context) error {
 	return p.projects.Migrate(ctx)
 }
 
-func (p *Platform) migrate(ctx context.Context, sh *db.Shell, args []string) error {
+func (p *Platform) migrate(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags := sh.Flags("migrate")
 	status := flags.Bool("status", false, "list the steps and when each was applied")
 	asJSON := flags.Bool("json", false, "print JSON")
@@ -107,7 +108,7 @@ func (p *Platform) migrate(ctx context.Context, sh *db.Shell, args []string) err
 	return nil
 }
 
-func (p *Platform) describe(ctx context.Context, sh *db.Shell, args []string) error {
+func (p *Platform) describe(ctx context.Context, sh *cli.Shell, args []string) error {
 	if err := sh.Flags("openapi").Parse(args); err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (p *Platform) describe(ctx context.Context, sh *db.Shell, args []string) er
 }
 
 // listRoutes are all routes, for the command that prints them.
-func (p *Platform) listRoutes(context.Context, *db.Shell) (any, func(io.Writer)) {
+func (p *Platform) listRoutes(context.Context, *cli.Shell) (any, func(io.Writer)) {
 	listed := httpx.Listings(p.Routes())
 	return listed, func(out io.Writer) {
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

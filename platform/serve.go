@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"sync"
 
-	"homebase/db"
+	"homebase/cli"
 	"homebase/httpx"
 )
 
@@ -16,7 +16,7 @@ var errDied = errors.New("another worker has declared this one dead")
 // serve migrates, recovers what killed workers left, and answers requests until ctx
 // ends, or until another worker declares this one dead. Then it finishes requests in
 // progress, flushes the notes of the audit log, and releases everything.
-func (p *Platform) serve(ctx context.Context, sh *db.Shell, args []string) error {
+func (p *Platform) serve(ctx context.Context, sh *cli.Shell, args []string) error {
 	if err := sh.Flags("serve").Parse(args); err != nil {
 		return err
 	}
@@ -73,14 +73,14 @@ func (p *Platform) serve(ctx context.Context, sh *db.Shell, args []string) error
 // api carries out one request in this process. It needs no server, and does not
 // disturb a running one: both work on the same database, and it joins the workers
 // of the files like any other.
-func (p *Platform) api(ctx context.Context, sh *db.Shell, args []string) error {
+func (p *Platform) api(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags, call := sh.Flags("api"), httpx.ShellCall{}
 	flags.BoolVar(&call.Headers, "i", false, "print the status and the headers too")
 	if err := flags.ParseOptional(args, &call.Method, &call.Path, &call.Body); err != nil {
 		return err
 	}
 	if call.Path == "" {
-		return fmt.Errorf("%w: give a method and a path, as in: homebase api GET /auth/users", db.ErrUsage)
+		return fmt.Errorf("%w: give a method and a path, as in: homebase api GET /auth/users", cli.ErrUsage)
 	}
 	// Only the answer is printed, and what went wrong is logged.
 	p.level.Set(max(p.level.Level(), slog.LevelWarn))
@@ -88,7 +88,7 @@ func (p *Platform) api(ctx context.Context, sh *db.Shell, args []string) error {
 		PublicURL: p.cfg.PublicURL.String(), RateLimits: p.cfg.RateLimits, Log: p.log, Operator: p.auth.Operator(), Recheck: p.auth.Recheck, Afresh: p.auth.Afresh,
 	}, p.Routes())
 	if err == nil {
-		err = sh.Connect(ctx, db.NeedSchema)
+		err = sh.Connect(ctx, cli.NeedSchema)
 	}
 	if err != nil {
 		return err

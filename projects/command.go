@@ -7,20 +7,21 @@ import (
 	"fmt"
 	"io"
 
+	"homebase/cli"
 	"homebase/db"
 
 	"github.com/jackc/pgx/v5"
 )
 
 // Commands are the operator's verbs of this room.
-func (p *Projects) Commands() []db.Command {
-	return []db.Command{
+func (p *Projects) Commands() []cli.Command {
+	return []cli.Command{
 		{Name: "app export", Args: "NAME", Summary: "write all data of an app to standard output as JSON lines", Run: p.exportCommand},
-		{Name: "app roles", Summary: "print the SQL for the apps' database roles that are missing", Needs: db.NeedDatabase, Run: p.rolesCommand},
+		{Name: "app roles", Summary: "print the SQL for the apps' database roles that are missing", Needs: cli.NeedDatabase, Run: p.rolesCommand},
 	}
 }
 
-func (p *Projects) exportCommand(ctx context.Context, sh *db.Shell, args []string) error {
+func (p *Projects) exportCommand(ctx context.Context, sh *cli.Shell, args []string) error {
 	var name string
 	if err := sh.Flags("app export").Parse(args, &name); err != nil {
 		return err
@@ -63,7 +64,7 @@ func (p *Projects) export(ctx context.Context, h *Host, w io.Writer) error {
 	})
 }
 
-func (p *Projects) rolesCommand(ctx context.Context, sh *db.Shell, args []string) error {
+func (p *Projects) rolesCommand(ctx context.Context, sh *cli.Shell, args []string) error {
 	if err := sh.Flags("app roles").Parse(args); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/cli"
 	"homebase/db"
 	"homebase/db/dbtest"
 	"homebase/files"
@@ -250,7 +251,7 @@ func command(t *testing.T, e *projectstest.Env, name string, args ...string) str
 	var out bytes.Buffer
 	for _, c := range e.Projects.Commands() {
 		if c.Name == name {
-			if err := c.Run(t.Context(), &db.Shell{Stdout: &out, Stderr: &out}, args); err != nil {
+			if err := c.Run(t.Context(), &cli.Shell{Stdout: &out, Stderr: &out}, args); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}

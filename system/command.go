@@ -11,25 +11,28 @@ import (
 	"strings"
 	"time"
 
+	"homebase/cli"
 	"homebase/db"
 	"homebase/httpx"
 )
 
 // Commands are the operator's verbs of this room; jobs are the jobs of all rooms.
-func (s *System) Commands(cfg *Config, jobs []db.Job) []db.Command {
-	return []db.Command{
+func (s *System) Commands(cfg *Config, jobs []db.Job) []cli.Command {
+	return []cli.Command{
 		{Name: "jobs run", Args: "NAME", Summary: "run a job now, unless a worker is running it",
-			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return runJob(ctx, s.DB, jobs, sh, args) }},
-		{Name: "config", Args: "[--json]", Summary: "print the effective configuration, secrets withheld", Needs: db.NeedSettings,
-			Run: Prints("config", func(context.Context, *db.Shell) (any, func(io.Writer)) { return cfg.Values(), cfg.Print })},
-		{Name: "doctor", Args: "[--json]", Summary: "find out what is wrong inside and in front of the server, and how to fix it", Needs: db.NeedSecret,
-			Run: func(ctx context.Context, sh *db.Shell, args []string) error { return s.doctor(ctx, cfg, sh, args) }},
-		{Name: "healthcheck", Summary: "exit with 0 if the server here is ready, with 1 if not", Needs: db.NeedSettings,
-			Run: func(ctx context.Context, sh *db.Shell, args []string) error {
+			Run: func(ctx context.Context, sh *cli.Shell, args []string) error {
+				return runJob(ctx, s.DB, jobs, sh, args)
+			}},
+		{Name: "config", Args: "[--json]", Summary: "print the effective configuration, secrets withheld", Needs: cli.NeedSettings,
+			Run: Prints("config", func(context.Context, *cli.Shell) (any, func(io.Writer)) { return cfg.Values(), cfg.Print })},
+		{Name: "doctor", Args: "[--json]", Summary: "find out what is wrong inside and in front of the server, and how to fix it", Needs: cli.NeedSecret,
+			Run: func(ctx context.Context, sh *cli.Shell, args []string) error { return s.doctor(ctx, cfg, sh, args) }},
+		{Name: "healthcheck", Summary: "exit with 0 if the server here is ready, with 1 if not", Needs: cli.NeedSettings,
+			Run: func(ctx context.Context, sh *cli.Shell, args []string) error {
 				return healthcheck(ctx, cfg.Listen, sh, args)
 			}},
-		{Name: "version", Args: "[--json]", Summary: "print the version", Needs: db.NeedNothing,
-			Run: Prints("version", func(context.Context, *db.Shell) (any, func(io.Writer)) {
+		{Name: "version", Args: "[--json]", Summary: "print the version", Needs: cli.NeedNothing,
+			Run: Prints("version", func(context.Context, *cli.Shell) (any, func(io.Writer)) {
 				return s.version(), s.version().print
 			})},
 	}
@@ -37,8 +40,8 @@ func (s *System) Commands(cfg *Config, jobs []db.Job) []db.Command {
 
 // Prints is the Run of a command that prints what it finds as text, or as JSON if that is
 // asked for.
-func Prints(name string, find func(ctx context.Context, sh *db.Shell) (v any, text func(w io.Writer))) func(context.Context, *db.Shell, []string) error {
-	return func(ctx context.Context, sh *db.Shell, args []string) error {
+func Prints(name string, find func(ctx context.Context, sh *cli.Shell) (v any, text func(w io.Writer))) func(context.Context, *cli.Shell, []string) error {
+	return func(ctx context.Context, sh *cli.Shell, args []string) error {
 		flags := sh.Flags(name)
 		asJSON := flags.Bool("json", false, "print JSON")
 		if err := flags.Parse(args); err != nil {
@@ -59,7 +62,7 @@ func (v Version) print(w io.Writer) {
 
 // healthcheck asks the server that listens on the configured address whether
 // it is ready.
-func healthcheck(ctx context.Context, listen string, sh *db.Shell, args []string) error {
+func healthcheck(ctx context.Context, listen string, sh *cli.Shell, args []string) error {
 	if err := sh.Flags("healthcheck").Parse(args); err != nil {
 		return err
 	}

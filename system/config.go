@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"homebase/db"
+	"homebase/cli"
 	"homebase/httpx"
 )
 
@@ -77,14 +77,14 @@ func (c *Config) settings() []setting {
 		{name: "TRUSTED_PROXIES", meaning: "CIDRs whose X-Forwarded-For is trusted", set: into(&c.TrustedProxies, list(trustedProxy))},
 		{name: "PASSKEY_DOMAIN", meaning: "the domain that passkeys belong to, for good: the API's and all frontends' hosts end in it", set: into(&c.PasskeyDomain, passkeyDomain)},
 		{name: "REGISTRATION", def: "closed", meaning: "closed, invite or open", set: into(&c.Registration, oneOf("closed", "invite", "open"))},
-		{name: "DEFAULT_QUOTA", def: "10GiB", meaning: "bytes a user may store", set: into(&c.DefaultQuota, db.ParseSize)},
-		{name: "MIN_FREE", def: "1GiB", meaning: "free space below which uploads stop", set: into(&c.MinFree, db.ParseSize)},
+		{name: "DEFAULT_QUOTA", def: "10GiB", meaning: "bytes a user may store", set: into(&c.DefaultQuota, cli.ParseSize)},
+		{name: "MIN_FREE", def: "1GiB", meaning: "free space below which uploads stop", set: into(&c.MinFree, cli.ParseSize)},
 		{name: "RATE_LIMITS", def: "on", meaning: "on; off only for tests on loopback", set: into(&c.RateLimits, onOrOff)},
 		{name: "SMTP_URL", meaning: "smtp:// or smtps:// server for mail", secret: true, set: into(&c.SMTPURL, smtpURL)},
 		{name: "MAIL_FROM", meaning: "sender of mail", set: into(&c.MailFrom, func(v string) (string, error) { return v, nil })},
 		{name: "AUDIT_RETENTION", def: "180d", meaning: "how long audit events are kept", set: into(&c.AuditRetention, span)},
 		{name: "TRASH_RETENTION", def: "30d", meaning: "how long trash is kept", set: into(&c.TrashRetention, span)},
-		{name: "VERSION_RETENTION", def: "30d", meaning: "how long the versions of replaced files are kept; 0: none are made", set: into(&c.VersionRetention, db.ParseSpan)},
+		{name: "VERSION_RETENTION", def: "30d", meaning: "how long the versions of replaced files are kept; 0: none are made", set: into(&c.VersionRetention, cli.ParseSpan)},
 		{name: "UPLOAD_EXPIRY", def: "24h", meaning: "how long an unfinished upload is kept", set: into(&c.UploadExpiry, span)},
 		{name: "LOG_LEVEL", def: "info", meaning: "debug, info, warn or error", set: into(&c.LogLevel, oneOf("debug", "info", "warn", "error"))},
 		{name: "LOG_FORMAT", meaning: "json or text; empty: text on a terminal, else json", set: into(&c.LogFormat, oneOf("json", "text", ""))},
@@ -365,7 +365,7 @@ func onOrOff(v string) (bool, error) {
 }
 
 func span(v string) (time.Duration, error) {
-	d, err := db.ParseSpan(v)
+	d, err := cli.ParseSpan(v)
 	if err == nil && d == 0 {
 		err = errors.New("give a time span above zero")
 	}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"homebase/cli"
 	"homebase/db"
 
 	"github.com/jackc/pgx/v5"
@@ -106,9 +107,9 @@ func (f *findings) expect(check string, so bool, sound string, level Level, wron
 }
 
 // doctor is `homebase doctor`; a fault is an error.
-func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []string) error {
+func (s *System) doctor(ctx context.Context, cfg *Config, sh *cli.Shell, args []string) error {
 	var f findings
-	err := Prints("doctor", func(ctx context.Context, sh *db.Shell) (any, func(io.Writer)) {
+	err := Prints("doctor", func(ctx context.Context, sh *cli.Shell) (any, func(io.Writer)) {
 		f = s.examine(ctx, cfg, sh)
 		return f, f.print
 	})(ctx, sh, args)
@@ -119,16 +120,16 @@ func (s *System) doctor(ctx context.Context, cfg *Config, sh *db.Shell, args []s
 		}
 	}
 	if err == nil && faults > 0 {
-		err = fmt.Errorf("the doctor found %s", db.Count(faults, "fault", "faults"))
+		err = fmt.Errorf("the doctor found %s", cli.Count(faults, "fault", "faults"))
 	}
 	return err
 }
 
 // examine is everything that can be reached, from the inside out. The configuration is
 // valid, or no command would run.
-func (s *System) examine(ctx context.Context, cfg *Config, sh *db.Shell) (f findings) {
+func (s *System) examine(ctx context.Context, cfg *Config, sh *cli.Shell) (f findings) {
 	f.add("configuration", Sound, fmt.Sprintf("The settings are valid together; the public URL is %s.", cfg.PublicURL))
-	disconnected := sh.Connect(ctx, db.NeedDatabase)
+	disconnected := sh.Connect(ctx, cli.NeedDatabase)
 	if disconnected != nil {
 		f.add("database", Fault, "PostgreSQL cannot be reached: "+disconnected.Error())
 	} else {
@@ -154,7 +155,7 @@ func (s *System) examineFiles(ctx context.Context, f *findings) {
 		return
 	}
 	f.expect("files", len(found) == 0, "Every file and folder on the disk has a row.",
-		Fault, db.Count(len(found), "entry", "entries")+" among the files without a row.", strings.Join(found, "\n"))
+		Fault, cli.Count(len(found), "entry", "entries")+" among the files without a row.", strings.Join(found, "\n"))
 }
 
 // examinePasskeys looks for keys that no browser offers here. That all origins
@@ -168,7 +169,7 @@ func (s *System) examinePasskeys(ctx context.Context, cfg *Config, f *findings) 
 	domain := cfg.PasskeyDomain
 	for _, other := range slices.Sorted(maps.Keys(domains)) {
 		if other != domain {
-			f.add("passkeys", Fault, fmt.Sprintf("%s of people here belong to %s.", db.Count(domains[other], "passkey", "passkeys"), other), other)
+			f.add("passkeys", Fault, fmt.Sprintf("%s of people here belong to %s.", cli.Count(domains[other], "passkey", "passkeys"), other), other)
 			return
 		}
 	}

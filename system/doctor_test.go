@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"homebase/cli"
 	"homebase/db"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
@@ -82,9 +83,9 @@ func admit(t *testing.T, rm *room, tls bool, trusted []netip.Prefix, spoil func(
 func (p *patient) examine(t *testing.T) (all []system.Finding, err error) {
 	t.Helper()
 	commands := p.sys.Commands(p.cfg, nil)
-	i := slices.IndexFunc(commands, func(c db.Command) bool { return c.Name == "doctor" })
+	i := slices.IndexFunc(commands, func(c cli.Command) bool { return c.Name == "doctor" })
 	var out bytes.Buffer
-	sh := &db.Shell{Stdout: &out, Stderr: io.Discard, Connect: func(context.Context, db.Need) error { return nil }}
+	sh := &cli.Shell{Stdout: &out, Stderr: io.Discard, Connect: func(context.Context, cli.Need) error { return nil }}
 	err = commands[i].Run(t.Context(), sh, []string{"--json"})
 	if jsonErr := json.Unmarshal(out.Bytes(), &all); jsonErr != nil {
 		t.Fatalf("%v: %s", jsonErr, &out)

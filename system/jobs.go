@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"homebase/cli"
 	"homebase/db"
 	"homebase/httpx"
 )
@@ -37,7 +38,7 @@ func (s *System) jobFigures(ctx context.Context) (figures []httpx.Figure, err er
 }
 
 // runJob is `homebase jobs run`.
-func runJob(ctx context.Context, d *db.DB, jobs []db.Job, sh *db.Shell, args []string) error {
+func runJob(ctx context.Context, d *db.DB, jobs []db.Job, sh *cli.Shell, args []string) error {
 	var name string
 	if err := sh.Flags("jobs run").Parse(args, &name); err != nil {
 		return err

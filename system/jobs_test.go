@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"homebase/cli"
 	"homebase/db"
 	"homebase/httpx"
 	"homebase/system"
@@ -24,7 +25,7 @@ func TestJobs_AreSeenAndRun(t *testing.T) {
 		var out bytes.Buffer
 		for _, c := range rm.sys.Commands(nil, jobs) {
 			if c.Name == name {
-				err := c.Run(t.Context(), &db.Shell{Stdout: &out, Stderr: &out}, args)
+				err := c.Run(t.Context(), &cli.Shell{Stdout: &out, Stderr: &out}, args)
 				return out.String(), err
 			}
 		}

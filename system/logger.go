@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"homebase/db"
+	"homebase/cli"
 )
 
 // Logger makes the log as configured: JSON, or text if w is a terminal. It also returns
@@ -21,7 +21,7 @@ func (c *Config) Logger(w io.Writer) (log *slog.Logger, level *slog.LevelVar, fl
 	level = new(slog.LevelVar) // info, even if the configuration is broken
 	_ = level.UnmarshalText([]byte(c.LogLevel))
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: withoutNames}
-	if c.LogFormat == "text" || c.LogFormat == "" && db.Terminal(w) {
+	if c.LogFormat == "text" || c.LogFormat == "" && cli.Terminal(w) {
 		return slog.New(slog.NewTextHandler(w, options)), level, func() error { return nil }
 	}
 	l := &lines{out: w}

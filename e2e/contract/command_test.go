@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"homebase/cli"
 	"homebase/db"
 	"homebase/db/dbtest"
 	"homebase/platform"
@@ -23,7 +24,7 @@ import (
 func offline(t *testing.T, environ []string, args ...string) (stdout string, err error) {
 	t.Helper()
 	var out bytes.Buffer
-	err = platform.Run(context.Background(), &db.Shell{Stdin: strings.NewReader(""), Stdout: &out, Stderr: io.Discard}, build(t), environ, args)
+	err = platform.Run(context.Background(), &cli.Shell{Stdin: strings.NewReader(""), Stdout: &out, Stderr: io.Discard}, build(t), environ, args)
 	return out.String(), err
 }
 
@@ -38,7 +39,7 @@ func TestCommands_HelpAndVersionWorkWhateverTheEnvironmentHolds(t *testing.T) {
 	if _, err := offline(t, broken, "config"); err == nil || !strings.Contains(err.Error(), "HOMEBASE_NONSENSE is not a setting") {
 		t.Errorf("config with a wrong key: %v", err)
 	}
-	if _, err := offline(t, nil, "routes", "extra"); !errors.Is(err, db.ErrUsage) {
+	if _, err := offline(t, nil, "routes", "extra"); !errors.Is(err, cli.ErrUsage) {
 		t.Errorf("an argument too many: %v", err)
 	}
 }
@@ -111,7 +112,7 @@ func errorOutput(err error) string {
 }
 
 // commandTable is every command.
-func commandTable(t *testing.T) db.Commands {
+func commandTable(t *testing.T) cli.Commands {
 	t.Helper()
 	return wired(t).Commands()
 }
@@ -163,7 +164,7 @@ func TestCommands_AnUnknownOneGetsOneLineWithTheNearest(t *testing.T) {
 		"completely-wrong": `there is no command "completely-wrong"; see homebase help`,
 	} {
 		_, err := offline(t, nil, strings.Fields(given)...)
-		if !errors.Is(err, db.ErrUsage) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		if !errors.Is(err, cli.ErrUsage) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", given, err)
 		}
 	}
@@ -268,9 +269,9 @@ func TestAPI_AProblemGoesToStandardErrorAlone(t *testing.T) {
 		{"invalid_json", "POST", "/auth/roles", `{"name":`},
 	} {
 		var out, problem bytes.Buffer
-		err := platform.Run(t.Context(), &db.Shell{Stdout: &out, Stderr: &problem}, build(t), environ, []string{"api", row.method, row.path, row.body})
+		err := platform.Run(t.Context(), &cli.Shell{Stdout: &out, Stderr: &problem}, build(t), environ, []string{"api", row.method, row.path, row.body})
 		var p struct{ Code string }
-		if !errors.Is(err, db.ErrSaid) || json.Unmarshal(problem.Bytes(), &p) != nil || p.Code != row.code || out.Len() > 0 {
+		if !errors.Is(err, cli.ErrSaid) || json.Unmarshal(problem.Bytes(), &p) != nil || p.Code != row.code || out.Len() > 0 {
 			t.Errorf("%s %s: %v, output %q, errors %q", row.method, row.path, err, &out, &problem)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"homebase/db"
+	"homebase/cli"
 	"homebase/httpx"
 	"homebase/httpx/httpxtest"
 	"homebase/platform"
@@ -40,7 +40,7 @@ func TestContract_IsWhatIsWrittenDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got, log bytes.Buffer
-	if err := platform.Run(t.Context(), &db.Shell{Stdout: &got, Stderr: &log}, build(t), nil, []string{"openapi"}); err != nil {
+	if err := platform.Run(t.Context(), &cli.Shell{Stdout: &got, Stderr: &log}, build(t), nil, []string{"openapi"}); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got.Bytes(), want) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"homebase/auth/authtest"
+	"homebase/cli"
 	"homebase/db"
 	"homebase/db/dbtest"
 	"homebase/httpx"
@@ -144,7 +145,7 @@ func TestEvents_NothingThatLeadsToAPersonIsKept(t *testing.T) {
 	var out bytes.Buffer
 	for _, c := range e.Projects.Commands() {
 		if c.Name == "app export" {
-			if err := c.Run(t.Context(), &db.Shell{Stdout: &out, Stderr: &out}, []string{"analytics"}); err != nil {
+			if err := c.Run(t.Context(), &cli.Shell{Stdout: &out, Stderr: &out}, []string{"analytics"}); err != nil {
 				t.Fatal(err)
 			}
 		}

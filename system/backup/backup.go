@@ -39,6 +39,7 @@ import (
 
 	"homebase/audit"
 	"homebase/auth"
+	"homebase/cli"
 	"homebase/db"
 	"homebase/files"
 
@@ -71,16 +72,16 @@ type Backup struct {
 }
 
 // Commands are the operator's verbs of this room.
-func (b *Backup) Commands() []db.Command {
-	return []db.Command{
-		{Name: "backup", Args: "DIR [--with-secret] [--keep N] [--mail-to ADDRESS] [--verify [--point NAME]]", Needs: db.NeedSecret, Run: b.command,
+func (b *Backup) Commands() []cli.Command {
+	return []cli.Command{
+		{Name: "backup", Args: "DIR [--with-secret] [--keep N] [--mail-to ADDRESS] [--verify [--point NAME]]", Needs: cli.NeedSecret, Run: b.command,
 			Summary: "add a restore point to a folder, or verify one"},
-		{Name: "restore", Args: "DIR [--point NAME] [--without-secret] [--check]", Needs: db.NeedSecret, Run: b.restoreCommand,
+		{Name: "restore", Args: "DIR [--point NAME] [--without-secret] [--check]", Needs: cli.NeedSecret, Run: b.restoreCommand,
 			Summary: "restore everything into an empty database and data directory, or check that it would work"},
 	}
 }
 
-func (b *Backup) command(ctx context.Context, sh *db.Shell, args []string) error {
+func (b *Backup) command(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags, dir := sh.Flags("backup"), ""
 	secret := flags.Bool("with-secret", false, "include the secret: whoever has the backup can then sign in as anybody")
 	keep := flags.Int("keep", 0, "keep only the newest `N` restore points; 0 keeps all")
@@ -91,10 +92,10 @@ func (b *Backup) command(ctx context.Context, sh *db.Shell, args []string) error
 		return err
 	}
 	if _, err := auth.ParseEmail(*to); *to != "" && (err != nil || b.Mail == nil) {
-		return fmt.Errorf("%w: --mail-to needs an address, and HOMEBASE_SMTP_URL a server", db.ErrUsage)
+		return fmt.Errorf("%w: --mail-to needs an address, and HOMEBASE_SMTP_URL a server", cli.ErrUsage)
 	}
 	if *keep < 0 || *point != "" && !*verify {
-		return fmt.Errorf("%w: --keep is a number from 0 on, and --point goes with --verify", db.ErrUsage)
+		return fmt.Errorf("%w: --keep is a number from 0 on, and --point goes with --verify", cli.ErrUsage)
 	}
 	run := func() error { return b.add(ctx, sh, dir, *secret, *keep) }
 	if *verify {
@@ -112,8 +113,8 @@ func (b *Backup) command(ctx context.Context, sh *db.Shell, args []string) error
 }
 
 // add makes a restore point.
-func (b *Backup) add(ctx context.Context, sh *db.Shell, dir string, secret bool, keep int) error {
-	if err := sh.Connect(ctx, db.NeedSchema); err != nil { // comes first, because the mail outbox is there
+func (b *Backup) add(ctx context.Context, sh *cli.Shell, dir string, secret bool, keep int) error {
+	if err := sh.Connect(ctx, cli.NeedSchema); err != nil { // comes first, because the mail outbox is there
 		return err
 	}
 	st, err := openStore(dir, b.Keys(manifestPurpose), true)
@@ -258,11 +259,11 @@ func (st *store) take(ctx context.Context, s *files.Snapshot, f *file) error {
 
 // bar shows the progress of something whose size is known.
 type bar struct {
-	*db.Progress
+	*cli.Progress
 	began time.Time
 }
 
-func newBar(w io.Writer) *bar { return &bar{db.NewProgress(w), time.Now()} }
+func newBar(w io.Writer) *bar { return &bar{cli.NewProgress(w), time.Now()} }
 
 func (l *bar) show(what string, done, of int64) {
 	part := float64(done) / float64(max(of, 1))

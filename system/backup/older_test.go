@@ -15,6 +15,7 @@ import (
 	"homebase/audit"
 	"homebase/auth"
 	"homebase/auth/authtest"
+	"homebase/cli"
 	"homebase/db"
 	"homebase/db/dbtest"
 	"homebase/files"
@@ -66,7 +67,7 @@ func commands(t *testing.T, url, data, schema string) (d *db.DB, run func(args .
 		for _, c := range append(room.Commands(), storage.Commands()...) {
 			if rest, ok := strings.CutPrefix(strings.Join(args, "\x00")+"\x00", strings.ReplaceAll(c.Name, " ", "\x00")+"\x00"); ok {
 				var out bytes.Buffer
-				sh := &db.Shell{Stdin: strings.NewReader(""), Stdout: &out, Stderr: io.Discard, Connect: func(context.Context, db.Need) error { return nil }}
+				sh := &cli.Shell{Stdin: strings.NewReader(""), Stdout: &out, Stderr: io.Discard, Connect: func(context.Context, cli.Need) error { return nil }}
 				err := c.Run(t.Context(), sh, strings.FieldsFunc(rest, func(r rune) bool { return r == 0 }))
 				return out.String(), err
 			}

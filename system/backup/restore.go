@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"homebase/audit"
+	"homebase/cli"
 	"homebase/db"
 	"homebase/files"
 
 	"github.com/jackc/pgx/v5"
 )
 
-func (b *Backup) restoreCommand(ctx context.Context, sh *db.Shell, args []string) error {
+func (b *Backup) restoreCommand(ctx context.Context, sh *cli.Shell, args []string) error {
 	flags, dir := sh.Flags("restore"), ""
 	point := flags.String("point", "", "restore the point called `NAME` instead of the newest")
 	without := flags.Bool("without-secret", false, "continue even if the secret is neither in the backup nor configured")
@@ -36,7 +37,7 @@ func (b *Backup) restoreCommand(ctx context.Context, sh *db.Shell, args []string
 	if err := b.known(m); err != nil {
 		return err
 	}
-	if err := sh.Connect(ctx, db.NeedDatabase); err != nil {
+	if err := sh.Connect(ctx, cli.NeedDatabase); err != nil {
 		return err
 	}
 	line := newBar(sh.Stderr)
@@ -83,7 +84,7 @@ Passwords, access keys, files, shares and everything else work as before.`
 
 // restore fills an empty database and an empty data directory. No server starts on them
 // before its last transaction.
-func (b *Backup) restore(ctx context.Context, sh *db.Shell, st *store, m *Manifest, without bool, line *bar) error {
+func (b *Backup) restore(ctx context.Context, sh *cli.Shell, st *store, m *Manifest, without bool, line *bar) error {
 	if err := errors.Join(b.DB.AsOwner(ctx, func(conn *pgx.Conn) error { return b.checkEmpty(ctx, conn) }), b.Files.CheckEmpty()); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"homebase/cli"
 	"homebase/db"
 	"homebase/files"
 
@@ -17,7 +18,7 @@ import (
 )
 
 // verify reads a restore point and compares everything with its checksum.
-func (b *Backup) verify(ctx context.Context, sh *db.Shell, dir, point string) error {
+func (b *Backup) verify(ctx context.Context, sh *cli.Shell, dir, point string) error {
 	st, m, err := b.openPoint(dir, point)
 	if err != nil {
 		return err
@@ -118,7 +119,7 @@ func (st *store) strays(m *Manifest) (bad []string, err error) {
 // check restores the tables into temporary PostgreSQL schemas, does not migrate them,
 // and rolls the transaction back, so that not even a kill leaves anything. Then it
 // compares every file.
-func (b *Backup) check(ctx context.Context, sh *db.Shell, st *store, m *Manifest, line *bar) error {
+func (b *Backup) check(ctx context.Context, sh *cli.Shell, st *store, m *Manifest, line *bar) error {
 	const scratch = "check_" // before the names of schemas
 	undo := errors.New("undone")
 	var unlisted []string
