@@ -33,7 +33,7 @@ var ceiling = map[string]int{
 	"projects/example":   108,
 	"projects/newapp":    101,
 	"system":             2346,
-	"system/backup":      1452,
+	"system/backup":      1456,
 }
 
 const mostMethods = 60 // of a type

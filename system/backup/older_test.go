@@ -46,7 +46,7 @@ func firstSteps(t *testing.T, n int) string {
 }
 
 // commands are those of a release that knows the schema, on an empty database.
-func commands(t *testing.T, url, data, schema string) (d *db.DB, run func(args ...string) (string, error)) {
+func commands(t *testing.T, url, data, schema string) (d *db.DB, run func(ctx context.Context, args ...string) (string, error)) {
 	t.Helper()
 	d = dbtest.Open(t, url)
 	app, err := os.ReadFile("../../projects/analytics/schema.sql")
@@ -63,12 +63,12 @@ func commands(t *testing.T, url, data, schema string) (d *db.DB, run func(args .
 		Migrate:  func(ctx context.Context) error { return d.Migrate(ctx, schema) },
 		Restored: identity.Restored, Fingerprints: identity.Fingerprints, Keys: keys,
 	}
-	return d, func(args ...string) (string, error) {
+	return d, func(ctx context.Context, args ...string) (string, error) {
 		for _, c := range append(room.Commands(), storage.Commands()...) {
 			if rest, ok := strings.CutPrefix(strings.Join(args, "\x00")+"\x00", strings.ReplaceAll(c.Name, " ", "\x00")+"\x00"); ok {
 				var out bytes.Buffer
 				sh := &cli.Shell{Stdin: strings.NewReader(""), Stdout: &out, Stderr: io.Discard, Connect: func(context.Context, cli.Need) error { return nil }}
-				err := c.Run(t.Context(), sh, strings.FieldsFunc(rest, func(r rune) bool { return r == 0 }))
+				err := c.Run(ctx, sh, strings.FieldsFunc(rest, func(r rune) bool { return r == 0 }))
 				return out.String(), err
 			}
 		}
@@ -85,16 +85,16 @@ func TestRestore_ABackupOfAnOlderSchemaComesUpToThisOne(t *testing.T) {
 	}
 	schema += fmt.Sprintf("\n\n-- step %d: newer\nALTER TABLE trees ADD COLUMN note text NOT NULL DEFAULT 'new';\n", len(steps)+1)
 	d, run := commands(t, dbtest.CreateEmpty(t), data, schema)
-	if out, err := run("restore", fixture, "--check"); err != nil || !strings.Contains(out, "can be restored") {
+	if out, err := run(t.Context(), "restore", fixture, "--check"); err != nil || !strings.Contains(out, "can be restored") {
 		t.Fatalf("%s: %v", out, err)
 	}
-	if out, err := run("restore", fixture); err != nil || !strings.Contains(out, "5 files") {
+	if out, err := run(t.Context(), "restore", fixture); err != nil || !strings.Contains(out, "5 files") {
 		t.Fatalf("%s: %v", out, err)
 	}
 	if err := d.Migrated(t.Context(), schema); err != nil {
 		t.Error(err)
 	}
-	if out, err := run("files", "verify"); err != nil {
+	if out, err := run(t.Context(), "files", "verify"); err != nil {
 		t.Errorf("%s: %v", out, err)
 	}
 	type row struct {
@@ -119,7 +119,7 @@ func TestRestore_ABackupOfANewerSchemaIsRefused(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	_, run := commands(t, dbtest.CreateEmpty(t), data, firstSteps(t, 18))
 	for _, args := range [][]string{{"restore", fixture}, {"restore", fixture, "--check"}} {
-		out, err := run(args...)
+		out, err := run(t.Context(), args...)
 		if err == nil || !strings.Contains(err.Error(), "newer than this program") || !strings.Contains(err.Error(), "has step 19 (") {
 			t.Errorf("%s, %v", out, err)
 		}

@@ -38,7 +38,7 @@ func TestRestore_LeavesWhatOthersHaveInTheDatabase(t *testing.T) {
 	}
 	execute(t, d, `CREATE SCHEMA app_theirs`, `CREATE TABLE app_theirs.kept AS SELECT 7 AS n`,
 		`CREATE FUNCTION public.theirs() RETURNS int LANGUAGE sql AS 'SELECT 8'`, `CREATE TABLE public.theirs AS SELECT 9 AS n`)
-	out, err := run("restore", fixture)
+	out, err := run(t.Context(), "restore", fixture)
 	if err == nil || !strings.Contains(err.Error(), "not this platform's (theirs)") {
 		t.Errorf("%s, %v", out, err)
 	}
@@ -46,7 +46,7 @@ func TestRestore_LeavesWhatOthersHaveInTheDatabase(t *testing.T) {
 		t.Error("a refused restore made the data directory")
 	}
 	execute(t, d, `DROP TABLE public.theirs`)
-	if out, err := run("restore", fixture); err != nil {
+	if out, err := run(t.Context(), "restore", fixture); err != nil {
 		t.Fatalf("%s, %v", out, err)
 	}
 	err = d.AsOwner(t.Context(), func(conn *pgx.Conn) error {
@@ -72,12 +72,12 @@ func TestRestore_NamesAndLeavesOutTablesThatNoStepMakes(t *testing.T) {
 	execute(t, d, `CREATE TABLE audit_events_2020_01 (LIKE audit_events INCLUDING ALL)`,
 		`CREATE TABLE theirs (id serial PRIMARY KEY, other int)`, `INSERT INTO theirs DEFAULT VALUES`,
 		`CREATE TABLE too (id int PRIMARY KEY REFERENCES theirs)`, `ALTER TABLE theirs ADD FOREIGN KEY (other) REFERENCES too`)
-	if out, err := run("backup", bk); err != nil {
+	if out, err := run(t.Context(), "backup", bk); err != nil {
 		t.Fatalf("%s, %v", out, err)
 	}
 	for _, check := range [][]string{{"--check"}, nil} {
 		_, run = commands(t, dbtest.CreateEmpty(t), filepath.Join(t.TempDir(), "data"), schema)
-		out, err := run(append([]string{"restore", bk}, check...)...)
+		out, err := run(t.Context(), append([]string{"restore", bk}, check...)...)
 		if err != nil || strings.Count(out, "is left out") != 3 || !strings.Contains(out, `"public"."theirs" is not a table of this platform and is left out; its 1 rows`) {
 			t.Errorf("%v: %s, %v", check, out, err)
 		}
@@ -122,7 +122,7 @@ func TestRestore_BelievesNoTableWithoutItsSum(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, run := commands(t, dbtest.CreateEmpty(t), filepath.Join(t.TempDir(), "data"), schema)
-		if out, err := run("restore", bk); err == nil || !strings.Contains(err.Error(), "table users") || !strings.Contains(err.Error(), "are damaged") {
+		if out, err := run(t.Context(), "restore", bk); err == nil || !strings.Contains(err.Error(), "table users") || !strings.Contains(err.Error(), "are damaged") {
 			t.Errorf("%s: %s, %v", what, out, err)
 		}
 	}

@@ -48,7 +48,11 @@ func (b *Backup) verify(ctx context.Context, sh *cli.Shell, dir, point string) e
 func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []string, err error) {
 	lists := true
 	for _, p := range m.parts() {
-		if err := checkFile(ctx, st.path(p.Name), p.SHA256); err != nil {
+		err := checkFile(ctx, st.path(p.Name), p.SHA256)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
 			bad = append(bad, fmt.Sprintf("%s: %v", p.Name, err))
 			lists = lists && p != m.Files.Part && p != m.Loose.Part
 		}

@@ -1,7 +1,9 @@
 package backup_test
 
 import (
+	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,7 +31,7 @@ func TestVerify_NamesWhatIsDamagedMissingOrUnlisted(t *testing.T) {
 	t.Parallel()
 	_, run := commands(t, dbtest.CreateEmpty(t), filepath.Join(t.TempDir(), "data"), dbtest.Schema(t))
 	whole, _ := fixtureCopy(t)
-	if out, err := run("backup", "--verify", whole); err != nil || !strings.Contains(out, "is intact") {
+	if out, err := run(t.Context(), "backup", "--verify", whole); err != nil || !strings.Contains(out, "is intact") {
 		t.Fatalf("%s, %v", out, err)
 	}
 	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("kept since then"))) // old.txt
@@ -76,9 +78,21 @@ func TestVerify_NamesWhatIsDamagedMissingOrUnlisted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out, err := run("backup", "--verify", bk); err == nil || !strings.Contains(out+err.Error(), row.says) {
+		if out, err := run(t.Context(), "backup", "--verify", bk); err == nil || !strings.Contains(out+err.Error(), row.says) {
 			t.Errorf("%s: %s, %v", row.path, out, err)
 		}
+	}
+}
+
+// What was not read because somebody pressed Ctrl-C is not damaged.
+func TestVerify_WhenInterruptedCallsNothingDamaged(t *testing.T) {
+	t.Parallel()
+	_, run := commands(t, dbtest.CreateEmpty(t), filepath.Join(t.TempDir(), "data"), dbtest.Schema(t))
+	bk, _ := fixtureCopy(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	if out, err := run(ctx, "backup", "--verify", bk); out != "" || !errors.Is(err, context.Canceled) {
+		t.Errorf("%q, %v", out, err)
 	}
 }
 
@@ -97,7 +111,7 @@ func TestBackup_AfterAClockThatWasAheadTheNewestIsStillTheLastThatWasMade(t *tes
 		}
 		return list
 	}
-	if out, err := run("backup", bk); err != nil {
+	if out, err := run(t.Context(), "backup", bk); err != nil {
 		t.Fatalf("%s, %v", out, err)
 	}
 	ahead := bk + "/points/20990101T000000.000Z"
@@ -105,7 +119,7 @@ func TestBackup_AfterAClockThatWasAheadTheNewestIsStillTheLastThatWasMade(t *tes
 		t.Fatal(err)
 	}
 	_, run = commands(t, url, data, schema) // another process
-	if out, err := run("backup", bk, "--keep", "1"); err != nil {
+	if out, err := run(t.Context(), "backup", bk, "--keep", "1"); err != nil {
 		t.Fatalf("%s, %v", out, err)
 	}
 	if points()[0] == ahead {
@@ -124,7 +138,7 @@ func TestBackup_RemovesWhatAnInterruptedOneLeftWhateverItsFolderIsCalled(t *test
 	if err := os.MkdirAll(left, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := run("backup", bk); err != nil {
+	if out, err := run(t.Context(), "backup", bk); err != nil {
 		t.Fatalf("%s, %v", out, err)
 	}
 	if _, err := os.Stat(left); !os.IsNotExist(err) {
