@@ -179,9 +179,9 @@ func (c *conn) roll(size int) {
 	}
 }
 
-// SetWriteDeadline is how net/http lifts the deadline after an answer. It need not:
-// the next write has its own.
-func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+// SetWriteDeadline is how net/http lifts the deadline after an answer, which it need
+// not: the next write has its own. A handler that asks for one is told that it has none.
+func (c *conn) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
 
 // CloseWrite is what net/http does before it closes a connection whose client
 // still sends, so that the client can read the answer.

@@ -247,7 +247,11 @@ func TestPace_AnotherGoroutineCanEndARead(t *testing.T) {
 	}))
 	conn := dial(t, s)
 	io.WriteString(conn, "PUT /api/v1/thing HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
-	if err := (<-reading).SetReadDeadline(time.Now()); err != nil {
+	control := <-reading
+	if err := control.SetWriteDeadline(time.Now()); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a deadline that the next write moves is promised: %v", err)
+	}
+	if err := control.SetReadDeadline(time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if got := code(t, answer(t, conn)); got != "upload_interrupted" {
