@@ -10,21 +10,27 @@ import (
 	"homebase/files/disk"
 )
 
+// renamer is a worker of a simulation, with the record of a file that it is to rename.
+func renamer(s *simulation) (p *process, r record, file *node) {
+	p = &process{sim: s, name: "worker0"}
+	p.dir = disk.On(modelKernel{s.disk, p}, s.disk.open(s.disk.root, p))
+	log := slog.New(slog.DiscardHandler)
+	p.journal = New(Config{DB: db.New(log), Log: log})
+	p.journal.disk = p.dir
+	owner := s.owners[0]
+	r = record{owner: owner, op: NewID(), kind: kindMove, item: NewID(), revision: 2, source: disk.OwnerPath(owner, "/old"), target: disk.OwnerPath(owner, "/new")}
+	file = s.disk.lay(r.source, false)
+	r.ino = file.ino
+	return p, r, file
+}
+
 // A file of two names has none after a cut, if the one it lost was on the disk and
 // the one it kept was not.
 func TestPublish_TakesNoNameAwayBeforeTheOtherIsFlushed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(1, "")
-		p := &process{sim: s, name: "worker0"}
-		p.dir = disk.On(modelKernel{s.disk, p}, s.disk.open(s.disk.root, p))
-		log := slog.New(slog.DiscardHandler)
-		p.journal = New(Config{DB: db.New(log), Log: log})
-		p.journal.disk = p.dir
-		r := record{owner: s.owners[0], op: NewID(), kind: kindMove, item: NewID(), revision: 2, source: disk.OwnerPath(s.owners[0], "/old")}
-		r.target = disk.OwnerPath(s.owners[0], "/new")
-		file := s.disk.lay(r.source, false)
-		r.ino = file.ino
+		p, r, file := renamer(s)
 		s.disk.change(nameSet{s.disk.find(disk.OwnerPath(r.owner, "")), "new", file}) // linked, and the worker is killed
 		for _, failing := range []int{1, 0} {
 			s.failing = failing
@@ -49,14 +55,7 @@ func TestFollow_AfterAFailedFlushIsForAnotherProcess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSimulation(1, "")
-		p := &process{sim: s, name: "worker0"}
-		p.dir = disk.On(modelKernel{s.disk, p}, s.disk.open(s.disk.root, p))
-		log := slog.New(slog.DiscardHandler)
-		p.journal = New(Config{DB: db.New(log), Log: log})
-		p.journal.disk = p.dir
-		r := record{owner: s.owners[0], op: NewID(), kind: kindMove, item: NewID(), revision: 2, source: disk.OwnerPath(s.owners[0], "/old")}
-		r.target = disk.OwnerPath(s.owners[0], "/new")
-		r.ino = s.disk.lay(r.source, false).ino
+		p, r, _ := renamer(s)
 		s.failing = 1
 		answer := make(chan error, 1)
 		go func() { answer <- p.journal.follow(t.Context(), r.op, []record{r}) }()
