@@ -91,7 +91,6 @@ type look struct {
 // lookAt finds what is different below a folder; at the root, in the trash too.
 func (rc *reconciler) lookAt(ctx context.Context, owner uuid.UUID, at placed) ([]*finding, error) {
 	l := &look{rc: rc, owner: owner, claimed: map[uuid.UUID]bool{}, doubts: map[uuid.UUID]*finding{}}
-	rc.vol.disk.Forget(owner) // what is open may be a folder that is gone
 	top := disk.OwnerPath(owner, at.path)
 	info, err := rc.vol.disk.Lstat(top)
 	switch {

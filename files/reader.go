@@ -164,7 +164,6 @@ func (rd *reader) open(ctx context.Context, find lookup, pause time.Duration) (c
 		if round == readRounds || c.item.Missing {
 			break
 		}
-		rd.vol.disk.Forget(c.item.Owner)
 		if !db.Sleep(ctx, pause) {
 			return c, context.Cause(ctx)
 		}

@@ -31,8 +31,14 @@ const (
 
 // openBelow opens the entry at a path below an open folder. No link is
 // followed, on the way or at the end, so nothing that somebody plants in a tree
-// leads out of it: with pathOnly a link itself is opened, else it is ELOOP.
+// leads out of it: with pathOnly a link itself is opened, else it is ELOOP. No path of
+// ours leads up: one that does is ENOENT.
 func openBelow(folder *os.File, p string, flags int, mode uint32) (*os.File, error) {
+	for name := range strings.SplitSeq(p, "/") {
+		if name == ".." {
+			return nil, os.NewSyscallError("openat", syscall.ENOENT)
+		}
+	}
 	flags |= syscall.O_CLOEXEC | syscall.O_NOFOLLOW
 	var fd int
 	var err error
@@ -96,9 +102,6 @@ func openEach(folder *os.File, p string, flags int, mode uint32) (int, error) {
 	at := int(folder.Fd())
 	for {
 		name, rest, more := strings.Cut(p, "/")
-		if name == ".." {
-			name = "" // ENOENT: no path of ours leads up
-		}
 		asked, bits := flags, mode
 		if more {
 			asked, bits = pathOnly|syscall.O_DIRECTORY|syscall.O_CLOEXEC|syscall.O_NOFOLLOW, 0

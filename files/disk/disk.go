@@ -15,22 +15,16 @@
 package disk
 
 import (
-	"container/list"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"github.com/google/uuid"
 )
-
-// mostOpen is how many owners' folders a worker keeps open.
-const mostOpen = 256
 
 // Dir is an open data directory. It is safe for concurrent use.
 type Dir struct {
@@ -42,18 +36,6 @@ type Dir struct {
 
 	fault  atomic.Pointer[error]
 	marked atomic.Pointer[fs.FileInfo] // the marker as it was last read and found right
-
-	mu     sync.Mutex
-	owners map[string]*list.Element // of *ownerFolder, by path
-	recent *list.List               // front: used last
-}
-
-// ownerFolder is an open users/<owner> or spaces/<owner>. One that was dropped
-// from the list is closed by who uses it last.
-type ownerFolder struct {
-	path   string
-	folder *os.File
-	users  int // with the list, while it is there
 }
 
 // Open opens the directory without writing to it.
@@ -78,18 +60,11 @@ func Open(name string) (*Dir, error) {
 // On is the directory that a kernel shows by an open folder. Without Open it has
 // what a journal needs.
 func On(kernel Kernel, self *os.File) *Dir {
-	return &Dir{kernel: kernel, self: self, owners: map[string]*list.Element{}, recent: list.New()}
+	return &Dir{kernel: kernel, self: self}
 }
 
 // Close closes the directory; files opened from it stay open.
-func (d *Dir) Close() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for d.recent.Len() > 0 {
-		d.drop(d.recent.Back())
-	}
-	return errors.Join(d.self.Close(), d.root.Close())
-}
+func (d *Dir) Close() error { return errors.Join(d.self.Close(), d.root.Close()) }
 
 // MakeLayout makes the folders of the layout and refuses one that is on
 // another file system.
@@ -153,76 +128,6 @@ func (d *Dir) Space() (total, free int64, err error) {
 }
 
 // open opens the entry at a path.
-func (d *Dir) open(p string, flags int, mode uint32) (f *os.File, err error) {
-	err = d.from(p, func(folder *os.File, rest string) error {
-		f, err = d.kernel.Open(folder, rest, flags, mode)
-		return err
-	})
-	return f, err
-}
-
-// from calls a function with an open folder and the way from there to a path: that of
-// the owner, inside of one.
-func (d *Dir) from(p string, call func(folder *os.File, rest string) error) error {
-	inside, _ := Inside(p)
-	if inside == "" {
-		return call(d.self, p)
-	}
-	o, err := d.use(strings.TrimSuffix(p, inside))
-	if err != nil {
-		return err
-	}
-	defer d.release(o)
-	return call(o.folder, inside[1:])
-}
-
-// use opens an owner's folder or takes it from the list of open ones.
-func (d *Dir) use(at string) (*ownerFolder, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if e, ok := d.owners[at]; ok {
-		d.recent.MoveToFront(e)
-		o := e.Value.(*ownerFolder)
-		o.users++
-		return o, nil
-	}
-	folder, err := d.Folder(at)
-	if err != nil {
-		return nil, err
-	}
-	o := &ownerFolder{at, folder, 2}
-	d.owners[at] = d.recent.PushFront(o)
-	if d.recent.Len() > mostOpen {
-		d.drop(d.recent.Back())
-	}
-	return o, nil
-}
-
-func (d *Dir) release(o *ownerFolder) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	o.leave()
-}
-
-// leave is called under the lock.
-func (o *ownerFolder) leave() {
-	if o.users--; o.users == 0 {
-		o.folder.Close()
-	}
-}
-
-// drop takes a folder off the list, under the lock.
-func (d *Dir) drop(e *list.Element) {
-	o := d.recent.Remove(e).(*ownerFolder)
-	delete(d.owners, o.path)
-	o.leave()
-}
-
-// Forget drops an owner's open folder: another folder may be at its path by now.
-func (d *Dir) Forget(owner uuid.UUID) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if e, ok := d.owners[OwnerPath(owner, "")]; ok {
-		d.drop(e)
-	}
+func (d *Dir) open(p string, flags int, mode uint32) (*os.File, error) {
+	return d.kernel.Open(d.self, p, flags, mode)
 }

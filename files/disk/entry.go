@@ -75,13 +75,7 @@ func (d *Dir) Lstat(p string) (fs.FileInfo, error) {
 
 // StatAt is Lstat by one call. It follows links on the way, so it serves only whoever
 // has the file open and looks whether that is still the one.
-func (d *Dir) StatAt(p string) (st syscall.Stat_t, err error) {
-	err = d.from(p, func(folder *os.File, rest string) error {
-		st, err = statAt(folder, rest)
-		return err
-	})
-	return st, err
-}
+func (d *Dir) StatAt(p string) (syscall.Stat_t, error) { return statAt(d.self, p) }
 
 // Names lists a folder in no order; one that is not there holds nothing.
 func (d *Dir) Names(p string) ([]string, error) {

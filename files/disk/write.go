@@ -76,9 +76,6 @@ func (d *Dir) Mkdir(p string, item uuid.UUID) error {
 	if err := d.kernel.Mkdir(above, path.Base(p)); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if owner, err := uuid.Parse(path.Base(p)); err == nil && path.Dir(p) == Users {
-		d.Forget(owner) // what was open may be a folder that is gone
-	}
 	f, err := d.Folder(p)
 	if err != nil {
 		return err

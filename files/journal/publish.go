@@ -80,11 +80,6 @@ func (p *publication) prepare(ctx context.Context, r record) (todo renaming, err
 	if r.kind == kindMkdir {
 		return todo, p.makeWay(ctx, r)
 	}
-	if inside, ok := disk.Inside(r.source); ok && inside == "" {
-		// The root that is open would show a folder that was moved away.
-		p.disk.Forget(r.owner)
-		p.forget()
-	}
 	here, err := p.lstat(r.target)
 	if disk.Failed(err) {
 		return todo, err
@@ -233,9 +228,7 @@ func (p *publication) makeWay(ctx context.Context, r record) error {
 	if !owned {
 		return p.disk.MakeFolder(path.Dir(r.target))
 	}
-	// The owner's root that is open may be of a folder that was deleted.
-	p.disk.Forget(r.owner)
-	p.forget()
+	p.forget() // what is open may be a folder that was deleted
 	const sql = `-- name: files.FoldersAbove
 		SELECT u.id, u.name FROM item_up($1) u WHERE u.height > 0 ORDER BY u.height DESC`
 	type folder struct {
