@@ -20,7 +20,7 @@ import (
 var ceiling = map[string]int{
 	"platform":           403,
 	"cli":                371,
-	"db":                 1993,
+	"db":                 1947,
 	"httpx":              3890,
 	"audit":              1361,
 	"auth":               5599,

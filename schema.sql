@@ -6,9 +6,8 @@
 -- step at the end. Expand first, contract a release later: the workers of the
 -- release before still run while a step is applied.
 --
--- House rules: every constraint is named and listed in db/constraints.go,
--- every indexed text column is COLLATE "C", times are timestamptz, ids uuid
--- (version 7, made by the program).
+-- House rules: every constraint is named, every indexed text column is
+-- COLLATE "C", times are timestamptz, ids uuid (version 7, made by the program).
 
 -- step 1: platform
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -130,14 +129,15 @@ func translatePg(pg *pgconn.PgError, err error) error {
 	if !ok {
 		return err
 	}
-	switch c, listed := constraints[pg.ConstraintName]; {
-	case pg.SchemaName != "public": // an app's own schema may use the same name
-	case slices.Contains(defects, pg.ConstraintName):
-		return err
-	case listed:
-		return &Error{Kind: c.kind, Constraint: pg.ConstraintName, Code: c.code, Detail: c.detail, Err: err}
+	e := &Error{Kind: kind, Constraint: pg.ConstraintName, Err: err}
+	if pg.ConstraintName != "" && pg.SchemaName == "public" { // an app's own schema may use the same name
+		c, named := constraints[pg.ConstraintName]
+		if !named && kind != Missing {
+			return err
+		}
+		e.Code, e.Detail = c.code, c.detail
 	}
-	return &Error{Kind: kind, Constraint: pg.ConstraintName, Err: err}
+	return e
 }
 
 // lost reports whether the connection could not be made or broke.

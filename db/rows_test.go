@@ -47,7 +47,10 @@ func TestErrors_KindOfEachFailure(t *testing.T) {
 	t.Parallel()
 	d, own, _ := counters(t)
 	must(t, own, `ALTER TABLE counters ADD CONSTRAINT counters_n_check CHECK (n < 100);
-		ALTER TABLE counters ADD CONSTRAINT counters_n_fkey FOREIGN KEY (n) REFERENCES counters (id) NOT VALID`)
+		ALTER TABLE counters ADD CONSTRAINT counters_n_fkey FOREIGN KEY (n) REFERENCES counters (id) NOT VALID;
+		CREATE SCHEMA app_own; GRANT USAGE ON SCHEMA app_own TO PUBLIC;
+		CREATE TABLE app_own.counters (LIKE counters INCLUDING ALL); GRANT ALL ON app_own.counters TO PUBLIC;
+		INSERT INTO app_own.counters VALUES (1, 1)`)
 	must(t, own, `BEGIN; LOCK TABLE counters; SAVEPOINT held`)
 	locked := func(sql string) error {
 		return d.InTx(t.Context(), func(tx pgx.Tx) error {
@@ -64,8 +67,10 @@ func TestErrors_KindOfEachFailure(t *testing.T) {
 		kind       db.Kind
 		constraint string
 	}{
-		{"unique", `INSERT INTO counters VALUES (1, 1)`, db.Conflict, "counters_pkey"},
-		{"check", `UPDATE counters SET n = 100`, db.Invalid, "counters_n_check"},
+		{"unique, of an app", `INSERT INTO app_own.counters VALUES (1, 1)`, db.Conflict, "counters_pkey"},
+		{"check, of an app", `UPDATE app_own.counters SET n = 100`, db.Invalid, "counters_n_check"},
+		{"unique, of ours, without a meaning", `INSERT INTO counters VALUES (1, 1)`, 0, ""},
+		{"check, of ours, without a meaning", `UPDATE counters SET n = 100`, 0, ""},
 		{"foreign key", `UPDATE counters SET n = 7`, db.Missing, "counters_n_fkey"},
 		{"not null", `UPDATE counters SET n = NULL`, db.Invalid, ""},
 		{"number too large", `UPDATE counters SET n = 1e12`, db.Invalid, ""},
