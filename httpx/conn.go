@@ -1,15 +1,12 @@
 package httpx
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -64,9 +61,8 @@ func (s *Server) holdConnection(c *conn) bool {
 	return s.limiter == nil || s.trusts(addr) || s.slots.take(&c.slots, slotConnection, clientsAt(addr))
 }
 
-// conn is a client's connection. It gives its permit back when it is closed,
-// gives each write a deadline of its own, and reads along how its requests are
-// framed.
+// conn is a client's connection. It gives its permit back when it is closed, and
+// gives each write a deadline of its own.
 type conn struct {
 	net.Conn
 	raw      syscall.RawConn // nil: it is no socket
@@ -74,7 +70,6 @@ type conn struct {
 	slots    []slot
 	closed   sync.Once
 	sending  atomic.Bool // a file
-	framing  framing
 	// Only the goroutine that answers uses these.
 	until       time.Time // the deadline of writes in force
 	answer      *response // whose head is the next write; nil: it has left
@@ -85,12 +80,6 @@ type conn struct {
 // heads are buffers for the beginnings of answers: what net/http gathers before it
 // writes, and what every answer carries.
 var heads = sync.Pool{New: func() any { return new(make([]byte, 0, 5<<10)) }}
-
-func (c *conn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.framing.see(p[:n])
-	return n, err
-}
 
 // Close does not wait for a file that is being sent: a client that is faster than the
 // disk takes it to its end by one call, which only the end of the stream breaks off.
@@ -201,100 +190,4 @@ func connOf(ctx context.Context) *conn {
 		return c
 	}
 	return new(conn)
-}
-
-var errTwoLengths = errBodyBroken.With("Send Content-Length once, or Transfer-Encoding, and not both.").withHeader("Connection", "close")
-
-// framing tells of a connection what net/http forgets or forgives in the heads
-// of its requests, where a proxy in front may have read something else: then a
-// part of one client's body is another client's request.
-type framing struct {
-	odd       atomic.Bool // read otherwise elsewhere: answer, and close
-	ambiguous atomic.Bool // two lengths: refuse, and close
-
-	line    []byte // the beginning of a line that is not whole
-	first   bool   // the request line is there
-	lengths int    // of Content-Length
-	length  int64
-	coded   bool  // there is a Transfer-Encoding
-	body    int64 // of this request, still to come
-	ended   bool  // no other request is read
-}
-
-// longestLine is longer than any that net/http reads.
-const longestLine = 64 << 10
-
-// see takes what was read. Only one goroutine reads a connection at a time.
-func (f *framing) see(p []byte) {
-	for len(p) > 0 && !f.ended {
-		if f.body > 0 {
-			n := min(f.body, int64(len(p)))
-			f.body, p = f.body-n, p[n:]
-			continue
-		}
-		line, rest, whole := bytes.Cut(p, []byte("\n"))
-		if p = rest; !whole || len(f.line) > 0 {
-			f.line = append(f.line, line...)
-			line = f.line
-		}
-		if len(line) > longestLine {
-			f.odd.Store(true)
-			f.ended = true
-		} else if whole {
-			f.head(line)
-			f.line = f.line[:0]
-		}
-	}
-}
-
-// head takes a line of a head, without its end.
-func (f *framing) head(line []byte) {
-	text, cr := bytes.CutSuffix(line, []byte("\r"))
-	switch name, value, _ := bytes.Cut(text, []byte(":")); {
-	case len(text) == 0 && !f.first: // net/http lets empty lines go before a request
-	case len(text) == 0:
-		f.finish()
-	case !f.first:
-		f.first = true
-		// The absolute form names another host than Host may.
-		if _, target, _ := bytes.Cut(text, []byte(" ")); !bytes.HasPrefix(target, []byte("/")) {
-			f.odd.Store(true)
-		}
-	case text[0] == ' ' || text[0] == '\t': // a folded line, see RFC 9112, section 5.2
-		f.odd.Store(true)
-	case bytes.EqualFold(name, []byte("Transfer-Encoding")):
-		f.coded = true
-	case bytes.EqualFold(name, []byte("Content-Length")):
-		f.lengths++
-		length, err := strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64)
-		if err != nil {
-			f.odd.Store(true) // net/http refuses it, or it is folded
-		}
-		f.length = length
-	}
-	if !cr {
-		f.odd.Store(true)
-	}
-}
-
-// finish judges a head. Where chunks end is left to net/http, so such a
-// request is its connection's last.
-func (f *framing) finish() {
-	if f.coded {
-		f.odd.Store(true)
-		f.ended = true
-	}
-	if f.lengths > 1 || f.lengths > 0 && f.coded {
-		f.ambiguous.Store(true)
-		f.ended = true
-	}
-	f.body, f.first, f.lengths, f.length, f.coded = f.length, false, 0, 0, false
-}
-
-// checkFraming refuses a request with two lengths.
-func checkFraming(x *exchange, _ *http.Request) error {
-	if x.w.conn.framing.ambiguous.Load() {
-		return errTwoLengths
-	}
-	return nil
 }

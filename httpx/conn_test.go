@@ -41,36 +41,32 @@ func statuses(t *testing.T, s *httpxtest.Server, text string, slowly bool) (all 
 	return all, closed
 }
 
-// TestFraming_WhatAProxyMayReadOtherwiseEndsTheConnection: behind each head
-// stands text that is a request by one reading and a body by another.
+const putThing, getThing = "PUT /api/v1/thing HTTP/1.1\r\nHost: x\r\n", "GET /api/v1/thing HTTP/1.1\r\nHost: x\r\n\r\n"
+
+// Behind each head stands text that is a request by one reading and a body by another.
 func TestFraming_WhatAProxyMayReadOtherwiseEndsTheConnection(t *testing.T) {
 	t.Parallel()
 	s, _, _ := hurried(t, config(), never, never, never, never, nil, route("PUT /thing", httpx.Public(), swallow), route("GET /thing", httpx.Public()))
-	const put, next = "PUT /api/v1/thing HTTP/1.1\r\nHost: x\r\n", "GET /api/v1/thing HTTP/1.1\r\nHost: x\r\n\r\n"
+	put10 := strings.Replace(putThing, "HTTP/1.1", "HTTP/1.0", 1) + "Connection: keep-alive\r\n"
 	for _, row := range []struct{ what, text, status string }{
-		{"a length and chunks", put + "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
-		{"chunks and a length", put + "transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n", "400"},
-		{"a length and folded chunks", put + "Content-Length: 5\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", "400"},
-		{"a length and chunks in HTTP/1.0", "PUT /api/v1/thing HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
-		{"two lengths", put + "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", "400"},
-		{"two lengths that differ", put + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx", "400"},
-		{"a list of lengths", put + "Content-Length: 1, 1\r\n\r\nx", "400"},
-		{"a signed length", put + "Content-Length: +1\r\n\r\nx", "400"},
-		{"chunks", put + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", "200"},
-		{"chunks with an extension", put + "Transfer-Encoding: chunked\r\n\r\n1;a=\"\n\"\r\nx\r\n0\r\n\r\n", "400"},
-		{"chunks twice", put + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "501"},
-		{"another coding", put + "Transfer-Encoding: identity\r\n\r\n", "501"},
-		{"chunks in HTTP/1.0", "PUT /api/v1/thing HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n", "200"},
-		{"a folded line", put + "X: a\r\n b\r\nContent-Length: 1\r\n\r\nx", "200"},
-		{"a folded length", put + "Content-Length:\r\n 1\r\n\r\nx", "200"},
-		{"bare line feeds", strings.ReplaceAll(put, "\r", "") + "Content-Length: 1\n\nx", "200"},
-		{"the absolute form", "GET http://y/api/v1/thing HTTP/1.1\r\nHost: x\r\n\r\n", "204"},
-		{"a space before the colon", put + "Content-Length : 1\r\n\r\nx", "400"},
+		{"a length and chunks", putThing + "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "200"},
+		{"chunks and a length", putThing + "transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n", "200"},
+		{"a length and folded chunks", putThing + "Content-Length: 5\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n", "200"},
+		{"a length and chunks in HTTP/1.0", put10 + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "200"},
+		{"two lengths that differ", putThing + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx", "400"},
+		{"a list of lengths", putThing + "Content-Length: 1, 1\r\n\r\nx", "400"},
+		{"a signed length", putThing + "Content-Length: +1\r\n\r\nx", "400"},
+		{"chunks", putThing + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", "200"},
+		{"chunks with an extension", putThing + "Transfer-Encoding: chunked\r\n\r\n1;a=\"\n\"\r\nx\r\n0\r\n\r\n", "400"},
+		{"chunks twice", putThing + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "501"},
+		{"another coding", putThing + "Transfer-Encoding: identity\r\n\r\n", "501"},
+		{"chunks in HTTP/1.0", put10 + "Transfer-Encoding: chunked\r\n\r\n", "200"},
+		{"a space before the colon", putThing + "Content-Length : 1\r\n\r\nx", "400"},
 		{"a host with a path", "GET /api/v1/thing HTTP/1.1\r\nHost: x/y z\r\n\r\n", "400"},
-		{"two hosts", put + "Host: y\r\n\r\n", "400"},
+		{"two hosts", putThing + "Host: y\r\n\r\n", "400"},
 	} {
 		for _, slowly := range []bool{false, true} {
-			got, closed := statuses(t, s, row.text+next, slowly)
+			got, closed := statuses(t, s, row.text+getThing, slowly)
 			if len(got) != 1 || got[0] != row.status || !closed {
 				t.Errorf("%s: %v, closed %v, want %s and the end", row.what, got, closed, row.status)
 			}
@@ -83,13 +79,20 @@ func TestFraming_WhatIsReadInOneWayKeepsTheConnection(t *testing.T) {
 	s, _, _ := hurried(t, config(), never, never, never, never, nil, route("PUT /thing", httpx.Public(), swallow), route("GET /thing", httpx.Public()))
 	// A body that looks like a head is none.
 	body := "PUT /x HTTP/1.1\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
-	text := fmt.Sprintf("PUT /api/v1/thing HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", len(body)) + body +
-		"GET /api/v1/thing HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" +
-		"PUT /api/v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx" +
-		"GET /api/v1/thing HTTP/1.1\r\nHost: x\r\n\r\n"
-	for _, slowly := range []bool{false, true} {
-		if got, closed := statuses(t, s, text, slowly); strings.Join(got, " ") != "200 204 404 204" || closed {
-			t.Errorf("%v, closed %v", got, closed)
+	for _, row := range []struct{ what, text, statuses string }{
+		{"a body like a head", fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", putThing, len(body), body), "200 204"},
+		{"no length", getThing, "204 204"},
+		{"a length of nothing", strings.TrimSuffix(getThing, "\r\n") + "Content-Length: 0\r\n\r\n", "204 204"},
+		{"no such route", strings.Replace(putThing, "thing", "nothing", 1) + "Content-Length: 1\r\n\r\nx", "404 204"},
+		{"one length twice", putThing + "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", "200 204"},
+		{"a folded length", putThing + "Content-Length:\r\n 1\r\n\r\nx", "200 204"},
+		{"bare line feeds", strings.ReplaceAll(putThing, "\r", "") + "Content-Length: 1\n\nx", "200 204"},
+		{"the absolute form", "GET http://x/api/v1/thing HTTP/1.1\r\nHost: x\r\n\r\n", "204 204"},
+	} {
+		for _, slowly := range []bool{false, true} {
+			if got, closed := statuses(t, s, row.text+getThing, slowly); strings.Join(got, " ") != row.statuses || closed {
+				t.Errorf("%s: %v, closed %v", row.what, got, closed)
+			}
 		}
 	}
 }

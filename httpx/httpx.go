@@ -5,8 +5,7 @@
 //  1. request id: a well-formed X-Request-Id is kept, otherwise one is made.
 //  2. recover, access log, metrics: whatever happens below, there is one
 //     answer, one log line and one count.
-//  3. framing: a request with two lengths is 400. Client address: only a
-//     trusted proxy's word for it is taken.
+//  3. client address: only a trusted proxy's word for it is taken.
 //  4. path check: a path that could be read in two ways is 400.
 //  5. CORS: a preflight ends here.
 //  6. route: 404 and 405 as problems; the mux never redirects.
@@ -191,7 +190,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = &x.body
 	x.w.asked = r
 	s.cors.allow(h, r)
-	if s.stopping() || x.w.conn.framing.odd.Load() {
+	// Where such a body ends a proxy may see otherwise: then a part of it would be
+	// another client's request.
+	if s.stopping() || len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) {
 		h.Set("Connection", "close")
 	}
 	s.metrics.inFlight.Add(1)
@@ -206,7 +207,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // has answered by itself is the last.
 func (s *Server) travel(x *exchange, r *http.Request) error {
 	for _, layer := range [...]func(*exchange, *http.Request) error{
-		checkFraming,
 		s.findClient,
 		checkPath,
 		s.preflight,
