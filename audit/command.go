@@ -116,9 +116,9 @@ func (r *Report) print(w io.Writer) {
 
 const (
 	followEvery = time.Second
-	// clockSlack is how much older than its transaction an event may be: notes
-	// wait for their batch, and clocks differ.
-	clockSlack = time.Minute
+	// followBack is how long after its time an event may become visible: notes wait
+	// for their batch, a transaction for its end, and clocks differ.
+	followBack = 2 * time.Minute
 )
 
 func (l *Log) tail(ctx context.Context, sh *cli.Shell, args []string) error {
@@ -129,10 +129,11 @@ func (l *Log) tail(ctx context.Context, sh *cli.Shell, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	t := follower{log: l, since: time.Now().Add(-sealLateOverlap), seen: map[uuid.UUID]time.Time{}}
+	show := func(e Entry) error { return printEntry(sh.Stdout, e, *asJSON) }
+	seen := map[uuid.UUID]time.Time{}
 	if *follow {
 		// Events that exist already are not new, whether they are printed or not.
-		if err := t.read(ctx, func(Entry) error { return nil }); err != nil {
+		if err := l.unseen(ctx, seen, func(Entry) error { return nil }); err != nil {
 			return err
 		}
 	}
@@ -141,66 +142,37 @@ SELECT `+entryColumns+` FROM audit_events ORDER BY at DESC, id DESC LIMIT $1`, m
 	if err != nil {
 		return err
 	}
-	show := func(e Entry) error { return printEntry(sh.Stdout, e, *asJSON) }
 	for _, e := range slices.Backward(last) {
-		t.seen[e.ID] = e.At
+		seen[e.ID] = e.At
 		if err := show(e); err != nil {
 			return err
 		}
 	}
 	for *follow && db.Sleep(ctx, followEvery) {
-		if err := t.read(ctx, show); err != nil && ctx.Err() == nil {
+		if err := l.unseen(ctx, seen, show); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// follower reads events as they become visible. That is not the order of their
-// times, because a transaction may commit long after the time of its event.
-type follower struct {
-	log   *Log
-	since time.Time               // no event that is not visible yet is older
-	seen  map[uuid.UUID]time.Time // events already given that are not older than since
-	polls []poll
-}
-
-// poll is the next transaction id at some time.
-type poll struct {
-	next int64
-	at   time.Time
-}
-
-// read gives every event that has become visible since the last read. An event that
-// is not visible yet belongs to a transaction that is running or will run, so the
-// next read begins at the latest poll at which none of these had an id.
-func (t *follower) read(ctx context.Context, give func(Entry) error) error {
-	var running int64 // the oldest transaction that runs
-	now, err := db.One(ctx, t.log.db, db.RowOf(func(p *poll) []any { return []any{&running, &p.next, &p.at} }), `-- name: audit.Poll
-SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint, now() FROM pg_current_snapshot() AS s`)
-	if err != nil {
-		return err
-	}
-	for e, err := range t.log.events(ctx, filter{from: &t.since}) {
+// unseen gives the events that have become visible since it was last called. That is
+// not the order of their times: a transaction may end long after its event.
+func (l *Log) unseen(ctx context.Context, seen map[uuid.UUID]time.Time, give func(Entry) error) error {
+	since := time.Now().Add(-followBack)
+	for e, err := range l.events(ctx, filter{from: &since}) {
 		if err != nil {
 			return err
 		}
-		if _, ok := t.seen[e.ID]; ok {
+		if _, ok := seen[e.ID]; ok {
 			continue
 		}
 		if err := give(e.Entry); err != nil {
 			return err
 		}
-		t.seen[e.ID] = e.At
+		seen[e.ID] = e.At
 	}
-	t.polls = append(t.polls, now)
-	for len(t.polls) > 1 && t.polls[1].next <= running {
-		t.polls = t.polls[1:]
-	}
-	if t.polls[0].next <= running {
-		t.since = t.polls[0].at.Add(-clockSlack)
-	}
-	maps.DeleteFunc(t.seen, func(_ uuid.UUID, at time.Time) bool { return at.Before(t.since) })
+	maps.DeleteFunc(seen, func(_ uuid.UUID, at time.Time) bool { return at.Before(since) })
 	return nil
 }
 

@@ -366,7 +366,7 @@ func (st *store) prune(keep int) error {
 			return err
 		}
 	}
-	return st.eachUnnamed(names[max(0, len(names)-keep):], os.Remove)
+	return st.removeUnnamed(names[max(0, len(names)-keep):])
 }
 
 // keyOf is a checksum as what takes the least memory; what is none is all zero.
@@ -377,8 +377,8 @@ func keyOf(sum string) (key [32]byte) {
 	return key
 }
 
-// eachUnnamed gives the path of every object that none of the points names.
-func (st *store) eachUnnamed(points []string, give func(path string) error) error {
+// removeUnnamed removes every object that none of the points names.
+func (st *store) removeUnnamed(points []string) error {
 	named := map[[32]byte]bool{}
 	for _, name := range points {
 		of := *st
@@ -401,6 +401,6 @@ func (st *store) eachUnnamed(points []string, give func(path string) error) erro
 		if key := keyOf(filepath.Base(filepath.Dir(path)) + d.Name()); key != [32]byte{} && named[key] {
 			return nil
 		}
-		return give(path)
+		return os.Remove(path)
 	})
 }

@@ -89,8 +89,8 @@ func (st *store) compare(ctx context.Context, m *Manifest, line *bar) (bad []str
 	return append(bad, strays...), err
 }
 
-// strays names the files of the point that its manifest does not list, and the objects
-// that no point names.
+// strays names the files of the point that its manifest does not list. An object that no
+// point names is none: an interrupted backup leaves it, and the next --keep takes it away.
 func (st *store) strays(m *Manifest) (bad []string, err error) {
 	known := []string{manifestName, sumName}
 	for _, p := range m.parts() {
@@ -103,21 +103,7 @@ func (st *store) strays(m *Manifest) (bad []string, err error) {
 		}
 		return err
 	})
-	if err != nil {
-		return bad, err
-	}
-	points, err := st.points()
-	if err != nil {
-		return bad, err
-	}
-	err = st.eachUnnamed(points, func(path string) error {
-		bad = append(bad, path+": no restore point names it; the next backup with --keep removes it")
-		return nil
-	})
-	if err != nil { // in another point
-		bad = append(bad, err.Error())
-	}
-	return bad, nil
+	return bad, err
 }
 
 // check restores the tables into temporary PostgreSQL schemas, does not migrate them,
