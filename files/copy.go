@@ -123,8 +123,10 @@ func (wr *writer) copyFile(ctx context.Context, from lookup, version int64, owne
 		return it, err
 	}
 	s.version = version
-	err = wr.copyContent(ctx, s, c)
-	defer s.File.Close() // nil where there is none
+	if err = wr.vol.diskError(wr.journal.Stage(&s.Put)); err == nil {
+		defer s.File.Close()
+		err = wr.copyContent(ctx, s, c)
+	}
 	if err != nil {
 		wr.drop(ctx, s)
 		return it, err
@@ -138,7 +140,7 @@ func (wr *writer) copyFile(ctx context.Context, from lookup, version int64, owne
 
 // reserveCopy holds the space of a copy that is to be staged.
 func (wr *writer) reserveCopy(ctx context.Context, owner uuid.UUID, size int64) (s *staged, err error) {
-	s = wr.newStaged(owner)
+	s = newStaged(owner)
 	if err := wr.vol.checkFree(size); err != nil || size <= unreserved {
 		return s, err
 	}
@@ -146,13 +148,10 @@ func (wr *writer) reserveCopy(ctx context.Context, owner uuid.UUID, size int64) 
 	return s, err
 }
 
-// copyContent makes the staging file at s.Staged a copy of what is open: by
+// copyContent makes the staging file a copy of what is open: by
 // sharing its blocks where the file system can, else byte by byte, held
 // against the sum that the row knows.
 func (wr *writer) copyContent(ctx context.Context, s *staged, c content) (err error) {
-	if s.File, err = wr.vol.disk.Create(s.Staged); err != nil {
-		return wr.vol.diskError(err)
-	}
 	s.modified = c.info.ModTime()
 	if c.proven && disk.Reflink(s.File, c.file) {
 		// The blocks are those of one moment; was it still the row's?
@@ -232,6 +231,7 @@ func (wr *writer) copyFolder(ctx context.Context, from placed, owner uuid.UUID, 
 	if err != nil {
 		return it, nil, err
 	}
+	top.Staged = wr.journal.StagingPath(path.Join(disk.Staging, owner.String()))
 	var made []copied
 	if err = wr.vol.disk.MakeFolder(path.Dir(top.Staged)); err == nil {
 		made, lacks, err = wr.copyItems(ctx, top, originals)
@@ -318,9 +318,11 @@ func (wr *writer) copyItem(ctx context.Context, o placed, s *staged, row *newRow
 		return err
 	}
 	defer c.file.Close()
-	err = wr.copyContent(ctx, s, c)
+	if s.File, err = wr.vol.disk.Create(s.Staged); err != nil {
+		return wr.vol.diskError(err)
+	}
 	defer s.File.Close()
-	if err == nil {
+	if err = wr.copyContent(ctx, s, c); err == nil {
 		err = wr.mark(s, spot{})
 	}
 	if err == nil {

@@ -88,8 +88,8 @@ func TestCopy_FolderComesWithAllThatIsInIt(t *testing.T) {
 	}
 	c.Do("POST", "/files/items/"+*tree.ParentID+"/copy", map[string]string{"parent_id": tree.ID}).Want(t, 201)
 	h.settled(t)
-	if staged, err := os.ReadDir(filepath.Join(h.data, "staging", id)); err != nil || len(staged) != 0 {
-		t.Errorf("staging holds %v, %v", staged, err)
+	if staged := h.under(t, "staging"); len(staged) != 0 {
+		t.Errorf("staging holds %q", staged)
 	}
 	root := decode[item](t, c.Do("GET", "/files/items/root", nil).Want(t, 200))
 	c.Do("POST", "/files/items/"+root.ID+"/copy", map[string]string{"parent_id": tree.ID}).WantProblem(t, 409, "root_fixed")

@@ -18,7 +18,7 @@ import (
 // slowly sends a request of which the server has the head, and with it who may
 // do it, and not yet the body.
 func slowly(c *httpxtest.Client, method, path, text string) (send func() *httpxtest.Answer) {
-	body, done, begun := newGate(text), make(chan *httpxtest.Answer, 1), make(chan struct{})
+	body, done, begun := newGate(text[:5], text[5:]), make(chan *httpxtest.Answer, 1), make(chan struct{})
 	go func() {
 		done <- c.Do(method, path, &beginning{body, begun}, httpxtest.WithHeader("Content-Type", "application/json"))
 	}()
@@ -26,14 +26,14 @@ func slowly(c *httpxtest.Client, method, path, text string) (send func() *httpxt
 	return func() *httpxtest.Answer { close(body.open); return <-done }
 }
 
-// beginning closes begun when the second half of a body is asked for.
+// beginning closes begun when the rest of a body is asked for.
 type beginning struct {
 	*gate
 	begun chan struct{}
 }
 
 func (b *beginning) Read(p []byte) (int, error) {
-	if b.half && b.text != "" {
+	if b.first.Len() == 0 && b.rest.Len() > 0 {
 		close(b.begun)
 	}
 	return b.gate.Read(p)

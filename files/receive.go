@@ -44,10 +44,9 @@ type staged struct {
 	version  int64     // the revision of the version that they are copied from
 }
 
-// newStaged is where the bytes of a new op of this worker go.
-func (wr *writer) newStaged(owner uuid.UUID) *staged {
-	op := journal.NewID()
-	return &staged{Put: journal.Put{Owner: owner, Op: op, Staged: wr.journal.StagingPath(owner, op)}}
+// newStaged is a new op of bytes that have no file yet.
+func newStaged(owner uuid.UUID) *staged {
+	return &staged{Put: journal.Put{Owner: owner, Op: journal.NewID()}}
 }
 
 // stranger is who sends a file by the link of a share.
@@ -68,7 +67,10 @@ func (wr *writer) drop(ctx context.Context, s *staged) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journal.Timeout)
 	defer cancel()
-	err := wr.vol.disk.RemoveAll(s.Staged)
+	var err error
+	if s.Staged != "" {
+		err = wr.vol.disk.RemoveAll(s.Staged)
+	}
 	if s.reserved > 0 {
 		err = errors.Join(err, wr.journal.Release(ctx, s.Owner, s.Op))
 	}

@@ -184,7 +184,7 @@ func TestRecovery_WhoseFolderIsOnItsWayBackIsNotPutInPlaceAgain(t *testing.T) {
 			h.settled(t)
 			first := h.number(t, "INSERT INTO workers DEFAULT VALUES RETURNING id")
 			last := first
-			documents, staged := h.place(id, "documents"), fmt.Sprintf("staging/%s/%s.%d", id, uuid.NewString(), first)
+			documents, staged := h.place(id, "documents"), fmt.Sprintf("staging/new/%s.%d", uuid.NewString(), first)
 			switch what {
 			case "put of another worker":
 				last = h.number(t, "INSERT INTO workers DEFAULT VALUES RETURNING id")
@@ -241,7 +241,7 @@ func TestRecovery_ReleasesReservationsAndSweepsStaging(t *testing.T) {
 	worker := h.number(t, "INSERT INTO workers DEFAULT VALUES RETURNING id")
 	h.exec(t, "UPDATE trees SET reserved = 5000")
 	h.exec(t, "INSERT INTO uploads (op_id, owner_id, worker_id, bytes, expires_at) VALUES (gen_random_uuid(), $1, $2, 5000, now() + interval '1 h')", id, worker)
-	if err := os.WriteFile(filepath.Join(h.data, "staging", id, fmt.Sprintf("op.%d", worker)), []byte("half"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(h.data, "staging", "new", fmt.Sprintf("op.%d", worker)), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	h.run(t, "files.recover")

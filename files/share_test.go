@@ -6,11 +6,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"net/http"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -563,7 +561,7 @@ func TestDrop_OneThatOutlivesItsShareIsNotTaken(t *testing.T) {
 		"trashed":  func(shared) { h.exec(t, "UPDATE items SET trashed_at = now() WHERE id = $1", *folder) },
 	} {
 		s := share(t, c, *folder, "mode", "drop")
-		body := newGate("the last words")
+		body := newGate(written, "the last words")
 		answer := make(chan *httpxtest.Answer)
 		go func() { answer <- h.Client(t).Do("PUT", s.at("/drop/late"), body) }()
 		h.receiving(t)
@@ -580,11 +578,11 @@ func TestDrop_OneThatOutlivesItsShareIsNotTaken(t *testing.T) {
 	}
 }
 
-// receiving waits until the server takes in the bytes of an upload.
+// receiving waits until the server has written bytes of an upload.
 func (h *house) receiving(t *testing.T) {
 	t.Helper()
 	for {
-		if staged, _ := filepath.Glob(filepath.Join(h.data, "staging", "*", "*")); len(staged) > 0 {
+		if staged := h.under(t, "staging"); len(staged) > 0 {
 			return
 		}
 		if !db.Sleep(t.Context(), 5*time.Millisecond) {
@@ -593,30 +591,28 @@ func (h *house) receiving(t *testing.T) {
 	}
 }
 
-// gate is a body whose second half waits until it is opened.
+// gate is a body whose rest waits until it is opened.
 type gate struct {
-	text string
-	open chan struct{}
-	half bool
+	first, rest *strings.Reader
+	open        chan struct{}
 }
 
-func newGate(text string) *gate {
-	return &gate{text: text, open: make(chan struct{})}
+func newGate(first, rest string) *gate {
+	return &gate{strings.NewReader(first), strings.NewReader(rest), make(chan struct{})}
 }
 
 func (g *gate) Read(p []byte) (int, error) {
-	if !g.half {
-		g.half = true
-		return copy(p, g.text[:5]), nil
+	if g.first.Len() > 0 {
+		return g.first.Read(p)
 	}
-	if g.text != "" {
+	if g.rest.Len() > 0 {
 		<-g.open
-		n := copy(p, g.text[5:])
-		g.text = ""
-		return n, nil
 	}
-	return 0, io.EOF
+	return g.rest.Read(p)
 }
+
+// written is more than is gathered before bytes are written.
+var written = strings.Repeat("slow", 100_000)
 
 func TestShare_AnOwnerHasAThousandAtMostAlsoWhenSeveralAreMadeAtOnce(t *testing.T) {
 	t.Parallel()

@@ -294,7 +294,7 @@ func TestSpace_AnItemWhoseTreeCannotBeLookedUpIsNotCalledMissing(t *testing.T) {
 func TestSpace_NothingIsStoredForWhoLostTheRoleWhileSending(t *testing.T) {
 	t.Parallel()
 	x := newTeam(t, start(t))
-	body := newGate("slow bytes")
+	body := newGate(written, "and the rest")
 	done := make(chan *httpxtest.Answer, 1)
 	go func() { done <- x.editor.Do("PUT", x.in("/files/content/slow"), body) }()
 	x.receiving(t)

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -385,7 +384,7 @@ func TestFiles_AreNotFoundByAnotherUserOnAnyRoute(t *testing.T) {
 func TestPut_AFolderThatWasJustPutIntoMayBeElsewhereByNow(t *testing.T) {
 	t.Parallel()
 	h := start(t)
-	c, id := h.member(t, "ann@example.com")
+	c, _ := h.member(t, "ann@example.com")
 	for name, change := range map[string]func(folder string){
 		"renamed": func(folder string) {
 			c.Do("PATCH", "/files/items/"+folder, map[string]string{"name": "elsewhere"}).Want(t, 200)
@@ -407,7 +406,7 @@ func TestPut_AFolderThatWasJustPutIntoMayBeElsewhereByNow(t *testing.T) {
 			want = "not_a_folder"
 		}
 		c.Do("PUT", "/files/content/"+name+"/b", "b").WantProblem(t, 409, want)
-		if staged, _ := filepath.Glob(filepath.Join(h.data, "staging", id, "*")); len(staged) > 0 {
+		if staged := h.under(t, "staging"); len(staged) > 0 {
 			t.Errorf("%s: %d staged files are left", name, len(staged))
 		}
 	}

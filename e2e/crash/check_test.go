@@ -318,20 +318,23 @@ func (r *rig) disagreements() (findings []string) {
 	return findings
 }
 
-// orphans are the files in staging that belong to no upload that can go on.
+// orphans are the files in staging that belong to no upload that can go on, and that
+// no living worker has made ahead.
 func (r *rig) orphans() (orphans []string) {
 	left, err := filepath.Glob(r.disk + "/data/staging/*/*")
 	must(r.t, err)
-	var open []string
+	var held []string
 	r.ask(func(conn *pgx.Conn) error {
-		rows, err := conn.Query(r.t.Context(), "SELECT op_id::text FROM uploads WHERE state = 'open'")
+		rows, err := conn.Query(r.t.Context(), "SELECT op_id || '.tus' FROM uploads WHERE state = 'open' UNION ALL SELECT '.' || id FROM workers")
 		if err == nil {
-			open, err = pgx.CollectRows(rows, pgx.RowTo[string])
+			held, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		}
 		return err
 	})
 	for _, name := range left {
-		if id, resumable := strings.CutSuffix(filepath.Base(name), ".tus"); !resumable || !slices.Contains(open, id) {
+		info, err := os.Stat(name)
+		ahead := err == nil && info.Size() == 0 && slices.Contains(held, filepath.Ext(name))
+		if !ahead && !slices.Contains(held, filepath.Base(name)) {
 			orphans = append(orphans, name)
 		}
 	}

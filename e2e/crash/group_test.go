@@ -141,10 +141,19 @@ func (g *group) kill(t *testing.T) {
 	g.judge(t, statuses[:])
 }
 
+// staged are the files on their way in that are not empty.
+func (r *rig) staged() []string {
+	names, err := filepath.Glob(filepath.Join(r.disk, "data/staging/new/*"))
+	must(r.t, err)
+	return slices.DeleteFunc(names, func(name string) bool {
+		info, err := os.Stat(name)
+		return err != nil || info.Size() == 0
+	})
+}
+
 // staged counts the files that were received whole.
 func (g *group) staged() (n int) {
-	names, _ := filepath.Glob(filepath.Join(g.rig.disk, "data/staging", g.account.id, "*"))
-	for _, name := range names {
+	for _, name := range g.rig.staged() {
 		if info, err := os.Stat(name); err == nil && info.Size() >= int64(len(g.name(0))) {
 			n++
 		}

@@ -2,7 +2,6 @@ package crash
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
 )
 
@@ -32,9 +31,9 @@ func TestCrash_BytesThatAreGoneBehindTheirCommitAreNotAcknowledged(t *testing.T)
 		answered <- code
 	}()
 	await(t, "the second put is committed", s.stopped)
-	staged, err := filepath.Glob(filepath.Join(r.disk, "data/staging", a.id, "*"))
-	if err != nil || len(staged) != 1 {
-		t.Fatalf("%d staged files, %v", len(staged), err)
+	staged := r.staged()
+	if len(staged) != 1 {
+		t.Fatalf("%d staged files", len(staged))
 	}
 	must(t, os.Remove(staged[0]))
 	must(t, s.Process.Signal(contSignal))

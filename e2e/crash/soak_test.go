@@ -215,14 +215,14 @@ func (s *soak) state() (now holdings) {
 		return told
 	})
 	for _, top := range []string{"staging", "purge"} {
-		filepath.WalkDir(filepath.Join(s.disk, "data", top), func(_ string, d os.DirEntry, err error) error {
-			if err == nil && !d.IsDir() {
+		filepath.WalkDir(filepath.Join(s.disk, "data", top), func(p string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && filepath.Base(filepath.Dir(p)) != "new" {
 				now.temporary++
 			}
 			return nil
 		})
 	}
-	now.temporary -= s.count("SELECT count(*) FROM uploads WHERE state = 'open'")
+	now.temporary += len(s.staged()) - s.count("SELECT count(*) FROM uploads WHERE state = 'open'")
 	now.rows, now.bytes = map[string]int{}, map[string]int{}
 	s.ask(func(conn *pgx.Conn) error {
 		rows, err := conn.Query(s.t.Context(), `SELECT c.relname, pg_total_relation_size(c.oid),

@@ -73,6 +73,12 @@ func (d *Dir) Lstat(p string) (fs.FileInfo, error) {
 	return info, bare(err)
 }
 
+// HasName reports whether an open file still has a name.
+func (d *Dir) HasName(f *os.File) bool {
+	info, err := d.kernel.Stat(f)
+	return err == nil && StatOf(info).Nlink > 0
+}
+
 // StatAt is Lstat by one call. It follows links on the way, so it serves only whoever
 // has the file open and looks whether that is still the one.
 func (d *Dir) StatAt(p string) (syscall.Stat_t, error) { return statAt(d.self, p) }

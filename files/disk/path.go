@@ -13,7 +13,7 @@ import (
 const (
 	MarkerFile = ".homebase"
 	Workers    = "workers" // a lock file for each running worker
-	Staging    = "staging" // staging/<owner>/<op>…: bytes that no row points to yet
+	Staging    = "staging" // staging/new/… and staging/<owner>/…: bytes that no row points to yet
 	Trash      = "trash"   // trash/<owner>/<item>
 	Purge      = "purge"   // purge/<item>.<revision>: bytes that a commit displaced
 	Cache      = "cache"   // may be deleted at any time

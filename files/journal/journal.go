@@ -10,8 +10,8 @@
 // it. Every change goes the same way:
 //
 //	P0 reserve   a row of uploads holds the space; small files need none
-//	P1 receive   staging/<owner>/<op>.<worker>, hashed while streaming; then fsync of
-//	             the file (put.go) and, for its name, of the folder (lead.go)
+//	P1 receive   staging/new/<id>.<worker>, whose name is durable before (stage.go),
+//	             hashed while streaming; then fsync of the file (put.go)
 //	P2 commit    rows, audit and redo records in one transaction, under the
 //	             fence and the owner's lock (commit.go, group.go)   ← durable here
 //	P3 publish   the disk follows: rename, fsync of the folders (publish.go)
@@ -29,7 +29,7 @@
 //
 // # What a crash leaves
 //
-//	while receiving, or staged   staging file and reservation: a recovery removes both
+//	before, or while receiving   staging file and reservation: a recovery removes both
 //	COMMIT without an answer     once the transaction has ended, its record decides; the client got 503
 //	committed, not renamed       the record is redone; until then readers get the staged bytes
 //	renamed, folder not synced   the record is redone
@@ -132,6 +132,7 @@ type Journal struct {
 	disk   *disk.Dir
 	worker worker
 	slots  Slots
+	stock  stock
 	own    underway
 
 	followedOne Signal        // there are records to be deleted
@@ -175,6 +176,7 @@ func New(c Config) *Journal {
 	j := &Journal{Config: c, db: postgres{c.DB, c.Audit}, followedOne: NewSignal(), grown: NewSignal(), suspected: NewSignal(), died: make(chan struct{})}
 	j.called = func(ctx context.Context) bool { return httpx.CallerOf(ctx) != nil }
 	j.own.ops = map[uuid.UUID]*op{}
+	j.stock = stock{held: make(chan struct{}, 1), next: 1}
 	c.DB.Listener().OnMissed(func() { j.missed.Store(true) })
 	return j
 }
@@ -210,7 +212,7 @@ func (j *Journal) Stop() error {
 	j.running.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return j.retire(ctx)
+	return errors.Join(j.removeReady(), j.retire(ctx))
 }
 
 // Died is closed when another process has declared this worker dead: it has to

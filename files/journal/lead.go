@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -96,12 +95,7 @@ func (j *Journal) commitGroup(ctx context.Context, q *queue, group []*waiting) (
 	}
 	owner := group[0].Owner
 	g := &groupTx{j: j, owner: owner, group: group}
-	err := j.disk.SyncFolder(path.Join(disk.Staging, owner.String()))
-	if err != nil {
-		err = unavailable(err)
-	} else {
-		err = j.db.Piped(ctx, g.transaction())
-	}
+	err := j.db.Piped(ctx, g.transaction())
 	if broken(err) && len(group) > 1 {
 		// One of them broke a constraint: each by itself, so that only that
 		// one fails.

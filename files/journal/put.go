@@ -20,7 +20,7 @@ import (
 // up again under the owner's lock, where it counts.
 type Put struct {
 	Owner uuid.UUID
-	// Op names the staged file. Reserved says that a row of uploads with
+	// Op names the put. Reserved says that a row of uploads with
 	// this id holds space for it, which is given up for the bytes themselves.
 	Op       uuid.UUID
 	Reserved bool

@@ -142,9 +142,7 @@ func staged(t *testing.T, j *Journal, owner, root uuid.UUID, name string) Put {
 		Check: func(context.Context, *Tx, *Item) error { return nil },
 		Event: func(it Item, _ bool) audit.Event { return audit.Event{Action: audit.FileCreated, Target: it.ID} },
 		Told:  func(Item) json.RawMessage { return json.RawMessage("{}") }}
-	p.Staged = j.StagingPath(owner, p.Op)
-	var err error
-	if p.File, err = j.disk.Create(p.Staged); err != nil {
+	if err := j.Stage(&p); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.File.Close() })

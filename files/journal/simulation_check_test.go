@@ -30,9 +30,14 @@ func (s *simulation) left() string {
 	if alive != len(s.alive()) || len(t.workers) != alive {
 		return fmt.Sprintf("%d workers have a row, and %d live", len(t.workers), alive)
 	}
-	staged := ""
+	staged, ready := "", map[string]bool{}
+	for _, p := range s.alive() {
+		for _, r := range p.journal.stock.ready {
+			ready[r.path] = true
+		}
+	}
 	s.disk.files(disk.Staging, func(p string, n *node) {
-		if !n.folder {
+		if !n.folder && !ready[p] {
 			staged = p + " is left"
 		}
 	})

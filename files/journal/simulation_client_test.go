@@ -300,9 +300,8 @@ func (c *client) put(p *process, tag, path string, content int) error {
 		f.Reserved = n > 0
 		c.comes()
 	}
-	f.Staged = p.journal.StagingPath(c.own, f.Op)
-	var err error
-	if f.File, err = p.dir.Create(f.Staged); err != nil {
+	err := p.journal.Stage(&f.Put)
+	if err != nil {
 		f.drop(context.WithoutCancel(ctx))
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"homebase/db"
 	"homebase/files/disk"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -216,12 +215,6 @@ func (j *Journal) staged() (paths []string, err error) {
 		}
 	}
 	return paths, nil
-}
-
-// StagingPath is where the bytes of an op are received. It names the worker,
-// so that a dead one's can be swept.
-func (j *Journal) StagingPath(owner, op uuid.UUID) string {
-	return fmt.Sprintf("%s/%s/%s.%d", disk.Staging, owner, op, j.worker.id)
 }
 
 // retire gives the worker up after the last request: nothing of it is left
